@@ -1,0 +1,118 @@
+//! The language between doing and showing: everything a run tells, as data.
+//! The live block, the plain lines and the JSON stream are all made from these and carry the same facts.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::cloud::{ResourceStatus, StackStatus};
+use crate::stacks::StackKind;
+
+/// Something a run tells. Serialised with a `type` field, camelCase.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Event {
+    /// The first event: what is going to be followed.
+    RunStarted {
+        at: Timestamp,
+        cluster: String,
+        verb: Verb,
+        stacks: Vec<Expected>,
+    },
+    /// A stack's operation began.
+    StackStarted {
+        at: Timestamp,
+        stack: StackKind,
+        operation: Verb,
+    },
+    /// A resource of a stack moved.
+    Resource {
+        at: Timestamp,
+        stack: StackKind,
+        logical_id: String,
+        resource_type: String,
+        /// The human sentence of its template `Metadata`; the logical id where there is none.
+        sentence: String,
+        status: ResourceStatus,
+        reason: Option<String>,
+    },
+    /// A stack came to rest.
+    StackSettled {
+        at: Timestamp,
+        stack: StackKind,
+        outcome: Outcome,
+    },
+    /// Something worth a line that belongs to no resource: an upload, the authorities, a retry.
+    Note {
+        at: Timestamp,
+        stack: Option<StackKind>,
+        text: String,
+    },
+    /// The last event.
+    RunFinished { at: Timestamp, succeeded: bool },
+}
+
+/// A stack that a run is going to follow.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Expected {
+    pub stack: StackKind,
+    /// `None` when there is nothing to do for it.
+    pub operation: Option<Verb>,
+    /// Resources that the operation touches, as far as known.
+    pub resources: usize,
+    /// Stacks whose outputs it waits for.
+    pub needs: Vec<StackKind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verb {
+    Create,
+    Update,
+    Delete,
+}
+
+/// How a stack came to rest.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Outcome {
+    Created,
+    Updated,
+    Unchanged,
+    Deleted,
+    /// Failed and is back where it was (or empty).
+    RolledBack(Failure),
+    /// Failed and needs a hand.
+    Failed(Failure),
+    /// Never started: a stack it needs did not succeed.
+    NotStarted {
+        needs: StackKind,
+    },
+}
+
+/// Why a stack failed: the first real failure in time, cancelled resources never count.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// The stack's status at rest; `None` when it never began.
+    pub status: Option<StackStatus>,
+    /// The resource's sentence and logical id; `None` when the stack itself was refused.
+    pub resource: Option<String>,
+    pub logical_id: Option<String>,
+    /// AWS's reason, in full.
+    pub reason: String,
+}
+
+impl Outcome {
+    /// Whether the stack is as the definition wants it.
+    pub fn is_good(&self) -> bool {
+        matches!(
+            self,
+            Self::Created | Self::Updated | Self::Unchanged | Self::Deleted
+        )
+    }
+}

@@ -1,0 +1,281 @@
+//! The only door to AWS, in our own words: what the tool asks of a cloud and what it gets back.
+//! Knows nothing of definitions, templates or screens; only `aws/` names the SDK.
+
+pub mod status;
+
+use std::collections::{BTreeMap, HashSet};
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::Serialize;
+use serde_json::Value;
+
+pub use status::{ResourceStatus, StackStatus};
+
+/// Tag on every stack that names its cluster.
+pub const TAG_CLUSTER: &str = "kube-cfn/cluster";
+/// Tag on every stack that names its kind (`base`, `pool-workers`).
+pub const TAG_STACK: &str = "kube-cfn/stack";
+
+/// Who is asking, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    pub account: String,
+    /// ARN of the caller.
+    pub caller: String,
+    pub region: String,
+}
+
+/// A stack as it stands in the account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundStack {
+    /// ARN: stacks are matched by it, never by name, once it is known.
+    pub id: String,
+    pub name: String,
+    /// Value of [`TAG_CLUSTER`].
+    pub cluster: String,
+    /// Value of [`TAG_STACK`].
+    pub kind: String,
+    pub status: StackStatus,
+    pub reason: Option<String>,
+    pub parameters: BTreeMap<String, String>,
+    pub outputs: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
+    pub termination_protection: bool,
+    pub created: Timestamp,
+    pub updated: Option<Timestamp>,
+}
+
+/// A resource of a stack as it stands in the account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundResource {
+    pub logical_id: String,
+    pub physical_id: Option<String>,
+    pub resource_type: String,
+    pub status: ResourceStatus,
+    pub reason: Option<String>,
+}
+
+/// What a stack shall become.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    pub stack: String,
+    /// Canonical JSON; the cloud decides how it travels.
+    pub template: String,
+    /// Bucket for a template that is too large to travel inline; the base stack has none yet.
+    pub bucket: Option<String>,
+    pub parameters: BTreeMap<String, String>,
+    pub capabilities: Vec<String>,
+    pub tags: BTreeMap<String, String>,
+    /// Idempotency token of the step: letters, digits, dashes, at most 128.
+    pub token: String,
+}
+
+/// What keeps a stack from harm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Protection {
+    pub termination: bool,
+    /// Stack policy document.
+    pub policy: Option<Value>,
+}
+
+/// A change set that CloudFormation computed; nothing happens until it is executed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChangeSet {
+    /// ARN.
+    pub id: String,
+    pub stack_id: String,
+    /// Every page of it. Empty when there is nothing to change.
+    pub changes: Vec<ResourceChange>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ResourceChange {
+    pub logical_id: String,
+    pub physical_id: Option<String>,
+    pub resource_type: String,
+    pub action: ChangeAction,
+    pub replacement: Replacement,
+    pub properties: Vec<PropertyChange>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ChangeAction {
+    Add,
+    Modify,
+    Remove,
+    /// Anything else that CloudFormation says (`Import`, `Dynamic`, …), in its own word.
+    Other(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Replacement {
+    No,
+    /// Depends on values not known yet.
+    Might,
+    Yes,
+}
+
+/// One property (or `Tags`, `DeletionPolicy`, …) that changes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PropertyChange {
+    /// Path inside the resource: `Properties.DBInstanceClass`, `Tags`.
+    pub path: String,
+    /// `None` where CloudFormation does not say.
+    pub before: Option<String>,
+    pub after: Option<String>,
+    /// Whether this change replaces the resource.
+    pub recreates: Replacement,
+    /// The parameter, resource or attribute that causes it, where it is not the template itself.
+    pub cause: Option<String>,
+}
+
+/// A running or finished operation on a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// ARN of the stack.
+    pub stack_id: String,
+    /// Token that started it; `None` follows whatever operation is the newest.
+    pub token: Option<String>,
+}
+
+/// Something that happened to a resource, or to the stack itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StackEvent {
+    /// Unique: events are told apart by it alone.
+    pub id: String,
+    /// The server's time.
+    pub at: Timestamp,
+    pub logical_id: String,
+    pub physical_id: Option<String>,
+    pub resource_type: String,
+    pub status: ResourceStatus,
+    pub reason: Option<String>,
+    pub token: Option<String>,
+    /// Whether it tells of the stack itself; then `stack_status` is set.
+    pub stack_status: Option<StackStatus>,
+}
+
+/// What a parameter store answered to a secret offered for keeping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Ours is stored.
+    Stored,
+    /// There was one already: read it and use it.
+    AlreadyThere,
+}
+
+/// Why a question to the cloud had no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CloudError {
+    /// No credentials, or expired ones; `help` says how to get some.
+    #[error("no valid AWS credentials: {reason}")]
+    Credentials { reason: String, help: String },
+    /// The caller may not do this; `action` is the missing IAM action where AWS names it.
+    #[error("{caller_may_not}")]
+    Denied {
+        caller_may_not: String,
+        action: Option<String>,
+    },
+    #[error("AWS asks to slow down and kept asking: {0}")]
+    Throttled(String),
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// Another operation holds the stack, or it exists already.
+    #[error("{0}")]
+    Conflict(String),
+    /// AWS refused the request itself.
+    #[error("AWS refused {operation}: {message}")]
+    Refused { operation: String, message: String },
+    /// No answer: network, time-out, garbled. What was asked may have happened.
+    #[error("no answer from AWS for {operation}: {message}")]
+    Unreachable { operation: String, message: String },
+}
+
+impl CloudError {
+    /// Whether asking again later can help without anybody doing anything.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Throttled(_) | Self::Unreachable { .. })
+    }
+}
+
+/// CloudFormation, as far as the tool uses it. Every read returns every page.
+#[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
+pub trait Cloud {
+    /// Account, caller and region. The first call of every run.
+    async fn identity(&self) -> Result<Identity, CloudError>;
+
+    /// Every stack of the account and region that carries [`TAG_CLUSTER`]; of one cluster if named.
+    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError>;
+
+    /// One stack by ARN, deleted ones too. `None` when nobody knows it.
+    async fn stack(&self, id: &str) -> Result<Option<FoundStack>, CloudError>;
+
+    /// The template that a stack was last given, as data.
+    async fn template(&self, stack_id: &str) -> Result<Value, CloudError>;
+
+    /// Creates a stack at once, protected from the first moment. Returns its ARN.
+    /// Asked again with the same token it returns the same stack.
+    async fn create(
+        &self,
+        wanted: &Proposal,
+        protection: &Protection,
+    ) -> Result<String, CloudError>;
+
+    /// Asks what would change in an existing stack. An empty answer leaves no change set behind.
+    async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError>;
+
+    /// Executes a change set exactly as it was shown.
+    async fn execute(&self, change_set: &ChangeSet, token: &str) -> Result<(), CloudError>;
+
+    /// Removes a change set that will not be executed. Not an error if it is gone.
+    async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError>;
+
+    /// Sets termination protection and stack policy.
+    async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError>;
+
+    /// The operation's events not in `seen`, oldest first; none of operations before it.
+    async fn events(
+        &self,
+        operation: &Operation,
+        seen: &HashSet<String>,
+    ) -> Result<Vec<StackEvent>, CloudError>;
+
+    /// What a stack holds, deleted resources included as far as CloudFormation tells.
+    async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError>;
+
+    /// Starts deleting a stack.
+    async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError>;
+}
+
+/// What lies outside CloudFormation: parameters, secrets, objects.
+#[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
+pub trait Store {
+    /// A plain parameter by name, AWS's public ones too. `None` when there is none.
+    async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError>;
+
+    /// A secret by name. `None` when there is none.
+    async fn secret(&self, name: &str) -> Result<Option<SecretString>, CloudError>;
+
+    /// Keeps a secret under `key` (a KMS key's ARN), never overwriting one.
+    async fn keep_secret(
+        &self,
+        name: &str,
+        secret: &SecretString,
+        key: &str,
+    ) -> Result<Kept, CloudError>;
+
+    /// Keeps a plain value, never overwriting one.
+    async fn keep_parameter(&self, name: &str, value: &str) -> Result<Kept, CloudError>;
+
+    /// Deletes every parameter under `path`; returns their names.
+    async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError>;
+
+    /// Puts an object unless one of that key is there. The keys are content-addressed.
+    async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError>;
+
+    /// Deletes every object and version in a bucket; returns how many. Not an error if it is gone.
+    async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError>;
+}
