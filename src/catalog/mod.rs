@@ -1,2 +1,10 @@
-//! Data that the tool is built with: Kubernetes versions, node binaries, AMI parameters, durations,
-//! instance types, properties whose change replaces a resource. Look-up only, no I/O, no rules.
+//! Data that the tool is built with: Kubernetes versions, node binaries, machine images, durations,
+//! regions, instance types, resources that hold data. Look-up only: no I/O, no rules.
+//!
+//! The tables live in `data/*.json`, each naming its source; a new figure is one line there.
+
+pub mod images;
+pub mod instances;
+pub mod kubernetes;
+pub mod regions;
+pub mod resources;

@@ -1,0 +1,47 @@
+//! What is known of CloudFormation resource types: which hold data, which properties replace them.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Table {
+    types: BTreeMap<String, CreateOnly>,
+}
+
+/// The properties whose change replaces a resource of a type.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateOnly {
+    /// Always replaces.
+    pub create_only: Vec<String>,
+    /// Replaces for some values.
+    pub conditional_create_only: Vec<String>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("data/create-only.json")).unwrap_or_else(|error| {
+        unreachable!("create-only.json is part of this program and parses: {error}")
+    })
+});
+
+/// The create-only properties of a type, `None` for a type outside the table.
+pub fn create_only(resource_type: &str) -> Option<&'static CreateOnly> {
+    TABLE.types.get(resource_type)
+}
+
+/// What would be lost if a resource of this type were deleted or replaced, in plain words;
+/// `None` for what can be made again from the definition alone.
+pub fn holds(resource_type: &str) -> Option<&'static str> {
+    match resource_type {
+        "AWS::RDS::DBInstance" => Some("the database and its automated backups"),
+        "AWS::EC2::Volume" => Some("the state of the cluster in etcd"),
+        "AWS::KMS::Key" => Some("everything encrypted under the cluster's key"),
+        "AWS::S3::Bucket" => Some("the state bucket: node bundles and etcd snapshots"),
+        "AWS::EC2::VPC" | "AWS::EC2::Subnet" | "AWS::RDS::DBSubnetGroup" => {
+            Some("the network under the machines and the database")
+        }
+        _ => None,
+    }
+}
