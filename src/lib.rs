@@ -1,4 +1,47 @@
-//! kube-cfn turns a short cluster definition into CloudFormation stacks and hands out a kubeconfig.
+//! kube-cfn turns a short cluster definition into CloudFormation stacks, creates or updates them with
+//! live progress, and hands out a kubeconfig. CloudFormation and the cluster hold all the state.
+//!
+//! # Floor plan
+//! ```text
+//!  clusters/*.yaml             templates/**   node files                       ~/.kube/config
+//!       |                            |                                               ^
+//!  definition -> spec -> stacks (+ templates, node) -> plan -> apply -> access -> kubeconfig
+//!                                                        ^        | \
+//!                                                        |        |  Event -> progress
+//!                                                      [    cloud    ]   the only door to AWS
+//!  cli: opens the doors in this order, holds no furniture.
+//! ```
+//! | room | knows | must not know |
+//! |---|---|---|
+//! | `cli` | flags, order of stages, confirmation, exit codes, printing of data | SDKs, Tera, YAML |
+//! | `definition` | the file format, defaults, where each problem stands in the file | AWS, templates |
+//! | `spec` | the vocabulary and the rules between its parts | files, I/O, template text |
+//! | `catalog` | tables: versions, images, instance types, durations | I/O, rules |
+//! | `stacks` | what each stack needs: context, inputs, outputs, policy | AWS calls, the screen |
+//! | `templates` | embedded templates, overrides, Tera, escaping | what a cluster is |
+//! | `node` | user data and the content-addressed bundle a machine boots with | AWS calls |
+//! | `plan` | comparing wanted with found, the risk of every change | SDK, time, printing |
+//! | `cloud` | the `Cloud` and `Store` traits in our own words; `aws` alone names the SDK | the rest |
+//! | `apply` | walking a plan, following stacks, gathering outputs, emitting events | how it looks |
+//! | `progress` | events to text: live block, plain lines, JSON | the cloud, how things are done |
+//! | `pki` | authorities, keys, client certificates | where they are kept |
+//! | `access` | keeping the authorities in the cloud's store, minting credentials | the screen |
+//! | `kubeconfig` | building, merging, locking and writing kubeconfig files | everything else |
+//!
+//! # Invariants, held by `tests/offline/architecture.rs`
+//! - Values move forward only: each stage takes one value and returns the next; nothing writes back.
+//! - Rendering is pure: no clock, no random, no AWS. The same definition gives the same bytes.
+//! - A plan is data that can be printed, tested and executed; a dry run is "stop after plan".
+//! - Doing emits events, showing consumes them.
+//!
+//! # Where a change goes
+//! | change | touch |
+//! |---|---|
+//! | a field | `definition/file`, `spec`, the stack's context, its template, one case |
+//! | a stack | `templates/stacks/x.yaml.tera`, `stacks/x.rs`, a line in `stacks/mod.rs`, one case |
+//! | a command | `cli/x.rs`, a variant in `cli/mod.rs`, the README |
+//! | an output style | `progress/x.rs`, a variant |
+//! | an AWS call | `cloud/mod.rs`, `cloud/aws` |
 #![forbid(unsafe_code)]
 
 pub mod apply;

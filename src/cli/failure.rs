@@ -1,0 +1,113 @@
+//! How a command ends: the exit codes, and the one way in which a failure is told.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use console::style;
+
+use crate::cloud::CloudError;
+
+/// The exit codes, for `--help` and for scripts.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+   0  done, or nothing to do
+   1  anything not listed here
+   2  changes present (plan --detailed-exitcode)
+   3  failed and rolled back
+   4  failed and needs a hand
+   5  refused by a guard
+   6  detached: AWS goes on
+  64  wrong usage
+  65  wrong definition
+ 130  interrupted";
+
+/// How a command ended. The numbers are [`EXIT_CODES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    Other,
+    Changes,
+    RolledBack,
+    NeedsHand,
+    Refused,
+    Detached,
+    Usage,
+    Definition,
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Other => 1,
+            Exit::Changes => 2,
+            Exit::RolledBack => 3,
+            Exit::NeedsHand => 4,
+            Exit::Refused => 5,
+            Exit::Detached => 6,
+            Exit::Usage => 64,
+            Exit::Definition => 65,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    /// What failed, cause first; may have several lines. Empty when all is said already.
+    message: String,
+    /// What to do next.
+    help: Option<String>,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, message: impl Display) -> Self {
+        Self { exit, message: message.to_string(), help: None }
+    }
+
+    /// Anything without an exit code of its own.
+    pub fn other(message: impl Display) -> Self {
+        Self::new(Exit::Other, message)
+    }
+
+    /// A guard of this tool refuses.
+    pub fn refused(message: impl Display) -> Self {
+        Self::new(Exit::Refused, message)
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Display) -> Self {
+        self.help = Some(help.to_string());
+        self
+    }
+
+    /// Tells the failure on stderr.
+    pub fn print(&self) {
+        if self.message.is_empty() {
+            return;
+        }
+        super::out::talk(&format!("{} {}", style("error:").for_stderr().red().bold(), self.message));
+        if let Some(help) = &self.help {
+            super::out::talk(&format!(" {} {help}", style("help:").for_stderr().cyan().bold()));
+        }
+    }
+}
+
+impl From<CloudError> for Failure {
+    fn from(error: CloudError) -> Self {
+        let failure = Self::other(&error);
+        match error {
+            CloudError::Credentials { help, .. } => failure.help(help),
+            CloudError::Denied { action: Some(action), .. } => {
+                failure.help(format!("ask for the IAM action {action}, or use another profile"))
+            }
+            CloudError::Throttled(_) | CloudError::Unreachable { .. } => {
+                failure.help("run the same command again: it takes up where this one stopped")
+            }
+            _ => failure,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `kube-cfn lock`: resolves the machine images once, into the file beside the definition.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::failure::{Exit, Failure};
+use super::out::{self, Format, talk};
+use super::session::{self, Session};
+use super::Global;
+use crate::cloud::Store;
+use crate::definition::lock::{self, Image, Lock};
+use crate::stacks::{Source, Stack};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of the definition, or the path of its file
+    #[arg(add = super::completions::definitions())]
+    name: String,
+    /// Move every image to the newest one; without it only missing ones are resolved
+    #[arg(long)]
+    update: bool,
+    /// How to print the locked images
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// Which images to ask AWS for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Refresh {
+    /// Those that the lock file lacks.
+    Missing,
+    All,
+}
+
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    let session = session::open(global, &args.name).await?;
+    let stacks = session::design(&session.defined)?;
+    let refresh = if args.update { Refresh::All } else { Refresh::Missing };
+    let lock = images(&session, &stacks, refresh).await?;
+    out::listed(args.output, &lock, || {
+        let rows = lock.images.iter().map(|(parameter, image)| {
+            vec![short(parameter).to_owned(), image.id.clone(), image.resolved_at.to_string()]
+        });
+        out::table(&["IMAGE", "AMI", "RESOLVED"], rows)
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The locked images of a definition. Writes the lock file where something is new, and says so.
+pub async fn images(session: &Session, stacks: &[Stack], refresh: Refresh) -> Result<Lock, Failure> {
+    let file = lock::path(&session.defined.path);
+    let known = read(session, &file)?;
+    let mut lock = Lock::empty(&session.identity.account, &session.spec().region);
+    for parameter in wanted(stacks) {
+        let image = match known.images.get(parameter) {
+            Some(image) if refresh == Refresh::Missing => image.clone(),
+            before => resolve(session, parameter, before).await?,
+        };
+        lock.images.insert(parameter.to_owned(), image);
+    }
+    if lock != known {
+        lock.write(&file, &session.spec().name).map_err(Failure::other)?;
+        tell(&known, &lock, &file);
+    }
+    Ok(lock)
+}
+
+/// The lock file as it stands; refused when it belongs to another account or region.
+fn read(session: &Session, file: &Path) -> Result<Lock, Failure> {
+    let account = &session.identity.account;
+    let region = &session.spec().region;
+    let Some(lock) = Lock::read(file).map_err(|error| Failure::new(Exit::Definition, error))? else {
+        return Ok(Lock::empty(account, region));
+    };
+    if lock.account == *account && lock.region == *region {
+        return Ok(lock);
+    }
+    Err(Failure::refused(format!(
+        "{} was resolved in account {}, region {}; this is account {account}, region {region}",
+        file.display(),
+        lock.account,
+        lock.region
+    ))
+    .help(format!(
+        "image ids differ by account and region: use the other credentials, or delete {} to lock anew",
+        file.display()
+    )))
+}
+
+fn wanted(stacks: &[Stack]) -> BTreeSet<&str> {
+    let inputs = stacks.iter().flat_map(|stack| &stack.inputs);
+    let locked = inputs.filter_map(|input| match &input.source {
+        Source::Locked { parameter } => Some(parameter.as_str()),
+        _ => None,
+    });
+    locked.collect()
+}
+
+async fn resolve(session: &Session, parameter: &str, before: Option<&Image>) -> Result<Image, Failure> {
+    let found = session.cloud.parameter(parameter).await?;
+    let Some(id) = found.filter(|id| id.starts_with("ami-")) else {
+        return Err(Failure::other(format!("AWS names no image under {parameter}")));
+    };
+    Ok(match before {
+        Some(same) if same.id == id => same.clone(),
+        _ => Image { id, resolved_at: Timestamp::now() },
+    })
+}
+
+fn tell(known: &Lock, lock: &Lock, file: &Path) {
+    let before: BTreeMap<_, _> = known.ids();
+    for (parameter, id) in lock.ids() {
+        match before.get(&parameter) {
+            Some(old) if *old == id => {}
+            Some(old) => talk(&format!("locked {}: {old} -> {id}", short(&parameter))),
+            None => talk(&format!("locked {} = {id}", short(&parameter))),
+        }
+    }
+    talk(&format!("wrote {}: commit it beside the definition", file.display()));
+}
+
+/// The part of an SSM public parameter that people read.
+fn short(parameter: &str) -> &str {
+    parameter.rsplit('/').next().unwrap_or(parameter)
+}

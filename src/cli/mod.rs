@@ -1,0 +1,140 @@
+//! The porch: reads flags, opens the rooms' doors in their order, maps the end to an exit code.
+//! One file a command. Knows no SDK, no Tera, no YAML.
+
+mod apply;
+mod completions;
+mod credential;
+mod delete;
+mod failure;
+mod kubeconfig;
+mod list;
+mod lock;
+mod new;
+mod out;
+mod plan;
+mod render;
+mod schema;
+mod session;
+mod show;
+mod status;
+mod validate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use failure::{Exit, Failure};
+
+/// Kubernetes clusters on AWS from a short definition, through CloudFormation.
+///
+/// A definition in clusters/NAME.yaml becomes a handful of CloudFormation stacks. Nothing changes
+/// without a shown plan and a yes; whatever was interrupted, the same command run again finishes.
+#[derive(Parser)]
+#[command(
+    name = "kube-cfn",
+    version,
+    max_term_width = 100,
+    after_long_help = failure::EXIT_CODES
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(clap::Args)]
+struct Global {
+    /// Directory that holds the definitions
+    #[arg(long, global = true, default_value = "clusters", value_name = "DIR", env = "KUBE_CFN_CLUSTERS")]
+    clusters: PathBuf,
+    /// AWS profile [default: the environment's]
+    #[arg(long, global = true, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Tell more on stderr: -v what is asked of AWS, -vv the details
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write a commented definition
+    New(new::Args),
+    /// Show the definitions and the clusters that live in AWS
+    List(list::Args),
+    /// Check definitions, without AWS
+    Validate(validate::Args),
+    /// Resolve the machine images into NAME.lock.yaml
+    Lock(lock::Args),
+    /// Write the stacks' templates, without AWS
+    Render(render::Args),
+    /// Show what apply would do
+    Plan(plan::Args),
+    /// Create or update the cluster and write a kubeconfig
+    Apply(apply::Args),
+    /// Show how the cluster's stacks stand
+    Status(status::Args),
+    /// Write a kubeconfig with a short-lived certificate, or one that asks for it
+    Kubeconfig(kubeconfig::Args),
+    /// Answer kubectl as a credential plugin
+    Credential(credential::Args),
+    /// Delete the cluster
+    Delete(delete::Args),
+    /// Print the JSON Schema of definitions
+    Schema(schema::Args),
+    /// Print the completion script of a shell
+    Completions(completions::Args),
+}
+
+/// Runs the program: parses, runs, says what failed, returns the exit code.
+pub fn main() -> ExitCode {
+    clap_complete::CompleteEnv::with_factory(Cli::command).complete();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    out::start_log(cli.global.verbose);
+    match run(&cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.print();
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Exit, Failure> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::New(args) => new::run(global, args),
+        Command::List(args) => wait(list::run(global, args)),
+        Command::Validate(args) => validate::run(global, args),
+        Command::Lock(args) => wait(lock::run(global, args)),
+        Command::Render(args) => render::run(global, args),
+        Command::Plan(args) => wait(plan::run(global, args)),
+        Command::Apply(args) => wait(apply::run(global, args)),
+        Command::Status(args) => wait(status::run(global, args)),
+        Command::Kubeconfig(args) => wait(kubeconfig::run(global, args)),
+        Command::Credential(args) => wait(credential::run(global, args)),
+        Command::Delete(args) => wait(delete::run(global, args)),
+        Command::Schema(args) => schema::run(args),
+        Command::Completions(args) => completions::run(args),
+    }
+}
+
+/// Runs what talks to AWS on one thread; the others never start a runtime.
+fn wait(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::other(format!("failed to start: {error}")))?.block_on(work)
+}
+
+/// Help and version are an answer (exit 0); anything else is wrong usage (64).
+fn usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    match (error.use_stderr(), printed) {
+        (false, _) => Exit::Done.into(),
+        (true, _) => Exit::Usage.into(),
+    }
+}

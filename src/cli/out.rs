@@ -1,0 +1,77 @@
+//! The two streams: stdout carries data, stderr carries talk. A closed pipe is no error.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use super::failure::Failure;
+
+/// How listed data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    #[default]
+    Table,
+    Json,
+    Yaml,
+}
+
+/// Writes data to stdout, with a newline at its end.
+pub fn data(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let newline = if text.ends_with('\n') { "" } else { "\n" };
+    match write!(stdout, "{text}{newline}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::other(format!("failed to write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes listed data as JSON or YAML, or calls `table` for people.
+pub fn listed<T: Serialize>(
+    format: Format,
+    value: &T,
+    table: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    let text = match format {
+        Format::Table => table(),
+        Format::Json => serde_json::to_string_pretty(value).map_err(Failure::other)?,
+        Format::Yaml => serde_saphyr::to_string(value).map_err(Failure::other)?,
+    };
+    data(&text)
+}
+
+/// Says something on stderr. Nobody listening is not worth failing for.
+pub fn talk(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A table without lines, columns two spaces apart, for 80 columns.
+pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(header.to_vec());
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let lines = table.lines().map(|line| line.trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Starts the log on stderr, silent unless asked. Only this program's own lines: the SDK's would
+/// carry request bodies, and with them secrets.
+pub fn start_log(verbose: u8) {
+    let filter = match verbose {
+        0 => return,
+        1 => "off,kube_cfn=debug",
+        _ => "off,kube_cfn=trace",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .with_target(false)
+        .init();
+}

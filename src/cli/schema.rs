@@ -1,0 +1,14 @@
+//! `kube-cfn schema`: the JSON Schema of definitions, for editors and other tools.
+
+use super::failure::{Exit, Failure};
+use super::out;
+use crate::definition;
+
+#[derive(clap::Args)]
+pub struct Args {}
+
+pub fn run(_: &Args) -> Result<Exit, Failure> {
+    let schema = definition::schema();
+    out::data(&serde_json::to_string_pretty(&schema).map_err(Failure::other)?)?;
+    Ok(Exit::Done)
+}

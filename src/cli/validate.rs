@@ -1,0 +1,72 @@
+//! `kube-cfn validate`: checks definitions and what they render to, without AWS.
+
+use serde::Serialize;
+
+use super::failure::{Exit, Failure};
+use super::out::{self, Format, talk};
+use super::session::{self, Defined};
+use super::Global;
+use crate::definition::{self, DefinitionError, Problem};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Names of definitions, or paths of their files [default: all of them]
+    #[arg(add = super::completions::definitions())]
+    names: Vec<String>,
+    /// How to print the problems
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// What became of one definition, for `-o json|yaml`.
+#[derive(Serialize)]
+struct Verdict {
+    definition: String,
+    valid: bool,
+    problems: Vec<Problem>,
+}
+
+pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    let names = if args.names.is_empty() { all(global)? } else { args.names.clone() };
+    let mut verdicts = Vec::new();
+    for name in names {
+        let problems = check(global, &name, args.output)?;
+        verdicts.push(Verdict { valid: problems.is_empty(), definition: name, problems });
+    }
+    let valid = verdicts.iter().all(|verdict| verdict.valid);
+    if args.output != Format::Table {
+        out::listed(args.output, &verdicts, String::new)?;
+    }
+    Ok(if valid { Exit::Done } else { Exit::Definition })
+}
+
+fn all(global: &Global) -> Result<Vec<String>, Failure> {
+    let found = definition::find(&global.clusters)?;
+    if found.is_empty() {
+        let nothing = format!("no definition in {}", global.clusters.display());
+        return Err(Failure::other(nothing).help("write one with `kube-cfn new NAME`"));
+    }
+    Ok(found.into_iter().map(|found| found.name).collect())
+}
+
+/// The problems of one definition; told at once when people read along.
+fn check(global: &Global, name: &str, output: Format) -> Result<Vec<Problem>, Failure> {
+    let path = definition::resolve(name, &global.clusters)?;
+    let shown = output == Format::Table;
+    match definition::load(&path) {
+        Ok(spec) => {
+            let stacks = session::design(&Defined { path: path.clone(), spec })?;
+            if shown {
+                talk(&format!("ok {}: {} stacks", path.display(), stacks.len()));
+            }
+            Ok(Vec::new())
+        }
+        Err(DefinitionError::Problems(problems)) => {
+            if shown {
+                talk(&problems.to_string());
+            }
+            Ok(problems.into_list())
+        }
+        Err(other) => Err(other.into()),
+    }
+}

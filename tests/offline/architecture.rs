@@ -1,0 +1,163 @@
+//! The walls of the house: which room may know which, held against the `crate::` paths of the code.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room and the rooms it may name, as drawn in the floor plan of `src/lib.rs`.
+const WALLS: &[(&str, &[&str])] = &[
+    ("catalog", &[]),
+    ("spec", &["catalog"]),
+    ("definition", &["spec", "catalog"]),
+    ("templates", &[]),
+    ("node", &["spec", "catalog", "templates"]),
+    ("stacks", &["spec", "catalog", "templates", "node"]),
+    ("cloud", &[]),
+    ("plan", &["stacks", "cloud", "catalog"]),
+    ("apply", &["plan", "stacks", "cloud", "catalog"]),
+    ("progress", &["apply", "stacks", "cloud", "catalog"]),
+    ("pki", &[]),
+    ("kubeconfig", &[]),
+    ("access", &["pki", "kubeconfig", "cloud", "stacks"]),
+    (
+        "cli",
+        &[
+            "access", "apply", "cloud", "definition", "kubeconfig", "plan", "progress", "spec",
+            "stacks", "templates",
+        ],
+    ),
+];
+
+/// Words of the outside and the only places that may say them.
+const DOORS: &[(&str, &[&str])] = &[
+    ("aws_sdk_", &["src/cloud/aws"]),
+    ("aws_config", &["src/cloud/aws"]),
+    ("tera::", &["src/templates.rs"]),
+    ("clap::", &["src/cli"]),
+    ("indicatif::", &["src/progress"]),
+    ("rcgen::", &["src/pki"]),
+    ("println!", &[]),
+    ("process::exit", &[]),
+];
+
+/// What would make a rendering differ from run to run, and the rooms that must stay pure.
+const IMPURE: &[&str] = &["Timestamp::now", "SystemTime::now", "Instant::now", "env::var", "rand::"];
+const PURE: &[&str] =
+    &["catalog", "spec", "definition", "templates", "node", "stacks", "plan", "pki"];
+
+/// Lines of a source file before its own tests.
+struct Source {
+    path: PathBuf,
+    room: String,
+    lines: Vec<String>,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    collect(&root.join("src"), &mut files);
+    files.sort();
+    assert!(files.len() > 20, "the sources were not found");
+    files.into_iter().map(|file| read(root, &file)).collect()
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn read(root: &Path, file: &Path) -> Source {
+    let path = file.strip_prefix(root).unwrap().to_owned();
+    let room = path.components().nth(1).unwrap().as_os_str().to_string_lossy().replace(".rs", "");
+    let text = fs::read_to_string(file).unwrap();
+    let own = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    Source { path, room, lines: own.lines().map(str::to_owned).collect() }
+}
+
+/// The rooms that a line of code names as `crate::room`.
+fn named(line: &str) -> Vec<String> {
+    let code = line.split("//").next().unwrap_or_default();
+    let paths = code.split("crate::").skip(1);
+    let rooms = paths.map(|rest| {
+        rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
+    });
+    rooms.filter(|room| !room.is_empty()).collect()
+}
+
+#[test]
+fn every_room_names_only_the_rooms_it_may_know() {
+    let mut broken = Vec::new();
+    for source in sources().iter().filter(|source| !["lib", "main"].contains(&&*source.room)) {
+        let Some((_, allowed)) = WALLS.iter().find(|(room, _)| *room == source.room) else {
+            broken.push(format!("{}: room `{}` is not on the plan", source.path.display(), source.room));
+            continue;
+        };
+        for (number, line) in source.lines.iter().enumerate() {
+            for room in named(line) {
+                if room != source.room && !allowed.contains(&&*room) {
+                    broken.push(format!("{}:{}: names {room}", source.path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "walls broken:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn outside_words_stay_behind_their_door() {
+    let mut broken = Vec::new();
+    for source in sources() {
+        for (word, doors) in DOORS {
+            let allowed = doors.iter().any(|door| source.path.starts_with(door));
+            let says = |line: &&String| line.split("//").next().unwrap_or_default().contains(word);
+            if !allowed && let Some(line) = source.lines.iter().find(says) {
+                broken.push(format!("{}: {word}: {}", source.path.display(), line.trim()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "doors broken:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn rendering_and_planning_are_pure() {
+    let mut broken = Vec::new();
+    for source in sources().iter().filter(|source| PURE.contains(&&*source.room)) {
+        for word in IMPURE {
+            if source.lines.iter().any(|line| line.contains(word)) {
+                broken.push(format!("{}: {word}", source.path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "not pure:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_file_says_first_what_it_knows_and_stays_readable() {
+    let mut broken = Vec::new();
+    for source in sources() {
+        if !source.lines.first().is_some_and(|line| line.starts_with("//! ")) {
+            broken.push(format!("{}: does not open with `//!`", source.path.display()));
+        }
+        if source.lines.len() > 450 {
+            broken.push(format!("{}: {} lines", source.path.display(), source.lines.len()));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_floor_plan_names_every_room() {
+    let plan = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let drawn: Vec<_> = plan.lines().filter(|line| line.starts_with("//!")).collect();
+    for (room, _) in WALLS {
+        assert!(
+            drawn.iter().any(|line| line.contains(&format!("`{room}"))),
+            "src/lib.rs does not draw `{room}`"
+        );
+    }
+}
