@@ -1,0 +1,119 @@
+//! `kube-cfn apply`: shows the plan, asks, creates or updates all stacks, writes the kubeconfig.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use super::failure::{Exit, Failure};
+use super::out::talk;
+use super::plan::{Allowed, drop_change_sets, make, run_id};
+use super::session::{self, Session};
+use super::show::plan::{Detail, text, view};
+use super::{Global, ask, kubeconfig};
+use crate::access;
+use crate::apply::{self, End, Outputs, Prepare, Report};
+use crate::cloud::aws::Aws;
+use crate::plan::Plan;
+use crate::progress::{self, Style};
+use crate::stacks::{API_HOST, KEY_ARN, StackKind};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of the definition, or the path of its file
+    #[arg(add = super::completions::definitions())]
+    name: String,
+    #[command(flatten)]
+    allowed: Allowed,
+    /// Do not ask: for scripts that looked at the plan before
+    #[arg(short, long)]
+    yes: bool,
+    /// How to show progress
+    #[arg(long, value_enum, default_value_t)]
+    progress: Style,
+    /// Kubeconfig to write [default: as kubectl, $KUBECONFIG or ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+}
+
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    let session = session::open(global, &args.name).await?;
+    session.introduce();
+    let run = run_id();
+    let plan = make(&session, &args.allowed, &run).await?;
+    talk(text(&view(&plan, &session.identity), Detail::Short).trim_end());
+    if let Err(refused) = agree(&plan, &session, args) {
+        drop_change_sets(&plan, &session).await;
+        return Err(refused);
+    }
+    let report = walk(plan, &session, &run, args.progress).await?;
+    finish(global, &session, args, &report)
+}
+
+/// Whether the plan may be executed as shown.
+fn agree(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
+    let name = &session.spec().name;
+    if plan.is_refused() {
+        return Err(Failure::refused(format!("the plan for {name} would lose data; nothing was changed")));
+    }
+    if plan.blocked().next().is_some() {
+        let message = format!("a stack of {name} can't be touched; nothing was changed");
+        return Err(Failure::new(Exit::NeedsHand, message));
+    }
+    if !plan.has_changes() || args.yes {
+        return Ok(());
+    }
+    ask::yes(&format!("Change {name} in account {} now?", session.identity.account))
+}
+
+/// Executes the plan with its progress shown beside it. The first Ctrl-C detaches.
+async fn walk(plan: Plan, session: &Session, run: &str, style: Style) -> Result<Report, Failure> {
+    if !plan.has_changes() {
+        return Ok(kept(&plan));
+    }
+    let (sender, events) = mpsc::unbounded_channel();
+    let prepare = Authorities { cluster: &session.spec().name, cloud: &session.cloud };
+    let doing = async {
+        let about = apply::Session { run, events: &sender };
+        let report = apply::run(plan, &session.cloud, &prepare, &about, ask::interrupted()).await;
+        drop(sender);
+        report
+    };
+    let (report, shown) = tokio::join!(doing, progress::show(style, events));
+    shown.map_err(|error| Failure::other(format!("failed to show the progress: {error}")))?;
+    Ok(report)
+}
+
+/// The report of a run that has nothing to do.
+fn kept(plan: &Plan) -> Report {
+    let outputs = plan.steps.iter().filter_map(|step| {
+        let found = step.found.as_ref()?;
+        Some((step.stack.kind.clone(), found.outputs.clone()))
+    });
+    Report { outputs: outputs.collect(), ..Report::default() }
+}
+
+/// Hands out the kubeconfig after a good end, or says how to go on after another one.
+fn finish(global: &Global, session: &Session, args: &Args, report: &Report) -> Result<Exit, Failure> {
+    todo(global, session, args, report)
+}
+
+/// Makes the cluster's authorities before the control plane wants to read them.
+struct Authorities<'a> {
+    cluster: &'a str,
+    cloud: &'a Aws,
+}
+
+impl Prepare for Authorities<'_> {
+    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<(), String> {
+        if *stack != StackKind::ControlPlane {
+            return Ok(());
+        }
+        let key = outputs.get(&StackKind::Base).and_then(|base| base.get(KEY_ARN));
+        let key = key.ok_or("the base stack names no key to keep the authorities under")?;
+        access::ensure_authorities(self.cloud, self.cluster, key, Timestamp::now())
+            .await
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,56 @@
+//! Asking the person before something changes, and hearing that they want out.
+
+use std::io::IsTerminal;
+
+use dialoguer::{Confirm, Input};
+
+use super::failure::{Exit, Failure};
+
+/// Asks for a yes. Without a terminal there is nobody to ask: `--yes` says it beforehand.
+pub fn yes(question: &str) -> Result<(), Failure> {
+    somebody("--yes")?;
+    match Confirm::new().with_prompt(question).default(false).interact() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::new(Exit::Interrupted, "not confirmed; nothing was changed")),
+        Err(error) => Err(unanswered(&error)),
+    }
+}
+
+/// Asks for a name to be typed.
+pub fn typed(question: &str, name: &str) -> Result<(), Failure> {
+    somebody(&format!("--yes {name}"))?;
+    match Input::<String>::new().with_prompt(question).interact_text() {
+        Ok(answer) if answer.trim() == name => Ok(()),
+        Ok(answer) => Err(Failure::refused(format!("`{answer}` is not `{name}`; nothing was deleted"))),
+        Err(error) => Err(unanswered(&error)),
+    }
+}
+
+fn somebody(flag: &str) -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        return Ok(());
+    }
+    let message = "there is no terminal to confirm on; nothing was changed";
+    Err(Failure::new(Exit::Usage, message).help(format!("look at the plan, then run with {flag}")))
+}
+
+fn unanswered(error: &dialoguer::Error) -> Failure {
+    Failure::new(Exit::Interrupted, format!("no answer ({error}); nothing was changed"))
+}
+
+/// Resolves at the first Ctrl-C (or SIGTERM): the run detaches, AWS goes on.
+pub async fn interrupted() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await.map_or((), |()| ()),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        heard = tokio::signal::ctrl_c() => {
+            // Without a handler there is nothing to hear: the run goes on undisturbed.
+            if heard.is_err() { std::future::pending::<()>().await }
+        }
+        () = terminated => {}
+    }
+}

@@ -1,0 +1,109 @@
+//! `kube-cfn plan`: what apply would do, stack by stack; changes nothing.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::failure::{Exit, Failure};
+use super::lock::{self, Refresh};
+use super::out::{self, talk};
+use super::session::{self, Session};
+use super::show::plan::{Detail, text, view};
+use super::Global;
+use crate::plan::{self, Plan, PlanError, Terms};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of the definition, or the path of its file
+    #[arg(add = super::completions::definitions())]
+    name: String,
+    #[command(flatten)]
+    allowed: Allowed,
+    /// List every resource of new stacks
+    #[arg(long)]
+    full: bool,
+    /// Exit with 2 when there is something to change
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// How to print the plan
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+}
+
+/// The losses that somebody named.
+#[derive(clap::Args)]
+pub struct Allowed {
+    /// Let this resource be replaced or removed with the data in it; may be repeated
+    #[arg(long, value_name = "STACK/RESOURCE")]
+    allow_data_loss: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Form {
+    #[default]
+    Text,
+    Json,
+}
+
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    let session = session::open(global, &args.name).await?;
+    session.introduce();
+    let plan = make(&session, &args.allowed, &run_id()).await?;
+    let shown = show(&plan, &session, args);
+    drop_change_sets(&plan, &session).await;
+    shown?;
+    Ok(exit(&plan, args.detailed_exitcode))
+}
+
+fn show(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
+    let view = view(plan, &session.identity);
+    let detail = if args.full { Detail::Full } else { Detail::Short };
+    out::data(&match args.output {
+        Form::Text => text(&view, detail),
+        Form::Json => serde_json::to_string_pretty(&view).map_err(Failure::other)?,
+    })
+}
+
+fn exit(plan: &Plan, detailed: bool) -> Exit {
+    if plan.is_refused() {
+        Exit::Refused
+    } else if plan.blocked().next().is_some() {
+        Exit::NeedsHand
+    } else if detailed && plan.has_changes() {
+        Exit::Changes
+    } else {
+        Exit::Done
+    }
+}
+
+/// Surveys, compares and asks for change sets. Whoever gets the plan executes or drops them.
+pub async fn make(session: &Session, allowed: &Allowed, run: &str) -> Result<Plan, Failure> {
+    let stacks = session::design(&session.defined)?;
+    let images = lock::images(session, &stacks, Refresh::Missing).await?;
+    let survey = plan::survey(&session.cloud, &session.spec().name).await?;
+    let draft = plan::draft(stacks, &survey, &images.ids());
+    let allow: BTreeSet<String> = allowed.allow_data_loss.iter().cloned().collect();
+    let terms = Terms { run, allow: &allow };
+    Ok(plan::complete(draft, &session.cloud, &terms).await?)
+}
+
+/// Removes change sets that nobody will execute; what stays is only said, it does no harm.
+pub async fn drop_change_sets(plan: &Plan, session: &Session) {
+    for error in plan::discard(plan, &session.cloud).await {
+        talk(&format!("a change set could not be removed, it will never be executed: {error}"));
+    }
+}
+
+/// A name for this run, from which the tokens of its requests derive.
+pub fn run_id() -> String {
+    format!("{:x}", Timestamp::now().as_nanosecond())
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Cloud(error) => error.into(),
+            unknown @ PlanError::UnknownResource { .. } => Self::new(Exit::Usage, unknown),
+        }
+    }
+}

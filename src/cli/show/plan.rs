@@ -1,0 +1,314 @@
+//! A plan as people read it and as scripts read it: one view, two forms.
+
+use std::fmt::Write;
+
+use console::{Style, style};
+use serde::Serialize;
+
+use crate::cloud::{ChangeAction, Identity, PropertyChange, Replacement, ResourceChange};
+use crate::plan::{Action, Blocked, Counts, Pending, Plan, Planned, Risk, Step};
+use crate::stacks::StackKind;
+
+/// Columns of the text form.
+const WIDTH: usize = 80;
+
+/// A plan as data.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct View<'a> {
+    cluster: &'a str,
+    account: &'a str,
+    region: &'a str,
+    /// Whether a run would change anything.
+    changes: bool,
+    stacks: Vec<StackView<'a>>,
+    /// Stacks in AWS that the definition no longer has; they are left alone.
+    leftover: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StackView<'a> {
+    stack: &'a StackKind,
+    name: &'a str,
+    action: Word,
+    counts: Counts,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    creates: Vec<Planned>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<ChangeView<'a>>,
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    pending: &'a [Pending],
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    risks: &'a [Risk],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked: Option<&'a Blocked>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    termination_protection: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct ChangeView<'a> {
+    sentence: String,
+    #[serde(flatten)]
+    change: &'a ResourceChange,
+}
+
+/// What happens to a stack, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Word {
+    Create,
+    Recreate,
+    Update,
+    /// It changes when the stacks before it are done.
+    Later,
+    Protect,
+    Keep,
+    Follow,
+    Refused,
+    Blocked,
+}
+
+fn slice_is_empty<T>(slice: &&[T]) -> bool {
+    slice.is_empty()
+}
+
+/// Makes the view of a plan.
+pub fn view<'a>(plan: &'a Plan, identity: &'a Identity) -> View<'a> {
+    View {
+        cluster: &plan.cluster,
+        account: &identity.account,
+        region: &identity.region,
+        changes: plan.has_changes(),
+        stacks: plan.steps.iter().map(stack_view).collect(),
+        leftover: plan.leftover.iter().map(|found| found.name.as_str()).collect(),
+    }
+}
+
+fn stack_view(step: &Step) -> StackView<'_> {
+    let action = word(step);
+    let changes = step.change_set().map_or(&[][..], |set| &set.changes);
+    StackView {
+        stack: &step.stack.kind,
+        name: &step.stack.name,
+        action,
+        counts: step.counts(),
+        creates: match action {
+            Word::Create | Word::Recreate => step.resources(),
+            _ => Vec::new(),
+        },
+        changes: changes
+            .iter()
+            .map(|change| ChangeView { sentence: step.sentence(&change.logical_id), change })
+            .collect(),
+        pending: &step.pending,
+        risks: &step.risks,
+        blocked: match &step.action {
+            Action::Blocked(why) => Some(why),
+            _ => None,
+        },
+        termination_protection: step.reprotects().then_some(step.stack.termination_protection),
+    }
+}
+
+fn word(step: &Step) -> Word {
+    match &step.action {
+        Action::Create => Word::Create,
+        Action::Recreate => Word::Recreate,
+        Action::Update(_) => Word::Update,
+        Action::Later => Word::Later,
+        Action::Keep if step.reprotects() => Word::Protect,
+        Action::Keep => Word::Keep,
+        Action::Follow(_) => Word::Follow,
+        Action::Blocked(why) if why.guard => Word::Refused,
+        Action::Blocked(_) => Word::Blocked,
+    }
+}
+
+/// How much of a plan is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// New stacks by their number of resources.
+    Short,
+    /// Every resource of new stacks too.
+    Full,
+}
+
+/// A plan as text.
+pub fn text(view: &View<'_>, detail: Detail) -> String {
+    let mut out = String::new();
+    for stack in &view.stacks {
+        stack_text(&mut out, stack, detail);
+    }
+    if !view.leftover.is_empty() {
+        let names = view.leftover.join(", ");
+        wrapped(&mut out, "", &format!("In AWS but not in the definition, left alone: {names}."));
+        wrapped(&mut out, "  ", "A stack goes only with the whole cluster, or by your own hand.");
+    }
+    out.push_str(&total(view));
+    out
+}
+
+fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
+    let (mark, colour, said) = headline(stack);
+    let name = format!("{:<16}", stack.stack.to_string());
+    line(out, format_args!("{} {} {said}", colour.apply_to(mark), style(name).bold()));
+    if let Some(blocked) = stack.blocked {
+        wrapped(out, "    ", &blocked.reason);
+        wrapped(out, "    ", &format!("next: {}", blocked.next));
+    }
+    if detail == Detail::Full {
+        for planned in &stack.creates {
+            line(out, format_args!("    + {}  ({})", planned.sentence, planned.logical_id));
+        }
+    }
+    for change in &stack.changes {
+        change_text(out, change, stack.risks);
+    }
+    for input in stack.pending {
+        let PendingText(text) = input.into();
+        wrapped(out, "    ", &text);
+    }
+    if let Some(on) = stack.termination_protection {
+        let word = if on { "on" } else { "off" };
+        line(out, format_args!("    termination protection is switched {word}"));
+    }
+}
+
+struct PendingText(String);
+
+impl From<&Pending> for PendingText {
+    fn from(input: &Pending) -> Self {
+        let Pending { parameter, from, now, .. } = input;
+        Self(match now {
+            Some(now) => format!("{parameter} is {now} now, and may change with {from}"),
+            None => format!("{parameter} is known after {from}"),
+        })
+    }
+}
+
+fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
+    let counts = &stack.counts;
+    match stack.action {
+        Word::Create => ("+", Style::new().green(), format!("create    {} resources", counts.add)),
+        Word::Recreate => (
+            "+",
+            Style::new().green(),
+            format!("recreate  {} resources; the empty leftover goes first", counts.add),
+        ),
+        Word::Update => ("~", Style::new().yellow(), format!("update    {}", counted(counts))),
+        Word::Later => ("~", Style::new().yellow(), "update    once its inputs are known".to_owned()),
+        Word::Protect => ("~", Style::new().yellow(), "update    its protection only".to_owned()),
+        Word::Keep => ("=", Style::new().dim(), "nothing to do".to_owned()),
+        Word::Follow => (
+            ">",
+            Style::new().cyan(),
+            "already moving: it is followed to its end, then looked at again".to_owned(),
+        ),
+        Word::Refused => ("!", Style::new().red(), "refused".to_owned()),
+        Word::Blocked => ("!", Style::new().red(), "can't be touched".to_owned()),
+    }
+}
+
+/// `2 in place, 1 replaced`.
+fn counted(counts: &Counts) -> String {
+    let parts = [
+        (counts.add, "added"),
+        (counts.modify, "in place"),
+        (counts.might_replace, "might be replaced"),
+        (counts.replace, "replaced"),
+        (counts.remove, "removed"),
+    ];
+    let said = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+    said.collect::<Vec<_>>().join(", ")
+}
+
+fn change_text(out: &mut String, view: &ChangeView<'_>, risks: &[Risk]) {
+    let change = view.change;
+    let (mark, fate) = fate(change);
+    line(out, format_args!("    {mark} {}  ({}) {fate}", view.sentence, change.logical_id));
+    for property in &change.properties {
+        property_text(out, property);
+    }
+    for risk in risks.iter().filter(|risk| risk.logical_id == change.logical_id) {
+        let allowed = if risk.allowed { " (allowed by --allow-data-loss)" } else { "" };
+        wrapped(out, "        ", &format!("!! at stake: {}{allowed}", risk.holds));
+    }
+}
+
+fn fate(change: &ResourceChange) -> (&'static str, String) {
+    match (&change.action, change.replacement) {
+        (ChangeAction::Add, _) => ("+", "added".to_owned()),
+        (ChangeAction::Remove, _) => ("-", "removed".to_owned()),
+        (ChangeAction::Other(word), _) => ("?", word.to_lowercase()),
+        (ChangeAction::Modify, Replacement::Yes) => ("-/+", "REPLACED".to_owned()),
+        (ChangeAction::Modify, Replacement::Might) => ("-/+?", "might be replaced".to_owned()),
+        (ChangeAction::Modify, Replacement::No) => ("~", "in place".to_owned()),
+    }
+}
+
+fn property_text(out: &mut String, property: &PropertyChange) {
+    let path = property.path.strip_prefix("Properties.").unwrap_or(&property.path);
+    let values = match (&property.before, &property.after) {
+        (Some(before), Some(after)) => format!(": {} -> {}", short(before), short(after)),
+        (None, Some(after)) => format!(": -> {}", short(after)),
+        (Some(before), None) => format!(": was {}", short(before)),
+        (None, None) => String::new(),
+    };
+    let recreates = match property.recreates {
+        Replacement::No => "",
+        Replacement::Might => "  # might force replacement",
+        Replacement::Yes => "  # forces replacement",
+    };
+    let cause = property.cause.as_ref().map_or_else(String::new, |cause| format!("  (from {cause})"));
+    wrapped(out, "        ", &format!("{path}{values}{recreates}{cause}"));
+}
+
+/// A value on one line; long ones (user data, policies) by their beginning.
+fn short(value: &str) -> String {
+    const LONGEST: usize = 60;
+    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LONGEST {
+        return line;
+    }
+    let head: String = line.chars().take(LONGEST - 1).collect();
+    format!("{head}…")
+}
+
+fn total(view: &View<'_>) -> String {
+    let count = |words: &[Word]| view.stacks.iter().filter(|s| words.contains(&s.action)).count();
+    let mut parts = vec![
+        format!("{} to create", count(&[Word::Create, Word::Recreate])),
+        format!("{} to update", count(&[Word::Update, Word::Later, Word::Protect])),
+        format!("{} unchanged", count(&[Word::Keep])),
+    ];
+    for (words, what) in [
+        (&[Word::Follow][..], "already moving"),
+        (&[Word::Refused][..], "refused"),
+        (&[Word::Blocked][..], "blocked"),
+    ] {
+        if count(words) > 0 {
+            parts.push(format!("{} {what}", count(words)));
+        }
+    }
+    if view.changes {
+        format!("Plan: {}.\n", parts.join(", "))
+    } else {
+        format!("Nothing to do: all {} stacks are as defined.\n", view.stacks.len())
+    }
+}
+
+fn line(out: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a String can't fail.
+    let _ = writeln!(out, "{arguments}");
+}
+
+/// Writes text folded to the width, every line behind `indent`, the following ones a little deeper.
+fn wrapped(out: &mut String, indent: &str, text: &str) {
+    let deeper = format!("{indent}  ");
+    let options = textwrap::Options::new(WIDTH).initial_indent(indent).subsequent_indent(&deeper);
+    for folded in textwrap::wrap(text, options) {
+        line(out, format_args!("{folded}"));
+    }
+}
