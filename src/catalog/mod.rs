@@ -8,3 +8,5 @@ pub mod instances;
 pub mod kubernetes;
 pub mod regions;
 pub mod resources;
+
+pub mod durations;
