@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::failure::title;
 use super::model::Model;
 use super::text::{clean, count};
-use super::view::{present, timing, verdict};
+use super::view::{present, usual, verdict};
 use super::{Shower, text};
 use crate::apply::event::{Event, Expected, Outcome};
 use crate::stacks::StackKind;
@@ -56,7 +56,7 @@ impl<W: Write> Lines<W> {
         };
         let stack = columns.stack.map(|kind| clean(&kind.to_string()));
         let line = format!(
-            "{time}  {stack:stack_width$}  {id:24}  {status:18}  {span:>6}  {text}",
+            "{time}  {stack:stack_width$}  {id:24}  {status:20}  {span:>6}  {text}",
             time = at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             stack = or_dash(stack.unwrap_or_default()),
             stack_width = self.stack_width,
@@ -229,9 +229,10 @@ impl<W: Write> Shower for Lines<W> {
         let (stacks_done, stacks) = self.model.stacks_done();
         let slowest = match self.model.slowest(now) {
             Some((stack, resource)) => format!(
-                ", slowest: {stack}: {} {}",
+                ", slowest: {stack}: {} {} {}",
                 resource.sentence,
-                timing(resource, now)
+                text::elapsed(resource.span(now)),
+                usual(resource, now)
             ),
             None => String::new(),
         };

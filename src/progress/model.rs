@@ -302,9 +302,13 @@ impl StackProgress {
     pub fn resources_done(&self) -> (usize, usize) {
         let done = self.resources.values().filter(|known| known.done).count();
         let all = self.expected.max(self.resources.len());
-        // Whoever settled well has done all, seen or not: a followed operation is seen from its middle.
-        let settled = matches!(&self.settled, Some((_, outcome)) if outcome.is_good());
-        (if settled { all } else { done }, all)
+        // A verdict counts for all, seen or not: a followed operation is seen from its middle.
+        let done = match &self.settled {
+            Some((_, outcome)) if outcome.is_good() => all,
+            Some((_, Outcome::RolledBack(_))) => 0,
+            _ => done,
+        };
+        (done, all)
     }
 
     /// The running resource that the stack waits for longest.
@@ -384,7 +388,7 @@ impl ResourceProgress {
         durations::range(self.operation()?, &self.resource_type)
     }
 
-    /// Seconds beyond the slowest that is known of its kind.
+    /// Whether it takes longer than the slowest of its kind usually do.
     pub fn is_slow(&self, now: Timestamp) -> bool {
         self.range()
             .is_some_and(|range| self.span(now).as_secs() > i64::from(range.slow_after))

@@ -45,9 +45,10 @@ impl Model {
         let stacks = count(all, "stack");
         let verb = self.verb.unwrap_or(Verb::Update);
         match self.finished {
-            Some((_, true)) if !self.has_changed() => {
-                format!("{cluster}: nothing to do, {stacks} as defined")
-            }
+            Some((_, true)) if !self.has_changed() => match verb {
+                Verb::Delete => format!("{cluster}: nothing to delete"),
+                _ => format!("{cluster}: nothing to do, {stacks} as defined"),
+            },
             Some((_, true)) => {
                 let resources = count(self.resources_done().0, "resource");
                 format!("{cluster}: {} in {span}, {stacks}, {resources}", past(verb))
@@ -66,7 +67,7 @@ impl Model {
                     .count();
                 format!(
                     "{cluster}: no longer followed after {span}, {done} of {stacks} done, \
-                     {running} still running in AWS"
+                     {running} still moving"
                 )
             }
         }

@@ -8,8 +8,6 @@ use super::text::{Line, Mark, fit, pad, room};
 const NARROW: usize = 72;
 /// Blanks between columns.
 const GAP: &str = "  ";
-/// The widest span: `59m59s`, `99h59m`.
-const SPAN: usize = 6;
 
 /// One row. One without a name stands for several stacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,58 +17,93 @@ pub(super) struct Row {
     pub elapsed: String,
     pub count: String,
     pub text: String,
-    /// How long the thing in `text` has taken; empty when it is no resource.
-    pub timing: String,
+    /// How long the resource in `text` has taken; empty when it is none.
+    pub running: String,
+    /// How long that usually takes.
+    pub usual: String,
+    /// How many stacks it stands for.
+    pub stacks: usize,
 }
 
 impl Row {
     /// A row that stands for several stacks.
-    pub fn fold(mark: Mark, text: String) -> Self {
+    pub fn fold(mark: Mark, text: String, stacks: usize) -> Self {
         Self {
             mark,
             name: None,
             elapsed: String::new(),
             count: String::new(),
             text,
-            timing: String::new(),
+            running: String::new(),
+            usual: String::new(),
+            stacks,
         }
     }
 }
 
 /// The rows as lines of at most `width` columns. Sentences are cut before figures.
 pub(super) fn table(rows: &[Row], width: usize) -> Vec<Line> {
-    let widest = |of: fn(&Row) -> &str| {
-        let widths = rows.iter().map(|row| measure_text_width(of(row)));
-        widths.max().unwrap_or(0)
-    };
-    let name = widest(|row| row.name.as_deref().unwrap_or("")).min(room(width) * 2 / 5);
-    let count = widest(|row| &row.count);
-    let timing = widest(|row| &row.timing);
-    let lead = |row: &Row| {
-        let mut lead = pad(row.name.as_deref().unwrap_or(""), name);
-        if width >= NARROW {
-            lead += &format!("{GAP}{:>SPAN$}", row.elapsed);
-        }
-        lead + &format!("{GAP}{:>count$}{GAP}", row.count)
-    };
-    let taken = rows.first().map_or(0, |row| measure_text_width(&lead(row)));
-    let free = room(width).saturating_sub(taken);
-    let longest = rows
-        .iter()
-        .filter(|row| !row.timing.is_empty())
-        .map(|row| measure_text_width(&row.text));
-    let column = longest
-        .max()
-        .unwrap_or(0)
-        .min(free.saturating_sub(timing + GAP.len()));
+    let columns = Columns::of(rows, width);
     rows.iter()
-        .map(|row| {
-            let text = match (&row.name, row.timing.as_str()) {
-                (None, _) => row.text.clone(),
-                (_, "") => lead(row) + &fit(&row.text, free),
-                _ => lead(row) + &pad(&row.text, column) + GAP + &row.timing,
-            };
-            Line::new(row.mark, &text, width)
-        })
+        .map(|row| Line::new(row.mark, &columns.text(row), width))
         .collect()
+}
+
+/// Widths of the columns.
+struct Columns {
+    name: usize,
+    elapsed: Option<usize>,
+    count: usize,
+    /// What is left beside the columns before it.
+    free: usize,
+    /// Of sentences that have figures behind them.
+    sentence: usize,
+    running: usize,
+}
+
+impl Columns {
+    fn of(rows: &[Row], width: usize) -> Self {
+        let widest = |of: fn(&Row) -> &str| {
+            let widths = rows.iter().map(|row| measure_text_width(of(row)));
+            widths.max().unwrap_or(0)
+        };
+        let name = widest(|row| row.name.as_deref().unwrap_or("")).min(room(width) / 5 * 2);
+        let elapsed = (width >= NARROW).then(|| widest(|row| &row.elapsed));
+        let count = widest(|row| &row.count);
+        let running = widest(|row| &row.running);
+        let taken = name + elapsed.map_or(0, |span| span + GAP.len()) + count + 2 * GAP.len();
+        let free = room(width).saturating_sub(taken);
+        let figures = GAP.len() + running + 1 + widest(|row| &row.usual);
+        let sentence = widest(|row| {
+            if row.running.is_empty() {
+                ""
+            } else {
+                &row.text
+            }
+        });
+        Self {
+            name,
+            elapsed,
+            count,
+            free,
+            sentence: sentence.min(free.saturating_sub(figures)),
+            running,
+        }
+    }
+
+    fn text(&self, row: &Row) -> String {
+        let Some(name) = &row.name else {
+            return row.text.clone();
+        };
+        let mut line = pad(name, self.name);
+        if let Some(span) = self.elapsed {
+            line += &format!("{GAP}{:>span$}", row.elapsed);
+        }
+        line += &format!("{GAP}{:>1$}{GAP}", row.count, self.count);
+        if row.running.is_empty() {
+            return line + &fit(&row.text, self.free);
+        }
+        line += &pad(&row.text, self.sentence);
+        line + &format!("{GAP}{:>2$} {}", row.running, row.usual, self.running)
+    }
 }

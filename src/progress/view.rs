@@ -9,7 +9,7 @@ use super::table::{Row, table};
 use super::text::{Line, Mark, clean, count, elapsed, roughly};
 use crate::apply::event::{Outcome, Verb};
 use crate::catalog::durations::Operation;
-use crate::stacks::StackKind;
+use crate::cloud::status::Phase;
 
 /// What gives way, one after the other, when the terminal is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,20 +19,22 @@ enum Fold {
     Done,
     /// Stacks that wait become one line.
     Waiting,
-    /// Failures show the beginning of their reason, which is its cause.
-    Reasons,
-    /// Failures show one line of it.
-    Causes,
+    /// Failures show that many lines less of their reason; its cause stands in front.
+    Reasons(usize),
     /// The last rows become one line.
     Rows,
 }
 
+/// Lines of a reason at most: in full it stands above the block and in the summary.
+const REASON: usize = 6;
+
 impl Model {
     /// The block at `now`: at most `height` lines of at most `width` columns.
     pub fn view(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
-        use Fold::{Causes, Done, Nothing, Reasons, Rows, Waiting};
         let mut block = Vec::new();
-        for fold in [Nothing, Done, Waiting, Reasons, Causes, Rows] {
+        let reasons = (1..REASON).map(Fold::Reasons);
+        let folds = [Fold::Nothing, Fold::Done, Fold::Waiting].into_iter();
+        for fold in folds.chain(reasons).chain([Fold::Rows]) {
             block = self.block(now, width, height, fold);
             if block.len() <= height {
                 break;
@@ -85,29 +87,24 @@ impl Model {
             folded.count()
         };
         let mut rows = Vec::new();
-        match number(Mark::Done) {
-            0 => {}
-            done => rows.push(Row::fold(
-                Mark::Done,
-                format!("{} done", count(done, "stack")),
-            )),
+        let (done, waiting) = (number(Mark::Done), number(Mark::Waiting));
+        if done > 0 {
+            let text = format!("{} done", count(done, "stack"));
+            rows.push(Row::fold(Mark::Done, text, done));
         }
         let shown = self.stacks.iter().filter(|stack| !folded(stack));
         rows.extend(shown.map(|stack| self.row(stack, now)));
-        match number(Mark::Waiting) {
-            0 => {}
-            1 => rows.push(Row::fold(Mark::Waiting, "1 more stack waits".to_owned())),
-            more => {
-                let text = format!("{more} more stacks wait");
-                rows.push(Row::fold(Mark::Waiting, text));
-            }
+        if waiting > 0 {
+            let wait = if waiting == 1 { "waits" } else { "wait" };
+            let text = format!("{} {wait}", count(waiting, "more stack"));
+            rows.push(Row::fold(Mark::Waiting, text, waiting));
         }
         rows
     }
 
     pub(super) fn row(&self, stack: &StackProgress, now: Timestamp) -> Row {
         let (done, all) = stack.resources_done();
-        let (text, timing) = self.activity(stack, now);
+        let resource = stack.slowest(now).filter(|_| stack.settled.is_none());
         Row {
             mark: stack.mark(),
             name: Some(clean(&stack.kind.to_string())),
@@ -117,45 +114,54 @@ impl Model {
             } else {
                 format!("{done}/{all}")
             },
-            text,
-            timing,
+            text: match resource {
+                Some(resource) => doing(resource, stack),
+                None => self.activity(stack),
+            },
+            running: resource.map_or(String::new(), |resource| elapsed(resource.span(now))),
+            usual: resource.map_or(String::new(), |resource| usual(resource, now)),
+            stacks: 1,
         }
     }
 
-    /// What a stack is at, and how long that has taken of how much.
-    fn activity(&self, stack: &StackProgress, now: Timestamp) -> (String, String) {
-        if let Some((_, outcome)) = &stack.settled {
-            return (verdict(outcome), String::new());
+    /// What a stack is at while none of its resources moves.
+    fn activity(&self, stack: &StackProgress) -> String {
+        let (done, all) = stack.resources_done();
+        match (&stack.settled, stack.started, &stack.note) {
+            (Some((_, outcome)), _, _) => verdict(outcome),
+            (None, _, Some(note)) => note.clone(),
+            (None, Some(_), _) if stack.rolling_back => "rolling back".to_owned(),
+            (None, Some(_), _) if stack.failure.is_some() => "stopping".to_owned(),
+            (None, Some(_), _) if stack.resources.is_empty() => "starting".to_owned(),
+            (None, Some(_), _) if done < all => "nothing moves right now".to_owned(),
+            (None, Some(_), _) => "finishing".to_owned(),
+            (None, None, _) if stack.operation.is_none() => "nothing to do".to_owned(),
+            (None, None, _) => self.waiting(stack),
         }
-        let back = if stack.rolling_back {
-            "rolling back"
-        } else {
-            ""
+    }
+
+    fn waiting(&self, stack: &StackProgress) -> String {
+        let failed = |kind| {
+            self.stack(kind)
+                .is_some_and(|known| known.failure.is_some())
         };
-        if let Some(resource) = stack.slowest(now) {
-            let action = doing(resource, stack.operation);
-            let what = [back, &action].into_iter().filter(|part| !part.is_empty());
-            let what = what.collect::<Vec<_>>().join(": ");
-            return (what, timing(resource, now));
+        let names = self.awaited(stack).map(|kind| {
+            let why = if failed(kind) { " (failed)" } else { "" };
+            format!("{}{why}", clean(&kind.to_string()))
+        });
+        let names: Vec<String> = names.collect();
+        if names.is_empty() {
+            return "starts next".to_owned();
         }
-        let text = match (stack.started, &stack.note) {
-            (_, Some(note)) => note.clone(),
-            (Some(_), _) if stack.rolling_back => back.to_owned(),
-            (Some(_), _) if stack.failure.is_some() => "stopping".to_owned(),
-            (Some(_), _) if stack.resources.is_empty() => "starting".to_owned(),
-            (Some(_), _) => finishing(stack),
-            (None, _) if stack.operation.is_none() => "nothing to do".to_owned(),
-            (None, _) => waiting(self.awaited(stack)),
-        };
-        (text, String::new())
+        format!("waits for {}", names.join(", "))
     }
 
     /// The failures, as much of each as the fold leaves.
     fn pinned(&self, width: usize, fold: Fold) -> Vec<Line> {
         let reason_lines = match fold {
-            Fold::Nothing | Fold::Done | Fold::Waiting => usize::MAX,
-            Fold::Reasons => 3,
-            Fold::Causes | Fold::Rows => 1,
+            Fold::Nothing | Fold::Done | Fold::Waiting => REASON,
+            Fold::Reasons(less) => REASON.saturating_sub(less),
+            Fold::Rows => 1,
         };
         self.stacks
             .iter()
@@ -174,13 +180,8 @@ fn shorten(mut rows: Vec<Row>, room: usize) -> Vec<Row> {
     rows.sort_by_key(|row| matches!(row.mark, Mark::Done | Mark::Waiting));
     let hidden = rows.split_off(room.saturating_sub(1).min(rows.len()));
     if room > 0 {
-        let stacks = hidden.iter().filter(|row| row.name.is_some()).count();
-        let text = match (stacks, hidden.len() - stacks) {
-            (0, _) => "the others are done or wait".to_owned(),
-            (_, 0) => format!("{} more", count(stacks, "stack")),
-            _ => format!("{} more; others done or waiting", count(stacks, "stack")),
-        };
-        rows.push(Row::fold(Mark::Running, text));
+        let stacks = hidden.iter().map(|row| row.stacks).sum();
+        rows.push(Row::fold(Mark::Detail, count(stacks, "more stack"), stacks));
     }
     rows
 }
@@ -208,43 +209,31 @@ pub(super) fn verdict(outcome: &Outcome) -> String {
     }
 }
 
-/// A resource's sentence, with what happens to it where that is not what happens to the stack.
-fn doing(resource: &ResourceProgress, stack: Option<Verb>) -> String {
-    let (same, verb) = match resource.operation() {
-        Some(Operation::Create) => (stack == Some(Verb::Create), "creating"),
-        Some(Operation::Update) => (stack == Some(Verb::Update), "updating"),
-        Some(Operation::Delete) => (stack == Some(Verb::Delete), "deleting"),
-        None => return format!("{}: {}", clean(resource.status.as_str()), resource.sentence),
+/// A resource's sentence, with what happens to it where the stack's row does not say so already.
+fn doing(resource: &ResourceProgress, stack: &StackProgress) -> String {
+    let obvious = match (stack.operation, stack.rolling_back) {
+        (Some(Verb::Create), false) => Some(Operation::Create),
+        (Some(Verb::Update), _) => Some(Operation::Update),
+        (Some(Verb::Create), true) | (Some(Verb::Delete), _) => Some(Operation::Delete),
+        (None, _) => None,
     };
-    let known = resource.status.phase() == crate::cloud::status::Phase::Running;
-    match (known, same) {
-        (false, _) => format!("{}: {}", clean(resource.status.as_str()), resource.sentence),
-        (true, true) => resource.sentence.clone(),
-        (true, false) => format!("{verb} {}", resource.sentence),
+    let verb = match resource.operation() {
+        known if known.is_some() && known == obvious => "",
+        Some(Operation::Create) => "creating ",
+        Some(Operation::Update) => "updating ",
+        Some(Operation::Delete) => "deleting ",
+        None => "",
+    };
+    let sentence = &resource.sentence;
+    match resource.status.phase() {
+        Phase::Running if resource.operation().is_some() => format!("{verb}{sentence}"),
+        _ => format!("{}: {sentence}", clean(resource.status.as_str())),
     }
 }
 
-/// `1m52s ~2m`, and whether that is slow by any measure.
-pub(super) fn timing(resource: &ResourceProgress, now: Timestamp) -> String {
-    let span = elapsed(resource.span(now));
+/// `~2m`, and whether it is slow by any measure. Empty where nobody knows.
+pub(super) fn usual(resource: &ResourceProgress, now: Timestamp) -> String {
     let slow = if resource.is_slow(now) { " slow" } else { "" };
-    match resource.range() {
-        Some(range) => format!("{span} {}{slow}", roughly(range.from, range.to)),
-        None => span,
-    }
-}
-
-fn finishing(stack: &StackProgress) -> String {
-    match stack.resources_done() {
-        (done, all) if done < all => format!("next of {all}"),
-        _ => "finishing".to_owned(),
-    }
-}
-
-fn waiting<'a>(awaited: impl Iterator<Item = &'a StackKind>) -> String {
-    let names: Vec<String> = awaited.map(|kind| clean(&kind.to_string())).collect();
-    if names.is_empty() {
-        return "starts next".to_owned();
-    }
-    format!("waits for {}", names.join(", "))
+    let range = resource.range();
+    range.map_or(String::new(), |range| roughly(range.from, range.to) + slow)
 }

@@ -107,20 +107,23 @@ fn json_loses_nothing_and_begins_with_its_version() {
 fn lines_have_six_columns_that_stay_in_place() {
     let text = lines(&runs::failed());
     let (log, _summary) = text.split_once("\n\n").expect("a log and a summary");
-    let column = |line: &str, number: usize| {
-        let word = line.split_whitespace().nth(number).expect("a column");
-        line.match_indices(word).next().expect("its place").0
-    };
+    // Blanks before each column: after the time, stack, logical id and status.
+    let gaps = [20, 35, 61, 83];
     for line in log.lines() {
-        let stack = column(line, 1);
-        assert_eq!(stack, "2026-11-23T10:00:00Z  ".len(), "{line}");
+        for gap in gaps {
+            assert_eq!(&line[gap..gap + 2], "  ", "{line}");
+        }
+        for (gap, column) in gaps.iter().zip(["stack", "logical id", "status"]) {
+            assert_ne!(&line[gap + 2..gap + 3], " ", "{column} is empty: {line}");
+        }
         assert!(line.split_whitespace().count() >= 6, "{line}");
     }
 }
 
 #[test]
 fn lines_beat_every_thirty_seconds_of_a_silent_run() {
-    let run = runs::halfway();
+    let edge = kube_cfn::stacks::StackKind::Edge;
+    let run = runs::halfway().resource(176, edge, runs::BALANCER, "CREATE_COMPLETE");
     let mut out = Vec::new();
     let mut shower = Lines::new(&mut out);
     run.events

@@ -17,20 +17,18 @@ pub fn pool(name: &str) -> StackKind {
 
 /// A run under construction.
 pub struct Run {
-    pub cluster: &'static str,
     pub events: Vec<Event>,
 }
 
 impl Run {
     pub fn start(verb: Verb, stacks: Vec<Expected>) -> Self {
-        let cluster = "canary";
         let events = vec![Event::RunStarted {
             at: at(0),
-            cluster: cluster.to_owned(),
+            cluster: "canary".to_owned(),
             verb,
             stacks,
         }];
-        Self { cluster, events }
+        Self { events }
     }
 
     pub fn stack(mut self, second: i64, stack: StackKind, operation: Verb) -> Self {
