@@ -65,9 +65,9 @@ impl Model {
             None if stack.rolling_back => parts.push("still rolling back".to_owned()),
             None => parts.push("still at it".to_owned()),
         }
-        let stuck: Vec<&str> = stack.stuck().collect();
-        if !stuck.is_empty() {
-            parts.push(format!("still there: {}", stuck.join(", ")));
+        let remains: Vec<&str> = stack.stuck().collect();
+        if !remains.is_empty() {
+            parts.push(format!("still there: {}", remains.join(", ")));
         }
         let stranded: Vec<String> = self.stranded(&stack.kind).collect();
         if !stranded.is_empty() {

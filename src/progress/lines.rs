@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use jiff::{SignedDuration, Timestamp};
 
 use super::failure::title;
-use super::model::Model;
+use super::model::{Model, StackProgress};
 use super::text::{clean, count};
 use super::view::{present, usual, verdict};
 use super::{Shower, text};
@@ -149,7 +149,7 @@ impl<W: Write> Lines<W> {
                 failure.reason,
                 self.model.aftermath(known)
             ),
-            None => match (outcome, known.map(|known| known.resources_done())) {
+            None => match (outcome, known.map(StackProgress::resources_done)) {
                 (Outcome::NotStarted { .. } | Outcome::Unchanged, _) | (_, None) => {
                     verdict(outcome)
                 }

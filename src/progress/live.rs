@@ -57,9 +57,8 @@ impl Live {
 
     /// Lines that stay, above the block.
     fn print(&self, lines: &[Line]) -> io::Result<()> {
-        lines
-            .iter()
-            .try_for_each(|line| self.screen.println(line.painted()))
+        let lines: Vec<String> = lines.iter().map(Line::painted).collect();
+        self.screen.println(lines.join("\n"))
     }
 
     fn failure(&self, stack: &StackKind) -> Option<Pinned> {
@@ -132,6 +131,7 @@ impl Shower for Live {
         if self.model.started.is_none() {
             return Ok(());
         }
+        self.print(&[])?;
         self.print(&self.model.summary(now, self.width()))
     }
 }

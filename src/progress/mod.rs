@@ -6,6 +6,7 @@ mod json;
 mod lines;
 mod live;
 mod model;
+mod resource;
 mod summary;
 mod table;
 mod text;

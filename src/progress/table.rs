@@ -95,15 +95,16 @@ impl Columns {
         let Some(name) = &row.name else {
             return row.text.clone();
         };
-        let mut line = pad(name, self.name);
-        if let Some(span) = self.elapsed {
-            line += &format!("{GAP}{:>span$}", row.elapsed);
-        }
-        line += &format!("{GAP}{:>1$}{GAP}", row.count, self.count);
+        let name = pad(name, self.name);
+        let elapsed = self
+            .elapsed
+            .map_or(String::new(), |span| format!("{GAP}{:>span$}", row.elapsed));
+        let lead = format!("{name}{elapsed}{GAP}{:>1$}{GAP}", row.count, self.count);
         if row.running.is_empty() {
-            return line + &fit(&row.text, self.free);
+            return lead + &fit(&row.text, self.free);
         }
-        line += &pad(&row.text, self.sentence);
-        line + &format!("{GAP}{:>2$} {}", row.running, row.usual, self.running)
+        let sentence = pad(&row.text, self.sentence);
+        let running = format!("{:>1$}", row.running, self.running);
+        format!("{lead}{sentence}{GAP}{running} {}", row.usual)
     }
 }

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 
 use super::failure::failure_lines;
-use super::model::{Model, ResourceProgress, StackProgress};
+use super::model::{Model, StackProgress};
+use super::resource::ResourceProgress;
 use super::table::{Row, table};
 use super::text::{Line, Mark, clean, count, elapsed, roughly};
 use crate::apply::event::{Outcome, Verb};
@@ -63,17 +64,21 @@ impl Model {
     fn header(&self, now: Timestamp) -> String {
         let (done, all) = self.resources_done();
         let (stacks_done, stacks) = self.stacks_done();
-        let failed = self.stacks.iter().filter(|s| s.failure.is_some()).count();
-        let mut header = format!(
-            "{}  {}  {}  {done}/{all} resources  {stacks_done}/{stacks} stacks",
+        let failed = self
+            .stacks
+            .iter()
+            .filter(|stack| stack.failure.is_some() && !stack.is_done())
+            .count();
+        let failed = match failed {
+            0 => String::new(),
+            _ => format!("  {failed} failed"),
+        };
+        format!(
+            "{}  {}  {}  {done}/{all} resources  {stacks_done}/{stacks} stacks{failed}",
             self.cluster,
             self.verb.map_or("", present),
             elapsed(self.elapsed(now)),
-        );
-        if failed > 0 {
-            header.push_str(&format!("  {failed} failed"));
-        }
-        header
+        )
     }
 
     fn rows(&self, now: Timestamp, fold: Fold) -> Vec<Row> {

@@ -5,3 +5,4 @@ mod runs;
 mod screens;
 mod streams;
 mod terminal;
+mod verdicts;

@@ -140,6 +140,29 @@ fn lines_beat_every_thirty_seconds_of_a_silent_run() {
     assert!(beats.clone().all(|beat| beat.contains(told)), "{text}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn time_goes_on_between_events_by_their_own_clock() {
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let mut out = Vec::new();
+    let silent = async move {
+        for event in runs::halfway().events {
+            sender.send(event).expect("somebody listens");
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(65)).await;
+    };
+    let (shown, ()) = tokio::join!(follow(Lines::new(&mut out), receiver), silent);
+    shown.expect("written");
+    let text = String::from_utf8(out).expect("text");
+    let beats = text.lines().filter(|line| line.contains("  running  "));
+    assert!(beats.clone().count() >= 2, "{text}");
+    assert!(
+        beats
+            .clone()
+            .all(|beat| beat.starts_with("2026-11-23T10:0"))
+    );
+    assert!(text.contains("no longer followed after 3m57s"), "{text}");
+}
+
 /// A reader that went away after the first line.
 struct Gone {
     written: usize,

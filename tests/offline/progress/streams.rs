@@ -97,6 +97,8 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     #[test]
     fn no_stream_leaves_its_terminal(
         events in proptest::collection::vec(event(), 0..60),
@@ -105,7 +107,9 @@ proptest! {
         height in 0..40usize,
     ) {
         let mut model = Model::default();
-        events.iter().for_each(|event| model.update(event));
+        for event in &events {
+            model.update(event);
+        }
         let view = model.view(at(now), width, height);
         prop_assert!(view.len() <= height, "{} lines in {height}", view.len());
         for line in view.iter().chain(&model.summary(at(now), width)) {
