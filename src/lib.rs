@@ -48,5 +48,6 @@ pub mod apply;
 pub mod catalog;
 pub mod cloud;
 pub mod plan;
+pub mod progress;
 pub mod spec;
 pub mod stacks;

@@ -107,6 +107,20 @@ pub struct Failure {
     pub reason: String,
 }
 
+impl Event {
+    /// When it happened: the server's time for resources, ours for the rest.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::RunStarted { at, .. }
+            | Self::StackStarted { at, .. }
+            | Self::Resource { at, .. }
+            | Self::StackSettled { at, .. }
+            | Self::Note { at, .. }
+            | Self::RunFinished { at, .. } => *at,
+        }
+    }
+}
+
 impl Outcome {
     /// Whether the stack is as the definition wants it.
     pub fn is_good(&self) -> bool {
@@ -114,5 +128,39 @@ impl Outcome {
             self,
             Self::Created | Self::Updated | Self::Unchanged | Self::Deleted
         )
+    }
+}
+
+impl Failure {
+    /// Whether a resource's reason only says that another one failed first
+    /// ("Resource creation cancelled" and its brothers): never a cause.
+    pub fn is_cancellation(reason: &str) -> bool {
+        let mut words = reason.split_whitespace();
+        words.next() == Some("Resource")
+            && words.next().is_some()
+            && matches!(
+                words.next().map(|word| word.trim_end_matches('.')),
+                Some("cancelled" | "canceled")
+            )
+            && words.next().is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancelled_resource_is_no_cause() {
+        for reason in [
+            "Resource creation cancelled",
+            "Resource update cancelled",
+            "Resource deletion canceled.",
+        ] {
+            assert!(Failure::is_cancellation(reason), "{reason}");
+        }
+        let real = "Resource creation cancelled by the account's quota of addresses";
+        assert!(!Failure::is_cancellation(real));
+        assert!(!Failure::is_cancellation("Resource limit exceeded"));
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! The tables live in `data/*.json`, each naming its source; a new figure is one line there.
 
+pub mod durations;
 pub mod images;
 pub mod instances;
 pub mod kubernetes;

@@ -1,0 +1,134 @@
+//! How long resources take: seconds by type and operation, for estimates on a screen.
+//! Priors from public logs, not promises: nothing may be decided by them.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// Seconds that half, and nine in ten, of all operations stay under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Seconds {
+    pub p50: u32,
+    pub p90: u32,
+}
+
+/// What happens to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    Create,
+    Update,
+    Delete,
+}
+
+/// Seconds to expect where it is not known which variant of a type it is
+/// (a database may be Multi-AZ, a group may wait for signals).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// Median of the fastest variant.
+    pub from: u32,
+    /// Median of the slowest variant; the same as `from` where there is one only.
+    pub to: u32,
+    /// Beyond this it is slow by any measure: the largest `p90`.
+    pub slow_after: u32,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Table {
+    per_stack_overhead: Option<Seconds>,
+    create: BTreeMap<String, Seconds>,
+    update: BTreeMap<String, Seconds>,
+    delete: BTreeMap<String, Seconds>,
+}
+
+// A test holds that the embedded text parses.
+static TABLE: LazyLock<Table> =
+    LazyLock::new(|| serde_json::from_str(include_str!("data/durations.json")).unwrap_or_default());
+
+/// Creating one. Variants have keys of their own: `AWS::RDS::DBInstance+multiAz`,
+/// `AWS::AutoScaling::AutoScalingGroup+signals`.
+pub fn create(resource_type: &str) -> Option<Seconds> {
+    TABLE.create.get(resource_type).copied()
+}
+
+/// Updating one in place.
+pub fn update(resource_type: &str) -> Option<Seconds> {
+    TABLE.update.get(resource_type).copied()
+}
+
+/// Deleting one.
+pub fn delete(resource_type: &str) -> Option<Seconds> {
+    TABLE.delete.get(resource_type).copied()
+}
+
+/// What CloudFormation adds to every stack, its change set included.
+pub fn stack_overhead() -> Option<Seconds> {
+    TABLE.per_stack_overhead
+}
+
+/// What to expect of an operation over all variants of a type.
+pub fn range(operation: Operation, resource_type: &str) -> Option<Range> {
+    let table = match operation {
+        Operation::Create => &TABLE.create,
+        Operation::Update => &TABLE.update,
+        Operation::Delete => &TABLE.delete,
+    };
+    table
+        .iter()
+        .filter(|(key, _)| key.split('+').next() == Some(resource_type))
+        .map(|(_, seconds)| Range {
+            from: seconds.p50,
+            to: seconds.p50,
+            slow_after: seconds.p90,
+        })
+        .reduce(|a, b| Range {
+            from: a.from.min(b.from),
+            to: a.to.max(b.to),
+            slow_after: a.slow_after.max(b.slow_after),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_table_is_read() {
+        let nat = Seconds { p50: 106, p90: 130 };
+        assert_eq!(create("AWS::EC2::NatGateway"), Some(nat));
+        assert_eq!(
+            update("AWS::RDS::DBInstance").map(|known| known.p50),
+            Some(171)
+        );
+        assert_eq!(
+            delete("AWS::EC2::NatGateway").map(|known| known.p90),
+            Some(90)
+        );
+        assert_eq!(stack_overhead().map(|known| known.p50), Some(16));
+        assert_eq!(create("AWS::Nobody::Knows"), None);
+    }
+
+    #[test]
+    fn half_stay_under_less_than_nine_in_ten() {
+        for table in [&TABLE.create, &TABLE.update, &TABLE.delete] {
+            assert!(table.iter().all(|(_, known)| known.p50 <= known.p90));
+        }
+    }
+
+    #[test]
+    fn a_database_of_unknown_variant_spans_both() {
+        let span = Range {
+            from: 595,
+            to: 1026,
+            slow_after: 1200,
+        };
+        assert_eq!(range(Operation::Create, "AWS::RDS::DBInstance"), Some(span));
+    }
+
+    #[test]
+    fn a_type_is_no_prefix_of_another() {
+        let route = range(Operation::Create, "AWS::EC2::Route");
+        assert_eq!(route.map(|span| span.to), Some(2));
+    }
+}

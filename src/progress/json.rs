@@ -1,0 +1,51 @@
+//! The events themselves, one JSON object a line, for other programs. Nothing is added or left out.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::Shower;
+use crate::apply::event::Event;
+
+/// Version of the stream; it rises when a field changes its meaning or goes away.
+pub const SCHEMA: u32 = 1;
+
+/// Shows events as NDJSON.
+#[derive(Debug)]
+pub struct Json<W> {
+    out: W,
+    opened: bool,
+}
+
+impl<W: Write> Json<W> {
+    pub fn new(out: W) -> Self {
+        Self { out, opened: false }
+    }
+
+    /// The first line tells readers what to expect, also of a run without events.
+    fn open(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.opened, true) {
+            return Ok(());
+        }
+        writeln!(self.out, "{}", json!({"type": "version", "schema": SCHEMA}))
+    }
+}
+
+impl<W: Write> Shower for Json<W> {
+    fn take(&mut self, event: &Event) -> io::Result<()> {
+        self.open()?;
+        let line = serde_json::to_string(event)?;
+        writeln!(self.out, "{line}")?;
+        self.out.flush()
+    }
+
+    fn tick(&mut self, _now: Timestamp) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _now: Timestamp) -> io::Result<()> {
+        self.open()?;
+        self.out.flush()
+    }
+}

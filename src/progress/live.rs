@@ -1,0 +1,137 @@
+//! The block that repaints itself in a terminal, with lines above it that stay: notes, first
+//! failures, stacks that came to rest. Knows how to draw, not what.
+
+use std::io;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+
+use super::Shower;
+use super::failure::failure_lines;
+use super::model::{Model, Pinned};
+use super::text::{Line, Mark, clean, elapsed, room, wrap};
+use super::view::verdict;
+use crate::apply::event::{Event, Outcome};
+use crate::stacks::StackKind;
+
+/// Size of the screen in columns and lines, asked anew for every painting.
+pub type Size = Box<dyn Fn() -> (usize, usize)>;
+
+/// Shows events as a block.
+pub struct Live {
+    screen: MultiProgress,
+    block: ProgressBar,
+    size: Size,
+    model: Model,
+}
+
+impl Live {
+    /// On standard error, as large as it is at any moment.
+    pub fn on_stderr() -> Self {
+        let size = || {
+            let (height, width) = console::Term::stderr().size();
+            (usize::from(width), usize::from(height))
+        };
+        Self::new(ProgressDrawTarget::stderr(), Box::new(size))
+    }
+
+    /// On any target of the size that `size` says.
+    pub fn new(target: ProgressDrawTarget, size: Size) -> Self {
+        let screen = MultiProgress::with_draw_target(target);
+        let style = ProgressStyle::with_template("{msg}");
+        let block = ProgressBar::no_length()
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        let block = screen.add(block);
+        Self {
+            screen,
+            block,
+            size,
+            model: Model::default(),
+        }
+    }
+
+    /// Columns to write to: a line that fills the last one wraps in some terminals.
+    fn width(&self) -> usize {
+        (self.size)().0.saturating_sub(1)
+    }
+
+    /// Lines that stay, above the block.
+    fn print(&self, lines: &[Line]) -> io::Result<()> {
+        let lines: Vec<String> = lines.iter().map(Line::painted).collect();
+        self.screen.println(lines.join("\n"))
+    }
+
+    fn failure(&self, stack: &StackKind) -> Option<Pinned> {
+        self.model.stack(stack)?.failure.clone()
+    }
+
+    fn settled(&self, stack: &StackKind, outcome: &Outcome) -> Vec<Line> {
+        let Some(known) = self.model.stack(stack) else {
+            return Vec::new();
+        };
+        let span = known.settled.as_ref().and_then(|(at, _)| known.span(*at));
+        let span = span.map_or(String::new(), |span| format!(" after {}", elapsed(span)));
+        let name = clean(&stack.to_string());
+        let text = format!("{name}: {}{span}", verdict(outcome));
+        wrapped(known.mark(), &text, self.width())
+    }
+}
+
+fn wrapped(mark: Mark, text: &str, width: usize) -> Vec<Line> {
+    let marks = std::iter::once(mark).chain(std::iter::repeat(Mark::Detail));
+    let lines = wrap(text, room(width));
+    let lines = lines.iter().zip(marks);
+    lines
+        .map(|(text, mark)| Line::new(mark, text, width))
+        .collect()
+}
+
+impl Shower for Live {
+    fn take(&mut self, event: &Event) -> io::Result<()> {
+        let stack = match event {
+            Event::Resource { stack, .. } | Event::StackSettled { stack, .. } => Some(stack),
+            _ => None,
+        };
+        let before = stack.and_then(|stack| self.failure(stack));
+        self.model.update(event);
+        if let Some(stack) = stack
+            && let Some(failure) = self.failure(stack)
+            && before.is_none_or(|before| before.reason != failure.reason)
+        {
+            self.print(&failure_lines(stack, &failure, self.width(), usize::MAX))?;
+        }
+        match event {
+            Event::StackSettled { stack, outcome, .. } => self.print(&self.settled(stack, outcome)),
+            Event::Note { stack, text, .. } => {
+                let text = match stack {
+                    Some(stack) => clean(&format!("{stack}: {text}")),
+                    None => clean(text),
+                };
+                self.print(&wrapped(Mark::Detail, &text, self.width()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) -> io::Result<()> {
+        if self.model.started.is_none() || self.model.finished.is_some() {
+            return Ok(());
+        }
+        let (_, height) = (self.size)();
+        // The cursor rests on the line below the block.
+        let block = self.model.view(now, self.width(), height.saturating_sub(1));
+        let block: Vec<String> = block.iter().map(Line::painted).collect();
+        self.block.set_message(block.join("\n"));
+        self.block.tick();
+        Ok(())
+    }
+
+    fn finish(&mut self, now: Timestamp) -> io::Result<()> {
+        self.block.finish_and_clear();
+        if self.model.started.is_none() {
+            return Ok(());
+        }
+        self.print(&[])?;
+        self.print(&self.model.summary(now, self.width()))
+    }
+}

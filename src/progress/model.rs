@@ -1,0 +1,328 @@
+//! What is known of a run, gathered from its events alone. Knows no clock and no screen.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::resource::ResourceProgress;
+use super::text::{Mark, cause_first, clean};
+use crate::apply::event::{Event, Expected, Failure, Outcome, Verb};
+use crate::cloud::ResourceStatus;
+use crate::cloud::status::Phase;
+use crate::stacks::StackKind;
+
+/// The type under which CloudFormation reports the stack itself.
+const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
+
+/// A run as its events tell it: [`Model::update`] takes them in, the `view` methods show it.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    pub(super) cluster: String,
+    pub(super) verb: Option<Verb>,
+    pub(super) started: Option<Timestamp>,
+    /// The newest time that any event carried.
+    pub(super) latest: Option<Timestamp>,
+    /// When the run ended, and whether well.
+    pub(super) finished: Option<(Timestamp, bool)>,
+    pub(super) stacks: Vec<StackProgress>,
+}
+
+/// One stack of the run.
+#[derive(Debug, Clone)]
+pub(super) struct StackProgress {
+    pub kind: StackKind,
+    /// `None` when there is nothing to do for it.
+    pub operation: Option<Verb>,
+    expected: usize,
+    pub needs: Vec<StackKind>,
+    pub started: Option<Timestamp>,
+    pub settled: Option<(Timestamp, Outcome)>,
+    pub rolling_back: bool,
+    pub resources: BTreeMap<String, ResourceProgress>,
+    /// The first real failure in time.
+    pub failure: Option<Pinned>,
+    /// What was last said about it that belongs to no resource.
+    pub note: Option<String>,
+}
+
+/// A failure that stays on the screen.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pinned {
+    at: Timestamp,
+    /// Sentence of the resource; `None` when the stack itself was refused.
+    pub resource: Option<String>,
+    pub logical_id: Option<String>,
+    pub status: Option<String>,
+    pub after: Option<SignedDuration>,
+    /// The cause in front, on one line.
+    pub reason: String,
+}
+
+impl Model {
+    /// Takes one event in.
+    pub fn update(&mut self, event: &Event) {
+        let at = event.at();
+        self.latest = Some(self.latest.map_or(at, |latest| latest.max(at)));
+        match event {
+            Event::RunStarted {
+                cluster,
+                verb,
+                stacks,
+                ..
+            } => {
+                self.cluster = clean(cluster);
+                self.verb = Some(*verb);
+                self.started = Some(at);
+                self.finished = None;
+                self.stacks = stacks.iter().map(StackProgress::expected).collect();
+            }
+            Event::StackStarted {
+                stack, operation, ..
+            } => self.stack_mut(stack).start(at, *operation),
+            Event::Resource { stack, .. } => self.stack_mut(stack).moved(event),
+            Event::StackSettled { stack, outcome, .. } => {
+                self.stack_mut(stack).settle(at, outcome);
+            }
+            Event::Note { stack, text, .. } => {
+                if let Some(stack) = stack {
+                    self.stack_mut(stack).note = Some(clean(text));
+                }
+            }
+            Event::RunFinished { succeeded, .. } => self.finished = Some((at, *succeeded)),
+        }
+    }
+
+    /// The stack of that kind; one nobody announced gets its place at the end.
+    fn stack_mut(&mut self, kind: &StackKind) -> &mut StackProgress {
+        let known = self.stacks.iter().position(|stack| stack.kind == *kind);
+        let index = known.unwrap_or(self.stacks.len());
+        if known.is_none() {
+            self.stacks.push(StackProgress::new(kind.clone()));
+        }
+        &mut self.stacks[index]
+    }
+
+    pub(super) fn stack(&self, kind: &StackKind) -> Option<&StackProgress> {
+        self.stacks.iter().find(|stack| stack.kind == *kind)
+    }
+
+    /// Stacks that need nothing more, of all.
+    pub(super) fn stacks_done(&self) -> (usize, usize) {
+        let done = self.stacks.iter().filter(|stack| stack.is_done()).count();
+        (done, self.stacks.len())
+    }
+
+    /// Resources that are as the run wants them, of all it touches.
+    pub(super) fn resources_done(&self) -> (usize, usize) {
+        self.stacks.iter().fold((0, 0), |(done, all), stack| {
+            let (more_done, more) = stack.resources_done();
+            (done + more_done, all + more)
+        })
+    }
+
+    /// How long the run has taken at `now`, or took.
+    pub(super) fn elapsed(&self, now: Timestamp) -> SignedDuration {
+        let end = self.finished.map_or(now, |(at, _)| at);
+        self.started
+            .map_or(SignedDuration::ZERO, |start| end.duration_since(start))
+    }
+
+    /// The running resource of the whole run that it waits for longest, with its stack.
+    pub(super) fn slowest(&self, now: Timestamp) -> Option<(&StackKind, &ResourceProgress)> {
+        self.stacks
+            .iter()
+            .filter(|stack| stack.settled.is_none())
+            .filter_map(|stack| Some((&stack.kind, stack.slowest(now)?)))
+            .max_by_key(|(_, resource)| resource.remaining(now))
+    }
+
+    /// The stacks that `stack` still waits for.
+    pub(super) fn awaited<'a>(
+        &'a self,
+        stack: &'a StackProgress,
+    ) -> impl Iterator<Item = &'a StackKind> {
+        let done = |kind: &StackKind| self.stack(kind).is_none_or(StackProgress::is_done);
+        stack.needs.iter().filter(move |kind| !done(kind))
+    }
+}
+
+impl StackProgress {
+    fn new(kind: StackKind) -> Self {
+        Self {
+            kind,
+            operation: None,
+            expected: 0,
+            needs: Vec::new(),
+            started: None,
+            settled: None,
+            rolling_back: false,
+            resources: BTreeMap::new(),
+            failure: None,
+            note: None,
+        }
+    }
+
+    fn expected(wanted: &Expected) -> Self {
+        Self {
+            operation: wanted.operation,
+            expected: wanted.resources,
+            needs: wanted.needs.clone(),
+            ..Self::new(wanted.stack.clone())
+        }
+    }
+
+    fn start(&mut self, at: Timestamp, operation: Verb) {
+        let fresh = Self::new(self.kind.clone());
+        *self = Self {
+            operation: Some(operation),
+            // What was expected belongs to the announced operation, not to one that prepares it.
+            expected: self.expected,
+            needs: std::mem::take(&mut self.needs),
+            started: Some(at),
+            note: self.note.take(),
+            ..fresh
+        };
+    }
+
+    fn moved(&mut self, event: &Event) {
+        let Event::Resource {
+            at,
+            logical_id,
+            resource_type,
+            sentence,
+            status,
+            reason,
+            ..
+        } = event
+        else {
+            return;
+        };
+        self.started.get_or_insert(*at);
+        self.note = None;
+        if resource_type == STACK_TYPE {
+            self.rolling_back |= self.is_turning_back(status);
+        } else {
+            self.rolling_back |= self.failure.is_some() && status.phase() == Phase::Running;
+            let (operation, rolling_back) = (self.operation, self.rolling_back);
+            let resource = self
+                .resources
+                .entry(logical_id.clone())
+                .or_insert_with(|| ResourceProgress::new(resource_type, status, *at));
+            resource.sentence = clean(sentence);
+            resource.step(status, *at);
+            resource.judge(operation, rolling_back);
+        }
+        let cancelled = reason.as_deref().is_some_and(Failure::is_cancellation);
+        let earlier = self.failure.as_ref().is_none_or(|first| *at < first.at);
+        // The stack's own failure only sums up those of its resources.
+        if status.phase() == Phase::Failed && !cancelled && earlier && resource_type != STACK_TYPE {
+            let after = self.resources.get(logical_id).map(|known| known.span(*at));
+            self.failure = Some(Pinned {
+                at: *at,
+                resource: Some(clean(sentence)),
+                logical_id: Some(clean(logical_id)),
+                status: Some(clean(status.as_str())),
+                after,
+                reason: reason.as_deref().map_or_else(unsaid, cause_first),
+            });
+        }
+    }
+
+    /// Whether a status of the stack itself says that it goes back.
+    fn is_turning_back(&self, status: &ResourceStatus) -> bool {
+        status.as_str().contains("ROLLBACK")
+            || (status.is_delete() && self.operation == Some(Verb::Create))
+    }
+
+    fn settle(&mut self, at: Timestamp, outcome: &Outcome) {
+        self.settled = Some((at, outcome.clone()));
+        self.note = None;
+        match outcome {
+            Outcome::RolledBack(failure) | Outcome::Failed(failure) => self.pin(at, failure),
+            // An update that went well may have left something behind; nothing else fails well.
+            Outcome::Updated => self.failure = self.failure.take().filter(Pinned::is_leftover),
+            _ => self.failure = None,
+        }
+    }
+
+    /// The verdict's failure, with what was seen of the same resource.
+    fn pin(&mut self, at: Timestamp, failure: &Failure) {
+        let seen = self
+            .failure
+            .take()
+            .filter(|seen| seen.logical_id.is_some() && seen.logical_id == failure.logical_id);
+        let stack_status = || failure.status.as_ref().map(|word| clean(word.as_str()));
+        self.failure = Some(Pinned {
+            at: seen.as_ref().map_or(at, |seen| seen.at),
+            resource: failure.resource.as_deref().map(clean),
+            logical_id: failure.logical_id.as_deref().map(clean),
+            after: seen.as_ref().and_then(|seen| seen.after),
+            status: seen.map_or_else(stack_status, |seen| seen.status),
+            reason: cause_first(&failure.reason),
+        });
+    }
+
+    pub fn mark(&self) -> Mark {
+        match &self.settled {
+            Some((_, outcome)) if outcome.is_good() => Mark::Done,
+            Some((_, Outcome::RolledBack(_))) => Mark::RollingBack,
+            Some((_, Outcome::NotStarted { .. })) => Mark::Waiting,
+            Some(_) => Mark::Failed,
+            None if self.rolling_back => Mark::RollingBack,
+            None if self.failure.is_some() => Mark::Failed,
+            None if self.started.is_some() => Mark::Running,
+            None if self.operation.is_none() => Mark::Done,
+            None => Mark::Waiting,
+        }
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.mark() == Mark::Done
+    }
+
+    /// How long it took, or has taken at `now`. `None` before its start.
+    pub fn span(&self, now: Timestamp) -> Option<SignedDuration> {
+        let end = self.settled.as_ref().map_or(now, |(at, _)| *at);
+        Some(end.duration_since(self.started?))
+    }
+
+    pub fn resources_done(&self) -> (usize, usize) {
+        let done = self.resources.values().filter(|known| known.done).count();
+        let all = self.expected.max(self.resources.len());
+        // A verdict counts for all, seen or not: a followed operation is seen from its middle.
+        let done = match &self.settled {
+            Some((_, outcome)) if outcome.is_good() => all,
+            Some((_, Outcome::RolledBack(_))) => 0,
+            _ => done,
+        };
+        (done, all)
+    }
+
+    /// The running resource that the stack waits for longest.
+    pub fn slowest(&self, now: Timestamp) -> Option<&ResourceProgress> {
+        self.resources
+            .values()
+            .filter(|known| known.is_running())
+            .max_by_key(|known| known.remaining(now))
+    }
+
+    /// Sentences of what failed to go away, or to go back, beside the cause itself.
+    pub fn stuck(&self) -> impl Iterator<Item = &str> {
+        self.resources
+            .values()
+            .filter(|known| known.status.phase() == Phase::Failed && known.status.is_delete())
+            .map(|known| known.sentence.as_str())
+    }
+}
+
+impl Pinned {
+    fn is_leftover(&self) -> bool {
+        self.status
+            .as_deref()
+            .is_some_and(|status| status.starts_with("DELETE_"))
+    }
+}
+
+fn unsaid() -> String {
+    "AWS gave no reason".to_owned()
+}

@@ -1,0 +1,244 @@
+//! The block of a running operation: as many of its facts as fit a terminal, the worst ones first.
+//! Pure: the same model, time and size give the same lines.
+
+use jiff::Timestamp;
+
+use super::failure::failure_lines;
+use super::model::{Model, StackProgress};
+use super::resource::ResourceProgress;
+use super::table::{Row, table};
+use super::text::{Line, Mark, clean, count, elapsed, roughly};
+use crate::apply::event::{Outcome, Verb};
+use crate::catalog::durations::Operation;
+use crate::cloud::status::Phase;
+
+/// What gives way, one after the other, when the terminal is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fold {
+    Nothing,
+    /// Stacks that are done become one line.
+    Done,
+    /// Stacks that wait become one line.
+    Waiting,
+    /// Failures show that many lines less of their reason; its cause stands in front.
+    Reasons(usize),
+    /// The last rows become one line.
+    Rows,
+}
+
+/// Lines of a reason at most: in full it stands above the block and in the summary.
+const REASON: usize = 6;
+
+impl Model {
+    /// The block at `now`: at most `height` lines of at most `width` columns.
+    pub fn view(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
+        let mut block = Vec::new();
+        let reasons = (1..REASON).map(Fold::Reasons);
+        let folds = [Fold::Nothing, Fold::Done, Fold::Waiting].into_iter();
+        for fold in folds.chain(reasons).chain([Fold::Rows]) {
+            block = self.block(now, width, height, fold);
+            if block.len() <= height {
+                break;
+            }
+        }
+        block.truncate(height);
+        block
+    }
+
+    fn block(&self, now: Timestamp, width: usize, height: usize, fold: Fold) -> Vec<Line> {
+        let failures = self.pinned(width, fold);
+        let mut rows = self.rows(now, fold);
+        if fold == Fold::Rows {
+            // Without failures every line is for rows; with them, rows get a third at least.
+            let room = height
+                .saturating_sub(1 + failures.len())
+                .max(height.saturating_sub(1) / 3);
+            rows = shorten(rows, room);
+        }
+        let mut lines = vec![Line::new(Mark::Title, &self.header(now), width)];
+        lines.extend(table(&rows, width));
+        lines.extend(failures);
+        lines
+    }
+
+    fn header(&self, now: Timestamp) -> String {
+        let (done, all) = self.resources_done();
+        let (stacks_done, stacks) = self.stacks_done();
+        let failed = self
+            .stacks
+            .iter()
+            .filter(|stack| stack.failure.is_some() && !stack.is_done())
+            .count();
+        let failed = match failed {
+            0 => String::new(),
+            _ => format!("  {failed} failed"),
+        };
+        format!(
+            "{}  {}  {}  {done}/{all} resources  {stacks_done}/{stacks} stacks{failed}",
+            self.cluster,
+            self.verb.map_or("", present),
+            elapsed(self.elapsed(now)),
+        )
+    }
+
+    fn rows(&self, now: Timestamp, fold: Fold) -> Vec<Row> {
+        let folded = |stack: &StackProgress| match stack.mark() {
+            Mark::Done => fold >= Fold::Done,
+            Mark::Waiting => fold >= Fold::Waiting,
+            _ => false,
+        };
+        let number = |mark: Mark| {
+            let folded = self.stacks.iter().filter(|s| s.mark() == mark && folded(s));
+            folded.count()
+        };
+        let mut rows = Vec::new();
+        let (done, waiting) = (number(Mark::Done), number(Mark::Waiting));
+        if done > 0 {
+            let text = format!("{} done", count(done, "stack"));
+            rows.push(Row::fold(Mark::Done, text, done));
+        }
+        let shown = self.stacks.iter().filter(|stack| !folded(stack));
+        rows.extend(shown.map(|stack| self.row(stack, now)));
+        if waiting > 0 {
+            let wait = if waiting == 1 { "waits" } else { "wait" };
+            let text = format!("{} {wait}", count(waiting, "more stack"));
+            rows.push(Row::fold(Mark::Waiting, text, waiting));
+        }
+        rows
+    }
+
+    pub(super) fn row(&self, stack: &StackProgress, now: Timestamp) -> Row {
+        let (done, all) = stack.resources_done();
+        let resource = stack.slowest(now).filter(|_| stack.settled.is_none());
+        Row {
+            mark: stack.mark(),
+            name: Some(clean(&stack.kind.to_string())),
+            elapsed: stack.span(now).map(elapsed).unwrap_or_default(),
+            count: if all == 0 {
+                String::new()
+            } else {
+                format!("{done}/{all}")
+            },
+            text: match resource {
+                Some(resource) => doing(resource, stack),
+                None => self.activity(stack),
+            },
+            running: resource.map_or(String::new(), |resource| elapsed(resource.span(now))),
+            usual: resource.map_or(String::new(), |resource| usual(resource, now)),
+            stacks: 1,
+        }
+    }
+
+    /// What a stack is at while none of its resources moves.
+    fn activity(&self, stack: &StackProgress) -> String {
+        let (done, all) = stack.resources_done();
+        match (&stack.settled, stack.started, &stack.note) {
+            (Some((_, outcome)), _, _) => verdict(outcome),
+            (None, _, Some(note)) => note.clone(),
+            (None, Some(_), _) if stack.rolling_back => "rolling back".to_owned(),
+            (None, Some(_), _) if stack.failure.is_some() => "stopping".to_owned(),
+            (None, Some(_), _) if stack.resources.is_empty() => "starting".to_owned(),
+            (None, Some(_), _) if done < all => "nothing moves right now".to_owned(),
+            (None, Some(_), _) => "finishing".to_owned(),
+            (None, None, _) if stack.operation.is_none() => "nothing to do".to_owned(),
+            (None, None, _) => self.waiting(stack),
+        }
+    }
+
+    fn waiting(&self, stack: &StackProgress) -> String {
+        let failed = |kind| {
+            self.stack(kind)
+                .is_some_and(|known| known.failure.is_some())
+        };
+        let names = self.awaited(stack).map(|kind| {
+            let why = if failed(kind) { " (failed)" } else { "" };
+            format!("{}{why}", clean(&kind.to_string()))
+        });
+        let names: Vec<String> = names.collect();
+        if names.is_empty() {
+            return "starts next".to_owned();
+        }
+        format!("waits for {}", names.join(", "))
+    }
+
+    /// The failures, as much of each as the fold leaves.
+    fn pinned(&self, width: usize, fold: Fold) -> Vec<Line> {
+        let reason_lines = match fold {
+            Fold::Nothing | Fold::Done | Fold::Waiting => REASON,
+            Fold::Reasons(less) => REASON.saturating_sub(less),
+            Fold::Rows => 1,
+        };
+        self.stacks
+            .iter()
+            .filter_map(|stack| Some((stack, stack.failure.as_ref()?)))
+            .flat_map(|(stack, failure)| failure_lines(&stack.kind, failure, width, reason_lines))
+            .collect()
+    }
+}
+
+/// The first rows that fit, the rest as one.
+fn shorten(mut rows: Vec<Row>, room: usize) -> Vec<Row> {
+    if rows.len() <= room {
+        return rows;
+    }
+    // What moves or failed is worth more than the two lines that stand for many.
+    rows.sort_by_key(|row| matches!(row.mark, Mark::Done | Mark::Waiting));
+    let hidden = rows.split_off(room.saturating_sub(1).min(rows.len()));
+    if room > 0 {
+        let stacks = hidden.iter().map(|row| row.stacks).sum();
+        rows.push(Row::fold(Mark::Detail, count(stacks, "more stack"), stacks));
+    }
+    rows
+}
+
+pub(super) fn present(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Create => "create",
+        Verb::Update => "update",
+        Verb::Delete => "delete",
+    }
+}
+
+/// How a stack came to rest, in a few words.
+pub(super) fn verdict(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Created => "created".to_owned(),
+        Outcome::Updated => "updated".to_owned(),
+        Outcome::Unchanged => "nothing to do".to_owned(),
+        Outcome::Deleted => "deleted".to_owned(),
+        Outcome::RolledBack(_) => "rolled back".to_owned(),
+        Outcome::Failed(_) => "failed, needs a hand".to_owned(),
+        Outcome::NotStarted { needs } => {
+            format!("not started: needs {}", clean(&needs.to_string()))
+        }
+    }
+}
+
+/// A resource's sentence, with what happens to it where the stack's row does not say so already.
+fn doing(resource: &ResourceProgress, stack: &StackProgress) -> String {
+    let obvious = match (stack.operation, stack.rolling_back) {
+        (Some(Verb::Create), false) => Some(Operation::Create),
+        (Some(Verb::Update), _) => Some(Operation::Update),
+        (Some(Verb::Create), true) | (Some(Verb::Delete), _) => Some(Operation::Delete),
+        (None, _) => None,
+    };
+    let verb = match resource.operation() {
+        known if known.is_some() && known == obvious => "",
+        Some(Operation::Create) => "creating ",
+        Some(Operation::Update) => "updating ",
+        Some(Operation::Delete) => "deleting ",
+        None => "",
+    };
+    let sentence = &resource.sentence;
+    match resource.status.phase() {
+        Phase::Running if resource.operation().is_some() => format!("{verb}{sentence}"),
+        _ => format!("{}: {sentence}", clean(resource.status.as_str())),
+    }
+}
+
+/// `~2m`, and whether it is slow by any measure. Empty where nobody knows.
+pub(super) fn usual(resource: &ResourceProgress, now: Timestamp) -> String {
+    let slow = if resource.is_slow(now) { " slow" } else { "" };
+    let range = resource.range();
+    range.map_or(String::new(), |range| roughly(range.from, range.to) + slow)
+}

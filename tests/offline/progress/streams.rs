@@ -1,0 +1,137 @@
+//! Any stream of events, however mad, fits any terminal and breaks no showing.
+
+use console::measure_text_width;
+use kube_cfn::apply::event::{Event, Expected, Failure, Outcome, Verb};
+use kube_cfn::cloud::{ResourceStatus, StackStatus};
+use kube_cfn::progress::{Lines, Model, Shower};
+use kube_cfn::stacks::StackKind;
+use proptest::prelude::*;
+
+use super::runs::{at, pool};
+
+fn stack() -> impl Strategy<Value = StackKind> {
+    prop_oneof![
+        Just(StackKind::Base),
+        Just(StackKind::Network),
+        Just(StackKind::Edge),
+        Just(StackKind::Database),
+        Just(StackKind::ControlPlane),
+        "[a-z-]{1,40}|pool[0-9]".prop_map(|name| pool(&name)),
+    ]
+}
+
+fn verb() -> impl Strategy<Value = Verb> {
+    prop_oneof![Just(Verb::Create), Just(Verb::Update), Just(Verb::Delete)]
+}
+
+fn words() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-zA-Z0-9 :/,.-]{0,300}",
+        "\\PC{0,80}",
+        "(a|\t|\n|\u{1b}\\[31m|\u{6771}){0,60}",
+        Just("Resource creation cancelled".to_owned()),
+    ]
+}
+
+fn status() -> impl Strategy<Value = ResourceStatus> {
+    let known = "(CREATE|UPDATE|DELETE|ROLLBACK)_(IN_PROGRESS|COMPLETE|FAILED|SKIPPED)";
+    prop_oneof![4 => known.boxed(), 1 => "\\PC{0,30}".boxed()].prop_map(ResourceStatus::new)
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    (words(), proptest::option::of(words())).prop_map(|(reason, id)| Failure {
+        status: Some(StackStatus::from("ROLLBACK_COMPLETE")),
+        resource: id.clone(),
+        logical_id: id,
+        reason,
+    })
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        Just(Outcome::Created),
+        Just(Outcome::Updated),
+        Just(Outcome::Unchanged),
+        failure().prop_map(Outcome::RolledBack),
+        failure().prop_map(Outcome::Failed),
+        stack().prop_map(|needs| Outcome::NotStarted { needs }),
+    ]
+}
+
+fn announced() -> impl Strategy<Value = Expected> {
+    let needs = proptest::collection::vec(stack(), 0..4);
+    (stack(), proptest::option::of(verb()), 0..200usize, needs).prop_map(
+        |(stack, operation, resources, needs)| Expected {
+            stack,
+            operation,
+            resources,
+            needs,
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let time = -50..90_000i64;
+    let kind = prop_oneof![
+        Just("AWS::RDS::DBInstance".to_owned()),
+        Just("AWS::CloudFormation::Stack".to_owned()),
+        words(),
+    ];
+    let resource = (time.clone(), stack(), kind, words(), status(), words());
+    prop_oneof![
+        1 => (time.clone(), verb(), proptest::collection::vec(announced(), 0..20), words())
+            .prop_map(|(time, verb, stacks, cluster)| Event::RunStarted {
+                at: at(time), cluster, verb, stacks }),
+        4 => (time.clone(), stack(), verb()).prop_map(|(time, stack, operation)|
+            Event::StackStarted { at: at(time), stack, operation }),
+        12 => resource.prop_map(|(time, stack, resource_type, sentence, status, reason)|
+            Event::Resource { at: at(time), stack, logical_id: sentence.clone(), resource_type,
+                sentence, status, reason: Some(reason) }),
+        3 => (time.clone(), stack(), outcome()).prop_map(|(time, stack, outcome)|
+            Event::StackSettled { at: at(time), stack, outcome }),
+        2 => (time.clone(), proptest::option::of(stack()), words()).prop_map(|(time, stack, text)|
+            Event::Note { at: at(time), stack, text }),
+        1 => (time, any::<bool>()).prop_map(|(time, succeeded)|
+            Event::RunFinished { at: at(time), succeeded }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn no_stream_leaves_its_terminal(
+        events in proptest::collection::vec(event(), 0..60),
+        now in -100..100_000i64,
+        width in 0..140usize,
+        height in 0..40usize,
+    ) {
+        let mut model = Model::default();
+        for event in &events {
+            model.update(event);
+        }
+        let view = model.view(at(now), width, height);
+        prop_assert!(view.len() <= height, "{} lines in {height}", view.len());
+        for line in view.iter().chain(&model.summary(at(now), width)) {
+            let line = line.to_string();
+            prop_assert!(measure_text_width(&line) <= width, "{width}: {line:?}");
+            prop_assert!(!line.contains(char::is_control), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn every_event_is_a_line_of_its_own(events in proptest::collection::vec(event(), 0..30)) {
+        let mut out = Vec::new();
+        let mut shower = Lines::new(&mut out);
+        let mut wanted = 0;
+        for event in &events {
+            shower.take(event).expect("an event");
+            wanted += match event {
+                Event::RunStarted { stacks, .. } => 1 + stacks.len(),
+                _ => 1,
+            };
+        }
+        drop(shower);
+        prop_assert_eq!(String::from_utf8_lossy(&out).lines().count(), wanted);
+    }
+}
