@@ -84,6 +84,12 @@ impl Failure {
         self
     }
 
+    /// Adds a help where there is none yet.
+    #[must_use]
+    pub fn else_help(self, help: impl Display) -> Self {
+        if self.help.is_some() { self } else { self.help(help) }
+    }
+
     /// Tells the failure on stderr.
     pub fn print(&self) {
         if self.message.is_empty() {

@@ -1,16 +1,16 @@
-//! What every command on a cluster begins with: its definition, the doors to AWS, and the guards on
+//! What every command on a cluster begins with: its definition, the door to AWS, and the guards on
 //! account and region before anything happens.
 
 use std::path::PathBuf;
 
 use console::style;
 
+use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::talk;
-use super::Global;
 use crate::cloud::aws::{Aws, Settings};
 use crate::cloud::{Cloud, Identity};
-use crate::definition;
+use crate::definition::{self, DefinitionError};
 use crate::spec::ClusterSpec;
 use crate::stacks::{self, Stack};
 use crate::templates::Templates;
@@ -24,6 +24,14 @@ pub struct Defined {
 /// A definition together with the account it is for.
 pub struct Session {
     pub defined: Defined,
+    pub cloud: Aws,
+    pub identity: Identity,
+}
+
+/// A cluster in AWS, with its definition where there is one.
+pub struct Target {
+    pub name: String,
+    pub defined: Option<Defined>,
     pub cloud: Aws,
     pub identity: Identity,
 }
@@ -44,34 +52,58 @@ pub fn design(defined: &Defined) -> Result<Vec<Stack>, Failure> {
         .map_err(|error| Failure::new(Exit::Definition, error))
 }
 
-/// Opens the doors for a definition and refuses the wrong account or region.
+/// Opens the door for a definition and refuses the wrong account or region.
 pub async fn open(global: &Global, name: &str) -> Result<Session, Failure> {
     let defined = define(global, name)?;
-    let spec = &defined.spec;
+    let (cloud, identity) = enter(global, &defined.spec).await?;
+    Ok(Session { defined, cloud, identity })
+}
+
+/// Opens the door for a cluster that may have no definition here; then `region` says where it is.
+pub async fn target(
+    global: &Global,
+    name: &str,
+    region: Option<&str>,
+) -> Result<Target, Failure> {
+    if let Some(region) = region {
+        let (cloud, identity) = connect(global, region).await?;
+        return Ok(Target { name: name.to_owned(), defined: None, cloud, identity });
+    }
+    let defined = define(global, name)
+        .map_err(|failure| failure.else_help("for a cluster without a definition, give its --region"))?;
+    let (cloud, identity) = enter(global, &defined.spec).await?;
+    Ok(Target { name: defined.spec.name.clone(), defined: Some(defined), cloud, identity })
+}
+
+async fn enter(global: &Global, spec: &ClusterSpec) -> Result<(Aws, Identity), Failure> {
     let (cloud, identity) = connect(global, &spec.region).await?;
-    if let Some(account) = spec.account.as_ref().filter(|account| **account != identity.account) {
-        return Err(Failure::refused(format!(
+    match &spec.account {
+        Some(account) if *account != identity.account => Err(Failure::refused(format!(
             "{} belongs to account {account}, these credentials to {}",
             spec.name, identity.account
         ))
-        .help("choose the account's profile with --profile or AWS_PROFILE"));
+        .help("choose the account's profile with --profile or AWS_PROFILE")),
+        _ => Ok((cloud, identity)),
     }
-    Ok(Session { defined, cloud, identity })
 }
 
 /// Connects to `region`; refuses when the environment says another one aloud.
 pub async fn connect(global: &Global, region: &str) -> Result<(Aws, Identity), Failure> {
-    let settings =
-        Settings { profile: global.profile.clone(), region: Some(region.to_owned()) };
+    let settings = Settings { profile: global.profile.clone(), region: Some(region.to_owned()) };
     let cloud = Aws::connect(&settings).await?;
-    if let Some(other) = cloud.environment_region().filter(|other| *other != region) {
-        return Err(Failure::refused(format!(
-            "the cluster lives in {region}, your AWS settings say {other}"
-        ))
-        .help(format!("set AWS_REGION={region}, or unset it and the profile's region")));
+    if let Some(other) = cloud.ambient_region().filter(|other| *other != region) {
+        let message = format!("the cluster lives in {region}, your AWS settings say {other}");
+        return Err(Failure::refused(message)
+            .help(format!("set AWS_REGION={region}, or choose another --profile")));
     }
     let identity = cloud.identity().await?;
     Ok((cloud, identity))
+}
+
+/// Says who is asking and where, before anything happens.
+fn introduce(first: &str, identity: &Identity) {
+    let Identity { account, caller, region } = identity;
+    talk(&format!("{first}  {region}  account {account}\ncaller {caller}"));
 }
 
 impl Session {
@@ -79,14 +111,23 @@ impl Session {
         &self.defined.spec
     }
 
-    /// Says who is asking and where, before anything happens.
+    /// Says who is asking and where.
     pub fn introduce(&self) {
-        let spec = self.spec();
-        let Identity { account, caller, region } = &self.identity;
-        talk(&format!(
-            "{}  kubernetes {}  {region}  account {account}\ncaller {caller}",
-            style(&spec.name).for_stderr().bold(),
-            spec.kubernetes
-        ));
+        let ClusterSpec { name, kubernetes, .. } = self.spec();
+        let name = style(name).for_stderr().bold();
+        introduce(&format!("{name}  kubernetes {kubernetes}"), &self.identity);
+    }
+}
+
+impl Target {
+    /// Says who is asking and where.
+    pub fn introduce(&self) {
+        introduce(&style(&self.name).for_stderr().bold().to_string(), &self.identity);
+    }
+}
+
+impl From<DefinitionError> for Failure {
+    fn from(error: DefinitionError) -> Self {
+        Self::new(Exit::Definition, error)
     }
 }

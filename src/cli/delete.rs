@@ -1,0 +1,144 @@
+//! `kube-cfn delete`: shows what is lost, wants the name typed, deletes, lists what remains.
+
+use std::fmt::Write;
+
+use console::style;
+use tokio::sync::mpsc;
+
+use super::failure::{Exit, Failure};
+use super::out::talk;
+use super::plan::run_id;
+use super::session::{self, Target};
+use super::{Global, ask, ending};
+use crate::access::Cache;
+use crate::apply::{self, Remains, Report};
+use crate::kubeconfig;
+use crate::plan::deletion::{DeletePlan, Guard};
+use crate::plan::{self, deletion};
+use crate::progress::{self, Style};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of the cluster, or the path of its definition
+    #[arg(add = super::completions::definitions())]
+    name: String,
+    /// Region of a cluster that has no definition here
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// The cluster's name once more, instead of typing it when asked
+    #[arg(long, value_name = "NAME")]
+    yes: Option<String>,
+    /// How to show progress
+    #[arg(long, value_enum, default_value_t)]
+    progress: Style,
+}
+
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    let target = session::target(global, &args.name, args.region.as_deref()).await?;
+    target.introduce();
+    let survey = plan::survey(&target.cloud, &target.name).await?;
+    let plan = deletion::deletion(&survey, guard(&target));
+    if plan.steps.is_empty() {
+        talk(&format!("nothing to delete: {} has no stacks here", target.name));
+        return Ok(Exit::Done);
+    }
+    talk(text(&plan).trim_end());
+    agree(&plan, args)?;
+    let report = demolish(&plan, &target, args.progress).await?;
+    finish(&target, &report)
+}
+
+fn guard(target: &Target) -> Guard {
+    match &target.defined {
+        Some(defined) if defined.spec.protect => Guard::Protected,
+        _ => Guard::Open,
+    }
+}
+
+/// What goes, and what data goes with it.
+fn text(plan: &DeletePlan) -> String {
+    let mut out = String::new();
+    for step in &plan.steps {
+        // Writing to a String can't fail.
+        let _ = writeln!(out, "{} {}", style("-").for_stderr().red(), step.found.name);
+        for loss in step.losses() {
+            let fate = match loss.policy.as_str() {
+                "Snapshot" => "a last snapshot is taken",
+                "Retain" | "RetainExceptOnCreate" => "kept",
+                _ => "deleted for good",
+            };
+            let _ = writeln!(out, "    {} ({}): {fate}", loss.sentence, loss.logical_id);
+        }
+    }
+    out
+}
+
+fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
+    if let Some(why) = &plan.refused {
+        let exit = if why.guard { Exit::Refused } else { Exit::NeedsHand };
+        return Err(Failure::new(exit, format!("{}; nothing was deleted", why.reason)).help(&why.next));
+    }
+    match &args.yes {
+        Some(name) if *name == plan.cluster => Ok(()),
+        Some(other) => Err(Failure::refused(format!(
+            "--yes {other} is not {}; nothing was deleted",
+            plan.cluster
+        ))),
+        None => ask::typed(&format!("Type {} to delete it", plan.cluster), &plan.cluster),
+    }
+}
+
+async fn demolish(plan: &DeletePlan, target: &Target, style: Style) -> Result<Report, Failure> {
+    let (sender, events) = mpsc::unbounded_channel();
+    let run = run_id();
+    let doing = async {
+        let about = apply::Session { run: &run, events: &sender };
+        let report = apply::delete(plan, &target.cloud, &about, ask::interrupted()).await;
+        drop(sender);
+        report
+    };
+    let (report, shown) = tokio::join!(doing, progress::show(style, events));
+    shown.map_err(|error| Failure::other(format!("failed to show the progress: {error}")))?;
+    Ok(report)
+}
+
+fn finish(target: &Target, report: &Report) -> Result<Exit, Failure> {
+    let name = &target.name;
+    for remains in &report.remains {
+        talk(&format!("remains: {}", remaining(remains)));
+    }
+    for line in &report.unfinished {
+        talk(&format!("!! {line}"));
+    }
+    let exit = ending::exit(report, &format!("kube-cfn delete {name}"))?;
+    for path in kubeconfig::remove(name).map_err(Failure::other)? {
+        talk(&format!("removed {name} from {}", path.display()));
+    }
+    Cache::of_user().and_then(|cache| cache.forget(name)).map_err(Failure::other)?;
+    talk(&format!("{name} is gone"));
+    Ok(exit)
+}
+
+/// One line for something that a deletion leaves on purpose.
+fn remaining(remains: &Remains) -> String {
+    match remains {
+        Remains::Kept { stack, sentence, physical_id, .. } => {
+            let id = physical_id.as_deref().unwrap_or("without a known id");
+            format!("{sentence} of {stack}, kept by its template: {id}")
+        }
+        Remains::Snapshot { sentence, of, name, begins_with, .. } => {
+            let of = of.as_deref().unwrap_or("unknown");
+            match (name, begins_with) {
+                (Some(name), _) => format!("last snapshot of {sentence} ({of}): {name}"),
+                (None, Some(begin)) => {
+                    format!("last snapshot of {sentence} ({of}): its name begins with {begin}")
+                }
+                (None, None) => format!("last snapshot of {sentence} ({of})"),
+            }
+        }
+        Remains::Key { physical_id, days, .. } => format!(
+            "key {}: disabled, and deleted for good in {days} days",
+            physical_id.as_deref().unwrap_or("of the cluster")
+        ),
+    }
+}
