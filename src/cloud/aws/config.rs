@@ -8,6 +8,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_cloudformation::config::SharedHttpClient;
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -33,6 +34,13 @@ pub struct Settings {
     pub region: Option<String>,
 }
 
+/// Given in place of what the environment and the profile say.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    pub(super) endpoint: String,
+    pub(super) credentials: Credentials,
+}
+
 /// Where the calls go.
 pub(super) struct Reach {
     pub(super) sdk: SdkConfig,
@@ -42,8 +50,10 @@ pub(super) struct Reach {
 }
 
 /// Loads the configuration. Asks nobody but, without any region at all, the instance's metadata.
-pub(super) async fn load(settings: &Settings) -> Result<Reach, CloudError> {
-    check_profile(settings).await?;
+pub(super) async fn load(settings: &Settings, given: Option<Given>) -> Result<Reach, CloudError> {
+    if given.is_none() {
+        check_profile(settings).await?;
+    }
     let http = http_client();
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http.clone())
@@ -58,6 +68,11 @@ pub(super) async fn load(settings: &Settings) -> Result<Reach, CloudError> {
     if let Some(region) = &settings.region {
         loader = loader.region(Region::new(region.clone()));
     }
+    if let Some(given) = &given {
+        loader = loader
+            .endpoint_url(&given.endpoint)
+            .credentials_provider(given.credentials.clone());
+    }
     let mut sdk = loader.load().await;
     let Some(region) = sdk.region().cloned() else {
         return Err(CloudError::Refused {
@@ -67,12 +82,14 @@ pub(super) async fn load(settings: &Settings) -> Result<Reach, CloudError> {
                     .to_owned(),
         });
     };
-    if let Some(profile) = &settings.profile {
+    if let (Some(profile), None) = (&settings.profile, &given) {
         let provider = from_profile(profile, &region, http);
         sdk = sdk.into_builder().credentials_provider(provider).build();
     }
     Ok(Reach {
-        s3_endpoint: s3_endpoint(&sdk),
+        s3_endpoint: given
+            .map(|given| given.endpoint)
+            .or_else(|| s3_endpoint(&sdk)),
         region: region.to_string(),
         sdk,
     })

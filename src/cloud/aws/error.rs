@@ -219,8 +219,7 @@ fn credentials_help(code: &str) -> Option<&'static str> {
 
 /// The credential chain failed before anything was sent.
 fn from_credentials(cause: &CredentialsError) -> CloudError {
-    let chain = chain(cause);
-    let told = shorten(&chain.join(": "));
+    let told = told(cause);
     let lower = told.to_lowercase();
     let (reason, help) = if matches!(cause, CredentialsError::CredentialsNotLoaded(_)) {
         (
@@ -366,6 +365,11 @@ fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
         next = error.source();
     }
     texts
+}
+
+/// An error with its causes, on one line.
+pub(super) fn told(error: &(dyn Error + 'static)) -> String {
+    shorten(&chain(error).join(": "))
 }
 
 /// The cause at the bottom with the one above it: "dns error: failed to lookup address".

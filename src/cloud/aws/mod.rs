@@ -17,11 +17,13 @@ mod template;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use aws_credential_types::Credentials;
 use aws_sdk_cloudformation::primitives::DateTime;
 use jiff::Timestamp;
 use serde_json::Value;
 
 pub use config::Settings;
+use config::{Given, Reach};
 use error::{Asked, explain};
 use limiter::{Limiter, ThrottleWatch};
 
@@ -51,7 +53,26 @@ impl Aws {
     /// `Credentials` when the profile cannot be read or needs what the SDK lacks (an MFA prompt, an
     /// `aws login` session), `Refused` when no region is set anywhere.
     pub async fn connect(settings: &Settings) -> Result<Self, CloudError> {
-        let reach = config::load(settings).await?;
+        Ok(Self::over(config::load(settings, None).await?))
+    }
+
+    /// As [`Aws::connect`], at an endpoint and with credentials given here instead of found.
+    ///
+    /// # Errors
+    /// As [`Aws::connect`], but for the credentials.
+    pub async fn connect_to(
+        endpoint: &str,
+        credentials: Credentials,
+        settings: &Settings,
+    ) -> Result<Self, CloudError> {
+        let given = Given {
+            endpoint: endpoint.to_owned(),
+            credentials,
+        };
+        Ok(Self::over(config::load(settings, Some(given)).await?))
+    }
+
+    fn over(reach: Reach) -> Self {
         let limiter = Arc::new(Limiter::new());
         let cloudformation = aws_sdk_cloudformation::config::Builder::from(&reach.sdk)
             .interceptor(ThrottleWatch(Arc::clone(&limiter)))
@@ -60,7 +81,7 @@ impl Aws {
         let s3 = aws_sdk_s3::config::Builder::from(&reach.sdk)
             .force_path_style(reach.s3_endpoint.is_some())
             .build();
-        Ok(Self {
+        Self {
             cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation),
             s3: aws_sdk_s3::Client::from_conf(s3),
             ssm: aws_sdk_ssm::Client::new(&reach.sdk),
@@ -68,7 +89,7 @@ impl Aws {
             region: reach.region,
             s3_endpoint: reach.s3_endpoint,
             limiter,
-        })
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use aws_config::profile::ProfileSet;
 use aws_types::os_shim_internal::{Env, Fs};
 
+use super::error::told;
 use crate::cloud::CloudError;
 
 /// How to go on when the profile holds an `aws login` session.
@@ -32,7 +33,7 @@ pub(super) async fn read(
 ) -> Result<ProfileSet, CloudError> {
     let profiles = aws_config::profile::load(fs, env, &Default::default(), chosen).await;
     profiles.map_err(|error| CloudError::Credentials {
-        reason: format!("the AWS configuration cannot be read: {error}"),
+        reason: format!("the AWS configuration cannot be read: {}", told(&error)),
         help: "mend ~/.aws/config or ~/.aws/credentials (or the files that AWS_CONFIG_FILE and \
             AWS_SHARED_CREDENTIALS_FILE name)"
             .to_owned(),

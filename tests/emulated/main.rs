@@ -1,0 +1,3 @@
+//! What only a server can show: the real SDK path over HTTP against the emulated AWS.
+
+mod cloud;
