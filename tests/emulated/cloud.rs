@@ -14,10 +14,15 @@ use serde_json::{Value, json};
 
 const REGION: &str = "eu-west-1";
 
-async fn aws(account: &str) -> Aws {
+/// Nobody else's account: the access key is the account on the emulated AWS, and it may run on.
+fn account(number: u32) -> String {
+    format!("1{:07}{number:04}", std::process::id() % 10_000_000)
+}
+
+async fn aws(number: u32) -> Aws {
     let endpoint = std::env::var("KUBE_CFN_TEST_ENDPOINT")
         .expect("start the emulated AWS: tests/emulator/run cargo test");
-    let credentials = Credentials::new(account, "test", None, None, "test");
+    let credentials = Credentials::new(account(number), "test", None, None, "test");
     let settings = Settings {
         profile: None,
         region: Some(REGION.to_owned()),
@@ -27,7 +32,7 @@ async fn aws(account: &str) -> Aws {
         .expect("an endpoint, a region and credentials are given")
 }
 
-/// Two VPCs' worth of template: one of a changeable range name, one output, one parameter.
+/// A VPC of a changeable name, with one parameter and one output.
 fn network(name: &str) -> Value {
     json!({
         "Parameters": {"Cidr": {"Type": "String"}},
@@ -110,8 +115,8 @@ async fn created(aws: &Aws, stack: &str, template: &Value) -> String {
 
 #[tokio::test]
 pub async fn the_caller_is_known_with_account_and_region() {
-    let identity = aws("100000000001").await.identity().await.expect("known");
-    assert_eq!(identity.account, "100000000001");
+    let identity = aws(1).await.identity().await.expect("known");
+    assert_eq!(identity.account, account(1));
     assert_eq!(identity.region, REGION);
     assert!(
         identity.caller.starts_with("arn:aws:"),
@@ -122,7 +127,7 @@ pub async fn the_caller_is_known_with_account_and_region() {
 
 #[tokio::test]
 pub async fn a_stack_is_created_changed_and_deleted_and_every_step_is_told() {
-    let aws = aws("100000000002").await;
+    let aws = aws(2).await;
     let id = created(&aws, "canary-network", &network("first")).await;
 
     let found = aws.stacks(Some("canary")).await.expect("listed");
@@ -184,7 +189,7 @@ pub async fn a_stack_is_created_changed_and_deleted_and_every_step_is_told() {
 
 #[tokio::test]
 pub async fn a_proposal_that_changes_nothing_is_empty_and_leaves_nothing_behind() {
-    let aws = aws("100000000003").await;
+    let aws = aws(3).await;
     created(&aws, "canary-network", &network("same")).await;
     let wanted = proposal("canary-network", &network("same"), "change-1");
     let change_set = aws.propose(&wanted).await.expect("proposed");
@@ -199,7 +204,7 @@ pub async fn a_proposal_that_changes_nothing_is_empty_and_leaves_nothing_behind(
 
 #[tokio::test]
 pub async fn a_proposal_can_be_made_again_and_thrown_away() {
-    let aws = aws("100000000004").await;
+    let aws = aws(4).await;
     created(&aws, "canary-network", &network("first")).await;
     let wanted = proposal("canary-network", &network("second"), "change-1");
     let first = aws.propose(&wanted).await.expect("proposed");
@@ -212,7 +217,7 @@ pub async fn a_proposal_can_be_made_again_and_thrown_away() {
 
 #[tokio::test]
 pub async fn a_wrong_template_is_refused_in_awss_words() {
-    let aws = aws("100000000005").await;
+    let aws = aws(5).await;
     let mut wrong = network("x");
     wrong["Outputs"]["VpcId"]["Value"] = json!({"Ref": "Nobody"});
     let wanted = proposal("canary-network", &wrong, "create-1");
@@ -227,7 +232,7 @@ pub async fn a_wrong_template_is_refused_in_awss_words() {
 
 #[tokio::test]
 pub async fn a_change_of_a_stack_that_is_not_there_is_not_found() {
-    let aws = aws("100000000006").await;
+    let aws = aws(6).await;
     let wanted = proposal("canary-network", &network("x"), "change-1");
     let error = aws.propose(&wanted).await;
     assert_eq!(
@@ -238,7 +243,7 @@ pub async fn a_change_of_a_stack_that_is_not_there_is_not_found() {
 
 #[tokio::test]
 pub async fn the_same_creation_asked_for_twice_is_one_stack_and_another_is_a_conflict() {
-    let aws = aws("100000000007").await;
+    let aws = aws(7).await;
     let wanted = proposal("canary-network", &network("x"), "create-1");
     let first = aws.create(&wanted, &OPEN).await.expect("created");
     let again = aws.create(&wanted, &OPEN).await.expect("the same");
@@ -250,7 +255,7 @@ pub async fn the_same_creation_asked_for_twice_is_one_stack_and_another_is_a_con
 
 #[tokio::test]
 pub async fn a_protected_stack_is_not_deleted_until_it_is_opened() {
-    let aws = aws("100000000008").await;
+    let aws = aws(8).await;
     let deny = json!({"Statement": [
         {"Effect": "Deny", "Action": "Update:Replace", "Principal": "*", "Resource": "*"}
     ]});
@@ -276,7 +281,7 @@ pub async fn a_protected_stack_is_not_deleted_until_it_is_opened() {
 
 #[tokio::test]
 pub async fn a_creation_that_fails_is_told_to_the_end_of_its_rollback() {
-    let aws = aws("100000000009").await;
+    let aws = aws(9).await;
     let mut template = network("x");
     template["Resources"]["Subnet"] = json!({
         "Type": "AWS::EC2::Subnet",
@@ -297,7 +302,7 @@ pub async fn a_creation_that_fails_is_told_to_the_end_of_its_rollback() {
 
 #[tokio::test]
 pub async fn of_two_secrets_the_first_is_kept_and_read_back() {
-    let aws = aws("100000000010").await;
+    let aws = aws(10).await;
     let name = "/kube-cfn/canary/pki/ca";
     assert!(aws.secret(name).await.expect("asked").is_none());
     let first = SecretString::from("first");
@@ -316,7 +321,7 @@ pub async fn of_two_secrets_the_first_is_kept_and_read_back() {
 
 #[tokio::test]
 pub async fn a_value_is_kept_once_and_all_under_a_path_are_forgotten() {
-    let aws = aws("100000000011").await;
+    let aws = aws(11).await;
     for number in 10..35 {
         let name = format!("/kube-cfn/canary/deep/{number}");
         assert_eq!(aws.keep_parameter(&name, "x").await, Ok(Kept::Stored));
@@ -342,7 +347,7 @@ pub async fn a_value_is_kept_once_and_all_under_a_path_are_forgotten() {
 
 #[tokio::test]
 pub async fn a_secret_too_long_is_refused_without_being_told() {
-    let aws = aws("100000000012").await;
+    let aws = aws(12).await;
     let long = SecretString::from("abc".repeat(2000));
     let error = aws
         .keep_secret("/kube-cfn/long", &long, "alias/aws/ssm")
@@ -372,18 +377,15 @@ async fn bucket(aws: &Aws, stack: &str, name: &str) -> String {
 
 #[tokio::test]
 pub async fn a_bucket_is_emptied_and_can_then_be_deleted() {
-    let aws = aws("100000000013").await;
-    let id = bucket(&aws, "canary-base", "kube-cfn-emptied").await;
+    let aws = aws(13).await;
+    let name = format!("kube-cfn-emptied-{}", account(13));
+    let id = bucket(&aws, "canary-base", &name).await;
     for key in ["a", "b", "deep/c"] {
-        aws.upload("kube-cfn-emptied", key, b"one")
-            .await
-            .expect("put");
-        aws.upload("kube-cfn-emptied", key, b"one")
-            .await
-            .expect("known");
+        aws.upload(&name, key, b"one").await.expect("put");
+        aws.upload(&name, key, b"one").await.expect("known");
     }
-    assert_eq!(aws.empty_bucket("kube-cfn-emptied").await, Ok(3));
-    assert_eq!(aws.empty_bucket("kube-cfn-emptied").await, Ok(0));
+    assert_eq!(aws.empty_bucket(&name).await, Ok(3));
+    assert_eq!(aws.empty_bucket(&name).await, Ok(0));
     assert_eq!(aws.empty_bucket("kube-cfn-never-was").await, Ok(0));
     aws.delete(&id, "delete-1").await.expect("begun");
     let last = follow(&aws, &id, "delete-1").await.pop();
@@ -395,7 +397,7 @@ pub async fn a_bucket_is_emptied_and_can_then_be_deleted() {
 
 #[tokio::test]
 pub async fn an_object_for_a_bucket_that_is_not_there_is_not_found() {
-    let aws = aws("100000000014").await;
+    let aws = aws(14).await;
     let error = aws.upload("kube-cfn-nowhere", "a", b"one").await;
     assert_eq!(
         error,
@@ -405,15 +407,16 @@ pub async fn an_object_for_a_bucket_that_is_not_there_is_not_found() {
 
 #[tokio::test]
 pub async fn a_large_template_travels_through_the_bucket() {
-    let aws = aws("100000000015").await;
-    bucket(&aws, "canary-base", "kube-cfn-templates").await;
+    let aws = aws(15).await;
+    let name = format!("kube-cfn-templates-{}", account(15));
+    bucket(&aws, "canary-base", &name).await;
     let mut large = network("x");
     large["Metadata"] = json!({"Padding": "x".repeat(60_000)});
     let mut wanted = proposal("canary-network", &large, "create-1");
     let error = aws.create(&wanted, &OPEN).await.expect_err("no bucket");
     assert!(error.to_string().contains("51200"), "{error}");
 
-    wanted.bucket = Some("kube-cfn-templates".to_owned());
+    wanted.bucket = Some(name.clone());
     let id = aws.create(&wanted, &OPEN).await.expect("begun");
     follow(&aws, &id, "create-1").await;
     assert_eq!(aws.template(&id).await, Ok(large.clone()));
@@ -423,12 +426,12 @@ pub async fn a_large_template_travels_through_the_bucket() {
     changed.bucket.clone_from(&wanted.bucket);
     let change_set = aws.propose(&changed).await.expect("proposed");
     assert_eq!(change_set.changes.len(), 1);
-    assert_eq!(aws.empty_bucket("kube-cfn-templates").await, Ok(2));
+    assert_eq!(aws.empty_bucket(&name).await, Ok(2));
 }
 
 #[tokio::test]
 pub async fn nobody_at_the_endpoint_is_told_as_no_answer() {
-    let credentials = Credentials::new("100000000016", "test", None, None, "test");
+    let credentials = Credentials::new(account(16), "test", None, None, "test");
     let settings = Settings {
         profile: None,
         region: Some(REGION.to_owned()),

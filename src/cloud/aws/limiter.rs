@@ -63,6 +63,11 @@ impl Limiter {
         self.bucket().slow_down(Instant::now());
     }
 
+    #[cfg(test)]
+    pub(super) fn is_slowed(&self) -> bool {
+        self.bucket().throttled.is_some()
+    }
+
     fn bucket(&self) -> MutexGuard<'_, Bucket> {
         self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,10 +13,13 @@ mod request;
 mod stacks;
 mod store;
 mod template;
+#[cfg(test)]
+mod wire;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use aws_config::retry::RetryConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_cloudformation::primitives::DateTime;
 use jiff::Timestamp;
@@ -81,11 +84,15 @@ impl Aws {
         let s3 = aws_sdk_s3::config::Builder::from(&reach.sdk)
             .force_path_style(reach.s3_endpoint.is_some())
             .build();
+        // The first call of every run: who is offline shall hear it in seconds.
+        let sts = aws_sdk_sts::config::Builder::from(&reach.sdk)
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .build();
         Self {
             cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation),
             s3: aws_sdk_s3::Client::from_conf(s3),
             ssm: aws_sdk_ssm::Client::new(&reach.sdk),
-            sts: aws_sdk_sts::Client::new(&reach.sdk),
+            sts: aws_sdk_sts::Client::from_conf(sts),
             region: reach.region,
             s3_endpoint: reach.s3_endpoint,
             limiter,
