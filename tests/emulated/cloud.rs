@@ -1,6 +1,8 @@
 //! The traits `Cloud` and `Store` on the emulated AWS. Every test has an account of its own.
 
 use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -358,6 +360,41 @@ pub async fn a_secret_too_long_is_refused_without_being_told() {
         "AWS refused PutParameter of /kube-cfn/long: the value has 6000 bytes, a standard \
          parameter takes 4096"
     );
+}
+
+/// Gathers what is traced on this thread.
+#[derive(Clone, Default)]
+struct Trace(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Trace {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+pub async fn no_secret_is_traced_at_any_level() {
+    let trace = Trace::default();
+    let writer = trace.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let aws = aws(17).await;
+    let secret = SecretString::from("tell-nobody");
+    let kept = aws.keep_secret("/kube-cfn/secret", &secret, "alias/aws/ssm");
+    assert_eq!(kept.await, Ok(Kept::Stored));
+    let read = aws.secret("/kube-cfn/secret").await.expect("asked");
+    assert_eq!(read.expect("kept").expose_secret(), "tell-nobody");
+    drop(guard);
+    let traced = String::from_utf8(trace.0.lock().expect("no panic").clone()).expect("text");
+    assert!(traced.contains("PutParameter"), "nothing was traced");
+    assert!(!traced.contains("tell-nobody"), "the secret was traced");
 }
 
 /// A bucket with versions, made the way the tool makes one.

@@ -78,7 +78,13 @@ where
             asked,
             format!("it took too long ({})", shorten(&innermost(error))),
         ),
-        SdkError::DispatchFailure(_) => no_answer(asked, shorten(&innermost(error))),
+        SdkError::DispatchFailure(_) => no_answer(
+            asked,
+            format!(
+                "{}; check the network, and HTTPS_PROXY and AWS_ENDPOINT_URL if they are set",
+                shorten(&innermost(error))
+            ),
+        ),
         _ => refused(asked, shorten(&innermost(error))),
     }
 }
@@ -219,7 +225,11 @@ fn credentials_help(code: &str) -> Option<&'static str> {
 
 /// The credential chain failed before anything was sent.
 fn from_credentials(cause: &CredentialsError) -> CloudError {
-    let told = told(cause);
+    // The outermost texts only say that something failed while loading.
+    let mut causes = chain(cause);
+    let generic = |text: &String| text.contains("error occurred while loading");
+    let specific = causes.iter().position(|text| !generic(text));
+    let told = shorten(&causes.split_off(specific.unwrap_or_default()).join(": "));
     let lower = told.to_lowercase();
     let (reason, help) = if matches!(cause, CredentialsError::CredentialsNotLoaded(_)) {
         (

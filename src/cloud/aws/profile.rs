@@ -18,6 +18,9 @@ const MFA_WAY_OUT: &str = "get a session first with `aws sts get-session-token -
     SERIAL --token-code CODE` and export its AWS_* variables, or name a profile that uses \
     `credential_process`, or use IAM Identity Center with `aws sso login`";
 
+/// The profile that need not exist.
+const DEFAULT: &str = "default";
+
 /// A profile names its source by name; more steps than this are a circle.
 const LONGEST_CHAIN: usize = 16;
 
@@ -40,9 +43,15 @@ pub(super) async fn read(
     })
 }
 
-/// Refuses a profile whose chain of `source_profile` needs what the SDK lacks.
+/// Refuses a profile that is not there, or whose chain of `source_profile` needs what the SDK lacks.
 pub(super) fn check(profiles: &ProfileSet) -> Result<(), CloudError> {
     let mut name = profiles.selected_profile();
+    if name != DEFAULT && profiles.get_profile(name).is_none() {
+        return Err(CloudError::Credentials {
+            reason: format!("there is no profile {name} in the AWS configuration"),
+            help: "`aws configure list-profiles` lists those that there are".to_owned(),
+        });
+    }
     for _ in 0..LONGEST_CHAIN {
         let Some(profile) = profiles.get_profile(name) else {
             return Ok(());
@@ -135,6 +144,14 @@ source_profile = circle
     }
 
     #[tokio::test]
+    async fn a_profile_that_nobody_wrote_is_told_by_name() {
+        let Err(CloudError::Credentials { reason, .. }) = check_config(CONFIG, "prod").await else {
+            panic!("not there");
+        };
+        assert_eq!(reason, "there is no profile prod in the AWS configuration");
+    }
+
+    #[tokio::test]
     async fn a_broken_configuration_is_told_with_its_file() {
         let Err(CloudError::Credentials { reason, .. }) = check_config("[profile", "plain").await
         else {
@@ -145,7 +162,7 @@ source_profile = circle
 
     #[tokio::test]
     async fn everything_else_is_left_to_the_sdk() {
-        for profile in ["plain", "circle", "nobody-wrote-this"] {
+        for profile in ["plain", "circle", "default"] {
             assert_eq!(check_config(CONFIG, profile).await, Ok(()));
         }
     }
