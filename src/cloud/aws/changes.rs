@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
 use super::error::{Asked, explain, is_unknown_call};
-use super::{Aws, events, mapping, request, template};
+use super::{Aws, events, findings, mapping, request, template};
 use crate::cloud::{ChangeSet, CloudError, Proposal, ResourceChange};
 
 const FIRST_LOOK: Duration = Duration::from_millis(300);
@@ -45,11 +45,11 @@ pub(super) async fn propose(aws: &Aws, wanted: &Proposal) -> Result<ChangeSet, C
             Ok(empty(id, stack_id))
         }
         Standing::Failed(reason) => {
-            let findings = findings(aws, &id).await;
+            let findings = findings::of(aws, &id).await;
             remove(aws, &id, &stack_id).await?;
             Err(CloudError::Refused {
                 operation: format!("the change set of {}", wanted.stack),
-                message: with_findings(reason, &findings),
+                message: findings::join(reason, &findings),
             })
         }
         Standing::Spent(status) => Err(CloudError::Conflict(format!(
@@ -199,65 +199,6 @@ fn says_nothing_to_do(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }
 
-/// What early validation found: it stands in `DescribeEvents` alone. Best effort.
-async fn findings(aws: &Aws, id: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut next = None;
-    loop {
-        aws.limiter.turn().await;
-        let request = aws.cloudformation.describe_events().change_set_name(id);
-        let answer = match request.set_next_token(next).send().await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let asked = Asked {
-                    call: "DescribeEvents",
-                    of: id,
-                };
-                tracing::debug!(
-                    "no findings of early validation: {}",
-                    explain(asked, &error)
-                );
-                return found;
-            }
-        };
-        let events = answer.operation_events.unwrap_or_default();
-        found.extend(events.iter().filter_map(finding));
-        next = answer.next_token;
-        if next.is_none() {
-            found.sort();
-            found.dedup();
-            return found;
-        }
-    }
-}
-
-fn finding(event: &aws_sdk_cloudformation::types::OperationEvent) -> Option<String> {
-    let reason = event.validation_status_reason.as_deref()?;
-    let status = event.validation_status.as_ref()?.as_str();
-    if status != "FAILED" {
-        return None;
-    }
-    let resource = event.logical_resource_id.as_deref().unwrap_or("template");
-    let place = match event.validation_path.as_deref() {
-        Some(path) => format!("{resource} at {path}"),
-        None => resource.to_owned(),
-    };
-    Some(format!("{place}: {reason}"))
-}
-
-fn with_findings(reason: String, findings: &[String]) -> String {
-    let reason = if reason.is_empty() {
-        "it failed without a reason".to_owned()
-    } else {
-        reason
-    };
-    if findings.is_empty() {
-        reason
-    } else {
-        format!("{reason} ({})", findings.join("; "))
-    }
-}
-
 pub(super) async fn execute(
     aws: &Aws,
     change_set: &ChangeSet,
@@ -324,94 +265,4 @@ fn name(token: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use aws_sdk_cloudformation::types::{OperationEvent, ValidationStatus};
-
-    fn described(status: ChangeSetStatus, execution: ExecutionStatus) -> Standing {
-        standing(
-            &DescribeChangeSetOutput::builder()
-                .status(status)
-                .execution_status(execution)
-                .build(),
-        )
-    }
-
-    #[test]
-    fn a_change_set_is_ready_only_when_it_may_be_executed() {
-        use ChangeSetStatus::{CreateComplete, CreateInProgress, DeleteComplete, Failed};
-        use ExecutionStatus::{Available, ExecuteComplete, Obsolete, Unavailable};
-        assert!(matches!(
-            described(CreateComplete, Available),
-            Standing::Ready
-        ));
-        assert!(matches!(
-            described(CreateComplete, Unavailable),
-            Standing::Pending
-        ));
-        assert!(matches!(
-            described(CreateInProgress, Unavailable),
-            Standing::Pending
-        ));
-        assert!(matches!(
-            described(Failed, Unavailable),
-            Standing::Failed(_)
-        ));
-        assert!(matches!(
-            described(CreateComplete, Obsolete),
-            Standing::Spent(_)
-        ));
-        assert!(matches!(
-            described(CreateComplete, ExecuteComplete),
-            Standing::Spent(_)
-        ));
-        assert!(matches!(
-            described(DeleteComplete, Unavailable),
-            Standing::Spent(_)
-        ));
-    }
-
-    #[test]
-    fn both_sentences_for_no_change_are_known() {
-        assert!(says_nothing_to_do(
-            "The submitted information didn't contain changes. Submit different information to \
-             create a change set."
-        ));
-        assert!(says_nothing_to_do("No updates are to be performed."));
-        assert!(!says_nothing_to_do(
-            "Unresolved resource dependencies [Vpc]"
-        ));
-    }
-
-    #[test]
-    fn a_finding_names_resource_path_and_reason() {
-        let failed = OperationEvent::builder()
-            .logical_resource_id("Database")
-            .validation_status(ValidationStatus::Failed)
-            .validation_path("/Resources/Database/Properties/DBInstanceClas")
-            .validation_status_reason("Unsupported property [DBInstanceClas]")
-            .build();
-        let finding = finding(&failed).expect("a finding");
-        assert_eq!(
-            with_findings("Validation failed".to_owned(), &[finding]),
-            "Validation failed (Database at /Resources/Database/Properties/DBInstanceClas: \
-             Unsupported property [DBInstanceClas])"
-        );
-    }
-
-    #[test]
-    fn an_event_that_is_no_failed_validation_is_no_finding() {
-        assert_eq!(finding(&OperationEvent::builder().build()), None);
-        let skipped = OperationEvent::builder()
-            .validation_status(ValidationStatus::Skipped)
-            .validation_status_reason("skipped")
-            .build();
-        assert_eq!(finding(&skipped), None);
-    }
-
-    #[test]
-    fn a_name_is_made_from_the_token_and_never_too_long() {
-        assert_eq!(name("7f-network"), "kube-cfn-7f-network");
-        assert_eq!(name(&"x".repeat(128)).len(), 73);
-    }
-}
+mod tests;

@@ -10,8 +10,11 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
 use crate::cloud::CloudError;
 
-/// How much of an answer that is not AWS's own is shown.
-const SHOWN: usize = 160;
+mod credentials;
+mod text;
+
+pub(super) use text::told;
+use text::{as_text, find, innermost, quote, shorten, words};
 
 /// What was asked: the API's name of the call and what it was about.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +56,7 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     if let Some(cause) = find::<CredentialsError>(error) {
-        return from_credentials(cause);
+        return credentials::from_chain(cause);
     }
     match error {
         SdkError::ServiceError(refusal) => from_answer(
@@ -145,7 +148,7 @@ fn from_answer(asked: Asked<'_>, answer: &Answer<'_>) -> CloudError {
     if is_throttle_code(code) || answer.status == 429 {
         return CloudError::Throttled(asked.to_string());
     }
-    if let Some(help) = credentials_help(code) {
+    if let Some(help) = credentials::help(code) {
         return CloudError::Credentials {
             reason: shorten(if message.is_empty() { code } else { message }),
             help: help.to_owned(),
@@ -196,63 +199,6 @@ fn server_fault(answer: &Answer<'_>) -> String {
             let said = words(message.unwrap_or_default(), code.unwrap_or_default());
             format!("HTTP {status}: {said}")
         }
-    }
-}
-
-/// What to do about credentials that AWS does not take; `None` when the code is about something else.
-fn credentials_help(code: &str) -> Option<&'static str> {
-    match code {
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => Some(
-            "the session has expired: sign in again (`aws sso login`, or fresh AWS_* variables) \
-             and run the same command again",
-        ),
-        "InvalidClientTokenId"
-        | "UnrecognizedClientException"
-        | "InvalidAccessKeyId"
-        | "InvalidToken"
-        | "AuthFailure"
-        | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException" => Some(
-            "AWS does not know this access key: check AWS_PROFILE and the AWS_* variables, \
-             `aws sts get-caller-identity` must work",
-        ),
-        "SignatureDoesNotMatch" | "InvalidSignatureException" | "IncompleteSignature" => Some(
-            "the signature does not match: check the secret access key, and this machine's clock",
-        ),
-        _ => None,
-    }
-}
-
-/// The credential chain failed before anything was sent.
-fn from_credentials(cause: &CredentialsError) -> CloudError {
-    // The outermost texts only say that something failed while loading.
-    let mut causes = chain(cause);
-    let generic = |text: &String| text.contains("error occurred while loading");
-    let specific = causes.iter().position(|text| !generic(text));
-    let told = shorten(&causes.split_off(specific.unwrap_or_default()).join(": "));
-    let lower = told.to_lowercase();
-    let (reason, help) = if matches!(cause, CredentialsError::CredentialsNotLoaded(_)) {
-        (
-            "none found".to_owned(),
-            "set AWS_PROFILE (or --profile), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; \
-             with IAM Identity Center run `aws sso login` first",
-        )
-    } else if lower.contains("sso") || lower.contains("token has expired") {
-        (
-            told,
-            "run `aws sso login` for this profile, then the same command again",
-        )
-    } else if lower.contains("login") {
-        (told, super::profile::NO_LOGIN_SESSIONS)
-    } else {
-        (
-            told,
-            "check the profile in ~/.aws/config: `aws sts get-caller-identity` must work with it",
-        )
-    };
-    CloudError::Credentials {
-        reason,
-        help: help.to_owned(),
     }
 }
 
@@ -320,14 +266,6 @@ fn subject(message: &str, noun: &str, asked: Asked<'_>) -> String {
     format!("{noun} {}", short_name(named.unwrap_or(asked.of)))
 }
 
-fn words(message: &str, code: &str) -> String {
-    match (message.trim(), code) {
-        ("", "") => "no reason given".to_owned(),
-        ("", code) => code.to_owned(),
-        (message, _) => message.lines().collect::<Vec<_>>().join(" "),
-    }
-}
-
 fn refused(asked: Asked<'_>, message: String) -> CloudError {
     CloudError::Refused {
         operation: asked.to_string(),
@@ -340,64 +278,6 @@ fn no_answer(asked: Asked<'_>, message: String) -> CloudError {
         operation: asked.to_string(),
         message,
     }
-}
-
-fn as_text(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok()
-}
-
-fn quote(body: Option<&str>) -> String {
-    match body.map(str::trim) {
-        None | Some("") => String::new(),
-        Some(body) => format!(": {}", shorten(body)),
-    }
-}
-
-/// One line of at most [`SHOWN`] characters.
-fn shorten(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= SHOWN {
-        return line;
-    }
-    let kept: String = line.chars().take(SHOWN).collect();
-    format!("{kept} …")
-}
-
-/// The causes of an error from the outermost to the innermost, without repetitions.
-fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
-    let mut texts: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        if !texts.iter().any(|known| known.contains(&text)) {
-            texts.push(text);
-        }
-        next = error.source();
-    }
-    texts
-}
-
-/// An error with its causes, on one line.
-pub(super) fn told(error: &(dyn Error + 'static)) -> String {
-    shorten(&chain(error).join(": "))
-}
-
-/// The cause at the bottom with the one above it: "dns error: failed to lookup address".
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    let chain = chain(error);
-    let last_two = chain.len().saturating_sub(2);
-    chain.get(last_two..).unwrap_or_default().join(": ")
-}
-
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod changes;
 mod config;
 mod error;
 mod events;
+mod findings;
 mod limiter;
 mod mapping;
 mod profile;

@@ -214,9 +214,9 @@ fn a_web_page_instead_of_an_answer_is_cut_short() {
 
 #[test]
 fn no_credentials_anywhere_lists_the_ways_to_get_some() {
-    let CloudError::Credentials { reason, help } = from_credentials(&CredentialsError::not_loaded(
-        "no providers in chain provided credentials",
-    )) else {
+    let CloudError::Credentials { reason, help } = credentials::from_chain(
+        &CredentialsError::not_loaded("no providers in chain provided credentials"),
+    ) else {
         panic!("about credentials");
     };
     assert_eq!(reason, "none found");
@@ -227,7 +227,7 @@ fn no_credentials_anywhere_lists_the_ways_to_get_some() {
 fn an_expired_sso_session_leads_to_sso_login() {
     let cause =
         CredentialsError::provider_error(std::io::Error::other("the cached SSO token has expired"));
-    let CloudError::Credentials { reason, help } = from_credentials(&cause) else {
+    let CloudError::Credentials { reason, help } = credentials::from_chain(&cause) else {
         panic!("about credentials");
     };
     assert_eq!(reason, "the cached SSO token has expired");
