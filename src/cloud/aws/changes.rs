@@ -31,43 +31,43 @@ enum Standing {
 pub(super) async fn propose(aws: &Aws, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
     let name = name(&wanted.token);
     create(aws, wanted, &name).await?;
-    let first = wait(aws, wanted, &name).await?;
-    let id = first.0.change_set_id.clone().unwrap_or(name);
-    let stack_id = first.0.stack_id.clone().unwrap_or_default();
-    let empty = |id, stack_id| ChangeSet {
-        id,
-        stack_id,
+    let (first, standing) = wait(aws, wanted, &name).await?;
+    let mut change_set = ChangeSet {
+        id: first.change_set_id.clone().unwrap_or(name),
+        stack_id: first.stack_id.clone().unwrap_or_default(),
         changes: Vec::new(),
     };
-    match first.1 {
+    match standing {
         Standing::Failed(reason) if says_nothing_to_do(&reason) => {
-            remove(aws, &id, &stack_id).await?;
-            Ok(empty(id, stack_id))
+            remove(aws, &change_set.id, &change_set.stack_id).await?;
         }
         Standing::Failed(reason) => {
-            let findings = findings::of(aws, &id).await;
-            remove(aws, &id, &stack_id).await?;
-            Err(CloudError::Refused {
+            let findings = findings::of(aws, &change_set.id).await;
+            remove(aws, &change_set.id, &change_set.stack_id).await?;
+            return Err(CloudError::Refused {
                 operation: format!("the change set of {}", wanted.stack),
                 message: findings::join(reason, &findings),
-            })
+            });
         }
-        Standing::Spent(status) => Err(CloudError::Conflict(format!(
-            "the change set of {} is {status}: plan again",
-            wanted.stack
-        ))),
+        Standing::Spent(status) => {
+            return Err(CloudError::Conflict(format!(
+                "the change set of {} is {status}: plan again",
+                wanted.stack
+            )));
+        }
         Standing::Pending | Standing::Ready => {
-            let mut changes = changes(aws, first.0, &stack_id).await?;
-            if changes.is_empty() {
-                changes.push(mapping::change_of_stack_alone(&wanted.stack, &stack_id));
-            }
-            Ok(ChangeSet {
-                id,
-                stack_id,
-                changes,
-            })
+            let changes = changes(aws, first, &change_set.stack_id).await?;
+            change_set.changes = if changes.is_empty() {
+                vec![mapping::change_of_stack_alone(
+                    &wanted.stack,
+                    &change_set.stack_id,
+                )]
+            } else {
+                changes
+            };
         }
     }
+    Ok(change_set)
 }
 
 async fn create(aws: &Aws, wanted: &Proposal, name: &str) -> Result<(), CloudError> {

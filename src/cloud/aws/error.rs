@@ -105,10 +105,13 @@ where
                 error.code().unwrap_or("no reason given")
             ),
         },
-        CloudError::Unreachable { operation, .. } => CloudError::Unreachable {
-            operation,
-            message: "the call failed on its way (details withheld)".to_owned(),
-        },
+        CloudError::Unreachable { operation, .. } if error.raw_response().is_some() => {
+            CloudError::Unreachable {
+                operation,
+                message: "an answer that cannot be read (withheld, it may quote the value)"
+                    .to_owned(),
+            }
+        }
         other => other,
     }
 }
@@ -154,32 +157,12 @@ fn from_answer(asked: Asked<'_>, answer: &Answer<'_>) -> CloudError {
             help: help.to_owned(),
         };
     }
-    match code {
-        "AccessDenied"
-        | "AccessDeniedException"
-        | "UnauthorizedOperation"
-        | "Forbidden"
-        | "KMSAccessDeniedException" => return denied(asked, message),
-        "ChangeSetNotFound" | "ChangeSetNotFoundException" => {
-            return CloudError::NotFound(subject(message, "change set", asked));
-        }
-        "NoSuchBucket" => return CloudError::NotFound(format!("bucket {}", asked.of)),
-        "NoSuchKey" => return CloudError::NotFound(format!("object {}", asked.of)),
-        "ParameterNotFound" => return CloudError::NotFound(format!("parameter {}", asked.of)),
-        "ValidationError" if names_a_missing_stack(message) => {
-            return CloudError::NotFound(subject(message, "stack", asked));
-        }
-        "AlreadyExistsException"
-        | "TokenAlreadyExistsException"
-        | "ParameterAlreadyExists"
-        | "InvalidChangeSetStatus"
-        | "OperationInProgressException"
-        | "OperationAborted" => return CloudError::Conflict(words(message, code)),
-        "ValidationError" if is_held(message) => {
-            return CloudError::Conflict(words(message, code));
-        }
-        _ => {}
-    }
+    by_code(asked, code, message).unwrap_or_else(|| by_status(asked, answer))
+}
+
+fn by_status(asked: Asked<'_>, answer: &Answer<'_>) -> CloudError {
+    let code = answer.code.unwrap_or_default();
+    let message = answer.message.unwrap_or_default();
     match answer.status {
         403 if code.is_empty() => denied(asked, message),
         404 if code.is_empty() || code == "NotFound" => CloudError::NotFound(asked.of.to_owned()),
@@ -189,6 +172,34 @@ fn from_answer(asked: Asked<'_>, answer: &Answer<'_>) -> CloudError {
         }
         _ => refused(asked, words(message, code)),
     }
+}
+
+/// `None` for a code that only the status tells something of.
+fn by_code(asked: Asked<'_>, code: &str, message: &str) -> Option<CloudError> {
+    Some(match code {
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "Forbidden"
+        | "KMSAccessDeniedException" => denied(asked, message),
+        "ChangeSetNotFound" | "ChangeSetNotFoundException" => {
+            CloudError::NotFound(subject(message, "change set", asked))
+        }
+        "NoSuchBucket" => CloudError::NotFound(format!("bucket {}", asked.of)),
+        "NoSuchKey" => CloudError::NotFound(format!("object {}", asked.of)),
+        "ParameterNotFound" => CloudError::NotFound(format!("parameter {}", asked.of)),
+        "ValidationError" if names_a_missing_stack(message) => {
+            CloudError::NotFound(subject(message, "stack", asked))
+        }
+        "AlreadyExistsException"
+        | "TokenAlreadyExistsException"
+        | "ParameterAlreadyExists"
+        | "InvalidChangeSetStatus"
+        | "OperationInProgressException"
+        | "OperationAborted" => CloudError::Conflict(words(message, code)),
+        "ValidationError" if is_held(message) => CloudError::Conflict(words(message, code)),
+        _ => return None,
+    })
 }
 
 fn server_fault(answer: &Answer<'_>) -> String {
