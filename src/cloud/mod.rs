@@ -1,6 +1,7 @@
 //! The only door to AWS, in our own words: what the tool asks of a cloud and what it gets back.
 //! Knows nothing of definitions, templates or screens; only `aws/` names the SDK.
 
+pub mod aws;
 pub mod status;
 
 use std::collections::{BTreeMap, HashSet};

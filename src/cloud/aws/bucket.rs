@@ -1,0 +1,138 @@
+//! Objects in S3: putting one that is named by its content, and emptying a bucket to the last version.
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::Aws;
+use super::error::{Asked, explain};
+use crate::cloud::CloudError;
+
+pub(super) async fn upload(
+    aws: &Aws,
+    bucket: &str,
+    key: &str,
+    bytes: &[u8],
+) -> Result<(), CloudError> {
+    let address = format!("{bucket}/{key}");
+    if is_there(aws, bucket, key, &address).await? {
+        return Ok(());
+    }
+    let asked = Asked {
+        call: "PutObject",
+        of: &address,
+    };
+    // No encryption header: the bucket's default names our key, and a header without a key's name
+    // would choose AWS's own instead.
+    aws.s3
+        .put_object()
+        .bucket(bucket)
+        .key(key)
+        .checksum_sha256(STANDARD.encode(Sha256::digest(bytes)))
+        .body(ByteStream::from(bytes.to_vec()))
+        .send()
+        .await
+        .map_err(|error| name_bucket(explain(asked, &error), bucket))?;
+    Ok(())
+}
+
+async fn is_there(aws: &Aws, bucket: &str, key: &str, address: &str) -> Result<bool, CloudError> {
+    let asked = Asked {
+        call: "HeadObject",
+        of: address,
+    };
+    let request = aws.s3.head_object().bucket(bucket).key(key);
+    match request.send().await.map_err(|error| explain(asked, &error)) {
+        Ok(_) => Ok(true),
+        // Who may not list a bucket is told 403 for every key that is not there.
+        Err(CloudError::NotFound(_) | CloudError::Denied { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes every version and delete marker. A bucket that is gone holds none.
+pub(super) async fn empty(aws: &Aws, bucket: &str) -> Result<usize, CloudError> {
+    let asked = Asked {
+        call: "ListObjectVersions",
+        of: bucket,
+    };
+    let mut deleted = 0;
+    let (mut key, mut version) = (None, None);
+    loop {
+        let answer = aws
+            .s3
+            .list_object_versions()
+            .bucket(bucket)
+            .set_key_marker(key)
+            .set_version_id_marker(version)
+            .send()
+            .await;
+        let page = match answer.map_err(|error| explain(asked, &error)) {
+            Ok(page) => page,
+            Err(CloudError::NotFound(_)) => return Ok(deleted),
+            Err(error) => return Err(error),
+        };
+        let versions = page.versions.unwrap_or_default();
+        let markers = page.delete_markers.unwrap_or_default();
+        let versions = versions.into_iter().map(|one| (one.key, one.version_id));
+        let markers = markers.into_iter().map(|one| (one.key, one.version_id));
+        // At most 1000 a page, which is what one `DeleteObjects` takes.
+        let objects: Vec<_> = versions.chain(markers).filter_map(identifier).collect();
+        deleted += objects.len();
+        delete(aws, bucket, objects).await?;
+        if !page.is_truncated.unwrap_or_default() {
+            return Ok(deleted);
+        }
+        (key, version) = (page.next_key_marker, page.next_version_id_marker);
+    }
+}
+
+fn identifier((key, version): (Option<String>, Option<String>)) -> Option<ObjectIdentifier> {
+    let object = ObjectIdentifier::builder().key(key?);
+    object.set_version_id(version).build().ok()
+}
+
+async fn delete(aws: &Aws, bucket: &str, objects: Vec<ObjectIdentifier>) -> Result<(), CloudError> {
+    if objects.is_empty() {
+        return Ok(());
+    }
+    let asked = Asked {
+        call: "DeleteObjects",
+        of: bucket,
+    };
+    let refused = |message: String| CloudError::Refused {
+        operation: asked.to_string(),
+        message,
+    };
+    let batch = Delete::builder().set_objects(Some(objects)).quiet(true);
+    let batch = batch.build().map_err(|error| refused(error.to_string()))?;
+    let request = aws.s3.delete_objects().bucket(bucket).delete(batch);
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| explain(asked, &error))?;
+    let errors = answer.errors.unwrap_or_default();
+    let Some(first) = errors.first() else {
+        return Ok(());
+    };
+    Err(refused(format!(
+        "{} of the objects could not be deleted, the first is {}: {}",
+        errors.len(),
+        first.key.as_deref().unwrap_or("unnamed"),
+        first
+            .message
+            .as_deref()
+            .or(first.code.as_deref())
+            .unwrap_or("no reason given"),
+    )))
+}
+
+/// `NoSuchBucket` is about the bucket, not about the object in it.
+fn name_bucket(error: CloudError, bucket: &str) -> CloudError {
+    match error {
+        CloudError::NotFound(what) if what.starts_with("bucket ") => {
+            CloudError::NotFound(format!("bucket {bucket}"))
+        }
+        error => error,
+    }
+}

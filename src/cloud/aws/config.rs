@@ -1,0 +1,154 @@
+//! How to reach AWS: profile, region, credentials, endpoint, proxy, TLS, retries and time-outs.
+//! Everything comes from the SDK's own chain; this file only says where ours differs from it, and why.
+
+use std::time::Duration;
+
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_cloudformation::config::SharedHttpClient;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder, Connector};
+use aws_types::os_shim_internal::{Env, Fs};
+use aws_types::service_config::ServiceConfigKey;
+
+use super::profile;
+use crate::cloud::CloudError;
+
+/// Ten times the SDK's default of three did not survive thirty stacks at once (aws-cdk-cli#1777).
+const ATTEMPTS: u32 = 9;
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the person or the definition says about where to go; the environment says the rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// A profile named on purpose wins over access keys in the environment, as in the AWS CLI.
+    pub profile: Option<String>,
+    /// Wins over the profile's and the environment's region.
+    pub region: Option<String>,
+}
+
+/// Given in place of what the environment and the profile say.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    pub(super) endpoint: String,
+    pub(super) credentials: Credentials,
+}
+
+/// Where the calls go.
+pub(super) struct Reach {
+    pub(super) sdk: SdkConfig,
+    pub(super) region: String,
+    /// An endpoint set for S3 in place of AWS's own.
+    pub(super) s3_endpoint: Option<String>,
+}
+
+/// Loads the configuration. Asks nobody but, without any region at all, the instance's metadata.
+pub(super) async fn load(settings: &Settings, given: Option<Given>) -> Result<Reach, CloudError> {
+    if given.is_none() {
+        check_profile(settings).await?;
+    }
+    let http = http_client();
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http.clone())
+        .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS))
+        .timeout_config(timeouts());
+    if let Ok(name) = AppName::new("kube-cfn") {
+        loader = loader.app_name(name);
+    }
+    if let Some(profile) = &settings.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &settings.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(given) = &given {
+        loader = loader
+            .endpoint_url(&given.endpoint)
+            .credentials_provider(given.credentials.clone());
+    }
+    let mut sdk = loader.load().await;
+    let Some(region) = sdk.region().cloned() else {
+        return Err(CloudError::Refused {
+            operation: "to begin".to_owned(),
+            message:
+                "no region: name one in the definition (region), in the profile or in AWS_REGION"
+                    .to_owned(),
+        });
+    };
+    if let (Some(profile), None) = (&settings.profile, &given) {
+        let provider = from_profile(profile, &region, http);
+        sdk = sdk.into_builder().credentials_provider(provider).build();
+    }
+    Ok(Reach {
+        s3_endpoint: given
+            .map(|given| given.endpoint)
+            .or_else(|| s3_endpoint(&sdk)),
+        region: region.to_string(),
+        sdk,
+    })
+}
+
+fn timeouts() -> TimeoutConfig {
+    // No limit on a whole call: with its retries it may take minutes and still succeed.
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build()
+}
+
+/// The default chain would take access keys from the environment before the named profile.
+fn from_profile(name: &str, region: &Region, http: SharedHttpClient) -> SharedCredentialsProvider {
+    let config = ProviderConfig::without_region()
+        .with_region(Some(region.clone()))
+        .with_behavior_version(Some(BehaviorVersion::v2026_01_12()))
+        .with_http_client(http);
+    let provider = ProfileFileCredentialsProvider::builder()
+        .configure(&config)
+        .profile_name(name)
+        .build();
+    SharedCredentialsProvider::new(provider)
+}
+
+async fn check_profile(settings: &Settings) -> Result<(), CloudError> {
+    let env = Env::real();
+    let set = |name| env.get(name).is_ok_and(|value| !value.is_empty());
+    if settings.profile.is_none() && set("AWS_ACCESS_KEY_ID") && set("AWS_SECRET_ACCESS_KEY") {
+        return Ok(());
+    }
+    let chosen = settings.profile.clone().map(Into::into);
+    profile::check(&profile::read(&Fs::real(), &env, chosen).await?)
+}
+
+/// rustls over ring, through `HTTPS_PROXY` and `NO_PROXY`: the plain builder ignores both.
+fn http_client() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+            .build()
+    })
+}
+
+/// `AWS_ENDPOINT_URL_S3`, the profile's `services` section, or `AWS_ENDPOINT_URL`.
+fn s3_endpoint(sdk: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("S3")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    sdk.service_config()
+        .and_then(|service| service.load_config(key))
+        .or_else(|| sdk.endpoint_url().map(str::to_owned))
+}

@@ -1,0 +1,295 @@
+//! What went wrong, from the SDK's errors to [`CloudError`], in words for the person at the terminal.
+//! Reads codes and messages, never the `Debug` of an answer: that could hold what nobody should see.
+
+use std::error::Error;
+use std::fmt;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_cloudformation::config::http::HttpResponse;
+use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
+
+use crate::cloud::CloudError;
+
+mod credentials;
+mod text;
+
+pub(super) use text::told;
+use text::{as_text, find, innermost, quote, shorten, words};
+
+/// What was asked: the API's name of the call and what it was about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) call: &'static str,
+    /// Name or ARN; empty where the call says it all.
+    pub(super) of: &'a str,
+}
+
+impl fmt::Display for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.of {
+            "" => f.write_str(self.call),
+            of => write!(f, "{} of {}", self.call, short_name(of)),
+        }
+    }
+}
+
+/// `arn:aws:cloudformation:eu-west-1:1:stack/canary-base/4f…` reads better as `canary-base`.
+fn short_name(of: &str) -> &str {
+    let Some((_, resource)) = of.split_once(":stack/").or(of.split_once(":changeSet/")) else {
+        return of;
+    };
+    resource.split('/').next().unwrap_or(resource)
+}
+
+/// The facts of an answer that refuses.
+#[derive(Debug, Default)]
+struct Answer<'a> {
+    status: u16,
+    code: Option<&'a str>,
+    message: Option<&'a str>,
+    body: Option<&'a str>,
+}
+
+/// Turns an SDK error into ours.
+pub(super) fn explain<E>(asked: Asked<'_>, error: &SdkError<E, HttpResponse>) -> CloudError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    if let Some(cause) = find::<CredentialsError>(error) {
+        return credentials::from_chain(cause);
+    }
+    match error {
+        SdkError::ServiceError(refusal) => from_answer(
+            asked,
+            &Answer {
+                status: refusal.raw().status().as_u16(),
+                code: refusal.err().code(),
+                message: refusal.err().message(),
+                body: refusal.raw().body().bytes().and_then(as_text),
+            },
+        ),
+        SdkError::ResponseError(garbled) => no_answer(
+            asked,
+            format!(
+                "HTTP {} with an answer that AWS would not give{}",
+                garbled.raw().status().as_u16(),
+                quote(garbled.raw().body().bytes().and_then(as_text)),
+            ),
+        ),
+        SdkError::TimeoutError(_) => no_answer(asked, "it took too long".to_owned()),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => no_answer(
+            asked,
+            format!("it took too long ({})", shorten(&innermost(error))),
+        ),
+        SdkError::DispatchFailure(_) => no_answer(
+            asked,
+            format!(
+                "{}; check the network, and HTTPS_PROXY and AWS_ENDPOINT_URL if they are set",
+                shorten(&innermost(error))
+            ),
+        ),
+        _ => refused(asked, shorten(&innermost(error))),
+    }
+}
+
+/// As [`explain`], for calls that carry a secret: AWS's validation messages quote the value.
+pub(super) fn explain_secretly<E>(asked: Asked<'_>, error: &SdkError<E, HttpResponse>) -> CloudError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match explain(asked, error) {
+        CloudError::Refused { operation, .. } => CloudError::Refused {
+            operation,
+            message: format!(
+                "{} (AWS's own words are withheld, they may quote the value)",
+                error.code().unwrap_or("no reason given")
+            ),
+        },
+        CloudError::Unreachable { operation, .. } if error.raw_response().is_some() => {
+            CloudError::Unreachable {
+                operation,
+                message: "an answer that cannot be read (withheld, it may quote the value)"
+                    .to_owned(),
+            }
+        }
+        other => other,
+    }
+}
+
+/// Whether AWS does not know the call or one of its members, as emulators say of newer ones.
+pub(super) fn is_unknown_call<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
+    matches!(
+        error.code(),
+        Some("InvalidAction" | "UnknownOperationException" | "NotImplemented" | "InternalFailure")
+    ) || status == 501
+        || (status >= 500 && error.code().is_none())
+}
+
+/// Whether a code asks to slow down, as AWS's own retry rules list them.
+pub(super) fn is_throttle_code(code: &str) -> bool {
+    matches!(
+        code,
+        "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "RequestThrottledException"
+            | "RequestThrottled"
+            | "RequestLimitExceeded"
+            | "TooManyRequestsException"
+            | "TooManyUpdates"
+            | "ProvisionedThroughputExceededException"
+            | "BandwidthLimitExceeded"
+            | "PriorRequestNotComplete"
+            | "SlowDown"
+    )
+}
+
+fn from_answer(asked: Asked<'_>, answer: &Answer<'_>) -> CloudError {
+    let code = answer.code.unwrap_or_default();
+    let message = answer.message.unwrap_or_default();
+    if is_throttle_code(code) || answer.status == 429 {
+        return CloudError::Throttled(asked.to_string());
+    }
+    if let Some(help) = credentials::help(code) {
+        return CloudError::Credentials {
+            reason: shorten(if message.is_empty() { code } else { message }),
+            help: help.to_owned(),
+        };
+    }
+    by_code(asked, code, message).unwrap_or_else(|| by_status(asked, answer))
+}
+
+fn by_status(asked: Asked<'_>, answer: &Answer<'_>) -> CloudError {
+    let code = answer.code.unwrap_or_default();
+    let message = answer.message.unwrap_or_default();
+    match answer.status {
+        403 if code.is_empty() => denied(asked, message),
+        404 if code.is_empty() || code == "NotFound" => CloudError::NotFound(asked.of.to_owned()),
+        500.. => no_answer(asked, server_fault(answer)),
+        status if code.is_empty() && message.is_empty() => {
+            refused(asked, format!("HTTP {status}{}", quote(answer.body)))
+        }
+        _ => refused(asked, words(message, code)),
+    }
+}
+
+/// `None` for a code that only the status tells something of.
+fn by_code(asked: Asked<'_>, code: &str, message: &str) -> Option<CloudError> {
+    Some(match code {
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "Forbidden"
+        | "KMSAccessDeniedException" => denied(asked, message),
+        "ChangeSetNotFound" | "ChangeSetNotFoundException" => {
+            CloudError::NotFound(subject(message, "change set", asked))
+        }
+        "NoSuchBucket" => CloudError::NotFound(format!("bucket {}", asked.of)),
+        "NoSuchKey" => CloudError::NotFound(format!("object {}", asked.of)),
+        "ParameterNotFound" => CloudError::NotFound(format!("parameter {}", asked.of)),
+        "ValidationError" if names_a_missing_stack(message) => {
+            CloudError::NotFound(subject(message, "stack", asked))
+        }
+        "AlreadyExistsException"
+        | "TokenAlreadyExistsException"
+        | "ParameterAlreadyExists"
+        | "InvalidChangeSetStatus"
+        | "OperationInProgressException"
+        | "OperationAborted" => CloudError::Conflict(words(message, code)),
+        "ValidationError" if is_held(message) => CloudError::Conflict(words(message, code)),
+        _ => return None,
+    })
+}
+
+fn server_fault(answer: &Answer<'_>) -> String {
+    let status = answer.status;
+    match (answer.code, answer.message) {
+        (None, None) => format!("HTTP {status}{}", quote(answer.body)),
+        (code, message) => {
+            let said = words(message.unwrap_or_default(), code.unwrap_or_default());
+            format!("HTTP {status}: {said}")
+        }
+    }
+}
+
+/// From AWS's sentence "User: X is not authorized to perform: Y on resource: Z because …".
+fn denied(asked: Asked<'_>, message: &str) -> CloudError {
+    let after = |mark: &str| message.split_once(mark).map(|(_, rest)| rest.trim_start());
+    let word = |text: &str| -> String {
+        let end = text.find(char::is_whitespace).unwrap_or(text.len());
+        let word = text.get(..end).unwrap_or(text);
+        word.trim_end_matches(['.', ',']).to_owned()
+    };
+    let caller = after("User:").map(word);
+    let action = after("not authorized to perform:")
+        .map(word)
+        .filter(|action| action.contains(':'));
+    let resource = after("on resource:").map(word);
+    let because = after(" because ").map(|text| text.lines().next().unwrap_or(text));
+
+    let mut text = match caller {
+        Some(caller) => format!("{caller} may not "),
+        None => "the caller may not ".to_owned(),
+    };
+    match &action {
+        Some(action) => text.push_str(action),
+        None => text.push_str(&asked.to_string()),
+    }
+    if let Some(resource) = resource {
+        text.push_str(" on ");
+        text.push_str(&resource);
+    }
+    if let Some(because) = because {
+        text.push_str(": ");
+        text.push_str(&shorten(because));
+    }
+    CloudError::Denied {
+        caller_may_not: text,
+        action,
+    }
+}
+
+/// Only these sentences: "S3 error: The specified bucket does not exist" is a refusal, not a missing stack.
+fn names_a_missing_stack(message: &str) -> bool {
+    (message.starts_with("Stack ") || message.starts_with("ChangeSet "))
+        && message.trim_end_matches('.').ends_with("does not exist")
+}
+
+/// Another operation has the stack.
+fn is_held(message: &str) -> bool {
+    message.contains("_IN_PROGRESS state and can not")
+        || message.contains("_IN_PROGRESS state and cannot")
+        || message.contains("currently being updated")
+        || message.contains("An operation on this ChangeSet is in progress")
+}
+
+/// The name that AWS puts in brackets or after `with id`, else what was asked about.
+fn subject(message: &str, noun: &str, asked: Asked<'_>) -> String {
+    let named = message
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split_once(']'))
+        .map(|(name, _)| name)
+        .or_else(|| {
+            let (_, rest) = message.split_once("with id ")?;
+            rest.split_once(" does not").map(|(name, _)| name)
+        });
+    format!("{noun} {}", short_name(named.unwrap_or(asked.of)))
+}
+
+fn refused(asked: Asked<'_>, message: String) -> CloudError {
+    CloudError::Refused {
+        operation: asked.to_string(),
+        message,
+    }
+}
+
+fn no_answer(asked: Asked<'_>, message: String) -> CloudError {
+    CloudError::Unreachable {
+        operation: asked.to_string(),
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! AWS's real sentences and what becomes of them.
+
+use super::*;
+
+const ASKED: Asked<'static> = Asked {
+    call: "CreateStack",
+    of: "canary-base",
+};
+
+fn answer(status: u16, code: &str, message: &str) -> CloudError {
+    let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
+    from_answer(
+        ASKED,
+        &Answer {
+            status,
+            code: some(code),
+            message: some(message),
+            body: None,
+        },
+    )
+}
+
+#[test]
+fn a_missing_action_is_named_with_caller_resource_and_reason() {
+    let denied = answer(
+        403,
+        "AccessDenied",
+        "User: arn:aws:iam::111122223333:user/eve is not authorized to perform: \
+         cloudformation:CreateStack on resource: \
+         arn:aws:cloudformation:eu-west-1:111122223333:stack/canary-base/* because no \
+         identity-based policy allows the cloudformation:CreateStack action",
+    );
+    assert_eq!(
+        denied,
+        CloudError::Denied {
+            caller_may_not: "arn:aws:iam::111122223333:user/eve may not \
+                cloudformation:CreateStack on \
+                arn:aws:cloudformation:eu-west-1:111122223333:stack/canary-base/*: no \
+                identity-based policy allows the cloudformation:CreateStack action"
+                .to_owned(),
+            action: Some("cloudformation:CreateStack".to_owned()),
+        }
+    );
+}
+
+#[test]
+fn a_denial_without_a_sentence_names_the_call() {
+    for (status, code, message) in [(403, "AccessDenied", "Access Denied"), (403, "", "")] {
+        let CloudError::Denied {
+            caller_may_not,
+            action,
+        } = answer(status, code, message)
+        else {
+            panic!("not a denial");
+        };
+        assert_eq!(
+            caller_may_not,
+            "the caller may not CreateStack of canary-base"
+        );
+        assert_eq!(action, None);
+    }
+}
+
+#[test]
+fn an_encoded_authorization_message_is_not_shown() {
+    let error = answer(
+        403,
+        "UnauthorizedOperation",
+        "You are not authorized to perform this operation. Encoded authorization failure \
+         message: 4GIOHlTkIaWHQD0Q0m6XSnuUMCm-abcdef",
+    );
+    assert!(!error.to_string().contains("4GIO"), "{error}");
+}
+
+#[test]
+fn a_stack_that_is_not_there_is_not_found_under_its_name() {
+    for message in [
+        "Stack with id canary-base does not exist",
+        "Stack [canary-base] does not exist",
+        "Stack [arn:aws:cloudformation:eu-west-1:1:stack/canary-base/1f-2] does not exist",
+    ] {
+        assert_eq!(
+            answer(400, "ValidationError", message),
+            CloudError::NotFound("stack canary-base".to_owned())
+        );
+    }
+}
+
+#[test]
+fn other_things_that_do_not_exist_are_refusals() {
+    for message in [
+        "Parameters: [Vpc] do not exist in the template",
+        "S3 error: The specified bucket does not exist\nFor more information check \
+         http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
+        "Template format error: Unresolved resource dependencies [Vpc] in the Resources block",
+    ] {
+        let error = answer(400, "ValidationError", message);
+        assert!(matches!(error, CloudError::Refused { .. }), "{error:?}");
+        assert!(!error.to_string().contains('\n'));
+    }
+}
+
+#[test]
+fn a_held_stack_is_a_conflict() {
+    for (code, message) in [
+        (
+            "AlreadyExistsException",
+            "Stack [canary-base] already exists",
+        ),
+        (
+            "ValidationError",
+            "Stack:arn:aws:cloudformation:eu-west-1:1:stack/canary-base/1 is in \
+             UPDATE_IN_PROGRESS state and can not be updated.",
+        ),
+        (
+            "InvalidChangeSetStatus",
+            "ChangeSet [arn:x] cannot be executed in its current status of [FAILED]",
+        ),
+    ] {
+        let error = answer(400, code, message);
+        assert_eq!(error, CloudError::Conflict(message.to_owned()));
+    }
+}
+
+#[test]
+fn termination_protection_is_a_refusal_in_awss_words() {
+    let error = answer(
+        400,
+        "ValidationError",
+        "Stack [canary-base] cannot be deleted while TerminationProtection is enabled",
+    );
+    assert_eq!(
+        error.to_string(),
+        "AWS refused CreateStack of canary-base: Stack [canary-base] cannot be deleted while \
+         TerminationProtection is enabled"
+    );
+}
+
+#[test]
+fn throttles_are_passing_by_code_or_status() {
+    for (status, code) in [
+        (400, "Throttling"),
+        (400, "ThrottlingException"),
+        (503, "SlowDown"),
+        (429, ""),
+    ] {
+        let error = answer(status, code, "Rate exceeded");
+        assert_eq!(
+            error,
+            CloudError::Throttled("CreateStack of canary-base".to_owned())
+        );
+        assert!(error.is_passing());
+    }
+}
+
+#[test]
+fn expired_and_unknown_credentials_say_what_to_do() {
+    for (code, message, wanted) in [
+        (
+            "ExpiredToken",
+            "The security token included in the request is expired",
+            "aws sso login",
+        ),
+        (
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+            "get-caller-identity",
+        ),
+        (
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided.",
+            "clock",
+        ),
+    ] {
+        let CloudError::Credentials { reason, help } = answer(403, code, message) else {
+            panic!("{code} is about credentials");
+        };
+        assert_eq!(reason, message);
+        assert!(help.contains(wanted), "{help}");
+    }
+}
+
+#[test]
+fn a_server_fault_may_have_happened_and_is_passing() {
+    let error = answer(500, "InternalFailure", "");
+    assert_eq!(
+        error.to_string(),
+        "no answer from AWS for CreateStack of canary-base: HTTP 500: InternalFailure"
+    );
+    assert!(error.is_passing());
+}
+
+#[test]
+fn a_web_page_instead_of_an_answer_is_cut_short() {
+    let page = format!(
+        "<html>\n<body>\n{}</body></html>",
+        "proxy says no ".repeat(100)
+    );
+    let error = from_answer(
+        ASKED,
+        &Answer {
+            status: 502,
+            body: Some(&page),
+            ..Answer::default()
+        },
+    );
+    let text = error.to_string();
+    assert!(
+        text.contains("HTTP 502: <html> <body> proxy says no"),
+        "{text}"
+    );
+    assert!(text.chars().count() < 260 && text.ends_with('…'), "{text}");
+}
+
+#[test]
+fn no_credentials_anywhere_lists_the_ways_to_get_some() {
+    let CloudError::Credentials { reason, help } = credentials::from_chain(
+        &CredentialsError::not_loaded("no providers in chain provided credentials"),
+    ) else {
+        panic!("about credentials");
+    };
+    assert_eq!(reason, "none found");
+    assert!(help.contains("AWS_PROFILE") && help.contains("aws sso login"));
+}
+
+#[test]
+fn an_expired_sso_session_leads_to_sso_login() {
+    let cause =
+        CredentialsError::provider_error(std::io::Error::other("the cached SSO token has expired"));
+    let CloudError::Credentials { reason, help } = credentials::from_chain(&cause) else {
+        panic!("about credentials");
+    };
+    assert_eq!(reason, "the cached SSO token has expired");
+    assert!(help.starts_with("run `aws sso login`"));
+}

@@ -1,0 +1,213 @@
+//! Histories as CloudFormation serves them, newest first, and what is picked out of them.
+
+use super::*;
+use jiff::Timestamp;
+
+fn event(id: &str, second: i64, token: Option<&str>) -> StackEvent {
+    StackEvent {
+        id: id.to_owned(),
+        at: Timestamp::from_second(second).expect("a small number"),
+        logical_id: "Vpc".to_owned(),
+        physical_id: None,
+        resource_type: "AWS::EC2::VPC".to_owned(),
+        status: ResourceStatus::new("CREATE_IN_PROGRESS"),
+        reason: None,
+        token: token.map(str::to_owned),
+        stack_status: None,
+    }
+}
+
+fn stack(id: &str, second: i64, token: Option<&str>, status: &str) -> StackEvent {
+    StackEvent {
+        stack_status: Some(StackStatus::from(status)),
+        status: ResourceStatus::new(status),
+        ..event(id, second, token)
+    }
+}
+
+fn pick(token: Option<&str>, seen: &[&str], pages: Vec<Vec<StackEvent>>) -> (Vec<String>, usize) {
+    let operation = Operation {
+        stack_id: "arn".to_owned(),
+        token: token.map(str::to_owned),
+    };
+    let seen = seen.iter().map(|id| (*id).to_owned()).collect();
+    let mut picker = Picker::new(&operation, &seen);
+    let mut read = 0;
+    for page in pages {
+        read += 1;
+        if picker.feed(page) == Page::Enough {
+            break;
+        }
+    }
+    let ids = picker.finish().into_iter().map(|event| event.id).collect();
+    (ids, read)
+}
+
+const A: Option<&str> = Some("token-a");
+const B: Option<&str> = Some("token-b");
+
+#[test]
+fn a_tiny_stack_finished_before_the_first_look_is_told_whole_and_in_order() {
+    let page = vec![
+        stack("4", 3, A, "CREATE_COMPLETE"),
+        event("3", 2, A),
+        event("2", 1, A),
+        stack("1", 1, A, "CREATE_IN_PROGRESS"),
+    ];
+    assert_eq!(pick(A, &[], vec![page]).0, ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn operations_before_ours_are_neither_told_nor_read() {
+    let pages = vec![
+        vec![event("9", 9, B), event("8", 8, B)],
+        vec![
+            stack("7", 7, B, "UPDATE_IN_PROGRESS"),
+            stack("6", 3, A, "CREATE_COMPLETE"),
+            event("5", 2, A),
+        ],
+        vec![stack("1", 1, A, "CREATE_IN_PROGRESS")],
+    ];
+    assert_eq!(
+        pick(B, &[], pages),
+        (["7", "8", "9"].map(String::from).into(), 2)
+    );
+}
+
+#[test]
+fn an_operation_after_ours_is_not_taken_for_ours() {
+    let page = vec![
+        event("9", 9, B),
+        stack("8", 8, B, "DELETE_IN_PROGRESS"),
+        stack("3", 3, A, "CREATE_COMPLETE"),
+        event("2", 2, A),
+        stack("1", 1, A, "CREATE_IN_PROGRESS"),
+    ];
+    assert_eq!(pick(A, &[], vec![page]).0, ["1", "2", "3"]);
+}
+
+#[test]
+fn a_rollback_belongs_to_the_operation_that_it_rolls_back() {
+    let page = vec![
+        stack("6", 6, A, "UPDATE_ROLLBACK_COMPLETE"),
+        stack("5", 5, A, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
+        stack("4", 4, A, "UPDATE_ROLLBACK_IN_PROGRESS"),
+        event("3", 3, A),
+        stack("2", 2, A, "UPDATE_IN_PROGRESS"),
+        stack("1", 1, B, "CREATE_COMPLETE"),
+    ];
+    assert_eq!(
+        pick(A, &[], vec![page.clone()]).0,
+        ["2", "3", "4", "5", "6"]
+    );
+    assert_eq!(pick(None, &[], vec![page]).0, ["2", "3", "4", "5", "6"]);
+}
+
+#[test]
+fn known_events_are_left_out_and_end_the_reading() {
+    let pages = vec![
+        vec![event("5", 5, A), event("4", 4, A), event("3", 3, A)],
+        vec![event("2", 2, A), stack("1", 1, A, "CREATE_IN_PROGRESS")],
+    ];
+    let (ids, read) = pick(A, &["1", "2", "3"], pages);
+    assert_eq!(ids, ["4", "5"]);
+    assert_eq!(read, 1);
+}
+
+#[test]
+fn a_late_event_below_a_known_one_is_still_told() {
+    let page = vec![
+        event("4", 4, A),
+        event("3", 3, A),
+        event("late", 3, A),
+        event("2", 2, A),
+    ];
+    assert_eq!(pick(A, &["2", "3"], vec![page]).0, ["late", "4"]);
+}
+
+#[test]
+fn events_of_one_moment_are_all_told_also_below_the_start() {
+    let page = vec![
+        event("3", 1, A),
+        stack("1", 1, A, "CREATE_IN_PROGRESS"),
+        event("2", 1, A),
+        stack("0", 1, A, "REVIEW_IN_PROGRESS"),
+        event("old", 0, A),
+    ];
+    assert_eq!(pick(A, &[], vec![page]).0, ["1", "0", "2", "3"]);
+}
+
+#[test]
+fn an_event_on_two_pages_is_told_once() {
+    let pages = vec![
+        vec![event("4", 4, A), event("3", 3, A)],
+        vec![event("3", 3, A), event("2", 2, A)],
+        vec![event("2", 2, A), stack("1", 1, A, "UPDATE_IN_PROGRESS")],
+    ];
+    assert_eq!(pick(A, &[], pages).0, ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn an_operation_not_visible_yet_tells_nothing_and_reads_a_bounded_part() {
+    let history = (0..50_i64)
+        .map(|n| vec![event(&format!("x{n}"), 1000 - n, B)])
+        .collect();
+    assert_eq!(pick(A, &[], history), (Vec::new(), SEARCHED));
+}
+
+#[test]
+fn a_long_operation_is_read_to_its_start_however_many_pages() {
+    let mut pages: Vec<_> = (0..30_i64)
+        .map(|n| vec![event(&format!("e{n}"), 1000 - n, A)])
+        .collect();
+    pages.push(vec![stack("start", 1, A, "CREATE_IN_PROGRESS")]);
+    let (ids, read) = pick(A, &[], pages);
+    assert_eq!((ids.len(), read), (31, 31));
+}
+
+#[test]
+fn without_a_token_the_newest_operation_is_followed() {
+    let page = vec![
+        event("5", 5, None),
+        stack("4", 4, B, "UPDATE_IN_PROGRESS"),
+        stack("3", 3, A, "CREATE_COMPLETE"),
+        stack("1", 1, A, "CREATE_IN_PROGRESS"),
+    ];
+    assert_eq!(pick(None, &[], vec![page]).0, ["4", "5"]);
+}
+
+#[test]
+fn an_event_without_a_token_belongs_to_the_operation_around_it() {
+    let page = vec![
+        event("5", 5, None),
+        stack("4", 4, B, "UPDATE_IN_PROGRESS"),
+        stack("3", 3, None, "CREATE_COMPLETE"),
+        event("2", 2, A),
+        stack("1", 1, A, "CREATE_IN_PROGRESS"),
+    ];
+    assert_eq!(pick(A, &[], vec![page]).0, ["1", "2", "3"]);
+}
+
+#[test]
+fn only_the_stacks_own_event_carries_a_stack_status() {
+    let of = |physical: &str| {
+        types::StackEvent::builder()
+            .event_id("1")
+            .stack_id("arn:stack")
+            .physical_resource_id(physical)
+            .resource_type("AWS::CloudFormation::Stack")
+            .resource_status(types::ResourceStatus::CreateComplete)
+            .build()
+    };
+    let own = ours(of("arn:stack"));
+    assert_eq!(own.stack_status, Some(StackStatus::CreateComplete));
+    assert_eq!(ours(of("arn:nested")).stack_status, None);
+}
+
+#[test]
+fn a_status_that_nobody_knows_yet_comes_through_as_it_is() {
+    let event = types::StackEvent::builder()
+        .resource_status(types::ResourceStatus::from("CREATE_PONDERING"))
+        .build();
+    assert_eq!(ours(event).status.as_str(), "CREATE_PONDERING");
+}

@@ -1,0 +1,177 @@
+//! The cloud that is AWS: the traits of [`crate::cloud`] over the SDK. The only room that names it.
+//! Knows how AWS answers and how it fails; not why anybody asks.
+
+mod bucket;
+mod changes;
+mod config;
+mod error;
+mod events;
+mod findings;
+mod limiter;
+mod mapping;
+mod profile;
+mod request;
+mod stacks;
+mod store;
+mod template;
+#[cfg(test)]
+mod wire;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use aws_config::retry::RetryConfig;
+use aws_credential_types::Credentials;
+use aws_sdk_cloudformation::primitives::DateTime;
+use jiff::Timestamp;
+use serde_json::Value;
+
+pub use config::Settings;
+use config::{Given, Reach};
+use error::{Asked, explain};
+use limiter::{Limiter, ThrottleWatch};
+
+use super::{
+    ChangeSet, Cloud, CloudError, FoundResource, FoundStack, Identity, Operation, Proposal,
+    Protection, StackEvent,
+};
+
+/// One account and region of AWS. Everything that reads CloudFormation through one value shares one
+/// budget of calls, so a run has exactly one.
+#[derive(Debug)]
+pub struct Aws {
+    cloudformation: aws_sdk_cloudformation::Client,
+    s3: aws_sdk_s3::Client,
+    ssm: aws_sdk_ssm::Client,
+    sts: aws_sdk_sts::Client,
+    region: String,
+    s3_endpoint: Option<String>,
+    limiter: Arc<Limiter>,
+}
+
+impl Aws {
+    /// Loads profile, region, credentials chain and endpoints. Sends nothing yet: whether the
+    /// credentials are good, [`Cloud::identity`] tells.
+    ///
+    /// # Errors
+    /// `Credentials` when the profile cannot be read or needs what the SDK lacks (an MFA prompt, an
+    /// `aws login` session), `Refused` when no region is set anywhere.
+    pub async fn connect(settings: &Settings) -> Result<Self, CloudError> {
+        Ok(Self::over(config::load(settings, None).await?))
+    }
+
+    /// As [`Aws::connect`], at an endpoint and with credentials given here instead of found.
+    ///
+    /// # Errors
+    /// As [`Aws::connect`], but for the credentials.
+    pub async fn connect_to(
+        endpoint: &str,
+        credentials: Credentials,
+        settings: &Settings,
+    ) -> Result<Self, CloudError> {
+        let given = Given {
+            endpoint: endpoint.to_owned(),
+            credentials,
+        };
+        Ok(Self::over(config::load(settings, Some(given)).await?))
+    }
+
+    fn over(reach: Reach) -> Self {
+        let limiter = Arc::new(Limiter::new());
+        let cloudformation = aws_sdk_cloudformation::config::Builder::from(&reach.sdk)
+            .interceptor(ThrottleWatch(Arc::clone(&limiter)))
+            .build();
+        // Emulators serve no virtual hosts.
+        let s3 = aws_sdk_s3::config::Builder::from(&reach.sdk)
+            .force_path_style(reach.s3_endpoint.is_some())
+            .build();
+        // The first call of every run: who is offline shall hear it in seconds.
+        let sts = aws_sdk_sts::config::Builder::from(&reach.sdk)
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .build();
+        Self {
+            cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            ssm: aws_sdk_ssm::Client::new(&reach.sdk),
+            sts: aws_sdk_sts::Client::from_conf(sts),
+            region: reach.region,
+            s3_endpoint: reach.s3_endpoint,
+            limiter,
+        }
+    }
+}
+
+impl Cloud for Aws {
+    async fn identity(&self) -> Result<Identity, CloudError> {
+        let asked = Asked {
+            call: "GetCallerIdentity",
+            of: "",
+        };
+        let answer = self.sts.get_caller_identity().send().await;
+        let answer = answer.map_err(|error| explain(asked, &error))?;
+        Ok(Identity {
+            account: answer.account.unwrap_or_default(),
+            caller: answer.arn.unwrap_or_default(),
+            region: self.region.clone(),
+        })
+    }
+
+    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {
+        stacks::all(self, cluster).await
+    }
+
+    async fn stack(&self, id: &str) -> Result<Option<FoundStack>, CloudError> {
+        stacks::one(self, id).await
+    }
+
+    async fn template(&self, stack_id: &str) -> Result<Value, CloudError> {
+        stacks::template(self, stack_id).await
+    }
+
+    async fn create(
+        &self,
+        wanted: &Proposal,
+        protection: &Protection,
+    ) -> Result<String, CloudError> {
+        stacks::create(self, wanted, protection).await
+    }
+
+    async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
+        changes::propose(self, wanted).await
+    }
+
+    async fn execute(&self, change_set: &ChangeSet, token: &str) -> Result<(), CloudError> {
+        changes::execute(self, change_set, token).await
+    }
+
+    async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
+        changes::remove(self, &change_set.id, &change_set.stack_id).await
+    }
+
+    async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError> {
+        stacks::protect(self, stack_id, protection).await
+    }
+
+    async fn events(
+        &self,
+        operation: &Operation,
+        seen: &HashSet<String>,
+    ) -> Result<Vec<StackEvent>, CloudError> {
+        events::events(self, operation, seen).await
+    }
+
+    async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
+        stacks::resources(self, stack_id).await
+    }
+
+    async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
+        stacks::delete(self, stack_id, token).await
+    }
+}
+
+/// The server's time; the epoch where it tells none.
+fn timestamp(time: Option<DateTime>) -> Timestamp {
+    let nanos = |time: DateTime| i32::try_from(time.subsec_nanos()).unwrap_or_default();
+    time.and_then(|time| Timestamp::new(time.secs(), nanos(time)).ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,333 @@
+//! Stacks: finding, reading, creating, protecting and deleting them.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::{self, OnFailure, TemplateStage};
+use serde_json::{Value, json};
+
+use super::error::{Asked, explain};
+use super::{Aws, events, request, template, timestamp};
+use crate::cloud::{
+    CloudError, FoundResource, FoundStack, Proposal, Protection, ResourceStatus, StackStatus,
+    TAG_CLUSTER, TAG_STACK,
+};
+
+/// Every stack with the tool's tag, of one cluster if named.
+pub(super) async fn all(aws: &Aws, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {
+    let mut found = Vec::new();
+    let mut next = None;
+    loop {
+        let (page, after) = describe(aws, None, next).await?;
+        found.extend(page.into_iter().filter(|stack| match cluster {
+            Some(cluster) => stack.cluster == cluster,
+            None => !stack.cluster.is_empty(),
+        }));
+        next = after;
+        if next.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// One stack by ARN or name. Only an ARN finds a deleted one.
+pub(super) async fn one(aws: &Aws, id: &str) -> Result<Option<FoundStack>, CloudError> {
+    match describe(aws, Some(id), None).await {
+        Ok((page, _)) => Ok(page.into_iter().next()),
+        Err(CloudError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn describe(
+    aws: &Aws,
+    id: Option<&str>,
+    next: Option<String>,
+) -> Result<(Vec<FoundStack>, Option<String>), CloudError> {
+    let asked = Asked {
+        call: "DescribeStacks",
+        of: id.unwrap_or_default(),
+    };
+    aws.limiter.turn().await;
+    let answer = aws
+        .cloudformation
+        .describe_stacks()
+        .set_stack_name(id.map(str::to_owned))
+        .set_next_token(next)
+        .send()
+        .await
+        .map_err(|error| explain(asked, &error))?;
+    let stacks = answer.stacks.unwrap_or_default();
+    Ok((stacks.into_iter().map(found).collect(), answer.next_token))
+}
+
+/// A stack without our tags comes with an empty cluster and kind.
+fn found(stack: types::Stack) -> FoundStack {
+    let tags = pairs(stack.tags, |tag| (tag.key, tag.value));
+    let tag = |name| tags.get(name).cloned().unwrap_or_default();
+    let status = stack.stack_status.as_ref();
+    FoundStack {
+        cluster: tag(TAG_CLUSTER),
+        kind: tag(TAG_STACK),
+        id: stack.stack_id.unwrap_or_default(),
+        name: stack.stack_name.unwrap_or_default(),
+        status: StackStatus::from(status.map_or("", |status| status.as_str())),
+        reason: stack.stack_status_reason.filter(|text| !text.is_empty()),
+        parameters: pairs(stack.parameters, |one| {
+            (one.parameter_key, one.parameter_value)
+        }),
+        outputs: pairs(stack.outputs, |one| (one.output_key, one.output_value)),
+        termination_protection: stack.enable_termination_protection.unwrap_or_default(),
+        created: timestamp(stack.creation_time),
+        updated: stack.last_updated_time.map(|time| timestamp(Some(time))),
+        tags,
+    }
+}
+
+fn pairs<T>(
+    list: Option<Vec<T>>,
+    split: impl Fn(T) -> (Option<String>, Option<String>),
+) -> BTreeMap<String, String> {
+    let list = list.unwrap_or_default().into_iter().map(split);
+    list.filter_map(|(key, value)| Some((key?, value.unwrap_or_default())))
+        .collect()
+}
+
+/// The template as it was sent. The tool only ever sends JSON.
+pub(super) async fn template(aws: &Aws, stack_id: &str) -> Result<Value, CloudError> {
+    let asked = Asked {
+        call: "GetTemplate",
+        of: stack_id,
+    };
+    aws.limiter.turn().await;
+    let answer = aws
+        .cloudformation
+        .get_template()
+        .stack_name(stack_id)
+        .template_stage(TemplateStage::Original)
+        .send()
+        .await
+        .map_err(|error| explain(asked, &error))?;
+    let body = answer.template_body.unwrap_or_default();
+    serde_json::from_str(&body).map_err(|error| CloudError::Refused {
+        operation: asked.to_string(),
+        message: format!("the stack's template is not the JSON that this tool sends ({error})"),
+    })
+}
+
+/// Creates a stack. Safe to ask again with the same token: it then returns the stack of the first time.
+pub(super) async fn create(
+    aws: &Aws,
+    wanted: &Proposal,
+    protection: &Protection,
+) -> Result<String, CloudError> {
+    let travelling = template::send(aws, wanted).await?;
+    let asked = Asked {
+        call: "CreateStack",
+        of: &wanted.stack,
+    };
+    let answer = aws
+        .cloudformation
+        .create_stack()
+        .stack_name(&wanted.stack)
+        .set_template_body(travelling.body)
+        .set_template_url(travelling.url)
+        .set_parameters(Some(request::parameters(&wanted.parameters)))
+        .set_capabilities(Some(request::capabilities(&wanted.capabilities)))
+        .set_tags(Some(request::tags(&wanted.tags)))
+        .set_stack_policy_body(protection.policy.as_ref().map(Value::to_string))
+        .enable_termination_protection(protection.termination)
+        .on_failure(OnFailure::Rollback)
+        .client_request_token(&wanted.token)
+        .send()
+        .await;
+    let error = match answer {
+        Ok(answer) => return Ok(answer.stack_id.unwrap_or_default()),
+        Err(error) => explain(asked, &error),
+    };
+    // An answer may have been lost on its way: look before asking again.
+    if matches!(
+        error,
+        CloudError::Conflict(_) | CloudError::Unreachable { .. }
+    ) && let Ok(Some(id)) = created_by(aws, wanted).await
+    {
+        return Ok(id);
+    }
+    Err(error)
+}
+
+/// The stack of that name, if this very request created it.
+async fn created_by(aws: &Aws, wanted: &Proposal) -> Result<Option<String>, CloudError> {
+    let Some(stack) = one(aws, &wanted.stack).await? else {
+        return Ok(None);
+    };
+    let ours = events::is_newest(aws, &stack.id, &wanted.token).await?;
+    Ok(ours.then_some(stack.id))
+}
+
+/// Sets both protections. Without a wanted policy a stack that has one is opened again.
+pub(super) async fn protect(
+    aws: &Aws,
+    stack_id: &str,
+    protection: &Protection,
+) -> Result<(), CloudError> {
+    let asked = Asked {
+        call: "UpdateTerminationProtection",
+        of: stack_id,
+    };
+    aws.cloudformation
+        .update_termination_protection()
+        .stack_name(stack_id)
+        .enable_termination_protection(protection.termination)
+        .send()
+        .await
+        .map_err(|error| explain(asked, &error))?;
+    let policy = match &protection.policy {
+        Some(policy) => policy.to_string(),
+        None if has_policy(aws, stack_id).await? => open_policy().to_string(),
+        None => return Ok(()),
+    };
+    let asked = Asked {
+        call: "SetStackPolicy",
+        of: stack_id,
+    };
+    aws.cloudformation
+        .set_stack_policy()
+        .stack_name(stack_id)
+        .stack_policy_body(policy)
+        .send()
+        .await
+        .map_err(|error| explain(asked, &error))?;
+    Ok(())
+}
+
+async fn has_policy(aws: &Aws, stack_id: &str) -> Result<bool, CloudError> {
+    let asked = Asked {
+        call: "GetStackPolicy",
+        of: stack_id,
+    };
+    aws.limiter.turn().await;
+    let request = aws.cloudformation.get_stack_policy().stack_name(stack_id);
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| explain(asked, &error))?;
+    Ok(answer
+        .stack_policy_body
+        .is_some_and(|body| !body.is_empty()))
+}
+
+/// A stack policy can be replaced but never removed: this one allows what none allows.
+fn open_policy() -> Value {
+    json!({"Statement": [
+        {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
+    ]})
+}
+
+pub(super) async fn resources(aws: &Aws, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
+    let asked = Asked {
+        call: "ListStackResources",
+        of: stack_id,
+    };
+    let mut found = Vec::new();
+    let mut next = None;
+    loop {
+        aws.limiter.turn().await;
+        let answer = aws
+            .cloudformation
+            .list_stack_resources()
+            .stack_name(stack_id)
+            .set_next_token(next)
+            .send()
+            .await
+            .map_err(|error| explain(asked, &error))?;
+        let page = answer.stack_resource_summaries.unwrap_or_default();
+        found.extend(page.into_iter().map(resource));
+        next = answer.next_token;
+        if next.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+fn resource(summary: types::StackResourceSummary) -> FoundResource {
+    let status = summary.resource_status.as_ref();
+    FoundResource {
+        logical_id: summary.logical_resource_id.unwrap_or_default(),
+        physical_id: summary.physical_resource_id.filter(|id| !id.is_empty()),
+        resource_type: summary.resource_type.unwrap_or_default(),
+        status: ResourceStatus::new(status.map_or("", |status| status.as_str())),
+        reason: summary
+            .resource_status_reason
+            .filter(|text| !text.is_empty()),
+    }
+}
+
+/// Starts deleting. A second request with the same token is the first one again.
+pub(super) async fn delete(aws: &Aws, stack_id: &str, token: &str) -> Result<(), CloudError> {
+    let asked = Asked {
+        call: "DeleteStack",
+        of: stack_id,
+    };
+    let request = aws.cloudformation.delete_stack().stack_name(stack_id);
+    let Err(error) = request.client_request_token(token).send().await else {
+        return Ok(());
+    };
+    let code = error
+        .as_service_error()
+        .and_then(|error| error.meta().code());
+    if code == Some("TokenAlreadyExistsException") {
+        return Ok(());
+    }
+    Err(explain(asked, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_cloudformation::primitives::DateTime;
+    use aws_sdk_cloudformation::types::{Output, Parameter, Stack, Tag};
+
+    #[test]
+    fn a_stack_is_found_with_its_tags_values_and_times() {
+        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+        let stack = found(
+            Stack::builder()
+                .stack_id("arn:stack")
+                .stack_name("canary-base")
+                .stack_status(types::StackStatus::UpdateRollbackComplete)
+                .stack_status_reason("it failed")
+                .tags(tag(TAG_CLUSTER, "canary"))
+                .tags(tag(TAG_STACK, "base"))
+                .parameters(
+                    Parameter::builder()
+                        .parameter_key("A")
+                        .parameter_value("1")
+                        .build(),
+                )
+                .outputs(Output::builder().output_key("B").output_value("2").build())
+                .creation_time(DateTime::from_secs_and_nanos(1_700_000_000, 250_000_000))
+                .enable_termination_protection(true)
+                .build(),
+        );
+        assert_eq!(
+            (stack.cluster.as_str(), stack.kind.as_str()),
+            ("canary", "base")
+        );
+        assert_eq!(stack.status, StackStatus::UpdateRollbackComplete);
+        assert_eq!(stack.reason.as_deref(), Some("it failed"));
+        assert_eq!(stack.parameters["A"], "1");
+        assert_eq!(stack.outputs["B"], "2");
+        assert_eq!(stack.created.to_string(), "2023-11-14T22:13:20.25Z");
+        assert_eq!(stack.updated, None);
+        assert!(stack.termination_protection);
+    }
+
+    #[test]
+    fn a_status_of_tomorrow_and_a_stack_of_somebody_else_are_no_trouble() {
+        let status = types::StackStatus::from("UPDATE_PONDERING");
+        let stack = found(Stack::builder().stack_status(status).build());
+        assert_eq!(
+            stack.status,
+            StackStatus::Unknown("UPDATE_PONDERING".to_owned())
+        );
+        assert_eq!(stack.cluster, "");
+    }
+}

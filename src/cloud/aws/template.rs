@@ -1,0 +1,155 @@
+//! How a template travels: inside the request while it fits, through a bucket when it does not.
+//! Sizes and URL forms are CloudFormation's.
+
+use sha2::{Digest, Sha256};
+
+use super::Aws;
+use crate::cloud::{CloudError, Proposal, Store};
+
+/// The longest template inside a request, in bytes.
+const INLINE: usize = 51_200;
+/// The longest template at all, in bytes.
+const LARGEST: usize = 1_048_576;
+
+/// A template on its way: exactly one of the two is set, as the API wants it.
+pub(super) struct Travelling {
+    pub(super) body: Option<String>,
+    pub(super) url: Option<String>,
+}
+
+/// Makes the template of a proposal ready to be named in a request, uploading it if it must be.
+pub(super) async fn send(aws: &Aws, wanted: &Proposal) -> Result<Travelling, CloudError> {
+    let Some(bucket) = bucket_needed(wanted)? else {
+        return Ok(Travelling {
+            body: Some(wanted.template.clone()),
+            url: None,
+        });
+    };
+    let key = key(&wanted.template);
+    aws.upload(bucket, &key, wanted.template.as_bytes()).await?;
+    let url = url(bucket, &key, &aws.region, aws.s3_endpoint.as_deref());
+    tracing::debug!(
+        stack = wanted.stack,
+        url,
+        "the template travels through the bucket"
+    );
+    Ok(Travelling {
+        body: None,
+        url: Some(url),
+    })
+}
+
+/// The bucket that the template must go through, if it must.
+fn bucket_needed(wanted: &Proposal) -> Result<Option<&str>, CloudError> {
+    let size = wanted.template.len();
+    let refuse = |message: String| CloudError::Refused {
+        operation: format!("the template of {}", wanted.stack),
+        message,
+    };
+    if size > LARGEST {
+        return Err(refuse(format!(
+            "it has {size} bytes, CloudFormation takes {LARGEST} at most; split what it holds into \
+             two stacks"
+        )));
+    }
+    match &wanted.bucket {
+        _ if size <= INLINE => Ok(None),
+        Some(bucket) => Ok(Some(bucket)),
+        None => Err(refuse(format!(
+            "it has {size} bytes, more than the {INLINE} that fit into a request, and this stack has \
+             no bucket to send it through; make it smaller"
+        ))),
+    }
+}
+
+/// Content-addressed: the same template is uploaded once.
+fn key(template: &str) -> String {
+    format!("templates/{:x}.json", Sha256::digest(template))
+}
+
+/// Where CloudFormation reads an object. Another endpoint in AWS's own domain (a VPC's) is no
+/// address for CloudFormation, which reads from outside of the VPC.
+fn url(bucket: &str, key: &str, region: &str, endpoint: Option<&str>) -> String {
+    let china = if region.starts_with("cn-") { ".cn" } else { "" };
+    match endpoint.filter(|endpoint| !endpoint.contains(".amazonaws.com")) {
+        Some(endpoint) => format!("{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
+        None => format!("https://s3.{region}.amazonaws.com{china}/{bucket}/{key}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proposal(size: usize, bucket: Option<&str>) -> Proposal {
+        Proposal {
+            stack: "canary-network".to_owned(),
+            template: "x".repeat(size),
+            bucket: bucket.map(str::to_owned),
+            parameters: [].into(),
+            capabilities: Vec::new(),
+            tags: [].into(),
+            token: "t".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_template_travels_inside_the_request_while_it_fits() {
+        assert_eq!(bucket_needed(&proposal(51_200, None)), Ok(None));
+        assert_eq!(bucket_needed(&proposal(51_200, Some("b"))), Ok(None));
+        assert_eq!(bucket_needed(&proposal(51_201, Some("b"))), Ok(Some("b")));
+        assert_eq!(
+            bucket_needed(&proposal(1_048_576, Some("b"))),
+            Ok(Some("b"))
+        );
+    }
+
+    #[test]
+    fn a_large_template_without_a_bucket_is_refused_with_its_size() {
+        let error = bucket_needed(&proposal(60_000, None)).expect_err("too large");
+        assert_eq!(
+            error.to_string(),
+            "AWS refused the template of canary-network: it has 60000 bytes, more than the 51200 \
+             that fit into a request, and this stack has no bucket to send it through; make it \
+             smaller"
+        );
+    }
+
+    #[test]
+    fn a_template_over_a_megabyte_is_refused_whatever_the_bucket() {
+        let error = bucket_needed(&proposal(1_048_577, Some("b"))).expect_err("too large");
+        assert!(error.to_string().contains("1048576 at most"), "{error}");
+    }
+
+    #[test]
+    fn the_url_is_the_regions_own_the_partitions_or_the_endpoints() {
+        let at = |region, endpoint| url("state", "templates/1.json", region, endpoint);
+        assert_eq!(
+            at("eu-west-1", None),
+            "https://s3.eu-west-1.amazonaws.com/state/templates/1.json"
+        );
+        assert_eq!(
+            at("cn-north-1", None),
+            "https://s3.cn-north-1.amazonaws.com.cn/state/templates/1.json"
+        );
+        assert_eq!(
+            at("eu-west-1", Some("http://127.0.0.1:4566/")),
+            "http://127.0.0.1:4566/state/templates/1.json"
+        );
+        assert_eq!(
+            at(
+                "eu-west-1",
+                Some("https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com")
+            ),
+            "https://s3.eu-west-1.amazonaws.com/state/templates/1.json"
+        );
+    }
+
+    #[test]
+    fn the_key_is_the_hash_of_the_content() {
+        assert_eq!(
+            key(""),
+            "templates/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.json"
+        );
+    }
+}

@@ -1,0 +1,333 @@
+//! What no emulator shows, told by a scripted server on loopback: throttles, lost answers, many pages,
+//! early validation, answers that are not AWS's.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+
+use super::*;
+use crate::cloud::{ChangeAction, Replacement};
+
+/// What the server does with a request.
+enum Answer {
+    Xml(u16, String),
+    /// Does what was asked and hangs up.
+    Silence,
+}
+
+/// Serves a script until the test ends; every request's form body can be read from the receiver.
+async fn serve(mut script: impl FnMut(&str) -> Answer + Send + 'static) -> (Aws, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
+    let (told, asked) = channel();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let body = request(&connection);
+            let answer = script(&body);
+            if told.send(body).is_err() {
+                return;
+            }
+            respond(connection, answer);
+        }
+    });
+    let credentials = Credentials::new("AKIAEXAMPLE", "test", None, None, "test");
+    let settings = Settings {
+        profile: None,
+        region: Some("eu-west-1".to_owned()),
+    };
+    let aws = Aws::connect_to(&endpoint, credentials, &settings).await;
+    (aws.expect("everything is given"), asked)
+}
+
+fn request(connection: &TcpStream) -> String {
+    let mut reader = BufReader::new(connection);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).expect("a header");
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().expect("a number");
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).expect("a body");
+    String::from_utf8(body).expect("a form")
+}
+
+fn respond(mut connection: TcpStream, answer: Answer) {
+    if let Answer::Xml(status, body) = answer {
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        // The client may have gone.
+        let _ = connection.write_all((head + &body).as_bytes());
+    }
+}
+
+fn ok(call: &str, inside: &str) -> Answer {
+    let body = format!("<{call}Response><{call}Result>{inside}</{call}Result></{call}Response>");
+    Answer::Xml(200, body)
+}
+
+fn refusal(code: &str, message: &str) -> Answer {
+    let error = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+    Answer::Xml(400, format!("<ErrorResponse>{error}</ErrorResponse>"))
+}
+
+fn proposal() -> Proposal {
+    Proposal {
+        stack: "canary-network".to_owned(),
+        template: "{}".to_owned(),
+        bucket: None,
+        parameters: [].into(),
+        capabilities: Vec::new(),
+        tags: [].into(),
+        token: "run-1".to_owned(),
+    }
+}
+
+const OPEN: Protection = Protection {
+    termination: false,
+    policy: None,
+};
+
+fn stack(name: &str, cluster: &str) -> String {
+    format!(
+        "<member><StackName>{name}</StackName><StackId>arn:{name}</StackId>\
+         <StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime>\
+         <Tags><member><Key>kube-cfn/cluster</Key><Value>{cluster}</Value></member></Tags></member>"
+    )
+}
+
+#[tokio::test]
+async fn every_page_of_stacks_is_read_and_other_clusters_are_left_out() {
+    let (aws, _asked) = serve(|asked| {
+        let (page, next) = if asked.contains("NextToken=two") {
+            (stack("canary-network", "canary"), "")
+        } else {
+            let page = stack("canary-base", "canary") + &stack("production-base", "production");
+            (page, "<NextToken>two</NextToken>")
+        };
+        ok("DescribeStacks", &format!("<Stacks>{page}</Stacks>{next}"))
+    })
+    .await;
+    let found = aws.stacks(Some("canary")).await.expect("listed");
+    let names: Vec<_> = found.iter().map(|stack| stack.name.as_str()).collect();
+    assert_eq!(names, ["canary-base", "canary-network"]);
+    assert_eq!(aws.stacks(None).await.map(|found| found.len()), Ok(3));
+}
+
+#[tokio::test]
+async fn a_throttle_that_the_sdk_retries_slows_everybody() {
+    let mut calls = 0;
+    let (aws, _asked) = serve(move |_| {
+        calls += 1;
+        if calls == 1 {
+            refusal("Throttling", "Rate exceeded")
+        } else {
+            ok("DescribeStacks", "<Stacks></Stacks>")
+        }
+    })
+    .await;
+    assert!(!aws.limiter.is_slowed());
+    assert_eq!(aws.stacks(None).await, Ok(Vec::new()));
+    assert!(aws.limiter.is_slowed());
+}
+
+#[tokio::test]
+async fn a_creation_whose_answer_was_lost_is_found_by_its_token() {
+    let mut created = false;
+    let (aws, _asked) = serve(move |asked| {
+        if asked.contains("Action=CreateStack") && !created {
+            created = true;
+            Answer::Silence
+        } else if asked.contains("Action=CreateStack") {
+            refusal(
+                "AlreadyExistsException",
+                "Stack [canary-network] already exists",
+            )
+        } else if asked.contains("Action=DescribeStackEvents") {
+            ok(
+                "DescribeStackEvents",
+                "<StackEvents><member><EventId>1</EventId><StackId>arn:canary-network</StackId>\
+                 <PhysicalResourceId>arn:canary-network</PhysicalResourceId>\
+                 <ResourceType>AWS::CloudFormation::Stack</ResourceType>\
+                 <ResourceStatus>CREATE_IN_PROGRESS</ResourceStatus>\
+                 <Timestamp>2026-01-01T00:00:00Z</Timestamp>\
+                 <ClientRequestToken>run-1</ClientRequestToken></member></StackEvents>",
+            )
+        } else {
+            let found = stack("canary-network", "canary");
+            ok("DescribeStacks", &format!("<Stacks>{found}</Stacks>"))
+        }
+    })
+    .await;
+    let id = aws.create(&proposal(), &OPEN).await;
+    assert_eq!(id.as_deref(), Ok("arn:canary-network"));
+    let mut other = proposal();
+    other.token = "run-2".to_owned();
+    let error = aws.create(&other, &OPEN).await;
+    assert!(matches!(error, Err(CloudError::Conflict(_))), "{error:?}");
+}
+
+fn change_set(status: &str, execution: &str, inside: &str) -> Answer {
+    ok(
+        "DescribeChangeSet",
+        &format!(
+            "<ChangeSetId>arn:set</ChangeSetId><StackId>arn:canary-network</StackId>\
+             <Status>{status}</Status><ExecutionStatus>{execution}</ExecutionStatus>{inside}"
+        ),
+    )
+}
+
+const CREATED: &str = "<Id>arn:set</Id><StackId>arn:canary-network</StackId>";
+
+fn change(action: &str, logical: &str, details: &str) -> String {
+    format!(
+        "<member><Type>Resource</Type><ResourceChange><Action>{action}</Action>\
+         <LogicalResourceId>{logical}</LogicalResourceId><Replacement>False</Replacement>\
+         <Details>{details}</Details></ResourceChange></member>"
+    )
+}
+
+#[tokio::test]
+async fn a_change_set_is_waited_for_and_read_to_its_last_page_with_values() {
+    let mut looks = 0;
+    let (aws, asked) = serve(move |asked| {
+        if asked.contains("Action=CreateChangeSet") {
+            return ok("CreateChangeSet", CREATED);
+        }
+        looks += 1;
+        if looks == 1 {
+            // A page of an unfinished change set may name a next one all the same.
+            let early = change("Add", "Early", "");
+            let inside = format!("<Changes>{early}</Changes><NextToken>two</NextToken>");
+            return change_set("CREATE_IN_PROGRESS", "UNAVAILABLE", &inside);
+        }
+        let inside = if asked.contains("NextToken=two") {
+            format!("<Changes>{}</Changes>", change("Remove", "Database", ""))
+        } else {
+            let detail = "<member><Target><Attribute>Properties</Attribute><Name>CidrBlock</Name>\
+                <RequiresRecreation>Never</RequiresRecreation>\
+                <Path>/Properties/CidrBlock</Path><BeforeValue>10.0.0.0/16</BeforeValue>\
+                <AfterValue>10.1.0.0/16</AfterValue></Target><Evaluation>Static</Evaluation>\
+                <ChangeSource>ParameterReference</ChangeSource>\
+                <CausingEntity>Cidr</CausingEntity></member>";
+            let first = change("Modify", "Vpc", detail);
+            format!("<Changes>{first}</Changes><NextToken>two</NextToken>")
+        };
+        change_set("CREATE_COMPLETE", "AVAILABLE", &inside)
+    })
+    .await;
+    let proposed = aws.propose(&proposal()).await.expect("proposed");
+    let names: Vec<_> = proposed
+        .changes
+        .iter()
+        .map(|one| one.logical_id.as_str())
+        .collect();
+    assert_eq!(names, ["Vpc", "Database"]);
+    assert_eq!(proposed.changes[1].action, ChangeAction::Remove);
+    let property = &proposed.changes[0].properties[0];
+    assert_eq!(property.path, "Properties.CidrBlock");
+    assert_eq!(property.before.as_deref(), Some("10.0.0.0/16"));
+    assert_eq!(property.after.as_deref(), Some("10.1.0.0/16"));
+    assert_eq!(property.cause.as_deref(), Some("Cidr"));
+    let create = asked.recv().expect("the first request");
+    assert!(create.contains("ChangeSetType=UPDATE"), "{create}");
+    assert!(create.contains("ChangeSetName=kube-cfn-run-1"), "{create}");
+    assert!(create.contains("ClientToken=run-1"), "{create}");
+}
+
+#[tokio::test]
+async fn a_change_of_outputs_alone_is_a_change_of_the_stack() {
+    let (aws, _asked) = serve(|asked| {
+        if asked.contains("Action=CreateChangeSet") {
+            ok("CreateChangeSet", CREATED)
+        } else {
+            change_set("CREATE_COMPLETE", "AVAILABLE", "<Changes></Changes>")
+        }
+    })
+    .await;
+    let proposed = aws.propose(&proposal()).await.expect("proposed");
+    assert_eq!(proposed.changes.len(), 1);
+    assert_eq!(proposed.changes[0].logical_id, "canary-network");
+    assert_eq!(proposed.changes[0].replacement, Replacement::No);
+}
+
+#[tokio::test]
+async fn a_refused_change_set_names_every_finding_and_is_deleted() {
+    let (aws, asked) = serve(|asked| {
+        if asked.contains("Action=CreateChangeSet") {
+            ok("CreateChangeSet", CREATED)
+        } else if asked.contains("Action=DescribeEvents") {
+            let finding = |reason: &str| {
+                format!(
+                    "<member><LogicalResourceId>Database</LogicalResourceId>\
+                     <ValidationStatus>FAILED</ValidationStatus>\
+                     <ValidationStatusReason>{reason}</ValidationStatusReason></member>"
+                )
+            };
+            let events = finding("Unsupported property [Clas]") + &finding("Missing [Class]");
+            ok(
+                "DescribeEvents",
+                &format!("<OperationEvents>{events}</OperationEvents>"),
+            )
+        } else if asked.contains("Action=DeleteChangeSet") {
+            ok("DeleteChangeSet", "")
+        } else {
+            let reason = "<StatusReason>Early validation failed</StatusReason>";
+            change_set("FAILED", "UNAVAILABLE", reason)
+        }
+    })
+    .await;
+    let error = aws.propose(&proposal()).await.expect_err("refused");
+    assert_eq!(
+        error.to_string(),
+        "AWS refused the change set of canary-network: Early validation failed (Database: Missing \
+         [Class]; Database: Unsupported property [Clas])"
+    );
+    let deleted = asked
+        .try_iter()
+        .any(|body| body.contains("Action=DeleteChangeSet"));
+    assert!(deleted, "a failed change set is left behind");
+}
+
+#[tokio::test]
+async fn an_endpoint_without_property_values_is_asked_without() {
+    let (aws, asked) = serve(|asked| {
+        if asked.contains("Action=CreateChangeSet") {
+            ok("CreateChangeSet", CREATED)
+        } else if asked.contains("IncludePropertyValues") {
+            Answer::Xml(501, "not implemented".to_owned())
+        } else {
+            let changes = change("Add", "Vpc", "");
+            change_set(
+                "CREATE_COMPLETE",
+                "AVAILABLE",
+                &format!("<Changes>{changes}</Changes>"),
+            )
+        }
+    })
+    .await;
+    let proposed = aws.propose(&proposal()).await.expect("proposed");
+    assert_eq!(proposed.changes.len(), 1);
+    assert_eq!(asked.try_iter().count(), 3);
+}
+
+#[tokio::test]
+async fn a_page_of_a_proxy_is_shown_short_and_without_its_debug() {
+    let page = format!("<html>{}</html>", "Access blocked. ".repeat(200));
+    let (aws, _asked) = serve(move |_| Answer::Xml(400, page.clone())).await;
+    let text = aws
+        .stacks(None)
+        .await
+        .expect_err("not an answer")
+        .to_string();
+    assert!(text.contains("HTTP 400: <html>Access blocked."), "{text}");
+    assert!(text.chars().count() < 260, "{text}");
+    assert!(!text.contains("Response {"), "{text}");
+}
