@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -45,6 +47,8 @@ pub(super) struct Given {
 pub(super) struct Reach {
     pub(super) sdk: SdkConfig,
     pub(super) region: String,
+    /// The region that the environment or the profile names, whatever was asked for.
+    pub(super) ambient_region: Option<String>,
     /// An endpoint set for S3 in place of AWS's own.
     pub(super) s3_endpoint: Option<String>,
 }
@@ -87,6 +91,7 @@ pub(super) async fn load(settings: &Settings, given: Option<Given>) -> Result<Re
         sdk = sdk.into_builder().credentials_provider(provider).build();
     }
     Ok(Reach {
+        ambient_region: ambient_region(settings).await,
         s3_endpoint: given
             .map(|given| given.endpoint)
             .or_else(|| s3_endpoint(&sdk)),
@@ -101,6 +106,17 @@ fn timeouts() -> TimeoutConfig {
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .build()
+}
+
+/// What `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile say, in this order as in the AWS CLI.
+async fn ambient_region(settings: &Settings) -> Option<String> {
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = &settings.profile {
+        profile = profile.profile_name(name);
+    }
+    let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(profile.build());
+    chain.region().await.map(|region| region.to_string())
 }
 
 /// The default chain would take access keys from the environment before the named profile.

@@ -45,6 +45,7 @@ pub struct Aws {
     ssm: aws_sdk_ssm::Client,
     sts: aws_sdk_sts::Client,
     region: String,
+    ambient_region: Option<String>,
     s3_endpoint: Option<String>,
     limiter: Arc<Limiter>,
 }
@@ -95,9 +96,17 @@ impl Aws {
             ssm: aws_sdk_ssm::Client::new(&reach.sdk),
             sts: aws_sdk_sts::Client::from_conf(sts),
             region: reach.region,
+            ambient_region: reach.ambient_region,
             s3_endpoint: reach.s3_endpoint,
             limiter,
         }
+    }
+}
+
+impl Aws {
+    /// The region that the person's environment or profile names, whatever region this talks to.
+    pub fn ambient_region(&self) -> Option<&str> {
+        self.ambient_region.as_deref()
     }
 }
 
