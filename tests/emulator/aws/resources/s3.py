@@ -12,9 +12,11 @@ def install():
     attributes("AWS::S3::Bucket", lambda bucket, *_: {
         "DualStackDomainName": f"{bucket}.s3.dualstack.{get_region()}.amazonaws.com"})
     # Ref of a bucket policy is the bucket.
-    stock = TABLE["AWS::S3::BucketPolicy"]["create"]
-    TABLE["AWS::S3::BucketPolicy"]["create"] = lambda logical_id, properties, stack: (
-        properties["Bucket"], stock(logical_id, properties, stack)[1])
+    policy = TABLE["AWS::S3::BucketPolicy"]
+    create, update, delete = policy["create"], policy["update"], policy["delete"]
+    policy["create"] = lambda logical_id, new, stack: (new["Bucket"], create(logical_id, new, stack)[1])
+    policy["update"] = lambda bucket, old, new, stack: (bucket, update(f"{bucket}-policy", old, new, stack)[1])
+    policy["delete"] = lambda bucket, properties: delete(f"{bucket}-policy", properties)
 
 
 def _is_empty(bucket):
