@@ -23,7 +23,7 @@ def install():
     TABLE[BALANCER]["create"] = create
     attributes(BALANCER, _balancer_attributes)
     attributes("AWS::ElasticLoadBalancingV2::TargetGroup", lambda arn, _properties, _known: {
-        "LoadBalancerArns": alb._tgs[arn]["LoadBalancerArns"]})
+        "LoadBalancerArns": alb._tgs[arn]["LoadBalancerArns"], "TargetGroupFullName": arn.rpartition(":")[2]})
     before_create("AWS::ElasticLoadBalancingV2::Listener", _protocol_fits)
     before_delete("AWS::ElasticLoadBalancingV2::TargetGroup", _target_group_is_unused)
 
