@@ -8,6 +8,7 @@ KUBE_CFN_TEST_RULES      directory of rule files
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -31,11 +32,14 @@ def main():
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     servers = _install(state)
     threading.Thread(target=_announce, args=(state, port), daemon=True).start()
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    parent = os.getppid()
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     try:
         asyncio.run(_serve(listener))
     finally:
         servers.stop_all()
+        if os.getppid() != parent:
+            shutil.rmtree(state, ignore_errors=True)
 
 
 def _install(state):

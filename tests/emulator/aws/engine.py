@@ -13,6 +13,7 @@ import time
 from ministack.services.cloudformation import _stacks, changesets, engine, handlers, provisioners, stacks
 
 from . import events, nodes, policy, replacing
+from .pace import SIGNALLING_GROUP, iso_seconds
 from .rules import Step
 
 GROUP = "AWS::AutoScaling::AutoScalingGroup"
@@ -71,12 +72,15 @@ class Engine:
             time.sleep(verdict.delay)
             definition = _definition(stack, logical_id)
             signals = resource_type == GROUP and definition.get("CreationPolicy", {}).get("ResourceSignal")
+            seconds = self._pace.create_seconds(
+                stack["StackId"], logical_id, SIGNALLING_GROUP if signals else resource_type, properties,
+                _dependencies(stack, definition),
+            )
+            if not signals:
+                time.sleep(seconds)
+                return physical_id, attributes
             try:
-                self._pace.await_create(
-                    stack["StackId"], logical_id, resource_type, properties, _dependencies(stack, definition)
-                )
-                if signals:
-                    self._await_signals(stack, logical_id, physical_id, verdict.signal)
+                self._await_signals(stack, logical_id, physical_id, verdict.signal, seconds)
             except ValueError:
                 provisioners._delete_resource(resource_type, physical_id, properties, stack_name, logical_id)
                 raise
@@ -108,7 +112,7 @@ class Engine:
         )
         self._pace.await_change("create", resource_type, new)
         if resource_type == GROUP and _definition(stack, logical_id).get("CreationPolicy", {}).get("ResourceSignal"):
-            self._await_signals(stack, logical_id, result[0], verdict.signal)
+            self._await_signals(stack, logical_id, result[0], verdict.signal, 0.05)
         return result
 
     def delete(self, resource_type, physical_id, properties, stack_name=None, logical_id=None):
@@ -130,11 +134,11 @@ class Engine:
         if cleanup:
             events.send(stack, logical_id, resource_type, "DELETE_COMPLETE", physical_id=physical_id)
 
-    def _await_signals(self, stack, logical_id, group, signal):
-        creation_policy = _definition(stack, logical_id)["CreationPolicy"]
-        nodes.await_signals(
-            self._pace, stack, logical_id, GROUP, creation_policy, self._instances_of(group), signal
-        )
+    def _await_signals(self, stack, logical_id, group, signal, boot_seconds):
+        wanted = _definition(stack, logical_id)["CreationPolicy"]["ResourceSignal"]
+        timeout = self._pace.timeout_seconds(iso_seconds(wanted.get("Timeout")))
+        booting = nodes.Nodes(self._instances_of(group), signal, boot_seconds)
+        nodes.await_signals(stack, logical_id, GROUP, booting, int(wanted.get("Count", 1)), timeout)
 
 
 class _listed_as_in_progress:

@@ -7,36 +7,46 @@ sends that signal after the time a boot takes, SUCCESS unless a rule says FAILUR
 import contextvars
 import threading
 import time
+from dataclasses import dataclass
 
 from ministack.services.cloudformation import wait_conditions
 
-from .pace import iso_seconds
+
+@dataclass(frozen=True)
+class Nodes:
+    """Instances that boot now: each sends `signal` after `boot_seconds`."""
+
+    instances: list
+    signal: str
+    boot_seconds: float
 
 
-def await_signals(pace, stack, logical_id, resource_type, creation_policy, instances, signal):
-    """Waits as the creation policy says; raises with AWS's reason when it is not met."""
-    wanted = creation_policy.get("ResourceSignal", {})
-    count = int(wanted.get("Count", 1))
-    seconds = pace.timeout_seconds(iso_seconds(wanted.get("Timeout")))
+def await_signals(stack, logical_id, resource_type, nodes, count, timeout):
+    """Waits for `count` signals, `timeout` seconds at most; raises with AWS's reason when they do not come."""
     slot = wait_conditions.register_slot(stack["StackId"])
-    if signal != "none":
-        for instance in instances:
-            _boot(slot, instance, signal, pace.boot_seconds())
+    if nodes.signal != "none":
+        for instance in nodes.instances:
+            _boot(slot, (stack["StackId"], logical_id), instance, nodes)
     try:
         wait_conditions.wait_for(
-            slot, stack["StackId"], stack["StackName"], logical_id, resource_type, count, seconds
+            slot, stack["StackId"], stack["StackName"], logical_id, resource_type, count, timeout
         )
-    except TimeoutError as timeout:
-        received = str(timeout).partition("Received ")[2].split(" ")[0] or "0"
-        raise ValueError(_unmet(f"{received} SUCCESS signal(s) out of {count}")) from timeout
+    except TimeoutError as late:
+        received = str(late).partition("Received ")[2].split(" ")[0] or "0"
+        raise ValueError(_unmet(f"{received} SUCCESS signal(s) out of {count}")) from late
     except RuntimeError as failure:
         raise ValueError(_unmet(f"1 FAILURE signal(s) out of {count}")) from failure
+    # ministack counts a signal first and records its event a moment later.
+    time.sleep(0.02)
 
 
-def _boot(slot, instance, status, seconds):
+def _boot(slot, waiting, instance, nodes):
     def boot():
-        time.sleep(seconds)
-        wait_conditions.deliver_signal(slot, {"Status": status, "UniqueId": instance})
+        time.sleep(nodes.boot_seconds)
+        # A signal that comes before anybody waits would count but leave no event.
+        while waiting not in wait_conditions._waiting:
+            time.sleep(0.005)
+        wait_conditions.deliver_signal(slot, {"Status": nodes.signal, "UniqueId": instance})
 
     threading.Thread(target=_in_this_context(boot), daemon=True, name=f"boot-{instance}").start()
 

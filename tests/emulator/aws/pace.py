@@ -15,6 +15,8 @@ VISIBLE_STEP = 0.1
 DEMONSTRATION_SPEED = 100
 # AWS seconds for what the catalogue does not list.
 UNLISTED = 5
+# What the catalogue calls a group that waits for the signals of its nodes.
+SIGNALLING_GROUP = "AWS::AutoScaling::AutoScalingGroup+signals"
 
 
 class Pace:
@@ -31,32 +33,26 @@ class Pace:
         with self._lock:
             self._plans[stack_id] = (time.monotonic(), {})
 
-    def await_create(self, stack_id, logical_id, resource_type, properties, depends_on):
-        """Returns when the resource would be there."""
+    def create_seconds(self, stack_id, logical_id, resource_type, properties, depends_on):
+        """Real seconds from now until the resource would be there."""
         if not self.speed:
-            return
+            return 0.0
         with self._lock:
             started, finished = self._plans.setdefault(stack_id, (time.monotonic(), {}))
             ready = max((finished.get(name, 0) for name in depends_on), default=0)
             finished[logical_id] = ready + self.seconds("create", resource_type, properties)
             until = started + finished[logical_id] / self.speed
-        time.sleep(max(until - time.monotonic(), self._visible()))
+        return max(until - time.monotonic(), self._visible())
 
     def await_change(self, operation, resource_type, properties):
         """Returns when an update or a delete would be done."""
         if self.speed:
             time.sleep(max(self.seconds(operation, resource_type, properties) / self.speed, self._visible()))
 
-    def boot_seconds(self):
-        """Real seconds from the start of a node to its signal."""
-        group = "AWS::AutoScaling::AutoScalingGroup"
-        listed = self._durations["create"]
-        aws = listed[group + "+signals"]["p50"] - listed[group]["p50"]
-        return aws / self.speed if self.speed else 0.05
-
     def timeout_seconds(self, aws_seconds):
         """Real seconds for a time-out of a template; never so short that a busy machine trips over it."""
-        return max(aws_seconds / (self.speed or 1000), 2 * self.boot_seconds(), 1.0)
+        boot = self.seconds("create", SIGNALLING_GROUP, {})
+        return max(aws_seconds, 2 * boot) / self.speed + 1 if self.speed else max(aws_seconds / 1000, 1.0)
 
     def seconds(self, operation, resource_type, properties):
         """AWS seconds of a step."""

@@ -13,6 +13,9 @@ CAN_BE_UPDATED = (
     "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE",
 )
 
+# Update policies that replace instances.
+NOT_EMULATED = {"AutoScalingRollingUpdate", "AutoScalingReplacingUpdate"}
+
 
 def install():
     """Puts the checks in front of the actions that take a template, and fills in public parameters."""
@@ -78,6 +81,9 @@ def _template_problem(template):
         return "Template format error: At least one Resources member must be defined."
     if "Transform" in template:
         return None
+    for logical_id, resource in resources.items():
+        if NOT_EMULATED & set(resource.get("UpdatePolicy") or {}):
+            return f"[{logical_id}] The emulator replaces no instances: it has no {', '.join(sorted(NOT_EMULATED))}."
     known = set(resources) | set(template.get("Parameters") or {})
     depends = {name for resource in resources.values() for name in _names(resource.get("DependsOn"))}
     for block in ("Resources", "Outputs"):
