@@ -1,0 +1,119 @@
+"""Auto Scaling groups with instances, which ministack leaves out.
+
+An update of the launch template alone replaces no instance, as on AWS without an update policy; update policies
+that replace instances (AutoScalingRollingUpdate, AutoScalingReplacingUpdate) are refused, not ignored.
+"""
+
+from ministack.core.responses import get_region
+from ministack.services import alb, autoscaling, ec2
+
+from ..handlers import TABLE, before_create
+from ..words import Refused, as_list, truth
+from . import ec2_launch
+
+GROUP = "AWS::AutoScaling::AutoScalingGroup"
+
+
+def install():
+    before_create(GROUP, _check)
+    stock = dict(TABLE[GROUP])
+
+    def create(logical_id, properties, stack):
+        name, known = stock["create"](logical_id, properties, stack)
+        try:
+            _scale(name, properties)
+        except ValueError:
+            delete(name, properties)
+            raise
+        return name, {**known, "AutoScalingGroupName": name}
+
+    def update(physical_id, old, new, stack, logical_id=None):
+        _check(new)
+        name, known = stock["update"](physical_id, old, new, stack, logical_id)
+        _scale(name, new)
+        return name, {**known, "AutoScalingGroupName": name}
+
+    def delete(name, properties):
+        for instance in instances_of(name):
+            ec2_launch.terminate(instance)
+        stock["delete"](name, properties)
+
+    TABLE[GROUP].update(create=create, update=update, delete=delete)
+
+
+def instances_of(group):
+    """Ids of a group's instances."""
+    return [i["InstanceId"] for i in autoscaling._asgs.get(group, {}).get("Instances", [])]
+
+
+def _specification(properties):
+    policy = properties.get("MixedInstancesPolicy")
+    if policy:
+        return policy["LaunchTemplate"]["LaunchTemplateSpecification"]
+    return properties.get("LaunchTemplate") or {}
+
+
+def _check(properties):
+    specification = _specification(properties)
+    if not specification:
+        raise Refused("Valid requests must contain either launchTemplate, LaunchConfigurationName, InstanceId or "
+                      "MixedInstancesPolicy parameter.")
+    data = ec2_launch.template_data(specification)
+    subnets = _subnets(properties)
+    interface = ec2_launch.primary_interface(data)
+    if any(i.get("PrivateIpAddress") or i.get("PrivateIpAddresses") for i in as_list(data.get("NetworkInterfaces"))):
+        raise Refused("Auto Scaling does not support Private IP addresses")
+    if interface and subnets:
+        raise Refused("When you use an existing network interface (ENI) as primary, AvailabilityZones must be used "
+                      "instead of VPCZoneIdentifier")
+    if interface:
+        zone = ec2._network_interfaces[interface]["AvailabilityZone"]
+        if zone not in as_list(properties.get("AvailabilityZones")):
+            raise Refused(f"The network interface {interface} is in {zone}, which is not among the AvailabilityZones")
+    for subnet in subnets:
+        if subnet not in ec2._subnets:
+            raise Refused(f"The subnet ID '{subnet}' does not exist")
+    if int(properties["MinSize"]) > int(properties["MaxSize"]):
+        raise Refused("Min bound must be less than or equal to max bound")
+
+
+def _subnets(properties):
+    listed = properties.get("VPCZoneIdentifier") or []
+    return [s for s in (listed.split(",") if isinstance(listed, str) else listed) if s]
+
+
+def _scale(name, properties):
+    group = autoscaling._asgs[name]
+    group["TargetGroupARNs"] = as_list(properties.get("TargetGroupARNs"))
+    specification = _specification(properties)
+    if "DesiredCapacity" not in properties:
+        # The group keeps what a scaler set, within its new bounds.
+        group["DesiredCapacity"] = max(int(properties["MinSize"]), min(int(properties["MaxSize"]),
+                                                                       len(group["Instances"])))
+    while len(group["Instances"]) > int(group["DesiredCapacity"]):
+        ec2_launch.terminate(group["Instances"].pop()["InstanceId"])
+    while len(group["Instances"]) < int(group["DesiredCapacity"]):
+        group["Instances"].append(_instance(group, properties, specification))
+
+
+def _instance(group, properties, specification):
+    data = ec2_launch.template_data(specification)
+    overrides = (properties.get("MixedInstancesPolicy") or {}).get("LaunchTemplate", {}).get("Overrides") or []
+    kind = overrides[0].get("InstanceType") if overrides else None
+    kind = kind or data.get("InstanceType", "")
+    nth, subnets = len(group["Instances"]), _subnets(properties)
+    subnet = subnets[nth % len(subnets)] if subnets else ""
+    zones = as_list(properties.get("AvailabilityZones")) or [f"{get_region()}a"]
+    zone = ec2._subnets[subnet]["AvailabilityZone"] if subnet else zones[nth % len(zones)]
+    tags = [{"Key": t["Key"], "Value": t["Value"]} for t in as_list(properties.get("Tags"))
+            if truth(t.get("PropagateAtLaunch"))]
+    tags.append({"Key": "aws:autoscaling:groupName", "Value": group["AutoScalingGroupName"]})
+    made = ec2_launch.launch(data, kind, subnet, zone, tags)
+    for target_group in group["TargetGroupARNs"]:
+        alb._targets.setdefault(target_group, []).append(
+            {"Id": made["InstanceId"], "Port": alb._tgs[target_group]["Port"]})
+    return {
+        "InstanceId": made["InstanceId"], "AvailabilityZone": zone, "LifecycleState": "InService",
+        "HealthStatus": "Healthy", "ProtectedFromScaleIn": False, "InstanceType": kind,
+        "LaunchConfigurationName": "", "LaunchTemplate": dict(specification),
+    }

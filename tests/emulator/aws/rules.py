@@ -1,0 +1,95 @@
+"""Scripted trouble: JSON files in a directory, read again before every resource step.
+
+A file holds one rule or a list of them. `type` (glob), `op` (create, update, delete), `stack` (regular expression
+for the whole name) and `logical` say when a rule matches; `skip` leaves the first n matches alone and `times` limits
+how many follow. `delay` (seconds), `fail` (the reason) and `signal` (SUCCESS, FAILURE, none) say what happens; of
+each, the first matching rule wins.
+"""
+
+import fnmatch
+import json
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+KNOWN = {"type", "op", "stack", "logical", "skip", "times", "delay", "fail", "signal", "note"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that CloudFormation is about to do."""
+
+    operation: str
+    resource_type: str
+    stack: str
+    logical_id: str
+
+
+@dataclass
+class Verdict:
+    """What the rules say about a step."""
+
+    delay: float = 0.0
+    fail: Optional[str] = None
+    signal: str = "SUCCESS"
+
+
+class Rules:
+    """The rules of a directory; `None` has none."""
+
+    def __init__(self, directory):
+        self._directory = Path(directory) if directory else None
+        self._last_good = {}
+        self._matches = {}
+        self._lock = threading.Lock()
+
+    def verdict(self, step):
+        """Counts the step against every rule that matches it."""
+        found = {}
+        with self._lock:
+            rules = self._read()
+            self._matches = {key: n for key, n in self._matches.items() if key in rules}
+            for key, rule in rules.items():
+                if not _matches(rule, step):
+                    continue
+                self._matches[key] = nth = self._matches.get(key, 0) + 1
+                skip = rule.get("skip", 0)
+                if nth <= skip or ("times" in rule and nth > skip + rule["times"]):
+                    continue
+                for effect in ("delay", "fail", "signal"):
+                    if effect in rule:
+                        found.setdefault(effect, rule[effect])
+        return Verdict(**found)
+
+    def _read(self):
+        rules = {}
+        files = sorted(self._directory.glob("*.json")) if self._directory else []
+        for path in files:
+            for index, rule in enumerate(self._content(path)):
+                rules[(path.name, index, json.dumps(rule, sort_keys=True))] = rule
+        return rules
+
+    def _content(self, path):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            # Half written or just removed: what it said before still holds for this step.
+            return self._last_good.get(path.name, [])
+        content = content if isinstance(content, list) else [content]
+        for rule in content:
+            unknown = set(rule) - KNOWN
+            if unknown:
+                raise ValueError(f"{path.name}: a rule has no {', '.join(sorted(unknown))}")
+        self._last_good[path.name] = content
+        return content
+
+
+def _matches(rule, step):
+    return (
+        fnmatch.fnmatchcase(step.resource_type, rule.get("type", "*"))
+        and rule.get("op", step.operation) == step.operation
+        and rule.get("logical", step.logical_id) == step.logical_id
+        and ("stack" not in rule or re.fullmatch(rule["stack"], step.stack) is not None)
+    )
