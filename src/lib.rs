@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod catalog;
 pub mod cloud;
+pub mod definition;
 pub mod plan;
 pub mod spec;
 pub mod stacks;

@@ -10,6 +10,8 @@ mod nodes;
 mod pools;
 mod syntax;
 
+pub use names::{LONGEST_NAME, LONGEST_POOL_NAME};
+
 use super::ClusterSpec;
 
 /// A broken rule, at a field of the definition.

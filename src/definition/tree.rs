@@ -1,0 +1,367 @@
+//! YAML as a tree in which every key and value keeps its text and its place. Decides nothing about
+//! types: `1.36` is the text `1.36` until the schema says what it should be.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use serde_saphyr::granit_parser::{
+    ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StructureStyle,
+};
+
+use crate::spec::rules::path;
+
+/// What aliases may blow a definition up to. A production cluster has about 150 values.
+const MOST_NODES: usize = 20_000;
+
+/// A place in the text, in bytes.
+pub(super) type Place = Range<usize>;
+
+/// Something wrong with the text itself.
+#[derive(Debug, Clone)]
+pub(super) struct Broken {
+    pub(super) place: Place,
+    pub(super) message: String,
+    pub(super) help: String,
+}
+
+/// A text as read, with what is wrong but did not stop the reading.
+pub(super) struct Tree {
+    pub(super) root: Node,
+    pub(super) broken: Vec<Broken>,
+}
+
+/// A value and its place.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    Scalar {
+        text: String,
+        quoted: bool,
+    },
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    pub(super) text: String,
+    pub(super) place: Place,
+}
+
+impl Node {
+    /// Whether the field stands there without a value.
+    pub(super) fn is_null(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar { text, quoted: false }
+            if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// The value of a key, if this is a mapping that has it.
+    pub(super) fn get(&self, field: &str) -> Option<(&Key, &Node)> {
+        match &self.kind {
+            Kind::Map(entries) => entries
+                .iter()
+                .find(|(key, _)| key.text == field)
+                .map(|(key, value)| (key, value)),
+            _ => None,
+        }
+    }
+
+    /// How many values this one is made of.
+    fn size(&self) -> usize {
+        1 + match &self.kind {
+            Kind::Scalar { .. } => 0,
+            Kind::List(items) => items.iter().map(Node::size).sum(),
+            Kind::Map(entries) => entries.iter().map(|(_, value)| value.size()).sum(),
+        }
+    }
+
+    /// A place of one line to point at: a scalar, or where a section starts.
+    pub(super) fn start(&self) -> Place {
+        match &self.kind {
+            Kind::Scalar { .. } => self.place.clone(),
+            Kind::List(items) => items.first().map_or(self.place.clone(), Node::start),
+            Kind::Map(entries) => entries
+                .first()
+                .map_or(self.place.clone(), |(key, _)| key.place.clone()),
+        }
+    }
+
+    /// Every path below this node with the place to point at.
+    pub(super) fn places(&self) -> HashMap<String, Place> {
+        let mut places = HashMap::new();
+        self.collect("", &mut places);
+        places
+    }
+
+    /// Every path below this node with the place of its key.
+    pub(super) fn keys(&self) -> HashMap<String, Place> {
+        let mut keys = HashMap::new();
+        let mut waiting = vec![(String::new(), self)];
+        while let Some((at, node)) = waiting.pop() {
+            match &node.kind {
+                Kind::Scalar { .. } => {}
+                Kind::List(items) => {
+                    let inner = items.iter().enumerate();
+                    waiting.extend(inner.map(|(index, item)| (format!("{at}[{index}]"), item)));
+                }
+                Kind::Map(entries) => {
+                    for (key, value) in entries {
+                        let at = path(&at, &key.text);
+                        keys.insert(at.clone(), key.place.clone());
+                        waiting.push((at, value));
+                    }
+                }
+            }
+        }
+        keys
+    }
+
+    fn collect(&self, at: &str, places: &mut HashMap<String, Place>) {
+        match &self.kind {
+            Kind::Scalar { .. } => {}
+            Kind::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let at = format!("{at}[{index}]");
+                    item.collect(&at, places);
+                    places.insert(at, item.start());
+                }
+            }
+            Kind::Map(entries) => {
+                for (key, value) in entries {
+                    let at = path(at, &key.text);
+                    value.collect(&at, places);
+                    let place = match &value.kind {
+                        Kind::Scalar { .. } if !value.place.is_empty() => value.place.clone(),
+                        _ => key.place.clone(),
+                    };
+                    places.insert(at, place);
+                }
+            }
+        }
+    }
+}
+
+/// Reads one document.
+pub(super) fn parse(text: &str) -> Result<Tree, Broken> {
+    let mut reader = Reader::default();
+    for next in Parser::new_from_str(text) {
+        let (event, span) = next.map_err(|error| syntax(text, &error))?;
+        reader.take(event, &span)?;
+    }
+    let root = reader.root.ok_or_else(|| Broken {
+        place: 0..0,
+        message: "the definition is empty".to_owned(),
+        help: "the least that a cluster needs is `name`, `region` and `kubernetes`".to_owned(),
+    })?;
+    Ok(Tree { root, broken: reader.broken })
+}
+
+/// A collection that is still open.
+struct Open {
+    node: Node,
+    anchor: usize,
+    /// The key that waits for its value. `Err` is one that can't be used.
+    key: Option<Result<Key, ()>>,
+}
+
+#[derive(Default)]
+struct Reader {
+    open: Vec<Open>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+    documents: usize,
+    root: Option<Node>,
+    broken: Vec<Broken>,
+}
+
+impl Reader {
+    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Broken> {
+        let place = place(span);
+        match event {
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents == 2 {
+                    let help = "one file holds one cluster: move what follows `---` to a file of its own";
+                    self.report(place, "a second document", help);
+                }
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_tag(tag.is_some(), &place);
+                let kind = Kind::Scalar {
+                    text: text.into_owned(),
+                    quoted: style != ScalarStyle::Plain,
+                };
+                self.close(Node { place, kind }, anchor)?;
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.refuse_tag(tag.is_some(), &place);
+                self.start(place, Kind::List(Vec::new()), anchor);
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                self.refuse_tag(tag.is_some(), &place);
+                self.refuse_template(style, &place);
+                self.start(place, Kind::Map(Vec::new()), anchor);
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(mut open) = self.open.pop() {
+                    open.node.place.end = place.end.max(open.node.place.start);
+                    self.close(open.node, open.anchor)?;
+                }
+            }
+            Event::Alias(id) => {
+                let known = self.anchors.get(&id).cloned();
+                let node = known.map(|node| match node.kind {
+                    Kind::Scalar { .. } => Node { place: place.clone(), ..node },
+                    _ => node,
+                });
+                if node.is_none() {
+                    self.report(place.clone(), "an alias inside what it stands for", "write the value out");
+                }
+                let nothing = Kind::Scalar { text: String::new(), quoted: true };
+                self.close(node.unwrap_or(Node { place, kind: nothing }), 0)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, place: Place, kind: Kind, anchor: usize) {
+        let node = Node { place, kind };
+        self.open.push(Open { node, anchor, key: None });
+    }
+
+    /// Puts a finished node where it belongs.
+    fn close(&mut self, node: Node, anchor: usize) -> Result<(), Broken> {
+        self.nodes += if anchor == 0 { node.size().min(MOST_NODES) } else { 1 };
+        if self.nodes > MOST_NODES {
+            return Err(Broken {
+                place: node.start(),
+                message: format!("more than {MOST_NODES} values"),
+                help: "aliases multiply what they stand for: write fewer".to_owned(),
+            });
+        }
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        let Some(open) = self.open.last_mut() else {
+            self.root.get_or_insert(node);
+            return Ok(());
+        };
+        match &mut open.node.kind {
+            Kind::List(items) => items.push(node),
+            Kind::Map(entries) => match open.key.take() {
+                None => {
+                    let taken = |text: &str| entries.iter().any(|(key, _)| key.text == text);
+                    match key(node, taken) {
+                        Ok(key) => open.key = Some(Ok(key)),
+                        Err(broken) => {
+                            open.key = Some(Err(()));
+                            self.broken.push(broken);
+                        }
+                    }
+                }
+                Some(Ok(key)) => entries.push((key, node)),
+                Some(Err(())) => {}
+            },
+            Kind::Scalar { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn refuse_tag(&mut self, tagged: bool, place: &Place) {
+        if tagged {
+            let help = "a definition has no tags such as `!Ref` or `!!str`; quotes make text";
+            self.report(place.clone(), "a YAML tag", help);
+        }
+    }
+
+    /// `{{ name }}` without quotes is a mapping whose key is a mapping.
+    fn refuse_template(&mut self, style: StructureStyle, place: &Place) {
+        let inside_a_key = self.open.last().is_some_and(|open| {
+            open.key.is_none() && matches!(open.node.kind, Kind::Map(_))
+        });
+        if inside_a_key && style == StructureStyle::Flow {
+            let help = "a definition is plain data: write the value out";
+            self.report(place.clone(), "`{{` starts no template here", help);
+        }
+    }
+
+    fn report(&mut self, place: Place, message: &str, help: &str) {
+        self.broken.push(Broken {
+            place,
+            message: message.to_owned(),
+            help: help.to_owned(),
+        });
+    }
+}
+
+/// A node as a key, or why it can't be one.
+fn key(node: Node, taken: impl Fn(&str) -> bool) -> Result<Key, Broken> {
+    let place = node.start();
+    let wrong = |message: String, help: &str| {
+        Err(Broken { place: node.start(), message, help: help.to_owned() })
+    };
+    match &node.kind {
+        Kind::Scalar { text, quoted: false } if text == "<<" => wrong(
+            "merge keys (`<<`) are not supported".to_owned(),
+            "a definition reads without looking elsewhere: write the fields out, or alias a whole value",
+        ),
+        Kind::Scalar { text, .. } if taken(text) => wrong(
+            format!("`{text}` stands here a second time"),
+            "YAML would take one of them and drop the other: keep one",
+        ),
+        Kind::Scalar { text, .. } if !text.is_empty() => Ok(Key { text: text.clone(), place }),
+        Kind::Scalar { .. } => wrong("a key without a name".to_owned(), "write one before the `:`"),
+        _ => wrong("a list or mapping as a key".to_owned(), "keys are plain words"),
+    }
+}
+
+fn place(span: &Span) -> Place {
+    let byte = |marker: &serde_saphyr::granit_parser::Marker| marker.byte_offset().unwrap_or(0);
+    let start = byte(&span.start);
+    start..byte(&span.end).max(start)
+}
+
+/// What the YAML reader stumbled over, in our words.
+fn syntax(text: &str, error: &ScanError) -> Broken {
+    let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
+    let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[line_start..].lines().next().unwrap_or_default();
+    let tab = line.find(|c: char| c != ' ').filter(|first| line[*first..].starts_with('\t'));
+    let (message, help) = match error.kind() {
+        _ if tab.is_some() => ("a tab in the indentation", "YAML is indented with spaces"),
+        ErrorKind::UnknownAnchor => ("an alias to an anchor that is not there", "define it above as `&name`"),
+        ErrorKind::RecursionLimitExceeded => ("sections inside sections, too deep", "a definition is five deep at most"),
+        ErrorKind::UnclosedQuotedScalar => ("a quote that is never closed", "close it on the same line"),
+        ErrorKind::UnclosedFlowCollection { .. }
+        | ErrorKind::ExpectedFlowSequenceSeparator
+        | ErrorKind::ExpectedFlowMappingSeparator
+        | ErrorKind::UnexpectedEofFlowSequence
+        | ErrorKind::UnexpectedEofFlowMapping => (
+            "a list or mapping in brackets that is not closed",
+            "between `[` and `]` stand values, between `{` and `}` stand `key: value`, with commas",
+        ),
+        ErrorKind::SimpleKeyExpected => ("this line is no `key: value`", "put a colon and a space after the key"),
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
+            ("this line does not fit the ones around it", "fields of one section start in the same column")
+        }
+        ErrorKind::UnexpectedCharacter { .. } => {
+            ("a character that YAML reserves", "put the value in quotes")
+        }
+        _ => ("", ""),
+    };
+    let place = tab.map_or(at..at, |tab| line_start + tab..line_start + tab + 1);
+    if message.is_empty() {
+        return Broken {
+            place,
+            message: format!("not YAML: {error}", error = error.kind()),
+            help: "look at the line above too: a missing quote or colon often shows one line late".to_owned(),
+        };
+    }
+    Broken { place, message: format!("not YAML: {message}"), help: help.to_owned() }
+}

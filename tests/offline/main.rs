@@ -1,0 +1,6 @@
+//! Everything that needs no network and no tool: one binary, one module a room.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod definitions;
