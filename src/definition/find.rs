@@ -16,7 +16,10 @@ pub struct Found {
 
 /// The definitions in `dir` by name. Lock files are none; a directory that is not there has none.
 pub fn find(dir: &Path) -> Result<Vec<Found>, DefinitionError> {
-    let unreadable = |source| DefinitionError::Unreadable { path: dir.to_owned(), source };
+    let unreadable = |source| DefinitionError::Unreadable {
+        path: dir.to_owned(),
+        source,
+    };
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -37,7 +40,10 @@ fn definition_name(path: &Path) -> Option<String> {
     let ending = path.extension()?;
     let name = path.file_stem()?.to_str()?;
     let yaml = ending == "yaml" || ending == "yml";
-    let hidden = name.starts_with('.') || Path::new(name).extension().is_some_and(|part| part == "lock");
+    let hidden = name.starts_with('.')
+        || Path::new(name)
+            .extension()
+            .is_some_and(|part| part == "lock");
     (yaml && !hidden).then(|| name.to_owned())
 }
 
@@ -75,7 +81,13 @@ mod tests {
 
     fn directory() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["production.yaml", "canary.yml", "canary.lock.yaml", "notes.txt", ".hidden.yaml"] {
+        for name in [
+            "production.yaml",
+            "canary.yml",
+            "canary.lock.yaml",
+            "notes.txt",
+            ".hidden.yaml",
+        ] {
             std::fs::write(dir.path().join(name), "").unwrap();
         }
         dir
@@ -84,7 +96,11 @@ mod tests {
     #[test]
     fn definitions_are_found_by_name_and_lock_files_are_none() {
         let dir = directory();
-        let names: Vec<String> = find(dir.path()).unwrap().into_iter().map(|f| f.name).collect();
+        let names: Vec<String> = find(dir.path())
+            .unwrap()
+            .into_iter()
+            .map(|f| f.name)
+            .collect();
         assert_eq!(names, ["canary", "production"]);
         assert!(find(&dir.path().join("nowhere")).unwrap().is_empty());
     }
@@ -94,8 +110,14 @@ mod tests {
         let dir = directory();
         let error = resolve("produktion", dir.path()).unwrap_err().to_string();
         assert!(error.ends_with("; did you mean `production`?"), "{error}");
-        assert_eq!(resolve("canary", dir.path()).unwrap(), dir.path().join("canary.yml"));
+        assert_eq!(
+            resolve("canary", dir.path()).unwrap(),
+            dir.path().join("canary.yml")
+        );
         assert_eq!(resolve("./x", dir.path()).unwrap(), PathBuf::from("./x"));
-        assert_eq!(resolve("x.yaml", dir.path()).unwrap(), PathBuf::from("x.yaml"));
+        assert_eq!(
+            resolve("x.yaml", dir.path()).unwrap(),
+            PathBuf::from("x.yaml")
+        );
     }
 }

@@ -23,6 +23,7 @@ use crate::spec::{ClusterSpec, rules};
 
 pub use find::{Found, find, resolve};
 pub use problem::{Problem, Problems};
+pub use scaffold::{NewCluster, NewDatabase, scaffold};
 pub use schema::schema;
 
 /// The largest definition that is read; a complete one with comments has about 8 KiB.
@@ -74,7 +75,9 @@ pub enum DefinitionError {
 pub fn load(path: &Path) -> Result<ClusterSpec, DefinitionError> {
     let text = read(path)?;
     let shown = path.display().to_string();
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned());
     Ok(parse_file(&shown, &text, stem.as_deref())?)
 }
 
@@ -85,8 +88,14 @@ pub fn parse(name: &str, text: &str) -> Result<ClusterSpec, Problems> {
 
 /// Reads the text of a definition, without checking it.
 pub fn read(path: &Path) -> Result<String, DefinitionError> {
-    let unreadable = |source| DefinitionError::Unreadable { path: path.to_owned(), source };
-    let not_text = |why: String| DefinitionError::NotText { path: path.to_owned(), why };
+    let unreadable = |source| DefinitionError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let not_text = |why: String| DefinitionError::NotText {
+        path: path.to_owned(),
+        why,
+    };
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
@@ -97,7 +106,11 @@ pub fn read(path: &Path) -> Result<String, DefinitionError> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = error.as_bytes()[..good]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
         not_text(format!("line {line} is not UTF-8; save the file as UTF-8"))
     })
 }

@@ -69,16 +69,24 @@ impl Problems {
         for finding in report.findings {
             problems.add(file, &places, Some(tree), finding);
         }
-        let key = |problem: &Problem| (problem.place.start, problem.path.clone());
-        problems.problems.sort_by_key(key);
+        problems.problems.sort_by_key(|problem| problem.place.start);
         problems
     }
 
     fn empty(text: &str) -> Self {
-        Self { problems: Vec::new(), text: text.to_owned() }
+        Self {
+            problems: Vec::new(),
+            text: text.to_owned(),
+        }
     }
 
-    fn add(&mut self, file: &str, places: &HashMap<String, Place>, tree: Option<&Tree>, found: Finding) {
+    fn add(
+        &mut self,
+        file: &str,
+        places: &HashMap<String, Place>,
+        tree: Option<&Tree>,
+        found: Finding,
+    ) {
         let (place, written) = match &found.spot {
             Spot::Text(place) => (place.clone(), true),
             Spot::Key => (key_place(tree, &found.at).unwrap_or_default(), true),
@@ -125,7 +133,10 @@ impl Problems {
     }
 
     /// How many there are: never zero.
-    #[expect(clippy::len_without_is_empty, reason = "there is no error without a problem")]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "there is no error without a problem"
+    )]
     pub fn len(&self) -> usize {
         self.problems.len()
     }
@@ -141,18 +152,25 @@ impl Problems {
             theme.styles = ThemeStyles::none();
         }
         let handler = GraphicalReportHandler::new_themed(theme)
-            .with_width(WIDTH)
-            .with_context_lines(1)
+            .with_width(WIDTH + 1)
             .with_links(false);
+        let bare = handler.clone().with_context_lines(0);
+        let handler = handler.with_context_lines(1);
         let mut out = String::new();
         for problem in &self.problems {
             let report = self.report(problem);
+            let around = self.around(problem.place.start);
+            let narrow = around.iter().all(|line| line.len() <= LONGEST_LINE);
+            let handler = if narrow { &handler } else { &bare };
             if handler.render_report(&mut out, report.as_ref()).is_err() {
                 out.push_str(&problem.message);
             }
             out.push('\n');
         }
-        let file = self.problems.first().map_or("", |first| first.file.as_str());
+        let file = self
+            .problems
+            .first()
+            .map_or("", |first| first.file.as_str());
         let count = match self.problems.len() {
             1 => "1 problem".to_owned(),
             many => format!("{many} problems"),
@@ -161,19 +179,34 @@ impl Problems {
         trimmed(&out)
     }
 
+    /// The line at `start` and its neighbours.
+    fn around(&self, start: usize) -> Vec<&str> {
+        let number = self.text[..start].matches('\n').count();
+        self.text
+            .lines()
+            .skip(number.saturating_sub(1))
+            .take(3)
+            .collect()
+    }
+
     fn report(&self, problem: &Problem) -> Report {
         let place = &problem.place;
-        let mut diagnostic = MietteDiagnostic::new(&problem.message);
+        let mut diagnostic =
+            MietteDiagnostic::new(wrapped(&problem.message, WIDTH - "  × ".chars().count()));
         if !problem.help.is_empty() {
-            diagnostic = diagnostic.with_help(&problem.help);
+            let width = WIDTH - "  help: ".len();
+            diagnostic = diagnostic.with_help(wrapped(&problem.help, width));
         }
-        let start = self.text[..place.start].rfind('\n').map_or(0, |newline| newline + 1);
+        let start = self.text[..place.start]
+            .rfind('\n')
+            .map_or(0, |newline| newline + 1);
         let line = self.text[start..].lines().next().unwrap_or_default();
         if line.len() > LONGEST_LINE || self.text.is_empty() {
-            diagnostic.message = format!(
+            let message = format!(
                 "{}:{}:{}: {}",
                 problem.file, problem.line, problem.column, problem.message
             );
+            diagnostic.message = wrapped(&message, WIDTH - "  × ".chars().count());
             return Report::new(diagnostic);
         }
         let label = (!problem.label.is_empty()).then(|| problem.label.clone());
@@ -191,9 +224,31 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// Broken at blanks only, and never inside `` `quotes` ``: what is quoted can be copied.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    let mut quoted = false;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > 0 {
+            let fits = column + 1 + length <= width;
+            out.push(if fits || quoted { ' ' } else { '\n' });
+            column = if fits || quoted { column + 1 } else { 0 };
+        }
+        out.push_str(word);
+        column += length;
+        quoted ^= word.matches('`').count() % 2 == 1;
+    }
+    out
+}
+
 /// Without blanks at the ends of lines.
 fn trimmed(text: &str) -> String {
-    let mut out: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let mut out: String = text
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
     let end = out.trim_end().len();
     out.truncate(end);
     out
@@ -201,11 +256,7 @@ fn trimmed(text: &str) -> String {
 
 /// The place of a path, or of the section it would stand in. The second part says whether the field
 /// itself is written in the file.
-fn nearest_place(
-    places: &HashMap<String, Place>,
-    tree: Option<&Tree>,
-    at: &str,
-) -> (Place, bool) {
+fn nearest_place(places: &HashMap<String, Place>, tree: Option<&Tree>, at: &str) -> (Place, bool) {
     let mut here = at;
     loop {
         if let Some(place) = places.get(here) {

@@ -41,7 +41,11 @@ pub(super) fn property<'a>(schema: &'a Value, field: &str) -> Option<&'a Value> 
     schema
         .get("properties")
         .and_then(|all| all.get(field))
-        .or_else(|| schema.get("additionalProperties").filter(|other| other.is_object()))
+        .or_else(|| {
+            schema
+                .get("additionalProperties")
+                .filter(|other| other.is_object())
+        })
 }
 
 /// The names of the fields that `schema` has.
@@ -69,7 +73,12 @@ pub(super) fn choices(schema: &Value) -> Vec<&str> {
     listed
         .into_iter()
         .flatten()
-        .chain(described.into_iter().flatten().filter_map(|one| one.get("const")))
+        .chain(
+            described
+                .into_iter()
+                .flatten()
+                .filter_map(|one| one.get("const")),
+        )
         .filter_map(Value::as_str)
         .collect()
 }
@@ -81,7 +90,16 @@ fn build() -> Value {
     });
     let mut schema = SchemaGenerator::new(settings).into_root_schema_for::<ClusterFile>();
     RecursiveTransform(tidy).transform(&mut schema);
-    schema.into()
+    let mut schema: Value = schema.into();
+    if let Value::Object(fields) = &mut schema {
+        let mut sorted = Map::new();
+        for first in ["$schema", "title", "description"] {
+            sorted.extend(fields.shift_remove_entry(first));
+        }
+        sorted.append(fields);
+        return Value::Object(sorted);
+    }
+    schema
 }
 
 /// A field is left out rather than null, and the width of a number in memory is nobody's business.
@@ -90,11 +108,21 @@ fn tidy(schema: &mut Schema) {
         return;
     };
     object.remove("format");
-    if object.get("default").is_some_and(|default| default.is_null()) {
+    if let Some(Value::String(text)) = object.get_mut("description") {
+        *text = text.replace('\n', " ");
+    }
+    if object
+        .get("default")
+        .is_some_and(|default| default.is_null())
+    {
         object.remove("default");
     }
     if let Some(Value::Array(types)) = object.get("type") {
-        let named: Vec<Value> = types.iter().filter(|name| *name != "null").cloned().collect();
+        let named: Vec<Value> = types
+            .iter()
+            .filter(|name| *name != "null")
+            .cloned()
+            .collect();
         if let [only] = named.as_slice() {
             object.insert("type".to_owned(), only.clone());
         }

@@ -40,7 +40,11 @@ pub(super) fn read(tree: &Tree, report: &mut Report) -> Option<ClusterFile> {
     match serde_json::from_value(value) {
         Ok(file) => Some(file),
         Err(error) => {
-            report.problem("", format!("can't be read: {error}"), "see `kube-cfn schema`");
+            report.problem(
+                "",
+                format!("can't be read: {error}"),
+                "see `kube-cfn schema`",
+            );
             None
         }
     }
@@ -112,7 +116,11 @@ impl<'a> Spot<'a> {
     }
 
     /// One step down, in the value, the schema and the tree.
-    fn step<'v>(&mut self, segment: &LocationSegment<'_>, here: Option<&'v Value>) -> Option<&'v Value> {
+    fn step<'v>(
+        &mut self,
+        segment: &LocationSegment<'_>,
+        here: Option<&'v Value>,
+    ) -> Option<&'v Value> {
         let word = segment.to_string();
         match here? {
             Value::Array(items) => {
@@ -129,9 +137,13 @@ impl<'a> Spot<'a> {
             Value::Object(fields) => {
                 self.at = path(&self.at, &word);
                 let required = self.schema.get("required").and_then(Value::as_array);
-                self.optional = !required.is_some_and(|all| all.contains(&Value::from(word.as_str())));
+                self.optional =
+                    !required.is_some_and(|all| all.contains(&Value::from(word.as_str())));
                 self.schema = schema::property(self.schema, &word).unwrap_or(&Value::Null);
-                self.node = self.node.and_then(|node| node.get(&word)).map(|(_, value)| value);
+                self.node = self
+                    .node
+                    .and_then(|node| node.get(&word))
+                    .map(|(_, value)| value);
                 fields.get(&word)
             }
             _ => None,
@@ -141,9 +153,19 @@ impl<'a> Spot<'a> {
 
 /// A change to the value, so that what is broken does not stop the rest.
 enum Repair {
-    Remove { parent: String, field: String },
-    Put { pointer: String, value: Value },
-    Insert { parent: String, field: String, value: Value },
+    Remove {
+        parent: String,
+        field: String,
+    },
+    Put {
+        pointer: String,
+        value: Value,
+    },
+    Insert {
+        parent: String,
+        field: String,
+        value: Value,
+    },
 }
 
 impl Repair {
@@ -159,7 +181,11 @@ impl Repair {
                     *place = value;
                 }
             }
-            Self::Insert { parent, field, value } => {
+            Self::Insert {
+                parent,
+                field,
+                value,
+            } => {
                 if let Some(Value::Object(fields)) = root.pointer_mut(&parent) {
                     fields.insert(field, value);
                 }
@@ -172,10 +198,16 @@ impl Repair {
         if spot.optional {
             let (parent, field) = spot.pointer.rsplit_once('/')?;
             let field = field.replace("~1", "/").replace("~0", "~");
-            return Some(Self::Remove { parent: parent.to_owned(), field });
+            return Some(Self::Remove {
+                parent: parent.to_owned(),
+                field,
+            });
         }
         let value = placeholder(spot.schema);
-        Some(Self::Put { pointer: spot.pointer.clone(), value })
+        Some(Self::Put {
+            pointer: spot.pointer.clone(),
+            value,
+        })
     }
 }
 
@@ -191,7 +223,10 @@ fn unknown_fields(spots: &[Spot], report: &mut Report, repairs: &mut Vec<Repair>
             if let Some(guess) = guess {
                 report.broken(path(&spot.at, guess));
             }
-            repairs.push(Repair::Remove { parent: spot.pointer.clone(), field: name.clone() });
+            repairs.push(Repair::Remove {
+                parent: spot.pointer.clone(),
+                field: name.clone(),
+            });
         }
     }
 }
@@ -213,7 +248,9 @@ fn judge(spot: &Spot, report: &mut Report, repairs: &mut Vec<Repair>) {
             });
         }
         Wrong::Kind(ValidationErrorKindName::Form) => {
-            if let Some((message, help)) = spot.node.map(|node| words::wrong_form(spot.schema, node)) {
+            if let Some((message, help)) =
+                spot.node.map(|node| words::wrong_form(spot.schema, node))
+            {
                 report.weak(&spot.at, message, help);
             }
         }
@@ -243,7 +280,11 @@ fn convert(node: &Node, schema: &Value, at: &str, report: &mut Report) -> Value 
             for (index, item) in items.iter().enumerate() {
                 let at = format!("{at}[{index}]");
                 if item.is_null() {
-                    report.problem(&at, "an entry without a value", "write one after the dash, or remove the line");
+                    report.problem(
+                        &at,
+                        "an entry without a value",
+                        "write one after the dash, or remove the line",
+                    );
                     values.push(placeholder(wanted));
                 } else {
                     values.push(convert(item, wanted, &at, report));
@@ -274,7 +315,10 @@ fn scalar(text: &str, quoted: bool, wanted: &str) -> Value {
         let digits = text.strip_prefix('-').unwrap_or(text);
         // A leading zero means octal to some readers: not a number to us.
         let plain = digits == "0" || !digits.starts_with('0');
-        let number = text.parse::<i64>().ok().filter(|_| plain && !text.starts_with('+'));
+        let number = text
+            .parse::<i64>()
+            .ok()
+            .filter(|_| plain && !text.starts_with('+'));
         number.map(|number| Value::Number(Number::from(number)))
     };
     let typed = match (wanted, text) {
@@ -293,7 +337,10 @@ fn placeholder(schema: &Value) -> Value {
         return Value::from(*first);
     }
     match schema::wanted(schema) {
-        "integer" => schema.get("minimum").cloned().unwrap_or_else(|| Value::from(0)),
+        "integer" => schema
+            .get("minimum")
+            .cloned()
+            .unwrap_or_else(|| Value::from(0)),
         "boolean" => Value::Bool(false),
         "array" => Value::Array(Vec::new()),
         "object" => {

@@ -4,9 +4,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use serde_saphyr::granit_parser::{
-    ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StructureStyle,
-};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 
 use crate::spec::rules::path;
 
@@ -39,10 +37,7 @@ pub(super) struct Node {
 
 #[derive(Debug, Clone)]
 pub(super) enum Kind {
-    Scalar {
-        text: String,
-        quoted: bool,
-    },
+    Scalar { text: String, quoted: bool },
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
 }
@@ -158,7 +153,10 @@ pub(super) fn parse(text: &str) -> Result<Tree, Broken> {
         message: "the definition is empty".to_owned(),
         help: "the least that a cluster needs is `name`, `region` and `kubernetes`".to_owned(),
     })?;
-    Ok(Tree { root, broken: reader.broken })
+    Ok(Tree {
+        root,
+        broken: reader.broken,
+    })
 }
 
 /// A collection that is still open.
@@ -186,12 +184,13 @@ impl Reader {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents == 2 {
-                    let help = "one file holds one cluster: move what follows `---` to a file of its own";
+                    let help =
+                        "one file holds one cluster: move what follows `---` to a file of its own";
                     self.report(place, "a second document", help);
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), &place);
+                self.refuse_tag(tag.is_some(), span, &place);
                 let kind = Kind::Scalar {
                     text: text.into_owned(),
                     quoted: style != ScalarStyle::Plain,
@@ -199,12 +198,11 @@ impl Reader {
                 self.close(Node { place, kind }, anchor)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), &place);
+                self.refuse_tag(tag.is_some(), span, &place);
                 self.start(place, Kind::List(Vec::new()), anchor);
             }
-            Event::MappingStart(style, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), &place);
-                self.refuse_template(style, &place);
+            Event::MappingStart(_, anchor, tag) => {
+                self.refuse_tag(tag.is_some(), span, &place);
                 self.start(place, Kind::Map(Vec::new()), anchor);
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -215,15 +213,28 @@ impl Reader {
             }
             Event::Alias(id) => {
                 let known = self.anchors.get(&id).cloned();
-                let node = known.map(|node| match node.kind {
-                    Kind::Scalar { .. } => Node { place: place.clone(), ..node },
-                    _ => node,
+                let node = known.map(|node| Node {
+                    place: place.clone(),
+                    ..node
                 });
                 if node.is_none() {
-                    self.report(place.clone(), "an alias inside what it stands for", "write the value out");
+                    self.report(
+                        place.clone(),
+                        "an alias inside what it stands for",
+                        "write the value out",
+                    );
                 }
-                let nothing = Kind::Scalar { text: String::new(), quoted: true };
-                self.close(node.unwrap_or(Node { place, kind: nothing }), 0)?;
+                let nothing = Kind::Scalar {
+                    text: String::new(),
+                    quoted: true,
+                };
+                self.close(
+                    node.unwrap_or(Node {
+                        place,
+                        kind: nothing,
+                    }),
+                    0,
+                )?;
             }
             _ => {}
         }
@@ -232,15 +243,23 @@ impl Reader {
 
     fn start(&mut self, place: Place, kind: Kind, anchor: usize) {
         let node = Node { place, kind };
-        self.open.push(Open { node, anchor, key: None });
+        self.open.push(Open {
+            node,
+            anchor,
+            key: None,
+        });
     }
 
     /// Puts a finished node where it belongs.
     fn close(&mut self, node: Node, anchor: usize) -> Result<(), Broken> {
-        self.nodes += if anchor == 0 { node.size().min(MOST_NODES) } else { 1 };
+        self.nodes += if anchor == 0 {
+            node.size().min(MOST_NODES)
+        } else {
+            1
+        };
         if self.nodes > MOST_NODES {
             return Err(Broken {
-                place: node.start(),
+                place: node.place,
                 message: format!("more than {MOST_NODES} values"),
                 help: "aliases multiply what they stand for: write fewer".to_owned(),
             });
@@ -273,21 +292,13 @@ impl Reader {
         Ok(())
     }
 
-    fn refuse_tag(&mut self, tagged: bool, place: &Place) {
+    fn refuse_tag(&mut self, tagged: bool, span: &Span, node: &Place) {
         if tagged {
+            let place = span
+                .tag_span()
+                .map_or_else(|| node.clone(), |tag| place(&tag));
             let help = "a definition has no tags such as `!Ref` or `!!str`; quotes make text";
-            self.report(place.clone(), "a YAML tag", help);
-        }
-    }
-
-    /// `{{ name }}` without quotes is a mapping whose key is a mapping.
-    fn refuse_template(&mut self, style: StructureStyle, place: &Place) {
-        let inside_a_key = self.open.last().is_some_and(|open| {
-            open.key.is_none() && matches!(open.node.kind, Kind::Map(_))
-        });
-        if inside_a_key && style == StructureStyle::Flow {
-            let help = "a definition is plain data: write the value out";
-            self.report(place.clone(), "`{{` starts no template here", help);
+            self.report(place, "YAML tags are not supported", help);
         }
     }
 
@@ -304,10 +315,17 @@ impl Reader {
 fn key(node: Node, taken: impl Fn(&str) -> bool) -> Result<Key, Broken> {
     let place = node.start();
     let wrong = |message: String, help: &str| {
-        Err(Broken { place: node.start(), message, help: help.to_owned() })
+        Err(Broken {
+            place: node.start(),
+            message,
+            help: help.to_owned(),
+        })
     };
     match &node.kind {
-        Kind::Scalar { text, quoted: false } if text == "<<" => wrong(
+        Kind::Scalar {
+            text,
+            quoted: false,
+        } if text == "<<" => wrong(
             "merge keys (`<<`) are not supported".to_owned(),
             "a definition reads without looking elsewhere: write the fields out, or alias a whole value",
         ),
@@ -315,9 +333,18 @@ fn key(node: Node, taken: impl Fn(&str) -> bool) -> Result<Key, Broken> {
             format!("`{text}` stands here a second time"),
             "YAML would take one of them and drop the other: keep one",
         ),
-        Kind::Scalar { text, .. } if !text.is_empty() => Ok(Key { text: text.clone(), place }),
-        Kind::Scalar { .. } => wrong("a key without a name".to_owned(), "write one before the `:`"),
-        _ => wrong("a list or mapping as a key".to_owned(), "keys are plain words"),
+        Kind::Scalar { text, .. } if !text.is_empty() => Ok(Key {
+            text: text.clone(),
+            place,
+        }),
+        Kind::Scalar { .. } => wrong(
+            "a key without a name".to_owned(),
+            "write one before the `:`",
+        ),
+        _ => wrong(
+            "a list or mapping as a key".to_owned(),
+            "keys are plain words, and templates such as `{{ name }}` mean nothing here",
+        ),
     }
 }
 
@@ -329,15 +356,32 @@ fn place(span: &Span) -> Place {
 
 /// What the YAML reader stumbled over, in our words.
 fn syntax(text: &str, error: &ScanError) -> Broken {
-    let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
+    let mut at = error
+        .marker()
+        .byte_offset()
+        .unwrap_or(text.len())
+        .min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
     let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[line_start..].lines().next().unwrap_or_default();
-    let tab = line.find(|c: char| c != ' ').filter(|first| line[*first..].starts_with('\t'));
+    let tab = line
+        .find(|c: char| c != ' ')
+        .filter(|first| line[*first..].starts_with('\t'));
     let (message, help) = match error.kind() {
         _ if tab.is_some() => ("a tab in the indentation", "YAML is indented with spaces"),
-        ErrorKind::UnknownAnchor => ("an alias to an anchor that is not there", "define it above as `&name`"),
-        ErrorKind::RecursionLimitExceeded => ("sections inside sections, too deep", "a definition is five deep at most"),
-        ErrorKind::UnclosedQuotedScalar => ("a quote that is never closed", "close it on the same line"),
+        ErrorKind::UnknownAnchor => (
+            "an alias to an anchor that is not there",
+            "define it above as `&name`",
+        ),
+        ErrorKind::RecursionLimitExceeded => (
+            "sections inside sections, too deep",
+            "a definition is five deep at most",
+        ),
+        ErrorKind::UnclosedQuotedScalar => {
+            ("a quote that is never closed", "close it on the same line")
+        }
         ErrorKind::UnclosedFlowCollection { .. }
         | ErrorKind::ExpectedFlowSequenceSeparator
         | ErrorKind::ExpectedFlowMappingSeparator
@@ -346,10 +390,14 @@ fn syntax(text: &str, error: &ScanError) -> Broken {
             "a list or mapping in brackets that is not closed",
             "between `[` and `]` stand values, between `{` and `}` stand `key: value`, with commas",
         ),
-        ErrorKind::SimpleKeyExpected => ("this line is no `key: value`", "put a colon and a space after the key"),
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
-            ("this line does not fit the ones around it", "fields of one section start in the same column")
-        }
+        ErrorKind::SimpleKeyExpected => (
+            "this line is no `key: value`",
+            "put a colon and a space after the key",
+        ),
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => (
+            "this line does not fit the ones around it",
+            "fields of one section start in the same column",
+        ),
         ErrorKind::UnexpectedCharacter { .. } => {
             ("a character that YAML reserves", "put the value in quotes")
         }
@@ -360,8 +408,13 @@ fn syntax(text: &str, error: &ScanError) -> Broken {
         return Broken {
             place,
             message: format!("not YAML: {error}", error = error.kind()),
-            help: "look at the line above too: a missing quote or colon often shows one line late".to_owned(),
+            help: "look at the line above too: a missing quote or colon often shows one line late"
+                .to_owned(),
         };
     }
-    Broken { place, message: format!("not YAML: {message}"), help: help.to_owned() }
+    Broken {
+        place,
+        message: format!("not YAML: {message}"),
+        help: help.to_owned(),
+    }
 }

@@ -23,13 +23,9 @@ pub(super) fn unknown_field<'a>(
         .find(|field| field.eq_ignore_ascii_case(&name.replace(['_', '-'], "")))
         .copied()
         .or_else(|| nearest(name, known.iter().copied()));
-    let list = format!("{} takes {}", shown(at), known.join(", "));
     let help = match guess {
-        Some(guess) => format!("did you mean `{guess}`? {list}"),
-        None => match home(name) {
-            Some(home) => format!("`{name}` belongs under {home}; {list}"),
-            None => list,
-        },
+        Some(guess) => format!("did you mean `{guess}`?"),
+        None => home(name).unwrap_or_else(|| format!("{} takes {}", shown(at), known.join(", "))),
     };
     (message, help, guess)
 }
@@ -42,12 +38,14 @@ fn shown(at: &str) -> String {
     }
 }
 
-/// The sections of the definition that have a field of this name.
+/// Where a field of this name belongs, if some other section has one.
 fn home(name: &str) -> Option<String> {
     let root = schema::root();
     let mut homes = Vec::new();
     if schema::fields(root).any(|field| field == name) {
-        return Some("no section: it stands at the left margin".to_owned());
+        return Some(format!(
+            "`{name}` stands at the left margin, outside every section"
+        ));
     }
     for section in schema::fields(root) {
         let Some(inner) = schema::property(root, section) else {
@@ -58,7 +56,7 @@ fn home(name: &str) -> Option<String> {
             homes.push(section);
         }
     }
-    (!homes.is_empty()).then(|| either(homes))
+    (!homes.is_empty()).then(|| format!("`{name}` belongs under {}", either(homes)))
 }
 
 /// A field that must be there.
@@ -71,7 +69,9 @@ pub(super) fn missing(wanted: &Value, field: &str) -> Words {
 /// A field that stands there with nothing after it.
 pub(super) fn no_value(wanted: &Value, field: &str) -> Words {
     let help = match schema::wanted(wanted) {
-        "object" => format!("write its fields below, indented; `{field}: {{}}` takes every default"),
+        "object" => {
+            format!("write its fields below, indented; `{field}: {{}}` takes every default")
+        }
         "array" => format!("write its entries below, each after a dash, or `{field}: []` for none"),
         _ => "write a value, or remove the line; quotes make text of `null` or nothing".to_owned(),
     };
@@ -89,7 +89,10 @@ pub(super) fn wrong_type(wanted: &Value, at: &str, node: &Node) -> Words {
         "object" => "fields (`key: value`)".to_owned(),
         _ => "one value".to_owned(),
     };
-    (format!("expected {expected}, got {}", got(node)), type_help(wanted, kind, node))
+    (
+        format!("expected {expected}, got {}", got(node)),
+        type_help(wanted, kind, node),
+    )
 }
 
 fn type_help(wanted: &Value, kind: &str, node: &Node) -> String {
@@ -98,12 +101,18 @@ fn type_help(wanted: &Value, kind: &str, node: &Node) -> String {
         _ => None,
     };
     let digits = |text: &str| {
-        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let end = text
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len());
         text[..end].trim_start_matches('0').to_owned()
     };
     match (kind, text) {
-        ("integer", Some(text)) if !digits(text).is_empty() => {
-            format!("write the number alone: {}", digits(text))
+        ("integer", Some(text)) if text.contains('.') => "it has no fractions".to_owned(),
+        ("integer", Some(text)) if !digits(text).is_empty() && digits(text) != text => {
+            format!("write the number alone: `{}`", digits(text))
+        }
+        ("integer", Some(text)) if digits(text).len() < 10 && digits(text) == text => {
+            "write it without quotes".to_owned()
         }
         ("boolean", Some(text)) => match text.to_ascii_lowercase().as_str() {
             "yes" | "on" | "y" | "true" | "1" => "write `true`, without quotes".to_owned(),
@@ -111,7 +120,11 @@ fn type_help(wanted: &Value, kind: &str, node: &Node) -> String {
             _ => summary(wanted),
         },
         ("array", Some(text)) => {
-            let entry = if text.contains(' ') || text.contains(',') { "…" } else { text };
+            let entry = if text.contains(' ') || text.contains(',') {
+                "…"
+            } else {
+                text
+            };
             format!("write it as a list, even for one: `[{entry}]`")
         }
         ("array", None) => "put a dash before each entry".to_owned(),
@@ -130,7 +143,10 @@ fn type_help(wanted: &Value, kind: &str, node: &Node) -> String {
 /// A number that is too small or too large.
 pub(super) fn out_of_range(wanted: &Value, node: &Node) -> Words {
     let expected = range(wanted).unwrap_or_else(|| "another number".to_owned());
-    (format!("expected {expected}, got {}", got(node)), summary(wanted))
+    (
+        format!("expected {expected}, got {}", got(node)),
+        summary(wanted),
+    )
 }
 
 /// `a whole number from 1 to 35`, as far as the schema limits it.
@@ -151,7 +167,11 @@ pub(super) fn no_choice(wanted: &Value, node: &Node) -> Words {
         _ => "",
     };
     let same = |choice: &&&str| choice.eq_ignore_ascii_case(text);
-    let guess = choices.iter().find(same).copied().or_else(|| nearest(text, choices.iter().copied()));
+    let guess = choices
+        .iter()
+        .find(same)
+        .copied()
+        .or_else(|| nearest(text, choices.iter().copied()));
     let help = match guess {
         Some(guess) => format!("did you mean `{guess}`?"),
         None => explained(wanted),
@@ -165,7 +185,13 @@ fn explained(wanted: &Value) -> String {
     let lines: Vec<String> = options
         .into_iter()
         .flatten()
-        .filter_map(|option| Some(format!("{}: {}", option.get("const")?.as_str()?, summary(option))))
+        .filter_map(|option| {
+            Some(format!(
+                "{}: {}",
+                option.get("const")?.as_str()?,
+                summary(option)
+            ))
+        })
         .collect();
     lines.join("; ")
 }
@@ -196,7 +222,8 @@ pub(super) fn wrong_form(wanted: &Value, node: &Node) -> Words {
         .get("patternErrorMessage")
         .and_then(Value::as_str)
         .unwrap_or("expected another text");
-    let help = example(wanted).map_or_else(|| summary(wanted), |text| format!("for example `{text}`"));
+    let help =
+        example(wanted).map_or_else(|| summary(wanted), |text| format!("for example `{text}`"));
     (format!("{expected}, got {}", got(node)), help)
 }
 
@@ -221,8 +248,15 @@ fn cut(text: &str) -> String {
 
 /// The first sentence of a description, without its full stop.
 pub(super) fn summary(schema: &Value) -> String {
-    let text = schema.get("description").and_then(Value::as_str).unwrap_or_default();
-    let first = text.split(". ").next().unwrap_or_default().replace('\n', " ");
+    let text = schema
+        .get("description")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let first = text
+        .split(". ")
+        .next()
+        .unwrap_or_default()
+        .replace('\n', " ");
     let first = first.trim_end_matches('.');
     let mut letters = first.chars();
     match letters.next() {

@@ -20,7 +20,11 @@ pub(super) fn range(at: &str, text: &str, report: &mut Report) -> Ipv4Net {
         Ok(range) if range.trunc() == range => return range,
         Ok(range) => (
             format!("{range} does not start at a network boundary"),
-            format!("the /{} that holds it is {}", range.prefix_len(), range.trunc()),
+            format!(
+                "the /{} that holds it is {}",
+                range.prefix_len(),
+                range.trunc()
+            ),
         ),
         Err(_) => unread_range(text),
     };
@@ -64,10 +68,16 @@ pub(super) fn version(at: &str, text: &str, report: &mut Report) -> Version {
     } else if Version::parse(bare).is_ok() {
         "release candidates and builds of your own are not supported".to_owned()
     } else {
-        let newest = kubernetes::newest().map(ToString::to_string).unwrap_or_default();
+        let newest = kubernetes::newest()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         format!("three numbers with dots, such as `{newest}`")
     };
-    report.problem(at, format!("expected an exact Kubernetes version, got `{text}`"), help);
+    report.problem(
+        at,
+        format!("expected an exact Kubernetes version, got `{text}`"),
+        help,
+    );
     nothing
 }
 
@@ -83,10 +93,19 @@ pub(super) fn account(at: &str, text: &str, report: &mut Report) -> String {
     if !bare && !report.hides(at) {
         let help = if digits.len() == 12 {
             format!("write it without anything between: `{digits}`")
+        } else if digits.len() == 11 {
+            "a digit is missing: perhaps a zero at its start?".to_owned()
         } else {
-            format!("it has {} digits; `aws sts get-caller-identity` shows yours", digits.len())
+            format!(
+                "it has {} digits; `aws sts get-caller-identity` shows yours",
+                digits.len()
+            )
         };
-        report.problem(at, format!("expected an account of twelve digits, got `{text}`"), help);
+        report.problem(
+            at,
+            format!("expected an account of twelve digits, got `{text}`"),
+            help,
+        );
     }
     digits
 }
@@ -96,12 +115,16 @@ pub(super) fn seconds(at: &str, text: &str, report: &mut Report) -> u64 {
     if report.hides(at) {
         return 0;
     }
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"hms".contains(&byte));
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b"hms".contains(&byte));
     let parsed = text.parse::<jiff::SignedDuration>().ok().filter(|_| plain);
     if let Some(seconds) = parsed.and_then(|length| u64::try_from(length.as_secs()).ok()) {
         return seconds;
     }
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
+    let days = text
+        .strip_suffix('d')
+        .and_then(|days| days.parse::<u64>().ok());
     let help = match days.and_then(|days| days.checked_mul(24)) {
         Some(hours) => format!("write days as hours: `{hours}h`"),
         None if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -124,7 +147,11 @@ pub(super) fn name(at: &str, text: &str, longest: usize, report: &mut Report) {
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
         .collect();
-    let better = better.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
+    let better = better
+        .split('-')
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("-");
     let letter_first = better.starts_with(|c: char| c.is_ascii_lowercase());
     if length > longest {
         let message = format!("a name of {length} letters, at most {longest} fit");

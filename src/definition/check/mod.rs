@@ -13,14 +13,11 @@ use super::file::{
     NatFile, NetworkFile, PoolFile, SpreadFile, TaintFile,
 };
 use crate::catalog::{instances, regions};
-use crate::spec::rules::{either, nearest};
+use crate::spec::rules::{LONGEST_NAME, LONGEST_POOL_NAME, nearest};
 use crate::spec::{
     Access, Api, ApiDns, Architecture, ClusterSpec, ControlPlane, Database, Exposure, Nat, Network,
     NodePool, Spread, Taint, TaintEffect, Zone,
 };
-
-/// The limits of names; where they come from stands in `spec::rules::names`.
-use crate::spec::rules::{LONGEST_NAME, LONGEST_POOL_NAME};
 
 /// The spec that `file` stands for, as far as it can be read. `stem` is the name of its file.
 pub(super) fn cluster(file: &ClusterFile, stem: Option<&str>, report: &mut Report) -> ClusterSpec {
@@ -29,17 +26,26 @@ pub(super) fn cluster(file: &ClusterFile, stem: Option<&str>, report: &mut Repor
     let spec = ClusterSpec {
         name: file.name.clone(),
         region: file.region.clone(),
-        account: file.account.as_deref().map(|text| leaf::account("account", text, report)),
+        account: file
+            .account
+            .as_deref()
+            .map(|text| leaf::account("account", text, report)),
         kubernetes: leaf::version("kubernetes", &file.kubernetes, report),
         zones: zones(file, report),
         network: network(&file.network, report),
         api: api(&file.api, report),
         control_plane: control_plane(&file.control_plane, report),
         pools: pools(&file.pools, report),
-        database: file.database.as_ref().map(|database| self::database(database, report)),
+        database: file
+            .database
+            .as_ref()
+            .map(|database| self::database(database, report)),
         protect: file.protect,
         access: access(&file.access, report),
-        mirror: file.mirror.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
+        mirror: file
+            .mirror
+            .as_deref()
+            .map(|url| url.trim_end_matches('/').to_owned()),
         tags: file.tags.clone(),
     };
     report.settle();
@@ -52,7 +58,8 @@ fn same_as_file(name: &str, stem: Option<&str>, report: &mut Report) {
         && !report.hides("name")
     {
         let message = format!("the file is called `{stem}`, the cluster in it `{name}`");
-        let help = format!("a copy must not change the original: write `name: {stem}` or rename the file");
+        let help =
+            format!("a copy must not change the original: write `name: {stem}` or rename the file");
         report.problem("name", message, help);
     }
 }
@@ -83,14 +90,21 @@ fn unknown_region(region: &str, report: &mut Report) {
         return;
     }
     let zone = region.strip_suffix(|c: char| c.is_ascii_lowercase());
-    let help = if let Some(near) = nearest(region, regions::names()) {
-        format!("did you mean `{near}`?")
-    } else if let Some(of_zone) = zone.filter(|name| regions::names().any(|known| known == *name)) {
-        format!("this is a zone: write `{of_zone}`, and zones under `zones`")
-    } else {
-        "if it is new, write its zones under `zones`".to_owned()
-    };
-    report.problem("region", format!("`{region}` is no region that this kube-cfn knows"), help);
+    let help =
+        if let Some(of_zone) = zone.filter(|name| regions::names().any(|known| known == *name)) {
+            format!("this is a zone: write `{of_zone}` here, and zones under `zones`")
+        } else if let Some(near) = nearest(region, regions::names()) {
+            format!("did you mean `{near}`?")
+        } else if !region.contains('-') {
+            "write its code, such as `eu-west-1` for Ireland".to_owned()
+        } else {
+            "if it is new, write its zones under `zones`".to_owned()
+        };
+    report.problem(
+        "region",
+        format!("`{region}` is no region that this kube-cfn knows"),
+        help,
+    );
 }
 
 fn network(file: &NetworkFile, report: &mut Report) -> Network {
@@ -115,7 +129,12 @@ fn api(file: &ApiFile, report: &mut Report) -> Api {
             ExposureFile::Internal => Exposure::Internal,
             ExposureFile::Public => Exposure::Public,
         },
-        allowed_cidrs: file.allowed_cidrs.iter().enumerate().map(&mut range).collect(),
+        allowed_cidrs: file
+            .allowed_cidrs
+            .iter()
+            .enumerate()
+            .map(&mut range)
+            .collect(),
         dns: file.dns.as_ref().map(|dns| ApiDns {
             name: dns.name.clone(),
             hosted_zone: dns.hosted_zone.clone(),
@@ -167,7 +186,11 @@ fn pool(at: &str, file: &PoolFile, report: &mut Report) -> NodePool {
     leaf::name(&format!("{at}.name"), &file.name, LONGEST_POOL_NAME, report);
     let mut kinds = Vec::with_capacity(file.instance_types.len());
     for (index, name) in file.instance_types.iter().enumerate() {
-        kinds.push(architecture(&format!("{at}.instanceTypes[{index}]"), name, report));
+        kinds.push(architecture(
+            &format!("{at}.instanceTypes[{index}]"),
+            name,
+            report,
+        ));
     }
     if report.hides(&format!("{at}.min")) {
         report.broken(format!("{at}.max"));
@@ -244,7 +267,11 @@ fn engine(version: &str, report: &mut Report) {
         report.problem(at, format!("Postgres {major} is not supported"), help);
     } else if !version.contains('.') {
         let message = format!("expected an exact Postgres version, got `{version}`");
-        report.problem(at, message, "write the minor too: it moves only when you say so, such as `17.11`");
+        report.problem(
+            at,
+            message,
+            "write the minor too: it moves only when you say so, such as `17.11`",
+        );
     }
 }
 
@@ -254,9 +281,4 @@ fn access(file: &AccessFile, report: &mut Report) -> Access {
         ttl_seconds: leaf::seconds("access.ttl", &file.ttl, report),
         max_ttl_seconds: leaf::seconds("access.maxTtl", &file.max_ttl, report),
     }
-}
-
-/// The regions of the catalogue, for the help of a new definition.
-pub(super) fn known_regions() -> String {
-    either(regions::names())
 }

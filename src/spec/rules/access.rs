@@ -44,29 +44,57 @@ fn issuers(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
         let what = format!("the role is in account {account}, the cluster in {own}");
         let help = "the cluster's authorities can't be read from another account: let people \
                     assume a role in this one";
-        broken.push(
-            Violation::new(format!("access.issuers[{index}]"), what, help).with(["account"]),
-        );
+        broken
+            .push(Violation::new(format!("access.issuers[{index}]"), what, help).with(["account"]));
     }
 }
 
 fn lifetimes(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     let access = &spec.access;
-    for (at, seconds) in [("access.ttl", access.ttl_seconds), ("access.maxTtl", access.max_ttl_seconds)] {
+    for (at, seconds) in [
+        ("access.ttl", access.ttl_seconds),
+        ("access.maxTtl", access.max_ttl_seconds),
+    ] {
         if seconds < SHORTEST_TTL {
-            let what = "expected ten minutes at least";
+            let what = format!("expected ten minutes at least, got {}", shown(seconds));
             let help = "a shorter credential ends before kubectl has done its work";
             broken.push(Violation::new(at, what, help));
         } else if seconds > LONGEST_TTL {
-            let what = "expected thirty days (720h) at most";
+            let what = format!(
+                "expected thirty days (720h) at most, got {}",
+                shown(seconds)
+            );
             let help = "a client certificate can't be revoked: it has to end by itself";
             broken.push(Violation::new(at, what, help));
         }
     }
     let over = access.ttl_seconds > access.max_ttl_seconds;
     if over && access.ttl_seconds <= LONGEST_TTL && access.max_ttl_seconds >= SHORTEST_TTL {
-        let what = "the ordinary lifetime is longer than the longest allowed";
+        let what = format!(
+            "the ordinary lifetime of {} is longer than the longest allowed, {}",
+            shown(access.ttl_seconds),
+            shown(access.max_ttl_seconds)
+        );
         let help = "write a ttl of maxTtl or less";
         broken.push(Violation::new("access.ttl", what, help).with(["access.maxTtl"]));
+    }
+}
+
+/// `8h`, `1h 30m`, `45s`.
+fn shown(seconds: u64) -> String {
+    let parts = [
+        (seconds / 3600, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    if parts.is_empty() {
+        "0s".to_owned()
+    } else {
+        parts.join(" ")
     }
 }

@@ -29,7 +29,11 @@ pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
         if database.parameters.contains_key(name) {
             let what = format!("the parameter `{name}` is set by the tool");
             let help = format!("{why}: remove it");
-            broken.push(Violation::new(path("database.parameters", name), what, help));
+            broken.push(Violation::new(
+                path("database.parameters", name),
+                what,
+                help,
+            ));
         }
     }
     restore(spec, database, broken);
@@ -46,7 +50,9 @@ fn storage(database: &Database, broken: &mut Vec<Violation>) {
             format!("the limit of {limit} GiB is too near to the storage of {storage} GiB")
         };
         let help = format!("RDS wants the limit a tenth above the storage: write {least} or more");
-        broken.push(Violation::new("database.storageLimitGib", what, help).with(["database.storageGib"]));
+        broken.push(
+            Violation::new("database.storageLimitGib", what, help).with(["database.storageGib"]),
+        );
     }
 }
 
@@ -55,7 +61,11 @@ fn windows(database: &Database, broken: &mut Vec<Violation>) {
     let maintenance = weekly(&database.maintenance_window);
     let windows = [
         ("database.backupWindow", &database.backup_window, &backup),
-        ("database.maintenanceWindow", &database.maintenance_window, &maintenance),
+        (
+            "database.maintenanceWindow",
+            &database.maintenance_window,
+            &maintenance,
+        ),
     ];
     let mut short = false;
     for (at, text, window) in windows {
@@ -76,7 +86,8 @@ fn windows(database: &Database, broken: &mut Vec<Violation>) {
         );
         let help = "RDS refuses it: move one of them; times are UTC";
         broken.push(
-            Violation::new("database.maintenanceWindow", what, help).with(["database.backupWindow"]),
+            Violation::new("database.maintenanceWindow", what, help)
+                .with(["database.backupWindow"]),
         );
     }
 }
@@ -121,21 +132,32 @@ fn minute(time: &str) -> Option<u32> {
 /// A snapshot by ARN is of this region, and of this account: what the tool encrypts can't be
 /// restored from another account's copy.
 fn restore(spec: &ClusterSpec, database: &Database, broken: &mut Vec<Violation>) {
-    let Some(arn) = database.restore_from.as_deref().filter(|from| from.starts_with("arn:")) else {
+    let Some(arn) = database
+        .restore_from
+        .as_deref()
+        .filter(|from| from.starts_with("arn:"))
+    else {
         return;
     };
     let parts: Vec<&str> = arn.split(':').collect();
     let at = "database.restoreFrom";
     if let Some(region) = parts.get(3).filter(|region| **region != spec.region) {
-        let what = format!("the snapshot is in {region}, the cluster in {}", spec.region);
-        let help = format!("RDS restores within a region: copy the snapshot to {} first", spec.region);
+        let what = format!(
+            "the snapshot is in {region}, the cluster in {}",
+            spec.region
+        );
+        let help = format!(
+            "RDS restores within a region: copy the snapshot to {} first",
+            spec.region
+        );
         broken.push(Violation::new(at, what, help).with(["region"]));
     }
     if let (Some(account), Some(own)) = (parts.get(4), spec.account.as_deref())
         && *account != own
     {
         let what = format!("the snapshot belongs to account {account}, the cluster to {own}");
-        let help = "an encrypted snapshot is not restored across accounts: copy it into this one first";
+        let help =
+            "an encrypted snapshot is not restored across accounts: copy it into this one first";
         broken.push(Violation::new(at, what, help).with(["account"]));
     }
 }

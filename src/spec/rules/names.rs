@@ -18,7 +18,10 @@ pub const MOST_TAGS: usize = 40;
 const TAKEN_PREFIXES: [(&str, &str); 5] = [
     ("aws:", "AWS keeps `aws:` for itself"),
     ("kube-cfn", "the tool finds its own resources by these tags"),
-    ("kubernetes.io/", "Kubernetes finds its own resources by these tags"),
+    (
+        "kubernetes.io/",
+        "Kubernetes finds its own resources by these tags",
+    ),
     ("k8s.io/", "the cluster autoscaler reads these tags"),
     ("Name", "the tool names every resource itself"),
 ];
@@ -34,7 +37,10 @@ fn name(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     if spec.name.ends_with("-pool") || spec.name.contains("-pool-") {
         broken.push(Violation::new(
             "name",
-            format!("`{}` could be the name of another cluster's pool stack", spec.name),
+            format!(
+                "`{}` could be the name of another cluster's pool stack",
+                spec.name
+            ),
             "the stacks of pools are called `<cluster>-pool-<pool>`: write a name without `-pool`",
         ));
     }
@@ -45,14 +51,20 @@ fn version(version: &Version, broken: &mut Vec<Violation>) {
         return;
     }
     let help = if let Some(patch) = kubernetes::newest_patch(version.major, version.minor) {
-        format!("the newest known patch of {}.{} is {patch}", version.major, version.minor)
+        format!(
+            "the newest known patch of {}.{} is {patch}",
+            version.major, version.minor
+        )
     } else {
         let mut minors: Vec<String> = kubernetes::versions()
             .filter_map(|known| kubernetes::newest_patch(known.major, known.minor))
             .map(Version::to_string)
             .collect();
         minors.dedup();
-        format!("write {}, or update kube-cfn for newer versions", either(minors))
+        format!(
+            "write {}, or update kube-cfn for newer versions",
+            either(minors)
+        )
     };
     broken.push(Violation::new(
         "kubernetes",
@@ -71,23 +83,29 @@ fn tags(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     }
     for (key, value) in &spec.tags {
         let at = path("tags", key);
-        if let Some((_, why)) = TAKEN_PREFIXES
-            .iter()
-            .find(|(prefix, _)| taken(key, prefix))
-        {
+        if let Some((_, why)) = TAKEN_PREFIXES.iter().find(|(prefix, _)| taken(key, prefix)) {
             let what = format!("the tag key `{key}` is taken");
-            broken.push(Violation::new(at, what, format!("{why}: choose another key")));
+            broken.push(Violation::new(
+                at,
+                what,
+                format!("{why}: choose another key"),
+            ));
             continue;
         }
         for (what, text, longest) in [("key", key, 128), ("value", value, 256)] {
             let length = text.chars().count();
             if length > longest {
                 let what = format!("a tag {what} of {length} characters, at most {longest} fit");
-                broken.push(Violation::new(&at, what, "this is a limit of AWS: shorten it"));
+                broken.push(Violation::new(
+                    &at,
+                    what,
+                    "this is a limit of AWS: shorten it",
+                ));
             }
             if let Some(odd) = text.chars().find(|c| !allowed_in_tag(*c)) {
                 let what = format!("a tag {what} must not hold {odd:?}");
-                let help = "letters, digits, spaces and _ . : / = + - @ are what every service takes";
+                let help =
+                    "letters, digits, spaces and _ . : / = + - @ are what every service takes";
                 broken.push(Violation::new(&at, what, help));
             }
         }
@@ -116,8 +134,14 @@ mod tests {
         let region = "ap-southeast-1";
         assert!(format!("{cluster}-api").len() <= 32, "load balancer");
         assert!(format!("{cluster}-pool-{pool}").len() <= 128, "stack");
-        assert!(format!("{cluster}-{region}-control-plane").len() <= 64, "role");
-        assert!(format!("{cluster}-{region}-012345678901").len() <= 63, "bucket");
+        assert!(
+            format!("{cluster}-{region}-control-plane").len() <= 64,
+            "role"
+        );
+        assert!(
+            format!("{cluster}-{region}-012345678901").len() <= 63,
+            "bucket"
+        );
         assert!(pool.len() <= 63, "label value");
     }
 }

@@ -4,15 +4,20 @@ use ipnet::Ipv4Net;
 
 use super::{Violation, either};
 use crate::catalog::regions;
-use crate::spec::address::{LONGEST_PREFIX, MAX_ZONES, SHORTEST_PREFIX};
 use crate::spec::ClusterSpec;
+use crate::spec::address::{LONGEST_PREFIX, MAX_ZONES, SHORTEST_PREFIX};
 
 /// Every node takes a /24 of the pod range (`node-cidr-mask-size` of the controller manager).
 const POD_RANGE_OF_A_NODE: u8 = 24;
 /// The API server takes service ranges of at most 20 bits; the largest of the three is /12.
 const SERVICE_PREFIXES: std::ops::RangeInclusive<u8> = 12..=24;
 /// Ranges that never stand for somebody else's public address: RFC 1918 and RFC 6598.
-const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"];
+const PRIVATE: [&str; 4] = [
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+];
 
 pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     zones(spec, broken);
@@ -49,9 +54,16 @@ fn zones(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
             };
             broken.push(Violation::new(&at, what, help).with(["region"]));
         }
-        if spec.zones[..index].iter().any(|other| other.name == zone.name) {
+        let again = spec.zones[..index]
+            .iter()
+            .any(|other| other.name == zone.name);
+        if again && count <= MAX_ZONES {
             let what = format!("zone `{}` is listed twice", zone.name);
-            broken.push(Violation::new(at, what, "remove one of them, or write another zone"));
+            broken.push(Violation::new(
+                at,
+                what,
+                "remove one of them, or write another zone",
+            ));
         }
     }
 }
@@ -61,7 +73,11 @@ fn ranges(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     let all = [
         ("network.cidr", "the VPC range", network.cidr),
         ("network.podCidr", "the pod range", network.pod_cidr),
-        ("network.serviceCidr", "the service range", network.service_cidr),
+        (
+            "network.serviceCidr",
+            "the service range",
+            network.service_cidr,
+        ),
     ];
     for (index, (at, name, range)) in all.iter().enumerate() {
         if !PRIVATE.iter().any(|private| lies_in(*range, private)) {
@@ -122,18 +138,27 @@ fn pods(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
         None => 0,
     };
     let nodes = u64::from(spec.control_plane.slots)
-        + spec.pools.iter().map(|pool| u64::from(pool.max)).sum::<u64>();
+        + spec
+            .pools
+            .iter()
+            .map(|pool| u64::from(pool.max))
+            .sum::<u64>();
     // A node that is being replaced still holds its range while the new one takes another.
     let needed = nodes + 1;
     if room < needed {
         let bits = u8::try_from(64 - (needed - 1).leading_zeros()).unwrap_or(POD_RANGE_OF_A_NODE);
         let prefix = POD_RANGE_OF_A_NODE.saturating_sub(bits);
-        let what = format!("the pod range {range} has room for {room} nodes, {needed} are possible");
+        let what =
+            format!("the pod range {range} has room for {room} nodes, {needed} are possible");
         let help = format!(
             "every node takes a /{POD_RANGE_OF_A_NODE}; slots, the `max` of all pools and one \
              for replacing need a /{prefix}"
         );
-        let fields = spec.pools.iter().enumerate().map(|(i, _)| format!("pools[{i}].max"));
+        let fields = spec
+            .pools
+            .iter()
+            .enumerate()
+            .map(|(i, _)| format!("pools[{i}].max"));
         broken.push(
             Violation::new("network.podCidr", what, help)
                 .with(["controlPlane.slots".to_owned()])
@@ -147,5 +172,7 @@ fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
 }
 
 fn lies_in(range: Ipv4Net, outer: &str) -> bool {
-    outer.parse::<Ipv4Net>().is_ok_and(|outer| outer.contains(&range))
+    outer
+        .parse::<Ipv4Net>()
+        .is_ok_and(|outer| outer.contains(&range))
 }

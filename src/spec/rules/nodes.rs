@@ -36,12 +36,18 @@ fn slots(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     let at = "controlPlane.slots";
     let slots = usize::from(spec.control_plane.slots);
     if slots % 2 == 0 {
-        let what = format!("{slots} slots survive no more than {}", slots.saturating_sub(1).max(1));
+        let what = format!(
+            "{slots} slots are no safer than {}",
+            slots.saturating_sub(1).max(1)
+        );
         let help = "etcd needs a majority: write 3 to survive the loss of one, or 1 for a cluster \
                     that may pause";
         broken.push(Violation::new(at, what, help));
     } else if slots > spec.zones.len() {
-        let what = format!("{slots} slots need {slots} zones, the cluster has {}", spec.zones.len());
+        let what = format!(
+            "{slots} slots need {slots} zones, the cluster has {}",
+            spec.zones.len()
+        );
         let help = "every slot stands in a zone of its own: add a zone, or write `slots: 1`";
         broken.push(Violation::new(at, what, help).with(["zones", "region"]));
     }
@@ -64,12 +70,23 @@ pub(super) fn unknown_size(at: &str, name: &str, prefix: &str) -> Option<Violati
         instances::find(name).map(|found| (found.vcpu.unwrap_or(u32::MAX), found.memory_mib))
     });
     let what = format!("`{prefix}{name}` does not exist");
-    let sizes: Vec<_> = known.iter().filter_map(|name| name.split_once('.')).collect();
-    let list = sizes.iter().map(|(_, size)| *size).collect::<Vec<_>>().join(", ");
+    let sizes: Vec<_> = known
+        .iter()
+        .filter_map(|name| name.split_once('.'))
+        .collect();
+    let list = sizes
+        .iter()
+        .map(|(_, size)| *size)
+        .collect::<Vec<_>>()
+        .join(", ");
     let guess = nearest(name, known.iter().copied())
         .map(|guess| format!("did you mean `{prefix}{guess}`? "))
         .unwrap_or_default();
-    Some(Violation::new(at, what, format!("{guess}{prefix}{family} comes as {list}")))
+    Some(Violation::new(
+        at,
+        what,
+        format!("{guess}{prefix}{family} comes as {list}"),
+    ))
 }
 
 /// Memory for messages: whole GiB, or halves.

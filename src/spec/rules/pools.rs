@@ -24,7 +24,10 @@ pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
 
 fn name(spec: &ClusterSpec, index: usize, pool: &NodePool, broken: &mut Vec<Violation>) {
     let at = format!("pools[{index}].name");
-    if let Some(first) = spec.pools[..index].iter().position(|other| other.name == pool.name) {
+    if let Some(first) = spec.pools[..index]
+        .iter()
+        .position(|other| other.name == pool.name)
+    {
         let what = format!("pool `{}` is defined twice", pool.name);
         let help = "the name is the pool's identity: rename or remove one of them";
         broken.push(Violation::new(&at, what, help).with([format!("pools[{first}].name")]));
@@ -53,7 +56,8 @@ fn machines(at: &str, pool: &NodePool, broken: &mut Vec<Violation>) {
             && memory < NODE_MIB
         {
             let what = format!("`{name}` is too small for a node: {} GiB", gib(memory));
-            let help = "Kubernetes itself takes 0.7 GiB of every node: take a type with 2 GiB or more";
+            let help =
+                "Kubernetes itself takes 0.7 GiB of every node: take a type with 2 GiB or more";
             broken.push(Violation::new(&at, what, help));
         }
         let Some((first, own)) = first.zip(instances::architecture(name)) else {
@@ -104,10 +108,11 @@ fn tags(at: &str, spec: &ClusterSpec, pool: &NodePool, broken: &mut Vec<Violatio
             pool.taints.len()
         );
         let help = "each becomes a tag of the pool's group, for the autoscaler, and AWS allows 50";
-        broken.push(
-            Violation::new(at, what, help)
-                .with(["tags".to_owned(), format!("{at}.labels"), format!("{at}.taints")]),
-        );
+        broken.push(Violation::new(at, what, help).with([
+            "tags".to_owned(),
+            format!("{at}.labels"),
+            format!("{at}.taints"),
+        ]));
     }
 }
 
@@ -141,14 +146,19 @@ fn system(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
         let help = "write `onDemandBase: 1` or a smaller spotPercent here, or add an on-demand \
                     pool without taints";
         let at = format!("pools[{first}].spotPercent");
-        broken.push(system(Violation::new(at, what, help)).with(each("spotPercent")).with(each("onDemandBase")));
+        broken.push(
+            system(Violation::new(at, what, help))
+                .with(each("spotPercent"))
+                .with(each("onDemandBase")),
+        );
     }
     if open.iter().all(|(_, pool)| pool.min == 0) {
         let what = format!(
             "pool `{}` holds the system's pods and starts with no node",
             pool.name
         );
-        let help = "the autoscaler needs a node to run on before it can add one: write `min: 1` or more";
+        let help =
+            "the autoscaler needs a node to run on before it can add one: write `min: 1` or more";
         let at = format!("pools[{first}].min");
         broken.push(system(Violation::new(at, what, help)).with(each("min")));
     }

@@ -51,7 +51,8 @@ pub(super) fn taints(at: &str, pool: &NodePool, broken: &mut Vec<Violation>) {
     }
 }
 
-const KEY_HELP: &str = "write a name such as `role`, or one with a domain before it: `example.com/role`";
+const KEY_HELP: &str =
+    "write a name such as `role`, or one with a domain before it: `example.com/role`";
 const VALUE_HELP: &str =
     "up to 63 letters, digits, `-`, `_` and `.`, with a letter or digit first and last; or nothing";
 
@@ -76,7 +77,10 @@ fn bad_value(text: &str) -> Option<&'static str> {
     let outer = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
     if text.len() > 63 {
         Some("longer than 63 letters")
-    } else if !text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+    } else if !text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    {
         Some("only letters, digits, `-`, `_` and `.` may stand in it")
     } else if !outer(text.chars().next()) || !outer(text.chars().next_back()) {
         Some("it must start and end with a letter or digit")
@@ -88,7 +92,9 @@ fn bad_value(text: &str) -> Option<&'static str> {
 fn is_domain(text: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()
-            && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && part
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
             && !part.starts_with('-')
             && !part.ends_with('-')
     };
@@ -99,7 +105,10 @@ fn is_domain(text: &str) -> bool {
 fn reserved(key: &str, free: &[&str]) -> Option<&'static str> {
     let (prefix, _) = key.split_once('/')?;
     let under = |domain: &str| {
-        prefix == domain || prefix.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+        prefix == domain
+            || prefix
+                .strip_suffix(domain)
+                .is_some_and(|rest| rest.ends_with('.'))
     };
     if prefix == "kube-cfn" {
         Some("the tool itself sets what starts with kube-cfn/")
