@@ -9,6 +9,7 @@ mod check;
 pub mod file;
 mod find;
 mod problem;
+mod render;
 mod scaffold;
 mod schema;
 mod shape;
@@ -106,11 +107,8 @@ pub fn read(path: &Path) -> Result<String, DefinitionError> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..good]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
+        let before = String::from_utf8_lossy(&error.as_bytes()[..good]);
+        let line = before.matches('\n').count() + 1;
         not_text(format!("line {line} is not UTF-8; save the file as UTF-8"))
     })
 }

@@ -4,19 +4,12 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
-    ThemeStyles,
-};
+use miette::GraphicalTheme;
 use serde::Serialize;
 
 use super::check::{self, Finding, Spot};
+use super::render;
 use super::tree::{Broken, Place, Tree};
-
-/// Messages are read on a terminal of 80 columns.
-const WIDTH: usize = 80;
-/// A longer line would hide its own mark; the place is named without it.
-const LONGEST_LINE: usize = 200;
 
 /// One thing that is wrong with a definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,9 +27,9 @@ pub struct Problem {
     /// What to write instead, or why.
     pub help: String,
     #[serde(skip)]
-    place: Place,
+    pub(super) place: Place,
     #[serde(skip)]
-    label: String,
+    pub(super) label: String,
 }
 
 /// Everything that is wrong with a definition, in the order of its lines.
@@ -45,7 +38,7 @@ pub struct Problem {
 pub struct Problems {
     problems: Vec<Problem>,
     #[serde(skip)]
-    text: String,
+    pub(super) text: String,
 }
 
 impl Problems {
@@ -143,116 +136,17 @@ impl Problems {
 
     /// For a terminal with colours; `Display` is without.
     pub fn coloured(&self) -> String {
-        self.render(GraphicalTheme::unicode())
-    }
-
-    fn render(&self, mut theme: GraphicalTheme) -> String {
-        // Problems stop what was asked for, whatever their colour: one mark for all.
-        if theme.styles.error == ThemeStyles::none().error {
-            theme.styles = ThemeStyles::none();
-        }
-        let handler = GraphicalReportHandler::new_themed(theme)
-            .with_width(WIDTH + 1)
-            .with_links(false);
-        let bare = handler.clone().with_context_lines(0);
-        let handler = handler.with_context_lines(1);
-        let mut out = String::new();
-        for problem in &self.problems {
-            let report = self.report(problem);
-            let around = self.around(problem.place.start);
-            let narrow = around.iter().all(|line| line.len() <= LONGEST_LINE);
-            let handler = if narrow { &handler } else { &bare };
-            if handler.render_report(&mut out, report.as_ref()).is_err() {
-                out.push_str(&problem.message);
-            }
-            out.push('\n');
-        }
-        let file = self
-            .problems
-            .first()
-            .map_or("", |first| first.file.as_str());
-        let count = match self.problems.len() {
-            1 => "1 problem".to_owned(),
-            many => format!("{many} problems"),
-        };
-        out.push_str(&format!("{count} in {file}\n"));
-        trimmed(&out)
-    }
-
-    /// The line at `start` and its neighbours.
-    fn around(&self, start: usize) -> Vec<&str> {
-        let number = self.text[..start].matches('\n').count();
-        self.text
-            .lines()
-            .skip(number.saturating_sub(1))
-            .take(3)
-            .collect()
-    }
-
-    fn report(&self, problem: &Problem) -> Report {
-        let place = &problem.place;
-        let mut diagnostic =
-            MietteDiagnostic::new(wrapped(&problem.message, WIDTH - "  × ".chars().count()));
-        if !problem.help.is_empty() {
-            let width = WIDTH - "  help: ".len();
-            diagnostic = diagnostic.with_help(wrapped(&problem.help, width));
-        }
-        let start = self.text[..place.start]
-            .rfind('\n')
-            .map_or(0, |newline| newline + 1);
-        let line = self.text[start..].lines().next().unwrap_or_default();
-        if line.len() > LONGEST_LINE || self.text.is_empty() {
-            let message = format!(
-                "{}:{}:{}: {}",
-                problem.file, problem.line, problem.column, problem.message
-            );
-            diagnostic.message = wrapped(&message, WIDTH - "  × ".chars().count());
-            return Report::new(diagnostic);
-        }
-        let label = (!problem.label.is_empty()).then(|| problem.label.clone());
-        let span = LabeledSpan::new(label, place.start, place.len());
-        Report::new(diagnostic.with_label(span))
-            .with_source_code(NamedSource::new(&problem.file, self.text.clone()))
+        render::render(self, GraphicalTheme::unicode())
     }
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(GraphicalTheme::unicode_nocolor()))
+        f.write_str(&render::render(self, GraphicalTheme::unicode_nocolor()))
     }
 }
 
 impl std::error::Error for Problems {}
-
-/// Broken at blanks only, and never inside `` `quotes` ``: what is quoted can be copied.
-fn wrapped(text: &str, width: usize) -> String {
-    let mut out = String::new();
-    let mut column = 0;
-    let mut quoted = false;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if column > 0 {
-            let fits = column + 1 + length <= width;
-            out.push(if fits || quoted { ' ' } else { '\n' });
-            column = if fits || quoted { column + 1 } else { 0 };
-        }
-        out.push_str(word);
-        column += length;
-        quoted ^= word.matches('`').count() % 2 == 1;
-    }
-    out
-}
-
-/// Without blanks at the ends of lines.
-fn trimmed(text: &str) -> String {
-    let mut out: String = text
-        .lines()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect();
-    let end = out.trim_end().len();
-    out.truncate(end);
-    out
-}
 
 /// The place of a path, or of the section it would stand in. The second part says whether the field
 /// itself is written in the file.

@@ -111,10 +111,7 @@ fn tidy(schema: &mut Schema) {
     if let Some(Value::String(text)) = object.get_mut("description") {
         *text = text.replace('\n', " ");
     }
-    if object
-        .get("default")
-        .is_some_and(|default| default.is_null())
-    {
+    if object.get("default").is_some_and(Value::is_null) {
         object.remove("default");
     }
     if let Some(Value::Array(types)) = object.get("type") {

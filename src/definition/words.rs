@@ -238,7 +238,7 @@ pub(super) fn got(node: &Node) -> String {
 }
 
 /// Long enough to be recognised.
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),

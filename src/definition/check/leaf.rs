@@ -7,6 +7,7 @@ use semver::Version;
 
 use super::Report;
 use crate::catalog::kubernetes;
+use crate::definition::words::cut;
 
 /// Stands in for a value that could not be read; no rule looks at it.
 const NOWHERE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 32);
@@ -33,7 +34,7 @@ pub(super) fn range(at: &str, text: &str, report: &mut Report) -> Ipv4Net {
 }
 
 fn unread_range(text: &str) -> (String, String) {
-    let message = format!("expected an IPv4 range, got `{text}`");
+    let message = format!("expected an IPv4 range, got `{}`", cut(text));
     let help = match text.split_once('/') {
         None if text.parse::<Ipv4Addr>().is_ok() => {
             format!("write the prefix too: `{text}/32` is this one address")
@@ -75,7 +76,7 @@ pub(super) fn version(at: &str, text: &str, report: &mut Report) -> Version {
     };
     report.problem(
         at,
-        format!("expected an exact Kubernetes version, got `{text}`"),
+        format!("expected an exact Kubernetes version, got `{}`", cut(text)),
         help,
     );
     nothing
@@ -103,7 +104,7 @@ pub(super) fn account(at: &str, text: &str, report: &mut Report) -> String {
         };
         report.problem(
             at,
-            format!("expected an account of twelve digits, got `{text}`"),
+            format!("expected an account of twelve digits, got `{}`", cut(text)),
             help,
         );
     }
@@ -132,7 +133,11 @@ pub(super) fn seconds(at: &str, text: &str, report: &mut Report) -> u64 {
         }
         None => "for example `8h` or `1h30m`".to_owned(),
     };
-    report.problem(at, format!("expected a duration, got `{text}`"), help);
+    report.problem(
+        at,
+        format!("expected a duration, got `{}`", cut(text)),
+        help,
+    );
     0
 }
 
@@ -159,7 +164,8 @@ pub(super) fn name(at: &str, text: &str, longest: usize, report: &mut Report) {
         report.problem(at, message, help);
     } else if better != text || !letter_first {
         let message = format!(
-            "expected lower-case letters, digits and single dashes, a letter first, got `{text}`"
+            "expected lower-case letters, digits and single dashes, a letter first, got `{}`",
+            cut(text)
         );
         let help = if letter_first {
             format!("`{better}` would do")

@@ -102,8 +102,9 @@ impl Report {
         if self.hides(&found.at) || found.with.iter().any(part) {
             return;
         }
+        let spot = if found.on_key { Spot::Key } else { Spot::Value };
         self.findings
-            .push(finding(&found.at, Spot::Value, found.what, found.help));
+            .push(finding(&found.at, spot, found.what, found.help));
     }
 }
 
@@ -144,6 +145,7 @@ mod tests {
         report.problem("network.cidr", "no range", "write one");
         report.violation(Violation {
             at: "network.podCidr".to_owned(),
+            on_key: false,
             with: vec!["network.cidr".to_owned()],
             what: "overlaps".to_owned(),
             help: String::new(),

@@ -128,10 +128,11 @@ impl<'a> Edits<'a> {
             text.push('\n');
             let indent = if section.is_empty() { "" } else { "  " };
             if !section.is_empty() {
-                text.push_str(&format!("{section}:\n"));
+                text.push_str(section);
+                text.push_str(":\n");
             }
             for line in lines {
-                text.push_str(&format!("{indent}{line}\n"));
+                text.extend([indent, line, "\n"]);
             }
         }
         text

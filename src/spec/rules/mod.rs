@@ -19,6 +19,8 @@ use super::ClusterSpec;
 pub struct Violation {
     /// Path of the field to point at, as in the definition: `network.cidr`, `pools[1].min`.
     pub at: String,
+    /// Whether the name of the field is wrong rather than its value.
+    pub on_key: bool,
     /// Paths of the other fields that take part; a problem in any of them hides this one.
     pub with: Vec<String>,
     /// What is wrong, with the values, as a lower-case fragment.
@@ -31,10 +33,17 @@ impl Violation {
     fn new(at: impl Into<String>, what: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             at: at.into(),
+            on_key: false,
             with: Vec::new(),
             what: what.into(),
             help: help.into(),
         }
+    }
+
+    /// Points at the name of the field.
+    fn on_key(mut self) -> Self {
+        self.on_key = true;
+        self
     }
 
     /// Names the other fields that take part.

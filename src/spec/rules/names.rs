@@ -85,15 +85,12 @@ fn tags(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
         let at = path("tags", key);
         if let Some((_, why)) = TAKEN_PREFIXES.iter().find(|(prefix, _)| taken(key, prefix)) {
             let what = format!("the tag key `{key}` is taken");
-            broken.push(Violation::new(
-                at,
-                what,
-                format!("{why}: choose another key"),
-            ));
+            broken.push(Violation::new(at, what, format!("{why}: choose another key")).on_key());
             continue;
         }
         for (what, text, longest) in [("key", key, 128), ("value", value, 256)] {
             let length = text.chars().count();
+            let on_key = what == "key";
             if length > longest {
                 let what = format!("a tag {what} of {length} characters, at most {longest} fit");
                 broken.push(Violation::new(
@@ -106,7 +103,8 @@ fn tags(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
                 let what = format!("a tag {what} must not hold {odd:?}");
                 let help =
                     "letters, digits, spaces and _ . : / = + - @ are what every service takes";
-                broken.push(Violation::new(&at, what, help));
+                let found = Violation::new(&at, what, help);
+                broken.push(if on_key { found.on_key() } else { found });
             }
         }
     }

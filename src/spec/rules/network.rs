@@ -44,7 +44,7 @@ fn zones(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     for (index, zone) in spec.zones.iter().enumerate() {
         let at = format!("zones[{index}]");
         let letter = zone.name.strip_prefix(spec.region.as_str());
-        if !letter.is_some_and(|rest| rest.chars().count() == 1) {
+        if letter.is_none_or(|rest| rest.chars().count() != 1) {
             let what = format!("zone `{}` is not in region `{}`", zone.name, spec.region);
             let zones = regions::default_zones(&spec.region).unwrap_or_default();
             let help = if zones.is_empty() {

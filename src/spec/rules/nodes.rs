@@ -91,7 +91,7 @@ pub(super) fn unknown_size(at: &str, name: &str, prefix: &str) -> Option<Violati
 
 /// Memory for messages: whole GiB, or halves.
 pub(super) fn gib(mib: u32) -> String {
-    if mib % 1024 == 0 {
+    if mib.is_multiple_of(1024) {
         (mib / 1024).to_string()
     } else {
         format!("{:.1}", f64::from(mib) / 1024.0)

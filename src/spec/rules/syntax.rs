@@ -13,11 +13,11 @@ pub(super) fn labels(at: &str, pool: &NodePool, broken: &mut Vec<Violation>) {
         let at = path(&section, key);
         if let Some(reason) = bad_key(key) {
             let what = format!("`{key}` is no label key: {reason}");
-            broken.push(Violation::new(&at, what, KEY_HELP));
+            broken.push(Violation::new(&at, what, KEY_HELP).on_key());
         } else if let Some(owner) = reserved(key, &FREE_PREFIXES) {
             let what = format!("a node must not label itself `{key}`");
             let help = format!("{owner}: choose a prefix of your own, such as example.com/");
-            broken.push(Violation::new(&at, what, help));
+            broken.push(Violation::new(&at, what, help).on_key());
         }
         if let Some(reason) = bad_value(value) {
             let what = format!("`{value}` is no label value: {reason}");

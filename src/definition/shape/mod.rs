@@ -1,11 +1,15 @@
 //! From the tree to the typed file, directed by the schema. Everything that does not fit is put in
 //! the report and set aside, so that the rest can be checked in the same run.
 
-use serde_json::{Map, Number, Value};
+mod convert;
+
+use serde_json::Value;
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::paths::LocationSegment;
+
+use convert::{convert, placeholder};
 
 use super::check::Report;
 use super::file::ClusterFile;
@@ -66,12 +70,12 @@ struct Spot<'a> {
 enum Wrong {
     Unknown(Vec<String>),
     Missing(String),
-    Kind(ValidationErrorKindName),
+    Kind(Misfit),
 }
 
 /// The kinds of shape errors that our schema can give rise to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ValidationErrorKindName {
+pub(super) enum Misfit {
     Type,
     Choice,
     Range,
@@ -88,17 +92,17 @@ impl<'a> Spot<'a> {
             ValidationErrorKind::Required { property } => {
                 Wrong::Missing(property.as_str().unwrap_or_default().to_owned())
             }
-            ValidationErrorKind::Type { .. } => Wrong::Kind(ValidationErrorKindName::Type),
+            ValidationErrorKind::Type { .. } => Wrong::Kind(Misfit::Type),
             ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::Enum { .. } => {
-                Wrong::Kind(ValidationErrorKindName::Choice)
+                Wrong::Kind(Misfit::Choice)
             }
             ValidationErrorKind::Minimum { .. } | ValidationErrorKind::Maximum { .. } => {
-                Wrong::Kind(ValidationErrorKindName::Range)
+                Wrong::Kind(Misfit::Range)
             }
             ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MaxItems { .. } => {
-                Wrong::Kind(ValidationErrorKindName::Count)
+                Wrong::Kind(Misfit::Count)
             }
-            _ => Wrong::Kind(ValidationErrorKindName::Form),
+            _ => Wrong::Kind(Misfit::Form),
         };
         let mut spot = Self {
             kind,
@@ -247,7 +251,7 @@ fn judge(spot: &Spot, report: &mut Report, repairs: &mut Vec<Repair>) {
                 value: placeholder(wanted),
             });
         }
-        Wrong::Kind(ValidationErrorKindName::Form) => {
+        Wrong::Kind(Misfit::Form) => {
             if let Some((message, help)) =
                 spot.node.map(|node| words::wrong_form(spot.schema, node))
             {
@@ -257,101 +261,14 @@ fn judge(spot: &Spot, report: &mut Report, repairs: &mut Vec<Repair>) {
         Wrong::Kind(kind) => {
             if let Some(node) = spot.node.filter(|_| !report.hides(&spot.at)) {
                 let (message, help) = match kind {
-                    ValidationErrorKindName::Range => words::out_of_range(spot.schema, node),
-                    ValidationErrorKindName::Choice => words::no_choice(spot.schema, node),
-                    ValidationErrorKindName::Count => words::wrong_count(spot.schema, node),
+                    Misfit::Range => words::out_of_range(spot.schema, node),
+                    Misfit::Choice => words::no_choice(spot.schema, node),
+                    Misfit::Count => words::wrong_count(spot.schema, node),
                     _ => words::wrong_type(spot.schema, &spot.at, node),
                 };
                 report.problem(&spot.at, message, help);
             }
             repairs.extend(Repair::set_aside(spot));
         }
-    }
-}
-
-/// The tree as JSON. Where the schema wants text, the text of a plain scalar is taken as it stands:
-/// `1.36`, `012345678901` and `yes` stay what was written.
-fn convert(node: &Node, schema: &Value, at: &str, report: &mut Report) -> Value {
-    match &node.kind {
-        Kind::Scalar { text, quoted } => scalar(text, *quoted, schema::wanted(schema)),
-        Kind::List(items) => {
-            let wanted = schema.get("items").unwrap_or(&Value::Null);
-            let mut values = Vec::with_capacity(items.len());
-            for (index, item) in items.iter().enumerate() {
-                let at = format!("{at}[{index}]");
-                if item.is_null() {
-                    report.problem(
-                        &at,
-                        "an entry without a value",
-                        "write one after the dash, or remove the line",
-                    );
-                    values.push(placeholder(wanted));
-                } else {
-                    values.push(convert(item, wanted, &at, report));
-                }
-            }
-            Value::Array(values)
-        }
-        Kind::Map(entries) => {
-            let mut fields = Map::with_capacity(entries.len());
-            for (key, value) in entries {
-                let at = path(at, &key.text);
-                let wanted = schema::property(schema, &key.text);
-                if let Some(wanted) = wanted.filter(|_| value.is_null()) {
-                    let (message, help) = words::no_value(wanted, &key.text);
-                    report.problem(&at, message, help);
-                    continue;
-                }
-                let value = convert(value, wanted.unwrap_or(&Value::Null), &at, report);
-                fields.insert(key.text.clone(), value);
-            }
-            Value::Object(fields)
-        }
-    }
-}
-
-fn scalar(text: &str, quoted: bool, wanted: &str) -> Value {
-    let number = || {
-        let digits = text.strip_prefix('-').unwrap_or(text);
-        // A leading zero means octal to some readers: not a number to us.
-        let plain = digits == "0" || !digits.starts_with('0');
-        let number = text
-            .parse::<i64>()
-            .ok()
-            .filter(|_| plain && !text.starts_with('+'));
-        number.map(|number| Value::Number(Number::from(number)))
-    };
-    let typed = match (wanted, text) {
-        _ if quoted => None,
-        ("integer", _) => number(),
-        ("boolean", "true") => Some(Value::Bool(true)),
-        ("boolean", "false") => Some(Value::Bool(false)),
-        _ => None,
-    };
-    typed.unwrap_or_else(|| Value::String(text.to_owned()))
-}
-
-/// Something of the right shape that no rule will look at.
-fn placeholder(schema: &Value) -> Value {
-    if let Some(first) = schema::choices(schema).first() {
-        return Value::from(*first);
-    }
-    match schema::wanted(schema) {
-        "integer" => schema
-            .get("minimum")
-            .cloned()
-            .unwrap_or_else(|| Value::from(0)),
-        "boolean" => Value::Bool(false),
-        "array" => Value::Array(Vec::new()),
-        "object" => {
-            let required = schema.get("required").and_then(Value::as_array);
-            let names = required.into_iter().flatten().filter_map(Value::as_str);
-            let field = |name: &str| {
-                let value = schema::property(schema, name).map_or(Value::Null, placeholder);
-                (name.to_owned(), value)
-            };
-            Value::Object(names.map(field).collect())
-        }
-        _ => Value::from(""),
     }
 }
