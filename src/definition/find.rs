@@ -57,8 +57,17 @@ pub fn resolve(name_or_path: &str, dir: &Path) -> Result<PathBuf, DefinitionErro
         return Ok(PathBuf::from(name_or_path));
     }
     let found = find(dir)?;
-    if let Some(exact) = found.iter().find(|found| found.name == name_or_path) {
-        return Ok(exact.path.clone());
+    let mut exact = found.iter().filter(|found| found.name == name_or_path);
+    match (exact.next(), exact.next()) {
+        (Some(only), None) => return Ok(only.path.clone()),
+        (Some(first), Some(second)) => {
+            return Err(DefinitionError::Ambiguous {
+                name: name_or_path.to_owned(),
+                first: first.path.clone(),
+                second: second.path.clone(),
+            });
+        }
+        _ => {}
     }
     let names: Vec<&str> = found.iter().map(|found| found.name.as_str()).collect();
     let hint = if let Some(near) = nearest(name_or_path, names.iter().copied()) {
@@ -103,6 +112,17 @@ mod tests {
             .collect();
         assert_eq!(names, ["canary", "production"]);
         assert!(find(&dir.path().join("nowhere")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn two_files_of_one_name_are_never_chosen_between() {
+        let dir = directory();
+        std::fs::write(dir.path().join("production.yml"), "").unwrap();
+        let error = resolve("production", dir.path()).unwrap_err();
+        assert!(
+            matches!(error, DefinitionError::Ambiguous { .. }),
+            "{error}"
+        );
     }
 
     #[test]

@@ -59,6 +59,16 @@ pub enum DefinitionError {
         /// A did-you-mean or the names there are, as a further sentence.
         hint: String,
     },
+    /// Two files of one name.
+    #[error("`{name}` is both {} and {}: remove one of them", first.display(), second.display())]
+    Ambiguous {
+        /// As asked for.
+        name: String,
+        /// The one.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
     /// A new definition can't be written from what was asked.
     #[error("can't write the definition `{name}`: {why}")]
     CannotWrite {

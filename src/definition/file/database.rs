@@ -63,7 +63,7 @@ pub struct DatabaseFile {
     /// Name or ARN of the snapshot that the database starts from. The line stays for the life of
     /// the database: removing it replaces the instance.
     #[schemars(
-        regex(pattern = r"^(arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:snapshot:)?(rds:)?[A-Za-z][A-Za-z0-9-]{0,254}$"),
+        regex(pattern = r"^(arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:snapshot:)?(rds:)?[A-Za-z][A-Za-z0-9-]*$"),
         extend("patternErrorMessage" = "expected the name or ARN of a database snapshot"),
         example = &"arn:aws:rds:eu-west-1:111122223333:snapshot:production-2026-11-20"
     )]

@@ -49,14 +49,7 @@ impl Reader {
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Broken> {
         let place = place(span);
         match event {
-            Event::DocumentStart(..) => {
-                self.documents += 1;
-                if self.documents == 2 {
-                    let help =
-                        "one file holds one cluster: move what follows `---` to a file of its own";
-                    self.report(place, "a second document", help);
-                }
-            }
+            Event::DocumentStart(..) => self.document(place),
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), span, &place);
                 let kind = Kind::Scalar {
@@ -79,34 +72,37 @@ impl Reader {
                     self.close(open.node, open.anchor)?;
                 }
             }
-            Event::Alias(id) => {
-                let known = self.anchors.get(&id).cloned();
-                let node = known.map(|node| Node {
-                    place: place.clone(),
-                    ..node
-                });
-                if node.is_none() {
-                    self.report(
-                        place.clone(),
-                        "an alias inside what it stands for",
-                        "write the value out",
-                    );
-                }
-                let nothing = Kind::Scalar {
-                    text: String::new(),
-                    quoted: true,
-                };
-                self.close(
-                    node.unwrap_or(Node {
-                        place,
-                        kind: nothing,
-                    }),
-                    0,
-                )?;
-            }
+            Event::Alias(id) => self.alias(id, place)?,
             _ => {}
         }
         Ok(())
+    }
+
+    fn document(&mut self, place: Place) {
+        self.documents += 1;
+        if self.documents == 2 {
+            let help = "one file holds one cluster: move what follows `---` to a file of its own";
+            self.report(place, "a second document", help);
+        }
+    }
+
+    /// An alias is a copy of what it stands for, at its own place.
+    fn alias(&mut self, id: usize, place: Place) -> Result<(), Broken> {
+        let node = if let Some(node) = self.anchors.get(&id) {
+            Node {
+                place,
+                ..node.clone()
+            }
+        } else {
+            let message = "an alias inside what it stands for";
+            self.report(place.clone(), message, "write the value out");
+            let kind = Kind::Scalar {
+                text: String::new(),
+                quoted: true,
+            };
+            Node { place, kind }
+        };
+        self.close(node, 0)
     }
 
     fn start(&mut self, place: Place, kind: Kind, anchor: usize) {
@@ -284,5 +280,54 @@ fn syntax(text: &str, error: &ScanError) -> Broken {
         place,
         message: format!("not YAML: {message}"),
         help: help.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Tree {
+        parse(text).unwrap_or_else(|broken| panic!("{broken:?}"))
+    }
+
+    #[test]
+    fn every_value_keeps_its_text_and_place() {
+        let text = "größe: 1.10\nlist:\n  - {a: yes, \"b c\": '007'}\n";
+        let places = read(text).root.places();
+        let at = |path: &str| &text[places[path].clone()];
+        assert_eq!(at("[\"größe\"]"), "1.10");
+        assert_eq!(at("list"), "list");
+        assert_eq!(at("list[0]"), "a");
+        assert_eq!(at("list[0].a"), "yes");
+        assert_eq!(at("list[0][\"b c\"]"), "'007'");
+    }
+
+    #[test]
+    fn an_alias_stands_at_its_own_place_with_the_value_of_another() {
+        let text = "a: &x {k: v}\nb: *x\n";
+        let tree = read(text);
+        let (_, b) = tree.root.get("b").unwrap();
+        assert_eq!(&text[b.place.clone()], "*x");
+        assert!(b.get("k").is_some());
+        assert!(tree.broken.is_empty());
+    }
+
+    #[test]
+    fn what_can_be_read_is_read_despite_what_can_not() {
+        let tree = read("a: 1\na: 2\n<<: {b: 3}\n? [x]\n: 4\nc: !!int 5\n---\nd: 6\n");
+        assert_eq!(tree.broken.len(), 5, "{:?}", tree.broken);
+        assert!(tree.root.get("c").is_some());
+        assert!(tree.root.get("d").is_none());
+    }
+
+    #[test]
+    fn empty_is_null_unless_quoted() {
+        let tree = read("a:\nb: ~\nc: ''\nd: null\ne: nullable\n");
+        let null = |field: &str| tree.root.get(field).unwrap().1.is_null();
+        assert_eq!(
+            ["a", "b", "c", "d", "e"].map(null),
+            [true, true, false, true, false]
+        );
     }
 }

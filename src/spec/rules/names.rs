@@ -14,6 +14,10 @@ pub const LONGEST_POOL_NAME: usize = 40;
 /// AWS allows 50 tags on a resource; the tool, Kubernetes and the autoscaler need up to ten.
 pub const MOST_TAGS: usize = 40;
 
+/// Limits of AWS, in characters.
+const LONGEST_TAG_KEY: usize = 128;
+const LONGEST_TAG_VALUE: usize = 256;
+
 /// Tag keys that belong to AWS, to this tool and to Kubernetes.
 const TAKEN_PREFIXES: [(&str, &str); 5] = [
     ("aws:", "AWS keeps `aws:` for itself"),
@@ -88,26 +92,30 @@ fn tags(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
             broken.push(Violation::new(at, what, format!("{why}: choose another key")).on_key());
             continue;
         }
-        for (what, text, longest) in [("key", key, 128), ("value", value, 256)] {
-            let length = text.chars().count();
-            let on_key = what == "key";
-            if length > longest {
-                let what = format!("a tag {what} of {length} characters, at most {longest} fit");
-                broken.push(Violation::new(
-                    &at,
-                    what,
-                    "this is a limit of AWS: shorten it",
-                ));
-            }
-            if let Some(odd) = text.chars().find(|c| !allowed_in_tag(*c)) {
-                let what = format!("a tag {what} must not hold {odd:?}");
-                let help =
-                    "letters, digits, spaces and _ . : / = + - @ are what every service takes";
-                let found = Violation::new(&at, what, help);
-                broken.push(if on_key { found.on_key() } else { found });
-            }
-        }
+        let key_found = tag_text(&at, "key", key, LONGEST_TAG_KEY);
+        broken.extend(key_found.into_iter().map(Violation::on_key));
+        broken.extend(tag_text(&at, "value", value, LONGEST_TAG_VALUE));
     }
+}
+
+/// What AWS would not take of one half of a tag.
+fn tag_text(at: &str, half: &str, text: &str, longest: usize) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    let length = text.chars().count();
+    if length > longest {
+        let what = format!("a tag {half} of {length} characters, at most {longest} fit");
+        broken.push(Violation::new(
+            at,
+            what,
+            "this is a limit of AWS: shorten it",
+        ));
+    }
+    if let Some(odd) = text.chars().find(|c| !allowed_in_tag(*c)) {
+        let what = format!("a tag {half} must not hold {odd:?}");
+        let help = "letters, digits, spaces and _ . : / = + - @ are what every service takes";
+        broken.push(Violation::new(at, what, help));
+    }
+    broken
 }
 
 fn taken(key: &str, prefix: &str) -> bool {
