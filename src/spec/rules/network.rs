@@ -81,9 +81,10 @@ fn ranges(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     ];
     for (index, (at, name, range)) in all.iter().enumerate() {
         if !PRIVATE.iter().any(|private| lies_in(*range, private)) {
-            let what = format!("{name} {range} holds public addresses");
+            let what = format!("{name} {range} is not private");
             let help = format!(
-                "nodes could no longer reach whoever owns them: choose a range inside {}",
+                "what lies outside {} belongs to others, or to AWS itself: nodes could no longer \
+                 reach it",
                 either(PRIVATE)
             );
             broken.push(Violation::new(*at, what, help));
