@@ -63,7 +63,10 @@ fn generated(n: usize) -> (String, String) {
         n % 250,
         ["regional", "single", "none"][n % 3],
     );
-    text.push_str(&format!("controlPlane:\n  slots: {}\npools:\n", [1, 3][n % 2]));
+    text.push_str(&format!(
+        "controlPlane:\n  slots: {}\npools:\n",
+        [1, 3][n % 2]
+    ));
     for pool in 0..=n % 6 {
         let spot = if pool == 0 { 0 } else { 50 };
         text.push_str(&format!(

@@ -47,6 +47,7 @@
 pub mod apply;
 pub mod catalog;
 pub mod cloud;
+pub mod definition;
 pub mod plan;
 pub mod progress;
 pub mod spec;

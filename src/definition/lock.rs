@@ -31,9 +31,15 @@ pub struct Image {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     #[error("failed to read {}: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("failed to write {}: {source}", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{} is not a lock file: {reason}", path.display())]
     Malformed { path: PathBuf, reason: String },
 }
@@ -46,7 +52,11 @@ pub fn path(definition: &Path) -> PathBuf {
 impl Lock {
     /// A lock that holds nothing yet.
     pub fn empty(account: &str, region: &str) -> Self {
-        Self { account: account.to_owned(), region: region.to_owned(), images: BTreeMap::new() }
+        Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            images: BTreeMap::new(),
+        }
     }
 
     /// Reads a lock file; `None` when there is none.
@@ -54,7 +64,12 @@ impl Lock {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(LockError::Read { path: path.to_owned(), source }),
+            Err(source) => {
+                return Err(LockError::Read {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
         };
         let lock = serde_saphyr::from_str(&text).map_err(|error| LockError::Malformed {
             path: path.to_owned(),
@@ -65,9 +80,15 @@ impl Lock {
 
     /// Writes the lock file whole or not at all.
     pub fn write(&self, path: &Path, cluster: &str) -> Result<(), LockError> {
-        let failed = |source| LockError::Write { path: path.to_owned(), source };
-        let yaml = serde_saphyr::to_string(self).map_err(|error| failed(std::io::Error::other(error)))?;
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let failed = |source| LockError::Write {
+            path: path.to_owned(),
+            source,
+        };
+        let yaml =
+            serde_saphyr::to_string(self).map_err(|error| failed(std::io::Error::other(error)))?;
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         let mut file = tempfile::Builder::new()
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
             .tempfile_in(directory.unwrap_or(Path::new(".")))
@@ -80,7 +101,10 @@ impl Lock {
 
     /// The image ids by SSM public parameter.
     pub fn ids(&self) -> BTreeMap<String, String> {
-        self.images.iter().map(|(parameter, image)| (parameter.clone(), image.id.clone())).collect()
+        self.images
+            .iter()
+            .map(|(parameter, image)| (parameter.clone(), image.id.clone()))
+            .collect()
     }
 }
 
@@ -103,8 +127,12 @@ mod tests {
         assert_eq!(Lock::read(&file).unwrap(), None);
         let mut lock = Lock::empty("012345678901", "eu-west-1");
         let resolved_at = "2026-11-23T10:00:00Z".parse().unwrap();
-        let image = Image { id: "ami-0123456789abcdef0".to_owned(), resolved_at };
-        lock.images.insert("/aws/service/some/parameter".to_owned(), image);
+        let image = Image {
+            id: "ami-0123456789abcdef0".to_owned(),
+            resolved_at,
+        };
+        lock.images
+            .insert("/aws/service/some/parameter".to_owned(), image);
         lock.write(&file, "canary").unwrap();
         assert_eq!(Lock::read(&file).unwrap(), Some(lock));
     }
@@ -115,6 +143,9 @@ mod tests {
         let file = directory.path().join("canary.lock.yaml");
         std::fs::write(&file, "images: {}\n").unwrap();
         let error = Lock::read(&file).unwrap_err().to_string();
-        assert!(error.contains("canary.lock.yaml is not a lock file"), "{error}");
+        assert!(
+            error.contains("canary.lock.yaml is not a lock file"),
+            "{error}"
+        );
     }
 }

@@ -56,9 +56,9 @@ pub struct Network {
     /// Range of the VPC, /16 to /18.
     pub cidr: Ipv4Net,
     /// Range of pod addresses (overlay, not routed in the VPC).
-    pub pods: Ipv4Net,
+    pub pod_cidr: Ipv4Net,
     /// Range of service addresses.
-    pub services: Ipv4Net,
+    pub service_cidr: Ipv4Net,
     pub nat: Nat,
 }
 

@@ -21,8 +21,16 @@ const WALLS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "access", "apply", "cloud", "definition", "kubeconfig", "plan", "progress", "spec",
-            "stacks", "templates",
+            "access",
+            "apply",
+            "cloud",
+            "definition",
+            "kubeconfig",
+            "plan",
+            "progress",
+            "spec",
+            "stacks",
+            "templates",
         ],
     ),
 ];
@@ -40,9 +48,23 @@ const DOORS: &[(&str, &[&str])] = &[
 ];
 
 /// What would make a rendering differ from run to run, and the rooms that must stay pure.
-const IMPURE: &[&str] = &["Timestamp::now", "SystemTime::now", "Instant::now", "env::var", "rand::"];
-const PURE: &[&str] =
-    &["catalog", "spec", "definition", "templates", "node", "stacks", "plan", "pki"];
+const IMPURE: &[&str] = &[
+    "Timestamp::now",
+    "SystemTime::now",
+    "Instant::now",
+    "env::var",
+    "rand::",
+];
+const PURE: &[&str] = &[
+    "catalog",
+    "spec",
+    "definition",
+    "templates",
+    "node",
+    "stacks",
+    "plan",
+    "pki",
+];
 
 /// Lines of a source file before its own tests.
 struct Source {
@@ -73,10 +95,20 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
 
 fn read(root: &Path, file: &Path) -> Source {
     let path = file.strip_prefix(root).unwrap().to_owned();
-    let room = path.components().nth(1).unwrap().as_os_str().to_string_lossy().replace(".rs", "");
+    let room = path
+        .components()
+        .nth(1)
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy()
+        .replace(".rs", "");
     let text = fs::read_to_string(file).unwrap();
     let own = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-    Source { path, room, lines: own.lines().map(str::to_owned).collect() }
+    Source {
+        path,
+        room,
+        lines: own.lines().map(str::to_owned).collect(),
+    }
 }
 
 /// The rooms that a line of code names as `crate::room`.
@@ -84,7 +116,9 @@ fn named(line: &str) -> Vec<String> {
     let code = line.split("//").next().unwrap_or_default();
     let paths = code.split("crate::").skip(1);
     let rooms = paths.map(|rest| {
-        rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
+        rest.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect::<String>()
     });
     rooms.filter(|room| !room.is_empty()).collect()
 }
@@ -92,15 +126,26 @@ fn named(line: &str) -> Vec<String> {
 #[test]
 fn every_room_names_only_the_rooms_it_may_know() {
     let mut broken = Vec::new();
-    for source in sources().iter().filter(|source| !["lib", "main"].contains(&&*source.room)) {
+    for source in sources()
+        .iter()
+        .filter(|source| !["lib", "main"].contains(&&*source.room))
+    {
         let Some((_, allowed)) = WALLS.iter().find(|(room, _)| *room == source.room) else {
-            broken.push(format!("{}: room `{}` is not on the plan", source.path.display(), source.room));
+            broken.push(format!(
+                "{}: room `{}` is not on the plan",
+                source.path.display(),
+                source.room
+            ));
             continue;
         };
         for (number, line) in source.lines.iter().enumerate() {
             for room in named(line) {
                 if room != source.room && !allowed.contains(&&*room) {
-                    broken.push(format!("{}:{}: names {room}", source.path.display(), number + 1));
+                    broken.push(format!(
+                        "{}:{}: names {room}",
+                        source.path.display(),
+                        number + 1
+                    ));
                 }
             }
         }
@@ -116,7 +161,11 @@ fn outside_words_stay_behind_their_door() {
             let allowed = doors.iter().any(|door| source.path.starts_with(door));
             let says = |line: &&String| line.split("//").next().unwrap_or_default().contains(word);
             if !allowed && let Some(line) = source.lines.iter().find(says) {
-                broken.push(format!("{}: {word}: {}", source.path.display(), line.trim()));
+                broken.push(format!(
+                    "{}: {word}: {}",
+                    source.path.display(),
+                    line.trim()
+                ));
             }
         }
     }
@@ -126,7 +175,10 @@ fn outside_words_stay_behind_their_door() {
 #[test]
 fn rendering_and_planning_are_pure() {
     let mut broken = Vec::new();
-    for source in sources().iter().filter(|source| PURE.contains(&&*source.room)) {
+    for source in sources()
+        .iter()
+        .filter(|source| PURE.contains(&&*source.room))
+    {
         for word in IMPURE {
             if source.lines.iter().any(|line| line.contains(word)) {
                 broken.push(format!("{}: {word}", source.path.display()));
@@ -140,11 +192,22 @@ fn rendering_and_planning_are_pure() {
 fn every_file_says_first_what_it_knows_and_stays_readable() {
     let mut broken = Vec::new();
     for source in sources() {
-        if !source.lines.first().is_some_and(|line| line.starts_with("//! ")) {
-            broken.push(format!("{}: does not open with `//!`", source.path.display()));
+        if !source
+            .lines
+            .first()
+            .is_some_and(|line| line.starts_with("//! "))
+        {
+            broken.push(format!(
+                "{}: does not open with `//!`",
+                source.path.display()
+            ));
         }
         if source.lines.len() > 450 {
-            broken.push(format!("{}: {} lines", source.path.display(), source.lines.len()));
+            broken.push(format!(
+                "{}: {} lines",
+                source.path.display(),
+                source.lines.len()
+            ));
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
@@ -152,8 +215,12 @@ fn every_file_says_first_what_it_knows_and_stays_readable() {
 
 #[test]
 fn the_floor_plan_names_every_room() {
-    let plan = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    let drawn: Vec<_> = plan.lines().filter(|line| line.starts_with("//!")).collect();
+    let plan =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let drawn: Vec<_> = plan
+        .lines()
+        .filter(|line| line.starts_with("//!"))
+        .collect();
     for (room, _) in WALLS {
         assert!(
             drawn.iter().any(|line| line.contains(&format!("`{room}"))),

@@ -3,4 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod architecture;
+mod definitions;
 mod progress;
+mod scaffold;

@@ -1,0 +1,115 @@
+//! The sections `network` and `api` of the file.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::forms;
+
+/// Address ranges and the way to the internet.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct NetworkFile {
+    /// Range of the VPC, /16 to /18. Never changes; no two clusters that shall ever be connected
+    /// may share it.
+    #[schemars(extend("patternErrorMessage" = "expected an IPv4 range"), regex(pattern = r"^[0-9.]+/[0-9]+$"), example = &"10.20.0.0/16")]
+    pub cidr: String,
+
+    /// How nodes reach the internet.
+    pub nat: NatFile,
+
+    /// Range of pod addresses, a /24 for every node. Inside the cluster only, so clusters may share
+    /// it. Never changes.
+    #[schemars(extend("patternErrorMessage" = "expected an IPv4 range"), regex(pattern = r"^[0-9.]+/[0-9]+$"), example = &"100.64.0.0/14")]
+    pub pod_cidr: String,
+
+    /// Range of service addresses, /12 to /24. Inside the cluster only, so clusters may share it.
+    /// Never changes.
+    #[schemars(extend("patternErrorMessage" = "expected an IPv4 range"), regex(pattern = r"^[0-9.]+/[0-9]+$"), example = &"100.68.0.0/16")]
+    pub service_cidr: String,
+}
+
+impl Default for NetworkFile {
+    fn default() -> Self {
+        Self {
+            // Clear of 10.0.0.0/16 and 172.31.0.0/16, which every other VPC in the world has.
+            cidr: "10.20.0.0/16".to_owned(),
+            // Losing a zone must not take the nodes of the others from the internet.
+            nat: NatFile::Regional,
+            // Shared address space (RFC 6598) meets no network of a company; room for 1,024 nodes.
+            pod_cidr: "100.64.0.0/14".to_owned(),
+            // The next range after the pods; 65,536 services.
+            service_cidr: "100.68.0.0/16".to_owned(),
+        }
+    }
+}
+
+/// How nodes reach the internet.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NatFile {
+    /// One NAT gateway over all zones: survives the loss of a zone.
+    Regional,
+    /// One NAT gateway in the first zone: a third of the price, gone with that zone.
+    Single,
+    /// No NAT gateway: nodes have public addresses behind closed security groups.
+    None,
+}
+
+/// The load balancer before the API servers.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ApiFile {
+    /// Where the API has its address. Changing it makes a new load balancer.
+    pub exposure: ExposureFile,
+
+    /// Ranges that may reach the API, besides the nodes themselves.
+    #[schemars(length(max = 40), with = "Vec<forms::Range>")]
+    pub allowed_cidrs: Vec<String>,
+
+    /// A name for the API that outlives its load balancer. Left out, the load balancer's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsFile>,
+}
+
+impl Default for ApiFile {
+    fn default() -> Self {
+        Self {
+            // Nothing is open to the world unless somebody wrote so.
+            exposure: ExposureFile::Internal,
+            allowed_cidrs: Vec::new(),
+            dns: None,
+        }
+    }
+}
+
+/// Where the API has its address.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ExposureFile {
+    /// Inside the VPC only.
+    Internal,
+    /// On the internet, for `allowedCidrs` only.
+    Public,
+}
+
+/// A name for the API that outlives its load balancer.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DnsFile {
+    /// Full name, inside the hosted zone.
+    #[schemars(
+        length(max = 253),
+        regex(pattern = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$"),
+        extend("patternErrorMessage" = "expected a full name in lower case, each part up to 63 letters"),
+        example = &"api.canary.example.com"
+    )]
+    pub name: String,
+
+    /// Id of the Route 53 hosted zone that holds the name.
+    #[schemars(
+        regex(pattern = r"^Z[A-Z0-9]{4,31}$"),
+        extend("patternErrorMessage" = "expected a hosted zone id"),
+        example = &"Z0123456789ABCDEFGHIJ"
+    )]
+    pub hosted_zone: String,
+}

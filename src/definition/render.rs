@@ -1,0 +1,122 @@
+//! Problems as text for people: the line each stands in, the mark below it, what to do. Eighty
+//! columns, but for lines of the definition itself.
+
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
+};
+
+use super::problem::{Problem, Problems};
+
+/// Messages are read on a terminal of 80 columns.
+const WIDTH: usize = 80;
+/// What stands before a message and before a help.
+const BEFORE_MESSAGE: usize = 4;
+const BEFORE_HELP: usize = 8;
+/// A longer line would hide its own mark; the place is named without it.
+const LONGEST_LINE: usize = 200;
+
+/// Every problem, then how many there are; no line break at the end.
+pub(super) fn render(problems: &Problems, theme: GraphicalTheme) -> String {
+    // Texts are wrapped here, never inside quotes: the handler gets room enough to leave them.
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(2 * WIDTH)
+        .with_context_lines(1)
+        .with_links(false);
+    let mut out = String::new();
+    let mut file = "";
+    for problem in problems.iter() {
+        let report = report(&problems.text, problem);
+        if handler.render_report(&mut out, report.as_ref()).is_err() {
+            out.push_str(&problem.message);
+        }
+        out.push('\n');
+        file = &problem.file;
+    }
+    let count = match problems.len() {
+        1 => "1 problem".to_owned(),
+        many => format!("{many} problems"),
+    };
+    trimmed(&format!("{out}{count} in {file}"))
+}
+
+fn report(text: &str, problem: &Problem) -> Report {
+    let place = &problem.place;
+    let around = around(text, place.start);
+    let shown = !around.is_empty() && around.iter().all(|line| line.len() <= LONGEST_LINE);
+    let message = if shown {
+        problem.message.clone()
+    } else {
+        let (file, line, column) = (&problem.file, problem.line, problem.column);
+        format!("{file}:{line}:{column}: {}", problem.message)
+    };
+    let mut diagnostic = MietteDiagnostic::new(wrapped(&message, WIDTH - BEFORE_MESSAGE));
+    if !problem.help.is_empty() {
+        diagnostic = diagnostic.with_help(wrapped(&problem.help, WIDTH - BEFORE_HELP));
+    }
+    if !shown {
+        return Report::new(diagnostic);
+    }
+    let label = (!problem.label.is_empty()).then(|| problem.label.clone());
+    let span = LabeledSpan::new(label, place.start, place.len());
+    Report::new(diagnostic.with_label(span))
+        .with_source_code(NamedSource::new(&problem.file, text.to_owned()))
+}
+
+/// The line at `start` and its neighbours.
+fn around(text: &str, start: usize) -> Vec<&str> {
+    let number = text[..start].matches('\n').count();
+    text.lines()
+        .skip(number.saturating_sub(1))
+        .take(3)
+        .collect()
+}
+
+/// Broken at blanks only, and never inside `` `quotes` ``: what is quoted can be copied.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut chunk = String::new();
+    for word in text.split(' ') {
+        if !chunk.is_empty() {
+            chunk.push(' ');
+        }
+        chunk.push_str(word);
+        if chunk.matches('`').count().is_multiple_of(2) {
+            add(&mut lines, &std::mem::take(&mut chunk), width);
+        }
+    }
+    if !chunk.is_empty() {
+        add(&mut lines, &chunk, width);
+    }
+    lines.join("\n")
+}
+
+/// Puts a chunk on the last line where it fits, else on a new one.
+fn add(lines: &mut Vec<String>, chunk: &str, width: usize) {
+    match lines.last_mut() {
+        Some(line) if line.chars().count() + 1 + chunk.chars().count() <= width => {
+            line.push(' ');
+            line.push_str(chunk);
+        }
+        _ => lines.push(chunk.to_owned()),
+    }
+}
+
+/// Without blanks at the ends of lines and of the text.
+fn trimmed(text: &str) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_stays_on_one_line() {
+        assert_eq!(
+            wrapped("write `slots: 1` here", 10),
+            "write\n`slots: 1`\nhere"
+        );
+        assert_eq!(wrapped("a lone ` quote", 6), "a lone\n` quote");
+    }
+}

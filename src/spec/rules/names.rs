@@ -1,0 +1,153 @@
+//! Names, the Kubernetes version and tags: against the limits of AWS and the catalogue.
+
+use semver::Version;
+
+use super::{Violation, either, path};
+use crate::catalog::kubernetes;
+use crate::spec::ClusterSpec;
+
+/// The longest cluster name: the load balancer is called `<name>-api` and AWS allows it 32 letters.
+pub const LONGEST_NAME: usize = 28;
+/// The longest pool name, so that `<cluster>-pool-<pool>` stays readable and far below the 128
+/// letters of a stack name.
+pub const LONGEST_POOL_NAME: usize = 40;
+/// AWS allows 50 tags on a resource; the tool, Kubernetes and the autoscaler need up to ten.
+pub const MOST_TAGS: usize = 40;
+
+/// Limits of AWS, in characters.
+const LONGEST_TAG_KEY: usize = 128;
+const LONGEST_TAG_VALUE: usize = 256;
+
+/// Tag keys that belong to AWS, to this tool and to Kubernetes.
+const TAKEN_PREFIXES: [(&str, &str); 5] = [
+    ("aws:", "AWS keeps `aws:` for itself"),
+    ("kube-cfn", "the tool finds its own resources by these tags"),
+    (
+        "kubernetes.io/",
+        "Kubernetes finds its own resources by these tags",
+    ),
+    ("k8s.io/", "the cluster autoscaler reads these tags"),
+    ("Name", "the tool names every resource itself"),
+];
+
+pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
+    name(spec, broken);
+    version(&spec.kubernetes, broken);
+    tags(spec, broken);
+}
+
+/// A cluster `a-pool` with its stack `a-pool-base` would meet pool `base` of a cluster `a`.
+fn name(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
+    if spec.name.ends_with("-pool") || spec.name.contains("-pool-") {
+        broken.push(Violation::new(
+            "name",
+            format!(
+                "`{}` could be the name of another cluster's pool stack",
+                spec.name
+            ),
+            "the stacks of pools are called `<cluster>-pool-<pool>`: write a name without `-pool`",
+        ));
+    }
+}
+
+fn version(version: &Version, broken: &mut Vec<Violation>) {
+    if kubernetes::knows(version) {
+        return;
+    }
+    let help = if let Some(patch) = kubernetes::newest_patch(version.major, version.minor) {
+        format!(
+            "the newest known patch of {}.{} is {patch}",
+            version.major, version.minor
+        )
+    } else {
+        let mut minors: Vec<String> = kubernetes::versions()
+            .filter_map(|known| kubernetes::newest_patch(known.major, known.minor))
+            .map(Version::to_string)
+            .collect();
+        minors.dedup();
+        format!(
+            "write {}, or update kube-cfn for newer versions",
+            either(minors)
+        )
+    };
+    broken.push(Violation::new(
+        "kubernetes",
+        format!("Kubernetes {version} is not in the catalogue of this kube-cfn"),
+        help,
+    ));
+}
+
+fn tags(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
+    if spec.tags.len() > MOST_TAGS {
+        broken.push(Violation::new(
+            "tags",
+            format!("{} tags, at most {MOST_TAGS} fit", spec.tags.len()),
+            "AWS allows 50 tags on a resource and ten are needed for the cluster itself",
+        ));
+    }
+    for (key, value) in &spec.tags {
+        let at = path("tags", key);
+        if let Some((_, why)) = TAKEN_PREFIXES.iter().find(|(prefix, _)| taken(key, prefix)) {
+            let what = format!("the tag key `{key}` is taken");
+            broken.push(Violation::new(at, what, format!("{why}: choose another key")).on_key());
+            continue;
+        }
+        let key_found = tag_text(&at, "key", key, LONGEST_TAG_KEY);
+        broken.extend(key_found.into_iter().map(Violation::on_key));
+        broken.extend(tag_text(&at, "value", value, LONGEST_TAG_VALUE));
+    }
+}
+
+/// What AWS would not take of one half of a tag.
+fn tag_text(at: &str, half: &str, text: &str, longest: usize) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    let length = text.chars().count();
+    if length > longest {
+        let what = format!("a tag {half} of {length} characters, at most {longest} fit");
+        broken.push(Violation::new(
+            at,
+            what,
+            "this is a limit of AWS: shorten it",
+        ));
+    }
+    if let Some(odd) = text.chars().find(|c| !allowed_in_tag(*c)) {
+        let what = format!("a tag {half} must not hold {odd:?}");
+        let help = "letters, digits, spaces and _ . : / = + - @ are what every service takes";
+        broken.push(Violation::new(at, what, help));
+    }
+    broken
+}
+
+fn taken(key: &str, prefix: &str) -> bool {
+    if prefix == "Name" {
+        return key == prefix;
+    }
+    key.to_ascii_lowercase().starts_with(prefix)
+}
+
+fn allowed_in_tag(c: char) -> bool {
+    c.is_alphanumeric() || " _.:/=+-@".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_names_fit_every_limit_of_aws() {
+        let cluster = "c".repeat(LONGEST_NAME);
+        let pool = "p".repeat(LONGEST_POOL_NAME);
+        let region = "ap-southeast-1";
+        assert!(format!("{cluster}-api").len() <= 32, "load balancer");
+        assert!(format!("{cluster}-pool-{pool}").len() <= 128, "stack");
+        assert!(
+            format!("{cluster}-{region}-control-plane").len() <= 64,
+            "role"
+        );
+        assert!(
+            format!("{cluster}-{region}-012345678901").len() <= 63,
+            "bucket"
+        );
+        assert!(pool.len() <= 63, "label value");
+    }
+}

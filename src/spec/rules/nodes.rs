@@ -1,0 +1,99 @@
+//! The control plane's slots, and the machine types of all nodes.
+
+use super::{Violation, nearest};
+use crate::catalog::instances;
+use crate::spec::ClusterSpec;
+
+/// What kubeadm asks of a control-plane machine: two CPUs and about 2 GiB.
+const CONTROL_PLANE_VCPU: u32 = 2;
+const CONTROL_PLANE_MIB: u32 = 2048;
+
+pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
+    slots(spec, broken);
+    let at = "controlPlane.instanceType";
+    let name = spec.control_plane.instance_type.as_str();
+    if let Some(violation) = unknown_size(at, name, "") {
+        broken.push(violation);
+        return;
+    }
+    let Some(known) = instances::find(name) else {
+        return;
+    };
+    let (Some(vcpu), Some(memory)) = (known.vcpu, known.memory_mib) else {
+        return;
+    };
+    if vcpu < CONTROL_PLANE_VCPU || memory < CONTROL_PLANE_MIB {
+        let what = format!(
+            "`{name}` is too small for a control plane: {vcpu} vCPU, {} GiB",
+            gib(memory)
+        );
+        let help = "API server and etcd need 2 vCPU and 2 GiB at least; t4g.medium is the default";
+        broken.push(Violation::new(at, what, help));
+    }
+}
+
+fn slots(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
+    let at = "controlPlane.slots";
+    let slots = usize::from(spec.control_plane.slots);
+    if slots % 2 == 0 {
+        let what = format!(
+            "{slots} slots are no safer than {}",
+            slots.saturating_sub(1).max(1)
+        );
+        let help = "etcd needs a majority: write 3 to survive the loss of one, or 1 for a cluster \
+                    that may pause";
+        broken.push(Violation::new(at, what, help));
+    } else if slots > spec.zones.len() {
+        let what = format!(
+            "{slots} slots need {slots} zones, the cluster has {}",
+            spec.zones.len()
+        );
+        let help = "every slot stands in a zone of its own: add a zone, or write `slots: 1`";
+        broken.push(Violation::new(at, what, help).with(["zones", "region"]));
+    }
+}
+
+/// A size that the family does not come in. `prefix` stands before the name (`db.` for databases).
+/// Families outside the catalogue pass: AWS brings new ones faster than this tool.
+pub(super) fn unknown_size(at: &str, name: &str, prefix: &str) -> Option<Violation> {
+    let (family, size) = name.split_once('.')?;
+    if instances::find(name).is_some()
+        || !instances::knows_family(family)
+        || size.starts_with("metal")
+    {
+        return None;
+    }
+    let mut known: Vec<_> = instances::names()
+        .filter(|known| known.split('.').next() == Some(family))
+        .collect();
+    known.sort_by_key(|name| {
+        instances::find(name).map(|found| (found.vcpu.unwrap_or(u32::MAX), found.memory_mib))
+    });
+    let what = format!("`{prefix}{name}` does not exist");
+    let sizes: Vec<_> = known
+        .iter()
+        .filter_map(|name| name.split_once('.'))
+        .collect();
+    let list = sizes
+        .iter()
+        .map(|(_, size)| *size)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let guess = nearest(name, known.iter().copied())
+        .map(|guess| format!("did you mean `{prefix}{guess}`? "))
+        .unwrap_or_default();
+    Some(Violation::new(
+        at,
+        what,
+        format!("{guess}{prefix}{family} comes as {list}"),
+    ))
+}
+
+/// Memory for messages: whole GiB, or halves.
+pub(super) fn gib(mib: u32) -> String {
+    if mib.is_multiple_of(1024) {
+        (mib / 1024).to_string()
+    } else {
+        format!("{:.1}", f64::from(mib) / 1024.0)
+    }
+}

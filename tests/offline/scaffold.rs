@@ -1,0 +1,152 @@
+//! New definitions: what must differ does, the rest stays byte for byte, and the result passes.
+
+use std::path::Path;
+
+use kube_cfn::definition::{self, DefinitionError, NewCluster, NewDatabase};
+use kube_cfn::spec::ClusterSpec;
+use similar::TextDiff;
+
+use crate::support::golden;
+
+fn text(path: &str) -> String {
+    definition::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("readable")
+}
+
+fn others() -> Vec<(String, ClusterSpec)> {
+    ["production", "canary"]
+        .map(|name| {
+            let text = text(&format!("clusters/{name}.yaml"));
+            (
+                name.to_owned(),
+                definition::parse(name, &text).expect("good"),
+            )
+        })
+        .into()
+}
+
+fn request<'a>(name: &'a str, others: &'a [(String, ClusterSpec)]) -> NewCluster<'a> {
+    NewCluster {
+        name,
+        from: None,
+        others,
+        kubernetes: None,
+        region: None,
+        restore_from: None,
+        database: NewDatabase::Small,
+    }
+}
+
+/// The lines that a copy changes, as a golden file.
+fn changes(case: &str, source: &str, request: &NewCluster<'_>) -> ClusterSpec {
+    let new = definition::scaffold(request).unwrap_or_else(|error| panic!("{error}"));
+    let diff = TextDiff::from_lines(source, new.as_str());
+    let diff = diff.unified_diff().context_radius(0).to_string();
+    golden::check(&format!("definitions/new/{case}.txt"), &diff);
+    definition::parse(request.name, &new).expect("it was checked")
+}
+
+#[test]
+fn a_copy_changes_only_what_must_differ() {
+    let others = others();
+    let source = text("clusters/production.yaml");
+    let request = NewCluster {
+        from: Some(&source),
+        ..request("trial", &others)
+    };
+    let spec = changes("from-production", &source, &request);
+    assert!(!spec.protect);
+}
+
+#[test]
+fn a_copy_may_start_from_a_snapshot_on_another_version() {
+    let others = others();
+    let source = text("clusters/canary.yaml");
+    let version = semver::Version::new(1, 36, 3);
+    let request = NewCluster {
+        from: Some(&source),
+        kubernetes: Some(&version),
+        restore_from: Some("production-2026-11-20"),
+        region: Some("eu-central-1"),
+        ..request("trial", &others)
+    };
+    let spec = changes("from-canary-restored", &source, &request);
+    assert_eq!(spec.kubernetes, version);
+    let database = spec.database.expect("a database");
+    assert_eq!(
+        database.restore_from.as_deref(),
+        Some("production-2026-11-20")
+    );
+}
+
+#[test]
+fn a_copy_of_the_least_or_of_flow_style_gets_its_lines() {
+    let others = others();
+    let source = text("tests/cases/definitions/good/minimal.yaml");
+    let request = NewCluster {
+        from: Some(&source),
+        restore_from: Some("old"),
+        ..request("trial", &others)
+    };
+    changes("from-minimal", &source, &request);
+    let source = text("tests/cases/definitions/good/throw-away.yaml");
+    let request = NewCluster {
+        from: Some(&source),
+        restore_from: None,
+        ..request
+    };
+    changes("from-flow", &source, &request);
+    let source = text("tests/cases/definitions/good/everything.yaml");
+    let request = NewCluster {
+        from: Some(&source),
+        ..request
+    };
+    changes("from-everything", &source, &request);
+    let request = NewCluster {
+        database: NewDatabase::Same,
+        ..request
+    };
+    let spec = changes("from-everything-same", &source, &request);
+    assert_eq!(spec.database.expect("a database").storage_gib, 100);
+}
+
+#[test]
+fn a_short_definition_is_commented_and_passes() {
+    let others = others();
+    let new = definition::scaffold(&request("trial", &others)).expect("it passes");
+    golden::check("definitions/new/short.yaml", &new);
+    let restored = NewCluster {
+        restore_from: Some("old"),
+        region: Some("us-west-1"),
+        ..request("trial", &[])
+    };
+    let new = definition::scaffold(&restored).expect("it passes");
+    golden::check("definitions/new/short-restored.yaml", &new);
+}
+
+#[test]
+fn what_can_not_be_written_says_why() {
+    let others = others();
+    let why = |request: &NewCluster<'_>| match definition::scaffold(request) {
+        Ok(text) => panic!("written:\n{text}"),
+        Err(DefinitionError::Wrong(problems)) => problems
+            .iter()
+            .map(|problem| problem.message.clone())
+            .collect::<Vec<_>>()
+            .join("; "),
+        Err(other) => other.to_string(),
+    };
+    assert_eq!(
+        why(&request("canary", &others)),
+        "can't write the definition `canary`: there is one of this name already"
+    );
+    assert_eq!(
+        why(&request("trial", &[])),
+        "can't write the definition `trial`: no other definition has a region to take: name one"
+    );
+    assert!(why(&request("Trial", &others)).starts_with("expected lower-case letters"));
+    let broken = NewCluster {
+        from: Some("name: x\n"),
+        ..request("trial", &others)
+    };
+    assert!(why(&broken).contains("missing field `region`"));
+}
