@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use base64::Engine as _;
 use jiff::Timestamp;
-use proptest::prelude::{any, proptest};
+use proptest::prelude::{ProptestConfig, any, proptest};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
@@ -289,6 +289,7 @@ fn a_crash_at_any_point_is_finished_by_the_next_run() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn any_order_of_three_runs_ends_the_same(turns in proptest::collection::vec(any::<u8>(), 150)) {
         let shelf = Shelf::default();
