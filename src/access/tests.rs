@@ -481,7 +481,7 @@ async fn the_cache_is_closed_to_others_or_does_not_count() {
         .await
         .unwrap();
     let (cache, key) = (Cache::at(place.path().join("deep/cache")), cache_key("ada"));
-    let made = credential(&shelf, &cache, &key, limits(), None, now())
+    let issued = credential(&shelf, &cache, &key, limits(), None, now())
         .await
         .unwrap();
     let directory = place.path().join("deep/cache/canary");
@@ -502,7 +502,7 @@ async fn the_cache_is_closed_to_others_or_does_not_count() {
     assert!(cache.find(&key, None, now()).is_some());
     set(&directory, 0o755);
     assert!(cache.find(&key, None, now()).is_none());
-    cache.keep(&key, &made).unwrap();
+    cache.keep(&key, &issued).unwrap();
     assert_eq!(mode(&directory), 0o700);
     std::fs::write(&file, "{\"certificate\": ").unwrap();
     assert!(cache.find(&key, None, now()).is_none());
