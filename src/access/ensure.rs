@@ -63,17 +63,10 @@ pub async fn ensure_authorities(
         let (secret, origin) = decided(store, &name, key_arn, make).await?;
         let authority = CertificateAuthority::from_bundle(role, &secret)
             .map_err(|source| stored(&name, source))?;
-        publish(
-            store,
-            &names.certificate(role),
-            authority.certificate_pem(),
-            &name,
-        )
-        .await?;
+        let certificate = authority.certificate_pem();
+        publish(store, &names.certificate(role), certificate, &name).await?;
         if role == Authority::Kubernetes {
-            authority
-                .certificate_pem()
-                .clone_into(&mut ensured.certificate_pem);
+            certificate.clone_into(&mut ensured.certificate_pem);
         }
         ensured.facts.push((role, authority.facts().clone()));
         ensured.note(name, origin);
@@ -82,13 +75,8 @@ pub async fn ensure_authorities(
     let make = || Ok(ServiceAccountKey::generate()?.private_pem().clone());
     let (secret, origin) = decided(store, &name, key_arn, make).await?;
     let key = ServiceAccountKey::from_pem(&secret).map_err(|source| stored(&name, source))?;
-    publish(
-        store,
-        &names.service_account_public(),
-        key.public_pem(),
-        &name,
-    )
-    .await?;
+    let public = names.service_account_public();
+    publish(store, &public, key.public_pem(), &name).await?;
     key.public_pem().clone_into(&mut ensured.service_accounts);
     ensured.note(name, origin);
     Ok(ensured)

@@ -8,6 +8,7 @@
 //! for web identities since November 2024.
 
 mod authority;
+mod body;
 mod certificate;
 mod client;
 mod key;
