@@ -21,6 +21,8 @@ pub enum KubeconfigError {
     Locked { path: PathBuf, lock: PathBuf },
     #[error("{}: {problem}", path.display())]
     Content { path: PathBuf, problem: Problem },
+    #[error("no home directory to look for .kube/config in: set HOME, or name a file with --file")]
+    NoHome,
     #[error("failed to write {} as YAML: {reason}", path.display())]
     Encode { path: PathBuf, reason: String },
 }

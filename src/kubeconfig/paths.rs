@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use super::KubeconfigError;
+
 /// The files to read, in order; for each entry the first file that has it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -15,6 +17,15 @@ impl Target {
         Self {
             files: vec![path.into()],
         }
+    }
+
+    /// What kubectl started here without flags would use.
+    pub fn of_environment() -> Result<Self, KubeconfigError> {
+        let home = etcetera::home_dir().map_err(|_| KubeconfigError::NoHome)?;
+        Ok(Self::of_user(
+            std::env::var_os("KUBECONFIG").as_deref(),
+            &home,
+        ))
     }
 
     /// The files that the value of `KUBECONFIG` lists, else `.kube/config` in the home directory.
