@@ -44,10 +44,13 @@
 //! | an AWS call | `cloud/mod.rs`, `cloud/aws` |
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod apply;
 pub mod catalog;
 pub mod cloud;
 pub mod definition;
+pub mod kubeconfig;
+pub mod pki;
 pub mod plan;
 pub mod progress;
 pub mod spec;

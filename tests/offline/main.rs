@@ -1,9 +1,12 @@
-//! Everything that needs no network and no tool: one binary, one module a room.
+//! Everything that needs no emulated AWS: one binary, one module a room.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod architecture;
 mod definitions;
+mod kubeconfig;
+mod pki;
 mod progress;
 mod scaffold;
+mod tools;

@@ -1,0 +1,181 @@
+//! The authorities of a cluster: made once, kept under the cluster's key, the same for every run.
+//!
+//! Several parameters can't be written as one, so each authority has exactly one parameter that
+//! decides: its secret, which holds key and certificate together and is never overwritten. Whoever
+//! stores it first has won; everybody else reads it. Everything else (the plain certificates,
+//! `sa.pub`) is computed from the secret as stored, never from what a run made in memory, and is
+//! added by whichever run finds it missing. So no order of two runs and no crash between two writes
+//! can leave a certificate beside another run's key.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::error::Doing;
+use super::{AccessError, Names};
+use crate::cloud::{Kept, Store};
+use crate::pki::{Authority, CertificateAuthority, Facts, PkiError, ServiceAccountKey};
+
+/// How often a parameter that is said to exist is read before giving up: reads may lag writes.
+const READS: u32 = 5;
+/// Wait before the second read; it doubles from then on.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// What stands in the store after [`ensure_authorities`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ensured {
+    /// Names of the secrets that this run made. Empty when all were there.
+    pub made: Vec<String>,
+    /// The Kubernetes authority's certificate, or bundle, as PEM.
+    pub certificate_pem: String,
+    /// What the certificates of all three authorities say, the cluster's own first.
+    pub facts: Vec<(Authority, Facts)>,
+    /// The public key of the service accounts as PEM.
+    pub service_accounts: String,
+}
+
+impl Ensured {
+    /// Whether this run made any of them.
+    pub fn created(&self) -> bool {
+        !self.made.is_empty()
+    }
+}
+
+/// Sees to it that the cluster's authorities are stored under `key_arn` and that their plain copies
+/// stand beside them. Uses what is there; of two runs at once both return the same.
+pub async fn ensure_authorities(
+    store: &impl Store,
+    cluster: &str,
+    key_arn: &str,
+    now: Timestamp,
+) -> Result<Ensured, AccessError> {
+    let names = Names::of(cluster)?;
+    let mut ensured = Ensured {
+        made: Vec::new(),
+        certificate_pem: String::new(),
+        facts: Vec::new(),
+        service_accounts: String::new(),
+    };
+    for role in Authority::ALL {
+        let name = names.secret(role);
+        let make = || Ok(CertificateAuthority::generate(role, cluster, now)?.to_bundle());
+        let (secret, origin) = decided(store, &name, key_arn, make).await?;
+        let authority = CertificateAuthority::from_bundle(role, &secret)
+            .map_err(|source| stored(&name, source))?;
+        let certificate = authority.certificate_pem();
+        publish(store, &names.certificate(role), certificate, &name).await?;
+        if role == Authority::Kubernetes {
+            certificate.clone_into(&mut ensured.certificate_pem);
+        }
+        ensured.facts.push((role, authority.facts().clone()));
+        ensured.note(name, origin);
+    }
+    let name = names.service_account_key();
+    let make = || Ok(ServiceAccountKey::generate()?.private_pem().clone());
+    let (secret, origin) = decided(store, &name, key_arn, make).await?;
+    let key = ServiceAccountKey::from_pem(&secret).map_err(|source| stored(&name, source))?;
+    let public = names.service_account_public();
+    publish(store, &public, key.public_pem(), &name).await?;
+    key.public_pem().clone_into(&mut ensured.service_accounts);
+    ensured.note(name, origin);
+    Ok(ensured)
+}
+
+impl Ensured {
+    fn note(&mut self, name: String, origin: Origin) {
+        if origin == Origin::ThisRun {
+            self.made.push(name);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Origin {
+    ThisRun,
+    Found,
+}
+
+/// The secret as it is stored, made and offered first if there is none.
+async fn decided(
+    store: &impl Store,
+    name: &str,
+    key_arn: &str,
+    make: impl FnOnce() -> Result<SecretString, PkiError>,
+) -> Result<(SecretString, Origin), AccessError> {
+    if let Some(secret) = read(store, name).await? {
+        return Ok((secret, Origin::Found));
+    }
+    let offer = make().map_err(AccessError::Mint)?;
+    let kept = store
+        .keep_secret(name, &offer, key_arn)
+        .await
+        .map_err(|source| AccessError::cloud(Doing::KeepSecret, name, source))?;
+    match kept {
+        Kept::Stored => Ok((offer, Origin::ThisRun)),
+        // Another run was faster: what this one made is dropped unseen.
+        Kept::AlreadyThere => Ok((surely(name, || read(store, name)).await?, Origin::Found)),
+    }
+}
+
+/// Puts the plain copy beside its secret if it is missing, and refuses one that says otherwise.
+async fn publish(
+    store: &impl Store,
+    name: &str,
+    value: &str,
+    secret: &str,
+) -> Result<(), AccessError> {
+    let found = match read_plain(store, name).await? {
+        Some(found) => found,
+        None => match store.keep_parameter(name, value).await {
+            Ok(Kept::Stored) => return Ok(()),
+            Ok(Kept::AlreadyThere) => surely(name, || read_plain(store, name)).await?,
+            Err(source) => return Err(AccessError::cloud(Doing::KeepPlain, name, source)),
+        },
+    };
+    if found.trim_end() == value.trim_end() {
+        return Ok(());
+    }
+    Err(AccessError::Foreign {
+        name: name.to_owned(),
+        secret: secret.to_owned(),
+    })
+}
+
+async fn read(store: &impl Store, name: &str) -> Result<Option<SecretString>, AccessError> {
+    store
+        .secret(name)
+        .await
+        .map_err(|source| AccessError::cloud(Doing::ReadSecret, name, source))
+}
+
+async fn read_plain(store: &impl Store, name: &str) -> Result<Option<String>, AccessError> {
+    store
+        .parameter(name)
+        .await
+        .map_err(|source| AccessError::cloud(Doing::ReadPlain, name, source))
+}
+
+/// Reads what is said to exist, again and again for a while.
+async fn surely<T>(
+    name: &str,
+    read: impl AsyncFn() -> Result<Option<T>, AccessError>,
+) -> Result<T, AccessError> {
+    let mut wait = FIRST_WAIT;
+    for _ in 1..READS {
+        if let Some(found) = read().await? {
+            return Ok(found);
+        }
+        tokio::time::sleep(wait).await;
+        wait *= 2;
+    }
+    let last = read().await?;
+    last.ok_or_else(|| AccessError::Vanished(name.to_owned()))
+}
+
+fn stored(name: &str, source: PkiError) -> AccessError {
+    AccessError::Stored {
+        name: name.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,107 @@
+//! Why nobody got in, and what to do about it.
+
+use std::path::PathBuf;
+
+use crate::cloud::CloudError;
+use crate::pki::PkiError;
+
+/// What was being done to a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    ReadSecret,
+    ReadPlain,
+    KeepSecret,
+    KeepPlain,
+    Delete,
+}
+
+impl Doing {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::ReadSecret | Self::ReadPlain => "read",
+            Self::KeepSecret | Self::KeepPlain => "store",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// The IAM actions without which it can't be done.
+    fn needs(self) -> &'static str {
+        match self {
+            Self::ReadSecret => "ssm:GetParameter on it and kms:Decrypt on the cluster's key",
+            Self::ReadPlain => "ssm:GetParameter on it",
+            Self::KeepSecret => "ssm:PutParameter on it and kms:Encrypt on the cluster's key",
+            Self::KeepPlain => "ssm:PutParameter on it",
+            Self::Delete => "ssm:GetParametersByPath and ssm:DeleteParameters on it",
+        }
+    }
+}
+
+/// Why authorities could not be kept or a credential not be handed out.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    #[error(
+        "the cluster {0} has no authorities in this account and region yet: run `kube-cfn apply {0}` first"
+    )]
+    NoAuthorities(String),
+    #[error("`{0}` is no cluster name: lower-case letters, digits and dashes only")]
+    ClusterName(String),
+    /// IAM said no.
+    #[error(
+        "no permission to {} {name}: {says}; IAM decides who may: this takes {}",
+        doing.verb(), doing.needs()
+    )]
+    Denied {
+        doing: Doing,
+        name: String,
+        says: String,
+    },
+    #[error("failed to {} {name}: {source}", doing.verb())]
+    Cloud {
+        doing: Doing,
+        name: String,
+        source: CloudError,
+    },
+    #[error("what is stored as {name} can't be used: {source}")]
+    Stored { name: String, source: PkiError },
+    /// The plain copy tells of another authority than the secret: left over from a deleted cluster,
+    /// or changed by somebody. Nodes would trust the wrong one, so nobody decides this silently.
+    #[error(
+        "{name} does not belong to {secret}; if it is left over from a deleted cluster, remove it \
+         (`aws ssm delete-parameter --name {name}`) and run again"
+    )]
+    Foreign { name: String, secret: String },
+    #[error("{0} was stored a moment ago and now can't be read: run again")]
+    Vanished(String),
+    #[error("failed to mint a credential: {0}")]
+    Mint(#[source] PkiError),
+    #[error(
+        "a lifetime of {asked} s is more than the {most} s that the definition allows (access.maxTtl); \
+         ask for less or raise it there"
+    )]
+    TooLong { asked: u64, most: u64 },
+    #[error("failed to keep the credential in {}: {source}", path.display())]
+    Cache {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("no cache directory: {0}; set HOME or XDG_CACHE_HOME")]
+    NoCacheDirectory(String),
+}
+
+impl AccessError {
+    pub(super) fn cloud(doing: Doing, name: &str, source: CloudError) -> Self {
+        let name = name.to_owned();
+        match source {
+            CloudError::Denied { caller_may_not, .. } => Self::Denied {
+                doing,
+                name,
+                says: caller_may_not,
+            },
+            source => Self::Cloud {
+                doing,
+                name,
+                source,
+            },
+        }
+    }
+}

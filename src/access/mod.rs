@@ -1,0 +1,33 @@
+//! Who gets in: the cluster's authorities in the parameter store, and credentials minted from them.
+//! Joins `pki` with the cloud's store; must not know CloudFormation, the screen or the definition file.
+//!
+//! IAM decides who may mint: whoever may read the Kubernetes authority's parameter and decrypt with
+//! the cluster's KMS key. kube-cfn adds no permission system of its own.
+
+mod cache;
+mod ensure;
+mod error;
+mod exec;
+mod mint;
+mod names;
+#[cfg(test)]
+mod tests;
+
+pub use cache::{Cache, CacheKey};
+pub use ensure::{Ensured, ensure_authorities};
+pub use error::AccessError;
+pub use exec::authority_of_exec_info;
+pub use mint::{Credential, Limits, MintRequest, authority_certificate, credential, mint};
+pub use names::Names;
+
+use crate::cloud::Store;
+
+/// Deletes the cluster's authorities and all else under its path; returns the names.
+/// What was minted from them stays valid until it expires, but no cluster is left to accept it.
+pub async fn forget(store: &impl Store, cluster: &str) -> Result<Vec<String>, AccessError> {
+    let names = Names::of(cluster)?;
+    store
+        .forget_parameters(names.root())
+        .await
+        .map_err(|source| AccessError::cloud(error::Doing::Delete, names.root(), source))
+}

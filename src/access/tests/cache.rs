@@ -1,0 +1,129 @@
+//! When a cached credential counts.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+use super::shelf::Shelf;
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_credential_is_used_again_and_an_old_one_is_not() {
+    let (shelf, place) = (Shelf::default(), tempfile::tempdir().unwrap());
+    ensure_authorities(&shelf, "canary", KEY, now())
+        .await
+        .unwrap();
+    let cache = Cache::at(place.path().join("cache"));
+    let key = cache_key("ada");
+    let ask = async |at| {
+        credential(&shelf, &cache, &key, limits(), None, at)
+            .await
+            .unwrap()
+    };
+    let first = ask(now()).await;
+    // Eight hours less a tenth.
+    for minutes in [0, 60, 432] {
+        assert_eq!(
+            ask(later(minutes)).await.certificate_pem,
+            first.certificate_pem
+        );
+    }
+    let renewed = ask(later(433)).await;
+    assert_ne!(renewed.certificate_pem, first.certificate_pem);
+    assert_eq!(
+        ask(later(434)).await.certificate_pem,
+        renewed.certificate_pem
+    );
+    assert_ne!(
+        ask(now()).await.certificate_pem,
+        renewed.certificate_pem,
+        "a clock set back"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cached_credential_is_for_one_user_and_one_authority() {
+    let (shelf, place) = (Shelf::default(), tempfile::tempdir().unwrap());
+    ensure_authorities(&shelf, "canary", KEY, now())
+        .await
+        .unwrap();
+    let cache = Cache::at(place.path());
+    let made = credential(&shelf, &cache, &cache_key("ada"), limits(), None, now())
+        .await
+        .unwrap();
+    let trusted = made.authority();
+    assert!(
+        cache
+            .find(&cache_key("ada"), trusted.as_deref(), now())
+            .is_some()
+    );
+    assert!(
+        cache
+            .find(&cache_key("ada"), Some("another"), now())
+            .is_none()
+    );
+    assert!(cache.find(&cache_key("bob"), None, now()).is_none());
+    let mut elsewhere = cache_key("ada");
+    elsewhere.scope = "123456789012/us-east-1".to_owned();
+    assert!(cache.find(&elsewhere, None, now()).is_none());
+    cache.forget("canary").unwrap();
+    assert!(cache.find(&cache_key("ada"), None, now()).is_none());
+    cache.forget("canary").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cache_is_closed_to_others_or_does_not_count() {
+    let (shelf, place) = (Shelf::default(), tempfile::tempdir().unwrap());
+    ensure_authorities(&shelf, "canary", KEY, now())
+        .await
+        .unwrap();
+    let (cache, key) = (Cache::at(place.path().join("deep/cache")), cache_key("ada"));
+    let issued = credential(&shelf, &cache, &key, limits(), None, now())
+        .await
+        .unwrap();
+    let directory = place.path().join("deep/cache/canary");
+    let file = std::fs::read_dir(&directory)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+    let set = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    assert_eq!((mode(&file), mode(&directory)), (0o600, 0o700));
+    set(&file, 0o640);
+    assert!(cache.find(&key, None, now()).is_none());
+    set(&file, 0o600);
+    assert!(cache.find(&key, None, now()).is_some());
+    set(&directory, 0o755);
+    assert!(cache.find(&key, None, now()).is_none());
+    cache.keep(&key, &issued).unwrap();
+    assert_eq!(mode(&directory), 0o700);
+    std::fs::write(&file, "{\"certificate\": ").unwrap();
+    assert!(cache.find(&key, None, now()).is_none());
+    assert!(
+        credential(&shelf, &cache, &key, limits(), None, now())
+            .await
+            .is_ok()
+    );
+    assert!(
+        cache.find(&key, None, now()).is_some(),
+        "the broken file was replaced"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_cannot_be_written_does_not_keep_anybody_out() {
+    let (shelf, place) = (Shelf::default(), tempfile::tempdir().unwrap());
+    ensure_authorities(&shelf, "canary", KEY, now())
+        .await
+        .unwrap();
+    let blocked = place.path().join("file");
+    std::fs::write(&blocked, "").unwrap();
+    let cache = Cache::at(&blocked);
+    assert!(
+        credential(&shelf, &cache, &cache_key("ada"), limits(), None, now())
+            .await
+            .is_ok()
+    );
+}

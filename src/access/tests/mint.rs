@@ -1,0 +1,118 @@
+//! Who gets a credential, for how long, and in which words.
+
+use base64::Engine as _;
+use secrecy::ExposeSecret;
+
+use super::shelf::Shelf;
+use super::*;
+use crate::pki::Facts;
+
+#[tokio::test(start_paused = true)]
+async fn minting_needs_authorities_and_the_right_to_read_them() {
+    let shelf = Shelf::default();
+    let none = mint(&shelf, "canary", &request("ada", None), limits(), now()).await;
+    assert_eq!(
+        none.unwrap_err().to_string(),
+        "the cluster canary has no authorities in this account and region yet: \
+         run `kube-cfn apply canary` first"
+    );
+    let none = authority_certificate(&shelf, "canary").await;
+    assert!(matches!(none, Err(AccessError::NoAuthorities(_))));
+    shelf.denied.set(true);
+    let denied = mint(&shelf, "canary", &request("ada", None), limits(), now()).await;
+    assert_eq!(
+        denied.unwrap_err().to_string(),
+        "no permission to read /kube-cfn/canary/cp/ca.key: \
+         arn:aws:iam::123456789012:user/ada may not; IAM decides who may: \
+         this takes ssm:GetParameter on it and kms:Decrypt on the cluster's key"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lifetime_is_the_default_or_what_is_asked_up_to_the_limit() {
+    let shelf = Shelf::default();
+    ensure_authorities(&shelf, "canary", KEY, now())
+        .await
+        .unwrap();
+    for (asked, minutes) in [(None, 8 * 60), (Some(60), 1), (Some(24 * 3600), 24 * 60)] {
+        let made = mint(&shelf, "canary", &request("ada", asked), limits(), now()).await;
+        assert_eq!(made.unwrap().expires, later(minutes));
+    }
+    let long = request("ada", Some(24 * 3600 + 1));
+    let error = mint(&shelf, "canary", &long, limits(), now())
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        AccessError::TooLong {
+            asked: 86401,
+            most: 86400
+        }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_text_that_is_no_authority_is_named_not_quoted() {
+    let shelf = Shelf::default();
+    let junk = ("hunter2".to_owned(), KEY.to_owned());
+    shelf
+        .secret
+        .borrow_mut()
+        .insert("/kube-cfn/canary/cp/ca.key".to_owned(), junk);
+    let error = mint(&shelf, "canary", &request("ada", None), limits(), now())
+        .await
+        .unwrap_err();
+    let message = format!("{error} {error:?}");
+    assert!(message.contains("/kube-cfn/canary/cp/ca.key"), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_plugin_answers_in_the_words_of_kubectl() {
+    let shelf = Shelf::default();
+    ensure_authorities(&shelf, "canary", KEY, now())
+        .await
+        .unwrap();
+    let made = mint(&shelf, "canary", &request("ada", None), limits(), now())
+        .await
+        .unwrap();
+    let answer: serde_json::Value =
+        serde_json::from_str(made.exec_credential().expose_secret()).unwrap();
+    assert_eq!(answer["apiVersion"], "client.authentication.k8s.io/v1");
+    assert_eq!(
+        answer["status"]["expirationTimestamp"],
+        "2026-11-23T18:00:00Z"
+    );
+    assert_eq!(
+        answer["status"]["clientCertificateData"],
+        made.certificate_pem
+    );
+    assert_eq!(answer["status"]["clientKeyData"], made.key.expose_secret());
+    let shown = format!("{made:?} {:?}", made.exec_credential());
+    assert!(!shown.contains("BEGIN"), "{shown}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_authority_that_kubectl_trusts_is_read_from_what_it_tells() {
+    let shelf = Shelf::default();
+    let ensured = ensure_authorities(&shelf, "canary", KEY, now())
+        .await
+        .unwrap();
+    let data = base64::engine::general_purpose::STANDARD.encode(&ensured.certificate_pem);
+    let info = serde_json::json!({
+        "kind": "ExecCredential",
+        "spec": {"interactive": false, "cluster": {"certificate-authority-data": data}},
+    });
+    let facts = Facts::of_pem("it", &ensured.certificate_pem).unwrap();
+    assert_eq!(
+        authority_of_exec_info(&info.to_string()),
+        Some(facts.fingerprint)
+    );
+    for silent in [
+        "",
+        "{}",
+        "{\"spec\":{\"cluster\":{\"certificate-authority-data\":\"?\"}}}",
+    ] {
+        assert_eq!(authority_of_exec_info(silent), None);
+    }
+}

@@ -1,0 +1,157 @@
+//! A store in memory.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{KEY, Names};
+use crate::cloud::{CloudError, Kept, Store};
+use crate::pki::{Authority, CertificateAuthority, ServiceAccountKey};
+
+/// A parameter store that gives way before and after everything it does, so that a test can let
+/// two runs take turns, or end one, at every point where a real call could be caught.
+#[derive(Default)]
+pub(super) struct Shelf {
+    pub plain: RefCell<BTreeMap<String, String>>,
+    /// Value and KMS key by name.
+    pub secret: RefCell<BTreeMap<String, (String, String)>>,
+    /// Reads that still answer "there is none", as a lagging replica does.
+    pub lag: Cell<u32>,
+    pub denied: Cell<bool>,
+}
+
+async fn give_way() {
+    let mut gave = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut gave, true) {
+            Poll::Ready(())
+        } else {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+impl Shelf {
+    async fn act<T>(&self, act: impl FnOnce() -> T) -> Result<T, CloudError> {
+        give_way().await;
+        if self.denied.get() {
+            return Err(CloudError::Denied {
+                caller_may_not: "arn:aws:iam::123456789012:user/ada may not".to_owned(),
+                action: None,
+            });
+        }
+        let done = act();
+        give_way().await;
+        Ok(done)
+    }
+
+    fn lags(&self) -> bool {
+        let left = self.lag.get();
+        self.lag.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    /// Every secret is whole and every plain copy is of the secret beside it.
+    pub fn assert_sound(&self) {
+        let names = Names::of("canary").unwrap();
+        let (secret, plain) = (self.secret.borrow(), self.plain.borrow());
+        for role in Authority::ALL {
+            if let Some((bundle, key)) = secret.get(&names.secret(role)) {
+                let bundle = SecretString::from(bundle.as_str());
+                let authority = CertificateAuthority::from_bundle(role, &bundle).unwrap();
+                assert_eq!(key, KEY);
+                if let Some(copy) = plain.get(&names.certificate(role)) {
+                    assert_eq!(copy, authority.certificate_pem());
+                }
+            } else {
+                assert!(!plain.contains_key(&names.certificate(role)), "{role}");
+            }
+        }
+        if let Some(public) = plain.get(&names.service_account_public()) {
+            let (private, _) = &secret[&names.service_account_key()];
+            let pair = ServiceAccountKey::from_pem(&private.as_str().into()).unwrap();
+            assert_eq!(public, pair.public_pem());
+        }
+    }
+
+    pub fn assert_complete(&self) {
+        self.assert_sound();
+        assert_eq!(self.secret.borrow().len(), 4);
+        assert_eq!(self.plain.borrow().len(), 4);
+    }
+}
+
+impl Store for Shelf {
+    async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError> {
+        self.act(|| self.plain.borrow().get(name).cloned()).await
+    }
+
+    async fn secret(&self, name: &str) -> Result<Option<SecretString>, CloudError> {
+        self.act(|| {
+            let stored = self.secret.borrow();
+            let found = stored.get(name).filter(|_| !self.lags());
+            found.map(|(text, _)| text.as_str().into())
+        })
+        .await
+    }
+
+    async fn keep_secret(
+        &self,
+        name: &str,
+        secret: &SecretString,
+        key: &str,
+    ) -> Result<Kept, CloudError> {
+        self.act(|| {
+            let mut stored = self.secret.borrow_mut();
+            if stored.contains_key(name) {
+                return Kept::AlreadyThere;
+            }
+            let value = (secret.expose_secret().to_owned(), key.to_owned());
+            stored.insert(name.to_owned(), value);
+            Kept::Stored
+        })
+        .await
+    }
+
+    async fn keep_parameter(&self, name: &str, value: &str) -> Result<Kept, CloudError> {
+        self.act(|| {
+            let mut stored = self.plain.borrow_mut();
+            if stored.contains_key(name) {
+                return Kept::AlreadyThere;
+            }
+            stored.insert(name.to_owned(), value.to_owned());
+            Kept::Stored
+        })
+        .await
+    }
+
+    async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError> {
+        self.act(|| {
+            let mut gone = Vec::new();
+            let mut go = |name: &str| {
+                let goes = name.starts_with(path);
+                if goes {
+                    gone.push(name.to_owned());
+                }
+                !goes
+            };
+            self.secret.borrow_mut().retain(|name, _| go(name));
+            self.plain.borrow_mut().retain(|name, _| go(name));
+            gone
+        })
+        .await
+    }
+
+    async fn upload(&self, _: &str, _: &str, _: &[u8]) -> Result<(), CloudError> {
+        unreachable!("access uploads nothing")
+    }
+
+    async fn empty_bucket(&self, _: &str) -> Result<usize, CloudError> {
+        unreachable!("access empties nothing")
+    }
+}

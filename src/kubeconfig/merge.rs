@@ -1,0 +1,253 @@
+//! Merging an entry into a kubeconfig, and taking it out. Pure: data in, data out.
+//!
+//! - Everything that is not ours stays as it is, in its order, unknown fields included.
+//! - In our cluster entry `server` is ours while it is what we wrote (the entry's extension
+//!   `kube-cfn` says what that was). A server that the user changed stays as long as the authority
+//!   is the same; with another authority it is another cluster, and the new server is written.
+//! - `insecure-skip-tls-verify: true` stays; kubectl takes no authority beside it.
+//! - In our user entry the ways to log in are ours; `env` of the exec entry is added to.
+//! - In our context entry `cluster` and `user` are ours; `namespace` and the rest are the user's.
+//! - An entry of our name that we did not write is refused, never replaced.
+
+use serde_json::{Map, Value, json};
+
+use super::entry::{Entry, MARKER};
+use super::error::Problem;
+
+const AUTHORITY: &str = "certificate-authority-data";
+const INSECURE: &str = "insecure-skip-tls-verify";
+
+/// Fields of a user entry that say how to log in: kubectl refuses several of them at once.
+const LOGIN_FIELDS: [&str; 10] = [
+    "client-certificate",
+    "client-certificate-data",
+    "client-key",
+    "client-key-data",
+    "token",
+    "tokenFile",
+    "username",
+    "password",
+    "auth-provider",
+    "exec",
+];
+
+/// The three lists of a kubeconfig: key of the list, key of the content of an item.
+#[derive(Clone, Copy)]
+enum Kind {
+    Cluster,
+    User,
+    Context,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Cluster, Self::User, Self::Context];
+
+    fn list(self) -> &'static str {
+        match self {
+            Self::Cluster => "clusters",
+            Self::User => "users",
+            Self::Context => "contexts",
+        }
+    }
+
+    fn content(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::User => "user",
+            Self::Context => "context",
+        }
+    }
+}
+
+/// What a merge found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Merged {
+    pub created: bool,
+    pub kept: Vec<String>,
+}
+
+/// Whether any entry is named `name`.
+pub(super) fn holds(document: &Value, name: &str) -> bool {
+    Kind::ALL
+        .iter()
+        .any(|kind| find(document, *kind, name).is_some())
+}
+
+/// Whether kube-cfn wrote the cluster `name` for the cluster of `origin`.
+pub(super) fn is_ours(document: &Value, name: &str, origin: &str) -> bool {
+    find(document, Kind::Cluster, name)
+        .and_then(|cluster| marked(cluster, "origin"))
+        .is_some_and(|found| found == origin)
+}
+
+/// The current context, if there is one.
+pub(super) fn current(document: &Value) -> Option<&str> {
+    let context = document.get("current-context")?.as_str()?;
+    (!context.is_empty()).then_some(context)
+}
+
+pub(super) fn set_current(document: &mut Value, context: &str) {
+    if let Value::Object(fields) = document {
+        fields.insert("current-context".to_owned(), context.into());
+    }
+}
+
+/// Puts `entry` in, beside or in place of what was there.
+pub(super) fn merge(document: &mut Value, entry: &Entry) -> Result<Merged, Problem> {
+    let name = entry.cluster.as_str();
+    let created = !check_owner(document, entry)?;
+    let mut kept = Vec::new();
+    merge_cluster(content(document, Kind::Cluster, name)?, entry, &mut kept);
+    merge_user(content(document, Kind::User, name)?, entry);
+    let context = content(document, Kind::Context, name)?;
+    context.insert("cluster".to_owned(), name.into());
+    context.insert("user".to_owned(), name.into());
+    if let Some(namespace) = context.get("namespace").and_then(Value::as_str) {
+        kept.push(format!("namespace {namespace}"));
+    }
+    Ok(Merged { created, kept })
+}
+
+/// Takes out the entries named `name`.
+pub(super) fn remove(document: &mut Value, name: &str) {
+    for kind in Kind::ALL {
+        if let Some(Value::Array(items)) = document.get_mut(kind.list()) {
+            items.retain(|item| item.get("name").and_then(Value::as_str) != Some(name));
+        }
+    }
+}
+
+/// Whether there is an entry of ours already; an error if there is one of somebody else.
+fn check_owner(document: &Value, entry: &Entry) -> Result<bool, Problem> {
+    let foreign = |owner: &str| Problem::Foreign {
+        name: entry.cluster.clone(),
+        owner: owner.to_owned(),
+    };
+    let Some(cluster) = find(document, Kind::Cluster, &entry.cluster) else {
+        if holds(document, &entry.cluster) {
+            return Err(foreign("something that kube-cfn did not write"));
+        }
+        return Ok(false);
+    };
+    match marked(cluster, "origin") {
+        Some(origin) if origin == entry.origin => Ok(true),
+        Some(origin) => Err(foreign(&format!("the cluster of that name in {origin}"))),
+        // The mark may be lost; the authority still tells that it is the same cluster.
+        None if authority(cluster) == Some(&entry.authority_data()) => Ok(true),
+        None => Err(foreign("something that kube-cfn did not write")),
+    }
+}
+
+fn merge_cluster(cluster: &mut Map<String, Value>, entry: &Entry, kept: &mut Vec<String>) {
+    let there = Value::Object(cluster.clone());
+    let server = there.get("server").and_then(Value::as_str);
+    let same_authority = authority(&there) == Some(&entry.authority_data());
+    let insecure = there.get(INSECURE) == Some(&Value::Bool(true));
+    let edited = server.is_some() && server != marked(&there, "server");
+    match server {
+        Some(server) if edited && (same_authority || insecure) && server != entry.server => {
+            kept.push(format!("server {server}"));
+        }
+        _ => {
+            cluster.insert("server".to_owned(), entry.server.as_str().into());
+        }
+    }
+    if insecure {
+        cluster.shift_remove(AUTHORITY);
+        kept.push(format!("{INSECURE} true"));
+    } else {
+        cluster.insert(AUTHORITY.to_owned(), entry.authority_data().into());
+    }
+    for field in ["proxy-url", "tls-server-name"] {
+        if let Some(value) = there.get(field).and_then(Value::as_str) {
+            kept.push(format!("{field} {value}"));
+        }
+    }
+    mark(cluster, entry.marker());
+}
+
+fn merge_user(user: &mut Map<String, Value>, entry: &Entry) {
+    let env_there = user
+        .get("exec")
+        .and_then(|exec| exec.get("env"))
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    user.retain(|field, _| !LOGIN_FIELDS.contains(&field.as_str()));
+    user.extend(entry.login.fields());
+    if let Some(Value::Array(env)) = user.get_mut("exec").and_then(|exec| exec.get_mut("env")) {
+        let ours: Vec<_> = env
+            .iter()
+            .map(|variable| variable.get("name").cloned())
+            .collect();
+        let theirs = env_there
+            .into_iter()
+            .filter(|variable| !ours.contains(&variable.get("name").cloned()));
+        env.extend(theirs);
+    }
+}
+
+fn mark(cluster: &mut Map<String, Value>, marker: Value) {
+    let extensions = cluster.entry("extensions").or_insert_with(|| json!([]));
+    if !extensions.is_array() {
+        *extensions = json!([]);
+    }
+    if let Value::Array(items) = extensions {
+        let is_mark = |item: &Value| item.get("name").and_then(Value::as_str) == Some(MARKER);
+        match items.iter_mut().find(|item| is_mark(item)) {
+            Some(item) => *item = marker,
+            None => items.push(marker),
+        }
+    }
+}
+
+/// What our mark in a cluster entry says of `field`.
+fn marked<'a>(cluster: &'a Value, field: &str) -> Option<&'a str> {
+    let extensions = cluster.get("extensions")?.as_array()?;
+    let mark = extensions
+        .iter()
+        .find(|item| item.get("name").and_then(Value::as_str) == Some(MARKER))?;
+    mark.get("extension")?.get(field)?.as_str()
+}
+
+fn authority(cluster: &Value) -> Option<&str> {
+    cluster.get(AUTHORITY)?.as_str()
+}
+
+/// The content of an item, to read.
+fn find<'a>(document: &'a Value, kind: Kind, name: &str) -> Option<&'a Value> {
+    let items = document.get(kind.list())?.as_array()?;
+    items
+        .iter()
+        .find(|item| item.get("name").and_then(Value::as_str) == Some(name))
+        .map(|item| item.get(kind.content()).unwrap_or(&Value::Null))
+}
+
+/// The content of an item, to change; made at the end of its list if there is none.
+fn content<'a>(
+    document: &'a mut Value,
+    kind: Kind,
+    name: &str,
+) -> Result<&'a mut Map<String, Value>, Problem> {
+    let fields = document.as_object_mut().ok_or(Problem::NotAMapping)?;
+    let list = fields.entry(kind.list()).or_insert(Value::Null);
+    if list.is_null() {
+        *list = json!([]);
+    }
+    let wrong = Problem::NotAList(kind.list());
+    let items = list.as_array_mut().ok_or(wrong.clone())?;
+    let is_named = |item: &Value| item.get("name").and_then(Value::as_str) == Some(name);
+    let index = items.iter().position(is_named).unwrap_or(items.len());
+    if index == items.len() {
+        items.push(json!({"name": name}));
+    }
+    let item = items
+        .get_mut(index)
+        .and_then(Value::as_object_mut)
+        .ok_or(wrong.clone())?;
+    let inner = item.entry(kind.content()).or_insert(Value::Null);
+    if inner.is_null() {
+        *inner = json!({});
+    }
+    inner.as_object_mut().ok_or(wrong)
+}

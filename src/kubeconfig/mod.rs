@@ -1,0 +1,156 @@
+//! The user's kubeconfig: entries built, merged into what is there, written under kubectl's lock.
+//! Plain data in, files out; must not know AWS, CloudFormation or how a credential is made.
+//!
+//! One cluster has one entry of each kind in a file (cluster, user, context), all three named as the
+//! cluster. Another identity for the same cluster replaces the first, so that no old key is left
+//! behind; whoever wants both keeps the second in a file of its own.
+//!
+//! What the user changed stays (see [`merge`]). Comments do not survive, as with `kubectl config`.
+
+mod entry;
+mod error;
+mod file;
+mod lock;
+mod merge;
+mod paths;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+pub use entry::{Entry, Exec, Login, server_url};
+pub use error::{KubeconfigError, Problem};
+pub use lock::Patience;
+pub use paths::Target;
+
+/// What happens to `current-context`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Current {
+    /// Set only if no file of the target names one.
+    IfUnset,
+    Switch,
+}
+
+/// What [`write`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The file that holds the entries.
+    pub path: PathBuf,
+    pub context: String,
+    /// Whether the cluster had no entry before.
+    pub created: bool,
+    /// Whether `kubectl` without `--context` now talks to this cluster.
+    pub current: bool,
+    /// What the user had changed and keeps, as `server https://127.0.0.1:6443`.
+    pub kept: Vec<String>,
+}
+
+/// A whole kubeconfig that holds `entry` alone, with its context current. May hold a private key.
+pub fn render(entry: &Entry) -> Result<SecretString, KubeconfigError> {
+    let mut document = file::empty();
+    let at = Path::new("the new kubeconfig");
+    merge::merge(&mut document, entry).map_err(|problem| problem.at(at))?;
+    merge::set_current(&mut document, &entry.cluster);
+    file::to_text(at, &document)
+}
+
+/// Merges `entry` into the file of `target` that has it already, else into kubectl's choice.
+pub fn write(
+    target: &Target,
+    entry: &Entry,
+    current: Current,
+    patience: Patience,
+) -> Result<Written, KubeconfigError> {
+    let files = read_all(target)?;
+    let name = entry.cluster.as_str();
+    let holder = files.iter().position(|(_, held)| merge::holds(held, name));
+    let path = match holder.and_then(|index| files.get(index)) {
+        Some((path, _)) => path.clone(),
+        None => target.default_file(),
+    };
+    let context_now = files.iter().find_map(|(path, held)| {
+        merge::current(held).map(|context| (path.clone(), context.to_owned()))
+    });
+    let sets_current = current == Current::Switch || context_now.is_none();
+    let merged = change(&path, patience, |document| {
+        let merged = merge::merge(document, entry)?;
+        if sets_current {
+            merge::set_current(document, name);
+        }
+        Ok(merged)
+    })?;
+    // The first file that names a context wins over the ones after it.
+    if let (Current::Switch, Some((first, _))) = (current, &context_now)
+        && first != &path
+    {
+        change(first, patience, |document| {
+            merge::set_current(document, name);
+            Ok(())
+        })?;
+    }
+    Ok(Written {
+        path,
+        context: name.to_owned(),
+        created: merged.created,
+        current: sets_current || context_now.is_some_and(|(_, context)| context == name),
+        kept: merged.kept,
+    })
+}
+
+/// Takes out what kube-cfn wrote for the cluster of `origin`; returns the files that changed.
+/// Entries of that name that are somebody else's stay.
+pub fn remove(
+    target: &Target,
+    cluster: &str,
+    origin: &str,
+    patience: Patience,
+) -> Result<Vec<PathBuf>, KubeconfigError> {
+    let files = read_all(target)?;
+    let is_ours = |held: &Value| merge::is_ours(held, cluster, origin);
+    if !files.iter().any(|(_, held)| is_ours(held)) {
+        return Ok(Vec::new());
+    }
+    let mut changed = Vec::new();
+    for (path, held) in files {
+        if !is_ours(&held) && merge::current(&held) != Some(cluster) {
+            continue;
+        }
+        change(&path, patience, |document| {
+            if is_ours(document) {
+                merge::remove(document, cluster);
+            }
+            if merge::current(document) == Some(cluster) {
+                merge::set_current(document, "");
+            }
+            Ok(())
+        })?;
+        changed.push(path);
+    }
+    Ok(changed)
+}
+
+fn read_all(target: &Target) -> Result<Vec<(PathBuf, Value)>, KubeconfigError> {
+    let mut files = Vec::new();
+    for path in target.files() {
+        if let Some(held) = file::read(path)? {
+            files.push((path.clone(), held));
+        }
+    }
+    Ok(files)
+}
+
+/// Reads, changes and writes one file under its lock.
+fn change<T>(
+    path: &Path,
+    patience: Patience,
+    act: impl FnOnce(&mut Value) -> Result<T, Problem>,
+) -> Result<T, KubeconfigError> {
+    let _lock = lock::Lock::take(path, patience)?;
+    let mut document = file::read(path)?.unwrap_or_else(file::empty);
+    let done = act(&mut document).map_err(|problem| problem.at(path))?;
+    file::write(path, &document)?;
+    Ok(done)
+}

@@ -1,0 +1,75 @@
+//! Which files make up the kubeconfig, by kubectl's rules.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::KubeconfigError;
+
+/// The files to read, in order; for each entry the first file that has it counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    files: Vec<PathBuf>,
+}
+
+impl Target {
+    /// One file, whatever the environment says.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self {
+            files: vec![path.into()],
+        }
+    }
+
+    /// What kubectl started here without flags would use.
+    pub fn of_environment() -> Result<Self, KubeconfigError> {
+        let home = etcetera::home_dir().map_err(|_| KubeconfigError::NoHome)?;
+        Ok(Self::of_user(
+            std::env::var_os("KUBECONFIG").as_deref(),
+            &home,
+        ))
+    }
+
+    /// The files that the value of `KUBECONFIG` lists, else `.kube/config` in the home directory.
+    pub fn of_user(kubeconfig: Option<&OsStr>, home: &Path) -> Self {
+        let mut files: Vec<PathBuf> = Vec::new();
+        for path in kubeconfig.iter().flat_map(std::env::split_paths) {
+            if !path.as_os_str().is_empty() && !files.contains(&path) {
+                files.push(path);
+            }
+        }
+        if files.is_empty() {
+            files.push(home.join(".kube").join("config"));
+        }
+        Self { files }
+    }
+
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Where a new entry goes: the first file that exists, else the last of the list.
+    pub(super) fn default_file(&self) -> PathBuf {
+        let existing = self.files.iter().find(|path| path.exists());
+        existing.or(self.files.last()).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(kubeconfig: Option<&str>) -> Vec<String> {
+        let target = Target::of_user(kubeconfig.map(OsStr::new), Path::new("/home/ada"));
+        target
+            .files()
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn the_list_of_the_environment_counts_else_the_home() {
+        assert_eq!(files(None), ["/home/ada/.kube/config"]);
+        assert_eq!(files(Some("")), ["/home/ada/.kube/config"]);
+        assert_eq!(files(Some("/a:/b::/a")), ["/a", "/b"]);
+    }
+}

@@ -1,0 +1,139 @@
+//! Which file is written, and how.
+
+use super::*;
+
+#[test]
+fn the_first_file_that_has_the_entry_is_written_else_the_first_that_exists() {
+    let place = Place::new();
+    let (none, one, two) = (
+        place.path("none"),
+        place.put("one", OTHERS),
+        place.path("two"),
+    );
+    put(&two, &entry()).unwrap();
+    let list = std::env::join_paths([&none, &one, &two]).unwrap();
+    let target = Target::of_user(Some(&list), Path::new("/"));
+    let written = write(&target, &entry(), Current::IfUnset, Patience::NONE).unwrap();
+    assert_eq!(
+        (written.path, written.created, written.current),
+        (two.clone(), false, false)
+    );
+    remove(&target, "canary", ORIGIN, Patience::NONE).unwrap();
+    let written = write(&target, &entry(), Current::IfUnset, Patience::NONE).unwrap();
+    assert_eq!((written.path, written.created), (one, true));
+    assert!(!none.exists());
+}
+
+#[test]
+fn switching_reaches_the_file_that_decides() {
+    let place = Place::new();
+    let (one, two) = (place.put("one", OTHERS), place.path("two"));
+    put(&two, &entry()).unwrap();
+    let list = std::env::join_paths([&one, &two]).unwrap();
+    let target = Target::of_user(Some(&list), Path::new("/"));
+    let written = write(&target, &entry(), Current::Switch, Patience::NONE).unwrap();
+    assert!(written.current);
+    assert_eq!(data(&one)["current-context"], "canary");
+    let changed = remove(&target, "canary", ORIGIN, Patience::NONE).unwrap();
+    assert_eq!(changed, [one.clone(), two.clone()]);
+    assert_eq!(data(&one)["current-context"], "");
+    assert_eq!(data(&two)["users"], json!([]));
+    assert!(
+        remove(&target, "canary", ORIGIN, Patience::NONE)
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn removing_leaves_a_cluster_of_that_name_elsewhere() {
+    let place = Place::new();
+    let path = place.path("config");
+    put(&path, &entry()).unwrap();
+    let target = Target::file(&path);
+    assert!(
+        remove(&target, "canary", "1/us-east-1", Patience::NONE)
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(data(&path)["clusters"][0]["name"], "canary");
+}
+
+#[test]
+fn a_file_that_somebody_is_writing_is_left_alone() {
+    let place = Place::new();
+    let path = place.put("config", OTHERS);
+    let lock = place.put("config.lock", "");
+    let error = put(&path, &entry()).unwrap_err();
+    assert!(matches!(error, KubeconfigError::Locked { .. }));
+    let message = error.to_string();
+    assert!(
+        message.contains(&format!("{} exists", lock.display())),
+        "{message}"
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), OTHERS);
+    assert!(
+        lock.exists(),
+        "a lock of somebody else is not ours to remove"
+    );
+    fs::remove_file(&lock).unwrap();
+    put(&path, &entry()).unwrap();
+    assert!(!lock.exists());
+}
+
+#[test]
+fn a_link_stays_a_link_and_a_strict_mode_strict() {
+    let place = Place::new();
+    let real = place.put("real", OTHERS);
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o644)).unwrap();
+    let link = place.path("link");
+    symlink("real", &link).unwrap();
+    put(&link, &entry()).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(
+        (mode(&real), &data(&real)["clusters"][1]["name"]),
+        (0o600, &json!("canary"))
+    );
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o400)).unwrap();
+    put(&link, &entry()).unwrap();
+    assert_eq!(mode(&real), 0o400);
+}
+
+#[test]
+fn a_broken_file_is_named_never_quoted_and_left() {
+    let place = Place::new();
+    for (text, word) in [
+        ("users:\n- hunter2: [", "not valid YAML (line "),
+        ("hunter2", "the document is not a mapping"),
+        ("clusters: {hunter2: 1}", "`clusters` is not a list"),
+        (
+            "clusters: [{name: canary, cluster: hunter2}]",
+            "did not write",
+        ),
+    ] {
+        let path = place.put("config", text);
+        let error = put(&path, &entry()).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains(word), "{message}");
+        assert!(
+            !format!("{message} {error:?}").contains("hunter2"),
+            "{message}"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+}
+
+#[test]
+fn an_empty_file_and_empty_lists_are_filled() {
+    let place = Place::new();
+    for text in ["", "\n# mine\n", "clusters: null\ncontexts:\nusers: []\n"] {
+        let path = place.put("config", text);
+        assert!(put(&path, &entry()).unwrap().created, "{text}");
+    }
+}
+
+#[test]
+fn no_key_is_shown() {
+    let shown = format!("{:?}", entry());
+    assert!(!shown.contains("the key"), "{shown}");
+}

