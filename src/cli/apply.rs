@@ -10,7 +10,7 @@ use super::out::talk;
 use super::plan::{Allowed, drop_change_sets, make, run_id};
 use super::session::{self, Session};
 use super::show::plan::{Detail, text, view};
-use super::{Global, ask, kubeconfig};
+use super::{Global, ask, ending, kubeconfig};
 use crate::access;
 use crate::apply::{self, End, Outputs, Prepare, Report};
 use crate::cloud::aws::Aws;
@@ -47,7 +47,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         return Err(refused);
     }
     let report = walk(plan, &session, &run, args.progress).await?;
-    finish(global, &session, args, &report)
+    finish(global, &session, args, &report).await
 }
 
 /// Whether the plan may be executed as shown.
@@ -94,8 +94,19 @@ fn kept(plan: &Plan) -> Report {
 }
 
 /// Hands out the kubeconfig after a good end, or says how to go on after another one.
-fn finish(global: &Global, session: &Session, args: &Args, report: &Report) -> Result<Exit, Failure> {
-    todo(global, session, args, report)
+async fn finish(
+    global: &Global,
+    session: &Session,
+    args: &Args,
+    report: &Report,
+) -> Result<Exit, Failure> {
+    let name = &session.spec().name;
+    let exit = ending::exit(report, &format!("kube-cfn apply {name}"))?;
+    let edge = report.outputs.get(&StackKind::Edge);
+    if let Some(host) = edge.and_then(|outputs| outputs.get(API_HOST)) {
+        kubeconfig::hand_out(global, session, host, args.kubeconfig.as_deref()).await?;
+    }
+    Ok(exit)
 }
 
 /// Makes the cluster's authorities before the control plane wants to read them.

@@ -6,13 +6,15 @@ use console::style;
 use tokio::sync::mpsc;
 
 use super::failure::{Exit, Failure};
+use super::kubeconfig::origin;
 use super::out::talk;
 use super::plan::run_id;
 use super::session::{self, Target};
 use super::{Global, ask, ending};
 use crate::access::Cache;
 use crate::apply::{self, Remains, Report};
-use crate::kubeconfig;
+use crate::cloud::Identity;
+use crate::kubeconfig::{self, Patience};
 use crate::plan::deletion::{DeletePlan, Guard};
 use crate::plan::{self, deletion};
 use crate::progress::{self, Style};
@@ -111,10 +113,12 @@ fn finish(target: &Target, report: &Report) -> Result<Exit, Failure> {
         talk(&format!("!! {line}"));
     }
     let exit = ending::exit(report, &format!("kube-cfn delete {name}"))?;
-    for path in kubeconfig::remove(name).map_err(Failure::other)? {
+    let Identity { account, region, .. } = &target.identity;
+    let files = kubeconfig::Target::of_environment()?;
+    for path in kubeconfig::remove(&files, name, &origin(account, region), Patience::USUAL)? {
         talk(&format!("removed {name} from {}", path.display()));
     }
-    Cache::of_user().and_then(|cache| cache.forget(name)).map_err(Failure::other)?;
+    Cache::of_user()?.forget(name)?;
     talk(&format!("{name} is gone"));
     Ok(exit)
 }

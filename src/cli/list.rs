@@ -66,7 +66,7 @@ fn defined(global: &Global) -> Result<Rows, Failure> {
             Ok(spec) => {
                 rows.insert((spec.name.clone(), spec.region.clone()), Row::of(&spec, path));
             }
-            Err(DefinitionError::Problems(problems)) => {
+            Err(DefinitionError::Wrong(problems)) => {
                 talk(&format!("{path} is wrong in {} places: kube-cfn validate {}", problems.len(), found.name));
             }
             Err(other) => return Err(other.into()),

@@ -2,9 +2,11 @@
 //! One file a command. Knows no SDK, no Tera, no YAML.
 
 mod apply;
+mod ask;
 mod completions;
 mod credential;
 mod delete;
+mod ending;
 mod failure;
 mod kubeconfig;
 mod list;

@@ -1,0 +1,85 @@
+//! `kube-cfn new`: writes a commented definition, fresh or after another one.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use semver::Version;
+
+use super::Global;
+use super::failure::{Exit, Failure};
+use super::out::talk;
+use crate::definition::{self, DefinitionError, NewCluster, NewDatabase};
+use crate::spec::ClusterSpec;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name of the new cluster
+    name: String,
+    /// Copy this definition and change only what must differ
+    #[arg(long, value_name = "NAME", add = super::completions::definitions())]
+    from: Option<String>,
+    /// Kubernetes version [default: as the copied one, else the newest]
+    #[arg(long, value_name = "VERSION")]
+    kubernetes: Option<Version>,
+    /// Region [default: as the copied one, else as the other definitions]
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// Snapshot that the database starts from, by name or ARN
+    #[arg(long, value_name = "SNAPSHOT")]
+    restore_from: Option<String>,
+    /// Keep the copied database's size and protection instead of a small unprotected one
+    #[arg(long, requires = "from")]
+    same_database: bool,
+}
+
+pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    let source = args.from.as_deref().map(|from| source(global, from)).transpose()?;
+    let others = others(&global.clusters)?;
+    let text = definition::scaffold(&NewCluster {
+        name: &args.name,
+        from: source.as_deref(),
+        others: &others,
+        kubernetes: args.kubernetes.as_ref(),
+        region: args.region.as_deref(),
+        restore_from: args.restore_from.as_deref(),
+        database: if args.same_database { NewDatabase::Same } else { NewDatabase::Small },
+    })?;
+    let path = global.clusters.join(format!("{}.yaml", args.name));
+    write(&path, &text)?;
+    talk(&format!("wrote {}", path.display()));
+    talk(&format!("next: read it, then `kube-cfn plan {}`", args.name));
+    Ok(Exit::Done)
+}
+
+fn source(global: &Global, from: &str) -> Result<String, DefinitionError> {
+    definition::read(&definition::resolve(from, &global.clusters)?)
+}
+
+/// The definitions that are there: their ranges are kept clear of. One that is wrong can't be.
+fn others(directory: &Path) -> Result<Vec<(String, ClusterSpec)>, Failure> {
+    if !directory.exists() {
+        return Ok(Vec::new());
+    }
+    let mut others = Vec::new();
+    for found in definition::find(directory)? {
+        match definition::load(&found.path) {
+            Ok(spec) => others.push((found.name, spec)),
+            Err(_) => talk(&format!(
+                "{} is wrong: its network range is not kept clear of",
+                found.path.display()
+            )),
+        }
+    }
+    Ok(others)
+}
+
+/// Writes a new file; one that is there stays as it is.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::other(format!("failed to write {}: {error}", path.display()));
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(failed)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)
+}

@@ -61,7 +61,7 @@ fn check(global: &Global, name: &str, output: Format) -> Result<Vec<Problem>, Fa
             }
             Ok(Vec::new())
         }
-        Err(DefinitionError::Problems(problems)) => {
+        Err(DefinitionError::Wrong(problems)) => {
             if shown {
                 talk(&problems.to_string());
             }
