@@ -20,6 +20,8 @@ mod verdict;
 #[cfg(test)]
 mod double;
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_delete;

@@ -1,1 +1,505 @@
+//! A run as its user sees it: what starts when, what ends how, what is executed.
 
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::double::Script;
+use super::event::{Event, Outcome};
+use super::fixtures::*;
+use super::{End, Session, run};
+use crate::cloud::{ChangeAction, Replacement};
+use crate::plan::{Action, Step};
+use crate::stacks::{Input, Source, StackKind};
+
+fn seconds(calls: &[String], stack: &str) -> u64 {
+    let line = calls
+        .iter()
+        .find(|call| call.ends_with(&format!("canary-{stack}")));
+    let line = line.unwrap_or_else(|| panic!("{stack} was never called: {calls:?}"));
+    line.split(' ')
+        .next()
+        .expect("a second")
+        .parse()
+        .expect("a number")
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_stack_starts_as_soon_as_its_inputs_exist() {
+    let double = double();
+    let plan = planned(&double, stacks()).await;
+    assert!(plan.steps.iter().all(|step| step.action == Action::Create));
+    let (report, events) = go(&double, plan).await;
+    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    let calls = double.called("create");
+    let starts: Vec<u64> = [
+        "base",
+        "network",
+        "edge",
+        "database",
+        "control-plane",
+        "pool-workers",
+    ]
+    .map(|stack| seconds(&calls, stack))
+    .to_vec();
+    assert_eq!(starts[..2], [0, 0]);
+    // Polls are two seconds apart by then; the base runs for 130 seconds.
+    assert!(
+        (40..=43).contains(&starts[2]) && starts[3] == starts[2],
+        "{starts:?}"
+    );
+    // The control plane waits for the edge, which takes 150 seconds from there.
+    let edge = starts[2] + 150;
+    assert!(
+        (edge..=edge + 8).contains(&starts[4]) && starts[5] == starts[4],
+        "{starts:?}"
+    );
+    // The whole takes no longer than network and database one after the other.
+    let all = double.began.elapsed().as_secs();
+    assert!((640..665).contains(&all), "{all}");
+    assert!(matches!(events.first(), Some(Event::RunStarted { stacks, .. }) if stacks.len() == 6));
+    assert!(matches!(
+        events.last(),
+        Some(Event::RunFinished {
+            succeeded: true,
+            ..
+        })
+    ));
+    assert_eq!(double.called("upload").len(), 1);
+    assert_eq!(report.outputs[&StackKind::Network]["VpcId"], "vpc-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_operations_are_polled_sparingly() {
+    let double = double();
+    let database: Vec<_> = stacks()
+        .into_iter()
+        .filter(|s| s.kind == StackKind::Network || s.kind == StackKind::Database)
+        .collect();
+    let plan = planned(&double, database).await;
+    let (report, _) = go(&double, plan).await;
+    assert_eq!(report.end(), End::Done);
+    let polls = double
+        .called("events")
+        .iter()
+        .filter(|call| call.ends_with("database"))
+        .count();
+    assert!((60..120).contains(&polls), "{polls} polls in ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_stops_only_what_needs_it_and_its_cause_comes_first() {
+    let double = double();
+    let script = Script {
+        events: vec![
+            (10, "Nat", "AWS::EC2::NatGateway", "CREATE_IN_PROGRESS", ""),
+            (
+                10,
+                "Lb",
+                "AWS::ElasticLoadBalancingV2::LoadBalancer",
+                "CREATE_IN_PROGRESS",
+                "",
+            ),
+            (
+                30,
+                "Lb",
+                "AWS::ElasticLoadBalancingV2::LoadBalancer",
+                "CREATE_FAILED",
+                "Resource creation cancelled",
+            ),
+            (
+                30,
+                "Nat",
+                "AWS::EC2::NatGateway",
+                "CREATE_FAILED",
+                "no Elastic IP left",
+            ),
+            (
+                31,
+                "",
+                "",
+                "ROLLBACK_IN_PROGRESS",
+                "The following resource(s) failed to create: [Nat, Lb].",
+            ),
+            (40, "Nat", "AWS::EC2::NatGateway", "DELETE_COMPLETE", ""),
+        ],
+        ..Script::well(45, "ROLLBACK_COMPLETE")
+    };
+    double.script("create canary-edge", script);
+    let plan = planned(&double, stacks()).await;
+    let (report, events) = go(&double, plan).await;
+    assert_eq!(
+        told(&report),
+        [
+            "base Created",
+            "network Created",
+            "edge rolled back: no Elastic IP left",
+            "database Created",
+            "control-plane not started: edge",
+            "pool-workers not started: edge",
+        ]
+    );
+    assert_eq!(report.end(), End::RolledBack);
+    let Some((_, Outcome::RolledBack(why))) = report.outcomes.get(2) else {
+        panic!("the edge was rolled back")
+    };
+    assert_eq!(why.resource.as_deref(), Some("the Nat of edge"));
+    let first = notes(&events)
+        .into_iter()
+        .find(|text| text.contains("rolled back"));
+    assert!(
+        first
+            .expect("a note")
+            .contains("failed to create: [Nat, Lb]")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_run_asks_nothing_and_changes_nothing() {
+    let double = standing();
+    let plan = planned(&double, stacks()).await;
+    assert!(
+        !plan.has_changes(),
+        "{:?}",
+        plan.steps.iter().map(|s| &s.action).collect::<Vec<_>>()
+    );
+    assert!(plan.steps.iter().all(|step| step.pending.is_empty()));
+    let (report, _) = go(&double, plan).await;
+    assert_eq!(report.end(), End::Done);
+    assert!(
+        report
+            .outcomes
+            .iter()
+            .all(|(_, outcome)| *outcome == Outcome::Unchanged)
+    );
+    for method in [
+        "propose", "create", "execute", "protect", "upload", "events",
+    ] {
+        assert_eq!(double.called(method), [""; 0], "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_executes_exactly_the_change_set_that_was_shown() {
+    let double = standing();
+    let lb = change(
+        "Lb",
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        Replacement::No,
+    );
+    double.answer("canary-edge", vec![lb]);
+    let plan = planned(&double, altered(&StackKind::Edge)).await;
+    let set = plan.steps[2].change_set().expect("a change set").id.clone();
+    // What takes the edge's outputs may still see them change.
+    let waits = |step: &Step| {
+        step.pending
+            .iter()
+            .any(|input| input.from == StackKind::Edge)
+    };
+    assert!(plan.steps[4..].iter().all(waits));
+    let (report, _) = go(&double, plan).await;
+    assert_eq!(told(&report)[2], "edge Updated");
+    assert_eq!(double.called("execute"), [format!("0 {set}")]);
+    assert_eq!(double.called("propose").len(), 1);
+    assert_eq!(report.end(), End::Done);
+    assert_eq!(double.orphans(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_output_of_a_producer_is_passed_on() {
+    let double = standing();
+    let lb = change(
+        "Lb",
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        Replacement::Yes,
+    );
+    double.answer("canary-edge", vec![lb]);
+    let group = change(
+        "SlotA",
+        "AWS::AutoScaling::AutoScalingGroup",
+        Replacement::No,
+    );
+    double.answer("canary-control-plane", vec![group]);
+    let script = Script {
+        outputs: vec![("ApiHost", "new.example")],
+        ..Script::well(20, "UPDATE_COMPLETE")
+    };
+    double.script("execute canary-edge", script);
+    let plan = planned(&double, altered(&StackKind::Edge)).await;
+    assert_eq!(plan.steps[4].action, Action::Keep);
+    let (report, _) = go(&double, plan).await;
+    assert_eq!(told(&report)[4], "control-plane Updated");
+    assert_eq!(told(&report)[5], "pool-workers Unchanged");
+    let stacks = double.stacks.borrow();
+    assert_eq!(
+        stacks["canary-control-plane"].found.parameters["Host"],
+        "new.example"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_turns_out_graver_than_shown_is_not_executed() {
+    let double = standing();
+    double.answer(
+        "canary-edge",
+        vec![change("Lb", "AWS::X", Replacement::Yes)],
+    );
+    let slot = "AWS::AutoScaling::AutoScalingGroup";
+    double.answer(
+        "canary-control-plane",
+        vec![change("SlotA", slot, Replacement::Yes)],
+    );
+    let script = Script {
+        outputs: vec![("ApiHost", "new.example")],
+        ..Script::well(20, "UPDATE_COMPLETE")
+    };
+    double.script("execute canary-edge", script);
+    let plan = planned(&double, altered(&StackKind::Edge)).await;
+    let (report, _) = go(&double, plan).await;
+    let line = &told(&report)[4];
+    assert!(
+        line.starts_with("control-plane failed: ")
+            && line.contains("replace canary-control-plane/SlotA"),
+        "{line}"
+    );
+    assert!(line.contains("look at the plan again"), "{line}");
+    assert_eq!(double.called("execute").len(), 1);
+    assert_eq!(double.orphans(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replacing_the_database_is_refused_unless_named_and_unprotected() {
+    let double = standing();
+    let mut gone = change("Database", "AWS::RDS::DBInstance", Replacement::Might);
+    let wanted = || altered(&StackKind::Database);
+    double.answer("canary-database", vec![gone.clone()]);
+    let plan = planned(&double, wanted()).await;
+    assert!(plan.is_refused());
+    let (_, why) = plan.blocked().next().expect("a refusal");
+    assert!(
+        why.reason
+            .contains("canary-database/Database might be replaced"),
+        "{}",
+        why.reason
+    );
+    assert!(
+        why.next
+            .contains("--allow-data-loss canary-database/Database"),
+        "{}",
+        why.next
+    );
+    assert_eq!(plan.steps[3].counts().might_replace, 1);
+    crate::plan::discard(&plan, &double).await;
+    assert_eq!(double.orphans(), 0);
+
+    gone.action = ChangeAction::Remove;
+    double.answer("canary-database", vec![gone.clone()]);
+    let named = ["canary-database/Database"];
+    let plan = planned_with(&double, wanted(), &named)
+        .await
+        .expect("a plan");
+    assert!(matches!(plan.steps[3].action, Action::Update(_)));
+    assert!(plan.steps[3].risks[0].allowed);
+
+    let mut protected = wanted();
+    protected[3].termination_protection = true;
+    double.answer("canary-database", vec![gone]);
+    let plan = planned_with(&double, protected, &named)
+        .await
+        .expect("a plan");
+    let (_, why) = plan.blocked().next().expect("a refusal");
+    assert!(why.next.contains("`protect: false`"), "{}", why.next);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_that_names_nothing_is_an_error_with_a_hint() {
+    let double = standing();
+    let answer = planned_with(&double, stacks(), &["canary-database/Databse"]).await;
+    let text = answer.expect_err("an unknown name").to_string();
+    assert!(
+        text.contains("did you mean canary-database/Database?"),
+        "{text}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_create_only_property_counts_even_if_the_endpoint_says_nothing() {
+    let double = standing();
+    let mut wanted = stacks();
+    wanted[3].template["Resources"]["Database"]["Properties"]["DBName"] = "other".into();
+    double.answer(
+        "canary-database",
+        vec![change("Database", "AWS::RDS::DBInstance", Replacement::No)],
+    );
+    let plan = planned(&double, wanted).await;
+    assert!(plan.is_refused());
+    let held = plan.steps[3].change_set().expect("shown");
+    assert_eq!(held.changes[0].replacement, Replacement::Yes);
+    assert_eq!(held.changes[0].properties[0].path, "Properties.DBName");
+    assert_eq!(
+        held.changes[0].properties[0].after.as_deref(),
+        Some("other")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_existing_stack_that_needs_a_new_output_is_proposed_later() {
+    let double = standing();
+    let mut wanted = altered(&StackKind::Network);
+    wanted[2].inputs.push(Input {
+        parameter: "Zone".to_owned(),
+        source: Source::Output {
+            stack: StackKind::Network,
+            key: "Zone".to_owned(),
+        },
+    });
+    double.answer(
+        "canary-network",
+        vec![change("Vpc", "AWS::EC2::VPC", Replacement::No)],
+    );
+    let script = Script {
+        outputs: vec![("Zone", "z1")],
+        ..Script::well(9, "UPDATE_COMPLETE")
+    };
+    double.script("execute canary-network", script);
+    let plan = planned(&double, wanted).await;
+    assert_eq!(plan.steps[2].action, Action::Later);
+    assert!(
+        plan.steps[2]
+            .pending
+            .iter()
+            .any(|input| input.key == "Zone" && input.now.is_none())
+    );
+    double.answer(
+        "canary-edge",
+        vec![change("Nat", "AWS::EC2::NatGateway", Replacement::No)],
+    );
+    let (report, _) = go(&double, plan).await;
+    assert_eq!(told(&report)[2], "edge Updated");
+    assert_eq!(
+        double.stacks.borrow()["canary-edge"].found.parameters["Zone"],
+        "z1"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_leftover_is_made_anew_and_a_full_one_is_left_alone() {
+    let double = standing();
+    amend(&double, "canary-edge", |edge| {
+        edge.status = "ROLLBACK_COMPLETE".into()
+    });
+    let plan = planned(&double, stacks()).await;
+    assert_eq!(plan.steps[2].action, Action::Recreate);
+    let (report, _) = go(&double, plan).await;
+    assert_eq!(told(&report)[2], "edge Created");
+    assert_eq!(double.called("delete"), ["0 arn:canary-edge"]);
+
+    amend(&double, "canary-edge", |edge| {
+        edge.status = "ROLLBACK_COMPLETE".into()
+    });
+    double
+        .resources
+        .borrow_mut()
+        .push(crate::cloud::FoundResource {
+            logical_id: "Lb".to_owned(),
+            physical_id: Some("lb-1".to_owned()),
+            resource_type: "AWS::X".to_owned(),
+            status: crate::cloud::ResourceStatus::new("DELETE_SKIPPED"),
+            reason: None,
+        });
+    let plan = planned(&double, stacks()).await;
+    let (_, why) = plan.blocked().next().expect("blocked");
+    assert!(
+        why.reason.contains("Lb (lb-1)") && !why.guard,
+        "{}",
+        why.reason
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn protection_alone_is_set_without_a_change_set() {
+    let double = standing();
+    let mut wanted = stacks();
+    wanted[3].termination_protection = true;
+    let plan = planned(&double, wanted).await;
+    assert!(plan.has_changes());
+    let (report, _) = go(&double, plan).await;
+    assert_eq!(told(&report)[3], "database Updated");
+    assert_eq!(double.called("protect"), ["0 arn:canary-database"]);
+    assert!(
+        double.stacks.borrow()["canary-database"]
+            .found
+            .termination_protection
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn preparation_comes_when_the_needs_are_there_and_its_refusal_stops_that_stack() {
+    let double = double();
+    let plan = planned(&double, stacks()).await;
+    let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
+    let session = Session {
+        run: "r1",
+        events: &events,
+    };
+    let prepared = Prepared {
+        refuses: Some(StackKind::ControlPlane),
+        ..Prepared::default()
+    };
+    let report = run(plan, &double, &prepared, &session, std::future::pending()).await;
+    assert_eq!(told(&report)[4], "control-plane failed: no authorities");
+    assert_eq!(report.end(), End::NeedsHand);
+    let asked = prepared.asked.borrow();
+    let (_, known) = asked
+        .iter()
+        .find(|(kind, _)| *kind == StackKind::ControlPlane)
+        .expect("asked");
+    assert!(known.contains(&StackKind::Base) && known.contains(&StackKind::Edge));
+    assert!(
+        !double
+            .called("create")
+            .iter()
+            .any(|call| call.ends_with("control-plane"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_detaches_within_a_second_and_cancels_nothing() {
+    let double = standing();
+    double.stacks.borrow_mut().remove("canary-edge");
+    double.answer(
+        "canary-database",
+        vec![change("Database", "AWS::RDS::DBInstance", Replacement::No)],
+    );
+    double.script(
+        "execute canary-database",
+        Script::well(300, "UPDATE_COMPLETE"),
+    );
+    let mut wanted = altered(&StackKind::Database);
+    wanted[5].template["Description"] = "altered".into();
+    let plan = planned(&double, wanted).await;
+    let began = Instant::now();
+    let (report, events) = go_until(&double, plan, sleep(Duration::from_millis(70_500))).await;
+    assert!(began.elapsed() < Duration::from_millis(71_500));
+    assert_eq!(report.end(), End::Detached);
+    let running: Vec<String> = report.running.iter().map(|r| r.stack.to_string()).collect();
+    assert_eq!(running, ["edge", "database"]);
+    assert_eq!(
+        report.waiting,
+        [StackKind::ControlPlane, StackKind::Pool("workers".into())]
+    );
+    assert_eq!(double.orphans(), 0, "nothing unexecuted stays behind");
+    assert_eq!(double.called("delete"), [""; 0]);
+    assert!(
+        notes(&events)
+            .iter()
+            .any(|text| text.starts_with("goes on in AWS"))
+    );
+    assert!(matches!(
+        events.last(),
+        Some(Event::RunFinished {
+            succeeded: false,
+            ..
+        })
+    ));
+}
