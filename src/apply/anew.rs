@@ -36,7 +36,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             Action::Update(set) => self.update(&fresh, found, set).await,
             Action::Keep => self.keep(&fresh, found).await,
             Action::Blocked(why) => Err(failed(format!("{}; {}", why.reason, why.next))),
-            _ => Ok(Attempt::Taken(found.clone())),
+            _ => Ok(Attempt::Taken(Box::new(found.clone()))),
         }
     }
 

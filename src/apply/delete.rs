@@ -1,7 +1,5 @@
 //! Deleting a cluster: every stack goes as soon as nothing uses it any more, all at once.
 
-use std::collections::BTreeMap;
-
 use futures::future::join_all;
 
 use super::board::{Board, Place};
@@ -73,15 +71,7 @@ fn expected(plan: &DeletePlan) -> Vec<Expected> {
 impl<C: Cloud + Store> Demolition<'_, C> {
     async fn stack(&self, step: &DeleteStep) {
         let (Ok(end) | Err(end)) = self.advance(step).await;
-        let place = match end {
-            Halt::Settled(outcome, _) => {
-                self.tell.settled(&step.kind, &outcome);
-                Place::Settled(outcome, BTreeMap::new())
-            }
-            Halt::Lost(why) => Place::Lost(why),
-            Halt::Left => Place::Left,
-        };
-        self.board.set(&step.kind, place);
+        self.board.set(&step.kind, end.place(&step.kind, self.tell));
     }
 
     async fn advance(&self, step: &DeleteStep) -> Result<Halt, Halt> {
@@ -119,10 +109,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
                 Some(Place::Settled(outcome, _)) if outcome.is_good() => {}
                 Some(Place::Settled(..)) => {
                     let needs = user.clone();
-                    return Err(Halt::Settled(
-                        Outcome::NotStarted { needs },
-                        BTreeMap::new(),
-                    ));
+                    return Err(Halt::at_rest(Outcome::NotStarted { needs }));
                 }
                 _ => return Err(Halt::Left),
             }
@@ -174,7 +161,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
         let outcome = verdict::outcome(Verb::Delete, rest, |id| step.sentence(id));
         let left = remains(step, &rest.events);
         self.remains.borrow_mut().extend(left);
-        Halt::Settled(outcome, BTreeMap::new())
+        Halt::at_rest(outcome)
     }
 
     /// A bucket that is not empty would keep the base from going.
@@ -220,5 +207,5 @@ impl<C: Cloud + Store> Demolition<'_, C> {
 }
 
 fn gone() -> Halt {
-    Halt::Settled(Outcome::Deleted, BTreeMap::new())
+    Halt::at_rest(Outcome::Deleted)
 }

@@ -65,6 +65,8 @@ pub struct Double {
     /// Change sets neither executed nor discarded.
     pub open: RefCell<BTreeMap<String, Proposal>>,
     pub resources: RefCell<Vec<FoundResource>>,
+    /// Stack policies as they were set, one after the other.
+    pub policies: RefCell<Vec<Value>>,
     number: Cell<usize>,
 }
 
@@ -90,6 +92,7 @@ impl Double {
             calls: RefCell::default(),
             open: RefCell::default(),
             resources: RefCell::default(),
+            policies: RefCell::default(),
             number: Cell::new(0),
         }
     }

@@ -21,7 +21,7 @@ type Needs<'a> = &'a [(&'a str, StackKind, &'a str)];
 pub fn stack(kind: StackKind, resources: &[(&str, &str)], needs: Needs<'_>) -> Stack {
     let body = |(id, of_type): &(&str, &str)| {
         let sentence = format!("the {id} of {kind}");
-        let body = json!({"Type": of_type, "Metadata": {"kube-cfn": {"sentence": sentence}}, "Properties": {}});
+        let body = json!({"Type": of_type, "Metadata": {"Sentence": sentence}, "Properties": {}});
         ((*id).to_owned(), body)
     };
     let resources: serde_json::Map<String, Value> = resources.iter().map(body).collect();
@@ -95,7 +95,9 @@ pub fn stacks() -> Vec<Stack> {
     ]
 }
 
-const TIMES: [(&str, u64, &[(&str, &str)]); 6] = [
+type Times = (&'static str, u64, &'static [(&'static str, &'static str)]);
+
+const TIMES: [Times; 6] = [
     (
         "base",
         130,

@@ -12,9 +12,9 @@ use crate::stacks::StackKind;
 
 /// How long a stack may contradict its own last event, or stay silent, before it is taken at its
 /// word. Reads of `DescribeStacks` were seen stale for seconds; this leaves room.
-const STALE: Duration = Duration::from_secs(60);
+const STALE: Duration = Duration::from_mins(1);
 /// How long nothing but errors may come back before nobody can be said to follow any more.
-const BLIND: Duration = Duration::from_secs(600);
+const BLIND: Duration = Duration::from_mins(10);
 /// Longest wait between two polls that fail.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How often a stack is looked at while its events say nothing of an end.
@@ -69,7 +69,7 @@ pub(super) async fn follow(
                 watch.blind = None;
                 pace(watch.began.elapsed(), watch.moved.elapsed())
             }
-            Err(error) => watch.trouble(error, wait)?,
+            Err(error) => watch.trouble(&error, wait)?,
         };
     }
 }
@@ -217,7 +217,7 @@ impl<'a> Watch<'a> {
     }
 
     /// An error while looking. Returns the time to the next try.
-    fn trouble(&mut self, error: CloudError, waited: Duration) -> Result<Duration, Astray> {
+    fn trouble(&mut self, error: &CloudError, waited: Duration) -> Result<Duration, Astray> {
         if matches!(
             error,
             CloudError::Credentials { .. } | CloudError::Denied { .. }

@@ -27,6 +27,8 @@ mod tests;
 mod tests_delete;
 #[cfg(test)]
 mod tests_faults;
+#[cfg(test)]
+mod tests_update;
 
 use std::collections::BTreeMap;
 

@@ -30,11 +30,11 @@ pub(super) async fn patiently<T>(
             answer => return (answer, lost),
         }
     }
-    let last = request().await;
-    if matches!(last, Err(CloudError::Unreachable { .. })) {
+    let answer = request().await;
+    if matches!(answer, Err(CloudError::Unreachable { .. })) {
         lost = Lost::Some;
     }
-    (last, lost)
+    (answer, lost)
 }
 
 /// Whether an answer was lost on the way.

@@ -1,7 +1,7 @@
 //! The single requests of a stack's way that need care: uploads, protection, clearing a failed
 //! creation, and telling whether a request whose answer was lost has had its effect.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -12,6 +12,7 @@ use super::patience::{Lost, patiently};
 use super::run::{Halt, Walk, failed};
 use super::step::protection;
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
+use crate::plan::policy::relaxed;
 use crate::plan::{self, Step};
 use crate::stacks::{STATE_BUCKET, Stack};
 
@@ -22,7 +23,7 @@ const SEARCHES: usize = 3;
 pub(super) enum Begun {
     /// This very step's: the stack's ARN.
     Ours(String),
-    Theirs(FoundStack),
+    Theirs(Box<FoundStack>),
 }
 
 impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
@@ -46,9 +47,16 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         Ok(())
     }
 
-    /// Sets termination protection and stack policy as the definition wants them.
-    pub async fn protect(&self, stack: &Stack, found: &FoundStack) -> Result<(), Halt> {
-        let wanted = protection(stack);
+    /// Sets termination protection and stack policy as the definition wants them, but without the
+    /// policy's hand over the resources in `but`.
+    pub async fn protect(
+        &self,
+        stack: &Stack,
+        found: &FoundStack,
+        but: &BTreeSet<String>,
+    ) -> Result<(), Halt> {
+        let mut wanted = protection(stack);
+        wanted.policy = wanted.policy.map(|policy| relaxed(&policy, but));
         let (answer, _) = patiently(async || self.cloud.protect(&found.id, &wanted).await).await;
         answer.map_err(|error| failed(format!("setting its protection: {error}")))
     }
@@ -108,7 +116,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         if self.has_begun(&operation, lost).await {
             return Ok(Begun::Ours(found.id));
         }
-        Ok(Begun::Theirs(found))
+        Ok(Begun::Theirs(Box::new(found)))
     }
 
     /// Whether an operation shows by its token, although its request had no answer.

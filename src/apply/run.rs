@@ -35,11 +35,41 @@ pub(super) struct Walk<'a, C, P> {
 
 /// How a stack's walk ended.
 pub(super) enum Halt {
-    Settled(Outcome, BTreeMap<String, String>),
+    Settled(Box<Settled>),
     /// It runs in AWS, and nobody follows it any more.
     Lost(String),
     /// It waits for a stack that nobody follows any more.
     Left,
+}
+
+/// A stack at rest, and what it puts out.
+pub(super) struct Settled {
+    pub outcome: Outcome,
+    pub outputs: BTreeMap<String, String>,
+}
+
+impl Halt {
+    /// At rest, with these outputs.
+    pub fn with(outcome: Outcome, outputs: BTreeMap<String, String>) -> Self {
+        Self::Settled(Box::new(Settled { outcome, outputs }))
+    }
+
+    /// At rest, with nothing to put out.
+    pub fn at_rest(outcome: Outcome) -> Self {
+        Self::with(outcome, BTreeMap::new())
+    }
+
+    /// Where this puts the stack; tells its outcome.
+    pub fn place(self, kind: &StackKind, tell: Teller<'_>) -> Place {
+        match self {
+            Self::Settled(end) => {
+                tell.settled(kind, &end.outcome);
+                Place::Settled(end.outcome, end.outputs)
+            }
+            Self::Lost(why) => Place::Lost(why),
+            Self::Left => Place::Left,
+        }
+    }
 }
 
 /// Does what a plan says. Ends when every stack rests, or soon after `stop` is ready; then whatever
@@ -140,15 +170,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     async fn stack(&self, step: Step) {
         let kind = step.stack.kind.clone();
         let (Ok(end) | Err(end)) = self.advance(step).await;
-        let place = match end {
-            Halt::Settled(outcome, outputs) => {
-                self.tell.settled(&kind, &outcome);
-                Place::Settled(outcome, outputs)
-            }
-            Halt::Lost(why) => Place::Lost(why),
-            Halt::Left => Place::Left,
-        };
-        self.board.set(&kind, place);
+        self.board.set(&kind, end.place(&kind, self.tell));
     }
 
     /// Waits for everything that a stack needs.
@@ -157,10 +179,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             match self.board.rest(&needs).await {
                 Some(Place::Settled(outcome, _)) if outcome.is_good() => {}
                 Some(Place::Settled(..)) | None => {
-                    return Err(Halt::Settled(
-                        Outcome::NotStarted { needs },
-                        BTreeMap::new(),
-                    ));
+                    return Err(Halt::at_rest(Outcome::NotStarted { needs }));
                 }
                 Some(_) => return Err(Halt::Left),
             }
@@ -209,5 +228,5 @@ pub(super) fn resolve(step: &Step, outputs: &Outputs) -> Result<BTreeMap<String,
 
 /// A stack that failed before anything of it began.
 pub(super) fn failed(reason: impl Into<String>) -> Halt {
-    Halt::Settled(verdict::refused(None, reason), BTreeMap::new())
+    Halt::at_rest(verdict::refused(None, reason))
 }

@@ -1,6 +1,6 @@
 //! The way of one stack through a run: wait, prepare, then create, update or keep it, and follow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::board::Place;
 use super::event::{Outcome, Verb};
@@ -23,7 +23,7 @@ pub(super) type Parameters = BTreeMap<String, String>;
 pub(super) enum Attempt {
     Done(Halt),
     /// Somebody else's operation holds the stack.
-    Taken(FoundStack),
+    Taken(Box<FoundStack>),
 }
 
 impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
@@ -36,10 +36,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         if let Action::Blocked(why) = &step.action {
             let status = step.found.as_ref().map(|found| found.status.clone());
             let reason = format!("{}; {}", why.reason, why.next);
-            return Err(Halt::Settled(
-                verdict::refused(status, reason),
-                Parameters::new(),
-            ));
+            return Err(Halt::at_rest(verdict::refused(status, reason)));
         }
         for round in 0..ROUNDS {
             if let Some(found) = &taken {
@@ -56,7 +53,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             }
             match self.attempt(&step, &parameters).await? {
                 Attempt::Done(halt) => return Ok(halt),
-                Attempt::Taken(found) => taken = Some(found),
+                Attempt::Taken(found) => taken = Some(*found),
             }
         }
         Err(failed(
@@ -78,7 +75,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             (Action::Update(_) | Action::Keep | Action::Later, Some(found)) => {
                 self.propose_anew(step, found, parameters).await
             }
-            (Action::Follow(_), Some(found)) => Ok(Attempt::Taken(found.clone())),
+            (Action::Follow(_), Some(found)) => Ok(Attempt::Taken(Box::new(found.clone()))),
             (Action::Blocked(why), _) => Err(failed(format!("{}; {}", why.reason, why.next))),
             (_, None) => Err(failed("the plan and the account disagree; plan again")),
         }
@@ -121,7 +118,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             .await?;
         let outcome = verdict::outcome(verb, &rest, |id| step.sentence(id));
         let outputs = rest.found.map(|found| found.outputs).unwrap_or_default();
-        Ok(Attempt::Done(Halt::Settled(outcome, outputs)))
+        Ok(Attempt::Done(Halt::with(outcome, outputs)))
     }
 
     pub async fn follow(
@@ -149,8 +146,9 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     ) -> Result<Attempt, Halt> {
         let stack = &step.stack;
         self.upload(stack).await?;
+        let loses = loses(step);
         if step.reprotects() || stack.policy.is_some() {
-            self.protect(stack, found).await?;
+            self.protect(stack, found, &loses).await?;
         }
         let token = plan::token(self.run, &stack.name, "execute");
         self.board.set(&stack.kind, Place::Running);
@@ -166,8 +164,12 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             }
         }
         self.tell.started(&stack.kind, Verb::Update);
-        self.conclude(step, Verb::Update, found.id.clone(), Some(token))
-            .await
+        let id = found.id.clone();
+        let attempt = self.conclude(step, Verb::Update, id, Some(token)).await;
+        if !loses.is_empty() && attempt.is_ok() {
+            self.protect(stack, found, &BTreeSet::new()).await?;
+        }
+        attempt
     }
 
     /// A change set that could not be executed: another operation holds the stack, or moved it.
@@ -189,7 +191,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             if let Ok(Some(now)) = now
                 && now.status.is_moving()
             {
-                return Ok(Attempt::Taken(now));
+                return Ok(Attempt::Taken(Box::new(now)));
             }
         }
         Err(failed(format!(
@@ -201,16 +203,22 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     pub async fn keep(&self, step: &Step, found: &FoundStack) -> Result<Attempt, Halt> {
         let mut outcome = Outcome::Unchanged;
         if step.reprotects() {
-            self.protect(&step.stack, found).await?;
+            self.protect(&step.stack, found, &BTreeSet::new()).await?;
             outcome = Outcome::Updated;
         }
-        let halt = Halt::Settled(outcome, found.outputs.clone());
+        let halt = Halt::with(outcome, found.outputs.clone());
         Ok(Attempt::Done(halt))
     }
 }
 
 fn stays(step: &Step, parameters: &Parameters) -> bool {
     step.action == Action::Keep && *parameters == step.parameters
+}
+
+/// What may be lost by name: its protection has to step aside for this one update.
+fn loses(step: &Step) -> BTreeSet<String> {
+    let named = step.risks.iter().filter(|risk| risk.allowed);
+    named.map(|risk| risk.logical_id.clone()).collect()
 }
 
 /// No answer came, and what was asked may have happened all the same.

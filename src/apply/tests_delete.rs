@@ -93,7 +93,7 @@ async fn protection_refuses_and_nothing_is_touched() {
         .expect("refused");
     assert!(refused.guard && refused.reason.contains("`protect: true`"));
     amend(&double, "canary-database", |it| {
-        it.termination_protection = true
+        it.termination_protection = true;
     });
     let refused = plan(&double, Guard::Open).await.refused.expect("refused");
     assert_eq!(

@@ -293,13 +293,13 @@ async fn a_stale_old_status_right_after_the_call_is_not_the_end() {
         for _ in 0..15 {
             sleep(Duration::from_secs(1)).await;
             amend(&double, "canary-network", |it| {
-                it.status = "CREATE_COMPLETE".into()
+                it.status = "CREATE_COMPLETE".into();
             });
         }
         for _ in 0..2 {
             sleep(Duration::from_secs(25)).await;
             amend(&double, "canary-network", |it| {
-                it.status = "UPDATE_IN_PROGRESS".into()
+                it.status = "UPDATE_IN_PROGRESS".into();
             });
         }
         std::future::pending::<()>().await;

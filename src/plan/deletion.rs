@@ -90,11 +90,11 @@ pub fn kind_of(found: &FoundStack) -> Option<StackKind> {
     }
 }
 
-/// Whether stacks of kind `user` take something from `used`. Everything but the network and its edge
+/// Whether stacks of kind `user` take something from `supplier`. Everything but the network and its edge
 /// works with the keys and roles of the base; the network carries everything but the base.
-fn uses(user: &StackKind, used: &StackKind) -> bool {
+fn uses(user: &StackKind, supplier: &StackKind) -> bool {
     use StackKind as K;
-    match used {
+    match supplier {
         K::Base => matches!(user, K::Database | K::ControlPlane | K::Pool(_)),
         K::Network => !matches!(user, K::Base | K::Network),
         K::Edge => matches!(user, K::ControlPlane | K::Pool(_)),

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod complete;
 pub mod deletion;
 pub mod draft;
+pub mod policy;
 pub mod risk;
 pub mod status;
 pub mod survey;
@@ -209,8 +210,7 @@ pub fn sentence(template: &Value, logical_id: &str) -> Option<String> {
         .get("Resources")?
         .get(logical_id)?
         .get("Metadata")?;
-    let text = metadata.get("kube-cfn")?.get("sentence")?.as_str()?;
-    Some(text.to_owned())
+    Some(metadata.get("Sentence")?.as_str()?.to_owned())
 }
 
 /// Every resource of a template.

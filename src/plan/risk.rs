@@ -7,13 +7,16 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::compare::Templates;
-use super::{Blocked, Draft, PlanError, resources_of};
+use super::{Blocked, Draft, PlanError, policy, resources_of};
 use crate::catalog::resources::{create_only, holds};
 use crate::cloud::{ChangeAction, FoundStack, PropertyChange, Replacement, ResourceChange};
 use crate::stacks::Stack;
 
 /// What CloudFormation writes for a value that it does not know yet.
 const UNKNOWN_VALUE: &str = "KNOWN_AFTER_APPLY";
+
+/// What is lost with a resource that holds no data, but that the stack policy keeps all the same.
+const RELIED_ON: &str = "an address or a name that others rely on";
 
 /// What a change does to a resource that holds data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -93,19 +96,18 @@ fn add_create_only(change: &mut ResourceChange, templates: Templates<'_>) {
         }
         change.replacement = Replacement::Yes;
         let path = format!("Properties.{name}");
-        match change.properties.iter_mut().find(|p| p.path == path) {
-            Some(property) => property.recreates = Replacement::Yes,
-            None => {
-                let (before, after) = templates.plain(&change.logical_id, name);
-                change.properties.push(PropertyChange {
-                    path,
-                    before,
-                    after,
-                    recreates: Replacement::Yes,
-                    cause: None,
-                });
-            }
+        let (before, after) = templates.plain(&change.logical_id, name);
+        if let Some(property) = change.properties.iter_mut().find(|p| p.path == path) {
+            property.recreates = Replacement::Yes;
+            continue;
         }
+        change.properties.push(PropertyChange {
+            path,
+            before,
+            after,
+            recreates: Replacement::Yes,
+            cause: None,
+        });
     }
 }
 
@@ -120,8 +122,9 @@ fn gravity(change: &ResourceChange) -> u8 {
     }
 }
 
-/// What a change set does to resources that hold data.
+/// What a change set does to resources that hold data, or that the stack policy keeps.
 pub fn risks(stack: &Stack, changes: &[ResourceChange], allow: &BTreeSet<String>) -> Vec<Risk> {
+    let kept = stack.policy.as_ref().map(policy::kept).unwrap_or_default();
     let risk = |change: &ResourceChange| {
         let effect = match gravity(change) {
             4 => Effect::Remove,
@@ -130,12 +133,13 @@ pub fn risks(stack: &Stack, changes: &[ResourceChange], allow: &BTreeSet<String>
             _ => return None,
         };
         let name = format!("{}/{}", stack.name, change.logical_id);
+        let relied_on = effect > Effect::MightReplace && kept.contains(&change.logical_id);
         Some(Risk {
             allowed: allow.contains(&name),
             name,
             logical_id: change.logical_id.clone(),
             resource_type: change.resource_type.clone(),
-            holds: holds(&change.resource_type)?,
+            holds: holds(&change.resource_type).or(relied_on.then_some(RELIED_ON))?,
             effect,
         })
     };
@@ -206,7 +210,7 @@ pub fn known_names(draft: &Draft, allow: &BTreeSet<String>) -> Result<(), PlanEr
     for step in &draft.steps {
         let templates = [Some(&step.stack.template), step.before.as_ref()];
         for template in templates.into_iter().flatten() {
-            names.extend(data_names(&step.stack.name, template));
+            names.extend(data_names(&step.stack, template));
         }
     }
     let Some(stranger) = allow.iter().find(|name| !names.contains(*name)) else {
@@ -219,10 +223,13 @@ pub fn known_names(draft: &Draft, allow: &BTreeSet<String>) -> Result<(), PlanEr
     })
 }
 
-fn data_names(stack: &str, template: &Value) -> Vec<String> {
+fn data_names(stack: &Stack, template: &Value) -> Vec<String> {
+    let kept = stack.policy.as_ref().map(policy::kept).unwrap_or_default();
     let mut resources = resources_of(template);
-    resources.retain(|resource| holds(&resource.resource_type).is_some());
-    let name = |id: &String| format!("{stack}/{id}");
+    resources.retain(|resource| {
+        holds(&resource.resource_type).is_some() || kept.contains(&resource.logical_id)
+    });
+    let name = |id: &String| format!("{}/{id}", stack.name);
     resources.iter().map(|r| name(&r.logical_id)).collect()
 }
 

@@ -115,6 +115,7 @@ impl Cloud for Double {
 
     async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError> {
         self.call("protect", stack_id, || {
+            self.policies.borrow_mut().extend(protection.policy.clone());
             self.by_id(stack_id, |held| {
                 held.found.termination_protection = protection.termination;
             })
