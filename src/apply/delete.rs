@@ -10,7 +10,7 @@ use super::remains::{Remains, remains};
 use super::run::{Halt, failed, finish, stopped};
 use super::tell::Teller;
 use super::{Report, Session, verdict};
-use crate::cloud::{Cloud, CloudError, Operation, Store};
+use crate::cloud::{Cloud, CloudError, Operation, Protection, Store};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::Deletes;
 use crate::plan::{resources_of, token};
@@ -121,6 +121,14 @@ impl<C: Cloud + Store> Demolition<'_, C> {
         let token = token(self.run, &step.found.name, "delete");
         let id = &step.found.id;
         self.board.set(&step.kind, Place::Running);
+        if step.found.termination_protection {
+            let open = Protection {
+                termination: false,
+                policy: None,
+            };
+            let (answer, _) = patiently(async || self.cloud.protect(id, &open).await).await;
+            answer.map_err(|error| failed(format!("unlocking the leftover: {error}")))?;
+        }
         let (answer, _) = patiently(async || self.cloud.delete(id, &token).await).await;
         match answer {
             Ok(()) => {}

@@ -117,6 +117,14 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             .follow(step, &Operation { stack_id, token }, verb == Verb::Delete)
             .await?;
         let outcome = verdict::outcome(verb, &rest, |id| step.sentence(id));
+        for event in verdict::stranded(&outcome, &rest.events) {
+            let reason = event.reason.as_deref().unwrap_or("no reason given");
+            let what = event.physical_id.as_deref().unwrap_or(&event.logical_id);
+            self.tell.note(
+                Some(&step.stack.kind),
+                format!("{what} is not needed any more, could not be removed and stays: {reason}"),
+            );
+        }
         let outputs = rest.found.map(|found| found.outputs).unwrap_or_default();
         Ok(Attempt::Done(Halt::with(outcome, outputs)))
     }

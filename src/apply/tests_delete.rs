@@ -209,3 +209,15 @@ async fn a_stack_of_an_unknown_kind_stops_the_deletion() {
     let refused = plan(&double, Guard::Open).await.refused.expect("refused");
     assert!(refused.reason.contains("\"mesh\""), "{}", refused.reason);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_empty_leftover_of_a_failed_creation_goes_although_it_was_protected() {
+    let double = standing();
+    amend(&double, "canary-database", |it| {
+        it.termination_protection = true;
+        it.status = "ROLLBACK_COMPLETE".into();
+    });
+    let (report, _) = gone(&double, Guard::Open).await;
+    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    assert_eq!(double.called("protect"), ["0 arn:canary-database"]);
+}

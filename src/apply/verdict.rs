@@ -74,6 +74,19 @@ pub(super) fn cause(events: &[StackEvent]) -> Option<&StackEvent> {
         .min_by_key(|event| event.at)
 }
 
+/// What an update that succeeded could not remove: it is no part of the stack any more.
+pub(super) fn stranded<'a>(
+    outcome: &Outcome,
+    events: &'a [StackEvent],
+) -> impl Iterator<Item = &'a StackEvent> {
+    let updated = *outcome == Outcome::Updated;
+    let stays = |event: &&StackEvent| event.status.as_str() == "DELETE_FAILED";
+    events
+        .iter()
+        .filter(move |event| updated && event.stack_status.is_none())
+        .filter(stays)
+}
+
 fn is_cancelled(event: &StackEvent) -> bool {
     let Some(reason) = event.reason.as_deref().map(str::to_lowercase) else {
         return false;
@@ -84,4 +97,98 @@ fn is_cancelled(event: &StackEvent) -> bool {
 fn reason(event: &StackEvent) -> String {
     let silent = || format!("AWS gives no reason for {}", event.status);
     event.reason.clone().unwrap_or_else(silent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::ResourceStatus;
+    use jiff::Timestamp;
+
+    fn event(second: i64, id: &str, status: &str, reason: &str) -> StackEvent {
+        StackEvent {
+            id: format!("{second}-{id}-{status}"),
+            at: Timestamp::from_second(second).expect("a second"),
+            logical_id: id.to_owned(),
+            physical_id: None,
+            resource_type: "AWS::X".to_owned(),
+            status: ResourceStatus::new(status),
+            reason: (!reason.is_empty()).then(|| reason.to_owned()),
+            token: None,
+            stack_status: id.is_empty().then(|| StackStatus::from(status)),
+        }
+    }
+
+    fn rest(status: &str, events: Vec<StackEvent>) -> Rest {
+        Rest {
+            status: status.into(),
+            found: None,
+            events,
+        }
+    }
+
+    #[test]
+    fn the_first_real_failure_in_time_is_the_cause_however_late_it_is_read() {
+        let events = [
+            event(30, "B", "CREATE_FAILED", "Resource creation cancelled"),
+            event(32, "C", "DELETE_FAILED", "is in use"),
+            event(31, "A", "CREATE_FAILED", "quota reached"),
+            event(30, "D", "UPDATE_FAILED", "Resource update cancelled"),
+        ];
+        assert_eq!(cause(&events).map(|e| e.logical_id.as_str()), Some("A"));
+    }
+
+    #[test]
+    fn a_stack_without_a_failed_resource_gives_its_own_reason() {
+        let own = event(3, "", "ROLLBACK_IN_PROGRESS", "Parameter X is wrong");
+        let end = rest("ROLLBACK_COMPLETE", vec![own]);
+        let Outcome::RolledBack(why) = outcome(Verb::Create, &end, str::to_owned) else {
+            panic!("rolled back")
+        };
+        assert_eq!(why.reason, "Parameter X is wrong");
+        assert_eq!(why.resource, None);
+    }
+
+    #[test]
+    fn only_the_status_that_was_asked_for_is_a_success() {
+        let word = |verb, status: &str| {
+            let end = outcome(verb, &rest(status, Vec::new()), str::to_owned);
+            match end {
+                Outcome::RolledBack(_) => "rolled back",
+                Outcome::Failed(_) => "failed",
+                good => {
+                    assert!(good.is_good());
+                    "good"
+                }
+            }
+        };
+        for status in StackStatus::ALL {
+            let text = status.as_str();
+            let create = match text {
+                "CREATE_COMPLETE" => "good",
+                "ROLLBACK_COMPLETE" => "rolled back",
+                _ => "failed",
+            };
+            assert_eq!(word(Verb::Create, text), create, "{text}");
+            let delete = if text == "DELETE_COMPLETE" {
+                "good"
+            } else {
+                "failed"
+            };
+            assert_eq!(word(Verb::Delete, text), delete, "{text}");
+            let update = match text {
+                "UPDATE_COMPLETE" | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" => "good",
+                _ if text.starts_with("UPDATE_ROLLBACK_COMPLETE") => "rolled back",
+                _ => "failed",
+            };
+            assert_eq!(word(Verb::Update, text), update, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_an_update_could_not_remove_is_told_although_it_succeeded() {
+        let events = [event(1, "Old", "DELETE_FAILED", "is in use")];
+        assert_eq!(stranded(&Outcome::Updated, &events).count(), 1);
+        assert_eq!(stranded(&Outcome::Created, &events).count(), 0);
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::status::{Deletes, on_delete};
 use super::{Blocked, Survey, resources_of};
 use crate::catalog::resources::holds;
-use crate::cloud::FoundStack;
+use crate::cloud::{FoundStack, StackStatus};
 use crate::stacks::StackKind;
 
 /// Whether the definition protects the cluster.
@@ -122,7 +122,7 @@ fn strange(survey: &Survey) -> Option<Blocked> {
 fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked> {
     let locked: Vec<&str> = steps
         .iter()
-        .filter(|step| step.found.termination_protection && step.action == Deletes::Delete)
+        .filter(|step| step.is_locked())
         .map(|step| step.found.name.as_str())
         .collect();
     let reason = match guard {
@@ -148,6 +148,19 @@ fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked>
 }
 
 impl DeleteStep {
+    /// Whether termination protection keeps the stack. An empty or half removed leftover of a failed
+    /// creation is not worth it: its protection is lifted.
+    fn is_locked(&self) -> bool {
+        let goes = matches!(self.action, Deletes::Delete | Deletes::FollowThenDelete);
+        let leftover = matches!(
+            self.found.status,
+            StackStatus::RollbackComplete
+                | StackStatus::RollbackFailed
+                | StackStatus::RollbackInProgress
+        );
+        self.found.termination_protection && goes && !leftover
+    }
+
     /// What holds data in this stack, and what the template says about it.
     pub fn losses(&self) -> Vec<Loss> {
         let Some(template) = &self.template else {

@@ -248,3 +248,27 @@ pub fn token(run: &str, stack: &str, step: &str) -> String {
     let tail: String = digest.chars().take(DIGITS).collect();
     format!("{head}-{tail}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_the_same_for_the_same_step_and_fits_whatever_the_names() {
+        assert_eq!(
+            token("7f3a", "canary-base", "create"),
+            "kcfn-7f3a-canary-base-create"
+        );
+        let long = "x".repeat(128);
+        let create = token("7f3a", &long, "create");
+        let other = token("7f3a", &long, "execute");
+        assert_eq!(create.len(), 128);
+        assert_eq!(create, token("7f3a", &long, "create"));
+        assert_ne!(create, other);
+        assert!(
+            token("a_b/c", "s", "t")
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-')
+        );
+    }
+}

@@ -249,3 +249,93 @@ fn hint(stranger: &str, names: &BTreeSet<String>) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn change(id: &str, of_type: &str, replacement: Replacement) -> ResourceChange {
+        ResourceChange {
+            logical_id: id.to_owned(),
+            physical_id: None,
+            resource_type: of_type.to_owned(),
+            action: ChangeAction::Modify,
+            replacement,
+            properties: Vec::new(),
+        }
+    }
+
+    fn property(path: &str, after: &str, recreates: Replacement) -> PropertyChange {
+        PropertyChange {
+            path: path.to_owned(),
+            before: None,
+            after: Some(after.to_owned()),
+            recreates,
+            cause: None,
+        }
+    }
+
+    #[test]
+    fn a_replacement_that_hangs_on_unknown_values_alone_is_a_might() {
+        let unknown = property(
+            "Properties.A",
+            "{{changeSet:KNOWN_AFTER_APPLY}}",
+            Replacement::Yes,
+        );
+        let known = property("Properties.B", "x", Replacement::Yes);
+        let mut alone = change("X", "AWS::X", Replacement::Yes);
+        alone.properties = vec![unknown.clone(), property("Tags", "x", Replacement::No)];
+        let mut mixed = change("Y", "AWS::X", Replacement::Yes);
+        mixed.properties = vec![unknown, known];
+        let silent = change("Z", "AWS::X", Replacement::Yes);
+        let mut all = [alone, mixed, silent];
+        sharpen(&mut all, None);
+        let word = |id: &str| {
+            all.iter()
+                .find(|c| c.logical_id == id)
+                .map(|c| c.replacement)
+        };
+        assert_eq!(word("X"), Some(Replacement::Might));
+        assert_eq!(word("Y"), Some(Replacement::Yes));
+        assert_eq!(word("Z"), Some(Replacement::Yes));
+    }
+
+    #[test]
+    fn a_parameter_that_moves_replaces_through_a_create_only_property() {
+        let template = json!({"Resources": {"Net": {"Type": "AWS::EC2::Subnet", "Properties": {
+            "VpcId": {"Ref": "VpcId"}, "MapPublicIpOnLaunch": {"Ref": "Public"}}}}});
+        let word = |parameter: &str| {
+            let moved = BTreeSet::from([parameter.to_owned()]);
+            let templates = Templates {
+                before: &template,
+                after: &template,
+                moved: &moved,
+            };
+            let mut all = [change("Net", "AWS::EC2::Subnet", Replacement::No)];
+            sharpen(&mut all, Some(templates));
+            all[0].replacement
+        };
+        assert_eq!(word("VpcId"), Replacement::Yes);
+        assert_eq!(word("Public"), Replacement::No);
+    }
+
+    #[test]
+    fn the_gravest_change_comes_first() {
+        let mut add = change("A", "AWS::X", Replacement::Yes);
+        add.action = ChangeAction::Add;
+        let mut remove = change("Z", "AWS::X", Replacement::No);
+        remove.action = ChangeAction::Remove;
+        let mut all = vec![
+            add,
+            change("C", "AWS::X", Replacement::No),
+            change("B", "AWS::X", Replacement::No),
+            change("D", "AWS::X", Replacement::Might),
+            remove,
+            change("E", "AWS::X", Replacement::Yes),
+        ];
+        sharpen(&mut all, None);
+        let order: Vec<&str> = all.iter().map(|c| c.logical_id.as_str()).collect();
+        assert_eq!(order, ["Z", "E", "D", "B", "C", "A"]);
+    }
+}
