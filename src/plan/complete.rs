@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 
 use super::draft::{DraftStep, Todo};
-use super::{Action, Blocked, Draft, Plan, PlanError, Step, compare, risk, token};
+use super::{Action, Blocked, Draft, Plan, PlanError, Step, compare, risk, sharpen, token};
 use crate::cloud::{ChangeSet, Cloud, CloudError, FoundResource, FoundStack, Proposal};
 use crate::stacks::{Stack, StackKind};
 
@@ -125,7 +125,7 @@ fn judge(step: &mut Step, mut answer: ChangeSet, found: &FoundStack, terms: &Ter
         after: &step.stack.template,
         moved: &moved,
     });
-    risk::sharpen(&mut answer.changes, templates);
+    sharpen::sharpen(&mut answer.changes, templates);
     step.risks = risk::risks(&step.stack, &answer.changes, terms.allow);
     step.action = match risk::guard(&step.stack, found, &step.risks) {
         None => Action::Update(answer),

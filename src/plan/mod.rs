@@ -10,6 +10,7 @@ pub mod deletion;
 pub mod draft;
 pub mod policy;
 pub mod risk;
+pub mod sharpen;
 pub mod status;
 pub mod survey;
 

@@ -1,19 +1,16 @@
 //! How risky a change is: what happens to resources that hold data, and who may allow it.
-//! The stricter of what CloudFormation says and what the catalogue knows holds.
+//! Takes changes as [`super::sharpen`] leaves them.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::compare::Templates;
+use super::sharpen::gravity;
 use super::{Blocked, Draft, PlanError, policy, resources_of};
-use crate::catalog::resources::{create_only, holds};
-use crate::cloud::{ChangeAction, FoundStack, PropertyChange, Replacement, ResourceChange};
+use crate::catalog::resources::holds;
+use crate::cloud::{FoundStack, ResourceChange};
 use crate::stacks::Stack;
-
-/// What CloudFormation writes for a value that it does not know yet.
-const UNKNOWN_VALUE: &str = "KNOWN_AFTER_APPLY";
 
 /// What is lost with a resource that holds no data, but that the stack policy keeps all the same.
 const RELIED_ON: &str = "an address or a name that others rely on";
@@ -41,85 +38,6 @@ pub struct Risk {
     pub effect: Effect,
     /// Whether it was named with `--allow-data-loss`.
     pub allowed: bool,
-}
-
-/// Brings CloudFormation's answer in order: a replacement that hangs on unknown values alone is a
-/// "might", a changed create-only property is a "yes", and the gravest changes come first.
-pub fn sharpen(changes: &mut [ResourceChange], templates: Option<Templates<'_>>) {
-    for change in changes.iter_mut() {
-        soften_unknown(change);
-        if let Some(templates) = templates {
-            add_create_only(change, templates);
-        }
-        change.properties.sort_by(|a, b| a.path.cmp(&b.path));
-    }
-    changes.sort_by(|a, b| {
-        let order = |change: &ResourceChange| std::cmp::Reverse(gravity(change));
-        order(a)
-            .cmp(&order(b))
-            .then_with(|| a.logical_id.cmp(&b.logical_id))
-    });
-}
-
-/// CloudFormation says "replace" for a create-only property even where its new value is not known
-/// yet and may turn out the same.
-fn soften_unknown(change: &mut ResourceChange) {
-    let unknown = |property: &PropertyChange| {
-        let after = property.after.as_deref();
-        after.is_some_and(|after| after.contains(UNKNOWN_VALUE))
-    };
-    for property in &mut change.properties {
-        if unknown(property) {
-            property.recreates = property.recreates.min(Replacement::Might);
-        }
-    }
-    let mut causes = change
-        .properties
-        .iter()
-        .filter(|p| p.recreates != Replacement::No)
-        .peekable();
-    if change.replacement == Replacement::Yes && causes.peek().is_some() && causes.all(unknown) {
-        change.replacement = Replacement::Might;
-    }
-}
-
-fn add_create_only(change: &mut ResourceChange, templates: Templates<'_>) {
-    let Some(known) = create_only(&change.resource_type) else {
-        return;
-    };
-    if change.action != ChangeAction::Modify {
-        return;
-    }
-    for name in &known.create_only {
-        if !templates.differ(&change.logical_id, name) {
-            continue;
-        }
-        change.replacement = Replacement::Yes;
-        let path = format!("Properties.{name}");
-        let (before, after) = templates.plain(&change.logical_id, name);
-        if let Some(property) = change.properties.iter_mut().find(|p| p.path == path) {
-            property.recreates = Replacement::Yes;
-            continue;
-        }
-        change.properties.push(PropertyChange {
-            path,
-            before,
-            after,
-            recreates: Replacement::Yes,
-            cause: None,
-        });
-    }
-}
-
-/// 0 for what is added, 4 for what goes away.
-fn gravity(change: &ResourceChange) -> u8 {
-    match (&change.action, change.replacement) {
-        (ChangeAction::Remove, _) => 4,
-        (ChangeAction::Add, _) => 0,
-        (_, Replacement::Yes) => 3,
-        (_, Replacement::Might) => 2,
-        (_, Replacement::No) => 1,
-    }
 }
 
 /// What a change set does to resources that hold data, or that the stack policy keeps.
@@ -247,95 +165,5 @@ fn hint(stranger: &str, names: &BTreeSet<String>) -> String {
             let all: Vec<&str> = names.iter().map(String::as_str).collect();
             format!("those that hold data: {}", all.join(", "))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn change(id: &str, of_type: &str, replacement: Replacement) -> ResourceChange {
-        ResourceChange {
-            logical_id: id.to_owned(),
-            physical_id: None,
-            resource_type: of_type.to_owned(),
-            action: ChangeAction::Modify,
-            replacement,
-            properties: Vec::new(),
-        }
-    }
-
-    fn property(path: &str, after: &str, recreates: Replacement) -> PropertyChange {
-        PropertyChange {
-            path: path.to_owned(),
-            before: None,
-            after: Some(after.to_owned()),
-            recreates,
-            cause: None,
-        }
-    }
-
-    #[test]
-    fn a_replacement_that_hangs_on_unknown_values_alone_is_a_might() {
-        let unknown = property(
-            "Properties.A",
-            "{{changeSet:KNOWN_AFTER_APPLY}}",
-            Replacement::Yes,
-        );
-        let known = property("Properties.B", "x", Replacement::Yes);
-        let mut alone = change("X", "AWS::X", Replacement::Yes);
-        alone.properties = vec![unknown.clone(), property("Tags", "x", Replacement::No)];
-        let mut mixed = change("Y", "AWS::X", Replacement::Yes);
-        mixed.properties = vec![unknown, known];
-        let silent = change("Z", "AWS::X", Replacement::Yes);
-        let mut all = [alone, mixed, silent];
-        sharpen(&mut all, None);
-        let word = |id: &str| {
-            all.iter()
-                .find(|c| c.logical_id == id)
-                .map(|c| c.replacement)
-        };
-        assert_eq!(word("X"), Some(Replacement::Might));
-        assert_eq!(word("Y"), Some(Replacement::Yes));
-        assert_eq!(word("Z"), Some(Replacement::Yes));
-    }
-
-    #[test]
-    fn a_parameter_that_moves_replaces_through_a_create_only_property() {
-        let template = json!({"Resources": {"Net": {"Type": "AWS::EC2::Subnet", "Properties": {
-            "VpcId": {"Ref": "VpcId"}, "MapPublicIpOnLaunch": {"Ref": "Public"}}}}});
-        let word = |parameter: &str| {
-            let moved = BTreeSet::from([parameter.to_owned()]);
-            let templates = Templates {
-                before: &template,
-                after: &template,
-                moved: &moved,
-            };
-            let mut all = [change("Net", "AWS::EC2::Subnet", Replacement::No)];
-            sharpen(&mut all, Some(templates));
-            all[0].replacement
-        };
-        assert_eq!(word("VpcId"), Replacement::Yes);
-        assert_eq!(word("Public"), Replacement::No);
-    }
-
-    #[test]
-    fn the_gravest_change_comes_first() {
-        let mut add = change("A", "AWS::X", Replacement::Yes);
-        add.action = ChangeAction::Add;
-        let mut remove = change("Z", "AWS::X", Replacement::No);
-        remove.action = ChangeAction::Remove;
-        let mut all = vec![
-            add,
-            change("C", "AWS::X", Replacement::No),
-            change("B", "AWS::X", Replacement::No),
-            change("D", "AWS::X", Replacement::Might),
-            remove,
-            change("E", "AWS::X", Replacement::Yes),
-        ];
-        sharpen(&mut all, None);
-        let order: Vec<&str> = all.iter().map(|c| c.logical_id.as_str()).collect();
-        assert_eq!(order, ["Z", "E", "D", "B", "C", "A"]);
     }
 }
