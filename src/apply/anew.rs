@@ -69,6 +69,11 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
 
     /// Follows what somebody else, or an earlier run, has begun.
     pub async fn sit_out(&self, step: &Step, found: &FoundStack) -> Result<(), Halt> {
+        if !found.status.is_moving() {
+            let text = "changed elsewhere since the plan was made: looking again";
+            self.tell.note(Some(&step.stack.kind), text);
+            return Ok(());
+        }
         let since = found.updated.unwrap_or(found.created);
         self.tell.note(
             Some(&step.stack.kind),

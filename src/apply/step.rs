@@ -194,11 +194,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         }
         let kind = step.stack.kind.clone();
         self.open.borrow_mut().insert(kind, set.clone());
-        if matches!(error, CloudError::Conflict(_)) {
-            let now = self.cloud.stack(&found.id).await;
-            if let Ok(Some(now)) = now
-                && now.status.is_moving()
-            {
+        if matches!(error, CloudError::Conflict(_) | CloudError::NotFound(_)) {
+            // Another run's execution holds the stack, or has removed this change set with all others.
+            let (now, _) = patiently(async || self.cloud.stack(&found.id).await).await;
+            if let Ok(Some(now)) = now {
                 return Ok(Attempt::Taken(Box::new(now)));
             }
         }

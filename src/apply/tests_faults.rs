@@ -307,3 +307,54 @@ async fn a_stale_old_status_right_after_the_call_is_not_the_end() {
     let (report, _) = go_until(&double, plan, stale).await;
     assert_eq!(told(&report), ["network rolled back: no such peer"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_set_that_another_run_swept_away_is_asked_for_again() {
+    let double = standing();
+    let mut wanted = network();
+    wanted[0].template["Description"] = "altered".into();
+    double.answer(
+        "canary-network",
+        vec![change("Vpc", "AWS::EC2::VPC", Replacement::No)],
+    );
+    let plan = planned(&double, wanted.clone()).await;
+    // The other run wants the same, and was quicker.
+    double.open.borrow_mut().clear();
+    double
+        .stacks
+        .borrow_mut()
+        .get_mut("canary-network")
+        .expect("it stands")
+        .template = wanted.remove(0).template;
+    let (report, events) = go(&double, plan).await;
+    assert_eq!(told(&report), ["network Unchanged"]);
+    assert!(
+        notes(&events)
+            .iter()
+            .any(|text| text.starts_with("changed elsewhere"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_never_comes_to_rest_for_us_is_given_up() {
+    let double = standing();
+    let mut wanted = network();
+    wanted[0].template["Description"] = "altered".into();
+    for _ in 0..9 {
+        double.answer(
+            "canary-network",
+            vec![change("Vpc", "AWS::EC2::VPC", Replacement::No)],
+        );
+    }
+    let plan = planned(&double, wanted).await;
+    let busy = CloudError::Conflict("is being updated".to_owned());
+    double.fault("execute", 9, &Fault::Before(busy));
+    let (report, _) = go(&double, plan).await;
+    assert!(
+        told(&report)[0].contains("somebody else keeps moving"),
+        "{:?}",
+        told(&report)
+    );
+    assert_eq!(double.called("execute").len(), 3);
+    assert_eq!(double.orphans(), 0);
+}

@@ -82,14 +82,14 @@ pub fn guard(stack: &Stack, found: &FoundStack, risks: &[Risk]) -> Option<Blocke
         .map(|risk| format!("--allow-data-loss {}", risk.name))
         .collect();
     let first = if protected {
-        "set `protect: false` in the definition and apply that alone, "
+        "set `protect: false` in the definition and apply that alone, then "
     } else {
         ""
     };
     Some(Blocked {
         reason: told.join("; "),
         next: format!(
-            "take the change back; or, if the data may go, {first}then give {}",
+            "take the change back; or, if the data may go, {first}give {}",
             flags.join(" ")
         ),
         guard: true,
