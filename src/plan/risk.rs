@@ -100,7 +100,7 @@ fn sentence(risk: &Risk) -> String {
     let verb = match risk.effect {
         Effect::Remove => "would be deleted",
         Effect::Replace => "would be replaced",
-        Effect::MightReplace => "might be replaced (it depends on values not known yet)",
+        Effect::MightReplace => "might be replaced (CloudFormation can't tell yet)",
     };
     format!("{} {verb}: it holds {}", risk.name, risk.holds)
 }

@@ -5,15 +5,10 @@ use super::compare::Templates;
 use crate::catalog::resources::{create_only, interrupts_only};
 use crate::cloud::{ChangeAction, PropertyChange, Replacement, ResourceChange};
 
-/// What CloudFormation writes for a value that it does not know yet.
-const UNKNOWN_VALUE: &str = "KNOWN_AFTER_APPLY";
-
-/// Brings CloudFormation's answer in order: a replacement that hangs on unknown values alone is a
-/// "might", one that is known to be an interruption is none, a changed create-only property is a
-/// "yes", and the gravest changes come first.
+/// Brings CloudFormation's answer in order: what is known to be an interruption is no replacement,
+/// a changed create-only property is one, and the gravest changes come first.
 pub fn sharpen(changes: &mut [ResourceChange], templates: Option<Templates<'_>>) {
     for change in changes.iter_mut() {
-        soften_unknown(change);
         soften_interruptions(change);
         if let Some(templates) = templates {
             add_create_only(change, templates);
@@ -26,28 +21,6 @@ pub fn sharpen(changes: &mut [ResourceChange], templates: Option<Templates<'_>>)
             .cmp(&order(b))
             .then_with(|| a.logical_id.cmp(&b.logical_id))
     });
-}
-
-/// CloudFormation says "replace" for a create-only property even where its new value is not known
-/// yet and may turn out the same.
-fn soften_unknown(change: &mut ResourceChange) {
-    let unknown = |property: &PropertyChange| {
-        let after = property.after.as_deref();
-        after.is_some_and(|after| after.contains(UNKNOWN_VALUE))
-    };
-    for property in &mut change.properties {
-        if unknown(property) {
-            property.recreates = property.recreates.min(Replacement::Might);
-        }
-    }
-    let mut causes = change
-        .properties
-        .iter()
-        .filter(|p| p.recreates != Replacement::No)
-        .peekable();
-    if change.replacement == Replacement::Yes && causes.peek().is_some() && causes.all(unknown) {
-        change.replacement = Replacement::Might;
-    }
 }
 
 /// CloudFormation calls some mere interruptions conditional replacements.
@@ -132,31 +105,6 @@ mod tests {
             recreates,
             cause: None,
         }
-    }
-
-    #[test]
-    fn a_replacement_that_hangs_on_unknown_values_alone_is_a_might() {
-        let unknown = property(
-            "Properties.A",
-            "{{changeSet:KNOWN_AFTER_APPLY}}",
-            Replacement::Yes,
-        );
-        let known = property("Properties.B", "x", Replacement::Yes);
-        let mut alone = change("X", "AWS::X", Replacement::Yes);
-        alone.properties = vec![unknown.clone(), property("Tags", "x", Replacement::No)];
-        let mut mixed = change("Y", "AWS::X", Replacement::Yes);
-        mixed.properties = vec![unknown, known];
-        let silent = change("Z", "AWS::X", Replacement::Yes);
-        let mut all = [alone, mixed, silent];
-        sharpen(&mut all, None);
-        let word = |id: &str| {
-            all.iter()
-                .find(|c| c.logical_id == id)
-                .map(|c| c.replacement)
-        };
-        assert_eq!(word("X"), Some(Replacement::Might));
-        assert_eq!(word("Y"), Some(Replacement::Yes));
-        assert_eq!(word("Z"), Some(Replacement::Yes));
     }
 
     #[test]
