@@ -93,47 +93,64 @@ pub fn on_delete(status: &StackStatus, cluster: &str, name: &str) -> Deletes {
 
 /// Why a stack in this status needs a hand, and the next step.
 fn hand(status: &StackStatus, cluster: &str, name: &str) -> Blocked {
-    use StackStatus as S;
     let aws = |verb: &str| format!("`aws cloudformation {verb} --stack-name {name}`");
-    let again = format!("then `kube-cfn apply {cluster}` again");
-    let (reason, next) = match status {
-        S::CreateFailed => (
-            "its creation failed and was not rolled back; it may hold resources".to_owned(),
-            format!("see the cause with {}, roll it back with {}, {again}", aws("describe-stack-events"), aws("rollback-stack")),
+    let events = aws("describe-stack-events");
+    let delete = aws("delete-stack");
+    let rollback = aws("rollback-stack");
+    let next = match status {
+        StackStatus::CreateFailed => {
+            format!("see the cause with {events}, roll it back with {rollback}")
+        }
+        StackStatus::RollbackFailed => format!(
+            "see what is left with {}, remove that, delete the stack with {delete}",
+            aws("describe-stack-resources")
         ),
-        S::RollbackFailed => (
-            "its creation failed, and so did removing what had been created".to_owned(),
-            format!("see what is left with {}, remove that, delete the stack with {}, {again}", aws("describe-stack-resources"), aws("delete-stack")),
+        StackStatus::DeleteFailed => {
+            format!("see what stands in the way with {events}, remove that, finish with {delete}")
+        }
+        StackStatus::UpdateFailed => format!("go back to the last good state with {rollback}"),
+        StackStatus::UpdateRollbackFailed => format!(
+            "see the cause with {events}, mend it, finish going back with {}",
+            aws("continue-update-rollback")
         ),
-        S::DeleteFailed => (
-            "its deletion began and could not finish".to_owned(),
-            format!("see what stands in the way with {}, remove that, finish with {}, {again}", aws("describe-stack-events"), aws("delete-stack")),
-        ),
-        S::UpdateFailed => (
-            "its last update failed and was not rolled back".to_owned(),
-            format!("go back to the last good state with {}, {again}", aws("rollback-stack")),
-        ),
-        S::UpdateRollbackFailed => (
-            "its last update failed, and so did going back; deleting it is not the way out".to_owned(),
-            format!("see the cause with {}, mend it, finish going back with {}, {again}", aws("describe-stack-events"), aws("continue-update-rollback")),
-        ),
-        S::ReviewInProgress => (
-            "it is the empty shell of a change set that somebody has under review; this tool makes none like it".to_owned(),
-            format!("have that change set executed or given up (shell: {}), {again}", aws("delete-stack")),
-        ),
-        S::ImportRollbackFailed => (
-            "an import into it failed, and so did undoing that".to_owned(),
-            format!("see the cause with {}, mend it in the CloudFormation console, {again}", aws("describe-stack-events")),
-        ),
-        other => (
-            format!("this version does not know the status {other}"),
-            format!("see the stack with {} or use a newer kube-cfn", aws("describe-stacks")),
+        StackStatus::ReviewInProgress => {
+            format!("have that change set executed or given up (shell: {delete})")
+        }
+        StackStatus::ImportRollbackFailed => {
+            format!("see the cause with {events}, mend it in the CloudFormation console")
+        }
+        _ => format!(
+            "see the stack with {}, perhaps use a newer kube-cfn",
+            aws("describe-stacks")
         ),
     };
     Blocked {
-        reason: format!("{name} is in {status}: {reason}"),
-        next,
+        reason: format!("{name} is in {status}: {}", trouble(status)),
+        next: format!("{next}, then `kube-cfn apply {cluster}` again"),
         guard: false,
+    }
+}
+
+/// What a status that needs a hand stands for.
+fn trouble(status: &StackStatus) -> &'static str {
+    match status {
+        StackStatus::CreateFailed => {
+            "its creation failed and was not rolled back; it may hold resources"
+        }
+        StackStatus::RollbackFailed => {
+            "its creation failed, and so did removing what had been created"
+        }
+        StackStatus::DeleteFailed => "its deletion began and could not finish",
+        StackStatus::UpdateFailed => "its last update failed and was not rolled back",
+        StackStatus::UpdateRollbackFailed => {
+            "its last update failed, and so did going back; deleting it is not the way out"
+        }
+        StackStatus::ReviewInProgress => {
+            "it is the empty shell of a change set that somebody has under review; this tool makes \
+             none like it"
+        }
+        StackStatus::ImportRollbackFailed => "an import into it failed, and so did undoing that",
+        _ => "this version does not know that status",
     }
 }
 
