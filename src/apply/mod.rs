@@ -1,4 +1,117 @@
 //! Walking a plan: every stack starts as soon as its inputs exist, all are followed at once.
 //! Emits [`event::Event`]s; knows nothing of how anything looks.
+//!
+//! What a run knows is in AWS alone. When it ends early, whatever runs goes on there, and the same
+//! command finds it again.
 
+mod anew;
+mod board;
+mod delete;
 pub mod event;
+mod follow;
+mod patience;
+mod remains;
+mod requests;
+mod run;
+mod step;
+mod tell;
+mod verdict;
+
+#[cfg(test)]
+mod double;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_delete;
+#[cfg(test)]
+mod tests_faults;
+#[cfg(test)]
+mod tests_update;
+
+use std::collections::BTreeMap;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::stacks::StackKind;
+use event::{Event, Outcome};
+
+pub use delete::delete;
+pub use remains::Remains;
+pub use run::run;
+
+/// What stacks put out, by kind.
+pub type Outputs = BTreeMap<StackKind, BTreeMap<String, String>>;
+
+/// What one run is bound to.
+#[derive(Debug, Clone, Copy)]
+pub struct Session<'a> {
+    /// Names the run: the tokens of all its requests derive from it. The plan was made with the same.
+    pub run: &'a str,
+    pub events: &'a UnboundedSender<Event>,
+}
+
+/// What has to be done outside CloudFormation before a stack starts.
+#[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
+pub trait Prepare {
+    /// Called when the outputs of everything the stack needs are there, and before anything of the
+    /// stack itself. Has to bear being called again. The error says what, why and what to do.
+    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<(), String>;
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report {
+    /// Stacks that came to rest, in the order of the plan.
+    pub outcomes: Vec<(StackKind, Outcome)>,
+    /// Outputs of all stacks that are as wanted.
+    pub outputs: Outputs,
+    /// Stacks whose operation goes on in AWS while nobody follows it here.
+    pub running: Vec<Running>,
+    /// Stacks that were left waiting because of those, or because the run was stopped.
+    pub waiting: Vec<StackKind>,
+    /// What a deletion leaves behind on purpose.
+    pub remains: Vec<Remains>,
+    /// Why the end of a run could not be finished, although every stack is gone: one line each.
+    pub unfinished: Vec<String>,
+}
+
+/// A stack that moves while nobody follows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    pub stack: StackKind,
+    /// Why it is not followed any more.
+    pub why: String,
+}
+
+/// The one word for a run's end; the worst of its stacks decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Done, or nothing to do (exit code 0).
+    Done,
+    /// Failed, and everything that failed is back where it was (3).
+    RolledBack,
+    /// Failed, and a hand is needed (4).
+    NeedsHand,
+    /// Something still runs or waits; the same command goes on (6).
+    Detached,
+}
+
+impl Report {
+    /// How the run ended.
+    pub fn end(&self) -> End {
+        let outcomes = || self.outcomes.iter().map(|(_, outcome)| outcome);
+        if !self.running.is_empty() || !self.waiting.is_empty() {
+            End::Detached
+        } else if outcomes().any(|outcome| matches!(outcome, Outcome::Failed(_)))
+            || !self.unfinished.is_empty()
+        {
+            End::NeedsHand
+        } else if outcomes().all(Outcome::is_good) {
+            End::Done
+        } else {
+            End::RolledBack
+        }
+    }
+}

@@ -31,6 +31,22 @@ pub fn create_only(resource_type: &str) -> Option<&'static CreateOnly> {
     TABLE.types.get(resource_type)
 }
 
+/// Whether a change of this property at most interrupts a resource, although its schema (and so a
+/// change set) calls it a conditional replacement: `MultiAZ`, backup days, windows. From the property
+/// reference of the CloudFormation user guide, "Update requires: Some interruptions" or none.
+pub fn interrupts_only(resource_type: &str, property: &str) -> bool {
+    resource_type == "AWS::RDS::DBInstance"
+        && matches!(
+            property,
+            "AutoMinorVersionUpgrade"
+                | "BackupRetentionPeriod"
+                | "DBParameterGroupName"
+                | "MultiAZ"
+                | "PerformanceInsightsKMSKeyId"
+                | "PreferredMaintenanceWindow"
+        )
+}
+
 /// What would be lost if a resource of this type were deleted or replaced, in plain words;
 /// `None` for what can be made again from the definition alone.
 pub fn holds(resource_type: &str) -> Option<&'static str> {

@@ -1,11 +1,31 @@
 //! Comparing wanted with found: what a run would do to every stack, and how risky each change is.
 //! A plan is data: it can be printed, tested and executed. Knows nothing of SDK, time or printing.
+//!
+//! The way: [`survey()`] reads once, [`draft()`] compares without asking anybody, [`complete()`] asks
+//! for the change sets of what differs. [`discard`] removes those that nobody will execute.
+
+pub mod compare;
+pub mod complete;
+pub mod deletion;
+pub mod draft;
+pub mod policy;
+pub mod risk;
+pub mod sharpen;
+pub mod status;
+pub mod survey;
 
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
-use crate::cloud::{ChangeSet, FoundStack, StackStatus};
+use crate::cloud::{ChangeAction, ChangeSet, CloudError, FoundStack, Replacement, StackStatus};
 use crate::stacks::{Stack, StackKind};
+
+pub use complete::{Terms, complete, discard};
+pub use deletion::{DeletePlan, Guard, deletion};
+pub use draft::{Draft, draft};
+pub use risk::{Effect, Risk};
+pub use survey::{Survey, survey};
 
 /// What a run would do, stack by stack.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,9 +41,30 @@ pub struct Plan {
 pub struct Step {
     pub stack: Stack,
     pub found: Option<FoundStack>,
+    /// The template that the stack has now.
+    pub before: Option<Value>,
     /// Parameter values as far as known now; missing ones come from stacks that are not there yet.
     pub parameters: BTreeMap<String, String>,
+    /// Inputs whose value another step may still set or change.
+    pub pending: Vec<Pending>,
+    /// What the change set would do to resources that hold data.
+    pub risks: Vec<Risk>,
+    /// The change set behind a guard: shown, never executed.
+    pub held: Option<ChangeSet>,
     pub action: Action,
+}
+
+/// An input that is settled only when another stack is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pending {
+    pub parameter: String,
+    /// The stack that the value comes from.
+    pub from: StackKind,
+    /// Key of its output.
+    pub key: String,
+    /// The value of today; `None` when there is none before that stack is done.
+    pub now: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +74,8 @@ pub enum Action {
     Recreate,
     /// Execute this change set. Its inputs may still change when a stack before it changes.
     Update(ChangeSet),
+    /// It exists, but what changes in it is known only when the stacks in [`Step::pending`] are done.
+    Later,
     Keep,
     /// Follow what already runs, then look again.
     Follow(StackStatus),
@@ -51,12 +94,49 @@ pub struct Blocked {
     pub guard: bool,
 }
 
+/// How many resources a step touches, by what happens to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    pub add: usize,
+    pub modify: usize,
+    pub replace: usize,
+    /// Modified, and replaced depending on values not known yet.
+    pub might_replace: usize,
+    pub remove: usize,
+}
+
+/// A resource that a step would create.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    pub logical_id: String,
+    pub resource_type: String,
+    pub sentence: String,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// A name given with `--allow-data-loss` that names nothing.
+    #[error(
+        "--allow-data-loss {name}: there is no such resource in the stacks of {cluster}; {hint}"
+    )]
+    UnknownResource {
+        name: String,
+        cluster: String,
+        hint: String,
+    },
+}
+
 impl Plan {
     /// Whether a run would change anything.
     pub fn has_changes(&self) -> bool {
         self.steps
             .iter()
-            .any(|step| !matches!(step.action, Action::Keep))
+            .any(|step| !matches!(step.action, Action::Keep) || step.reprotects())
     }
 
     /// The stacks that can't be touched.
@@ -65,5 +145,131 @@ impl Plan {
             Action::Blocked(why) => Some((&step.stack.kind, why)),
             _ => None,
         })
+    }
+
+    /// Whether a guard of this tool refuses a part of it (exit code 5).
+    pub fn is_refused(&self) -> bool {
+        self.blocked().any(|(_, why)| why.guard)
+    }
+}
+
+impl Step {
+    /// The change set of an update, also of one that a guard holds back.
+    pub fn change_set(&self) -> Option<&ChangeSet> {
+        match &self.action {
+            Action::Update(change_set) => Some(change_set),
+            _ => self.held.as_ref(),
+        }
+    }
+
+    /// Whether termination protection has to be switched on or off.
+    pub fn reprotects(&self) -> bool {
+        self.found.as_ref().is_some_and(|found| {
+            found.status.is_success()
+                && found.termination_protection != self.stack.termination_protection
+        })
+    }
+
+    /// The resources that a creation makes, in the template's order.
+    pub fn resources(&self) -> Vec<Planned> {
+        resources_of(&self.stack.template)
+    }
+
+    /// What happens to how many resources.
+    pub fn counts(&self) -> Counts {
+        if matches!(self.action, Action::Create | Action::Recreate) {
+            return Counts {
+                add: self.resources().len(),
+                ..Counts::default()
+            };
+        }
+        let mut counts = Counts::default();
+        for change in self.change_set().map_or(&[][..], |set| &set.changes) {
+            match (&change.action, change.replacement) {
+                (ChangeAction::Add, _) => counts.add += 1,
+                (ChangeAction::Remove, _) => counts.remove += 1,
+                (_, Replacement::Yes) => counts.replace += 1,
+                (_, Replacement::Might) => counts.might_replace += 1,
+                (_, Replacement::No) => counts.modify += 1,
+            }
+        }
+        counts
+    }
+
+    /// The human sentence of a resource, of one that goes away too; the logical id where there is none.
+    pub fn sentence(&self, logical_id: &str) -> String {
+        let old = || self.before.as_ref().and_then(|t| sentence(t, logical_id));
+        sentence(&self.stack.template, logical_id)
+            .or_else(old)
+            .unwrap_or_else(|| logical_id.to_owned())
+    }
+}
+
+/// The human sentence that a template's `Metadata` has for a resource.
+pub fn sentence(template: &Value, logical_id: &str) -> Option<String> {
+    let metadata = template
+        .get("Resources")?
+        .get(logical_id)?
+        .get("Metadata")?;
+    Some(metadata.get("Sentence")?.as_str()?.to_owned())
+}
+
+/// Every resource of a template.
+pub fn resources_of(template: &Value) -> Vec<Planned> {
+    let Some(resources) = template.get("Resources").and_then(Value::as_object) else {
+        return Vec::new();
+    };
+    let planned = |(id, body): (&String, &Value)| Planned {
+        logical_id: id.clone(),
+        resource_type: body
+            .get("Type")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+        sentence: sentence(template, id).unwrap_or_else(|| id.clone()),
+    };
+    resources.iter().map(planned).collect()
+}
+
+/// The idempotency token of a step: letters, digits and dashes, at most 128 of them. The same run,
+/// stack and step give the same token, so that a write asked twice happens once.
+pub fn token(run: &str, stack: &str, step: &str) -> String {
+    use sha2::{Digest, Sha256};
+    const LONGEST: usize = 128;
+    const DIGITS: usize = 32;
+    let plain: String = format!("kcfn-{run}-{stack}-{step}")
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    if plain.len() <= LONGEST {
+        return plain;
+    }
+    let digest = format!("{:x}", Sha256::digest(plain.as_bytes()));
+    let head: String = plain.chars().take(LONGEST - DIGITS - 1).collect();
+    let tail: String = digest.chars().take(DIGITS).collect();
+    format!("{head}-{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_the_same_for_the_same_step_and_fits_whatever_the_names() {
+        assert_eq!(
+            token("7f3a", "canary-base", "create"),
+            "kcfn-7f3a-canary-base-create"
+        );
+        let long = "x".repeat(128);
+        let create = token("7f3a", &long, "create");
+        let other = token("7f3a", &long, "execute");
+        assert_eq!(create.len(), 128);
+        assert_eq!(create, token("7f3a", &long, "create"));
+        assert_ne!(create, other);
+        assert!(
+            token("a_b/c", "s", "t")
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-')
+        );
     }
 }

@@ -1,0 +1,184 @@
+//! What the double answers to each question of the cloud's traits.
+
+use std::collections::{HashSet, VecDeque};
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::{Double, Held, found};
+use crate::cloud::{
+    ChangeSet, Cloud, CloudError, FoundResource, FoundStack, Identity, Kept, Operation, Proposal,
+    Protection, StackEvent, StackStatus, Store, TAG_CLUSTER,
+};
+
+impl Cloud for Double {
+    async fn identity(&self) -> Result<Identity, CloudError> {
+        unreachable!("apply does not ask who is asking")
+    }
+
+    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {
+        self.call("stacks", "", || {
+            let stacks = self.stacks.borrow();
+            let all = stacks.values().map(|held| held.found.clone());
+            Ok(all
+                .filter(|found| cluster.is_none_or(|cluster| found.cluster == cluster))
+                .filter(|found| found.status != StackStatus::DeleteComplete)
+                .collect())
+        })
+    }
+
+    async fn stack(&self, id: &str) -> Result<Option<FoundStack>, CloudError> {
+        self.call("stack", id, || {
+            Ok(self.by_id(id, |held| held.found.clone()).ok())
+        })
+    }
+
+    async fn template(&self, stack_id: &str) -> Result<Value, CloudError> {
+        self.call("template", stack_id, || {
+            self.by_id(stack_id, |held| held.template.clone())
+        })
+    }
+
+    async fn create(
+        &self,
+        wanted: &Proposal,
+        protection: &Protection,
+    ) -> Result<String, CloudError> {
+        let name = &wanted.stack;
+        self.call("create", name, || {
+            let gone = |held: &Held| held.found.status == StackStatus::DeleteComplete;
+            if self
+                .stacks
+                .borrow()
+                .get(name)
+                .is_some_and(|held| !gone(held))
+            {
+                return Err(CloudError::Conflict(format!(
+                    "Stack [{name}] already exists"
+                )));
+            }
+            let cluster = wanted.tags.get(TAG_CLUSTER).cloned().unwrap_or_default();
+            let mut made = found(&cluster, name, "CREATE_IN_PROGRESS");
+            made.parameters.clone_from(&wanted.parameters);
+            made.tags.clone_from(&wanted.tags);
+            made.termination_protection = protection.termination;
+            let id = made.id.clone();
+            let template = serde_json::from_str(&wanted.template).expect("a template");
+            self.put(made, template);
+            self.begin(name, "CREATE", "create", &wanted.token);
+            Ok(id)
+        })
+    }
+
+    async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
+        let name = &wanted.stack;
+        self.call("propose", name, || {
+            let answer = self
+                .answers
+                .borrow_mut()
+                .get_mut(name)
+                .and_then(VecDeque::pop_front);
+            let changes = answer.unwrap_or_default();
+            let id = format!("set:{}", wanted.token);
+            if !changes.is_empty() {
+                self.open.borrow_mut().insert(id.clone(), wanted.clone());
+            }
+            let stack_id = format!("arn:{name}");
+            Ok(ChangeSet {
+                id,
+                stack_id,
+                changes,
+            })
+        })
+    }
+
+    async fn execute(&self, change_set: &ChangeSet, token: &str) -> Result<(), CloudError> {
+        self.call("execute", &change_set.id, || {
+            let Some(wanted) = self.open.borrow_mut().remove(&change_set.id) else {
+                return Err(CloudError::NotFound(change_set.id.clone()));
+            };
+            self.by_id(&change_set.stack_id, |held| {
+                held.found.parameters = wanted.parameters;
+                held.template = serde_json::from_str(&wanted.template).expect("a template");
+            })?;
+            self.begin(&wanted.stack, "UPDATE", "execute", token);
+            Ok(())
+        })
+    }
+
+    async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
+        self.call("discard", &change_set.id, || {
+            self.open.borrow_mut().remove(&change_set.id);
+            Ok(())
+        })
+    }
+
+    async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError> {
+        self.call("protect", stack_id, || {
+            self.policies.borrow_mut().extend(protection.policy.clone());
+            self.by_id(stack_id, |held| {
+                held.found.termination_protection = protection.termination;
+            })
+        })
+    }
+
+    async fn events(
+        &self,
+        operation: &Operation,
+        seen: &HashSet<String>,
+    ) -> Result<Vec<StackEvent>, CloudError> {
+        self.call("events", &operation.stack_id, || {
+            let running = self.by_id(&operation.stack_id, |held| held.running.clone())?;
+            let mut events = running
+                .map(|running| Self::history(&running))
+                .unwrap_or_default();
+            events.retain(|event| !seen.contains(&event.id));
+            events.retain(|event| operation.token.is_none() || event.token == operation.token);
+            Ok(events)
+        })
+    }
+
+    async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
+        self.call("resources", stack_id, || {
+            Ok(self.resources.borrow().clone())
+        })
+    }
+
+    async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
+        self.call("delete", stack_id, || {
+            let name = self.by_id(stack_id, |held| held.found.name.clone())?;
+            self.begin(&name, "DELETE", "delete", token);
+            Ok(())
+        })
+    }
+}
+
+impl Store for Double {
+    async fn parameter(&self, _: &str) -> Result<Option<String>, CloudError> {
+        unreachable!("apply reads no parameter")
+    }
+
+    async fn secret(&self, _: &str) -> Result<Option<SecretString>, CloudError> {
+        unreachable!("apply reads no secret")
+    }
+
+    async fn keep_secret(&self, _: &str, _: &SecretString, _: &str) -> Result<Kept, CloudError> {
+        unreachable!("apply keeps no secret")
+    }
+
+    async fn keep_parameter(&self, _: &str, _: &str) -> Result<Kept, CloudError> {
+        unreachable!("apply keeps no parameter")
+    }
+
+    async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError> {
+        self.call("forget", path, || Ok(vec![format!("{path}pki")]))
+    }
+
+    async fn upload(&self, bucket: &str, key: &str, _: &[u8]) -> Result<(), CloudError> {
+        self.call("upload", &format!("{bucket}/{key}"), || Ok(()))
+    }
+
+    async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError> {
+        self.call("empty", bucket, || Ok(3))
+    }
+}

@@ -1,0 +1,139 @@
+//! The single requests of a stack's way that need care: uploads, protection, clearing a failed
+//! creation, and telling whether a request whose answer was lost has had its effect.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::Prepare;
+use super::board::Place;
+use super::patience::{Lost, patiently};
+use super::run::{Halt, Walk, failed};
+use super::step::protection;
+use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
+use crate::plan::policy::relaxed;
+use crate::plan::{self, Step};
+use crate::stacks::{STATE_BUCKET, Stack};
+
+/// How often a lost request is looked for; its events may be late.
+const SEARCHES: usize = 3;
+
+/// Whose operation made a stack that is there already.
+pub(super) enum Begun {
+    /// This very step's: the stack's ARN.
+    Ours(String),
+    Theirs(Box<FoundStack>),
+}
+
+impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
+    /// Puts into the state bucket what the stack's machines will fetch.
+    pub async fn upload(&self, stack: &Stack) -> Result<(), Halt> {
+        if stack.objects.is_empty() {
+            return Ok(());
+        }
+        let Some(bucket) = self.bucket() else {
+            return Err(failed(format!(
+                "the base stack has no output {STATE_BUCKET}, so there is no bucket to upload to"
+            )));
+        };
+        for object in &stack.objects {
+            let put = async || self.cloud.upload(&bucket, &object.key, &object.bytes).await;
+            let (answer, _) = patiently(put).await;
+            answer.map_err(|error| failed(format!("uploading {}: {error}", object.key)))?;
+        }
+        let text = format!("{} objects are in the state bucket", stack.objects.len());
+        self.tell.note(Some(&stack.kind), text);
+        Ok(())
+    }
+
+    /// Sets termination protection and stack policy as the definition wants them, but without the
+    /// policy's hand over the resources in `but`.
+    pub async fn protect(
+        &self,
+        stack: &Stack,
+        found: &FoundStack,
+        but: &BTreeSet<String>,
+    ) -> Result<(), Halt> {
+        let mut wanted = protection(stack);
+        wanted.policy = wanted.policy.map(|policy| relaxed(&policy, but));
+        let (answer, _) = patiently(async || self.cloud.protect(&found.id, &wanted).await).await;
+        answer.map_err(|error| failed(format!("setting its protection: {error}")))
+    }
+
+    /// Deletes the empty leftover of a failed creation.
+    pub async fn clear(&self, step: &Step, found: &FoundStack) -> Result<(), Halt> {
+        let kind = &step.stack.kind;
+        self.tell
+            .note(Some(kind), "removing the empty stack of a failed creation");
+        let token = plan::token(self.run, &step.stack.name, "clear");
+        if found.termination_protection {
+            let open = crate::cloud::Protection {
+                termination: false,
+                policy: None,
+            };
+            let (answer, _) = patiently(async || self.cloud.protect(&found.id, &open).await).await;
+            answer.map_err(|error| failed(format!("unlocking the empty stack: {error}")))?;
+        }
+        self.board.set(kind, Place::Running);
+        let (answer, _) = patiently(async || self.cloud.delete(&found.id, &token).await).await;
+        answer.map_err(|error| failed(format!("removing the empty stack: {error}")))?;
+        let operation = Operation {
+            stack_id: found.id.clone(),
+            token: Some(token),
+        };
+        let rest = self.follow(step, &operation, true).await?;
+        if rest.status == StackStatus::DeleteComplete {
+            return Ok(());
+        }
+        Err(failed(format!(
+            "the empty stack of a failed creation could not be removed: it is in {}",
+            rest.status
+        )))
+    }
+
+    /// A stack of that name is there already: this step's own doing, or somebody else's.
+    pub async fn begun(
+        &self,
+        stack: &Stack,
+        token: &str,
+        lost: Lost,
+        refusal: &CloudError,
+    ) -> Result<Begun, Halt> {
+        let (all, _) = patiently(async || self.cloud.stacks(Some(self.cluster)).await).await;
+        let all = all.map_err(|error| failed(error.to_string()))?;
+        let mut all = all.into_iter();
+        let Some(found) = all.find(|found| found.name == stack.name) else {
+            return Err(failed(format!(
+                "{refusal}; it does not belong to {}, so it is left alone",
+                self.cluster
+            )));
+        };
+        let operation = Operation {
+            stack_id: found.id.clone(),
+            token: Some(token.to_owned()),
+        };
+        if self.has_begun(&operation, lost).await {
+            return Ok(Begun::Ours(found.id));
+        }
+        Ok(Begun::Theirs(Box::new(found)))
+    }
+
+    /// Whether an operation shows by its token, although its request had no answer.
+    pub async fn has_begun(&self, operation: &Operation, lost: Lost) -> bool {
+        let searches = match lost {
+            Lost::None => 1,
+            Lost::Some => SEARCHES,
+        };
+        for search in 0..searches {
+            if search > 0 {
+                sleep(Duration::from_secs(2)).await;
+            }
+            let events = self.cloud.events(operation, &HashSet::new()).await;
+            if events.is_ok_and(|events| !events.is_empty()) {
+                return true;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,242 @@
+//! The way of one stack through a run: wait, prepare, then create, update or keep it, and follow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::board::Place;
+use super::event::{Outcome, Verb};
+use super::follow::{Astray, Rest, Subject, follow};
+use super::patience::{Lost, patiently};
+use super::requests::Begun;
+use super::run::{Halt, Walk, failed, resolve};
+use super::{Prepare, verdict};
+use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, Operation, Protection, Store};
+use crate::plan::complete::proposal;
+use crate::plan::{self, Action, Step};
+use crate::stacks::Stack;
+
+/// How often a stack that somebody else moves is followed and looked at again.
+const ROUNDS: usize = 3;
+
+pub(super) type Parameters = BTreeMap<String, String>;
+
+/// What came of one attempt.
+pub(super) enum Attempt {
+    Done(Halt),
+    /// Somebody else's operation holds the stack.
+    Taken(Box<FoundStack>),
+}
+
+impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
+    /// The whole way of one stack.
+    pub async fn advance(&self, mut step: Step) -> Result<Halt, Halt> {
+        let mut taken = match (&step.action, &step.found) {
+            (Action::Follow(_), Some(found)) => Some(found.clone()),
+            _ => None,
+        };
+        if let Action::Blocked(why) = &step.action {
+            let status = step.found.as_ref().map(|found| found.status.clone());
+            let reason = format!("{}; {}", why.reason, why.next);
+            return Err(Halt::at_rest(verdict::refused(status, reason)));
+        }
+        for round in 0..ROUNDS {
+            if let Some(found) = &taken {
+                self.sit_out(&step, found).await?;
+            }
+            let outputs = self.await_needs(&step.stack).await?;
+            let parameters = resolve(&step, &outputs)?;
+            if let Some(found) = &taken {
+                step = self.look_again(step, found, &parameters, round).await?;
+            }
+            if !stays(&step, &parameters) {
+                let ready = self.prepare.before(&step.stack.kind, &outputs).await;
+                ready.map_err(failed)?;
+            }
+            match self.attempt(&step, &parameters).await? {
+                Attempt::Done(halt) => return Ok(halt),
+                Attempt::Taken(found) => taken = Some(*found),
+            }
+        }
+        Err(failed(
+            "somebody else keeps moving this stack; run the same command again when they are done",
+        ))
+    }
+
+    async fn attempt(&self, step: &Step, parameters: &Parameters) -> Result<Attempt, Halt> {
+        match (&step.action, &step.found) {
+            (Action::Create, _) => self.create(step, parameters).await,
+            (Action::Recreate, Some(found)) => {
+                self.clear(step, found).await?;
+                self.create(step, parameters).await
+            }
+            (Action::Keep, Some(found)) if stays(step, parameters) => self.keep(step, found).await,
+            (Action::Update(set), Some(found)) if *parameters == step.parameters => {
+                self.update(step, found, set).await
+            }
+            (Action::Update(_) | Action::Keep | Action::Later, Some(found)) => {
+                self.propose_anew(step, found, parameters).await
+            }
+            (Action::Follow(_), Some(found)) => Ok(Attempt::Taken(Box::new(found.clone()))),
+            (Action::Blocked(why), _) => Err(failed(format!("{}; {}", why.reason, why.next))),
+            (_, None) => Err(failed("the plan and the account disagree; plan again")),
+        }
+    }
+
+    async fn create(&self, step: &Step, parameters: &Parameters) -> Result<Attempt, Halt> {
+        let stack = &step.stack;
+        self.upload(stack).await?;
+        let token = plan::token(self.run, &stack.name, "create");
+        let wanted = proposal(stack, parameters, self.bucket().as_deref(), token.clone());
+        let protection = protection(stack);
+        self.board.set(&stack.kind, Place::Running);
+        let (answer, lost) =
+            patiently(async || self.cloud.create(&wanted, &protection).await).await;
+        let id = match answer {
+            Ok(id) => id,
+            Err(error @ CloudError::Conflict(_)) => {
+                match self.begun(stack, &token, lost, &error).await? {
+                    Begun::Ours(id) => id,
+                    Begun::Theirs(found) => return Ok(Attempt::Taken(found)),
+                }
+            }
+            Err(error) if lost == Lost::Some => return Err(unsure(&error)),
+            Err(error) => return Err(failed(error.to_string())),
+        };
+        self.tell.started(&stack.kind, Verb::Create);
+        self.conclude(step, Verb::Create, id, Some(token)).await
+    }
+
+    /// Follows an operation and turns its end into an outcome.
+    async fn conclude(
+        &self,
+        step: &Step,
+        verb: Verb,
+        stack_id: String,
+        token: Option<String>,
+    ) -> Result<Attempt, Halt> {
+        let rest = self
+            .follow(step, &Operation { stack_id, token }, verb == Verb::Delete)
+            .await?;
+        let outcome = verdict::outcome(verb, &rest, |id| step.sentence(id));
+        for event in verdict::stranded(&outcome, &rest.events) {
+            let reason = event.reason.as_deref().unwrap_or("no reason given");
+            let what = event.physical_id.as_deref().unwrap_or(&event.logical_id);
+            self.tell.note(
+                Some(&step.stack.kind),
+                format!("{what} is not needed any more, could not be removed and stays: {reason}"),
+            );
+        }
+        let outputs = rest.found.map(|found| found.outputs).unwrap_or_default();
+        Ok(Attempt::Done(Halt::with(outcome, outputs)))
+    }
+
+    pub async fn follow(
+        &self,
+        step: &Step,
+        operation: &Operation,
+        leaves: bool,
+    ) -> Result<Rest, Halt> {
+        let subject = Subject {
+            kind: &step.stack.kind,
+            sentence: &|id| step.sentence(id),
+            leaves,
+        };
+        self.board.set(&step.stack.kind, Place::Running);
+        let rest = follow(self.cloud, operation, &subject, self.tell).await;
+        rest.map_err(|Astray(why)| Halt::Lost(why))
+    }
+
+    /// Executes exactly the change set that was shown.
+    pub async fn update(
+        &self,
+        step: &Step,
+        found: &FoundStack,
+        set: &ChangeSet,
+    ) -> Result<Attempt, Halt> {
+        let stack = &step.stack;
+        self.upload(stack).await?;
+        let loses = loses(step);
+        if step.reprotects() || stack.policy.is_some() {
+            self.protect(stack, found, &loses).await?;
+        }
+        let token = plan::token(self.run, &stack.name, "execute");
+        self.board.set(&stack.kind, Place::Running);
+        self.open.borrow_mut().remove(&stack.kind);
+        let (answer, lost) = patiently(async || self.cloud.execute(set, &token).await).await;
+        if let Err(error) = answer {
+            let operation = Operation {
+                stack_id: found.id.clone(),
+                token: Some(token.clone()),
+            };
+            if !self.has_begun(&operation, lost).await {
+                return self.not_executed(step, found, set, error, lost).await;
+            }
+        }
+        self.tell.started(&stack.kind, Verb::Update);
+        let id = found.id.clone();
+        let attempt = self.conclude(step, Verb::Update, id, Some(token)).await;
+        if !loses.is_empty() && attempt.is_ok() {
+            self.protect(stack, found, &BTreeSet::new()).await?;
+        }
+        attempt
+    }
+
+    /// A change set that could not be executed: another operation holds the stack, or moved it.
+    async fn not_executed(
+        &self,
+        step: &Step,
+        found: &FoundStack,
+        set: &ChangeSet,
+        error: CloudError,
+        lost: Lost,
+    ) -> Result<Attempt, Halt> {
+        if lost == Lost::Some && error.is_passing() {
+            return Err(unsure(&error));
+        }
+        let kind = step.stack.kind.clone();
+        self.open.borrow_mut().insert(kind, set.clone());
+        if matches!(error, CloudError::Conflict(_) | CloudError::NotFound(_)) {
+            // Another run's execution holds the stack, or has removed this change set with all others.
+            let (now, _) = patiently(async || self.cloud.stack(&found.id).await).await;
+            if let Ok(Some(now)) = now {
+                return Ok(Attempt::Taken(Box::new(now)));
+            }
+        }
+        Err(failed(format!(
+            "{error}; the stack moved since the plan was made: look at the plan again"
+        )))
+    }
+
+    /// Nothing to change but, perhaps, its protection.
+    pub async fn keep(&self, step: &Step, found: &FoundStack) -> Result<Attempt, Halt> {
+        let mut outcome = Outcome::Unchanged;
+        if step.reprotects() {
+            self.protect(&step.stack, found, &BTreeSet::new()).await?;
+            outcome = Outcome::Updated;
+        }
+        let halt = Halt::with(outcome, found.outputs.clone());
+        Ok(Attempt::Done(halt))
+    }
+}
+
+fn stays(step: &Step, parameters: &Parameters) -> bool {
+    step.action == Action::Keep && *parameters == step.parameters
+}
+
+/// What may be lost by name: its protection has to step aside for this one update.
+fn loses(step: &Step) -> BTreeSet<String> {
+    let named = step.risks.iter().filter(|risk| risk.allowed);
+    named.map(|risk| risk.logical_id.clone()).collect()
+}
+
+/// No answer came, and what was asked may have happened all the same.
+fn unsure(error: &CloudError) -> Halt {
+    Halt::Lost(format!("{error}; whether it began is not known"))
+}
+
+/// What keeps a stack from harm, as the definition wants it.
+pub(super) fn protection(stack: &Stack) -> Protection {
+    Protection {
+        termination: stack.termination_protection,
+        policy: stack.policy.clone(),
+    }
+}

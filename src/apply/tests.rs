@@ -1,0 +1,251 @@
+//! A run as its user sees it: what starts when, what ends how, what is executed.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::double::Script;
+use super::event::{Event, Outcome};
+use super::fixtures::*;
+use super::{End, Session, run};
+use crate::cloud::Replacement;
+use crate::plan::Action;
+use crate::stacks::StackKind;
+
+fn seconds(calls: &[String], stack: &str) -> u64 {
+    let line = calls
+        .iter()
+        .find(|call| call.ends_with(&format!("canary-{stack}")));
+    let line = line.unwrap_or_else(|| panic!("{stack} was never called: {calls:?}"));
+    line.split(' ')
+        .next()
+        .expect("a second")
+        .parse()
+        .expect("a number")
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_stack_starts_as_soon_as_its_inputs_exist() {
+    let double = double();
+    let plan = planned(&double, stacks()).await;
+    assert!(plan.steps.iter().all(|step| step.action == Action::Create));
+    let (report, events) = go(&double, plan).await;
+    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    let calls = double.called("create");
+    let starts: Vec<u64> = [
+        "base",
+        "network",
+        "edge",
+        "database",
+        "control-plane",
+        "pool-workers",
+    ]
+    .map(|stack| seconds(&calls, stack))
+    .to_vec();
+    assert_eq!(starts[..2], [0, 0]);
+    // Polls are two seconds apart by then; the base runs for 130 seconds.
+    assert!(
+        (40..=43).contains(&starts[2]) && starts[3] == starts[2],
+        "{starts:?}"
+    );
+    // The control plane waits for the edge, which takes 150 seconds from there.
+    let edge = starts[2] + 150;
+    assert!(
+        (edge..=edge + 8).contains(&starts[4]) && starts[5] == starts[4],
+        "{starts:?}"
+    );
+    // The whole takes no longer than network and database one after the other.
+    let all = double.began.elapsed().as_secs();
+    assert!((640..665).contains(&all), "{all}");
+    assert!(matches!(events.first(), Some(Event::RunStarted { stacks, .. }) if stacks.len() == 6));
+    assert!(matches!(
+        events.last(),
+        Some(Event::RunFinished {
+            succeeded: true,
+            ..
+        })
+    ));
+    assert_eq!(double.called("upload").len(), 1);
+    assert_eq!(report.outputs[&StackKind::Network]["VpcId"], "vpc-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_operations_are_polled_sparingly() {
+    let double = double();
+    let database: Vec<_> = stacks()
+        .into_iter()
+        .filter(|s| s.kind == StackKind::Network || s.kind == StackKind::Database)
+        .collect();
+    let plan = planned(&double, database).await;
+    let (report, _) = go(&double, plan).await;
+    assert_eq!(report.end(), End::Done);
+    let polls = double
+        .called("events")
+        .iter()
+        .filter(|call| call.ends_with("database"))
+        .count();
+    assert!((60..120).contains(&polls), "{polls} polls in ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_stops_only_what_needs_it_and_its_cause_comes_first() {
+    let double = double();
+    let script = Script {
+        events: vec![
+            (10, "Nat", "AWS::EC2::NatGateway", "CREATE_IN_PROGRESS", ""),
+            (
+                10,
+                "Lb",
+                "AWS::ElasticLoadBalancingV2::LoadBalancer",
+                "CREATE_IN_PROGRESS",
+                "",
+            ),
+            (
+                30,
+                "Lb",
+                "AWS::ElasticLoadBalancingV2::LoadBalancer",
+                "CREATE_FAILED",
+                "Resource creation cancelled",
+            ),
+            (
+                30,
+                "Nat",
+                "AWS::EC2::NatGateway",
+                "CREATE_FAILED",
+                "no Elastic IP left",
+            ),
+            (
+                31,
+                "",
+                "",
+                "ROLLBACK_IN_PROGRESS",
+                "The following resource(s) failed to create: [Nat, Lb].",
+            ),
+            (40, "Nat", "AWS::EC2::NatGateway", "DELETE_COMPLETE", ""),
+        ],
+        ..Script::well(45, "ROLLBACK_COMPLETE")
+    };
+    double.script("create canary-edge", script);
+    let plan = planned(&double, stacks()).await;
+    let (report, events) = go(&double, plan).await;
+    assert_eq!(
+        told(&report),
+        [
+            "base Created",
+            "network Created",
+            "edge rolled back: no Elastic IP left",
+            "database Created",
+            "control-plane not started: edge",
+            "pool-workers not started: edge",
+        ]
+    );
+    assert_eq!(report.end(), End::RolledBack);
+    let Some((_, Outcome::RolledBack(why))) = report.outcomes.get(2) else {
+        panic!("the edge was rolled back")
+    };
+    assert_eq!(why.resource.as_deref(), Some("the Nat of edge"));
+    let first = notes(&events)
+        .into_iter()
+        .find(|text| text.contains("rolled back"));
+    assert!(
+        first
+            .expect("a note")
+            .contains("failed to create: [Nat, Lb]")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_run_asks_nothing_and_changes_nothing() {
+    let double = standing();
+    let plan = planned(&double, stacks()).await;
+    assert!(
+        !plan.has_changes(),
+        "{:?}",
+        plan.steps.iter().map(|s| &s.action).collect::<Vec<_>>()
+    );
+    assert!(plan.steps.iter().all(|step| step.pending.is_empty()));
+    let (report, _) = go(&double, plan).await;
+    assert_eq!(report.end(), End::Done);
+    assert!(
+        report
+            .outcomes
+            .iter()
+            .all(|(_, outcome)| *outcome == Outcome::Unchanged)
+    );
+    for method in [
+        "propose", "create", "execute", "protect", "upload", "events",
+    ] {
+        assert_eq!(double.called(method), [""; 0], "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn preparation_comes_when_the_needs_are_there_and_its_refusal_stops_that_stack() {
+    let double = double();
+    let plan = planned(&double, stacks()).await;
+    let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
+    let session = Session {
+        run: "r1",
+        events: &events,
+    };
+    let prepared = Prepared {
+        refuses: Some(StackKind::ControlPlane),
+        ..Prepared::default()
+    };
+    let report = run(plan, &double, &prepared, &session, std::future::pending()).await;
+    assert_eq!(told(&report)[4], "control-plane failed: no authorities");
+    assert_eq!(report.end(), End::NeedsHand);
+    let asked = prepared.asked.borrow();
+    let (_, known) = asked
+        .iter()
+        .find(|(kind, _)| *kind == StackKind::ControlPlane)
+        .expect("asked");
+    assert!(known.contains(&StackKind::Base) && known.contains(&StackKind::Edge));
+    assert!(
+        !double
+            .called("create")
+            .iter()
+            .any(|call| call.ends_with("control-plane"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_detaches_within_a_second_and_cancels_nothing() {
+    let double = standing();
+    double.stacks.borrow_mut().remove("canary-edge");
+    double.answer(
+        "canary-database",
+        vec![change("Database", "AWS::RDS::DBInstance", Replacement::No)],
+    );
+    double.script(
+        "execute canary-database",
+        Script::well(300, "UPDATE_COMPLETE"),
+    );
+    let mut wanted = altered(&StackKind::Database);
+    wanted[5].template["Description"] = "altered".into();
+    let plan = planned(&double, wanted).await;
+    let began = Instant::now();
+    let (report, events) = go_until(&double, plan, sleep(Duration::from_millis(70_500))).await;
+    assert!(began.elapsed() < Duration::from_millis(71_500));
+    assert_eq!(report.end(), End::Detached);
+    let running: Vec<String> = report.running.iter().map(|r| r.stack.to_string()).collect();
+    assert_eq!(running, ["edge", "database"]);
+    assert_eq!(
+        report.waiting,
+        [StackKind::ControlPlane, StackKind::Pool("workers".into())]
+    );
+    assert_eq!(double.orphans(), 0, "nothing unexecuted stays behind");
+    assert_eq!(double.called("delete"), [""; 0]);
+    assert!(
+        notes(&events)
+            .iter()
+            .any(|text| text.starts_with("goes on in AWS"))
+    );
+    assert!(matches!(
+        events.last(),
+        Some(Event::RunFinished {
+            succeeded: false,
+            ..
+        })
+    ));
+}

@@ -1,0 +1,160 @@
+//! Comparing without asking anybody: is a found stack what is wanted, and which properties differ
+//! between two templates. Knows nothing of what a difference means.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::cloud::FoundStack;
+use crate::stacks::Stack;
+
+/// Whether a stack already is what is wanted: template, tags and every parameter.
+pub fn same(
+    stack: &Stack,
+    found: &FoundStack,
+    template: Option<&Value>,
+    parameters: &BTreeMap<String, String>,
+) -> bool {
+    template == Some(&stack.template)
+        && same_tags(stack, found)
+        && moved(&stack.template, &found.parameters, parameters).is_empty()
+}
+
+fn same_tags(stack: &Stack, found: &FoundStack) -> bool {
+    let ours = found
+        .tags
+        .iter()
+        .filter(|(key, _)| !key.starts_with("aws:"));
+    ours.eq(stack.tags.iter())
+}
+
+/// Parameters whose value differs; one that is not given has its default.
+pub fn moved(
+    template: &Value,
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> BTreeSet<String> {
+    let default = |name: &str| match template.get("Parameters")?.get(name)?.get("Default")? {
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let differs = |name: &&String| {
+        let wanted = after.get(*name).cloned().or_else(|| default(name));
+        before.get(*name) != wanted.as_ref()
+    };
+    before
+        .keys()
+        .chain(after.keys())
+        .filter(differs)
+        .cloned()
+        .collect()
+}
+
+/// Two templates of a stack and the parameters that move between them.
+#[derive(Debug, Clone, Copy)]
+pub struct Templates<'a> {
+    pub before: &'a Value,
+    pub after: &'a Value,
+    pub moved: &'a BTreeSet<String>,
+}
+
+impl Templates<'_> {
+    /// Whether a property of a resource differs: its text, or a parameter in it. `path` has dots.
+    pub fn differ(&self, logical_id: &str, path: &str) -> bool {
+        let before = property(self.before, logical_id, path);
+        let after = property(self.after, logical_id, path);
+        before != after || after.is_some_and(|value| mentions(value, self.moved))
+    }
+
+    /// The value of a property before and after, where it is plain.
+    pub fn plain(&self, logical_id: &str, path: &str) -> (Option<String>, Option<String>) {
+        let text = |template| property(template, logical_id, path).and_then(scalar);
+        (text(self.before), text(self.after))
+    }
+}
+
+fn property<'a>(template: &'a Value, logical_id: &str, path: &str) -> Option<&'a Value> {
+    let properties = template
+        .get("Resources")?
+        .get(logical_id)?
+        .get("Properties")?;
+    path.split('.')
+        .try_fold(properties, |value, key| value.get(key))
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether a value refers to one of these parameters, by `Ref` or within `Fn::Sub`.
+fn mentions(value: &Value, names: &BTreeSet<String>) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(key, inner)| match (key.as_str(), inner) {
+            ("Ref", Value::String(name)) => names.contains(name),
+            ("Fn::Sub", Value::String(text)) => substitutes(text, names),
+            _ => mentions(inner, names),
+        }),
+        Value::Array(items) => items.iter().any(|item| match item {
+            Value::String(text) => substitutes(text, names),
+            other => mentions(other, names),
+        }),
+        _ => false,
+    }
+}
+
+fn substitutes(text: &str, names: &BTreeSet<String>) -> bool {
+    names
+        .iter()
+        .any(|name| text.contains(&format!("${{{name}}}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let own = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+        pairs.iter().map(own).collect()
+    }
+
+    #[test]
+    fn a_parameter_left_to_its_default_has_not_moved() {
+        let template = json!({"Parameters": {"Size": {"Type": "Number", "Default": 3}}});
+        assert!(moved(&template, &values(&[("Size", "3")]), &values(&[])).is_empty());
+        assert!(!moved(&template, &values(&[("Size", "4")]), &values(&[])).is_empty());
+        assert!(!moved(&template, &values(&[]), &values(&[("New", "1")])).is_empty());
+    }
+
+    #[test]
+    fn a_property_differs_by_its_text_or_by_a_parameter_in_it() {
+        let before = json!({"Resources": {"Db": {"Properties": {
+            "DBName": "a", "Port": {"Ref": "Port"}, "Net": {"Kind": {"Fn::Sub": "${Zone}-x"}}}}}});
+        let mut after = before.clone();
+        after["Resources"]["Db"]["Properties"]["DBName"] = json!("b");
+        let none = BTreeSet::new();
+        let templates = Templates {
+            before: &before,
+            after: &after,
+            moved: &none,
+        };
+        assert!(templates.differ("Db", "DBName"));
+        assert_eq!(
+            templates.plain("Db", "DBName"),
+            (Some("a".into()), Some("b".into()))
+        );
+        assert!(!templates.differ("Db", "Port"));
+        assert!(!templates.differ("Db", "Net.Kind"));
+        let moved = BTreeSet::from(["Port".to_owned(), "Zone".to_owned()]);
+        let templates = Templates {
+            moved: &moved,
+            ..templates
+        };
+        assert!(templates.differ("Db", "Port"));
+        assert!(templates.differ("Db", "Net.Kind"));
+    }
+}

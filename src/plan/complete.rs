@@ -1,0 +1,189 @@
+//! The part of a plan that AWS has to be asked for: change sets of what differs, and whether a failed
+//! stack is empty. Executes nothing.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+
+use super::draft::{DraftStep, Todo};
+use super::{Action, Blocked, Draft, Plan, PlanError, Step, compare, risk, sharpen, token};
+use crate::cloud::{ChangeSet, Cloud, CloudError, FoundResource, FoundStack, Proposal};
+use crate::stacks::{Stack, StackKind};
+
+/// What a plan is made under.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// Names this run; the tokens of all its requests derive from it.
+    pub run: &'a str,
+    /// Resources that may be lost, as `STACK/RESOURCE`.
+    pub allow: &'a BTreeSet<String>,
+}
+
+/// Asks for change sets of all stacks that exist and differ, all at once. On an error none stays.
+pub async fn complete(
+    draft: Draft,
+    cloud: &impl Cloud,
+    terms: &Terms<'_>,
+) -> Result<Plan, PlanError> {
+    risk::known_names(&draft, terms.allow)?;
+    let bucket = draft.bucket.as_deref();
+    let asked = draft
+        .steps
+        .into_iter()
+        .map(|step| ask(step, cloud, terms, bucket, "propose"));
+    let mut steps = Vec::new();
+    let mut failed = None;
+    for answer in join_all(asked).await {
+        match answer {
+            Ok(step) => steps.push(step),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    settle_pending(&mut steps);
+    let plan = Plan {
+        cluster: draft.cluster,
+        steps,
+        leftover: draft.leftover,
+    };
+    match failed {
+        None => Ok(plan),
+        Some(error) => {
+            discard(&plan, cloud).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Removes the change sets of a plan that nobody will execute. Returns what could not be removed.
+pub async fn discard(plan: &Plan, cloud: &impl Cloud) -> Vec<CloudError> {
+    let sets = plan.steps.iter().filter_map(Step::change_set);
+    let answers = join_all(sets.map(|set| cloud.discard(set))).await;
+    answers.into_iter().filter_map(Result::err).collect()
+}
+
+/// What is wanted of a stack, as a cloud is asked for it.
+pub fn proposal(
+    stack: &Stack,
+    parameters: &std::collections::BTreeMap<String, String>,
+    bucket: Option<&str>,
+    token: String,
+) -> Proposal {
+    Proposal {
+        stack: stack.name.clone(),
+        template: stack.body(),
+        bucket: bucket.map(str::to_owned),
+        parameters: parameters.clone(),
+        capabilities: stack.capabilities.clone(),
+        tags: stack.tags.clone(),
+        token,
+    }
+}
+
+/// Finds out what is left to find out about one stack. `name` tells apart several questions of a run.
+pub async fn ask(
+    draft: DraftStep,
+    cloud: &impl Cloud,
+    terms: &Terms<'_>,
+    bucket: Option<&str>,
+    name: &str,
+) -> Result<Step, CloudError> {
+    let found = draft.found.clone();
+    let mut step = Step {
+        stack: draft.stack,
+        found: draft.found,
+        before: draft.before,
+        parameters: draft.parameters,
+        pending: draft.pending,
+        risks: Vec::new(),
+        held: None,
+        action: Action::Keep,
+    };
+    match (draft.todo, found) {
+        (Todo::Decided(action), _) => step.action = action,
+        (Todo::LookInside, Some(found)) => {
+            step.action = leftovers(&found, cloud.resources(&found.id).await?);
+        }
+        (Todo::Propose, Some(found)) => {
+            let token = token(terms.run, &step.stack.name, name);
+            let wanted = proposal(&step.stack, &step.parameters, bucket, token);
+            let answer = cloud.propose(&wanted).await?;
+            judge(&mut step, answer, &found, terms);
+        }
+        (Todo::LookInside | Todo::Propose, None) => step.action = Action::Create,
+    }
+    Ok(step)
+}
+
+/// Turns an answer into an action: nothing to do, an update, or a guard's refusal.
+fn judge(step: &mut Step, mut answer: ChangeSet, found: &FoundStack, terms: &Terms<'_>) {
+    if answer.changes.is_empty() {
+        return;
+    }
+    let moved = compare::moved(&step.stack.template, &found.parameters, &step.parameters);
+    let templates = step.before.as_ref().map(|before| compare::Templates {
+        before,
+        after: &step.stack.template,
+        moved: &moved,
+    });
+    sharpen::sharpen(&mut answer.changes, templates);
+    step.risks = risk::risks(&step.stack, &answer.changes, terms.allow);
+    step.action = match risk::guard(&step.stack, found, &step.risks) {
+        None => Action::Update(answer),
+        Some(why) => {
+            step.held = Some(answer);
+            Action::Blocked(why)
+        }
+    };
+}
+
+/// A stack whose creation was undone may go only if nothing was kept back.
+fn leftovers(found: &FoundStack, resources: Vec<FoundResource>) -> Action {
+    let kept: Vec<String> = resources
+        .into_iter()
+        .filter(|resource| resource.status.as_str() != "DELETE_COMPLETE")
+        .filter_map(|resource| {
+            Some(format!(
+                "{} ({})",
+                resource.logical_id, resource.physical_id?
+            ))
+        })
+        .collect();
+    if kept.is_empty() {
+        return Action::Recreate;
+    }
+    Action::Blocked(Blocked {
+        reason: format!(
+            "{} is in {}: its creation failed, and these were kept when it was undone: {}",
+            found.name,
+            found.status,
+            kept.join(", ")
+        ),
+        next: format!(
+            "save or remove them, delete the stack with `aws cloudformation delete-stack \
+             --stack-name {}`, then `kube-cfn apply {}` again",
+            found.name, found.cluster
+        ),
+        guard: false,
+    })
+}
+
+/// An input is settled when the stack it comes from certainly stays as it is.
+fn settle_pending(steps: &mut [Step]) {
+    loop {
+        let still: BTreeSet<StackKind> = steps
+            .iter()
+            .filter(|step| step.action == Action::Keep && step.pending.is_empty())
+            .map(|step| step.stack.kind.clone())
+            .collect();
+        let mut moved = false;
+        for step in steps.iter_mut() {
+            let before = step.pending.len();
+            step.pending
+                .retain(|input| input.now.is_none() || !still.contains(&input.from));
+            moved |= step.pending.len() != before;
+        }
+        if !moved {
+            return;
+        }
+    }
+}

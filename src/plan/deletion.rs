@@ -1,0 +1,196 @@
+//! What deleting a cluster would do: which stack goes when, what is lost, what refuses.
+//! The order follows from the kinds alone, so that it works without the definition too.
+
+use serde_json::Value;
+
+use super::status::{Deletes, on_delete};
+use super::{Blocked, Survey, resources_of};
+use crate::catalog::resources::holds;
+use crate::cloud::{FoundStack, StackStatus};
+use crate::stacks::StackKind;
+
+/// Whether the definition protects the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// It says `protect: true`.
+    Protected,
+    /// It says `protect: false`, or there is no definition.
+    Open,
+}
+
+/// What a deletion would do, in the order in which stacks may go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeletePlan {
+    pub cluster: String,
+    pub steps: Vec<DeleteStep>,
+    /// Why nothing may be deleted (exit code 5), or can't be.
+    pub refused: Option<Blocked>,
+}
+
+/// What a deletion would do to one stack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeleteStep {
+    pub kind: StackKind,
+    pub found: FoundStack,
+    pub template: Option<Value>,
+    pub action: Deletes,
+    /// Stacks that use this one and have to be gone first.
+    pub after: Vec<StackKind>,
+}
+
+/// Something that holds data and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    pub logical_id: String,
+    pub resource_type: String,
+    pub sentence: String,
+    pub holds: &'static str,
+    /// `Delete`, `Retain`, `Snapshot`, …: the template's `DeletionPolicy`.
+    pub policy: String,
+}
+
+/// Plans the deletion of everything that a survey found.
+pub fn deletion(survey: &Survey, guard: Guard) -> DeletePlan {
+    let kinds: Vec<StackKind> = survey.found.iter().filter_map(kind_of).collect();
+    let mut steps: Vec<DeleteStep> = survey
+        .found
+        .iter()
+        .filter_map(|found| step(found, survey, &kinds))
+        .collect();
+    steps.sort_by_key(|step| std::cmp::Reverse(step.kind.clone()));
+    DeletePlan {
+        cluster: survey.cluster.clone(),
+        refused: strange(survey).or_else(|| refusal(&survey.cluster, &steps, guard)),
+        steps,
+    }
+}
+
+fn step(found: &FoundStack, survey: &Survey, kinds: &[StackKind]) -> Option<DeleteStep> {
+    let kind = kind_of(found)?;
+    let action = on_delete(&found.status, &survey.cluster, &found.name);
+    let users = kinds.iter().filter(|other| uses(other, &kind));
+    Some(DeleteStep {
+        after: users.cloned().collect(),
+        template: survey.templates.get(&found.id).cloned(),
+        found: found.clone(),
+        kind,
+        action,
+    })
+}
+
+/// The kind that a stack's tag names; `None` for a word of a newer version.
+pub fn kind_of(found: &FoundStack) -> Option<StackKind> {
+    match found.kind.as_str() {
+        "base" => Some(StackKind::Base),
+        "network" => Some(StackKind::Network),
+        "edge" => Some(StackKind::Edge),
+        "database" => Some(StackKind::Database),
+        "control-plane" => Some(StackKind::ControlPlane),
+        other => Some(StackKind::Pool(other.strip_prefix("pool-")?.to_owned())),
+    }
+}
+
+/// Whether stacks of kind `user` take something from `supplier`. Everything but the network and its edge
+/// works with the keys and roles of the base; the network carries everything but the base.
+fn uses(user: &StackKind, supplier: &StackKind) -> bool {
+    use StackKind as K;
+    match supplier {
+        K::Base => matches!(user, K::Database | K::ControlPlane | K::Pool(_)),
+        K::Network => !matches!(user, K::Base | K::Network),
+        K::Edge => matches!(user, K::ControlPlane | K::Pool(_)),
+        K::Database | K::ControlPlane | K::Pool(_) => false,
+    }
+}
+
+/// A stack of this cluster whose kind this version can't place in the order.
+fn strange(survey: &Survey) -> Option<Blocked> {
+    let found = survey.found.iter().find(|found| kind_of(found).is_none())?;
+    Some(Blocked {
+        reason: format!(
+            "{} belongs to {} and is of a kind that this version does not know: {:?}",
+            found.name, survey.cluster, found.kind
+        ),
+        next: format!(
+            "use the kube-cfn that made it, or delete that stack with \
+             `aws cloudformation delete-stack --stack-name {}`",
+            found.name
+        ),
+        guard: false,
+    })
+}
+
+fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked> {
+    let locked: Vec<&str> = steps
+        .iter()
+        .filter(|step| step.is_locked())
+        .map(|step| step.found.name.as_str())
+        .collect();
+    let reason = match guard {
+        Guard::Protected => format!("the definition of {cluster} says `protect: true`"),
+        Guard::Open if !locked.is_empty() => {
+            format!("termination protection is on for {}", locked.join(", "))
+        }
+        Guard::Open => {
+            return steps.iter().find_map(|step| match &step.action {
+                Deletes::Blocked(why) => Some(why.clone()),
+                _ => None,
+            });
+        }
+    };
+    Some(Blocked {
+        reason,
+        next: format!(
+            "set `protect: false` in the definition, run `kube-cfn apply {cluster}`, \
+             then `kube-cfn delete {cluster}` again"
+        ),
+        guard: true,
+    })
+}
+
+impl DeleteStep {
+    /// Whether termination protection keeps the stack. An empty or half removed leftover of a failed
+    /// creation is not worth it: its protection is lifted.
+    fn is_locked(&self) -> bool {
+        let goes = matches!(self.action, Deletes::Delete | Deletes::FollowThenDelete);
+        let leftover = matches!(
+            self.found.status,
+            StackStatus::RollbackComplete
+                | StackStatus::RollbackFailed
+                | StackStatus::RollbackInProgress
+        );
+        self.found.termination_protection && goes && !leftover
+    }
+
+    /// What holds data in this stack, and what the template says about it.
+    pub fn losses(&self) -> Vec<Loss> {
+        let Some(template) = &self.template else {
+            return Vec::new();
+        };
+        let loss = |resource: super::Planned| {
+            Some(Loss {
+                holds: holds(&resource.resource_type)?,
+                policy: policy(template, &resource.logical_id, &resource.resource_type),
+                logical_id: resource.logical_id,
+                resource_type: resource.resource_type,
+                sentence: resource.sentence,
+            })
+        };
+        resources_of(template)
+            .into_iter()
+            .filter_map(loss)
+            .collect()
+    }
+}
+
+/// The deletion policy of a resource. CloudFormation's default is `Delete`, but for a database
+/// instance of its own it is `Snapshot`.
+pub fn policy(template: &Value, logical_id: &str, resource_type: &str) -> String {
+    let body = &template["Resources"][logical_id];
+    let standalone = resource_type == "AWS::RDS::DBInstance"
+        && body["Properties"].get("DBClusterIdentifier").is_none();
+    let default = if standalone { "Snapshot" } else { "Delete" };
+    body["DeletionPolicy"]
+        .as_str()
+        .unwrap_or(default)
+        .to_owned()
+}

@@ -1,0 +1,169 @@
+//! How risky a change is: what happens to resources that hold data, and who may allow it.
+//! Takes changes as [`super::sharpen`] leaves them.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::sharpen::gravity;
+use super::{Blocked, Draft, PlanError, policy, resources_of};
+use crate::catalog::resources::holds;
+use crate::cloud::{FoundStack, ResourceChange};
+use crate::stacks::Stack;
+
+/// What is lost with a resource that holds no data, but that the stack policy keeps all the same.
+const RELIED_ON: &str = "an address or a name that others rely on";
+
+/// What a change does to a resource that holds data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Effect {
+    /// Depends on values not known yet.
+    MightReplace,
+    Replace,
+    Remove,
+}
+
+/// A change that may lose data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Risk {
+    /// As `--allow-data-loss` names it: `STACK/RESOURCE`.
+    pub name: String,
+    pub logical_id: String,
+    pub resource_type: String,
+    /// What would be lost.
+    pub holds: &'static str,
+    pub effect: Effect,
+    /// Whether it was named with `--allow-data-loss`.
+    pub allowed: bool,
+}
+
+/// What a change set does to resources that hold data, or that the stack policy keeps.
+pub fn risks(stack: &Stack, changes: &[ResourceChange], allow: &BTreeSet<String>) -> Vec<Risk> {
+    let kept = stack.policy.as_ref().map(policy::kept).unwrap_or_default();
+    let risk = |change: &ResourceChange| {
+        let effect = match gravity(change) {
+            4 => Effect::Remove,
+            3 => Effect::Replace,
+            2 => Effect::MightReplace,
+            _ => return None,
+        };
+        let name = format!("{}/{}", stack.name, change.logical_id);
+        let relied_on = effect > Effect::MightReplace && kept.contains(&change.logical_id);
+        Some(Risk {
+            allowed: allow.contains(&name),
+            name,
+            logical_id: change.logical_id.clone(),
+            resource_type: change.resource_type.clone(),
+            holds: holds(&change.resource_type).or(relied_on.then_some(RELIED_ON))?,
+            effect,
+        })
+    };
+    changes.iter().filter_map(risk).collect()
+}
+
+/// Refuses what would lose data, unless every loss is named and the stack is not protected.
+pub fn guard(stack: &Stack, found: &FoundStack, risks: &[Risk]) -> Option<Blocked> {
+    let open: Vec<&Risk> = risks.iter().filter(|risk| !risk.allowed).collect();
+    let protected = stack.termination_protection || found.termination_protection;
+    if risks.is_empty() || (open.is_empty() && !protected) {
+        return None;
+    }
+    let shown: Vec<&Risk> = if open.is_empty() {
+        risks.iter().collect()
+    } else {
+        open
+    };
+    let told: Vec<String> = shown.iter().map(|risk| sentence(risk)).collect();
+    let flags: Vec<String> = risks
+        .iter()
+        .map(|risk| format!("--allow-data-loss {}", risk.name))
+        .collect();
+    let first = if protected {
+        "set `protect: false` in the definition and apply that alone, then "
+    } else {
+        ""
+    };
+    Some(Blocked {
+        reason: told.join("; "),
+        next: format!(
+            "take the change back; or, if the data may go, {first}give {}",
+            flags.join(" ")
+        ),
+        guard: true,
+    })
+}
+
+fn sentence(risk: &Risk) -> String {
+    let verb = match risk.effect {
+        Effect::Remove => "would be deleted",
+        Effect::Replace => "would be replaced",
+        Effect::MightReplace => "might be replaced (CloudFormation can't tell yet)",
+    };
+    format!("{} {verb}: it holds {}", risk.name, risk.holds)
+}
+
+/// What a later answer does that the one shown did not: replacements and removals that are new or
+/// graver. Empty when the later answer may be executed in place of the shown one.
+pub fn worse(stack: &Stack, shown: &[ResourceChange], now: &[ResourceChange]) -> Vec<String> {
+    let was = |id: &str| shown.iter().find(|c| c.logical_id == id).map_or(0, gravity);
+    now.iter()
+        .filter(|change| gravity(change) > 1 && gravity(change) > was(&change.logical_id))
+        .map(|change| {
+            let verb = match gravity(change) {
+                4 => "delete",
+                3 => "replace",
+                _ => "perhaps replace",
+            };
+            format!("{verb} {}/{}", stack.name, change.logical_id)
+        })
+        .collect()
+}
+
+/// Every name given with `--allow-data-loss` has to name a resource, wanted or found.
+pub fn known_names(draft: &Draft, allow: &BTreeSet<String>) -> Result<(), PlanError> {
+    let mut names = BTreeSet::new();
+    for step in &draft.steps {
+        let templates = [Some(&step.stack.template), step.before.as_ref()];
+        for template in templates.into_iter().flatten() {
+            names.extend(data_names(&step.stack, template));
+        }
+    }
+    let Some(stranger) = allow.iter().find(|name| !names.contains(*name)) else {
+        return Ok(());
+    };
+    Err(PlanError::UnknownResource {
+        name: stranger.clone(),
+        cluster: draft.cluster.clone(),
+        hint: hint(stranger, &names),
+    })
+}
+
+fn data_names(stack: &Stack, template: &Value) -> Vec<String> {
+    let kept = stack.policy.as_ref().map(policy::kept).unwrap_or_default();
+    let mut resources = resources_of(template);
+    resources.retain(|resource| {
+        holds(&resource.resource_type).is_some() || kept.contains(&resource.logical_id)
+    });
+    let name = |id: &String| format!("{}/{id}", stack.name);
+    resources.iter().map(|r| name(&r.logical_id)).collect()
+}
+
+/// The nearest name, or all of them.
+fn hint(stranger: &str, names: &BTreeSet<String>) -> String {
+    const NEAR: f64 = 0.7;
+    let likeness = |name: &String| strsim::jaro_winkler(stranger, name);
+    let nearest = names
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match nearest {
+        Some(name) if likeness(name) >= NEAR => format!("did you mean {name}?"),
+        _ if names.is_empty() => "none of them holds data".to_owned(),
+        _ => {
+            let all: Vec<&str> = names.iter().map(String::as_str).collect();
+            format!("those that hold data: {}", all.join(", "))
+        }
+    }
+}
