@@ -4,6 +4,8 @@
 pub mod apply;
 pub mod catalog;
 pub mod cloud;
+pub mod node;
 pub mod plan;
 pub mod spec;
 pub mod stacks;
+pub mod templates;
