@@ -178,10 +178,12 @@ fn engine(texts: Vec<(String, String)>, escape: tera::EscapeFn) -> Result<Tera, 
     Ok(engine)
 }
 
-/// A whole value as JSON, which is YAML as well.
+/// A whole value as JSON, which is YAML as well. Tera's maps have no order of their own, so keys come
+/// sorted: the same value always gives the same bytes.
 fn json(value: &tera::Value, _: tera::Kwargs, _: &tera::State) -> tera::TeraResult<tera::Value> {
-    let text = serde_json::to_string(value).map_err(tera::Error::message)?;
-    Ok(tera::Value::safe_string(&text))
+    let mut value = serde_json::to_value(value).map_err(tera::Error::message)?;
+    value.sort_all_objects();
+    Ok(tera::Value::safe_string(&value.to_string()))
 }
 
 /// What stands between the double quotes of a JSON string; YAML reads it the same way.

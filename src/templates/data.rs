@@ -48,7 +48,8 @@ enum Kind {
 
 impl Node {
     fn into_value(self, text: &str) -> Value {
-        let at = self.0.referenced;
+        // Of an alias the anchor's place: there the value is spelt out.
+        let at = self.0.defined;
         match self.0.value {
             Kind::Scalar(value) => as_spelt(value, slice(text, at)),
             Kind::Sequence(nodes) => nodes.into_iter().map(|node| node.into_value(text)).collect(),
