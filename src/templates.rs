@@ -223,9 +223,19 @@ mod tests {
 
     #[test]
     fn a_hostile_value_stays_one_string_of_yaml() {
-        let templates = templates_of(&[("a.yaml.tera", "a: \"{{ value }}\"\nb: {{ value | json }}")]);
-        for value in ["x\"\ny: 1", "a: b # c", "\\", "{{ x }}", "\u{1F600}\t'", "- no"] {
-            let data = templates.render_data("a.yaml.tera", &One { value }).unwrap();
+        let templates =
+            templates_of(&[("a.yaml.tera", "a: \"{{ value }}\"\nb: {{ value | json }}")]);
+        for value in [
+            "x\"\ny: 1",
+            "a: b # c",
+            "\\",
+            "{{ x }}",
+            "\u{1F600}\t'",
+            "- no",
+        ] {
+            let data = templates
+                .render_data("a.yaml.tera", &One { value })
+                .unwrap();
             assert_eq!(data, serde_json::json!({"a": value, "b": value}));
         }
     }
@@ -241,7 +251,9 @@ mod tests {
     #[test]
     fn a_misspelt_variable_is_shown_with_its_place() {
         let templates = templates_of(&[("a.yaml.tera", "x: 1\na: \"{{ valeu }}\"")]);
-        let error = templates.render("a.yaml.tera", &One { value: "" }).unwrap_err();
+        let error = templates
+            .render("a.yaml.tera", &One { value: "" })
+            .unwrap_err();
         let text = error.to_string();
         assert!(text.contains("a.yaml.tera:2:"), "{text}");
         assert!(text.contains("valeu"), "{text}");

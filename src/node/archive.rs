@@ -79,7 +79,11 @@ mod tests {
                 entry.read_to_string(&mut text).unwrap();
                 let header = entry.header();
                 assert_eq!(header.mtime().unwrap(), 0);
-                (entry.path().unwrap().display().to_string(), header.mode().unwrap(), text)
+                (
+                    entry.path().unwrap().display().to_string(),
+                    header.mode().unwrap(),
+                    text,
+                )
             })
             .collect();
         assert_eq!(

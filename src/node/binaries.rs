@@ -95,7 +95,14 @@ mod tests {
                 let found = of(version, architecture, Role::ControlPlane, None).unwrap();
                 let names: Vec<_> = found.iter().map(|pinned| pinned.name).collect();
                 let want = [
-                    "cni-plugins", "containerd", "crictl", "etcd", "kubeadm", "kubectl", "kubelet", "runc",
+                    "cni-plugins",
+                    "containerd",
+                    "crictl",
+                    "etcd",
+                    "kubeadm",
+                    "kubectl",
+                    "kubelet",
+                    "runc",
                 ];
                 assert_eq!(names, want, "{version} {architecture}");
             }
@@ -110,9 +117,18 @@ mod tests {
         let (upstream, mirrored) = (of(None), of(Some(base)));
         for (a, b) in upstream.iter().zip(&mirrored) {
             assert_eq!(a.sha256, b.sha256);
-            assert!(b.url.starts_with("https://mirror.example.com/k8s/"), "{}", b.url);
+            assert!(
+                b.url.starts_with("https://mirror.example.com/k8s/"),
+                "{}",
+                b.url
+            );
             let path = b.url.trim_start_matches(base);
-            assert!(a.url.ends_with(path) && !path.is_empty(), "{} {}", a.url, b.url);
+            assert!(
+                a.url.ends_with(path) && !path.is_empty(),
+                "{} {}",
+                a.url,
+                b.url
+            );
         }
     }
 
@@ -120,6 +136,9 @@ mod tests {
     fn a_version_outside_the_catalogue_is_named() {
         let version = Version::new(1, 36, 99);
         let error = of(&version, Architecture::Arm64, Role::ControlPlane, None).unwrap_err();
-        assert!(error.to_string().contains("kubeadm 1.36.99 for arm64"), "{error}");
+        assert!(
+            error.to_string().contains("kubeadm 1.36.99 for arm64"),
+            "{error}"
+        );
     }
 }

@@ -77,12 +77,11 @@ pub fn slots(spec: &ClusterSpec) -> Result<Vec<Slot>, NodeError> {
     let zones = spec.slot_zones().iter().enumerate();
     zones
         .map(|(index, zone)| {
-            let plan = address::zone(spec.network.cidr, index).ok_or_else(|| {
-                NodeError::NoAddress {
+            let plan =
+                address::zone(spec.network.cidr, index).ok_or_else(|| NodeError::NoAddress {
                     zone: zone.name.clone(),
                     cidr: spec.network.cidr.to_string(),
-                }
-            })?;
+                })?;
             Ok(Slot {
                 letter: zone.letter,
                 zone: zone.name.clone(),

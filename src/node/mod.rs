@@ -83,11 +83,7 @@ impl Role<'_> {
 }
 
 /// The bundle of all nodes of a role: its facts and the script that checks them.
-pub fn bundle(
-    spec: &ClusterSpec,
-    role: Role,
-    templates: &Templates,
-) -> Result<Bundle, NodeError> {
+pub fn bundle(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<Bundle, NodeError> {
     let facts = Facts::new(spec, role)?;
     let files = [
         File::executable("boot.sh", templates.render("node/boot.sh.tera", &facts)?),

@@ -77,7 +77,11 @@ fn sentence(database: &Database) -> String {
         class,
         ..
     } = database;
-    let zones = if database.multi_az { "two zones" } else { "one zone" };
+    let zones = if database.multi_az {
+        "two zones"
+    } else {
+        "one zone"
+    };
     format!("PostgreSQL {engine_version} on {class} in {zones}")
 }
 

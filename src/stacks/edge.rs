@@ -75,7 +75,9 @@ fn inputs(spec: &ClusterSpec) -> Inputs {
     let inputs = Inputs::default().output(StackKind::Network, "VpcId", Holds::Vpc);
     let inputs = firewall::input(inputs, firewall::NLB);
     let mut subnets = api_subnets(spec);
-    let nat = nat_addresses(spec).into_iter().map(|address| address.subnet);
+    let nat = nat_addresses(spec)
+        .into_iter()
+        .map(|address| address.subnet);
     let own = nat.filter(|_| spec.network.nat == Nat::Single);
     subnets.extend(own);
     subnets.sort();
@@ -83,7 +85,9 @@ fn inputs(spec: &ClusterSpec) -> Inputs {
     let inputs = inputs.network(subnets, Holds::Subnet);
     match spec.network.nat {
         Nat::None => inputs,
-        Nat::Regional | Nat::Single => inputs.output(StackKind::Network, "PrivateRoutes", Holds::Text),
+        Nat::Regional | Nat::Single => {
+            inputs.output(StackKind::Network, "PrivateRoutes", Holds::Text)
+        }
     }
 }
 

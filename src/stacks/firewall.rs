@@ -4,8 +4,8 @@
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
-use super::parts::{self, Tag};
 use super::StackKind;
+use super::parts::{self, Tag};
 use crate::spec::{ClusterSpec, Exposure};
 
 /// The load balancer of the API.
@@ -60,13 +60,31 @@ struct Service(&'static str, &'static str, &'static str, i32, i32);
 const API: Service = Service("Api", "API", "tcp", 6443, 6443);
 const ETCD: Service = Service("Etcd", "etcd", "tcp", 2379, 2380);
 const KUBELET: Service = Service("Kubelet", "kubelet", "tcp", 10250, 10250);
-const MANAGER: Service = Service("ControllerManager", "controller manager", "tcp", 10257, 10257);
+const MANAGER: Service = Service(
+    "ControllerManager",
+    "controller manager",
+    "tcp",
+    10257,
+    10257,
+);
 const SCHEDULER: Service = Service("Scheduler", "scheduler", "tcp", 10259, 10259);
 const VXLAN: Service = Service("Vxlan", "pod network", "udp", 8472, 8472);
-const HEALTH: Service = Service("CiliumHealth", "health of the pod network", "tcp", 4240, 4240);
+const HEALTH: Service = Service(
+    "CiliumHealth",
+    "health of the pod network",
+    "tcp",
+    4240,
+    4240,
+);
 const ICMP: Service = Service("Icmp", "ICMP", "icmp", -1, -1);
 const NODE_METRICS: Service = Service("NodeMetrics", "metrics of nodes", "tcp", 9100, 9100);
-const CILIUM_METRICS: Service = Service("CiliumMetrics", "metrics of the pod network", "tcp", 9962, 9962);
+const CILIUM_METRICS: Service = Service(
+    "CiliumMetrics",
+    "metrics of the pod network",
+    "tcp",
+    9962,
+    9962,
+);
 const NODE_PORTS_TCP: Service = Service("NodePortsTcp", "node ports", "tcp", 30000, 32767);
 const NODE_PORTS_UDP: Service = Service("NodePortsUdp", "node ports (UDP)", "udp", 30000, 32767);
 const POSTGRES: Service = Service("Postgres", "PostgreSQL", "tcp", 5432, 5432);
@@ -106,10 +124,19 @@ pub(super) fn groups(spec: &ClusterSpec) -> Vec<Group> {
         if id == NODE {
             tags.push(parts::owned(spec));
         }
-        Group { id, of, egress, tags }
+        Group {
+            id,
+            of,
+            egress,
+            tags,
+        }
     };
     let mut groups = vec![
-        group(NLB, "the API load balancer", Some(egress("API of the slots", "tcp", Some(6443), range))),
+        group(
+            NLB,
+            "the API load balancer",
+            Some(egress("API of the slots", "tcp", Some(6443), range)),
+        ),
         group(CP, "the control plane", None),
         group(NODE, "the nodes", None),
     ];
@@ -124,7 +151,12 @@ pub(super) fn groups(spec: &ClusterSpec) -> Vec<Group> {
 /// The rules of a cluster.
 pub(super) fn rules(spec: &ClusterSpec) -> Vec<Rule> {
     let range = spec.network.cidr;
-    let mut rules: Vec<_> = spec.api.allowed_cidrs.iter().map(|cidr| allowed(*cidr)).collect();
+    let mut rules: Vec<_> = spec
+        .api
+        .allowed_cidrs
+        .iter()
+        .map(|cidr| allowed(*cidr))
+        .collect();
     for (to, service, sources) in TABLE {
         if *to != DB || spec.database.is_some() {
             rules.extend(sources.iter().map(|from| between(to, service, from)));

@@ -45,12 +45,45 @@ pub(super) fn check(stack: &Stack) -> Result<(), DesignError> {
         "characters",
         "shorten the name of the cluster or the pool",
     )?;
-    check("the template's size is", stack.body().len(), TEMPLATE_BYTES, "bytes", fewer)?;
-    check("the number of resources is", count("Resources"), RESOURCES, "resources", fewer)?;
-    check("the number of parameters is", count("Parameters"), PARAMETERS, "parameters", fewer)?;
-    check("the number of outputs is", count("Outputs"), OUTPUTS, "outputs", fewer)?;
-    let policy = stack.policy.as_ref().map_or(0, |policy| policy.to_string().len());
-    check("the stack policy's size is", policy, POLICY_BYTES, "bytes", fewer)?;
+    check(
+        "the template's size is",
+        stack.body().len(),
+        TEMPLATE_BYTES,
+        "bytes",
+        fewer,
+    )?;
+    check(
+        "the number of resources is",
+        count("Resources"),
+        RESOURCES,
+        "resources",
+        fewer,
+    )?;
+    check(
+        "the number of parameters is",
+        count("Parameters"),
+        PARAMETERS,
+        "parameters",
+        fewer,
+    )?;
+    check(
+        "the number of outputs is",
+        count("Outputs"),
+        OUTPUTS,
+        "outputs",
+        fewer,
+    )?;
+    let policy = stack
+        .policy
+        .as_ref()
+        .map_or(0, |policy| policy.to_string().len());
+    check(
+        "the stack policy's size is",
+        policy,
+        POLICY_BYTES,
+        "bytes",
+        fewer,
+    )?;
     check(
         "the number of tags is",
         stack.tags.len(),
@@ -61,8 +94,20 @@ pub(super) fn check(stack: &Stack) -> Result<(), DesignError> {
     for (key, value) in tags(stack) {
         let shorten = "shorten the label, taint or tag that it comes from";
         let of = |part| format!("the {part} of tag {key} has the length");
-        check(&of("key"), key.chars().count(), TAG_KEY_CHARACTERS, "characters", shorten)?;
-        check(&of("value"), value.chars().count(), TAG_VALUE_CHARACTERS, "characters", shorten)?;
+        check(
+            &of("key"),
+            key.chars().count(),
+            TAG_KEY_CHARACTERS,
+            "characters",
+            shorten,
+        )?;
+        check(
+            &of("value"),
+            value.chars().count(),
+            TAG_VALUE_CHARACTERS,
+            "characters",
+            shorten,
+        )?;
     }
     for (id, size) in user_data(&stack.template) {
         check(
@@ -78,7 +123,10 @@ pub(super) fn check(stack: &Stack) -> Result<(), DesignError> {
 
 /// Every tag of the stack and, as far as they stand in the template, of its resources.
 fn tags(stack: &Stack) -> Vec<(&str, &str)> {
-    let own = stack.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let own = stack
+        .tags
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()));
     let mut found: Vec<_> = own.collect();
     collect_tags(&stack.template, &mut found);
     found
@@ -105,7 +153,10 @@ fn collect_tags<'a>(value: &'a Value, found: &mut Vec<(&'a str, &'a str)>) {
 fn user_data(template: &Value) -> Vec<(&str, usize)> {
     let resources = template.get("Resources").and_then(Value::as_object);
     let size = |resource: &Value| {
-        let data = resource.get("Properties")?.get("LaunchTemplateData")?.get("UserData")?;
+        let data = resource
+            .get("Properties")?
+            .get("LaunchTemplateData")?
+            .get("UserData")?;
         Some(text_size(data))
     };
     resources
@@ -121,7 +172,9 @@ fn text_size(value: &Value) -> usize {
         Value::String(text) => text.len() + 1,
         Value::Array(values) => values.iter().map(text_size).sum(),
         Value::Object(entries) => {
-            let late = entries.keys().any(|key| key == "Ref" || key == "Fn::Sub" || key == "Fn::GetAtt");
+            let late = entries
+                .keys()
+                .any(|key| key == "Ref" || key == "Fn::Sub" || key == "Fn::GetAtt");
             let inner: usize = entries.values().map(text_size).sum();
             inner + if late { LATE_VALUE_BYTES } else { 0 }
         }

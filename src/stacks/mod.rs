@@ -85,7 +85,9 @@ pub enum DesignError {
     Template(#[from] TemplateError),
     #[error(transparent)]
     Node(#[from] NodeError),
-    #[error("fit stack {stack} into AWS's limits: {what} {is}, at most {limit} {unit} can be; {help}")]
+    #[error(
+        "fit stack {stack} into AWS's limits: {what} {is}, AWS takes at most {limit} {unit}; {help}"
+    )]
     Limit {
         stack: String,
         what: String,
@@ -148,7 +150,8 @@ impl Stack {
     /// The template for people: the same data as YAML.
     pub fn yaml(&self) -> String {
         // Plain data always has a YAML form, so an empty text never comes of this.
-        serde_saphyr::to_string(&self.template).unwrap_or_default()
+        let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+        serde_saphyr::to_string_with_options(&self.template, options).unwrap_or_default()
     }
 
     /// What a resource is in the words of people ("NAT gateway in eu-west-1a"), from its metadata.
@@ -161,9 +164,10 @@ impl Stack {
     /// Logical id and type of every resource, in the order of the template.
     pub fn resources(&self) -> impl Iterator<Item = (&str, &str)> {
         let resources = self.template.get("Resources").and_then(Value::as_object);
-        resources.into_iter().flatten().filter_map(|(id, resource)| {
-            Some((id.as_str(), resource.get("Type")?.as_str()?))
-        })
+        resources
+            .into_iter()
+            .flatten()
+            .filter_map(|(id, resource)| Some((id.as_str(), resource.get("Type")?.as_str()?)))
     }
 
     /// The stacks whose outputs this one takes as parameters.

@@ -78,9 +78,14 @@ fn route_tables(spec: &ClusterSpec) -> Vec<RouteTable> {
     let all = [
         (true, table("Public", "public", true)),
         (has_private(spec), table("Private", "private", true)),
-        (spec.database.is_some(), table("Database", "database", false)),
+        (
+            spec.database.is_some(),
+            table("Database", "database", false),
+        ),
     ];
-    all.into_iter().filter_map(|(wanted, table)| wanted.then_some(table)).collect()
+    all.into_iter()
+        .filter_map(|(wanted, table)| wanted.then_some(table))
+        .collect()
 }
 
 fn subnets(spec: &ClusterSpec) -> Result<Vec<Subnet>, DesignError> {

@@ -46,7 +46,9 @@ pub(super) fn machine_tags(
     }
     let owned = owned(spec);
     tags.insert(owned.key, owned.value);
-    tags.into_iter().map(|(key, value)| tag(key, value)).collect()
+    tags.into_iter()
+        .map(|(key, value)| tag(key, value))
+        .collect()
 }
 
 /// The definition's tags and our own, which win.
@@ -67,12 +69,11 @@ pub(super) fn zones(spec: &ClusterSpec) -> Result<Vec<(&Zone, ZoneAddresses)>, D
     let zones = spec.zones.iter().enumerate();
     zones
         .map(|(index, zone)| {
-            let plan = address::zone(spec.network.cidr, index).ok_or_else(|| {
-                NodeError::NoAddress {
+            let plan =
+                address::zone(spec.network.cidr, index).ok_or_else(|| NodeError::NoAddress {
                     zone: zone.name.clone(),
                     cidr: spec.network.cidr.to_string(),
-                }
-            })?;
+                })?;
             Ok((zone, plan))
         })
         .collect()
@@ -134,7 +135,7 @@ impl Inputs {
     pub fn output(mut self, stack: StackKind, key: impl Into<String>, holds: Holds) -> Self {
         let key = key.into();
         let from = format!("{key} of the {stack} stack");
-        self.declare(&key, holds.as_type(), from);
+        self.declare(&key, holds.as_type(), &from);
         self.inputs.push(Input {
             parameter: key.clone(),
             source: Source::Output { stack, key },
@@ -144,8 +145,9 @@ impl Inputs {
 
     /// Several outputs of the network stack.
     pub fn network(self, keys: impl IntoIterator<Item = String>, holds: Holds) -> Self {
-        keys.into_iter()
-            .fold(self, |inputs, key| inputs.output(StackKind::Network, key, holds))
+        keys.into_iter().fold(self, |inputs, key| {
+            inputs.output(StackKind::Network, key, holds)
+        })
     }
 
     /// The machine image, from the lock file. The parameter holds an id: a path there would let any
@@ -153,7 +155,7 @@ impl Inputs {
     pub fn image(mut self, spec: &ClusterSpec, architecture: Architecture) -> Self {
         let path = images::parameter(&spec.kubernetes, architecture.as_str());
         let from = format!("Machine image, resolved once from {path}");
-        self.declare("ImageId", "AWS::EC2::Image::Id", from);
+        self.declare("ImageId", "AWS::EC2::Image::Id", &from);
         self.inputs.push(Input {
             parameter: "ImageId".to_owned(),
             source: Source::Locked { parameter: path },
@@ -161,7 +163,7 @@ impl Inputs {
         self
     }
 
-    fn declare(&mut self, name: &str, of: &str, description: String) {
+    fn declare(&mut self, name: &str, of: &str, description: &str) {
         let declared = json!({ "Type": of, "Description": description });
         self.parameters.insert(name.to_owned(), declared);
     }

@@ -9,7 +9,12 @@ pub(super) fn of(template: &Value) -> Option<Value> {
     let resources = template.get("Resources")?.as_object()?;
     let kept: Vec<_> = resources
         .iter()
-        .filter(|(_, resource)| resource.get("Type").and_then(Value::as_str).is_some_and(is_kept))
+        .filter(|(_, resource)| {
+            resource
+                .get("Type")
+                .and_then(Value::as_str)
+                .is_some_and(is_kept)
+        })
         .map(|(id, _)| format!("LogicalResourceId/{id}"))
         .collect();
     if kept.is_empty() {
@@ -43,7 +48,13 @@ mod tests {
             "Vpc": { "Type": "AWS::EC2::VPC" }, "Gateway": { "Type": "AWS::EC2::InternetGateway" },
         }});
         let policy = of(&template).unwrap();
-        assert_eq!(policy["Statement"][1]["Resource"], json!(["LogicalResourceId/Vpc"]));
-        assert_eq!(of(&json!({ "Resources": { "A": { "Type": "AWS::EC2::EIP" } } })), None);
+        assert_eq!(
+            policy["Statement"][1]["Resource"],
+            json!(["LogicalResourceId/Vpc"])
+        );
+        assert_eq!(
+            of(&json!({ "Resources": { "A": { "Type": "AWS::EC2::EIP" } } })),
+            None
+        );
     }
 }

@@ -95,7 +95,9 @@ fn groups(
     templates: &Templates,
 ) -> Result<Vec<Group>, DesignError> {
     let whole = |zones: &[Zone], zone: Option<&Zone>, min, max| {
-        let id = zone.map(|zone| parts::letter(zone).to_string()).unwrap_or_default();
+        let id = zone
+            .map(|zone| parts::letter(zone).to_string())
+            .unwrap_or_default();
         let boot = Boot {
             signal: format!("Group{id}"),
             stack: StackKind::Pool(pool.name.clone()).stack_name(&spec.name),
@@ -103,10 +105,15 @@ fn groups(
         };
         Ok(Group {
             id,
-            place: zone.map(|zone| format!(" in {}", zone.name)).unwrap_or_default(),
+            place: zone
+                .map(|zone| format!(" in {}", zone.name))
+                .unwrap_or_default(),
             min,
             max,
-            subnets: zones.iter().map(|zone| parts::node_subnet(spec, zone)).collect(),
+            subnets: zones
+                .iter()
+                .map(|zone| parts::node_subnet(spec, zone))
+                .collect(),
             tags: group_tags(spec, pool, zone),
             user_data: node::user_data(spec, Role::Pool(pool), bundle, &boot, templates)?,
         })
@@ -120,7 +127,12 @@ fn groups(
                 .zip(0..)
                 .map(|((_, zone), nth)| {
                     let share = |of| share(of, all, nth);
-                    whole(std::slice::from_ref(zone), Some(zone), share(pool.min), share(pool.max))
+                    whole(
+                        std::slice::from_ref(zone),
+                        Some(zone),
+                        share(pool.min),
+                        share(pool.max),
+                    )
                 })
                 .collect()
         }
@@ -148,7 +160,10 @@ fn group_tags(spec: &ClusterSpec, pool: &NodePool, zone: Option<&Zone>) -> Vec<G
             labels.insert("topology.kubernetes.io/zone".to_owned(), zone.name.clone());
         }
         for (key, value) in labels {
-            tags.push(parts::tag(autoscaler(&format!("node-template/label/{key}")), value));
+            tags.push(parts::tag(
+                autoscaler(&format!("node-template/label/{key}")),
+                value,
+            ));
         }
         for taint in &pool.taints {
             let key = autoscaler(&format!("node-template/taint/{}", taint.key));

@@ -52,7 +52,10 @@ impl Node {
         let at = self.0.defined;
         match self.0.value {
             Kind::Scalar(value) => as_spelt(value, slice(text, at)),
-            Kind::Sequence(nodes) => nodes.into_iter().map(|node| node.into_value(text)).collect(),
+            Kind::Sequence(nodes) => nodes
+                .into_iter()
+                .map(|node| node.into_value(text))
+                .collect(),
             Kind::Mapping(entries) => entries
                 .into_iter()
                 .map(|(key, node)| (key, node.into_value(text)))
@@ -65,7 +68,14 @@ impl Node {
 /// Keeps a number or boolean only where writing it out gives back the text it was read from.
 fn as_spelt(value: Value, source: &str) -> Value {
     match value {
-        Value::Number(_) | Value::Bool(_) if value.to_string() != source => source.into(),
+        Value::Number(_) | Value::Bool(_) => {
+            let spelt = value.to_string();
+            if spelt == source {
+                value
+            } else {
+                source.into()
+            }
+        }
         other => other,
     }
 }

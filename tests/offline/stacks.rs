@@ -1,5 +1,6 @@
 //! What the stacks of a cluster are made of. The whole of it for three clusters stands under
 //! `tests/cases/stacks`; here stands what must hold for every cluster.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod graph;
 mod house;
@@ -43,12 +44,17 @@ fn walk<'a>(value: &'a Value, path: &str, visit: &mut impl FnMut(&str, &'a Value
 /// The resources of a type with their logical ids.
 fn of_type<'a>(stack: &'a Stack, wanted: &str) -> Vec<(&'a str, &'a Value)> {
     let found = stack.resources().filter(|(_, found)| *found == wanted);
-    found.map(|(id, _)| (id, &stack.template["Resources"][id])).collect()
+    found
+        .map(|(id, _)| (id, &stack.template["Resources"][id]))
+        .collect()
 }
 
 fn golden_of(spec: &ClusterSpec) {
     for stack in design(spec) {
-        golden::check(&format!("stacks/{}/{}.yaml", spec.name, stack.kind), &stack.yaml());
+        golden::check(
+            &format!("stacks/{}/{}.yaml", spec.name, stack.kind),
+            &stack.yaml(),
+        );
     }
 }
 
@@ -69,14 +75,15 @@ fn a_minimal_cluster_is_what_was_agreed() {
 
 #[test]
 fn logical_ids_are_for_life() {
-    let mut lines = String::from("# Logical ids by cluster and stack. A renamed one is a replaced resource.\n");
+    let mut lines =
+        String::from("# Logical ids by cluster and stack. A renamed one is a replaced resource.\n");
     for spec in specs::all() {
         for stack in design(&spec) {
             let mut ids: Vec<_> = stack.resources().map(|(id, _)| id).collect();
             ids.sort_unstable();
-            lines += &format!("\n{}\n", stack.name);
+            lines.extend(["\n", &stack.name, "\n"]);
             for id in ids {
-                lines += &format!("  {id}\n");
+                lines.extend(["  ", id, "\n"]);
             }
         }
     }

@@ -1,4 +1,5 @@
 //! Clusters as values, for tests of what comes after the definition.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,10 @@ pub fn production() -> ClusterSpec {
         account: Some("123456789012".to_owned()),
         api: Api {
             exposure: Exposure::Public,
-            allowed_cidrs: vec!["203.0.113.0/24".parse().unwrap(), "198.51.100.7/32".parse().unwrap()],
+            allowed_cidrs: vec![
+                "203.0.113.0/24".parse().unwrap(),
+                "198.51.100.7/32".parse().unwrap(),
+            ],
             dns: Some(ApiDns {
                 name: "api.production.example.com".to_owned(),
                 hosted_zone: "Z0123456789ABCDEFGHIJ".to_owned(),
@@ -85,7 +89,7 @@ pub fn throw_away() -> ClusterSpec {
         }],
         ..minimal_named("throw-away")
     };
-    spec.region = "us-east-1".to_owned();
+    "us-east-1".clone_into(&mut spec.region);
     spec.zones.truncate(2);
     for zone in &mut spec.zones {
         zone.name = format!("us-east-1{}", zone.letter);

@@ -35,15 +35,26 @@ fn stacks_come_in_the_order_in_which_people_read_them() {
         names(design(&specs::production())),
         "base network edge database control-plane pool-system pool-batch"
     );
-    assert_eq!(names(design(&specs::minimal())), "base network edge control-plane pool-workers");
+    assert_eq!(
+        names(design(&specs::minimal())),
+        "base network edge control-plane pool-workers"
+    );
 }
 
 #[test]
 fn every_parameter_has_a_source_and_a_use() {
     for stack in every_stack() {
-        let declared: BTreeSet<_> = stack.template.get("Parameters").and_then(Value::as_object)
-            .map(|parameters| parameters.keys().cloned().collect()).unwrap_or_default();
-        let fed: BTreeSet<_> = stack.inputs.iter().map(|input| input.parameter.clone()).collect();
+        let declared: BTreeSet<_> = stack
+            .template
+            .get("Parameters")
+            .and_then(Value::as_object)
+            .map(|parameters| parameters.keys().cloned().collect())
+            .unwrap_or_default();
+        let fed: BTreeSet<_> = stack
+            .inputs
+            .iter()
+            .map(|input| input.parameter.clone())
+            .collect();
         assert_eq!(declared, fed, "{}", stack.name);
         let mut used = BTreeSet::new();
         walk(&stack.template["Resources"], "", &mut |path, value| {
@@ -52,12 +63,19 @@ fn every_parameter_has_a_source_and_a_use() {
                 used.insert(text.to_owned());
             }
             if path.ends_with("/Fn::Sub") {
-                let names = text.split("${").skip(1).filter_map(|rest| rest.split('}').next());
+                let names = text
+                    .split("${")
+                    .skip(1)
+                    .filter_map(|rest| rest.split('}').next());
                 used.extend(names.map(str::to_owned));
             }
         });
         for parameter in &declared {
-            assert!(used.contains(parameter), "{} does not use {parameter}", stack.name);
+            assert!(
+                used.contains(parameter),
+                "{} does not use {parameter}",
+                stack.name
+            );
         }
     }
 }
@@ -66,14 +84,20 @@ fn every_parameter_has_a_source_and_a_use() {
 fn every_output_that_is_asked_for_is_there() {
     for spec in specs::all() {
         let stacks = design(&spec);
-        let outputs: BTreeMap<_, _> =
-            stacks.iter().map(|stack| (&stack.kind, &stack.template["Outputs"])).collect();
+        let outputs: BTreeMap<_, _> = stacks
+            .iter()
+            .map(|stack| (&stack.kind, &stack.template["Outputs"]))
+            .collect();
         let inputs = stacks.iter().flat_map(|stack| &stack.inputs);
         let mut asked = 0;
         for input in inputs {
             if let Source::Output { stack, key } = &input.source {
                 let found = outputs.get(stack).and_then(|outputs| outputs.get(key));
-                assert!(found.is_some(), "{}: {stack} has no output {key}", spec.name);
+                assert!(
+                    found.is_some(),
+                    "{}: {stack} has no output {key}",
+                    spec.name
+                );
                 asked += 1;
             }
         }
@@ -96,9 +120,13 @@ fn nothing_is_exported_or_imported() {
 fn images_are_ids_from_the_lock_file() {
     for stack in every_stack() {
         let machines = matches!(stack.kind, StackKind::ControlPlane | StackKind::Pool(_));
-        let locked: Vec<_> = stack.inputs.iter()
+        let locked: Vec<_> = stack
+            .inputs
+            .iter()
             .filter_map(|input| match &input.source {
-                Source::Locked { parameter } => Some((input.parameter.as_str(), parameter.as_str())),
+                Source::Locked { parameter } => {
+                    Some((input.parameter.as_str(), parameter.as_str()))
+                }
                 _ => None,
             })
             .collect();
@@ -106,7 +134,9 @@ fn images_are_ids_from_the_lock_file() {
             assert_eq!(locked, []);
             continue;
         }
-        let [("ImageId", path)] = locked[..] else { panic!("{}: {locked:?}", stack.name) };
+        let [("ImageId", path)] = locked[..] else {
+            panic!("{}: {locked:?}", stack.name)
+        };
         assert!(path.contains("kernel-6.18-"), "{path}");
         let kind = &stack.template["Parameters"]["ImageId"]["Type"];
         assert_eq!(kind, "AWS::EC2::Image::Id");

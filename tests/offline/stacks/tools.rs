@@ -14,14 +14,18 @@ use crate::specs;
 fn tool(name: &str) -> PathBuf {
     let own = std::env::var_os("KUBE_CFN_TEST_TOOLS").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = own.into_iter().chain(std::env::split_paths(&path))
-        .map(|directory| directory.join(name)).find(|tool| tool.is_file());
+    let found = own
+        .into_iter()
+        .chain(std::env::split_paths(&path))
+        .map(|directory| directory.join(name))
+        .find(|tool| tool.is_file());
     found.unwrap_or_else(|| panic!("{name} is missing: run the tests through tests/emulator/run"))
 }
 
 /// The exceptions: rule, stack kind (or `*`) and reason, one a line.
 fn exceptions() -> Vec<(String, String)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/stacks/cfn-lint-exceptions.txt");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/stacks/cfn-lint-exceptions.txt");
     let text = std::fs::read_to_string(path).unwrap();
     text.lines()
         .filter(|line| !line.starts_with('#') && !line.trim().is_empty())
@@ -29,7 +33,10 @@ fn exceptions() -> Vec<(String, String)> {
             let mut words = line.splitn(3, ' ');
             let rule = words.next().unwrap().to_owned();
             let kind = words.next().unwrap().to_owned();
-            assert!(words.next().is_some_and(|reason| reason.len() > 20), "no reason: {line}");
+            assert!(
+                words.next().is_some_and(|reason| reason.len() > 20),
+                "no reason: {line}"
+            );
             (rule, kind)
         })
         .collect()
@@ -57,7 +64,10 @@ fn cfn_lint_finds_nothing_but_the_listed_exceptions() {
     let exceptions = exceptions();
     let mut used = vec![false; exceptions.len()];
     let mut problems = Vec::new();
-    let findings: Vec<_> = ["eu-west-1", "us-east-1"].into_iter().flat_map(cfn_lint).collect();
+    let findings: Vec<_> = ["eu-west-1", "us-east-1"]
+        .into_iter()
+        .flat_map(cfn_lint)
+        .collect();
     for finding in &findings {
         let rule = finding["Rule"]["Id"].as_str().unwrap();
         let name = finding["Filename"].as_str().unwrap();
@@ -99,8 +109,11 @@ fn shellcheck_finds_nothing_in_user_data() {
 fn shellcheck_finds_nothing_in_the_bundles() {
     let machines = |kind: &StackKind| matches!(kind, StackKind::ControlPlane | StackKind::Pool(_));
     let stacks = every_stack();
-    let scripts: Vec<_> = stacks.iter().filter(|stack| machines(&stack.kind))
-        .map(|stack| (stack.name.clone(), file(&stack.objects[0].bytes, "boot.sh"))).collect();
+    let scripts: Vec<_> = stacks
+        .iter()
+        .filter(|stack| machines(&stack.kind))
+        .map(|stack| (stack.name.clone(), file(&stack.objects[0].bytes, "boot.sh")))
+        .collect();
     assert!(scripts.len() > 8, "{}", scripts.len());
     shellcheck(&scripts);
 }
