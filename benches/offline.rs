@@ -1,5 +1,6 @@
 //! What the offline commands cost. `cargo bench`; the aims stand beside each bench.
 
+use std::fmt::Write;
 use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -63,19 +64,19 @@ fn generated(n: usize) -> (String, String) {
         n % 250,
         ["regional", "single", "none"][n % 3],
     );
-    text.push_str(&format!(
+    let _ = write!(text, 
         "controlPlane:\n  slots: {}\npools:\n",
         [1, 3][n % 2]
-    ));
+    );
     for pool in 0..=n % 6 {
         let spot = if pool == 0 { 0 } else { 50 };
-        text.push_str(&format!(
+        let _ = write!(text, 
             "  - name: pool-{pool}\n    instanceTypes: [m7g.large, m7g.xlarge]\n    min: 1\n    max: {}\n    spotPercent: {spot}\n",
             3 + n % 7,
-        ));
+        );
     }
     if !n.is_multiple_of(4) {
-        text.push_str(&format!("database:\n  storageGib: {}\n", 20 + n % 60));
+        let _ = write!(text, "database:\n  storageGib: {}\n", 20 + n % 60);
     }
     (format!("{name}.yaml"), text)
 }

@@ -47,11 +47,14 @@
 pub mod access;
 pub mod apply;
 pub mod catalog;
+pub mod cli;
 pub mod cloud;
 pub mod definition;
 pub mod kubeconfig;
+pub mod node;
 pub mod pki;
 pub mod plan;
 pub mod progress;
 pub mod spec;
 pub mod stacks;
+pub mod templates;

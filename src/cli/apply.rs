@@ -12,7 +12,7 @@ use super::session::{self, Session};
 use super::show::plan::{Detail, text, view};
 use super::{Global, ask, ending, kubeconfig};
 use crate::access;
-use crate::apply::{self, End, Outputs, Prepare, Report};
+use crate::apply::{self, Outputs, Prepare, Report};
 use crate::cloud::aws::Aws;
 use crate::plan::Plan;
 use crate::progress::{self, Style};
@@ -54,7 +54,9 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 fn agree(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
     let name = &session.spec().name;
     if plan.is_refused() {
-        return Err(Failure::refused(format!("the plan for {name} would lose data; nothing was changed")));
+        return Err(Failure::refused(format!(
+            "the plan for {name} would lose data; nothing was changed"
+        )));
     }
     if plan.blocked().next().is_some() {
         let message = format!("a stack of {name} can't be touched; nothing was changed");
@@ -63,7 +65,10 @@ fn agree(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
     if !plan.has_changes() || args.yes {
         return Ok(());
     }
-    ask::yes(&format!("Change {name} in account {} now?", session.identity.account))
+    ask::yes(&format!(
+        "Change {name} in account {} now?",
+        session.identity.account
+    ))
 }
 
 /// Executes the plan with its progress shown beside it. The first Ctrl-C detaches.
@@ -72,9 +77,15 @@ async fn walk(plan: Plan, session: &Session, run: &str, style: Style) -> Result<
         return Ok(kept(&plan));
     }
     let (sender, events) = mpsc::unbounded_channel();
-    let prepare = Authorities { cluster: &session.spec().name, cloud: &session.cloud };
+    let prepare = Authorities {
+        cluster: &session.spec().name,
+        cloud: &session.cloud,
+    };
     let doing = async {
-        let about = apply::Session { run, events: &sender };
+        let about = apply::Session {
+            run,
+            events: &sender,
+        };
         let report = apply::run(plan, &session.cloud, &prepare, &about, ask::interrupted()).await;
         drop(sender);
         report
@@ -90,7 +101,10 @@ fn kept(plan: &Plan) -> Report {
         let found = step.found.as_ref()?;
         Some((step.stack.kind.clone(), found.outputs.clone()))
     });
-    Report { outputs: outputs.collect(), ..Report::default() }
+    Report {
+        outputs: outputs.collect(),
+        ..Report::default()
+    }
 }
 
 /// Hands out the kubeconfig after a good end, or says how to go on after another one.
@@ -120,7 +134,9 @@ impl Prepare for Authorities<'_> {
         if *stack != StackKind::ControlPlane {
             return Ok(());
         }
-        let key = outputs.get(&StackKind::Base).and_then(|base| base.get(KEY_ARN));
+        let key = outputs
+            .get(&StackKind::Base)
+            .and_then(|base| base.get(KEY_ARN));
         let key = key.ok_or("the base stack names no key to keep the authorities under")?;
         access::ensure_authorities(self.cloud, self.cluster, key, Timestamp::now())
             .await

@@ -9,9 +9,16 @@ use super::failure::{Exit, Failure};
 /// Asks for a yes. Without a terminal there is nobody to ask: `--yes` says it beforehand.
 pub fn yes(question: &str) -> Result<(), Failure> {
     somebody("--yes")?;
-    match Confirm::new().with_prompt(question).default(false).interact() {
+    match Confirm::new()
+        .with_prompt(question)
+        .default(false)
+        .interact()
+    {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::new(Exit::Interrupted, "not confirmed; nothing was changed")),
+        Ok(false) => Err(Failure::new(
+            Exit::Interrupted,
+            "not confirmed; nothing was changed",
+        )),
         Err(error) => Err(unanswered(&error)),
     }
 }
@@ -21,7 +28,9 @@ pub fn typed(question: &str, name: &str) -> Result<(), Failure> {
     somebody(&format!("--yes {name}"))?;
     match Input::<String>::new().with_prompt(question).interact_text() {
         Ok(answer) if answer.trim() == name => Ok(()),
-        Ok(answer) => Err(Failure::refused(format!("`{answer}` is not `{name}`; nothing was deleted"))),
+        Ok(answer) => Err(Failure::refused(format!(
+            "`{answer}` is not `{name}`; nothing was deleted"
+        ))),
         Err(error) => Err(unanswered(&error)),
     }
 }
@@ -35,7 +44,10 @@ fn somebody(flag: &str) -> Result<(), Failure> {
 }
 
 fn unanswered(error: &dialoguer::Error) -> Failure {
-    Failure::new(Exit::Interrupted, format!("no answer ({error}); nothing was changed"))
+    Failure::new(
+        Exit::Interrupted,
+        format!("no answer ({error}); nothing was changed"),
+    )
 }
 
 /// Resolves at the first Ctrl-C (or SIGTERM): the run detaches, AWS goes on.

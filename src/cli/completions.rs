@@ -33,11 +33,14 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 /// Completes a NAME with the definitions that are there.
 pub fn definitions() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &std::ffi::OsStr| {
-        let directory =
-            std::env::var_os("KUBE_CFN_CLUSTERS").map_or_else(|| PathBuf::from("clusters"), PathBuf::from);
+        let directory = std::env::var_os("KUBE_CFN_CLUSTERS")
+            .map_or_else(|| PathBuf::from("clusters"), PathBuf::from);
         let current = current.to_string_lossy();
         let found = definition::find(&directory).unwrap_or_default();
         let names = found.into_iter().map(|found| found.name);
-        names.filter(|name| name.starts_with(&*current)).map(CompletionCandidate::new).collect()
+        names
+            .filter(|name| name.starts_with(&*current))
+            .map(CompletionCandidate::new)
+            .collect()
     })
 }

@@ -27,24 +27,39 @@ pub struct Args {
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let user = args.who.user.clone().ok_or_else(|| {
-        Failure::new(Exit::Usage, "say for whom with --user")
-            .help(format!("`kube-cfn kubeconfig {} --exec` writes the whole call", args.name))
+        Failure::new(Exit::Usage, "say for whom with --user").help(format!(
+            "`kube-cfn kubeconfig {} --exec` writes the whole call",
+            args.name
+        ))
     })?;
     let ttl = args.who.ttl.map_or(TTL, |ttl| ttl.as_secs().unsigned_abs());
     let key = CacheKey {
         cluster: args.name.clone(),
         scope: scope(global, &args.region),
-        request: MintRequest { user, groups: groups(&args.who.groups), ttl_seconds: Some(ttl) },
+        request: MintRequest {
+            user,
+            groups: groups(&args.who.groups),
+            ttl_seconds: Some(ttl),
+        },
     };
-    let settings = Settings { profile: global.profile.clone(), region: Some(args.region.clone()) };
+    let settings = Settings {
+        profile: global.profile.clone(),
+        region: Some(args.region.clone()),
+    };
     let cloud = Aws::connect(&settings).await?;
     let trusted = std::env::var("KUBERNETES_EXEC_INFO").ok();
     let made = access::credential(
         &cloud,
         &Cache::of_user()?,
         &key,
-        Limits { ttl_seconds: ttl, max_ttl_seconds: ttl },
-        trusted.as_deref().and_then(authority_of_exec_info).as_deref(),
+        Limits {
+            ttl_seconds: ttl,
+            max_ttl_seconds: ttl,
+        },
+        trusted
+            .as_deref()
+            .and_then(authority_of_exec_info)
+            .as_deref(),
         Timestamp::now(),
     )
     .await?;
@@ -54,7 +69,10 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 
 /// What tells two clusters of one name apart without asking AWS who is asking.
 fn scope(global: &Global, region: &str) -> String {
-    let named = global.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok());
+    let named = global
+        .profile
+        .clone()
+        .or_else(|| std::env::var("AWS_PROFILE").ok());
     let key = || std::env::var("AWS_ACCESS_KEY_ID").ok();
     format!("{}/{region}", named.or_else(key).unwrap_or_default())
 }

@@ -41,7 +41,10 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let survey = plan::survey(&target.cloud, &target.name).await?;
     let plan = deletion::deletion(&survey, guard(&target));
     if plan.steps.is_empty() {
-        talk(&format!("nothing to delete: {} has no stacks here", target.name));
+        talk(&format!(
+            "nothing to delete: {} has no stacks here",
+            target.name
+        ));
         return Ok(Exit::Done);
     }
     talk(text(&plan).trim_end());
@@ -77,8 +80,14 @@ fn text(plan: &DeletePlan) -> String {
 
 fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
     if let Some(why) = &plan.refused {
-        let exit = if why.guard { Exit::Refused } else { Exit::NeedsHand };
-        return Err(Failure::new(exit, format!("{}; nothing was deleted", why.reason)).help(&why.next));
+        let exit = if why.guard {
+            Exit::Refused
+        } else {
+            Exit::NeedsHand
+        };
+        return Err(
+            Failure::new(exit, format!("{}; nothing was deleted", why.reason)).help(&why.next),
+        );
     }
     match &args.yes {
         Some(name) if *name == plan.cluster => Ok(()),
@@ -86,7 +95,10 @@ fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
             "--yes {other} is not {}; nothing was deleted",
             plan.cluster
         ))),
-        None => ask::typed(&format!("Type {} to delete it", plan.cluster), &plan.cluster),
+        None => ask::typed(
+            &format!("Type {} to delete it", plan.cluster),
+            &plan.cluster,
+        ),
     }
 }
 
@@ -94,7 +106,10 @@ async fn demolish(plan: &DeletePlan, target: &Target, style: Style) -> Result<Re
     let (sender, events) = mpsc::unbounded_channel();
     let run = run_id();
     let doing = async {
-        let about = apply::Session { run: &run, events: &sender };
+        let about = apply::Session {
+            run: &run,
+            events: &sender,
+        };
         let report = apply::delete(plan, &target.cloud, &about, ask::interrupted()).await;
         drop(sender);
         report
@@ -113,7 +128,9 @@ fn finish(target: &Target, report: &Report) -> Result<Exit, Failure> {
         talk(&format!("!! {line}"));
     }
     let exit = ending::exit(report, &format!("kube-cfn delete {name}"))?;
-    let Identity { account, region, .. } = &target.identity;
+    let Identity {
+        account, region, ..
+    } = &target.identity;
     let files = kubeconfig::Target::of_environment()?;
     for path in kubeconfig::remove(&files, name, &origin(account, region), Patience::USUAL)? {
         talk(&format!("removed {name} from {}", path.display()));
@@ -126,11 +143,22 @@ fn finish(target: &Target, report: &Report) -> Result<Exit, Failure> {
 /// One line for something that a deletion leaves on purpose.
 fn remaining(remains: &Remains) -> String {
     match remains {
-        Remains::Kept { stack, sentence, physical_id, .. } => {
+        Remains::Kept {
+            stack,
+            sentence,
+            physical_id,
+            ..
+        } => {
             let id = physical_id.as_deref().unwrap_or("without a known id");
             format!("{sentence} of {stack}, kept by its template: {id}")
         }
-        Remains::Snapshot { sentence, of, name, begins_with, .. } => {
+        Remains::Snapshot {
+            sentence,
+            of,
+            name,
+            begins_with,
+            ..
+        } => {
             let of = of.as_deref().unwrap_or("unknown");
             match (name, begins_with) {
                 (Some(name), _) => format!("last snapshot of {sentence} ({of}): {name}"),
@@ -140,7 +168,9 @@ fn remaining(remains: &Remains) -> String {
                 (None, None) => format!("last snapshot of {sentence} ({of})"),
             }
         }
-        Remains::Key { physical_id, days, .. } => format!(
+        Remains::Key {
+            physical_id, days, ..
+        } => format!(
             "key {}: disabled, and deleted for good in {days} days",
             physical_id.as_deref().unwrap_or("of the cluster")
         ),

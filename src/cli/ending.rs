@@ -10,20 +10,25 @@ pub fn exit(report: &Report, again: &str) -> Result<Exit, Failure> {
         End::Done => Ok(Exit::Done),
         End::Detached => {
             for running in &report.running {
-                talk(&format!("> {} goes on in AWS: {}", running.stack, running.why));
+                talk(&format!(
+                    "> {} goes on in AWS: {}",
+                    running.stack, running.why
+                ));
             }
             let message = "detached: nothing was cancelled, what runs goes on in AWS";
             Err(Failure::new(Exit::Detached, message).help(format!("`{again}` takes it up again")))
         }
         End::RolledBack => {
             let message = "a stack failed and is back where it was; the cause stands above";
-            Err(Failure::new(Exit::RolledBack, message)
-                .help(format!("mend the cause, then `{again}`: what is done stays done")))
+            Err(Failure::new(Exit::RolledBack, message).help(format!(
+                "mend the cause, then `{again}`: what is done stays done"
+            )))
         }
         End::NeedsHand => {
             let message = "a stack failed and needs a hand; the cause stands above";
-            Err(Failure::new(Exit::NeedsHand, message)
-                .help(format!("mend the cause, then `{again}` says what is left to do")))
+            Err(Failure::new(Exit::NeedsHand, message).help(format!(
+                "mend the cause, then `{again}` says what is left to do"
+            )))
         }
     }
 }

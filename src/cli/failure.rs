@@ -65,7 +65,11 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(exit: Exit, message: impl Display) -> Self {
-        Self { exit, message: message.to_string(), help: None }
+        Self {
+            exit,
+            message: message.to_string(),
+            help: None,
+        }
     }
 
     /// Anything without an exit code of its own.
@@ -87,7 +91,11 @@ impl Failure {
     /// Adds a help where there is none yet.
     #[must_use]
     pub fn else_help(self, help: impl Display) -> Self {
-        if self.help.is_some() { self } else { self.help(help) }
+        if self.help.is_some() {
+            self
+        } else {
+            self.help(help)
+        }
     }
 
     /// Tells the failure on stderr.
@@ -95,9 +103,16 @@ impl Failure {
         if self.message.is_empty() {
             return;
         }
-        super::out::talk(&format!("{} {}", style("error:").for_stderr().red().bold(), self.message));
+        super::out::talk(&format!(
+            "{} {}",
+            style("error:").for_stderr().red().bold(),
+            self.message
+        ));
         if let Some(help) = &self.help {
-            super::out::talk(&format!(" {} {help}", style("help:").for_stderr().cyan().bold()));
+            super::out::talk(&format!(
+                " {} {help}",
+                style("help:").for_stderr().cyan().bold()
+            ));
         }
     }
 }
@@ -107,9 +122,12 @@ impl From<CloudError> for Failure {
         let failure = Self::other(&error);
         match error {
             CloudError::Credentials { help, .. } => failure.help(help),
-            CloudError::Denied { action: Some(action), .. } => {
-                failure.help(format!("ask for the IAM action {action}, or use another profile"))
-            }
+            CloudError::Denied {
+                action: Some(action),
+                ..
+            } => failure.help(format!(
+                "ask for the IAM action {action}, or use another profile"
+            )),
             CloudError::Throttled(_) | CloudError::Unreachable { .. } => {
                 failure.help("run the same command again: it takes up where this one stopped")
             }

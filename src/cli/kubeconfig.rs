@@ -58,12 +58,16 @@ pub struct Who {
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let session = session::open(global, &args.name).await?;
     let found = session.cloud.stacks(Some(&session.spec().name)).await?;
-    let edge = found.iter().find(|stack| stack.kind == StackKind::Edge.to_string());
-    let host = edge.and_then(|stack| stack.outputs.get(API_HOST)).ok_or_else(|| {
-        let name = &session.spec().name;
-        Failure::other(format!("{name} has no API yet"))
-            .help(format!("create it with `kube-cfn apply {name}`"))
-    })?;
+    let edge = found
+        .iter()
+        .find(|stack| stack.kind == StackKind::Edge.to_string());
+    let host = edge
+        .and_then(|stack| stack.outputs.get(API_HOST))
+        .ok_or_else(|| {
+            let name = &session.spec().name;
+            Failure::other(format!("{name} has no API yet"))
+                .help(format!("create it with `kube-cfn apply {name}`"))
+        })?;
     let login = if args.exec {
         Login::Exec(exec(global, &session, &args.who)?)
     } else {
@@ -74,8 +78,17 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         out::data(kubeconfig::render(&entry)?.expose_secret())?;
         return Ok(Exit::Done);
     }
-    let current = if args.switch { Current::Switch } else { Current::IfUnset };
-    let written = kubeconfig::write(&target(args.file.as_deref())?, &entry, current, Patience::USUAL)?;
+    let current = if args.switch {
+        Current::Switch
+    } else {
+        Current::IfUnset
+    };
+    let written = kubeconfig::write(
+        &target(args.file.as_deref())?,
+        &entry,
+        current,
+        Patience::USUAL,
+    )?;
     tell(&written);
     Ok(Exit::Done)
 }
@@ -87,7 +100,11 @@ pub async fn hand_out(
     host: &str,
     file: Option<&Path>,
 ) -> Result<(), Failure> {
-    let who = Who { user: None, groups: Vec::new(), ttl: None };
+    let who = Who {
+        user: None,
+        groups: Vec::new(),
+        ttl: None,
+    };
     let login = Login::Exec(exec(global, session, &who)?);
     let entry = entry(session, host, login).await?;
     let written = kubeconfig::write(&target(file)?, &entry, Current::IfUnset, Patience::USUAL)?;
@@ -131,20 +148,38 @@ fn exec(global: &Global, session: &Session, who: &Who) -> Result<Exec, Failure> 
 
 async fn minted(session: &Session, who: &Who) -> Result<Login, Failure> {
     let (name, request) = (&session.spec().name, request(session, who));
-    let made =
-        access::mint(&session.cloud, name, &request, limits(session), Timestamp::now()).await?;
-    talk(&format!("a certificate for {} until {}", request.user, made.expires));
-    Ok(Login::Certificate { certificate_pem: made.certificate_pem, key: made.key })
+    let made = access::mint(
+        &session.cloud,
+        name,
+        &request,
+        limits(session),
+        Timestamp::now(),
+    )
+    .await?;
+    talk(&format!(
+        "a certificate for {} until {}",
+        request.user, made.expires
+    ));
+    Ok(Login::Certificate {
+        certificate_pem: made.certificate_pem,
+        key: made.key,
+    })
 }
 
 fn limits(session: &Session) -> Limits {
     let access = &session.spec().access;
-    Limits { ttl_seconds: access.ttl_seconds, max_ttl_seconds: access.max_ttl_seconds }
+    Limits {
+        ttl_seconds: access.ttl_seconds,
+        max_ttl_seconds: access.max_ttl_seconds,
+    }
 }
 
 fn request(session: &Session, who: &Who) -> MintRequest {
     MintRequest {
-        user: who.user.clone().unwrap_or_else(|| person(&session.identity.caller)),
+        user: who
+            .user
+            .clone()
+            .unwrap_or_else(|| person(&session.identity.caller)),
         groups: groups(&who.groups),
         ttl_seconds: who.ttl.map(|ttl| ttl.as_secs().unsigned_abs()),
     }
@@ -152,7 +187,11 @@ fn request(session: &Session, who: &Who) -> MintRequest {
 
 /// The groups asked for, or the administrators.
 pub fn groups(asked: &[String]) -> Vec<String> {
-    if asked.is_empty() { vec![ADMINS.to_owned()] } else { asked.to_vec() }
+    if asked.is_empty() {
+        vec![ADMINS.to_owned()]
+    } else {
+        asked.to_vec()
+    }
 }
 
 /// The last part of an ARN: the session of an assumed role, the name of a user.
@@ -162,19 +201,33 @@ fn person(arn: &str) -> String {
 
 /// A positive length of time as people write it.
 pub fn lifetime(text: &str) -> Result<SignedDuration, String> {
-    let ttl: SignedDuration = text.parse().map_err(|_| "expected a time such as 8h or 30m".to_owned())?;
-    if ttl.as_secs() < 1 { Err("a certificate has to live for a second at least".to_owned()) } else { Ok(ttl) }
+    let ttl: SignedDuration = text
+        .parse()
+        .map_err(|_| "expected a time such as 8h or 30m".to_owned())?;
+    if ttl.as_secs() < 1 {
+        Err("a certificate has to live for a second at least".to_owned())
+    } else {
+        Ok(ttl)
+    }
 }
 
 fn tell(written: &Written) {
-    let Written { path, context, created, current, kept } = written;
+    let Written {
+        path,
+        context,
+        created,
+        current,
+        kept,
+    } = written;
     let verb = if *created { "added to" } else { "updated in" };
     talk(&format!("context {context} {verb} {}", path.display()));
     if !kept.is_empty() {
         talk(&format!("kept what you changed there: {}", kept.join(", ")));
     }
     if !current {
-        talk(&format!("kubectl's current context is another one: use kubectl --context {context}"));
+        talk(&format!(
+            "kubectl's current context is another one: use kubectl --context {context}"
+        ));
     }
 }
 
@@ -196,7 +249,10 @@ mod tests {
 
     #[test]
     fn a_caller_is_named_by_the_last_part_of_the_arn() {
-        assert_eq!(person("arn:aws:sts::111122223333:assumed-role/ops/jane"), "jane");
+        assert_eq!(
+            person("arn:aws:sts::111122223333:assumed-role/ops/jane"),
+            "jane"
+        );
         assert_eq!(person("arn:aws:iam::111122223333:user/ops/jane"), "jane");
         assert_eq!(person("arn:aws:iam::111122223333:root"), "root");
     }

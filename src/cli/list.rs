@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format, talk};
 use super::session;
 use super::show::cluster::age;
-use super::Global;
 use crate::cloud::{Cloud, FoundStack, Identity};
 use crate::definition::{self, DefinitionError};
 use crate::spec::ClusterSpec;
@@ -44,8 +44,11 @@ type Rows = BTreeMap<(String, String), Row>;
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let mut rows = defined(global)?;
-    let regions: BTreeSet<String> =
-        rows.keys().map(|(_, region)| region.clone()).chain(args.region.iter().cloned()).collect();
+    let regions: BTreeSet<String> = rows
+        .keys()
+        .map(|(_, region)| region.clone())
+        .chain(args.region.iter().cloned())
+        .collect();
     for region in regions {
         let (cloud, identity) = session::connect(global, &region).await?;
         for found in cloud.stacks(None).await? {
@@ -64,10 +67,17 @@ fn defined(global: &Global) -> Result<Rows, Failure> {
         let path = found.path.display().to_string();
         match definition::load(&found.path) {
             Ok(spec) => {
-                rows.insert((spec.name.clone(), spec.region.clone()), Row::of(&spec, path));
+                rows.insert(
+                    (spec.name.clone(), spec.region.clone()),
+                    Row::of(&spec, path),
+                );
             }
             Err(DefinitionError::Wrong(problems)) => {
-                talk(&format!("{path} is wrong in {} places: kube-cfn validate {}", problems.len(), found.name));
+                talk(&format!(
+                    "{path} is wrong in {} places: kube-cfn validate {}",
+                    problems.len(),
+                    found.name
+                ));
             }
             Err(other) => return Err(other.into()),
         }
@@ -105,7 +115,10 @@ fn add(rows: &mut Rows, found: &FoundStack, identity: &Identity) {
     row.account = Some(identity.account.clone());
     row.stacks += 1;
     row.statuses.insert(found.status.to_string());
-    row.created = Some(row.created.map_or(found.created, |first| first.min(found.created)));
+    row.created = Some(
+        row.created
+            .map_or(found.created, |first| first.min(found.created)),
+    );
 }
 
 fn table(rows: &[Row]) -> String {
@@ -113,13 +126,19 @@ fn table(rows: &[Row]) -> String {
     let cells = rows.iter().map(|row| {
         let status = match row.stacks {
             0 => "not created".to_owned(),
-            n => format!("{n} stacks {}", row.statuses.iter().cloned().collect::<Vec<_>>().join(", ")),
+            n => format!(
+                "{n} stacks {}",
+                row.statuses.iter().cloned().collect::<Vec<_>>().join(", ")
+            ),
         };
         vec![
             row.name.clone(),
             row.region.clone(),
-            row.kubernetes.clone().unwrap_or_else(|| "no definition".to_owned()),
-            row.created.map_or_else(String::new, |created| age(now.duration_since(created))),
+            row.kubernetes
+                .clone()
+                .unwrap_or_else(|| "no definition".to_owned()),
+            row.created
+                .map_or_else(String::new, |created| age(now.duration_since(created))),
             status,
         ]
     });

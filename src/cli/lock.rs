@@ -5,10 +5,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format, talk};
 use super::session::{self, Session};
-use super::Global;
 use crate::cloud::Store;
 use crate::definition::lock::{self, Image, Lock};
 use crate::stacks::{Source, Stack};
@@ -37,11 +37,19 @@ pub enum Refresh {
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let session = session::open(global, &args.name).await?;
     let stacks = session::design(&session.defined)?;
-    let refresh = if args.update { Refresh::All } else { Refresh::Missing };
+    let refresh = if args.update {
+        Refresh::All
+    } else {
+        Refresh::Missing
+    };
     let lock = images(&session, &stacks, refresh).await?;
     out::listed(args.output, &lock, || {
         let rows = lock.images.iter().map(|(parameter, image)| {
-            vec![short(parameter).to_owned(), image.id.clone(), image.resolved_at.to_string()]
+            vec![
+                short(parameter).to_owned(),
+                image.id.clone(),
+                image.resolved_at.to_string(),
+            ]
         });
         out::table(&["IMAGE", "AMI", "RESOLVED"], rows)
     })?;
@@ -49,7 +57,11 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// The locked images of a definition. Writes the lock file where something is new, and says so.
-pub async fn images(session: &Session, stacks: &[Stack], refresh: Refresh) -> Result<Lock, Failure> {
+pub async fn images(
+    session: &Session,
+    stacks: &[Stack],
+    refresh: Refresh,
+) -> Result<Lock, Failure> {
     let file = lock::path(&session.defined.path);
     let known = read(session, &file)?;
     let mut lock = Lock::empty(&session.identity.account, &session.spec().region);
@@ -61,7 +73,8 @@ pub async fn images(session: &Session, stacks: &[Stack], refresh: Refresh) -> Re
         lock.images.insert(parameter.to_owned(), image);
     }
     if lock != known {
-        lock.write(&file, &session.spec().name).map_err(Failure::other)?;
+        lock.write(&file, &session.spec().name)
+            .map_err(Failure::other)?;
         tell(&known, &lock, &file);
     }
     Ok(lock)
@@ -71,7 +84,8 @@ pub async fn images(session: &Session, stacks: &[Stack], refresh: Refresh) -> Re
 fn read(session: &Session, file: &Path) -> Result<Lock, Failure> {
     let account = &session.identity.account;
     let region = &session.spec().region;
-    let Some(lock) = Lock::read(file).map_err(|error| Failure::new(Exit::Definition, error))? else {
+    let Some(lock) = Lock::read(file).map_err(|error| Failure::new(Exit::Definition, error))?
+    else {
         return Ok(Lock::empty(account, region));
     };
     if lock.account == *account && lock.region == *region {
@@ -98,14 +112,23 @@ fn wanted(stacks: &[Stack]) -> BTreeSet<&str> {
     locked.collect()
 }
 
-async fn resolve(session: &Session, parameter: &str, before: Option<&Image>) -> Result<Image, Failure> {
+async fn resolve(
+    session: &Session,
+    parameter: &str,
+    before: Option<&Image>,
+) -> Result<Image, Failure> {
     let found = session.cloud.parameter(parameter).await?;
     let Some(id) = found.filter(|id| id.starts_with("ami-")) else {
-        return Err(Failure::other(format!("AWS names no image under {parameter}")));
+        return Err(Failure::other(format!(
+            "AWS names no image under {parameter}"
+        )));
     };
     Ok(match before {
         Some(same) if same.id == id => same.clone(),
-        _ => Image { id, resolved_at: Timestamp::now() },
+        _ => Image {
+            id,
+            resolved_at: Timestamp::now(),
+        },
     })
 }
 
@@ -118,7 +141,10 @@ fn tell(known: &Lock, lock: &Lock, file: &Path) {
             None => talk(&format!("locked {} = {id}", short(&parameter))),
         }
     }
-    talk(&format!("wrote {}: commit it beside the definition", file.display()));
+    talk(&format!(
+        "wrote {}: commit it beside the definition",
+        file.display()
+    ));
 }
 
 /// The part of an SSM public parameter that people read.

@@ -50,7 +50,13 @@ struct Cli {
 #[derive(clap::Args)]
 struct Global {
     /// Directory that holds the definitions
-    #[arg(long, global = true, default_value = "clusters", value_name = "DIR", env = "KUBE_CFN_CLUSTERS")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "clusters",
+        value_name = "DIR",
+        env = "KUBE_CFN_CLUSTERS"
+    )]
     clusters: PathBuf,
     /// AWS profile [default: the environment's]
     #[arg(long, global = true, value_name = "PROFILE")]
@@ -128,8 +134,12 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
 
 /// Runs what talks to AWS on one thread; the others never start a runtime.
 fn wait(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::other(format!("failed to start: {error}")))?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|error| Failure::other(format!("failed to start: {error}")))?
+        .block_on(work)
 }
 
 /// Help and version are an answer (exit 0); anything else is wrong usage (64).

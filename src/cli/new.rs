@@ -34,7 +34,11 @@ pub struct Args {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let source = args.from.as_deref().map(|from| source(global, from)).transpose()?;
+    let source = args
+        .from
+        .as_deref()
+        .map(|from| source(global, from))
+        .transpose()?;
     let others = others(&global.clusters)?;
     let text = definition::scaffold(&NewCluster {
         name: &args.name,
@@ -43,12 +47,19 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         kubernetes: args.kubernetes.as_ref(),
         region: args.region.as_deref(),
         restore_from: args.restore_from.as_deref(),
-        database: if args.same_database { NewDatabase::Same } else { NewDatabase::Small },
+        database: if args.same_database {
+            NewDatabase::Same
+        } else {
+            NewDatabase::Small
+        },
     })?;
     let path = global.clusters.join(format!("{}.yaml", args.name));
     write(&path, &text)?;
     talk(&format!("wrote {}", path.display()));
-    talk(&format!("next: read it, then `kube-cfn plan {}`", args.name));
+    talk(&format!(
+        "next: read it, then `kube-cfn plan {}`",
+        args.name
+    ));
     Ok(Exit::Done)
 }
 
@@ -76,10 +87,16 @@ fn others(directory: &Path) -> Result<Vec<(String, ClusterSpec)>, Failure> {
 
 /// Writes a new file; one that is there stays as it is.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::other(format!("failed to write {}: {error}", path.display()));
+    let failed = |error: std::io::Error| {
+        Failure::other(format!("failed to write {}: {error}", path.display()))
+    };
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)
 }

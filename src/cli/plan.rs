@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::Global;
 use super::failure::{Exit, Failure};
 use super::lock::{self, Refresh};
 use super::out::{self, talk};
 use super::session::{self, Session};
 use super::show::plan::{Detail, text, view};
-use super::Global;
 use crate::plan::{self, Plan, PlanError, Terms};
 
 #[derive(clap::Args)]
@@ -57,7 +57,11 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 
 fn show(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
     let view = view(plan, &session.identity);
-    let detail = if args.full { Detail::Full } else { Detail::Short };
+    let detail = if args.full {
+        Detail::Full
+    } else {
+        Detail::Short
+    };
     out::data(&match args.output {
         Form::Text => text(&view, detail),
         Form::Json => serde_json::to_string_pretty(&view).map_err(Failure::other)?,
@@ -90,7 +94,9 @@ pub async fn make(session: &Session, allowed: &Allowed, run: &str) -> Result<Pla
 /// Removes change sets that nobody will execute; what stays is only said, it does no harm.
 pub async fn drop_change_sets(plan: &Plan, session: &Session) {
     for error in plan::discard(plan, &session.cloud).await {
-        talk(&format!("a change set could not be removed, it will never be executed: {error}"));
+        talk(&format!(
+            "a change set could not be removed, it will never be executed: {error}"
+        ));
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, talk};
 use super::session;
-use super::Global;
 use crate::stacks::Stack;
 
 #[derive(clap::Args)]
@@ -42,9 +42,14 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 fn select(stacks: Vec<Stack>, wanted: Option<&str>) -> Result<Vec<Stack>, Failure> {
-    let Some(wanted) = wanted else { return Ok(stacks) };
+    let Some(wanted) = wanted else {
+        return Ok(stacks);
+    };
     let names: Vec<_> = stacks.iter().map(|stack| stack.kind.to_string()).collect();
-    let chosen: Vec<_> = stacks.into_iter().filter(|stack| stack.kind.to_string() == wanted).collect();
+    let chosen: Vec<_> = stacks
+        .into_iter()
+        .filter(|stack| stack.kind.to_string() == wanted)
+        .collect();
     if chosen.is_empty() {
         let message = format!("this definition has no stack `{wanted}`");
         return Err(Failure::new(Exit::Usage, message).help(format!("it has {}", names.join(", "))));
@@ -52,10 +57,10 @@ fn select(stacks: Vec<Stack>, wanted: Option<&str>) -> Result<Vec<Stack>, Failur
     Ok(chosen)
 }
 
-fn text(stack: &Stack, form: Form) -> Result<String, Failure> {
+fn text(stack: &Stack, form: Form) -> String {
     match form {
-        Form::Yaml => stack.yaml().map_err(Failure::other),
-        Form::Json => Ok(stack.body()),
+        Form::Yaml => stack.yaml(),
+        Form::Json => stack.body(),
     }
 }
 
@@ -65,7 +70,7 @@ fn print(stacks: &[Stack], form: Form) -> Result<(), Failure> {
         if form == Form::Yaml && stacks.len() > 1 {
             whole.push_str("---\n");
         }
-        whole.push_str(text(stack, form)?.trim_end());
+        whole.push_str(text(stack, form).trim_end());
         whole.push('\n');
     }
     out::data(&whole)
@@ -82,7 +87,7 @@ fn write(stacks: &[Stack], form: Form, directory: &Path) -> Result<(), Failure> 
     };
     for stack in stacks {
         let path = directory.join(format!("{}.{extension}", stack.name));
-        std::fs::write(&path, text(stack, form)?).map_err(|error| failed(&path, error))?;
+        std::fs::write(&path, text(stack, form)).map_err(|error| failed(&path, error))?;
         talk(&format!("wrote {}", path.display()));
     }
     Ok(())

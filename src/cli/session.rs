@@ -48,31 +48,41 @@ pub fn design(defined: &Defined) -> Result<Vec<Stack>, Failure> {
     let beside = defined.path.parent().map(|parent| parent.join("templates"));
     let templates = Templates::new(beside.as_deref().filter(|dir| dir.is_dir()))
         .map_err(|error| Failure::new(Exit::Definition, error))?;
-    stacks::design(&defined.spec, &templates)
-        .map_err(|error| Failure::new(Exit::Definition, error))
+    stacks::design(&defined.spec, &templates).map_err(|error| Failure::new(Exit::Definition, error))
 }
 
 /// Opens the door for a definition and refuses the wrong account or region.
 pub async fn open(global: &Global, name: &str) -> Result<Session, Failure> {
     let defined = define(global, name)?;
     let (cloud, identity) = enter(global, &defined.spec).await?;
-    Ok(Session { defined, cloud, identity })
+    Ok(Session {
+        defined,
+        cloud,
+        identity,
+    })
 }
 
 /// Opens the door for a cluster that may have no definition here; then `region` says where it is.
-pub async fn target(
-    global: &Global,
-    name: &str,
-    region: Option<&str>,
-) -> Result<Target, Failure> {
+pub async fn target(global: &Global, name: &str, region: Option<&str>) -> Result<Target, Failure> {
     if let Some(region) = region {
         let (cloud, identity) = connect(global, region).await?;
-        return Ok(Target { name: name.to_owned(), defined: None, cloud, identity });
+        return Ok(Target {
+            name: name.to_owned(),
+            defined: None,
+            cloud,
+            identity,
+        });
     }
-    let defined = define(global, name)
-        .map_err(|failure| failure.else_help("for a cluster without a definition, give its --region"))?;
+    let defined = define(global, name).map_err(|failure| {
+        failure.else_help("for a cluster without a definition, give its --region")
+    })?;
     let (cloud, identity) = enter(global, &defined.spec).await?;
-    Ok(Target { name: defined.spec.name.clone(), defined: Some(defined), cloud, identity })
+    Ok(Target {
+        name: defined.spec.name.clone(),
+        defined: Some(defined),
+        cloud,
+        identity,
+    })
 }
 
 async fn enter(global: &Global, spec: &ClusterSpec) -> Result<(Aws, Identity), Failure> {
@@ -89,12 +99,16 @@ async fn enter(global: &Global, spec: &ClusterSpec) -> Result<(Aws, Identity), F
 
 /// Connects to `region`; refuses when the environment says another one aloud.
 pub async fn connect(global: &Global, region: &str) -> Result<(Aws, Identity), Failure> {
-    let settings = Settings { profile: global.profile.clone(), region: Some(region.to_owned()) };
+    let settings = Settings {
+        profile: global.profile.clone(),
+        region: Some(region.to_owned()),
+    };
     let cloud = Aws::connect(&settings).await?;
     if let Some(other) = cloud.ambient_region().filter(|other| *other != region) {
         let message = format!("the cluster lives in {region}, your AWS settings say {other}");
-        return Err(Failure::refused(message)
-            .help(format!("set AWS_REGION={region}, or choose another --profile")));
+        return Err(Failure::refused(message).help(format!(
+            "set AWS_REGION={region}, or choose another --profile"
+        )));
     }
     let identity = cloud.identity().await?;
     Ok((cloud, identity))
@@ -102,8 +116,14 @@ pub async fn connect(global: &Global, region: &str) -> Result<(Aws, Identity), F
 
 /// Says who is asking and where, before anything happens.
 fn introduce(first: &str, identity: &Identity) {
-    let Identity { account, caller, region } = identity;
-    talk(&format!("{first}  {region}  account {account}\ncaller {caller}"));
+    let Identity {
+        account,
+        caller,
+        region,
+    } = identity;
+    talk(&format!(
+        "{first}  {region}  account {account}\ncaller {caller}"
+    ));
 }
 
 impl Session {
@@ -113,7 +133,9 @@ impl Session {
 
     /// Says who is asking and where.
     pub fn introduce(&self) {
-        let ClusterSpec { name, kubernetes, .. } = self.spec();
+        let ClusterSpec {
+            name, kubernetes, ..
+        } = self.spec();
         let name = style(name).for_stderr().bold();
         introduce(&format!("{name}  kubernetes {kubernetes}"), &self.identity);
     }
@@ -122,7 +144,10 @@ impl Session {
 impl Target {
     /// Says who is asking and where.
     pub fn introduce(&self) {
-        introduce(&style(&self.name).for_stderr().bold().to_string(), &self.identity);
+        introduce(
+            &style(&self.name).for_stderr().bold().to_string(),
+            &self.identity,
+        );
     }
 }
 

@@ -3,11 +3,11 @@
 use futures::future::try_join_all;
 use jiff::Timestamp;
 
+use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format};
 use super::session::{self, Target};
 use super::show::cluster::{Standing, text, view};
-use super::Global;
 use crate::cloud::Cloud;
 use crate::stacks::StackKind;
 
@@ -32,9 +32,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
             "{} has no stacks in account {}, region {}",
             target.name, target.identity.account, target.identity.region
         );
-        return Err(Failure::other(nothing).help(format!("create it with `kube-cfn apply {}`", target.name)));
+        return Err(Failure::other(nothing)
+            .help(format!("create it with `kube-cfn apply {}`", target.name)));
     }
-    let place = (target.identity.account.as_str(), target.identity.region.as_str());
+    let place = (
+        target.identity.account.as_str(),
+        target.identity.region.as_str(),
+    );
     let view = view(&target.name, place, &wanted(&target)?, &standing);
     out::listed(args.output, &view, || text(&view, Timestamp::now()))?;
     Ok(Exit::Done)
@@ -42,8 +46,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 
 /// The stacks that the definition asks for, in its order; none without a definition.
 fn wanted(target: &Target) -> Result<Vec<StackKind>, Failure> {
-    let Some(defined) = &target.defined else { return Ok(Vec::new()) };
-    Ok(session::design(defined)?.into_iter().map(|stack| stack.kind).collect())
+    let Some(defined) = &target.defined else {
+        return Ok(Vec::new());
+    };
+    Ok(session::design(defined)?
+        .into_iter()
+        .map(|stack| stack.kind)
+        .collect())
 }
 
 async fn standing(target: &Target) -> Result<Vec<Standing>, Failure> {
@@ -52,5 +61,7 @@ async fn standing(target: &Target) -> Result<Vec<Standing>, Failure> {
     let resources = found.iter().map(|found| target.cloud.resources(&found.id));
     let resources = try_join_all(resources).await?;
     let pairs = found.into_iter().zip(resources);
-    Ok(pairs.map(|(found, resources)| Standing { found, resources }).collect())
+    Ok(pairs
+        .map(|(found, resources)| Standing { found, resources })
+        .collect())
 }

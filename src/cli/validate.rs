@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
+use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format, talk};
 use super::session::{self, Defined};
-use super::Global;
 use crate::definition::{self, DefinitionError, Problem};
 
 #[derive(clap::Args)]
@@ -27,11 +27,19 @@ struct Verdict {
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let names = if args.names.is_empty() { all(global)? } else { args.names.clone() };
+    let names = if args.names.is_empty() {
+        all(global)?
+    } else {
+        args.names.clone()
+    };
     let mut verdicts = Vec::new();
     for name in names {
         let problems = check(global, &name, args.output)?;
-        verdicts.push(Verdict { valid: problems.is_empty(), definition: name, problems });
+        verdicts.push(Verdict {
+            valid: problems.is_empty(),
+            definition: name,
+            problems,
+        });
     }
     let valid = verdicts.iter().all(|verdict| verdict.valid);
     if args.output != Format::Table {
@@ -55,7 +63,10 @@ fn check(global: &Global, name: &str, output: Format) -> Result<Vec<Problem>, Fa
     let shown = output == Format::Table;
     match definition::load(&path) {
         Ok(spec) => {
-            let stacks = session::design(&Defined { path: path.clone(), spec })?;
+            let stacks = session::design(&Defined {
+                path: path.clone(),
+                spec,
+            })?;
             if shown {
                 talk(&format!("ok {}: {} stacks", path.display(), stacks.len()));
             }
@@ -63,9 +74,13 @@ fn check(global: &Global, name: &str, output: Format) -> Result<Vec<Problem>, Fa
         }
         Err(DefinitionError::Wrong(problems)) => {
             if shown {
-                talk(&problems.to_string());
+                talk(&if console::colors_enabled_stderr() {
+                    problems.coloured()
+                } else {
+                    problems.to_string()
+                });
             }
-            Ok(problems.into_list())
+            Ok(problems.iter().cloned().collect())
         }
         Err(other) => Err(other.into()),
     }

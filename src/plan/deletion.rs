@@ -51,7 +51,11 @@ pub struct Loss {
 
 /// Plans the deletion of everything that a survey found.
 pub fn deletion(survey: &Survey, guard: Guard) -> DeletePlan {
-    let kinds: Vec<StackKind> = survey.found.iter().filter_map(kind_of).collect();
+    let kinds: Vec<StackKind> = survey
+        .found
+        .iter()
+        .filter_map(|found| StackKind::parse(&found.kind))
+        .collect();
     let mut steps: Vec<DeleteStep> = survey
         .found
         .iter()
@@ -66,7 +70,7 @@ pub fn deletion(survey: &Survey, guard: Guard) -> DeletePlan {
 }
 
 fn step(found: &FoundStack, survey: &Survey, kinds: &[StackKind]) -> Option<DeleteStep> {
-    let kind = kind_of(found)?;
+    let kind = StackKind::parse(&found.kind)?;
     let action = on_delete(&found.status, &survey.cluster, &found.name);
     let users = kinds.iter().filter(|other| uses(other, &kind));
     Some(DeleteStep {
@@ -76,18 +80,6 @@ fn step(found: &FoundStack, survey: &Survey, kinds: &[StackKind]) -> Option<Dele
         kind,
         action,
     })
-}
-
-/// The kind that a stack's tag names; `None` for a word of a newer version.
-pub fn kind_of(found: &FoundStack) -> Option<StackKind> {
-    match found.kind.as_str() {
-        "base" => Some(StackKind::Base),
-        "network" => Some(StackKind::Network),
-        "edge" => Some(StackKind::Edge),
-        "database" => Some(StackKind::Database),
-        "control-plane" => Some(StackKind::ControlPlane),
-        other => Some(StackKind::Pool(other.strip_prefix("pool-")?.to_owned())),
-    }
 }
 
 /// Whether stacks of kind `user` take something from `supplier`. Everything but the network and its edge
@@ -104,7 +96,10 @@ fn uses(user: &StackKind, supplier: &StackKind) -> bool {
 
 /// A stack of this cluster whose kind this version can't place in the order.
 fn strange(survey: &Survey) -> Option<Blocked> {
-    let found = survey.found.iter().find(|found| kind_of(found).is_none())?;
+    let found = survey
+        .found
+        .iter()
+        .find(|found| StackKind::parse(&found.kind).is_none())?;
     Some(Blocked {
         reason: format!(
             "{} belongs to {} and is of a kind that this version does not know: {:?}",

@@ -1,11 +1,26 @@
 //! What each stack of a cluster needs: template, inputs, outputs, capabilities, policy.
 //! Pure: the same definition gives the same bytes. Knows nothing of AWS calls or of the screen.
 
+mod base;
+mod control_plane;
+mod database;
+mod edge;
+mod firewall;
+mod limits;
+mod network;
+mod parts;
+mod policy;
+mod pool;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::node::NodeError;
+use crate::spec::ClusterSpec;
+use crate::templates::{TemplateError, Templates};
 
 /// The six kinds of stack, in the order in which people read them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,17 +78,84 @@ pub struct Object {
     pub bytes: Vec<u8>,
 }
 
+/// Why a cluster has no stacks; fits after "failed to design the cluster: ".
+#[derive(Debug, thiserror::Error)]
+pub enum DesignError {
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error(
+        "fit stack {stack} into AWS's limits: {what} {is}, AWS takes at most {limit} {unit}; {help}"
+    )]
+    Limit {
+        stack: String,
+        what: String,
+        is: usize,
+        limit: usize,
+        unit: &'static str,
+        help: &'static str,
+    },
+    #[error("use {name}: it has no `{part}`, so it makes no stack template")]
+    NoTemplate {
+        name: &'static str,
+        part: &'static str,
+    },
+}
+
+/// Every stack of a cluster: base, network, edge, database (if there is one), control plane, pools in
+/// the order of the definition. Reads nothing but its arguments.
+pub fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Vec<Stack>, DesignError> {
+    let mut stacks = vec![
+        base::design(spec, templates)?,
+        network::design(spec, templates)?,
+        edge::design(spec, templates)?,
+    ];
+    if let Some(wanted) = &spec.database {
+        stacks.push(database::design(spec, wanted, templates)?);
+    }
+    stacks.push(control_plane::design(spec, templates)?);
+    for wanted in &spec.pools {
+        stacks.push(pool::design(spec, wanted, templates)?);
+    }
+    stacks.iter().try_for_each(limits::check)?;
+    Ok(stacks)
+}
+
+/// Tag on every stack, and through it on every resource, that names its cluster.
+pub const TAG_CLUSTER: &str = "kube-cfn/cluster";
+/// Tag on every stack, and through it on every resource, that names its kind (`base`, `pool-workers`).
+pub const TAG_STACK: &str = "kube-cfn/stack";
+
 /// Key of the output of [`StackKind::Base`] that names the state bucket.
 pub const STATE_BUCKET: &str = "StateBucket";
 /// Key of the output of [`StackKind::Base`] that holds the ARN of the cluster's KMS key.
 pub const KEY_ARN: &str = "KeyArn";
 /// Key of the output of [`StackKind::Edge`] that holds the API's host name.
 pub const API_HOST: &str = "ApiHost";
+/// Key of the output of [`StackKind::Database`] that holds its host name.
+pub const DATABASE_HOST: &str = "Endpoint";
+/// Key of the output of [`StackKind::Database`] that holds its port.
+pub const DATABASE_PORT: &str = "Port";
+/// Key of the output of [`StackKind::Database`] that names the secret with its master password.
+pub const DATABASE_SECRET: &str = "MasterSecretArn";
 
 impl StackKind {
     /// The stack's name in CloudFormation for `cluster`.
     pub fn stack_name(&self, cluster: &str) -> String {
         format!("{cluster}-{self}")
+    }
+
+    /// The kind that a stack's tag names; `None` for a word of a newer version.
+    pub fn parse(tag: &str) -> Option<Self> {
+        match tag {
+            "base" => Some(Self::Base),
+            "network" => Some(Self::Network),
+            "edge" => Some(Self::Edge),
+            "database" => Some(Self::Database),
+            "control-plane" => Some(Self::ControlPlane),
+            other => Some(Self::Pool(other.strip_prefix("pool-")?.to_owned())),
+        }
     }
 }
 
@@ -81,6 +163,29 @@ impl Stack {
     /// The template as AWS gets it: canonical JSON without white space.
     pub fn body(&self) -> String {
         self.template.to_string()
+    }
+
+    /// The template for people: the same data as YAML.
+    pub fn yaml(&self) -> String {
+        // Plain data always has a YAML form, so an empty text never comes of this.
+        let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+        serde_saphyr::to_string_with_options(&self.template, options).unwrap_or_default()
+    }
+
+    /// What a resource is in the words of people ("NAT gateway in eu-west-1a"), from its metadata.
+    /// `None` for a logical id that this template does not have.
+    pub fn sentence(&self, logical_id: &str) -> Option<&str> {
+        let resource = self.template.get("Resources")?.get(logical_id)?;
+        resource.get("Metadata")?.get("Sentence")?.as_str()
+    }
+
+    /// Logical id and type of every resource, in the order of the template.
+    pub fn resources(&self) -> impl Iterator<Item = (&str, &str)> {
+        let resources = self.template.get("Resources").and_then(Value::as_object);
+        resources
+            .into_iter()
+            .flatten()
+            .filter_map(|(id, resource)| Some((id.as_str(), resource.get("Type")?.as_str()?)))
     }
 
     /// The stacks whose outputs this one takes as parameters.

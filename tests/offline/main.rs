@@ -1,5 +1,7 @@
 //! Everything that needs no emulated AWS: one binary, one module a room.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -9,4 +11,6 @@ mod kubeconfig;
 mod pki;
 mod progress;
 mod scaffold;
+mod stacks;
+mod templates;
 mod tools;

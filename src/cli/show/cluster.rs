@@ -1,5 +1,7 @@
 //! A cluster as it stands in AWS: one view, for people and for scripts.
 
+use std::fmt::Write;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -73,7 +75,10 @@ pub fn view(
         }
     }
     let output = |kind: &str, key: &str| {
-        let found = &standing.iter().find(|stack| stack.found.kind == kind)?.found;
+        let found = &standing
+            .iter()
+            .find(|stack| stack.found.kind == kind)?
+            .found;
         found.outputs.get(key).cloned()
     };
     View {
@@ -103,7 +108,11 @@ fn stack(standing: &Standing) -> StackView {
         resources: resources.len(),
         ready: resources.iter().filter(|r| is(r, Phase::Done)).count(),
         termination_protection: found.termination_protection,
-        failed: resources.iter().filter(|r| is(r, Phase::Failed)).map(failed).collect(),
+        failed: resources
+            .iter()
+            .filter(|r| is(r, Phase::Failed))
+            .map(failed)
+            .collect(),
     }
 }
 
@@ -135,10 +144,23 @@ pub fn text(view: &View, now: Timestamp) -> String {
     let rows = view.stacks.iter().map(|stack| {
         vec![
             stack.stack.clone(),
-            stack.status.clone().unwrap_or_else(|| "not there".to_owned()),
-            stack.since.map_or_else(String::new, |since| age(now.duration_since(since))),
-            if stack.status.is_some() { format!("{}/{}", stack.ready, stack.resources) } else { String::new() },
-            if stack.termination_protection { "protected".to_owned() } else { String::new() },
+            stack
+                .status
+                .clone()
+                .unwrap_or_else(|| "not there".to_owned()),
+            stack
+                .since
+                .map_or_else(String::new, |since| age(now.duration_since(since))),
+            if stack.status.is_some() {
+                format!("{}/{}", stack.ready, stack.resources)
+            } else {
+                String::new()
+            },
+            if stack.termination_protection {
+                "protected".to_owned()
+            } else {
+                String::new()
+            },
         ]
     });
     let mut text = out::table(&["STACK", "STATUS", "SINCE", "RESOURCES", ""], rows);
@@ -148,12 +170,16 @@ pub fn text(view: &View, now: Timestamp) -> String {
             text.push_str(&line);
         }
     }
-    text.push_str("\n\n");
-    text.push_str(&format!("api       {}\n", view.api.as_deref().unwrap_or("not there yet")));
-    if let Some(database) = &view.database {
-        text.push_str(&format!("database  {}\n", database.endpoint));
-        if let Some(secret) = &database.secret {
-            text.push_str(&format!("password  in Secrets Manager, {secret}\n"));
+    // Writing to a String can't fail.
+    let _ = write!(
+        text,
+        "\n\napi       {}\n",
+        view.api.as_deref().unwrap_or("not there yet")
+    );
+    if let Some(Database { endpoint, secret }) = &view.database {
+        let _ = writeln!(text, "database  {endpoint}");
+        if let Some(secret) = secret {
+            let _ = writeln!(text, "password  in Secrets Manager, {secret}");
         }
     }
     text
@@ -161,9 +187,19 @@ pub fn text(view: &View, now: Timestamp) -> String {
 
 /// What failed in a stack, a line each.
 fn trouble(stack: &StackView) -> Vec<String> {
-    let because = |reason: &Option<String>| reason.clone().unwrap_or_else(|| "no reason given".to_owned());
+    let because = |reason: &Option<String>| {
+        reason
+            .clone()
+            .unwrap_or_else(|| "no reason given".to_owned())
+    };
     let failed = stack.failed.iter().map(|resource| {
-        format!("!! {}/{} {}: {}", stack.stack, resource.logical_id, resource.status, because(&resource.reason))
+        format!(
+            "!! {}/{} {}: {}",
+            stack.stack,
+            resource.logical_id,
+            resource.status,
+            because(&resource.reason)
+        )
     });
     failed.collect()
 }

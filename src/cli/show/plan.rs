@@ -82,7 +82,11 @@ pub fn view<'a>(plan: &'a Plan, identity: &'a Identity) -> View<'a> {
         region: &identity.region,
         changes: plan.has_changes(),
         stacks: plan.steps.iter().map(stack_view).collect(),
-        leftover: plan.leftover.iter().map(|found| found.name.as_str()).collect(),
+        leftover: plan
+            .leftover
+            .iter()
+            .map(|found| found.name.as_str())
+            .collect(),
     }
 }
 
@@ -100,7 +104,10 @@ fn stack_view(step: &Step) -> StackView<'_> {
         },
         changes: changes
             .iter()
-            .map(|change| ChangeView { sentence: step.sentence(&change.logical_id), change })
+            .map(|change| ChangeView {
+                sentence: step.sentence(&change.logical_id),
+                change,
+            })
             .collect(),
         pending: &step.pending,
         risks: &step.risks,
@@ -108,7 +115,9 @@ fn stack_view(step: &Step) -> StackView<'_> {
             Action::Blocked(why) => Some(why),
             _ => None,
         },
-        termination_protection: step.reprotects().then_some(step.stack.termination_protection),
+        termination_protection: step
+            .reprotects()
+            .then_some(step.stack.termination_protection),
     }
 }
 
@@ -143,8 +152,16 @@ pub fn text(view: &View<'_>, detail: Detail) -> String {
     }
     if !view.leftover.is_empty() {
         let names = view.leftover.join(", ");
-        wrapped(&mut out, "", &format!("In AWS but not in the definition, left alone: {names}."));
-        wrapped(&mut out, "  ", "A stack goes only with the whole cluster, or by your own hand.");
+        wrapped(
+            &mut out,
+            "",
+            &format!("In AWS but not in the definition, left alone: {names}."),
+        );
+        wrapped(
+            &mut out,
+            "  ",
+            "A stack goes only with the whole cluster, or by your own hand.",
+        );
     }
     out.push_str(&total(view));
     out
@@ -153,14 +170,20 @@ pub fn text(view: &View<'_>, detail: Detail) -> String {
 fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     let (mark, colour, said) = headline(stack);
     let name = format!("{:<16}", stack.stack.to_string());
-    line(out, format_args!("{} {} {said}", colour.apply_to(mark), style(name).bold()));
+    line(
+        out,
+        format_args!("{} {} {said}", colour.apply_to(mark), style(name).bold()),
+    );
     if let Some(blocked) = stack.blocked {
         wrapped(out, "    ", &blocked.reason);
         wrapped(out, "    ", &format!("next: {}", blocked.next));
     }
     if detail == Detail::Full {
         for planned in &stack.creates {
-            line(out, format_args!("    + {}  ({})", planned.sentence, planned.logical_id));
+            line(
+                out,
+                format_args!("    + {}  ({})", planned.sentence, planned.logical_id),
+            );
         }
     }
     for change in &stack.changes {
@@ -172,7 +195,10 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     }
     if let Some(on) = stack.termination_protection {
         let word = if on { "on" } else { "off" };
-        line(out, format_args!("    termination protection is switched {word}"));
+        line(
+            out,
+            format_args!("    termination protection is switched {word}"),
+        );
     }
 }
 
@@ -180,7 +206,12 @@ struct PendingText(String);
 
 impl From<&Pending> for PendingText {
     fn from(input: &Pending) -> Self {
-        let Pending { parameter, from, now, .. } = input;
+        let Pending {
+            parameter,
+            from,
+            now,
+            ..
+        } = input;
         Self(match now {
             Some(now) => format!("{parameter} is {now} now, and may change with {from}"),
             None => format!("{parameter} is known after {from}"),
@@ -191,15 +222,34 @@ impl From<&Pending> for PendingText {
 fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
     let counts = &stack.counts;
     match stack.action {
-        Word::Create => ("+", Style::new().green(), format!("create    {} resources", counts.add)),
+        Word::Create => (
+            "+",
+            Style::new().green(),
+            format!("create    {} resources", counts.add),
+        ),
         Word::Recreate => (
             "+",
             Style::new().green(),
-            format!("recreate  {} resources; the empty leftover goes first", counts.add),
+            format!(
+                "recreate  {} resources; the empty leftover goes first",
+                counts.add
+            ),
         ),
-        Word::Update => ("~", Style::new().yellow(), format!("update    {}", counted(counts))),
-        Word::Later => ("~", Style::new().yellow(), "update    once its inputs are known".to_owned()),
-        Word::Protect => ("~", Style::new().yellow(), "update    its protection only".to_owned()),
+        Word::Update => (
+            "~",
+            Style::new().yellow(),
+            format!("update    {}", counted(counts)),
+        ),
+        Word::Later => (
+            "~",
+            Style::new().yellow(),
+            "update    once its inputs are known".to_owned(),
+        ),
+        Word::Protect => (
+            "~",
+            Style::new().yellow(),
+            "update    its protection only".to_owned(),
+        ),
         Word::Keep => ("=", Style::new().dim(), "nothing to do".to_owned()),
         Word::Follow => (
             ">",
@@ -220,20 +270,40 @@ fn counted(counts: &Counts) -> String {
         (counts.replace, "replaced"),
         (counts.remove, "removed"),
     ];
-    let said = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+    let said = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{n} {what}"));
     said.collect::<Vec<_>>().join(", ")
 }
 
 fn change_text(out: &mut String, view: &ChangeView<'_>, risks: &[Risk]) {
     let change = view.change;
     let (mark, fate) = fate(change);
-    line(out, format_args!("    {mark} {}  ({}) {fate}", view.sentence, change.logical_id));
+    line(
+        out,
+        format_args!(
+            "    {mark} {}  ({}) {fate}",
+            view.sentence, change.logical_id
+        ),
+    );
     for property in &change.properties {
         property_text(out, property);
     }
-    for risk in risks.iter().filter(|risk| risk.logical_id == change.logical_id) {
-        let allowed = if risk.allowed { " (allowed by --allow-data-loss)" } else { "" };
-        wrapped(out, "        ", &format!("!! at stake: {}{allowed}", risk.holds));
+    for risk in risks
+        .iter()
+        .filter(|risk| risk.logical_id == change.logical_id)
+    {
+        let allowed = if risk.allowed {
+            " (allowed by --allow-data-loss)"
+        } else {
+            ""
+        };
+        wrapped(
+            out,
+            "        ",
+            &format!("!! at stake: {}{allowed}", risk.holds),
+        );
     }
 }
 
@@ -249,7 +319,10 @@ fn fate(change: &ResourceChange) -> (&'static str, String) {
 }
 
 fn property_text(out: &mut String, property: &PropertyChange) {
-    let path = property.path.strip_prefix("Properties.").unwrap_or(&property.path);
+    let path = property
+        .path
+        .strip_prefix("Properties.")
+        .unwrap_or(&property.path);
     let values = match (&property.before, &property.after) {
         (Some(before), Some(after)) => format!(": {} -> {}", short(before), short(after)),
         (None, Some(after)) => format!(": -> {}", short(after)),
@@ -261,8 +334,15 @@ fn property_text(out: &mut String, property: &PropertyChange) {
         Replacement::Might => "  # might force replacement",
         Replacement::Yes => "  # forces replacement",
     };
-    let cause = property.cause.as_ref().map_or_else(String::new, |cause| format!("  (from {cause})"));
-    wrapped(out, "        ", &format!("{path}{values}{recreates}{cause}"));
+    let cause = property
+        .cause
+        .as_ref()
+        .map_or_else(String::new, |cause| format!("  (from {cause})"));
+    wrapped(
+        out,
+        "        ",
+        &format!("{path}{values}{recreates}{cause}"),
+    );
 }
 
 /// A value on one line; long ones (user data, policies) by their beginning.
@@ -277,10 +357,18 @@ fn short(value: &str) -> String {
 }
 
 fn total(view: &View<'_>) -> String {
-    let count = |words: &[Word]| view.stacks.iter().filter(|s| words.contains(&s.action)).count();
+    let count = |words: &[Word]| {
+        view.stacks
+            .iter()
+            .filter(|s| words.contains(&s.action))
+            .count()
+    };
     let mut parts = vec![
         format!("{} to create", count(&[Word::Create, Word::Recreate])),
-        format!("{} to update", count(&[Word::Update, Word::Later, Word::Protect])),
+        format!(
+            "{} to update",
+            count(&[Word::Update, Word::Later, Word::Protect])
+        ),
         format!("{} unchanged", count(&[Word::Keep])),
     ];
     for (words, what) in [
@@ -295,7 +383,10 @@ fn total(view: &View<'_>) -> String {
     if view.changes {
         format!("Plan: {}.\n", parts.join(", "))
     } else {
-        format!("Nothing to do: all {} stacks are as defined.\n", view.stacks.len())
+        format!(
+            "Nothing to do: all {} stacks are as defined.\n",
+            view.stacks.len()
+        )
     }
 }
 
@@ -307,7 +398,9 @@ fn line(out: &mut String, arguments: std::fmt::Arguments<'_>) {
 /// Writes text folded to the width, every line behind `indent`, the following ones a little deeper.
 fn wrapped(out: &mut String, indent: &str, text: &str) {
     let deeper = format!("{indent}  ");
-    let options = textwrap::Options::new(WIDTH).initial_indent(indent).subsequent_indent(&deeper);
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(indent)
+        .subsequent_indent(&deeper);
     for folded in textwrap::wrap(text, options) {
         line(out, format_args!("{folded}"));
     }

@@ -1,0 +1,97 @@
+//! A tar.gz that is the same byte for byte wherever and whenever it is written.
+
+use std::io::{self, Write};
+
+use flate2::{Compression, GzBuilder};
+use tar::{Builder, EntryType, Header};
+
+/// A file of a bundle.
+pub struct File {
+    name: &'static str,
+    text: String,
+    mode: u32,
+}
+
+impl File {
+    /// A file that is read.
+    pub fn plain(name: &'static str, text: String) -> Self {
+        Self {
+            name,
+            text,
+            mode: 0o644,
+        }
+    }
+
+    /// A file that is run.
+    pub fn executable(name: &'static str, text: String) -> Self {
+        Self {
+            name,
+            text,
+            mode: 0o755,
+        }
+    }
+}
+
+/// Packs the files in the order given, owned by root, dated 1970.
+pub fn pack(files: &[File]) -> io::Result<Vec<u8>> {
+    // 255 is "unknown" among gzip's operating systems: the default would be the builder's own.
+    let gzip = GzBuilder::new()
+        .mtime(0)
+        .operating_system(255)
+        .write(Vec::new(), Compression::best());
+    let mut builder = Builder::new(gzip);
+    for file in files {
+        let mut header = Header::new_ustar();
+        header.set_entry_type(EntryType::Regular);
+        header.set_mode(file.mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(file.text.len() as u64);
+        builder.append_data(&mut header, file.name, file.text.as_bytes())?;
+    }
+    let mut gzip = builder.into_inner()?;
+    gzip.flush()?;
+    gzip.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let files = [
+            File::executable("run.sh", "echo\n".to_owned()),
+            File::plain("a.json", "{}".to_owned()),
+        ];
+        let bytes = pack(&files).unwrap();
+        assert_eq!(bytes, pack(&files).unwrap());
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes.as_slice()));
+        let found: Vec<_> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let mut entry = entry.unwrap();
+                let mut text = String::new();
+                entry.read_to_string(&mut text).unwrap();
+                let header = entry.header();
+                assert_eq!(header.mtime().unwrap(), 0);
+                (
+                    entry.path().unwrap().display().to_string(),
+                    header.mode().unwrap(),
+                    text,
+                )
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("run.sh".to_owned(), 0o755, "echo\n".to_owned()),
+                ("a.json".to_owned(), 0o644, "{}".to_owned())
+            ]
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! What a node boots with: user data, and the content-addressed bundle that it fetches and executes.
+//! Pure: the same definition gives the same bytes. Knows nothing of AWS calls or of stacks.
+//!
+//! The launch template changes exactly when the bundle does: user data names the bundle by its hash.
+
+pub mod archive;
+pub mod binaries;
+pub mod facts;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::spec::{ClusterSpec, NodePool};
+use crate::templates::{TemplateError, Templates};
+use archive::File;
+use facts::Facts;
+
+/// The most that EC2 takes as user data, in bytes before base64.
+pub const MAX_USER_DATA: usize = 16_384;
+
+/// What a node is for.
+#[derive(Debug, Clone, Copy)]
+pub enum Role<'a> {
+    /// A slot of the control plane; all slots share one bundle, user data tells them apart.
+    ControlPlane,
+    Pool(&'a NodePool),
+}
+
+/// What a node fetches, verifies and executes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bundle {
+    /// Key in the state bucket: `bundles/<role>-<sha256>.tar.gz`.
+    pub key: String,
+    /// Of the bytes, in lower-case hexadecimal.
+    pub sha256: String,
+    pub bytes: Vec<u8>,
+}
+
+/// What user data has to tell a node that its bundle can't, as the bundle is the same for all slots.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Boot {
+    /// Logical id of the group that waits for this node's signal.
+    pub signal: String,
+    /// Name of the stack that holds the group.
+    pub stack: String,
+    /// Letter of the slot; `None` for a node of a pool.
+    pub slot: Option<char>,
+}
+
+/// Why a node has nothing to boot with; fits after "failed to design the cluster: ".
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error(
+        "pin {name} {version} for {architecture}: the catalogue has no sha256 for it; choose a Kubernetes version that `kube-cfn validate` accepts"
+    )]
+    UnknownBinary {
+        name: &'static str,
+        version: String,
+        architecture: &'static str,
+    },
+    #[error(
+        "place slot {zone}: the network {cidr} has no room for it; it takes a /16 to /18 and at most three zones"
+    )]
+    NoAddress { zone: String, cidr: String },
+    #[error("write the node bundle of {role}: {source}")]
+    Archive {
+        role: String,
+        source: std::io::Error,
+    },
+}
+
+impl Role<'_> {
+    /// As in the bundle's key: `control-plane` or `pool-<name>`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::ControlPlane => "control-plane".to_owned(),
+            Self::Pool(pool) => format!("pool-{}", pool.name),
+        }
+    }
+}
+
+/// The bundle of all nodes of a role: its facts and the script that checks them.
+pub fn bundle(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<Bundle, NodeError> {
+    let facts = Facts::new(spec, role)?;
+    let files = [
+        File::executable("boot.sh", templates.render("node/boot.sh.tera", &facts)?),
+        File::plain("node.env", templates.render("node/node.env.tera", &facts)?),
+        File::plain("node.json", facts.to_json()),
+    ];
+    let name = role.name();
+    let bytes = archive::pack(&files).map_err(|source| NodeError::Archive {
+        role: name.clone(),
+        source,
+    })?;
+    let sha256 = hexadecimal(&Sha256::digest(&bytes));
+    Ok(Bundle {
+        key: format!("bundles/{name}-{sha256}.tar.gz"),
+        sha256,
+        bytes,
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UserData<'a> {
+    cluster: &'a str,
+    region: &'a str,
+    role: String,
+    bundle_key: &'a str,
+    bundle_sha256: &'a str,
+    #[serde(flatten)]
+    boot: &'a Boot,
+}
+
+/// The script of user data, without its first line and the two values that only CloudFormation
+/// knows (`STATE_BUCKET`, `API_HOST`): the stack template puts these before it.
+pub fn user_data(
+    spec: &ClusterSpec,
+    role: Role,
+    bundle: &Bundle,
+    boot: &Boot,
+    templates: &Templates,
+) -> Result<String, NodeError> {
+    let context = UserData {
+        cluster: &spec.name,
+        region: &spec.region,
+        role: role.name(),
+        bundle_key: &bundle.key,
+        bundle_sha256: &bundle.sha256,
+        boot,
+    };
+    Ok(templates.render("node/user-data.sh.tera", &context)?)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing into a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+impl std::fmt::Debug for Bundle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bundle({}, {} bytes)", self.key, self.bytes.len())
+    }
+}

@@ -1,0 +1,117 @@
+//! The slots: a zone each with a fixed address, an etcd volume, a launch template and a group of one.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::parts::{self, Holds, Inputs, Tag};
+use super::{API_HOST, DesignError, KEY_ARN, Object, STATE_BUCKET, Stack, StackKind, firewall};
+use crate::node::{self, Boot, Bundle, Role, facts};
+use crate::spec::{ClusterSpec, Nat, Zone};
+use crate::templates::Templates;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Context<'a> {
+    cluster: &'a str,
+    parameters: &'a Map<String, Value>,
+    instance_type: &'a str,
+    volume_gib: u32,
+    etcd_volume_gib: u32,
+    /// Deletion policy of the etcd volumes.
+    volume_on_delete: &'static str,
+    public_addresses: bool,
+    slots: Vec<Slot>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Slot {
+    id: char,
+    letter: char,
+    zone: String,
+    address: String,
+    subnet: String,
+    tags: Vec<Tag>,
+    user_data: String,
+}
+
+pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack, DesignError> {
+    let bundle = node::bundle(spec, Role::ControlPlane, templates)?;
+    let inputs = inputs(spec);
+    let context = Context {
+        cluster: &spec.name,
+        parameters: inputs.parameters(),
+        instance_type: &spec.control_plane.instance_type,
+        volume_gib: spec.control_plane.volume_gib,
+        etcd_volume_gib: spec.control_plane.etcd_volume_gib,
+        volume_on_delete: if spec.protect { "Snapshot" } else { "Delete" },
+        public_addresses: spec.network.nat == Nat::None,
+        slots: slots(spec, &bundle, templates)?,
+    };
+    let name = "stacks/control-plane.yaml.tera";
+    let data = templates.render_data(name, &context)?;
+    let mut stack = parts::stack(spec, StackKind::ControlPlane, name, data, inputs)?;
+    stack.objects = vec![Object::from(bundle)];
+    Ok(stack)
+}
+
+fn inputs(spec: &ClusterSpec) -> Inputs {
+    let zones = spec.slot_zones().iter();
+    let subnets = zones.map(|zone| parts::node_subnet(spec, zone));
+    let inputs = Inputs::default()
+        .image(spec, spec.control_plane.architecture)
+        .output(StackKind::Base, STATE_BUCKET, Holds::Text)
+        .output(StackKind::Base, KEY_ARN, Holds::Text)
+        .output(StackKind::Base, "ControlPlaneProfileArn", Holds::Text)
+        .network(subnets, Holds::Subnet);
+    firewall::input(inputs, firewall::CP)
+        .output(StackKind::Edge, API_HOST, Holds::Text)
+        .output(StackKind::Edge, "ApiTargetGroupArn", Holds::Text)
+}
+
+fn slots(
+    spec: &ClusterSpec,
+    bundle: &Bundle,
+    templates: &Templates,
+) -> Result<Vec<Slot>, DesignError> {
+    let zones = spec.slot_zones().iter();
+    zones
+        .zip(facts::slots(spec)?)
+        .map(|(zone, fact)| slot(spec, zone, &fact, bundle, templates))
+        .collect()
+}
+
+fn slot(
+    spec: &ClusterSpec,
+    zone: &Zone,
+    fact: &facts::Slot,
+    bundle: &Bundle,
+    templates: &Templates,
+) -> Result<Slot, DesignError> {
+    let kind = StackKind::ControlPlane;
+    let id = parts::letter(zone);
+    let boot = Boot {
+        signal: format!("Slot{id}"),
+        stack: kind.stack_name(&spec.name),
+        slot: Some(fact.letter),
+    };
+    let name = format!("{} control plane {}", spec.name, fact.letter);
+    Ok(Slot {
+        id,
+        letter: fact.letter,
+        zone: fact.zone.clone(),
+        address: fact.address.to_string(),
+        subnet: parts::node_subnet(spec, zone),
+        tags: parts::machine_tags(spec, &kind, name, Some(fact.letter)),
+        user_data: node::user_data(spec, Role::ControlPlane, bundle, &boot, templates)?,
+    })
+}
+
+impl From<Bundle> for Object {
+    fn from(bundle: Bundle) -> Self {
+        Self {
+            key: bundle.key,
+            bytes: bundle.bytes,
+        }
+    }
+}

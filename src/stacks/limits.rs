@@ -1,0 +1,183 @@
+//! AWS's limits on what a stack is made of, checked before anything is sent.
+//! Figures: CloudFormation quotas, EC2 user data and tag restrictions.
+
+use serde_json::Value;
+
+use super::{DesignError, Stack};
+use crate::node;
+
+const TEMPLATE_BYTES: usize = 1_048_576;
+const RESOURCES: usize = 500;
+const PARAMETERS: usize = 200;
+const OUTPUTS: usize = 200;
+const POLICY_BYTES: usize = 16_384;
+const NAME_CHARACTERS: usize = 128;
+const STACK_TAGS: usize = 50;
+const TAG_KEY_CHARACTERS: usize = 128;
+const TAG_VALUE_CHARACTERS: usize = 256;
+/// A value that CloudFormation puts into user data: a bucket or host name is at most 255 long.
+const LATE_VALUE_BYTES: usize = 255;
+
+/// The first limit that the stack breaks.
+pub(super) fn check(stack: &Stack) -> Result<(), DesignError> {
+    let check = |what: &str, is, limit, unit, help| {
+        if is <= limit {
+            return Ok(());
+        }
+        Err(DesignError::Limit {
+            stack: stack.name.clone(),
+            what: what.to_owned(),
+            is,
+            limit,
+            unit,
+            help,
+        })
+    };
+    let count = |part| {
+        let entries = stack.template.get(part).and_then(Value::as_object);
+        entries.map_or(0, serde_json::Map::len)
+    };
+    let fewer = "split the cluster or take out what was added to the template";
+    check(
+        "the name's length is",
+        stack.name.chars().count(),
+        NAME_CHARACTERS,
+        "characters",
+        "shorten the name of the cluster or the pool",
+    )?;
+    check(
+        "the template's size is",
+        stack.body().len(),
+        TEMPLATE_BYTES,
+        "bytes",
+        fewer,
+    )?;
+    check(
+        "the number of resources is",
+        count("Resources"),
+        RESOURCES,
+        "resources",
+        fewer,
+    )?;
+    check(
+        "the number of parameters is",
+        count("Parameters"),
+        PARAMETERS,
+        "parameters",
+        fewer,
+    )?;
+    check(
+        "the number of outputs is",
+        count("Outputs"),
+        OUTPUTS,
+        "outputs",
+        fewer,
+    )?;
+    let policy = stack
+        .policy
+        .as_ref()
+        .map_or(0, |policy| policy.to_string().len());
+    check(
+        "the stack policy's size is",
+        policy,
+        POLICY_BYTES,
+        "bytes",
+        fewer,
+    )?;
+    check(
+        "the number of tags is",
+        stack.tags.len(),
+        STACK_TAGS,
+        "tags",
+        "take some out of `tags`",
+    )?;
+    for (key, value) in tags(stack) {
+        let shorten = "shorten the label, taint or tag that it comes from";
+        let of = |part| format!("the {part} of tag {key} has the length");
+        check(
+            &of("key"),
+            key.chars().count(),
+            TAG_KEY_CHARACTERS,
+            "characters",
+            shorten,
+        )?;
+        check(
+            &of("value"),
+            value.chars().count(),
+            TAG_VALUE_CHARACTERS,
+            "characters",
+            shorten,
+        )?;
+    }
+    for (id, size) in user_data(&stack.template) {
+        check(
+            &format!("the user data of {id} has the size"),
+            size,
+            node::MAX_USER_DATA,
+            "bytes",
+            "move what was added into the bundle (templates/node/boot.sh.tera)",
+        )?;
+    }
+    Ok(())
+}
+
+/// Every tag of the stack and, as far as they stand in the template, of its resources.
+fn tags(stack: &Stack) -> Vec<(&str, &str)> {
+    let own = stack
+        .tags
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()));
+    let mut found: Vec<_> = own.collect();
+    collect_tags(&stack.template, &mut found);
+    found
+}
+
+fn collect_tags<'a>(value: &'a Value, found: &mut Vec<(&'a str, &'a str)>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| collect_tags(value, found)),
+        Value::Object(entries) => {
+            for (name, value) in entries {
+                let tags = value.as_array().filter(|_| name == "Tags");
+                let pairs = tags.into_iter().flatten().filter_map(|tag| {
+                    Some((tag.get("Key")?.as_str()?, tag.get("Value")?.as_str()?))
+                });
+                found.extend(pairs);
+                collect_tags(value, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Logical id and size of the user data of every launch template.
+fn user_data(template: &Value) -> Vec<(&str, usize)> {
+    let resources = template.get("Resources").and_then(Value::as_object);
+    let size = |resource: &Value| {
+        let data = resource
+            .get("Properties")?
+            .get("LaunchTemplateData")?
+            .get("UserData")?;
+        Some(text_size(data))
+    };
+    resources
+        .into_iter()
+        .flatten()
+        .filter_map(|(id, resource)| Some((id.as_str(), size(resource)?)))
+        .collect()
+}
+
+/// The most that the text of an intrinsic can come to.
+fn text_size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 1,
+        Value::Array(values) => values.iter().map(text_size).sum(),
+        Value::Object(entries) => {
+            let late = entries
+                .keys()
+                .any(|key| key == "Ref" || key == "Fn::Sub" || key == "Fn::GetAtt");
+            let inner: usize = entries.values().map(text_size).sum();
+            inner + if late { LATE_VALUE_BYTES } else { 0 }
+        }
+        _ => 8,
+    }
+}

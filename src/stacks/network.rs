@@ -1,0 +1,161 @@
+//! The ground: VPC, subnets over the zones, routes, security groups.
+
+use serde::Serialize;
+
+use super::firewall::{self, Group, Rule};
+use super::parts::{self, Inputs, Tag};
+use super::{DesignError, Stack, StackKind};
+use crate::node::facts;
+use crate::spec::{ClusterSpec, Nat, Zone, address};
+use crate::templates::Templates;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Context<'a> {
+    cluster: &'a str,
+    cidr: String,
+    route_tables: Vec<RouteTable>,
+    subnets: Vec<Subnet>,
+    slots: Vec<Slot>,
+    groups: Vec<Group>,
+    rules: Vec<Rule>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RouteTable {
+    id: &'static str,
+    name: &'static str,
+    reaches_s3: bool,
+}
+
+#[derive(Serialize)]
+struct Subnet {
+    id: String,
+    zone: String,
+    cidr: String,
+    table: &'static str,
+    /// "public subnet in eu-west-1a".
+    what: String,
+    tags: Vec<Tag>,
+}
+
+/// The range around a slot's fixed address, reserved so that no other machine takes it before the
+/// slot's interface does.
+#[derive(Serialize)]
+struct Slot {
+    id: char,
+    letter: char,
+    subnet: String,
+    cidr: String,
+}
+
+pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack, DesignError> {
+    let context = Context {
+        cluster: &spec.name,
+        cidr: spec.network.cidr.to_string(),
+        route_tables: route_tables(spec),
+        subnets: subnets(spec)?,
+        slots: reservations(spec)?,
+        groups: firewall::groups(spec),
+        rules: firewall::rules(spec),
+    };
+    let name = "stacks/network.yaml.tera";
+    let data = templates.render_data(name, &context)?;
+    parts::stack(spec, StackKind::Network, name, data, Inputs::default())
+}
+
+fn has_private(spec: &ClusterSpec) -> bool {
+    spec.network.nat != Nat::None
+}
+
+fn route_tables(spec: &ClusterSpec) -> Vec<RouteTable> {
+    let table = |id, name, reaches_s3| RouteTable {
+        id,
+        name,
+        reaches_s3,
+    };
+    let all = [
+        (true, table("Public", "public", true)),
+        (has_private(spec), table("Private", "private", true)),
+        (
+            spec.database.is_some(),
+            table("Database", "database", false),
+        ),
+    ];
+    all.into_iter()
+        .filter_map(|(wanted, table)| wanted.then_some(table))
+        .collect()
+}
+
+fn subnets(spec: &ClusterSpec) -> Result<Vec<Subnet>, DesignError> {
+    let mut subnets = Vec::new();
+    for (zone, plan) in parts::zones(spec)? {
+        let make = |id, table: &'static str, name: &str, cidr: ipnet::Ipv4Net, tags: Vec<Tag>| {
+            let label = parts::tag("Name", format!("{} {name} {}", spec.name, zone.letter));
+            Subnet {
+                id,
+                zone: zone.name.clone(),
+                cidr: cidr.to_string(),
+                table,
+                what: format!("{name} subnet in {}", zone.name),
+                tags: std::iter::once(label).chain(tags).collect(),
+            }
+        };
+        let public = make(
+            parts::public_subnet(zone),
+            "Public",
+            "public",
+            plan.public,
+            balancer_tags(spec, Side::Public),
+        );
+        subnets.push(public);
+        if has_private(spec) {
+            let tags = balancer_tags(spec, Side::Private);
+            let id = parts::private_subnet(zone);
+            subnets.push(make(id, "Private", "private", plan.private, tags));
+        }
+        if spec.database.is_some() {
+            let id = parts::database_subnet(zone);
+            subnets.push(make(id, "Database", "database", plan.database, Vec::new()));
+        }
+    }
+    Ok(subnets)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Public,
+    Private,
+}
+
+/// By these tags Kubernetes chooses the subnets of a service's load balancer.
+fn balancer_tags(spec: &ClusterSpec, side: Side) -> Vec<Tag> {
+    let mut tags = vec![parts::owned(spec)];
+    if side == Side::Public {
+        tags.push(parts::tag("kubernetes.io/role/elb", "1"));
+    }
+    if side == Side::Private || !has_private(spec) {
+        tags.push(parts::tag("kubernetes.io/role/internal-elb", "1"));
+    }
+    tags
+}
+
+/// Where CloudFormation knows `AWS::EC2::SubnetCidrReservation`: the regions whose resource schemas,
+/// as cfn-lint 1.58.0 carries them, have it. Elsewhere the address is one of thousands, and the
+/// slot's interface is among the first things in the subnet.
+const REGIONS_WITH_RESERVATIONS: [&str; 2] = ["us-east-1", "us-west-2"];
+
+fn reservations(spec: &ClusterSpec) -> Result<Vec<Slot>, DesignError> {
+    if !REGIONS_WITH_RESERVATIONS.contains(&spec.region.as_str()) {
+        return Ok(Vec::new());
+    }
+    let zones = spec.slot_zones().iter();
+    let slot = |(zone, slot): (&Zone, facts::Slot)| Slot {
+        id: parts::letter(zone),
+        letter: slot.letter,
+        subnet: parts::node_subnet(spec, zone),
+        cidr: address::reservation(slot.address).to_string(),
+    };
+    Ok(zones.zip(facts::slots(spec)?).map(slot).collect())
+}

@@ -1,0 +1,261 @@
+//! The templates: embedded in the program, overridden file by file from a directory, rendered with
+//! Tera, and read back as plain data. Knows nothing of clusters; every interpolated value is escaped.
+//!
+//! Two languages, two escapings. In `*.yaml.tera` a string stands in double quotes (`"{{ name }}"`)
+//! and a whole value goes through the `json` filter (`{{ tags | json }}`). In every other file a
+//! value stands in single quotes, as shell reads them (`NAME='{{ name }}'`).
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use rust_embed::RustEmbed;
+use serde::Serialize;
+use serde_json::Value;
+use tera::{Context, Tera};
+
+mod data;
+
+/// Ending of the templates whose result is YAML.
+const YAML: &str = ".yaml.tera";
+/// Ending of every template.
+const TEMPLATE: &str = ".tera";
+
+#[derive(RustEmbed)]
+#[folder = "templates/"]
+struct Embedded;
+
+/// Every template of the program, parsed.
+pub struct Templates {
+    yaml: Tera,
+    shell: Tera,
+}
+
+/// Why a template could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    #[error("read the template {path}: {source}", path = path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("use {path}: no template of this name exists, so it would override nothing; the templates are {known}", path = path.display())]
+    Unknown { path: PathBuf, known: String },
+    /// Tera's own report, with file, line, column and the line itself.
+    #[error("parse the templates:\n{0}")]
+    Parse(String),
+    /// Tera's own report, with file, line, column and the line itself.
+    #[error("render {name}:\n{report}")]
+    Render { name: String, report: String },
+    #[error(
+        "read the rendered {name} as YAML: line {line}, column {column}: {what}\n  {line} | {text}"
+    )]
+    Yaml {
+        name: String,
+        line: u64,
+        column: u64,
+        what: String,
+        text: String,
+    },
+}
+
+impl Templates {
+    /// The embedded templates, each replaced by the file of the same relative path under
+    /// `override_dir` where there is one. A file there that replaces nothing is an error, so that a
+    /// misspelt name does not go unseen.
+    pub fn new(override_dir: Option<&Path>) -> Result<Self, TemplateError> {
+        let mut texts = embedded();
+        if let Some(directory) = override_dir.filter(|directory| directory.is_dir()) {
+            overlay(directory, directory, &mut texts)?;
+        }
+        let (yaml, shell): (Vec<_>, Vec<_>) = texts
+            .into_iter()
+            .partition(|(name, _)| name.ends_with(YAML));
+        Ok(Self {
+            yaml: engine(yaml, escape_yaml)?,
+            shell: engine(shell, escape_shell)?,
+        })
+    }
+
+    /// The text that comes of a template (`stacks/base.yaml.tera`) and its context.
+    pub fn render(&self, name: &str, context: &impl Serialize) -> Result<String, TemplateError> {
+        let failed = |error: tera::Error| TemplateError::Render {
+            name: name.to_owned(),
+            report: error.to_string(),
+        };
+        let engine = if name.ends_with(YAML) {
+            &self.yaml
+        } else {
+            &self.shell
+        };
+        let context = Context::from_serialize(context).map_err(failed)?;
+        engine.render(name, &context).map_err(failed)
+    }
+
+    /// The rendered template as plain data. Only what is spelt like a JSON number or `true` and
+    /// `false` is one; anything else that is not quoted stays the text that it is.
+    pub fn render_data(
+        &self,
+        name: &str,
+        context: &impl Serialize,
+    ) -> Result<Value, TemplateError> {
+        data::parse(name, &self.render(name, context)?)
+    }
+
+    /// The names of all templates, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let engines = [&self.yaml, &self.shell];
+        let mut names: Vec<_> = engines
+            .into_iter()
+            .flat_map(Tera::get_template_names)
+            .map(str::to_owned)
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn embedded() -> BTreeMap<String, String> {
+    Embedded::iter()
+        .filter(|name| name.ends_with(TEMPLATE))
+        .filter_map(|name| {
+            let text = String::from_utf8_lossy(&Embedded::get(&name)?.data).into_owned();
+            Some((name.into_owned(), text))
+        })
+        .collect()
+}
+
+/// Replaces the texts by the files under `directory`, by their path relative to `root`.
+fn overlay(
+    root: &Path,
+    directory: &Path,
+    texts: &mut BTreeMap<String, String>,
+) -> Result<(), TemplateError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| TemplateError::Read { path, source }
+    };
+    let mut entries = std::fs::read_dir(directory)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(failed(directory))?;
+    entries.sort_by_key(std::fs::DirEntry::path);
+    for path in entries.into_iter().map(|entry| entry.path()) {
+        if path.is_dir() {
+            overlay(root, &path, texts)?;
+            continue;
+        }
+        let name = relative(root, &path);
+        if !name.ends_with(TEMPLATE) {
+            continue;
+        }
+        if !texts.contains_key(&name) {
+            let known = texts.keys().cloned().collect::<Vec<_>>().join(", ");
+            return Err(TemplateError::Unknown { path, known });
+        }
+        let text = std::fs::read_to_string(&path).map_err(failed(&path))?;
+        texts.insert(name, text);
+    }
+    Ok(())
+}
+
+/// With `/` between the parts on every platform.
+fn relative(root: &Path, path: &Path) -> String {
+    let parts = path.strip_prefix(root).unwrap_or(path).components();
+    let parts: Vec<_> = parts
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect();
+    parts.join("/")
+}
+
+fn engine(texts: Vec<(String, String)>, escape: tera::EscapeFn) -> Result<Tera, TemplateError> {
+    let mut engine = Tera::new();
+    engine.autoescape_on([TEMPLATE]);
+    engine.set_escape_fn(escape);
+    engine.register_filter("json", json);
+    engine
+        .add_raw_templates(texts)
+        .map_err(|error| TemplateError::Parse(error.to_string()))?;
+    Ok(engine)
+}
+
+/// A whole value as JSON, which is YAML as well. Tera's maps have no order of their own, so keys come
+/// sorted: the same value always gives the same bytes.
+fn json(value: &tera::Value, _: tera::Kwargs, _: &tera::State) -> tera::TeraResult<tera::Value> {
+    let mut value = serde_json::to_value(value).map_err(tera::Error::message)?;
+    value.sort_all_objects();
+    Ok(tera::Value::safe_string(&value.to_string()))
+}
+
+/// What stands between the double quotes of a JSON string; YAML reads it the same way.
+fn escape_yaml(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
+    let quoted = serde_json::to_string(text)?;
+    let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+    out.write_all(inner.as_bytes())
+}
+
+/// What stands between the single quotes of a shell word.
+fn escape_shell(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
+    out.write_all(text.replace('\'', r"'\''").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct One {
+        value: &'static str,
+    }
+
+    fn templates_of(files: &[(&str, &str)]) -> Templates {
+        let own = |escape, yaml: bool| {
+            let texts = files
+                .iter()
+                .filter(|(name, _)| name.ends_with(YAML) == yaml)
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+            engine(texts.collect(), escape).unwrap()
+        };
+        Templates {
+            yaml: own(escape_yaml, true),
+            shell: own(escape_shell, false),
+        }
+    }
+
+    #[test]
+    fn a_hostile_value_stays_one_string_of_yaml() {
+        let templates =
+            templates_of(&[("a.yaml.tera", "a: \"{{ value }}\"\nb: {{ value | json }}")]);
+        for value in [
+            "x\"\ny: 1",
+            "a: b # c",
+            "\\",
+            "{{ x }}",
+            "\u{1F600}\t'",
+            "- no",
+        ] {
+            let data = templates
+                .render_data("a.yaml.tera", &One { value })
+                .unwrap();
+            assert_eq!(data, serde_json::json!({"a": value, "b": value}));
+        }
+    }
+
+    #[test]
+    fn a_hostile_value_stays_one_word_of_shell() {
+        let templates = templates_of(&[("a.sh.tera", "A='{{ value }}'")]);
+        let value = "it's $(reboot)";
+        let text = templates.render("a.sh.tera", &One { value }).unwrap();
+        assert_eq!(text, r"A='it'\''s $(reboot)'");
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_shown_with_its_place() {
+        let templates = templates_of(&[("a.yaml.tera", "x: 1\na: \"{{ valeu }}\"")]);
+        let error = templates
+            .render("a.yaml.tera", &One { value: "" })
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("a.yaml.tera:2:"), "{text}");
+        assert!(text.contains("valeu"), "{text}");
+    }
+}

@@ -1,0 +1,441 @@
+//! The rules of the house that every template keeps: closed, encrypted, named, protected.
+
+use std::collections::BTreeSet;
+
+use kube_cfn::catalog::resources;
+use kube_cfn::spec::Nat;
+use kube_cfn::stacks::StackKind;
+use serde_json::{Value, json};
+
+use super::{design, every_stack, of_type, walk};
+use crate::support::specs;
+
+#[test]
+fn every_resource_has_a_sentence_of_its_own() {
+    for stack in every_stack() {
+        let mut seen = BTreeSet::new();
+        for (id, _) in stack.resources() {
+            let sentence = stack
+                .sentence(id)
+                .unwrap_or_else(|| panic!("{} {id}", stack.name));
+            assert!(sentence.len() > 3, "{} {id}: {sentence}", stack.name);
+            assert!(
+                seen.insert(sentence.to_owned()),
+                "{} {id}: {sentence} twice",
+                stack.name
+            );
+        }
+    }
+    let edge = &design(&specs::canary())[2];
+    assert_eq!(
+        edge.sentence("NatGateway"),
+        Some("NAT gateway in eu-west-1a")
+    );
+    assert_eq!(edge.sentence("Nothing"), None);
+}
+
+#[test]
+fn no_value_looks_like_a_secret() {
+    const WORDS: &[&str] = &["PRIVATE KEY", "MasterUserPassword", "AKIA", "SecretString"];
+    for stack in every_stack() {
+        for object in &stack.objects {
+            assert!(!object.bytes.is_empty());
+        }
+        walk(&stack.template, "", &mut |path, value| {
+            let last = path.rsplit('/').next().unwrap_or_default();
+            let text = value.as_str().unwrap_or_default();
+            for word in WORDS {
+                assert!(
+                    last != *word && !text.contains(word),
+                    "{} {path}: {word}",
+                    stack.name
+                );
+            }
+        });
+        for input in &stack.inputs {
+            let name = input.parameter.to_lowercase();
+            assert!(
+                !name.contains("password") && !name.contains("token"),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_open_but_the_api_to_the_ranges_that_were_asked_for() {
+    for spec in specs::all() {
+        let vpc = spec.network.cidr.to_string();
+        let allowed: BTreeSet<_> = spec
+            .api
+            .allowed_cidrs
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let mut found = BTreeSet::new();
+        for stack in design(&spec) {
+            for (id, group) in of_type(&stack, "AWS::EC2::SecurityGroup") {
+                assert!(
+                    group["Properties"].get("SecurityGroupIngress").is_none(),
+                    "{id}"
+                );
+            }
+            for (id, rule) in of_type(&stack, "AWS::EC2::SecurityGroupIngress") {
+                let rule = &rule["Properties"];
+                assert!(
+                    rule.get("CidrIpv6").is_none() && rule.get("SourcePrefixListId").is_none(),
+                    "{id}"
+                );
+                let Some(range) = rule.get("CidrIp").and_then(Value::as_str) else {
+                    continue;
+                };
+                if range == vpc {
+                    assert_eq!(rule["FromPort"], 30000, "{id}");
+                    continue;
+                }
+                assert_eq!(
+                    (&rule["FromPort"], &rule["ToPort"]),
+                    (&json!(6443), &json!(6443)),
+                    "{id}"
+                );
+                assert_eq!(
+                    rule["GroupId"],
+                    json!({"Fn::GetAtt": ["NlbSg", "GroupId"]}),
+                    "{id}"
+                );
+                found.insert(range.to_owned());
+            }
+        }
+        assert_eq!(found, allowed, "{}", spec.name);
+    }
+}
+
+#[test]
+fn nodes_behind_nat_reach_a_public_api() {
+    let edge = &design(&specs::production())[2];
+    assert_eq!(of_type(edge, "AWS::EC2::SecurityGroupIngress").len(), 3);
+    let edge = &design(&specs::canary())[2];
+    assert_eq!(of_type(edge, "AWS::EC2::SecurityGroupIngress").len(), 0);
+}
+
+#[test]
+fn the_database_is_reached_from_nodes_only() {
+    let stacks = design(&specs::production());
+    let network = &stacks[1];
+    let to_database: Vec<_> = of_type(network, "AWS::EC2::SecurityGroupIngress")
+        .into_iter()
+        .filter(|(_, rule)| rule["Properties"]["GroupId"]["Fn::GetAtt"][0] == "DbSg")
+        .map(|(_, rule)| &rule["Properties"])
+        .collect();
+    assert_eq!(to_database.len(), 1);
+    assert_eq!(to_database[0]["FromPort"], 5432);
+    let source = &to_database[0]["SourceSecurityGroupId"];
+    assert_eq!(source, &json!({"Fn::GetAtt": ["NodeSg", "GroupId"]}));
+    let (_, database) = of_type(&stacks[3], "AWS::RDS::DBInstance")[0];
+    assert_eq!(database["Properties"]["PubliclyAccessible"], false);
+    assert_eq!(database["Properties"]["DeletionProtection"], true);
+    assert_eq!(database["Properties"]["ManageMasterUserPassword"], true);
+}
+
+#[test]
+fn every_disk_and_store_is_encrypted() {
+    let mut disks = 0;
+    for stack in every_stack() {
+        for (id, volume) in of_type(&stack, "AWS::EC2::Volume") {
+            assert_eq!(volume["Properties"]["Encrypted"], true, "{id}");
+            assert_eq!(
+                volume["Properties"]["KmsKeyId"],
+                json!({"Ref": "KeyArn"}),
+                "{id}"
+            );
+        }
+        for (id, template) in of_type(&stack, "AWS::EC2::LaunchTemplate") {
+            let data = &template["Properties"]["LaunchTemplateData"];
+            for mapping in data["BlockDeviceMappings"].as_array().unwrap() {
+                assert_eq!(mapping["Ebs"]["Encrypted"], true, "{id}");
+                disks += 1;
+            }
+        }
+        for (id, bucket) in of_type(&stack, "AWS::S3::Bucket") {
+            let rule =
+                &bucket["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"][0];
+            assert_eq!(
+                rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"], "aws:kms",
+                "{id}"
+            );
+        }
+        for (id, database) in of_type(&stack, "AWS::RDS::DBInstance") {
+            let database = &database["Properties"];
+            let restored = database.get("DBSnapshotIdentifier").is_some();
+            assert!(restored || database["StorageEncrypted"] == true, "{id}");
+        }
+    }
+    assert!(disks > 15, "{disks}");
+}
+
+#[test]
+fn the_metadata_service_wants_a_token_and_stays_on_the_machine() {
+    for stack in every_stack() {
+        for (id, template) in of_type(&stack, "AWS::EC2::LaunchTemplate") {
+            let options = &template["Properties"]["LaunchTemplateData"]["MetadataOptions"];
+            assert_eq!(options["HttpTokens"], "required", "{id}");
+            assert_eq!(options["HttpPutResponseHopLimit"], 1, "{id}");
+        }
+    }
+}
+
+#[test]
+fn what_holds_data_has_both_policies_and_is_kept_by_the_stack_policy() {
+    // The ground under data is made again from the definition; it holds nothing itself.
+    const GROUND: &[&str] = &[
+        "AWS::EC2::VPC",
+        "AWS::EC2::Subnet",
+        "AWS::RDS::DBSubnetGroup",
+    ];
+    for stack in every_stack() {
+        let mut kept = Vec::new();
+        for (id, kind) in stack.resources() {
+            if resources::holds(kind).is_none() {
+                continue;
+            }
+            kept.push(format!("LogicalResourceId/{id}"));
+            let resource = &stack.template["Resources"][id];
+            if !GROUND.contains(&kind) {
+                assert!(
+                    resource["DeletionPolicy"].is_string(),
+                    "{} {id}",
+                    stack.name
+                );
+                assert!(
+                    resource["UpdateReplacePolicy"].is_string(),
+                    "{} {id}",
+                    stack.name
+                );
+                assert_ne!(
+                    resource["UpdateReplacePolicy"], "Delete",
+                    "{} {id}",
+                    stack.name
+                );
+            }
+        }
+        let Some(policy) = &stack.policy else {
+            assert!(kept.is_empty(), "{} has no policy", stack.name);
+            assert!(
+                matches!(stack.kind, StackKind::Edge | StackKind::Pool(_)),
+                "{}",
+                stack.name
+            );
+            continue;
+        };
+        let deny = &policy["Statement"][1];
+        assert_eq!(deny["Effect"], "Deny");
+        assert_eq!(deny["Action"], json!(["Update:Replace", "Update:Delete"]));
+        let denied = deny["Resource"].as_array().unwrap();
+        assert!(
+            kept.iter().all(|id| denied.contains(&json!(id))),
+            "{}",
+            stack.name
+        );
+        if stack.kind == StackKind::ControlPlane {
+            assert!(denied.contains(&json!("LogicalResourceId/EniA")));
+        }
+    }
+}
+
+#[test]
+fn protection_covers_the_stacks_that_hold_data() {
+    for stack in design(&specs::production()) {
+        let holds = !matches!(stack.kind, StackKind::Edge | StackKind::Pool(_));
+        assert_eq!(stack.termination_protection, holds, "{}", stack.name);
+    }
+    assert!(
+        design(&specs::minimal())
+            .iter()
+            .all(|stack| !stack.termination_protection)
+    );
+}
+
+#[test]
+fn only_base_makes_identities() {
+    for stack in every_stack() {
+        let identities = stack
+            .resources()
+            .filter(|(_, kind)| kind.starts_with("AWS::IAM::"))
+            .count();
+        let wanted: &[&str] = if stack.kind == StackKind::Base {
+            &["CAPABILITY_IAM"]
+        } else {
+            &[]
+        };
+        assert_eq!(
+            identities > 0,
+            stack.kind == StackKind::Base,
+            "{}",
+            stack.name
+        );
+        assert_eq!(stack.capabilities, wanted, "{}", stack.name);
+    }
+}
+
+#[test]
+fn statements_that_change_something_name_what_they_change() {
+    let base = &design(&specs::production())[0];
+    let mut seen = 0;
+    for (id, policy) in of_type(base, "AWS::IAM::Policy") {
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+            .as_array()
+            .unwrap()
+        {
+            let actions = match &statement["Action"] {
+                Value::Array(actions) => actions.clone(),
+                one => vec![one.clone()],
+            };
+            let looks = |action: &Value| action.as_str().unwrap().contains(":Describe");
+            assert!(
+                actions
+                    .iter()
+                    .all(|action| !action.as_str().unwrap().ends_with(":*")),
+                "{id}"
+            );
+            let anywhere = statement["Resource"] == "*" && statement.get("Condition").is_none();
+            assert!(
+                !anywhere || actions.iter().all(looks),
+                "{id} {}",
+                statement["Sid"]
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
+#[test]
+fn every_machine_and_stack_carries_the_tags_of_its_cluster() {
+    for spec in specs::all() {
+        for stack in design(&spec) {
+            assert_eq!(stack.tags[kube_cfn::cloud::TAG_CLUSTER], spec.name);
+            assert_eq!(
+                stack.tags[kube_cfn::cloud::TAG_STACK],
+                stack.kind.to_string()
+            );
+            assert!(
+                spec.tags
+                    .iter()
+                    .all(|(key, value)| stack.tags.get(key) == Some(value))
+            );
+            for (id, template) in of_type(&stack, "AWS::EC2::LaunchTemplate") {
+                let specifications =
+                    &template["Properties"]["LaunchTemplateData"]["TagSpecifications"];
+                for specification in specifications.as_array().unwrap() {
+                    let tags = specification["Tags"].as_array().unwrap();
+                    let has = |key: &str, value: &str| {
+                        tags.contains(&json!({"Key": key, "Value": value}))
+                    };
+                    assert!(has("kube-cfn/cluster", &spec.name), "{id}");
+                    assert!(
+                        has(&format!("kubernetes.io/cluster/{}", spec.name), "owned"),
+                        "{id}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn without_nat_there_is_nothing_private_and_slots_have_public_addresses() {
+    let spec = specs::throw_away();
+    assert_eq!(spec.network.nat, Nat::None);
+    let stacks = design(&spec);
+    assert!(
+        stacks[1]
+            .resources()
+            .all(|(id, _)| !id.starts_with("Private"))
+    );
+    assert_eq!(of_type(&stacks[2], "AWS::EC2::NatGateway").len(), 0);
+    let slots = &stacks[3];
+    assert_eq!(of_type(slots, "AWS::EC2::EIPAssociation").len(), 1);
+    let (_, group) = of_type(slots, "AWS::AutoScaling::AutoScalingGroup")[0];
+    assert_eq!(
+        group["DependsOn"],
+        json!(["AddressAAssociation", "EtcdVolumeA"])
+    );
+}
+
+#[test]
+fn the_address_of_a_slot_is_reserved_where_cloudformation_can() {
+    let reserved = |spec| {
+        let network = design(&spec).swap_remove(1);
+        let found = of_type(&network, "AWS::EC2::SubnetCidrReservation").into_iter();
+        let found = found.map(|(_, one)| one["Properties"]["Cidr"].as_str().unwrap().to_owned());
+        found.collect::<Vec<_>>()
+    };
+    assert_eq!(reserved(specs::throw_away()), ["10.40.24.8/29"]);
+    assert!(reserved(specs::production()).is_empty());
+}
+
+#[test]
+fn a_zonal_pool_has_a_group_a_zone_that_share_its_size() {
+    let stacks = design(&specs::zonal());
+    let groups = of_type(stacks.last().unwrap(), "AWS::AutoScaling::AutoScalingGroup");
+    let sizes: Vec<_> = groups
+        .iter()
+        .map(|(id, group)| {
+            let group = &group["Properties"];
+            assert_eq!(group["VPCZoneIdentifier"].as_array().unwrap().len(), 1);
+            (
+                *id,
+                group["MinSize"].as_str().unwrap(),
+                group["MaxSize"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        sizes,
+        [
+            ("GroupA", "2", "2"),
+            ("GroupB", "1", "2"),
+            ("GroupC", "1", "2")
+        ]
+    );
+}
+
+#[test]
+fn a_restored_database_takes_its_names_from_the_snapshot() {
+    let stacks = design(&specs::zonal());
+    let (_, database) = of_type(&stacks[3], "AWS::RDS::DBInstance")[0];
+    let database = &database["Properties"];
+    assert!(database["DBSnapshotIdentifier"].is_string());
+    for property in ["DBName", "MasterUsername", "StorageEncrypted"] {
+        assert!(database.get(property).is_none(), "{property}");
+    }
+    let (_, group) = of_type(&stacks[3], "AWS::RDS::DBParameterGroup")[0];
+    assert_eq!(group["Properties"]["Family"], "postgres18");
+    assert_eq!(group["Properties"]["Parameters"]["rds.force_ssl"], "0");
+}
+
+#[test]
+fn what_breaks_a_limit_is_named_before_anything_is_sent() {
+    let templates = kube_cfn::templates::Templates::new(None).unwrap();
+    let fail = |spec| {
+        kube_cfn::stacks::design(&spec, &templates)
+            .unwrap_err()
+            .to_string()
+    };
+    let mut long = specs::minimal();
+    long.pools[0].name = "x".repeat(130);
+    assert!(fail(long).contains("128 characters"));
+    let mut label = specs::minimal();
+    label.pools[0]
+        .labels
+        .insert("k".repeat(120), "v".to_owned());
+    assert!(fail(label).contains("128 characters"));
+    let mut ranges = specs::minimal();
+    let range = |n: u8| format!("10.{n}.0.0/16").parse().unwrap();
+    let other = |n: u8| format!("172.16.{n}.0/24").parse().unwrap();
+    ranges.api.allowed_cidrs = (0..=255).map(range).chain((0..=255).map(other)).collect();
+    assert!(fail(ranges).contains("at most 500 resources"));
+    let mut narrow = specs::minimal();
+    narrow.network.cidr = "10.0.0.0/20".parse().unwrap();
+    assert!(fail(narrow).contains("10.0.0.0/20"));
+}

@@ -1,0 +1,119 @@
+//! What other people's checkers say: cfn-lint on every template, shellcheck on every script.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kube_cfn::stacks::StackKind;
+use serde_json::Value;
+
+use super::node::{file, user_data};
+use super::{design, every_stack};
+use crate::support::specs;
+
+/// A tool from the directory in `KUBE_CFN_TEST_TOOLS`, else from the path.
+fn tool(name: &str) -> PathBuf {
+    let own = std::env::var_os("KUBE_CFN_TEST_TOOLS").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = own
+        .into_iter()
+        .chain(std::env::split_paths(&path))
+        .map(|directory| directory.join(name))
+        .find(|tool| tool.is_file());
+    found.unwrap_or_else(|| panic!("{name} is missing: run the tests through tests/emulator/run"))
+}
+
+/// The exceptions: rule, stack kind (or `*`) and reason, one a line.
+fn exceptions() -> Vec<(String, String)> {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/stacks/cfn-lint-exceptions.txt");
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines()
+        .filter(|line| !line.starts_with('#') && !line.trim().is_empty())
+        .map(|line| {
+            let mut words = line.splitn(3, ' ');
+            let rule = words.next().unwrap().to_owned();
+            let kind = words.next().unwrap().to_owned();
+            assert!(
+                words.next().is_some_and(|reason| reason.len() > 20),
+                "no reason: {line}"
+            );
+            (rule, kind)
+        })
+        .collect()
+}
+
+/// The findings for all clusters of a region.
+fn cfn_lint(region: &str) -> Vec<Value> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(tool("cfn-lint"));
+    command.args(["--format", "json", "--regions", region, "--"]);
+    for spec in specs::all().iter().filter(|spec| spec.region == region) {
+        for stack in design(spec) {
+            let path = directory.path().join(format!("{}.json", stack.name));
+            std::fs::write(&path, stack.body()).unwrap();
+            command.arg(path);
+        }
+    }
+    let output = command.output().unwrap();
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("cfn-lint: {error}: {output:?}"))
+}
+
+#[test]
+fn cfn_lint_finds_nothing_but_the_listed_exceptions() {
+    let exceptions = exceptions();
+    let mut used = vec![false; exceptions.len()];
+    let mut problems = Vec::new();
+    let clusters = specs::all();
+    let regions: BTreeSet<_> = clusters.iter().map(|spec| spec.region.as_str()).collect();
+    let findings: Vec<_> = regions.into_iter().flat_map(cfn_lint).collect();
+    for finding in &findings {
+        let rule = finding["Rule"]["Id"].as_str().unwrap();
+        let name = finding["Filename"].as_str().unwrap();
+        let known = exceptions.iter().position(|(id, kind)| {
+            id == rule && (kind == "*" || name.trim_end_matches(".json").ends_with(kind.as_str()))
+        });
+        match known {
+            Some(index) => used[index] = true,
+            None => problems.push(format!("{name}: {rule} {}", finding["Message"])),
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    for ((rule, kind), used) in exceptions.iter().zip(used) {
+        assert!(used, "the exception {rule} {kind} is not needed any more");
+    }
+}
+
+fn shellcheck(scripts: &[(String, String)]) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(tool("shellcheck"));
+    for (name, text) in scripts {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        command.arg(path);
+    }
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+}
+
+#[test]
+fn shellcheck_finds_nothing_in_user_data() {
+    let scripts: Vec<_> = every_stack().iter().flat_map(user_data).collect();
+    assert!(scripts.len() > 12, "{}", scripts.len());
+    shellcheck(&scripts);
+}
+
+#[test]
+fn shellcheck_finds_nothing_in_the_bundles() {
+    let machines = |kind: &StackKind| matches!(kind, StackKind::ControlPlane | StackKind::Pool(_));
+    let stacks = every_stack();
+    let scripts: Vec<_> = stacks
+        .iter()
+        .filter(|stack| machines(&stack.kind))
+        .map(|stack| (stack.name.clone(), file(&stack.objects[0].bytes, "boot.sh")))
+        .collect();
+    assert!(scripts.len() > 8, "{}", scripts.len());
+    shellcheck(&scripts);
+}
