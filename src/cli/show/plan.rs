@@ -1,5 +1,6 @@
 //! A plan as people read it and as scripts read it: one view, two forms.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use console::{Style, style};
@@ -189,10 +190,7 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     for change in &stack.changes {
         change_text(out, change, stack.risks);
     }
-    for input in stack.pending {
-        let PendingText(text) = input.into();
-        wrapped(out, "    ", &text);
-    }
+    pending_text(out, stack);
     if let Some(on) = stack.termination_protection {
         let word = if on { "on" } else { "off" };
         line(
@@ -202,20 +200,33 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     }
 }
 
-struct PendingText(String);
-
-impl From<&Pending> for PendingText {
-    fn from(input: &Pending) -> Self {
-        let Pending {
-            parameter,
-            from,
-            now,
-            ..
-        } = input;
-        Self(match now {
+/// The stacks that a new one waits for; for one that exists, the values that may still change.
+fn pending_text(out: &mut String, stack: &StackView<'_>) {
+    if matches!(stack.action, Word::Create | Word::Recreate) {
+        let producers: BTreeSet<&StackKind> =
+            stack.pending.iter().map(|input| &input.from).collect();
+        if !producers.is_empty() {
+            let names: Vec<_> = producers.into_iter().map(ToString::to_string).collect();
+            wrapped(
+                out,
+                "    ",
+                &format!("takes values of {}", names.join(", ")),
+            );
+        }
+        return;
+    }
+    for Pending {
+        parameter,
+        from,
+        now,
+        ..
+    } in stack.pending
+    {
+        let text = match now {
             Some(now) => format!("{parameter} is {now} now, and may change with {from}"),
             None => format!("{parameter} is known after {from}"),
-        })
+        };
+        wrapped(out, "    ", &text);
     }
 }
 
