@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use console::style;
 
 use crate::cloud::CloudError;
+use crate::definition::Problems;
 
 /// The exit codes, for `--help` and for scripts.
 pub const EXIT_CODES: &str = "\
@@ -88,14 +89,10 @@ impl Failure {
         self
     }
 
-    /// Adds a help where there is none yet.
-    #[must_use]
-    pub fn else_help(self, help: impl Display) -> Self {
-        if self.help.is_some() {
-            self
-        } else {
-            self.help(help)
-        }
+    /// A definition that is wrong: its problems speak for themselves.
+    pub fn of_definition(problems: &Problems) -> Self {
+        super::out::problems(problems);
+        Self::new(Exit::Definition, "")
     }
 
     /// Tells the failure on stderr.

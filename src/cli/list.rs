@@ -127,7 +127,7 @@ fn table(rows: &[Row]) -> String {
         let status = match row.stacks {
             0 => "not created".to_owned(),
             n => format!(
-                "{n} stacks {}",
+                "{n} stacks, {}",
                 row.statuses.iter().cloned().collect::<Vec<_>>().join(", ")
             ),
         };

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Failure;
+use crate::definition::Problems;
 
 /// How listed data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -45,6 +46,16 @@ pub fn listed<T: Serialize>(
 /// Says something on stderr. Nobody listening is not worth failing for.
 pub fn talk(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Says on stderr what is wrong with a definition, and where.
+pub fn problems(problems: &Problems) {
+    let colours = console::colors_enabled_stderr();
+    talk(&if colours {
+        problems.coloured()
+    } else {
+        problems.to_string()
+    });
 }
 
 /// A table without lines, columns two spaces apart, for 80 columns.

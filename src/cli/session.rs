@@ -73,9 +73,11 @@ pub async fn target(global: &Global, name: &str, region: Option<&str>) -> Result
             identity,
         });
     }
-    let defined = define(global, name).map_err(|failure| {
-        failure.else_help("for a cluster without a definition, give its --region")
-    })?;
+    let hint = "for a cluster without a definition, give its --region";
+    let path = definition::resolve(name, &global.clusters)
+        .map_err(|error| Failure::from(error).help(hint))?;
+    let spec = definition::load(&path)?;
+    let defined = Defined { path, spec };
     let (cloud, identity) = enter(global, &defined.spec).await?;
     Ok(Target {
         name: defined.spec.name.clone(),
@@ -153,6 +155,9 @@ impl Target {
 
 impl From<DefinitionError> for Failure {
     fn from(error: DefinitionError) -> Self {
-        Self::new(Exit::Definition, error)
+        match error {
+            DefinitionError::Wrong(problems) => Self::of_definition(&problems),
+            other => Self::new(Exit::Definition, other),
+        }
     }
 }

@@ -74,11 +74,7 @@ fn check(global: &Global, name: &str, output: Format) -> Result<Vec<Problem>, Fa
         }
         Err(DefinitionError::Wrong(problems)) => {
             if shown {
-                talk(&if console::colors_enabled_stderr() {
-                    problems.coloured()
-                } else {
-                    problems.to_string()
-                });
+                out::problems(&problems);
             }
             Ok(problems.iter().cloned().collect())
         }

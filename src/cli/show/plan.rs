@@ -298,7 +298,12 @@ fn change_text(out: &mut String, view: &ChangeView<'_>, risks: &[Risk]) {
             view.sentence, change.logical_id
         ),
     );
-    for property in &change.properties {
+    // What a resource is called changes with what it is: no news beside the property itself.
+    for property in change
+        .properties
+        .iter()
+        .filter(|property| property.path != "Metadata")
+    {
         property_text(out, property);
     }
     for risk in risks
