@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use jiff::SignedDuration;
+
 use crate::cloud::CloudError;
 use crate::pki::PkiError;
 
@@ -75,9 +77,11 @@ pub enum AccessError {
     #[error("failed to mint a credential: {0}")]
     Mint(#[source] PkiError),
     #[error(
-        "a lifetime of {asked} s is more than the {most} s that the definition allows (access.maxTtl); \
-         ask for less or raise it there"
+        "a lifetime of {} is more than the {} that the definition allows (access.maxTtl); \
+         ask for less or raise it there",
+        span(*asked), span(*most)
     )]
+    /// Both in seconds.
     TooLong { asked: u64, most: u64 },
     #[error("failed to keep the credential in {}: {source}", path.display())]
     Cache {
@@ -86,6 +90,12 @@ pub enum AccessError {
     },
     #[error("no cache directory: {0}; set HOME or XDG_CACHE_HOME")]
     NoCacheDirectory(String),
+}
+
+/// Seconds as people write a time: `25h`, `1h 30m`.
+fn span(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    format!("{:#}", SignedDuration::from_secs(seconds))
 }
 
 impl AccessError {

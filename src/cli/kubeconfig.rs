@@ -233,7 +233,10 @@ fn tell(written: &Written) {
 
 impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
-        Self::other(error)
+        match error {
+            AccessError::TooLong { .. } => Self::refused(error),
+            _ => Self::other(error),
+        }
     }
 }
 
