@@ -9,7 +9,7 @@ use kube_cfn::cloud::Cloud;
 use serde_json::{Value, json};
 
 use crate::process::Said;
-use crate::tools::{ask, kubectl, openssl, psql};
+use crate::tools::{ask, ask_all, events, kubectl, openssl, psql};
 use crate::world::World;
 
 /// A definition of the project itself, as a person would copy it.
@@ -65,21 +65,25 @@ fn the_canary_is_created_and_a_second_apply_has_nothing_to_do() {
     assert_eq!(canary.read("clusters/canary.lock.yaml"), lock);
 }
 
-/// Every event and change set of a cluster, by number.
+/// Every stack with the number of its events and of its change sets.
 fn history(world: &World) -> Vec<(String, usize, usize)> {
     let stacks = ask(world, "cloudformation", "describe_stacks", &json!({}));
-    let stacks = stacks["Stacks"].as_array().expect("stacks").clone();
-    let count = |name: &str, method: &str, of: &str| {
-        let answer = ask(world, "cloudformation", method, &json!({"StackName": name}));
-        answer[of].as_array().map_or(0, Vec::len)
+    let stacks = stacks["Stacks"].as_array().expect("stacks").iter();
+    let names: Vec<String> = stacks
+        .map(|stack| stack["StackName"].as_str().expect("a name").to_owned())
+        .collect();
+    let question = |name: &String| ("list_change_sets", json!({"StackName": name}));
+    let questions: Vec<_> = names.iter().map(question).collect();
+    let sets = ask_all(world, "cloudformation", &questions);
+    let numbers = events(world, &names).into_iter().zip(sets);
+    let line = |(name, (events, sets)): (String, (Vec<Value>, Value))| {
+        (
+            name,
+            events.len(),
+            sets["Summaries"].as_array().map_or(0, Vec::len),
+        )
     };
-    let line = |stack: &Value| {
-        let name = stack["StackName"].as_str().expect("a name").to_owned();
-        let events = count(&name, "describe_stack_events", "StackEvents");
-        let sets = count(&name, "list_change_sets", "Summaries");
-        (name, events, sets)
-    };
-    stacks.iter().map(line).collect()
+    names.into_iter().zip(numbers).map(line).collect()
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use kube_cfn::cloud::Cloud;
 use serde_json::{Value, json};
 
-use crate::tools::{ask, kubectl};
+use crate::tools::{ask, creations, events, kubectl};
 use crate::world::World;
 
-/// Keeps the edge busy while a run is stopped.
+/// Keeps the edge busy until long after a run is stopped and another one begun.
 fn slow_edge(world: &World) {
     world.rules(json!([{
-        "type": "AWS::EC2::NatGateway", "op": "create", "stack": "edge", "delay": 3
+        "type": "AWS::EC2::NatGateway", "op": "create", "stack": "edge", "delay": 8
     }]));
 }
 
@@ -26,18 +26,12 @@ async fn created_once(world: &World) {
         kinds,
         ["base", "control-plane", "edge", "network", "pool-workers"]
     );
-    for kind in kinds {
-        let name = format!("{}-{kind}", world.name);
-        let wanted = json!({"StackName": name});
-        let answer = ask(world, "cloudformation", "describe_stack_events", &wanted);
-        let events = answer["StackEvents"].as_array().expect("events");
-        let begun = |event: &&Value| {
-            event["LogicalResourceId"] == name.as_str()
-                && event["ResourceStatus"] == "CREATE_IN_PROGRESS"
-        };
-        assert_eq!(events.iter().filter(begun).count(), 1, "{answer}");
+    let name = |kind: &String| format!("{}-{kind}", world.name);
+    let names: Vec<String> = kinds.iter().map(name).collect();
+    for (name, events) in names.iter().zip(events(world, &names)) {
+        assert_eq!(creations(name, &events), 1, "{name}: {events:?}");
         let updated = |event: &Value| event["ResourceStatus"] == "UPDATE_IN_PROGRESS";
-        assert!(!events.iter().any(updated), "{answer}");
+        assert!(!events.iter().any(updated), "{name}: {events:?}");
     }
 }
 

@@ -148,7 +148,7 @@ impl Running {
     /// Waits for its end.
     pub fn wait(mut self) -> Said {
         let status = self.child.wait().expect("it ends");
-        for line in self.lines.iter() {
+        for line in &self.lines {
             self.stderr.push_str(&line);
             self.stderr.push('\n');
         }

@@ -4,22 +4,23 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::process::Said;
 use crate::world::{World, given};
 
-/// Asks a service of AWS through its Python SDK for every page: service, method, arguments, answer as JSON.
+/// Asks a service of AWS through its Python SDK, every page: the service, then methods with arguments.
 const ASK: &str = "
 import json, sys
 import botocore.session
-service, method, arguments = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-client = botocore.session.get_session().create_client(service, region_name='eu-west-1')
-if client.can_paginate(method):
-    answer = client.get_paginator(method).paginate(**arguments).build_full_result()
-else:
-    answer = getattr(client, method)(**arguments)
-print(json.dumps(answer, default=str))
+client = botocore.session.get_session().create_client(sys.argv[1], region_name='eu-west-1')
+answers = []
+for method, arguments in json.loads(sys.argv[2]):
+    if client.can_paginate(method):
+        answers.append(client.get_paginator(method).paginate(**arguments).build_full_result())
+    else:
+        answers.append(getattr(client, method)(**arguments))
+print(json.dumps(answers, default=str))
 ";
 
 /// A program among the test tools.
@@ -33,13 +34,36 @@ pub fn tool(name: &str) -> PathBuf {
     path
 }
 
-/// What a service of this world's AWS answers.
+/// What a service of this world's AWS answers to one question.
 pub fn ask(world: &World, service: &str, method: &str, arguments: &Value) -> Value {
+    let mut answers = ask_all(world, service, &[(method, arguments.clone())]);
+    answers.pop().expect("an answer")
+}
+
+/// What a service answers to several: starting its SDK takes longer than they do.
+pub fn ask_all(world: &World, service: &str, questions: &[(&str, Value)]) -> Vec<Value> {
     let mut command = Command::new(tool("python"));
     world.furnish(&mut command);
-    command.args(["-c", ASK, service, method, &arguments.to_string()]);
+    command.args(["-c", ASK, service, &json!(questions).to_string()]);
     let said = Said::of(&mut command);
     serde_json::from_str(&said.ends(0).stdout).expect("JSON")
+}
+
+/// The events of each of these stacks.
+pub fn events(world: &World, stacks: &[String]) -> Vec<Vec<Value>> {
+    let question = |name: &String| ("describe_stack_events", json!({"StackName": name}));
+    let questions: Vec<_> = stacks.iter().map(question).collect();
+    let answers = ask_all(world, "cloudformation", &questions);
+    let list = |answer: &Value| answer["StackEvents"].as_array().cloned().expect("events");
+    answers.iter().map(list).collect()
+}
+
+/// How often these events of a stack say that its creation began.
+pub fn creations(name: &str, events: &[Value]) -> usize {
+    let begun = |event: &&Value| {
+        event["LogicalResourceId"] == name && event["ResourceStatus"] == "CREATE_IN_PROGRESS"
+    };
+    events.iter().filter(begun).count()
 }
 
 /// `kubectl` with this world's kubeconfig; its standard output.

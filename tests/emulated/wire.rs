@@ -7,7 +7,7 @@ use kube_cfn::cloud::Cloud;
 use serde_json::{Value, json};
 
 use crate::process::Said;
-use crate::tools::{ask, tool};
+use crate::tools::{creations, events, tool};
 use crate::world::{World, given};
 
 /// Talks to the proxy that makes the faults: method, address, body.
@@ -58,22 +58,21 @@ async fn throttled_polls_and_lost_answers_do_not_change_the_verdict() {
         .stacks(Some("burst"))
         .await
         .expect("stacks");
-    assert_eq!(found.len(), 5);
-    for stack in &found {
+    let names: Vec<String> = found.iter().map(|stack| stack.name.clone()).collect();
+    assert_eq!(names.len(), 5);
+    for (stack, events) in found.iter().zip(events(&world, &names)) {
         assert_eq!(
             stack.status.to_string(),
             "CREATE_COMPLETE",
             "{}",
             stack.name
         );
-        let wanted = json!({"StackName": stack.name});
-        let answer = ask(&world, "cloudformation", "describe_stack_events", &wanted);
-        let events = answer["StackEvents"].as_array().expect("events");
-        let begun = events.iter().filter(|event| {
-            event["LogicalResourceId"] == stack.name.as_str()
-                && event["ResourceStatus"] == "CREATE_IN_PROGRESS"
-        });
-        assert_eq!(begun.count(), 1, "{} was created once", stack.name);
+        assert_eq!(
+            creations(&stack.name, &events),
+            1,
+            "{} was created once",
+            stack.name
+        );
     }
     world.apply().ends(0).tells("Nothing to do");
 }

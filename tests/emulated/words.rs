@@ -6,7 +6,7 @@ use kube_cfn::pki::Authority;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::tools::ask;
+use crate::tools::{self, ask};
 use crate::world::World;
 
 /// The stream's objects.
@@ -75,15 +75,15 @@ async fn no_secret_is_in_any_word_event_template_or_parameter() {
     let mut heap: String = said.iter().map(ToString::to_string).collect();
     let living = aws.stacks(Some("silenced")).await.expect("stacks");
     for stack in &living {
-        heap += &format!("{:?} {:?}", stack.parameters, stack.outputs);
+        heap += &json!([stack.parameters, stack.outputs]).to_string();
         heap += &aws
             .template(&stack.id)
             .await
             .expect("a template")
             .to_string();
-        let wanted = json!({"StackName": stack.name});
-        heap += &ask(&world, "cloudformation", "describe_stack_events", &wanted).to_string();
     }
+    let all: Vec<String> = living.iter().map(|stack| stack.name.clone()).collect();
+    heap += &json!(tools::events(&world, &all)).to_string();
     assert!(heap.contains("launch template") || heap.contains("Launch template"));
 
     let names = Names::of("silenced").expect("a name");
