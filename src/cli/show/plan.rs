@@ -414,7 +414,9 @@ fn line(out: &mut String, arguments: std::fmt::Arguments<'_>) {
 /// Writes text folded to the width, every line behind `indent`, the following ones a little deeper.
 fn wrapped(out: &mut String, indent: &str, text: &str) {
     let deeper = format!("{indent}  ");
+    // Names and flags hold dashes: folded there, nobody could copy them.
     let options = textwrap::Options::new(WIDTH)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .initial_indent(indent)
         .subsequent_indent(&deeper);
     for folded in textwrap::wrap(text, options) {
