@@ -11,15 +11,12 @@ use super::board::{Board, Place};
 use super::event::{Expected, Outcome, Verb};
 use super::tell::Teller;
 use super::{Outputs, Prepare, Report, Session, verdict};
-use crate::cloud::{ChangeSet, Cloud, Store};
+use crate::cloud::{ChangeSet, Cloud, INLINE, Store};
 use crate::plan::{Action, Plan, Step, resources_of};
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 
 /// What a stopped run still spends on tidying: it has to be gone within a second.
 const PARTING: Duration = Duration::from_millis(700);
-/// The largest template that travels inside a request; a larger one needs the state bucket.
-/// CloudFormation's quota, in bytes.
-const INLINE: usize = 51_200;
 
 /// What the walks of one run share.
 pub(super) struct Walk<'a, C, P> {
