@@ -65,7 +65,7 @@ pub async fn open(global: &Global, name: &str) -> Result<Session, Failure> {
 /// Opens the door for a cluster that may have no definition here; then `region` says where it is.
 pub async fn target(global: &Global, name: &str, region: Option<&str>) -> Result<Target, Failure> {
     if let Some(region) = region {
-        let (cloud, identity) = connect(global, region).await?;
+        let (cloud, identity) = connect_here(global, region).await?;
         return Ok(Target {
             name: name.to_owned(),
             defined: None,
@@ -88,7 +88,7 @@ pub async fn target(global: &Global, name: &str, region: Option<&str>) -> Result
 }
 
 async fn enter(global: &Global, spec: &ClusterSpec) -> Result<(Aws, Identity), Failure> {
-    let (cloud, identity) = connect(global, &spec.region).await?;
+    let (cloud, identity) = connect_here(global, &spec.region).await?;
     match &spec.account {
         Some(account) if *account != identity.account => Err(Failure::refused(format!(
             "{} belongs to account {account}, these credentials to {}",
@@ -99,13 +99,16 @@ async fn enter(global: &Global, spec: &ClusterSpec) -> Result<(Aws, Identity), F
     }
 }
 
-/// Connects to `region`; refuses when the environment says another one aloud.
+/// Connects to `region`, whatever region the environment says: for looking around.
 pub async fn connect(global: &Global, region: &str) -> Result<(Aws, Identity), Failure> {
-    let settings = Settings {
-        profile: global.profile.clone(),
-        region: Some(region.to_owned()),
-    };
-    let cloud = Aws::connect(&settings).await?;
+    let cloud = reach(global, region).await?;
+    let identity = cloud.identity().await?;
+    Ok((cloud, identity))
+}
+
+/// Connects to the one region of a cluster; refuses when the environment says another one aloud.
+async fn connect_here(global: &Global, region: &str) -> Result<(Aws, Identity), Failure> {
+    let cloud = reach(global, region).await?;
     if let Some(other) = cloud.ambient_region().filter(|other| *other != region) {
         let message = format!("the cluster lives in {region}, your AWS settings say {other}");
         return Err(Failure::refused(message).help(format!(
@@ -114,6 +117,14 @@ pub async fn connect(global: &Global, region: &str) -> Result<(Aws, Identity), F
     }
     let identity = cloud.identity().await?;
     Ok((cloud, identity))
+}
+
+async fn reach(global: &Global, region: &str) -> Result<Aws, Failure> {
+    let settings = Settings {
+        profile: global.profile.clone(),
+        region: Some(region.to_owned()),
+    };
+    Ok(Aws::connect(&settings).await?)
 }
 
 /// Says who is asking and where, before anything happens.
