@@ -61,9 +61,9 @@ struct Global {
     /// AWS profile [default: the environment's]
     #[arg(long, global = true, value_name = "PROFILE")]
     profile: Option<String>,
-    /// Tell more on stderr: -v what is asked of AWS, -vv the details
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    verbose: u8,
+    /// Tell on stderr what is asked of AWS
+    #[arg(short, long, global = true)]
+    verbose: bool,
 }
 
 #[derive(Subcommand)]
@@ -103,7 +103,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    out::start_log(cli.global.verbose);
+    if cli.global.verbose {
+        out::start_log();
+    }
     match run(&cli) {
         Ok(exit) => exit.into(),
         Err(failure) => {
