@@ -38,7 +38,10 @@ pub struct Target {
 
 /// Reads and checks the definition of `name` (or the path that it is).
 pub fn define(global: &Global, name: &str) -> Result<Defined, Failure> {
-    let path = definition::resolve(name, &global.clusters)?;
+    load(definition::resolve(name, &global.clusters)?)
+}
+
+fn load(path: PathBuf) -> Result<Defined, Failure> {
     let spec = definition::load(&path)?;
     Ok(Defined { path, spec })
 }
@@ -64,20 +67,29 @@ pub async fn open(global: &Global, name: &str) -> Result<Session, Failure> {
 
 /// Opens the door for a cluster that may have no definition here; then `region` says where it is.
 pub async fn target(global: &Global, name: &str, region: Option<&str>) -> Result<Target, Failure> {
-    if let Some(region) = region {
-        let (cloud, identity) = connect_here(global, region).await?;
-        return Ok(Target {
-            name: name.to_owned(),
-            defined: None,
-            cloud,
-            identity,
-        });
+    let Some(region) = region else {
+        let hint = "for a cluster without a definition, give its --region";
+        let path = definition::resolve(name, &global.clusters)
+            .map_err(|error| Failure::from(error).help(hint))?;
+        return defined_target(global, load(path)?).await;
+    };
+    // A definition of that name and region counts all the same: its guards can't be passed by.
+    if let Ok(path) = definition::resolve(name, &global.clusters) {
+        let defined = load(path)?;
+        if defined.spec.region == region {
+            return defined_target(global, defined).await;
+        }
     }
-    let hint = "for a cluster without a definition, give its --region";
-    let path = definition::resolve(name, &global.clusters)
-        .map_err(|error| Failure::from(error).help(hint))?;
-    let spec = definition::load(&path)?;
-    let defined = Defined { path, spec };
+    let (cloud, identity) = connect_here(global, region).await?;
+    Ok(Target {
+        name: name.to_owned(),
+        defined: None,
+        cloud,
+        identity,
+    })
+}
+
+async fn defined_target(global: &Global, defined: Defined) -> Result<Target, Failure> {
     let (cloud, identity) = enter(global, &defined.spec).await?;
     Ok(Target {
         name: defined.spec.name.clone(),

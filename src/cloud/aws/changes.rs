@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{ChangeSetStatus, ChangeSetType, ExecutionStatus};
 use sha2::{Digest, Sha256};
@@ -107,10 +108,7 @@ async fn create(aws: &Aws, wanted: &Proposal, name: &str) -> Result<(), CloudErr
     let Err(error) = answer else { return Ok(()) };
     // The name is made from the token: one of that name is the answer to this very request, whose
     // first answer was lost.
-    let code = error
-        .as_service_error()
-        .and_then(|error| error.meta().code());
-    if code == Some("AlreadyExistsException") {
+    if error.code() == Some("AlreadyExistsException") {
         return Ok(());
     }
     Err(explain(asked, &error))
