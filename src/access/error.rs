@@ -13,7 +13,6 @@ pub enum Doing {
     ReadPlain,
     KeepSecret,
     KeepPlain,
-    Delete,
 }
 
 impl Doing {
@@ -21,7 +20,6 @@ impl Doing {
         match self {
             Self::ReadSecret | Self::ReadPlain => "read",
             Self::KeepSecret | Self::KeepPlain => "store",
-            Self::Delete => "delete",
         }
     }
 
@@ -32,7 +30,6 @@ impl Doing {
             Self::ReadPlain => "ssm:GetParameter on it",
             Self::KeepSecret => "ssm:PutParameter on it and kms:Encrypt on the cluster's key",
             Self::KeepPlain => "ssm:PutParameter on it",
-            Self::Delete => "ssm:GetParametersByPath and ssm:DeleteParameters on it",
         }
     }
 }

@@ -118,7 +118,15 @@ async fn finish(
     let exit = ending::exit(report, &format!("kube-cfn apply {name}"))?;
     let edge = report.outputs.get(&StackKind::Edge);
     if let Some(host) = edge.and_then(|outputs| outputs.get(API_HOST)) {
-        kubeconfig::hand_out(global, session, host, args.kubeconfig.as_deref()).await?;
+        // The run has taken Ctrl-C over, so it has to be heard here too.
+        tokio::select! {
+            handed = kubeconfig::hand_out(global, session, host, args.kubeconfig.as_deref()) => handed?,
+            () = ask::interrupted() => return Err(Failure::new(
+                Exit::Interrupted,
+                format!("{name} is done; interrupted before its kubeconfig was written"),
+            )
+            .help(format!("`kube-cfn kubeconfig {name}` writes one"))),
+        }
     }
     Ok(exit)
 }

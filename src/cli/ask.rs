@@ -44,6 +44,8 @@ fn somebody(flag: &str) -> Result<(), Failure> {
 }
 
 fn unanswered(error: &dialoguer::Error) -> Failure {
+    // The question hid it, and Ctrl-C left it so. A terminal that is gone needs none.
+    let _ = console::Term::stderr().show_cursor();
     Failure::new(
         Exit::Interrupted,
         format!("no answer ({error}); nothing was changed"),

@@ -40,14 +40,20 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     target.introduce();
     let survey = plan::survey(&target.cloud, &target.name).await?;
     let plan = deletion::deletion(&survey, guard(&target));
-    if plan.steps.is_empty() {
-        talk(&format!(
-            "nothing to delete: {} has no stacks here",
-            target.name
-        ));
+    if plan.steps.is_empty() && plan.refused.is_some() {
+        let name = &target.name;
+        talk(&format!("nothing to delete: {name} has no stacks here"));
         return Ok(Exit::Done);
     }
-    talk(text(&plan).trim_end());
+    if plan.steps.is_empty() {
+        // A deletion that was interrupted after its last stack is finished too.
+        talk(&format!(
+            "{} has no stacks here: what an earlier deletion left in the parameter store goes",
+            target.name
+        ));
+    } else {
+        talk(text(&plan).trim_end());
+    }
     agree(&plan, args)?;
     let report = demolish(&plan, &target, args.progress).await?;
     finish(&target, &report)

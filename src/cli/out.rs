@@ -74,17 +74,13 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Starts the log on stderr, silent unless asked. Only this program's own lines: the SDK's would
-/// carry request bodies, and with them secrets.
-pub fn start_log(verbose: u8) {
-    let filter = match verbose {
-        0 => return,
-        1 => "off,kube_cfn=debug",
-        _ => "off,kube_cfn=trace",
-    };
+/// Starts the log on stderr. Only this program's own lines: the SDK's would carry request bodies, and
+/// with them secrets.
+pub fn start_log() {
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+        .with_env_filter(EnvFilter::new("off,kube_cfn=debug"))
         .with_writer(io::stderr)
+        .with_ansi(console::colors_enabled_stderr())
         .with_target(false)
         .init();
 }

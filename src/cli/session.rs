@@ -38,7 +38,10 @@ pub struct Target {
 
 /// Reads and checks the definition of `name` (or the path that it is).
 pub fn define(global: &Global, name: &str) -> Result<Defined, Failure> {
-    let path = definition::resolve(name, &global.clusters)?;
+    load(definition::resolve(name, &global.clusters)?)
+}
+
+fn load(path: PathBuf) -> Result<Defined, Failure> {
     let spec = definition::load(&path)?;
     Ok(Defined { path, spec })
 }
@@ -64,20 +67,29 @@ pub async fn open(global: &Global, name: &str) -> Result<Session, Failure> {
 
 /// Opens the door for a cluster that may have no definition here; then `region` says where it is.
 pub async fn target(global: &Global, name: &str, region: Option<&str>) -> Result<Target, Failure> {
-    if let Some(region) = region {
-        let (cloud, identity) = connect(global, region).await?;
-        return Ok(Target {
-            name: name.to_owned(),
-            defined: None,
-            cloud,
-            identity,
-        });
+    let Some(region) = region else {
+        let hint = "for a cluster without a definition, give its --region";
+        let path = definition::resolve(name, &global.clusters)
+            .map_err(|error| Failure::from(error).help(hint))?;
+        return defined_target(global, load(path)?).await;
+    };
+    // A definition of that name and region counts all the same: its guards can't be passed by.
+    if let Ok(path) = definition::resolve(name, &global.clusters) {
+        let defined = load(path)?;
+        if defined.spec.region == region {
+            return defined_target(global, defined).await;
+        }
     }
-    let hint = "for a cluster without a definition, give its --region";
-    let path = definition::resolve(name, &global.clusters)
-        .map_err(|error| Failure::from(error).help(hint))?;
-    let spec = definition::load(&path)?;
-    let defined = Defined { path, spec };
+    let (cloud, identity) = connect_here(global, region).await?;
+    Ok(Target {
+        name: name.to_owned(),
+        defined: None,
+        cloud,
+        identity,
+    })
+}
+
+async fn defined_target(global: &Global, defined: Defined) -> Result<Target, Failure> {
     let (cloud, identity) = enter(global, &defined.spec).await?;
     Ok(Target {
         name: defined.spec.name.clone(),
@@ -88,7 +100,7 @@ pub async fn target(global: &Global, name: &str, region: Option<&str>) -> Result
 }
 
 async fn enter(global: &Global, spec: &ClusterSpec) -> Result<(Aws, Identity), Failure> {
-    let (cloud, identity) = connect(global, &spec.region).await?;
+    let (cloud, identity) = connect_here(global, &spec.region).await?;
     match &spec.account {
         Some(account) if *account != identity.account => Err(Failure::refused(format!(
             "{} belongs to account {account}, these credentials to {}",
@@ -99,13 +111,16 @@ async fn enter(global: &Global, spec: &ClusterSpec) -> Result<(Aws, Identity), F
     }
 }
 
-/// Connects to `region`; refuses when the environment says another one aloud.
+/// Connects to `region`, whatever region the environment says: for looking around.
 pub async fn connect(global: &Global, region: &str) -> Result<(Aws, Identity), Failure> {
-    let settings = Settings {
-        profile: global.profile.clone(),
-        region: Some(region.to_owned()),
-    };
-    let cloud = Aws::connect(&settings).await?;
+    let cloud = reach(global, region).await?;
+    let identity = cloud.identity().await?;
+    Ok((cloud, identity))
+}
+
+/// Connects to the one region of a cluster; refuses when the environment says another one aloud.
+async fn connect_here(global: &Global, region: &str) -> Result<(Aws, Identity), Failure> {
+    let cloud = reach(global, region).await?;
     if let Some(other) = cloud.ambient_region().filter(|other| *other != region) {
         let message = format!("the cluster lives in {region}, your AWS settings say {other}");
         return Err(Failure::refused(message).help(format!(
@@ -114,6 +129,14 @@ pub async fn connect(global: &Global, region: &str) -> Result<(Aws, Identity), F
     }
     let identity = cloud.identity().await?;
     Ok((cloud, identity))
+}
+
+async fn reach(global: &Global, region: &str) -> Result<Aws, Failure> {
+    let settings = Settings {
+        profile: global.profile.clone(),
+        region: Some(region.to_owned()),
+    };
+    Ok(Aws::connect(&settings).await?)
 }
 
 /// Says who is asking and where, before anything happens.

@@ -165,7 +165,7 @@ impl Step {
     /// Whether termination protection has to be switched on or off.
     pub fn reprotects(&self) -> bool {
         self.found.as_ref().is_some_and(|found| {
-            found.status.is_success()
+            status::rests(&found.status)
                 && found.termination_protection != self.stack.termination_protection
         })
     }

@@ -7,6 +7,7 @@ use proptest::prelude::{ProptestConfig, any, proptest};
 
 use super::shelf::Shelf;
 use super::*;
+use crate::cloud::Store as _;
 
 type Answer = Result<Ensured, AccessError>;
 
@@ -172,7 +173,14 @@ async fn a_certificate_left_by_another_cluster_stops_the_run() {
         ),
         "{message}"
     );
-    assert_eq!(forget(&shelf, "canary").await.unwrap().len(), 8);
+    assert_eq!(
+        shelf
+            .forget_parameters("/kube-cfn/canary/")
+            .await
+            .unwrap()
+            .len(),
+        8
+    );
     assert!(
         ensure_authorities(&shelf, "canary", KEY, now())
             .await
