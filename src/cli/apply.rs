@@ -118,7 +118,14 @@ async fn finish(
     let exit = ending::exit(report, &format!("kube-cfn apply {name}"))?;
     let edge = report.outputs.get(&StackKind::Edge);
     if let Some(host) = edge.and_then(|outputs| outputs.get(API_HOST)) {
-        kubeconfig::hand_out(global, session, host, args.kubeconfig.as_deref()).await?;
+        let handed = kubeconfig::hand_out(global, session, host, args.kubeconfig.as_deref()).await;
+        handed.map_err(|failure| {
+            failure
+                .after("the cluster is as defined, only its kubeconfig is not written")
+                .help(format!(
+                    "`kube-cfn kubeconfig {name} --exec --file FILE` writes it elsewhere"
+                ))
+        })?;
     }
     Ok(exit)
 }

@@ -40,11 +40,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     target.introduce();
     let survey = plan::survey(&target.cloud, &target.name).await?;
     let plan = deletion::deletion(&survey, guard(&target));
-    if plan.steps.is_empty() {
+    if plan.steps.is_empty() && plan.refused.is_none() {
         talk(&format!(
             "nothing to delete: {} has no stacks here",
             target.name
         ));
+        // A run that was killed after its last stack has left these.
+        forget(&target);
         return Ok(Exit::Done);
     }
     talk(text(&plan).trim_end());
@@ -66,7 +68,7 @@ fn text(plan: &DeletePlan) -> String {
     for step in &plan.steps {
         // Writing to a String can't fail.
         let _ = writeln!(out, "{} {}", style("-").for_stderr().red(), step.found.name);
-        for loss in step.losses() {
+        for loss in step.losses().iter().filter(|loss| loss.is_data()) {
             let fate = match loss.policy.as_str() {
                 "Snapshot" => "a last snapshot is taken",
                 "Retain" | "RetainExceptOnCreate" => "kept",
@@ -127,17 +129,35 @@ fn finish(target: &Target, report: &Report) -> Result<Exit, Failure> {
     for line in &report.unfinished {
         talk(&format!("!! {line}"));
     }
-    let exit = ending::exit(report, &format!("kube-cfn delete {name}"))?;
-    let Identity {
-        account, region, ..
-    } = &target.identity;
-    let files = kubeconfig::Target::of_environment()?;
-    for path in kubeconfig::remove(&files, name, &origin(account, region), Patience::USUAL)? {
-        talk(&format!("removed {name} from {}", path.display()));
-    }
-    Cache::of_user()?.forget(name)?;
+    let exit = ending::exit(report, &target.again("delete"))?;
+    forget(target);
     talk(&format!("{name} is gone"));
     Ok(exit)
+}
+
+/// Removes what this machine knows of a cluster that is gone. What can't be removed opens nothing
+/// any more: it is said, and the deletion stays a success.
+fn forget(target: &Target) {
+    let Target { name, identity, .. } = target;
+    let Identity {
+        account, region, ..
+    } = identity;
+    let removed = kubeconfig::Target::of_environment().and_then(|files| {
+        kubeconfig::remove(&files, name, &origin(account, region), Patience::USUAL)
+    });
+    match removed {
+        Ok(paths) => {
+            for path in paths {
+                talk(&format!("removed {name} from {}", path.display()));
+            }
+        }
+        Err(error) => talk(&format!(
+            "{name} was not removed from your kubeconfig: {error}"
+        )),
+    }
+    if let Err(error) = Cache::of_user().and_then(|cache| cache.forget(name)) {
+        talk(&format!("the cached credentials of {name} stay: {error}"));
+    }
 }
 
 /// One line for something that a deletion leaves on purpose.

@@ -416,7 +416,11 @@ fn wrapped(out: &mut String, indent: &str, text: &str) {
     let deeper = format!("{indent}  ");
     let options = textwrap::Options::new(WIDTH)
         .initial_indent(indent)
-        .subsequent_indent(&deeper);
+        .subsequent_indent(&deeper)
+        // Names and flags are copied from here: they are never cut.
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
     for folded in textwrap::wrap(text, options) {
         line(out, format_args!("{folded}"));
     }
