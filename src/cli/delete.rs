@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::failure::{Exit, Failure};
 use super::kubeconfig::origin;
-use super::out::talk;
+use super::out::{self, talk};
 use super::plan::run_id;
 use super::session::{self, Target};
 use super::{Global, ask, ending};
@@ -64,20 +64,26 @@ fn guard(target: &Target) -> Guard {
 
 /// What goes, and what data goes with it.
 fn text(plan: &DeletePlan) -> String {
-    let mut out = String::new();
+    let mut text = String::new();
     for step in &plan.steps {
         // Writing to a String can't fail.
-        let _ = writeln!(out, "{} {}", style("-").for_stderr().red(), step.found.name);
+        let _ = writeln!(
+            text,
+            "{} {}",
+            style("-").for_stderr().red(),
+            step.found.name
+        );
         for loss in step.losses().iter().filter(|loss| loss.is_data()) {
             let fate = match loss.policy.as_str() {
                 "Snapshot" => "a last snapshot is taken",
                 "Retain" | "RetainExceptOnCreate" => "kept",
                 _ => "deleted for good",
             };
-            let _ = writeln!(out, "    {} ({}): {fate}", loss.sentence, loss.logical_id);
+            let told = format!("{} ({}): {fate}", loss.sentence, loss.logical_id);
+            let _ = writeln!(text, "{}", out::listed_line("    ", &told));
         }
     }
-    out
+    text
 }
 
 fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
@@ -124,7 +130,7 @@ async fn demolish(plan: &DeletePlan, target: &Target, style: Style) -> Result<Re
 fn finish(target: &Target, report: &Report) -> Result<Exit, Failure> {
     let name = &target.name;
     for remains in &report.remains {
-        talk(&format!("remains: {}", remaining(remains)));
+        talk(&out::listed_line("remains: ", &remaining(remains)));
     }
     for line in &report.unfinished {
         talk(&format!("!! {line}"));

@@ -271,7 +271,7 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
         Word::Follow => (
             ">",
             Style::new().cyan(),
-            "already moving: it is followed to its end, then looked at again".to_owned(),
+            "already moving: followed to its end, then looked at again".to_owned(),
         ),
         Word::Refused => ("!", Style::new().red(), "refused".to_owned()),
         Word::Blocked => ("!", Style::new().red(), "can't be touched".to_owned()),
