@@ -61,7 +61,7 @@ async fn an_interrupted_run_detaches_and_the_next_one_finishes() {
     world
         .apply()
         .ends(0)
-        .tells("> edge             already moving: it is followed to its end");
+        .tells("> edge             already moving: followed to its end");
     all_complete(&world);
     created_once(&world).await;
 }

@@ -67,10 +67,10 @@ fn plain_lines_have_the_same_columns_throughout() {
 async fn no_secret_is_in_any_word_event_template_or_parameter() {
     let world = World::with_database("silenced");
     let aws = world.aws().await;
-    let mut said = vec![world.run(&["-vv", "apply", "silenced", "--yes"])];
+    let mut said = vec![world.run(&["-v", "apply", "silenced", "--yes"])];
     said[0].ends(0);
-    said.push(world.run(&["-vv", "kubeconfig", "silenced"]));
-    said.push(world.run(&["-vv", "status", "silenced"]));
+    said.push(world.run(&["-v", "kubeconfig", "silenced"]));
+    said.push(world.run(&["-v", "status", "silenced"]));
     said.push(world.cluster("plan", &["-o", "json"]));
     let mut heap: String = said.iter().map(ToString::to_string).collect();
     let living = aws.stacks(Some("silenced")).await.expect("stacks");
