@@ -48,7 +48,7 @@ pub struct Who {
     #[arg(long)]
     pub user: Option<String>,
     /// Kubernetes group; may be repeated [default: kubeadm:cluster-admins]
-    #[arg(long = "group")]
+    #[arg(long = "group", value_name = "GROUP")]
     pub groups: Vec<String>,
     /// Lifetime of the certificate, as 8h or 30m [default: access.ttl of the definition]
     #[arg(long, value_parser = lifetime)]

@@ -48,6 +48,7 @@ struct Cli {
 
 /// Flags that every command takes.
 #[derive(clap::Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
     /// Directory that holds the definitions
     #[arg(

@@ -58,6 +58,19 @@ pub fn problems(problems: &Problems) {
     });
 }
 
+/// One entry folded to 80 columns behind `label`, deeper from the second line on. Only between
+/// words: names are copied from here.
+pub fn listed_line(label: &str, text: &str) -> String {
+    let deeper = " ".repeat(label.len() + 2);
+    let options = textwrap::Options::new(80)
+        .initial_indent(label)
+        .subsequent_indent(&deeper)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
+    textwrap::fill(text, options)
+}
+
 /// A table without lines, columns two spaces apart, for 80 columns.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();

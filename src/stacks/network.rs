@@ -79,10 +79,9 @@ fn route_tables(spec: &ClusterSpec) -> Vec<RouteTable> {
     let all = [
         (true, table("Public", "public", true)),
         (has_private(spec), table("Private", "private", true)),
-        (
-            spec.database.is_some(),
-            table("Database", "database", false),
-        ),
+        // Also without a database: it costs nothing, and a database that is taken out of the
+        // definition keeps the ground under it.
+        (true, table("Database", "database", false)),
     ];
     all.into_iter()
         .filter_map(|(wanted, table)| wanted.then_some(table))
@@ -116,10 +115,8 @@ fn subnets(spec: &ClusterSpec) -> Result<Vec<Subnet>, DesignError> {
             let id = parts::private_subnet(zone);
             subnets.push(make(id, "Private", "private", plan.private, tags));
         }
-        if spec.database.is_some() {
-            let id = parts::database_subnet(zone);
-            subnets.push(make(id, "Database", "database", plan.database, Vec::new()));
-        }
+        let id = parts::database_subnet(zone);
+        subnets.push(make(id, "Database", "database", plan.database, Vec::new()));
     }
     Ok(subnets)
 }

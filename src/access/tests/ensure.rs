@@ -68,6 +68,23 @@ fn a_second_run_uses_what_is_there() {
     shelf.assert_complete();
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_may_not_read_the_secrets_may_apply_once_they_are_there() {
+    let shelf = Shelf::default();
+    shelf.secrets_denied.set(true);
+    let refused = ensure_authorities(&shelf, "canary", KEY, now()).await;
+    assert!(matches!(refused, Err(AccessError::Denied { .. })));
+    shelf.secrets_denied.set(false);
+    let first = Run::new(&shelf).finish();
+    shelf.secrets_denied.set(true);
+    let second = ensure_authorities(&shelf, "canary", KEY, now())
+        .await
+        .unwrap();
+    assert!(!second.created());
+    assert_eq!(second.facts, first.facts);
+    assert_eq!(second.certificate_pem, first.certificate_pem);
+}
+
 #[test]
 fn of_two_runs_at_once_one_wins_at_every_point() {
     let alone = Run::new(&Shelf::default()).steps(usize::MAX);
