@@ -204,13 +204,13 @@ pub struct Prepared {
 }
 
 impl Prepare for Prepared {
-    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<(), String> {
+    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String> {
         let known = outputs.keys().cloned().collect();
         self.asked.borrow_mut().push((stack.clone(), known));
         if self.refuses.as_ref() == Some(stack) {
             return Err("no authorities".to_owned());
         }
-        Ok(())
+        Ok(Some(format!("{stack} is prepared")))
     }
 }
 

@@ -56,8 +56,9 @@ pub struct Session<'a> {
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
 pub trait Prepare {
     /// Called when the outputs of everything the stack needs are there, and before anything of the
-    /// stack itself. Has to bear being called again. The error says what, why and what to do.
-    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<(), String>;
+    /// stack itself. Has to bear being called again. Returns a line to tell where something was done;
+    /// the error says what, why and what to do.
+    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String>;
 }
 
 /// How a run ended.

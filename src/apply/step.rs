@@ -49,7 +49,9 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             }
             if !stays(&step, &parameters) {
                 let ready = self.prepare.before(&step.stack.kind, &outputs).await;
-                ready.map_err(failed)?;
+                if let Some(done) = ready.map_err(failed)? {
+                    self.tell.note(Some(&step.stack.kind), done);
+                }
             }
             match self.attempt(&step, &parameters).await? {
                 Attempt::Done(halt) => return Ok(halt),

@@ -66,6 +66,11 @@ async fn every_stack_starts_as_soon_as_its_inputs_exist() {
         })
     ));
     assert_eq!(double.called("upload").len(), 1);
+    let prepared = |text: &String| text == "control-plane is prepared";
+    assert_eq!(
+        notes(&events).iter().filter(|text| prepared(text)).count(),
+        1
+    );
     assert_eq!(report.outputs[&StackKind::Network]["VpcId"], "vpc-1");
 }
 

@@ -145,17 +145,18 @@ struct Authorities<'a> {
 }
 
 impl Prepare for Authorities<'_> {
-    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<(), String> {
+    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String> {
         if *stack != StackKind::ControlPlane {
-            return Ok(());
+            return Ok(None);
         }
         let key = outputs
             .get(&StackKind::Base)
             .and_then(|base| base.get(KEY_ARN));
         let key = key.ok_or("the base stack names no key to keep the authorities under")?;
-        access::ensure_authorities(self.cloud, self.cluster, key, Timestamp::now())
-            .await
-            .map(|_| ())
-            .map_err(|error| error.to_string())
+        let ensured =
+            access::ensure_authorities(self.cloud, self.cluster, key, Timestamp::now()).await;
+        let ensured = ensured.map_err(|error| error.to_string())?;
+        let told = "the cluster's authorities are made, and kept under its key";
+        Ok(ensured.created().then(|| told.to_owned()))
     }
 }
