@@ -14,8 +14,6 @@ mod pool;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::resume_unwind;
-use std::thread;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -108,37 +106,20 @@ pub enum DesignError {
 /// Every stack of a cluster: base, network, edge, database (if there is one), control plane, pools in
 /// the order of the definition. Reads nothing but its arguments.
 pub fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Vec<Stack>, DesignError> {
-    let mut designs: Vec<Design> = vec![
-        Box::new(|| base::design(spec, templates)),
-        Box::new(|| network::design(spec, templates)),
-        Box::new(|| edge::design(spec, templates)),
+    let mut stacks = vec![
+        base::design(spec, templates)?,
+        network::design(spec, templates)?,
+        edge::design(spec, templates)?,
     ];
     if let Some(wanted) = &spec.database {
-        designs.push(Box::new(|| database::design(spec, wanted, templates)));
+        stacks.push(database::design(spec, wanted, templates)?);
     }
-    designs.push(Box::new(|| control_plane::design(spec, templates)));
+    stacks.push(control_plane::design(spec, templates)?);
     for wanted in &spec.pools {
-        designs.push(Box::new(|| pool::design(spec, wanted, templates)));
+        stacks.push(pool::design(spec, wanted, templates)?);
     }
-    at_once(designs)
-}
-
-type Design<'a> = Box<dyn FnOnce() -> Result<Stack, DesignError> + Send + 'a>;
-
-/// Every design on a thread of its own: no stack knows of another. The first error in their order.
-fn at_once(designs: Vec<Design>) -> Result<Vec<Stack>, DesignError> {
-    let checked = |design: Design| {
-        let stack = design()?;
-        limits::check(&stack).map(|()| stack)
-    };
-    thread::scope(|scope| {
-        let spawn = |design| scope.spawn(move || checked(design));
-        let running: Vec<_> = designs.into_iter().map(spawn).collect();
-        running
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
-    })
+    stacks.iter().try_for_each(limits::check)?;
+    Ok(stacks)
 }
 
 /// Tag on every stack, and through it on every resource, that names its cluster.
