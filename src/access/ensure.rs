@@ -44,6 +44,9 @@ impl Ensured {
 
 /// Sees to it that the cluster's authorities are stored under `key_arn` and that their plain copies
 /// stand beside them. Uses what is there; of two runs at once both return the same.
+///
+/// Whoever may not read the secrets (`access.issuers` names others) may still apply once the plain
+/// copies stand: they are only ever made of secrets that are stored.
 pub async fn ensure_authorities(
     store: &impl Store,
     cluster: &str,
@@ -51,12 +54,48 @@ pub async fn ensure_authorities(
     now: Timestamp,
 ) -> Result<Ensured, AccessError> {
     let names = Names::of(cluster)?;
-    let mut ensured = Ensured {
-        made: Vec::new(),
-        certificate_pem: String::new(),
-        facts: Vec::new(),
-        service_accounts: String::new(),
+    match kept(store, cluster, &names, key_arn, now).await {
+        Err(
+            denied @ AccessError::Denied {
+                doing: Doing::ReadSecret,
+                ..
+            },
+        ) => published(store, &names).await?.ok_or(denied),
+        other => other,
+    }
+}
+
+/// What the plain copies say; `None` while one of them is missing.
+async fn published(store: &impl Store, names: &Names) -> Result<Option<Ensured>, AccessError> {
+    let mut ensured = Ensured::nothing();
+    for role in Authority::ALL {
+        let name = names.certificate(role);
+        let Some(certificate) = read_plain(store, &name).await? else {
+            return Ok(None);
+        };
+        let facts = Facts::of_pem("a kept authority", &certificate);
+        ensured
+            .facts
+            .push((role, facts.map_err(|source| stored(&name, source))?));
+        if role == Authority::Kubernetes {
+            ensured.certificate_pem = certificate;
+        }
+    }
+    let Some(public) = read_plain(store, &names.service_account_public()).await? else {
+        return Ok(None);
     };
+    ensured.service_accounts = public;
+    Ok(Some(ensured))
+}
+
+async fn kept(
+    store: &impl Store,
+    cluster: &str,
+    names: &Names,
+    key_arn: &str,
+    now: Timestamp,
+) -> Result<Ensured, AccessError> {
+    let mut ensured = Ensured::nothing();
     for role in Authority::ALL {
         let name = names.secret(role);
         let make = || Ok(CertificateAuthority::generate(role, cluster, now)?.to_bundle());
@@ -83,6 +122,15 @@ pub async fn ensure_authorities(
 }
 
 impl Ensured {
+    fn nothing() -> Self {
+        Self {
+            made: Vec::new(),
+            certificate_pem: String::new(),
+            facts: Vec::new(),
+            service_accounts: String::new(),
+        }
+    }
+
     fn note(&mut self, name: String, origin: Origin) {
         if origin == Origin::ThisRun {
             self.made.push(name);

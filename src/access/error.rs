@@ -1,5 +1,6 @@
 //! Why nobody got in, and what to do about it.
 
+use jiff::SignedDuration;
 use std::path::PathBuf;
 
 use crate::cloud::CloudError;
@@ -12,7 +13,6 @@ pub enum Doing {
     ReadPlain,
     KeepSecret,
     KeepPlain,
-    Delete,
 }
 
 impl Doing {
@@ -20,7 +20,6 @@ impl Doing {
         match self {
             Self::ReadSecret | Self::ReadPlain => "read",
             Self::KeepSecret | Self::KeepPlain => "store",
-            Self::Delete => "delete",
         }
     }
 
@@ -31,7 +30,6 @@ impl Doing {
             Self::ReadPlain => "ssm:GetParameter on it",
             Self::KeepSecret => "ssm:PutParameter on it and kms:Encrypt on the cluster's key",
             Self::KeepPlain => "ssm:PutParameter on it",
-            Self::Delete => "ssm:GetParametersByPath and ssm:DeleteParameters on it",
         }
     }
 }
@@ -75,10 +73,13 @@ pub enum AccessError {
     #[error("failed to mint a credential: {0}")]
     Mint(#[source] PkiError),
     #[error(
-        "a lifetime of {asked} s is more than the {most} s that the definition allows (access.maxTtl); \
-         ask for less or raise it there"
+        "a lifetime of {asked:#} is more than the {most:#} that the definition allows; \
+         ask for less, or raise access.maxTtl there"
     )]
-    TooLong { asked: u64, most: u64 },
+    TooLong {
+        asked: SignedDuration,
+        most: SignedDuration,
+    },
     #[error("failed to keep the credential in {}: {source}", path.display())]
     Cache {
         path: PathBuf,

@@ -48,8 +48,8 @@ impl MintRequest {
         let asked = self.ttl_seconds.unwrap_or(default);
         if asked > limits.max_ttl_seconds {
             return Err(AccessError::TooLong {
-                asked,
-                most: limits.max_ttl_seconds,
+                asked: span(asked),
+                most: span(limits.max_ttl_seconds),
             });
         }
         Ok(asked)
@@ -72,6 +72,10 @@ impl fmt::Debug for Credential {
     }
 }
 
+fn span(seconds: u64) -> SignedDuration {
+    SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
 /// Signs a certificate with the cluster's Kubernetes authority.
 pub async fn mint(
     store: &impl Store,
@@ -83,7 +87,7 @@ pub async fn mint(
     let name = Names::of(cluster)?.secret(Authority::Kubernetes);
     // What can be refused without AWS is refused before it.
     let subject = Subject::new(&request.user, &request.groups).map_err(AccessError::Mint)?;
-    let seconds = i64::try_from(request.lifetime(limits)?).unwrap_or(i64::MAX);
+    let ttl = span(request.lifetime(limits)?);
     let secret = store
         .secret(&name)
         .await
@@ -91,7 +95,6 @@ pub async fn mint(
         .ok_or_else(|| AccessError::NoAuthorities(cluster.to_owned()))?;
     let authority = CertificateAuthority::from_bundle(Authority::Kubernetes, &secret)
         .map_err(|source| AccessError::Stored { name, source })?;
-    let ttl = SignedDuration::from_secs(seconds);
     let made = issue_client(&authority, &subject, ttl, now).map_err(AccessError::Mint)?;
     Ok(Credential {
         certificate_pem: made.certificate_pem,

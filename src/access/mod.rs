@@ -19,15 +19,3 @@ pub use error::AccessError;
 pub use exec::authority_of_exec_info;
 pub use mint::{Credential, Limits, MintRequest, authority_certificate, credential, mint};
 pub use names::Names;
-
-use crate::cloud::Store;
-
-/// Deletes the cluster's authorities and all else under its path; returns the names.
-/// What was minted from them stays valid until it expires, but no cluster is left to accept it.
-pub async fn forget(store: &impl Store, cluster: &str) -> Result<Vec<String>, AccessError> {
-    let names = Names::of(cluster)?;
-    store
-        .forget_parameters(names.root())
-        .await
-        .map_err(|source| AccessError::cloud(error::Doing::Delete, names.root(), source))
-}

@@ -24,11 +24,6 @@ impl Names {
         })
     }
 
-    /// The path above all parameters of the cluster.
-    pub fn root(&self) -> &str {
-        &self.root
-    }
-
     /// The secret of an authority: its key and, behind it, its certificate.
     pub fn secret(&self, authority: Authority) -> String {
         match authority {

@@ -2,6 +2,7 @@
 //! What was not shown is executed only if it is harmless.
 
 use super::Prepare;
+use super::board::Place;
 use super::event::Verb;
 use super::patience::patiently;
 use super::run::{Halt, Walk, failed};
@@ -93,6 +94,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             token: None,
         };
         self.follow(step, &operation, verb == Verb::Delete).await?;
+        self.board.set(&step.stack.kind, Place::Waiting);
         Ok(())
     }
 

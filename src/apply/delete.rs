@@ -46,7 +46,7 @@ pub async fn delete<C: Cloud + Store>(
     let unfinished = std::cell::RefCell::new(Vec::new());
     let all = async {
         join_all(plan.steps.iter().map(|step| work.stack(step))).await;
-        if work.board.report("").end() == super::End::Done {
+        if plan.refused.is_none() && work.board.report("").end() == super::End::Done {
             unfinished.replace(work.forget().await);
         }
     };

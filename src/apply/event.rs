@@ -51,7 +51,7 @@ pub enum Event {
         stack: Option<StackKind>,
         text: String,
     },
-    /// The last event.
+    /// The last event. A run that is not followed to its end has none.
     RunFinished { at: Timestamp, succeeded: bool },
 }
 

@@ -107,8 +107,9 @@ impl DeleteStep {
     /// The human sentence of a resource.
     pub fn sentence(&self, logical_id: &str) -> String {
         let told = self.template.as_ref();
-        told.and_then(|template| crate::plan::sentence(template, logical_id))
-            .unwrap_or_else(|| logical_id.to_owned())
+        told.and_then(|template| crate::stacks::sentence(template, logical_id))
+            .unwrap_or(logical_id)
+            .to_owned()
     }
 
     fn resource(&self, logical_id: &str) -> Option<&Value> {

@@ -42,7 +42,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             let (answer, _) = patiently(put).await;
             answer.map_err(|error| failed(format!("uploading {}: {error}", object.key)))?;
         }
-        let text = format!("{} objects are in the state bucket", stack.objects.len());
+        let text = match stack.objects.len() {
+            1 => "its node bundle is in the state bucket".to_owned(),
+            n => format!("its {n} node bundles are in the state bucket"),
+        };
         self.tell.note(Some(&stack.kind), text);
         Ok(())
     }

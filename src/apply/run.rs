@@ -10,16 +10,13 @@ use tokio::time::timeout;
 use super::board::{Board, Place};
 use super::event::{Expected, Outcome, Verb};
 use super::tell::Teller;
-use super::{Outputs, Prepare, Report, Session, verdict};
-use crate::cloud::{ChangeSet, Cloud, Store};
+use super::{End, Outputs, Prepare, Report, Session, verdict};
+use crate::cloud::{ChangeSet, Cloud, INLINE, Store};
 use crate::plan::{Action, Plan, Step, resources_of};
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 
 /// What a stopped run still spends on tidying: it has to be gone within a second.
 const PARTING: Duration = Duration::from_millis(700);
-/// The largest template that travels inside a request; a larger one needs the state bucket.
-/// CloudFormation's quota, in bytes.
-const INLINE: usize = 51_200;
 
 /// What the walks of one run share.
 pub(super) struct Walk<'a, C, P> {
@@ -113,7 +110,7 @@ pub(super) async fn stopped(work: impl Future, stop: impl Future<Output = ()>) -
     matches!(select(work, stop).await, Either::Right(_))
 }
 
-/// The last words of a run.
+/// The last words of a run. One that is not followed to its end has no verdict.
 pub(super) fn finish(report: &mut Report, tell: Teller<'_>) {
     for running in &report.running {
         tell.note(
@@ -121,7 +118,10 @@ pub(super) fn finish(report: &mut Report, tell: Teller<'_>) {
             format!("goes on in AWS, not followed any more: {}", running.why),
         );
     }
-    tell.run_finished(report.end() == super::End::Done);
+    match report.end() {
+        End::Detached => {}
+        end => tell.run_finished(end == End::Done),
+    }
 }
 
 fn change_sets(plan: &Plan) -> BTreeMap<StackKind, ChangeSet> {

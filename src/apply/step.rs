@@ -168,6 +168,9 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
                 token: Some(token.clone()),
             };
             if !self.has_begun(&operation, lost).await {
+                if !loses.is_empty() {
+                    self.protect(stack, found, &BTreeSet::new()).await?;
+                }
                 return self.not_executed(step, found, set, error, lost).await;
             }
         }

@@ -241,11 +241,6 @@ async fn a_stop_detaches_within_a_second_and_cancels_nothing() {
             .iter()
             .any(|text| text.starts_with("goes on in AWS"))
     );
-    assert!(matches!(
-        events.last(),
-        Some(Event::RunFinished {
-            succeeded: false,
-            ..
-        })
-    ));
+    let verdict = |event: &Event| matches!(event, Event::RunFinished { .. });
+    assert!(!events.iter().any(verdict), "nothing failed: it goes on");
 }

@@ -85,6 +85,17 @@ async fn stacks_go_in_reverse_and_all_at_once_where_nothing_uses_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_earlier_deletion_left_outside_its_stacks_goes_unless_protected() {
+    let double = Double::new();
+    let (report, _) = gone(&double, Guard::Protected).await;
+    assert_eq!(report.end(), End::Done);
+    assert!(double.called("forget").is_empty());
+    let (report, _) = gone(&double, Guard::Open).await;
+    assert_eq!(report.end(), End::Done);
+    assert_eq!(double.called("forget").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn protection_refuses_and_nothing_is_touched() {
     let double = standing();
     let refused = plan(&double, Guard::Protected)

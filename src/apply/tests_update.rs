@@ -1,12 +1,12 @@
 //! Changing what stands: what is executed, what is passed on, what is refused.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::End;
-use super::double::Script;
+use super::double::{Double, Fault, Script};
 use super::fixtures::*;
-use crate::cloud::{ChangeAction, Replacement};
-use crate::plan::{Action, Step};
+use crate::cloud::{ChangeAction, CloudError, Replacement};
+use crate::plan::{Action, Plan, Step};
 use crate::stacks::{Input, Source, StackKind};
 
 #[tokio::test(start_paused = true)]
@@ -264,28 +264,69 @@ async fn protection_alone_is_set_without_a_change_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_policy_steps_aside_for_a_named_loss_and_comes_back() {
+async fn protection_is_set_also_on_a_stack_whose_last_update_was_rolled_back() {
     let double = standing();
+    amend(&double, "canary-database", |database| {
+        database.status = "UPDATE_ROLLBACK_COMPLETE".into();
+        database.termination_protection = true;
+    });
+    let plan = planned(&double, stacks()).await;
+    assert!(plan.has_changes());
+    let (report, _) = go(&double, plan).await;
+    assert_eq!(told(&report)[3], "database Updated");
+    assert!(
+        !double.stacks.borrow()["canary-database"]
+            .found
+            .termination_protection
+    );
+}
+
+/// A policy that keeps these resources.
+fn keeps(ids: &[&str]) -> Value {
+    let mut statements = vec![json!({"Effect": "Allow", "Resource": "*"})];
+    if !ids.is_empty() {
+        statements.push(json!({"Effect": "Deny", "Resource": ids}));
+    }
+    json!({"Statement": statements})
+}
+
+/// A plan that replaces the database, which somebody named and the policy keeps.
+async fn replacing(double: &Double) -> Plan {
     let mut wanted = altered(&StackKind::Database);
-    let keeps = |ids: &[&str]| {
-        let mut statements = vec![json!({"Effect": "Allow", "Resource": "*"})];
-        if !ids.is_empty() {
-            statements.push(json!({"Effect": "Deny", "Resource": ids}));
-        }
-        json!({"Statement": statements})
-    };
-    let policy = keeps(&["LogicalResourceId/Database"]);
-    wanted[3].policy = Some(policy.clone());
+    wanted[3].policy = Some(keeps(&["LogicalResourceId/Database"]));
     double.answer(
         "canary-database",
         vec![change("Database", "AWS::RDS::DBInstance", Replacement::Yes)],
     );
-    let plan = planned_with(&double, wanted, &["canary-database/Database"])
+    planned_with(double, wanted, &["canary-database/Database"])
         .await
-        .expect("a plan");
+        .expect("a plan")
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_steps_aside_for_a_named_loss_and_comes_back() {
+    let double = standing();
+    let plan = replacing(&double).await;
     let (report, _) = go(&double, plan).await;
     assert_eq!(told(&report)[3], "database Updated");
+    let policy = keeps(&["LogicalResourceId/Database"]);
     assert_eq!(*double.policies.borrow(), [keeps(&[]), policy]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_comes_back_also_when_nothing_was_executed() {
+    let double = standing();
+    let plan = replacing(&double).await;
+    let refused = CloudError::Refused {
+        operation: "ExecuteChangeSet".to_owned(),
+        message: "no".to_owned(),
+    };
+    double.fault("execute", 1, &Fault::Before(refused));
+    let (report, _) = go(&double, plan).await;
+    assert_eq!(report.end(), End::NeedsHand);
+    let policy = keeps(&["LogicalResourceId/Database"]);
+    assert_eq!(*double.policies.borrow(), [keeps(&[]), policy]);
+    assert_eq!(double.orphans(), 0);
 }
 
 #[tokio::test(start_paused = true)]

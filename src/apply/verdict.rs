@@ -5,14 +5,6 @@ use super::follow::Rest;
 use crate::cloud::status::Phase;
 use crate::cloud::{StackEvent, StackStatus};
 
-/// What CloudFormation writes at resources that it gave up because another one had failed.
-const CANCELLED: [&str; 4] = [
-    "resource creation cancelled",
-    "resource update cancelled",
-    "resource deletion cancelled",
-    "resource operation cancelled",
-];
-
 /// The outcome of an operation that came to rest.
 pub(super) fn outcome(verb: Verb, rest: &Rest, sentence: impl Fn(&str) -> String) -> Outcome {
     use StackStatus as S;
@@ -88,10 +80,10 @@ pub(super) fn stranded<'a>(
 }
 
 fn is_cancelled(event: &StackEvent) -> bool {
-    let Some(reason) = event.reason.as_deref().map(str::to_lowercase) else {
-        return false;
-    };
-    CANCELLED.iter().any(|text| reason.contains(text))
+    event
+        .reason
+        .as_deref()
+        .is_some_and(Failure::is_cancellation)
 }
 
 fn reason(event: &StackEvent) -> String {

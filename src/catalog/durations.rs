@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 /// Seconds that half, and nine in ten, of all operations stay under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Seconds {
-    pub p50: u32,
-    pub p90: u32,
+#[derive(Deserialize)]
+struct Seconds {
+    p50: u32,
+    p90: u32,
 }
 
 /// What happens to a resource.
@@ -36,7 +36,6 @@ pub struct Range {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Table {
-    per_stack_overhead: Option<Seconds>,
     create: BTreeMap<String, Seconds>,
     update: BTreeMap<String, Seconds>,
     delete: BTreeMap<String, Seconds>,
@@ -46,28 +45,8 @@ struct Table {
 static TABLE: LazyLock<Table> =
     LazyLock::new(|| serde_json::from_str(include_str!("data/durations.json")).unwrap_or_default());
 
-/// Creating one. Variants have keys of their own: `AWS::RDS::DBInstance+multiAz`,
-/// `AWS::AutoScaling::AutoScalingGroup+signals`.
-pub fn create(resource_type: &str) -> Option<Seconds> {
-    TABLE.create.get(resource_type).copied()
-}
-
-/// Updating one in place.
-pub fn update(resource_type: &str) -> Option<Seconds> {
-    TABLE.update.get(resource_type).copied()
-}
-
-/// Deleting one.
-pub fn delete(resource_type: &str) -> Option<Seconds> {
-    TABLE.delete.get(resource_type).copied()
-}
-
-/// What CloudFormation adds to every stack, its change set included.
-pub fn stack_overhead() -> Option<Seconds> {
-    TABLE.per_stack_overhead
-}
-
-/// What to expect of an operation over all variants of a type.
+/// What to expect of an operation over all variants of a type. Variants have keys of their own:
+/// `AWS::RDS::DBInstance+multiAz`, `AWS::AutoScaling::AutoScalingGroup+signals`.
 pub fn range(operation: Operation, resource_type: &str) -> Option<Range> {
     let table = match operation {
         Operation::Create => &TABLE.create,
@@ -95,18 +74,15 @@ mod tests {
 
     #[test]
     fn the_embedded_table_is_read() {
-        let nat = Seconds { p50: 106, p90: 130 };
-        assert_eq!(create("AWS::EC2::NatGateway"), Some(nat));
-        assert_eq!(
-            update("AWS::RDS::DBInstance").map(|known| known.p50),
-            Some(171)
-        );
-        assert_eq!(
-            delete("AWS::EC2::NatGateway").map(|known| known.p90),
-            Some(90)
-        );
-        assert_eq!(stack_overhead().map(|known| known.p50), Some(16));
-        assert_eq!(create("AWS::Nobody::Knows"), None);
+        let nat = Range {
+            from: 106,
+            to: 106,
+            slow_after: 130,
+        };
+        assert_eq!(range(Operation::Create, "AWS::EC2::NatGateway"), Some(nat));
+        let delete = range(Operation::Delete, "AWS::EC2::NatGateway");
+        assert_eq!(delete.map(|known| known.slow_after), Some(90));
+        assert_eq!(range(Operation::Create, "AWS::Nobody::Knows"), None);
     }
 
     #[test]

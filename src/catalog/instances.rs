@@ -1,4 +1,4 @@
-//! EC2 instance types: architecture, size and price.
+//! EC2 instance types: architecture and size.
 //! Source and date of the figures stand in `data/instance-types.json`.
 
 use std::collections::BTreeMap;
@@ -20,8 +20,6 @@ pub struct InstanceType {
     pub vcpu: Option<u32>,
     #[serde(rename = "memoryMiB")]
     pub memory_mib: Option<u32>,
-    /// Linux on demand in us-east-1.
-    pub usd_per_hour: Option<f64>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {

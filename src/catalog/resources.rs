@@ -16,8 +16,6 @@ struct Table {
 pub struct CreateOnly {
     /// Always replaces.
     pub create_only: Vec<String>,
-    /// Replaces for some values.
-    pub conditional_create_only: Vec<String>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {

@@ -118,7 +118,22 @@ async fn finish(
     let exit = ending::exit(report, &format!("kube-cfn apply {name}"))?;
     let edge = report.outputs.get(&StackKind::Edge);
     if let Some(host) = edge.and_then(|outputs| outputs.get(API_HOST)) {
-        kubeconfig::hand_out(global, session, host, args.kubeconfig.as_deref()).await?;
+        let handed = kubeconfig::hand_out(global, session, host, args.kubeconfig.as_deref());
+        // The run has taken Ctrl-C over, so it has to be heard here too.
+        tokio::select! {
+            handed = handed => handed.map_err(|failure| {
+                failure
+                    .after("the cluster is as defined, only its kubeconfig is not written")
+                    .help(format!(
+                        "`kube-cfn kubeconfig {name} --exec --file FILE` writes it elsewhere"
+                    ))
+            })?,
+            () = ask::interrupted() => return Err(Failure::new(
+                Exit::Interrupted,
+                format!("{name} is done; interrupted before its kubeconfig was written"),
+            )
+            .help(format!("`kube-cfn kubeconfig {name} --exec` writes it"))),
+        }
     }
     Ok(exit)
 }

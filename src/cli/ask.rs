@@ -2,20 +2,20 @@
 
 use std::io::IsTerminal;
 
-use dialoguer::{Confirm, Input};
+use dialoguer::Input;
 
 use super::failure::{Exit, Failure};
 
 /// Asks for a yes. Without a terminal there is nobody to ask: `--yes` says it beforehand.
 pub fn yes(question: &str) -> Result<(), Failure> {
     somebody("--yes")?;
-    match Confirm::new()
-        .with_prompt(question)
-        .default(false)
-        .interact()
-    {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::new(
+    let asked = Input::<String>::new()
+        .with_prompt(format!("{question} [y/N]"))
+        .allow_empty(true)
+        .interact_text();
+    match asked {
+        Ok(answer) if is_yes(&answer) => Ok(()),
+        Ok(_) => Err(Failure::new(
             Exit::Interrupted,
             "not confirmed; nothing was changed",
         )),
@@ -23,10 +23,19 @@ pub fn yes(question: &str) -> Result<(), Failure> {
     }
 }
 
+/// A whole answer, ended with Enter: a stray key, or the `y` of another word, is no yes.
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
 /// Asks for a name to be typed.
 pub fn typed(question: &str, name: &str) -> Result<(), Failure> {
     somebody(&format!("--yes {name}"))?;
-    match Input::<String>::new().with_prompt(question).interact_text() {
+    let asked = Input::<String>::new()
+        .with_prompt(question)
+        .allow_empty(true)
+        .interact_text();
+    match asked {
         Ok(answer) if answer.trim() == name => Ok(()),
         Ok(answer) => Err(Failure::refused(format!(
             "`{answer}` is not `{name}`; nothing was deleted"
@@ -44,6 +53,8 @@ fn somebody(flag: &str) -> Result<(), Failure> {
 }
 
 fn unanswered(error: &dialoguer::Error) -> Failure {
+    // The question hid it, and Ctrl-C left it so. A terminal that is gone needs none.
+    let _ = console::Term::stderr().show_cursor();
     Failure::new(
         Exit::Interrupted,
         format!("no answer ({error}); nothing was changed"),
@@ -64,5 +75,20 @@ pub async fn interrupted() {
             if heard.is_err() { std::future::pending::<()>().await }
         }
         () = terminated => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_yes;
+
+    #[test]
+    fn only_a_whole_yes_is_one() {
+        assert!(["y", "Y", "yes", " YES "].into_iter().all(is_yes));
+        assert!(
+            ["", "n", "no", "maybe", "yep", "y y"]
+                .into_iter()
+                .all(|word| !is_yes(word))
+        );
     }
 }

@@ -1,18 +1,16 @@
 //! `kube-cfn credential`: answers kubectl as a credential plugin. Needs no definition, for kubectl
 //! runs it from anywhere; what is fresh in the cache is answered without asking AWS.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::kubeconfig::{Who, groups};
+use super::kubeconfig::{groups, lifetime};
 use super::out;
 use crate::access::{self, Cache, CacheKey, Limits, MintRequest, authority_of_exec_info};
 use crate::cloud::aws::{Aws, Settings};
-
-/// Lifetime in seconds when nobody says one: a working day, as `access.ttl` of a definition.
-const TTL: u64 = 8 * 3600;
+use crate::spec::rules::LONGEST_TTL;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -21,24 +19,25 @@ pub struct Args {
     /// Region of the cluster
     #[arg(long)]
     region: String,
-    #[command(flatten)]
-    who: Who,
+    /// Kubernetes user
+    #[arg(long)]
+    user: String,
+    /// Kubernetes group; may be repeated [default: kubeadm:cluster-admins]
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// Lifetime of the certificate, as 30m; at most 30 days
+    #[arg(long, value_parser = lifetime, default_value = "8h")]
+    ttl: SignedDuration,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let user = args.who.user.clone().ok_or_else(|| {
-        Failure::new(Exit::Usage, "say for whom with --user").help(format!(
-            "`kube-cfn kubeconfig {} --exec` writes the whole call",
-            args.name
-        ))
-    })?;
-    let ttl = args.who.ttl.map_or(TTL, |ttl| ttl.as_secs().unsigned_abs());
+    let ttl = args.ttl.as_secs().unsigned_abs();
     let key = CacheKey {
         cluster: args.name.clone(),
         scope: scope(global, &args.region),
         request: MintRequest {
-            user,
-            groups: groups(&args.who.groups),
+            user: args.user.clone(),
+            groups: groups(&args.groups),
             ttl_seconds: Some(ttl),
         },
     };
@@ -54,7 +53,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         &key,
         Limits {
             ttl_seconds: ttl,
-            max_ttl_seconds: ttl,
+            max_ttl_seconds: LONGEST_TTL,
         },
         trusted
             .as_deref()

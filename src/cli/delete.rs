@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::failure::{Exit, Failure};
 use super::kubeconfig::origin;
-use super::out::talk;
+use super::out::{self, talk};
 use super::plan::run_id;
 use super::session::{self, Target};
 use super::{Global, ask, ending};
@@ -40,14 +40,20 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     target.introduce();
     let survey = plan::survey(&target.cloud, &target.name).await?;
     let plan = deletion::deletion(&survey, guard(&target));
-    if plan.steps.is_empty() {
-        talk(&format!(
-            "nothing to delete: {} has no stacks here",
-            target.name
-        ));
+    if plan.steps.is_empty() && plan.refused.is_some() {
+        let name = &target.name;
+        talk(&format!("nothing to delete: {name} has no stacks here"));
         return Ok(Exit::Done);
     }
-    talk(text(&plan).trim_end());
+    if plan.steps.is_empty() {
+        // A deletion that was interrupted after its last stack is finished too.
+        talk(&format!(
+            "nothing to delete: {} has no stacks here; what an earlier deletion left goes now",
+            target.name
+        ));
+    } else {
+        talk(text(&plan).trim_end());
+    }
     agree(&plan, args)?;
     let report = demolish(&plan, &target, args.progress).await?;
     finish(&target, &report)
@@ -62,20 +68,26 @@ fn guard(target: &Target) -> Guard {
 
 /// What goes, and what data goes with it.
 fn text(plan: &DeletePlan) -> String {
-    let mut out = String::new();
+    let mut text = String::new();
     for step in &plan.steps {
         // Writing to a String can't fail.
-        let _ = writeln!(out, "{} {}", style("-").for_stderr().red(), step.found.name);
-        for loss in step.losses() {
+        let _ = writeln!(
+            text,
+            "{} {}",
+            style("-").for_stderr().red(),
+            step.found.name
+        );
+        for loss in step.losses().iter().filter(|loss| loss.is_data()) {
             let fate = match loss.policy.as_str() {
                 "Snapshot" => "a last snapshot is taken",
                 "Retain" | "RetainExceptOnCreate" => "kept",
                 _ => "deleted for good",
             };
-            let _ = writeln!(out, "    {} ({}): {fate}", loss.sentence, loss.logical_id);
+            let told = format!("{} ({}): {fate}", loss.sentence, loss.logical_id);
+            let _ = writeln!(text, "{}", out::listed_line("    ", &told));
         }
     }
-    out
+    text
 }
 
 fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
@@ -122,22 +134,40 @@ async fn demolish(plan: &DeletePlan, target: &Target, style: Style) -> Result<Re
 fn finish(target: &Target, report: &Report) -> Result<Exit, Failure> {
     let name = &target.name;
     for remains in &report.remains {
-        talk(&format!("remains: {}", remaining(remains)));
+        talk(&out::listed_line("remains: ", &remaining(remains)));
     }
     for line in &report.unfinished {
         talk(&format!("!! {line}"));
     }
-    let exit = ending::exit(report, &format!("kube-cfn delete {name}"))?;
-    let Identity {
-        account, region, ..
-    } = &target.identity;
-    let files = kubeconfig::Target::of_environment()?;
-    for path in kubeconfig::remove(&files, name, &origin(account, region), Patience::USUAL)? {
-        talk(&format!("removed {name} from {}", path.display()));
-    }
-    Cache::of_user()?.forget(name)?;
+    let exit = ending::exit(report, &target.again("delete"))?;
+    forget(target);
     talk(&format!("{name} is gone"));
     Ok(exit)
+}
+
+/// Removes what this machine knows of a cluster that is gone. What can't be removed opens nothing
+/// any more: it is said, and the deletion stays a success.
+fn forget(target: &Target) {
+    let Target { name, identity, .. } = target;
+    let Identity {
+        account, region, ..
+    } = identity;
+    let removed = kubeconfig::Target::of_environment().and_then(|files| {
+        kubeconfig::remove(&files, name, &origin(account, region), Patience::USUAL)
+    });
+    match removed {
+        Ok(paths) => {
+            for path in paths {
+                talk(&format!("removed {name} from {}", path.display()));
+            }
+        }
+        Err(error) => talk(&format!(
+            "{name} was not removed from your kubeconfig: {error}"
+        )),
+    }
+    if let Err(error) = Cache::of_user().and_then(|cache| cache.forget(name)) {
+        talk(&format!("the cached credentials of {name} stay: {error}"));
+    }
 }
 
 /// One line for something that a deletion leaves on purpose.

@@ -3,9 +3,10 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use console::style;
+use console::{Term, style};
 
 use crate::cloud::CloudError;
+use crate::definition::Problems;
 
 /// The exit codes, for `--help` and for scripts.
 pub const EXIT_CODES: &str = "\
@@ -15,11 +16,11 @@ Exit codes:
    2  changes present (plan --detailed-exitcode)
    3  failed and rolled back
    4  failed and needs a hand
-   5  refused by a guard
-   6  detached: AWS goes on
+   5  refused by a guard: wrong account or region, protection, data at stake
+   6  detached: AWS goes on, the same command takes it up again
   64  wrong usage
   65  wrong definition
- 130  interrupted";
+ 130  not confirmed";
 
 /// How a command ended. The numbers are [`EXIT_CODES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,14 +89,17 @@ impl Failure {
         self
     }
 
-    /// Adds a help where there is none yet.
+    /// Says first what is done in spite of the failure.
     #[must_use]
-    pub fn else_help(self, help: impl Display) -> Self {
-        if self.help.is_some() {
-            self
-        } else {
-            self.help(help)
-        }
+    pub fn after(mut self, done: &str) -> Self {
+        self.message = format!("{done}: {}", self.message);
+        self
+    }
+
+    /// A definition that is wrong: its problems speak for themselves.
+    pub fn of_definition(problems: &Problems) -> Self {
+        super::out::problems(problems);
+        Self::new(Exit::Definition, "")
     }
 
     /// Tells the failure on stderr.
@@ -103,17 +107,34 @@ impl Failure {
         if self.message.is_empty() {
             return;
         }
-        super::out::talk(&format!(
-            "{} {}",
-            style("error:").for_stderr().red().bold(),
-            self.message
-        ));
+        let label = style("error:").for_stderr().red().bold();
+        super::out::talk(&folded(&format!("{label} {}", self.message)));
         if let Some(help) = &self.help {
-            super::out::talk(&format!(
-                " {} {help}",
-                style("help:").for_stderr().cyan().bold()
-            ));
+            let label = style("help:").for_stderr().cyan().bold();
+            super::out::talk(&folded(&format!(" {label} {help}")));
         }
+    }
+}
+
+/// Folded to the terminal, between words only: what stands there is copied. Without a terminal a
+/// message stays on its line, for those who search logs.
+fn folded(text: &str) -> String {
+    match Term::stderr().size_checked() {
+        Some((_, columns)) if Term::stderr().is_term() => fold(text, columns.into()),
+        _ => text.to_owned(),
+    }
+}
+
+fn fold(text: &str, columns: usize) -> String {
+    let options = textwrap::Options::new(columns.clamp(40, 100))
+        .subsequent_indent("       ")
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
+    // The first line is folded; what follows it has a form of its own, such as a template's place.
+    match text.split_once('\n') {
+        None => textwrap::fill(text, options),
+        Some((first, rest)) => format!("{}\n{rest}", textwrap::fill(first, options)),
     }
 }
 
@@ -133,5 +154,31 @@ impl From<CloudError> for Failure {
             }
             _ => failure,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_folded_between_words_only() {
+        let flag = "--allow-data-loss canary-network/DatabaseSubnetA";
+        let text = format!("error: if the data of the subnets may go, then give {flag} and apply");
+        let folded = fold(&text, 60);
+        assert!(folded.lines().all(|line| line.len() <= 60), "{folded}");
+        assert!(
+            folded.contains("canary-network/DatabaseSubnetA"),
+            "{folded}"
+        );
+        assert!(folded.contains("--allow-data-loss"), "{folded}");
+    }
+
+    #[test]
+    fn what_follows_the_first_line_keeps_its_form() {
+        assert_eq!(
+            fold("error: one\n  12 | {{ x }}", 80),
+            "error: one\n  12 | {{ x }}"
+        );
     }
 }

@@ -48,7 +48,7 @@ pub struct Who {
     #[arg(long)]
     pub user: Option<String>,
     /// Kubernetes group; may be repeated [default: kubeadm:cluster-admins]
-    #[arg(long = "group")]
+    #[arg(long = "group", value_name = "GROUP")]
     pub groups: Vec<String>,
     /// Lifetime of the certificate, as 8h or 30m [default: access.ttl of the definition]
     #[arg(long, value_parser = lifetime)]
@@ -233,7 +233,10 @@ fn tell(written: &Written) {
 
 impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
-        Self::other(error)
+        match error {
+            refused @ AccessError::TooLong { .. } => Self::refused(refused),
+            other => Self::other(other),
+        }
     }
 }
 

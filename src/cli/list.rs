@@ -35,6 +35,9 @@ struct Row {
     kubernetes: Option<String>,
     account: Option<String>,
     stacks: usize,
+    /// The account that was looked into.
+    #[serde(skip)]
+    looked: Option<String>,
     /// The statuses of its stacks, each once.
     statuses: BTreeSet<String>,
     created: Option<Timestamp>,
@@ -49,10 +52,19 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         .map(|(_, region)| region.clone())
         .chain(args.region.iter().cloned())
         .collect();
+    if regions.is_empty() {
+        talk(&format!(
+            "no definition in {}, and no --region to look for clusters in",
+            global.clusters.display()
+        ));
+    }
     for region in regions {
         let (cloud, identity) = session::connect(global, &region).await?;
         for found in cloud.stacks(None).await? {
             add(&mut rows, &found, &identity);
+        }
+        for row in rows.values_mut().filter(|row| row.region == region) {
+            row.looked = Some(identity.account.clone());
         }
     }
     let rows: Vec<Row> = rows.into_values().collect();
@@ -72,14 +84,11 @@ fn defined(global: &Global) -> Result<Rows, Failure> {
                     Row::of(&spec, path),
                 );
             }
-            Err(DefinitionError::Wrong(problems)) => {
-                talk(&format!(
-                    "{path} is wrong in {} places: kube-cfn validate {}",
-                    problems.len(),
-                    found.name
-                ));
-            }
-            Err(other) => return Err(other.into()),
+            Err(DefinitionError::Wrong(_)) => talk(&format!(
+                "{path} is wrong: `kube-cfn validate {}` says why",
+                found.name
+            )),
+            Err(other) => talk(&format!("{other}")),
         }
     }
     Ok(rows)
@@ -94,6 +103,7 @@ impl Row {
             kubernetes: Some(spec.kubernetes.to_string()),
             account: spec.account.clone(),
             stacks: 0,
+            looked: None,
             statuses: BTreeSet::new(),
             created: None,
         }
@@ -109,6 +119,7 @@ fn add(rows: &mut Rows, found: &FoundStack, identity: &Identity) {
         kubernetes: None,
         account: None,
         stacks: 0,
+        looked: None,
         statuses: BTreeSet::new(),
         created: None,
     });
@@ -124,12 +135,14 @@ fn add(rows: &mut Rows, found: &FoundStack, identity: &Identity) {
 fn table(rows: &[Row]) -> String {
     let now = Timestamp::now();
     let cells = rows.iter().map(|row| {
-        let status = match row.stacks {
-            0 => "not created".to_owned(),
-            n => format!(
-                "{n} stacks {}",
-                row.statuses.iter().cloned().collect::<Vec<_>>().join(", ")
-            ),
+        let statuses = || row.statuses.iter().cloned().collect::<Vec<_>>().join(", ");
+        let status = match (row.stacks, &row.account, &row.looked) {
+            (0, Some(account), looked) if looked.as_ref() != Some(account) => {
+                format!("not asked: account {account}")
+            }
+            (0, ..) => "not created".to_owned(),
+            (1, ..) => format!("1 stack {}", statuses()),
+            (n, ..) => format!("{n} stacks {}", statuses()),
         };
         vec![
             row.name.clone(),

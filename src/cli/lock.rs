@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 
 use super::Global;
 use super::failure::{Exit, Failure};
@@ -18,7 +18,8 @@ pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
     name: String,
-    /// Move every image to the newest one; without it only missing ones are resolved
+    /// Move every image to the newest one, and drop those that are no longer used; without it only
+    /// missing ones are resolved
     #[arg(long)]
     update: bool,
     /// How to print the locked images
@@ -64,7 +65,11 @@ pub async fn images(
 ) -> Result<Lock, Failure> {
     let file = lock::path(&session.defined.path);
     let known = read(session, &file)?;
-    let mut lock = Lock::empty(&session.identity.account, &session.spec().region);
+    let mut lock = match refresh {
+        // One that is not used now may be again: a definition that goes back gets its image back.
+        Refresh::Missing => known.clone(),
+        Refresh::All => Lock::empty(&session.identity.account, &session.spec().region),
+    };
     for parameter in wanted(stacks) {
         let image = match known.images.get(parameter) {
             Some(image) if refresh == Refresh::Missing => image.clone(),
@@ -84,7 +89,10 @@ pub async fn images(
 fn read(session: &Session, file: &Path) -> Result<Lock, Failure> {
     let account = &session.identity.account;
     let region = &session.spec().region;
-    let Some(lock) = Lock::read(file).map_err(|error| Failure::new(Exit::Definition, error))?
+    let Some(lock) = Lock::read(file).map_err(|error| {
+        Failure::new(Exit::Definition, error)
+            .help("restore it from version control; deleting it locks the newest images")
+    })?
     else {
         return Ok(Lock::empty(account, region));
     };
@@ -98,7 +106,8 @@ fn read(session: &Session, file: &Path) -> Result<Lock, Failure> {
         lock.region
     ))
     .help(format!(
-        "image ids differ by account and region: use the other credentials, or delete {} to lock anew",
+        "image ids differ by account and region: use the credentials and the region of the lock file, \
+         or delete {} to lock anew",
         file.display()
     )))
 }
@@ -127,9 +136,15 @@ async fn resolve(
         Some(same) if same.id == id => same.clone(),
         _ => Image {
             id,
-            resolved_at: Timestamp::now(),
+            resolved_at: now(),
         },
     })
+}
+
+/// To the second: more tells nobody anything.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    now.round(Unit::Second).unwrap_or(now)
 }
 
 fn tell(known: &Lock, lock: &Lock, file: &Path) {

@@ -48,6 +48,7 @@ struct Cli {
 
 /// Flags that every command takes.
 #[derive(clap::Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
     /// Directory that holds the definitions
     #[arg(
@@ -61,9 +62,9 @@ struct Global {
     /// AWS profile [default: the environment's]
     #[arg(long, global = true, value_name = "PROFILE")]
     profile: Option<String>,
-    /// Tell more on stderr: -v what is asked of AWS, -vv the details
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    verbose: u8,
+    /// Tell on stderr what is asked of AWS
+    #[arg(short, long, global = true)]
+    verbose: bool,
 }
 
 #[derive(Subcommand)]
@@ -103,7 +104,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    out::start_log(cli.global.verbose);
+    if cli.global.verbose {
+        out::start_log();
+    }
     match run(&cli) {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -137,16 +140,20 @@ fn wait(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failu
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    runtime
-        .map_err(|error| Failure::other(format!("failed to start: {error}")))?
-        .block_on(work)
+    let runtime = runtime.map_err(|error| Failure::other(format!("failed to start: {error}")))?;
+    let end = runtime.block_on(work);
+    // Dropping it would wait for threads: a name look-up that hangs would hold a detached run.
+    runtime.shutdown_background();
+    end
 }
 
 /// Help and version are an answer (exit 0); anything else is wrong usage (64).
 fn usage(error: &clap::Error) -> ExitCode {
-    let printed = error.print();
-    match (error.use_stderr(), printed) {
-        (false, _) => Exit::Done.into(),
-        (true, _) => Exit::Usage.into(),
+    // A closed pipe is no reason to end otherwise.
+    let _ = error.print();
+    if error.use_stderr() {
+        Exit::Usage.into()
+    } else {
+        Exit::Done.into()
     }
 }

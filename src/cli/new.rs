@@ -16,11 +16,11 @@ use crate::spec::ClusterSpec;
 pub struct Args {
     /// Name of the new cluster
     name: String,
-    /// Copy this definition and change only what must differ
+    /// Copy this definition, with a network range of its own and a small unprotected database
     #[arg(long, value_name = "NAME", add = super::completions::definitions())]
     from: Option<String>,
     /// Kubernetes version [default: as the copied one, else the newest]
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = exact)]
     kubernetes: Option<Version>,
     /// Region [default: as the copied one, else as the other definitions]
     #[arg(long, value_name = "REGION")]
@@ -28,7 +28,7 @@ pub struct Args {
     /// Snapshot that the database starts from, by name or ARN
     #[arg(long, value_name = "SNAPSHOT")]
     restore_from: Option<String>,
-    /// Keep the copied database's size and protection instead of a small unprotected one
+    /// Keep the database's size, and the protection, as the copied definition has them
     #[arg(long, requires = "from")]
     same_database: bool,
 }
@@ -61,6 +61,12 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         args.name
     ));
     Ok(Exit::Done)
+}
+
+/// A version down to its patch.
+fn exact(text: &str) -> Result<Version, String> {
+    text.parse()
+        .map_err(|_| "expected an exact version such as 1.36.4".to_owned())
 }
 
 fn source(global: &Global, from: &str) -> Result<String, DefinitionError> {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Failure;
+use crate::definition::Problems;
 
 /// How listed data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -47,6 +48,29 @@ pub fn talk(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Says on stderr what is wrong with a definition, and where.
+pub fn problems(problems: &Problems) {
+    let colours = console::colors_enabled_stderr();
+    talk(&if colours {
+        problems.coloured()
+    } else {
+        problems.to_string()
+    });
+}
+
+/// One entry folded to 80 columns behind `label`, deeper from the second line on. Only between
+/// words: names are copied from here.
+pub fn listed_line(label: &str, text: &str) -> String {
+    let deeper = " ".repeat(label.len() + 2);
+    let options = textwrap::Options::new(80)
+        .initial_indent(label)
+        .subsequent_indent(&deeper)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
+    textwrap::fill(text, options)
+}
+
 /// A table without lines, columns two spaces apart, for 80 columns.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();
@@ -63,17 +87,13 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Starts the log on stderr, silent unless asked. Only this program's own lines: the SDK's would
-/// carry request bodies, and with them secrets.
-pub fn start_log(verbose: u8) {
-    let filter = match verbose {
-        0 => return,
-        1 => "off,kube_cfn=debug",
-        _ => "off,kube_cfn=trace",
-    };
+/// Starts the log on stderr. Only this program's own lines: the SDK's would carry request bodies, and
+/// with them secrets.
+pub fn start_log() {
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+        .with_env_filter(EnvFilter::new("off,kube_cfn=debug"))
         .with_writer(io::stderr)
+        .with_ansi(console::colors_enabled_stderr())
         .with_target(false)
         .init();
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::Global;
 use super::failure::{Exit, Failure};
 use super::lock::{self, Refresh};
 use super::out::{self, talk};
 use super::session::{self, Session};
 use super::show::plan::{Detail, text, view};
+use super::{Global, ask};
 use crate::plan::{self, Plan, PlanError, Terms};
 
 #[derive(clap::Args)]
@@ -80,8 +80,29 @@ fn exit(plan: &Plan, detailed: bool) -> Exit {
     }
 }
 
-/// Surveys, compares and asks for change sets. Whoever gets the plan executes or drops them.
+/// Surveys, compares and asks for change sets. Whoever gets the plan executes or drops them; when
+/// somebody wants out before, they are dropped here.
 pub async fn make(session: &Session, allowed: &Allowed, run: &str) -> Result<Plan, Failure> {
+    let mut work = std::pin::pin!(propose(session, allowed, run));
+    tokio::select! {
+        plan = &mut work => return plan,
+        () = ask::interrupted() => {}
+    }
+    talk(
+        "interrupted: removing the change sets that were asked for; \
+         Ctrl-C once more leaves them, they do no harm",
+    );
+    tokio::select! {
+        plan = work => if let Ok(plan) = plan {
+            drop_change_sets(&plan, session).await;
+        },
+        () = ask::interrupted() => {}
+    }
+    let message = "interrupted; nothing was changed";
+    Err(Failure::new(Exit::Interrupted, message))
+}
+
+async fn propose(session: &Session, allowed: &Allowed, run: &str) -> Result<Plan, Failure> {
     let stacks = session::design(&session.defined)?;
     let images = lock::images(session, &stacks, Refresh::Missing).await?;
     let survey = plan::survey(&session.cloud, &session.spec().name).await?;

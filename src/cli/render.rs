@@ -19,7 +19,7 @@ pub struct Args {
     /// Write one file a stack into this directory instead of printing
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Form of the templates; json is byte for byte what AWS gets
+    /// Form of the templates; json is byte for byte what AWS gets, one template a line
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
 }

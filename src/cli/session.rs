@@ -38,7 +38,10 @@ pub struct Target {
 
 /// Reads and checks the definition of `name` (or the path that it is).
 pub fn define(global: &Global, name: &str) -> Result<Defined, Failure> {
-    let path = definition::resolve(name, &global.clusters)?;
+    load(definition::resolve(name, &global.clusters)?)
+}
+
+fn load(path: PathBuf) -> Result<Defined, Failure> {
     let spec = definition::load(&path)?;
     Ok(Defined { path, spec })
 }
@@ -46,9 +49,12 @@ pub fn define(global: &Global, name: &str) -> Result<Defined, Failure> {
 /// The stacks that a definition asks for; templates beside it override the built-in ones.
 pub fn design(defined: &Defined) -> Result<Vec<Stack>, Failure> {
     let beside = defined.path.parent().map(|parent| parent.join("templates"));
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Definition, format!("failed to {error}"))
+    };
     let templates = Templates::new(beside.as_deref().filter(|dir| dir.is_dir()))
-        .map_err(|error| Failure::new(Exit::Definition, error))?;
-    stacks::design(&defined.spec, &templates).map_err(|error| Failure::new(Exit::Definition, error))
+        .map_err(|error| failed(&error))?;
+    stacks::design(&defined.spec, &templates).map_err(|error| failed(&error))
 }
 
 /// Opens the door for a definition and refuses the wrong account or region.
@@ -63,30 +69,51 @@ pub async fn open(global: &Global, name: &str) -> Result<Session, Failure> {
 }
 
 /// Opens the door for a cluster that may have no definition here; then `region` says where it is.
+/// Where there is a definition for that region, its guards hold all the same.
 pub async fn target(global: &Global, name: &str, region: Option<&str>) -> Result<Target, Failure> {
-    if let Some(region) = region {
-        let (cloud, identity) = connect(global, region).await?;
-        return Ok(Target {
-            name: name.to_owned(),
-            defined: None,
-            cloud,
-            identity,
-        });
-    }
-    let defined = define(global, name).map_err(|failure| {
-        failure.else_help("for a cluster without a definition, give its --region")
-    })?;
-    let (cloud, identity) = enter(global, &defined.spec).await?;
+    let found = definition::resolve(name, &global.clusters);
+    let loaded = found.and_then(|path| Ok((definition::load(&path)?, path)));
+    let (spec, path) = match (loaded, region) {
+        (Ok(defined), None) => defined,
+        (Ok(defined), Some(region)) if defined.0.region == region => defined,
+        (_, Some(region)) => {
+            let (cloud, identity) = connect(global, region).await?;
+            return Ok(Target {
+                name: name.to_owned(),
+                defined: None,
+                cloud,
+                identity,
+            });
+        }
+        (Err(unknown @ DefinitionError::Unknown { .. }), None) => {
+            let hint = "for a cluster without a definition, give its --region";
+            return Err(Failure::from(unknown).help(hint));
+        }
+        (Err(error), None) => return Err(error.into()),
+    };
+    let (cloud, identity) = enter(global, &spec).await?;
     Ok(Target {
-        name: defined.spec.name.clone(),
-        defined: Some(defined),
+        name: spec.name.clone(),
+        defined: Some(Defined { path, spec }),
         cloud,
         identity,
     })
 }
 
+/// Enters the account and region of a definition; refuses when the environment says another one.
 async fn enter(global: &Global, spec: &ClusterSpec) -> Result<(Aws, Identity), Failure> {
-    let (cloud, identity) = connect(global, &spec.region).await?;
+    let region = spec.region.as_str();
+    let cloud = door(global, region).await?;
+    if let Some(other) = cloud.ambient_region().filter(|other| *other != region) {
+        let message = format!(
+            "{} lives in {region}, your AWS settings say {other}",
+            spec.name
+        );
+        return Err(Failure::refused(message).help(format!(
+            "set AWS_REGION={region}, or choose another --profile"
+        )));
+    }
+    let identity = cloud.identity().await?;
     match &spec.account {
         Some(account) if *account != identity.account => Err(Failure::refused(format!(
             "{} belongs to account {account}, these credentials to {}",
@@ -97,21 +124,19 @@ async fn enter(global: &Global, spec: &ClusterSpec) -> Result<(Aws, Identity), F
     }
 }
 
-/// Connects to `region`; refuses when the environment says another one aloud.
+/// Connects to a region that somebody named.
 pub async fn connect(global: &Global, region: &str) -> Result<(Aws, Identity), Failure> {
+    let cloud = door(global, region).await?;
+    let identity = cloud.identity().await?;
+    Ok((cloud, identity))
+}
+
+async fn door(global: &Global, region: &str) -> Result<Aws, Failure> {
     let settings = Settings {
         profile: global.profile.clone(),
         region: Some(region.to_owned()),
     };
-    let cloud = Aws::connect(&settings).await?;
-    if let Some(other) = cloud.ambient_region().filter(|other| *other != region) {
-        let message = format!("the cluster lives in {region}, your AWS settings say {other}");
-        return Err(Failure::refused(message).help(format!(
-            "set AWS_REGION={region}, or choose another --profile"
-        )));
-    }
-    let identity = cloud.identity().await?;
-    Ok((cloud, identity))
+    Ok(Aws::connect(&settings).await?)
 }
 
 /// Says who is asking and where, before anything happens.
@@ -142,6 +167,15 @@ impl Session {
 }
 
 impl Target {
+    /// The command that goes on with this cluster.
+    pub fn again(&self, verb: &str) -> String {
+        let Self { name, identity, .. } = self;
+        match self.defined {
+            Some(_) => format!("kube-cfn {verb} {name}"),
+            None => format!("kube-cfn {verb} {name} --region {}", identity.region),
+        }
+    }
+
     /// Says who is asking and where.
     pub fn introduce(&self) {
         introduce(
@@ -153,6 +187,9 @@ impl Target {
 
 impl From<DefinitionError> for Failure {
     fn from(error: DefinitionError) -> Self {
-        Self::new(Exit::Definition, error)
+        match error {
+            DefinitionError::Wrong(problems) => Self::of_definition(&problems),
+            other => Self::new(Exit::Definition, other),
+        }
     }
 }

@@ -32,8 +32,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
             "{} has no stacks in account {}, region {}",
             target.name, target.identity.account, target.identity.region
         );
-        return Err(Failure::other(nothing)
-            .help(format!("create it with `kube-cfn apply {}`", target.name)));
+        return Err(Failure::other(nothing).help(match target.defined {
+            Some(_) => format!("create it with `kube-cfn apply {}`", target.name),
+            None => format!(
+                "`kube-cfn list --region {}` shows the clusters that live there",
+                target.identity.region
+            ),
+        }));
     }
     let place = (
         target.identity.account.as_str(),

@@ -33,17 +33,25 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         args.names.clone()
     };
     let mut verdicts = Vec::new();
+    let mut unread = Vec::new();
     for name in names {
-        let problems = check(global, &name, args.output)?;
-        verdicts.push(Verdict {
-            valid: problems.is_empty(),
-            definition: name,
-            problems,
-        });
+        match check(global, &name, args.output) {
+            Ok(problems) => verdicts.push(Verdict {
+                valid: problems.is_empty(),
+                definition: name,
+                problems,
+            }),
+            Err(failure) => unread.push(failure),
+        }
     }
     let valid = verdicts.iter().all(|verdict| verdict.valid);
     if args.output != Format::Table {
         out::listed(args.output, &verdicts, String::new)?;
+    }
+    // One that can't be read at all hides none of the others.
+    if let Some(last) = unread.pop() {
+        unread.iter().for_each(Failure::print);
+        return Err(last);
     }
     Ok(if valid { Exit::Done } else { Exit::Definition })
 }
@@ -52,7 +60,11 @@ fn all(global: &Global) -> Result<Vec<String>, Failure> {
     let found = definition::find(&global.clusters)?;
     if found.is_empty() {
         let nothing = format!("no definition in {}", global.clusters.display());
-        return Err(Failure::other(nothing).help("write one with `kube-cfn new NAME`"));
+        return Err(Failure::other(nothing).help(if global.clusters.is_dir() {
+            "write one with `kube-cfn new NAME`"
+        } else {
+            "that directory is not there: go where it is, or name it with --clusters"
+        }));
     }
     Ok(found.into_iter().map(|found| found.name).collect())
 }
@@ -74,11 +86,7 @@ fn check(global: &Global, name: &str, output: Format) -> Result<Vec<Problem>, Fa
         }
         Err(DefinitionError::Wrong(problems)) => {
             if shown {
-                talk(&if console::colors_enabled_stderr() {
-                    problems.coloured()
-                } else {
-                    problems.to_string()
-                });
+                out::problems(&problems);
             }
             Ok(problems.iter().cloned().collect())
         }

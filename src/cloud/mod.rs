@@ -18,6 +18,10 @@ pub const TAG_CLUSTER: &str = "kube-cfn/cluster";
 /// Tag on every stack that names its kind (`base`, `pool-workers`).
 pub const TAG_STACK: &str = "kube-cfn/stack";
 
+/// The largest template that travels inside a request, in bytes; a larger one needs
+/// [`Proposal::bucket`]. CloudFormation's quota.
+pub const INLINE: usize = 51_200;
+
 /// Who is asking, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Identity {

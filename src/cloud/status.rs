@@ -69,18 +69,6 @@ impl StackStatus {
     pub fn is_moving(&self) -> bool {
         *self != Self::ReviewInProgress && self.as_str().ends_with("_IN_PROGRESS")
     }
-
-    /// Whether the last operation did what it was asked for.
-    pub fn is_success(&self) -> bool {
-        matches!(
-            self,
-            Self::CreateComplete
-                | Self::UpdateComplete
-                | Self::UpdateCompleteCleanupInProgress
-                | Self::DeleteComplete
-                | Self::ImportComplete
-        )
-    }
 }
 
 impl fmt::Display for StackStatus {

@@ -72,6 +72,8 @@ pub fn resolve(name_or_path: &str, dir: &Path) -> Result<PathBuf, DefinitionErro
     let names: Vec<&str> = found.iter().map(|found| found.name.as_str()).collect();
     let hint = if let Some(near) = nearest(name_or_path, names.iter().copied()) {
         format!("; did you mean `{near}`?")
+    } else if !dir.is_dir() {
+        ", which is not there: go where it is, or name it with --clusters".to_owned()
     } else if names.is_empty() {
         "; there are none, `kube-cfn new` writes one".to_owned()
     } else {

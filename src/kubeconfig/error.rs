@@ -11,7 +11,7 @@ pub enum KubeconfigError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error("{} is not valid YAML{at}; it is left as it is", path.display())]
+    #[error("{} is not valid YAML{at}; it is left as it is: mend it, or name another file", path.display())]
     Syntax { path: PathBuf, at: String },
     #[error(
         "{} exists: kubectl or another kube-cfn is writing {}; if none is running, \
@@ -21,7 +21,7 @@ pub enum KubeconfigError {
     Locked { path: PathBuf, lock: PathBuf },
     #[error("{}: {problem}", path.display())]
     Content { path: PathBuf, problem: Problem },
-    #[error("no home directory to look for .kube/config in: set HOME, or name a file with --file")]
+    #[error("no home directory to look for .kube/config in: set HOME, or KUBECONFIG")]
     NoHome,
     #[error("failed to write {} as YAML: {reason}", path.display())]
     Encode { path: PathBuf, reason: String },
@@ -37,7 +37,7 @@ pub enum Problem {
     /// An entry of that name that kube-cfn did not write, or wrote for another cluster.
     #[error(
         "it has an entry `{name}` that belongs to {owner}; rename that one \
-         (`kubectl config rename-context`), or write to another file with --file"
+         (`kubectl config rename-context`), or name another file"
     )]
     Foreign { name: String, owner: String },
 }

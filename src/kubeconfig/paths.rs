@@ -21,15 +21,16 @@ impl Target {
 
     /// What kubectl started here without flags would use.
     pub fn of_environment() -> Result<Self, KubeconfigError> {
-        let home = etcetera::home_dir().map_err(|_| KubeconfigError::NoHome)?;
-        Ok(Self::of_user(
-            std::env::var_os("KUBECONFIG").as_deref(),
-            &home,
-        ))
+        let listed = std::env::var_os("KUBECONFIG");
+        Self::of_user(listed.as_deref(), etcetera::home_dir().ok().as_deref())
     }
 
-    /// The files that the value of `KUBECONFIG` lists, else `.kube/config` in the home directory.
-    pub fn of_user(kubeconfig: Option<&OsStr>, home: &Path) -> Self {
+    /// The files that the value of `KUBECONFIG` lists, else `.kube/config` in the home directory,
+    /// which only then is needed.
+    pub fn of_user(
+        kubeconfig: Option<&OsStr>,
+        home: Option<&Path>,
+    ) -> Result<Self, KubeconfigError> {
         let mut files: Vec<PathBuf> = Vec::new();
         for path in kubeconfig.iter().flat_map(std::env::split_paths) {
             if !path.as_os_str().is_empty() && !files.contains(&path) {
@@ -37,9 +38,10 @@ impl Target {
             }
         }
         if files.is_empty() {
+            let home = home.ok_or(KubeconfigError::NoHome)?;
             files.push(home.join(".kube").join("config"));
         }
-        Self { files }
+        Ok(Self { files })
     }
 
     pub fn files(&self) -> &[PathBuf] {
@@ -58,7 +60,8 @@ mod tests {
     use super::*;
 
     fn files(kubeconfig: Option<&str>) -> Vec<String> {
-        let target = Target::of_user(kubeconfig.map(OsStr::new), Path::new("/home/ada"));
+        let home = Path::new("/home/ada");
+        let target = Target::of_user(kubeconfig.map(OsStr::new), Some(home)).unwrap();
         target
             .files()
             .iter()
@@ -71,5 +74,12 @@ mod tests {
         assert_eq!(files(None), ["/home/ada/.kube/config"]);
         assert_eq!(files(Some("")), ["/home/ada/.kube/config"]);
         assert_eq!(files(Some("/a:/b::/a")), ["/a", "/b"]);
+    }
+
+    #[test]
+    fn a_home_is_missed_only_where_nothing_is_listed() {
+        assert!(Target::of_user(Some(OsStr::new("/a")), None).is_ok());
+        let missed = Target::of_user(None, None);
+        assert!(matches!(missed, Err(KubeconfigError::NoHome)), "{missed:?}");
     }
 }

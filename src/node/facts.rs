@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::binaries::{self, Pinned};
 use super::{NodeError, Role};
-use crate::spec::{ClusterSpec, Nat, NodePool, address};
+use crate::spec::address::{self, ZoneAddresses};
+use crate::spec::{ClusterSpec, Nat, NodePool};
 
 /// The facts. Values that are known only while the stacks are made (API host, bucket) are not among
 /// them: they reach the node through user data.
@@ -85,13 +86,18 @@ pub fn slots(spec: &ClusterSpec) -> Result<Vec<Slot>, NodeError> {
             Ok(Slot {
                 letter: zone.letter,
                 zone: zone.name.clone(),
-                address: match spec.network.nat {
-                    Nat::None => plan.slot_public,
-                    Nat::Regional | Nat::Single => plan.slot_private,
-                },
+                address: slot_address(spec, &plan),
             })
         })
         .collect()
+}
+
+/// The fixed address of a zone's slot, in the subnet that machines stand in.
+pub fn slot_address(spec: &ClusterSpec, plan: &ZoneAddresses) -> Ipv4Addr {
+    match spec.network.nat {
+        Nat::None => plan.slot_public,
+        Nat::Regional | Nat::Single => plan.slot_private,
+    }
 }
 
 /// `key=value:Effect`, as the kubelet takes them.

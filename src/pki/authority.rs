@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyUsagePurpose};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -100,11 +100,7 @@ impl CertificateAuthority {
 
     /// Reads certificate and key and checks that they belong together.
     /// In a bundle of several certificates the signing one stands first, as kubeadm wants it.
-    pub fn from_pem(
-        role: Authority,
-        certificates: &str,
-        key: &SecretString,
-    ) -> Result<Self, PkiError> {
+    fn from_pem(role: Authority, certificates: &str, key: &SecretString) -> Result<Self, PkiError> {
         let name = role.to_string();
         let facts = Facts::of_pem(&name, certificates)?;
         if !facts.is_authority {
@@ -157,11 +153,6 @@ impl CertificateAuthority {
         &self.certificate
     }
 
-    /// The private key as PKCS#8 PEM.
-    pub fn key_pem(&self) -> SecretString {
-        self.key.to_pem()
-    }
-
     /// What the signing certificate says.
     pub fn facts(&self) -> &Facts {
         &self.facts
@@ -169,11 +160,6 @@ impl CertificateAuthority {
 
     pub(super) fn key(&self) -> &PrivateKey {
         &self.key
-    }
-
-    /// How long it is still good for; negative once it has expired.
-    pub fn expires_in(&self, now: Timestamp) -> SignedDuration {
-        self.facts.expires_in(now)
     }
 }
 
@@ -220,23 +206,29 @@ mod tests {
         assert_eq!(made.facts().not_before.to_string(), "2026-11-23T09:00:00Z");
         assert_eq!(made.facts().expires.to_string(), "2036-11-20T09:00:00Z");
         assert_eq!(made.facts().subject, "CN=kubernetes, O=canary");
-        assert_eq!(made.expires_in(now()).as_hours(), 3650 * 24 - 1);
+        assert_eq!(
+            made.facts().expires.duration_since(now()).as_hours(),
+            3650 * 24 - 1
+        );
     }
 
     #[test]
     fn a_certificate_with_the_key_of_another_run_is_refused() {
         let one = CertificateAuthority::generate(Authority::Etcd, "canary", now()).unwrap();
         let two = CertificateAuthority::generate(Authority::Etcd, "canary", now()).unwrap();
-        let mixed =
-            CertificateAuthority::from_pem(Authority::Etcd, one.certificate_pem(), &two.key_pem());
+        let mixed = CertificateAuthority::from_pem(
+            Authority::Etcd,
+            one.certificate_pem(),
+            &two.key.to_pem(),
+        );
         assert!(matches!(mixed, Err(PkiError::Mismatch(_))));
     }
 
     #[test]
     fn nothing_of_a_key_is_shown() {
         let made = CertificateAuthority::generate(Authority::Etcd, "canary", now()).unwrap();
-        let shown = format!("{made:?} {:?} {:?}", made.to_bundle(), made.key_pem());
-        let key = made.key_pem();
+        let shown = format!("{made:?} {:?} {:?}", made.to_bundle(), made.key.to_pem());
+        let key = made.key.to_pem();
         let line = key.expose_secret().lines().nth(1).unwrap().to_owned();
         assert!(!shown.contains(&line[..16]), "{shown}");
         assert!(shown.contains("REDACTED"));
@@ -247,7 +239,8 @@ mod tests {
         let old = CertificateAuthority::generate(Authority::Etcd, "canary", now()).unwrap();
         let new = CertificateAuthority::generate(Authority::Etcd, "canary", now()).unwrap();
         let both = format!("{}{}", old.certificate_pem(), new.certificate_pem());
-        let read = CertificateAuthority::from_pem(Authority::Etcd, &both, &old.key_pem()).unwrap();
+        let read =
+            CertificateAuthority::from_pem(Authority::Etcd, &both, &old.key.to_pem()).unwrap();
         assert_eq!(read.facts(), old.facts());
         assert_eq!(read.certificate_pem(), both);
         let back = CertificateAuthority::from_bundle(Authority::Etcd, &read.to_bundle()).unwrap();

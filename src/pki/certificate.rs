@@ -59,11 +59,6 @@ impl Facts {
             public_key: certificate.public_key().raw.to_vec(),
         })
     }
-
-    /// How long it is still good for; negative once it has expired.
-    pub fn expires_in(&self, now: Timestamp) -> jiff::SignedDuration {
-        self.expires.duration_since(now)
-    }
 }
 
 /// The first certificate of a PEM text, as a PEM block.

@@ -225,7 +225,7 @@ mod tests {
             let made = issue_client(&ca, &ada, SignedDuration::from_secs(short), now());
             assert!(matches!(made, Err(PkiError::TooShort(_))));
         }
-        let rest = ca.expires_in(now());
+        let rest = ca.facts().expires.duration_since(now());
         assert!(issue_client(&ca, &ada, rest, now()).is_ok());
         for long in [rest + SignedDuration::from_secs(1), SignedDuration::MAX] {
             let made = issue_client(&ca, &ada, long, now());

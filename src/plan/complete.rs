@@ -19,7 +19,8 @@ pub struct Terms<'a> {
     pub allow: &'a BTreeSet<String>,
 }
 
-/// Asks for change sets of all stacks that exist and differ, all at once. On an error none stays.
+/// Asks for change sets of all stacks that exist and differ, all at once. On an error
+/// those that were answered are removed.
 pub async fn complete(
     draft: Draft,
     cloud: &impl Cloud,

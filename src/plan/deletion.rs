@@ -49,6 +49,16 @@ pub struct Loss {
     pub policy: String,
 }
 
+impl Loss {
+    /// Whether people would miss it. The network under it all holds nothing once the rest is gone.
+    pub fn is_data(&self) -> bool {
+        !matches!(
+            self.resource_type.as_str(),
+            "AWS::EC2::VPC" | "AWS::EC2::Subnet" | "AWS::RDS::DBSubnetGroup"
+        )
+    }
+}
+
 /// Plans the deletion of everything that a survey found.
 pub fn deletion(survey: &Survey, guard: Guard) -> DeletePlan {
     let kinds: Vec<StackKind> = survey

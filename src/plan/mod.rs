@@ -19,7 +19,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::cloud::{ChangeAction, ChangeSet, CloudError, FoundStack, Replacement, StackStatus};
-use crate::stacks::{Stack, StackKind};
+use crate::stacks::{Stack, StackKind, sentence};
 
 pub use complete::{Terms, complete, discard};
 pub use deletion::{DeletePlan, Guard, deletion};
@@ -165,7 +165,7 @@ impl Step {
     /// Whether termination protection has to be switched on or off.
     pub fn reprotects(&self) -> bool {
         self.found.as_ref().is_some_and(|found| {
-            found.status.is_success()
+            status::rests(&found.status)
                 && found.termination_protection != self.stack.termination_protection
         })
     }
@@ -199,19 +199,9 @@ impl Step {
     /// The human sentence of a resource, of one that goes away too; the logical id where there is none.
     pub fn sentence(&self, logical_id: &str) -> String {
         let old = || self.before.as_ref().and_then(|t| sentence(t, logical_id));
-        sentence(&self.stack.template, logical_id)
-            .or_else(old)
-            .unwrap_or_else(|| logical_id.to_owned())
+        let told = self.stack.sentence(logical_id).or_else(old);
+        told.unwrap_or(logical_id).to_owned()
     }
-}
-
-/// The human sentence that a template's `Metadata` has for a resource.
-pub fn sentence(template: &Value, logical_id: &str) -> Option<String> {
-    let metadata = template
-        .get("Resources")?
-        .get(logical_id)?
-        .get("Metadata")?;
-    Some(metadata.get("Sentence")?.as_str()?.to_owned())
 }
 
 /// Every resource of a template.
@@ -226,7 +216,7 @@ pub fn resources_of(template: &Value) -> Vec<Planned> {
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned(),
-        sentence: sentence(template, id).unwrap_or_else(|| id.clone()),
+        sentence: sentence(template, id).unwrap_or(id).to_owned(),
     };
     resources.iter().map(planned).collect()
 }

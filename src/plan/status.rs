@@ -57,8 +57,13 @@ pub fn on_apply(status: &StackStatus, cluster: &str, name: &str) -> Means {
         | S::UpdateRollbackFailed
         | S::ReviewInProgress
         | S::ImportRollbackFailed
-        | S::Unknown(_) => Means::Blocked(hand(status, cluster, name)),
+        | S::Unknown(_) => Means::Blocked(hand(status, name, &format!("kube-cfn apply {cluster}"))),
     }
+}
+
+/// Whether a stack in this status stays and can be worked on: its protection can be set.
+pub fn rests(status: &StackStatus) -> bool {
+    matches!(on_apply(status, "", ""), Means::Compare | Means::Ask)
 }
 
 /// What `delete` does with stack `name` in `status`.
@@ -87,12 +92,14 @@ pub fn on_delete(status: &StackStatus, cluster: &str, name: &str) -> Deletes {
         | S::ImportInProgress
         | S::ImportRollbackInProgress => Deletes::FollowThenDelete,
         S::DeleteComplete => Deletes::Gone,
-        S::ReviewInProgress | S::Unknown(_) => Deletes::Blocked(hand(status, cluster, name)),
+        S::ReviewInProgress | S::Unknown(_) => {
+            Deletes::Blocked(hand(status, name, &format!("kube-cfn delete {cluster}")))
+        }
     }
 }
 
-/// Why a stack in this status needs a hand, and the next step.
-fn hand(status: &StackStatus, cluster: &str, name: &str) -> Blocked {
+/// Why a stack in this status needs a hand, and the next steps; the last is the command `again`.
+fn hand(status: &StackStatus, name: &str, again: &str) -> Blocked {
     let aws = |verb: &str| format!("`aws cloudformation {verb} --stack-name {name}`");
     let events = aws("describe-stack-events");
     let delete = aws("delete-stack");
@@ -126,7 +133,7 @@ fn hand(status: &StackStatus, cluster: &str, name: &str) -> Blocked {
     };
     Blocked {
         reason: format!("{name} is in {status}: {}", trouble(status)),
-        next: format!("{next}, then `kube-cfn apply {cluster}` again"),
+        next: format!("{next}, then `{again}` again"),
         guard: false,
     }
 }
@@ -170,7 +177,10 @@ mod tests {
                 other => format!("{other:?}"),
             };
             let delete = match on_delete(status, "canary", "canary-edge") {
-                Deletes::Blocked(_) => "blocked".to_owned(),
+                Deletes::Blocked(why) => {
+                    assert!(why.next.ends_with("`kube-cfn delete canary` again"));
+                    "blocked".to_owned()
+                }
                 other => format!("{other:?}"),
             };
             writeln!(text, "{status}\n  delete: {delete}\n  apply: {apply}").expect("a string");

@@ -209,7 +209,11 @@ impl<W: Write> Shower for Lines<W> {
                 None => self.run_line(at, "note", text),
             },
             Event::RunFinished { succeeded, .. } => {
-                let status = if *succeeded { "finished" } else { "failed" };
+                let status = match succeeded {
+                    true => "finished",
+                    false if self.model.is_detached() => "detached",
+                    false => "failed",
+                };
                 let text = self.model.headline(at);
                 self.run_line(at, status, &text)
             }

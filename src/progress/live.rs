@@ -119,8 +119,11 @@ impl Shower for Live {
         }
         let (_, height) = (self.size)();
         // The cursor rests on the line below the block.
-        let block = self.model.view(now, self.width(), height.saturating_sub(1));
-        let block: Vec<String> = block.iter().map(Line::painted).collect();
+        // An empty line leads the block: what a key typed meanwhile (`^C`) pushes down a line then
+        // leaves nothing behind.
+        let block = self.model.view(now, self.width(), height.saturating_sub(2));
+        let lines = block.iter().map(Line::painted);
+        let block: Vec<String> = std::iter::once(String::new()).chain(lines).collect();
         self.block.set_message(block.join("\n"));
         self.block.tick();
         Ok(())

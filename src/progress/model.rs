@@ -102,6 +102,16 @@ impl Model {
         &mut self.stacks[index]
     }
 
+    /// Whether the run was left while stacks still move, and none has failed.
+    pub(super) fn is_detached(&self) -> bool {
+        let fine = self.stacks.iter().all(|stack| {
+            let settled = stack.settled.as_ref();
+            stack.failure.is_none() && settled.is_none_or(|(_, outcome)| outcome.is_good())
+        });
+        let moves = |stack: &StackProgress| stack.settled.is_none() && stack.started.is_some();
+        fine && self.stacks.iter().any(moves)
+    }
+
     pub(super) fn stack(&self, kind: &StackKind) -> Option<&StackProgress> {
         self.stacks.iter().find(|stack| stack.kind == *kind)
     }

@@ -53,24 +53,25 @@ impl Model {
                 let resources = count(self.resources_done().0, "resource");
                 format!("{cluster}: {} in {span}, {stacks}, {resources}", past(verb))
             }
+            Some((_, false)) if self.is_detached() => {
+                self.left(&cluster_span(cluster, &span, done, &stacks))
+            }
             Some((_, false)) => format!(
                 "{cluster}: {} failed after {span}, {done} of {stacks} done",
                 present(verb)
             ),
-            None => {
-                let moving =
-                    |mark| matches!(mark, Mark::Running | Mark::RollingBack | Mark::Failed);
-                let running = self
-                    .stacks
-                    .iter()
-                    .filter(|stack| stack.settled.is_none() && moving(stack.mark()))
-                    .count();
-                format!(
-                    "{cluster}: no longer followed after {span}, {done} of {stacks} done, \
-                     {running} still moving"
-                )
-            }
+            None => self.left(&cluster_span(cluster, &span, done, &stacks)),
         }
+    }
+
+    fn left(&self, so_far: &str) -> String {
+        let moving = |mark| matches!(mark, Mark::Running | Mark::RollingBack | Mark::Failed);
+        let running = self
+            .stacks
+            .iter()
+            .filter(|stack| stack.settled.is_none() && moving(stack.mark()))
+            .count();
+        format!("{so_far}, {running} still moving")
     }
 
     fn has_changed(&self) -> bool {
@@ -79,6 +80,10 @@ impl Model {
             None => stack.started.is_some() || stack.operation.is_some(),
         })
     }
+}
+
+fn cluster_span(cluster: &str, span: &str, done: usize, stacks: &str) -> String {
+    format!("{cluster}: no longer followed after {span}, {done} of {stacks} done")
 }
 
 fn past(verb: Verb) -> &'static str {

@@ -201,15 +201,6 @@ impl ClusterSpec {
         let slots = usize::from(self.control_plane.slots).min(self.zones.len());
         &self.zones[..slots]
     }
-
-    /// The architectures in use, without repetition, in a stable order.
-    pub fn architectures(&self) -> Vec<Architecture> {
-        let mut all: Vec<_> = self.pools.iter().map(|pool| pool.architecture).collect();
-        all.push(self.control_plane.architecture);
-        all.sort();
-        all.dedup();
-        all
-    }
 }
 
 impl Architecture {

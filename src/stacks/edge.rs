@@ -18,6 +18,8 @@ struct Context<'a> {
     nat_addresses: Vec<NatAddress<'a>>,
     api_is_public: bool,
     scheme: &'static str,
+    /// Logical id of the target group.
+    api_targets: &'static str,
     api_subnets: Vec<String>,
     dns: Option<Dns<'a>>,
 }
@@ -62,6 +64,10 @@ pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack,
         scheme: match spec.api.exposure {
             Exposure::Internal => "internal",
             Exposure::Public => "internet-facing",
+        },
+        api_targets: match spec.api.exposure {
+            Exposure::Internal => "InternalApiTargets",
+            Exposure::Public => "PublicApiTargets",
         },
         api_subnets: api_subnets(spec),
         dns: spec.api.dns.as_ref().map(Dns::from),

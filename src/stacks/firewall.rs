@@ -131,7 +131,9 @@ pub(super) fn groups(spec: &ClusterSpec) -> Vec<Group> {
             tags,
         }
     };
-    let mut groups = vec![
+    // CloudFormation reads "no rule" as "everything is open": a way to nowhere closes it.
+    let nowhere = egress("nowhere", "-1", None, "127.0.0.1/32".to_owned());
+    vec![
         group(
             NLB,
             "the API load balancer",
@@ -139,13 +141,8 @@ pub(super) fn groups(spec: &ClusterSpec) -> Vec<Group> {
         ),
         group(CP, "the control plane", None),
         group(NODE, "the nodes", None),
-    ];
-    if spec.database.is_some() {
-        // CloudFormation reads "no rule" as "everything is open": a way to nowhere closes it.
-        let nowhere = egress("nowhere", "-1", None, "127.0.0.1/32".to_owned());
-        groups.push(group(DB, "the database", Some(nowhere)));
-    }
-    groups
+        group(DB, "the database", Some(nowhere)),
+    ]
 }
 
 /// The rules of a cluster.
@@ -158,9 +155,7 @@ pub(super) fn rules(spec: &ClusterSpec) -> Vec<Rule> {
         .map(|cidr| allowed(*cidr))
         .collect();
     for (to, service, sources) in TABLE {
-        if *to != DB || spec.database.is_some() {
-            rules.extend(sources.iter().map(|from| between(to, service, from)));
-        }
+        rules.extend(sources.iter().map(|from| between(to, service, from)));
     }
     for service in [NODE_PORTS_TCP, NODE_PORTS_UDP] {
         let id = format!("Node{}FromVpc", service.0);

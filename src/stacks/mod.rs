@@ -175,8 +175,7 @@ impl Stack {
     /// What a resource is in the words of people ("NAT gateway in eu-west-1a"), from its metadata.
     /// `None` for a logical id that this template does not have.
     pub fn sentence(&self, logical_id: &str) -> Option<&str> {
-        let resource = self.template.get("Resources")?.get(logical_id)?;
-        resource.get("Metadata")?.get("Sentence")?.as_str()
+        sentence(&self.template, logical_id)
     }
 
     /// Logical id and type of every resource, in the order of the template.
@@ -195,6 +194,12 @@ impl Stack {
             _ => None,
         })
     }
+}
+
+/// What a resource is in the words of people, from the metadata of a template.
+pub fn sentence<'a>(template: &'a Value, logical_id: &str) -> Option<&'a str> {
+    let resource = template.get("Resources")?.get(logical_id)?;
+    resource.get("Metadata")?.get("Sentence")?.as_str()
 }
 
 impl fmt::Display for StackKind {

@@ -6,7 +6,8 @@ use super::firewall::{self, Group, Rule};
 use super::parts::{self, Inputs, Tag};
 use super::{DesignError, Stack, StackKind};
 use crate::node::facts;
-use crate::spec::{ClusterSpec, Nat, Zone, address};
+use crate::spec::address::{self, ZoneAddresses};
+use crate::spec::{ClusterSpec, Nat, Zone};
 use crate::templates::Templates;
 
 #[derive(Serialize)]
@@ -40,8 +41,8 @@ struct Subnet {
     tags: Vec<Tag>,
 }
 
-/// The range around a slot's fixed address, reserved so that no other machine takes it before the
-/// slot's interface does.
+/// The range around the fixed address of a zone's slot, reserved so that no other machine takes it
+/// before the slot's interface does; also where there is no slot yet, for one may come.
 #[derive(Serialize)]
 struct Slot {
     id: char,
@@ -78,10 +79,9 @@ fn route_tables(spec: &ClusterSpec) -> Vec<RouteTable> {
     let all = [
         (true, table("Public", "public", true)),
         (has_private(spec), table("Private", "private", true)),
-        (
-            spec.database.is_some(),
-            table("Database", "database", false),
-        ),
+        // Also without a database: it costs nothing, and a database that is taken out of the
+        // definition keeps the ground under it.
+        (true, table("Database", "database", false)),
     ];
     all.into_iter()
         .filter_map(|(wanted, table)| wanted.then_some(table))
@@ -115,10 +115,8 @@ fn subnets(spec: &ClusterSpec) -> Result<Vec<Subnet>, DesignError> {
             let id = parts::private_subnet(zone);
             subnets.push(make(id, "Private", "private", plan.private, tags));
         }
-        if spec.database.is_some() {
-            let id = parts::database_subnet(zone);
-            subnets.push(make(id, "Database", "database", plan.database, Vec::new()));
-        }
+        let id = parts::database_subnet(zone);
+        subnets.push(make(id, "Database", "database", plan.database, Vec::new()));
     }
     Ok(subnets)
 }
@@ -150,12 +148,11 @@ fn reservations(spec: &ClusterSpec) -> Result<Vec<Slot>, DesignError> {
     if !REGIONS_WITH_RESERVATIONS.contains(&spec.region.as_str()) {
         return Ok(Vec::new());
     }
-    let zones = spec.slot_zones().iter();
-    let slot = |(zone, slot): (&Zone, facts::Slot)| Slot {
+    let slot = |(zone, plan): (&Zone, ZoneAddresses)| Slot {
         id: parts::letter(zone),
-        letter: slot.letter,
+        letter: zone.letter,
         subnet: parts::node_subnet(spec, zone),
-        cidr: address::reservation(slot.address).to_string(),
+        cidr: address::reservation(facts::slot_address(spec, &plan)).to_string(),
     };
-    Ok(zones.zip(facts::slots(spec)?).map(slot).collect())
+    Ok(parts::zones(spec)?.into_iter().map(slot).collect())
 }

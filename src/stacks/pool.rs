@@ -20,7 +20,6 @@ struct Context<'a> {
     volume_gib: u32,
     public_addresses: bool,
     spot: bool,
-    on_demand_base: u32,
     on_demand_percent: u8,
     groups: Vec<Group>,
 }
@@ -35,6 +34,7 @@ struct Group {
     place: String,
     min: u32,
     max: u32,
+    on_demand_base: u32,
     subnets: Vec<String>,
     tags: Vec<GroupTag>,
     user_data: String,
@@ -66,7 +66,6 @@ pub(super) fn design(
         volume_gib: pool.volume_gib,
         public_addresses: spec.network.nat == Nat::None,
         spot: pool.spot_percent > 0,
-        on_demand_base: pool.on_demand_base,
         on_demand_percent: 100_u8.saturating_sub(pool.spot_percent),
         groups: groups(spec, pool, &bundle, templates)?,
     };
@@ -94,7 +93,7 @@ fn groups(
     bundle: &Bundle,
     templates: &Templates,
 ) -> Result<Vec<Group>, DesignError> {
-    let whole = |zones: &[Zone], zone: Option<&Zone>, min, max| {
+    let whole = |zones: &[Zone], zone: Option<&Zone>, share: &dyn Fn(u32) -> u32| {
         let id = zone
             .map(|zone| parts::letter(zone).to_string())
             .unwrap_or_default();
@@ -108,8 +107,9 @@ fn groups(
             place: zone
                 .map(|zone| format!(" in {}", zone.name))
                 .unwrap_or_default(),
-            min,
-            max,
+            min: share(pool.min),
+            max: share(pool.max),
+            on_demand_base: share(pool.on_demand_base),
             subnets: zones
                 .iter()
                 .map(|zone| parts::node_subnet(spec, zone))
@@ -119,7 +119,7 @@ fn groups(
         })
     };
     match pool.spread {
-        Spread::Regional => Ok(vec![whole(&spec.zones, None, pool.min, pool.max)?]),
+        Spread::Regional => Ok(vec![whole(&spec.zones, None, &|whole| whole)?]),
         Spread::Zonal => {
             let zones = spec.zones.iter().enumerate();
             let all = u32::try_from(spec.zones.len()).unwrap_or(u32::MAX);
@@ -127,12 +127,7 @@ fn groups(
                 .zip(0..)
                 .map(|((_, zone), nth)| {
                     let share = |of| share(of, all, nth);
-                    whole(
-                        std::slice::from_ref(zone),
-                        Some(zone),
-                        share(pool.min),
-                        share(pool.max),
-                    )
+                    whole(std::slice::from_ref(zone), Some(zone), &share)
                 })
                 .collect()
         }

@@ -1,5 +1,19 @@
-//! What only a server can show: the real SDK path over HTTP against the emulated AWS.
+//! What only a server can show: the real SDK path over HTTP against the emulated AWS, and the whole
+//! program as a person runs it.
 
+mod change;
 mod cloud;
+mod create;
+mod delete;
+mod failure;
+mod guards;
+mod interrupted;
+mod process;
+mod production;
 mod store;
 mod support;
+mod tools;
+mod wire;
+mod without_aws;
+mod words;
+mod world;

@@ -19,7 +19,7 @@ pub fn account(number: u32) -> String {
 
 pub async fn aws(number: u32) -> Aws {
     let endpoint = std::env::var("KUBE_CFN_TEST_ENDPOINT")
-        .expect("start the emulated AWS: tests/emulator/run cargo test");
+        .expect("no emulated AWS: run the tests through tests/run, which starts one");
     let credentials = Credentials::new(account(number), "test", None, None, "test");
     let settings = Settings {
         profile: None,

@@ -220,7 +220,7 @@ fn kubectl_chooses_the_same_file_of_a_list() {
                 let args = ["config", "set-context", "x", "--cluster=x"];
                 run(kubectl().env("KUBECONFIG", &list).args(args), &home);
             } else {
-                let target = Target::of_user(Some(&list), &home);
+                let target = Target::of_user(Some(&list), Some(&home)).unwrap();
                 write(&target, &wanted, Current::IfUnset, Patience::NONE).unwrap();
             }
             let is_written =

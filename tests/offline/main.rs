@@ -10,6 +10,7 @@ mod definitions;
 mod kubeconfig;
 mod pki;
 mod progress;
+mod readme;
 mod scaffold;
 mod stacks;
 mod templates;

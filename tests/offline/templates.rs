@@ -107,7 +107,8 @@ fn no_text_stands_bare_in_a_stack_template() {
         "volumeGib",
         "etcdVolumeGib",
         "publicAddresses",
-        "onDemandBase",
+        "group.onDemandBase",
+        "apiTargets",
         "onDemandPercent",
         "role.name",
     ];

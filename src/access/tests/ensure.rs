@@ -7,6 +7,7 @@ use proptest::prelude::{ProptestConfig, any, proptest};
 
 use super::shelf::Shelf;
 use super::*;
+use crate::cloud::Store as _;
 
 type Answer = Result<Ensured, AccessError>;
 
@@ -65,6 +66,23 @@ fn a_second_run_uses_what_is_there() {
     assert!(!second.created());
     assert_one_won_each(&first, &second);
     shelf.assert_complete();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_read_the_secrets_may_apply_once_they_are_there() {
+    let shelf = Shelf::default();
+    shelf.secrets_denied.set(true);
+    let refused = ensure_authorities(&shelf, "canary", KEY, now()).await;
+    assert!(matches!(refused, Err(AccessError::Denied { .. })));
+    shelf.secrets_denied.set(false);
+    let first = Run::new(&shelf).finish();
+    shelf.secrets_denied.set(true);
+    let second = ensure_authorities(&shelf, "canary", KEY, now())
+        .await
+        .unwrap();
+    assert!(!second.created());
+    assert_eq!(second.facts, first.facts);
+    assert_eq!(second.certificate_pem, first.certificate_pem);
 }
 
 #[test]
@@ -155,7 +173,14 @@ async fn a_certificate_left_by_another_cluster_stops_the_run() {
         ),
         "{message}"
     );
-    assert_eq!(forget(&shelf, "canary").await.unwrap().len(), 8);
+    assert_eq!(
+        shelf
+            .forget_parameters("/kube-cfn/canary/")
+            .await
+            .unwrap()
+            .len(),
+        8
+    );
     assert!(
         ensure_authorities(&shelf, "canary", KEY, now())
             .await

@@ -21,6 +21,8 @@ pub(super) struct Shelf {
     /// Reads that still answer "there is none", as a lagging replica does.
     pub lag: Cell<u32>,
     pub denied: Cell<bool>,
+    /// Whether only the secrets may not be read.
+    pub secrets_denied: Cell<bool>,
 }
 
 async fn give_way() {
@@ -36,14 +38,18 @@ async fn give_way() {
     .await;
 }
 
+fn denied() -> CloudError {
+    CloudError::Denied {
+        caller_may_not: "arn:aws:iam::123456789012:user/ada may not".to_owned(),
+        action: None,
+    }
+}
+
 impl Shelf {
     async fn act<T>(&self, act: impl FnOnce() -> T) -> Result<T, CloudError> {
         give_way().await;
         if self.denied.get() {
-            return Err(CloudError::Denied {
-                caller_may_not: "arn:aws:iam::123456789012:user/ada may not".to_owned(),
-                action: None,
-            });
+            return Err(denied());
         }
         let done = act();
         give_way().await;
@@ -92,6 +98,9 @@ impl Store for Shelf {
     }
 
     async fn secret(&self, name: &str) -> Result<Option<SecretString>, CloudError> {
+        if self.secrets_denied.get() {
+            return Err(denied());
+        }
         self.act(|| {
             let stored = self.secret.borrow();
             let found = stored.get(name).filter(|_| !self.lags());

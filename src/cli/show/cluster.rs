@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::cli::out;
 use crate::cloud::status::Phase;
 use crate::cloud::{FoundResource, FoundStack};
+use crate::kubeconfig::server_url;
 use crate::stacks::StackKind;
 
 /// A cluster's stacks and what one wants to know of them first.
@@ -86,7 +87,7 @@ pub fn view(
         account: account.to_owned(),
         region: region.to_owned(),
         stacks,
-        api: output("edge", crate::stacks::API_HOST).map(|host| format!("https://{host}:6443")),
+        api: output("edge", crate::stacks::API_HOST).map(|host| server_url(&host)),
         database: output("database", crate::stacks::DATABASE_HOST).map(|host| Database {
             endpoint: match output("database", crate::stacks::DATABASE_PORT) {
                 Some(port) => format!("{host}:{port}"),

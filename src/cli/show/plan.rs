@@ -1,5 +1,6 @@
 //! A plan as people read it and as scripts read it: one view, two forms.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use console::{Style, style};
@@ -189,10 +190,7 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     for change in &stack.changes {
         change_text(out, change, stack.risks);
     }
-    for input in stack.pending {
-        let PendingText(text) = input.into();
-        wrapped(out, "    ", &text);
-    }
+    pending_text(out, stack);
     if let Some(on) = stack.termination_protection {
         let word = if on { "on" } else { "off" };
         line(
@@ -202,20 +200,34 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     }
 }
 
-struct PendingText(String);
-
-impl From<&Pending> for PendingText {
-    fn from(input: &Pending) -> Self {
-        let Pending {
-            parameter,
-            from,
-            now,
-            ..
-        } = input;
-        Self(match now {
-            Some(now) => format!("{parameter} is {now} now, and may change with {from}"),
-            None => format!("{parameter} is known after {from}"),
-        })
+/// The stacks that a new one waits for; for one that exists, the values that may still change.
+fn pending_text(out: &mut String, stack: &StackView<'_>) {
+    if matches!(stack.action, Word::Create | Word::Recreate) {
+        let producers: BTreeSet<&StackKind> =
+            stack.pending.iter().map(|input| &input.from).collect();
+        if !producers.is_empty() {
+            let names: Vec<_> = producers.into_iter().map(ToString::to_string).collect();
+            wrapped(
+                out,
+                "    ",
+                &format!("takes values of {}", names.join(", ")),
+            );
+        }
+        return;
+    }
+    let mut moving: BTreeMap<(&StackKind, bool), Vec<&str>> = BTreeMap::new();
+    for input in stack.pending {
+        let named = moving.entry((&input.from, input.now.is_some()));
+        named.or_default().push(&input.parameter);
+    }
+    for ((from, has_value), parameters) in moving {
+        let what = if has_value {
+            "may change with"
+        } else {
+            "known after"
+        };
+        let text = format!("{what} {from}: {}", parameters.join(", "));
+        wrapped(out, "    ", &text);
     }
 }
 
@@ -250,11 +262,16 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
             Style::new().yellow(),
             "update    its protection only".to_owned(),
         ),
+        Word::Keep if !stack.pending.is_empty() => (
+            "=",
+            Style::new().dim(),
+            "nothing to do, unless its inputs move".to_owned(),
+        ),
         Word::Keep => ("=", Style::new().dim(), "nothing to do".to_owned()),
         Word::Follow => (
             ">",
             Style::new().cyan(),
-            "already moving: it is followed to its end, then looked at again".to_owned(),
+            "already moving: followed to its end, then looked at again".to_owned(),
         ),
         Word::Refused => ("!", Style::new().red(), "refused".to_owned()),
         Word::Blocked => ("!", Style::new().red(), "can't be touched".to_owned()),
@@ -287,7 +304,12 @@ fn change_text(out: &mut String, view: &ChangeView<'_>, risks: &[Risk]) {
             view.sentence, change.logical_id
         ),
     );
-    for property in &change.properties {
+    // What a resource is called changes with what it is: no news beside the property itself.
+    for property in change
+        .properties
+        .iter()
+        .filter(|property| property.path != "Metadata")
+    {
         property_text(out, property);
     }
     for risk in risks
@@ -324,6 +346,8 @@ fn property_text(out: &mut String, property: &PropertyChange) {
         .strip_prefix("Properties.")
         .unwrap_or(&property.path);
     let values = match (&property.before, &property.after) {
+        // In base64 nobody reads what is new about it.
+        (Some(_), Some(_)) if path.ends_with("UserData") => ": the boot script changes".to_owned(),
         (Some(before), Some(after)) => format!(": {} -> {}", short(before), short(after)),
         (None, Some(after)) => format!(": -> {}", short(after)),
         (Some(before), None) => format!(": was {}", short(before)),
@@ -398,9 +422,15 @@ fn line(out: &mut String, arguments: std::fmt::Arguments<'_>) {
 /// Writes text folded to the width, every line behind `indent`, the following ones a little deeper.
 fn wrapped(out: &mut String, indent: &str, text: &str) {
     let deeper = format!("{indent}  ");
+    // Names and flags hold dashes: folded there, nobody could copy them.
     let options = textwrap::Options::new(WIDTH)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .initial_indent(indent)
-        .subsequent_indent(&deeper);
+        .subsequent_indent(&deeper)
+        // Names and flags are copied from here: they are never cut.
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
     for folded in textwrap::wrap(text, options) {
         line(out, format_args!("{folded}"));
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{ChangeSetStatus, ChangeSetType, ExecutionStatus};
 use sha2::{Digest, Sha256};
@@ -31,9 +32,24 @@ enum Standing {
 pub(super) async fn propose(aws: &Aws, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
     let name = name(&wanted.token);
     create(aws, wanted, &name).await?;
-    let (first, standing) = wait(aws, wanted, &name).await?;
+    let answer = read(aws, wanted, &name).await;
+    if let Err(error) = &answer
+        && !error.is_passing()
+    {
+        // Nobody will ask for it again. What stays in spite of this does no harm.
+        let _ = remove(aws, &name, &wanted.stack).await;
+    }
+    answer
+}
+
+/// Waits for a change set and reads it. None stays that there is nothing to execute in.
+async fn read(aws: &Aws, wanted: &Proposal, name: &str) -> Result<ChangeSet, CloudError> {
+    let (first, standing) = wait(aws, wanted, name).await?;
     let mut change_set = ChangeSet {
-        id: first.change_set_id.clone().unwrap_or(name),
+        id: first
+            .change_set_id
+            .clone()
+            .unwrap_or_else(|| name.to_owned()),
         stack_id: first.stack_id.clone().unwrap_or_default(),
         changes: Vec::new(),
     };
@@ -43,7 +59,6 @@ pub(super) async fn propose(aws: &Aws, wanted: &Proposal) -> Result<ChangeSet, C
         }
         Standing::Failed(reason) => {
             let findings = findings::of(aws, &change_set.id).await;
-            remove(aws, &change_set.id, &change_set.stack_id).await?;
             return Err(CloudError::Refused {
                 operation: format!("the change set of {}", wanted.stack),
                 message: findings::join(reason, &findings),
@@ -56,7 +71,7 @@ pub(super) async fn propose(aws: &Aws, wanted: &Proposal) -> Result<ChangeSet, C
             )));
         }
         Standing::Pending | Standing::Ready => {
-            let changes = changes(aws, first, &change_set.stack_id).await?;
+            let changes = changes(aws, first, &change_set).await?;
             change_set.changes = if changes.is_empty() {
                 vec![mapping::change_of_stack_alone(
                     &wanted.stack,
@@ -93,10 +108,7 @@ async fn create(aws: &Aws, wanted: &Proposal, name: &str) -> Result<(), CloudErr
     let Err(error) = answer else { return Ok(()) };
     // The name is made from the token: one of that name is the answer to this very request, whose
     // first answer was lost.
-    let code = error
-        .as_service_error()
-        .and_then(|error| error.meta().code());
-    if code == Some("AlreadyExistsException") {
+    if error.code() == Some("AlreadyExistsException") {
         return Ok(());
     }
     Err(explain(asked, &error))
@@ -116,7 +128,7 @@ async fn wait(
         let page = page(aws, name, &wanted.stack, None).await?;
         match standing(&page) {
             Standing::Pending if began.elapsed() > PATIENCE => {
-                return Err(CloudError::Unreachable {
+                return Err(CloudError::Refused {
                     operation: format!("the change set of {}", wanted.stack),
                     message: "it is still being computed after 10 minutes".to_owned(),
                 });
@@ -148,9 +160,8 @@ fn standing(page: &DescribeChangeSetOutput) -> Standing {
 async fn changes(
     aws: &Aws,
     first: DescribeChangeSetOutput,
-    stack_id: &str,
+    of: &ChangeSet,
 ) -> Result<Vec<ResourceChange>, CloudError> {
-    let name = first.change_set_id.clone().unwrap_or_default();
     let mut current = first;
     let mut all = Vec::new();
     loop {
@@ -160,7 +171,7 @@ async fn changes(
         let Some(next) = current.next_token else {
             return Ok(all);
         };
-        current = page(aws, &name, stack_id, Some(next)).await?;
+        current = page(aws, &of.id, &of.stack_id, Some(next)).await?;
     }
 }
 

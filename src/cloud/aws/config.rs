@@ -61,7 +61,8 @@ pub(super) async fn load(settings: &Settings, given: Option<Given>) -> Result<Re
     let http = http_client();
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http.clone())
-        .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS))
+        // Not adaptive: its own limiter would stack on ours, which slows all readers already.
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(timeouts());
     if let Ok(name) = AppName::new("kube-cfn") {
         loader = loader.app_name(name);

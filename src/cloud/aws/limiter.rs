@@ -15,8 +15,8 @@ use super::error::is_throttle_code;
 const RATE: f64 = 3.0;
 /// Calls that may go out at once after a quiet time.
 const BURST: f64 = 10.0;
-/// Below this the tool would look dead.
-const SLOWEST: f64 = RATE / 8.0;
+/// Below one call a second half a dozen followed stacks would look dead.
+const SLOWEST: f64 = 1.0;
 /// A quiet time after which the rate doubles again.
 const RECOVERY: Duration = Duration::from_secs(10);
 /// Throttles that come together are one throttle: several calls were under way.

@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod findings;
 mod limiter;
+mod log;
 mod mapping;
 mod profile;
 mod request;
@@ -30,6 +31,7 @@ pub use config::Settings;
 use config::{Given, Reach};
 use error::{Asked, explain};
 use limiter::{Limiter, ThrottleWatch};
+use log::CallLog;
 
 use super::{
     ChangeSet, Cloud, CloudError, FoundResource, FoundStack, Identity, Operation, Proposal,
@@ -81,19 +83,25 @@ impl Aws {
         let limiter = Arc::new(Limiter::new());
         let cloudformation = aws_sdk_cloudformation::config::Builder::from(&reach.sdk)
             .interceptor(ThrottleWatch(Arc::clone(&limiter)))
+            .interceptor(CallLog)
             .build();
         // Emulators serve no virtual hosts.
         let s3 = aws_sdk_s3::config::Builder::from(&reach.sdk)
             .force_path_style(reach.s3_endpoint.is_some())
+            .interceptor(CallLog)
             .build();
         // The first call of every run: who is offline shall hear it in seconds.
         let sts = aws_sdk_sts::config::Builder::from(&reach.sdk)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .interceptor(CallLog)
+            .build();
+        let ssm = aws_sdk_ssm::config::Builder::from(&reach.sdk)
+            .interceptor(CallLog)
             .build();
         Self {
             cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation),
             s3: aws_sdk_s3::Client::from_conf(s3),
-            ssm: aws_sdk_ssm::Client::new(&reach.sdk),
+            ssm: aws_sdk_ssm::Client::from_conf(ssm),
             sts: aws_sdk_sts::Client::from_conf(sts),
             region: reach.region,
             ambient_region: reach.ambient_region,

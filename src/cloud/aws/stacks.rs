@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{self, OnFailure, TemplateStage};
 use serde_json::{Value, json};
 
@@ -270,10 +271,7 @@ pub(super) async fn delete(aws: &Aws, stack_id: &str, token: &str) -> Result<(),
     let Err(error) = request.client_request_token(token).send().await else {
         return Ok(());
     };
-    let code = error
-        .as_service_error()
-        .and_then(|error| error.meta().code());
-    if code == Some("TokenAlreadyExistsException") {
+    if error.code() == Some("TokenAlreadyExistsException") {
         return Ok(());
     }
     Err(explain(asked, &error))

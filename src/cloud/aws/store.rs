@@ -1,6 +1,9 @@
 //! Parameters and secrets in SSM, and the door to the buckets. No value of a secret leaves this file
 //! but inside a `SecretString`, and no error quotes one.
 
+use aws_sdk_ssm::config::http::HttpResponse;
+use aws_sdk_ssm::error::SdkError;
+use aws_sdk_ssm::operation::get_parameter::GetParameterError;
 use aws_sdk_ssm::types::{ParameterTier, ParameterType};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -80,10 +83,22 @@ async fn read(aws: &Aws, name: &str, reading: Reading) -> Result<Option<String>,
         .await;
     match answer {
         Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
-        Err(error) => match explain(asked, &error) {
+        Err(error) => match explain_read(asked, reading, &error) {
             CloudError::NotFound(_) => Ok(None),
             error => Err(error),
         },
+    }
+}
+
+/// Only an answer that should have been a good one can hold the value: a refusal's words stay.
+fn explain_read(
+    asked: Asked<'_>,
+    reading: Reading,
+    error: &SdkError<GetParameterError, HttpResponse>,
+) -> CloudError {
+    match (reading, error) {
+        (Reading::Decrypted, SdkError::ResponseError(_)) => explain_secretly(asked, error),
+        _ => explain(asked, error),
     }
 }
 

@@ -4,10 +4,8 @@
 use sha2::{Digest, Sha256};
 
 use super::Aws;
-use crate::cloud::{CloudError, Proposal, Store};
+use crate::cloud::{CloudError, INLINE, Proposal, Store};
 
-/// The longest template inside a request, in bytes.
-const INLINE: usize = 51_200;
 /// The longest template at all, in bytes.
 const LARGEST: usize = 1_048_576;
 

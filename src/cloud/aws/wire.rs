@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
-use crate::cloud::{ChangeAction, Replacement};
+use crate::cloud::{ChangeAction, Replacement, Store};
 
 /// What the server does with a request.
 enum Answer {
@@ -294,6 +294,36 @@ async fn a_refused_change_set_names_every_finding_and_is_deleted() {
         .try_iter()
         .any(|body| body.contains("Action=DeleteChangeSet"));
     assert!(deleted, "a failed change set is left behind");
+}
+
+#[tokio::test]
+async fn a_change_set_that_may_not_be_read_is_not_left_behind() {
+    let (aws, asked) = serve(|asked| {
+        if asked.contains("Action=CreateChangeSet") {
+            ok("CreateChangeSet", CREATED)
+        } else if asked.contains("Action=DeleteChangeSet") {
+            ok("DeleteChangeSet", "")
+        } else {
+            refusal("AccessDenied", "not authorized")
+        }
+    })
+    .await;
+    let error = aws.propose(&proposal()).await.expect_err("denied");
+    assert!(matches!(error, CloudError::Denied { .. }), "{error:?}");
+    let deleted = asked
+        .try_iter()
+        .any(|body| body.contains("Action=DeleteChangeSet"));
+    assert!(deleted, "the change set is left behind");
+}
+
+#[tokio::test]
+async fn a_garbled_answer_that_carries_a_secret_is_not_quoted() {
+    let torn = r#"{"Parameter":{"Value":"hunter2","#;
+    let (aws, _asked) = serve(move |_| Answer::Xml(200, torn.to_owned())).await;
+    let error = aws.secret("/kube-cfn/canary/cp/ca.key").await;
+    let error = error.expect_err("not an answer");
+    assert!(error.is_passing(), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
 }
 
 #[tokio::test]

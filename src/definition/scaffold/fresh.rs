@@ -42,7 +42,7 @@ fn region<'a>(request: &'a NewCluster<'_>) -> Result<&'a str, DefinitionError> {
     let Some(region) = request.region.or(other) else {
         return Err(cannot(
             request,
-            "no other definition has a region to take: name one",
+            "no other definition has a region to take: give --region",
         ));
     };
     if regions::default_zones(region).is_none() {

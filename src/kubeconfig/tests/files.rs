@@ -12,7 +12,7 @@ fn the_first_file_that_has_the_entry_is_written_else_the_first_that_exists() {
     );
     put(&two, &entry()).unwrap();
     let list = std::env::join_paths([&none, &one, &two]).unwrap();
-    let target = Target::of_user(Some(&list), Path::new("/"));
+    let target = Target::of_user(Some(&list), None).unwrap();
     let written = write(&target, &entry(), Current::IfUnset, Patience::NONE).unwrap();
     assert_eq!(
         (written.path, written.created, written.current),
@@ -30,7 +30,7 @@ fn switching_reaches_the_file_that_decides() {
     let (one, two) = (place.put("one", OTHERS), place.path("two"));
     put(&two, &entry()).unwrap();
     let list = std::env::join_paths([&one, &two]).unwrap();
-    let target = Target::of_user(Some(&list), Path::new("/"));
+    let target = Target::of_user(Some(&list), None).unwrap();
     let written = write(&target, &entry(), Current::Switch, Patience::NONE).unwrap();
     assert!(written.current);
     assert_eq!(data(&one)["current-context"], "canary");

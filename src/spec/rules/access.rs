@@ -6,7 +6,7 @@ use crate::spec::{ClusterSpec, Exposure};
 /// Shorter credentials would end while a person still reads the first error.
 const SHORTEST_TTL: u64 = 10 * 60;
 /// A certificate can't be taken back: thirty days is the longest anyone should have to wait.
-const LONGEST_TTL: u64 = 30 * 24 * 3600;
+pub const LONGEST_TTL: u64 = 30 * 24 * 3600;
 
 pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     api(spec, broken);

@@ -10,6 +10,7 @@ mod nodes;
 mod pools;
 mod syntax;
 
+pub use access::LONGEST_TTL;
 pub use names::{LONGEST_NAME, LONGEST_POOL_NAME};
 
 use super::ClusterSpec;

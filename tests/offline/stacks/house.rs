@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kube_cfn::catalog::resources;
-use kube_cfn::spec::Nat;
+use kube_cfn::spec::{Exposure, Nat};
 use kube_cfn::stacks::StackKind;
 use serde_json::{Value, json};
 
@@ -370,7 +370,10 @@ fn the_address_of_a_slot_is_reserved_where_cloudformation_can() {
         let found = found.map(|(_, one)| one["Properties"]["Cidr"].as_str().unwrap().to_owned());
         found.collect::<Vec<_>>()
     };
-    assert_eq!(reserved(specs::throw_away()), ["10.40.24.8/29"]);
+    assert_eq!(
+        reserved(specs::throw_away()),
+        ["10.40.24.8/29", "10.40.24.72/29"]
+    );
     assert!(reserved(specs::production()).is_empty());
 }
 
@@ -401,11 +404,46 @@ fn a_zonal_pool_has_a_group_a_zone_that_share_its_size() {
 }
 
 #[test]
+fn groups_of_a_zone_share_the_machines_that_are_never_spot() {
+    let mut spec = specs::zonal();
+    spec.pools[0].spot_percent = 50;
+    spec.pools[0].on_demand_base = 2;
+    let stacks = design(&spec);
+    let groups = of_type(stacks.last().unwrap(), "AWS::AutoScaling::AutoScalingGroup");
+    let base = |group: &Value| {
+        let mixed = &group["Properties"]["MixedInstancesPolicy"];
+        mixed["InstancesDistribution"]["OnDemandBaseCapacity"].clone()
+    };
+    let found: Vec<_> = groups.into_iter().map(|(_, group)| base(group)).collect();
+    assert_eq!(found, [json!(1), json!(1), json!(0)]);
+}
+
+#[test]
+fn another_exposure_brings_a_target_group_of_its_own() {
+    // ELB refuses a second load balancer at one target group, and the old one goes last.
+    let mut spec = specs::canary();
+    let before = design(&spec).swap_remove(2);
+    spec.api.exposure = Exposure::Public;
+    let after = design(&spec).swap_remove(2);
+    let ids = |stack| {
+        let found = of_type(stack, "AWS::ElasticLoadBalancingV2::TargetGroup");
+        found
+            .iter()
+            .map(|(id, _)| (*id).to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&before), ["InternalApiTargets"]);
+    assert_eq!(ids(&after), ["PublicApiTargets"]);
+}
+
+#[test]
 fn a_restored_database_takes_its_names_from_the_snapshot() {
     let stacks = design(&specs::zonal());
     let (_, database) = of_type(&stacks[3], "AWS::RDS::DBInstance")[0];
     let database = &database["Properties"];
     assert!(database["DBSnapshotIdentifier"].is_string());
+    // RDS deletes them with the instance unless told not to.
+    assert_eq!(database["DeleteAutomatedBackups"], false);
     for property in ["DBName", "MasterUsername", "StorageEncrypted"] {
         assert!(database.get(property).is_none(), "{property}");
     }

@@ -1,0 +1,124 @@
+//! Deleting: what is protected stays, what goes is named first, and nothing is left but what is said.
+
+use kube_cfn::access::Names;
+use kube_cfn::cloud::{Cloud, Store};
+use kube_cfn::pki::Authority;
+use serde_json::json;
+
+use crate::tools::{ask, kubectl};
+use crate::world::World;
+
+#[tokio::test]
+async fn a_deleted_cluster_leaves_nothing_but_what_is_said() {
+    let world = World::with_database("deleted");
+    world.edit("protect: false", "protect: true");
+    world.apply().ends(0);
+    let aws = world.aws().await;
+    let living = aws.stacks(Some("deleted")).await.expect("stacks");
+    let base = living.iter().find(|stack| stack.kind == "base");
+    let bucket = base.expect("a base").outputs["StateBucket"].clone();
+
+    world
+        .delete()
+        .ends(5)
+        .tells("the definition of deleted says `protect: true`; nothing was deleted")
+        .tells("set `protect: false` in the definition, run `kube-cfn apply deleted`");
+    world.edit("protect: true", "protect: false");
+    world
+        .delete()
+        .ends(5)
+        .tells("termination protection is on for");
+    world
+        .apply()
+        .ends(0)
+        .tells("termination protection is switched off");
+    world
+        .cluster("delete", &["--yes", "delete"])
+        .ends(5)
+        .tells("--yes delete is not deleted; nothing was deleted");
+    world
+        .cluster("delete", &[])
+        .ends(64)
+        .tells("there is no terminal to confirm on")
+        .tells("--yes deleted");
+    let still = aws.stacks(Some("deleted")).await.expect("stacks");
+    assert_eq!(still.len(), living.len(), "nothing was deleted");
+
+    let said = world.delete();
+    said.ends(0)
+        .tells("(Database): a last snapshot is taken")
+        .tells("remains: last snapshot of PostgreSQL")
+        .tells("deleted-database-snapshot-")
+        .tells("remains: key ")
+        .tells("removed deleted from")
+        .tells("deleted is gone");
+    assert_eq!(aws.stacks(Some("deleted")).await, Ok(Vec::new()));
+    let names = Names::of("deleted").expect("a name");
+    let certificate = names.certificate(Authority::Kubernetes);
+    assert_eq!(aws.parameter(&certificate).await, Ok(None));
+    assert!(
+        aws.secret(&names.secret(Authority::Etcd))
+            .await
+            .expect("asked")
+            .is_none()
+    );
+    let buckets = ask(&world, "s3", "list_buckets", &json!({})).to_string();
+    assert!(!buckets.contains(&bucket), "{buckets}");
+    let snapshots = ask(&world, "rds", "describe_db_snapshots", &json!({}));
+    let snapshots = snapshots["DBSnapshots"].as_array().expect("snapshots");
+    assert_eq!(snapshots.len(), 1);
+    let name = snapshots[0]["DBSnapshotIdentifier"]
+        .as_str()
+        .expect("a name");
+    assert!(name.starts_with("deleted-database-snapshot-"), "{name}");
+    assert_eq!(
+        kubectl(&world, &["config", "get-contexts", "-o", "name"]),
+        ""
+    );
+
+    world
+        .delete()
+        .ends(0)
+        .tells("nothing to delete: deleted has no stacks here");
+    world
+        .cluster("status", &[])
+        .ends(1)
+        .tells("deleted has no stacks in account");
+}
+
+#[test]
+fn a_resource_that_refuses_to_go_is_named_and_the_next_run_finishes() {
+    let world = World::small("held");
+    world.apply().ends(0);
+    world.rules(json!([{
+        "type": "AWS::EC2::VPC", "op": "delete", "stack": "network", "times": 1,
+        "fail": "The vpc has dependencies and cannot be deleted"
+    }]));
+    world
+        .delete()
+        .ends(4)
+        .tells("Vpc")
+        .tells("The vpc has dependencies and cannot be deleted")
+        .tells("`kube-cfn delete held`");
+    assert!(
+        world
+            .standing()
+            .contains(&"network DELETE_FAILED".to_owned())
+    );
+    world.delete().ends(0).tells("held is gone");
+}
+
+#[test]
+fn a_cluster_without_its_definition_goes_by_its_region() {
+    let world = World::small("forgotten");
+    world.apply().ends(0);
+    std::fs::remove_file(world.path("clusters/forgotten.yaml")).expect("removed");
+    let said = world.delete();
+    assert_ne!(said.code, Some(0));
+    said.tells("give its --region");
+    let arguments = ["--region", "eu-west-1", "--yes", "forgotten"];
+    world
+        .cluster("delete", &arguments)
+        .ends(0)
+        .tells("forgotten is gone");
+}

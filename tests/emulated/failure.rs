@@ -1,0 +1,108 @@
+//! What fails is told cause first, stops only what needs it, and the same command run again finishes.
+
+use serde_json::json;
+
+use crate::world::World;
+
+#[test]
+fn a_failed_creation_rolls_back_and_the_next_run_makes_it_anew() {
+    let world = World::with_database("failed");
+    world.rules(json!([{
+        "type": "AWS::EC2::NatGateway", "op": "create", "stack": "edge", "times": 1,
+        "fail": "The maximum number of NAT gateways has been reached"
+    }]));
+    let said = world.apply();
+    said.ends(3)
+        .tells("a stack failed and is back where it was")
+        .tells("help: mend the cause, then `kube-cfn apply failed`: what is done stays done");
+    let verdict = &said.stderr[said.at("failed: create failed after")..];
+    let last = verdict.split("!!").nth(1).expect("the cause is pinned");
+    assert!(
+        last.contains("edge: NAT gateway in eu-west-1a (NatGateway) CREATE_FAILED")
+            && last.contains("The maximum number of NAT gateways has been reached")
+            && last.contains("not started because of it: control-plane, pool-workers"),
+        "{said}"
+    );
+    assert_eq!(
+        world.standing(),
+        [
+            "base CREATE_COMPLETE",
+            "network CREATE_COMPLETE",
+            "edge ROLLBACK_COMPLETE",
+            "database CREATE_COMPLETE",
+            "control-plane -",
+            "pool-workers -",
+        ]
+    );
+    assert!(!world.kubeconfig().exists(), "there is no API yet");
+
+    let again = world.apply();
+    again
+        .ends(0)
+        .tells("+ edge             recreate  6 resources; the empty leftover goes first")
+        .tells("= database         nothing to do")
+        .tells("Plan: 3 to create, 0 to update, 3 unchanged.");
+    let standing = world.standing();
+    assert!(
+        standing
+            .iter()
+            .all(|line| line.ends_with(" CREATE_COMPLETE")),
+        "{standing:?}"
+    );
+    assert!(world.kubeconfig().exists());
+}
+
+#[test]
+fn a_failed_update_goes_back_and_the_next_run_takes_it_up() {
+    let world = World::small("undone");
+    world.apply().ends(0);
+    world.edit("max: 1", "max: 2");
+    world.rules(json!([{
+        "type": "AWS::AutoScaling::AutoScalingGroup", "op": "update", "stack": "pool-workers",
+        "times": 1, "fail": "You have requested more vCPU capacity than your limit allows"
+    }]));
+    let said = world.apply();
+    said.ends(3).tells("more vCPU capacity than your limit");
+    assert_eq!(world.standing()[4], "pool-workers UPDATE_ROLLBACK_COMPLETE");
+    world
+        .apply()
+        .ends(0)
+        .tells("~ pool-workers     update    1 in place");
+    assert_eq!(world.standing()[4], "pool-workers UPDATE_COMPLETE");
+}
+
+#[test]
+fn a_machine_that_reports_failure_fails_its_stack_and_names_itself() {
+    let world = World::small("silent");
+    world.rules(json!([{
+        "type": "AWS::AutoScaling::AutoScalingGroup", "op": "create", "stack": "control-plane",
+        "signal": "FAILURE", "times": 1
+    }]));
+    world
+        .apply()
+        .ends(3)
+        .tells("Machine of slot a in eu-west-1a")
+        .tells("FAILURE");
+    world.apply().ends(0);
+}
+
+#[test]
+fn a_rollback_that_fails_too_needs_a_hand_and_says_whose() {
+    let world = World::small("stuck");
+    world.rules(json!([
+        {"type": "AWS::EC2::NatGateway", "op": "create", "stack": "edge", "times": 1,
+         "fail": "no more gateways"},
+        {"type": "AWS::EC2::EIP", "op": "delete", "stack": "edge", "times": 1,
+         "fail": "the address is in use"}
+    ]));
+    let said = world.apply();
+    said.ends(4).tells("no more gateways").tells("needs a hand");
+    assert_eq!(world.standing()[2], "edge ROLLBACK_FAILED");
+    world
+        .apply()
+        .ends(4)
+        .tells("stuck-edge is in ROLLBACK_FAILED")
+        .tells("next: see what is left with");
+    world.delete().ends(0).tells("stuck is gone");
+    world.apply().ends(0);
+}

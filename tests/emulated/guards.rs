@@ -1,0 +1,85 @@
+//! Who may not, where not, and what nobody confirmed: refused before anything happens.
+
+use kube_cfn::cloud::Cloud;
+
+use crate::process::Said;
+use crate::world::World;
+
+async fn nothing_was_made(world: &World) {
+    let found = world.aws().await.stacks(None).await;
+    assert_eq!(found, Ok(Vec::new()));
+    assert!(!world.kubeconfig().exists());
+}
+
+#[tokio::test]
+async fn another_account_than_the_definitions_is_refused_by_every_command() {
+    let world = World::small("guarded");
+    world.edit("region:", "account: \"999988887777\"\nregion:");
+    let refusal = format!(
+        "guarded belongs to account 999988887777, these credentials to {}",
+        world.account()
+    );
+    for command in ["plan", "apply", "status", "lock", "kubeconfig", "delete"] {
+        world
+            .cluster(command, &[])
+            .ends(5)
+            .tells(&refusal)
+            .tells("--profile or AWS_PROFILE");
+    }
+    nothing_was_made(&world).await;
+    assert!(!world.path("clusters/guarded.lock.yaml").exists());
+}
+
+#[tokio::test]
+async fn another_region_in_the_environment_is_refused() {
+    let world = World::small("abroad");
+    for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+        let mut command = world.command(&["apply", "abroad", "--yes"]);
+        Said::of(command.env(variable, "us-east-1"))
+            .ends(5)
+            .tells("the cluster lives in eu-west-1, your AWS settings say us-east-1")
+            .tells("set AWS_REGION=eu-west-1");
+    }
+    nothing_was_made(&world).await;
+}
+
+#[tokio::test]
+async fn a_lock_file_of_another_account_is_refused() {
+    let world = World::small("moved");
+    world.cluster("lock", &[]).ends(0).prints("ami-");
+    let lock = world.read("clusters/moved.lock.yaml");
+    let foreign = lock.replace(&world.account(), "999988887777");
+    world.write("clusters/moved.lock.yaml", &foreign);
+    for command in ["plan", "apply", "lock"] {
+        world
+            .cluster(command, &[])
+            .ends(5)
+            .tells("moved.lock.yaml was resolved in account 999988887777")
+            .tells("or delete ");
+    }
+    nothing_was_made(&world).await;
+    assert_eq!(world.read("clusters/moved.lock.yaml"), foreign);
+}
+
+#[tokio::test]
+async fn without_a_terminal_and_without_a_yes_nothing_is_done() {
+    let world = World::small("unasked");
+    world
+        .cluster("apply", &[])
+        .ends(64)
+        .tells("Plan: 5 to create")
+        .tells("there is no terminal to confirm on; nothing was changed")
+        .tells("run with --yes");
+    nothing_was_made(&world).await;
+}
+
+#[test]
+fn without_credentials_the_way_to_some_is_said() {
+    let world = World::small("nobody");
+    let mut command = world.command(&["plan", "nobody"]);
+    command.env_remove("AWS_ACCESS_KEY_ID");
+    Said::of(command.env_remove("AWS_SECRET_ACCESS_KEY"))
+        .ends(1)
+        .tells("no valid AWS credentials")
+        .tells("help: ");
+}

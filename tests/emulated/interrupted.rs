@@ -1,0 +1,126 @@
+//! Runs that are stopped, killed or not alone: AWS goes on, and nothing is done twice.
+
+use kube_cfn::cloud::Cloud;
+use serde_json::{Value, json};
+
+use crate::tools::{ask, creations, events, kubectl};
+use crate::world::World;
+
+/// Keeps the edge busy until long after a run is stopped and another one begun.
+fn slow_edge(world: &World) {
+    world.rules(json!([{
+        "type": "AWS::EC2::NatGateway", "op": "create", "stack": "edge", "delay": 8
+    }]));
+}
+
+/// Every stack was created once, and none of them is there twice.
+async fn created_once(world: &World) {
+    let found = world.aws().await.stacks(Some(&world.name)).await;
+    let mut kinds: Vec<String> = found
+        .expect("stacks")
+        .into_iter()
+        .map(|stack| stack.kind)
+        .collect();
+    kinds.sort();
+    assert_eq!(
+        kinds,
+        ["base", "control-plane", "edge", "network", "pool-workers"]
+    );
+    let name = |kind: &String| format!("{}-{kind}", world.name);
+    let names: Vec<String> = kinds.iter().map(name).collect();
+    for (name, events) in names.iter().zip(events(world, &names)) {
+        assert_eq!(creations(name, &events), 1, "{name}: {events:?}");
+        let updated = |event: &Value| event["ResourceStatus"] == "UPDATE_IN_PROGRESS";
+        assert!(!events.iter().any(updated), "{name}: {events:?}");
+    }
+}
+
+fn all_complete(world: &World) {
+    let standing = world.standing();
+    let complete = |line: &String| line.ends_with(" CREATE_COMPLETE");
+    assert!(standing.iter().all(complete), "{standing:?}");
+}
+
+#[tokio::test]
+async fn an_interrupted_run_detaches_and_the_next_one_finishes() {
+    let world = World::small("detached");
+    slow_edge(&world);
+    let mut run = world.spawn(&["apply", "detached", "--yes"]);
+    run.until(&[" NatGateway ", "CREATE_IN_PROGRESS"]);
+    run.interrupt();
+    run.wait()
+        .ends(6)
+        .tells("edge goes on in AWS")
+        .tells("detached: nothing was cancelled")
+        .tells("`kube-cfn apply detached` takes it up again");
+    assert!(
+        world
+            .standing()
+            .contains(&"edge CREATE_IN_PROGRESS".to_owned())
+    );
+    world
+        .apply()
+        .ends(0)
+        .tells("> edge             already moving: it is followed to its end");
+    all_complete(&world);
+    created_once(&world).await;
+}
+
+#[tokio::test]
+async fn a_killed_run_leaves_nothing_that_the_next_one_does_twice() {
+    let world = World::small("killed");
+    slow_edge(&world);
+    let mut first = world.spawn(&["apply", "killed", "--yes"]);
+    first.until(&[" base ", " started "]);
+    assert_eq!(first.kill().code, None);
+    let mut second = world.spawn(&["apply", "killed", "--yes"]);
+    second.until(&[" edge ", " started "]);
+    assert_eq!(second.kill().code, None);
+    world.apply().ends(0);
+    all_complete(&world);
+    created_once(&world).await;
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_interrupted_is_taken_up() {
+    let world = World::small("unfinished");
+    world.apply().ends(0);
+    world.rules(json!([{
+        "type": "AWS::AutoScaling::AutoScalingGroup", "op": "delete", "delay": 3
+    }]));
+    let mut run = world.spawn(&["delete", "unfinished", "--yes", "unfinished"]);
+    run.until(&[" DELETE_IN_PROGRESS "]);
+    run.interrupt();
+    run.wait()
+        .ends(6)
+        .tells("`kube-cfn delete unfinished` takes it up again");
+    world.delete().ends(0).tells("unfinished is gone");
+    let found = world.aws().await.stacks(Some("unfinished")).await;
+    assert_eq!(found, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn of_two_runs_at_once_both_end_well_with_one_set_of_everything() {
+    let world = World::small("both");
+    let runs = [(); 2].map(|()| world.spawn(&["apply", "both", "--yes"]));
+    let said = runs.map(crate::process::Running::wait);
+    for one in &said {
+        one.ends(0).tells("context both ");
+    }
+    all_complete(&world);
+    created_once(&world).await;
+
+    let raw = ["config", "view", "--raw", "-o"];
+    let path = "jsonpath={.clusters[0].cluster.certificate-authority-data}";
+    world.write("ca.b64", &kubectl(&world, &[&raw[..], &[path]].concat()));
+    let parameter = json!({"Name": "/kube-cfn/both/pub/ca.crt"});
+    let kept = ask(&world, "ssm", "get_parameter", &parameter);
+    let kept = kept["Parameter"]["Value"].as_str().expect("PEM");
+    crate::tools::openssl(
+        &world,
+        &["base64", "-d", "-A", "-in", "ca.b64", "-out", "ca.pem"],
+    );
+    assert_eq!(world.read("ca.pem"), kept);
+    let own = world.cluster("kubeconfig", &["--stdout", "--user", "u"]);
+    own.ends(0);
+}

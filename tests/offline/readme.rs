@@ -1,0 +1,76 @@
+//! The README speaks of the commands that there are, all of them, and of no others.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+fn help(arguments: &[&str]) -> String {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_kube-cfn"));
+    let output = program.args(arguments).arg("--help").output().unwrap();
+    assert!(output.status.success(), "{arguments:?} --help");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The commands that the program has, from its own help.
+fn commands() -> BTreeSet<String> {
+    let help = help(&[]);
+    let listed = help
+        .split("Commands:")
+        .nth(1)
+        .unwrap()
+        .split("Options:")
+        .next()
+        .unwrap();
+    let names = listed.lines().filter_map(|line| line.strip_prefix("  "));
+    let names = names.filter(|line| !line.starts_with(' '));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_table_of_commands_is_complete() {
+    let readme = readme();
+    for command in commands() {
+        assert!(
+            readme.contains(&format!("| `{command}")),
+            "`{command}` is not in the table"
+        );
+    }
+}
+
+#[test]
+fn every_command_that_is_called_exists() {
+    let commands = commands();
+    let readme = readme();
+    let called = readme.split("kube-cfn ").skip(1).filter_map(|rest| {
+        rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+            .next()
+    });
+    for word in called.filter(|word| !word.is_empty()) {
+        assert!(commands.contains(word), "`kube-cfn {word}` is no command");
+    }
+}
+
+#[test]
+fn every_flag_of_the_table_is_a_flag() {
+    for line in readme().lines().filter(|line| line.starts_with("| `")) {
+        let call = line.split('`').nth(1).unwrap();
+        let command = call.split_whitespace().next().unwrap();
+        if !commands().contains(command) {
+            continue;
+        }
+        let help = help(&[command]);
+        let words = call.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        for flag in words.filter(|word| word.starts_with("--")) {
+            assert!(help.contains(flag), "{command} has no {flag}");
+        }
+    }
+}
