@@ -52,8 +52,8 @@ pub enum TemplateError {
     )]
     Yaml {
         name: String,
-        line: u64,
-        column: u64,
+        line: usize,
+        column: usize,
         what: String,
         text: String,
     },

@@ -34,12 +34,7 @@ impl File {
 
 /// Packs the files in the order given, owned by root, dated 1970.
 pub fn pack(files: &[File]) -> io::Result<Vec<u8>> {
-    // 255 is "unknown" among gzip's operating systems: the default would be the builder's own.
-    let gzip = GzBuilder::new()
-        .mtime(0)
-        .operating_system(255)
-        .write(Vec::new(), Compression::best());
-    let mut builder = Builder::new(gzip);
+    let mut builder = Builder::new(Vec::new());
     for file in files {
         let mut header = Header::new_ustar();
         header.set_entry_type(EntryType::Regular);
@@ -50,7 +45,13 @@ pub fn pack(files: &[File]) -> io::Result<Vec<u8>> {
         header.set_size(file.text.len() as u64);
         builder.append_data(&mut header, file.name, file.text.as_bytes())?;
     }
-    let mut gzip = builder.into_inner()?;
+    let archive = builder.into_inner()?;
+    // 255 is "unknown" among gzip's operating systems: the default would be the builder's own.
+    let mut gzip = GzBuilder::new()
+        .mtime(0)
+        .operating_system(255)
+        .write(Vec::new(), Compression::best());
+    gzip.write_all(&archive)?;
     gzip.flush()?;
     gzip.finish()
 }

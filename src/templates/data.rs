@@ -1,149 +1,192 @@
 //! Rendered YAML as plain data, without the surprises of YAML's guessing: what is spelt `1.10`,
 //! `yes` or `012345678901` reaches AWS as it is spelt. Knows nothing of templates.
+//!
+//! Read from the parser's events: one pass and no guessing in between, as this is most of the work
+//! of rendering a cluster. Merge keys and tags are refused: intrinsics stand in their long form.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
-use serde_saphyr::{Location, Spanned};
+use serde_json::{Map, Number, Value};
+use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle, Span, StrInput};
 
 use super::TemplateError;
 
 /// Reads `text`, which came of the template `name`.
 pub(super) fn parse(name: &str, text: &str) -> Result<Value, TemplateError> {
-    let options = serde_saphyr::options! {
-        with_snippet: false,
-        strict_booleans: true,
-        leading_zero_numbers_as_strings: true,
-        underscored_numbers_as_strings: true,
+    let options = granit_parser::options! { emit_comments: false };
+    let events = Parser::new_from_str_with_options(text, options);
+    let mut reader = Reader {
+        events,
+        anchors: HashMap::new(),
+        copied: 0,
     };
-    serde_saphyr::from_str_with_options::<Node>(text, options)
-        .map(|node| node.into_value(text))
-        .map_err(|error| {
-            let (line, column) = error
-                .location()
-                .map_or((0, 0), |at| (at.line(), at.column()));
-            let nth = usize::try_from(line).unwrap_or_default().saturating_sub(1);
-            TemplateError::Yaml {
-                name: name.to_owned(),
-                line,
-                column,
-                what: error.without_snippet().to_string(),
-                text: text.lines().nth(nth).unwrap_or_default().trim().to_owned(),
-            }
-        })
+    reader.document().map_err(|wrong| TemplateError::Yaml {
+        name: name.to_owned(),
+        line: wrong.line,
+        column: wrong.column,
+        what: wrong.what,
+        text: line(text, wrong.line).trim().to_owned(),
+    })
 }
 
-/// One value and where it stands.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Node(Spanned<Kind>);
-
-enum Kind {
-    Scalar(Value),
-    Sequence(Vec<Node>),
-    Mapping(Vec<(String, Node)>),
+fn line(text: &str, number: usize) -> &str {
+    let nth = number.saturating_sub(1);
+    text.lines().nth(nth).unwrap_or_default()
 }
 
-impl Node {
-    fn into_value(self, text: &str) -> Value {
-        // Of an alias the anchor's place: there the value is spelt out.
-        let at = self.0.defined;
-        match self.0.value {
-            Kind::Scalar(value) => as_spelt(value, slice(text, at)),
-            Kind::Sequence(nodes) => nodes
-                .into_iter()
-                .map(|node| node.into_value(text))
-                .collect(),
-            Kind::Mapping(entries) => entries
-                .into_iter()
-                .map(|(key, node)| (key, node.into_value(text)))
-                .collect::<Map<_, _>>()
-                .into(),
+/// The number that the parser gives to what has no anchor.
+const NO_ANCHOR: usize = 0;
+/// The most values that aliases may stand for: ten times what the largest template holds.
+const MOST_COPIED: usize = 50_000;
+
+/// What can't be read, and where: line and column from 1.
+struct Wrong {
+    line: usize,
+    column: usize,
+    what: String,
+}
+
+impl Wrong {
+    fn at(place: &granit_parser::Marker, what: impl Into<String>) -> Self {
+        Self {
+            line: place.line(),
+            column: place.col() + 1,
+            what: what.into(),
         }
     }
 }
 
-/// Keeps a number or boolean only where writing it out gives back the text it was read from.
-fn as_spelt(value: Value, source: &str) -> Value {
+struct Reader<'t> {
+    events: Parser<'t, StrInput<'t>>,
+    /// What an alias stands for, by the number of its anchor.
+    anchors: HashMap<usize, Value>,
+    /// Values that aliases stood for so far.
+    copied: usize,
+}
+
+impl<'t> Reader<'t> {
+    /// The next event that is part of the data; `None` at the end of the text.
+    fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Wrong> {
+        for next in self.events.by_ref() {
+            let (event, span) =
+                next.map_err(|error| Wrong::at(error.marker(), error.kind().to_string()))?;
+            match event {
+                Event::StreamStart
+                | Event::StreamEnd
+                | Event::DocumentStart(..)
+                | Event::DocumentEnd => {}
+                _ if event.tag().is_some() => {
+                    let what = "a tag; write intrinsics out, such as `Ref: Vpc`";
+                    return Err(Wrong::at(&span.start, what));
+                }
+                _ => return Ok(Some((event, span))),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The only document. An empty text is null.
+    fn document(&mut self) -> Result<Value, Wrong> {
+        let Some((event, span)) = self.next()? else {
+            return Ok(Value::Null);
+        };
+        let value = self.value(event, &span)?;
+        match self.next()? {
+            None => Ok(value),
+            Some((_, span)) => Err(Wrong::at(&span.start, "a second document")),
+        }
+    }
+
+    /// The value that starts with `event`.
+    fn value(&mut self, event: Event<'t>, span: &Span) -> Result<Value, Wrong> {
+        let (anchor, value) = match event {
+            Event::Scalar(text, ScalarStyle::Plain, anchor, _) => (anchor, as_spelt(text)),
+            Event::Scalar(text, _, anchor, _) => (anchor, text.into_owned().into()),
+            Event::SequenceStart(_, anchor, _) => (anchor, self.list()?),
+            Event::MappingStart(_, anchor, _) => (anchor, self.mapping()?),
+            Event::Alias(anchor) => (NO_ANCHOR, self.copy(anchor, span)?),
+            _ => return Err(Wrong::at(&span.start, "an end without a start")),
+        };
+        if anchor != NO_ANCHOR {
+            self.anchors.insert(anchor, value.clone());
+        }
+        Ok(value)
+    }
+
+    fn copy(&mut self, anchor: usize, alias: &Span) -> Result<Value, Wrong> {
+        let Some(value) = self.anchors.get(&anchor) else {
+            let what = "an alias inside what it stands for";
+            return Err(Wrong::at(&alias.start, what));
+        };
+        self.copied += size(value);
+        if self.copied > MOST_COPIED {
+            let what = format!("aliases stand for more than {MOST_COPIED} values");
+            return Err(Wrong::at(&alias.start, what));
+        }
+        Ok(value.clone())
+    }
+
+    fn list(&mut self) -> Result<Value, Wrong> {
+        let mut values = Vec::new();
+        while let Some((event, span)) = self.next()? {
+            if matches!(event, Event::SequenceEnd) {
+                break;
+            }
+            values.push(self.value(event, &span)?);
+        }
+        Ok(values.into())
+    }
+
+    fn mapping(&mut self) -> Result<Value, Wrong> {
+        let mut entries = Map::new();
+        while let Some((event, span)) = self.next()? {
+            let key = match event {
+                Event::MappingEnd => break,
+                Event::Scalar(text, ..) => text,
+                _ => return Err(Wrong::at(&span.start, "a list or mapping as a key")),
+            };
+            if key == "<<" {
+                return Err(Wrong::at(&span.start, "a merge key; write the fields out"));
+            }
+            if entries.contains_key(key.as_ref()) {
+                let what = format!("`{key}` stands here a second time");
+                return Err(Wrong::at(&span.start, what));
+            }
+            if let Some((event, span)) = self.next()? {
+                entries.insert(key.into_owned(), self.value(event, &span)?);
+            }
+        }
+        Ok(entries.into())
+    }
+}
+
+/// How many values it is made of.
+fn size(value: &Value) -> usize {
     match value {
-        Value::Number(_) | Value::Bool(_) => {
-            let spelt = value.to_string();
-            if spelt == source {
-                value
-            } else {
-                source.into()
-            }
-        }
-        other => other,
+        Value::Array(values) => 1 + values.iter().map(size).sum::<usize>(),
+        Value::Object(entries) => 1 + entries.values().map(size).sum::<usize>(),
+        _ => 1,
     }
 }
 
-fn slice(text: &str, at: Location) -> &str {
-    let span = at.span();
-    let range = || {
-        let start = usize::try_from(span.byte_offset()?).ok()?;
-        let length = usize::try_from(span.byte_len()?).ok()?;
-        text.get(start..start.checked_add(length)?)
-    };
-    range().unwrap_or_default().trim()
-}
-
-impl<'de> Deserialize<'de> for Kind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(KindVisitor)
+/// A number or boolean only where writing it out gives back the text it was read from.
+fn as_spelt(text: Cow<str>) -> Value {
+    match text.as_ref() {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" => true.into(),
+        "false" => false.into(),
+        other => number(other).map_or_else(|| text.into_owned().into(), Value::Number),
     }
 }
 
-struct KindVisitor;
-
-impl<'de> Visitor<'de> for KindVisitor {
-    type Value = Kind;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any YAML value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Kind, E> {
-        Ok(Kind::Scalar(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Kind, E> {
-        Ok(Kind::Scalar(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Kind, E> {
-        Ok(Kind::Scalar(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Kind, E> {
-        Ok(Kind::Scalar(value.into()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Kind, E> {
-        Ok(Kind::Scalar(value.into()))
-    }
-
-    fn visit_unit<E>(self) -> Result<Kind, E> {
-        Ok(Kind::Scalar(Value::Null))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Kind, A::Error> {
-        let mut nodes = Vec::new();
-        while let Some(node) = access.next_element()? {
-            nodes.push(node);
-        }
-        Ok(Kind::Sequence(nodes))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Kind, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = access.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(Kind::Mapping(entries))
-    }
+fn number(text: &str) -> Option<Number> {
+    // Most scalars are words, and an error of serde_json costs more than a look at a character.
+    text.strip_prefix('-')
+        .unwrap_or(text)
+        .starts_with(|first: char| first.is_ascii_digit())
+        .then(|| serde_json::from_str::<Number>(text).ok())?
+        .filter(|number| number.to_string() == text)
 }
 
 #[cfg(test)]
@@ -175,5 +218,50 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("stacks/x.yaml.tera"), "{text}");
         assert!(text.contains("line "), "{text}");
+    }
+
+    #[test]
+    fn an_alias_is_a_copy_of_what_stands_at_its_anchor() {
+        let text = "a: &x { n: 1.10, l: &y [1, no] }\nb: *x\nc: *y\n";
+        let want = json!({"a": {"n": "1.10", "l": [1, "no"]}, "b": {"n": "1.10", "l": [1, "no"]},
+            "c": [1, "no"]});
+        assert_eq!(parse("t", text).unwrap(), want);
+    }
+
+    #[test]
+    fn aliases_do_not_fill_the_memory() {
+        let double = |n: usize| format!("a{n}: &a{n} [*a{before}, *a{before}]\n", before = n - 1);
+        let text = format!("a0: &a0 [x]\n{}", (1..60).map(double).collect::<String>());
+        let error = parse("t", &text).unwrap_err().to_string();
+        assert!(error.contains("more than 50000 values"), "{error}");
+    }
+
+    #[test]
+    fn what_has_no_meaning_in_a_template_is_refused_at_its_place() {
+        for (text, place, what) in [
+            ("a: 1\nb: !Ref Vpc\n", (2, 9), "a tag"),
+            ("a: &x [*x]\n", (1, 8), "an alias inside"),
+            ("a:\n  <<: { b: 1 }\n", (2, 3), "a merge key"),
+            (
+                "a: 1\nb: 2\na: 3\n",
+                (3, 1),
+                "`a` stands here a second time",
+            ),
+            ("[x]: 1\n", (1, 1), "a list or mapping as a key"),
+            ("a: 1\n---\nb: 2\n", (3, 1), "a second document"),
+        ] {
+            match parse("t", text).unwrap_err() {
+                TemplateError::Yaml {
+                    line,
+                    column,
+                    what: said,
+                    ..
+                } => {
+                    assert_eq!((line, column), place, "{text}");
+                    assert!(said.starts_with(what), "{said}");
+                }
+                other => panic!("{other}"),
+            }
+        }
     }
 }
