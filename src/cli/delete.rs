@@ -78,9 +78,10 @@ fn text(plan: &DeletePlan) -> String {
             step.found.name
         );
         for loss in step.losses().iter().filter(|loss| loss.is_data()) {
-            let fate = match loss.policy.as_str() {
-                "Snapshot" => "a last snapshot is taken",
-                "Retain" | "RetainExceptOnCreate" => "kept",
+            let fate = match (loss.policy.as_str(), loss.resource_type.as_str()) {
+                ("Snapshot", _) => "a last snapshot is taken",
+                ("Retain" | "RetainExceptOnCreate", _) => "kept",
+                (_, "AWS::KMS::Key") => "disabled, deleted for good some days later",
                 _ => "deleted for good",
             };
             let told = format!("{} ({}): {fate}", loss.sentence, loss.logical_id);
