@@ -36,8 +36,7 @@ pub(super) fn shorten(text: &str) -> String {
     format!("{kept} …")
 }
 
-/// The SDK's words up to where it quotes the request itself (`failed to apply endpoint … to request
-/// `Request { body: …`): a body may hold a secret.
+/// The SDK's words up to where it quotes the request itself: a body may hold a secret.
 fn without_request(text: &str) -> &str {
     let end = text.find("`Request {").or_else(|| text.find("Request {"));
     let kept = end.map_or(text, |end| text.get(..end).unwrap_or_default());
