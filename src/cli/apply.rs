@@ -91,7 +91,7 @@ async fn walk(plan: Plan, session: &Session, run: &str, style: Style) -> Result<
         report
     };
     let (report, shown) = tokio::join!(doing, progress::show(style, events));
-    shown.map_err(|error| Failure::other(format!("failed to show the progress: {error}")))?;
+    ending::blind(shown);
     Ok(report)
 }
 

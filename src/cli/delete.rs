@@ -128,7 +128,7 @@ async fn demolish(plan: &DeletePlan, target: &Target, style: Style) -> Result<Re
         report
     };
     let (report, shown) = tokio::join!(doing, progress::show(style, events));
-    shown.map_err(|error| Failure::other(format!("failed to show the progress: {error}")))?;
+    ending::blind(shown);
     Ok(report)
 }
 

@@ -4,6 +4,13 @@ use super::failure::{Exit, Failure};
 use super::out::talk;
 use crate::apply::{End, Report};
 
+/// Says that the progress could not be shown. The run's own end decides how the command ends.
+pub fn blind(shown: std::io::Result<()>) {
+    if let Err(error) = shown {
+        talk(&format!("failed to show the progress: {error}"));
+    }
+}
+
 /// `Done`, or why it is not; `again` is the command that goes on.
 pub fn exit(report: &Report, again: &str) -> Result<Exit, Failure> {
     match report.end() {

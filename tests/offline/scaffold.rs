@@ -141,7 +141,7 @@ fn what_can_not_be_written_says_why() {
     );
     assert_eq!(
         why(&request("trial", &[])),
-        "can't write the definition `trial`: no other definition has a region to take: name one"
+        "can't write the definition `trial`: no other definition has a region to take: give --region"
     );
     assert!(why(&request("Trial", &others)).starts_with("expected lower-case letters"));
     let broken = NewCluster {

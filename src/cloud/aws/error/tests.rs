@@ -233,3 +233,10 @@ fn an_expired_sso_session_leads_to_sso_login() {
     assert_eq!(reason, "the cached SSO token has expired");
     assert!(help.starts_with("run `aws sso login`"));
 }
+
+#[test]
+fn a_request_that_the_sdk_quotes_is_cut_off() {
+    let said = "failed to apply endpoint `foo` to request `Request { body: Once(b\"secret\") }`";
+    assert_eq!(shorten(said), "failed to apply endpoint `foo`");
+    assert_eq!(shorten("no such request"), "no such request");
+}

@@ -27,12 +27,20 @@ pub(super) fn quote(body: Option<&str>) -> String {
 
 /// One line of at most [`SHOWN`] characters.
 pub(super) fn shorten(text: &str) -> String {
+    let text = without_request(text);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= SHOWN {
         return line;
     }
     let kept: String = line.chars().take(SHOWN).collect();
     format!("{kept} …")
+}
+
+/// The SDK's words up to where it quotes the request itself: a body may hold a secret.
+fn without_request(text: &str) -> &str {
+    let end = text.find("`Request {").or_else(|| text.find("Request {"));
+    let kept = end.map_or(text, |end| text.get(..end).unwrap_or_default());
+    kept.trim_end().trim_end_matches("to request").trim_end()
 }
 
 /// The causes of an error from the outermost to the innermost, without repetitions.
