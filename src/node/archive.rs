@@ -50,7 +50,8 @@ pub fn pack(files: &[File]) -> io::Result<Vec<u8>> {
     let mut gzip = GzBuilder::new()
         .mtime(0)
         .operating_system(255)
-        .write(Vec::new(), Compression::best());
+        // A few KiB: the best level would take longer than all else that a bundle needs.
+        .write(Vec::new(), Compression::fast());
     gzip.write_all(&archive)?;
     gzip.flush()?;
     gzip.finish()
