@@ -136,10 +136,17 @@ fn exec(global: &Global, session: &Session, who: &Who) -> Result<Exec, Failure> 
     let request = request(session, who);
     let limits = limits(session);
     let seconds = request.lifetime(limits)?;
+    // kubectl runs it later, in whatever environment there is then.
+    let ambient = || {
+        std::env::var("AWS_PROFILE")
+            .ok()
+            .filter(|name| !name.is_empty())
+    };
+    let profile = global.profile.clone().or_else(ambient);
     Ok(Exec::credential(
         &session.spec().name,
         &session.spec().region,
-        global.profile.as_deref(),
+        profile.as_deref(),
         &request.user,
         &request.groups,
         Some(&format!("{seconds}s")),

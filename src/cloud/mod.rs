@@ -24,6 +24,7 @@ pub const INLINE: usize = 51_200;
 
 /// Who is asking, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Identity {
     pub account: String,
     /// ARN of the caller.
@@ -86,6 +87,7 @@ pub struct Protection {
 
 /// A change set that CloudFormation computed; nothing happens until it is executed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ChangeSet {
     /// ARN.
     pub id: String,
@@ -95,6 +97,7 @@ pub struct ChangeSet {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ResourceChange {
     pub logical_id: String,
     pub physical_id: Option<String>,
@@ -125,6 +128,7 @@ pub enum Replacement {
 
 /// One property (or `Tags`, `DeletionPolicy`, …) that changes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PropertyChange {
     /// Path inside the resource: `Properties.DBInstanceClass`, `Tags`.
     pub path: String,

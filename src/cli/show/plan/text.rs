@@ -1,0 +1,314 @@
+//! A plan as people read it, in 80 columns. Decides nothing: it only words what the view holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use console::{Style, style};
+
+use super::{ChangeView, StackView, View, Word};
+use crate::cloud::{ChangeAction, PropertyChange, Replacement, ResourceChange};
+use crate::plan::{Counts, Risk};
+use crate::stacks::StackKind;
+
+/// Columns of the text.
+const WIDTH: usize = 80;
+
+/// How much of a plan is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// New stacks by their number of resources.
+    Short,
+    /// Every resource of new stacks too.
+    Full,
+}
+
+/// A plan as text.
+pub fn text(view: &View<'_>, detail: Detail) -> String {
+    let mut out = String::new();
+    for stack in &view.stacks {
+        stack_text(&mut out, stack, detail);
+    }
+    if !view.leftover.is_empty() {
+        let names = view.leftover.join(", ");
+        wrapped(
+            &mut out,
+            "",
+            &format!("In AWS but not in the definition, left alone: {names}."),
+        );
+        wrapped(
+            &mut out,
+            "  ",
+            "A stack goes only with the whole cluster, or by your own hand.",
+        );
+    }
+    out.push_str(&total(view));
+    out
+}
+
+fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
+    let (mark, colour, said) = headline(stack);
+    let name = format!("{:<16}", stack.stack.to_string());
+    line(
+        out,
+        format_args!("{} {} {said}", colour.apply_to(mark), style(name).bold()),
+    );
+    if let Some(blocked) = stack.blocked {
+        wrapped(out, "    ", &blocked.reason);
+        wrapped(out, "    ", &format!("next: {}", blocked.next));
+    }
+    if detail == Detail::Full {
+        for planned in &stack.creates {
+            line(
+                out,
+                format_args!("    + {}  ({})", planned.sentence, planned.logical_id),
+            );
+        }
+    }
+    for change in &stack.changes {
+        change_text(out, change, stack.risks);
+    }
+    pending_text(out, stack);
+    if let Some(on) = stack.termination_protection {
+        let word = if on { "on" } else { "off" };
+        line(
+            out,
+            format_args!("    termination protection is switched {word}"),
+        );
+    }
+}
+
+/// The stacks that a new one waits for; for one that exists, the values that may still change.
+fn pending_text(out: &mut String, stack: &StackView<'_>) {
+    if matches!(stack.action, Word::Create | Word::Recreate) {
+        let producers: BTreeSet<&StackKind> =
+            stack.pending.iter().map(|input| &input.from).collect();
+        if !producers.is_empty() {
+            let names: Vec<_> = producers.into_iter().map(ToString::to_string).collect();
+            wrapped(
+                out,
+                "    ",
+                &format!("takes values of {}", names.join(", ")),
+            );
+        }
+        return;
+    }
+    let mut moving: BTreeMap<(&StackKind, bool), Vec<&str>> = BTreeMap::new();
+    for input in stack.pending {
+        let named = moving.entry((&input.from, input.now.is_some()));
+        named.or_default().push(&input.parameter);
+    }
+    for ((from, has_value), parameters) in moving {
+        let what = if has_value {
+            "may change with"
+        } else {
+            "known after"
+        };
+        let text = format!("{what} {from}: {}", parameters.join(", "));
+        wrapped(out, "    ", &text);
+    }
+}
+
+fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
+    let counts = &stack.counts;
+    match stack.action {
+        Word::Create => (
+            "+",
+            Style::new().green(),
+            format!("create    {} resources", counts.add),
+        ),
+        Word::Recreate => (
+            "+",
+            Style::new().green(),
+            format!(
+                "recreate  {} resources; the empty leftover goes first",
+                counts.add
+            ),
+        ),
+        Word::Update => (
+            "~",
+            Style::new().yellow(),
+            format!("update    {}", counted(counts)),
+        ),
+        Word::Later => (
+            "~",
+            Style::new().yellow(),
+            "update    once its inputs are known".to_owned(),
+        ),
+        Word::Protect => (
+            "~",
+            Style::new().yellow(),
+            "update    its protection only".to_owned(),
+        ),
+        Word::Keep if !stack.pending.is_empty() => (
+            "=",
+            Style::new().dim(),
+            "nothing to do, unless its inputs move".to_owned(),
+        ),
+        Word::Keep => ("=", Style::new().dim(), "nothing to do".to_owned()),
+        Word::Follow => (
+            ">",
+            Style::new().cyan(),
+            "already moving: followed to its end, then looked at again".to_owned(),
+        ),
+        Word::Refused => ("!", Style::new().red(), "refused".to_owned()),
+        Word::Blocked => ("!", Style::new().red(), "can't be touched".to_owned()),
+    }
+}
+
+/// `2 in place, 1 replaced`.
+fn counted(counts: &Counts) -> String {
+    let parts = [
+        (counts.add, "added"),
+        (counts.modify, "in place"),
+        (counts.might_replace, "might be replaced"),
+        (counts.replace, "replaced"),
+        (counts.remove, "removed"),
+    ];
+    let said = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{n} {what}"));
+    said.collect::<Vec<_>>().join(", ")
+}
+
+fn change_text(out: &mut String, view: &ChangeView<'_>, risks: &[Risk]) {
+    let change = view.change;
+    let (mark, fate) = fate(change);
+    line(
+        out,
+        format_args!(
+            "    {mark} {}  ({}) {fate}",
+            view.sentence, change.logical_id
+        ),
+    );
+    // What a resource is called changes with what it is: no news beside the property itself.
+    for property in change
+        .properties
+        .iter()
+        .filter(|property| property.path != "Metadata")
+    {
+        property_text(out, property);
+    }
+    for risk in risks
+        .iter()
+        .filter(|risk| risk.logical_id == change.logical_id)
+    {
+        let allowed = if risk.allowed {
+            " (allowed by --allow-data-loss)"
+        } else {
+            ""
+        };
+        wrapped(
+            out,
+            "        ",
+            &format!("!! at stake: {}{allowed}", risk.holds),
+        );
+    }
+}
+
+fn fate(change: &ResourceChange) -> (&'static str, String) {
+    match (&change.action, change.replacement) {
+        (ChangeAction::Add, _) => ("+", "added".to_owned()),
+        (ChangeAction::Remove, _) => ("-", "removed".to_owned()),
+        (ChangeAction::Other(word), _) => ("?", word.to_lowercase()),
+        (ChangeAction::Modify, Replacement::Yes) => ("-/+", "REPLACED".to_owned()),
+        (ChangeAction::Modify, Replacement::Might) => ("-/+?", "might be replaced".to_owned()),
+        (ChangeAction::Modify, Replacement::No) => ("~", "in place".to_owned()),
+    }
+}
+
+fn property_text(out: &mut String, property: &PropertyChange) {
+    let path = property
+        .path
+        .strip_prefix("Properties.")
+        .unwrap_or(&property.path);
+    let values = match (&property.before, &property.after) {
+        // In base64 nobody reads what is new about it.
+        (Some(_), Some(_)) if path.ends_with("UserData") => ": the boot script changes".to_owned(),
+        (Some(before), Some(after)) => format!(": {} -> {}", short(before), short(after)),
+        (None, Some(after)) => format!(": -> {}", short(after)),
+        (Some(before), None) => format!(": was {}", short(before)),
+        (None, None) => String::new(),
+    };
+    let recreates = match property.recreates {
+        Replacement::No => "",
+        Replacement::Might => "  # might force replacement",
+        Replacement::Yes => "  # forces replacement",
+    };
+    let cause = property
+        .cause
+        .as_ref()
+        .map_or_else(String::new, |cause| format!("  (from {cause})"));
+    wrapped(
+        out,
+        "        ",
+        &format!("{path}{values}{recreates}{cause}"),
+    );
+}
+
+/// A value on one line; long ones (user data, policies) by their beginning.
+fn short(value: &str) -> String {
+    const LONGEST: usize = 60;
+    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LONGEST {
+        return line;
+    }
+    let head: String = line.chars().take(LONGEST - 1).collect();
+    format!("{head}…")
+}
+
+fn total(view: &View<'_>) -> String {
+    let count = |words: &[Word]| {
+        view.stacks
+            .iter()
+            .filter(|s| words.contains(&s.action))
+            .count()
+    };
+    let mut parts = vec![
+        format!("{} to create", count(&[Word::Create, Word::Recreate])),
+        format!(
+            "{} to update",
+            count(&[Word::Update, Word::Later, Word::Protect])
+        ),
+        format!("{} unchanged", count(&[Word::Keep])),
+    ];
+    for (words, what) in [
+        (&[Word::Follow][..], "already moving"),
+        (&[Word::Refused][..], "refused"),
+        (&[Word::Blocked][..], "blocked"),
+    ] {
+        if count(words) > 0 {
+            parts.push(format!("{} {what}", count(words)));
+        }
+    }
+    if view.changes {
+        format!("Plan: {}.\n", parts.join(", "))
+    } else {
+        format!(
+            "Nothing to do: all {} stacks are as defined.\n",
+            view.stacks.len()
+        )
+    }
+}
+
+fn line(out: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a String can't fail.
+    let _ = writeln!(out, "{arguments}");
+}
+
+/// Writes text folded to the width, every line behind `indent`, the following ones a little deeper.
+fn wrapped(out: &mut String, indent: &str, text: &str) {
+    let deeper = format!("{indent}  ");
+    // Names and flags hold dashes: folded there, nobody could copy them.
+    let options = textwrap::Options::new(WIDTH)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .initial_indent(indent)
+        .subsequent_indent(&deeper)
+        // Names and flags are copied from here: they are never cut.
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
+    for folded in textwrap::wrap(text, options) {
+        line(out, format_args!("{folded}"));
+    }
+}
