@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
 
 use super::failure::{Exit, Failure};
 use super::out::talk;
@@ -15,7 +14,7 @@ use crate::access;
 use crate::apply::{self, Outputs, Prepare, Report};
 use crate::cloud::aws::Aws;
 use crate::plan::Plan;
-use crate::progress::{self, Style};
+use crate::progress::Style;
 use crate::stacks::{API_HOST, KEY_ARN, StackKind};
 
 #[derive(clap::Args)]
@@ -46,7 +45,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         drop_change_sets(&plan, &session).await;
         return Err(refused);
     }
-    let report = walk(plan, &session, &run, args.progress).await?;
+    let report = walk(plan, &session, &run, args.progress).await;
     finish(global, &session, args, &report).await
 }
 
@@ -72,27 +71,19 @@ fn agree(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
 }
 
 /// Executes the plan with its progress shown beside it. The first Ctrl-C detaches.
-async fn walk(plan: Plan, session: &Session, run: &str, style: Style) -> Result<Report, Failure> {
+async fn walk(plan: Plan, session: &Session, run: &str, style: Style) -> Report {
     if !plan.has_changes() {
-        return Ok(kept(&plan));
+        return kept(&plan);
     }
-    let (sender, events) = mpsc::unbounded_channel();
     let prepare = Authorities {
         cluster: &session.spec().name,
         cloud: &session.cloud,
     };
-    let doing = async {
-        let about = apply::Session {
-            run,
-            events: &sender,
-        };
-        let report = apply::run(plan, &session.cloud, &prepare, &about, ask::interrupted()).await;
-        drop(sender);
-        report
-    };
-    let (report, shown) = tokio::join!(doing, progress::show(style, events));
-    ending::blind(shown);
-    Ok(report)
+    ending::watched(style, async |events| {
+        let about = apply::Session { run, events };
+        apply::run(plan, &session.cloud, &prepare, &about, ask::interrupted()).await
+    })
+    .await
 }
 
 /// The report of a run that has nothing to do.

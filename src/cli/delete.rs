@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use console::style;
-use tokio::sync::mpsc;
 
 use super::failure::{Exit, Failure};
 use super::kubeconfig::origin;
@@ -17,7 +16,7 @@ use crate::cloud::Identity;
 use crate::kubeconfig::{self, Patience};
 use crate::plan::deletion::{DeletePlan, Guard};
 use crate::plan::{self, deletion};
-use crate::progress::{self, Style};
+use crate::progress::Style;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -55,7 +54,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         talk(text(&plan).trim_end());
     }
     agree(&plan, args)?;
-    let report = demolish(&plan, &target, args.progress).await?;
+    let report = demolish(&plan, &target, args.progress).await;
     finish(&target, &report)
 }
 
@@ -115,21 +114,13 @@ fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
     }
 }
 
-async fn demolish(plan: &DeletePlan, target: &Target, style: Style) -> Result<Report, Failure> {
-    let (sender, events) = mpsc::unbounded_channel();
+async fn demolish(plan: &DeletePlan, target: &Target, style: Style) -> Report {
     let run = run_id();
-    let doing = async {
-        let about = apply::Session {
-            run: &run,
-            events: &sender,
-        };
-        let report = apply::delete(plan, &target.cloud, &about, ask::interrupted()).await;
-        drop(sender);
-        report
-    };
-    let (report, shown) = tokio::join!(doing, progress::show(style, events));
-    ending::blind(shown);
-    Ok(report)
+    ending::watched(style, async |events| {
+        let about = apply::Session { run: &run, events };
+        apply::delete(plan, &target.cloud, &about, ask::interrupted()).await
+    })
+    .await
 }
 
 fn finish(target: &Target, report: &Report) -> Result<Exit, Failure> {

@@ -1,14 +1,29 @@
-//! How a run's report becomes an exit code and the sentence that says how to go on.
+//! How a run is watched, and how its report becomes an exit code and the sentence that says how to go on.
+
+use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::failure::{Exit, Failure};
 use super::out::talk;
+use crate::apply::event::Event;
 use crate::apply::{End, Report};
+use crate::progress::{self, Style};
 
-/// Says that the progress could not be shown. The run's own end decides how the command ends.
-pub fn blind(shown: std::io::Result<()>) {
+/// Does `work` with its events shown beside it. That they could not be shown is only said: the run's
+/// own end decides how the command ends.
+pub async fn watched(
+    style: Style,
+    work: impl AsyncFnOnce(&UnboundedSender<Event>) -> Report,
+) -> Report {
+    let (sender, events) = mpsc::unbounded_channel();
+    let doing = async move {
+        // The sender goes with this block: then the showing ends too.
+        work(&sender).await
+    };
+    let (report, shown) = tokio::join!(doing, progress::show(style, events));
     if let Err(error) = shown {
         talk(&format!("failed to show the progress: {error}"));
     }
+    report
 }
 
 /// `Done`, or why it is not; `again` is the command that goes on.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::binaries::{self, Pinned};
 use super::{NodeError, Role};
 use crate::spec::address::{self, ZoneAddresses};
-use crate::spec::{ClusterSpec, Nat, NodePool};
+use crate::spec::{ClusterSpec, Nat, NodePool, Zone};
 
 /// The facts. Values that are known only while the stacks are made (API host, bucket) are not among
 /// them: they reach the node through user data.
@@ -73,9 +73,9 @@ impl Facts {
     }
 }
 
-/// The slots in the order of the zones, with their fixed addresses.
-pub fn slots(spec: &ClusterSpec) -> Result<Vec<Slot>, NodeError> {
-    let zones = spec.slot_zones().iter().enumerate();
+/// The addresses of every zone.
+pub fn zones(spec: &ClusterSpec) -> Result<Vec<(&Zone, ZoneAddresses)>, NodeError> {
+    let zones = spec.zones.iter().enumerate();
     zones
         .map(|(index, zone)| {
             let plan =
@@ -83,13 +83,20 @@ pub fn slots(spec: &ClusterSpec) -> Result<Vec<Slot>, NodeError> {
                     zone: zone.name.clone(),
                     cidr: spec.network.cidr.to_string(),
                 })?;
-            Ok(Slot {
-                letter: zone.letter,
-                zone: zone.name.clone(),
-                address: slot_address(spec, &plan),
-            })
+            Ok((zone, plan))
         })
         .collect()
+}
+
+/// The slots in the order of the zones, with their fixed addresses.
+pub fn slots(spec: &ClusterSpec) -> Result<Vec<Slot>, NodeError> {
+    let slot = |(zone, plan): (&Zone, ZoneAddresses)| Slot {
+        letter: zone.letter,
+        zone: zone.name.clone(),
+        address: slot_address(spec, &plan),
+    };
+    let with_slots = zones(spec)?.into_iter().take(spec.slot_zones().len());
+    Ok(with_slots.map(slot).collect())
 }
 
 /// The fixed address of a zone's slot, in the subnet that machines stand in.

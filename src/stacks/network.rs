@@ -90,7 +90,7 @@ fn route_tables(spec: &ClusterSpec) -> Vec<RouteTable> {
 
 fn subnets(spec: &ClusterSpec) -> Result<Vec<Subnet>, DesignError> {
     let mut subnets = Vec::new();
-    for (zone, plan) in parts::zones(spec)? {
+    for (zone, plan) in facts::zones(spec)? {
         let make = |id, table: &'static str, name: &str, cidr: ipnet::Ipv4Net, tags: Vec<Tag>| {
             let label = parts::tag("Name", format!("{} {name} {}", spec.name, zone.letter));
             Subnet {
@@ -154,5 +154,5 @@ fn reservations(spec: &ClusterSpec) -> Result<Vec<Slot>, DesignError> {
         subnet: parts::node_subnet(spec, zone),
         cidr: address::reservation(facts::slot_address(spec, &plan)).to_string(),
     };
-    Ok(parts::zones(spec)?.into_iter().map(slot).collect())
+    Ok(facts::zones(spec)?.into_iter().map(slot).collect())
 }

@@ -7,8 +7,6 @@ use serde_json::{Map, Value, json};
 
 use super::{DesignError, Input, Source, Stack, StackKind, TAG_CLUSTER, TAG_STACK, policy};
 use crate::catalog::images;
-use crate::node::NodeError;
-use crate::spec::address::{self, ZoneAddresses};
 use crate::spec::{Architecture, ClusterSpec, Nat, Zone};
 
 /// A tag as CloudFormation writes it.
@@ -62,21 +60,6 @@ pub(super) fn stack_tags(spec: &ClusterSpec, kind: &StackKind) -> BTreeMap<Strin
 /// The zone's letter as it stands in logical ids.
 pub(super) fn letter(zone: &Zone) -> char {
     zone.letter.to_ascii_uppercase()
-}
-
-/// The addresses of every zone.
-pub(super) fn zones(spec: &ClusterSpec) -> Result<Vec<(&Zone, ZoneAddresses)>, DesignError> {
-    let zones = spec.zones.iter().enumerate();
-    zones
-        .map(|(index, zone)| {
-            let plan =
-                address::zone(spec.network.cidr, index).ok_or_else(|| NodeError::NoAddress {
-                    zone: zone.name.clone(),
-                    cidr: spec.network.cidr.to_string(),
-                })?;
-            Ok((zone, plan))
-        })
-        .collect()
 }
 
 /// Logical id, output and parameter of a subnet.
