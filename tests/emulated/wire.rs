@@ -39,7 +39,7 @@ async fn throttled_polls_and_lost_answers_do_not_change_the_verdict() {
     world.reached_through(&given("KUBE_CFN_TEST_FAULTS"));
     let rules = json!([
         {"service": "cloudformation", "operation": "DescribeStackEvents",
-         "body": "contains(StackName, 'burst-')", "times": 2,
+         "body": "contains(StackName, 'burst-')", "times": 10, "sequence": {"fail": 2, "pass": 2},
          "error": {"code": "Throttling", "status": 400, "message": "Rate exceeded"}},
         {"service": "cloudformation", "operation": "CreateStack",
          "body": "StackName == 'burst-network'", "times": 1, "response": {"abort_frac": 0.0}},
@@ -49,7 +49,7 @@ async fn throttled_polls_and_lost_answers_do_not_change_the_verdict() {
     control("POST", "rules", &rules.to_string());
     world.apply().ends(0);
     let struck = struck();
-    assert!(struck == [2, 1, 1], "{struck:?}");
+    assert!(struck == [10, 1, 1], "{struck:?}");
     control("POST", "rules", "[]");
 
     let found = world
