@@ -3,6 +3,7 @@
 
 use super::AccessError;
 use crate::pki::Authority;
+use crate::stacks::parameter_path;
 
 /// The parameter names of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ impl Names {
             ));
         }
         Ok(Self {
-            root: format!("/kube-cfn/{cluster}"),
+            root: parameter_path(cluster),
         })
     }
 

@@ -14,7 +14,7 @@ use crate::cloud::{Cloud, CloudError, Operation, Protection, Store};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::Deletes;
 use crate::plan::{resources_of, token};
-use crate::stacks::StackKind;
+use crate::stacks::{StackKind, parameter_path};
 
 struct Demolition<'a, C> {
     plan: &'a DeletePlan,
@@ -198,7 +198,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
 
     /// Deletes the parameters of the cluster. Returns what could not be done.
     async fn forget(&self) -> Vec<String> {
-        let path = format!("/kube-cfn/{}/", self.plan.cluster);
+        let path = parameter_path(&self.plan.cluster) + "/";
         let (answer, _) = patiently(async || self.cloud.forget_parameters(&path).await).await;
         match answer {
             Ok(names) if names.is_empty() => Vec::new(),

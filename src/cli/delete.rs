@@ -8,7 +8,7 @@ use super::failure::{Exit, Failure};
 use super::kubeconfig::origin;
 use super::out::{self, talk};
 use super::plan::run_id;
-use super::session::{self, Target};
+use super::session::{self, Target, Whom};
 use super::{Global, ask, ending};
 use crate::access::Cache;
 use crate::apply::{self, Remains, Report};
@@ -20,12 +20,8 @@ use crate::progress::Style;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Name of the cluster, or the path of its definition
-    #[arg(add = super::completions::definitions())]
-    name: String,
-    /// Region of a cluster that has no definition here
-    #[arg(long, value_name = "REGION")]
-    region: Option<String>,
+    #[command(flatten)]
+    whom: Whom,
     /// The cluster's name once more, instead of typing it when asked
     #[arg(long, value_name = "NAME")]
     yes: Option<String>,
@@ -35,7 +31,7 @@ pub struct Args {
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.name, args.region.as_deref()).await?;
+    let target = session::target(global, &args.whom).await?;
     target.introduce();
     let survey = plan::survey(&target.cloud, &target.name).await?;
     let plan = deletion::deletion(&survey, guard(&target));

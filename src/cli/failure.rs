@@ -126,11 +126,7 @@ fn folded(text: &str) -> String {
 }
 
 fn fold(text: &str, columns: usize) -> String {
-    let options = textwrap::Options::new(columns.clamp(40, 100))
-        .subsequent_indent("       ")
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .break_words(false);
+    let options = super::out::folding(columns.clamp(40, 100)).subsequent_indent("       ");
     // The first line is folded; what follows it has a form of its own, such as a template's place.
     match text.split_once('\n') {
         None => textwrap::fill(text, options),

@@ -58,16 +58,18 @@ pub fn problems(problems: &Problems) {
     });
 }
 
-/// One entry folded to 80 columns behind `label`, deeper from the second line on. Only between
-/// words: names are copied from here.
-pub fn listed_line(label: &str, text: &str) -> String {
-    let deeper = " ".repeat(label.len() + 2);
-    let options = textwrap::Options::new(80)
-        .initial_indent(label)
-        .subsequent_indent(&deeper)
+/// Folding to `columns` between words only: names, flags and commands are copied from what is said.
+pub fn folding<'a>(columns: usize) -> textwrap::Options<'a> {
+    textwrap::Options::new(columns)
         .word_separator(textwrap::WordSeparator::AsciiSpace)
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .break_words(false);
+        .break_words(false)
+}
+
+/// One entry folded to 80 columns behind `label`, deeper from the second line on.
+pub fn listed_line(label: &str, text: &str) -> String {
+    let deeper = " ".repeat(label.len() + 2);
+    let options = folding(80).initial_indent(label).subsequent_indent(&deeper);
     textwrap::fill(text, options)
 }
 

@@ -68,9 +68,21 @@ pub async fn open(global: &Global, name: &str) -> Result<Session, Failure> {
     })
 }
 
+/// Names a cluster that may have no definition here.
+#[derive(clap::Args)]
+pub struct Whom {
+    /// Name of the cluster, or the path of its definition
+    #[arg(add = super::completions::definitions())]
+    name: String,
+    /// Region of a cluster that has no definition here
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+}
+
 /// Opens the door for a cluster that may have no definition here; then `region` says where it is.
 /// Where there is a definition for that region, its guards hold all the same.
-pub async fn target(global: &Global, name: &str, region: Option<&str>) -> Result<Target, Failure> {
+pub async fn target(global: &Global, whom: &Whom) -> Result<Target, Failure> {
+    let (name, region) = (whom.name.as_str(), whom.region.as_deref());
     let found = definition::resolve(name, &global.clusters);
     let loaded = found.and_then(|path| Ok((definition::load(&path)?, path)));
     let (spec, path) = match (loaded, region) {

@@ -6,26 +6,22 @@ use jiff::Timestamp;
 use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format};
-use super::session::{self, Target};
+use super::session::{self, Target, Whom};
 use super::show::cluster::{Standing, text, view};
 use crate::cloud::Cloud;
 use crate::stacks::StackKind;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Name of the cluster, or the path of its definition
-    #[arg(add = super::completions::definitions())]
-    name: String,
-    /// Region of a cluster that has no definition here
-    #[arg(long, value_name = "REGION")]
-    region: Option<String>,
+    #[command(flatten)]
+    whom: Whom,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.name, args.region.as_deref()).await?;
+    let target = session::target(global, &args.whom).await?;
     let standing = standing(&target).await?;
     if standing.is_empty() {
         let nothing = format!(

@@ -135,29 +135,12 @@ pub(super) fn pad(text: &str, width: usize) -> String {
 
 /// Wrapped at blanks to `width` columns. Words that are longer (ARNs) are broken, nothing is lost.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && measure_text_width(&line) + 1 + measure_text_width(word) > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        for c in word.chars() {
-            if measure_text_width(&line) + measure_text_width(c.encode_utf8(&mut [0; 4])) > width
-                && !line.is_empty()
-            {
-                lines.push(std::mem::take(&mut line));
-            }
-            line.push(c);
-        }
-    }
-    if !line.is_empty() {
-        lines.push(line);
-    }
-    lines
+    let options = textwrap::Options::new(width.max(1))
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let lines = textwrap::wrap(text, options).into_iter();
+    lines.map(std::borrow::Cow::into_owned).collect()
 }
 
 /// A reason of AWS with its cause in front: the wrapping that resource handlers put around it

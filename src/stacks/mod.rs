@@ -127,6 +127,12 @@ pub const TAG_CLUSTER: &str = "kube-cfn/cluster";
 /// Tag on every stack, and through it on every resource, that names its kind (`base`, `pool-workers`).
 pub const TAG_STACK: &str = "kube-cfn/stack";
 
+/// The path above all SSM parameters of a cluster, without a slash at its end. IAM policies in the
+/// templates name the same path.
+pub fn parameter_path(cluster: &str) -> String {
+    format!("/kube-cfn/{cluster}")
+}
+
 /// Key of the output of [`StackKind::Base`] that names the state bucket.
 pub const STATE_BUCKET: &str = "StateBucket";
 /// Key of the output of [`StackKind::Base`] that holds the ARN of the cluster's KMS key.

@@ -6,12 +6,10 @@ use std::fmt::Write;
 use console::{Style, style};
 
 use super::{ChangeView, StackView, View, Word};
+use crate::cli::out::listed_line;
 use crate::cloud::{ChangeAction, PropertyChange, Replacement, ResourceChange};
 use crate::plan::{Counts, Risk};
 use crate::stacks::StackKind;
-
-/// Columns of the text.
-const WIDTH: usize = 80;
 
 /// How much of a plan is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -298,17 +296,5 @@ fn line(out: &mut String, arguments: std::fmt::Arguments<'_>) {
 
 /// Writes text folded to the width, every line behind `indent`, the following ones a little deeper.
 fn wrapped(out: &mut String, indent: &str, text: &str) {
-    let deeper = format!("{indent}  ");
-    // Names and flags hold dashes: folded there, nobody could copy them.
-    let options = textwrap::Options::new(WIDTH)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .initial_indent(indent)
-        .subsequent_indent(&deeper)
-        // Names and flags are copied from here: they are never cut.
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .break_words(false);
-    for folded in textwrap::wrap(text, options) {
-        line(out, format_args!("{folded}"));
-    }
+    line(out, format_args!("{}", listed_line(indent, text)));
 }
