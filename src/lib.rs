@@ -24,6 +24,8 @@
 //! | `cloud` | the `Cloud` and `Store` traits in our own words; `aws` alone names the SDK | the rest |
 //! | `apply` | walking a plan, following stacks, gathering outputs, emitting events | how it looks |
 //! | `progress` | events to text: live block, plain lines, JSON | the cloud, how things are done |
+//! | `journal` | a local record of each run's events, for timeline and durations only | how things are done |
+//! | `timeline` | what a run's events say of its course: spans, critical path, slack | where events come from |
 //! | `pki` | authorities, keys, client certificates | where they are kept |
 //! | `access` | keeping the authorities in the cloud's store, minting credentials | the screen |
 //! | `kubeconfig` | building, merging, locking and writing kubeconfig files | everything else |
@@ -50,6 +52,7 @@ pub mod catalog;
 pub mod cli;
 pub mod cloud;
 pub mod definition;
+pub mod journal;
 pub mod kubeconfig;
 pub mod node;
 pub mod pki;
@@ -58,3 +61,4 @@ pub mod progress;
 pub mod spec;
 pub mod stacks;
 pub mod templates;
+pub mod timeline;

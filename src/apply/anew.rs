@@ -60,7 +60,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let ask = async || {
             plan::complete::ask(draft.clone(), self.cloud, &terms, bucket.as_deref(), name).await
         };
-        let fresh = patiently(ask).await.0.map_err(|e| failed(e.to_string()))?;
+        let fresh = patiently(self.cloud, ask)
+            .await
+            .0
+            .map_err(|e| failed(e.to_string()))?;
         if let Some(set) = fresh.change_set() {
             let mut open = self.open.borrow_mut();
             open.insert(fresh.stack.kind.clone(), set.clone());
@@ -108,13 +111,14 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         round: usize,
     ) -> Result<Step, Halt> {
         let unread = |error: CloudError| failed(error.to_string());
-        let (found, _) = patiently(async || self.cloud.stack(&was.id).await).await;
+        let (found, _) = patiently(self.cloud, async || self.cloud.stack(&was.id).await).await;
         let found = found.map_err(unread)?;
         let found = found.filter(|found| found.status != StackStatus::DeleteComplete);
         step.before = match &found {
             None => None,
             Some(found) => {
-                let (template, _) = patiently(async || self.cloud.template(&found.id).await).await;
+                let (template, _) =
+                    patiently(self.cloud, async || self.cloud.template(&found.id).await).await;
                 Some(template.map_err(unread)?)
             }
         };

@@ -20,7 +20,7 @@ struct Demolition<'a, C> {
     plan: &'a DeletePlan,
     cloud: &'a C,
     run: &'a str,
-    tell: Teller<'a>,
+    tell: Teller<'a, C>,
     board: Board,
     remains: std::cell::RefCell<Vec<Remains>>,
 }
@@ -33,8 +33,11 @@ pub async fn delete<C: Cloud + Store>(
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
 ) -> Report {
-    let tell = Teller(session.events);
-    tell.run_started(&plan.cluster, Verb::Delete, expected(plan));
+    let tell = Teller {
+        events: session.events,
+        clock: cloud,
+    };
+    tell.run_started(session.run, &plan.cluster, Verb::Delete, expected(plan));
     let work = Demolition {
         plan,
         cloud,
@@ -64,6 +67,7 @@ fn expected(plan: &DeletePlan) -> Vec<Expected> {
         operation: (step.action != Deletes::Gone).then_some(Verb::Delete),
         resources: step.template.as_ref().map_or(0, |t| resources_of(t).len()),
         needs: step.after.clone(),
+        span: None,
     };
     plan.steps.iter().map(line).collect()
 }
@@ -126,10 +130,11 @@ impl<C: Cloud + Store> Demolition<'_, C> {
                 termination: false,
                 policy: None,
             };
-            let (answer, _) = patiently(async || self.cloud.protect(id, &open).await).await;
+            let (answer, _) =
+                patiently(self.cloud, async || self.cloud.protect(id, &open).await).await;
             answer.map_err(|error| failed(format!("unlocking the leftover: {error}")))?;
         }
-        let (answer, _) = patiently(async || self.cloud.delete(id, &token).await).await;
+        let (answer, _) = patiently(self.cloud, async || self.cloud.delete(id, &token).await).await;
         match answer {
             Ok(()) => {}
             Err(CloudError::NotFound(_)) => return Ok(gone()),
@@ -175,7 +180,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
     /// A bucket that is not empty would keep the base from going.
     async fn empty_buckets(&self, step: &DeleteStep) -> Result<(), Halt> {
         let id = &step.found.id;
-        let (held, _) = patiently(async || self.cloud.resources(id).await).await;
+        let (held, _) = patiently(self.cloud, async || self.cloud.resources(id).await).await;
         let held = held.map_err(|error| failed(error.to_string()))?;
         for bucket in held {
             let there = bucket.status.as_str() != "DELETE_COMPLETE";
@@ -187,7 +192,8 @@ impl<C: Cloud + Store> Demolition<'_, C> {
             if step.keeps(&bucket.logical_id) {
                 continue;
             }
-            let (emptied, _) = patiently(async || self.cloud.empty_bucket(name).await).await;
+            let (emptied, _) =
+                patiently(self.cloud, async || self.cloud.empty_bucket(name).await).await;
             let objects =
                 emptied.map_err(|error| failed(format!("emptying bucket {name}: {error}")))?;
             let text = format!("bucket {name} emptied of {objects} objects");
@@ -199,7 +205,10 @@ impl<C: Cloud + Store> Demolition<'_, C> {
     /// Deletes the parameters of the cluster. Returns what could not be done.
     async fn forget(&self) -> Vec<String> {
         let path = parameter_path(&self.plan.cluster) + "/";
-        let (answer, _) = patiently(async || self.cloud.forget_parameters(&path).await).await;
+        let (answer, _) = patiently(self.cloud, async || {
+            self.cloud.forget_parameters(&path).await
+        })
+        .await;
         match answer {
             Ok(names) if names.is_empty() => Vec::new(),
             Ok(names) => {

@@ -2,13 +2,13 @@
 //! The live block, the plain lines and the JSON stream are all made from these and carry the same facts.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cloud::{ResourceStatus, StackStatus};
 use crate::stacks::StackKind;
 
 /// Something a run tells. Serialised with a `type` field, camelCase.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
     tag = "type",
     rename_all = "camelCase",
@@ -18,6 +18,8 @@ pub enum Event {
     /// The first event: what is going to be followed.
     RunStarted {
         at: Timestamp,
+        /// Names the run; the tokens of its requests derive from it.
+        run: String,
         cluster: String,
         verb: Verb,
         stacks: Vec<Expected>,
@@ -39,6 +41,13 @@ pub enum Event {
         status: ResourceStatus,
         reason: Option<String>,
     },
+    /// A stack's first real failure, told as soon as it is seen and long before the stack rests. Told
+    /// again when an earlier one turns up late.
+    Failed {
+        at: Timestamp,
+        stack: StackKind,
+        failure: Failure,
+    },
     /// A stack came to rest.
     StackSettled {
         at: Timestamp,
@@ -56,7 +65,7 @@ pub enum Event {
 }
 
 /// A stack that a run is going to follow.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Expected {
     pub stack: StackKind,
@@ -66,9 +75,19 @@ pub struct Expected {
     pub resources: usize,
     /// Stacks whose outputs it waits for.
     pub needs: Vec<StackKind>,
+    /// How long the operation takes by experience; `None` where nobody knows, or there is nothing to do.
+    pub span: Option<Span>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// A length of time as a range: half of all stay under `from`, nine in ten under `to`. Seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Span {
+    pub from: u32,
+    pub to: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Verb {
     Create,
@@ -77,7 +96,7 @@ pub enum Verb {
 }
 
 /// How a stack came to rest.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Outcome {
     Created,
@@ -95,7 +114,7 @@ pub enum Outcome {
 }
 
 /// Why a stack failed: the first real failure in time, cancelled resources never count.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// The stack's status at rest; `None` when it never began.
@@ -103,8 +122,26 @@ pub struct Failure {
     /// The resource's sentence and logical id; `None` when the stack itself was refused.
     pub resource: Option<String>,
     pub logical_id: Option<String>,
-    /// AWS's reason, in full.
+    pub resource_type: Option<String>,
+    /// AWS's reason, in full; for a group of machines that never reported, what one of them said last.
     pub reason: String,
+    /// Where it comes from; `None` when the stack itself was refused.
+    pub place: Option<Place>,
+    /// What usually helps, in plain words.
+    pub hint: Option<String>,
+    /// Resources of the stack that were cancelled because of it, by their sentences.
+    pub cancelled: Vec<String>,
+}
+
+/// Where a resource comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// The file that `render` writes for the stack, and the resource's line in it: `edge.yaml:41`.
+    pub template: String,
+    /// The field of the definition that shapes it, with its line where one stands in the file:
+    /// `network.nat (clusters/canary.yaml:17)`.
+    pub field: Option<String>,
 }
 
 impl Event {
@@ -114,6 +151,7 @@ impl Event {
             Self::RunStarted { at, .. }
             | Self::StackStarted { at, .. }
             | Self::Resource { at, .. }
+            | Self::Failed { at, .. }
             | Self::StackSettled { at, .. }
             | Self::Note { at, .. }
             | Self::RunFinished { at, .. } => *at,
@@ -132,6 +170,20 @@ impl Outcome {
 }
 
 impl Failure {
+    /// A stack that failed as a whole, without a resource to name.
+    pub fn of_stack(status: Option<StackStatus>, reason: impl Into<String>) -> Self {
+        Self {
+            status,
+            resource: None,
+            logical_id: None,
+            resource_type: None,
+            reason: reason.into(),
+            place: None,
+            hint: None,
+            cancelled: Vec::new(),
+        }
+    }
+
     /// Whether a resource's reason only says that another one failed first
     /// ("Resource creation cancelled" and its brothers): never a cause.
     pub fn is_cancellation(reason: &str) -> bool {

@@ -174,6 +174,7 @@ pub fn change(id: &str, of_type: &str, replacement: Replacement) -> ResourceChan
         resource_type: of_type.to_owned(),
         action: ChangeAction::Modify,
         replacement,
+        fate: None,
         properties: Vec::new(),
     }
 }

@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use jiff::{SignedDuration, Timestamp};
 
 use super::tell::Teller;
-use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackEvent, StackStatus};
+use crate::cloud::{Clock, Cloud, CloudError, FoundStack, Operation, StackEvent, StackStatus};
 use crate::stacks::StackKind;
 
 /// How long a stack may contradict its own last event, or stay silent, before it is taken at its
@@ -45,16 +45,16 @@ pub(super) struct Subject<'a> {
 }
 
 /// Follows an operation to its end, telling every resource's movement once.
-pub(super) async fn follow(
-    cloud: &impl Cloud,
+pub(super) async fn follow<C: Cloud>(
+    cloud: &C,
     operation: &Operation,
     subject: &Subject<'_>,
-    tell: Teller<'_>,
+    tell: Teller<'_, C>,
 ) -> Result<Rest, Astray> {
     let mut watch = Watch::new(operation, subject, tell);
     let mut wait = Duration::ZERO;
     loop {
-        sleep(wait).await;
+        cloud.sleep(wait).await;
         let looked = watch.look(cloud).await;
         wait = match looked {
             Ok(Some((status, found))) => {
@@ -67,7 +67,7 @@ pub(super) async fn follow(
             }
             Ok(None) => {
                 watch.blind = None;
-                pace(watch.began.elapsed(), watch.moved.elapsed())
+                pace(watch.since(watch.began), watch.since(watch.moved))
             }
             Err(error) => watch.trouble(&error, wait)?,
         };
@@ -84,26 +84,26 @@ fn pace(age: Duration, quiet: Duration) -> Duration {
     (Duration::from_secs(2) + slower).min(Duration::from_secs(10))
 }
 
-struct Watch<'a> {
+struct Watch<'a, K> {
     operation: &'a Operation,
     subject: &'a Subject<'a>,
-    tell: Teller<'a>,
-    began: Instant,
+    tell: Teller<'a, K>,
+    began: Timestamp,
     /// When the last event came.
-    moved: Instant,
+    moved: Timestamp,
     /// When the stack itself was last looked at.
-    looked: Instant,
+    looked: Timestamp,
     /// Since when the stack has said that it rests, while its events do not say so, or say otherwise.
-    doubt: Option<Instant>,
+    doubt: Option<Timestamp>,
     /// Since when there was nothing but errors.
-    blind: Option<Instant>,
+    blind: Option<Timestamp>,
     seen: HashSet<String>,
     events: Vec<StackEvent>,
 }
 
-impl<'a> Watch<'a> {
-    fn new(operation: &'a Operation, subject: &'a Subject<'a>, tell: Teller<'a>) -> Self {
-        let now = Instant::now();
+impl<'a, K: Clock> Watch<'a, K> {
+    fn new(operation: &'a Operation, subject: &'a Subject<'a>, tell: Teller<'a, K>) -> Self {
+        let now = tell.clock.now();
         Self {
             operation,
             subject,
@@ -118,6 +118,15 @@ impl<'a> Watch<'a> {
         }
     }
 
+    fn now(&self) -> Timestamp {
+        self.tell.clock.now()
+    }
+
+    fn since(&self, moment: Timestamp) -> Duration {
+        let passed = self.now().duration_since(moment);
+        passed.max(SignedDuration::ZERO).unsigned_abs()
+    }
+
     /// One poll. Something when the operation is over.
     async fn look(
         &mut self,
@@ -125,11 +134,11 @@ impl<'a> Watch<'a> {
     ) -> Result<Option<(StackStatus, Option<FoundStack>)>, CloudError> {
         self.read(cloud).await?;
         let ended = self.last_word();
-        if ended.is_none() && self.looked.elapsed() < HEARTBEAT {
+        if ended.is_none() && self.since(self.looked) < HEARTBEAT {
             return Ok(None);
         }
         let found = cloud.stack(&self.operation.stack_id).await?;
-        self.looked = Instant::now();
+        self.looked = self.now();
         Ok(self.confirm(ended, found))
     }
 
@@ -143,7 +152,7 @@ impl<'a> Watch<'a> {
             if !self.seen.insert(event.id.clone()) {
                 continue;
             }
-            self.moved = Instant::now();
+            self.moved = self.now();
             self.say(&event);
             self.events.push(event);
         }
@@ -202,8 +211,9 @@ impl<'a> Watch<'a> {
             self.doubt = None;
             return None;
         }
-        let since = *self.doubt.get_or_insert_with(Instant::now);
-        (since.elapsed() >= STALE).then(|| (ended.unwrap_or(says), found))
+        let now = self.now();
+        let since = *self.doubt.get_or_insert(now);
+        (self.since(since) >= STALE).then(|| (ended.unwrap_or(says), found))
     }
 
     /// What became readable only after the end; the cause of a failure may be among it.
@@ -212,7 +222,7 @@ impl<'a> Watch<'a> {
             if self.read(cloud).await.is_ok() {
                 return;
             }
-            sleep(Duration::from_secs(1)).await;
+            cloud.sleep(Duration::from_secs(1)).await;
         }
     }
 
@@ -226,13 +236,13 @@ impl<'a> Watch<'a> {
         }
         match self.blind {
             None => {
-                self.blind = Some(Instant::now());
+                self.blind = Some(self.now());
                 self.tell.note(
                     Some(self.subject.kind),
                     format!("can't be seen for the moment, it goes on in AWS: {error}"),
                 );
             }
-            Some(since) if since.elapsed() >= BLIND => return Err(Astray(error.to_string())),
+            Some(since) if self.since(since) >= BLIND => return Err(Astray(error.to_string())),
             Some(_) => {}
         }
         Ok((waited * 2).clamp(Duration::from_secs(2), LONGEST_WAIT))

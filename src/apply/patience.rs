@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-
-use crate::cloud::CloudError;
+use crate::cloud::{Clock, CloudError};
 
 /// How often a request is sent in all.
 const TRIES: u32 = 5;
@@ -14,6 +12,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Sends a request again while the error is a passing one. The second value says whether an answer
 /// was lost on the way, so that an earlier try may have had its effect.
 pub(super) async fn patiently<T>(
+    clock: &impl Clock,
     mut request: impl AsyncFnMut() -> Result<T, CloudError>,
 ) -> (Result<T, CloudError>, Lost) {
     let mut lost = Lost::None;
@@ -24,7 +23,7 @@ pub(super) async fn patiently<T>(
                 if matches!(error, CloudError::Unreachable { .. }) {
                     lost = Lost::Some;
                 }
-                sleep(wait).await;
+                clock.sleep(wait).await;
                 wait *= 2;
             }
             answer => return (answer, lost),

@@ -4,8 +4,6 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use super::Prepare;
 use super::board::Place;
 use super::patience::{Lost, patiently};
@@ -39,7 +37,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         };
         for object in &stack.objects {
             let put = async || self.cloud.upload(&bucket, &object.key, &object.bytes).await;
-            let (answer, _) = patiently(put).await;
+            let (answer, _) = patiently(self.cloud, put).await;
             answer.map_err(|error| failed(format!("uploading {}: {error}", object.key)))?;
         }
         let text = match stack.objects.len() {
@@ -60,7 +58,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     ) -> Result<(), Halt> {
         let mut wanted = protection(stack);
         wanted.policy = wanted.policy.map(|policy| relaxed(&policy, but));
-        let (answer, _) = patiently(async || self.cloud.protect(&found.id, &wanted).await).await;
+        let (answer, _) = patiently(self.cloud, async || {
+            self.cloud.protect(&found.id, &wanted).await
+        })
+        .await;
         answer.map_err(|error| failed(format!("setting its protection: {error}")))
     }
 
@@ -75,11 +76,17 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
                 termination: false,
                 policy: None,
             };
-            let (answer, _) = patiently(async || self.cloud.protect(&found.id, &open).await).await;
+            let (answer, _) = patiently(self.cloud, async || {
+                self.cloud.protect(&found.id, &open).await
+            })
+            .await;
             answer.map_err(|error| failed(format!("unlocking the empty stack: {error}")))?;
         }
         self.board.set(kind, Place::Running);
-        let (answer, _) = patiently(async || self.cloud.delete(&found.id, &token).await).await;
+        let (answer, _) = patiently(self.cloud, async || {
+            self.cloud.delete(&found.id, &token).await
+        })
+        .await;
         answer.map_err(|error| failed(format!("removing the empty stack: {error}")))?;
         let operation = Operation {
             stack_id: found.id.clone(),
@@ -103,7 +110,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         lost: Lost,
         refusal: &CloudError,
     ) -> Result<Begun, Halt> {
-        let (all, _) = patiently(async || self.cloud.stacks(Some(self.cluster)).await).await;
+        let (all, _) = patiently(self.cloud, async || {
+            self.cloud.stacks(Some(self.cluster)).await
+        })
+        .await;
         let all = all.map_err(|error| failed(error.to_string()))?;
         let mut all = all.into_iter();
         let Some(found) = all.find(|found| found.name == stack.name) else {
@@ -130,7 +140,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         };
         for search in 0..searches {
             if search > 0 {
-                sleep(Duration::from_secs(2)).await;
+                self.cloud.sleep(Duration::from_secs(2)).await;
             }
             let events = self.cloud.events(operation, &HashSet::new()).await;
             if events.is_ok_and(|events| !events.is_empty()) {

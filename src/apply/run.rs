@@ -11,7 +11,7 @@ use super::board::{Board, Place};
 use super::event::{Expected, Outcome, Verb};
 use super::tell::Teller;
 use super::{End, Outputs, Prepare, Report, Session, verdict};
-use crate::cloud::{ChangeSet, Cloud, INLINE, Store};
+use crate::cloud::{ChangeSet, Clock, Cloud, INLINE, Store};
 use crate::plan::{Action, Plan, Step, resources_of};
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 
@@ -24,7 +24,7 @@ pub(super) struct Walk<'a, C, P> {
     pub cloud: &'a C,
     pub prepare: &'a P,
     pub run: &'a str,
-    pub tell: Teller<'a>,
+    pub tell: Teller<'a, C>,
     pub board: Board,
     /// Change sets that exist and that nobody has executed.
     pub open: RefCell<BTreeMap<StackKind, ChangeSet>>,
@@ -57,7 +57,7 @@ impl Halt {
     }
 
     /// Where this puts the stack; tells its outcome.
-    pub fn place(self, kind: &StackKind, tell: Teller<'_>) -> Place {
+    pub fn place(self, kind: &StackKind, tell: Teller<'_, impl Clock>) -> Place {
         match self {
             Self::Settled(end) => {
                 tell.settled(kind, &end.outcome);
@@ -78,8 +78,11 @@ pub async fn run<C: Cloud + Store>(
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
 ) -> Report {
-    let tell = Teller(session.events);
-    tell.run_started(&plan.cluster, verb(&plan), expected(&plan));
+    let tell = Teller {
+        events: session.events,
+        clock: cloud,
+    };
+    tell.run_started(session.run, &plan.cluster, verb(&plan), expected(&plan));
     let walk = Walk {
         cluster: &plan.cluster,
         cloud,
@@ -111,7 +114,7 @@ pub(super) async fn stopped(work: impl Future, stop: impl Future<Output = ()>) -
 }
 
 /// The last words of a run. One that is not followed to its end has no verdict.
-pub(super) fn finish(report: &mut Report, tell: Teller<'_>) {
+pub(super) fn finish(report: &mut Report, tell: Teller<'_, impl Clock>) {
     for running in &report.running {
         tell.note(
             Some(&running.stack),
@@ -148,6 +151,7 @@ fn expected(plan: &Plan) -> Vec<Expected> {
             operation,
             resources,
             needs: needs(&step.stack),
+            span: None,
         }
     };
     plan.steps.iter().map(line).collect()

@@ -90,8 +90,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let wanted = proposal(stack, parameters, self.bucket().as_deref(), token.clone());
         let protection = protection(stack);
         self.board.set(&stack.kind, Place::Running);
-        let (answer, lost) =
-            patiently(async || self.cloud.create(&wanted, &protection).await).await;
+        let (answer, lost) = patiently(self.cloud, async || {
+            self.cloud.create(&wanted, &protection).await
+        })
+        .await;
         let id = match answer {
             Ok(id) => id,
             Err(error @ CloudError::Conflict(_)) => {
@@ -163,7 +165,8 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let token = plan::token(self.run, &stack.name, "execute");
         self.board.set(&stack.kind, Place::Running);
         self.open.borrow_mut().remove(&stack.kind);
-        let (answer, lost) = patiently(async || self.cloud.execute(set, &token).await).await;
+        let (answer, lost) =
+            patiently(self.cloud, async || self.cloud.execute(set, &token).await).await;
         if let Err(error) = answer {
             let operation = Operation {
                 stack_id: found.id.clone(),
@@ -201,7 +204,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         self.open.borrow_mut().insert(kind, set.clone());
         if matches!(error, CloudError::Conflict(_) | CloudError::NotFound(_)) {
             // Another run's execution holds the stack, or has removed this change set with all others.
-            let (now, _) = patiently(async || self.cloud.stack(&found.id).await).await;
+            let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
             if let Ok(Some(now)) = now {
                 return Ok(Attempt::Taken(Box::new(now)));
             }

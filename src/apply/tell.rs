@@ -1,25 +1,36 @@
 //! Saying what happens, as events. A listener that has gone away stops nothing.
 
-use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::event::{Event, Expected, Outcome, Verb};
-use crate::cloud::StackEvent;
+use super::event::{Event, Expected, Failure, Outcome, Verb};
+use crate::cloud::{Clock, StackEvent};
 use crate::stacks::StackKind;
 
-/// Says what happens in one run.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Teller<'a>(pub &'a UnboundedSender<Event>);
+/// Says what happens in one run, by the cloud's own time.
+#[derive(Debug)]
+pub(super) struct Teller<'a, K> {
+    pub events: &'a UnboundedSender<Event>,
+    pub clock: &'a K,
+}
 
-impl Teller<'_> {
+impl<K> Clone for Teller<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Teller<'_, K> {}
+
+impl<K: Clock> Teller<'_, K> {
     fn say(self, event: Event) {
         // Nobody listens any more: the work goes on all the same.
-        let _ = self.0.send(event);
+        let _ = self.events.send(event);
     }
 
-    pub fn run_started(self, cluster: &str, verb: Verb, stacks: Vec<Expected>) {
+    pub fn run_started(self, run: &str, cluster: &str, verb: Verb, stacks: Vec<Expected>) {
         self.say(Event::RunStarted {
-            at: Timestamp::now(),
+            at: self.clock.now(),
+            run: run.to_owned(),
             cluster: cluster.to_owned(),
             verb,
             stacks,
@@ -28,7 +39,7 @@ impl Teller<'_> {
 
     pub fn started(self, stack: &StackKind, operation: Verb) {
         self.say(Event::StackStarted {
-            at: Timestamp::now(),
+            at: self.clock.now(),
             stack: stack.clone(),
             operation,
         });
@@ -46,9 +57,18 @@ impl Teller<'_> {
         });
     }
 
+    /// A stack's first real failure, as soon as it is seen.
+    pub fn failed(self, stack: &StackKind, failure: &Failure) {
+        self.say(Event::Failed {
+            at: self.clock.now(),
+            stack: stack.clone(),
+            failure: failure.clone(),
+        });
+    }
+
     pub fn settled(self, stack: &StackKind, outcome: &Outcome) {
         self.say(Event::StackSettled {
-            at: Timestamp::now(),
+            at: self.clock.now(),
             stack: stack.clone(),
             outcome: outcome.clone(),
         });
@@ -56,7 +76,7 @@ impl Teller<'_> {
 
     pub fn note(self, stack: Option<&StackKind>, text: impl Into<String>) {
         self.say(Event::Note {
-            at: Timestamp::now(),
+            at: self.clock.now(),
             stack: stack.cloned(),
             text: text.into(),
         });
@@ -64,7 +84,7 @@ impl Teller<'_> {
 
     pub fn run_finished(self, succeeded: bool) {
         self.say(Event::RunFinished {
-            at: Timestamp::now(),
+            at: self.clock.now(),
             succeeded,
         });
     }

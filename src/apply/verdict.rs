@@ -22,12 +22,7 @@ pub(super) fn outcome(verb: Verb, rest: &Rest, sentence: impl Fn(&str) -> String
 
 /// Something went wrong before anything of the stack began.
 pub(super) fn refused(status: Option<StackStatus>, reason: impl Into<String>) -> Outcome {
-    Outcome::Failed(Failure {
-        status,
-        resource: None,
-        logical_id: None,
-        reason: reason.into(),
-    })
+    Outcome::Failed(Failure::of_stack(status, reason))
 }
 
 fn failure(rest: &Rest, sentence: impl Fn(&str) -> String) -> Failure {
@@ -37,7 +32,11 @@ fn failure(rest: &Rest, sentence: impl Fn(&str) -> String) -> Failure {
             status,
             resource: Some(sentence(&event.logical_id)),
             logical_id: Some(event.logical_id.clone()),
+            resource_type: Some(event.resource_type.clone()),
             reason: reason(event),
+            place: None,
+            hint: None,
+            cancelled: Vec::new(),
         };
     }
     let of_stack = |event: &&StackEvent| event.stack_status.is_some() && event.reason.is_some();
@@ -46,15 +45,11 @@ fn failure(rest: &Rest, sentence: impl Fn(&str) -> String) -> Failure {
         phase == Phase::Failed || event.status.as_str().contains("ROLLBACK")
     });
     let found = || rest.found.as_ref().and_then(|found| found.reason.clone());
-    Failure {
-        resource: None,
-        logical_id: None,
-        reason: told
-            .and_then(|event| event.reason.clone())
-            .or_else(found)
-            .unwrap_or_else(|| format!("AWS gives no reason; the stack is in {}", rest.status)),
-        status,
-    }
+    let reason = told
+        .and_then(|event| event.reason.clone())
+        .or_else(found)
+        .unwrap_or_else(|| format!("AWS gives no reason; the stack is in {}", rest.status));
+    Failure::of_stack(status, reason)
 }
 
 /// The first real failure in time. The order of a tie is the order in which AWS told it.

@@ -2,13 +2,16 @@
 //! Knows nothing of definitions, templates or screens; only `aws/` names the SDK.
 
 pub mod aws;
+pub mod simulated;
 pub mod status;
+pub mod template;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use status::{ResourceStatus, StackStatus};
@@ -75,6 +78,18 @@ pub struct Proposal {
     pub tags: BTreeMap<String, String>,
     /// Idempotency token of the step: letters, digits, dashes, at most 128.
     pub token: String,
+    pub keeping: Keeping,
+}
+
+/// How long a change set is meant to lie about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keeping {
+    /// Executed or removed by the run that asked for it. Named by its content, so that a run that was
+    /// killed leaves nothing that the next one would not find and use.
+    #[default]
+    Run,
+    /// Kept for a saved plan, until that is applied or the stack moves.
+    Saved,
 }
 
 /// What keeps a stack from harm.
@@ -94,6 +109,29 @@ pub struct ChangeSet {
     pub stack_id: String,
     /// Every page of it. Empty when there is nothing to change.
     pub changes: Vec<ResourceChange>,
+    /// What early validation warns of; it does not keep the change set from being executed.
+    pub warnings: Vec<Finding>,
+}
+
+/// A change set that lies with a stack, by whomever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenChangeSet {
+    /// ARN.
+    pub id: String,
+    pub name: String,
+    pub created: Timestamp,
+}
+
+/// Something that CloudFormation's early validation found in a template, before anything is made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// `None` where it is about the template as a whole.
+    pub logical_id: Option<String>,
+    /// Path inside the resource, with dots, as in [`PropertyChange::path`].
+    pub path: Option<String>,
+    /// What is wrong, in AWS's words.
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -104,7 +142,54 @@ pub struct ResourceChange {
     pub resource_type: String,
     pub action: ChangeAction,
     pub replacement: Replacement,
+    /// What becomes of the resource that is removed or replaced; `None` where CloudFormation does not
+    /// say and for everything else.
+    pub fate: Option<Fate>,
     pub properties: Vec<PropertyChange>,
+}
+
+/// What becomes of a resource that is removed, or of the old one of a replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Fate {
+    /// Deleted with everything in it.
+    Delete,
+    /// Deleted after a last snapshot.
+    Snapshot,
+    /// Left in the account, outside the stack.
+    Retain,
+}
+
+/// A resource that is not as its stack's template made it: somebody changed it by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drift {
+    pub logical_id: String,
+    pub resource_type: String,
+    /// Whether it is gone altogether.
+    pub deleted: bool,
+    pub differences: Vec<Difference>,
+}
+
+/// A property that drifted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    /// With dots, as in [`PropertyChange::path`].
+    pub path: String,
+    /// As the template has it.
+    pub expected: Option<String>,
+    /// As it is.
+    pub actual: Option<String>,
+}
+
+/// The end of what a machine said on its console while it booted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Console {
+    /// The instance's id.
+    pub instance: String,
+    /// Its last lines, oldest first.
+    pub lines: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -195,6 +280,13 @@ pub enum CloudError {
     /// Another operation holds the stack, or it exists already.
     #[error("{0}")]
     Conflict(String),
+    /// Early validation refused a template, before anything was made.
+    #[error("AWS refused the template of {stack}: {reason}")]
+    Invalid {
+        stack: String,
+        reason: String,
+        findings: Vec<Finding>,
+    },
     /// AWS refused the request itself.
     #[error("AWS refused {operation}: {message}")]
     Refused { operation: String, message: String },
@@ -210,9 +302,19 @@ impl CloudError {
     }
 }
 
+/// The time that goes with a cloud: the wall's, or a simulated one. Whoever works on a cloud waits and
+/// measures by it alone.
+#[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
+pub trait Clock {
+    /// Never goes back.
+    fn now(&self) -> Timestamp;
+
+    async fn sleep(&self, time: Duration);
+}
+
 /// CloudFormation, as far as the tool uses it. Every read returns every page.
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
-pub trait Cloud {
+pub trait Cloud: Clock {
     /// Account, caller and region. The first call of every run.
     async fn identity(&self) -> Result<Identity, CloudError>;
 
@@ -257,6 +359,36 @@ pub trait Cloud {
 
     /// Starts deleting a stack.
     async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError>;
+
+    /// ARNs of all stacks of the account and region in which an operation runs, whoever's they are.
+    /// One call serves every follower of a run.
+    async fn moving(&self) -> Result<BTreeSet<String>, CloudError>;
+
+    /// The change sets that lie with a stack.
+    async fn change_sets(&self, stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError>;
+
+    /// Reads a change set again that was proposed before. `None` when it is gone, or can't be executed
+    /// any more because the stack moved.
+    async fn change_set(&self, id: &str, stack_id: &str) -> Result<Option<ChangeSet>, CloudError>;
+
+    /// The stack policy in force; `None` when there is none.
+    async fn policy(&self, stack_id: &str) -> Result<Option<Value>, CloudError>;
+
+    /// Goes on with the rollback of a stack in `UPDATE_ROLLBACK_FAILED`, without the resources in
+    /// `skip`: they are taken as they are.
+    async fn continue_rollback(
+        &self,
+        stack_id: &str,
+        skip: &[String],
+        token: &str,
+    ) -> Result<(), CloudError>;
+
+    /// Cancels an update that runs: it is rolled back.
+    async fn cancel_update(&self, stack_id: &str, token: &str) -> Result<(), CloudError>;
+
+    /// The resources of a stack that somebody changed by hand. Takes CloudFormation half a minute or
+    /// more; changes nothing.
+    async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError>;
 }
 
 /// What lies outside CloudFormation: parameters, secrets, objects.
@@ -287,4 +419,8 @@ pub trait Store {
 
     /// Deletes every object and version in a bucket; returns how many. Not an error if it is gone.
     async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError>;
+
+    /// What the newest machine of an Auto Scaling group said last on its console; `None` when there is
+    /// no machine or it said nothing yet.
+    async fn console(&self, group: &str) -> Result<Option<Console>, CloudError>;
 }

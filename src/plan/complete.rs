@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use super::draft::{DraftStep, Todo};
 use super::{Action, Blocked, Draft, Plan, PlanError, Step, compare, risk, sharpen, token};
-use crate::cloud::{ChangeSet, Cloud, CloudError, FoundResource, FoundStack, Proposal};
+use crate::cloud::{ChangeSet, Cloud, CloudError, FoundResource, FoundStack, Keeping, Proposal};
 use crate::stacks::{Stack, StackKind};
 
 /// What a plan is made under.
@@ -77,6 +77,7 @@ pub fn proposal(
         capabilities: stack.capabilities.clone(),
         tags: stack.tags.clone(),
         token,
+        keeping: Keeping::Run,
     }
 }
 

@@ -93,6 +93,7 @@ mod tests {
             resource_type: of_type.to_owned(),
             action: ChangeAction::Modify,
             replacement,
+            fate: None,
             properties: Vec::new(),
         }
     }

@@ -203,6 +203,9 @@ impl<W: Write> Shower for Lines<W> {
                 stack, operation, ..
             } => self.stack_line(at, stack, "started", present(*operation)),
             Event::Resource { .. } => self.resource_line(event),
+            Event::Failed { stack, failure, .. } => {
+                self.stack_line(at, stack, "failing", &text::cause_first(&failure.reason))
+            }
             Event::StackSettled { stack, outcome, .. } => self.settled_line(at, stack, outcome),
             Event::Note { stack, text, .. } => match stack {
                 Some(stack) => self.stack_line(at, stack, "note", text),

@@ -80,6 +80,7 @@ impl Model {
                 stack, operation, ..
             } => self.stack_mut(stack).start(at, *operation),
             Event::Resource { stack, .. } => self.stack_mut(stack).moved(event),
+            Event::Failed { stack, failure, .. } => self.stack_mut(stack).pin(at, failure),
             Event::StackSettled { stack, outcome, .. } => {
                 self.stack_mut(stack).settle(at, outcome);
             }

@@ -15,7 +15,7 @@ mod pool;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::node::NodeError;
@@ -224,6 +224,14 @@ impl fmt::Display for StackKind {
 impl Serialize for StackKind {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for StackKind {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let unknown = || serde::de::Error::custom(format!("{text} is no kind of stack"));
+        Self::parse(&text).ok_or_else(unknown)
     }
 }
 

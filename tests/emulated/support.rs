@@ -56,6 +56,7 @@ pub fn proposal(stack: &str, template: &Value, token: &str) -> Proposal {
         capabilities: vec!["CAPABILITY_NAMED_IAM".to_owned()],
         tags: pairs(&[(TAG_CLUSTER, "canary"), (TAG_STACK, "network")]),
         token: token.to_owned(),
+        keeping: kube_cfn::cloud::Keeping::Run,
     }
 }
 

@@ -8,7 +8,7 @@ use std::task::Poll;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{KEY, Names};
-use crate::cloud::{CloudError, Kept, Store};
+use crate::cloud::{CloudError, Console, Kept, Store};
 use crate::pki::{Authority, CertificateAuthority, ServiceAccountKey};
 
 /// A parameter store that gives way before and after everything it does, so that a test can let
@@ -162,5 +162,9 @@ impl Store for Shelf {
 
     async fn empty_bucket(&self, _: &str) -> Result<usize, CloudError> {
         unreachable!("access empties nothing")
+    }
+
+    async fn console(&self, _: &str) -> Result<Option<Console>, CloudError> {
+        unreachable!("access reads no console")
     }
 }

@@ -1,14 +1,16 @@
 //! What the double answers to each question of the cloud's traits.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
 use super::{Double, Held, found};
 use crate::cloud::{
-    ChangeSet, Cloud, CloudError, FoundResource, FoundStack, Identity, Kept, Operation, Proposal,
-    Protection, StackEvent, StackStatus, Store, TAG_CLUSTER,
+    ChangeSet, Clock, Cloud, CloudError, Console, Drift, FoundResource, FoundStack, Identity, Kept,
+    OpenChangeSet, Operation, Proposal, Protection, StackEvent, StackStatus, Store, TAG_CLUSTER,
 };
 
 impl Cloud for Double {
@@ -88,6 +90,7 @@ impl Cloud for Double {
                 id,
                 stack_id,
                 changes,
+                warnings: Vec::new(),
             })
         })
     }
@@ -151,6 +154,59 @@ impl Cloud for Double {
             Ok(())
         })
     }
+
+    async fn moving(&self) -> Result<BTreeSet<String>, CloudError> {
+        self.call("moving", "", || {
+            let stacks = self.stacks.borrow();
+            let moving = stacks.values().filter(|held| held.found.status.is_moving());
+            Ok(moving.map(|held| held.found.id.clone()).collect())
+        })
+    }
+
+    async fn change_sets(&self, _: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
+        Ok(Vec::new())
+    }
+
+    async fn change_set(&self, id: &str, _: &str) -> Result<Option<ChangeSet>, CloudError> {
+        unreachable!("apply does not read {id} again")
+    }
+
+    async fn policy(&self, _: &str) -> Result<Option<Value>, CloudError> {
+        Ok(self.policies.borrow().last().cloned())
+    }
+
+    async fn continue_rollback(
+        &self,
+        stack_id: &str,
+        _: &[String],
+        token: &str,
+    ) -> Result<(), CloudError> {
+        self.call("continue", stack_id, || {
+            let name = self.by_id(stack_id, |held| held.found.name.clone())?;
+            self.begin(&name, "UPDATE_ROLLBACK", "continue", token);
+            Ok(())
+        })
+    }
+
+    async fn cancel_update(&self, stack_id: &str, _: &str) -> Result<(), CloudError> {
+        self.call("cancel", stack_id, || Ok(()))
+    }
+
+    async fn drift(&self, _: &str) -> Result<Vec<Drift>, CloudError> {
+        Ok(Vec::new())
+    }
+}
+
+impl Clock for Double {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+            .checked_add(self.began.elapsed())
+            .expect("a short test")
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
 }
 
 impl Store for Double {
@@ -180,5 +236,9 @@ impl Store for Double {
 
     async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError> {
         self.call("empty", bucket, || Ok(3))
+    }
+
+    async fn console(&self, _: &str) -> Result<Option<Console>, CloudError> {
+        Ok(None)
     }
 }

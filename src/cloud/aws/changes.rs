@@ -52,6 +52,7 @@ async fn read(aws: &Aws, wanted: &Proposal, name: &str) -> Result<ChangeSet, Clo
             .unwrap_or_else(|| name.to_owned()),
         stack_id: first.stack_id.clone().unwrap_or_default(),
         changes: Vec::new(),
+        warnings: Vec::new(),
     };
     match standing {
         Standing::Failed(reason) if says_nothing_to_do(&reason) => {

@@ -30,6 +30,7 @@ pub(super) fn resource_change(change: types::ResourceChange) -> ResourceChange {
         resource_type: change.resource_type.unwrap_or_default(),
         action: action(change.action.as_ref()),
         replacement: demote(told, &properties),
+        fate: None,
         properties,
     }
 }
@@ -43,6 +44,7 @@ pub(super) fn change_of_stack_alone(stack: &str, stack_id: &str) -> ResourceChan
         resource_type: "AWS::CloudFormation::Stack".to_owned(),
         action: ChangeAction::Modify,
         replacement: Replacement::No,
+        fate: None,
         properties: vec![PropertyChange {
             path: "Outputs".to_owned(),
             before: None,

@@ -18,14 +18,16 @@ mod template;
 #[cfg(test)]
 mod wire;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_cloudformation::primitives::DateTime;
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::Instant;
 
 pub use config::Settings;
 use config::{Given, Reach};
@@ -34,8 +36,8 @@ use limiter::{Limiter, ThrottleWatch};
 use log::CallLog;
 
 use super::{
-    ChangeSet, Cloud, CloudError, FoundResource, FoundStack, Identity, Operation, Proposal,
-    Protection, StackEvent,
+    ChangeSet, Clock, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OpenChangeSet,
+    Operation, Proposal, Protection, StackEvent,
 };
 
 /// One account and region of AWS. Everything that reads CloudFormation through one value shares one
@@ -50,6 +52,9 @@ pub struct Aws {
     ambient_region: Option<String>,
     s3_endpoint: Option<String>,
     limiter: Arc<Limiter>,
+    /// The wall's time when the program began, and the steady clock's: a corrected wall clock must not
+    /// end anybody's patience.
+    began: (Timestamp, Instant),
 }
 
 impl Aws {
@@ -107,6 +112,7 @@ impl Aws {
             ambient_region: reach.ambient_region,
             s3_endpoint: reach.s3_endpoint,
             limiter,
+            began: (Timestamp::now(), Instant::now()),
         }
     }
 }
@@ -115,6 +121,17 @@ impl Aws {
     /// The region that the person's environment or profile names, whatever region this talks to.
     pub fn ambient_region(&self) -> Option<&str> {
         self.ambient_region.as_deref()
+    }
+}
+
+impl Clock for Aws {
+    fn now(&self) -> Timestamp {
+        let (wall, steady) = self.began;
+        wall.checked_add(steady.elapsed()).unwrap_or(wall)
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
     }
 }
 
@@ -183,6 +200,50 @@ impl Cloud for Aws {
 
     async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
         stacks::delete(self, stack_id, token).await
+    }
+
+    async fn moving(&self) -> Result<BTreeSet<String>, CloudError> {
+        Err(unbuilt("ListStacks"))
+    }
+
+    async fn change_sets(&self, _stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
+        Err(unbuilt("ListChangeSets"))
+    }
+
+    async fn change_set(
+        &self,
+        _id: &str,
+        _stack_id: &str,
+    ) -> Result<Option<ChangeSet>, CloudError> {
+        Err(unbuilt("DescribeChangeSet"))
+    }
+
+    async fn policy(&self, _stack_id: &str) -> Result<Option<Value>, CloudError> {
+        Err(unbuilt("GetStackPolicy"))
+    }
+
+    async fn continue_rollback(
+        &self,
+        _stack_id: &str,
+        _skip: &[String],
+        _token: &str,
+    ) -> Result<(), CloudError> {
+        Err(unbuilt("ContinueUpdateRollback"))
+    }
+
+    async fn cancel_update(&self, _stack_id: &str, _token: &str) -> Result<(), CloudError> {
+        Err(unbuilt("CancelUpdateStack"))
+    }
+
+    async fn drift(&self, _stack_id: &str) -> Result<Vec<Drift>, CloudError> {
+        Err(unbuilt("DetectStackDrift"))
+    }
+}
+
+fn unbuilt(operation: &str) -> CloudError {
+    CloudError::Refused {
+        operation: operation.to_owned(),
+        message: "not supported yet".to_owned(),
     }
 }
 

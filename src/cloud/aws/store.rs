@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::{Asked, explain, explain_secretly};
 use super::{Aws, bucket};
-use crate::cloud::{CloudError, Kept, Store};
+use crate::cloud::{CloudError, Console, Kept, Store};
 
 /// What one `DeleteParameters` takes.
 const BATCH: usize = 10;
@@ -60,6 +60,10 @@ impl Store for Aws {
 
     async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError> {
         bucket::empty(self, bucket).await
+    }
+
+    async fn console(&self, _group: &str) -> Result<Option<Console>, CloudError> {
+        Err(super::unbuilt("GetConsoleOutput"))
     }
 }
 

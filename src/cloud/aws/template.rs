@@ -88,6 +88,7 @@ mod tests {
             capabilities: Vec::new(),
             tags: [].into(),
             token: "t".to_owned(),
+            keeping: crate::cloud::Keeping::Run,
         }
     }
 

@@ -87,6 +87,7 @@ fn proposal() -> Proposal {
         capabilities: Vec::new(),
         tags: [].into(),
         token: "run-1".to_owned(),
+        keeping: crate::cloud::Keeping::Run,
     }
 }
 

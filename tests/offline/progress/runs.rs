@@ -24,6 +24,7 @@ impl Run {
     pub fn start(verb: Verb, stacks: Vec<Expected>) -> Self {
         let events = vec![Event::RunStarted {
             at: at(0),
+            run: "7f3a".to_owned(),
             cluster: "canary".to_owned(),
             verb,
             stacks,
@@ -116,6 +117,7 @@ pub fn expected(
         operation,
         resources,
         needs: needs.to_vec(),
+        span: None,
     }
 }
 
@@ -204,7 +206,7 @@ pub fn failed() -> Run {
                 status: Some(StackStatus::RollbackComplete),
                 resource: Some("NAT gateway in eu-west-1b".to_owned()),
                 logical_id: Some("NatGatewayB".to_owned()),
-                reason: QUOTA.to_owned(),
+                ..Failure::of_stack(None, QUOTA)
             }),
         )
         .settled(336, ControlPlane, Outcome::NotStarted { needs: Edge })

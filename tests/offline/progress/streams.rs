@@ -43,7 +43,7 @@ fn failure() -> impl Strategy<Value = Failure> {
         status: Some(StackStatus::from("ROLLBACK_COMPLETE")),
         resource: id.clone(),
         logical_id: id,
-        reason,
+        ..Failure::of_stack(None, reason)
     })
 }
 
@@ -66,6 +66,7 @@ fn announced() -> impl Strategy<Value = Expected> {
             operation,
             resources,
             needs,
+            span: None,
         },
     )
 }
@@ -81,12 +82,14 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         1 => (time.clone(), verb(), proptest::collection::vec(announced(), 0..20), words())
             .prop_map(|(time, verb, stacks, cluster)| Event::RunStarted {
-                at: at(time), cluster, verb, stacks }),
+                at: at(time), run: "7f3a".to_owned(), cluster, verb, stacks }),
         4 => (time.clone(), stack(), verb()).prop_map(|(time, stack, operation)|
             Event::StackStarted { at: at(time), stack, operation }),
         12 => resource.prop_map(|(time, stack, resource_type, sentence, status, reason)|
             Event::Resource { at: at(time), stack, logical_id: sentence.clone(), resource_type,
                 sentence, status, reason: Some(reason) }),
+        2 => (time.clone(), stack(), failure()).prop_map(|(time, stack, failure)|
+            Event::Failed { at: at(time), stack, failure }),
         3 => (time.clone(), stack(), outcome()).prop_map(|(time, stack, outcome)|
             Event::StackSettled { at: at(time), stack, outcome }),
         2 => (time.clone(), proptest::option::of(stack()), words()).prop_map(|(time, stack, text)|
