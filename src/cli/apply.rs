@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use jiff::Timestamp;
-
 use super::failure::{Exit, Failure};
+use super::lock::Refresh;
 use super::out::talk;
 use super::plan::{Allowed, drop_change_sets, make, run_id};
 use super::session::{self, Session};
@@ -12,7 +11,7 @@ use super::show::plan::{Detail, text, view};
 use super::{Global, ask, ending, kubeconfig};
 use crate::access;
 use crate::apply::{self, Outputs, Prepare, Report};
-use crate::cloud::aws::Aws;
+use crate::cloud::{Cloud, Store};
 use crate::plan::Plan;
 use crate::progress::Style;
 use crate::stacks::{API_HOST, KEY_ARN, StackKind};
@@ -39,7 +38,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let session = session::open(global, &args.name).await?;
     session.introduce();
     let run = run_id();
-    let plan = make(&session, &args.allowed, &run).await?;
+    let plan = make(&session, &args.allowed, &run, Refresh::Missing).await?;
     talk(text(&view(&plan, &session.identity), Detail::Short).trim_end());
     if let Err(refused) = agree(&plan, &session, args) {
         drop_change_sets(&plan, &session).await;
@@ -71,7 +70,12 @@ fn agree(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
 }
 
 /// Executes the plan with its progress shown beside it. The first Ctrl-C detaches.
-async fn walk(plan: Plan, session: &Session, run: &str, style: Style) -> Report {
+pub async fn walk<C: Cloud + Store>(
+    plan: Plan,
+    session: &Session<C>,
+    run: &str,
+    style: Style,
+) -> Report {
     if !plan.has_changes() {
         return kept(&plan);
     }
@@ -130,12 +134,12 @@ async fn finish(
 }
 
 /// Makes the cluster's authorities before the control plane wants to read them.
-struct Authorities<'a> {
+struct Authorities<'a, C> {
     cluster: &'a str,
-    cloud: &'a Aws,
+    cloud: &'a C,
 }
 
-impl Prepare for Authorities<'_> {
+impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
     async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String> {
         if *stack != StackKind::ControlPlane {
             return Ok(None);
@@ -145,7 +149,7 @@ impl Prepare for Authorities<'_> {
             .and_then(|base| base.get(KEY_ARN));
         let key = key.ok_or("the base stack names no key to keep the authorities under")?;
         let ensured =
-            access::ensure_authorities(self.cloud, self.cluster, key, Timestamp::now()).await;
+            access::ensure_authorities(self.cloud, self.cluster, key, self.cloud.now()).await;
         let ensured = ensured.map_err(|error| error.to_string())?;
         let told = "the cluster's authorities are made, and kept under its key";
         Ok(ensured.created().then(|| told.to_owned()))
