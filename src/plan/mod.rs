@@ -9,6 +9,7 @@ pub mod complete;
 pub mod deletion;
 pub mod draft;
 pub mod policy;
+pub mod protection;
 pub mod risk;
 pub mod sharpen;
 pub mod status;
