@@ -278,8 +278,10 @@ mod tests {
     #[test]
     fn the_body_of_a_resource_tells_its_variant() {
         let known = Durations::builtin();
-        let half =
-            |of_type: &str, body: Value| known.seconds(Operation::Create, of_type, Some(&body)).p50;
+        let half = |of_type: &str, body: Value| {
+            let found = known.seconds(Operation::Create, of_type, Some(&body));
+            found.span().from
+        };
         let group = "AWS::AutoScaling::AutoScalingGroup";
         let endpoint = "AWS::EC2::VPCEndpoint";
         let found = [

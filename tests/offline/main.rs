@@ -7,6 +7,7 @@ mod support;
 
 mod architecture;
 mod definitions;
+mod estimate;
 mod kubeconfig;
 mod pki;
 mod progress;
