@@ -7,6 +7,7 @@ pub mod durations;
 pub mod images;
 pub mod instances;
 pub mod kubernetes;
+mod meters;
 pub mod price_list;
 pub mod prices;
 pub mod regions;

@@ -17,17 +17,23 @@ use crate::support::specs;
 
 const RUNS: u32 = 2_000;
 
-fn production(multi_az: bool) -> ClusterSpec {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("clusters/production.yaml");
+/// A cluster of `clusters/`.
+pub fn cluster(name: &str) -> ClusterSpec {
+    let path = format!("clusters/{name}.yaml");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     let text = definition::read(&path).expect("readable");
-    let mut spec = definition::parse("production", &text).expect("good");
+    definition::parse(name, &text).expect("good")
+}
+
+fn production(multi_az: bool) -> ClusterSpec {
+    let mut spec = cluster("production");
     let database = spec.database.as_mut().expect("it has one");
     database.multi_az = multi_az;
     spec
 }
 
 /// The plan of a cluster that does not exist yet.
-fn creation(spec: &ClusterSpec) -> Plan {
+pub fn creation(spec: &ClusterSpec) -> Plan {
     let templates = Templates::new(None).expect("embedded");
     let stacks = stacks::design(spec, &templates).expect("good");
     let step = |stack: Stack| Step {

@@ -6,6 +6,7 @@
 mod support;
 
 mod architecture;
+mod cost;
 mod definitions;
 mod estimate;
 mod kubeconfig;

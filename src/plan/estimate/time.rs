@@ -1,5 +1,7 @@
 //! Times that are not certain: one after the other, and side by side.
 
+use std::collections::BTreeSet;
+
 use crate::catalog::durations::Seconds;
 use crate::cloud::template::graph::{Needs, longest};
 
@@ -77,10 +79,10 @@ impl Work {
             let before = done
                 .iter()
                 .filter(|(other, _)| needs.get(id).is_some_and(|named| named.contains(*other)));
-            let start = End::last(before.map(|(_, end)| end));
+            let start = End::last(before.map(|(_, end)| end).collect());
             done.push((id, start.followed_by(part(id), place)));
         }
-        let end = End::last(done.iter().map(|(_, end)| end));
+        let end = End::last(done.iter().map(|(_, end)| end).collect());
         Self {
             mean: end.mean,
             variance: end.variance(),
@@ -97,6 +99,10 @@ struct End {
     from: Vec<f64>,
     /// Variance that comes from no single part.
     rest: f64,
+    /// The places of the parts that are done by then, whatever chance does.
+    after: BTreeSet<usize>,
+    /// The place of the part that ends here; `None` where several ends met.
+    place: Option<usize>,
 }
 
 impl End {
@@ -114,15 +120,28 @@ impl End {
         self.from.resize(place, 0.0);
         self.from.push((part.variance + self.rest).sqrt());
         self.rest = 0.0;
+        self.after.extend(self.place);
+        self.place = Some(place);
         self
     }
 
     /// The last of several ends; the start of everything where there is none.
-    fn last<'a>(ends: impl Iterator<Item = &'a Self>) -> Self {
-        let mut ends: Vec<&Self> = ends.collect();
+    fn last(mut ends: Vec<&Self>) -> Self {
+        let passed: BTreeSet<usize> = ends.iter().flat_map(|end| end.after.clone()).collect();
+        let met = ends.iter().filter_map(|end| end.place);
+        let all: BTreeSet<usize> = passed.iter().copied().chain(met).collect();
+        // What another one waited for is never the last.
+        ends.retain(|end| end.place.is_none_or(|place| !passed.contains(&place)));
         ends.sort_by(|a, b| a.mean.total_cmp(&b.mean));
-        let later = |last: Self, end: &&Self| last.later(end);
-        ends.iter().fold(Self::default(), later)
+        let last = ends
+            .into_iter()
+            .cloned()
+            .reduce(|last, end| last.later(&end));
+        Self {
+            after: all,
+            place: None,
+            ..last.unwrap_or_default()
+        }
     }
 
     /// The later of two ends: Clark's formulas of 1961 for the larger of two normal variables, used on
@@ -137,7 +156,7 @@ impl End {
         let spread = (mine.variance + its.variance - 2.0 * common)
             .max(0.0)
             .sqrt();
-        if spread < 1e-9 {
+        if spread < 1e-6 {
             let larger = if self.mean > other.mean { self } else { other };
             return larger.clone();
         }
@@ -178,6 +197,7 @@ impl End {
             mean: whole.mean,
             from: from.into_iter().map(|part| part * scale).collect(),
             rest: (whole.variance - told).max(0.0),
+            ..Self::default()
         }
     }
 }
