@@ -216,6 +216,14 @@ fn item(
     })
 }
 
+impl StackCost {
+    /// What is more (or less, below nought) than before, as in [`Monthly::difference`].
+    pub fn difference(&self) -> Range {
+        let before = self.before.as_ref().map(Cost::usd_month);
+        self.after.usd_month().less(before.unwrap_or_default())
+    }
+}
+
 impl Cost {
     /// All items together.
     pub fn usd_month(&self) -> Range {

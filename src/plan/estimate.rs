@@ -9,6 +9,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::deletion::{DeletePlan, DeleteStep};
@@ -22,7 +23,8 @@ use crate::stacks::StackKind;
 use time::Work;
 
 /// How long a plan takes.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Estimate {
     /// Every stack that has something to do, by itself.
     pub stacks: BTreeMap<StackKind, Span>,

@@ -14,10 +14,8 @@ fn of(resources: Value, parameters: &[(&str, &str)]) -> Cost {
     let known = parameters
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let template = json!({
-        "Parameters": {"Size": {"Type": "Number", "Default": "20"}},
-        "Resources": resources,
-    });
+    let mut template = json!({"Parameters": {"Size": {"Type": "Number", "Default": "20"}}});
+    template["Resources"] = resources;
     cost(&template, &known.collect(), HOME, &Prices::table())
 }
 
@@ -34,14 +32,16 @@ fn lines(cost: &Cost) -> Vec<String> {
 }
 
 fn group(policy: Value) -> Value {
-    json!({
+    let mut found = json!({
         "Template": {"Type": "AWS::EC2::LaunchTemplate", "Properties": {"LaunchTemplateData": {
             "InstanceType": "m7g.large",
             "BlockDeviceMappings": [{"Ebs": {"VolumeType": "gp3", "VolumeSize": {"Ref": "Size"}}}],
         }}},
         "Group": {"Type": "AWS::AutoScaling::AutoScalingGroup",
-            "Metadata": {"Sentence": "Machines"}, "Properties": policy},
-    })
+            "Metadata": {"Sentence": "Machines"}},
+    });
+    found["Group"]["Properties"] = policy;
+    found
 }
 
 #[test]
@@ -200,6 +200,11 @@ fn the_prices_that_are_wanted_are_those_that_are_used() {
 }
 
 fn step_of(before: Option<Value>, after: Value, action: Action) -> Step {
+    let template = |resources: Value| {
+        let mut template = json!({});
+        template["Resources"] = resources;
+        template
+    };
     let found = FoundStack {
         id: "arn".to_owned(),
         name: "canary-database".to_owned(),
@@ -218,7 +223,7 @@ fn step_of(before: Option<Value>, after: Value, action: Action) -> Step {
         stack: Stack {
             kind: StackKind::Database,
             name: "canary-database".to_owned(),
-            template: json!({"Resources": after}),
+            template: template(after),
             inputs: Vec::new(),
             capabilities: Vec::new(),
             tags: BTreeMap::new(),
@@ -227,7 +232,7 @@ fn step_of(before: Option<Value>, after: Value, action: Action) -> Step {
             objects: Vec::new(),
         },
         found: before.is_some().then_some(found),
-        before: before.map(|resources| json!({"Resources": resources})),
+        before: before.map(template),
         parameters: BTreeMap::new(),
         pending: Vec::new(),
         risks: Vec::new(),
@@ -256,6 +261,7 @@ fn a_plan_says_what_is_more_a_month() {
     assert_eq!(found.before.map(usd), Some((134.54, 180.54)));
     assert_eq!(usd(found.after), (269.41, 361.41));
     assert_eq!(usd(found.difference), (134.87, 180.87));
+    assert_eq!(found.stacks[0].difference(), found.difference);
     let dated = ("2026-05-31".to_owned(), "2026-08-31".to_owned());
     assert_eq!(found.dated, Some(dated));
 }

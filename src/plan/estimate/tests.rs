@@ -19,10 +19,12 @@ fn stack(kind: StackKind, resources: Value, from: &[StackKind]) -> Stack {
             key: "Out".to_owned(),
         },
     };
+    let mut template = json!({});
+    template["Resources"] = resources;
     Stack {
         name: kind.stack_name("canary"),
         kind,
-        template: json!({"Resources": resources}),
+        template,
         inputs: from.iter().map(input).collect(),
         capabilities: Vec::new(),
         tags: BTreeMap::new(),
