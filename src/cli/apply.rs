@@ -7,7 +7,7 @@ use super::lock::Refresh;
 use super::out::talk;
 use super::plan::{Allowed, drop_change_sets, make, run_id};
 use super::session::{self, Session};
-use super::show::plan::{Detail, text, view};
+use super::show::plan::{Detail, Scales, text, view};
 use super::{Global, ask, ending, kubeconfig};
 use crate::access;
 use crate::apply::{self, Outputs, Prepare, Report};
@@ -39,7 +39,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     session.introduce();
     let run = run_id();
     let plan = make(&session, &args.allowed, &run, Refresh::Missing).await?;
-    talk(text(&view(&plan, &session.identity), Detail::Short).trim_end());
+    talk(
+        text(
+            &view(&plan, &session.identity, &Scales::default()),
+            Detail::Short,
+        )
+        .trim_end(),
+    );
     if let Err(refused) = agree(&plan, &session, args) {
         drop_change_sets(&plan, &session).await;
         return Err(refused);

@@ -8,7 +8,7 @@ use super::failure::{Exit, Failure};
 use super::lock::{self, Refresh};
 use super::out::{self, talk};
 use super::session::{self, Session};
-use super::show::plan::{Detail, text, view};
+use super::show::plan::{Detail, Scales, text, view};
 use super::{Global, ask};
 use crate::cloud::{Cloud, Store};
 use crate::plan::{self, Plan, PlanError, Terms};
@@ -57,7 +57,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 fn show(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
-    let view = view(plan, &session.identity);
+    let view = view(plan, &session.identity, &Scales::default());
     let detail = if args.full {
         Detail::Full
     } else {
