@@ -128,7 +128,12 @@ fn judge(step: &mut Step, mut answer: ChangeSet, found: &FoundStack, terms: &Ter
         moved: &moved,
     });
     sharpen::sharpen(&mut answer.changes, templates);
-    step.risks = risk::risks(&step.stack, &answer.changes, terms.allow);
+    step.risks = risk::risks(
+        &step.stack,
+        step.before.as_ref(),
+        &answer.changes,
+        terms.allow,
+    );
     step.action = match risk::guard(&step.stack, found, &step.risks) {
         None => Action::Update(answer),
         Some(why) => {

@@ -9,12 +9,7 @@ use crate::cloud::{Fate, ResourceChange};
 
 /// The fate of the old resource. The policy of a removal stands in the template of today. That of a
 /// replacement stands in both; where they differ, the harsher one holds.
-pub fn of(
-    change: &ResourceChange,
-    effect: Effect,
-    before: Option<&Value>,
-    after: &Value,
-) -> Fate {
+pub fn of(change: &ResourceChange, effect: Effect, before: Option<&Value>, after: &Value) -> Fate {
     if let Some(told) = change.fate {
         return told;
     }
@@ -67,7 +62,9 @@ pub fn words(change: &ResourceChange, fate: Fate, template: &Value) -> String {
         // Deleting a key only schedules its end: 7 to 30 days, 30 unless said otherwise (KMS).
         (Fate::Delete, "AWS::KMS::Key") => {
             let days = properties["PendingWindowInDays"].as_u64().unwrap_or(30);
-            format!("out of use at once, deleted after {days} days; until then it can be called back")
+            format!(
+                "out of use at once, deleted after {days} days; until then it can be called back"
+            )
         }
         (Fate::Delete, "AWS::S3::Bucket") => {
             "deleted if it is empty; one that holds anything stays, outside the stack".to_owned()
@@ -113,11 +110,23 @@ mod tests {
             (DB, None, None, Remove, Fate::Snapshot),
             (DB, None, None, Replace, Fate::Delete),
             (DB, Some("Delete"), Some("Snapshot"), Remove, Fate::Delete),
-            (DB, Some("Delete"), Some("Snapshot"), MightReplace, Fate::Snapshot),
+            (
+                DB,
+                Some("Delete"),
+                Some("Snapshot"),
+                MightReplace,
+                Fate::Snapshot,
+            ),
             (VOLUME, None, None, Remove, Fate::Delete),
             (VOLUME, Some("Snapshot"), None, Remove, Fate::Snapshot),
             (VOLUME, Some("Snapshot"), None, Replace, Fate::Delete),
-            (VOLUME, Some("RetainExceptOnCreate"), None, Remove, Fate::Retain),
+            (
+                VOLUME,
+                Some("RetainExceptOnCreate"),
+                None,
+                Remove,
+                Fate::Retain,
+            ),
             (VOLUME, None, Some("Perhaps"), Replace, Fate::Delete),
         ] {
             let template = template(delete, replace);
@@ -128,19 +137,26 @@ mod tests {
 
     #[test]
     fn of_two_policies_the_harsher_holds_and_the_cloud_knows_best() {
-        let (kept, gone) = (template(None, Some("Retain")), template(None, Some("Delete")));
+        let (kept, gone) = (
+            template(None, Some("Retain")),
+            template(None, Some("Delete")),
+        );
         let one = change("AWS::EC2::Volume", None);
         assert_eq!(of(&one, Effect::Replace, Some(&kept), &gone), Fate::Delete);
         assert_eq!(of(&one, Effect::Replace, Some(&gone), &kept), Fate::Delete);
         assert_eq!(of(&one, Effect::Replace, Some(&kept), &kept), Fate::Retain);
         let told = change("AWS::EC2::Volume", Some(Fate::Snapshot));
-        assert_eq!(of(&told, Effect::Replace, Some(&gone), &gone), Fate::Snapshot);
+        assert_eq!(
+            of(&told, Effect::Replace, Some(&gone), &gone),
+            Fate::Snapshot
+        );
     }
 
     #[test]
     fn the_words_say_what_is_left() {
         let kept = template(None, None);
-        let say = |of_type: &str, fate, template: &Value| words(&change(of_type, None), fate, template);
+        let say =
+            |of_type: &str, fate, template: &Value| words(&change(of_type, None), fate, template);
         const DB: &str = "AWS::RDS::DBInstance";
         assert_eq!(
             say(DB, Fate::Snapshot, &kept),

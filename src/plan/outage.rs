@@ -8,12 +8,14 @@ use super::Step;
 use crate::cloud::{ChangeAction, Replacement, ResourceChange};
 
 const SETTINGS: &str = "Amazon RDS user guide, \"Settings for DB instances\"";
-const IMPACT: &str = "AWS re:Post, \"What factors affect my downtime or database performance in Amazon RDS?\"";
+const IMPACT: &str =
+    "AWS re:Post, \"What factors affect my downtime or database performance in Amazon RDS?\"";
 const UPGRADES: &str = "Amazon RDS user guide, \"Upgrades of the RDS for PostgreSQL DB engine\"";
 const STORAGE: &str = "Amazon RDS user guide, \"Working with storage for Amazon RDS DB instances\"";
 const PARAMETERS: &str = "Amazon RDS user guide, \"Parameter groups for Amazon RDS\"";
 const REBOOT: &str = "Amazon RDS user guide, \"Rebooting a DB instance\"";
-const MULTI_AZ: &str = "Amazon RDS user guide, \"Converting a DB instance to be a Multi-AZ deployment\"";
+const MULTI_AZ: &str =
+    "Amazon RDS user guide, \"Converting a DB instance to be a Multi-AZ deployment\"";
 const REPLACED: &str = "CloudFormation user guide, AWS::RDS::DBInstance, \"Updating DB instances\"";
 
 /// What the change of one property does to the users of a database.
@@ -35,12 +37,7 @@ pub struct Outage {
 }
 
 /// An interruption without the property that causes it.
-type Expect = (
-    &'static str,
-    (u32, u32),
-    Option<&'static str>,
-    &'static str,
-);
+type Expect = (&'static str, (u32, u32), Option<&'static str>, &'static str);
 
 const NONE: &str = "no interruption";
 
@@ -56,7 +53,11 @@ pub fn outages(step: &Step) -> Vec<Outage> {
             _ => {}
         }
     }
-    all.sort_by(|a, b| b.seconds.cmp(&a.seconds).then_with(|| a.property.cmp(&b.property)));
+    all.sort_by(|a, b| {
+        b.seconds
+            .cmp(&a.seconds)
+            .then_with(|| a.property.cmp(&b.property))
+    });
     all
 }
 
@@ -87,7 +88,12 @@ fn of_instance(step: &Step, change: &ResourceChange) -> Vec<Outage> {
         .collect();
     names.sort_unstable();
     names.dedup();
-    let known = |name: &str| Some(outage(name, expected(name, standby, &was[name], &new[name])?));
+    let known = |name: &str| {
+        Some(outage(
+            name,
+            expected(name, standby, &was[name], &new[name])?,
+        ))
+    };
     names.into_iter().filter_map(known).collect()
 }
 
@@ -111,13 +117,15 @@ fn expected(name: &str, standby: bool, was: &Value, new: &Value) -> Option<Expec
             Some("more latency while the standby is filled from a snapshot"),
             MULTI_AZ,
         )),
-        "MultiAZ" => Some((NONE, (0, 0), Some("it no longer survives its zone"), SETTINGS)),
-        "BackupRetentionPeriod" if is_zero(was) != is_zero(new) => Some((
-            "a restart: one minute to five",
-            (60, 300),
-            None,
+        "MultiAZ" => Some((
+            NONE,
+            (0, 0),
+            Some("it no longer survives its zone"),
             SETTINGS,
         )),
+        "BackupRetentionPeriod" if is_zero(was) != is_zero(new) => {
+            Some(("a restart: one minute to five", (60, 300), None, SETTINGS))
+        }
         "DBParameterGroupName" => Some((
             NONE,
             (0, 0),
@@ -152,7 +160,12 @@ fn expected(name: &str, standby: bool, was: &Value, new: &Value) -> Option<Expec
 fn class(standby: bool) -> Expect {
     if standby {
         let then = "longer where long transactions have to be recovered";
-        return ("a failover: one minute to two", (60, 120), Some(then), IMPACT);
+        return (
+            "a failover: one minute to two",
+            (60, 120),
+            Some(then),
+            IMPACT,
+        );
     }
     (
         "a move to another machine: several minutes, five to ten",

@@ -4,9 +4,7 @@
 
 use super::compare::Templates;
 use crate::catalog::resources::{create_only, interrupts_only};
-use crate::cloud::{
-    ChangeAction, KNOWN_AFTER_APPLY, PropertyChange, Replacement, ResourceChange,
-};
+use crate::cloud::{ChangeAction, KNOWN_AFTER_APPLY, PropertyChange, Replacement, ResourceChange};
 
 /// Brings CloudFormation's answer in order: what is known to be an interruption is no replacement,
 /// a changed create-only property is one, a value not known yet might be one, and the gravest changes
