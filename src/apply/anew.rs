@@ -51,10 +51,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     ) -> Result<Step, Halt> {
         let allow = step.risks.iter().filter(|risk| risk.allowed);
         let allow = allow.map(|risk| risk.name.clone()).collect();
-        let terms = Terms {
-            run: self.run,
-            allow: &allow,
-        };
+        let terms = Terms::new(self.run, &allow);
         let bucket = self.bucket();
         let draft = consider(self.cluster, step.stack, found, step.before, known);
         let ask = async || {

@@ -185,10 +185,7 @@ pub async fn planned_with(
     allow: &[&str],
 ) -> Result<Plan, PlanError> {
     let allow: BTreeSet<String> = allow.iter().map(|name| (*name).to_owned()).collect();
-    let terms = Terms {
-        run: "r1",
-        allow: &allow,
-    };
+    let terms = Terms::new("r1", &allow);
     let survey = survey(double, CLUSTER).await.expect("a survey");
     complete(draft(stacks, &survey, &BTreeMap::new()), double, &terms).await
 }

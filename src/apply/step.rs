@@ -9,7 +9,9 @@ use super::patience::{Lost, patiently};
 use super::requests::Begun;
 use super::run::{Halt, Walk, failed, resolve};
 use super::{Prepare, verdict};
-use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, Operation, Protection, Store};
+use crate::cloud::{
+    ChangeSet, Cloud, CloudError, FoundStack, Keeping, Operation, Protection, Store,
+};
 use crate::plan::complete::proposal;
 use crate::plan::{self, Action, Step};
 use crate::stacks::Stack;
@@ -87,7 +89,14 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let stack = &step.stack;
         self.upload(stack).await?;
         let token = plan::token(self.run, &stack.name, "create");
-        let wanted = proposal(stack, parameters, self.bucket().as_deref(), token.clone());
+        let bucket = self.bucket();
+        let wanted = proposal(
+            stack,
+            parameters,
+            bucket.as_deref(),
+            token.clone(),
+            Keeping::Run,
+        );
         let protection = protection(stack);
         self.board.set(&stack.kind, Place::Running);
         let (answer, lost) = patiently(self.cloud, async || {

@@ -119,7 +119,7 @@ async fn propose<C: Cloud + Store>(
     let survey = plan::survey(&session.cloud, &session.spec().name).await?;
     let draft = plan::draft(stacks, &survey, &images.ids());
     let allow: BTreeSet<String> = allowed.allow_data_loss.iter().cloned().collect();
-    let terms = Terms { run, allow: &allow };
+    let terms = Terms::new(run, &allow);
     Ok(plan::complete(draft, &session.cloud, &terms).await?)
 }
 

@@ -9,6 +9,7 @@ pub mod complete;
 pub mod cost;
 pub mod deletion;
 pub mod draft;
+pub mod drift;
 pub mod estimate;
 pub mod fate;
 pub mod order;
@@ -19,21 +20,27 @@ pub mod risk;
 pub mod sharpen;
 pub mod status;
 pub mod survey;
+pub mod warnings;
 
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-use crate::cloud::{ChangeAction, ChangeSet, CloudError, FoundStack, Replacement, StackStatus};
-use crate::stacks::{Stack, StackKind, sentence};
+use crate::cloud::{
+    ChangeAction, ChangeSet, CloudError, Finding, FoundStack, PropertyChange, Replacement,
+    StackStatus,
+};
+use crate::stacks::{Source, Stack, StackKind, sentence};
 
-pub use complete::{Terms, complete, discard};
+pub use complete::{Look, Terms, complete, discard};
 pub use deletion::{DeletePlan, Guard, deletion};
 pub use draft::{Draft, draft};
+pub use drift::Drifted;
 pub use estimate::{Estimate, estimate};
 pub use order::needs;
 pub use risk::{Effect, Risk};
 pub use survey::{Survey, survey};
+pub use warnings::warnings;
 
 /// What a run would do, stack by stack.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +66,13 @@ pub struct Step {
     pub risks: Vec<Risk>,
     /// The change set behind a guard: shown, never executed.
     pub held: Option<ChangeSet>,
+    /// What CloudFormation's early validation found; it refuses where the step is blocked by it.
+    pub findings: Vec<Finding>,
+    /// What somebody changed by hand.
+    pub drift: Vec<Drifted>,
+    /// Why nobody knows whether something was changed by hand; `None` when it was looked at, and where
+    /// nothing stands to be looked at.
+    pub drift_unknown: Option<String>,
     pub action: Action,
 }
 
@@ -162,6 +176,43 @@ impl Plan {
 }
 
 impl Step {
+    /// A step before anything was asked about it.
+    pub fn new(stack: Stack, action: Action) -> Self {
+        Self {
+            stack,
+            found: None,
+            before: None,
+            parameters: BTreeMap::new(),
+            pending: Vec::new(),
+            risks: Vec::new(),
+            held: None,
+            findings: Vec::new(),
+            drift: Vec::new(),
+            drift_unknown: None,
+            action,
+        }
+    }
+
+    /// Who decides a value that is not known yet: the kind of the stack (`database`) where the change
+    /// comes through a parameter that another stack feeds, else the resource or attribute that
+    /// CloudFormation names. `None` where the value is known, or nobody says what causes it.
+    pub fn producer(&self, change: &PropertyChange) -> Option<String> {
+        let cause = change.cause.as_deref()?;
+        let fed = self
+            .stack
+            .inputs
+            .iter()
+            .find_map(|input| match &input.source {
+                Source::Output { stack, .. } if input.parameter == cause => Some(stack.to_string()),
+                _ => None,
+            });
+        let waits = self.pending.iter().any(|one| one.parameter == cause);
+        if sharpen::is_unknown(change) || (fed.is_some() && waits) {
+            return fed.or_else(|| Some(cause.to_owned()));
+        }
+        None
+    }
+
     /// The change set of an update, also of one that a guard holds back.
     pub fn change_set(&self) -> Option<&ChangeSet> {
         match &self.action {
