@@ -17,12 +17,13 @@ pub mod outage;
 pub mod policy;
 pub mod protection;
 pub mod risk;
+pub mod saved;
 pub mod sharpen;
 pub mod status;
 pub mod survey;
 pub mod warnings;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -39,6 +40,7 @@ pub use drift::Drifted;
 pub use estimate::{Estimate, estimate};
 pub use order::needs;
 pub use risk::{Effect, Risk};
+pub use saved::{Origin, Saved};
 pub use survey::{Survey, survey};
 pub use warnings::warnings;
 
@@ -105,8 +107,23 @@ pub enum Action {
     Blocked(Blocked),
 }
 
+impl Action {
+    /// The action in one word, as a saved plan has it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Recreate => "recreate",
+            Self::Update(_) => "update",
+            Self::Later => "later",
+            Self::Keep => "keep",
+            Self::Follow(_) => "follow",
+            Self::Blocked(_) => "blocked",
+        }
+    }
+}
+
 /// Why a stack can't be touched, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Blocked {
     pub reason: String,
