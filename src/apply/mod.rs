@@ -28,6 +28,8 @@ mod tests_delete;
 #[cfg(test)]
 mod tests_faults;
 #[cfg(test)]
+mod tests_plan;
+#[cfg(test)]
 mod tests_update;
 
 use std::collections::BTreeMap;

@@ -261,7 +261,7 @@ impl SavedStep {
         }
         let (was, is) = (&self.action, step.action.word());
         Err(vec![format!(
-            "{} was to {was}, now it is to {is}",
+            "{}: the plan says {was}, now it would be {is}",
             self.name
         )])
     }
