@@ -174,7 +174,7 @@ async fn a_loss_that_was_named_stays_named_and_one_that_was_not_stays_refused() 
         assert_eq!(back, Ok(plan));
         // Protection that was switched on since holds against a loss that was named.
         amend(&double, "canary-database", |f| {
-            f.termination_protection = true
+            f.termination_protection = true;
         });
         let back = restored(&double, &saved, stacks, &ORIGIN).await;
         assert_eq!(back.is_err(), word == "update");

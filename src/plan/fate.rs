@@ -154,10 +154,10 @@ mod tests {
 
     #[test]
     fn the_words_say_what_is_left() {
+        const DB: &str = "AWS::RDS::DBInstance";
         let kept = template(None, None);
         let say =
             |of_type: &str, fate, template: &Value| words(&change(of_type, None), fate, template);
-        const DB: &str = "AWS::RDS::DBInstance";
         assert_eq!(
             say(DB, Fate::Snapshot, &kept),
             "a last snapshot is taken; automated backups are kept"

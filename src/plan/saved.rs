@@ -348,7 +348,6 @@ impl Standing {
 fn moved(name: &str, was: Option<&Standing>, is: Option<&FoundStack>) -> Option<String> {
     let is = is.map(Standing::of);
     match (was, is) {
-        (None, None) => None,
         (None, Some(_)) => Some(format!("{name} was created since")),
         (Some(_), None) => Some(format!("{name} was deleted since")),
         (Some(was), Some(is)) if was.id != is.id || was.created != is.created => {
