@@ -179,7 +179,7 @@ async fn text(answer: HttpResponse) -> Result<String, String> {
     String::from_utf8(body.to_vec()).map_err(|_| "an answer that is no text".to_owned())
 }
 
-/// In the commercial, the Chinese and the GovCloud partition.
+/// In the commercial, the Chinese and the US government partition.
 fn address(endpoint: Option<&str>, region: &str) -> String {
     let china = if region.starts_with("cn-") { ".cn" } else { "" };
     match endpoint {
@@ -199,7 +199,10 @@ fn form(call: &str, parameters: &[(&str, &str)]) -> String {
                 b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
                     form.push(char::from(byte));
                 }
-                _ => form.push_str(&format!("%{byte:02X}")),
+                _ => {
+                    let digits = format!("%{byte:02X}");
+                    form.push_str(&digits);
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::cloud::{Operation, StackEvent, StackStatus};
 
 /// How many pages without a trace of our operation are read before it counts as not yet visible.
-const SEARCHED: usize = 10;
+pub(super) const SEARCHED: usize = 10;
 
 /// Whether the next, older page is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //! and validation said themselves takes their place.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use aws_sdk_cloudformation::types;
 
@@ -31,20 +32,20 @@ pub(super) async fn resolve(
     for event in events.iter_mut().filter(says_nothing) {
         let operation = operations.get(&event.id);
         let whom = operation.map_or(Of::Stack(stack_id), |id| Of::Operation(id));
-        if !answers.contains_key(&whom) {
-            answers.insert(whom, findings::of(aws, whom).await);
-        }
-        let told = answers.get(&whom);
-        let better = told.and_then(|told| match event.stack_status {
+        let told = match answers.entry(whom) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(missing) => missing.insert(findings::of(aws, whom).await),
+        };
+        let better = match event.stack_status {
             Some(_) => told.as_reason(),
             None => told.about(&event.logical_id),
-        });
+        };
         event.reason = better.or(event.reason.take());
     }
 }
 
-/// CloudFormation's sentences for hooks ("The following hook(s) failed: [A::B::C]", with
-/// "/validation" too) and for validation ("Call `DescribeEvents` to retrieve the full list").
+/// CloudFormation's sentences for hooks ("The following hook(s) failed: [NAME]", with "/validation"
+/// too) and for validation ("Call `DescribeEvents` to retrieve the full list").
 fn points_elsewhere(reason: &str) -> bool {
     reason.contains("The following hook(s)") || reason.contains("DescribeEvents")
 }

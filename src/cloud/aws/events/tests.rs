@@ -1,5 +1,6 @@
 //! Histories as CloudFormation serves them, newest first, and what is picked out of them.
 
+use super::picker::SEARCHED;
 use super::*;
 use jiff::Timestamp;
 
