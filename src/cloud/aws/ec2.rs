@@ -236,4 +236,28 @@ mod tests {
             "http://127.0.0.1:4566/"
         );
     }
+
+    #[tokio::test]
+    async fn a_request_is_signed_for_ec2_in_its_region() {
+        let credentials =
+            aws_credential_types::Credentials::new("AKIAEXAMPLE", "s", None, None, "test");
+        let settings = super::super::Settings {
+            profile: None,
+            region: Some("eu-west-1".to_owned()),
+        };
+        let aws = Aws::connect_to("http://127.0.0.1:1", credentials, &settings).await;
+        let asked = Asked {
+            call: "DescribeInstances",
+            of: "",
+        };
+        let aws = aws.expect("everything is given");
+        let request = aws.ec2.signed(asked, "Action=X").await.expect("signed");
+        let signature = request.headers().get("authorization").unwrap_or_default();
+        assert!(
+            signature.contains("Credential=AKIAEXAMPLE/")
+                && signature.contains("/eu-west-1/ec2/aws4_request"),
+            "{signature}"
+        );
+        assert!(request.headers().get("x-amz-date").is_some());
+    }
 }
