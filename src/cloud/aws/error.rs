@@ -16,6 +16,9 @@ mod text;
 pub(super) use text::told;
 use text::{as_text, find, innermost, quote, shorten, words};
 
+/// Message of the `Refused` that stands for a call which the endpoint does not have.
+pub(super) const NO_SUCH_CALL: &str = "this endpoint does not know the call";
+
 /// What was asked: the API's name of the call and what it was about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
@@ -34,11 +37,20 @@ impl fmt::Display for Asked<'_> {
 }
 
 /// `arn:aws:cloudformation:eu-west-1:1:stack/canary-base/4f…` reads better as `canary-base`.
-fn short_name(of: &str) -> &str {
+pub(super) fn short_name(of: &str) -> &str {
     let Some((_, resource)) = of.split_once(":stack/").or(of.split_once(":changeSet/")) else {
         return of;
     };
     resource.split('/').next().unwrap_or(resource)
+}
+
+/// What an answer says that was read by hand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Said<'a> {
+    pub(super) code: Option<&'a str>,
+    pub(super) message: Option<&'a str>,
+    /// The whole of it, for one that has neither.
+    pub(super) body: Option<&'a str>,
 }
 
 /// The facts of an answer that refuses.
@@ -116,14 +128,55 @@ where
     }
 }
 
-/// Whether AWS does not know the call or one of its members, as emulators say of newer ones.
+/// As [`explain`], for calls that an endpoint may lack: then it is a `Refused` whose message is
+/// [`NO_SUCH_CALL`], whatever status it answers with. Asking again never helps.
+pub(super) fn explain_newer<E>(asked: Asked<'_>, error: &SdkError<E, HttpResponse>) -> CloudError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    if lacks_call(error) {
+        refused(asked, NO_SUCH_CALL.to_owned())
+    } else {
+        explain(asked, error)
+    }
+}
+
+/// An answer that no SDK read, by its status and the code and message in it.
+pub(super) fn explain_answer(asked: Asked<'_>, status: u16, said: Said<'_>) -> CloudError {
+    let answer = Answer {
+        status,
+        code: said.code,
+        message: said.message,
+        body: said.body,
+    };
+    from_answer(asked, &answer)
+}
+
+/// Nobody answered, with the cause in words.
+pub(super) fn unanswered(asked: Asked<'_>, cause: &str) -> CloudError {
+    no_answer(asked, shorten(cause))
+}
+
+/// Credentials that the chain could not come by.
+pub(super) fn no_credentials(cause: &CredentialsError) -> CloudError {
+    credentials::from_chain(cause)
+}
+
+/// Whether AWS does not know the call or one of its members, as emulators say of newer ones; they
+/// also break on them.
 pub(super) fn is_unknown_call<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
+    lacks_call(error)
+        || error.code() == Some("InternalFailure")
+        || (status >= 500 && error.code().is_none())
+}
+
+fn lacks_call<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
     matches!(
         error.code(),
-        Some("InvalidAction" | "UnknownOperationException" | "NotImplemented" | "InternalFailure")
+        Some("InvalidAction" | "UnknownOperationException" | "NotImplemented")
     ) || status == 501
-        || (status >= 500 && error.code().is_none())
 }
 
 /// Whether a code asks to slow down, as AWS's own retry rules list them.
@@ -185,6 +238,7 @@ fn by_code(asked: Asked<'_>, code: &str, message: &str) -> Option<CloudError> {
         "ChangeSetNotFound" | "ChangeSetNotFoundException" => {
             CloudError::NotFound(subject(message, "change set", asked))
         }
+        "InvalidInstanceID.NotFound" => CloudError::NotFound(format!("instance {}", asked.of)),
         "NoSuchBucket" => CloudError::NotFound(format!("bucket {}", asked.of)),
         "NoSuchKey" => CloudError::NotFound(format!("object {}", asked.of)),
         "ParameterNotFound" => CloudError::NotFound(format!("parameter {}", asked.of)),
