@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::failure::{Exit, Failure};
@@ -10,7 +11,8 @@ use super::out::{self, talk};
 use super::session::{self, Session};
 use super::show::plan::{Detail, Scales, text, view};
 use super::{Global, ask};
-use crate::cloud::{Cloud, Store};
+use crate::cloud::{Clock, Cloud, Store};
+use crate::plan::cost;
 use crate::plan::{self, Plan, PlanError, Terms};
 
 #[derive(clap::Args)]
@@ -23,6 +25,9 @@ pub struct Args {
     /// List every resource of new stacks
     #[arg(long)]
     full: bool,
+    /// Ask AWS's price list instead of the built-in prices
+    #[arg(long)]
+    live_prices: bool,
     /// Exit with 2 when there is something to change
     #[arg(long)]
     detailed_exitcode: bool,
@@ -50,14 +55,52 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let session = session::open(global, &args.name).await?;
     session.introduce();
     let plan = make(&session, &args.allowed, &run_id(), Refresh::Missing).await?;
-    let shown = show(&plan, &session, args);
+    let scales = scales(&plan, &session, args.live_prices).await;
+    let shown = show(&plan, &session, &scales, args);
     drop_change_sets(&plan, &session).await;
     shown?;
     Ok(exit(&plan, args.detailed_exitcode))
 }
 
-fn show(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
-    let view = view(plan, &session.identity, &Scales::default());
+/// What the plan is weighed with. A price that AWS does not tell stays the built-in one.
+async fn scales(plan: &Plan, session: &Session, live_prices: bool) -> Scales {
+    let mut scales = Scales::default();
+    if !live_prices {
+        return scales;
+    }
+    let region = &session.identity.region;
+    let asked = cost::wanted_by(plan, region).into_iter().filter_map(|key| {
+        let query = key.query()?;
+        Some(async move {
+            let filters: Vec<(&str, &str)> = query
+                .filters
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            (key, session.cloud.price(query.service, &filters).await)
+        })
+    });
+    let mut told = Vec::new();
+    let mut refused = None;
+    for (key, answer) in join_all(asked).await {
+        match answer {
+            Ok(Some(usd)) => told.push((key, usd)),
+            Ok(None) => {}
+            Err(error) => refused = Some(error),
+        }
+    }
+    if let Some(error) = refused {
+        talk(&format!(
+            "AWS's price list could not be asked for everything, built-in prices stand in: {error}"
+        ));
+    }
+    let today = session.cloud.now().strftime("%Y-%m-%d").to_string();
+    scales.prices = scales.prices.overlay(told, &today);
+    scales
+}
+
+fn show(plan: &Plan, session: &Session, scales: &Scales, args: &Args) -> Result<(), Failure> {
+    let view = view(plan, &session.identity, scales);
     let detail = if args.full {
         Detail::Full
     } else {
