@@ -9,7 +9,7 @@ use super::failure::{Exit, Failure};
 use super::lock::{self, Refresh};
 use super::out::{self, talk};
 use super::session::{self, Session};
-use super::show::plan::{Detail, Scales, text, view};
+use super::show::plan::{Detail, Scales, markdown, text, view};
 use super::{Global, ask};
 use crate::cloud::{Clock, Cloud, Store};
 use crate::plan::cost;
@@ -49,6 +49,8 @@ enum Form {
     #[default]
     Text,
     Json,
+    /// Fit for a pull request
+    Markdown,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -108,6 +110,7 @@ fn show(plan: &Plan, session: &Session, scales: &Scales, args: &Args) -> Result<
     };
     out::data(&match args.output {
         Form::Text => text(&view, detail),
+        Form::Markdown => markdown(&view),
         Form::Json => serde_json::to_string_pretty(&view).map_err(Failure::other)?,
     })
 }

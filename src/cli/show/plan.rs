@@ -1,6 +1,7 @@
 //! A plan as data: the view that scripts read, and that [`text`] is made of.
 
 mod forecast;
+mod markdown;
 mod text;
 
 use serde::Serialize;
@@ -13,6 +14,7 @@ use crate::plan::estimate::{self, Estimate};
 use crate::plan::{Action, Blocked, Counts, Pending, Plan, Planned, Risk, Step};
 use crate::stacks::StackKind;
 
+pub use markdown::markdown;
 pub use text::{Detail, text};
 
 /// A plan as data.

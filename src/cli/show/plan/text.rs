@@ -120,6 +120,12 @@ fn pending_text(out: &mut String, stack: &StackView<'_>) {
     }
 }
 
+/// What is done to a stack, in words.
+pub(super) fn headline_words(stack: &StackView<'_>) -> String {
+    let (_, _, said) = headline(stack);
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
     let counts = &stack.counts;
     match stack.action {
@@ -168,7 +174,7 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
 }
 
 /// `2 in place, 1 replaced`.
-fn counted(counts: &Counts) -> String {
+pub(super) fn counted(counts: &Counts) -> String {
     let parts = [
         (counts.add, "added"),
         (counts.modify, "in place"),
@@ -218,7 +224,7 @@ fn change_text(out: &mut String, view: &ChangeView<'_>, risks: &[Risk]) {
     }
 }
 
-fn fate(change: &ResourceChange) -> (&'static str, String) {
+pub(super) fn fate(change: &ResourceChange) -> (&'static str, String) {
     match (&change.action, change.replacement) {
         (ChangeAction::Add, _) => ("+", "added".to_owned()),
         (ChangeAction::Remove, _) => ("-", "removed".to_owned()),
@@ -230,6 +236,11 @@ fn fate(change: &ResourceChange) -> (&'static str, String) {
 }
 
 fn property_text(out: &mut String, property: &PropertyChange) {
+    wrapped(out, "        ", &property_words(property));
+}
+
+/// A property's change in words.
+pub(super) fn property_words(property: &PropertyChange) -> String {
     let path = property
         .path
         .strip_prefix("Properties.")
@@ -251,11 +262,7 @@ fn property_text(out: &mut String, property: &PropertyChange) {
         .cause
         .as_ref()
         .map_or_else(String::new, |cause| format!("  (from {cause})"));
-    wrapped(
-        out,
-        "        ",
-        &format!("{path}{values}{recreates}{cause}"),
-    );
+    format!("{path}{values}{recreates}{cause}")
 }
 
 /// A value on one line; long ones (user data, policies) by their beginning.
@@ -269,7 +276,7 @@ fn short(value: &str) -> String {
     format!("{head}…")
 }
 
-fn total(view: &View<'_>) -> String {
+pub(super) fn total(view: &View<'_>) -> String {
     let count = |words: &[Word]| {
         view.stacks
             .iter()
