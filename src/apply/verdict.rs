@@ -1,12 +1,14 @@
 //! What a stack's end means: which outcome, and which of many failures is the cause.
 
+use std::collections::HashSet;
+
 use super::event::{Failure, Outcome, Verb};
-use super::follow::Rest;
+use super::follow::{Rest, Subject};
 use crate::cloud::status::Phase;
 use crate::cloud::{StackEvent, StackStatus};
 
 /// The outcome of an operation that came to rest.
-pub(super) fn outcome(verb: Verb, rest: &Rest, sentence: impl Fn(&str) -> String) -> Outcome {
+pub(super) fn outcome(verb: Verb, rest: &Rest, subject: &Subject<'_>) -> Outcome {
     use StackStatus as S;
     match (verb, &rest.status) {
         (Verb::Create, S::CreateComplete) => Outcome::Created,
@@ -14,30 +16,27 @@ pub(super) fn outcome(verb: Verb, rest: &Rest, sentence: impl Fn(&str) -> String
         (Verb::Delete, S::DeleteComplete) => Outcome::Deleted,
         (Verb::Create, S::RollbackComplete)
         | (Verb::Update, S::UpdateRollbackComplete | S::UpdateRollbackCompleteCleanupInProgress) => {
-            Outcome::RolledBack(failure(rest, sentence))
+            Outcome::RolledBack(failure(rest, subject))
         }
-        _ => Outcome::Failed(failure(rest, sentence)),
+        _ => Outcome::Failed(failure(rest, subject)),
     }
 }
 
-/// Something went wrong before anything of the stack began.
+/// Something went wrong before anything of the stack began, and somebody has to decide.
 pub(super) fn refused(status: Option<StackStatus>, reason: impl Into<String>) -> Outcome {
     Outcome::Failed(Failure::of_stack(status, reason))
 }
 
-fn failure(rest: &Rest, sentence: impl Fn(&str) -> String) -> Failure {
+/// Something went wrong before anything of the stack began: it is where it was, and the same run
+/// again simply goes on.
+pub(super) fn unbegun(reason: impl Into<String>) -> Outcome {
+    Outcome::RolledBack(Failure::of_stack(None, reason))
+}
+
+pub(super) fn failure(rest: &Rest, subject: &Subject<'_>) -> Failure {
     let status = Some(rest.status.clone());
     if let Some(event) = cause(&rest.events) {
-        return Failure {
-            status,
-            resource: Some(sentence(&event.logical_id)),
-            logical_id: Some(event.logical_id.clone()),
-            resource_type: Some(event.resource_type.clone()),
-            reason: reason(event),
-            place: None,
-            hint: None,
-            cancelled: Vec::new(),
-        };
+        return of_resource(event, status, &rest.events, subject);
     }
     let of_stack = |event: &&StackEvent| event.stack_status.is_some() && event.reason.is_some();
     let told = rest.events.iter().filter(of_stack).find(|event| {
@@ -50,6 +49,51 @@ fn failure(rest: &Rest, sentence: impl Fn(&str) -> String) -> Failure {
         .or_else(found)
         .unwrap_or_else(|| format!("AWS gives no reason; the stack is in {}", rest.status));
     Failure::of_stack(status, reason)
+}
+
+/// A stack that failed because of this resource's event; `events` are all of the operation so far.
+pub(super) fn of_resource(
+    event: &StackEvent,
+    status: Option<StackStatus>,
+    events: &[StackEvent],
+    subject: &Subject<'_>,
+) -> Failure {
+    let (place, hint) = (subject.explain)(event);
+    Failure {
+        status,
+        resource: Some((subject.sentence)(&event.logical_id)),
+        logical_id: Some(event.logical_id.clone()),
+        resource_type: Some(event.resource_type.clone()),
+        reason: reason(event),
+        place,
+        hint,
+        cancelled: cancelled(events, subject.sentence),
+    }
+}
+
+/// The resources that were cancelled, each once, in the order in which AWS told it.
+fn cancelled(events: &[StackEvent], sentence: &dyn Fn(&str) -> String) -> Vec<String> {
+    let mut met = HashSet::new();
+    events
+        .iter()
+        .filter(|event| event.status.phase() == Phase::Failed && is_cancelled(event))
+        .filter(|event| event.stack_status.is_none() && met.insert(&event.logical_id))
+        .map(|event| sentence(&event.logical_id))
+        .collect()
+}
+
+/// The first real failure of an operation that still runs. What an update can't remove at its end is
+/// none: the stack is well without it.
+pub(super) fn early(events: &[StackEvent]) -> Option<&StackEvent> {
+    cause(events).filter(|event| !event.status.is_delete())
+}
+
+/// The group of machines whose event says that too few of them reported in time.
+pub(super) fn silent_group(event: &StackEvent) -> Option<&str> {
+    let waits = event.reason.as_ref()?.contains("SUCCESS signal");
+    let group = event.resource_type == "AWS::AutoScaling::AutoScalingGroup";
+    let failed = event.status.phase() == Phase::Failed;
+    (waits && group && failed).then_some(event.physical_id.as_deref()?)
 }
 
 /// The first real failure in time. The order of a tie is the order in which AWS told it.

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod complete;
 pub mod deletion;
 pub mod draft;
+pub mod heal;
 pub mod policy;
 pub mod risk;
 pub mod sharpen;
@@ -24,6 +25,7 @@ use crate::stacks::{Stack, StackKind, sentence};
 pub use complete::{Terms, complete, discard};
 pub use deletion::{DeletePlan, Guard, deletion};
 pub use draft::{Draft, draft};
+pub use heal::Stuck;
 pub use risk::{Effect, Risk};
 pub use survey::{Survey, survey};
 
@@ -51,6 +53,8 @@ pub struct Step {
     pub risks: Vec<Risk>,
     /// The change set behind a guard: shown, never executed.
     pub held: Option<ChangeSet>,
+    /// Whether the stack policy in force is not the wanted one.
+    pub unguarded: bool,
     pub action: Action,
 }
 
@@ -70,8 +74,16 @@ pub struct Pending {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     Create,
-    /// An empty leftover of a failed creation is deleted first, then created.
+    /// The leftover of a failed creation, or a shell of this tool's, is deleted first, then created.
     Recreate,
+    /// Its last update failed, and so did going back: the rollback is gone on with, then the stack is
+    /// looked at again.
+    Continue {
+        /// What keeps it from going back.
+        stuck: Vec<Stuck>,
+        /// Of those, what is left as it is: it will not match its template any more.
+        skip: Vec<String>,
+    },
     /// Execute this change set. Its inputs may still change when a stack before it changes.
     Update(ChangeSet),
     /// It exists, but what changes in it is known only when the stacks in [`Step::pending`] are done.
@@ -129,6 +141,13 @@ pub enum PlanError {
         cluster: String,
         hint: String,
     },
+    /// A name given with `--skip` that keeps nothing from going back.
+    #[error("--skip {name}: it does not keep a stack of {cluster} from going back; {hint}")]
+    NotStuck {
+        name: String,
+        cluster: String,
+        hint: String,
+    },
 }
 
 impl Plan {
@@ -162,8 +181,13 @@ impl Step {
         }
     }
 
-    /// Whether termination protection has to be switched on or off.
+    /// Whether its protection has to be set: termination protection, or the stack policy.
     pub fn reprotects(&self) -> bool {
+        self.unguarded || self.relocks()
+    }
+
+    /// Whether termination protection has to be switched on or off.
+    pub fn relocks(&self) -> bool {
         self.found.as_ref().is_some_and(|found| {
             status::rests(&found.status)
                 && found.termination_protection != self.stack.termination_protection
