@@ -13,8 +13,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cloud::{
-    CloudError, FoundResource, FoundStack, Proposal, ResourceChange, ResourceStatus, StackEvent,
-    StackStatus, TAG_CLUSTER, TAG_STACK,
+    CloudError, Console, FoundResource, FoundStack, OpenChangeSet, Proposal, ResourceChange,
+    ResourceStatus, StackEvent, StackStatus, TAG_CLUSTER, TAG_STACK,
 };
 
 /// What an operation on a stack does.
@@ -67,6 +67,10 @@ pub struct Double {
     pub resources: RefCell<Vec<FoundResource>>,
     /// Stack policies as they were set, one after the other.
     pub policies: RefCell<Vec<Value>>,
+    /// Change sets of others, by the stack's ARN.
+    pub others: RefCell<BTreeMap<String, Vec<OpenChangeSet>>>,
+    /// What the machines of every group said last.
+    pub console: RefCell<Option<Console>>,
     number: Cell<usize>,
 }
 
@@ -93,6 +97,8 @@ impl Double {
             open: RefCell::default(),
             resources: RefCell::default(),
             policies: RefCell::default(),
+            others: RefCell::default(),
+            console: RefCell::default(),
             number: Cell::new(0),
         }
     }
@@ -199,6 +205,7 @@ impl Double {
         let ends = match verb {
             "CREATE" => "CREATE_COMPLETE",
             "UPDATE" => "UPDATE_COMPLETE",
+            "UPDATE_ROLLBACK" => "UPDATE_ROLLBACK_COMPLETE",
             _ => "DELETE_COMPLETE",
         };
         self.number.set(self.number.get() + 1);
@@ -217,7 +224,12 @@ impl Double {
 
     /// Starts an operation as somebody else would.
     pub fn elsewhere(&self, name: &str, verb: &'static str, method: &str) {
-        self.begin(name, verb, method, "somebody-else");
+        self.begun_by(name, verb, method, "somebody-else");
+    }
+
+    /// The same with a token.
+    pub fn begun_by(&self, name: &str, verb: &'static str, method: &str, token: &str) {
+        self.begin(name, verb, method, token);
     }
 
     fn history(running: &Running) -> Vec<StackEvent> {

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use super::cause::Words;
 use super::event::Verb;
 use super::pulse::{Pulse, Woken};
 use super::tell::Teller;
 use super::track::Track;
-use super::Explained;
-use crate::cloud::{Cloud, FoundStack, Operation, StackEvent, StackStatus, Store};
+use crate::cloud::{Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store};
 use crate::stacks::StackKind;
 
 /// The end of an operation.
@@ -19,6 +19,8 @@ pub(super) struct Rest {
     pub found: Option<FoundStack>,
     /// Everything that happened, in the order in which AWS told it.
     pub events: Vec<StackEvent>,
+    /// What a machine said last whose group never reported.
+    pub console: Option<Console>,
 }
 
 /// Nobody can follow any more; the operation goes on in AWS.
@@ -26,15 +28,13 @@ pub(super) struct Rest {
 pub(super) enum Astray {
     Lost(String),
     /// Nor can anybody else: the credentials have ended.
-    Expired(String),
+    Expired(CloudError),
 }
 
 /// How to tell what is followed.
 pub(super) struct Subject<'a> {
     pub kind: &'a StackKind,
-    pub sentence: &'a dyn Fn(&str) -> String,
-    /// Where the resource of a failed event comes from, and what usually helps.
-    pub explain: &'a dyn Fn(&StackEvent) -> Explained,
+    pub words: Words<'a>,
     /// What is done. Where it is a deletion, the stack going away is what was asked for.
     pub verb: Verb,
     pub course: Course,
@@ -69,16 +69,11 @@ pub(super) async fn follow<C: Cloud + Store>(
                     status,
                     found,
                     events: track.events,
+                    console: track.console,
                 });
             }
-            Ok(None) => track.pace(),
-            Err(error) => {
-                let next = track.trouble(&error, wait);
-                if matches!(next, Err(Astray::Expired(_))) {
-                    pulse.expire(&error);
-                }
-                next?
-            }
+            Ok(None) => track.next(),
+            Err(error) => track.trouble(error, wait)?,
         };
         woken = member.wait(wait).await;
     }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use jiff::Timestamp;
 
+use super::cause;
 use super::event::Verb;
 use super::follow::{Astray, Course, Subject};
 use super::pulse::{Member, Says, Woken, between};
 use super::tell::Teller;
-use super::verdict;
 use crate::cloud::{
-    Clock, Cloud, CloudError, FoundStack, Operation, StackEvent, StackStatus, Store,
+    Clock, Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
 };
 
 /// How long a stack may contradict its own last event, or stay silent, before it is taken at its
@@ -29,8 +29,16 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 const LAST_READS: usize = 3;
 /// How long a machine's console may take to be read.
 const CONSOLE: Duration = Duration::from_secs(10);
-/// How many of its last lines are told.
-const LINES: usize = 5;
+
+/// What a machine of a group said last, while there still is one.
+async fn listen(cloud: &(impl Clock + Store), group: Option<&str>) -> Option<Console> {
+    let asked = std::pin::pin!(cloud.console(group?));
+    let time = std::pin::pin!(cloud.sleep(CONSOLE));
+    match select(asked, time).await {
+        Either::Left((Ok(console), _)) => console,
+        _ => None,
+    }
+}
 
 /// Time to the next poll: close while things begin or move, wider while only slow ones are left.
 fn pace(age: Duration, quiet: Duration) -> Duration {
@@ -61,8 +69,8 @@ pub(super) struct Track<'a, K> {
     pub events: Vec<StackEvent>,
     /// The event that was told as the first real failure.
     blamed: Option<String>,
-    /// The groups of machines whose console was asked for.
-    consoles: HashSet<String>,
+    /// What a machine said last whose group never reported.
+    pub console: Option<Console>,
 }
 
 impl<'a, K: Clock> Track<'a, K> {
@@ -80,7 +88,7 @@ impl<'a, K: Clock> Track<'a, K> {
             seen: HashSet::new(),
             events: Vec::new(),
             blamed: None,
-            consoles: HashSet::new(),
+            console: None,
         }
     }
 
@@ -92,8 +100,9 @@ impl<'a, K: Clock> Track<'a, K> {
         between(moment, self.now())
     }
 
-    /// Time to the next look, if this follower were alone.
-    pub fn pace(&self) -> Duration {
+    /// It was seen: time to the next look, if this follower were alone.
+    pub fn next(&mut self) -> Duration {
+        self.blind = None;
         pace(self.since(self.began), self.since(self.moved))
     }
 
@@ -105,7 +114,6 @@ impl<'a, K: Clock> Track<'a, K> {
         woken: Woken,
     ) -> Result<Option<(StackStatus, Option<FoundStack>)>, CloudError> {
         self.read(cloud).await?;
-        self.blind = None;
         let ended = self.last_word();
         if ended.is_none() && woken == Woken::Time {
             if member.says() == Says::Moves {
@@ -128,66 +136,44 @@ impl<'a, K: Clock> Track<'a, K> {
             Err(CloudError::NotFound(_)) => Vec::new(),
             answer => answer?,
         };
-        for mut event in news {
+        for event in news {
             if !self.seen.insert(event.id.clone()) {
                 continue;
             }
             self.moved = self.now();
             self.say(&event);
-            self.listen(cloud, &mut event).await;
             self.events.push(event);
         }
-        self.blame();
+        self.blame(cloud).await;
         Ok(())
-    }
-
-    /// A group of machines that never reported: what one of them said last, while it is still there.
-    async fn listen(&mut self, cloud: &(impl Clock + Store), event: &mut StackEvent) {
-        let Some(group) = verdict::silent_group(event) else {
-            return;
-        };
-        if !self.consoles.insert(group.to_owned()) {
-            return;
-        }
-        let asked = std::pin::pin!(cloud.console(group));
-        let time = std::pin::pin!(cloud.sleep(CONSOLE));
-        let Either::Left((Ok(Some(console)), _)) = select(asked, time).await else {
-            return;
-        };
-        let skipped = console.lines.len().saturating_sub(LINES);
-        let last: Vec<&str> = console.lines.iter().skip(skipped).map(|l| l.trim()).collect();
-        if let (Some(reason), false) = (&mut event.reason, last.is_empty()) {
-            *reason = format!(
-                "{reason}; {} said last: {}",
-                console.instance,
-                last.join(" / ")
-            );
-        }
     }
 
     /// Tells the first real failure as soon as it is seen, and again when an earlier one turns up.
     /// Not of a deletion: CloudFormation tries what failed there again by itself.
-    fn blame(&mut self) {
-        if self.subject.verb == Verb::Delete {
-            return;
-        }
-        let Some(cause) = verdict::early(&self.events) else {
+    async fn blame(&mut self, cloud: &(impl Clock + Store)) {
+        let verb = self.subject.verb;
+        let cause = cause::cause(verb, &self.events).filter(|event| !event.status.is_delete());
+        let Some(cause) = cause.filter(|cause| self.blamed.as_ref() != Some(&cause.id)) else {
             return;
         };
-        if self.blamed.as_ref() == Some(&cause.id) {
-            return;
-        }
+        let group = cause.physical_id.clone();
         self.blamed = Some(cause.id.clone());
-        let mut own = self.events.iter().rev();
-        let status = own.find_map(|event| event.stack_status.clone());
-        let failure = verdict::of_resource(cause, status, &self.events, self.subject);
+        let status = self.events.iter().rev().find_map(|e| e.stack_status.as_ref());
+        let told = cause::failure(verb, status, &self.events, &self.subject.words);
+        let Some(mut failure) = told else { return };
+        if cause::is_silence(&failure) {
+            self.console = listen(cloud, group.as_deref()).await;
+            if let Some(console) = &self.console {
+                failure = cause::with_console(failure, console);
+            }
+        }
         self.tell.failed(self.subject.kind, &failure);
     }
 
     fn say(&self, event: &StackEvent) {
         match &event.stack_status {
             None => {
-                let sentence = (self.subject.sentence)(&event.logical_id);
+                let sentence = (self.subject.words.sentence)(&event.logical_id);
                 self.tell.resource(self.subject.kind, sentence, event);
             }
             Some(StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress)
@@ -255,9 +241,9 @@ impl<'a, K: Clock> Track<'a, K> {
     }
 
     /// An error while looking. Returns the time to the next try.
-    pub fn trouble(&mut self, error: &CloudError, waited: Duration) -> Result<Duration, Astray> {
+    pub fn trouble(&mut self, error: CloudError, waited: Duration) -> Result<Duration, Astray> {
         match error {
-            CloudError::Credentials { .. } => return Err(Astray::Expired(error.to_string())),
+            CloudError::Credentials { .. } => return Err(Astray::Expired(error)),
             CloudError::Denied { .. } => return Err(Astray::Lost(error.to_string())),
             _ => {}
         }

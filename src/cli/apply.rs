@@ -80,7 +80,7 @@ async fn walk(plan: Plan, session: &Session, run: &str, style: Style) -> Report 
         cloud: &session.cloud,
     };
     ending::watched(style, async |events| {
-        let about = apply::Session { run, events };
+        let about = apply::Session::new(run, events);
         apply::run(plan, &session.cloud, &prepare, &about, ask::interrupted()).await
     })
     .await

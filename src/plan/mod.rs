@@ -264,6 +264,13 @@ pub fn token(run: &str, stack: &str, step: &str) -> String {
     format!("{head}-{tail}")
 }
 
+/// The run that gave a token to a request on this stack; `None` where it was not this tool's.
+pub fn run_of<'a>(token: &'a str, stack: &str) -> Option<&'a str> {
+    let rest = token.strip_prefix("kcfn-")?;
+    let (run, _) = rest.split_once(&format!("-{stack}-"))?;
+    Some(run).filter(|run| !run.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,6 +281,11 @@ mod tests {
             token("7f3a", "canary-base", "create"),
             "kcfn-7f3a-canary-base-create"
         );
+        assert_eq!(
+            run_of("kcfn-7f3a-canary-base-create", "canary-base"),
+            Some("7f3a")
+        );
+        assert_eq!(run_of("somebody-canary-base-create", "canary-base"), None);
         let long = "x".repeat(128);
         let create = token("7f3a", &long, "create");
         let other = token("7f3a", &long, "execute");

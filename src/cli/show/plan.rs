@@ -5,7 +5,7 @@ mod text;
 use serde::Serialize;
 
 use crate::cloud::{Identity, ResourceChange};
-use crate::plan::{Action, Blocked, Counts, Pending, Plan, Planned, Risk, Step};
+use crate::plan::{Action, Blocked, Counts, Pending, Plan, Planned, Risk, Step, Stuck};
 use crate::stacks::StackKind;
 
 pub use text::{Detail, text};
@@ -41,8 +41,17 @@ struct StackView<'a> {
     risks: &'a [Risk],
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked: Option<&'a Blocked>,
+    /// What keeps the stack from going back.
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    stuck: &'a [Stuck],
+    /// Of those, what is left as it is.
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    skip: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     termination_protection: Option<bool>,
+    /// Whether its stack policy is set back to the wanted one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    policy: bool,
 }
 
 #[derive(Serialize)]
@@ -64,6 +73,8 @@ enum Word {
     Protect,
     Keep,
     Follow,
+    /// The rollback that failed is gone on with.
+    Continue,
     Refused,
     Blocked,
 }
@@ -91,6 +102,10 @@ pub fn view<'a>(plan: &'a Plan, identity: &'a Identity) -> View<'a> {
 fn stack_view(step: &Step) -> StackView<'_> {
     let action = word(step);
     let changes = step.change_set().map_or(&[][..], |set| &set.changes);
+    let (stuck, skip) = match &step.action {
+        Action::Continue { stuck, skip } => (&stuck[..], &skip[..]),
+        _ => (&[][..], &[][..]),
+    };
     StackView {
         stack: &step.stack.kind,
         name: &step.stack.name,
@@ -113,9 +128,12 @@ fn stack_view(step: &Step) -> StackView<'_> {
             Action::Blocked(why) => Some(why),
             _ => None,
         },
+        stuck,
+        skip,
         termination_protection: step
-            .reprotects()
+            .relocks()
             .then_some(step.stack.termination_protection),
+        policy: step.unguarded,
     }
 }
 
@@ -128,6 +146,7 @@ fn word(step: &Step) -> Word {
         Action::Keep if step.reprotects() => Word::Protect,
         Action::Keep => Word::Keep,
         Action::Follow(_) => Word::Follow,
+        Action::Continue { .. } => Word::Continue,
         Action::Blocked(why) if why.guard => Word::Refused,
         Action::Blocked(_) => Word::Blocked,
     }
