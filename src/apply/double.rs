@@ -25,6 +25,8 @@ pub struct Script {
     /// Second, logical id, type, status, reason.
     pub events: Vec<(u64, &'static str, &'static str, &'static str, &'static str)>,
     pub outputs: Vec<(&'static str, &'static str)>,
+    /// Seconds by which the event of this place in `events` can be read later than it happened.
+    pub late: BTreeMap<usize, u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +83,7 @@ impl Script {
             ends,
             events: Vec::new(),
             outputs: Vec::new(),
+            late: BTreeMap::new(),
         }
     }
 }
@@ -241,7 +244,10 @@ impl Double {
         let event = |(index, line): (usize, (u64, &str, &str, &str, &str))| {
             let (second, logical_id, kind, status, reason) = line;
             let at = i64::try_from(second).expect("seconds of a script");
-            (second <= running.began.elapsed().as_secs()).then(|| StackEvent {
+            // The operation's own first event comes before those of the script.
+            let late = index.checked_sub(1).and_then(|place| script.late.get(&place));
+            let readable = second + late.copied().unwrap_or(0);
+            (readable <= running.began.elapsed().as_secs()).then(|| StackEvent {
                 id: format!("{}-{index}", running.number),
                 at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(at),
                 logical_id: logical_id.to_owned(),

@@ -220,6 +220,14 @@ mod tests {
         for status in StackStatus::ALL.iter().chain([&moving, &resting]) {
             let apply = match on_apply(status, "canary-edge") {
                 Means::Blocked(why) => blocked(&why),
+                Means::LookInside => {
+                    let why = hand(status, "canary-edge");
+                    format!("recreate if it may go, else {}", blocked(&why))
+                }
+                Means::Resume => {
+                    let why = hand(status, "canary-edge");
+                    format!("an update from there, else {}", blocked(&why))
+                }
                 other => format!("{other:?}"),
             };
             let delete = match on_delete(status, "canary-edge") {
