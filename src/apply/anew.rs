@@ -7,9 +7,7 @@ use super::Prepare;
 use super::patience::patiently;
 use super::run::{Halt, Walk, failed, unanswered};
 use super::step::{Attempt, Parameters};
-use crate::cloud::{
-    ChangeSet, Cloud, CloudError, FoundStack, ResourceChange, StackStatus, Store,
-};
+use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, ResourceChange, StackStatus, Store};
 use crate::plan::draft::{Inputs, consider};
 use crate::plan::{self, Action, Step, Terms, risk};
 use crate::stacks::StackKind;

@@ -52,7 +52,8 @@ impl Board {
     /// The final place of a stack, as soon as it has one; `None` for a stack that is not in this run.
     pub async fn rest(&self, kind: &StackKind) -> Option<Place> {
         let mut place = self.sender(kind)?.subscribe();
-        let rested = |place: &Place| !matches!(place, Place::Waiting | Place::Running | Place::Held(_));
+        let rested =
+            |place: &Place| !matches!(place, Place::Waiting | Place::Running | Place::Held(_));
         let last = place.wait_for(rested).await.ok()?;
         Some(last.clone())
     }

@@ -61,18 +61,17 @@ async fn what(found: &FoundStack, cloud: &impl Cloud) -> Result<What, CloudError
     match found.status {
         StackStatus::UpdateInProgress => Ok(What::GoesBack),
         StackStatus::CreateInProgress => {
-            let (held, _) =
-                patiently(cloud, async || cloud.resources(&found.id).await).await;
-            Ok(held?.iter().find(|one| holds_data(one)).map_or(
-                What::Deleted,
-                |one| {
+            let (held, _) = patiently(cloud, async || cloud.resources(&found.id).await).await;
+            Ok(held?
+                .iter()
+                .find(|one| holds_data(one))
+                .map_or(What::Deleted, |one| {
                     let id = one.physical_id.as_deref().unwrap_or(&one.logical_id);
                     What::Stays(format!(
                         "{} ({id}) is complete and may hold data by now",
                         one.logical_id
                     ))
-                },
-            ))
+                }))
         }
         _ => Ok(What::Stays(format!(
             "{} can't be cancelled, it ends by itself",
@@ -124,8 +123,7 @@ async fn begin(was: &FoundStack, cloud: &impl Cloud, run: &str) -> Result<String
                     patiently(cloud, async || cloud.protect(&now.id, &open).await).await;
                 answer?;
             }
-            let (answer, _) =
-                patiently(cloud, async || cloud.delete(&now.id, &token).await).await;
+            let (answer, _) = patiently(cloud, async || cloud.delete(&now.id, &token).await).await;
             answer.map(|()| "its creation is given up, it is being deleted".to_owned())
         }
     }

@@ -87,7 +87,12 @@ pub fn is_silence(failure: &Failure) -> bool {
 #[must_use]
 pub fn with_console(failure: Failure, console: &Console) -> Failure {
     let skipped = console.lines.len().saturating_sub(TAIL);
-    let tail: Vec<&str> = console.lines.iter().skip(skipped).map(|line| line.trim()).collect();
+    let tail: Vec<&str> = console
+        .lines
+        .iter()
+        .skip(skipped)
+        .map(|line| line.trim())
+        .collect();
     if tail.is_empty() {
         return failure;
     }

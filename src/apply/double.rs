@@ -245,7 +245,9 @@ impl Double {
             let (second, logical_id, kind, status, reason) = line;
             let at = i64::try_from(second).expect("seconds of a script");
             // The operation's own first event comes before those of the script.
-            let late = index.checked_sub(1).and_then(|place| script.late.get(&place));
+            let late = index
+                .checked_sub(1)
+                .and_then(|place| script.late.get(&place));
             let readable = second + late.copied().unwrap_or(0);
             (readable <= running.began.elapsed().as_secs()).then(|| StackEvent {
                 id: format!("{}-{index}", running.number),

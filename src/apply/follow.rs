@@ -8,7 +8,9 @@ use super::event::Verb;
 use super::pulse::{Pulse, Woken};
 use super::tell::Teller;
 use super::track::Track;
-use crate::cloud::{Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store};
+use crate::cloud::{
+    Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
+};
 use crate::stacks::StackKind;
 
 /// The end of an operation.

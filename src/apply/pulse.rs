@@ -161,17 +161,38 @@ impl<'a, C: Cloud> Pulse<'a, C> {
         }
     }
 
-    /// A follower's pace, widened when all together would ask too often.
+    /// A follower's pace, widened when all together would ask too often: the quick ones give way first.
     fn stretched(&self, pace: Duration) -> Duration {
         let wishes = self.wishes.borrow();
-        let rate: f64 = wishes.values().map(|wish| 1.0 / wish.as_secs_f64()).sum();
-        pace.mul_f64((rate / PLANNED).max(1.0))
+        let wishes: Vec<f64> = wishes.values().map(Duration::as_secs_f64).collect();
+        pace.max(Duration::from_secs_f64(quickest(&wishes)))
     }
+}
+
+/// The least time between two looks of one follower, in seconds, with which all together keep to
+/// [`PLANNED`]. None of those that want to look less often is slowed down by it.
+fn quickest(wishes: &[f64]) -> f64 {
+    let mut slow = wishes.to_vec();
+    slow.sort_by(|a, b| b.total_cmp(a));
+    let mut left = PLANNED;
+    let mut others = slow.len();
+    for wish in slow {
+        // Lossless: nobody follows so many stacks.
+        let least = f64::from(u32::try_from(others).unwrap_or(u32::MAX)) / left;
+        if wish < least {
+            return least;
+        }
+        left -= 1.0 / wish;
+        others -= 1;
+    }
+    0.0
 }
 
 /// Time from one moment to a later one; none if it is not later.
 pub(super) fn between(from: Timestamp, to: Timestamp) -> Duration {
-    to.duration_since(from).max(SignedDuration::ZERO).unsigned_abs()
+    to.duration_since(from)
+        .max(SignedDuration::ZERO)
+        .unsigned_abs()
 }
 
 /// One follower's part in the pulse. Leaves it when dropped.
@@ -239,5 +260,27 @@ async fn stops(stack_id: &str, moved: &mut bool, heard: &mut watch::Receiver<Bea
 impl<C> Drop for Member<'_, '_, C> {
     fn drop(&mut self) {
         self.pulse.wishes.borrow_mut().remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quick_ones_give_way_and_the_slow_ones_keep_their_pace() {
+        let near = |wishes: &[f64], wanted: f64| {
+            let found = quickest(wishes);
+            assert!((found - wanted).abs() < 0.01, "{wishes:?}: {found}");
+        };
+        near(&[1.0], 0.0);
+        near(&[2.0, 2.0, 2.0], 0.0);
+        near(&[1.0, 1.0], 1.111);
+        near(&[10.0; 10], 0.0);
+        near(&[2.0; 20], 11.111);
+        // Ten slow ones leave 0.8 calls a second for the two quick ones.
+        let mut mixed = vec![10.0; 10];
+        mixed.extend([1.0, 1.0]);
+        near(&mixed, 2.5);
     }
 }

@@ -75,7 +75,11 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     async fn attempt(&self, step: &Step, parameters: &Parameters) -> Result<Attempt, Halt> {
         let _pass = match &step.action {
             Action::Keep if stays(step, parameters) => None,
-            _ => Some(self.gate.pass(self.session.remaining(&step.stack.kind)).await),
+            _ => Some(
+                self.gate
+                    .pass(self.session.remaining(&step.stack.kind))
+                    .await,
+            ),
         };
         match (&step.action, &step.found) {
             (Action::Create, _) => self.create(step, parameters).await,
@@ -278,11 +282,7 @@ impl Halt {
 
 impl Step {
     /// Puts something of this stack into words.
-    pub(super) fn worded<T>(
-        &self,
-        session: &Session<'_>,
-        tell: impl FnOnce(&Words<'_>) -> T,
-    ) -> T {
+    pub(super) fn worded<T>(&self, session: &Session<'_>, tell: impl FnOnce(&Words<'_>) -> T) -> T {
         tell(&Words {
             sentence: &|id| self.sentence(id),
             explain: &|id, path| (session.explain)(&self.stack.kind, id, path),

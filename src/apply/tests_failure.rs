@@ -43,9 +43,21 @@ async fn created(script: Script, kind: &StackKind) -> (Double, Report, Vec<Event
 async fn the_first_real_failure_is_told_long_before_the_rollback_ends() {
     let script = Script {
         events: vec![
-            (20, "Table", "AWS::X", "CREATE_FAILED", "Resource creation cancelled"),
+            (
+                20,
+                "Table",
+                "AWS::X",
+                "CREATE_FAILED",
+                "Resource creation cancelled",
+            ),
             (20, "Vpc", VPC, "CREATE_FAILED", "limit of 5 VPCs reached"),
-            (21, "", "", "ROLLBACK_IN_PROGRESS", "failed to create: [Vpc]"),
+            (
+                21,
+                "",
+                "",
+                "ROLLBACK_IN_PROGRESS",
+                "failed to create: [Vpc]",
+            ),
             (90, "Vpc", VPC, "DELETE_FAILED", "is in use"),
         ],
         ..Script::well(200, "ROLLBACK_COMPLETE")
@@ -68,13 +80,22 @@ async fn an_earlier_cause_that_turns_up_late_is_told_again() {
     let script = Script {
         events: vec![
             (20, "Vpc", VPC, "CREATE_FAILED", "role is missing"),
-            (22, "Table", "AWS::X", "CREATE_FAILED", "the network is gone"),
+            (
+                22,
+                "Table",
+                "AWS::X",
+                "CREATE_FAILED",
+                "the network is gone",
+            ),
         ],
         late: BTreeMap::from([(0, 10)]),
         ..Script::well(60, "ROLLBACK_COMPLETE")
     };
     let (_, report, events) = created(script, &StackKind::Network).await;
-    let reasons: Vec<String> = failures(&events).into_iter().map(|(_, why)| why.reason).collect();
+    let reasons: Vec<String> = failures(&events)
+        .into_iter()
+        .map(|(_, why)| why.reason)
+        .collect();
     assert_eq!(reasons, ["the network is gone", "role is missing"]);
     assert_eq!(told(&report), ["network rolled back: role is missing"]);
 }
@@ -117,7 +138,11 @@ async fn machines_that_never_reported_have_their_last_words_told() {
     // While the machine is there, and once.
     let asked = double.called("console");
     assert_eq!(asked.len(), 1, "{asked:?}");
-    let second: u64 = asked[0].split(' ').next().and_then(|s| s.parse().ok()).unwrap_or(0);
+    let second: u64 = asked[0]
+        .split(' ')
+        .next()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(0);
     assert!((50..60).contains(&second), "{asked:?}");
 }
 

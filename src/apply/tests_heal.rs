@@ -93,10 +93,28 @@ async fn stuck() -> Double {
     let double = standing();
     let busy = Script {
         events: vec![
-            (1, "Nat", "AWS::EC2::NatGateway", "UPDATE_FAILED", "no address left"),
-            (2, "", "", "UPDATE_ROLLBACK_IN_PROGRESS", "failed to update: [Nat]"),
+            (
+                1,
+                "Nat",
+                "AWS::EC2::NatGateway",
+                "UPDATE_FAILED",
+                "no address left",
+            ),
+            (
+                2,
+                "",
+                "",
+                "UPDATE_ROLLBACK_IN_PROGRESS",
+                "failed to update: [Nat]",
+            ),
             (3, "Nat", "AWS::EC2::NatGateway", "UPDATE_COMPLETE", ""),
-            (4, "Lb", "AWS::X", "UPDATE_FAILED", "the load balancer is busy"),
+            (
+                4,
+                "Lb",
+                "AWS::X",
+                "UPDATE_FAILED",
+                "the load balancer is busy",
+            ),
         ],
         ..Script::well(5, "UPDATE_ROLLBACK_FAILED")
     };
@@ -198,7 +216,10 @@ async fn a_deletion_that_failed_names_what_is_in_the_way() {
         reason.ends_with("in the way: the Lb of edge (Lb): has targets"),
         "{reason}"
     );
-    assert!(next.contains("delete-stack --stack-name canary-edge`"), "{next}");
+    assert!(
+        next.contains("delete-stack --stack-name canary-edge`"),
+        "{next}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,7 +258,10 @@ fn lies(double: &Double, name: &str) {
         created: Timestamp::UNIX_EPOCH,
     };
     let mut others = double.others.borrow_mut();
-    others.entry("arn:canary-edge".to_owned()).or_default().push(set);
+    others
+        .entry("arn:canary-edge".to_owned())
+        .or_default()
+        .push(set);
 }
 
 async fn deleted(double: &Double) -> super::Report {

@@ -158,7 +158,11 @@ impl<'a, K: Clock> Track<'a, K> {
         };
         let group = cause.physical_id.clone();
         self.blamed = Some(cause.id.clone());
-        let status = self.events.iter().rev().find_map(|e| e.stack_status.as_ref());
+        let status = self
+            .events
+            .iter()
+            .rev()
+            .find_map(|e| e.stack_status.as_ref());
         let told = cause::failure(verb, status, &self.events, &self.subject.words);
         let Some(mut failure) = told else { return };
         if cause::is_silence(&failure) {

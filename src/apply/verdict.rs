@@ -103,7 +103,10 @@ mod tests {
             event(31, "A", "CREATE_FAILED", "quota reached"),
             event(30, "D", "UPDATE_FAILED", "Resource update cancelled"),
         ];
-        assert_eq!(cause(Verb::Create, &events).map(|e| e.logical_id.as_str()), Some("A"));
+        assert_eq!(
+            cause(Verb::Create, &events).map(|e| e.logical_id.as_str()),
+            Some("A")
+        );
     }
 
     #[test]

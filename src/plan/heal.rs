@@ -31,7 +31,10 @@ pub struct Stuck {
 
 /// Whether an update goes on where a failed operation of this stack stopped.
 pub fn resumes(status: &StackStatus) -> bool {
-    matches!(status, StackStatus::CreateFailed | StackStatus::UpdateFailed)
+    matches!(
+        status,
+        StackStatus::CreateFailed | StackStatus::UpdateFailed
+    )
 }
 
 /// AWS does not take an update that would go on from here.
@@ -132,9 +135,9 @@ async fn continuing(
 ) -> Result<Action, CloudError> {
     let events = newest(found, cloud).await?;
     // Only what failed on the way back is in the way; what failed before was the cause.
-    let back = events.iter().rposition(|event| {
-        event.stack_status == Some(StackStatus::UpdateRollbackInProgress)
-    });
+    let back = events
+        .iter()
+        .rposition(|event| event.stack_status == Some(StackStatus::UpdateRollbackInProgress));
     let failed = |event: &StackEvent| event.status.phase() == Phase::Failed;
     let mut stuck = stuck(&events[back.unwrap_or(0)..], before, failed);
     if stuck.is_empty() {
@@ -146,7 +149,11 @@ async fn continuing(
             .map(|one| Stuck::new(&one.logical_id, one.reason.as_deref(), before))
             .collect();
     }
-    let named = |one: &&Stuck| terms.skip.contains(&format!("{}/{}", found.name, one.logical_id));
+    let named = |one: &&Stuck| {
+        terms
+            .skip
+            .contains(&format!("{}/{}", found.name, one.logical_id))
+    };
     let skip = stuck.iter().filter(named).map(|one| one.logical_id.clone());
     Ok(Action::Continue {
         skip: skip.collect(),
@@ -169,8 +176,9 @@ fn stuck(
     failed: impl Fn(&StackEvent) -> bool,
 ) -> Vec<Stuck> {
     let of_resources = || events.iter().filter(|event| event.stack_status.is_none());
-    let last: BTreeMap<&str, &StackEvent> =
-        of_resources().map(|event| (event.logical_id.as_str(), event)).collect();
+    let last: BTreeMap<&str, &StackEvent> = of_resources()
+        .map(|event| (event.logical_id.as_str(), event))
+        .collect();
     let mut met = BTreeSet::new();
     of_resources()
         .filter(|event| met.insert(event.logical_id.as_str()))
@@ -197,7 +205,11 @@ impl Stuck {
 }
 
 /// Every name given with `--skip` has to name a resource that keeps its stack from going back.
-pub fn known_skips(cluster: &str, steps: &[Step], skip: &BTreeSet<String>) -> Result<(), PlanError> {
+pub fn known_skips(
+    cluster: &str,
+    steps: &[Step],
+    skip: &BTreeSet<String>,
+) -> Result<(), PlanError> {
     let stuck: BTreeSet<String> = steps
         .iter()
         .filter_map(|step| match &step.action {

@@ -182,11 +182,15 @@ impl Cloud for Double {
         skip: &[String],
         token: &str,
     ) -> Result<(), CloudError> {
-        self.call("continue", &format!("{stack_id} {}", skip.join(" ")), || {
-            let name = self.by_id(stack_id, |held| held.found.name.clone())?;
-            self.begin(&name, "UPDATE_ROLLBACK", "continue", token);
-            Ok(())
-        })
+        self.call(
+            "continue",
+            &format!("{stack_id} {}", skip.join(" ")),
+            || {
+                let name = self.by_id(stack_id, |held| held.found.name.clone())?;
+                self.begin(&name, "UPDATE_ROLLBACK", "continue", token);
+                Ok(())
+            },
+        )
     }
 
     async fn cancel_update(&self, stack_id: &str, _: &str) -> Result<(), CloudError> {

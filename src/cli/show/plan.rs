@@ -130,9 +130,7 @@ fn stack_view(step: &Step) -> StackView<'_> {
         },
         stuck,
         skip,
-        termination_protection: step
-            .relocks()
-            .then_some(step.stack.termination_protection),
+        termination_protection: step.relocks().then_some(step.stack.termination_protection),
         policy: step.unguarded,
     }
 }
