@@ -90,7 +90,7 @@ pub async fn walk<C: Cloud + Store>(
         cloud: &session.cloud,
     };
     ending::watched(style, async |events| {
-        let about = apply::Session { run, events };
+        let about = apply::Session::new(run, events);
         apply::run(plan, &session.cloud, &prepare, &about, ask::interrupted()).await
     })
     .await

@@ -113,7 +113,7 @@ fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
 async fn demolish(plan: &DeletePlan, target: &Target, style: Style) -> Report {
     let run = run_id();
     ending::watched(style, async |events| {
-        let about = apply::Session { run: &run, events };
+        let about = apply::Session::new(&run, events);
         apply::delete(plan, &target.cloud, &about, ask::interrupted()).await
     })
     .await

@@ -42,6 +42,9 @@ pub struct Allowed {
     /// Let this resource be replaced or removed with the data in it; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
     allow_data_loss: Vec<String>,
+    /// Where going back failed: leave this resource as it is and go on; may be repeated
+    #[arg(long, value_name = "STACK/RESOURCE")]
+    skip: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -165,7 +168,12 @@ async fn propose<C: Cloud + Store>(
     let survey = plan::survey(&session.cloud, &session.spec().name).await?;
     let draft = plan::draft(stacks, &survey, &images.ids());
     let allow: BTreeSet<String> = allowed.allow_data_loss.iter().cloned().collect();
-    let terms = Terms { run, allow: &allow };
+    let skip: BTreeSet<String> = allowed.skip.iter().cloned().collect();
+    let terms = Terms {
+        run,
+        allow: &allow,
+        skip: &skip,
+    };
     Ok(plan::complete(draft, &session.cloud, &terms).await?)
 }
 
@@ -187,7 +195,9 @@ impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Cloud(error) => error.into(),
-            unknown @ PlanError::UnknownResource { .. } => Self::new(Exit::Usage, unknown),
+            unknown @ (PlanError::UnknownResource { .. } | PlanError::NotStuck { .. }) => {
+                Self::new(Exit::Usage, unknown)
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ fn a_failed_creation_rolls_back_and_the_next_run_makes_it_anew() {
     let again = world.apply();
     again
         .ends(0)
-        .tells("+ edge             recreate  6 resources; the empty leftover goes first")
+        .tells("+ edge             recreate  6 resources; the leftover goes first")
         .tells("= database         nothing to do")
         .tells("Plan: 3 to create, 0 to update, 3 unchanged.");
     let standing = world.standing();

@@ -79,6 +79,7 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     for change in &stack.changes {
         change_text(out, change, stack.risks);
     }
+    stuck_text(out, stack);
     pending_text(out, stack);
     if let Some(on) = stack.termination_protection {
         let word = if on { "on" } else { "off" };
@@ -86,6 +87,26 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
             out,
             format_args!("    termination protection is switched {word}"),
         );
+    }
+    if stack.policy {
+        line(
+            out,
+            format_args!("    its stack policy is set as wanted again"),
+        );
+    }
+}
+
+/// What keeps a stack from going back, and what of it is left as it is.
+fn stuck_text(out: &mut String, stack: &StackView<'_>) {
+    for one in stack.stuck {
+        wrapped(out, "    ", &format!("in the way: {}", one.told()));
+    }
+    if !stack.skip.is_empty() {
+        let text = format!(
+            "left as they are, no longer matching the template: {}",
+            stack.skip.join(", ")
+        );
+        wrapped(out, "    ", &text);
     }
 }
 
@@ -138,7 +159,7 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
             "+",
             Style::new().green(),
             format!(
-                "recreate  {} resources; the empty leftover goes first",
+                "recreate  {} resources; the leftover goes first",
                 counts.add
             ),
         ),
@@ -167,6 +188,11 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
             ">",
             Style::new().cyan(),
             "already moving: followed to its end, then looked at again".to_owned(),
+        ),
+        Word::Continue => (
+            "~",
+            Style::new().yellow(),
+            "goes back  its rollback failed: gone on with, then looked at again".to_owned(),
         ),
         Word::Refused => ("!", Style::new().red(), "refused".to_owned()),
         Word::Blocked => ("!", Style::new().red(), "can't be touched".to_owned()),
