@@ -3,8 +3,8 @@
 
 use fastrand::Rng;
 
+use super::timing::Typical;
 use super::world::Noise;
-use crate::catalog::durations::Typical;
 
 /// z of the ninth decile of the normal distribution.
 const NINTH_DECILE: f64 = 1.281_551_6;
@@ -46,12 +46,16 @@ pub(super) fn takes(rng: &mut Rng, noise: Noise, typical: Typical) -> i64 {
 
 /// Seconds to whole milliseconds, one at least.
 pub(super) fn milliseconds(seconds: f64) -> i64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a cast from f64 saturates, and durations are small"
-    )]
-    let whole = (seconds * 1000.0).round() as i64;
-    whole.max(1)
+    whole_milliseconds(seconds).max(1)
+}
+
+/// Seconds to whole milliseconds.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a cast from f64 ends at the bounds of i64"
+)]
+pub(super) fn whole_milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
 }
 
 const HEX: &[u8] = b"0123456789abcdef";

@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::timing::{self, Typical};
 use super::world::Operation;
-use crate::catalog::durations::{self, Typical, Variant};
 use crate::cloud::Fate;
 use crate::cloud::template::changes::{fate_when_removed, fate_when_replaced, of_type};
 use crate::cloud::template::graph::{self, longest};
@@ -142,23 +142,14 @@ impl Item {
         let mut named = BTreeSet::new();
         graph::collect(body.get("Properties").unwrap_or(&Value::Null), &mut named);
         named.retain(|name| declared.contains(name));
-        let signals = signals(body);
-        let variant = if signals.is_some() {
-            Variant::Signals
-        } else if body.pointer("/Properties/MultiAZ").is_some_and(is_true) {
-            Variant::MultiAz
-        } else {
-            Variant::Plain
-        };
-        let typical = |operation| durations::typical(operation, &of_type, variant);
         Self {
             id: id.to_owned(),
             needs,
             parameters: named.into_iter().collect(),
-            create: typical(durations::Operation::Create),
-            update: typical(durations::Operation::Update),
-            delete: typical(durations::Operation::Delete),
-            signals,
+            create: timing::of(Operation::Create, body),
+            update: timing::of(Operation::Update, body),
+            delete: timing::of(Operation::Delete, body),
+            signals: signals(body),
             when_removed: fate_when_removed(body),
             when_replaced: fate_when_replaced(body),
             of_type,

@@ -124,6 +124,11 @@ fn balancing(setting: &Setting, kind: &str, name: &str, rng: &mut Rng) -> String
     )
 }
 
+/// The partition of a setting's region.
+pub(super) fn partition_of(setting: &Setting) -> &'static str {
+    partition(&setting.region)
+}
+
 /// An ARN in this account and region.
 pub(super) fn arn(setting: &Setting, service: &str, resource: &str) -> String {
     let Setting { account, region, .. } = setting;

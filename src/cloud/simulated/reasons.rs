@@ -100,7 +100,6 @@ fn denied(setting: &Setting, logical_id: &str, resource_type: &str) -> String {
 fn on_delete(setting: &Setting, logical_id: &str, resource_type: &str) -> String {
     let noun = match resource_type {
         "AWS::EC2::Subnet" => "subnet",
-        "AWS::EC2::SecurityGroup" => "resource",
         "AWS::EC2::VPC" => "vpc",
         _ => "resource",
     };
@@ -109,10 +108,10 @@ fn on_delete(setting: &Setting, logical_id: &str, resource_type: &str) -> String
 }
 
 /// A resource that something outside its stack still uses.
-pub(super) fn in_use(setting: &Setting, physical_id: &str, resource_type: &str) -> String {
-    let noun = match resource_type {
-        "AWS::EC2::Subnet" => "subnet",
-        "AWS::EC2::VPC" => "vpc",
+pub(super) fn in_use(setting: &Setting, physical_id: &str) -> String {
+    let noun = match physical_id.split('-').next() {
+        Some("vpc") => "vpc",
+        Some("subnet") => "subnet",
         _ => "resource",
     };
     let text = format!("The {noun} '{physical_id}' has dependencies and cannot be deleted.");
