@@ -12,6 +12,7 @@ mod pki;
 mod progress;
 mod readme;
 mod scaffold;
+mod simulated;
 mod stacks;
 mod templates;
 mod tools;
