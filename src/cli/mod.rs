@@ -15,6 +15,7 @@ mod lock;
 mod new;
 mod out;
 mod plan;
+mod rehearse;
 mod render;
 mod schema;
 mod session;
@@ -84,6 +85,8 @@ enum Command {
     Plan(plan::Args),
     /// Create or update the cluster and write a kubeconfig
     Apply(apply::Args),
+    /// Play plan and apply on a simulated AWS, without any account
+    Rehearse(rehearse::Args),
     /// Show how the cluster's stacks stand
     Status(status::Args),
     /// Check what keeps the cluster's data from harm
@@ -129,6 +132,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Render(args) => render::run(global, args),
         Command::Plan(args) => wait(plan::run(global, args)),
         Command::Apply(args) => wait(apply::run(global, args)),
+        Command::Rehearse(args) => rehearse::run(global, args),
         Command::Status(args) => wait(status::run(global, args)),
         Command::Doctor(args) => wait(doctor::run(global, args)),
         Command::Kubeconfig(args) => wait(kubeconfig::run(global, args)),
