@@ -12,7 +12,7 @@ import time
 
 from ministack.services.cloudformation import _stacks, changesets, engine, handlers, provisioners, stacks
 
-from . import events, nodes, policy, replacing
+from . import events, nodes, policy, replacing, validation
 from .pace import SIGNALLING_GROUP, iso_seconds
 from .rules import Step
 
@@ -63,9 +63,10 @@ class Engine:
         verdict = self._rules.verdict(Step("create", resource_type, stack_name, logical_id))
         stack = _stacks[stack_name]
         with _listed_as_in_progress(stack, logical_id, resource_type) as in_progress:
-            if verdict.fail:
+            refusal = validation.said_no(self._rules, stack, logical_id, resource_type) or verdict.fail
+            if refusal:
                 time.sleep(verdict.delay)
-                raise ValueError(verdict.fail)
+                raise ValueError(refusal)
             physical_id, attributes = self._provision(resource_type, logical_id, properties, stack_name)
             in_progress.has(physical_id, properties)
             events.initiated(stack, logical_id, resource_type, physical_id)
