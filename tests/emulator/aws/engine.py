@@ -12,7 +12,7 @@ import time
 
 from ministack.services.cloudformation import _stacks, changesets, engine, handlers, provisioners, stacks
 
-from . import events, nodes, policy, replacing, validation
+from . import events, nodes, parallel, policy, replacing, validation
 from .pace import SIGNALLING_GROUP, iso_seconds
 from .rules import Step
 
@@ -45,10 +45,14 @@ class Engine:
             module._deploy_stack_async = self.deploy
         events.install()
 
-    async def deploy(self, stack_name, stack_id, template, *arguments, **named):
+    async def deploy(self, stack_name, stack_id, template, params, *arguments, **named):
         """A create or an update of a stack."""
         self._pace.begin(stack_id)
         events.begin(stack_id)
+        if named.get("is_update"):
+            parallel.end(stack_id)
+        else:
+            parallel.begin(stack_id, template, params)
         stack = _stacks[stack_name]
         previous = named.get("previous_stack")
         if named.get("is_update") and previous:
@@ -56,7 +60,7 @@ class Engine:
             if reason:
                 _fail_before_start(stack, previous, *reason)
                 return
-        await self._deploy(stack_name, stack_id, template, *arguments, **named)
+        await self._deploy(stack_name, stack_id, template, params, *arguments, **named)
 
     def provision(self, resource_type, logical_id, properties, stack_name):
         """Creates a resource."""

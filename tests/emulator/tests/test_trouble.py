@@ -80,6 +80,23 @@ class Consoles(Case):
         self.assertEqual("", EC2.get_console_output(InstanceId=instance["InstanceId"]).get("Output", ""))
 
 
+class Parallel(Case):
+    def test_independent_resources_are_told_interleaved_and_siblings_of_a_failed_one_cancelled(self):
+        self.rules({"op": "create", "logical": "B", "fail": "Out of luck"})
+        template = notes(A="1", B="2", C="3", D="4")
+        template["Resources"]["D"]["DependsOn"] = "B"
+        stack_id, stack = create(template)
+        self.assertEqual("ROLLBACK_COMPLETE", stack["StackStatus"])
+        story = [(e["LogicalResourceId"], e["ResourceStatus"]) for e in events(stack_id)]
+        begun = [name for name, status in story[1:4] if status == "CREATE_IN_PROGRESS"]
+        self.assertEqual(["A", "B", "C"], begun)
+        failed = {e["LogicalResourceId"]: e["ResourceStatusReason"] for e in events(stack_id) if e["ResourceStatus"] == "CREATE_FAILED"}
+        self.assertEqual({"B": "Out of luck", "C": "Resource creation cancelled"}, failed)
+        self.assertNotIn("D", [name for name, _ in story])
+        self.assertIn(("ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [B, C]. Rollback requested by user."),
+                      told(stack_id, stack["StackName"]))
+
+
 class WaysOut(Case):
     def test_a_cancelled_update_goes_back_under_the_tokens_of_both(self):
         stack_id, _ = create(notes(A="1", B="1"))
