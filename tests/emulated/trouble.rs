@@ -84,7 +84,7 @@ async fn a_stack_is_among_the_moving_ones_while_it_moves() {
     let wanted = proposal("moving-notes", &notes(&[("A", "1")]), "create-1");
     let id = aws.create(&wanted, &OPEN).await.expect("begun");
     let moving = aws.moving().await.expect("listed");
-    assert_eq!(moving.into_iter().collect::<Vec<_>>(), [id.clone()]);
+    assert_eq!(moving, [id.clone()].into());
     settled(&aws, &id).await;
     assert_eq!(aws.moving().await, Ok([].into()));
 }
