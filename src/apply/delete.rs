@@ -3,6 +3,7 @@
 use futures::future::join_all;
 
 use super::board::{Board, Place};
+use super::cause::Words;
 use super::event::{Expected, Outcome, Verb};
 use super::follow::{Astray, Rest, Subject, follow};
 use super::patience::patiently;
@@ -171,7 +172,14 @@ impl<C: Cloud + Store> Demolition<'_, C> {
     }
 
     fn settle(&self, step: &DeleteStep, rest: &Rest) -> Halt {
-        let outcome = verdict::outcome(Verb::Delete, rest, |id| step.sentence(id));
+        let outcome = verdict::outcome(
+            Verb::Delete,
+            rest,
+            &Words {
+                sentence: &|id| step.sentence(id),
+                explain: &|_, _| None,
+            },
+        );
         let left = remains(step, &rest.events);
         self.remains.borrow_mut().extend(left);
         Halt::at_rest(outcome)

@@ -6,7 +6,9 @@
 
 mod anew;
 mod board;
+pub mod cause;
 mod delete;
+pub mod diagnose;
 pub mod event;
 mod follow;
 mod patience;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::board::Place;
+use super::cause::Words;
 use super::event::{Outcome, Verb};
 use super::follow::{Astray, Rest, Subject, follow};
 use super::patience::{Lost, patiently};
@@ -120,7 +121,14 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let rest = self
             .follow(step, &Operation { stack_id, token }, verb == Verb::Delete)
             .await?;
-        let outcome = verdict::outcome(verb, &rest, |id| step.sentence(id));
+        let outcome = verdict::outcome(
+            verb,
+            &rest,
+            &Words {
+                sentence: &|id| step.sentence(id),
+                explain: &|_, _| None,
+            },
+        );
         for event in verdict::stranded(&outcome, &rest.events) {
             let reason = event.reason.as_deref().unwrap_or("no reason given");
             let what = event.physical_id.as_deref().unwrap_or(&event.logical_id);
