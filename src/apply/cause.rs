@@ -243,7 +243,7 @@ pub fn with_console(failure: Failure, console: &Console) -> Failure {
     };
     let aws = failure.reason.trim_end_matches('.');
     let reason = format!(
-        "{aws}; {} said: {last} (last lines: {})",
+        "{aws}; {}: {last} (last lines: {})",
         console.instance,
         tail.join(" | ")
     );

@@ -10,6 +10,8 @@ pub(super) fn brief(reason: &str) -> String {
     let text = signals(&text).unwrap_or(text);
     let text = hooks(&text).unwrap_or(text);
     let text = denial(&text).unwrap_or(text);
+    let text = capacity(&text).unwrap_or(text);
+    let text = combination(&text).unwrap_or(text);
     let bare = without_groups(&text);
     let bare = bare.trim().trim_end_matches(';').trim_end();
     if bare.is_empty() {
@@ -56,22 +58,36 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// `0 of 1 machines reported; i-0abc said: …`
+/// `0 of 1 machines reported`; what a machine said on its console says more.
 fn signals(text: &str) -> Option<String> {
     let (before, after) = text.split_once(" SUCCESS signal(s) out of ")?;
+    if let Some((_, said)) = after.split_once("; i-") {
+        return Some(format!("i-{said}"));
+    }
     let came = before.rsplit(' ').next()?;
     let end = after
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(after.len());
-    let all = &after[..end];
-    let said = after
-        .split_once("; i-")
-        .map(|(_, said)| format!("; i-{said}"));
-    let told = format!("{came} of {all} machines reported");
-    Some(told + &said.unwrap_or_default())
+    Some(format!("{came} of {} machines reported", after.get(..end)?))
 }
 
-/// `hook Our::Guard: what it found`
+/// `no m7g.large in eu-west-1a at the moment`
+fn capacity(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("do not have sufficient ")?;
+    let (machine, rest) = rest.split_once(" capacity in the Availability Zone you requested (")?;
+    let (zone, _) = rest.split_once(')')?;
+    Some(format!("AWS has no {machine} left in {zone} at the moment"))
+}
+
+/// `RDS has no such combination: DBInstanceClass=…`
+fn combination(text: &str) -> Option<String> {
+    let lead = "RDS does not support creating a DB instance with the following combination: ";
+    let (_, rest) = text.split_once(lead)?;
+    let (told, _) = rest.split_once(", LicenseModel").unwrap_or((rest, ""));
+    Some(format!("RDS has no {told}"))
+}
+
+/// `hook Guard: what it found`
 fn hooks(text: &str) -> Option<String> {
     let rest = text
         .strip_prefix("The following hook(s) failed:")?
@@ -124,20 +140,28 @@ mod tests {
                 "0 of 3 machines reported",
             ),
             (
-                "Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100%; i-0a said: curl: (22) error 403 (last lines: a | b)",
-                "0 of 1 machines reported; i-0a said: curl: (22) error 403",
+                "Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100%; i-0a: curl: (22) error 403 (last lines: a | b)",
+                "i-0a: curl: (22) error 403",
             ),
             (
                 "The following hook(s) failed: [Our::Guard]: Hook failed with message: encrypt it",
-                "hook Our::Guard: encrypt it",
+                "hook Guard: encrypt it",
             ),
             (
                 "The following hook(s) failed: [Our::Guard]",
-                "hook Our::Guard refused it",
+                "hook Guard refused it",
             ),
             (
                 "You are not authorized to perform this operation. User: arn:aws:sts::1:assumed-role/ci/x is not authorized to perform: ec2:CreateVpc on resource: arn. Encoded authorization failure message: AbC",
                 "ci/x is not authorized to perform: ec2:CreateVpc on resource: arn.",
+            ),
+            (
+                "We currently do not have sufficient m7g.large capacity in the Availability Zone you requested (eu-west-1a). Our system will be working on it.",
+                "AWS has no m7g.large left in eu-west-1a at the moment",
+            ),
+            (
+                "RDS does not support creating a DB instance with the following combination: DBInstanceClass=db.t3.small, Engine=postgres, EngineVersion=17.11, LicenseModel=postgresql-license. For more, see",
+                "RDS has no DBInstanceClass=db.t3.small, Engine=postgres, EngineVersion=17.11",
             ),
             ("", ""),
         ] {

@@ -18,10 +18,11 @@ pub fn report(
     let failure = &diagnosis.failure;
     let status = diagnosis.resource_status.as_ref();
     let status = status.map(|word| clean(word.as_str()));
-    let pinned = Pinned::told(diagnosis.at, failure, status, diagnosis.took);
     let when = diagnosis.at.strftime("%Y-%m-%d %H:%M UTC");
+    let pinned = Pinned::told(diagnosis.at, failure, status, diagnosis.took);
+    let pinned = pinned.dated(format!("at {when}"));
     let now = Now {
-        state: format!("{} since {when}", state(failure.status.as_ref())),
+        state: state(failure.status.as_ref()),
         cancelled: failure.cancelled.len(),
         next: next(Some(diagnosis.operation), &clean(cluster)),
         ..Now::default()

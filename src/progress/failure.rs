@@ -1,6 +1,7 @@
 //! A failure as people read it, in five lines at most: which resource, why, where it comes from, what
 //! helps, and how things stand.
 
+use console::measure_text_width;
 use jiff::{SignedDuration, Timestamp};
 
 use super::brief::brief;
@@ -32,6 +33,8 @@ pub(super) struct Pinned {
     pub logical_id: Option<String>,
     pub status: Option<String>,
     pub after: Option<SignedDuration>,
+    /// When it happened, where it is told afterwards.
+    when: Option<String>,
     /// As AWS told it.
     reason: String,
     place: Option<Place>,
@@ -48,6 +51,7 @@ impl Pinned {
             logical_id: None,
             status: Some(clean(status.as_str())),
             after: None,
+            when: None,
             reason: reason.unwrap_or("AWS gave no reason").to_owned(),
             place: None,
             hint: None,
@@ -80,10 +84,20 @@ impl Pinned {
             logical_id: failure.logical_id.as_deref().map(clean),
             status: status.or_else(of_stack),
             after,
+            when: None,
             reason: failure.reason.clone(),
             place: failure.place.clone(),
             hint: failure.hint.as_deref().map(clean),
             cancelled: failure.cancelled.iter().map(|one| clean(one)).collect(),
+        }
+    }
+
+    /// With the moment instead of the span: for what is over.
+    #[must_use]
+    pub fn dated(self, when: String) -> Self {
+        Self {
+            when: Some(when),
+            ..self
         }
     }
 
@@ -104,43 +118,59 @@ impl Pinned {
 
     /// `edge: NAT gateway in eu-west-1a (NatGatewayA) CREATE_FAILED after 1m52s`
     pub fn title(&self, stack: &StackKind) -> String {
-        self.titled(stack, self.resource.as_deref())
+        self.titled(stack, self.resource.as_deref(), self.logical_id.as_deref())
     }
 
-    fn titled(&self, stack: &StackKind, sentence: Option<&str>) -> String {
-        let resource = match (sentence, &self.logical_id) {
+    fn titled(&self, stack: &StackKind, sentence: Option<&str>, id: Option<&str>) -> String {
+        let resource = match (sentence, id) {
             (Some(sentence), Some(id)) if sentence != id => format!(" {sentence} ({id})"),
-            (Some(one), _) => format!(" {one}"),
-            (None, Some(one)) => format!(" {one}"),
+            (Some(one), _) | (None, Some(one)) => format!(" {one}"),
             (None, None) => String::new(),
         };
         let status = self.status.as_deref().unwrap_or("refused");
-        let after = self
-            .after
-            .map_or(String::new(), |span| format!(" after {}", elapsed(span)));
-        format!("{}:{resource} {status}{after}", clean(&stack.to_string()))
+        let after = |span| format!(" after {}", elapsed(span));
+        let when = match &self.when {
+            Some(when) => format!(" {when}"),
+            None => self.after.map_or(String::new(), after),
+        };
+        format!("{}:{resource} {status}{when}", clean(&stack.to_string()))
     }
 
-    /// The title in `columns`: the sentence is cut before what happened.
+    /// The title in `columns`. The logical id goes first, where the place leads to it; then the
+    /// sentence is cut, never what happened.
     fn title_in(&self, stack: &StackKind, columns: usize) -> String {
         let title = self.title(stack);
-        let (Some(sentence), over) = (&self.resource, console::measure_text_width(&title)) else {
+        let Some(sentence) = self.resource.as_deref() else {
             return title;
         };
-        let kept =
-            console::measure_text_width(sentence).saturating_sub(over.saturating_sub(columns));
-        if over <= columns || kept < 8 {
+        let id = self.logical_id.as_deref().filter(|_| self.place.is_none());
+        let bare = self.titled(stack, Some(sentence), id);
+        let over = measure_text_width(&bare).saturating_sub(columns);
+        if measure_text_width(&title) <= columns {
             return title;
         }
-        self.titled(stack, Some(&fit(sentence, kept)))
+        let kept = measure_text_width(sentence).saturating_sub(over).max(8);
+        self.titled(stack, Some(&fit(sentence, kept)), id)
     }
 
-    /// `from: network.nat (clusters/canary.yaml:17), edge.yaml:41`
-    fn from(&self) -> Option<String> {
+    /// `from: network.nat (clusters/canary.yaml:17), edge.yaml:41`; without directories where it is long.
+    fn from(&self, columns: usize) -> Option<String> {
         let place = self.place.as_ref()?;
-        let field = place.field.iter().map(|field| clean(field));
-        let parts: Vec<String> = field.chain([clean(&place.template)]).collect();
-        Some(format!("from: {}", parts.join(", ")))
+        let field = place.field.as_deref().map(clean);
+        let told = |field: Option<String>| {
+            let parts: Vec<String> = field.into_iter().chain([clean(&place.template)]).collect();
+            format!("from: {}", parts.join(", "))
+        };
+        let whole = told(field.clone());
+        if measure_text_width(&whole) <= columns {
+            return Some(whole);
+        }
+        Some(told(field.map(|field| {
+            match (field.split_once('('), field.rsplit_once('/')) {
+                (Some((name, _)), Some((_, file))) => format!("{name}({file}"),
+                _ => field,
+            }
+        })))
     }
 
     fn hint(&self) -> Option<String> {
@@ -167,7 +197,7 @@ impl Pinned {
         if detail == Detail::Full {
             return self.in_full(stack, now, columns);
         }
-        let fixed: Vec<String> = self.from().into_iter().chain(self.hint()).collect();
+        let fixed: Vec<String> = self.from(columns).into_iter().chain(self.hint()).collect();
         let spare = LINES.saturating_sub(3 + fixed.len());
         let cause = within(&self.brief(), columns, 1 + spare);
         let spare = spare.saturating_sub(cause.len().saturating_sub(1));
@@ -184,7 +214,7 @@ impl Pinned {
             .then(|| format!("cancelled because of it: {}", self.cancelled.join(", ")));
         [self.title(stack), cause_first(&self.reason)]
             .into_iter()
-            .chain(self.from())
+            .chain(self.from(usize::MAX))
             .chain(self.hint())
             .chain(cancelled)
             .chain([now.text()])

@@ -2,7 +2,7 @@
 //! starts because of it, and the command that comes next.
 
 use super::model::{Model, StackProgress};
-use super::text::{Mark, clean, count, fit, wrap};
+use super::text::{Mark, clean, fit, wrap};
 use crate::apply::event::{Outcome, Verb};
 use crate::cloud::StackStatus;
 use crate::stacks::StackKind;
@@ -30,12 +30,16 @@ enum Cut {
     Nothing,
     /// Stacks that do not start are counted.
     Waits,
-    /// So are stacks that go on.
-    Beside,
     /// The word before the command goes.
     Label,
+    /// Stacks that go on are counted.
+    Beside,
+    /// What could not be removed is counted.
+    Stuck,
     /// What was cancelled goes.
     Cancelled,
+    /// Other stacks go.
+    Others,
 }
 
 impl Now {
@@ -49,54 +53,58 @@ impl Now {
         let cuts = [
             Cut::Nothing,
             Cut::Waits,
-            Cut::Beside,
             Cut::Label,
+            Cut::Beside,
+            Cut::Stuck,
             Cut::Cancelled,
+            Cut::Others,
         ];
         let told = cuts.map(|cut| wrap(&self.told(cut), columns));
         let fits = told.iter().find(|told| told.len() <= lines);
         fits.cloned()
-            .unwrap_or_else(|| vec![fit(&self.told(Cut::Cancelled), columns)])
+            .unwrap_or_else(|| vec![fit(&self.told(Cut::Others), columns)])
     }
 
     fn told(&self, cut: Cut) -> String {
-        let mut state = self.state.clone();
+        let mut parts = vec![self.state.clone()];
         if self.cancelled > 0 && cut < Cut::Cancelled {
-            state = format!("{state}, {} cancelled", self.cancelled);
+            parts = vec![format!("{}, {} cancelled", self.state, self.cancelled)];
         }
-        let names = |names: &[String], counted: bool| {
-            if counted && names.len() > 1 {
-                count(names.len(), "stack")
-            } else {
-                names.join(", ")
-            }
-        };
-        let mut parts = vec![state];
         if !self.stuck.is_empty() {
-            parts.push(format!("still there: {}", self.stuck.join(", ")));
+            parts.push(match cut < Cut::Stuck {
+                true => format!("still there: {}", self.stuck.join(", ")),
+                false => format!("{} still there", self.stuck.len()),
+            });
         }
-        if !self.goes_on.is_empty() {
-            let verb = if self.goes_on.len() == 1 {
-                "goes on"
-            } else {
-                "go on"
-            };
-            parts.push(format!(
-                "{} {verb}",
-                names(&self.goes_on, cut >= Cut::Beside)
-            ));
-        }
-        if !self.waits.is_empty() {
-            parts.push(format!(
-                "{} not started",
-                names(&self.waits, cut >= Cut::Waits)
-            ));
+        if cut < Cut::Others {
+            parts.extend(self.others(cut));
         }
         if !self.next.is_empty() {
             let label = if cut < Cut::Label { "next: " } else { "" };
             parts.push(format!("{label}{}", self.next));
         }
         format!("now: {}", parts.join("; "))
+    }
+
+    /// What goes on, and what waits.
+    fn others(&self, cut: Cut) -> Option<String> {
+        let beside = (!self.goes_on.is_empty()).then(|| {
+            let verb = if self.goes_on.len() == 1 {
+                "goes on"
+            } else {
+                "go on"
+            };
+            match cut < Cut::Beside {
+                true => format!("{} {verb}", self.goes_on.join(", ")),
+                false => format!("{} {verb}", self.goes_on.len()),
+            }
+        });
+        let waits = (!self.waits.is_empty()).then(|| match cut < Cut::Waits {
+            true => format!("not started: {}", self.waits.join(", ")),
+            false => format!("{} not started", self.waits.len()),
+        });
+        let parts: Vec<String> = beside.into_iter().chain(waits).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 }
 
@@ -114,10 +122,15 @@ impl Model {
             idle && self.depends(&other.kind, &stack.kind)
         };
         let failure = stack.failure.as_ref();
+        let cause = failure.and_then(|failure| failure.resource.as_deref());
         Now {
             state: state(stack),
             cancelled: failure.map_or(0, |failure| failure.cancelled.len()),
-            stuck: stack.stuck().map(str::to_owned).collect(),
+            stuck: stack
+                .stuck()
+                .filter(|sentence| cause != Some(*sentence))
+                .map(str::to_owned)
+                .collect(),
             goes_on: self.stacks.iter().filter(beside).map(name).collect(),
             waits: self.stacks.iter().filter(waits).map(name).collect(),
             next: self.next(),
@@ -169,7 +182,7 @@ fn state(stack: &StackProgress) -> String {
         Some(_) => "at rest".to_owned(),
         None if stack.rolling_back => "rolling back".to_owned(),
         None => match stack.operation {
-            Some(Verb::Delete) => "the rest of it goes on being deleted".to_owned(),
+            Some(Verb::Delete) => "the rest is still being deleted".to_owned(),
             _ => "rolls back".to_owned(),
         },
     }

@@ -22,11 +22,18 @@ impl Model {
             .map(|stack| self.row(stack, now))
             .collect();
         lines.extend(table(&rows, width));
-        for stack in &self.stacks {
-            lines.extend(self.report(stack, width, Detail::Brief));
-        }
+        lines.extend(self.reports(width, Detail::Brief));
         lines.extend(self.parting(now, width));
         lines
+    }
+
+    /// The failures of all stacks, each in five lines at most, or in full.
+    pub fn reports(&self, width: usize, detail: Detail) -> Vec<Line> {
+        let reports = self
+            .stacks
+            .iter()
+            .map(|stack| self.report(stack, width, detail));
+        reports.flatten().collect()
     }
 
     /// The failure of a stack in five lines or fewer; nothing where it did not fail.

@@ -218,7 +218,7 @@ fn a_silent_machine_is_told_by_what_its_console_says_of_trouble() {
         "{told}"
     );
     assert!(
-        told.contains("i-0a1b said: curl: (22) The requested URL returned error: 403 ("),
+        told.contains("i-0a1b: curl: (22) The requested URL returned error: 403 ("),
         "{told}"
     );
     assert!(told.ends_with("| ip-10-20-0-12 login:)"), "{told}");
