@@ -87,17 +87,25 @@ fn combination(text: &str) -> Option<String> {
     Some(format!("RDS has no {told}"))
 }
 
+/// How AWS begins what a hook found.
+const SAID: [&str; 2] = [
+    "Hook failed with message:",
+    "Template failed validation, the following rule(s) failed:",
+];
+
 /// `hook Guard: what it found`
 fn hooks(text: &str) -> Option<String> {
     let rest = text
         .strip_prefix("The following hook(s) failed:")?
         .trim_start();
     let (name, rest) = rest.strip_prefix('[')?.split_once(']')?;
-    let rest = rest.trim_start_matches([' ', ':']);
-    let rest = rest
-        .strip_prefix("Hook failed with message:")
-        .unwrap_or(rest)
-        .trim();
+    let name = name.rsplit("::").next().unwrap_or(name);
+    let rest = SAID
+        .iter()
+        .fold(rest.trim_start_matches([' ', ':']), |rest, lead| {
+            rest.trim().strip_prefix(lead).unwrap_or(rest)
+        });
+    let rest = rest.trim();
     Some(if rest.is_empty() {
         format!("hook {name} refused it")
     } else {

@@ -14,6 +14,8 @@ use crate::stacks::StackKind;
 pub(super) struct Forecast {
     /// Seconds until the last stack is done.
     pub left: Span,
+    /// Whether what all wait for takes longer than nine in ten do; then `left` is the least.
+    pub overdue: bool,
     /// The stack that all wait for now: the one at work on the longest way.
     pub critical: Option<StackKind>,
 }
@@ -27,14 +29,13 @@ struct Done<'a> {
 }
 
 impl Forecast {
-    /// `eta 6-9m`; `eta overdue` when everything takes longer than nine in ten do.
+    /// `eta 6-9m`; `eta over 2m`, `eta overdue` when what all wait for is late.
     pub fn text(&self) -> String {
-        match self.left.to {
-            0 => "eta overdue".to_owned(),
-            _ => format!(
-                "eta {}",
-                roughly(self.left.from, self.left.to).trim_start_matches('~')
-            ),
+        let roughly = |from, to| roughly(from, to).trim_start_matches('~').to_owned();
+        match (self.overdue, self.left.to) {
+            (true, 0) => "eta overdue".to_owned(),
+            (true, to) => format!("eta over {}", roughly(to, to)),
+            (false, to) => format!("eta {}", roughly(self.left.from, to)),
         }
     }
 }
@@ -85,8 +86,10 @@ impl Model {
         let works = self
             .stack(critical)
             .is_some_and(|stack| stack.started.is_some());
+        let own = done.get(&critical.to_string());
         Some(Forecast {
             left,
+            overdue: works && own.is_some_and(|end| end.to == 0),
             critical: works.then(|| critical.clone()),
         })
     }
@@ -116,13 +119,14 @@ fn end_of<'a>(
     let (from, to) = (i64::from(span.from), i64::from(span.to));
     if let Some(started) = stack.started {
         let passed = now.duration_since(started).as_secs().max(0);
-        let slowest = stack.slowest(now).and_then(|resource| resource.left(now));
-        let (least, most) = slowest.unwrap_or((0, 0));
-        return Some(Done {
-            from: (from - passed).max(least),
-            to: (to - passed).max(most),
-            after: None,
-        });
+        let (mut from, mut to) = ((from - passed).max(0), (to - passed).max(0));
+        if to == 0 {
+            // Late as a whole, perhaps only because one of its resources began late.
+            let slowest = stack.slowest(now).and_then(|resource| resource.left(now));
+            (from, to) = slowest.unwrap_or((0, 0));
+        }
+        let after = None;
+        return Some(Done { from, to, after });
     }
     let before = stack
         .needs

@@ -34,6 +34,8 @@ enum Cut {
     Label,
     /// Stacks that go on are counted.
     Beside,
+    /// In fewer letters.
+    Short,
     /// What could not be removed is counted.
     Stuck,
     /// What was cancelled goes.
@@ -55,6 +57,7 @@ impl Now {
             Cut::Waits,
             Cut::Label,
             Cut::Beside,
+            Cut::Short,
             Cut::Stuck,
             Cut::Cancelled,
             Cut::Others,
@@ -99,9 +102,11 @@ impl Now {
                 false => format!("{} {verb}", self.goes_on.len()),
             }
         });
-        let waits = (!self.waits.is_empty()).then(|| match cut < Cut::Waits {
-            true => format!("not started: {}", self.waits.join(", ")),
-            false => format!("{} not started", self.waits.len()),
+        let waits = (!self.waits.is_empty()).then(|| match self.waits.len() {
+            _ if cut < Cut::Waits => format!("not started: {}", self.waits.join(", ")),
+            number if cut < Cut::Short => format!("{number} not started"),
+            1 => "1 waits".to_owned(),
+            number => format!("{number} wait"),
         });
         let parts: Vec<String> = beside.into_iter().chain(waits).collect();
         (!parts.is_empty()).then(|| parts.join("; "))

@@ -2,6 +2,7 @@
 
 mod facts;
 mod failures;
+mod forecast;
 mod runs;
 mod screens;
 mod streams;
