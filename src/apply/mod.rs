@@ -9,6 +9,7 @@ mod board;
 mod cancel;
 pub mod cause;
 mod delete;
+pub mod diagnose;
 pub mod event;
 mod follow;
 mod gate;

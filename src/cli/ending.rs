@@ -6,7 +6,7 @@ use super::failure::{Exit, Failure};
 use super::out::talk;
 use crate::apply::event::Event;
 use crate::apply::{End, Report};
-use crate::progress::{self, Style};
+use crate::progress::{self, Pace, Style};
 
 /// Does `work` with its events shown beside it. That they could not be shown is only said: the run's
 /// own end decides how the command ends.
@@ -19,7 +19,7 @@ pub async fn watched(
         // The sender goes with this block: then the showing ends too.
         work(&sender).await
     };
-    let (report, shown) = tokio::join!(doing, progress::show(style, events));
+    let (report, shown) = tokio::join!(doing, progress::show(style, events, Pace::default()));
     if let Err(error) = shown {
         talk(&format!("failed to show the progress: {error}"));
     }
