@@ -111,7 +111,7 @@ pub async fn run<C: Cloud + Store>(
         events: session.events,
         clock: cloud,
     };
-    tell.run_started(session.run, &plan.cluster, verb(&plan), expected(&plan));
+    tell.run_started(session.run, &plan.cluster, verb(&plan), expected(&plan, session));
     let walk = Walk {
         cluster: &plan.cluster,
         cloud,
@@ -205,7 +205,7 @@ fn verb(plan: &Plan) -> Verb {
     if exists { Verb::Update } else { Verb::Create }
 }
 
-fn expected(plan: &Plan) -> Vec<Expected> {
+fn expected(plan: &Plan, session: &Session<'_>) -> Vec<Expected> {
     let line = |step: &Step| {
         let all = resources_of(&step.stack.template).len();
         let (operation, resources) = match &step.action {
@@ -221,7 +221,7 @@ fn expected(plan: &Plan) -> Vec<Expected> {
             operation,
             resources,
             needs: needs(&step.stack),
-            span: None,
+            span: session.spans.get(&step.stack.kind).copied(),
         }
     };
     plan.steps.iter().map(line).collect()
