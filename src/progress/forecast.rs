@@ -9,6 +9,9 @@ use super::text::roughly;
 use crate::apply::event::Span;
 use crate::stacks::StackKind;
 
+/// Nothing takes longer, in seconds.
+const CENTURY: i64 = 3_155_760_000;
+
 /// What is left of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Forecast {
@@ -57,7 +60,7 @@ impl Model {
             .iter()
             .filter_map(|stack| Some((&stack.kind, done.get(&stack.kind.to_string())?)))
             .max_by_key(|(_, end)| (end.to, end.from))?;
-        let seconds = |seconds: i64| u32::try_from(seconds).unwrap_or_default();
+        let seconds = |seconds: i64| u32::try_from(seconds.clamp(0, CENTURY)).unwrap_or_default();
         let left = Span {
             from: done
                 .values()
