@@ -9,6 +9,9 @@ use super::text::roughly;
 use crate::apply::event::Span;
 use crate::stacks::StackKind;
 
+/// Nothing takes longer, in seconds.
+const CENTURY: i64 = 3_155_760_000;
+
 /// What is left of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Forecast {
@@ -47,30 +50,17 @@ impl Model {
         if self.finished.is_some() {
             return None;
         }
-        let mut done: BTreeMap<String, Done> = BTreeMap::new();
         let left: Vec<&StackProgress> = self
             .stacks
             .iter()
             .filter(|stack| self.is_left(stack))
             .collect();
-        // Each round settles at least one stack, unless they need each other in a circle.
-        for _ in 0..left.len() {
-            for stack in &left {
-                let ready = stack.needs.iter().all(|need| {
-                    let waits = left.iter().any(|other| other.kind == *need);
-                    !waits || done.contains_key(&need.to_string())
-                });
-                if ready && !done.contains_key(&stack.kind.to_string()) {
-                    let end = end_of(stack, &done, now)?;
-                    done.insert(stack.kind.to_string(), end);
-                }
-            }
-        }
+        let done = ends(&left, now)?;
         let last = left
             .iter()
             .filter_map(|stack| Some((&stack.kind, done.get(&stack.kind.to_string())?)))
             .max_by_key(|(_, end)| (end.to, end.from))?;
-        let seconds = |seconds: i64| u32::try_from(seconds).unwrap_or_default();
+        let seconds = |seconds: i64| u32::try_from(seconds.clamp(0, CENTURY)).unwrap_or_default();
         let left = Span {
             from: done
                 .values()
@@ -108,6 +98,25 @@ impl Model {
         };
         stack.operation.is_some() && !lost(stack) && !(stack.started.is_none() && stranded())
     }
+}
+
+/// When each stack is done. `None` when nobody knows how long one of them takes.
+fn ends<'a>(left: &[&'a StackProgress], now: Timestamp) -> Option<BTreeMap<String, Done<'a>>> {
+    let mut done: BTreeMap<String, Done> = BTreeMap::new();
+    // Each round settles at least one stack, unless they need each other in a circle.
+    for _ in 0..left.len() {
+        for stack in left {
+            let ready = stack.needs.iter().all(|need| {
+                let waits = left.iter().any(|other| other.kind == *need);
+                !waits || done.contains_key(&need.to_string())
+            });
+            if ready && !done.contains_key(&stack.kind.to_string()) {
+                let end = end_of(stack, &done, now)?;
+                done.insert(stack.kind.to_string(), end);
+            }
+        }
+    }
+    Some(done)
 }
 
 fn end_of<'a>(

@@ -74,9 +74,10 @@ impl Now {
             parts = vec![format!("{}, {} cancelled", self.state, self.cancelled)];
         }
         if !self.stuck.is_empty() {
-            parts.push(match cut < Cut::Stuck {
-                true => format!("still there: {}", self.stuck.join(", ")),
-                false => format!("{} still there", self.stuck.len()),
+            parts.push(if cut < Cut::Stuck {
+                format!("still there: {}", self.stuck.join(", "))
+            } else {
+                format!("{} still there", self.stuck.len())
             });
         }
         if cut < Cut::Others {
@@ -97,9 +98,10 @@ impl Now {
             } else {
                 "go on"
             };
-            match cut < Cut::Beside {
-                true => format!("{} {verb}", self.goes_on.join(", ")),
-                false => format!("{} {verb}", self.goes_on.len()),
+            if cut < Cut::Beside {
+                format!("{} {verb}", self.goes_on.join(", "))
+            } else {
+                format!("{} {verb}", self.goes_on.len())
             }
         });
         let waits = (!self.waits.is_empty()).then(|| match self.waits.len() {
@@ -181,7 +183,10 @@ fn name(stack: &StackProgress) -> String {
 
 fn state(stack: &StackProgress) -> String {
     match &stack.settled {
-        Some((_, Outcome::RolledBack(_))) => "rolled back".to_owned(),
+        Some((_, Outcome::RolledBack(failure))) if failure.status.is_some() => {
+            "rolled back".to_owned()
+        }
+        Some((_, Outcome::RolledBack(_))) => unresolved(None),
         Some((_, Outcome::Failed(failure))) => unresolved(failure.status.as_ref()),
         Some((_, Outcome::Updated)) => "updated all the same".to_owned(),
         Some(_) => "at rest".to_owned(),

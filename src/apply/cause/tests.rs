@@ -1,3 +1,5 @@
+//! Which failure counts, from events as CloudFormation tells them.
+
 use super::*;
 use jiff::Timestamp;
 

@@ -1,3 +1,5 @@
+//! A failed run on the double, diagnosed from its history.
+
 use super::*;
 use crate::apply::double::{Double, Script};
 use crate::apply::fixtures::{CLUSTER, double, go, planned, stacks};

@@ -39,11 +39,9 @@ fn all() -> Vec<Case> {
 
 /// The text of the hint for the first case of a cause.
 fn text(cause: &str) -> String {
-    let case = all()
-        .into_iter()
-        .find(|case| case.cause == cause)
-        .expect("a case");
-    hint(case.of_type, case.operation, case.reason)
+    let first = all().into_iter().find(|one| one.cause == cause);
+    let first = first.expect("a case");
+    hint(first.of_type, first.operation, first.reason)
         .expect("a hint")
         .text
 }

@@ -163,7 +163,9 @@ fn opened(script: &Script) -> Vec<Event> {
 /// Plays a script: the report after every poll that changes the cause, and the one at the end.
 fn played(script: &Script) -> String {
     let mut model = Model::default();
-    opened(script).iter().for_each(|event| model.update(event));
+    for event in opened(script) {
+        model.update(&event);
+    }
     let mut text = String::new();
     let mut told: BTreeMap<&str, Vec<StackEvent>> = BTreeMap::new();
     let mut causes: BTreeMap<&str, (Option<String>, String)> = BTreeMap::new();
@@ -202,15 +204,14 @@ fn played(script: &Script) -> String {
                     failure,
                 });
                 let since = last.duration_since(at(0)).as_secs();
-                text += &format!("-- told after {since}s\n{}", reports(&model));
+                text = text + "-- told after " + &since.to_string() + "s\n" + &reports(&model);
             }
         }
     }
     for one in &script.stacks {
         model.update(&settled(script, one, last, told.get(one.stack.as_str())));
     }
-    text += &format!("-- at the end\n{}", reports(&model));
-    text + &afterwards(script, &told)
+    text + "-- at the end\n" + &reports(&model) + &afterwards(script, &told)
 }
 
 fn resource(one: &Failing, event: &StackEvent) -> Event {
@@ -305,7 +306,7 @@ fn afterwards(script: &Script, told: &BTreeMap<&str, Vec<StackEvent>>) -> String
         let found = found(&one.kind(), ends);
         let diagnosis = of_stack(&found, &events, &words).expect("a diagnosis");
         for line in report("canary", &one.kind(), &diagnosis, 80, Detail::Brief) {
-            text += &format!("{line}\n");
+            text = text + &line.to_string() + "\n";
         }
     }
     if text.is_empty() {
@@ -367,4 +368,23 @@ fn every_scripted_failure_is_told_in_five_lines() {
         }
     }
     assert!(differ.is_empty(), "told otherwise: {differ:?}");
+}
+
+#[test]
+fn in_full_a_failure_keeps_every_word() {
+    let mut model = Model::default();
+    for event in super::runs::failing().events {
+        model.update(&event);
+    }
+    let lines = model.reports(80, Detail::Full);
+    let text: String = lines.iter().map(|line| line.to_string() + " ").collect();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = words.join(" ");
+    for told in [
+        "HandlerErrorCode: ServiceLimitExceeded",
+        "cancelled because of it: Load balancer of the API",
+        "not started: control-plane, pool-workers",
+    ] {
+        assert!(text.contains(told), "{text}");
+    }
 }
