@@ -111,7 +111,12 @@ pub async fn run<C: Cloud + Store>(
         events: session.events,
         clock: cloud,
     };
-    tell.run_started(session.run, &plan.cluster, verb(&plan), expected(&plan, session));
+    tell.run_started(
+        session.run,
+        &plan.cluster,
+        verb(&plan),
+        expected(&plan, session),
+    );
     let walk = Walk {
         cluster: &plan.cluster,
         cloud,

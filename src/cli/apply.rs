@@ -44,13 +44,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     talk(
         text(
             &view(
-        &plan,
-        &session.identity,
-        &Scales {
-            durations: learned(&session.identity, &session.spec().name),
-            ..Scales::default()
-        },
-    ),
+                &plan,
+                &session.identity,
+                &Scales {
+                    durations: learned(&session.identity, &session.spec().name),
+                    ..Scales::default()
+                },
+            ),
             Detail::Short,
         )
         .trim_end(),

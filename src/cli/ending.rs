@@ -30,8 +30,11 @@ pub async fn watched(
     let pace = Pace {
         speed: showing.speed,
     };
-    let (report, recorded, shown) =
-        tokio::join!(doing, recording, progress::show(showing.style, events, pace));
+    let (report, recorded, shown) = tokio::join!(
+        doing,
+        recording,
+        progress::show(showing.style, events, pace)
+    );
     if let Err(error) = recorded {
         unrecorded(&error);
     }
@@ -42,7 +45,9 @@ pub async fn watched(
 }
 
 fn unrecorded(error: &JournalError) {
-    talk(&format!("this run has no timeline later: failed to {error}"));
+    talk(&format!(
+        "this run has no timeline later: failed to {error}"
+    ));
 }
 
 /// How a run is shown, and what is kept of it.

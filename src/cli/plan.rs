@@ -198,7 +198,8 @@ pub async fn drop_change_sets<C: Cloud>(plan: &Plan, session: &Session<C>) {
 /// can't be read teaches nothing.
 pub fn learned(place: &Identity, cluster: &str) -> Durations {
     let mut durations = Durations::builtin();
-    let records = Shelf::of_user().and_then(|shelf| shelf.list(&place.account, &place.region, cluster));
+    let records =
+        Shelf::of_user().and_then(|shelf| shelf.list(&place.account, &place.region, cluster));
     let runs: Vec<journal::Run> = records
         .unwrap_or_default()
         .iter()

@@ -52,9 +52,16 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     } else {
         Detail::Stacks
     };
-    let width = Term::stdout().size_checked().map_or(80, |(_, columns)| columns);
+    let width = Term::stdout()
+        .size_checked()
+        .map_or(80, |(_, columns)| columns);
     out::data(&match args.output {
-        Form::Text => text(&timeline, source, detail, usize::from(width.min(160)).max(NARROWEST)),
+        Form::Text => text(
+            &timeline,
+            source,
+            detail,
+            usize::from(width.min(160)).max(NARROWEST),
+        ),
         Form::Json => serde_json::to_string_pretty(&timeline).map_err(Failure::other)?,
     })?;
     Ok(Exit::Done)
