@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn a_variant_has_its_own_figures_and_falls_back_to_its_type() {
-        let create = |of_type, variant| typical(Operation::Create, of_type, variant).p50.to_string();
+        let create =
+            |of_type, variant| typical(Operation::Create, of_type, variant).p50.to_string();
         let database = "AWS::RDS::DBInstance";
         assert_eq!(create(database, Variant::Plain), "595");
         assert_eq!(create(database, Variant::MultiAz), "1026");

@@ -5,10 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use kube_cfn::apply::{self, End, Outputs, Prepare, Report, Session};
-use kube_cfn::cloud::simulated::{
-    Faults, Kill, Library, Moment, Noise, Simulated, World,
-};
-use kube_cfn::cloud::{Cloud, Clock, StackStatus, Store};
+use kube_cfn::cloud::simulated::{Faults, Kill, Library, Moment, Noise, Simulated, World};
+use kube_cfn::cloud::{Clock, Cloud, StackStatus, Store};
 use kube_cfn::definition;
 use kube_cfn::plan::{self, Action, Plan, Terms};
 use kube_cfn::spec::ClusterSpec;
@@ -35,7 +33,10 @@ fn design(spec: &ClusterSpec) -> Vec<Stack> {
 
 fn world(spec: &ClusterSpec) -> World {
     World {
-        account: spec.account.clone().unwrap_or_else(|| "123456789012".to_owned()),
+        account: spec
+            .account
+            .clone()
+            .unwrap_or_else(|| "123456789012".to_owned()),
         region: spec.region.clone(),
         ..World::default()
     }
@@ -65,7 +66,10 @@ async fn planned(cloud: &Simulated, spec: &ClusterSpec, stacks: &[Stack], run: &
 async fn applied(cloud: &Simulated, spec: &ClusterSpec, stacks: &[Stack], run: &str) -> Report {
     let plan = planned(cloud, spec, stacks, run).await;
     let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
-    let session = Session { run, events: &events };
+    let session = Session {
+        run,
+        events: &events,
+    };
     apply::run(plan, cloud, &Nothing, &session, std::future::pending()).await
 }
 
@@ -82,7 +86,10 @@ async fn the_shipped_clusters_are_created_and_a_second_plan_has_nothing_to_do() 
         let cloud = Simulated::new(world(&spec));
         let report = applied(&cloud, &spec, &stacks, "first").await;
         assert_eq!(report.end(), End::Done, "{report:#?}");
-        assert_eq!(statuses(&cloud), BTreeSet::from(["CREATE_COMPLETE".to_owned()]));
+        assert_eq!(
+            statuses(&cloud),
+            BTreeSet::from(["CREATE_COMPLETE".to_owned()])
+        );
         let again = planned(&cloud, &spec, &stacks, "second").await;
         let actions: Vec<_> = again.steps.iter().map(|step| &step.action).collect();
         assert!(!again.has_changes(), "{actions:#?}");

@@ -72,8 +72,10 @@ impl Cloud for Simulated {
         wanted: &Proposal,
         protection: &Protection,
     ) -> Result<String, CloudError> {
-        self.call("create", Effect::Some, |state| state.create(wanted, protection))
-            .await
+        self.call("create", Effect::Some, |state| {
+            state.create(wanted, protection)
+        })
+        .await
     }
 
     async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
@@ -83,8 +85,10 @@ impl Cloud for Simulated {
     }
 
     async fn execute(&self, change_set: &ChangeSet, token: &str) -> Result<(), CloudError> {
-        self.call("execute", Effect::Some, |state| state.execute(change_set, token))
-            .await
+        self.call("execute", Effect::Some, |state| {
+            state.execute(change_set, token)
+        })
+        .await
     }
 
     async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
@@ -96,8 +100,10 @@ impl Cloud for Simulated {
     }
 
     async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError> {
-        self.call("protect", Effect::Some, |state| state.protect(stack_id, protection))
-            .await
+        self.call("protect", Effect::Some, |state| {
+            state.protect(stack_id, protection)
+        })
+        .await
     }
 
     async fn events(
@@ -106,7 +112,9 @@ impl Cloud for Simulated {
         seen: &HashSet<String>,
     ) -> Result<Vec<StackEvent>, CloudError> {
         self.call("events", Effect::None, |state| {
-            let found = state.stack(&operation.stack_id)?.told(operation, seen, state.now);
+            let found = state
+                .stack(&operation.stack_id)?
+                .told(operation, seen, state.now);
             Ok(state.garbled(found))
         })
         .await
@@ -115,14 +123,19 @@ impl Cloud for Simulated {
     async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
         self.call("resources", Effect::None, |state| {
             let all = state.stack(stack_id)?.resources.iter();
-            Ok(all.filter(|one| !one.status.is_empty()).map(listed).collect())
+            Ok(all
+                .filter(|one| !one.status.is_empty())
+                .map(listed)
+                .collect())
         })
         .await
     }
 
     async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
-        self.call("delete", Effect::Some, |state| state.delete(stack_id, token))
-            .await
+        self.call("delete", Effect::Some, |state| {
+            state.delete(stack_id, token)
+        })
+        .await
     }
 
     async fn moving(&self) -> Result<BTreeSet<String>, CloudError> {
@@ -143,13 +156,17 @@ impl Cloud for Simulated {
     }
 
     async fn change_set(&self, id: &str, stack_id: &str) -> Result<Option<ChangeSet>, CloudError> {
-        self.call("change_set", Effect::None, |state| Ok(state.change_set(id, stack_id)))
-            .await
+        self.call("change_set", Effect::None, |state| {
+            Ok(state.change_set(id, stack_id))
+        })
+        .await
     }
 
     async fn policy(&self, stack_id: &str) -> Result<Option<Value>, CloudError> {
-        self.call("policy", Effect::None, |state| Ok(state.stack(stack_id)?.policy.clone()))
-            .await
+        self.call("policy", Effect::None, |state| {
+            Ok(state.stack(stack_id)?.policy.clone())
+        })
+        .await
     }
 
     async fn continue_rollback(
@@ -165,8 +182,10 @@ impl Cloud for Simulated {
     }
 
     async fn cancel_update(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
-        self.call("cancel_update", Effect::Some, |state| state.cancel_update(stack_id, token))
-            .await
+        self.call("cancel_update", Effect::Some, |state| {
+            state.cancel_update(stack_id, token)
+        })
+        .await
     }
 
     async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
@@ -198,8 +217,14 @@ impl Stack {
             if operation.token.is_none() && told.operation != self.operations {
                 break;
             }
-            if told.readable <= now && ours(&told.event) && !seen.contains(&told.event.id) {
+            if told.readable > now || !ours(&told.event) {
+                continue;
+            }
+            if !seen.contains(&told.event.id) {
                 found.push(told.event.clone());
+            } else if !self.has_late {
+                // Whoever saw this one saw all before it: answers are whole.
+                break;
             }
         }
         found.reverse();

@@ -66,7 +66,9 @@ fn compute(
 fn name(wanted: &Proposal) -> String {
     let pairs = wanted.parameters.iter().chain(&wanted.tags);
     let words = pairs.flat_map(|(key, value)| [key.as_str(), value.as_str()]);
-    let words: Vec<&str> = std::iter::once(wanted.template.as_str()).chain(words).collect();
+    let words: Vec<&str> = std::iter::once(wanted.template.as_str())
+        .chain(words)
+        .collect();
     let digest = seed(0, &words, 0);
     match wanted.keeping {
         Keeping::Run => format!("kube-cfn-{digest:016x}"),
@@ -78,7 +80,11 @@ fn id(setting: &Setting, stack: &Stack, name: &str) -> String {
     let words = ["changeset", stack.found.id.as_str(), name];
     let number = (stack.operations << 16) | stack.sets.len() as u64;
     let rng = &mut stream(setting.seed, &words, number);
-    arn(setting, "cloudformation", &format!("changeSet/{name}/{}", uuid(rng)))
+    arn(
+        setting,
+        "cloudformation",
+        &format!("changeSet/{name}/{}", uuid(rng)),
+    )
 }
 
 /// A change set of somebody else, that would change a tag.
@@ -110,7 +116,9 @@ impl State {
         ready(stack, "CreateChangeSet")?;
         let name = name(wanted);
         let current = stack.operations;
-        stack.sets.retain(|set| set.name != name || set.operations == current);
+        stack
+            .sets
+            .retain(|set| set.name != name || set.operations == current);
         if let Some(known) = stack.sets.iter().find(|set| set.name == name) {
             return Ok(known.answer(stack));
         }

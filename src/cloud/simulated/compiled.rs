@@ -73,11 +73,16 @@ impl Compiled {
             .map_err(|error| format!("Template format error: JSON not well-formed. ({error})"))?;
         let resources = template.get("Resources").and_then(Value::as_object);
         let Some(resources) = resources.filter(|resources| !resources.is_empty()) else {
-            return Err("Template format error: At least one Resources member must be defined.".to_owned());
+            return Err(
+                "Template format error: At least one Resources member must be defined.".to_owned(),
+            );
         };
         let declared = names(&template, "Parameters");
-        let index: HashMap<String, usize> =
-            resources.keys().enumerate().map(|(at, id)| (id.clone(), at)).collect();
+        let index: HashMap<String, usize> = resources
+            .keys()
+            .enumerate()
+            .map(|(at, id)| (id.clone(), at))
+            .collect();
         let unresolved = unresolved(&template, &declared, &index);
         if !unresolved.is_empty() {
             return Err(format!(
@@ -110,10 +115,16 @@ impl Compiled {
 
     /// Whether these parameters fit the template.
     pub(super) fn takes(&self, given: &BTreeMap<String, String>) -> Result<(), String> {
-        let missing = self.required.iter().filter(|name| !given.contains_key(*name));
+        let missing = self
+            .required
+            .iter()
+            .filter(|name| !given.contains_key(*name));
         let missing: Vec<_> = missing.map(String::as_str).collect();
         if !missing.is_empty() {
-            return Err(format!("Parameters: [{}] must have values", missing.join(", ")));
+            return Err(format!(
+                "Parameters: [{}] must have values",
+                missing.join(", ")
+            ));
         }
         let foreign = given.keys().filter(|name| !self.declared.contains(*name));
         let foreign: Vec<_> = foreign.map(String::as_str).collect();
@@ -186,7 +197,9 @@ fn seconds(text: &str) -> f64 {
 
 fn names(template: &Value, part: &str) -> BTreeSet<String> {
     let part = template.get(part).and_then(Value::as_object);
-    part.into_iter().flat_map(|part| part.keys().cloned()).collect()
+    part.into_iter()
+        .flat_map(|part| part.keys().cloned())
+        .collect()
 }
 
 fn unresolved(
@@ -221,13 +234,17 @@ mod tests {
     use serde_json::json;
 
     fn refusal(template: &Value) -> String {
-        Library::default().read(&template.to_string()).map(|_| ()).unwrap_err()
+        Library::default()
+            .read(&template.to_string())
+            .map(|_| ())
+            .unwrap_err()
     }
 
     #[test]
     fn what_cloudformation_refuses_at_the_door_is_refused() {
         assert!(refusal(&json!({"Resources": {}})).contains("At least one Resources member"));
-        let dangling = json!({"Resources": {"A": {"Type": "X", "Properties": {"B": {"Ref": "C"}}}}});
+        let dangling =
+            json!({"Resources": {"A": {"Type": "X", "Properties": {"B": {"Ref": "C"}}}}});
         assert!(refusal(&dangling).contains("Unresolved resource dependencies [C]"));
         let circle = json!({"Resources": {
             "A": {"Type": "X", "DependsOn": "B"}, "B": {"Type": "X", "DependsOn": "A"}}});
@@ -244,7 +261,10 @@ mod tests {
             compiled.takes(&names.collect())
         };
         assert_eq!(given(&["A"]), Ok(()));
-        assert_eq!(given(&[]), Err("Parameters: [A] must have values".to_owned()));
+        assert_eq!(
+            given(&[]),
+            Err("Parameters: [A] must have values".to_owned())
+        );
         let foreign = given(&["A", "C"]).unwrap_err();
         assert_eq!(foreign, "Parameters: [C] do not exist in the template");
     }

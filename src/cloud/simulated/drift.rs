@@ -11,7 +11,9 @@ impl Stack {
     /// The resources that are not as the template made them.
     pub(super) fn drift(&self, setting: &Setting) -> Vec<Drift> {
         let drifted = self.resources.iter().filter(|one| one.lives());
-        drifted.filter_map(|one| self.drifted(setting, one)).collect()
+        drifted
+            .filter_map(|one| self.drifted(setting, one))
+            .collect()
     }
 
     fn drifted(&self, setting: &Setting, resource: &Resource) -> Option<Drift> {
@@ -39,8 +41,9 @@ impl Stack {
 }
 
 fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').try_fold(value, |value, step| match step.parse::<usize>() {
-        Ok(index) => value.get(index),
-        Err(_) => value.get(step),
-    })
+    path.split('.')
+        .try_fold(value, |value, step| match step.parse::<usize>() {
+            Ok(index) => value.get(index),
+            Err(_) => value.get(step),
+        })
 }

@@ -67,7 +67,10 @@ impl Simulated {
             return pending().await;
         }
         if effect == Effect::Some && self.state().loses_answer() {
-            return Err(unreachable(verb, "the connection was closed before an answer came"));
+            return Err(unreachable(
+                verb,
+                "the connection was closed before an answer came",
+            ));
         }
         answer
     }
@@ -85,7 +88,9 @@ impl Simulated {
         if self.dies(Moment::BeforeEffect) {
             return Passage::Dead;
         }
-        self.state().refusal(verb).map_or(Passage::Open, Passage::Refused)
+        self.state()
+            .refusal(verb)
+            .map_or(Passage::Open, Passage::Refused)
     }
 
     /// Whether the one who asks dies at this point of the present call.
@@ -104,7 +109,10 @@ impl Simulated {
 impl State {
     fn refusal(&mut self, verb: &str) -> Option<CloudError> {
         let faults = &self.env.faults;
-        if faults.expire_after.is_some_and(|after| self.counted > after) {
+        if faults
+            .expire_after
+            .is_some_and(|after| self.counted > after)
+        {
             return Some(CloudError::Credentials {
                 reason: "The security token included in the request is expired".to_owned(),
                 help: "get new ones (`aws sso login`), then run the same command again".to_owned(),

@@ -113,7 +113,12 @@ fn address(rng: &mut Rng) -> String {
 /// Names of load balancers and target groups have 32 characters at most.
 fn shortened(stack: &str, logical_id: &str, rng: &mut Rng) -> String {
     let part = |text: &str, most| text.chars().take(most).collect::<String>();
-    format!("{}-{}-{}", part(stack, 6), part(logical_id, 5), capitals(rng, 12))
+    format!(
+        "{}-{}-{}",
+        part(stack, 6),
+        part(logical_id, 5),
+        capitals(rng, 12)
+    )
 }
 
 fn balancing(setting: &Setting, kind: &str, name: &str, rng: &mut Rng) -> String {
@@ -131,13 +136,21 @@ pub(super) fn partition_of(setting: &Setting) -> &'static str {
 
 /// An ARN in this account and region.
 pub(super) fn arn(setting: &Setting, service: &str, resource: &str) -> String {
-    let Setting { account, region, .. } = setting;
-    format!("arn:{}:{service}:{region}:{account}:{resource}", partition(region))
+    let Setting {
+        account, region, ..
+    } = setting;
+    format!(
+        "arn:{}:{service}:{region}:{account}:{resource}",
+        partition(region)
+    )
 }
 
 /// An ARN of a service without regions.
 fn global(setting: &Setting, service: &str, account: &str, resource: &str) -> String {
-    format!("arn:{}:{service}::{account}:{resource}", partition(&setting.region))
+    format!(
+        "arn:{}:{service}::{account}:{resource}",
+        partition(&setting.region)
+    )
 }
 
 /// What `Fn::GetAtt` gives for a resource. `version` counts the changes that it has seen.
@@ -228,7 +241,8 @@ mod tests {
         assert_eq!(id("AWS::EC2::VPC").len(), "vpc-0".len() + 16);
         assert!(id("AWS::S3::Bucket").starts_with("canary-edge-thing-"));
         let balancer = id("AWS::ElasticLoadBalancingV2::LoadBalancer");
-        let head = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/canary-Thing-";
+        let head =
+            "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/canary-Thing-";
         assert!(balancer.starts_with(head), "{balancer}");
         assert!(id("AWS::IAM::Role").starts_with("canary-edge-Thing-"));
         assert_ne!(
@@ -245,8 +259,14 @@ mod tests {
             "arn:aws:kms:eu-west-1:123456789012:key/7f-1"
         );
         assert_eq!(of("AWS::S3::Bucket", "b", "Arn"), "arn:aws:s3:::b");
-        assert_eq!(of("AWS::IAM::Role", "r", "Arn"), "arn:aws:iam::123456789012:role/r");
-        assert_eq!(of("AWS::EC2::LaunchTemplate", "lt-1", "LatestVersionNumber"), "4");
+        assert_eq!(
+            of("AWS::IAM::Role", "r", "Arn"),
+            "arn:aws:iam::123456789012:role/r"
+        );
+        assert_eq!(
+            of("AWS::EC2::LaunchTemplate", "lt-1", "LatestVersionNumber"),
+            "4"
+        );
         let host = of("AWS::RDS::DBInstance", "db", "Endpoint.Address");
         assert!(host.starts_with("db.") && host.ends_with(".eu-west-1.rds.amazonaws.com"));
         let name = of(

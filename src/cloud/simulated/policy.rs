@@ -15,7 +15,11 @@ pub(super) fn forbidden(
     let mut allowed = false;
     for (number, statement) in items(statements).iter().enumerate() {
         let applies = matches(statement, "Action", action)
-            && matches(statement, "Resource", &format!("LogicalResourceId/{logical_id}"))
+            && matches(
+                statement,
+                "Resource",
+                &format!("LogicalResourceId/{logical_id}"),
+            )
             && of_type(statement, resource_type);
         match statement.get("Effect").and_then(Value::as_str) {
             Some("Deny") if applies => {
@@ -61,9 +65,13 @@ fn of_type(statement: &Value, resource_type: &str) -> bool {
         return true;
     };
     ["StringEquals", "StringLike"].iter().any(|operator| {
-        let wanted = condition.get(*operator).and_then(|all| all.get("ResourceType"));
+        let wanted = condition
+            .get(*operator)
+            .and_then(|all| all.get("ResourceType"));
         let wanted = items(wanted).into_iter().filter_map(Value::as_str);
-        wanted.into_iter().any(|pattern| fits(pattern, resource_type))
+        wanted
+            .into_iter()
+            .any(|pattern| fits(pattern, resource_type))
     })
 }
 
@@ -95,8 +103,14 @@ mod tests {
     fn a_star_stands_for_anything() {
         assert!(fits("*", "anything"));
         assert!(fits("Update:*", "Update:Replace"));
-        assert!(fits("LogicalResourceId/Etcd*A", "LogicalResourceId/EtcdVolumeA"));
-        assert!(!fits("LogicalResourceId/Etcd*A", "LogicalResourceId/EtcdVolumeB"));
+        assert!(fits(
+            "LogicalResourceId/Etcd*A",
+            "LogicalResourceId/EtcdVolumeA"
+        ));
+        assert!(!fits(
+            "LogicalResourceId/Etcd*A",
+            "LogicalResourceId/EtcdVolumeB"
+        ));
         assert!(fits("Update:Modify", "Update:Modify"));
         assert!(!fits("Update:Modify", "Update:ModifyX"));
     }

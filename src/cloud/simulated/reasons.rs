@@ -5,7 +5,14 @@ use super::names::Setting;
 use super::world::Operation;
 
 /// What surrounds an answer of a service inside `CloudFormation`'s reason.
-fn handled(setting: &Setting, of: &str, service: &str, status: u16, text: &str, code: &str) -> String {
+fn handled(
+    setting: &Setting,
+    of: &str,
+    service: &str,
+    status: u16,
+    text: &str,
+    code: &str,
+) -> String {
     let rng = &mut stream(setting.seed, &["request", of], 0);
     let (request, token) = (uuid(rng), uuid(rng));
     format!(
@@ -88,7 +95,11 @@ fn limit(setting: &Setting, logical_id: &str, resource_type: &str) -> String {
 fn denied(setting: &Setting, logical_id: &str, resource_type: &str) -> String {
     let mut words = resource_type.split("::").skip(1);
     let service = words.next().unwrap_or("Service");
-    let action = format!("{}:Create{}", service.to_lowercase(), words.next().unwrap_or_default());
+    let action = format!(
+        "{}:Create{}",
+        service.to_lowercase(),
+        words.next().unwrap_or_default()
+    );
     let text = format!(
         "User: arn:aws:sts::{}:assumed-role/deploy/rehearsal is not authorized to perform: {action} \
          because no identity-based policy allows the {action} action",

@@ -32,6 +32,8 @@ pub(super) struct Stack {
     pub(super) resources: Vec<Resource>,
     pub(super) policy: Option<Value>,
     pub(super) events: Vec<Told>,
+    /// Whether some event became readable later than it happened.
+    pub(super) has_late: bool,
     pub(super) sets: Vec<Set>,
     pub(super) running: Option<Running>,
     /// A rollback that failed and can be continued.
@@ -144,6 +146,7 @@ impl Stack {
             resources: Vec::new(),
             policy: None,
             events: Vec::new(),
+            has_late: false,
             sets: Vec::new(),
             running: None,
             stuck: None,
@@ -218,7 +221,10 @@ impl Stack {
         let declared = compiled.template.get("Outputs").and_then(Value::as_object);
         let value = |(key, output): (&String, &Value)| {
             let written = output.get("Value")?;
-            Some((key.clone(), text(&self.evaluate(setting, &compiled, written))))
+            Some((
+                key.clone(),
+                text(&self.evaluate(setting, &compiled, written)),
+            ))
         };
         self.found.outputs = declared.into_iter().flatten().filter_map(value).collect();
     }

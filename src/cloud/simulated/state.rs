@@ -154,7 +154,11 @@ impl State {
 }
 
 /// Types whose resources only remember an id and don't hold on to what it names.
-const LOOSE: &[&str] = &["AWS::EC2::LaunchTemplate", "AWS::IAM::Policy", "AWS::SSM::Parameter"];
+const LOOSE: &[&str] = &[
+    "AWS::EC2::LaunchTemplate",
+    "AWS::IAM::Policy",
+    "AWS::SSM::Parameter",
+];
 
 /// Whether a live resource of a stack holds on to something that came in by a parameter.
 fn uses(stack: &Stack, physical_id: &str) -> bool {

@@ -34,8 +34,10 @@ impl Store for Simulated {
     }
 
     async fn secret(&self, name: &str) -> Result<Option<SecretString>, CloudError> {
-        self.call("secret", Effect::None, |state| Ok(state.shelf.secrets.get(name).cloned()))
-            .await
+        self.call("secret", Effect::None, |state| {
+            Ok(state.shelf.secrets.get(name).cloned())
+        })
+        .await
     }
 
     async fn keep_secret(
@@ -109,7 +111,9 @@ impl Store for Simulated {
 
     async fn console(&self, group: &str) -> Result<Option<Console>, CloudError> {
         self.call("console", Effect::None, |state| {
-            Ok(state.owner(group).map(|(stack, resource)| spoken(state, stack, resource)))
+            Ok(state
+                .owner(group)
+                .map(|(stack, resource)| spoken(state, stack, resource)))
         })
         .await
     }
@@ -137,7 +141,11 @@ impl State {
 
 /// What the newest machine of a group has said.
 fn spoken(state: &State, stack: &Stack, group: &Resource) -> Console {
-    let words = ["instance", stack.found.id.as_str(), group.logical_id.as_str()];
+    let words = [
+        "instance",
+        stack.found.id.as_str(),
+        group.logical_id.as_str(),
+    ];
     let rng = &mut stream(state.env.setting.seed, &words, group.generation);
     let instance = format!("i-0{}", hex(rng, 16));
     let mut host = String::from("ip-10-20");

@@ -14,7 +14,10 @@ impl State {
         protection: &Protection,
     ) -> Result<String, CloudError> {
         if let Some(index) = self.named(&wanted.stack) {
-            let stack = self.stacks.get(index).ok_or_else(|| missing(&wanted.stack))?;
+            let stack = self
+                .stacks
+                .get(index)
+                .ok_or_else(|| missing(&wanted.stack))?;
             return if stack.tokens.contains(&wanted.token) {
                 Ok(stack.found.id.clone())
             } else {
@@ -42,8 +45,13 @@ impl State {
     }
 
     pub(super) fn execute(&mut self, set: &ChangeSet, token: &str) -> Result<(), CloudError> {
-        let index = self.find(&set.stack_id).ok_or_else(|| missing(&set.stack_id))?;
-        let stack = self.stacks.get(index).ok_or_else(|| missing(&set.stack_id))?;
+        let index = self
+            .find(&set.stack_id)
+            .ok_or_else(|| missing(&set.stack_id))?;
+        let stack = self
+            .stacks
+            .get(index)
+            .ok_or_else(|| missing(&set.stack_id))?;
         if stack.tokens.contains(token) {
             return Ok(());
         }
@@ -77,7 +85,10 @@ impl State {
     }
 
     pub(super) fn discard(&mut self, set: &ChangeSet) {
-        if let Some(stack) = self.find(&set.stack_id).and_then(|at| self.stacks.get_mut(at)) {
+        if let Some(stack) = self
+            .find(&set.stack_id)
+            .and_then(|at| self.stacks.get_mut(at))
+        {
             stack.sets.retain(|known| known.id != set.id);
         }
     }
@@ -111,8 +122,7 @@ impl State {
             operation: format!("DeleteStack of {name}"),
             message,
         };
-        if stack.tokens.contains(token)
-            || matches!(status, S::DeleteComplete | S::DeleteInProgress)
+        if stack.tokens.contains(token) || matches!(status, S::DeleteComplete | S::DeleteInProgress)
         {
             return Ok(());
         }
@@ -163,7 +173,8 @@ impl State {
             found.is_none_or(|one| one.status != "UPDATE_FAILED")
         };
         if let Some(id) = skip.iter().find(failed) {
-            let message = format!("Resource [{id}] is not in UPDATE_FAILED, so it can't be skipped");
+            let message =
+                format!("Resource [{id}] is not in UPDATE_FAILED, so it can't be skipped");
             return Err(refusal("ContinueUpdateRollback", &name, message));
         }
         let at = self.now;

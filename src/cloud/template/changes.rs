@@ -160,7 +160,11 @@ fn ordered(template: &Value) -> Vec<String> {
         let (ready, later): (Vec<_>, Vec<_>) = open
             .iter()
             .partition(|id| needs[**id].iter().all(|need| done.contains(need)));
-        let ready = if ready.is_empty() { later.clone() } else { ready };
+        let ready = if ready.is_empty() {
+            later.clone()
+        } else {
+            ready
+        };
         open.retain(|id| !ready.contains(id));
         order.extend(ready.iter().map(|id| (*id).clone()));
         done.extend(ready);
@@ -283,13 +287,17 @@ impl<'a> Comparison<'a> {
         let [was, is] = [old, new].map(|body| body.get("Properties").unwrap_or(&Value::Null));
         let mut named = BTreeSet::new();
         collect(is, &mut named);
-        let touched = |name: &String| {
-            self.moved.contains(name.as_str()) || self.changed.contains_key(name)
-        };
+        let touched =
+            |name: &String| self.moved.contains(name.as_str()) || self.changed.contains_key(name);
         if was == is && !named.iter().any(touched) {
             return Vec::new();
         }
-        let Question { before, after, pseudo, resources } = self.question;
+        let Question {
+            before,
+            after,
+            pseudo,
+            resources,
+        } = self.question;
         let overlay = Overlay {
             resources: *resources,
             changed: &self.changed,
@@ -323,9 +331,8 @@ impl<'a> Comparison<'a> {
         }
         let mut named = BTreeSet::new();
         collect(at, &mut named);
-        let moved = |name: &&String| {
-            self.moved.contains(name.as_str()) || self.changed.contains_key(*name)
-        };
+        let moved =
+            |name: &&String| self.moved.contains(name.as_str()) || self.changed.contains_key(*name);
         named.iter().find(moved).cloned()
     }
 

@@ -113,7 +113,10 @@ impl Scope<'_> {
         if let Some(value) = self.parameters.get(name) {
             return Some(self.parameter(name, value));
         }
-        let declared = self.template.get("Parameters").and_then(|all| all.get(name));
+        let declared = self
+            .template
+            .get("Parameters")
+            .and_then(|all| all.get(name));
         if let Some(default) = declared.and_then(|parameter| parameter.get("Default")) {
             return Some(self.parameter(name, &text(default)));
         }
@@ -124,7 +127,10 @@ impl Scope<'_> {
     }
 
     fn parameter(&self, name: &str, value: &str) -> Value {
-        let declared = self.template.get("Parameters").and_then(|all| all.get(name));
+        let declared = self
+            .template
+            .get("Parameters")
+            .and_then(|all| all.get(name));
         let of_type = declared.and_then(|one| one.get("Type")?.as_str());
         let of_type = of_type.unwrap_or_default();
         if of_type == "CommaDelimitedList" || of_type.starts_with("List<") {
@@ -271,7 +277,11 @@ fn known(value: Option<String>) -> String {
 }
 
 fn only_entry(map: &Map<String, Value>) -> Option<(&String, &Value)> {
-    if map.len() == 1 { map.iter().next() } else { None }
+    if map.len() == 1 {
+        map.iter().next()
+    } else {
+        None
+    }
 }
 
 fn is_function(name: &str) -> bool {
@@ -344,17 +354,38 @@ mod tests {
                 json!({"Fn::Sub": "${AWS::Partition}:${Vpc}:${Vpc.Arn}:${!Kept}:$x"}),
                 json!("aws:vpc-1:vpc-1/Arn:${Kept}:$x"),
             ),
-            (json!({"Fn::Sub": ["${A}-${Given}", {"A": {"Ref": "Vpc"}}]}), json!("vpc-1-here")),
-            (json!({"Fn::Join": ["-", ["a", {"Ref": "Given"}]]}), json!("a-here")),
-            (json!({"Fn::Base64": {"Fn::Sub": "${Given}"}}), json!("aGVyZQ==")),
+            (
+                json!({"Fn::Sub": ["${A}-${Given}", {"A": {"Ref": "Vpc"}}]}),
+                json!("vpc-1-here"),
+            ),
+            (
+                json!({"Fn::Join": ["-", ["a", {"Ref": "Given"}]]}),
+                json!("a-here"),
+            ),
+            (
+                json!({"Fn::Base64": {"Fn::Sub": "${Given}"}}),
+                json!("aGVyZQ=="),
+            ),
             (json!({"Fn::Select": ["1", {"Ref": "List"}]}), json!("b")),
-            (json!({"Fn::Select": [0, {"Fn::Split": ["/", "x/y"]}]}), json!("x")),
-            (json!({"Fn::FindInMap": ["Sizes", {"Ref": "AWS::Region"}, "small"]}), json!("t3")),
+            (
+                json!({"Fn::Select": [0, {"Fn::Split": ["/", "x/y"]}]}),
+                json!("x"),
+            ),
+            (
+                json!({"Fn::FindInMap": ["Sizes", {"Ref": "AWS::Region"}, "small"]}),
+                json!("t3"),
+            ),
             (json!({"Fn::If": ["Yes", 1, 2]}), json!(1)),
             (json!({"Fn::If": ["No", 1, 2]}), json!(2)),
             (json!({"Fn::If": ["Both", 1, 2]}), json!(2)),
-            (json!({"Fn::GetAZs": ""}), json!(["eu-west-1a", "eu-west-1b", "eu-west-1c"])),
-            (json!({"A": {"Ref": "AWS::NoValue"}, "B": 1}), json!({"B": 1})),
+            (
+                json!({"Fn::GetAZs": ""}),
+                json!(["eu-west-1a", "eu-west-1b", "eu-west-1c"]),
+            ),
+            (
+                json!({"A": {"Ref": "AWS::NoValue"}, "B": 1}),
+                json!({"B": 1}),
+            ),
             (json!([{"Ref": "AWS::NoValue"}, "x"]), json!(["x"])),
         ];
         for (written, wanted) in cases {

@@ -39,7 +39,11 @@ impl Stack {
                 Verb::Create => "CREATE_COMPLETE",
                 _ => "UPDATE_COMPLETE",
             };
-            if let Some(resource) = self.resources.get_mut(slot).filter(|_| verb == Verb::Update) {
+            if let Some(resource) = self
+                .resources
+                .get_mut(slot)
+                .filter(|_| verb == Verb::Update)
+            {
                 resource.version += 1;
                 resource.touched.clear();
             }
@@ -58,7 +62,11 @@ impl Stack {
     fn refuses(&self, env: &Surroundings, slot: usize, removal: &Removal) -> Option<String> {
         let resource = self.resources.get(slot)?;
         let physical_id = removal.physical_id.as_deref()?;
-        let holds_objects = || env.buckets.get(physical_id).is_some_and(|all| !all.is_empty());
+        let holds_objects = || {
+            env.buckets
+                .get(physical_id)
+                .is_some_and(|all| !all.is_empty())
+        };
         match resource.resource_type.as_str() {
             "AWS::RDS::DBInstance" if removal.protected => {
                 Some(reasons::protected(&env.setting, physical_id))
@@ -94,12 +102,25 @@ impl Stack {
         }
         self.state(run, env, at, slot, removal, ("DELETE_IN_PROGRESS", None));
         let compiled = self.compiled.clone();
-        let item = compiled.as_ref().and_then(|all| all.item(&resource.logical_id));
-        let usual = Typical { p50: 5.0, p90: 15.0 };
+        let item = compiled
+            .as_ref()
+            .and_then(|all| all.item(&resource.logical_id));
+        let usual = Typical {
+            p50: 5.0,
+            p90: 15.0,
+        };
         let typical = item.map_or(usual, |item| item.typical(Operation::Delete));
-        let words = [self.found.name.as_str(), resource.logical_id.as_str(), "delete"];
+        let words = [
+            self.found.name.as_str(),
+            resource.logical_id.as_str(),
+            "delete",
+        ];
         let takes = match &removal.physical_id {
-            Some(_) => env.takes(&words, self.operations, with_snapshot(typical, removal.fate)),
+            Some(_) => env.takes(
+                &words,
+                self.operations,
+                with_snapshot(typical, removal.fate),
+            ),
             None => 500,
         };
         let happening = match env.due(&self.found.name, &resource.logical_id, Operation::Delete) {
@@ -131,7 +152,11 @@ impl Stack {
             return;
         };
         let (id, of_type) = (resource.logical_id.clone(), resource.resource_type.clone());
-        let of = (id.as_str(), of_type.as_str(), removal.physical_id.as_deref());
+        let of = (
+            id.as_str(),
+            of_type.as_str(),
+            removal.physical_id.as_deref(),
+        );
         self.tell(env, at, run, of, told.0, told.1);
     }
 
@@ -226,7 +251,14 @@ impl Stack {
         let slot = job.slot;
         if let Work::Remove(removal) = &job.work {
             let removal = removal.clone();
-            self.state(run, env, at, slot, &removal, ("DELETE_FAILED", Some(reason)));
+            self.state(
+                run,
+                env,
+                at,
+                slot,
+                &removal,
+                ("DELETE_FAILED", Some(reason)),
+            );
         }
     }
 
@@ -309,8 +341,16 @@ impl Stack {
         self.found.tags.clone_from(&before.tags);
         let swapped = run.update.swapped.iter().map(|(slot, _)| *slot);
         let slots: BTreeSet<usize> = run.update.changed.iter().copied().chain(swapped).collect();
-        run.jobs = slots.into_iter().map(|slot| Job::new(slot, Work::Restore)).collect();
-        chain(&mut run.jobs, &self.resources, &before.compiled, Direction::Up);
+        run.jobs = slots
+            .into_iter()
+            .map(|slot| Job::new(slot, Work::Restore))
+            .collect();
+        chain(
+            &mut run.jobs,
+            &self.resources,
+            &before.compiled,
+            Direction::Up,
+        );
     }
 
     /// Starts bringing a resource back.
@@ -336,7 +376,10 @@ impl Stack {
         }
         self.mark(env, at, run, slot, "UPDATE_IN_PROGRESS", None);
         let item = self.compiled.as_ref().and_then(|all| all.item(&id));
-        let usual = Typical { p50: 5.0, p90: 15.0 };
+        let usual = Typical {
+            p50: 5.0,
+            p90: 15.0,
+        };
         let typical = item.map_or(usual, |item| item.typical(Operation::Update));
         let words = [self.found.name.as_str(), id.as_str(), "restore"];
         let takes = env.takes(&words, self.operations, typical);
@@ -346,10 +389,12 @@ impl Stack {
         let happening = match env.faults.rollback_fails.iter_mut().find(stuck) {
             Some(stuck) => {
                 stuck.times -= 1;
-                let of_type = self.resources.get(slot).map(|one| one.resource_type.clone());
+                let of_type = self
+                    .resources
+                    .get(slot)
+                    .map(|one| one.resource_type.clone());
                 let of_type = of_type.unwrap_or_default();
-                let reason =
-                    reasons::usual(&env.setting, &id, &of_type, Operation::Update, None);
+                let reason = reasons::usual(&env.setting, &id, &of_type, Operation::Update, None);
                 Happening::Break(number, reason)
             }
             None => Happening::End(number),
@@ -361,7 +406,11 @@ impl Stack {
     /// A resource is what it was before the update.
     fn restored(&mut self, run: &mut Running, slot: usize) {
         run.update.changed.retain(|other| *other != slot);
-        let at = run.update.swapped.iter().position(|(other, _)| *other == slot);
+        let at = run
+            .update
+            .swapped
+            .iter()
+            .position(|(other, _)| *other == slot);
         let old = at.map(|at| run.update.swapped.remove(at).1);
         let Some(resource) = self.resources.get_mut(slot) else {
             return;
@@ -378,7 +427,11 @@ impl Stack {
 
     pub(super) fn finish(&mut self, mut run: Running, env: &mut Surroundings, at: i64) {
         use StackStatus as S;
-        let what = if run.phase == Phase::Restoring { "update" } else { "delete" };
+        let what = if run.phase == Phase::Restoring {
+            "update"
+        } else {
+            "delete"
+        };
         let failed = run.failed.join(", ");
         let told = format!("The following resource(s) failed to {what}: [{failed}]. ");
         let told = (!run.failed.is_empty()).then_some(told.as_str());
@@ -417,19 +470,29 @@ impl Stack {
 
     fn drop_dropped(&mut self, run: &Running) {
         let gone = &run.update.dropped;
-        self.resources.retain(|resource| !gone.contains(&resource.logical_id));
+        self.resources
+            .retain(|resource| !gone.contains(&resource.logical_id));
     }
 
     /// The new is there: what it took the place of goes.
     fn tidy(&mut self, mut run: Running, env: &mut Surroundings, at: i64) {
         run.phase = Phase::Tidying;
         self.put_out(&env.setting);
-        self.say(env, at, &run, StackStatus::UpdateCompleteCleanupInProgress, None);
+        self.say(
+            env,
+            at,
+            &run,
+            StackStatus::UpdateCompleteCleanupInProgress,
+            None,
+        );
         let mut jobs = Vec::new();
         let before = run.update.before.take();
         let old = before.as_ref().map(|before| before.compiled.clone());
         for (slot, was) in std::mem::take(&mut run.update.swapped) {
-            let new = self.compiled.as_ref().and_then(|all| all.item(&was.logical_id));
+            let new = self
+                .compiled
+                .as_ref()
+                .and_then(|all| all.item(&was.logical_id));
             let fate = new.map_or(Fate::Delete, |item| item.when_replaced);
             let removal = self.removal(env, &was, fate, How::Replaced);
             jobs.push(Job::new(slot, Work::Remove(removal)));

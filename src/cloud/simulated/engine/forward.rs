@@ -38,10 +38,15 @@ pub(in crate::cloud::simulated) fn candidates(
     changes: &[ResourceChange],
 ) -> BTreeMap<String, bool> {
     let forced = |change: &ResourceChange| {
-        let mut paths = change.properties.iter().map(|property| property.path.as_str());
+        let mut paths = change
+            .properties
+            .iter()
+            .map(|property| property.path.as_str());
         paths.any(|path| !path.starts_with("Properties"))
     };
-    let named = changes.iter().map(|change| (change.logical_id.clone(), forced(change)));
+    let named = changes
+        .iter()
+        .map(|change| (change.logical_id.clone(), forced(change)));
     named.collect()
 }
 
@@ -69,7 +74,9 @@ impl Stack {
             return;
         };
         let items = compiled.items.iter();
-        self.resources = items.map(|item| Resource::new(&item.id, &item.of_type)).collect();
+        self.resources = items
+            .map(|item| Resource::new(&item.id, &item.of_type))
+            .collect();
         let number = self.number();
         let mut run = Running::new(number, token, Phase::Creating, log);
         let slots = 0..self.resources.len();
@@ -113,7 +120,12 @@ impl Stack {
                 run.update.dropped.push(id);
             }
         }
-        chain(&mut run.jobs, &self.resources, &wanted.compiled, Direction::Up);
+        chain(
+            &mut run.jobs,
+            &self.resources,
+            &wanted.compiled,
+            Direction::Up,
+        );
         self.found.updated = Some(super::moment(at));
         self.launch(env, at, run, StackStatus::UpdateInProgress);
     }
@@ -158,15 +170,29 @@ impl Stack {
             return;
         };
         let compiled = self.compiled.clone();
-        let item = compiled.as_ref().and_then(|all| all.item(&resource.logical_id));
-        let typical = item.map_or(Typical { p50: 5.0, p90: 15.0 }, |item| item.typical(operation));
+        let item = compiled
+            .as_ref()
+            .and_then(|all| all.item(&resource.logical_id));
+        let typical = item.map_or(
+            Typical {
+                p50: 5.0,
+                p90: 15.0,
+            },
+            |item| item.typical(operation),
+        );
         let words = [
             self.found.name.as_str(),
             resource.logical_id.as_str(),
-            if operation == Operation::Create { "create" } else { "update" },
+            if operation == Operation::Create {
+                "create"
+            } else {
+                "update"
+            },
         ];
         let takes = env.takes(&words, self.operations, typical);
-        let signals = item.and_then(|item| item.signals).filter(|_| operation == Operation::Create);
+        let signals = item
+            .and_then(|item| item.signals)
+            .filter(|_| operation == Operation::Create);
         let due = env.due(&self.found.name, &resource.logical_id, operation);
         let creates = operation == Operation::Create;
         let first = (takes / 8).clamp(1, 3000);
@@ -237,7 +263,14 @@ impl Stack {
             Verb::Replace => "UPDATE_IN_PROGRESS",
             _ => "CREATE_IN_PROGRESS",
         };
-        self.mark(env, at, run, slot, status, Some("Resource creation Initiated"));
+        self.mark(
+            env,
+            at,
+            run,
+            slot,
+            status,
+            Some("Resource creation Initiated"),
+        );
         true
     }
 
@@ -288,7 +321,11 @@ impl Stack {
             None if forced => Verb::Update,
             None => return Progress::Instant,
         };
-        let action = if verb == Verb::Replace { "Update:Replace" } else { "Update:Modify" };
+        let action = if verb == Verb::Replace {
+            "Update:Replace"
+        } else {
+            "Update:Modify"
+        };
         if let Some(job) = run.job(number) {
             (job.runs, job.verb) = (true, verb);
         }
@@ -330,7 +367,9 @@ impl Stack {
             resources: &standing,
         };
         let written = before.compiled.body(id).get("Properties");
-        let was = written.and_then(|written| scope.evaluate(written)).unwrap_or_default();
+        let was = written
+            .and_then(|written| scope.evaluate(written))
+            .unwrap_or_default();
         let changes = differences(&resource.resource_type, &was, &now);
         let gravest = changes.iter().map(|change| change.recreates).max()?;
         Some(gravest)
@@ -374,7 +413,8 @@ impl Stack {
         };
         job.runs = false;
         let (slot, verb) = (job.slot, job.verb);
-        run.failed.extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
+        run.failed
+            .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
         match verb {
             Verb::Delete => {
                 self.remains(run, env, at, number, reason);
@@ -413,12 +453,13 @@ impl Stack {
             };
             job.runs = false;
             let (slot, verb) = (job.slot, job.verb);
-            run.failed.extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
+            run.failed
+                .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
             let (status, reason) = match verb {
                 Verb::Create => ("CREATE_FAILED", "Resource creation cancelled"),
                 _ => ("UPDATE_FAILED", "Resource update cancelled"),
             };
-            self.mark(env, at + 1, run, slot, status, Some(reason));
+            self.mark(env, at, run, slot, status, Some(reason));
         }
     }
 }

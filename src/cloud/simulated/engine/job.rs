@@ -82,7 +82,12 @@ pub(super) fn chain(
     direction: Direction,
 ) {
     let mut of_item: HashMap<usize, Vec<usize>> = HashMap::new();
-    let item = |job: &Job| compiled.index.get(&resources.get(job.slot)?.logical_id).copied();
+    let item = |job: &Job| {
+        compiled
+            .index
+            .get(&resources.get(job.slot)?.logical_id)
+            .copied()
+    };
     let items: Vec<Option<usize>> = jobs.iter().map(item).collect();
     for (number, item) in items.iter().enumerate() {
         if let Some(item) = item {

@@ -230,13 +230,18 @@ impl Stack {
             Happening::Turn(reason) => self.turn(&mut run, env, at, &reason),
             Happening::Finish => return self.finish(run, env, at),
         };
-        debug_assert!(goes || run.queue.is_empty(), "an operation without a next happening ends");
+        debug_assert!(
+            goes || run.queue.is_empty(),
+            "an operation without a next happening ends"
+        );
         self.running = Some(run);
     }
 
     fn begin(&mut self, run: &mut Running, env: &mut Surroundings, at: i64) -> bool {
         let free = run.jobs.iter().enumerate();
-        let free = free.filter(|(_, job)| job.waits == 0).map(|(number, _)| number);
+        let free = free
+            .filter(|(_, job)| job.waits == 0)
+            .map(|(number, _)| number);
         self.release(run, env, at, free.collect());
         true
     }
@@ -361,6 +366,7 @@ impl Stack {
             let mut rng = stream(env.setting.seed, &words, 0);
             if rng.f64() < late {
                 let most = i64::try_from(env.faults.late_for.as_millis()).unwrap_or(i64::MAX);
+                self.has_late = true;
                 readable += rng.i64(0..=most.clamp(0, 600_000));
             }
         }

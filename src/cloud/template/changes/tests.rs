@@ -23,14 +23,29 @@ fn ask_with(
 ) -> Vec<ResourceChange> {
     let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
         let pairs = pairs.iter();
-        pairs.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        pairs
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
     };
     let [was, is] = parameters.map(map);
     let [were, are] = tags.map(map);
     changes(&Question {
-        before: Side { template: before, parameters: &was, tags: &were },
-        after: Side { template: after, parameters: &is, tags: &are },
-        pseudo: Pseudo { account: "1", region: "eu-west-1", stack_id: "arn", stack_name: "s" },
+        before: Side {
+            template: before,
+            parameters: &was,
+            tags: &were,
+        },
+        after: Side {
+            template: after,
+            parameters: &is,
+            tags: &are,
+        },
+        pseudo: Pseudo {
+            account: "1",
+            region: "eu-west-1",
+            stack_id: "arn",
+            stack_name: "s",
+        },
         resources: &Standing,
     })
 }
@@ -43,7 +58,11 @@ fn short(changes: &[ResourceChange]) -> Vec<String> {
     let word = |change: &ResourceChange| {
         let paths: Vec<_> = change.properties.iter().map(|p| p.path.as_str()).collect();
         let (action, replacement) = (&change.action, change.replacement);
-        format!("{} {action:?} {replacement:?} {}", change.logical_id, paths.join(" "))
+        format!(
+            "{} {action:?} {replacement:?} {}",
+            change.logical_id,
+            paths.join(" ")
+        )
     };
     changes.iter().map(word).collect()
 }
@@ -81,7 +100,15 @@ fn what_is_added_removed_changed_and_replaced_is_told_apart() {
         ]
     );
     let fates: Vec<_> = found.iter().map(|change| change.fate).collect();
-    assert_eq!(fates, [None, Some(Fate::Delete), Some(Fate::Retain), Some(Fate::Snapshot)]);
+    assert_eq!(
+        fates,
+        [
+            None,
+            Some(Fate::Delete),
+            Some(Fate::Retain),
+            Some(Fate::Snapshot)
+        ]
+    );
     let cidr = &found[2].properties[0];
     assert_eq!(cidr.before.as_deref(), Some("10.0.0.0/16"));
     assert_eq!(cidr.after.as_deref(), Some("10.1.0.0/16"));
@@ -122,7 +149,10 @@ fn a_parameter_that_moves_is_the_cause() {
     let found = ask_with(
         &template,
         &template,
-        [&[("ImageId", "ami-1"), ("Unused", "1")], &[("ImageId", "ami-2"), ("Unused", "2")]],
+        [
+            &[("ImageId", "ami-1"), ("Unused", "1")],
+            &[("ImageId", "ami-2"), ("Unused", "2")],
+        ],
         [&[], &[]],
     );
     assert_eq!(
@@ -137,7 +167,10 @@ fn a_parameter_that_moves_is_the_cause() {
     let unused = ask_with(
         &template,
         &template,
-        [&[("ImageId", "x"), ("Unused", "1")], &[("ImageId", "x"), ("Unused", "2")]],
+        [
+            &[("ImageId", "x"), ("Unused", "1")],
+            &[("ImageId", "x"), ("Unused", "2")],
+        ],
         [&[], &[]],
     );
     assert_eq!(unused, []);
