@@ -236,7 +236,7 @@ fn listed(resource: &Resource) -> FoundResource {
     FoundResource {
         logical_id: resource.logical_id.clone(),
         physical_id: resource.physical_id.clone(),
-        resource_type: resource.resource_type.clone(),
+        resource_type: resource.kind.clone(),
         status: ResourceStatus::new(resource.status),
         reason: resource.reason.clone(),
     }

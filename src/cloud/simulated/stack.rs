@@ -55,7 +55,8 @@ pub(super) struct Told {
 #[derive(Debug, Clone)]
 pub(super) struct Resource {
     pub(super) logical_id: String,
-    pub(super) resource_type: String,
+    /// Its type in CloudFormation's words.
+    pub(super) kind: String,
     pub(super) physical_id: Option<String>,
     pub(super) status: &'static str,
     pub(super) reason: Option<String>,
@@ -89,7 +90,7 @@ impl Resource {
     pub(super) fn new(logical_id: &str, resource_type: &str) -> Self {
         Self {
             logical_id: logical_id.to_owned(),
-            resource_type: resource_type.to_owned(),
+            kind: resource_type.to_owned(),
             physical_id: None,
             status: "",
             reason: None,
@@ -129,7 +130,7 @@ impl Resources for Standing<'_> {
         let (found, physical) = self.find(id)?;
         Some(names::attribute(
             self.setting,
-            &found.resource_type,
+            &found.kind,
             physical,
             name,
             found.version,
@@ -206,7 +207,7 @@ impl Stack {
     /// A property that names a resource, evaluated; `None` where the template does not have it.
     pub(super) fn named(&self, setting: &Setting, slot: usize) -> Option<String> {
         let resource = self.resources.get(slot)?;
-        let property = names::named_by(&resource.resource_type)?;
+        let property = names::named_by(&resource.kind)?;
         let compiled = self.compiled.as_ref()?;
         let written = compiled.body(&resource.logical_id).get("Properties")?;
         let value = self.evaluate(setting, compiled, written.get(property)?);

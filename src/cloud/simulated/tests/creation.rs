@@ -161,7 +161,7 @@ async fn a_group_whose_machines_stay_silent_fails_at_its_timeout_and_its_console
         .create(&wanted("s", &template, "t"), &OPEN)
         .await
         .unwrap();
-    cloud.sleep(Duration::from_secs(600)).await;
+    cloud.sleep(Duration::from_mins(10)).await;
     let group = cloud.resources(&id).await.unwrap()[0]
         .physical_id
         .clone()

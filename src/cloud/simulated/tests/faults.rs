@@ -169,7 +169,7 @@ async fn a_killed_caller_gets_no_answer_and_the_cloud_goes_on_without_it() {
             () = cloud.killed() => {}
         }
         assert_eq!(cloud.stacks_now().len(), stacks);
-        let waiting = tokio::time::timeout(Duration::from_secs(60), cloud.moving()).await;
+        let waiting = tokio::time::timeout(Duration::from_mins(1), cloud.moving()).await;
         assert!(waiting.is_err(), "the dead get no answers");
         cloud.revive(Faults::default());
         let id = cloud.create(&ask, &OPEN).await.unwrap();
