@@ -85,7 +85,7 @@ impl Halt {
         let place = match self {
             Self::Settled(end) => {
                 tell.settled(kind, &end.outcome);
-                Place::Settled(end.outcome, end.outputs)
+                Place::Settled(Box::new(end.outcome), end.outputs)
             }
             Self::Lost(why) => Place::Lost(why),
             Self::Left => Place::Left,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::event::{Event, Place, Span};
+use super::diagnose::Explain;
+use super::event::{Event, Span};
 use crate::stacks::StackKind;
 
 /// How many stacks are in operation at once where nobody says otherwise.
@@ -28,7 +29,7 @@ pub struct Session<'a> {
     pub parallel: usize,
     pub meeting: Meeting,
     /// Where a resource of a stack, or a property of it, comes from.
-    pub explain: &'a dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place>,
+    pub explain: &'a Explain<'a>,
 }
 
 /// What a run does when it meets an operation that somebody else has begun.

@@ -62,7 +62,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let name = session.spec().name.clone();
     let showing = Showing::recorded(args.progress, &run, &name, &session.identity, "apply");
     let stop = Stop::default();
-    let report = walk(plan, &session, &run, showing, stop.heard()).await;
+    let report = Box::pin(walk(plan, &session, &run, showing, stop.heard())).await;
     if stop.was_heard() {
         cancel::offer(&session.cloud, &name, &run).await;
     }

@@ -77,18 +77,16 @@ fn recorded(target: &Target, run: Option<&str>) -> Result<Option<Vec<Event>>, Fa
             None => None,
         });
     };
-    match records.iter().find(|record| record.run == wanted) {
-        Some(record) => Ok(Some(journal::load(&record.path)?.events)),
-        None => {
-            let known: Vec<&str> = records.iter().map(|record| record.run.as_str()).collect();
-            let help = match known.as_slice() {
-                [] => "none is recorded on this machine".to_owned(),
-                known => format!("recorded here, newest first: {}", known.join(", ")),
-            };
-            let message = format!("there is no record of run {wanted} of {}", target.name);
-            Err(Failure::new(Exit::Usage, message).help(help))
-        }
+    if let Some(record) = records.iter().find(|record| record.run == wanted) {
+        return Ok(Some(journal::load(&record.path)?.events));
     }
+    let known: Vec<&str> = records.iter().map(|record| record.run.as_str()).collect();
+    let help = match known.as_slice() {
+        [] => "none is recorded on this machine".to_owned(),
+        known => format!("recorded here, newest first: {}", known.join(", ")),
+    };
+    let message = format!("there is no record of run {wanted} of {}", target.name);
+    Err(Failure::new(Exit::Usage, message).help(help))
 }
 
 /// The newest run in AWS's own history.
