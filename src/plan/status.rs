@@ -127,6 +127,7 @@ pub fn on_watch(status: &StackStatus) -> Watches {
         | S::ImportInProgress
         | S::ImportRollbackInProgress => Watches::Follow,
         S::DeleteComplete => Watches::Gone,
+        S::Unknown(_) if status.is_moving() => Watches::Follow,
         S::CreateFailed
         | S::CreateComplete
         | S::RollbackFailed
@@ -139,9 +140,8 @@ pub fn on_watch(status: &StackStatus) -> Watches {
         | S::ReviewInProgress
         | S::ImportComplete
         | S::ImportRollbackFailed
-        | S::ImportRollbackComplete => Watches::Rests,
-        S::Unknown(_) if status.is_moving() => Watches::Follow,
-        S::Unknown(_) => Watches::Rests,
+        | S::ImportRollbackComplete
+        | S::Unknown(_) => Watches::Rests,
     }
 }
 

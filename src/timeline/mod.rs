@@ -179,6 +179,7 @@ impl Link {
     }
 }
 
+#[expect(clippy::ref_option, reason = "serde calls it")]
 fn seconds<S: Serializer>(span: &Option<SignedDuration>, serializer: S) -> Result<S::Ok, S::Error> {
     span.map(|span| span.as_secs_f64()).serialize(serializer)
 }

@@ -273,7 +273,9 @@ fn pieces(links: &[Link]) -> String {
         .map(|link| format!("{} {}", link.name(), elapsed(link.took())));
     let mut text = named.collect::<Vec<_>>().join(" > ");
     if more > 0 {
-        text += &format!(" and {more} shorter");
+        text.push_str(" and ");
+        text.push_str(&more.to_string());
+        text.push_str(" shorter");
     }
     text
 }
