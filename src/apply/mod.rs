@@ -12,6 +12,7 @@ mod delete;
 pub mod event;
 mod follow;
 mod gate;
+mod halt;
 mod mend;
 mod patience;
 mod pulse;

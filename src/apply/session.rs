@@ -12,6 +12,9 @@ const PARALLEL: usize = 10;
 
 static UNKNOWN: BTreeMap<StackKind, f64> = BTreeMap::new();
 
+/// Where a resource of a stack, or a property of it (a path with dots), comes from.
+pub type Explain<'a> = dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place> + 'a;
+
 /// What one run is bound to.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
@@ -24,8 +27,7 @@ pub struct Session<'a> {
     /// How many stacks are in operation at once.
     pub parallel: usize,
     pub meeting: Meeting,
-    /// Where a resource of a stack, or a property of it, comes from.
-    pub explain: &'a dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place>,
+    pub explain: &'a Explain<'a>,
 }
 
 /// What a run does when it meets an operation that somebody else has begun.

@@ -131,7 +131,7 @@ fn stack_view(step: &Step) -> StackView<'_> {
         stuck,
         skip,
         termination_protection: step.relocks().then_some(step.stack.termination_protection),
-        policy: step.unguarded,
+        policy: step.unguarded && !matches!(step.action, Action::Blocked(_)),
     }
 }
 
