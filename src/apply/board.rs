@@ -82,8 +82,7 @@ impl Board {
             };
             match &*sender.borrow() {
                 Place::Settled(outcome, _) => {
-                    let outcome = (**outcome).clone();
-                    report.outcomes.push((stack.clone(), outcome));
+                    report.outcomes.push((stack.clone(), (**outcome).clone()));
                 }
                 Place::Running => report.running.push(running(why)),
                 Place::Held(why) | Place::Lost(why) => report.running.push(running(why)),

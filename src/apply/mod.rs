@@ -13,6 +13,7 @@ pub mod diagnose;
 pub mod event;
 mod follow;
 mod gate;
+mod halt;
 mod mend;
 mod patience;
 mod pulse;

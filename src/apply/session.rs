@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::diagnose::Explain;
-use super::event::{Event, Span};
+use super::event::{Event, Place, Span};
 use crate::stacks::StackKind;
 
 /// How many stacks are in operation at once where nobody says otherwise.
@@ -13,6 +12,9 @@ const PARALLEL: usize = 10;
 
 static UNKNOWN: BTreeMap<StackKind, f64> = BTreeMap::new();
 static UNTOLD: BTreeMap<StackKind, Span> = BTreeMap::new();
+
+/// Where a resource of a stack, or a property of it (a path with dots), comes from.
+pub type Explain<'a> = dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place> + 'a;
 
 /// What one run is bound to.
 #[derive(Clone, Copy)]

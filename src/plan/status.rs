@@ -127,7 +127,6 @@ pub fn on_watch(status: &StackStatus) -> Watches {
         | S::ImportInProgress
         | S::ImportRollbackInProgress => Watches::Follow,
         S::DeleteComplete => Watches::Gone,
-        S::Unknown(_) if status.is_moving() => Watches::Follow,
         S::CreateFailed
         | S::CreateComplete
         | S::RollbackFailed
@@ -140,8 +139,14 @@ pub fn on_watch(status: &StackStatus) -> Watches {
         | S::ReviewInProgress
         | S::ImportComplete
         | S::ImportRollbackFailed
-        | S::ImportRollbackComplete
-        | S::Unknown(_) => Watches::Rests,
+        | S::ImportRollbackComplete => Watches::Rests,
+        S::Unknown(_) => {
+            if status.is_moving() {
+                Watches::Follow
+            } else {
+                Watches::Rests
+            }
+        }
     }
 }
 
