@@ -48,7 +48,7 @@ async fn live(double: &Double, stacks: Vec<Stack>) -> Plan {
     let allow = BTreeSet::new();
     let terms = Terms {
         drift: Look::Live,
-        ..Terms::new("r1", &allow)
+        ..Terms::new("r1", &allow, &allow)
     };
     let survey = survey(double, CLUSTER).await.expect("a survey");
     let draft = draft(stacks, &survey, &BTreeMap::new());

@@ -16,7 +16,8 @@ struct Table {
 pub struct CreateOnly {
     /// Always replaces.
     pub create_only: Vec<String>,
-    /// May replace, depending on the value.
+    /// Replaces depending on the values: CloudFormation calls it conditional.
+    #[serde(default)]
     pub conditional_create_only: Vec<String>,
 }
 

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use futures::future::{join, join_all};
 
 use super::draft::{DraftStep, Todo};
-use super::{Action, Blocked, Draft, Plan, PlanError, Step, compare, drift, risk, sharpen, token};
-use crate::cloud::{
-    ChangeSet, Cloud, CloudError, Finding, FoundResource, FoundStack, Keeping, Proposal,
+use super::{
+    Action, Blocked, Draft, Plan, PlanError, Step, compare, drift, heal, risk, sharpen, status,
+    token,
 };
+use crate::cloud::{ChangeSet, Cloud, CloudError, Finding, FoundStack, Keeping, Proposal};
 use crate::stacks::{Stack, StackKind};
 
 /// What a plan is made under.
@@ -19,6 +20,8 @@ pub struct Terms<'a> {
     pub run: &'a str,
     /// Resources that may be lost, as `STACK/RESOURCE`.
     pub allow: &'a BTreeSet<String>,
+    /// Resources that a rollback which is gone on with leaves as they are, as `STACK/RESOURCE`.
+    pub skip: &'a BTreeSet<String>,
     /// What becomes of the change sets.
     pub keeping: Keeping,
     /// Whether to look for what somebody changed by hand.
@@ -37,10 +40,11 @@ pub enum Look {
 
 impl<'a> Terms<'a> {
     /// Change sets for this run alone, no look at drift.
-    pub fn new(run: &'a str, allow: &'a BTreeSet<String>) -> Self {
+    pub fn new(run: &'a str, allow: &'a BTreeSet<String>, skip: &'a BTreeSet<String>) -> Self {
         Self {
             run,
             allow,
+            skip,
             keeping: Keeping::default(),
             drift: Look::default(),
         }
@@ -75,16 +79,17 @@ pub async fn complete(
         }
     }
     settle_pending(&mut steps);
+    let skips = heal::known_skips(&draft.cluster, &steps, terms.skip);
     let plan = Plan {
         cluster: draft.cluster,
         steps,
         leftover: draft.leftover,
     };
-    match failed {
-        None => Ok(plan),
-        Some(error) => {
+    match failed.map_or(skips, |error| Err(error.into())) {
+        Ok(()) => Ok(plan),
+        Err(error) => {
             discard(&plan, cloud).await;
-            Err(error.into())
+            Err(error)
         }
     }
 }
@@ -135,7 +140,7 @@ pub async fn ask(
     match (draft.todo, found) {
         (Todo::Decided(action), _) => step.action = action,
         (Todo::LookInside, Some(found)) => {
-            step.action = leftovers(&found, cloud.resources(&found.id).await?);
+            step.action = heal::look_inside(&found, step.before.as_ref(), cloud, terms).await?;
         }
         (Todo::Propose, Some(found)) => {
             let token = token(terms.run, &step.stack.name, name);
@@ -146,12 +151,35 @@ pub async fn ask(
                 Err(CloudError::Invalid {
                     reason, findings, ..
                 }) => refuse(&mut step, &reason, findings),
+                Err(CloudError::Refused { message, .. }) if heal::resumes(&found.status) => {
+                    step.action = Action::Blocked(heal::not_resumed(&found, &message));
+                }
                 Err(error) => return Err(error),
             }
         }
         (Todo::LookInside | Todo::Propose, None) => step.action = Action::Create,
     }
+    step.unguarded = unguarded(&step, cloud).await?;
     Ok(step)
+}
+
+/// Whether the stack policy in force is another than the wanted one: a run that was killed may have
+/// left it relaxed.
+async fn unguarded(step: &Step, cloud: &impl Cloud) -> Result<bool, CloudError> {
+    let (Some(found), Some(wanted)) = (&step.found, &step.stack.policy) else {
+        return Ok(false);
+    };
+    if !status::rests(&found.status) {
+        return Ok(false);
+    }
+    match cloud.policy(&found.id).await {
+        Ok(policy) => Ok(policy.as_ref() != Some(wanted)),
+        // Who may not see it can't tell: no reason to refuse a plan.
+        Err(CloudError::Denied { .. } | CloudError::Refused { .. } | CloudError::NotFound(_)) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Turns an answer into an action: nothing to do, an update, or a guard's refusal.
@@ -163,6 +191,10 @@ pub(super) fn judge(
 ) {
     step.findings.clone_from(&answer.warnings);
     if answer.changes.is_empty() {
+        if heal::resumes(&found.status) {
+            let why = "it would change nothing";
+            step.action = Action::Blocked(heal::not_resumed(found, why));
+        }
         return;
     }
     let moved = compare::moved(&step.stack.template, &found.parameters, &step.parameters);
@@ -192,37 +224,6 @@ fn refuse(step: &mut Step, reason: &str, findings: Vec<Finding>) {
         next: next.to_owned(),
         guard: false,
     });
-}
-
-/// A stack whose creation was undone may go only if nothing was kept back.
-fn leftovers(found: &FoundStack, resources: Vec<FoundResource>) -> Action {
-    let kept: Vec<String> = resources
-        .into_iter()
-        .filter(|resource| resource.status.as_str() != "DELETE_COMPLETE")
-        .filter_map(|resource| {
-            Some(format!(
-                "{} ({})",
-                resource.logical_id, resource.physical_id?
-            ))
-        })
-        .collect();
-    if kept.is_empty() {
-        return Action::Recreate;
-    }
-    Action::Blocked(Blocked {
-        reason: format!(
-            "{} is in {}: its creation failed, and these were kept when it was undone: {}",
-            found.name,
-            found.status,
-            kept.join(", ")
-        ),
-        next: format!(
-            "save or remove them, delete the stack with `aws cloudformation delete-stack \
-             --stack-name {}`, then `kube-cfn apply {}` again",
-            found.name, found.cluster
-        ),
-        guard: false,
-    })
 }
 
 /// An input is settled when the stack it comes from certainly stays as it is.

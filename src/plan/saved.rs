@@ -320,7 +320,8 @@ impl SavedStep {
             (true, _) => told(Action::Keep),
         };
         let draft = DraftStep { todo, ..draft };
-        let terms = Terms::new(&saved.run, &saved.allow);
+        let none = BTreeSet::new();
+        let terms = Terms::new(&saved.run, &saved.allow, &none);
         let asked = ask(draft, cloud, &terms, None, "restore").await;
         let mut step = asked.map_err(|error| format!("{}: {error}", self.name))?;
         step.findings.clone_from(&self.findings);

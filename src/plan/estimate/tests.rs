@@ -231,6 +231,7 @@ fn a_deletion_goes_from_the_users_to_what_they_use() {
     };
     let template = |step: &Step| (step.stack.name.clone(), step.stack.template.clone());
     let survey = Survey {
+        shells: BTreeMap::new(),
         cluster: "canary".to_owned(),
         found: plan.steps.iter().map(found).collect(),
         templates: plan.steps.iter().map(template).collect(),
