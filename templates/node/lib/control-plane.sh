@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2153
 # A slot of the control plane. Every step is the same on the first boot, on any later one, and on the
 # machine that takes the slot over; kubeadm only writes files, it never joins anything.
 
