@@ -168,7 +168,7 @@ fn slot(
         address: fact.address.to_string(),
         subnet: parts::node_subnet(spec, zone),
         tags: parts::machine_tags(spec, &kind, name, Some(fact.letter)),
-        user_data: node::user_data(spec, Role::ControlPlane, bundle, &boot, templates)?,
+        user_data: node::user_data(spec, bundle, &boot, templates)?,
     })
 }
 

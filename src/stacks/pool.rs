@@ -214,7 +214,7 @@ fn groups(
                 .map(|zone| parts::node_subnet(spec, zone))
                 .collect(),
             tags: group_tags(spec, pool, zone),
-            user_data: node::user_data(spec, Role::Pool(pool), bundle, &boot, templates)?,
+            user_data: node::user_data(spec, bundle, &boot, templates)?,
         })
     };
     match pool.spread {
