@@ -76,7 +76,10 @@ fn no_directory_is_no_override() {
         .names();
     assert_eq!(names, Templates::new(None).unwrap().names());
     let named = |name: &str| names.iter().any(|known| known == name);
-    assert!(named("stacks/base.yaml.tera") && named("node/boot"), "{names:?}");
+    assert!(
+        named("stacks/base.yaml.tera") && named("node/boot"),
+        "{names:?}"
+    );
 }
 
 /// Text that comes of a definition stands in quotes or goes through `json`; what stands bare is a

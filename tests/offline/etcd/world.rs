@@ -78,7 +78,10 @@ impl World {
         }
         unpack(&root);
         let stand_ins = here().join("tests/offline/etcd/stand-ins");
-        place(&stand_ins.join("ec2.sh"), &root.join("opt/kube-cfn/lib/ec2.sh"));
+        place(
+            &stand_ins.join("ec2.sh"),
+            &root.join("opt/kube-cfn/lib/ec2.sh"),
+        );
         for tool in ["crictl", "systemd-run"] {
             place(&stand_ins.join(tool), &root.join("tools").join(tool));
         }
@@ -141,7 +144,8 @@ impl World {
     /// What openssl says of the certificates that the members show each other.
     pub fn verdict(&self, slot: char) -> String {
         let pki = self.root(slot).join("etc/kubernetes/pki/etcd");
-        let question = "verify -x509_strict -CAfile ca.crt server.crt peer.crt healthcheck-client.crt";
+        let question =
+            "verify -x509_strict -CAfile ca.crt server.crt peer.crt healthcheck-client.crt";
         run(openssl().args(question.split(' ')), &pki)
     }
 
@@ -380,7 +384,10 @@ pub fn here() -> &'static Path {
 /// What the bundle has for etcd, at its place in the tree.
 fn unpack(root: &Path) {
     let from = here().join("templates/node/etcd");
-    place(&from.join("etcd.sh"), &root.join("opt/kube-cfn/lib/etcd.sh"));
+    place(
+        &from.join("etcd.sh"),
+        &root.join("opt/kube-cfn/lib/etcd.sh"),
+    );
     for program in ["etcd-snapshot", "etcd-member", "etcd-restore"] {
         let to = root.join("opt/kube-cfn/bin").join(program);
         place(&from.join(program), &to);
