@@ -326,7 +326,7 @@ fn etcd_args(facts: &Facts) -> Vec<Arg> {
         arg("name", "cp-@SLOT@"),
         arg("initial-cluster", members.join(",")),
         arg("initial-cluster-state", "@ETCD_STATE@"),
-        arg("initial-cluster-token", facts.cluster.clone()),
+        arg("initial-cluster-token", "@ETCD_TOKEN@"),
         arg("quota-backend-bytes", "4294967296"),
     ]
 }

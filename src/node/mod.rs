@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod binaries;
+mod etcd;
 pub mod facts;
 pub mod kubeadm;
 pub mod kubelet;
