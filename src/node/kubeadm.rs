@@ -299,6 +299,10 @@ fn api_server_args(facts: &Facts) -> Vec<Arg> {
         arg("audit-log-path", format!("{AUDIT_LOGS}/audit.log")),
         arg("audit-policy-file", file("audit.yaml")),
         arg("authentication-config", file("authentication.yaml")),
+        arg(
+            "enable-admission-plugins",
+            "NodeRestriction,DenyServiceExternalIPs",
+        ),
         arg("encryption-provider-config", file("encryption.yaml")),
         arg("encryption-provider-config-automatic-reload", "true"),
         arg("profiling", "false"),

@@ -35,8 +35,10 @@ pub struct KubeletConfiguration {
     pub container_runtime_endpoint: String,
     #[serde(rename = "eventRecordQPS")]
     pub event_record_qps: u32,
+    #[serde(rename = "imageMaximumGCAge")]
     pub image_maximum_gc_age: String,
     pub kube_reserved: Resources,
+    #[serde(rename = "makeIPTablesUtilChains")]
     pub make_iptables_util_chains: bool,
     pub max_parallel_image_pulls: u32,
     pub max_pods: u32,

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What boot asks about etcd before it writes manifests. Sourced after node.env, host.env and ec2.sh.
-# These functions say on stderr what is wrong and fail; none of them changes anything.
+# These functions say on stderr and in etcd_error what is wrong, and fail; none of them changes anything.
 
 # Where the slot's tree begins; a node's begins at /.
 etcd_root=${etcd_root:-}
@@ -35,6 +35,7 @@ etcd_boot_guard() {
   local token key pending="${etcd_root}/var/lib/etcd/restore/pending"
   [ -e "${pending}" ] || return 0
   read -r token key < "${pending}"
-  echo "start etcd of slot ${SLOT}: a restore of ${key} is under way here and not finished; end it with: kube-cfn etcd restore ${NODE_CLUSTER} ${key} --token ${token}" >&2
+  etcd_error="start etcd of slot ${SLOT}: a restore of ${key} is under way here and not finished; end it with: kube-cfn etcd restore ${NODE_CLUSTER} ${key} --token ${token}"
+  echo "${etcd_error}" >&2
   return 3
 }

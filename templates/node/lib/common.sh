@@ -1,5 +1,8 @@
 # shellcheck shell=bash
-# What every program of this node uses. Sourced after PROGRAM is set; does nothing by itself.
+# What every program of this node uses. Sourced; does nothing by itself.
+
+# Who speaks.
+PROGRAM="${0##*/}"
 
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Scripts reach the API on this machine alone: through the load balancer they would wait for themselves.
@@ -14,6 +17,7 @@ say() {
 }
 
 fail() {
+  # shellcheck disable=SC2034 # the boot program passes it on
   REASON="$*"
   printf '%s: %s\n' "${PROGRAM}" "$*" >&2
   exit 1

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2153
 # A slot of the control plane. Every step is the same on the first boot, on any later one, and on the
 # machine that takes the slot over; kubeadm only writes files, it never joins anything.
 
@@ -82,7 +82,7 @@ phase() {
 
 write_kubernetes_files() {
   local inputs part local_admin
-  inputs="$(cat "${CONFIG_A}" "${PKI}/ca.crt" "${PKI}/etcd/ca.crt" "${PKI}/front-proxy-ca.crt" | sha256sum | cut -d ' ' -f 1)"
+  inputs="$(cat "${CONFIG_B}" "${PKI}/ca.crt" "${PKI}/etcd/ca.crt" "${PKI}/front-proxy-ca.crt" | sha256sum | cut -d ' ' -f 1)"
   drop_stale_leaves "${inputs}"
   for part in 'certs all' 'kubeconfig all'; do
     phase "${part}" "${CONFIG_A}"
@@ -122,7 +122,7 @@ await_static_pods() {
   done
 }
 
-etcd_ctl() {
+local_etcd() {
   etcdctl --cacert "${PKI}/etcd/ca.crt" --cert "${PKI}/etcd/healthcheck-client.crt" \
     --key "${PKI}/etcd/healthcheck-client.key" --endpoints https://127.0.0.1:2379 "$@"
 }
@@ -148,7 +148,7 @@ await_api() {
   await_static_pods
   # Without a majority of the slots etcd has no leader: as long as the slowest machine needs to start.
   attempt 120 5 api_is_ready || fail "wait for https://127.0.0.1:6443/readyz: no 200 in ten minutes; see crictl ps --all, crictl logs, and whether a majority of the slots runs"
-  attempt 24 5 etcd_ctl endpoint health > /dev/null 2>&1 || fail 'wait for etcd: it is not healthy after two minutes; see crictl logs of etcd'
+  attempt 24 5 local_etcd endpoint health > /dev/null 2>&1 || fail 'wait for etcd: it is not healthy after two minutes; see crictl logs of etcd'
 }
 
 own_node_exists() {
@@ -183,7 +183,7 @@ register() {
 # From now on an empty volume is a lost one. Whichever slot sees all members first says so.
 mark_initialized() {
   present state/etcd-initialized && return 0
-  if etcd_ctl endpoint health --cluster > /dev/null 2>&1; then
+  if local_etcd endpoint health --cluster > /dev/null 2>&1; then
     printf 'yes\n' | ec2_put_parameter state/etcd-initialized || fail 'write the parameter state/etcd-initialized: it was refused'
   else
     say 'not all members of etcd are healthy yet; a later boot or the last slot notes when they are'
@@ -204,7 +204,7 @@ boot_control_plane() {
   check_slot
   prepare_host
   mount_etcd_volume
-  decide_etcd_state
+  decide_etcd_start
   fetch_authorities
   write_kubeadm_config
   pull_images

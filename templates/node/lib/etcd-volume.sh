@@ -14,15 +14,6 @@ present() {
   return 1
 }
 
-# Whether somebody asked for this slot's member to be made anew. The value says `existing`.
-recovering() {
-  local value status=0
-  value="$(ec2_parameter "state/etcd-recover-${SLOT}")" || status=$?
-  [ "${status}" -eq 0 ] || [ "${status}" -eq 4 ] \
-    || fail "read the parameter state/etcd-recover-${SLOT}: the store does not answer"
-  [ "${value}" = existing ]
-}
-
 # Whether there is nothing on the device that any program of this system knows.
 blank() {
   local found status=0
@@ -36,7 +27,7 @@ format_if_new() {
     say "format ${ETCD_VOLUME} again: the first time was cut short"
   elif ! blank "${device}"; then
     return 0
-  elif present state/etcd-initialized && ! recovering; then
+  elif present state/etcd-initialized && ! etcd_recovering "${SLOT}"; then
     fail "mount ${ETCD_VOLUME}: it is empty, but the cluster's etcd has had its data; restore the volume of slot ${SLOT} from a snapshot, or run kube-cfn etcd replace-member ${SLOT}"
   fi
   put "${FORMATTING}" 644 <<< "${ETCD_VOLUME}"
@@ -60,16 +51,20 @@ mount_etcd_volume() {
   chmod 0700 "${ETCD_DIRECTORY}/data"
 }
 
-# `new` for a member that starts with its own data or with all the others; `existing` only for one that
-# was taken out and added again. A machine keeps its word: another one would restart etcd for nothing.
-decide_etcd_state() {
-  local file=/var/lib/kube-cfn/etcd-state
-  if [ -s "${file}" ]; then
-    ETCD_STATE="$(cat "${file}")"
-  elif [ ! -d "${ETCD_DIRECTORY}/data/member/wal" ] && recovering; then
-    ETCD_STATE=existing
-  else
-    ETCD_STATE=new
+# How the member would begin without data: `new` along with all the others, `existing` for one that is
+# being replaced. A machine keeps its word, and so does the cluster's token: other flags would restart
+# etcd for nothing.
+decide_etcd_start() {
+  local state=/var/lib/kube-cfn/etcd-state token=/var/lib/kube-cfn/etcd-token status=0
+  etcd_boot_guard
+  ETCD_STATE="$(cat "${state}" 2> /dev/null || true)"
+  ! etcd_recovering "${SLOT}" || ETCD_STATE=existing
+  put "${state}" 644 <<< "${ETCD_STATE:-new}"
+  ETCD_TOKEN="$(ec2_parameter state/etcd-token)" || status=$?
+  if [ "${status}" -eq 4 ]; then
+    ETCD_TOKEN="${NODE_CLUSTER}"
+  elif [ "${status}" -ne 0 ]; then
+    ETCD_TOKEN="$(cat "${token}" 2> /dev/null)" || fail 'read the parameter state/etcd-token: the store does not answer'
   fi
-  put "${file}" 644 <<< "${ETCD_STATE}"
+  put "${token}" 644 <<< "${ETCD_TOKEN}"
 }

@@ -58,7 +58,8 @@ fill() {
   # The stub of systemd-resolved would send the cluster's DNS server to itself.
   [ ! -e /run/systemd/resolve/resolv.conf ] || resolver=/run/systemd/resolve/resolv.conf
   sed -e "s#@NODE@#${NODE}#g" -e "s#@ADDRESS@#${ADDRESS}#g" -e "s#@API_HOST@#${API_HOST}#g" \
-    -e "s#@SLOT@#${SLOT}#g" -e "s#@ETCD_STATE@#${ETCD_STATE:-new}#g" -e "s#@RESOLVER@#${resolver}#g" \
+    -e "s#@SLOT@#${SLOT}#g" -e "s#@ETCD_STATE@#${ETCD_STATE:-new}#g" \
+    -e "s#@ETCD_TOKEN@#${ETCD_TOKEN:-}#g" -e "s#@RESOLVER@#${resolver}#g" \
     -e "s#@ISSUER@#${ISSUER:-https://kubernetes.default.svc.cluster.local}#g" "$1"
 }
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2153
 # A node of a pool: a plain kubelet that gets its certificate with the bootstrap token, and renews it.
 
 CA=/etc/kubernetes/pki/ca.crt
