@@ -172,7 +172,7 @@ fn an_empty_volume_of_a_cluster_with_data_is_not_formatted() {
         "{reason}"
     );
     assert!(!machine.calls().contains("mkfs"));
-    machine.set("srv/parameters/state/etcd-recover-a", "8e9e05c52164694d");
+    machine.set("srv/parameters/state/etcd-recover-a", "existing");
     machine.boots();
     assert!(machine.calls().contains("mkfs.xfs"));
     let config = machine.get("etc/kube-cfn/kubeadm/config.yaml");
