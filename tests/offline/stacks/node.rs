@@ -27,7 +27,9 @@ pub fn user_data(stack: &Stack) -> Vec<(String, String)> {
                     .unwrap()
                     .replace("${StateBucket}", "state-bucket")
                     .replace("${ApiHost}", "api.example.com")
-                    .replace("${EtcdVolume", "${volume-"),
+                    .replace("${EtcdVolumeA}", "vol-0a")
+                    .replace("${EtcdVolumeB}", "vol-0b")
+                    .replace("${EtcdVolumeC}", "vol-0c"),
             });
             let lines: Vec<_> = lines.collect();
             (
