@@ -9,11 +9,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use kube_cfn::node::{self, Role};
 use kube_cfn::pki::{Authority, CertificateAuthority, Subject, issue_client};
+use kube_cfn::templates::Templates;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::specs;
 use crate::tools::{etcd_tools, openssl, run};
 
 /// Longer than anything here takes on a busy machine.
@@ -382,8 +385,9 @@ pub fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What the bundle has for etcd, at its place in the tree.
+/// The tree of a slot as its bundle has it.
 fn unpack(root: &Path) {
+<<<<<<< HEAD
     let from = here().join("templates/node/etcd");
     place(
         &from.join("etcd.sh"),
@@ -393,6 +397,14 @@ fn unpack(root: &Path) {
         let to = root.join("opt/kube-cfn/bin").join(program);
         place(&from.join(program), &to);
         fs::set_permissions(&to, fs::Permissions::from_mode(0o755)).unwrap();
+=======
+    let templates = Templates::new(None).unwrap();
+    let spec = specs::canary();
+    for file in node::tree(&spec, Role::ControlPlane, &templates).unwrap() {
+        let path = root.join(&*file.path);
+        write(&path, &file.text);
+        fs::set_permissions(&path, fs::Permissions::from_mode(file.mode)).unwrap();
+>>>>>>> etcd
     }
 }
 
