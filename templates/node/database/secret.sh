@@ -1,0 +1,147 @@
+# shellcheck shell=bash disable=SC2154
+# The Kubernetes side of bin/database, which sources this file: the Secret that the password lives in, and its copies
+# in the namespaces of the definition. Manifests go to kubectl through standard input.
+
+readonly SOURCE_NAMESPACE=kube-cfn SOURCE_NAME=database
+# Marks the copies, with the name of the cluster's database: what bears it is ours to change and to delete.
+readonly MARK=kube-cfn/secret
+
+# Reads the source: the password into ${scratch}/password and the authorities into ${scratch}/ca.pem, where it has them.
+secret_read_source() {
+  secret_get "${SOURCE_NAMESPACE}" "${SOURCE_NAME}" "${scratch}/source.json"
+  jq -j '.data.password // "" | @base64d' "${scratch}/source.json" > "${scratch}/password"
+  jq -j '.data["ca.crt"] // "" | @base64d' "${scratch}/source.json" > "${scratch}/ca.pem"
+  authorities_age_days="$(jq -r --argjson now "$(date +%s)" \
+    '((.metadata.annotations["kube-cfn/fetched"] // "0" | tonumber? // 0) as $then | ($now - $then) / 86400 | floor)' \
+    "${scratch}/source.json")"
+}
+
+# Writes a Secret as JSON into a file, `{}` where there is none.
+secret_get() { # secret_get NAMESPACE NAME FILE
+  kubectl get secret "$2" --namespace "$1" --ignore-not-found --output json > "$3" 2> "${scratch}/said" \
+    || give_up "${not_there_yet}" "the API did not show the Secret $1/$2: $(last_words "${scratch}/said")"
+  [ -s "$3" ] || echo '{}' > "$3"
+}
+
+secret_apply() {
+  # Whoever else wrote into a Secret of ours: what the definition says holds.
+  kubectl apply --server-side --field-manager kube-cfn --force-conflicts -f - > /dev/null 2> "${scratch}/said"
+}
+
+# Makes sure that there is a password, and that it lies in the source before PostgreSQL hears of it.
+secret_ensure_password() {
+  if secret_has_password; then return; fi
+  secret_make_namespace
+  head -c 4096 /dev/urandom | LC_ALL=C tr -dc 'A-Za-z0-9' | cut -c 1-40 | tr -d '\n' > "${scratch}/password"
+  # Created, not applied: another slot may be doing the same, and then the password of one of them has to win.
+  if [ "$(jq -r '.kind // ""' "${scratch}/source.json")" = Secret ]; then
+    secret_source --rawfile password "${scratch}/password" | secret_apply \
+      || give_up "${not_there_yet}" "the API did not take the Secret ${SOURCE_NAMESPACE}/${SOURCE_NAME}: $(last_words "${scratch}/said")"
+  elif ! secret_source --rawfile password "${scratch}/password" \
+    | kubectl create --field-manager kube-cfn -f - > /dev/null 2> "${scratch}/said"; then
+    local why
+    why="$(last_words "${scratch}/said")"
+    cp "${scratch}/ca.pem" "${scratch}/fetched.pem"
+    secret_read_source
+    cp "${scratch}/fetched.pem" "${scratch}/ca.pem"
+    secret_has_password || give_up "${not_there_yet}" "the API did not take the Secret ${SOURCE_NAMESPACE}/${SOURCE_NAME}: ${why}"
+    return
+  fi
+  say "made a password for ${DATABASE_USER}, in the Secret ${SOURCE_NAMESPACE}/${SOURCE_NAME}"
+}
+
+# One line that can be read: anything else was not made here.
+secret_has_password() {
+  LC_ALL=C grep -qE '^[!-~]{16,}$' "${scratch}/password" && [ "$(wc -l < "${scratch}/password")" -eq 0 ]
+}
+
+# The manifest of the source with the fields that the named files hold.
+secret_source() { # secret_source [--rawfile FIELD FILE]...
+  jq -n --arg namespace "${SOURCE_NAMESPACE}" --arg name "${SOURCE_NAME}" "$@" '
+    { apiVersion: "v1", kind: "Secret", type: "Opaque",
+      metadata: ({ $name, $namespace, labels: { "app.kubernetes.io/managed-by": "kube-cfn" } }
+        + if $ARGS.named.fetched then { annotations: { "kube-cfn/fetched": $ARGS.named.fetched } } else {} end),
+      data: ($ARGS.named | del(.name, .namespace, .fetched) | with_entries(.key |= sub("ca_crt"; "ca.crt")) | map_values(@base64)) }'
+}
+
+secret_make_namespace() {
+  local found
+  found="$(kubectl get namespace "${SOURCE_NAMESPACE}" --ignore-not-found --output name 2> "${scratch}/said")" \
+    || give_up "${not_there_yet}" "the API did not show the namespaces: $(last_words "${scratch}/said")"
+  [ -z "${found}" ] || return 0
+  jq -n --arg name "${SOURCE_NAMESPACE}" '{ apiVersion: "v1", kind: "Namespace",
+    metadata: { $name, labels: { "app.kubernetes.io/managed-by": "kube-cfn" } } }' | secret_apply \
+    || give_up "${not_there_yet}" "the API did not make the namespace ${SOURCE_NAMESPACE}: $(last_words "${scratch}/said")"
+}
+
+# Keeps the authorities in the source once the database has been reached with them, for all slots.
+secret_keep_authorities() {
+  [ -n "${authorities_are_new:-}" ] || return 0
+  secret_source --rawfile ca_crt "${scratch}/ca.pem" --arg fetched "$(date +%s)" | secret_apply \
+    || give_up "${not_there_yet}" "the API did not take the Secret ${SOURCE_NAMESPACE}/${SOURCE_NAME}: $(last_words "${scratch}/said")"
+}
+
+# Copies what a connection needs into every namespace of the definition, and takes it out of all others.
+secret_hand_out() {
+  local namespace code=0
+  secret_wanted > "${scratch}/wanted.json"
+  for namespace in ${DATABASE_NAMESPACES}; do
+    secret_copy "${namespace}" || code=$?
+  done
+  secret_withdraw || code=$?
+  return "${code}"
+}
+
+# The data of a copy. The URL names the authorities where they lie for a pod that mounts the Secret as it is meant to be.
+secret_wanted() {
+  jq -n --arg host "${host}" --arg port "${port}" --arg database "${database}" --arg user "${DATABASE_USER}" \
+    --arg mount "/run/secrets/${DATABASE_SECRET}" --rawfile password "${scratch}/password" --rawfile ca "${scratch}/ca.pem" '
+    ("postgresql://\($user | @uri):\($password | @uri)@\($host):\($port)/\($database | @uri)"
+      + "?sslmode=verify-full&sslrootcert=\($mount)/ca.crt") as $url
+    | { $host, $port, $database, $user, $password, sslmode: "verify-full", "ca.crt": $ca, $url } | map_values(@base64)'
+}
+
+secret_copy() { # secret_copy NAMESPACE
+  local namespace="$1" found changed
+  found="$(kubectl get namespace "${namespace}" --ignore-not-found --output name 2> "${scratch}/said")" \
+    || give_up "${not_there_yet}" "the API did not show the namespace ${namespace}: $(last_words "${scratch}/said")"
+  if [ -z "${found}" ]; then
+    say "there is no namespace ${namespace} yet: it gets the Secret ${DATABASE_SECRET} some minutes after it is made"
+    return "${not_there_yet}"
+  fi
+  secret_get "${namespace}" "${DATABASE_SECRET}" "${scratch}/copy.json"
+  if [ "$(jq -r --arg mark "${MARK}" 'if .kind then .metadata.labels[$mark] // "" else "database" end' "${scratch}/copy.json")" != database ]; then
+    say "the Secret ${namespace}/${DATABASE_SECRET} is somebody else's: delete it, or choose another database.secret.name"
+    return "${needs_a_person}"
+  fi
+  changed="$(jq -r --slurpfile wanted "${scratch}/wanted.json" \
+    '(.data // {}) as $data | [$wanted[0] | to_entries[] | select($data[.key] != .value) | .key] | join(", ")' "${scratch}/copy.json")"
+  [ -n "${changed}" ] || return 0
+  jq --arg namespace "${namespace}" --arg name "${DATABASE_SECRET}" --arg mark "${MARK}" '
+    { apiVersion: "v1", kind: "Secret", type: "Opaque", data: .,
+      metadata: { $name, $namespace, labels: { "app.kubernetes.io/managed-by": "kube-cfn", ($mark): "database" } } }' \
+    "${scratch}/wanted.json" | secret_apply || {
+    say "the API did not take the Secret ${namespace}/${DATABASE_SECRET}: $(last_words "${scratch}/said")"
+    return "${not_there_yet}"
+  }
+  say "wrote the Secret ${namespace}/${DATABASE_SECRET}: ${changed}"
+}
+
+# Deletes our Secrets where the definition does not want them any more.
+secret_withdraw() {
+  local namespace name
+  kubectl get secrets --all-namespaces --selector "${MARK}=database" --output json \
+    > "${scratch}/copies.json" 2> "${scratch}/said" \
+    || give_up "${not_there_yet}" "the API did not list the Secrets of the database: $(last_words "${scratch}/said")"
+  jq -r --arg name "${DATABASE_SECRET}" --arg namespaces "${DATABASE_NAMESPACES}" '
+    ($namespaces | split(" ")) as $wanted | .items[].metadata
+    | select(.name != $name or (.namespace as $one | $wanted | index($one) | not)) | "\(.namespace) \(.name)"' \
+    "${scratch}/copies.json" > "${scratch}/unwanted"
+  while read -r namespace name; do
+    kubectl delete secret "${name}" --namespace "${namespace}" --ignore-not-found < /dev/null > /dev/null 2> "${scratch}/said" || {
+      say "the API did not delete the Secret ${namespace}/${name}: $(last_words "${scratch}/said")"
+      return "${not_there_yet}"
+    }
+    say "deleted the Secret ${namespace}/${name}: the definition does not name it any more"
+  done < "${scratch}/unwanted"
+}
