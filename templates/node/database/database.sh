@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2034 # the sourced files use what is set here
 # Gives workloads their database: a user of its own in PostgreSQL, and a Secret with all that a connection needs in
 # the namespaces that the definition names. kube-cfn-database.timer runs it on every slot.
 #
@@ -28,16 +29,16 @@ give_up() { # give_up CODE SENTENCE
 
 # What another program said last, in one line and without the words that every such line begins with.
 last_words() { # last_words FILE
-  sed -n -e 's/^psql: //' -e 's/^\(error\|ERROR\|FATAL\): *//' -e '/[^[:space:]]/h' -e '${g;p}' "$1"
+  sed -e 's/^psql:[^ ]* //' -e 's/^\(error\|ERROR\|FATAL\): *//' -e '/^[[:space:]]*$/d' "$1" | tail -n 1
 }
 
 # Installs the first of some packages that there is, for a program that this machine does not have.
 need() { # need PROGRAM PACKAGE...
   local program="$1" package
   shift
-  for package in '' "$@"; do
-    [ -z "${package}" ] || dnf install --assumeyes --quiet "${package}" > "${scratch}/said" 2>&1 || continue
-    if command -v "${program}" > /dev/null; then return; fi
+  if command -v "${program}" > /dev/null; then return; fi
+  for package in "$@"; do
+    if dnf install --assumeyes --quiet "${package}" > "${scratch}/said" 2>&1; then return; fi
   done
   give_up "${not_there_yet}" "${program} is missing and dnf did not install it (as $*): $(last_words "${scratch}/said")"
 }
@@ -45,7 +46,6 @@ need() { # need PROGRAM PACKAGE...
 main() {
   scratch="$(mktemp -d "${RUNTIME_DIRECTORY:-${TMPDIR:-/run}}/database.XXXXXX")"
   trap 'rm -rf "${scratch}"' EXIT
-  need jq jq
   need psql postgresql17 postgresql16 postgresql15
   secret_read_source
   server_find
@@ -60,7 +60,8 @@ main() {
 
 for file in etc/kube-cfn/node.env etc/kube-cfn/host.env etc/kube-cfn/database.env \
   opt/kube-cfn/lib/ec2.sh opt/kube-cfn/lib/database/server.sh opt/kube-cfn/lib/database/secret.sh; do
-  [ -r "${root}/${file}" ] || give_up 1 "${root}/${file} is missing, it is part of every control-plane node: replace this one"
+  [ -r "${root}/${file}" ] \
+    || give_up 1 "${root}/${file} is missing, though it is part of every control-plane node: replace this one"
   # shellcheck source=/dev/null
   . "${root}/${file}"
 done

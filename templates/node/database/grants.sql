@@ -5,6 +5,7 @@
 
 -- A user that can do more than an application should is not ours to hand out.
 SELECT set_config('kube_cfn.user', :'user', true) AS user_of_the_application \gset
+\set QUIET on
 DO $$
 DECLARE
   name text := current_setting('kube_cfn.user');
@@ -24,6 +25,7 @@ BEGIN
   END IF;
 END
 $$;
+\set QUIET off
 
 SELECT format('CREATE ROLE %I LOGIN', :'user')
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'user') \gexec

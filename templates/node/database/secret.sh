@@ -1,19 +1,24 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154 # what is set there is used here, and the other way round
 # The Kubernetes side of bin/database, which sources this file: the Secret that the password lives in, and its copies
 # in the namespaces of the definition. Manifests go to kubectl through standard input.
 
 readonly SOURCE_NAMESPACE=kube-cfn SOURCE_NAME=database
-# Marks the copies, with the name of the cluster's database: what bears it is ours to change and to delete.
+# Label of the copies: what bears it is ours to change and to delete.
 readonly MARK=kube-cfn/secret
 
 # Reads the source: the password into ${scratch}/password and the authorities into ${scratch}/ca.pem, where it has them.
 secret_read_source() {
+  secret_read_password
+  jq -j '.data["ca.crt"] // "" | @base64d' "${scratch}/source.json" > "${scratch}/ca.pem"
+  local fetched
+  fetched="$(jq -r '.metadata.annotations["kube-cfn/fetched"] // "" | select(test("^[1-9][0-9]{0,11}$"))' \
+    "${scratch}/source.json")"
+  authorities_age_days=$((($(date +%s) - ${fetched:-0}) / 86400))
+}
+
+secret_read_password() {
   secret_get "${SOURCE_NAMESPACE}" "${SOURCE_NAME}" "${scratch}/source.json"
   jq -j '.data.password // "" | @base64d' "${scratch}/source.json" > "${scratch}/password"
-  jq -j '.data["ca.crt"] // "" | @base64d' "${scratch}/source.json" > "${scratch}/ca.pem"
-  authorities_age_days="$(jq -r --argjson now "$(date +%s)" \
-    '((.metadata.annotations["kube-cfn/fetched"] // "0" | tonumber? // 0) as $then | ($now - $then) / 86400 | floor)' \
-    "${scratch}/source.json")"
 }
 
 # Writes a Secret as JSON into a file, `{}` where there is none.
@@ -28,24 +33,27 @@ secret_apply() {
   kubectl apply --server-side --field-manager kube-cfn --force-conflicts -f - > /dev/null 2> "${scratch}/said"
 }
 
+secret_create() {
+  kubectl create --field-manager kube-cfn -f - > /dev/null 2> "${scratch}/said"
+}
+
+secret_refused() { # secret_refused WHAT [WHY]
+  give_up "${not_there_yet}" "the API did not take the $1: ${2:-$(last_words "${scratch}/said")}"
+}
+
 # Makes sure that there is a password, and that it lies in the source before PostgreSQL hears of it.
 secret_ensure_password() {
   if secret_has_password; then return; fi
   secret_make_namespace
   head -c 4096 /dev/urandom | LC_ALL=C tr -dc 'A-Za-z0-9' | cut -c 1-40 | tr -d '\n' > "${scratch}/password"
   # Created, not applied: another slot may be doing the same, and then the password of one of them has to win.
-  if [ "$(jq -r '.kind // ""' "${scratch}/source.json")" = Secret ]; then
-    secret_source --rawfile password "${scratch}/password" | secret_apply \
-      || give_up "${not_there_yet}" "the API did not take the Secret ${SOURCE_NAMESPACE}/${SOURCE_NAME}: $(last_words "${scratch}/said")"
-  elif ! secret_source --rawfile password "${scratch}/password" \
-    | kubectl create --field-manager kube-cfn -f - > /dev/null 2> "${scratch}/said"; then
-    local why
+  local verb=secret_create why
+  [ "$(jq -r '.kind // ""' "${scratch}/source.json")" != Secret ] || verb=secret_apply
+  if ! secret_source --rawfile password "${scratch}/password" | "${verb}"; then
     why="$(last_words "${scratch}/said")"
-    cp "${scratch}/ca.pem" "${scratch}/fetched.pem"
-    secret_read_source
-    cp "${scratch}/fetched.pem" "${scratch}/ca.pem"
-    secret_has_password || give_up "${not_there_yet}" "the API did not take the Secret ${SOURCE_NAMESPACE}/${SOURCE_NAME}: ${why}"
-    return
+    secret_read_password
+    if secret_has_password; then return; fi
+    secret_refused "Secret ${SOURCE_NAMESPACE}/${SOURCE_NAME}" "${why}"
   fi
   say "made a password for ${DATABASE_USER}, in the Secret ${SOURCE_NAMESPACE}/${SOURCE_NAME}"
 }
@@ -71,14 +79,14 @@ secret_make_namespace() {
   [ -z "${found}" ] || return 0
   jq -n --arg name "${SOURCE_NAMESPACE}" '{ apiVersion: "v1", kind: "Namespace",
     metadata: { $name, labels: { "app.kubernetes.io/managed-by": "kube-cfn" } } }' | secret_apply \
-    || give_up "${not_there_yet}" "the API did not make the namespace ${SOURCE_NAMESPACE}: $(last_words "${scratch}/said")"
+    || secret_refused "Namespace ${SOURCE_NAMESPACE}"
 }
 
 # Keeps the authorities in the source once the database has been reached with them, for all slots.
 secret_keep_authorities() {
   [ -n "${authorities_are_new:-}" ] || return 0
   secret_source --rawfile ca_crt "${scratch}/ca.pem" --arg fetched "$(date +%s)" | secret_apply \
-    || give_up "${not_there_yet}" "the API did not take the Secret ${SOURCE_NAMESPACE}/${SOURCE_NAME}: $(last_words "${scratch}/said")"
+    || secret_refused "Secret ${SOURCE_NAMESPACE}/${SOURCE_NAME}"
 }
 
 # Copies what a connection needs into every namespace of the definition, and takes it out of all others.
@@ -92,17 +100,18 @@ secret_hand_out() {
   return "${code}"
 }
 
-# The data of a copy. The URL names the authorities where they lie for a pod that mounts the Secret as it is meant to be.
+# The data of a copy. The URL names the authorities where a pod has them that mounts the Secret at /run/secrets/NAME.
 secret_wanted() {
   jq -n --arg host "${host}" --arg port "${port}" --arg database "${database}" --arg user "${DATABASE_USER}" \
-    --arg mount "/run/secrets/${DATABASE_SECRET}" --rawfile password "${scratch}/password" --rawfile ca "${scratch}/ca.pem" '
+    --rawfile password "${scratch}/password" --rawfile ca "${scratch}/ca.pem" \
+    --arg mount "/run/secrets/${DATABASE_SECRET}" '
     ("postgresql://\($user | @uri):\($password | @uri)@\($host):\($port)/\($database | @uri)"
       + "?sslmode=verify-full&sslrootcert=\($mount)/ca.crt") as $url
     | { $host, $port, $database, $user, $password, sslmode: "verify-full", "ca.crt": $ca, $url } | map_values(@base64)'
 }
 
 secret_copy() { # secret_copy NAMESPACE
-  local namespace="$1" found changed
+  local namespace="$1" found owner changed
   found="$(kubectl get namespace "${namespace}" --ignore-not-found --output name 2> "${scratch}/said")" \
     || give_up "${not_there_yet}" "the API did not show the namespace ${namespace}: $(last_words "${scratch}/said")"
   if [ -z "${found}" ]; then
@@ -110,12 +119,14 @@ secret_copy() { # secret_copy NAMESPACE
     return "${not_there_yet}"
   fi
   secret_get "${namespace}" "${DATABASE_SECRET}" "${scratch}/copy.json"
-  if [ "$(jq -r --arg mark "${MARK}" 'if .kind then .metadata.labels[$mark] // "" else "database" end' "${scratch}/copy.json")" != database ]; then
+  owner="$(jq -r --arg mark "${MARK}" 'if .kind then .metadata.labels[$mark] else "database" end' \
+    "${scratch}/copy.json")"
+  if [ "${owner}" != database ]; then
     say "the Secret ${namespace}/${DATABASE_SECRET} is somebody else's: delete it, or choose another database.secret.name"
     return "${needs_a_person}"
   fi
-  changed="$(jq -r --slurpfile wanted "${scratch}/wanted.json" \
-    '(.data // {}) as $data | [$wanted[0] | to_entries[] | select($data[.key] != .value) | .key] | join(", ")' "${scratch}/copy.json")"
+  changed="$(jq -r --slurpfile wanted "${scratch}/wanted.json" '(.data // {}) as $data
+    | [$wanted[0] | to_entries[] | select($data[.key] != .value) | .key] | join(", ")' "${scratch}/copy.json")"
   [ -n "${changed}" ] || return 0
   jq --arg namespace "${namespace}" --arg name "${DATABASE_SECRET}" --arg mark "${MARK}" '
     { apiVersion: "v1", kind: "Secret", type: "Opaque", data: .,
@@ -138,7 +149,8 @@ secret_withdraw() {
     | select(.name != $name or (.namespace as $one | $wanted | index($one) | not)) | "\(.namespace) \(.name)"' \
     "${scratch}/copies.json" > "${scratch}/unwanted"
   while read -r namespace name; do
-    kubectl delete secret "${name}" --namespace "${namespace}" --ignore-not-found < /dev/null > /dev/null 2> "${scratch}/said" || {
+    kubectl delete secret "${name}" --namespace "${namespace}" --ignore-not-found \
+      < /dev/null > /dev/null 2> "${scratch}/said" || {
       say "the API did not delete the Secret ${namespace}/${name}: $(last_words "${scratch}/said")"
       return "${not_there_yet}"
     }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154 # what is set there is used here, and the other way round
 # The PostgreSQL side of bin/database, which sources this file and makes ${scratch}: a directory for its owner only.
 # Passwords travel in files of that directory: no argument and no environment ever holds one. Files there:
 # server.json, ca.pem (what the server's certificate is checked against), master.pgpass, application.pgpass,
@@ -11,18 +11,21 @@ readonly AUTHORITIES_LAST_DAYS=30
 server_find() {
   ec2_databases > "${scratch}/databases.json" 2> "${scratch}/said" \
     || give_up "${not_there_yet}" "AWS did not list the databases: $(last_words "${scratch}/said")"
-  jq '[.[] | select(.status != "deleting" and (.address // "") != "")]' "${scratch}/databases.json" > "${scratch}/server.json"
-  case "$(jq length "${scratch}/server.json")" in
-    0) give_up "${not_there_yet}" "no database of ${NODE_CLUSTER} has an address yet; it takes some ten minutes from its creation on" ;;
-    1) ;;
-    *) give_up "${not_there_yet}" "there are several databases of ${NODE_CLUSTER}: $(server_fact 'map(.address) | join(", ")'); waiting until one is left" ;;
+  jq '[.[] | select(.status != "deleting" and (.address // "") != "")]' "${scratch}/databases.json" \
+    > "${scratch}/server.json"
+  local all
+  all="$(server_fact 'map(.address) | join(", ")')"
+  case "${all}" in
+    '') give_up "${not_there_yet}" "no database of ${NODE_CLUSTER} has an address yet; making one takes ten minutes" ;;
+    *,*) give_up "${not_there_yet}" "${NODE_CLUSTER} has several databases, ${all}: waiting until one is left" ;;
   esac
   host="$(server_fact '.[0].address')"
   port="$(server_fact '.[0].port')"
   database="$(server_fact '.[0].name // ""')"
   local secret
   secret="$(server_fact '.[0].masterSecretArn // ""')"
-  [ -n "${secret}" ] || give_up "${needs_a_person}" "${host} has no secret of its master: has somebody given it a password by hand?"
+  [ -n "${secret}" ] \
+    || give_up "${needs_a_person}" "${host} has no secret of its master: let RDS manage the master's password again"
   ec2_secret "${secret}" > "${scratch}/master.json" 2> "${scratch}/said" \
     || give_up "${not_there_yet}" "AWS did not show the secret of the master: $(last_words "${scratch}/said")"
   master="$(jq -r .username "${scratch}/master.json")"
@@ -67,7 +70,7 @@ server_fetch_authorities() {
   mv "${new}" "${scratch}/ca.pem"
 }
 
-# Runs psql as one of the two users.
+# Runs psql as one of the two users, in a session of its own: with a terminal at hand it would ask there.
 server_psql() { # server_psql master|application ARGUMENT...
   local who="$1" name="${master}"
   shift
@@ -75,7 +78,7 @@ server_psql() { # server_psql master|application ARGUMENT...
   PGHOST="${host}" PGPORT="${port}" PGDATABASE="${database:-postgres}" PGUSER="${name}" \
     PGPASSFILE="${scratch}/${who}.pgpass" PGSSLMODE=verify-full PGSSLROOTCERT="${scratch}/ca.pem" \
     PGCONNECT_TIMEOUT=15 PGAPPNAME=kube-cfn PGCLIENTENCODING=UTF8 LC_ALL=C \
-    psql --no-psqlrc --no-password --no-align --tuples-only --set=ON_ERROR_STOP=1 "$@"
+    setsid --wait psql --no-psqlrc --no-password --no-align --tuples-only --set=ON_ERROR_STOP=1 "$@"
 }
 
 # Whether a user gets in.
@@ -83,18 +86,22 @@ server_lets_in() { # server_lets_in master|application
   server_psql "$1" --command='SELECT 1' > /dev/null 2> "${scratch}/said"
 }
 
+# Whether newer authorities let the master in: AWS may have given the server a certificate of a new one.
+server_renew_trust() {
+  [ -z "${authorities_are_new:-}" ] && grep -q 'certificate verify failed' "${scratch}/said" || return 1
+  authorities_age_days="${AUTHORITIES_LAST_DAYS}"
+  server_trust
+  server_lets_in master
+}
+
 # Proves the way in as the master, and finds the database's name where AWS does not know it.
 server_enter() {
-  if ! server_lets_in master && grep -q 'certificate verify failed' "${scratch}/said" && [ -z "${authorities_are_new:-}" ]; then
-    authorities_age_days="${AUTHORITIES_LAST_DAYS}"
-    server_trust
-  fi
-  server_lets_in master \
+  server_lets_in master || server_renew_trust \
     || give_up "${not_there_yet}" "${host} does not let the master in: $(last_words "${scratch}/said")"
   [ -z "${database}" ] || return 0
   # A snapshot may come without a name. RDS has two databases of its own in every instance.
-  local own="SELECT datname FROM pg_database WHERE datallowconn AND datname NOT IN ('postgres', 'rdsadmin', 'template1')"
-  database="$(server_psql master --command="${own}")"
+  database="$(server_psql master --command="SELECT datname FROM pg_database
+    WHERE datallowconn AND datname NOT IN ('postgres', 'rdsadmin', 'template1') ORDER BY datname")"
   case "${database}" in
     '') give_up "${needs_a_person}" "there is no database in ${host} but its own: create one as the master ${master}" ;;
     *$'\n'*) give_up "${needs_a_person}" "which database of ${host} is meant: ${database//$'\n'/, }? Leave one of them" ;;
@@ -103,15 +110,15 @@ server_enter() {
 
 # Makes the user and what it may do; prints nothing where all of it is there.
 server_grant() {
-  local done
-  done="$(server_psql master --single-transaction --set=user="${DATABASE_USER}" \
+  local new
+  new="$(server_psql master --single-transaction --set=user="${DATABASE_USER}" \
     --file="${root}/opt/kube-cfn/lib/database/grants.sql" 2> "${scratch}/said")" || {
     local why
     why="$(grep -m 1 -o 'the user ".*' "${scratch}/said" || true)"
     [ -z "${why}" ] || give_up "${needs_a_person}" "${why}: choose another database.secret.user"
     give_up "${not_there_yet}" "the rights of ${DATABASE_USER} could not be set: $(last_words "${scratch}/said")"
   }
-  [ -z "${done}" ] || say "user ${DATABASE_USER} of database ${database}: ${done//$'\n'/, }"
+  [ -z "${new}" ] || say "user ${DATABASE_USER} of database ${database}: ${new//$'\n'/, }"
 }
 
 # Sets the password unless it is the one that lets the application in. psql hashes it on this side, so that neither
@@ -122,18 +129,9 @@ server_ensure_password() {
   grep -q 'authentication failed' "${scratch}/said" \
     || give_up "${not_there_yet}" "${host} does not let ${DATABASE_USER} in: $(last_words "${scratch}/said")"
   { cat "${scratch}/password"; echo; cat "${scratch}/password"; echo; } \
-    | server_ask_password 2> "${scratch}/said" \
+    | server_psql master --set=user="${DATABASE_USER}" --command='\password :"user"' 2> "${scratch}/said" \
     || give_up "${not_there_yet}" "the password of ${DATABASE_USER} could not be set: $(last_words "${scratch}/said")"
   server_lets_in application \
     || give_up 1 "${host} does not let ${DATABASE_USER} in with its new password: $(last_words "${scratch}/said")"
   say "user ${DATABASE_USER} of database ${database}: password set"
-}
-
-# In a session of its own: with a terminal at hand psql would ask there.
-server_ask_password() {
-  export -f server_psql
-  export scratch host port database master DATABASE_USER
-  # shellcheck disable=SC2016 # the inner shell expands it
-  setsid --wait bash -c 'printf "%s\n" "\\password :\"user\"" > "${scratch}/password.psql"
-    server_psql master --set=user="${DATABASE_USER}" --file="${scratch}/password.psql"'
 }
