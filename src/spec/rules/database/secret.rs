@@ -31,7 +31,11 @@ pub(super) fn check(secret: &DatabaseSecret, broken: &mut Vec<Violation>) {
     }
     let user = secret.user.as_str();
     let taken = TAKEN_USERS.iter().find(|(name, _)| *name == user);
-    let prefix = || TAKEN_PREFIXES.iter().find(|(start, _)| user.starts_with(start));
+    let prefix = || {
+        TAKEN_PREFIXES
+            .iter()
+            .find(|(start, _)| user.starts_with(start))
+    };
     if let Some((_, why)) = taken.or_else(prefix) {
         let what = format!("the user `{user}` is taken");
         let help = format!("{why}: choose another name, such as `app`");
