@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use super::world::tool;
@@ -45,7 +45,6 @@ try:
                             PGPASSWORD="super")
 
     ask("ALTER SYSTEM SET log_statement = 'all'")
-    ask("ALTER SYSTEM SET max_connections = 100")
     ask(f"ALTER SYSTEM SET ssl_cert_file = '{data}/server.crt'")
     ask(f"ALTER SYSTEM SET ssl_key_file = '{data}/server.key'")
     try:
@@ -53,7 +52,9 @@ try:
         tls = "tls"
     except RuntimeError:
         tls = "plain"
-    ask("SELECT pg_reload_conf()")
+    # Room for many tests at once, which takes a restart.
+    servers._run("pg_ctl", "-D", data / "data", "-w", "-l", data / "log", "-o",
+                 f"-p {port} -k '' -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200", "restart")
     print(port, programs, data / "log", home / "ca.crt", tls, sep="\n", flush=True)
     sys.stdin.read()
 finally:
@@ -69,8 +70,8 @@ pub struct Server {
     pub authority: PathBuf,
     /// Whether it speaks TLS: the one that the test tools bring can't.
     pub tls: bool,
-    /// Its guardian stops it when this closes.
-    _alive: ChildStdin,
+    /// Its guardian, which stops it when the pipe to it closes.
+    _guardian: Child,
 }
 
 /// The server of these tests. `KUBE_CFN_TEST_POSTGRES` may name the `bin` directory of another one.
@@ -90,7 +91,6 @@ fn start() -> Server {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let alive = guardian.stdin.take().unwrap();
     let mut lines = BufReader::new(guardian.stdout.take().unwrap()).lines();
     let mut line = || {
         lines
@@ -104,7 +104,7 @@ fn start() -> Server {
         log: line().into(),
         authority: line().into(),
         tls: line() == "tls",
-        _alive: alive,
+        _guardian: guardian,
     }
 }
 

@@ -55,6 +55,24 @@ pub fn tool(name: &str) -> PathBuf {
     })
 }
 
+/// A Secret `database` for one namespace.
+pub fn secret(namespace: &str, user: &str) -> DatabaseSecret {
+    DatabaseSecret {
+        name: "database".to_owned(),
+        namespaces: vec![namespace.to_owned()],
+        user: user.to_owned(),
+    }
+}
+
+/// The files of a bundle.
+pub fn names(bundle: &[u8]) -> Vec<String> {
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bundle));
+    let entries = archive.entries().unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| entry.path().unwrap().display().to_string())
+        .collect()
+}
+
 /// One node and its database.
 pub struct World {
     directory: tempfile::TempDir,
@@ -83,11 +101,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let world = Self {
             directory,
-            secret: DatabaseSecret {
-                name: "database".to_owned(),
-                namespaces: vec!["web".to_owned()],
-                user: user.to_owned(),
-            },
+            secret: secret("web", user),
             database: format!("{name}'s \"shop\""),
             master: format!("master of {name}"),
             server,
