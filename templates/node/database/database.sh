@@ -39,7 +39,7 @@ need() { # need PROGRAM PACKAGE...
   shift
   if command -v "${program}" > /dev/null; then return; fi
   for package in "$@"; do
-    if dnf install --assumeyes --quiet "${package}" > "${scratch}/said" 2>&1; then return; fi
+    if (umask 022 && dnf install --assumeyes --quiet "${package}") > "${scratch}/said" 2>&1; then return; fi
   done
   give_up "${not_there_yet}" "${program} is missing and dnf did not install it (as $*): $(last_words "${scratch}/said")"
 }

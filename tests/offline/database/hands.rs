@@ -96,6 +96,20 @@ fn a_secret_of_somebody_else_is_left_alone() {
 }
 
 #[test]
+fn a_namespace_to_come_is_looked_for_soon_whatever_else_is_wrong() {
+    let mut world = World::new("mixed");
+    let theirs = r#"{"kind": "Secret", "metadata": {"name": "database", "namespace": "web"}}"#;
+    world.write("objects/web/database.json", theirs);
+    for order in [["web", "jobs"], ["jobs", "web"]] {
+        world.secret.namespaces = order.map(str::to_owned).to_vec();
+        world.install();
+        let run = world.run().ends(75);
+        run.says("web/database is somebody else's");
+        run.says("there is no namespace jobs yet");
+    }
+}
+
+#[test]
 fn what_is_not_there_yet_is_waited_for_and_nothing_is_half_done() {
     let world = World::new("waiting");
     world.write("api-is-down", "");
