@@ -29,8 +29,8 @@ give_up() { # give_up CODE SENTENCE
 
 # What another program said last, in one line and without the words that every such line begins with.
 last_words() { # last_words FILE
-  sed -e 's/^psql:[^ ]* //' -e 's/^\(error\|ERROR\|FATAL\): *//' -e '/^[[:space:]]*$/d' -e '/^password retrieved from file/d' "$1" \
-    | tail -n 1
+  sed -e 's/^psql:[^ ]* //' -e 's/^\(error\|ERROR\|FATAL\): *//' \
+    -e '/^[[:space:]]*$/d' -e '/^password retrieved from file/d' "$1" | tail -n 1
 }
 
 # Installs the first of some packages that there is, for a program that this machine does not have.

@@ -6,6 +6,11 @@ readonly SOURCE_NAMESPACE=kube-cfn SOURCE_NAME=database
 # Label of the copies: what bears it is ours to change and to delete.
 readonly MARK=kube-cfn/secret
 
+# An API server that takes a connection and says nothing is one that is not there yet.
+secret_api() {
+  kubectl --request-timeout=30s "$@"
+}
+
 # Reads the source: the password into ${scratch}/password and the authorities into ${scratch}/ca.pem, where it has them.
 secret_read_source() {
   secret_read_password
@@ -23,18 +28,18 @@ secret_read_password() {
 
 # Writes a Secret as JSON into a file, `{}` where there is none.
 secret_get() { # secret_get NAMESPACE NAME FILE
-  kubectl get secret "$2" --namespace "$1" --ignore-not-found --output json > "$3" 2> "${scratch}/said" \
+  secret_api get secret "$2" --namespace "$1" --ignore-not-found --output json > "$3" 2> "${scratch}/said" \
     || give_up "${not_there_yet}" "the API did not show the Secret $1/$2: $(last_words "${scratch}/said")"
   [ -s "$3" ] || echo '{}' > "$3"
 }
 
 secret_apply() {
   # Whoever else wrote into a Secret of ours: what the definition says holds.
-  kubectl apply --server-side --field-manager kube-cfn --force-conflicts -f - > /dev/null 2> "${scratch}/said"
+  secret_api apply --server-side --field-manager kube-cfn --force-conflicts -f - > /dev/null 2> "${scratch}/said"
 }
 
 secret_create() {
-  kubectl create --field-manager kube-cfn -f - > /dev/null 2> "${scratch}/said"
+  secret_api create --field-manager kube-cfn -f - > /dev/null 2> "${scratch}/said"
 }
 
 secret_refused() { # secret_refused WHAT [WHY]
@@ -69,12 +74,13 @@ secret_source() { # secret_source [--rawfile FIELD FILE]...
     { apiVersion: "v1", kind: "Secret", type: "Opaque",
       metadata: ({ $name, $namespace, labels: { "app.kubernetes.io/managed-by": "kube-cfn" } }
         + if $ARGS.named.fetched then { annotations: { "kube-cfn/fetched": $ARGS.named.fetched } } else {} end),
-      data: ($ARGS.named | del(.name, .namespace, .fetched) | with_entries(.key |= sub("ca_crt"; "ca.crt")) | map_values(@base64)) }'
+      data: ($ARGS.named | del(.name, .namespace, .fetched)
+        | with_entries(.key |= sub("ca_crt"; "ca.crt")) | map_values(@base64)) }'
 }
 
 secret_make_namespace() {
   local found
-  found="$(kubectl get namespace "${SOURCE_NAMESPACE}" --ignore-not-found --output name 2> "${scratch}/said")" \
+  found="$(secret_api get namespace "${SOURCE_NAMESPACE}" --ignore-not-found --output name 2> "${scratch}/said")" \
     || give_up "${not_there_yet}" "the API did not show the namespaces: $(last_words "${scratch}/said")"
   [ -z "${found}" ] || return 0
   jq -n --arg name "${SOURCE_NAMESPACE}" '{ apiVersion: "v1", kind: "Namespace",
@@ -115,7 +121,7 @@ secret_wanted() {
 
 secret_copy() { # secret_copy NAMESPACE
   local namespace="$1" found owner changed
-  found="$(kubectl get namespace "${namespace}" --ignore-not-found --output name 2> "${scratch}/said")" \
+  found="$(secret_api get namespace "${namespace}" --ignore-not-found --output name 2> "${scratch}/said")" \
     || give_up "${not_there_yet}" "the API did not show the namespace ${namespace}: $(last_words "${scratch}/said")"
   if [ -z "${found}" ]; then
     say "there is no namespace ${namespace} yet: it gets the Secret ${DATABASE_SECRET} some minutes after it is made"
@@ -145,7 +151,7 @@ secret_copy() { # secret_copy NAMESPACE
 # Deletes our Secrets where the definition does not want them any more.
 secret_withdraw() {
   local namespace name
-  kubectl get secrets --all-namespaces --selector "${MARK}=database" --output json \
+  secret_api get secrets --all-namespaces --selector "${MARK}=database" --output json \
     > "${scratch}/copies.json" 2> "${scratch}/said" \
     || give_up "${not_there_yet}" "the API did not list the Secrets of the database: $(last_words "${scratch}/said")"
   jq -r --arg name "${DATABASE_SECRET}" --arg namespaces "${DATABASE_NAMESPACES}" '
@@ -153,7 +159,7 @@ secret_withdraw() {
     | select(.name != $name or (.namespace as $one | $wanted | index($one) | not)) | "\(.namespace) \(.name)"' \
     "${scratch}/copies.json" > "${scratch}/unwanted"
   while read -r namespace name; do
-    kubectl delete secret "${name}" --namespace "${namespace}" --ignore-not-found \
+    secret_api delete secret "${name}" --namespace "${namespace}" --ignore-not-found \
       < /dev/null > /dev/null 2> "${scratch}/said" || {
       say "the API did not delete the Secret ${namespace}/${name}: $(last_words "${scratch}/said")"
       return "${not_there_yet}"

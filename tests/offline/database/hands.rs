@@ -25,6 +25,39 @@ fn a_secret_holds_all_that_a_connection_needs() {
 }
 
 #[test]
+fn the_real_kubectl_knows_every_word() {
+    use std::io::Write;
+    let mut world = World::new("words");
+    world.run().ends(0);
+    world.secret.namespaces.clear();
+    world.install();
+    world.run().ends(0);
+    let asked = world.read("kubectl.log");
+    let verbs: Vec<_> = asked.lines().filter_map(|l| l.split(' ').nth(1)).collect();
+    for verb in ["get", "create", "apply", "delete"] {
+        assert!(verbs.contains(&verb), "{verb} was not asked: {asked}");
+    }
+    for line in asked.lines().collect::<std::collections::BTreeSet<_>>() {
+        // Nobody listens there: whoever gets that far has understood the words.
+        let mut kubectl = std::process::Command::new(super::world::tool("kubectl"));
+        let mut child = kubectl
+            .args(["--kubeconfig=/dev/null", "--server=http://127.0.0.1:1"])
+            .args(line.split(' '))
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let manifest = br#"{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}"#;
+        // One that needs no manifest may be gone before it is written.
+        let _ = child.stdin.take().unwrap().write_all(manifest);
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("refused"), "kubectl {line}: {said}");
+    }
+}
+
+#[test]
 fn a_namespace_that_comes_later_gets_its_secret_later() {
     let mut world = World::new("later");
     world.secret.namespaces.push("jobs".to_owned());

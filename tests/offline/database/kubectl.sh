@@ -11,6 +11,8 @@ die() {
 printf '%s\n' "$*" >> "${WORLD}/kubectl.log"
 [ ! -e "${WORLD}/api-is-down" ] || die 'The connection to the server 127.0.0.1:6443 was refused'
 [ "${KUBECONFIG}" = "${WORLD}/tree/etc/kube-cfn/local-admin.conf" ] || die "error: KUBECONFIG is ${KUBECONFIG}"
+[ "$1" = --request-timeout=30s ] || die 'error: no limit of time'
+shift
 objects="${WORLD}/objects"
 
 # Reads a manifest from standard input, as the API server checks it.

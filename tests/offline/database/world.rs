@@ -214,7 +214,7 @@ impl World {
             code: output.status.code().unwrap(),
             said: String::from_utf8_lossy(&output.stderr).into_owned(),
             writes: news
-                .filter(|line| !line.starts_with("get "))
+                .filter(|line| !line.contains(" get "))
                 .map(str::to_owned)
                 .collect(),
         }
