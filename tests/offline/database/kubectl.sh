@@ -14,6 +14,9 @@ printf '%s\n' "$*" >> "${WORLD}/kubectl.log"
 [ "$1" = --request-timeout=30s ] || die 'error: no limit of time'
 shift
 objects="${WORLD}/objects"
+if [ -e "${WORLD}/cut-kubectl" ] && [ "$(grep -c . "${WORLD}/kubectl.log")" -ge "$(cat "${WORLD}/cut-kubectl")" ]; then
+  die 'Error from server: etcdserver: leader changed'
+fi
 
 # Reads a manifest from standard input, as the API server checks it.
 read_manifest() {
