@@ -132,6 +132,7 @@ server_ensure_password() {
     | server_psql master --set=user="${DATABASE_USER}" --command='\password :"user"' 2> "${scratch}/said" \
     || give_up "${not_there_yet}" "the password of ${DATABASE_USER} could not be set: $(last_words "${scratch}/said")"
   server_lets_in application \
-    || give_up "${not_there_yet}" "${host} does not let ${DATABASE_USER} in with its new password: $(last_words "${scratch}/said")"
+    || give_up "${not_there_yet}" \
+      "${host} does not let ${DATABASE_USER} in with its new password: $(last_words "${scratch}/said")"
   say "user ${DATABASE_USER} of database ${database}: password set"
 }

@@ -186,23 +186,30 @@ fn what_is_not_there_yet_is_waited_for_and_nothing_is_half_done() {
     world.as_application(&["SELECT 1"]);
 }
 
+/// From the given call on, every call of a program fails; then all is well again.
+fn cut(program: &str, calls: u32) {
+    let world = World::new(&format!("cut_{program}_{calls}"));
+    world.write(&format!("cut-{program}"), &calls.to_string());
+    world.run().ends(75);
+    let password = world.source().get("password").cloned();
+    std::fs::remove_file(world.path(&format!("cut-{program}"))).unwrap();
+    world.run().ends(0);
+    world.as_application(&["CREATE TABLE customers (id int)"]);
+    world.run().changes_nothing();
+    let kept = password.is_none_or(|old| old == world.source()["password"]);
+    assert!(kept, "a password that was written down was replaced");
+}
+
 #[test]
-fn a_run_that_is_cut_anywhere_is_finished_by_the_next() {
-    // A first run makes so many calls; from the given one on, every one of them fails.
-    for (program, last) in [("kubectl", 9), ("psql", 5)] {
-        for calls in 1..=last {
-            let world = World::new(&format!("cut_{program}_{calls}"));
-            world.write(&format!("cut-{program}"), &calls.to_string());
-            world.run().ends(75);
-            let password = world.source().get("password").cloned();
-            std::fs::remove_file(world.path(&format!("cut-{program}"))).unwrap();
-            world.run().ends(0);
-            world.as_application(&["CREATE TABLE customers (id int)"]);
-            world.run().changes_nothing();
-            let kept = password.is_none_or(|old| old == world.source()["password"]);
-            assert!(kept, "a password that was written down was replaced");
-        }
-    }
+fn a_run_that_loses_the_api_anywhere_is_finished_by_the_next() {
+    // A first run asks nine times.
+    (1..=9).for_each(|calls| cut("kubectl", calls));
+}
+
+#[test]
+fn a_run_that_loses_the_database_anywhere_is_finished_by_the_next() {
+    // A first run connects five times.
+    (1..=5).for_each(|calls| cut("psql", calls));
 }
 
 #[test]
