@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod binaries;
 pub mod cis;
+mod database;
 mod etcd;
 pub mod facts;
 pub mod kubeadm;

@@ -3,7 +3,7 @@
 
 use super::archive::File;
 use super::facts::Facts;
-use super::{NodeError, Role, etcd, kubeadm, kubelet};
+use super::{NodeError, Role, database, etcd, kubeadm, kubelet};
 use crate::spec::ClusterSpec;
 use crate::templates::Templates;
 
@@ -122,6 +122,7 @@ pub(super) fn files(
         Role::ControlPlane => {
             files.extend(lines(CONTROL_PLANE, templates)?);
             files.extend(etcd::files(templates)?);
+            files.extend(database::files(spec, templates)?);
             files.push(File::plain(
                 "etc/kube-cfn/kubeadm/config.yaml.in",
                 kubeadm::own(&facts)?,

@@ -181,6 +181,20 @@ pub struct Database {
     pub parameters: BTreeMap<String, String>,
     /// ARN or name of the snapshot to start from; stays for the life of the instance.
     pub restore_from: Option<String>,
+    /// `None` keeps the database from workloads: no user, no Secret.
+    pub secret: Option<DatabaseSecret>,
+}
+
+/// How workloads come to the database: a user of their own, and a Secret that holds all that a
+/// connection needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseSecret {
+    /// Name of the Secret in every namespace.
+    pub name: String,
+    /// The namespaces that get it. Empty takes it away from those that have it.
+    pub namespaces: Vec<String>,
+    /// The user in the database, never the master.
+    pub user: String,
 }
 
 /// Who may get into the cluster, and for how long.

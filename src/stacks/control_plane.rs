@@ -68,6 +68,7 @@ pub(super) const FIELDS: &[Row] = &[
             "network.nat",
             "zones",
             "mirror",
+            "database.secret",
         ],
     ),
     row("Slot?", "DependsOn", &["network.nat"]),

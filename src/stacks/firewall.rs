@@ -105,7 +105,8 @@ const TABLE: &[(&str, Service, &[&str])] = &[
     (NODE, ICMP, &[CP, NODE]),
     (NODE, NODE_METRICS, &[NODE]),
     (NODE, CILIUM_METRICS, &[NODE]),
-    (DB, POSTGRES, &[NODE]),
+    // The control plane makes the user that workloads connect as.
+    (DB, POSTGRES, &[NODE, CP]),
 ];
 
 /// The groups of a cluster.

@@ -7,6 +7,7 @@ mod support;
 
 mod architecture;
 mod cost;
+mod database;
 mod definitions;
 mod estimate;
 mod etcd;

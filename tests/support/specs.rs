@@ -193,5 +193,6 @@ fn database(engine_version: &str, class: &str, multi_az: bool) -> Database {
         maintenance_window: "sun:04:30-sun:05:30".to_owned(),
         parameters: BTreeMap::new(),
         restore_from: None,
+        secret: None,
     }
 }

@@ -10,13 +10,13 @@ pub(super) use report::{Finding, Report, Spot};
 
 use super::file::{
     AccessFile, ApiFile, ClusterFile, ControlPlaneFile, DatabaseFile, EffectFile, ExposureFile,
-    NatFile, NetworkFile, PoolFile, SpreadFile, TaintFile,
+    NatFile, NetworkFile, PoolFile, SecretFile, SpreadFile, TaintFile,
 };
 use crate::catalog::{instances, regions};
 use crate::spec::rules::{LONGEST_NAME, LONGEST_POOL_NAME, nearest};
 use crate::spec::{
-    Access, Api, ApiDns, Architecture, ClusterSpec, ControlPlane, Database, Exposure, Nat, Network,
-    NodePool, Spread, Taint, TaintEffect, Zone,
+    Access, Api, ApiDns, Architecture, ClusterSpec, ControlPlane, Database, DatabaseSecret,
+    Exposure, Nat, Network, NodePool, Spread, Taint, TaintEffect, Zone,
 };
 
 /// The spec that `file` stands for, as far as it can be read. `stem` is the name of its file.
@@ -243,6 +243,15 @@ fn database(file: &DatabaseFile, report: &mut Report) -> Database {
         maintenance_window: file.maintenance_window.clone(),
         parameters: file.parameters.clone(),
         restore_from: file.restore_from.clone(),
+        secret: file.secret.as_ref().map(secret),
+    }
+}
+
+fn secret(file: &SecretFile) -> DatabaseSecret {
+    DatabaseSecret {
+        name: file.name.clone(),
+        namespaces: file.namespaces.clone(),
+        user: file.user.clone(),
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::forms;
+
 /// The RDS Postgres instance.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -69,6 +71,52 @@ pub struct DatabaseFile {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore_from: Option<String>,
+
+    /// The Secret that gives workloads a user of their own. Left out, they get none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretFile>,
+}
+
+/// The Secret that workloads connect with: host, port, database, user, password, `sslmode`, `ca.crt`
+/// and a ready `url`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretFile {
+    /// Name of the Secret, the same in every namespace.
+    #[schemars(
+        regex(pattern = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
+        extend("patternErrorMessage" = "expected up to 63 lower-case letters, digits and dashes, a letter or digit first and last"),
+        example = &"database"
+    )]
+    #[serde(default = "SecretFile::default_name")]
+    pub name: String,
+
+    /// Namespaces that get the Secret. It follows within minutes of the namespace; taken out of the
+    /// list, its Secret goes. Empty takes all of them away.
+    #[schemars(length(max = 50), with = "Vec<forms::NamespaceName>")]
+    pub namespaces: Vec<String>,
+
+    /// User in the database that workloads connect as; it may create and change what it likes in the
+    /// one database, and nothing else. One that a snapshot brings is taken over with a new password.
+    #[schemars(
+        regex(pattern = r"^[a-z_][a-z0-9_]{0,62}$"),
+        extend("patternErrorMessage" = "expected up to 63 lower-case letters, digits and underscores, no digit first"),
+        example = &"app"
+    )]
+    #[serde(default = "SecretFile::default_user")]
+    pub user: String,
+}
+
+impl SecretFile {
+    /// What it leads to.
+    fn default_name() -> String {
+        "database".to_owned()
+    }
+
+    /// The same as the database's own name.
+    fn default_user() -> String {
+        "app".to_owned()
+    }
 }
 
 impl Default for DatabaseFile {
@@ -90,6 +138,8 @@ impl Default for DatabaseFile {
             maintenance_window: "sun:04:30-sun:05:30".to_owned(),
             parameters: BTreeMap::new(),
             restore_from: None,
+            // Who needs it has to be said.
+            secret: None,
         }
     }
 }

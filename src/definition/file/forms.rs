@@ -37,3 +37,12 @@ pub(super) struct InstanceType(#[expect(dead_code, reason = "schema only")] Stri
     "examples" = ["arn:aws:iam::111122223333:role/oncall"]
 ))]
 pub(super) struct RoleArn(#[expect(dead_code, reason = "schema only")] String);
+
+/// The name of a Kubernetes namespace.
+#[derive(JsonSchema)]
+#[schemars(extend(
+    "pattern" = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+    "patternErrorMessage" = "expected a namespace: up to 63 lower-case letters, digits and dashes, a letter or digit first and last",
+    "examples" = ["web"]
+))]
+pub(super) struct NamespaceName(#[expect(dead_code, reason = "schema only")] String);

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use database::DatabaseFile;
+pub use database::{DatabaseFile, SecretFile};
 pub use network::{ApiFile, DnsFile, ExposureFile, NatFile, NetworkFile};
 pub use nodes::{ControlPlaneFile, EffectFile, PoolFile, SpreadFile, TaintFile};
 

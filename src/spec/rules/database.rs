@@ -1,5 +1,7 @@
 //! The database: sizes, windows and parameters that RDS would refuse an hour later.
 
+mod secret;
+
 use std::ops::Range;
 
 use super::nodes::unknown_size;
@@ -37,6 +39,9 @@ pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
         }
     }
     restore(spec, database, broken);
+    if let Some(secret) = &database.secret {
+        self::secret::check(secret, broken);
+    }
 }
 
 /// RDS wants the limit of storage autoscaling a tenth above the storage.

@@ -40,7 +40,8 @@ fn full() -> Value {
         "database": {"engineVersion": "17.10", "class": "db.m7g.large", "storageGib": 100,
             "storageLimitGib": 500, "multiAz": true, "backupDays": 14,
             "backupWindow": "03:00-04:00", "maintenanceWindow": "sun:04:30-sun:05:30",
-            "parameters": {"work_mem": "65536"}},
+            "parameters": {"work_mem": "65536"},
+            "secret": {"name": "database", "namespaces": ["web"], "user": "app"}},
         "protect": false,
         "access": {"issuers": ["arn:aws:iam::111122223333:role/deploy"], "ttl": "8h",
             "maxTtl": "24h"},
@@ -301,6 +302,21 @@ fn database() -> Vec<Trial> {
             "database.restoreFrom",
             "/database/restoreFrom",
             json!("full-2026-11-20"),
+        ),
+        one(
+            "database.secret.name",
+            "/database/secret/name",
+            json!("postgres"),
+        ),
+        one(
+            "database.secret.namespaces",
+            "/database/secret/namespaces",
+            json!(["web", "jobs"]),
+        ),
+        one(
+            "database.secret.user",
+            "/database/secret/user",
+            json!("shop"),
         ),
     ]
 }
