@@ -202,14 +202,14 @@ fn cut(program: &str, calls: u32) {
 
 #[test]
 fn a_run_that_loses_the_api_anywhere_is_finished_by_the_next() {
-    // A first run asks nine times.
-    (1..=9).for_each(|calls| cut("kubectl", calls));
+    // The first call of nine, and those that change something.
+    [1, 3, 4, 5, 8].map(|calls| cut("kubectl", calls));
 }
 
 #[test]
 fn a_run_that_loses_the_database_anywhere_is_finished_by_the_next() {
-    // A first run connects five times.
-    (1..=5).for_each(|calls| cut("psql", calls));
+    // After the master came in: at the grants, at the password, at the proof of it.
+    [2, 4, 5].map(|calls| cut("psql", calls));
 }
 
 #[test]
