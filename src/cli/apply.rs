@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use super::ask::Stop;
 use super::ending::Showing;
 use super::failure::{Exit, Failure};
-use super::lock::Refresh;
 use super::out::talk;
-use super::plan::{Allowed, drop_change_sets, learned, make, run_id};
+use super::plan::{Allowed, Asking, drop_change_sets, learned, make, run_id};
 use super::session::{self, Session};
 use super::show::plan::{Detail, Scales, text, view};
-use super::{Global, ask, cancel, ending, kubeconfig};
+use super::{Global, ask, cancel, ending, kubeconfig, saved};
 use crate::access;
 use crate::apply::{self, Outputs, Prepare, Report};
 use crate::cloud::{Cloud, Store};
@@ -20,8 +19,8 @@ use crate::stacks::{API_HOST, KEY_ARN, Stack, StackKind};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Name of the definition, or the path of its file
-    #[arg(add = super::completions::definitions())]
+    /// Name of the definition, the path of its file, or a plan saved by `plan --out`
+    #[arg(add = super::completions::definitions(), value_name = "NAME|PLAN")]
     name: String,
     #[command(flatten)]
     allowed: Allowed,
@@ -37,26 +36,33 @@ pub struct Args {
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let session = session::open(global, &args.name).await?;
-    session.introduce();
-    let run = run_id();
-    let plan = make(&session, &args.allowed, &run, Refresh::Missing).await?;
-    talk(
-        text(
-            &view(
-                &plan,
-                &session.identity,
-                &Scales {
-                    durations: learned(&session.identity, &session.spec().name),
-                    ..Scales::default()
-                },
-            ),
-            Detail::Short,
-        )
-        .trim_end(),
-    );
+    let saved = saved::read(&args.name)?;
+    if saved.is_some() && !args.allowed.is_empty() {
+        let message = "a saved plan is applied as it was shown, without further allowances";
+        let help = "give them to `kube-cfn plan NAME --out FILE`";
+        return Err(Failure::new(Exit::Usage, message).help(help));
+    }
+    let (session, run, plan) = match &saved {
+        Some(saved) => {
+            let session = saved::open(global, saved).await?;
+            session.introduce();
+            let plan = saved::restore(saved, &session).await?;
+            (session, saved.run.clone(), plan)
+        }
+        None => {
+            let session = session::open(global, &args.name).await?;
+            session.introduce();
+            let run = run_id();
+            let plan = make(&session, &Asking::new(&args.allowed, &run)).await?;
+            (session, run, plan)
+        }
+    };
+    show(&plan, &session);
     if let Err(refused) = agree(&plan, &session, args) {
-        drop_change_sets(&plan, &session).await;
+        // The change sets of a saved plan stay with its file.
+        if saved.is_none() {
+            drop_change_sets(&plan, &session).await;
+        }
         return Err(refused);
     }
     let name = session.spec().name.clone();
@@ -67,6 +73,16 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         cancel::offer(&session.cloud, &name, &run).await;
     }
     finish(global, &session, args, &report).await
+}
+
+/// Says what the run would do.
+fn show(plan: &Plan, session: &Session) {
+    let scales = Scales {
+        durations: learned(&session.identity, &session.spec().name),
+        ..Scales::default()
+    };
+    let view = view(plan, &session.identity, &session.defined, &scales);
+    talk(text(&view, Detail::Short).trim_end());
 }
 
 /// Whether the plan may be executed as shown.

@@ -1,6 +1,7 @@
 //! `kube-cfn plan`: what apply would do, stack by stack; changes nothing.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -10,12 +11,19 @@ use super::lock::{self, Refresh};
 use super::out::{self, talk};
 use super::session::{self, Session};
 use super::show::plan::{Detail, Scales, markdown, text, view};
-use super::{Global, ask};
+use super::{Global, ask, saved};
 use crate::catalog::durations::Durations;
-use crate::cloud::{Clock, Cloud, Identity, Store};
+use crate::cloud::{Clock, Cloud, Identity, Keeping, Store};
 use crate::journal::{self, Shelf};
 use crate::plan::cost;
-use crate::plan::{self, Plan, PlanError, Terms};
+use crate::plan::{self, Look, Plan, PlanError, Terms};
+
+impl Allowed {
+    /// Whether nothing is allowed or skipped.
+    pub fn is_empty(&self) -> bool {
+        self.allow_data_loss.is_empty() && self.skip.is_empty()
+    }
+}
 
 /// How many past runs are learned from.
 const RUNS: usize = 20;
@@ -27,6 +35,12 @@ pub struct Args {
     name: String,
     #[command(flatten)]
     allowed: Allowed,
+    /// Keep the plan in a file for `apply FILE`, with its change sets
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Do not look for changes made by hand: that takes AWS half a minute or more
+    #[arg(long)]
+    no_drift: bool,
     /// List every resource of new stacks
     #[arg(long)]
     full: bool,
@@ -64,12 +78,48 @@ enum Form {
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let session = session::open(global, &args.name).await?;
     session.introduce();
-    let plan = make(&session, &args.allowed, &run_id(), Refresh::Missing).await?;
+    let run = run_id();
+    let asking = Asking {
+        keeping: match args.out {
+            Some(_) => Keeping::Saved,
+            None => Keeping::Run,
+        },
+        drift: if args.no_drift {
+            Look::Away
+        } else {
+            Look::Live
+        },
+        ..Asking::new(&args.allowed, &run)
+    };
+    let plan = make(&session, &asking).await?;
     let scales = scales(&plan, &session, args.live_prices).await;
     let shown = show(&plan, &session, &scales, args);
-    drop_change_sets(&plan, &session).await;
+    let exit = exit(&plan, args.detailed_exitcode);
+    let kept = match (&args.out, &shown) {
+        (Some(path), Ok(())) => keep(path, &plan, &session, &run),
+        _ => Ok(false),
+    };
+    if !matches!(kept, Ok(true)) {
+        drop_change_sets(&plan, &session).await;
+    }
     shown?;
-    Ok(exit(&plan, args.detailed_exitcode))
+    kept?;
+    Ok(exit)
+}
+
+/// Saves a plan; not one that apply would refuse.
+fn keep(path: &Path, plan: &Plan, session: &Session, run: &str) -> Result<bool, Failure> {
+    if plan.blocked().next().is_some() {
+        talk("no plan was saved: apply would refuse it");
+        return Ok(false);
+    }
+    saved::can_be_kept(plan)?;
+    saved::write(path, plan, session, run)?;
+    let path = path.display();
+    talk(&format!(
+        "saved as {path}; next: `kube-cfn apply {path}`, which does exactly this or nothing"
+    ));
+    Ok(true)
 }
 
 /// What the plan is weighed with. A price that AWS does not tell stays the built-in one.
@@ -113,7 +163,7 @@ async fn scales(plan: &Plan, session: &Session, live_prices: bool) -> Scales {
 }
 
 fn show(plan: &Plan, session: &Session, scales: &Scales, args: &Args) -> Result<(), Failure> {
-    let view = view(plan, &session.identity, scales);
+    let view = view(plan, &session.identity, &session.defined, scales);
     let detail = if args.full {
         Detail::Full
     } else {
@@ -138,15 +188,36 @@ fn exit(plan: &Plan, detailed: bool) -> Exit {
     }
 }
 
+/// What a plan is asked for with.
+pub struct Asking<'a> {
+    pub allowed: &'a Allowed,
+    /// Names the run.
+    pub run: &'a str,
+    pub refresh: Refresh,
+    pub keeping: Keeping,
+    pub drift: Look,
+}
+
+impl<'a> Asking<'a> {
+    /// For a run that follows at once: it looks for changes made by hand where it would change something.
+    pub fn new(allowed: &'a Allowed, run: &'a str) -> Self {
+        Self {
+            allowed,
+            run,
+            refresh: Refresh::Missing,
+            keeping: Keeping::Run,
+            drift: Look::Changed,
+        }
+    }
+}
+
 /// Surveys, compares and asks for change sets. Whoever gets the plan executes or drops them; when
 /// somebody wants out before, they are dropped here.
 pub async fn make<C: Cloud + Store>(
     session: &Session<C>,
-    allowed: &Allowed,
-    run: &str,
-    refresh: Refresh,
+    asking: &Asking<'_>,
 ) -> Result<Plan, Failure> {
-    let mut work = std::pin::pin!(propose(session, allowed, run, refresh));
+    let mut work = std::pin::pin!(propose(session, asking));
     tokio::select! {
         plan = &mut work => return plan,
         () = ask::interrupted() => {}
@@ -167,17 +238,20 @@ pub async fn make<C: Cloud + Store>(
 
 async fn propose<C: Cloud + Store>(
     session: &Session<C>,
-    allowed: &Allowed,
-    run: &str,
-    refresh: Refresh,
+    asking: &Asking<'_>,
 ) -> Result<Plan, Failure> {
+    let allowed = asking.allowed;
     let stacks = session::design(&session.defined)?;
-    let images = lock::images(session, &stacks, refresh).await?;
+    let images = lock::images(session, &stacks, asking.refresh).await?;
     let survey = plan::survey(&session.cloud, &session.spec().name).await?;
     let draft = plan::draft(stacks, &survey, &images.ids());
     let allow: BTreeSet<String> = allowed.allow_data_loss.iter().cloned().collect();
     let skip: BTreeSet<String> = allowed.skip.iter().cloned().collect();
-    let terms = Terms::new(run, &allow, &skip);
+    let terms = Terms {
+        keeping: asking.keeping,
+        drift: asking.drift,
+        ..Terms::new(asking.run, &allow, &skip)
+    };
     Ok(plan::complete(draft, &session.cloud, &terms).await?)
 }
 

@@ -10,6 +10,7 @@ mod guards;
 mod interrupted;
 mod process;
 mod production;
+mod saved;
 mod store;
 mod support;
 mod tools;
