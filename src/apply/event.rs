@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::cloud::{ResourceStatus, StackStatus};
 use crate::stacks::StackKind;
 
+pub use crate::catalog::durations::Span;
+
 /// Something a run tells. Serialised with a `type` field, camelCase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
@@ -77,14 +79,6 @@ pub struct Expected {
     pub needs: Vec<StackKind>,
     /// How long the operation takes by experience; `None` where nobody knows, or there is nothing to do.
     pub span: Option<Span>,
-}
-
-/// A length of time as a range: half of all stay under `from`, nine in ten under `to`. Seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Span {
-    pub from: u32,
-    pub to: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

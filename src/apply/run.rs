@@ -11,8 +11,8 @@ use super::board::{Board, Place};
 use super::event::{Expected, Outcome, Verb};
 use super::tell::Teller;
 use super::{End, Outputs, Prepare, Report, Session, verdict};
-use crate::cloud::{ChangeSet, Clock, Cloud, INLINE, Store};
-use crate::plan::{Action, Plan, Step, resources_of};
+use crate::cloud::{ChangeSet, Clock, Cloud, Store};
+use crate::plan::{Action, Plan, Step, needs, resources_of};
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 
 /// What a stopped run still spends on tidying: it has to be gone within a second.
@@ -155,19 +155,6 @@ fn expected(plan: &Plan) -> Vec<Expected> {
         }
     };
     plan.steps.iter().map(line).collect()
-}
-
-/// The stacks that have to be done before this one can start: those whose outputs it takes, and the
-/// base where something of it has to lie in the state bucket.
-pub(super) fn needs(stack: &Stack) -> Vec<StackKind> {
-    let mut kinds: Vec<StackKind> = stack.needs().cloned().collect();
-    let bucket = !stack.objects.is_empty() || stack.body().len() > INLINE;
-    if bucket && stack.kind != StackKind::Base {
-        kinds.push(StackKind::Base);
-    }
-    kinds.sort();
-    kinds.dedup();
-    kinds
 }
 
 impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {

@@ -7,7 +7,12 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Table {
+    /// Where the prices are from.
+    region: String,
+    /// The day of the prices, `2026-07-20`.
+    priced_on: String,
     types: BTreeMap<String, InstanceType>,
 }
 
@@ -20,6 +25,13 @@ pub struct InstanceType {
     pub vcpu: Option<u32>,
     #[serde(rename = "memoryMiB")]
     pub memory_mib: Option<u32>,
+    /// US dollars an hour on demand with Linux, in the region of [`priced`].
+    pub usd_per_hour: Option<f64>,
+}
+
+/// Where and when the prices of the catalogue were asked: region and day.
+pub fn priced() -> (&'static str, &'static str) {
+    (&TABLE.region, &TABLE.priced_on)
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {

@@ -1,5 +1,5 @@
 //! Data that the tool is built with: Kubernetes versions, node binaries, machine images, durations,
-//! regions, instance types, resources that hold data. Look-up only: no I/O, no rules.
+//! prices, regions, instance types, resources that hold data. Look-up only: no I/O, no rules.
 //!
 //! The tables live in `data/*.json`, each naming its source; a new figure is one line there.
 
@@ -7,5 +7,8 @@ pub mod durations;
 pub mod images;
 pub mod instances;
 pub mod kubernetes;
+mod meters;
+pub mod price_list;
+pub mod prices;
 pub mod regions;
 pub mod resources;

@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 
-use jiff::Timestamp;
-
 use super::failure::{Exit, Failure};
+use super::lock::Refresh;
 use super::out::talk;
 use super::plan::{Allowed, drop_change_sets, make, run_id};
 use super::session::{self, Session};
-use super::show::plan::{Detail, text, view};
+use super::show::plan::{Detail, Scales, text, view};
 use super::{Global, ask, ending, kubeconfig};
 use crate::access;
 use crate::apply::{self, Outputs, Prepare, Report};
-use crate::cloud::aws::Aws;
+use crate::cloud::{Cloud, Store};
 use crate::plan::Plan;
 use crate::progress::Style;
 use crate::stacks::{API_HOST, KEY_ARN, StackKind};
@@ -39,8 +38,14 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let session = session::open(global, &args.name).await?;
     session.introduce();
     let run = run_id();
-    let plan = make(&session, &args.allowed, &run).await?;
-    talk(text(&view(&plan, &session.identity), Detail::Short).trim_end());
+    let plan = make(&session, &args.allowed, &run, Refresh::Missing).await?;
+    talk(
+        text(
+            &view(&plan, &session.identity, &Scales::default()),
+            Detail::Short,
+        )
+        .trim_end(),
+    );
     if let Err(refused) = agree(&plan, &session, args) {
         drop_change_sets(&plan, &session).await;
         return Err(refused);
@@ -71,7 +76,12 @@ fn agree(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
 }
 
 /// Executes the plan with its progress shown beside it. The first Ctrl-C detaches.
-async fn walk(plan: Plan, session: &Session, run: &str, style: Style) -> Report {
+pub async fn walk<C: Cloud + Store>(
+    plan: Plan,
+    session: &Session<C>,
+    run: &str,
+    style: Style,
+) -> Report {
     if !plan.has_changes() {
         return kept(&plan);
     }
@@ -130,12 +140,12 @@ async fn finish(
 }
 
 /// Makes the cluster's authorities before the control plane wants to read them.
-struct Authorities<'a> {
+struct Authorities<'a, C> {
     cluster: &'a str,
-    cloud: &'a Aws,
+    cloud: &'a C,
 }
 
-impl Prepare for Authorities<'_> {
+impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
     async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String> {
         if *stack != StackKind::ControlPlane {
             return Ok(None);
@@ -145,7 +155,7 @@ impl Prepare for Authorities<'_> {
             .and_then(|base| base.get(KEY_ARN));
         let key = key.ok_or("the base stack names no key to keep the authorities under")?;
         let ensured =
-            access::ensure_authorities(self.cloud, self.cluster, key, Timestamp::now()).await;
+            access::ensure_authorities(self.cloud, self.cluster, key, self.cloud.now()).await;
         let ensured = ensured.map_err(|error| error.to_string())?;
         let told = "the cluster's authorities are made, and kept under its key";
         Ok(ensured.created().then(|| told.to_owned()))

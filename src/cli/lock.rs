@@ -33,6 +33,8 @@ pub enum Refresh {
     /// Those that the lock file lacks.
     Missing,
     All,
+    /// Those that the lock file lacks, without writing them down: a rehearsal's images are not real.
+    Rehearsed,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -58,8 +60,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// The locked images of a definition. Writes the lock file where something is new, and says so.
-pub async fn images(
-    session: &Session,
+pub async fn images<C: Store>(
+    session: &Session<C>,
     stacks: &[Stack],
     refresh: Refresh,
 ) -> Result<Lock, Failure> {
@@ -67,17 +69,17 @@ pub async fn images(
     let known = read(session, &file)?;
     let mut lock = match refresh {
         // One that is not used now may be again: a definition that goes back gets its image back.
-        Refresh::Missing => known.clone(),
+        Refresh::Missing | Refresh::Rehearsed => known.clone(),
         Refresh::All => Lock::empty(&session.identity.account, &session.spec().region),
     };
     for parameter in wanted(stacks) {
         let image = match known.images.get(parameter) {
-            Some(image) if refresh == Refresh::Missing => image.clone(),
+            Some(image) if refresh != Refresh::All => image.clone(),
             before => resolve(session, parameter, before).await?,
         };
         lock.images.insert(parameter.to_owned(), image);
     }
-    if lock != known {
+    if lock != known && refresh != Refresh::Rehearsed {
         lock.write(&file, &session.spec().name)
             .map_err(Failure::other)?;
         tell(&known, &lock, &file);
@@ -86,7 +88,7 @@ pub async fn images(
 }
 
 /// The lock file as it stands; refused when it belongs to another account or region.
-fn read(session: &Session, file: &Path) -> Result<Lock, Failure> {
+fn read<C>(session: &Session<C>, file: &Path) -> Result<Lock, Failure> {
     let account = &session.identity.account;
     let region = &session.spec().region;
     let Some(lock) = Lock::read(file).map_err(|error| {
@@ -121,8 +123,8 @@ fn wanted(stacks: &[Stack]) -> BTreeSet<&str> {
     locked.collect()
 }
 
-async fn resolve(
-    session: &Session,
+async fn resolve<C: Store>(
+    session: &Session<C>,
     parameter: &str,
     before: Option<&Image>,
 ) -> Result<Image, Failure> {

@@ -6,6 +6,7 @@ mod ask;
 mod completions;
 mod credential;
 mod delete;
+mod doctor;
 mod ending;
 mod failure;
 mod kubeconfig;
@@ -85,6 +86,8 @@ enum Command {
     Apply(apply::Args),
     /// Show how the cluster's stacks stand
     Status(status::Args),
+    /// Check what keeps the cluster's data from harm
+    Doctor(doctor::Args),
     /// Write a kubeconfig with a short-lived certificate, or one that asks for it
     Kubeconfig(kubeconfig::Args),
     /// Answer kubectl as a credential plugin
@@ -127,6 +130,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Plan(args) => wait(plan::run(global, args)),
         Command::Apply(args) => wait(apply::run(global, args)),
         Command::Status(args) => wait(status::run(global, args)),
+        Command::Doctor(args) => wait(doctor::run(global, args)),
         Command::Kubeconfig(args) => wait(kubeconfig::run(global, args)),
         Command::Credential(args) => wait(credential::run(global, args)),
         Command::Delete(args) => wait(delete::run(global, args)),

@@ -8,8 +8,9 @@ use super::failure::{Exit, Failure};
 use super::lock::{self, Refresh};
 use super::out::{self, talk};
 use super::session::{self, Session};
-use super::show::plan::{Detail, text, view};
+use super::show::plan::{Detail, Scales, text, view};
 use super::{Global, ask};
+use crate::cloud::{Cloud, Store};
 use crate::plan::{self, Plan, PlanError, Terms};
 
 #[derive(clap::Args)]
@@ -31,7 +32,7 @@ pub struct Args {
 }
 
 /// The losses that somebody named.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub struct Allowed {
     /// Let this resource be replaced or removed with the data in it; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
@@ -48,7 +49,7 @@ enum Form {
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let session = session::open(global, &args.name).await?;
     session.introduce();
-    let plan = make(&session, &args.allowed, &run_id()).await?;
+    let plan = make(&session, &args.allowed, &run_id(), Refresh::Missing).await?;
     let shown = show(&plan, &session, args);
     drop_change_sets(&plan, &session).await;
     shown?;
@@ -56,7 +57,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 fn show(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
-    let view = view(plan, &session.identity);
+    let view = view(plan, &session.identity, &Scales::default());
     let detail = if args.full {
         Detail::Full
     } else {
@@ -82,8 +83,13 @@ fn exit(plan: &Plan, detailed: bool) -> Exit {
 
 /// Surveys, compares and asks for change sets. Whoever gets the plan executes or drops them; when
 /// somebody wants out before, they are dropped here.
-pub async fn make(session: &Session, allowed: &Allowed, run: &str) -> Result<Plan, Failure> {
-    let mut work = std::pin::pin!(propose(session, allowed, run));
+pub async fn make<C: Cloud + Store>(
+    session: &Session<C>,
+    allowed: &Allowed,
+    run: &str,
+    refresh: Refresh,
+) -> Result<Plan, Failure> {
+    let mut work = std::pin::pin!(propose(session, allowed, run, refresh));
     tokio::select! {
         plan = &mut work => return plan,
         () = ask::interrupted() => {}
@@ -102,9 +108,14 @@ pub async fn make(session: &Session, allowed: &Allowed, run: &str) -> Result<Pla
     Err(Failure::new(Exit::Interrupted, message))
 }
 
-async fn propose(session: &Session, allowed: &Allowed, run: &str) -> Result<Plan, Failure> {
+async fn propose<C: Cloud + Store>(
+    session: &Session<C>,
+    allowed: &Allowed,
+    run: &str,
+    refresh: Refresh,
+) -> Result<Plan, Failure> {
     let stacks = session::design(&session.defined)?;
-    let images = lock::images(session, &stacks, Refresh::Missing).await?;
+    let images = lock::images(session, &stacks, refresh).await?;
     let survey = plan::survey(&session.cloud, &session.spec().name).await?;
     let draft = plan::draft(stacks, &survey, &images.ids());
     let allow: BTreeSet<String> = allowed.allow_data_loss.iter().cloned().collect();
@@ -113,7 +124,7 @@ async fn propose(session: &Session, allowed: &Allowed, run: &str) -> Result<Plan
 }
 
 /// Removes change sets that nobody will execute; what stays is only said, it does no harm.
-pub async fn drop_change_sets(plan: &Plan, session: &Session) {
+pub async fn drop_change_sets<C: Cloud>(plan: &Plan, session: &Session<C>) {
     for error in plan::discard(plan, &session.cloud).await {
         talk(&format!(
             "a change set could not be removed, it will never be executed: {error}"

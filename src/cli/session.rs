@@ -21,10 +21,10 @@ pub struct Defined {
     pub spec: ClusterSpec,
 }
 
-/// A definition together with the account it is for.
-pub struct Session {
+/// A definition together with the account it is for; a rehearsal has a simulated one.
+pub struct Session<C = Aws> {
     pub defined: Defined,
-    pub cloud: Aws,
+    pub cloud: C,
     pub identity: Identity,
 }
 
@@ -163,7 +163,7 @@ fn introduce(first: &str, identity: &Identity) {
     ));
 }
 
-impl Session {
+impl<C> Session<C> {
     pub fn spec(&self) -> &ClusterSpec {
         &self.defined.spec
     }

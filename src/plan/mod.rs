@@ -6,9 +6,13 @@
 
 pub mod compare;
 pub mod complete;
+pub mod cost;
 pub mod deletion;
 pub mod draft;
+pub mod estimate;
+pub mod order;
 pub mod policy;
+pub mod protection;
 pub mod risk;
 pub mod sharpen;
 pub mod status;
@@ -24,6 +28,8 @@ use crate::stacks::{Stack, StackKind, sentence};
 pub use complete::{Terms, complete, discard};
 pub use deletion::{DeletePlan, Guard, deletion};
 pub use draft::{Draft, draft};
+pub use estimate::{Estimate, estimate};
+pub use order::needs;
 pub use risk::{Effect, Risk};
 pub use survey::{Survey, survey};
 

@@ -6,7 +6,9 @@
 mod support;
 
 mod architecture;
+mod cost;
 mod definitions;
+mod estimate;
 mod kubeconfig;
 mod pki;
 mod progress;

@@ -1,10 +1,15 @@
 //! A plan as data: the view that scripts read, and that [`text`] is made of.
 
+mod forecast;
 mod text;
 
 use serde::Serialize;
 
+use crate::catalog::durations::{Durations, Span};
+use crate::catalog::prices::Prices;
 use crate::cloud::{Identity, ResourceChange};
+use crate::plan::cost::{self, Monthly, Range, StackCost};
+use crate::plan::estimate::{self, Estimate};
 use crate::plan::{Action, Blocked, Counts, Pending, Plan, Planned, Risk, Step};
 use crate::stacks::StackKind;
 
@@ -20,6 +25,10 @@ pub struct View<'a> {
     /// Whether a run would change anything.
     changes: bool,
     stacks: Vec<StackView<'a>>,
+    /// How long it takes, in seconds.
+    expected: Estimate,
+    /// What it costs a month before and after: an estimate.
+    cost: Monthly,
     /// Stacks in AWS that the definition no longer has; they are left alone.
     leftover: Vec<&'a str>,
 }
@@ -31,6 +40,11 @@ struct StackView<'a> {
     name: &'a str,
     action: Word,
     counts: Counts,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<Span>,
+    /// US dollars a month more, or less.
+    cost_difference: Range,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     creates: Vec<Planned>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -72,14 +86,38 @@ fn slice_is_empty<T>(slice: &&[T]) -> bool {
     slice.is_empty()
 }
 
+/// What a plan is weighed with.
+#[derive(Debug)]
+pub struct Scales {
+    pub durations: Durations,
+    pub prices: Prices,
+}
+
+impl Default for Scales {
+    fn default() -> Self {
+        Self {
+            durations: Durations::builtin(),
+            prices: Prices::table(),
+        }
+    }
+}
+
 /// Makes the view of a plan.
-pub fn view<'a>(plan: &'a Plan, identity: &'a Identity) -> View<'a> {
+pub fn view<'a>(plan: &'a Plan, identity: &'a Identity, scales: &Scales) -> View<'a> {
+    let expected = estimate::estimate(plan, &scales.durations);
+    let cost = cost::monthly(plan, &identity.region, &scales.prices);
     View {
         cluster: &plan.cluster,
         account: &identity.account,
         region: &identity.region,
         changes: plan.has_changes(),
-        stacks: plan.steps.iter().map(stack_view).collect(),
+        stacks: plan
+            .steps
+            .iter()
+            .map(|step| stack_view(step, &expected, &cost))
+            .collect(),
+        expected,
+        cost,
         leftover: plan
             .leftover
             .iter()
@@ -88,14 +126,18 @@ pub fn view<'a>(plan: &'a Plan, identity: &'a Identity) -> View<'a> {
     }
 }
 
-fn stack_view(step: &Step) -> StackView<'_> {
+fn stack_view<'a>(step: &'a Step, expected: &Estimate, cost: &Monthly) -> StackView<'a> {
     let action = word(step);
+    let kind = &step.stack.kind;
+    let of_stack = cost.stacks.iter().find(|stack| stack.stack == *kind);
     let changes = step.change_set().map_or(&[][..], |set| &set.changes);
     StackView {
         stack: &step.stack.kind,
         name: &step.stack.name,
         action,
         counts: step.counts(),
+        expected: expected.stacks.get(kind).copied(),
+        cost_difference: of_stack.map_or_else(Range::default, StackCost::difference),
         creates: match action {
             Word::Create | Word::Recreate => step.resources(),
             _ => Vec::new(),

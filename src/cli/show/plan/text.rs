@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use console::{Style, style};
+use console::{Style, measure_text_width, style};
 
-use super::{ChangeView, StackView, View, Word};
+use super::{ChangeView, StackView, View, Word, forecast};
 use crate::cli::out::listed_line;
 use crate::cloud::{ChangeAction, PropertyChange, Replacement, ResourceChange};
 use crate::plan::{Counts, Risk};
 use crate::stacks::StackKind;
+
+/// Where time and money stand behind what is done to a stack.
+const COLUMN: usize = 50;
 
 /// How much of a plan is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +49,21 @@ pub fn text(view: &View<'_>, detail: Detail) -> String {
 fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     let (mark, colour, said) = headline(stack);
     let name = format!("{:<16}", stack.stack.to_string());
-    line(
-        out,
-        format_args!("{} {} {said}", colour.apply_to(mark), style(name).bold()),
-    );
+    let time = stack.expected.map(forecast::span).unwrap_or_default();
+    let money = forecast::difference(stack.cost_difference).unwrap_or_default();
+    let weighed = format!("{time:>7}  {money}");
+    let head = format_args!("{} {} {said}", colour.apply_to(mark), style(name).bold()).to_string();
+    let room = COLUMN.saturating_sub(measure_text_width(&head));
+    if weighed.trim().is_empty() {
+        line(out, format_args!("{head}"));
+    } else if room > 0 {
+        line(
+            out,
+            format_args!("{head}{:room$}{}", "", weighed.trim_end()),
+        );
+    } else {
+        line(out, format_args!("{head}\n    {}", weighed.trim()));
+    }
     if let Some(blocked) = stack.blocked {
         wrapped(out, "    ", &blocked.reason);
         wrapped(out, "    ", &format!("next: {}", blocked.next));
@@ -280,7 +294,9 @@ fn total(view: &View<'_>) -> String {
         }
     }
     if view.changes {
-        format!("Plan: {}.\n", parts.join(", "))
+        let mut lines = vec![format!("Plan: {}.", parts.join(", "))];
+        lines.extend(forecast::lines(&view.expected, &view.cost));
+        lines.join("\n") + "\n"
     } else {
         format!(
             "Nothing to do: all {} stacks are as defined.\n",

@@ -1,0 +1,306 @@
+//! List prices: what an hour or a month of something costs in a region, each figure with its source and
+//! date. The built-in table is overlaid by what the AWS price list says today, where it can be asked.
+//! Knows nothing of stacks, and of no price that depends on use.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use super::instances;
+use super::meters::Size;
+
+pub use super::meters::{HOURS, Meter, PriceKey, Zones};
+
+/// Where the table is most complete; other regions are estimated from it.
+const HOME: &str = "us-east-1";
+
+/// A figure as somebody published it.
+#[derive(Debug, Clone, PartialEq)]
+struct Figure {
+    usd: f64,
+    source: String,
+    date: String,
+}
+
+/// What one unit of a meter costs, and how that is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Price {
+    /// US dollars for one unit: an hour or a month, as [`Meter`] says.
+    pub usd: f64,
+    pub basis: Basis,
+}
+
+/// How a price is known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Basis {
+    pub source: String,
+    /// The day of the figure, `2026-08-31`.
+    pub date: String,
+    /// How it was worked out where nobody published the figure itself:
+    /// `us-east-1 x 1.07`, `2 x db.m7g.large`.
+    pub derived: Option<String>,
+}
+
+/// Every price that is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prices {
+    figures: BTreeMap<PriceKey, Figure>,
+    /// What to multiply the figures of [`HOME`] with, by region; 1 for a region that is not there.
+    factors: BTreeMap<String, f64>,
+}
+
+#[derive(Deserialize)]
+struct Table {
+    sources: BTreeMap<String, Source>,
+    factors: BTreeMap<String, f64>,
+    prices: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    what: String,
+    date: String,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    meter: String,
+    region: String,
+    usd: f64,
+    source: String,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("data/prices.json")).unwrap_or_else(|error| {
+        unreachable!("prices.json is part of this program and parses: {error}")
+    })
+});
+
+impl Prices {
+    /// The prices that the tool is built with.
+    pub fn table() -> Self {
+        let machines = instances::names().filter_map(|name| {
+            let (region, date) = instances::priced();
+            let figure = Figure {
+                usd: instances::find(name)?.usd_per_hour?,
+                source: "AWS price list, as carried by karpenter-provider-aws".to_owned(),
+                date: date.to_owned(),
+            };
+            Some((
+                PriceKey::new(region, Meter::Instance(name.to_owned())),
+                figure,
+            ))
+        });
+        let others = TABLE.prices.iter().filter_map(|line| {
+            let source = TABLE.sources.get(&line.source)?;
+            let figure = Figure {
+                usd: line.usd,
+                source: source.what.clone(),
+                date: source.date.clone(),
+            };
+            Some((
+                PriceKey::new(&line.region, line.meter.parse().ok()?),
+                figure,
+            ))
+        });
+        Self {
+            figures: machines.chain(others).collect(),
+            factors: TABLE.factors.clone(),
+        }
+    }
+
+    /// Puts what the AWS price list said on `date` before the built-in figures.
+    #[must_use]
+    pub fn overlay(mut self, live: impl IntoIterator<Item = (PriceKey, f64)>, date: &str) -> Self {
+        let live = live.into_iter().map(|(key, usd)| {
+            let source = format!("AWS price list, {}", key.region);
+            let date = date.to_owned();
+            (key, Figure { usd, source, date })
+        });
+        self.figures.extend(live);
+        self
+    }
+
+    /// What a unit costs: by its own figure, by that of another size of its family, else by the figures
+    /// of us-east-1. `None` where nobody knows; then it is not counted, and said so.
+    pub fn find(&self, key: &PriceKey) -> Option<Price> {
+        self.within(key).or_else(|| {
+            let home = self.within(&PriceKey::new(HOME, key.meter.clone()))?;
+            if key.meter.is_the_same_everywhere() {
+                return Some(home);
+            }
+            let factor = self.factors.get(&key.region).copied().unwrap_or(1.0);
+            let also = home
+                .basis
+                .derived
+                .map_or(String::new(), |how| format!(", {how}"));
+            Some(Price {
+                usd: home.usd * factor,
+                basis: Basis {
+                    derived: Some(format!("{HOME} x {factor}{also}")),
+                    ..home.basis
+                },
+            })
+        })
+    }
+
+    /// The figure of the region itself, or one worked out from another size there.
+    fn within(&self, key: &PriceKey) -> Option<Price> {
+        if let Some(figure) = self.figures.get(key) {
+            return Some(figure.price(1.0, None));
+        }
+        let size = Size::of(&key.meter)?;
+        let here = self
+            .figures
+            .iter()
+            .filter(|(other, _)| other.region == key.region);
+        let relatives = here.filter_map(|(other, figure)| {
+            let relative = Size::of(&other.meter).filter(|other| other.family == size.family)?;
+            Some((size.units / relative.units, relative.name, figure))
+        });
+        let nearest = relatives.min_by(|a, b| a.0.ln().abs().total_cmp(&b.0.ln().abs()));
+        nearest.map(|(times, name, figure)| figure.price(times, Some(name)))
+    }
+}
+
+impl Figure {
+    /// The price of `times` of it, told as that of `of`.
+    fn price(&self, times: f64, of: Option<&str>) -> Price {
+        Price {
+            usd: self.usd * times,
+            basis: Basis {
+                source: self.source.clone(),
+                date: self.date.clone(),
+                derived: of.map(|name| format!("{times} x {name}")),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd(region: &str, meter: &str) -> Option<(f64, Option<String>)> {
+        let key = PriceKey::new(region, meter.parse().unwrap());
+        let found = Prices::table().find(&key)?;
+        Some((found.usd, found.basis.derived))
+    }
+
+    fn close(found: Option<(f64, Option<String>)>, wanted: f64, how: Option<&str>) {
+        let (usd, derived) = found.unwrap();
+        assert!((usd - wanted).abs() < 1e-6, "{usd} for {wanted}");
+        assert_eq!(derived.as_deref(), how);
+    }
+
+    #[test]
+    fn every_line_of_the_table_has_a_source_with_a_day_and_a_meter_that_is_known() {
+        for line in &TABLE.prices {
+            let meter: Meter = line.meter.parse().unwrap();
+            assert_eq!(meter.to_string(), line.meter);
+            let source = &TABLE.sources[&line.source];
+            assert!(
+                source.date.parse::<jiff::civil::Date>().is_ok(),
+                "{}",
+                line.source
+            );
+            assert!(line.usd > 0.0 && !source.what.is_empty(), "{}", line.meter);
+        }
+    }
+
+    #[test]
+    fn no_figure_stands_twice() {
+        let machines = instances::names().count();
+        assert_eq!(Prices::table().figures.len(), machines + TABLE.prices.len());
+    }
+
+    #[test]
+    fn the_factor_of_a_region_is_the_middle_of_its_figures_over_those_at_home() {
+        let table = Prices::table();
+        for (region, factor) in &TABLE.factors {
+            let here = table
+                .figures
+                .iter()
+                .filter(|(key, _)| key.region == *region);
+            let mut ratios: Vec<f64> = here
+                .filter_map(|(key, figure)| {
+                    let home = PriceKey::new(HOME, key.meter.clone());
+                    Some(figure.usd / table.figures.get(&home)?.usd)
+                })
+                .collect();
+            ratios.sort_by(f64::total_cmp);
+            let middle = ratios[ratios.len() / 2];
+            assert!(
+                (middle - factor).abs() < 0.01,
+                "{region}: {middle} for {factor}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_figure_of_the_region_itself_comes_first() {
+        close(usd("us-east-1", "instance m7g.large"), 0.0816, None);
+        close(usd("eu-west-1", "nat-regional-hour"), 0.048, None);
+        close(
+            usd("eu-west-1", "database multi db.t4g.medium"),
+            0.138,
+            None,
+        );
+    }
+
+    #[test]
+    fn what_nobody_published_is_worked_out_and_says_how() {
+        let how = Some("2 x m7g.large");
+        close(usd("eu-west-1", "instance m7g.xlarge"), 0.182, how);
+        let how = Some("0.5 x db.m6g.large");
+        close(usd("eu-west-1", "database single db.m6g.large"), 0.176, how);
+        let how = Some("us-east-1 x 1.07");
+        close(
+            usd("eu-west-1", "database multi db.m7g.large"),
+            0.36059,
+            how,
+        );
+        let how = Some("us-east-1 x 1.07, 2 x db.m7g.large");
+        close(
+            usd("eu-west-1", "database multi db.m7g.xlarge"),
+            0.72118,
+            how,
+        );
+        close(usd("eu-north-1", "nlb-hour"), 0.0225, Some("us-east-1 x 1"));
+    }
+
+    #[test]
+    fn what_costs_the_same_everywhere_needs_no_factor() {
+        for word in ["ipv4-hour", "key", "secret", "zone"] {
+            let meter: Meter = word.parse().unwrap();
+            let figures = TABLE.prices.iter().filter(|line| line.meter == word);
+            let home = usd(HOME, word).unwrap().0;
+            assert!(meter.is_the_same_everywhere());
+            assert!(
+                figures
+                    .map(|line| line.usd)
+                    .all(|usd| (usd - home).abs() < 1e-9),
+                "{word}"
+            );
+            close(usd("ap-south-2", word), home, None);
+        }
+    }
+
+    #[test]
+    fn what_nobody_knows_has_no_price() {
+        assert_eq!(usd("us-east-1", "instance q9z.large"), None);
+        assert_eq!(usd("us-east-1", "database single db.q9z.large"), None);
+    }
+
+    #[test]
+    fn the_price_list_of_today_goes_before_the_table() {
+        let key = PriceKey::new("eu-west-1", Meter::NlbHour);
+        let prices = Prices::table().overlay([(key.clone(), 0.0252)], "2026-11-20");
+        let found = prices.find(&key).unwrap();
+        assert!((found.usd - 0.0252).abs() < 1e-9);
+        assert_eq!(found.basis.date, "2026-11-20");
+        assert_eq!(found.basis.derived, None);
+    }
+}

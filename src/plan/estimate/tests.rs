@@ -1,0 +1,250 @@
+//! What small plans take.
+
+use serde_json::json;
+
+use super::*;
+use crate::cloud::FoundStack;
+use crate::plan::{Guard, Pending, Survey};
+use crate::stacks::{Input, Source, Stack};
+
+fn body(of_type: &str, needs: &[&str]) -> Value {
+    json!({"Type": of_type, "DependsOn": needs})
+}
+
+fn stack(kind: StackKind, resources: Value, from: &[StackKind]) -> Stack {
+    let input = |stack: &StackKind| Input {
+        parameter: format!("From{stack}"),
+        source: Source::Output {
+            stack: stack.clone(),
+            key: "Out".to_owned(),
+        },
+    };
+    let mut template = json!({});
+    template["Resources"] = resources;
+    Stack {
+        name: kind.stack_name("canary"),
+        kind,
+        template,
+        inputs: from.iter().map(input).collect(),
+        capabilities: Vec::new(),
+        tags: BTreeMap::new(),
+        policy: None,
+        termination_protection: false,
+        objects: Vec::new(),
+    }
+}
+
+fn doing(stack: Stack, action: Action) -> Step {
+    Step {
+        before: Some(stack.template.clone()),
+        stack,
+        found: None,
+        parameters: BTreeMap::new(),
+        pending: Vec::new(),
+        risks: Vec::new(),
+        held: None,
+        action,
+    }
+}
+
+fn change(id: &str, action: ChangeAction, replacement: Replacement) -> ResourceChange {
+    ResourceChange {
+        logical_id: id.to_owned(),
+        physical_id: None,
+        resource_type: "AWS::RDS::DBInstance".to_owned(),
+        action,
+        replacement,
+        fate: None,
+        properties: Vec::new(),
+    }
+}
+
+fn set(changes: Vec<ResourceChange>) -> Action {
+    Action::Update(ChangeSet {
+        id: "set".to_owned(),
+        stack_id: "stack".to_owned(),
+        changes,
+        warnings: Vec::new(),
+    })
+}
+
+fn data() -> Stack {
+    let resources = json!({
+        "Subnets": body("AWS::RDS::DBSubnetGroup", &[]),
+        "Database": body("AWS::RDS::DBInstance", &["Subnets"]),
+    });
+    stack(StackKind::Database, resources, &[])
+}
+
+fn span(action: Action) -> Option<Span> {
+    step(&doing(data(), action), &Durations::builtin())
+}
+
+fn from(action: Action) -> u32 {
+    span(action).map_or(0, |span| span.from)
+}
+
+#[test]
+fn a_creation_counts_everything_and_an_update_what_changes() {
+    // 595 and 2 and CloudFormation's own 16.
+    assert!(
+        (610..625).contains(&from(Action::Create)),
+        "{}",
+        from(Action::Create)
+    );
+    let modified = set(vec![change(
+        "Database",
+        ChangeAction::Modify,
+        Replacement::No,
+    )]);
+    assert!(
+        (185..200).contains(&from(modified.clone())),
+        "{}",
+        from(modified)
+    );
+    let small = set(vec![change(
+        "Subnets",
+        ChangeAction::Modify,
+        Replacement::No,
+    )]);
+    assert!((20..35).contains(&from(small.clone())), "{}", from(small));
+}
+
+#[test]
+fn a_replacement_is_a_creation_and_then_a_deletion() {
+    let replaced = || change("Database", ChangeAction::Modify, Replacement::Yes);
+    let both = from(set(vec![replaced()]));
+    assert!((595 + 300..595 + 300 + 60).contains(&both), "{both}");
+    let kept = ResourceChange {
+        fate: Some(Fate::Retain),
+        ..replaced()
+    };
+    assert!((610..640).contains(&from(set(vec![kept]))));
+    let maybe = from(set(vec![change(
+        "Database",
+        ChangeAction::Modify,
+        Replacement::Might,
+    )]));
+    assert!(maybe > 200 && maybe < both, "{maybe}");
+}
+
+#[test]
+fn a_leftover_goes_first_and_what_is_kept_takes_no_time() {
+    assert!(from(Action::Recreate) > from(Action::Create) + 10);
+    assert_eq!(span(Action::Keep), None);
+    assert_eq!(span(Action::Follow(StackStatus::UpdateInProgress)), None);
+    assert_eq!(
+        span(Action::Follow(StackStatus::CreateInProgress)),
+        span(Action::Create)
+    );
+}
+
+#[test]
+fn of_a_later_update_only_what_waits_for_a_value_counts() {
+    let mut resources = data().template["Resources"].clone();
+    resources["Database"]["Properties"] = json!({"VPCSecurityGroups": [{"Ref": "Group"}]});
+    let mut later = doing(stack(StackKind::Database, resources, &[]), Action::Later);
+    let nothing = step(&later, &Durations::builtin()).unwrap().from;
+    assert_eq!(nothing, 16);
+    later.pending.push(Pending {
+        parameter: "Group".to_owned(),
+        from: StackKind::Network,
+        key: "DbSg".to_owned(),
+        now: None,
+    });
+    let waiting = step(&later, &Durations::builtin()).unwrap().from;
+    assert!((185..200).contains(&waiting), "{waiting}");
+}
+
+fn small_cluster() -> Plan {
+    let one = |of_type: &str| json!({"It": body(of_type, &[])});
+    let network = stack(StackKind::Network, one("AWS::EC2::VPC"), &[]);
+    let gateway = one("AWS::EC2::NatGateway");
+    let edge = stack(StackKind::Edge, gateway, &[StackKind::Network]);
+    let database = one("AWS::RDS::DBInstance");
+    let database = stack(StackKind::Database, database, &[StackKind::Network]);
+    let mut machines = stack(
+        StackKind::ControlPlane,
+        one("AWS::AutoScaling::AutoScalingGroup"),
+        &[StackKind::Edge],
+    );
+    machines.template["Resources"]["It"]["CreationPolicy"] =
+        json!({"ResourceSignal": {"Count": 1}});
+    let stacks = [network, edge, database, machines];
+    Plan {
+        cluster: "canary".to_owned(),
+        steps: stacks.map(|stack| doing(stack, Action::Create)).into(),
+        leftover: Vec::new(),
+    }
+}
+
+#[test]
+fn the_longest_way_has_no_slack_and_the_most_left_begins_it() {
+    let told = estimate(&small_cluster(), &Durations::builtin());
+    assert_eq!(told.path, [StackKind::Network, StackKind::Database]);
+    assert_eq!(told.slack[&StackKind::Network], 0);
+    assert_eq!(told.slack[&StackKind::Database], 0);
+    // 595 against the gateway's 106, the machines' 240 and one more overhead.
+    let spare = told.slack[&StackKind::Edge];
+    assert!((200..240).contains(&spare), "{spare}");
+    assert_eq!(told.slack[&StackKind::ControlPlane], spare);
+    let left = |kind| told.remaining[&kind];
+    assert!(left(StackKind::Network) > left(StackKind::Database));
+    assert!(left(StackKind::Database) > left(StackKind::Edge));
+    assert!(left(StackKind::Edge) > left(StackKind::ControlPlane));
+    let alone = told.stacks[&StackKind::Database];
+    assert!(told.whole.from > alone.from && told.whole.to > alone.to);
+}
+
+#[test]
+fn a_stack_that_is_kept_hands_the_wait_on() {
+    let mut plan = small_cluster();
+    plan.steps[1].action = Action::Keep;
+    let told = estimate(&plan, &Durations::builtin());
+    assert!(!told.stacks.contains_key(&StackKind::Edge));
+    assert!(!told.slack.contains_key(&StackKind::Edge));
+    let left = told.remaining[&StackKind::Edge] - told.remaining[&StackKind::ControlPlane];
+    assert!(left.abs() < 1e-6);
+}
+
+#[test]
+fn nothing_to_do_takes_no_time() {
+    let mut plan = small_cluster();
+    plan.steps
+        .iter_mut()
+        .for_each(|step| step.action = Action::Keep);
+    let told = estimate(&plan, &Durations::builtin());
+    assert_eq!(told.whole, Span::default());
+    assert!(told.path.is_empty() && told.stacks.is_empty());
+}
+
+#[test]
+fn a_deletion_goes_from_the_users_to_what_they_use() {
+    let plan = small_cluster();
+    let found = |step: &Step| FoundStack {
+        id: step.stack.name.clone(),
+        name: step.stack.name.clone(),
+        cluster: "canary".to_owned(),
+        kind: step.stack.kind.to_string(),
+        status: StackStatus::CreateComplete,
+        reason: None,
+        parameters: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        tags: BTreeMap::new(),
+        termination_protection: false,
+        created: jiff::Timestamp::UNIX_EPOCH,
+        updated: None,
+    };
+    let template = |step: &Step| (step.stack.name.clone(), step.stack.template.clone());
+    let survey = Survey {
+        cluster: "canary".to_owned(),
+        found: plan.steps.iter().map(found).collect(),
+        templates: plan.steps.iter().map(template).collect(),
+    };
+    let told = deletion(
+        &crate::plan::deletion(&survey, Guard::Open),
+        &Durations::builtin(),
+    );
+    assert_eq!(told.path, [StackKind::Database, StackKind::Network]);
+    assert!((300..400).contains(&told.whole.from), "{:?}", told.whole);
+}
