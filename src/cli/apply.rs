@@ -12,6 +12,7 @@ use super::{Global, ask, ending, kubeconfig};
 use crate::access;
 use crate::apply::{self, Outputs, Prepare, Report};
 use crate::cloud::{Cloud, Store};
+use crate::journal::About;
 use crate::plan::Plan;
 use crate::progress::Style;
 use crate::stacks::{API_HOST, KEY_ARN, StackKind};
@@ -50,7 +51,9 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         drop_change_sets(&plan, &session).await;
         return Err(refused);
     }
-    let report = walk(plan, &session, &run, args.progress).await;
+    let again = format!("kube-cfn apply {}", session.spec().name);
+    let record = ending::about(&session.spec().name, &session.identity, &run, again);
+    let report = walk(plan, &session, &run, args.progress, Some(record)).await;
     finish(global, &session, args, &report).await
 }
 
@@ -76,11 +79,13 @@ fn agree(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
 }
 
 /// Executes the plan with its progress shown beside it. The first Ctrl-C detaches.
+/// A rehearsal has no record: its times are invented.
 pub async fn walk<C: Cloud + Store>(
     plan: Plan,
     session: &Session<C>,
     run: &str,
     style: Style,
+    record: Option<About>,
 ) -> Report {
     if !plan.has_changes() {
         return kept(&plan);
@@ -89,7 +94,7 @@ pub async fn walk<C: Cloud + Store>(
         cluster: &session.spec().name,
         cloud: &session.cloud,
     };
-    ending::watched(style, async |events| {
+    ending::watched(style, record, async |events| {
         let about = apply::Session { run, events };
         apply::run(plan, &session.cloud, &prepare, &about, ask::interrupted()).await
     })

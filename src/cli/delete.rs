@@ -112,7 +112,8 @@ fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
 
 async fn demolish(plan: &DeletePlan, target: &Target, style: Style) -> Report {
     let run = run_id();
-    ending::watched(style, async |events| {
+    let record = ending::about(&target.name, &target.identity, &run, target.again("delete"));
+    ending::watched(style, Some(record), async |events| {
         let about = apply::Session { run: &run, events };
         apply::delete(plan, &target.cloud, &about, ask::interrupted()).await
     })

@@ -20,6 +20,7 @@ mod schema;
 mod session;
 mod show;
 mod status;
+mod timeline;
 mod validate;
 
 use std::path::PathBuf;
@@ -86,6 +87,8 @@ enum Command {
     Apply(apply::Args),
     /// Show how the cluster's stacks stand
     Status(status::Args),
+    /// Show the course of the last run, its critical path and what would have made it shorter
+    Timeline(timeline::Args),
     /// Check what keeps the cluster's data from harm
     Doctor(doctor::Args),
     /// Write a kubeconfig with a short-lived certificate, or one that asks for it
@@ -130,6 +133,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Plan(args) => wait(plan::run(global, args)),
         Command::Apply(args) => wait(apply::run(global, args)),
         Command::Status(args) => wait(status::run(global, args)),
+        Command::Timeline(args) => wait(timeline::run(global, args)),
         Command::Doctor(args) => wait(doctor::run(global, args)),
         Command::Kubeconfig(args) => wait(kubeconfig::run(global, args)),
         Command::Credential(args) => wait(credential::run(global, args)),

@@ -71,7 +71,7 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let run = run_id();
     let plan = make(&session, &Allowed::default(), &run, Refresh::Rehearsed).await?;
     out::data(&text(&view(&plan, &session.identity), Detail::Short))?;
-    let report = apply::walk(plan, &session, &run, args.progress).await;
+    let report = apply::walk(plan, &session, &run, args.progress, None).await;
     talk(&format!(
         "that was a rehearsal; `--seed {seed}` plays it again, `kube-cfn apply {name}` is the real thing"
     ));

@@ -194,7 +194,7 @@ impl StackBar {
     }
 }
 
-fn mark(ending: Ending) -> &'static str {
+pub(super) fn mark(ending: Ending) -> &'static str {
     match ending {
         Ending::Created | Ending::Updated | Ending::Deleted | Ending::Unchanged => " ok",
         Ending::RolledBack => " rb",

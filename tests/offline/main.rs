@@ -16,4 +16,5 @@ mod readme;
 mod scaffold;
 mod stacks;
 mod templates;
+mod timeline;
 mod tools;
