@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use console::Term;

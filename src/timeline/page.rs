@@ -129,7 +129,7 @@ impl Scale<'_> {
         let name = bar.stack.to_string();
         let mut title = format!("{name}: {}", bar.ending.as_str());
         if let Some(reason) = &bar.reason {
-            title += &format!(", {reason}");
+            title = format!("{title}, {reason}");
         }
         let waits = bar.begin.or_else(|| bar.is_held_up().then_some(until));
         let mut bars = Vec::new();
@@ -179,7 +179,7 @@ impl Scale<'_> {
             resource.sentence, resource.logical_id, resource.resource_type, resource.status
         );
         if let Some(reason) = &resource.reason {
-            title += &format!(", {reason}");
+            title = format!("{title}, {reason}");
         }
         let open = resource.end.is_none();
         let shape = match (resource.failed, resource.cancelled) {

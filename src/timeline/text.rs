@@ -273,7 +273,7 @@ fn pieces(links: &[Link]) -> String {
         .map(|link| format!("{} {}", link.name(), elapsed(link.took())));
     let mut text = named.collect::<Vec<_>>().join(" > ");
     if more > 0 {
-        text += &format!(" and {more} shorter");
+        text = format!("{text} and {more} shorter");
     }
     text
 }

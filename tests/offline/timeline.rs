@@ -20,10 +20,7 @@ fn drawn(run: &Run) -> String {
 }
 
 fn chart(name: &str, run: &Run) {
-    for (detail, file) in [
-        (Detail::Stacks, "stacks"),
-        (Detail::Resources, "resources"),
-    ] {
+    for (detail, file) in [(Detail::Stacks, "stacks"), (Detail::Resources, "resources")] {
         let chart = text(&course(run), SOURCE, detail, 80);
         golden::check(&format!("timeline/{name}/{file}.txt"), &chart);
     }
@@ -89,7 +86,9 @@ fn every_page_is_whole_and_asks_for_nothing() {
     ] {
         let page = drawn(&run);
         assert!(balanced(&page) > 20);
-        for elsewhere in ["http", "src=", "href", "url(", "@import", "<script", "<link"] {
+        for elsewhere in [
+            "http", "src=", "href", "url(", "@import", "<script", "<link",
+        ] {
             assert!(!page.contains(elsewhere), "{elsewhere}");
         }
         assert!(!page.contains("NaN"));
@@ -100,12 +99,15 @@ fn every_page_is_whole_and_asks_for_nothing() {
 fn what_events_say_stays_text() {
     let hostile = "<script>alert(1)</script>\"' onload=\"x\" &lt;";
     let what = format!("Nat AWS::EC2::NatGateway {hostile}");
-    let run = Run::start(Verb::Create, vec![expected(Edge, Some(Verb::Create), 1, &[])])
-        .stack(1, Edge, Verb::Create)
-        .resource(2, Edge, &what, "CREATE_IN_PROGRESS")
-        .because(9, Edge, &what, "CREATE_FAILED", Some(hostile))
-        .settled(20, Edge, Outcome::Unchanged)
-        .finished(20, false);
+    let run = Run::start(
+        Verb::Create,
+        vec![expected(Edge, Some(Verb::Create), 1, &[])],
+    )
+    .stack(1, Edge, Verb::Create)
+    .resource(2, Edge, &what, "CREATE_IN_PROGRESS")
+    .because(9, Edge, &what, "CREATE_FAILED", Some(hostile))
+    .settled(20, Edge, Outcome::Unchanged)
+    .finished(20, false);
     let page = drawn(&run);
     assert!(balanced(&page) > 20);
     assert!(!page.contains("<script") && !page.contains("\"x\""));
