@@ -64,7 +64,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let known = session::known(global, &args.whom)?;
     let told = match recorded(&known, args.run.as_deref())? {
         Some(told) => told,
-        None => remembered(global, args).await?,
+        None => {
+            talk(&format!(
+                "no run of {} is recorded here: AWS's history is asked",
+                known.name
+            ));
+            remembered(global, args).await?
+        }
     };
     match (&args.html, args.output) {
         (Some(file), _) => draw(&told, file)?,
