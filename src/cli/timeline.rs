@@ -134,7 +134,7 @@ fn read(record: &Record) -> Result<Option<Told>, JournalError> {
     let run = journal::load(&record.path)?;
     if run.unread > 0 {
         talk(&format!(
-            "{} lines of the record are not understood, a newer kube-cfn may have written them: left out",
+            "left out, as a newer kube-cfn may have written it: {} of the record's lines",
             run.unread
         ));
     }

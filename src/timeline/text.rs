@@ -30,12 +30,10 @@ pub enum Detail {
 pub fn text(timeline: &Timeline, source: &str, detail: Detail, width: usize) -> String {
     let chart = Chart::new(timeline, detail, width.max(NARROWEST));
     let started = timeline.started.strftime("%Y-%m-%d %H:%M:%S UTC");
-    let mut lines = vec![
-        format!("{}  {}", timeline.cluster, verdict(timeline)),
-        format!("{started}, run {}, {source}", timeline.run),
-        String::new(),
-        chart.axis(),
-    ];
+    let origin = format!("{started}, run {}, {source}", timeline.run);
+    let mut lines = vec![format!("{}  {}", timeline.cluster, verdict(timeline))];
+    lines.extend(folded(&origin, "", chart.width));
+    lines.extend([String::new(), chart.axis()]);
     for bar in &timeline.stacks {
         lines.push(chart.stack(bar));
         let worth = |resource: &&ResourceBar| chart.shows(bar, resource);
