@@ -62,15 +62,14 @@ struct Told {
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let known = session::known(global, &args.whom)?;
-    let told = match recorded(&known, args.run.as_deref())? {
-        Some(told) => told,
-        None => {
-            talk(&format!(
-                "no run of {} is recorded here: AWS's history is asked",
-                known.name
-            ));
-            remembered(global, args).await?
-        }
+    let told = if let Some(told) = recorded(&known, args.run.as_deref())? {
+        told
+    } else {
+        talk(&format!(
+            "no run of {} is recorded here: AWS's history is asked",
+            known.name
+        ));
+        remembered(global, args).await?
     };
     match (&args.html, args.output) {
         (Some(file), _) => draw(&told, file)?,
