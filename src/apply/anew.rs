@@ -1,15 +1,14 @@
 //! Asking anew in mid-run: inputs turned out other than planned, or somebody else moved the stack.
 //! What was not shown is executed only if it is harmless.
 
+use std::collections::BTreeSet;
+
 use super::Prepare;
-use super::board::Place;
-use super::event::Verb;
+use super::halt::{Halt, failed, unanswered};
 use super::patience::patiently;
-use super::run::{Halt, Walk, failed};
+use super::run::Walk;
 use super::step::{Attempt, Parameters};
-use crate::cloud::{
-    ChangeSet, Cloud, CloudError, FoundStack, Operation, ResourceChange, StackStatus, Store,
-};
+use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, ResourceChange, StackStatus, Store};
 use crate::plan::draft::{Inputs, consider};
 use crate::plan::{self, Action, Step, Terms, risk};
 use crate::stacks::StackKind;
@@ -52,8 +51,9 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let allow = step.risks.iter().filter(|risk| risk.allowed);
         let allow = allow.map(|risk| risk.name.clone()).collect();
         let terms = Terms {
-            run: self.run,
+            run: self.session.run,
             allow: &allow,
+            skip: &BTreeSet::new(),
         };
         let bucket = self.bucket();
         let draft = consider(self.cluster, step.stack, found, step.before, known);
@@ -63,42 +63,12 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let fresh = patiently(self.cloud, ask)
             .await
             .0
-            .map_err(|e| failed(e.to_string()))?;
+            .map_err(|error| unanswered("", error))?;
         if let Some(set) = fresh.change_set() {
             let mut open = self.open.borrow_mut();
             open.insert(fresh.stack.kind.clone(), set.clone());
         }
         Ok(fresh)
-    }
-
-    /// Follows what somebody else, or an earlier run, has begun.
-    pub async fn sit_out(&self, step: &Step, found: &FoundStack) -> Result<(), Halt> {
-        if !found.status.is_moving() {
-            let text = "changed elsewhere since the plan was made: looking again";
-            self.tell.note(Some(&step.stack.kind), text);
-            return Ok(());
-        }
-        let since = found.updated.unwrap_or(found.created);
-        self.tell.note(
-            Some(&step.stack.kind),
-            format!(
-                "{} since {since:.0}, begun elsewhere: following it",
-                found.status
-            ),
-        );
-        let verb = match found.status {
-            StackStatus::CreateInProgress | StackStatus::RollbackInProgress => Verb::Create,
-            StackStatus::DeleteInProgress => Verb::Delete,
-            _ => Verb::Update,
-        };
-        self.tell.started(&step.stack.kind, verb);
-        let operation = Operation {
-            stack_id: found.id.clone(),
-            token: None,
-        };
-        self.follow(step, &operation, verb == Verb::Delete).await?;
-        self.board.set(&step.stack.kind, Place::Waiting);
-        Ok(())
     }
 
     /// Looks at a stack again after following it, and decides anew. Only what is harmless goes on
@@ -110,7 +80,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         parameters: &Parameters,
         round: usize,
     ) -> Result<Step, Halt> {
-        let unread = |error: CloudError| failed(error.to_string());
+        let unread = |error: CloudError| unanswered("", error);
         let (found, _) = patiently(self.cloud, async || self.cloud.stack(&was.id).await).await;
         let found = found.map_err(unread)?;
         let found = found.filter(|found| found.status != StackStatus::DeleteComplete);

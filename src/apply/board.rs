@@ -15,7 +15,9 @@ pub(super) enum Place {
     Waiting,
     /// Something runs in AWS, or has been asked for.
     Running,
-    Settled(Outcome, BTreeMap<String, String>),
+    /// What somebody else has begun runs to its end, said in words; ours has not begun.
+    Held(String),
+    Settled(Box<Outcome>, BTreeMap<String, String>),
     /// It runs in AWS, and nobody follows it any more.
     Lost(String),
     /// Left waiting for a stack that nobody follows any more.
@@ -50,7 +52,8 @@ impl Board {
     /// The final place of a stack, as soon as it has one; `None` for a stack that is not in this run.
     pub async fn rest(&self, kind: &StackKind) -> Option<Place> {
         let mut place = self.sender(kind)?.subscribe();
-        let rested = |place: &Place| !matches!(place, Place::Waiting | Place::Running);
+        let rested =
+            |place: &Place| !matches!(place, Place::Waiting | Place::Running | Place::Held(_));
         let last = place.wait_for(rested).await.ok()?;
         Some(last.clone())
     }
@@ -79,10 +82,10 @@ impl Board {
             };
             match &*sender.borrow() {
                 Place::Settled(outcome, _) => {
-                    report.outcomes.push((stack.clone(), outcome.clone()));
+                    report.outcomes.push((stack.clone(), (**outcome).clone()));
                 }
                 Place::Running => report.running.push(running(why)),
-                Place::Lost(why) => report.running.push(running(why)),
+                Place::Held(why) | Place::Lost(why) => report.running.push(running(why)),
                 Place::Waiting | Place::Left => report.waiting.push(stack.clone()),
             }
         }

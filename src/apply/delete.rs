@@ -1,27 +1,38 @@
 //! Deleting a cluster: every stack goes as soon as nothing uses it any more, all at once.
 
+use std::collections::BTreeSet;
+
 use futures::future::join_all;
 
 use super::board::{Board, Place};
+use super::cause::Words;
 use super::event::{Expected, Outcome, Verb};
-use super::follow::{Astray, Rest, Subject, follow};
-use super::patience::patiently;
-use super::remains::{Remains, remains};
-use super::run::{Halt, failed, finish, stopped};
+use super::follow::{Rest, Subject, follow};
+use super::gate::Gate;
+use super::halt::{Halt, failed, unanswered, unbegun};
+use super::mend::{course, verb};
+use super::patience::{Lost, patiently};
+use super::pulse::Pulse;
+use super::remains::{Remains, expected_remains, remains};
+use super::run::{finish, over};
 use super::tell::Teller;
 use super::{Report, Session, verdict};
 use crate::cloud::{Cloud, CloudError, Operation, Protection, Store};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
-use crate::plan::status::Deletes;
+use crate::plan::status::{Deletes, hand};
 use crate::plan::{resources_of, token};
 use crate::stacks::{StackKind, parameter_path};
 
 struct Demolition<'a, C> {
     plan: &'a DeletePlan,
     cloud: &'a C,
-    run: &'a str,
+    session: &'a Session<'a>,
     tell: Teller<'a, C>,
     board: Board,
+    pulse: Pulse<'a, C>,
+    gate: Gate,
+    /// Stacks whose deletion was asked for and is not over yet.
+    going: std::cell::RefCell<BTreeSet<StackKind>>,
     remains: std::cell::RefCell<Vec<Remains>>,
 }
 
@@ -41,9 +52,12 @@ pub async fn delete<C: Cloud + Store>(
     let work = Demolition {
         plan,
         cloud,
-        run: session.run,
+        session,
         tell,
         board: Board::new(plan.steps.iter().map(|step| &step.kind)),
+        pulse: Pulse::new(cloud),
+        gate: Gate::new(session.parallel),
+        going: std::cell::RefCell::default(),
         remains: std::cell::RefCell::default(),
     };
     let unfinished = std::cell::RefCell::new(Vec::new());
@@ -53,11 +67,15 @@ pub async fn delete<C: Cloud + Store>(
             unfinished.replace(work.forget().await);
         }
     };
-    stopped(all, stop).await;
-    let mut report = work.board.report("the run was stopped here");
+    let over = over(all, &work.pulse, stop).await;
+    let mut report = work.board.report(over.why());
     report.remains = work.remains.take();
+    // Nobody may see the end of these: what they leave is told before.
+    let going = work.going.take();
+    let unseen = plan.steps.iter().filter(|step| going.contains(&step.kind));
+    report.remains.extend(unseen.flat_map(expected_remains));
     report.unfinished = unfinished.take();
-    finish(&mut report, tell);
+    finish(&mut report, &over, tell);
     report
 }
 
@@ -75,7 +93,8 @@ fn expected(plan: &DeletePlan) -> Vec<Expected> {
 impl<C: Cloud + Store> Demolition<'_, C> {
     async fn stack(&self, step: &DeleteStep) {
         let (Ok(end) | Err(end)) = self.advance(step).await;
-        self.board.set(&step.kind, end.place(&step.kind, self.tell));
+        end.settle(&step.kind, &self.board, &self.pulse, self.tell)
+            .await;
     }
 
     async fn advance(&self, step: &DeleteStep) -> Result<Halt, Halt> {
@@ -85,14 +104,22 @@ impl<C: Cloud + Store> Demolition<'_, C> {
         match &step.action {
             Deletes::Gone => return Ok(gone()),
             Deletes::Blocked(why) => return Err(failed(format!("{}; {}", why.reason, why.next))),
+            Deletes::Shell => {
+                let why = hand(&step.found.status, &step.found.name);
+                return Err(failed(format!("{}; {}", why.reason, why.next)));
+            }
             Deletes::Follow => {
-                let rest = self.follow(step, None, Verb::Delete).await?;
-                return Ok(self.settle(step, &rest));
+                self.board.set(&step.kind, Place::Running);
+                return self.see_off(step, None).await;
             }
             Deletes::FollowThenDelete => {
-                let text = format!("{}: waiting for its end first", step.found.status);
+                let status = &step.found.status;
+                let text = format!("{status}: waiting for its end first");
                 self.tell.note(Some(&step.kind), text);
-                let rest = self.follow(step, None, Verb::Update).await?;
+                let held = format!("its {status} goes on; its deletion has not begun");
+                self.board.set(&step.kind, Place::Held(held));
+                let rest = self.follow(step, None, verb(status)).await?;
+                self.board.set(&step.kind, Place::Waiting);
                 if rest.found.is_none() {
                     return Ok(gone());
                 }
@@ -100,6 +127,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
             Deletes::Delete => {}
         }
         self.await_users(step).await?;
+        let _pass = self.gate.pass(self.session.remaining(&step.kind)).await;
         if step.kind == StackKind::Base {
             self.empty_buckets(step).await?;
         }
@@ -122,9 +150,8 @@ impl<C: Cloud + Store> Demolition<'_, C> {
     }
 
     async fn delete(&self, step: &DeleteStep) -> Result<Halt, Halt> {
-        let token = token(self.run, &step.found.name, "delete");
+        let token = token(self.session.run, &step.found.name, "delete");
         let id = &step.found.id;
-        self.board.set(&step.kind, Place::Running);
         if step.found.termination_protection {
             let open = Protection {
                 termination: false,
@@ -132,9 +159,11 @@ impl<C: Cloud + Store> Demolition<'_, C> {
             };
             let (answer, _) =
                 patiently(self.cloud, async || self.cloud.protect(id, &open).await).await;
-            answer.map_err(|error| failed(format!("unlocking the leftover: {error}")))?;
+            answer.map_err(|error| unanswered("unlocking the leftover", error))?;
         }
-        let (answer, _) = patiently(self.cloud, async || self.cloud.delete(id, &token).await).await;
+        self.board.set(&step.kind, Place::Running);
+        let (answer, lost) =
+            patiently(self.cloud, async || self.cloud.delete(id, &token).await).await;
         match answer {
             Ok(()) => {}
             Err(CloudError::NotFound(_)) => return Ok(gone()),
@@ -143,10 +172,33 @@ impl<C: Cloud + Store> Demolition<'_, C> {
                     "{error}; whether it began is not known"
                 )));
             }
-            Err(error) => return Err(failed(error.to_string())),
+            Err(error) => {
+                if lost == Lost::None {
+                    self.board.set(&step.kind, Place::Waiting);
+                }
+                return Err(match error {
+                    CloudError::Credentials { .. } => Halt::Expired(error),
+                    error if error.is_passing() => unbegun(error.to_string()),
+                    error => failed(error.to_string()),
+                });
+            }
         }
-        let rest = self.follow(step, Some(token), Verb::Delete).await?;
+        self.see_off(step, Some(token)).await
+    }
+
+    /// Follows a deletion to its end.
+    async fn see_off(&self, step: &DeleteStep, token: Option<String>) -> Result<Halt, Halt> {
+        self.going.borrow_mut().insert(step.kind.clone());
+        let rest = self.follow(step, token, Verb::Delete).await?;
+        self.going.borrow_mut().remove(&step.kind);
         Ok(self.settle(step, &rest))
+    }
+
+    fn worded<T>(&self, step: &DeleteStep, tell: impl FnOnce(&Words<'_>) -> T) -> T {
+        tell(&Words {
+            sentence: &|id| step.sentence(id),
+            explain: &|id, path| (self.session.explain)(&step.kind, id, path),
+        })
     }
 
     async fn follow(
@@ -155,23 +207,31 @@ impl<C: Cloud + Store> Demolition<'_, C> {
         token: Option<String>,
         verb: Verb,
     ) -> Result<Rest, Halt> {
-        self.board.set(&step.kind, Place::Running);
         self.tell.started(&step.kind, verb);
         let operation = Operation {
             stack_id: step.found.id.clone(),
             token,
         };
-        let subject = Subject {
-            kind: &step.kind,
-            sentence: &|id| step.sentence(id),
-            leaves: verb == Verb::Delete,
-        };
-        let rest = follow(self.cloud, &operation, &subject, self.tell).await;
-        rest.map_err(|Astray(why)| Halt::Lost(why))
+        let rest = follow(
+            &self.pulse,
+            &operation,
+            &Subject {
+                kind: &step.kind,
+                words: Words {
+                    sentence: &|id| step.sentence(id),
+                    explain: &|id, path| (self.session.explain)(&step.kind, id, path),
+                },
+                verb,
+                course: course(&step.found.status),
+            },
+            self.tell,
+        )
+        .await;
+        rest.map_err(Halt::from)
     }
 
     fn settle(&self, step: &DeleteStep, rest: &Rest) -> Halt {
-        let outcome = verdict::outcome(Verb::Delete, rest, |id| step.sentence(id));
+        let outcome = self.worded(step, |words| verdict::outcome(Verb::Delete, rest, words));
         let left = remains(step, &rest.events);
         self.remains.borrow_mut().extend(left);
         Halt::at_rest(outcome)
@@ -181,7 +241,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
     async fn empty_buckets(&self, step: &DeleteStep) -> Result<(), Halt> {
         let id = &step.found.id;
         let (held, _) = patiently(self.cloud, async || self.cloud.resources(id).await).await;
-        let held = held.map_err(|error| failed(error.to_string()))?;
+        let held = held.map_err(|error| unanswered("", error))?;
         for bucket in held {
             let there = bucket.status.as_str() != "DELETE_COMPLETE";
             let (true, "AWS::S3::Bucket", Some(name)) =
@@ -195,7 +255,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
             let (emptied, _) =
                 patiently(self.cloud, async || self.cloud.empty_bucket(name).await).await;
             let objects =
-                emptied.map_err(|error| failed(format!("emptying bucket {name}: {error}")))?;
+                emptied.map_err(|error| unanswered(&format!("emptying bucket {name}"), error))?;
             let text = format!("bucket {name} emptied of {objects} objects");
             self.tell.note(Some(&step.kind), text);
         }

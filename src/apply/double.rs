@@ -13,8 +13,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cloud::{
-    CloudError, FoundResource, FoundStack, Proposal, ResourceChange, ResourceStatus, StackEvent,
-    StackStatus, TAG_CLUSTER, TAG_STACK,
+    CloudError, Console, FoundResource, FoundStack, OpenChangeSet, Proposal, ResourceChange,
+    ResourceStatus, StackEvent, StackStatus, TAG_CLUSTER, TAG_STACK,
 };
 
 /// What an operation on a stack does.
@@ -25,6 +25,8 @@ pub struct Script {
     /// Second, logical id, type, status, reason.
     pub events: Vec<(u64, &'static str, &'static str, &'static str, &'static str)>,
     pub outputs: Vec<(&'static str, &'static str)>,
+    /// Seconds by which the event of this place in `events` can be read later than it happened.
+    pub late: BTreeMap<usize, u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +69,10 @@ pub struct Double {
     pub resources: RefCell<Vec<FoundResource>>,
     /// Stack policies as they were set, one after the other.
     pub policies: RefCell<Vec<Value>>,
+    /// Change sets of others, by the stack's ARN.
+    pub others: RefCell<BTreeMap<String, Vec<OpenChangeSet>>>,
+    /// What the machines of every group said last.
+    pub console: RefCell<Option<Console>>,
     number: Cell<usize>,
 }
 
@@ -77,6 +83,7 @@ impl Script {
             ends,
             events: Vec::new(),
             outputs: Vec::new(),
+            late: BTreeMap::new(),
         }
     }
 }
@@ -93,6 +100,8 @@ impl Double {
             open: RefCell::default(),
             resources: RefCell::default(),
             policies: RefCell::default(),
+            others: RefCell::default(),
+            console: RefCell::default(),
             number: Cell::new(0),
         }
     }
@@ -199,6 +208,7 @@ impl Double {
         let ends = match verb {
             "CREATE" => "CREATE_COMPLETE",
             "UPDATE" => "UPDATE_COMPLETE",
+            "UPDATE_ROLLBACK" => "UPDATE_ROLLBACK_COMPLETE",
             _ => "DELETE_COMPLETE",
         };
         self.number.set(self.number.get() + 1);
@@ -217,7 +227,12 @@ impl Double {
 
     /// Starts an operation as somebody else would.
     pub fn elsewhere(&self, name: &str, verb: &'static str, method: &str) {
-        self.begin(name, verb, method, "somebody-else");
+        self.begun_by(name, verb, method, "somebody-else");
+    }
+
+    /// The same with a token.
+    pub fn begun_by(&self, name: &str, verb: &'static str, method: &str, token: &str) {
+        self.begin(name, verb, method, token);
     }
 
     fn history(running: &Running) -> Vec<StackEvent> {
@@ -229,7 +244,12 @@ impl Double {
         let event = |(index, line): (usize, (u64, &str, &str, &str, &str))| {
             let (second, logical_id, kind, status, reason) = line;
             let at = i64::try_from(second).expect("seconds of a script");
-            (second <= running.began.elapsed().as_secs()).then(|| StackEvent {
+            // The operation's own first event comes before those of the script.
+            let late = index
+                .checked_sub(1)
+                .and_then(|place| script.late.get(&place));
+            let readable = second + late.copied().unwrap_or(0);
+            (readable <= running.began.elapsed().as_secs()).then(|| StackEvent {
                 id: format!("{}-{index}", running.number),
                 at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(at),
                 logical_id: logical_id.to_owned(),

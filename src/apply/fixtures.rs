@@ -184,10 +184,21 @@ pub async fn planned_with(
     stacks: Vec<Stack>,
     allow: &[&str],
 ) -> Result<Plan, PlanError> {
-    let allow: BTreeSet<String> = allow.iter().map(|name| (*name).to_owned()).collect();
+    planned_under(double, stacks, allow, &[]).await
+}
+
+pub async fn planned_under(
+    double: &Double,
+    stacks: Vec<Stack>,
+    allow: &[&str],
+    skip: &[&str],
+) -> Result<Plan, PlanError> {
+    let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let (allow, skip): (BTreeSet<String>, BTreeSet<String>) = (own(allow), own(skip));
     let terms = Terms {
         run: "r1",
         allow: &allow,
+        skip: &skip,
     };
     let survey = survey(double, CLUSTER).await.expect("a survey");
     complete(draft(stacks, &survey, &BTreeMap::new()), double, &terms).await
@@ -220,11 +231,19 @@ pub async fn go_until(
     plan: Plan,
     stop: impl Future<Output = ()>,
 ) -> (Report, Vec<Event>) {
+    go_as(double, plan, |_| {}, stop).await
+}
+
+/// Runs a plan under a session that is not the usual one.
+pub async fn go_as(
+    double: &Double,
+    plan: Plan,
+    amend: impl FnOnce(&mut Session<'_>),
+    stop: impl Future<Output = ()>,
+) -> (Report, Vec<Event>) {
     let (events, mut heard) = unbounded_channel();
-    let session = Session {
-        run: "r1",
-        events: &events,
-    };
+    let mut session = Session::new("r1", &events);
+    amend(&mut session);
     let report = run(plan, double, &Prepared::default(), &session, stop).await;
     let mut all = Vec::new();
     while let Ok(event) = heard.try_recv() {
@@ -240,6 +259,9 @@ pub async fn go(double: &Double, plan: Plan) -> (Report, Vec<Event>) {
 /// Outcomes as `kind word`, failures with their reason.
 pub fn told(report: &Report) -> Vec<String> {
     let line = |(kind, outcome): &(StackKind, Outcome)| match outcome {
+        Outcome::RolledBack(why) if why.status.is_none() => {
+            format!("{kind} not begun: {}", why.reason)
+        }
         Outcome::RolledBack(why) => format!("{kind} rolled back: {}", why.reason),
         Outcome::Failed(why) => format!("{kind} failed: {}", why.reason),
         Outcome::NotStarted { needs } => format!("{kind} not started: {needs}"),

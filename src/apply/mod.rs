@@ -6,16 +6,26 @@
 
 mod anew;
 mod board;
+mod cancel;
+pub mod cause;
 mod delete;
+pub mod diagnose;
 pub mod event;
 mod follow;
+mod gate;
+mod halt;
+mod mend;
 mod patience;
+mod pulse;
 mod remains;
 mod requests;
 mod run;
+mod session;
 mod step;
 mod tell;
+mod track;
 mod verdict;
+mod watch;
 
 #[cfg(test)]
 mod double;
@@ -26,31 +36,32 @@ mod tests;
 #[cfg(test)]
 mod tests_delete;
 #[cfg(test)]
+mod tests_failure;
+#[cfg(test)]
 mod tests_faults;
+#[cfg(test)]
+mod tests_heal;
+#[cfg(test)]
+mod tests_pace;
+#[cfg(test)]
+mod tests_together;
 #[cfg(test)]
 mod tests_update;
 
 use std::collections::BTreeMap;
 
-use tokio::sync::mpsc::UnboundedSender;
-
 use crate::stacks::StackKind;
-use event::{Event, Outcome};
+use event::Outcome;
 
+pub use cancel::{Cancellation, What, cancel, cancellations};
 pub use delete::delete;
 pub use remains::Remains;
 pub use run::run;
+pub use session::{Meeting, Session};
+pub use watch::watch;
 
 /// What stacks put out, by kind.
 pub type Outputs = BTreeMap<StackKind, BTreeMap<String, String>>;
-
-/// What one run is bound to.
-#[derive(Debug, Clone, Copy)]
-pub struct Session<'a> {
-    /// Names the run: the tokens of all its requests derive from it. The plan was made with the same.
-    pub run: &'a str,
-    pub events: &'a UnboundedSender<Event>,
-}
 
 /// What has to be done outside CloudFormation before a stack starts.
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]

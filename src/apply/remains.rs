@@ -63,16 +63,56 @@ pub(super) fn remains(step: &DeleteStep, events: &[StackEvent]) -> Vec<Remains> 
         .collect()
 }
 
+/// What a deletion will leave, by the stack's template alone.
+pub(super) fn expected_remains(step: &DeleteStep) -> Vec<Remains> {
+    let stack = || step.kind.clone();
+    let left = |loss: crate::plan::deletion::Loss| {
+        let key = loss.resource_type == "AWS::KMS::Key";
+        match loss.policy.as_str() {
+            "Snapshot" => Some(Remains::Snapshot {
+                stack: stack(),
+                sentence: loss.sentence,
+                of: None,
+                name: None,
+                begins_with: named_by_rds(step, &loss.logical_id, &loss.resource_type),
+            }),
+            policy if policy.starts_with("Retain") => Some(Remains::Kept {
+                stack: stack(),
+                sentence: loss.sentence,
+                resource_type: loss.resource_type,
+                physical_id: None,
+            }),
+            _ if key => Some(Remains::Key {
+                stack: stack(),
+                physical_id: None,
+                days: days(step, &loss.logical_id),
+            }),
+            _ => None,
+        }
+    };
+    step.losses().into_iter().filter_map(left).collect()
+}
+
+/// Days that a key waits for its end.
+fn days(step: &DeleteStep, logical_id: &str) -> u64 {
+    let body = step.resource(logical_id);
+    let days = body.and_then(|body| body["Properties"]["PendingWindowInDays"].as_u64());
+    days.unwrap_or(KEY_WINDOW)
+}
+
+fn named_by_rds(step: &DeleteStep, logical_id: &str, resource_type: &str) -> Option<String> {
+    let rds = resource_type.starts_with("AWS::RDS::");
+    rds.then(|| begin(step, logical_id))
+}
+
 /// What the end of a resource leaves.
 fn gone(step: &DeleteStep, event: &StackEvent) -> Option<Remains> {
     let stack = step.kind.clone();
-    let body = step.resource(&event.logical_id);
     if event.resource_type == "AWS::KMS::Key" {
-        let days = body.and_then(|body| body["Properties"]["PendingWindowInDays"].as_u64());
         return Some(Remains::Key {
             stack,
             physical_id: event.physical_id.clone(),
-            days: days.unwrap_or(KEY_WINDOW),
+            days: days(step, &event.logical_id),
         });
     }
     let policy = step.policy(&event.logical_id, &event.resource_type);
@@ -81,10 +121,7 @@ fn gone(step: &DeleteStep, event: &StackEvent) -> Option<Remains> {
         sentence: step.sentence(&event.logical_id),
         of: event.physical_id.clone(),
         name: event.reason.as_deref().and_then(|text| named(text, step)),
-        begins_with: event
-            .resource_type
-            .starts_with("AWS::RDS::")
-            .then(|| begin(step, &event.logical_id)),
+        begins_with: named_by_rds(step, &event.logical_id, &event.resource_type),
     })
 }
 

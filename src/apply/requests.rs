@@ -4,14 +4,18 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::Prepare;
 use super::board::Place;
+use super::event::{Outcome, Verb};
+use super::follow::Course;
+use super::halt::{Halt, failed, unanswered, unbegun};
 use super::patience::{Lost, patiently};
-use super::run::{Halt, Walk, failed};
+use super::run::Walk;
 use super::step::protection;
+use super::{Prepare, verdict};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
+use crate::plan::heal::look_inside;
 use crate::plan::policy::relaxed;
-use crate::plan::{self, Step};
+use crate::plan::{self, Action, Blocked, Step, Terms};
 use crate::stacks::{STATE_BUCKET, Stack};
 
 /// How often a lost request is looked for; its events may be late.
@@ -38,7 +42,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         for object in &stack.objects {
             let put = async || self.cloud.upload(&bucket, &object.key, &object.bytes).await;
             let (answer, _) = patiently(self.cloud, put).await;
-            answer.map_err(|error| failed(format!("uploading {}: {error}", object.key)))?;
+            answer.map_err(|error| unanswered(&format!("uploading {}", object.key), error))?;
         }
         let text = match stack.objects.len() {
             1 => "its node bundle is in the state bucket".to_owned(),
@@ -57,20 +61,57 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         but: &BTreeSet<String>,
     ) -> Result<(), Halt> {
         let mut wanted = protection(stack);
+        if but.is_empty() {
+            self.relaxed.borrow_mut().remove(&stack.kind);
+        } else {
+            let due = (found.id.clone(), wanted.clone());
+            self.relaxed.borrow_mut().insert(stack.kind.clone(), due);
+        }
         wanted.policy = wanted.policy.map(|policy| relaxed(&policy, but));
         let (answer, _) = patiently(self.cloud, async || {
             self.cloud.protect(&found.id, &wanted).await
         })
         .await;
-        answer.map_err(|error| failed(format!("setting its protection: {error}")))
+        answer.map_err(|error| unanswered("setting its protection", error))
     }
 
-    /// Deletes the empty leftover of a failed creation.
-    pub async fn clear(&self, step: &Step, found: &FoundStack) -> Result<(), Halt> {
+    /// Sets the policy back that stepped aside for an update which is over by now.
+    pub async fn set_back(&self, stack: &Stack, found: &FoundStack) -> Result<(), Halt> {
+        let wanted = protection(stack);
+        let (answer, _) = patiently(self.cloud, async || {
+            self.cloud.protect(&found.id, &wanted).await
+        })
+        .await;
+        match answer {
+            Err(error @ CloudError::Credentials { .. }) => Err(Halt::Expired(error)),
+            answer => answer.map_err(|error| {
+                failed(format!(
+                    "its update is over, but its stack policy still steps aside: {error}; \
+                     run the same command again to set it back"
+                ))
+            }),
+        }
+    }
+
+    /// Deletes the leftover of a failed creation, or a shell.
+    /// Gives the stack back instead when it is not what it was when the plan was made.
+    pub async fn clear(&self, step: &Step, found: &FoundStack) -> Result<Option<FoundStack>, Halt> {
         let kind = &step.stack.kind;
-        self.tell
-            .note(Some(kind), "removing the empty stack of a failed creation");
-        let token = plan::token(self.run, &step.stack.name, "clear");
+        let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
+        match now.map_err(|error| unanswered("", error))? {
+            None => return Ok(None),
+            Some(now) if now.status == StackStatus::DeleteComplete => return Ok(None),
+            Some(now) if now.status != found.status => return Ok(Some(now)),
+            Some(_) => {}
+        }
+        if let Some(why) = self.grew(step, found).await? {
+            return Err(failed(format!("{}; {}", why.reason, why.next)));
+        }
+        self.tell.note(
+            Some(kind),
+            format!("removing what is left of {} first", found.name),
+        );
+        let token = plan::token(self.session.run, &step.stack.name, "clear");
         if found.termination_protection {
             let open = crate::cloud::Protection {
                 termination: false,
@@ -80,26 +121,66 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
                 self.cloud.protect(&found.id, &open).await
             })
             .await;
-            answer.map_err(|error| failed(format!("unlocking the empty stack: {error}")))?;
+            answer.map_err(|error| unanswered("unlocking the leftover", error))?;
         }
         self.board.set(kind, Place::Running);
         let (answer, _) = patiently(self.cloud, async || {
             self.cloud.delete(&found.id, &token).await
         })
         .await;
-        answer.map_err(|error| failed(format!("removing the empty stack: {error}")))?;
+        match answer {
+            Ok(()) => {}
+            Err(CloudError::NotFound(_)) => return Ok(None),
+            Err(error @ CloudError::Unreachable { .. }) => {
+                return Err(Halt::Lost(format!(
+                    "{error}; whether its removal began is not known"
+                )));
+            }
+            Err(error) => {
+                self.board.set(kind, Place::Waiting);
+                return Err(unanswered("removing the leftover", error));
+            }
+        }
         let operation = Operation {
             stack_id: found.id.clone(),
             token: Some(token),
         };
-        let rest = self.follow(step, &operation, true).await?;
+        let rest = self
+            .follow(step, &operation, Verb::Delete, Course::Forth)
+            .await?;
         if rest.status == StackStatus::DeleteComplete {
-            return Ok(());
+            return Ok(None);
         }
-        Err(failed(format!(
-            "the empty stack of a failed creation could not be removed: it is in {}",
-            rest.status
-        )))
+        let failure = step.worded(self.session, |words| {
+            verdict::failure(Verb::Delete, &rest, words)
+        });
+        Err(Halt::at_rest(Outcome::Failed(failure)))
+    }
+
+    /// Why a leftover may not go any more, if somebody put something into it since the plan.
+    async fn grew(&self, step: &Step, found: &FoundStack) -> Result<Option<Blocked>, Halt> {
+        let none = BTreeSet::new();
+        let terms = Terms {
+            run: self.session.run,
+            allow: &none,
+            skip: &none,
+        };
+        let look = async || look_inside(found, step.before.as_ref(), self.cloud, &terms).await;
+        let (answer, _) = patiently(self.cloud, look).await;
+        match answer.map_err(|error| unanswered("", error))? {
+            Action::Blocked(why) => Ok(Some(why)),
+            _ => Ok(None),
+        }
+    }
+
+    /// A creation that AWS refused: nothing of it began.
+    pub fn refusal(&self, stack: &Stack, error: CloudError) -> Halt {
+        self.board.set(&stack.kind, Place::Waiting);
+        match error {
+            CloudError::Credentials { .. } => Halt::Expired(error),
+            error if error.is_passing() => unbegun(error.to_string()),
+            error => failed(error.to_string()),
+        }
     }
 
     /// A stack of that name is there already: this step's own doing, or somebody else's.
@@ -114,7 +195,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             self.cloud.stacks(Some(self.cluster)).await
         })
         .await;
-        let all = all.map_err(|error| failed(error.to_string()))?;
+        let all = all.map_err(|error| unanswered("", error))?;
         let mut all = all.into_iter();
         let Some(found) = all.find(|found| found.name == stack.name) else {
             return Err(failed(format!(

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
-use tokio::time::timeout;
 
 use super::board::{Board, Place};
 use super::event::{Expected, Outcome, Verb};
+use super::gate::Gate;
+use super::halt::{Halt, failed};
+use super::pulse::Pulse;
 use super::tell::Teller;
-use super::{End, Outputs, Prepare, Report, Session, verdict};
-use crate::cloud::{ChangeSet, Clock, Cloud, Store};
+use super::{End, Meeting, Outputs, Prepare, Report, Session};
+use crate::cloud::{ChangeSet, Clock, Cloud, Protection, Store};
 use crate::plan::{Action, Plan, Step, needs, resources_of};
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 
@@ -23,50 +25,15 @@ pub(super) struct Walk<'a, C, P> {
     pub cluster: &'a str,
     pub cloud: &'a C,
     pub prepare: &'a P,
-    pub run: &'a str,
+    pub session: &'a Session<'a>,
     pub tell: Teller<'a, C>,
     pub board: Board,
+    pub pulse: Pulse<'a, C>,
+    pub gate: Gate,
     /// Change sets that exist and that nobody has executed.
     pub open: RefCell<BTreeMap<StackKind, ChangeSet>>,
-}
-
-/// How a stack's walk ended.
-pub(super) enum Halt {
-    Settled(Box<Settled>),
-    /// It runs in AWS, and nobody follows it any more.
-    Lost(String),
-    /// It waits for a stack that nobody follows any more.
-    Left,
-}
-
-/// A stack at rest, and what it puts out.
-pub(super) struct Settled {
-    pub outcome: Outcome,
-    pub outputs: BTreeMap<String, String>,
-}
-
-impl Halt {
-    /// At rest, with these outputs.
-    pub fn with(outcome: Outcome, outputs: BTreeMap<String, String>) -> Self {
-        Self::Settled(Box::new(Settled { outcome, outputs }))
-    }
-
-    /// At rest, with nothing to put out.
-    pub fn at_rest(outcome: Outcome) -> Self {
-        Self::with(outcome, BTreeMap::new())
-    }
-
-    /// Where this puts the stack; tells its outcome.
-    pub fn place(self, kind: &StackKind, tell: Teller<'_, impl Clock>) -> Place {
-        match self {
-            Self::Settled(end) => {
-                tell.settled(kind, &end.outcome);
-                Place::Settled(end.outcome, end.outputs)
-            }
-            Self::Lost(why) => Place::Lost(why),
-            Self::Left => Place::Left,
-        }
-    }
+    /// Stacks whose policy stepped aside for an update that has not begun, with what it shall be.
+    pub relaxed: RefCell<BTreeMap<StackKind, (String, Protection)>>,
 }
 
 /// Does what a plan says. Ends when every stack rests, or soon after `stop` is ready; then whatever
@@ -82,39 +49,83 @@ pub async fn run<C: Cloud + Store>(
         events: session.events,
         clock: cloud,
     };
-    tell.run_started(session.run, &plan.cluster, verb(&plan), expected(&plan));
+    tell.run_started(
+        session.run,
+        &plan.cluster,
+        verb(&plan),
+        expected(&plan, session),
+    );
     let walk = Walk {
         cluster: &plan.cluster,
         cloud,
         prepare,
-        run: session.run,
+        session,
         tell,
         board: Board::new(plan.steps.iter().map(|step| &step.stack.kind)),
+        pulse: Pulse::new(cloud),
+        gate: Gate::new(session.parallel),
         open: RefCell::new(change_sets(&plan)),
+        relaxed: RefCell::default(),
     };
-    let all = join_all(plan.steps.iter().map(|step| walk.stack(step.clone())));
-    let stopped = stopped(all, stop).await;
-    let mut report = walk.board.report("the run was stopped here");
-    let tidied = walk.tidy();
-    if stopped {
-        // What is left behind is an unexecuted change set: harmless, and the next plan finds it.
-        let _ = timeout(PARTING, tidied).await;
-    } else {
-        tidied.await;
+    let all = walk.all(&plan);
+    let over = over(all, &walk.pulse, stop).await;
+    let mut report = walk.board.report(over.why());
+    match &over {
+        Over::Done => walk.tidy().await,
+        Over::Stopped => {
+            // What is left behind is an unexecuted change set: harmless, and the next plan finds it.
+            let tidied = std::pin::pin!(walk.tidy());
+            let time = std::pin::pin!(cloud.sleep(PARTING));
+            select(tidied, time).await;
+        }
+        // Nothing can be asked any more.
+        Over::Expired(_) => {}
     }
-    finish(&mut report, tell);
+    finish(&mut report, &over, tell);
     report
 }
 
-/// Runs `work` until it is done or `stop` is ready. Whether it was stopped.
-pub(super) async fn stopped(work: impl Future, stop: impl Future<Output = ()>) -> bool {
+/// Why the work of a run is over.
+pub(super) enum Over {
+    Done,
+    Stopped,
+    /// The credentials ended, said in words.
+    Expired(String),
+}
+
+impl Over {
+    /// Why what still runs is not followed any more.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Expired(why) => why,
+            Self::Done | Self::Stopped => "the run was stopped here",
+        }
+    }
+}
+
+/// Runs `work` with the heartbeat beside it, until it is done, `stop` is ready or the credentials end.
+pub(super) async fn over<C: Cloud>(
+    work: impl Future,
+    pulse: &Pulse<'_, C>,
+    stop: impl Future<Output = ()>,
+) -> Over {
     let work = std::pin::pin!(work);
+    let beat = std::pin::pin!(pulse.beat());
     let stop = std::pin::pin!(stop);
-    matches!(select(work, stop).await, Either::Right(_))
+    let expired = std::pin::pin!(pulse.expired());
+    match select(select(work, beat), select(stop, expired)).await {
+        Either::Left(_) => Over::Done,
+        Either::Right((Either::Left(_), _)) => Over::Stopped,
+        Either::Right((Either::Right((why, _)), _)) => Over::Expired(why),
+    }
 }
 
 /// The last words of a run. One that is not followed to its end has no verdict.
-pub(super) fn finish(report: &mut Report, tell: Teller<'_, impl Clock>) {
+pub(super) fn finish(report: &mut Report, over: &Over, tell: Teller<'_, impl Clock>) {
+    if let Over::Expired(why) = over {
+        let text = format!("everything is left as it is, nothing more is begun: {why}");
+        tell.note(None, text);
+    }
     for running in &report.running {
         tell.note(
             Some(&running.stack),
@@ -137,13 +148,15 @@ fn verb(plan: &Plan) -> Verb {
     if exists { Verb::Update } else { Verb::Create }
 }
 
-fn expected(plan: &Plan) -> Vec<Expected> {
+fn expected(plan: &Plan, session: &Session<'_>) -> Vec<Expected> {
     let line = |step: &Step| {
         let all = resources_of(&step.stack.template).len();
         let (operation, resources) = match &step.action {
             Action::Create | Action::Recreate => (Some(Verb::Create), all),
             Action::Update(set) => (Some(Verb::Update), set.changes.len()),
-            Action::Later | Action::Follow(_) => (Some(Verb::Update), all),
+            Action::Later | Action::Follow(_) | Action::Continue { .. } => {
+                (Some(Verb::Update), all)
+            }
             Action::Keep | Action::Blocked(_) => (None, 0),
         };
         Expected {
@@ -151,17 +164,24 @@ fn expected(plan: &Plan) -> Vec<Expected> {
             operation,
             resources,
             needs: needs(&step.stack),
-            span: None,
+            span: session.spans.get(&step.stack.kind).copied(),
         }
     };
     plan.steps.iter().map(line).collect()
 }
 
 impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
+    async fn all(&self, plan: &Plan) {
+        if self.session.meeting == Meeting::Stop && self.meets(plan).await {
+            return;
+        }
+        join_all(plan.steps.iter().map(|step| self.stack(step.clone()))).await;
+    }
+
     async fn stack(&self, step: Step) {
         let kind = step.stack.kind.clone();
         let (Ok(end) | Err(end)) = self.advance(step).await;
-        self.board.set(&kind, end.place(&kind, self.tell));
+        end.settle(&kind, &self.board, &self.pulse, self.tell).await;
     }
 
     /// Waits for everything that a stack needs.
@@ -184,8 +204,18 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         outputs.get(&StackKind::Base)?.get(STATE_BUCKET).cloned()
     }
 
-    /// Removes every change set that nobody executed.
+    /// Sets back every policy that stepped aside for nothing, and removes every change set that nobody
+    /// executed.
     async fn tidy(&self) {
+        for (kind, (id, wanted)) in self.relaxed.take() {
+            if let Err(error) = self.cloud.protect(&id, &wanted).await {
+                let text = format!(
+                    "its stack policy still steps aside for a loss that did not happen: {error}; \
+                     the next apply sets it back"
+                );
+                self.tell.note(Some(&kind), text);
+            }
+        }
         let left: Vec<(StackKind, ChangeSet)> = self.open.take().into_iter().collect();
         let discards = left.iter().map(|(kind, set)| async move {
             if let Err(error) = self.cloud.discard(set).await {
@@ -215,9 +245,4 @@ pub(super) fn resolve(step: &Step, outputs: &Outputs) -> Result<BTreeMap<String,
         parameters.insert(input.parameter.clone(), value.clone());
     }
     Ok(parameters)
-}
-
-/// A stack that failed before anything of it began.
-pub(super) fn failed(reason: impl Into<String>) -> Halt {
-    Halt::at_rest(verdict::refused(None, reason))
 }

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::board::Place;
+use super::cause::Words;
 use super::event::{Outcome, Verb};
-use super::follow::{Astray, Rest, Subject, follow};
+use super::follow::{Course, Rest, Subject, follow};
+use super::halt::{Halt, failed, unbegun};
 use super::patience::{Lost, patiently};
 use super::requests::Begun;
-use super::run::{Halt, Walk, failed, resolve};
-use super::{Prepare, verdict};
+use super::run::{Walk, resolve};
+use super::{Prepare, Session, verdict};
 use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, Operation, Protection, Store};
 use crate::plan::complete::proposal;
+use crate::plan::heal::{not_resumed, resumes};
 use crate::plan::{self, Action, Step};
 use crate::stacks::Stack;
 
@@ -29,17 +32,23 @@ pub(super) enum Attempt {
 impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     /// The whole way of one stack.
     pub async fn advance(&self, mut step: Step) -> Result<Halt, Halt> {
+        let mut mended = false;
         let mut taken = match (&step.action, &step.found) {
             (Action::Follow(_), Some(found)) => Some(found.clone()),
+            (Action::Continue { stuck, skip }, Some(found)) => {
+                let now = self.go_back(&step, found, stuck, skip).await?;
+                mended = !now.status.is_moving();
+                Some(now)
+            }
+            (Action::Blocked(why), found) => {
+                let status = found.as_ref().map(|found| found.status.clone());
+                let reason = format!("{}; {}", why.reason, why.next);
+                return Err(Halt::at_rest(verdict::refused(status, reason)));
+            }
             _ => None,
         };
-        if let Action::Blocked(why) = &step.action {
-            let status = step.found.as_ref().map(|found| found.status.clone());
-            let reason = format!("{}; {}", why.reason, why.next);
-            return Err(Halt::at_rest(verdict::refused(status, reason)));
-        }
         for round in 0..ROUNDS {
-            if let Some(found) = &taken {
+            if let Some(found) = taken.as_ref().filter(|_| round > 0 || !mended) {
                 self.sit_out(&step, found).await?;
             }
             let outputs = self.await_needs(&step.stack).await?;
@@ -49,11 +58,12 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             }
             if !stays(&step, &parameters) {
                 let ready = self.prepare.before(&step.stack.kind, &outputs).await;
-                if let Some(done) = ready.map_err(failed)? {
+                if let Some(done) = ready.map_err(unbegun)? {
                     self.tell.note(Some(&step.stack.kind), done);
                 }
             }
             match self.attempt(&step, &parameters).await? {
+                Attempt::Done(halt) if mended => return Ok(halt.changed()),
                 Attempt::Done(halt) => return Ok(halt),
                 Attempt::Taken(found) => taken = Some(*found),
             }
@@ -64,10 +74,20 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     async fn attempt(&self, step: &Step, parameters: &Parameters) -> Result<Attempt, Halt> {
+        let _pass = match &step.action {
+            Action::Keep if stays(step, parameters) => None,
+            _ => Some(
+                self.gate
+                    .pass(self.session.remaining(&step.stack.kind))
+                    .await,
+            ),
+        };
         match (&step.action, &step.found) {
             (Action::Create, _) => self.create(step, parameters).await,
             (Action::Recreate, Some(found)) => {
-                self.clear(step, found).await?;
+                if let Some(now) = self.clear(step, found).await? {
+                    return Ok(Attempt::Taken(Box::new(now)));
+                }
                 self.create(step, parameters).await
             }
             (Action::Keep, Some(found)) if stays(step, parameters) => self.keep(step, found).await,
@@ -78,7 +98,14 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
                 self.propose_anew(step, found, parameters).await
             }
             (Action::Follow(_), Some(found)) => Ok(Attempt::Taken(Box::new(found.clone()))),
-            (Action::Blocked(why), _) => Err(failed(format!("{}; {}", why.reason, why.next))),
+            (Action::Continue { .. }, _) => Err(self.unexplained()),
+            (Action::Blocked(why), found) => {
+                // A policy that an earlier run left relaxed is not left so.
+                if let Some(found) = found.as_ref().filter(|_| step.unguarded) {
+                    self.set_back(&step.stack, found).await?;
+                }
+                Err(failed(format!("{}; {}", why.reason, why.next)))
+            }
             (_, None) => Err(failed("the plan and the account disagree; plan again")),
         }
     }
@@ -86,7 +113,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     async fn create(&self, step: &Step, parameters: &Parameters) -> Result<Attempt, Halt> {
         let stack = &step.stack;
         self.upload(stack).await?;
-        let token = plan::token(self.run, &stack.name, "create");
+        let token = plan::token(self.session.run, &stack.name, "create");
         let wanted = proposal(stack, parameters, self.bucket().as_deref(), token.clone());
         let protection = protection(stack);
         self.board.set(&stack.kind, Place::Running);
@@ -102,8 +129,11 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
                     Begun::Theirs(found) => return Ok(Attempt::Taken(found)),
                 }
             }
+            Err(error @ CloudError::Credentials { .. }) if lost == Lost::Some => {
+                return Err(Halt::Expired(error));
+            }
             Err(error) if lost == Lost::Some => return Err(unsure(&error)),
-            Err(error) => return Err(failed(error.to_string())),
+            Err(error) => return Err(self.refusal(stack, error)),
         };
         self.tell.started(&stack.kind, Verb::Create);
         self.conclude(step, Verb::Create, id, Some(token)).await
@@ -117,10 +147,9 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         stack_id: String,
         token: Option<String>,
     ) -> Result<Attempt, Halt> {
-        let rest = self
-            .follow(step, &Operation { stack_id, token }, verb == Verb::Delete)
-            .await?;
-        let outcome = verdict::outcome(verb, &rest, |id| step.sentence(id));
+        let operation = Operation { stack_id, token };
+        let rest = self.follow(step, &operation, verb, Course::Forth).await?;
+        let outcome = step.worded(self.session, |words| verdict::outcome(verb, &rest, words));
         for event in verdict::stranded(&outcome, &rest.events) {
             let reason = event.reason.as_deref().unwrap_or("no reason given");
             let what = event.physical_id.as_deref().unwrap_or(&event.logical_id);
@@ -133,20 +162,30 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         Ok(Attempt::Done(Halt::with(outcome, outputs)))
     }
 
+    /// Follows an operation to its end, whoever began it.
     pub async fn follow(
         &self,
         step: &Step,
         operation: &Operation,
-        leaves: bool,
+        verb: Verb,
+        course: Course,
     ) -> Result<Rest, Halt> {
-        let subject = Subject {
-            kind: &step.stack.kind,
-            sentence: &|id| step.sentence(id),
-            leaves,
-        };
-        self.board.set(&step.stack.kind, Place::Running);
-        let rest = follow(self.cloud, operation, &subject, self.tell).await;
-        rest.map_err(|Astray(why)| Halt::Lost(why))
+        let rest = follow(
+            &self.pulse,
+            operation,
+            &Subject {
+                kind: &step.stack.kind,
+                words: Words {
+                    sentence: &|id| step.sentence(id),
+                    explain: &|id, path| (self.session.explain)(&step.stack.kind, id, path),
+                },
+                verb,
+                course,
+            },
+            self.tell,
+        )
+        .await;
+        rest.map_err(Halt::from)
     }
 
     /// Executes exactly the change set that was shown.
@@ -162,9 +201,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         if step.reprotects() || stack.policy.is_some() {
             self.protect(stack, found, &loses).await?;
         }
-        let token = plan::token(self.run, &stack.name, "execute");
+        let token = plan::token(self.session.run, &stack.name, "execute");
         self.board.set(&stack.kind, Place::Running);
         self.open.borrow_mut().remove(&stack.kind);
+        self.relaxed.borrow_mut().remove(&stack.kind);
         let (answer, lost) =
             patiently(self.cloud, async || self.cloud.execute(set, &token).await).await;
         if let Err(error) = answer {
@@ -173,9 +213,6 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
                 token: Some(token.clone()),
             };
             if !self.has_begun(&operation, lost).await {
-                if !loses.is_empty() {
-                    self.protect(stack, found, &BTreeSet::new()).await?;
-                }
                 return self.not_executed(step, found, set, error, lost).await;
             }
         }
@@ -183,7 +220,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let id = found.id.clone();
         let attempt = self.conclude(step, Verb::Update, id, Some(token)).await;
         if !loses.is_empty() && attempt.is_ok() {
-            self.protect(stack, found, &BTreeSet::new()).await?;
+            self.set_back(stack, found).await?;
         }
         attempt
     }
@@ -201,13 +238,27 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             return Err(unsure(&error));
         }
         let kind = step.stack.kind.clone();
-        self.open.borrow_mut().insert(kind, set.clone());
+        self.board.set(&kind, Place::Waiting);
+        self.open.borrow_mut().insert(kind.clone(), set.clone());
+        if matches!(error, CloudError::Credentials { .. }) {
+            return Err(Halt::Expired(error));
+        }
+        if !loses(step).is_empty() {
+            self.protect(&step.stack, found, &BTreeSet::new()).await?;
+        }
         if matches!(error, CloudError::Conflict(_) | CloudError::NotFound(_)) {
             // Another run's execution holds the stack, or has removed this change set with all others.
             let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
             if let Ok(Some(now)) = now {
                 return Ok(Attempt::Taken(Box::new(now)));
             }
+        }
+        if error.is_passing() {
+            return Err(unbegun(error.to_string()));
+        }
+        if resumes(&found.status) {
+            let why = not_resumed(found, &error.to_string());
+            return Err(failed(format!("{}; {}", why.reason, why.next)));
         }
         Err(failed(format!(
             "{error}; the stack moved since the plan was made: look at the plan again"
@@ -223,6 +274,16 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         }
         let halt = Halt::with(outcome, found.outputs.clone());
         Ok(Attempt::Done(halt))
+    }
+}
+
+impl Step {
+    /// Puts something of this stack into words.
+    pub(super) fn worded<T>(&self, session: &Session<'_>, tell: impl FnOnce(&Words<'_>) -> T) -> T {
+        tell(&Words {
+            sentence: &|id| self.sentence(id),
+            explain: &|id, path| (session.explain)(&self.stack.kind, id, path),
+        })
     }
 }
 

@@ -189,17 +189,15 @@ async fn preparation_comes_when_the_needs_are_there_and_its_refusal_stops_that_s
     let double = double();
     let plan = planned(&double, stacks()).await;
     let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
-    let session = Session {
-        run: "r1",
-        events: &events,
-    };
+    let session = Session::new("r1", &events);
     let prepared = Prepared {
         refuses: Some(StackKind::ControlPlane),
         ..Prepared::default()
     };
     let report = run(plan, &double, &prepared, &session, std::future::pending()).await;
-    assert_eq!(told(&report)[4], "control-plane failed: no authorities");
-    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(told(&report)[4], "control-plane not begun: no authorities");
+    // Nothing of it began: run again, it goes on.
+    assert_eq!(report.end(), End::RolledBack);
     let asked = prepared.asked.borrow();
     let (_, known) = asked
         .iter()

@@ -17,10 +17,7 @@ async fn plan(double: &Double, guard: Guard) -> DeletePlan {
 async fn gone(double: &Double, guard: Guard) -> (Report, Vec<Event>) {
     let plan = plan(double, guard).await;
     let (events, mut heard) = unbounded_channel();
-    let session = Session {
-        run: "r1",
-        events: &events,
-    };
+    let session = Session::new("r1", &events);
     let report = delete(&plan, double, &session, std::future::pending()).await;
     let mut all = Vec::new();
     while let Ok(event) = heard.try_recv() {

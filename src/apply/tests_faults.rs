@@ -105,9 +105,14 @@ async fn credentials_that_expire_detach_and_leave_the_dependants_waiting() {
     double.fault("events arn:canary-edge", 9, &Fault::Before(expired()));
     let (report, events) = go(&double, plan).await;
     assert_eq!(report.end(), End::Detached);
-    assert_eq!(report.running.len(), 1);
-    assert!(report.running[0].why.contains("the token has expired"));
+    // Base, edge and database, all in the same moment: the first that hears it tells everybody.
+    assert_eq!(report.running.len(), 3, "{:?}", told(&report));
+    let expired = |why: &str| why.contains("the token has expired");
+    assert!(report.running.iter().all(|running| expired(&running.why)));
     assert_eq!(report.waiting.len(), 2);
+    assert!(notes(&events).iter().any(|text| {
+        text.starts_with("everything is left as it is, nothing more is begun") && expired(text)
+    }));
     let settled = |event: &&Event| matches!(event, Event::StackSettled { stack, .. } if *stack == StackKind::Edge);
     assert_eq!(events.iter().filter(settled).count(), 0);
 }

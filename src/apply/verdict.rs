@@ -1,12 +1,12 @@
-//! What a stack's end means: which outcome, and which of many failures is the cause.
+//! What a stack's end means: which outcome it is.
 
+use super::cause::{self, Words};
 use super::event::{Failure, Outcome, Verb};
 use super::follow::Rest;
-use crate::cloud::status::Phase;
 use crate::cloud::{StackEvent, StackStatus};
 
 /// The outcome of an operation that came to rest.
-pub(super) fn outcome(verb: Verb, rest: &Rest, sentence: impl Fn(&str) -> String) -> Outcome {
+pub(super) fn outcome(verb: Verb, rest: &Rest, words: &Words<'_>) -> Outcome {
     use StackStatus as S;
     match (verb, &rest.status) {
         (Verb::Create, S::CreateComplete) => Outcome::Created,
@@ -14,51 +14,35 @@ pub(super) fn outcome(verb: Verb, rest: &Rest, sentence: impl Fn(&str) -> String
         (Verb::Delete, S::DeleteComplete) => Outcome::Deleted,
         (Verb::Create, S::RollbackComplete)
         | (Verb::Update, S::UpdateRollbackComplete | S::UpdateRollbackCompleteCleanupInProgress) => {
-            Outcome::RolledBack(failure(rest, sentence))
+            Outcome::RolledBack(failure(verb, rest, words))
         }
-        _ => Outcome::Failed(failure(rest, sentence)),
+        _ => Outcome::Failed(failure(verb, rest, words)),
     }
 }
 
-/// Something went wrong before anything of the stack began.
+/// Something went wrong before anything of the stack began, and somebody has to decide.
 pub(super) fn refused(status: Option<StackStatus>, reason: impl Into<String>) -> Outcome {
     Outcome::Failed(Failure::of_stack(status, reason))
 }
 
-fn failure(rest: &Rest, sentence: impl Fn(&str) -> String) -> Failure {
-    let status = Some(rest.status.clone());
-    if let Some(event) = cause(&rest.events) {
-        return Failure {
-            status,
-            resource: Some(sentence(&event.logical_id)),
-            logical_id: Some(event.logical_id.clone()),
-            resource_type: Some(event.resource_type.clone()),
-            reason: reason(event),
-            place: None,
-            hint: None,
-            cancelled: Vec::new(),
-        };
-    }
-    let of_stack = |event: &&StackEvent| event.stack_status.is_some() && event.reason.is_some();
-    let told = rest.events.iter().filter(of_stack).find(|event| {
-        let phase = event.status.phase();
-        phase == Phase::Failed || event.status.as_str().contains("ROLLBACK")
-    });
-    let found = || rest.found.as_ref().and_then(|found| found.reason.clone());
-    let reason = told
-        .and_then(|event| event.reason.clone())
-        .or_else(found)
-        .unwrap_or_else(|| format!("AWS gives no reason; the stack is in {}", rest.status));
-    Failure::of_stack(status, reason)
+/// Something went wrong before anything of the stack began: it is where it was, and the same run
+/// again simply goes on.
+pub(super) fn unbegun(reason: impl Into<String>) -> Outcome {
+    Outcome::RolledBack(Failure::of_stack(None, reason))
 }
 
-/// The first real failure in time. The order of a tie is the order in which AWS told it.
-pub(super) fn cause(events: &[StackEvent]) -> Option<&StackEvent> {
-    events
-        .iter()
-        .filter(|event| event.stack_status.is_none())
-        .filter(|event| event.status.phase() == Phase::Failed && !is_cancelled(event))
-        .min_by_key(|event| event.at)
+/// Why an operation did not end as wanted.
+pub(super) fn failure(verb: Verb, rest: &Rest, words: &Words<'_>) -> Failure {
+    let status = &rest.status;
+    if let Some(told) = cause::failure(verb, Some(status), &rest.events, words) {
+        return match &rest.console {
+            Some(console) if cause::is_silence(&told) => cause::with_console(told, console),
+            _ => told,
+        };
+    }
+    let found = rest.found.as_ref().and_then(|found| found.reason.clone());
+    let reason = found.unwrap_or_else(|| format!("AWS gives no reason; the stack is in {status}"));
+    Failure::of_stack(Some(status.clone()), reason)
 }
 
 /// What an update that succeeded could not remove: it is no part of the stack any more.
@@ -74,21 +58,10 @@ pub(super) fn stranded<'a>(
         .filter(stays)
 }
 
-fn is_cancelled(event: &StackEvent) -> bool {
-    event
-        .reason
-        .as_deref()
-        .is_some_and(Failure::is_cancellation)
-}
-
-fn reason(event: &StackEvent) -> String {
-    let silent = || format!("AWS gives no reason for {}", event.status);
-    event.reason.clone().unwrap_or_else(silent)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::cause::cause;
     use crate::cloud::ResourceStatus;
     use jiff::Timestamp;
 
@@ -106,11 +79,19 @@ mod tests {
         }
     }
 
+    fn plain() -> Words<'static> {
+        Words {
+            sentence: &|id| id.to_owned(),
+            explain: &|_, _| None,
+        }
+    }
+
     fn rest(status: &str, events: Vec<StackEvent>) -> Rest {
         Rest {
             status: status.into(),
             found: None,
             events,
+            console: None,
         }
     }
 
@@ -122,14 +103,17 @@ mod tests {
             event(31, "A", "CREATE_FAILED", "quota reached"),
             event(30, "D", "UPDATE_FAILED", "Resource update cancelled"),
         ];
-        assert_eq!(cause(&events).map(|e| e.logical_id.as_str()), Some("A"));
+        assert_eq!(
+            cause(Verb::Create, &events).map(|e| e.logical_id.as_str()),
+            Some("A")
+        );
     }
 
     #[test]
     fn a_stack_without_a_failed_resource_gives_its_own_reason() {
         let own = event(3, "", "ROLLBACK_IN_PROGRESS", "Parameter X is wrong");
         let end = rest("ROLLBACK_COMPLETE", vec![own]);
-        let Outcome::RolledBack(why) = outcome(Verb::Create, &end, str::to_owned) else {
+        let Outcome::RolledBack(why) = outcome(Verb::Create, &end, &plain()) else {
             panic!("rolled back")
         };
         assert_eq!(why.reason, "Parameter X is wrong");
@@ -139,7 +123,7 @@ mod tests {
     #[test]
     fn only_the_status_that_was_asked_for_is_a_success() {
         let word = |verb, status: &str| {
-            let end = outcome(verb, &rest(status, Vec::new()), str::to_owned);
+            let end = outcome(verb, &rest(status, Vec::new()), &plain());
             match end {
                 Outcome::RolledBack(_) => "rolled back",
                 Outcome::Failed(_) => "failed",

@@ -16,6 +16,9 @@ struct Table {
 pub struct CreateOnly {
     /// Always replaces.
     pub create_only: Vec<String>,
+    /// Replaces depending on the values: CloudFormation calls it conditional.
+    #[serde(default)]
+    pub conditional_create_only: Vec<String>,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {

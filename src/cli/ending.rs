@@ -8,52 +8,83 @@ use super::out::talk;
 use crate::apply::event::Event;
 use crate::apply::{End, Report};
 use crate::cloud::Identity;
-use crate::journal::{self, About, Journal};
-use crate::progress::{self, Style};
+use crate::journal::{self, About, Journal, JournalError};
+use crate::progress::{self, Pace, Style};
 
-/// What it costs that a run has no record.
-const UNRECORDED: &str = "`kube-cfn timeline` will not have all of this run";
-
-/// What the record of a run says of it; `command` is the one that takes it up again.
-pub fn about(cluster: &str, identity: &Identity, run: &str, command: String) -> About {
-    About {
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
-        cluster: cluster.to_owned(),
-        account: identity.account.clone(),
-        region: identity.region.clone(),
-        run: run.to_owned(),
-        command,
-        started: Timestamp::now(),
-    }
-}
-
-/// Does `work` with its events shown beside it, and recorded where `record` says of what run they
-/// are. That they could not be shown or recorded is only said: the run's own end decides how the
-/// command ends.
+/// Does `work` with its events shown beside it. That they could not be shown is only said: the run's
+/// own end decides how the command ends.
 pub async fn watched(
-    style: Style,
-    record: Option<About>,
+    showing: Showing,
     work: impl AsyncFnOnce(&UnboundedSender<Event>) -> Report,
 ) -> Report {
     let (sender, events) = mpsc::unbounded_channel();
-    let begun = record.map(|about| Journal::begin(&about)).transpose();
-    let journal = begun.unwrap_or_else(|error| {
-        talk(&format!("{UNRECORDED}: failed to {error}"));
-        None
-    });
-    let (events, recording) = journal::tee(events, journal);
     let doing = async move {
         // The sender goes with this block: then the showing ends too.
         work(&sender).await
     };
-    let (report, shown, recorded) = tokio::join!(doing, progress::show(style, events), recording);
+    let journal = showing.record.and_then(|about| {
+        let begun = Journal::begin(&about);
+        begun.map_err(|error| unrecorded(&error)).ok()
+    });
+    let (events, recording) = journal::tee(events, journal);
+    let pace = Pace {
+        speed: showing.speed,
+    };
+    let (report, recorded, shown) = tokio::join!(
+        doing,
+        recording,
+        progress::show(showing.style, events, pace)
+    );
+    if let Err(error) = recorded {
+        unrecorded(&error);
+    }
     if let Err(error) = shown {
         talk(&format!("failed to show the progress: {error}"));
     }
-    if let Err(error) = recorded {
-        talk(&format!("{UNRECORDED}: failed to {error}"));
-    }
     report
+}
+
+fn unrecorded(error: &JournalError) {
+    talk(&format!(
+        "this run has no timeline later: failed to {error}"
+    ));
+}
+
+/// How a run is shown, and what is kept of it.
+pub struct Showing {
+    pub style: Style,
+    /// Seconds of the run in one of ours.
+    pub speed: f64,
+    /// `None` for what is not recorded: a rehearsal, a watch.
+    pub record: Option<About>,
+}
+
+impl Showing {
+    /// At the wall's pace, without a record.
+    pub fn plain(style: Style) -> Self {
+        Self {
+            style,
+            speed: 1.0,
+            record: None,
+        }
+    }
+
+    /// At the wall's pace, with a record.
+    pub fn recorded(style: Style, run: &str, cluster: &str, place: &Identity, verb: &str) -> Self {
+        let about = About {
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            cluster: cluster.to_owned(),
+            account: place.account.clone(),
+            region: place.region.clone(),
+            run: run.to_owned(),
+            command: format!("kube-cfn {verb} {cluster}"),
+            started: Timestamp::now(),
+        };
+        Self {
+            record: Some(about),
+            ..Self::plain(style)
+        }
+    }
 }
 
 /// `Done`, or why it is not; `again` is the command that goes on.

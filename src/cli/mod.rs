@@ -3,9 +3,11 @@
 
 mod apply;
 mod ask;
+mod cancel;
 mod completions;
 mod credential;
 mod delete;
+mod diagnose;
 mod doctor;
 mod ending;
 mod failure;
@@ -15,6 +17,7 @@ mod lock;
 mod new;
 mod out;
 mod plan;
+mod rehearse;
 mod render;
 mod schema;
 mod session;
@@ -22,6 +25,7 @@ mod show;
 mod status;
 mod timeline;
 mod validate;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,9 +89,15 @@ enum Command {
     Plan(plan::Args),
     /// Create or update the cluster and write a kubeconfig
     Apply(apply::Args),
+    /// Play plan and apply on a simulated AWS, without any account
+    Rehearse(rehearse::Args),
+    /// Follow what moves in the cluster's stacks, whoever began it
+    Watch(watch::Args),
     /// Show how the cluster's stacks stand
     Status(status::Args),
-    /// Show the course of the last run, its critical path and what would have made it shorter
+    /// Tell why the last operation on a stack failed
+    Diagnose(diagnose::Args),
+    /// Show the course of the last run as a chart
     Timeline(timeline::Args),
     /// Check what keeps the cluster's data from harm
     Doctor(doctor::Args),
@@ -132,7 +142,10 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Render(args) => render::run(global, args),
         Command::Plan(args) => wait(plan::run(global, args)),
         Command::Apply(args) => wait(apply::run(global, args)),
+        Command::Rehearse(args) => rehearse::run(global, args),
         Command::Status(args) => wait(status::run(global, args)),
+        Command::Watch(args) => wait(watch::run(global, args)),
+        Command::Diagnose(args) => wait(diagnose::run(global, args)),
         Command::Timeline(args) => wait(timeline::run(global, args)),
         Command::Doctor(args) => wait(doctor::run(global, args)),
         Command::Kubeconfig(args) => wait(kubeconfig::run(global, args)),

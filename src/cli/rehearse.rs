@@ -3,15 +3,16 @@
 
 use jiff::Timestamp;
 
+use super::ending::Showing;
 use super::failure::{Exit, Failure};
 use super::lock::Refresh;
 use super::out::{self, talk};
 use super::plan::{Allowed, make, run_id};
 use super::session::{self, Defined, Session};
-use super::show::plan::{Detail, text, view};
-use super::{Global, apply, ending};
+use super::show::plan::{Detail, Scales, text, view};
+use super::{Global, apply, ask, ending};
 use crate::cloud::Cloud;
-use crate::cloud::simulated::{Failing, Faults, Simulated, World};
+use crate::cloud::simulated::{Failing, Faults, Operation, Simulated, World};
 use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
 use crate::stacks::Stack;
@@ -70,8 +71,15 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
     ));
     let run = run_id();
     let plan = make(&session, &Allowed::default(), &run, Refresh::Rehearsed).await?;
-    out::data(&text(&view(&plan, &session.identity), Detail::Short))?;
-    let report = apply::walk(plan, &session, &run, args.progress, None).await;
+    out::data(&text(
+        &view(&plan, &session.identity, &Scales::default()),
+        Detail::Short,
+    ))?;
+    let showing = Showing {
+        speed: f64::from(args.speed.max(1)),
+        ..Showing::plain(args.progress)
+    };
+    let report = apply::walk(plan, &session, &run, showing, ask::interrupted()).await;
     talk(&format!(
         "that was a rehearsal; `--seed {seed}` plays it again, `kube-cfn apply {name}` is the real thing"
     ));
@@ -90,12 +98,27 @@ fn world(defined: &Defined, stacks: &[Stack], args: &Args, seed: u64) -> Result<
         region: spec.region.clone(),
         failures: failures?,
         faults: if args.faults {
-            Faults::bad_day()
+            bad_day()
         } else {
             Faults::default()
         },
-        ..World::new(seed)
+        seed,
+        ..World::default()
     })
+}
+
+/// Chances of a day on which AWS answers badly.
+fn bad_day() -> Faults {
+    Faults {
+        throttle: 0.1,
+        lost_answer: 0.05,
+        unreachable: 0.05,
+        stale_read: 0.2,
+        late_events: 0.2,
+        duplicate_pages: 0.1,
+        reorder: 0.1,
+        ..Faults::default()
+    }
 }
 
 /// A resource named as `edge/NatGatewayA`, or with the whole name of its stack.
@@ -103,7 +126,13 @@ fn failing(name: &str, stacks: &[Stack]) -> Result<Failing, Failure> {
     let found = name.split_once('/').and_then(|(of, id)| {
         let mut all = stacks.iter();
         let stack = all.find(|stack| stack.name == of || stack.kind.to_string() == of)?;
-        stack.sentence(id).is_some().then(|| Failing::create(&stack.name, id))
+        stack.sentence(id).is_some().then(|| Failing {
+            stack: stack.name.clone(),
+            logical_id: id.to_owned(),
+            operation: Operation::Create,
+            reason: None,
+            times: 1,
+        })
     });
     found.ok_or_else(|| {
         let ids = stacks.iter().flat_map(|stack| {
@@ -116,8 +145,11 @@ fn failing(name: &str, stacks: &[Stack]) -> Result<Failing, Failure> {
             likeness(b).total_cmp(&likeness(a))
         });
         ids.truncate(3);
-        Failure::new(Exit::Usage, format!("--fail {name}: there is no such resource"))
-            .help(format!("the nearest are {}", ids.join(", ")))
+        Failure::new(
+            Exit::Usage,
+            format!("--fail {name}: there is no such resource"),
+        )
+        .help(format!("the nearest are {}", ids.join(", ")))
     })
 }
 

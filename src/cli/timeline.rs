@@ -1,4 +1,5 @@
-//! `kube-cfn timeline`: the course of a run, from its local record, or else from AWS's own history.
+//! `kube-cfn timeline`: the course of a run as a Gantt chart, from its local record, or else from AWS's
+//! own history.
 
 use std::collections::HashSet;
 use std::io::{self, Write as _};
@@ -8,20 +9,22 @@ use std::path::{Path, PathBuf};
 use console::Term;
 use futures::future::try_join_all;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, talk};
 use super::session::{self, Known, Target, Whom};
-use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackEvent};
+use crate::cloud::{Cloud, CloudError, FoundStack, Operation};
 use crate::journal::{self, JournalError, Record, Shelf};
+use crate::plan::run_of;
 use crate::stacks::StackKind;
 use crate::templates::Templates;
 use crate::timeline::{self, Detail, Past, Saving, Timeline};
 
 /// Columns where stdout is no terminal.
-const COLUMNS: usize = 80;
+const COLUMNS: u16 = 80;
+/// More make no bar clearer.
+const WIDEST: u16 = 160;
 /// Runs that an error lists at most.
 const LISTED: usize = 10;
 
@@ -29,22 +32,22 @@ const LISTED: usize = 10;
 pub struct Args {
     #[command(flatten)]
     whom: Whom,
-    /// Write the chart as one HTML page instead of printing it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "resources"])]
-    html: Option<PathBuf>,
-    /// A recorded run [default: the last]
+    /// A recorded run by its id [default: the last one]
     #[arg(long, value_name = "ID")]
     run: Option<String>,
-    /// Show the resources too that took long, were critical or failed
-    #[arg(long, conflicts_with = "output")]
+    /// Show the resources that took long too
+    #[arg(long)]
     resources: bool,
+    /// Write the chart into FILE as well, as one page that needs nothing beside itself
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    output: Form,
 }
 
-#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
-enum Output {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Form {
     #[default]
     Text,
     Json,
@@ -62,36 +65,21 @@ struct Told {
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let known = session::known(global, &args.whom)?;
-    let told = if let Some(told) = recorded(&known, args.run.as_deref())? {
-        told
-    } else {
-        talk(&format!(
-            "no run of {} is recorded here: AWS's history is asked",
-            known.name
-        ));
-        remembered(global, args).await?
+    let recorded = match &args.run {
+        Some(run) => Some(named(&known, run)?),
+        None => last(&known),
     };
-    match (&args.html, args.output) {
-        (Some(file), _) => draw(&told, file)?,
-        (None, Output::Json) => {
-            out::data(&serde_json::to_string_pretty(&told).map_err(Failure::other)?)?;
-        }
-        (None, Output::Text) => {
-            let detail = if args.resources {
-                Detail::Resources
-            } else {
-                Detail::Stacks
-            };
-            let size = Term::stdout().size_checked();
-            let columns = size.map_or(COLUMNS, |(_, columns)| columns.into());
-            out::data(&timeline::text(
-                &told.timeline,
-                &told.source,
-                detail,
-                columns,
-            ))?;
-        }
+    let told = match recorded {
+        Some(told) => told,
+        None => remembered(&session::target(global, &args.whom).await?).await?,
+    };
+    if let Some(file) = &args.html {
+        draw(&told, file)?;
     }
+    out::data(&match args.output {
+        Form::Text => told.text(args.resources),
+        Form::Json => serde_json::to_string_pretty(&told).map_err(Failure::other)?,
+    })?;
     Ok(Exit::Done)
 }
 
@@ -104,28 +92,44 @@ impl Told {
             saving,
         }
     }
+
+    fn text(&self, resources: bool) -> String {
+        let detail = if resources {
+            Detail::Resources
+        } else {
+            Detail::Stacks
+        };
+        let size = Term::stdout().size_checked();
+        let columns = size.map_or(COLUMNS, |(_, columns)| columns.min(WIDEST));
+        timeline::text(&self.timeline, &self.source, detail, columns.into())
+    }
 }
 
-/// The run of the local record; needs no credentials. `None` when nothing was recorded here.
-fn recorded(known: &Known, wanted: Option<&str>) -> Result<Option<Told>, Failure> {
-    let shelf = Shelf::of_user()?;
+fn records(known: &Known) -> Result<Vec<Record>, JournalError> {
     let (account, region) = (known.account.as_deref(), known.region.as_deref());
-    let records = shelf.search(account, region, &known.name)?;
-    if let Some(id) = wanted {
-        let record = records.iter().find(|record| record.run == id);
-        let record = record.ok_or_else(|| no_such_run(&known.name, id, &records))?;
-        let told = read(record)?;
-        let empty = || Failure::other(format!("run {id} was ended before anything was recorded"));
-        return told.ok_or_else(empty).map(Some);
-    }
-    for record in &records {
-        match read(record) {
-            Ok(None) => {}
-            Err(error) => talk(&format!("failed to {error}; an earlier record is tried")),
-            Ok(told) => return Ok(told),
-        }
-    }
-    Ok(None)
+    Shelf::of_user()?.search(account, region, &known.name)
+}
+
+/// The last run that was recorded here; needs no credentials. Without one there is still AWS's history:
+/// a record that can't be read is only said.
+fn last(known: &Known) -> Option<Told> {
+    let say = |error: JournalError| talk(&format!("failed to {error}"));
+    let records = records(known).map_err(say).unwrap_or_default();
+    let mut readable = records.iter().filter_map(|record| {
+        let told = read(record).map_err(say);
+        told.ok().flatten()
+    });
+    readable.next()
+}
+
+/// The recorded run of that id.
+fn named(known: &Known, run: &str) -> Result<Told, Failure> {
+    let records = records(known)?;
+    let Some(record) = records.iter().find(|record| record.run == run) else {
+        return Err(no_such_run(&known.name, run, &records));
+    };
+    let empty = || Failure::other(format!("run {run} was ended before anything was recorded"));
+    read(record)?.ok_or_else(empty)
 }
 
 /// `None` for a run that was ended before its first event.
@@ -137,41 +141,36 @@ fn read(record: &Record) -> Result<Option<Told>, JournalError> {
             run.unread
         ));
     }
-    let source = format!(
-        "from the local record, account {}, {}",
-        record.account, record.region
-    );
+    let source = format!("recorded here, account {}, {}", record.account, record.region);
     let timeline = Timeline::of(&run.events);
     Ok(timeline.map(|timeline| Told::new(source, timeline)))
 }
 
-fn no_such_run(cluster: &str, id: &str, records: &[Record]) -> Failure {
-    let missing = Failure::new(
-        Exit::Usage,
-        format!("{cluster} has no run {id} recorded here"),
-    );
+fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> Failure {
+    let message = format!("there is no record of run {run} of {cluster}");
+    let missing = Failure::new(Exit::Usage, message);
     if records.is_empty() {
-        return missing.help("without --run, the last one is read from AWS's history");
+        return missing.help(
+            "none is recorded on this machine; without --run, the last one is read from AWS's history",
+        );
     }
     let runs = records.iter().take(LISTED).map(|record| {
         let started = record.started.strftime("%Y-%m-%d %H:%M:%S UTC");
         format!("{} ({started})", record.run)
     });
     let runs: Vec<_> = runs.collect();
-    let last = if records.len() > LISTED { "last " } else { "" };
-    missing.help(format!("the {last}runs are {}", runs.join(", ")))
+    missing.help(format!("recorded here, newest first: {}", runs.join(", ")))
 }
 
-/// The last run as AWS's history of the stacks tells it.
-async fn remembered(global: &Global, args: &Args) -> Result<Told, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    let found = target.cloud.stacks(Some(&target.name)).await?;
+/// The newest run as AWS's history of the stacks tells it.
+async fn remembered(target: &Target) -> Result<Told, Failure> {
+    let mut found = target.cloud.stacks(Some(&target.name)).await?;
+    found.sort_by_key(|found| StackKind::parse(&found.kind));
     let pasts = found.into_iter().filter_map(|found| {
         let kind = StackKind::parse(&found.kind)?;
-        Some(past(&target, kind, found))
+        Some(past(target, kind, found))
     });
-    let mut pasts = try_join_all(pasts).await?;
-    pasts.sort_by(|a, b| a.kind.cmp(&b.kind));
+    let pasts = try_join_all(pasts).await?;
     let place = format!(
         "account {}, {}",
         target.identity.account, target.identity.region
@@ -179,11 +178,10 @@ async fn remembered(global: &Global, args: &Args) -> Result<Told, Failure> {
     let timeline = Timeline::of(&timeline::events_of(&target.name, &pasts));
     let timeline = timeline.ok_or_else(|| {
         let nothing = format!(
-            "no run of {}: none is recorded here, and it has no stacks with a history in {place}",
+            "no run of {} is recorded here, and it has no stacks in {place}",
             target.name
         );
-        Failure::other(nothing)
-            .help("runs of other machines are seen only as long as their stacks live")
+        Failure::other(nothing).help(format!("`{}` makes one", target.again("apply")))
     })?;
     Ok(Told::new(format!("from AWS's history, {place}"), timeline))
 }
@@ -194,32 +192,27 @@ async fn past(target: &Target, kind: StackKind, found: FoundStack) -> Result<Pas
         token: None,
     };
     let events = target.cloud.events(&newest, &HashSet::new()).await?;
-    // Only the sentences come from there: the logical ids do without.
-    let template = target.cloud.template(&found.id).await;
+    // Only the sentences come from there: without it the logical ids stand for them.
+    let template = target.cloud.template(&found.id).await.unwrap_or_default();
+    let token = events.iter().find_map(|event| event.token.as_deref());
+    let run = token.and_then(|token| run_of(token, &found.name));
     Ok(Past {
-        run: events.iter().find_map(run_of),
-        template: template.unwrap_or(Value::Null),
+        run: run.map(str::to_owned),
         kind,
         found,
         events,
+        template,
     })
-}
-
-/// The run in the token of its request: `kcfn-RUN-STACK-STEP`.
-fn run_of(event: &StackEvent) -> Option<String> {
-    let token = event.token.as_deref()?.strip_prefix("kcfn-")?;
-    let run = token.split('-').next().filter(|run| !run.is_empty())?;
-    Some(run.to_owned())
 }
 
 /// Writes the page whole or not at all.
 fn draw(told: &Told, file: &Path) -> Result<(), Failure> {
-    let templates = Templates::new(None).map_err(|error| failed(&error))?;
-    let page = timeline::page(&told.timeline, &told.source, &templates);
-    let page = page.map_err(|error| failed(&error))?;
+    let failed = |error| Failure::other(format!("failed to {error}"));
+    let templates = Templates::new(None).map_err(failed)?;
+    let page = timeline::page(&told.timeline, &told.source, &templates).map_err(failed)?;
     write(file, &page)
         .map_err(|error| Failure::other(format!("failed to write {}: {error}", file.display())))?;
-    talk(&format!("wrote {}, {}", file.display(), told.source));
+    talk(&format!("wrote {}", file.display()));
     Ok(())
 }
 
@@ -229,17 +222,12 @@ fn write(file: &Path, page: &str) -> io::Result<()> {
         .permissions(PermissionsExt::from_mode(0o644))
         .tempfile_in(directory.unwrap_or(Path::new(".")))?;
     whole.write_all(page.as_bytes())?;
-    whole.as_file().sync_all()?;
     whole.persist(file)?;
     Ok(())
 }
 
-fn failed(error: &dyn std::fmt::Display) -> Failure {
-    Failure::other(format!("failed to {error}"))
-}
-
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        failed(&error)
+        Self::other(format!("failed to {error}"))
     }
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 
 use super::draft::{DraftStep, Todo};
-use super::{Action, Blocked, Draft, Plan, PlanError, Step, compare, risk, sharpen, token};
-use crate::cloud::{ChangeSet, Cloud, CloudError, FoundResource, FoundStack, Keeping, Proposal};
+use super::{Action, Draft, Plan, PlanError, Step, compare, heal, risk, sharpen, status, token};
+use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, Keeping, Proposal};
 use crate::stacks::{Stack, StackKind};
 
 /// What a plan is made under.
@@ -17,6 +17,8 @@ pub struct Terms<'a> {
     pub run: &'a str,
     /// Resources that may be lost, as `STACK/RESOURCE`.
     pub allow: &'a BTreeSet<String>,
+    /// Resources that a rollback which is gone on with leaves as they are, as `STACK/RESOURCE`.
+    pub skip: &'a BTreeSet<String>,
 }
 
 /// Asks for change sets of all stacks that exist and differ, all at once. On an error
@@ -41,16 +43,17 @@ pub async fn complete(
         }
     }
     settle_pending(&mut steps);
+    let skips = heal::known_skips(&draft.cluster, &steps, terms.skip);
     let plan = Plan {
         cluster: draft.cluster,
         steps,
         leftover: draft.leftover,
     };
-    match failed {
-        None => Ok(plan),
-        Some(error) => {
+    match failed.map_or(skips, |error| Err(error.into())) {
+        Ok(()) => Ok(plan),
+        Err(error) => {
             discard(&plan, cloud).await;
-            Err(error.into())
+            Err(error)
         }
     }
 }
@@ -98,27 +101,57 @@ pub async fn ask(
         pending: draft.pending,
         risks: Vec::new(),
         held: None,
+        unguarded: false,
         action: Action::Keep,
     };
     match (draft.todo, found) {
         (Todo::Decided(action), _) => step.action = action,
         (Todo::LookInside, Some(found)) => {
-            step.action = leftovers(&found, cloud.resources(&found.id).await?);
+            step.action = heal::look_inside(&found, step.before.as_ref(), cloud, terms).await?;
         }
         (Todo::Propose, Some(found)) => {
             let token = token(terms.run, &step.stack.name, name);
             let wanted = proposal(&step.stack, &step.parameters, bucket, token);
-            let answer = cloud.propose(&wanted).await?;
-            judge(&mut step, answer, &found, terms);
+            match cloud.propose(&wanted).await {
+                Ok(answer) => judge(&mut step, answer, &found, terms),
+                Err(CloudError::Refused { message, .. }) if heal::resumes(&found.status) => {
+                    step.action = Action::Blocked(heal::not_resumed(&found, &message));
+                }
+                Err(error) => return Err(error),
+            }
         }
         (Todo::LookInside | Todo::Propose, None) => step.action = Action::Create,
     }
+    step.unguarded = unguarded(&step, cloud).await?;
     Ok(step)
+}
+
+/// Whether the stack policy in force is another than the wanted one: a run that was killed may have
+/// left it relaxed.
+async fn unguarded(step: &Step, cloud: &impl Cloud) -> Result<bool, CloudError> {
+    let (Some(found), Some(wanted)) = (&step.found, &step.stack.policy) else {
+        return Ok(false);
+    };
+    if !status::rests(&found.status) {
+        return Ok(false);
+    }
+    match cloud.policy(&found.id).await {
+        Ok(policy) => Ok(policy.as_ref() != Some(wanted)),
+        // Who may not see it can't tell: no reason to refuse a plan.
+        Err(CloudError::Denied { .. } | CloudError::Refused { .. } | CloudError::NotFound(_)) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Turns an answer into an action: nothing to do, an update, or a guard's refusal.
 fn judge(step: &mut Step, mut answer: ChangeSet, found: &FoundStack, terms: &Terms<'_>) {
     if answer.changes.is_empty() {
+        if heal::resumes(&found.status) {
+            let why = "it would change nothing";
+            step.action = Action::Blocked(heal::not_resumed(found, why));
+        }
         return;
     }
     let moved = compare::moved(&step.stack.template, &found.parameters, &step.parameters);
@@ -136,37 +169,6 @@ fn judge(step: &mut Step, mut answer: ChangeSet, found: &FoundStack, terms: &Ter
             Action::Blocked(why)
         }
     };
-}
-
-/// A stack whose creation was undone may go only if nothing was kept back.
-fn leftovers(found: &FoundStack, resources: Vec<FoundResource>) -> Action {
-    let kept: Vec<String> = resources
-        .into_iter()
-        .filter(|resource| resource.status.as_str() != "DELETE_COMPLETE")
-        .filter_map(|resource| {
-            Some(format!(
-                "{} ({})",
-                resource.logical_id, resource.physical_id?
-            ))
-        })
-        .collect();
-    if kept.is_empty() {
-        return Action::Recreate;
-    }
-    Action::Blocked(Blocked {
-        reason: format!(
-            "{} is in {}: its creation failed, and these were kept when it was undone: {}",
-            found.name,
-            found.status,
-            kept.join(", ")
-        ),
-        next: format!(
-            "save or remove them, delete the stack with `aws cloudformation delete-stack \
-             --stack-name {}`, then `kube-cfn apply {}` again",
-            found.name, found.cluster
-        ),
-        guard: false,
-    })
 }
 
 /// An input is settled when the stack it comes from certainly stays as it is.

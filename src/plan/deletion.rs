@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::status::{Deletes, on_delete};
+use super::heal::{is_data, is_ours};
+use super::status::{Deletes, hand, on_delete};
 use super::{Blocked, Survey, resources_of};
 use crate::catalog::resources::holds;
 use crate::cloud::{FoundStack, StackStatus};
@@ -52,10 +53,7 @@ pub struct Loss {
 impl Loss {
     /// Whether people would miss it. The network under it all holds nothing once the rest is gone.
     pub fn is_data(&self) -> bool {
-        !matches!(
-            self.resource_type.as_str(),
-            "AWS::EC2::VPC" | "AWS::EC2::Subnet" | "AWS::RDS::DBSubnetGroup"
-        )
+        is_data(&self.resource_type)
     }
 }
 
@@ -81,7 +79,18 @@ pub fn deletion(survey: &Survey, guard: Guard) -> DeletePlan {
 
 fn step(found: &FoundStack, survey: &Survey, kinds: &[StackKind]) -> Option<DeleteStep> {
     let kind = StackKind::parse(&found.kind)?;
-    let action = on_delete(&found.status, &survey.cluster, &found.name);
+    let action = match on_delete(&found.status, &found.name) {
+        Deletes::Shell
+            if survey
+                .shells
+                .get(&found.id)
+                .is_some_and(|sets| is_ours(sets)) =>
+        {
+            Deletes::Delete
+        }
+        Deletes::Shell => Deletes::Blocked(hand(&found.status, &found.name)),
+        other => other,
+    };
     let users = kinds.iter().filter(|other| uses(other, &kind));
     Some(DeleteStep {
         after: users.cloned().collect(),
@@ -162,6 +171,7 @@ impl DeleteStep {
             StackStatus::RollbackComplete
                 | StackStatus::RollbackFailed
                 | StackStatus::RollbackInProgress
+                | StackStatus::ReviewInProgress
         );
         self.found.termination_protection && goes && !leftover
     }

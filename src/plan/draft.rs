@@ -38,7 +38,7 @@ pub enum Todo {
     Decided(Action),
     /// What would change.
     Propose,
-    /// Whether it still holds anything.
+    /// What it still holds, or what keeps it from going back.
     LookInside,
 }
 
@@ -82,7 +82,7 @@ pub fn draft(stacks: Vec<Stack>, survey: &Survey, images: &BTreeMap<String, Stri
 /// Outputs that can be relied on: those of a stack that stays.
 fn standing(stack: &Stack, survey: &Survey) -> Option<BTreeMap<String, String>> {
     let found = survey.named(&stack.name)?;
-    match on_apply(&found.status, &survey.cluster, &stack.name) {
+    match on_apply(&found.status, &stack.name) {
         Means::Create | Means::LookInside => None,
         _ => Some(found.outputs.clone()),
     }
@@ -133,7 +133,7 @@ pub fn consider(
 ) -> DraftStep {
     let todo = match unlocked(cluster, &known.unlocked) {
         Some(why) => Todo::Decided(Action::Blocked(why)),
-        None => decide(cluster, &stack, found.as_ref(), before.as_ref(), &known),
+        None => decide(&stack, found.as_ref(), before.as_ref(), &known),
     };
     DraftStep {
         stack,
@@ -146,7 +146,6 @@ pub fn consider(
 }
 
 fn decide(
-    cluster: &str,
     stack: &Stack,
     found: Option<&FoundStack>,
     before: Option<&Value>,
@@ -156,14 +155,14 @@ fn decide(
         return Todo::Decided(Action::Create);
     };
     let unknown = known.pending.iter().any(|input| input.now.is_none());
-    match on_apply(&found.status, cluster, &stack.name) {
-        Means::Compare | Means::Ask if unknown => Todo::Decided(Action::Later),
+    match on_apply(&found.status, &stack.name) {
+        Means::Compare | Means::Ask | Means::Resume if unknown => Todo::Decided(Action::Later),
         Means::Compare if compare::same(stack, found, before, &known.parameters) => {
             Todo::Decided(Action::Keep)
         }
-        Means::Compare | Means::Ask => Todo::Propose,
+        Means::Compare | Means::Ask | Means::Resume => Todo::Propose,
         Means::Create => Todo::Decided(Action::Create),
-        Means::LookInside => Todo::LookInside,
+        Means::LookInside | Means::Continue => Todo::LookInside,
         Means::Follow => Todo::Decided(Action::Follow(found.status.clone())),
         Means::Blocked(why) => Todo::Decided(Action::Blocked(why)),
     }

@@ -79,7 +79,7 @@ fn work(step: &Step, durations: &Durations) -> Option<Work> {
         // The leftover is empty: deleting it is CloudFormation's own time alone.
         Action::Recreate => Some(overhead.then(made())),
         Action::Update(set) => Some(update(step, set, durations).then(overhead)),
-        Action::Later => Some(later(step, durations).then(overhead)),
+        Action::Later | Action::Continue { .. } => Some(later(step, durations).then(overhead)),
         Action::Keep | Action::Follow(_) | Action::Blocked(_) => None,
     }
 }
@@ -171,6 +171,7 @@ fn removal(step: &DeleteStep, durations: &Durations) -> Option<Work> {
     let template = step.template.as_ref().unwrap_or(&Value::Null);
     match step.action {
         Deletes::Gone | Deletes::Blocked(_) => None,
+        Deletes::Shell => Some(Work::of(durations.stack_overhead())),
         // As long forwards as backwards.
         Deletes::Delete | Deletes::Follow | Deletes::FollowThenDelete => {
             let all = Work::of_all(&graph::needs(template), |id| {

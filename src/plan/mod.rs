@@ -10,6 +10,7 @@ pub mod cost;
 pub mod deletion;
 pub mod draft;
 pub mod estimate;
+pub mod heal;
 pub mod order;
 pub mod policy;
 pub mod protection;
@@ -29,6 +30,7 @@ pub use complete::{Terms, complete, discard};
 pub use deletion::{DeletePlan, Guard, deletion};
 pub use draft::{Draft, draft};
 pub use estimate::{Estimate, estimate};
+pub use heal::Stuck;
 pub use order::needs;
 pub use risk::{Effect, Risk};
 pub use survey::{Survey, survey};
@@ -57,6 +59,8 @@ pub struct Step {
     pub risks: Vec<Risk>,
     /// The change set behind a guard: shown, never executed.
     pub held: Option<ChangeSet>,
+    /// Whether the stack policy in force is not the wanted one.
+    pub unguarded: bool,
     pub action: Action,
 }
 
@@ -76,8 +80,16 @@ pub struct Pending {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     Create,
-    /// An empty leftover of a failed creation is deleted first, then created.
+    /// The leftover of a failed creation, or a shell of this tool's, is deleted first, then created.
     Recreate,
+    /// Its last update failed, and so did going back: the rollback is gone on with, then the stack is
+    /// looked at again.
+    Continue {
+        /// What keeps it from going back.
+        stuck: Vec<Stuck>,
+        /// Of those, what is left as it is: it will not match its template any more.
+        skip: Vec<String>,
+    },
     /// Execute this change set. Its inputs may still change when a stack before it changes.
     Update(ChangeSet),
     /// It exists, but what changes in it is known only when the stacks in [`Step::pending`] are done.
@@ -135,6 +147,13 @@ pub enum PlanError {
         cluster: String,
         hint: String,
     },
+    /// A name given with `--skip` that keeps nothing from going back.
+    #[error("--skip {name}: it does not keep a stack of {cluster} from going back; {hint}")]
+    NotStuck {
+        name: String,
+        cluster: String,
+        hint: String,
+    },
 }
 
 impl Plan {
@@ -168,8 +187,13 @@ impl Step {
         }
     }
 
-    /// Whether termination protection has to be switched on or off.
+    /// Whether its protection has to be set: termination protection, or the stack policy.
     pub fn reprotects(&self) -> bool {
+        self.unguarded || self.relocks()
+    }
+
+    /// Whether termination protection has to be switched on or off.
+    pub fn relocks(&self) -> bool {
         self.found.as_ref().is_some_and(|found| {
             status::rests(&found.status)
                 && found.termination_protection != self.stack.termination_protection
@@ -246,6 +270,13 @@ pub fn token(run: &str, stack: &str, step: &str) -> String {
     format!("{head}-{tail}")
 }
 
+/// The run that gave a token to a request on this stack; `None` where it was not this tool's.
+pub fn run_of<'a>(token: &'a str, stack: &str) -> Option<&'a str> {
+    let rest = token.strip_prefix("kcfn-")?;
+    let (run, _) = rest.split_once(&format!("-{stack}-"))?;
+    Some(run).filter(|run| !run.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,6 +287,11 @@ mod tests {
             token("7f3a", "canary-base", "create"),
             "kcfn-7f3a-canary-base-create"
         );
+        assert_eq!(
+            run_of("kcfn-7f3a-canary-base-create", "canary-base"),
+            Some("7f3a")
+        );
+        assert_eq!(run_of("somebody-canary-base-create", "canary-base"), None);
         let long = "x".repeat(128);
         let create = token("7f3a", &long, "create");
         let other = token("7f3a", &long, "execute");

@@ -1,5 +1,5 @@
-//! The 23 statuses of a stack and what they mean for `apply` and `delete`: one exhaustive table.
-//! Every next step named here exists, as a command of this tool, of the AWS CLI or in the console.
+//! The 23 statuses of a stack and what they mean for `apply`, `delete` and `watch`: one exhaustive
+//! table. What can be healed is healed; the rest names the one command that does it.
 
 use super::Blocked;
 use crate::cloud::StackStatus;
@@ -11,10 +11,15 @@ pub enum Means {
     Compare,
     /// At rest, but its template on record may not be the one in force: always ask AWS.
     Ask,
+    /// Its last operation failed and was not rolled back; it may hold resources. An update goes on
+    /// from where it stopped. Never deleted.
+    Resume,
     /// There is no such stack any more.
     Create,
-    /// A creation that failed and was undone: can only be deleted, if nothing was kept back.
+    /// What it holds decides: an empty leftover is made anew, anything else names what is in the way.
     LookInside,
+    /// Going back failed half way: explained, then gone on with.
+    Continue,
     /// Something runs: follow it, then look again.
     Follow,
     /// Needs a hand first.
@@ -30,17 +35,34 @@ pub enum Deletes {
     /// Something else runs: wait for its end, then delete.
     FollowThenDelete,
     Gone,
+    /// The shell of a change set: deleted if all its change sets are this tool's.
+    Shell,
     Blocked(Blocked),
 }
 
+/// What `watch` does with a stack of a certain status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watches {
+    /// Something runs: followed to its end.
+    Follow,
+    /// Nothing to see.
+    Rests,
+    /// There is no such stack any more.
+    Gone,
+}
+
 /// What `apply` does with stack `name` in `status`.
-pub fn on_apply(status: &StackStatus, cluster: &str, name: &str) -> Means {
+pub fn on_apply(status: &StackStatus, name: &str) -> Means {
     use StackStatus as S;
     match status {
         S::CreateComplete | S::UpdateComplete => Means::Compare,
         S::UpdateRollbackComplete | S::ImportComplete | S::ImportRollbackComplete => Means::Ask,
+        S::CreateFailed | S::UpdateFailed => Means::Resume,
         S::DeleteComplete => Means::Create,
-        S::RollbackComplete => Means::LookInside,
+        S::RollbackComplete | S::RollbackFailed | S::DeleteFailed | S::ReviewInProgress => {
+            Means::LookInside
+        }
+        S::UpdateRollbackFailed => Means::Continue,
         S::CreateInProgress
         | S::RollbackInProgress
         | S::DeleteInProgress
@@ -50,24 +72,17 @@ pub fn on_apply(status: &StackStatus, cluster: &str, name: &str) -> Means {
         | S::UpdateRollbackCompleteCleanupInProgress
         | S::ImportInProgress
         | S::ImportRollbackInProgress => Means::Follow,
-        S::CreateFailed
-        | S::RollbackFailed
-        | S::DeleteFailed
-        | S::UpdateFailed
-        | S::UpdateRollbackFailed
-        | S::ReviewInProgress
-        | S::ImportRollbackFailed
-        | S::Unknown(_) => Means::Blocked(hand(status, name, &format!("kube-cfn apply {cluster}"))),
+        S::ImportRollbackFailed | S::Unknown(_) => Means::Blocked(hand(status, name)),
     }
 }
 
 /// Whether a stack in this status stays and can be worked on: its protection can be set.
 pub fn rests(status: &StackStatus) -> bool {
-    matches!(on_apply(status, "", ""), Means::Compare | Means::Ask)
+    matches!(on_apply(status, ""), Means::Compare | Means::Ask)
 }
 
 /// What `delete` does with stack `name` in `status`.
-pub fn on_delete(status: &StackStatus, cluster: &str, name: &str) -> Deletes {
+pub fn on_delete(status: &StackStatus, name: &str) -> Deletes {
     use StackStatus as S;
     match status {
         S::CreateFailed
@@ -92,48 +107,74 @@ pub fn on_delete(status: &StackStatus, cluster: &str, name: &str) -> Deletes {
         | S::ImportInProgress
         | S::ImportRollbackInProgress => Deletes::FollowThenDelete,
         S::DeleteComplete => Deletes::Gone,
-        S::ReviewInProgress | S::Unknown(_) => {
-            Deletes::Blocked(hand(status, name, &format!("kube-cfn delete {cluster}")))
+        S::ReviewInProgress => Deletes::Shell,
+        S::Unknown(_) => Deletes::Blocked(hand(status, name)),
+    }
+}
+
+/// What `watch` does with a stack in `status`. One that this version does not know is followed if its
+/// word says that it moves: following changes nothing.
+pub fn on_watch(status: &StackStatus) -> Watches {
+    use StackStatus as S;
+    match status {
+        S::CreateInProgress
+        | S::RollbackInProgress
+        | S::DeleteInProgress
+        | S::UpdateInProgress
+        | S::UpdateCompleteCleanupInProgress
+        | S::UpdateRollbackInProgress
+        | S::UpdateRollbackCompleteCleanupInProgress
+        | S::ImportInProgress
+        | S::ImportRollbackInProgress => Watches::Follow,
+        S::DeleteComplete => Watches::Gone,
+        S::CreateFailed
+        | S::CreateComplete
+        | S::RollbackFailed
+        | S::RollbackComplete
+        | S::DeleteFailed
+        | S::UpdateComplete
+        | S::UpdateFailed
+        | S::UpdateRollbackFailed
+        | S::UpdateRollbackComplete
+        | S::ReviewInProgress
+        | S::ImportComplete
+        | S::ImportRollbackFailed
+        | S::ImportRollbackComplete => Watches::Rests,
+        S::Unknown(_) => {
+            if status.is_moving() {
+                Watches::Follow
+            } else {
+                Watches::Rests
+            }
         }
     }
 }
 
-/// Why a stack in this status needs a hand, and the next steps; the last is the command `again`.
-fn hand(status: &StackStatus, name: &str, again: &str) -> Blocked {
+/// Why a stack in this status needs a hand, and the one command that helps.
+pub fn hand(status: &StackStatus, name: &str) -> Blocked {
     let aws = |verb: &str| format!("`aws cloudformation {verb} --stack-name {name}`");
-    let events = aws("describe-stack-events");
-    let delete = aws("delete-stack");
-    let rollback = aws("rollback-stack");
     let next = match status {
-        StackStatus::CreateFailed => {
-            format!("see the cause with {events}, roll it back with {rollback}")
+        StackStatus::CreateFailed | StackStatus::UpdateFailed => {
+            format!("{} goes back to the last good state", aws("rollback-stack"))
         }
-        StackStatus::RollbackFailed => format!(
-            "see what is left with {}, remove that, delete the stack with {delete}",
-            aws("describe-stack-resources")
+        StackStatus::RollbackFailed | StackStatus::RollbackComplete | StackStatus::DeleteFailed => {
+            format!("{} removes this stack alone", aws("delete-stack"))
+        }
+        StackStatus::UpdateRollbackFailed => {
+            format!("{} goes on with it", aws("continue-update-rollback"))
+        }
+        StackStatus::ReviewInProgress => format!(
+            "whoever made that change set executes it, or gives it up with {}",
+            aws("delete-stack")
         ),
-        StackStatus::DeleteFailed => {
-            format!("see what stands in the way with {events}, remove that, finish with {delete}")
-        }
-        StackStatus::UpdateFailed => format!("go back to the last good state with {rollback}"),
-        StackStatus::UpdateRollbackFailed => format!(
-            "see the cause with {events}, mend it, finish going back with {}",
-            aws("continue-update-rollback")
-        ),
-        StackStatus::ReviewInProgress => {
-            format!("have that change set executed or given up (shell: {delete})")
-        }
         StackStatus::ImportRollbackFailed => {
-            format!("see the cause with {events}, mend it in the CloudFormation console")
+            format!("{} tells the cause", aws("describe-stack-events"))
         }
-        _ => format!(
-            "see the stack with {}, perhaps use a newer kube-cfn",
-            aws("describe-stacks")
-        ),
+        _ => format!("{} shows the stack", aws("describe-stacks")),
     };
     Blocked {
         reason: format!("{name} is in {status}: {}", trouble(status)),
-        next: format!("{next}, then `{again}` again"),
+        next,
         guard: false,
     }
 }
@@ -144,6 +185,7 @@ fn trouble(status: &StackStatus) -> &'static str {
         StackStatus::CreateFailed => {
             "its creation failed and was not rolled back; it may hold resources"
         }
+        StackStatus::RollbackComplete => "its creation failed and was undone",
         StackStatus::RollbackFailed => {
             "its creation failed, and so did removing what had been created"
         }
@@ -153,11 +195,11 @@ fn trouble(status: &StackStatus) -> &'static str {
             "its last update failed, and so did going back; deleting it is not the way out"
         }
         StackStatus::ReviewInProgress => {
-            "it is the empty shell of a change set that somebody has under review; this tool makes \
-             none like it"
+            "it is the shell of a change set that somebody has under review; this tool did not \
+             make it"
         }
         StackStatus::ImportRollbackFailed => "an import into it failed, and so did undoing that",
-        _ => "this version does not know that status",
+        _ => "this version does not know that status; perhaps a newer kube-cfn does",
     }
 }
 
@@ -166,24 +208,43 @@ mod tests {
     use super::*;
     use std::fmt::Write as _;
 
+    /// Every `code` in a text.
+    fn commands(text: &str) -> usize {
+        text.matches('`').count() / 2
+    }
+
+    fn blocked(why: &Blocked) -> String {
+        assert_eq!(commands(&why.next), 1, "one command: {}", why.next);
+        format!("blocked\n    {}\n    next: {}", why.reason, why.next)
+    }
+
     fn table() -> String {
-        let unknown = StackStatus::Unknown("REFACTOR_IN_PROGRESS".to_owned());
+        let moving = StackStatus::Unknown("REFACTOR_IN_PROGRESS".to_owned());
+        let resting = StackStatus::Unknown("REFACTOR_COMPLETE".to_owned());
         let mut text = String::new();
-        for status in StackStatus::ALL.iter().chain([&unknown]) {
-            let apply = match on_apply(status, "canary", "canary-edge") {
-                Means::Blocked(why) => {
-                    format!("blocked\n    {}\n    next: {}", why.reason, why.next)
+        for status in StackStatus::ALL.iter().chain([&moving, &resting]) {
+            let apply = match on_apply(status, "canary-edge") {
+                Means::Blocked(why) => blocked(&why),
+                Means::LookInside => {
+                    let why = hand(status, "canary-edge");
+                    format!("recreate if it may go, else {}", blocked(&why))
+                }
+                Means::Resume => {
+                    let why = hand(status, "canary-edge");
+                    format!("an update from there, else {}", blocked(&why))
                 }
                 other => format!("{other:?}"),
             };
-            let delete = match on_delete(status, "canary", "canary-edge") {
-                Deletes::Blocked(why) => {
-                    assert!(why.next.ends_with("`kube-cfn delete canary` again"));
-                    "blocked".to_owned()
-                }
+            let delete = match on_delete(status, "canary-edge") {
+                Deletes::Blocked(why) => blocked(&why),
                 other => format!("{other:?}"),
             };
-            writeln!(text, "{status}\n  delete: {delete}\n  apply: {apply}").expect("a string");
+            let watch = on_watch(status);
+            writeln!(
+                text,
+                "{status}\n  apply: {apply}\n  delete: {delete}\n  watch: {watch:?}"
+            )
+            .expect("a string");
         }
         text
     }
@@ -203,8 +264,17 @@ mod tests {
     #[test]
     fn whatever_moves_is_followed_and_nothing_at_rest_is() {
         for status in StackStatus::ALL {
-            let follows = on_apply(status, "c", "c-base") == Means::Follow;
+            let follows = on_apply(status, "c-base") == Means::Follow;
             assert_eq!(follows, status.is_moving(), "{status}");
+            let watched = on_watch(status) == Watches::Follow;
+            assert_eq!(watched, status.is_moving(), "{status}");
+        }
+    }
+
+    #[test]
+    fn whatever_needs_a_hand_names_one_command() {
+        for status in StackStatus::ALL {
+            assert_eq!(commands(&hand(status, "canary-edge").next), 1, "{status}");
         }
     }
 }

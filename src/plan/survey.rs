@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 use serde_json::Value;
 
-use crate::cloud::{Cloud, CloudError, FoundStack, StackStatus};
+use crate::cloud::{Cloud, CloudError, FoundStack, OpenChangeSet, StackStatus};
 
 /// What stands in the account for a cluster.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -15,6 +15,8 @@ pub struct Survey {
     pub found: Vec<FoundStack>,
     /// Templates by the stack's ARN; a stack that has none yet (a change set under review) is absent.
     pub templates: BTreeMap<String, Value>,
+    /// The change sets that lie in each shell (`REVIEW_IN_PROGRESS`), by the stack's ARN.
+    pub shells: BTreeMap<String, Vec<OpenChangeSet>>,
 }
 
 impl Survey {
@@ -41,9 +43,15 @@ pub async fn survey(cloud: &impl Cloud, cluster: &str) -> Result<Survey, CloudEr
             Err(error) => return Err(error),
         }
     }
+    let mut shells = BTreeMap::new();
+    let reviewed = |stack: &&FoundStack| stack.status == StackStatus::ReviewInProgress;
+    for stack in found.iter().filter(reviewed) {
+        shells.insert(stack.id.clone(), cloud.change_sets(&stack.id).await?);
+    }
     Ok(Survey {
         cluster: cluster.to_owned(),
         found,
         templates,
+        shells,
     })
 }

@@ -62,7 +62,8 @@ pub struct StackBar {
     pub reason: Option<String>,
     pub waits_for: Vec<StackKind>,
     pub critical: bool,
-    /// How much later it could have ended without the run ending later. `None` where it has no end.
+    /// How much later it could have ended without the run ending later. `None` where it or
+    /// the run has no end.
     #[serde(rename = "slackSeconds", serialize_with = "seconds")]
     pub slack: Option<SignedDuration>,
     /// In the order of their beginning. One that was made and then rolled back has two.
@@ -134,6 +135,26 @@ impl Timeline {
         self.until.duration_since(self.started)
     }
 
+    /// What did not go well and why: stacks of the same fate together.
+    pub(crate) fn fates(&self) -> Vec<(String, Ending, &str)> {
+        let mut fates: Vec<(String, Ending, &str)> = Vec::new();
+        for bar in &self.stacks {
+            let Some(reason) = bar.reason.as_deref() else {
+                continue;
+            };
+            let same =
+                |fate: &&mut (String, Ending, &str)| (fate.1, fate.2) == (bar.ending, reason);
+            match fates.iter_mut().find(same) {
+                Some((stacks, ..)) => {
+                    stacks.push_str(", ");
+                    stacks.push_str(&bar.stack.to_string());
+                }
+                None => fates.push((bar.stack.to_string(), bar.ending, reason)),
+            }
+        }
+        fates
+    }
+
     pub(crate) fn bar(&self, kind: &StackKind) -> Option<&StackBar> {
         self.stacks.iter().find(|bar| bar.stack == *kind)
     }
@@ -149,6 +170,18 @@ impl StackBar {
     pub fn end_of(&self, resource: &ResourceBar, until: Timestamp) -> Timestamp {
         let end = resource.end.or(self.end).unwrap_or(until);
         end.max(resource.begin)
+    }
+
+    /// A resource in words. One that goes while its stack does not is said to.
+    pub fn name_of(&self, resource: &ResourceBar) -> String {
+        let leaves = resource.status.is_delete() && self.operation != Some(Verb::Delete);
+        let verb = if leaves { "delete " } else { "" };
+        format!("{verb}{}", resource.sentence)
+    }
+
+    /// Whether it should have begun and did not.
+    pub fn is_held_up(&self) -> bool {
+        matches!(self.ending, Ending::NotStarted | Ending::Waiting)
     }
 }
 

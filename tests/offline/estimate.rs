@@ -44,6 +44,7 @@ pub fn creation(spec: &ClusterSpec) -> Plan {
         pending: Vec::new(),
         risks: Vec::new(),
         held: None,
+        unguarded: false,
         action: Action::Create,
     };
     Plan {

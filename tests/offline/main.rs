@@ -14,6 +14,7 @@ mod pki;
 mod progress;
 mod readme;
 mod scaffold;
+mod simulated;
 mod stacks;
 mod templates;
 mod timeline;

@@ -163,8 +163,9 @@ impl Cloud for Double {
         })
     }
 
-    async fn change_sets(&self, _: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
-        Ok(Vec::new())
+    async fn change_sets(&self, stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
+        let others = self.others.borrow();
+        Ok(others.get(stack_id).cloned().unwrap_or_default())
     }
 
     async fn change_set(&self, id: &str, _: &str) -> Result<Option<ChangeSet>, CloudError> {
@@ -178,14 +179,18 @@ impl Cloud for Double {
     async fn continue_rollback(
         &self,
         stack_id: &str,
-        _: &[String],
+        skip: &[String],
         token: &str,
     ) -> Result<(), CloudError> {
-        self.call("continue", stack_id, || {
-            let name = self.by_id(stack_id, |held| held.found.name.clone())?;
-            self.begin(&name, "UPDATE_ROLLBACK", "continue", token);
-            Ok(())
-        })
+        self.call(
+            "continue",
+            &format!("{stack_id} {}", skip.join(" ")),
+            || {
+                let name = self.by_id(stack_id, |held| held.found.name.clone())?;
+                self.begin(&name, "UPDATE_ROLLBACK", "continue", token);
+                Ok(())
+            },
+        )
     }
 
     async fn cancel_update(&self, stack_id: &str, _: &str) -> Result<(), CloudError> {
@@ -238,7 +243,7 @@ impl Store for Double {
         self.call("empty", bucket, || Ok(3))
     }
 
-    async fn console(&self, _: &str) -> Result<Option<Console>, CloudError> {
-        Ok(None)
+    async fn console(&self, group: &str) -> Result<Option<Console>, CloudError> {
+        self.call("console", group, || Ok(self.console.borrow().clone()))
     }
 }

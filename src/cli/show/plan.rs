@@ -1,6 +1,7 @@
 //! A plan as data: the view that scripts read, and that [`text`] is made of.
 
 mod forecast;
+mod markdown;
 mod text;
 
 use serde::Serialize;
@@ -10,9 +11,10 @@ use crate::catalog::prices::Prices;
 use crate::cloud::{Identity, ResourceChange};
 use crate::plan::cost::{self, Monthly, Range, StackCost};
 use crate::plan::estimate::{self, Estimate};
-use crate::plan::{Action, Blocked, Counts, Pending, Plan, Planned, Risk, Step};
+use crate::plan::{Action, Blocked, Counts, Pending, Plan, Planned, Risk, Step, Stuck};
 use crate::stacks::StackKind;
 
+pub use markdown::markdown;
 pub use text::{Detail, text};
 
 /// A plan as data.
@@ -55,8 +57,17 @@ struct StackView<'a> {
     risks: &'a [Risk],
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked: Option<&'a Blocked>,
+    /// What keeps the stack from going back.
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    stuck: &'a [Stuck],
+    /// Of those, what is left as it is.
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    skip: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     termination_protection: Option<bool>,
+    /// Whether its stack policy is set back to the wanted one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    policy: bool,
 }
 
 #[derive(Serialize)]
@@ -78,6 +89,8 @@ enum Word {
     Protect,
     Keep,
     Follow,
+    /// The rollback that failed is gone on with.
+    Continue,
     Refused,
     Blocked,
 }
@@ -131,6 +144,10 @@ fn stack_view<'a>(step: &'a Step, expected: &Estimate, cost: &Monthly) -> StackV
     let kind = &step.stack.kind;
     let of_stack = cost.stacks.iter().find(|stack| stack.stack == *kind);
     let changes = step.change_set().map_or(&[][..], |set| &set.changes);
+    let (stuck, skip) = match &step.action {
+        Action::Continue { stuck, skip } => (&stuck[..], &skip[..]),
+        _ => (&[][..], &[][..]),
+    };
     StackView {
         stack: &step.stack.kind,
         name: &step.stack.name,
@@ -155,9 +172,10 @@ fn stack_view<'a>(step: &'a Step, expected: &Estimate, cost: &Monthly) -> StackV
             Action::Blocked(why) => Some(why),
             _ => None,
         },
-        termination_protection: step
-            .reprotects()
-            .then_some(step.stack.termination_protection),
+        stuck,
+        skip,
+        termination_protection: step.relocks().then_some(step.stack.termination_protection),
+        policy: step.unguarded && !matches!(step.action, Action::Blocked(_)),
     }
 }
 
@@ -170,6 +188,7 @@ fn word(step: &Step) -> Word {
         Action::Keep if step.reprotects() => Word::Protect,
         Action::Keep => Word::Keep,
         Action::Follow(_) => Word::Follow,
+        Action::Continue { .. } => Word::Continue,
         Action::Blocked(why) if why.guard => Word::Refused,
         Action::Blocked(_) => Word::Blocked,
     }

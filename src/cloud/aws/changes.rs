@@ -1,24 +1,31 @@
-//! Change sets: asked for, waited for, read to the last page, executed or thrown away.
-//! What their words mean is `mapping`'s business.
+//! Change sets: asked for, waited for, read to the last page. What their words mean is `mapping`'s
+//! business; how they end, `ending`'s.
+
+mod ending;
+mod name;
 
 use std::time::Duration;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{ChangeSetStatus, ChangeSetType, ExecutionStatus};
-use sha2::{Digest, Sha256};
-use tokio::time::{Instant, sleep};
 
-use super::error::{Asked, explain, is_unknown_call};
-use super::{Aws, events, findings, mapping, request, template};
-use crate::cloud::{ChangeSet, CloudError, Proposal, ResourceChange};
+use super::error::{Asked, explain, is_unknown_call, short_name};
+use super::findings::{self, Of};
+use super::template::Travelling;
+use super::{Aws, mapping, request, template};
+use crate::cloud::{ChangeSet, Clock, CloudError, Proposal, ResourceChange};
+
+pub(super) use ending::{execute, remove};
 
 const FIRST_LOOK: Duration = Duration::from_millis(300);
 const SLOWEST_LOOK: Duration = Duration::from_secs(2);
 /// Change sets take seconds; after this long something is wrong.
 const PATIENCE: Duration = Duration::from_mins(10);
-/// The longest change set name.
-const LONGEST_NAME: usize = 128;
+/// For one that was ready before: nothing but a glitch makes it pending again.
+const PATIENCE_AGAIN: Duration = Duration::from_mins(1);
+/// The longest idempotency token.
+const LONGEST_TOKEN: usize = 128;
 
 /// Where a change set stands.
 enum Standing {
@@ -30,9 +37,9 @@ enum Standing {
 }
 
 pub(super) async fn propose(aws: &Aws, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
-    let name = name(&wanted.token);
+    let name = name::of(wanted);
     create(aws, wanted, &name).await?;
-    let answer = read(aws, wanted, &name).await;
+    let answer = read(aws, &name, &wanted.stack).await;
     if let Err(error) = &answer
         && !error.is_passing()
     {
@@ -42,52 +49,58 @@ pub(super) async fn propose(aws: &Aws, wanted: &Proposal) -> Result<ChangeSet, C
     answer
 }
 
-/// Waits for a change set and reads it. None stays that there is nothing to execute in.
-async fn read(aws: &Aws, wanted: &Proposal, name: &str) -> Result<ChangeSet, CloudError> {
-    let (first, standing) = wait(aws, wanted, name).await?;
-    let mut change_set = ChangeSet {
-        id: first
-            .change_set_id
-            .clone()
-            .unwrap_or_else(|| name.to_owned()),
-        stack_id: first.stack_id.clone().unwrap_or_default(),
-        changes: Vec::new(),
-        warnings: Vec::new(),
-    };
-    match standing {
-        Standing::Failed(reason) if says_nothing_to_do(&reason) => {
-            remove(aws, &change_set.id, &change_set.stack_id).await?;
-        }
-        Standing::Failed(reason) => {
-            let findings = findings::of(aws, &change_set.id).await;
-            return Err(CloudError::Refused {
-                operation: format!("the change set of {}", wanted.stack),
-                message: findings::join(reason, &findings),
-            });
-        }
-        Standing::Spent(status) => {
-            return Err(CloudError::Conflict(format!(
-                "the change set of {} is {status}: plan again",
-                wanted.stack
-            )));
-        }
-        Standing::Pending | Standing::Ready => {
-            let changes = changes(aws, first, &change_set).await?;
-            change_set.changes = if changes.is_empty() {
-                vec![mapping::change_of_stack_alone(
-                    &wanted.stack,
-                    &change_set.stack_id,
-                )]
-            } else {
-                changes
-            };
-        }
+/// Reads a change set that was proposed before; `None` when it cannot be executed any more.
+pub(super) async fn again(
+    aws: &Aws,
+    id: &str,
+    stack_id: &str,
+) -> Result<Option<ChangeSet>, CloudError> {
+    match wait(aws, id, stack_id, Duration::ZERO, PATIENCE_AGAIN).await {
+        Ok((first, Standing::Ready)) => filled(aws, first, stack_id).await.map(Some),
+        Ok(_) | Err(CloudError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
     }
-    Ok(change_set)
 }
 
+/// Makes sure that there is a change set of that name which can be executed, or will be soon.
 async fn create(aws: &Aws, wanted: &Proposal, name: &str) -> Result<(), CloudError> {
     let travelling = template::send(aws, wanted).await?;
+    if ask(aws, wanted, name, &travelling, &wanted.token).await? == Asking::Heard {
+        return Ok(());
+    }
+    // The name says what is in it: another run's, or our own one whose answer was lost, is as good.
+    if is_usable(aws, name, &wanted.stack).await? {
+        return Ok(());
+    }
+    tracing::debug!(name, "a change set of this name is spent: it goes first");
+    remove(aws, name, &wanted.stack).await?;
+    let kept = LONGEST_TOKEN - AGAIN.len();
+    let token: String = wanted
+        .token
+        .chars()
+        .take(kept)
+        .chain(AGAIN.chars())
+        .collect();
+    ask(aws, wanted, name, &travelling, &token).await?;
+    Ok(())
+}
+
+/// Ends the token of the second request: the first one's is used up.
+const AGAIN: &str = "-again";
+
+#[derive(PartialEq, Eq)]
+enum Asking {
+    Heard,
+    NameIsTaken,
+}
+
+async fn ask(
+    aws: &Aws,
+    wanted: &Proposal,
+    name: &str,
+    travelling: &Travelling,
+    token: &str,
+) -> Result<Asking, CloudError> {
     let asked = Asked {
         call: "CreateChangeSet",
         of: &wanted.stack,
@@ -98,44 +111,134 @@ async fn create(aws: &Aws, wanted: &Proposal, name: &str) -> Result<(), CloudErr
         .stack_name(&wanted.stack)
         .change_set_name(name)
         .change_set_type(ChangeSetType::Update)
-        .set_template_body(travelling.body)
-        .set_template_url(travelling.url)
+        .set_template_body(travelling.body.clone())
+        .set_template_url(travelling.url.clone())
         .set_parameters(Some(request::parameters(&wanted.parameters)))
         .set_capabilities(Some(request::capabilities(&wanted.capabilities)))
         .set_tags(Some(request::tags(&wanted.tags)))
-        .client_token(&wanted.token)
+        .client_token(token)
         .send()
         .await;
-    let Err(error) = answer else { return Ok(()) };
-    // The name is made from the token: one of that name is the answer to this very request, whose
-    // first answer was lost.
-    if error.code() == Some("AlreadyExistsException") {
-        return Ok(());
+    match answer {
+        Ok(_) => Ok(Asking::Heard),
+        Err(error) if error.code() == Some("AlreadyExistsException") => Ok(Asking::NameIsTaken),
+        Err(error) => Err(explain(asked, &error)),
     }
-    Err(explain(asked, &error))
 }
 
-/// Waits until a change set is computed. Returns its first page.
+async fn is_usable(aws: &Aws, name: &str, stack: &str) -> Result<bool, CloudError> {
+    match page(aws, name, stack, None).await {
+        Ok(page) => Ok(matches!(
+            standing(&page),
+            Standing::Pending | Standing::Ready
+        )),
+        Err(CloudError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits for a change set and reads it. None stays that there is nothing to execute in.
+async fn read(aws: &Aws, name: &str, stack: &str) -> Result<ChangeSet, CloudError> {
+    let (first, standing) = wait(aws, name, stack, FIRST_LOOK, PATIENCE).await?;
+    match standing {
+        Standing::Failed(reason) if says_nothing_to_do(&reason) => {
+            let empty = empty(&first);
+            remove(aws, name, stack).await?;
+            Ok(empty)
+        }
+        Standing::Failed(reason) => {
+            let id = first.change_set_id.as_deref().unwrap_or(name);
+            Err(refusal(aws, id, stack, reason).await)
+        }
+        Standing::Spent(status) => Err(CloudError::Conflict(format!(
+            "the change set of {} is {status}: plan again",
+            short_name(stack)
+        ))),
+        Standing::Pending => Err(CloudError::Refused {
+            operation: format!("the change set of {}", short_name(stack)),
+            message: "it is still being computed after 10 minutes".to_owned(),
+        }),
+        Standing::Ready => filled(aws, first, stack).await,
+    }
+}
+
+fn empty(page: &DescribeChangeSetOutput) -> ChangeSet {
+    ChangeSet {
+        id: page.change_set_id.clone().unwrap_or_default(),
+        stack_id: page.stack_id.clone().unwrap_or_default(),
+        changes: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// A change set that can be executed, with every change and warning.
+async fn filled(
+    aws: &Aws,
+    first: DescribeChangeSetOutput,
+    stack: &str,
+) -> Result<ChangeSet, CloudError> {
+    let mut change_set = empty(&first);
+    change_set.changes = changes(aws, first, &change_set).await?;
+    if change_set.changes.is_empty() {
+        let alone = mapping::change_of_stack_alone(short_name(stack), &change_set.stack_id);
+        change_set.changes.push(alone);
+    }
+    let told = findings::of(aws, Of::ChangeSet(&change_set.id)).await;
+    change_set.warnings = told.warnings;
+    Ok(change_set)
+}
+
+/// Why a change set failed. AWS itself names no more than the hook or the validation that said no.
+async fn refusal(aws: &Aws, id: &str, stack: &str, reason: String) -> CloudError {
+    let told = findings::of(aws, Of::ChangeSet(id)).await;
+    let early = !told.findings.is_empty() || speaks_of_validation(&reason);
+    let reason = match told.as_reason() {
+        Some(told) => told,
+        None if reason.is_empty() => "it failed without a reason".to_owned(),
+        None => reason,
+    };
+    let stack = short_name(stack).to_owned();
+    if early {
+        CloudError::Invalid {
+            stack,
+            reason,
+            findings: told.findings,
+        }
+    } else {
+        CloudError::Refused {
+            operation: format!("the change set of {stack}"),
+            message: reason,
+        }
+    }
+}
+
+/// In the sentences of a failed change set and of a failed stack.
+fn speaks_of_validation(reason: &str) -> bool {
+    let reason = reason.to_lowercase();
+    ["early validation", "earlyvalidation", "validation failed"]
+        .iter()
+        .any(|sign| reason.contains(sign))
+}
+
+/// Waits until a change set is computed, or until patience ends: then it is `Pending` still.
+/// Returns its first page.
 async fn wait(
     aws: &Aws,
-    wanted: &Proposal,
     name: &str,
+    stack: &str,
+    first_look: Duration,
+    patience: Duration,
 ) -> Result<(DescribeChangeSetOutput, Standing), CloudError> {
-    let began = Instant::now();
-    let mut pause = FIRST_LOOK;
+    let began = aws.now();
+    let mut pause = first_look;
     loop {
-        sleep(pause).await;
-        pause = (pause * 3 / 2).min(SLOWEST_LOOK);
-        let page = page(aws, name, &wanted.stack, None).await?;
-        match standing(&page) {
-            Standing::Pending if began.elapsed() > PATIENCE => {
-                return Err(CloudError::Refused {
-                    operation: format!("the change set of {}", wanted.stack),
-                    message: "it is still being computed after 10 minutes".to_owned(),
-                });
-            }
-            Standing::Pending => {}
-            standing => return Ok((page, standing)),
+        aws.sleep(pause).await;
+        pause = (pause * 3 / 2).clamp(FIRST_LOOK, SLOWEST_LOOK);
+        let page = page(aws, name, stack, None).await?;
+        let standing = standing(&page);
+        let waited = aws.now().duration_since(began).unsigned_abs();
+        if !matches!(standing, Standing::Pending) || waited > patience {
+            return Ok((page, standing));
         }
     }
 }
@@ -209,71 +312,6 @@ async fn page(
 /// CloudFormation's two sentences for an update that changes nothing.
 fn says_nothing_to_do(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
-}
-
-pub(super) async fn execute(
-    aws: &Aws,
-    change_set: &ChangeSet,
-    token: &str,
-) -> Result<(), CloudError> {
-    let asked = Asked {
-        call: "ExecuteChangeSet",
-        of: &change_set.stack_id,
-    };
-    let answer = aws
-        .cloudformation
-        .execute_change_set()
-        .change_set_name(&change_set.id)
-        .stack_name(&change_set.stack_id)
-        .client_request_token(token)
-        .send()
-        .await;
-    let Err(error) = answer else { return Ok(()) };
-    let error = explain(asked, &error);
-    let may_have_begun = matches!(
-        error,
-        CloudError::Conflict(_) | CloudError::NotFound(_) | CloudError::Unreachable { .. }
-    );
-    // The answer to an earlier attempt may have been lost: look before saying that it failed.
-    if may_have_begun
-        && matches!(
-            events::has_begun(aws, &change_set.stack_id, token).await,
-            Ok(true)
-        )
-    {
-        return Ok(());
-    }
-    Err(error)
-}
-
-/// Deletes a change set; one that is gone, or whose stack is gone, is as good.
-pub(super) async fn remove(aws: &Aws, id: &str, stack_id: &str) -> Result<(), CloudError> {
-    let asked = Asked {
-        call: "DeleteChangeSet",
-        of: stack_id,
-    };
-    let stack = Some(stack_id).filter(|id| !id.is_empty());
-    let answer = aws
-        .cloudformation
-        .delete_change_set()
-        .change_set_name(id)
-        .set_stack_name(stack.map(str::to_owned))
-        .send()
-        .await;
-    match answer.map_err(|error| explain(asked, &error)) {
-        Ok(_) | Err(CloudError::NotFound(_)) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// A change set's name must begin with a letter; a token need not.
-fn name(token: &str) -> String {
-    let name = format!("kube-cfn-{token}");
-    if name.len() <= LONGEST_NAME {
-        name
-    } else {
-        format!("kube-cfn-{:x}", Sha256::digest(token))
-    }
 }
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_cloudformation::config::SharedHttpClient;
+use aws_sdk_cloudformation::config::{RuntimeComponents, SharedAsyncSleep, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
 use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 
@@ -51,6 +52,8 @@ pub(super) struct Reach {
     pub(super) ambient_region: Option<String>,
     /// An endpoint set for S3 in place of AWS's own.
     pub(super) s3_endpoint: Option<String>,
+    /// The same for EC2.
+    pub(super) ec2_endpoint: Option<String>,
 }
 
 /// Loads the configuration. Asks nobody but, without any region at all, the instance's metadata.
@@ -91,11 +94,14 @@ pub(super) async fn load(settings: &Settings, given: Option<Given>) -> Result<Re
         let provider = from_profile(profile, &region, http);
         sdk = sdk.into_builder().credentials_provider(provider).build();
     }
+    let endpoint = |service| match &given {
+        Some(given) => Some(given.endpoint.clone()),
+        None => endpoint_of(service, &sdk),
+    };
     Ok(Reach {
         ambient_region: ambient_region(settings).await,
-        s3_endpoint: given
-            .map(|given| given.endpoint)
-            .or_else(|| s3_endpoint(&sdk)),
+        s3_endpoint: endpoint("S3"),
+        ec2_endpoint: endpoint("EC2"),
         region: region.to_string(),
         sdk,
     })
@@ -143,24 +149,39 @@ async fn check_profile(settings: &Settings) -> Result<(), CloudError> {
     profile::check(&profile::read(&Fs::real(), &env, chosen).await?)
 }
 
-/// rustls over ring, through `HTTPS_PROXY` and `NO_PROXY`: the plain builder ignores both.
 fn http_client() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
-        connector.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            connector.set_sleep_impl(components.sleep_impl());
-        }
-        connector
-            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-            .build()
+        let sleep = components.and_then(RuntimeComponents::sleep_impl);
+        connector(settings.cloned(), sleep)
     })
 }
 
-/// `AWS_ENDPOINT_URL_S3`, the profile's `services` section, or `AWS_ENDPOINT_URL`.
-fn s3_endpoint(sdk: &SdkConfig) -> Option<String> {
+/// rustls over ring, through `HTTPS_PROXY` and `NO_PROXY`: the plain builder ignores both.
+fn connector(
+    settings: Option<HttpConnectorSettings>,
+    sleep: Option<SharedAsyncSleep>,
+) -> Connector {
+    let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+    connector.set_connector_settings(settings);
+    connector.set_sleep_impl(sleep);
+    connector
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .build()
+}
+
+/// The same way out for requests that no SDK client makes.
+pub(super) fn plain_connector(sdk: &SdkConfig) -> SharedHttpConnector {
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    SharedHttpConnector::new(connector(Some(settings), sdk.sleep_impl()))
+}
+
+/// `AWS_ENDPOINT_URL_S3`, the profile's `services` section, or `AWS_ENDPOINT_URL`; so for any service.
+fn endpoint_of(service: &str, sdk: &SdkConfig) -> Option<String> {
     let key = ServiceConfigKey::builder()
-        .service_id("S3")
+        .service_id(service)
         .env("AWS_ENDPOINT_URL")
         .profile("endpoint_url")
         .build()

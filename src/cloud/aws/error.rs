@@ -11,8 +11,10 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use crate::cloud::CloudError;
 
 mod credentials;
+mod newer;
 mod text;
 
+pub(super) use newer::{explain_newer, is_unknown_call};
 pub(super) use text::told;
 use text::{as_text, find, innermost, quote, shorten, words};
 
@@ -34,11 +36,20 @@ impl fmt::Display for Asked<'_> {
 }
 
 /// `arn:aws:cloudformation:eu-west-1:1:stack/canary-base/4f…` reads better as `canary-base`.
-fn short_name(of: &str) -> &str {
+pub(super) fn short_name(of: &str) -> &str {
     let Some((_, resource)) = of.split_once(":stack/").or(of.split_once(":changeSet/")) else {
         return of;
     };
     resource.split('/').next().unwrap_or(resource)
+}
+
+/// What an answer says that was read by hand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Said<'a> {
+    pub(super) code: Option<&'a str>,
+    pub(super) message: Option<&'a str>,
+    /// The whole of it, for one that has neither.
+    pub(super) body: Option<&'a str>,
 }
 
 /// The facts of an answer that refuses.
@@ -116,14 +127,25 @@ where
     }
 }
 
-/// Whether AWS does not know the call or one of its members, as emulators say of newer ones.
-pub(super) fn is_unknown_call<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
-    matches!(
-        error.code(),
-        Some("InvalidAction" | "UnknownOperationException" | "NotImplemented" | "InternalFailure")
-    ) || status == 501
-        || (status >= 500 && error.code().is_none())
+/// An answer that no SDK read, by its status and the code and message in it.
+pub(super) fn explain_answer(asked: Asked<'_>, status: u16, said: Said<'_>) -> CloudError {
+    let answer = Answer {
+        status,
+        code: said.code,
+        message: said.message,
+        body: said.body,
+    };
+    from_answer(asked, &answer)
+}
+
+/// Nobody answered, with the cause in words.
+pub(super) fn unanswered(asked: Asked<'_>, cause: &str) -> CloudError {
+    no_answer(asked, shorten(cause))
+}
+
+/// Credentials that the chain could not come by.
+pub(super) fn no_credentials(cause: &CredentialsError) -> CloudError {
+    credentials::from_chain(cause)
 }
 
 /// Whether a code asks to slow down, as AWS's own retry rules list them.
@@ -185,6 +207,7 @@ fn by_code(asked: Asked<'_>, code: &str, message: &str) -> Option<CloudError> {
         "ChangeSetNotFound" | "ChangeSetNotFoundException" => {
             CloudError::NotFound(subject(message, "change set", asked))
         }
+        "InvalidInstanceID.NotFound" => CloudError::NotFound(format!("instance {}", asked.of)),
         "NoSuchBucket" => CloudError::NotFound(format!("bucket {}", asked.of)),
         "NoSuchKey" => CloudError::NotFound(format!("object {}", asked.of)),
         "ParameterNotFound" => CloudError::NotFound(format!("parameter {}", asked.of)),

@@ -1,89 +1,295 @@
-//! What early validation found wrong in a change set. It stands in `DescribeEvents` and nowhere else,
-//! and endpoints that lack the call say nothing: then nothing is added.
+//! What `DescribeEvents` alone tells: the findings of early validation, and why a hook said no.
+//! Endpoints that lack the call say nothing: then nothing is added.
 
-use aws_sdk_cloudformation::types::OperationEvent;
+use aws_sdk_cloudformation::operation::describe_events::builders::DescribeEventsFluentBuilder;
+use aws_sdk_cloudformation::types::{EventFilter, EventType, OperationEvent};
 
-use super::Aws;
-use super::error::{Asked, explain};
+use super::error::{Asked, explain_newer};
+use super::{Aws, mapping};
+use crate::cloud::Finding;
 
-/// What early validation found: it stands in `DescribeEvents` alone. Best effort.
-pub(super) async fn of(aws: &Aws, id: &str) -> Vec<String> {
-    let mut found = Vec::new();
+/// A stack's failed events of 90 days are more than anybody asked for.
+const PAGES_OF_A_STACK: usize = 3;
+
+/// Whose events are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Of<'a> {
+    /// By ARN.
+    ChangeSet(&'a str),
+    Operation(&'a str),
+    /// The newest failed operation of the stack of this ARN.
+    Stack(&'a str),
+}
+
+/// What the events tell.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Told {
+    /// What keeps the operation from going on.
+    pub(super) findings: Vec<Finding>,
+    pub(super) warnings: Vec<Finding>,
+    pub(super) hooks: Vec<Hook>,
+}
+
+/// A hook that said no.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Hook {
+    /// The resource that it said no to; `None` for the stack or change set as a whole.
+    pub(super) logical_id: Option<String>,
+    /// `MyOrg::Security::NoPublicBuckets`
+    pub(super) name: String,
+    pub(super) reason: String,
+}
+
+/// Reads and sorts the events. Best effort: without an answer nothing is told.
+pub(super) async fn of(aws: &Aws, whom: Of<'_>) -> Told {
+    let mut told = Told::default();
+    let mut newest = None;
     let mut next = None;
-    loop {
-        aws.limiter.turn().await;
-        let request = aws.cloudformation.describe_events().change_set_name(id);
-        let answer = match request.set_next_token(next).send().await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let asked = Asked {
-                    call: "DescribeEvents",
-                    of: id,
-                };
-                tracing::debug!(
-                    "no findings of early validation: {}",
-                    explain(asked, &error)
-                );
-                return found;
-            }
+    for page in 1.. {
+        let Some((events, after)) = read(aws, whom, next).await else {
+            break;
         };
-        let events = answer.operation_events.unwrap_or_default();
-        found.extend(events.iter().filter_map(finding));
-        next = answer.next_token;
-        if next.is_none() {
-            found.sort();
-            found.dedup();
-            return found;
+        for event in events {
+            if matches!(whom, Of::Stack(_)) {
+                let operation = event.operation_id.clone();
+                if *newest.get_or_insert_with(|| operation.clone()) != operation {
+                    return told.sorted();
+                }
+            }
+            told.take(&event);
+        }
+        next = after;
+        if next.is_none() || (matches!(whom, Of::Stack(_)) && page == PAGES_OF_A_STACK) {
+            break;
+        }
+    }
+    told.sorted()
+}
+
+async fn read(
+    aws: &Aws,
+    whom: Of<'_>,
+    next: Option<String>,
+) -> Option<(Vec<OperationEvent>, Option<String>)> {
+    let (Of::ChangeSet(of) | Of::Operation(of) | Of::Stack(of)) = whom;
+    let asked = Asked {
+        call: "DescribeEvents",
+        of,
+    };
+    aws.limiter.turn().await;
+    let request = narrowed(aws.cloudformation.describe_events(), whom);
+    match request.set_next_token(next).send().await {
+        Ok(answer) => Some((
+            answer.operation_events.unwrap_or_default(),
+            answer.next_token,
+        )),
+        Err(error) => {
+            let error = explain_newer(asked, &error);
+            tracing::debug!("what validation and hooks said is not to be had: {error}");
+            None
         }
     }
 }
 
-fn finding(event: &OperationEvent) -> Option<String> {
-    let reason = event.validation_status_reason.as_deref()?;
-    let status = event.validation_status.as_ref()?.as_str();
-    if status != "FAILED" {
-        return None;
+/// Failed events only where it is about failures: a warning is none.
+fn narrowed(request: DescribeEventsFluentBuilder, whom: Of<'_>) -> DescribeEventsFluentBuilder {
+    let failed = EventFilter::builder().failed_events(true).build();
+    match whom {
+        Of::ChangeSet(id) => request.change_set_name(id),
+        Of::Operation(id) => request.operation_id(id).filters(failed),
+        Of::Stack(id) => request.stack_name(id).filters(failed),
     }
-    let resource = event.logical_resource_id.as_deref().unwrap_or("template");
-    let place = match event.validation_path.as_deref() {
-        Some(path) => format!("{resource} at {path}"),
-        None => resource.to_owned(),
-    };
-    Some(format!("{place}: {reason}"))
 }
 
-pub(super) fn join(reason: String, findings: &[String]) -> String {
-    let reason = if reason.is_empty() {
-        "it failed without a reason".to_owned()
-    } else {
-        reason
-    };
-    if findings.is_empty() {
-        reason
-    } else {
-        format!("{reason} ({})", findings.join("; "))
+impl Told {
+    fn take(&mut self, event: &OperationEvent) {
+        if let Some(finding) = finding(event) {
+            match event.validation_failure_mode.as_ref() {
+                Some(mode) if mode.as_str() == "WARN" => self.warnings.push(finding),
+                _ => self.findings.push(finding),
+            }
+        } else if let Some(hook) = hook(event) {
+            self.hooks.push(hook);
+        }
     }
+
+    fn sorted(mut self) -> Self {
+        for list in [&mut self.findings, &mut self.warnings] {
+            list.sort();
+            list.dedup();
+        }
+        self.hooks.sort();
+        self.hooks.dedup();
+        self
+    }
+
+    /// Every finding in one line, fit to stand as the reason of a failure.
+    pub(super) fn as_reason(&self) -> Option<String> {
+        let hooks = self.hooks.iter().map(ToString::to_string);
+        let lines: Vec<_> = self.findings.iter().map(line).chain(hooks).collect();
+        (!lines.is_empty()).then(|| lines.join("; "))
+    }
+
+    /// The same, about one resource; what hooks said to the whole where nothing is about it alone.
+    pub(super) fn about(&self, logical_id: &str) -> Option<String> {
+        let hooks = |wanted: Option<&'_ str>| -> Vec<String> {
+            let hooks = self.hooks.iter();
+            hooks
+                .filter(|hook| hook.logical_id.as_deref() == wanted)
+                .map(Hook::said)
+                .collect()
+        };
+        let findings = self.findings.iter();
+        let mut said: Vec<_> = findings
+            .filter(|finding| finding.logical_id.as_deref() == Some(logical_id))
+            .map(|finding| match &finding.path {
+                Some(path) => format!("{path}: {}", finding.reason),
+                None => finding.reason.clone(),
+            })
+            .collect();
+        said.extend(hooks(Some(logical_id)));
+        if said.is_empty() {
+            said = hooks(None);
+        }
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+}
+
+impl Hook {
+    fn said(&self) -> String {
+        format!("hook {} said no: {}", self.name, self.reason)
+    }
+}
+
+impl std::fmt::Display for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.logical_id {
+            Some(resource) => write!(f, "{resource}: {}", self.said()),
+            None => f.write_str(&self.said()),
+        }
+    }
+}
+
+fn finding(event: &OperationEvent) -> Option<Finding> {
+    let reason = event.validation_status_reason.as_deref()?;
+    if event.validation_status.as_ref()?.as_str() != "FAILED" {
+        return None;
+    }
+    let pointer = event.validation_path.as_deref().unwrap_or_default();
+    let (in_path, path) = place(pointer, event.logical_resource_id.as_deref());
+    Some(Finding {
+        logical_id: event.logical_resource_id.clone().or(in_path),
+        path,
+        reason: one_line(reason),
+    })
+}
+
+/// Splits `/Resources/Database/Properties/Class` into `Database` and `Properties.Class`.
+fn place(pointer: &str, logical_id: Option<&str>) -> (Option<String>, Option<String>) {
+    let mut steps = mapping::steps(pointer.trim_start_matches('#'));
+    let mut resource = None;
+    if steps.first().is_some_and(|step| step == "Resources") && steps.len() > 1 {
+        resource = Some(steps.remove(1));
+        steps.remove(0);
+    } else if steps.first().map(String::as_str) == logical_id && logical_id.is_some() {
+        steps.remove(0);
+    }
+    let path = steps.join(".");
+    (resource, Some(path).filter(|path| !path.is_empty()))
+}
+
+fn hook(event: &OperationEvent) -> Option<Hook> {
+    if event.event_type != Some(EventType::HookInvocationError) {
+        return None;
+    }
+    let reason = event.hook_status_reason.as_deref()?;
+    Some(Hook {
+        logical_id: event.logical_resource_id.clone(),
+        name: event.hook_type.clone().unwrap_or_default(),
+        reason: one_line(reason),
+    })
+}
+
+/// `Database Properties.Class: Unsupported property [Class]`
+fn line(finding: &Finding) -> String {
+    let resource = finding.logical_id.as_deref().unwrap_or("template");
+    match &finding.path {
+        Some(path) => format!("{resource} {path}: {}", finding.reason),
+        None => format!("{resource}: {}", finding.reason),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_cloudformation::types::ValidationStatus;
+    use aws_sdk_cloudformation::types::{HookFailureMode, ValidationStatus};
+
+    fn failed(path: &str, mode: HookFailureMode) -> OperationEvent {
+        OperationEvent::builder()
+            .logical_resource_id("Database")
+            .validation_status(ValidationStatus::Failed)
+            .validation_failure_mode(mode)
+            .validation_path(path)
+            .validation_status_reason("Unsupported property\n[DBInstanceClas]")
+            .build()
+    }
 
     #[test]
     fn a_finding_names_resource_path_and_reason() {
-        let failed = OperationEvent::builder()
-            .logical_resource_id("Database")
-            .validation_status(ValidationStatus::Failed)
-            .validation_path("/Resources/Database/Properties/DBInstanceClas")
-            .validation_status_reason("Unsupported property [DBInstanceClas]")
-            .build();
-        let finding = finding(&failed).expect("a finding");
+        let mut told = Told::default();
+        told.take(&failed(
+            "/Resources/Database/Properties/DBInstanceClas",
+            HookFailureMode::Fail,
+        ));
+        told.take(&failed("/Resources/Database", HookFailureMode::Warn));
+        let finding = Finding {
+            logical_id: Some("Database".to_owned()),
+            path: Some("Properties.DBInstanceClas".to_owned()),
+            reason: "Unsupported property [DBInstanceClas]".to_owned(),
+        };
+        assert_eq!(told.findings, [finding]);
+        assert_eq!(told.warnings.len(), 1);
+        assert_eq!(told.warnings[0].path, None);
         assert_eq!(
-            join("Validation failed".to_owned(), &[finding]),
-            "Validation failed (Database at /Resources/Database/Properties/DBInstanceClas: \
-             Unsupported property [DBInstanceClas])"
+            told.as_reason().as_deref(),
+            Some("Database Properties.DBInstanceClas: Unsupported property [DBInstanceClas]")
         );
+        assert_eq!(
+            told.about("Database").as_deref(),
+            Some("Properties.DBInstanceClas: Unsupported property [DBInstanceClas]")
+        );
+    }
+
+    #[test]
+    fn a_path_may_begin_with_the_resource_and_escape_its_slashes() {
+        let (_, path) = place("/Database/Metadata/kube-cfn~1means", Some("Database"));
+        assert_eq!(path.as_deref(), Some("Metadata.kube-cfn/means"));
+        let (resource, path) = place("#/Resources/Vpc/Properties/Tags/0", None);
+        assert_eq!(resource.as_deref(), Some("Vpc"));
+        assert_eq!(path.as_deref(), Some("Properties.Tags.0"));
+        assert_eq!(place("", Some("Database")), (None, None));
+    }
+
+    #[test]
+    fn a_hook_is_told_by_its_own_words() {
+        let mut told = Told::default();
+        told.take(
+            &OperationEvent::builder()
+                .event_type(EventType::HookInvocationError)
+                .logical_resource_id("StateBucket")
+                .hook_type("MyOrg::Buckets::Private")
+                .hook_status_reason("the bucket has no access block")
+                .build(),
+        );
+        let said = "hook MyOrg::Buckets::Private said no: the bucket has no access block";
+        assert_eq!(told.about("StateBucket").as_deref(), Some(said));
+        assert_eq!(told.about("Vpc"), None);
+        let whole = format!("StateBucket: {said}");
+        assert_eq!(told.as_reason(), Some(whole));
     }
 
     #[test]

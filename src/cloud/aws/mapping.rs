@@ -4,7 +4,7 @@
 
 use aws_sdk_cloudformation::types;
 
-use crate::cloud::{ChangeAction, PropertyChange, Replacement, ResourceChange};
+use crate::cloud::{ChangeAction, Fate, PropertyChange, Replacement, ResourceChange};
 
 /// CloudFormation's word for a value that another resource's change decides.
 const UNKNOWN_YET: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
@@ -30,7 +30,7 @@ pub(super) fn resource_change(change: types::ResourceChange) -> ResourceChange {
         resource_type: change.resource_type.unwrap_or_default(),
         action: action(change.action.as_ref()),
         replacement: demote(told, &properties),
-        fate: None,
+        fate: change.policy_action.as_ref().and_then(fate),
         properties,
     }
 }
@@ -89,6 +89,17 @@ fn demote(told: Replacement, properties: &[PropertyChange]) -> Replacement {
         Replacement::Might
     } else {
         told
+    }
+}
+
+/// CloudFormation names a policy only for what it removes or replaces.
+fn fate(policy: &types::PolicyAction) -> Option<Fate> {
+    let word = policy.as_str();
+    match word.strip_prefix("ReplaceAnd").unwrap_or(word) {
+        "Delete" => Some(Fate::Delete),
+        "Snapshot" => Some(Fate::Snapshot),
+        "Retain" => Some(Fate::Retain),
+        _ => None,
     }
 }
 
@@ -170,15 +181,24 @@ fn readable(value: &str) -> String {
     value.replace(UNKNOWN_YET, KNOWN_AFTER_APPLY)
 }
 
+/// The steps of a JSON pointer: `Tags`, `0`, `Value` of `/Tags/0/Value`.
+pub(super) fn steps(pointer: &str) -> Vec<String> {
+    let steps = pointer.split('/').skip(1);
+    steps
+        .map(|step| step.replace("~1", "/").replace("~0", "~"))
+        .collect()
+}
+
+/// A JSON string without its quotes; everything else as it stands.
+pub(super) fn plain(value: &str) -> String {
+    serde_json::from_str::<String>(value).unwrap_or_else(|_| value.to_owned())
+}
+
 /// `Properties.Tags.0.Value` from the pointer `/Properties/Tags/0/Value`; without one, from the
 /// attribute and the property's name.
 fn path(target: &types::ResourceTargetDefinition) -> String {
     if let Some(pointer) = target.path.as_deref().filter(|path| path.starts_with('/')) {
-        let steps = pointer.split('/').skip(1);
-        let steps: Vec<_> = steps
-            .map(|step| step.replace("~1", "/").replace("~0", "~"))
-            .collect();
-        return steps.join(".");
+        return steps(pointer).join(".");
     }
     let attribute = target
         .attribute

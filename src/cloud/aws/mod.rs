@@ -4,13 +4,19 @@
 mod bucket;
 mod changes;
 mod config;
+mod drift;
+mod ec2;
 mod error;
 mod events;
 mod findings;
 mod limiter;
+mod listing;
 mod log;
 mod mapping;
+mod prices;
 mod profile;
+mod protection;
+mod recovery;
 mod request;
 mod stacks;
 mod store;
@@ -22,6 +28,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::Region;
 use aws_config::retry::RetryConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_cloudformation::primitives::DateTime;
@@ -45,6 +52,8 @@ use super::{
 #[derive(Debug)]
 pub struct Aws {
     cloudformation: aws_sdk_cloudformation::Client,
+    ec2: ec2::Client,
+    pricing: aws_sdk_pricing::Client,
     s3: aws_sdk_s3::Client,
     ssm: aws_sdk_ssm::Client,
     sts: aws_sdk_sts::Client,
@@ -103,7 +112,14 @@ impl Aws {
         let ssm = aws_sdk_ssm::config::Builder::from(&reach.sdk)
             .interceptor(CallLog)
             .build();
+        let pricing = aws_sdk_pricing::config::Builder::from(&reach.sdk)
+            .region(Region::new(prices::REGION))
+            .retry_config(RetryConfig::standard().with_max_attempts(prices::ATTEMPTS))
+            .interceptor(CallLog)
+            .build();
         Self {
+            ec2: ec2::Client::over(&reach),
+            pricing: aws_sdk_pricing::Client::from_conf(pricing),
             cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation),
             s3: aws_sdk_s3::Client::from_conf(s3),
             ssm: aws_sdk_ssm::Client::from_conf(ssm),
@@ -183,7 +199,7 @@ impl Cloud for Aws {
     }
 
     async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError> {
-        stacks::protect(self, stack_id, protection).await
+        protection::protect(self, stack_id, protection).await
     }
 
     async fn events(
@@ -195,7 +211,7 @@ impl Cloud for Aws {
     }
 
     async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
-        stacks::resources(self, stack_id).await
+        listing::resources(self, stack_id).await
     }
 
     async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
@@ -203,47 +219,36 @@ impl Cloud for Aws {
     }
 
     async fn moving(&self) -> Result<BTreeSet<String>, CloudError> {
-        Err(unbuilt("ListStacks"))
+        listing::moving(self).await
     }
 
-    async fn change_sets(&self, _stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
-        Err(unbuilt("ListChangeSets"))
+    async fn change_sets(&self, stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
+        listing::change_sets(self, stack_id).await
     }
 
-    async fn change_set(
-        &self,
-        _id: &str,
-        _stack_id: &str,
-    ) -> Result<Option<ChangeSet>, CloudError> {
-        Err(unbuilt("DescribeChangeSet"))
+    async fn change_set(&self, id: &str, stack_id: &str) -> Result<Option<ChangeSet>, CloudError> {
+        changes::again(self, id, stack_id).await
     }
 
-    async fn policy(&self, _stack_id: &str) -> Result<Option<Value>, CloudError> {
-        Err(unbuilt("GetStackPolicy"))
+    async fn policy(&self, stack_id: &str) -> Result<Option<Value>, CloudError> {
+        protection::policy(self, stack_id).await
     }
 
     async fn continue_rollback(
         &self,
-        _stack_id: &str,
-        _skip: &[String],
-        _token: &str,
+        stack_id: &str,
+        skip: &[String],
+        token: &str,
     ) -> Result<(), CloudError> {
-        Err(unbuilt("ContinueUpdateRollback"))
+        recovery::continue_rollback(self, stack_id, skip, token).await
     }
 
-    async fn cancel_update(&self, _stack_id: &str, _token: &str) -> Result<(), CloudError> {
-        Err(unbuilt("CancelUpdateStack"))
+    async fn cancel_update(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
+        recovery::cancel_update(self, stack_id, token).await
     }
 
-    async fn drift(&self, _stack_id: &str) -> Result<Vec<Drift>, CloudError> {
-        Err(unbuilt("DetectStackDrift"))
-    }
-}
-
-fn unbuilt(operation: &str) -> CloudError {
-    CloudError::Refused {
-        operation: operation.to_owned(),
-        message: "not supported yet".to_owned(),
+    async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
+        drift::drift(self, stack_id).await
     }
 }
 

@@ -1,16 +1,15 @@
-//! Stacks: finding, reading, creating, protecting and deleting them.
+//! Stacks: finding, reading, creating and deleting them.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{self, OnFailure, TemplateStage};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::error::{Asked, explain};
 use super::{Aws, events, request, template, timestamp};
 use crate::cloud::{
-    CloudError, FoundResource, FoundStack, Proposal, Protection, ResourceStatus, StackStatus,
-    TAG_CLUSTER, TAG_STACK,
+    CloudError, FoundStack, Proposal, Protection, StackStatus, TAG_CLUSTER, TAG_STACK,
 };
 
 /// Every stack with the tool's tag, of one cluster if named.
@@ -163,102 +162,6 @@ async fn created_by(aws: &Aws, wanted: &Proposal) -> Result<Option<String>, Clou
     };
     let ours = events::is_newest(aws, &stack.id, &wanted.token).await?;
     Ok(ours.then_some(stack.id))
-}
-
-/// Sets both protections. Without a wanted policy a stack that has one is opened again.
-pub(super) async fn protect(
-    aws: &Aws,
-    stack_id: &str,
-    protection: &Protection,
-) -> Result<(), CloudError> {
-    let asked = Asked {
-        call: "UpdateTerminationProtection",
-        of: stack_id,
-    };
-    aws.cloudformation
-        .update_termination_protection()
-        .stack_name(stack_id)
-        .enable_termination_protection(protection.termination)
-        .send()
-        .await
-        .map_err(|error| explain(asked, &error))?;
-    let policy = match &protection.policy {
-        Some(policy) => policy.to_string(),
-        None if has_policy(aws, stack_id).await? => open_policy().to_string(),
-        None => return Ok(()),
-    };
-    let asked = Asked {
-        call: "SetStackPolicy",
-        of: stack_id,
-    };
-    aws.cloudformation
-        .set_stack_policy()
-        .stack_name(stack_id)
-        .stack_policy_body(policy)
-        .send()
-        .await
-        .map_err(|error| explain(asked, &error))?;
-    Ok(())
-}
-
-async fn has_policy(aws: &Aws, stack_id: &str) -> Result<bool, CloudError> {
-    let asked = Asked {
-        call: "GetStackPolicy",
-        of: stack_id,
-    };
-    aws.limiter.turn().await;
-    let request = aws.cloudformation.get_stack_policy().stack_name(stack_id);
-    let answer = request.send().await;
-    let answer = answer.map_err(|error| explain(asked, &error))?;
-    Ok(answer
-        .stack_policy_body
-        .is_some_and(|body| !body.is_empty()))
-}
-
-/// A stack policy can be replaced but never removed: this one allows what none allows.
-fn open_policy() -> Value {
-    json!({"Statement": [
-        {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
-    ]})
-}
-
-pub(super) async fn resources(aws: &Aws, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
-    let asked = Asked {
-        call: "ListStackResources",
-        of: stack_id,
-    };
-    let mut found = Vec::new();
-    let mut next = None;
-    loop {
-        aws.limiter.turn().await;
-        let answer = aws
-            .cloudformation
-            .list_stack_resources()
-            .stack_name(stack_id)
-            .set_next_token(next)
-            .send()
-            .await
-            .map_err(|error| explain(asked, &error))?;
-        let page = answer.stack_resource_summaries.unwrap_or_default();
-        found.extend(page.into_iter().map(resource));
-        next = answer.next_token;
-        if next.is_none() {
-            return Ok(found);
-        }
-    }
-}
-
-fn resource(summary: types::StackResourceSummary) -> FoundResource {
-    let status = summary.resource_status.as_ref();
-    FoundResource {
-        logical_id: summary.logical_resource_id.unwrap_or_default(),
-        physical_id: summary.physical_resource_id.filter(|id| !id.is_empty()),
-        resource_type: summary.resource_type.unwrap_or_default(),
-        status: ResourceStatus::new(status.map_or("", |status| status.as_str())),
-        reason: summary
-            .resource_status_reason
-            .filter(|text| !text.is_empty()),
-    }
 }
 
 /// Starts deleting. A second request with the same token is the first one again.

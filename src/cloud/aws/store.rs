@@ -8,7 +8,7 @@ use aws_sdk_ssm::types::{ParameterTier, ParameterType};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::{Asked, explain, explain_secretly};
-use super::{Aws, bucket};
+use super::{Aws, bucket, ec2};
 use crate::cloud::{CloudError, Console, Kept, Store};
 
 /// What one `DeleteParameters` takes.
@@ -62,8 +62,8 @@ impl Store for Aws {
         bucket::empty(self, bucket).await
     }
 
-    async fn console(&self, _group: &str) -> Result<Option<Console>, CloudError> {
-        Err(super::unbuilt("GetConsoleOutput"))
+    async fn console(&self, group: &str) -> Result<Option<Console>, CloudError> {
+        ec2::console(self, group).await
     }
 }
 

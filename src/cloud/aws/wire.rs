@@ -1,12 +1,17 @@
 //! What no emulator shows, told by a scripted server on loopback: throttles, lost answers, many pages,
 //! early validation, answers that are not AWS's.
 
+mod changes;
+mod machines;
+mod names;
+mod verbs;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
-use crate::cloud::{ChangeAction, Replacement, Store};
+use crate::cloud::Store;
 
 /// What the server does with a request.
 enum Answer {
@@ -175,148 +180,6 @@ async fn a_creation_whose_answer_was_lost_is_found_by_its_token() {
     assert!(matches!(error, Err(CloudError::Conflict(_))), "{error:?}");
 }
 
-fn change_set(status: &str, execution: &str, inside: &str) -> Answer {
-    ok(
-        "DescribeChangeSet",
-        &format!(
-            "<ChangeSetId>arn:set</ChangeSetId><StackId>arn:canary-network</StackId>\
-             <Status>{status}</Status><ExecutionStatus>{execution}</ExecutionStatus>{inside}"
-        ),
-    )
-}
-
-const CREATED: &str = "<Id>arn:set</Id><StackId>arn:canary-network</StackId>";
-
-fn change(action: &str, logical: &str, details: &str) -> String {
-    format!(
-        "<member><Type>Resource</Type><ResourceChange><Action>{action}</Action>\
-         <LogicalResourceId>{logical}</LogicalResourceId><Replacement>False</Replacement>\
-         <Details>{details}</Details></ResourceChange></member>"
-    )
-}
-
-#[tokio::test]
-async fn a_change_set_is_waited_for_and_read_to_its_last_page_with_values() {
-    let mut looks = 0;
-    let (aws, asked) = serve(move |asked| {
-        if asked.contains("Action=CreateChangeSet") {
-            return ok("CreateChangeSet", CREATED);
-        }
-        looks += 1;
-        if looks == 1 {
-            // A page of an unfinished change set may name a next one all the same.
-            let early = change("Add", "Early", "");
-            let inside = format!("<Changes>{early}</Changes><NextToken>two</NextToken>");
-            return change_set("CREATE_IN_PROGRESS", "UNAVAILABLE", &inside);
-        }
-        let inside = if asked.contains("NextToken=two") {
-            format!("<Changes>{}</Changes>", change("Remove", "Database", ""))
-        } else {
-            let detail = "<member><Target><Attribute>Properties</Attribute><Name>CidrBlock</Name>\
-                <RequiresRecreation>Never</RequiresRecreation>\
-                <Path>/Properties/CidrBlock</Path><BeforeValue>10.0.0.0/16</BeforeValue>\
-                <AfterValue>10.1.0.0/16</AfterValue></Target><Evaluation>Static</Evaluation>\
-                <ChangeSource>ParameterReference</ChangeSource>\
-                <CausingEntity>Cidr</CausingEntity></member>";
-            let first = change("Modify", "Vpc", detail);
-            format!("<Changes>{first}</Changes><NextToken>two</NextToken>")
-        };
-        change_set("CREATE_COMPLETE", "AVAILABLE", &inside)
-    })
-    .await;
-    let proposed = aws.propose(&proposal()).await.expect("proposed");
-    let names: Vec<_> = proposed
-        .changes
-        .iter()
-        .map(|one| one.logical_id.as_str())
-        .collect();
-    assert_eq!(names, ["Vpc", "Database"]);
-    assert_eq!(proposed.changes[1].action, ChangeAction::Remove);
-    let property = &proposed.changes[0].properties[0];
-    assert_eq!(property.path, "Properties.CidrBlock");
-    assert_eq!(property.before.as_deref(), Some("10.0.0.0/16"));
-    assert_eq!(property.after.as_deref(), Some("10.1.0.0/16"));
-    assert_eq!(property.cause.as_deref(), Some("Cidr"));
-    let create = asked.recv().expect("the first request");
-    assert!(create.contains("ChangeSetType=UPDATE"), "{create}");
-    assert!(create.contains("ChangeSetName=kube-cfn-run-1"), "{create}");
-    assert!(create.contains("ClientToken=run-1"), "{create}");
-}
-
-#[tokio::test]
-async fn a_change_of_outputs_alone_is_a_change_of_the_stack() {
-    let (aws, _asked) = serve(|asked| {
-        if asked.contains("Action=CreateChangeSet") {
-            ok("CreateChangeSet", CREATED)
-        } else {
-            change_set("CREATE_COMPLETE", "AVAILABLE", "<Changes></Changes>")
-        }
-    })
-    .await;
-    let proposed = aws.propose(&proposal()).await.expect("proposed");
-    assert_eq!(proposed.changes.len(), 1);
-    assert_eq!(proposed.changes[0].logical_id, "canary-network");
-    assert_eq!(proposed.changes[0].replacement, Replacement::No);
-}
-
-#[tokio::test]
-async fn a_refused_change_set_names_every_finding_and_is_deleted() {
-    let (aws, asked) = serve(|asked| {
-        if asked.contains("Action=CreateChangeSet") {
-            ok("CreateChangeSet", CREATED)
-        } else if asked.contains("Action=DescribeEvents") {
-            let finding = |reason: &str| {
-                format!(
-                    "<member><LogicalResourceId>Database</LogicalResourceId>\
-                     <ValidationStatus>FAILED</ValidationStatus>\
-                     <ValidationStatusReason>{reason}</ValidationStatusReason></member>"
-                )
-            };
-            let events = finding("Unsupported property [Clas]") + &finding("Missing [Class]");
-            ok(
-                "DescribeEvents",
-                &format!("<OperationEvents>{events}</OperationEvents>"),
-            )
-        } else if asked.contains("Action=DeleteChangeSet") {
-            ok("DeleteChangeSet", "")
-        } else {
-            let reason = "<StatusReason>Early validation failed</StatusReason>";
-            change_set("FAILED", "UNAVAILABLE", reason)
-        }
-    })
-    .await;
-    let error = aws.propose(&proposal()).await.expect_err("refused");
-    assert_eq!(
-        error.to_string(),
-        "AWS refused the change set of canary-network: Early validation failed (Database: Missing \
-         [Class]; Database: Unsupported property [Clas])"
-    );
-    let deleted = asked
-        .try_iter()
-        .any(|body| body.contains("Action=DeleteChangeSet"));
-    assert!(deleted, "a failed change set is left behind");
-}
-
-#[tokio::test]
-async fn a_change_set_that_may_not_be_read_is_not_left_behind() {
-    let (aws, asked) = serve(|asked| {
-        if asked.contains("Action=CreateChangeSet") {
-            ok("CreateChangeSet", CREATED)
-        } else if asked.contains("Action=DeleteChangeSet") {
-            ok("DeleteChangeSet", "")
-        } else {
-            refusal("AccessDenied", "not authorized")
-        }
-    })
-    .await;
-    let error = aws.propose(&proposal()).await.expect_err("denied");
-    assert!(matches!(error, CloudError::Denied { .. }), "{error:?}");
-    let deleted = asked
-        .try_iter()
-        .any(|body| body.contains("Action=DeleteChangeSet"));
-    assert!(deleted, "the change set is left behind");
-}
-
 #[tokio::test]
 async fn a_garbled_answer_that_carries_a_secret_is_not_quoted() {
     let torn = r#"{"Parameter":{"Value":"hunter2","#;
@@ -325,28 +188,6 @@ async fn a_garbled_answer_that_carries_a_secret_is_not_quoted() {
     let error = error.expect_err("not an answer");
     assert!(error.is_passing(), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
-}
-
-#[tokio::test]
-async fn an_endpoint_without_property_values_is_asked_without() {
-    let (aws, asked) = serve(|asked| {
-        if asked.contains("Action=CreateChangeSet") {
-            ok("CreateChangeSet", CREATED)
-        } else if asked.contains("IncludePropertyValues") {
-            Answer::Xml(501, "not implemented".to_owned())
-        } else {
-            let changes = change("Add", "Vpc", "");
-            change_set(
-                "CREATE_COMPLETE",
-                "AVAILABLE",
-                &format!("<Changes>{changes}</Changes>"),
-            )
-        }
-    })
-    .await;
-    let proposed = aws.propose(&proposal()).await.expect("proposed");
-    assert_eq!(proposed.changes.len(), 1);
-    assert_eq!(asked.try_iter().count(), 3);
 }
 
 #[tokio::test]

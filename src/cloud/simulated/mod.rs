@@ -1,2 +1,120 @@
 //! A CloudFormation of our own, in virtual time: the same seed gives the same course. It knows how AWS
 //! behaves and misbehaves, not who asks or why.
+//!
+//! Every question first lets happen what was due until now (`engine`), then is answered from the state
+//! of that moment. Nothing happens between questions, nothing runs beside them. Time is tokio's, which
+//! tests hold and a rehearsal speeds up. What a template's rules say and what AWS would take for an
+//! answer is told as AWS tells it; what is not simulated: imports, nested stacks, hooks, resource-level
+//! conditions, other people's resources.
+
+mod answers;
+mod chance;
+mod changesets;
+mod compiled;
+mod drift;
+mod engine;
+mod gate;
+mod inspect;
+mod names;
+mod policy;
+mod reasons;
+mod stack;
+mod state;
+mod store;
+mod timing;
+mod world;
+mod writes;
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Clock;
+use state::State;
+
+pub use compiled::Library;
+pub use inspect::{Calls, How, Loss, Meddling, Write};
+pub use world::{Failing, Faults, Kill, Moment, Noise, Operation, Stuck, World};
+
+/// A cloud that is made up. Made inside a tokio runtime, whose clock it takes.
+pub struct Simulated {
+    began: Instant,
+    speed: f64,
+    state: RefCell<State>,
+    dead: Cell<bool>,
+    death: Notify,
+}
+
+impl std::fmt::Debug for Simulated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Simulated at {}", self.now())
+    }
+}
+
+impl Simulated {
+    pub fn new(world: World) -> Self {
+        Self::sharing(world, &Library::default())
+    }
+
+    /// As [`Simulated::new`], with templates that other clouds may have read already.
+    pub fn sharing(world: World, library: &Library) -> Self {
+        Self {
+            began: Instant::now(),
+            speed: world.speed.max(0.001),
+            state: RefCell::new(State::new(world, library.clone())),
+            dead: Cell::new(false),
+            death: Notify::new(),
+        }
+    }
+
+    /// Ready when [`Faults::kill_after`] strikes; the call that it strikes is never answered.
+    pub async fn killed(&self) {
+        loop {
+            let notified = self.death.notified();
+            if self.dead.get() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// A new process asks the same cloud: it lives, its credentials are good, its calls count from one,
+    /// and the cloud misbehaves as told here. Answers of before are never given.
+    pub fn revive(&self, faults: Faults) {
+        self.dead.set(false);
+        self.state().revive(faults);
+    }
+
+    /// Virtual milliseconds since the beginning.
+    fn elapsed(&self) -> i64 {
+        chance::whole_milliseconds(self.began.elapsed().as_secs_f64() * self.speed)
+    }
+
+    /// The state as it was left; never held over an await.
+    fn state(&self) -> RefMut<'_, State> {
+        self.state.borrow_mut()
+    }
+
+    /// Works on the state of this moment.
+    fn with_now<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        state.advance(self.elapsed());
+        work(&mut state)
+    }
+}
+
+impl Clock for Simulated {
+    fn now(&self) -> Timestamp {
+        stack::moment(self.elapsed())
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time.div_f64(self.speed)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

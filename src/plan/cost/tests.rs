@@ -237,6 +237,7 @@ fn step_of(before: Option<Value>, after: Value, action: Action) -> Step {
         pending: Vec::new(),
         risks: Vec::new(),
         held: None,
+        unguarded: false,
         action,
     }
 }

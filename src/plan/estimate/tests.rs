@@ -43,6 +43,7 @@ fn doing(stack: Stack, action: Action) -> Step {
         pending: Vec::new(),
         risks: Vec::new(),
         held: None,
+        unguarded: false,
         action,
     }
 }
@@ -237,6 +238,7 @@ fn a_deletion_goes_from_the_users_to_what_they_use() {
     };
     let template = |step: &Step| (step.stack.name.clone(), step.stack.template.clone());
     let survey = Survey {
+        shells: BTreeMap::new(),
         cluster: "canary".to_owned(),
         found: plan.steps.iter().map(found).collect(),
         templates: plan.steps.iter().map(template).collect(),

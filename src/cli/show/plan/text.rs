@@ -79,6 +79,7 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     for change in &stack.changes {
         change_text(out, change, stack.risks);
     }
+    stuck_text(out, stack);
     pending_text(out, stack);
     if let Some(on) = stack.termination_protection {
         let word = if on { "on" } else { "off" };
@@ -86,6 +87,26 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
             out,
             format_args!("    termination protection is switched {word}"),
         );
+    }
+    if stack.policy {
+        line(
+            out,
+            format_args!("    its stack policy is set as wanted again"),
+        );
+    }
+}
+
+/// What keeps a stack from going back, and what of it is left as it is.
+fn stuck_text(out: &mut String, stack: &StackView<'_>) {
+    for one in stack.stuck {
+        wrapped(out, "    ", &format!("in the way: {}", one.told()));
+    }
+    if !stack.skip.is_empty() {
+        let text = format!(
+            "left as they are, no longer matching the template: {}",
+            stack.skip.join(", ")
+        );
+        wrapped(out, "    ", &text);
     }
 }
 
@@ -120,6 +141,12 @@ fn pending_text(out: &mut String, stack: &StackView<'_>) {
     }
 }
 
+/// What is done to a stack, in words.
+pub(super) fn headline_words(stack: &StackView<'_>) -> String {
+    let (_, _, said) = headline(stack);
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
     let counts = &stack.counts;
     match stack.action {
@@ -132,7 +159,7 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
             "+",
             Style::new().green(),
             format!(
-                "recreate  {} resources; the empty leftover goes first",
+                "recreate  {} resources; the leftover goes first",
                 counts.add
             ),
         ),
@@ -162,13 +189,18 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
             Style::new().cyan(),
             "already moving: followed to its end, then looked at again".to_owned(),
         ),
+        Word::Continue => (
+            "~",
+            Style::new().yellow(),
+            "goes back  its rollback failed: gone on with, then looked at again".to_owned(),
+        ),
         Word::Refused => ("!", Style::new().red(), "refused".to_owned()),
         Word::Blocked => ("!", Style::new().red(), "can't be touched".to_owned()),
     }
 }
 
 /// `2 in place, 1 replaced`.
-fn counted(counts: &Counts) -> String {
+pub(super) fn counted(counts: &Counts) -> String {
     let parts = [
         (counts.add, "added"),
         (counts.modify, "in place"),
@@ -218,7 +250,7 @@ fn change_text(out: &mut String, view: &ChangeView<'_>, risks: &[Risk]) {
     }
 }
 
-fn fate(change: &ResourceChange) -> (&'static str, String) {
+pub(super) fn fate(change: &ResourceChange) -> (&'static str, String) {
     match (&change.action, change.replacement) {
         (ChangeAction::Add, _) => ("+", "added".to_owned()),
         (ChangeAction::Remove, _) => ("-", "removed".to_owned()),
@@ -230,6 +262,11 @@ fn fate(change: &ResourceChange) -> (&'static str, String) {
 }
 
 fn property_text(out: &mut String, property: &PropertyChange) {
+    wrapped(out, "        ", &property_words(property));
+}
+
+/// A property's change in words.
+pub(super) fn property_words(property: &PropertyChange) -> String {
     let path = property
         .path
         .strip_prefix("Properties.")
@@ -251,11 +288,7 @@ fn property_text(out: &mut String, property: &PropertyChange) {
         .cause
         .as_ref()
         .map_or_else(String::new, |cause| format!("  (from {cause})"));
-    wrapped(
-        out,
-        "        ",
-        &format!("{path}{values}{recreates}{cause}"),
-    );
+    format!("{path}{values}{recreates}{cause}")
 }
 
 /// A value on one line; long ones (user data, policies) by their beginning.
@@ -269,7 +302,7 @@ fn short(value: &str) -> String {
     format!("{head}…")
 }
 
-fn total(view: &View<'_>) -> String {
+pub(super) fn total(view: &View<'_>) -> String {
     let count = |words: &[Word]| {
         view.stacks
             .iter()

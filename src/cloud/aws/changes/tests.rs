@@ -1,4 +1,4 @@
-//! Where a change set stands, and what it is called.
+//! Where a change set stands, and what its sentences mean.
 
 use super::*;
 
@@ -58,7 +58,16 @@ fn both_sentences_for_no_change_are_known() {
 }
 
 #[test]
-fn a_name_is_made_from_the_token_and_never_too_long() {
-    assert_eq!(name("7f-network"), "kube-cfn-7f-network");
-    assert_eq!(name(&"x".repeat(128)).len(), 73);
+fn the_sentences_of_early_validation_are_known() {
+    for reason in [
+        "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation]. To \
+         troubleshoot Early Validation errors, use the DescribeEvents API for detailed failure \
+         information.",
+        "Validation failed with 1 error(s). Call DescribeEvents to retrieve the full list",
+    ] {
+        assert!(speaks_of_validation(reason), "{reason}");
+    }
+    assert!(!speaks_of_validation(
+        "The following hook(s) failed: [MyOrg::Buckets::Private]"
+    ));
 }

@@ -5,6 +5,17 @@ use aws_credential_types::provider::error::CredentialsError;
 use super::text::{chain, shorten};
 use crate::cloud::CloudError;
 
+/// In the SDK's words and in those of IAM Identity Center, whose `UnauthorizedException` is an ended
+/// session and whose `InvalidGrantException` a refresh that came too late.
+const SESSION_IS_OVER: [&str; 6] = [
+    "sso",
+    "token has expired",
+    "token is expired",
+    "session token not found",
+    "unauthorizedexception",
+    "invalidgrantexception",
+];
+
 /// What to do about credentials that AWS does not take; `None` when the code is about something else.
 pub(super) fn help(code: &str) -> Option<&'static str> {
     match code {
@@ -43,7 +54,7 @@ pub(super) fn from_chain(cause: &CredentialsError) -> CloudError {
             "set AWS_PROFILE (or --profile), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; \
              with IAM Identity Center run `aws sso login` first",
         )
-    } else if lower.contains("sso") || lower.contains("token has expired") {
+    } else if SESSION_IS_OVER.iter().any(|sign| lower.contains(sign)) {
         (
             told,
             "run `aws sso login` for this profile, then the same command again",

@@ -240,3 +240,41 @@ fn a_request_that_the_sdk_quotes_is_cut_off() {
     assert_eq!(shorten(said), "failed to apply endpoint `foo`");
     assert_eq!(shorten("no such request"), "no such request");
 }
+
+#[test]
+fn every_code_of_an_ended_session_or_an_unknown_key_is_about_credentials() {
+    for code in [
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "InvalidAccessKeyId",
+        "AuthFailure",
+    ] {
+        for status in [400, 401, 403] {
+            let error = answer(status, code, "");
+            let CloudError::Credentials { reason, .. } = &error else {
+                panic!("{status} {code}: {error:?}");
+            };
+            assert_eq!(reason, code);
+            assert!(!error.is_passing());
+        }
+    }
+}
+
+#[test]
+fn a_session_of_identity_center_that_ended_leads_to_sso_login() {
+    for said in [
+        "UnauthorizedException: Session token not found or invalid",
+        "InvalidGrantException: the refresh came too late",
+        "the SSO token has expired",
+        "failed to refresh token: token is expired",
+    ] {
+        let cause = CredentialsError::provider_error(std::io::Error::other(said));
+        let CloudError::Credentials { help, .. } = credentials::from_chain(&cause) else {
+            panic!("about credentials");
+        };
+        assert!(help.starts_with("run `aws sso login`"), "{said}: {help}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Histories as CloudFormation serves them, newest first, and what is picked out of them.
 
+use super::picker::SEARCHED;
 use super::*;
 use jiff::Timestamp;
 
@@ -210,4 +211,42 @@ fn a_status_that_nobody_knows_yet_comes_through_as_it_is() {
         .resource_status(types::ResourceStatus::from("CREATE_PONDERING"))
         .build();
     assert_eq!(ours(event).status.as_str(), "CREATE_PONDERING");
+}
+
+const C: Option<&str> = Some("token-c");
+
+#[test]
+fn the_rollback_of_a_cancelled_update_is_told_to_whoever_follows_the_update() {
+    let history = vec![
+        stack("6", 6, C, "UPDATE_ROLLBACK_COMPLETE"),
+        event("5", 5, C),
+        stack("4", 4, C, "UPDATE_ROLLBACK_IN_PROGRESS"),
+        event("3", 3, A),
+        stack("2", 2, A, "UPDATE_IN_PROGRESS"),
+        stack("1", 1, B, "CREATE_COMPLETE"),
+    ];
+    assert_eq!(
+        pick(A, &[], vec![history.clone()]).0,
+        ["2", "3", "4", "5", "6"]
+    );
+    assert_eq!(pick(C, &[], vec![history.clone()]).0, ["4", "5", "6"]);
+    let known = ["2", "3", "4"];
+    assert_eq!(pick(A, &known, vec![history.clone()]).0, ["5", "6"]);
+    let newest = history.get(..2).unwrap_or_default().to_vec();
+    assert_eq!(pick(A, &["2", "5"], vec![newest]).0, ["6"]);
+}
+
+#[test]
+fn going_on_with_a_failed_rollback_is_an_operation_of_its_own() {
+    let history = vec![
+        stack("5", 5, C, "UPDATE_ROLLBACK_COMPLETE"),
+        stack("4", 4, C, "UPDATE_ROLLBACK_IN_PROGRESS"),
+        stack("3", 3, A, "UPDATE_ROLLBACK_FAILED"),
+        stack("2", 2, A, "UPDATE_ROLLBACK_IN_PROGRESS"),
+        stack("1", 1, A, "UPDATE_IN_PROGRESS"),
+    ];
+    assert_eq!(pick(A, &[], vec![history.clone()]).0, ["1", "2", "3"]);
+    let (ids, read) = pick(C, &[], vec![history, vec![event("0", 0, B)]]);
+    assert_eq!(ids, ["4", "5"]);
+    assert_eq!(read, 1, "nothing below the operation before is read");
 }

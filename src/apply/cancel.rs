@@ -1,0 +1,130 @@
+//! Taking back what runs: what cancelling each stack would mean, and doing it. Whoever asks shows the
+//! first before the second.
+
+use futures::future::join_all;
+
+use super::patience::patiently;
+use crate::cloud::status::Phase;
+use crate::cloud::{Cloud, CloudError, FoundResource, FoundStack, Protection, StackStatus};
+use crate::plan::heal::is_data;
+use crate::plan::token;
+use crate::stacks::StackKind;
+
+/// What cancelling would do to one stack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cancellation {
+    pub stack: StackKind,
+    pub found: FoundStack,
+    pub what: What,
+}
+
+/// What becomes of a stack whose operation is cancelled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// Its update is cancelled: it goes back to what it was.
+    GoesBack,
+    /// It is being created: it is deleted.
+    Deleted,
+    /// Left alone, and why.
+    Stays(String),
+}
+
+impl Cancellation {
+    /// What would happen, as a sentence without its subject.
+    pub fn told(&self) -> String {
+        match &self.what {
+            What::GoesBack => "its update is cancelled and it goes back to what it was".to_owned(),
+            What::Deleted => "its creation is given up and it is deleted".to_owned(),
+            What::Stays(why) => format!("left alone: {why}"),
+        }
+    }
+}
+
+/// What cancelling would do to each of these stacks. Stacks at rest are none.
+pub async fn cancellations(
+    found: &[FoundStack],
+    cloud: &impl Cloud,
+) -> Vec<Result<Cancellation, CloudError>> {
+    let moving = found.iter().filter(|found| found.status.is_moving());
+    let known = moving.filter_map(|found| Some((StackKind::parse(&found.kind)?, found)));
+    let all = known.map(|(stack, found)| async move {
+        Ok(Cancellation {
+            what: what(found, cloud).await?,
+            found: found.clone(),
+            stack,
+        })
+    });
+    join_all(all).await
+}
+
+async fn what(found: &FoundStack, cloud: &impl Cloud) -> Result<What, CloudError> {
+    match found.status {
+        StackStatus::UpdateInProgress => Ok(What::GoesBack),
+        StackStatus::CreateInProgress => {
+            let (held, _) = patiently(cloud, async || cloud.resources(&found.id).await).await;
+            Ok(held?
+                .iter()
+                .find(|one| holds_data(one))
+                .map_or(What::Deleted, |one| {
+                    let id = one.physical_id.as_deref().unwrap_or(&one.logical_id);
+                    What::Stays(format!(
+                        "{} ({id}) is complete and may hold data by now",
+                        one.logical_id
+                    ))
+                }))
+        }
+        _ => Ok(What::Stays(format!(
+            "{} can't be cancelled, it ends by itself",
+            found.status
+        ))),
+    }
+}
+
+fn holds_data(one: &FoundResource) -> bool {
+    let there = one.status.phase() == Phase::Done && !one.status.is_delete();
+    there && is_data(&one.resource_type)
+}
+
+/// Cancels what can be cancelled. Each is looked at once more before: what was harmless when it was
+/// shown may hold data by now. Says what was begun, or why nothing was.
+pub async fn cancel(
+    all: &[Cancellation],
+    cloud: &impl Cloud,
+    run: &str,
+) -> Vec<(StackKind, Result<String, CloudError>)> {
+    let one = |one: &Cancellation| {
+        let stack = one.stack.clone();
+        let found = one.found.clone();
+        async move { (stack, begin(&found, cloud, run).await) }
+    };
+    join_all(all.iter().map(one)).await
+}
+
+async fn begin(was: &FoundStack, cloud: &impl Cloud, run: &str) -> Result<String, CloudError> {
+    let (now, _) = patiently(cloud, async || cloud.stack(&was.id).await).await;
+    let Some(now) = now?.filter(|now| now.status.is_moving()) else {
+        return Ok("it rests by now: there is nothing to cancel".to_owned());
+    };
+    let token = token(run, &now.name, "cancel");
+    match what(&now, cloud).await? {
+        What::Stays(why) => Ok(format!("left alone: {why}")),
+        What::GoesBack => {
+            let (answer, _) =
+                patiently(cloud, async || cloud.cancel_update(&now.id, &token).await).await;
+            answer.map(|()| "its update is cancelled, it goes back to what it was".to_owned())
+        }
+        What::Deleted => {
+            if now.termination_protection {
+                let open = Protection {
+                    termination: false,
+                    policy: None,
+                };
+                let (answer, _) =
+                    patiently(cloud, async || cloud.protect(&now.id, &open).await).await;
+                answer?;
+            }
+            let (answer, _) = patiently(cloud, async || cloud.delete(&now.id, &token).await).await;
+            answer.map(|()| "its creation is given up, it is being deleted".to_owned())
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A plan as Markdown, fit for a pull request: a table of the stacks, what is at stake in the open, every
+//! change behind a fold.
+
+use std::fmt::Write;
+
+use super::text::{counted, fate, headline_words, property_words, total};
+use super::{ChangeView, StackView, View, forecast};
+
+/// A plan as Markdown.
+pub fn markdown(view: &View<'_>) -> String {
+    let mut out = String::new();
+    // Writing to a String can't fail.
+    let _ = writeln!(
+        out,
+        "### kube-cfn plan: {} ({}, account {})\n",
+        plain(view.cluster),
+        view.region,
+        view.account
+    );
+    for line in total(view).lines() {
+        let _ = writeln!(out, "{}  ", plain(line));
+    }
+    out.push_str("\n| stack | what | time | a month |\n|---|---|---|---|\n");
+    for stack in &view.stacks {
+        let time = stack.expected.map(forecast::span).unwrap_or_default();
+        let money = forecast::difference(stack.cost_difference).unwrap_or_default();
+        let said = headline_words(stack);
+        let _ = writeln!(
+            out,
+            "| {} | {} | {time} | {money} |",
+            stack.stack,
+            plain(&said)
+        );
+    }
+    view.stacks
+        .iter()
+        .for_each(|stack| details(&mut out, stack));
+    if !view.leftover.is_empty() {
+        let names = view.leftover.join(", ");
+        let _ = writeln!(
+            out,
+            "\nIn AWS but not in the definition, left alone: {names}."
+        );
+    }
+    out
+}
+
+fn details(out: &mut String, stack: &StackView<'_>) {
+    if let Some(blocked) = stack.blocked {
+        let _ = writeln!(
+            out,
+            "\n> **{}**: {}  \n> next: {}",
+            stack.stack,
+            plain(&blocked.reason),
+            plain(&blocked.next)
+        );
+    }
+    for risk in stack.risks {
+        let allowed = if risk.allowed {
+            ", allowed by name"
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            out,
+            "\n> **at stake** `{}`: {}{allowed}",
+            risk.name,
+            plain(risk.holds)
+        );
+    }
+    if stack.changes.is_empty() && stack.creates.is_empty() {
+        return;
+    }
+    let what = if stack.changes.is_empty() {
+        format!("{} resources created", stack.counts.add)
+    } else {
+        counted(&stack.counts)
+    };
+    let _ = writeln!(
+        out,
+        "\n<details><summary>{}: {what}</summary>\n\n```diff",
+        stack.stack
+    );
+    for change in &stack.changes {
+        change_lines(out, change);
+    }
+    for planned in &stack.creates {
+        let _ = writeln!(
+            out,
+            "+ {} ({})",
+            code(&planned.sentence),
+            planned.logical_id
+        );
+    }
+    out.push_str("```\n\n</details>\n");
+}
+
+fn change_lines(out: &mut String, view: &ChangeView<'_>) {
+    let (mark, fate) = fate(view.change);
+    // A diff is coloured by its first sign alone.
+    let sign = match mark {
+        "+" => "+",
+        "~" => "!",
+        _ => "-",
+    };
+    let _ = writeln!(
+        out,
+        "{sign} {} ({}) {fate}",
+        code(&view.sentence),
+        view.change.logical_id
+    );
+    let told = view.change.properties.iter();
+    for property in told.filter(|property| property.path != "Metadata") {
+        let _ = writeln!(out, "!     {}", code(&property_words(property)));
+    }
+}
+
+/// Text of a definition or of AWS, so that none of it is read as markup.
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    for sign in text.chars() {
+        if matches!(sign, '<' | '>' | '|' | '*' | '_' | '[' | ']' | '#') {
+            out.push('\\');
+        }
+        out.push(if sign == '\n' { ' ' } else { sign });
+    }
+    out
+}
+
+/// Inside a fence only the fence itself has a meaning.
+fn code(text: &str) -> String {
+    text.replace('\n', " ").replace("```", "'''")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_value_is_read_as_markup() {
+        assert_eq!(plain("a|b <x> *y*"), "a\\|b \\<x\\> \\*y\\*");
+        assert_eq!(code("```\nrm"), "''' rm");
+    }
+}

@@ -1,0 +1,199 @@
+//! Drift: what somebody changed by hand. CloudFormation looks for it on request, takes its time, and
+//! tells the outcome resource by resource.
+
+use std::time::Duration;
+
+use aws_sdk_cloudformation::types::{
+    DifferenceType, PropertyDifference, StackDriftDetectionStatus, StackResourceDrift,
+    StackResourceDriftStatus,
+};
+
+use super::error::{Asked, explain, explain_newer, short_name};
+use super::{Aws, mapping};
+use crate::cloud::{Clock, CloudError, Difference, Drift};
+
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+const SLOWEST_LOOK: Duration = Duration::from_secs(5);
+/// A large stack takes minutes; after this long something is wrong.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// Looks for drift in a stack and waits for the outcome. `Refused` where an endpoint cannot look.
+pub(super) async fn drift(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
+    let detection = detect(aws, stack_id).await?;
+    wait(aws, stack_id, &detection).await?;
+    drifted(aws, stack_id).await
+}
+
+async fn detect(aws: &Aws, stack_id: &str) -> Result<String, CloudError> {
+    let asked = Asked {
+        call: "DetectStackDrift",
+        of: stack_id,
+    };
+    aws.limiter.turn().await;
+    let request = aws.cloudformation.detect_stack_drift().stack_name(stack_id);
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| explain_newer(asked, &error))?;
+    Ok(answer.stack_drift_detection_id.unwrap_or_default())
+}
+
+async fn wait(aws: &Aws, stack_id: &str, detection: &str) -> Result<(), CloudError> {
+    let asked = Asked {
+        call: "DescribeStackDriftDetectionStatus",
+        of: stack_id,
+    };
+    let began = aws.now();
+    let mut pause = FIRST_LOOK;
+    loop {
+        aws.sleep(pause).await;
+        pause = (pause * 3 / 2).min(SLOWEST_LOOK);
+        aws.limiter.turn().await;
+        let answer = aws
+            .cloudformation
+            .describe_stack_drift_detection_status()
+            .stack_drift_detection_id(detection)
+            .send()
+            .await
+            .map_err(|error| explain_newer(asked, &error))?;
+        match answer.detection_status {
+            Some(StackDriftDetectionStatus::DetectionComplete) => return Ok(()),
+            // Some resource could not be looked at; what was found on the others is told all the same.
+            Some(StackDriftDetectionStatus::DetectionFailed) => {
+                let reason = answer.detection_status_reason.unwrap_or_default();
+                tracing::warn!("not every resource could be checked for drift: {reason}");
+                return Ok(());
+            }
+            _ => {}
+        }
+        if aws.now().duration_since(began).unsigned_abs() > PATIENCE {
+            return Err(CloudError::Refused {
+                operation: format!("the drift detection of {}", short_name(stack_id)),
+                message: "it is still looking after 10 minutes".to_owned(),
+            });
+        }
+    }
+}
+
+async fn drifted(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
+    let asked = Asked {
+        call: "DescribeStackResourceDrifts",
+        of: stack_id,
+    };
+    let mut found = Vec::new();
+    let mut next = None;
+    loop {
+        aws.limiter.turn().await;
+        let answer = aws
+            .cloudformation
+            .describe_stack_resource_drifts()
+            .stack_name(stack_id)
+            .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
+            .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
+            .set_next_token(next)
+            .send()
+            .await
+            .map_err(|error| explain(asked, &error))?;
+        let page = answer.stack_resource_drifts.unwrap_or_default();
+        found.extend(page.into_iter().filter_map(ours));
+        next = answer.next_token;
+        if next.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// `None` for a resource that is as it was made: not every endpoint filters.
+fn ours(told: StackResourceDrift) -> Option<Drift> {
+    let deleted = match told.stack_resource_drift_status? {
+        StackResourceDriftStatus::Modified => false,
+        StackResourceDriftStatus::Deleted => true,
+        _ => return None,
+    };
+    let differences = told.property_differences.unwrap_or_default();
+    Some(Drift {
+        logical_id: told.logical_resource_id.unwrap_or_default(),
+        resource_type: told.resource_type.unwrap_or_default(),
+        deleted,
+        differences: differences.into_iter().map(difference).collect(),
+    })
+}
+
+fn difference(told: PropertyDifference) -> Difference {
+    let kind = told.difference_type;
+    let value = |text: Option<String>, missing: DifferenceType| {
+        text.filter(|_| kind.as_ref() != Some(&missing))
+            .map(|text| mapping::plain(&text))
+    };
+    let pointer = told.property_path.unwrap_or_default();
+    let mut path = vec!["Properties".to_owned()];
+    path.extend(mapping::steps(&pointer));
+    Difference {
+        path: path.join("."),
+        expected: value(told.expected_value, DifferenceType::Add),
+        actual: value(told.actual_value, DifferenceType::Remove),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(pointer: &str, expected: &str, actual: &str, kind: DifferenceType) -> Difference {
+        difference(
+            PropertyDifference::builder()
+                .property_path(pointer)
+                .expected_value(expected)
+                .actual_value(actual)
+                .difference_type(kind)
+                .build(),
+        )
+    }
+
+    #[test]
+    fn a_difference_has_a_dotted_path_and_both_values_as_text() {
+        let told = told(
+            "/DBInstanceClass",
+            "db.t4g.medium",
+            "\"db.m7g.large\"",
+            DifferenceType::NotEqual,
+        );
+        assert_eq!(
+            told,
+            Difference {
+                path: "Properties.DBInstanceClass".to_owned(),
+                expected: Some("db.t4g.medium".to_owned()),
+                actual: Some("db.m7g.large".to_owned()),
+            }
+        );
+    }
+
+    #[test]
+    fn what_was_added_or_removed_by_hand_has_one_value_only() {
+        let added = told(
+            "/Tags/1",
+            "null",
+            r#"{"Key":"a","Value":"b"}"#,
+            DifferenceType::Add,
+        );
+        assert_eq!(
+            (added.path.as_str(), added.expected, added.actual.as_deref()),
+            (
+                "Properties.Tags.1",
+                None,
+                Some(r#"{"Key":"a","Value":"b"}"#)
+            )
+        );
+        let removed = told("/Description", "ours", "null", DifferenceType::Remove);
+        assert_eq!(
+            (removed.expected.as_deref(), removed.actual),
+            (Some("ours"), None)
+        );
+    }
+
+    #[test]
+    fn a_resource_as_it_was_made_is_no_drift() {
+        let same = StackResourceDrift::builder()
+            .stack_resource_drift_status(StackResourceDriftStatus::InSync)
+            .build();
+        assert_eq!(ours(same), None);
+    }
+}

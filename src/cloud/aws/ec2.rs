@@ -1,0 +1,263 @@
+//! The two questions asked of EC2: which machines a group has, and what one said on its console.
+//! Its query protocol by hand, signed and sent over the SDK's own parts: the whole SDK of EC2 takes 8 GB of
+//! memory to compile.
+
+mod answer;
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_cloudformation::config::http::{HttpRequest, HttpResponse};
+use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
+
+use super::Aws;
+use super::config::{Reach, plain_connector};
+use super::error::{Asked, explain_answer, no_credentials, unanswered};
+use crate::cloud::{Clock, CloudError, Console};
+
+/// EC2's API; there has been no other since.
+const VERSION: &str = "2016-11-15";
+/// A console is nice to have: nobody waits long for it.
+const TRIES: u32 = 2;
+const PAUSE: Duration = Duration::from_secs(1);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+
+/// What is needed to ask EC2.
+#[derive(Debug)]
+pub(super) struct Client {
+    connector: SharedHttpConnector,
+    credentials: Option<SharedCredentialsProvider>,
+    endpoint: String,
+    region: String,
+}
+
+/// The last lines of the newest machine of an Auto Scaling group, terminated ones too: EC2 shows those
+/// for about an hour.
+pub(super) async fn console(aws: &Aws, group: &str) -> Result<Option<Console>, CloudError> {
+    let Some(instance) = newest(aws, group).await? else {
+        return Ok(None);
+    };
+    let lines = answer::tail(&output(aws, &instance).await?);
+    Ok((!lines.is_empty()).then_some(Console { instance, lines }))
+}
+
+async fn newest(aws: &Aws, group: &str) -> Result<Option<String>, CloudError> {
+    let asked = Asked {
+        call: "DescribeInstances",
+        of: group,
+    };
+    let mut machines = Vec::new();
+    let mut next: Option<String> = None;
+    loop {
+        let mut parameters = vec![
+            ("Filter.1.Name", "tag:aws:autoscaling:groupName"),
+            ("Filter.1.Value.1", group),
+        ];
+        if let Some(next) = &next {
+            parameters.push(("NextToken", next));
+        }
+        let text = ask(aws, asked, &parameters).await?;
+        let page = answer::instances(&text).map_err(|cause| unanswered(asked, &cause))?;
+        machines.extend(page.machines);
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(machines.into_iter().max().map(|machine| machine.id))
+}
+
+/// The latest output, which only machines on Nitro give; else what EC2 kept of the last boot.
+async fn output(aws: &Aws, instance: &str) -> Result<String, CloudError> {
+    let asked = Asked {
+        call: "GetConsoleOutput",
+        of: instance,
+    };
+    let read = async |parameters: &[(&str, &str)]| {
+        let text = ask(aws, asked, parameters).await?;
+        answer::output(&text).map_err(|cause| unanswered(asked, &cause))
+    };
+    let latest = read(&[("InstanceId", instance), ("Latest", "true")]).await;
+    match latest {
+        Ok(text) if !text.trim().is_empty() => Ok(text),
+        Ok(_) | Err(CloudError::Refused { .. }) => read(&[("InstanceId", instance)]).await,
+        Err(error) => Err(error),
+    }
+}
+
+async fn ask(
+    aws: &Aws,
+    asked: Asked<'_>,
+    parameters: &[(&str, &str)],
+) -> Result<String, CloudError> {
+    let body = form(asked.call, parameters);
+    let mut tried = 1;
+    loop {
+        let answer = tokio::time::timeout(ATTEMPT_TIMEOUT, aws.ec2.send(asked, &body)).await;
+        match answer.unwrap_or_else(|_| Err(unanswered(asked, "it took too long"))) {
+            Err(error) if error.is_passing() && tried < TRIES => {
+                tried += 1;
+                aws.sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+impl Client {
+    pub(super) fn over(reach: &Reach) -> Self {
+        Self {
+            connector: plain_connector(&reach.sdk),
+            credentials: reach.sdk.credentials_provider(),
+            endpoint: address(reach.ec2_endpoint.as_deref(), &reach.region),
+            region: reach.region.clone(),
+        }
+    }
+
+    async fn send(&self, asked: Asked<'_>, body: &str) -> Result<String, CloudError> {
+        tracing::debug!("{}", asked.call);
+        let request = self.signed(asked, body).await?;
+        let answer = self.connector.call(request).await;
+        let answer = answer.map_err(|error| unanswered(asked, &error.to_string()))?;
+        let status = answer.status().as_u16();
+        let text = text(answer).await;
+        let text = text.map_err(|cause| unanswered(asked, &cause))?;
+        if status == 200 {
+            return Ok(text);
+        }
+        let refusal = answer::refusal(&text);
+        Err(explain_answer(asked, status, refusal.said(&text)))
+    }
+
+    async fn signed(&self, asked: Asked<'_>, body: &str) -> Result<HttpRequest, CloudError> {
+        let cannot = |error: String| CloudError::Refused {
+            operation: asked.to_string(),
+            message: format!("the request could not be signed ({error})"),
+        };
+        let Some(provider) = &self.credentials else {
+            return Err(cannot("no credentials are set up".to_owned()));
+        };
+        let credentials = provider.provide_credentials().await;
+        let identity = credentials.map_err(|cause| no_credentials(&cause))?.into();
+        let signing = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("ec2")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| cannot(error.to_string()))?;
+        let headers = [("content-type", FORM)];
+        let bytes = SignableBody::Bytes(body.as_bytes());
+        let signable = SignableRequest::new("POST", &self.endpoint, headers.into_iter(), bytes)
+            .map_err(|error| cannot(error.to_string()))?;
+        let signed = sign(signable, &signing.into()).map_err(|error| cannot(error.to_string()))?;
+        let (instructions, _) = signed.into_parts();
+
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        let line = request
+            .set_method("POST")
+            .and_then(|()| request.set_uri(self.endpoint.as_str()));
+        line.map_err(|error| cannot(error.to_string()))?;
+        let signature = instructions.headers();
+        for (name, value) in headers.into_iter().chain(signature) {
+            request
+                .headers_mut()
+                .insert(name.to_owned(), value.to_owned());
+        }
+        Ok(request)
+    }
+}
+
+async fn text(answer: HttpResponse) -> Result<String, String> {
+    let body = ByteStream::new(answer.into_body()).collect().await;
+    let body = body.map_err(|error| error.to_string())?;
+    String::from_utf8(body.to_vec()).map_err(|_| "an answer that is no text".to_owned())
+}
+
+/// In the commercial, the Chinese and the US government partition.
+fn address(endpoint: Option<&str>, region: &str) -> String {
+    let china = if region.starts_with("cn-") { ".cn" } else { "" };
+    match endpoint {
+        Some(endpoint) => format!("{}/", endpoint.trim_end_matches('/')),
+        None => format!("https://ec2.{region}.amazonaws.com{china}/"),
+    }
+}
+
+fn form(call: &str, parameters: &[(&str, &str)]) -> String {
+    let mut form = format!("Action={call}&Version={VERSION}");
+    for (name, value) in parameters {
+        form.push('&');
+        form.push_str(name);
+        form.push('=');
+        for byte in value.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    form.push(char::from(byte));
+                }
+                _ => {
+                    let digits = format!("%{byte:02X}");
+                    form.push_str(&digits);
+                }
+            }
+        }
+    }
+    form
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_names_the_call_and_escapes_every_value() {
+        assert_eq!(
+            form("DescribeInstances", &[("Filter.1.Name", "tag:a b/ü")]),
+            "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=tag%3Aa%20b%2F%C3%BC"
+        );
+    }
+
+    #[test]
+    fn the_address_is_the_regions_own_the_partitions_or_the_endpoints() {
+        assert_eq!(
+            address(None, "eu-west-1"),
+            "https://ec2.eu-west-1.amazonaws.com/"
+        );
+        assert_eq!(
+            address(None, "cn-north-1"),
+            "https://ec2.cn-north-1.amazonaws.com.cn/"
+        );
+        assert_eq!(
+            address(Some("http://127.0.0.1:4566"), "eu-west-1"),
+            "http://127.0.0.1:4566/"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_request_is_signed_for_ec2_in_its_region() {
+        let credentials =
+            aws_credential_types::Credentials::new("AKIAEXAMPLE", "s", None, None, "test");
+        let settings = super::super::Settings {
+            profile: None,
+            region: Some("eu-west-1".to_owned()),
+        };
+        let aws = Aws::connect_to("http://127.0.0.1:1", credentials, &settings).await;
+        let asked = Asked {
+            call: "DescribeInstances",
+            of: "",
+        };
+        let aws = aws.expect("everything is given");
+        let request = aws.ec2.signed(asked, "Action=X").await.expect("signed");
+        let signature = request.headers().get("authorization").unwrap_or_default();
+        assert!(
+            signature.contains("Credential=AKIAEXAMPLE/")
+                && signature.contains("/eu-west-1/ec2/aws4_request"),
+            "{signature}"
+        );
+        assert!(request.headers().get("x-amz-date").is_some());
+    }
+}

@@ -1,0 +1,204 @@
+//! What EC2 answers, out of its XML, and a console's output as lines fit for a screen. Pure.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use roxmltree::{Document, Node};
+
+use super::super::error::Said;
+
+/// Lines that are shown: the end of a boot says what went wrong.
+const LINES: usize = 15;
+/// Characters of a line.
+const WIDTH: usize = 300;
+
+/// One page of machines.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) machines: Vec<Machine>,
+    pub(super) next: Option<String>,
+}
+
+/// The newest is the greatest.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Machine {
+    /// `None` sorts first: nobody knows how old it is.
+    launched: Option<Timestamp>,
+    pub(super) id: String,
+}
+
+/// Code and message of a refusal, where the answer has them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Refusal {
+    code: Option<String>,
+    message: Option<String>,
+}
+
+impl Refusal {
+    pub(super) fn said<'a>(&'a self, whole: &'a str) -> Said<'a> {
+        Said {
+            code: self.code.as_deref(),
+            message: self.message.as_deref(),
+            body: Some(whole),
+        }
+    }
+}
+
+pub(super) fn instances(xml: &str) -> Result<Page, String> {
+    let document = parse(xml)?;
+    let sets = elements(document.root(), "instancesSet");
+    let machines = sets
+        .flat_map(|set| set.children().filter(|node| node.has_tag_name_of("item")))
+        .filter_map(|item| {
+            Some(Machine {
+                launched: child(item, "launchTime").and_then(|time| time.parse().ok()),
+                id: child(item, "instanceId")?,
+            })
+        })
+        .collect();
+    Ok(Page {
+        machines,
+        next: child(document.root_element(), "nextToken").filter(|token| !token.is_empty()),
+    })
+}
+
+/// The console's text; empty where the machine said nothing yet.
+pub(super) fn output(xml: &str) -> Result<String, String> {
+    let document = parse(xml)?;
+    let encoded = child(document.root_element(), "output").unwrap_or_default();
+    let packed: String = encoded.split_whitespace().collect();
+    let bytes = STANDARD.decode(packed);
+    let bytes = bytes.map_err(|error| format!("a console that is no base64 ({error})"))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+pub(super) fn refusal(xml: &str) -> Refusal {
+    let Ok(document) = parse(xml) else {
+        return Refusal::default();
+    };
+    elements(document.root(), "Error")
+        .next()
+        .map_or_else(Refusal::default, |error| Refusal {
+            code: child(error, "Code"),
+            message: child(error, "Message"),
+        })
+}
+
+/// The last lines that say something, without colours and other control codes.
+pub(super) fn tail(text: &str) -> Vec<String> {
+    let plain = console::strip_ansi_codes(text);
+    let lines = plain.split(['\n', '\r']).map(clean);
+    let told: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    let first = told.len().saturating_sub(LINES);
+    told.get(first..).unwrap_or_default().to_vec()
+}
+
+fn clean(line: &str) -> String {
+    let visible = line
+        .chars()
+        .map(|letter| if letter == '\t' { ' ' } else { letter })
+        .filter(|letter| !letter.is_control());
+    let line: String = visible.collect();
+    let line = line.trim();
+    if line.chars().count() <= WIDTH {
+        return line.to_owned();
+    }
+    let kept: String = line.chars().take(WIDTH - 2).collect();
+    format!("{kept} …")
+}
+
+fn parse(xml: &str) -> Result<Document<'_>, String> {
+    Document::parse(xml).map_err(|error| format!("an answer that is no XML ({error})"))
+}
+
+fn elements<'a>(under: Node<'a, 'a>, name: &'a str) -> impl Iterator<Item = Node<'a, 'a>> {
+    under
+        .descendants()
+        .filter(move |node| node.has_tag_name_of(name))
+}
+
+fn child(of: Node<'_, '_>, name: &str) -> Option<String> {
+    let found = of.children().find(|node| node.has_tag_name_of(name))?;
+    found.text().map(|text| text.trim().to_owned())
+}
+
+/// EC2's namespace names the version; which one it is does not matter.
+trait Named {
+    fn has_tag_name_of(&self, name: &str) -> bool;
+}
+
+impl Named for Node<'_, '_> {
+    fn has_tag_name_of(&self, name: &str) -> bool {
+        self.is_element() && self.tag_name().name() == name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_machine_is_the_one_launched_last_whatever_its_state() {
+        let item = |id: &str, time: &str| {
+            format!(
+                "<item><instancesSet><item><instanceId>{id}</instanceId><launchTime>{time}</launchTime>\
+                 <blockDeviceMapping><item><instanceId>no</instanceId></item></blockDeviceMapping>\
+                 <instanceState><name>terminated</name></instanceState></item></instancesSet></item>"
+            )
+        };
+        let xml = format!(
+            "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
+             <reservationSet>{}{}</reservationSet><nextToken>two</nextToken>\
+             </DescribeInstancesResponse>",
+            item("i-new", "2026-11-23T10:00:00.000Z"),
+            item("i-old", "2026-11-23T09:00:00.000Z"),
+        );
+        let page = instances(&xml).expect("an answer");
+        assert_eq!(page.next.as_deref(), Some("two"));
+        let ids: Vec<_> = page.machines.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(ids, ["i-new", "i-old"]);
+        let newest = page.machines.into_iter().max().map(|machine| machine.id);
+        assert_eq!(newest.as_deref(), Some("i-new"));
+    }
+
+    #[test]
+    fn a_console_is_its_last_lines_without_codes_and_empty_ones() {
+        let mut text = "early\r\n".repeat(20);
+        text.push_str("\x1b[0;32m[  OK  ]\x1b[0m Started\tcontainerd\r\n\r\n  \n\x07login: ");
+        let lines = tail(&text);
+        assert_eq!(lines.len(), LINES);
+        assert_eq!(lines[12], "early");
+        assert_eq!(lines[13], "[  OK  ] Started containerd");
+        assert_eq!(lines[14], "login:");
+        assert_eq!(tail(" \r\n"), Vec::<String>::new());
+        let cut = tail(&"x".repeat(400));
+        assert_eq!(cut[0].chars().count(), WIDTH);
+    }
+
+    #[test]
+    fn an_output_is_unpacked_and_a_missing_one_is_empty() {
+        let packed = STANDARD.encode("cloud-init: 403");
+        let (first, rest) = packed.split_at(4);
+        let xml = format!("<R><output>{first}\n{rest}\n</output></R>");
+        assert_eq!(output(&xml).as_deref(), Ok("cloud-init: 403"));
+        assert_eq!(
+            output("<R><instanceId>i-1</instanceId></R>").as_deref(),
+            Ok("")
+        );
+        assert!(output("<R><output>%</output></R>").is_err());
+    }
+
+    #[test]
+    fn a_refusal_has_a_code_and_a_message_and_a_web_page_has_neither() {
+        let xml = "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Slow down\
+            </Message></Error></Errors></Response>";
+        assert_eq!(
+            refusal(xml),
+            Refusal {
+                code: Some("RequestLimitExceeded".to_owned()),
+                message: Some("Slow down".to_owned()),
+            }
+        );
+        assert_eq!(refusal("<html><br></html>"), Refusal::default());
+    }
+}

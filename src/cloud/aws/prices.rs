@@ -1,0 +1,110 @@
+//! AWS's price list: what a product costs on demand. A price is a help in a plan and never needed.
+
+use aws_sdk_pricing::types::{Filter, FilterType};
+use serde_json::Value;
+
+use super::Aws;
+use super::error::{Asked, explain_newer};
+use crate::cloud::CloudError;
+
+/// The price list of all regions is served from a few; this one is in every commercial account.
+pub(super) const REGION: &str = "us-east-1";
+
+/// Nobody waits long for a price.
+pub(super) const ATTEMPTS: u32 = 2;
+
+impl Aws {
+    /// What a unit (an hour, a gigabyte-month, …) of a product costs on demand, in US dollars, as
+    /// AWS's price list has it: `service` by its code (`AmazonEC2`), the product by attributes that
+    /// all have to match (`instanceType`, `regionCode`, …). The smallest price above zero where the
+    /// filters leave several, `None` where they leave none.
+    ///
+    /// # Errors
+    /// As every call; `Refused` at an endpoint without a price list.
+    pub async fn price(
+        &self,
+        service: &str,
+        filters: &[(&str, &str)],
+    ) -> Result<Option<f64>, CloudError> {
+        let asked = Asked {
+            call: "GetProducts",
+            of: service,
+        };
+        let mut filters_asked = Vec::new();
+        for (field, value) in filters {
+            let filter = Filter::builder()
+                .r#type(FilterType::TermMatch)
+                .field(*field)
+                .value(*value)
+                .build();
+            filters_asked.push(filter.map_err(|error| CloudError::Refused {
+                operation: asked.to_string(),
+                message: error.to_string(),
+            })?);
+        }
+        let mut smallest: Option<f64> = None;
+        let mut next = None;
+        loop {
+            let answer = self
+                .pricing
+                .get_products()
+                .service_code(service)
+                .set_filters(Some(filters_asked.clone()))
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| explain_newer(asked, &error))?;
+            let products = answer.price_list.unwrap_or_default();
+            let found = products.iter().filter_map(|product| on_demand(product));
+            smallest = found.chain(smallest).min_by(f64::total_cmp);
+            next = answer.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(smallest);
+            }
+        }
+    }
+}
+
+/// The smallest price above zero in one product's `terms.OnDemand.*.priceDimensions.*`.
+fn on_demand(product: &str) -> Option<f64> {
+    let product: Value = serde_json::from_str(product).ok()?;
+    let offers = product.pointer("/terms/OnDemand")?.as_object()?.values();
+    let dimensions = offers
+        .filter_map(|offer| offer.get("priceDimensions")?.as_object())
+        .flat_map(|dimensions| dimensions.values());
+    dimensions
+        .filter_map(|dimension| dimension.pointer("/pricePerUnit/USD")?.as_str())
+        .filter_map(|price| price.parse().ok())
+        .filter(|price: &f64| price.is_finite() && *price > 0.0)
+        .min_by(f64::total_cmp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn product(prices: &[&str]) -> String {
+        let dimension = |(nth, price): (usize, &&str)| {
+            format!(r#""D{nth}":{{"unit":"Hrs","pricePerUnit":{{"USD":"{price}"}}}}"#)
+        };
+        let dimensions: Vec<_> = prices.iter().enumerate().map(dimension).collect();
+        format!(
+            r#"{{"product":{{"sku":"X"}},"terms":{{"OnDemand":{{"X.J":{{"priceDimensions":{{{}}}}}}},
+            "Reserved":{{"X.R":{{"priceDimensions":{{"D":{{"pricePerUnit":{{"USD":"0.0001"}}}}}}}}}}}}}}"#,
+            dimensions.join(",")
+        )
+    }
+
+    #[test]
+    fn the_price_on_demand_is_told_and_reservations_are_not() {
+        let price = on_demand(&product(&["0.0000000000", "0.0376000000"]));
+        assert_eq!(price, Some(0.0376));
+    }
+
+    #[test]
+    fn a_product_without_a_price_has_none() {
+        assert_eq!(on_demand(&product(&["0.0000000000"])), None);
+        assert_eq!(on_demand(r#"{"terms":{}}"#), None);
+        assert_eq!(on_demand("not JSON"), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! What keeps a stack from harm: termination protection and stack policy, set and read.
+
+use serde_json::{Value, json};
+
+use super::Aws;
+use super::error::{Asked, explain};
+use crate::cloud::{CloudError, Protection};
+
+/// Sets both protections. Without a wanted policy a stack that has one is opened again.
+pub(super) async fn protect(
+    aws: &Aws,
+    stack_id: &str,
+    protection: &Protection,
+) -> Result<(), CloudError> {
+    let asked = Asked {
+        call: "UpdateTerminationProtection",
+        of: stack_id,
+    };
+    aws.cloudformation
+        .update_termination_protection()
+        .stack_name(stack_id)
+        .enable_termination_protection(protection.termination)
+        .send()
+        .await
+        .map_err(|error| explain(asked, &error))?;
+    let policy = match &protection.policy {
+        Some(policy) => policy.to_string(),
+        None if policy(aws, stack_id).await?.is_some() => open_policy().to_string(),
+        None => return Ok(()),
+    };
+    let asked = Asked {
+        call: "SetStackPolicy",
+        of: stack_id,
+    };
+    aws.cloudformation
+        .set_stack_policy()
+        .stack_name(stack_id)
+        .stack_policy_body(policy)
+        .send()
+        .await
+        .map_err(|error| explain(asked, &error))?;
+    Ok(())
+}
+
+/// The stack policy in force.
+pub(super) async fn policy(aws: &Aws, stack_id: &str) -> Result<Option<Value>, CloudError> {
+    let asked = Asked {
+        call: "GetStackPolicy",
+        of: stack_id,
+    };
+    aws.limiter.turn().await;
+    let request = aws.cloudformation.get_stack_policy().stack_name(stack_id);
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| explain(asked, &error))?;
+    let Some(body) = answer.stack_policy_body.filter(|body| !body.is_empty()) else {
+        return Ok(None);
+    };
+    let policy = serde_json::from_str(&body).map_err(|error| CloudError::Refused {
+        operation: asked.to_string(),
+        message: format!("the stack policy is not JSON ({error})"),
+    })?;
+    Ok(Some(policy))
+}
+
+/// A stack policy can be replaced but never removed: this one allows what none allows.
+fn open_policy() -> Value {
+    json!({"Statement": [
+        {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
+    ]})
+}

@@ -1,0 +1,243 @@
+//! What the simulated cloud answers to each question of `Cloud`.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Simulated;
+use super::changesets::missing;
+use super::gate::Effect;
+use super::names::partition_of;
+use super::stack::{Resource, Set, Stack};
+use super::state::State;
+use crate::cloud::{
+    ChangeSet, Clock, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OpenChangeSet,
+    Operation, Proposal, Protection, ResourceStatus, StackEvent, StackStatus,
+};
+
+/// What computing a change set takes.
+const COMPUTING: Duration = Duration::from_secs(3);
+/// What looking for drift takes.
+const LOOKING: Duration = Duration::from_secs(30);
+
+impl Cloud for Simulated {
+    async fn identity(&self) -> Result<Identity, CloudError> {
+        self.call("identity", Effect::None, |state| {
+            let setting = &state.env.setting;
+            let (partition, account) = (partition_of(setting), setting.account.clone());
+            Ok(Identity {
+                caller: format!("arn:{partition}:sts::{account}:assumed-role/rehearsal/kube-cfn"),
+                account,
+                region: setting.region.clone(),
+            })
+        })
+        .await
+    }
+
+    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {
+        self.call("stacks", Effect::None, |state| {
+            let at = state.as_of();
+            let seen = state.stacks.iter().filter_map(|stack| stack.at(at));
+            let wanted = |found: &&FoundStack| match cluster {
+                Some(cluster) => found.cluster == cluster,
+                None => !found.cluster.is_empty(),
+            };
+            let there = seen.filter(|found| found.status != StackStatus::DeleteComplete);
+            Ok(there.filter(wanted).cloned().collect())
+        })
+        .await
+    }
+
+    async fn stack(&self, id: &str) -> Result<Option<FoundStack>, CloudError> {
+        self.call("stack", Effect::None, |state| {
+            let at = state.as_of();
+            let stack = state.find(id).and_then(|index| state.stacks.get(index));
+            Ok(stack.and_then(|stack| stack.at(at)).cloned())
+        })
+        .await
+    }
+
+    async fn template(&self, stack_id: &str) -> Result<Value, CloudError> {
+        self.call("template", Effect::None, |state| {
+            let compiled = state.stack(stack_id)?.compiled.as_ref();
+            let compiled = compiled.ok_or_else(|| missing(stack_id))?;
+            Ok(compiled.template.clone())
+        })
+        .await
+    }
+
+    async fn create(
+        &self,
+        wanted: &Proposal,
+        protection: &Protection,
+    ) -> Result<String, CloudError> {
+        self.call("create", Effect::Some, |state| {
+            state.create(wanted, protection)
+        })
+        .await
+    }
+
+    async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
+        self.sleep(COMPUTING).await;
+        self.call("propose", Effect::Some, |state| state.propose(wanted))
+            .await
+    }
+
+    async fn execute(&self, change_set: &ChangeSet, token: &str) -> Result<(), CloudError> {
+        self.call("execute", Effect::Some, |state| {
+            state.execute(change_set, token)
+        })
+        .await
+    }
+
+    async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
+        self.call("discard", Effect::Some, |state| {
+            state.discard(change_set);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError> {
+        self.call("protect", Effect::Some, |state| {
+            state.protect(stack_id, protection)
+        })
+        .await
+    }
+
+    async fn events(
+        &self,
+        operation: &Operation,
+        seen: &HashSet<String>,
+    ) -> Result<Vec<StackEvent>, CloudError> {
+        self.call("events", Effect::None, |state| {
+            let found = state
+                .stack(&operation.stack_id)?
+                .told(operation, seen, state.now);
+            Ok(state.garbled(found))
+        })
+        .await
+    }
+
+    async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
+        self.call("resources", Effect::None, |state| {
+            let all = state.stack(stack_id)?.resources.iter();
+            Ok(all
+                .filter(|one| !one.status.is_empty())
+                .map(listed)
+                .collect())
+        })
+        .await
+    }
+
+    async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
+        self.call("delete", Effect::Some, |state| {
+            state.delete(stack_id, token)
+        })
+        .await
+    }
+
+    async fn moving(&self) -> Result<BTreeSet<String>, CloudError> {
+        self.call("moving", Effect::None, |state| {
+            let at = state.as_of();
+            let seen = state.stacks.iter().filter_map(|stack| stack.at(at));
+            let moving = seen.filter(|found| found.status.is_moving());
+            Ok(moving.map(|found| found.id.clone()).collect())
+        })
+        .await
+    }
+
+    async fn change_sets(&self, stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
+        self.call("change_sets", Effect::None, |state| {
+            Ok(state.stack(stack_id)?.sets.iter().map(Set::open).collect())
+        })
+        .await
+    }
+
+    async fn change_set(&self, id: &str, stack_id: &str) -> Result<Option<ChangeSet>, CloudError> {
+        self.call("change_set", Effect::None, |state| {
+            Ok(state.change_set(id, stack_id))
+        })
+        .await
+    }
+
+    async fn policy(&self, stack_id: &str) -> Result<Option<Value>, CloudError> {
+        self.call("policy", Effect::None, |state| {
+            Ok(state.stack(stack_id)?.policy.clone())
+        })
+        .await
+    }
+
+    async fn continue_rollback(
+        &self,
+        stack_id: &str,
+        skip: &[String],
+        token: &str,
+    ) -> Result<(), CloudError> {
+        self.call("continue_rollback", Effect::Some, |state| {
+            state.continue_rollback(stack_id, skip, token)
+        })
+        .await
+    }
+
+    async fn cancel_update(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
+        self.call("cancel_update", Effect::Some, |state| {
+            state.cancel_update(stack_id, token)
+        })
+        .await
+    }
+
+    async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
+        self.sleep(LOOKING).await;
+        self.call("drift", Effect::None, |state| {
+            let setting = &state.env.setting;
+            Ok(state.stack(stack_id)?.drift(setting))
+        })
+        .await
+    }
+}
+
+impl State {
+    fn stack(&self, id: &str) -> Result<&Stack, CloudError> {
+        let stack = self.find(id).and_then(|index| self.stacks.get(index));
+        stack.ok_or_else(|| missing(id))
+    }
+}
+
+impl Stack {
+    /// An operation's events that are readable and were not seen, oldest first.
+    fn told(&self, operation: &Operation, seen: &HashSet<String>, now: i64) -> Vec<StackEvent> {
+        let ours = |event: &StackEvent| match &operation.token {
+            Some(_) => event.token == operation.token,
+            None => true,
+        };
+        let mut found = Vec::new();
+        for told in self.events.iter().rev() {
+            if operation.token.is_none() && told.operation != self.operations {
+                break;
+            }
+            if told.readable > now || !ours(&told.event) {
+                continue;
+            }
+            if !seen.contains(&told.event.id) {
+                found.push(told.event.clone());
+            } else if !self.has_late {
+                // Whoever saw this one saw all before it: answers are whole.
+                break;
+            }
+        }
+        found.reverse();
+        found
+    }
+}
+
+fn listed(resource: &Resource) -> FoundResource {
+    FoundResource {
+        logical_id: resource.logical_id.clone(),
+        physical_id: resource.physical_id.clone(),
+        resource_type: resource.kind.clone(),
+        status: ResourceStatus::new(resource.status),
+        reason: resource.reason.clone(),
+    }
+}

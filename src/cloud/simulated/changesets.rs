@@ -1,0 +1,207 @@
+//! Change sets: computed, kept, found again, obsolete when their stack has moved.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::chance::{hex, seed, stream, uuid};
+use super::compiled::Compiled;
+use super::names::{Setting, arn};
+use super::stack::{Set, Stack, Standing, moment};
+use super::state::State;
+use crate::cloud::template::changes::{Question, Side, changes};
+use crate::cloud::{
+    ChangeSet, CloudError, Keeping, OpenChangeSet, Proposal, ResourceChange, StackStatus,
+};
+
+impl Set {
+    pub(super) fn open(&self) -> OpenChangeSet {
+        OpenChangeSet {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            created: self.created,
+        }
+    }
+
+    fn answer(&self, stack: &Stack) -> ChangeSet {
+        ChangeSet {
+            id: self.id.clone(),
+            stack_id: stack.found.id.clone(),
+            changes: self.changes.clone(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// What would change in a stack.
+fn compute(
+    stack: &Stack,
+    setting: &Setting,
+    compiled: &Compiled,
+    parameters: &BTreeMap<String, String>,
+    tags: &BTreeMap<String, String>,
+) -> Vec<ResourceChange> {
+    let Some(before) = &stack.compiled else {
+        return Vec::new();
+    };
+    changes(&Question {
+        before: Side {
+            template: &before.template,
+            parameters: &stack.found.parameters,
+            tags: &stack.found.tags,
+        },
+        after: Side {
+            template: &compiled.template,
+            parameters,
+            tags,
+        },
+        pseudo: stack.pseudo(setting),
+        resources: &Standing {
+            setting,
+            resources: &stack.resources,
+        },
+    })
+}
+
+/// A name that the same content gives again, and the ARN under it.
+fn name(wanted: &Proposal) -> String {
+    let pairs = wanted.parameters.iter().chain(&wanted.tags);
+    let words = pairs.flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+    let words: Vec<&str> = std::iter::once(wanted.template.as_str())
+        .chain(words)
+        .collect();
+    let digest = seed(0, &words, 0);
+    match wanted.keeping {
+        Keeping::Run => format!("kube-cfn-{digest:016x}"),
+        Keeping::Saved => format!("kube-cfn-saved-{}", wanted.token),
+    }
+}
+
+fn id(setting: &Setting, stack: &Stack, name: &str) -> String {
+    let words = ["changeset", stack.found.id.as_str(), name];
+    let number = (stack.operations << 16) | stack.sets.len() as u64;
+    let rng = &mut stream(setting.seed, &words, number);
+    arn(
+        setting,
+        "cloudformation",
+        &format!("changeSet/{name}/{}", uuid(rng)),
+    )
+}
+
+/// A change set of somebody else, that would change a tag.
+pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> Option<Set> {
+    let compiled = stack.compiled.clone()?;
+    let mut tags = stack.found.tags.clone();
+    let digits = &mut stream(setting.seed, &["foreign", name], 0);
+    tags.insert("foreign".to_owned(), hex(digits, 4));
+    let changes = compute(stack, setting, &compiled, &stack.found.parameters, &tags);
+    Some(Set {
+        id: id(setting, stack, name),
+        name: name.to_owned(),
+        created: moment(at),
+        compiled,
+        parameters: stack.found.parameters.clone(),
+        tags,
+        changes,
+        operations: stack.operations,
+    })
+}
+
+impl State {
+    pub(super) fn propose(&mut self, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
+        let compiled = self.admit(wanted, "CreateChangeSet")?;
+        let index = self.named(&wanted.stack);
+        let index = index.ok_or_else(|| missing(&wanted.stack))?;
+        let created = moment(self.now);
+        let (stack, env) = self.of(index).ok_or_else(|| missing(&wanted.stack))?;
+        ready(stack, "CreateChangeSet")?;
+        let name = name(wanted);
+        let current = stack.operations;
+        stack
+            .sets
+            .retain(|set| set.name != name || set.operations == current);
+        if let Some(known) = stack.sets.iter().find(|set| set.name == name) {
+            return Ok(known.answer(stack));
+        }
+        let setting = &env.setting;
+        let changes = compute(stack, setting, &compiled, &wanted.parameters, &wanted.tags);
+        let set = Set {
+            id: id(setting, stack, &name),
+            name,
+            created,
+            compiled,
+            parameters: wanted.parameters.clone(),
+            tags: wanted.tags.clone(),
+            changes,
+            operations: current,
+        };
+        let answer = set.answer(stack);
+        if !answer.changes.is_empty() {
+            stack.sets.push(set);
+        }
+        Ok(answer)
+    }
+
+    pub(super) fn change_set(&self, set: &str, stack: &str) -> Option<ChangeSet> {
+        let stack = self.stacks.get(self.find(stack)?)?;
+        let current = |one: &&Set| one.id == set && one.operations == stack.operations;
+        Some(stack.sets.iter().find(current)?.answer(stack))
+    }
+
+    /// Reads a template and sees whether the parameters fit it.
+    pub(super) fn admit(
+        &mut self,
+        wanted: &Proposal,
+        call: &str,
+    ) -> Result<Rc<Compiled>, CloudError> {
+        let refused = |message: String| CloudError::Refused {
+            operation: format!("{call} of {}", wanted.stack),
+            message,
+        };
+        if !self.heard.contains(&wanted.template) {
+            self.heard.insert(wanted.template.clone());
+        }
+        let pairs = wanted.parameters.iter().chain(&wanted.tags);
+        for (_, value) in pairs {
+            if !self.heard.contains(value) {
+                self.heard.insert(value.clone());
+            }
+        }
+        let compiled = self.library.read(&wanted.template).map_err(refused)?;
+        compiled.takes(&wanted.parameters).map_err(refused)?;
+        let size = wanted.template.len();
+        if size > crate::cloud::INLINE && wanted.bucket.is_none() {
+            return Err(refused(format!(
+                "a template of {size} bytes does not fit into a request, and there is no bucket to send \
+                 it through"
+            )));
+        }
+        Ok(compiled)
+    }
+}
+
+/// Whether an update could begin.
+fn ready(stack: &Stack, call: &str) -> Result<(), CloudError> {
+    use StackStatus as S;
+    let status = &stack.found.status;
+    if matches!(
+        status,
+        S::CreateComplete | S::UpdateComplete | S::UpdateRollbackComplete
+    ) {
+        return Ok(());
+    }
+    let message = format!(
+        "Stack:{} is in {status} state and can not be updated.",
+        stack.found.id
+    );
+    if status.is_moving() {
+        return Err(CloudError::Conflict(message));
+    }
+    Err(CloudError::Refused {
+        operation: format!("{call} of {}", stack.found.name),
+        message,
+    })
+}
+
+pub(super) fn missing(stack: &str) -> CloudError {
+    CloudError::NotFound(format!("stack {stack}"))
+}

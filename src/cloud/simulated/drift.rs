@@ -1,0 +1,49 @@
+//! Drift: what somebody changed by hand, beside what the template made.
+
+use serde_json::Value;
+
+use super::names::Setting;
+use super::stack::{Resource, Stack};
+use crate::cloud::template::evaluate::text;
+use crate::cloud::{Difference, Drift};
+
+impl Stack {
+    /// The resources that are not as the template made them.
+    pub(super) fn drift(&self, setting: &Setting) -> Vec<Drift> {
+        let drifted = self.resources.iter().filter(|one| one.lives());
+        drifted
+            .filter_map(|one| self.drifted(setting, one))
+            .collect()
+    }
+
+    fn drifted(&self, setting: &Setting, resource: &Resource) -> Option<Drift> {
+        let mut differences = Vec::new();
+        if !resource.touched.is_empty() && !resource.vanished {
+            let made = self.properties(setting, &resource.logical_id);
+            for (path, actual) in &resource.touched {
+                let expected = at(&made, path);
+                if expected.map(text).as_deref() != Some(text(actual).as_str()) {
+                    differences.push(Difference {
+                        path: format!("Properties.{path}"),
+                        expected: expected.map(text),
+                        actual: Some(actual).filter(|value| !value.is_null()).map(text),
+                    });
+                }
+            }
+        }
+        (resource.vanished || !differences.is_empty()).then(|| Drift {
+            logical_id: resource.logical_id.clone(),
+            resource_type: resource.kind.clone(),
+            deleted: resource.vanished,
+            differences,
+        })
+    }
+}
+
+fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.')
+        .try_fold(value, |value, step| match step.parse::<usize>() {
+            Ok(index) => value.get(index),
+            Err(_) => value.get(step),
+        })
+}

@@ -1,0 +1,358 @@
+//! The way forward: creating, changing and replacing resources, and breaking off when one fails.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::job::{Direction, Verb, chain};
+use super::{Before, Due, Happening, Job, Phase, Progress, Running, Surroundings, Work};
+use crate::cloud::simulated::compiled::Compiled;
+use crate::cloud::simulated::stack::{Resource, Stack};
+use crate::cloud::simulated::timing::Typical;
+use crate::cloud::simulated::world::Operation;
+use crate::cloud::simulated::{chance, names, reasons};
+use crate::cloud::{ResourceChange, StackStatus};
+
+/// What an update brings.
+pub(in crate::cloud::simulated) struct Wanted {
+    pub(in crate::cloud::simulated) compiled: Rc<Compiled>,
+    pub(in crate::cloud::simulated) parameters: BTreeMap<String, String>,
+    pub(in crate::cloud::simulated) tags: BTreeMap<String, String>,
+    pub(in crate::cloud::simulated) candidates: BTreeMap<String, bool>,
+}
+
+/// Types that tell when they are configured but not yet settled.
+const TELLS_CONFIGURED: &[&str] = &[
+    "AWS::EC2::SecurityGroup",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::IAM::InstanceProfile",
+    "AWS::IAM::Role",
+    "AWS::KMS::Alias",
+    "AWS::KMS::Key",
+    "AWS::S3::Bucket",
+];
+
+/// Which resources a change set touches, and whether in spite of equal properties.
+pub(in crate::cloud::simulated) fn candidates(
+    changes: &[ResourceChange],
+) -> BTreeMap<String, bool> {
+    let forced = |change: &ResourceChange| {
+        let mut paths = change
+            .properties
+            .iter()
+            .map(|property| property.path.as_str());
+        paths.any(|path| !path.starts_with("Properties"))
+    };
+    let named = changes
+        .iter()
+        .map(|change| (change.logical_id.clone(), forced(change)));
+    named.collect()
+}
+
+/// An update that changes nothing but one resource, in place.
+pub(in crate::cloud::simulated) fn touching(stack: &Stack, id: &str) -> Option<Wanted> {
+    let compiled = stack.compiled.clone()?;
+    compiled.item(id)?;
+    Some(Wanted {
+        compiled,
+        parameters: stack.found.parameters.clone(),
+        tags: stack.found.tags.clone(),
+        candidates: BTreeMap::from([(id.to_owned(), true)]),
+    })
+}
+
+impl Stack {
+    pub(in crate::cloud::simulated) fn create(
+        &mut self,
+        env: &mut Surroundings,
+        at: i64,
+        token: Option<&str>,
+        log: usize,
+    ) {
+        let Some(compiled) = self.compiled.clone() else {
+            return;
+        };
+        let items = compiled.items.iter();
+        self.resources = items
+            .map(|item| Resource::new(&item.id, &item.of_type))
+            .collect();
+        let number = self.number();
+        let mut run = Running::new(number, token, Phase::Creating, log);
+        let slots = 0..self.resources.len();
+        run.jobs = slots.map(|slot| Job::new(slot, Work::Make)).collect();
+        chain(&mut run.jobs, &self.resources, &compiled, Direction::Up);
+        self.launch(env, at, run, StackStatus::CreateInProgress);
+    }
+
+    pub(in crate::cloud::simulated) fn update(
+        &mut self,
+        env: &mut Surroundings,
+        at: i64,
+        wanted: Wanted,
+        token: Option<&str>,
+        log: usize,
+    ) {
+        let Some(old) = self.compiled.replace(Rc::clone(&wanted.compiled)) else {
+            return;
+        };
+        let number = self.number();
+        let mut run = Running::new(number, token, Phase::Updating, log);
+        run.update.before = Some(Before {
+            compiled: old,
+            parameters: std::mem::replace(&mut self.found.parameters, wanted.parameters),
+            tags: std::mem::replace(&mut self.found.tags, wanted.tags),
+            resources: self.resources.clone(),
+        });
+        run.update.candidates = wanted.candidates;
+        for item in &wanted.compiled.items {
+            if self.slot(&item.id).is_none() {
+                self.resources.push(Resource::new(&item.id, &item.of_type));
+            }
+        }
+        for slot in 0..self.resources.len() {
+            let id = self.resources.get(slot).map(|one| one.logical_id.clone());
+            let id = id.unwrap_or_default();
+            if wanted.compiled.index.contains_key(&id) {
+                run.jobs.push(Job::new(slot, Work::Change));
+            } else {
+                run.jobs.push(Job::new(slot, Work::Depart));
+                run.update.dropped.push(id);
+            }
+        }
+        chain(
+            &mut run.jobs,
+            &self.resources,
+            &wanted.compiled,
+            Direction::Up,
+        );
+        self.found.updated = Some(super::moment(at));
+        self.launch(env, at, run, StackStatus::UpdateInProgress);
+    }
+
+    /// Starts making a resource, also the new one of a replacement.
+    pub(super) fn make(
+        &mut self,
+        run: &mut Running,
+        env: &mut Surroundings,
+        at: i64,
+        number: usize,
+    ) -> Progress {
+        let Some(job) = run.job(number) else {
+            return Progress::Instant;
+        };
+        let (slot, replaces) = (job.slot, job.verb == Verb::Replace);
+        job.runs = true;
+        if replaces {
+            let told = "Requested update requires the creation of a new physical resource; hence \
+                        creating one.";
+            self.mark(env, at, run, slot, "UPDATE_IN_PROGRESS", Some(told));
+        } else {
+            self.mark(env, at, run, slot, "CREATE_IN_PROGRESS", None);
+        }
+        self.course(run, env, at, number, Operation::Create);
+        Progress::Goes
+    }
+
+    /// Plans what happens to a resource once it has started: its end, or its failure.
+    pub(super) fn course(
+        &mut self,
+        run: &mut Running,
+        env: &mut Surroundings,
+        at: i64,
+        number: usize,
+        operation: Operation,
+    ) {
+        let Some(slot) = run.jobs.get(number).map(|job| job.slot) else {
+            return;
+        };
+        let Some(resource) = self.resources.get(slot) else {
+            return;
+        };
+        let compiled = self.compiled.clone();
+        let item = compiled
+            .as_ref()
+            .and_then(|all| all.item(&resource.logical_id));
+        let typical = item.map_or(
+            Typical {
+                p50: 5.0,
+                p90: 15.0,
+            },
+            |item| item.typical(operation),
+        );
+        let words = [
+            self.found.name.as_str(),
+            resource.logical_id.as_str(),
+            if operation == Operation::Create {
+                "create"
+            } else {
+                "update"
+            },
+        ];
+        let takes = env.takes(&words, self.operations, typical);
+        let signals = item
+            .and_then(|item| item.signals)
+            .filter(|_| operation == Operation::Create);
+        let due = env.due(&self.found.name, &resource.logical_id, operation);
+        let creates = operation == Operation::Create;
+        let first = (takes / 8).clamp(1, 3000);
+        if let Some(Due(reason)) = due {
+            let reason = reason.unwrap_or_else(|| {
+                reasons::usual(
+                    &env.setting,
+                    &resource.logical_id,
+                    &resource.kind,
+                    operation,
+                    signals.map(|(_, count)| count),
+                )
+            });
+            let silent = signals.is_some() && reason.contains("signal");
+            let until = match signals {
+                Some((timeout, _)) if silent => chance::milliseconds(timeout),
+                _ => (takes / 2).max(1),
+            };
+            if let Some(resource) = self.resources.get_mut(slot) {
+                resource.silent = silent;
+            }
+            if creates && until > first {
+                run.after(at + first, Happening::Initiated(number));
+            }
+            run.after(at + until, Happening::Break(number, reason));
+            return;
+        }
+        if creates {
+            run.after(at + first, Happening::Initiated(number));
+            let kind = resource.kind.as_str();
+            if takes > 4 * first && TELLS_CONFIGURED.contains(&kind) {
+                run.after(at + takes / 3, Happening::Configured(number));
+            }
+        }
+        run.after(at + takes, Happening::End(number));
+    }
+
+    pub(super) fn initiated(
+        &mut self,
+        run: &mut Running,
+        env: &mut Surroundings,
+        at: i64,
+        number: usize,
+    ) -> bool {
+        let Some((slot, verb)) = run.jobs.get(number).map(|job| (job.slot, job.verb)) else {
+            return false;
+        };
+        let named = self.named(&env.setting, slot);
+        let stack = self.found.name.clone();
+        if let Some(resource) = self.resources.get_mut(slot) {
+            let made = || {
+                names::physical(
+                    &env.setting,
+                    &stack,
+                    &resource.logical_id,
+                    &resource.kind,
+                    (resource.generation << 32) | self.operations,
+                )
+            };
+            let id = named.unwrap_or_else(made);
+            resource.generation += 1;
+            resource.version = 1;
+            resource.physical_id = Some(id);
+            resource.vanished = false;
+            resource.touched.clear();
+        }
+        let status = match verb {
+            Verb::Replace => "UPDATE_IN_PROGRESS",
+            _ => "CREATE_IN_PROGRESS",
+        };
+        self.mark(
+            env,
+            at,
+            run,
+            slot,
+            status,
+            Some("Resource creation Initiated"),
+        );
+        true
+    }
+
+    pub(super) fn configured(
+        &mut self,
+        run: &mut Running,
+        env: &mut Surroundings,
+        at: i64,
+        number: usize,
+    ) -> bool {
+        let Some((slot, verb)) = run.jobs.get(number).map(|job| (job.slot, job.verb)) else {
+            return false;
+        };
+        let status = match verb {
+            Verb::Replace => "UPDATE_IN_PROGRESS",
+            _ => "CREATE_IN_PROGRESS",
+        };
+        // The API's detailed status CONFIGURATION_COMPLETE comes with these words.
+        let told = Some("Eventual consistency check initiated");
+        self.mark(env, at, run, slot, status, told);
+        true
+    }
+
+    /// A job fails. On the way forward everything stops and turns back; on the way back the rest goes on.
+    pub(super) fn breaks(
+        &mut self,
+        run: &mut Running,
+        env: &mut Surroundings,
+        at: i64,
+        number: usize,
+        reason: &str,
+    ) -> bool {
+        let Some(job) = run.job(number) else {
+            return false;
+        };
+        job.runs = false;
+        let (slot, verb) = (job.slot, job.verb);
+        run.failed
+            .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
+        match verb {
+            Verb::Delete => {
+                self.remains(run, env, at, number, reason);
+                run.active = run.active.saturating_sub(1);
+                self.release(run, env, at, Vec::new());
+                return true;
+            }
+            Verb::Create => self.mark(env, at, run, slot, "CREATE_FAILED", Some(reason)),
+            Verb::Update | Verb::Replace => {
+                self.mark(env, at, run, slot, "UPDATE_FAILED", Some(reason));
+            }
+        }
+        if run.phase == Phase::Restoring {
+            run.active = run.active.saturating_sub(1);
+            self.release(run, env, at, Vec::new());
+            return true;
+        }
+        self.cancel(run, env, at);
+        let (what, more) = match run.phase {
+            Phase::Creating => ("create", "Rollback requested by user."),
+            _ => ("update", ""),
+        };
+        let failed = run.failed.join(", ");
+        let told = format!("The following resource(s) failed to {what}: [{failed}]. {more}");
+        run.after(at + 1000, Happening::Turn(told));
+        true
+    }
+
+    /// Breaks off whatever runs.
+    pub(super) fn cancel(&mut self, run: &mut Running, env: &mut Surroundings, at: i64) {
+        run.queue.clear();
+        run.active = 0;
+        for number in 0..run.jobs.len() {
+            let Some(job) = run.job(number).filter(|job| job.runs) else {
+                continue;
+            };
+            job.runs = false;
+            let (slot, verb) = (job.slot, job.verb);
+            run.failed
+                .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
+            let (status, reason) = match verb {
+                Verb::Create => ("CREATE_FAILED", "Resource creation cancelled"),
+                _ => ("UPDATE_FAILED", "Resource update cancelled"),
+            };
+            self.mark(env, at, run, slot, status, Some(reason));
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Looking into a simulated cloud from outside, for assertions; and meddling with it, as other people do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Simulated;
+use super::engine::touching;
+use super::state::{Beginning, State};
+use super::world::Failing;
+use crate::cloud::{
+    Fate, FoundStack, OpenChangeSet, StackEvent, StackStatus, TAG_CLUSTER, TAG_STACK,
+};
+
+/// A write that had an effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    pub at: Timestamp,
+    /// Name of the trait's method, or `meddle`.
+    pub verb: &'static str,
+    /// Name of the stack.
+    pub stack: String,
+    /// What it was asked with, where it takes a token.
+    pub token: Option<String>,
+    /// Logical ids of what the operation deleted, old ones of replacements too.
+    pub deleted: Vec<String>,
+    /// Logical ids of what the operation replaced.
+    pub replaced: Vec<String>,
+}
+
+/// A resource that held data and is no longer its stack's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    pub at: Timestamp,
+    /// Name of the stack.
+    pub stack: String,
+    pub logical_id: String,
+    pub resource_type: String,
+    pub physical_id: String,
+    pub how: How,
+    /// What became of it: only [`Fate::Delete`] left nothing.
+    pub fate: Fate,
+    /// Token of the operation.
+    pub token: Option<String>,
+}
+
+/// How a resource came to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// With its whole stack.
+    StackDeleted,
+    /// Another took its place.
+    Replaced,
+    /// The template no longer has it.
+    Dropped,
+    /// A failed operation had only just made it.
+    Undone,
+    /// A failed update had made it in the place of another.
+    Reverted,
+}
+
+impl How {
+    /// Whether what is removed is no longer what its stack calls by that name.
+    pub(super) fn is_of_old(self) -> bool {
+        matches!(self, Self::Replaced | Self::Reverted)
+    }
+}
+
+/// Calls by virtual second and name of the trait's method, in the order in which they came.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Calls(pub(super) Vec<(u64, &'static str)>);
+
+impl Calls {
+    /// How many in all.
+    pub fn total(&self) -> usize {
+        self.0.len()
+    }
+
+    /// How many of each.
+    pub fn by_verb(&self) -> BTreeMap<&'static str, usize> {
+        let mut counted = BTreeMap::new();
+        for (_, verb) in &self.0 {
+            *counted.entry(*verb).or_default() += 1;
+        }
+        counted
+    }
+
+    /// How many in each second; seconds without a call are left out.
+    pub fn by_second(&self) -> BTreeMap<u64, usize> {
+        let mut counted = BTreeMap::new();
+        for (second, _) in &self.0 {
+            *counted.entry(*second).or_default() += 1;
+        }
+        counted
+    }
+}
+
+/// What somebody else does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meddling {
+    /// Changes a resource in place, by an update of their own.
+    Update { stack: String, logical_id: String },
+    /// Deletes a stack, protected or not.
+    Delete { stack: String },
+    /// Leaves a change set lying with a stack.
+    ChangeSet { stack: String, name: String },
+    /// Leaves a stack under review that nobody ever executed, with the tags of a cluster's stack.
+    Shell {
+        stack: String,
+        cluster: String,
+        kind: String,
+    },
+}
+
+impl Simulated {
+    /// Every call so far, refused ones too.
+    pub fn calls(&self) -> Calls {
+        Calls(self.state().calls.clone())
+    }
+
+    /// Every stack as it stands, deleted ones too, in the order in which they were made.
+    pub fn stacks_now(&self) -> Vec<FoundStack> {
+        self.with_now(|state| {
+            state
+                .stacks
+                .iter()
+                .map(|stack| stack.found.clone())
+                .collect()
+        })
+    }
+
+    /// Change sets that lie about, with the name of their stack.
+    pub fn lying_about(&self) -> Vec<(String, OpenChangeSet)> {
+        self.with_now(|state| {
+            let all = state.stacks.iter().flat_map(|stack| {
+                let name = stack.found.name.clone();
+                stack.sets.iter().map(move |set| (name.clone(), set.open()))
+            });
+            all.collect()
+        })
+    }
+
+    /// Every write that had an effect, in order.
+    pub fn writes(&self) -> Vec<Write> {
+        self.with_now(|state| state.env.log.clone())
+    }
+
+    /// Every resource with data that is no longer its stack's.
+    pub fn losses(&self) -> Vec<Loss> {
+        self.with_now(|state| state.env.losses.clone())
+    }
+
+    /// Every event of every stack, by the order of stacks and time.
+    pub fn history(&self) -> Vec<StackEvent> {
+        self.with_now(|state| {
+            let told = state.stacks.iter().flat_map(|stack| &stack.events);
+            told.map(|told| told.event.clone()).collect()
+        })
+    }
+
+    /// Everything that CloudFormation was ever told or says: templates, parameters, tags, outputs,
+    /// the texts of events. No secret may be in it.
+    pub fn texts(&self) -> BTreeSet<String> {
+        self.with_now(|state| {
+            let mut all = state.heard.clone();
+            for stack in &state.stacks {
+                all.extend(stack.found.outputs.values().cloned());
+                let events = stack.events.iter().map(|told| &told.event);
+                for event in events {
+                    all.extend(event.reason.clone());
+                    all.extend(event.physical_id.clone());
+                    all.extend(event.token.clone());
+                }
+            }
+            all
+        })
+    }
+
+    /// Somebody changes a property of a resource by hand. `path` goes into its properties, with dots.
+    /// Whether there is such a resource.
+    pub fn touch(&self, stack: &str, logical_id: &str, path: &str, value: Value) -> bool {
+        self.with_resource(stack, logical_id, |resource| {
+            resource.touched.insert(path.to_owned(), value);
+        })
+    }
+
+    /// Somebody deletes a resource by hand. Whether there is such a resource.
+    pub fn vanish(&self, stack: &str, logical_id: &str) -> bool {
+        self.with_resource(stack, logical_id, |resource| resource.vanished = true)
+    }
+
+    fn with_resource(
+        &self,
+        stack: &str,
+        logical_id: &str,
+        work: impl FnOnce(&mut super::stack::Resource),
+    ) -> bool {
+        self.with_now(|state| {
+            let stack = state.named(stack).and_then(|at| state.stacks.get_mut(at));
+            let resource = stack.and_then(|stack| {
+                let slot = stack.slot(logical_id)?;
+                stack.resources.get_mut(slot)
+            });
+            resource.map(work).is_some()
+        })
+    }
+
+    /// From now on this fails too.
+    pub fn fail(&self, failing: Failing) {
+        self.with_now(|state| state.env.failures.push(failing));
+    }
+
+    /// Somebody else does something to the account. Whether CloudFormation let them.
+    pub fn meddle(&self, what: &Meddling) -> bool {
+        self.with_now(|state| meddle(state, what).is_some())
+    }
+}
+
+fn meddle(state: &mut State, what: &Meddling) -> Option<()> {
+    const TOKEN: &str = "somebody-else";
+    let at = state.now;
+    if let Meddling::Shell {
+        stack,
+        cluster,
+        kind,
+    } = what
+    {
+        if state.named(stack).is_some() {
+            return None;
+        }
+        let tags = BTreeMap::from([
+            (TAG_CLUSTER.to_owned(), cluster.clone()),
+            (TAG_STACK.to_owned(), kind.clone()),
+        ]);
+        let shell = state.fresh(Beginning {
+            name: stack,
+            tags,
+            parameters: BTreeMap::new(),
+            status: StackStatus::ReviewInProgress,
+        });
+        state.stacks.push(shell);
+        return Some(());
+    }
+    let (Meddling::Update { stack, .. }
+    | Meddling::Delete { stack }
+    | Meddling::ChangeSet { stack, .. }
+    | Meddling::Shell { stack, .. }) = what;
+    let index = state.named(stack)?;
+    let (found, env) = state.of(index)?;
+    if let Meddling::ChangeSet { name, .. } = what {
+        let set = super::changesets::foreign(found, &env.setting, name, at)?;
+        found.sets.push(set);
+        return Some(());
+    }
+    let wanted = match what {
+        _ if found.found.status.is_moving() => return None,
+        Meddling::Update { logical_id, .. } => Some(touching(found, logical_id)?),
+        _ => None,
+    };
+    let log = state.write("meddle", stack, Some(TOKEN));
+    let (found, env) = state.of(index)?;
+    match wanted {
+        Some(wanted) => found.update(env, at, wanted, Some(TOKEN), log),
+        None => found.delete(env, at, Some(TOKEN), log),
+    }
+    Some(())
+}

@@ -1,0 +1,182 @@
+//! All that a simulated cloud holds, and the passing of time over it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::chance::{stream, uuid};
+use super::compiled::Library;
+use super::engine::Surroundings;
+use super::gate::Dice;
+use super::inspect::Write;
+use super::names::{Setting, arn};
+use super::reasons;
+use super::stack::{Stack, moment};
+use super::store::Shelf;
+use super::world::{Faults, World};
+use crate::cloud::{FoundStack, StackStatus, TAG_CLUSTER, TAG_STACK};
+
+pub(super) struct State {
+    pub(super) env: Surroundings,
+    /// Deleted ones too, in the order in which they were made.
+    pub(super) stacks: Vec<Stack>,
+    /// Milliseconds up to which everything has happened.
+    pub(super) now: i64,
+    pub(super) library: Library,
+    pub(super) shelf: Shelf,
+    pub(super) dice: Dice,
+    pub(super) calls: Vec<(u64, &'static str)>,
+    /// Calls since the start or the last revival.
+    pub(super) counted: u64,
+    /// Templates, parameters and tags that came in.
+    pub(super) heard: BTreeSet<String>,
+}
+
+/// A stack that begins.
+pub(super) struct Beginning<'a> {
+    pub(super) name: &'a str,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) parameters: BTreeMap<String, String>,
+    pub(super) status: StackStatus,
+}
+
+impl State {
+    pub(super) fn new(world: World, library: Library) -> Self {
+        Self {
+            dice: Dice::new(world.seed),
+            env: Surroundings {
+                setting: Setting {
+                    seed: world.seed,
+                    account: world.account,
+                    region: world.region,
+                },
+                noise: world.noise,
+                faults: world.faults,
+                failures: world.failures,
+                log: Vec::new(),
+                losses: Vec::new(),
+                buckets: BTreeMap::new(),
+            },
+            stacks: Vec::new(),
+            now: 0,
+            library,
+            shelf: Shelf::default(),
+            calls: Vec::new(),
+            counted: 0,
+            heard: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn revive(&mut self, faults: Faults) {
+        self.counted = 0;
+        self.env.faults = faults;
+    }
+
+    /// Lets happen whatever is due, over all stacks in the order of time.
+    pub(super) fn advance(&mut self, now: i64) {
+        while let Some((at, index)) = self.next().filter(|(at, _)| *at <= now) {
+            self.now = at;
+            let in_use = self.in_use(index);
+            if let Some((stack, env)) = self.of(index) {
+                stack.happen(env, in_use);
+            }
+        }
+        self.now = self.now.max(now);
+    }
+
+    fn next(&self) -> Option<(i64, usize)> {
+        let all = self.stacks.iter().enumerate();
+        let next = all.filter_map(|(index, stack)| Some((stack.running.as_ref()?.next()?, index)));
+        next.min()
+    }
+
+    /// Why what the next happening of a stack would remove can't go: another stack still uses it.
+    fn in_use(&self, index: usize) -> Option<String> {
+        let physical_id = self.stacks.get(index)?.running.as_ref()?.removes()?;
+        let mut others = self
+            .stacks
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != index);
+        let blocked = others.any(|(_, stack)| uses(stack, physical_id));
+        blocked.then(|| reasons::in_use(&self.env.setting, physical_id))
+    }
+
+    /// The stack of this name that is not deleted.
+    pub(super) fn named(&self, name: &str) -> Option<usize> {
+        let is = |stack: &Stack| stack.found.name == name && !stack.is_deleted();
+        self.stacks.iter().position(is)
+    }
+
+    /// A stack by ARN, or by name while it is not deleted.
+    pub(super) fn find(&self, id: &str) -> Option<usize> {
+        let by_id = self.stacks.iter().position(|stack| stack.found.id == id);
+        by_id.or_else(|| self.named(id))
+    }
+
+    /// A stack, with what surrounds it.
+    pub(super) fn of(&mut self, index: usize) -> Option<(&mut Stack, &mut Surroundings)> {
+        Some((self.stacks.get_mut(index)?, &mut self.env))
+    }
+
+    /// Keeps account of a write. Its line in the log.
+    pub(super) fn write(&mut self, verb: &'static str, stack: &str, token: Option<&str>) -> usize {
+        self.env.log.push(Write {
+            at: moment(self.now),
+            verb,
+            stack: stack.to_owned(),
+            token: token.map(str::to_owned),
+            deleted: Vec::new(),
+            replaced: Vec::new(),
+        });
+        self.env.log.len() - 1
+    }
+
+    /// A stack that is new in this moment.
+    pub(super) fn fresh(&mut self, beginning: Beginning<'_>) -> Stack {
+        let setting = &self.env.setting;
+        let number = self.stacks.len() as u64;
+        let rng = &mut stream(setting.seed, &["stack", beginning.name], number);
+        let resource = format!("stack/{}/{}", beginning.name, uuid(rng));
+        let tag = |name| beginning.tags.get(name).cloned().unwrap_or_default();
+        let found = FoundStack {
+            id: arn(setting, "cloudformation", &resource),
+            name: beginning.name.to_owned(),
+            cluster: tag(TAG_CLUSTER),
+            kind: tag(TAG_STACK),
+            status: beginning.status,
+            reason: None,
+            parameters: beginning.parameters,
+            outputs: BTreeMap::new(),
+            tags: beginning.tags,
+            termination_protection: false,
+            created: moment(self.now),
+            updated: None,
+        };
+        let mut stack = Stack::new(found);
+        stack.remember(self.now);
+        stack
+    }
+}
+
+/// Types whose resources only remember an id and don't hold on to what it names.
+const LOOSE: &[&str] = &[
+    "AWS::EC2::LaunchTemplate",
+    "AWS::IAM::Policy",
+    "AWS::SSM::Parameter",
+];
+
+/// Whether a live resource of a stack holds on to something that came in by a parameter.
+fn uses(stack: &Stack, physical_id: &str) -> bool {
+    let Some(compiled) = stack.compiled.as_ref().filter(|_| !stack.is_deleted()) else {
+        return false;
+    };
+    let given = |name: &String| {
+        let value = stack.found.parameters.get(name);
+        value.is_some_and(|value| value.split(',').any(|one| one == physical_id))
+    };
+    stack.resources.iter().any(|resource| {
+        let item = compiled.item(&resource.logical_id);
+        resource.lives()
+            && !LOOSE.contains(&resource.kind.as_str())
+            && item.is_some_and(|item| item.parameters.iter().any(given))
+    })
+}

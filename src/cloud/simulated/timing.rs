@@ -1,0 +1,27 @@
+//! How long an operation on a resource, or around a stack, usually takes: the catalogue's word.
+
+use serde_json::Value;
+
+use super::world::Operation;
+use crate::catalog::durations::{self, Durations};
+use crate::cloud::template::changes::of_type;
+
+pub(super) use crate::catalog::durations::Seconds as Typical;
+
+/// What an operation on a resource takes, by all of it as the template has it.
+pub(super) fn of(operation: Operation, body: &Value) -> Typical {
+    Durations::builtin().seconds(ours(operation), of_type(body), Some(body))
+}
+
+/// What `CloudFormation` itself takes around the resources of an operation.
+pub(super) fn overhead() -> Typical {
+    Durations::builtin().stack_overhead()
+}
+
+fn ours(operation: Operation) -> durations::Operation {
+    match operation {
+        Operation::Create => durations::Operation::Create,
+        Operation::Update => durations::Operation::Update,
+        Operation::Delete => durations::Operation::Delete,
+    }
+}

@@ -1,0 +1,134 @@
+//! What a simulated cloud is told before it starts: seed, speed, what fails, how unreliable it is.
+
+use std::time::Duration;
+
+/// Everything that decides the course of a simulated cloud.
+#[derive(Debug, Clone, PartialEq)]
+pub struct World {
+    /// The same seed and the same questions at the same times give the same answers.
+    pub seed: u64,
+    /// Twelve digits.
+    pub account: String,
+    pub region: String,
+    /// Virtual seconds a real one; 1 on tokio's paused clock. Nothing below a thousandth counts.
+    pub speed: f64,
+    pub noise: Noise,
+    pub faults: Faults,
+    pub failures: Vec<Failing>,
+}
+
+/// How long things take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Noise {
+    /// As long as half of them do: the median, exactly.
+    None,
+    /// Log-normal through the median and the ninth decile of the catalogue.
+    #[default]
+    Seeded,
+}
+
+/// A resource that fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// Name of the stack.
+    pub stack: String,
+    pub logical_id: String,
+    pub operation: Operation,
+    /// AWS's words; without them, usual ones for the type.
+    pub reason: Option<String>,
+    /// How often; then it works.
+    pub times: u32,
+}
+
+/// What is done to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    Create,
+    Update,
+    Delete,
+}
+
+/// A resource that can't be brought back to what it was while an update is rolled back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stuck {
+    /// Name of the stack.
+    pub stack: String,
+    pub logical_id: String,
+    /// How often; then it works.
+    pub times: u32,
+}
+
+/// How unreliable the cloud is. Chances are between 0 and 1, a call each; all off by default.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Faults {
+    /// Chance that AWS asks to slow down.
+    pub throttle: f64,
+    /// Chance that a write has its effect and no answer arrives.
+    pub lost_answer: f64,
+    /// Chance that a request never reaches AWS.
+    pub unreachable: f64,
+    /// Chance that the state of a stack is answered as it was a while ago.
+    pub stale_read: f64,
+    /// How long ago at most.
+    pub stale_for: Duration,
+    /// Chance that an event can be read only later than it happened.
+    pub late_events: f64,
+    /// How much later at most.
+    pub late_for: Duration,
+    /// Chance that an answer about events has some of them twice.
+    pub duplicate_pages: f64,
+    /// Chance that an answer about events comes in any order.
+    pub reorder: f64,
+    /// After this many calls every one is refused: the credentials are no longer valid.
+    pub expire_after: Option<u64>,
+    pub kill_after: Option<Kill>,
+    pub rollback_fails: Vec<Stuck>,
+}
+
+/// When the process that asks dies: the call is never answered, nor is any after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kill {
+    /// Number of the call, the first is 1, counted from the start or the last revival.
+    pub call: u64,
+    pub when: Moment,
+}
+
+/// Where in a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    BeforeEffect,
+    AfterEffect,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            throttle: 0.0,
+            lost_answer: 0.0,
+            unreachable: 0.0,
+            stale_read: 0.0,
+            stale_for: Duration::from_secs(10),
+            late_events: 0.0,
+            late_for: Duration::from_secs(8),
+            duplicate_pages: 0.0,
+            reorder: 0.0,
+            expire_after: None,
+            kill_after: None,
+            rollback_fails: Vec::new(),
+        }
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            account: "123456789012".to_owned(),
+            region: "eu-west-1".to_owned(),
+            speed: 1.0,
+            noise: Noise::Seeded,
+            faults: Faults::default(),
+            failures: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! What differs between two templates with their parameters, resource by resource and property by
+//! property, as CloudFormation's change sets tell it. Pure: decides nothing, asks nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::evaluate::{Pseudo, Resources, Scope, UNKNOWN, text};
+use super::graph::{collect, needs};
+use crate::catalog::resources::create_only;
+use crate::cloud::{ChangeAction, Fate, PropertyChange, Replacement, ResourceChange};
+
+/// A template with everything that it takes.
+#[derive(Clone, Copy)]
+pub struct Side<'a> {
+    pub template: &'a Value,
+    pub parameters: &'a BTreeMap<String, String>,
+    /// The stack's tags: CloudFormation puts them on every resource that takes any.
+    pub tags: &'a BTreeMap<String, String>,
+}
+
+/// Two sides of one stack, and what its resources are now.
+pub struct Question<'a> {
+    pub before: Side<'a>,
+    pub after: Side<'a>,
+    pub pseudo: Pseudo<'a>,
+    pub resources: &'a dyn Resources,
+}
+
+/// Parts of a resource beside its properties whose change is a change of the resource. A policy that
+/// changes alone is none: CloudFormation takes it along with another change only.
+const ATTRIBUTES: &[&str] = &["Metadata"];
+const ALONG: &[&str] = &["DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy"];
+
+/// Types whose resources carry no tags.
+const UNTAGGED: &[&str] = &[
+    "AWS::EC2::EIPAssociation",
+    "AWS::EC2::Route",
+    "AWS::EC2::SecurityGroupIngress",
+    "AWS::EC2::SubnetCidrReservation",
+    "AWS::EC2::SubnetRouteTableAssociation",
+    "AWS::EC2::VPCGatewayAttachment",
+    "AWS::IAM::InstanceProfile",
+    "AWS::IAM::Policy",
+    "AWS::KMS::Alias",
+    "AWS::Route53::RecordSet",
+    "AWS::S3::BucketPolicy",
+];
+
+/// What executing would do. Empty when there is nothing to do.
+pub fn changes(question: &Question<'_>) -> Vec<ResourceChange> {
+    let (before, after) = (question.before, question.after);
+    let same_template = std::ptr::eq(before.template, after.template);
+    if same_template && before.parameters == after.parameters && before.tags == after.tags {
+        return Vec::new();
+    }
+    Comparison::new(question).run()
+}
+
+/// What becomes of a resource when it is taken out of its stack, by its template.
+pub fn fate_when_removed(body: &Value) -> Fate {
+    match body.get("DeletionPolicy").and_then(Value::as_str) {
+        Some("Retain") => Fate::Retain,
+        Some("Snapshot") => Fate::Snapshot,
+        // CloudFormation's default for a database outside a cluster.
+        None if of_type(body) == "AWS::RDS::DBInstance"
+            && body.pointer("/Properties/DBClusterIdentifier").is_none() =>
+        {
+            Fate::Snapshot
+        }
+        _ => Fate::Delete,
+    }
+}
+
+/// What becomes of the old resource of a replacement, by its template.
+pub fn fate_when_replaced(body: &Value) -> Fate {
+    match body.get("UpdateReplacePolicy").and_then(Value::as_str) {
+        Some("Retain") => Fate::Retain,
+        Some("Snapshot") => Fate::Snapshot,
+        _ => Fate::Delete,
+    }
+}
+
+/// The type that a resource is declared with.
+pub fn of_type(body: &Value) -> &str {
+    body.get("Type").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The properties that differ, with what each does to the resource. Paths begin with `Properties`.
+pub fn differences(resource_type: &str, before: &Value, after: &Value) -> Vec<PropertyChange> {
+    let mut found = Vec::new();
+    differ("Properties", Some(before), Some(after), &mut found);
+    for change in &mut found {
+        change.recreates = recreates(resource_type, change);
+    }
+    found
+}
+
+fn differ(
+    path: &str,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    into: &mut Vec<PropertyChange>,
+) {
+    match (before, after) {
+        (Some(before), Some(after)) if before == after => {}
+        (Some(Value::Object(one)), Some(Value::Object(other))) => {
+            let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            for key in keys {
+                differ(&format!("{path}.{key}"), one.get(key), other.get(key), into);
+            }
+        }
+        (Some(Value::Array(one)), Some(Value::Array(other))) if one.len() == other.len() => {
+            for (index, (before, after)) in one.iter().zip(other).enumerate() {
+                differ(&format!("{path}.{index}"), Some(before), Some(after), into);
+            }
+        }
+        // `"30"` and `30` are the same to CloudFormation.
+        (Some(before), Some(after)) if text(before) == text(after) => {}
+        (before, after) => into.push(PropertyChange {
+            path: path.to_owned(),
+            before: before.map(text),
+            after: after.map(text),
+            recreates: Replacement::No,
+            cause: None,
+        }),
+    }
+}
+
+fn recreates(resource_type: &str, change: &PropertyChange) -> Replacement {
+    let Some(table) = create_only(resource_type) else {
+        return Replacement::No;
+    };
+    let path = change.path.strip_prefix("Properties.").unwrap_or_default();
+    let covers = |name: &String| {
+        path.strip_prefix(name.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let unknown = change.after.as_ref().is_some_and(|v| v.contains(UNKNOWN));
+    if table.create_only.iter().any(covers) {
+        if unknown {
+            Replacement::Might
+        } else {
+            Replacement::Yes
+        }
+    } else if table.conditional_create_only.iter().any(covers) {
+        Replacement::Might
+    } else {
+        Replacement::No
+    }
+}
+
+/// Resources in the order in which they need each other, then the rest.
+fn ordered(template: &Value) -> Vec<String> {
+    let needs = needs(template);
+    let mut open: Vec<&String> = needs.keys().collect();
+    let mut done: BTreeSet<&String> = BTreeSet::new();
+    let mut order = Vec::new();
+    while !open.is_empty() {
+        let (ready, later): (Vec<_>, Vec<_>) = open
+            .iter()
+            .partition(|id| needs[**id].iter().all(|need| done.contains(need)));
+        let ready = if ready.is_empty() {
+            later.clone()
+        } else {
+            ready
+        };
+        open.retain(|id| !ready.contains(id));
+        order.extend(ready.iter().map(|id| (*id).clone()));
+        done.extend(ready);
+    }
+    order
+}
+
+fn body<'a>(template: &'a Value, id: &str) -> Option<&'a Value> {
+    template.get("Resources")?.get(id)
+}
+
+struct Comparison<'a> {
+    question: &'a Question<'a>,
+    moved: BTreeSet<&'a str>,
+    /// What changes so far, and whether it is replaced; added ones count as replaced.
+    changed: BTreeMap<String, Replacement>,
+}
+
+/// The resources as they will be: what changes is not known.
+struct Overlay<'a> {
+    resources: &'a dyn Resources,
+    changed: &'a BTreeMap<String, Replacement>,
+}
+
+impl Resources for Overlay<'_> {
+    fn reference(&self, id: &str) -> Option<String> {
+        match self.changed.get(id) {
+            Some(Replacement::Yes | Replacement::Might) => None,
+            _ => self.resources.reference(id),
+        }
+    }
+
+    fn attribute(&self, id: &str, name: &str) -> Option<String> {
+        if self.changed.contains_key(id) {
+            None
+        } else {
+            self.resources.attribute(id, name)
+        }
+    }
+}
+
+impl<'a> Comparison<'a> {
+    fn new(question: &'a Question<'a>) -> Self {
+        let (before, after) = (question.before.parameters, question.after.parameters);
+        let names = before.keys().chain(after.keys());
+        let moved = names.filter(|name| before.get(*name) != after.get(*name));
+        Self {
+            question,
+            moved: moved.map(String::as_str).collect(),
+            changed: BTreeMap::new(),
+        }
+    }
+
+    fn run(mut self) -> Vec<ResourceChange> {
+        let mut found = Vec::new();
+        for id in ordered(self.question.after.template) {
+            if let Some(change) = self.one(&id) {
+                let counts = match change.action {
+                    ChangeAction::Add => Replacement::Yes,
+                    _ => change.replacement,
+                };
+                self.changed.insert(id, counts);
+                found.push(change);
+            }
+        }
+        let before = self.question.before.template.get("Resources");
+        for (id, old) in before.and_then(Value::as_object).into_iter().flatten() {
+            if body(self.question.after.template, id).is_none() {
+                let mut change = plain(id, old, ChangeAction::Remove);
+                change.physical_id = self.question.resources.reference(id);
+                change.fate = Some(fate_when_removed(old));
+                found.push(change);
+            }
+        }
+        if found.is_empty() {
+            found.extend(self.stack_alone());
+        }
+        found
+    }
+
+    fn one(&self, id: &str) -> Option<ResourceChange> {
+        let new = body(self.question.after.template, id)?;
+        let Some(old) = body(self.question.before.template, id) else {
+            return Some(plain(id, new, ChangeAction::Add));
+        };
+        let mut properties = self.properties(new, old);
+        properties.extend(ATTRIBUTES.iter().filter_map(|name| part(name, old, new)));
+        properties.extend(self.tags(of_type(new)));
+        if properties.is_empty() {
+            return None;
+        }
+        properties.extend(ALONG.iter().filter_map(|name| part(name, old, new)));
+        let mut change = plain(id, new, ChangeAction::Modify);
+        change.physical_id = self.question.resources.reference(id);
+        let gravest = properties.iter().map(|property| property.recreates).max();
+        change.replacement = gravest.unwrap_or(Replacement::No);
+        if of_type(old) != of_type(new) {
+            change.replacement = Replacement::Yes;
+        }
+        if change.replacement != Replacement::No {
+            change.fate = Some(fate_when_replaced(new));
+        }
+        change.properties = properties;
+        Some(change)
+    }
+
+    fn properties(&self, new: &Value, old: &Value) -> Vec<PropertyChange> {
+        let [was, is] = [old, new].map(|body| body.get("Properties").unwrap_or(&Value::Null));
+        let mut named = BTreeSet::new();
+        collect(is, &mut named);
+        let touched =
+            |name: &String| self.moved.contains(name.as_str()) || self.changed.contains_key(name);
+        if was == is && !named.iter().any(touched) {
+            return Vec::new();
+        }
+        let Question {
+            before,
+            after,
+            pseudo,
+            resources,
+        } = self.question;
+        let overlay = Overlay {
+            resources: *resources,
+            changed: &self.changed,
+        };
+        let scope = |side: &Side<'a>, resources| Scope {
+            template: side.template,
+            parameters: side.parameters,
+            pseudo: *pseudo,
+            resources,
+        };
+        let was = scope(before, *resources).evaluate(was);
+        let now = scope(after, &overlay).evaluate(is);
+        let (was, now) = (was.unwrap_or_default(), now.unwrap_or_default());
+        let mut found = differences(of_type(new), &was, &now);
+        for change in &mut found {
+            change.cause = self.cause(is, &change.path);
+        }
+        found
+    }
+
+    /// The parameter or resource that a changed property refers to and that changes itself.
+    fn cause(&self, properties: &Value, path: &str) -> Option<String> {
+        let mut at = properties;
+        for step in path.split('.').skip(1) {
+            let inner = match step.parse::<usize>() {
+                Ok(index) => at.get(index),
+                Err(_) => at.get(step),
+            };
+            let Some(inner) = inner else { break };
+            at = inner;
+        }
+        let mut named = BTreeSet::new();
+        collect(at, &mut named);
+        let moved =
+            |name: &&String| self.moved.contains(name.as_str()) || self.changed.contains_key(*name);
+        named.iter().find(moved).cloned()
+    }
+
+    fn tags(&self, resource_type: &str) -> Option<PropertyChange> {
+        let (before, after) = (self.question.before.tags, self.question.after.tags);
+        if before == after || UNTAGGED.contains(&resource_type) {
+            return None;
+        }
+        let told = |tags: &BTreeMap<String, String>| {
+            let tags = tags.iter().map(|(key, value)| format!("{key}={value}"));
+            Some(tags.collect::<Vec<_>>().join(", "))
+        };
+        Some(PropertyChange {
+            path: "Tags".to_owned(),
+            before: told(before),
+            after: told(after),
+            recreates: Replacement::No,
+            cause: None,
+        })
+    }
+
+    /// Outputs that change touch no resource, but there is something to execute.
+    fn stack_alone(&self) -> Option<ResourceChange> {
+        let outputs = |side: &Side<'a>| {
+            let scope = Scope {
+                template: side.template,
+                parameters: side.parameters,
+                pseudo: self.question.pseudo,
+                resources: self.question.resources,
+            };
+            scope.evaluate(side.template.get("Outputs").unwrap_or(&Value::Null))
+        };
+        let pseudo = self.question.pseudo;
+        (outputs(&self.question.before) != outputs(&self.question.after)).then(|| ResourceChange {
+            logical_id: pseudo.stack_name.to_owned(),
+            physical_id: Some(pseudo.stack_id.to_owned()),
+            resource_type: "AWS::CloudFormation::Stack".to_owned(),
+            action: ChangeAction::Modify,
+            replacement: Replacement::No,
+            fate: None,
+            properties: vec![PropertyChange {
+                path: "Outputs".to_owned(),
+                before: None,
+                after: None,
+                recreates: Replacement::No,
+                cause: None,
+            }],
+        })
+    }
+}
+
+fn plain(id: &str, body: &Value, action: ChangeAction) -> ResourceChange {
+    ResourceChange {
+        logical_id: id.to_owned(),
+        physical_id: None,
+        resource_type: of_type(body).to_owned(),
+        action,
+        replacement: Replacement::No,
+        fate: None,
+        properties: Vec::new(),
+    }
+}
+
+/// A part of a resource beside its properties, if it differs.
+fn part(name: &str, old: &Value, new: &Value) -> Option<PropertyChange> {
+    let (was, is) = (old.get(name), new.get(name));
+    (was != is).then(|| PropertyChange {
+        path: name.to_owned(),
+        before: was.map(text),
+        after: is.map(text),
+        recreates: Replacement::No,
+        cause: None,
+    })
+}
+
+#[cfg(test)]
+mod tests;
