@@ -135,6 +135,15 @@ impl Timeline {
         self.until.duration_since(self.started)
     }
 
+    /// Whether a resource deserves a row: it took 5 % of the run or more, was critical, or failed.
+    pub(crate) fn stands_out(&self, bar: &StackBar, resource: &ResourceBar) -> bool {
+        const WORTH: i32 = 20;
+        let took = bar
+            .end_of(resource, self.until)
+            .duration_since(resource.begin);
+        took * WORTH >= self.took() || resource.critical || resource.failed
+    }
+
     /// What did not go well and why: stacks of the same fate together.
     pub(crate) fn fates(&self) -> Vec<(String, Ending, &str)> {
         let mut fates: Vec<(String, Ending, &str)> = Vec::new();

@@ -14,8 +14,6 @@ pub const NARROWEST: usize = 60;
 const MARK: usize = 5;
 /// Width of a column of figures.
 const FIGURE: usize = 7;
-/// A resource has a row if it took at least one part in this many of the run.
-const WORTH: i32 = 20;
 /// Resources of a stack that the critical path names in words.
 const NAMED: usize = 3;
 
@@ -23,7 +21,7 @@ const NAMED: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
     Stacks,
-    /// Below each stack the resources that took 5 % of the run or more, or were critical, or failed.
+    /// Below each stack the resources that stand out.
     Resources,
 }
 
@@ -85,10 +83,7 @@ impl<'a> Chart<'a> {
     }
 
     fn shows(&self, bar: &StackBar, resource: &ResourceBar) -> bool {
-        let until = self.timeline.until;
-        let took = bar.end_of(resource, until).duration_since(resource.begin);
-        let long = took * WORTH >= self.timeline.took();
-        self.detail == Detail::Resources && (long || resource.critical || resource.failed)
+        self.detail == Detail::Resources && self.timeline.stands_out(bar, resource)
     }
 
     /// The cell in which a moment lies; the end of the run lies behind the last.

@@ -1,6 +1,9 @@
 //! The timeline of a run: golden charts for the terminal, and a page that holds together whatever
 //! stands in the events.
 
+mod history;
+mod path;
+
 use kube_cfn::apply::event::{Outcome, Verb};
 use kube_cfn::stacks::StackKind::Edge;
 use kube_cfn::templates::Templates;

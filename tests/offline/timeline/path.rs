@@ -5,7 +5,6 @@ use kube_cfn::apply::event::{Event, Failure, Outcome, Verb};
 use kube_cfn::stacks::StackKind::{self, Base, ControlPlane, Database, Edge, Network};
 use kube_cfn::timeline::{Ending, Timeline};
 
-use super::course;
 use crate::progress::runs::{self, Run, at, expected, pool};
 
 fn of(run: &Run) -> Timeline {
@@ -176,7 +175,8 @@ fn a_failed_run_ends_with_its_rollback() {
 
 #[test]
 fn a_run_that_was_left_alone_has_a_path_but_no_slack() {
-    let events = course::until(&runs::whole().events, at(200));
+    let mut events = runs::whole().events;
+    events.retain(|event| event.at() <= at(200));
     let timeline = Timeline::of(&events).expect("a run");
     assert_eq!((timeline.ended, timeline.succeeded), (None, None));
     assert!(timeline.stacks.iter().all(|bar| bar.slack.is_none()));
