@@ -141,7 +141,10 @@ fn read(record: &Record) -> Result<Option<Told>, JournalError> {
             run.unread
         ));
     }
-    let source = format!("recorded here, account {}, {}", record.account, record.region);
+    let source = format!(
+        "recorded here, account {}, {}",
+        record.account, record.region
+    );
     let timeline = Timeline::of(&run.events);
     Ok(timeline.map(|timeline| Told::new(source, timeline)))
 }

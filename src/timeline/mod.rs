@@ -58,7 +58,7 @@ pub struct StackBar {
     /// Its first real failure.
     pub failed_at: Option<Timestamp>,
     pub ending: Ending,
-    /// Why it failed: the resource's sentence and AWS's reason.
+    /// Why it failed: the resource's sentence, AWS's reason, and what usually helps.
     pub reason: Option<String>,
     pub waits_for: Vec<StackKind>,
     pub critical: bool,

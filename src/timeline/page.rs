@@ -162,10 +162,7 @@ impl Scale<'_> {
     fn whole(&self, bar: &StackBar) -> Row {
         let span = bar.begin.zip(bar.drawn_to(self.0.until));
         let took = span.map(|(begin, end)| elapsed(end.duration_since(begin)));
-        let bad = matches!(
-            bar.ending,
-            Ending::Failed | Ending::RolledBack | Ending::NotStarted
-        );
+        let bad = matches!(bar.ending, Ending::Failed | Ending::RolledBack);
         Row {
             mark: mark(bar.ending).trim_start(),
             name: bar.stack.to_string(),

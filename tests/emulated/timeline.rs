@@ -70,7 +70,10 @@ fn a_run_is_shown_from_its_record_and_the_same_from_aws() {
     fs::remove_dir_all(world.path("state")).expect("removed");
     let remembered = timeline(&world, &[]);
     assert_eq!(remembered["source"], format!("from AWS's history, {place}"));
-    assert_eq!(remembered["run"], recorded["run"], "its tokens name the run");
+    assert_eq!(
+        remembered["run"], recorded["run"],
+        "its tokens name the run"
+    );
     assert_eq!(facts(&remembered), facts(&recorded));
 }
 
