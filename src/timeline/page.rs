@@ -11,7 +11,7 @@ use crate::templates::{TemplateError, Templates};
 
 const TEMPLATE: &str = "timeline.html.tera";
 /// Marks of the axis at most.
-const MARKS: usize = 10;
+const MARKS: usize = 6;
 
 #[derive(Serialize)]
 struct Page<'a> {
