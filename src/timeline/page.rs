@@ -191,7 +191,7 @@ impl Scale<'_> {
             if failed < end {
                 bars.push(self.bar("bad", (failed, end), title.to_owned()));
             }
-            if let Some(slack) = bar.slack.filter(|slack| slack.is_positive()) {
+            if let Some(slack) = bar.slack.filter(SignedDuration::is_positive) {
                 let title = format!("could have taken {} more", elapsed(slack));
                 bars.push(self.bar("slack", (end, end + slack), title));
             }
