@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Run;
 use crate::apply::event::{Event, Failure};
-use crate::catalog::durations::{self, Operation};
+use crate::catalog::durations::Operation;
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::Phase;
 use crate::stacks::StackKind;
@@ -25,7 +25,7 @@ struct Course {
 
 /// Seconds of every successful create, update and delete of a resource, oldest run first as given, by
 /// operation and resource type. Whether a database was Multi-AZ or a group waited for signals can't be
-/// seen in events, so a type has one list, under its plain [`durations::key`]. Left out: what followed a failure of the same resource, and
+/// seen in events, so a type has one list. Left out: what followed a failure of the same resource, and
 /// updates that replaced it, which take as long as a creation.
 pub fn samples<'a>(
     runs: impl IntoIterator<Item = &'a Run>,
@@ -60,7 +60,7 @@ fn gather(events: &[Event], samples: &mut BTreeMap<(Operation, String), Vec<f64>
         };
         let course = courses.entry((stack, logical_id)).or_default();
         if let Some((operation, seconds)) = course.step(*at, status, reason.as_deref()) {
-            let key = (operation, durations::key(operation, resource_type, None));
+            let key = (operation, resource_type.clone());
             samples.entry(key).or_default().push(seconds);
         }
     }

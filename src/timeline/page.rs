@@ -46,6 +46,8 @@ struct Stack {
 struct Row {
     mark: &'static str,
     name: String,
+    /// How it ended, in words; empty for a resource.
+    ending: &'static str,
     title: String,
     /// `stack` or `part`, with `critical` or `bad` or neither.
     class: String,
@@ -166,7 +168,8 @@ impl Scale<'_> {
         Row {
             mark: mark(bar.ending).trim_start(),
             name: bar.stack.to_string(),
-            title: titled(&[bar.ending.as_str()], bar.reason.as_deref()),
+            ending: bar.ending.as_str(),
+            title: bar.reason.clone().unwrap_or_default(),
             class: class("stack", bar.critical, bad),
             bars: self.bars(bar),
             took: took.unwrap_or_else(|| "-".to_owned()),
@@ -186,7 +189,8 @@ impl Scale<'_> {
         if let Some((begin, end)) = bar.begin.zip(bar.drawn_to(self.0.until)) {
             let failed = bar.failed_at.map_or(end, |at| at.clamp(begin, end));
             let title = bar.ending.as_str();
-            let shape = shape(bar.critical, bar.end.is_none());
+            let open = bar.end.is_none() && bar.failed_at.is_none();
+            let shape = shape(bar.critical, open);
             bars.push(self.bar(shape, (begin, failed), title.to_owned()));
             if failed < end {
                 bars.push(self.bar("bad", (failed, end), title.to_owned()));
@@ -203,19 +207,17 @@ impl Scale<'_> {
         let open = resource.end.is_none();
         let end = of.end_of(resource, self.0.until);
         let took = elapsed(end.duration_since(resource.begin));
-        let title = titled(
-            &[
-                &resource.logical_id,
-                &resource.resource_type,
-                &resource.status.to_string(),
-                &took,
-            ],
-            resource.reason.as_deref(),
+        let mut title = format!(
+            "{}, {}, {}, {took}",
+            resource.logical_id, resource.resource_type, resource.status
         );
-        let shape = match (resource.failed, resource.cancelled) {
-            (true, _) => "bad",
-            (_, true) => "open",
-            _ => shape(resource.critical, open),
+        if let Some(reason) = &resource.reason {
+            title = format!("{title}, {reason}");
+        }
+        let shape = if resource.failed {
+            "bad"
+        } else {
+            shape(resource.critical, open || resource.cancelled)
         };
         Row {
             mark: match (resource.failed, open) {
@@ -224,6 +226,7 @@ impl Scale<'_> {
                 _ => "",
             },
             name: of.name_of(resource),
+            ending: "",
             class: class("part", resource.critical, resource.failed),
             bars: vec![self.bar(shape, (resource.begin, end), title.clone())],
             title,
@@ -231,11 +234,6 @@ impl Scale<'_> {
             slack: String::new(),
         }
     }
-}
-
-fn titled(facts: &[&str], reason: Option<&str>) -> String {
-    let facts = facts.iter().copied().chain(reason);
-    facts.collect::<Vec<_>>().join(", ")
 }
 
 fn shape(critical: bool, open: bool) -> &'static str {
