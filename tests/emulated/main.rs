@@ -13,6 +13,7 @@ mod production;
 mod saved;
 mod store;
 mod support;
+mod timeline;
 mod tools;
 mod trouble;
 mod wire;

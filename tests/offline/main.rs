@@ -17,4 +17,5 @@ mod scaffold;
 mod simulated;
 mod stacks;
 mod templates;
+mod timeline;
 mod tools;
