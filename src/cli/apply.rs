@@ -42,20 +42,17 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         let help = "give them to `kube-cfn plan NAME --out FILE`";
         return Err(Failure::new(Exit::Usage, message).help(help));
     }
-    let (session, run, plan) = match &saved {
-        Some(saved) => {
-            let session = saved::open(global, saved).await?;
-            session.introduce();
-            let plan = saved::restore(saved, &session).await?;
-            (session, saved.run.clone(), plan)
-        }
-        None => {
-            let session = session::open(global, &args.name).await?;
-            session.introduce();
-            let run = run_id();
-            let plan = make(&session, &Asking::new(&args.allowed, &run)).await?;
-            (session, run, plan)
-        }
+    let (session, run, plan) = if let Some(saved) = &saved {
+        let session = saved::open(global, saved).await?;
+        session.introduce();
+        let plan = saved::restore(saved, &session).await?;
+        (session, saved.run.clone(), plan)
+    } else {
+        let session = session::open(global, &args.name).await?;
+        session.introduce();
+        let run = run_id();
+        let plan = make(&session, &Asking::new(&args.allowed, &run)).await?;
+        (session, run, plan)
     };
     show(&plan, &session);
     if let Err(refused) = agree(&plan, &session, args) {

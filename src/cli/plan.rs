@@ -29,6 +29,10 @@ impl Allowed {
 const RUNS: usize = 20;
 
 #[derive(clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags, each a switch of its own"
+)]
 pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
