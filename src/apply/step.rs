@@ -12,7 +12,7 @@ use super::requests::Begun;
 use super::run::{Walk, resolve};
 use super::{Prepare, Session, verdict};
 use crate::cloud::{
-    ChangeSet, Cloud, CloudError, FoundStack, Keeping, Operation, Protection, Store,
+    ChangeSet, Cloud, CloudError, FoundStack, Keeping, OnFailure, Operation, Protection, Store,
 };
 use crate::plan::complete::proposal;
 use crate::plan::heal::{not_resumed, resumes};
@@ -214,8 +214,13 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         self.board.set(&stack.kind, Place::Running);
         self.open.borrow_mut().remove(&stack.kind);
         self.relaxed.borrow_mut().remove(&stack.kind);
-        let (answer, lost) =
-            patiently(self.cloud, async || self.cloud.execute(set, &token).await).await;
+        let on_failure = if resumes(&found.status) {
+            OnFailure::Stop
+        } else {
+            OnFailure::GoBack
+        };
+        let ask = async || self.cloud.execute(set, &token, on_failure).await;
+        let (answer, lost) = patiently(self.cloud, ask).await;
         if let Err(error) = answer {
             let operation = Operation {
                 stack_id: found.id.clone(),

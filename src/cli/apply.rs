@@ -1,6 +1,7 @@
 //! `kube-cfn apply`: shows the plan, asks, creates or updates all stacks, writes the kubeconfig.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::ask::Stop;
 use super::ending::Showing;
@@ -10,7 +11,7 @@ use super::plan::{Allowed, Asking, drop_change_sets, learned, make, run_id};
 use super::session::{self, Session};
 use super::show::plan::{Detail, Scales, text, view};
 use super::{Global, ask, cancel, ending, kubeconfig, saved};
-use crate::access;
+use crate::access::{self, AccessError, Ensured};
 use crate::apply::{self, Outputs, Prepare, Report};
 use crate::cloud::{Cloud, Store};
 use crate::plan::{self, Plan};
@@ -75,7 +76,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 /// Says what the run would do.
 fn show(plan: &Plan, session: &Session) {
     let scales = Scales {
-        durations: learned(&session.identity, &session.spec().name),
+        durations: learned(session),
         ..Scales::default()
     };
     let view = view(plan, &session.identity, &session.defined, &scales);
@@ -118,8 +119,13 @@ pub async fn walk<C: Cloud + Store>(
         cluster: &session.spec().name,
         cloud: &session.cloud,
     };
-    let expected = plan::estimate(&plan, &learned(&session.identity, &plan.cluster));
+    let durations = learned(session);
+    let expected = plan::estimate(&plan, &durations);
     let stacks: Vec<Stack> = plan.steps.iter().map(|step| step.stack.clone()).collect();
+    let showing = Showing {
+        durations,
+        ..showing
+    };
     ending::watched(showing, async |events| {
         let about = apply::Session {
             remaining: &expected.remaining,
@@ -181,6 +187,22 @@ struct Authorities<'a, C> {
     cloud: &'a C,
 }
 
+impl<C: Cloud + Store> Authorities<'_, C> {
+    /// Asks again what AWS did not answer: it bears it, as nothing is ever overwritten.
+    async fn ensured(&self, key: &str) -> Result<Ensured, AccessError> {
+        for seconds in [1, 2, 4, 8] {
+            let ask = access::ensure_authorities(self.cloud, self.cluster, key, self.cloud.now());
+            match ask.await {
+                Err(error) if error.is_passing() => {
+                    self.cloud.sleep(Duration::from_secs(seconds)).await;
+                }
+                answer => return answer,
+            }
+        }
+        access::ensure_authorities(self.cloud, self.cluster, key, self.cloud.now()).await
+    }
+}
+
 impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
     async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String> {
         if *stack != StackKind::ControlPlane {
@@ -190,9 +212,7 @@ impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
             .get(&StackKind::Base)
             .and_then(|base| base.get(KEY_ARN));
         let key = key.ok_or("the base stack names no key to keep the authorities under")?;
-        let ensured =
-            access::ensure_authorities(self.cloud, self.cluster, key, self.cloud.now()).await;
-        let ensured = ensured.map_err(|error| error.to_string())?;
+        let ensured = self.ensured(key).await.map_err(|error| error.to_string())?;
         let told = "the cluster's authorities are made, and kept under its key";
         Ok(ensured.created().then(|| told.to_owned()))
     }

@@ -12,11 +12,12 @@ use super::out::{self, talk};
 use super::session::{self, Session};
 use super::show::plan::{Detail, Scales, markdown, text, view};
 use super::{Global, ask, saved};
-use crate::catalog::durations::Durations;
+use crate::catalog::durations::{self, Durations};
 use crate::cloud::{Clock, Cloud, Identity, Keeping, Store};
 use crate::journal::{self, Shelf};
 use crate::plan::cost;
 use crate::plan::{self, Look, Plan, PlanError, Terms};
+use crate::stacks::StackKind;
 
 impl Allowed {
     /// Whether nothing is allowed or skipped.
@@ -129,7 +130,7 @@ fn keep(path: &Path, plan: &Plan, session: &Session, run: &str) -> Result<bool, 
 /// What the plan is weighed with. A price that AWS does not tell stays the built-in one.
 async fn scales(plan: &Plan, session: &Session, live_prices: bool) -> Scales {
     let mut scales = Scales {
-        durations: learned(&session.identity, &session.spec().name),
+        durations: learned(session),
         ..Scales::default()
     };
     if !live_prices {
@@ -270,17 +271,31 @@ pub async fn drop_change_sets<C: Cloud>(plan: &Plan, session: &Session<C>) {
 
 /// How long things take, with what this cluster's own runs from this machine have shown. A record that
 /// can't be read teaches nothing.
-pub fn learned(place: &Identity, cluster: &str) -> Durations {
+pub fn learned<C>(session: &Session<C>) -> Durations {
+    let Identity {
+        account, region, ..
+    } = &session.identity;
     let mut durations = Durations::builtin();
-    let records =
-        Shelf::of_user().and_then(|shelf| shelf.list(&place.account, &place.region, cluster));
+    let records = Shelf::of_user();
+    let records = records.and_then(|shelf| shelf.list(account, region, &session.spec().name));
     let runs: Vec<journal::Run> = records
         .unwrap_or_default()
         .iter()
         .take(RUNS)
         .filter_map(|record| journal::load(&record.path).ok())
         .collect();
-    for ((operation, key), seconds) in journal::samples(&runs) {
+    if runs.is_empty() {
+        return durations;
+    }
+    let stacks = session::design(&session.defined).unwrap_or_default();
+    let body = |kind: &StackKind, id: &str| {
+        let stack = stacks.iter().find(|stack| stack.kind == *kind)?;
+        stack.template["Resources"].get(id)
+    };
+    let named = |operation, kind: &StackKind, id: &str, of_type: &str| {
+        durations::key(operation, of_type, body(kind, id))
+    };
+    for ((operation, key), seconds) in journal::samples(&runs, &named) {
         durations.learn(operation, &key, &seconds);
     }
     durations

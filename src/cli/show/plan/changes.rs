@@ -318,7 +318,7 @@ mod tests {
         let told = between(&long("1, and the rest"), &long("2, and the rest"));
         assert_eq!(
             told,
-            "…me] [same] [same] 1, and the rest -> …me] [same] [same] 2, and the rest"
+            "…] [same] [same] 1, and the rest -> …] [same] [same] 2, and the rest"
         );
         assert!(between(&"x".repeat(80), "y").starts_with(&"x".repeat(59)));
     }
