@@ -121,9 +121,10 @@ fn keep(path: &Path, plan: &Plan, session: &Session, run: &str) -> Result<bool, 
     saved::can_be_kept(plan)?;
     saved::write(path, plan, session, run)?;
     let path = path.display();
-    talk(&format!(
+    let told = format!(
         "saved as {path}; next: `kube-cfn apply {path}`, which does exactly this or nothing"
-    ));
+    );
+    talk(&out::listed_line("", &told));
     Ok(true)
 }
 

@@ -14,7 +14,7 @@ use crate::cloud::{
 use crate::plan::{Drifted, Risk, Step};
 
 /// How many fields of the definition are named beside a change; `-o json` has them all.
-const NAMED: usize = 3;
+const NAMED: usize = 2;
 
 /// A change of a resource.
 #[derive(Serialize)]

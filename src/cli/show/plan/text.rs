@@ -14,6 +14,10 @@ use crate::stacks::StackKind;
 /// Where time and money stand behind what is done to a stack.
 const COLUMN: usize = 50;
 
+/// What no plan of a creation can tell.
+const UNKNOWABLE: &str = "Not known before: the ids and addresses that AWS gives, and whether quotas \
+                          and capacity suffice.";
+
 /// How much of a plan is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
@@ -263,6 +267,9 @@ pub(super) fn total(view: &View<'_>) -> String {
     if view.changes {
         let mut lines = vec![format!("Plan: {}.", parts.join(", "))];
         lines.extend(forecast::lines(&view.expected, &view.cost));
+        if count(&[Word::Create, Word::Recreate]) > 0 {
+            lines.push(listed_line("", UNKNOWABLE));
+        }
         lines.join("\n") + "\n"
     } else {
         format!(
