@@ -1,0 +1,160 @@
+//! Clusters to be wanted: a small one made by hand, and a shipped one as it is really designed.
+
+use std::sync::OnceLock;
+
+use kube_cfn::spec::Nat;
+use kube_cfn::stacks::{self, Input, Source, Stack, StackKind, TAG_CLUSTER, TAG_STACK};
+use kube_cfn::templates::Templates;
+use serde_json::{Value, json};
+
+use crate::support::specs;
+
+/// What may be wanted of one cluster; the first is what stands at the start.
+pub struct Family {
+    pub cluster: &'static str,
+    pub region: &'static str,
+    pub variants: Vec<Vec<Stack>>,
+}
+
+/// Few resources and one of each kind of stack: most seeds.
+pub fn small() -> &'static Family {
+    static ALL: OnceLock<Family> = OnceLock::new();
+    ALL.get_or_init(|| Family {
+        cluster: "small",
+        region: "eu-west-1",
+        variants: vec![
+            cluster("c1", None, "public", &["workers"]),
+            cluster("c2", None, "public", &["workers"]),
+            cluster("c1", None, "private", &["workers"]),
+            cluster("c1", None, "public", &["workers", "batch"]),
+            cluster("c2", None, "private", &["batch"]),
+            cluster("c1", Some("snap-1"), "public", &["workers"]),
+            cluster("c2", Some("snap-1"), "private", &["workers", "batch"]),
+        ],
+    })
+}
+
+/// The real design of a cluster, and of changes to it.
+pub fn real() -> &'static Family {
+    static ALL: OnceLock<Family> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let first = specs::canary();
+        let mut class = first.clone();
+        class.database.as_mut().unwrap().class = "db.m7g.large".to_owned();
+        let mut nat = first.clone();
+        nat.network.nat = Nat::Regional;
+        let mut pool = first.clone();
+        let mut second = pool.pools[0].clone();
+        second.name = "batch".to_owned();
+        pool.pools.push(second);
+        let mut restored = class.clone();
+        let snapshot = "arn:aws:rds:eu-west-1:123456789012:snapshot:before";
+        restored.database.as_mut().unwrap().restore_from = Some(snapshot.to_owned());
+        let templates = Templates::new(None).unwrap();
+        let all = [first, class, nat, pool, restored];
+        let variants = all.map(|spec| stacks::design(&spec, &templates).unwrap());
+        Family {
+            cluster: "canary",
+            region: "eu-west-1",
+            variants: variants.into(),
+        }
+    })
+}
+
+fn cluster(class: &str, snapshot: Option<&str>, nat: &str, pools: &[&str]) -> Vec<Stack> {
+    use StackKind as K;
+    let vpc = ("VpcId", K::Network);
+    let host = ("ApiHost", K::Edge);
+    let role = ("RoleName", K::Base);
+    let mut database = json!({"DBInstanceClass": class, "VPCSecurityGroups": [{"Ref": "VpcId"}]});
+    if let Some(snapshot) = snapshot {
+        database["DBSnapshotIdentifier"] = json!(snapshot);
+    }
+    let group = json!({"Group": {"Type": "AWS::AutoScaling::AutoScalingGroup", "Properties": {
+        "MinSize": "1", "MaxSize": "2", "AvailabilityZones": [{"Ref": "ApiHost"}, {"Ref": "RoleName"}]}}});
+    let mut all = vec![
+        stack(
+            K::Base,
+            json!({"Key": {"Type": "AWS::KMS::Key", "Properties": {}},
+                "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {}},
+                "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}}}),
+            json!({"StateBucket": {"Ref": "Bucket"}, "RoleName": {"Ref": "Role"},
+                "KeyArn": {"Fn::GetAtt": ["Key", "Arn"]}}),
+            &[],
+        ),
+        stack(
+            K::Network,
+            json!({"Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}}),
+            json!({"VpcId": {"Ref": "Vpc"}}),
+            &[],
+        ),
+        stack(
+            K::Edge,
+            json!({"Nat": {"Type": "AWS::EC2::NatGateway", "Properties": {
+                    "ConnectivityType": nat, "SubnetId": {"Ref": "VpcId"}}},
+                "Lb": {"Type": "AWS::ElasticLoadBalancingV2::LoadBalancer", "Properties": {
+                    "Subnets": [{"Ref": "VpcId"}]}}}),
+            json!({"ApiHost": {"Fn::GetAtt": ["Lb", "DNSName"]}}),
+            std::slice::from_ref(&vpc),
+        ),
+        stack(
+            K::Database,
+            json!({"Database": {"Type": "AWS::RDS::DBInstance", "DeletionPolicy": "Snapshot",
+                "UpdateReplacePolicy": "Snapshot", "Properties": database}}),
+            json!({"Endpoint": {"Ref": "Database"}}),
+            &[vpc],
+        ),
+        stack(
+            K::ControlPlane,
+            group.clone(),
+            json!({}),
+            &[host.clone(), role.clone()],
+        ),
+    ];
+    all[3].policy = Some(json!({"Statement": [
+        {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": ["Update:Replace", "Update:Delete"], "Principal": "*",
+            "Resource": ["LogicalResourceId/Database"]}]}));
+    for name in pools {
+        let kind = K::Pool((*name).to_owned());
+        all.push(stack(
+            kind,
+            group.clone(),
+            json!({}),
+            &[host.clone(), role.clone()],
+        ));
+    }
+    all
+}
+
+fn stack(kind: StackKind, resources: Value, outputs: Value, needs: &[(&str, StackKind)]) -> Stack {
+    let mut template = json!({"Resources": resources});
+    for (parameter, _) in needs {
+        template["Parameters"][*parameter] = json!({"Type": "String"});
+    }
+    for (key, value) in outputs.as_object().unwrap() {
+        template["Outputs"][key] = json!({"Value": value});
+    }
+    let input = |(parameter, from): &(&str, StackKind)| Input {
+        parameter: (*parameter).to_owned(),
+        source: Source::Output {
+            stack: from.clone(),
+            key: (*parameter).to_owned(),
+        },
+    };
+    Stack {
+        name: kind.stack_name("small"),
+        template,
+        inputs: needs.iter().map(input).collect(),
+        capabilities: vec!["CAPABILITY_NAMED_IAM".to_owned()],
+        tags: [
+            (TAG_CLUSTER.to_owned(), "small".to_owned()),
+            (TAG_STACK.to_owned(), kind.to_string()),
+        ]
+        .into(),
+        policy: None,
+        termination_protection: false,
+        objects: Vec::new(),
+        kind,
+    }
+}
