@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::Prepare;
+use super::halt::{Halt, failed, unanswered};
 use super::patience::patiently;
-use super::run::{Halt, Walk, failed, unanswered};
+use super::run::Walk;
 use super::step::{Attempt, Parameters};
 use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, ResourceChange, StackStatus, Store};
 use crate::plan::draft::{Inputs, consider};

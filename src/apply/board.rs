@@ -17,7 +17,7 @@ pub(super) enum Place {
     Running,
     /// What somebody else has begun runs to its end, said in words; ours has not begun.
     Held(String),
-    Settled(Outcome, BTreeMap<String, String>),
+    Settled(Box<Outcome>, BTreeMap<String, String>),
     /// It runs in AWS, and nobody follows it any more.
     Lost(String),
     /// Left waiting for a stack that nobody follows any more.
@@ -82,7 +82,7 @@ impl Board {
             };
             match &*sender.borrow() {
                 Place::Settled(outcome, _) => {
-                    report.outcomes.push((stack.clone(), outcome.clone()));
+                    report.outcomes.push((stack.clone(), (**outcome).clone()));
                 }
                 Place::Running => report.running.push(running(why)),
                 Place::Held(why) | Place::Lost(why) => report.running.push(running(why)),

@@ -248,12 +248,12 @@ async fn stops(stack_id: &str, moved: &mut bool, heard: &mut watch::Receiver<Bea
         if heard.changed().await.is_err() {
             return std::future::pending().await;
         }
-        let moves = heard.borrow_and_update().moving.contains(stack_id);
-        if *moved && !moves {
+        let now = heard.borrow_and_update().moving.contains(stack_id);
+        if *moved && !now {
             *moved = false;
             return;
         }
-        *moved |= moves;
+        *moved |= now;
     }
 }
 

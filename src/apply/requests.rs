@@ -7,13 +7,15 @@ use std::time::Duration;
 use super::board::Place;
 use super::event::{Outcome, Verb};
 use super::follow::Course;
+use super::halt::{Halt, failed, unanswered, unbegun};
 use super::patience::{Lost, patiently};
-use super::run::{Halt, Walk, failed, unanswered, unbegun};
+use super::run::Walk;
 use super::step::protection;
 use super::{Prepare, verdict};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
+use crate::plan::heal::look_inside;
 use crate::plan::policy::relaxed;
-use crate::plan::{self, Step};
+use crate::plan::{self, Action, Blocked, Step, Terms};
 use crate::stacks::{STATE_BUCKET, Stack};
 
 /// How often a lost request is looked for; its events may be late.
@@ -92,8 +94,19 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     /// Deletes the leftover of a failed creation, or a shell.
-    pub async fn clear(&self, step: &Step, found: &FoundStack) -> Result<(), Halt> {
+    /// Gives the stack back instead when it is not what it was when the plan was made.
+    pub async fn clear(&self, step: &Step, found: &FoundStack) -> Result<Option<FoundStack>, Halt> {
         let kind = &step.stack.kind;
+        let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
+        match now.map_err(|error| unanswered("", error))? {
+            None => return Ok(None),
+            Some(now) if now.status == StackStatus::DeleteComplete => return Ok(None),
+            Some(now) if now.status != found.status => return Ok(Some(now)),
+            Some(_) => {}
+        }
+        if let Some(why) = self.grew(step, found).await? {
+            return Err(failed(format!("{}; {}", why.reason, why.next)));
+        }
         self.tell.note(
             Some(kind),
             format!("removing what is left of {} first", found.name),
@@ -117,7 +130,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         .await;
         match answer {
             Ok(()) => {}
-            Err(CloudError::NotFound(_)) => return Ok(()),
+            Err(CloudError::NotFound(_)) => return Ok(None),
             Err(error @ CloudError::Unreachable { .. }) => {
                 return Err(Halt::Lost(format!(
                     "{error}; whether its removal began is not known"
@@ -136,12 +149,28 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             .follow(step, &operation, Verb::Delete, Course::Forth)
             .await?;
         if rest.status == StackStatus::DeleteComplete {
-            return Ok(());
+            return Ok(None);
         }
         let failure = step.worded(self.session, |words| {
             verdict::failure(Verb::Delete, &rest, words)
         });
         Err(Halt::at_rest(Outcome::Failed(failure)))
+    }
+
+    /// Why a leftover may not go any more, if somebody put something into it since the plan.
+    async fn grew(&self, step: &Step, found: &FoundStack) -> Result<Option<Blocked>, Halt> {
+        let none = BTreeSet::new();
+        let terms = Terms {
+            run: self.session.run,
+            allow: &none,
+            skip: &none,
+        };
+        let look = async || look_inside(found, step.before.as_ref(), self.cloud, &terms).await;
+        let (answer, _) = patiently(self.cloud, look).await;
+        match answer.map_err(|error| unanswered("", error))? {
+            Action::Blocked(why) => Ok(Some(why)),
+            _ => Ok(None),
+        }
     }
 
     /// A creation that AWS refused: nothing of it began.

@@ -8,12 +8,12 @@ use futures::future::{Either, join_all, select};
 
 use super::board::{Board, Place};
 use super::event::{Expected, Outcome, Verb};
-use super::follow::Astray;
 use super::gate::Gate;
+use super::halt::{Halt, failed};
 use super::pulse::Pulse;
 use super::tell::Teller;
-use super::{End, Meeting, Outputs, Prepare, Report, Session, verdict};
-use crate::cloud::{ChangeSet, Clock, Cloud, CloudError, Protection, Store};
+use super::{End, Meeting, Outputs, Prepare, Report, Session};
+use crate::cloud::{ChangeSet, Clock, Cloud, Protection, Store};
 use crate::plan::{Action, Plan, Step, needs, resources_of};
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 
@@ -36,68 +36,6 @@ pub(super) struct Walk<'a, C, P> {
     pub relaxed: RefCell<BTreeMap<StackKind, (String, Protection)>>,
 }
 
-/// How a stack's walk ended.
-pub(super) enum Halt {
-    Settled(Box<Settled>),
-    /// It runs in AWS, and nobody follows it any more.
-    Lost(String),
-    /// It waits for a stack that nobody follows any more.
-    Left,
-    /// The credentials ended: the whole run detaches, wherever its stacks stand.
-    Expired(CloudError),
-}
-
-/// A stack at rest, and what it puts out.
-pub(super) struct Settled {
-    pub outcome: Outcome,
-    pub outputs: BTreeMap<String, String>,
-}
-
-impl From<Astray> for Halt {
-    fn from(astray: Astray) -> Self {
-        match astray {
-            Astray::Lost(why) => Self::Lost(why),
-            Astray::Expired(error) => Self::Expired(error),
-        }
-    }
-}
-
-impl Halt {
-    /// At rest, with these outputs.
-    pub fn with(outcome: Outcome, outputs: BTreeMap<String, String>) -> Self {
-        Self::Settled(Box::new(Settled { outcome, outputs }))
-    }
-
-    /// At rest, with nothing to put out.
-    pub fn at_rest(outcome: Outcome) -> Self {
-        Self::with(outcome, BTreeMap::new())
-    }
-
-    /// Puts the stack where it ended; tells its outcome. Never returns when the credentials ended: the
-    /// run stops as a whole.
-    pub async fn settle<C: Cloud>(
-        self,
-        kind: &StackKind,
-        board: &Board,
-        pulse: &Pulse<'_, C>,
-        tell: Teller<'_, C>,
-    ) {
-        let place = match self {
-            Self::Settled(end) => {
-                tell.settled(kind, &end.outcome);
-                Place::Settled(end.outcome, end.outputs)
-            }
-            Self::Lost(why) => Place::Lost(why),
-            Self::Left => Place::Left,
-            Self::Expired(error) => {
-                pulse.expire(&error);
-                return std::future::pending().await;
-            }
-        };
-        board.set(kind, place);
-    }
-}
-
 /// Does what a plan says. Ends when every stack rests, or soon after `stop` is ready; then whatever
 /// runs goes on in AWS. Never fails as a whole: the report says it stack by stack.
 pub async fn run<C: Cloud + Store>(
@@ -111,7 +49,12 @@ pub async fn run<C: Cloud + Store>(
         events: session.events,
         clock: cloud,
     };
-    tell.run_started(session.run, &plan.cluster, verb(&plan), expected(&plan));
+    tell.run_started(
+        session.run,
+        &plan.cluster,
+        verb(&plan),
+        expected(&plan, session),
+    );
     let walk = Walk {
         cluster: &plan.cluster,
         cloud,
@@ -205,7 +148,7 @@ fn verb(plan: &Plan) -> Verb {
     if exists { Verb::Update } else { Verb::Create }
 }
 
-fn expected(plan: &Plan) -> Vec<Expected> {
+fn expected(plan: &Plan, session: &Session<'_>) -> Vec<Expected> {
     let line = |step: &Step| {
         let all = resources_of(&step.stack.template).len();
         let (operation, resources) = match &step.action {
@@ -221,7 +164,7 @@ fn expected(plan: &Plan) -> Vec<Expected> {
             operation,
             resources,
             needs: needs(&step.stack),
-            span: None,
+            span: session.spans.get(&step.stack.kind).copied(),
         }
     };
     plan.steps.iter().map(line).collect()
@@ -302,23 +245,4 @@ pub(super) fn resolve(step: &Step, outputs: &Outputs) -> Result<BTreeMap<String,
         parameters.insert(input.parameter.clone(), value.clone());
     }
     Ok(parameters)
-}
-
-/// A stack of which nothing began, because somebody has to decide first.
-pub(super) fn failed(reason: impl Into<String>) -> Halt {
-    Halt::at_rest(verdict::refused(None, reason))
-}
-
-/// A stack of which nothing began: run again, it simply goes on.
-pub(super) fn unbegun(reason: impl Into<String>) -> Halt {
-    Halt::at_rest(verdict::unbegun(reason))
-}
-
-/// The same for a question that AWS did not answer well; `doing` says what for.
-pub(super) fn unanswered(doing: &str, error: CloudError) -> Halt {
-    match error {
-        CloudError::Credentials { .. } => Halt::Expired(error),
-        _ if doing.is_empty() => unbegun(error.to_string()),
-        _ => unbegun(format!("{doing}: {error}")),
-    }
 }

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::event::{Event, Place};
+use super::event::{Event, Place, Span};
 use crate::stacks::StackKind;
 
 /// How many stacks are in operation at once where nobody says otherwise.
 const PARALLEL: usize = 10;
 
 static UNKNOWN: BTreeMap<StackKind, f64> = BTreeMap::new();
+static UNTOLD: BTreeMap<StackKind, Span> = BTreeMap::new();
+
+/// Where a resource of a stack, or a property of it (a path with dots), comes from.
+pub type Explain<'a> = dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place> + 'a;
 
 /// What one run is bound to.
 #[derive(Clone, Copy)]
@@ -21,11 +25,13 @@ pub struct Session<'a> {
     /// Seconds from the start of each stack to the end of the run along the longest way. Of those
     /// that are ready the longest goes first; one that is not in here comes last.
     pub remaining: &'a BTreeMap<StackKind, f64>,
+    /// How long each stack takes by experience, to be told beside it.
+    pub spans: &'a BTreeMap<StackKind, Span>,
     /// How many stacks are in operation at once.
     pub parallel: usize,
     pub meeting: Meeting,
     /// Where a resource of a stack, or a property of it, comes from.
-    pub explain: &'a dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place>,
+    pub explain: &'a Explain<'a>,
 }
 
 /// What a run does when it meets an operation that somebody else has begun.
@@ -45,6 +51,7 @@ impl<'a> Session<'a> {
             run,
             events,
             remaining: &UNKNOWN,
+            spans: &UNTOLD,
             parallel: PARALLEL,
             meeting: Meeting::Follow,
             explain: &|_, _, _| None,

@@ -6,9 +6,10 @@ use super::board::Place;
 use super::cause::Words;
 use super::event::{Outcome, Verb};
 use super::follow::{Course, Rest, Subject, follow};
+use super::halt::{Halt, failed, unbegun};
 use super::patience::{Lost, patiently};
 use super::requests::Begun;
-use super::run::{Halt, Walk, failed, resolve, unbegun};
+use super::run::{Walk, resolve};
 use super::{Prepare, Session, verdict};
 use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, Operation, Protection, Store};
 use crate::plan::complete::proposal;
@@ -84,7 +85,9 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         match (&step.action, &step.found) {
             (Action::Create, _) => self.create(step, parameters).await,
             (Action::Recreate, Some(found)) => {
-                self.clear(step, found).await?;
+                if let Some(now) = self.clear(step, found).await? {
+                    return Ok(Attempt::Taken(Box::new(now)));
+                }
                 self.create(step, parameters).await
             }
             (Action::Keep, Some(found)) if stays(step, parameters) => self.keep(step, found).await,
@@ -96,7 +99,13 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             }
             (Action::Follow(_), Some(found)) => Ok(Attempt::Taken(Box::new(found.clone()))),
             (Action::Continue { .. }, _) => Err(self.unexplained()),
-            (Action::Blocked(why), _) => Err(failed(format!("{}; {}", why.reason, why.next))),
+            (Action::Blocked(why), found) => {
+                // A policy that an earlier run left relaxed is not left so.
+                if let Some(found) = found.as_ref().filter(|_| step.unguarded) {
+                    self.set_back(&step.stack, found).await?;
+                }
+                Err(failed(format!("{}; {}", why.reason, why.next)))
+            }
             (_, None) => Err(failed("the plan and the account disagree; plan again")),
         }
     }
@@ -265,18 +274,6 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         }
         let halt = Halt::with(outcome, found.outputs.clone());
         Ok(Attempt::Done(halt))
-    }
-}
-
-impl Halt {
-    /// What was mended on the way is a change, although nothing was left to do after it.
-    fn changed(mut self) -> Self {
-        if let Self::Settled(end) = &mut self
-            && end.outcome == Outcome::Unchanged
-        {
-            end.outcome = Outcome::Updated;
-        }
-        self
     }
 }
 

@@ -132,7 +132,7 @@ async fn machines_that_never_reported_have_their_last_words_told() {
     let plan = planned(&double, only(&pool)).await;
     let (report, events) = go(&double, plan).await;
     let said = "pool-workers rolled back: Received 0 SUCCESS signal(s) out of 1; \
-                i-1 said last: boot | kubelet: no route to host";
+                i-1: kubelet: no route to host (last lines: boot | kubelet: no route to host)";
     assert_eq!(told(&report), [said]);
     assert!(said.ends_with(&failures(&events)[0].1.reason));
     // While the machine is there, and once.

@@ -343,3 +343,27 @@ async fn a_policy_that_stepped_aside_for_nothing_comes_back_at_parting() {
     assert_eq!(double.policies.borrow().last(), Some(&policy));
     assert_eq!(double.orphans(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_leftover_is_looked_at_once_more_before_it_goes() {
+    let double = in_status("REVIEW_IN_PROGRESS");
+    lies(&double, "kube-cfn-kcfn-7f3a");
+    let plan = planned(&double, stacks()).await;
+    lies(&double, "by-hand");
+    let (report, _) = go(&double, plan).await;
+    assert!(
+        told(&report)[2].contains("this tool did not make it"),
+        "{:?}",
+        told(&report)
+    );
+    assert_eq!(double.called("delete"), [""; 0]);
+
+    // Another run was quicker: its creation is followed, not deleted.
+    let double = in_status("ROLLBACK_COMPLETE");
+    let plan = planned(&double, stacks()).await;
+    double.elsewhere("canary-edge", "CREATE", "create");
+    let (report, _) = go(&double, plan).await;
+    assert_eq!(told(&report)[2], "edge Unchanged");
+    assert_eq!(double.called("delete"), [""; 0]);
+    assert_eq!(double.called("create"), [""; 0]);
+}

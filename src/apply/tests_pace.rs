@@ -163,7 +163,7 @@ fn graph(seed: u64, count: usize) -> Graph {
         let earlier = number as u64;
         let wanted = chance(&mut seed, 3).min(earlier);
         let mut all: Vec<usize> = (0..wanted)
-            .map(|_| chance(&mut seed, earlier) as usize)
+            .map(|_| usize::try_from(chance(&mut seed, earlier)).expect("small"))
             .collect();
         all.sort_unstable();
         all.dedup();
@@ -190,7 +190,7 @@ fn graph(seed: u64, count: usize) -> Graph {
         remaining: remaining
             .iter()
             .enumerate()
-            .map(|(n, left)| (pool(n), *left as f64))
+            .map(|(n, left)| (pool(n), f64::from(u32::try_from(*left).expect("small"))))
             .collect(),
         seconds,
     }

@@ -217,7 +217,7 @@ async fn an_update_is_cancelled_and_a_creation_given_up_but_never_with_data() {
     let double = standing();
     double.elsewhere("canary-database", "CREATE", "create");
     amend(&double, "canary-database", |it| {
-        it.termination_protection = true
+        it.termination_protection = true;
     });
     held(&double, "CREATE_IN_PROGRESS");
     let all = offered(&double).await;

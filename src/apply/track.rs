@@ -219,7 +219,8 @@ impl<'a, K: Clock> Track<'a, K> {
             Some(found) => found.status.clone(),
             None => StackStatus::DeleteComplete,
         };
-        let gone = found.is_none() && self.subject.verb == Verb::Delete;
+        // A stack that is gone stays gone: nothing old says so.
+        let gone = says == StackStatus::DeleteComplete && self.subject.verb == Verb::Delete;
         if gone || ended.as_ref() == Some(&says) {
             return Some((says, found));
         }

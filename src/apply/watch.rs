@@ -115,7 +115,7 @@ impl<C: Cloud + Store> Watched<'_, C> {
         }
         let mut following = FuturesUnordered::new();
         let mut quiet = 0;
-        for (stack, found) in self.new(&self.survey.found) {
+        for (stack, found) in self.begun(&self.survey.found) {
             following.push(self.one(stack, found));
         }
         if following.is_empty() {
@@ -134,7 +134,7 @@ impl<C: Cloud + Store> Watched<'_, C> {
             self.pulse.turn().await;
             // Without an answer nothing is known: it is looked for again.
             if let Ok(found) = cloud.stacks(Some(&self.survey.cluster)).await {
-                for (stack, found) in self.new(&found) {
+                for (stack, found) in self.begun(&found) {
                     following.push(self.one(stack, found));
                 }
                 quiet = if following.is_empty() { quiet + 1 } else { 0 };
@@ -144,7 +144,7 @@ impl<C: Cloud + Store> Watched<'_, C> {
     }
 
     /// Those that move and are not followed yet.
-    fn new(&self, found: &[FoundStack]) -> Vec<(StackKind, FoundStack)> {
+    fn begun(&self, found: &[FoundStack]) -> Vec<(StackKind, FoundStack)> {
         let mut seen = self.found.borrow_mut();
         known(found)
             .filter(|(_, one)| moves(one))

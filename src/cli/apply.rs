@@ -2,19 +2,21 @@
 
 use std::path::PathBuf;
 
+use super::ask::Stop;
+use super::ending::Showing;
 use super::failure::{Exit, Failure};
 use super::lock::Refresh;
 use super::out::talk;
-use super::plan::{Allowed, drop_change_sets, make, run_id};
+use super::plan::{Allowed, drop_change_sets, learned, make, run_id};
 use super::session::{self, Session};
 use super::show::plan::{Detail, Scales, text, view};
-use super::{Global, ask, ending, kubeconfig};
+use super::{Global, ask, cancel, ending, kubeconfig};
 use crate::access;
 use crate::apply::{self, Outputs, Prepare, Report};
 use crate::cloud::{Cloud, Store};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::progress::Style;
-use crate::stacks::{API_HOST, KEY_ARN, StackKind};
+use crate::stacks::{API_HOST, KEY_ARN, Stack, StackKind};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -41,7 +43,14 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let plan = make(&session, &args.allowed, &run, Refresh::Missing).await?;
     talk(
         text(
-            &view(&plan, &session.identity, &Scales::default()),
+            &view(
+                &plan,
+                &session.identity,
+                &Scales {
+                    durations: learned(&session.identity, &session.spec().name),
+                    ..Scales::default()
+                },
+            ),
             Detail::Short,
         )
         .trim_end(),
@@ -50,7 +59,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         drop_change_sets(&plan, &session).await;
         return Err(refused);
     }
-    let report = walk(plan, &session, &run, args.progress).await;
+    let name = session.spec().name.clone();
+    let showing = Showing::recorded(args.progress, &run, &name, &session.identity, "apply");
+    let stop = Stop::default();
+    let report = Box::pin(walk(plan, &session, &run, showing, stop.heard())).await;
+    if stop.was_heard() {
+        cancel::offer(&session.cloud, &name, &run).await;
+    }
     finish(global, &session, args, &report).await
 }
 
@@ -80,7 +95,8 @@ pub async fn walk<C: Cloud + Store>(
     plan: Plan,
     session: &Session<C>,
     run: &str,
-    style: Style,
+    showing: Showing,
+    stop: impl Future<Output = ()>,
 ) -> Report {
     if !plan.has_changes() {
         return kept(&plan);
@@ -89,9 +105,16 @@ pub async fn walk<C: Cloud + Store>(
         cluster: &session.spec().name,
         cloud: &session.cloud,
     };
-    ending::watched(style, async |events| {
-        let about = apply::Session::new(run, events);
-        apply::run(plan, &session.cloud, &prepare, &about, ask::interrupted()).await
+    let expected = plan::estimate(&plan, &learned(&session.identity, &plan.cluster));
+    let stacks: Vec<Stack> = plan.steps.iter().map(|step| step.stack.clone()).collect();
+    ending::watched(showing, async |events| {
+        let about = apply::Session {
+            remaining: &expected.remaining,
+            spans: &expected.stacks,
+            explain: &|kind, id, path| session.defined.place(&stacks, kind, id, path),
+            ..apply::Session::new(run, events)
+        };
+        apply::run(plan, &session.cloud, &prepare, &about, stop).await
     })
     .await
 }

@@ -1,5 +1,6 @@
 //! Asking the person before something changes, and hearing that they want out.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 
 use dialoguer::Input;
@@ -45,7 +46,7 @@ pub fn typed(question: &str, name: &str) -> Result<(), Failure> {
 }
 
 fn somebody(flag: &str) -> Result<(), Failure> {
-    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+    if is_somebody() {
         return Ok(());
     }
     let message = "there is no terminal to confirm on; nothing was changed";
@@ -76,6 +77,26 @@ pub async fn interrupted() {
         }
         () = terminated => {}
     }
+}
+
+/// Hears the Ctrl-C that detaches a run, and remembers it.
+#[derive(Default)]
+pub struct Stop(Cell<bool>);
+
+impl Stop {
+    pub async fn heard(&self) {
+        interrupted().await;
+        self.0.set(true);
+    }
+
+    pub fn was_heard(&self) -> bool {
+        self.0.get()
+    }
+}
+
+/// Whether there is somebody to ask.
+pub fn is_somebody() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use console::style;
 
+use super::ending::Showing;
 use super::failure::{Exit, Failure};
 use super::kubeconfig::origin;
 use super::out::{self, talk};
@@ -112,7 +113,8 @@ fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
 
 async fn demolish(plan: &DeletePlan, target: &Target, style: Style) -> Report {
     let run = run_id();
-    ending::watched(style, async |events| {
+    let showing = Showing::recorded(style, &run, &target.name, &target.identity, "delete");
+    ending::watched(showing, async |events| {
         let about = apply::Session::new(&run, events);
         apply::delete(plan, &target.cloud, &about, ask::interrupted()).await
     })

@@ -1,17 +1,20 @@
 //! How a run is watched, and how its report becomes an exit code and the sentence that says how to go on.
 
+use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::failure::{Exit, Failure};
 use super::out::talk;
 use crate::apply::event::Event;
 use crate::apply::{End, Report};
-use crate::progress::{self, Style};
+use crate::cloud::Identity;
+use crate::journal::{self, About, Journal, JournalError};
+use crate::progress::{self, Pace, Style};
 
 /// Does `work` with its events shown beside it. That they could not be shown is only said: the run's
 /// own end decides how the command ends.
 pub async fn watched(
-    style: Style,
+    showing: Showing,
     work: impl AsyncFnOnce(&UnboundedSender<Event>) -> Report,
 ) -> Report {
     let (sender, events) = mpsc::unbounded_channel();
@@ -19,11 +22,69 @@ pub async fn watched(
         // The sender goes with this block: then the showing ends too.
         work(&sender).await
     };
-    let (report, shown) = tokio::join!(doing, progress::show(style, events));
+    let journal = showing.record.and_then(|about| {
+        let begun = Journal::begin(&about);
+        begun.map_err(|error| unrecorded(&error)).ok()
+    });
+    let (events, recording) = journal::tee(events, journal);
+    let pace = Pace {
+        speed: showing.speed,
+    };
+    let (report, recorded, shown) = tokio::join!(
+        doing,
+        recording,
+        progress::show(showing.style, events, pace)
+    );
+    if let Err(error) = recorded {
+        unrecorded(&error);
+    }
     if let Err(error) = shown {
         talk(&format!("failed to show the progress: {error}"));
     }
     report
+}
+
+fn unrecorded(error: &JournalError) {
+    talk(&format!(
+        "this run has no timeline later: failed to {error}"
+    ));
+}
+
+/// How a run is shown, and what is kept of it.
+pub struct Showing {
+    pub style: Style,
+    /// Seconds of the run in one of ours.
+    pub speed: f64,
+    /// `None` for what is not recorded: a rehearsal, a watch.
+    pub record: Option<About>,
+}
+
+impl Showing {
+    /// At the wall's pace, without a record.
+    pub fn plain(style: Style) -> Self {
+        Self {
+            style,
+            speed: 1.0,
+            record: None,
+        }
+    }
+
+    /// At the wall's pace, with a record.
+    pub fn recorded(style: Style, run: &str, cluster: &str, place: &Identity, verb: &str) -> Self {
+        let about = About {
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            cluster: cluster.to_owned(),
+            account: place.account.clone(),
+            region: place.region.clone(),
+            run: run.to_owned(),
+            command: format!("kube-cfn {verb} {cluster}"),
+            started: Timestamp::now(),
+        };
+        Self {
+            record: Some(about),
+            ..Self::plain(style)
+        }
+    }
 }
 
 /// `Done`, or why it is not; `again` is the command that goes on.

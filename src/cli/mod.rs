@@ -3,9 +3,11 @@
 
 mod apply;
 mod ask;
+mod cancel;
 mod completions;
 mod credential;
 mod delete;
+mod diagnose;
 mod doctor;
 mod ending;
 mod failure;
@@ -21,7 +23,9 @@ mod schema;
 mod session;
 mod show;
 mod status;
+mod timeline;
 mod validate;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,8 +91,14 @@ enum Command {
     Apply(apply::Args),
     /// Play plan and apply on a simulated AWS, without any account
     Rehearse(rehearse::Args),
+    /// Follow what moves in the cluster's stacks, whoever began it
+    Watch(watch::Args),
     /// Show how the cluster's stacks stand
     Status(status::Args),
+    /// Tell why the last operation on a stack failed
+    Diagnose(diagnose::Args),
+    /// Show the course of the last run as a chart
+    Timeline(timeline::Args),
     /// Check what keeps the cluster's data from harm
     Doctor(doctor::Args),
     /// Write a kubeconfig with a short-lived certificate, or one that asks for it
@@ -134,6 +144,9 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Apply(args) => wait(apply::run(global, args)),
         Command::Rehearse(args) => rehearse::run(global, args),
         Command::Status(args) => wait(status::run(global, args)),
+        Command::Watch(args) => wait(watch::run(global, args)),
+        Command::Diagnose(args) => wait(diagnose::run(global, args)),
+        Command::Timeline(args) => wait(timeline::run(global, args)),
         Command::Doctor(args) => wait(doctor::run(global, args)),
         Command::Kubeconfig(args) => wait(kubeconfig::run(global, args)),
         Command::Credential(args) => wait(credential::run(global, args)),

@@ -11,9 +11,14 @@ use super::out::{self, talk};
 use super::session::{self, Session};
 use super::show::plan::{Detail, Scales, markdown, text, view};
 use super::{Global, ask};
-use crate::cloud::{Clock, Cloud, Store};
+use crate::catalog::durations::Durations;
+use crate::cloud::{Clock, Cloud, Identity, Store};
+use crate::journal::{self, Shelf};
 use crate::plan::cost;
 use crate::plan::{self, Plan, PlanError, Terms};
+
+/// How many past runs are learned from.
+const RUNS: usize = 20;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -69,7 +74,10 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 
 /// What the plan is weighed with. A price that AWS does not tell stays the built-in one.
 async fn scales(plan: &Plan, session: &Session, live_prices: bool) -> Scales {
-    let mut scales = Scales::default();
+    let mut scales = Scales {
+        durations: learned(&session.identity, &session.spec().name),
+        ..Scales::default()
+    };
     if !live_prices {
         return scales;
     }
@@ -184,6 +192,24 @@ pub async fn drop_change_sets<C: Cloud>(plan: &Plan, session: &Session<C>) {
             "a change set could not be removed, it will never be executed: {error}"
         ));
     }
+}
+
+/// How long things take, with what this cluster's own runs from this machine have shown. A record that
+/// can't be read teaches nothing.
+pub fn learned(place: &Identity, cluster: &str) -> Durations {
+    let mut durations = Durations::builtin();
+    let records =
+        Shelf::of_user().and_then(|shelf| shelf.list(&place.account, &place.region, cluster));
+    let runs: Vec<journal::Run> = records
+        .unwrap_or_default()
+        .iter()
+        .take(RUNS)
+        .filter_map(|record| journal::load(&record.path).ok())
+        .collect();
+    for ((operation, key), seconds) in journal::samples(&runs) {
+        durations.learn(operation, &key, &seconds);
+    }
+    durations
 }
 
 /// A name for this run, from which the tokens of its requests derive.

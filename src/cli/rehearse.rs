@@ -3,13 +3,14 @@
 
 use jiff::Timestamp;
 
+use super::ending::Showing;
 use super::failure::{Exit, Failure};
 use super::lock::Refresh;
 use super::out::{self, talk};
 use super::plan::{Allowed, make, run_id};
 use super::session::{self, Defined, Session};
 use super::show::plan::{Detail, Scales, text, view};
-use super::{Global, apply, ending};
+use super::{Global, apply, ask, ending};
 use crate::cloud::Cloud;
 use crate::cloud::simulated::{Failing, Faults, Operation, Simulated, World};
 use crate::definition::lock::{self, Lock};
@@ -74,7 +75,11 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
         &view(&plan, &session.identity, &Scales::default()),
         Detail::Short,
     ))?;
-    let report = apply::walk(plan, &session, &run, args.progress).await;
+    let showing = Showing {
+        speed: f64::from(args.speed.max(1)),
+        ..Showing::plain(args.progress)
+    };
+    let report = apply::walk(plan, &session, &run, showing, ask::interrupted()).await;
     talk(&format!(
         "that was a rehearsal; `--seed {seed}` plays it again, `kube-cfn apply {name}` is the real thing"
     ));

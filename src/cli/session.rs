@@ -8,11 +8,12 @@ use console::style;
 use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::talk;
+use crate::apply::event::Place;
 use crate::cloud::aws::{Aws, Settings};
 use crate::cloud::{Cloud, Identity};
 use crate::definition::{self, DefinitionError};
 use crate::spec::ClusterSpec;
-use crate::stacks::{self, Stack};
+use crate::stacks::{self, Stack, StackKind};
 use crate::templates::Templates;
 
 /// A definition that was read and checked.
@@ -178,7 +179,42 @@ impl<C> Session<C> {
     }
 }
 
+impl Defined {
+    /// Where a resource of a stack, or a property of it, comes from: its line in what `render` writes,
+    /// and the field of the definition that decides it.
+    pub fn place(
+        &self,
+        stacks: &[Stack],
+        kind: &StackKind,
+        logical_id: &str,
+        path: Option<&str>,
+    ) -> Option<Place> {
+        let stack = stacks.iter().find(|stack| stack.kind == *kind)?;
+        let line = stack.line(logical_id)?;
+        let field = stack.fields(logical_id, path).into_iter().next();
+        Some(Place {
+            template: format!("{}.yaml:{line}", stack.name),
+            field: field.map(|field| self.field(&field)),
+        })
+    }
+
+    /// A field with its place in the file, where it stands there: `network.nat (clusters/a.yaml:17)`.
+    pub fn field(&self, field: &str) -> String {
+        match definition::line_of(&self.path, field) {
+            Some(line) => format!("{field} ({}:{line})", self.path.display()),
+            None => field.to_owned(),
+        }
+    }
+}
+
 impl Target {
+    /// Where a resource comes from, with a definition at hand.
+    pub fn places(&self) -> impl Fn(&StackKind, &str, Option<&str>) -> Option<Place> + use<'_> {
+        let stacks = self.defined.as_ref().and_then(|one| design(one).ok());
+        let stacks = stacks.unwrap_or_default();
+        move |kind, id, path| self.defined.as_ref()?.place(&stacks, kind, id, path)
+    }
+
     /// The command that goes on with this cluster.
     pub fn again(&self, verb: &str) -> String {
         let Self { name, identity, .. } = self;

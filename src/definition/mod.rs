@@ -8,6 +8,7 @@
 mod check;
 pub mod file;
 mod find;
+mod line;
 pub mod lock;
 mod problem;
 mod render;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use crate::spec::{ClusterSpec, rules};
 
 pub use find::{Found, find, resolve};
+pub use line::line_of;
 pub use problem::{Problem, Problems};
 pub use scaffold::{NewCluster, NewDatabase, scaffold};
 pub use schema::schema;

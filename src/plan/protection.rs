@@ -277,11 +277,11 @@ mod tests {
             policy: &Ok(policy),
             drift: &Ok(drift),
         };
-        let line = |one: Layer| {
+        let told = |one: Layer| {
             assert_eq!(one.next.is_some(), one.state == State::Missing);
             format!("{} {:?}: {}", one.layer, one.state, one.told)
         };
-        layers(&wanted(), live).into_iter().map(line).collect()
+        layers(&wanted(), live).into_iter().map(told).collect()
     }
 
     #[test]

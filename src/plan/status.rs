@@ -140,8 +140,13 @@ pub fn on_watch(status: &StackStatus) -> Watches {
         | S::ImportComplete
         | S::ImportRollbackFailed
         | S::ImportRollbackComplete => Watches::Rests,
-        S::Unknown(_) if status.is_moving() => Watches::Follow,
-        S::Unknown(_) => Watches::Rests,
+        S::Unknown(_) => {
+            if status.is_moving() {
+                Watches::Follow
+            } else {
+                Watches::Rests
+            }
+        }
     }
 }
 

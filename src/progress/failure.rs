@@ -1,96 +1,243 @@
-//! A failure as people read it: which resource, and why, cause first.
+//! A failure as people read it, in five lines at most: which resource, why, where it comes from, what
+//! helps, and how things stand.
 
-use super::model::{Model, Pinned, StackProgress};
-use super::text::{Line, Mark, clean, elapsed, room, wrap};
-use crate::apply::event::Outcome;
+use console::measure_text_width;
+use jiff::{SignedDuration, Timestamp};
+
+use super::brief::brief;
+use super::now::Now;
+use super::text::{Line, Mark, cause_first, clean, elapsed, fit, room, wrap};
+use crate::apply::event::{Failure, Place};
+use crate::cloud::ResourceStatus;
 use crate::stacks::StackKind;
 
-/// What failed and why, in at most `reason_lines` lines for the reason.
-/// A reason that is cut ends in `..`; its cause stands in front.
-pub(super) fn failure_lines(
-    stack: &StackKind,
-    failure: &Pinned,
-    width: usize,
-    reason_lines: usize,
-) -> Vec<Line> {
-    let mut title = wrap(&title(stack, failure), room(width));
-    let mut reason = wrap(&failure.reason, room(width));
-    if reason_lines < usize::MAX {
-        title.truncate(1);
-    }
-    if reason.len() > reason_lines {
-        reason.truncate(reason_lines);
-        if let Some(last) = reason.last_mut() {
-            // Longer than the line on purpose: fitting puts the two dots at its end.
-            *last = super::text::fit(&format!("{last} .."), room(width));
+/// Lines of a report at most.
+const LINES: usize = 5;
+
+/// How much of a failure is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// Five lines at most; what is cut ends in `..`.
+    #[default]
+    Brief,
+    /// Everything, wrapped.
+    Full,
+}
+
+/// A failure that stays on the screen.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pinned {
+    pub at: Timestamp,
+    /// Sentence of the resource; `None` when the stack itself was refused.
+    pub resource: Option<String>,
+    pub logical_id: Option<String>,
+    pub status: Option<String>,
+    pub after: Option<SignedDuration>,
+    /// When it happened, where it is told afterwards.
+    when: Option<String>,
+    /// As AWS told it.
+    reason: String,
+    place: Option<Place>,
+    hint: Option<String>,
+    pub cancelled: Vec<String>,
+}
+
+impl Pinned {
+    /// What a resource's own event tells; the rest is known with the verdict.
+    pub fn seen(at: Timestamp, status: &ResourceStatus, reason: Option<&str>) -> Self {
+        Self {
+            at,
+            resource: None,
+            logical_id: None,
+            status: Some(clean(status.as_str())),
+            after: None,
+            when: None,
+            reason: reason.unwrap_or("AWS gave no reason").to_owned(),
+            place: None,
+            hint: None,
+            cancelled: Vec::new(),
         }
     }
+
+    /// With the resource that it is about.
+    #[must_use]
+    pub fn of(self, sentence: &str, logical_id: &str, after: Option<SignedDuration>) -> Self {
+        Self {
+            resource: Some(clean(sentence)),
+            logical_id: Some(clean(logical_id)),
+            after,
+            ..self
+        }
+    }
+
+    /// A verdict. `status` and `after` are those of its resource, where they were seen.
+    pub fn told(
+        at: Timestamp,
+        failure: &Failure,
+        status: Option<String>,
+        after: Option<SignedDuration>,
+    ) -> Self {
+        let of_stack = || failure.status.as_ref().map(|word| clean(word.as_str()));
+        Self {
+            at,
+            resource: failure.resource.as_deref().map(clean),
+            logical_id: failure.logical_id.as_deref().map(clean),
+            status: status.or_else(of_stack),
+            after,
+            when: None,
+            reason: failure.reason.clone(),
+            place: failure.place.clone(),
+            hint: failure.hint.as_deref().map(clean),
+            cancelled: failure.cancelled.iter().map(|one| clean(one)).collect(),
+        }
+    }
+
+    /// With the moment instead of the span: for what is over.
+    #[must_use]
+    pub fn dated(self, when: String) -> Self {
+        Self {
+            when: Some(when),
+            ..self
+        }
+    }
+
+    /// Whether it names the same cause.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.logical_id == other.logical_id && self.reason == other.reason
+    }
+
+    pub fn is_leftover(&self) -> bool {
+        let status = self.status.as_deref();
+        status.is_some_and(|status| status.starts_with("DELETE_"))
+    }
+
+    /// The cause, as short as it can be told, on one line.
+    pub fn brief(&self) -> String {
+        brief(&self.reason)
+    }
+
+    /// `edge: NAT gateway in eu-west-1a (NatGatewayA) CREATE_FAILED after 1m52s`
+    pub fn title(&self, stack: &StackKind) -> String {
+        self.titled(stack, self.resource.as_deref(), self.logical_id.as_deref())
+    }
+
+    fn titled(&self, stack: &StackKind, sentence: Option<&str>, id: Option<&str>) -> String {
+        let resource = match (sentence, id) {
+            (Some(sentence), Some(id)) if sentence != id => format!(" {sentence} ({id})"),
+            (Some(one), _) | (None, Some(one)) => format!(" {one}"),
+            (None, None) => String::new(),
+        };
+        let status = self.status.as_deref().unwrap_or("refused");
+        let after = |span| format!(" after {}", elapsed(span));
+        let when = match &self.when {
+            Some(when) => format!(" {when}"),
+            None => self.after.map_or(String::new(), after),
+        };
+        format!("{}:{resource} {status}{when}", clean(&stack.to_string()))
+    }
+
+    /// The title in `columns`. The logical id goes first, where the place leads to it; then the
+    /// sentence is cut, never what happened.
+    fn title_in(&self, stack: &StackKind, columns: usize) -> String {
+        let title = self.title(stack);
+        let Some(sentence) = self.resource.as_deref() else {
+            return title;
+        };
+        let id = self.logical_id.as_deref().filter(|_| self.place.is_none());
+        let bare = self.titled(stack, Some(sentence), id);
+        let over = measure_text_width(&bare).saturating_sub(columns);
+        if measure_text_width(&title) <= columns {
+            return title;
+        }
+        let kept = measure_text_width(sentence).saturating_sub(over).max(8);
+        self.titled(stack, Some(&fit(sentence, kept)), id)
+    }
+
+    /// `from: network.nat (clusters/canary.yaml:17), edge.yaml:41`; without directories where it is long.
+    fn from(&self, columns: usize) -> Option<String> {
+        let place = self.place.as_ref()?;
+        let field = place.field.as_deref().map(clean);
+        let told = |field: Option<String>| {
+            let parts: Vec<String> = field.into_iter().chain([clean(&place.template)]).collect();
+            format!("from: {}", parts.join(", "))
+        };
+        let whole = told(field.clone());
+        if measure_text_width(&whole) <= columns {
+            return Some(whole);
+        }
+        Some(told(field.map(|field| {
+            match (field.split_once('('), field.rsplit_once('/')) {
+                (Some((name, _)), Some((_, file))) => format!("{name}({file}"),
+                _ => field,
+            }
+        })))
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.as_ref().map(|hint| format!("try: {hint}"))
+    }
+
+    /// Title and cause, one line each.
+    pub fn short(&self, stack: &StackKind, width: usize) -> Vec<Line> {
+        let title = self.title_in(stack, room(width));
+        vec![
+            Line::new(Mark::Failed, &title, width),
+            Line::new(Mark::Detail, &self.brief(), width),
+        ]
+    }
+
+    /// The report as texts of at most `columns`, in five lines or fewer.
+    pub fn report(
+        &self,
+        stack: &StackKind,
+        now: &Now,
+        columns: usize,
+        detail: Detail,
+    ) -> Vec<String> {
+        if detail == Detail::Full {
+            return self.in_full(stack, now, columns);
+        }
+        let fixed: Vec<String> = self.from(columns).into_iter().chain(self.hint()).collect();
+        let spare = LINES.saturating_sub(3 + fixed.len());
+        let cause = within(&self.brief(), columns, 1 + spare);
+        let spare = spare.saturating_sub(cause.len().saturating_sub(1));
+        let now = now.lines(columns, 1 + spare);
+        std::iter::once(self.title_in(stack, columns))
+            .chain(cause)
+            .chain(fixed)
+            .chain(now)
+            .collect()
+    }
+
+    fn in_full(&self, stack: &StackKind, now: &Now, columns: usize) -> Vec<String> {
+        let cancelled = (!self.cancelled.is_empty())
+            .then(|| format!("cancelled because of it: {}", self.cancelled.join(", ")));
+        [self.title(stack), cause_first(&self.reason)]
+            .into_iter()
+            .chain(self.from(usize::MAX))
+            .chain(self.hint())
+            .chain(cancelled)
+            .chain([now.text()])
+            .flat_map(|text| wrap(&text, columns))
+            .collect()
+    }
+}
+
+/// Wrapped, in at most so many lines; the last one ends in `..` where there is more.
+fn within(text: &str, columns: usize, lines: usize) -> Vec<String> {
+    let mut wrapped = wrap(text, columns);
+    if wrapped.len() > lines {
+        let whole = wrapped.split_off(lines.saturating_sub(1)).join(" ");
+        wrapped.push(fit(&whole, columns));
+    }
+    wrapped
+}
+
+/// The texts of a report as marked lines.
+pub(super) fn marked(texts: &[String], width: usize) -> Vec<Line> {
     let marks = std::iter::once(Mark::Failed).chain(std::iter::repeat(Mark::Detail));
-    title
-        .iter()
-        .chain(&reason)
-        .zip(marks)
+    let lines = texts.iter().zip(marks);
+    lines
         .map(|(text, mark)| Line::new(mark, text, width))
         .collect()
-}
-
-/// `edge: NAT gateway in eu-west-1a (NatGatewayA) CREATE_FAILED after 1m52s`
-pub(super) fn title(stack: &StackKind, failure: &Pinned) -> String {
-    let resource = match (&failure.resource, &failure.logical_id) {
-        (Some(sentence), Some(id)) if sentence != id => format!(" {sentence} ({id})"),
-        (Some(one), _) | (None, Some(one)) => format!(" {one}"),
-        (None, None) => String::new(),
-    };
-    let status = failure.status.as_deref().unwrap_or("refused");
-    let after = failure
-        .after
-        .map_or(String::new(), |span| format!(" after {}", elapsed(span)));
-    format!("{}:{resource} {status}{after}", clean(&stack.to_string()))
-}
-
-impl Model {
-    /// What a failure left: where its stack stands now, what is stuck, who never started.
-    pub(super) fn aftermath(&self, stack: &StackProgress) -> String {
-        let mut parts = Vec::new();
-        match &stack.settled {
-            Some((_, Outcome::RolledBack(failure))) => {
-                parts.push(format!("rolled back{}", in_status(failure.status.as_ref())));
-            }
-            Some((_, Outcome::Failed(failure))) => {
-                let status = in_status(failure.status.as_ref());
-                parts.push(format!("not rolled back, needs a hand{status}"));
-            }
-            Some((_, Outcome::Updated)) => parts.push("updated all the same".to_owned()),
-            Some(_) => {}
-            None if stack.rolling_back => parts.push("still rolling back".to_owned()),
-            None => parts.push("still at it".to_owned()),
-        }
-        let remains: Vec<&str> = stack.stuck().collect();
-        if !remains.is_empty() {
-            parts.push(format!("still there: {}", remains.join(", ")));
-        }
-        let stranded: Vec<String> = self.stranded(&stack.kind).collect();
-        if !stranded.is_empty() {
-            parts.push(format!(
-                "not started because of it: {}",
-                stranded.join(", ")
-            ));
-        }
-        format!("now: {}", parts.join("; "))
-    }
-
-    fn stranded(&self, kind: &StackKind) -> impl Iterator<Item = String> {
-        self.stacks
-            .iter()
-            .filter_map(move |stack| match &stack.settled {
-                Some((_, Outcome::NotStarted { needs })) if needs == kind => {
-                    Some(clean(&stack.kind.to_string()))
-                }
-                _ => None,
-            })
-    }
-}
-
-fn in_status(status: Option<&crate::cloud::StackStatus>) -> String {
-    status.map_or(String::new(), |word| format!(" ({})", clean(word.as_str())))
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::failure::title;
+use super::failure::{Detail, Pinned};
 use super::model::{Model, StackProgress};
 use super::text::{clean, count};
 use super::view::{present, usual, verdict};
@@ -26,6 +26,8 @@ pub struct Lines<W> {
     stack_width: usize,
     /// When the last heartbeat was due; the run's start at first.
     beat: Option<Timestamp>,
+    /// The failures that were told.
+    told: Vec<(StackKind, Pinned)>,
 }
 
 /// The columns between time and text.
@@ -43,6 +45,7 @@ impl<W: Write> Lines<W> {
             model: Model::default(),
             stack_width: "control-plane".len(),
             beat: None,
+            told: Vec::new(),
         }
     }
 
@@ -126,6 +129,34 @@ impl<W: Write> Lines<W> {
         self.line(*at, &columns, &text)
     }
 
+    /// The report of a failure, a line each; once, and again when the cause changes.
+    fn failing_lines(&mut self, at: Timestamp, stack: &StackKind) -> io::Result<()> {
+        let Some(known) = self.model.stack(stack) else {
+            return Ok(());
+        };
+        let Some(failure) = known.failure.clone() else {
+            return Ok(());
+        };
+        let told = |(of, seen): &(StackKind, Pinned)| of == stack && seen.is_same(&failure);
+        if self.told.iter().any(told) {
+            return Ok(());
+        }
+        let now = self.model.now(known);
+        let elapsed = known.span(at);
+        for text in failure.report(stack, &now, usize::MAX, Detail::Brief) {
+            let columns = Columns {
+                stack: Some(stack),
+                logical_id: failure.logical_id.as_deref().unwrap_or_default(),
+                status: "failing",
+                elapsed,
+            };
+            self.line(at, &columns, &text)?;
+        }
+        self.told.retain(|(of, _)| of != stack);
+        self.told.push((stack.clone(), failure));
+        Ok(())
+    }
+
     fn settled_line(
         &mut self,
         at: Timestamp,
@@ -145,9 +176,9 @@ impl<W: Write> Lines<W> {
         let text = match known.and_then(|known| Some((known, known.failure.as_ref()?))) {
             Some((known, failure)) => format!(
                 "{}; {}; {}",
-                title(stack, failure),
-                failure.reason,
-                self.model.aftermath(known)
+                failure.title(stack),
+                failure.brief(),
+                self.model.now(known).text()
             ),
             None => match (outcome, known.map(StackProgress::resources_done)) {
                 (Outcome::NotStarted { .. } | Outcome::Unchanged, _) | (_, None) => {
@@ -203,9 +234,7 @@ impl<W: Write> Shower for Lines<W> {
                 stack, operation, ..
             } => self.stack_line(at, stack, "started", present(*operation)),
             Event::Resource { .. } => self.resource_line(event),
-            Event::Failed { stack, failure, .. } => {
-                self.stack_line(at, stack, "failing", &text::cause_first(&failure.reason))
-            }
+            Event::Failed { stack, .. } => self.failing_lines(at, stack),
             Event::StackSettled { stack, outcome, .. } => self.settled_line(at, stack, outcome),
             Event::Note { stack, text, .. } => match stack {
                 Some(stack) => self.stack_line(at, stack, "note", text),

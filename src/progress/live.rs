@@ -7,8 +7,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use super::Shower;
-use super::failure::failure_lines;
-use super::model::{Model, Pinned};
+use super::failure::{Detail, Pinned};
+use super::model::Model;
 use super::text::{Line, Mark, clean, elapsed, room, wrap};
 use super::view::verdict;
 use crate::apply::event::{Event, Outcome};
@@ -23,6 +23,8 @@ pub struct Live {
     block: ProgressBar,
     size: Size,
     model: Model,
+    /// The failures whose report stands above the block.
+    reported: Vec<(StackKind, Pinned)>,
 }
 
 impl Live {
@@ -47,6 +49,7 @@ impl Live {
             block,
             size,
             model: Model::default(),
+            reported: Vec::new(),
         }
     }
 
@@ -61,8 +64,28 @@ impl Live {
         self.screen.println(lines.join("\n"))
     }
 
-    fn failure(&self, stack: &StackKind) -> Option<Pinned> {
-        self.model.stack(stack)?.failure.clone()
+    /// The report of a stack's failure, unless it stands there already.
+    fn news(&mut self, stack: &StackKind) -> Vec<Line> {
+        let width = self.width();
+        let Some(known) = self.model.stack(stack) else {
+            return Vec::new();
+        };
+        let Some(failure) = &known.failure else {
+            self.reported.retain(|(of, _)| of != stack);
+            return Vec::new();
+        };
+        let told = self
+            .reported
+            .iter()
+            .any(|(of, seen)| of == stack && seen.is_same(failure));
+        if told {
+            return Vec::new();
+        }
+        let lines = self.model.report(known, width, Detail::Brief);
+        let failure = failure.clone();
+        self.reported.retain(|(of, _)| of != stack);
+        self.reported.push((stack.clone(), failure));
+        lines
     }
 
     fn settled(&self, stack: &StackKind, outcome: &Outcome) -> Vec<Line> {
@@ -88,17 +111,12 @@ fn wrapped(mark: Mark, text: &str, width: usize) -> Vec<Line> {
 
 impl Shower for Live {
     fn take(&mut self, event: &Event) -> io::Result<()> {
-        let stack = match event {
-            Event::Resource { stack, .. } | Event::StackSettled { stack, .. } => Some(stack),
-            _ => None,
-        };
-        let before = stack.and_then(|stack| self.failure(stack));
         self.model.update(event);
-        if let Some(stack) = stack
-            && let Some(failure) = self.failure(stack)
-            && before.is_none_or(|before| before.reason != failure.reason)
-        {
-            self.print(&failure_lines(stack, &failure, self.width(), usize::MAX))?;
+        if let Event::Failed { stack, .. } | Event::StackSettled { stack, .. } = event {
+            let news = self.news(stack);
+            if !news.is_empty() {
+                self.print(&news)?;
+            }
         }
         match event {
             Event::StackSettled { stack, outcome, .. } => self.print(&self.settled(stack, outcome)),

@@ -1,11 +1,16 @@
 //! Events to text: a live block, plain lines or JSON, all from the same events with the same facts.
 //! Knows nothing of how things are done; it only listens.
 
+mod brief;
+mod diagnosis;
 mod failure;
+mod forecast;
 mod json;
 mod lines;
 mod live;
 mod model;
+mod now;
+mod pace;
 mod resource;
 mod summary;
 mod table;
@@ -15,16 +20,20 @@ mod view;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 use crate::apply::event::Event;
+use pace::Clock;
 
+pub use diagnosis::report;
+pub use failure::Detail;
 pub use json::{Json, SCHEMA};
 pub use lines::{HEARTBEAT, Lines};
 pub use live::{Live, Size};
 pub use model::Model;
+pub use pace::Pace;
 pub use text::{Line, Mark, elapsed};
 
 /// Time between two paintings of the live block.
@@ -92,11 +101,11 @@ pub trait Shower {
 ///
 /// A reader that went away (`| head`) is no error: the rest goes unseen, the run goes on.
 /// Any other failure to write is returned after the channel closed, for the same reason.
-pub async fn show(style: Style, events: UnboundedReceiver<Event>) -> io::Result<()> {
+pub async fn show(style: Style, events: UnboundedReceiver<Event>, pace: Pace) -> io::Result<()> {
     match style.resolve(Surroundings::here()) {
-        Style::Json => follow(Json::new(io::stdout()), events).await,
-        Style::Live => follow(Live::on_stderr(), events).await,
-        Style::Auto | Style::Plain => follow(Lines::new(io::stderr()), events).await,
+        Style::Json => follow(Json::new(io::stdout()), events, pace).await,
+        Style::Live => follow(Live::on_stderr(), events, pace).await,
+        Style::Auto | Style::Plain => follow(Lines::new(io::stderr()), events, pace).await,
     }
 }
 
@@ -104,8 +113,9 @@ pub async fn show(style: Style, events: UnboundedReceiver<Event>) -> io::Result<
 pub async fn follow(
     mut shower: impl Shower,
     mut events: UnboundedReceiver<Event>,
+    pace: Pace,
 ) -> io::Result<()> {
-    let mut clock = Clock::default();
+    let mut clock = Clock::new(pace);
     let mut written = Ok(());
     let mut repaint = tokio::time::interval(REPAINT);
     repaint.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -128,27 +138,5 @@ pub async fn follow(
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
-    }
-}
-
-/// The time of the events, going on between them. Events carry the server's clock or a simulated
-/// one; spans would be wrong if ours ended them.
-#[derive(Debug, Default)]
-struct Clock {
-    /// The newest time heard, and when we heard it.
-    heard: Option<(Timestamp, Instant)>,
-}
-
-impl Clock {
-    fn hear(&mut self, event: &Event) {
-        if self.now().is_none_or(|now| event.at() > now) {
-            self.heard = Some((event.at(), Instant::now()));
-        }
-    }
-
-    fn now(&self) -> Option<Timestamp> {
-        let (at, heard) = self.heard?;
-        let since = SignedDuration::try_from(heard.elapsed()).ok()?;
-        at.checked_add(since).ok()
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::failure::Pinned;
 use super::resource::ResourceProgress;
-use super::text::{Mark, cause_first, clean};
-use crate::apply::event::{Event, Expected, Failure, Outcome, Verb};
+use super::text::{Mark, clean};
+use crate::apply::event::{Event, Expected, Failure, Outcome, Span, Verb};
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::Phase;
 use crate::stacks::StackKind;
@@ -35,6 +36,8 @@ pub(super) struct StackProgress {
     pub operation: Option<Verb>,
     expected: usize,
     pub needs: Vec<StackKind>,
+    /// How long its operation takes by experience.
+    pub span: Option<Span>,
     pub started: Option<Timestamp>,
     pub settled: Option<(Timestamp, Outcome)>,
     pub rolling_back: bool,
@@ -43,19 +46,6 @@ pub(super) struct StackProgress {
     pub failure: Option<Pinned>,
     /// What was last said about it that belongs to no resource.
     pub note: Option<String>,
-}
-
-/// A failure that stays on the screen.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Pinned {
-    at: Timestamp,
-    /// Sentence of the resource; `None` when the stack itself was refused.
-    pub resource: Option<String>,
-    pub logical_id: Option<String>,
-    pub status: Option<String>,
-    pub after: Option<SignedDuration>,
-    /// The cause in front, on one line.
-    pub reason: String,
 }
 
 impl Model {
@@ -154,6 +144,7 @@ impl StackProgress {
             operation: None,
             expected: 0,
             needs: Vec::new(),
+            span: None,
             started: None,
             settled: None,
             rolling_back: false,
@@ -168,6 +159,7 @@ impl StackProgress {
             operation: wanted.operation,
             expected: wanted.resources,
             needs: wanted.needs.clone(),
+            span: wanted.span,
             ..Self::new(wanted.stack.clone())
         }
     }
@@ -179,6 +171,7 @@ impl StackProgress {
             // What was expected belongs to the announced operation, not to one that prepares it.
             expected: self.expected,
             needs: std::mem::take(&mut self.needs),
+            span: self.span,
             started: Some(at),
             note: self.note.take(),
             ..fresh
@@ -210,7 +203,7 @@ impl StackProgress {
                 .entry(logical_id.clone())
                 .or_insert_with(|| ResourceProgress::new(resource_type, status, *at));
             resource.sentence = clean(sentence);
-            resource.step(status, *at);
+            resource.step(status, *at, reason.as_deref());
             resource.judge(operation, rolling_back);
         }
         let cancelled = reason.as_deref().is_some_and(Failure::is_cancellation);
@@ -218,14 +211,8 @@ impl StackProgress {
         // The stack's own failure only sums up those of its resources.
         if status.phase() == Phase::Failed && !cancelled && earlier && resource_type != STACK_TYPE {
             let after = self.resources.get(logical_id).map(|known| known.span(*at));
-            self.failure = Some(Pinned {
-                at: *at,
-                resource: Some(clean(sentence)),
-                logical_id: Some(clean(logical_id)),
-                status: Some(clean(status.as_str())),
-                after,
-                reason: reason.as_deref().map_or_else(unsaid, cause_first),
-            });
+            let seen = Pinned::seen(*at, status, reason.as_deref());
+            self.failure = Some(seen.of(sentence, logical_id, after));
         }
     }
 
@@ -252,15 +239,10 @@ impl StackProgress {
             .failure
             .take()
             .filter(|seen| seen.logical_id.is_some() && seen.logical_id == failure.logical_id);
-        let stack_status = || failure.status.as_ref().map(|word| clean(word.as_str()));
-        self.failure = Some(Pinned {
-            at: seen.as_ref().map_or(at, |seen| seen.at),
-            resource: failure.resource.as_deref().map(clean),
-            logical_id: failure.logical_id.as_deref().map(clean),
-            after: seen.as_ref().and_then(|seen| seen.after),
-            status: seen.map_or_else(stack_status, |seen| seen.status),
-            reason: cause_first(&failure.reason),
-        });
+        let failed_at = seen.as_ref().map_or(at, |seen| seen.at);
+        let after = seen.as_ref().and_then(|seen| seen.after);
+        let status = seen.and_then(|seen| seen.status);
+        self.failure = Some(Pinned::told(failed_at, failure, status, after));
     }
 
     pub fn mark(&self) -> Mark {
@@ -275,6 +257,15 @@ impl StackProgress {
             None if self.operation.is_none() => Mark::Done,
             None => Mark::Waiting,
         }
+    }
+
+    /// Whether AWS is at work on it.
+    pub fn is_moving(&self) -> bool {
+        let works = matches!(
+            self.mark(),
+            Mark::Running | Mark::RollingBack | Mark::Failed
+        );
+        self.settled.is_none() && works
     }
 
     pub fn is_done(&self) -> bool {
@@ -314,16 +305,4 @@ impl StackProgress {
             .filter(|known| known.status.phase() == Phase::Failed && known.status.is_delete())
             .map(|known| known.sentence.as_str())
     }
-}
-
-impl Pinned {
-    fn is_leftover(&self) -> bool {
-        self.status
-            .as_deref()
-            .is_some_and(|status| status.starts_with("DELETE_"))
-    }
-}
-
-fn unsaid() -> String {
-    "AWS gave no reason".to_owned()
 }

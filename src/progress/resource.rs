@@ -18,7 +18,16 @@ pub(super) struct ResourceProgress {
     pub ended: Option<Timestamp>,
     /// Whether it is as the run wants it.
     pub done: bool,
+    /// Whether its configuration is applied and it only settles; what needs it may go on already.
+    pub applied: bool,
 }
+
+/// How CloudFormation tells that a resource's configuration is complete while it still stabilises: the
+/// detailed status, or the reason that comes with it.
+const APPLIED: [&str; 2] = [
+    "CONFIGURATION_COMPLETE",
+    "Eventual consistency check initiated",
+];
 
 impl ResourceProgress {
     pub fn new(resource_type: &str, status: &ResourceStatus, at: Timestamp) -> Self {
@@ -29,16 +38,19 @@ impl ResourceProgress {
             since: at,
             ended: None,
             done: false,
+            applied: false,
         }
     }
 
-    pub fn step(&mut self, status: &ResourceStatus, at: Timestamp) {
+    pub fn step(&mut self, status: &ResourceStatus, at: Timestamp, reason: Option<&str>) {
         let verb = |status: &ResourceStatus| status.as_str().split('_').next().map(str::to_owned);
         let settles = matches!(status.phase(), Phase::Done | Phase::Failed | Phase::Skipped);
         let again = self.ended.is_some() && !settles;
         if again || verb(status) != verb(&self.status) {
             self.since = at;
         }
+        let told = reason.is_some_and(|reason| APPLIED.iter().any(|words| reason.contains(words)));
+        self.applied = !settles && (told || (self.applied && !again));
         self.ended = settles.then_some(at);
         self.status = status.clone();
     }
@@ -84,6 +96,14 @@ impl ResourceProgress {
     pub fn is_slow(&self, now: Timestamp) -> bool {
         self.range()
             .is_some_and(|range| self.span(now).as_secs() > i64::from(range.slow_after))
+    }
+
+    /// Seconds that are left, by half and by nine in ten of its kind.
+    pub fn left(&self, now: Timestamp) -> Option<(i64, i64)> {
+        let span = self.span(now).as_secs();
+        let range = self.range()?;
+        let left = |seconds: u32| (i64::from(seconds) - span).max(0);
+        Some((left(range.from), left(range.slow_after)))
     }
 
     /// Orders what is waited for: slow ones first, then the longest remaining, then the oldest.

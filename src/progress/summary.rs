@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::failure::failure_lines;
-use super::model::Model;
+use super::failure::{Detail, marked};
+use super::model::{Model, StackProgress};
 use super::table::table;
-use super::text::{Line, Mark, count, elapsed, room, wrap};
+use super::text::{Line, Mark, clean, count, elapsed, room, wrap};
 use super::view::present;
 use crate::apply::event::{Outcome, Verb};
 
@@ -22,17 +22,68 @@ impl Model {
             .map(|stack| self.row(stack, now))
             .collect();
         lines.extend(table(&rows, width));
-        for stack in &self.stacks {
-            let Some(failure) = &stack.failure else {
-                continue;
-            };
-            lines.extend(failure_lines(&stack.kind, failure, width, usize::MAX));
-            let aftermath = wrap(&self.aftermath(stack), room(width));
-            lines.extend(
-                aftermath
-                    .iter()
-                    .map(|text| Line::new(Mark::Detail, text, width)),
-            );
+        lines.extend(self.reports(width, Detail::Brief));
+        lines.extend(self.parting(now, width));
+        lines
+    }
+
+    /// The failures of all stacks, each in five lines at most, or in full.
+    pub fn reports(&self, width: usize, detail: Detail) -> Vec<Line> {
+        let reports = self
+            .stacks
+            .iter()
+            .map(|stack| self.report(stack, width, detail));
+        reports.flatten().collect()
+    }
+
+    /// The failure of a stack in five lines or fewer; nothing where it did not fail.
+    pub(super) fn report(&self, stack: &StackProgress, width: usize, detail: Detail) -> Vec<Line> {
+        let Some(failure) = &stack.failure else {
+            return Vec::new();
+        };
+        let texts = failure.report(&stack.kind, &self.now(stack), room(width), detail);
+        marked(&texts, width)
+    }
+
+    /// What a run leaves to AWS that nobody follows to its end, and how to come back to it.
+    fn parting(&self, now: Timestamp, width: usize) -> Vec<Line> {
+        if self.finished.is_some() || self.started.is_none() {
+            return Vec::new();
+        }
+        let mut texts = vec!["nothing was cancelled".to_owned()];
+        let moving: Vec<String> = self
+            .stacks
+            .iter()
+            .filter(|stack| stack.is_moving())
+            .map(moving)
+            .collect();
+        if !moving.is_empty() {
+            let eta = self
+                .forecast(now)
+                .map_or(String::new(), |known| format!(" ({})", known.text()));
+            texts = vec![format!("goes on in AWS{eta}: {}", moving.join(", "))];
+        }
+        let idle = |stack: &&StackProgress| stack.mark() == Mark::Waiting;
+        let idle: Vec<String> = self
+            .stacks
+            .iter()
+            .filter(idle)
+            .map(|stack| clean(&stack.kind.to_string()))
+            .collect();
+        if !idle.is_empty() {
+            texts.push(format!("not started: {}", idle.join(", ")));
+        }
+        let marks = std::iter::once(Mark::Running).chain(std::iter::repeat(Mark::Detail));
+        let told = texts.iter().flat_map(|text| wrap(text, room(width)));
+        let mut lines: Vec<Line> = told
+            .zip(marks)
+            .map(|(text, mark)| Line::new(mark, &text, width))
+            .collect();
+        for text in [
+            format!("kube-cfn watch {}  looks on", self.cluster),
+            format!("{}  takes it up again", self.next()),
+        ] {
+            lines.push(Line::new(Mark::Detail, &text, width));
         }
         lines
     }
@@ -58,13 +109,7 @@ impl Model {
                 present(verb)
             ),
             None => {
-                let moving =
-                    |mark| matches!(mark, Mark::Running | Mark::RollingBack | Mark::Failed);
-                let running = self
-                    .stacks
-                    .iter()
-                    .filter(|stack| stack.settled.is_none() && moving(stack.mark()))
-                    .count();
+                let running = self.stacks.iter().filter(|stack| stack.is_moving()).count();
                 format!(
                     "{cluster}: no longer followed after {span}, {done} of {stacks} done, \
                      {running} still moving"
@@ -78,6 +123,16 @@ impl Model {
             Some((_, outcome)) => *outcome != Outcome::Unchanged,
             None => stack.started.is_some() || stack.operation.is_some(),
         })
+    }
+}
+
+/// `edge (rolling back)`
+fn moving(stack: &StackProgress) -> String {
+    let name = clean(&stack.kind.to_string());
+    match stack.mark() {
+        Mark::RollingBack => format!("{name} (rolling back)"),
+        Mark::Failed => format!("{name} (failed)"),
+        _ => name,
     }
 }
 

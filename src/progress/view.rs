@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::failure::failure_lines;
+use super::forecast::Forecast;
 use super::model::{Model, StackProgress};
 use super::resource::ResourceProgress;
 use super::table::{Row, table};
@@ -11,6 +11,7 @@ use super::text::{Line, Mark, clean, count, elapsed, roughly};
 use crate::apply::event::{Outcome, Verb};
 use crate::catalog::durations::Operation;
 use crate::cloud::status::Phase;
+use crate::stacks::StackKind;
 
 /// What gives way, one after the other, when the terminal is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,22 +21,24 @@ enum Fold {
     Done,
     /// Stacks that wait become one line.
     Waiting,
-    /// Failures show that many lines less of their reason; its cause stands in front.
-    Reasons(usize),
+    /// Failures show their title alone; the report stands above the block.
+    Causes,
     /// The last rows become one line.
     Rows,
 }
-
-/// Lines of a reason at most: in full it stands above the block and in the summary.
-const REASON: usize = 6;
 
 impl Model {
     /// The block at `now`: at most `height` lines of at most `width` columns.
     pub fn view(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
         let mut block = Vec::new();
-        let reasons = (1..REASON).map(Fold::Reasons);
-        let folds = [Fold::Nothing, Fold::Done, Fold::Waiting].into_iter();
-        for fold in folds.chain(reasons).chain([Fold::Rows]) {
+        let folds = [
+            Fold::Nothing,
+            Fold::Done,
+            Fold::Waiting,
+            Fold::Causes,
+            Fold::Rows,
+        ];
+        for fold in folds {
             block = self.block(now, width, height, fold);
             if block.len() <= height {
                 break;
@@ -47,7 +50,9 @@ impl Model {
 
     fn block(&self, now: Timestamp, width: usize, height: usize, fold: Fold) -> Vec<Line> {
         let failures = self.pinned(width, fold);
-        let mut rows = self.rows(now, fold);
+        let forecast = self.forecast(now);
+        let critical = forecast.as_ref().and_then(|known| known.critical.as_ref());
+        let mut rows = self.rows(now, fold, critical);
         if fold == Fold::Rows {
             // Without failures every line is for rows; with them, rows get a third at least.
             let room = height
@@ -55,13 +60,17 @@ impl Model {
                 .max(height.saturating_sub(1) / 3);
             rows = shorten(rows, room);
         }
-        let mut lines = vec![Line::new(Mark::Title, &self.header(now), width)];
+        let mut lines = vec![Line::new(
+            Mark::Title,
+            &self.header(now, forecast.as_ref()),
+            width,
+        )];
         lines.extend(table(&rows, width));
         lines.extend(failures);
         lines
     }
 
-    fn header(&self, now: Timestamp) -> String {
+    fn header(&self, now: Timestamp, forecast: Option<&Forecast>) -> String {
         let (done, all) = self.resources_done();
         let (stacks_done, stacks) = self.stacks_done();
         let failed = self
@@ -73,15 +82,16 @@ impl Model {
             0 => String::new(),
             _ => format!("  {failed} failed"),
         };
+        let eta = forecast.map_or(String::new(), |known| format!("  {}", known.text()));
         format!(
-            "{}  {}  {}  {done}/{all} resources  {stacks_done}/{stacks} stacks{failed}",
+            "{}  {}  {}{eta}  {done}/{all} resources  {stacks_done}/{stacks} stacks{failed}",
             self.cluster,
             self.verb.map_or("", present),
             elapsed(self.elapsed(now)),
         )
     }
 
-    fn rows(&self, now: Timestamp, fold: Fold) -> Vec<Row> {
+    fn rows(&self, now: Timestamp, fold: Fold, critical: Option<&StackKind>) -> Vec<Row> {
         let folded = |stack: &StackProgress| match stack.mark() {
             Mark::Done => fold >= Fold::Done,
             Mark::Waiting => fold >= Fold::Waiting,
@@ -98,7 +108,17 @@ impl Model {
             rows.push(Row::fold(Mark::Done, text, done));
         }
         let shown = self.stacks.iter().filter(|stack| !folded(stack));
-        rows.extend(shown.map(|stack| self.row(stack, now)));
+        rows.extend(shown.map(|stack| {
+            let row = self.row(stack, now);
+            // The star says: everybody waits for this one.
+            let star = if critical == Some(&stack.kind) {
+                "*"
+            } else {
+                ""
+            };
+            let name = row.name.map(|name| name + star);
+            Row { name, ..row }
+        }));
         if waiting > 0 {
             let wait = if waiting == 1 { "waits" } else { "wait" };
             let text = format!("{} {wait}", count(waiting, "more stack"));
@@ -161,17 +181,13 @@ impl Model {
         format!("waits for {}", names.join(", "))
     }
 
-    /// The failures, as much of each as the fold leaves.
+    /// The failures: which and why, in two lines; their report stands above the block.
     fn pinned(&self, width: usize, fold: Fold) -> Vec<Line> {
-        let reason_lines = match fold {
-            Fold::Nothing | Fold::Done | Fold::Waiting => REASON,
-            Fold::Reasons(less) => REASON.saturating_sub(less),
-            Fold::Rows => 1,
-        };
+        let lines = if fold >= Fold::Causes { 1 } else { 2 };
         self.stacks
             .iter()
             .filter_map(|stack| Some((stack, stack.failure.as_ref()?)))
-            .flat_map(|(stack, failure)| failure_lines(&stack.kind, failure, width, reason_lines))
+            .flat_map(|(stack, failure)| failure.short(&stack.kind, width).into_iter().take(lines))
             .collect()
     }
 }
@@ -236,9 +252,11 @@ fn doing(resource: &ResourceProgress, stack: &StackProgress) -> String {
     }
 }
 
-/// `~2m`, and whether it is slow by any measure. Empty where nobody knows.
+/// `~2m`, whether it is slow by any measure, and whether it only settles. Empty where nobody knows.
 pub(super) fn usual(resource: &ResourceProgress, now: Timestamp) -> String {
-    let slow = if resource.is_slow(now) { " slow" } else { "" };
-    let range = resource.range();
-    range.map_or(String::new(), |range| roughly(range.from, range.to) + slow)
+    let range = resource.range().map(|range| roughly(range.from, range.to));
+    let slow = resource.is_slow(now).then(|| "slow".to_owned());
+    let applied = resource.applied.then(|| "applied".to_owned());
+    let words: Vec<String> = range.into_iter().chain(slow).chain(applied).collect();
+    words.join(" ")
 }

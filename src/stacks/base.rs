@@ -2,10 +2,18 @@
 
 use serde::Serialize;
 
+use super::fields::{Row, row};
 use super::parts::{self, Inputs};
 use super::{DesignError, Stack, StackKind};
 use crate::spec::ClusterSpec;
 use crate::templates::Templates;
+
+/// Which field decides what in this stack.
+pub(super) const FIELDS: &[Row] = &[
+    row("Key", "Properties.PendingWindowInDays", &["protect"]),
+    row("Key", "Properties.KeyPolicy", &["access.issuers"]),
+    row("*", "", &["name"]),
+];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

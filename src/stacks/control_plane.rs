@@ -3,11 +3,76 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::fields::{Row, row};
 use super::parts::{self, Holds, Inputs, Tag};
 use super::{API_HOST, DesignError, KEY_ARN, Object, STATE_BUCKET, Stack, StackKind, firewall};
 use crate::node::{self, Boot, Bundle, Role, facts};
 use crate::spec::{ClusterSpec, Nat, Zone};
 use crate::templates::Templates;
+
+/// Which field decides what in this stack.
+pub(super) const FIELDS: &[Row] = &[
+    row(
+        "Address*",
+        "",
+        &["network.nat", "controlPlane.slots", "zones"],
+    ),
+    row("Eni?", "Properties.SubnetId", &["network.nat"]),
+    row(
+        "Eni?",
+        "Properties.PrivateIpAddress",
+        &["network.cidr", "network.nat", "zones"],
+    ),
+    row(
+        "Eni?",
+        "Metadata",
+        &["network.cidr", "network.nat", "zones"],
+    ),
+    row(
+        "EtcdVolume?",
+        "Properties.Size",
+        &["controlPlane.etcdVolumeGib"],
+    ),
+    row("EtcdVolume?", "DeletionPolicy", &["protect"]),
+    row("EtcdVolume?", "Metadata", &["protect"]),
+    row(
+        "LaunchTemplate?",
+        "Properties.LaunchTemplateData.ImageId",
+        &["{lock}", "kubernetes", "controlPlane.instanceType"],
+    ),
+    row(
+        "LaunchTemplate?",
+        "Properties.LaunchTemplateData.InstanceType",
+        &["controlPlane.instanceType"],
+    ),
+    row(
+        "LaunchTemplate?",
+        "Properties.LaunchTemplateData.BlockDeviceMappings",
+        &["controlPlane.volumeGib"],
+    ),
+    row(
+        "LaunchTemplate?",
+        "Properties.LaunchTemplateData.TagSpecifications",
+        &["tags"],
+    ),
+    row(
+        "LaunchTemplate?",
+        "Properties.LaunchTemplateData.UserData",
+        &[
+            "kubernetes",
+            "controlPlane.instanceType",
+            "controlPlane.slots",
+            "network.podCidr",
+            "network.serviceCidr",
+            "network.cidr",
+            "network.nat",
+            "zones",
+            "mirror",
+        ],
+    ),
+    row("Slot?", "DependsOn", &["network.nat"]),
+    row("*", "", &["controlPlane.slots", "zones"]),
+];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -6,10 +6,100 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::fields::{Row, row};
 use super::parts::{self, Holds, Inputs};
 use super::{DesignError, Stack, StackKind, firewall};
 use crate::spec::{ClusterSpec, Database};
 use crate::templates::Templates;
+
+/// Which field decides what in this stack.
+pub(super) const FIELDS: &[Row] = &[
+    row("DatabaseSubnets", "Properties.SubnetIds", &["zones"]),
+    row(
+        "DatabaseParameters",
+        "Properties.Family",
+        &["database.engineVersion"],
+    ),
+    row(
+        "DatabaseParameters",
+        "Properties.Description",
+        &["database.engineVersion"],
+    ),
+    row(
+        "DatabaseParameters",
+        "Metadata",
+        &["database.engineVersion"],
+    ),
+    row(
+        "DatabaseParameters",
+        "Properties.Parameters",
+        &["database.parameters"],
+    ),
+    row("DatabaseParameters", "", &["database.parameters"]),
+    row(
+        "Database",
+        "Properties.EngineVersion",
+        &["database.engineVersion"],
+    ),
+    row(
+        "Database",
+        "Properties.DBInstanceClass",
+        &["database.class"],
+    ),
+    row("Database", "Properties.MultiAZ", &["database.multiAz"]),
+    row(
+        "Database",
+        "Properties.AllocatedStorage",
+        &["database.storageGib"],
+    ),
+    row(
+        "Database",
+        "Properties.MaxAllocatedStorage",
+        &["database.storageLimitGib", "database.storageGib"],
+    ),
+    row(
+        "Database",
+        "Properties.DBSnapshotIdentifier",
+        &["database.restoreFrom"],
+    ),
+    row(
+        "Database",
+        "Properties.StorageEncrypted",
+        &["database.restoreFrom"],
+    ),
+    row("Database", "Properties.DBName", &["database.restoreFrom"]),
+    row(
+        "Database",
+        "Properties.MasterUsername",
+        &["database.restoreFrom"],
+    ),
+    row("Database", "Properties.DeletionProtection", &["protect"]),
+    row(
+        "Database",
+        "Properties.BackupRetentionPeriod",
+        &["database.backupDays"],
+    ),
+    row(
+        "Database",
+        "Properties.PreferredBackupWindow",
+        &["database.backupWindow"],
+    ),
+    row(
+        "Database",
+        "Properties.PreferredMaintenanceWindow",
+        &["database.maintenanceWindow"],
+    ),
+    row(
+        "Database",
+        "Metadata",
+        &[
+            "database.engineVersion",
+            "database.class",
+            "database.multiAz",
+        ],
+    ),
+    row("*", "", &["database"]),
+];
 
 /// Parameters of the engine that hold unless the definition says otherwise: TLS only, slow queries in
 /// the log, figures a query.

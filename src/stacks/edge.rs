@@ -3,11 +3,64 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::fields::{Row, row};
 use super::firewall;
 use super::parts::{self, Holds, Inputs};
 use super::{DesignError, Stack, StackKind};
 use crate::spec::{ApiDns, ClusterSpec, Exposure, Nat, Zone};
 use crate::templates::Templates;
+
+/// Which field decides what in this stack.
+pub(super) const FIELDS: &[Row] = &[
+    row("NatAddress", "", &["network.nat"]),
+    row("NatAddress", "Metadata", &["zones"]),
+    row("NatAddress", "Properties.Tags", &["zones"]),
+    row("RegionalNatAddress?", "", &["network.nat", "zones"]),
+    row("ApiNatAddress", "", &["api.exposure", "network.nat"]),
+    row("ApiNatAddress", "Metadata", &["zones"]),
+    row("ApiNatAddress", "Properties.Description", &["zones"]),
+    row(
+        "ApiRegionalNatAddress?",
+        "",
+        &["api.exposure", "network.nat", "zones"],
+    ),
+    row(
+        "RegionalNatGateway",
+        "Properties.AvailabilityZoneAddresses",
+        &["zones"],
+    ),
+    row("NatGateway", "Properties.SubnetId", &["zones"]),
+    row("NatGateway", "Metadata", &["zones"]),
+    row("*NatGateway", "", &["network.nat"]),
+    row(
+        "PrivateDefaultRoute",
+        "Properties.NatGatewayId",
+        &["network.nat"],
+    ),
+    row("PrivateDefaultRoute", "", &["network.nat"]),
+    row("ApiLoadBalancer", "Properties.Scheme", &["api.exposure"]),
+    row("ApiLoadBalancer", "Metadata", &["api.exposure"]),
+    row(
+        "ApiLoadBalancer",
+        "Properties.Subnets",
+        &["api.exposure", "network.nat", "zones"],
+    ),
+    row("*ApiTargets", "", &["api.exposure"]),
+    row(
+        "ApiListener",
+        "Properties.DefaultActions",
+        &["api.exposure"],
+    ),
+    row(
+        "ApiName",
+        "Properties.HostedZoneId",
+        &["api.dns.hostedZone"],
+    ),
+    row("ApiName", "Properties.Name", &["api.dns.name"]),
+    row("ApiName", "Metadata", &["api.dns.name"]),
+    row("ApiName", "", &["api.dns"]),
+    row("*", "", &["api"]),
+];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -5,6 +5,7 @@ mod base;
 mod control_plane;
 mod database;
 mod edge;
+mod fields;
 mod firewall;
 mod limits;
 mod network;
@@ -21,6 +22,8 @@ use serde_json::Value;
 use crate::node::NodeError;
 use crate::spec::ClusterSpec;
 use crate::templates::{TemplateError, Templates};
+
+pub use fields::Row;
 
 /// The six kinds of stack, in the order in which people read them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

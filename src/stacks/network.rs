@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::fields::{Row, row};
 use super::firewall::{self, Group, Rule};
 use super::parts::{self, Inputs, Tag};
 use super::{DesignError, Stack, StackKind};
@@ -9,6 +10,42 @@ use crate::node::facts;
 use crate::spec::address::{self, ZoneAddresses};
 use crate::spec::{ClusterSpec, Nat, Zone};
 use crate::templates::Templates;
+
+/// Which field decides what in this stack.
+pub(super) const FIELDS: &[Row] = &[
+    row("Vpc", "", &["network.cidr"]),
+    row("Vpc", "Properties.CidrBlock", &["network.cidr"]),
+    row("Vpc", "Metadata", &["network.cidr"]),
+    row("PrivateRoutes", "", &["network.nat"]),
+    row("S3Endpoint", "Properties.RouteTableIds", &["network.nat"]),
+    row("PrivateSubnet*", "", &["network.nat", "zones"]),
+    row("PublicSubnet*", "", &["zones"]),
+    row("DatabaseSubnet*", "", &["zones"]),
+    row(
+        "*Subnet?",
+        "Properties.CidrBlock",
+        &["network.cidr", "zones"],
+    ),
+    row("PublicSubnet?", "Properties.Tags", &["network.nat"]),
+    row("Slot?Reservation", "", &["zones"]),
+    row("Slot?Reservation", "Properties.SubnetId", &["network.nat"]),
+    row(
+        "Slot?Reservation",
+        "Properties.Cidr",
+        &["network.cidr", "network.nat", "zones"],
+    ),
+    row(
+        "Slot?Reservation",
+        "Metadata",
+        &["network.cidr", "network.nat", "zones"],
+    ),
+    row("NlbSg", "Properties.SecurityGroupEgress", &["network.cidr"]),
+    row("NlbApiFrom*x*", "", &["api.allowedCidrs"]),
+    row("*FromVpc", "Properties.CidrIp", &["network.cidr"]),
+    row("*FromVpc", "Properties.Description", &["network.cidr"]),
+    row("*FromVpc", "Metadata", &["network.cidr"]),
+    row("*", "", &["network"]),
+];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

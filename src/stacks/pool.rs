@@ -3,11 +3,110 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::fields::{Row, row};
 use super::parts::{self, Holds, Inputs, Tag};
 use super::{API_HOST, DesignError, Object, STATE_BUCKET, Stack, StackKind, firewall};
 use crate::node::{self, Boot, Bundle, Role};
 use crate::spec::{ClusterSpec, Nat, NodePool, Spread, Zone};
 use crate::templates::Templates;
+
+/// Which field decides what in this stack.
+pub(super) const FIELDS: &[Row] = &[
+    row(
+        "LaunchTemplate*",
+        "Properties.LaunchTemplateData.ImageId",
+        &["{lock}", "kubernetes", "pools[{pool}].instanceTypes"],
+    ),
+    row(
+        "LaunchTemplate*",
+        "Properties.LaunchTemplateData.NetworkInterfaces",
+        &["network.nat"],
+    ),
+    row(
+        "LaunchTemplate*",
+        "Properties.LaunchTemplateData.BlockDeviceMappings",
+        &["pools[{pool}].volumeGib"],
+    ),
+    row(
+        "LaunchTemplate*",
+        "Properties.LaunchTemplateData.TagSpecifications",
+        &["tags"],
+    ),
+    row(
+        "LaunchTemplate*",
+        "Properties.LaunchTemplateData.UserData",
+        &[
+            "kubernetes",
+            "pools[{pool}].labels",
+            "pools[{pool}].taints",
+            "pools[{pool}].instanceTypes",
+            "controlPlane.slots",
+            "network.podCidr",
+            "network.serviceCidr",
+            "network.cidr",
+            "network.nat",
+            "zones",
+            "mirror",
+        ],
+    ),
+    row("Group*", "CreationPolicy", &["pools[{pool}].min", "zones"]),
+    row(
+        "Group*",
+        "Properties.MinSize",
+        &["pools[{pool}].min", "zones"],
+    ),
+    row(
+        "Group*",
+        "Properties.MaxSize",
+        &["pools[{pool}].max", "pools[{pool}].min", "zones"],
+    ),
+    row(
+        "Group*",
+        "Metadata",
+        &["pools[{pool}].min", "pools[{pool}].max", "zones"],
+    ),
+    row(
+        "Group*",
+        "Properties.VPCZoneIdentifier",
+        &["network.nat", "zones"],
+    ),
+    row(
+        "Group*",
+        "Properties.CapacityRebalance",
+        &["pools[{pool}].spotPercent"],
+    ),
+    row(
+        "Group*",
+        "Properties.MixedInstancesPolicy.InstancesDistribution.OnDemandBaseCapacity",
+        &["pools[{pool}].onDemandBase", "zones"],
+    ),
+    row(
+        "Group*",
+        "Properties.MixedInstancesPolicy.InstancesDistribution.OnDemandPercentageAboveBaseCapacity",
+        &["pools[{pool}].spotPercent"],
+    ),
+    row(
+        "Group*",
+        "Properties.MixedInstancesPolicy.InstancesDistribution.SpotAllocationStrategy",
+        &["pools[{pool}].spotPercent"],
+    ),
+    row(
+        "Group*",
+        "Properties.MixedInstancesPolicy.LaunchTemplate.Overrides",
+        &["pools[{pool}].instanceTypes"],
+    ),
+    row(
+        "Group*",
+        "Properties.Tags",
+        &[
+            "pools[{pool}].labels",
+            "pools[{pool}].taints",
+            "pools[{pool}].min",
+            "pools[{pool}].max",
+        ],
+    ),
+    row("*", "", &["pools[{pool}]", "pools[{pool}].spread", "zones"]),
+];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

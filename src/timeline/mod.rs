@@ -1,2 +1,189 @@
 //! What the events of a run say of its course: spans of stacks and resources, critical path, slack.
 //! Shown as a Gantt chart in the terminal or as one HTML page. Knows nothing of where events come from.
+//!
+//! Which resource waited for which is not in the events. The critical path is what their times say: it
+//! is walked back from the last end, each time to what ended last before.
+
+mod bars;
+mod critical;
+mod past;
+mod text;
+mod words;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Serialize, Serializer};
+
+use crate::apply::event::{Event, Verb};
+use crate::cloud::ResourceStatus;
+use crate::stacks::StackKind;
+
+pub use critical::Saving;
+pub use past::{Past, events_of};
+pub use text::{Detail, NARROWEST, text};
+pub use words::elapsed;
+
+/// The course of a run. Made by [`Timeline::of`]; every text in it is one line without control
+/// characters.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Timeline {
+    pub cluster: String,
+    pub run: String,
+    pub verb: Verb,
+    pub started: Timestamp,
+    /// The newest time of any event: what is open is drawn up to here.
+    pub until: Timestamp,
+    /// `None` for a run that nobody followed to its end.
+    pub ended: Option<Timestamp>,
+    pub succeeded: Option<bool>,
+    /// In the order in which the run announced them.
+    pub stacks: Vec<StackBar>,
+    /// First to last.
+    pub critical: Vec<Link>,
+}
+
+/// A stack's part of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StackBar {
+    pub stack: StackKind,
+    /// `None` when there was nothing to do for it.
+    pub operation: Option<Verb>,
+    /// `None` when it never began.
+    pub begin: Option<Timestamp>,
+    /// `None` when it never began or was not followed to its end.
+    pub end: Option<Timestamp>,
+    /// Its first real failure.
+    pub failed_at: Option<Timestamp>,
+    pub ending: Ending,
+    /// Why it failed: the resource's sentence and AWS's reason.
+    pub reason: Option<String>,
+    pub waits_for: Vec<StackKind>,
+    pub critical: bool,
+    /// How much later it could have ended without the run ending later. `None` where it has no end.
+    #[serde(rename = "slackSeconds", serialize_with = "seconds")]
+    pub slack: Option<SignedDuration>,
+    /// In the order of their beginning. One that was made and then rolled back has two.
+    pub resources: Vec<ResourceBar>,
+}
+
+/// How a stack's part ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ending {
+    Created,
+    Updated,
+    Deleted,
+    Unchanged,
+    RolledBack,
+    Failed,
+    /// A stack it needs did not succeed.
+    NotStarted,
+    /// It went on when nobody followed any more.
+    Open,
+    /// It had not begun when nobody followed any more.
+    Waiting,
+}
+
+/// One operation on a resource.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceBar {
+    pub logical_id: String,
+    pub sentence: String,
+    pub resource_type: String,
+    /// The last that was said of it.
+    pub status: ResourceStatus,
+    pub begin: Timestamp,
+    /// When its configuration was applied and CloudFormation began to wait until it is consistent.
+    pub configured: Option<Timestamp>,
+    /// `None` when nothing told of its end.
+    pub end: Option<Timestamp>,
+    /// A failure of its own.
+    pub failed: bool,
+    /// It went down with another one.
+    pub cancelled: bool,
+    pub reason: Option<String>,
+    pub critical: bool,
+}
+
+/// A piece of the critical path.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Link {
+    pub stack: StackKind,
+    /// `None` for a stack of which no resource moved.
+    pub logical_id: Option<String>,
+    pub sentence: Option<String>,
+    pub begin: Timestamp,
+    pub end: Timestamp,
+}
+
+impl Timeline {
+    /// The course that a run's events tell. `None` without the run's first event: nothing had begun.
+    pub fn of(events: &[Event]) -> Option<Self> {
+        let mut timeline = bars::gather(events)?;
+        critical::mark(&mut timeline);
+        Some(timeline)
+    }
+
+    /// From the first event to the last.
+    pub fn took(&self) -> SignedDuration {
+        self.until.duration_since(self.started)
+    }
+
+    pub(crate) fn bar(&self, kind: &StackKind) -> Option<&StackBar> {
+        self.stacks.iter().find(|bar| bar.stack == *kind)
+    }
+}
+
+impl StackBar {
+    /// Where its bar ends: its end, or `until` while it is open. `None` when it never began.
+    pub fn drawn_to(&self, until: Timestamp) -> Option<Timestamp> {
+        self.begin.map(|begin| self.end.unwrap_or(until).max(begin))
+    }
+
+    /// The end of a resource's bar: its own, else the stack's, else `until`.
+    pub fn end_of(&self, resource: &ResourceBar, until: Timestamp) -> Timestamp {
+        let end = resource.end.or(self.end).unwrap_or(until);
+        end.max(resource.begin)
+    }
+}
+
+impl Ending {
+    /// In words: `created`, `rolled back`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Deleted => "deleted",
+            Self::Unchanged => "unchanged",
+            Self::RolledBack => "rolled back",
+            Self::Failed => "failed",
+            Self::NotStarted => "not started",
+            Self::Open => "not followed to its end",
+            Self::Waiting => "had not begun",
+        }
+    }
+}
+
+impl Link {
+    pub fn took(&self) -> SignedDuration {
+        self.end.duration_since(self.begin)
+    }
+
+    /// What it is in words: the resource's sentence, else the stack.
+    pub fn name(&self) -> String {
+        let stack = || format!("stack {}", self.stack);
+        self.sentence.clone().unwrap_or_else(stack)
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it")]
+fn seconds<S: Serializer>(span: &Option<SignedDuration>, serializer: S) -> Result<S::Ok, S::Error> {
+    span.map(|span| span.as_secs_f64()).serialize(serializer)
+}
+
+fn whole_seconds<S: Serializer>(span: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(span.as_secs_f64())
+}

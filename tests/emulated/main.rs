@@ -13,6 +13,7 @@ mod production;
 mod store;
 mod support;
 mod tools;
+mod trouble;
 mod wire;
 mod without_aws;
 mod words;

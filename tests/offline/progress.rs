@@ -1,6 +1,8 @@
 //! Progress: golden screens, the same facts in all three showings, and no stream that breaks them.
 
 mod facts;
+mod failures;
+mod forecast;
 mod runs;
 mod screens;
 mod streams;

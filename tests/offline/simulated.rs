@@ -1,16 +1,21 @@
 //! The shipped clusters on the simulated cloud: planned, applied, changed, deleted, without any AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
 use std::path::Path;
 
+use kube_cfn::apply::event::Outcome;
 use kube_cfn::apply::{self, End, Outputs, Prepare, Report, Session};
-use kube_cfn::cloud::Store;
-use kube_cfn::cloud::simulated::{Simulated, World};
+use kube_cfn::cloud::simulated::{
+    Failing, Faults, How, Kill, Library, Moment, Operation, Simulated, World,
+};
+use kube_cfn::cloud::{CloudError, Store};
 use kube_cfn::definition;
-use kube_cfn::plan::{self, Plan, Terms};
+use kube_cfn::plan::{self, Guard, Plan, PlanError, Terms};
 use kube_cfn::spec::ClusterSpec;
 use kube_cfn::stacks::{self, Source, Stack, StackKind};
 use kube_cfn::templates::Templates;
+use tokio::sync::mpsc::unbounded_channel;
 
 /// Nothing has to be prepared outside CloudFormation here.
 struct Nothing;
@@ -46,36 +51,65 @@ async fn images(cloud: &Simulated, stacks: &[Stack]) -> BTreeMap<String, String>
     let mut images = BTreeMap::new();
     for input in stacks.iter().flat_map(|stack| &stack.inputs) {
         if let Source::Locked { parameter } = &input.source {
-            let id = cloud.parameter(parameter).await.unwrap().unwrap();
-            images.insert(parameter.clone(), id);
+            let id = patiently(async || cloud.parameter(parameter).await).await;
+            images.insert(parameter.clone(), id.unwrap());
         }
     }
     images
 }
 
+/// Asks until there is an answer.
+async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, CloudError>) -> T {
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(error) => assert!(error.is_passing(), "{error}"),
+        }
+    }
+}
+
 async fn planned(cloud: &Simulated, spec: &ClusterSpec, stacks: &[Stack], run: &str) -> Plan {
     let images = images(cloud, stacks).await;
-    let survey = plan::survey(cloud, &spec.name).await.unwrap();
-    let draft = plan::draft(stacks.to_vec(), &survey, &images);
-    let allow = BTreeSet::new();
-    let terms = Terms {
-        run,
-        allow: &allow,
-        skip: &allow,
-    };
-    plan::complete(draft, cloud, &terms).await.unwrap()
+    loop {
+        let survey = patiently(async || plan::survey(cloud, &spec.name).await).await;
+        let draft = plan::draft(stacks.to_vec(), &survey, &images);
+        let allow = BTreeSet::new();
+        let terms = Terms {
+            run,
+            allow: &allow,
+            skip: &allow,
+        };
+        match plan::complete(draft, cloud, &terms).await {
+            Ok(plan) => return plan,
+            Err(PlanError::Cloud(error)) => assert!(error.is_passing(), "{error}"),
+            Err(other) => panic!("{other}"),
+        }
+    }
 }
 
 async fn applied(cloud: &Simulated, spec: &ClusterSpec, stacks: &[Stack], run: &str) -> Report {
     let plan = planned(cloud, spec, stacks, run).await;
-    let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
+    let (events, _heard) = unbounded_channel();
     let session = Session::new(run, &events);
-    apply::run(plan, cloud, &Nothing, &session, std::future::pending()).await
+    apply::run(plan, cloud, &Nothing, &session, pending()).await
+}
+
+async fn deleted(cloud: &Simulated, spec: &ClusterSpec, run: &str) -> Report {
+    let survey = plan::survey(cloud, &spec.name).await.unwrap();
+    let demolition = plan::deletion(&survey, Guard::Open);
+    assert_eq!(demolition.refused, None);
+    let (events, _heard) = unbounded_channel();
+    let session = Session::new(run, &events);
+    apply::delete(&demolition, cloud, &session, pending()).await
 }
 
 fn statuses(cloud: &Simulated) -> BTreeSet<String> {
-    let all = cloud.stacks_now().into_iter();
-    all.map(|found| found.status.to_string()).collect()
+    let standing = cloud.stacks_now().into_iter();
+    standing.map(|found| found.status.to_string()).collect()
+}
+
+fn only(status: &str) -> BTreeSet<String> {
+    BTreeSet::from([status.to_owned()])
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,13 +120,165 @@ async fn the_shipped_clusters_are_created_and_a_second_plan_has_nothing_to_do() 
         let cloud = Simulated::new(world(&spec));
         let report = applied(&cloud, &spec, &stacks, "first").await;
         assert_eq!(report.end(), End::Done, "{report:#?}");
-        assert_eq!(
-            statuses(&cloud),
-            BTreeSet::from(["CREATE_COMPLETE".to_owned()])
-        );
+        assert_eq!(statuses(&cloud), only("CREATE_COMPLETE"));
         let again = planned(&cloud, &spec, &stacks, "second").await;
         let actions: Vec<_> = again.steps.iter().map(|step| &step.action).collect();
         assert!(!again.has_changes(), "{actions:#?}");
         assert_eq!(cloud.lying_about(), []);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_protected_cluster_is_opened_by_an_update_then_deleted_without_a_trace() {
+    let mut spec = shipped("production");
+    assert!(spec.protect, "the shipped production is protected");
+    let cloud = Simulated::new(world(&spec));
+    let report = applied(&cloud, &spec, &design(&spec), "first").await;
+    assert_eq!(report.end(), End::Done, "{report:#?}");
+    spec.protect = false;
+    let report = applied(&cloud, &spec, &design(&spec), "open").await;
+    assert_eq!(report.end(), End::Done, "{report:#?}");
+    assert_eq!(cloud.losses(), []);
+    let report = deleted(&cloud, &spec, "gone").await;
+    assert_eq!(report.end(), End::Done, "{report:#?}");
+    assert_eq!(statuses(&cloud), only("DELETE_COMPLETE"));
+    let lost = cloud.losses();
+    assert!(lost.iter().all(|loss| loss.how == How::StackDeleted));
+    assert!(lost.iter().any(|loss| loss.logical_id == "Database"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_stack_is_taken_back_and_the_next_run_makes_it() {
+    let spec = shipped("canary");
+    let stacks = design(&spec);
+    let cloud = Simulated::new(World {
+        failures: vec![Failing {
+            stack: "canary-edge".to_owned(),
+            logical_id: "NatGateway".to_owned(),
+            operation: Operation::Create,
+            reason: None,
+            times: 1,
+        }],
+        ..world(&spec)
+    });
+    let report = applied(&cloud, &spec, &stacks, "first").await;
+    assert_ne!(report.end(), End::Done);
+    let edge = report
+        .outcomes
+        .iter()
+        .find(|(kind, _)| *kind == StackKind::Edge);
+    let Some((_, Outcome::RolledBack(failure))) = edge else {
+        panic!("{report:#?}")
+    };
+    assert_eq!(failure.logical_id.as_deref(), Some("NatGateway"));
+    assert!(
+        failure.reason.contains("limit of 5 NAT gateways"),
+        "{failure:?}"
+    );
+    let report = applied(&cloud, &spec, &stacks, "second").await;
+    assert_eq!(report.end(), End::Done, "{report:#?}");
+    let standing = cloud.stacks_now();
+    let made = standing
+        .iter()
+        .filter(|found| found.status.as_str() == "CREATE_COMPLETE");
+    assert_eq!(made.count(), stacks.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreliable_cloud_gets_there_too() {
+    let spec = shipped("canary");
+    let stacks = design(&spec);
+    let library = Library::default();
+    let faults = Faults {
+        throttle: 0.1,
+        unreachable: 0.03,
+        lost_answer: 0.1,
+        stale_read: 0.2,
+        late_events: 0.2,
+        duplicate_pages: 0.2,
+        reorder: 0.2,
+        ..Faults::default()
+    };
+    for seed in 0..8 {
+        let faults = faults.clone();
+        let unreliable = World {
+            seed,
+            faults,
+            ..world(&spec)
+        };
+        let cloud = Simulated::sharing(unreliable, &library);
+        // Five lost answers in a row end a run honestly; the same command goes on.
+        let mut report = applied(&cloud, &spec, &stacks, "first").await;
+        for again in 0..3 {
+            if report.end() == End::Detached {
+                report = applied(&cloud, &spec, &stacks, &format!("again-{again}")).await;
+            }
+        }
+        assert_eq!(report.end(), End::Done, "seed {seed}: {report:#?}");
+        assert_eq!(statuses(&cloud), only("CREATE_COMPLETE"), "seed {seed}");
+        let created = cloud
+            .writes()
+            .iter()
+            .filter(|write| write.verb == "create")
+            .count();
+        assert_eq!(created, stacks.len(), "seed {seed}: no stack twice");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_before_or_after_any_call_the_next_run_finishes_and_nothing_happens_twice() {
+    let spec = shipped("canary");
+    let stacks = design(&spec);
+    let library = Library::default();
+    for call in [2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 40, 80, 160, 320] {
+        for when in [Moment::BeforeEffect, Moment::AfterEffect] {
+            let faults = Faults {
+                kill_after: Some(Kill { call, when }),
+                ..Faults::default()
+            };
+            let deadly = World {
+                faults,
+                ..world(&spec)
+            };
+            let cloud = Simulated::sharing(deadly, &library);
+            tokio::select! {
+                report = applied(&cloud, &spec, &stacks, "first") => {
+                    assert_eq!(report.end(), End::Done);
+                }
+                () = cloud.killed() => {}
+            }
+            cloud.revive(Faults::default());
+            let report = applied(&cloud, &spec, &stacks, "second").await;
+            assert_eq!(report.end(), End::Done, "call {call} {when:?}: {report:#?}");
+            assert_eq!(
+                statuses(&cloud),
+                only("CREATE_COMPLETE"),
+                "call {call} {when:?}"
+            );
+            let created = cloud
+                .writes()
+                .iter()
+                .filter(|write| write.verb == "create")
+                .count();
+            assert_eq!(created, stacks.len(), "call {call} {when:?}");
+            assert_eq!(cloud.lying_about(), []);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_run_is_the_same_to_the_byte_with_the_same_seed() {
+    let spec = shipped("canary");
+    let stacks = design(&spec);
+    let mut courses = Vec::new();
+    for seed in [4, 4, 5] {
+        let cloud = Simulated::new(World {
+            seed,
+            ..world(&spec)
+        });
+        applied(&cloud, &spec, &stacks, "first").await;
+        courses.push((cloud.history(), cloud.calls(), cloud.writes()));
+    }
+    assert_eq!(courses[0], courses[1]);
+    assert_ne!(courses[0].0, courses[2].0);
 }

@@ -2,6 +2,7 @@
 //! `tests/cases/stacks`; here stands what must hold for every cluster.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod fields;
 mod graph;
 mod house;
 mod node;

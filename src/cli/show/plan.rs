@@ -175,7 +175,7 @@ fn stack_view<'a>(step: &'a Step, expected: &Estimate, cost: &Monthly) -> StackV
         stuck,
         skip,
         termination_protection: step.relocks().then_some(step.stack.termination_protection),
-        policy: step.unguarded,
+        policy: step.unguarded && !matches!(step.action, Action::Blocked(_)),
     }
 }
 

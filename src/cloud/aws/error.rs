@@ -11,13 +11,12 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use crate::cloud::CloudError;
 
 mod credentials;
+mod newer;
 mod text;
 
+pub(super) use newer::{explain_newer, is_unknown_call};
 pub(super) use text::told;
 use text::{as_text, find, innermost, quote, shorten, words};
-
-/// Message of the `Refused` that stands for a call which the endpoint does not have.
-pub(super) const NO_SUCH_CALL: &str = "this endpoint does not know the call";
 
 /// What was asked: the API's name of the call and what it was about.
 #[derive(Debug, Clone, Copy)]
@@ -128,19 +127,6 @@ where
     }
 }
 
-/// As [`explain`], for calls that an endpoint may lack: then it is a `Refused` whose message is
-/// [`NO_SUCH_CALL`], whatever status it answers with. Asking again never helps.
-pub(super) fn explain_newer<E>(asked: Asked<'_>, error: &SdkError<E, HttpResponse>) -> CloudError
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
-    if lacks_call(error) {
-        refused(asked, NO_SUCH_CALL.to_owned())
-    } else {
-        explain(asked, error)
-    }
-}
-
 /// An answer that no SDK read, by its status and the code and message in it.
 pub(super) fn explain_answer(asked: Asked<'_>, status: u16, said: Said<'_>) -> CloudError {
     let answer = Answer {
@@ -160,23 +146,6 @@ pub(super) fn unanswered(asked: Asked<'_>, cause: &str) -> CloudError {
 /// Credentials that the chain could not come by.
 pub(super) fn no_credentials(cause: &CredentialsError) -> CloudError {
     credentials::from_chain(cause)
-}
-
-/// Whether AWS does not know the call or one of its members, as emulators say of newer ones; they
-/// also break on them.
-pub(super) fn is_unknown_call<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
-    lacks_call(error)
-        || error.code() == Some("InternalFailure")
-        || (status >= 500 && error.code().is_none())
-}
-
-fn lacks_call<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
-    matches!(
-        error.code(),
-        Some("InvalidAction" | "UnknownOperationException" | "NotImplemented")
-    ) || status == 501
 }
 
 /// Whether a code asks to slow down, as AWS's own retry rules list them.

@@ -114,6 +114,7 @@ impl Aws {
             .build();
         let pricing = aws_sdk_pricing::config::Builder::from(&reach.sdk)
             .region(Region::new(prices::REGION))
+            .retry_config(RetryConfig::standard().with_max_attempts(prices::ATTEMPTS))
             .interceptor(CallLog)
             .build();
         Self {

@@ -10,6 +10,9 @@ use crate::cloud::CloudError;
 /// The price list of all regions is served from a few; this one is in every commercial account.
 pub(super) const REGION: &str = "us-east-1";
 
+/// Nobody waits long for a price.
+pub(super) const ATTEMPTS: u32 = 2;
+
 impl Aws {
     /// What a unit (an hour, a gigabyte-month, …) of a product costs on demand, in US dollars, as
     /// AWS's price list has it: `service` by its code (`AmazonEC2`), the product by attributes that

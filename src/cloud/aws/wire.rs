@@ -3,6 +3,7 @@
 
 mod changes;
 mod machines;
+mod names;
 mod verbs;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -217,8 +217,14 @@ impl Stack {
             if operation.token.is_none() && told.operation != self.operations {
                 break;
             }
-            if told.readable <= now && ours(&told.event) && !seen.contains(&told.event.id) {
+            if told.readable > now || !ours(&told.event) {
+                continue;
+            }
+            if !seen.contains(&told.event.id) {
                 found.push(told.event.clone());
+            } else if !self.has_late {
+                // Whoever saw this one saw all before it: answers are whole.
+                break;
             }
         }
         found.reverse();
@@ -230,7 +236,7 @@ fn listed(resource: &Resource) -> FoundResource {
     FoundResource {
         logical_id: resource.logical_id.clone(),
         physical_id: resource.physical_id.clone(),
-        resource_type: resource.resource_type.clone(),
+        resource_type: resource.kind.clone(),
         status: ResourceStatus::new(resource.status),
         reason: resource.reason.clone(),
     }

@@ -33,7 +33,7 @@ impl Stack {
         }
         (resource.vanished || !differences.is_empty()).then(|| Drift {
             logical_id: resource.logical_id.clone(),
-            resource_type: resource.resource_type.clone(),
+            resource_type: resource.kind.clone(),
             deleted: resource.vanished,
             differences,
         })

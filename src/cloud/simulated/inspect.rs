@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Simulated;
 use super::engine::touching;
 use super::state::{Beginning, State};
+use super::world::Failing;
 use crate::cloud::{
     Fate, FoundStack, OpenChangeSet, StackEvent, StackStatus, TAG_CLUSTER, TAG_STACK,
 };
@@ -205,6 +206,11 @@ impl Simulated {
         })
     }
 
+    /// From now on this fails too.
+    pub fn fail(&self, failing: Failing) {
+        self.with_now(|state| state.env.failures.push(failing));
+    }
+
     /// Somebody else does something to the account. Whether CloudFormation let them.
     pub fn meddle(&self, what: &Meddling) -> bool {
         self.with_now(|state| meddle(state, what).is_some())
@@ -241,21 +247,22 @@ fn meddle(state: &mut State, what: &Meddling) -> Option<()> {
     | Meddling::ChangeSet { stack, .. }
     | Meddling::Shell { stack, .. }) = what;
     let index = state.named(stack)?;
+    let (found, env) = state.of(index)?;
+    if let Meddling::ChangeSet { name, .. } = what {
+        let set = super::changesets::foreign(found, &env.setting, name, at)?;
+        found.sets.push(set);
+        return Some(());
+    }
+    let wanted = match what {
+        _ if found.found.status.is_moving() => return None,
+        Meddling::Update { logical_id, .. } => Some(touching(found, logical_id)?),
+        _ => None,
+    };
     let log = state.write("meddle", stack, Some(TOKEN));
-    let (stack, env) = state.of(index)?;
-    match what {
-        Meddling::Delete { .. } if !stack.found.status.is_moving() => {
-            stack.delete(env, at, Some(TOKEN), log);
-        }
-        Meddling::Update { logical_id, .. } if !stack.found.status.is_moving() => {
-            let wanted = touching(stack, logical_id)?;
-            stack.update(env, at, wanted, Some(TOKEN), log);
-        }
-        Meddling::ChangeSet { name, .. } => {
-            let set = super::changesets::foreign(stack, &env.setting, name, at)?;
-            stack.sets.push(set);
-        }
-        _ => return None,
+    let (found, env) = state.of(index)?;
+    match wanted {
+        Some(wanted) => found.update(env, at, wanted, Some(TOKEN), log),
+        None => found.delete(env, at, Some(TOKEN), log),
     }
     Some(())
 }

@@ -32,6 +32,8 @@ pub(super) struct Stack {
     pub(super) resources: Vec<Resource>,
     pub(super) policy: Option<Value>,
     pub(super) events: Vec<Told>,
+    /// Whether some event became readable later than it happened.
+    pub(super) has_late: bool,
     pub(super) sets: Vec<Set>,
     pub(super) running: Option<Running>,
     /// A rollback that failed and can be continued.
@@ -53,7 +55,8 @@ pub(super) struct Told {
 #[derive(Debug, Clone)]
 pub(super) struct Resource {
     pub(super) logical_id: String,
-    pub(super) resource_type: String,
+    /// Its type in CloudFormation's words.
+    pub(super) kind: String,
     pub(super) physical_id: Option<String>,
     pub(super) status: &'static str,
     pub(super) reason: Option<String>,
@@ -87,7 +90,7 @@ impl Resource {
     pub(super) fn new(logical_id: &str, resource_type: &str) -> Self {
         Self {
             logical_id: logical_id.to_owned(),
-            resource_type: resource_type.to_owned(),
+            kind: resource_type.to_owned(),
             physical_id: None,
             status: "",
             reason: None,
@@ -127,7 +130,7 @@ impl Resources for Standing<'_> {
         let (found, physical) = self.find(id)?;
         Some(names::attribute(
             self.setting,
-            &found.resource_type,
+            &found.kind,
             physical,
             name,
             found.version,
@@ -144,6 +147,7 @@ impl Stack {
             resources: Vec::new(),
             policy: None,
             events: Vec::new(),
+            has_late: false,
             sets: Vec::new(),
             running: None,
             stuck: None,
@@ -203,7 +207,7 @@ impl Stack {
     /// A property that names a resource, evaluated; `None` where the template does not have it.
     pub(super) fn named(&self, setting: &Setting, slot: usize) -> Option<String> {
         let resource = self.resources.get(slot)?;
-        let property = names::named_by(&resource.resource_type)?;
+        let property = names::named_by(&resource.kind)?;
         let compiled = self.compiled.as_ref()?;
         let written = compiled.body(&resource.logical_id).get("Properties")?;
         let value = self.evaluate(setting, compiled, written.get(property)?);

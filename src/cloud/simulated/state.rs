@@ -91,9 +91,13 @@ impl State {
     /// Why what the next happening of a stack would remove can't go: another stack still uses it.
     fn in_use(&self, index: usize) -> Option<String> {
         let physical_id = self.stacks.get(index)?.running.as_ref()?.removes()?;
-        let uses = |(other, stack): (usize, &Stack)| other != index && uses(stack, physical_id);
-        let used = self.stacks.iter().enumerate().any(uses);
-        used.then(|| reasons::in_use(&self.env.setting, physical_id))
+        let mut others = self
+            .stacks
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != index);
+        let blocked = others.any(|(_, stack)| uses(stack, physical_id));
+        blocked.then(|| reasons::in_use(&self.env.setting, physical_id))
     }
 
     /// The stack of this name that is not deleted.
@@ -172,7 +176,7 @@ fn uses(stack: &Stack, physical_id: &str) -> bool {
     stack.resources.iter().any(|resource| {
         let item = compiled.item(&resource.logical_id);
         resource.lives()
-            && !LOOSE.contains(&resource.resource_type.as_str())
+            && !LOOSE.contains(&resource.kind.as_str())
             && item.is_some_and(|item| item.parameters.iter().any(given))
     })
 }

@@ -77,12 +77,13 @@ impl Store for Simulated {
     async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError> {
         self.call("forget_parameters", Effect::Some, |state| {
             let below = format!("{}/", path.trim_end_matches('/'));
-            let shelf = &mut state.shelf;
-            let all = shelf.parameters.keys().chain(shelf.secrets.keys());
-            let mut names: Vec<String> = all.filter(|n| n.starts_with(&below)).cloned().collect();
+            let kept = &mut state.shelf;
+            let all = kept.parameters.keys().chain(kept.secrets.keys());
+            let under = |name: &String| name.starts_with(&below);
+            let mut names: Vec<String> = all.filter(|name| under(name)).cloned().collect();
             names.sort();
-            shelf.parameters.retain(|name, _| !name.starts_with(&below));
-            shelf.secrets.retain(|name, _| !name.starts_with(&below));
+            kept.parameters.retain(|name, _| !under(name));
+            kept.secrets.retain(|name, _| !under(name));
             Ok(names)
         })
         .await
@@ -129,13 +130,13 @@ impl State {
 
     fn has_bucket(&self, name: &str) -> bool {
         let owner = self.owner(name);
-        owner.is_some_and(|(_, one)| one.resource_type == "AWS::S3::Bucket")
+        owner.is_some_and(|(_, one)| one.kind == "AWS::S3::Bucket")
     }
 
     fn has_key(&self, key: &str) -> bool {
         let id = key.rsplit('/').next().unwrap_or(key);
         let owner = self.owner(id);
-        owner.is_some_and(|(_, one)| one.resource_type == "AWS::KMS::Key")
+        owner.is_some_and(|(_, one)| one.kind == "AWS::KMS::Key")
     }
 }
 

@@ -233,7 +233,7 @@ impl<'a> Comparison<'a> {
         let before = self.question.before.template.get("Resources");
         for (id, old) in before.and_then(Value::as_object).into_iter().flatten() {
             if body(self.question.after.template, id).is_none() {
-                let mut change = self.plain(id, old, ChangeAction::Remove);
+                let mut change = plain(id, old, ChangeAction::Remove);
                 change.physical_id = self.question.resources.reference(id);
                 change.fate = Some(fate_when_removed(old));
                 found.push(change);
@@ -245,22 +245,10 @@ impl<'a> Comparison<'a> {
         found
     }
 
-    fn plain(&self, id: &str, body: &Value, action: ChangeAction) -> ResourceChange {
-        ResourceChange {
-            logical_id: id.to_owned(),
-            physical_id: None,
-            resource_type: of_type(body).to_owned(),
-            action,
-            replacement: Replacement::No,
-            fate: None,
-            properties: Vec::new(),
-        }
-    }
-
     fn one(&self, id: &str) -> Option<ResourceChange> {
         let new = body(self.question.after.template, id)?;
         let Some(old) = body(self.question.before.template, id) else {
-            return Some(self.plain(id, new, ChangeAction::Add));
+            return Some(plain(id, new, ChangeAction::Add));
         };
         let mut properties = self.properties(new, old);
         properties.extend(ATTRIBUTES.iter().filter_map(|name| part(name, old, new)));
@@ -269,7 +257,7 @@ impl<'a> Comparison<'a> {
             return None;
         }
         properties.extend(ALONG.iter().filter_map(|name| part(name, old, new)));
-        let mut change = self.plain(id, new, ChangeAction::Modify);
+        let mut change = plain(id, new, ChangeAction::Modify);
         change.physical_id = self.question.resources.reference(id);
         let gravest = properties.iter().map(|property| property.recreates).max();
         change.replacement = gravest.unwrap_or(Replacement::No);
@@ -381,6 +369,18 @@ impl<'a> Comparison<'a> {
                 cause: None,
             }],
         })
+    }
+}
+
+fn plain(id: &str, body: &Value, action: ChangeAction) -> ResourceChange {
+    ResourceChange {
+        logical_id: id.to_owned(),
+        physical_id: None,
+        resource_type: of_type(body).to_owned(),
+        action,
+        replacement: Replacement::No,
+        fate: None,
+        properties: Vec::new(),
     }
 }
 

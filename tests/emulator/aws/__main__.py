@@ -43,11 +43,12 @@ def main():
 
 
 def _install(state):
-    from . import changesets, replacing, resources, strict
+    from . import changesets, drift, replacing, resources, strict, validation
     from .engine import Engine
     from .pace import Pace
     from .postgres import Servers
     from .resources.autoscaling import instances_of
+    from .resources import ec2_consoles as consoles
     from .rules import Rules
 
     servers = Servers(state / "postgres")
@@ -57,6 +58,9 @@ def _install(state):
     resources.install(servers)
     changesets.install()
     strict.install()
+    drift.install(rules)
+    validation.install(rules)
+    consoles.install(rules)
     Engine(pace, rules, resources.SNAPSHOTS, instances_of).install()
     return servers
 

@@ -12,7 +12,7 @@ import time
 
 from ministack.services.cloudformation import _stacks, changesets, engine, handlers, provisioners, stacks
 
-from . import events, nodes, policy, replacing
+from . import events, nodes, parallel, policy, replacing, validation
 from .pace import SIGNALLING_GROUP, iso_seconds
 from .rules import Step
 
@@ -45,10 +45,14 @@ class Engine:
             module._deploy_stack_async = self.deploy
         events.install()
 
-    async def deploy(self, stack_name, stack_id, template, *arguments, **named):
+    async def deploy(self, stack_name, stack_id, template, params, *arguments, **named):
         """A create or an update of a stack."""
         self._pace.begin(stack_id)
         events.begin(stack_id)
+        if named.get("is_update"):
+            parallel.end(stack_id)
+        else:
+            parallel.begin(stack_id, template, params)
         stack = _stacks[stack_name]
         previous = named.get("previous_stack")
         if named.get("is_update") and previous:
@@ -56,16 +60,17 @@ class Engine:
             if reason:
                 _fail_before_start(stack, previous, *reason)
                 return
-        await self._deploy(stack_name, stack_id, template, *arguments, **named)
+        await self._deploy(stack_name, stack_id, template, params, *arguments, **named)
 
     def provision(self, resource_type, logical_id, properties, stack_name):
         """Creates a resource."""
         verdict = self._rules.verdict(Step("create", resource_type, stack_name, logical_id))
         stack = _stacks[stack_name]
         with _listed_as_in_progress(stack, logical_id, resource_type) as in_progress:
-            if verdict.fail:
+            refusal = validation.said_no(self._rules, stack, logical_id, resource_type) or verdict.fail
+            if refusal:
                 time.sleep(verdict.delay)
-                raise ValueError(verdict.fail)
+                raise ValueError(refusal)
             physical_id, attributes = self._provision(resource_type, logical_id, properties, stack_name)
             in_progress.has(physical_id, properties)
             events.initiated(stack, logical_id, resource_type, physical_id)

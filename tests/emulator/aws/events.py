@@ -1,10 +1,12 @@
 """Stack events as CloudFormation sends them, where ministack's differ.
 
 On an update ministack reports unchanged resources too and calls new ones updated; on a create it leaves out the
-second CREATE_IN_PROGRESS, the one with the physical id.
+second CREATE_IN_PROGRESS, the one with the physical id, and tells resources one after another (see `parallel`).
 """
 
 from ministack.services.cloudformation import _stacks, stacks
+
+from . import parallel
 
 STACK = "AWS::CloudFormation::Stack"
 _send = stacks._add_event
@@ -42,6 +44,10 @@ def changing(stack, logical_id, resource_type, physical_id):
 
 
 def _corrected(stack_id, stack_name, logical_id, resource_type, status, reason="", physical_id="", detailed_status=""):
+    creation = parallel.of(stack_id)
+    if creation:
+        _interleaved(creation, (stack_id, stack_name), logical_id, resource_type, status, reason, physical_id, detailed_status)
+        return
     stack = _stacks.get(stack_name)
     updating = stack is not None and stack.get("StackStatus") == "UPDATE_IN_PROGRESS" and resource_type != STACK
     if updating and status.startswith("UPDATE_"):
@@ -59,3 +65,22 @@ def _corrected(stack_id, stack_name, logical_id, resource_type, status, reason="
         if logical_id in new:
             status = status.replace("UPDATE_", "CREATE_", 1)
     _send(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
+
+
+def _interleaved(creation, stack, logical_id, resource_type, status, reason, physical_id, detailed_status):
+    if resource_type == STACK:
+        if status == "ROLLBACK_IN_PROGRESS" and creation.failed:
+            names = ", ".join(creation.failed)
+            reason = f"The following resource(s) failed to create: [{names}]. Rollback requested by user."
+        _send(*stack, logical_id, resource_type, status, reason, physical_id, detailed_status)
+        return
+    if status == "CREATE_IN_PROGRESS" and not reason:
+        for name, its_type in creation.ready(logical_id):
+            _send(*stack, name, its_type, status)
+        return
+    _send(*stack, logical_id, resource_type, status, reason, physical_id, detailed_status)
+    if status == "CREATE_COMPLETE":
+        creation.done(logical_id)
+    if status == "CREATE_FAILED":
+        for name, its_type in creation.fail(logical_id):
+            _send(*stack, name, its_type, status, parallel.CANCELLED)

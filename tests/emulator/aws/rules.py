@@ -4,6 +4,13 @@ A file holds one rule or a list of them. `type` (glob), `op` (create, update, de
 for the whole name) and `logical` say when a rule matches; `skip` leaves the first n matches alone and `times` limits
 how many follow. `delay` (seconds), `fail` (the reason) and `signal` (SUCCESS, FAILURE, none) say what happens; of
 each, the first matching rule wins.
+
+Rules of another `op` say what is the case; all that match hold, nothing is counted:
+`drift`     somebody changed the resource by hand: `actual` gives values by JSON pointer ({"/DBInstanceClass": "x",
+            "/Tags": null}), `gone` says that it is no more
+`validate`  early validation finds `reason` at `path` ("/Properties/CidrBlock") of the resource; `mode` WARN only warns
+`hook`      the hook named `hook` says no to the resource, for `reason`
+`console`   `text` is what the instances of the group say while they boot
 """
 
 import fnmatch
@@ -14,7 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-KNOWN = {"type", "op", "stack", "logical", "skip", "times", "delay", "fail", "signal", "note"}
+KNOWN = {"type", "op", "stack", "logical", "skip", "times", "delay", "fail", "signal", "note",
+         "actual", "gone", "path", "reason", "mode", "hook", "text"}
+FACTS = {"drift", "validate", "hook", "console"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Rules:
             rules = self._read()
             self._matches = {key: n for key, n in self._matches.items() if key in rules}
             for key, rule in rules.items():
-                if not _matches(rule, step):
+                if rule.get("op") in FACTS or not _matches(rule, step):
                     continue
                 self._matches[key] = nth = self._matches.get(key, 0) + 1
                 skip = rule.get("skip", 0)
@@ -62,6 +71,11 @@ class Rules:
                     if effect in rule:
                         found.setdefault(effect, rule[effect])
         return Verdict(**found)
+
+    def facts(self, step):
+        """The rules that say what is the case, for the step's operation."""
+        with self._lock:
+            return [rule for rule in self._read().values() if rule.get("op") in FACTS and _matches(rule, step)]
 
     def _read(self):
         rules = {}

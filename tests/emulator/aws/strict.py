@@ -5,7 +5,7 @@ from urllib.parse import urlparse
 
 from ministack.core.responses import get_region
 from ministack.services import ssm
-from ministack.services.cloudformation import _stacks, changesets, engine, handlers
+from ministack.services.cloudformation import _change_sets, _stacks, changesets, engine, handlers
 from ministack.services.cloudformation.helpers import _error, _p, _resolve_template, _xml
 
 AMI_PATH = "/aws/service/ami-amazon-linux-latest/"
@@ -28,6 +28,8 @@ def install():
     actions["CreateStack"] = _idempotent(actions["CreateStack"])
     actions["ExecuteChangeSet"] = _only_when_idle(actions["ExecuteChangeSet"])
     actions["CreateChangeSet"] = _outputs_are_changes(actions["CreateChangeSet"])
+    actions["UpdateStack"] = _overtaking(actions["UpdateStack"])
+    actions["ListChangeSets"] = _by_name_or_id(actions["ListChangeSets"])
 
 
 def _public_amis():
@@ -158,6 +160,34 @@ def _outputs_are_changes(create):
         return answer
 
     return created
+
+
+def _overtaking(update):
+    """An update by other means makes the change sets that lie with the stack obsolete."""
+
+    def updated(params):
+        answer = update(params)
+        if answer[0] == 200:
+            stack_id = _stack(_p(params, "StackName"))["StackId"]
+            for change_set in _change_sets.values():
+                if change_set["StackId"] == stack_id and change_set["ExecutionStatus"] == "AVAILABLE":
+                    change_set["ExecutionStatus"] = "OBSOLETE"
+        return answer
+
+    return updated
+
+
+def _by_name_or_id(list_change_sets):
+    """ministack lists by name only, and nothing for a stack that is not there."""
+
+    def listed(params):
+        asked = _p(params, "StackName")
+        stack = _stack(asked)
+        if not stack or stack["StackStatus"] == "DELETE_COMPLETE":
+            return _error("ValidationError", f"Stack [{asked}] does not exist")
+        return list_change_sets({**params, "StackName": [stack["StackName"]]})
+
+    return listed
 
 
 def _busy(stack):

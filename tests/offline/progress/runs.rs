@@ -1,7 +1,7 @@
 //! Runs told as events, second by second, and the clock they are told by.
 
 use jiff::{SignedDuration, Timestamp};
-use kube_cfn::apply::event::{Event, Expected, Failure, Outcome, Verb};
+use kube_cfn::apply::event::{Event, Expected, Failure, Outcome, Place, Span, Verb};
 use kube_cfn::cloud::{ResourceStatus, StackStatus};
 use kube_cfn::stacks::StackKind::{self, Base, ControlPlane, Database, Edge, Network};
 
@@ -79,6 +79,15 @@ impl Run {
         self
     }
 
+    pub fn failed(mut self, second: i64, stack: StackKind, failure: Failure) -> Self {
+        self.events.push(Event::Failed {
+            at: at(second),
+            stack,
+            failure,
+        });
+        self
+    }
+
     pub fn settled(mut self, second: i64, stack: StackKind, outcome: Outcome) -> Self {
         self.events.push(Event::StackSettled {
             at: at(second),
@@ -133,14 +142,21 @@ pub const QUOTA: &str = "Resource handler returned message: \"The maximum number
 
 pub fn six(verb: Verb) -> Vec<Expected> {
     let create = Some(verb);
+    let needs = [Base, Edge];
     vec![
-        expected(Base, create, 14, &[]),
-        expected(Network, create, 21, &[]),
-        expected(Edge, create, 9, &[Network]),
-        expected(Database, create, 4, &[Network]),
-        expected(ControlPlane, create, 8, &[Base, Edge]),
-        expected(pool("workers"), create, 3, &[Base, Edge]),
+        (expected(Base, create, 14, &[]), 142, 165),
+        (expected(Network, create, 21, &[]), 55, 80),
+        (expected(Edge, create, 9, &[Network]), 170, 235),
+        (expected(Database, create, 4, &[Network]), 613, 810),
+        (expected(ControlPlane, create, 8, &needs), 40, 70),
+        (expected(pool("workers"), create, 3, &needs), 35, 60),
     ]
+    .into_iter()
+    .map(|(known, from, to)| Expected {
+        span: Some(Span { from, to }),
+        ..known
+    })
+    .collect()
 }
 
 /// Everything is created; at 4m20s the database has a long way to go.
@@ -191,9 +207,27 @@ pub fn failing() -> Run {
         .because(262, Edge, "NatGatewayB AWS::EC2::NatGateway NAT gateway in eu-west-1b",
             "CREATE_FAILED", Some(QUOTA))
         .because(262, Edge, BALANCER, "CREATE_FAILED", Some("Resource creation cancelled"))
+        .failed(263, Edge, verdict(None))
         .because(264, Edge, "canary-edge AWS::CloudFormation::Stack canary-edge",
             "ROLLBACK_IN_PROGRESS", Some("The following resource(s) failed to create: [NatGatewayB, ApiBalancer]. Rollback requested by user."))
         .resource(268, Edge, NAT, "DELETE_IN_PROGRESS")
+}
+
+/// What is known of the failure in [`failing`].
+pub fn verdict(status: Option<StackStatus>) -> Failure {
+    Failure {
+        status,
+        resource: Some("NAT gateway in eu-west-1b".to_owned()),
+        logical_id: Some("NatGatewayB".to_owned()),
+        resource_type: Some("AWS::EC2::NatGateway".to_owned()),
+        place: Some(Place {
+            template: "edge.yaml:41".to_owned(),
+            field: Some("network.nat (clusters/canary.yaml:17)".to_owned()),
+        }),
+        hint: Some("raise quota L-0263D0A3 (Elastic IPs), or release unused addresses".to_owned()),
+        cancelled: vec!["Load balancer of the API".to_owned()],
+        ..Failure::of_stack(None, QUOTA)
+    }
 }
 
 pub fn failed() -> Run {
@@ -202,12 +236,7 @@ pub fn failed() -> Run {
         .settled(
             335,
             Edge,
-            Outcome::RolledBack(Failure {
-                status: Some(StackStatus::RollbackComplete),
-                resource: Some("NAT gateway in eu-west-1b".to_owned()),
-                logical_id: Some("NatGatewayB".to_owned()),
-                ..Failure::of_stack(None, QUOTA)
-            }),
+            Outcome::RolledBack(verdict(Some(StackStatus::RollbackComplete))),
         )
         .settled(336, ControlPlane, Outcome::NotStarted { needs: Edge })
         .settled(336, pool("workers"), Outcome::NotStarted { needs: Edge })

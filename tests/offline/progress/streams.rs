@@ -1,7 +1,7 @@
 //! Any stream of events, however mad, fits any terminal and breaks no showing.
 
 use console::measure_text_width;
-use kube_cfn::apply::event::{Event, Expected, Failure, Outcome, Verb};
+use kube_cfn::apply::event::{Event, Expected, Failure, Outcome, Place, Span, Verb};
 use kube_cfn::cloud::{ResourceStatus, StackStatus};
 use kube_cfn::progress::{Lines, Model, Shower};
 use kube_cfn::stacks::StackKind;
@@ -42,6 +42,12 @@ fn failure() -> impl Strategy<Value = Failure> {
     (words(), proptest::option::of(words())).prop_map(|(reason, id)| Failure {
         status: Some(StackStatus::from("ROLLBACK_COMPLETE")),
         resource: id.clone(),
+        hint: id.clone(),
+        cancelled: id.clone().into_iter().collect(),
+        place: id.clone().map(|field| Place {
+            template: field.clone(),
+            field: Some(field),
+        }),
         logical_id: id,
         ..Failure::of_stack(None, reason)
     })
@@ -60,13 +66,15 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 
 fn announced() -> impl Strategy<Value = Expected> {
     let needs = proptest::collection::vec(stack(), 0..4);
-    (stack(), proptest::option::of(verb()), 0..200usize, needs).prop_map(
-        |(stack, operation, resources, needs)| Expected {
+    let operation = proptest::option::of(verb());
+    let span = proptest::option::weighted(0.9, (any::<u32>(), any::<u32>()));
+    (stack(), operation, 0..200usize, needs, span).prop_map(
+        |(stack, operation, resources, needs, span)| Expected {
             stack,
             operation,
             resources,
             needs,
-            span: None,
+            span: span.map(|(from, to)| Span { from, to }),
         },
     )
 }
@@ -123,18 +131,21 @@ proptest! {
     }
 
     #[test]
-    fn every_event_is_a_line_of_its_own(events in proptest::collection::vec(event(), 0..30)) {
+    fn every_event_is_a_line_of_its_own_and_a_failure_five_at_most(events in proptest::collection::vec(event(), 0..30)) {
         let mut out = Vec::new();
         let mut shower = Lines::new(&mut out);
-        let mut wanted = 0;
+        let (mut least, mut reports) = (0, 0);
         for event in &events {
             shower.take(event).expect("an event");
-            wanted += match event {
-                Event::RunStarted { stacks, .. } => 1 + stacks.len(),
-                _ => 1,
-            };
+            match event {
+                Event::RunStarted { stacks, .. } => least += 1 + stacks.len(),
+                // Five lines at most, and none when the cause was told already.
+                Event::Failed { .. } => reports += 1,
+                _ => least += 1,
+            }
         }
         drop(shower);
-        prop_assert_eq!(String::from_utf8_lossy(&out).lines().count(), wanted);
+        let lines = String::from_utf8_lossy(&out).lines().count();
+        prop_assert!((least..=least + 5 * reports).contains(&lines), "{lines} of {least}");
     }
 }

@@ -1,15 +1,14 @@
-//! Ends and ways back: what a finished job leaves, deleting, rolling back, and the next phase.
+//! Ends and ways back: what a finished job leaves, rolling back, deleting, and the next phase.
 
 use std::collections::BTreeSet;
 
-use super::job::{Direction, Verb, chain, with_snapshot};
-use super::{Happening, Job, Phase, Progress, Removal, Running, Surroundings, Work};
-use crate::catalog::resources::holds;
-use crate::cloud::simulated::inspect::{How, Loss, Write};
-use crate::cloud::simulated::stack::{Resource, Stack, moment};
+use super::job::{Direction, Verb, chain};
+use super::{Happening, Job, Phase, Progress, Running, Surroundings, Work};
+use crate::cloud::simulated::inspect::How;
+use crate::cloud::simulated::reasons;
+use crate::cloud::simulated::stack::Stack;
 use crate::cloud::simulated::timing::Typical;
 use crate::cloud::simulated::world::{Operation, Stuck};
-use crate::cloud::simulated::{compiled, reasons};
 use crate::cloud::{Fate, StackStatus};
 
 impl Stack {
@@ -58,210 +57,6 @@ impl Stack {
         true
     }
 
-    /// Why a resource can't be deleted, for reasons of its own.
-    fn refuses(&self, env: &Surroundings, slot: usize, removal: &Removal) -> Option<String> {
-        let resource = self.resources.get(slot)?;
-        let physical_id = removal.physical_id.as_deref()?;
-        let holds_objects = || {
-            env.buckets
-                .get(physical_id)
-                .is_some_and(|all| !all.is_empty())
-        };
-        match resource.resource_type.as_str() {
-            "AWS::RDS::DBInstance" if removal.protected => {
-                Some(reasons::protected(&env.setting, physical_id))
-            }
-            "AWS::S3::Bucket" if holds_objects() => {
-                Some(reasons::not_empty(&env.setting, physical_id))
-            }
-            _ => None,
-        }
-    }
-
-    /// Starts removing a resource, or passes it by.
-    pub(super) fn remove(
-        &mut self,
-        run: &mut Running,
-        env: &mut Surroundings,
-        at: i64,
-        number: usize,
-        removal: &Removal,
-    ) -> Progress {
-        let Some(slot) = run.jobs.get(number).map(|job| job.slot) else {
-            return Progress::Instant;
-        };
-        let Some(resource) = self.resources.get(slot).cloned() else {
-            return Progress::Instant;
-        };
-        if removal.fate == Fate::Retain && removal.physical_id.is_some() {
-            self.leave(run, env, at, slot, removal);
-            return Progress::Instant;
-        }
-        if let Some(job) = run.job(number) {
-            (job.runs, job.verb) = (true, Verb::Delete);
-        }
-        self.state(run, env, at, slot, removal, ("DELETE_IN_PROGRESS", None));
-        let compiled = self.compiled.clone();
-        let item = compiled
-            .as_ref()
-            .and_then(|all| all.item(&resource.logical_id));
-        let usual = Typical {
-            p50: 5.0,
-            p90: 15.0,
-        };
-        let typical = item.map_or(usual, |item| item.typical(Operation::Delete));
-        let words = [
-            self.found.name.as_str(),
-            resource.logical_id.as_str(),
-            "delete",
-        ];
-        let takes = match &removal.physical_id {
-            Some(_) => env.takes(
-                &words,
-                self.operations,
-                with_snapshot(typical, removal.fate),
-            ),
-            None => 500,
-        };
-        let happening = match env.due(&self.found.name, &resource.logical_id, Operation::Delete) {
-            Some(reason) => {
-                let (id, of_type) = (&resource.logical_id, &resource.resource_type);
-                let usual = || reasons::usual(&env.setting, id, of_type, Operation::Delete, None);
-                Happening::Break(number, reason.unwrap_or_else(usual))
-            }
-            None => Happening::End(number),
-        };
-        run.after(at + takes, happening);
-        Progress::Goes
-    }
-
-    /// An event of what is removed, which may no longer be the stack's own resource.
-    fn state(
-        &mut self,
-        run: &Running,
-        env: &mut Surroundings,
-        at: i64,
-        slot: usize,
-        removal: &Removal,
-        told: (&'static str, Option<&str>),
-    ) {
-        if !removal.how.is_of_old() {
-            return self.mark(env, at, run, slot, told.0, told.1);
-        }
-        let Some(resource) = self.resources.get(slot) else {
-            return;
-        };
-        let (id, of_type) = (resource.logical_id.clone(), resource.resource_type.clone());
-        let of = (
-            id.as_str(),
-            of_type.as_str(),
-            removal.physical_id.as_deref(),
-        );
-        self.tell(env, at, run, of, told.0, told.1);
-    }
-
-    fn leave(
-        &mut self,
-        run: &Running,
-        env: &mut Surroundings,
-        at: i64,
-        slot: usize,
-        removal: &Removal,
-    ) {
-        self.state(run, env, at, slot, removal, ("DELETE_SKIPPED", None));
-        self.lose(run, env, at, slot, removal);
-    }
-
-    fn removed(
-        &mut self,
-        run: &Running,
-        env: &mut Surroundings,
-        at: i64,
-        number: usize,
-        removal: &Removal,
-    ) {
-        let Some(slot) = run.jobs.get(number).map(|job| job.slot) else {
-            return;
-        };
-        self.state(run, env, at, slot, removal, ("DELETE_COMPLETE", None));
-        self.note(run, env, slot, |write| &mut write.deleted);
-        if let Some(bucket) = &removal.physical_id {
-            env.buckets.remove(bucket);
-        }
-        self.lose(run, env, at, slot, removal);
-    }
-
-    /// Keeps account of what held data and is no longer the stack's.
-    fn lose(
-        &mut self,
-        run: &Running,
-        env: &mut Surroundings,
-        at: i64,
-        slot: usize,
-        removal: &Removal,
-    ) {
-        let Some(resource) = self.resources.get(slot) else {
-            return;
-        };
-        let Some(physical_id) = removal.physical_id.clone() else {
-            return;
-        };
-        if holds(&resource.resource_type).is_some() {
-            env.losses.push(Loss {
-                at: moment(at),
-                stack: self.found.name.clone(),
-                logical_id: resource.logical_id.clone(),
-                resource_type: resource.resource_type.clone(),
-                physical_id,
-                how: removal.how,
-                fate: removal.fate,
-                token: run.token.clone(),
-            });
-        }
-    }
-
-    /// Writes a resource into the log of the write that runs.
-    pub(super) fn note(
-        &self,
-        run: &Running,
-        env: &mut Surroundings,
-        slot: usize,
-        list: impl FnOnce(&mut Write) -> &mut Vec<String>,
-    ) {
-        let Some(resource) = self.resources.get(slot) else {
-            return;
-        };
-        if let Some(write) = env.log.get_mut(run.log) {
-            list(write).push(resource.logical_id.clone());
-        }
-    }
-
-    /// A resource that could not be deleted.
-    pub(super) fn remains(
-        &mut self,
-        run: &Running,
-        env: &mut Surroundings,
-        at: i64,
-        number: usize,
-        reason: &str,
-    ) {
-        let Some(job) = run.jobs.get(number) else {
-            return;
-        };
-        let slot = job.slot;
-        if let Work::Remove(removal) = &job.work {
-            let removal = removal.clone();
-            self.state(
-                run,
-                env,
-                at,
-                slot,
-                &removal,
-                ("DELETE_FAILED", Some(reason)),
-            );
-        }
-    }
-
     /// A phase fails on its way: the next one takes back what it did.
     pub(super) fn turn(
         &mut self,
@@ -282,52 +77,6 @@ impl Stack {
             self.say(env, at, run, StackStatus::UpdateRollbackInProgress, reason);
         }
         self.begin(run, env, at)
-    }
-
-    /// Jobs that remove everything that was begun, whatever needs it first.
-    fn take_down(&mut self, run: &mut Running, env: &Surroundings, how: How) {
-        let Some(compiled) = self.compiled.clone() else {
-            return;
-        };
-        let begun = |resource: &Resource| {
-            !resource.status.is_empty()
-                && !matches!(resource.status, "DELETE_COMPLETE" | "DELETE_SKIPPED")
-        };
-        let mut jobs = Vec::new();
-        for (slot, resource) in self.resources.iter().enumerate() {
-            if begun(resource) {
-                let of_template = compiled.item(&resource.logical_id);
-                let fate = of_template.map_or(Fate::Delete, |item| item.when_removed);
-                // A snapshot of what has only just been made is not taken.
-                let fate = match (how, fate) {
-                    (How::Undone, Fate::Snapshot) => Fate::Delete,
-                    (_, fate) => fate,
-                };
-                let removal = self.removal(env, resource, fate, how);
-                jobs.push(Job::new(slot, Work::Remove(removal)));
-            }
-        }
-        chain(&mut jobs, &self.resources, &compiled, Direction::Down);
-        run.jobs = jobs;
-    }
-
-    fn removal(&self, env: &Surroundings, resource: &Resource, fate: Fate, how: How) -> Removal {
-        let is_up = !matches!(resource.status, "CREATE_FAILED" | "CREATE_IN_PROGRESS");
-        let protected = resource.resource_type == "AWS::RDS::DBInstance" && is_up && {
-            let key = "DeletionProtection";
-            let by_hand = resource.touched.get(key).cloned();
-            let now = by_hand.or_else(|| {
-                let all = self.properties(&env.setting, &resource.logical_id);
-                all.get(key).cloned()
-            });
-            now.is_some_and(|value| compiled::is_true(&value))
-        };
-        Removal {
-            physical_id: resource.physical_id.clone().filter(|_| !resource.vanished),
-            fate,
-            how,
-            protected,
-        }
     }
 
     /// Jobs that bring back what an update has changed.
@@ -389,10 +138,7 @@ impl Stack {
         let happening = match env.faults.rollback_fails.iter_mut().find(stuck) {
             Some(stuck) => {
                 stuck.times -= 1;
-                let of_type = self
-                    .resources
-                    .get(slot)
-                    .map(|one| one.resource_type.clone());
+                let of_type = self.resources.get(slot).map(|one| one.kind.clone());
                 let of_type = of_type.unwrap_or_default();
                 let reason = reasons::usual(&env.setting, &id, &of_type, Operation::Update, None);
                 Happening::Break(number, reason)

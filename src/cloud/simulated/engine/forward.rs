@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::job::{Direction, Verb, chain};
-use super::{Before, Happening, Job, Phase, Progress, Running, Surroundings, Work};
+use super::{Before, Due, Happening, Job, Phase, Progress, Running, Surroundings, Work};
 use crate::cloud::simulated::compiled::Compiled;
-use crate::cloud::simulated::stack::{Resource, Stack, Standing};
+use crate::cloud::simulated::stack::{Resource, Stack};
 use crate::cloud::simulated::timing::Typical;
 use crate::cloud::simulated::world::Operation;
-use crate::cloud::simulated::{chance, names, policy, reasons};
-use crate::cloud::template::changes::differences;
-use crate::cloud::template::evaluate::{Pseudo, Scope};
-use crate::cloud::{Replacement, ResourceChange, StackStatus};
+use crate::cloud::simulated::{chance, names, reasons};
+use crate::cloud::{ResourceChange, StackStatus};
 
 /// What an update brings.
 pub(in crate::cloud::simulated) struct Wanted {
@@ -155,7 +153,7 @@ impl Stack {
     }
 
     /// Plans what happens to a resource once it has started: its end, or its failure.
-    fn course(
+    pub(super) fn course(
         &mut self,
         run: &mut Running,
         env: &mut Surroundings,
@@ -196,12 +194,12 @@ impl Stack {
         let due = env.due(&self.found.name, &resource.logical_id, operation);
         let creates = operation == Operation::Create;
         let first = (takes / 8).clamp(1, 3000);
-        if let Some(reason) = due {
+        if let Some(Due(reason)) = due {
             let reason = reason.unwrap_or_else(|| {
                 reasons::usual(
                     &env.setting,
                     &resource.logical_id,
-                    &resource.resource_type,
+                    &resource.kind,
                     operation,
                     signals.map(|(_, count)| count),
                 )
@@ -222,7 +220,7 @@ impl Stack {
         }
         if creates {
             run.after(at + first, Happening::Initiated(number));
-            let kind = resource.resource_type.as_str();
+            let kind = resource.kind.as_str();
             if takes > 4 * first && TELLS_CONFIGURED.contains(&kind) {
                 run.after(at + takes / 3, Happening::Configured(number));
             }
@@ -248,7 +246,7 @@ impl Stack {
                     &env.setting,
                     &stack,
                     &resource.logical_id,
-                    &resource.resource_type,
+                    &resource.kind,
                     (resource.generation << 32) | self.operations,
                 )
             };
@@ -292,111 +290,6 @@ impl Stack {
         let told = Some("Eventual consistency check initiated");
         self.mark(env, at, run, slot, status, told);
         true
-    }
-
-    /// Decides what an update does to a resource, and starts it.
-    pub(super) fn change(
-        &mut self,
-        run: &mut Running,
-        env: &mut Surroundings,
-        at: i64,
-        number: usize,
-    ) -> Progress {
-        let Some(slot) = run.jobs.get(number).map(|job| job.slot) else {
-            return Progress::Instant;
-        };
-        let Some(resource) = self.resources.get(slot) else {
-            return Progress::Instant;
-        };
-        let Some(forced) = run.update.candidates.get(&resource.logical_id).copied() else {
-            return Progress::Instant;
-        };
-        if resource.physical_id.is_none() {
-            run.update.made.push(slot);
-            return self.make(run, env, at, number);
-        }
-        let verb = match self.compare(run, env, slot) {
-            Some(Replacement::Yes) => Verb::Replace,
-            Some(_) => Verb::Update,
-            None if forced => Verb::Update,
-            None => return Progress::Instant,
-        };
-        let action = if verb == Verb::Replace {
-            "Update:Replace"
-        } else {
-            "Update:Modify"
-        };
-        if let Some(job) = run.job(number) {
-            (job.runs, job.verb) = (true, verb);
-        }
-        let (id, of_type) = (&resource.logical_id, &resource.resource_type);
-        if let Some(reason) = policy::forbidden(self.policy.as_ref(), action, id, of_type) {
-            run.after(at + 500, Happening::Break(number, reason));
-            return Progress::Goes;
-        }
-        if verb == Verb::Replace {
-            self.note(run, env, slot, |write| &mut write.replaced);
-            run.update.swapped.push((slot, resource.clone()));
-            return self.make(run, env, at, number);
-        }
-        run.update.changed.push(slot);
-        self.mark(env, at, run, slot, "UPDATE_IN_PROGRESS", None);
-        self.course(run, env, at, number, Operation::Update);
-        Progress::Goes
-    }
-
-    /// What the change of a resource's properties does to it; `None` when they are as they were.
-    fn compare(&self, run: &Running, env: &Surroundings, slot: usize) -> Option<Replacement> {
-        let before = run.update.before.as_ref()?;
-        let resource = self.resources.get(slot)?;
-        let id = &resource.logical_id;
-        let now = self.properties(&env.setting, id);
-        let standing = Standing {
-            setting: &env.setting,
-            resources: &before.resources,
-        };
-        let scope = Scope {
-            template: &before.compiled.template,
-            parameters: &before.parameters,
-            pseudo: Pseudo {
-                account: &env.setting.account,
-                region: &env.setting.region,
-                stack_id: &self.found.id,
-                stack_name: &self.found.name,
-            },
-            resources: &standing,
-        };
-        let written = before.compiled.body(id).get("Properties");
-        let was = written
-            .and_then(|written| scope.evaluate(written))
-            .unwrap_or_default();
-        let changes = differences(&resource.resource_type, &was, &now);
-        let gravest = changes.iter().map(|change| change.recreates).max()?;
-        Some(gravest)
-    }
-
-    /// Whether a resource may go when the update is done.
-    pub(super) fn depart(
-        &mut self,
-        run: &mut Running,
-        _: &mut Surroundings,
-        at: i64,
-        number: usize,
-    ) -> Progress {
-        let slot = run.jobs.get(number).map(|job| job.slot);
-        let Some(resource) = slot.and_then(|slot| self.resources.get(slot)) else {
-            return Progress::Instant;
-        };
-        let (id, of_type) = (&resource.logical_id, &resource.resource_type);
-        let denied = policy::forbidden(self.policy.as_ref(), "Update:Delete", id, of_type);
-        let Some(reason) = denied else {
-            return Progress::Instant;
-        };
-        if let Some(job) = run.job(number) {
-            (job.runs, job.verb) = (true, Verb::Update);
-        }
-        run.after(at + 500, Happening::Break(number, reason));
-        Progress::Goes
     }
 
     /// A job fails. On the way forward everything stops and turns back; on the way back the rest goes on.
@@ -459,7 +352,7 @@ impl Stack {
                 Verb::Create => ("CREATE_FAILED", "Resource creation cancelled"),
                 _ => ("UPDATE_FAILED", "Resource update cancelled"),
             };
-            self.mark(env, at + 1, run, slot, status, Some(reason));
+            self.mark(env, at, run, slot, status, Some(reason));
         }
     }
 }

@@ -2,8 +2,11 @@
 //! there, and what happens next is decided when it happens. Knows one stack at a time.
 
 mod backward;
+mod change;
 mod forward;
 mod job;
+mod removal;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -11,14 +14,14 @@ use std::rc::Rc;
 pub(super) use forward::{Wanted, candidates, touching};
 pub(super) use job::{Job, Removal, Work};
 
-use super::chance::{stream, takes, uuid};
+use super::chance::{stream, takes};
 use super::compiled::Compiled;
 use super::inspect::{Loss, Write};
 use super::names::Setting;
-use super::stack::{Resource, Stack, Told, moment};
+use super::stack::{Resource, Stack, moment};
 use super::timing;
 use super::world::{Failing, Faults, Noise, Operation};
-use crate::cloud::{ResourceStatus, StackEvent, StackStatus};
+use crate::cloud::StackStatus;
 
 /// What all stacks share.
 pub(super) struct Surroundings {
@@ -114,9 +117,12 @@ enum Progress {
     Instant,
 }
 
+/// A scripted failure, with its reason where it has one of its own.
+struct Due(Option<String>);
+
 impl Surroundings {
-    /// Takes a scripted failure, if one is due. Its reason, where it has one of its own.
-    fn due(&mut self, stack: &str, id: &str, operation: Operation) -> Option<Option<String>> {
+    /// Takes a scripted failure, if one is due.
+    fn due(&mut self, stack: &str, id: &str, operation: Operation) -> Option<Due> {
         let fits = |one: &&mut Failing| {
             one.times > 0
                 && one.operation == operation
@@ -125,7 +131,7 @@ impl Surroundings {
         };
         let failing = self.failures.iter_mut().find(fits)?;
         failing.times -= 1;
-        Some(failing.reason.clone())
+        Some(Due(failing.reason.clone()))
     }
 
     /// Milliseconds that something takes, from a stream of its own.
@@ -291,88 +297,5 @@ impl Stack {
                 self.remove(run, env, at, number, &removal)
             }
         }
-    }
-
-    /// An event of the stack itself, and its new status.
-    fn say(
-        &mut self,
-        env: &mut Surroundings,
-        at: i64,
-        run: &Running,
-        status: StackStatus,
-        reason: Option<&str>,
-    ) {
-        self.becomes(at, status, reason);
-        let mut event = self.event_of_itself();
-        let words = ["event", self.found.id.as_str()];
-        let number = self.events.len() as u64;
-        event.id = uuid(&mut stream(env.setting.seed, &words, number));
-        self.publish(env, at, run, event);
-    }
-
-    /// An event of a resource.
-    fn tell(
-        &mut self,
-        env: &mut Surroundings,
-        at: i64,
-        run: &Running,
-        of: (&str, &str, Option<&str>),
-        status: &'static str,
-        reason: Option<&str>,
-    ) {
-        let (logical_id, resource_type, physical_id) = of;
-        let event = StackEvent {
-            id: format!("{logical_id}-{status}-{at}-{}", self.events.len()),
-            at: moment(at),
-            logical_id: logical_id.to_owned(),
-            physical_id: physical_id.map(str::to_owned),
-            resource_type: resource_type.to_owned(),
-            status: ResourceStatus::new(status),
-            reason: reason.map(str::to_owned),
-            token: None,
-            stack_status: None,
-        };
-        self.publish(env, at, run, event);
-    }
-
-    /// A resource of the stack takes a status, and an event says so.
-    fn mark(
-        &mut self,
-        env: &mut Surroundings,
-        at: i64,
-        run: &Running,
-        slot: usize,
-        status: &'static str,
-        reason: Option<&str>,
-    ) {
-        let Some(resource) = self.resources.get_mut(slot) else {
-            return;
-        };
-        resource.status = status;
-        resource.reason = reason.map(str::to_owned);
-        let (id, of_type) = (resource.logical_id.clone(), resource.resource_type.clone());
-        let physical_id = resource.physical_id.clone();
-        let of = (id.as_str(), of_type.as_str(), physical_id.as_deref());
-        self.tell(env, at, run, of, status, reason);
-    }
-
-    fn publish(&mut self, env: &Surroundings, at: i64, run: &Running, mut event: StackEvent) {
-        event.at = moment(at);
-        event.token.clone_from(&run.token);
-        let late = env.faults.late_events;
-        let mut readable = at;
-        if late > 0.0 {
-            let words = ["late", self.found.id.as_str(), event.id.as_str()];
-            let mut rng = stream(env.setting.seed, &words, 0);
-            if rng.f64() < late {
-                let most = i64::try_from(env.faults.late_for.as_millis()).unwrap_or(i64::MAX);
-                readable += rng.i64(0..=most.clamp(0, 600_000));
-            }
-        }
-        self.events.push(Told {
-            event,
-            readable,
-            operation: run.number,
-        });
     }
 }

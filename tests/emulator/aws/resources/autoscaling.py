@@ -21,7 +21,7 @@ def install():
     def create(logical_id, properties, stack):
         name, known = stock["create"](logical_id, properties, stack)
         try:
-            _scale(name, properties)
+            _scale(name, properties, _origin(stack, logical_id))
         except ValueError:
             delete(name, properties)
             raise
@@ -30,7 +30,7 @@ def install():
     def update(physical_id, old, new, stack, logical_id=None):
         _check(new)
         name, known = stock["update"](physical_id, old, new, stack, logical_id)
-        _scale(name, new)
+        _scale(name, new, _origin(stack, logical_id))
         return name, {**known, "AutoScalingGroupName": name}
 
     def delete(name, properties):
@@ -82,7 +82,13 @@ def _subnets(properties):
     return [s for s in (listed.split(",") if isinstance(listed, str) else listed) if s]
 
 
-def _scale(name, properties):
+def _origin(stack, logical_id):
+    """The tags that CloudFormation has every instance of a group carry."""
+    return [{"Key": "aws:cloudformation:stack-name", "Value": stack},
+            {"Key": "aws:cloudformation:logical-id", "Value": logical_id or ""}]
+
+
+def _scale(name, properties, origin):
     group = autoscaling._asgs[name]
     group["TargetGroupARNs"] = as_list(properties.get("TargetGroupARNs"))
     specification = _specification(properties)
@@ -93,10 +99,10 @@ def _scale(name, properties):
     while len(group["Instances"]) > int(group["DesiredCapacity"]):
         ec2_launch.terminate(group["Instances"].pop()["InstanceId"])
     while len(group["Instances"]) < int(group["DesiredCapacity"]):
-        group["Instances"].append(_instance(group, properties, specification))
+        group["Instances"].append(_instance(group, properties, specification, origin))
 
 
-def _instance(group, properties, specification):
+def _instance(group, properties, specification, origin):
     data = ec2_launch.template_data(specification)
     overrides = (properties.get("MixedInstancesPolicy") or {}).get("LaunchTemplate", {}).get("Overrides") or []
     kind = overrides[0].get("InstanceType") if overrides else None
@@ -107,7 +113,7 @@ def _instance(group, properties, specification):
     zone = ec2._subnets[subnet]["AvailabilityZone"] if subnet else zones[nth % len(zones)]
     tags = [{"Key": t["Key"], "Value": t["Value"]} for t in as_list(properties.get("Tags"))
             if truth(t.get("PropagateAtLaunch"))]
-    tags.append({"Key": "aws:autoscaling:groupName", "Value": group["AutoScalingGroupName"]})
+    tags += [{"Key": "aws:autoscaling:groupName", "Value": group["AutoScalingGroupName"]}, *origin]
     made = ec2_launch.launch(data, kind, subnet, zone, tags)
     for target_group in group["TargetGroupARNs"]:
         alb._targets.setdefault(target_group, []).append(

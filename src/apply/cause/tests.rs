@@ -1,0 +1,227 @@
+//! Which failure counts, from events as CloudFormation tells them.
+
+use super::*;
+use jiff::Timestamp;
+
+const WORDS: Words<'static> = Words {
+    sentence: &|id| format!("the {id}"),
+    explain: &|id, path| {
+        Some(Place {
+            template: format!("edge.yaml:{}", id.len()),
+            field: path.map(str::to_owned),
+        })
+    },
+};
+
+fn event(second: i64, id: &str, status: &str, reason: &str) -> StackEvent {
+    StackEvent {
+        id: format!("{second}-{id}-{status}-{reason}"),
+        at: Timestamp::from_second(second).expect("a second"),
+        logical_id: id.to_owned(),
+        physical_id: None,
+        resource_type: "AWS::X".to_owned(),
+        status: ResourceStatus::new(status),
+        reason: (!reason.is_empty()).then(|| reason.to_owned()),
+        token: None,
+        stack_status: id.is_empty().then(|| StackStatus::from(status)),
+    }
+}
+
+fn first(verb: Verb, events: &[StackEvent]) -> Option<&str> {
+    cause(verb, events).map(|event| event.logical_id.as_str())
+}
+
+#[test]
+fn the_first_real_failure_in_time_is_the_cause_however_late_it_is_read() {
+    let events = [
+        event(30, "B", "CREATE_FAILED", "Resource creation cancelled"),
+        event(32, "C", "DELETE_FAILED", "is in use"),
+        event(31, "A", "CREATE_FAILED", "quota reached"),
+        event(30, "D", "UPDATE_FAILED", "Resource update cancelled"),
+    ];
+    assert_eq!(first(Verb::Create, &events), Some("A"));
+}
+
+#[test]
+fn of_two_failures_in_the_same_moment_the_first_told_counts() {
+    let events = [
+        event(30, "B", "CREATE_FAILED", "quota reached"),
+        event(30, "A", "CREATE_FAILED", "access denied"),
+    ];
+    assert_eq!(first(Verb::Create, &events), Some("B"));
+}
+
+#[test]
+fn a_rollback_that_fails_never_outranks_the_update_that_failed() {
+    let events = [
+        event(1, "", "UPDATE_IN_PROGRESS", ""),
+        // A clock of AWS that runs behind: told later, dated earlier than the turn, and a deletion.
+        event(9, "New", "DELETE_FAILED", "is in use"),
+        event(
+            10,
+            "Database",
+            "UPDATE_FAILED",
+            "storage is being optimized",
+        ),
+        event(
+            11,
+            "",
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            "The following resource(s) failed to update: [Database].",
+        ),
+        event(20, "Database", "UPDATE_FAILED", "not available"),
+        event(
+            21,
+            "",
+            "UPDATE_ROLLBACK_FAILED",
+            "The following resource(s) failed to update: [Database].",
+        ),
+    ];
+    let status = StackStatus::UpdateRollbackFailed;
+    let told = failure(Verb::Update, Some(&status), &events, &WORDS).expect("a failure");
+    assert_eq!(told.reason, "storage is being optimized");
+    assert_eq!(told.status, Some(status));
+}
+
+#[test]
+fn when_deleting_what_could_not_be_deleted_is_the_cause() {
+    let events = [event(
+        9,
+        "Subnet",
+        "DELETE_FAILED",
+        "has dependencies and cannot be deleted",
+    )];
+    let told = failure(Verb::Delete, None, &events, &WORDS).expect("a failure");
+    assert_eq!(told.resource.as_deref(), Some("the Subnet"));
+    assert!(told.hint.is_some_and(|hint| hint.contains("Kubernetes")));
+}
+
+#[test]
+fn a_sum_of_failures_is_no_cause_while_there_is_another() {
+    let sum = "The following resource(s) failed to create: [B, C]. Rollback requested by user.";
+    let events = [
+        event(3, "Nested", "CREATE_FAILED", sum),
+        event(4, "B", "CREATE_FAILED", "quota reached"),
+    ];
+    assert_eq!(first(Verb::Create, &events), Some("B"));
+    let alone = [
+        event(3, "", "ROLLBACK_IN_PROGRESS", sum),
+        event(
+            5,
+            "",
+            "ROLLBACK_FAILED",
+            "Limit for stack has been exceeded",
+        ),
+    ];
+    let told = failure(Verb::Create, None, &alone, &WORDS).expect("a failure");
+    assert_eq!(told.reason, "Limit for stack has been exceeded");
+    assert!(told.hint.is_some());
+}
+
+#[test]
+fn while_nothing_fails_there_is_no_failure() {
+    let events = [
+        event(1, "", "CREATE_IN_PROGRESS", "User Initiated"),
+        event(2, "A", "CREATE_IN_PROGRESS", "Resource creation Initiated"),
+    ];
+    assert_eq!(failure(Verb::Create, None, &events, &WORDS), None);
+}
+
+#[test]
+fn the_failure_says_where_it_comes_from_and_what_went_with_it() {
+    let events = [
+        event(
+            5,
+            "Nat",
+            "CREATE_FAILED",
+            "The maximum number of addresses has been reached.",
+        ),
+        event(6, "Lb", "CREATE_FAILED", "Resource creation cancelled"),
+        event(6, "Lb", "CREATE_FAILED", "Resource creation cancelled"),
+        event(6, "Route", "CREATE_FAILED", "Resource creation cancelled"),
+    ];
+    let told = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
+    assert_eq!(told.cancelled, ["the Lb", "the Route"]);
+    assert_eq!(told.place.expect("a place").template, "edge.yaml:3");
+    assert!(told.hint.is_some_and(|hint| hint.contains("L-0263D0A3")));
+}
+
+#[test]
+fn a_hook_is_told_with_what_it_found() {
+    let events = [
+        event(
+            5,
+            "Bucket",
+            "CREATE_IN_PROGRESS",
+            "Hook failed with message: buckets are encrypted here",
+        ),
+        event(
+            6,
+            "Bucket",
+            "CREATE_FAILED",
+            "The following hook(s) failed: [Our::Guard::Hook]",
+        ),
+    ];
+    let told = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
+    assert_eq!(
+        told.reason,
+        "The following hook(s) failed: [Our::Guard::Hook]: Hook failed with message: buckets are encrypted here"
+    );
+}
+
+#[test]
+fn early_validation_is_told_by_its_findings_not_by_the_name_of_its_hook() {
+    let finding = |id: Option<&str>, path: Option<&str>, reason: &str| Finding {
+        logical_id: id.map(str::to_owned),
+        path: path.map(str::to_owned),
+        reason: reason.to_owned(),
+    };
+    let found = [
+        finding(
+            Some("Db"),
+            Some("Properties.DBInstanceClas"),
+            "Unsupported property",
+        ),
+        finding(Some("Db"), Some("Properties.Engine"), "Unknown value"),
+        finding(Some("Vpc"), None, "Name taken"),
+    ];
+    let told = refused("Validation failed", &found, &WORDS);
+    assert_eq!(
+        told.reason,
+        "DBInstanceClas: Unsupported property; Engine: Unknown value; Vpc: Name taken"
+    );
+    assert_eq!(told.resource.as_deref(), Some("the Db"));
+    let place = told.place.expect("a place");
+    assert_eq!(place.field.as_deref(), Some("Properties.DBInstanceClas"));
+    assert_eq!(
+        refused("Validation failed", &[], &WORDS).reason,
+        "Validation failed"
+    );
+}
+
+#[test]
+fn a_silent_machine_is_told_by_what_its_console_says_of_trouble() {
+    let reason = "Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100% requirement";
+    let events = [event(5, "Slot", "CREATE_FAILED", reason)];
+    let told = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
+    assert!(is_silence(&told));
+    let console = Console {
+        instance: "i-0a1b".to_owned(),
+        lines: vec![
+            "[   41.123456] cloud-init[1402]: fetching the bundle".to_owned(),
+            "[   44.000001] cloud-init[1402]: curl: (22) The requested URL returned error: 403"
+                .to_owned(),
+            "ip-10-20-0-12 login:".to_owned(),
+        ],
+    };
+    let told = with_console(told, &console).reason;
+    assert!(
+        told.starts_with("Received 0 SUCCESS signal(s) out of 1."),
+        "{told}"
+    );
+    assert!(
+        told.contains("i-0a1b: curl: (22) The requested URL returned error: 403 ("),
+        "{told}"
+    );
+    assert!(told.ends_with("| ip-10-20-0-12 login:)"), "{told}");
+}

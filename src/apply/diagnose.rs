@@ -1,0 +1,135 @@
+//! Why stacks failed, afterwards: from the history that CloudFormation keeps of their newest operation.
+
+use std::collections::HashSet;
+
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+
+use super::cause::{self, Words};
+use super::event::{Failure, Place, Verb};
+use crate::cloud::{
+    Cloud, CloudError, FoundStack, Operation, ResourceStatus, StackEvent, StackStatus,
+};
+use crate::plan::Survey;
+use crate::stacks::{StackKind, sentence};
+
+/// Why a stack's newest operation failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnosis {
+    /// What was asked of the stack.
+    pub operation: Verb,
+    /// When the cause happened.
+    pub at: Timestamp,
+    /// The status of the resource that is the cause; `None` where the stack as a whole was refused.
+    pub resource_status: Option<ResourceStatus>,
+    /// How long that resource was at it.
+    pub took: Option<SignedDuration>,
+    /// The same as a run tells in [`super::event::Event::Failed`]; its status is the stack's of now.
+    pub failure: Failure,
+}
+
+/// Where a resource of a stack, or a property of it, comes from.
+pub type Explain<'a> = dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place> + 'a;
+
+/// Reads the newest operation of every stack and tells those that failed, in the order of the survey.
+/// Stacks that are fine, or of no kind that this version knows, are none.
+pub async fn diagnose(
+    survey: &Survey,
+    cloud: &impl Cloud,
+    explain: &Explain<'_>,
+) -> Result<Vec<(StackKind, Diagnosis)>, CloudError> {
+    let known = survey
+        .found
+        .iter()
+        .filter_map(|found| Some((StackKind::parse(&found.kind)?, found)));
+    let ill: Vec<(StackKind, &FoundStack)> = known
+        .filter(|(_, found)| may_have_failed(&found.status))
+        .collect();
+    let histories = join_all(ill.iter().map(|(_, found)| history(cloud, &found.id))).await;
+    let mut all = Vec::new();
+    for ((kind, found), events) in ill.into_iter().zip(histories) {
+        let template = survey.templates.get(&found.id);
+        let told = |id: &str| template.and_then(|template| sentence(template, id));
+        let words = Words {
+            sentence: &|id| told(id).unwrap_or(id).to_owned(),
+            explain: &|id, path| explain(&kind, id, path),
+        };
+        let diagnosis = of_stack(found, &events?, &words);
+        all.extend(diagnosis.map(|diagnosis| (kind.clone(), diagnosis)));
+    }
+    Ok(all)
+}
+
+async fn history(cloud: &impl Cloud, stack_id: &str) -> Result<Vec<StackEvent>, CloudError> {
+    let newest = Operation {
+        stack_id: stack_id.to_owned(),
+        token: None,
+    };
+    cloud.events(&newest, &HashSet::new()).await
+}
+
+/// Whether a stack in this status can have a failure to tell. A moving one may be about to go back.
+fn may_have_failed(status: &StackStatus) -> bool {
+    use StackStatus as S;
+    !matches!(
+        status,
+        S::CreateComplete
+            | S::UpdateComplete
+            | S::UpdateCompleteCleanupInProgress
+            | S::DeleteComplete
+            | S::ImportComplete
+            | S::ReviewInProgress
+    )
+}
+
+/// The core of it: the events of a stack's newest operation, oldest first.
+pub fn of_stack(found: &FoundStack, events: &[StackEvent], words: &Words) -> Option<Diagnosis> {
+    let operation = operation(events, &found.status);
+    let told = cause::failure(operation, Some(&found.status), events, words);
+    let failure = match told {
+        Some(failure) => failure,
+        None if found.status.is_moving() => return None,
+        None => {
+            let silent = || format!("AWS gives no reason; the stack is in {}", found.status);
+            let reason = found.reason.clone().unwrap_or_else(silent);
+            Failure::of_stack(Some(found.status.clone()), reason)
+        }
+    };
+    let event = cause::cause(operation, events);
+    let last = || found.updated.unwrap_or(found.created);
+    Some(Diagnosis {
+        operation,
+        at: event.or(events.last()).map_or_else(last, |event| event.at),
+        resource_status: event.map(|event| event.status.clone()),
+        took: event.and_then(|event| took(event, events)),
+        failure,
+    })
+}
+
+/// What was asked of a stack: its own first event says, its status where that is out of sight.
+fn operation(events: &[StackEvent], status: &StackStatus) -> Verb {
+    let first = events.iter().find_map(|event| event.stack_status.as_ref());
+    let word = first.unwrap_or(status).as_str();
+    match word.split('_').next() {
+        Some("DELETE") => Verb::Delete,
+        Some("CREATE" | "ROLLBACK") => Verb::Create,
+        _ => Verb::Update,
+    }
+}
+
+/// From the first event in which the resource was at what it failed in.
+fn took(failed: &StackEvent, events: &[StackEvent]) -> Option<SignedDuration> {
+    let verb = |event: &StackEvent| event.status.as_str().split('_').next().map(str::to_owned);
+    let began = events
+        .iter()
+        .filter(|event| event.logical_id == failed.logical_id && event.stack_status.is_none())
+        .filter(|event| {
+            event.id != failed.id && verb(event) == verb(failed) && event.at <= failed.at
+        })
+        .map(|event| event.at)
+        .min()?;
+    Some(failed.at.duration_since(began))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! `kube-cfn diagnose`: why the last operation on each stack failed, from AWS's own history.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::Global;
+use super::failure::{Exit, Failure};
+use super::out::{self, talk};
+use super::session::{self, Whom};
+use crate::apply::diagnose::diagnose;
+use crate::apply::event;
+use crate::plan;
+use crate::progress;
+use crate::stacks::StackKind;
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    whom: Whom,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Form {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct View<'a> {
+    stack: &'a StackKind,
+    at: jiff::Timestamp,
+    failure: &'a event::Failure,
+}
+
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    let target = session::target(global, &args.whom).await?;
+    let survey = plan::survey(&target.cloud, &target.name).await?;
+    let places = target.places();
+    let found = diagnose(&survey, &target.cloud, &places).await?;
+    if args.output == Form::Json {
+        let views: Vec<View<'_>> = found
+            .iter()
+            .map(|(stack, diagnosis)| View {
+                stack,
+                at: diagnosis.at,
+                failure: &diagnosis.failure,
+            })
+            .collect();
+        out::data(&serde_json::to_string_pretty(&views).map_err(Failure::other)?)?;
+        return Ok(Exit::Done);
+    }
+    if found.is_empty() {
+        talk(&format!(
+            "{}: the last operation on each of its {} stacks went well",
+            target.name,
+            survey.found.len()
+        ));
+        return Ok(Exit::Done);
+    }
+    let mut text = String::new();
+    for (stack, diagnosis) in &found {
+        for line in progress::report(&target.name, stack, diagnosis, 80, progress::Detail::Full) {
+            // Writing to a String can't fail.
+            let _ = writeln!(text, "{line}");
+        }
+    }
+    out::data(&text)?;
+    Ok(Exit::Done)
+}

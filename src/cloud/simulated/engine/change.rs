@@ -1,0 +1,117 @@
+//! What an update does to a resource: nothing, change it in place, or replace it.
+
+use super::job::Verb;
+use super::{Happening, Progress, Running, Surroundings};
+use crate::cloud::Replacement;
+use crate::cloud::simulated::policy;
+use crate::cloud::simulated::stack::{Stack, Standing};
+use crate::cloud::simulated::world::Operation;
+use crate::cloud::template::changes::differences;
+use crate::cloud::template::evaluate::{Pseudo, Scope};
+
+impl Stack {
+    /// Decides what an update does to a resource, and starts it.
+    pub(super) fn change(
+        &mut self,
+        run: &mut Running,
+        env: &mut Surroundings,
+        at: i64,
+        number: usize,
+    ) -> Progress {
+        let Some(slot) = run.jobs.get(number).map(|job| job.slot) else {
+            return Progress::Instant;
+        };
+        let Some(resource) = self.resources.get(slot) else {
+            return Progress::Instant;
+        };
+        let Some(forced) = run.update.candidates.get(&resource.logical_id).copied() else {
+            return Progress::Instant;
+        };
+        if resource.physical_id.is_none() {
+            run.update.made.push(slot);
+            return self.make(run, env, at, number);
+        }
+        let verb = match self.compare(run, env, slot) {
+            Some(Replacement::Yes) => Verb::Replace,
+            Some(_) => Verb::Update,
+            None if forced => Verb::Update,
+            None => return Progress::Instant,
+        };
+        let action = if verb == Verb::Replace {
+            "Update:Replace"
+        } else {
+            "Update:Modify"
+        };
+        if let Some(job) = run.job(number) {
+            (job.runs, job.verb) = (true, verb);
+        }
+        let (id, of_type) = (&resource.logical_id, &resource.kind);
+        if let Some(reason) = policy::forbidden(self.policy.as_ref(), action, id, of_type) {
+            run.after(at + 500, Happening::Break(number, reason));
+            return Progress::Goes;
+        }
+        if verb == Verb::Replace {
+            self.note(run, env, slot, |write| &mut write.replaced);
+            run.update.swapped.push((slot, resource.clone()));
+            return self.make(run, env, at, number);
+        }
+        run.update.changed.push(slot);
+        self.mark(env, at, run, slot, "UPDATE_IN_PROGRESS", None);
+        self.course(run, env, at, number, Operation::Update);
+        Progress::Goes
+    }
+
+    /// What the change of a resource's properties does to it; `None` when they are as they were.
+    fn compare(&self, run: &Running, env: &Surroundings, slot: usize) -> Option<Replacement> {
+        let before = run.update.before.as_ref()?;
+        let resource = self.resources.get(slot)?;
+        let id = &resource.logical_id;
+        let now = self.properties(&env.setting, id);
+        let standing = Standing {
+            setting: &env.setting,
+            resources: &before.resources,
+        };
+        let scope = Scope {
+            template: &before.compiled.template,
+            parameters: &before.parameters,
+            pseudo: Pseudo {
+                account: &env.setting.account,
+                region: &env.setting.region,
+                stack_id: &self.found.id,
+                stack_name: &self.found.name,
+            },
+            resources: &standing,
+        };
+        let written = before.compiled.body(id).get("Properties");
+        let was = written
+            .and_then(|written| scope.evaluate(written))
+            .unwrap_or_default();
+        let changes = differences(&resource.kind, &was, &now);
+        let gravest = changes.iter().map(|change| change.recreates).max()?;
+        Some(gravest)
+    }
+
+    /// Whether a resource may go when the update is done.
+    pub(super) fn depart(
+        &mut self,
+        run: &mut Running,
+        _: &mut Surroundings,
+        at: i64,
+        number: usize,
+    ) -> Progress {
+        let slot = run.jobs.get(number).map(|job| job.slot);
+        let Some(resource) = slot.and_then(|slot| self.resources.get(slot)) else {
+            return Progress::Instant;
+        };
+        let (id, of_type) = (&resource.logical_id, &resource.kind);
+        let denied = policy::forbidden(self.policy.as_ref(), "Update:Delete", id, of_type);
+        let Some(reason) = denied else {
+            return Progress::Instant;
+        };
+        if let Some(job) = run.job(number) {
+            (job.runs, job.verb) = (true, Verb::Update);
+        }
+        run.after(at + 500, Happening::Break(number, reason));
+        Progress::Goes
+    }
+}

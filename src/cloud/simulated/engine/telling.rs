@@ -1,0 +1,92 @@
+//! What an operation writes into the history of its stack.
+
+use super::{Running, Surroundings};
+use crate::cloud::simulated::chance::{stream, uuid};
+use crate::cloud::simulated::stack::{Stack, Told, moment};
+use crate::cloud::{ResourceStatus, StackEvent, StackStatus};
+
+impl Stack {
+    /// An event of the stack itself, and its new status.
+    pub(super) fn say(
+        &mut self,
+        env: &mut Surroundings,
+        at: i64,
+        run: &Running,
+        status: StackStatus,
+        reason: Option<&str>,
+    ) {
+        self.becomes(at, status, reason);
+        let mut event = self.event_of_itself();
+        let words = ["event", self.found.id.as_str()];
+        let number = self.events.len() as u64;
+        event.id = uuid(&mut stream(env.setting.seed, &words, number));
+        self.publish(env, at, run, event);
+    }
+
+    /// An event of a resource.
+    pub(super) fn tell(
+        &mut self,
+        env: &mut Surroundings,
+        at: i64,
+        run: &Running,
+        of: (&str, &str, Option<&str>),
+        status: &'static str,
+        reason: Option<&str>,
+    ) {
+        let (logical_id, resource_type, physical_id) = of;
+        let event = StackEvent {
+            id: format!("{logical_id}-{status}-{at}-{}", self.events.len()),
+            at: moment(at),
+            logical_id: logical_id.to_owned(),
+            physical_id: physical_id.map(str::to_owned),
+            resource_type: resource_type.to_owned(),
+            status: ResourceStatus::new(status),
+            reason: reason.map(str::to_owned),
+            token: None,
+            stack_status: None,
+        };
+        self.publish(env, at, run, event);
+    }
+
+    /// A resource of the stack takes a status, and an event says so.
+    pub(super) fn mark(
+        &mut self,
+        env: &mut Surroundings,
+        at: i64,
+        run: &Running,
+        slot: usize,
+        status: &'static str,
+        reason: Option<&str>,
+    ) {
+        let Some(resource) = self.resources.get_mut(slot) else {
+            return;
+        };
+        resource.status = status;
+        resource.reason = reason.map(str::to_owned);
+        let (id, of_type) = (resource.logical_id.clone(), resource.kind.clone());
+        let physical_id = resource.physical_id.clone();
+        let of = (id.as_str(), of_type.as_str(), physical_id.as_deref());
+        self.tell(env, at, run, of, status, reason);
+    }
+
+    fn publish(&mut self, env: &Surroundings, at: i64, run: &Running, mut event: StackEvent) {
+        event.at = moment(at);
+        event.token.clone_from(&run.token);
+        let late = env.faults.late_events;
+        let mut readable = at;
+        if late > 0.0 {
+            let words = ["late", self.found.id.as_str(), event.id.as_str()];
+            let mut rng = stream(env.setting.seed, &words, 0);
+            if rng.f64() < late {
+                let most = i64::try_from(env.faults.late_for.as_millis()).unwrap_or(i64::MAX);
+                self.has_late = true;
+                readable += rng.i64(0..=most.clamp(0, 600_000));
+            }
+        }
+        self.events.push(Told {
+            event,
+            readable,
+            operation: run.number,
+        });
+    }
+}

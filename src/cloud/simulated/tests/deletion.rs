@@ -1,0 +1,166 @@
+//! Deleting stacks, and what stands in the way.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_goes_in_reverse_and_is_known_by_its_arn_alone() {
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &network("x")).await;
+    let found = deleted(&cloud, &id).await;
+    assert_eq!(found.status, StackStatus::DeleteComplete);
+    let told = lines(&events(&cloud, &id).await);
+    let place = |text: &str| told.iter().position(|line| line.contains(text)).unwrap();
+    assert!(
+        place("NetA DELETE_COMPLETE") < place("Vpc DELETE_IN_PROGRESS"),
+        "{told:#?}"
+    );
+    assert_eq!(cloud.stacks(Some("canary")).await.unwrap(), []);
+    assert!(cloud.stack(&id).await.unwrap().is_some());
+    assert_eq!(cloud.stack("s").await.unwrap(), None);
+    let again = made(&cloud, "s", &network("x")).await;
+    assert_ne!(again, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn policies_decide_what_stays() {
+    let mut template = database("a", false);
+    template["Resources"]["Keep"] = json!({"Type": "AWS::EC2::Volume", "DeletionPolicy": "Retain"});
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &template).await;
+    deleted(&cloud, &id).await;
+    let told = events(&cloud, &id).await;
+    assert_eq!(way(&told, "Keep"), ["DELETE_SKIPPED"]);
+    let mut fates: Vec<_> = cloud
+        .losses()
+        .into_iter()
+        .map(|loss| (loss.logical_id, loss.fate))
+        .collect();
+    fates.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(
+        fates,
+        [
+            ("Db".to_owned(), Fate::Snapshot),
+            ("Keep".to_owned(), Fate::Retain)
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn termination_protection_refuses_until_it_is_lifted() {
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &network("x")).await;
+    let protected = Protection {
+        termination: true,
+        policy: None,
+    };
+    cloud.protect(&id, &protected).await.unwrap();
+    let told = refusal(cloud.delete(&id, "d").await);
+    assert!(
+        told.contains("cannot be deleted while TerminationProtection is enabled"),
+        "{told}"
+    );
+    cloud.protect(&id, &OPEN).await.unwrap();
+    assert_eq!(
+        deleted(&cloud, &id).await.status,
+        StackStatus::DeleteComplete
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_protected_database_keeps_its_stack_from_going() {
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &database("a", true)).await;
+    let found = deleted(&cloud, &id).await;
+    assert_eq!(found.status, StackStatus::DeleteFailed);
+    let told = events(&cloud, &id).await;
+    assert!(
+        reason_of(&told, "Db", "DELETE_FAILED").contains("Cannot delete protected DB Instance")
+    );
+    assert_eq!(cloud.losses(), []);
+    assert!(cloud.touch("s", "Db", "DeletionProtection", json!(false)));
+    cloud.delete(&id, "again").await.unwrap();
+    assert_eq!(rest(&cloud, &id).await.status, StackStatus::DeleteComplete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subnet_that_another_stack_uses_can_not_go_before_it() {
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &network("x")).await;
+    let outputs = cloud.stack(&id).await.unwrap().unwrap().outputs;
+    let nat = json!({"Parameters": {"Net": {"Type": "String"}}, "Resources": {
+        "Nat": {"Type": "AWS::EC2::NatGateway", "Properties": {"SubnetId": {"Ref": "Net"}}}}});
+    let mut ask = wanted("edge", &nat, "t");
+    ask.parameters
+        .insert("Net".to_owned(), outputs["NetA"].clone());
+    let edge = cloud.create(&ask, &OPEN).await.unwrap();
+    rest(&cloud, &edge).await;
+    let found = deleted(&cloud, &id).await;
+    assert_eq!(found.status, StackStatus::DeleteFailed);
+    let told = events(&cloud, &id).await;
+    let reason = reason_of(&told, "NetA", "DELETE_FAILED");
+    assert!(
+        reason.contains("has dependencies and cannot be deleted"),
+        "{reason}"
+    );
+    assert_eq!(way(&told, "Vpc"), Vec::<String>::new());
+    deleted(&cloud, &edge).await;
+    cloud.delete(&id, "again").await.unwrap();
+    assert_eq!(rest(&cloud, &id).await.status, StackStatus::DeleteComplete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_goes_only_when_it_is_empty() {
+    let template = json!({"Resources": {"B": {"Type": "AWS::S3::Bucket"}},
+        "Outputs": {"B": {"Value": {"Ref": "B"}}}});
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &template).await;
+    let bucket = cloud.stack(&id).await.unwrap().unwrap().outputs["B"].clone();
+    cloud.upload(&bucket, "key", b"bytes").await.unwrap();
+    cloud.upload(&bucket, "key", b"bytes").await.unwrap();
+    assert_eq!(deleted(&cloud, &id).await.status, StackStatus::DeleteFailed);
+    assert_eq!(cloud.empty_bucket(&bucket).await.unwrap(), 1);
+    cloud.delete(&id, "again").await.unwrap();
+    assert_eq!(rest(&cloud, &id).await.status, StackStatus::DeleteComplete);
+    assert!(matches!(
+        cloud.upload(&bucket, "key", b"x").await,
+        Err(CloudError::NotFound(_))
+    ));
+    assert_eq!(cloud.empty_bucket(&bucket).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_is_broken_off_by_deleting_and_an_update_is_not() {
+    let cloud = Simulated::new(steady());
+    let id = cloud
+        .create(&wanted("s", &network("x"), "t"), &OPEN)
+        .await
+        .unwrap();
+    cloud.sleep(Duration::from_secs(10)).await;
+    assert_eq!(
+        deleted(&cloud, &id).await.status,
+        StackStatus::DeleteComplete
+    );
+
+    let id = made(&cloud, "s", &database("a", false)).await;
+    let set = cloud
+        .propose(&wanted("s", &database("b", false), "p"))
+        .await
+        .unwrap();
+    cloud.execute(&set, "x").await.unwrap();
+    let told = cloud.delete(&id, "e").await;
+    assert!(matches!(told, Err(CloudError::Conflict(_))), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_token_deletes_once() {
+    let cloud = Simulated::new(World {
+        failures: vec![failing("Vpc", Operation::Delete)],
+        ..steady()
+    });
+    let id = made(&cloud, "s", &network("x")).await;
+    deleted(&cloud, &id).await;
+    assert_eq!(deleted(&cloud, &id).await.status, StackStatus::DeleteFailed);
+    assert_eq!(cloud.writes().len(), 2);
+    cloud.delete(&id, "other").await.unwrap();
+    assert_eq!(rest(&cloud, &id).await.status, StackStatus::DeleteComplete);
+}

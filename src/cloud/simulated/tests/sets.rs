@@ -1,0 +1,136 @@
+//! Change sets: found again, obsolete, executed once.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_one_does_not_stay() {
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &network("x")).await;
+    let set = cloud
+        .propose(&wanted("s", &network("x"), "p"))
+        .await
+        .unwrap();
+    assert_eq!(set.changes, []);
+    assert_eq!(cloud.change_sets(&id).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_content_finds_the_same_again_and_discarding_takes_it_away() {
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &network("x")).await;
+    let first = cloud
+        .propose(&wanted("s", &network("y"), "p"))
+        .await
+        .unwrap();
+    let again = cloud
+        .propose(&wanted("s", &network("y"), "q"))
+        .await
+        .unwrap();
+    assert_eq!(first, again);
+    let saved = Proposal {
+        keeping: Keeping::Saved,
+        ..wanted("s", &network("y"), "r")
+    };
+    let saved = cloud.propose(&saved).await.unwrap();
+    assert_ne!(saved.id, first.id);
+    assert_eq!(cloud.change_sets(&id).await.unwrap().len(), 2);
+    assert_eq!(
+        cloud.change_set(&saved.id, &id).await.unwrap().as_ref(),
+        Some(&saved)
+    );
+    cloud.discard(&first).await.unwrap();
+    cloud.discard(&first).await.unwrap();
+    assert_eq!(cloud.lying_about().len(), 1);
+    assert_eq!(cloud.change_set(&first.id, &id).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn executing_one_removes_the_others_and_the_same_token_executes_once() {
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &network("x")).await;
+    let one = cloud
+        .propose(&wanted("s", &network("y"), "p"))
+        .await
+        .unwrap();
+    let other = cloud
+        .propose(&wanted("s", &network("z"), "q"))
+        .await
+        .unwrap();
+    cloud.execute(&one, "t").await.unwrap();
+    cloud.execute(&one, "t").await.unwrap();
+    let busy = cloud.execute(&other, "u").await;
+    assert!(matches!(busy, Err(CloudError::Conflict(_))), "{busy:?}");
+    let busy = cloud.propose(&wanted("s", &network("z"), "r")).await;
+    assert!(matches!(busy, Err(CloudError::Conflict(_))), "{busy:?}");
+    rest(&cloud, &id).await;
+    let gone = cloud.execute(&other, "u").await;
+    assert!(matches!(gone, Err(CloudError::NotFound(_))), "{gone:?}");
+    assert_eq!(cloud.writes().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_is_obsolete_when_its_stack_has_moved() {
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &network("x")).await;
+    let set = cloud
+        .propose(&wanted("s", &network("y"), "p"))
+        .await
+        .unwrap();
+    let update = Meddling::Update {
+        stack: "s".to_owned(),
+        logical_id: "Ip".to_owned(),
+    };
+    assert!(cloud.meddle(&update));
+    assert!(!cloud.meddle(&update), "it moves already");
+    rest(&cloud, &id).await;
+    assert_eq!(cloud.change_set(&set.id, &id).await.unwrap(), None);
+    let told = refusal(cloud.execute(&set, "t").await);
+    assert!(told.contains("OBSOLETE"), "{told}");
+    let fresh = cloud
+        .propose(&wanted("s", &network("y"), "p"))
+        .await
+        .unwrap();
+    assert_ne!(fresh.id, set.id);
+    assert_eq!(
+        executed(&cloud, &fresh).await.status,
+        StackStatus::UpdateComplete
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_people_leave_change_sets_and_shells_and_delete_stacks() {
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &network("x")).await;
+    let set = Meddling::ChangeSet {
+        stack: "s".to_owned(),
+        name: "theirs".to_owned(),
+    };
+    assert!(cloud.meddle(&set));
+    assert_eq!(cloud.change_sets(&id).await.unwrap()[0].name, "theirs");
+    let shell = Meddling::Shell {
+        stack: "canary-edge".to_owned(),
+        cluster: "canary".to_owned(),
+        kind: "edge".to_owned(),
+    };
+    assert!(cloud.meddle(&shell));
+    let all = cloud.stacks(Some("canary")).await.unwrap();
+    assert_eq!(all[1].status, StackStatus::ReviewInProgress);
+    assert!(matches!(
+        cloud.template(&all[1].id).await,
+        Err(CloudError::NotFound(_))
+    ));
+    let refused = cloud
+        .propose(&wanted("canary-edge", &network("x"), "p"))
+        .await;
+    assert!(
+        matches!(refused, Err(CloudError::Refused { .. })),
+        "{refused:?}"
+    );
+    assert!(cloud.meddle(&Meddling::Delete {
+        stack: "s".to_owned()
+    }));
+    assert_eq!(rest(&cloud, &id).await.status, StackStatus::DeleteComplete);
+    assert!(!cloud.meddle(&Meddling::Delete {
+        stack: "s".to_owned()
+    }));
+}

@@ -1,0 +1,132 @@
+//! One record: written line by line as a run goes on, read back as far as it was written.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{About, JournalError, KIND, SCHEMA, Shelf};
+use crate::apply::event::Event;
+
+/// The first line of a record.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    kind: String,
+    schema: u32,
+    #[serde(flatten)]
+    about: About,
+}
+
+/// A record that is being written.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    pub(super) file: File,
+}
+
+/// A record that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    pub about: About,
+    pub events: Vec<Event>,
+    /// Lines in the middle that this program does not understand, as a newer one may write them. A half
+    /// last line is none of them: the run was killed while it wrote.
+    pub unread: usize,
+}
+
+impl Journal {
+    /// Begins the record of a run in the user's own directory. An error is worth a sentence, never a
+    /// failure of the run.
+    pub fn begin(about: &About) -> Result<Self, JournalError> {
+        Shelf::of_user()?.begin(about)
+    }
+
+    /// Adds an event. It lies in the file when this returns.
+    pub fn write(&mut self, event: &Event) -> Result<(), JournalError> {
+        self.line(event)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn line(&mut self, value: &impl Serialize) -> Result<(), JournalError> {
+        let write = |file: &mut File| {
+            let mut line = serde_json::to_vec(value)?;
+            line.push(b'\n');
+            // One call, no buffer: a kill cuts at most the last line.
+            file.write_all(&line)
+        };
+        write(&mut self.file).map_err(|source| JournalError::Write {
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+impl Shelf {
+    /// Begins the record of a run; removes the cluster's oldest ones.
+    pub fn begin(&self, about: &About) -> Result<Journal, JournalError> {
+        let path = self.place(about)?;
+        let opened = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        let file = opened.map_err(|source| JournalError::Write {
+            path: path.clone(),
+            source,
+        })?;
+        let mut journal = Journal { path, file };
+        journal.line(&Header {
+            kind: KIND.to_owned(),
+            schema: SCHEMA,
+            about: about.clone(),
+        })?;
+        Ok(journal)
+    }
+}
+
+/// Reads a record, as far as it was written.
+pub fn load(path: &Path) -> Result<Run, JournalError> {
+    let bytes = fs::read(path).map_err(|source| JournalError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines = text.split_inclusive('\n');
+    let about = header(lines.next().unwrap_or_default()).map_err(|why| JournalError::Foreign {
+        path: path.to_owned(),
+        why,
+    })?;
+    let mut run = Run {
+        about,
+        events: Vec::new(),
+        unread: 0,
+    };
+    for line in lines {
+        match serde_json::from_str(line) {
+            Ok(event) => run.events.push(event),
+            Err(_) if line.ends_with('\n') => run.unread += 1,
+            Err(_) => {}
+        }
+    }
+    Ok(run)
+}
+
+fn header(line: &str) -> Result<About, String> {
+    let header: Header = serde_json::from_str(line)
+        .map_err(|error| format!("its first line is no header of a run: {error}"))?;
+    if header.kind != KIND {
+        return Err(format!("it is a {:?}, not a {KIND}", header.kind));
+    }
+    if header.schema > SCHEMA {
+        return Err(format!(
+            "a newer kube-cfn ({}) wrote it; read it with that one",
+            header.about.tool
+        ));
+    }
+    Ok(header.about)
+}

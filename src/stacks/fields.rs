@@ -1,0 +1,178 @@
+//! Which field of the definition decides a property of a resource. Each stack's module holds its own
+//! table; here is how the tables are read. A test in `tests/offline/stacks/fields.rs` changes every
+//! field there is and holds the tables against what differs.
+
+use super::{Stack, StackKind, TAG_CLUSTER, base, control_plane, database, edge, network, pool};
+
+/// One line of a stack's table: these resources, this property of theirs, and the fields that decide
+/// it, the most specific first.
+///
+/// In `resource` stands `*` for any letters and `?` for one. `path` is one of a property, as a change
+/// set has it (`Properties.MinSize`), `*` for all of them, and empty for the resource itself: whether
+/// it is there, and what to look at when it fails. In a field stands `{pool}` for the pool's name and
+/// `{lock}` for the lock file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Row {
+    pub resource: &'static str,
+    pub path: &'static str,
+    pub fields: &'static [&'static str],
+}
+
+/// A line of a table.
+pub(super) const fn row(
+    resource: &'static str,
+    path: &'static str,
+    fields: &'static [&'static str],
+) -> Row {
+    Row {
+        resource,
+        path,
+        fields,
+    }
+}
+
+/// What holds in every stack: CloudFormation hands a stack's tags on to its resources.
+const EVERYWHERE: &[Row] = &[
+    row("*", "Tags", &["tags"]),
+    row("*", "Properties.Tags", &["tags"]),
+];
+
+impl Row {
+    /// Whether this line speaks of a property, of something in it, or of something around it.
+    pub fn covers(&self, logical_id: &str, path: &str) -> bool {
+        !self.path.is_empty() && matches(self.resource, logical_id) && meets(self.path, path)
+    }
+
+    /// Whether this line speaks of the resource itself.
+    pub fn is_of(&self, logical_id: &str) -> bool {
+        self.path.is_empty() && matches(self.resource, logical_id)
+    }
+}
+
+impl Stack {
+    /// The fields of the definition that decide a property of a resource, the most specific first.
+    /// Without a path, and for a property that no field decides, those that the resource as a whole
+    /// comes from. Empty for a resource that is none of this stack's.
+    pub fn fields(&self, logical_id: &str, path: Option<&str>) -> Vec<String> {
+        let mut told: Vec<&Row> = match path {
+            Some(path) => self
+                .table()
+                .filter(|r| r.covers(logical_id, path))
+                .collect(),
+            None => Vec::new(),
+        };
+        told.sort_by_key(|row| std::cmp::Reverse(row.path.len()));
+        if told.is_empty() {
+            told.extend(self.table().find(|row| row.is_of(logical_id)));
+        }
+        let mut fields: Vec<String> = Vec::new();
+        for field in told.iter().flat_map(|row| row.fields) {
+            let field = self.filled(field);
+            if !fields.contains(&field) {
+                fields.push(field);
+            }
+        }
+        fields
+    }
+
+    /// The table that [`Stack::fields`] reads.
+    pub fn table(&self) -> impl Iterator<Item = &'static Row> {
+        let own = match &self.kind {
+            StackKind::Base => base::FIELDS,
+            StackKind::Network => network::FIELDS,
+            StackKind::Edge => edge::FIELDS,
+            StackKind::Database => database::FIELDS,
+            StackKind::ControlPlane => control_plane::FIELDS,
+            StackKind::Pool(_) => pool::FIELDS,
+        };
+        own.iter().chain(EVERYWHERE)
+    }
+
+    /// What stands for the lock file where a field is named: `canary.lock.yaml`.
+    pub fn lock_file(&self) -> String {
+        let ending = format!("-{}", self.kind);
+        let by_name = || self.name.strip_suffix(&ending).unwrap_or(&self.name);
+        let cluster = self
+            .tags
+            .get(TAG_CLUSTER)
+            .map_or_else(by_name, String::as_str);
+        format!("{cluster}.lock.yaml")
+    }
+
+    /// The line of a resource in [`Stack::yaml`], which `kube-cfn render --out DIR` writes as
+    /// `STACK-NAME.yaml`. From 1.
+    pub fn line(&self, logical_id: &str) -> Option<u32> {
+        let wanted = format!("  {logical_id}:");
+        let yaml = self.yaml();
+        let mut lines = (1_u32..).zip(yaml.lines());
+        lines.find(|(_, line)| *line == "Resources:")?;
+        lines
+            .take_while(|(_, line)| line.is_empty() || line.starts_with(' '))
+            .find(|(_, line)| line.trim_end() == wanted)
+            .map(|(number, _)| number)
+    }
+
+    fn filled(&self, field: &str) -> String {
+        match &self.kind {
+            _ if field == "{lock}" => self.lock_file(),
+            StackKind::Pool(name) => field.replace("{pool}", name),
+            _ => field.to_owned(),
+        }
+    }
+}
+
+/// Whether two paths are the same, or one is a part of the other.
+fn meets(pattern: &str, path: &str) -> bool {
+    pattern == "*" || pattern.split('.').zip(path.split('.')).all(|(a, b)| a == b)
+}
+
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.chars().next() {
+        None => text.is_empty(),
+        Some('*') => {
+            let rest = &pattern[1..];
+            let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+            ends.any(|at| matches(rest, &text[at..]))
+        }
+        Some(wanted) => {
+            let mut letters = text.chars();
+            let same = |letter| wanted == '?' || wanted == letter;
+            letters.next().is_some_and(same)
+                && matches(&pattern[wanted.len_utf8()..], letters.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_held_against_the_whole_name() {
+        for (pattern, name, is) in [
+            ("Eni?", "EniA", true),
+            ("Eni?", "Eni", false),
+            ("Eni?", "EniAB", false),
+            ("*", "", true),
+            ("Private*", "PrivateSubnetA", true),
+            ("*FromVpc", "NodeNodePortsTcpFromVpc", true),
+            ("*FromVpc", "FromVpcNot", false),
+        ] {
+            assert_eq!(matches(pattern, name), is, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_path_meets_its_parts_and_its_whole_but_no_neighbour() {
+        let of = "Properties.KeyPolicy.Statement";
+        for (path, is) in [
+            ("Properties", true),
+            ("Properties.KeyPolicy", true),
+            ("Properties.KeyPolicy.Statement.1.Sid", true),
+            ("Properties.KeyPolicyX", false),
+            ("Metadata", false),
+        ] {
+            assert_eq!(meets(of, path), is, "{path}");
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The Gantt chart in the terminal: one row a stack, plain characters, every fact without colour.
+
+use console::measure_text_width;
+use jiff::{SignedDuration, Timestamp};
+
+use super::words::{elapsed, pad, ticks, verdict};
+use super::{Ending, Link, ResourceBar, StackBar, Timeline};
+
+/// Columns that the chart needs at least; a narrower terminal gets as many and folds them itself.
+pub const NARROWEST: usize = 60;
+/// Width of the marker at the start of a row.
+const MARK: usize = 5;
+/// Width of a column of figures.
+const FIGURE: usize = 7;
+/// A resource has a row if it took at least one part in this many of the run.
+const WORTH: i32 = 20;
+/// Resources of a stack that the critical path names in words.
+const NAMED: usize = 3;
+
+/// What has a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    Stacks,
+    /// Below each stack the resources that took 5 % of the run or more, or were critical, or failed.
+    Resources,
+}
+
+/// The chart, at most `width` columns wide (and at least [`NARROWEST`]). `source` says where the
+/// events come from.
+pub fn text(timeline: &Timeline, source: &str, detail: Detail, width: usize) -> String {
+    let chart = Chart::new(timeline, detail, width.max(NARROWEST));
+    let started = timeline.started.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let mut lines = vec![
+        format!("{}  {}", timeline.cluster, verdict(timeline)),
+        format!("{started}, run {}, {source}", timeline.run),
+        String::new(),
+        chart.axis(),
+    ];
+    for bar in &timeline.stacks {
+        lines.push(chart.stack(bar));
+        let worth = |resource: &&ResourceBar| chart.shows(bar, resource);
+        let rows = bar.resources.iter().filter(worth);
+        lines.extend(rows.map(|resource| chart.resource(bar, resource)));
+    }
+    lines.push(String::new());
+    lines.extend(folded(
+        "# critical  = not critical  ! from a failure on  . waiting  > goes on",
+        "",
+        chart.width,
+    ));
+    lines.extend(failures(timeline, chart.width));
+    lines.extend(critical(timeline, chart.width));
+    let lines = lines.iter().map(|line| line.trim_end().to_owned() + "\n");
+    lines.collect()
+}
+
+/// The columns of one chart.
+struct Chart<'a> {
+    timeline: &'a Timeline,
+    detail: Detail,
+    width: usize,
+    name: usize,
+    cells: usize,
+}
+
+impl<'a> Chart<'a> {
+    fn new(timeline: &'a Timeline, detail: Detail, width: usize) -> Self {
+        let mut chart = Self {
+            timeline,
+            detail,
+            width,
+            name: 0,
+            cells: 0,
+        };
+        let names = timeline.stacks.iter().flat_map(|bar| {
+            let shown = bar.resources.iter().filter(|it| chart.shows(bar, it));
+            let shown = shown.map(|it| measure_text_width(&it.sentence) + 2);
+            shown.chain([bar.stack.to_string().len()])
+        });
+        let longest = names.max().unwrap_or(0);
+        chart.name = longest.min(width * 3 / 8);
+        chart.cells = width - MARK - chart.name - 1 - 2 * FIGURE;
+        chart
+    }
+
+    fn shows(&self, bar: &StackBar, resource: &ResourceBar) -> bool {
+        let until = self.timeline.until;
+        let took = bar.end_of(resource, until).duration_since(resource.begin);
+        let long = took * WORTH >= self.timeline.took();
+        self.detail == Detail::Resources && (long || resource.critical || resource.failed)
+    }
+
+    /// The cell in which a moment lies; the end of the run lies behind the last.
+    fn cell(&self, at: Timestamp) -> usize {
+        let whole = self.timeline.took().as_millis().max(1);
+        let since = at.duration_since(self.timeline.started).as_millis();
+        let cells = i128::try_from(self.cells).unwrap_or(0);
+        usize::try_from(since.clamp(0, whole) * cells / whole).unwrap_or(0)
+    }
+
+    fn axis(&self) -> String {
+        const ROOM: usize = 7;
+        let mut axis = String::new();
+        for (second, label) in ticks(self.timeline.took(), self.cells / ROOM) {
+            let at = self.timeline.started + SignedDuration::from_secs(second);
+            let cell = self.cell(at);
+            let free = axis.is_empty() || axis.len() < cell;
+            if free && cell + label.len() <= self.cells {
+                axis += &" ".repeat(cell - axis.len());
+                axis += &label;
+            }
+        }
+        self.row("", "", &axis, "took", "slack")
+    }
+
+    fn row(&self, mark: &str, name: &str, cells: &str, took: &str, slack: &str) -> String {
+        let (name, cells) = (pad(name, self.name), pad(cells, self.cells));
+        format!("{mark:<MARK$}{name} {cells}{took:>FIGURE$}{slack:>FIGURE$}")
+    }
+
+    fn stack(&self, bar: &StackBar) -> String {
+        let until = self.timeline.until;
+        let mut cells = vec![' '; self.cells];
+        let waits = bar.begin.or_else(|| bar.is_held_up().then_some(until));
+        if let Some(begin) = waits.filter(|_| !bar.waits_for.is_empty()) {
+            paint(&mut cells, 0, self.cell(begin), '.');
+        }
+        let took = bar.begin.zip(bar.drawn_to(until)).map(|(begin, end)| {
+            let fill = if bar.critical { '#' } else { '=' };
+            self.bar(&mut cells, (begin, end), bar.failed_at, fill);
+            if bar.end.is_none() {
+                paint(
+                    &mut cells,
+                    self.cell(end).saturating_sub(1),
+                    self.cell(end),
+                    '>',
+                );
+            }
+            elapsed(end.duration_since(begin))
+        });
+        let slack = bar.slack.map_or_else(|| "-".to_owned(), elapsed);
+        let cells: String = cells.into_iter().collect();
+        let took = took.unwrap_or_else(|| "-".to_owned());
+        self.row(
+            mark(bar.ending),
+            &bar.stack.to_string(),
+            &cells,
+            &took,
+            &slack,
+        )
+    }
+
+    fn resource(&self, bar: &StackBar, resource: &ResourceBar) -> String {
+        let end = bar.end_of(resource, self.timeline.until);
+        let mut cells = vec![' '; self.cells];
+        let fill = if resource.critical { '#' } else { '=' };
+        let failed = resource.failed.then_some(resource.begin);
+        self.bar(&mut cells, (resource.begin, end), failed, fill);
+        let cells: String = cells.into_iter().collect();
+        let took = elapsed(end.duration_since(resource.begin));
+        let name = format!("  {}", resource.sentence);
+        let mark = if resource.failed { " !!" } else { "" };
+        self.row(mark, &name, &cells, &took, "")
+    }
+
+    /// A bar of at least one cell, with `!` from its failure on.
+    fn bar(
+        &self,
+        cells: &mut [char],
+        (begin, end): (Timestamp, Timestamp),
+        failed: Option<Timestamp>,
+        fill: char,
+    ) {
+        let from = self.cell(begin).min(self.cells.saturating_sub(1));
+        let to = self.cell(end).max(from + 1);
+        paint(cells, from, to, fill);
+        if let Some(failed) = failed {
+            paint(cells, self.cell(failed).clamp(from, to - 1), to, '!');
+        }
+    }
+}
+
+fn paint(cells: &mut [char], from: usize, to: usize, with: char) {
+    let to = to.min(cells.len());
+    if let Some(cells) = cells.get_mut(from..to) {
+        cells.fill(with);
+    }
+}
+
+impl StackBar {
+    /// It should have begun and did not.
+    pub(super) fn is_held_up(&self) -> bool {
+        matches!(self.ending, Ending::NotStarted | Ending::Waiting)
+    }
+}
+
+fn mark(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Created | Ending::Updated | Ending::Deleted | Ending::Unchanged => " ok",
+        Ending::RolledBack => " rb",
+        Ending::Failed => " !!",
+        Ending::NotStarted | Ending::Waiting => " ..",
+        Ending::Open => " >",
+    }
+}
+
+/// What did not go well, and why.
+fn failures(timeline: &Timeline, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for bar in &timeline.stacks {
+        let told = match (bar.ending, &bar.reason) {
+            (Ending::RolledBack | Ending::Failed | Ending::NotStarted | Ending::Open, why) => {
+                let why = why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+                format!("{} {}{why}", bar.stack, bar.ending.as_str())
+            }
+            _ => continue,
+        };
+        if lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(folded(
+            &told,
+            &format!("{:<MARK$}", mark(bar.ending)),
+            width,
+        ));
+    }
+    lines
+}
+
+/// The critical path in words, and what would make it shorter.
+fn critical(timeline: &Timeline, width: usize) -> Vec<String> {
+    let Some(saving) = timeline.saving() else {
+        return vec![String::new(), "nothing began".to_owned()];
+    };
+    let mut lines = vec![String::new(), "critical path".to_owned()];
+    for of_stack in timeline.critical.chunk_by(|a, b| a.stack == b.stack) {
+        let Some(bar) = of_stack.first().and_then(|link| timeline.bar(&link.stack)) else {
+            continue;
+        };
+        let end = bar.drawn_to(timeline.until);
+        let took = bar
+            .begin
+            .zip(end)
+            .map(|(begin, end)| end.duration_since(begin));
+        let took = elapsed(took.unwrap_or_default());
+        let label = format!("  {} {took:>FIGURE$}  ", pad(&bar.stack.to_string(), 16));
+        lines.extend(folded(&pieces(of_stack), &label, width));
+    }
+    let longest = &saving.longest;
+    let shorter = format!(
+        "longest on it: {}, {}; without it the run would take {}, and {} would end last",
+        longest.name(),
+        elapsed(longest.took()),
+        elapsed(saving.without_it_seconds),
+        saving.then_last
+    );
+    lines.extend(folded(&shorter, "", width));
+    lines
+}
+
+/// The longest links of a stack in their order, and how many are not named.
+fn pieces(links: &[Link]) -> String {
+    let mut longest: Vec<&Link> = links
+        .iter()
+        .filter(|link| link.sentence.is_some())
+        .collect();
+    longest.sort_by_key(|link| std::cmp::Reverse(link.took()));
+    let more = longest.len().saturating_sub(NAMED);
+    longest.truncate(NAMED);
+    longest.sort_by_key(|link| link.begin);
+    let named = longest
+        .iter()
+        .map(|link| format!("{} {}", link.name(), elapsed(link.took())));
+    let mut text = named.collect::<Vec<_>>().join(" > ");
+    if more > 0 {
+        text.push_str(" and ");
+        text.push_str(&more.to_string());
+        text.push_str(" shorter");
+    }
+    text
+}
+
+/// Folded between words to `width`, the first line behind `label`, the others below its text.
+fn folded(text: &str, label: &str, width: usize) -> Vec<String> {
+    let below = " ".repeat(measure_text_width(label));
+    let options = textwrap::Options::new(width)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .initial_indent(label)
+        .subsequent_indent(&below);
+    let lines = textwrap::wrap(text, options).into_iter();
+    lines.map(std::borrow::Cow::into_owned).collect()
+}
