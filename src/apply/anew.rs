@@ -50,11 +50,8 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     ) -> Result<Step, Halt> {
         let allow = step.risks.iter().filter(|risk| risk.allowed);
         let allow = allow.map(|risk| risk.name.clone()).collect();
-        let terms = Terms {
-            run: self.session.run,
-            allow: &allow,
-            skip: &BTreeSet::new(),
-        };
+        let skip = BTreeSet::new();
+        let terms = Terms::new(self.session.run, &allow, &skip);
         let bucket = self.bucket();
         let draft = consider(self.cluster, step.stack, found, step.before, known);
         let ask = async || {

@@ -13,8 +13,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cloud::{
-    CloudError, Console, FoundResource, FoundStack, OpenChangeSet, Proposal, ResourceChange,
-    ResourceStatus, StackEvent, StackStatus, TAG_CLUSTER, TAG_STACK,
+    ChangeSet, CloudError, Console, Drift, FoundResource, FoundStack, OpenChangeSet, Proposal,
+    ResourceChange, ResourceStatus, StackEvent, StackStatus, TAG_CLUSTER, TAG_STACK,
 };
 
 /// What an operation on a stack does.
@@ -66,6 +66,10 @@ pub struct Double {
     pub calls: RefCell<Vec<String>>,
     /// Change sets neither executed nor discarded.
     pub open: RefCell<BTreeMap<String, Proposal>>,
+    /// Every answer to a proposal, by the change set's id; readable as long as the set is open.
+    pub told: RefCell<BTreeMap<String, ChangeSet>>,
+    /// What drifted, by the stack's id.
+    pub drifts: RefCell<BTreeMap<String, Vec<Drift>>>,
     pub resources: RefCell<Vec<FoundResource>>,
     /// Stack policies as they were set, one after the other.
     pub policies: RefCell<Vec<Value>>,
@@ -98,6 +102,8 @@ impl Double {
             faults: RefCell::default(),
             calls: RefCell::default(),
             open: RefCell::default(),
+            told: RefCell::default(),
+            drifts: RefCell::default(),
             resources: RefCell::default(),
             policies: RefCell::default(),
             others: RefCell::default(),

@@ -195,11 +195,7 @@ pub async fn planned_under(
 ) -> Result<Plan, PlanError> {
     let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let (allow, skip): (BTreeSet<String>, BTreeSet<String>) = (own(allow), own(skip));
-    let terms = Terms {
-        run: "r1",
-        allow: &allow,
-        skip: &skip,
-    };
+    let terms = Terms::new("r1", &allow, &skip);
     let survey = survey(double, CLUSTER).await.expect("a survey");
     complete(draft(stacks, &survey, &BTreeMap::new()), double, &terms).await
 }

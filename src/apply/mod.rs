@@ -44,6 +44,8 @@ mod tests_heal;
 #[cfg(test)]
 mod tests_pace;
 #[cfg(test)]
+mod tests_plan;
+#[cfg(test)]
 mod tests_together;
 #[cfg(test)]
 mod tests_update;

@@ -160,11 +160,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     /// Why a leftover may not go any more, if somebody put something into it since the plan.
     async fn grew(&self, step: &Step, found: &FoundStack) -> Result<Option<Blocked>, Halt> {
         let none = BTreeSet::new();
-        let terms = Terms {
-            run: self.session.run,
-            allow: &none,
-            skip: &none,
-        };
+        let terms = Terms::new(self.session.run, &none, &none);
         let look = async || look_inside(found, step.before.as_ref(), self.cloud, &terms).await;
         let (answer, _) = patiently(self.cloud, look).await;
         match answer.map_err(|error| unanswered("", error))? {

@@ -11,7 +11,9 @@ use super::patience::{Lost, patiently};
 use super::requests::Begun;
 use super::run::{Walk, resolve};
 use super::{Prepare, Session, verdict};
-use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, Operation, Protection, Store};
+use crate::cloud::{
+    ChangeSet, Cloud, CloudError, FoundStack, Keeping, Operation, Protection, Store,
+};
 use crate::plan::complete::proposal;
 use crate::plan::heal::{not_resumed, resumes};
 use crate::plan::{self, Action, Step};
@@ -114,7 +116,14 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let stack = &step.stack;
         self.upload(stack).await?;
         let token = plan::token(self.session.run, &stack.name, "create");
-        let wanted = proposal(stack, parameters, self.bucket().as_deref(), token.clone());
+        let bucket = self.bucket();
+        let wanted = proposal(
+            stack,
+            parameters,
+            bucket.as_deref(),
+            token.clone(),
+            Keeping::Run,
+        );
         let protection = protection(stack);
         self.board.set(&stack.kind, Place::Running);
         let (answer, lost) = patiently(self.cloud, async || {

@@ -33,11 +33,14 @@ pub fn create_only(resource_type: &str) -> Option<&'static CreateOnly> {
 }
 
 /// Whether a change of this property at most interrupts a resource, although its schema (and so a
-/// change set) calls it a conditional replacement: `MultiAZ`, backup days, windows. From the property
-/// reference of the CloudFormation user guide, "Update requires: Some interruptions" or none.
+/// change set) calls it a conditional replacement. From the property reference of the CloudFormation
+/// user guide, "Update requires: Some interruptions" or none.
+///
+/// A group of machines is replaced only under `AutoScalingReplacingUpdate`, which is the caller's to
+/// look for.
 pub fn interrupts_only(resource_type: &str, property: &str) -> bool {
-    resource_type == "AWS::RDS::DBInstance"
-        && matches!(
+    match resource_type {
+        "AWS::RDS::DBInstance" => matches!(
             property,
             "AutoMinorVersionUpgrade"
                 | "BackupRetentionPeriod"
@@ -45,7 +48,13 @@ pub fn interrupts_only(resource_type: &str, property: &str) -> bool {
                 | "MultiAZ"
                 | "PerformanceInsightsKMSKeyId"
                 | "PreferredMaintenanceWindow"
-        )
+        ),
+        "AWS::AutoScaling::AutoScalingGroup" => matches!(
+            property,
+            "LaunchTemplate" | "MixedInstancesPolicy" | "VPCZoneIdentifier"
+        ),
+        _ => false,
+    }
 }
 
 /// What would be lost if a resource of this type were deleted or replaced, in plain words;

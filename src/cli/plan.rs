@@ -177,11 +177,7 @@ async fn propose<C: Cloud + Store>(
     let draft = plan::draft(stacks, &survey, &images.ids());
     let allow: BTreeSet<String> = allowed.allow_data_loss.iter().cloned().collect();
     let skip: BTreeSet<String> = allowed.skip.iter().cloned().collect();
-    let terms = Terms {
-        run,
-        allow: &allow,
-        skip: &skip,
-    };
+    let terms = Terms::new(run, &allow, &skip);
     Ok(plan::complete(draft, &session.cloud, &terms).await?)
 }
 

@@ -25,6 +25,10 @@ pub const TAG_STACK: &str = "kube-cfn/stack";
 /// [`Proposal::bucket`]. CloudFormation's quota.
 pub const INLINE: usize = 51_200;
 
+/// Stands in [`PropertyChange::after`] for a value, or a part of one, that is decided only when another
+/// resource has changed.
+pub const KNOWN_AFTER_APPLY: &str = "(known after apply)";
+
 /// Who is asking, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

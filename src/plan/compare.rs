@@ -66,6 +66,12 @@ impl Templates<'_> {
         before != after || after.is_some_and(|value| mentions(value, self.moved))
     }
 
+    /// Whether the template has a group of machines replaced for every new launch template.
+    pub fn replaces_groups(&self, logical_id: &str) -> bool {
+        let policy = &self.after["Resources"][logical_id]["UpdatePolicy"];
+        !policy["AutoScalingReplacingUpdate"].is_null()
+    }
+
     /// The value of a property before and after, where it is plain.
     pub fn plain(&self, logical_id: &str, path: &str) -> (Option<String>, Option<String>) {
         let text = |template| property(template, logical_id, path).and_then(scalar);

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 
 use super::draft::{DraftStep, Todo};
-use super::{Action, Draft, Plan, PlanError, Step, compare, heal, risk, sharpen, status, token};
-use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, Keeping, Proposal};
+use super::{
+    Action, Blocked, Draft, Plan, PlanError, Step, compare, drift, heal, risk, sharpen, status,
+    token,
+};
+use crate::cloud::{ChangeSet, Cloud, CloudError, Finding, FoundStack, Keeping, Proposal};
 use crate::stacks::{Stack, StackKind};
 
 /// What a plan is made under.
@@ -19,6 +22,33 @@ pub struct Terms<'a> {
     pub allow: &'a BTreeSet<String>,
     /// Resources that a rollback which is gone on with leaves as they are, as `STACK/RESOURCE`.
     pub skip: &'a BTreeSet<String>,
+    /// What becomes of the change sets.
+    pub keeping: Keeping,
+    /// Whether to look for what somebody changed by hand.
+    pub drift: Look,
+}
+
+/// Whether a plan looks at the resources themselves; that takes CloudFormation half a minute or more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Look {
+    /// Every stack at rest is compared with what stands.
+    Live,
+    /// What was changed by hand stays unknown.
+    #[default]
+    Away,
+}
+
+impl<'a> Terms<'a> {
+    /// Change sets for this run alone, no look at drift.
+    pub fn new(run: &'a str, allow: &'a BTreeSet<String>, skip: &'a BTreeSet<String>) -> Self {
+        Self {
+            run,
+            allow,
+            skip,
+            keeping: Keeping::default(),
+            drift: Look::default(),
+        }
+    }
 }
 
 /// Asks for change sets of all stacks that exist and differ, all at once. On an error
@@ -30,15 +60,21 @@ pub async fn complete(
 ) -> Result<Plan, PlanError> {
     risk::known_names(&draft, terms.allow)?;
     let bucket = draft.bucket.as_deref();
+    let found = draft.steps.iter().map(|step| step.found.clone());
+    let looks = join_all(found.map(|found| drift::look(found, cloud, terms.drift)));
     let asked = draft
         .steps
         .into_iter()
         .map(|step| ask(step, cloud, terms, bucket, "propose"));
+    let (looks, answers) = join(looks, join_all(asked)).await;
     let mut steps = Vec::new();
     let mut failed = None;
-    for answer in join_all(asked).await {
+    for (seen, answer) in looks.into_iter().zip(answers) {
         match answer {
-            Ok(step) => steps.push(step),
+            Ok(mut step) => {
+                drift::note(&mut step, seen);
+                steps.push(step);
+            }
             Err(error) => failed = failed.or(Some(error)),
         }
     }
@@ -71,6 +107,7 @@ pub fn proposal(
     parameters: &std::collections::BTreeMap<String, String>,
     bucket: Option<&str>,
     token: String,
+    keeping: Keeping,
 ) -> Proposal {
     Proposal {
         stack: stack.name.clone(),
@@ -80,7 +117,7 @@ pub fn proposal(
         capabilities: stack.capabilities.clone(),
         tags: stack.tags.clone(),
         token,
-        keeping: Keeping::Run,
+        keeping,
     }
 }
 
@@ -94,15 +131,11 @@ pub async fn ask(
 ) -> Result<Step, CloudError> {
     let found = draft.found.clone();
     let mut step = Step {
-        stack: draft.stack,
         found: draft.found,
         before: draft.before,
         parameters: draft.parameters,
         pending: draft.pending,
-        risks: Vec::new(),
-        held: None,
-        unguarded: false,
-        action: Action::Keep,
+        ..Step::new(draft.stack, Action::Keep)
     };
     match (draft.todo, found) {
         (Todo::Decided(action), _) => step.action = action,
@@ -111,9 +144,13 @@ pub async fn ask(
         }
         (Todo::Propose, Some(found)) => {
             let token = token(terms.run, &step.stack.name, name);
-            let wanted = proposal(&step.stack, &step.parameters, bucket, token);
+            let keeping = terms.keeping;
+            let wanted = proposal(&step.stack, &step.parameters, bucket, token, keeping);
             match cloud.propose(&wanted).await {
-                Ok(answer) => judge(&mut step, answer, &found, terms),
+                Ok(answer) => judge(&mut step, answer, &found, terms.allow),
+                Err(CloudError::Invalid {
+                    reason, findings, ..
+                }) => refuse(&mut step, &reason, findings),
                 Err(CloudError::Refused { message, .. }) if heal::resumes(&found.status) => {
                     step.action = Action::Blocked(heal::not_resumed(&found, &message));
                 }
@@ -146,7 +183,13 @@ async fn unguarded(step: &Step, cloud: &impl Cloud) -> Result<bool, CloudError> 
 }
 
 /// Turns an answer into an action: nothing to do, an update, or a guard's refusal.
-fn judge(step: &mut Step, mut answer: ChangeSet, found: &FoundStack, terms: &Terms<'_>) {
+pub(super) fn judge(
+    step: &mut Step,
+    mut answer: ChangeSet,
+    found: &FoundStack,
+    allow: &BTreeSet<String>,
+) {
+    step.findings.clone_from(&answer.warnings);
     if answer.changes.is_empty() {
         if heal::resumes(&found.status) {
             let why = "it would change nothing";
@@ -161,7 +204,7 @@ fn judge(step: &mut Step, mut answer: ChangeSet, found: &FoundStack, terms: &Ter
         moved: &moved,
     });
     sharpen::sharpen(&mut answer.changes, templates);
-    step.risks = risk::risks(&step.stack, &answer.changes, terms.allow);
+    step.risks = risk::risks(&step.stack, step.before.as_ref(), &answer.changes, allow);
     step.action = match risk::guard(&step.stack, found, &step.risks) {
         None => Action::Update(answer),
         Some(why) => {
@@ -171,8 +214,20 @@ fn judge(step: &mut Step, mut answer: ChangeSet, found: &FoundStack, terms: &Ter
     };
 }
 
+/// Early validation refused the template: nothing of this stack can be done, the others go on.
+fn refuse(step: &mut Step, reason: &str, findings: Vec<Finding>) {
+    let reason = format!("AWS refused the template of {}: {reason}", step.stack.name);
+    let next = "change what the findings name in the definition, then look at the plan again";
+    step.findings = findings;
+    step.action = Action::Blocked(Blocked {
+        reason,
+        next: next.to_owned(),
+        guard: false,
+    });
+}
+
 /// An input is settled when the stack it comes from certainly stays as it is.
-fn settle_pending(steps: &mut [Step]) {
+pub(super) fn settle_pending(steps: &mut [Step]) {
     loop {
         let still: BTreeSet<StackKind> = steps
             .iter()

@@ -9,31 +9,42 @@ pub mod complete;
 pub mod cost;
 pub mod deletion;
 pub mod draft;
+pub mod drift;
 pub mod estimate;
+pub mod fate;
 pub mod heal;
 pub mod order;
+pub mod outage;
 pub mod policy;
 pub mod protection;
 pub mod risk;
+pub mod saved;
 pub mod sharpen;
 pub mod status;
 pub mod survey;
+pub mod warnings;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-use crate::cloud::{ChangeAction, ChangeSet, CloudError, FoundStack, Replacement, StackStatus};
-use crate::stacks::{Stack, StackKind, sentence};
+use crate::cloud::{
+    ChangeAction, ChangeSet, CloudError, Finding, FoundStack, PropertyChange, Replacement,
+    StackStatus,
+};
+use crate::stacks::{Source, Stack, StackKind, sentence};
 
-pub use complete::{Terms, complete, discard};
+pub use complete::{Look, Terms, complete, discard};
 pub use deletion::{DeletePlan, Guard, deletion};
 pub use draft::{Draft, draft};
+pub use drift::Drifted;
 pub use estimate::{Estimate, estimate};
 pub use heal::Stuck;
 pub use order::needs;
 pub use risk::{Effect, Risk};
+pub use saved::{Origin, Saved};
 pub use survey::{Survey, survey};
+pub use warnings::warnings;
 
 /// What a run would do, stack by stack.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +70,13 @@ pub struct Step {
     pub risks: Vec<Risk>,
     /// The change set behind a guard: shown, never executed.
     pub held: Option<ChangeSet>,
+    /// What CloudFormation's early validation found; it refuses where the step is blocked by it.
+    pub findings: Vec<Finding>,
+    /// What somebody changed by hand.
+    pub drift: Vec<Drifted>,
+    /// Why nobody knows whether something was changed by hand; `None` when it was looked at, and where
+    /// nothing stands to be looked at.
+    pub drift_unknown: Option<String>,
     /// Whether the stack policy in force is not the wanted one.
     pub unguarded: bool,
     pub action: Action,
@@ -101,8 +119,24 @@ pub enum Action {
     Blocked(Blocked),
 }
 
+impl Action {
+    /// The action in one word, as a saved plan has it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Recreate => "recreate",
+            Self::Continue { .. } => "continue",
+            Self::Update(_) => "update",
+            Self::Later => "later",
+            Self::Keep => "keep",
+            Self::Follow(_) => "follow",
+            Self::Blocked(_) => "blocked",
+        }
+    }
+}
+
 /// Why a stack can't be touched, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Blocked {
     pub reason: String,
@@ -179,6 +213,44 @@ impl Plan {
 }
 
 impl Step {
+    /// A step before anything was asked about it.
+    pub fn new(stack: Stack, action: Action) -> Self {
+        Self {
+            stack,
+            found: None,
+            before: None,
+            parameters: BTreeMap::new(),
+            pending: Vec::new(),
+            risks: Vec::new(),
+            held: None,
+            findings: Vec::new(),
+            drift: Vec::new(),
+            drift_unknown: None,
+            unguarded: false,
+            action,
+        }
+    }
+
+    /// Who decides a value that is not known yet: the kind of the stack (`database`) where the change
+    /// comes through a parameter that another stack feeds, else the resource or attribute that
+    /// CloudFormation names. `None` where the value is known, or nobody says what causes it.
+    pub fn producer(&self, change: &PropertyChange) -> Option<String> {
+        let cause = change.cause.as_deref()?;
+        let fed = self
+            .stack
+            .inputs
+            .iter()
+            .find_map(|input| match &input.source {
+                Source::Output { stack, .. } if input.parameter == cause => Some(stack.to_string()),
+                _ => None,
+            });
+        let waits = self.pending.iter().any(|one| one.parameter == cause);
+        if sharpen::is_unknown(change) || (fed.is_some() && waits) {
+            return fed.or_else(|| Some(cause.to_owned()));
+        }
+        None
+    }
+
     /// The change set of an update, also of one that a guard holds back.
     pub fn change_set(&self) -> Option<&ChangeSet> {
         match &self.action {

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::sharpen::gravity;
-use super::{Blocked, Draft, PlanError, policy, resources_of};
+use super::{Blocked, Draft, PlanError, fate, policy, resources_of};
 use crate::catalog::resources::holds;
-use crate::cloud::{FoundStack, ResourceChange};
+use crate::cloud::{Fate, FoundStack, ResourceChange};
 use crate::stacks::Stack;
 
 /// What is lost with a resource that holds no data, but that the stack policy keeps all the same.
@@ -36,12 +36,26 @@ pub struct Risk {
     /// What would be lost.
     pub holds: &'static str,
     pub effect: Effect,
+    /// What becomes of the old resource.
+    pub fate: Fate,
+    /// The same in words, with what is known of its backups.
+    pub becomes: String,
     /// Whether it was named with `--allow-data-loss`.
     pub allowed: bool,
 }
 
-/// What a change set does to resources that hold data, or that the stack policy keeps.
-pub fn risks(stack: &Stack, changes: &[ResourceChange], allow: &BTreeSet<String>) -> Vec<Risk> {
+/// What a change set does to resources that hold data, or that the stack policy keeps. `before` is the
+/// template of today.
+///
+/// A resource that stays in the account is at risk too: the stack goes on without it, with an empty one
+/// or none. Route tables, gateways and security groups are not: they hold nothing, and go only with
+/// the VPC or the subnets, which do.
+pub fn risks(
+    stack: &Stack,
+    before: Option<&Value>,
+    changes: &[ResourceChange],
+    allow: &BTreeSet<String>,
+) -> Vec<Risk> {
     let kept = stack.policy.as_ref().map(policy::kept).unwrap_or_default();
     let risk = |change: &ResourceChange| {
         let effect = match gravity(change) {
@@ -52,12 +66,16 @@ pub fn risks(stack: &Stack, changes: &[ResourceChange], allow: &BTreeSet<String>
         };
         let name = format!("{}/{}", stack.name, change.logical_id);
         let relied_on = effect > Effect::MightReplace && kept.contains(&change.logical_id);
+        let holds = holds(&change.resource_type).or(relied_on.then_some(RELIED_ON))?;
+        let fate = fate::of(change, effect, before, &stack.template);
         Some(Risk {
+            becomes: fate::words(change, fate, before.unwrap_or(&stack.template)),
+            fate,
             allowed: allow.contains(&name),
             name,
             logical_id: change.logical_id.clone(),
             resource_type: change.resource_type.clone(),
-            holds: holds(&change.resource_type).or(relied_on.then_some(RELIED_ON))?,
+            holds,
             effect,
         })
     };

@@ -1,18 +1,23 @@
 //! What a change set says about replacements, corrected by what the templates and the catalogue know.
-//! Where they differ the stricter reading holds, but for what is documented as a mere interruption.
+//! Where they differ the stricter reading holds, but for what is documented as a mere interruption, and
+//! for values that nobody can know yet: these might replace.
 
 use super::compare::Templates;
 use crate::catalog::resources::{create_only, interrupts_only};
-use crate::cloud::{ChangeAction, PropertyChange, Replacement, ResourceChange};
+use crate::cloud::{ChangeAction, KNOWN_AFTER_APPLY, PropertyChange, Replacement, ResourceChange};
 
 /// Brings CloudFormation's answer in order: what is known to be an interruption is no replacement,
-/// a changed create-only property is one, and the gravest changes come first.
+/// a changed create-only property is one, a value not known yet might be one, and the gravest changes
+/// come first.
 pub fn sharpen(changes: &mut [ResourceChange], templates: Option<Templates<'_>>) {
     for change in changes.iter_mut() {
-        soften_interruptions(change);
-        if let Some(templates) = templates {
+        soften_interruptions(change, templates);
+        if let Some(templates) = templates
+            && change.action == ChangeAction::Modify
+        {
             add_create_only(change, templates);
         }
+        soften_unknown(change);
         change.properties.sort_by(|a, b| a.path.cmp(&b.path));
     }
     changes.sort_by(|a, b| {
@@ -24,10 +29,14 @@ pub fn sharpen(changes: &mut [ResourceChange], templates: Option<Templates<'_>>)
 }
 
 /// CloudFormation calls some mere interruptions conditional replacements.
-fn soften_interruptions(change: &mut ResourceChange) {
+fn soften_interruptions(change: &mut ResourceChange, templates: Option<Templates<'_>>) {
+    if templates.is_some_and(|templates| templates.replaces_groups(&change.logical_id)) {
+        return;
+    }
     let mut softened = false;
     for property in &mut change.properties {
         let name = property.path.strip_prefix("Properties.");
+        let name = name.and_then(|name| name.split('.').next());
         let known = name.is_some_and(|name| interrupts_only(&change.resource_type, name));
         if known && property.recreates == Replacement::Might {
             property.recreates = Replacement::No;
@@ -40,42 +49,81 @@ fn soften_interruptions(change: &mut ResourceChange) {
     }
 }
 
+/// CloudFormation says `True` also where every value that would replace is not known yet
+/// (cloudformation-coverage-roadmap#2113).
+fn soften_unknown(change: &mut ResourceChange) {
+    for property in &mut change.properties {
+        if is_unknown(property) {
+            property.recreates = property.recreates.min(Replacement::Might);
+        }
+    }
+    let gravest = change.properties.iter().map(|p| p.recreates).max();
+    if change.replacement == Replacement::Yes && gravest == Some(Replacement::Might) {
+        change.replacement = Replacement::Might;
+    }
+}
+
+/// Whether a value, or a part of it, is known only when another resource has changed.
+pub fn is_unknown(property: &PropertyChange) -> bool {
+    let after = property.after.as_deref();
+    after.is_some_and(|after| after.contains(KNOWN_AFTER_APPLY))
+}
+
 fn add_create_only(change: &mut ResourceChange, templates: Templates<'_>) {
     let Some(known) = create_only(&change.resource_type) else {
         return;
     };
-    if change.action != ChangeAction::Modify {
-        return;
-    }
     for name in &known.create_only {
-        if !templates.differ(&change.logical_id, name) {
-            continue;
+        raise(change, templates, name, Replacement::Yes);
+    }
+    let replaces = templates.replaces_groups(&change.logical_id);
+    for name in &known.conditional_create_only {
+        if replaces || !interrupts_only(&change.resource_type, name) {
+            raise(change, templates, name, Replacement::Might);
         }
-        change.replacement = Replacement::Yes;
-        let path = format!("Properties.{name}");
-        let (before, after) = templates.plain(&change.logical_id, name);
-        if let Some(property) = change.properties.iter_mut().find(|p| p.path == path) {
-            property.recreates = Replacement::Yes;
-            continue;
-        }
-        change.properties.push(PropertyChange {
-            path,
-            before,
-            after,
-            recreates: Replacement::Yes,
-            cause: None,
-        });
     }
 }
 
-/// 0 for what is added, 4 for what goes away.
+/// A property that differs replaces at least to this degree.
+fn raise(change: &mut ResourceChange, templates: Templates<'_>, name: &str, least: Replacement) {
+    if !templates.differ(&change.logical_id, name) {
+        return;
+    }
+    change.replacement = change.replacement.max(least);
+    let path = format!("Properties.{name}");
+    let inside = format!("{path}.");
+    let mut told = change.properties.iter_mut();
+    if let Some(told) = told.find(|p| p.path == path || p.path.starts_with(&inside)) {
+        told.recreates = told.recreates.max(least);
+        return;
+    }
+    let (before, after) = templates.plain(&change.logical_id, name);
+    change.properties.push(PropertyChange {
+        path,
+        before,
+        after,
+        recreates: least,
+        cause: None,
+    });
+}
+
+/// 0 for what is added, 4 for what goes away. What CloudFormation decides only while it works
+/// (`Dynamic`), and a word that nobody knows, might replace: better one question too many.
 pub(super) fn gravity(change: &ResourceChange) -> u8 {
-    match (&change.action, change.replacement) {
-        (ChangeAction::Remove, _) => 4,
-        (ChangeAction::Add, _) => 0,
-        (_, Replacement::Yes) => 3,
-        (_, Replacement::Might) => 2,
-        (_, Replacement::No) => 1,
+    let by_replacement = match change.replacement {
+        Replacement::Yes => 3,
+        Replacement::Might => 2,
+        Replacement::No => 1,
+    };
+    match &change.action {
+        ChangeAction::Remove => 4,
+        ChangeAction::Add => 0,
+        ChangeAction::Modify => by_replacement,
+        ChangeAction::Other(word) => match word.as_str() {
+            "Import" => 1,
+            "SyncWithActual" => by_replacement,
+            _ => by_replacement.max(2),
+        },
     }
 }
 

@@ -36,17 +36,7 @@ fn production(multi_az: bool) -> ClusterSpec {
 pub fn creation(spec: &ClusterSpec) -> Plan {
     let templates = Templates::new(None).expect("embedded");
     let stacks = stacks::design(spec, &templates).expect("good");
-    let step = |stack: Stack| Step {
-        stack,
-        found: None,
-        before: None,
-        parameters: BTreeMap::new(),
-        pending: Vec::new(),
-        risks: Vec::new(),
-        held: None,
-        unguarded: false,
-        action: Action::Create,
-    };
+    let step = |stack: Stack| Step::new(stack, Action::Create);
     Plan {
         cluster: spec.name.clone(),
         steps: stacks.into_iter().map(step).collect(),

@@ -74,11 +74,7 @@ async fn planned(cloud: &Simulated, spec: &ClusterSpec, stacks: &[Stack], run: &
         let survey = patiently(async || plan::survey(cloud, &spec.name).await).await;
         let draft = plan::draft(stacks.to_vec(), &survey, &images);
         let allow = BTreeSet::new();
-        let terms = Terms {
-            run,
-            allow: &allow,
-            skip: &allow,
-        };
+        let terms = Terms::new(run, &allow, &allow);
         match plan::complete(draft, cloud, &terms).await {
             Ok(plan) => return plan,
             Err(PlanError::Cloud(error)) => assert!(error.is_passing(), "{error}"),

@@ -86,12 +86,14 @@ impl Cloud for Double {
                 self.open.borrow_mut().insert(id.clone(), wanted.clone());
             }
             let stack_id = format!("arn:{name}");
-            Ok(ChangeSet {
-                id,
+            let told = ChangeSet {
+                id: id.clone(),
                 stack_id,
                 changes,
                 warnings: Vec::new(),
-            })
+            };
+            self.told.borrow_mut().insert(id, told.clone());
+            Ok(told)
         })
     }
 
@@ -169,7 +171,11 @@ impl Cloud for Double {
     }
 
     async fn change_set(&self, id: &str, _: &str) -> Result<Option<ChangeSet>, CloudError> {
-        unreachable!("apply does not read {id} again")
+        self.call("change_set", id, || {
+            let open = self.open.borrow().contains_key(id);
+            let told = self.told.borrow().get(id).cloned();
+            Ok(told.filter(|_| open))
+        })
     }
 
     async fn policy(&self, _: &str) -> Result<Option<Value>, CloudError> {
@@ -197,8 +203,11 @@ impl Cloud for Double {
         self.call("cancel", stack_id, || Ok(()))
     }
 
-    async fn drift(&self, _: &str) -> Result<Vec<Drift>, CloudError> {
-        Ok(Vec::new())
+    async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
+        self.call("drift", stack_id, || {
+            let drifts = self.drifts.borrow();
+            Ok(drifts.get(stack_id).cloned().unwrap_or_default())
+        })
     }
 }
 

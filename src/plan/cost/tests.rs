@@ -219,26 +219,21 @@ fn step_of(before: Option<Value>, after: Value, action: Action) -> Step {
         created: jiff::Timestamp::UNIX_EPOCH,
         updated: None,
     };
+    let stack = Stack {
+        kind: StackKind::Database,
+        name: "canary-database".to_owned(),
+        template: template(after),
+        inputs: Vec::new(),
+        capabilities: Vec::new(),
+        tags: BTreeMap::new(),
+        policy: None,
+        termination_protection: false,
+        objects: Vec::new(),
+    };
     Step {
-        stack: Stack {
-            kind: StackKind::Database,
-            name: "canary-database".to_owned(),
-            template: template(after),
-            inputs: Vec::new(),
-            capabilities: Vec::new(),
-            tags: BTreeMap::new(),
-            policy: None,
-            termination_protection: false,
-            objects: Vec::new(),
-        },
         found: before.is_some().then_some(found),
         before: before.map(template),
-        parameters: BTreeMap::new(),
-        pending: Vec::new(),
-        risks: Vec::new(),
-        held: None,
-        unguarded: false,
-        action,
+        ..Step::new(stack, action)
     }
 }
 

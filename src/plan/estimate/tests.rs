@@ -37,14 +37,7 @@ fn stack(kind: StackKind, resources: Value, from: &[StackKind]) -> Stack {
 fn doing(stack: Stack, action: Action) -> Step {
     Step {
         before: Some(stack.template.clone()),
-        stack,
-        found: None,
-        parameters: BTreeMap::new(),
-        pending: Vec::new(),
-        risks: Vec::new(),
-        held: None,
-        unguarded: false,
-        action,
+        ..Step::new(stack, action)
     }
 }
 

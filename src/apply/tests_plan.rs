@@ -1,0 +1,288 @@
+//! Plans on the double: kept in a file and restored, with drift, refused by early validation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::double::{Double, Fault};
+use super::fixtures::*;
+use crate::cloud::{
+    ChangeSet, Cloud, CloudError, Difference, Drift, Finding, PropertyChange, Replacement,
+    StackStatus,
+};
+use crate::plan::{Action, Look, Origin, Plan, Saved, Terms, complete, draft, survey};
+use crate::stacks::{Stack, StackKind};
+
+const ORIGIN: Origin<'_> = Origin {
+    account: "111122223333",
+    region: "eu-west-1",
+    run: "r1",
+    made: Timestamp::UNIX_EPOCH,
+    tool: "0.1.0",
+    definition: "canary.yaml",
+    definition_text: "name: canary",
+    lock_text: Some("images: {}"),
+    images: &BTreeMap::new(),
+};
+
+const LB: &str = "AWS::ElasticLoadBalancingV2::LoadBalancer";
+
+/// A cluster whose edge is to be updated.
+fn edge() -> (Double, Vec<Stack>) {
+    let double = standing();
+    double.answer("canary-edge", vec![change("Lb", LB, Replacement::No)]);
+    (double, altered(&StackKind::Edge))
+}
+
+async fn restored(
+    double: &Double,
+    saved: &Saved,
+    stacks: Vec<Stack>,
+    origin: &Origin<'_>,
+) -> Result<Plan, Vec<String>> {
+    let survey = survey(double, CLUSTER).await.expect("a survey");
+    saved.restore(stacks, &survey, origin, double).await
+}
+
+async fn live(double: &Double, stacks: Vec<Stack>) -> Plan {
+    let allow = BTreeSet::new();
+    let terms = Terms {
+        drift: Look::Live,
+        ..Terms::new("r1", &allow, &allow)
+    };
+    let survey = survey(double, CLUSTER).await.expect("a survey");
+    let draft = draft(stacks, &survey, &BTreeMap::new());
+    complete(draft, double, &terms).await.expect("a plan")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saved_plan_comes_back_as_it_was_through_its_file() {
+    let (double, stacks) = edge();
+    let plan = planned(&double, stacks.clone()).await;
+    let file = serde_json::to_string(&Saved::of(&plan, &ORIGIN)).expect("a file");
+    let saved = Saved::read(&file).expect("a plan");
+    let back = restored(&double, &saved, stacks, &ORIGIN).await;
+    assert_eq!(back.as_ref(), Ok(&plan));
+    assert_eq!(double.called("propose").len(), 1);
+    assert_eq!(back.expect("a plan").steps[2].action.word(), "update");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_is_to_be_made_comes_back_too() {
+    let double = double();
+    let plan = planned(&double, stacks()).await;
+    let saved = Saved::of(&plan, &ORIGIN);
+    assert_eq!(restored(&double, &saved, stacks(), &ORIGIN).await, Ok(plan));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_reason_is_told_at_once() {
+    let (double, stacks) = edge();
+    let plan = planned(&double, stacks.clone()).await;
+    let saved = Saved::of(&plan, &ORIGIN);
+    amend(&double, "canary-base", |found| {
+        found.updated = Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1));
+    });
+    amend(&double, "canary-network", |found| {
+        found.status = StackStatus::UpdateRollbackComplete;
+    });
+    amend(&double, "canary-database", |found| {
+        found.status = StackStatus::DeleteComplete;
+    });
+    amend(&double, "canary-control-plane", |found| {
+        found
+            .parameters
+            .insert("Host".to_owned(), "other".to_owned());
+    });
+    let set = plan.steps[2].change_set().expect("a change set");
+    double.discard(set).await.expect("gone");
+    let mut stacks = stacks;
+    stacks[5].template["Description"] = "other".into();
+    let origin = Origin {
+        definition_text: "name: canary # changed",
+        lock_text: None,
+        ..ORIGIN
+    };
+    let why = restored(&double, &saved, stacks, &origin).await;
+    assert_eq!(
+        why.expect_err("refused"),
+        [
+            "canary.yaml has changed",
+            "the lock file has changed",
+            "canary-base was updated since",
+            "canary-network was in CREATE_COMPLETE and is in UPDATE_ROLLBACK_COMPLETE",
+            &format!("the change set of canary-edge is gone: {}", set.id),
+            "canary-database was deleted since",
+            "the parameters of canary-control-plane have changed",
+            "the template of canary-pool-workers has changed",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_account_or_region_refuses_before_anything_is_compared() {
+    let (double, stacks) = edge();
+    let saved = Saved::of(&planned(&double, stacks.clone()).await, &ORIGIN);
+    let origin = Origin {
+        account: "444455556666",
+        region: "eu-west-2",
+        definition_text: "",
+        ..ORIGIN
+    };
+    let why = restored(&double, &saved, stacks, &origin).await;
+    assert_eq!(
+        why.expect_err("refused"),
+        [
+            "the plan is for account 111122223333, this is 444455556666",
+            "the plan is for region eu-west-1, this is eu-west-2",
+        ]
+    );
+    assert!(double.called("change_set").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn stacks_that_came_and_went_refuse() {
+    let double = double();
+    let plan = planned(&double, stacks()).await;
+    let saved = Saved::of(&plan, &ORIGIN);
+    let mut fewer = stacks();
+    fewer.pop();
+    let why = restored(&standing(), &saved, fewer, &ORIGIN).await;
+    let why = why.expect_err("refused");
+    assert!(why.contains(&"canary-pool-workers is no longer wanted".to_owned()));
+    assert!(why.contains(&"canary-pool-workers was created since".to_owned()));
+    assert!(why.contains(&"canary-base was created since".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_that_was_named_stays_named_and_one_that_was_not_stays_refused() {
+    for (allow, word) in [
+        (&["canary-database/Database"][..], "update"),
+        (&[], "blocked"),
+    ] {
+        let double = standing();
+        let lost = change("Database", "AWS::RDS::DBInstance", Replacement::Yes);
+        double.answer("canary-database", vec![lost]);
+        let stacks = altered(&StackKind::Database);
+        let plan = planned_with(&double, stacks.clone(), allow)
+            .await
+            .expect("a plan");
+        assert_eq!(plan.steps[3].action.word(), word);
+        let saved = Saved::of(&plan, &ORIGIN);
+        assert_eq!(saved.allow.len(), allow.len());
+        let back = restored(&double, &saved, stacks.clone(), &ORIGIN).await;
+        assert_eq!(back, Ok(plan));
+        // Protection that was switched on since holds against a loss that was named.
+        amend(&double, "canary-database", |f| {
+            f.termination_protection = true;
+        });
+        let back = restored(&double, &saved, stacks, &ORIGIN).await;
+        assert_eq!(back.is_err(), word == "update");
+    }
+}
+
+#[test]
+fn what_is_no_saved_plan_is_refused() {
+    for (text, part) in [
+        ("{", "no plan of kube-cfn"),
+        (r#"{"kind": "other"}"#, "`kind` is not kube-cfn/plan"),
+        (r#"{"kind": "kube-cfn/plan", "schema": 2}"#, "schema 2"),
+        (r#"{"kind": "kube-cfn/plan", "schema": 1}"#, "missing field"),
+    ] {
+        let error = Saved::read(text).expect_err(text).to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_is_read_of_what_stands_and_a_refusal_is_not_fatal() {
+    let (double, stacks) = edge();
+    let difference = Difference {
+        path: "Properties.Name".to_owned(),
+        expected: None,
+        actual: Some("by-hand".to_owned()),
+    };
+    let drift = Drift {
+        logical_id: "Lb".to_owned(),
+        resource_type: LB.to_owned(),
+        deleted: false,
+        differences: vec![difference],
+    };
+    let drifts = [("arn:canary-edge".to_owned(), vec![drift.clone()])];
+    *double.drifts.borrow_mut() = drifts.into();
+    let denied = CloudError::Denied {
+        caller_may_not: "it may not detect drift".to_owned(),
+        action: None,
+    };
+    double.fault("drift arn:canary-base", 1, &Fault::Before(denied));
+    let plan = live(&double, stacks.clone()).await;
+    assert_eq!(double.called("drift").len(), 6);
+    assert_eq!(plan.steps[2].drift[0].drift, drift);
+    assert!(plan.steps[2].drift[0].overwritten.is_empty());
+    assert_eq!(
+        plan.steps[0].drift_unknown.as_deref(),
+        Some("it may not detect drift")
+    );
+    assert_eq!(plan.steps[1].drift_unknown, None);
+    let (double, stacks) = edge();
+    planned(&double, stacks).await;
+    assert!(double.called("drift").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_early_validation_refuses_blocks_its_stack_alone() {
+    let (double, stacks) = edge();
+    let findings = ["one", "two"].map(|reason| Finding {
+        logical_id: Some("Lb".to_owned()),
+        path: Some("Properties.Name".to_owned()),
+        reason: reason.to_owned(),
+    });
+    let invalid = CloudError::Invalid {
+        stack: "canary-edge".to_owned(),
+        reason: "two findings".to_owned(),
+        findings: findings.to_vec(),
+    };
+    double.fault("propose", 1, &Fault::Before(invalid));
+    let plan = planned(&double, stacks.clone()).await;
+    let (kind, why) = plan.blocked().next().expect("blocked");
+    assert_eq!((kind, why.guard), (&StackKind::Edge, false));
+    assert_eq!(
+        why.reason,
+        "AWS refused the template of canary-edge: two findings"
+    );
+    assert_eq!(plan.steps[2].findings, findings);
+    assert_eq!(plan.blocked().count(), 1);
+    let saved = Saved::of(&plan, &ORIGIN);
+    assert_eq!(restored(&double, &saved, stacks, &ORIGIN).await, Ok(plan));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_not_known_yet_names_the_stack_that_decides_it() {
+    let double = standing();
+    let mut plan = planned(&double, altered(&StackKind::ControlPlane)).await;
+    let step = &mut plan.steps[4];
+    step.action = Action::Update(ChangeSet {
+        id: "set".to_owned(),
+        stack_id: "arn:canary-control-plane".to_owned(),
+        changes: Vec::new(),
+        warnings: Vec::new(),
+    });
+    let property = |after: &str, cause: &str| PropertyChange {
+        path: "Properties.UserData".to_owned(),
+        before: None,
+        after: Some(after.to_owned()),
+        recreates: Replacement::No,
+        cause: (!cause.is_empty()).then(|| cause.to_owned()),
+    };
+    let unknown = crate::cloud::KNOWN_AFTER_APPLY;
+    for (after, cause, producer) in [
+        (unknown, "Host", Some("edge")),
+        (unknown, "Volume.Arn", Some("Volume.Arn")),
+        (unknown, "", None),
+        ("api.example", "Host", None),
+        ("x", "Volume.Arn", None),
+    ] {
+        let is = step.producer(&property(after, cause));
+        assert_eq!(is.as_deref(), producer, "{after} {cause}");
+    }
+}

@@ -1,0 +1,181 @@
+//! What becomes of a resource that is removed, or of the old one of a replacement: as CloudFormation
+//! says, else from the template's policies with AWS's defaults.
+
+use serde_json::Value;
+
+use super::deletion;
+use super::risk::Effect;
+use crate::cloud::{Fate, ResourceChange};
+
+/// The fate of the old resource. The policy of a removal stands in the template of today. That of a
+/// replacement stands in both; where they differ, the harsher one holds.
+pub fn of(change: &ResourceChange, effect: Effect, before: Option<&Value>, after: &Value) -> Fate {
+    if let Some(told) = change.fate {
+        return told;
+    }
+    let (id, of_type) = (&change.logical_id, &change.resource_type);
+    if effect == Effect::Remove {
+        let template = before.unwrap_or(after);
+        return named(&deletion::policy(template, id, of_type));
+    }
+    // Without the attribute CloudFormation deletes the old one, a database too (user guide,
+    // "UpdateReplacePolicy attribute").
+    let replaced = |template: &Value| {
+        let policy = template["Resources"][id]["UpdateReplacePolicy"].as_str();
+        policy.map_or(Fate::Delete, named)
+    };
+    let old = before.map_or(Fate::Retain, replaced);
+    harsher(old, replaced(after))
+}
+
+/// A policy that nobody knows is taken for the worst.
+fn named(policy: &str) -> Fate {
+    match policy {
+        "Retain" | "RetainExceptOnCreate" => Fate::Retain,
+        "Snapshot" => Fate::Snapshot,
+        _ => Fate::Delete,
+    }
+}
+
+fn harsher(a: Fate, b: Fate) -> Fate {
+    match (a, b) {
+        (Fate::Delete, _) | (_, Fate::Delete) => Fate::Delete,
+        (Fate::Snapshot, _) | (_, Fate::Snapshot) => Fate::Snapshot,
+        _ => Fate::Retain,
+    }
+}
+
+/// The fate in words. `template` is the one that the resource stands under.
+pub fn words(change: &ResourceChange, fate: Fate, template: &Value) -> String {
+    let properties = &template["Resources"][&change.logical_id]["Properties"];
+    let instance = change.resource_type == "AWS::RDS::DBInstance";
+    // RDS keeps automated backups only where it was told to (`DeleteAutomatedBackups`).
+    let backups = match &properties["DeleteAutomatedBackups"] {
+        _ if !instance => "",
+        Value::Bool(false) => "; automated backups are kept",
+        Value::String(word) if word == "false" => "; automated backups are kept",
+        _ => "; automated backups go with it",
+    };
+    match (fate, change.resource_type.as_str()) {
+        (Fate::Retain, _) => "stays in the account, outside the stack".to_owned(),
+        (Fate::Snapshot, _) => format!("a last snapshot is taken{backups}"),
+        // Deleting a key only schedules its end: 7 to 30 days, 30 unless said otherwise (KMS).
+        (Fate::Delete, "AWS::KMS::Key") => {
+            let days = properties["PendingWindowInDays"].as_u64().unwrap_or(30);
+            format!(
+                "out of use at once, deleted after {days} days; until then it can be called back"
+            )
+        }
+        (Fate::Delete, "AWS::S3::Bucket") => {
+            "deleted if it is empty; one that holds anything stays, outside the stack".to_owned()
+        }
+        (Fate::Delete, _) => format!("deleted with everything in it{backups}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::{ChangeAction, Replacement};
+    use serde_json::json;
+
+    fn change(of_type: &str, fate: Option<Fate>) -> ResourceChange {
+        ResourceChange {
+            logical_id: "It".to_owned(),
+            physical_id: None,
+            resource_type: of_type.to_owned(),
+            action: ChangeAction::Modify,
+            replacement: Replacement::Yes,
+            fate,
+            properties: Vec::new(),
+        }
+    }
+
+    fn template(delete: Option<&str>, replace: Option<&str>) -> Value {
+        let mut body = json!({"Properties": {"DeleteAutomatedBackups": false}});
+        for (name, policy) in [("DeletionPolicy", delete), ("UpdateReplacePolicy", replace)] {
+            if let Some(policy) = policy {
+                body[name] = json!(policy);
+            }
+        }
+        json!({"Resources": {"It": body}})
+    }
+
+    #[test]
+    fn the_policy_of_the_deed_counts_with_the_defaults_of_aws() {
+        const DB: &str = "AWS::RDS::DBInstance";
+        const VOLUME: &str = "AWS::EC2::Volume";
+        use Effect::{MightReplace, Remove, Replace};
+        for (of_type, delete, replace, effect, fate) in [
+            (DB, None, None, Remove, Fate::Snapshot),
+            (DB, None, None, Replace, Fate::Delete),
+            (DB, Some("Delete"), Some("Snapshot"), Remove, Fate::Delete),
+            (
+                DB,
+                Some("Delete"),
+                Some("Snapshot"),
+                MightReplace,
+                Fate::Snapshot,
+            ),
+            (VOLUME, None, None, Remove, Fate::Delete),
+            (VOLUME, Some("Snapshot"), None, Remove, Fate::Snapshot),
+            (VOLUME, Some("Snapshot"), None, Replace, Fate::Delete),
+            (
+                VOLUME,
+                Some("RetainExceptOnCreate"),
+                None,
+                Remove,
+                Fate::Retain,
+            ),
+            (VOLUME, None, Some("Perhaps"), Replace, Fate::Delete),
+        ] {
+            let template = template(delete, replace);
+            let is = of(&change(of_type, None), effect, Some(&template), &template);
+            assert_eq!(is, fate, "{of_type} {delete:?} {replace:?} {effect:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_policies_the_harsher_holds_and_the_cloud_knows_best() {
+        let (kept, gone) = (
+            template(None, Some("Retain")),
+            template(None, Some("Delete")),
+        );
+        let one = change("AWS::EC2::Volume", None);
+        assert_eq!(of(&one, Effect::Replace, Some(&kept), &gone), Fate::Delete);
+        assert_eq!(of(&one, Effect::Replace, Some(&gone), &kept), Fate::Delete);
+        assert_eq!(of(&one, Effect::Replace, Some(&kept), &kept), Fate::Retain);
+        let told = change("AWS::EC2::Volume", Some(Fate::Snapshot));
+        assert_eq!(
+            of(&told, Effect::Replace, Some(&gone), &gone),
+            Fate::Snapshot
+        );
+    }
+
+    #[test]
+    fn the_words_say_what_is_left() {
+        const DB: &str = "AWS::RDS::DBInstance";
+        let kept = template(None, None);
+        let say =
+            |of_type: &str, fate, template: &Value| words(&change(of_type, None), fate, template);
+        assert_eq!(
+            say(DB, Fate::Snapshot, &kept),
+            "a last snapshot is taken; automated backups are kept"
+        );
+        let bare = json!({"Resources": {"It": {"Properties": {"PendingWindowInDays": 7}}}});
+        assert_eq!(
+            say(DB, Fate::Delete, &bare),
+            "deleted with everything in it; automated backups go with it"
+        );
+        assert_eq!(
+            say("AWS::EC2::Volume", Fate::Snapshot, &kept),
+            "a last snapshot is taken"
+        );
+        assert_eq!(
+            say(DB, Fate::Retain, &kept),
+            "stays in the account, outside the stack"
+        );
+        assert!(say("AWS::KMS::Key", Fate::Delete, &bare).contains("after 7 days"));
+        assert!(say("AWS::S3::Bucket", Fate::Delete, &bare).starts_with("deleted if it is empty"));
+    }
+}

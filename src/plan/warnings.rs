@@ -1,0 +1,140 @@
+//! What to think of before an update: changes that CloudFormation takes for ordinary ones. Pure, from
+//! the template of today and the wanted one. Of the version of Kubernetes a template tells nothing: it
+//! travels inside the nodes' bundles.
+
+use serde_json::{Map, Value};
+
+use super::Step;
+
+/// Sentences about an update, in the order of the template. Empty for a stack that is not there yet.
+pub fn warnings(step: &Step) -> Vec<String> {
+    let Some(before) = &step.before else {
+        return Vec::new();
+    };
+    let wanted = resources(&step.stack.template);
+    let mut all = Vec::new();
+    for (id, new) in wanted.into_iter().flatten() {
+        let old = &before["Resources"][id];
+        if old["Type"] != new["Type"] {
+            continue;
+        }
+        let (was, is) = (&old["Properties"], &new["Properties"]);
+        match new["Type"].as_str() {
+            Some("AWS::RDS::DBInstance") => {
+                let texts = was["EngineVersion"]
+                    .as_str()
+                    .zip(is["EngineVersion"].as_str());
+                all.extend(texts.and_then(|(was, is)| database(id, was, is)));
+            }
+            Some("AWS::EC2::VPC" | "AWS::EC2::Subnet") => {
+                let texts = was["CidrBlock"].as_str().zip(is["CidrBlock"].as_str());
+                all.extend(texts.and_then(|(was, is)| range(id, was, is)));
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+fn resources(template: &Value) -> Option<&Map<String, Value>> {
+    template.get("Resources")?.as_object()
+}
+
+/// RDS for PostgreSQL numbers its major versions by the first part alone.
+fn database(id: &str, was: &str, is: &str) -> Option<String> {
+    let numbers = |text: &str| {
+        let parts = text.split('.').map(str::parse::<u32>);
+        parts.collect::<Result<Vec<u32>, _>>().ok()
+    };
+    let (old, new) = (numbers(was)?, numbers(is)?);
+    if new < old {
+        // "16" asks for any 16: it is below "16.4" only by its length.
+        let open = old.starts_with(&new);
+        return (!open).then(|| {
+            format!(
+                "{id}: from PostgreSQL {was} to {is} is a step back, which RDS refuses; only a \
+                 snapshot from before goes back"
+            )
+        });
+    }
+    (new.first() != old.first()).then(|| {
+        format!(
+            "{id}: from PostgreSQL {was} to {is} is a major upgrade; there is no way back but a \
+             snapshot from before"
+        )
+    })
+}
+
+fn range(id: &str, was: &str, is: &str) -> Option<String> {
+    (was != is).then(|| {
+        format!(
+            "{id}: a new address range, {is} in place of {was}, means a new one of it; whatever \
+             stands in the old one has to move first"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Action;
+    use crate::stacks::{Stack, StackKind};
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    fn step(of_type: &str, was: &Value, is: &Value) -> Step {
+        let template = |properties: &Value| json!({"Resources": {"It": {"Type": of_type, "Properties": properties}}});
+        let stack = Stack {
+            kind: StackKind::Database,
+            name: "canary-database".to_owned(),
+            template: template(is),
+            inputs: Vec::new(),
+            capabilities: Vec::new(),
+            tags: BTreeMap::new(),
+            policy: None,
+            termination_protection: false,
+            objects: Vec::new(),
+        };
+        Step {
+            before: Some(template(was)),
+            ..Step::new(stack, Action::Keep)
+        }
+    }
+
+    #[test]
+    fn a_major_version_and_a_step_back_are_told_and_a_minor_is_not() {
+        for (was, is, told) in [
+            ("16.4", "17.2", Some("is a major upgrade")),
+            ("9.6", "10.1", Some("is a major upgrade")),
+            ("17.2", "16.4", Some("is a step back")),
+            ("16.10", "16.9", Some("is a step back")),
+            ("16.9", "16.10", None),
+            ("16.4", "16", None),
+            ("16.4", "next", None),
+        ] {
+            let version = |text: &str| json!({"EngineVersion": text});
+            let step = step("AWS::RDS::DBInstance", &version(was), &version(is));
+            let all = warnings(&step);
+            assert_eq!(
+                all.len(),
+                usize::from(told.is_some()),
+                "{was} {is}: {all:?}"
+            );
+            assert!(
+                told.is_none_or(|told| all[0].contains(told)),
+                "{was} {is}: {all:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_new_address_range_is_told_and_a_new_stack_warns_of_nothing() {
+        let cidr = |text: &str| json!({"CidrBlock": text});
+        let mut step = step("AWS::EC2::VPC", &cidr("10.0.0.0/16"), &cidr("10.1.0.0/16"));
+        assert!(warnings(&step)[0].contains("10.1.0.0/16 in place of 10.0.0.0/16"));
+        step.before = Some(step.stack.template.clone());
+        assert!(warnings(&step).is_empty());
+        step.before = None;
+        assert!(warnings(&step).is_empty());
+    }
+}
