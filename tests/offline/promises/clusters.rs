@@ -1,4 +1,4 @@
-//! Clusters to be wanted: a small one made by hand, and a shipped one as it is really designed.
+//! Clusters to be wanted: two made by hand, and a real one as it is really designed.
 
 use std::sync::OnceLock;
 
@@ -16,20 +16,57 @@ pub struct Family {
     pub variants: Vec<Vec<Stack>>,
 }
 
-/// Few resources and one of each kind of stack: most seeds.
+/// Three stacks, or four: most seeds.
+pub fn tiny() -> &'static Family {
+    static ALL: OnceLock<Family> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let few = |class, snapshot, kinds: &[StackKind]| {
+            let mut all = cluster(
+                "tiny",
+                ("VpcId", StackKind::Network),
+                class,
+                snapshot,
+                "public",
+                &[],
+            );
+            all.retain(|stack| kinds.contains(&stack.kind));
+            all
+        };
+        use StackKind as K;
+        let three = [K::Base, K::Network, K::Database];
+        let four = [K::Base, K::Network, K::Database, K::ControlPlane];
+        Family {
+            cluster: "tiny",
+            region: "eu-west-1",
+            variants: vec![
+                few("c1", None, &three),
+                few("c2", None, &three),
+                few("c1", Some("snap-1"), &three),
+                few("c2", None, &four),
+                few("c2", Some("snap-1"), &four),
+            ],
+        }
+    })
+}
+
+/// Few resources and one of each kind of stack.
 pub fn small() -> &'static Family {
     static ALL: OnceLock<Family> = OnceLock::new();
+    let host = || ("ApiHost", StackKind::Edge);
+    let of = |class, snapshot, nat, pools: &[&str]| {
+        cluster("small", host(), class, snapshot, nat, pools)
+    };
     ALL.get_or_init(|| Family {
         cluster: "small",
         region: "eu-west-1",
         variants: vec![
-            cluster("c1", None, "public", &["workers"]),
-            cluster("c2", None, "public", &["workers"]),
-            cluster("c1", None, "private", &["workers"]),
-            cluster("c1", None, "public", &["workers", "batch"]),
-            cluster("c2", None, "private", &["batch"]),
-            cluster("c1", Some("snap-1"), "public", &["workers"]),
-            cluster("c2", Some("snap-1"), "private", &["workers", "batch"]),
+            of("c1", None, "public", &["workers"]),
+            of("c2", None, "public", &["workers"]),
+            of("c1", None, "private", &["workers"]),
+            of("c1", None, "public", &["workers", "batch"]),
+            of("c2", None, "private", &["batch"]),
+            of("c1", Some("snap-1"), "public", &["workers"]),
+            of("c2", Some("snap-1"), "private", &["workers", "batch"]),
         ],
     })
 }
@@ -61,17 +98,23 @@ pub fn real() -> &'static Family {
     })
 }
 
-fn cluster(class: &str, snapshot: Option<&str>, nat: &str, pools: &[&str]) -> Vec<Stack> {
+fn cluster(
+    cluster: &str,
+    host: (&str, StackKind),
+    class: &str,
+    snapshot: Option<&str>,
+    nat: &str,
+    pools: &[&str],
+) -> Vec<Stack> {
     use StackKind as K;
     let vpc = ("VpcId", K::Network);
-    let host = ("ApiHost", K::Edge);
     let role = ("RoleName", K::Base);
     let mut database = json!({"DBInstanceClass": class, "VPCSecurityGroups": [{"Ref": "VpcId"}]});
     if let Some(snapshot) = snapshot {
         database["DBSnapshotIdentifier"] = json!(snapshot);
     }
     let group = json!({"Group": {"Type": "AWS::AutoScaling::AutoScalingGroup", "Properties": {
-        "MinSize": "1", "MaxSize": "2", "AvailabilityZones": [{"Ref": "ApiHost"}, {"Ref": "RoleName"}]}}});
+        "MinSize": "1", "MaxSize": "2", "AvailabilityZones": [{"Ref": host.0}, {"Ref": "RoleName"}]}}});
     let mut all = vec![
         stack(
             K::Base,
@@ -124,6 +167,12 @@ fn cluster(class: &str, snapshot: Option<&str>, nat: &str, pools: &[&str]) -> Ve
             &[host.clone(), role.clone()],
         ));
     }
+    for stack in &mut all {
+        stack.name = stack.kind.stack_name(cluster);
+        stack
+            .tags
+            .insert(TAG_CLUSTER.to_owned(), cluster.to_owned());
+    }
     all
 }
 
@@ -143,15 +192,11 @@ fn stack(kind: StackKind, resources: Value, outputs: Value, needs: &[(&str, Stac
         },
     };
     Stack {
-        name: kind.stack_name("small"),
+        name: String::new(),
         template,
         inputs: needs.iter().map(input).collect(),
         capabilities: vec!["CAPABILITY_NAMED_IAM".to_owned()],
-        tags: [
-            (TAG_CLUSTER.to_owned(), "small".to_owned()),
-            (TAG_STACK.to_owned(), kind.to_string()),
-        ]
-        .into(),
+        tags: [(TAG_STACK.to_owned(), kind.to_string())].into(),
         policy: None,
         termination_protection: false,
         objects: Vec::new(),

@@ -1,29 +1,32 @@
-//! The course of one seed: a start, something wanted, runs under faults, runs without; what was
-//! promised is checked after each.
+//! The course of one seed: a start, something wanted, runs under faults and other people's hands, runs
+//! without; in some a deletion and the cluster again. What was promised is checked after each.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::{Future, pending};
 use std::time::Duration;
 
 use fastrand::Rng;
-use kube_cfn::apply::event::Outcome;
+use kube_cfn::apply::event::Event;
 use kube_cfn::apply::{self, End, Outputs, Prepare, Report, Session};
-use kube_cfn::cloud::simulated::{
-    Failing, Faults, How, Kill, Library, Moment, Operation, Simulated, World,
-};
-use kube_cfn::cloud::{Clock, Cloud, Fate, Store};
-use kube_cfn::plan::{self, Plan, Terms};
-use kube_cfn::stacks::{KEY_ARN, Source, Stack, StackKind};
+use kube_cfn::cloud::simulated::{Faults, Library, Simulated, World};
+use kube_cfn::cloud::{Clock, Store};
+use kube_cfn::plan::complete::Look;
+use kube_cfn::plan::{self, Guard, Plan, Terms};
+use kube_cfn::stacks::{KEY_ARN, Source, Stack, StackKind, parameter_path};
 use secrecy::SecretString;
+use tokio::sync::mpsc::UnboundedSender;
 
-use super::clusters::{Family, real, small};
+use super::chance::{Hand, failures, faults, hand};
+use super::clusters::{Family, real, small, tiny};
 
-const SECRET: &str = "correct-horse-battery-staple";
+pub const SECRET: &str = "correct-horse-battery-staple";
 /// Runs that may meet faults, then runs that meet none.
 const TROUBLED: usize = 3;
-const CALM: usize = 4;
+const CALM: usize = 5;
 
 /// Keeps a secret before the control plane starts, as the authorities are kept.
-struct Keeper<'a>(&'a Simulated);
+struct Keeper<'a>(&'a Course<'a>);
 
 impl Prepare for Keeper<'_> {
     async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String> {
@@ -32,126 +35,133 @@ impl Prepare for Keeper<'_> {
             return Ok(None);
         };
         let secret = SecretString::from(SECRET);
-        let kept = self.0.keep_secret("/kube-cfn/ca", &secret, key).await;
-        kept.map(|kept| Some(format!("{kept:?}")))
-            .map_err(|error| error.to_string())
+        let course = self.0;
+        let name = course.secret();
+        let kept = course.cloud.keep_secret(&name, &secret, key);
+        let kept = kept.await.map_err(|error| error.to_string())?;
+        Ok(Some(format!("{kept:?} {secret:?}")))
     }
 }
 
-/// What one seed decides.
-struct Course<'a> {
-    cloud: &'a Simulated,
-    family: &'static Family,
-    wanted: &'static [Stack],
-    allow: BTreeSet<String>,
+/// What one seed decides, and what it has seen.
+pub struct Course<'a> {
+    pub cloud: &'a Simulated,
+    pub family: &'static Family,
+    pub wanted: &'static [Stack],
+    /// What may be lost, by `--allow-data-loss`.
+    pub allow: BTreeSet<String>,
+    /// What deletions named before they began.
+    pub named: RefCell<BTreeSet<String>>,
     images: BTreeMap<String, String>,
+    drift: Look,
+    /// Writes before the present wish.
+    pub era: usize,
+    /// Whether the present run may meet faults.
+    pub troubled: Cell<bool>,
+    /// Stacks that somebody else moved since the present wish.
+    pub moved: RefCell<BTreeSet<String>>,
+    /// Stacks that somebody else left a change set with, and the writes before it.
+    pub theirs: RefCell<BTreeMap<String, usize>>,
     verbose: bool,
 }
 
+/// What a run was.
+pub enum Done {
+    Applied(Box<Plan>),
+    Deleted,
+}
+
 /// How one run ended.
-enum Ended {
+pub enum Ended {
     Killed,
     NoPlan(String),
-    Over(Box<(Plan, Report)>),
+    Over(Done, Report),
 }
 
 /// Plays a seed. The error says which promise was broken.
 pub async fn play(seed: u64, library: &Library, verbose: bool) -> Result<(), String> {
     let rng = &mut Rng::with_seed(seed);
-    let family = if seed % 50 == 7 { real() } else { small() };
+    let family = match seed % 100 {
+        7 => real(),
+        _ if seed % 5 < 2 => small(),
+        _ => tiny(),
+    };
     let wanted = rng.choice(&family.variants).unwrap();
+    let failures = failures(rng, wanted);
     let world = World {
         seed,
         region: family.region.to_owned(),
-        failures: failures(rng, wanted),
+        failures: failures.clone(),
         ..World::default()
     };
     let cloud = &Simulated::sharing(world, library);
-    let name = format!("{}-database/Database", family.cluster);
-    let allow = if rng.bool() {
-        BTreeSet::from([name])
-    } else {
-        BTreeSet::new()
-    };
-    let images = images(cloud, wanted).await;
     let mut course = Course {
         cloud,
         family,
         wanted: &family.variants[0],
         allow: BTreeSet::new(),
-        images,
+        named: RefCell::default(),
+        images: images(cloud, wanted).await,
+        drift: if rng.u8(..8) == 0 {
+            Look::Live
+        } else {
+            Look::Away
+        },
+        era: 0,
+        troubled: Cell::new(false),
+        moved: RefCell::default(),
+        theirs: RefCell::default(),
         verbose,
     };
-    if rng.bool() {
-        course.go("start", 0.0).await?;
+    if rng.u8(..3) > 0 {
+        course.apply("start", 0.0, None).await?;
+        course.once()?;
     }
-    (course.wanted, course.allow) = (wanted, allow);
+    course.begin_era();
+    course.wanted = wanted;
+    if rng.bool() {
+        let name = format!("{}-database/Database", family.cluster);
+        course.allow.insert(name);
+    }
     for number in 0..TROUBLED {
-        let faults = faults(rng, number);
-        course.say(&format!("{faults:?}"));
-        cloud.revive(faults);
-        let stop = if rng.u8(..4) == 0 {
-            rng.f64() * 1500.0
-        } else {
-            0.0
-        };
-        course.go(&format!("troubled-{number}"), stop).await?;
+        let faults = faults(rng, number, wanted, &failures);
+        course.revive(faults);
+        let meddling = meddling(rng, &course);
+        course
+            .apply(&format!("troubled-{number}"), stop(rng), meddling)
+            .await?;
         if rng.bool() {
             break;
         }
     }
-    course.calm().await
-}
-
-fn failures(rng: &mut Rng, wanted: &[Stack]) -> Vec<Failing> {
-    let count = rng.usize(..3);
-    let one = |_| {
-        let stack = &wanted[rng.usize(..wanted.len())];
-        let ids: Vec<_> = stack.resources().map(|(id, _)| id.to_owned()).collect();
-        Failing {
-            stack: stack.name.clone(),
-            logical_id: ids[rng.usize(..ids.len())].clone(),
-            operation: if rng.bool() {
-                Operation::Create
-            } else {
-                Operation::Update
-            },
-            reason: None,
-            times: 1,
-        }
-    };
-    (0..count).map(one).collect()
-}
-
-/// Milder with every run.
-fn faults(rng: &mut Rng, number: usize) -> Faults {
-    let most = [0.3, 0.15, 0.05][number.min(2)];
-    let mut chance = || if rng.bool() { rng.f64() * most } else { 0.0 };
-    let mut faults = Faults {
-        throttle: chance(),
-        lost_answer: chance(),
-        unreachable: chance(),
-        stale_read: chance(),
-        late_events: chance(),
-        duplicate_pages: chance(),
-        reorder: chance(),
-        ..Faults::default()
-    };
-    match rng.u8(..5) {
-        0 | 1 => {
-            faults.kill_after = Some(Kill {
-                call: rng.u64(1..150),
-                when: if rng.bool() {
-                    Moment::BeforeEffect
-                } else {
-                    Moment::AfterEffect
-                },
-            });
-        }
-        2 => faults.expire_after = Some(rng.u64(1..150)),
-        _ => {}
+    course.calm().await?;
+    if rng.u8(..4) > 0 {
+        return Ok(());
     }
-    faults
+    course.begin_era();
+    course.revive(faults(rng, 1, wanted, &failures));
+    course.delete("troubled", stop(rng)).await?;
+    course.away().await?;
+    if rng.bool() {
+        course.begin_era();
+        course.calm().await?;
+    }
+    Ok(())
+}
+
+/// Sometimes a run is stopped after some seconds.
+fn stop(rng: &mut Rng) -> f64 {
+    if rng.u8(..4) == 0 {
+        rng.f64() * 1500.0
+    } else {
+        0.0
+    }
+}
+
+/// Sometimes somebody does something after some seconds.
+fn meddling(rng: &mut Rng, course: &Course<'_>) -> Option<(f64, Hand)> {
+    let hand = hand(rng, course.family.cluster, course.wanted);
+    (rng.u8(..3) == 0).then(|| (rng.f64() * 800.0, hand))
 }
 
 async fn images(cloud: &Simulated, stacks: &[Stack]) -> BTreeMap<String, String> {
@@ -170,145 +180,193 @@ impl Course<'_> {
         clippy::print_stderr,
         reason = "a seed that is replayed tells its course"
     )]
-    fn say(&self, text: &str) {
+    pub fn say(&self, text: impl FnOnce() -> String) {
         if self.verbose {
-            eprintln!("{} {text}", self.cloud.now());
+            eprintln!("{} {}", self.cloud.now(), text());
         }
     }
 
-    async fn planned(&self, run: &str) -> Result<Plan, String> {
+    pub fn secret(&self) -> String {
+        parameter_path(self.family.cluster) + "/ca"
+    }
+
+    fn revive(&self, faults: Faults) {
+        self.say(|| format!("{faults:?}"));
+        self.troubled.set(faults != Faults::default());
+        self.cloud.revive(faults);
+    }
+
+    /// Something new is wanted from here on.
+    fn begin_era(&mut self) {
+        self.era = self.cloud.writes().len();
+        self.moved.borrow_mut().clear();
+    }
+
+    pub async fn planned(&self, run: &str) -> Result<Plan, String> {
         let survey = plan::survey(self.cloud, self.family.cluster).await;
         let survey = survey.map_err(|error| error.to_string())?;
         let draft = plan::draft(self.wanted.to_vec(), &survey, &self.images);
         let skip = BTreeSet::new();
         let terms = Terms {
-            run,
-            allow: &self.allow,
-            skip: &skip,
+            drift: self.drift,
+            ..Terms::new(run, &self.allow, &skip)
         };
         let plan = plan::complete(draft, self.cloud, &terms).await;
         plan.map_err(|error| error.to_string())
     }
 
-    /// One process: plan and apply, until it ends, is killed, or is stopped after `stop` seconds.
-    async fn go(&self, run: &str, stop: f64) -> Result<Ended, String> {
-        let (events, mut heard) = tokio::sync::mpsc::unbounded_channel();
-        let work = async {
-            let plan = match self.planned(run).await {
-                Ok(plan) => plan,
-                Err(why) => return Ended::NoPlan(why),
-            };
-            let session = Session::new(run, &events);
-            let stopped = async {
-                if stop > 0.0 {
-                    self.cloud.sleep(Duration::from_secs_f64(stop)).await;
-                } else {
-                    std::future::pending::<()>().await;
-                }
-            };
-            let keeper = Keeper(self.cloud);
-            let report = apply::run(plan.clone(), self.cloud, &keeper, &session, stopped).await;
-            Ended::Over(Box::new((plan, report)))
+    async fn applied(&self, run: &str, stop: f64, events: &UnboundedSender<Event>) -> Ended {
+        let plan = match self.planned(run).await {
+            Ok(plan) => plan,
+            Err(why) => return Ended::NoPlan(why),
         };
+        let session = Session::new(run, events);
+        let stopped = self.stopped(stop);
+        let keeper = Keeper(self);
+        let report = apply::run(plan.clone(), self.cloud, &keeper, &session, stopped).await;
+        Ended::Over(Done::Applied(Box::new(plan)), report)
+    }
+
+    async fn deleted(&self, run: &str, stop: f64, events: &UnboundedSender<Event>) -> Ended {
+        let survey = match plan::survey(self.cloud, self.family.cluster).await {
+            Ok(survey) => survey,
+            Err(error) => return Ended::NoPlan(error.to_string()),
+        };
+        let plan = plan::deletion(&survey, Guard::Open);
+        for step in &plan.steps {
+            let names = step.losses().into_iter();
+            let names = names.map(|loss| format!("{}/{}", step.found.name, loss.logical_id));
+            self.named.borrow_mut().extend(names);
+        }
+        let session = Session::new(run, events);
+        let report = apply::delete(&plan, self.cloud, &session, self.stopped(stop)).await;
+        Ended::Over(Done::Deleted, report)
+    }
+
+    async fn stopped(&self, after: f64) {
+        if after > 0.0 {
+            self.cloud.sleep(Duration::from_secs_f64(after)).await;
+        } else {
+            pending::<()>().await;
+        }
+    }
+
+    async fn apply(
+        &self,
+        run: &str,
+        stop: f64,
+        hand: Option<(f64, Hand)>,
+    ) -> Result<Ended, String> {
+        let (events, heard) = tokio::sync::mpsc::unbounded_channel();
+        let work = self.applied(run, stop, &events);
+        self.process(run, work, hand, heard).await
+    }
+
+    async fn delete(&self, run: &str, stop: f64) -> Result<Ended, String> {
+        let (events, heard) = tokio::sync::mpsc::unbounded_channel();
+        let run = format!("delete-{run}-{}", self.era);
+        let work = self.deleted(&run, stop, &events);
+        self.process(&run, work, None, heard).await
+    }
+
+    /// One process, until it ends, is killed, or is stopped.
+    async fn process(
+        &self,
+        run: &str,
+        work: impl Future<Output = Ended>,
+        hand: Option<(f64, Hand)>,
+        mut heard: tokio::sync::mpsc::UnboundedReceiver<Event>,
+    ) -> Result<Ended, String> {
+        let (before, began) = (self.cloud.writes().len(), self.cloud.now());
         let ended = tokio::select! {
             biased;
             () = self.cloud.killed() => Ended::Killed,
             ended = work => ended,
+            never = self.handled(hand) => never,
             () = tokio::time::sleep(Duration::from_secs(7 * 86_400)) =>
                 return Err(format!("{run} does not end in a week")),
         };
+        let mut told = Vec::new();
         while let Ok(event) = heard.try_recv() {
+            // As a record keeps it.
             let text = serde_json::to_string(&event).unwrap();
-            self.say(&text);
+            self.say(|| text.clone());
             if text.contains(SECRET) {
                 return Err(format!("{run} tells a secret: {text}"));
             }
+            told.push(event);
         }
-        if let Ended::Over(over) = &ended {
-            self.verdict(run, &over.1)?;
+        if let Ended::NoPlan(why) = &ended {
+            self.say(|| format!("{run} has no plan: {why}"));
+        }
+        if let Ended::Over(done, report) = &ended {
+            self.say(|| format!("{run}: {:?}", report.end()));
+            self.verdict(run, done, report, (before, began))
+                .and_then(|()| Self::last_words(report, &told))
+                .map_err(|why| format!("{run}: {why}"))?;
         }
         self.nothing_lost()?;
         Ok(ended)
     }
 
-    /// What the report says is what is so.
-    fn verdict(&self, run: &str, report: &Report) -> Result<(), String> {
-        self.say(&format!("{run}: {:?}", report.end()));
-        let stacks = self.cloud.stacks_now();
-        let status = |kind: &StackKind| {
-            let name = kind.stack_name(self.family.cluster);
-            let mut all = stacks.iter().rev();
-            let found = all.find(|found| found.name == name);
-            found.map_or("none".to_owned(), |found| found.status.to_string())
-        };
-        for (kind, outcome) in &report.outcomes {
-            let is = status(kind);
-            let well = is.starts_with("CREATE_COMPLETE") || is.starts_with("UPDATE_COMPLETE");
-            let moves = is.ends_with("IN_PROGRESS") && !is.contains("CLEANUP");
-            if (outcome.is_good() && !well) || moves {
-                return Err(format!(
-                    "{run}: {kind} is {is}, but was told as {outcome:?}"
-                ));
+    /// Somebody does something; nobody ends a run by it.
+    async fn handled(&self, hand: Option<(f64, Hand)>) -> Ended {
+        if let Some((after, hand)) = hand {
+            self.cloud.sleep(Duration::from_secs_f64(after)).await;
+            let before = self.cloud.writes().len();
+            let acted = hand.act(self.cloud);
+            self.say(|| format!("{hand:?}: {acted}"));
+            if let Some(stack) = hand.moves().filter(|_| acted) {
+                self.moved.borrow_mut().insert(stack.to_owned());
             }
-            if let Outcome::RolledBack(why) = outcome
-                && let Some(told) = &why.status
-                && !is.starts_with(&told.to_string().replace("_CLEANUP_IN_PROGRESS", ""))
-            {
-                return Err(format!("{run}: {kind} is {is}, but was told as {told}"));
+            if let Some(stack) = hand.leaves().filter(|_| acted) {
+                self.theirs.borrow_mut().insert(stack.to_owned(), before);
             }
         }
-        if report.end() == End::Done && report.outcomes.len() != self.wanted.len() {
-            return Err(format!("{run}: done without all stacks"));
-        }
-        Ok(())
+        pending().await
     }
 
-    fn nothing_lost(&self) -> Result<(), String> {
-        for loss in self.cloud.losses() {
-            let name = format!("{}/{}", loss.stack, loss.logical_id);
-            let ours = matches!(loss.how, How::StackDeleted | How::Replaced | How::Dropped);
-            if ours && loss.fate != Fate::Retain && !self.allow.contains(&name) {
-                return Err(format!("{name} was lost without leave: {loss:?}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs without faults come to what is wanted, unless a guard refuses it.
+    /// Runs without faults come to what is wanted, unless a guard refuses it, or what somebody else did
+    /// needs a hand.
     async fn calm(&self) -> Result<(), String> {
-        self.cloud.revive(Faults::default());
+        self.revive(Faults::default());
         let mut last = String::new();
         for number in 0..CALM {
-            let ended = self.go(&format!("calm-{number}"), 0.0).await?;
-            let (plan, report) = match ended {
-                Ended::Over(over) => *over,
-                Ended::Killed => return Err("killed without faults".to_owned()),
+            let run = format!("calm-{}-{number}", self.era);
+            let (plan, report) = match self.apply(&run, 0.0, None).await? {
+                Ended::Over(Done::Applied(plan), report) => (plan, report),
                 Ended::NoPlan(why) => return Err(format!("no plan without faults: {why}")),
+                _ => return Err("killed without faults".to_owned()),
             };
-            if report.end() == End::Detached {
-                return Err(format!("detached without faults: {report:?}"));
+            match report.end() {
+                End::Detached => return Err(format!("detached without faults: {report:?}")),
+                End::Done => return self.converged().await,
+                _ if self.rightly_refused(&plan)? => return self.tidy(),
+                _ => last = format!("{:?}", report.outcomes),
             }
-            if report.end() == End::Done {
-                return self.converged().await;
-            }
-            if plan.is_refused() {
-                return self.once();
-            }
-            last = format!("{:?}", report.outcomes);
+        }
+        if self.needs_hand() {
+            return self.tidy();
         }
         Err(format!("does not converge: {last}"))
     }
 
-    async fn converged(&self) -> Result<(), String> {
-        for stack in self.wanted {
-            let all = self.cloud.stacks_now();
-            let found = all.iter().rev().find(|found| found.name == stack.name);
-            let found = found.ok_or(format!("{} is not there", stack.name))?;
-            let template = self.cloud.template(&found.id).await;
-            if template.as_ref() != Ok(&stack.template) {
-                return Err(format!("{} has another template than wanted", stack.name));
+    /// Deletions without faults leave nothing.
+    async fn away(&self) -> Result<(), String> {
+        self.revive(Faults::default());
+        let mut last = String::new();
+        for number in 0..CALM {
+            match self.delete(&format!("calm-{number}"), 0.0).await? {
+                Ended::Over(_, report) if report.end() == End::Done => return self.gone().await,
+                Ended::Over(_, report) => last = format!("{:?}", report.outcomes),
+                Ended::NoPlan(why) => last = why,
+                Ended::Killed => return Err("killed without faults".to_owned()),
             }
         }
+        Err(format!("does not go away: {last}"))
+    }
+
+    async fn converged(&self) -> Result<(), String> {
         let writes = self.cloud.writes().len();
         let plan = self.planned("after").await?;
         if plan.has_changes() {
@@ -318,32 +376,13 @@ impl Course<'_> {
         if self.cloud.writes().len() != writes {
             return Err("a plan wrote".to_owned());
         }
-        let left = self.cloud.lying_about();
-        if !left.is_empty() {
-            return Err(format!("change sets are left: {left:?}"));
-        }
-        if self.cloud.texts().iter().any(|text| text.contains(SECRET)) {
-            return Err("CloudFormation was told a secret".to_owned());
-        }
-        self.once()
+        self.tidy()
     }
 
-    /// Nothing was asked for twice.
-    fn once(&self) -> Result<(), String> {
-        let mut standing = BTreeSet::new();
-        let mut asked = BTreeSet::new();
-        for write in self.cloud.writes() {
-            let twice = match write.verb {
-                "create" => !standing.insert(write.stack.clone()),
-                "delete" => !standing.remove(&write.stack),
-                _ => false,
-            };
-            let token = write.token.clone();
-            let again = token.is_some_and(|token| !asked.insert((write.verb, token)));
-            if twice || again {
-                return Err(format!("twice: {write:?}"));
-            }
+    async fn gone(&self) -> Result<(), String> {
+        match self.cloud.secret(&self.secret()).await {
+            Ok(None) => self.tidy(),
+            other => Err(format!("deleted, but its secret is still kept: {other:?}")),
         }
-        Ok(())
     }
 }
