@@ -264,7 +264,10 @@ fn meddle(state: &mut State, what: &Meddling) -> Option<()> {
     }
     let wanted = match what {
         _ if found.found.status.is_moving() => return None,
-        Meddling::Update { logical_id, .. } => Some(touching(found, logical_id)?),
+        Meddling::Update { logical_id, .. } => {
+            super::changesets::ready(found, "UpdateStack").ok()?;
+            Some(touching(found, logical_id)?)
+        }
         _ => None,
     };
     let log = state.write("meddle", stack, Some(TOKEN));

@@ -326,8 +326,8 @@ impl Course<'_> {
         pending().await
     }
 
-    /// Runs without faults come to what is wanted, unless a guard refuses it, or what somebody else did
-    /// needs a hand.
+    /// Runs without faults come to what is wanted, unless a guard refuses it. What needs
+    /// a hand gets it.
     async fn calm(&self) -> Result<(), String> {
         self.revive(Faults::default());
         let mut last = String::new();
@@ -344,8 +344,10 @@ impl Course<'_> {
                 _ if self.rightly_refused(&plan)? => return self.tidy(),
                 _ => last = format!("{:?}", report.outcomes),
             }
+            self.lend_hand(&plan);
+            self.cloud.sleep(Duration::from_secs(3600)).await;
         }
-        if self.needs_hand() {
+        if self.is_stuck() {
             return self.tidy();
         }
         Err(format!("does not converge: {last}"))

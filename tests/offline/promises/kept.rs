@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use kube_cfn::apply::event::{Event, Outcome};
 use kube_cfn::apply::{End, Report};
-use kube_cfn::cloud::simulated::{How, Write};
-use kube_cfn::cloud::{Fate, FoundStack, StackStatus};
+use kube_cfn::cloud::simulated::{How, Loss, Meddling, Write};
+use kube_cfn::cloud::{Fate, FoundStack, StackEvent, StackStatus};
 use kube_cfn::plan::Plan;
 use kube_cfn::stacks::StackKind;
 
@@ -30,6 +30,7 @@ impl Course<'_> {
             let leave = match loss.how {
                 How::Undone | How::Reverted => continue,
                 How::Replaced | How::Dropped => self.allow.contains(&name),
+                How::StackDeleted if is_leftover(&loss) => true,
                 How::StackDeleted => self.named.borrow().contains(&name),
             };
             let theirs = loss.token.as_deref() == Some("somebody-else");
@@ -121,14 +122,32 @@ impl Course<'_> {
         Ok(plan.is_refused())
     }
 
-    /// Whether what somebody else did left a stack that only a hand can help.
-    pub fn needs_hand(&self) -> bool {
+    /// Does what a plan says that only a hand can do: deletes the leftovers that it names.
+    pub fn lend_hand(&self, plan: &Plan) {
+        for (kind, _) in plan.blocked() {
+            let name = kind.stack_name(self.family.cluster);
+            let all = self.cloud.stacks_now();
+            let left = all.iter().any(|found| {
+                use StackStatus as S;
+                found.name == name && matches!(found.status, S::RollbackFailed | S::DeleteFailed)
+            });
+            let delete = Meddling::Delete {
+                stack: name.clone(),
+            };
+            if left && self.cloud.meddle(&delete) {
+                self.say(|| format!("{name} is deleted by hand"));
+                self.moved.borrow_mut().insert(name);
+            }
+        }
+    }
+
+    /// Whether somebody deleted a stack under those that use it: no run can help that.
+    pub fn is_stuck(&self) -> bool {
         let moved = self.moved.borrow();
-        let all = self.cloud.stacks_now();
-        !moved.is_empty()
-            && all.iter().any(|found| {
-                moved.contains(&found.name) && found.status == StackStatus::DeleteFailed
-            })
+        self.cloud
+            .stacks_now()
+            .iter()
+            .any(|found| moved.contains(&found.name) && found.status == StackStatus::DeleteFailed)
     }
 
     /// No change set of ours lies about, none of somebody else's was removed, nothing was done twice,
@@ -161,43 +180,77 @@ impl Course<'_> {
         self.moved.borrow().contains(stack) || theirs.any(|write| write.stack == stack)
     }
 
-    /// Nothing was done twice: no stack made that stands or deleted that is gone, no token used again,
-    /// no update after one that succeeded.
+    /// Nothing was done twice: no stack made that stands, or deleted that goes or is gone, no token used
+    /// again, no update after one that succeeded.
     pub fn once(&self) -> Result<(), String> {
-        let (mut standing, mut asked) = (BTreeSet::new(), BTreeSet::new());
-        let mut updates: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut asked = BTreeSet::new();
+        let mut last: BTreeMap<&str, &Write> = BTreeMap::new();
+        let mut updates: BTreeMap<&str, (usize, Timestamp)> = BTreeMap::new();
         let writes = self.cloud.writes();
-        let others = self.moved.borrow();
-        for (number, write) in writes.iter().enumerate() {
+        let ours = writes.iter().enumerate();
+        for (number, write) in ours.filter(|(_, write)| write.verb != "meddle") {
             let stack = write.stack.as_str();
-            let twice = match write.verb {
-                "create" => !standing.insert(stack),
-                "delete" => !standing.remove(stack),
+            let token = write.token.as_ref();
+            let again = token.is_some_and(|token| !asked.insert((write.verb, token)));
+            let before = last.get(stack).copied();
+            let twice = match (write.verb, before.map(|before| before.verb)) {
+                ("create", before) => before == Some("create"),
+                ("delete", before) => before != Some("create"),
                 _ => false,
             };
-            if write.verb == "execute" && number >= self.era {
-                *updates.entry(stack).or_default() += 1;
-            }
-            let token = write.token.as_ref().filter(|_| write.verb != "meddle");
-            let again = token.is_some_and(|token| !asked.insert((write.verb, token)));
-            if again || (twice && !self.meddled(stack)) {
+            let since = before.map_or(write.at, |before| before.at);
+            if again
+                || (twice
+                    && !self.meddled(stack)
+                    && self.came_to(stack, "DELETE_FAILED", since) == 0)
+            {
                 return Err(format!("twice: {write:?}"));
             }
+            match write.verb {
+                "create" | "delete" => {
+                    last.insert(stack, write);
+                }
+                "execute" if number >= self.era => {
+                    updates.entry(stack).or_insert((0, write.at)).0 += 1
+                }
+                _ => {}
+            }
         }
-        let since = writes.get(self.era).map(|write| write.at);
-        for (stack, count) in updates.into_iter().filter(|(_, count)| *count > 1) {
-            let back = |event: &kube_cfn::cloud::StackEvent| {
-                event.logical_id == stack
-                    && event.stack_status == Some(StackStatus::UpdateRollbackInProgress)
-                    && since.is_none_or(|since| event.at >= since)
-            };
-            let back = self.cloud.history().iter().filter(|one| back(one)).count();
-            if count > 1 + back && others.is_empty() {
+        for (stack, (count, since)) in updates.into_iter().filter(|(_, (count, _))| *count > 1) {
+            let back = self.came_to(stack, "UPDATE_ROLLBACK_IN_PROGRESS", since);
+            if count > 1 + back && self.moved.borrow().is_empty() {
                 return Err(format!("{stack} was updated {count} times, {back} failed"));
             }
         }
         Ok(())
     }
+
+    /// How often a stack came to a status since a moment.
+    fn came_to(&self, stack: &str, status: &str, since: Timestamp) -> usize {
+        let so = |event: &&StackEvent| {
+            event.logical_id == stack
+                && event
+                    .stack_status
+                    .as_ref()
+                    .is_some_and(|is| is.as_str() == status)
+                && event.at >= since
+        };
+        self.cloud.history().iter().filter(so).count()
+    }
+}
+
+/// A network that a failed creation left and that never carried anything.
+fn is_leftover(loss: &Loss) -> bool {
+    let network = [
+        "AWS::EC2::VPC",
+        "AWS::EC2::Subnet",
+        "AWS::RDS::DBSubnetGroup",
+    ];
+    let clearing = loss
+        .token
+        .as_ref()
+        .is_some_and(|token| token.ends_with("-clear"));
+    clearing && network.contains(&loss.resource_type.as_str())
 }
 
 impl After<'_> {
@@ -225,7 +278,9 @@ impl After<'_> {
         let as_wanted =
             well && wanted.is_some_and(|one| course.cloud.stands_as(&name, &one.template));
         let touched = self.writes.iter().any(|write| write.stack == name);
-        let begun = |write: &Write| write.stack == name && write.verb != "protect";
+        let begun = |write: &Write| {
+            write.stack == name && !["protect", "continue_rollback"].contains(&write.verb)
+        };
         let begun = self.writes.iter().any(begun);
         if is.ends_with("IN_PROGRESS") && !is.contains("CLEANUP") {
             return wrong("it moves");
@@ -246,6 +301,8 @@ impl After<'_> {
                 }
                 _ if self.failed(&name, is, plan, kind) => Ok(()),
                 None if course.troubled.get() && !begun => Ok(()),
+                // Something that could be lost came up only while it was applied.
+                None if !begun && why.reason.contains("look at the plan again") => Ok(()),
                 Some(_) if course.troubled.get() => Ok(()),
                 _ => wrong("nothing failed"),
             },
