@@ -40,8 +40,14 @@ pub fn failures(rng: &mut Rng, wanted: &[Stack]) -> Vec<Failing> {
     (0..rng.usize(..3)).map(|_| one(rng)).collect()
 }
 
-/// Milder with every run.
-pub fn faults(rng: &mut Rng, number: usize, wanted: &[Stack], failures: &[Failing]) -> Faults {
+/// Milder with every run. Kills and expired credentials come within so many calls.
+pub fn faults(
+    rng: &mut Rng,
+    number: usize,
+    calls: u64,
+    wanted: &[Stack],
+    failures: &[Failing],
+) -> Faults {
     let most = [0.3, 0.15, 0.05][number.min(2)];
     let mut chance = || if rng.bool() { rng.f64() * most } else { 0.0 };
     let mut faults = Faults {
@@ -61,10 +67,10 @@ pub fn faults(rng: &mut Rng, number: usize, wanted: &[Stack], failures: &[Failin
     };
     match rng.u8(..5) {
         0 | 1 => {
-            let call = rng.u64(1..150);
+            let call = rng.u64(1..calls);
             faults.kill_after = Some(Kill { call, when });
         }
-        2 => faults.expire_after = Some(rng.u64(1..150)),
+        2 => faults.expire_after = Some(rng.u64(1..calls)),
         _ => {}
     }
     if rng.bool() {

@@ -34,7 +34,7 @@ impl Course<'_> {
                 How::StackDeleted => self.named.borrow().contains(&name),
             };
             let theirs = loss.token.as_deref() == Some("somebody-else");
-            let database = loss.resource_type == "AWS::RDS::DBInstance";
+            let database = loss.logical_id == "Database";
             if loss.fate != Fate::Retain && !theirs && !leave {
                 return Err(format!("{name} was lost without leave: {loss:?}"));
             }
