@@ -24,6 +24,8 @@ pub const SECRET: &str = "correct-horse-battery-staple";
 /// Runs that may meet faults, then runs that meet none.
 const TROUBLED: usize = 3;
 const CALM: usize = 5;
+/// What somebody takes to read a plan and say yes; longer than any read is behind.
+const READING: Duration = Duration::from_secs(12);
 
 /// Keeps a secret before the control plane starts, as the authorities are kept.
 struct Keeper<'a>(&'a Course<'a>);
@@ -220,6 +222,7 @@ impl Course<'_> {
             Ok(plan) => plan,
             Err(why) => return Ended::NoPlan(why),
         };
+        self.cloud.sleep(READING).await;
         let session = Session::new(run, events);
         let stopped = self.stopped(stop);
         let keeper = Keeper(self);
