@@ -13,7 +13,7 @@ use std::ops::Range;
 use kube_cfn::cloud::simulated::Library;
 
 /// Seeds of each quarter; the quarters run side by side.
-const QUARTER: u64 = 2500;
+const QUARTER: u64 = 100;
 
 fn play(seed: u64, library: &Library, verbose: bool) -> Result<(), String> {
     let mut builder = tokio::runtime::Builder::new_current_thread();

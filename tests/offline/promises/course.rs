@@ -62,6 +62,8 @@ pub struct Course<'a> {
     pub troubled: Cell<bool>,
     /// Stacks that somebody else moved since the present wish.
     pub moved: RefCell<BTreeSet<String>>,
+    /// Stacks that somebody else ever moved.
+    pub hands: RefCell<BTreeSet<String>>,
     /// Stacks that somebody else left a change set with, and the writes before it.
     pub theirs: RefCell<BTreeMap<String, usize>>,
     verbose: bool,
@@ -83,9 +85,9 @@ pub enum Ended {
 /// Plays a seed. The error says which promise was broken.
 pub async fn play(seed: u64, library: &Library, verbose: bool) -> Result<(), String> {
     let rng = &mut Rng::with_seed(seed);
-    let family = match seed % 50 {
+    let family = match seed % 80 {
         7 => real(),
-        even if even % 5 == 0 => small(),
+        even if even % 8 == 0 => small(),
         _ => tiny(),
     };
     let wanted = rng.choice(&family.variants).unwrap();
@@ -112,6 +114,7 @@ pub async fn play(seed: u64, library: &Library, verbose: bool) -> Result<(), Str
         era: 0,
         troubled: Cell::new(false),
         moved: RefCell::default(),
+        hands: RefCell::default(),
         theirs: RefCell::default(),
         verbose,
     };
@@ -321,6 +324,7 @@ impl Course<'_> {
             self.say(|| format!("{hand:?}: {acted}"));
             if let Some(stack) = hand.moves().filter(|_| acted) {
                 self.moved.borrow_mut().insert(stack.to_owned());
+                self.hands.borrow_mut().insert(stack.to_owned());
             }
             if let Some(stack) = hand.leaves().filter(|_| acted) {
                 self.theirs.borrow_mut().insert(stack.to_owned(), before);

@@ -177,7 +177,7 @@ impl Course<'_> {
     fn meddled(&self, stack: &str) -> bool {
         let writes = self.cloud.writes();
         let mut theirs = writes.iter().filter(|write| write.verb == "meddle");
-        self.moved.borrow().contains(stack) || theirs.any(|write| write.stack == stack)
+        self.hands.borrow().contains(stack) || theirs.any(|write| write.stack == stack)
     }
 
     /// Nothing was done twice: no stack made that stands, or deleted that goes or is gone, no token used
@@ -283,7 +283,9 @@ impl After<'_> {
         };
         let begun = self.writes.iter().any(begun);
         if is.ends_with("IN_PROGRESS") && !is.contains("CLEANUP") {
-            return wrong("it moves");
+            // An old read may hide what an earlier run began; this one then fails for itself.
+            let apart = course.troubled.get() && !outcome.is_good() && !begun;
+            return if apart { Ok(()) } else { wrong("it moves") };
         }
         match outcome {
             Outcome::Deleted if is != "DELETE_COMPLETE" && is != "none" => wrong("it is there"),
