@@ -35,7 +35,7 @@ pub fn tiny() -> &'static Family {
     })
 }
 
-/// A volume for a database; another size is a change in place, another zone a replacement.
+/// A bucket for a database: another size is a change in place, another zone a replacement.
 fn few(size: u64, zone: &str, more: &[StackKind]) -> Vec<Stack> {
     use StackKind as K;
     let mut all = cluster("tiny", ("VpcId", K::Network), "", None, "", &[]);
@@ -51,9 +51,10 @@ fn few(size: u64, zone: &str, more: &[StackKind]) -> Vec<Stack> {
                 resources.shift_remove("Role");
             }
             K::Database => {
-                template["Resources"]["Database"]["Type"] = json!("AWS::EC2::Volume");
-                template["Resources"]["Database"]["Properties"] = json!({"Size": size,
-                    "AvailabilityZone": format!("eu-west-1{zone}"), "SnapshotId": {"Ref": "VpcId"}});
+                template["Resources"]["Database"]["Type"] = json!("AWS::S3::Bucket");
+                template["Resources"]["Database"]["Properties"] = json!({
+                    "BucketName": format!("data-{zone}"), "Tags": [{"Key": "size", "Value": size},
+                    {"Key": "vpc", "Value": {"Ref": "VpcId"}}]});
             }
             K::ControlPlane => {
                 let group = &mut template["Resources"]["Group"];
@@ -131,7 +132,7 @@ fn cluster(
     let role = ("RoleName", K::Base);
     let mut database = json!({"DBInstanceClass": class, "VPCSecurityGroups": [{"Ref": "VpcId"}]});
     if let Some(snapshot) = snapshot {
-        database["DBSnapshotIdentifier"] = json!(snapshot);
+        database["DBName"] = json!(snapshot);
     }
     let group = json!({"Group": {"Type": "AWS::AutoScaling::AutoScalingGroup", "Properties": {
         "MinSize": "1", "MaxSize": "2", "AvailabilityZones": [{"Ref": host.0}, {"Ref": "RoleName"}]}}});
