@@ -108,7 +108,7 @@ impl Figures {
 }
 
 /// Plans and applies on a cloud that holds nothing yet.
-fn played(cluster: &str, world: World, stacks: Vec<Stack>, parallel: usize) -> Figures {
+fn played(cluster: &str, world: World, stacks: &[Stack], parallel: usize) -> Figures {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
@@ -122,7 +122,7 @@ fn played(cluster: &str, world: World, stacks: Vec<Stack>, parallel: usize) -> F
             }
         }
         let survey = plan::survey(&cloud, cluster).await.expect("a survey");
-        let draft = plan::draft(stacks.clone(), &survey, &images);
+        let draft = plan::draft(stacks.to_vec(), &survey, &images);
         let none = std::collections::BTreeSet::new();
         let terms = Terms::new("bench", &none, &none);
         let plan = plan::complete(draft, &cloud, &terms).await.expect("a plan");
@@ -136,7 +136,7 @@ fn played(cluster: &str, world: World, stacks: Vec<Stack>, parallel: usize) -> F
         let began = cloud.now();
         let report = apply::run(plan, &cloud, &Nothing, &session, pending()).await;
         assert_eq!(report.end(), End::Done, "{report:#?}");
-        figures(&cloud, &stacks, began)
+        figures(&cloud, stacks, began)
     })
 }
 
@@ -195,7 +195,7 @@ fn reference(multi_az: bool) -> Figures {
         noise: Noise::None,
         ..World::default()
     };
-    played(&spec.name, world, stacks, 10)
+    played(&spec.name, world, &stacks, 10)
 }
 
 /// Three to fourteen stacks that need each other by chance.
@@ -213,7 +213,7 @@ fn graph(seed: u64) -> Figures {
         seed,
         ..World::default()
     };
-    played("bench", world, stacks.collect(), 14)
+    played("bench", world, &stacks.collect::<Vec<_>>(), 14)
 }
 
 /// Twenty stacks that need nothing of each other.
@@ -222,7 +222,7 @@ fn crowd() -> Figures {
         let of_type = TYPES.get(number % TYPES.len()).copied().unwrap_or_default();
         stack(number, &[of_type, TYPES[0]], &[])
     });
-    played("bench", World::default(), stacks.collect(), 20)
+    played("bench", World::default(), &stacks.collect::<Vec<_>>(), 20)
 }
 
 /// Slow ones and quick ones.
@@ -258,7 +258,7 @@ fn stack(number: usize, types: &[&str], needs: &[usize]) -> Stack {
     let tag = |key: &str, value: String| (key.to_owned(), value);
     Stack {
         name: kind(number).stack_name("bench"),
-        template: template,
+        template,
         inputs,
         capabilities: vec!["CAPABILITY_NAMED_IAM".to_owned()],
         tags: BTreeMap::from([

@@ -38,7 +38,7 @@ pub fn tiny() -> &'static Family {
 /// A bucket for a database: another size is a change in place, another zone a replacement.
 fn few(size: u64, zone: &str, more: &[StackKind]) -> Vec<Stack> {
     use StackKind as K;
-    let mut all = cluster("tiny", ("VpcId", K::Network), "", None, "", &[]);
+    let mut all = cluster("tiny", &("VpcId", K::Network), "", None, "", &[]);
     let usual = [K::Base, K::Network, K::Database];
     all.retain(|stack| usual.contains(&stack.kind) || more.contains(&stack.kind));
     for stack in &mut all {
@@ -73,7 +73,7 @@ pub fn small() -> &'static Family {
     static ALL: OnceLock<Family> = OnceLock::new();
     let host = || ("ApiHost", StackKind::Edge);
     let of = |class, snapshot, nat, pools: &[&str]| {
-        cluster("small", host(), class, snapshot, nat, pools)
+        cluster("small", &host(), class, snapshot, nat, pools)
     };
     ALL.get_or_init(|| Family {
         cluster: "small",
@@ -97,12 +97,12 @@ pub fn real() -> &'static Family {
     ALL.get_or_init(|| {
         let first = specs::canary();
         let mut class = first.clone();
-        class.database.as_mut().unwrap().class = "db.m7g.large".to_owned();
+        "db.m7g.large".clone_into(&mut class.database.as_mut().unwrap().class);
         let mut nat = first.clone();
         nat.network.nat = Nat::Regional;
         let mut pool = first.clone();
         let mut second = pool.pools[0].clone();
-        second.name = "batch".to_owned();
+        "batch".clone_into(&mut second.name);
         pool.pools.push(second);
         let mut restored = class.clone();
         let snapshot = "arn:aws:rds:eu-west-1:123456789012:snapshot:before";
@@ -121,7 +121,7 @@ pub fn real() -> &'static Family {
 
 fn cluster(
     cluster: &str,
-    host: (&str, StackKind),
+    host: &(&str, StackKind),
     class: &str,
     snapshot: Option<&str>,
     nat: &str,
@@ -139,39 +139,39 @@ fn cluster(
     let mut all = vec![
         stack(
             K::Base,
-            json!({"Key": {"Type": "AWS::KMS::Key", "Properties": {}},
+            &json!({"Key": {"Type": "AWS::KMS::Key", "Properties": {}},
                 "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {}},
                 "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}}}),
-            json!({"StateBucket": {"Ref": "Bucket"}, "RoleName": {"Ref": "Role"},
+            &json!({"StateBucket": {"Ref": "Bucket"}, "RoleName": {"Ref": "Role"},
                 "KeyArn": {"Fn::GetAtt": ["Key", "Arn"]}}),
             &[],
         ),
         stack(
             K::Network,
-            json!({"Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}}),
-            json!({"VpcId": {"Ref": "Vpc"}}),
+            &json!({"Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}}),
+            &json!({"VpcId": {"Ref": "Vpc"}}),
             &[],
         ),
         stack(
             K::Edge,
-            json!({"Nat": {"Type": "AWS::EC2::NatGateway", "Properties": {
+            &json!({"Nat": {"Type": "AWS::EC2::NatGateway", "Properties": {
                     "ConnectivityType": nat, "SubnetId": {"Ref": "VpcId"}}},
                 "Lb": {"Type": "AWS::ElasticLoadBalancingV2::LoadBalancer", "Properties": {
                     "Subnets": [{"Ref": "VpcId"}]}}}),
-            json!({"ApiHost": {"Fn::GetAtt": ["Lb", "DNSName"]}}),
+            &json!({"ApiHost": {"Fn::GetAtt": ["Lb", "DNSName"]}}),
             std::slice::from_ref(&vpc),
         ),
         stack(
             K::Database,
-            json!({"Database": {"Type": "AWS::RDS::DBInstance", "DeletionPolicy": "Snapshot",
+            &json!({"Database": {"Type": "AWS::RDS::DBInstance", "DeletionPolicy": "Snapshot",
                 "UpdateReplacePolicy": "Snapshot", "Properties": database}}),
-            json!({"Endpoint": {"Ref": "Database"}}),
+            &json!({"Endpoint": {"Ref": "Database"}}),
             &[vpc],
         ),
         stack(
             K::ControlPlane,
-            group.clone(),
-            json!({}),
+            &group,
+            &json!({}),
             &[host.clone(), role.clone()],
         ),
     ];
@@ -183,8 +183,8 @@ fn cluster(
         let kind = K::Pool((*name).to_owned());
         all.push(stack(
             kind,
-            group.clone(),
-            json!({}),
+            &group,
+            &json!({}),
             &[host.clone(), role.clone()],
         ));
     }
@@ -197,7 +197,12 @@ fn cluster(
     all
 }
 
-fn stack(kind: StackKind, resources: Value, outputs: Value, needs: &[(&str, StackKind)]) -> Stack {
+fn stack(
+    kind: StackKind,
+    resources: &Value,
+    outputs: &Value,
+    needs: &[(&str, StackKind)],
+) -> Stack {
     let mut template = json!({"Resources": resources});
     for (parameter, _) in needs {
         template["Parameters"][*parameter] = json!({"Type": "String"});

@@ -289,7 +289,7 @@ impl Course<'_> {
             () = self.cloud.killed() => Ended::Killed,
             ended = work => ended,
             never = self.handled(hand) => never,
-            () = tokio::time::sleep(Duration::from_secs(7 * 86_400)) =>
+            () = tokio::time::sleep(Duration::from_hours(7 * 24)) =>
                 return Err(format!("{run} does not end in a week")),
         };
         let mut told = Vec::new();
@@ -352,7 +352,7 @@ impl Course<'_> {
                 _ => last = format!("{:?}", report.outcomes),
             }
             self.lend_hand(&plan);
-            self.cloud.sleep(Duration::from_secs(3600)).await;
+            self.cloud.sleep(Duration::from_hours(1)).await;
         }
         if self.is_stuck() {
             return self.tidy();

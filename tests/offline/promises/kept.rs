@@ -211,7 +211,7 @@ impl Course<'_> {
                     last.insert(stack, write);
                 }
                 "execute" if number >= self.era => {
-                    updates.entry(stack).or_insert((0, write.at)).0 += 1
+                    updates.entry(stack).or_insert((0, write.at)).0 += 1;
                 }
                 _ => {}
             }
@@ -289,7 +289,6 @@ impl After<'_> {
         }
         match outcome {
             Outcome::Deleted if is != "DELETE_COMPLETE" && is != "none" => wrong("it is there"),
-            Outcome::Deleted => Ok(()),
             Outcome::Created | Outcome::Updated | Outcome::Unchanged if !as_wanted => {
                 wrong("it is not as wanted")
             }
