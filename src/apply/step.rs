@@ -6,7 +6,7 @@ use super::board::Place;
 use super::cause::Words;
 use super::event::{Outcome, Verb};
 use super::follow::{Course, Rest, Subject, follow};
-use super::halt::{Halt, failed, unbegun};
+use super::halt::{Halt, failed, unanswered, unbegun};
 use super::patience::{Lost, patiently};
 use super::requests::Begun;
 use super::run::{Walk, resolve};
@@ -280,7 +280,18 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     /// Nothing to change but, perhaps, its protection.
+    ///
+    /// Looked at once more: since the plan was made somebody may have moved it, and what was read then,
+    /// shortly after another run began an update, may have been old.
     pub async fn keep(&self, step: &Step, found: &FoundStack) -> Result<Attempt, Halt> {
+        let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
+        let now = now.map_err(|error| unanswered("", error))?;
+        let same = |now: &FoundStack| now.status == found.status && now.updated == found.updated;
+        if !now.as_ref().is_some_and(same) {
+            return Ok(Attempt::Taken(Box::new(
+                now.unwrap_or_else(|| found.clone()),
+            )));
+        }
         let mut outcome = Outcome::Unchanged;
         if step.reprotects() {
             self.protect(&step.stack, found, &BTreeSet::new()).await?;

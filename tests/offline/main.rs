@@ -12,6 +12,7 @@ mod estimate;
 mod kubeconfig;
 mod pki;
 mod progress;
+mod promises;
 mod readme;
 mod scaffold;
 mod simulated;
