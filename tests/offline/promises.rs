@@ -1,8 +1,8 @@
 //! What a run promises, over thousands of seeds on the simulated cloud: whatever goes wrong, no data is
 //! lost without leave, no verdict is wrong, nothing is done twice, and the same command gets there.
 //!
-//! 10,000 seeds in a debug build took 190 s of processor time on a machine at work (2026-11-23), before
-//! the mix was made lighter; most of it is polling, so most seeds are of clusters that are made in seconds.
+//! 10,000 seeds in a debug build take 183 s of processor time (2026-11-23), some 90 s on two free cores; most
+//! of it is polling, so most seeds are of clusters that are made in seconds.
 //!
 //! A seed that fails prints the command that plays it again, alone and with every event.
 
