@@ -62,6 +62,32 @@ fn definitions_are_checked_and_rendered_without_any_aws() {
     );
     alone(&["render", "offline", "--out", "rendered"]).ends(0);
     assert!(world.path("rendered").is_dir());
+    alone(&[
+        "render",
+        "offline",
+        "--node",
+        "control-plane/a",
+        "--out",
+        "slot",
+    ])
+    .ends(0);
+    assert!(world.path("slot/opt/kube-cfn/boot").is_file());
+    let env = std::fs::read_to_string(world.path("slot/etc/kube-cfn/host.env")).unwrap();
+    assert!(env.contains("SLOT='a'\n"), "{env}");
+    let unknown = alone(&[
+        "render",
+        "offline",
+        "--node",
+        "control-plane/z",
+        "--out",
+        "none",
+    ]);
+    unknown.ends(64);
+    assert!(
+        unknown.stderr.contains("it has control-plane/a"),
+        "{unknown}"
+    );
+    assert!(!world.path("none").exists());
     world.write(
         "clusters/second.yaml",
         &small("second").replace("1.36.4", "1.99.0"),

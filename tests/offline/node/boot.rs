@@ -368,7 +368,7 @@ fn a_worker_without_a_token_waits_and_says_for_what() {
 }
 
 #[test]
-fn a_worker_that_gets_no_certificate_or_is_not_ready_does_not_say_so() {
+fn a_worker_that_gets_no_certificate_says_from_where() {
     let machine = worker();
     machine.set("srv/no-certificate", "");
     let reason = machine.refuses();
@@ -376,6 +376,10 @@ fn a_worker_that_gets_no_certificate_or_is_not_ready_does_not_say_so() {
         reason.contains("get a client certificate from https://api.example.com:6443"),
         "{reason}"
     );
+}
+
+#[test]
+fn a_worker_that_is_not_ready_does_not_say_so() {
     let machine = worker();
     machine.set(
         "srv/node.json",

@@ -112,6 +112,11 @@ fn user_data_names_the_bundle_that_its_stack_uploads() {
     }
 }
 
+/// What is changed, and how.
+type Edit = (&'static str, fn(&mut ClusterSpec));
+/// What is changed, how, and (of the slots, the first and the second pool) whose bundle it changes.
+type Change = (&'static str, fn(&mut ClusterSpec), [bool; 3]);
+
 /// The bundles of slots and of the first pool, and everything that launch templates hold.
 fn booted(spec: &ClusterSpec) -> (Vec<String>, Vec<Value>) {
     let stacks = design(spec);
@@ -126,20 +131,20 @@ fn booted(spec: &ClusterSpec) -> (Vec<String>, Vec<Value>) {
 #[test]
 fn what_no_node_needs_to_know_leaves_bundles_and_user_data_alone() {
     let before = booted(&specs::production());
-    let changes: [(&str, fn(&mut ClusterSpec)); 14] = [
+    let changes: [Edit; 14] = [
         ("account", |spec| spec.account = None),
         ("exposure", |spec| spec.api.exposure = Exposure::Internal),
         ("allowed", |spec| spec.api.allowed_cidrs.clear()),
         ("dns", |spec| spec.api.dns = None),
         ("volume", |spec| spec.control_plane.volume_gib += 10),
         ("etcd volume", |spec| {
-            spec.control_plane.etcd_volume_gib += 10
+            spec.control_plane.etcd_volume_gib += 10;
         }),
         ("size", |spec| {
-            "m7g.xlarge".clone_into(&mut spec.control_plane.instance_type)
+            "m7g.xlarge".clone_into(&mut spec.control_plane.instance_type);
         }),
         ("pool size", |spec| {
-            spec.pools[0].instance_types = vec!["c7g.large".to_owned()]
+            spec.pools[0].instance_types = vec!["c7g.large".to_owned()];
         }),
         ("pool volume", |spec| spec.pools[0].volume_gib += 10),
         ("pool scale", |spec| spec.pools[0].max += 3),
@@ -158,7 +163,7 @@ fn what_no_node_needs_to_know_leaves_bundles_and_user_data_alone() {
 #[test]
 fn what_a_node_needs_to_know_changes_its_bundle_and_user_data() {
     let (keys, data) = booted(&specs::production());
-    let changes: [(&str, fn(&mut ClusterSpec), [bool; 3]); 5] = [
+    let changes: [Change; 5] = [
         (
             "kubernetes",
             |spec| spec.kubernetes = Version::new(1, 36, 3),
