@@ -3,7 +3,8 @@
 //!
 //! Two languages, two escapings. In `*.yaml.tera` a string stands in double quotes (`"{{ name }}"`)
 //! and a whole value goes through the `json` filter (`{{ tags | json }}`). In every other file a
-//! value stands in single quotes, as shell reads them (`NAME='{{ name }}'`).
+//! value stands in single quotes, as shell reads them (`NAME='{{ name }}'`). A file without `.tera` is
+//! taken as it is.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -29,6 +30,7 @@ struct Embedded;
 pub struct Templates {
     yaml: Tera,
     shell: Tera,
+    plain: BTreeMap<String, String>,
 }
 
 /// Why a template could not be used.
@@ -68,12 +70,25 @@ impl Templates {
         if let Some(directory) = override_dir.filter(|directory| directory.is_dir()) {
             overlay(directory, directory, &mut texts)?;
         }
-        let (yaml, shell): (Vec<_>, Vec<_>) = texts
+        let (tera, plain): (Vec<_>, Vec<_>) = texts
+            .into_iter()
+            .partition(|(name, _)| name.ends_with(TEMPLATE));
+        let (yaml, shell): (Vec<_>, Vec<_>) = tera
             .into_iter()
             .partition(|(name, _)| name.ends_with(YAML));
         Ok(Self {
             yaml: engine(yaml, escape_yaml)?,
             shell: engine(shell, escape_shell)?,
+            plain: plain.into_iter().collect(),
+        })
+    }
+
+    /// A file that holds nothing to fill in (`node/lib/common.sh`), as it is.
+    pub fn text(&self, name: &str) -> Result<String, TemplateError> {
+        let found = self.plain.get(name).cloned();
+        found.ok_or_else(|| TemplateError::Render {
+            name: name.to_owned(),
+            report: "the program has no file of this name".to_owned(),
         })
     }
 
@@ -109,6 +124,7 @@ impl Templates {
             .into_iter()
             .flat_map(Tera::get_template_names)
             .map(str::to_owned)
+            .chain(self.plain.keys().cloned())
             .collect();
         names.sort();
         names
@@ -117,7 +133,6 @@ impl Templates {
 
 fn embedded() -> BTreeMap<String, String> {
     Embedded::iter()
-        .filter(|name| name.ends_with(TEMPLATE))
         .filter_map(|name| {
             let text = String::from_utf8_lossy(&Embedded::get(&name)?.data).into_owned();
             Some((name.into_owned(), text))
@@ -145,10 +160,11 @@ fn overlay(
             continue;
         }
         let name = relative(root, &path);
-        if !name.ends_with(TEMPLATE) {
-            continue;
-        }
         if !texts.contains_key(&name) {
+            // Notes beside the templates are nobody's business.
+            if !name.ends_with(TEMPLATE) && !name.starts_with("node/") {
+                continue;
+            }
             let known = texts.keys().cloned().collect::<Vec<_>>().join(", ");
             return Err(TemplateError::Unknown { path, known });
         }
@@ -218,6 +234,7 @@ mod tests {
         Templates {
             yaml: own(escape_yaml, true),
             shell: own(escape_shell, false),
+            plain: BTreeMap::new(),
         }
     }
 

@@ -1,34 +1,33 @@
 //! A tar.gz that is the same byte for byte wherever and whenever it is written.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use flate2::{Compression, GzBuilder};
 use tar::{Builder, EntryType, Header};
 
-/// A file of a bundle.
+/// A file of a bundle, by its path on the node without the leading slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    name: &'static str,
-    text: String,
-    mode: u32,
+    pub path: Cow<'static, str>,
+    pub text: String,
+    /// Permission bits.
+    pub mode: u32,
 }
 
 impl File {
     /// A file that is read.
-    pub fn plain(name: &'static str, text: String) -> Self {
-        Self {
-            name,
-            text,
-            mode: 0o644,
-        }
+    pub fn plain(path: impl Into<Cow<'static, str>>, text: String) -> Self {
+        let path = path.into();
+        let mode = 0o644;
+        Self { path, text, mode }
     }
 
     /// A file that is run.
-    pub fn executable(name: &'static str, text: String) -> Self {
-        Self {
-            name,
-            text,
-            mode: 0o755,
-        }
+    pub fn executable(path: impl Into<Cow<'static, str>>, text: String) -> Self {
+        let path = path.into();
+        let mode = 0o755;
+        Self { path, text, mode }
     }
 }
 
@@ -43,7 +42,7 @@ pub fn pack(files: &[File]) -> io::Result<Vec<u8>> {
         header.set_gid(0);
         header.set_mtime(0);
         header.set_size(file.text.len() as u64);
-        builder.append_data(&mut header, file.name, file.text.as_bytes())?;
+        builder.append_data(&mut header, file.path.as_ref(), file.text.as_bytes())?;
     }
     let archive = builder.into_inner()?;
     // 255 is "unknown" among gzip's operating systems: the default would be the builder's own.
