@@ -3,6 +3,7 @@
 //!
 //! The launch template changes exactly when the bundle does: user data names the bundle by its hash.
 
+mod addons;
 pub mod archive;
 pub mod binaries;
 pub mod facts;
@@ -85,11 +86,14 @@ impl Role<'_> {
 /// The bundle of all nodes of a role: its facts and the script that checks them.
 pub fn bundle(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<Bundle, NodeError> {
     let facts = Facts::new(spec, role)?;
-    let files = [
+    let mut files = vec![
         File::executable("boot.sh", templates.render("node/boot.sh.tera", &facts)?),
         File::plain("node.env", templates.render("node/node.env.tera", &facts)?),
         File::plain("node.json", facts.to_json()),
     ];
+    if matches!(role, Role::ControlPlane) {
+        files.extend(addons::files(spec, templates)?);
+    }
     let name = role.name();
     let bytes = archive::pack(&files).map_err(|source| NodeError::Archive {
         role: name.clone(),
