@@ -82,7 +82,10 @@ fn context<'a>(spec: &'a ClusterSpec, addon: &Addon) -> Result<Context<'a>, Node
         .filter(|_| by_slot)
         .map(|slot| slot.address.to_string())
         .collect();
-    let urls: Vec<_> = servers.iter().map(|ip| format!("https://{ip}:6443")).collect();
+    let urls: Vec<_> = servers
+        .iter()
+        .map(|ip| format!("https://{ip}:6443"))
+        .collect();
     let dns = spec.network.service_cidr.hosts().nth(9);
     Ok(Context {
         cluster: &spec.name,

@@ -5,7 +5,7 @@
 mod fields;
 mod graph;
 mod house;
-mod node;
+pub mod node;
 mod tools;
 
 use kube_cfn::spec::ClusterSpec;
