@@ -1,13 +1,13 @@
 #!/bin/bash
 # Stands in for kubectl, helm, curl and the metadata service: an API server of a few files in $WORLD.
-# CUT=N ends the program under test at the Nth call, CUT_WHEN before, within or after its effect.
+# CUT=N ends the program under test at the Nth call, CUT_WHEN within or after its effect.
 set -euo pipefail
 
 name="$(basename "$0")"
 input=''
 [[ " $* " != *' --filename - '* ]] || input="$(cat)"
-number=$(($(cat "${WORLD}/count" 2> /dev/null || echo 0) + 1))
-echo "${number}" > "${WORLD}/count"
+echo "${name}" >> "${WORLD}/programs"
+number="$(wc -l < "${WORLD}/programs")"
 
 cut_here() {
   if [ "${CUT:-0}" = "${number}" ] && [ "${CUT_WHEN}" = "$1" ]; then
@@ -113,7 +113,6 @@ curl() {
   echo "${FORGED:-}${url}" > "${file}"
 }
 
-cut_here before
 case "${name}" in
   kubectl) kubectl "$@" ;;
   helm) helm "$@" ;;

@@ -12,10 +12,9 @@ use kube_cfn::spec::ClusterSpec;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-/// Where in a call the program dies.
+/// Where in a call the program dies. Before one is after the last.
 #[derive(Debug, Clone, Copy)]
 pub enum Cut {
-    Before,
     Within,
     After,
 }
@@ -72,6 +71,21 @@ impl World {
         );
         world.agree();
         world
+    }
+
+    /// Another one that is the same so far.
+    pub fn twin(&self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let status = Command::new("cp")
+            .args(["-a", "--"])
+            .args([self.path("root"), self.path("bin"), self.path("world")])
+            .arg(directory.path())
+            .status();
+        assert!(status.unwrap().success());
+        Self {
+            directory,
+            forged: self.forged,
+        }
     }
 
     /// Every download is something else than was asked for.
@@ -154,7 +168,7 @@ impl World {
             });
             self.forget_calls();
         }
-        let _ = fs::remove_file(self.path("world").join("count"));
+        let _ = fs::remove_file(self.path("world").join("programs"));
     }
 
     /// Exit code and everything said.
@@ -209,9 +223,9 @@ impl World {
         self.put("calls", "");
     }
 
-    /// How many calls the last run made.
-    pub fn count(&self) -> u32 {
-        self.get("count").trim().parse().unwrap()
+    /// The program that was called, call by call, since the slots agreed.
+    pub fn programs(&self) -> Vec<String> {
+        self.get("programs").lines().map(str::to_owned).collect()
     }
 
     pub fn release(&self, name: &str) -> String {
