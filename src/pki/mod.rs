@@ -11,11 +11,13 @@ mod authority;
 mod body;
 mod certificate;
 mod client;
+mod issuer;
 mod key;
 
 pub use authority::{Authority, CertificateAuthority};
 pub use certificate::Facts;
 pub use client::{ClientCertificate, Subject, issue_client};
+pub use issuer::key_set;
 pub use key::ServiceAccountKey;
 
 /// How far before "now" a certificate becomes valid, in seconds: clocks of nodes and laptops differ.
