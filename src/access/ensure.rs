@@ -15,7 +15,9 @@ use secrecy::SecretString;
 use super::error::Doing;
 use super::{AccessError, Names};
 use crate::cloud::{Kept, Store};
-use crate::pki::{Authority, CertificateAuthority, Facts, PkiError, ServiceAccountKey};
+use crate::pki::{
+    Authority, CertificateAuthority, Facts, PkiError, ServiceAccountKey, encryption_configuration,
+};
 
 /// How often a parameter that is said to exist is read before giving up: reads may lag writes.
 const READS: u32 = 5;
@@ -96,6 +98,10 @@ async fn kept(
     now: Timestamp,
 ) -> Result<Ensured, AccessError> {
     let mut ensured = Ensured::nothing();
+    // Before all others: it has no plain copy, and the last of those says that everything is there.
+    let name = names.encryption();
+    let (_, origin) = decided(store, &name, key_arn, encryption_configuration).await?;
+    ensured.note(name, origin);
     for role in Authority::ALL {
         let name = names.secret(role);
         let make = || Ok(CertificateAuthority::generate(role, cluster, now)?.to_bundle());

@@ -53,6 +53,11 @@ impl Names {
         self.name("cp/sa.pub")
     }
 
+    /// What API servers encrypt with before etcd keeps it: their whole configuration file.
+    pub fn encryption(&self) -> String {
+        self.name("cp/encryption.yaml")
+    }
+
     fn name(&self, rest: &str) -> String {
         format!("{}/{rest}", self.root)
     }

@@ -1,4 +1,5 @@
-//! `kube-cfn render`: the stacks' templates as AWS would get them, offline.
+//! `kube-cfn render`: the stacks' templates as AWS would get them, and the tree that a machine boots
+//! into, offline.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +7,7 @@ use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, talk};
 use super::session;
-use crate::stacks::Stack;
+use crate::stacks::{self, Stack};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -16,6 +17,9 @@ pub struct Args {
     /// Only this stack: base, network, edge, database, control-plane, pool-NAME
     #[arg(long, value_name = "STACK")]
     stack: Option<String>,
+    /// Write the root tree of this machine into --out instead: control-plane/a, or the name of a pool
+    #[arg(long, value_name = "NODE", requires = "out", conflicts_with_all = ["stack", "output"])]
+    node: Option<String>,
     /// Write one file a stack into this directory instead of printing
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -33,6 +37,10 @@ enum Form {
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let defined = session::define(global, &args.name)?;
+    if let (Some(node), Some(directory)) = (&args.node, &args.out) {
+        write_tree(&defined, node, directory)?;
+        return Ok(Exit::Done);
+    }
     let stacks = select(session::design(&defined)?, args.stack.as_deref())?;
     match &args.out {
         Some(directory) => write(&stacks, args.output, directory)?,
@@ -76,18 +84,49 @@ fn print(stacks: &[Stack], form: Form) -> Result<(), Failure> {
     out::data(&whole)
 }
 
-fn write(stacks: &[Stack], form: Form, directory: &Path) -> Result<(), Failure> {
-    let failed = |path: &Path, error: std::io::Error| {
-        Failure::other(format!("failed to write {}: {error}", path.display()))
+/// The tree as the bundle lays it over a machine's own, with `host.env`, which user data writes there.
+fn write_tree(defined: &session::Defined, node: &str, directory: &Path) -> Result<(), Failure> {
+    let templates = session::templates(defined)?;
+    let files = stacks::machine(&defined.spec, node, &templates).map_err(session::not_designed)?;
+    let Some(files) = files else {
+        let message = format!("this definition has no machine `{node}`");
+        let known = stacks::machines(&defined.spec).join(", ");
+        return Err(Failure::new(Exit::Usage, message).help(format!("it has {known}")));
     };
-    std::fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
+    for file in &files {
+        let path = directory.join(file.path.as_ref());
+        place(&path, &file.text, file.mode).map_err(|error| failed(&path, &error))?;
+    }
+    talk(&format!(
+        "wrote {} files of {node} below {}",
+        files.len(),
+        directory.display()
+    ));
+    Ok(())
+}
+
+fn place(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    std::fs::write(path, text)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::other(format!("failed to write {}: {error}", path.display()))
+}
+
+fn write(stacks: &[Stack], form: Form, directory: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
     let extension = match form {
         Form::Yaml => "yaml",
         Form::Json => "json",
     };
     for stack in stacks {
         let path = directory.join(format!("{}.{extension}", stack.name));
-        std::fs::write(&path, text(stack, form)).map_err(|error| failed(&path, error))?;
+        std::fs::write(&path, text(stack, form)).map_err(|error| failed(&path, &error))?;
         talk(&format!("wrote {}", path.display()));
     }
     Ok(())

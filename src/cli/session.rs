@@ -47,15 +47,20 @@ fn load(path: PathBuf) -> Result<Defined, Failure> {
     Ok(Defined { path, spec })
 }
 
-/// The stacks that a definition asks for; templates beside it override the built-in ones.
-pub fn design(defined: &Defined) -> Result<Vec<Stack>, Failure> {
+/// The built-in templates, overridden by those beside the definition.
+pub fn templates(defined: &Defined) -> Result<Templates, Failure> {
     let beside = defined.path.parent().map(|parent| parent.join("templates"));
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Definition, format!("failed to {error}"))
-    };
-    let templates = Templates::new(beside.as_deref().filter(|dir| dir.is_dir()))
-        .map_err(|error| failed(&error))?;
-    stacks::design(&defined.spec, &templates).map_err(|error| failed(&error))
+    Templates::new(beside.as_deref().filter(|dir| dir.is_dir())).map_err(not_designed)
+}
+
+/// The stacks that a definition asks for.
+pub fn design(defined: &Defined) -> Result<Vec<Stack>, Failure> {
+    stacks::design(&defined.spec, &templates(defined)?).map_err(not_designed)
+}
+
+/// What came of a definition that no stack or node can be made of.
+pub fn not_designed(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::Definition, format!("failed to {error}"))
 }
 
 /// Opens the door for a definition and refuses the wrong account or region.

@@ -15,6 +15,9 @@ const CNI_PLUGINS: Version = Version::new(1, 9, 1);
 /// An upgrade to etcd 3.7 (with Kubernetes 1.37) wants every member at 3.6.11 or later.
 const ETCD: Version = Version::new(3, 6, 14);
 
+/// Puts the addons in place.
+const HELM: Version = Version::new(3, 18, 4);
+
 /// A file that a node downloads and checks before use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,6 +46,7 @@ pub fn of(
     if matches!(role, Role::ControlPlane) {
         wanted.extend([
             ("etcd", ETCD),
+            ("helm", HELM),
             ("kubeadm", version.clone()),
             ("kubectl", version.clone()),
         ]);
@@ -99,6 +103,7 @@ mod tests {
                     "containerd",
                     "crictl",
                     "etcd",
+                    "helm",
                     "kubeadm",
                     "kubectl",
                     "kubelet",

@@ -1,4 +1,4 @@
-//! What a node boots with: user data, and the content-addressed bundle that it fetches and executes.
+//! What a node boots with: user data, and the content-addressed bundle, which is its root tree.
 //! Pure: the same definition gives the same bytes. Knows nothing of AWS calls or of stacks.
 //!
 //! The launch template changes exactly when the bundle does: user data names the bundle by its hash.
@@ -6,7 +6,11 @@
 mod addons;
 pub mod archive;
 pub mod binaries;
+pub mod cis;
 pub mod facts;
+pub mod kubeadm;
+pub mod kubelet;
+mod tree;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -14,7 +18,6 @@ use sha2::{Digest, Sha256};
 use crate::spec::{ClusterSpec, NodePool};
 use crate::templates::{TemplateError, Templates};
 use archive::File;
-use facts::Facts;
 
 /// The most that EC2 takes as user data, in bytes before base64.
 pub const MAX_USER_DATA: usize = 16_384;
@@ -66,6 +69,8 @@ pub enum NodeError {
         "place slot {zone}: the network {cidr} has no room for it; it takes a /16 to /18 and at most three zones"
     )]
     NoAddress { zone: String, cidr: String },
+    #[error("write {whose} configuration: {reason}")]
+    Document { whose: &'static str, reason: String },
     #[error("write the node bundle of {role}: {source}")]
     Archive {
         role: String,
@@ -83,17 +88,15 @@ impl Role<'_> {
     }
 }
 
-/// The bundle of all nodes of a role: its facts and the script that checks them.
+/// The files of a role's nodes by their path below `/`, sorted. All but `host.env`, which user data
+/// writes.
+pub fn tree(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<Vec<File>, NodeError> {
+    tree::files(spec, role, templates)
+}
+
+/// The bundle of all nodes of a role: their tree, packed.
 pub fn bundle(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<Bundle, NodeError> {
-    let facts = Facts::new(spec, role)?;
-    let mut files = vec![
-        File::executable("boot.sh", templates.render("node/boot.sh.tera", &facts)?),
-        File::plain("node.env", templates.render("node/node.env.tera", &facts)?),
-        File::plain("node.json", facts.to_json()),
-    ];
-    if matches!(role, Role::ControlPlane) {
-        files.extend(addons::files(spec, templates)?);
-    }
+    let files = tree(spec, role, templates)?;
     let name = role.name();
     let bytes = archive::pack(&files).map_err(|source| NodeError::Archive {
         role: name.clone(),
@@ -107,36 +110,54 @@ pub fn bundle(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<B
     })
 }
 
+/// `host.env` as user data writes it, as far as it is known without the stacks.
+pub fn host_env(spec: &ClusterSpec, boot: &Boot, templates: &Templates) -> Result<File, NodeError> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Context<'a> {
+        #[serde(flatten)]
+        boot: &'a Boot,
+        api_host: &'a str,
+    }
+    let api_host = spec.api.dns.as_ref().map_or("", |dns| dns.name.as_str());
+    let text = templates.render("node/host.env.tera", &Context { boot, api_host })?;
+    Ok(File::plain("etc/kube-cfn/host.env", text))
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct UserData<'a> {
-    cluster: &'a str,
     region: &'a str,
-    role: String,
     bundle_key: &'a str,
     bundle_sha256: &'a str,
     #[serde(flatten)]
     boot: &'a Boot,
 }
 
-/// The script of user data, without its first line and the two values that only CloudFormation
-/// knows (`STATE_BUCKET`, `API_HOST`): the stack template puts these before it.
+/// The script of user data, without its first lines and the values that only CloudFormation knows
+/// (`STATE_BUCKET`, `API_HOST`, `ETCD_VOLUME`): the stack template puts these before it.
 pub fn user_data(
     spec: &ClusterSpec,
-    role: Role,
     bundle: &Bundle,
     boot: &Boot,
     templates: &Templates,
 ) -> Result<String, NodeError> {
     let context = UserData {
-        cluster: &spec.name,
         region: &spec.region,
-        role: role.name(),
         bundle_key: &bundle.key,
         bundle_sha256: &bundle.sha256,
         boot,
     };
     Ok(templates.render("node/user-data.sh.tera", &context)?)
+}
+
+/// A document of a configuration as it stands in a file.
+fn yaml(whose: &'static str, document: &impl Serialize) -> Result<String, NodeError> {
+    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+    serde_saphyr::to_string_with_options(document, options).map_err(|error| NodeError::Document {
+        whose,
+        reason: error.to_string(),
+    })
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -1,4 +1,5 @@
-//! The authorities of a cluster, their keys, and the client certificates that they sign.
+//! The authorities of a cluster, their keys, the client certificates that they sign, and the key that
+//! API servers encrypt with.
 //! Knows X.509 and PEM; must not know where anything is stored, what time it is or who asks.
 //!
 //! Everything is ECDSA P-256. kubeadm takes such keys wherever it takes RSA (its own
@@ -11,12 +12,14 @@ mod authority;
 mod body;
 mod certificate;
 mod client;
+mod encryption;
 mod issuer;
 mod key;
 
 pub use authority::{Authority, CertificateAuthority};
 pub use certificate::Facts;
 pub use client::{ClientCertificate, Subject, issue_client};
+pub use encryption::encryption_configuration;
 pub use issuer::key_set;
 pub use key::ServiceAccountKey;
 

@@ -152,6 +152,15 @@ fn slots(
         .collect()
 }
 
+/// What user data says to the machine of a zone's slot.
+pub(super) fn boot(spec: &ClusterSpec, zone: &Zone) -> Boot {
+    Boot {
+        signal: format!("Slot{}", parts::letter(zone)),
+        stack: StackKind::ControlPlane.stack_name(&spec.name),
+        slot: Some(zone.letter),
+    }
+}
+
 fn slot(
     spec: &ClusterSpec,
     zone: &Zone,
@@ -161,11 +170,7 @@ fn slot(
 ) -> Result<Slot, DesignError> {
     let kind = StackKind::ControlPlane;
     let id = parts::letter(zone);
-    let boot = Boot {
-        signal: format!("Slot{id}"),
-        stack: kind.stack_name(&spec.name),
-        slot: Some(fact.letter),
-    };
+    let boot = boot(spec, zone);
     let name = format!("{} control plane {}", spec.name, fact.letter);
     Ok(Slot {
         id,
@@ -174,7 +179,7 @@ fn slot(
         address: fact.address.to_string(),
         subnet: parts::node_subnet(spec, zone),
         tags: parts::machine_tags(spec, &kind, name, Some(fact.letter)),
-        user_data: node::user_data(spec, Role::ControlPlane, bundle, &boot, templates)?,
+        user_data: node::user_data(spec, bundle, &boot, templates)?,
     })
 }
 

@@ -8,6 +8,7 @@ mod edge;
 mod fields;
 mod firewall;
 mod limits;
+mod machine;
 mod network;
 mod parts;
 mod policy;
@@ -24,6 +25,7 @@ use crate::spec::ClusterSpec;
 use crate::templates::{TemplateError, Templates};
 
 pub use fields::Row;
+pub use machine::{machine, machines};
 
 /// The six kinds of stack, in the order in which people read them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

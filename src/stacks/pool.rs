@@ -186,6 +186,16 @@ fn inputs(spec: &ClusterSpec, pool: &NodePool) -> Inputs {
     firewall::input(inputs, firewall::NODE).output(StackKind::Edge, API_HOST, Holds::Text)
 }
 
+/// What user data says to a machine of the pool, or of its group in a zone.
+pub(super) fn boot(spec: &ClusterSpec, pool: &NodePool, zone: Option<&Zone>) -> Boot {
+    let zone = zone.map(parts::letter).map(String::from);
+    Boot {
+        signal: format!("Group{}", zone.unwrap_or_default()),
+        stack: StackKind::Pool(pool.name.clone()).stack_name(&spec.name),
+        slot: None,
+    }
+}
+
 fn groups(
     spec: &ClusterSpec,
     pool: &NodePool,
@@ -196,11 +206,7 @@ fn groups(
         let id = zone
             .map(|zone| parts::letter(zone).to_string())
             .unwrap_or_default();
-        let boot = Boot {
-            signal: format!("Group{id}"),
-            stack: StackKind::Pool(pool.name.clone()).stack_name(&spec.name),
-            slot: None,
-        };
+        let boot = boot(spec, pool, zone);
         Ok(Group {
             id,
             place: zone
@@ -214,7 +220,7 @@ fn groups(
                 .map(|zone| parts::node_subnet(spec, zone))
                 .collect(),
             tags: group_tags(spec, pool, zone),
-            user_data: node::user_data(spec, Role::Pool(pool), bundle, &boot, templates)?,
+            user_data: node::user_data(spec, bundle, &boot, templates)?,
         })
     };
     match pool.spread {

@@ -10,6 +10,7 @@ mod architecture;
 mod cost;
 mod definitions;
 mod estimate;
+mod etcd;
 mod kubeconfig;
 mod pki;
 mod progress;

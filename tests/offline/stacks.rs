@@ -5,6 +5,7 @@
 mod fields;
 mod graph;
 mod house;
+mod identities;
 pub mod node;
 mod tools;
 

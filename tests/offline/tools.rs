@@ -18,6 +18,17 @@ pub fn kubectl() -> Command {
     )
 }
 
+/// The directory that holds `etcd`, `etcdctl` and `etcdutl`, of one version.
+pub fn etcd_tools() -> PathBuf {
+    let etcd = find(
+        "etcdutl",
+        "run the tests through tests/emulator/run, which fetches Debian 13's etcd where there is an \
+         apt-get, or put etcd, etcdctl and etcdutl 3.5.9 or newer into PATH",
+    );
+    let place = Path::new(etcd.get_program()).parent();
+    place.map(Path::to_owned).unwrap_or_default()
+}
+
 fn find(tool: &str, how: &str) -> Command {
     let mut places: Vec<PathBuf> = Vec::new();
     places.extend(std::env::var_os("KUBE_CFN_TEST_TOOLS").map(PathBuf::from));

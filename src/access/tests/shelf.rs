@@ -87,7 +87,7 @@ impl Shelf {
 
     pub fn assert_complete(&self) {
         self.assert_sound();
-        assert_eq!(self.secret.borrow().len(), 4);
+        assert_eq!(self.secret.borrow().len(), 5);
         assert_eq!(self.plain.borrow().len(), 4);
     }
 }

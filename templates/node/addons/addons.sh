@@ -158,6 +158,8 @@ main() {
   plan="$(while read -r name _; do wanted "${name}"; done < "${work}/charts" | sum)"
   api get --raw /readyz > /dev/null || later 'the API server of this slot is not ready'
   announce "${me}" "${plan}"
+  # A run that was cut short at its very end has left its lease behind.
+  held=maybe
   names="$(missing)"
   if [ -z "${names}" ]; then
     echo 'addons: all run as this bundle wants them'

@@ -24,7 +24,10 @@ pub fn user_data(stack: &Stack) -> Vec<(String, String)> {
                     .as_str()
                     .unwrap()
                     .replace("${StateBucket}", "state-bucket")
-                    .replace("${ApiHost}", "api.example.com"),
+                    .replace("${ApiHost}", "api.example.com")
+                    .replace("${OidcIssuer}", "https://issuer.example.com")
+                    .replace("${EbsCsiRoleArn}", "arn:aws:iam::1:role/volumes")
+                    .replace("${ClusterAutoscalerRoleArn}", "arn:aws:iam::1:role/scaling"),
             });
             let lines: Vec<_> = lines.collect();
             (

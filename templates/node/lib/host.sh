@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# What any node needs before the first Kubernetes program: packages, kernel settings, containerd.
+
+# Programs of the system, each with the package that has it. Where all are there nothing is installed.
+PROGRAMS='conntrack:conntrack-tools iptables:iptables-nft nft:nftables ethtool:ethtool socat:socat
+  mount.nfs:nfs-utils jq:jq mkfs.xfs:xfsprogs tar:tar openssl:openssl'
+
+missing_packages() {
+  local pair
+  for pair in ${PROGRAMS}; do
+    command -v "${pair%%:*}" > /dev/null || printf '%s\n' "${pair#*:}"
+  done
+}
+
+install_packages() {
+  local packages
+  mapfile -t packages < <(missing_packages)
+  [ "${#packages[@]}" -gt 0 ] || return 0
+  command -v dnf > /dev/null \
+    || fail "install ${packages[*]}: this system has no dnf; install them with its own package manager"
+  say "install ${packages[*]}"
+  attempt 10 15 dnf --assumeyes --quiet --setopt=install_weak_deps=False install "${packages[@]}" \
+    || fail "install ${packages[*]}: dnf failed ten times; can this machine reach the package repositories?"
+}
+
+# The bundle put the files in place; a machine that was up before has not read them yet.
+apply_host_settings() {
+  systemctl daemon-reload
+  [ ! -e /run/kube-cfn/host-settings ] || return 0
+  systemctl restart systemd-modules-load.service || fail 'load overlay and br_netfilter: see journalctl -u systemd-modules-load'
+  systemctl restart systemd-sysctl.service || fail 'apply the kernel settings: see journalctl -u systemd-sysctl'
+  systemctl try-restart systemd-networkd.service || fail 'restart systemd-networkd: see journalctl -u systemd-networkd'
+  mkdir -p /run/kube-cfn
+  touch /run/kube-cfn/host-settings
+}
+
+start_containerd() {
+  systemctl enable containerd.service
+  systemctl start containerd.service || fail 'start containerd: see journalctl -u containerd'
+  attempt 30 2 crictl --timeout 5s version > /dev/null || fail 'reach containerd: it does not answer; see journalctl -u containerd'
+}
+
+# Without NAT nodes reach a public load balancer from addresses that nobody can list in its firewall:
+# for them the API's name stands for the slots themselves.
+name_the_api() {
+  local hosts pair
+  [ "${NODE_API_BY_SLOT}" = yes ] || return 0
+  hosts="$(grep -v ' # kube-cfn$' /etc/hosts || true)"
+  for pair in ${NODE_SLOTS}; do
+    hosts+=$'\n'"${pair#*=} ${API_HOST} # kube-cfn"
+  done
+  put /etc/hosts 644 <<< "${hosts}"
+}
+
+# fill FILE: its text with what only this machine knows in place of the @NAMES@.
+fill() {
+  local resolver=/etc/resolv.conf
+  # The stub of systemd-resolved would send the cluster's DNS server to itself.
+  [ ! -e /run/systemd/resolve/resolv.conf ] || resolver=/run/systemd/resolve/resolv.conf
+  sed -e "s#@NODE@#${NODE}#g" -e "s#@ADDRESS@#${ADDRESS}#g" -e "s#@API_HOST@#${API_HOST}#g" \
+    -e "s#@SLOT@#${SLOT}#g" -e "s#@ETCD_STATE@#${ETCD_STATE:-new}#g" \
+    -e "s#@ETCD_TOKEN@#${ETCD_TOKEN:-}#g" -e "s#@RESOLVER@#${resolver}#g" \
+    -e "s#@ISSUER@#${ISSUER:-https://kubernetes.default.svc.cluster.local}#g" "$1"
+}
+
+prepare_host() {
+  install_packages
+  apply_host_settings
+  install_binaries
+  name_the_api
+  start_containerd
+}

@@ -1,0 +1,70 @@
+# shellcheck shell=bash disable=SC2153
+# A node of a pool: a plain kubelet that gets its certificate with the bootstrap token, and renews it.
+
+CA=/etc/kubernetes/pki/ca.crt
+CERTIFICATE=/var/lib/kubelet/pki/kubelet-client-current.pem
+BOOTSTRAP=/etc/kubernetes/bootstrap-kubelet.conf
+
+fetch_authority() {
+  local value
+  [ ! -s "${CA}" ] || return 0
+  value="$(ec2_parameter pub/ca.crt)" || fail 'read the parameter pub/ca.crt: it is missing or denied; kube-cfn apply makes it before any machine starts'
+  put "${CA}" 644 <<< "${value}"
+}
+
+write_kubelet_files() {
+  local text
+  text="$(fill /etc/kube-cfn/kubelet.yaml.in)"
+  put /var/lib/kubelet/config.yaml 600 <<< "${text}"
+  text="--cloud-provider=external --hostname-override=${NODE} --node-ip=${ADDRESS} --node-labels=${NODE_LABELS}"
+  [ -z "${NODE_TAINTS}" ] || text+=" --register-with-taints=${NODE_TAINTS}"
+  put /var/lib/kubelet/kubeadm-flags.env 644 <<< "KUBELET_KUBEADM_ARGS=\"${text}\""
+}
+
+# The token lives a day and is renewed every six hours: reads it anew as long as it is needed.
+write_bootstrap_config() {
+  local token text
+  token="$(ec2_parameter worker/bootstrap-token)" || return 1
+  text="$(fill /etc/kube-cfn/bootstrap-kubelet.conf.in)"
+  put "${BOOTSTRAP}" 600 <<< "${text/@TOKEN@/${token}}"
+}
+
+# The pools start beside the control plane: its first token may be minutes away. The kubelet itself goes
+# on asking an API that does not answer yet.
+enrol() {
+  local try
+  if [ ! -e "${CERTIFICATE}" ]; then
+    attempt 120 10 write_bootstrap_config || fail 'read the parameter worker/bootstrap-token: none came in twenty minutes; is a slot of the control plane up?'
+  fi
+  systemctl start kubelet.service || fail 'start the kubelet: see journalctl -u kubelet'
+  for ((try = 1; try <= 40; try++)); do
+    [ ! -e "${CERTIFICATE}" ] || break
+    attempt 6 5 test -e "${CERTIFICATE}" || renew_token
+  done
+  [ -e "${CERTIFICATE}" ] || fail "get a client certificate from https://${API_HOST}:6443: none came in twenty minutes; does the API answer from here? see journalctl -u kubelet"
+  rm -f "${BOOTSTRAP}"
+}
+
+# A kubelet that was given another token has to be told.
+renew_token() {
+  local before
+  before="$(sha256sum "${BOOTSTRAP}")"
+  write_bootstrap_config || return 0
+  [ "$(sha256sum "${BOOTSTRAP}")" = "${before}" ] || systemctl restart kubelet.service
+}
+
+own_node_is_ready() {
+  local node
+  # A node may read itself with its own certificate, and nothing else.
+  node="$(curl --silent --fail --max-time 20 --cacert "${CA}" --cert "${CERTIFICATE}" --key "${CERTIFICATE}" \
+    "https://${API_HOST}:6443/api/v1/nodes/${NODE}")" || return 1
+  jq --exit-status 'any(.status.conditions[]?; .type == "Ready" and .status == "True")' > /dev/null <<< "${node}"
+}
+
+boot_worker() {
+  prepare_host
+  fetch_authority
+  write_kubelet_files
+  enrol
+  attempt 240 5 own_node_is_ready || fail "wait for node ${NODE} to be Ready: it is not after twenty minutes; see kubectl describe node ${NODE} and whether the pod network runs"
+}

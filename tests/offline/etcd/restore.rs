@@ -1,0 +1,211 @@
+//! Snapshots and restores, on three slots as the command line runs them: each program on each slot.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::world::{Running, World};
+
+const SLOTS: [char; 3] = ['a', 'b', 'c'];
+
+/// Three members, a key, a snapshot with it, and another key after it.
+fn with_snapshot() -> (World, [Running; 3], String) {
+    let world = World::of("abc");
+    let running = SLOTS.map(|slot| world.start(slot));
+    world.all_serve();
+    world.put('a', "before", "kept");
+    let taken = world.well('a', "etcd-snapshot --now");
+    world.put('a', "after", "gone");
+    (world, running, taken["key"].as_str().unwrap().to_owned())
+}
+
+fn restore(world: &World, slot: char, key: &str, token: &str) -> Value {
+    world.well(slot, &format!("etcd-restore {key} --token {token}"))
+}
+
+#[test]
+fn of_three_timers_the_leaders_takes_a_snapshot_that_can_be_verified() {
+    let world = World::of("abc");
+    let _running = SLOTS.map(|slot| world.start(slot));
+    world.all_serve();
+    world.put('a', "before", "kept");
+    let results = SLOTS.map(|slot| world.well(slot, "etcd-snapshot"));
+    let taken: Vec<_> = results
+        .iter()
+        .filter(|result| result["taken"] == true)
+        .collect();
+    assert_eq!(taken.len(), 1, "{results:?}");
+    let taken = taken[0];
+    let key = taken["key"].as_str().unwrap();
+    assert_eq!(world.bucket(), [key.to_owned(), format!("{key}.sha256")]);
+    let revision = taken["revision"].as_u64().unwrap();
+    assert!(revision >= 2, "{taken}");
+    assert!(
+        key.starts_with("etcd/20") && key.ends_with(&format!("Z-{revision}.db")),
+        "{key}"
+    );
+    let bytes = fs::read(world.object(key)).unwrap();
+    assert_eq!(taken["bytes"].as_u64().unwrap(), bytes.len() as u64);
+    let sum: String = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(taken["sha256"], sum);
+    let kept = fs::read_to_string(world.object(&format!("{key}.sha256"))).unwrap();
+    assert_eq!(kept.trim(), sum);
+}
+
+#[test]
+fn a_restore_brings_back_what_was_and_the_old_data_stays_aside() {
+    let (world, [_a, b, _c], key) = with_snapshot();
+    let first = restore(&world, 'a', &key, "t1");
+    assert_eq!(first["state"], "stopped");
+    assert_eq!(first["waiting"], json!(["b", "c"]));
+    let manifests = world.root('a').join("etc/kubernetes/manifests");
+    assert_eq!(fs::read_dir(&manifests).unwrap().count(), 0);
+    let boot = world.try_shell('a', "etcd_boot_guard");
+    let said = String::from_utf8_lossy(&boot.stderr).into_owned();
+    assert_eq!(boot.status.code(), Some(3), "{said}");
+    assert!(said.contains(&format!("kube-cfn etcd restore canary {key} --token t1")));
+    assert_eq!(
+        world.well('a', "etcd-snapshot")["reason"],
+        "a restore is under way on this slot"
+    );
+
+    assert_eq!(restore(&world, 'b', &key, "t1")["waiting"], json!(["c"]));
+    assert_eq!(restore(&world, 'b', &key, "t1")["state"], "stopped");
+    assert_eq!(restore(&world, 'c', &key, "t1")["state"], "started");
+    assert_eq!(restore(&world, 'a', &key, "t1")["state"], "started");
+    assert_eq!(restore(&world, 'b', &key, "t1")["state"], "started");
+    world.all_serve();
+    assert_eq!(world.get('b', "before"), "kept");
+    assert_eq!(world.get('b', "after"), "");
+    let status = world.well('a', "etcd-member status");
+    for member in status["members"].as_array().unwrap() {
+        assert!(
+            member["revision"].as_u64().unwrap() > 1_000_000_000,
+            "{status}"
+        );
+        assert_eq!(member["serves"], true, "{status}");
+    }
+    assert!(manifests.join("kube-apiserver.yaml").exists());
+    assert!(
+        world
+            .root('a')
+            .join("var/lib/etcd/aside/before-t1/member")
+            .exists()
+    );
+    world.put('c', "later", "1");
+
+    // Once more: it is done, and what was written since stays.
+    assert_eq!(restore(&world, 'a', &key, "t1")["state"], "started");
+    assert_eq!(world.get('a', "later"), "1");
+    assert!(world.try_shell('a', "etcd_boot_guard").status.success());
+
+    // The restored cluster has a token of its own: with the first one a wiped disk would not be noticed.
+    assert_eq!(world.shell('b', "etcd_initial_token"), "t1");
+    drop(b);
+    fs::remove_dir_all(world.root('b').join("var/lib/etcd")).unwrap();
+    fs::create_dir_all(world.root('b').join("var/lib/etcd")).unwrap();
+    let _b = world.start('b');
+    world.until("the refusal", || {
+        world.log('b').contains("already been bootstrapped")
+    });
+    let lost = world.refused('b', &format!("etcd-restore {key} --token t1"));
+    assert!(lost.contains("replace its member"), "{lost}");
+}
+
+#[test]
+fn an_abandoned_restore_goes_on_with_the_old_data_and_its_token_is_spent() {
+    let (world, _running, key) = with_snapshot();
+    restore(&world, 'a', &key, "t1");
+    restore(&world, 'b', &key, "t1");
+    assert_eq!(
+        world.well('b', "etcd-restore --abandon t1")["state"],
+        "abandoned"
+    );
+    assert_eq!(
+        world.well('b', "etcd-restore --abandon t1")["state"],
+        "none"
+    );
+    let spent = world.refused('c', &format!("etcd-restore {key} --token t1"));
+    assert!(spent.contains("gone back to the old data"), "{spent}");
+    for slot in ['a', 'c'] {
+        world.well(slot, "etcd-restore --abandon t1");
+    }
+    world.all_serve();
+    assert_eq!(world.get('c', "after"), "gone");
+    assert_eq!(world.parameter("state/etcd-token"), None);
+}
+
+#[test]
+fn nobody_goes_back_once_a_slot_has_begun_the_restored_cluster() {
+    let (world, _running, key) = with_snapshot();
+    for slot in SLOTS {
+        restore(&world, slot, &key, "t1");
+    }
+    let refused = world.refused('a', "etcd-restore --abandon t1");
+    assert!(
+        refused.contains("a slot has begun the restored cluster"),
+        "{refused}"
+    );
+    for slot in SLOTS {
+        restore(&world, slot, &key, "t1");
+    }
+    world.all_serve();
+    assert_eq!(world.get('a', "after"), "");
+}
+
+#[test]
+fn two_snapshots_under_one_token_never_make_a_cluster() {
+    let (world, _running, first) = with_snapshot();
+    let taken = world.well('b', "etcd-snapshot --now");
+    let second = taken["key"].as_str().unwrap();
+    assert_ne!(first, second);
+    restore(&world, 'a', &first, "t1");
+    restore(&world, 'b', second, "t1");
+    let last = restore(&world, 'c', &first, "t1");
+    assert_eq!(last["waiting"], json!(["b"]), "{last}");
+    let other = world.refused('a', &format!("etcd-restore {second} --token t2"));
+    assert!(
+        other.contains(&format!("{first} with --token t1 is not finished")),
+        "{other}"
+    );
+}
+
+#[test]
+fn a_snapshot_that_changed_or_is_not_there_stops_nothing() {
+    let (world, _running, key) = with_snapshot();
+    let mut bytes = fs::read(world.object(&key)).unwrap();
+    bytes[100] ^= 1;
+    fs::write(world.object(&key), bytes).unwrap();
+    let changed = world.refused('a', &format!("etcd-restore {key} --token t1"));
+    assert!(changed.contains("not those that were kept"), "{changed}");
+    let absent = world.refused('a', "etcd-restore etcd/none.db --token t1");
+    assert!(absent.contains("no such snapshot"), "{absent}");
+    for usage in [
+        "etcd-restore",
+        "etcd-restore other/x.db --token t1",
+        "etcd-restore etcd/x.db --token ../t",
+        "etcd-snapshot --later",
+    ] {
+        assert_eq!(world.program('a', usage).code, Some(64), "{usage}");
+    }
+    world.serves('a');
+}
+
+#[test]
+fn a_single_slot_is_restored_in_one_call() {
+    let world = World::of("a");
+    let _a = world.start('a');
+    world.serves('a');
+    world.put('a', "before", "kept");
+    let taken = world.well('a', "etcd-snapshot");
+    world.put('a', "after", "gone");
+    let key = taken["key"].as_str().unwrap();
+    assert_eq!(restore(&world, 'a', key, "t1")["state"], "started");
+    world.serves('a');
+    assert_eq!(world.get('a', "before"), "kept");
+    assert_eq!(world.get('a', "after"), "");
+}
