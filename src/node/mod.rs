@@ -7,6 +7,7 @@ mod addons;
 pub mod archive;
 pub mod binaries;
 pub mod cis;
+mod etcd;
 pub mod facts;
 pub mod kubeadm;
 pub mod kubelet;

@@ -3,7 +3,7 @@
 
 use super::archive::File;
 use super::facts::Facts;
-use super::{NodeError, Role, addons, kubeadm, kubelet};
+use super::{NodeError, Role, addons, etcd, kubeadm, kubelet};
 use crate::spec::ClusterSpec;
 use crate::templates::Templates;
 
@@ -121,6 +121,7 @@ pub(super) fn files(
     match role {
         Role::ControlPlane => {
             files.extend(lines(CONTROL_PLANE, templates)?);
+            files.extend(etcd::files(templates)?);
             files.extend(addons::files(spec, templates)?);
             files.push(File::plain(
                 "etc/kube-cfn/kubeadm/config.yaml.in",

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What the programs for etcd share, and what boot asks of etcd: who the members are, how to talk to
-# them, how the static pods are stopped and started. Sourced, never run.
+# What the programs for etcd share: who the members are, how to talk to them, how the static pods are
+# stopped and started. Sourced, never run.
 #
 # All paths lie below the root of the tree that this file is in, which on a node is /.
 
@@ -12,9 +12,11 @@ etcd_root=${etcd_root%/}
 . "${etcd_root}/etc/kube-cfn/host.env"
 # shellcheck source=/dev/null
 . "${etcd_root}/opt/kube-cfn/lib/ec2.sh"
+# shellcheck source=templates/node/etcd/etcd-boot.sh
+. "${etcd_root}/opt/kube-cfn/lib/etcd-boot.sh"
 
 # Systems Manager starts programs with a short PATH.
-PATH="${PATH}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/opt/kube-cfn/bin"
+PATH="${PATH}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 
 etcd_home="${etcd_root}/var/lib/etcd"
 etcd_data="${etcd_home}/data"
@@ -170,37 +172,6 @@ etcd_status_of() {
 # Whether the member of a slot serves requests, which takes a leader.
 etcd_serves() {
   etcd_ctl --endpoints "$(etcd_client_url "$1")" --command-timeout 5s endpoint health > /dev/null 2>&1
-}
-
-# --- what boot asks -------------------------------------------------------------------------------
-
-# While a member is replaced its new id stands in state/etcd-recover-SLOT; afterwards `done` does, since
-# a machine may write parameters but not delete them.
-etcd_recovering() {
-  local value
-  value=$(ec2_parameter "state/etcd-recover-$1" 2> /dev/null) || return 1
-  [ -n "${value}" ] && [ "${value}" != 'done' ]
-}
-
-# The value of --initial-cluster-state for this boot.
-etcd_initial_state() {
-  if etcd_recovering "${SLOT}"; then echo existing; else echo new; fi
-}
-
-# The value of --initial-cluster-token: a restored cluster has one of its own. With the first one an
-# empty disk would not be recognised as a member that lost its data.
-etcd_initial_token() {
-  local value
-  value=$(ec2_parameter state/etcd-token 2> /dev/null) || value=''
-  printf '%s\n' "${value:-${NODE_CLUSTER}}"
-}
-
-# Boot calls this before it writes manifests: it would start the members that a restore has stopped.
-etcd_boot_guard() {
-  local token key
-  [ -e "${etcd_restores}/pending" ] || return 0
-  read -r token key < "${etcd_restores}/pending"
-  etcd_die "boot slot ${SLOT}: a restore of ${key} is under way here and not finished; end it with: kube-cfn etcd restore ${NODE_CLUSTER} ${key} --token ${token}" 3
 }
 
 # --- static pods ----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ use super::world::World;
 /// that changes something, in the program's own words.
 const CUT: &str = r#"
 steps=0
-cut() {
+cut_off() {
   case "${BASH_COMMAND}" in
     mv\ * | rm\ * | sync\ * | mkdir\ * | sed\ * | etcdutl\ * | ec2_* | :* | printf*\>\ \"*)
       steps=$((steps + 1))
@@ -19,7 +19,7 @@ cut() {
   esac
 }
 set -o functrace
-trap cut DEBUG
+trap cut_off DEBUG
 "#;
 
 /// Every file below `root` that the restore is about, with what makes two ends the same.

@@ -152,7 +152,8 @@ impl World {
     /// Writes the static pods' manifests as kubeadm does, with what boot asks the node's library for.
     pub fn manifest(&self, slot: char) {
         let root = self.root(slot);
-        let state = self.shell(slot, "etcd_initial_state");
+        let recovering = self.try_shell(slot, "etcd_recovering").status.success();
+        let state = if recovering { "existing" } else { "new" };
         let token = self.shell(slot, "etcd_initial_token");
         let members = self.shell(slot, "etcd_initial_cluster");
         let (address, root_path) = (self.address(slot), root.display());
