@@ -63,7 +63,7 @@ fn files(bytes: &[u8]) -> Vec<(String, String)> {
 }
 
 /// A file of a bundle.
-fn file(bytes: &[u8], name: &str) -> String {
+pub fn file(bytes: &[u8], name: &str) -> String {
     let found = files(bytes).into_iter().find(|(path, _)| path == name);
     found.unwrap_or_else(|| panic!("no {name}")).1
 }
