@@ -83,9 +83,9 @@ fn a_slot_ends_with_its_files_in_place() {
     assert!(!config.contains('@'), "{config}");
     for filled in [
         "cp-a",
-        "name: i-0a",
+        "name: \"i-0a\"",
         "api.example.com:6443",
-        "advertiseAddress: 10.20.0.10",
+        "advertiseAddress: \"10.20.0.10\"",
     ] {
         assert!(config.contains(filled), "{filled}: {config}");
     }
@@ -179,7 +179,7 @@ fn an_empty_volume_of_a_cluster_with_data_is_not_formatted() {
     let state = config
         .lines()
         .skip_while(|line| !line.contains("initial-cluster-state"));
-    assert_eq!(state.map(str::trim).nth(1), Some("value: existing"));
+    assert_eq!(state.map(str::trim).nth(1), Some("value: \"existing\""));
     // When it has its vote nothing changes on this machine: another flag would restart etcd.
     let before = machine.kept();
     machine.set("srv/parameters/state/etcd-recover-a", "done");
