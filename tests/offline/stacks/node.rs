@@ -30,7 +30,9 @@ pub fn user_data(stack: &Stack) -> Vec<(String, String)> {
                     .replace("${OidcIssuer}", "https://issuer.example.com")
                     .replace("${EbsCsiRoleArn}", "arn:aws:iam::1:role/volumes")
                     .replace("${ClusterAutoscalerRoleArn}", "arn:aws:iam::1:role/scaling")
-                    .replace("${EtcdVolume", "${volume-"),
+                    .replace("${EtcdVolumeA}", "vol-0a")
+                    .replace("${EtcdVolumeB}", "vol-0b")
+                    .replace("${EtcdVolumeC}", "vol-0c"),
             });
             let lines: Vec<_> = lines.collect();
             (
