@@ -4,6 +4,7 @@
 mod world;
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use kube_cfn::catalog::addons;
 use kube_cfn::node::{self, Role};
@@ -57,9 +58,9 @@ fn every_value_that_is_set_is_one_that_its_chart_knows() {
         for spec in specs::all() {
             paths(&values(&spec, addon.name), "", &mut found);
         }
-        text += &format!("\n{} {}\n", addon.name, addon.chart);
+        writeln!(text, "\n{} {}", addon.name, addon.chart).unwrap();
         for path in found {
-            text += &format!("  {path}\n");
+            writeln!(text, "  {path}").unwrap();
         }
     }
     golden::check("addons/values.txt", &text);
@@ -71,7 +72,7 @@ fn the_values_of_a_cluster_of_three_slots_and_of_one_without_nat() {
         let mut text = String::new();
         for addon in addons::of(&spec.kubernetes).unwrap() {
             let name = format!("etc/kube-cfn/addons/values/{}.yaml", addon.name);
-            text += &format!("--- {name}\n{}", file(&bundle(&spec), &name));
+            write!(text, "--- {name}\n{}", file(&bundle(&spec), &name)).unwrap();
         }
         text += "--- etc/kube-cfn/addons/charts\n";
         text += &file(&bundle(&spec), "etc/kube-cfn/addons/charts");
@@ -201,9 +202,12 @@ fn a_run_that_is_cut_at_any_call_is_finished_by_the_next() {
     }
 }
 
+/// What is the case, how it comes to be so, and what is said then.
+type Change<'a> = (&'a str, &'a dyn Fn(&World), &'a str);
+
 #[test]
 fn nothing_is_installed_before_all_slots_want_the_same() {
-    let change: [(&str, &dyn Fn(&World), &str); 6] = [
+    let change: [Change; 6] = [
         (
             "a slot is missing",
             &|world| world.nodes(|name, line| (name != "i-c").then_some(line)),
