@@ -24,6 +24,7 @@
 //! | `cloud` | the `Cloud` and `Store` traits in our own words; `aws` alone names the SDK | the rest |
 //! | `apply` | walking a plan, following stacks, gathering outputs, emitting events | how it looks |
 //! | `progress` | events to text: live block, plain lines, JSON | the cloud, how things are done |
+//! | `etcd` | the order of a snapshot, a restore, a member's replacement | how machines are reached |
 //! | `journal` | a local record of each run's events, for timeline and durations only | how things are done |
 //! | `timeline` | what a run's events say of its course: spans, critical path, slack | where events come from |
 //! | `pki` | authorities, keys, client certificates | where they are kept |
@@ -53,6 +54,7 @@ pub mod catalog;
 pub mod cli;
 pub mod cloud;
 pub mod definition;
+pub mod etcd;
 pub mod journal;
 pub mod kubeconfig;
 pub mod node;

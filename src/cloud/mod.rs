@@ -2,6 +2,7 @@
 //! Knows nothing of definitions, templates or screens; only `aws/` names the SDK.
 
 pub mod aws;
+pub mod remote;
 pub mod simulated;
 pub mod status;
 pub mod template;

@@ -75,9 +75,9 @@ fn no_directory_is_no_override() {
         .unwrap()
         .names();
     assert_eq!(names, Templates::new(None).unwrap().names());
-    let named = |name: &str| names.iter().any(|known| known == name);
+    let has = |name: &str| names.iter().any(|known| known == name);
     assert!(
-        named("stacks/base.yaml.tera") && named("node/boot"),
+        has("stacks/base.yaml.tera") && has("node/boot"),
         "{names:?}"
     );
 }

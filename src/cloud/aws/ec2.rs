@@ -1,4 +1,4 @@
-//! The two questions asked of EC2: which machines a group has, and what one said on its console.
+//! The questions asked of EC2: which machines a group has, and what one said on its console.
 //! Its query protocol by hand, signed and sent over the SDK's own parts: the whole SDK of EC2 takes 8 GB of
 //! memory to compile.
 
@@ -38,14 +38,27 @@ pub(super) struct Client {
 /// The last lines of the newest machine of an Auto Scaling group, terminated ones too: EC2 shows those
 /// for about an hour.
 pub(super) async fn console(aws: &Aws, group: &str) -> Result<Option<Console>, CloudError> {
-    let Some(instance) = newest(aws, group).await? else {
+    let Some(instance) = newest(aws, group, &[]).await? else {
         return Ok(None);
     };
     let lines = answer::tail(&output(aws, &instance).await?);
     Ok((!lines.is_empty()).then_some(Console { instance, lines }))
 }
 
-async fn newest(aws: &Aws, group: &str) -> Result<Option<String>, CloudError> {
+/// The newest machine of a group that runs.
+pub(super) async fn running(aws: &Aws, group: &str) -> Result<Option<String>, CloudError> {
+    let state = [
+        ("Filter.2.Name", "instance-state-name"),
+        ("Filter.2.Value.1", "running"),
+    ];
+    newest(aws, group, &state).await
+}
+
+async fn newest(
+    aws: &Aws,
+    group: &str,
+    filter: &[(&str, &str)],
+) -> Result<Option<String>, CloudError> {
     let asked = Asked {
         call: "DescribeInstances",
         of: group,
@@ -57,6 +70,7 @@ async fn newest(aws: &Aws, group: &str) -> Result<Option<String>, CloudError> {
             ("Filter.1.Name", "tag:aws:autoscaling:groupName"),
             ("Filter.1.Value.1", group),
         ];
+        parameters.extend_from_slice(filter);
         if let Some(next) = &next {
             parameters.push(("NextToken", next));
         }

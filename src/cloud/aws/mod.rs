@@ -17,6 +17,7 @@ mod prices;
 mod profile;
 mod protection;
 mod recovery;
+mod remote;
 mod request;
 mod stacks;
 mod store;

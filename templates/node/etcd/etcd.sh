@@ -22,6 +22,7 @@ etcd_home="${etcd_root}/var/lib/etcd"
 etcd_data="${etcd_home}/data"
 # On the volume: what is set aside or half restored moves with the slot to its next machine.
 etcd_aside="${etcd_home}/aside"
+# shellcheck disable=SC2034 # the programs use it
 etcd_restores="${etcd_home}/restore"
 etcd_manifests="${etcd_root}/etc/kubernetes/manifests"
 etcd_stopped="${etcd_root}/etc/kubernetes/manifests-stopped"

@@ -83,19 +83,11 @@ fn a_restore_brings_back_what_was_and_the_old_data_stays_aside() {
     assert_eq!(world.get('b', "after"), "");
     let status = world.well('a', "etcd-member status");
     for member in status["members"].as_array().unwrap() {
-        assert!(
-            member["revision"].as_u64().unwrap() > 1_000_000_000,
-            "{status}"
-        );
+        assert!(member["revision"].as_u64().unwrap() > 1_000_000_000, "{status}");
         assert_eq!(member["serves"], true, "{status}");
     }
     assert!(manifests.join("kube-apiserver.yaml").exists());
-    assert!(
-        world
-            .root('a')
-            .join("var/lib/etcd/aside/before-t1/member")
-            .exists()
-    );
+    assert!(world.root('a').join("var/lib/etcd/aside/before-t1/member").exists());
     world.put('c', "later", "1");
 
     // Once more: it is done, and what was written since stays.

@@ -9,11 +9,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use kube_cfn::node::{self, Role};
 use kube_cfn::pki::{Authority, CertificateAuthority, Subject, issue_client};
+use kube_cfn::templates::Templates;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::specs;
 use crate::tools::{etcd_tools, openssl, run};
 
 /// Longer than anything here takes on a busy machine.
@@ -78,10 +81,7 @@ impl World {
         }
         unpack(&root);
         let stand_ins = here().join("tests/offline/etcd/stand-ins");
-        place(
-            &stand_ins.join("ec2.sh"),
-            &root.join("opt/kube-cfn/lib/ec2.sh"),
-        );
+        place(&stand_ins.join("ec2.sh"), &root.join("opt/kube-cfn/lib/ec2.sh"));
         for tool in ["crictl", "systemd-run"] {
             place(&stand_ins.join(tool), &root.join("tools").join(tool));
         }
@@ -144,8 +144,7 @@ impl World {
     /// What openssl says of the certificates that the members show each other.
     pub fn verdict(&self, slot: char) -> String {
         let pki = self.root(slot).join("etc/kubernetes/pki/etcd");
-        let question =
-            "verify -x509_strict -CAfile ca.crt server.crt peer.crt healthcheck-client.crt";
+        let question = "verify -x509_strict -CAfile ca.crt server.crt peer.crt healthcheck-client.crt";
         run(openssl().args(question.split(' ')), &pki)
     }
 
@@ -382,17 +381,14 @@ pub fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What the bundle has for etcd, at its place in the tree.
+/// The tree of a slot as its bundle has it.
 fn unpack(root: &Path) {
-    let from = here().join("templates/node/etcd");
-    place(
-        &from.join("etcd.sh"),
-        &root.join("opt/kube-cfn/lib/etcd.sh"),
-    );
-    for program in ["etcd-snapshot", "etcd-member", "etcd-restore"] {
-        let to = root.join("opt/kube-cfn/bin").join(program);
-        place(&from.join(program), &to);
-        fs::set_permissions(&to, fs::Permissions::from_mode(0o755)).unwrap();
+    let templates = Templates::new(None).unwrap();
+    let spec = specs::canary();
+    for file in node::tree(&spec, Role::ControlPlane, &templates).unwrap() {
+        let path = root.join(&*file.path);
+        write(&path, &file.text);
+        fs::set_permissions(&path, fs::Permissions::from_mode(file.mode)).unwrap();
     }
 }
 

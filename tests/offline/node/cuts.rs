@@ -24,7 +24,7 @@ fn cut_everywhere(whole: &Machine, cut: &Machine, share: usize, of: usize) {
     }
     let calls = cut.get("srv/seen").lines().count();
     assert_eq!(cuts, (1..=calls).filter(|call| call % of == share).count());
-    assert!(calls > 25, "only {calls} calls");
+    assert!(calls > 20, "only {calls} calls");
     assert_same(&cut.kept(), &whole.kept(), "the cuts left their marks");
 }
 

@@ -192,11 +192,11 @@ fn what_a_node_needs_to_know_changes_its_bundle_and_user_data() {
         let mut spec = specs::production();
         change(&mut spec);
         let (new_keys, new_data) = booted(&spec);
-        let changed = |old: &String, new: &String| old != new;
+        let differ = |old: &String, new: &String| old != new;
         let found: Vec<_> = keys
             .iter()
             .zip(&new_keys)
-            .map(|(a, b)| changed(a, b))
+            .map(|(a, b)| differ(a, b))
             .collect();
         assert_eq!(found, expected, "{what}");
         // Three slots, then the pools.

@@ -1,0 +1,40 @@
+//! Running a program on a machine of the cluster, and looking into its bucket. Knows what is asked of a
+//! cloud for that; must not know which programs there are.
+
+use jiff::Timestamp;
+
+use super::{Clock, CloudError};
+
+/// How a command on a machine ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// The machine's id.
+    pub instance: String,
+    /// Its exit code.
+    pub code: i32,
+    /// The first 24,000 characters of its standard output.
+    pub stdout: String,
+    /// The first 8,000 characters of its standard error.
+    pub stderr: String,
+}
+
+/// An object of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundObject {
+    pub key: String,
+    pub bytes: u64,
+    /// When it was written, by the server's clock.
+    pub written: Timestamp,
+}
+
+/// Machines as far as commands are run on them.
+#[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
+pub trait Remote: Clock {
+    /// Runs a shell command on the machine of an Auto Scaling group (the newest that runs) and waits for
+    /// its end, half an hour at most. `NotFound` when the group has no running machine or no agent on it
+    /// answers: then nothing was run. A command that fails is no error: [`Ran::code`] says so.
+    async fn run(&self, group: &str, command: &str) -> Result<Ran, CloudError>;
+
+    /// The objects of a bucket whose keys begin with `prefix`, sorted by key; every page.
+    async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<FoundObject>, CloudError>;
+}

@@ -1,0 +1,246 @@
+//! What is asked of the etcd members of a running cluster, and in which order: snapshots, a restore on
+//! all slots, a member replaced. The programs on the machines do each step, and do only what is left of
+//! it; so every order here may be cut off and begun again. Must not know Systems Manager or the screen.
+
+mod answer;
+mod replace;
+mod restore;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+pub use answer::Member;
+pub use replace::{Healthy, replace};
+pub use restore::{abandon, restore};
+pub use snapshot::{Snapshot, Taken, list, snapshot};
+
+use crate::cloud::CloudError;
+use crate::cloud::remote::Remote;
+use answer::Answer;
+
+/// Where programs lie on a machine.
+const PROGRAMS: &str = "/opt/kube-cfn/bin";
+
+/// A slot of the control plane, by its letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    pub letter: char,
+    /// Physical name of its Auto Scaling group.
+    pub group: String,
+}
+
+impl Slot {
+    /// The name of its member: `cp-a`.
+    pub fn member(&self) -> String {
+        format!("cp-{}", self.letter)
+    }
+}
+
+/// The slots, from the outputs of the control plane's stack (`SlotA`: the group's name).
+pub fn slots(outputs: &BTreeMap<String, String>) -> Vec<Slot> {
+    let slot = |(key, group): (&String, &String)| {
+        let mut letters = key.strip_prefix("Slot")?.chars();
+        let letter = letters.next()?.to_ascii_lowercase();
+        letters.next().is_none().then(|| Slot {
+            letter,
+            group: group.clone(),
+        })
+    };
+    outputs.iter().filter_map(slot).collect()
+}
+
+/// The members of a cluster, reached through the machines of its slots.
+pub struct Members<'a, R> {
+    pub cloud: &'a R,
+    pub slots: Vec<Slot>,
+    /// Hears every step, before and after.
+    pub told: &'a dyn Fn(&Step),
+}
+
+/// A step on a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub slot: char,
+    /// What is done there: `take a snapshot`.
+    pub doing: String,
+    /// `None` when it begins; what came of it when it ended.
+    pub came: Option<String>,
+}
+
+/// Why a step could not be done; fits after "failed to …: ".
+#[derive(Debug, thiserror::Error)]
+pub enum EtcdError {
+    #[error("{doing} on slot {slot}: {source}")]
+    Cloud {
+        slot: char,
+        doing: String,
+        source: CloudError,
+    },
+    /// The program on the machine said no, or failed; `reason` is its own.
+    #[error("{doing} on slot {slot}: {reason}")]
+    Refused {
+        slot: char,
+        doing: String,
+        reason: String,
+    },
+    #[error(
+        "{doing} on slot {slot}: the machine {instance} has no such program, or it ended without an answer (exit code {code}): {said}"
+    )]
+    NoAnswer {
+        slot: char,
+        doing: String,
+        instance: String,
+        code: i32,
+        said: String,
+    },
+    #[error("find slot {name}: the cluster has {known}")]
+    NoSlot { name: String, known: String },
+    #[error("replace {0}: there is no other slot whose members could take it in again; restore a snapshot instead")]
+    Single(String),
+    #[error("read the snapshots: {0}")]
+    Bucket(CloudError),
+    #[error("wait for {what}: not so after {minutes} minutes; {state}")]
+    Late {
+        what: String,
+        minutes: u64,
+        state: String,
+    },
+}
+
+impl<R: Remote> Members<'_, R> {
+    /// Runs a program on a slot and tells of it; a refusal is an error.
+    async fn ask(&self, slot: &Slot, doing: &str, line: &str) -> Result<Answer, EtcdError> {
+        self.tell(slot, doing, None);
+        let answer = self.quietly(slot, doing, line).await?;
+        self.tell(slot, doing, Some(answer.sentence()));
+        Ok(answer)
+    }
+
+    async fn quietly(&self, slot: &Slot, doing: &str, line: &str) -> Result<Answer, EtcdError> {
+        let command = format!("{PROGRAMS}/{line}");
+        let ran = self.cloud.run(&slot.group, &command).await;
+        let ran = ran.map_err(|source| EtcdError::Cloud {
+            slot: slot.letter,
+            doing: doing.to_owned(),
+            source,
+        })?;
+        let Some(answer) = Answer::of(&ran.stdout) else {
+            return Err(EtcdError::NoAnswer {
+                slot: slot.letter,
+                doing: doing.to_owned(),
+                code: ran.code,
+                said: answer::last_line(&ran.stderr),
+                instance: ran.instance,
+            });
+        };
+        if answer.ok {
+            return Ok(answer);
+        }
+        Err(EtcdError::Refused {
+            slot: slot.letter,
+            doing: doing.to_owned(),
+            reason: answer.error.unwrap_or_default(),
+        })
+    }
+
+    fn tell(&self, slot: &Slot, doing: &str, came: Option<String>) {
+        (self.told)(&Step {
+            slot: slot.letter,
+            doing: doing.to_owned(),
+            came,
+        });
+    }
+
+    /// The members as the first slot that answers sees them; the error is the last slot's.
+    pub async fn status(&self) -> Result<Vec<Member>, EtcdError> {
+        self.status_without(None).await.map(|(_, members)| members)
+    }
+
+    /// The same without asking one slot, and which slot answered.
+    async fn status_without(
+        &self,
+        without: Option<char>,
+    ) -> Result<(&Slot, Vec<Member>), EtcdError> {
+        let mut failed = EtcdError::NoSlot {
+            name: "that answers".to_owned(),
+            known: self.known(),
+        };
+        let others = self.slots.iter().filter(|slot| Some(slot.letter) != without);
+        for slot in others {
+            let asked = self.quietly(slot, "list the members of etcd", "etcd-member status");
+            match asked.await {
+                Ok(answer) => return Ok((slot, answer.members)),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    fn slot(&self, name: &str) -> Result<&Slot, EtcdError> {
+        let named = |slot: &&Slot| slot.member() == name || slot.letter.to_string() == name;
+        self.slots
+            .iter()
+            .find(named)
+            .ok_or_else(|| EtcdError::NoSlot {
+                name: name.to_owned(),
+                known: self.known(),
+            })
+    }
+
+    fn known(&self) -> String {
+        let names: Vec<_> = self.slots.iter().map(Slot::member).collect();
+        match names.as_slice() {
+            [] => "no slots".to_owned(),
+            names => names.join(", "),
+        }
+    }
+
+    /// Waits until every slot's member serves and has a vote.
+    async fn all_serve(&self, minutes: u64) -> Result<(), EtcdError> {
+        let began = self.cloud.now();
+        loop {
+            let state = match self.status().await {
+                Ok(members) if self.served_by(&members) => return Ok(()),
+                Ok(members) => format!("these serve: {}", serving(&members)),
+                Err(error) => error.to_string(),
+            };
+            if is_over(began, self.cloud.now(), minutes) {
+                return Err(EtcdError::Late {
+                    what: "all members of etcd".to_owned(),
+                    minutes,
+                    state,
+                });
+            }
+            self.cloud.sleep(PAUSE).await;
+        }
+    }
+
+    fn served_by(&self, members: &[Member]) -> bool {
+        members.len() == self.slots.len()
+            && members.iter().all(|member| member.serves && !member.learner)
+    }
+}
+
+/// Between two looks at a machine.
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
+
+fn is_over(began: Timestamp, now: Timestamp, minutes: u64) -> bool {
+    let most = i64::try_from(minutes * 60).unwrap_or(i64::MAX);
+    now.duration_since(began).as_secs() >= most
+}
+
+fn serving(members: &[Member]) -> String {
+    let names: Vec<_> = members
+        .iter()
+        .filter(|member| member.serves)
+        .map(|member| member.name.as_str())
+        .collect();
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.join(", ")
+}

@@ -1,0 +1,98 @@
+//! A member that lost its data, or whose data is no good, made anew from what the others have.
+
+use super::{EtcdError, Member, Members, PAUSE, Slot, is_over};
+use crate::cloud::CloudError;
+use crate::cloud::remote::Remote;
+
+/// Until the new member has all data: a machine may have to boot first.
+const MINUTES: u64 = 30;
+
+/// What becomes of a member that is healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Healthy {
+    /// It is left alone.
+    Keep,
+    /// Its data is made anew all the same.
+    Replace,
+}
+
+/// Replaces the member of a slot (`cp-b` or `b`): out of the membership, in again as a learner without
+/// data, and a vote once it has caught up. The others keep serving. Returns whether anything was to do.
+pub async fn replace<R: Remote>(
+    members: &Members<'_, R>,
+    name: &str,
+    healthy: Healthy,
+) -> Result<bool, EtcdError> {
+    let slot = members.slot(name)?;
+    let member = slot.member();
+    if members.slots.len() == 1 {
+        return Err(EtcdError::Single(member));
+    }
+    let (helper, found) = members.status_without(Some(slot.letter)).await?;
+    if healthy == Healthy::Keep && is_well(&found, slot) {
+        return Ok(false);
+    }
+    let even = match healthy {
+        Healthy::Keep => "",
+        Healthy::Replace => " --even-if-healthy",
+    };
+    let remove = format!("etcd-member remove {member}{even}");
+    members
+        .ask(helper, &format!("remove {member}"), &remove)
+        .await?;
+    let add = format!("etcd-member add {member}");
+    members
+        .ask(helper, &format!("add {member} as a learner"), &add)
+        .await?;
+    rejoin(members, slot).await?;
+    promote(members, helper, &member).await?;
+    members.all_serve(MINUTES).await?;
+    Ok(true)
+}
+
+fn is_well(found: &[Member], slot: &Slot) -> bool {
+    let letter = slot.letter.to_string();
+    let of_slot = found.iter().find(|member| member.slot == letter);
+    of_slot.is_some_and(|member| member.serves && !member.learner)
+}
+
+/// A slot without a machine that answers is no failure: its next machine finds at boot what to do.
+async fn rejoin<R: Remote>(members: &Members<'_, R>, slot: &Slot) -> Result<(), EtcdError> {
+    let doing = "begin without data";
+    match members.ask(slot, doing, "etcd-member rejoin").await {
+        Ok(_) => Ok(()),
+        Err(EtcdError::Cloud {
+            source: CloudError::NotFound(what),
+            ..
+        }) => {
+            let later = format!("there is no {what} now; the slot's next boot does it");
+            members.tell(slot, doing, Some(later));
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn promote<R: Remote>(
+    members: &Members<'_, R>,
+    helper: &Slot,
+    member: &str,
+) -> Result<(), EtcdError> {
+    let began = members.cloud.now();
+    let doing = format!("give {member} a vote");
+    let line = format!("etcd-member promote {member} --wait 20");
+    loop {
+        let answer = members.ask(helper, &doing, &line).await?;
+        if answer.promoted {
+            return Ok(());
+        }
+        if is_over(began, members.cloud.now(), MINUTES) {
+            return Err(EtcdError::Late {
+                what: format!("{member} to catch up"),
+                minutes: MINUTES,
+                state: answer.reason.unwrap_or_default(),
+            });
+        }
+        members.cloud.sleep(PAUSE).await;
+    }
+}

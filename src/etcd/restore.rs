@@ -1,0 +1,52 @@
+//! A restore: all slots stop before the first begins the restored cluster.
+
+use super::{EtcdError, Members, is_over};
+use crate::cloud::remote::Remote;
+
+/// Until all members serve after the last slot began.
+const MINUTES: u64 = 10;
+
+/// Restores `key` on every slot under `token`, which names the restored cluster: a new one for a new
+/// restore, the same one to go on with a restore that was cut off.
+///
+/// Each slot's program brings its slot as far as the others allow; so the slots are asked in turn until
+/// every one has started. The old data stays on the slots' volumes.
+pub async fn restore<R: Remote>(
+    members: &Members<'_, R>,
+    key: &str,
+    token: &str,
+) -> Result<(), EtcdError> {
+    let line = format!("etcd-restore {key} --token {token}");
+    let began = members.cloud.now();
+    let mut left: Vec<_> = members.slots.iter().collect();
+    let mut doing = "stop, with the snapshot unpacked beside the old data";
+    while !left.is_empty() {
+        let mut waiting = Vec::new();
+        for slot in left {
+            let answer = members.ask(slot, doing, &line).await?;
+            if answer.state.as_deref() != Some("started") {
+                waiting.push(slot);
+            }
+        }
+        left = waiting;
+        doing = "begin the restored cluster";
+        if !left.is_empty() && is_over(began, members.cloud.now(), MINUTES) {
+            return Err(EtcdError::Late {
+                what: "all slots to stop".to_owned(),
+                minutes: MINUTES,
+                state: "nothing was swapped on those that wait".to_owned(),
+            });
+        }
+    }
+    members.all_serve(MINUTES).await
+}
+
+/// Goes back to the old data on every slot; refused once a slot has begun the restored cluster.
+pub async fn abandon<R: Remote>(members: &Members<'_, R>, token: &str) -> Result<(), EtcdError> {
+    for slot in &members.slots {
+        let line = format!("etcd-restore --abandon {token}");
+        let asked = members.ask(slot, "go back to the old data", &line);
+        asked.await?;
+    }
+    members.all_serve(MINUTES).await
+}
