@@ -13,13 +13,15 @@ pub enum Doing {
     ReadPlain,
     KeepSecret,
     KeepPlain,
+    /// A document of the issuer, in its bucket.
+    Publish,
 }
 
 impl Doing {
     fn verb(self) -> &'static str {
         match self {
             Self::ReadSecret | Self::ReadPlain => "read",
-            Self::KeepSecret | Self::KeepPlain => "store",
+            Self::KeepSecret | Self::KeepPlain | Self::Publish => "store",
         }
     }
 
@@ -30,6 +32,7 @@ impl Doing {
             Self::ReadPlain => "ssm:GetParameter on it",
             Self::KeepSecret => "ssm:PutParameter on it and kms:Encrypt on the cluster's key",
             Self::KeepPlain => "ssm:PutParameter on it",
+            Self::Publish => "s3:GetObject and s3:PutObject on it",
         }
     }
 }

@@ -64,7 +64,7 @@ pub fn holds(resource_type: &str) -> Option<&'static str> {
         "AWS::RDS::DBInstance" => Some("the database and its automated backups"),
         "AWS::EC2::Volume" => Some("the state of the cluster in etcd"),
         "AWS::KMS::Key" => Some("everything encrypted under the cluster's key"),
-        "AWS::S3::Bucket" => Some("the state bucket: node bundles and etcd snapshots"),
+        "AWS::S3::Bucket" => Some("the bucket: bundles and etcd snapshots, or the pods' issuer"),
         "AWS::EC2::VPC" | "AWS::EC2::Subnet" | "AWS::RDS::DBSubnetGroup" => {
             Some("the network under the machines and the database")
         }

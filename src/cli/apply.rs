@@ -16,7 +16,7 @@ use crate::apply::{self, Outputs, Prepare, Report};
 use crate::cloud::{Cloud, Store};
 use crate::plan::{self, Plan};
 use crate::progress::Style;
-use crate::stacks::{API_HOST, KEY_ARN, Stack, StackKind};
+use crate::stacks::{API_HOST, KEY_ARN, OIDC_BUCKET, OIDC_ISSUER, Stack, StackKind};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -181,7 +181,8 @@ async fn finish(
     Ok(exit)
 }
 
-/// Makes the cluster's authorities before the control plane wants to read them.
+/// Makes the cluster's authorities before the control plane wants to read them, and publishes what AWS
+/// checks the tokens of pods by.
 struct Authorities<'a, C> {
     cluster: &'a str,
     cloud: &'a C,
@@ -208,11 +209,26 @@ impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
         if *stack != StackKind::ControlPlane {
             return Ok(None);
         }
+<<<<<<< HEAD
         let key = outputs
             .get(&StackKind::Base)
             .and_then(|base| base.get(KEY_ARN));
         let key = key.ok_or("the base stack names no key to keep the authorities under")?;
         let ensured = self.ensured(key).await.map_err(|error| error.to_string())?;
+=======
+        let base = |key| outputs.get(&StackKind::Base)?.get(key);
+        let key =
+            base(KEY_ARN).ok_or("the base stack names no key to keep the authorities under")?;
+        let issuer = base(OIDC_ISSUER).zip(base(OIDC_BUCKET));
+        let (issuer, bucket) =
+            issuer.ok_or("the base stack names no issuer of the pods' tokens")?;
+        let ensured =
+            access::ensure_authorities(self.cloud, self.cluster, key, self.cloud.now()).await;
+        let ensured = ensured.map_err(|error| error.to_string())?;
+        access::publish_issuer(self.cloud, bucket, issuer, &ensured.service_accounts)
+            .await
+            .map_err(|error| error.to_string())?;
+>>>>>>> addons
         let told = "the cluster's authorities are made, and kept under its key";
         Ok(ensured.created().then(|| told.to_owned()))
     }

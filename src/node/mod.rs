@@ -3,6 +3,7 @@
 //!
 //! The launch template changes exactly when the bundle does: user data names the bundle by its hash.
 
+mod addons;
 pub mod archive;
 pub mod binaries;
 pub mod cis;

@@ -13,12 +13,14 @@ mod body;
 mod certificate;
 mod client;
 mod encryption;
+mod issuer;
 mod key;
 
 pub use authority::{Authority, CertificateAuthority};
 pub use certificate::Facts;
 pub use client::{ClientCertificate, Subject, issue_client};
 pub use encryption::encryption_configuration;
+pub use issuer::key_set;
 pub use key::ServiceAccountKey;
 
 /// How far before "now" a certificate becomes valid, in seconds: clocks of nodes and laptops differ.

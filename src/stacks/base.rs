@@ -1,10 +1,12 @@
-//! The slow small things that need nothing: encryption key, state bucket, identities of the machines.
+//! The slow small things that need nothing: encryption key, state bucket, identities of the machines
+//! and of the addons' pods.
 
 use serde::Serialize;
+use serde_json::{Map, json};
 
 use super::fields::{Row, row};
 use super::parts::{self, Inputs};
-use super::{DesignError, Stack, StackKind};
+use super::{DesignError, ISSUER_DOCUMENTS, Stack, StackKind};
 use crate::spec::ClusterSpec;
 use crate::templates::Templates;
 
@@ -23,6 +25,65 @@ struct Context<'a> {
     pending_days: u8,
     issuers: &'a [String],
     roles: [Role; 2],
+    /// Keys of the documents that everybody may read.
+    documents: [&'static str; 2],
+    pods: Vec<Pod>,
+}
+
+/// A pod that calls AWS under a role of its own.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pod {
+    /// Start of its logical ids.
+    id: &'static str,
+    name: &'static str,
+    who: &'static str,
+    /// Who may take its role, as text with CloudFormation's placeholders.
+    trust: String,
+}
+
+impl Pod {
+    /// A pod of this service account in `kube-system`.
+    fn new(id: &'static str, name: &'static str, who: &'static str, account: &str) -> Self {
+        let issuer = "${OidcBucket.RegionalDomainName}";
+        let mut equals = Map::new();
+        equals.insert(format!("{issuer}:aud"), json!("sts.amazonaws.com"));
+        let subject = format!("system:serviceaccount:kube-system:{account}");
+        equals.insert(format!("{issuer}:sub"), json!(subject));
+        let trust = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "Federated": "${OidcProvider}" },
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": { "StringEquals": equals },
+            }]
+        });
+        Self {
+            id,
+            name,
+            who,
+            trust: trust.to_string(),
+        }
+    }
+}
+
+/// The service accounts are named in the values of their charts.
+fn pods() -> Vec<Pod> {
+    vec![
+        Pod::new(
+            "EbsCsi",
+            "ebs-csi",
+            "the driver of EBS volumes",
+            "ebs-csi-controller-sa",
+        ),
+        Pod::new(
+            "ClusterAutoscaler",
+            "cluster-autoscaler",
+            "the cluster autoscaler",
+            "cluster-autoscaler",
+        ),
+    ]
 }
 
 /// Who boots from the state bucket, and what it may read.
@@ -46,7 +107,7 @@ const ROLES: [Role; 2] = [
         name: "control-plane",
         who: "the control plane",
         reads: &["cp", "pub", "state", "worker"],
-        secrets: &["cp", "worker"],
+        secrets: &["cp", "state", "worker"],
         bundles: "control-plane",
     },
     Role {
@@ -65,6 +126,8 @@ pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack,
         pending_days: if spec.protect { 30 } else { 7 },
         issuers: &spec.access.issuers,
         roles: ROLES,
+        documents: ISSUER_DOCUMENTS,
+        pods: pods(),
     };
     let name = "stacks/base.yaml.tera";
     let data = templates.render_data(name, &context)?;

@@ -5,7 +5,10 @@ use serde_json::{Map, Value};
 
 use super::fields::{Row, row};
 use super::parts::{self, Holds, Inputs, Tag};
-use super::{API_HOST, DesignError, KEY_ARN, Object, STATE_BUCKET, Stack, StackKind, firewall};
+use super::{
+    API_HOST, AUTOSCALER_ROLE, DesignError, EBS_CSI_ROLE, KEY_ARN, OIDC_ISSUER, Object,
+    STATE_BUCKET, Stack, StackKind, firewall,
+};
 use crate::node::{self, Boot, Bundle, Role, facts};
 use crate::spec::{ClusterSpec, Nat, Zone};
 use crate::templates::Templates;
@@ -129,6 +132,9 @@ fn inputs(spec: &ClusterSpec) -> Inputs {
         .output(StackKind::Base, STATE_BUCKET, Holds::Text)
         .output(StackKind::Base, KEY_ARN, Holds::Text)
         .output(StackKind::Base, "ControlPlaneProfileArn", Holds::Text)
+        .output(StackKind::Base, OIDC_ISSUER, Holds::Text)
+        .output(StackKind::Base, EBS_CSI_ROLE, Holds::Text)
+        .output(StackKind::Base, AUTOSCALER_ROLE, Holds::Text)
         .network(subnets, Holds::Subnet);
     firewall::input(inputs, firewall::CP)
         .output(StackKind::Edge, API_HOST, Holds::Text)

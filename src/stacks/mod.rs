@@ -142,6 +142,18 @@ pub fn parameter_path(cluster: &str) -> String {
 pub const STATE_BUCKET: &str = "StateBucket";
 /// Key of the output of [`StackKind::Base`] that holds the ARN of the cluster's KMS key.
 pub const KEY_ARN: &str = "KeyArn";
+/// Key of the output of [`StackKind::Base`] that names the bucket of the issuer's documents.
+pub const OIDC_BUCKET: &str = "OidcBucket";
+/// Key of the output of [`StackKind::Base`] that holds the issuer of service-account tokens: an https
+/// URL without a slash at its end.
+pub const OIDC_ISSUER: &str = "OidcIssuer";
+/// Key of the output of [`StackKind::Base`] that holds the ARN of the EBS driver's role.
+pub const EBS_CSI_ROLE: &str = "EbsCsiRoleArn";
+/// Key of the output of [`StackKind::Base`] that holds the ARN of the cluster autoscaler's role.
+pub const AUTOSCALER_ROLE: &str = "ClusterAutoscalerRoleArn";
+/// Keys in the issuer's bucket that everybody may read: OpenID Connect's discovery document, and the
+/// keys where Kubernetes has them.
+pub const ISSUER_DOCUMENTS: [&str; 2] = [".well-known/openid-configuration", "openid/v1/jwks"];
 /// Key of the output of [`StackKind::Edge`] that holds the API's host name.
 pub const API_HOST: &str = "ApiHost";
 /// Key of the output of [`StackKind::Database`] that holds its host name.

@@ -143,6 +143,33 @@ fn kubectl_reads_the_kubeconfig_and_gets_a_certificate_that_the_clusters_authori
     );
 }
 
+#[test]
+fn aws_finds_the_issuers_documents_and_the_pods_roles_trust_it() {
+    let world = World::small("issuing");
+    world.apply().ends(0);
+    let providers = ask(&world, "iam", "list_open_id_connect_providers", &json!({}));
+    let arn = providers["OpenIDConnectProviderList"][0]["Arn"]
+        .as_str()
+        .expect("a provider");
+    let (_, host) = arn.split_once("oidc-provider/").expect("its host");
+    let bucket = host.split('.').next().expect("a bucket");
+    let held = ask(&world, "s3", "list_objects_v2", &json!({"Bucket": bucket}));
+    let keys: Vec<_> = held["Contents"]
+        .as_array()
+        .expect("objects")
+        .iter()
+        .map(|object| object["Key"].as_str().expect("a key"))
+        .collect();
+    assert_eq!(keys, [".well-known/openid-configuration", "openid/v1/jwks"]);
+    let roles = ask(&world, "iam", "list_roles", &json!({}));
+    let trusting = roles["Roles"].as_array().expect("roles").iter();
+    let trusting = trusting.filter(|role| {
+        let trust = role["AssumeRolePolicyDocument"].to_string();
+        trust.contains(&format!("{host}:sub")) && trust.contains(arn)
+    });
+    assert_eq!(trusting.count(), 2);
+}
+
 fn files(directory: &PathBuf) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).expect("a directory");
     let paths = entries.map(|entry| entry.expect("an entry").path());

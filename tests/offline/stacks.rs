@@ -5,7 +5,8 @@
 mod fields;
 mod graph;
 mod house;
-mod node;
+mod identities;
+pub mod node;
 mod tools;
 
 use kube_cfn::spec::ClusterSpec;

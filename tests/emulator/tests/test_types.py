@@ -24,6 +24,7 @@ ATTRIBUTES = {
     "Bucket.RegionalDomainName": r".+\.s3\.eu-west-1\.amazonaws\.com", "Bucket.DualStackDomainName": r".+\.s3\.dualstack\.eu-west-1.+",
     "Role.Arn": rf"arn:aws:iam::{ACCOUNT}:role/all-Role-.+", "Role.RoleId": r"AROA.+",
     "InstanceProfile.Arn": rf"arn:aws:iam::{ACCOUNT}:instance-profile/all-InstanceProfile-.+",
+    "OpenId.Arn": rf"arn:aws:iam::{ACCOUNT}:oidc-provider/all-bucket-[0-9a-z]+\.s3\.eu-west-1\.amazonaws\.com",
     "Vpc.VpcId": r"vpc-[0-9a-f]+", "Vpc.CidrBlock": r"10\.20\.0\.0/16", "Vpc.DefaultSecurityGroup": r"sg-[0-9a-f]+",
     "SubnetA.SubnetId": r"subnet-[0-9a-f]+", "SubnetA.AvailabilityZone": "eu-west-1a", "SubnetA.VpcId": r"vpc-[0-9a-f]+",
     "SubnetA.CidrBlock": r"10\.20\.0\.0/24", "SubnetA.AvailabilityZoneId": r"\w+-az1",
@@ -50,6 +51,7 @@ ATTRIBUTES = {
 REFERENCES = {
     "Key": r"[0-9a-f-]{36}", "KeyAlias": "alias/all", "Bucket": r"all-bucket-[0-9a-z]+", "BucketPolicy": r"all-bucket-[0-9a-z]+",
     "Role": r"all-Role-[0-9A-Z]+", "InstanceProfile": r"all-InstanceProfile-[0-9A-Z]+", "ManagedPolicy": r"arn:aws:iam::.+:policy/.+",
+    "OpenId": r"arn:aws:iam::.+:oidc-provider/all-bucket-.+",
     "Address": r"52\.\d+\.\d+\.\d+", "Balancer": r"arn:aws:elasticloadbalancing:.+:loadbalancer/net/.+", "Parameter": r"/kube-cfn/all/note",
     "Secret": r"arn:aws:secretsmanager:.+", "Slot": r"all-Slot-[0-9A-Z]+", "Database": r"all-database-[0-9a-z]+", "NatRegional": r"nat-[0-9a-f]+",
     "SlotTemplate": r"lt-[0-9a-f]+", "Interface": r"eni-[0-9a-f]+", "Volume": r"vol-[0-9a-f]+", "Group": r"sg-[0-9a-f]+",

@@ -27,6 +27,9 @@ pub fn user_data(stack: &Stack) -> Vec<(String, String)> {
                     .unwrap()
                     .replace("${StateBucket}", "state-bucket")
                     .replace("${ApiHost}", "api.example.com")
+                    .replace("${OidcIssuer}", "https://issuer.example.com")
+                    .replace("${EbsCsiRoleArn}", "arn:aws:iam::1:role/volumes")
+                    .replace("${ClusterAutoscalerRoleArn}", "arn:aws:iam::1:role/scaling")
                     .replace("${EtcdVolumeA}", "vol-0a")
                     .replace("${EtcdVolumeB}", "vol-0b")
                     .replace("${EtcdVolumeC}", "vol-0c"),
@@ -62,7 +65,7 @@ fn files(bytes: &[u8]) -> Vec<(String, String)> {
 }
 
 /// A file of a bundle.
-fn file(bytes: &[u8], name: &str) -> String {
+pub fn file(bytes: &[u8], name: &str) -> String {
     let found = files(bytes).into_iter().find(|(path, _)| path == name);
     found.unwrap_or_else(|| panic!("no {name}")).1
 }
