@@ -54,7 +54,10 @@ fn slot_with(snapshot: &[u8], key: &str) -> World {
     fs::write(world.object(key), snapshot).unwrap();
     let sum = world.shell(
         'a',
-        &format!("sha256sum {} | cut -d ' ' -f 1", world.object(key).display()),
+        &format!(
+            "sha256sum {} | cut -d ' ' -f 1",
+            world.object(key).display()
+        ),
     );
     fs::write(world.object(&format!("{key}.sha256")), sum).unwrap();
     world
@@ -100,5 +103,8 @@ fn a_restore_cut_off_before_any_step_ends_the_same_when_called_again() {
         world.well('a', &line);
         assert_eq!(picture(&world.root('a')), whole, "cut {cut}");
     }
-    assert!(cuts > 20, "only {cuts} steps were cut: the steps are not seen");
+    assert!(
+        cuts > 20,
+        "only {cuts} steps were cut: the steps are not seen"
+    );
 }
