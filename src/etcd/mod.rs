@@ -44,9 +44,9 @@ impl Slot {
 pub fn slots(outputs: &BTreeMap<String, String>) -> Vec<Slot> {
     let slot = |(key, group): (&String, &String)| {
         let mut letters = key.strip_prefix("Slot")?.chars();
-        let letter = letters.next()?.to_ascii_lowercase();
+        let letter = letters.next().filter(char::is_ascii_uppercase)?;
         letters.next().is_none().then(|| Slot {
-            letter,
+            letter: letter.to_ascii_lowercase(),
             group: group.clone(),
         })
     };
