@@ -19,7 +19,7 @@
 //! | `catalog` | tables: versions, images, instance types, durations | I/O, rules |
 //! | `stacks` | what each stack needs: context, inputs, outputs, policy | AWS calls, the screen |
 //! | `templates` | embedded templates, overrides, Tera, escaping | what a cluster is |
-//! | `node` | user data and the content-addressed bundle a machine boots with | AWS calls |
+//! | `node` | user data and the bundle that is a machine's root tree: boot programs, kubeadm, kubelet | AWS calls |
 //! | `plan` | comparing wanted with found, the risk of every change | SDK, time, printing |
 //! | `cloud` | the `Cloud` and `Store` traits in our own words; `aws` alone names the SDK | the rest |
 //! | `apply` | walking a plan, following stacks, gathering outputs, emitting events | how it looks |
@@ -42,6 +42,7 @@
 //! |---|---|
 //! | a field | `definition/file`, `spec`, the stack's context, its template, one case |
 //! | a stack | `templates/stacks/x.yaml.tera`, `stacks/x.rs`, a line in `stacks/mod.rs`, one case |
+//! | a node's file | `templates/node`, a line in `node/tree.rs`, the goldens of `tests/cases/node` |
 //! | a command | `cli/x.rs`, a variant in `cli/mod.rs`, the README |
 //! | an output style | `progress/x.rs`, a variant |
 //! | an AWS call | `cloud/mod.rs`, `cloud/aws` |

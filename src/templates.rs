@@ -73,9 +73,8 @@ impl Templates {
         let (tera, plain): (Vec<_>, Vec<_>) = texts
             .into_iter()
             .partition(|(name, _)| name.ends_with(TEMPLATE));
-        let (yaml, shell): (Vec<_>, Vec<_>) = tera
-            .into_iter()
-            .partition(|(name, _)| name.ends_with(YAML));
+        let (yaml, shell): (Vec<_>, Vec<_>) =
+            tera.into_iter().partition(|(name, _)| name.ends_with(YAML));
         Ok(Self {
             yaml: engine(yaml, escape_yaml)?,
             shell: engine(shell, escape_shell)?,

@@ -80,7 +80,7 @@ fn pin(
 }
 
 /// The path of `url` under `base`.
-fn mirrored(base: &str, url: &str) -> String {
+pub(super) fn mirrored(base: &str, url: &str) -> String {
     let path = url
         .split_once("://")
         .and_then(|(_, rest)| rest.split_once('/'))

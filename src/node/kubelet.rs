@@ -19,6 +19,7 @@ pub enum StaticPods {
 }
 
 /// `KubeletConfiguration`.
+#[expect(clippy::struct_excessive_bools, reason = "the API has them")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KubeletConfiguration {

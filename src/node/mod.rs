@@ -90,11 +90,7 @@ impl Role<'_> {
 
 /// The files of a role's nodes by their path below `/`, sorted. All but `host.env`, which user data
 /// writes.
-pub fn tree(
-    spec: &ClusterSpec,
-    role: Role,
-    templates: &Templates,
-) -> Result<Vec<File>, NodeError> {
+pub fn tree(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<Vec<File>, NodeError> {
     tree::files(spec, role, templates)
 }
 
@@ -115,11 +111,7 @@ pub fn bundle(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<B
 }
 
 /// `host.env` as user data writes it, as far as it is known without the stacks.
-pub fn host_env(
-    spec: &ClusterSpec,
-    boot: &Boot,
-    templates: &Templates,
-) -> Result<File, NodeError> {
+pub fn host_env(spec: &ClusterSpec, boot: &Boot, templates: &Templates) -> Result<File, NodeError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Context<'a> {

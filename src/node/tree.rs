@@ -56,7 +56,11 @@ const CONTROL_PLANE: &[Line] = &[
         "opt/kube-cfn/lib/control-plane.sh",
         Read,
     ),
-    ("bin/bootstrap-token", "opt/kube-cfn/bin/bootstrap-token", Run),
+    (
+        "bin/bootstrap-token",
+        "opt/kube-cfn/bin/bootstrap-token",
+        Run,
+    ),
     (
         "units/kube-cfn-bootstrap-token.service",
         "etc/systemd/system/kube-cfn-bootstrap-token.service",

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 
 use super::PkiError;
 
-/// Length of a secretbox key (XSalsa20 and Poly1305) in bytes.
+/// Length of a secretbox key (`XSalsa20` and `Poly1305`) in bytes.
 const KEY_BYTES: usize = 32;
 
 /// Makes an `EncryptionConfiguration` with a new secretbox key for secrets.

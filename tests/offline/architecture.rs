@@ -209,6 +209,10 @@ fn rendering_and_planning_are_pure() {
         .filter(|source| PURE.contains(&&*source.room))
     {
         for word in IMPURE {
+            // Keys are made of chance, and of nothing else that differs from run to run.
+            if source.room == "pki" && *word == "rand::" {
+                continue;
+            }
             if source.lines.iter().any(|line| line.contains(word)) {
                 broken.push(format!("{}: {word}", source.path.display()));
             }

@@ -11,6 +11,7 @@ mod definitions;
 mod estimate;
 mod etcd;
 mod kubeconfig;
+mod node;
 mod pki;
 mod progress;
 mod readme;

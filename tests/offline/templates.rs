@@ -75,8 +75,11 @@ fn no_directory_is_no_override() {
         .unwrap()
         .names();
     assert_eq!(names, Templates::new(None).unwrap().names());
-    let named = |name: &str| names.iter().any(|known| known == name);
-    assert!(named("stacks/base.yaml.tera") && named("node/boot"), "{names:?}");
+    let has = |name: &str| names.iter().any(|known| known == name);
+    assert!(
+        has("stacks/base.yaml.tera") && has("node/boot"),
+        "{names:?}"
+    );
 }
 
 /// Text that comes of a definition stands in quotes or goes through `json`; what stands bare is a

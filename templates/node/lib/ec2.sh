@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The only door of a node to EC2 and the rest of AWS. A trial on other machines replaces this file.
-# Needs NODE_CLUSTER, NODE_REGION and, for volume and bucket, host.env.
+# Needs NODE_CLUSTER, NODE_REGION and, for volume, bucket and signal, host.env; to attach, common.sh.
 
 export AWS_REGION="${NODE_REGION}" AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=8 AWS_PAGER=''
 

@@ -27,7 +27,7 @@ format_if_new() {
     say "format ${ETCD_VOLUME} again: the first time was cut short"
   elif ! blank "${device}"; then
     return 0
-  elif present state/etcd-initialized && ! etcd_recovering "${SLOT}"; then
+  elif present state/etcd-initialized && ! asked_to_recover ''; then
     fail "mount ${ETCD_VOLUME}: it is empty, but the cluster's etcd has had its data; restore the volume of slot ${SLOT} from a snapshot, or run kube-cfn etcd replace-member ${SLOT}"
   fi
   put "${FORMATTING}" 644 <<< "${ETCD_VOLUME}"
@@ -51,20 +51,27 @@ mount_etcd_volume() {
   chmod 0700 "${ETCD_DIRECTORY}/data"
 }
 
+# Whether the slot's member is being replaced; $1 is what it was on this machine so far, if it ever was.
+asked_to_recover() {
+  local status=0
+  etcd_recovering || status=$?
+  [ "${status}" -ne 2 ] || [ -n "$1" ] || fail "learn whether the member of slot ${SLOT} is being replaced: the store does not answer"
+  return "${status}"
+}
+
 # How the member would begin without data: `new` along with all the others, `existing` for one that is
 # being replaced. A machine keeps its word, and so does the cluster's token: other flags would restart
 # etcd for nothing.
 decide_etcd_start() {
-  local state=/var/lib/kube-cfn/etcd-state token=/var/lib/kube-cfn/etcd-token status=0
-  etcd_boot_guard
+  local state=/var/lib/kube-cfn/etcd-state token=/var/lib/kube-cfn/etcd-token
+  etcd_boot_guard || fail "start etcd of slot ${SLOT}: a restore is under way on it, see the line above"
   ETCD_STATE="$(cat "${state}" 2> /dev/null || true)"
-  ! etcd_recovering "${SLOT}" || ETCD_STATE=existing
-  put "${state}" 644 <<< "${ETCD_STATE:-new}"
-  ETCD_TOKEN="$(ec2_parameter state/etcd-token)" || status=$?
-  if [ "${status}" -eq 4 ]; then
-    ETCD_TOKEN="${NODE_CLUSTER}"
-  elif [ "${status}" -ne 0 ]; then
-    ETCD_TOKEN="$(cat "${token}" 2> /dev/null)" || fail 'read the parameter state/etcd-token: the store does not answer'
+  if asked_to_recover "${ETCD_STATE}"; then
+    ETCD_STATE=existing
   fi
+  ETCD_STATE="${ETCD_STATE:-new}"
+  put "${state}" 644 <<< "${ETCD_STATE}"
+  ETCD_TOKEN="$(etcd_initial_token)" || ETCD_TOKEN="$(cat "${token}" 2> /dev/null)" \
+    || fail 'read the parameter state/etcd-token: the store does not answer'
   put "${token}" 644 <<< "${ETCD_TOKEN}"
 }

@@ -29,19 +29,24 @@ write_bootstrap_config() {
   put "${BOOTSTRAP}" 600 <<< "${text/@TOKEN@/${token}}"
 }
 
+# One that ended while the machine was stopped is none: the kubelet asks for another with a token.
+has_certificate() {
+  [ -e "${CERTIFICATE}" ] && openssl x509 -checkend 0 -noout -in "${CERTIFICATE}" > /dev/null
+}
+
 # The pools start beside the control plane: its first token may be minutes away. The kubelet itself goes
 # on asking an API that does not answer yet.
 enrol() {
   local try
-  if [ ! -e "${CERTIFICATE}" ]; then
+  if ! has_certificate; then
     attempt 120 10 write_bootstrap_config || fail 'read the parameter worker/bootstrap-token: none came in twenty minutes; is a slot of the control plane up?'
   fi
   systemctl start kubelet.service || fail 'start the kubelet: see journalctl -u kubelet'
   for ((try = 1; try <= 40; try++)); do
-    [ ! -e "${CERTIFICATE}" ] || break
-    attempt 6 5 test -e "${CERTIFICATE}" || renew_token
+    attempt 6 5 has_certificate && break
+    renew_token
   done
-  [ -e "${CERTIFICATE}" ] || fail "get a client certificate from https://${API_HOST}:6443: none came in twenty minutes; does the API answer from here? see journalctl -u kubelet"
+  has_certificate || fail "get a client certificate from https://${API_HOST}:6443: none came in twenty minutes; does the API answer from here? see journalctl -u kubelet"
   rm -f "${BOOTSTRAP}"
 }
 

@@ -3,8 +3,10 @@
 use std::io::Read;
 
 use kube_cfn::node::{self, Role};
+use kube_cfn::spec::{ClusterSpec, Exposure};
 use kube_cfn::stacks::{Stack, StackKind};
 use kube_cfn::templates::Templates;
+use semver::Version;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -24,7 +26,10 @@ pub fn user_data(stack: &Stack) -> Vec<(String, String)> {
                     .as_str()
                     .unwrap()
                     .replace("${StateBucket}", "state-bucket")
-                    .replace("${ApiHost}", "api.example.com"),
+                    .replace("${ApiHost}", "api.example.com")
+                    .replace("${EtcdVolumeA}", "vol-0a")
+                    .replace("${EtcdVolumeB}", "vol-0b")
+                    .replace("${EtcdVolumeC}", "vol-0c"),
             });
             let lines: Vec<_> = lines.collect();
             (
@@ -35,18 +40,31 @@ pub fn user_data(stack: &Stack) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A file of a bundle.
-pub fn file(bytes: &[u8], name: &str) -> String {
+/// The scripts of a bundle by their paths.
+pub fn scripts(bytes: &[u8]) -> Vec<(String, String)> {
+    let files = files(bytes).into_iter();
+    let script = |(path, text): &(String, String)| {
+        text.starts_with("#!/bin/bash\n") || path.starts_with("opt/")
+    };
+    files.filter(script).collect()
+}
+
+/// The files of a bundle by their paths.
+fn files(bytes: &[u8]) -> Vec<(String, String)> {
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes));
-    let mut entry = archive
-        .entries()
-        .unwrap()
-        .map(Result::unwrap)
-        .find(|entry| entry.path().unwrap().to_str() == Some(name))
-        .unwrap();
-    let mut text = String::new();
-    entry.read_to_string(&mut text).unwrap();
-    text
+    let entries = archive.entries().unwrap().map(|entry| {
+        let mut entry = entry.unwrap();
+        let mut text = String::new();
+        entry.read_to_string(&mut text).unwrap();
+        (entry.path().unwrap().display().to_string(), text)
+    });
+    entries.collect()
+}
+
+/// A file of a bundle.
+fn file(bytes: &[u8], name: &str) -> String {
+    let found = files(bytes).into_iter().find(|(path, _)| path == name);
+    found.unwrap_or_else(|| panic!("no {name}")).1
 }
 
 fn is_machine(stack: &Stack) -> bool {
@@ -68,9 +86,10 @@ fn user_data_names_the_bundle_that_its_stack_uploads() {
         assert!(!scripts.is_empty());
         for (name, script) in scripts {
             assert!(
-                script.starts_with("#!/bin/bash\nSTATE_BUCKET='state-bucket'\n"),
+                script.starts_with("#cloud-boothook\n#!/bin/bash\nSTATE_BUCKET='state-bucket'\n"),
                 "{name}"
             );
+            assert!(script.is_ascii() && !script.contains('\r'), "{name}");
             assert!(
                 script.contains(&format!("BUNDLE_KEY='{}'", object.key)),
                 "{name}"
@@ -79,7 +98,7 @@ fn user_data_names_the_bundle_that_its_stack_uploads() {
                 script.contains(&format!("BUNDLE_SHA256='{sha256}'")),
                 "{name}"
             );
-            assert!(script.len() < 4096, "{name}: {}", script.len());
+            assert!(script.len() < 8192, "{name}: {}", script.len());
             let signal = script
                 .lines()
                 .find_map(|line| line.strip_prefix("SIGNAL="))
@@ -93,31 +112,95 @@ fn user_data_names_the_bundle_that_its_stack_uploads() {
     }
 }
 
+/// The bundles of slots and of the first pool, and everything that launch templates hold.
+fn booted(spec: &ClusterSpec) -> (Vec<String>, Vec<Value>) {
+    let stacks = design(spec);
+    let machines = stacks.iter().filter(|stack| is_machine(stack));
+    let keys = machines.clone().map(|stack| stack.objects[0].key.clone());
+    let data = machines
+        .flat_map(|stack| of_type(stack, "AWS::EC2::LaunchTemplate"))
+        .map(|(_, found)| found["Properties"]["LaunchTemplateData"]["UserData"].clone());
+    (keys.collect(), data.collect())
+}
+
 #[test]
-fn a_launch_template_changes_exactly_when_its_bundle_does() {
-    let body = |spec: &kube_cfn::spec::ClusterSpec| {
-        let stacks = design(spec);
-        (stacks[3].template.clone(), stacks[4].template.clone())
-    };
-    let spec = specs::minimal();
-    let before = body(&spec);
-    let mut other = spec.clone();
-    other.access.ttl_seconds = 60;
-    other
-        .api
-        .allowed_cidrs
-        .push("192.0.2.0/24".parse().unwrap());
-    assert_eq!(body(&other), before);
-    let mut labelled = spec.clone();
-    labelled.pools[0]
-        .labels
-        .insert("a".to_owned(), "b".to_owned());
-    let after = body(&labelled);
-    assert_eq!(after.0, before.0);
-    assert_ne!(
-        after.1["Resources"]["LaunchTemplate"]["Properties"],
-        before.1["Resources"]["LaunchTemplate"]["Properties"]
-    );
+fn what_no_node_needs_to_know_leaves_bundles_and_user_data_alone() {
+    let before = booted(&specs::production());
+    let changes: [(&str, fn(&mut ClusterSpec)); 14] = [
+        ("account", |spec| spec.account = None),
+        ("exposure", |spec| spec.api.exposure = Exposure::Internal),
+        ("allowed", |spec| spec.api.allowed_cidrs.clear()),
+        ("dns", |spec| spec.api.dns = None),
+        ("volume", |spec| spec.control_plane.volume_gib += 10),
+        ("etcd volume", |spec| {
+            spec.control_plane.etcd_volume_gib += 10
+        }),
+        ("size", |spec| {
+            "m7g.xlarge".clone_into(&mut spec.control_plane.instance_type)
+        }),
+        ("pool size", |spec| {
+            spec.pools[0].instance_types = vec!["c7g.large".to_owned()]
+        }),
+        ("pool volume", |spec| spec.pools[0].volume_gib += 10),
+        ("pool scale", |spec| spec.pools[0].max += 3),
+        ("spot", |spec| spec.pools[0].spot_percent = 50),
+        ("protect", |spec| spec.protect = false),
+        ("access", |spec| spec.access.ttl_seconds = 60),
+        ("tags", |spec| spec.tags.clear()),
+    ];
+    for (what, change) in changes {
+        let mut spec = specs::production();
+        change(&mut spec);
+        assert_eq!(booted(&spec), before, "{what}");
+    }
+}
+
+#[test]
+fn what_a_node_needs_to_know_changes_its_bundle_and_user_data() {
+    let (keys, data) = booted(&specs::production());
+    let changes: [(&str, fn(&mut ClusterSpec), [bool; 3]); 5] = [
+        (
+            "kubernetes",
+            |spec| spec.kubernetes = Version::new(1, 36, 3),
+            [true; 3],
+        ),
+        (
+            "mirror",
+            |spec| spec.mirror = Some("https://m.example.com".to_owned()),
+            [true; 3],
+        ),
+        (
+            "pods",
+            |spec| spec.network.pod_cidr = "100.72.0.0/14".parse().unwrap(),
+            [true; 3],
+        ),
+        (
+            "label",
+            |spec| drop(spec.pools[0].labels.insert("a".to_owned(), "b".to_owned())),
+            [false, true, false],
+        ),
+        (
+            "taints",
+            |spec| spec.pools[1].taints.clear(),
+            [false, false, true],
+        ),
+    ];
+    for (what, change, expected) in changes {
+        let mut spec = specs::production();
+        change(&mut spec);
+        let (new_keys, new_data) = booted(&spec);
+        let differ = |old: &String, new: &String| old != new;
+        let found: Vec<_> = keys
+            .iter()
+            .zip(&new_keys)
+            .map(|(a, b)| differ(a, b))
+            .collect();
+        assert_eq!(found, expected, "{what}");
+        // Three slots, then the pools.
+        let user_data: Vec<_> = data.iter().zip(&new_data).map(|(a, b)| a != b).collect();
+        let [slots, first, second] = expected;
+        assert_eq!(user_data, [slots, slots, slots, first, second], "{what}");
+    }
 }
 
 #[test]
@@ -125,7 +208,7 @@ fn a_bundle_tells_a_node_who_it_is() {
     let templates = Templates::new(None).unwrap();
     let spec = specs::zonal();
     let pool = node::bundle(&spec, Role::Pool(&spec.pools[0]), &templates).unwrap();
-    let facts: Value = serde_json::from_str(&file(&pool.bytes, "node.json")).unwrap();
+    let facts: Value = serde_json::from_str(&file(&pool.bytes, "etc/kube-cfn/node.json")).unwrap();
     assert_eq!(facts["role"], "pool-stateful");
     assert_eq!(facts["machine"], "aarch64");
     assert_eq!(facts["kubernetes"], "1.36.4");
@@ -145,134 +228,12 @@ fn a_bundle_tells_a_node_who_it_is() {
         "https://mirror.example.com/kubernetes/release/v1.36.4/bin/linux/arm64/kubelet"
     );
     let slots = node::bundle(&spec, Role::ControlPlane, &templates).unwrap();
-    let env = file(&slots.bytes, "node.env");
-    assert!(env.contains("NODE_SLOT_b='10.20.32.10'\n"), "{env}");
-    assert!(file(&slots.bytes, "boot.sh").contains("not built yet"));
-}
-
-/// Runs a `boot.sh` here, with the facts of this machine.
-fn boot(role: &str, env: &str, api_host: &str) -> std::process::Output {
-    let templates = Templates::new(None).unwrap();
-    let spec = specs::minimal();
-    let bundle = node::bundle(&spec, Role::Pool(&spec.pools[0]), &templates).unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let script = directory.path().join("boot.sh");
-    std::fs::write(&script, file(&bundle.bytes, "boot.sh")).unwrap();
-    std::fs::write(directory.path().join("node.json"), "{}").unwrap();
-    std::fs::write(directory.path().join("node.env"), env).unwrap();
-    std::process::Command::new("bash")
-        .arg(&script)
-        .arg(role)
-        .envs([
-            ("CLUSTER", "minimal"),
-            ("REGION", "eu-west-1"),
-            ("API_HOST", api_host),
-        ])
-        .output()
-        .unwrap()
-}
-
-fn env_of_this_machine() -> String {
-    format!(
-        "NODE_CLUSTER=minimal\nNODE_REGION=eu-west-1\nNODE_ROLE=pool-workers\nNODE_KUBERNETES=1.36.4\nNODE_MACHINE={}\n",
-        std::env::consts::ARCH
-    )
-}
-
-#[test]
-fn the_boot_script_checks_that_the_bundle_is_for_this_machine() {
-    let good = boot("pool-workers", &env_of_this_machine(), "api");
-    assert!(good.status.success(), "{good:?}");
-    assert!(String::from_utf8_lossy(&good.stdout).contains("fetched, verified and executed"));
-    for (role, env, host, says) in [
-        (
-            "pool-other",
-            env_of_this_machine(),
-            "api",
-            "the role is 'pool-other'",
-        ),
-        (
-            "pool-workers",
-            env_of_this_machine().replace("MACHINE=", "MACHINE=not-"),
-            "api",
-            "the machine is",
-        ),
-        (
-            "pool-workers",
-            env_of_this_machine(),
-            "",
-            "API_HOST is not set",
-        ),
-    ] {
-        let bad = boot(role, &env, host);
-        assert_eq!(bad.status.code(), Some(1));
-        let text = String::from_utf8_lossy(&bad.stderr);
-        assert!(text.contains(says), "{text}");
-    }
-}
-
-/// Runs the user data of a pool's node here: `/opt` and the AWS tools are doubles in a directory of
-/// the test, and `served` is what the state bucket answers. Gives the exit code and the signal.
-fn first_boot(served: impl Fn(&[u8]) -> Vec<u8>) -> (Option<i32>, String) {
-    let mut spec = specs::minimal();
-    if std::env::consts::ARCH == "x86_64" {
-        spec.pools[0].architecture = kube_cfn::spec::Architecture::X86_64;
-    }
-    let stack = design(&spec).pop().unwrap();
-    let root = tempfile::tempdir().unwrap();
-    let path = |name: &str| root.path().join(name).display().to_string();
-    std::fs::create_dir_all(path("aws/bin")).unwrap();
-    std::fs::write(path("served"), served(&stack.objects[0].bytes)).unwrap();
-    let double = |name: &str, text: String| {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::write(path(name), format!("#!/bin/bash\n{text}\n")).unwrap();
-        let executable = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(path(name), executable).unwrap();
-    };
-    double(
-        "aws/bin/aws",
-        format!("cp '{}' \"${{@: -1}}\"", path("served")),
-    );
-    double(
-        "aws/bin/cfn-signal",
-        format!("echo \"$*\" > '{}'", path("signal")),
-    );
-    let (_, script) = user_data(&stack).pop().unwrap();
-    let script = script.replace("/opt/", &format!("{}/", root.path().display()));
-    let search = format!("{}:{}", path("aws/bin"), std::env::var("PATH").unwrap());
-    let mut bash = std::process::Command::new("bash");
-    let done = bash
-        .args(["-c", &script])
-        .env("PATH", search)
-        .output()
-        .unwrap();
-    let signal = std::fs::read_to_string(path("signal"));
-    (
-        done.status.code(),
-        signal.unwrap_or_else(|_| panic!("no signal: {done:?}")),
-    )
-}
-
-#[test]
-fn user_data_signals_what_it_did() {
-    let (code, signal) = first_boot(<[u8]>::to_vec);
-    assert_eq!(code, Some(0), "{signal}");
+    let env = file(&slots.bytes, "etc/kube-cfn/node.env");
+    let list = "NODE_SLOTS='a=10.20.0.10 b=10.20.32.10 c=10.20.64.10'\n";
     assert!(
-        signal.starts_with("--exit-code 0 --reason booted as pool-workers"),
-        "{signal}"
+        env.contains(list) && env.contains("NODE_DNS='100.68.0.10'\n"),
+        "{env}"
     );
-    assert!(
-        signal.contains("--stack minimal-pool-workers --resource Group --region eu-west-1"),
-        "{signal}"
-    );
-}
-
-#[test]
-fn user_data_refuses_a_bundle_that_is_not_the_one_it_names() {
-    let (code, signal) = first_boot(|bytes| [bytes, b"x"].concat());
-    assert_eq!(code, Some(1));
-    assert!(
-        signal.starts_with("--exit-code 1 --reason failed to verify bundles/pool-workers-"),
-        "{signal}"
-    );
+    let binaries = file(&slots.bytes, "etc/kube-cfn/binaries");
+    assert_eq!(binaries.lines().count(), 9, "{binaries}");
 }

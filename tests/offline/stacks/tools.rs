@@ -7,7 +7,7 @@ use std::process::Command;
 use kube_cfn::stacks::StackKind;
 use serde_json::Value;
 
-use super::node::{file, user_data};
+use super::node::{scripts, user_data};
 use super::{design, every_stack};
 use crate::support::specs;
 
@@ -85,10 +85,15 @@ fn cfn_lint_finds_nothing_but_the_listed_exceptions() {
     }
 }
 
+/// Each script once. What they source they name as it lies in this repository.
 fn shellcheck(scripts: &[(String, String)]) {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(tool("shellcheck"));
-    for (name, text) in scripts {
+    command
+        .arg("--external-sources")
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = BTreeSet::new();
+    for (name, text) in scripts.iter().filter(|(_, text)| seen.insert(text)) {
         let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         command.arg(path);
@@ -99,9 +104,31 @@ fn shellcheck(scripts: &[(String, String)]) {
 }
 
 #[test]
+fn shellcheck_finds_nothing_in_the_tests_own_programs() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node");
+    let scripts: Vec<_> = ["enter", "machine", "double"]
+        .map(|name| {
+            (
+                name.to_owned(),
+                std::fs::read_to_string(here.join(name)).unwrap(),
+            )
+        })
+        .into();
+    shellcheck(&scripts);
+}
+
+#[test]
 fn shellcheck_finds_nothing_in_user_data() {
-    let scripts: Vec<_> = every_stack().iter().flat_map(user_data).collect();
-    assert!(scripts.len() > 12, "{}", scripts.len());
+    let mut scripts = Vec::new();
+    for (name, text) in every_stack().iter().flat_map(user_data) {
+        // cloud-init takes its own line off before it runs the rest.
+        let script = text.strip_prefix("#cloud-boothook\n").unwrap();
+        scripts.push((name.clone(), script.to_owned()));
+        let (_, start) = script.split_once("<< 'START'\n").unwrap();
+        let (start, _) = start.split_once("\nSTART\n").unwrap();
+        scripts.push((format!("{name} start"), format!("{start}\n")));
+    }
+    assert!(scripts.len() > 24, "{}", scripts.len());
     shellcheck(&scripts);
 }
 
@@ -112,8 +139,11 @@ fn shellcheck_finds_nothing_in_the_bundles() {
     let scripts: Vec<_> = stacks
         .iter()
         .filter(|stack| machines(&stack.kind))
-        .map(|stack| (stack.name.clone(), file(&stack.objects[0].bytes, "boot.sh")))
+        .flat_map(|stack| {
+            let scripts = scripts(&stack.objects[0].bytes).into_iter();
+            scripts.map(|(path, text)| (format!("{}-{}", stack.name, path.replace('/', "-")), text))
+        })
         .collect();
-    assert!(scripts.len() > 8, "{}", scripts.len());
+    assert!(scripts.len() > 60, "{}", scripts.len());
     shellcheck(&scripts);
 }

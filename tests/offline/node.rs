@@ -1,0 +1,8 @@
+//! What a machine boots with: its documents, and the boot programs themselves, run in a root directory
+//! of their own with stand-ins for all that reaches out.
+
+mod boot;
+mod cuts;
+mod documents;
+mod machine;
+mod user_data;

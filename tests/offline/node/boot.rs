@@ -1,0 +1,421 @@
+//! The boot programs on the first boot, on any later one, on the machine that takes a slot over, and
+//! what they refuse.
+
+use kube_cfn::spec::ClusterSpec;
+
+use super::machine::{Machine, assert_same, sha256, text};
+use crate::support::{golden, specs};
+
+const SLOT: &str = "control-plane/a";
+
+fn slot() -> (ClusterSpec, Machine) {
+    let spec = specs::production();
+    let machine = Machine::new(&spec, SLOT);
+    (spec, machine)
+}
+
+/// A node of a pool whose token is there.
+pub fn worker() -> Machine {
+    let machine = Machine::new(&specs::production(), "batch");
+    machine.set(
+        "srv/parameters/worker/bootstrap-token",
+        "abcdef.0123456789abcdef",
+    );
+    machine
+}
+
+/// Boots twice; the second boot changes nothing and does what its golden says.
+fn twice(machine: &Machine, case: &str) {
+    machine.boots();
+    golden::check(&format!("node/{case}-first-boot.txt"), &machine.calls());
+    let before = machine.kept();
+    machine.boots();
+    assert_same(
+        &machine.kept(),
+        &before,
+        "the second boot changed something",
+    );
+    golden::check(&format!("node/{case}-later-boot.txt"), &machine.calls());
+}
+
+#[test]
+fn a_slot_boots_and_the_second_time_changes_nothing() {
+    twice(&slot().1, "slot");
+}
+
+#[test]
+fn a_worker_boots_and_the_second_time_changes_nothing() {
+    twice(&worker(), "worker");
+}
+
+#[test]
+fn a_slot_ends_with_its_files_in_place() {
+    let (_, machine) = slot();
+    machine.boots();
+    let kept = machine.kept();
+    let mode = |name: &str| kept[name].0;
+    for name in [
+        "etc/kubernetes/pki/ca.key",
+        "etc/kubernetes/pki/etcd/ca.key",
+        "etc/kubernetes/pki/sa.key",
+        "etc/kube-cfn/apiserver/encryption.yaml",
+        "etc/kube-cfn/local-admin.conf",
+        "var/lib/kubelet/config.yaml",
+    ] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+    assert!(
+        machine
+            .get("etc/kubernetes/pki/etcd/ca.key")
+            .contains("key of etcd-ca")
+    );
+    assert!(
+        !machine
+            .get("etc/kubernetes/pki/etcd/ca.crt")
+            .contains("key of")
+    );
+    assert!(
+        machine
+            .get("etc/kube-cfn/local-admin.conf")
+            .contains("server: https://127.0.0.1:6443")
+    );
+    let config = machine.get("etc/kube-cfn/kubeadm/config.yaml");
+    assert!(!config.contains('@'), "{config}");
+    for filled in [
+        "cp-a",
+        "name: \"i-0a\"",
+        "api.example.com:6443",
+        "advertiseAddress: \"10.20.0.10\"",
+    ] {
+        assert!(config.contains(filled), "{filled}: {config}");
+    }
+    for name in [
+        "kubelet",
+        "kubeadm",
+        "kubectl",
+        "containerd",
+        "crictl",
+        "etcdctl",
+        "helm",
+        "runc",
+    ] {
+        assert_eq!(mode(&format!("local/bin/{name}")), 0o755, "{name}");
+    }
+    assert!(!machine.has("var/lib/kube-cfn/downloads"));
+}
+
+#[test]
+fn no_secret_is_an_argument_or_said() {
+    let (_, machine) = slot();
+    let done = machine.boot();
+    let said = format!(
+        "{}{}{}",
+        text(&done.stdout),
+        text(&done.stderr),
+        machine.calls()
+    );
+    for secret in [
+        "abcdef.0123456789abcdef",
+        "key of ca",
+        "content of encryption.yaml",
+    ] {
+        assert!(!said.contains(secret), "{secret}: {said}");
+    }
+    assert_eq!(
+        machine.get("srv/parameters/worker/bootstrap-token").trim(),
+        "abcdef.0123456789abcdef"
+    );
+}
+
+#[test]
+fn a_token_with_time_left_stays() {
+    let (_, machine) = slot();
+    machine.boots();
+    machine.set("srv/token-expiration", "MjA5OS0wMS0wMVQwMDowMDowMFo=");
+    machine.boots();
+    assert!(!machine.calls().contains("kubeadm token create"));
+    machine.set("srv/token-expiration", "MjAyMC0wMS0wMVQwMDowMDowMFo=");
+    machine.boots();
+    assert!(machine.calls().contains("kubeadm token create"));
+}
+
+#[test]
+fn the_machine_that_takes_a_slot_over_finds_the_data_and_ends_the_old_node() {
+    let (spec, old) = slot();
+    old.boots();
+    old.set("srv/nodes", "i-0a 10.20.0.10\ni-0b 10.20.32.10\n");
+    let new = old.replaced(&spec, SLOT, "i-0d");
+    new.boots();
+    let calls = new.calls();
+    assert!(!calls.contains("mkfs"), "{calls}");
+    assert!(calls.contains("kubectl delete node i-0a "), "{calls}");
+    assert_eq!(new.get("srv/nodes"), "i-0b 10.20.32.10\n");
+    assert_eq!(new.get("var/lib/kube-cfn/etcd-state").trim(), "new");
+}
+
+#[test]
+fn a_used_volume_is_never_formatted() {
+    let (_, machine) = slot();
+    machine.set("srv/volume", "data of somebody");
+    machine.boots();
+    assert!(!machine.calls().contains("mkfs"));
+    assert_eq!(machine.get("srv/volume"), "data of somebody");
+}
+
+#[test]
+fn an_empty_volume_of_a_cluster_with_data_is_not_formatted() {
+    let (_, machine) = slot();
+    machine.set("srv/parameters/state/etcd-initialized", "yes");
+    let reason = machine.refuses();
+    assert!(
+        reason.contains("kube-cfn etcd replace-member a"),
+        "{reason}"
+    );
+    assert!(!machine.calls().contains("mkfs"));
+    machine.set("srv/parameters/state/etcd-recover-a", "existing");
+    machine.boots();
+    assert!(machine.calls().contains("mkfs.xfs"));
+    let config = machine.get("etc/kube-cfn/kubeadm/config.yaml");
+    let state = config
+        .lines()
+        .skip_while(|line| !line.contains("initial-cluster-state"));
+    assert_eq!(state.map(str::trim).nth(1), Some("value: \"existing\""));
+    // When it has its vote nothing changes on this machine: another flag would restart etcd.
+    let before = machine.kept();
+    machine.set("srv/parameters/state/etcd-recover-a", "done");
+    machine.boots();
+    let mut after = machine.kept();
+    let name = "srv/parameters/state/etcd-recover-a".to_owned();
+    after.insert(name.clone(), before[&name].clone());
+    assert_same(&after, &before, "the end of the recovery changed something");
+}
+
+#[test]
+fn nothing_is_formatted_while_the_store_does_not_answer() {
+    let (_, machine) = slot();
+    machine.set("srv/store-is-down", "");
+    let reason = machine.refuses();
+    assert!(reason.contains("the store does not answer"), "{reason}");
+    assert!(!machine.calls().contains("mkfs"));
+}
+
+#[test]
+fn a_volume_of_another_slot_is_refused() {
+    let (_, machine) = slot();
+    let tags = machine.get("srv/volumes.json").replace("\"a\"", "\"b\"");
+    machine.set("srv/volumes.json", &tags);
+    let reason = machine.refuses();
+    assert!(
+        reason.contains("attach the etcd volume of slot a"),
+        "{reason}"
+    );
+    let calls = machine.calls();
+    assert!(
+        !calls.contains("attach-volume") && !calls.contains("mkfs"),
+        "{calls}"
+    );
+}
+
+#[test]
+fn a_machine_with_another_address_takes_no_slot() {
+    let (_, machine) = slot();
+    machine.set("srv/address", "10.20.0.99");
+    let reason = machine.refuses();
+    assert!(
+        reason.contains("its address is 10.20.0.10, this machine has 10.20.0.99"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_bundle_for_other_machines_is_refused() {
+    let (_, machine) = slot();
+    machine.set("srv/machine", "riscv64");
+    let reason = machine.refuses();
+    assert!(
+        reason.contains("it is for aarch64, this machine is riscv64"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_member_that_lost_its_data_is_named() {
+    let (_, machine) = slot();
+    machine.set("srv/readyz", "500");
+    machine.set("srv/etcd-container", "0123");
+    machine.set(
+        "srv/etcd-log",
+        "discovery failed: member 7b25 has already been bootstrapped",
+    );
+    let reason = machine.refuses();
+    assert!(
+        reason.contains("run kube-cfn etcd replace-member a"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn an_api_that_is_not_ready_is_not_taken_for_one_that_is() {
+    let (_, machine) = slot();
+    machine.set("srv/readyz", "403");
+    let reason = machine.refuses();
+    assert!(reason.contains("no 200 in ten minutes"), "{reason}");
+    assert!(!machine.calls().contains("kubectl apply"));
+}
+
+#[test]
+fn that_etcd_has_its_data_is_noted_once_all_members_are_healthy() {
+    let (_, machine) = slot();
+    machine.set("srv/a-member-is-away", "");
+    machine.boots();
+    assert!(!machine.has("srv/parameters/state/etcd-initialized"));
+    machine.remove("srv/a-member-is-away");
+    machine.boots();
+    assert_eq!(
+        machine.get("srv/parameters/state/etcd-initialized").trim(),
+        "yes"
+    );
+}
+
+#[test]
+fn certificates_are_made_anew_when_what_they_say_changed() {
+    let (_, machine) = slot();
+    machine.boots();
+    let before = machine.get("etc/kubernetes/pki/apiserver.crt");
+    let authority = machine.get("etc/kubernetes/pki/ca.crt");
+    let env = machine.get("etc/kube-cfn/host.env");
+    machine.set(
+        "etc/kube-cfn/host.env",
+        &env.replace("api.example.com", "other.example.com"),
+    );
+    machine.boots();
+    assert_ne!(machine.get("etc/kubernetes/pki/apiserver.crt"), before);
+    assert_eq!(machine.get("etc/kubernetes/pki/ca.crt"), authority);
+    assert!(
+        machine
+            .get("etc/kubernetes/admin.conf")
+            .contains("other.example.com")
+    );
+}
+
+#[test]
+fn certificates_that_end_soon_are_made_anew() {
+    let (_, machine) = slot();
+    machine.boots();
+    machine.set("etc/kubernetes/pki/apiserver.crt", "old");
+    machine.boots();
+    assert_eq!(machine.get("etc/kubernetes/pki/apiserver.crt"), "old");
+    machine.set("srv/leaf-ends", "");
+    machine.boots();
+    assert_ne!(machine.get("etc/kubernetes/pki/apiserver.crt"), "old");
+}
+
+#[test]
+fn a_changed_pin_replaces_a_binary_and_a_wrong_one_is_refused() {
+    let (_, machine) = slot();
+    machine.boots();
+    let double = machine.get("local/bin/kubelet");
+    let url = "https://dl.k8s.io/release/v1.36.5/bin/linux/arm64/kubelet";
+    machine.set("srv/downloads/kubelet", "#!/bin/bash\n");
+    let list = machine.get("etc/kube-cfn/binaries");
+    let others: Vec<_> = list
+        .lines()
+        .filter(|line| !line.starts_with("kubelet "))
+        .collect();
+    let with = |sha256: &str| format!("{}\nkubelet {sha256} {url}\n", others.join("\n"));
+    machine.set("etc/kube-cfn/binaries", &with(&"0".repeat(64)));
+    let reason = machine.refuses();
+    assert!(reason.contains("its sha256 is not 0000"), "{reason}");
+    assert_eq!(machine.get("local/bin/kubelet"), double);
+    let sha256 = sha256(&machine.path("srv/downloads/kubelet"));
+    machine.set("etc/kube-cfn/binaries", &with(&sha256));
+    machine.boots();
+    assert_eq!(machine.get("local/bin/kubelet"), "#!/bin/bash\n");
+    assert_eq!(
+        machine
+            .calls()
+            .matches("--output /var/lib/kube-cfn/downloads")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_missing_program_is_installed_from_the_packages() {
+    let (_, machine) = slot();
+    machine.remove("local/sbin/conntrack");
+    machine.boots();
+    assert!(
+        machine.calls().contains(" install conntrack-tools\n"),
+        "{}",
+        machine.calls()
+    );
+    machine.remove("local/sbin/dnf");
+    let reason = machine.refuses();
+    assert!(reason.contains("this system has no dnf"), "{reason}");
+}
+
+#[test]
+fn a_worker_without_a_token_waits_and_says_for_what() {
+    let machine = Machine::new(&specs::production(), "batch");
+    machine.set("srv/no-certificate", "");
+    let reason = machine.refuses();
+    assert!(
+        reason.contains("worker/bootstrap-token: none came in twenty minutes"),
+        "{reason}"
+    );
+    assert!(!machine.calls().contains("start kubelet"));
+}
+
+#[test]
+fn a_worker_that_gets_no_certificate_or_is_not_ready_does_not_say_so() {
+    let machine = worker();
+    machine.set("srv/no-certificate", "");
+    let reason = machine.refuses();
+    assert!(
+        reason.contains("get a client certificate from https://api.example.com:6443"),
+        "{reason}"
+    );
+    let machine = worker();
+    machine.set(
+        "srv/node.json",
+        r#"{"status": {"conditions": [{"type": "Ready", "status": "False"}]}}"#,
+    );
+    let reason = machine.refuses();
+    assert!(
+        reason.contains("wait for node i-0a to be Ready"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_worker_ends_with_labels_taints_and_no_token() {
+    let machine = worker();
+    machine.boots();
+    let flags = machine.get("var/lib/kubelet/kubeadm-flags.env");
+    assert!(
+        flags.contains("--node-labels=example.com/tier=batch,kube-cfn/pool=batch ")
+            && flags.contains(" --register-with-taints=example.com/batch=true:NoSchedule\""),
+        "{flags}"
+    );
+    assert!(!machine.has("etc/kubernetes/bootstrap-kubelet.conf"));
+    // A later boot needs no token: the kubelet renews its certificate itself.
+    machine.remove("srv/parameters/worker/bootstrap-token");
+    machine.boots();
+}
+
+#[test]
+fn without_nat_the_api_s_name_stands_for_the_slots() {
+    let machine = Machine::new(&specs::throw_away(), "workers");
+    machine.set(
+        "srv/parameters/worker/bootstrap-token",
+        "abcdef.0123456789abcdef",
+    );
+    machine.boots();
+    machine.boots();
+    let hosts = machine.get("etc/hosts");
+    assert_eq!(
+        hosts,
+        "127.0.0.1 localhost\n10.40.24.10 api.example.com # kube-cfn\n"
+    );
+}
