@@ -39,7 +39,7 @@ pub fn typed(question: &str, name: &str) -> Result<(), Failure> {
     match asked {
         Ok(answer) if answer.trim() == name => Ok(()),
         Ok(answer) => Err(Failure::refused(format!(
-            "`{answer}` is not `{name}`; nothing was deleted"
+            "`{answer}` is not `{name}`; nothing was changed"
         ))),
         Err(error) => Err(unanswered(&error)),
     }

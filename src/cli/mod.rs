@@ -10,6 +10,7 @@ mod delete;
 mod diagnose;
 mod doctor;
 mod ending;
+mod etcd;
 mod failure;
 mod kubeconfig;
 mod list;
@@ -106,6 +107,8 @@ enum Command {
     Kubeconfig(kubeconfig::Args),
     /// Answer kubectl as a credential plugin
     Credential(credential::Args),
+    /// Take, list and restore snapshots of etcd, or replace one of its members
+    Etcd(etcd::Args),
     /// Delete the cluster
     Delete(delete::Args),
     /// Print the JSON Schema of definitions
@@ -151,6 +154,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Doctor(args) => wait(doctor::run(global, args)),
         Command::Kubeconfig(args) => wait(kubeconfig::run(global, args)),
         Command::Credential(args) => wait(credential::run(global, args)),
+        Command::Etcd(args) => wait(etcd::run(global, args)),
         Command::Delete(args) => wait(delete::run(global, args)),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

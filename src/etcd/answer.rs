@@ -21,6 +21,7 @@ pub(super) struct Answer {
 }
 
 /// A member of etcd, as the others list it and as it answers.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Member {

@@ -44,9 +44,9 @@ impl Slot {
 pub fn slots(outputs: &BTreeMap<String, String>) -> Vec<Slot> {
     let slot = |(key, group): (&String, &String)| {
         let mut letters = key.strip_prefix("Slot")?.chars();
-        let letter = letters.next()?.to_ascii_lowercase();
+        let letter = letters.next().filter(char::is_ascii_uppercase)?;
         letters.next().is_none().then(|| Slot {
-            letter,
+            letter: letter.to_ascii_lowercase(),
             group: group.clone(),
         })
     };
@@ -99,7 +99,9 @@ pub enum EtcdError {
     },
     #[error("find slot {name}: the cluster has {known}")]
     NoSlot { name: String, known: String },
-    #[error("replace {0}: there is no other slot whose members could take it in again; restore a snapshot instead")]
+    #[error(
+        "replace {0}: there is no other slot whose members could take it in again; restore a snapshot instead"
+    )]
     Single(String),
     #[error("read the snapshots: {0}")]
     Bucket(CloudError),
@@ -169,7 +171,10 @@ impl<R: Remote> Members<'_, R> {
             name: "that answers".to_owned(),
             known: self.known(),
         };
-        let others = self.slots.iter().filter(|slot| Some(slot.letter) != without);
+        let others = self
+            .slots
+            .iter()
+            .filter(|slot| Some(slot.letter) != without);
         for slot in others {
             let asked = self.quietly(slot, "list the members of etcd", "etcd-member status");
             match asked.await {
@@ -221,7 +226,9 @@ impl<R: Remote> Members<'_, R> {
 
     fn served_by(&self, members: &[Member]) -> bool {
         members.len() == self.slots.len()
-            && members.iter().all(|member| member.serves && !member.learner)
+            && members
+                .iter()
+                .all(|member| member.serves && !member.learner)
     }
 }
 

@@ -5,6 +5,7 @@ mod change;
 mod cloud;
 mod create;
 mod delete;
+mod etcd;
 mod failure;
 mod guards;
 mod interrupted;

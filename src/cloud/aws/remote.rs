@@ -23,7 +23,9 @@ const UNKNOWN_LOOKS: u32 = 10;
 impl Remote for Aws {
     async fn run(&self, group: &str, command: &str) -> Result<Ran, CloudError> {
         let Some(instance) = ec2::running(self, group).await? else {
-            return Err(CloudError::NotFound(format!("a running machine of {group}")));
+            return Err(CloudError::NotFound(format!(
+                "a running machine of {group}"
+            )));
         };
         let id = send(self, &instance, command).await?;
         follow(self, &instance, &id).await
@@ -76,9 +78,9 @@ async fn send(aws: &Aws, instance: &str, command: &str) -> Result<String, CloudE
         .send()
         .await;
     let answer = answer.map_err(|error| {
-        let unmanaged = error
-            .as_service_error()
-            .is_some_and(aws_sdk_ssm::operation::send_command::SendCommandError::is_invalid_instance_id);
+        let unmanaged = error.as_service_error().is_some_and(
+            aws_sdk_ssm::operation::send_command::SendCommandError::is_invalid_instance_id,
+        );
         if unmanaged {
             return silent(instance);
         }
@@ -92,7 +94,9 @@ async fn send(aws: &Aws, instance: &str, command: &str) -> Result<String, CloudE
 }
 
 fn silent(instance: &str) -> CloudError {
-    CloudError::NotFound(format!("an agent of Systems Manager that answers on {instance}"))
+    CloudError::NotFound(format!(
+        "an agent of Systems Manager that answers on {instance}"
+    ))
 }
 
 async fn follow(aws: &Aws, instance: &str, id: &str) -> Result<Ran, CloudError> {

@@ -48,7 +48,7 @@ def _install(state):
     from .pace import Pace
     from .postgres import Servers
     from .resources.autoscaling import instances_of
-    from .resources import ec2_consoles as consoles
+    from .resources import ec2_consoles as consoles, ssm_commands as commands
     from .rules import Rules
 
     servers = Servers(state / "postgres")
@@ -61,6 +61,7 @@ def _install(state):
     drift.install(rules)
     validation.install(rules)
     consoles.install(rules)
+    commands.install(rules)
     Engine(pace, rules, resources.SNAPSHOTS, instances_of).install()
     return servers
 

@@ -11,6 +11,8 @@ Rules of another `op` say what is the case; all that match hold, nothing is coun
 `validate`  early validation finds `reason` at `path` ("/Properties/CidrBlock") of the resource; `mode` WARN only warns
 `hook`      the hook named `hook` says no to the resource, for `reason`
 `console`   `text` is what the instances of the group say while they boot
+`command`   a command on the group's instances that says `says` (any, without it) ends with `stdout`, `stderr` and
+            `code`; of several the first wins
 """
 
 import fnmatch
@@ -22,8 +24,8 @@ from pathlib import Path
 from typing import Optional
 
 KNOWN = {"type", "op", "stack", "logical", "skip", "times", "delay", "fail", "signal", "note",
-         "actual", "gone", "path", "reason", "mode", "hook", "text"}
-FACTS = {"drift", "validate", "hook", "console"}
+         "actual", "gone", "path", "reason", "mode", "hook", "text", "says", "stdout", "stderr", "code"}
+FACTS = {"drift", "validate", "hook", "console", "command"}
 
 
 @dataclass(frozen=True)

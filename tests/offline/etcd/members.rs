@@ -73,7 +73,9 @@ fn a_killed_member_comes_back_with_its_data() {
     let pid = rustix::process::Pid::from_raw(world.process('c')).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     world.put('a', "meanwhile", "2");
-    world.until("a new process", || world.process('c') != pid.as_raw_nonzero().get());
+    world.until("a new process", || {
+        world.process('c') != pid.as_raw_nonzero().get()
+    });
     world.serves('c');
     assert_eq!(world.get('c', "before"), "1");
     assert_eq!(world.get('c', "meanwhile"), "2");
@@ -134,7 +136,10 @@ fn a_wiped_disk_refuses_and_its_member_is_replaced_by_the_nodes_programs() {
     assert!(!world.try_shell('b', "etcd_recovering").status.success());
     assert_eq!(world.parameter("state/etcd-recover-b").unwrap(), "done");
     let again = world.well('c', "etcd-member promote cp-b");
-    assert_eq!((&again["promoted"], &again["changed"]), (&true.into(), &false.into()));
+    assert_eq!(
+        (&again["promoted"], &again["changed"]),
+        (&true.into(), &false.into())
+    );
     let over = world.refused('b', "etcd-member rejoin");
     assert!(over.contains("nobody asked for it"), "{over}");
     assert_eq!(world.get('b', "second"), "kept-too");

@@ -47,10 +47,11 @@ fn of_three_timers_the_leaders_takes_a_snapshot_that_can_be_verified() {
     );
     let bytes = fs::read(world.object(key)).unwrap();
     assert_eq!(taken["bytes"].as_u64().unwrap(), bytes.len() as u64);
-    let sum: String = Sha256::digest(&bytes)
+    let sum: Vec<_> = Sha256::digest(&bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
+    let sum = sum.concat();
     assert_eq!(taken["sha256"], sum);
     let kept = fs::read_to_string(world.object(&format!("{key}.sha256"))).unwrap();
     assert_eq!(kept.trim(), sum);
@@ -83,11 +84,19 @@ fn a_restore_brings_back_what_was_and_the_old_data_stays_aside() {
     assert_eq!(world.get('b', "after"), "");
     let status = world.well('a', "etcd-member status");
     for member in status["members"].as_array().unwrap() {
-        assert!(member["revision"].as_u64().unwrap() > 1_000_000_000, "{status}");
+        assert!(
+            member["revision"].as_u64().unwrap() > 1_000_000_000,
+            "{status}"
+        );
         assert_eq!(member["serves"], true, "{status}");
     }
     assert!(manifests.join("kube-apiserver.yaml").exists());
-    assert!(world.root('a').join("var/lib/etcd/aside/before-t1/member").exists());
+    assert!(
+        world
+            .root('a')
+            .join("var/lib/etcd/aside/before-t1/member")
+            .exists()
+    );
     world.put('c', "later", "1");
 
     // Once more: it is done, and what was written since stays.

@@ -1,0 +1,125 @@
+//! `kube-cfn etcd` through Systems Manager: the machines answer what a rule has them say.
+
+use serde_json::{Value, json};
+
+use crate::tools::ask;
+use crate::world::World;
+
+/// A cluster of one slot that is made; nothing answers on its machine yet.
+fn made(name: &str) -> World {
+    let world = World::small(name);
+    world.apply().ends(0);
+    world
+}
+
+fn etcd(world: &World, verb: &str, arguments: &[&str]) -> crate::process::Said {
+    let mut all = vec!["etcd", verb, &world.name];
+    all.extend(arguments);
+    world.run(&all)
+}
+
+/// The machine of slot a ends a command that says `says` with this answer.
+fn answer(says: &str, code: i32, answer: &Value) -> Value {
+    json!({"op": "command", "logical": "SlotA", "says": says, "code": code,
+           "stdout": format!("{answer}\n"), "stderr": "etcd: talk\n"})
+}
+
+/// Puts an object into the cluster's bucket, as a machine does.
+async fn keep(world: &World, key: &str) {
+    use kube_cfn::cloud::{Cloud, Store};
+    let aws = world.aws().await;
+    let stacks = aws.stacks(Some(&world.name)).await.expect("stacks");
+    let base = stacks.iter().find(|stack| stack.kind == "base");
+    let bucket = &base.expect("a base").outputs["StateBucket"];
+    aws.upload(bucket, key, b"content").await.expect("kept");
+}
+
+#[tokio::test]
+async fn a_snapshot_is_taken_on_the_slots_machine_and_listed() {
+    let world = made("snapped");
+    etcd(&world, "snapshot", &[])
+        .ends(1)
+        .tells("an agent of Systems Manager that answers on i-");
+    let key = "etcd/20261123T100000Z-7.db";
+    let taken =
+        json!({"ok": true, "taken": true, "key": key, "revision": 7, "bytes": 7, "sha256": "ab"});
+    world.rules(json!([answer(
+        "/opt/kube-cfn/bin/etcd-snapshot --now",
+        0,
+        &taken
+    )]));
+    let said = etcd(&world, "snapshot", &[]);
+    said.ends(0).tells("slot a  take a snapshot");
+    assert_eq!(said.stdout.trim(), key);
+
+    etcd(&world, "list", &[])
+        .ends(0)
+        .tells("has no snapshots yet");
+    keep(&world, key).await;
+    keep(&world, &format!("{key}.sha256")).await;
+    keep(&world, "etcd/20261123T103000Z-9.db").await;
+    let said = etcd(&world, "list", &["-o", "json"]);
+    let listed: Value = serde_json::from_str(&said.ends(0).stdout).expect("JSON");
+    let found = listed.as_array().expect("a list");
+    assert_eq!(found.len(), 2, "{listed}");
+    let first = found.iter().find(|one| one["revision"] == 7).expect("it");
+    assert_eq!(
+        (&first["key"], &first["verifiable"]),
+        (&json!(key), &json!(true))
+    );
+    let table = etcd(&world, "list", &[]);
+    assert!(table.ends(0).stdout.contains("no sum"), "{table}");
+}
+
+#[tokio::test]
+async fn a_restore_wants_the_name_and_a_snapshot_that_is_there() {
+    let world = made("restored");
+    let key = "etcd/20261123T100000Z-7.db";
+    keep(&world, key).await;
+    etcd(&world, "restore", &[key])
+        .ends(5)
+        .tells("has no sum beside it");
+    keep(&world, &format!("{key}.sha256")).await;
+    etcd(&world, "restore", &["etcd/other.db"])
+        .ends(5)
+        .tells("has no snapshot etcd/other.db");
+    etcd(&world, "restore", &[key])
+        .ends(64)
+        .tells("everything written after the snapshot is gone")
+        .tells("--yes restored");
+    etcd(&world, "restore", &[key, "--yes", "other"]).ends(5);
+    let refused =
+        json!({"ok": false, "error": "verify it: its bytes are not those that were kept"});
+    world.rules(json!([answer("etcd-restore", 1, &refused)]));
+    etcd(
+        &world,
+        "restore",
+        &[key, "--yes", "restored", "--token", "t1"],
+    )
+    .ends(4)
+    .tells("on slot a: verify it: its bytes are not those that were kept")
+    .tells(&format!("kube-cfn etcd restore restored {key} --token t1"));
+
+    let started = json!({"ok": true, "state": "started", "waiting": []});
+    let member = json!({"id": "1", "slot": "a", "name": "cp-a", "started": true, "learner": false,
+        "answers": true, "serves": true, "leader": true, "version": "3.6.14", "revision": 8, "bytes": 9});
+    let status = json!({"ok": true, "members": [member]});
+    world.rules(json!([
+        answer(&format!("etcd-restore {key} --token t1"), 0, &started),
+        answer("etcd-member status", 0, &status),
+    ]));
+    etcd(
+        &world,
+        "restore",
+        &[key, "--yes", "restored", "--token", "t1"],
+    )
+    .ends(0)
+    .tells("ok slot a  started")
+    .tells("restored serves what etcd/");
+    etcd(&world, "replace-member", &["a", "--yes"])
+        .ends(4)
+        .tells("restore a snapshot instead");
+    let sent = ask(&world, "ssm", "list_commands", &json!({}));
+    let sent = sent["Commands"].as_array().expect("commands").len();
+    assert!(sent >= 3, "{sent} commands went through Systems Manager");
+}
