@@ -189,18 +189,32 @@ struct Authorities<'a, C> {
 }
 
 impl<C: Cloud + Store> Authorities<'_, C> {
-    /// Asks again what AWS did not answer: it bears it, as nothing is ever overwritten.
-    async fn ensured(&self, key: &str) -> Result<Ensured, AccessError> {
+    /// Asks again what AWS did not answer: it bears it, as no secret is ever overwritten.
+    async fn patiently(
+        &self,
+        key: &str,
+        issuer: (&String, &String),
+    ) -> Result<Ensured, AccessError> {
         for seconds in [1, 2, 4, 8] {
-            let ask = access::ensure_authorities(self.cloud, self.cluster, key, self.cloud.now());
-            match ask.await {
+            match self.once(key, issuer).await {
                 Err(error) if error.is_passing() => {
                     self.cloud.sleep(Duration::from_secs(seconds)).await;
                 }
                 answer => return answer,
             }
         }
-        access::ensure_authorities(self.cloud, self.cluster, key, self.cloud.now()).await
+        self.once(key, issuer).await
+    }
+
+    async fn once(
+        &self,
+        key: &str,
+        (issuer, bucket): (&String, &String),
+    ) -> Result<Ensured, AccessError> {
+        let now = self.cloud.now();
+        let ensured = access::ensure_authorities(self.cloud, self.cluster, key, now).await?;
+        access::publish_issuer(self.cloud, bucket, issuer, &ensured.service_accounts).await?;
+        Ok(ensured)
     }
 }
 
@@ -209,26 +223,13 @@ impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
         if *stack != StackKind::ControlPlane {
             return Ok(None);
         }
-<<<<<<< HEAD
-        let key = outputs
-            .get(&StackKind::Base)
-            .and_then(|base| base.get(KEY_ARN));
-        let key = key.ok_or("the base stack names no key to keep the authorities under")?;
-        let ensured = self.ensured(key).await.map_err(|error| error.to_string())?;
-=======
         let base = |key| outputs.get(&StackKind::Base)?.get(key);
         let key =
             base(KEY_ARN).ok_or("the base stack names no key to keep the authorities under")?;
         let issuer = base(OIDC_ISSUER).zip(base(OIDC_BUCKET));
-        let (issuer, bucket) =
-            issuer.ok_or("the base stack names no issuer of the pods' tokens")?;
-        let ensured =
-            access::ensure_authorities(self.cloud, self.cluster, key, self.cloud.now()).await;
+        let issuer = issuer.ok_or("the base stack names no issuer of the pods' tokens")?;
+        let ensured = self.patiently(key, issuer).await;
         let ensured = ensured.map_err(|error| error.to_string())?;
-        access::publish_issuer(self.cloud, bucket, issuer, &ensured.service_accounts)
-            .await
-            .map_err(|error| error.to_string())?;
->>>>>>> addons
         let told = "the cluster's authorities are made, and kept under its key";
         Ok(ensured.created().then(|| told.to_owned()))
     }

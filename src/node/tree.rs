@@ -3,11 +3,7 @@
 
 use super::archive::File;
 use super::facts::Facts;
-<<<<<<< HEAD
-use super::{NodeError, Role, database, etcd, kubeadm, kubelet};
-=======
-use super::{NodeError, Role, addons, etcd, kubeadm, kubelet};
->>>>>>> addons
+use super::{NodeError, Role, addons, database, etcd, kubeadm, kubelet};
 use crate::spec::ClusterSpec;
 use crate::templates::Templates;
 
@@ -126,11 +122,8 @@ pub(super) fn files(
         Role::ControlPlane => {
             files.extend(lines(CONTROL_PLANE, templates)?);
             files.extend(etcd::files(templates)?);
-<<<<<<< HEAD
-            files.extend(database::files(spec, templates)?);
-=======
             files.extend(addons::files(spec, templates)?);
->>>>>>> addons
+            files.extend(database::files(spec, templates)?);
             files.push(File::plain(
                 "etc/kube-cfn/kubeadm/config.yaml.in",
                 kubeadm::own(&facts)?,
