@@ -53,6 +53,7 @@ pub mod cli;
 pub mod cloud;
 pub mod definition;
 pub mod journal;
+pub mod kube;
 pub mod kubeconfig;
 pub mod node;
 pub mod pki;
