@@ -12,11 +12,13 @@ mod body;
 mod certificate;
 mod client;
 mod key;
+mod request;
 
 pub use authority::{Authority, CertificateAuthority};
 pub use certificate::Facts;
 pub use client::{ClientCertificate, Subject, issue_client};
 pub use key::ServiceAccountKey;
+pub use request::SigningRequest;
 
 /// How far before "now" a certificate becomes valid, in seconds: clocks of nodes and laptops differ.
 pub const CLOCK_SKEW_SECONDS: i64 = 3600;

@@ -5,6 +5,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../apiserver/mod.rs"]
+mod apiserver;
+
 mod architecture;
 mod cost;
 mod definitions;
