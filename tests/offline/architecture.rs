@@ -22,7 +22,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ),
     ("pki", &[]),
     ("kubeconfig", &[]),
-    ("access", &["pki", "kubeconfig", "cloud", "stacks"]),
+    ("kube", &["spec", "catalog", "kubeconfig"]),
+    ("access", &["pki", "kubeconfig", "cloud", "stacks", "kube"]),
     (
         "cli",
         &[
@@ -32,7 +33,9 @@ const WALLS: &[(&str, &[&str])] = &[
             "catalog",
             "definition",
             "journal",
+            "kube",
             "kubeconfig",
+            "pki",
             "plan",
             "progress",
             "spec",
@@ -50,6 +53,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap::", &["src/cli", "src/progress/mod.rs"]),
     ("indicatif::", &["src/progress"]),
     ("rcgen::", &["src/pki"]),
+    ("::kube::", &["src/kube"]),
+    ("k8s_openapi::", &["src/kube"]),
+    ("tokio_rustls::", &["src/kube"]),
     ("println!", &[]),
     ("process::exit", &[]),
 ];
