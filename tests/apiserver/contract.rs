@@ -11,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
-use kube::{Client, Config};
+use ::kube::api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use ::kube::{Client, Config};
 use kube_cfn::pki::SigningRequest;
 use kube_cfn::kube::{
     Api, Binding, ClientLogin, Connection, Issued, KubeError, POOL_LABEL, Role, serving_certificate,
@@ -20,7 +20,7 @@ use kube_cfn::kube::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::ApiServer;
+use crate::apiserver::ApiServer;
 
 static DOUBLE: LazyLock<ApiServer> = LazyLock::new(ApiServer::start);
 
@@ -92,7 +92,7 @@ fn in_namespace(test: impl AsyncFnOnce(&str)) {
         let name = own("ns");
         api().make_namespace(&name).await.unwrap();
         test(&name).await;
-        let namespaces = kube::Api::<core::Namespace>::all(raw());
+        let namespaces = ::kube::Api::<core::Namespace>::all(raw());
         namespaces.delete(&name, &DeleteParams::default()).await.unwrap();
     });
 }
@@ -166,7 +166,7 @@ fn nobody_sees_the_health_and_no_node() {
 #[test]
 fn a_node_is_read_as_it_reported() {
     run(async {
-        let nodes = kube::Api::<core::Node>::all(raw());
+        let nodes = ::kube::Api::<core::Node>::all(raw());
         let name = own("node");
         let node = json!({"metadata": {"name": name, "labels": {POOL_LABEL: "web"}}});
         let node: core::Node = serde_json::from_value(node).unwrap();
@@ -233,15 +233,15 @@ fn a_deployer_deploys_in_its_namespace_and_nothing_else() {
         assert_eq!(found, [binding.clone()]);
 
         let ci = client(login);
-        let maps = kube::Api::<core::ConfigMap>::namespaced(ci.clone(), namespace);
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(ci.clone(), namespace);
         let wanted = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"colour": "green"}});
         let ours = PatchParams::apply("ci");
         eventually(async || maps.patch("settings", &ours, &Patch::Apply(&wanted)).await).await;
-        let elsewhere = kube::Api::<core::ConfigMap>::namespaced(ci.clone(), "default");
+        let elsewhere = ::kube::Api::<core::ConfigMap>::namespaced(ci.clone(), "default");
         assert_eq!(code(&elsewhere.list(&Default::default()).await.unwrap_err()), 403);
-        let nodes = kube::Api::<core::Node>::all(ci.clone());
+        let nodes = ::kube::Api::<core::Node>::all(ci.clone());
         assert_eq!(code(&nodes.list(&Default::default()).await.unwrap_err()), 403);
-        let quotas = kube::Api::<core::ResourceQuota>::namespaced(ci.clone(), namespace);
+        let quotas = ::kube::Api::<core::ResourceQuota>::namespaced(ci.clone(), namespace);
         let error = quotas.list(&Default::default()).await.unwrap_err();
         assert!(error.to_string().contains(&Binding::user(&who)), "{error}");
 
@@ -263,9 +263,9 @@ fn a_viewer_reads_and_writes_nothing() {
         };
         api().bind(&binding, Role::Viewer).await.unwrap();
         let ci = client(login);
-        let maps = kube::Api::<core::ConfigMap>::namespaced(ci.clone(), namespace);
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(ci.clone(), namespace);
         eventually(async || maps.list(&Default::default()).await).await;
-        let secrets = kube::Api::<core::Secret>::namespaced(ci, namespace);
+        let secrets = ::kube::Api::<core::Secret>::namespaced(ci, namespace);
         assert_eq!(code(&secrets.list(&Default::default()).await.unwrap_err()), 403);
         let wanted: core::ConfigMap =
             serde_json::from_value(json!({"metadata": {"name": "x"}})).unwrap();
@@ -287,7 +287,7 @@ fn the_role_of_a_binding_is_not_changed_in_place() {
 #[test]
 fn what_another_manager_owns_is_a_conflict_unless_it_is_taken_over() {
     in_namespace(async |namespace| {
-        let maps = kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
         let map = |colour: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"colour": colour}});
         let apply = async |who: &PatchParams, colour: &str| {
             maps.patch("settings", who, &Patch::Apply(map(colour))).await
@@ -298,7 +298,7 @@ fn what_another_manager_owns_is_a_conflict_unless_it_is_taken_over() {
         apply(&other, "blue").await.unwrap();
         let error = apply(&other, "red").await.unwrap_err();
         assert_eq!(code(&error), 409);
-        let kube::Error::Api(status) = error else {
+        let ::kube::Error::Api(status) = error else {
             panic!("no status")
         };
         let details = status.details.unwrap();
@@ -314,7 +314,7 @@ fn what_another_manager_owns_is_a_conflict_unless_it_is_taken_over() {
 #[test]
 fn a_field_that_is_not_applied_any_more_goes() {
     in_namespace(async |namespace| {
-        let maps = kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
         let map = |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "data": data});
         let ours = PatchParams::apply("ours");
         let both = map(json!({"a": "1", "b": "2"}));
@@ -328,7 +328,7 @@ fn a_field_that_is_not_applied_any_more_goes() {
 #[test]
 fn a_watch_tells_what_comes_changes_and_goes() {
     in_namespace(async |namespace| {
-        let maps = kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
         let mine = WatchParams::default().timeout(20).labels("mine=yes");
         let from = maps.list(&Default::default()).await.unwrap();
         let version = from.metadata.resource_version.unwrap();
@@ -359,13 +359,13 @@ fn a_watch_tells_what_comes_changes_and_goes() {
 #[test]
 fn a_list_comes_page_by_page() {
     in_namespace(async |namespace| {
-        let maps = kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
         for name in ["p-1", "p-2", "p-3"] {
             let map = json!({"metadata": {"name": name, "labels": {"page": "yes"}}});
             let map: core::ConfigMap = serde_json::from_value(map).unwrap();
             maps.create(&PostParams::default(), &map).await.unwrap();
         }
-        let mut wanted = kube::api::ListParams::default().labels("page=yes").limit(2);
+        let mut wanted = ::kube::api::ListParams::default().labels("page=yes").limit(2);
         let first = maps.list(&wanted).await.unwrap();
         assert_eq!(first.items.len(), 2);
         wanted.continue_token = first.metadata.continue_;
@@ -401,15 +401,15 @@ fn client(login: ClientLogin) -> Client {
     Client::try_from(config).unwrap()
 }
 
-fn code(error: &kube::Error) -> u16 {
+fn code(error: &::kube::Error) -> u16 {
     match error {
-        kube::Error::Api(status) => status.code,
+        ::kube::Error::Api(status) => status.code,
         other => panic!("{other}"),
     }
 }
 
 /// RBAC of a real server works from a cache that lags a moment.
-async fn eventually<T>(attempt: impl AsyncFn() -> Result<T, kube::Error>) -> T {
+async fn eventually<T>(attempt: impl AsyncFn() -> Result<T, ::kube::Error>) -> T {
     for _ in 0..50 {
         match attempt().await {
             Ok(done) => return done,
@@ -421,7 +421,7 @@ async fn eventually<T>(attempt: impl AsyncFn() -> Result<T, kube::Error>) -> T {
     panic!("still refused after five seconds")
 }
 
-async fn gone(attempt: impl AsyncFn() -> Result<(), kube::Error>) {
+async fn gone(attempt: impl AsyncFn() -> Result<(), ::kube::Error>) {
     for _ in 0..50 {
         match attempt().await {
             Err(error) if code(&error) == 403 => return,

@@ -5,7 +5,7 @@
 //! it, nothing is defaulted. What a real server answers stands in `contract.rs`, which is run
 //! against both.
 
-mod contract;
+pub mod cluster;
 mod http;
 mod rights;
 mod signer;

@@ -7,11 +7,14 @@ mod support;
 
 #[path = "../apiserver/mod.rs"]
 mod apiserver;
+#[path = "../apiserver/contract.rs"]
+mod contract;
 
 mod architecture;
 mod cost;
 mod definitions;
 mod estimate;
+mod kube;
 mod kubeconfig;
 mod pki;
 mod progress;
