@@ -119,9 +119,7 @@ impl Cache {
             let entry: Entry = serde_json::from_str(text.expose_secret()).ok()?;
             Facts::of_pem("a kept certificate", &entry.certificate).ok()
         };
-        let mut kept: Vec<Facts> = files
-            .filter_map(|file| read(file.ok()?.path()))
-            .collect();
+        let mut kept: Vec<Facts> = files.filter_map(|file| read(file.ok()?.path())).collect();
         kept.sort_by(|one, other| one.subject.cmp(&other.subject));
         Ok(kept)
     }

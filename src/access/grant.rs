@@ -58,7 +58,9 @@ pub struct Granted {
 pub enum GrantError {
     #[error("`{0}` is no name for a CI: lower-case letters, digits and dashes, 40 at most")]
     Name(String),
-    #[error("there is no namespace {0}; name one that is there, or make it with --create-namespace")]
+    #[error(
+        "there is no namespace {0}; name one that is there, or make it with --create-namespace"
+    )]
     NoNamespace(String),
     #[error("{0}")]
     Kube(#[from] KubeError),
@@ -145,7 +147,9 @@ async fn bind(
     let before = found.into_iter().next();
     let replaced = before.as_ref().and_then(|before| before.role);
     let replaced = replaced.filter(|role| *role != wish.role);
-    let mut certificates = before.as_ref().map_or_else(Vec::new, |b| b.certificates.clone());
+    let mut certificates = before
+        .as_ref()
+        .map_or_else(Vec::new, |b| b.certificates.clone());
     certificates.retain(|one| one.expires > now);
     let earlier = certificates.clone();
     certificates.push(issued.clone());
@@ -170,7 +174,9 @@ fn check_name(who: &str) -> Result<(), GrantError> {
     if good && edge(who.chars().next()) && edge(who.chars().last()) {
         return Ok(());
     }
-    Err(GrantError::Name(who.chars().flat_map(char::escape_default).collect()))
+    Err(GrantError::Name(
+        who.chars().flat_map(char::escape_default).collect(),
+    ))
 }
 
 /// A name that no other request has: it carries a part of the request's hash.

@@ -160,7 +160,10 @@ pub async fn authorities(
             .map_err(|source| AccessError::cloud(Doing::ReadPlain, &name, source))?
             .ok_or_else(|| AccessError::NoAuthorities(cluster.to_owned()))?;
         let facts = Facts::of_pem(&role.to_string(), &text);
-        found.push((role, facts.map_err(|source| AccessError::Stored { name, source })?));
+        found.push((
+            role,
+            facts.map_err(|source| AccessError::Stored { name, source })?,
+        ));
     }
     Ok(found)
 }

@@ -188,7 +188,10 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
                     .after("the access is granted, only what it takes is lost")
                     .help("grant again: it makes a new key")
             })?;
-            talk(&format!("written to {}, readable by you alone", path.display()));
+            talk(&format!(
+                "written to {}, readable by you alone",
+                path.display()
+            ));
         }
         None => out::data(text.expose_secret())?,
     }
@@ -213,7 +216,9 @@ fn told(wish: &Grant, granted: &Granted) {
     }
     for earlier in &granted.earlier {
         let until = short(earlier.expires);
-        talk(&format!("an earlier certificate of it stays valid until {until}"));
+        talk(&format!(
+            "an earlier certificate of it stays valid until {until}"
+        ));
     }
 }
 
@@ -228,7 +233,7 @@ fn handover(
     let entry = Entry {
         cluster: target.name.clone(),
         origin: origin(&target.identity.account, &target.identity.region),
-        server: args.reach.address(connection),
+        server: Reach::address(connection),
         authority_pem: connection.authority_pem.clone(),
         namespace: Some(wish.namespace.clone()),
         login: Login::Certificate {
@@ -269,7 +274,9 @@ fn archive(files: &[(&str, &str, u32)]) -> std::io::Result<Vec<u8>> {
 
 /// Written whole or not at all, for the user alone from its first byte on.
 fn write_private(path: &Path, text: &SecretString) -> std::io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
     writeln!(file, "{}", text.expose_secret().trim_end())?;
     file.as_file().sync_all()?;
@@ -297,7 +304,10 @@ async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
         })
         .collect();
     if bindings.is_empty() {
-        talk(&format!("{} has let nobody in with `access grant`", target.name));
+        talk(&format!(
+            "{} has let nobody in with `access grant`",
+            target.name
+        ));
     }
     let now = Timestamp::now();
     out::listed(args.output, &rows, || table(&bindings, now))?;
@@ -312,7 +322,9 @@ fn table(bindings: &[Binding], now: Timestamp) -> String {
             Some(one) if one.expires <= now => (short(one.expires), "expired".to_owned()),
             Some(one) => (short(one.expires), age(one.expires.duration_since(now))),
         };
-        let role = binding.role.map_or("not known".to_owned(), |role| role.to_string());
+        let role = binding
+            .role
+            .map_or("not known".to_owned(), |role| role.to_string());
         let valid = binding.certificates.iter().filter(|one| one.expires > now);
         vec![
             binding.who.clone(),
@@ -323,7 +335,10 @@ fn table(bindings: &[Binding], now: Timestamp) -> String {
             valid.count().to_string(),
         ]
     });
-    out::table(&["WHO", "NAMESPACE", "ROLE", "VALID UNTIL", "LEFT", "CERTS"], rows)
+    out::table(
+        &["WHO", "NAMESPACE", "ROLE", "VALID UNTIL", "LEFT", "CERTS"],
+        rows,
+    )
 }
 
 async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
@@ -337,7 +352,10 @@ async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
     }
     for binding in &found {
         api.unbind(binding).await?;
-        talk(&format!("{} lost its role in namespace {}", args.who, binding.namespace));
+        talk(&format!(
+            "{} lost its role in namespace {}",
+            args.who, binding.namespace
+        ));
     }
     let left = api.bindings(Some(&args.who), None).await?;
     talk(&remains(&args.who, &found, &left, Timestamp::now()));
@@ -347,7 +365,9 @@ async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
 /// What revoking does not do.
 fn remains(who: &str, gone: &[Binding], left: &[Binding], now: Timestamp) -> String {
     let recorded = gone.iter().flat_map(|binding| &binding.certificates);
-    let valid = recorded.map(|one| one.expires).filter(|expires| *expires > now);
+    let valid = recorded
+        .map(|one| one.expires)
+        .filter(|expires| *expires > now);
     let user = Binding::user(who);
     let Some(until) = valid.max() else {
         return format!("no certificate of {user} that is on record is valid any more");
@@ -410,14 +430,20 @@ mod tests {
         let now = "2026-12-01T00:00:00Z".parse().unwrap();
         let gone = [binding("web", "2027-02-21T10:00:00Z")];
         let told = remains("github", &gone, &[], now).replace("\n  ", " ");
-        assert!(told.contains("is accepted until 2027-02-21T10:00:00Z"), "{told}");
+        assert!(
+            told.contains("is accepted until 2027-02-21T10:00:00Z"),
+            "{told}"
+        );
         assert!(told.contains("opens no namespace any more"), "{told}");
         let left = [binding("api", "2027-02-21T10:00:00Z")];
         let told = remains("github", &gone, &left, now).replace("\n  ", " ");
         assert!(told.contains("still has its role in api"), "{told}");
         let over = [binding("web", "2026-11-30T10:00:00Z")];
         let told = remains("github", &over, &[], now);
-        assert!(told.starts_with("no certificate of kube-cfn:ci:github"), "{told}");
+        assert!(
+            told.starts_with("no certificate of kube-cfn:ci:github"),
+            "{told}"
+        );
     }
 
     #[test]
@@ -434,7 +460,10 @@ mod tests {
                 (name, entry.header().mode().unwrap())
             })
             .collect();
-        let wanted = [("ca.crt".to_owned(), 0o644), ("client.key".to_owned(), 0o600)];
+        let wanted = [
+            ("ca.crt".to_owned(), 0o644),
+            ("client.key".to_owned(), 0o600),
+        ];
         assert_eq!(read, wanted);
     }
 

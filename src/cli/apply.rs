@@ -164,7 +164,7 @@ async fn finish(
         }
     }
     match edge.and_then(|outputs| outputs.get(API_HOST)) {
-        Some(host) if args.wait.wait == Until::Ready => {
+        Some(host) if args.wait.until == Until::Ready => {
             ready::wait(session, host, &args.wait, args.progress).await
         }
         _ => Ok(exit),

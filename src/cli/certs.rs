@@ -1,6 +1,6 @@
 //! `kube-cfn certs status`: how long the certificates of a cluster live, for people and for monitors.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Global;
@@ -145,12 +145,16 @@ async fn of_api(target: &Target, args: &StatusArgs, now: Timestamp) -> Result<Ve
         max_ttl: target.max_ttl(),
     };
     let Some(host) = whose.host().await? else {
-        return Ok(vec![Row::unseen(Kind::Serving, "API", "there is no API yet")]);
+        return Ok(vec![Row::unseen(
+            Kind::Serving,
+            "API",
+            "there is no API yet",
+        )]);
     };
     let Reached { connection, blind } = whose.at_best(&host, &args.reach).await?;
     let mut rows = vec![match serving_certificate(&connection).await {
         Ok(shown) => serving(&shown.certificate, shown.doubt.as_ref(), now),
-        Err(error) => Row::unseen(Kind::Serving, "API", error),
+        Err(error) => Row::unseen(Kind::Serving, "API", error.brief()),
     }];
     let reached = rows.iter().all(|row| row.days_left.is_some());
     match blind {
@@ -169,7 +173,7 @@ async fn of_api(target: &Target, args: &StatusArgs, now: Timestamp) -> Result<Ve
 pub fn serving(der: &[u8], doubt: Option<&KubeError>, now: Timestamp) -> Row {
     match Facts::read_der("the API", der) {
         Ok(facts) => Row {
-            trouble: doubt.map(ToString::to_string),
+            trouble: doubt.map(KubeError::brief),
             ..Row::of(Kind::Serving, "API", facts.expires, now)
         },
         Err(error) => Row::unseen(Kind::Serving, "API", error),
@@ -203,7 +207,8 @@ fn local(target: &Target, now: Timestamp) -> Vec<Row> {
     let mut rows: Vec<Row> = cached.iter().map(|facts| row(facts, "cache")).collect();
     let origin = origin(&target.identity.account, &target.identity.region);
     let files = kubeconfig_target(None);
-    let held = files.and_then(|files| kubeconfig::client_certificates(&files, &target.name, &origin));
+    let held =
+        files.and_then(|files| kubeconfig::client_certificates(&files, &target.name, &origin));
     for (path, pem) in held.unwrap_or_default() {
         if let Ok(facts) = Facts::of_pem("a kubeconfig", &pem) {
             rows.push(row(&facts, &path.display().to_string()));
@@ -221,7 +226,9 @@ fn table(rows: &[Row], warn_days: u16) -> String {
             State::Listed => "",
         };
         let kind = format!("{:?}", row.kind).to_lowercase();
-        let until = row.expires.map_or_else(String::new, |at| at.strftime("%Y-%m-%d").to_string());
+        let until = row
+            .expires
+            .map_or_else(String::new, |at| at.strftime("%Y-%m-%d").to_string());
         vec![mark.to_owned(), kind, row.name.clone(), until, left(row)]
     });
     let mut text = out::table(&["", "KIND", "NAME", "UNTIL", "LEFT"], lines);
@@ -246,7 +253,12 @@ fn left(row: &Row) -> String {
 
 fn finish(name: &str, rows: &[Row], warn_days: u16) -> Result<Exit, Failure> {
     let of = |state| rows.iter().filter(move |row| row.state(warn_days) == state);
-    let names = |state| of(state).map(|row| row.name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = |state| {
+        of(state)
+            .map(|row| row.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     if of(State::Soon).next().is_some() {
         let message = format!(
             "not all certificates of {name} are good for {warn_days} days: {}",
@@ -267,7 +279,6 @@ fn finish(name: &str, rows: &[Row], warn_days: u16) -> Result<Exit, Failure> {
         .filter_map(|row| row.days_left)
         .min();
     if let Some(days) = shortest {
-        let days = SignedDuration::from_hours(days.saturating_mul(24)).as_hours() / 24;
         talk(&format!("all good, for {days} days at least"));
     }
     Ok(Exit::Done)
@@ -276,6 +287,7 @@ fn finish(name: &str, rows: &[Row], warn_days: u16) -> Result<Exit, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::SignedDuration;
 
     fn row(kind: Kind, days: i64) -> Row {
         let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
@@ -293,7 +305,10 @@ mod tests {
         assert_eq!(code(&[row(Kind::Serving, 29)]), Exit::NeedsHand);
         assert_eq!(code(&[row(Kind::Authority, -2)]), Exit::NeedsHand);
         let unseen = Row::unseen(Kind::Serving, "API", "nothing listens there");
-        assert_eq!(code(&[row(Kind::Authority, 900), unseen.clone()]), Exit::Other);
+        assert_eq!(
+            code(&[row(Kind::Authority, 900), unseen.clone()]),
+            Exit::Other
+        );
         assert_eq!(code(&[row(Kind::Authority, 2), unseen]), Exit::NeedsHand);
     }
 

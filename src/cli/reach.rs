@@ -17,14 +17,14 @@ const LIFETIME: u64 = 3600;
 /// How the API is reached.
 #[derive(clap::Args, Clone)]
 pub struct Reach {
-    /// Address of the API where it is reached through a tunnel, as https://127.0.0.1:6443
+    /// Address of the API where it is reached through a tunnel, as `https://127.0.0.1:6443`
     #[arg(long, value_name = "URL", value_parser = url, env = "KUBE_CFN_SERVER")]
     server: Option<String>,
 }
 
 impl Reach {
     /// The address for somebody else's kubeconfig: never our end of a tunnel.
-    pub fn address(&self, connection: &Connection) -> String {
+    pub fn address(connection: &Connection) -> String {
         match &connection.server_name {
             Some(host) => server_url(host),
             None => connection.server.clone(),
@@ -34,7 +34,9 @@ impl Reach {
 
 fn url(text: &str) -> Result<String, String> {
     let text = text.trim_end_matches('/');
-    let host = text.strip_prefix("https://").filter(|host| !host.is_empty());
+    let host = text
+        .strip_prefix("https://")
+        .filter(|host| !host.is_empty());
     let plain = host.is_some_and(|host| !host.contains('/'));
     let expected = || "expected https://HOST:PORT".to_owned();
     plain.then(|| text.to_owned()).ok_or_else(expected)
@@ -129,7 +131,9 @@ impl<C: Cloud + Store> Whose<'_, C> {
 /// A length of time as people write it, days included: `90d`, `8h`, `1h30m`.
 pub fn span(text: &str) -> Result<SignedDuration, String> {
     let expected = || "expected a time such as 90d, 8h or 30m".to_owned();
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok());
+    let days = text
+        .strip_suffix('d')
+        .and_then(|days| days.parse::<i64>().ok());
     let span = match days {
         Some(days) => days.checked_mul(24 * 3600).map(SignedDuration::from_secs),
         None => text.parse().ok(),
@@ -171,7 +175,10 @@ mod tests {
 
     #[test]
     fn a_server_is_an_https_address_without_a_path() {
-        assert_eq!(url("https://[::1]:6443/"), Ok("https://[::1]:6443".to_owned()));
+        assert_eq!(
+            url("https://[::1]:6443/"),
+            Ok("https://[::1]:6443".to_owned())
+        );
         for wrong in ["127.0.0.1:6443", "http://x", "https://", "https://x/y"] {
             assert!(url(wrong).is_err(), "{wrong}");
         }

@@ -1,5 +1,7 @@
 //! After the stacks: waiting until Kubernetes itself works, with the progress shown beside it.
 
+use std::cell::Cell;
+
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
@@ -26,8 +28,14 @@ pub enum Until {
 #[derive(clap::Args)]
 pub struct Wait {
     /// What to wait for
-    #[arg(long, value_enum, default_value_t, value_name = "WHAT", env = "KUBE_CFN_WAIT")]
-    pub wait: Until,
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "WHAT",
+        env = "KUBE_CFN_WAIT"
+    )]
+    pub until: Until,
     /// How long to wait for the cluster once its stacks are done
     #[arg(long, value_parser = super::reach::span, default_value = "15m", value_name = "TIME")]
     timeout: SignedDuration,
@@ -62,9 +70,10 @@ pub async fn wait(
         talk(&format!("only the API itself is waited for: {why}"));
     }
     let api = Api::connect(&connection)?;
+    let server = api.server();
     let patience = Patience::of(args.timeout.unsigned_abs());
     let ended = watched(name, &api, &Wanted::of(spec), patience, style).await;
-    finish(name, args.timeout, &ended)
+    finish((name, server), args.timeout, &ended)
 }
 
 async fn watched(
@@ -79,17 +88,19 @@ async fn watched(
     let until = SignedDuration::try_from(patience.timeout).unwrap_or(SignedDuration::MAX);
     let until = since.checked_add(until).unwrap_or(Timestamp::MAX);
     let doing = async move {
+        let told = Cell::new(false);
         let tell = |readiness: &Readiness| {
+            told.set(true);
             // Nobody listening is not worth failing for.
-            let _ = sender.send(event(name, since, until, readiness));
+            let _ = sender.send(event(name, (since, until), readiness));
         };
         tokio::select! {
-            waited = kube::wait(api, wanted, patience, tell) => {
+            end = kube::wait(api, wanted, patience, tell) => {
                 // Where not even one look came to an end, there is still something to say.
-                if let Waited::TimedOut(last) = &waited {
+                if let Waited::TimedOut(last) = &end && !told.get() {
                     tell(last);
                 }
-                Ended::Waited(waited)
+                Ended::Waited(end)
             }
             () = ask::interrupted() => Ended::Left,
         }
@@ -101,13 +112,13 @@ async fn watched(
     ended
 }
 
-fn event(name: &str, since: Timestamp, until: Timestamp, readiness: &Readiness) -> Event {
-    let part = |part: &kube::Part| ReadyPart {
-        name: part.name.clone(),
-        done: part.done,
-        wanted: part.wanted,
-        stands: part.stands.clone(),
-        missing: part.missing.clone(),
+fn event(name: &str, (since, until): (Timestamp, Timestamp), readiness: &Readiness) -> Event {
+    let part = |one: &kube::Part| ReadyPart {
+        name: one.name.clone(),
+        done: one.done,
+        wanted: one.wanted,
+        stands: one.stands.clone(),
+        missing: one.missing.clone(),
     };
     Event::Readiness {
         at: Timestamp::now(),
@@ -122,7 +133,11 @@ fn event(name: &str, since: Timestamp, until: Timestamp, readiness: &Readiness) 
 
 /// A timeout needs a hand (4): fifteen minutes are three times what a boot takes, so waiting longer
 /// by itself will seldom help. Who leaves on purpose detaches (6).
-fn finish(name: &str, timeout: SignedDuration, ended: &Ended) -> Result<Exit, Failure> {
+fn finish(
+    (name, server): (&str, &str),
+    timeout: SignedDuration,
+    ended: &Ended,
+) -> Result<Exit, Failure> {
     let again = format!(
         "`kube-cfn status {name}` looks again, `kube-cfn apply {name}` waits again; with \
          `--wait stacks` nothing is waited for"
@@ -132,14 +147,15 @@ fn finish(name: &str, timeout: SignedDuration, ended: &Ended) -> Result<Exit, Fa
         Ended::Waited(Waited::TimedOut(_)) => {
             let message = format!(
                 "the stacks of {name} are as defined, but Kubernetes did not work within {}; what \
-                 is missing stands above",
+                 is missing at {server} stands above",
                 elapsed(timeout)
             );
             Err(Failure::new(Exit::NeedsHand, message).help(again))
         }
         Ended::Left => {
-            let message =
-                format!("detached: the stacks of {name} are as defined, its machines go on booting");
+            let message = format!(
+                "detached: the stacks of {name} are as defined, its machines go on booting"
+            );
             Err(Failure::new(Exit::Detached, message).help(again))
         }
     }

@@ -6,13 +6,13 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use super::Global;
+use super::certs;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format};
 use super::reach::{Reach, Reached, Whose};
 use super::session::{self, Target, Whom};
 use super::show::cluster::{Standing, text, view};
 use super::show::kubernetes;
-use super::certs;
 use crate::cloud::Cloud;
 use crate::kube::{self, Api, Connection, Wanted};
 use crate::stacks::{API_HOST, StackKind};
@@ -96,12 +96,12 @@ async fn kubernetes(
     };
     let Reached { connection, blind } = match whose.at_best(host, reach).await {
         Ok(reached) => reached,
-        Err(error) => return Some(kubernetes::View::silent(error)),
+        Err(error) => return Some(kubernetes::View::silent(&error)),
     };
     let looked = tokio::time::timeout(PATIENCE, looked(target, &connection)).await;
     let mut view = looked.unwrap_or_else(|_| {
         let seconds = PATIENCE.as_secs();
-        kubernetes::View::silent(format!("no answer within {seconds} seconds"))
+        kubernetes::View::silent(&format!("no answer within {seconds} seconds"))
     });
     if view.silent.is_none() {
         view.silent = blind.map(|why| format!("nodes are not shown: {why}"));
@@ -115,14 +115,20 @@ async fn kubernetes(
 async fn looked(target: &Target, connection: &Connection) -> kubernetes::View {
     let api = match Api::connect(connection) {
         Ok(api) => api,
-        Err(error) => return kubernetes::View::silent(error),
+        Err(error) => return kubernetes::View::silent(&error),
     };
     let seen = kube::look(&api).await;
     let healthy = seen.health.is_ok();
-    let version = if healthy { api.version().await.ok() } else { None };
+    let version = if healthy {
+        api.version().await.ok()
+    } else {
+        None
+    };
     let spec = target.defined.as_ref().map(|defined| &defined.spec);
     let wanted = spec.map(Wanted::of);
-    let account = wanted.as_ref().map(|wanted| (wanted, kube::account(wanted, &seen)));
+    let account = wanted
+        .as_ref()
+        .map(|wanted| (wanted, kube::account(wanted, &seen)));
     let account = account.as_ref().map(|(wanted, account)| (*wanted, account));
     let mut view = kubernetes::View::of(&seen, version, account);
     if healthy && let Ok(shown) = kube::serving_certificate(connection).await {

@@ -143,7 +143,9 @@ impl Api {
         };
         let params = PatchParams::apply(MANAGER);
         let namespaces = self.cluster::<Namespace>();
-        let applied = namespaces.patch(name, &params, &Patch::Apply(&wanted)).await;
+        let applied = namespaces
+            .patch(name, &params, &Patch::Apply(&wanted))
+            .await;
         applied.map_err(|error| self.failed(error))?;
         Ok(())
     }
@@ -163,9 +165,12 @@ impl Api {
             Some(namespace) => self.in_namespace::<rbac::RoleBinding>(namespace),
             None => self.everywhere(),
         };
-        let found = self.all(&typed, ListParams::default().labels(&marked)).await?;
+        let found = self
+            .all(&typed, ListParams::default().labels(&marked))
+            .await?;
         let mut bindings: Vec<_> = found.into_iter().filter_map(Binding::read).collect();
-        bindings.sort_by(|one, other| (&one.who, &one.namespace).cmp(&(&other.who, &other.namespace)));
+        bindings
+            .sort_by(|one, other| (&one.who, &one.namespace).cmp(&(&other.who, &other.namespace)));
         Ok(bindings)
     }
 
@@ -217,7 +222,9 @@ fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
 /// Enough for `kubectl apply` and Helm. Whoever may start pods may mount the namespace's Secrets and
 /// use its service accounts: no rule here can say otherwise.
 fn deployer(namespace: &str) -> rbac::Role {
-    const ALL: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
+    const ALL: &[&str] = &[
+        "get", "list", "watch", "create", "update", "patch", "delete",
+    ];
     const READ: &[&str] = &["get", "list", "watch"];
     let rule = |groups: &[&str], resources: &[&str], verbs: &[&str]| {
         let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -236,17 +243,33 @@ fn deployer(namespace: &str) -> rbac::Role {
         rules: Some(vec![
             rule(
                 &[""],
-                &["configmaps", "secrets", "services", "serviceaccounts", "persistentvolumeclaims"],
+                &[
+                    "configmaps",
+                    "secrets",
+                    "services",
+                    "serviceaccounts",
+                    "persistentvolumeclaims",
+                ],
                 ALL,
             ),
             rule(
                 &["apps"],
-                &["deployments", "deployments/scale", "statefulsets", "statefulsets/scale", "daemonsets"],
+                &[
+                    "deployments",
+                    "deployments/scale",
+                    "statefulsets",
+                    "statefulsets/scale",
+                    "daemonsets",
+                ],
                 ALL,
             ),
             rule(&["batch"], &["jobs", "cronjobs"], ALL),
             rule(&["autoscaling"], &["horizontalpodautoscalers"], ALL),
-            rule(&["networking.k8s.io"], &["ingresses", "networkpolicies"], ALL),
+            rule(
+                &["networking.k8s.io"],
+                &["ingresses", "networkpolicies"],
+                ALL,
+            ),
             rule(&["policy"], &["poddisruptionbudgets"], ALL),
             rule(&[""], &["pods"], &["get", "list", "watch", "delete"]),
             rule(&[""], &["pods/log", "events", "endpoints"], READ),

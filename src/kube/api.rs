@@ -125,7 +125,8 @@ impl Api {
         let answer = reviews.create(&PostParams::default(), &asked).await;
         let answer = answer.map_err(|error| self.failed(error))?;
         let info = answer.status.and_then(|status| status.user_info);
-        let info = info.ok_or_else(|| KubeError::Answer("it does not say who we are".to_owned()))?;
+        let info =
+            info.ok_or_else(|| KubeError::Answer("it does not say who we are".to_owned()))?;
         Ok(Identity {
             user: info.username.unwrap_or_default(),
             groups: info.groups.unwrap_or_default(),

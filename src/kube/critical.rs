@@ -6,7 +6,7 @@ use super::{Node, Pod};
 /// Where one of them must run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// On the node of every slot: a static pod, or a DaemonSet of the control plane.
+    /// On the node of every slot: a static pod, or a `DaemonSet` of the control plane.
     Slots,
     /// On every node.
     Nodes,
@@ -89,7 +89,9 @@ const CRITICAL: &[Critical] = &[
 
 /// How the critical pods stand: each kind counts once.
 pub(super) fn account(wanted: &Wanted, inside: &Inside) -> Part {
-    let troubles = CRITICAL.iter().filter_map(|one| trouble(one, wanted, inside));
+    let troubles = CRITICAL
+        .iter()
+        .filter_map(|one| trouble(one, wanted, inside));
     let missing: Vec<String> = troubles.collect();
     let (all, done) = (CRITICAL.len(), CRITICAL.len() - missing.len());
     Part {
@@ -112,21 +114,25 @@ fn trouble(one: &Critical, wanted: &Wanted, inside: &Inside) -> Option<String> {
         Place::Nodes => inside.nodes.iter().collect(),
         Place::Slots => {
             let slots = wanted.slots.iter();
-            slots.filter_map(|slot| node_of(slot, &inside.nodes)).collect()
+            slots
+                .filter_map(|slot| node_of(slot, &inside.nodes))
+                .collect()
         }
     };
     if nodes.is_empty() {
         return Some(format!("{}: no node to run on yet", one.name));
     }
     let on = |node: &&Node| {
-        let mine = pods.iter().filter(|pod| pod.node.as_deref() == Some(&node.name));
+        let mine = pods
+            .iter()
+            .filter(|pod| pod.node.as_deref() == Some(&node.name));
         // Of a pod that was made anew the younger one counts.
         match mine.max_by_key(|pod| pod.created) {
             None => Some(format!("not on {} yet", node.name)),
             Some(pod) => Some(format!("on {}: {}", node.name, pod.trouble.as_ref()?)),
         }
     };
-    first(one.name, nodes.iter().filter_map(on).collect())
+    first(one.name, &nodes.iter().filter_map(on).collect::<Vec<_>>())
 }
 
 fn anywhere(name: &str, pods: &[&Pod]) -> Option<String> {
@@ -136,12 +142,14 @@ fn anywhere(name: &str, pods: &[&Pod]) -> Option<String> {
     if pods.is_empty() {
         return Some(format!("{name}: there is none yet"));
     }
-    let told = pods.iter().filter_map(|pod| Some(format!("{}: {}", pod.name, pod.trouble.as_ref()?)));
-    first(name, told.collect())
+    let told = pods
+        .iter()
+        .filter_map(|pod| Some(format!("{}: {}", pod.name, pod.trouble.as_ref()?)));
+    first(name, &told.collect::<Vec<_>>())
 }
 
 /// The first trouble of a kind, and how many more there are.
-fn first(name: &str, troubles: Vec<String>) -> Option<String> {
+fn first(name: &str, troubles: &[String]) -> Option<String> {
     let (first, more) = troubles.split_first()?;
     Some(match more.len() {
         0 => format!("{name} {first}"),

@@ -78,9 +78,13 @@ impl KubeError {
         Self::Unreachable { server, why }
     }
 
-    /// Whether the way to the API failed, not the API.
-    pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Untrusted { .. })
+    /// Without the address, for where it stands already.
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Unreachable { why, .. } => format!("can't be reached: {why}"),
+            Self::Untrusted { why, .. } => format!("does not prove to be the cluster's API: {why}"),
+            other => other.to_string(),
+        }
     }
 }
 

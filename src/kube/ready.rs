@@ -124,7 +124,10 @@ impl Readiness {
         open.flat_map(|part| {
             let name = &part.name;
             let whole = format!("{name}: {}", part.stands);
-            let details = part.missing.iter().map(move |what| format!("{name}: {what}"));
+            let details = part
+                .missing
+                .iter()
+                .map(move |what| format!("{name}: {what}"));
             std::iter::once(whole).chain(details)
         })
     }
@@ -143,13 +146,14 @@ pub fn account(wanted: &Wanted, seen: &Seen) -> Readiness {
         }
         Some(Err(error)) => {
             let mut nodes = Part::unknown("nodes".to_owned(), 1);
-            nodes.stands = "can't be read".to_owned();
+            "can't be read".clone_into(&mut nodes.stands);
             nodes.missing.push(error.to_string());
             parts.push(nodes);
         }
         // Asked without a credential, a healthy API is all that can be seen.
         None if parts.iter().all(Part::is_done) => remarks.push(
-            "nodes and pods were not looked at: that takes a certificate of this cluster".to_owned(),
+            "nodes and pods were not looked at: that takes a certificate of this cluster"
+                .to_owned(),
         ),
         None => parts.extend(unknown(wanted)),
     }
@@ -161,9 +165,12 @@ fn unknown(wanted: &Wanted) -> Vec<Part> {
         let min = usize::try_from(pool.min).unwrap_or(usize::MAX);
         Part::unknown(format!("pool {}", pool.name), min)
     });
-    std::iter::once(Part::unknown("control plane".to_owned(), wanted.slots.len()))
-        .chain(pools)
-        .collect()
+    std::iter::once(Part::unknown(
+        "control plane".to_owned(),
+        wanted.slots.len(),
+    ))
+    .chain(pools)
+    .collect()
 }
 
 fn api(health: &Result<Health, KubeError>) -> Part {
@@ -177,7 +184,7 @@ fn api(health: &Result<Health, KubeError>) -> Part {
             };
             (0, "is not ready".to_owned(), vec![what])
         }
-        Err(error) => (0, "does not answer".to_owned(), vec![error.to_string()]),
+        Err(error) => (0, "does not answer".to_owned(), vec![error.brief()]),
     };
     Part {
         name: "API".to_owned(),
@@ -194,10 +201,15 @@ fn control_plane(wanted: &Wanted, nodes: &[Node]) -> Part {
     for slot in &wanted.slots {
         let letter = slot.letter;
         match node_of(slot, nodes) {
-            None => missing.push(format!("slot {letter}: no node has joined as {}", slot.address)),
+            None => missing.push(format!(
+                "slot {letter}: no node has joined as {}",
+                slot.address
+            )),
             Some(node) => match &node.trouble {
                 None => done += 1,
-                Some(why) => missing.push(format!("slot {letter}: {} is NotReady: {why}", node.name)),
+                Some(why) => {
+                    missing.push(format!("slot {letter}: {} is NotReady: {why}", node.name));
+                }
             },
         }
     }
@@ -222,11 +234,21 @@ pub(super) fn node_of<'a>(slot: &WantedSlot, nodes: &'a [Node]) -> Option<&'a No
 }
 
 fn pool(wanted: &WantedPool, nodes: &[Node]) -> Part {
-    let mine = || nodes.iter().filter(|node| node.pool() == Some(wanted.name.as_str()));
+    let mine = || {
+        nodes
+            .iter()
+            .filter(|node| node.pool() == Some(wanted.name.as_str()))
+    };
     let min = usize::try_from(wanted.min).unwrap_or(usize::MAX);
     let done = mine().filter(|node| node.trouble.is_none()).count();
     let mut missing: Vec<String> = mine()
-        .filter_map(|node| Some(format!("{} is NotReady: {}", node.name, node.trouble.as_ref()?)))
+        .filter_map(|node| {
+            Some(format!(
+                "{} is NotReady: {}",
+                node.name,
+                node.trouble.as_ref()?
+            ))
+        })
         .collect();
     let absent = min.saturating_sub(mine().count());
     if absent > 0 {

@@ -110,7 +110,12 @@ fn trouble(conditions: &[core::NodeCondition]) -> Option<String> {
     match (ready.status.as_str(), says) {
         ("True", _) => None,
         ("Unknown", "") => Some("its kubelet is silent".to_owned()),
-        (_, "") => Some(ready.reason.clone().unwrap_or_else(|| "no reason given".to_owned())),
+        (_, "") => Some(
+            ready
+                .reason
+                .clone()
+                .unwrap_or_else(|| "no reason given".to_owned()),
+        ),
         (_, says) => Some(plain(says)),
     }
 }
@@ -208,7 +213,10 @@ mod tests {
 
     #[test]
     fn a_node_that_is_not_ready_says_why() {
-        assert_eq!(node("True", "kubelet is posting ready status").trouble, None);
+        assert_eq!(
+            node("True", "kubelet is posting ready status").trouble,
+            None
+        );
         let says = "container runtime network not ready: NetworkReady=false \
                     reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin \
                     not initialized";

@@ -65,7 +65,11 @@ pub async fn serving_certificate(connection: &Connection) -> Result<Shown, KubeE
     let stream = stream.map_err(|_| silent("timed out"))?;
     let stream = stream.map_err(|error| {
         let unknown = error.to_string().contains("lookup");
-        silent(&if unknown { "dns error".to_owned() } else { error.to_string() })
+        silent(&if unknown {
+            "dns error".to_owned()
+        } else {
+            error.to_string()
+        })
     })?;
     let (_, session) = stream.get_ref();
     let chain = session.peer_certificates().unwrap_or_default();
@@ -99,7 +103,11 @@ pub(super) fn certificates(pem: &str) -> Result<Vec<Vec<u8>>, KubeError> {
     let unreadable = |why: String| KubeError::Setup(format!("the authority's certificate: {why}"));
     let mut found = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        found.push(certificate.map_err(|error| unreadable(error.to_string()))?.to_vec());
+        found.push(
+            certificate
+                .map_err(|error| unreadable(error.to_string()))?
+                .to_vec(),
+        );
     }
     if found.is_empty() {
         return Err(unreadable("there is no CERTIFICATE block".to_owned()));

@@ -15,7 +15,7 @@ const SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 /// Who says that it was approved.
 const REASON: &str = "KubeCfnAccessGrant";
 /// The signer works through its queue in a second or two.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN: Duration = Duration::from_millis(500);
 
 /// What the signer made.
@@ -43,7 +43,10 @@ impl Api {
                 request: ByteString(request_pem.as_bytes().to_vec()),
                 signer_name: SIGNER.to_owned(),
                 expiration_seconds: Some(seconds),
-                usages: Some(vec!["digital signature".to_owned(), "client auth".to_owned()]),
+                usages: Some(vec![
+                    "digital signature".to_owned(),
+                    "client auth".to_owned(),
+                ]),
                 ..Default::default()
             },
             status: None,
@@ -62,7 +65,10 @@ impl Api {
         approved.map_err(|error| self.failed(error))?;
         let signed = async {
             loop {
-                let now = requests.get(name).await.map_err(|error| self.failed(error))?;
+                let now = requests
+                    .get(name)
+                    .await
+                    .map_err(|error| self.failed(error))?;
                 if let Some(end) = outcome(now.status.unwrap_or_default()) {
                     return end;
                 }

@@ -63,7 +63,11 @@ fn whole() -> Inside {
         ] {
             pods.push(pod(name, ("component", name), slot));
         }
-        pods.push(pod("ccm", ("k8s-app", "aws-cloud-controller-manager"), slot));
+        pods.push(pod(
+            "ccm",
+            ("k8s-app", "aws-cloud-controller-manager"),
+            slot,
+        ));
     }
     for node in &nodes {
         pods.push(pod("cilium", ("k8s-app", "cilium"), &node.name));
@@ -206,7 +210,7 @@ fn an_api_that_does_not_answer_is_all_that_is_known() {
         missing[..2],
         [
             "API: does not answer",
-            "API: https://api:6443 can't be reached: nothing listens there",
+            "API: can't be reached: nothing listens there",
         ]
     );
     assert_eq!(

@@ -109,7 +109,10 @@ pub(super) fn merge(document: &mut Value, entry: &Entry) -> Result<Merged, Probl
     let context = content(document, Kind::Context, name)?;
     context.insert("cluster".to_owned(), name.into());
     context.insert("user".to_owned(), name.into());
-    match (context.get("namespace").and_then(Value::as_str), &entry.namespace) {
+    match (
+        context.get("namespace").and_then(Value::as_str),
+        &entry.namespace,
+    ) {
         (Some(namespace), _) => kept.push(format!("namespace {namespace}")),
         (None, Some(namespace)) => {
             context.insert("namespace".to_owned(), namespace.as_str().into());

@@ -25,7 +25,9 @@ impl SigningRequest {
         let key = PrivateKey::generate(&format!("`{user}`"))?;
         let mut wanted = CertificateParams::default();
         wanted.distinguished_name = rcgen::DistinguishedName::new();
-        wanted.distinguished_name.push(DnType::OrganizationName, group);
+        wanted
+            .distinguished_name
+            .push(DnType::OrganizationName, group);
         wanted.distinguished_name.push(DnType::CommonName, user);
         wanted.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         let made = wanted.serialize_request(key.pair()).map_err(failed)?;
@@ -61,6 +63,8 @@ impl SigningRequest {
 
 #[cfg(test)]
 mod tests {
+    use x509_parser::prelude::FromDer as _;
+
     use super::*;
 
     #[test]
@@ -68,7 +72,6 @@ mod tests {
         let asked = SigningRequest::new("kube-cfn:ci:deploy", "kube-cfn:ci").unwrap();
         let blocks = pem::parse_many(asked.pem()).unwrap();
         assert_eq!(blocks.len(), 1);
-        use x509_parser::prelude::FromDer as _;
         let (_, read) = x509_parser::certification_request::X509CertificationRequest::from_der(
             blocks[0].contents(),
         )

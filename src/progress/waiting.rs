@@ -69,12 +69,21 @@ impl Look {
         let mut lines = vec![Line::new(Mark::Title, &header, width)];
         let names = self.names();
         for part in &self.parts {
-            let text = format!("{}  {}", pad(&clean(&part.name), names), clean(&part.stands));
+            let text = format!(
+                "{}  {}",
+                pad(&clean(&part.name), names),
+                clean(&part.stands)
+            );
             lines.push(Line::new(mark(part), &text, width));
             for what in part.missing.iter().take(DETAILS) {
                 lines.extend(detail(what, width));
             }
-            if let Some(more) = part.missing.len().checked_sub(DETAILS).filter(|more| *more > 0) {
+            if let Some(more) = part
+                .missing
+                .len()
+                .checked_sub(DETAILS)
+                .filter(|more| *more > 0)
+            {
                 lines.push(Line::new(Mark::Detail, &format!("and {more} more"), width));
             }
         }
@@ -88,10 +97,17 @@ impl Look {
         let mut lines = Vec::new();
         if self.ready {
             let parts: Vec<_> = self.parts.iter().map(sentence).collect();
-            let text = format!("{} works after {waited}: {}", self.cluster, parts.join(", "));
+            let text = format!(
+                "{} works after {waited}: {}",
+                self.cluster,
+                parts.join(", ")
+            );
             lines.extend(marked(Mark::Done, &text, width));
         } else {
-            let text = format!("{} does not work yet after {waited}; missing:", self.cluster);
+            let text = format!(
+                "{} does not work yet after {waited}; missing:",
+                self.cluster
+            );
             lines.push(Line::new(Mark::Failed, &text, width));
             for part in self.parts.iter().filter(|part| part.done < part.wanted) {
                 lines.extend(detail(&sentence(part), width));
@@ -131,7 +147,9 @@ fn marked(mark: Mark, text: &str, width: usize) -> Vec<Line> {
     let marks = std::iter::once(mark).chain(std::iter::repeat(Mark::Detail));
     let lines = wrap(&clean(text), room(width));
     let lines = lines.iter().zip(marks);
-    lines.map(|(text, mark)| Line::new(mark, text, width)).collect()
+    lines
+        .map(|(text, mark)| Line::new(mark, text, width))
+        .collect()
 }
 
 /// Shows the wait as a block.
@@ -263,7 +281,11 @@ impl<W: Write> Shower for WaitingLines<W> {
             if self.told.contains(text) || mark(part) == Mark::Waiting {
                 continue;
             }
-            let status = if part.done >= part.wanted { "ready" } else { "waiting" };
+            let status = if part.done >= part.wanted {
+                "ready"
+            } else {
+                "waiting"
+            };
             self.line(at, status, &waited, text)?;
         }
         self.told = told;
@@ -275,10 +297,17 @@ impl<W: Write> Shower for WaitingLines<W> {
         let Some(look) = self.look.as_ref().filter(|look| !look.ready) else {
             return Ok(());
         };
-        if self.beat.is_some_and(|beat| now.duration_since(beat) < HEARTBEAT) {
+        if self
+            .beat
+            .is_some_and(|beat| now.duration_since(beat) < HEARTBEAT)
+        {
             return Ok(());
         }
-        let done = look.parts.iter().filter(|part| part.done >= part.wanted).count();
+        let done = look
+            .parts
+            .iter()
+            .filter(|part| part.done >= part.wanted)
+            .count();
         let text = format!("{done} of {} parts are there", look.parts.len());
         let waited = look.waited(now);
         self.beat = Some(now);

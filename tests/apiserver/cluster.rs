@@ -45,7 +45,11 @@ pub fn fill(server: &ApiServer, slots: &[&str], pool: &str, workers: usize) {
 }
 
 fn cilium(node: &str) -> Value {
-    pod(&format!("cilium-{node}"), &json!({"k8s-app": "cilium"}), node)
+    pod(
+        &format!("cilium-{node}"),
+        &json!({"k8s-app": "cilium"}),
+        node,
+    )
 }
 
 pub fn node(name: &str, address: &str, labels: &Value) -> Value {

@@ -69,7 +69,10 @@ async fn connection(stream: TlsStream<TcpStream>, state: &State) -> std::io::Res
     let mut stream = BufReader::new(stream);
     while let Some(request) = read(&mut stream).await? {
         let place = place(&request.path);
-        if let Some(place) = place.as_ref().filter(|_| request.query.contains_key("watch")) {
+        if let Some(place) = place
+            .as_ref()
+            .filter(|_| request.query.contains_key("watch"))
+        {
             return watch(stream.get_mut(), &request, place, &who, state).await;
         }
         let answer = answer(&request, place, &who, state);
@@ -180,7 +183,12 @@ fn answer(request: &Request, place: Option<Place>, who: &Who, state: &State) -> 
         return Answer::of(200, version);
     }
     let Some(place) = place else {
-        return Answer::status(404, "NotFound", "the server could not find the requested resource", None);
+        return Answer::status(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+            None,
+        );
     };
     if place.resource == "selfsubjectreviews" {
         return Answer::of(201, who.review());
@@ -195,7 +203,10 @@ fn answer(request: &Request, place: Option<Place>, who: &Who, state: &State) -> 
 fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer {
     let mut store = state.store();
     let body = || serde_json::from_slice::<Value>(&request.body);
-    let manager = request.query.get("fieldManager").map_or("unknown", String::as_str);
+    let manager = request
+        .query
+        .get("fieldManager")
+        .map_or("unknown", String::as_str);
     match (request.method.as_str(), place.sub.as_deref()) {
         ("GET", None) if place.name.is_none() => store.list(place, &request.query),
         ("GET", _) => {
@@ -215,7 +226,10 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
         ("PATCH", sub) => {
             let how = match request.kind.as_str() {
                 "application/apply-patch+yaml" => Patch::Apply {
-                    force: request.query.get("force").is_some_and(|force| force == "true"),
+                    force: request
+                        .query
+                        .get("force")
+                        .is_some_and(|force| force == "true"),
                 },
                 "application/merge-patch+json" => Patch::Merge,
                 other => {
@@ -231,22 +245,35 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
                 Err(error) => Answer::status(400, "BadRequest", &error.to_string(), None),
             }
         }
-        _ => Answer::status(405, "MethodNotAllowed", "the server does not allow this method", None),
+        _ => Answer::status(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method",
+            None,
+        ),
     }
 }
 
 fn readyz(failing: &[String]) -> Answer {
     let checks = ["ping", "log", "etcd", "etcd-readiness", "informer-sync"];
-    let mut text = String::new();
-    for check in checks {
-        if failing.iter().any(|name| name == check) {
-            text += &format!("[-]{check} failed: reason withheld\n");
-        } else {
-            text += &format!("[+]{check} ok\n");
-        }
-    }
+    let fails = |check: &str| failing.iter().any(|name| name == check);
+    let text: Vec<String> = checks
+        .iter()
+        .map(|check| {
+            if fails(check) {
+                format!("[-]{check} failed: reason withheld\n")
+            } else {
+                format!("[+]{check} ok\n")
+            }
+        })
+        .collect();
+    let text = text.concat();
     let code = if failing.is_empty() { 200 } else { 500 };
-    let verdict = if failing.is_empty() { "passed" } else { "failed" };
+    let verdict = if failing.is_empty() {
+        "passed"
+    } else {
+        "failed"
+    };
     Answer::plain(code, format!("{text}readyz check {verdict}\n"))
 }
 

@@ -1,5 +1,5 @@
 //! Who asks, by their client certificate, and whether they may: administrators everything, others
-//! what a RoleBinding to them and its Role say. The cluster's own `view` and `admin` are known by
+//! what a `RoleBinding` to them and its `Role` say. The cluster's own `view` and `admin` are known by
 //! name.
 
 use serde_json::{Value, json};
@@ -63,7 +63,11 @@ impl Who {
         let text = |value: &x509_parser::x509::AttributeTypeAndValue<'_>| {
             value.as_str().unwrap_or_default().to_owned()
         };
-        who.user = subject.iter_common_name().map(text).next().unwrap_or_default();
+        who.user = subject
+            .iter_common_name()
+            .map(text)
+            .next()
+            .unwrap_or_default();
         who.groups = subject.iter_organization().map(text).collect();
         who.groups.push("system:authenticated".to_owned());
         who
@@ -80,7 +84,9 @@ impl Who {
 
     fn is_admin(&self) -> bool {
         let admins = ["kubeadm:cluster-admins", "system:masters"];
-        self.groups.iter().any(|group| admins.contains(&group.as_str()))
+        self.groups
+            .iter()
+            .any(|group| admins.contains(&group.as_str()))
     }
 }
 
@@ -113,28 +119,37 @@ fn bound(who: &Who, verb: Verb, place: &Place, store: &Store) -> bool {
     let here = |object: &Value| object["metadata"]["namespace"] == namespace.as_str();
     let mine = |binding: &Value| {
         let subjects = binding["subjects"].as_array().cloned().unwrap_or_default();
-        subjects.iter().any(|subject| match subject["kind"].as_str() {
-            Some("User") => subject["name"] == who.user.as_str(),
-            Some("Group") => who.groups.iter().any(|group| subject["name"] == group.as_str()),
-            _ => false,
-        })
+        subjects
+            .iter()
+            .any(|subject| match subject["kind"].as_str() {
+                Some("User") => subject["name"] == who.user.as_str(),
+                Some("Group") => who
+                    .groups
+                    .iter()
+                    .any(|group| subject["name"] == group.as_str()),
+                _ => false,
+            })
     };
     let bindings = store.of(&format!("{RBAC}/rolebindings"));
     let roles = store.of(&format!("{RBAC}/roles"));
-    bindings.iter().filter(|binding| here(binding) && mine(binding)).any(|binding| {
-        let role = &binding["roleRef"];
-        match (role["kind"].as_str(), role["name"].as_str()) {
-            (Some("ClusterRole"), Some("admin")) => true,
-            (Some("ClusterRole"), Some("view")) => {
-                place.resource != "secrets" && matches!(verb, Verb::Get | Verb::List | Verb::Watch)
+    bindings
+        .iter()
+        .filter(|binding| here(binding) && mine(binding))
+        .any(|binding| {
+            let role = &binding["roleRef"];
+            match (role["kind"].as_str(), role["name"].as_str()) {
+                (Some("ClusterRole"), Some("admin")) => true,
+                (Some("ClusterRole"), Some("view")) => {
+                    place.resource != "secrets"
+                        && matches!(verb, Verb::Get | Verb::List | Verb::Watch)
+                }
+                (Some("Role"), Some(name)) => roles
+                    .iter()
+                    .filter(|role| here(role) && role["metadata"]["name"] == name)
+                    .any(|role| allows(role, verb, place)),
+                _ => false,
             }
-            (Some("Role"), Some(name)) => roles
-                .iter()
-                .filter(|role| here(role) && role["metadata"]["name"] == name)
-                .any(|role| allows(role, verb, place)),
-            _ => false,
-        }
-    })
+        })
 }
 
 fn allows(role: &Value, verb: Verb, place: &Place) -> bool {

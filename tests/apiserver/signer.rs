@@ -72,8 +72,8 @@ impl Signer {
     pub fn work(&self, store: &mut Store) {
         for mut request in store.of(REQUESTS) {
             let conditions = request["status"]["conditions"].as_array();
-            let approved = conditions
-                .is_some_and(|all| all.iter().any(|one| one["type"] == "Approved"));
+            let approved =
+                conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Approved"));
             if !approved || request["status"]["certificate"].is_string() {
                 continue;
             }
@@ -114,7 +114,10 @@ pub fn refused(place: &Place, object: &Value) -> Option<Answer> {
     if seconds.is_some_and(|seconds| seconds < 600) {
         return invalid("spec.expirationSeconds: may not specify a duration less than 600 seconds");
     }
-    if object["spec"]["usages"].as_array().is_none_or(Vec::is_empty) {
+    if object["spec"]["usages"]
+        .as_array()
+        .is_none_or(Vec::is_empty)
+    {
         return invalid("spec.usages: Required value");
     }
     None

@@ -104,13 +104,23 @@ impl Store {
 
     /// Stores an object without asking who owns it.
     pub fn put(&mut self, collection: &str, object: Value) {
-        let of = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let of = |field: &str| {
+            object["metadata"][field]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
         let key = (collection.to_owned(), of("namespace"), of("name"));
         self.keep(key, object, BTreeMap::new());
     }
 
     pub fn clear(&mut self, collection: &str) {
-        let keys: Vec<Key> = self.objects.keys().filter(|key| key.0 == collection).cloned().collect();
+        let keys: Vec<Key> = self
+            .objects
+            .keys()
+            .filter(|key| key.0 == collection)
+            .cloned()
+            .collect();
         for key in keys {
             self.drop_object(&key);
         }
@@ -137,7 +147,8 @@ impl Store {
             metadata["uid"] = json!(format!("00000000-0000-0000-0000-{version:012}"));
         }
         metadata["resourceVersion"] = json!(version.to_string());
-        self.changes.push((version, kind, key.clone(), object.clone()));
+        self.changes
+            .push((version, kind, key.clone(), object.clone()));
         self.objects.insert(key, Stored { object, owned });
     }
 
@@ -155,7 +166,10 @@ impl Store {
     }
 
     fn selects(place: &Place, selector: Option<&String>, key: &Key, object: &Value) -> bool {
-        let inside = place.namespace.as_ref().is_none_or(|namespace| *namespace == key.1);
+        let inside = place
+            .namespace
+            .as_ref()
+            .is_none_or(|namespace| *namespace == key.1);
         let labels = &object["metadata"]["labels"];
         let holds = |term: &str| match term.split_once('=') {
             Some((name, value)) => labels[name] == value,
@@ -168,10 +182,17 @@ impl Store {
     pub fn list(&self, place: &Place, query: &BTreeMap<String, String>) -> Answer {
         let selector = query.get("labelSelector").filter(|text| !text.is_empty());
         let found = self.objects.iter();
-        let found = found.filter(|(key, stored)| Self::selects(place, selector, key, &stored.object));
-        let start = query.get("continue").and_then(|text| text.parse().ok()).unwrap_or(0);
+        let found =
+            found.filter(|(key, stored)| Self::selects(place, selector, key, &stored.object));
+        let start = query
+            .get("continue")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         let limit = query.get("limit").and_then(|text| text.parse().ok());
-        let mut items: Vec<Value> = found.map(|(_, stored)| stored.object.clone()).skip(start).collect();
+        let mut items: Vec<Value> = found
+            .map(|(_, stored)| stored.object.clone())
+            .skip(start)
+            .collect();
         let mut metadata = json!({"resourceVersion": self.version.to_string()});
         if let Some(limit) = limit.filter(|limit| *limit > 0 && items.len() > *limit) {
             items.truncate(limit);
@@ -205,7 +226,11 @@ impl Store {
 
     fn no_namespace(&self, place: &Place) -> Option<Answer> {
         let name = place.namespace.as_deref()?;
-        let key = ("api/v1/namespaces".to_owned(), String::new(), name.to_owned());
+        let key = (
+            "api/v1/namespaces".to_owned(),
+            String::new(),
+            name.to_owned(),
+        );
         if self.objects.contains_key(&key) {
             return None;
         }
@@ -213,11 +238,20 @@ impl Store {
         Some(Answer::status(404, "NotFound", &message, None))
     }
 
-    pub fn create(&mut self, place: &Place, mut object: Value, manager: &str, user: &str) -> Answer {
+    pub fn create(
+        &mut self,
+        place: &Place,
+        mut object: Value,
+        manager: &str,
+        user: &str,
+    ) -> Answer {
         if let Some(refused) = self.no_namespace(place) {
             return refused;
         }
-        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let name = object["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         let key = Self::key(place, &name);
         if self.objects.contains_key(&key) {
             let message = format!("{} \"{name}\" already exists", place.resource);
@@ -228,7 +262,11 @@ impl Store {
         }
         let mut fields = BTreeSet::new();
         leaves(&object, String::new(), &mut fields);
-        self.keep(key.clone(), object, BTreeMap::from([(manager.to_owned(), fields)]));
+        self.keep(
+            key.clone(),
+            object,
+            BTreeMap::from([(manager.to_owned(), fields)]),
+        );
         Answer::of(201, self.objects[&key].object.clone())
     }
 
@@ -246,7 +284,7 @@ impl Store {
         let name = place.name.clone().unwrap_or_default();
         let key = Self::key(place, &name);
         match how {
-            Patch::Apply { force } => self.apply(place, key, patch, force, manager),
+            Patch::Apply { force } => self.apply(place, &key, patch, force, manager),
             Patch::Merge => {
                 let Some(stored) = self.objects.get(&key) else {
                     return Answer::missing(place, &name);
@@ -274,7 +312,7 @@ impl Store {
     fn apply(
         &mut self,
         place: &Place,
-        key: Key,
+        key: &Key,
         mut wanted: Value,
         force: bool,
         manager: &str,
@@ -285,8 +323,8 @@ impl Store {
         }
         let mut fields = BTreeSet::new();
         leaves(&wanted, String::new(), &mut fields);
-        let existed = self.objects.contains_key(&key);
-        let (mut object, mut owned) = match self.objects.get(&key) {
+        let existed = self.objects.contains_key(key);
+        let (mut object, mut owned) = match self.objects.get(key) {
             Some(stored) => (stored.object.clone(), stored.owned.clone()),
             None => (json!({}), BTreeMap::new()),
         };
@@ -300,16 +338,20 @@ impl Store {
             );
             return Answer::status(409, "Conflict", &message, Some(json!(conflicts)));
         }
-        if place.resource == "rolebindings"
-            && existed
-            && object["roleRef"] != wanted["roleRef"]
-        {
-            let message = format!("RoleBinding.{} \"{}\" is invalid: roleRef: Invalid value: \
-                cannot change roleRef", place.group, key.2);
+        if place.resource == "rolebindings" && existed && object["roleRef"] != wanted["roleRef"] {
+            let message = format!(
+                "RoleBinding.{} \"{}\" is invalid: roleRef: Invalid value: \
+                cannot change roleRef",
+                place.group, key.2
+            );
             return Answer::status(422, "Invalid", &message, None);
         }
         // What this manager applied before and does not any more goes, unless others want it too.
-        for field in owned.remove(manager).unwrap_or_default().difference(&fields) {
+        for field in owned
+            .remove(manager)
+            .unwrap_or_default()
+            .difference(&fields)
+        {
             if !owned.values().any(|others| others.contains(field)) {
                 remove(&mut object, field);
             }
@@ -325,7 +367,7 @@ impl Store {
         owned.insert(manager.to_owned(), fields);
         self.keep(key.clone(), object, owned);
         let code = if existed { 200 } else { 201 };
-        Answer::of(code, self.objects[&key].object.clone())
+        Answer::of(code, self.objects[key].object.clone())
     }
 
     /// The events of a watch since a version, and the version up to which they reach.
@@ -341,8 +383,13 @@ impl Store {
         let asked: u64 = since.and_then(|text| text.parse().ok()).unwrap_or(0);
         if asked == 0 {
             let here = self.objects.iter();
-            let here = here.filter(|(key, stored)| Self::selects(place, selector, key, &stored.object));
-            return (here.map(|(_, stored)| event("ADDED", &stored.object)).collect(), seen);
+            let here =
+                here.filter(|(key, stored)| Self::selects(place, selector, key, &stored.object));
+            return (
+                here.map(|(_, stored)| event("ADDED", &stored.object))
+                    .collect(),
+                seen,
+            );
         }
         let forgotten = self.changes.len().checked_sub(MEMORY);
         let oldest = forgotten.map(|index| self.changes[index].0);
@@ -354,14 +401,23 @@ impl Store {
         let new = self.changes.iter().filter(|(version, _, key, object)| {
             *version > asked && Self::selects(place, selector, key, object)
         });
-        (new.map(|(_, kind, _, object)| event(kind, object)).collect(), seen)
+        (
+            new.map(|(_, kind, _, object)| event(kind, object))
+                .collect(),
+            seen,
+        )
     }
 }
 
 /// JSON pointers of all leaves; a list is one leaf, as an atomic one. Identity and versions belong
 /// to nobody.
 fn leaves(value: &Value, at: String, found: &mut BTreeSet<String>) {
-    const NOBODYS: &[&str] = &["/metadata/name", "/metadata/namespace", "/apiVersion", "/kind"];
+    const NOBODYS: &[&str] = &[
+        "/metadata/name",
+        "/metadata/namespace",
+        "/apiVersion",
+        "/kind",
+    ];
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (name, value) in fields {

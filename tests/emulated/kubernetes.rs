@@ -26,8 +26,14 @@ impl Cluster {
     fn new(name: &str) -> Self {
         let world = World::small(name);
         world.apply().ends(0);
-        let api = world.status()["api"].as_str().expect("an address").to_owned();
-        let host = api.trim_start_matches("https://").trim_end_matches(":6443").to_owned();
+        let api = world.status()["api"]
+            .as_str()
+            .expect("an address")
+            .to_owned();
+        let host = api
+            .trim_start_matches("https://")
+            .trim_end_matches(":6443")
+            .to_owned();
         let server = ApiServer::of(authority(&world), &[&host]);
         Self { world, server }
     }
@@ -53,8 +59,16 @@ fn authority(world: &World) -> CertificateAuthority {
         .build()
         .expect("a runtime");
     let bundle = runtime.block_on(async {
-        let name = Names::of(&world.name).expect("a name").secret(Authority::Kubernetes);
-        world.aws().await.secret(&name).await.expect("read").expect("kept")
+        let name = Names::of(&world.name)
+            .expect("a name")
+            .secret(Authority::Kubernetes);
+        world
+            .aws()
+            .await
+            .secret(&name)
+            .await
+            .expect("read")
+            .expect("kept")
     });
     CertificateAuthority::from_bundle(Authority::Kubernetes, &bundle).expect("an authority")
 }
@@ -81,7 +95,15 @@ fn apply_goes_on_to_the_wait_and_says_what_it_waits_for() {
 #[test]
 fn the_wait_ends_when_the_cluster_works() {
     let cluster = Cluster::new("working");
-    let wait = ["apply", "working", "--yes", "--wait", "ready", "--timeout", "30s"];
+    let wait = [
+        "apply",
+        "working",
+        "--yes",
+        "--wait",
+        "ready",
+        "--timeout",
+        "30s",
+    ];
     cluster.server.put(NODES, node("i-0c0", SLOT, &json!({})));
     let mut short = wait;
     short[6] = "2s";
@@ -102,16 +124,27 @@ fn the_wait_ends_when_the_cluster_works() {
     let mut events = wait.to_vec();
     events.extend(["--progress", "json"]);
     let said = cluster.run(&events);
-    let last = said.ends(0).stdout.lines().last().expect("an event").to_owned();
+    let last = said
+        .ends(0)
+        .stdout
+        .lines()
+        .last()
+        .expect("an event")
+        .to_owned();
     let last: Value = serde_json::from_str(&last).expect("JSON");
-    assert_eq!((&last["type"], &last["ready"]), (&json!("readiness"), &json!(true)));
+    assert_eq!(
+        (&last["type"], &last["ready"]),
+        (&json!("readiness"), &json!(true))
+    );
 }
 
 #[test]
 fn leaving_the_wait_detaches() {
     let cluster = Cluster::new("leaving");
     let server = cluster.server.server();
-    let wait = ["apply", "leaving", "--yes", "--wait", "ready", "--server", &server];
+    let wait = [
+        "apply", "leaving", "--yes", "--wait", "ready", "--server", &server,
+    ];
     let mut run = cluster.world.spawn(&wait);
     run.until(&["control plane 0 of 1 slot Ready"]);
     run.interrupt();
@@ -125,14 +158,16 @@ fn leaving_the_wait_detaches() {
 fn status_shows_the_cluster_itself_or_why_it_can_not() {
     let cluster = Cluster::new("seen");
     let silent = cluster.world.cluster("status", &[]);
-    silent.ends(0).prints("can't be reached: its name is unknown (DNS)");
+    silent
+        .ends(0)
+        .prints("can't be reached: its name is unknown (DNS)");
     fill(&cluster.server, &[SLOT], "workers", 1);
     cluster
         .run(&["status", "seen"])
         .ends(0)
         .prints("version v1.36.2, ready")
         .prints("etcd answers; 1 of 1 members' pods run")
-        .prints("certificate: serving API, 364 days left")
+        .prints("certs serving 364 days left, authorities 3649 days left")
         .prints("i-0c0 slot a v1.36.4 Ready")
         .prints("i-0d0 pool workers v1.36.4 Ready");
     let view = cluster.json(&["status", "seen"]);
@@ -160,28 +195,46 @@ fn certificates_are_judged_by_their_days_left() {
     assert_eq!(rows.as_array().map(Vec::len), Some(4));
     let foreign = ApiServer::start();
     let server = foreign.server();
-    let said = cluster.world.run(&["certs", "status", "dated", "--server", &server]);
-    said.ends(4).prints("its certificate is not signed by our authority");
+    let said = cluster
+        .world
+        .run(&["certs", "status", "dated", "--server", &server]);
+    said.ends(4)
+        .prints("its certificate is not signed by our authority");
 }
 
 #[test]
 fn a_ci_gets_in_and_out_again() {
     let cluster = Cluster::new("guest");
-    let grant = ["access", "grant", "guest", "github", "-n", "web", "--role", "deployer"];
+    let grant = [
+        "access", "grant", "guest", "github", "-n", "web", "--role", "deployer",
+    ];
     let refused = cluster.run(&grant);
-    refused.ends(5).tells("there is no namespace web").tells("--create-namespace");
+    refused
+        .ends(5)
+        .tells("there is no namespace web")
+        .tells("--create-namespace");
     assert_eq!(refused.stdout, "");
 
     let mut made = grant.to_vec();
     made.push("--create-namespace");
     let said = cluster.run(&made);
-    said.ends(0).tells("kube-cfn:ci:github is deployer in namespace web");
+    said.ends(0)
+        .tells("kube-cfn:ci:github is deployer in namespace web");
     assert!(!said.stderr.contains("PRIVATE KEY"), "{said}");
     // The kubeconfig names the cluster's own address; this test has only the tunnel.
-    let api = cluster.world.status()["api"].as_str().expect("an address").to_owned();
-    let host = api.trim_start_matches("https://").trim_end_matches(":6443").to_owned();
+    let api = cluster.world.status()["api"]
+        .as_str()
+        .expect("an address")
+        .to_owned();
+    let host = api
+        .trim_start_matches("https://")
+        .trim_end_matches(":6443")
+        .to_owned();
     assert!(said.stdout.contains(&format!("server: {api}")), "{said}");
-    let tunnel = format!("server: {}\n    tls-server-name: {host}", cluster.server.server());
+    let tunnel = format!(
+        "server: {}\n    tls-server-name: {host}",
+        cluster.server.server()
+    );
     let text = said.stdout.replace(&format!("server: {api}"), &tunnel);
     cluster.world.write("ci", &text);
     let place = cluster.world.path("ci").display().to_string();
@@ -189,9 +242,17 @@ fn a_ci_gets_in_and_out_again() {
     assert!(known.contains("kube-cfn:ci:github"), "{known}");
 
     let mut archive = grant.to_vec();
-    archive.extend(["--format", "base64-archive", "--ttl", "30d", "--file", "ci.b64"]);
+    archive.extend([
+        "--format",
+        "base64-archive",
+        "--ttl",
+        "30d",
+        "--file",
+        "ci.b64",
+    ]);
     let said = cluster.run(&archive);
-    said.ends(0).tells("an earlier certificate of it stays valid until");
+    said.ends(0)
+        .tells("an earlier certificate of it stays valid until");
     assert_eq!(said.stdout, "", "it went into the file");
     let text = cluster.world.read("ci.b64");
     assert_eq!(text.trim_end().lines().count(), 1);
@@ -202,7 +263,9 @@ fn a_ci_gets_in_and_out_again() {
     assert_eq!(listed[0]["user"], "kube-cfn:ci:github");
     assert_eq!(listed[0]["role"], "deployer");
     assert_eq!(listed[0]["certificates"].as_array().map(Vec::len), Some(2));
-    let until = listed[0]["certificates"][0]["expires"].as_str().expect("a time");
+    let until = listed[0]["certificates"][0]["expires"]
+        .as_str()
+        .expect("a time");
     let until: Timestamp = until.parse().expect("a time");
     assert!(until.duration_since(Timestamp::now()).as_hours() > 89 * 24);
     let table = cluster.run(&["access", "list", "guest"]);
@@ -216,5 +279,8 @@ fn a_ci_gets_in_and_out_again() {
         .tells("github lost its role in namespace web")
         .tells("Kubernetes can't take a certificate back")
         .tells("is accepted until");
-    cluster.run(&["access", "revoke", "guest", "github"]).ends(1).tells("was let in nowhere");
+    cluster
+        .run(&["access", "revoke", "guest", "github"])
+        .ends(1)
+        .tells("was let in nowhere");
 }

@@ -45,7 +45,9 @@ fn patience(seconds: u64) -> Patience {
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.unwrap().block_on(work)
 }
 
@@ -94,7 +96,10 @@ fn a_cluster_that_comes_up_is_told_step_by_step() {
     });
     assert!(matches!(waited, Waited::Ready(_)), "{waited:?}");
     let told = told.into_inner().unwrap();
-    assert_eq!(told[0][..2], ["API: is not ready", "API: /readyz says no: etcd"]);
+    assert_eq!(
+        told[0][..2],
+        ["API: is not ready", "API: /readyz says no: etcd"]
+    );
     assert_eq!(
         told[1],
         [
@@ -114,7 +119,10 @@ fn the_time_ends_with_an_account_of_what_is_missing() {
     server.clear(PODS);
     let missing = missing(&waited(&server.connection(), 1, |_| ()));
     assert_eq!(missing[0], "critical pods: 0 of 9 kinds run");
-    assert_eq!(missing[1], "critical pods: etcd not on i-0c0 yet, and 1 more");
+    assert_eq!(
+        missing[1],
+        "critical pods: etcd not on i-0c0 yet, and 1 more"
+    );
 }
 
 #[test]
@@ -129,8 +137,7 @@ fn where_nobody_listens_the_account_says_so() {
     };
     let missing = missing(&waited(&nobody, 1, |_| ()));
     assert_eq!(missing[0], "API: does not answer");
-    let why = format!("API: https://127.0.0.1:{port} can't be reached: nothing listens there");
-    assert_eq!(missing[1], why);
+    assert_eq!(missing[1], "API: can't be reached: nothing listens there");
 }
 
 #[test]
@@ -151,7 +158,10 @@ fn without_a_credential_the_health_alone_is_waited_for() {
     let Waited::Ready(readiness) = waited(&server.anonymous(), 30, |_| ()) else {
         panic!("not ready")
     };
-    assert!(readiness.remarks[0].contains("were not looked at"), "{readiness:?}");
+    assert!(
+        readiness.remarks[0].contains("were not looked at"),
+        "{readiness:?}"
+    );
 }
 
 fn wish(role: Role, absent: AbsentNamespace) -> Grant {
@@ -186,7 +196,10 @@ fn a_grant_needs_its_namespace_or_the_word_to_make_it() {
     assert_eq!(bindings(&server), []);
     let made = granted(&server, Role::Deployer);
     let left = made.issued.expires.duration_since(Timestamp::now());
-    assert_eq!(left.as_hours(), SignedDuration::from_hours(90 * 24 - 1).as_hours());
+    assert_eq!(
+        left.as_hours(),
+        SignedDuration::from_hours(90 * 24 - 1).as_hours()
+    );
     assert!(!made.shortened);
 }
 
@@ -195,7 +208,7 @@ fn a_second_grant_keeps_the_record_of_the_first() {
     let server = ApiServer::start();
     let first = granted(&server, Role::Deployer);
     let second = granted(&server, Role::Deployer);
-    assert_eq!(second.earlier, [first.issued.clone()]);
+    assert_eq!(second.earlier, std::slice::from_ref(&first.issued));
     assert_eq!(second.replaced, None);
     let found = bindings(&server);
     assert_eq!(found.len(), 1);
@@ -268,12 +281,17 @@ fn kubectl_takes_the_granted_kubeconfig_and_works_in_its_namespace() {
     let ask = |question: &[&str]| {
         let mut command = kubectl();
         let cache = place.path().join("cache");
-        command.args(["--kubeconfig", "config", "--cache-dir"]).arg(cache);
+        command
+            .args(["--kubeconfig", "config", "--cache-dir"])
+            .arg(cache);
         run_tool(command.args(question), place.path())
     };
     let known = ask(&["auth", "whoami", "-o", "json"]);
     let known: serde_json::Value = serde_json::from_str(&known).unwrap();
-    assert_eq!(known["status"]["userInfo"]["username"], "kube-cfn:ci:github");
+    assert_eq!(
+        known["status"]["userInfo"]["username"],
+        "kube-cfn:ci:github"
+    );
     let maps = ask(&["get", "--raw", "/api/v1/namespaces/web/configmaps"]);
     assert!(maps.contains("\"items\":[]"), "{maps}");
     let view = ask(&["config", "view", "--minify", "-o", "jsonpath={..namespace}"]);

@@ -54,7 +54,7 @@ pub struct NodeView {
 
 impl View {
     /// Of an API that can't be asked.
-    pub fn silent(why: impl ToString) -> Self {
+    pub fn silent(why: &impl ToString) -> Self {
         Self {
             silent: Some(why.to_string()),
             ready: false,
@@ -68,14 +68,10 @@ impl View {
     }
 
     /// Of what one look found.
-    pub fn of(
-        seen: &Seen,
-        version: Option<String>,
-        wanted: Option<(&Wanted, &Readiness)>,
-    ) -> Self {
+    pub fn of(seen: &Seen, version: Option<String>, wanted: Option<(&Wanted, &Readiness)>) -> Self {
         let health = match &seen.health {
             Ok(health) => health,
-            Err(error) => return Self::silent(error),
+            Err(error) => return Self::silent(&error.brief()),
         };
         let (inside, silent) = match &seen.inside {
             Some(Ok(inside)) => (Some(inside), None),
@@ -96,7 +92,10 @@ impl View {
                 running: members().filter(runs).count(),
                 pods: members().count(),
             },
-            nodes: nodes.iter().map(|one| node(one, wanted.map(|(wanted, _)| wanted))).collect(),
+            nodes: nodes
+                .iter()
+                .map(|one| node(one, wanted.map(|(wanted, _)| wanted)))
+                .collect(),
             missing: wanted.map_or_else(Vec::new, |(_, account)| account.missing().collect()),
             certificates: Vec::new(),
         }
@@ -109,7 +108,12 @@ fn node(node: &Node, wanted: Option<&Wanted>) -> NodeView {
         let slot = wanted.slots.iter().find(|slot| fits(slot.address))?;
         Some(format!("slot {}", slot.letter))
     });
-    let labelled = || Some(format!("slot {}", node.labels.get(crate::kube::SLOT_LABEL)?));
+    let labelled = || {
+        Some(format!(
+            "slot {}",
+            node.labels.get(crate::kube::SLOT_LABEL)?
+        ))
+    };
     let pool = || Some(format!("pool {}", node.pool()?));
     NodeView {
         name: node.name.clone(),
@@ -138,7 +142,10 @@ pub fn head(view: &View) -> String {
         line("", "is ready");
     }
     if !view.failing.is_empty() {
-        line("", &format!("checks that fail: {}", view.failing.join(", ")));
+        line(
+            "",
+            &format!("checks that fail: {}", view.failing.join(", ")),
+        );
     }
     if let Some(told) = etcd(&view.etcd) {
         line("etcd", &told);
@@ -146,17 +153,31 @@ pub fn head(view: &View) -> String {
     if let Some(why) = &view.silent {
         line("", why);
     }
-    for row in &view.certificates {
-        let left = match row.days_left {
-            Some(days) if days < 0 => "expired".to_owned(),
-            Some(days) => format!("{days} days left"),
-            None => continue,
-        };
-        let kind = format!("{:?}", row.kind).to_lowercase();
-        line("", &format!("certificate: {kind} {}, {left}", row.name));
-        if let Some(trouble) = &row.trouble {
-            line("", &format!("!! {trouble}"));
-        }
+    let soonest = |kind| {
+        let rows = view.certificates.iter().filter(move |row| row.kind == kind);
+        rows.filter_map(|row| row.days_left).min()
+    };
+    let left = |name: &str, days: i64| match days {
+        ..0 => format!("{name} expired"),
+        days => format!("{name} {days} days left"),
+    };
+    let kinds = [
+        ("serving", soonest(certs::Kind::Serving)),
+        ("authorities", soonest(certs::Kind::Authority)),
+    ];
+    let told = kinds
+        .iter()
+        .filter_map(|(name, days)| Some(left(name, (*days)?)));
+    let told: Vec<_> = told.collect();
+    if !told.is_empty() {
+        line("certs", &told.join(", "));
+    }
+    for trouble in view
+        .certificates
+        .iter()
+        .filter_map(|row| row.trouble.as_ref())
+    {
+        line("", &format!("!! {trouble}"));
     }
     text
 }
@@ -175,9 +196,10 @@ pub fn nodes(view: &View) -> String {
 }
 
 fn etcd(etcd: &Etcd) -> Option<String> {
-    let answers = match etcd.answers? {
-        true => "answers",
-        false => "does not answer",
+    let answers = if etcd.answers? {
+        "answers"
+    } else {
+        "does not answer"
     };
     Some(match etcd.pods {
         0 => answers.to_owned(),
@@ -253,7 +275,7 @@ mod tests {
         };
         assert_eq!(
             head(&View::of(&seen, None, None)),
-            "          https://api:6443 can't be reached: its name is unknown (DNS)\n"
+            "          can't be reached: its name is unknown (DNS)\n"
         );
     }
 }
