@@ -14,9 +14,10 @@ use crate::apply::event::{Event, ReadyPart};
 /// Lines that one part's missing things may take in the block; the end names them all.
 const DETAILS: usize = 3;
 
-/// The newest look.
+/// A cluster that is waited for, as the newest look found it. Pure: the same look, time and size give
+/// the same lines.
 #[derive(Debug, Clone)]
-struct Look {
+pub struct Awaited {
     cluster: String,
     since: Timestamp,
     until: Timestamp,
@@ -25,8 +26,9 @@ struct Look {
     remarks: Vec<String>,
 }
 
-impl Look {
-    fn of(event: &Event) -> Option<Self> {
+impl Awaited {
+    /// What an event tells; `None` for those of a run's stacks.
+    pub fn of(event: &Event) -> Option<Self> {
         let Event::Readiness {
             cluster,
             since,
@@ -59,7 +61,7 @@ impl Look {
     }
 
     /// The block at `now`, at most `height` lines of at most `width` columns.
-    fn block(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
+    pub fn view(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
         let header = format!(
             "{}  waits for Kubernetes  {} of at most {}",
             self.cluster,
@@ -92,7 +94,7 @@ impl Look {
     }
 
     /// What stays on the screen.
-    fn summary(&self, now: Timestamp, width: usize) -> Vec<Line> {
+    pub fn summary(&self, now: Timestamp, width: usize) -> Vec<Line> {
         let waited = self.waited(now);
         let mut lines = Vec::new();
         if self.ready {
@@ -157,7 +159,7 @@ pub struct WaitingBlock {
     screen: MultiProgress,
     block: ProgressBar,
     size: Size,
-    look: Option<Look>,
+    look: Option<Awaited>,
 }
 
 impl WaitingBlock {
@@ -192,7 +194,7 @@ impl WaitingBlock {
 
 impl Shower for WaitingBlock {
     fn take(&mut self, event: &Event) -> io::Result<()> {
-        if let Some(look) = Look::of(event) {
+        if let Some(look) = Awaited::of(event) {
             self.look = Some(look);
         }
         Ok(())
@@ -203,7 +205,7 @@ impl Shower for WaitingBlock {
             return Ok(());
         };
         let (_, height) = (self.size)();
-        let lines = look.block(now, self.width(), height.saturating_sub(2));
+        let lines = look.view(now, self.width(), height.saturating_sub(2));
         // An empty line leads the block, as in that of the run.
         let lines = lines.iter().map(Line::painted);
         let block: Vec<String> = std::iter::once(String::new()).chain(lines).collect();
@@ -227,7 +229,7 @@ impl Shower for WaitingBlock {
 #[derive(Debug)]
 pub struct WaitingLines<W> {
     out: W,
-    look: Option<Look>,
+    look: Option<Awaited>,
     /// What was last told of each part.
     told: Vec<String>,
     beat: Option<Timestamp>,
@@ -264,7 +266,7 @@ fn whole(part: &ReadyPart) -> String {
 
 impl<W: Write> Shower for WaitingLines<W> {
     fn take(&mut self, event: &Event) -> io::Result<()> {
-        let Some(look) = Look::of(event) else {
+        let Some(look) = Awaited::of(event) else {
             return Ok(());
         };
         let at = event.at();

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use indicatif::{ProgressDrawTarget, TermLike};
-use kube_cfn::progress::{Live, WaitingBlock};
+use kube_cfn::progress::Live;
 
 /// Everything written, cursor moves left out.
 #[derive(Debug, Clone, Default)]
@@ -20,12 +20,6 @@ impl Memory {
     pub fn live(&self) -> Live {
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(self.clone()), 255);
         Live::new(target, Box::new(|| (80, 24)))
-    }
-
-    /// The block of a wait, 80x24.
-    pub fn waiting(&self) -> WaitingBlock {
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(self.clone()), 255);
-        WaitingBlock::new(target, Box::new(|| (80, 24)))
     }
 
     fn push(&self, text: &str) {

@@ -1,10 +1,11 @@
 //! The wait for a cluster: the block, what stays of it, and the same as a log.
 
+use std::fmt::Write as _;
+
 use kube_cfn::apply::event::{Event, ReadyPart};
-use kube_cfn::progress::{Shower, WaitingLines};
+use kube_cfn::progress::{Awaited, Shower, WaitingLines};
 
 use super::runs::at;
-use super::terminal::Memory;
 use crate::support::golden;
 
 fn part(name: &str, done: usize, wanted: usize, stands: &str, missing: &[&str]) -> ReadyPart {
@@ -85,43 +86,32 @@ fn whole() -> Vec<ReadyPart> {
     ]
 }
 
-fn block(name: &str, looks: &[Event], second: i64) {
-    let memory = Memory::default();
-    let mut block = memory.waiting();
-    for look in looks {
-        block.take(look).unwrap();
+fn screen(name: &str, look: &Event, second: i64) {
+    let look = Awaited::of(look).unwrap();
+    let mut text = String::new();
+    for line in look.view(at(second), 80, 24) {
+        writeln!(text, "{line}").unwrap();
     }
-    block.tick(at(second)).unwrap();
-    let painted = memory.text();
-    block.finish(at(second)).unwrap();
-    let all = memory.text();
-    let end = &all[painted.len()..];
-    let trimmed = |text: &str| {
-        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-        lines.join("\n") + "\n"
-    };
-    let text = format!(
-        "{}--- at the end\n{}",
-        trimmed(&painted),
-        trimmed(end.trim())
-    );
-    assert!(text.lines().all(|line| line.len() < 80), "{text}");
+    text.push_str("--- at the end\n");
+    for line in look.summary(at(second), 80) {
+        writeln!(text, "{line}").unwrap();
+    }
     golden::check(&format!("progress/{name}/screen.txt"), &text);
 }
 
 #[test]
 fn a_silent_api_is_all_that_is_known() {
-    block("waiting-silent", &[look(4, silent())], 12);
+    screen("waiting-silent", &look(4, silent()), 12);
 }
 
 #[test]
 fn halfway_up_every_part_says_what_it_misses() {
-    block("waiting", &[look(4, silent()), look(130, halfway())], 132);
+    screen("waiting", &look(130, halfway()), 132);
 }
 
 #[test]
 fn what_works_is_summed_up_in_a_line() {
-    block("working", &[look(200, whole())], 200);
+    screen("waiting-over", &look(200, whole()), 200);
 }
 
 #[test]
