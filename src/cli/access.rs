@@ -25,20 +25,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// The shortest that the API accepts.
 const SHORTEST: SignedDuration = SignedDuration::from_mins(10);
 
-/// Let a CI in, see who was let in, and shut the door again.
-///
-/// A grant is a role in one namespace for the Kubernetes user kube-cfn:ci:WHO and a client
-/// certificate for it, signed by the cluster itself. The roles:
-///
-///   viewer    reads everything in the namespace but Secrets (the cluster's role `view`)
-///   deployer  writes workloads, services, configuration and Secrets, reads pods and logs:
-///             enough for kubectl apply and Helm; no exec, no roles, no quotas
-///   admin     everything in the namespace, roles included (the cluster's role `admin`)
-///
-/// Whoever may start pods may mount the namespace's Secrets and use its service accounts: give a CI
-/// a namespace of its own.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -47,6 +34,22 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Bind a role and print a kubeconfig, or the certificates, for a CI variable
+    ///
+    /// A grant is a role in one namespace for the Kubernetes user kube-cfn:ci:WHO,
+    /// and a client certificate for it that the cluster itself signs. The roles:
+    ///
+    ///   viewer    reads everything in the namespace but Secrets: the cluster's
+    ///             own role `view`
+    ///   deployer  writes workloads, services, configuration and Secrets, reads
+    ///             pods and logs: enough for kubectl apply and Helm; no exec, no
+    ///             roles, no quotas
+    ///   admin     everything in the namespace, roles included: the cluster's
+    ///             own role `admin`
+    ///
+    /// Whoever may start pods may mount the namespace's Secrets and use its
+    /// service accounts: give a CI a namespace of its own. Granting again makes
+    /// another certificate; the earlier one stays valid until its end.
+    #[command(verbatim_doc_comment)]
     Grant(Box<GrantArgs>),
     /// Show who was let in, where, and until when
     List(ListArgs),

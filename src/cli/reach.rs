@@ -17,8 +17,14 @@ const LIFETIME: u64 = 3600;
 /// How the API is reached.
 #[derive(clap::Args, Clone)]
 pub struct Reach {
-    /// Address of the API where it is reached through a tunnel, as `https://127.0.0.1:6443`
-    #[arg(long, value_name = "URL", value_parser = url, env = "KUBE_CFN_SERVER")]
+    /// Address of the API where it is reached through a tunnel
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = url,
+        env = "KUBE_CFN_SERVER",
+        help = "Address of the API where it is reached through a tunnel, as https://127.0.0.1:6443"
+    )]
     server: Option<String>,
 }
 
