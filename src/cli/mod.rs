@@ -23,6 +23,7 @@ mod reach;
 mod ready;
 mod rehearse;
 mod render;
+mod saved;
 mod schema;
 mod session;
 mod show;

@@ -29,7 +29,7 @@ pub enum Until {
 pub struct Wait {
     /// What to wait for
     #[arg(
-        long,
+        long = "wait",
         value_enum,
         default_value_t,
         value_name = "WHAT",

@@ -75,7 +75,7 @@ fn no_directory_is_no_override() {
         .unwrap()
         .names();
     assert_eq!(names, Templates::new(None).unwrap().names());
-    assert_eq!(names.len(), 10, "{names:?}");
+    assert_eq!(names.len(), 11, "{names:?}");
 }
 
 /// Text that comes of a definition stands in quotes or goes through `json`; what stands bare is a
