@@ -298,7 +298,7 @@ struct Row<'a> {
 
 async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
     let (target, connection) = enter(global, &args.whom, &args.reach).await?;
-    let bindings = Api::connect(&connection)?.bindings(None, None).await?;
+    let bindings = bindings(&Api::connect(&connection)?, None, None).await?;
     let rows: Vec<Row> = bindings
         .iter()
         .map(|binding| Row {
@@ -315,6 +315,15 @@ async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
     let now = Timestamp::now();
     out::listed(args.output, &rows, || table(&bindings, now))?;
     Ok(Exit::Done)
+}
+
+async fn bindings(
+    api: &Api,
+    who: Option<&str>,
+    namespace: Option<&str>,
+) -> Result<Vec<Binding>, Failure> {
+    let found = api.bindings(who, namespace).await;
+    found.map_err(|error| Failure::from(error).after("the grants can't be read"))
 }
 
 fn table(bindings: &[Binding], now: Timestamp) -> String {
@@ -348,19 +357,22 @@ async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
     let (target, connection) = enter(global, &args.whom, &args.reach).await?;
     let api = Api::connect(&connection)?;
     let namespace = args.namespace.as_deref();
-    let found = api.bindings(Some(&args.who), namespace).await?;
+    let found = bindings(&api, Some(&args.who), namespace).await?;
     if found.is_empty() {
         let message = format!("{} was let in nowhere in {}", args.who, target.name);
         return Err(Failure::other(message).help(target.again("access list")));
     }
     for binding in &found {
-        api.unbind(binding).await?;
+        api.unbind(binding).await.map_err(|error| {
+            let left = format!("{} keeps its role in {}", args.who, binding.namespace);
+            Failure::from(error).after(&left)
+        })?;
         talk(&format!(
             "{} lost its role in namespace {}",
             args.who, binding.namespace
         ));
     }
-    let left = api.bindings(Some(&args.who), None).await?;
+    let left = bindings(&api, Some(&args.who), None).await?;
     talk(&remains(&args.who, &found, &left, Timestamp::now()));
     Ok(Exit::Done)
 }
@@ -402,7 +414,7 @@ fn short(at: Timestamp) -> String {
 impl From<GrantError> for Failure {
     fn from(error: GrantError) -> Self {
         match error {
-            GrantError::Kube(error) => error.into(),
+            GrantError::Kube(error) => Self::from(error).after("nothing was granted"),
             GrantError::Name(_) => Self::new(Exit::Usage, error),
             refused @ GrantError::NoNamespace(_) => Self::refused(refused),
             other => Self::other(other),
