@@ -9,7 +9,7 @@
 //!                                                        ^        | \
 //!                                                        |        |  Event -> progress
 //!                                                      [    cloud    ]   the only door to AWS
-//!  cli: opens the doors in this order, holds no furniture.
+//!  cli: opens the doors in this order, holds no furniture.    kube: the only door to a running cluster's API
 //! ```
 //! | room | knows | must not know |
 //! |---|---|---|
@@ -28,7 +28,8 @@
 //! | `journal` | a local record of each run's events, for timeline and durations only | how things are done |
 //! | `timeline` | what a run's events say of its course: spans, critical path, slack | where events come from |
 //! | `pki` | authorities, keys, client certificates | where they are kept |
-//! | `access` | keeping the authorities in the cloud's store, minting credentials | the screen |
+//! | `access` | keeping the authorities in the cloud's store, minting and granting credentials | the screen |
+//! | `kube` | readiness, nodes, who may do what, through the API of a running cluster | CloudFormation |
 //! | `kubeconfig` | building, merging, locking and writing kubeconfig files | everything else |
 //!
 //! # Invariants, held by `tests/offline/architecture.rs`
@@ -56,6 +57,7 @@ pub mod cloud;
 pub mod definition;
 pub mod etcd;
 pub mod journal;
+pub mod kube;
 pub mod kubeconfig;
 pub mod node;
 pub mod pki;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{AccessError, Credential, MintRequest, Names};
+use crate::pki::Facts;
 
 /// A credential with less than this left is renewed: a command may run for a while.
 const LEAST_LEFT: SignedDuration = SignedDuration::from_mins(5);
@@ -105,6 +106,22 @@ impl Cache {
         };
         self.write(&path, &entry)
             .map_err(|source| AccessError::Cache { path, source })
+    }
+
+    /// What the certificates kept for a cluster say, expired ones included. What can't be read is none.
+    pub fn kept(&self, cluster: &str) -> Result<Vec<Facts>, AccessError> {
+        Names::of(cluster)?;
+        let Ok(files) = fs::read_dir(self.root.join(cluster)) else {
+            return Ok(Vec::new());
+        };
+        let read = |path: PathBuf| {
+            let text = read_private(&path)?;
+            let entry: Entry = serde_json::from_str(text.expose_secret()).ok()?;
+            Facts::of_pem("a kept certificate", &entry.certificate).ok()
+        };
+        let mut kept: Vec<Facts> = files.filter_map(|file| read(file.ok()?.path())).collect();
+        kept.sort_by(|one, other| one.subject.cmp(&other.subject));
+        Ok(kept)
     }
 
     /// Drops every credential of a cluster. Not an error if there is none.

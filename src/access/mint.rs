@@ -143,3 +143,27 @@ pub async fn authority_certificate(
         .map_err(|source| AccessError::Stored { name, source })?;
     Ok(found)
 }
+
+/// What the plain copies of the cluster's authorities say, the Kubernetes authority first. Needs no
+/// access to any secret.
+pub async fn authorities(
+    store: &impl Store,
+    cluster: &str,
+) -> Result<Vec<(Authority, Facts)>, AccessError> {
+    let names = Names::of(cluster)?;
+    let mut found = Vec::new();
+    for role in Authority::ALL {
+        let name = names.certificate(role);
+        let text = store
+            .parameter(&name)
+            .await
+            .map_err(|source| AccessError::cloud(Doing::ReadPlain, &name, source))?
+            .ok_or_else(|| AccessError::NoAuthorities(cluster.to_owned()))?;
+        let facts = Facts::of_pem(&role.to_string(), &text);
+        found.push((
+            role,
+            facts.map_err(|source| AccessError::Stored { name, source })?,
+        ));
+    }
+    Ok(found)
+}

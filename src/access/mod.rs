@@ -8,6 +8,7 @@ mod cache;
 mod ensure;
 mod error;
 mod exec;
+mod grant;
 mod issuer;
 mod mint;
 mod names;
@@ -18,6 +19,9 @@ pub use cache::{Cache, CacheKey};
 pub use ensure::{Ensured, ensure_authorities};
 pub use error::AccessError;
 pub use exec::authority_of_exec_info;
+pub use grant::{AbsentNamespace, Grant, GrantError, Granted, grant};
 pub use issuer::{issuer_documents, publish_issuer};
-pub use mint::{Credential, Limits, MintRequest, authority_certificate, credential, mint};
+pub use mint::{
+    Credential, Limits, MintRequest, authorities, authority_certificate, credential, mint,
+};
 pub use names::Names;

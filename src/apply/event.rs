@@ -62,8 +62,34 @@ pub enum Event {
         stack: Option<StackKind>,
         text: String,
     },
-    /// The last event. A run that is not followed to its end has none.
+    /// The last event of a run's stacks. A run that is not followed to its end has none.
     RunFinished { at: Timestamp, succeeded: bool },
+    /// A look at the cluster itself, once its stacks are done: again and again until it works.
+    Readiness {
+        at: Timestamp,
+        cluster: String,
+        /// Since when it is waited for, and until when at most.
+        since: Timestamp,
+        until: Timestamp,
+        /// Whether everything is there.
+        ready: bool,
+        parts: Vec<ReadyPart>,
+        /// What is other than defined but keeps nobody waiting.
+        remarks: Vec<String>,
+    },
+}
+
+/// One thing that a working cluster has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadyPart {
+    pub name: String,
+    pub done: usize,
+    pub wanted: usize,
+    /// How it stands, in one short phrase.
+    pub stands: String,
+    /// What is missing, a sentence each.
+    pub missing: Vec<String>,
 }
 
 /// A stack that a run is going to follow.
@@ -148,7 +174,8 @@ impl Event {
             | Self::Failed { at, .. }
             | Self::StackSettled { at, .. }
             | Self::Note { at, .. }
-            | Self::RunFinished { at, .. } => *at,
+            | Self::RunFinished { at, .. }
+            | Self::Readiness { at, .. } => *at,
         }
     }
 }

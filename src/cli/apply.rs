@@ -1,4 +1,5 @@
-//! `kube-cfn apply`: shows the plan, asks, creates or updates all stacks, writes the kubeconfig.
+//! `kube-cfn apply`: shows the plan, asks, creates or updates all stacks, writes the kubeconfig, waits
+//! for Kubernetes.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use super::ending::Showing;
 use super::failure::{Exit, Failure};
 use super::out::talk;
 use super::plan::{Allowed, Asking, drop_change_sets, learned, make, run_id};
+use super::ready::{self, Until, Wait};
 use super::session::{self, Session};
 use super::show::plan::{Detail, Scales, text, view};
 use super::{Global, ask, cancel, ending, kubeconfig, saved};
@@ -34,6 +36,8 @@ pub struct Args {
     /// Kubeconfig to write [default: as kubectl, $KUBECONFIG or ~/.kube/config]
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    wait: Wait,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -178,7 +182,12 @@ async fn finish(
             .help(format!("`kube-cfn kubeconfig {name} --exec` writes it"))),
         }
     }
-    Ok(exit)
+    match edge.and_then(|outputs| outputs.get(API_HOST)) {
+        Some(host) if args.wait.until == Until::Ready => {
+            ready::wait(session, host, &args.wait, args.progress).await
+        }
+        _ => Ok(exit),
+    }
 }
 
 /// Makes the cluster's authorities before the control plane wants to read them, and publishes what AWS

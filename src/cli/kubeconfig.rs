@@ -18,7 +18,7 @@ use crate::stacks::{API_HOST, StackKind};
 
 /// The group that kubeadm binds to cluster-admin: taking the binding away takes the right away,
 /// which no certificate of `system:masters` would allow.
-const ADMINS: &str = "kubeadm:cluster-admins";
+pub const ADMINS: &str = "kubeadm:cluster-admins";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -119,6 +119,7 @@ async fn entry(session: &Session, host: &str, login: Login) -> Result<Entry, Fai
         origin: origin(&session.identity.account, &session.identity.region),
         server: server_url(host),
         authority_pem: access::authority_certificate(&session.cloud, name).await?,
+        namespace: None,
         login,
     })
 }
@@ -128,7 +129,7 @@ pub fn origin(account: &str, region: &str) -> String {
     format!("{account}/{region}")
 }
 
-fn target(file: Option<&Path>) -> Result<Target, KubeconfigError> {
+pub fn target(file: Option<&Path>) -> Result<Target, KubeconfigError> {
     file.map_or_else(Target::of_environment, |file| Ok(Target::file(file)))
 }
 
@@ -202,7 +203,7 @@ pub fn groups(asked: &[String]) -> Vec<String> {
 }
 
 /// The last part of an ARN: the session of an assumed role, the name of a user.
-fn person(arn: &str) -> String {
+pub fn person(arn: &str) -> String {
     arn.rsplit(['/', ':']).next().unwrap_or(arn).to_owned()
 }
 

@@ -1,9 +1,11 @@
 //! The porch: reads flags, opens the rooms' doors in their order, maps the end to an exit code.
 //! One file a command. Knows no SDK, no Tera, no YAML.
 
+mod access;
 mod apply;
 mod ask;
 mod cancel;
+mod certs;
 mod completions;
 mod credential;
 mod delete;
@@ -18,6 +20,8 @@ mod lock;
 mod new;
 mod out;
 mod plan;
+mod reach;
+mod ready;
 mod rehearse;
 mod render;
 mod saved;
@@ -95,7 +99,7 @@ enum Command {
     Rehearse(rehearse::Args),
     /// Follow what moves in the cluster's stacks, whoever began it
     Watch(watch::Args),
-    /// Show how the cluster's stacks stand
+    /// Show how the cluster stands: its stacks, its nodes, its certificates
     Status(status::Args),
     /// Tell why the last operation on a stack failed
     Diagnose(diagnose::Args),
@@ -107,6 +111,10 @@ enum Command {
     Kubeconfig(kubeconfig::Args),
     /// Answer kubectl as a credential plugin
     Credential(credential::Args),
+    /// Let a CI in: a role in one namespace and a certificate for it
+    Access(access::Args),
+    /// Look at the certificates of the cluster
+    Certs(certs::Args),
     /// Take, list and restore snapshots of etcd, or replace one of its members
     Etcd(etcd::Args),
     /// Delete the cluster
@@ -154,6 +162,8 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Doctor(args) => wait(doctor::run(global, args)),
         Command::Kubeconfig(args) => wait(kubeconfig::run(global, args)),
         Command::Credential(args) => wait(credential::run(global, args)),
+        Command::Access(args) => wait(access::run(global, args)),
+        Command::Certs(args) => wait(certs::run(global, args)),
         Command::Etcd(args) => wait(etcd::run(global, args)),
         Command::Delete(args) => wait(delete::run(global, args)),
         Command::Schema(args) => schema::run(args),

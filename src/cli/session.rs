@@ -257,6 +257,12 @@ impl Target {
         move |kind, id, path| self.defined.as_ref()?.place(&stacks, kind, id, path)
     }
 
+    /// The longest lifetime in seconds of a minted certificate, where there is a definition.
+    pub fn max_ttl(&self) -> Option<u64> {
+        let spec = &self.defined.as_ref()?.spec;
+        Some(spec.access.max_ttl_seconds)
+    }
+
     /// The command that goes on with this cluster.
     pub fn again(&self, verb: &str) -> String {
         let Self { name, identity, .. } = self;

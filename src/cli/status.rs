@@ -1,15 +1,24 @@
-//! `kube-cfn status`: how the stacks of a cluster stand in AWS.
+//! `kube-cfn status`: how the stacks of a cluster stand in AWS, and how the cluster itself does.
+
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use super::Global;
+use super::certs;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format};
+use super::reach::{Reach, Reached, Whose};
 use super::session::{self, Target, Whom};
 use super::show::cluster::{Standing, text, view};
+use super::show::kubernetes;
 use crate::cloud::Cloud;
-use crate::stacks::StackKind;
+use crate::kube::{self, Api, Connection, Wanted};
+use crate::stacks::{API_HOST, StackKind};
+
+/// The longest that the cluster itself may take to answer: what AWS says is worth seeing without.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -18,6 +27,8 @@ pub struct Args {
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -40,7 +51,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         target.identity.account.as_str(),
         target.identity.region.as_str(),
     );
-    let view = view(&target.name, place, &wanted(&target)?, &standing);
+    let mut view = view(&target.name, place, &wanted(&target)?, &standing);
+    view.kubernetes = kubernetes(&target, &standing, &args.reach).await;
     out::listed(args.output, &view, || text(&view, Timestamp::now()))?;
     Ok(Exit::Done)
 }
@@ -65,4 +77,64 @@ async fn standing(target: &Target) -> Result<Vec<Standing>, Failure> {
     Ok(pairs
         .map(|(found, resources)| Standing { found, resources })
         .collect())
+}
+
+/// What the cluster itself tells. That it tells nothing is no failure of `status`: it is said.
+async fn kubernetes(
+    target: &Target,
+    standing: &[Standing],
+    reach: &Reach,
+) -> Option<kubernetes::View> {
+    let edge = StackKind::Edge.to_string();
+    let edge = standing.iter().find(|stack| stack.found.kind == edge)?;
+    let host = edge.found.outputs.get(API_HOST)?;
+    let whose = Whose {
+        name: &target.name,
+        cloud: &target.cloud,
+        identity: &target.identity,
+        max_ttl: target.max_ttl(),
+    };
+    let Reached { connection, blind } = match whose.at_best(host, reach).await {
+        Ok(reached) => reached,
+        Err(error) => return Some(kubernetes::View::silent(&error)),
+    };
+    let looked = tokio::time::timeout(PATIENCE, looked(target, &connection)).await;
+    let mut view = looked.unwrap_or_else(|_| {
+        let seconds = PATIENCE.as_secs();
+        kubernetes::View::silent(&format!("no answer within {seconds} seconds"))
+    });
+    if view.silent.is_none() {
+        view.silent = blind.map(|why| format!("nodes are not shown: {why}"));
+    }
+    if let Ok(authorities) = certs::authorities(target, Timestamp::now()).await {
+        view.certificates.extend(authorities);
+    }
+    Some(view)
+}
+
+async fn looked(target: &Target, connection: &Connection) -> kubernetes::View {
+    let api = match Api::connect(connection) {
+        Ok(api) => api,
+        Err(error) => return kubernetes::View::silent(&error),
+    };
+    let seen = kube::look(&api).await;
+    let healthy = seen.health.is_ok();
+    let version = if healthy {
+        api.version().await.ok()
+    } else {
+        None
+    };
+    let spec = target.defined.as_ref().map(|defined| &defined.spec);
+    let wanted = spec.map(Wanted::of);
+    let account = wanted
+        .as_ref()
+        .map(|wanted| (wanted, kube::account(wanted, &seen)));
+    let account = account.as_ref().map(|(wanted, account)| (*wanted, account));
+    let mut view = kubernetes::View::of(&seen, version, account);
+    if healthy && let Ok(shown) = kube::serving_certificate(connection).await {
+        let now = Timestamp::now();
+        let row = certs::serving(&shown.certificate, shown.doubt.as_ref(), now);
+        view.certificates.push(row);
+    }
+    view
 }

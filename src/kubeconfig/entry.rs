@@ -21,6 +21,8 @@ pub struct Entry {
     pub server: String,
     /// Certificates to trust, as PEM.
     pub authority_pem: String,
+    /// Where kubectl works without `--namespace`; `None` leaves it to kubectl.
+    pub namespace: Option<String>,
     pub login: Login,
 }
 

@@ -80,6 +80,13 @@ pub(super) fn is_ours(document: &Value, name: &str, origin: &str) -> bool {
         .is_some_and(|found| found == origin)
 }
 
+/// The client certificate of the user `name`, as it stands there in base64.
+pub(super) fn client_certificate<'a>(document: &'a Value, name: &str) -> Option<&'a str> {
+    find(document, Kind::User, name)?
+        .get("client-certificate-data")?
+        .as_str()
+}
+
 /// The current context, if there is one.
 pub(super) fn current(document: &Value) -> Option<&str> {
     let context = document.get("current-context")?.as_str()?;
@@ -102,8 +109,15 @@ pub(super) fn merge(document: &mut Value, entry: &Entry) -> Result<Merged, Probl
     let context = content(document, Kind::Context, name)?;
     context.insert("cluster".to_owned(), name.into());
     context.insert("user".to_owned(), name.into());
-    if let Some(namespace) = context.get("namespace").and_then(Value::as_str) {
-        kept.push(format!("namespace {namespace}"));
+    match (
+        context.get("namespace").and_then(Value::as_str),
+        &entry.namespace,
+    ) {
+        (Some(namespace), _) => kept.push(format!("namespace {namespace}")),
+        (None, Some(namespace)) => {
+            context.insert("namespace".to_owned(), namespace.as_str().into());
+        }
+        (None, None) => {}
     }
     Ok(Merged { created, kept })
 }

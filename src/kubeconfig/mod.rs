@@ -18,6 +18,8 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -130,6 +132,22 @@ pub fn remove(
         changed.push(path);
     }
     Ok(changed)
+}
+
+/// The client certificates, as PEM, that the files of the target hold for the cluster of `origin`.
+pub fn client_certificates(
+    target: &Target,
+    cluster: &str,
+    origin: &str,
+) -> Result<Vec<(PathBuf, String)>, KubeconfigError> {
+    let ours = |held: &Value| merge::is_ours(held, cluster, origin);
+    let files = read_all(target)?.into_iter().filter(|(_, held)| ours(held));
+    let read = |(path, held): (PathBuf, Value)| {
+        let data = merge::client_certificate(&held, cluster)?;
+        let text = String::from_utf8(STANDARD.decode(data).ok()?).ok()?;
+        Some((path, text))
+    };
+    Ok(files.filter_map(read).collect())
 }
 
 fn read_all(target: &Target) -> Result<Vec<(PathBuf, Value)>, KubeconfigError> {

@@ -16,6 +16,8 @@ pub struct Facts {
     pub expires: Timestamp,
     /// SHA-256 over the DER form in lower-case hex, without colons: tells certificates apart.
     pub fingerprint: String,
+    /// Serial number in lower-case hex, without colons.
+    pub serial: String,
     /// Whether it may sign other certificates.
     pub is_authority: bool,
     /// Raw subject, for the issuer field of what it signs.
@@ -38,6 +40,14 @@ impl Facts {
         Self::of_der(block.contents()).map_err(unreadable)
     }
 
+    /// Reads a certificate in DER form.
+    pub fn read_der(what: &str, der: &[u8]) -> Result<Self, PkiError> {
+        Self::of_der(der).map_err(|reason| PkiError::Unreadable {
+            what: format!("the certificate of {what}"),
+            reason,
+        })
+    }
+
     fn of_der(der: &[u8]) -> Result<Self, String> {
         let (_, certificate) = X509Certificate::from_der(der)
             .map_err(|error| format!("it is not an X.509 certificate ({error})"))?;
@@ -53,6 +63,7 @@ impl Facts {
             not_before: time(certificate.validity().not_before.timestamp())?,
             expires: time(certificate.validity().not_after.timestamp())?,
             fingerprint: fingerprint(der),
+            serial: hex(certificate.raw_serial()),
             is_authority: certificate.is_ca(),
             subject_der: certificate.subject().as_raw().to_vec(),
             key_id,
@@ -76,12 +87,15 @@ pub(super) fn to_pem(tag: &str, der: &[u8]) -> String {
 }
 
 fn fingerprint(der: &[u8]) -> String {
+    hex(&Sha256::digest(der))
+}
+
+fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(der)
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a String can't fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    let text = String::with_capacity(bytes.len() * 2);
+    bytes.iter().fold(text, |mut text, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

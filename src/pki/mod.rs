@@ -15,6 +15,7 @@ mod client;
 mod encryption;
 mod issuer;
 mod key;
+mod request;
 
 pub use authority::{Authority, CertificateAuthority};
 pub use certificate::Facts;
@@ -22,6 +23,7 @@ pub use client::{ClientCertificate, Subject, issue_client};
 pub use encryption::encryption_configuration;
 pub use issuer::key_set;
 pub use key::ServiceAccountKey;
+pub use request::SigningRequest;
 
 /// How far before "now" a certificate becomes valid, in seconds: clocks of nodes and laptops differ.
 pub const CLOCK_SKEW_SECONDS: i64 = 3600;

@@ -254,6 +254,7 @@ impl<W: Write> Shower for Lines<W> {
                 let text = self.model.headline(at);
                 self.run_line(at, status, &text)
             }
+            Event::Readiness { .. } => Ok(()),
         }?;
         self.out.flush()
     }

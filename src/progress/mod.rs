@@ -16,6 +16,7 @@ mod summary;
 mod table;
 mod text;
 mod view;
+mod waiting;
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub use live::{Live, Size};
 pub use model::Model;
 pub use pace::Pace;
 pub use text::{Line, Mark, elapsed};
+pub use waiting::{Awaited, WaitingBlock, WaitingLines};
 
 /// Time between two paintings of the live block.
 const REPAINT: Duration = Duration::from_millis(250);
@@ -114,6 +116,16 @@ pub async fn show(
         Style::Auto | Style::Plain => {
             follow(Lines::new(io::stderr()).knowing(durations), events, pace).await
         }
+    }
+}
+
+/// Shows the wait for a cluster, the events of [`Event::Readiness`], in the style of the run before it.
+pub async fn show_waiting(style: Style, events: UnboundedReceiver<Event>) -> io::Result<()> {
+    let pace = Pace::default();
+    match style.resolve(Surroundings::here()) {
+        Style::Json => follow(Json::new(io::stdout()), events, pace).await,
+        Style::Live => follow(WaitingBlock::on_stderr(), events, pace).await,
+        Style::Auto | Style::Plain => follow(WaitingLines::new(io::stderr()), events, pace).await,
     }
 }
 

@@ -87,6 +87,8 @@ impl Model {
                 }
             }
             Event::RunFinished { succeeded, .. } => self.finished = Some((at, *succeeded)),
+            // The wait for the cluster has a block of its own.
+            Event::Readiness { .. } => {}
         }
     }
 

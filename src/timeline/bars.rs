@@ -39,7 +39,10 @@ pub(super) fn gather(events: &[Event]) -> Option<Timeline> {
                 timeline.ended = Some(*at);
                 timeline.succeeded = Some(*succeeded);
             }
-            Event::RunStarted { .. } | Event::Resource { .. } | Event::Note { .. } => {}
+            Event::RunStarted { .. }
+            | Event::Resource { .. }
+            | Event::Note { .. }
+            | Event::Readiness { .. } => {}
         }
     }
     for (stack, movements) in movements(events) {

@@ -1,6 +1,11 @@
 //! What only a server can show: the real SDK path over HTTP against the emulated AWS, and the whole
 //! program as a person runs it.
 
+#[expect(clippy::unwrap_used, reason = "a double that can't go on fails")]
+#[expect(dead_code, reason = "the offline tests use the rest of it")]
+#[path = "../apiserver/mod.rs"]
+mod apiserver;
+
 mod change;
 mod cloud;
 mod create;
@@ -9,6 +14,7 @@ mod etcd;
 mod failure;
 mod guards;
 mod interrupted;
+mod kubernetes;
 mod process;
 mod production;
 mod saved;

@@ -167,6 +167,8 @@ impl World {
             .env("AWS_ACCESS_KEY_ID", self.account())
             .env("AWS_SECRET_ACCESS_KEY", "emulated")
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            // No machine boots here: what waits for Kubernetes says so itself.
+            .env("KUBE_CFN_WAIT", "stacks")
             .env("AWS_CONFIG_FILE", self.path("aws-config"))
             .env("AWS_SHARED_CREDENTIALS_FILE", self.path("aws-config"))
             .stdin(Stdio::null());

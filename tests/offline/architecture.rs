@@ -23,7 +23,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("etcd", &["cloud"]),
     ("pki", &[]),
     ("kubeconfig", &[]),
-    ("access", &["pki", "kubeconfig", "cloud", "stacks"]),
+    ("kube", &["spec", "catalog", "kubeconfig"]),
+    ("access", &["pki", "kubeconfig", "cloud", "stacks", "kube"]),
     (
         "cli",
         &[
@@ -34,7 +35,9 @@ const WALLS: &[(&str, &[&str])] = &[
             "definition",
             "etcd",
             "journal",
+            "kube",
             "kubeconfig",
+            "pki",
             "plan",
             "progress",
             "spec",
@@ -52,6 +55,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap::", &["src/cli", "src/progress/mod.rs"]),
     ("indicatif::", &["src/progress"]),
     ("rcgen::", &["src/pki"]),
+    ("::kube::", &["src/kube"]),
+    ("k8s_openapi::", &["src/kube"]),
+    ("tokio_rustls::", &["src/kube"]),
     ("println!", &[]),
     ("process::exit", &[]),
 ];

@@ -44,6 +44,7 @@ fn entry(by: &CertificateAuthority, server: String, login: Login) -> Entry {
         origin: "123456789012/eu-west-1".to_owned(),
         server,
         authority_pem: by.certificate_pem().to_owned(),
+        namespace: None,
         login,
     }
 }

@@ -5,6 +5,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../apiserver/mod.rs"]
+mod apiserver;
+#[path = "../apiserver/contract.rs"]
+mod contract;
+
 mod addons;
 mod architecture;
 mod cost;
@@ -12,6 +17,7 @@ mod database;
 mod definitions;
 mod estimate;
 mod etcd;
+mod kube;
 mod kubeconfig;
 mod node;
 mod pki;

@@ -8,3 +8,4 @@ mod screens;
 mod streams;
 mod terminal;
 mod verdicts;
+mod waiting;

@@ -21,6 +21,8 @@ pub struct View {
     stacks: Vec<StackView>,
     /// Where the API answers.
     api: Option<String>,
+    /// What the cluster itself tells; `None` before there is an API.
+    pub kubernetes: Option<super::kubernetes::View>,
     /// Where the database answers, and the secret that holds its master password.
     database: Option<Database>,
 }
@@ -87,6 +89,7 @@ pub fn view(
         account: account.to_owned(),
         region: region.to_owned(),
         stacks,
+        kubernetes: None,
         api: output("edge", crate::stacks::API_HOST).map(|host| server_url(&host)),
         database: output("database", crate::stacks::DATABASE_HOST).map(|host| Database {
             endpoint: match output("database", crate::stacks::DATABASE_PORT) {
@@ -177,11 +180,17 @@ pub fn text(view: &View, now: Timestamp) -> String {
         "\n\napi       {}\n",
         view.api.as_deref().unwrap_or("not there yet")
     );
+    if let Some(kubernetes) = &view.kubernetes {
+        text.push_str(&super::kubernetes::head(kubernetes));
+    }
     if let Some(Database { endpoint, secret }) = &view.database {
         let _ = writeln!(text, "database  {endpoint}");
         if let Some(secret) = secret {
             let _ = writeln!(text, "password  in Secrets Manager, {secret}");
         }
+    }
+    if let Some(kubernetes) = &view.kubernetes {
+        text.push_str(&super::kubernetes::nodes(kubernetes));
     }
     text
 }

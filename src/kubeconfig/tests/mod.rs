@@ -21,6 +21,7 @@ fn entry() -> Entry {
         origin: ORIGIN.to_owned(),
         server: server_url("api.example.com"),
         authority_pem: "authority one".to_owned(),
+        namespace: None,
         login: Login::Certificate {
             certificate_pem: "certificate".to_owned(),
             key: "the key".into(),
@@ -39,6 +40,7 @@ fn exec_entry() -> Entry {
         Some("8h"),
     );
     Entry {
+        namespace: None,
         login: Login::Exec(exec),
         ..entry()
     }

@@ -1,0 +1,207 @@
+//! Access for a CI: a right in one namespace and a certificate of the cluster's own signer. The key is
+//! made here and handed back, and kept nowhere.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+
+use crate::kube::{Api, Binding, ClientLogin, Connection, Issued, KubeError, Role};
+use crate::pki::{PkiError, SigningRequest};
+
+/// The group of every such user. Nothing is bound to it; audit logs find them by it.
+const GROUP: &str = "kube-cfn:ci";
+/// The longest name: it becomes part of a label's value, which has 63 characters.
+const LONGEST: usize = 40;
+/// A signer that gives this many seconds less than asked for has shortened the lifetime.
+const TOLERANCE: i64 = 600;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Names the CI: lower-case letters, digits and dashes.
+    pub who: String,
+    pub namespace: String,
+    pub role: Role,
+    /// Lifetime of the certificate in seconds.
+    pub seconds: i32,
+    /// Who asks, for the record.
+    pub by: String,
+    pub absent: AbsentNamespace,
+}
+
+/// What happens where there is no such namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AbsentNamespace {
+    Refuse,
+    Create,
+}
+
+/// What was handed out.
+#[derive(Debug)]
+pub struct Granted {
+    pub certificate_pem: String,
+    /// PKCS#8 PEM.
+    pub key: SecretString,
+    pub issued: Issued,
+    /// Whether the cluster's signer gave less time than was asked for.
+    pub shortened: bool,
+    /// Earlier certificates of the same name and namespace that are still valid.
+    pub earlier: Vec<Issued>,
+    /// The role that this one took the place of.
+    pub replaced: Option<Role>,
+}
+
+/// Why nothing was granted.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantError {
+    #[error("`{0}` is no name for a CI: lower-case letters, digits and dashes, 40 at most")]
+    Name(String),
+    #[error(
+        "there is no namespace {0}; name one that is there, or make it with --create-namespace"
+    )]
+    NoNamespace(String),
+    #[error("{0}")]
+    Kube(#[from] KubeError),
+    #[error("failed to make the key or the request: {0}")]
+    Pki(#[from] PkiError),
+    #[error("the certificate was signed for {wanted}, but the API takes its bearer for {found}")]
+    Somebody { wanted: String, found: String },
+}
+
+/// Has a certificate signed, tries it, and binds the role. In this order a run that is cut leaves no
+/// right behind that nobody knows of: without the key, which ends with the run, a certificate is
+/// nobody's.
+pub async fn grant(
+    connection: &Connection,
+    wish: &Grant,
+    now: Timestamp,
+) -> Result<Granted, GrantError> {
+    check_name(&wish.who)?;
+    let api = Api::connect(connection)?;
+    if !api.has_namespace(&wish.namespace).await? {
+        match wish.absent {
+            AbsentNamespace::Refuse => return Err(GrantError::NoNamespace(wish.namespace.clone())),
+            AbsentNamespace::Create => api.make_namespace(&wish.namespace).await?,
+        }
+    }
+    let user = Binding::user(&wish.who);
+    let request = SigningRequest::new(&user, GROUP)?;
+    let name = request_name(&wish.who, &request);
+    let signed = api.sign(&name, request.pem(), wish.seconds).await?;
+    let facts = request.accept(&signed.certificate_pem)?;
+    let login = ClientLogin {
+        certificate_pem: signed.certificate_pem,
+        key: request.key(),
+    };
+    try_out(connection, &login, &user).await?;
+
+    let issued = Issued {
+        serial: facts.serial,
+        issued: now,
+        expires: facts.expires,
+        by: wish.by.clone(),
+    };
+    let (earlier, replaced) = bind(&api, wish, &issued, now).await?;
+    let left = issued.expires.duration_since(now).as_secs();
+    Ok(Granted {
+        certificate_pem: login.certificate_pem,
+        key: login.key,
+        shortened: left + TOLERANCE < i64::from(wish.seconds),
+        issued,
+        earlier,
+        replaced,
+    })
+}
+
+/// The API must take the bearer for whom they were meant to be.
+async fn try_out(
+    connection: &Connection,
+    login: &ClientLogin,
+    user: &str,
+) -> Result<(), GrantError> {
+    let own = Connection {
+        login: Some(login.clone()),
+        ..connection.clone()
+    };
+    let known = Api::connect(&own)?.whoami().await?;
+    if known.user == user {
+        return Ok(());
+    }
+    Err(GrantError::Somebody {
+        wanted: user.to_owned(),
+        found: known.user,
+    })
+}
+
+/// Binds the role and records the certificate; returns the earlier ones that still live, and the
+/// role that was bound before.
+async fn bind(
+    api: &Api,
+    wish: &Grant,
+    issued: &Issued,
+    now: Timestamp,
+) -> Result<(Vec<Issued>, Option<Role>), GrantError> {
+    let found = api.bindings(Some(&wish.who), Some(&wish.namespace)).await?;
+    let before = found.into_iter().next();
+    let replaced = before.as_ref().and_then(|before| before.role);
+    let replaced = replaced.filter(|role| *role != wish.role);
+    let mut certificates = before
+        .as_ref()
+        .map_or_else(Vec::new, |b| b.certificates.clone());
+    certificates.retain(|one| one.expires > now);
+    let earlier = certificates.clone();
+    certificates.push(issued.clone());
+    // A binding's role can't be changed; without a record nobody knows which one it has.
+    if let Some(before) = before.filter(|before| before.role != Some(wish.role)) {
+        api.unbind(&before).await?;
+    }
+    let binding = Binding {
+        who: wish.who.clone(),
+        namespace: wish.namespace.clone(),
+        role: Some(wish.role),
+        certificates,
+    };
+    api.bind(&binding, wish.role).await?;
+    Ok((earlier, replaced))
+}
+
+fn check_name(who: &str) -> Result<(), GrantError> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let edge = |c: Option<char>| c.is_some_and(|c| c != '-');
+    let good = who.len() <= LONGEST && who.chars().all(fits);
+    if good && edge(who.chars().next()) && edge(who.chars().last()) {
+        return Ok(());
+    }
+    Err(GrantError::Name(
+        who.chars().flat_map(char::escape_default).collect(),
+    ))
+}
+
+/// A name that no other request has: it carries a part of the request's hash.
+fn request_name(who: &str, request: &SigningRequest) -> String {
+    let hash = Sha256::digest(request.pem());
+    let mut name = format!("kube-cfn-ci-{who}-");
+    for byte in hash.iter().take(5) {
+        // Writing to a String can't fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_becomes_part_of_a_label_and_of_a_user() {
+        for name in ["ci", "github-actions", "a1"] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        let long = "x".repeat(41);
+        for name in ["", "-ci", "ci-", "CI", "a:b", "a b", &long] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+}

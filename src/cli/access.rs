@@ -1,0 +1,492 @@
+//! `kube-cfn access`: a CI's right in one namespace, with a certificate of the cluster's own signer.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+
+use super::Global;
+use super::failure::{Exit, Failure};
+use super::kubeconfig::origin;
+use super::out::{self, Format, talk};
+use super::reach::{Reach, Whose, span};
+use super::session::{self, Target, Whom};
+use super::show::cluster::age;
+use crate::access::{self, AbsentNamespace, Grant, GrantError, Granted};
+use crate::kube::{Api, Binding, Connection, Issued, Role};
+use crate::kubeconfig::{self, Entry, Login};
+
+/// The longest lifetime: kube-controller-manager signs for a year unless told otherwise.
+const LONGEST: SignedDuration = SignedDuration::from_hours(365 * 24);
+/// The shortest that the API accepts.
+const SHORTEST: SignedDuration = SignedDuration::from_mins(10);
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Bind a role and print a kubeconfig, or the certificates, for a CI variable
+    ///
+    /// A grant is a role in one namespace for the Kubernetes user kube-cfn:ci:WHO,
+    /// and a client certificate for it that the cluster itself signs. The roles:
+    ///
+    ///   viewer    reads everything in the namespace but Secrets: the cluster's
+    ///             own role `view`
+    ///   deployer  writes workloads, services, configuration and Secrets, reads
+    ///             pods and logs: enough for kubectl apply and Helm; no exec, no
+    ///             roles, no quotas
+    ///   admin     everything in the namespace, roles included: the cluster's
+    ///             own role `admin`
+    ///
+    /// Whoever may start pods may mount the namespace's Secrets and use its
+    /// service accounts: give a CI a namespace of its own. Granting again makes
+    /// another certificate; the earlier one stays valid until its end.
+    #[command(verbatim_doc_comment)]
+    Grant(Box<GrantArgs>),
+    /// Show who was let in, where, and until when
+    List(ListArgs),
+    /// Take the role away; the certificate itself can't be taken back
+    Revoke(RevokeArgs),
+}
+
+#[derive(clap::Args)]
+struct GrantArgs {
+    #[command(flatten)]
+    whom: Whom,
+    /// Names the CI, as github or circleci-web
+    who: String,
+    /// Namespace that it may work in
+    #[arg(short, long, value_name = "NAME")]
+    namespace: String,
+    /// Make the namespace if it is not there
+    #[arg(long)]
+    create_namespace: bool,
+    /// What it may do there
+    #[arg(long, value_enum)]
+    role: RoleName,
+    /// Lifetime of the certificate, from 10m to 365d
+    #[arg(long, value_parser = span, default_value = "90d", value_name = "TIME")]
+    ttl: SignedDuration,
+    /// What to print
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Handover,
+    /// Write it to this file, readable by you alone, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum RoleName {
+    Viewer,
+    Deployer,
+    Admin,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Viewer => Self::Viewer,
+            RoleName::Deployer => Self::Deployer,
+            RoleName::Admin => Self::Admin,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Handover {
+    /// A kubeconfig
+    #[default]
+    Kubeconfig,
+    /// The same in one line of base64
+    Base64Kubeconfig,
+    /// A tar.gz of ca.crt, client.crt and client.key, in one line of base64
+    Base64Archive,
+}
+
+#[derive(clap::Args)]
+struct ListArgs {
+    #[command(flatten)]
+    whom: Whom,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+#[derive(clap::Args)]
+struct RevokeArgs {
+    #[command(flatten)]
+    whom: Whom,
+    /// The name that was granted
+    who: String,
+    /// Take it away in this namespace only
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    match &args.command {
+        Command::Grant(args) => grant(global, args).await,
+        Command::List(args) => list(global, args).await,
+        Command::Revoke(args) => revoke(global, args).await,
+    }
+}
+
+/// The target and an administrator's connection to its API.
+async fn enter(
+    global: &Global,
+    whom: &Whom,
+    reach: &Reach,
+) -> Result<(Target, Connection), Failure> {
+    let target = session::target(global, whom).await?;
+    let whose = Whose {
+        name: &target.name,
+        cloud: &target.cloud,
+        identity: &target.identity,
+        max_ttl: target.max_ttl(),
+    };
+    let host = whose.surely_host().await?;
+    let connection = whose.known(&host, reach).await?;
+    Ok((target, connection))
+}
+
+async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
+    if args.ttl > LONGEST || args.ttl < SHORTEST {
+        let message = format!("a lifetime of {:#} is not from 10m to 365d", args.ttl);
+        return Err(Failure::refused(message));
+    }
+    let (target, connection) = enter(global, &args.whom, &args.reach).await?;
+    let wish = Grant {
+        who: args.who.clone(),
+        namespace: args.namespace.clone(),
+        role: args.role.into(),
+        seconds: i32::try_from(args.ttl.as_secs()).unwrap_or(i32::MAX),
+        by: target.identity.caller.clone(),
+        absent: if args.create_namespace {
+            AbsentNamespace::Create
+        } else {
+            AbsentNamespace::Refuse
+        },
+    };
+    let granted = access::grant(&connection, &wish, Timestamp::now()).await?;
+    told(&wish, &granted);
+    let text = handover(&target, &connection, &wish, &granted, args)?;
+    match &args.file {
+        Some(path) => {
+            write_private(path, &text).map_err(|error| {
+                Failure::other(format!("failed to write {}: {error}", path.display()))
+                    .after("the access is granted, only what it takes is lost")
+                    .help("grant again: it makes a new key")
+            })?;
+            talk(&format!(
+                "written to {}, readable by you alone",
+                path.display()
+            ));
+        }
+        None => out::data(text.expose_secret())?,
+    }
+    Ok(Exit::Done)
+}
+
+fn told(wish: &Grant, granted: &Granted) {
+    let Issued {
+        serial, expires, ..
+    } = &granted.issued;
+    let (user, role, namespace) = (Binding::user(&wish.who), wish.role, &wish.namespace);
+    talk(&format!("{user} is {role} in namespace {namespace}"));
+    talk(&format!("certificate {serial}"));
+    let shortened = if granted.shortened {
+        "; the cluster's signer gave less than was asked for"
+    } else {
+        ""
+    };
+    talk(&format!("valid until {}{shortened}", short(*expires)));
+    if let Some(role) = granted.replaced {
+        talk(&format!("it was {role} there before"));
+    }
+    for earlier in &granted.earlier {
+        let until = short(earlier.expires);
+        talk(&format!(
+            "an earlier certificate of it stays valid until {until}"
+        ));
+    }
+}
+
+/// What the CI gets.
+fn handover(
+    target: &Target,
+    connection: &Connection,
+    wish: &Grant,
+    granted: &Granted,
+    args: &GrantArgs,
+) -> Result<SecretString, Failure> {
+    let entry = Entry {
+        cluster: target.name.clone(),
+        origin: origin(&target.identity.account, &target.identity.region),
+        server: Reach::address(connection),
+        authority_pem: connection.authority_pem.clone(),
+        namespace: Some(wish.namespace.clone()),
+        login: Login::Certificate {
+            certificate_pem: granted.certificate_pem.clone(),
+            key: granted.key.clone(),
+        },
+    };
+    let base64 = |bytes: &[u8]| SecretString::from(STANDARD.encode(bytes));
+    Ok(match args.format {
+        Handover::Kubeconfig => kubeconfig::render(&entry)?,
+        Handover::Base64Kubeconfig => {
+            base64(kubeconfig::render(&entry)?.expose_secret().as_bytes())
+        }
+        Handover::Base64Archive => {
+            let files = [
+                ("ca.crt", entry.authority_pem.as_str(), 0o644),
+                ("client.crt", &granted.certificate_pem, 0o644),
+                ("client.key", granted.key.expose_secret(), 0o600),
+            ];
+            let packed = archive(&files);
+            let failed = |error| Failure::other(format!("failed to pack the files: {error}"));
+            base64(&packed.map_err(failed)?)
+        }
+    })
+}
+
+fn archive(files: &[(&str, &str, u32)]) -> std::io::Result<Vec<u8>> {
+    let packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let mut tar = tar::Builder::new(packer);
+    for (name, text, mode) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(*mode);
+        tar.append_data(&mut header, name, text.as_bytes())?;
+    }
+    tar.into_inner()?.finish()
+}
+
+/// Written whole or not at all, for the user alone from its first byte on.
+fn write_private(path: &Path, text: &SecretString) -> std::io::Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
+    writeln!(file, "{}", text.expose_secret().trim_end())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// A binding as it is listed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    user: String,
+    #[serde(flatten)]
+    binding: &'a Binding,
+}
+
+async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
+    let (target, connection) = enter(global, &args.whom, &args.reach).await?;
+    let bindings = bindings(&Api::connect(&connection)?, None, None).await?;
+    let rows: Vec<Row> = bindings
+        .iter()
+        .map(|binding| Row {
+            user: Binding::user(&binding.who),
+            binding,
+        })
+        .collect();
+    if bindings.is_empty() {
+        talk(&format!(
+            "{} has let nobody in with `access grant`",
+            target.name
+        ));
+    }
+    let now = Timestamp::now();
+    out::listed(args.output, &rows, || table(&bindings, now))?;
+    Ok(Exit::Done)
+}
+
+async fn bindings(
+    api: &Api,
+    who: Option<&str>,
+    namespace: Option<&str>,
+) -> Result<Vec<Binding>, Failure> {
+    let found = api.bindings(who, namespace).await;
+    found.map_err(|error| Failure::from(error).after("the grants can't be read"))
+}
+
+fn table(bindings: &[Binding], now: Timestamp) -> String {
+    let rows = bindings.iter().map(|binding| {
+        let newest = binding.certificates.iter().max_by_key(|one| one.expires);
+        let (until, left) = match newest {
+            None => ("no record".to_owned(), String::new()),
+            Some(one) if one.expires <= now => (short(one.expires), "expired".to_owned()),
+            Some(one) => (short(one.expires), age(one.expires.duration_since(now))),
+        };
+        let role = binding
+            .role
+            .map_or("not known".to_owned(), |role| role.to_string());
+        let valid = binding.certificates.iter().filter(|one| one.expires > now);
+        vec![
+            binding.who.clone(),
+            binding.namespace.clone(),
+            role,
+            until,
+            left,
+            valid.count().to_string(),
+        ]
+    });
+    out::table(
+        &["WHO", "NAMESPACE", "ROLE", "VALID UNTIL", "LEFT", "CERTS"],
+        rows,
+    )
+}
+
+async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
+    let (target, connection) = enter(global, &args.whom, &args.reach).await?;
+    let api = Api::connect(&connection)?;
+    let namespace = args.namespace.as_deref();
+    let found = bindings(&api, Some(&args.who), namespace).await?;
+    if found.is_empty() {
+        let message = format!("{} was let in nowhere in {}", args.who, target.name);
+        return Err(Failure::other(message).help(target.again("access list")));
+    }
+    for binding in &found {
+        api.unbind(binding).await.map_err(|error| {
+            let left = format!("{} keeps its role in {}", args.who, binding.namespace);
+            Failure::from(error).after(&left)
+        })?;
+        talk(&format!(
+            "{} lost its role in namespace {}",
+            args.who, binding.namespace
+        ));
+    }
+    let left = bindings(&api, Some(&args.who), None).await?;
+    talk(&remains(&args.who, &found, &left, Timestamp::now()));
+    Ok(Exit::Done)
+}
+
+/// What revoking does not do.
+fn remains(who: &str, gone: &[Binding], left: &[Binding], now: Timestamp) -> String {
+    let recorded = gone.iter().flat_map(|binding| &binding.certificates);
+    let valid = recorded
+        .map(|one| one.expires)
+        .filter(|expires| *expires > now);
+    let user = Binding::user(who);
+    let Some(until) = valid.max() else {
+        return format!("no certificate of {user} that is on record is valid any more");
+    };
+    let until = short(until);
+    let rights = if left.is_empty() {
+        "it opens no namespace any more, only what every known user may do (who am I, the API's \
+         version and its list of kinds)"
+            .to_owned()
+    } else {
+        let names: Vec<_> = left.iter().map(|one| one.namespace.as_str()).collect();
+        format!("it still has its role in {}", names.join(", "))
+    };
+    out::listed_line(
+        "",
+        &format!(
+            "Kubernetes can't take a certificate back: that of {user} is accepted until {until}; \
+             {rights}. Whatever else somebody bound to that user or to the group kube-cfn:ci stays. \
+             Take it out of the CI's variables too"
+        ),
+    )
+}
+
+/// To the second, as people read it.
+fn short(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+impl From<GrantError> for Failure {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Kube(error) => Self::from(error).after("nothing was granted"),
+            GrantError::Name(_) => Self::new(Exit::Usage, error),
+            refused @ GrantError::NoNamespace(_) => Self::refused(refused),
+            other => Self::other(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding(namespace: &str, expires: &str) -> Binding {
+        Binding {
+            who: "github".to_owned(),
+            namespace: namespace.to_owned(),
+            role: Some(Role::Deployer),
+            certificates: vec![Issued {
+                serial: "0a".to_owned(),
+                issued: "2026-11-23T10:00:00Z".parse().unwrap(),
+                expires: expires.parse().unwrap(),
+                by: "arn".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn revoking_says_until_when_the_certificate_is_accepted() {
+        let now = "2026-12-01T00:00:00Z".parse().unwrap();
+        let gone = [binding("web", "2027-02-21T10:00:00Z")];
+        let told = remains("github", &gone, &[], now).replace("\n  ", " ");
+        assert!(
+            told.contains("is accepted until 2027-02-21T10:00:00Z"),
+            "{told}"
+        );
+        assert!(told.contains("opens no namespace any more"), "{told}");
+        let left = [binding("api", "2027-02-21T10:00:00Z")];
+        let told = remains("github", &gone, &left, now).replace("\n  ", " ");
+        assert!(told.contains("still has its role in api"), "{told}");
+        let over = [binding("web", "2026-11-30T10:00:00Z")];
+        let told = remains("github", &over, &[], now);
+        assert!(
+            told.starts_with("no certificate of kube-cfn:ci:github"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn the_archive_holds_three_files_and_closes_the_key() {
+        let files = [("ca.crt", "a", 0o644), ("client.key", "secret", 0o600)];
+        let packed = archive(&files).unwrap();
+        let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(packed.as_slice()));
+        let read: Vec<_> = tar
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let name = entry.path().unwrap().display().to_string();
+                (name, entry.header().mode().unwrap())
+            })
+            .collect();
+        let wanted = [
+            ("ca.crt".to_owned(), 0o644),
+            ("client.key".to_owned(), 0o600),
+        ];
+        assert_eq!(read, wanted);
+    }
+
+    #[test]
+    fn the_list_says_what_has_expired() {
+        let bindings = [binding("web", "2026-11-30T10:00:00Z")];
+        let text = table(&bindings, "2026-12-01T00:00:00Z".parse().unwrap());
+        assert!(text.contains("expired"), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    }
+}

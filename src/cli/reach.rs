@@ -1,0 +1,192 @@
+//! The way from a cluster's name to its API: the address from the edge stack, the authority and a
+//! short-lived certificate from the store.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::failure::{Exit, Failure};
+use super::kubeconfig::{ADMINS, person};
+use crate::access::{self, AccessError, Limits, MintRequest};
+use crate::cloud::{Cloud, Identity, Store};
+use crate::kube::{ClientLogin, Connection, KubeError};
+use crate::kubeconfig::server_url;
+use crate::stacks::{API_HOST, StackKind};
+
+/// Lifetime of the tool's own certificate in seconds: longer than any command takes.
+const LIFETIME: u64 = 3600;
+
+/// How the API is reached.
+#[derive(clap::Args, Clone)]
+pub struct Reach {
+    /// Address of the API where it is reached through a tunnel
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = url,
+        env = "KUBE_CFN_SERVER",
+        help = "Address of the API where it is reached through a tunnel, as https://127.0.0.1:6443"
+    )]
+    server: Option<String>,
+}
+
+impl Reach {
+    /// The address for somebody else's kubeconfig: never our end of a tunnel.
+    pub fn address(connection: &Connection) -> String {
+        match &connection.server_name {
+            Some(host) => server_url(host),
+            None => connection.server.clone(),
+        }
+    }
+}
+
+fn url(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    let host = text
+        .strip_prefix("https://")
+        .filter(|host| !host.is_empty());
+    let plain = host.is_some_and(|host| !host.contains('/'));
+    let expected = || "expected https://HOST:PORT".to_owned();
+    plain.then(|| text.to_owned()).ok_or_else(expected)
+}
+
+/// A cluster whose API is wanted.
+pub struct Whose<'a, C> {
+    pub name: &'a str,
+    pub cloud: &'a C,
+    pub identity: &'a Identity,
+    /// The longest lifetime in seconds that its definition allows.
+    pub max_ttl: Option<u64>,
+}
+
+/// A connection, and what it can't do.
+pub struct Reached {
+    pub connection: Connection,
+    /// Why it has no credential.
+    pub blind: Option<String>,
+}
+
+impl<C: Cloud + Store> Whose<'_, C> {
+    /// Where its API answers, as the edge stack says; `None` before there is one.
+    pub async fn host(&self) -> Result<Option<String>, Failure> {
+        let found = self.cloud.stacks(Some(self.name)).await?;
+        let edge = StackKind::Edge.to_string();
+        let edge = found.into_iter().find(|stack| stack.kind == edge);
+        Ok(edge.and_then(|stack| stack.outputs.get(API_HOST).cloned()))
+    }
+
+    /// The host, or the failure that says there is none.
+    pub async fn surely_host(&self) -> Result<String, Failure> {
+        let name = self.name;
+        self.host().await?.ok_or_else(|| {
+            Failure::other(format!("{name} has no API yet"))
+                .help(format!("create it with `kube-cfn apply {name}`"))
+        })
+    }
+
+    /// The connection without a credential: whoever may read the plain authority gets this far.
+    pub async fn plain(&self, host: &str, reach: &Reach) -> Result<Connection, AccessError> {
+        let authority_pem = access::authority_certificate(self.cloud, self.name).await?;
+        Ok(Connection {
+            server: reach.server.clone().unwrap_or_else(|| server_url(host)),
+            // Through a tunnel the API still shows its own name.
+            server_name: reach.server.is_some().then(|| host.to_owned()),
+            authority_pem,
+            login: None,
+        })
+    }
+
+    /// The connection as an administrator, where IAM lets the caller mint.
+    pub async fn known(&self, host: &str, reach: &Reach) -> Result<Connection, AccessError> {
+        let plain = self.plain(host, reach).await?;
+        let most = self.max_ttl.unwrap_or(LIFETIME);
+        let limits = Limits {
+            ttl_seconds: LIFETIME.min(most),
+            max_ttl_seconds: most,
+        };
+        let request = MintRequest {
+            user: person(&self.identity.caller),
+            groups: vec![ADMINS.to_owned()],
+            ttl_seconds: None,
+        };
+        let now = Timestamp::now();
+        let made = access::mint(self.cloud, self.name, &request, limits, now).await?;
+        Ok(Connection {
+            login: Some(ClientLogin {
+                certificate_pem: made.certificate_pem,
+                key: made.key,
+            }),
+            ..plain
+        })
+    }
+
+    /// As an administrator, or without a credential where IAM says no.
+    pub async fn at_best(&self, host: &str, reach: &Reach) -> Result<Reached, AccessError> {
+        match self.known(host, reach).await {
+            Ok(connection) => Ok(Reached {
+                connection,
+                blind: None,
+            }),
+            Err(denied @ AccessError::Denied { .. }) => Ok(Reached {
+                connection: self.plain(host, reach).await?,
+                blind: Some(denied.to_string()),
+            }),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// A length of time as people write it, days included: `90d`, `8h`, `1h30m`.
+pub fn span(text: &str) -> Result<SignedDuration, String> {
+    let expected = || "expected a time such as 90d, 8h or 30m".to_owned();
+    let days = text
+        .strip_suffix('d')
+        .and_then(|days| days.parse::<i64>().ok());
+    let span = match days {
+        Some(days) => days.checked_mul(24 * 3600).map(SignedDuration::from_secs),
+        None => text.parse().ok(),
+    };
+    span.filter(|span| span.as_secs() > 0).ok_or_else(expected)
+}
+
+impl From<KubeError> for Failure {
+    fn from(error: KubeError) -> Self {
+        let failure = Self::new(Exit::Other, &error);
+        match error {
+            KubeError::Unreachable { .. } => failure.help(
+                "is the API open to where you are (api.allowedCidrs, api.exposure)? through a \
+                 tunnel, name its end with --server",
+            ),
+            KubeError::Untrusted { .. } => failure.help(
+                "is this the address of another cluster, or a proxy that opens TLS? nothing was sent",
+            ),
+            KubeError::Conflict(_) => {
+                failure.help("somebody else wrote the same fields; look at them before you go on")
+            }
+            _ => failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_understood() {
+        assert_eq!(span("90d"), Ok(SignedDuration::from_hours(90 * 24)));
+        assert_eq!(span("1h30m"), Ok(SignedDuration::from_mins(90)));
+        for wrong in ["", "d", "0d", "-1d", "soon", "99999999999999999d"] {
+            assert!(span(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_an_https_address_without_a_path() {
+        assert_eq!(
+            url("https://[::1]:6443/"),
+            Ok("https://[::1]:6443".to_owned())
+        );
+        for wrong in ["127.0.0.1:6443", "http://x", "https://", "https://x/y"] {
+            assert!(url(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! After the stacks: waiting until Kubernetes itself works, with the progress shown beside it.
+
+use std::cell::Cell;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+
+use super::ask;
+use super::failure::{Exit, Failure};
+use super::out::talk;
+use super::reach::{Reach, Reached, Whose};
+use super::session::Session;
+use crate::apply::event::{Event, ReadyPart};
+use crate::kube::{self, Api, Patience, Readiness, Waited, Wanted};
+use crate::progress::{self, Style, elapsed};
+
+/// How far apply goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Until {
+    /// Until the stacks are as defined
+    Stacks,
+    /// Until the API answers, the nodes are Ready and the critical pods run
+    #[default]
+    Ready,
+}
+
+/// Flags of the wait.
+#[derive(clap::Args)]
+pub struct Wait {
+    /// What to wait for
+    #[arg(
+        long = "wait",
+        value_enum,
+        default_value_t,
+        value_name = "WHAT",
+        env = "KUBE_CFN_WAIT"
+    )]
+    pub until: Until,
+    /// How long to wait for the cluster once its stacks are done
+    #[arg(long, value_parser = super::reach::span, default_value = "15m", value_name = "TIME")]
+    timeout: SignedDuration,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// How the wait ended.
+enum Ended {
+    Waited(Waited),
+    /// Somebody wants out.
+    Left,
+}
+
+/// Waits until the cluster of `session` works, at most as long as `args` say.
+pub async fn wait(
+    session: &Session,
+    host: &str,
+    args: &Wait,
+    style: Style,
+) -> Result<Exit, Failure> {
+    let spec = session.spec();
+    let name = spec.name.as_str();
+    let whose = Whose {
+        name,
+        cloud: &session.cloud,
+        identity: &session.identity,
+        max_ttl: Some(spec.access.max_ttl_seconds),
+    };
+    let Reached { connection, blind } = whose.at_best(host, &args.reach).await?;
+    if let Some(why) = blind {
+        talk(&format!("only the API itself is waited for: {why}"));
+    }
+    let api = Api::connect(&connection)?;
+    let server = api.server();
+    let patience = Patience::of(args.timeout.unsigned_abs());
+    let ended = watched(name, &api, &Wanted::of(spec), patience, style).await;
+    finish((name, server), args.timeout, &ended)
+}
+
+async fn watched(
+    name: &str,
+    api: &Api,
+    wanted: &Wanted,
+    patience: Patience,
+    style: Style,
+) -> Ended {
+    let (sender, events) = mpsc::unbounded_channel();
+    let since = Timestamp::now();
+    let until = SignedDuration::try_from(patience.timeout).unwrap_or(SignedDuration::MAX);
+    let until = since.checked_add(until).unwrap_or(Timestamp::MAX);
+    let doing = async move {
+        let told = Cell::new(false);
+        let tell = |readiness: &Readiness| {
+            told.set(true);
+            // Nobody listening is not worth failing for.
+            let _ = sender.send(event(name, (since, until), readiness));
+        };
+        tokio::select! {
+            end = kube::wait(api, wanted, patience, tell) => {
+                // Where not even one look came to an end, there is still something to say.
+                if let Waited::TimedOut(last) = &end && !told.get() {
+                    tell(last);
+                }
+                Ended::Waited(end)
+            }
+            () = ask::interrupted() => Ended::Left,
+        }
+    };
+    let (ended, shown) = tokio::join!(doing, progress::show_waiting(style, events));
+    if let Err(error) = shown {
+        talk(&format!("failed to show the progress: {error}"));
+    }
+    ended
+}
+
+fn event(name: &str, (since, until): (Timestamp, Timestamp), readiness: &Readiness) -> Event {
+    let part = |one: &kube::Part| ReadyPart {
+        name: one.name.clone(),
+        done: one.done,
+        wanted: one.wanted,
+        stands: one.stands.clone(),
+        missing: one.missing.clone(),
+    };
+    Event::Readiness {
+        at: Timestamp::now(),
+        cluster: name.to_owned(),
+        since,
+        until,
+        ready: readiness.is_done(),
+        parts: readiness.parts.iter().map(part).collect(),
+        remarks: readiness.remarks.clone(),
+    }
+}
+
+/// A timeout needs a hand (4): fifteen minutes are three times what a boot takes, so waiting longer
+/// by itself will seldom help. Who leaves on purpose detaches (6).
+fn finish(
+    (name, server): (&str, &str),
+    timeout: SignedDuration,
+    ended: &Ended,
+) -> Result<Exit, Failure> {
+    let again = format!(
+        "`kube-cfn status {name}` looks again, `kube-cfn apply {name}` waits again; with \
+         `--wait stacks` nothing is waited for"
+    );
+    match ended {
+        Ended::Waited(Waited::Ready(_)) => Ok(Exit::Done),
+        Ended::Waited(Waited::TimedOut(_)) => {
+            let message = format!(
+                "the stacks of {name} are as defined, but Kubernetes did not work within {}; what \
+                 is missing at {server} stands above",
+                elapsed(timeout)
+            );
+            Err(Failure::new(Exit::NeedsHand, message).help(again))
+        }
+        Ended::Left => {
+            let message = format!(
+                "detached: the stacks of {name} are as defined, its machines go on booting"
+            );
+            Err(Failure::new(Exit::Detached, message).help(again))
+        }
+    }
+}

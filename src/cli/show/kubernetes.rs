@@ -1,0 +1,281 @@
+//! A running cluster as its API tells of it: versions, nodes, etcd, certificates.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::cli::certs;
+use crate::cli::out;
+use crate::kube::{Node, Pod, Readiness, Seen, Wanted};
+
+/// The label of etcd's static pods.
+const ETCD: (&str, &str) = ("component", "etcd");
+
+/// What the API tells, or why it tells nothing.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct View {
+    /// Why the API can't be asked, or not for everything.
+    pub silent: Option<String>,
+    pub ready: bool,
+    /// Version of the API server that answered.
+    pub version: Option<String>,
+    /// Checks of `/readyz` that fail.
+    pub failing: Vec<String>,
+    pub etcd: Etcd,
+    pub nodes: Vec<NodeView>,
+    /// What a working cluster would have and this one lacks; empty without a definition.
+    pub missing: Vec<String>,
+    pub certificates: Vec<certs::Row>,
+}
+
+/// What can be told of etcd from outside.
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Etcd {
+    /// Whether the API server reaches it, which takes a quorum; `None` where it does not say.
+    answers: Option<bool>,
+    /// Members whose pod runs, and all that have one. A pod that runs is no healthy member yet.
+    running: usize,
+    pods: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeView {
+    name: String,
+    /// `slot a`, `pool web`, or nothing that we know.
+    role: String,
+    version: String,
+    ready: bool,
+    cordoned: bool,
+    trouble: Option<String>,
+}
+
+impl View {
+    /// Of an API that can't be asked.
+    pub fn silent(why: &impl ToString) -> Self {
+        Self {
+            silent: Some(why.to_string()),
+            ready: false,
+            version: None,
+            failing: Vec::new(),
+            etcd: Etcd::default(),
+            nodes: Vec::new(),
+            missing: Vec::new(),
+            certificates: Vec::new(),
+        }
+    }
+
+    /// Of what one look found.
+    pub fn of(seen: &Seen, version: Option<String>, wanted: Option<(&Wanted, &Readiness)>) -> Self {
+        let health = match &seen.health {
+            Ok(health) => health,
+            Err(error) => return Self::silent(&error.brief()),
+        };
+        let (inside, silent) = match &seen.inside {
+            Some(Ok(inside)) => (Some(inside), None),
+            Some(Err(error)) => (None, Some(error.to_string())),
+            None => (None, None),
+        };
+        let nodes = inside.map_or(&[][..], |inside| &inside.nodes);
+        let pods = inside.map_or(&[][..], |inside| &inside.pods);
+        let members = || pods.iter().filter(|pod| pod.is(ETCD));
+        let runs = |pod: &&Pod| pod.trouble.is_none();
+        Self {
+            silent,
+            ready: health.ready,
+            version,
+            failing: health.failing().map(str::to_owned).collect(),
+            etcd: Etcd {
+                answers: health.etcd(),
+                running: members().filter(runs).count(),
+                pods: members().count(),
+            },
+            nodes: nodes
+                .iter()
+                .map(|one| node(one, wanted.map(|(wanted, _)| wanted)))
+                .collect(),
+            missing: wanted.map_or_else(Vec::new, |(_, account)| account.missing().collect()),
+            certificates: Vec::new(),
+        }
+    }
+}
+
+fn node(node: &Node, wanted: Option<&Wanted>) -> NodeView {
+    let slot = wanted.and_then(|wanted| {
+        let fits = |address| node.address == Some(std::net::IpAddr::V4(address));
+        let slot = wanted.slots.iter().find(|slot| fits(slot.address))?;
+        Some(format!("slot {}", slot.letter))
+    });
+    let labelled = || {
+        Some(format!(
+            "slot {}",
+            node.labels.get(crate::kube::SLOT_LABEL)?
+        ))
+    };
+    let pool = || Some(format!("pool {}", node.pool()?));
+    NodeView {
+        name: node.name.clone(),
+        role: slot.or_else(labelled).or_else(pool).unwrap_or_default(),
+        version: node.version.clone(),
+        ready: node.trouble.is_none(),
+        cordoned: node.cordoned,
+        trouble: node.trouble.clone(),
+    }
+}
+
+/// What stands below the API's address, for 80 columns.
+pub fn head(view: &View) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, told: &str| {
+        let label = format!("{label:10}");
+        let options = out::folding(80).initial_indent(&label);
+        let options = options.subsequent_indent("          ");
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "{}", textwrap::fill(told, options));
+    };
+    if let Some(version) = &view.version {
+        let ready = if view.ready { "ready" } else { "not ready" };
+        line("version", &format!("{version}, {ready}"));
+    } else if view.ready {
+        line("", "is ready");
+    }
+    if !view.failing.is_empty() {
+        line(
+            "",
+            &format!("checks that fail: {}", view.failing.join(", ")),
+        );
+    }
+    if let Some(told) = etcd(&view.etcd) {
+        line("etcd", &told);
+    }
+    if let Some(why) = &view.silent {
+        line("", why);
+    }
+    let soonest = |kind| {
+        let rows = view.certificates.iter().filter(move |row| row.kind == kind);
+        rows.filter_map(|row| row.days_left).min()
+    };
+    let left = |name: &str, days: i64| match days {
+        ..0 => format!("{name} expired"),
+        days => format!("{name} {days} days left"),
+    };
+    let kinds = [
+        ("serving", soonest(certs::Kind::Serving)),
+        ("authorities", soonest(certs::Kind::Authority)),
+    ];
+    let told = kinds
+        .iter()
+        .filter_map(|(name, days)| Some(left(name, (*days)?)));
+    let told: Vec<_> = told.collect();
+    if !told.is_empty() {
+        line("certs", &told.join(", "));
+    }
+    for trouble in view
+        .certificates
+        .iter()
+        .filter_map(|row| row.trouble.as_ref())
+    {
+        line("", &format!("!! {trouble}"));
+    }
+    text
+}
+
+/// The nodes and what is missing, below everything else.
+pub fn nodes(view: &View) -> String {
+    let mut text = String::new();
+    if !view.nodes.is_empty() {
+        // Writing to a String can't fail.
+        let _ = write!(text, "\n{}\n", table(&view.nodes));
+    }
+    for what in &view.missing {
+        let _ = writeln!(text, "{}", out::listed_line(" !! ", what));
+    }
+    text
+}
+
+fn etcd(etcd: &Etcd) -> Option<String> {
+    let answers = if etcd.answers? {
+        "answers"
+    } else {
+        "does not answer"
+    };
+    Some(match etcd.pods {
+        0 => answers.to_owned(),
+        pods => format!("{answers}; {} of {pods} members' pods run", etcd.running),
+    })
+}
+
+fn table(nodes: &[NodeView]) -> String {
+    let rows = nodes.iter().map(|node| {
+        let ready = match (node.ready, node.cordoned) {
+            (true, false) => "Ready",
+            (true, true) => "Ready, cordoned",
+            (false, false) => "NotReady",
+            (false, true) => "NotReady, cordoned",
+        };
+        vec![
+            node.name.clone(),
+            node.role.clone(),
+            node.version.clone(),
+            ready.to_owned(),
+        ]
+    });
+    out::table(&["NODE", "ROLE", "VERSION", "STATE"], rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::{Health, Inside, KubeError};
+
+    fn healthy() -> Health {
+        Health {
+            ready: true,
+            checks: vec![("etcd".to_owned(), true)],
+        }
+    }
+
+    fn etcd_pod(name: &str, trouble: Option<&str>) -> Pod {
+        Pod {
+            name: name.to_owned(),
+            labels: [("component".to_owned(), "etcd".to_owned())].into(),
+            node: None,
+            trouble: trouble.map(str::to_owned),
+            created: None,
+        }
+    }
+
+    #[test]
+    fn etcd_is_told_as_far_as_it_can_be_seen() {
+        let pods = vec![etcd_pod("a", None), etcd_pod("b", Some("CrashLoopBackOff"))];
+        let seen = Seen {
+            health: Ok(healthy()),
+            inside: Some(Ok(Inside {
+                nodes: Vec::new(),
+                pods,
+            })),
+        };
+        let text = head(&View::of(&seen, Some("v1.36.2".to_owned()), None));
+        assert_eq!(
+            text,
+            "version   v1.36.2, ready\netcd      answers; 1 of 2 members' pods run\n"
+        );
+    }
+
+    #[test]
+    fn a_silent_api_says_why_in_a_line() {
+        let seen = Seen {
+            health: Err(KubeError::Unreachable {
+                server: "https://api:6443".to_owned(),
+                why: "its name is unknown (DNS)".to_owned(),
+            }),
+            inside: None,
+        };
+        assert_eq!(
+            head(&View::of(&seen, None, None)),
+            "          can't be reached: its name is unknown (DNS)\n"
+        );
+    }
+}

@@ -1,0 +1,24 @@
+//! The only door to a running cluster's API, in our own words: health, nodes, pods, who may do what.
+//! Only this room names `kube` and `k8s_openapi`. Must not know CloudFormation, files or the screen.
+
+mod access;
+mod api;
+mod critical;
+mod error;
+mod ready;
+mod seen;
+mod serving;
+mod signing;
+mod wait;
+
+pub use access::{Binding, Issued, Role};
+pub use api::{Api, ClientLogin, Connection, Identity};
+pub use error::KubeError;
+pub use ready::{Inside, Part, Readiness, Seen, Wanted, WantedPool, WantedSlot, account};
+pub use seen::{Health, Node, POOL_LABEL, Pod, SLOT_LABEL};
+pub use serving::{Shown, serving_certificate};
+pub use signing::Signed;
+pub use wait::{Patience, Waited, look, wait};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+//! The account, sentence by sentence.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Health, Inside, KubeError, Node, POOL_LABEL, Pod, Readiness, Seen, Wanted, WantedPool,
+    WantedSlot, account,
+};
+
+fn wanted() -> Wanted {
+    let slot = |letter, address: &str| WantedSlot {
+        letter,
+        address: address.parse().unwrap(),
+    };
+    Wanted {
+        version: "1.36.2".parse().unwrap(),
+        slots: vec![slot('a', "10.20.0.10"), slot('b', "10.20.32.10")],
+        pools: vec![WantedPool {
+            name: "web".to_owned(),
+            min: 2,
+        }],
+    }
+}
+
+fn node(name: &str, address: &str, pool: Option<&str>) -> Node {
+    let pool = pool.map(|pool| (POOL_LABEL.to_owned(), pool.to_owned()));
+    Node {
+        name: name.to_owned(),
+        labels: pool.into_iter().collect(),
+        address: Some(address.parse().unwrap()),
+        version: "v1.36.2".to_owned(),
+        trouble: None,
+        cordoned: false,
+        created: Some("2026-11-23T10:00:00Z".parse().unwrap()),
+    }
+}
+
+fn pod(name: &str, label: (&str, &str), node: &str) -> Pod {
+    Pod {
+        name: name.to_owned(),
+        labels: BTreeMap::from([(label.0.to_owned(), label.1.to_owned())]),
+        node: Some(node.to_owned()),
+        trouble: None,
+        created: None,
+    }
+}
+
+/// A cluster that works.
+fn whole() -> Inside {
+    let nodes = vec![
+        node("i-0a", "10.20.0.10", None),
+        node("i-0b", "10.20.32.10", None),
+        node("i-1a", "10.20.1.1", Some("web")),
+        node("i-1b", "10.20.33.1", Some("web")),
+    ];
+    let mut pods = Vec::new();
+    for slot in ["i-0a", "i-0b"] {
+        for name in [
+            "etcd",
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+        ] {
+            pods.push(pod(name, ("component", name), slot));
+        }
+        pods.push(pod(
+            "ccm",
+            ("k8s-app", "aws-cloud-controller-manager"),
+            slot,
+        ));
+    }
+    for node in &nodes {
+        pods.push(pod("cilium", ("k8s-app", "cilium"), &node.name));
+    }
+    pods.push(pod("operator", ("io.cilium/app", "operator"), "i-0a"));
+    pods.push(pod("coredns", ("k8s-app", "kube-dns"), "i-1a"));
+    pods.push(pod("ebs", ("app", "ebs-csi-controller"), "i-1a"));
+    Inside { nodes, pods }
+}
+
+fn of(inside: Inside) -> Readiness {
+    let health = Health {
+        ready: true,
+        checks: Vec::new(),
+    };
+    account(
+        &wanted(),
+        &Seen {
+            health: Ok(health),
+            inside: Some(Ok(inside)),
+        },
+    )
+}
+
+fn missing(inside: Inside) -> Vec<String> {
+    of(inside).missing().collect()
+}
+
+#[test]
+fn a_whole_cluster_misses_nothing() {
+    let readiness = of(whole());
+    assert!(readiness.is_done(), "{readiness:?}");
+    assert_eq!(readiness.missing().count(), 0);
+    assert!(readiness.remarks.is_empty());
+}
+
+#[test]
+fn a_slot_without_a_node_and_one_that_is_not_ready_are_told_apart() {
+    let mut inside = whole();
+    inside.nodes.remove(0);
+    inside.nodes[0].trouble = Some("its kubelet is silent".to_owned());
+    let missing = missing(inside);
+    assert_eq!(
+        missing,
+        [
+            "control plane: 0 of 2 slots Ready",
+            "control plane: slot a: no node has joined as 10.20.0.10",
+            "control plane: slot b: i-0b is NotReady: its kubelet is silent",
+        ]
+    );
+}
+
+#[test]
+fn the_younger_of_two_nodes_of_a_slot_counts() {
+    let mut inside = whole();
+    let mut younger = node("i-0new", "10.20.0.10", None);
+    younger.created = Some("2026-11-23T11:00:00Z".parse().unwrap());
+    younger.trouble = Some("its kubelet has not reported yet".to_owned());
+    inside.nodes.push(younger);
+    let missing = missing(inside);
+    let slot = "control plane: slot a: i-0new is NotReady: its kubelet has not reported yet";
+    assert!(missing.iter().any(|line| line == slot), "{missing:?}");
+}
+
+#[test]
+fn a_pool_below_its_minimum_says_who_is_missing() {
+    let mut inside = whole();
+    inside.nodes[2].trouble = Some("network plugin not ready: cni".to_owned());
+    inside.nodes.remove(3);
+    let missing = missing(inside);
+    assert_eq!(
+        missing,
+        [
+            "pool web: 0 of 2 nodes Ready",
+            "pool web: i-1a is NotReady: network plugin not ready: cni",
+            "pool web: 1 node has not joined yet",
+        ]
+    );
+}
+
+#[test]
+fn more_nodes_than_the_minimum_hide_no_missing_one() {
+    let mut inside = whole();
+    let mut third = node("i-1c", "10.20.1.2", Some("web"));
+    third.trouble = Some("its kubelet is silent".to_owned());
+    inside.nodes.push(third);
+    inside
+        .pods
+        .push(pod("cilium", ("k8s-app", "cilium"), "i-1c"));
+    assert!(of(inside).is_done(), "two of at least two are Ready");
+}
+
+#[test]
+fn a_critical_pod_must_run_where_it_belongs() {
+    let mut inside = whole();
+    let etcd = |pod: &&mut Pod| pod.name == "etcd" && pod.node.as_deref() == Some("i-0b");
+    inside.pods.iter_mut().find(etcd).unwrap().trouble = Some("CrashLoopBackOff".to_owned());
+    inside.pods.retain(|pod| pod.name != "coredns");
+    let gone = |pod: &Pod| pod.name == "cilium" && pod.node.as_deref() != Some("i-0a");
+    inside.pods.retain(|pod| !gone(pod));
+    assert_eq!(
+        missing(inside),
+        [
+            "critical pods: 6 of 9 kinds run",
+            "critical pods: etcd on i-0b: CrashLoopBackOff",
+            "critical pods: Cilium not on i-0b yet, and 2 more",
+            "critical pods: CoreDNS: there is none yet",
+        ]
+    );
+}
+
+#[test]
+fn another_version_is_said_and_waited_for_by_nobody() {
+    let mut inside = whole();
+    inside.nodes[2].version = "v1.35.9".to_owned();
+    let readiness = of(inside);
+    assert!(readiness.is_done());
+    assert_eq!(
+        readiness.remarks,
+        ["i-1a runs v1.35.9, the definition says v1.36.2"]
+    );
+}
+
+#[test]
+fn an_api_that_does_not_answer_is_all_that_is_known() {
+    let why = KubeError::Unreachable {
+        server: "https://api:6443".to_owned(),
+        why: "nothing listens there".to_owned(),
+    };
+    let readiness = account(
+        &wanted(),
+        &Seen {
+            health: Err(why),
+            inside: None,
+        },
+    );
+    assert!(!readiness.is_done());
+    let missing: Vec<_> = readiness.missing().collect();
+    assert_eq!(
+        missing[..2],
+        [
+            "API: does not answer",
+            "API: can't be reached: nothing listens there",
+        ]
+    );
+    assert_eq!(
+        missing[2..],
+        [
+            "control plane: not known before the API answers",
+            "pool web: not known before the API answers",
+        ]
+    );
+}
+
+#[test]
+fn an_api_that_is_not_ready_names_the_failing_checks() {
+    let health = Health {
+        ready: false,
+        checks: vec![("ping".to_owned(), true), ("etcd".to_owned(), false)],
+    };
+    let readiness = account(
+        &wanted(),
+        &Seen {
+            health: Ok(health),
+            inside: None,
+        },
+    );
+    let missing: Vec<_> = readiness.missing().collect();
+    assert_eq!(missing[1], "API: /readyz says no: etcd");
+}
+
+#[test]
+fn without_a_credential_a_healthy_api_is_enough_and_it_is_said() {
+    let health = Health {
+        ready: true,
+        checks: Vec::new(),
+    };
+    let readiness = account(
+        &wanted(),
+        &Seen {
+            health: Ok(health),
+            inside: None,
+        },
+    );
+    assert!(readiness.is_done());
+    assert_eq!(readiness.remarks.len(), 1);
+    let refused = account(
+        &wanted(),
+        &Seen {
+            health: Ok(Health {
+                ready: true,
+                checks: Vec::new(),
+            }),
+            inside: Some(Err(KubeError::Forbidden("nodes".to_owned()))),
+        },
+    );
+    assert!(!refused.is_done(), "what is refused is not there");
+}

@@ -1,0 +1,90 @@
+//! Waiting for a cluster to work: a look every few seconds, told as it changes, until all is there
+//! or the time is over. A look that fails is one more thing that is missing, never the end.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::ready::{Inside, Readiness, Seen, Wanted, account};
+use super::{Api, KubeError};
+
+/// The namespace that holds what the cluster itself runs on.
+const SYSTEM: &str = "kube-system";
+
+/// How long and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    pub timeout: Duration,
+    /// Between the end of one look and the next.
+    pub between: Duration,
+}
+
+impl Patience {
+    /// A look every four seconds: a node takes five to become Ready.
+    pub fn of(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            between: Duration::from_secs(4),
+        }
+    }
+}
+
+/// How the waiting ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waited {
+    Ready(Readiness),
+    /// What was missing at the last look.
+    TimedOut(Readiness),
+}
+
+/// Looks once: health first, the inside only behind a healthy API and with a credential.
+pub async fn look(api: &Api) -> Seen {
+    let health = api.health().await;
+    let healthy = health.as_ref().is_ok_and(|health| health.ready);
+    let inside = if healthy && api.is_known() {
+        Some(inside(api).await)
+    } else {
+        None
+    };
+    Seen { health, inside }
+}
+
+async fn inside(api: &Api) -> Result<Inside, KubeError> {
+    let (nodes, pods) = futures::try_join!(api.nodes(), api.pods(SYSTEM))?;
+    Ok(Inside { nodes, pods })
+}
+
+/// Waits until the cluster is as `wanted`; `tell` hears the account of every look.
+pub async fn wait(
+    api: &Api,
+    wanted: &Wanted,
+    patience: Patience,
+    mut tell: impl FnMut(&Readiness),
+) -> Waited {
+    let deadline = Instant::now() + patience.timeout;
+    let silence = KubeError::Unreachable {
+        server: api.server().to_owned(),
+        why: "no answer in time".to_owned(),
+    };
+    let mut known = account(
+        wanted,
+        &Seen {
+            health: Err(silence),
+            inside: None,
+        },
+    );
+    while let Ok(seen) = tokio::time::timeout_at(deadline, look(api)).await {
+        known = account(wanted, &seen);
+        tell(&known);
+        if known.is_done() {
+            return Waited::Ready(known);
+        }
+        if tokio::time::timeout_at(deadline, tokio::time::sleep(patience.between))
+            .await
+            .is_err()
+        {
+            break;
+        }
+    }
+    Waited::TimedOut(known)
+}

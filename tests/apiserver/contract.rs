@@ -1,0 +1,486 @@
+//! What any API server answers: run against the double, and unchanged against the one that
+//! `KUBE_CFN_TEST_APISERVER` names (a kubeconfig of an administrator with a client certificate). A
+//! real one needs its controller manager for the certificates. Everything is made under names of the
+//! test's own and removed again.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ::kube::api::{
+    DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+};
+use ::kube::{Client, Config};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1 as core;
+use kube_cfn::kube::{
+    Api, Binding, ClientLogin, Connection, Issued, KubeError, POOL_LABEL, Role, serving_certificate,
+};
+use kube_cfn::pki::SigningRequest;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use crate::apiserver::ApiServer;
+
+static DOUBLE: LazyLock<ApiServer> = LazyLock::new(ApiServer::start);
+
+/// An administrator of the server under test.
+fn admin() -> Connection {
+    match std::env::var("KUBE_CFN_TEST_APISERVER") {
+        Ok(path) if !path.is_empty() => of_kubeconfig(&path),
+        _ => DOUBLE.connection(),
+    }
+}
+
+fn of_kubeconfig(path: &str) -> Connection {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let config: Value = serde_saphyr::from_str(&text).unwrap();
+    let data = |holder: &Value, name: &str| {
+        if let Some(data) = holder[format!("{name}-data")].as_str() {
+            return String::from_utf8(STANDARD.decode(data).unwrap()).unwrap();
+        }
+        let file = holder[name].as_str();
+        let file = file.unwrap_or_else(|| panic!("{path} has no {name}"));
+        std::fs::read_to_string(file).unwrap()
+    };
+    let named = |list: &str, item: &str, name: &Value| {
+        let all = config[list].as_array().unwrap();
+        let found = all.iter().find(|one| one["name"] == *name);
+        found.unwrap_or_else(|| panic!("{path} has no {item} {name}"))[item].clone()
+    };
+    let context = named("contexts", "context", &config["current-context"]);
+    let cluster = named("clusters", "cluster", &context["cluster"]);
+    let user = named("users", "user", &context["user"]);
+    Connection {
+        server: cluster["server"].as_str().unwrap().to_owned(),
+        server_name: cluster["tls-server-name"].as_str().map(str::to_owned),
+        authority_pem: data(&cluster, "certificate-authority"),
+        login: Some(ClientLogin {
+            certificate_pem: data(&user, "client-certificate"),
+            key: data(&user, "client-key").into(),
+        }),
+    }
+}
+
+fn api() -> Api {
+    Api::connect(&admin()).unwrap()
+}
+
+/// A client of the crate itself, for what our own words have no verb for.
+fn raw() -> Client {
+    let connection = admin();
+    let login = connection.login.unwrap();
+    let mut config = Config::new(connection.server.parse().unwrap());
+    let roots = pem::parse_many(&connection.authority_pem).unwrap();
+    config.root_cert = Some(roots.into_iter().map(pem::Pem::into_contents).collect());
+    config.tls_server_name = connection.server_name;
+    config.auth_info.client_certificate_data = Some(STANDARD.encode(login.certificate_pem));
+    config.auth_info.client_key_data = Some(STANDARD.encode(login.key.expose_secret()).into());
+    Client::try_from(config).unwrap()
+}
+
+/// A name that no other test and no other run uses.
+fn own(what: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("kube-cfn-test-{what}-{}-{number}", std::process::id())
+}
+
+/// Runs a test with a namespace of its own.
+fn in_namespace(test: impl AsyncFnOnce(&str)) {
+    run(async {
+        let name = own("ns");
+        api().make_namespace(&name).await.unwrap();
+        test(&name).await;
+        let namespaces = ::kube::Api::<core::Namespace>::all(raw());
+        namespaces
+            .delete(&name, &DeleteParams::default())
+            .await
+            .unwrap();
+    });
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(test);
+}
+
+fn known_by(login: ClientLogin) -> Api {
+    let login = Some(login);
+    Api::connect(&Connection { login, ..admin() }).unwrap()
+}
+
+/// A certificate of the cluster's signer for `who`.
+async fn signed(who: &str) -> ClientLogin {
+    let asked = SigningRequest::new(&Binding::user(who), "kube-cfn:ci").unwrap();
+    let made = api().sign(&own("csr"), asked.pem(), 3600).await.unwrap();
+    let facts = asked.accept(&made.certificate_pem).unwrap();
+    let left = facts.expires.duration_since(Timestamp::now());
+    assert!(
+        left.as_secs() <= 3600 + 60,
+        "{left:?} is more than was asked for"
+    );
+    ClientLogin {
+        certificate_pem: made.certificate_pem,
+        key: asked.key(),
+    }
+}
+
+#[test]
+fn the_health_lists_its_checks_and_etcd_among_them() {
+    run(async {
+        let health = api().health().await.unwrap();
+        assert!(health.ready, "{health:?}");
+        assert_eq!(health.etcd(), Some(true), "{health:?}");
+        assert!(api().version().await.unwrap().starts_with("v1."));
+    });
+}
+
+#[test]
+fn a_server_of_another_authority_is_not_trusted() {
+    run(async {
+        let other = ApiServer::start().anonymous().authority_pem;
+        let foreign = Connection {
+            authority_pem: other,
+            ..admin()
+        };
+        let error = Api::connect(&foreign).unwrap().health().await.unwrap_err();
+        assert!(matches!(error, KubeError::Untrusted { .. }), "{error:?}");
+        let shown = serving_certificate(&foreign).await.unwrap();
+        assert!(
+            matches!(shown.doubt, Some(KubeError::Untrusted { .. })),
+            "{shown:?}"
+        );
+        let shown = serving_certificate(&admin()).await.unwrap();
+        assert_eq!(shown.doubt, None);
+        assert!(!shown.certificate.is_empty());
+    });
+}
+
+#[test]
+fn nobody_sees_the_health_and_no_node() {
+    run(async {
+        let nobody = Connection {
+            login: None,
+            ..admin()
+        };
+        let nobody = Api::connect(&nobody).unwrap();
+        assert!(nobody.health().await.unwrap().ready);
+        let error = nobody.nodes().await.unwrap_err();
+        let refused = matches!(error, KubeError::Unauthorized(_) | KubeError::Forbidden(_));
+        assert!(refused, "{error:?}");
+    });
+}
+
+#[test]
+fn a_node_is_read_as_it_reported() {
+    run(async {
+        let nodes = ::kube::Api::<core::Node>::all(raw());
+        let name = own("node");
+        let node = json!({"metadata": {"name": name, "labels": {POOL_LABEL: "web"}}});
+        let node: core::Node = serde_json::from_value(node).unwrap();
+        nodes.create(&PostParams::default(), &node).await.unwrap();
+        let reported = json!({"status": {
+            "addresses": [{"type": "InternalIP", "address": "192.0.2.7"}],
+            "conditions": [{"type": "Ready", "status": "False", "reason": "KubeletNotReady",
+                "message": "container runtime is down",
+                "lastHeartbeatTime": "2026-11-23T10:00:00Z",
+                "lastTransitionTime": "2026-11-23T10:00:00Z"}],
+        }});
+        let patch = Patch::Merge(&reported);
+        nodes
+            .patch_status(&name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+        let found = api().nodes().await.unwrap();
+        let found = found.iter().find(|node| node.name == name).unwrap();
+        assert_eq!(found.pool(), Some("web"));
+        assert_eq!(found.address, Some("192.0.2.7".parse().unwrap()));
+        assert_eq!(found.trouble.as_deref(), Some("container runtime is down"));
+        assert!(found.created.is_some());
+        nodes.delete(&name, &DeleteParams::default()).await.unwrap();
+        let left = api().nodes().await.unwrap();
+        assert!(left.iter().all(|node| node.name != name));
+    });
+}
+
+#[test]
+fn a_namespace_is_made_once() {
+    in_namespace(async |name| {
+        assert!(api().has_namespace(name).await.unwrap());
+        api().make_namespace(name).await.unwrap();
+        assert!(!api().has_namespace(&own("absent")).await.unwrap());
+    });
+}
+
+#[test]
+fn the_signer_signs_what_was_asked_for_and_the_api_knows_its_bearer() {
+    run(async {
+        let who = own("who");
+        let login = signed(&who).await;
+        let known = known_by(login).whoami().await.unwrap();
+        assert_eq!(known.user, Binding::user(&who));
+        assert!(
+            known.groups.contains(&"kube-cfn:ci".to_owned()),
+            "{known:?}"
+        );
+        assert!(
+            known.groups.contains(&"system:authenticated".to_owned()),
+            "{known:?}"
+        );
+    });
+}
+
+#[test]
+fn a_lifetime_below_ten_minutes_is_refused() {
+    run(async {
+        let asked = SigningRequest::new("kube-cfn:ci:short", "kube-cfn:ci").unwrap();
+        let error = api().sign(&own("csr"), asked.pem(), 60).await.unwrap_err();
+        assert!(
+            matches!(error, KubeError::Api { code: 422, .. }),
+            "{error:?}"
+        );
+    });
+}
+
+#[test]
+fn a_deployer_deploys_in_its_namespace_and_nothing_else() {
+    in_namespace(async |namespace| {
+        let who = own("ci");
+        let login = signed(&who).await;
+        let binding = binding(&who, namespace);
+        api().bind(&binding, Role::Deployer).await.unwrap();
+        let found = api().bindings(Some(&who), None).await.unwrap();
+        assert_eq!(found, std::slice::from_ref(&binding));
+
+        let ci = client(login);
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(ci.clone(), namespace);
+        let wanted = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"colour": "green"}});
+        let ours = PatchParams::apply("ci");
+        eventually(async || maps.patch("settings", &ours, &Patch::Apply(&wanted)).await).await;
+        let elsewhere = ::kube::Api::<core::ConfigMap>::namespaced(ci.clone(), "default");
+        assert_eq!(
+            code(&elsewhere.list(&ListParams::default()).await.unwrap_err()),
+            403
+        );
+        let nodes = ::kube::Api::<core::Node>::all(ci.clone());
+        assert_eq!(
+            code(&nodes.list(&ListParams::default()).await.unwrap_err()),
+            403
+        );
+        let quotas = ::kube::Api::<core::ResourceQuota>::namespaced(ci.clone(), namespace);
+        let error = quotas.list(&ListParams::default()).await.unwrap_err();
+        assert!(error.to_string().contains(&Binding::user(&who)), "{error}");
+
+        api().unbind(&binding).await.unwrap();
+        api().unbind(&binding).await.unwrap();
+        assert_eq!(api().bindings(Some(&who), None).await.unwrap(), []);
+        gone(async || maps.list(&ListParams::default()).await.map(drop)).await;
+    });
+}
+
+#[test]
+fn a_viewer_reads_and_writes_nothing() {
+    in_namespace(async |namespace| {
+        let who = own("viewer");
+        let login = signed(&who).await;
+        let binding = Binding {
+            role: Some(Role::Viewer),
+            ..binding(&who, namespace)
+        };
+        api().bind(&binding, Role::Viewer).await.unwrap();
+        let ci = client(login);
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(ci.clone(), namespace);
+        eventually(async || maps.list(&ListParams::default()).await).await;
+        let secrets = ::kube::Api::<core::Secret>::namespaced(ci, namespace);
+        assert_eq!(
+            code(&secrets.list(&ListParams::default()).await.unwrap_err()),
+            403
+        );
+        let wanted: core::ConfigMap =
+            serde_json::from_value(json!({"metadata": {"name": "x"}})).unwrap();
+        let error = maps
+            .create(&PostParams::default(), &wanted)
+            .await
+            .unwrap_err();
+        assert_eq!(code(&error), 403);
+    });
+}
+
+#[test]
+fn the_role_of_a_binding_is_not_changed_in_place() {
+    in_namespace(async |namespace| {
+        let binding = binding(&own("ci"), namespace);
+        api().bind(&binding, Role::Deployer).await.unwrap();
+        let error = api().bind(&binding, Role::Admin).await.unwrap_err();
+        assert!(
+            matches!(error, KubeError::Api { code: 422, .. }),
+            "{error:?}"
+        );
+    });
+}
+
+#[test]
+fn what_another_manager_owns_is_a_conflict_unless_it_is_taken_over() {
+    in_namespace(async |namespace| {
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
+        let map = |colour: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"colour": colour}});
+        let apply = async |who: &PatchParams, colour: &str| {
+            maps.patch("settings", who, &Patch::Apply(map(colour)))
+                .await
+        };
+        let (one, other) = (PatchParams::apply("one"), PatchParams::apply("other"));
+        apply(&one, "green").await.unwrap();
+        apply(&one, "blue").await.unwrap();
+        apply(&other, "blue").await.unwrap();
+        let error = apply(&other, "red").await.unwrap_err();
+        assert_eq!(code(&error), 409);
+        let ::kube::Error::Api(status) = error else {
+            panic!("no status")
+        };
+        let details = status.details.unwrap();
+        assert_eq!(details.causes[0].reason, "FieldManagerConflict");
+        assert!(details.causes[0].message.contains("conflict with \"one\""));
+        let taken = apply(&other.clone().force(), "red").await.unwrap();
+        assert_eq!(taken.data.unwrap()["colour"], "red");
+        let error = apply(&one, "green").await.unwrap_err();
+        assert_eq!(code(&error), 409, "the owner has changed");
+    });
+}
+
+#[test]
+fn a_field_that_is_not_applied_any_more_goes() {
+    in_namespace(async |namespace| {
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
+        let map = |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "data": data});
+        let ours = PatchParams::apply("ours");
+        let both = map(json!({"a": "1", "b": "2"}));
+        maps.patch("settings", &ours, &Patch::Apply(both))
+            .await
+            .unwrap();
+        let left = maps
+            .patch("settings", &ours, &Patch::Apply(map(json!({"a": "1"}))))
+            .await;
+        let data = left.unwrap().data.unwrap();
+        assert_eq!(
+            data.into_iter().collect::<Vec<_>>(),
+            [("a".to_owned(), "1".to_owned())]
+        );
+    });
+}
+
+#[test]
+fn a_watch_tells_what_comes_changes_and_goes() {
+    in_namespace(async |namespace| {
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
+        let mine = WatchParams::default().timeout(20).labels("mine=yes");
+        let from = maps.list(&ListParams::default()).await.unwrap();
+        let version = from.metadata.resource_version.unwrap();
+        let map = |data: &str| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"labels": {"mine": "yes"}},
+                "data": {"x": data}})
+        };
+        let ours = PatchParams::apply("ours");
+        for data in ["1", "2"] {
+            maps.patch("settings", &ours, &Patch::Apply(map(data)))
+                .await
+                .unwrap();
+        }
+        maps.delete("settings", &DeleteParams::default())
+            .await
+            .unwrap();
+        let events = maps.watch(&mine, &version).await.unwrap();
+        let told: Vec<&str> = events
+            .take(3)
+            .map(|event| match event.unwrap() {
+                WatchEvent::Added(_) => "added",
+                WatchEvent::Modified(_) => "modified",
+                WatchEvent::Deleted(_) => "deleted",
+                other => panic!("{other:?}"),
+            })
+            .collect()
+            .await;
+        assert_eq!(told, ["added", "modified", "deleted"]);
+    });
+}
+
+#[test]
+fn a_list_comes_page_by_page() {
+    in_namespace(async |namespace| {
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
+        for name in ["p-1", "p-2", "p-3"] {
+            let map = json!({"metadata": {"name": name, "labels": {"page": "yes"}}});
+            let map: core::ConfigMap = serde_json::from_value(map).unwrap();
+            maps.create(&PostParams::default(), &map).await.unwrap();
+        }
+        let mut wanted = ListParams::default().labels("page=yes").limit(2);
+        let first = maps.list(&wanted).await.unwrap();
+        assert_eq!(first.items.len(), 2);
+        wanted.continue_token = first.metadata.continue_;
+        let second = maps.list(&wanted).await.unwrap();
+        assert_eq!(second.items.len(), 1);
+        assert!(second.metadata.continue_.unwrap_or_default().is_empty());
+    });
+}
+
+fn binding(who: &str, namespace: &str) -> Binding {
+    Binding {
+        who: who.to_owned(),
+        namespace: namespace.to_owned(),
+        role: Some(Role::Deployer),
+        certificates: vec![Issued {
+            serial: "00ff".to_owned(),
+            issued: "2026-11-23T10:00:00Z".parse().unwrap(),
+            expires: "2027-02-21T10:00:00Z".parse().unwrap(),
+            by: "arn:aws:iam::111122223333:user/ada".to_owned(),
+        }],
+    }
+}
+
+fn client(login: ClientLogin) -> Client {
+    let connection = admin();
+    let mut config = Config::new(connection.server.parse().unwrap());
+    let roots = pem::parse_many(&connection.authority_pem).unwrap();
+    config.root_cert = Some(roots.into_iter().map(pem::Pem::into_contents).collect());
+    config.tls_server_name = connection.server_name;
+    let key: SecretString = login.key;
+    config.auth_info.client_certificate_data = Some(STANDARD.encode(login.certificate_pem));
+    config.auth_info.client_key_data = Some(STANDARD.encode(key.expose_secret()).into());
+    Client::try_from(config).unwrap()
+}
+
+fn code(error: &::kube::Error) -> u16 {
+    match error {
+        ::kube::Error::Api(status) => status.code,
+        other => panic!("{other}"),
+    }
+}
+
+/// RBAC of a real server works from a cache that lags a moment.
+async fn eventually<T>(attempt: impl AsyncFn() -> Result<T, ::kube::Error>) -> T {
+    for _ in 0..50 {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(error) if code(&error) == 403 => {}
+            Err(error) => panic!("{error}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("still refused after five seconds")
+}
+
+async fn gone(attempt: impl AsyncFn() -> Result<(), ::kube::Error>) {
+    for _ in 0..50 {
+        match attempt().await {
+            Err(error) if code(&error) == 403 => return,
+            Err(error) => panic!("{error}"),
+            Ok(()) => {}
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("still allowed after five seconds")
+}

@@ -1,0 +1,119 @@
+//! A Kubernetes API server of the tests' own: a double, not a server. It has TLS with client
+//! certificates, objects of any kind without schemas, server-side apply with owners and conflicts,
+//! list pages, watches, certificate requests that are signed a moment after their approval, and
+//! enough of RBAC to tell who may do what. It has no controllers: no node joins it, no pod runs on
+//! it, nothing is defaulted. What a real server answers stands in `contract.rs`, which is run
+//! against both.
+
+pub mod cluster;
+mod http;
+mod rights;
+mod signer;
+mod store;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::{SignedDuration, Timestamp};
+use kube_cfn::kube::{ClientLogin, Connection};
+use kube_cfn::pki::{Authority, CertificateAuthority, Subject, issue_client};
+use serde_json::Value;
+
+use store::Store;
+
+/// A running double; it ends with the test's process.
+pub struct ApiServer {
+    authority: CertificateAuthority,
+    address: SocketAddr,
+    state: Arc<State>,
+}
+
+/// What all connections share.
+pub struct State {
+    store: Mutex<Store>,
+    signer: signer::Signer,
+    /// Names of the checks of `/readyz` that fail.
+    failing: Mutex<Vec<String>>,
+}
+
+impl State {
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap()
+    }
+}
+
+impl ApiServer {
+    /// Of an authority of its own.
+    pub fn start() -> Self {
+        let now = Timestamp::now();
+        let authority = CertificateAuthority::generate(Authority::Kubernetes, "double", now);
+        Self::of(authority.unwrap(), &["127.0.0.1", "localhost"])
+    }
+
+    /// Of a cluster's authority, with a certificate for `names`.
+    pub fn of(authority: CertificateAuthority, names: &[&str]) -> Self {
+        let signer = signer::Signer::of(&authority);
+        let tls = signer.server(names);
+        let state = Arc::new(State {
+            store: Mutex::new(Store::new()),
+            signer,
+            failing: Mutex::default(),
+        });
+        let address = http::serve(tls, state.clone());
+        Self {
+            authority,
+            address,
+            state,
+        }
+    }
+
+    /// `https://127.0.0.1:port`.
+    pub fn server(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// Without a credential.
+    pub fn anonymous(&self) -> Connection {
+        Connection {
+            server: self.server(),
+            server_name: None,
+            authority_pem: self.authority.certificate_pem().to_owned(),
+            login: None,
+        }
+    }
+
+    /// As an administrator.
+    pub fn connection(&self) -> Connection {
+        let groups = ["kubeadm:cluster-admins".to_owned()];
+        self.known_as("ada", &groups)
+    }
+
+    /// As anybody.
+    pub fn known_as(&self, user: &str, groups: &[String]) -> Connection {
+        let subject = Subject::new(user, groups).unwrap();
+        let hour = SignedDuration::from_hours(1);
+        let made = issue_client(&self.authority, &subject, hour, Timestamp::now()).unwrap();
+        Connection {
+            login: Some(ClientLogin {
+                certificate_pem: made.certificate_pem,
+                key: made.key,
+            }),
+            ..self.anonymous()
+        }
+    }
+
+    /// Puts an object there as it is, whoever would own it: nodes, pods.
+    pub fn put(&self, collection: &str, object: Value) {
+        self.state.store().put(collection, object);
+    }
+
+    /// Takes all objects of a collection away.
+    pub fn clear(&self, collection: &str) {
+        self.state.store().clear(collection);
+    }
+
+    /// Makes checks of `/readyz` fail.
+    pub fn fail_checks(&self, names: &[&str]) {
+        *self.state.failing.lock().unwrap() = names.iter().map(ToString::to_string).collect();
+    }
+}

@@ -1,0 +1,170 @@
+//! Who asks, by their client certificate, and whether they may: administrators everything, others
+//! what a `RoleBinding` to them and its `Role` say. The cluster's own `view` and `admin` are known by
+//! name.
+
+use serde_json::{Value, json};
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::http::{Place, Request};
+use super::store::{Answer, Store};
+
+/// The subject of a client certificate.
+pub struct Who {
+    pub user: String,
+    pub groups: Vec<String>,
+}
+
+/// What is asked for, as RBAC calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Get,
+    List,
+    Watch,
+    Create,
+    Patch,
+    Delete,
+}
+
+impl Verb {
+    pub fn of(request: &Request, place: &Place) -> Self {
+        match request.method.as_str() {
+            "POST" => Self::Create,
+            "PATCH" | "PUT" => Self::Patch,
+            "DELETE" => Self::Delete,
+            _ if place.name.is_some() => Self::Get,
+            _ => Self::List,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Create => "create",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl Who {
+    pub fn of(chain: Option<&[CertificateDer<'_>]>) -> Self {
+        let mut who = Self {
+            user: "system:anonymous".to_owned(),
+            groups: vec!["system:unauthenticated".to_owned()],
+        };
+        let own = chain.and_then(<[_]>::first);
+        let Some((_, own)) = own.and_then(|own| X509Certificate::from_der(own).ok()) else {
+            return who;
+        };
+        let subject = own.subject();
+        let text = |value: &x509_parser::x509::AttributeTypeAndValue<'_>| {
+            value.as_str().unwrap_or_default().to_owned()
+        };
+        who.user = subject
+            .iter_common_name()
+            .map(text)
+            .next()
+            .unwrap_or_default();
+        who.groups = subject.iter_organization().map(text).collect();
+        who.groups.push("system:authenticated".to_owned());
+        who
+    }
+
+    pub fn is_nobody(&self) -> bool {
+        self.user == "system:anonymous"
+    }
+
+    pub fn review(&self) -> Value {
+        json!({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1",
+            "metadata": {}, "status": {"userInfo": {"username": self.user, "groups": self.groups}}})
+    }
+
+    fn is_admin(&self) -> bool {
+        let admins = ["kubeadm:cluster-admins", "system:masters"];
+        self.groups
+            .iter()
+            .any(|group| admins.contains(&group.as_str()))
+    }
+}
+
+/// The 403 of who may not.
+pub fn refused(who: &Who, verb: Verb, place: &Place, store: &Store) -> Option<Answer> {
+    if who.is_admin() || bound(who, verb, place, store) {
+        return None;
+    }
+    let (name, resource) = (place.name.as_deref(), &place.resource);
+    let of = name.map_or(String::new(), |name| format!(" \"{name}\""));
+    let within = match &place.namespace {
+        Some(namespace) => format!("in the namespace \"{namespace}\""),
+        None => "at the cluster scope".to_owned(),
+    };
+    let message = format!(
+        "{resource}{of} is forbidden: User \"{}\" cannot {} resource \"{resource}\" in API group \
+         \"{}\" {within}",
+        who.user,
+        verb.as_str(),
+        place.group
+    );
+    Some(Answer::status(403, "Forbidden", &message, None))
+}
+
+fn bound(who: &Who, verb: Verb, place: &Place, store: &Store) -> bool {
+    const RBAC: &str = "apis/rbac.authorization.k8s.io/v1";
+    let Some(namespace) = &place.namespace else {
+        return false;
+    };
+    let here = |object: &Value| object["metadata"]["namespace"] == namespace.as_str();
+    let mine = |binding: &Value| {
+        let subjects = binding["subjects"].as_array().cloned().unwrap_or_default();
+        subjects
+            .iter()
+            .any(|subject| match subject["kind"].as_str() {
+                Some("User") => subject["name"] == who.user.as_str(),
+                Some("Group") => who
+                    .groups
+                    .iter()
+                    .any(|group| subject["name"] == group.as_str()),
+                _ => false,
+            })
+    };
+    let bindings = store.of(&format!("{RBAC}/rolebindings"));
+    let roles = store.of(&format!("{RBAC}/roles"));
+    bindings
+        .iter()
+        .filter(|binding| here(binding) && mine(binding))
+        .any(|binding| {
+            let role = &binding["roleRef"];
+            match (role["kind"].as_str(), role["name"].as_str()) {
+                (Some("ClusterRole"), Some("admin")) => true,
+                (Some("ClusterRole"), Some("view")) => {
+                    place.resource != "secrets"
+                        && matches!(verb, Verb::Get | Verb::List | Verb::Watch)
+                }
+                (Some("Role"), Some(name)) => roles
+                    .iter()
+                    .filter(|role| here(role) && role["metadata"]["name"] == name)
+                    .any(|role| allows(role, verb, place)),
+                _ => false,
+            }
+        })
+}
+
+fn allows(role: &Value, verb: Verb, place: &Place) -> bool {
+    let resource = match &place.sub {
+        Some(sub) => format!("{}/{sub}", place.resource),
+        None => place.resource.clone(),
+    };
+    let has = |rule: &Value, list: &str, word: &str| {
+        let words = rule[list].as_array().cloned().unwrap_or_default();
+        words.iter().any(|known| known == word || known == "*")
+    };
+    let rules = role["rules"].as_array().cloned().unwrap_or_default();
+    rules.iter().any(|rule| {
+        has(rule, "apiGroups", &place.group)
+            && has(rule, "resources", &resource)
+            && has(rule, "verbs", verb.as_str())
+    })
+}

@@ -1,0 +1,286 @@
+//! Beyond the stacks: the wait for Kubernetes, the look at it, certificates and a CI's access. The
+//! stacks are the emulated AWS's, the cluster is the tests' own API server with the cluster's own
+//! authority, reached as through a tunnel.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use jiff::Timestamp;
+use kube_cfn::access::Names;
+use kube_cfn::cloud::Store;
+use kube_cfn::pki::{Authority, CertificateAuthority};
+use serde_json::{Value, json};
+
+use crate::apiserver::ApiServer;
+use crate::apiserver::cluster::{NODES, fill, node};
+use crate::process::Said;
+use crate::tools::kubectl;
+use crate::world::World;
+
+/// A world whose stacks stand, and an API server that is its cluster's.
+struct Cluster {
+    world: World,
+    server: ApiServer,
+}
+
+impl Cluster {
+    fn new(name: &str) -> Self {
+        let world = World::small(name);
+        world.apply().ends(0);
+        let api = world.status()["api"]
+            .as_str()
+            .expect("an address")
+            .to_owned();
+        let host = api
+            .trim_start_matches("https://")
+            .trim_end_matches(":6443")
+            .to_owned();
+        let server = ApiServer::of(authority(&world), &[&host]);
+        Self { world, server }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        let server = self.server.server();
+        let mut all = arguments.to_vec();
+        all.extend(["--server", &server]);
+        self.world.run(&all)
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let mut all = arguments.to_vec();
+        all.extend(["-o", "json"]);
+        serde_json::from_str(&self.run(&all).stdout).expect("JSON")
+    }
+}
+
+/// The authority as apply stored it.
+fn authority(world: &World) -> CertificateAuthority {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let bundle = runtime.block_on(async {
+        let name = Names::of(&world.name)
+            .expect("a name")
+            .secret(Authority::Kubernetes);
+        world
+            .aws()
+            .await
+            .secret(&name)
+            .await
+            .expect("read")
+            .expect("kept")
+    });
+    CertificateAuthority::from_bundle(Authority::Kubernetes, &bundle).expect("an authority")
+}
+
+/// The slot's address in a VPC of the default range.
+const SLOT: &str = "10.20.0.10";
+
+#[test]
+fn apply_goes_on_to_the_wait_and_says_what_it_waits_for() {
+    let world = World::small("beyond");
+    let said = world.cluster("apply", &["--yes", "--wait", "ready", "--timeout", "2s"]);
+    said.ends(4)
+        .tells("beyond: created in")
+        .tells("context beyond added to")
+        .tells("beyond: waits for Kubernetes, at most 2s")
+        .tells("API does not answer")
+        .tells("beyond does not work yet after 2s; missing:")
+        .tells("the stacks of beyond are as defined, but Kubernetes did not work within 2s")
+        .tells("`kube-cfn status beyond` looks again");
+    assert!(said.at("created in") < said.at("waits for Kubernetes"));
+    world.apply().ends(0).omits("waits for Kubernetes");
+}
+
+#[test]
+fn the_wait_ends_when_the_cluster_works() {
+    let cluster = Cluster::new("working");
+    let wait = [
+        "apply",
+        "working",
+        "--yes",
+        "--wait",
+        "ready",
+        "--timeout",
+        "30s",
+    ];
+    cluster.server.put(NODES, node("i-0c0", SLOT, &json!({})));
+    let mut short = wait;
+    short[6] = "2s";
+    cluster
+        .run(&short)
+        .ends(4)
+        .tells("control plane 1 of 1 slot Ready")
+        .tells("pool workers 0 of 1 node Ready")
+        .tells("1 node has not joined yet")
+        .tells("critical pods 0 of 9 kinds run");
+    fill(&cluster.server, &[SLOT], "workers", 1);
+    cluster
+        .run(&wait)
+        .ends(0)
+        .tells("Nothing to do")
+        .tells("working works after")
+        .tells("pool workers 1 of 1 node Ready, critical pods 9 of 9 kinds run");
+    let mut events = wait.to_vec();
+    events.extend(["--progress", "json"]);
+    let said = cluster.run(&events);
+    let last = said
+        .ends(0)
+        .stdout
+        .lines()
+        .last()
+        .expect("an event")
+        .to_owned();
+    let last: Value = serde_json::from_str(&last).expect("JSON");
+    assert_eq!(
+        (&last["type"], &last["ready"]),
+        (&json!("readiness"), &json!(true))
+    );
+}
+
+#[test]
+fn leaving_the_wait_detaches() {
+    let cluster = Cluster::new("leaving");
+    let server = cluster.server.server();
+    let wait = [
+        "apply", "leaving", "--yes", "--wait", "ready", "--server", &server,
+    ];
+    let mut run = cluster.world.spawn(&wait);
+    run.until(&["control plane 0 of 1 slot Ready"]);
+    run.interrupt();
+    run.wait()
+        .ends(6)
+        .tells("detached: the stacks of leaving are as defined")
+        .tells("`kube-cfn apply leaving` waits again");
+}
+
+#[test]
+fn status_shows_the_cluster_itself_or_why_it_can_not() {
+    let cluster = Cluster::new("seen");
+    let silent = cluster.world.cluster("status", &[]);
+    silent
+        .ends(0)
+        .prints("can't be reached: its name is unknown (DNS)");
+    fill(&cluster.server, &[SLOT], "workers", 1);
+    cluster
+        .run(&["status", "seen"])
+        .ends(0)
+        .prints("version v1.36.2, ready")
+        .prints("etcd answers; 1 of 1 members' pods run")
+        .prints("certs serving 364 days left, authorities 3649 days left")
+        .prints("i-0c0 slot a v1.36.4 Ready")
+        .prints("i-0d0 pool workers v1.36.4 Ready");
+    let view = cluster.json(&["status", "seen"]);
+    assert_eq!(view["kubernetes"]["missing"], json!([]));
+    assert_eq!(view["kubernetes"]["nodes"][0]["ready"], json!(true));
+}
+
+#[test]
+fn certificates_are_judged_by_their_days_left() {
+    let cluster = Cluster::new("dated");
+    cluster
+        .run(&["certs", "status", "dated"])
+        .ends(0)
+        .prints("ok authority kubernetes")
+        .prints("ok serving API")
+        .prints("364 days");
+    cluster
+        .run(&["certs", "status", "dated", "--warn-days", "400"])
+        .ends(4)
+        .prints("!! serving API")
+        .tells("not all certificates of dated are good for 400 days: API");
+    let unseen = cluster.world.run(&["certs", "status", "dated"]);
+    unseen.ends(1).tells("could not be looked at: API, grants");
+    let rows = cluster.json(&["certs", "status", "dated"]);
+    assert_eq!(rows.as_array().map(Vec::len), Some(4));
+    let foreign = ApiServer::start();
+    let server = foreign.server();
+    let said = cluster
+        .world
+        .run(&["certs", "status", "dated", "--server", &server]);
+    said.ends(4)
+        .prints("its certificate is not signed by our authority");
+}
+
+#[test]
+fn a_ci_gets_in_and_out_again() {
+    let cluster = Cluster::new("guest");
+    let grant = [
+        "access", "grant", "guest", "github", "-n", "web", "--role", "deployer",
+    ];
+    let refused = cluster.run(&grant);
+    refused
+        .ends(5)
+        .tells("there is no namespace web")
+        .tells("--create-namespace");
+    assert_eq!(refused.stdout, "");
+
+    let mut made = grant.to_vec();
+    made.push("--create-namespace");
+    let said = cluster.run(&made);
+    said.ends(0)
+        .tells("kube-cfn:ci:github is deployer in namespace web");
+    assert!(!said.stderr.contains("PRIVATE KEY"), "{said}");
+    // The kubeconfig names the cluster's own address; this test has only the tunnel.
+    let api = cluster.world.status()["api"]
+        .as_str()
+        .expect("an address")
+        .to_owned();
+    let host = api
+        .trim_start_matches("https://")
+        .trim_end_matches(":6443")
+        .to_owned();
+    assert!(said.stdout.contains(&format!("server: {api}")), "{said}");
+    let tunnel = format!(
+        "server: {}\n    tls-server-name: {host}",
+        cluster.server.server()
+    );
+    let text = said.stdout.replace(&format!("server: {api}"), &tunnel);
+    cluster.world.write("ci", &text);
+    let place = cluster.world.path("ci").display().to_string();
+    let known = kubectl(&cluster.world, &["--kubeconfig", &place, "auth", "whoami"]);
+    assert!(known.contains("kube-cfn:ci:github"), "{known}");
+
+    let mut archive = grant.to_vec();
+    archive.extend([
+        "--format",
+        "base64-archive",
+        "--ttl",
+        "30d",
+        "--file",
+        "ci.b64",
+    ]);
+    let said = cluster.run(&archive);
+    said.ends(0)
+        .tells("an earlier certificate of it stays valid until");
+    assert_eq!(said.stdout, "", "it went into the file");
+    let text = cluster.world.read("ci.b64");
+    assert_eq!(text.trim_end().lines().count(), 1);
+    let about = std::fs::metadata(cluster.world.path("ci.b64")).expect("a file");
+    assert_eq!(about.permissions().mode() & 0o777, 0o600);
+
+    let listed = cluster.json(&["access", "list", "guest"]);
+    assert_eq!(listed[0]["user"], "kube-cfn:ci:github");
+    assert_eq!(listed[0]["role"], "deployer");
+    assert_eq!(listed[0]["certificates"].as_array().map(Vec::len), Some(2));
+    let until = listed[0]["certificates"][0]["expires"]
+        .as_str()
+        .expect("a time");
+    let until: Timestamp = until.parse().expect("a time");
+    assert!(until.duration_since(Timestamp::now()).as_hours() > 89 * 24);
+    let table = cluster.run(&["access", "list", "guest"]);
+    table.ends(0).prints("github web deployer");
+    let checked = cluster.run(&["certs", "status", "guest", "--warn-days", "80"]);
+    checked.ends(0).prints("ok access github in web");
+
+    let revoked = cluster.run(&["access", "revoke", "guest", "github"]);
+    revoked
+        .ends(0)
+        .tells("github lost its role in namespace web")
+        .tells("Kubernetes can't take a certificate back")
+        .tells("is accepted until");
+    cluster
+        .run(&["access", "revoke", "guest", "github"])
+        .ends(1)
+        .tells("was let in nowhere");
+}

@@ -1,0 +1,299 @@
+//! The cluster seen from outside: the room `kube` and what stands on it, on the tests' own API server.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kube_cfn::access::{AbsentNamespace, Grant, GrantError, Granted, grant};
+use kube_cfn::kube::{
+    Api, Binding, ClientLogin, Connection, Patience, Readiness, Role, Waited, Wanted, WantedPool,
+    WantedSlot, wait,
+};
+use kube_cfn::kubeconfig::{Entry, Login, render};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use tempfile::tempdir;
+
+use crate::apiserver::ApiServer;
+use crate::apiserver::cluster::{NODES, PODS, fill, node};
+use crate::tools::{kubectl, run as run_tool};
+
+fn wanted() -> Wanted {
+    let slot = |letter, address: &str| WantedSlot {
+        letter,
+        address: address.parse().unwrap(),
+    };
+    Wanted {
+        version: "1.36.4".parse().unwrap(),
+        slots: vec![slot('a', "10.20.0.10"), slot('b', "10.20.32.10")],
+        pools: vec![WantedPool {
+            name: "web".to_owned(),
+            min: 2,
+        }],
+    }
+}
+
+fn fill_whole(server: &ApiServer) {
+    fill(server, &["10.20.0.10", "10.20.32.10"], "web", 2);
+}
+
+fn patience(seconds: u64) -> Patience {
+    Patience {
+        timeout: Duration::from_secs(seconds),
+        between: Duration::from_millis(20),
+    }
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(work)
+}
+
+fn waited(connection: &Connection, seconds: u64, tell: impl FnMut(&Readiness)) -> Waited {
+    run(async {
+        let api = Api::connect(connection).unwrap();
+        wait(&api, &wanted(), patience(seconds), tell).await
+    })
+}
+
+fn missing(waited: &Waited) -> Vec<String> {
+    match waited {
+        Waited::Ready(readiness) => panic!("ready: {readiness:?}"),
+        Waited::TimedOut(readiness) => readiness.missing().collect(),
+    }
+}
+
+#[test]
+fn a_whole_cluster_is_ready_at_the_first_look() {
+    let server = ApiServer::start();
+    fill_whole(&server);
+    let mut looks = 0;
+    let waited = waited(&server.connection(), 30, |_| looks += 1);
+    assert!(matches!(waited, Waited::Ready(_)), "{waited:?}");
+    assert_eq!(looks, 1);
+}
+
+#[test]
+fn a_cluster_that_comes_up_is_told_step_by_step() {
+    let server = ApiServer::start();
+    server.fail_checks(&["etcd"]);
+    let told = Mutex::new(Vec::new());
+    let waited = waited(&server.connection(), 30, |readiness| {
+        let mut told = told.lock().unwrap();
+        let now: Vec<String> = readiness.missing().take(3).collect();
+        if told.last() == Some(&now) {
+            return;
+        }
+        // The next thing happens once this one was seen.
+        match told.len() {
+            0 => server.fail_checks(&[]),
+            1 => server.put(NODES, node("i-0c0", "10.20.0.10", &json!({}))),
+            _ => fill_whole(&server),
+        }
+        told.push(now);
+    });
+    assert!(matches!(waited, Waited::Ready(_)), "{waited:?}");
+    let told = told.into_inner().unwrap();
+    assert_eq!(
+        told[0][..2],
+        ["API: is not ready", "API: /readyz says no: etcd"]
+    );
+    assert_eq!(
+        told[1],
+        [
+            "control plane: 0 of 2 slots Ready",
+            "control plane: slot a: no node has joined as 10.20.0.10",
+            "control plane: slot b: no node has joined as 10.20.32.10",
+        ]
+    );
+    assert_eq!(told[2][0], "control plane: 1 of 2 slots Ready");
+    assert_eq!(told.last().unwrap(), &Vec::<String>::new());
+}
+
+#[test]
+fn the_time_ends_with_an_account_of_what_is_missing() {
+    let server = ApiServer::start();
+    fill_whole(&server);
+    server.clear(PODS);
+    let missing = missing(&waited(&server.connection(), 1, |_| ()));
+    assert_eq!(missing[0], "critical pods: 0 of 9 kinds run");
+    assert_eq!(
+        missing[1],
+        "critical pods: etcd not on i-0c0 yet, and 1 more"
+    );
+}
+
+#[test]
+fn where_nobody_listens_the_account_says_so() {
+    let port = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let nobody = Connection {
+        server: format!("https://127.0.0.1:{port}"),
+        ..ApiServer::start().connection()
+    };
+    let missing = missing(&waited(&nobody, 1, |_| ()));
+    assert_eq!(missing[0], "API: does not answer");
+    assert_eq!(missing[1], "API: can't be reached: nothing listens there");
+}
+
+#[test]
+fn a_server_that_accepts_and_says_nothing_holds_no_wait_beyond_its_time() {
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let connection = Connection {
+        server: format!("https://{}", mute.local_addr().unwrap()),
+        ..ApiServer::start().connection()
+    };
+    let missing = missing(&waited(&connection, 1, |_| ()));
+    assert_eq!(missing[0], "API: does not answer");
+    assert!(missing[1].ends_with("no answer in time"), "{missing:?}");
+}
+
+#[test]
+fn without_a_credential_the_health_alone_is_waited_for() {
+    let server = ApiServer::start();
+    let Waited::Ready(readiness) = waited(&server.anonymous(), 30, |_| ()) else {
+        panic!("not ready")
+    };
+    assert!(
+        readiness.remarks[0].contains("were not looked at"),
+        "{readiness:?}"
+    );
+}
+
+fn wish(role: Role, absent: AbsentNamespace) -> Grant {
+    Grant {
+        who: "github".to_owned(),
+        namespace: "web".to_owned(),
+        role,
+        seconds: 90 * 86_400,
+        by: "arn:aws:iam::111122223333:user/ada".to_owned(),
+        absent,
+    }
+}
+
+fn granted(server: &ApiServer, role: Role) -> Granted {
+    let wish = wish(role, AbsentNamespace::Create);
+    run(grant(&server.connection(), &wish, Timestamp::now())).unwrap()
+}
+
+fn bindings(server: &ApiServer) -> Vec<Binding> {
+    run(async {
+        let api = Api::connect(&server.connection()).unwrap();
+        api.bindings(None, None).await.unwrap()
+    })
+}
+
+#[test]
+fn a_grant_needs_its_namespace_or_the_word_to_make_it() {
+    let server = ApiServer::start();
+    let wish = wish(Role::Deployer, AbsentNamespace::Refuse);
+    let error = run(grant(&server.connection(), &wish, Timestamp::now())).unwrap_err();
+    assert!(matches!(error, GrantError::NoNamespace(_)), "{error}");
+    assert_eq!(bindings(&server), []);
+    let made = granted(&server, Role::Deployer);
+    let left = made.issued.expires.duration_since(Timestamp::now());
+    assert_eq!(
+        left.as_hours(),
+        SignedDuration::from_hours(90 * 24 - 1).as_hours()
+    );
+    assert!(!made.shortened);
+}
+
+#[test]
+fn a_second_grant_keeps_the_record_of_the_first() {
+    let server = ApiServer::start();
+    let first = granted(&server, Role::Deployer);
+    let second = granted(&server, Role::Deployer);
+    assert_eq!(second.earlier, std::slice::from_ref(&first.issued));
+    assert_eq!(second.replaced, None);
+    let found = bindings(&server);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].certificates, [first.issued, second.issued]);
+    assert_ne!(first.key.expose_secret(), second.key.expose_secret());
+}
+
+#[test]
+fn another_role_takes_the_place_of_the_first() {
+    let server = ApiServer::start();
+    granted(&server, Role::Admin);
+    let second = granted(&server, Role::Viewer);
+    assert_eq!(second.replaced, Some(Role::Admin));
+    let found = bindings(&server);
+    assert_eq!(found[0].role, Some(Role::Viewer));
+    assert_eq!(found[0].certificates.len(), 2);
+}
+
+#[test]
+fn whoever_is_no_administrator_grants_nothing() {
+    let server = ApiServer::start();
+    let somebody = server.known_as("eve", &["ops".to_owned()]);
+    let wish = wish(Role::Admin, AbsentNamespace::Create);
+    let error = run(grant(&somebody, &wish, Timestamp::now())).unwrap_err();
+    assert!(error.to_string().contains("User \"eve\" cannot"), "{error}");
+    assert_eq!(bindings(&server), []);
+}
+
+#[test]
+fn a_revoked_certificate_is_known_and_may_nothing() {
+    let server = ApiServer::start();
+    let made = granted(&server, Role::Deployer);
+    let login = ClientLogin {
+        certificate_pem: made.certificate_pem,
+        key: made.key,
+    };
+    let ci = Connection {
+        login: Some(login),
+        ..server.connection()
+    };
+    run(async {
+        let api = Api::connect(&server.connection()).unwrap();
+        for binding in api.bindings(Some("github"), None).await.unwrap() {
+            api.unbind(&binding).await.unwrap();
+        }
+        let ci = Api::connect(&ci).unwrap();
+        assert_eq!(ci.whoami().await.unwrap().user, "kube-cfn:ci:github");
+        assert!(ci.pods("web").await.is_err());
+    });
+}
+
+#[test]
+fn kubectl_takes_the_granted_kubeconfig_and_works_in_its_namespace() {
+    let server = ApiServer::start();
+    let made = granted(&server, Role::Deployer);
+    let entry = Entry {
+        cluster: "canary".to_owned(),
+        origin: "111122223333/eu-west-1".to_owned(),
+        server: server.server(),
+        authority_pem: server.anonymous().authority_pem,
+        namespace: Some("web".to_owned()),
+        login: Login::Certificate {
+            certificate_pem: made.certificate_pem,
+            key: made.key,
+        },
+    };
+    let place = tempdir().unwrap();
+    let text = render(&entry).unwrap();
+    std::fs::write(place.path().join("config"), text.expose_secret()).unwrap();
+    let ask = |question: &[&str]| {
+        let mut command = kubectl();
+        let cache = place.path().join("cache");
+        command
+            .args(["--kubeconfig", "config", "--cache-dir"])
+            .arg(cache);
+        run_tool(command.args(question), place.path())
+    };
+    let known = ask(&["auth", "whoami", "-o", "json"]);
+    let known: serde_json::Value = serde_json::from_str(&known).unwrap();
+    assert_eq!(
+        known["status"]["userInfo"]["username"],
+        "kube-cfn:ci:github"
+    );
+    let maps = ask(&["get", "--raw", "/api/v1/namespaces/web/configmaps"]);
+    assert!(maps.contains("\"items\":[]"), "{maps}");
+    let view = ask(&["config", "view", "--minify", "-o", "jsonpath={..namespace}"]);
+    assert_eq!(view, "web");
+}
