@@ -1,10 +1,10 @@
 //! The templates: embedded in the program, overridden file by file from a directory, rendered with
 //! Tera, and read back as plain data. Knows nothing of clusters; every interpolated value is escaped.
 //!
-//! Two languages, two escapings. In `*.yaml.tera` a string stands in double quotes (`"{{ name }}"`)
-//! and a whole value goes through the `json` filter (`{{ tags | json }}`). In every other file a
-//! value stands in single quotes, as shell reads them (`NAME='{{ name }}'`). A file without `.tera` is
-//! taken as it is.
+//! Three languages, three escapings. In `*.yaml.tera` a string stands in double quotes (`"{{ name }}"`)
+//! and a whole value goes through the `json` filter (`{{ tags | json }}`). In `*.html.tera` a value
+//! stands between tags or in a double-quoted attribute. In every other file a value stands in single
+//! quotes, as shell reads them (`NAME='{{ name }}'`). A file without `.tera` is taken as it is.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -19,6 +19,8 @@ mod data;
 
 /// Ending of the templates whose result is YAML.
 const YAML: &str = ".yaml.tera";
+/// Ending of the templates whose result is a page.
+const HTML: &str = ".html.tera";
 /// Ending of every template.
 const TEMPLATE: &str = ".tera";
 
@@ -29,6 +31,7 @@ struct Embedded;
 /// Every template of the program, parsed.
 pub struct Templates {
     yaml: Tera,
+    html: Tera,
     shell: Tera,
     plain: BTreeMap<String, String>,
 }
@@ -73,10 +76,13 @@ impl Templates {
         let (tera, plain): (Vec<_>, Vec<_>) = texts
             .into_iter()
             .partition(|(name, _)| name.ends_with(TEMPLATE));
-        let (yaml, shell): (Vec<_>, Vec<_>) =
+        let (yaml, rest): (Vec<_>, Vec<_>) =
             tera.into_iter().partition(|(name, _)| name.ends_with(YAML));
+        let (html, shell): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|(name, _)| name.ends_with(HTML));
         Ok(Self {
             yaml: engine(yaml, escape_yaml)?,
+            html: engine(html, escape_html)?,
             shell: engine(shell, escape_shell)?,
             plain: plain.into_iter().collect(),
         })
@@ -99,6 +105,8 @@ impl Templates {
         };
         let engine = if name.ends_with(YAML) {
             &self.yaml
+        } else if name.ends_with(HTML) {
+            &self.html
         } else {
             &self.shell
         };
@@ -118,7 +126,7 @@ impl Templates {
 
     /// The names of all templates, sorted.
     pub fn names(&self) -> Vec<String> {
-        let engines = [&self.yaml, &self.shell];
+        let engines = [&self.yaml, &self.html, &self.shell];
         let mut names: Vec<_> = engines
             .into_iter()
             .flat_map(Tera::get_template_names)
@@ -208,6 +216,22 @@ fn escape_yaml(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
     out.write_all(inner.as_bytes())
 }
 
+/// What stands between tags, or between the double quotes of an attribute.
+fn escape_html(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '"' => escaped += "&quot;",
+            '\'' => escaped += "&#39;",
+            c => escaped.push(c),
+        }
+    }
+    out.write_all(escaped.as_bytes())
+}
+
 /// What stands between the single quotes of a shell word.
 fn escape_shell(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
     out.write_all(text.replace('\'', r"'\''").as_bytes())
@@ -223,16 +247,21 @@ mod tests {
     }
 
     fn templates_of(files: &[(&str, &str)]) -> Templates {
-        let own = |escape, yaml: bool| {
+        let own = |escape, language: Option<&str>| {
+            let is_of = |name: &str| match language {
+                Some(ending) => name.ends_with(ending),
+                None => !name.ends_with(YAML) && !name.ends_with(HTML),
+            };
             let texts = files
                 .iter()
-                .filter(|(name, _)| name.ends_with(YAML) == yaml)
+                .filter(|(name, _)| is_of(name))
                 .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
             engine(texts.collect(), escape).unwrap()
         };
         Templates {
-            yaml: own(escape_yaml, true),
-            shell: own(escape_shell, false),
+            yaml: own(escape_yaml, Some(YAML)),
+            html: own(escape_html, Some(HTML)),
+            shell: own(escape_shell, None),
             plain: BTreeMap::new(),
         }
     }
@@ -262,6 +291,16 @@ mod tests {
         let value = "it's $(reboot)";
         let text = templates.render("a.sh.tera", &One { value }).unwrap();
         assert_eq!(text, r"A='it'\''s $(reboot)'");
+    }
+
+    #[test]
+    fn a_hostile_value_stays_text_of_a_page() {
+        let templates =
+            templates_of(&[("a.html.tera", "<i title=\"{{ value }}\">{{ value }}</i>")]);
+        let value = "<b> \"x\" & 'y'";
+        let text = templates.render("a.html.tera", &One { value }).unwrap();
+        let safe = "&lt;b&gt; &quot;x&quot; &amp; &#39;y&#39;";
+        assert_eq!(text, format!("<i title=\"{safe}\">{safe}</i>"));
     }
 
     #[test]

@@ -90,6 +90,15 @@ pub enum AccessError {
 }
 
 impl AccessError {
+    /// Whether the same call may succeed a little later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Cloud { source, .. } => source.is_passing(),
+            Self::Vanished(_) => true,
+            _ => false,
+        }
+    }
+
     pub(super) fn cloud(doing: Doing, name: &str, source: CloudError) -> Self {
         let name = name.to_owned();
         match source {

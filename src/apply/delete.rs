@@ -167,7 +167,10 @@ impl<C: Cloud + Store> Demolition<'_, C> {
         match answer {
             Ok(()) => {}
             Err(CloudError::NotFound(_)) => return Ok(gone()),
-            Err(error @ CloudError::Unreachable { .. }) => {
+            // An earlier try may have had its effect, whatever the last one was told.
+            Err(error)
+                if lost == Lost::Some && !matches!(error, CloudError::Credentials { .. }) =>
+            {
                 return Err(Halt::Lost(format!(
                     "{error}; whether it began is not known"
                 )));

@@ -124,14 +124,17 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             answer.map_err(|error| unanswered("unlocking the leftover", error))?;
         }
         self.board.set(kind, Place::Running);
-        let (answer, _) = patiently(self.cloud, async || {
+        let (answer, lost) = patiently(self.cloud, async || {
             self.cloud.delete(&found.id, &token).await
         })
         .await;
         match answer {
             Ok(()) => {}
             Err(CloudError::NotFound(_)) => return Ok(None),
-            Err(error @ CloudError::Unreachable { .. }) => {
+            // An earlier try may have had its effect, whatever the last one was told.
+            Err(error)
+                if lost == Lost::Some && !matches!(error, CloudError::Credentials { .. }) =>
+            {
                 return Err(Halt::Lost(format!(
                     "{error}; whether its removal began is not known"
                 )));

@@ -6,13 +6,13 @@ use super::board::Place;
 use super::cause::Words;
 use super::event::{Outcome, Verb};
 use super::follow::{Course, Rest, Subject, follow};
-use super::halt::{Halt, failed, unbegun};
+use super::halt::{Halt, failed, unanswered, unbegun};
 use super::patience::{Lost, patiently};
 use super::requests::Begun;
 use super::run::{Walk, resolve};
 use super::{Prepare, Session, verdict};
 use crate::cloud::{
-    ChangeSet, Cloud, CloudError, FoundStack, Keeping, Operation, Protection, Store,
+    ChangeSet, Cloud, CloudError, FoundStack, Keeping, OnFailure, Operation, Protection, Store,
 };
 use crate::plan::complete::proposal;
 use crate::plan::heal::{not_resumed, resumes};
@@ -214,8 +214,13 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         self.board.set(&stack.kind, Place::Running);
         self.open.borrow_mut().remove(&stack.kind);
         self.relaxed.borrow_mut().remove(&stack.kind);
-        let (answer, lost) =
-            patiently(self.cloud, async || self.cloud.execute(set, &token).await).await;
+        let on_failure = if resumes(&found.status) {
+            OnFailure::Stop
+        } else {
+            OnFailure::GoBack
+        };
+        let ask = async || self.cloud.execute(set, &token, on_failure).await;
+        let (answer, lost) = patiently(self.cloud, ask).await;
         if let Err(error) = answer {
             let operation = Operation {
                 stack_id: found.id.clone(),
@@ -275,7 +280,18 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     /// Nothing to change but, perhaps, its protection.
+    ///
+    /// Looked at once more: since the plan was made somebody may have moved it, and what was read then,
+    /// shortly after another run began an update, may have been old.
     pub async fn keep(&self, step: &Step, found: &FoundStack) -> Result<Attempt, Halt> {
+        let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
+        let now = now.map_err(|error| unanswered("", error))?;
+        let same = |now: &FoundStack| now.status == found.status && now.updated == found.updated;
+        if !now.as_ref().is_some_and(same) {
+            return Ok(Attempt::Taken(Box::new(
+                now.unwrap_or_else(|| found.clone()),
+            )));
+        }
         let mut outcome = Outcome::Unchanged;
         if step.reprotects() {
             self.protect(&step.stack, found, &BTreeSet::new()).await?;

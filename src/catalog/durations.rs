@@ -147,6 +147,34 @@ impl Durations {
         }
     }
 
+    /// What to expect of an operation over all variants of a type. Variants have keys of their own:
+    /// `AWS::RDS::DBInstance+multiAz`, `AWS::AutoScaling::AutoScalingGroup+signals`. Where past runs
+    /// told of some of them, those alone count.
+    pub fn range(&self, operation: Operation, resource_type: &str) -> Option<Range> {
+        let is_of = |key: &str| key.split('+').next() == Some(resource_type);
+        let mut known: Vec<Seconds> = self
+            .learned
+            .iter()
+            .filter(|((of, key), _)| *of == operation && is_of(key))
+            .map(|(_, seconds)| *seconds)
+            .collect();
+        if known.is_empty() {
+            let table = TABLE.of(operation).iter();
+            known.extend(table.filter(|(key, _)| is_of(key)).map(|(_, s)| *s));
+        }
+        let spans = known.into_iter().map(Seconds::span);
+        let ranges = spans.map(|span| Range {
+            from: span.from,
+            to: span.from,
+            slow_after: span.to,
+        });
+        ranges.reduce(|a, b| Range {
+            from: a.from.min(b.from),
+            to: a.to.max(b.to),
+            slow_after: a.slow_after.max(b.slow_after),
+        })
+    }
+
     /// What CloudFormation itself takes around the resources of an operation on a stack.
     pub fn stack_overhead(&self) -> Seconds {
         TABLE.per_stack_overhead
@@ -211,26 +239,6 @@ fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     Some(below + (above - below) * place.fract())
 }
 
-/// What to expect of an operation over all variants of a type. Variants have keys of their own:
-/// `AWS::RDS::DBInstance+multiAz`, `AWS::AutoScaling::AutoScalingGroup+signals`.
-pub fn range(operation: Operation, resource_type: &str) -> Option<Range> {
-    TABLE
-        .of(operation)
-        .iter()
-        .filter(|(key, _)| key.split('+').next() == Some(resource_type))
-        .map(|(_, seconds)| seconds.span())
-        .map(|span| Range {
-            from: span.from,
-            to: span.from,
-            slow_after: span.to,
-        })
-        .reduce(|a, b| Range {
-            from: a.from.min(b.from),
-            to: a.to.max(b.to),
-            slow_after: a.slow_after.max(b.slow_after),
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,10 +253,16 @@ mod tests {
             to: 106,
             slow_after: 130,
         };
-        assert_eq!(range(Operation::Create, "AWS::EC2::NatGateway"), Some(nat));
-        let delete = range(Operation::Delete, "AWS::EC2::NatGateway");
+        assert_eq!(
+            Durations::builtin().range(Operation::Create, "AWS::EC2::NatGateway"),
+            Some(nat)
+        );
+        let delete = Durations::builtin().range(Operation::Delete, "AWS::EC2::NatGateway");
         assert_eq!(delete.map(|known| known.slow_after), Some(90));
-        assert_eq!(range(Operation::Create, "AWS::Nobody::Knows"), None);
+        assert_eq!(
+            Durations::builtin().range(Operation::Create, "AWS::Nobody::Knows"),
+            None
+        );
     }
 
     #[test]
@@ -266,12 +280,15 @@ mod tests {
             to: 1026,
             slow_after: 1200,
         };
-        assert_eq!(range(Operation::Create, DATABASE), Some(span));
+        assert_eq!(
+            Durations::builtin().range(Operation::Create, DATABASE),
+            Some(span)
+        );
     }
 
     #[test]
     fn a_type_is_no_prefix_of_another() {
-        let route = range(Operation::Create, "AWS::EC2::Route");
+        let route = Durations::builtin().range(Operation::Create, "AWS::EC2::Route");
         assert_eq!(route.map(|span| span.to), Some(2));
     }
 

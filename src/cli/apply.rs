@@ -1,17 +1,17 @@
 //! `kube-cfn apply`: shows the plan, asks, creates or updates all stacks, writes the kubeconfig.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::ask::Stop;
 use super::ending::Showing;
 use super::failure::{Exit, Failure};
-use super::lock::Refresh;
 use super::out::talk;
-use super::plan::{Allowed, drop_change_sets, learned, make, run_id};
+use super::plan::{Allowed, Asking, drop_change_sets, learned, make, run_id};
 use super::session::{self, Session};
 use super::show::plan::{Detail, Scales, text, view};
-use super::{Global, ask, cancel, ending, kubeconfig};
-use crate::access;
+use super::{Global, ask, cancel, ending, kubeconfig, saved};
+use crate::access::{self, AccessError, Ensured};
 use crate::apply::{self, Outputs, Prepare, Report};
 use crate::cloud::{Cloud, Store};
 use crate::plan::{self, Plan};
@@ -20,8 +20,8 @@ use crate::stacks::{API_HOST, KEY_ARN, Stack, StackKind};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Name of the definition, or the path of its file
-    #[arg(add = super::completions::definitions())]
+    /// Name of the definition, the path of its file, or a plan saved by `plan --out`
+    #[arg(add = super::completions::definitions(), value_name = "NAME|PLAN")]
     name: String,
     #[command(flatten)]
     allowed: Allowed,
@@ -37,26 +37,30 @@ pub struct Args {
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let session = session::open(global, &args.name).await?;
-    session.introduce();
-    let run = run_id();
-    let plan = make(&session, &args.allowed, &run, Refresh::Missing).await?;
-    talk(
-        text(
-            &view(
-                &plan,
-                &session.identity,
-                &Scales {
-                    durations: learned(&session.identity, &session.spec().name),
-                    ..Scales::default()
-                },
-            ),
-            Detail::Short,
-        )
-        .trim_end(),
-    );
+    let saved = saved::read(&args.name)?;
+    if saved.is_some() && !args.allowed.is_empty() {
+        let message = "a saved plan is applied as it was shown, without further allowances";
+        let help = "give them to `kube-cfn plan NAME --out FILE`";
+        return Err(Failure::new(Exit::Usage, message).help(help));
+    }
+    let (session, run, plan) = if let Some(saved) = &saved {
+        let session = saved::open(global, saved).await?;
+        session.introduce();
+        let plan = saved::restore(saved, &session).await?;
+        (session, saved.run.clone(), plan)
+    } else {
+        let session = session::open(global, &args.name).await?;
+        session.introduce();
+        let run = run_id();
+        let plan = make(&session, &Asking::new(&args.allowed, &run)).await?;
+        (session, run, plan)
+    };
+    show(&plan, &session);
     if let Err(refused) = agree(&plan, &session, args) {
-        drop_change_sets(&plan, &session).await;
+        // The change sets of a saved plan stay with its file.
+        if saved.is_none() {
+            drop_change_sets(&plan, &session).await;
+        }
         return Err(refused);
     }
     let name = session.spec().name.clone();
@@ -67,6 +71,16 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         cancel::offer(&session.cloud, &name, &run).await;
     }
     finish(global, &session, args, &report).await
+}
+
+/// Says what the run would do.
+fn show(plan: &Plan, session: &Session) {
+    let scales = Scales {
+        durations: learned(session),
+        ..Scales::default()
+    };
+    let view = view(plan, &session.identity, &session.defined, &scales);
+    talk(text(&view, Detail::Short).trim_end());
 }
 
 /// Whether the plan may be executed as shown.
@@ -105,8 +119,13 @@ pub async fn walk<C: Cloud + Store>(
         cluster: &session.spec().name,
         cloud: &session.cloud,
     };
-    let expected = plan::estimate(&plan, &learned(&session.identity, &plan.cluster));
+    let durations = learned(session);
+    let expected = plan::estimate(&plan, &durations);
     let stacks: Vec<Stack> = plan.steps.iter().map(|step| step.stack.clone()).collect();
+    let showing = Showing {
+        durations,
+        ..showing
+    };
     ending::watched(showing, async |events| {
         let about = apply::Session {
             remaining: &expected.remaining,
@@ -168,6 +187,22 @@ struct Authorities<'a, C> {
     cloud: &'a C,
 }
 
+impl<C: Cloud + Store> Authorities<'_, C> {
+    /// Asks again what AWS did not answer: it bears it, as nothing is ever overwritten.
+    async fn ensured(&self, key: &str) -> Result<Ensured, AccessError> {
+        for seconds in [1, 2, 4, 8] {
+            let ask = access::ensure_authorities(self.cloud, self.cluster, key, self.cloud.now());
+            match ask.await {
+                Err(error) if error.is_passing() => {
+                    self.cloud.sleep(Duration::from_secs(seconds)).await;
+                }
+                answer => return answer,
+            }
+        }
+        access::ensure_authorities(self.cloud, self.cluster, key, self.cloud.now()).await
+    }
+}
+
 impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
     async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String> {
         if *stack != StackKind::ControlPlane {
@@ -177,9 +212,7 @@ impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
             .get(&StackKind::Base)
             .and_then(|base| base.get(KEY_ARN));
         let key = key.ok_or("the base stack names no key to keep the authorities under")?;
-        let ensured =
-            access::ensure_authorities(self.cloud, self.cluster, key, self.cloud.now()).await;
-        let ensured = ensured.map_err(|error| error.to_string())?;
+        let ensured = self.ensured(key).await.map_err(|error| error.to_string())?;
         let told = "the cluster's authorities are made, and kept under its key";
         Ok(ensured.created().then(|| told.to_owned()))
     }

@@ -7,6 +7,7 @@ use super::failure::{Exit, Failure};
 use super::out::talk;
 use crate::apply::event::Event;
 use crate::apply::{End, Report};
+use crate::catalog::durations::Durations;
 use crate::cloud::Identity;
 use crate::journal::{self, About, Journal, JournalError};
 use crate::progress::{self, Pace, Style};
@@ -33,7 +34,7 @@ pub async fn watched(
     let (report, recorded, shown) = tokio::join!(
         doing,
         recording,
-        progress::show(showing.style, events, pace)
+        progress::show(showing.style, events, pace, showing.durations)
     );
     if let Err(error) = recorded {
         unrecorded(&error);
@@ -55,6 +56,8 @@ pub struct Showing {
     pub style: Style,
     /// Seconds of the run in one of ours.
     pub speed: f64,
+    /// How long things take: what is slow is judged by it.
+    pub durations: Durations,
     /// `None` for what is not recorded: a rehearsal, a watch.
     pub record: Option<About>,
 }
@@ -65,6 +68,7 @@ impl Showing {
         Self {
             style,
             speed: 1.0,
+            durations: Durations::builtin(),
             record: None,
         }
     }

@@ -19,6 +19,7 @@ mod out;
 mod plan;
 mod rehearse;
 mod render;
+mod saved;
 mod schema;
 mod session;
 mod show;

@@ -1,6 +1,7 @@
 //! `kube-cfn plan`: what apply would do, stack by stack; changes nothing.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -10,23 +11,41 @@ use super::lock::{self, Refresh};
 use super::out::{self, talk};
 use super::session::{self, Session};
 use super::show::plan::{Detail, Scales, markdown, text, view};
-use super::{Global, ask};
-use crate::catalog::durations::Durations;
-use crate::cloud::{Clock, Cloud, Identity, Store};
+use super::{Global, ask, saved};
+use crate::catalog::durations::{self, Durations};
+use crate::cloud::{Clock, Cloud, Identity, Keeping, Store};
 use crate::journal::{self, Shelf};
 use crate::plan::cost;
-use crate::plan::{self, Plan, PlanError, Terms};
+use crate::plan::{self, Look, Plan, PlanError, Terms};
+use crate::stacks::StackKind;
+
+impl Allowed {
+    /// Whether nothing is allowed or skipped.
+    pub fn is_empty(&self) -> bool {
+        self.allow_data_loss.is_empty() && self.skip.is_empty()
+    }
+}
 
 /// How many past runs are learned from.
 const RUNS: usize = 20;
 
 #[derive(clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags, each a switch of its own"
+)]
 pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
     name: String,
     #[command(flatten)]
     allowed: Allowed,
+    /// Keep the plan in a file for `apply FILE`, with its change sets
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Do not look for changes made by hand: that takes AWS half a minute or more
+    #[arg(long)]
+    no_drift: bool,
     /// List every resource of new stacks
     #[arg(long)]
     full: bool,
@@ -64,18 +83,55 @@ enum Form {
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let session = session::open(global, &args.name).await?;
     session.introduce();
-    let plan = make(&session, &args.allowed, &run_id(), Refresh::Missing).await?;
+    let run = run_id();
+    let asking = Asking {
+        keeping: match args.out {
+            Some(_) => Keeping::Saved,
+            None => Keeping::Run,
+        },
+        drift: if args.no_drift {
+            Look::Away
+        } else {
+            Look::Live
+        },
+        ..Asking::new(&args.allowed, &run)
+    };
+    let plan = make(&session, &asking).await?;
     let scales = scales(&plan, &session, args.live_prices).await;
     let shown = show(&plan, &session, &scales, args);
-    drop_change_sets(&plan, &session).await;
+    let exit = exit(&plan, args.detailed_exitcode);
+    let kept = match (&args.out, &shown) {
+        (Some(path), Ok(())) => keep(path, &plan, &session, &run),
+        _ => Ok(false),
+    };
+    if !matches!(kept, Ok(true)) {
+        drop_change_sets(&plan, &session).await;
+    }
     shown?;
-    Ok(exit(&plan, args.detailed_exitcode))
+    kept?;
+    Ok(exit)
+}
+
+/// Saves a plan; not one that apply would refuse.
+fn keep(path: &Path, plan: &Plan, session: &Session, run: &str) -> Result<bool, Failure> {
+    if plan.blocked().next().is_some() {
+        talk("no plan was saved: apply would refuse it");
+        return Ok(false);
+    }
+    saved::can_be_kept(plan)?;
+    saved::write(path, plan, session, run)?;
+    let path = path.display();
+    let told = format!(
+        "saved as {path}; next: `kube-cfn apply {path}`, which does exactly this or nothing"
+    );
+    talk(&out::listed_line("", &told));
+    Ok(true)
 }
 
 /// What the plan is weighed with. A price that AWS does not tell stays the built-in one.
 async fn scales(plan: &Plan, session: &Session, live_prices: bool) -> Scales {
     let mut scales = Scales {
-        durations: learned(&session.identity, &session.spec().name),
+        durations: learned(session),
         ..Scales::default()
     };
     if !live_prices {
@@ -113,7 +169,7 @@ async fn scales(plan: &Plan, session: &Session, live_prices: bool) -> Scales {
 }
 
 fn show(plan: &Plan, session: &Session, scales: &Scales, args: &Args) -> Result<(), Failure> {
-    let view = view(plan, &session.identity, scales);
+    let view = view(plan, &session.identity, &session.defined, scales);
     let detail = if args.full {
         Detail::Full
     } else {
@@ -138,15 +194,36 @@ fn exit(plan: &Plan, detailed: bool) -> Exit {
     }
 }
 
+/// What a plan is asked for with.
+pub struct Asking<'a> {
+    pub allowed: &'a Allowed,
+    /// Names the run.
+    pub run: &'a str,
+    pub refresh: Refresh,
+    pub keeping: Keeping,
+    pub drift: Look,
+}
+
+impl<'a> Asking<'a> {
+    /// For a run that follows at once: it looks for changes made by hand where it would change something.
+    pub fn new(allowed: &'a Allowed, run: &'a str) -> Self {
+        Self {
+            allowed,
+            run,
+            refresh: Refresh::Missing,
+            keeping: Keeping::Run,
+            drift: Look::Changed,
+        }
+    }
+}
+
 /// Surveys, compares and asks for change sets. Whoever gets the plan executes or drops them; when
 /// somebody wants out before, they are dropped here.
 pub async fn make<C: Cloud + Store>(
     session: &Session<C>,
-    allowed: &Allowed,
-    run: &str,
-    refresh: Refresh,
+    asking: &Asking<'_>,
 ) -> Result<Plan, Failure> {
-    let mut work = std::pin::pin!(propose(session, allowed, run, refresh));
+    let mut work = std::pin::pin!(propose(session, asking));
     tokio::select! {
         plan = &mut work => return plan,
         () = ask::interrupted() => {}
@@ -167,17 +244,20 @@ pub async fn make<C: Cloud + Store>(
 
 async fn propose<C: Cloud + Store>(
     session: &Session<C>,
-    allowed: &Allowed,
-    run: &str,
-    refresh: Refresh,
+    asking: &Asking<'_>,
 ) -> Result<Plan, Failure> {
+    let allowed = asking.allowed;
     let stacks = session::design(&session.defined)?;
-    let images = lock::images(session, &stacks, refresh).await?;
+    let images = lock::images(session, &stacks, asking.refresh).await?;
     let survey = plan::survey(&session.cloud, &session.spec().name).await?;
     let draft = plan::draft(stacks, &survey, &images.ids());
     let allow: BTreeSet<String> = allowed.allow_data_loss.iter().cloned().collect();
     let skip: BTreeSet<String> = allowed.skip.iter().cloned().collect();
-    let terms = Terms::new(run, &allow, &skip);
+    let terms = Terms {
+        keeping: asking.keeping,
+        drift: asking.drift,
+        ..Terms::new(asking.run, &allow, &skip)
+    };
     Ok(plan::complete(draft, &session.cloud, &terms).await?)
 }
 
@@ -192,17 +272,31 @@ pub async fn drop_change_sets<C: Cloud>(plan: &Plan, session: &Session<C>) {
 
 /// How long things take, with what this cluster's own runs from this machine have shown. A record that
 /// can't be read teaches nothing.
-pub fn learned(place: &Identity, cluster: &str) -> Durations {
+pub fn learned<C>(session: &Session<C>) -> Durations {
+    let Identity {
+        account, region, ..
+    } = &session.identity;
     let mut durations = Durations::builtin();
-    let records =
-        Shelf::of_user().and_then(|shelf| shelf.list(&place.account, &place.region, cluster));
+    let records = Shelf::of_user();
+    let records = records.and_then(|shelf| shelf.list(account, region, &session.spec().name));
     let runs: Vec<journal::Run> = records
         .unwrap_or_default()
         .iter()
         .take(RUNS)
         .filter_map(|record| journal::load(&record.path).ok())
         .collect();
-    for ((operation, key), seconds) in journal::samples(&runs) {
+    if runs.is_empty() {
+        return durations;
+    }
+    let stacks = session::design(&session.defined).unwrap_or_default();
+    let body = |kind: &StackKind, id: &str| {
+        let stack = stacks.iter().find(|stack| stack.kind == *kind)?;
+        stack.template["Resources"].get(id)
+    };
+    let named = |operation, kind: &StackKind, id: &str, of_type: &str| {
+        durations::key(operation, of_type, body(kind, id))
+    };
+    for ((operation, key), seconds) in journal::samples(&runs, &named) {
         durations.learn(operation, &key, &seconds);
     }
     durations

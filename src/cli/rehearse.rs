@@ -7,7 +7,7 @@ use super::ending::Showing;
 use super::failure::{Exit, Failure};
 use super::lock::Refresh;
 use super::out::{self, talk};
-use super::plan::{Allowed, make, run_id};
+use super::plan::{Allowed, Asking, make, run_id};
 use super::session::{self, Defined, Session};
 use super::show::plan::{Detail, Scales, text, view};
 use super::{Global, apply, ask, ending};
@@ -70,11 +70,16 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
         "a rehearsal of `kube-cfn apply {name}` on a simulated AWS: nothing real is asked or changed"
     ));
     let run = run_id();
-    let plan = make(&session, &Allowed::default(), &run, Refresh::Rehearsed).await?;
-    out::data(&text(
-        &view(&plan, &session.identity, &Scales::default()),
-        Detail::Short,
-    ))?;
+    let allowed = Allowed::default();
+    let asking = Asking {
+        refresh: Refresh::Rehearsed,
+        ..Asking::new(&allowed, &run)
+    };
+    let plan = make(&session, &asking).await?;
+    let scales = Scales::default();
+    let view = view(&plan, &session.identity, &session.defined, &scales);
+    out::data(&text(&view, Detail::Short))?;
+    drop(view);
     let showing = Showing {
         speed: f64::from(args.speed.max(1)),
         ..Showing::plain(args.progress)

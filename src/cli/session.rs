@@ -85,6 +85,43 @@ pub struct Whom {
     region: Option<String>,
 }
 
+/// What can be said of a cluster without asking AWS.
+pub struct Known {
+    pub name: String,
+    pub account: Option<String>,
+    pub region: Option<String>,
+}
+
+/// What the definition and the flags say of a cluster, without credentials.
+pub fn known(global: &Global, whom: &Whom) -> Result<Known, Failure> {
+    let as_said = || Known {
+        name: whom.name.clone(),
+        account: None,
+        region: whom.region.clone(),
+    };
+    let found = definition::resolve(&whom.name, &global.clusters);
+    match found.and_then(|path| definition::load(&path)) {
+        Ok(spec)
+            if whom
+                .region
+                .as_ref()
+                .is_none_or(|region| *region == spec.region) =>
+        {
+            Ok(Known {
+                name: spec.name,
+                account: spec.account,
+                region: Some(spec.region),
+            })
+        }
+        Err(error)
+            if whom.region.is_none() && !matches!(error, DefinitionError::Unknown { .. }) =>
+        {
+            Err(error.into())
+        }
+        Ok(_) | Err(_) => Ok(as_said()),
+    }
+}
+
 /// Opens the door for a cluster that may have no definition here; then `region` says where it is.
 /// Where there is a definition for that region, its guards hold all the same.
 pub async fn target(global: &Global, whom: &Whom) -> Result<Target, Failure> {

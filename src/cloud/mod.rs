@@ -97,6 +97,17 @@ pub enum Keeping {
     Saved,
 }
 
+/// What becomes of a stack when its update fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// It goes back to where it was.
+    #[default]
+    GoBack,
+    /// It stops where it stands. From `CREATE_FAILED` and `UPDATE_FAILED` CloudFormation updates only so:
+    /// "to update the stack from this state, please use the disable-rollback parameter".
+    Stop,
+}
+
 /// What keeps a stack from harm.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Protection {
@@ -344,7 +355,12 @@ pub trait Cloud: Clock {
     async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError>;
 
     /// Executes a change set exactly as it was shown.
-    async fn execute(&self, change_set: &ChangeSet, token: &str) -> Result<(), CloudError>;
+    async fn execute(
+        &self,
+        change_set: &ChangeSet,
+        token: &str,
+        on_failure: OnFailure,
+    ) -> Result<(), CloudError>;
 
     /// Removes a change set that will not be executed. Not an error if it is gone.
     async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError>;

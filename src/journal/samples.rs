@@ -14,6 +14,9 @@ use crate::stacks::StackKind;
 /// In AWS's reason for an update that makes a new resource in place of the old one.
 const REPLACING: &str = "new physical resource";
 
+/// Names what is learned: of an operation on a resource by stack, logical id and type.
+pub type Key<'a> = dyn Fn(Operation, &StackKind, &str, &str) -> String + 'a;
+
 /// What is known of a resource while a run is read.
 #[derive(Default)]
 struct Course {
@@ -24,20 +27,21 @@ struct Course {
 }
 
 /// Seconds of every successful create, update and delete of a resource, oldest run first as given, by
-/// operation and resource type. Whether a database was Multi-AZ or a group waited for signals can't be
-/// seen in events, so a type has one list. Left out: what followed a failure of the same resource, and
+/// operation and key. Whether a database is Multi-AZ or a group waits for signals can't be seen in events:
+/// `key` says under which name of its type a resource is known. Left out: what followed a failure of the same resource, and
 /// updates that replaced it, which take as long as a creation.
 pub fn samples<'a>(
     runs: impl IntoIterator<Item = &'a Run>,
+    key: &Key<'_>,
 ) -> BTreeMap<(Operation, String), Vec<f64>> {
     let mut samples = BTreeMap::new();
     for run in runs {
-        gather(&run.events, &mut samples);
+        gather(&run.events, key, &mut samples);
     }
     samples
 }
 
-fn gather(events: &[Event], samples: &mut BTreeMap<(Operation, String), Vec<f64>>) {
+fn gather(events: &[Event], key: &Key<'_>, samples: &mut BTreeMap<(Operation, String), Vec<f64>>) {
     let mut courses: BTreeMap<(&StackKind, &str), Course> = BTreeMap::new();
     let mut movements: Vec<&Event> = events
         .iter()
@@ -60,8 +64,8 @@ fn gather(events: &[Event], samples: &mut BTreeMap<(Operation, String), Vec<f64>
         };
         let course = courses.entry((stack, logical_id)).or_default();
         if let Some((operation, seconds)) = course.step(*at, status, reason.as_deref()) {
-            let key = (operation, resource_type.clone());
-            samples.entry(key).or_default().push(seconds);
+            let known = (operation, key(operation, stack, logical_id, resource_type));
+            samples.entry(known).or_default().push(seconds);
         }
     }
 }

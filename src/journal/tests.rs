@@ -256,7 +256,8 @@ fn only_what_went_well_teaches_how_long_things_take() {
         moved(5, "A", "DELETE_COMPLETE", None),
         moved(1, "A", "DELETE_IN_PROGRESS", None),
     ]);
-    let learnt = samples([&first, &second]);
+    let plain = |_: Operation, _: &StackKind, _: &str, of_type: &str| of_type.to_owned();
+    let learnt = samples([&first, &second], &plain);
     let nat = |operation| (operation, "AWS::EC2::NatGateway".to_owned());
     assert_eq!(learnt.get(&nat(Operation::Create)), Some(&vec![106.0]));
     assert_eq!(learnt.get(&nat(Operation::Delete)), Some(&vec![4.0]));

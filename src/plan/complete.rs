@@ -33,6 +33,8 @@ pub struct Terms<'a> {
 pub enum Look {
     /// Every stack at rest is compared with what stands.
     Live,
+    /// Only those that the plan would update: what is changed by hand there may be overwritten.
+    Changed,
     /// What was changed by hand stays unknown.
     #[default]
     Away,
@@ -60,21 +62,13 @@ pub async fn complete(
 ) -> Result<Plan, PlanError> {
     risk::known_names(&draft, terms.allow)?;
     let bucket = draft.bucket.as_deref();
-    let found = draft.steps.iter().map(|step| step.found.clone());
-    let looks = join_all(found.map(|found| drift::look(found, cloud, terms.drift)));
-    let asked = draft
-        .steps
-        .into_iter()
-        .map(|step| ask(step, cloud, terms, bucket, "propose"));
-    let (looks, answers) = join(looks, join_all(asked)).await;
+    let asked = draft.steps.into_iter();
+    let asked = asked.map(|step| consider(step, cloud, terms, bucket));
     let mut steps = Vec::new();
     let mut failed = None;
-    for (seen, answer) in looks.into_iter().zip(answers) {
+    for answer in join_all(asked).await {
         match answer {
-            Ok(mut step) => {
-                drift::note(&mut step, seen);
-                steps.push(step);
-            }
+            Ok(step) => steps.push(step),
             Err(error) => failed = failed.or(Some(error)),
         }
     }
@@ -92,6 +86,29 @@ pub async fn complete(
             Err(error)
         }
     }
+}
+
+/// Asks about one stack, and looks for what was changed by hand in it.
+async fn consider(
+    draft: DraftStep,
+    cloud: &impl Cloud,
+    terms: &Terms<'_>,
+    bucket: Option<&str>,
+) -> Result<Step, CloudError> {
+    let found = draft.found.clone();
+    let (asked, mut seen) = match terms.drift {
+        Look::Live => {
+            let asked = ask(draft, cloud, terms, bucket, "propose");
+            join(asked, drift::look(found.as_ref(), cloud)).await
+        }
+        _ => (ask(draft, cloud, terms, bucket, "propose").await, None),
+    };
+    let mut step = asked?;
+    if terms.drift == Look::Changed && step.change_set().is_some() {
+        seen = drift::look(found.as_ref(), cloud).await;
+    }
+    drift::note(&mut step, seen);
+    Ok(step)
 }
 
 /// Removes the change sets of a plan that nobody will execute. Returns what could not be removed.

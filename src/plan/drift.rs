@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::complete::Look;
 use super::{Step, status};
 use crate::cloud::{ChangeAction, Cloud, CloudError, Drift, FoundStack, ResourceChange};
 
@@ -16,13 +15,12 @@ pub struct Drifted {
     pub overwritten: Vec<String>,
 }
 
-/// Looks at one stack. `None` where nobody looked: told to look away, no stack, or one in motion.
+/// Looks at one stack. `None` where there is nothing to look at: no stack, or one in motion.
 pub(super) async fn look(
-    found: Option<FoundStack>,
+    found: Option<&FoundStack>,
     cloud: &impl Cloud,
-    look: Look,
 ) -> Option<Result<Vec<Drift>, CloudError>> {
-    let found = found.filter(|found| look == Look::Live && status::rests(&found.status))?;
+    let found = found.filter(|found| status::rests(&found.status))?;
     Some(cloud.drift(&found.id).await)
 }
 

@@ -243,17 +243,12 @@ impl SavedStep {
         saved: &Saved,
         cloud: &impl Cloud,
     ) -> Result<Step, Vec<String>> {
-        let mut reasons = self.moved(&draft);
-        let set = match self.change_set(&draft, cloud).await {
-            Ok(set) => set,
-            Err(why) => {
-                reasons.push(why);
-                None
-            }
-        };
+        let reasons = self.moved(&draft);
         if !reasons.is_empty() {
             return Err(reasons);
         }
+        let set = self.change_set(&draft, cloud).await;
+        let set = set.map_err(|why| vec![why])?;
         let step = self.decide(draft, set, saved, cloud).await;
         let step = step.map_err(|why| vec![why])?;
         if step.action.word() == self.action {

@@ -3,6 +3,7 @@
 //! Upper-case statuses are CloudFormation's words, lower-case ones are ours.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,6 +13,7 @@ use super::text::{clean, count};
 use super::view::{present, usual, verdict};
 use super::{Shower, text};
 use crate::apply::event::{Event, Expected, Outcome};
+use crate::catalog::durations::Durations;
 use crate::stacks::StackKind;
 
 /// Time between heartbeats.
@@ -47,6 +49,13 @@ impl<W: Write> Lines<W> {
             beat: None,
             told: Vec::new(),
         }
+    }
+
+    /// Judges what is slow by these.
+    #[must_use]
+    pub fn knowing(mut self, durations: Durations) -> Self {
+        self.model.durations = Arc::new(durations);
+        self
     }
 
     fn line(&mut self, at: Timestamp, columns: &Columns, text: &str) -> io::Result<()> {

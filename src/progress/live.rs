@@ -2,6 +2,7 @@
 //! failures, stacks that came to rest. Knows how to draw, not what.
 
 use std::io;
+use std::sync::Arc;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use super::model::Model;
 use super::text::{Line, Mark, clean, elapsed, room, wrap};
 use super::view::verdict;
 use crate::apply::event::{Event, Outcome};
+use crate::catalog::durations::Durations;
 use crate::stacks::StackKind;
 
 /// Size of the screen in columns and lines, asked anew for every painting.
@@ -51,6 +53,13 @@ impl Live {
             model: Model::default(),
             reported: Vec::new(),
         }
+    }
+
+    /// Judges what is slow by these.
+    #[must_use]
+    pub fn knowing(mut self, durations: Durations) -> Self {
+        self.model.durations = Arc::new(durations);
+        self
     }
 
     /// Columns to write to: a line that fills the last one wraps in some terminals.

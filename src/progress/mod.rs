@@ -25,6 +25,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 
 use crate::apply::event::Event;
+use crate::catalog::durations::Durations;
 use pace::Clock;
 
 pub use diagnosis::report;
@@ -101,11 +102,18 @@ pub trait Shower {
 ///
 /// A reader that went away (`| head`) is no error: the rest goes unseen, the run goes on.
 /// Any other failure to write is returned after the channel closed, for the same reason.
-pub async fn show(style: Style, events: UnboundedReceiver<Event>, pace: Pace) -> io::Result<()> {
+pub async fn show(
+    style: Style,
+    events: UnboundedReceiver<Event>,
+    pace: Pace,
+    durations: Durations,
+) -> io::Result<()> {
     match style.resolve(Surroundings::here()) {
         Style::Json => follow(Json::new(io::stdout()), events, pace).await,
-        Style::Live => follow(Live::on_stderr(), events, pace).await,
-        Style::Auto | Style::Plain => follow(Lines::new(io::stderr()), events, pace).await,
+        Style::Live => follow(Live::on_stderr().knowing(durations), events, pace).await,
+        Style::Auto | Style::Plain => {
+            follow(Lines::new(io::stderr()).knowing(durations), events, pace).await
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is known of a run, gathered from its events alone. Knows no clock and no screen.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,6 +9,7 @@ use super::failure::Pinned;
 use super::resource::ResourceProgress;
 use super::text::{Mark, clean};
 use crate::apply::event::{Event, Expected, Failure, Outcome, Span, Verb};
+use crate::catalog::durations::Durations;
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::Phase;
 use crate::stacks::StackKind;
@@ -26,6 +28,8 @@ pub struct Model {
     /// When the run ended, and whether well.
     pub(super) finished: Option<(Timestamp, bool)>,
     pub(super) stacks: Vec<StackProgress>,
+    /// How long things take: what is slow is judged by it.
+    pub(super) durations: Arc<Durations>,
 }
 
 /// One stack of the run.
@@ -69,7 +73,10 @@ impl Model {
             Event::StackStarted {
                 stack, operation, ..
             } => self.stack_mut(stack).start(at, *operation),
-            Event::Resource { stack, .. } => self.stack_mut(stack).moved(event),
+            Event::Resource { stack, .. } => {
+                let durations = self.durations.clone();
+                self.stack_mut(stack).moved(event, &durations);
+            }
             Event::Failed { stack, failure, .. } => self.stack_mut(stack).pin(at, failure),
             Event::StackSettled { stack, outcome, .. } => {
                 self.stack_mut(stack).settle(at, outcome);
@@ -178,7 +185,7 @@ impl StackProgress {
         };
     }
 
-    fn moved(&mut self, event: &Event) {
+    fn moved(&mut self, event: &Event, durations: &Arc<Durations>) {
         let Event::Resource {
             at,
             logical_id,
@@ -198,10 +205,9 @@ impl StackProgress {
         } else {
             self.rolling_back |= self.failure.is_some() && status.phase() == Phase::Running;
             let (operation, rolling_back) = (self.operation, self.rolling_back);
-            let resource = self
-                .resources
-                .entry(logical_id.clone())
-                .or_insert_with(|| ResourceProgress::new(resource_type, status, *at));
+            let resource = self.resources.entry(logical_id.clone()).or_insert_with(|| {
+                ResourceProgress::new(resource_type, status, *at, durations.clone())
+            });
             resource.sentence = clean(sentence);
             resource.step(status, *at, reason.as_deref());
             resource.judge(operation, rolling_back);

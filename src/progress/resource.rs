@@ -1,9 +1,11 @@
 //! One resource of a stack: where it stands, since when, and how long that usually takes.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::event::Verb;
-use crate::catalog::durations::{self, Operation, Range};
+use crate::catalog::durations::{Durations, Operation, Range};
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::Phase;
 
@@ -12,6 +14,7 @@ use crate::cloud::status::Phase;
 pub(super) struct ResourceProgress {
     pub sentence: String,
     resource_type: String,
+    durations: Arc<Durations>,
     pub status: ResourceStatus,
     /// Start of what happens to it now, or of what happened last.
     pub since: Timestamp,
@@ -30,8 +33,14 @@ const APPLIED: [&str; 2] = [
 ];
 
 impl ResourceProgress {
-    pub fn new(resource_type: &str, status: &ResourceStatus, at: Timestamp) -> Self {
+    pub fn new(
+        resource_type: &str,
+        status: &ResourceStatus,
+        at: Timestamp,
+        durations: Arc<Durations>,
+    ) -> Self {
         Self {
+            durations,
             sentence: String::new(),
             resource_type: resource_type.to_owned(),
             status: status.clone(),
@@ -89,7 +98,7 @@ impl ResourceProgress {
     }
 
     pub fn range(&self) -> Option<Range> {
-        durations::range(self.operation()?, &self.resource_type)
+        self.durations.range(self.operation()?, &self.resource_type)
     }
 
     /// Whether it takes longer than the slowest of its kind usually do.

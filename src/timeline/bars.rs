@@ -275,11 +275,14 @@ impl ResourceBar {
     }
 }
 
-/// A failure on one line: the resource, then why.
+/// A failure on one line: the resource, why, and what usually helps.
 fn told(failure: &Failure) -> String {
-    let reason = clean(&failure.reason);
-    match &failure.resource {
-        Some(resource) => format!("{}: {reason}", clean(resource)),
-        None => reason,
+    let mut text = clean(&failure.reason);
+    if let Some(resource) = &failure.resource {
+        text = format!("{}: {text}", clean(resource));
     }
+    if let Some(hint) = &failure.hint {
+        text = format!("{text}; try: {}", clean(hint));
+    }
+    text
 }

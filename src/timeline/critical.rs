@@ -128,9 +128,13 @@ fn latest<'a>(
     })
 }
 
-/// Slack of every stack that ended: against the last end, through all that waited for it.
+/// Slack of every stack that ended: against the last end, through all that waited for it. None in a
+/// run without an end: what nobody followed may still take long.
 fn slacks(timeline: &Timeline) -> BTreeMap<StackKind, SignedDuration> {
     let until = timeline.until;
+    if timeline.ended.is_none() {
+        return BTreeMap::new();
+    }
     let Some(end) = last(timeline.stacks.iter(), until).and_then(|bar| bar.drawn_to(until)) else {
         return BTreeMap::new();
     };

@@ -6,6 +6,7 @@
 
 mod bars;
 mod critical;
+mod page;
 mod past;
 mod text;
 mod words;
@@ -18,6 +19,7 @@ use crate::cloud::ResourceStatus;
 use crate::stacks::StackKind;
 
 pub use critical::Saving;
+pub use page::page;
 pub use past::{Past, events_of};
 pub use text::{Detail, NARROWEST, text};
 pub use words::elapsed;
@@ -56,11 +58,12 @@ pub struct StackBar {
     /// Its first real failure.
     pub failed_at: Option<Timestamp>,
     pub ending: Ending,
-    /// Why it failed: the resource's sentence and AWS's reason.
+    /// Why it failed: the resource's sentence, AWS's reason, and what usually helps.
     pub reason: Option<String>,
     pub waits_for: Vec<StackKind>,
     pub critical: bool,
-    /// How much later it could have ended without the run ending later. `None` where it has no end.
+    /// How much later it could have ended without the run ending later. `None` where it or
+    /// the run has no end.
     #[serde(rename = "slackSeconds", serialize_with = "seconds")]
     pub slack: Option<SignedDuration>,
     /// In the order of their beginning. One that was made and then rolled back has two.
@@ -132,6 +135,35 @@ impl Timeline {
         self.until.duration_since(self.started)
     }
 
+    /// Whether a resource deserves a row: it took 5 % of the run or more, was critical, or failed.
+    pub(crate) fn stands_out(&self, bar: &StackBar, resource: &ResourceBar) -> bool {
+        const WORTH: i32 = 20;
+        let took = bar
+            .end_of(resource, self.until)
+            .duration_since(resource.begin);
+        took * WORTH >= self.took() || resource.critical || resource.failed
+    }
+
+    /// What did not go well and why: stacks of the same fate together.
+    pub(crate) fn fates(&self) -> Vec<(String, Ending, &str)> {
+        let mut fates: Vec<(String, Ending, &str)> = Vec::new();
+        for bar in &self.stacks {
+            let Some(reason) = bar.reason.as_deref() else {
+                continue;
+            };
+            let same =
+                |fate: &&mut (String, Ending, &str)| (fate.1, fate.2) == (bar.ending, reason);
+            match fates.iter_mut().find(same) {
+                Some((stacks, ..)) => {
+                    stacks.push_str(", ");
+                    stacks.push_str(&bar.stack.to_string());
+                }
+                None => fates.push((bar.stack.to_string(), bar.ending, reason)),
+            }
+        }
+        fates
+    }
+
     pub(crate) fn bar(&self, kind: &StackKind) -> Option<&StackBar> {
         self.stacks.iter().find(|bar| bar.stack == *kind)
     }
@@ -147,6 +179,18 @@ impl StackBar {
     pub fn end_of(&self, resource: &ResourceBar, until: Timestamp) -> Timestamp {
         let end = resource.end.or(self.end).unwrap_or(until);
         end.max(resource.begin)
+    }
+
+    /// A resource in words. One that goes while its stack does not is said to.
+    pub fn name_of(&self, resource: &ResourceBar) -> String {
+        let leaves = resource.status.is_delete() && self.operation != Some(Verb::Delete);
+        let verb = if leaves { "delete " } else { "" };
+        format!("{verb}{}", resource.sentence)
+    }
+
+    /// Whether it should have begun and did not.
+    pub fn is_held_up(&self) -> bool {
+        matches!(self.ending, Ending::NotStarted | Ending::Waiting)
     }
 }
 

@@ -1,10 +1,12 @@
 //! The Gantt chart in the terminal: one row a stack, plain characters, every fact without colour.
 
+use std::fmt::Write as _;
+
 use console::measure_text_width;
 use jiff::{SignedDuration, Timestamp};
 
 use super::words::{elapsed, pad, ticks, verdict};
-use super::{Ending, Link, ResourceBar, StackBar, Timeline};
+use super::{Ending, Link, ResourceBar, Saving, StackBar, Timeline};
 
 /// Columns that the chart needs at least; a narrower terminal gets as many and folds them itself.
 pub const NARROWEST: usize = 60;
@@ -12,8 +14,6 @@ pub const NARROWEST: usize = 60;
 const MARK: usize = 5;
 /// Width of a column of figures.
 const FIGURE: usize = 7;
-/// A resource has a row if it took at least one part in this many of the run.
-const WORTH: i32 = 20;
 /// Resources of a stack that the critical path names in words.
 const NAMED: usize = 3;
 
@@ -21,7 +21,7 @@ const NAMED: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
     Stacks,
-    /// Below each stack the resources that took 5 % of the run or more, or were critical, or failed.
+    /// Below each stack the resources that stand out.
     Resources,
 }
 
@@ -30,12 +30,11 @@ pub enum Detail {
 pub fn text(timeline: &Timeline, source: &str, detail: Detail, width: usize) -> String {
     let chart = Chart::new(timeline, detail, width.max(NARROWEST));
     let started = timeline.started.strftime("%Y-%m-%d %H:%M:%S UTC");
-    let mut lines = vec![
-        format!("{}  {}", timeline.cluster, verdict(timeline)),
-        format!("{started}, run {}, {source}", timeline.run),
-        String::new(),
-        chart.axis(),
-    ];
+    let title = format!("{}  {}", timeline.cluster, verdict(timeline));
+    let about = format!("{started}, run {}, {source}", timeline.run);
+    let mut lines = folded(&title, "", chart.width);
+    lines.extend(folded(&about, "", chart.width));
+    lines.extend([String::new(), chart.axis()]);
     for bar in &timeline.stacks {
         lines.push(chart.stack(bar));
         let worth = |resource: &&ResourceBar| chart.shows(bar, resource);
@@ -74,7 +73,7 @@ impl<'a> Chart<'a> {
         };
         let names = timeline.stacks.iter().flat_map(|bar| {
             let shown = bar.resources.iter().filter(|it| chart.shows(bar, it));
-            let shown = shown.map(|it| measure_text_width(&it.sentence) + 2);
+            let shown = shown.map(|it| measure_text_width(&bar.name_of(it)) + 2);
             shown.chain([bar.stack.to_string().len()])
         });
         let longest = names.max().unwrap_or(0);
@@ -84,10 +83,7 @@ impl<'a> Chart<'a> {
     }
 
     fn shows(&self, bar: &StackBar, resource: &ResourceBar) -> bool {
-        let until = self.timeline.until;
-        let took = bar.end_of(resource, until).duration_since(resource.begin);
-        let long = took * WORTH >= self.timeline.took();
-        self.detail == Detail::Resources && (long || resource.critical || resource.failed)
+        self.detail == Detail::Resources && self.timeline.stands_out(bar, resource)
     }
 
     /// The cell in which a moment lies; the end of the run lies behind the last.
@@ -158,7 +154,7 @@ impl<'a> Chart<'a> {
         self.bar(&mut cells, (resource.begin, end), failed, fill);
         let cells: String = cells.into_iter().collect();
         let took = elapsed(end.duration_since(resource.begin));
-        let name = format!("  {}", resource.sentence);
+        let name = format!("  {}", bar.name_of(resource));
         let mark = if resource.failed { " !!" } else { "" };
         self.row(mark, &name, &cells, &took, "")
     }
@@ -187,14 +183,7 @@ fn paint(cells: &mut [char], from: usize, to: usize, with: char) {
     }
 }
 
-impl StackBar {
-    /// It should have begun and did not.
-    pub(super) fn is_held_up(&self) -> bool {
-        matches!(self.ending, Ending::NotStarted | Ending::Waiting)
-    }
-}
-
-fn mark(ending: Ending) -> &'static str {
+pub(super) fn mark(ending: Ending) -> &'static str {
     match ending {
         Ending::Created | Ending::Updated | Ending::Deleted | Ending::Unchanged => " ok",
         Ending::RolledBack => " rb",
@@ -207,22 +196,26 @@ fn mark(ending: Ending) -> &'static str {
 /// What did not go well, and why.
 fn failures(timeline: &Timeline, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    for bar in &timeline.stacks {
-        let told = match (bar.ending, &bar.reason) {
-            (Ending::RolledBack | Ending::Failed | Ending::NotStarted | Ending::Open, why) => {
-                let why = why.as_ref().map_or(String::new(), |why| format!(": {why}"));
-                format!("{} {}{why}", bar.stack, bar.ending.as_str())
-            }
-            _ => continue,
-        };
+    let mut say = |mark: &str, told: &str| {
         if lines.is_empty() {
             lines.push(String::new());
         }
-        lines.extend(folded(
-            &told,
-            &format!("{:<MARK$}", mark(bar.ending)),
-            width,
-        ));
+        lines.extend(folded(told, &format!("{mark:<MARK$}"), width));
+    };
+    for (stacks, ending, why) in timeline.fates() {
+        say(
+            mark(ending),
+            &format!("{stacks} {}: {why}", ending.as_str()),
+        );
+    }
+    let open = timeline
+        .stacks
+        .iter()
+        .filter(|bar| bar.ending == Ending::Open);
+    let open: Vec<String> = open.map(|bar| bar.stack.to_string()).collect();
+    if !open.is_empty() {
+        let told = format!("not followed to the end: {}", open.join(", "));
+        say(mark(Ending::Open), &told);
     }
     lines
 }
@@ -246,16 +239,27 @@ fn critical(timeline: &Timeline, width: usize) -> Vec<String> {
         let label = format!("  {} {took:>FIGURE$}  ", pad(&bar.stack.to_string(), 16));
         lines.extend(folded(&pieces(of_stack), &label, width));
     }
+    lines.extend(folded(&shorter(timeline, &saving), "", width));
+    lines
+}
+
+/// What would make the run shorter, in words.
+pub(super) fn shorter(timeline: &Timeline, saving: &Saving) -> String {
     let longest = &saving.longest;
-    let shorter = format!(
-        "longest on it: {}, {}; without it the run would take {}, and {} would end last",
+    let text = format!(
+        "longest on it: {}, {}",
         longest.name(),
-        elapsed(longest.took()),
+        elapsed(longest.took())
+    );
+    // Nobody knows how long what is left alone takes.
+    if timeline.ended.is_none() {
+        return text;
+    }
+    format!(
+        "{text}; without it the run would have taken {}, and {} would have ended last",
         elapsed(saving.without_it_seconds),
         saving.then_last
-    );
-    lines.extend(folded(&shorter, "", width));
-    lines
+    )
 }
 
 /// The longest links of a stack in their order, and how many are not named.
@@ -273,9 +277,7 @@ fn pieces(links: &[Link]) -> String {
         .map(|link| format!("{} {}", link.name(), elapsed(link.took())));
     let mut text = named.collect::<Vec<_>>().join(" > ");
     if more > 0 {
-        text.push_str(" and ");
-        text.push_str(&more.to_string());
-        text.push_str(" shorter");
+        let _ = write!(text, " and {more} shorter");
     }
     text
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_credential_types::Credentials;
 use kube_cfn::cloud::aws::{Aws, Settings};
-use kube_cfn::cloud::{ChangeAction, Cloud, CloudError, Protection, StackStatus};
+use kube_cfn::cloud::{ChangeAction, Cloud, CloudError, OnFailure, Protection, StackStatus};
 use serde_json::json;
 
 use crate::support::{OPEN, REGION, account, aws, created, follow, network, proposal, story};
@@ -54,7 +54,9 @@ pub async fn a_stack_is_created_changed_and_deleted_and_every_step_is_told() {
     assert_eq!(actions["Note"], ChangeAction::Add);
     assert_eq!(actions["Vpc"], ChangeAction::Modify);
 
-    aws.execute(&change_set, "execute-1").await.expect("begun");
+    aws.execute(&change_set, "execute-1", OnFailure::GoBack)
+        .await
+        .expect("begun");
     let told = follow(&aws, &id, "execute-1").await;
     let story_of_update = story(&told);
     assert_eq!(story_of_update[0], "canary-network UPDATE_IN_PROGRESS");
@@ -62,7 +64,7 @@ pub async fn a_stack_is_created_changed_and_deleted_and_every_step_is_told() {
         story_of_update.last().map(String::as_str),
         Some("canary-network UPDATE_COMPLETE")
     );
-    aws.execute(&change_set, "execute-1")
+    aws.execute(&change_set, "execute-1", OnFailure::GoBack)
         .await
         .expect("the same execution asked for twice is one");
 
@@ -90,7 +92,9 @@ pub async fn a_proposal_that_changes_nothing_is_empty_and_leaves_nothing_behind(
     let wanted = proposal("canary-network", &network("same"), "change-1");
     let change_set = aws.propose(&wanted).await.expect("proposed");
     assert!(change_set.changes.is_empty(), "{change_set:?}");
-    let error = aws.execute(&change_set, "execute-1").await;
+    let error = aws
+        .execute(&change_set, "execute-1", OnFailure::GoBack)
+        .await;
     assert!(
         matches!(error, Err(CloudError::NotFound(_))),
         "the change set is gone: {error:?}"
@@ -107,7 +111,7 @@ pub async fn a_proposal_can_be_made_again_and_thrown_away() {
     let again = aws.propose(&wanted).await.expect("proposed again");
     assert_eq!(first, again);
     aws.discard(&first).await.expect("discarded");
-    let error = aws.execute(&first, "execute-1").await;
+    let error = aws.execute(&first, "execute-1", OnFailure::GoBack).await;
     assert!(matches!(error, Err(CloudError::NotFound(_))), "{error:?}");
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use kube_cfn::cloud::aws::Aws;
 use kube_cfn::cloud::{
-    Cloud, CloudError, Difference, Fate, Finding, Keeping, Operation, Protection, StackStatus,
-    Store,
+    Cloud, CloudError, Difference, Fate, Finding, Keeping, OnFailure, Operation, Protection,
+    StackStatus, Store,
 };
 use serde_json::{Value, json};
 
@@ -125,7 +125,9 @@ async fn a_change_set_of_a_killed_run_is_found_used_and_spent() {
         Ok(Some(saved.clone()))
     );
 
-    aws.execute(&saved, "execute-1").await.expect("begun");
+    aws.execute(&saved, "execute-1", OnFailure::GoBack)
+        .await
+        .expect("begun");
     follow(&aws, &id, "execute-1").await;
     assert_eq!(aws.change_set(&saved.id, &id).await, Ok(None), "executed");
     assert_eq!(
@@ -136,7 +138,7 @@ async fn a_change_set_of_a_killed_run_is_found_used_and_spent() {
 
     let back = notes(&[("A", "1")]);
     let back = aws.propose(&proposal("twice-notes", &back, "run-4")).await;
-    aws.execute(&back.expect("proposed"), "execute-2")
+    aws.execute(&back.expect("proposed"), "execute-2", OnFailure::GoBack)
         .await
         .expect("begun");
     follow(&aws, &id, "execute-2").await;
@@ -177,7 +179,9 @@ async fn a_rollback_that_failed_goes_on_without_what_is_skipped() {
     ]));
     let wanted = proposal("stuck-notes", &notes(&[("A", "2"), ("B", "2")]), "run-1");
     let change_set = aws.propose(&wanted).await.expect("proposed");
-    aws.execute(&change_set, "execute-1").await.expect("begun");
+    aws.execute(&change_set, "execute-1", OnFailure::GoBack)
+        .await
+        .expect("begun");
     let told = follow(&aws, &id, "execute-1").await;
     let last = told.last().and_then(|event| event.stack_status.clone());
     assert_eq!(last, Some(StackStatus::UpdateRollbackFailed));
@@ -213,7 +217,9 @@ async fn a_cancelled_update_is_told_to_whoever_follows_the_update() {
         "run-1",
     );
     let change_set = aws.propose(&wanted).await.expect("proposed");
-    aws.execute(&change_set, "execute-1").await.expect("begun");
+    aws.execute(&change_set, "execute-1", OnFailure::GoBack)
+        .await
+        .expect("begun");
     aws.cancel_update(&id, "cancel-1").await.expect("cancelled");
     let told = story(&follow(&aws, &id, "execute-1").await);
     assert_eq!(told[0], "cancelled-notes UPDATE_IN_PROGRESS");

@@ -161,6 +161,7 @@ impl World {
             .env("HOME", self.home.path())
             .env("XDG_CACHE_HOME", self.path("cache"))
             .env("XDG_CONFIG_HOME", self.path("config"))
+            .env("XDG_STATE_HOME", self.path("state"))
             .env("KUBECONFIG", self.kubeconfig())
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("AWS_ACCESS_KEY_ID", self.account())

@@ -3,7 +3,7 @@
 mod facts;
 mod failures;
 mod forecast;
-mod runs;
+pub mod runs;
 mod screens;
 mod streams;
 mod terminal;

@@ -10,8 +10,10 @@ use serde_json::Value;
 use super::{Double, Held, found};
 use crate::cloud::{
     ChangeSet, Clock, Cloud, CloudError, Console, Drift, FoundResource, FoundStack, Identity, Kept,
-    OpenChangeSet, Operation, Proposal, Protection, StackEvent, StackStatus, Store, TAG_CLUSTER,
+    OnFailure, OpenChangeSet, Operation, Proposal, Protection, StackEvent, StackStatus, Store,
+    TAG_CLUSTER,
 };
+use crate::plan::heal::resumes;
 
 impl Cloud for Double {
     async fn identity(&self) -> Result<Identity, CloudError> {
@@ -97,11 +99,22 @@ impl Cloud for Double {
         })
     }
 
-    async fn execute(&self, change_set: &ChangeSet, token: &str) -> Result<(), CloudError> {
+    async fn execute(
+        &self,
+        change_set: &ChangeSet,
+        token: &str,
+        on_failure: OnFailure,
+    ) -> Result<(), CloudError> {
         self.call("execute", &change_set.id, || {
             let Some(wanted) = self.open.borrow_mut().remove(&change_set.id) else {
                 return Err(CloudError::NotFound(change_set.id.clone()));
             };
+            let stopped = |held: &mut Held| resumes(&held.found.status);
+            if on_failure == OnFailure::GoBack && self.by_id(&change_set.stack_id, stopped)? {
+                let message = "please use the disable-rollback parameter".to_owned();
+                let operation = "ExecuteChangeSet".to_owned();
+                return Err(CloudError::Refused { operation, message });
+            }
             self.by_id(&change_set.stack_id, |held| {
                 held.found.parameters = wanted.parameters;
                 held.template = serde_json::from_str(&wanted.template).expect("a template");

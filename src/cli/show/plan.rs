@@ -1,18 +1,26 @@
 //! A plan as data: the view that scripts read, and that [`text`] is made of.
 
+mod changes;
 mod forecast;
 mod markdown;
 mod text;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::catalog::durations::{Durations, Span};
 use crate::catalog::prices::Prices;
-use crate::cloud::{Identity, ResourceChange};
+use crate::cli::session::Defined;
+use crate::cloud::{Finding, Identity};
 use crate::plan::cost::{self, Monthly, Range, StackCost};
 use crate::plan::estimate::{self, Estimate};
-use crate::plan::{Action, Blocked, Counts, Pending, Plan, Planned, Risk, Step, Stuck};
+use crate::plan::outage::{Outage, outages};
+use crate::plan::{
+    self, Action, Blocked, Counts, Drifted, Pending, Plan, Planned, Risk, Step, Stuck,
+};
 use crate::stacks::StackKind;
+use changes::{Causes, ChangeView};
 
 pub use markdown::markdown;
 pub use text::{Detail, text};
@@ -51,6 +59,24 @@ struct StackView<'a> {
     creates: Vec<Planned>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     changes: Vec<ChangeView<'a>>,
+    /// What an update does to those who use the database.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    downtime: Vec<Outage>,
+    /// What somebody changed by hand.
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    drift: &'a [Drifted],
+    /// The human sentences of those.
+    #[serde(skip)]
+    sentences: BTreeMap<&'a str, String>,
+    /// Why nobody knows whether something was changed by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift_unknown: Option<&'a str>,
+    /// What CloudFormation's early validation says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<FindingView<'a>>,
+    /// What to think of before the update.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     #[serde(skip_serializing_if = "slice_is_empty")]
     pending: &'a [Pending],
     #[serde(skip_serializing_if = "slice_is_empty")]
@@ -71,10 +97,11 @@ struct StackView<'a> {
 }
 
 #[derive(Serialize)]
-struct ChangeView<'a> {
-    sentence: String,
+struct FindingView<'a> {
     #[serde(flatten)]
-    change: &'a ResourceChange,
+    finding: &'a Finding,
+    /// Fields of the definition that decide what it is about, with their place.
+    fields: Vec<String>,
 }
 
 /// What happens to a stack, in one word.
@@ -93,6 +120,13 @@ enum Word {
     Continue,
     Refused,
     Blocked,
+}
+
+impl StackView<'_> {
+    /// The human sentence of a resource that is compared with its template.
+    fn sentence(&self, logical_id: &str) -> Option<&str> {
+        self.sentences.get(logical_id).map(String::as_str)
+    }
 }
 
 fn slice_is_empty<T>(slice: &&[T]) -> bool {
@@ -115,8 +149,14 @@ impl Default for Scales {
     }
 }
 
-/// Makes the view of a plan.
-pub fn view<'a>(plan: &'a Plan, identity: &'a Identity, scales: &Scales) -> View<'a> {
+/// Makes the view of a plan. Changes are traced to the fields of `defined`.
+pub fn view<'a>(
+    plan: &'a Plan,
+    identity: &'a Identity,
+    defined: &Defined,
+    scales: &Scales,
+) -> View<'a> {
+    let causes = Causes::new(defined);
     let expected = estimate::estimate(plan, &scales.durations);
     let cost = cost::monthly(plan, &identity.region, &scales.prices);
     View {
@@ -127,7 +167,7 @@ pub fn view<'a>(plan: &'a Plan, identity: &'a Identity, scales: &Scales) -> View
         stacks: plan
             .steps
             .iter()
-            .map(|step| stack_view(step, &expected, &cost))
+            .map(|step| stack_view(step, &causes, &expected, &cost))
             .collect(),
         expected,
         cost,
@@ -139,11 +179,16 @@ pub fn view<'a>(plan: &'a Plan, identity: &'a Identity, scales: &Scales) -> View
     }
 }
 
-fn stack_view<'a>(step: &'a Step, expected: &Estimate, cost: &Monthly) -> StackView<'a> {
+fn stack_view<'a>(
+    step: &'a Step,
+    causes: &Causes<'_>,
+    expected: &Estimate,
+    cost: &Monthly,
+) -> StackView<'a> {
     let action = word(step);
     let kind = &step.stack.kind;
     let of_stack = cost.stacks.iter().find(|stack| stack.stack == *kind);
-    let changes = step.change_set().map_or(&[][..], |set| &set.changes);
+    let drifted = step.drift.iter().map(|one| &one.drift.logical_id);
     let (stuck, skip) = match &step.action {
         Action::Continue { stuck, skip } => (&stuck[..], &skip[..]),
         _ => (&[][..], &[][..]),
@@ -159,13 +204,23 @@ fn stack_view<'a>(step: &'a Step, expected: &Estimate, cost: &Monthly) -> StackV
             Word::Create | Word::Recreate => step.resources(),
             _ => Vec::new(),
         },
-        changes: changes
+        changes: changes::views(step, causes),
+        downtime: outages(step),
+        drift: &step.drift,
+        sentences: drifted.map(|id| (id.as_str(), step.sentence(id))).collect(),
+        drift_unknown: step.drift_unknown.as_deref(),
+        findings: step
+            .findings
             .iter()
-            .map(|change| ChangeView {
-                sentence: step.sentence(&change.logical_id),
-                change,
+            .map(|finding| FindingView {
+                fields: causes.finding(step, finding),
+                finding,
             })
             .collect(),
+        warnings: match action {
+            Word::Keep => Vec::new(),
+            _ => plan::warnings(step),
+        },
         pending: &step.pending,
         risks: &step.risks,
         blocked: match &step.action {

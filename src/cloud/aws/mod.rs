@@ -44,8 +44,8 @@ use limiter::{Limiter, ThrottleWatch};
 use log::CallLog;
 
 use super::{
-    ChangeSet, Clock, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OpenChangeSet,
-    Operation, Proposal, Protection, StackEvent,
+    ChangeSet, Clock, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OnFailure,
+    OpenChangeSet, Operation, Proposal, Protection, StackEvent,
 };
 
 /// One account and region of AWS. Everything that reads CloudFormation through one value shares one
@@ -191,8 +191,13 @@ impl Cloud for Aws {
         changes::propose(self, wanted).await
     }
 
-    async fn execute(&self, change_set: &ChangeSet, token: &str) -> Result<(), CloudError> {
-        changes::execute(self, change_set, token).await
+    async fn execute(
+        &self,
+        change_set: &ChangeSet,
+        token: &str,
+        on_failure: OnFailure,
+    ) -> Result<(), CloudError> {
+        changes::execute(self, change_set, token, on_failure).await
     }
 
     async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError> {

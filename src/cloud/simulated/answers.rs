@@ -12,8 +12,8 @@ use super::names::partition_of;
 use super::stack::{Resource, Set, Stack};
 use super::state::State;
 use crate::cloud::{
-    ChangeSet, Clock, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OpenChangeSet,
-    Operation, Proposal, Protection, ResourceStatus, StackEvent, StackStatus,
+    ChangeSet, Clock, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OnFailure,
+    OpenChangeSet, Operation, Proposal, Protection, ResourceStatus, StackEvent, StackStatus,
 };
 
 /// What computing a change set takes.
@@ -84,7 +84,13 @@ impl Cloud for Simulated {
             .await
     }
 
-    async fn execute(&self, change_set: &ChangeSet, token: &str) -> Result<(), CloudError> {
+    async fn execute(
+        &self,
+        change_set: &ChangeSet,
+        token: &str,
+        _: OnFailure,
+    ) -> Result<(), CloudError> {
+        // No stack of this cloud stops where only the other answer is taken.
         self.call("execute", Effect::Some, |state| {
             state.execute(change_set, token)
         })

@@ -180,7 +180,7 @@ impl State {
 }
 
 /// Whether an update could begin.
-fn ready(stack: &Stack, call: &str) -> Result<(), CloudError> {
+pub(super) fn ready(stack: &Stack, call: &str) -> Result<(), CloudError> {
     use StackStatus as S;
     let status = &stack.found.status;
     if matches!(

@@ -206,6 +206,15 @@ impl Simulated {
         })
     }
 
+    /// Whether the stack of this name stands with this template.
+    pub fn stands_as(&self, stack: &str, template: &Value) -> bool {
+        self.with_now(|state| {
+            let stack = state.named(stack).and_then(|at| state.stacks.get(at));
+            let compiled = stack.and_then(|stack| stack.compiled.as_ref());
+            compiled.is_some_and(|compiled| compiled.template == *template)
+        })
+    }
+
     /// From now on this fails too.
     pub fn fail(&self, failing: Failing) {
         self.with_now(|state| state.env.failures.push(failing));
@@ -255,7 +264,10 @@ fn meddle(state: &mut State, what: &Meddling) -> Option<()> {
     }
     let wanted = match what {
         _ if found.found.status.is_moving() => return None,
-        Meddling::Update { logical_id, .. } => Some(touching(found, logical_id)?),
+        Meddling::Update { logical_id, .. } => {
+            super::changesets::ready(found, "UpdateStack").ok()?;
+            Some(touching(found, logical_id)?)
+        }
         _ => None,
     };
     let log = state.write("meddle", stack, Some(TOKEN));

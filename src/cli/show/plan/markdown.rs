@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
-use super::text::{counted, fate, headline_words, property_words, total};
-use super::{ChangeView, StackView, View, forecast};
+use super::changes::{ChangeView, fate, notes, property_lines, risk_words};
+use super::text::{counted, headline_words, total};
+use super::{StackView, View, forecast};
 
 /// A plan as Markdown.
 pub fn markdown(view: &View<'_>) -> String {
@@ -56,17 +57,11 @@ fn details(out: &mut String, stack: &StackView<'_>) {
         );
     }
     for risk in stack.risks {
-        let allowed = if risk.allowed {
-            ", allowed by name"
-        } else {
-            ""
-        };
-        let _ = writeln!(
-            out,
-            "\n> **at stake** `{}`: {}{allowed}",
-            risk.name,
-            plain(risk.holds)
-        );
+        let told = plain(&risk_words(risk));
+        let _ = writeln!(out, "\n> **{}** {told}", plain(&risk.name));
+    }
+    for (mark, told) in notes(stack) {
+        let _ = writeln!(out, "\n- `{mark}` {}: {}", stack.stack, plain(&told));
     }
     if stack.changes.is_empty() && stack.creates.is_empty() {
         return;
@@ -95,8 +90,8 @@ fn details(out: &mut String, stack: &StackView<'_>) {
     out.push_str("```\n\n</details>\n");
 }
 
-fn change_lines(out: &mut String, view: &ChangeView<'_>) {
-    let (mark, fate) = fate(view.change);
+fn change_lines(out: &mut String, change: &ChangeView<'_>) {
+    let (mark, fate) = fate(change);
     // A diff is coloured by its first sign alone.
     let sign = match mark {
         "+" => "+",
@@ -106,12 +101,11 @@ fn change_lines(out: &mut String, view: &ChangeView<'_>) {
     let _ = writeln!(
         out,
         "{sign} {} ({}) {fate}",
-        code(&view.sentence),
-        view.change.logical_id
+        code(&change.sentence),
+        change.logical_id
     );
-    let told = view.change.properties.iter();
-    for property in told.filter(|property| property.path != "Metadata") {
-        let _ = writeln!(out, "!     {}", code(&property_words(property)));
+    for told in property_lines(change) {
+        let _ = writeln!(out, "!     {}", code(&told));
     }
 }
 

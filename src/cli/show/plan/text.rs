@@ -5,14 +5,18 @@ use std::fmt::Write;
 
 use console::{Style, measure_text_width, style};
 
-use super::{ChangeView, StackView, View, Word, forecast};
+use super::changes::{ChangeView, fate, notes, property_lines, risk_words};
+use super::{StackView, View, Word, forecast};
 use crate::cli::out::listed_line;
-use crate::cloud::{ChangeAction, PropertyChange, Replacement, ResourceChange};
 use crate::plan::{Counts, Risk};
 use crate::stacks::StackKind;
 
 /// Where time and money stand behind what is done to a stack.
 const COLUMN: usize = 50;
+
+/// What no plan of a creation can tell.
+const UNKNOWABLE: &str = "Not known before: the ids and addresses that AWS gives, and whether quotas \
+                          and capacity suffice.";
 
 /// How much of a plan is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +82,9 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     }
     for change in &stack.changes {
         change_text(out, change, stack.risks);
+    }
+    for (mark, told) in notes(stack) {
+        wrapped(out, "    ", &format!("{mark} {told}"));
     }
     stuck_text(out, stack);
     pending_text(out, stack);
@@ -215,91 +222,22 @@ pub(super) fn counted(counts: &Counts) -> String {
     said.collect::<Vec<_>>().join(", ")
 }
 
-fn change_text(out: &mut String, view: &ChangeView<'_>, risks: &[Risk]) {
-    let change = view.change;
+fn change_text(out: &mut String, change: &ChangeView<'_>, risks: &[Risk]) {
     let (mark, fate) = fate(change);
     line(
         out,
         format_args!(
             "    {mark} {}  ({}) {fate}",
-            view.sentence, change.logical_id
+            change.sentence, change.logical_id
         ),
     );
-    // What a resource is called changes with what it is: no news beside the property itself.
-    for property in change
-        .properties
-        .iter()
-        .filter(|property| property.path != "Metadata")
-    {
-        property_text(out, property);
+    for told in property_lines(change) {
+        wrapped(out, "        ", &told);
     }
-    for risk in risks
-        .iter()
-        .filter(|risk| risk.logical_id == change.logical_id)
-    {
-        let allowed = if risk.allowed {
-            " (allowed by --allow-data-loss)"
-        } else {
-            ""
-        };
-        wrapped(
-            out,
-            "        ",
-            &format!("!! at stake: {}{allowed}", risk.holds),
-        );
+    let here = |risk: &&Risk| risk.logical_id == change.logical_id;
+    for risk in risks.iter().filter(here) {
+        wrapped(out, "        ", &format!("!! {}", risk_words(risk)));
     }
-}
-
-pub(super) fn fate(change: &ResourceChange) -> (&'static str, String) {
-    match (&change.action, change.replacement) {
-        (ChangeAction::Add, _) => ("+", "added".to_owned()),
-        (ChangeAction::Remove, _) => ("-", "removed".to_owned()),
-        (ChangeAction::Other(word), _) => ("?", word.to_lowercase()),
-        (ChangeAction::Modify, Replacement::Yes) => ("-/+", "REPLACED".to_owned()),
-        (ChangeAction::Modify, Replacement::Might) => ("-/+?", "might be replaced".to_owned()),
-        (ChangeAction::Modify, Replacement::No) => ("~", "in place".to_owned()),
-    }
-}
-
-fn property_text(out: &mut String, property: &PropertyChange) {
-    wrapped(out, "        ", &property_words(property));
-}
-
-/// A property's change in words.
-pub(super) fn property_words(property: &PropertyChange) -> String {
-    let path = property
-        .path
-        .strip_prefix("Properties.")
-        .unwrap_or(&property.path);
-    let values = match (&property.before, &property.after) {
-        // In base64 nobody reads what is new about it.
-        (Some(_), Some(_)) if path.ends_with("UserData") => ": the boot script changes".to_owned(),
-        (Some(before), Some(after)) => format!(": {} -> {}", short(before), short(after)),
-        (None, Some(after)) => format!(": -> {}", short(after)),
-        (Some(before), None) => format!(": was {}", short(before)),
-        (None, None) => String::new(),
-    };
-    let recreates = match property.recreates {
-        Replacement::No => "",
-        Replacement::Might => "  # might force replacement",
-        Replacement::Yes => "  # forces replacement",
-    };
-    let cause = property
-        .cause
-        .as_ref()
-        .map_or_else(String::new, |cause| format!("  (from {cause})"));
-    format!("{path}{values}{recreates}{cause}")
-}
-
-/// A value on one line; long ones (user data, policies) by their beginning.
-fn short(value: &str) -> String {
-    const LONGEST: usize = 60;
-    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= LONGEST {
-        return line;
-    }
-    let head: String = line.chars().take(LONGEST - 1).collect();
-    format!("{head}…")
 }
 
 pub(super) fn total(view: &View<'_>) -> String {
@@ -329,6 +267,9 @@ pub(super) fn total(view: &View<'_>) -> String {
     if view.changes {
         let mut lines = vec![format!("Plan: {}.", parts.join(", "))];
         lines.extend(forecast::lines(&view.expected, &view.cost));
+        if count(&[Word::Create, Word::Recreate]) > 0 {
+            lines.push(listed_line("", UNKNOWABLE));
+        }
         lines.join("\n") + "\n"
     } else {
         format!(

@@ -2,12 +2,13 @@
 
 use super::super::error::{Asked, explain};
 use super::super::{Aws, events};
-use crate::cloud::{ChangeSet, CloudError};
+use crate::cloud::{ChangeSet, CloudError, OnFailure};
 
 pub(in super::super) async fn execute(
     aws: &Aws,
     change_set: &ChangeSet,
     token: &str,
+    on_failure: OnFailure,
 ) -> Result<(), CloudError> {
     let asked = Asked {
         call: "ExecuteChangeSet",
@@ -19,6 +20,7 @@ pub(in super::super) async fn execute(
         .change_set_name(&change_set.id)
         .stack_name(&change_set.stack_id)
         .client_request_token(token)
+        .set_disable_rollback((on_failure == OnFailure::Stop).then_some(true))
         .send()
         .await;
     let Err(error) = answer else { return Ok(()) };

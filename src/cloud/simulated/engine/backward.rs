@@ -19,15 +19,16 @@ impl Stack {
         at: i64,
         number: usize,
         in_use: Option<String>,
-    ) -> bool {
+    ) {
         let Some(job) = run.jobs.get(number) else {
-            return false;
+            return;
         };
         let (slot, verb) = (job.slot, job.verb);
         if let Work::Remove(removal) = &job.work {
             let removal = removal.clone();
             if let Some(reason) = in_use.or_else(|| self.refuses(env, slot, &removal)) {
-                return self.breaks(run, env, at, number, &reason);
+                self.breaks(run, env, at, number, &reason);
+                return;
             }
             self.removed(run, env, at, number, &removal);
         } else if run.phase == Phase::Restoring {
@@ -54,7 +55,6 @@ impl Stack {
         run.active = run.active.saturating_sub(1);
         let free = run.settle(number);
         self.release(run, env, at, free);
-        true
     }
 
     /// A phase fails on its way: the next one takes back what it did.
@@ -64,7 +64,7 @@ impl Stack {
         env: &mut Surroundings,
         at: i64,
         reason: &str,
-    ) -> bool {
+    ) {
         run.failed.clear();
         if run.phase == Phase::Creating {
             run.phase = Phase::Undoing;
@@ -76,7 +76,7 @@ impl Stack {
             let reason = Some(reason);
             self.say(env, at, run, StackStatus::UpdateRollbackInProgress, reason);
         }
-        self.begin(run, env, at)
+        self.begin(run, env, at);
     }
 
     /// Jobs that bring back what an update has changed.

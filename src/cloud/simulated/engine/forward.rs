@@ -234,9 +234,9 @@ impl Stack {
         env: &mut Surroundings,
         at: i64,
         number: usize,
-    ) -> bool {
+    ) {
         let Some((slot, verb)) = run.jobs.get(number).map(|job| (job.slot, job.verb)) else {
-            return false;
+            return;
         };
         let named = self.named(&env.setting, slot);
         let stack = self.found.name.clone();
@@ -269,7 +269,6 @@ impl Stack {
             status,
             Some("Resource creation Initiated"),
         );
-        true
     }
 
     pub(super) fn configured(
@@ -278,9 +277,9 @@ impl Stack {
         env: &mut Surroundings,
         at: i64,
         number: usize,
-    ) -> bool {
+    ) {
         let Some((slot, verb)) = run.jobs.get(number).map(|job| (job.slot, job.verb)) else {
-            return false;
+            return;
         };
         let status = match verb {
             Verb::Replace => "UPDATE_IN_PROGRESS",
@@ -289,7 +288,6 @@ impl Stack {
         // The API's detailed status CONFIGURATION_COMPLETE comes with these words.
         let told = Some("Eventual consistency check initiated");
         self.mark(env, at, run, slot, status, told);
-        true
     }
 
     /// A job fails. On the way forward everything stops and turns back; on the way back the rest goes on.
@@ -300,9 +298,9 @@ impl Stack {
         at: i64,
         number: usize,
         reason: &str,
-    ) -> bool {
+    ) {
         let Some(job) = run.job(number) else {
-            return false;
+            return;
         };
         job.runs = false;
         let (slot, verb) = (job.slot, job.verb);
@@ -313,7 +311,7 @@ impl Stack {
                 self.remains(run, env, at, number, reason);
                 run.active = run.active.saturating_sub(1);
                 self.release(run, env, at, Vec::new());
-                return true;
+                return;
             }
             Verb::Create => self.mark(env, at, run, slot, "CREATE_FAILED", Some(reason)),
             Verb::Update | Verb::Replace => {
@@ -323,7 +321,7 @@ impl Stack {
         if run.phase == Phase::Restoring {
             run.active = run.active.saturating_sub(1);
             self.release(run, env, at, Vec::new());
-            return true;
+            return;
         }
         self.cancel(run, env, at);
         let (what, more) = match run.phase {
@@ -333,7 +331,6 @@ impl Stack {
         let failed = run.failed.join(", ");
         let told = format!("The following resource(s) failed to {what}: [{failed}]. {more}");
         run.after(at + 1000, Happening::Turn(told));
-        true
     }
 
     /// Breaks off whatever runs.

@@ -146,7 +146,7 @@ async fn a_creation_is_broken_off_by_deleting_and_an_update_is_not() {
         .propose(&wanted("s", &database("b", false), "p"))
         .await
         .unwrap();
-    cloud.execute(&set, "x").await.unwrap();
+    cloud.execute(&set, "x", OnFailure::GoBack).await.unwrap();
     let told = cloud.delete(&id, "e").await;
     assert!(matches!(told, Err(CloudError::Conflict(_))), "{told:?}");
 }

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::cloud::{
-    ChangeSet, Cloud, CloudError, Fate, FoundStack, Keeping, Operation as Asked, Proposal,
-    Protection, StackEvent, StackStatus, Store, TAG_CLUSTER, TAG_STACK,
+    ChangeSet, Cloud, CloudError, Fate, FoundStack, Keeping, OnFailure, Operation as Asked,
+    Proposal, Protection, StackEvent, StackStatus, Store, TAG_CLUSTER, TAG_STACK,
 };
 
 pub const OPEN: Protection = Protection {
@@ -114,7 +114,7 @@ pub async fn updated(cloud: &Simulated, stack: &str, template: &Value) -> FoundS
 
 pub async fn executed(cloud: &Simulated, set: &ChangeSet) -> FoundStack {
     let token = format!("execute-{}", cloud.writes().len());
-    cloud.execute(set, &token).await.unwrap();
+    cloud.execute(set, &token, OnFailure::GoBack).await.unwrap();
     rest(cloud, &set.stack_id).await
 }
 

@@ -141,7 +141,7 @@ async fn an_update_can_be_cancelled_until_it_cleans_up() {
         .propose(&wanted("s", &database("b", false), "p"))
         .await
         .unwrap();
-    cloud.execute(&set, "x").await.unwrap();
+    cloud.execute(&set, "x", OnFailure::GoBack).await.unwrap();
     cloud.sleep(Duration::from_secs(30)).await;
     cloud.cancel_update(&id, "c").await.unwrap();
     let found = rest(&cloud, &id).await;

@@ -56,14 +56,14 @@ async fn executing_one_removes_the_others_and_the_same_token_executes_once() {
         .propose(&wanted("s", &network("z"), "q"))
         .await
         .unwrap();
-    cloud.execute(&one, "t").await.unwrap();
-    cloud.execute(&one, "t").await.unwrap();
-    let busy = cloud.execute(&other, "u").await;
+    cloud.execute(&one, "t", OnFailure::GoBack).await.unwrap();
+    cloud.execute(&one, "t", OnFailure::GoBack).await.unwrap();
+    let busy = cloud.execute(&other, "u", OnFailure::GoBack).await;
     assert!(matches!(busy, Err(CloudError::Conflict(_))), "{busy:?}");
     let busy = cloud.propose(&wanted("s", &network("z"), "r")).await;
     assert!(matches!(busy, Err(CloudError::Conflict(_))), "{busy:?}");
     rest(&cloud, &id).await;
-    let gone = cloud.execute(&other, "u").await;
+    let gone = cloud.execute(&other, "u", OnFailure::GoBack).await;
     assert!(matches!(gone, Err(CloudError::NotFound(_))), "{gone:?}");
     assert_eq!(cloud.writes().len(), 2);
 }
@@ -84,7 +84,7 @@ async fn one_is_obsolete_when_its_stack_has_moved() {
     assert!(!cloud.meddle(&update), "it moves already");
     rest(&cloud, &id).await;
     assert_eq!(cloud.change_set(&set.id, &id).await.unwrap(), None);
-    let told = refusal(cloud.execute(&set, "t").await);
+    let told = refusal(cloud.execute(&set, "t", OnFailure::GoBack).await);
     assert!(told.contains("OBSOLETE"), "{told}");
     let fresh = cloud
         .propose(&wanted("s", &network("y"), "p"))

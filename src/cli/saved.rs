@@ -1,0 +1,160 @@
+//! Saved plans: `plan --out FILE` writes one, `apply FILE` takes up exactly the change sets that it shows.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::Global;
+use super::failure::{Exit, Failure};
+use super::lock::{self, Refresh};
+use super::session::{self, Session};
+use crate::cloud::aws::Aws;
+use crate::definition::lock as lock_file;
+use crate::plan::{self, Action, Origin, Plan, Saved};
+
+/// What a saved plan's kind is looked for by: a definition never holds it.
+const MARK: &str = "\"kube-cfn/plan\"";
+
+/// Reads the saved plan that `name` is the path of; `None` when it names no such file.
+pub fn read(name: &str) -> Result<Option<Saved>, Failure> {
+    // What can't be read as text is a definition's or a name's matter.
+    match std::fs::read_to_string(name) {
+        Ok(text) if text.contains(MARK) => {
+            let saved = Saved::read(&text);
+            saved.map(Some).map_err(|error| {
+                Failure::new(Exit::Usage, format!("{name}: failed to {error}"))
+                    .help("`kube-cfn plan NAME --out FILE` writes one")
+            })
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Whether a plan can be kept: stacks that move, or go back first, have no change set yet.
+pub fn can_be_kept(plan: &Plan) -> Result<(), Failure> {
+    let unsettled = plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::Follow(_) | Action::Continue { .. }))
+        .map(|step| step.stack.name.as_str());
+    let names: Vec<&str> = unsettled.collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "no plan was saved: {} has to come to rest first, and what follows is not known before",
+        names.join(", ")
+    );
+    let cluster = &plan.cluster;
+    let help = format!("`kube-cfn watch {cluster}` follows it, `kube-cfn apply {cluster}` goes on");
+    Err(Failure::new(Exit::NeedsHand, message).help(help))
+}
+
+/// Writes a plan into a file, whole or not at all.
+pub fn write(path: &Path, plan: &Plan, session: &Session, run: &str) -> Result<(), Failure> {
+    let texts = Texts::of(session)?;
+    let images = texts.images()?;
+    let saved = Saved::of(plan, &texts.origin(session, run, &images));
+    let text = serde_json::to_string_pretty(&saved).map_err(Failure::other)?;
+    let failed = |error: std::io::Error| {
+        Failure::other(format!("failed to write {}: {error}", path.display()))
+    };
+    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let mut file = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(directory.unwrap_or(Path::new(".")))
+        .map_err(failed)?;
+    writeln!(file, "{text}").map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Opens the door that a saved plan was made through.
+pub async fn open(global: &Global, saved: &Saved) -> Result<Session<Aws>, Failure> {
+    let opened = session::open(global, &saved.definition).await;
+    opened.map_err(|failure| {
+        let was = format!("the plan was made from {}", saved.definition);
+        failure.after(&was)
+    })
+}
+
+/// The plan as it was saved, or every reason why it no longer holds.
+pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> {
+    let stacks = session::design(&session.defined)?;
+    let texts = Texts::of(session)?;
+    // What is not locked any more is a reason of its own: nothing is written here.
+    let images = lock::images(session, &stacks, Refresh::Rehearsed)
+        .await?
+        .ids();
+    let survey = plan::survey(&session.cloud, &session.spec().name).await?;
+    let origin = texts.origin(session, &saved.run, &images);
+    let plan = saved.restore(stacks, &survey, &origin, &session.cloud);
+    plan.await.map_err(|reasons| {
+        let name = &session.spec().name;
+        let reasons: Vec<String> = reasons.iter().map(|why| format!("\n  - {why}")).collect();
+        Failure::refused(format!(
+            "the saved plan no longer holds, nothing was changed:{}",
+            reasons.concat()
+        ))
+        .help(format!(
+            "`kube-cfn plan {name} --out FILE` makes it anew; `kube-cfn apply {name}` goes on \
+             without a saved plan"
+        ))
+    })
+}
+
+/// The files that a plan is made from.
+struct Texts {
+    definition: String,
+    definition_text: String,
+    lock: PathBuf,
+    lock_text: Option<String>,
+}
+
+impl Texts {
+    fn of(session: &Session) -> Result<Self, Failure> {
+        let path = &session.defined.path;
+        let lock = lock_file::path(path);
+        let failed = |path: &Path, error: &std::io::Error| {
+            Failure::other(format!("failed to read {}: {error}", path.display()))
+        };
+        let definition_text =
+            std::fs::read_to_string(path).map_err(|error| failed(path, &error))?;
+        let lock_text = match std::fs::read_to_string(&lock) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed(&lock, &error)),
+        };
+        Ok(Self {
+            definition: path.display().to_string(),
+            definition_text,
+            lock,
+            lock_text,
+        })
+    }
+
+    fn images(&self) -> Result<std::collections::BTreeMap<String, String>, Failure> {
+        let lock = lock_file::Lock::read(&self.lock)
+            .map_err(|error| Failure::new(Exit::Definition, error))?;
+        Ok(lock.map(|lock| lock.ids()).unwrap_or_default())
+    }
+
+    fn origin<'a>(
+        &'a self,
+        session: &'a Session,
+        run: &'a str,
+        images: &'a std::collections::BTreeMap<String, String>,
+    ) -> Origin<'a> {
+        Origin {
+            account: &session.identity.account,
+            region: &session.identity.region,
+            run,
+            made: jiff::Timestamp::now(),
+            tool: env!("CARGO_PKG_VERSION"),
+            definition: &self.definition,
+            definition_text: &self.definition_text,
+            lock_text: self.lock_text.as_deref(),
+            images,
+        }
+    }
+}
