@@ -76,11 +76,10 @@ impl Templates {
         let (tera, plain): (Vec<_>, Vec<_>) = texts
             .into_iter()
             .partition(|(name, _)| name.ends_with(TEMPLATE));
-        let (yaml, others): (Vec<_>, Vec<_>) =
+        let (yaml, rest): (Vec<_>, Vec<_>) =
             tera.into_iter().partition(|(name, _)| name.ends_with(YAML));
-        let (html, shell): (Vec<_>, Vec<_>) = others
-            .into_iter()
-            .partition(|(name, _)| name.ends_with(HTML));
+        let (html, shell): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|(name, _)| name.ends_with(HTML));
         Ok(Self {
             yaml: engine(yaml, escape_yaml)?,
             html: engine(html, escape_html)?,
