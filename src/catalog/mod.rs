@@ -1,7 +1,6 @@
-//! Data that the tool is built with: Kubernetes versions, node binaries, addons, machine
-//! images, durations,
-//! prices, regions, instance types, resources that hold data, hints against failures. Look-up only: no
-//! I/O, no rules.
+//! Data that the tool is built with: Kubernetes versions, node binaries, addons, machine images,
+//! durations, prices, regions, instance types, resources that hold data, hints against failures.
+//! Look-up only: no I/O, no rules.
 //!
 //! The tables live in `data/*.json`, each naming its source; a new figure is one line there.
 
