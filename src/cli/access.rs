@@ -1,24 +1,22 @@
 //! `kube-cfn access`: a CI's right in one namespace, with a certificate of the cluster's own signer.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+mod handover;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use std::path::PathBuf;
+
 use jiff::{SignedDuration, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::kubeconfig::origin;
 use super::out::{self, Format, talk};
 use super::reach::{Reach, Whose, span};
 use super::session::{self, Target, Whom};
 use super::show::cluster::age;
 use crate::access::{self, AbsentNamespace, Grant, GrantError, Granted};
 use crate::kube::{Api, Binding, Connection, Issued, Role};
-use crate::kubeconfig::{self, Entry, Login};
+use handover::Form;
 
 /// The longest lifetime: kube-controller-manager signs for a year unless told otherwise.
 const LONGEST: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -77,7 +75,7 @@ struct GrantArgs {
     ttl: SignedDuration,
     /// What to print
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: Handover,
+    format: Form,
     /// Write it to this file, readable by you alone, instead of printing it
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -100,17 +98,6 @@ impl From<RoleName> for Role {
             RoleName::Admin => Self::Admin,
         }
     }
-}
-
-#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
-enum Handover {
-    /// A kubeconfig
-    #[default]
-    Kubeconfig,
-    /// The same in one line of base64
-    Base64Kubeconfig,
-    /// A tar.gz of ca.crt, client.crt and client.key, in one line of base64
-    Base64Archive,
 }
 
 #[derive(clap::Args)]
@@ -183,10 +170,10 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
     };
     let granted = access::grant(&connection, &wish, Timestamp::now()).await?;
     told(&wish, &granted);
-    let text = handover(&target, &connection, &wish, &granted, args)?;
+    let text = handover::text(&target, &connection, &wish, &granted, args.format)?;
     match &args.file {
         Some(path) => {
-            write_private(path, &text).map_err(|error| {
+            handover::write(path, &text).map_err(|error| {
                 Failure::other(format!("failed to write {}: {error}", path.display()))
                     .after("the access is granted, only what it takes is lost")
                     .help("grant again: it makes a new key")
@@ -223,68 +210,6 @@ fn told(wish: &Grant, granted: &Granted) {
             "an earlier certificate of it stays valid until {until}"
         ));
     }
-}
-
-/// What the CI gets.
-fn handover(
-    target: &Target,
-    connection: &Connection,
-    wish: &Grant,
-    granted: &Granted,
-    args: &GrantArgs,
-) -> Result<SecretString, Failure> {
-    let entry = Entry {
-        cluster: target.name.clone(),
-        origin: origin(&target.identity.account, &target.identity.region),
-        server: Reach::address(connection),
-        authority_pem: connection.authority_pem.clone(),
-        namespace: Some(wish.namespace.clone()),
-        login: Login::Certificate {
-            certificate_pem: granted.certificate_pem.clone(),
-            key: granted.key.clone(),
-        },
-    };
-    let base64 = |bytes: &[u8]| SecretString::from(STANDARD.encode(bytes));
-    Ok(match args.format {
-        Handover::Kubeconfig => kubeconfig::render(&entry)?,
-        Handover::Base64Kubeconfig => {
-            base64(kubeconfig::render(&entry)?.expose_secret().as_bytes())
-        }
-        Handover::Base64Archive => {
-            let files = [
-                ("ca.crt", entry.authority_pem.as_str(), 0o644),
-                ("client.crt", &granted.certificate_pem, 0o644),
-                ("client.key", granted.key.expose_secret(), 0o600),
-            ];
-            let packed = archive(&files);
-            let failed = |error| Failure::other(format!("failed to pack the files: {error}"));
-            base64(&packed.map_err(failed)?)
-        }
-    })
-}
-
-fn archive(files: &[(&str, &str, u32)]) -> std::io::Result<Vec<u8>> {
-    let packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    let mut tar = tar::Builder::new(packer);
-    for (name, text, mode) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(text.len() as u64);
-        header.set_mode(*mode);
-        tar.append_data(&mut header, name, text.as_bytes())?;
-    }
-    tar.into_inner()?.finish()
-}
-
-/// Written whole or not at all, for the user alone from its first byte on.
-fn write_private(path: &Path, text: &SecretString) -> std::io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
-    writeln!(file, "{}", text.expose_secret().trim_end())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
 
 /// A binding as it is listed.
@@ -459,27 +384,6 @@ mod tests {
             told.starts_with("no certificate of kube-cfn:ci:github"),
             "{told}"
         );
-    }
-
-    #[test]
-    fn the_archive_holds_three_files_and_closes_the_key() {
-        let files = [("ca.crt", "a", 0o644), ("client.key", "secret", 0o600)];
-        let packed = archive(&files).unwrap();
-        let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(packed.as_slice()));
-        let read: Vec<_> = tar
-            .entries()
-            .unwrap()
-            .map(|entry| {
-                let entry = entry.unwrap();
-                let name = entry.path().unwrap().display().to_string();
-                (name, entry.header().mode().unwrap())
-            })
-            .collect();
-        let wanted = [
-            ("ca.crt".to_owned(), 0o644),
-            ("client.key".to_owned(), 0o600),
-        ];
-        assert_eq!(read, wanted);
     }
 
     #[test]

@@ -18,6 +18,9 @@ const ETCD: Version = Version::new(3, 6, 14);
 /// Puts the addons in place.
 const HELM: Version = Version::new(3, 18, 4);
 
+/// Answers the kubelet's question for a login to ECR; its API has been stable since 1.26, whatever the kubelet's version.
+const ECR_CREDENTIAL_PROVIDER: Version = Version::new(1, 31, 7);
+
 /// A file that a node downloads and checks before use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,6 +43,7 @@ pub fn of(
         ("cni-plugins", CNI_PLUGINS),
         ("containerd", CONTAINERD),
         ("crictl", Version::new(version.major, version.minor, 0)),
+        ("ecr-credential-provider", ECR_CREDENTIAL_PROVIDER),
         ("kubelet", version.clone()),
         ("runc", RUNC),
     ];
@@ -102,6 +106,7 @@ mod tests {
                     "cni-plugins",
                     "containerd",
                     "crictl",
+                    "ecr-credential-provider",
                     "etcd",
                     "helm",
                     "kubeadm",

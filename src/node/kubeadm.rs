@@ -208,6 +208,14 @@ fn init() -> InitConfiguration {
                 arg("node-ip", "@ADDRESS@"),
                 arg("node-labels", "kube-cfn/slot=@SLOT@"),
                 // kubeadm sets its taints only after the node has registered: seconds too late.
+                arg(
+                    "image-credential-provider-bin-dir",
+                    "/opt/kube-cfn/credential",
+                ),
+                arg(
+                    "image-credential-provider-config",
+                    "/etc/kube-cfn/credential.yaml",
+                ),
                 arg("register-with-taints", format!("{TAINT}=:NoSchedule")),
             ],
         },

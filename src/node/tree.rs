@@ -33,6 +33,7 @@ const EVERYWHERE: &[Line] = &[
         Read,
     ),
     ("etc/crictl.yaml", "etc/crictl.yaml", Read),
+    ("etc/credential.yaml", "etc/kube-cfn/credential.yaml", Read),
     (
         "units/containerd.service",
         "etc/systemd/system/containerd.service",

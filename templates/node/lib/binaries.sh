@@ -49,6 +49,10 @@ place_binary() {
     helm)
       tar -C "${tree}" -xzf "${file}" --strip-components=1 && install -m 0755 "${tree}/helm" /usr/local/bin/
       ;;
+    ecr-credential-provider)
+      # The kubelet is given a directory: nothing else may lie in it.
+      install -D -m 0755 "${file}" /opt/kube-cfn/credential/ecr-credential-provider
+      ;;
     *)
       install -m 0755 "${file}" "/usr/local/bin/${name}"
       ;;

@@ -17,6 +17,7 @@ write_kubelet_files() {
   text="$(fill /etc/kube-cfn/kubelet.yaml.in)"
   put /var/lib/kubelet/config.yaml 600 <<< "${text}"
   text="--cloud-provider=external --hostname-override=${NODE} --node-ip=${ADDRESS} --node-labels=${NODE_LABELS}"
+  text+=" --image-credential-provider-bin-dir=/opt/kube-cfn/credential --image-credential-provider-config=/etc/kube-cfn/credential.yaml"
   [ -z "${NODE_TAINTS}" ] || text+=" --register-with-taints=${NODE_TAINTS}"
   put /var/lib/kubelet/kubeadm-flags.env 644 <<< "KUBELET_KUBEADM_ARGS=\"${text}\""
 }

@@ -228,9 +228,16 @@ fn a_bundle_tells_a_node_who_it_is() {
         .collect();
     assert_eq!(
         names,
-        ["cni-plugins", "containerd", "crictl", "kubelet", "runc"]
+        [
+            "cni-plugins",
+            "containerd",
+            "crictl",
+            "ecr-credential-provider",
+            "kubelet",
+            "runc"
+        ]
     );
-    let url = facts["binaries"][3]["url"].as_str().unwrap();
+    let url = facts["binaries"][4]["url"].as_str().unwrap();
     assert_eq!(
         url,
         "https://mirror.example.com/kubernetes/release/v1.36.4/bin/linux/arm64/kubelet"

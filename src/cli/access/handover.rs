@@ -1,0 +1,114 @@
+//! What a CI is given of a grant: a kubeconfig, or the certificates and the key, as text for a variable.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::access::{Grant, Granted};
+use crate::cli::failure::Failure;
+use crate::cli::kubeconfig::origin;
+use crate::cli::reach::Reach;
+use crate::cli::session::Target;
+use crate::kube::Connection;
+use crate::kubeconfig::{self, Entry, Login};
+
+/// How it is given.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+pub(super) enum Form {
+    /// A kubeconfig
+    #[default]
+    Kubeconfig,
+    /// The same in one line of base64
+    Base64Kubeconfig,
+    /// A tar.gz of ca.crt, client.crt and client.key, in one line of base64
+    Base64Archive,
+}
+
+/// What the CI gets.
+pub(super) fn text(
+    target: &Target,
+    connection: &Connection,
+    wish: &Grant,
+    granted: &Granted,
+    form: Form,
+) -> Result<SecretString, Failure> {
+    let entry = Entry {
+        cluster: target.name.clone(),
+        origin: origin(&target.identity.account, &target.identity.region),
+        server: Reach::address(connection),
+        authority_pem: connection.authority_pem.clone(),
+        namespace: Some(wish.namespace.clone()),
+        login: Login::Certificate {
+            certificate_pem: granted.certificate_pem.clone(),
+            key: granted.key.clone(),
+        },
+    };
+    let base64 = |bytes: &[u8]| SecretString::from(STANDARD.encode(bytes));
+    Ok(match form {
+        Form::Kubeconfig => kubeconfig::render(&entry)?,
+        Form::Base64Kubeconfig => base64(kubeconfig::render(&entry)?.expose_secret().as_bytes()),
+        Form::Base64Archive => {
+            let files = [
+                ("ca.crt", entry.authority_pem.as_str(), 0o644),
+                ("client.crt", &granted.certificate_pem, 0o644),
+                ("client.key", granted.key.expose_secret(), 0o600),
+            ];
+            let packed = archive(&files);
+            let failed = |error| Failure::other(format!("failed to pack the files: {error}"));
+            base64(&packed.map_err(failed)?)
+        }
+    })
+}
+
+fn archive(files: &[(&str, &str, u32)]) -> std::io::Result<Vec<u8>> {
+    let packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let mut tar = tar::Builder::new(packer);
+    for (name, text, mode) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(*mode);
+        tar.append_data(&mut header, name, text.as_bytes())?;
+    }
+    tar.into_inner()?.finish()
+}
+
+/// Written whole or not at all, for the user alone from its first byte on.
+pub(super) fn write(path: &Path, text: &SecretString) -> std::io::Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
+    writeln!(file, "{}", text.expose_secret().trim_end())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_archive_holds_three_files_and_closes_the_key() {
+        let files = [("ca.crt", "a", 0o644), ("client.key", "secret", 0o600)];
+        let packed = archive(&files).unwrap();
+        let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(packed.as_slice()));
+        let read: Vec<_> = tar
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let name = entry.path().unwrap().display().to_string();
+                (name, entry.header().mode().unwrap())
+            })
+            .collect();
+        let wanted = [
+            ("ca.crt".to_owned(), 0o644),
+            ("client.key".to_owned(), 0o600),
+        ];
+        assert_eq!(read, wanted);
+    }
+}
