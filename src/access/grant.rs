@@ -167,7 +167,7 @@ async fn bind(
     Ok((earlier, replaced))
 }
 
-fn check_name(who: &str) -> Result<(), GrantError> {
+pub fn check_name(who: &str) -> Result<(), GrantError> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let edge = |c: Option<char>| c.is_some_and(|c| c != '-');
     let good = who.len() <= LONGEST && who.chars().all(fits);

@@ -19,7 +19,7 @@ pub use cache::{Cache, CacheKey};
 pub use ensure::{Ensured, ensure_authorities};
 pub use error::AccessError;
 pub use exec::authority_of_exec_info;
-pub use grant::{AbsentNamespace, Grant, GrantError, Granted, grant};
+pub use grant::{AbsentNamespace, Grant, GrantError, Granted, check_name, grant};
 pub use issuer::{issuer_documents, publish_issuer};
 pub use mint::{
     Credential, Limits, MintRequest, authorities, authority_certificate, credential, mint,

@@ -155,6 +155,7 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
         let message = format!("a lifetime of {:#} is not from 10m to 365d", args.ttl);
         return Err(Failure::refused(message));
     }
+    access::check_name(&args.who)?;
     let (target, connection) = enter(global, &args.whom, &args.reach).await?;
     let wish = Grant {
         who: args.who.clone(),

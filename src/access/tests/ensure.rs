@@ -179,7 +179,7 @@ async fn a_certificate_left_by_another_cluster_stops_the_run() {
             .await
             .unwrap()
             .len(),
-        8
+        9
     );
     assert!(
         ensure_authorities(&shelf, "canary", KEY, now())
