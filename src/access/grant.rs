@@ -167,6 +167,7 @@ async fn bind(
     Ok((earlier, replaced))
 }
 
+/// Lower-case letters, digits and dashes, not at its ends: the name becomes part of a label and of a user.
 pub fn check_name(who: &str) -> Result<(), GrantError> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let edge = |c: Option<char>| c.is_some_and(|c| c != '-');

@@ -317,7 +317,7 @@ fn api_server_args(facts: &Facts) -> Vec<Arg> {
         arg("service-account-issuer", "@ISSUER@"),
         arg("service-account-jwks-uri", "@ISSUER@/openid/v1/jwks"),
         // As long as the load balancer needs to notice.
-        arg("shutdown-delay-duration", "30s"),
+        arg("shutdown-delay-duration", "20s"),
         arg("tls-cipher-suites", CIPHER_SUITES.join(",")),
         arg("tls-min-version", MIN_TLS),
     ];

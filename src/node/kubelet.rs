@@ -44,6 +44,7 @@ pub struct KubeletConfiguration {
     pub max_parallel_image_pulls: u32,
     pub max_pods: u32,
     pub pod_pids_limit: u32,
+    pub protect_kernel_defaults: bool,
     pub read_only_port: u16,
     pub resolv_conf: String,
     pub rotate_certificates: bool,
@@ -144,6 +145,7 @@ pub fn configuration(facts: &Facts, static_pods: StaticPods) -> KubeletConfigura
         max_parallel_image_pulls: 4,
         max_pods: 110,
         pod_pids_limit: 4096,
+        protect_kernel_defaults: true,
         read_only_port: 0,
         resolv_conf: "@RESOLVER@".to_owned(),
         rotate_certificates: true,
@@ -151,7 +153,8 @@ pub fn configuration(facts: &Facts, static_pods: StaticPods) -> KubeletConfigura
         serialize_image_pulls: false,
         // Machines that Auto Scaling or the spot market takes away get a shutdown like any other.
         shutdown_grace_period: "90s".to_owned(),
-        shutdown_grace_period_critical_pods: "20s".to_owned(),
+        // The API server goes on for its shutdown delay, then its static pod has what is left.
+        shutdown_grace_period_critical_pods: "40s".to_owned(),
         static_pod_path,
         streaming_connection_idle_timeout: "4h0m0s".to_owned(),
         system_reserved: reserved("300Mi"),

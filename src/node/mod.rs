@@ -9,6 +9,7 @@ pub mod binaries;
 pub mod cis;
 mod database;
 mod etcd;
+pub mod expected;
 pub mod facts;
 pub mod kubeadm;
 pub mod kubelet;

@@ -31,6 +31,8 @@ load_facts() {
     # shellcheck source=/dev/null
     . "${file}"
   done
+  # CloudFormation gives load balancers names with capitals, which kubeadm refuses in an endpoint.
+  API_HOST="${API_HOST,,}"
 }
 
 # attempt TRIES PAUSE COMMAND...: until the command succeeds, with PAUSE seconds in between.

@@ -3,7 +3,8 @@
 
 # Programs of the system, each with the package that has it. Where all are there nothing is installed.
 PROGRAMS='conntrack:conntrack-tools iptables:iptables-nft nft:nftables ethtool:ethtool socat:socat
-  mount.nfs:nfs-utils jq:jq mkfs.xfs:xfsprogs tar:tar openssl:openssl'
+  mount.nfs:nfs-utils jq:jq mkfs.xfs:xfsprogs tar:tar openssl:openssl cmp:diffutils
+  /opt/aws/bin/cfn-signal:aws-cfn-bootstrap'
 
 missing_packages() {
   local pair

@@ -48,6 +48,24 @@ fn a_worker_boots_and_the_second_time_changes_nothing() {
     twice(&worker(), "worker");
 }
 
+/// As CloudFormation makes it of a logical id, where the definition gives the API no name of its own.
+#[test]
+fn the_name_of_a_load_balancer_is_written_small_for_kubeadm() {
+    let (_, machine) = slot();
+    let env = machine.get("etc/kube-cfn/host.env");
+    let host = env.lines().find(|line| line.starts_with("API_HOST="));
+    let name = "Canar-ApiLo-AbC1DeF2.elb.eu-west-1.amazonaws.com";
+    let env = env.replace(host.unwrap(), &format!("API_HOST={name}"));
+    machine.set("etc/kube-cfn/host.env", &env);
+    machine.boots();
+    let config = machine.get("etc/kube-cfn/kubeadm/config.yaml");
+    let small = format!("{}:6443", name.to_lowercase());
+    assert!(
+        config.contains(&small) && !config.contains("Canar"),
+        "{config}"
+    );
+}
+
 #[test]
 fn a_slot_ends_with_its_files_in_place() {
     let (_, machine) = slot();

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use kube_cfn::node::cis::{Answer, Component, ITEMS};
+use kube_cfn::node::expected::{self, EXPECTED};
 use kube_cfn::node::facts::Facts;
 use kube_cfn::node::kubeadm::{self, Arg, ClusterConfiguration, Documents, InitConfiguration};
 use kube_cfn::node::kubelet::{self, KubeletConfiguration, StaticPods};
@@ -216,6 +217,44 @@ fn every_item_of_the_cis_benchmark_is_met_or_refused_with_a_reason() {
             Answer::Refused(why) => assert!(why.len() > 40, "{number}: {why}"),
         }
     }
+}
+
+#[test]
+fn what_people_from_kops_expect_is_there_or_refused_with_a_reason() {
+    let spec = specs::production();
+    let workers: Value =
+        serde_json::to_value(kubelet::configuration(&facts(&spec), StaticPods::No)).unwrap();
+    let templates = Templates::new(None).unwrap();
+    for one in EXPECTED {
+        match one.answer {
+            expected::Answer::File(name, wanted) => {
+                let text = templates.text(&format!("node/{name}")).unwrap();
+                assert!(
+                    text.contains(wanted),
+                    "{}: {name} lacks {wanted:?}",
+                    one.what
+                );
+            }
+            expected::Answer::Kubelet(pointer, wanted) => {
+                let found = workers.pointer(pointer).unwrap();
+                let found = found
+                    .as_str()
+                    .map_or_else(|| found.to_string(), str::to_owned);
+                assert_eq!(found, wanted, "{}", one.what);
+            }
+            expected::Answer::Refused(why) => assert!(why.len() > 40, "{}: {why}", one.what),
+        }
+    }
+}
+
+#[test]
+fn secrets_are_audited_before_any_rule_that_leaves_reads_out() {
+    let text = Templates::new(None)
+        .unwrap()
+        .text("node/apiserver/audit.yaml")
+        .unwrap();
+    let at = |what: &str| text.find(what).unwrap();
+    assert!(at("[secrets, configmaps") < at("level: None"));
 }
 
 #[test]

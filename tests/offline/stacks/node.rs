@@ -250,5 +250,5 @@ fn a_bundle_tells_a_node_who_it_is() {
         "{env}"
     );
     let binaries = file(&slots.bytes, "etc/kube-cfn/binaries");
-    assert_eq!(binaries.lines().count(), 9, "{binaries}");
+    assert_eq!(binaries.lines().count(), 10, "{binaries}");
 }
