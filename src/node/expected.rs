@@ -41,7 +41,7 @@ pub const EXPECTED: &[Expected] = &[
     expect("kernel.softlockup_panic", Refused("a machine under a burst of load would restart, and its slot of etcd with it; Auto Scaling replaces one that EC2 finds broken")),
     expect("somaxconn, rmem_max, wmem_max, tcp_rmem, tcp_wmem, tcp_max_syn_backlog, netdev_max_backlog", Refused(BUFFERS)),
     expect("tcp_slow_start_after_idle, tcp_tw_reuse", Refused(BUFFERS)),
-    expect("fs.file-max", Refused("the kernel's own default has followed the memory, and systemd has raised it to the highest there is, since 2019")),
+    expect("fs.file-max", Refused("systemd raises it to the highest there is, from version 240 on; Amazon Linux 2023 has a later one")),
     expect("log rotation", Refused("the kubelet rotates the containers' logs and the API server its audit log; everything else goes to the journal, which keeps its own limit")),
     expect("automatic updates of the system", Refused("a machine runs what its locked image and its bundle say; a new image comes by `lock --update` and replacement, never under a running node")),
     expect("a login by SSH", Refused("the Session Manager of SSM gives a shell under IAM and leaves a record; no port 22 is open")),
