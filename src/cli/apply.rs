@@ -59,7 +59,11 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         let plan = make(&session, &Asking::new(&args.allowed, &run)).await?;
         (session, run, plan)
     };
-    show(&plan, &session);
+    let scales = Scales {
+        durations: learned(&session),
+        ..Scales::default()
+    };
+    show(&plan, &session, &scales);
     if let Err(refused) = agree(&plan, &session, args) {
         // The change sets of a saved plan stay with its file.
         if saved.is_none() {
@@ -68,7 +72,10 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         return Err(refused);
     }
     let name = session.spec().name.clone();
-    let showing = Showing::recorded(args.progress, &run, &name, &session.identity, "apply");
+    let showing = Showing {
+        durations: scales.durations,
+        ..Showing::recorded(args.progress, &run, &name, &session.identity, "apply")
+    };
     let stop = Stop::default();
     let report = Box::pin(walk(plan, &session, &run, showing, stop.heard())).await;
     if stop.was_heard() {
@@ -78,12 +85,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// Says what the run would do.
-fn show(plan: &Plan, session: &Session) {
-    let scales = Scales {
-        durations: learned(session),
-        ..Scales::default()
-    };
-    let view = view(plan, &session.identity, &session.defined, &scales);
+fn show(plan: &Plan, session: &Session, scales: &Scales) {
+    let view = view(plan, &session.identity, &session.defined, scales);
     talk(text(&view, Detail::Short).trim_end());
 }
 
@@ -123,13 +126,8 @@ pub async fn walk<C: Cloud + Store>(
         cluster: &session.spec().name,
         cloud: &session.cloud,
     };
-    let durations = learned(session);
-    let expected = plan::estimate(&plan, &durations);
+    let expected = plan::estimate(&plan, &showing.durations);
     let stacks: Vec<Stack> = plan.steps.iter().map(|step| step.stack.clone()).collect();
-    let showing = Showing {
-        durations,
-        ..showing
-    };
     ending::watched(showing, async |events| {
         let about = apply::Session {
             remaining: &expected.remaining,

@@ -7,7 +7,7 @@ use super::ending::Showing;
 use super::failure::{Exit, Failure};
 use super::lock::Refresh;
 use super::out::{self, talk};
-use super::plan::{Allowed, Asking, make, run_id};
+use super::plan::{Allowed, Asking, learned, make, run_id};
 use super::session::{self, Defined, Session};
 use super::show::plan::{Detail, Scales, text, view};
 use super::{Global, apply, ask, ending};
@@ -82,6 +82,7 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
     drop(view);
     let showing = Showing {
         speed: f64::from(args.speed.max(1)),
+        durations: learned(&session),
         ..Showing::plain(args.progress)
     };
     let report = apply::walk(plan, &session, &run, showing, ask::interrupted()).await;
