@@ -1,17 +1,28 @@
-//! The files with which a slot looks after etcd: snapshots, restores, replacing a member.
+//! The files with which a slot looks after etcd: snapshots, restores, replacing a member, an orderly stop.
 //! What they do stands in `templates/node/etcd`; nothing in them depends on the cluster.
 
 use super::NodeError;
 use super::archive::File;
 use crate::templates::Templates;
 
-/// Sourced by the programs; the second by boot too.
-const LIBRARIES: [&str; 2] = ["etcd.sh", "etcd-boot.sh"];
-/// Called by the timer, through Systems Manager and by people; each prints one line of JSON.
-const PROGRAMS: [&str; 3] = ["etcd-snapshot", "etcd-member", "etcd-restore"];
-const UNITS: [&str; 2] = [
+/// Sourced by the programs; all but the first by boot too.
+const LIBRARIES: [&str; 4] = [
+    "etcd.sh",
+    "etcd-members.sh",
+    "etcd-pods.sh",
+    "etcd-boot.sh",
+];
+/// Called by units, through Systems Manager and by people; those of etcd print one line of JSON.
+const PROGRAMS: [&str; 4] = [
+    "etcd-snapshot",
+    "etcd-member",
+    "etcd-restore",
+    "stop-control-plane",
+];
+const UNITS: [&str; 3] = [
     "kube-cfn-etcd-snapshot.service",
     "kube-cfn-etcd-snapshot.timer",
+    "kube-cfn-shutdown.service",
 ];
 
 /// The files of every slot, below `/`.

@@ -91,6 +91,7 @@ write_kubernetes_files() {
   put "${INPUTS}" 644 <<< "${inputs}"
   local_admin="$(sed 's#server: .*#server: https://127.0.0.1:6443#' /etc/kubernetes/super-admin.conf)"
   put /etc/kube-cfn/local-admin.conf 600 <<< "${local_admin}"
+  etcd_prepare_member || fail "${etcd_error}"
   for part in 'etcd local' 'control-plane all' kubelet-start; do
     phase "${part}" "${CONFIG_A}"
   done
@@ -140,7 +141,7 @@ refuse_wiped_etcd() {
   container="$(crictl ps --all --name '^etcd$' --latest --quiet)" || return 0
   [ -n "${container}" ] || return 0
   if crictl logs --tail 100 "${container}" 2>&1 | grep -q 'already been bootstrapped'; then
-    fail "start etcd of slot ${SLOT}: this member has already been bootstrapped, but its volume is empty; run kube-cfn etcd replace-member ${SLOT}"
+    fail "start etcd of slot ${SLOT}: this member has already been bootstrapped, but its volume is empty; run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
   fi
 }
 
@@ -204,12 +205,13 @@ boot_control_plane() {
   check_slot
   prepare_host
   mount_etcd_volume
-  decide_etcd_start
+  etcd_decide_start || fail "${etcd_error}"
   fetch_authorities
   write_kubeadm_config
   pull_images
   write_kubernetes_files
   await_api
+  etcd_close_recovery || fail "note that the member of slot ${SLOT} has its vote: it does not answer, or the parameter was refused"
   register
   mark_initialized
   start_units

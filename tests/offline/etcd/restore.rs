@@ -210,3 +210,42 @@ fn a_single_slot_is_restored_in_one_call() {
     assert_eq!(world.get('a', "before"), "kept");
     assert_eq!(world.get('a', "after"), "");
 }
+
+/// The disaster that a restore is for: etcd crashes at every start, so the kubelet of a machine that has just booted
+/// never reaches its API server, and takes no pod away.
+#[test]
+fn a_kubelet_that_never_saw_its_api_server_does_not_keep_a_restore_from_its_end() {
+    let world = World::of("a");
+    let a = world.start('a');
+    world.serves('a');
+    world.put('a', "before", "kept");
+    let taken = world.well('a', "etcd-snapshot --now");
+    world.until("the API", || world.root('a').join("run/api-answers").exists());
+    drop(a);
+    let database = world.root('a').join("var/lib/etcd/data/member/snap/db");
+    fs::write(&database, [0x5a; 65536]).unwrap();
+    let _a = world.start('a');
+    world.until("a crash", || world.log('a').contains("panic"));
+    let key = taken["key"].as_str().unwrap();
+    assert_eq!(restore(&world, 'a', key, "t1")["state"], "started");
+    world.serves('a');
+    assert_eq!(world.get('a', "before"), "kept");
+    // What runs is what the manifest says now.
+    assert!(world.argv('a').contains(&"--initial-cluster-token=t1".to_owned()));
+}
+
+#[test]
+fn a_restore_ends_the_replacement_of_a_member_that_it_overtakes() {
+    let (world, [_a, b, _c], key) = with_snapshot();
+    world.well('a', "etcd-member remove b --even-if-healthy");
+    world.well('a', "etcd-member add b");
+    for slot in SLOTS.into_iter().chain(SLOTS) {
+        restore(&world, slot, &key, "t1");
+    }
+    world.all_serve();
+    assert_eq!(world.parameter("state/etcd-recover-b").unwrap(), "done");
+    drop(b);
+    let _b = world.start('b');
+    world.all_serve();
+    assert_eq!(world.get('b', "before"), "kept");
+}

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,17 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 const CLUSTER: &str = "canary";
 
+/// Stand-ins in front of the PATH of every machine.
+const TOOLS: [&str; 7] = [
+    "boot",
+    "crictl",
+    "etcdctl",
+    "kube-apiserver",
+    "kubelet",
+    "pods.py",
+    "systemctl",
+];
+
 /// The slots and what they share: the bucket and the parameters.
 pub struct World {
     place: TempDir,
@@ -31,9 +42,9 @@ pub struct World {
     authority: CertificateAuthority,
 }
 
-/// A slot whose kubelet runs; ends with it.
+/// A slot whose machine is on; its power goes when this is dropped.
 pub struct Running {
-    kubelet: Child,
+    root: PathBuf,
 }
 
 /// What a program of the node ended with.
@@ -85,7 +96,7 @@ impl World {
             &stand_ins.join("ec2.sh"),
             &root.join("opt/kube-cfn/lib/ec2.sh"),
         );
-        for tool in ["crictl", "systemd-run"] {
+        for tool in TOOLS {
             place(&stand_ins.join(tool), &root.join("tools").join(tool));
         }
         let slots: Vec<_> = self
@@ -103,6 +114,7 @@ impl World {
             &format!("SLOT='{slot}'\n"),
         );
         self.certify(slot);
+        self.lay_manifests(slot);
     }
 
     /// The authority and the health check's certificate by our `pki`; server and peer by openssl from
@@ -152,17 +164,15 @@ impl World {
         run(openssl().args(question.split(' ')), &pki)
     }
 
-    /// Writes the static pods' manifests as kubeadm does, with what boot asks the node's library for.
-    pub fn manifest(&self, slot: char) {
+    /// The static pods' manifests as kubeadm writes them, with what boot decides left open.
+    fn lay_manifests(&self, slot: char) {
         let root = self.root(slot);
-        let recovering = self.try_shell(slot, "etcd_recovering").status.success();
-        let state = if recovering { "existing" } else { "new" };
-        let token = self.shell(slot, "etcd_initial_token");
         let members = self.shell(slot, "etcd_initial_cluster");
         let (address, root_path) = (self.address(slot), root.display());
         let pki = root.join("etc/kubernetes/pki/etcd");
         let pki = pki.display();
-        let flags = [
+        let etcd = [
+            "etcd".to_owned(),
             format!("--name=cp-{slot}"),
             format!("--data-dir={root_path}/var/lib/etcd/data"),
             format!("--listen-client-urls=https://{address}:2379"),
@@ -170,8 +180,8 @@ impl World {
             format!("--listen-peer-urls=https://{address}:2380"),
             format!("--initial-advertise-peer-urls=https://{address}:2380"),
             format!("--initial-cluster={members}"),
-            format!("--initial-cluster-state={state}"),
-            format!("--initial-cluster-token={token}"),
+            "--initial-cluster-state=@STATE@".to_owned(),
+            "--initial-cluster-token=@TOKEN@".to_owned(),
             "--client-cert-auth=true".to_owned(),
             format!("--trusted-ca-file={pki}/ca.crt"),
             format!("--cert-file={pki}/server.crt"),
@@ -181,30 +191,55 @@ impl World {
             format!("--peer-cert-file={pki}/peer.crt"),
             format!("--peer-key-file={pki}/peer.key"),
         ];
-        let command = format!("    - {}\n", flags.join("\n    - "));
-        let pod = |name: &str, command: &str| {
-            format!(
+        let api = [
+            root.join("tools/kube-apiserver").display().to_string(),
+            root_path.to_string(),
+            format!("https://{address}:2379"),
+        ];
+        let pod = |name: &str, command: &[String]| {
+            let command = command.join("\n    - ");
+            let text = format!(
                 "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n  containers:\n  \
-                 - name: {name}\n    command:\n    - {name}\n{command}"
-            )
+                 - name: {name}\n    command:\n    - {command}\n"
+            );
+            write(&root.join(format!("etc/kube-cfn/{name}.yaml.in")), &text);
         };
-        let manifests = root.join("etc/kubernetes/manifests");
-        write(&manifests.join("etcd.yaml"), &pod("etcd", &command));
-        write(
-            &manifests.join("kube-apiserver.yaml"),
-            &pod("kube-apiserver", ""),
-        );
+        pod("etcd", &etcd);
+        pod("kube-apiserver", &api);
     }
 
-    /// Boots a slot: its manifests, and a kubelet that runs them.
-    pub fn start(&self, slot: char) -> Running {
-        self.manifest(slot);
-        let mut command = Command::new(here().join("tests/offline/etcd/stand-ins/kubelet"));
-        self.furnish_command(slot, &mut command);
-        let kubelet = command.arg(self.root(slot)).stdin(Stdio::null());
-        Running {
-            kubelet: kubelet.spawn().unwrap(),
+    /// Puts the manifests of a member that began with the others where the kubelet would find them.
+    pub fn manifest(&self, slot: char) {
+        let root = self.root(slot);
+        for name in ["etcd", "kube-apiserver"] {
+            let text = fs::read_to_string(root.join(format!("etc/kube-cfn/{name}.yaml.in")));
+            let text = text.unwrap().replace("@STATE@", "new");
+            let text = text.replace("@TOKEN@", CLUSTER);
+            write(&root.join(format!("etc/kubernetes/manifests/{name}.yaml")), &text);
         }
+    }
+
+    /// Turns a slot's machine on: it boots, and does so again after a failure.
+    pub fn start(&self, slot: char) -> Running {
+        self.systemctl(slot, "start --no-block kube-cfn-boot.service");
+        Running::of(self, slot)
+    }
+
+    /// Another machine takes the slot: its volume and what its bundle has, and nothing of the old disk.
+    pub fn replace_machine(&self, slot: char) {
+        let root = self.root(slot);
+        for directory in ["run", "var/lib/kube-cfn", "etc/kubernetes/manifests", "etc/kubernetes/manifests-stopped"] {
+            let _ = fs::remove_dir_all(root.join(directory));
+        }
+        fs::create_dir_all(root.join("run")).unwrap();
+    }
+
+    pub fn systemctl(&self, slot: char, line: &str) -> String {
+        let mut command = Command::new(self.root(slot).join("tools/systemctl"));
+        self.furnish_command(slot, &mut command);
+        let output = command.args(line.split(' ')).output().unwrap();
+        assert!(output.status.success(), "systemctl {line}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// Runs a program of the node on a slot.
@@ -297,6 +332,8 @@ impl World {
             .env("PATH", path)
             .env("LANG", "C.UTF-8")
             .env("ETCD_STOP_SECONDS", "30")
+            .env("ETCD_LOOK_PAUSE", "0.1")
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("TMPDIR", self.place.path())
             .current_dir("/");
     }
@@ -352,6 +389,17 @@ impl World {
         Some(text.trim().to_owned())
     }
 
+    pub fn set_parameter(&self, name: &str, value: &str) {
+        write(&self.place.path().join("aws/parameters").join(name), value);
+    }
+
+    /// The words with which a slot's etcd was started.
+    pub fn argv(&self, slot: char) -> Vec<String> {
+        let text = fs::read(format!("/proc/{}/cmdline", self.process(slot))).unwrap();
+        let words = text.split(|byte| *byte == 0);
+        words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    }
+
     /// The process of a slot's etcd.
     pub fn process(&self, slot: char) -> i32 {
         let text = fs::read_to_string(self.root(slot).join("run/etcd.pid")).unwrap();
@@ -359,11 +407,26 @@ impl World {
     }
 }
 
+impl Running {
+    /// A machine that something else has turned on.
+    pub fn of(world: &World, slot: char) -> Self {
+        Self {
+            root: world.root(slot),
+        }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.kubelet);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.kubelet.wait();
+        let off = Command::new("python3")
+            .arg(self.root.join("tools/pods.py"))
+            .arg("power-off")
+            .arg(&self.root)
+            .output();
+        // A panic in here while another one unwinds would hide the first.
+        if !off.as_ref().is_ok_and(|off| off.status.success()) && !std::thread::panicking() {
+            panic!("the machine is not off: {off:?}");
+        }
     }
 }
 

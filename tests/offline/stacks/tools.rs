@@ -111,9 +111,9 @@ fn shellcheck_finds_nothing_in_the_tests_own_programs() {
         "node/machine",
         "node/double",
         "offline/etcd/stand-ins/ec2.sh",
-        "offline/etcd/stand-ins/crictl",
-        "offline/etcd/stand-ins/kubelet",
-        "offline/etcd/stand-ins/systemd-run",
+        "offline/etcd/stand-ins/boot",
+        "offline/etcd/stand-ins/etcdctl",
+        "offline/etcd/stand-ins/systemctl",
         "emulator/run",
         "emulator/etcd",
     ]
