@@ -19,7 +19,7 @@ pub use restore::{abandon, restore};
 pub use snapshot::{Snapshot, Taken, list, snapshot};
 
 use crate::cloud::CloudError;
-use crate::cloud::remote::Remote;
+use crate::cloud::remote::{Ran, Remote};
 use answer::Answer;
 
 /// Where programs lie on a machine.
@@ -87,8 +87,20 @@ pub enum EtcdError {
         doing: String,
         reason: String,
     },
+    /// The shell on the machine did not find the program.
     #[error(
-        "{doing} on slot {slot}: the machine {instance} has no such program, or it ended without an answer (exit code {code}): {said}"
+        "{doing} on slot {slot}: the machine {instance} has no {program} yet; its boot did not come that far: {said}"
+    )]
+    NoProgram {
+        slot: char,
+        doing: String,
+        instance: String,
+        program: String,
+        said: String,
+    },
+    /// The program ended without a line of JSON that can be read.
+    #[error(
+        "{doing} on slot {slot}: the program on {instance} ended (exit code {code}) with a line that is no result: {said}"
     )]
     NoAnswer {
         slot: char,
@@ -131,13 +143,7 @@ impl<R: Remote> Members<'_, R> {
             source,
         })?;
         let Some(answer) = Answer::of(&ran.stdout) else {
-            return Err(EtcdError::NoAnswer {
-                slot: slot.letter,
-                doing: doing.to_owned(),
-                code: ran.code,
-                said: answer::last_line(&ran.stderr),
-                instance: ran.instance,
-            });
+            return Err(unreadable(slot.letter, doing, &command, ran));
         };
         if answer.ok {
             return Ok(answer);
@@ -229,6 +235,34 @@ impl<R: Remote> Members<'_, R> {
             && members
                 .iter()
                 .all(|member| member.serves && !member.learner)
+    }
+}
+
+/// Exit codes of a shell that did not find, or may not run, a program (POSIX, Shell Command Language 2.8.2).
+const NOT_RUN: [i32; 2] = [126, 127];
+
+fn unreadable(slot: char, doing: &str, command: &str, ran: Ran) -> EtcdError {
+    let doing = doing.to_owned();
+    if NOT_RUN.contains(&ran.code) {
+        return EtcdError::NoProgram {
+            slot,
+            doing,
+            instance: ran.instance,
+            program: command.split(' ').next().unwrap_or(command).to_owned(),
+            said: answer::last_line(&ran.stderr),
+        };
+    }
+    let printed = if ran.stdout.trim().is_empty() {
+        &ran.stderr
+    } else {
+        &ran.stdout
+    };
+    EtcdError::NoAnswer {
+        slot,
+        doing,
+        code: ran.code,
+        said: answer::last_line(printed),
+        instance: ran.instance,
     }
 }
 

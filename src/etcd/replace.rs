@@ -58,7 +58,7 @@ fn is_well(found: &[Member], slot: &Slot) -> bool {
 
 /// A slot without a machine that answers is no failure: its next machine finds at boot what to do.
 async fn rejoin<R: Remote>(members: &Members<'_, R>, slot: &Slot) -> Result<(), EtcdError> {
-    let doing = "begin without data";
+    let doing = "boot again, to join without data";
     match members.ask(slot, doing, "etcd-member rejoin").await {
         Ok(_) => Ok(()),
         Err(EtcdError::Cloud {

@@ -43,10 +43,13 @@ impl Remote for Machines {
             1 => of_line[0].clone(),
             _ => of_line.pop_front().expect("an answer"),
         };
-        let failed = !stdout.contains("\"ok\":true");
+        let code = match stdout.as_str() {
+            "" => 127,
+            text => i32::from(!text.contains("\"ok\":true")),
+        };
         Ok(Ran {
             instance: format!("i-{group}"),
-            code: i32::from(failed),
+            code,
             stdout,
             stderr: "a line\nthe last line\n".to_owned(),
         })
@@ -308,7 +311,7 @@ async fn a_member_that_is_being_replaced_is_gone_on_with() {
 #[tokio::test]
 async fn the_first_slot_that_can_takes_the_snapshot() {
     let cloud = Machines::default();
-    cloud.say("b etcd-snapshot --now", &["command not found"]);
+    cloud.say("b etcd-snapshot --now", &["{\"ok\":tr", ""]);
     let taken =
         r#"{"ok":true,"taken":true,"key":"etcd/t-9.db","revision":9,"bytes":20,"sha256":"ab"}"#;
     cloud.say("c etcd-snapshot --now", &[taken]);
@@ -319,12 +322,23 @@ async fn the_first_slot_that_can_takes_the_snapshot() {
         (found.key.as_str(), found.revision, found.bytes),
         ("etcd/t-9.db", 9, 20)
     );
-    let error = snapshot(&members(&cloud, "ab", &deaf)).await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("ended without an answer (exit code 1): the last line"),
-        "{error}"
+}
+
+#[tokio::test]
+async fn a_missing_program_and_an_unreadable_result_are_told_apart() {
+    let cloud = Machines::default();
+    cloud.say("b etcd-snapshot --now", &["{\"ok\":tr", ""]);
+    let unreadable = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
+    assert_eq!(
+        unreadable.to_string(),
+        "take a snapshot on slot b: the program on i-group-b ended (exit code 1) with a line that is \
+         no result: {\"ok\":tr"
+    );
+    let missing = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        "take a snapshot on slot b: the machine i-group-b has no /opt/kube-cfn/bin/etcd-snapshot yet; \
+         its boot did not come that far: the last line"
     );
 }
 

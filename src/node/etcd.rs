@@ -6,12 +6,7 @@ use super::archive::File;
 use crate::templates::Templates;
 
 /// Sourced by the programs; all but the first by boot too.
-const LIBRARIES: [&str; 4] = [
-    "etcd.sh",
-    "etcd-members.sh",
-    "etcd-pods.sh",
-    "etcd-boot.sh",
-];
+const LIBRARIES: [&str; 4] = ["etcd.sh", "etcd-members.sh", "etcd-pods.sh", "etcd-boot.sh"];
 /// Called by units, through Systems Manager and by people; those of etcd print one line of JSON.
 const PROGRAMS: [&str; 4] = [
     "etcd-snapshot",

@@ -126,7 +126,10 @@ fn a_restore_cut_off_before_any_step_ends_the_same_when_called_again() {
         "{whole:?}"
     );
     let cuts = cut_everywhere(|| slot_with(&snapshot, KEY), &line, &whole);
-    assert!(cuts > 30, "only {cuts} steps were cut: the steps are not seen");
+    assert!(
+        cuts > 30,
+        "only {cuts} steps were cut: the steps are not seen"
+    );
 }
 
 #[test]
@@ -137,7 +140,11 @@ fn an_abandoned_restore_cut_off_before_any_step_ends_the_same_when_called_again(
         let world = slot_with(&snapshot, KEY);
         let env = world.root('a').join("etc/kube-cfn/node.env");
         let text = fs::read_to_string(&env).unwrap();
-        fs::write(&env, text.replace("NODE_SLOTS='", "NODE_SLOTS='b=127.0.0.9 ")).unwrap();
+        fs::write(
+            &env,
+            text.replace("NODE_SLOTS='", "NODE_SLOTS='b=127.0.0.9 "),
+        )
+        .unwrap();
         let stopped = world.well('a', &format!("etcd-restore {KEY} --token t1"));
         assert_eq!(stopped["state"], "stopped");
         world
@@ -152,5 +159,8 @@ fn an_abandoned_restore_cut_off_before_any_step_ends_the_same_when_called_again(
         "{whole:?}"
     );
     let cuts = cut_everywhere(made, line, &whole);
-    assert!(cuts > 5, "only {cuts} steps were cut: the steps are not seen");
+    assert!(
+        cuts > 5,
+        "only {cuts} steps were cut: the steps are not seen"
+    );
 }

@@ -262,7 +262,10 @@ fn a_member_that_does_not_answer_itself_gets_no_vote() {
     let silent = world.well('a', "etcd-member promote b --wait 2");
     assert_eq!(silent["promoted"], false, "{silent}");
     let reason = silent["reason"].as_str().unwrap();
-    assert!(reason.starts_with("it does not answer itself on"), "{reason}");
+    assert!(
+        reason.starts_with("it does not answer itself on"),
+        "{reason}"
+    );
 
     // Its volume is lost too: the data of that id is gone for good, and boot says so instead of starting etcd with it.
     wipe(&world, 'b');
@@ -341,13 +344,21 @@ fn at_shutdown_the_api_server_ends_before_etcd_and_the_leadership_moves() {
     let status = world.well('a', "etcd-member status");
     let members = status["members"].as_array().unwrap();
     let leader = members.iter().find(|member| member["leader"] == true);
-    let leader = leader.unwrap()["slot"].as_str().unwrap().chars().next().unwrap();
+    let leader = leader.unwrap()["slot"]
+        .as_str()
+        .unwrap()
+        .chars()
+        .next()
+        .unwrap();
     let answers = world.root(leader).join("run/api-answers");
     world.until("the API", || answers.exists());
     let stopped = world.program(leader, "stop-control-plane");
     assert_eq!(stopped.code, Some(0), "{}", stopped.talk);
     assert_eq!(
-        world.systemctl(leader, "show --property ActiveState --value kubelet.service"),
+        world.systemctl(
+            leader,
+            "show --property ActiveState --value kubelet.service"
+        ),
         "inactive"
     );
     let api = fs::read_to_string(world.root(leader).join("run/kube-apiserver.log")).unwrap();

@@ -220,7 +220,9 @@ fn a_kubelet_that_never_saw_its_api_server_does_not_keep_a_restore_from_its_end(
     world.serves('a');
     world.put('a', "before", "kept");
     let taken = world.well('a', "etcd-snapshot --now");
-    world.until("the API", || world.root('a').join("run/api-answers").exists());
+    world.until("the API", || {
+        world.root('a').join("run/api-answers").exists()
+    });
     drop(a);
     let database = world.root('a').join("var/lib/etcd/data/member/snap/db");
     fs::write(&database, [0x5a; 65536]).unwrap();
@@ -231,7 +233,11 @@ fn a_kubelet_that_never_saw_its_api_server_does_not_keep_a_restore_from_its_end(
     world.serves('a');
     assert_eq!(world.get('a', "before"), "kept");
     // What runs is what the manifest says now.
-    assert!(world.argv('a').contains(&"--initial-cluster-token=t1".to_owned()));
+    assert!(
+        world
+            .argv('a')
+            .contains(&"--initial-cluster-token=t1".to_owned())
+    );
 }
 
 #[test]

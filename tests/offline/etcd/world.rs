@@ -215,7 +215,10 @@ impl World {
             let text = fs::read_to_string(root.join(format!("etc/kube-cfn/{name}.yaml.in")));
             let text = text.unwrap().replace("@STATE@", "new");
             let text = text.replace("@TOKEN@", CLUSTER);
-            write(&root.join(format!("etc/kubernetes/manifests/{name}.yaml")), &text);
+            write(
+                &root.join(format!("etc/kubernetes/manifests/{name}.yaml")),
+                &text,
+            );
         }
     }
 
@@ -228,7 +231,12 @@ impl World {
     /// Another machine takes the slot: its volume and what its bundle has, and nothing of the old disk.
     pub fn replace_machine(&self, slot: char) {
         let root = self.root(slot);
-        for directory in ["run", "var/lib/kube-cfn", "etc/kubernetes/manifests", "etc/kubernetes/manifests-stopped"] {
+        for directory in [
+            "run",
+            "var/lib/kube-cfn",
+            "etc/kubernetes/manifests",
+            "etc/kubernetes/manifests-stopped",
+        ] {
             let _ = fs::remove_dir_all(root.join(directory));
         }
         fs::create_dir_all(root.join("run")).unwrap();
@@ -313,8 +321,11 @@ impl World {
         Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
+    /// Writes a key, as soon as there is a leader.
     pub fn put(&self, slot: char, key: &str, value: &str) {
-        self.ctl(slot, &format!("put {key} {value}")).unwrap();
+        self.until("a write", || {
+            self.ctl(slot, &format!("put {key} {value}")).is_ok()
+        });
     }
 
     /// The value of a key; empty when there is none.
@@ -397,7 +408,9 @@ impl World {
     pub fn argv(&self, slot: char) -> Vec<String> {
         let text = fs::read(format!("/proc/{}/cmdline", self.process(slot))).unwrap();
         let words = text.split(|byte| *byte == 0);
-        words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+        words
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect()
     }
 
     /// The process of a slot's etcd.
