@@ -20,7 +20,7 @@ check_slot() {
 secret() {
   local value
   [ ! -s "$2" ] || return 0
-  value="$(ec2_parameter "$1")" || fail "read the parameter $1: it is missing or denied; kube-cfn apply makes it before any machine starts"
+  value="$(ec2_parameter "$1")" || fail "read the parameter $1: it is missing or denied; it is made before any machine starts by: kube-cfn apply ${NODE_CLUSTER}"
   [ -z "${4:-}" ] || value="$(sed -n "/-----BEGIN $4-----/,/-----END $4-----/p" <<< "${value}")"
   [ -n "${value}" ] || fail "read the parameter $1: it holds no ${4:-text}"
   put "$2" "$3" <<< "${value}"
@@ -57,8 +57,8 @@ pull_images() {
   done
 }
 
-# kubeadm leaves a certificate or kubeconfig alone that is there, whatever it says: what was made of
-# other inputs, was cut short or ends within three months has to go first.
+# kubeadm keeps a certificate or kubeconfig that is there, and fails at one that does not fit: what was made
+# of other inputs, was cut short or ends within three months has to go first.
 drop_stale_leaves() {
   local file
   if [ "$(cat "${INPUTS}" 2> /dev/null || true)" = "$1" ] \
@@ -140,7 +140,7 @@ refuse_wiped_etcd() {
   container="$(crictl ps --all --name '^etcd$' --latest --quiet)" || return 0
   [ -n "${container}" ] || return 0
   if crictl logs --tail 100 "${container}" 2>&1 | grep -q 'already been bootstrapped'; then
-    fail "start etcd of slot ${SLOT}: this member has already been bootstrapped, but its volume is empty; run kube-cfn etcd replace-member ${SLOT}"
+    fail "start etcd of slot ${SLOT}: this member has already been bootstrapped, but its volume is empty; run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
   fi
 }
 
@@ -175,9 +175,22 @@ register() {
   attempt 60 5 own_node_exists || fail "wait for node ${NODE}: the kubelet did not register it in five minutes; see journalctl -u kubelet"
   attempt 6 10 kubeadm init phase mark-control-plane --config "${CONFIG_B}" \
     || fail "run kubeadm's phase 'mark-control-plane': six attempts failed; see the lines above"
-  # It restarts the kubelet each time.
-  grep -q kubelet-client-current.pem /etc/kubernetes/kubelet.conf || phase 'kubelet-finalize all' "${CONFIG_B}"
+  use_rotated_certificate
   delete_old_node
+}
+
+# kubeadm restarts the kubelet each time, and writes the file in place. Of a half-written one it would never
+# get past: while it is written nothing says that the files of this machine are whole, so that a boot after
+# a power cut makes them anew.
+use_rotated_certificate() {
+  local inputs
+  ! grep -q kubelet-client-current.pem /etc/kubernetes/kubelet.conf || return 0
+  inputs="$(< "${INPUTS}")"
+  rm -f "${INPUTS}"
+  sync
+  phase 'kubelet-finalize all' "${CONFIG_B}"
+  sync
+  put "${INPUTS}" 644 <<< "${inputs}"
 }
 
 # From now on an empty volume is a lost one. Whichever slot sees all members first says so.

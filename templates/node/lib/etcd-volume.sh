@@ -28,7 +28,7 @@ format_if_new() {
   elif ! blank "${device}"; then
     return 0
   elif present state/etcd-initialized && ! asked_to_recover ''; then
-    fail "mount ${ETCD_VOLUME}: it is empty, but the cluster's etcd has had its data; restore the volume of slot ${SLOT} from a snapshot, or run kube-cfn etcd replace-member ${SLOT}"
+    fail "mount ${ETCD_VOLUME}: it is empty, but the cluster's etcd has had its data; restore the volume of slot ${SLOT} from a snapshot, or run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
   fi
   put "${FORMATTING}" 644 <<< "${ETCD_VOLUME}"
   sync
