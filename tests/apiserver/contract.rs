@@ -538,7 +538,7 @@ fn binding(who: &str, namespace: &str) -> Binding {
     }
 }
 
-/// A ConfigMap to apply: the name has to stand in it as in the URL.
+/// A map to apply: the name has to stand in it as in the URL.
 fn settings(data: Value) -> Value {
     let mut map =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}});

@@ -109,6 +109,17 @@ static_pod_is_new() {
   [ -n "${hash}" ] && [ "${hash}" != "$2" ]
 }
 
+# A kubelet that has not seen its API server since it started never ends a pod, not even that of a manifest
+# that has changed: the old one would run on and keep the new one from its ports.
+end_old_pod() {
+  local pods
+  [ -n "$2" ] || return 0
+  pods="$(crictl pods --label "component=$1" --state ready --output json \
+    | jq -r --arg hash "$2" '.items[] | select(.annotations["kubernetes.io/config.hash"] == $hash).id')"
+  # shellcheck disable=SC2086 # an id a word
+  [ -z "${pods}" ] || crictl stopp ${pods}
+}
+
 # After a changed manifest the old pod still answers for a while: waits for the new one.
 await_static_pods() {
   local part sum before
@@ -116,6 +127,7 @@ await_static_pods() {
     sum="$(sha256sum < "/etc/kubernetes/manifests/${part}.yaml" | cut -d ' ' -f 1)"
     before="$(cat "${PODS}/${part}" 2> /dev/null || true)"
     [ "${before%% *}" != "${sum}" ] || continue
+    end_old_pod "${part}" "${before#* }"
     attempt 120 5 static_pod_is_new "${part}" "${before#* }" \
       || fail "start ${part}: the kubelet made no new pod of its manifest in ten minutes; see journalctl -u kubelet and crictl pods"
     put "${PODS}/${part}" 644 <<< "${sum} $(static_pod_hash "${part}")"

@@ -257,15 +257,18 @@ may_restart() {
   printf '%d %d\n' "$((NOW + delay))" "$((delay * 2 > 300 ? 300 : delay * 2))" > "${file}"
 }
 
-# start_container POD ATTEMPT: one that misses a file that its flags name ends at once, as does one that
-# ROOT/srv/crash says so of, whose text is its last words.
+# start_container POD ATTEMPT: one that misses a file that its flags name ends at once, as does one whose
+# ports another one of its name has (they use the machine's network), and one that ROOT/srv/crash says so of,
+# whose text is its last words.
 start_container() {
-  local path
+  local path taken=no
+  ! runs "${M_CONTAINER}" || taken=yes
   OF="$1" NAME="${M_CONTAINER}" STATE=running ATTEMPT="$2" IMAGE="${M_IMAGE}" CREATED="${NOW}" EXIT=0 LOG=''
   : > "${ROOT}/srv/images/${IMAGE//\//_}"
   for path in "${M_PATHS[@]}"; do
     [ -e "${ROOT}${path}" ] || { STATE=exited EXIT=1 LOG="open ${path}: no such file or directory" && break; }
   done
+  [ "${taken}" = no ] || STATE=exited EXIT=1 LOG='listen tcp: bind: address already in use'
   if [ "${STATE}" = running ] && [ -e "${ROOT}/srv/crash/${NAME}" ]; then
     text_of "${ROOT}/srv/crash/${NAME}"
     STATE=exited EXIT=1 LOG="${TEXT%$'\n'}"

@@ -359,6 +359,32 @@ fn a_member_that_lost_its_data_is_named() {
     );
 }
 
+/// Without a majority of the slots no API answers, and a kubelet that has not seen one stops no pod.
+#[test]
+fn etcd_with_other_flags_takes_the_place_of_the_old_one_without_an_api() {
+    let (_, machine) = slot();
+    let script = r#"
+        echo 500 > /srv/readyz
+        systemctl restart kubelet
+        echo production-2 > /srv/parameters/state/etcd-token
+        ! /opt/kube-cfn/boot > /dev/null 2>&1
+        pod="$(crictl ps --name '^etcd$' --output json | jq -r '.containers[].podSandboxId')"
+        crictl pods --id "${pod}" --output json | jq -r '.items[].annotations["kubernetes.io/config.hash"]'
+        sha256sum < /etc/kubernetes/manifests/etcd.yaml | cut -c 1-32
+        grep -c token=production-2 /etc/kubernetes/manifests/etcd.yaml
+    "#;
+    machine.set("srv/parameters/state/etcd-token", "production");
+    let done = machine.boots_and(script);
+    let said = text(&done.stdout);
+    let lines: Vec<_> = said.lines().collect();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert_eq!(
+        (lines.len(), lines[0], lines[2]),
+        (3, lines[1], "1"),
+        "{said}"
+    );
+}
+
 #[test]
 fn an_api_that_is_not_ready_is_not_taken_for_one_that_is() {
     let (_, machine) = slot();

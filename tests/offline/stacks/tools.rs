@@ -108,8 +108,9 @@ fn shellcheck_finds_nothing_in_the_tests_own_programs() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let stand_ins = std::fs::read_dir(here.join("node/stand-ins")).unwrap();
     let stand_ins = stand_ins
-        .map(|entry| format!("node/stand-ins/{}", entry.unwrap().file_name().display()))
-        .filter(|name| name.ends_with(".sh"));
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sh"))
+        .map(|path| format!("node/stand-ins/{}", path.file_name().unwrap().display()));
     let scripts: Vec<_> = [
         "node/enter",
         "node/machine",
