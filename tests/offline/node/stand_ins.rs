@@ -92,34 +92,47 @@ fn a_container_that_crashes_comes_back_ever_later() {
     assert_eq!((code, said.as_str()), (0, "no such lease\n"));
 }
 
-/// Of lines of shell after a boot: the exit code of the last, which has to say something.
-fn refused(machine: &Machine, script: &str, code: i32, says: &str) {
-    let (found, said) = after_boot(machine, script);
-    assert!(
-        found == code && said.contains(says),
-        "{script}: {found}\n{said}"
-    );
+/// A command with the exit code and the words that it has to end with.
+type Case<'a> = (String, i32, &'a str);
+
+/// Runs every command after one boot, each on the machine as that boot left it.
+fn all_end(machine: &Machine, cases: &[Case]) {
+    let save = "cp -a /etc/kubernetes /tmp/etc; cp -a /var/lib/kubelet /tmp/kubelet; cp -a /srv/cluster /tmp/cluster";
+    let restore = "systemctl stop kubelet; rm -rf /etc/kubernetes /var/lib/kubelet /srv/cluster /srv/journal
+        cp -a /tmp/etc /etc/kubernetes; cp -a /tmp/kubelet /var/lib/kubelet; cp -a /tmp/cluster /srv/cluster
+        touch /run/mounted; systemctl start containerd; systemctl start kubelet";
+    let mut script = save.to_owned();
+    for (command, ..) in cases {
+        script += &format!(
+            "\ncode=0\n( set +e; {command} ) > /tmp/said 2>&1 || code=$?\n\
+             echo \"=== ${{code}}\"; cat /tmp/said\n{restore}"
+        );
+    }
+    let (code, said) = after_boot(machine, &script);
+    assert_eq!(code, 0, "{said}");
+    let found: Vec<_> = said.split("=== ").skip(1).collect();
+    assert_eq!(found.len(), cases.len(), "{said}");
+    for ((command, code, says), found) in cases.iter().zip(found) {
+        let (status, text) = found.split_once('\n').unwrap();
+        assert!(
+            status == code.to_string() && text.contains(says),
+            "{command}: not {code} with {says:?} but {found}"
+        );
+    }
 }
 
 #[test]
 fn a_field_that_kubeadm_does_not_know_fails_validation_and_warns_a_phase() {
-    let machine = slot();
-    let edit =
-        "sed 's/clusterName:/clustername:/' /etc/kube-cfn/kubeadm/config.yaml > /tmp/c; kubeadm";
+    let edited = |from: &str, to: &str, command: &str| {
+        format!(
+            "sed 's#{from}#{to}#' /etc/kube-cfn/kubeadm/config.yaml > /tmp/c; kubeadm {command} --config /tmp/c"
+        )
+    };
     let unknown = "strict decoding error: unknown field \"clustername\"";
-    refused(
-        &machine,
-        &format!("{edit} config validate --config /tmp/c"),
-        1,
-        unknown,
-    );
-    refused(
-        &machine,
-        &format!("{edit} init phase certs all --config /tmp/c"),
-        0,
-        unknown,
-    );
+    let phase = edited("clusterName:", "clustername:", "init phase certs all");
+    let mut cases = vec![(phase, 0, unknown)];
     for (from, to, says) in [
+        ("clusterName:", "clustername:", unknown),
         ("bindPort: 6443", "bindPort: \"6443\"", "cannot unmarshal"),
         (
             "api.example.com:6443",
@@ -138,94 +151,79 @@ fn a_field_that_kubeadm_does_not_know_fails_validation_and_warns_a_phase() {
         ),
         (
             "maxPods: 110",
-            "maxPods: 110\nmaxPods: 111",
+            "maxPods: 110\\nmaxPods: 111",
             "key \"maxPods\" already set in map",
         ),
     ] {
-        let edit = format!("sed 's#{from}#{}#'", to.replace('\n', "\\n"));
-        let script = format!(
-            "{edit} /etc/kube-cfn/kubeadm/config.yaml > /tmp/c; kubeadm config validate --config /tmp/c"
-        );
-        refused(&machine, &script, 1, says);
+        cases.push((edited(from, to, "config validate"), 1, says));
     }
+    all_end(&slot(), &cases);
 }
 
 #[test]
 fn a_phase_of_kubeadm_refuses_what_it_misses_and_keeps_what_it_finds() {
-    let machine = slot();
     let phase = |name: &str| {
         format!("kubeadm init phase {name} --config /etc/kube-cfn/kubeadm/config.yaml")
     };
-    let pki = "/etc/kubernetes/pki";
-    for (change, name, says) in [
+    let cases = [
+        ("rm PKI/ca.key", "certs all", "failure loading ca key"),
         (
-            format!("rm {pki}/ca.key"),
-            "certs all",
-            "failure loading ca key",
-        ),
-        (
-            format!("rm {pki}/ca.key"),
+            "rm PKI/ca.key",
             "kubeconfig all",
             "the CA files couldn't be loaded",
         ),
         (
-            format!("rm {pki}/apiserver.crt"),
+            "rm PKI/apiserver.crt",
             "certs all",
             "failure loading apiserver certificate",
         ),
         (
-            format!("sed -i s/issued.by/issued.by.another/ {pki}/etcd/peer.crt"),
+            "sed -i s/issued.by/issued.by.another/ PKI/etcd/peer.crt",
             "certs all",
             "certificate etcd/peer is not signed by corresponding CA",
         ),
         (
-            format!("sed -i s/api.example.com//g {pki}/apiserver.crt"),
+            "sed -i s/api.example.com//g PKI/apiserver.crt",
             "certs all",
             "x509: certificate is not valid for api.example.com",
         ),
         (
-            "sed -i s/api.example.com/other/ /etc/kubernetes/admin.conf".to_owned(),
+            "sed -i s/api.example.com/other/ /etc/kubernetes/admin.conf",
             "kubeconfig all",
             "has got the wrong API Server URL",
         ),
         (
-            "systemctl stop kubelet; crictl stop $(crictl ps --quiet) > /dev/null".to_owned(),
+            "systemctl stop kubelet; crictl stop $(crictl ps --quiet) > /dev/null",
             "upload-config all",
             "connection refused",
         ),
         (
-            "rm /srv/cluster/nodes/i-0a".to_owned(),
+            "systemctl stop kubelet; rm /srv/cluster/nodes/i-0a",
             "mark-control-plane",
             "nodes \"i-0a\" not found",
         ),
         (
-            "rm /etc/kubernetes/kubelet.conf".to_owned(),
+            "rm /etc/kubernetes/kubelet.conf",
             "kubelet-finalize all",
             "could not load",
         ),
-        ("true".to_owned(), "certs everything", "invalid subcommand"),
-    ] {
-        refused(&machine, &format!("{change}; {}", phase(name)), 1, says);
-        // What was broken here is made anew by the next boot, which knows of nothing.
-        for name in [
-            "etc/kubernetes",
-            "srv/cluster",
-            "var/lib/kube-cfn/kubeadm-inputs",
-        ] {
-            let _ = std::fs::remove_dir_all(machine.path(name));
-            let _ = std::fs::remove_file(machine.path(name));
-        }
-        std::fs::create_dir_all(machine.path("srv/cluster/nodes")).unwrap();
-        machine.set("srv/nodes", "");
-    }
-    let mixed = format!("{} --node-name x", phase("certs all"));
-    refused(&machine, &mixed, 1, "can not mix '--config' with arguments");
+        ("true", "certs everything", "invalid subcommand"),
+        (
+            "true",
+            "certs all --node-name x",
+            "can not mix '--config' with arguments",
+        ),
+    ];
+    let cases = cases.map(|(change, name, says)| {
+        let change = change.replace("PKI", "/etc/kubernetes/pki");
+        (format!("{change}; {}", phase(name)), 1, says)
+    });
+    all_end(&slot(), &cases);
 }
 
 #[test]
 fn flags_and_units_that_nobody_knows_are_refused_in_the_program_s_words() {
-    let machine = slot();
-    for (command, code, says) in [
+    let cases = [
         (
             "kubeadm token create --lifetime 24h",
             1,
@@ -311,61 +309,54 @@ fn flags_and_units_that_nobody_knows_are_refused_in_the_program_s_words() {
             0,
             "\"msg\":\"unrecognized environment variable\",\"environment-variable\":\"ETCDCTL_API=3\"",
         ),
-    ] {
-        refused(&machine, command, code, says);
-    }
+    ];
+    all_end(
+        &slot(),
+        &cases.map(|(command, code, says)| (command.to_owned(), code, says)),
+    );
 }
 
 #[test]
 fn a_kubelet_says_what_it_would_rather_have_in_its_file_and_what_it_cannot_take() {
-    let machine = slot();
-    let flags = "/var/lib/kubelet/kubeadm-flags.env";
-    let config = "/var/lib/kubelet/config.yaml";
-    for (change, says) in [
+    let cases = [
         (
-            format!("sed -i 's#=\"#=\"--register-with-taints=a=b:NoSchedule #' {flags}"),
+            "sed -i 's#=\"#=\"--register-with-taints=a=b:NoSchedule #' FLAGS",
             "Flag --register-with-taints has been deprecated",
         ),
         (
-            format!("sed -i 's#=\"#=\"--taints=a #' {flags}"),
+            "sed -i 's#=\"#=\"--taints=a #' FLAGS",
             "unknown flag: --taints",
         ),
         (
-            format!("sed -i 's#kube-cfn/slot#node.kubernetes.io/slot#' {flags}"),
+            "sed -i 's#kube-cfn/slot#node.kubernetes.io/slot#' FLAGS",
             "unknown 'kubernetes.io' or 'k8s.io' labels",
         ),
+        ("echo 'taints: []' >> CONFIG", "unknown field \"taints\""),
         (
-            format!("echo 'taints: []' >> {config}"),
-            "unknown field \"taints\"",
-        ),
-        (
-            format!(
-                "sed -i s/shutdownGracePeriodCriticalPods:.0s/shutdownGracePeriodCriticalPods:\\ 40s/ {config}"
-            ),
+            "sed -i 's/CriticalPods: 0s/CriticalPods: 40s/' CONFIG",
             "shutdownGracePeriod 0s must be >= shutdownGracePeriodCriticalPods",
         ),
         (
-            "rm /etc/kubernetes/kubelet.conf".to_owned(),
+            "rm /etc/kubernetes/kubelet.conf",
             "unable to load bootstrap kubeconfig",
         ),
-        (
-            "systemctl stop containerd".to_owned(),
-            "validate service connection",
-        ),
-    ] {
-        let script =
-            format!("systemctl stop kubelet; {change}; systemctl start kubelet; cat /srv/journal");
-        refused(&machine, &script, 0, says);
-        machine.remove("srv/journal");
-        let _ = std::fs::remove_file(machine.path("var/lib/kube-cfn/kubeadm-inputs"));
-    }
+        ("systemctl stop containerd", "validate service connection"),
+    ];
+    let cases = cases.map(|(change, says)| {
+        let change = change.replace("FLAGS", "/var/lib/kubelet/kubeadm-flags.env");
+        let change = change.replace("CONFIG", "/var/lib/kubelet/config.yaml");
+        let script = format!("systemctl stop kubelet; {change}; systemctl start kubelet");
+        (format!("{script}; cat /srv/journal"), 0, says)
+    });
+    all_end(&slot(), &cases);
 }
 
 #[test]
 fn without_the_volume_of_etcd_the_kubelet_is_not_started() {
-    let machine = slot();
     let script = "systemctl stop kubelet; rm /run/mounted; systemctl start kubelet; systemctl is-active kubelet";
-    refused(&machine, script, 3, "");
-    let machine = worker();
-    refused(&machine, "systemctl is-active kubelet", 0, "");
+    all_end(&slot(), &[(script.to_owned(), 3, "")]);
+    all_end(
+        &worker(),
+        &[("systemctl is-active kubelet".to_owned(), 0, "")],
+    );
 }
