@@ -11,7 +11,7 @@ pub const RUNTIME_SOCKET: &str = "unix:///run/containerd/containerd.sock";
 /// The authority that signs kubelets, users and API servers.
 const AUTHORITY: &str = "/etc/kubernetes/pki/ca.crt";
 
-/// Whether the kubelet runs the pods of a directory.
+/// Whether the kubelet runs the pods of a directory: those of a control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StaticPods {
     Yes,

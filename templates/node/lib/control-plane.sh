@@ -110,14 +110,20 @@ static_pod_is_new() {
 }
 
 # A kubelet that has not seen its API server since it started never ends a pod, not even that of a manifest
-# that has changed: the old one would run on and keep the new one from its ports.
+# that has changed: the old one would run on and keep the new one from its ports. A container is asked to
+# end; what is left of its pod is not.
 end_old_pod() {
-  local pods
+  local pod pods container
   [ -n "$2" ] || return 0
   pods="$(crictl pods --label "component=$1" --state ready --output json \
-    | jq -r --arg hash "$2" '.items[] | select(.annotations["kubernetes.io/config.hash"] == $hash).id')"
-  # shellcheck disable=SC2086 # an id a word
-  [ -z "${pods}" ] || crictl stopp ${pods}
+    | jq -r --arg hash "$2" '.items[] | select(.annotations["kubernetes.io/config.hash"] == $hash).id')" \
+    || fail "find the old pod of $1: crictl does not answer; see journalctl -u containerd"
+  for pod in ${pods}; do
+    for container in $(crictl ps --quiet --pod "${pod}"); do
+      crictl stop --timeout 25 "${container}" || say "a container of the old pod of $1 did not end by itself"
+    done
+    attempt 3 5 crictl stopp "${pod}" || fail "stop the old pod of $1: see the lines above"
+  done
 }
 
 # After a changed manifest the old pod still answers for a while: waits for the new one.

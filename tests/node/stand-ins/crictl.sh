@@ -206,7 +206,7 @@ main() {
   connect
   verb="${REST[0]:-}"
   set -- "${REST[@]:1}"
-  mkdir -p "${PODS}"
+  [ -e "${PODS}" ] || mkdir -p "${PODS}"
   kubelet_sync
   case "${verb}" in
     version) options '' "$@" && printf 'Version:  0.1.0\nRuntimeName:  containerd\nRuntimeVersion:  v2.3.4\nRuntimeApiVersion:  v1\n' ;;
@@ -225,5 +225,5 @@ main() {
       ;;
   esac
   # What was stopped is started again while the kubelet runs.
-  kubelet_sync
+  [[ ! "${verb}" =~ ^(stop|rm|stopp|rmp)$ ]] || kubelet_sync
 }

@@ -5,7 +5,8 @@
 main() {
   kubelet_sync
   if runs kube-apiserver && runs etcd; then
-    cat "${ROOT}/srv/readyz"
+    text_of "${ROOT}/srv/readyz"
+    printf '%s' "${TEXT}"
   else
     printf 000
     return 7

@@ -101,13 +101,14 @@ fn all_end(machine: &Machine, cases: &[Case]) {
     let restore = "systemctl stop kubelet; rm -rf /etc/kubernetes /var/lib/kubelet /srv/cluster /srv/journal
         cp -a /tmp/etc /etc/kubernetes; cp -a /tmp/kubelet /var/lib/kubelet; cp -a /tmp/cluster /srv/cluster
         touch /run/mounted; systemctl start containerd; systemctl start kubelet";
-    let mut script = save.to_owned();
-    for (command, ..) in cases {
-        script += &format!(
-            "\ncode=0\n( set +e; {command} ) > /tmp/said 2>&1 || code=$?\n\
+    let one = |(command, ..): &Case| {
+        format!(
+            "code=0\n( set +e; {command} ) > /tmp/said 2>&1 || code=$?\n\
              echo \"=== ${{code}}\"; cat /tmp/said\n{restore}"
-        );
-    }
+        )
+    };
+    let commands: Vec<_> = cases.iter().map(one).collect();
+    let script = format!("{save}\n{}", commands.join("\n"));
     let (code, said) = after_boot(machine, &script);
     assert_eq!(code, 0, "{said}");
     let found: Vec<_> = said.split("=== ").skip(1).collect();
