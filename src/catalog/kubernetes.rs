@@ -1,5 +1,5 @@
-//! Kubernetes versions that the tool can install, and the files that make them up.
-//! A version is in the catalogue when the sha256 of its kubelet is.
+//! Kubernetes versions that the tool can install, the files that make them up, and what goes with
+//! each minor. A version is in the catalogue when the sha256 of its kubelet is.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -19,6 +19,41 @@ static BINARIES: LazyLock<Binaries> = LazyLock::new(|| {
         unreachable!("node-binaries.json is part of this program and parses: {error}")
     })
 });
+
+/// What goes with a minor of Kubernetes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Minor {
+    /// Tag of the etcd image: ours to say, since kubeadm's own moves with its patch. Nothing to do
+    /// with the version of etcdctl, which is a download.
+    pub etcd: String,
+    /// Image of the container that holds a pod's namespaces.
+    pub pause: String,
+    /// Kernel of the machine image.
+    pub kernel: String,
+}
+
+#[derive(Deserialize)]
+struct Minors {
+    /// Where the rows come from.
+    #[serde(rename = "source")]
+    _source: String,
+    #[serde(flatten)]
+    rows: BTreeMap<String, Minor>,
+}
+
+static MINORS: LazyLock<Minors> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("data/kubernetes-minors.json")).unwrap_or_else(|error| {
+        unreachable!("kubernetes-minors.json is part of this program and parses: {error}")
+    })
+});
+
+/// The row of the minor of `version`; every version of the catalogue has one.
+pub fn minor(version: &Version) -> Option<&'static Minor> {
+    MINORS
+        .rows
+        .get(&format!("{}.{}", version.major, version.minor))
+}
 
 /// A file from its publisher, pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +113,77 @@ mod tests {
         assert_eq!(newest_patch(1, 35), Some(&Version::new(1, 35, 8)));
         assert_eq!(newest_patch(1, 20), None);
         assert!(!knows(&Version::new(1, 36, 99)));
+    }
+
+    /// The tags of `registry.k8s.io/etcd` that are known to exist: kubernetes PR 138746.
+    const ETCD_TAGS: [&str; 1] = ["3.6.11-0"];
+
+    /// The version of etcd in a tag such as `3.6.11-0`.
+    fn etcd(tag: &str) -> Version {
+        let (version, revision) = tag.rsplit_once('-').unwrap();
+        revision.parse::<u32>().unwrap();
+        version.parse().unwrap()
+    }
+
+    /// What is wrong with the etcd tags of a table of minors, if anything is.
+    fn wrong(table: &[(u64, &str)], known: &[&str]) -> Option<String> {
+        for (minor, tag) in table {
+            if !known.contains(tag) {
+                return Some(format!("1.{minor}: nobody is known to publish {tag}"));
+            }
+            // Every member has to be there before one of them may be 3.7.
+            if etcd(tag) < Version::new(3, 6, 11) {
+                return Some(format!("1.{minor}: no way from {tag} to 3.7"));
+            }
+        }
+        let minor_of = |tag: &str| (etcd(tag).major, etcd(tag).minor);
+        let moves = |pair: &&[(u64, &str)]| minor_of(pair[0].1) != minor_of(pair[1].1);
+        let pair = table.windows(2).find(moves)?;
+        Some(format!(
+            "1.{} to 1.{} moves etcd's minor",
+            pair[0].0, pair[1].0
+        ))
+    }
+
+    #[test]
+    fn every_version_has_the_row_of_its_minor() {
+        for version in versions() {
+            assert!(minor(version).is_some(), "{version}");
+        }
+        assert!(minor(&Version::new(1, 20, 0)).is_none());
+    }
+
+    #[test]
+    fn an_etcd_minor_never_moves_together_with_a_kubernetes_minor() {
+        let rows = MINORS.rows.iter();
+        let number = |name: &str| name.split_once('.').unwrap().1.parse().unwrap();
+        let mut table: Vec<_> = rows
+            .map(|(name, row)| (number(name), row.etcd.as_str()))
+            .collect();
+        table.sort_unstable();
+        assert_eq!(wrong(&table, &ETCD_TAGS), None);
+    }
+
+    #[test]
+    fn a_table_that_breaks_the_rules_of_etcd_is_refused() {
+        let known = ["3.6.8-0", "3.6.11-0", "3.6.14-0", "3.7.1-0"];
+        for (table, found) in [
+            ([(36, "3.6.11-0"), (37, "3.6.14-0")], None),
+            (
+                [(36, "3.6.11-0"), (37, "3.7.1-0")],
+                Some("1.36 to 1.37 moves etcd's minor"),
+            ),
+            (
+                [(36, "3.6.8-0"), (37, "3.6.11-0")],
+                Some("1.36: no way from 3.6.8-0 to 3.7"),
+            ),
+            (
+                [(36, "3.6.11-0"), (37, "3.6.12-0")],
+                Some("1.37: nobody is known to publish 3.6.12-0"),
+            ),
+        ] {
+            assert_eq!(wrong(&table, &known).as_deref(), found);
+        }
     }
 
     #[test]

@@ -163,7 +163,13 @@ async fn finish(
     let exit = ending::exit(report, &format!("kube-cfn apply {name}"))?;
     let edge = report.outputs.get(&StackKind::Edge);
     if let Some(host) = edge.and_then(|outputs| outputs.get(API_HOST)) {
-        let handed = kubeconfig::hand_out(global, session, host, args.kubeconfig.as_deref());
+        let handed = kubeconfig::hand_out(
+            global,
+            session,
+            host,
+            &args.wait.reach,
+            args.kubeconfig.as_deref(),
+        );
         // The run has taken Ctrl-C over, so it has to be heard here too.
         tokio::select! {
             handed = handed => handed.map_err(|failure| {

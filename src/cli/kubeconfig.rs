@@ -8,11 +8,12 @@ use secrecy::ExposeSecret;
 use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, talk};
+use super::reach::Reach;
 use super::session::{self, Session};
 use crate::access::{self, AccessError, Limits, MintRequest};
 use crate::cloud::Cloud;
 use crate::kubeconfig::{
-    self, Current, Entry, Exec, KubeconfigError, Login, Patience, Target, Written, server_url,
+    self, Current, Entry, Exec, KubeconfigError, Login, Patience, Target, Written,
 };
 use crate::stacks::{API_HOST, StackKind};
 
@@ -27,6 +28,8 @@ pub struct Args {
     name: String,
     #[command(flatten)]
     who: Who,
+    #[command(flatten)]
+    reach: Reach,
     /// Write no key: let kubectl ask `kube-cfn credential` for a certificate whenever it needs one
     #[arg(long)]
     exec: bool,
@@ -73,7 +76,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     } else {
         minted(&session, &args.who).await?
     };
-    let entry = entry(&session, host, login).await?;
+    let entry = entry(&session, host, &args.reach, login).await?;
     if args.stdout {
         out::data(kubeconfig::render(&entry)?.expose_secret())?;
         return Ok(Exit::Done);
@@ -98,6 +101,7 @@ pub async fn hand_out(
     global: &Global,
     session: &Session,
     host: &str,
+    reach: &Reach,
     file: Option<&Path>,
 ) -> Result<(), Failure> {
     let who = Who {
@@ -106,18 +110,25 @@ pub async fn hand_out(
         ttl: None,
     };
     let login = Login::Exec(exec(global, session, &who)?);
-    let entry = entry(session, host, login).await?;
+    let entry = entry(session, host, reach, login).await?;
     let written = kubeconfig::write(&target(file)?, &entry, Current::IfUnset, Patience::USUAL)?;
     tell(&written);
     Ok(())
 }
 
-async fn entry(session: &Session, host: &str, login: Login) -> Result<Entry, Failure> {
+async fn entry(
+    session: &Session,
+    host: &str,
+    reach: &Reach,
+    login: Login,
+) -> Result<Entry, Failure> {
     let name = &session.spec().name;
+    let (server, server_name) = reach.url(host);
     Ok(Entry {
         cluster: name.clone(),
         origin: origin(&session.identity.account, &session.identity.region),
-        server: server_url(host),
+        server,
+        server_name,
         authority_pem: access::authority_certificate(&session.cloud, name).await?,
         namespace: None,
         login,

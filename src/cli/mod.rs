@@ -2,6 +2,8 @@
 //! One file a command. Knows no SDK, no Tera, no YAML.
 
 mod access;
+#[cfg(test)]
+mod advice;
 mod apply;
 mod ask;
 mod cancel;

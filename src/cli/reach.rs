@@ -29,6 +29,15 @@ pub struct Reach {
 }
 
 impl Reach {
+    /// The URL of the API behind `host`, and the name that its certificate has to have where that is
+    /// the end of a tunnel: the API still shows its own.
+    pub fn url(&self, host: &str) -> (String, Option<String>) {
+        match &self.server {
+            Some(tunnel) => (tunnel.clone(), Some(host.to_owned())),
+            None => (server_url(host), None),
+        }
+    }
+
     /// The address for somebody else's kubeconfig: never our end of a tunnel.
     pub fn address(connection: &Connection) -> String {
         match &connection.server_name {
@@ -38,14 +47,21 @@ impl Reach {
     }
 }
 
+/// An address with nothing but a host and perhaps a port: whatever else stands there, kubectl would
+/// send or refuse later.
 fn url(text: &str) -> Result<String, String> {
     let text = text.trim_end_matches('/');
-    let host = text
-        .strip_prefix("https://")
-        .filter(|host| !host.is_empty());
-    let plain = host.is_some_and(|host| !host.contains('/'));
     let expected = || "expected https://HOST:PORT".to_owned();
-    plain.then(|| text.to_owned()).ok_or_else(expected)
+    let uri: http::Uri = text.parse().map_err(|_| expected())?;
+    let authority = uri.authority().ok_or_else(expected)?.as_str();
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    // The colons of an IPv6 address are inside its brackets.
+    let port = port.filter(|port| !port.ends_with(']'));
+    let whole = text == format!("https://{authority}")
+        && uri.host().is_some_and(|host| !host.is_empty())
+        && !authority.contains('@')
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    whole.then(|| text.to_owned()).ok_or_else(expected)
 }
 
 /// A cluster whose API is wanted.
@@ -85,10 +101,10 @@ impl<C: Cloud + Store> Whose<'_, C> {
     /// The connection without a credential: whoever may read the plain authority gets this far.
     pub async fn plain(&self, host: &str, reach: &Reach) -> Result<Connection, AccessError> {
         let authority_pem = access::authority_certificate(self.cloud, self.name).await?;
+        let (server, server_name) = reach.url(host);
         Ok(Connection {
-            server: reach.server.clone().unwrap_or_else(|| server_url(host)),
-            // Through a tunnel the API still shows its own name.
-            server_name: reach.server.is_some().then(|| host.to_owned()),
+            server,
+            server_name,
             authority_pem,
             login: None,
         })
@@ -181,11 +197,29 @@ mod tests {
 
     #[test]
     fn a_server_is_an_https_address_without_a_path() {
-        assert_eq!(
-            url("https://[::1]:6443/"),
-            Ok("https://[::1]:6443".to_owned())
-        );
-        for wrong in ["127.0.0.1:6443", "http://x", "https://", "https://x/y"] {
+        for (given, kept) in [
+            ("https://[::1]:6443/", "https://[::1]:6443"),
+            ("https://[::1]", "https://[::1]"),
+            ("https://127.0.0.1:6443", "https://127.0.0.1:6443"),
+            ("https://localhost", "https://localhost"),
+        ] {
+            assert_eq!(url(given), Ok(kept.to_owned()));
+        }
+        for wrong in [
+            "127.0.0.1:6443",
+            "http://x",
+            "https://",
+            "https://:6443",
+            "https://x/y",
+            "https://x?y",
+            "https://x#y",
+            "https://x:0",
+            "https://x:65536",
+            "https://x:",
+            "https://x:port",
+            "https://me:secret@x:6443",
+            "https://a b",
+        ] {
             assert!(url(wrong).is_err(), "{wrong}");
         }
     }

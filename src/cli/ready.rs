@@ -40,7 +40,7 @@ pub struct Wait {
     #[arg(long, value_parser = super::reach::span, default_value = "15m", value_name = "TIME")]
     timeout: SignedDuration,
     #[command(flatten)]
-    reach: Reach,
+    pub reach: Reach,
 }
 
 /// How the wait ended.

@@ -10,6 +10,9 @@ const API_PORT: u16 = 6443;
 /// Name of the extension that says what kube-cfn wrote.
 pub(super) const MARKER: &str = "kube-cfn";
 
+/// kubeconfig's field for the name in the server's certificate.
+pub(super) const SERVER_NAME: &str = "tls-server-name";
+
 /// A cluster and how to get in.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -19,6 +22,9 @@ pub struct Entry {
     pub origin: String,
     /// URL of the API server; see [`server_url`].
     pub server: String,
+    /// The name that the server's certificate has to have, where `server` is the end of a tunnel
+    /// that the user asked for; `None` for the server's own address.
+    pub server_name: Option<String>,
     /// Certificates to trust, as PEM.
     pub authority_pem: String,
     /// Where kubectl works without `--namespace`; `None` leaves it to kubectl.
@@ -56,10 +62,11 @@ pub fn server_url(host: &str) -> String {
 impl Entry {
     /// What kube-cfn wrote, kept in the file beside it: a later run sees by it what the user changed.
     pub(super) fn marker(&self) -> Value {
-        json!({
-            "name": MARKER,
-            "extension": {"origin": self.origin, "server": self.server},
-        })
+        let mut written = json!({"origin": self.origin, "server": self.server});
+        if let Some(name) = &self.server_name {
+            written[SERVER_NAME] = json!(name);
+        }
+        json!({"name": MARKER, "extension": written})
     }
 
     pub(super) fn authority_data(&self) -> String {

@@ -4,6 +4,8 @@
 //! - In our cluster entry `server` is ours while it is what we wrote (the entry's extension
 //!   `kube-cfn` says what that was). A server that the user changed stays as long as the authority
 //!   is the same; with another authority it is another cluster, and the new server is written.
+//! - A server that the user asked for by name (a tunnel) is written whatever was edited, and
+//!   `tls-server-name` with it; what we wrote there goes again with the next server of ours.
 //! - `insecure-skip-tls-verify: true` stays; kubectl takes no authority beside it.
 //! - In our user entry the ways to log in are ours; `env` of the exec entry is added to.
 //! - In our context entry `cluster` and `user` are ours; `namespace` and the rest are the user's.
@@ -11,7 +13,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::entry::{Entry, MARKER};
+use super::entry::{Entry, MARKER, SERVER_NAME};
 use super::error::Problem;
 
 const AUTHORITY: &str = "certificate-authority-data";
@@ -159,11 +161,17 @@ fn merge_cluster(cluster: &mut Map<String, Value>, entry: &Entry, kept: &mut Vec
     let insecure = there.get(INSECURE) == Some(&Value::Bool(true));
     let edited = server.is_some() && server != marked(&there, "server");
     match server {
-        Some(server) if edited && (same_authority || insecure) && server != entry.server => {
+        Some(server)
+            if edited
+                && (same_authority || insecure)
+                && entry.server_name.is_none()
+                && server != entry.server =>
+        {
             kept.push(format!("server {server}"));
         }
         _ => {
             cluster.insert("server".to_owned(), entry.server.as_str().into());
+            merge_server_name(cluster, entry);
         }
     }
     if insecure {
@@ -172,12 +180,31 @@ fn merge_cluster(cluster: &mut Map<String, Value>, entry: &Entry, kept: &mut Vec
     } else {
         cluster.insert(AUTHORITY.to_owned(), entry.authority_data().into());
     }
-    for field in ["proxy-url", "tls-server-name"] {
-        if let Some(value) = there.get(field).and_then(Value::as_str) {
+    for field in ["proxy-url", SERVER_NAME] {
+        let here = cluster.get(field).filter(|_| there.get(field).is_some());
+        let ours = entry
+            .server_name
+            .as_deref()
+            .filter(|_| field == SERVER_NAME);
+        if let Some(value) = here
+            .and_then(Value::as_str)
+            .filter(|value| Some(*value) != ours)
+        {
             kept.push(format!("{field} {value}"));
         }
     }
     mark(cluster, entry.marker());
+}
+
+/// The name that belongs to the server of `entry`; one that we wrote for another server goes.
+fn merge_server_name(cluster: &mut Map<String, Value>, entry: &Entry) {
+    let there = Value::Object(cluster.clone());
+    let name = there.get(SERVER_NAME).and_then(Value::as_str);
+    if let Some(wanted) = &entry.server_name {
+        cluster.insert(SERVER_NAME.to_owned(), wanted.as_str().into());
+    } else if name.is_some() && name == marked(&there, SERVER_NAME) {
+        cluster.shift_remove(SERVER_NAME);
+    }
 }
 
 fn merge_user(user: &mut Map<String, Value>, entry: &Entry) {

@@ -12,7 +12,7 @@ use crate::spec::Architecture;
 const CONTAINERD: Version = Version::new(2, 3, 4);
 const RUNC: Version = Version::new(1, 4, 3);
 const CNI_PLUGINS: Version = Version::new(1, 9, 1);
-/// An upgrade to etcd 3.7 (with Kubernetes 1.37) wants every member at 3.6.11 or later.
+/// etcdctl and etcdutl alone: the members' image is named by the catalogue's row of the Kubernetes minor.
 const ETCD: Version = Version::new(3, 6, 14);
 
 /// Puts the addons in place.

@@ -16,11 +16,13 @@ pub enum Answer {
     File(&'static str, &'static str),
     /// A field of the kubelet's configuration, as a JSON pointer, has this value.
     Kubelet(&'static str, &'static str),
+    /// A field of kubeadm's `ClusterConfiguration`, as a JSON pointer, has this value.
+    Kubeadm(&'static str, &'static str),
     /// We don't, for this reason.
     Refused(&'static str),
 }
 
-use Answer::{File, Kubelet, Refused};
+use Answer::{File, Kubeadm, Kubelet, Refused};
 
 const fn expect(what: &'static str, answer: Answer) -> Expected {
     Expected { what, answer }
@@ -46,7 +48,7 @@ pub const EXPECTED: &[Expected] = &[
     expect("automatic updates of the system", Refused("a machine runs what its locked image and its bundle say; a new image comes by `lock --update` and replacement, never under a running node")),
     expect("a login by SSH", Refused("the Session Manager of SSM gives a shell under IAM and leaves a record; no port 22 is open")),
     expect("protectKernelDefaults", Kubelet("/protectKernelDefaults", "true")),
-    expect("graceful shutdown", Kubelet("/shutdownGracePeriod", "90s")),
+    expect("graceful shutdown of workers", Kubelet("/shutdownGracePeriod", "90s")),
     expect("evictionHard", Refused("the kubelet's own thresholds are those that kops writes out: memory.available below 100Mi, nodefs below 10 % and 5 % of inodes, imagefs below 15 %")),
     expect("verbosity -v=2", Refused("the default level says what fails; a higher one for a search is a flag away, and in production its volume hides it")),
     expect("a login to ECR", File("etc/credential.yaml", "ecr-credential-provider")),
@@ -61,7 +63,7 @@ pub const EXPECTED: &[Expected] = &[
     expect("snapshots of etcd", File("etcd/kube-cfn-etcd-snapshot.timer", "OnCalendar=*:0/30")),
     expect("snapshots every 15 minutes, daily ones for 90 days", Refused("objects of a snapshot that old point at volumes and load balancers that are gone; half an hour and thirty days are what a restore is ever made of, and `etcd snapshot` takes one before anything risky")),
     expect("etcd-manager, kops-controller, dns-controller", Refused("slots have fixed addresses and a fixed name in front of them, so nothing has to find anybody")),
-    expect("etcd's image pinned", Refused("kubeadm names the image that its Kubernetes was tested with; another one would be a pair that nobody tests")),
+    expect("etcd's image pinned", Kubeadm("/etcd/local/imageTag", "3.6.11-0")),
     expect("the cloud controller with credentials of its service accounts", Refused("its chart's role could make a token for any service account; a small role of our own stands in its place")),
     expect("node-termination-handler", Refused("the kubelet's graceful shutdown covers what Auto Scaling and the spot market end; the handler's queue mode needs four more resources a cluster")),
     expect("an autoscaler of CoreDNS", Refused("two replicas with a disruption budget serve some hundred nodes; its own chart's horizontal scaler can be switched on by those who need it")),

@@ -2,10 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::binaries::{self, Pinned};
 use super::{NodeError, Role};
+use crate::catalog::kubernetes;
 use crate::spec::address::{self, ZoneAddresses};
 use crate::spec::{Architecture, ClusterSpec, Nat, NodePool, Zone};
 
@@ -36,11 +37,23 @@ pub struct Facts {
     pub api_by_slot: bool,
     /// `key=value`, as the kubelet takes them.
     pub labels: Vec<String>,
-    /// `key=value:Effect`, as the kubelet takes them.
-    pub taints: Vec<String>,
+    /// What the node registers with.
+    pub taints: Vec<Taint>,
     /// Image of the container that holds a pod's namespaces.
     pub pause: &'static str,
+    /// Tag of etcd's image on the nodes of the control plane.
+    pub etcd: &'static str,
     pub binaries: Vec<Pinned>,
+}
+
+/// A taint as Kubernetes' API has it (`core/v1`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taint {
+    pub key: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    pub effect: String,
 }
 
 /// A slot of the control plane.
@@ -55,7 +68,11 @@ impl Facts {
     /// The facts of all nodes of a role.
     pub fn new(spec: &ClusterSpec, role: Role) -> Result<Self, NodeError> {
         let (architecture, labels, taints) = match role {
-            Role::ControlPlane => (spec.control_plane.architecture, Vec::new(), Vec::new()),
+            Role::ControlPlane => (
+                spec.control_plane.architecture,
+                Vec::new(),
+                vec![control_plane_taint()],
+            ),
             Role::Pool(pool) => (pool.architecture, labels(pool), taints(pool)),
         };
         let machine = match architecture {
@@ -63,11 +80,16 @@ impl Facts {
             Architecture::X86_64 => "x86_64",
         };
         let mirror = spec.mirror.as_deref();
+        let version = &spec.kubernetes;
+        let binaries = binaries::of(version, architecture, role, mirror)?;
+        let minor = kubernetes::minor(version).ok_or_else(|| NodeError::UnknownMinor {
+            version: version.to_string(),
+        })?;
         Ok(Self {
             cluster: spec.name.clone(),
             region: spec.region.clone(),
             role: role.name(),
-            kubernetes: spec.kubernetes.to_string(),
+            kubernetes: version.to_string(),
             architecture: architecture.download_name(),
             machine,
             pod_range: spec.network.pod_cidr.to_string(),
@@ -77,8 +99,9 @@ impl Facts {
             api_by_slot: spec.network.nat == Nat::None,
             labels,
             taints,
-            pause: pause(spec),
-            binaries: binaries::of(&spec.kubernetes, architecture, role, mirror)?,
+            pause: &minor.pause,
+            etcd: &minor.etcd,
+            binaries,
         })
     }
 
@@ -133,12 +156,12 @@ fn dns(spec: &ClusterSpec) -> Ipv4Addr {
     Ipv4Addr::from_bits(spec.network.service_cidr.network().to_bits() + 10)
 }
 
-/// What kubeadm of the version says it should be; another one is pulled twice.
-fn pause(spec: &ClusterSpec) -> &'static str {
-    if spec.kubernetes.minor >= 36 {
-        "registry.k8s.io/pause:3.10.2"
-    } else {
-        "registry.k8s.io/pause:3.10.1"
+/// As kubeadm gives it to its control planes.
+fn control_plane_taint() -> Taint {
+    Taint {
+        key: "node-role.kubernetes.io/control-plane".to_owned(),
+        value: String::new(),
+        effect: "NoSchedule".to_owned(),
     }
 }
 
@@ -149,10 +172,11 @@ fn labels(pool: &NodePool) -> Vec<String> {
     given.chain([own]).collect()
 }
 
-fn taints(pool: &NodePool) -> Vec<String> {
-    let text = |taint: &crate::spec::Taint| {
-        let effect = taint.effect.as_str();
-        format!("{}={}:{effect}", taint.key, taint.value)
+fn taints(pool: &NodePool) -> Vec<Taint> {
+    let taint = |taint: &crate::spec::Taint| Taint {
+        key: taint.key.clone(),
+        value: taint.value.clone(),
+        effect: taint.effect.as_str().to_owned(),
     };
-    pool.taints.iter().map(text).collect()
+    pool.taints.iter().map(taint).collect()
 }

@@ -7,15 +7,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::NodeError;
-use super::facts::{DOMAIN, Facts};
+use super::facts::{DOMAIN, Facts, Taint};
 use super::kubelet::{self, CIPHER_SUITES, KubeletConfiguration, MIN_TLS, StaticPods};
 
 const API_VERSION: &str = "kubeadm.k8s.io/v1beta4";
 /// Where the API server's own files lie, on the node and in its pod.
 const FILES: &str = "/etc/kube-cfn/apiserver";
 const AUDIT_LOGS: &str = "/var/log/kubernetes";
-/// Taint of every slot.
-const TAINT: &str = "node-role.kubernetes.io/control-plane";
 
 /// The three documents of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,13 +50,6 @@ pub struct NodeRegistration {
     pub image_pull_serial: bool,
     pub taints: Vec<Taint>,
     pub kubelet_extra_args: Vec<Arg>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Taint {
-    pub key: String,
-    pub effect: String,
 }
 
 /// A flag without its dashes; v1beta4 takes them as a list.
@@ -146,6 +137,8 @@ pub struct Etcd {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LocalEtcd {
+    /// Ours to say: kubeadm's own would move with its patch.
+    pub image_tag: String,
     pub data_dir: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_args: Vec<Arg>,
@@ -154,17 +147,23 @@ pub struct LocalEtcd {
 /// What a slot gives to kubeadm's phases that write files (A).
 pub fn documents(facts: &Facts) -> Documents {
     Documents {
-        init: init(),
+        init: init(facts),
         cluster: cluster(facts, etcd_args(facts)),
         kubelet: kubelet::configuration(facts, StaticPods::Yes),
     }
 }
 
-/// What goes to the cluster, where every slot writes the same (B): without the flags of one member.
+/// What goes to the cluster, where every slot writes the same (B): without the flags of one member,
+/// and of the kubelet what holds for any node. Nothing of ours reads it there, but a node that joined
+/// by kubeadm would: it must not take the control plane's taint over.
 pub fn shared_documents(facts: &Facts) -> Documents {
     Documents {
+        init: init(facts),
         cluster: cluster(facts, Vec::new()),
-        ..documents(facts)
+        kubelet: KubeletConfiguration {
+            register_with_taints: Vec::new(),
+            ..kubelet::configuration(facts, StaticPods::No)
+        },
     }
 }
 
@@ -185,7 +184,7 @@ fn text(documents: &Documents) -> Result<String, NodeError> {
     Ok(parts.join("---\n"))
 }
 
-fn init() -> InitConfiguration {
+fn init(facts: &Facts) -> InitConfiguration {
     InitConfiguration {
         api_version: API_VERSION.to_owned(),
         kind: "InitConfiguration".to_owned(),
@@ -198,16 +197,14 @@ fn init() -> InitConfiguration {
             name: "@NODE@".to_owned(),
             cri_socket: kubelet::RUNTIME_SOCKET.to_owned(),
             image_pull_serial: false,
-            taints: vec![Taint {
-                key: TAINT.to_owned(),
-                effect: "NoSchedule".to_owned(),
-            }],
+            // kubeadm sets them only after the node has registered, seconds too late: the kubelet's
+            // own configuration has them too.
+            taints: facts.taints.clone(),
             kubelet_extra_args: vec![
                 arg("cloud-provider", "external"),
                 arg("hostname-override", "@NODE@"),
                 arg("node-ip", "@ADDRESS@"),
                 arg("node-labels", "kube-cfn/slot=@SLOT@"),
-                // kubeadm sets its taints only after the node has registered: seconds too late.
                 arg(
                     "image-credential-provider-bin-dir",
                     "/opt/kube-cfn/credential",
@@ -216,7 +213,6 @@ fn init() -> InitConfiguration {
                     "image-credential-provider-config",
                     "/etc/kube-cfn/credential.yaml",
                 ),
-                arg("register-with-taints", format!("{TAINT}=:NoSchedule")),
             ],
         },
         timeouts: Timeouts {
@@ -264,6 +260,7 @@ fn cluster(facts: &Facts, etcd_args: Vec<Arg>) -> ClusterConfiguration {
         },
         etcd: Etcd {
             local: LocalEtcd {
+                image_tag: facts.etcd.to_owned(),
                 data_dir: "/var/lib/etcd/data".to_owned(),
                 extra_args: etcd_args,
             },

@@ -4,14 +4,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::NodeError;
-use super::facts::Facts;
+use super::facts::{Facts, Taint};
 
 /// Where kubelet and crictl find containerd.
 pub const RUNTIME_SOCKET: &str = "unix:///run/containerd/containerd.sock";
 /// The authority that signs kubelets, users and API servers.
 const AUTHORITY: &str = "/etc/kubernetes/pki/ca.crt";
 
-/// Whether the kubelet runs the pods of a directory.
+/// Whether the kubelet runs the pods of a directory: those of a control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StaticPods {
     Yes,
@@ -46,6 +46,8 @@ pub struct KubeletConfiguration {
     pub pod_pids_limit: u32,
     pub protect_kernel_defaults: bool,
     pub read_only_port: u16,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub register_with_taints: Vec<Taint>,
     pub resolv_conf: String,
     pub rotate_certificates: bool,
     pub seccomp_default: bool,
@@ -115,10 +117,13 @@ pub fn configuration(facts: &Facts, static_pods: StaticPods) -> KubeletConfigura
         memory: memory.to_owned(),
         ephemeral_storage: "1Gi".to_owned(),
     };
-    let static_pod_path = match static_pods {
-        StaticPods::Yes => Some("/etc/kubernetes/manifests".to_owned()),
-        StaticPods::No => None,
+    let (static_pod_path, shutdown) = match static_pods {
+        // A unit of ours ends the control plane: the kubelet would stop etcd and the API server together.
+        StaticPods::Yes => (Some("/etc/kubernetes/manifests".to_owned()), ["0s", "0s"]),
+        // Machines that Auto Scaling or the spot market takes away get a shutdown like any other.
+        StaticPods::No => (None, ["90s", "40s"]),
     };
+    let [grace_period, for_critical_pods] = shutdown.map(str::to_owned);
     KubeletConfiguration {
         api_version: "kubelet.config.k8s.io/v1beta1".to_owned(),
         kind: "KubeletConfiguration".to_owned(),
@@ -147,14 +152,13 @@ pub fn configuration(facts: &Facts, static_pods: StaticPods) -> KubeletConfigura
         pod_pids_limit: 4096,
         protect_kernel_defaults: true,
         read_only_port: 0,
+        register_with_taints: facts.taints.clone(),
         resolv_conf: "@RESOLVER@".to_owned(),
         rotate_certificates: true,
         seccomp_default: true,
         serialize_image_pulls: false,
-        // Machines that Auto Scaling or the spot market takes away get a shutdown like any other.
-        shutdown_grace_period: "90s".to_owned(),
-        // The API server goes on for its shutdown delay, then its static pod has what is left.
-        shutdown_grace_period_critical_pods: "40s".to_owned(),
+        shutdown_grace_period: grace_period,
+        shutdown_grace_period_critical_pods: for_critical_pods,
         static_pod_path,
         streaming_connection_idle_timeout: "4h0m0s".to_owned(),
         system_reserved: reserved("300Mi"),

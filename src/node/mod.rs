@@ -69,6 +69,10 @@ pub enum NodeError {
         architecture: &'static str,
     },
     #[error(
+        "choose the images of Kubernetes {version}: the catalogue has no row for its minor; choose a Kubernetes version that `kube-cfn validate` accepts"
+    )]
+    UnknownMinor { version: String },
+    #[error(
         "place slot {zone}: the network {cidr} has no room for it; it takes a /16 to /18 and at most three zones"
     )]
     NoAddress { zone: String, cidr: String },

@@ -259,7 +259,7 @@ fn a_deployer_deploys_in_its_namespace_and_nothing_else() {
 
         let ci = client(login);
         let maps = ::kube::Api::<core::ConfigMap>::namespaced(ci.clone(), namespace);
-        let wanted = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"colour": "green"}});
+        let wanted = settings(json!({"colour": "green"}));
         let ours = PatchParams::apply("ci");
         eventually(async || maps.patch("settings", &ours, &Patch::Apply(&wanted)).await).await;
         let elsewhere = ::kube::Api::<core::ConfigMap>::namespaced(ci.clone(), "default");
@@ -328,7 +328,7 @@ fn the_role_of_a_binding_is_not_changed_in_place() {
 fn what_another_manager_owns_is_a_conflict_unless_it_is_taken_over() {
     in_namespace(async |namespace| {
         let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
-        let map = |colour: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"colour": colour}});
+        let map = |colour: &str| settings(json!({"colour": colour}));
         let apply = async |who: &PatchParams, colour: &str| {
             maps.patch("settings", who, &Patch::Apply(map(colour)))
                 .await
@@ -352,18 +352,114 @@ fn what_another_manager_owns_is_a_conflict_unless_it_is_taken_over() {
     });
 }
 
+/// The code of a refusal, and its text, which has to hold `why`.
+fn refused<T>(answer: Result<T, ::kube::Error>, why: &str) -> u16 {
+    let error = answer.err().unwrap_or_else(|| panic!("accepted: {why}"));
+    assert!(error.to_string().contains(why), "{error}");
+    code(&error)
+}
+
+#[test]
+fn an_apply_that_does_not_name_its_object_as_the_url_does_is_refused() {
+    in_namespace(async |namespace| {
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
+        let ours = PatchParams::apply("ours");
+        let apply = async |body: Value| maps.patch("settings", &ours, &Patch::Apply(body)).await;
+        let whole = settings(json!({"a": "1"}));
+
+        let mut nameless = whole.clone();
+        nameless["metadata"] = json!({});
+        assert_eq!(refused(apply(nameless).await, "name must be provided"), 400);
+        let mut other = whole.clone();
+        other["metadata"]["name"] = json!("other");
+        let why = "the name of the object (other) does not match the name on the URL (settings)";
+        assert_eq!(refused(apply(other).await, why), 400);
+        let mut elsewhere = whole.clone();
+        elsewhere["metadata"]["namespace"] = json!("default");
+        let why = "does not match the namespace on the request";
+        assert_eq!(refused(apply(elsewhere).await, why), 400);
+        let mut owned = whole.clone();
+        owned["metadata"]["managedFields"] = json!([{"manager": "ours"}]);
+        let why = "metadata.managedFields must be nil";
+        assert_eq!(refused(apply(owned).await, why), 400);
+        apply(whole).await.unwrap();
+    });
+}
+
+#[test]
+fn an_apply_needs_a_manager_and_a_merge_takes_no_force() {
+    in_namespace(async |namespace| {
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
+        let whole = settings(json!({"a": "1"}));
+        // The client's own check of these parameters is not asked for.
+        let send = async |kind: &str, query: &str| {
+            let path = format!("/api/v1/namespaces/{namespace}/configmaps/settings?{query}");
+            let request = http::Request::patch(path).header("Content-Type", kind);
+            let request = request.body(serde_json::to_vec(&whole).unwrap()).unwrap();
+            raw().request::<Value>(request).await
+        };
+        let apply = "application/apply-patch+yaml";
+        let why = "fieldManager: Required value: is required for apply patch";
+        assert_eq!(refused(send(apply, "").await, why), 422);
+        send(apply, "fieldManager=ours").await.unwrap();
+        let why = "force: Forbidden: may not be specified for non-apply patch";
+        let merge = "application/merge-patch+json";
+        assert_eq!(refused(send(merge, "force=true").await, why), 422);
+        assert_eq!(maps.get("settings").await.unwrap().data.unwrap()["a"], "1");
+    });
+}
+
+#[test]
+fn a_field_that_the_kind_does_not_have_is_refused_where_the_client_is_strict() {
+    in_namespace(async |namespace| {
+        let mut body = settings(json!({"a": "1"}));
+        body["date"] = json!({"a": "1"});
+        let send = async |query: &str| {
+            let path = format!("/api/v1/namespaces/{namespace}/configmaps{query}");
+            let request = http::Request::post(path).header("Content-Type", "application/json");
+            let request = request.body(serde_json::to_vec(&body).unwrap()).unwrap();
+            raw().request::<Value>(request).await
+        };
+        let why = "strict decoding error: unknown field \"date\"";
+        let strict = send("?fieldValidation=Strict").await;
+        assert_eq!(refused(strict, why), 400);
+        send("").await.unwrap();
+    });
+}
+
+#[test]
+fn an_object_without_a_valid_name_is_not_created() {
+    in_namespace(async |namespace| {
+        let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
+        let create = async |metadata: Value| {
+            let map = serde_json::from_value(json!({"metadata": metadata})).unwrap();
+            maps.create(&PostParams::default(), &map).await
+        };
+        let why = "metadata.name: Required value: name or generateName is required";
+        assert_eq!(refused(create(json!({})).await, why), 422);
+        let why = "a lowercase RFC 1123 subdomain must consist of";
+        assert_eq!(refused(create(json!({"name": "No_Name"})).await, why), 422);
+        let why = "the namespace of the provided object does not match";
+        let elsewhere = json!({"name": "settings", "namespace": "default"});
+        assert_eq!(refused(create(elsewhere).await, why), 400);
+    });
+}
+
 #[test]
 fn a_field_that_is_not_applied_any_more_goes() {
     in_namespace(async |namespace| {
         let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
-        let map = |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "data": data});
         let ours = PatchParams::apply("ours");
-        let both = map(json!({"a": "1", "b": "2"}));
+        let both = settings(json!({"a": "1", "b": "2"}));
         maps.patch("settings", &ours, &Patch::Apply(both))
             .await
             .unwrap();
         let left = maps
-            .patch("settings", &ours, &Patch::Apply(map(json!({"a": "1"}))))
+            .patch(
+                "settings",
+                &ours,
+                &Patch::Apply(settings(json!({"a": "1"}))),
+            )
             .await;
         let data = left.unwrap().data.unwrap();
         assert_eq!(
@@ -381,8 +477,9 @@ fn a_watch_tells_what_comes_changes_and_goes() {
         let from = maps.list(&ListParams::default()).await.unwrap();
         let version = from.metadata.resource_version.unwrap();
         let map = |data: &str| {
-            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"labels": {"mine": "yes"}},
-                "data": {"x": data}})
+            let mut map = settings(json!({"x": data}));
+            map["metadata"]["labels"] = json!({"mine": "yes"});
+            map
         };
         let ours = PatchParams::apply("ours");
         for data in ["1", "2"] {
@@ -439,6 +536,14 @@ fn binding(who: &str, namespace: &str) -> Binding {
             by: "arn:aws:iam::111122223333:user/ada".to_owned(),
         }],
     }
+}
+
+/// A map to apply: the name has to stand in it as in the URL.
+fn settings(data: Value) -> Value {
+    let mut map =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}});
+    map["data"] = data;
+    map
 }
 
 fn client(login: ClientLogin) -> Client {

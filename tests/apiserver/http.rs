@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 use super::State;
 use super::rights::{self, Verb, Who};
 use super::store::{Answer, Patch};
+use super::validation;
 
 /// A request with what its path says.
 pub struct Request {
@@ -35,6 +36,18 @@ pub struct Place {
     pub namespace: Option<String>,
     pub name: Option<String>,
     pub sub: Option<String>,
+}
+
+impl Place {
+    /// `v1`, `apps/v1`.
+    pub fn version(&self) -> &str {
+        let root = self
+            .collection
+            .rsplit_once('/')
+            .map_or("", |(root, _)| root);
+        let version = root.strip_prefix("apis/").or(root.strip_prefix("api/"));
+        version.unwrap_or_default()
+    }
 }
 
 /// Starts serving on a free port of loopback, on a thread of its own.
@@ -216,7 +229,10 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
         ("DELETE", None) => store.delete(place),
         ("POST", None) => match body() {
             Ok(object) => {
-                if let Some(refused) = super::signer::refused(place, &object) {
+                let refused = validation::unknown_field(request, place, &object)
+                    .or_else(|| validation::created(place, &object))
+                    .or_else(|| super::signer::refused(place, &object));
+                if let Some(refused) = refused {
                     return refused;
                 }
                 store.create(place, object, manager, &who.user)
@@ -237,8 +253,17 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
                     return Answer::status(415, "UnsupportedMediaType", &text, None);
                 }
             };
+            if let Some(refused) = validation::patch_options(request, how) {
+                return refused;
+            }
             match body() {
                 Ok(patch) => {
+                    let applied = matches!(how, Patch::Apply { .. });
+                    let refused = validation::unknown_field(request, place, &patch)
+                        .or_else(|| validation::applied(place, &patch).filter(|_| applied));
+                    if let Some(refused) = refused {
+                        return refused;
+                    }
                     let sub = sub.map(str::to_owned);
                     store.patch(place, sub.as_deref(), patch, how, manager)
                 }

@@ -10,6 +10,7 @@ mod http;
 mod rights;
 mod signer;
 mod store;
+mod validation;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -317,7 +317,6 @@ impl Store {
         force: bool,
         manager: &str,
     ) -> Answer {
-        wanted["metadata"]["name"] = json!(key.2);
         if let Some(namespace) = &place.namespace {
             wanted["metadata"]["namespace"] = json!(namespace);
         }

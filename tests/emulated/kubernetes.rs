@@ -203,6 +203,25 @@ fn certificates_are_judged_by_their_days_left() {
 }
 
 #[test]
+fn a_kubeconfig_for_a_tunnel_works_as_it_is() {
+    let cluster = Cluster::new("tunnelled");
+    let said = cluster.run(&["kubeconfig", "tunnelled", "--stdout", "--user", "ada"]);
+    said.ends(0);
+    assert!(said.stdout.contains("tls-server-name: "), "{said}");
+    cluster.world.write("own", &said.stdout);
+    let place = cluster.world.path("own").display().to_string();
+    let known = kubectl(&cluster.world, &["--kubeconfig", &place, "auth", "whoami"]);
+    assert!(known.contains("ada"), "{known}");
+    let plain = cluster.world.cluster("kubeconfig", &["--stdout"]);
+    assert!(!plain.ends(0).stdout.contains("tls-server-name"), "{plain}");
+    cluster
+        .world
+        .cluster("kubeconfig", &["--server", "http://127.0.0.1:6443"])
+        .ends(64)
+        .tells("expected https://HOST:PORT");
+}
+
+#[test]
 fn a_ci_gets_in_and_out_again() {
     let cluster = Cluster::new("guest");
     let grant = [

@@ -268,6 +268,7 @@ fn kubectl_takes_the_granted_kubeconfig_and_works_in_its_namespace() {
         cluster: "canary".to_owned(),
         origin: "111122223333/eu-west-1".to_owned(),
         server: server.server(),
+        server_name: None,
         authority_pem: server.anonymous().authority_pem,
         namespace: Some("web".to_owned()),
         login: Login::Certificate {

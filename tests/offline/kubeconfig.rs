@@ -43,6 +43,7 @@ fn entry(by: &CertificateAuthority, server: String, login: Login) -> Entry {
         cluster: "canary".to_owned(),
         origin: "123456789012/eu-west-1".to_owned(),
         server,
+        server_name: None,
         authority_pem: by.certificate_pem().to_owned(),
         namespace: None,
         login,
@@ -80,13 +81,20 @@ struct Server {
 
 impl Server {
     fn start(place: &Path, by: &CertificateAuthority) -> Self {
+        Self::named(place, by, "IP:127.0.0.1")
+    }
+
+    /// With a certificate for that name alone, wherever it listens.
+    fn named(place: &Path, by: &CertificateAuthority, name: &str) -> Self {
         put(place, "ca.crt", by.certificate_pem());
         put(place, "ca.key", by.to_bundle().expose_secret());
         let answer = "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"minor\":\"37\"}";
         put(place, "version", answer);
-        let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 \
-                       -subj /CN=kube-apiserver -addext subjectAltName=IP:127.0.0.1 \
-                       -CA ca.crt -CAkey ca.key -keyout server.key -out server.crt";
+        let request = format!(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 \
+             -subj /CN=kube-apiserver -addext subjectAltName={name} \
+             -CA ca.crt -CAkey ca.key -keyout server.key -out server.crt"
+        );
         run(openssl().args(request.split_whitespace()), place);
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -148,6 +156,39 @@ fn kubectl_reads_a_rendered_kubeconfig() {
         ask(place.path(), &file, "config current-context"),
         "canary\n"
     );
+}
+
+#[test]
+fn kubectl_asks_the_end_of_a_tunnel_and_checks_the_server_s_own_name() {
+    let place = tempdir().unwrap();
+    let by = authority();
+    let server = Server::named(place.path(), &by, "DNS:api.example.com");
+    let login = || with_certificate(&credential(&by));
+    let plain = entry(&by, server.url.clone(), login());
+    let tunnel = Entry {
+        server_name: Some("api.example.com".to_owned()),
+        ..entry(&by, server.url.clone(), login())
+    };
+    let file = put(
+        place.path(),
+        "tunnel",
+        render(&tunnel).unwrap().expose_secret(),
+    );
+    let answer = ask(place.path(), &file, "get --raw /version");
+    assert!(answer.contains("\"minor\":\"37\""), "{answer}");
+    let file = put(
+        place.path(),
+        "plain",
+        render(&plain).unwrap().expose_secret(),
+    );
+    let mut command = kubectl();
+    command
+        .arg("--kubeconfig")
+        .arg(&file)
+        .args(["get", "--raw", "/version"]);
+    let refused = try_run(&mut command, place.path());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("x509"), "{said}");
 }
 
 #[test]

@@ -5,4 +5,5 @@ mod boot;
 mod cuts;
 mod documents;
 mod machine;
+mod stand_ins;
 mod user_data;

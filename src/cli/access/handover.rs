@@ -39,6 +39,7 @@ pub(super) fn text(
         cluster: target.name.clone(),
         origin: origin(&target.identity.account, &target.identity.region),
         server: Reach::address(connection),
+        server_name: None,
         authority_pem: connection.authority_pem.clone(),
         namespace: Some(wish.namespace.clone()),
         login: Login::Certificate {

@@ -127,6 +127,29 @@ fn a_server_that_nobody_changed_follows_the_cluster() {
 }
 
 #[test]
+fn the_end_of_a_tunnel_is_written_with_the_server_s_own_name_and_both_go_again() {
+    let place = Place::new();
+    let path = place.path("config");
+    put(&path, &entry()).unwrap();
+    let cluster = |path: &Path| data(path)["clusters"][0]["cluster"].clone();
+    edit(&path, |document| {
+        document["clusters"][0]["cluster"]["server"] = json!("https://127.0.0.1:1");
+    });
+    let mut tunnel = entry();
+    tunnel.server = "https://127.0.0.1:6443".to_owned();
+    tunnel.server_name = Some("api.example.com".to_owned());
+    // Asked for by name, it is written over what was edited.
+    for _ in 0..2 {
+        assert!(put(&path, &tunnel).unwrap().kept.is_empty());
+        assert_eq!(cluster(&path)["server"], "https://127.0.0.1:6443");
+        assert_eq!(cluster(&path)["tls-server-name"], "api.example.com");
+    }
+    assert!(put(&path, &entry()).unwrap().kept.is_empty());
+    assert_eq!(cluster(&path)["server"], "https://api.example.com:6443");
+    assert!(cluster(&path).get("tls-server-name").is_none());
+}
+
+#[test]
 fn a_cluster_made_anew_takes_its_new_server_whatever_was_edited() {
     let place = Place::new();
     let path = place.path("config");

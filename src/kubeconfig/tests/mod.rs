@@ -20,6 +20,7 @@ fn entry() -> Entry {
         cluster: "canary".to_owned(),
         origin: ORIGIN.to_owned(),
         server: server_url("api.example.com"),
+        server_name: None,
         authority_pem: "authority one".to_owned(),
         namespace: None,
         login: Login::Certificate {

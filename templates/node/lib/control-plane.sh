@@ -20,7 +20,7 @@ check_slot() {
 secret() {
   local value
   [ ! -s "$2" ] || return 0
-  value="$(ec2_parameter "$1")" || fail "read the parameter $1: it is missing or denied; kube-cfn apply makes it before any machine starts"
+  value="$(ec2_parameter "$1")" || fail "read the parameter $1: it is missing or denied; it is made before any machine starts by: kube-cfn apply ${NODE_CLUSTER}"
   [ -z "${4:-}" ] || value="$(sed -n "/-----BEGIN $4-----/,/-----END $4-----/p" <<< "${value}")"
   [ -n "${value}" ] || fail "read the parameter $1: it holds no ${4:-text}"
   put "$2" "$3" <<< "${value}"
@@ -57,8 +57,8 @@ pull_images() {
   done
 }
 
-# kubeadm leaves a certificate or kubeconfig alone that is there, whatever it says: what was made of
-# other inputs, was cut short or ends within three months has to go first.
+# kubeadm keeps a certificate or kubeconfig that is there, and fails at one that does not fit: what was made
+# of other inputs, was cut short or ends within three months has to go first.
 drop_stale_leaves() {
   local file
   if [ "$(cat "${INPUTS}" 2> /dev/null || true)" = "$1" ] \
@@ -110,6 +110,23 @@ static_pod_is_new() {
   [ -n "${hash}" ] && [ "${hash}" != "$2" ]
 }
 
+# A kubelet that has not seen its API server since it started never ends a pod, not even that of a manifest
+# that has changed: the old one would run on and keep the new one from its ports. A container is asked to
+# end; what is left of its pod is not.
+end_old_pod() {
+  local pod pods container
+  [ -n "$2" ] || return 0
+  pods="$(crictl pods --label "component=$1" --state ready --output json \
+    | jq -r --arg hash "$2" '.items[] | select(.annotations["kubernetes.io/config.hash"] == $hash).id')" \
+    || fail "find the old pod of $1: crictl does not answer; see journalctl -u containerd"
+  for pod in ${pods}; do
+    for container in $(crictl ps --quiet --pod "${pod}"); do
+      crictl stop --timeout 25 "${container}" || say "a container of the old pod of $1 did not end by itself"
+    done
+    attempt 3 5 crictl stopp "${pod}" || fail "stop the old pod of $1: see the lines above"
+  done
+}
+
 # After a changed manifest the old pod still answers for a while: waits for the new one.
 await_static_pods() {
   local part sum before
@@ -117,6 +134,7 @@ await_static_pods() {
     sum="$(sha256sum < "/etc/kubernetes/manifests/${part}.yaml" | cut -d ' ' -f 1)"
     before="$(cat "${PODS}/${part}" 2> /dev/null || true)"
     [ "${before%% *}" != "${sum}" ] || continue
+    end_old_pod "${part}" "${before#* }"
     attempt 120 5 static_pod_is_new "${part}" "${before#* }" \
       || fail "start ${part}: the kubelet made no new pod of its manifest in ten minutes; see journalctl -u kubelet and crictl pods"
     put "${PODS}/${part}" 644 <<< "${sum} $(static_pod_hash "${part}")"
@@ -176,9 +194,22 @@ register() {
   attempt 60 5 own_node_exists || fail "wait for node ${NODE}: the kubelet did not register it in five minutes; see journalctl -u kubelet"
   attempt 6 10 kubeadm init phase mark-control-plane --config "${CONFIG_B}" \
     || fail "run kubeadm's phase 'mark-control-plane': six attempts failed; see the lines above"
-  # It restarts the kubelet each time.
-  grep -q kubelet-client-current.pem /etc/kubernetes/kubelet.conf || phase 'kubelet-finalize all' "${CONFIG_B}"
+  use_rotated_certificate
   delete_old_node
+}
+
+# kubeadm restarts the kubelet each time, and writes the file in place. Of a half-written one it would never
+# get past: while it is written nothing says that the files of this machine are whole, so that a boot after
+# a power cut makes them anew.
+use_rotated_certificate() {
+  local inputs
+  ! grep -q kubelet-client-current.pem /etc/kubernetes/kubelet.conf || return 0
+  inputs="$(< "${INPUTS}")"
+  rm -f "${INPUTS}"
+  sync
+  phase 'kubelet-finalize all' "${CONFIG_B}"
+  sync
+  put "${INPUTS}" 644 <<< "${inputs}"
 }
 
 # From now on an empty volume is a lost one. Whichever slot sees all members first says so.

@@ -8,7 +8,7 @@ BOOTSTRAP=/etc/kubernetes/bootstrap-kubelet.conf
 fetch_authority() {
   local value
   [ ! -s "${CA}" ] || return 0
-  value="$(ec2_parameter pub/ca.crt)" || fail 'read the parameter pub/ca.crt: it is missing or denied; kube-cfn apply makes it before any machine starts'
+  value="$(ec2_parameter pub/ca.crt)" || fail "read the parameter pub/ca.crt: it is missing or denied; it is made before any machine starts by: kube-cfn apply ${NODE_CLUSTER}"
   put "${CA}" 644 <<< "${value}"
 }
 
@@ -18,7 +18,6 @@ write_kubelet_files() {
   put /var/lib/kubelet/config.yaml 600 <<< "${text}"
   text="--cloud-provider=external --hostname-override=${NODE} --node-ip=${ADDRESS} --node-labels=${NODE_LABELS}"
   text+=" --image-credential-provider-bin-dir=/opt/kube-cfn/credential --image-credential-provider-config=/etc/kube-cfn/credential.yaml"
-  [ -z "${NODE_TAINTS}" ] || text+=" --register-with-taints=${NODE_TAINTS}"
   put /var/lib/kubelet/kubeadm-flags.env 644 <<< "KUBELET_KUBEADM_ARGS=\"${text}\""
 }
 

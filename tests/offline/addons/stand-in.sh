@@ -4,6 +4,9 @@
 set -euo pipefail
 
 name="$(basename "$0")"
+# What the stand-ins share: how flags are read.
+# shellcheck source=/dev/null
+. "${WORLD}/flags.sh"
 input=''
 [[ " $* " != *' --filename - '* ]] || input="$(cat)"
 echo "${name}" >> "${WORLD}/programs"
@@ -85,23 +88,42 @@ kubectl() {
   esac
 }
 
-# upgrade --install NAME FILE --namespace NAMESPACE --values VALUES ...
+helm_fails() {
+  echo "Error: $1" >&2
+  exit 1
+}
+
+# `helm upgrade` of helm v3.18: flags as pkg/cmd/upgrade.go, flags.go and root.go of helm/helm have them.
 helm() {
-  note "helm $3"
+  local release chart values
+  # shellcheck disable=SC2329 # options calls them
+  unknown_flag() { helm_fails "unknown flag: ${1%%=*}"; }
+  # shellcheck disable=SC2329
+  no_value() { helm_fails "flag needs an argument: $1"; }
+  options '--install -i:--install --namespace= -n:--namespace --values= -f:--values --set=* --history-max= --wait --wait-for-jobs
+    --timeout= --atomic --create-namespace --force --reset-values --reuse-values --version= --kubeconfig= --output= -o:--output' "$@"
+  [ "${REST[0]:-}" = upgrade ] || helm_fails "unknown command \"${REST[0]:-}\" for \"helm\""
+  [ "${#REST[@]}" -eq 3 ] || helm_fails "\"helm upgrade\" requires 2 arguments"
+  release="${REST[1]}" chart="${REST[2]}" values="${OPTION[--values]:-}"
+  [[ "${release}" =~ ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$ ]] && [ "${#release}" -le 53 ] || helm_fails "release name is invalid: ${release}"
+  [[ "${OPTION[--timeout]:-5m}" =~ ^([0-9]+(ms|s|m|h))+$ ]] || helm_fails "invalid argument \"${OPTION[--timeout]}\" for \"--timeout\" flag: time: invalid duration"
+  [[ "${OPTION[--history-max]:-10}" =~ ^[0-9]+$ ]] || helm_fails "invalid argument \"${OPTION[--history-max]}\" for \"--history-max\" flag"
+  [ -f "${chart}" ] || helm_fails "path \"${chart}\" not found"
+  [ -z "${values}" ] || [ -f "${values}" ] || helm_fails "open ${values}: no such file or directory"
+  [ -r "${KUBECONFIG:-}" ] || helm_fails 'Kubernetes cluster unreachable: the server could not find the requested resource'
+  [ -n "${OPTION[--install]:-}" ] || [ -e "${WORLD}/releases/${release}" ] || helm_fails "UPGRADE FAILED: \"${release}\" has no deployed releases"
+  note "helm ${release}"
   mkdir -p "${WORLD}/releases"
-  if [ -e "${WORLD}/releases/$3.pending" ]; then
-    echo 'Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress' >&2
-    exit 1
-  fi
-  touch "${WORLD}/releases/$3.pending"
+  [ ! -e "${WORLD}/releases/${release}.pending" ] \
+    || helm_fails 'UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress'
+  touch "${WORLD}/releases/${release}.pending"
   cut_here within
-  if [ -e "${WORLD}/broken" ] && [ "$(cat "${WORLD}/broken")" = "$3" ]; then
-    rm "${WORLD}/releases/$3.pending"
-    echo 'Error: context deadline exceeded' >&2
-    exit 1
+  if [ -e "${WORLD}/broken" ] && [ "$(cat "${WORLD}/broken")" = "${release}" ]; then
+    rm "${WORLD}/releases/${release}.pending"
+    helm_fails 'context deadline exceeded'
   fi
-  { basename "$4" && cat "$8"; } > "${WORLD}/releases/$3"
-  rm "${WORLD}/releases/$3.pending"
+  { basename "${chart}" && cat "${values}"; } > "${WORLD}/releases/${release}"
+  rm "${WORLD}/releases/${release}.pending"
 }
 
 # Serves as a chart what it is called: the hash of that stands in the list of charts.

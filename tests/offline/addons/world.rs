@@ -38,6 +38,10 @@ impl World {
         for directory in ["bin", "world"] {
             fs::create_dir_all(world.path(directory)).unwrap();
         }
+        let kubeconfig = world.path("root/etc/kube-cfn/local-admin.conf");
+        fs::write(kubeconfig, "apiVersion: v1\n").unwrap();
+        let flags = include_str!("../../node/stand-ins/flags.sh");
+        fs::write(world.path("world/flags.sh"), flags).unwrap();
         let stand_in = include_str!("stand-in.sh");
         for name in ["kubectl", "helm", "curl"] {
             let path = world.path("bin").join(name);

@@ -145,6 +145,91 @@ fn no_secret_is_an_argument_or_said() {
     );
 }
 
+/// What kubeadm, kubelet and crictl warn of today is an error in one of the next minors.
+#[test]
+fn no_boot_is_warned_of_anything() {
+    for machine in [slot().1, worker()] {
+        for _ in 0..2 {
+            let done = machine.boot();
+            assert!(done.status.success(), "{}", text(&done.stderr));
+            let said = format!("{}{}", text(&done.stderr), text(&done.stdout));
+            for word in ["deprecated", "W1130", "level=warn", "unrecognized"] {
+                assert!(!said.contains(word), "{word}: {said}");
+            }
+            // No kubelet complained, of a flag, of its configuration or of a manifest.
+            let journal = machine
+                .has("srv/journal")
+                .then(|| machine.get("srv/journal"));
+            assert_eq!(journal, None);
+        }
+    }
+}
+
+#[test]
+fn etcd_runs_the_image_of_the_catalogue() {
+    let (spec, machine) = slot();
+    machine.boots();
+    let row = kube_cfn::catalog::kubernetes::minor(&spec.kubernetes).unwrap();
+    let image = format!("registry.k8s.io/etcd:{}", row.etcd);
+    let manifest = machine.get("etc/kubernetes/manifests/etcd.yaml");
+    assert!(
+        manifest.contains(&format!("    image: {image}\n")),
+        "{manifest}"
+    );
+    let calls = machine.calls();
+    let pulled: Vec<_> = calls
+        .lines()
+        .filter(|line| line.contains("pull "))
+        .collect();
+    assert_eq!(
+        pulled.last().copied(),
+        Some(format!("crictl pull {image}").as_str()),
+        "every image is pulled before its pod needs it, etcd's last: {pulled:?}"
+    );
+    assert!(
+        machine
+            .get("srv/cluster/kubeadm-config")
+            .contains(&format!("imageTag: {}", row.etcd))
+    );
+}
+
+/// Pods that do not tolerate it are never placed there, not even in the seconds before kubeadm marks it.
+#[test]
+fn a_slot_registers_with_its_taint_and_hands_it_to_nobody() {
+    let (_, machine) = slot();
+    machine.boots();
+    let taint = "taint node-role.kubernetes.io/control-plane=:NoSchedule\n";
+    let role = "label node-role.kubernetes.io/control-plane=\n";
+    let node = machine.get("srv/cluster/nodes/i-0a");
+    assert_eq!(node.matches("taint ").count(), 1, "{node}");
+    assert!(
+        node.find(taint).unwrap() < node.find(role).unwrap(),
+        "{node}"
+    );
+    let shared = machine.get("srv/cluster/kubelet-config");
+    assert!(!shared.contains("registerWithTaints"), "{shared}");
+    assert!(
+        !machine
+            .get("var/lib/kubelet/kubeadm-flags.env")
+            .contains("taint")
+    );
+}
+
+/// kubeadm would make authorities of its own where it finds none.
+#[test]
+fn no_boot_makes_an_authority() {
+    let (_, machine) = slot();
+    let done = machine.boot();
+    let said = text(&done.stdout);
+    assert!(
+        said.contains("[certs] Using existing etcd/ca certificate authority"),
+        "{said}"
+    );
+    for name in ["ca", "etcd/ca", "front-proxy-ca", "sa"] {
+        assert!(!said.contains(&format!("Generating \"{name}\"")), "{said}");
+    }
+}
+
 #[test]
 fn a_token_with_time_left_stays() {
     let (_, machine) = slot();
@@ -167,7 +252,11 @@ fn the_machine_that_takes_a_slot_over_finds_the_data_and_ends_the_old_node() {
     let calls = new.calls();
     assert!(!calls.contains("mkfs"), "{calls}");
     assert!(calls.contains("kubectl delete node i-0a "), "{calls}");
-    assert_eq!(new.get("srv/nodes"), "i-0b 10.20.32.10\n");
+    assert_eq!(
+        new.get("srv/nodes"),
+        "i-0b 10.20.32.10\ni-0d 10.20.0.10\n",
+        "the old node is gone, the new one has registered"
+    );
     assert_eq!(new.get("var/lib/kube-cfn/etcd-state").trim(), "new");
 }
 
@@ -186,7 +275,7 @@ fn an_empty_volume_of_a_cluster_with_data_is_not_formatted() {
     machine.set("srv/parameters/state/etcd-initialized", "yes");
     let reason = machine.refuses();
     assert!(
-        reason.contains("kube-cfn etcd replace-member a"),
+        reason.contains("kube-cfn etcd replace-member production a"),
         "{reason}"
     );
     assert!(!machine.calls().contains("mkfs"));
@@ -259,16 +348,40 @@ fn a_bundle_for_other_machines_is_refused() {
 #[test]
 fn a_member_that_lost_its_data_is_named() {
     let (_, machine) = slot();
-    machine.set("srv/readyz", "500");
-    machine.set("srv/etcd-container", "0123");
     machine.set(
-        "srv/etcd-log",
+        "srv/crash/etcd",
         "discovery failed: member 7b25 has already been bootstrapped",
     );
     let reason = machine.refuses();
     assert!(
-        reason.contains("run kube-cfn etcd replace-member a"),
+        reason.contains("run kube-cfn etcd replace-member production a"),
         "{reason}"
+    );
+}
+
+/// Without a majority of the slots no API answers, and a kubelet that has not seen one stops no pod.
+#[test]
+fn etcd_with_other_flags_takes_the_place_of_the_old_one_without_an_api() {
+    let (_, machine) = slot();
+    let script = r#"
+        echo 500 > /srv/readyz
+        systemctl restart kubelet
+        echo production-2 > /srv/parameters/state/etcd-token
+        ! /opt/kube-cfn/boot > /dev/null 2>&1
+        pod="$(crictl ps --name '^etcd$' --output json | jq -r '.containers[].podSandboxId')"
+        crictl pods --id "${pod}" --output json | jq -r '.items[].annotations["kubernetes.io/config.hash"]'
+        sha256sum < /etc/kubernetes/manifests/etcd.yaml | cut -c 1-32
+        grep -c token=production-2 /etc/kubernetes/manifests/etcd.yaml
+    "#;
+    machine.set("srv/parameters/state/etcd-token", "production");
+    let done = machine.boots_and(script);
+    let said = text(&done.stdout);
+    let lines: Vec<_> = said.lines().collect();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert_eq!(
+        (lines.len(), lines[0], lines[2]),
+        (3, lines[1], "1"),
+        "{said}"
     );
 }
 
@@ -320,12 +433,13 @@ fn certificates_are_made_anew_when_what_they_say_changed() {
 fn certificates_that_end_soon_are_made_anew() {
     let (_, machine) = slot();
     machine.boots();
-    machine.set("etc/kubernetes/pki/apiserver.crt", "old");
+    let old = format!("{}old\n", machine.get("etc/kubernetes/pki/apiserver.crt"));
+    machine.set("etc/kubernetes/pki/apiserver.crt", &old);
     machine.boots();
-    assert_eq!(machine.get("etc/kubernetes/pki/apiserver.crt"), "old");
+    assert_eq!(machine.get("etc/kubernetes/pki/apiserver.crt"), old);
     machine.set("srv/leaf-ends", "");
     machine.boots();
-    assert_ne!(machine.get("etc/kubernetes/pki/apiserver.crt"), "old");
+    assert_ne!(machine.get("etc/kubernetes/pki/apiserver.crt"), old);
 }
 
 #[test]
@@ -417,8 +531,13 @@ fn a_worker_ends_with_labels_taints_and_no_token() {
     let flags = machine.get("var/lib/kubelet/kubeadm-flags.env");
     assert!(
         flags.contains("--node-labels=example.com/tier=batch,kube-cfn/pool=batch ")
-            && flags.contains(" --register-with-taints=example.com/batch=true:NoSchedule\""),
+            && !flags.contains("taint"),
         "{flags}"
+    );
+    assert_eq!(
+        machine.get("srv/cluster/nodes/i-0a"),
+        "address 10.20.0.10\nlabel example.com/tier=batch\nlabel kube-cfn/pool=batch\n\
+         taint example.com/batch=true:NoSchedule\n"
     );
     assert!(!machine.has("etc/kubernetes/bootstrap-kubelet.conf"));
     // A later boot needs no token: the kubelet renews its certificate itself.

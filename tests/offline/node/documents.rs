@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use kube_cfn::catalog::kubernetes as catalogue;
 use kube_cfn::node::cis::{Answer, Component, ITEMS};
 use kube_cfn::node::expected::{self, EXPECTED};
-use kube_cfn::node::facts::Facts;
+use kube_cfn::node::facts::{Facts, Taint};
 use kube_cfn::node::kubeadm::{self, Arg, ClusterConfiguration, Documents, InitConfiguration};
 use kube_cfn::node::kubelet::{self, KubeletConfiguration, StaticPods};
 use kube_cfn::node::{Role, archive::File};
@@ -84,6 +85,73 @@ fn kubeadm_s_files_read_back_as_what_they_were_made_of() {
         assert!(shared.cluster.etcd.local.extra_args.is_empty());
         assert_eq!(own.cluster.api_server, shared.cluster.api_server);
     }
+}
+
+#[test]
+fn etcd_s_image_is_the_catalogue_s_whatever_the_version_of_etcdctl() {
+    for mut spec in specs::all() {
+        for version in catalogue::versions() {
+            spec.kubernetes = version.clone();
+            let facts = facts(&spec);
+            let wanted = &catalogue::minor(version).unwrap().etcd;
+            let own = kubeadm::documents(&facts).cluster.etcd.local;
+            let shared = kubeadm::shared_documents(&facts).cluster.etcd.local;
+            assert_eq!((&own.image_tag, &shared.image_tag), (wanted, wanted));
+        }
+    }
+}
+
+#[test]
+fn every_node_registers_with_its_taints_and_the_cluster_s_configmap_has_none() {
+    let spec = specs::production();
+    let documents = kubeadm::documents(&facts(&spec));
+    let taint = |key: &str, value: &str| Taint {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        effect: "NoSchedule".to_owned(),
+    };
+    let slot = [taint("node-role.kubernetes.io/control-plane", "")];
+    assert_eq!(documents.kubelet.register_with_taints, slot);
+    assert_eq!(documents.init.node_registration.taints, slot);
+    let shared = kubeadm::shared_documents(&facts(&spec)).kubelet;
+    assert_eq!(
+        (shared.register_with_taints, shared.static_pod_path),
+        (Vec::new(), None)
+    );
+    let worker = file(&tree(&spec, "batch"), "etc/kube-cfn/kubelet.yaml.in");
+    let worker: KubeletConfiguration = serde_saphyr::from_str(&worker).unwrap();
+    assert_eq!(
+        worker.register_with_taints,
+        [taint("example.com/batch", "true")]
+    );
+    let plain = Facts::new(&specs::throw_away(), Role::ControlPlane).unwrap();
+    let plain = kubelet::configuration(
+        &Facts {
+            taints: Vec::new(),
+            ..plain
+        },
+        StaticPods::No,
+    );
+    let text = serde_json::to_string(&plain).unwrap();
+    assert!(!text.contains("registerWithTaints"), "{text}");
+}
+
+#[test]
+fn the_kubelet_ends_pods_in_order_on_workers_alone() {
+    let spec = specs::production();
+    let periods = |static_pods| {
+        let found = kubelet::configuration(&facts(&spec), static_pods);
+        (
+            found.shutdown_grace_period,
+            found.shutdown_grace_period_critical_pods,
+        )
+    };
+    assert_eq!(
+        periods(StaticPods::No),
+        ("90s".to_owned(), "40s".to_owned())
+    );
+    // Ended by the kubelet, etcd and the API server would go together.
+    assert_eq!(periods(StaticPods::Yes), ("0s".to_owned(), "0s".to_owned()));
 }
 
 #[test]
@@ -224,6 +292,7 @@ fn what_people_from_kops_expect_is_there_or_refused_with_a_reason() {
     let spec = specs::production();
     let workers: Value =
         serde_json::to_value(kubelet::configuration(&facts(&spec), StaticPods::No)).unwrap();
+    let cluster = serde_json::to_value(kubeadm::documents(&facts(&spec)).cluster).unwrap();
     let templates = Templates::new(None).unwrap();
     for one in EXPECTED {
         match one.answer {
@@ -241,6 +310,10 @@ fn what_people_from_kops_expect_is_there_or_refused_with_a_reason() {
                     .as_str()
                     .map_or_else(|| found.to_string(), str::to_owned);
                 assert_eq!(found, wanted, "{}", one.what);
+            }
+            expected::Answer::Kubeadm(pointer, wanted) => {
+                let found = cluster.pointer(pointer).and_then(Value::as_str);
+                assert_eq!(found, Some(wanted), "{}", one.what);
             }
             expected::Answer::Refused(why) => assert!(why.len() > 40, "{}: {why}", one.what),
         }

@@ -74,6 +74,7 @@ impl Machine {
                 self.path("srv/parameters"),
                 self.path("srv/volume"),
                 self.path("srv/nodes"),
+                self.path("srv/cluster"),
             ])
             .arg(other.path("srv"))
             .output()
@@ -160,8 +161,13 @@ impl Machine {
 
     /// Leaves two downloads to install; the others' programs are there from the start.
     pub fn install_less(&self) {
-        for name in ["crictl", "kubeadm", "kubectl"] {
-            let place = format!("local/sbin/{name}");
+        for place in [
+            "sbin/crictl",
+            "sbin/kubeadm",
+            "sbin/kubectl",
+            "bin/containerd",
+        ] {
+            let place = format!("local/{place}");
             std::fs::hard_link(self.path("local/sbin/aws"), self.path(&place)).unwrap();
         }
         let list = self.get("etc/kube-cfn/binaries");
@@ -174,6 +180,12 @@ impl Machine {
     pub fn cut(&self, share: usize, of: usize) {
         self.set("srv/cuts", &format!("{share} {of}"));
         self.set("srv/seen", "");
+    }
+
+    /// Runs lines of shell after a boot, on the same machine without another start.
+    pub fn boots_and(&self, script: &str) -> Output {
+        let script = format!("set -eu; /opt/kube-cfn/boot > /dev/null; {script}");
+        self.run(&["/bin/bash", "-c", &script])
     }
 
     /// The calls of the last run, one a line.

@@ -106,6 +106,11 @@ fn shellcheck(scripts: &[(String, String)]) {
 #[test]
 fn shellcheck_finds_nothing_in_the_tests_own_programs() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let stand_ins = std::fs::read_dir(here.join("node/stand-ins")).unwrap();
+    let stand_ins = stand_ins
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sh"))
+        .map(|path| format!("node/stand-ins/{}", path.file_name().unwrap().display()));
     let scripts: Vec<_> = [
         "node/enter",
         "node/machine",
@@ -117,11 +122,15 @@ fn shellcheck_finds_nothing_in_the_tests_own_programs() {
         "emulator/run",
         "emulator/etcd",
     ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain(stand_ins)
     .map(|name| {
-        let text = std::fs::read_to_string(here.join(name)).unwrap();
+        let text = std::fs::read_to_string(here.join(&name)).unwrap();
         (name.replace('/', "-"), text)
     })
-    .into();
+    .collect();
+    assert!(scripts.len() > 20, "{}", scripts.len());
     shellcheck(&scripts);
 }
 

@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# Stands in for etcdctl 3.6 (etcdctl/ctlv3 of etcd-io/etcd v3.6) against the etcd of this machine alone.
+
+unknown_flag() {
+  echo "Error: unknown flag: ${1%%=*}" >&2
+  exit 1
+}
+
+no_value() {
+  echo "Error: flag needs an argument: $1" >&2
+  exit 1
+}
+
+main() {
+  local variable file
+  # pkg/flags/flag.go, verifyEnv: ETCDCTL_API is none of its variables any more.
+  for variable in "${!ETCDCTL_@}"; do
+    case "${variable}" in
+      ETCDCTL_CACERT | ETCDCTL_CERT | ETCDCTL_KEY | ETCDCTL_ENDPOINTS | ETCDCTL_USER | ETCDCTL_PASSWORD | ETCDCTL_DIAL_TIMEOUT | ETCDCTL_COMMAND_TIMEOUT) ;;
+      *) printf '{"level":"warn","ts":"2026-11-30T00:00:00.000000Z","caller":"flags/flag.go:94","msg":"unrecognized environment variable","environment-variable":"%s=%s"}\n' "${variable}" "${!variable}" >&2 ;;
+    esac
+  done
+  options '--cacert= --cert= --key= --endpoints= --command-timeout= --dial-timeout= --write-out= -w:--write-out --cluster --debug' "$@"
+  for file in "${OPTION[--cacert]:-}" "${OPTION[--cert]:-}" "${OPTION[--key]:-}"; do
+    [ -z "${file}" ] || [ -e "${ROOT}${file}" ] || { echo "Error: open ${file}: no such file or directory" >&2 && exit 128; }
+  done
+  [ "${REST[*]}" = 'endpoint health' ] || {
+    echo "Error: unknown command \"${REST[*]}\" for \"etcdctl\"" >&2
+    exit 1
+  }
+  kubelet_sync
+  if ! runs etcd || { [ -n "${OPTION[--cluster]:-}" ] && [ -e "${ROOT}/srv/a-member-is-away" ]; }; then
+    echo "${OPTION[--endpoints]:-127.0.0.1:2379} is unhealthy: failed to commit proposal: context deadline exceeded" >&2
+    echo 'Error: unhealthy cluster' >&2
+    exit 1
+  fi
+  echo "${OPTION[--endpoints]:-127.0.0.1:2379} is healthy: successfully committed proposal: took = 5ms"
+}

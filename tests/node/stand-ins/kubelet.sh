@@ -1,0 +1,116 @@
+# shellcheck shell=bash disable=SC2034
+# Sourced: how a kubelet starts, and what it refuses. What it does then is in pods.sh.
+
+# cmd/kubelet/app/options/options.go of kubernetes/kubernetes v1.36, (f *KubeletFlags) AddFlags; --config wants
+# the rest in its file. Deprecated ones as that file's addDeprecatedFlags and MarkDeprecated have them.
+KUBELET_FLAGS='--bootstrap-kubeconfig= --cert-dir= --cloud-provider= --config= --config-dir= --hostname-override=
+  --image-credential-provider-bin-dir= --image-credential-provider-config= --kubeconfig= --node-ip= --node-labels=
+  --root-dir= --v= --register-with-taints= --cgroup-driver= --cluster-dns= --cluster-domain= --max-pods=
+  --pod-infra-container-image= --container-runtime-endpoint= --register-node --read-only-port='
+KUBELET_DEPRECATED='--register-with-taints --cgroup-driver --cluster-dns --cluster-domain --max-pods
+  --pod-infra-container-image --container-runtime-endpoint --register-node --read-only-port'
+
+# The last words of a kubelet: systemd starts another one in ten seconds, which says the same.
+kubelet_fails() {
+  journal kubelet "E \"command failed\" err=\"$1\""
+  return 1
+}
+
+# start_kubelet ARGUMENT...: as systemd does; a kubelet that ends at once is its own affair.
+start_kubelet() {
+  local name config
+  # shellcheck disable=SC2329 # options calls them
+  unknown_flag() { REST+=("unknown flag: ${1%%=*}"); }
+  # shellcheck disable=SC2329
+  no_value() { REST+=("flag needs an argument: $1"); }
+  options "${KUBELET_FLAGS}" "$@"
+  [ "${#REST[@]}" -eq 0 ] || kubelet_fails "failed to parse kubelet flag: ${REST[0]}" || return 0
+  for name in "${!OPTION[@]}"; do
+    [[ " ${KUBELET_DEPRECATED//$'\n'/ } " != *" ${name} "* ]] \
+      || journal kubelet "Flag ${name} has been deprecated, This parameter should be set via the config file specified by the Kubelet's --config flag. See https://kubernetes.io/docs/tasks/administer-cluster/kubelet-config-file/ for more information."
+  done
+  config="${OPTION[--config]:-}"
+  kubelet_config "${config}" && kubelet_login || return 0
+  mkdir -p "${KUBELET}"
+  [ -z "${KUBELET_MANIFESTS}" ] || : > "${KUBELET}/static-pods"
+  printf 'KUBELET_NODE=%q KUBELET_ADDRESS=%q KUBELET_LABELS=%q KUBELET_TAINTS=%q KUBELET_MANIFESTS=%q KUBELET_BOOTSTRAP=%q KUBELET_CONF=%q\n' \
+    "${OPTION[--hostname-override]:-}" "${OPTION[--node-ip]:-}" "${KUBELET_LABELS}" "${KUBELET_TAINTS}" \
+    "${KUBELET_MANIFESTS}" "${ROOT}${OPTION[--bootstrap-kubeconfig]:-}" "${ROOT}${OPTION[--kubeconfig]:-}" > "${KUBELET}/active"
+  kubelet_sync
+}
+
+stop_kubelet() {
+  rm -rf "${KUBELET}"
+}
+
+# Reads the configuration: strictly, with the rules of pkg/kubelet/apis/config/validation/validation.go.
+kubelet_config() {
+  local label at
+  [ -r "${ROOT}$1" ] || kubelet_fails "failed to load kubelet config file, path: $1, error: open $1: no such file or directory" || return 1
+  read_yaml "${ROOT}$1" || kubelet_fails "failed to load kubelet config file, path: $1, error: it is no YAML" || return 1
+  ! misfit 0 KubeletConfiguration || kubelet_fails "failed to load kubelet config file, path: $1, error: strict decoding error: ${MISFIT}" || return 1
+  field 0 shutdownGracePeriod
+  local whole="${PLAIN:-0s}"
+  field 0 shutdownGracePeriodCriticalPods
+  [ "${whole}" != 0s ] || [ "${PLAIN:-0s}" = 0s ] \
+    || kubelet_fails 'invalid configuration: shutdownGracePeriod 0s must be >= shutdownGracePeriodCriticalPods' || return 1
+  field 0 containerRuntimeEndpoint
+  [ "${PLAIN}" = unix:///run/containerd/containerd.sock ] && [ -e "${ROOT}/run/units/containerd.service" ] \
+    || kubelet_fails "failed to run Kubelet: validate service connection: validate CRI v1 runtime API for endpoint \\\"${PLAIN}\\\"" || return 1
+  kubelet_taints || return 1
+  KUBELET_LABELS=''
+  local -a labels=()
+  IFS=, read -r -a labels <<< "${OPTION[--node-labels]:-}"
+  for label in "${labels[@]}"; do
+    # cmd/kubelet/app/options/options.go, ValidateKubeletFlags.
+    [[ "${label%%=*}" != *kubernetes.io/* && "${label%%=*}" != *k8s.io/* ]] \
+      || kubelet_fails "failed to validate kubelet flags: unknown 'kubernetes.io' or 'k8s.io' labels specified with --node-labels: [${label}]" || return 1
+    KUBELET_LABELS+="label ${label}"$'\n'
+  done
+  field 0 staticPodPath || true
+  KUBELET_MANIFESTS="${PLAIN:+${ROOT}${PLAIN}}"
+}
+
+kubelet_taints() {
+  local at
+  local -a keys
+  KUBELET_TAINTS=''
+  items 0 'registerWithTaints[].key'
+  keys=("${ITEMS[@]}")
+  # An item without a value would shift those behind it.
+  local value effect key=''
+  for at in "${!YAML_PATH[@]}"; do
+    plain "${YAML_RAW[at]}"
+    case "${YAML_PATH[at]}" in
+      'registerWithTaints[].key') key="${PLAIN}" value='' ;;
+      'registerWithTaints[].value') value="${PLAIN}" ;;
+      'registerWithTaints[].effect')
+        effect="${PLAIN}"
+        [[ "${effect}" =~ ^(NoSchedule|PreferNoSchedule|NoExecute)$ ]] \
+          || kubelet_fails "invalid configuration: invalid taint: ${key}=${value}:${effect}" || return 1
+        KUBELET_TAINTS+="taint ${key}=${value}:${effect}"$'\n'
+        ;;
+    esac
+  done
+}
+
+# cmd/kubelet/app/server.go, buildKubeletClientConfig: without a kubeconfig it takes a certificate with the
+# bootstrap token.
+kubelet_login() {
+  local conf="${OPTION[--kubeconfig]:-}" bootstrap="${OPTION[--bootstrap-kubeconfig]:-}"
+  [ ! -s "${ROOT}${conf}" ] || return 0
+  [ -s "${ROOT}${bootstrap}" ] \
+    || kubelet_fails "failed to run Kubelet: unable to load bootstrap kubeconfig: stat ${bootstrap}: no such file or directory"
+}
+
+# Gets the client certificate when the API answers; one that is there is renewed without anybody.
+kubelet_bootstrap() {
+  local pem="${ROOT}/var/lib/kubelet/pki/kubelet-client-current.pem" authority
+  [ ! -s "${KUBELET_CONF}" ] || { [ -e "${pem}" ] || { mkdir -p "${pem%/*}" && echo certificate > "${pem}"; }; return 0; }
+  [ ! -e "${ROOT}/srv/no-certificate" ] && text_of "${KUBELET_BOOTSTRAP}" || return 1
+  [[ "${TEXT}" =~ token:\ \"?[a-z0-9]{6}\.[a-z0-9]{16}\"?$'\n' ]] || return 1
+  [[ "${TEXT}" =~ certificate-authority:\ ([^ $'\n']+) ]] && [ -s "${ROOT}${BASH_REMATCH[1]}" ] || return 1
+  mkdir -p "${pem%/*}"
+  echo certificate > "${pem}"
+  printf 'user with %s\n' "${pem#"${ROOT}"}" > "${KUBELET_CONF}"
+}
