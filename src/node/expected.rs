@@ -48,6 +48,7 @@ pub const EXPECTED: &[Expected] = &[
     expect("automatic updates of the system", Refused("a machine runs what its locked image and its bundle say; a new image comes by `lock --update` and replacement, never under a running node")),
     expect("a login by SSH", Refused("the Session Manager of SSM gives a shell under IAM and leaves a record; no port 22 is open")),
     expect("protectKernelDefaults", Kubelet("/protectKernelDefaults", "true")),
+    expect("an orderly shutdown of the control plane", File("etcd/kube-cfn-shutdown.service", "ExecStop=/opt/kube-cfn/bin/stop-control-plane")),
     expect("graceful shutdown of workers", Kubelet("/shutdownGracePeriod", "90s")),
     expect("evictionHard", Refused("the kubelet's own thresholds are those that kops writes out: memory.available below 100Mi, nodefs below 10 % and 5 % of inodes, imagefs below 15 %")),
     expect("verbosity -v=2", Refused("the default level says what fails; a higher one for a search is a flag away, and in production its volume hides it")),

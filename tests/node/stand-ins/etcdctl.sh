@@ -24,15 +24,39 @@ main() {
   for file in "${OPTION[--cacert]:-}" "${OPTION[--cert]:-}" "${OPTION[--key]:-}"; do
     [ -z "${file}" ] || [ -e "${ROOT}${file}" ] || { echo "Error: open ${file}: no such file or directory" >&2 && exit 128; }
   done
-  [ "${REST[*]}" = 'endpoint health' ] || {
-    echo "Error: unknown command \"${REST[*]}\" for \"etcdctl\"" >&2
-    exit 1
-  }
   kubelet_sync
+  case "${REST[*]}" in
+    'endpoint health') health ;;
+    'endpoint status') status ;;
+    'member list') members ;;
+    *)
+      echo "Error: unknown command \"${REST[*]}\" for \"etcdctl\"" >&2
+      exit 1
+      ;;
+  esac
+}
+
+health() {
   if ! runs etcd || { [ -n "${OPTION[--cluster]:-}" ] && [ -e "${ROOT}/srv/a-member-is-away" ]; }; then
     echo "${OPTION[--endpoints]:-127.0.0.1:2379} is unhealthy: failed to commit proposal: context deadline exceeded" >&2
     echo 'Error: unhealthy cluster' >&2
     exit 1
   fi
   echo "${OPTION[--endpoints]:-127.0.0.1:2379} is healthy: successfully committed proposal: took = 5ms"
+}
+
+# etcdctl/ctlv3/command/printer_fields.go, EndpointStatus; ROOT/srv/learner makes this machine's member one.
+status() {
+  local learner=false
+  [ "${OPTION[--write-out]:-simple}" = fields ] || unknown_flag "--write-out=${OPTION[--write-out]:-simple}"
+  runs etcd || { echo 'Error: context deadline exceeded' >&2 && exit 1; }
+  [ ! -e "${ROOT}/srv/learner" ] || learner=true
+  printf '"%s" : %s\n' MemberID 10 IsLearner "${learner}" RaftIndex 8 RaftAppliedIndex 8
+}
+
+# The other members' list, as `--write-out simple` prints it, is ROOT/srv/members; without the file none of them answers.
+members() {
+  [ "${OPTION[--write-out]:-simple}" = simple ] || unknown_flag "--write-out=${OPTION[--write-out]}"
+  [ -e "${ROOT}/srv/members" ] || { echo 'Error: context deadline exceeded' >&2 && exit 1; }
+  cat "${ROOT}/srv/members"
 }

@@ -89,12 +89,22 @@ stop_unit() {
   [ "$1" != kubelet.service ] || stop_kubelet
 }
 
+# One property, of a unit that there may not be: such a one is inactive.
+show() {
+  [ "${OPTION[--property]:-}" = ActiveState ] && [ -n "${OPTION[--value]:-}" ] || unknown_flag --property
+  if [ -e "${ROOT}/run/units/$1" ]; then echo active; else echo inactive; fi
+}
+
 main() {
   local verb unit
-  options '--no-block --now --quiet -q:--quiet' "$@"
+  options '--no-block --now --quiet -q:--quiet --property= -p:--property --value' "$@"
   verb="${REST[0]:-}"
   case "${verb}" in
     daemon-reload) return ;;
+    show)
+      show "${REST[1]}"
+      return
+      ;;
     start | stop | restart | try-restart | enable | is-active) ;;
     *)
       echo "Unknown command verb '${verb}', did you mean 'start'?" >&2

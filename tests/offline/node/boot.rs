@@ -279,9 +279,32 @@ fn an_empty_volume_of_a_cluster_with_data_is_not_formatted() {
         "{reason}"
     );
     assert!(!machine.calls().contains("mkfs"));
-    machine.set("srv/parameters/state/etcd-recover-a", "existing");
+    machine.set("srv/parameters/state/etcd-recover-a", "existing 1f");
+    let reason = machine.refuses();
+    assert!(
+        reason.contains("no other member answers with a leader"),
+        "{reason}"
+    );
+    let listed = |id: &str, state: &str, learner: bool| {
+        format!("{id}, {state}, , https://10.20.0.10:2380, , {learner}\n")
+    };
+    for other in [
+        listed("2e", "unstarted", true),
+        listed("1f", "started", true),
+        listed("1f", "unstarted", false),
+    ] {
+        machine.set("srv/members", &other);
+        let reason = machine.refuses();
+        assert!(
+            reason.contains("list no learner of it that has never started"),
+            "{other}: {reason}"
+        );
+    }
+    machine.set("srv/members", &listed("1f", "unstarted", true));
+    machine.set("srv/learner", "");
     machine.boots();
-    assert!(machine.calls().contains("mkfs.xfs"));
+    assert_eq!(machine.get("var/lib/etcd/rejoined"), "1f\n");
+    machine.set("var/lib/etcd/data/member/wal", "");
     let config = machine.get("etc/kube-cfn/kubeadm/config.yaml");
     let state = config
         .lines()
@@ -289,10 +312,12 @@ fn an_empty_volume_of_a_cluster_with_data_is_not_formatted() {
     assert_eq!(state.map(str::trim).nth(1), Some("value: \"existing\""));
     // When it has its vote nothing changes on this machine: another flag would restart etcd.
     let before = machine.kept();
-    machine.set("srv/parameters/state/etcd-recover-a", "done");
+    machine.remove("srv/members");
+    machine.remove("srv/learner");
     machine.boots();
     let mut after = machine.kept();
     let name = "srv/parameters/state/etcd-recover-a".to_owned();
+    assert_eq!(machine.get(&name).trim(), "done");
     after.insert(name.clone(), before[&name].clone());
     assert_same(&after, &before, "the end of the recovery changed something");
 }
