@@ -285,6 +285,7 @@ fn an_empty_volume_of_a_cluster_with_data_is_not_formatted() {
         reason.contains("no other member answers with a leader"),
         "{reason}"
     );
+    assert!(machine.calls().contains("mkfs.xfs"));
     let listed = |id: &str, state: &str, learner: bool| {
         format!("{id}, {state}, , https://10.20.0.10:2380, , {learner}\n")
     };
