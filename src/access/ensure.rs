@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use futures::future::{try_join, try_join_all, try_join3};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -90,6 +91,8 @@ async fn published(store: &impl Store, names: &Names) -> Result<Option<Ensured>,
     Ok(Some(ensured))
 }
 
+/// The secrets go side by side, then the plain copies: the encryption configuration has none, so that
+/// plain copies may only say that everything is there once every secret is.
 async fn kept(
     store: &impl Store,
     cluster: &str,
@@ -97,34 +100,60 @@ async fn kept(
     key_arn: &str,
     now: Timestamp,
 ) -> Result<Ensured, AccessError> {
+    let encryption = names.encryption();
+    let service_accounts = names.service_account_key();
+    let authorities =
+        Authority::ALL.map(|role| authority(store, cluster, names, key_arn, role, now));
+    let ((_, configured), authorities, (service_account, signed)) = try_join3(
+        decided(store, &encryption, key_arn, encryption_configuration),
+        try_join_all(authorities),
+        decided(store, &service_accounts, key_arn, || {
+            Ok(ServiceAccountKey::generate()?.private_pem().clone())
+        }),
+    )
+    .await?;
+    let key = ServiceAccountKey::from_pem(&service_account)
+        .map_err(|source| stored(&service_accounts, source))?;
+    let copies = authorities.iter().map(|(role, authority, _)| {
+        let (copy, secret) = (names.certificate(*role), names.secret(*role));
+        async move { publish(store, &copy, authority.certificate_pem(), &secret).await }
+    });
+    let public = names.service_account_public();
+    try_join(
+        try_join_all(copies),
+        publish(store, &public, key.public_pem(), &service_accounts),
+    )
+    .await?;
     let mut ensured = Ensured::nothing();
-    // Before all others: it has no plain copy, and the last of those says that everything is there.
-    let name = names.encryption();
-    let (_, origin) = decided(store, &name, key_arn, encryption_configuration).await?;
-    ensured.note(name, origin);
-    for role in Authority::ALL {
-        let name = names.secret(role);
-        let make = || Ok(CertificateAuthority::generate(role, cluster, now)?.to_bundle());
-        let (secret, origin) = decided(store, &name, key_arn, make).await?;
-        let authority = CertificateAuthority::from_bundle(role, &secret)
-            .map_err(|source| stored(&name, source))?;
-        let certificate = authority.certificate_pem();
-        publish(store, &names.certificate(role), certificate, &name).await?;
+    ensured.note(encryption, configured);
+    for (role, authority, origin) in authorities {
         if role == Authority::Kubernetes {
+            let certificate = authority.certificate_pem();
             certificate.clone_into(&mut ensured.certificate_pem);
         }
         ensured.facts.push((role, authority.facts().clone()));
-        ensured.note(name, origin);
+        ensured.note(names.secret(role), origin);
     }
-    let name = names.service_account_key();
-    let make = || Ok(ServiceAccountKey::generate()?.private_pem().clone());
-    let (secret, origin) = decided(store, &name, key_arn, make).await?;
-    let key = ServiceAccountKey::from_pem(&secret).map_err(|source| stored(&name, source))?;
-    let public = names.service_account_public();
-    publish(store, &public, key.public_pem(), &name).await?;
     key.public_pem().clone_into(&mut ensured.service_accounts);
-    ensured.note(name, origin);
+    ensured.note(service_accounts, signed);
     Ok(ensured)
+}
+
+/// One authority as it is stored, made if there is none.
+async fn authority(
+    store: &impl Store,
+    cluster: &str,
+    names: &Names,
+    key_arn: &str,
+    role: Authority,
+    now: Timestamp,
+) -> Result<(Authority, CertificateAuthority, Origin), AccessError> {
+    let name = names.secret(role);
+    let make = || Ok(CertificateAuthority::generate(role, cluster, now)?.to_bundle());
+    let (secret, origin) = decided(store, &name, key_arn, make).await?;
+    let authority =
+        CertificateAuthority::from_bundle(role, &secret).map_err(|source| stored(&name, source))?;
+    Ok((role, authority, origin))
 }
 
 impl Ensured {

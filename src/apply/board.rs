@@ -49,6 +49,16 @@ impl Board {
         }
     }
 
+    /// Where a stack is, now and later; `None` for a stack that is not in this run.
+    pub fn watch(&self, kind: &StackKind) -> Option<watch::Receiver<Place>> {
+        Some(self.sender(kind)?.subscribe())
+    }
+
+    /// Where a stack is now; `None` for a stack that is not in this run.
+    pub fn place(&self, kind: &StackKind) -> Option<Place> {
+        Some(self.sender(kind)?.borrow().clone())
+    }
+
     /// The final place of a stack, as soon as it has one; `None` for a stack that is not in this run.
     pub async fn rest(&self, kind: &StackKind) -> Option<Place> {
         let mut place = self.sender(kind)?.subscribe();

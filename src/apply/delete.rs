@@ -8,13 +8,13 @@ use super::board::{Board, Place};
 use super::cause::Words;
 use super::event::{Expected, Outcome, Verb};
 use super::follow::{Rest, Subject, follow};
-use super::gate::Gate;
 use super::halt::{Halt, failed, unanswered, unbegun};
 use super::mend::{course, verb};
 use super::patience::{Lost, patiently};
 use super::pulse::Pulse;
 use super::remains::{Remains, expected_remains, remains};
 use super::run::{finish, over};
+use super::scheduler::{Claim, Role, Scheduler};
 use super::tell::Teller;
 use super::{Report, Session, verdict};
 use crate::cloud::{Cloud, CloudError, Operation, Protection, Store};
@@ -30,7 +30,7 @@ struct Demolition<'a, C> {
     tell: Teller<'a, C>,
     board: Board,
     pulse: Pulse<'a, C>,
-    gate: Gate,
+    scheduler: Scheduler,
     /// Stacks whose deletion was asked for and is not over yet.
     going: std::cell::RefCell<BTreeSet<StackKind>>,
     remains: std::cell::RefCell<Vec<Remains>>,
@@ -56,13 +56,15 @@ pub async fn delete<C: Cloud + Store>(
         tell,
         board: Board::new(plan.steps.iter().map(|step| &step.kind)),
         pulse: Pulse::new(cloud),
-        gate: Gate::new(session.parallel),
+        // Nothing that is deleted waits for machines to join.
+        scheduler: Scheduler::new(session.parallel, None),
         going: std::cell::RefCell::default(),
         remains: std::cell::RefCell::default(),
     };
     let unfinished = std::cell::RefCell::new(Vec::new());
     let all = async {
-        join_all(plan.steps.iter().map(|step| work.stack(step))).await;
+        let all = join_all(plan.steps.iter().map(|step| work.stack(step)));
+        work.scheduler.run(all).await;
         if plan.refused.is_none() && work.board.report("").end() == super::End::Done {
             unfinished.replace(work.forget().await);
         }
@@ -127,7 +129,11 @@ impl<C: Cloud + Store> Demolition<'_, C> {
             Deletes::Delete => {}
         }
         self.await_users(step).await?;
-        let _pass = self.gate.pass(self.session.remaining(&step.kind)).await;
+        let claim = Claim {
+            role: Role::Alone,
+            remaining: self.session.remaining(&step.kind),
+        };
+        let _permit = self.scheduler.acquire(claim).await;
         if step.kind == StackKind::Base {
             self.empty_buckets(step).await?;
         }

@@ -24,7 +24,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         skip: &[String],
     ) -> Result<FoundStack, Halt> {
         let kind = &step.stack.kind;
-        let _pass = self.gate.pass(self.session.remaining(kind)).await;
+        let _permit = self.scheduler.acquire(self.claim(step, false)).await;
         let token = plan::token(self.session.run, &step.stack.name, "continue");
         let operation = Operation {
             stack_id: found.id.clone(),

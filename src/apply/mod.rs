@@ -12,7 +12,6 @@ mod delete;
 pub mod diagnose;
 pub mod event;
 mod follow;
-mod gate;
 mod halt;
 mod mend;
 mod patience;
@@ -20,6 +19,7 @@ mod pulse;
 mod remains;
 mod requests;
 mod run;
+mod scheduler;
 mod session;
 mod step;
 mod tell;
@@ -46,6 +46,8 @@ mod tests_pace;
 #[cfg(test)]
 mod tests_plan;
 #[cfg(test)]
+mod tests_scheduler;
+#[cfg(test)]
 mod tests_together;
 #[cfg(test)]
 mod tests_update;
@@ -68,9 +70,10 @@ pub type Outputs = BTreeMap<StackKind, BTreeMap<String, String>>;
 /// What has to be done outside CloudFormation before a stack starts.
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
 pub trait Prepare {
-    /// Called when the outputs of everything the stack needs are there, and before anything of the
-    /// stack itself. Has to bear being called again. Returns a line to tell where something was done;
-    /// the error says what, why and what to do.
+    /// Called before anything of the stack itself, as soon as the outputs of the base are there where the
+    /// stack needs the base, beside whatever else the stack waits for. Not called for a stack that
+    /// turns out to stay as it is. Has to bear being called again. Returns a line to tell where something
+    /// was done; the error says what, why and what to do.
     async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String>;
 }
 

@@ -8,9 +8,9 @@ use futures::future::{Either, join_all, select};
 
 use super::board::{Board, Place};
 use super::event::{Expected, Outcome, Verb};
-use super::gate::Gate;
-use super::halt::{Halt, failed};
+use super::halt::{Halt, failed, unbegun};
 use super::pulse::Pulse;
+use super::scheduler::{Joined, Scheduler};
 use super::tell::Teller;
 use super::{End, Meeting, Outputs, Prepare, Report, Session};
 use crate::cloud::{ChangeSet, Clock, Cloud, Protection, Store};
@@ -29,7 +29,8 @@ pub(super) struct Walk<'a, C, P> {
     pub tell: Teller<'a, C>,
     pub board: Board,
     pub pulse: Pulse<'a, C>,
-    pub gate: Gate,
+    pub scheduler: Scheduler,
+    pub joined: Option<Joined>,
     /// Change sets that exist and that nobody has executed.
     pub open: RefCell<BTreeMap<StackKind, ChangeSet>>,
     /// Stacks whose policy stepped aside for an update that has not begun, with what it shall be.
@@ -55,15 +56,19 @@ pub async fn run<C: Cloud + Store>(
         verb(&plan),
         expected(&plan, session),
     );
+    let board = Board::new(plan.steps.iter().map(|step| &step.stack.kind));
+    let joined = Joined::of(&plan);
+    let place = joined.as_ref().and_then(|joined| board.watch(&joined.kind));
     let walk = Walk {
         cluster: &plan.cluster,
         cloud,
         prepare,
         session,
         tell,
-        board: Board::new(plan.steps.iter().map(|step| &step.stack.kind)),
+        board,
         pulse: Pulse::new(cloud),
-        gate: Gate::new(session.parallel),
+        scheduler: Scheduler::new(session.parallel, place),
+        joined,
         open: RefCell::new(change_sets(&plan)),
         relaxed: RefCell::default(),
     };
@@ -175,7 +180,8 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         if self.session.meeting == Meeting::Stop && self.meets(plan).await {
             return;
         }
-        join_all(plan.steps.iter().map(|step| self.stack(step.clone()))).await;
+        let all = join_all(plan.steps.iter().map(|step| self.stack(step.clone())));
+        self.scheduler.run(all).await;
     }
 
     async fn stack(&self, step: Step) {
@@ -196,6 +202,23 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             }
         }
         Ok(self.board.outputs())
+    }
+
+    /// Does what has to be done outside CloudFormation before a stack starts, as soon as the base is there
+    /// if the stack needs it. Does nothing without the base: waiting for the needs says so.
+    pub async fn prepare_stack(&self, stack: &Stack) -> Result<(), Halt> {
+        if needs(stack).contains(&StackKind::Base) {
+            match self.board.rest(&StackKind::Base).await {
+                Some(Place::Settled(outcome, _)) if outcome.is_good() => {}
+                _ => return Ok(()),
+            }
+        }
+        let outputs = self.board.outputs();
+        let done = self.prepare.before(&stack.kind, &outputs).await;
+        if let Some(done) = done.map_err(unbegun)? {
+            self.tell.note(Some(&stack.kind), done);
+        }
+        Ok(())
     }
 
     /// The state bucket, as soon as the base is done.

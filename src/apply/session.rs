@@ -23,7 +23,8 @@ pub struct Session<'a> {
     pub run: &'a str,
     pub events: &'a UnboundedSender<Event>,
     /// Seconds from the start of each stack to the end of the run along the longest way. Of those
-    /// that are ready the longest goes first; one that is not in here comes last.
+    /// that are ready the longest goes first, after a stack whose API the machines of others join; one
+    /// that is not in here comes last.
     pub remaining: &'a BTreeMap<StackKind, f64>,
     /// How long each stack takes by experience, to be told beside it.
     pub spans: &'a BTreeMap<StackKind, Span>,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::try_join;
+
 use super::board::Place;
 use super::cause::Words;
 use super::event::{Outcome, Verb};
@@ -35,6 +37,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     /// The whole way of one stack.
     pub async fn advance(&self, mut step: Step) -> Result<Halt, Halt> {
         let mut mended = false;
+        let mut prepared = false;
         let mut taken = match (&step.action, &step.found) {
             (Action::Follow(_), Some(found)) => Some(found.clone()),
             (Action::Continue { stuck, skip }, Some(found)) => {
@@ -53,16 +56,21 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             if let Some(found) = taken.as_ref().filter(|_| round > 0 || !mended) {
                 self.sit_out(&step, found).await?;
             }
-            let outputs = self.await_needs(&step.stack).await?;
+            let early = !prepared && taken.is_none() && changes(&step);
+            let outputs = if early {
+                let needs = self.await_needs(&step.stack);
+                try_join(needs, self.prepare_stack(&step.stack)).await?.0
+            } else {
+                self.await_needs(&step.stack).await?
+            };
+            prepared |= early;
             let parameters = resolve(&step, &outputs)?;
             if let Some(found) = &taken {
                 step = self.look_again(step, found, &parameters, round).await?;
             }
-            if !stays(&step, &parameters) {
-                let ready = self.prepare.before(&step.stack.kind, &outputs).await;
-                if let Some(done) = ready.map_err(unbegun)? {
-                    self.tell.note(Some(&step.stack.kind), done);
-                }
+            if !prepared && !stays(&step, &parameters) {
+                self.prepare_stack(&step.stack).await?;
+                prepared = true;
             }
             match self.attempt(&step, &parameters).await? {
                 Attempt::Done(halt) if mended => return Ok(halt.changed()),
@@ -76,13 +84,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     async fn attempt(&self, step: &Step, parameters: &Parameters) -> Result<Attempt, Halt> {
-        let _pass = match &step.action {
+        let _permit = match &step.action {
             Action::Keep if stays(step, parameters) => None,
-            _ => Some(
-                self.gate
-                    .pass(self.session.remaining(&step.stack.kind))
-                    .await,
-            ),
+            Action::Follow(_) | Action::Continue { .. } | Action::Blocked(_) => None,
+            _ => Some(self.permit(step).await?),
         };
         match (&step.action, &step.found) {
             (Action::Create, _) => self.create(step, parameters).await,
@@ -309,6 +314,14 @@ impl Step {
             sentence: &|id| self.sentence(id),
             explain: &|id, path| (session.explain)(&self.stack.kind, id, path),
         })
+    }
+}
+
+/// Whether it is certain before its inputs are there that something is done to the stack.
+fn changes(step: &Step) -> bool {
+    match step.action {
+        Action::Create | Action::Recreate | Action::Update(_) | Action::Later => true,
+        Action::Keep | Action::Follow(_) | Action::Continue { .. } | Action::Blocked(_) => false,
     }
 }
 

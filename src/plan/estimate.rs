@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::deletion::{DeletePlan, DeleteStep};
-use super::order::needs;
+use super::order::{joins, needs};
 use super::status::Deletes;
 use super::{Action, Plan, Step};
-use crate::catalog::durations::{Durations, Operation, Seconds, Span};
+use crate::catalog::durations::{Durations, JOIN, Operation, Seconds, Span};
 use crate::cloud::template::graph::{self, Needs, longest};
 use crate::cloud::{ChangeAction, ChangeSet, Fate, Replacement, ResourceChange, StackStatus};
 use crate::stacks::StackKind;
@@ -49,7 +49,12 @@ pub fn estimate(plan: &Plan, durations: &Durations) -> Estimate {
         .steps
         .iter()
         .map(|step| (step.stack.kind.clone(), needs(&step.stack)));
-    assemble(&order.collect(), &times.collect())
+    let joined = plan.steps.iter().filter_map(|step| {
+        // What an update makes may be known only then: the plan is not taken for longer than it may be.
+        let known = !matches!(step.action, Action::Later | Action::Continue { .. });
+        joins(step).filter(|_| known && work(step, durations).is_some())
+    });
+    assemble(&order.collect(), &times.collect(), &joined.collect())
 }
 
 /// How long a deletion takes.
@@ -62,7 +67,7 @@ pub fn deletion(plan: &DeletePlan, durations: &Durations) -> Estimate {
         .steps
         .iter()
         .map(|step| (step.kind.clone(), step.after.clone()));
-    assemble(&order.collect(), &times.collect())
+    assemble(&order.collect(), &times.collect(), &BTreeSet::new())
 }
 
 /// How long one step takes by itself. `None` when it has nothing to do, or what runs already is not known
@@ -189,12 +194,29 @@ fn removal(step: &DeleteStep, durations: &Durations) -> Option<Work> {
 
 type Order = BTreeMap<StackKind, Vec<StackKind>>;
 
-/// Puts the times of stacks together. A stack without a time passes its needs on.
-fn assemble(order: &Order, times: &BTreeMap<StackKind, Work>) -> Estimate {
+/// Ending of the name of a part that is no stack: the machines of other stacks join an API that is up.
+/// They are usually up before it, so that their stacks end with this part.
+const JOINED: &str = " joined";
+
+/// Puts the times of stacks together. A stack without a time passes its needs on. Machines join each
+/// stack in `joined` once it is done.
+fn assemble(
+    order: &Order,
+    times: &BTreeMap<StackKind, Work>,
+    joined: &BTreeSet<StackKind>,
+) -> Estimate {
     let named: BTreeMap<String, &StackKind> =
         order.keys().map(|kind| (kind.to_string(), kind)).collect();
-    let forward = named_needs(order);
+    let mut forward = named_needs(order);
+    for kind in joined.iter().filter(|kind| times.contains_key(kind)) {
+        let done = BTreeSet::from([kind.to_string()]);
+        forward.insert(format!("{kind}{JOINED}"), done);
+    }
+    let join = Work::of(JOIN);
     let time = |name: &str| {
+        if name.ends_with(JOINED) {
+            return join;
+        }
         let kind = named.get(name).copied();
         kind.and_then(|kind| times.get(kind).copied())
             .unwrap_or_default()

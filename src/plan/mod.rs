@@ -40,7 +40,7 @@ pub use draft::{Draft, draft};
 pub use drift::Drifted;
 pub use estimate::{Estimate, estimate};
 pub use heal::Stuck;
-pub use order::needs;
+pub use order::{joins, needs};
 pub use risk::{Effect, Risk};
 pub use saved::{Origin, Saved};
 pub use survey::{Survey, survey};

@@ -169,6 +169,15 @@ impl StackKind {
         format!("{cluster}-{self}")
     }
 
+    /// The stack whose API the machines of this one join before they report: whatever makes machines
+    /// here ends only after that API answers. `None` where machines join nothing, or there are none.
+    pub fn joins(&self) -> Option<Self> {
+        match self {
+            Self::Pool(_) => Some(Self::ControlPlane),
+            Self::Base | Self::Network | Self::Edge | Self::Database | Self::ControlPlane => None,
+        }
+    }
+
     /// The kind that a stack's tag names; `None` for a word of a newer version.
     pub fn parse(tag: &str) -> Option<Self> {
         match tag {

@@ -94,7 +94,7 @@ fn shares(plan: &Plan, told: &Estimate, durations: &Durations) -> (f64, f64) {
             )
         })
         .collect();
-    let order: Needs = plan
+    let mut order: Needs = plan
         .steps
         .iter()
         .map(|step| {
@@ -102,10 +102,17 @@ fn shares(plan: &Plan, told: &Estimate, durations: &Durations) -> (f64, f64) {
             (step.stack.kind.to_string(), names)
         })
         .collect();
+    // Machines of pools that are up by then join the control plane.
+    let joins = plan
+        .steps
+        .iter()
+        .any(|step| step.stack.kind.joins().is_some());
+    let control_plane = StackKind::ControlPlane.to_string();
+    order.extend(joins.then(|| ("joined".to_owned(), [control_plane].into())));
     let mut rng = fastrand::Rng::with_seed(7);
     let (mut half, mut most) = (0.0, 0.0);
     for _ in 0..RUNS {
-        let drawn: BTreeMap<&str, f64> = walks
+        let mut drawn: BTreeMap<&str, f64> = walks
             .iter()
             .map(|(name, walk)| {
                 (
@@ -114,6 +121,7 @@ fn shares(plan: &Plan, told: &Estimate, durations: &Durations) -> (f64, f64) {
                 )
             })
             .collect();
+        drawn.insert("joined", chance(durations::JOIN, &mut rng));
         let took = longest(&order, |name| drawn[name]).total;
         half += f64::from(took <= f64::from(told.whole.from));
         most += f64::from(took <= f64::from(told.whole.to));

@@ -1,5 +1,7 @@
 //! The shipped clusters on the simulated cloud: planned, applied, changed, deleted, without any AWS.
 
+mod pools;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::path::Path;

@@ -21,6 +21,9 @@ pub(super) struct Shelf {
     /// Reads that still answer "there is none", as a lagging replica does.
     pub lag: Cell<u32>,
     pub denied: Cell<bool>,
+    /// Where this is not nought, answers take longer or shorter by chance, so that requests which are on
+    /// their way together arrive in any order.
+    pub chance: Cell<u64>,
     /// Whether only the secrets may not be read.
     pub secrets_denied: Cell<bool>,
 }
@@ -47,13 +50,26 @@ fn denied() -> CloudError {
 
 impl Shelf {
     async fn act<T>(&self, act: impl FnOnce() -> T) -> Result<T, CloudError> {
-        give_way().await;
+        self.wait().await;
         if self.denied.get() {
             return Err(denied());
         }
         let done = act();
-        give_way().await;
+        self.wait().await;
         Ok(done)
+    }
+
+    async fn wait(&self) {
+        for _ in 0..=self.draw() {
+            give_way().await;
+        }
+    }
+
+    /// Nought to two more turns to wait.
+    fn draw(&self) -> u64 {
+        let drawn = self.chance.get().wrapping_mul(6_364_136_223_846_793_005);
+        self.chance.set(drawn);
+        (drawn >> 33) % 3
     }
 
     fn lags(&self) -> bool {
@@ -62,10 +78,12 @@ impl Shelf {
         left > 0
     }
 
-    /// Every secret is whole and every plain copy is of the secret beside it.
+    /// Every secret is whole, every plain copy is of the secret beside it, and none says that everything
+    /// is there before it is.
     pub fn assert_sound(&self) {
         let names = Names::of("canary").unwrap();
         let (secret, plain) = (self.secret.borrow(), self.plain.borrow());
+        assert!(plain.is_empty() || secret.len() == 5, "{:?}", plain.keys());
         for role in Authority::ALL {
             if let Some((bundle, key)) = secret.get(&names.secret(role)) {
                 let bundle = SecretString::from(bundle.as_str());

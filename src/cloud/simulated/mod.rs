@@ -15,6 +15,7 @@ mod drift;
 mod engine;
 mod gate;
 mod inspect;
+mod machines;
 mod names;
 mod policy;
 mod reasons;

@@ -31,12 +31,17 @@ pub(super) fn usual(
 ) -> String {
     match (operation, signals) {
         (Operation::Delete, _) => on_delete(setting, logical_id, resource_type),
-        (Operation::Create, Some(count)) => format!(
-            "Received 0 SUCCESS signal(s) out of {count}.  Unable to satisfy 100% \
-             MinSuccessfulInstancesPercent requirement"
-        ),
+        (Operation::Create, Some(count)) => unsignalled(count),
         _ => limit(setting, logical_id, resource_type),
     }
+}
+
+/// Machines of a group did not signal before its timeout.
+pub(super) fn unsignalled(count: u64) -> String {
+    format!(
+        "Received 0 SUCCESS signal(s) out of {count}.  Unable to satisfy 100% \
+         MinSuccessfulInstancesPercent requirement"
+    )
 }
 
 fn limit(setting: &Setting, logical_id: &str, resource_type: &str) -> String {

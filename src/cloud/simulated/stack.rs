@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::compiled::Compiled;
 use super::engine::Running;
+use super::machines::Silence;
 use super::names::{self, Setting};
 use crate::cloud::template::evaluate::{Pseudo, Resources, Scope, text};
 use crate::cloud::{FoundStack, ResourceChange, ResourceStatus, StackEvent, StackStatus};
@@ -64,8 +65,8 @@ pub(super) struct Resource {
     pub(super) generation: u64,
     /// How often it was changed in place, plus one.
     pub(super) version: u64,
-    /// Whether a failing signal is the reason why it is not up.
-    pub(super) silent: bool,
+    /// Why its machines don't signal, where that is the reason why it is not up.
+    pub(super) silent: Option<Silence>,
     /// What somebody changed by hand: path inside its properties and the value.
     pub(super) touched: BTreeMap<String, Value>,
     /// Whether somebody deleted it by hand.
@@ -96,7 +97,7 @@ impl Resource {
             reason: None,
             generation: 0,
             version: 1,
-            silent: false,
+            silent: None,
             touched: BTreeMap::new(),
             vanished: false,
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::chance::{stream, uuid};
 use super::compiled::Library;
-use super::engine::Surroundings;
+use super::engine::{Outside, Running, Surroundings};
 use super::gate::Dice;
 use super::inspect::Write;
 use super::names::{Setting, arn};
@@ -74,9 +74,12 @@ impl State {
     pub(super) fn advance(&mut self, now: i64) {
         while let Some((at, index)) = self.next().filter(|(at, _)| *at <= now) {
             self.now = at;
-            let in_use = self.in_use(index);
+            let outside = Outside {
+                in_use: self.in_use(index),
+                serves: self.joins_next(index) && self.serves(index),
+            };
             if let Some((stack, env)) = self.of(index) {
-                stack.happen(env, in_use);
+                stack.happen(env, outside);
             }
         }
         self.now = self.now.max(now);
@@ -86,6 +89,15 @@ impl State {
         let all = self.stacks.iter().enumerate();
         let next = all.filter_map(|(index, stack)| Some((stack.running.as_ref()?.next()?, index)));
         next.min()
+    }
+
+    /// Whether the next happening of a stack is that its machines look whether they can join.
+    fn joins_next(&self, index: usize) -> bool {
+        let running = self
+            .stacks
+            .get(index)
+            .and_then(|stack| stack.running.as_ref());
+        running.is_some_and(Running::joins)
     }
 
     /// Why what the next happening of a stack would remove can't go: another stack still uses it.

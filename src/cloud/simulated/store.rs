@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::Simulated;
 use super::chance::{hex, stream};
 use super::gate::Effect;
+use super::machines;
 use super::stack::{Resource, Stack};
 use super::state::State;
 use crate::cloud::{CloudError, Console, Kept, Store};
@@ -154,21 +155,7 @@ fn spoken(state: &State, stack: &Stack, group: &Resource) -> Console {
         // Writing into a string does not fail.
         let _ = write!(host, "-{}", rng.u8(4..250));
     }
-    let said: &[&str] = if group.silent {
-        &[
-            "cloud-init: Cloud-init v. 22.2.2 running 'modules:final'",
-            "kube-cfn-boot: fetching kubelet from https://dl.k8s.io",
-            "kube-cfn-boot: curl: (28) Connection timed out after 20000 milliseconds",
-            "kube-cfn-boot: fetching kubelet failed after 5 tries, giving up",
-            "cloud-init: Failed to run module scripts-user",
-        ]
-    } else {
-        &[
-            "cloud-init: Cloud-init v. 22.2.2 running 'modules:final'",
-            "kube-cfn-boot: kubelet is up",
-            "kube-cfn-boot: signalled success",
-        ]
-    };
+    let said = machines::console(group.silent);
     let lines = said.iter().map(|line| format!("{host} {line}")).collect();
     Console { instance, lines }
 }

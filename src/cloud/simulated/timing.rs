@@ -18,6 +18,11 @@ pub(super) fn overhead() -> Typical {
     Durations::builtin().stack_overhead()
 }
 
+/// What the machines of a group take to join a control plane that answers.
+pub(super) fn join() -> Typical {
+    durations::JOIN
+}
+
 fn ours(operation: Operation) -> durations::Operation {
     match operation {
         Operation::Create => durations::Operation::Create,

@@ -191,6 +191,28 @@ fn the_longest_way_has_no_slack_and_the_most_left_begins_it() {
 }
 
 #[test]
+fn pools_end_after_the_control_plane_answers_and_leave_it_the_longer_way() {
+    let estimated = |policy: Value| {
+        let mut plan = small_cluster();
+        plan.steps
+            .retain(|step| step.stack.kind != StackKind::Database);
+        let kind = StackKind::Pool("workers".to_owned());
+        let mut pool = stack(kind, plan.steps[2].stack.template["Resources"].clone(), &[]);
+        pool.inputs.clone_from(&plan.steps[2].stack.inputs);
+        pool.template["Resources"]["It"]["CreationPolicy"] = policy;
+        plan.steps.push(doing(pool, Action::Create));
+        let times = estimate(&plan, &Durations::builtin());
+        (times.whole.from, times.remaining)
+    };
+    let (alone, _) = estimated(Value::Null);
+    let (joined, left) = estimated(json!({"ResourceSignal": {"Count": 1}}));
+    assert!((25..=120).contains(&(joined - alone)), "{joined} {alone}");
+    let pool = left[&StackKind::Pool("workers".to_owned())];
+    let more = left[&StackKind::ControlPlane] - pool;
+    assert!((29.0..=31.0).contains(&more), "{more} s more than the pool");
+}
+
+#[test]
 fn a_stack_that_is_kept_hands_the_wait_on() {
     let mut plan = small_cluster();
     plan.steps[1].action = Action::Keep;

@@ -73,7 +73,15 @@ pub fn small() -> &'static Family {
     static ALL: OnceLock<Family> = OnceLock::new();
     let host = || ("ApiHost", StackKind::Edge);
     let of = |class, snapshot, nat, pools: &[&str]| {
-        cluster("small", &host(), class, snapshot, nat, pools)
+        let mut all = cluster("small", &host(), class, snapshot, nat, pools);
+        for stack in &mut all {
+            // Pools are done only when their machines have joined the control plane.
+            if matches!(stack.kind, StackKind::ControlPlane | StackKind::Pool(_)) {
+                let signals = json!({"ResourceSignal": {"Count": 1, "Timeout": "PT25M"}});
+                stack.template["Resources"]["Group"]["CreationPolicy"] = signals;
+            }
+        }
+        all
     };
     ALL.get_or_init(|| Family {
         cluster: "small",

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use super::job::{Direction, Verb, chain};
 use super::{Before, Due, Happening, Job, Phase, Progress, Running, Surroundings, Work};
 use crate::cloud::simulated::compiled::Compiled;
+use crate::cloud::simulated::machines::{Look, Silence, Waiting};
 use crate::cloud::simulated::stack::{Resource, Stack};
 use crate::cloud::simulated::timing::Typical;
 use crate::cloud::simulated::world::Operation;
-use crate::cloud::simulated::{chance, names, reasons};
+use crate::cloud::simulated::{chance, names, reasons, timing};
 use crate::cloud::{ResourceChange, StackStatus};
 
 /// What an update brings.
@@ -205,12 +206,13 @@ impl Stack {
                 )
             });
             let silent = signals.is_some() && reason.contains("signal");
+            let silence = silent.then_some(Silence::Boot);
             let until = match signals {
                 Some((timeout, _)) if silent => chance::milliseconds(timeout),
                 _ => (takes / 2).max(1),
             };
             if let Some(resource) = self.resources.get_mut(slot) {
-                resource.silent = silent;
+                resource.silent = silence;
             }
             if creates && until > first {
                 run.after(at + first, Happening::Initiated(number));
@@ -225,7 +227,51 @@ impl Stack {
                 run.after(at + takes / 3, Happening::Configured(number));
             }
         }
-        run.after(at + takes, Happening::End(number));
+        match signals.filter(|_| self.joins()) {
+            Some((timeout, count)) => {
+                let words = [
+                    self.found.name.as_str(),
+                    resource.logical_id.as_str(),
+                    "join",
+                ];
+                let joining = env.takes(&words, self.operations, timing::join());
+                let waiting = Waiting {
+                    joining: joining.min(takes - first),
+                    until: at + chance::milliseconds(timeout),
+                    count,
+                };
+                let up = at + takes - waiting.joining;
+                run.after(up, Happening::Join(number, waiting));
+            }
+            None => run.after(at + takes, Happening::End(number)),
+        }
+    }
+
+    /// The machines of a job's group have looked whether they can join.
+    pub(super) fn joining(
+        &mut self,
+        run: &mut Running,
+        number: usize,
+        waiting: Waiting,
+        look: Look,
+    ) {
+        let slot = run.jobs.get(number).map(|job| job.slot);
+        let Some(resource) = slot.and_then(|slot| self.resources.get_mut(slot)) else {
+            return;
+        };
+        resource.silent = None;
+        match look {
+            Look::Signals(at) => run.after(at, Happening::End(number)),
+            Look::Again(at) => {
+                resource.silent = Some(Silence::ControlPlane);
+                run.after(at, Happening::Join(number, waiting));
+            }
+            Look::GivesUp(at) => {
+                resource.silent = Some(Silence::ControlPlane);
+                let reason = reasons::unsignalled(waiting.count);
+                run.after(at, Happening::Break(number, reason));
+            }
+        }
     }
 
     pub(super) fn initiated(

@@ -17,6 +17,7 @@ pub(super) use job::{Job, Removal, Work};
 use super::chance::{stream, takes};
 use super::compiled::Compiled;
 use super::inspect::{Loss, Write};
+use super::machines::Waiting;
 use super::names::Setting;
 use super::stack::{Resource, Stack, moment};
 use super::timing;
@@ -57,12 +58,22 @@ pub(super) enum Happening {
     Begin,
     Initiated(usize),
     Configured(usize),
+    /// The machines of the job's group look whether they can join.
+    Join(usize, Waiting),
     End(usize),
     /// The job fails, for this reason.
     Break(usize, String),
     /// The operation turns back.
     Turn(String),
     Finish,
+}
+
+/// What the next happening of a stack has to know of the other stacks.
+pub(super) struct Outside {
+    /// Why what it would remove can't go.
+    pub(super) in_use: Option<String>,
+    /// Whether the control plane of its cluster answers.
+    pub(super) serves: bool,
 }
 
 /// An operation that runs, or a rollback that got stuck.
@@ -180,6 +191,12 @@ impl Running {
         }
     }
 
+    /// Whether the next thing is that machines look whether they can join.
+    pub(super) fn joins(&self) -> bool {
+        let next = self.queue.first_key_value();
+        matches!(next, Some((_, Happening::Join(..))))
+    }
+
     fn job(&mut self, number: usize) -> Option<&mut Job> {
         self.jobs.get_mut(number)
     }
@@ -219,8 +236,8 @@ impl Stack {
         self.operations
     }
 
-    /// Lets the next thing happen. `in_use` says why what it would remove can't go.
-    pub(super) fn happen(&mut self, env: &mut Surroundings, in_use: Option<String>) {
+    /// Lets the next thing happen.
+    pub(super) fn happen(&mut self, env: &mut Surroundings, outside: Outside) {
         let Some(mut run) = self.running.take() else {
             return;
         };
@@ -231,7 +248,11 @@ impl Stack {
             Happening::Begin => self.begin(&mut run, env, at),
             Happening::Initiated(job) => self.initiated(&mut run, env, at, job),
             Happening::Configured(job) => self.configured(&mut run, env, at, job),
-            Happening::End(job) => self.end(&mut run, env, at, job, in_use),
+            Happening::End(job) => self.end(&mut run, env, at, job, outside.in_use),
+            Happening::Join(job, waiting) => {
+                let look = waiting.look(at, outside.serves);
+                self.joining(&mut run, job, waiting, look);
+            }
             Happening::Break(job, reason) => self.breaks(&mut run, env, at, job, &reason),
             Happening::Turn(reason) => self.turn(&mut run, env, at, &reason),
             Happening::Finish => return self.finish(run, env, at),

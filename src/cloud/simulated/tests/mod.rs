@@ -4,6 +4,7 @@ mod creation;
 mod deletion;
 mod faults;
 mod looking;
+mod machines;
 mod rollback;
 mod sets;
 mod updates;

@@ -1,0 +1,153 @@
+//! Which stack gets a permit when others wait for its API.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::board::Place;
+use super::scheduler::{Claim, Role, Scheduler};
+
+const JOINS: Role = Role::Joins;
+
+fn claim(role: Role, remaining: f64) -> Claim {
+    Claim { role, remaining }
+}
+
+/// What happened, in order.
+#[derive(Clone, Default)]
+struct Log(Rc<RefCell<Vec<String>>>);
+
+impl Log {
+    fn say(&self, text: &str) {
+        self.0.borrow_mut().push(text.to_owned());
+    }
+
+    fn place(&self, text: &str) -> usize {
+        let all = self.0.borrow();
+        let place = all.iter().position(|line| line == text);
+        place.unwrap_or_else(|| panic!("{text} is not in {all:?}"))
+    }
+}
+
+/// The stack that others join: ready after a while, in operation for a hundred seconds.
+async fn joined(scheduler: &Scheduler, place: &watch::Sender<Place>, ready: u64, log: &Log) {
+    sleep(Duration::from_secs(ready)).await;
+    let permit = scheduler.acquire(claim(Role::Joined, 1.0)).await;
+    place.send_replace(Place::Running);
+    log.say("joined starts");
+    sleep(Duration::from_secs(100)).await;
+    log.say("joined ends");
+    place.send_replace(Place::Left);
+    drop(permit);
+}
+
+/// A stack that ends ten seconds after the joined one does, and not before.
+async fn joining(scheduler: &Scheduler, place: &watch::Sender<Place>, number: usize, log: &Log) {
+    // By its way alone it would go before all others.
+    let _permit = scheduler.acquire(claim(JOINS, 1000.0)).await;
+    log.say(&format!("{number} starts"));
+    let mut place = place.subscribe();
+    let ended = |place: &Place| *place == Place::Left;
+    place.wait_for(ended).await.expect("a sender");
+    sleep(Duration::from_secs(10)).await;
+}
+
+/// Twenty stacks that join one that is ready later than they. Ends, or the test hangs for an hour.
+async fn crowd(permits: usize, others: usize) -> Log {
+    let place = watch::Sender::new(Place::Waiting);
+    let scheduler = Scheduler::new(permits, Some(place.subscribe()));
+    let log = Log::default();
+    let pools = (0..20).map(|number| joining(&scheduler, &place, number, &log));
+    let alone = (0..others).map(|_| async {
+        let _permit = scheduler.acquire(claim(Role::Alone, 2.0)).await;
+        sleep(Duration::from_mins(15)).await;
+    });
+    let all = async {
+        tokio::join!(
+            join_all(pools),
+            join_all(alone),
+            joined(&scheduler, &place, 30, &log)
+        )
+    };
+    let ends = timeout(Duration::from_hours(10), scheduler.run(all));
+    let ends = ends.await;
+    assert!(
+        ends.is_ok(),
+        "{permits} permits, no stack goes on: {:?}",
+        log.0
+    );
+    log
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_number_of_permits_lets_the_joined_stack_start_and_all_end() {
+    for permits in 1..=22 {
+        for others in 0..=1 {
+            let log = crowd(permits, others).await;
+            let lines = log.0.borrow().clone();
+            assert_eq!(lines.len(), 22, "{lines:?}");
+            let beside = log.place("joined ends") - log.place("joined starts") - 1;
+            assert_eq!(log.place("joined starts"), 0, "{lines:?}");
+            // One permit is its own; a stack that joins nothing holds another where there are two.
+            let free = (permits - 1).saturating_sub(others);
+            assert_eq!(beside, free.min(20), "{permits} permits, {others} others");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_run_makes_is_joined_beside_it_but_never_with_the_last_permit() {
+    let place = watch::Sender::new(Place::Held("CREATE_IN_PROGRESS".to_owned()));
+    let scheduler = Scheduler::new(3, Some(place.subscribe()));
+    let work = async {
+        let first = scheduler.acquire(claim(JOINS, 1.0)).await;
+        let second = scheduler.acquire(claim(JOINS, 1.0)).await;
+        let mut third = std::pin::pin!(scheduler.acquire(claim(JOINS, 9.0)));
+        let soon = Duration::from_secs(1);
+        assert!(timeout(soon, &mut third).await.is_err());
+        // What the other run made was rolled back: this one makes it, with the permit that was kept.
+        place.send_replace(Place::Waiting);
+        let own = scheduler.acquire(claim(Role::Joined, 0.0)).await;
+        drop((first, second));
+        let early = timeout(soon, &mut third).await.is_ok();
+        assert!(!early, "nothing runs that could be joined");
+        place.send_replace(Place::Running);
+        drop(third.await);
+        drop(own);
+    };
+    scheduler.run(work).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_end_makes_ready_goes_before_what_ranks_lower_and_waits_already() {
+    let scheduler = Scheduler::new(1, None);
+    let (ended, ends) = tokio::sync::oneshot::channel();
+    let log = Log::default();
+    let one = async {
+        drop(scheduler.acquire(claim(Role::Alone, 9.0)).await);
+        ended.send(()).expect("a stack that waits for it");
+    };
+    let waits = async {
+        let _permit = scheduler.acquire(claim(Role::Alone, 2.0)).await;
+        log.say("what waited");
+    };
+    let ready = async {
+        ends.await.expect("an end");
+        let _permit = scheduler.acquire(claim(Role::Alone, 5.0)).await;
+        log.say("what was made ready");
+    };
+    let all = async { tokio::join!(waits, one, ready) };
+    scheduler.run(all).await;
+    assert_eq!(log.0.take(), ["what was made ready", "what waited"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_without_a_stack_to_join_holds_nobody_back() {
+    let scheduler = Scheduler::new(1, None);
+    let work = async { drop(scheduler.acquire(claim(JOINS, 1.0)).await) };
+    scheduler.run(work).await;
+}
