@@ -274,7 +274,7 @@ async fn propose<C: Cloud + Store>(
         refused,
     } = standing(session, &allowed.running).await?;
     // A plan that is refused writes no lock file and looks for no drift.
-    let (refresh, drift) = if refused.is_empty() {
+    let (refresh, look) = if refused.is_empty() {
         (asking.refresh, asking.drift)
     } else {
         (Refresh::Rehearsed, Look::Away)
@@ -285,7 +285,7 @@ async fn propose<C: Cloud + Store>(
     let skip: BTreeSet<String> = allowed.skip.iter().cloned().collect();
     let terms = Terms {
         keeping: asking.keeping,
-        drift,
+        drift: look,
         ..Terms::new(asking.run, &allow, &skip)
     };
     Ok(plan::complete(draft, &session.cloud, &terms).await?)

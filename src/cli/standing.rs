@@ -20,15 +20,15 @@ pub struct Standing {
     pub refused: BTreeMap<StackKind, Blocked>,
 }
 
-/// Reads what stands and what runs there. `told` is somebody's word for versions that can't be read.
+/// Reads what stands and what runs there. `stated` is somebody's word for versions that can't be read.
 pub async fn standing<C: Cloud + Store>(
     session: &Session<C>,
-    told: &[(StackKind, Version)],
+    stated: &[(StackKind, Version)],
 ) -> Result<Standing, Failure> {
     let spec = session.spec();
     let survey = plan::survey(&session.cloud, &spec.name).await?;
     let mut running = versions::running(&survey, &session.cloud).await?;
-    versions::believe(&mut running, told)?;
+    versions::believe(&mut running, stated)?;
     let pools: Vec<&str> = spec.pools.iter().map(|pool| pool.name.as_str()).collect();
     let wanted = Wanted {
         cluster: &spec.name,

@@ -15,7 +15,7 @@ use crate::stacks::{
 
 /// How many minors the machines of a pool may be older than the API servers. Kubernetes allows three: one
 /// is left, so that the control plane can take its next step with such a pool.
-const SKEW: u64 = 2;
+const MAX_SKEW: u64 = 2;
 
 /// What the machines of a cluster boot, by stack; stacks in which no machine can run are not here.
 pub type Running = BTreeMap<StackKind, Result<Version, Unknown>>;
@@ -95,8 +95,8 @@ async fn of_bundle(
 }
 
 /// Takes a person's word for what could not be read, and for nothing else.
-pub fn believe(running: &mut Running, told: &[(StackKind, Version)]) -> Result<(), PlanError> {
-    for (stack, version) in told {
+pub fn believe(running: &mut Running, stated: &[(StackKind, Version)]) -> Result<(), PlanError> {
+    for (stack, version) in stated {
         let hint = match running.get_mut(stack) {
             Some(unknown @ Err(_)) => {
                 *unknown = Ok(version.clone());
@@ -159,7 +159,9 @@ pub fn decide(wanted: Wanted<'_>, running: &Running) -> Decided {
         let kind = StackKind::Pool((*pool).to_owned());
         let answer = match running.get(&kind) {
             None => continue,
-            Some(Ok(version)) => match misfit(pool, version, runs) {
+            // As the control plane, also where the catalogue does not know it.
+            Some(Ok(version)) if Some(version) == runs => continue,
+            Some(Ok(version)) => match skew(pool, version, runs) {
                 None => Ok(version.clone()),
                 Some(why) => Err(another_pool(wanted, &kind, why)),
             },
@@ -182,7 +184,7 @@ pub(super) fn kept(cluster: &str, stack: &Stack, found: &FoundStack) -> Option<B
         stack.kind == StackKind::ControlPlane && status::runs(&found.status) && runs != wanted;
     moves.then(|| Blocked {
         reason: change(&wanted, &runs),
-        next: format!("`kube-cfn plan {cluster}` shows what stands now"),
+        next: format!("`kube-cfn plan {cluster}` shows what has changed since"),
         guard: true,
     })
 }
@@ -219,7 +221,7 @@ fn change(wanted: &Version, runs: &Version) -> String {
 }
 
 /// Why a pool can't be left at its version beside the control plane's.
-fn misfit(pool: &str, version: &Version, runs: Option<&Version>) -> Option<String> {
+fn skew(pool: &str, version: &Version, runs: Option<&Version>) -> Option<String> {
     let beside = |runs: &Version, rule: &str| {
         format!("pool {pool} boots Kubernetes {version}, the control plane runs {runs}: {rule}")
     };
@@ -228,8 +230,9 @@ fn misfit(pool: &str, version: &Version, runs: Option<&Version>) -> Option<Strin
             runs,
             "kubelets are never newer than their API servers",
         )),
-        Some(runs) if version.major != runs.major || runs.minor - version.minor > SKEW => {
-            let rule = format!("kubelets are at most {SKEW} minors older than their API servers");
+        Some(runs) if version.major != runs.major || runs.minor - version.minor > MAX_SKEW => {
+            let rule =
+                format!("here kubelets are at most {MAX_SKEW} minors older than their API servers");
             Some(beside(runs, &rule))
         }
         _ if !kubernetes::knows(version) => Some(format!(

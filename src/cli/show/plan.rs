@@ -276,3 +276,6 @@ fn word(step: &Step) -> Word {
         Action::Blocked(_) => Word::Blocked,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,11 +19,14 @@ pub fn markdown(view: &View<'_>) -> String {
         view.region,
         view.account
     );
-    for line in total(view).lines() {
-        let _ = writeln!(out, "{}  ", plain(line));
-    }
     for why in view.refused {
         blocked(&mut out, "kubernetes", why);
+    }
+    if !view.refused.is_empty() {
+        out.push('\n');
+    }
+    for line in total(view).lines() {
+        let _ = writeln!(out, "{}  ", plain(line));
     }
     out.push_str("\n| stack | what | time | a month |\n|---|---|---|---|\n");
     for stack in &view.stacks {
