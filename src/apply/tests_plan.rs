@@ -23,6 +23,7 @@ const ORIGIN: Origin<'_> = Origin {
     definition_text: "name: canary",
     lock_text: Some("images: {}"),
     images: &BTreeMap::new(),
+    running: &[],
 };
 
 const LB: &str = "AWS::ElasticLoadBalancingV2::LoadBalancer";

@@ -93,6 +93,10 @@ fn show(plan: &Plan, session: &Session, scales: &Scales) {
 /// Whether the plan may be executed as shown.
 fn agree(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
     let name = &session.spec().name;
+    if let Some(why) = plan.refused.first() {
+        let message = format!("{name}: {}; nothing was changed", why.reason);
+        return Err(Failure::refused(message).help(&why.next));
+    }
     if plan.is_refused() {
         return Err(Failure::refused(format!(
             "the plan for {name} would lose data; nothing was changed"

@@ -16,7 +16,8 @@ Exit codes:
    2  changes present (plan --detailed-exitcode)
    3  failed and rolled back
    4  failed and needs a hand: a stack, a cluster that does not come up, a certificate near its end
-   5  refused by a guard: wrong account or region, protection, data at stake
+   5  refused by a guard: wrong account or region, protection, data at stake,
+      the Kubernetes version of a living cluster
    6  detached: AWS goes on, the same command takes it up again
   64  wrong usage
   65  wrong definition

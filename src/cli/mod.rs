@@ -30,6 +30,7 @@ mod saved;
 mod schema;
 mod session;
 mod show;
+mod standing;
 mod status;
 mod timeline;
 mod validate;

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use semver::Version;
 
 use super::failure::{Exit, Failure};
 use super::lock::{self, Refresh};
 use super::out::{self, talk};
 use super::session::{self, Session};
 use super::show::plan::{Detail, Scales, markdown, text, view};
+use super::standing::{Standing, standing};
 use super::{Global, ask, saved};
 use crate::catalog::durations::{self, Durations};
 use crate::cloud::{Clock, Cloud, Identity, Keeping, Store};
@@ -22,7 +24,12 @@ use crate::stacks::StackKind;
 impl Allowed {
     /// Whether nothing is allowed or skipped.
     pub fn is_empty(&self) -> bool {
-        self.allow_data_loss.is_empty() && self.skip.is_empty()
+        let Self {
+            allow_data_loss,
+            skip,
+            running,
+        } = self;
+        allow_data_loss.is_empty() && skip.is_empty() && running.is_empty()
     }
 }
 
@@ -60,7 +67,7 @@ pub struct Args {
     output: Form,
 }
 
-/// The losses that somebody named.
+/// What somebody allows by name, and what they say that AWS does not.
 #[derive(clap::Args, Default)]
 pub struct Allowed {
     /// Let this resource be replaced or removed with the data in it; may be repeated
@@ -69,6 +76,20 @@ pub struct Allowed {
     /// Where going back failed: leave this resource as it is and go on; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
     skip: Vec<String>,
+    /// The Kubernetes version that a stack runs, where the plan says that it is not known; may be repeated
+    #[arg(long, value_name = "STACK=VERSION", value_parser = running)]
+    pub running: Vec<(StackKind, Version)>,
+}
+
+/// `control-plane=1.36.4`.
+fn running(text: &str) -> Result<(StackKind, Version), String> {
+    let (stack, version) = text.split_once('=').ok_or("it takes STACK=VERSION")?;
+    let kind = StackKind::parse(stack).filter(StackKind::has_machines);
+    let kind = kind.ok_or("the stacks with machines are control-plane and pool-NAME")?;
+    let version = version
+        .parse()
+        .map_err(|_| format!("{version} is not a version such as 1.36.4"))?;
+    Ok((kind, version))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -101,7 +122,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let shown = show(&plan, &session, &scales, args);
     let exit = exit(&plan, args.detailed_exitcode);
     let kept = match (&args.out, &shown) {
-        (Some(path), Ok(())) => keep(path, &plan, &session, &run),
+        (Some(path), Ok(())) => keep(path, &plan, &session, &asking),
         _ => Ok(false),
     };
     if !matches!(kept, Ok(true)) {
@@ -113,13 +134,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// Saves a plan; not one that apply would refuse.
-fn keep(path: &Path, plan: &Plan, session: &Session, run: &str) -> Result<bool, Failure> {
+fn keep(path: &Path, plan: &Plan, session: &Session, asking: &Asking<'_>) -> Result<bool, Failure> {
     if plan.blocked().next().is_some() {
         talk("no plan was saved: apply would refuse it");
         return Ok(false);
     }
     saved::can_be_kept(plan)?;
-    saved::write(path, plan, session, run)?;
+    saved::write(path, plan, session, asking)?;
     let path = path.display();
     let told = format!(
         "saved as {path}; next: `kube-cfn apply {path}`, which does exactly this or nothing"
@@ -247,15 +268,24 @@ async fn propose<C: Cloud + Store>(
     asking: &Asking<'_>,
 ) -> Result<Plan, Failure> {
     let allowed = asking.allowed;
-    let stacks = session::design(&session.defined)?;
-    let images = lock::images(session, &stacks, asking.refresh).await?;
-    let survey = plan::survey(&session.cloud, &session.spec().name).await?;
-    let draft = plan::draft(stacks, &survey, &images.ids());
+    let Standing {
+        survey,
+        stacks,
+        refused,
+    } = standing(session, &allowed.running).await?;
+    // A plan that is refused writes no lock file and looks for no drift.
+    let (refresh, look) = if refused.is_empty() {
+        (asking.refresh, asking.drift)
+    } else {
+        (Refresh::Rehearsed, Look::Away)
+    };
+    let images = lock::images(session, &stacks, refresh).await?;
+    let draft = plan::draft(stacks, &survey, &images.ids()).refuse(refused);
     let allow: BTreeSet<String> = allowed.allow_data_loss.iter().cloned().collect();
     let skip: BTreeSet<String> = allowed.skip.iter().cloned().collect();
     let terms = Terms {
         keeping: asking.keeping,
-        drift: asking.drift,
+        drift: look,
         ..Terms::new(asking.run, &allow, &skip)
     };
     Ok(plan::complete(draft, &session.cloud, &terms).await?)
@@ -311,9 +341,9 @@ impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Cloud(error) => error.into(),
-            unknown @ (PlanError::UnknownResource { .. } | PlanError::NotStuck { .. }) => {
-                Self::new(Exit::Usage, unknown)
-            }
+            unknown @ (PlanError::UnknownResource { .. }
+            | PlanError::NotStuck { .. }
+            | PlanError::VersionNotAsked { .. }) => Self::new(Exit::Usage, unknown),
         }
     }
 }

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use super::Global;
 use super::failure::{Exit, Failure};
 use super::lock::{self, Refresh};
+use super::plan::Asking;
 use super::session::{self, Session};
+use super::standing::{Standing, standing};
 use crate::cloud::aws::Aws;
 use crate::definition::lock as lock_file;
-use crate::plan::{self, Action, Origin, Plan, Saved};
+use crate::plan::{Action, Origin, Plan, Saved};
 
 /// What a saved plan's kind is looked for by: a definition never holds it.
 const MARK: &str = "\"kube-cfn/plan\"";
@@ -50,10 +52,19 @@ pub fn can_be_kept(plan: &Plan) -> Result<(), Failure> {
 }
 
 /// Writes a plan into a file, whole or not at all.
-pub fn write(path: &Path, plan: &Plan, session: &Session, run: &str) -> Result<(), Failure> {
+pub fn write(
+    path: &Path,
+    plan: &Plan,
+    session: &Session,
+    asking: &Asking<'_>,
+) -> Result<(), Failure> {
     let texts = Texts::of(session)?;
     let images = texts.images()?;
-    let saved = Saved::of(plan, &texts.origin(session, run, &images));
+    let origin = Origin {
+        running: &asking.allowed.running,
+        ..texts.origin(session, asking.run, &images)
+    };
+    let saved = Saved::of(plan, &origin);
     let text = serde_json::to_string_pretty(&saved).map_err(Failure::other)?;
     let failed = |error: std::io::Error| {
         Failure::other(format!("failed to write {}: {error}", path.display()))
@@ -80,13 +91,23 @@ pub async fn open(global: &Global, saved: &Saved) -> Result<Session<Aws>, Failur
 
 /// The plan as it was saved, or every reason why it no longer holds.
 pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> {
-    let stacks = session::design(&session.defined)?;
+    let Standing {
+        survey,
+        stacks,
+        refused,
+    } = standing(session, &saved.running).await?;
+    if let Some(why) = refused.into_values().next() {
+        return Err(Failure::refused(format!(
+            "the saved plan no longer holds, nothing was changed: {}",
+            why.reason
+        ))
+        .help(why.next));
+    }
     let texts = Texts::of(session)?;
     // What is not locked any more is a reason of its own: nothing is written here.
     let images = lock::images(session, &stacks, Refresh::Rehearsed)
         .await?
         .ids();
-    let survey = plan::survey(&session.cloud, &session.spec().name).await?;
     let origin = texts.origin(session, &saved.run, &images);
     let plan = saved.restore(stacks, &survey, &origin, &session.cloud);
     plan.await.map_err(|reasons| {
@@ -155,6 +176,7 @@ impl Texts {
             definition_text: &self.definition_text,
             lock_text: self.lock_text.as_deref(),
             images,
+            running: &[],
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::cloud::aws::{Aws, Settings};
 use crate::cloud::{Cloud, Identity};
 use crate::definition::{self, DefinitionError};
 use crate::spec::ClusterSpec;
-use crate::stacks::{self, Stack, StackKind};
+use crate::stacks::{self, Stack, StackKind, Versions};
 use crate::templates::Templates;
 
 /// A definition that was read and checked.
@@ -56,6 +56,11 @@ pub fn templates(defined: &Defined) -> Result<Templates, Failure> {
 /// The stacks that a definition asks for.
 pub fn design(defined: &Defined) -> Result<Vec<Stack>, Failure> {
     stacks::design(&defined.spec, &templates(defined)?).map_err(not_designed)
+}
+
+/// The same, each stack at a Kubernetes version of its own.
+pub fn design_at(defined: &Defined, versions: &Versions) -> Result<Vec<Stack>, Failure> {
+    stacks::design_at(&defined.spec, versions, &templates(defined)?).map_err(not_designed)
 }
 
 /// What came of a definition that no stack or node can be made of.
@@ -243,8 +248,17 @@ impl Defined {
     /// A field with its place in the file, where it stands there: `network.nat (clusters/a.yaml:17)`.
     pub fn field(&self, field: &str) -> String {
         match definition::line_of(&self.path, field) {
-            Some(line) => format!("{field} ({}:{line})", self.path.display()),
+            Some(_) => format!("{field} ({})", self.line(field)),
             None => field.to_owned(),
+        }
+    }
+
+    /// The place of a field in the file: `clusters/a.yaml:17`; the file where it does not stand there.
+    pub fn line(&self, field: &str) -> String {
+        let path = self.path.display();
+        match definition::line_of(&self.path, field) {
+            Some(line) => format!("{path}:{line}"),
+            None => path.to_string(),
         }
     }
 }

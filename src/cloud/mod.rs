@@ -438,6 +438,9 @@ pub trait Store {
     /// Puts an object unless one of that key is there. The keys are content-addressed.
     async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError>;
 
+    /// The bytes of an object. `None` when there is none.
+    async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError>;
+
     /// Deletes every object and version in a bucket; returns how many. Not an error if it is gone.
     async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError>;
 

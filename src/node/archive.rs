@@ -1,10 +1,11 @@
 //! A tar.gz that is the same byte for byte wherever and whenever it is written.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
+use flate2::read::GzDecoder;
 use flate2::{Compression, GzBuilder};
-use tar::{Builder, EntryType, Header};
+use tar::{Archive, Builder, EntryType, Header};
 
 /// A file of a bundle, by its path on the node without the leading slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +57,21 @@ pub fn pack(files: &[File]) -> io::Result<Vec<u8>> {
     gzip.finish()
 }
 
+/// The text of the first file whose path is wanted; `None` where there is none, or no archive.
+pub fn find(bytes: &[u8], wanted: impl Fn(&str) -> bool) -> Option<String> {
+    let mut archive = Archive::new(GzDecoder::new(bytes));
+    let mut entries = archive.entries().ok()?.filter_map(Result::ok);
+    let mut entry = entries.find(|entry| {
+        let path = entry.path().ok();
+        path.is_some_and(|path| path.to_str().is_some_and(&wanted))
+    })?;
+    let mut text = String::new();
+    entry.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
 
     #[test]

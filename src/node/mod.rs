@@ -15,6 +15,7 @@ pub mod kubeadm;
 pub mod kubelet;
 mod tree;
 
+use semver::Version;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -41,6 +42,8 @@ pub struct Bundle {
     /// Of the bytes, in lower-case hexadecimal.
     pub sha256: String,
     pub bytes: Vec<u8>,
+    /// The version that it installs.
+    pub kubernetes: Version,
 }
 
 /// What user data has to tell a node that its bundle can't, as the bundle is the same for all slots.
@@ -114,7 +117,16 @@ pub fn bundle(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<B
         key: format!("bundles/{name}-{sha256}.tar.gz"),
         sha256,
         bytes,
+        kubernetes: spec.kubernetes.clone(),
     })
+}
+
+/// The Kubernetes version that a bundle says it installs; of any bundle, also an older program's. `None`
+/// for bytes that are none.
+pub fn kubernetes_of(bundle: &[u8]) -> Option<String> {
+    let facts = archive::find(bundle, |path| path.ends_with("node.json"))?;
+    let facts: serde_json::Value = serde_json::from_str(&facts).ok()?;
+    facts["kubernetes"].as_str().map(str::to_owned)
 }
 
 /// `host.env` as user data writes it, as far as it is known without the stacks.

@@ -78,6 +78,7 @@ pub async fn complete(
         cluster: draft.cluster,
         steps,
         leftover: draft.leftover,
+        refused: draft.refused,
     };
     match failed.map_or(skips, |error| Err(error.into())) {
         Ok(()) => Ok(plan),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::status::{Means, on_apply};
-use super::{Action, Blocked, Pending, Survey, compare};
+use super::{Action, Blocked, Pending, Survey, compare, versions};
 use crate::cloud::FoundStack;
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 
@@ -18,6 +18,8 @@ pub struct Draft {
     pub leftover: Vec<FoundStack>,
     /// The state bucket, once there is one.
     pub bucket: Option<String>,
+    /// What the rule of Kubernetes versions refuses; then nothing of the plan is done.
+    pub refused: Vec<Blocked>,
 }
 
 /// One stack of a draft.
@@ -76,6 +78,32 @@ pub fn draft(stacks: Vec<Stack>, survey: &Survey, images: &BTreeMap<String, Stri
         steps: steps.collect(),
         leftover,
         bucket,
+        refused: Vec::new(),
+    }
+}
+
+impl Draft {
+    /// Refuses these stacks, and with them the plan: what the others would change is not asked.
+    #[must_use]
+    pub fn refuse(mut self, refused: BTreeMap<StackKind, Blocked>) -> Self {
+        let Some(first) = refused.values().next() else {
+            return self;
+        };
+        for step in &mut self.steps {
+            let why = match refused.get(&step.stack.kind) {
+                Some(why) => why.clone(),
+                None if step.todo == Todo::Propose => Blocked {
+                    reason: "it differs from the definition; AWS is not asked what would change \
+                             while the plan is refused"
+                        .to_owned(),
+                    ..first.clone()
+                },
+                None => continue,
+            };
+            step.todo = Todo::Decided(Action::Blocked(why));
+        }
+        self.refused = refused.into_values().collect();
+        self
     }
 }
 
@@ -133,7 +161,7 @@ pub fn consider(
 ) -> DraftStep {
     let todo = match unlocked(cluster, &known.unlocked) {
         Some(why) => Todo::Decided(Action::Blocked(why)),
-        None => decide(&stack, found.as_ref(), before.as_ref(), &known),
+        None => decide(cluster, &stack, found.as_ref(), before.as_ref(), &known),
     };
     DraftStep {
         stack,
@@ -146,6 +174,7 @@ pub fn consider(
 }
 
 fn decide(
+    cluster: &str,
     stack: &Stack,
     found: Option<&FoundStack>,
     before: Option<&Value>,
@@ -154,6 +183,9 @@ fn decide(
     let Some(found) = found else {
         return Todo::Decided(Action::Create);
     };
+    if let Some(why) = versions::kept(cluster, stack, found) {
+        return Todo::Decided(Action::Blocked(why));
+    }
     let unknown = known.pending.iter().any(|input| input.now.is_none());
     match on_apply(&found.status, &stack.name) {
         Means::Compare | Means::Ask | Means::Resume if unknown => Todo::Decided(Action::Later),

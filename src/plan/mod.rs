@@ -22,8 +22,10 @@ pub mod saved;
 pub mod sharpen;
 pub mod status;
 pub mod survey;
+pub mod versions;
 pub mod warnings;
 
+use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -53,6 +55,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Stacks of this cluster in AWS that the definition no longer has; `apply` leaves them alone.
     pub leftover: Vec<FoundStack>,
+    /// What the rule of Kubernetes versions refuses (exit code 5); then nothing of the plan is done.
+    pub refused: Vec<Blocked>,
 }
 
 /// What a run would do to one stack.
@@ -186,6 +190,13 @@ pub enum PlanError {
     NotStuck {
         name: String,
         cluster: String,
+        hint: String,
+    },
+    /// A version given with `--running` that nobody asks for.
+    #[error("--running {stack}={version}: {hint}")]
+    VersionNotAsked {
+        stack: StackKind,
+        version: Version,
         hint: String,
     },
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use semver::Version;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -34,6 +35,8 @@ pub struct Origin<'a> {
     pub lock_text: Option<&'a str>,
     /// AMI ids of the lock file by the SSM parameter they were resolved from.
     pub images: &'a BTreeMap<String, String>,
+    /// What somebody said of the versions that run.
+    pub running: &'a [(StackKind, Version)],
 }
 
 /// A plan as a file keeps it.
@@ -54,6 +57,9 @@ pub struct Saved {
     pub lock_sha256: Option<String>,
     /// Losses that somebody named, as `STACK/RESOURCE`.
     pub allow: BTreeSet<String>,
+    /// What somebody said of the versions that run, where nothing else does.
+    #[serde(default)]
+    pub running: Vec<(StackKind, Version)>,
     pub steps: Vec<SavedStep>,
     /// Stacks that the definition no longer has.
     pub leftover: Vec<Standing>,
@@ -121,6 +127,7 @@ impl Saved {
             definition_sha256: sha256(origin.definition_text),
             lock_sha256: origin.lock_text.map(sha256),
             allow: allowed.map(|risk| risk.name.clone()).collect(),
+            running: origin.running.to_vec(),
             steps: plan.steps.iter().map(SavedStep::of).collect(),
             leftover: plan.leftover.iter().map(Standing::of).collect(),
         }
@@ -175,6 +182,7 @@ impl Saved {
             cluster: draft.cluster,
             steps,
             leftover: draft.leftover,
+            refused: Vec::new(),
         })
     }
 

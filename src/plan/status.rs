@@ -81,6 +81,49 @@ pub fn rests(status: &StackStatus) -> bool {
     matches!(on_apply(status, ""), Means::Compare | Means::Ask)
 }
 
+/// Whether machines of a stack in this status may run Kubernetes: then its version is not changed. One
+/// whose creation failed never served anybody; of a status that this version does not know, they may.
+pub fn runs(status: &StackStatus) -> bool {
+    use StackStatus as S;
+    match status {
+        S::CreateInProgress
+        | S::CreateComplete
+        | S::UpdateInProgress
+        | S::UpdateCompleteCleanupInProgress
+        | S::UpdateComplete
+        | S::UpdateFailed
+        | S::UpdateRollbackInProgress
+        | S::UpdateRollbackFailed
+        | S::UpdateRollbackCompleteCleanupInProgress
+        | S::UpdateRollbackComplete
+        | S::ImportInProgress
+        | S::ImportComplete
+        | S::ImportRollbackInProgress
+        | S::ImportRollbackFailed
+        | S::ImportRollbackComplete
+        | S::Unknown(_) => true,
+        S::CreateFailed
+        | S::RollbackInProgress
+        | S::RollbackFailed
+        | S::RollbackComplete
+        | S::DeleteInProgress
+        | S::DeleteFailed
+        | S::DeleteComplete
+        | S::ReviewInProgress => false,
+    }
+}
+
+/// Whether the template on record is certainly the one that the machines of the stack come from.
+pub fn template_in_force(status: &StackStatus) -> bool {
+    matches!(
+        status,
+        StackStatus::CreateInProgress
+            | StackStatus::CreateComplete
+            | StackStatus::UpdateComplete
+            | StackStatus::UpdateCompleteCleanupInProgress
+    )
+}
+
 /// What `delete` does with stack `name` in `status`.
 pub fn on_delete(status: &StackStatus, name: &str) -> Deletes {
     use StackStatus as S;
@@ -240,9 +283,14 @@ mod tests {
                 other => format!("{other:?}"),
             };
             let watch = on_watch(status);
+            let version = match (runs(status), template_in_force(status)) {
+                (false, _) => "none runs",
+                (true, true) => "of its output, or of its template",
+                (true, false) => "of its output",
+            };
             writeln!(
                 text,
-                "{status}\n  apply: {apply}\n  delete: {delete}\n  watch: {watch:?}"
+                "{status}\n  apply: {apply}\n  delete: {delete}\n  watch: {watch:?}\n  version: {version}"
             )
             .expect("a string");
         }

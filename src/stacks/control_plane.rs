@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::fields::{Row, row};
 use super::parts::{self, Holds, Inputs, Tag};
 use super::{
-    API_HOST, AUTOSCALER_ROLE, DesignError, EBS_CSI_ROLE, KEY_ARN, OIDC_ISSUER, Object,
-    STATE_BUCKET, Stack, StackKind, firewall,
+    API_HOST, AUTOSCALER_ROLE, DesignError, EBS_CSI_ROLE, KEY_ARN, OIDC_ISSUER, STATE_BUCKET,
+    Stack, StackKind, firewall,
 };
 use crate::node::{self, Boot, Bundle, Role, facts};
 use crate::spec::{ClusterSpec, Nat, Zone};
@@ -119,9 +119,7 @@ pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack,
     };
     let name = "stacks/control-plane.yaml.tera";
     let data = templates.render_data(name, &context)?;
-    let mut stack = parts::stack(spec, StackKind::ControlPlane, name, data, inputs)?;
-    stack.objects = vec![Object::from(bundle)];
-    Ok(stack)
+    parts::machine_stack(spec, StackKind::ControlPlane, name, data, inputs, bundle)
 }
 
 fn inputs(spec: &ClusterSpec) -> Inputs {
@@ -182,13 +180,4 @@ fn slot(
         tags: parts::machine_tags(spec, &kind, name, Some(fact.letter)),
         user_data: node::user_data(spec, bundle, &boot, templates)?,
     })
-}
-
-impl From<Bundle> for Object {
-    fn from(bundle: Bundle) -> Self {
-        Self {
-            key: bundle.key,
-            bytes: bundle.bytes,
-        }
-    }
 }

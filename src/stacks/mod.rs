@@ -13,6 +13,7 @@ mod network;
 mod parts;
 mod policy;
 mod pool;
+pub mod versions;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,6 +27,7 @@ use crate::templates::{TemplateError, Templates};
 
 pub use fields::Row;
 pub use machine::{machine, machines};
+pub use versions::{KUBERNETES_VERSION, Versions};
 
 /// The six kinds of stack, in the order in which people read them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,8 +111,18 @@ pub enum DesignError {
 }
 
 /// Every stack of a cluster: base, network, edge, database (if there is one), control plane, pools in
-/// the order of the definition. Reads nothing but its arguments.
+/// the order of the definition; all at the definition's Kubernetes version. Reads nothing but its
+/// arguments.
 pub fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Vec<Stack>, DesignError> {
+    design_at(spec, &Versions::all(&spec.kubernetes), templates)
+}
+
+/// The same, each stack with machines at a Kubernetes version of its own.
+pub fn design_at(
+    spec: &ClusterSpec,
+    versions: &Versions,
+    templates: &Templates,
+) -> Result<Vec<Stack>, DesignError> {
     let mut stacks = vec![
         base::design(spec, templates)?,
         network::design(spec, templates)?,
@@ -119,9 +131,14 @@ pub fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Vec<Stack>, D
     if let Some(wanted) = &spec.database {
         stacks.push(database::design(spec, wanted, templates)?);
     }
-    stacks.push(control_plane::design(spec, templates)?);
+    let at = |version| versions::at(spec, version);
+    stacks.push(control_plane::design(
+        &at(&versions.control_plane),
+        templates,
+    )?);
     for wanted in &spec.pools {
-        stacks.push(pool::design(spec, wanted, templates)?);
+        let spec = at(versions.pool(&wanted.name));
+        stacks.push(pool::design(&spec, wanted, templates)?);
     }
     stacks.iter().try_for_each(limits::check)?;
     Ok(stacks)

@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{DesignError, Input, Source, Stack, StackKind, TAG_CLUSTER, TAG_STACK, policy};
+use super::{
+    DesignError, Input, KUBERNETES_VERSION, Object, Source, Stack, StackKind, TAG_CLUSTER,
+    TAG_STACK, policy, versions,
+};
 use crate::catalog::images;
+use crate::node::Bundle;
 use crate::spec::{Architecture, ClusterSpec, Nat, Zone};
 
 /// A tag as CloudFormation writes it.
@@ -186,6 +190,33 @@ pub(super) fn stack(
         objects: Vec::new(),
         kind,
     })
+}
+
+/// A stack whose machines boot from a bundle. It uploads the bundle and puts out the bundle's Kubernetes
+/// version, also where a template beside the definitions takes the place of ours: nothing else makes an
+/// [`Object`] of a bundle, so there is no stack with machines that does not say what they run.
+pub(super) fn machine_stack(
+    spec: &ClusterSpec,
+    kind: StackKind,
+    template: &'static str,
+    mut data: Value,
+    inputs: Inputs,
+    bundle: Bundle,
+) -> Result<Stack, DesignError> {
+    let outputs = data.get("Outputs");
+    if !outputs.is_none_or(|outputs| outputs.is_object() || outputs.is_null()) {
+        return Err(DesignError::NoTemplate {
+            name: template,
+            part: "Outputs",
+        });
+    }
+    data["Outputs"][KUBERNETES_VERSION] = versions::output(&bundle.kubernetes);
+    let mut stack = stack(spec, kind, template, data, inputs)?;
+    stack.objects = vec![Object {
+        key: bundle.key,
+        bytes: bundle.bytes,
+    }];
+    Ok(stack)
 }
 
 /// Whether losing the stack loses data, or the ground under it.

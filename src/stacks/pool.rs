@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::fields::{Row, row};
 use super::parts::{self, Holds, Inputs, Tag};
-use super::{API_HOST, DesignError, Object, STATE_BUCKET, Stack, StackKind, firewall};
+use super::{API_HOST, DesignError, STATE_BUCKET, Stack, StackKind, firewall};
 use crate::node::{self, Boot, Bundle, Role};
 use crate::spec::{ClusterSpec, Nat, NodePool, Spread, Zone};
 use crate::templates::Templates;
@@ -170,9 +170,7 @@ pub(super) fn design(
     };
     let name = "stacks/pool.yaml.tera";
     let data = templates.render_data(name, &context)?;
-    let mut stack = parts::stack(spec, kind, name, data, inputs)?;
-    stack.objects = vec![Object::from(bundle)];
-    Ok(stack)
+    parts::machine_stack(spec, kind, name, data, inputs, bundle)
 }
 
 fn inputs(spec: &ClusterSpec, pool: &NodePool) -> Inputs {

@@ -23,6 +23,7 @@ mod support;
 mod timeline;
 mod tools;
 mod trouble;
+mod versions;
 mod wire;
 mod without_aws;
 mod words;

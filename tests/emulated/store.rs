@@ -132,8 +132,10 @@ pub async fn a_bucket_is_emptied_and_can_then_be_deleted() {
     for key in ["a", "b", "deep/c"] {
         aws.upload(&name, key, b"one").await.expect("put");
         aws.upload(&name, key, b"one").await.expect("known");
+        assert_eq!(aws.object(&name, key).await, Ok(Some(b"one".to_vec())));
     }
     assert_eq!(aws.empty_bucket(&name).await, Ok(3));
+    assert_eq!(aws.object(&name, "a").await, Ok(None));
     assert_eq!(aws.empty_bucket(&name).await, Ok(0));
     assert_eq!(aws.empty_bucket("kube-cfn-never-was").await, Ok(0));
     aws.delete(&id, "delete-1").await.expect("begun");
@@ -147,6 +149,7 @@ pub async fn a_bucket_is_emptied_and_can_then_be_deleted() {
 #[tokio::test]
 pub async fn an_object_for_a_bucket_that_is_not_there_is_not_found() {
     let aws = aws(14).await;
+    assert_eq!(aws.object("kube-cfn-nowhere", "a").await, Ok(None));
     let error = aws.upload("kube-cfn-nowhere", "a", b"one").await;
     assert_eq!(
         error,

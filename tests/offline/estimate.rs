@@ -41,6 +41,7 @@ pub fn creation(spec: &ClusterSpec) -> Plan {
         cluster: spec.name.clone(),
         steps: stacks.into_iter().map(step).collect(),
         leftover: Vec::new(),
+        refused: Vec::new(),
     }
 }
 

@@ -30,3 +30,4 @@ mod stacks;
 mod templates;
 mod timeline;
 mod tools;
+mod versions;

@@ -58,6 +58,33 @@ fn a_broken_override_is_shown_with_file_and_line() {
 }
 
 #[test]
+fn an_override_of_a_stack_with_machines_puts_out_their_version_too() {
+    let directory = tempfile::tempdir().unwrap();
+    for (outputs, fits) in [
+        ("", true),
+        ("Outputs:\n", true),
+        (
+            "Outputs: { KubernetesVersion: { Value: \"1.0.0\" } }\n",
+            true,
+        ),
+        ("Outputs: [1]\n", false),
+    ] {
+        let text = format!("Resources: {{ A: {{ Type: \"AWS::EC2::EIP\" }} }}\n{outputs}");
+        write(directory.path(), "stacks/pool.yaml.tera", &text);
+        let templates = Templates::new(Some(directory.path())).unwrap();
+        let spec = specs::minimal();
+        match stacks::design(&spec, &templates) {
+            Ok(stacks) => {
+                let version = stacks.last().unwrap().kubernetes();
+                assert_eq!(version, Some(spec.kubernetes), "{outputs}");
+                assert!(fits, "{outputs}");
+            }
+            Err(error) => assert!(!fits, "{outputs} {error}"),
+        }
+    }
+}
+
+#[test]
 fn an_override_without_resources_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), "stacks/edge.yaml.tera", "a: 1\n");

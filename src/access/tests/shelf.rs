@@ -178,6 +178,10 @@ impl Store for Shelf {
         unreachable!("access uploads nothing")
     }
 
+    async fn object(&self, _: &str, _: &str) -> Result<Option<Vec<u8>>, CloudError> {
+        unreachable!("access reads no object")
+    }
+
     async fn empty_bucket(&self, _: &str) -> Result<usize, CloudError> {
         unreachable!("access empties nothing")
     }

@@ -261,6 +261,10 @@ impl Store for Double {
         self.call("upload", &format!("{bucket}/{key}"), || Ok(()))
     }
 
+    async fn object(&self, _: &str, _: &str) -> Result<Option<Vec<u8>>, CloudError> {
+        unreachable!("apply reads no object")
+    }
+
     async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError> {
         self.call("empty", bucket, || Ok(3))
     }

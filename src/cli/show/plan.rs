@@ -7,6 +7,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use semver::Version;
 use serde::Serialize;
 
 use crate::catalog::durations::{Durations, Span};
@@ -32,6 +33,9 @@ pub struct View<'a> {
     cluster: &'a str,
     account: &'a str,
     region: &'a str,
+    /// Why nothing of it is done: the rule of Kubernetes versions.
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    refused: &'a [Blocked],
     /// Whether a run would change anything.
     changes: bool,
     stacks: Vec<StackView<'a>>,
@@ -50,6 +54,12 @@ struct StackView<'a> {
     name: &'a str,
     action: Word,
     counts: Counts,
+    /// The Kubernetes version that its machines boot next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kubernetes: Option<Version>,
+    /// The control plane's, where that is another one.
+    #[serde(skip)]
+    older: Option<Version>,
     /// Seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<Span>,
@@ -83,6 +93,9 @@ struct StackView<'a> {
     risks: &'a [Risk],
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked: Option<&'a Blocked>,
+    /// Whether that is among what refuses the plan as a whole.
+    #[serde(skip)]
+    refused_above: bool,
     /// What keeps the stack from going back.
     #[serde(skip_serializing_if = "slice_is_empty")]
     stuck: &'a [Stuck],
@@ -163,11 +176,12 @@ pub fn view<'a>(
         cluster: &plan.cluster,
         account: &identity.account,
         region: &identity.region,
+        refused: &plan.refused,
         changes: plan.has_changes(),
         stacks: plan
             .steps
             .iter()
-            .map(|step| stack_view(step, &causes, &expected, &cost))
+            .map(|step| stack_view(step, plan, &causes, &expected, &cost))
             .collect(),
         expected,
         cost,
@@ -181,11 +195,16 @@ pub fn view<'a>(
 
 fn stack_view<'a>(
     step: &'a Step,
+    plan: &Plan,
     causes: &Causes<'_>,
     expected: &Estimate,
     cost: &Monthly,
 ) -> StackView<'a> {
     let action = word(step);
+    let blocked = match &step.action {
+        Action::Blocked(why) => Some(why),
+        _ => None,
+    };
     let kind = &step.stack.kind;
     let of_stack = cost.stacks.iter().find(|stack| stack.stack == *kind);
     let drifted = step.drift.iter().map(|one| &one.drift.logical_id);
@@ -198,6 +217,8 @@ fn stack_view<'a>(
         name: &step.stack.name,
         action,
         counts: step.counts(),
+        kubernetes: step.stack.kubernetes(),
+        older: older(step, plan),
         expected: expected.stacks.get(kind).copied(),
         cost_difference: of_stack.map_or_else(Range::default, StackCost::difference),
         creates: match action {
@@ -223,15 +244,22 @@ fn stack_view<'a>(
         },
         pending: &step.pending,
         risks: &step.risks,
-        blocked: match &step.action {
-            Action::Blocked(why) => Some(why),
-            _ => None,
-        },
+        blocked,
+        refused_above: blocked.is_some_and(|why| plan.refused.contains(why)),
         stuck,
         skip,
         termination_protection: step.relocks().then_some(step.stack.termination_protection),
         policy: step.unguarded && !matches!(step.action, Action::Blocked(_)),
     }
+}
+
+/// The version of the control plane beside that of a pool that is older.
+fn older(step: &Step, plan: &Plan) -> Option<Version> {
+    let own = step.stack.kubernetes()?;
+    let mut steps = plan.steps.iter();
+    let control_plane = steps.find(|step| step.stack.kind == StackKind::ControlPlane)?;
+    let version = control_plane.stack.kubernetes()?;
+    (own < version).then_some(version)
 }
 
 fn word(step: &Step) -> Word {
@@ -248,3 +276,6 @@ fn word(step: &Step) -> Word {
         Action::Blocked(_) => Word::Blocked,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Objects in S3: putting one that is named by its content, and emptying a bucket to the last version.
+//! Objects in S3: putting one that is named by its content, reading one, and emptying a bucket to the last version.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::Aws;
-use super::error::{Asked, explain};
+use super::error::{Asked, explain, unanswered};
 use crate::cloud::CloudError;
 
 pub(super) async fn upload(
@@ -49,6 +49,30 @@ async fn is_there(aws: &Aws, bucket: &str, key: &str, address: &str) -> Result<b
         // Who may not list a bucket is told 403 for every key that is not there.
         Err(CloudError::NotFound(_) | CloudError::Denied { .. }) => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// The bytes of an object. Who may not list the bucket is told 403 for one that is not there, so that is
+/// no answer.
+pub(super) async fn read(
+    aws: &Aws,
+    bucket: &str,
+    key: &str,
+) -> Result<Option<Vec<u8>>, CloudError> {
+    let address = format!("{bucket}/{key}");
+    let asked = Asked {
+        call: "GetObject",
+        of: &address,
+    };
+    let request = aws.s3.get_object().bucket(bucket).key(key);
+    let answer = match request.send().await.map_err(|error| explain(asked, &error)) {
+        Ok(answer) => answer,
+        Err(CloudError::NotFound(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match answer.body.collect().await {
+        Ok(bytes) => Ok(Some(bytes.to_vec())),
+        Err(error) => Err(unanswered(asked, &error.to_string())),
     }
 }
 

@@ -58,6 +58,10 @@ impl Store for Aws {
         bucket::upload(self, bucket, key, bytes).await
     }
 
+    async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError> {
+        bucket::read(self, bucket, key).await
+    }
+
     async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError> {
         bucket::empty(self, bucket).await
     }

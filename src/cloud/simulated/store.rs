@@ -91,14 +91,21 @@ impl Store for Simulated {
     }
 
     async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError> {
-        let length = bytes.len();
         self.call("upload", Effect::Some, |state| {
             if !state.has_bucket(bucket) {
                 return Err(CloudError::NotFound(format!("bucket {bucket}")));
             }
             let objects = state.env.buckets.entry(bucket.to_owned()).or_default();
-            objects.entry(key.to_owned()).or_insert(length);
+            objects.entry(key.to_owned()).or_insert(bytes.to_vec());
             Ok(())
+        })
+        .await
+    }
+
+    async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError> {
+        self.call("object", Effect::None, |state| {
+            let objects = state.env.buckets.get(bucket);
+            Ok(objects.and_then(|objects| objects.get(key)).cloned())
         })
         .await
     }

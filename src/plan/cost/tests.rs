@@ -242,6 +242,7 @@ fn monthly_of(step: Step) -> Monthly {
         cluster: "canary".to_owned(),
         steps: vec![step],
         leftover: Vec::new(),
+        refused: Vec::new(),
     };
     monthly(&plan, HOME, &Prices::table())
 }

@@ -169,6 +169,7 @@ fn small_cluster() -> Plan {
         cluster: "canary".to_owned(),
         steps: stacks.map(|stack| doing(stack, Action::Create)).into(),
         leftover: Vec::new(),
+        refused: Vec::new(),
     }
 }
 

@@ -38,6 +38,7 @@ fn user_data(machine: &Machine, files: &[File]) -> String {
         key: key.to_owned(),
         sha256: sha256(&machine.path(&path)),
         bytes,
+        kubernetes: specs::production().kubernetes,
     };
     let boot = Boot {
         signal: "Group".to_owned(),

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use kube_cfn::node::{self, Role};
 use kube_cfn::spec::{ClusterSpec, Exposure};
-use kube_cfn::stacks::{Stack, StackKind};
+use kube_cfn::stacks::{self, KUBERNETES_VERSION, Stack, Versions, versions};
 use kube_cfn::templates::Templates;
 use semver::Version;
 use serde_json::Value;
@@ -71,7 +71,69 @@ pub fn file(bytes: &[u8], name: &str) -> String {
 }
 
 fn is_machine(stack: &Stack) -> bool {
-    matches!(stack.kind, StackKind::ControlPlane | StackKind::Pool(_))
+    stack.kind.has_machines()
+}
+
+#[test]
+fn a_stack_that_depends_on_the_version_puts_it_out_and_no_other_does() {
+    for spec in specs::all() {
+        let mut other = spec.clone();
+        other.kubernetes = Version::new(1, 35, 8);
+        for (stack, moved) in design(&spec).iter().zip(design(&other)) {
+            let depends = stack.template != moved.template
+                || stack.objects != moved.objects
+                || stack.inputs != moved.inputs;
+            assert_eq!(depends, is_machine(stack), "{}", stack.name);
+            let version = depends.then(|| spec.kubernetes.clone());
+            assert_eq!(stack.kubernetes(), version, "{}", stack.name);
+            let output = &stack.template["Outputs"][KUBERNETES_VERSION]["Value"];
+            let text = version.map(|version| version.to_string());
+            assert_eq!(output.as_str(), text.as_deref(), "{}", stack.name);
+        }
+    }
+}
+
+#[test]
+fn each_stack_is_designed_at_its_own_version() {
+    let templates = Templates::new(None).unwrap();
+    let (new, old) = (Version::new(1, 36, 4), Version::new(1, 35, 8));
+    let mut spec = specs::production();
+    let at_new = design(&spec);
+    spec.kubernetes = old.clone();
+    let at_old = design(&spec);
+    let versions = Versions {
+        pools: [("batch".to_owned(), old)].into(),
+        ..Versions::all(&new)
+    };
+    // Whatever the definition says.
+    let mixed = stacks::design_at(&spec, &versions, &templates).unwrap();
+    for (stack, (new, old)) in mixed.iter().zip(at_new.iter().zip(&at_old)) {
+        let like = if stack.name.ends_with("batch") {
+            old
+        } else {
+            new
+        };
+        assert_eq!(stack, like, "{}", stack.name);
+    }
+}
+
+#[test]
+fn a_template_names_its_bundle_and_a_bundle_its_version() {
+    for stack in every_stack().iter().filter(|stack| is_machine(stack)) {
+        let [object] = &stack.objects[..] else {
+            panic!("{}", stack.name)
+        };
+        let key = versions::bundle_key(&stack.template);
+        assert_eq!(key, Some(object.key.as_str()), "{}", stack.name);
+        let version = versions::of_bundle(&object.key, &object.bytes);
+        assert_eq!(version, stack.kubernetes(), "{}", stack.name);
+        // Bytes that are not those of the name say nothing.
+        assert_eq!(
+            versions::of_bundle("bundles/other.tar.gz", &object.bytes),
+            None
+        );
+        assert_eq!(versions::of_bundle(&object.key, b"other"), None);
+    }
 }
 
 #[test]

@@ -204,6 +204,10 @@ pub(super) fn risk_words(risk: &Risk) -> String {
 /// `!!` where it asks for a decision.
 pub(super) fn notes(stack: &StackView<'_>) -> Vec<(&'static str, String)> {
     let mut notes: Vec<(&'static str, String)> = Vec::new();
+    if let (Some(own), Some(version)) = (&stack.kubernetes, &stack.older) {
+        let text = format!("stays at Kubernetes {own}; the control plane is at {version}");
+        notes.push(("--", text));
+    }
     for view in &stack.findings {
         let about = view.finding.logical_id.as_ref();
         let about = about.map_or_else(String::new, |id| format!("{id}: "));

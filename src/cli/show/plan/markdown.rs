@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::changes::{ChangeView, fate, notes, property_lines, risk_words};
 use super::text::{counted, headline_words, total};
 use super::{StackView, View, forecast};
+use crate::plan::Blocked;
 
 /// A plan as Markdown.
 pub fn markdown(view: &View<'_>) -> String {
@@ -18,6 +19,12 @@ pub fn markdown(view: &View<'_>) -> String {
         view.region,
         view.account
     );
+    for why in view.refused {
+        blocked(&mut out, "kubernetes", why);
+    }
+    if !view.refused.is_empty() {
+        out.push('\n');
+    }
     for line in total(view).lines() {
         let _ = writeln!(out, "{}  ", plain(line));
     }
@@ -46,15 +53,14 @@ pub fn markdown(view: &View<'_>) -> String {
     out
 }
 
+fn blocked(out: &mut String, what: &str, why: &Blocked) {
+    let (reason, next) = (plain(&why.reason), plain(&why.next));
+    let _ = writeln!(out, "\n> **{what}**: {reason}  \n> next: {next}");
+}
+
 fn details(out: &mut String, stack: &StackView<'_>) {
-    if let Some(blocked) = stack.blocked {
-        let _ = writeln!(
-            out,
-            "\n> **{}**: {}  \n> next: {}",
-            stack.stack,
-            plain(&blocked.reason),
-            plain(&blocked.next)
-        );
+    if let Some(why) = stack.blocked.filter(|_| !stack.refused_above) {
+        blocked(out, &stack.stack.to_string(), why);
     }
     for risk in stack.risks {
         let told = plain(&risk_words(risk));

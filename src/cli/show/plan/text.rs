@@ -8,7 +8,7 @@ use console::{Style, measure_text_width, style};
 use super::changes::{ChangeView, fate, notes, property_lines, risk_words};
 use super::{StackView, View, Word, forecast};
 use crate::cli::out::listed_line;
-use crate::plan::{Counts, Risk};
+use crate::plan::{Blocked, Counts, Risk};
 use crate::stacks::StackKind;
 
 /// Where time and money stand behind what is done to a stack.
@@ -30,6 +30,7 @@ pub enum Detail {
 /// A plan as text.
 pub fn text(view: &View<'_>, detail: Detail) -> String {
     let mut out = String::new();
+    refused_text(&mut out, view.refused);
     for stack in &view.stacks {
         stack_text(&mut out, stack, detail);
     }
@@ -50,6 +51,25 @@ pub fn text(view: &View<'_>, detail: Detail) -> String {
     out
 }
 
+/// What refuses the plan as a whole.
+fn refused_text(out: &mut String, refused: &[Blocked]) {
+    if refused.is_empty() {
+        return;
+    }
+    let red = Style::new().red().bold();
+    let name = format!("{:<16}", "kubernetes");
+    let (mark, said) = (red.apply_to("!"), red.apply_to("refused"));
+    line(out, format_args!("{mark} {} {said}", red.apply_to(name)));
+    for why in refused {
+        blocked_text(out, why);
+    }
+}
+
+fn blocked_text(out: &mut String, why: &Blocked) {
+    wrapped(out, "    ", &why.reason);
+    wrapped(out, "    ", &format!("next: {}", why.next));
+}
+
 fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     let (mark, colour, said) = headline(stack);
     let name = format!("{:<16}", stack.stack.to_string());
@@ -68,9 +88,8 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     } else {
         line(out, format_args!("{head}\n    {}", weighed.trim()));
     }
-    if let Some(blocked) = stack.blocked {
-        wrapped(out, "    ", &blocked.reason);
-        wrapped(out, "    ", &format!("next: {}", blocked.next));
+    if let Some(blocked) = stack.blocked.filter(|_| !stack.refused_above) {
+        blocked_text(out, blocked);
     }
     if detail == Detail::Full {
         for planned in &stack.creates {

@@ -32,8 +32,8 @@ pub(super) struct Surroundings {
     pub(super) failures: Vec<Failing>,
     pub(super) log: Vec<Write>,
     pub(super) losses: Vec<Loss>,
-    /// Objects by bucket: key and length.
-    pub(super) buckets: BTreeMap<String, BTreeMap<String, usize>>,
+    /// Objects by bucket and key.
+    pub(super) buckets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
 }
 
 /// How far an operation is.
