@@ -200,7 +200,7 @@ register() {
 
 # kubeadm restarts the kubelet each time, and writes the file in place. Of a half-written one it would never
 # get past: while it is written nothing says that the files of this machine are whole, so that a boot after
-# a power cut makes them anew.
+# a power cut makes them again.
 use_rotated_certificate() {
   local inputs
   ! grep -q kubelet-client-current.pem /etc/kubernetes/kubelet.conf || return 0

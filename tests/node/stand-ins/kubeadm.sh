@@ -24,7 +24,7 @@ no_value() { fails "flag needs an argument: $1"; }
 # an error for `config validate` (util/config/strict); one of a wrong type is an error for both.
 load_config() {
   local file="$1" strict="$2" document kind
-  [ -n "${file}" ] || fails 'the stand-in knows kubeadm without --config no better than you do'
+  [ -n "${file}" ] || fails 'the stand-in needs --config'
   [ -r "${file}" ] || fails "unable to read config from \"${file}\": open ${file}: no such file or directory"
   read_yaml "${file}" || fails "error unmarshaling ${file}: it is no YAML that the stand-in reads"
   local -A at=()

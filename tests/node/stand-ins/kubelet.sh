@@ -10,7 +10,7 @@ KUBELET_FLAGS='--bootstrap-kubeconfig= --cert-dir= --cloud-provider= --config= -
 KUBELET_DEPRECATED='--register-with-taints --cgroup-driver --cluster-dns --cluster-domain --max-pods
   --pod-infra-container-image --container-runtime-endpoint --register-node --read-only-port'
 
-# The last words of a kubelet: systemd starts another one in ten seconds, which says the same.
+# What a kubelet says when it ends: systemd starts another one in ten seconds, which says the same.
 kubelet_fails() {
   journal kubelet "E \"command failed\" err=\"$1\""
   return 1
@@ -45,7 +45,7 @@ stop_kubelet() {
 
 # Reads the configuration: strictly, with the rules of pkg/kubelet/apis/config/validation/validation.go.
 kubelet_config() {
-  local label at
+  local label
   [ -r "${ROOT}$1" ] || kubelet_fails "failed to load kubelet config file, path: $1, error: open $1: no such file or directory" || return 1
   read_yaml "${ROOT}$1" || kubelet_fails "failed to load kubelet config file, path: $1, error: it is no YAML" || return 1
   ! misfit 0 KubeletConfiguration || kubelet_fails "failed to load kubelet config file, path: $1, error: strict decoding error: ${MISFIT}" || return 1
@@ -71,14 +71,10 @@ kubelet_config() {
   KUBELET_MANIFESTS="${PLAIN:+${ROOT}${PLAIN}}"
 }
 
+# The taints to register with; an item ends with its effect.
 kubelet_taints() {
-  local at
-  local -a keys
+  local at value effect key=''
   KUBELET_TAINTS=''
-  items 0 'registerWithTaints[].key'
-  keys=("${ITEMS[@]}")
-  # An item without a value would shift those behind it.
-  local value effect key=''
   for at in "${!YAML_PATH[@]}"; do
     plain "${YAML_RAW[at]}"
     case "${YAML_PATH[at]}" in
@@ -86,7 +82,7 @@ kubelet_taints() {
       'registerWithTaints[].value') value="${PLAIN}" ;;
       'registerWithTaints[].effect')
         effect="${PLAIN}"
-        [[ "${effect}" =~ ^(NoSchedule|PreferNoSchedule|NoExecute)$ ]] \
+        [[ "${key}" =~ ^[A-Za-z0-9][-A-Za-z0-9_./]*$ && "${effect}" =~ ^(NoSchedule|PreferNoSchedule|NoExecute)$ ]] \
           || kubelet_fails "invalid configuration: invalid taint: ${key}=${value}:${effect}" || return 1
         KUBELET_TAINTS+="taint ${key}=${value}:${effect}"$'\n'
         ;;

@@ -2,7 +2,7 @@
 # Sourced: the pods and containers of a machine, and the kubelet that keeps them, as far as static pods go.
 #
 # A sandbox is a file ROOT/run/pods/ID.pod, a container ID.container, both lines of shell. Time passes only
-# with `sleep`: whoever looks at the pods or at the API lets the kubelet catch up first.
+# with `sleep`: each look at the pods or at the API lets the kubelet catch up first.
 #
 # What the kubelet does is pkg/kubelet of kubernetes/kubernetes v1.34 to v1.36, and was seen with a real one:
 # - A static pod's uid is the hash of its manifest (pkg/kubelet/config/common.go, applyDefaults).
@@ -259,7 +259,7 @@ may_restart() {
 
 # start_container POD ATTEMPT: one that misses a file that its flags name ends at once, as does one whose
 # ports another one of its name has (they use the machine's network), and one that ROOT/srv/crash says so of,
-# whose text is its last words.
+# whose text it logs before.
 start_container() {
   local path taken=no
   ! runs "${M_CONTAINER}" || taken=yes
