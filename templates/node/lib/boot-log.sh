@@ -2,6 +2,7 @@
 # What a boot that failed leaves behind: the end of its log in the state bucket, without a parameter's value.
 
 # About as much as a console keeps.
+LOG_LINES=500
 LOG_BYTES=65536
 
 # Every value that this boot reads or writes: in memory, for root alone, until the boot ends. Call it when
@@ -18,35 +19,26 @@ forget_values() {
 }
 
 # Standard input with [value] in place of every line of a value, and of every longer word of one: what
-# stands alone in a file may stand inside a line of a log. A short line counts where it is a line of its own.
+# stands alone in a file may stand inside a line of a log. A short line, like "yes", counts where it stands
+# alone there too.
 without_values() {
-  LC_ALL=C awk '
-    function trimmed(text) {
-      gsub(/^[ \t\r]+|[ \t\r]+$/, "", text)
-      return text
-    }
-    function hide(value, text, at, done) {
-      while ((at = index(text, value)) > 0) {
-        done = done substr(text, 1, at - 1) "[value]"
-        text = substr(text, at + length(value))
-      }
-      return done text
-    }
-    FILENAME == ARGV[1] {
-      text = trimmed($0)
-      if (length(text) >= 12) lines[text]
-      else if (text != "") short[text]
-      count = split($0, parts, /[^A-Za-z0-9+\/=_-]+/)
-      for (at = 1; at <= count; at++) if (length(parts[at]) >= 12) words[parts[at]]
-      next
-    }
-    {
-      text = $0
-      if (trimmed(text) in short) text = "[value]"
-      for (value in lines) text = hide(value, text)
-      for (value in words) text = hide(value, text)
-      print text
-    }' "${EC2_VALUES:-/dev/null}" -
+  local LC_ALL=C text line word
+  text=$'\n'"$(cat)"$'\n'
+  while read -r line; do
+    if [ "${#line}" -ge 12 ]; then
+      text="${text//"${line}"/[value]}"
+      continue
+    fi
+    while [ -n "${line}" ] && [[ "${text}" == *$'\n'"${line}"$'\n'* ]]; do
+      text="${text/$'\n'"${line}"$'\n'/$'\n[value]\n'}"
+    done
+  done < "${EC2_VALUES:-/dev/null}"
+  while read -r line; do
+    for word in ${line//[^A-Za-z0-9+\/=_-]/ }; do
+      [ "${#word}" -lt 12 ] || text="${text//"${word}"/[value]}"
+    done
+  done < "${EC2_VALUES:-/dev/null}"
+  printf %s "${text#$'\n'}"
 }
 
 # store_log REASON: the journal of this attempt as an object that only people read. Whoever needs it finds
@@ -57,7 +49,7 @@ store_log() {
   journalctl --sync || true
   {
     printf '%s of %s, attempt %s\n' "${NODE_ROLE}" "${NODE_CLUSTER}" "${ATTEMPT}"
-    journalctl --quiet --no-pager --output cat "_SYSTEMD_INVOCATION_ID=${INVOCATION_ID:-}" || true
+    journalctl --quiet --no-pager --output cat --lines "${LOG_LINES}" "_SYSTEMD_INVOCATION_ID=${INVOCATION_ID:-}" || true
     printf '%s\n' "$1"
   } | without_values | tail --bytes "${LOG_BYTES}" > "${file}"
   ec2_store_own "${file}" "${key}" || say 'the log was not stored; see journalctl -u kube-cfn-boot'
