@@ -19,13 +19,13 @@ forget_values() {
 }
 
 # Standard input with [value] in place of every line of a value, and of every longer word of one: what
-# stands alone in a file may stand inside a line of a log. A short line, like "yes", counts where it stands
-# alone there too.
+# stands alone in a file may stand inside a line of a log. What is as short as "yes" counts where it is a
+# line of the log too.
 without_values() {
   local LC_ALL=C text line word
   text=$'\n'"$(cat)"$'\n'
   while read -r line; do
-    if [ "${#line}" -ge 12 ]; then
+    if [ "${#line}" -ge 6 ]; then
       text="${text//"${line}"/[value]}"
       continue
     fi

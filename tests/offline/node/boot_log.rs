@@ -195,7 +195,7 @@ fn telltale(slot: bool, values: &[String], fail_at: usize) -> Machine {
     machine
 }
 
-/// Every line of a value that somebody could do something with.
+/// Every line of a value but those that are as short as any word.
 fn lines(values: &str) -> BTreeSet<&str> {
     values
         .lines()
@@ -241,14 +241,14 @@ fn a_stored_log_holds_no_value_of_a_parameter() {
         proptest::collection::vec(values(), 2..5),
         1..60_usize,
     );
-    for _ in 0..24 {
+    for _ in 0..16 {
         let (slot, values, fail_at) = cases.new_tree(&mut runner).unwrap().current();
         let (stored, hidden) = fails_without_a_word(slot, &values, fail_at);
         stores += usize::from(stored);
         hides += usize::from(stored && hidden);
     }
     assert!(
-        stores >= 10 && hides >= 5,
+        stores >= 6 && hides >= 3,
         "{stores} logs, {hides} of them had something to hide"
     );
 }
