@@ -7,9 +7,9 @@ export AWS_REGION="${NODE_REGION}" AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=8 AW
 ec2_metadata() {
   local token
   token="$(curl --silent --show-error --fail --retry 8 --retry-connrefused --request PUT \
-    --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token)"
+    --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token)" || return 1
   curl --silent --show-error --fail --retry 8 --header "X-aws-ec2-metadata-token: ${token}" \
-    "http://169.254.169.254/latest/meta-data/$1"
+    "http://169.254.169.254/latest/meta-data/$1" || return 1
   echo
 }
 

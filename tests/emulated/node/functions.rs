@@ -42,10 +42,11 @@ fn the_machine_is_known_from_version_two_of_the_metadata_service(machine: &Machi
         "ec2_instance_id; ec2_zone; ec2_address\n\
          curl --silent --output /dev/null --write-out '%{http_code}\\n' http://169.254.169.254/latest/meta-data/\n\
          env | grep -c '^AWS_.*KEY' || true\n\
-         aws sts get-caller-identity --query UserId --output text",
+         aws sts get-caller-identity --query UserId --output text\n\
+         ec2_metadata no/such/page || echo \"code $?\"",
     );
     let expected = format!(
-        "{}\neu-west-1a\n{}\n401\n0\n{}\n",
+        "{}\neu-west-1a\n{}\n401\n0\n{}\ncode 1\n",
         machine.instance, machine.address, machine.user_id
     );
     assert_eq!(said.ends(0).stdout, expected);
@@ -128,7 +129,7 @@ fn a_volume_is_attached_once_it_is_this_slots_and_free(world: &World, machine: &
         .tells("InvalidVolume.NotFound");
 }
 
-const OBJECTS: &str = r#"
+const OBJECTS: &str = r"
 bash -c 'head -c 9000000 /dev/zero' > /srv/big
 echo first > /srv/one
 ec2_store /srv/one etcd/one.db
@@ -141,7 +142,7 @@ ec2_list etcd/
 ec2_list nothing/
 ! ec2_fetch etcd/one.db /srv/none
 ec2_store_own /srv/one of-a-boot.log
-"#;
+";
 
 fn objects_are_stored_listed_fetched_and_removed(machine: &Machine) {
     let said = machine.bash(OBJECTS);
@@ -172,7 +173,9 @@ fn a_signal_has_options_that_cfn_signal_knows(world: &World, machine: &Machine) 
 }
 
 fn the_database_and_the_secret_of_its_master_are_found(world: &World, machine: &Machine) {
-    let said = machine.bash("ec2_databases | jq -c '.[]' > /srv/found; cat /srv/found; ec2_secret \"$(jq -r .masterSecretArn /srv/found)\"");
+    let ask_both = "ec2_databases | jq -c '.[]' > /srv/found; cat /srv/found\n\
+                    ec2_secret \"$(jq -r .masterSecretArn /srv/found)\"";
+    let said = machine.bash(ask_both);
     let lines: Vec<Value> = said.ends(0).stdout.lines().map(json_of).collect();
     let [database, secret] = lines.as_slice() else {
         panic!("{said}")

@@ -183,11 +183,12 @@ fn telltale(slot: bool, values: &[String], fail_at: usize) -> Machine {
         fs::create_dir_all(machine.path("srv/doubles")).unwrap();
         let double = machine.path(&format!("srv/doubles/{name}"));
         fs::rename(machine.path(&format!("local/sbin/{name}")), double).unwrap();
-        if name != "sleep" {
-            program(&machine, &format!("local/sbin/{name}"), TELLTALE);
+        let script = if name == "sleep" {
+            "#!/bin/bash\n"
         } else {
-            program(&machine, "local/sbin/sleep", "#!/bin/bash\n");
-        }
+            TELLTALE
+        };
+        program(&machine, &format!("local/sbin/{name}"), script);
     }
     with_journal(&machine);
     machine.set("srv/fail-at", &fail_at.to_string());
@@ -234,7 +235,7 @@ fn fails_without_a_word(slot: bool, values: &[String], fail_at: usize) -> (bool,
 
 #[test]
 fn a_stored_log_holds_no_value_of_a_parameter() {
-    let (mut stores, mut hides) = (0, 0);
+    let (mut logs, mut hides) = (0, 0);
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let cases = (
         any::<bool>(),
@@ -244,12 +245,12 @@ fn a_stored_log_holds_no_value_of_a_parameter() {
     for _ in 0..16 {
         let (slot, values, fail_at) = cases.new_tree(&mut runner).unwrap().current();
         let (stored, hidden) = fails_without_a_word(slot, &values, fail_at);
-        stores += usize::from(stored);
+        logs += usize::from(stored);
         hides += usize::from(stored && hidden);
     }
     assert!(
-        stores >= 6 && hides >= 3,
-        "{stores} logs, {hides} of them had something to hide"
+        logs >= 6 && hides >= 3,
+        "{logs} logs, {hides} of them had something to hide"
     );
 }
 
