@@ -41,8 +41,8 @@ without_values() {
   printf %s "${text#$'\n'}"
 }
 
-# store_log REASON: the journal of this attempt as an object that only people read. Whoever needs it finds
-# the machine by its id in the key. Nothing depends on it, so a failure is said and no more.
+# store_log REASON: the journal of this attempt as an object that only people read; its key has the id of
+# this machine in it. Nothing depends on it, so a failure is said and no more.
 store_log() {
   local file=/run/kube-cfn/boot.log key
   key="$(date --utc +%Y%m%dT%H%M%SZ).log"

@@ -229,8 +229,8 @@ fn fails_without_a_word(slot: bool, values: &[String], fail_at: usize) -> (bool,
         );
     }
     let journal = text(&done.stdout);
-    let told = lines(&known).iter().any(|line| journal.contains(line));
-    (!logs.is_empty(), told)
+    let quoted = lines(&known).iter().any(|line| journal.contains(line));
+    (!logs.is_empty(), quoted)
 }
 
 #[test]
