@@ -219,8 +219,8 @@ fn one(found: &Finding, id: &str) -> String {
     format!("{}: {}", place.join(" "), found.reason)
 }
 
-/// Whether a group of machines failed because they never reported: then the console of one of them
-/// says more than AWS.
+/// Whether a group of machines failed because they never reported, or reported that they failed: a signal
+/// carries no reason, so the console of one of them says more than AWS.
 pub fn is_silence(failure: &Failure) -> bool {
     let of_type = failure.resource_type.as_deref().unwrap_or_default();
     hints::hint(of_type, None, &failure.reason).is_some_and(|hint| hint.cause == "signalTimeout")

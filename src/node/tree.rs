@@ -25,6 +25,7 @@ const EVERYWHERE: &[Line] = &[
     ("lib/ec2.sh", "opt/kube-cfn/lib/ec2.sh", Read),
     ("lib/host.sh", "opt/kube-cfn/lib/host.sh", Read),
     ("lib/binaries.sh", "opt/kube-cfn/lib/binaries.sh", Read),
+    ("lib/boot-log.sh", "opt/kube-cfn/lib/boot-log.sh", Read),
     ("etc/modules.conf", "etc/modules-load.d/kube-cfn.conf", Read),
     ("etc/sysctl.conf", "etc/sysctl.d/90-kube-cfn.conf", Read),
     (

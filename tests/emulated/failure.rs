@@ -76,15 +76,22 @@ fn a_failed_update_goes_back_and_the_next_run_takes_it_up() {
 #[test]
 fn a_machine_that_reports_failure_fails_its_stack_and_names_itself() {
     let world = World::small("silent");
-    world.rules(json!([{
-        "type": "AWS::AutoScaling::AutoScalingGroup", "op": "create", "stack": "control-plane",
-        "signal": "FAILURE", "times": 1
-    }]));
+    let reason =
+        "boot: attempt 3 failed to write the parameter state/etcd-initialized: it was refused";
+    world.rules(json!([
+        {
+            "type": "AWS::AutoScaling::AutoScalingGroup", "op": "create", "stack": "control-plane",
+            "signal": "FAILURE", "times": 1
+        },
+        {"op": "console", "logical": "SlotA", "text": format!("cloud-init: done\r\n{reason}\r\n")}
+    ]));
+    // A signal has no reason in it: that stands on the machine's console, last.
     world
         .apply()
         .ends(3)
         .tells("Machine of slot a in eu-west-1a")
-        .tells("FAILURE");
+        .tells("FAILURE")
+        .tells(reason);
     world.apply().ends(0);
 }
 

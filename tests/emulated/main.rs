@@ -15,6 +15,7 @@ mod failure;
 mod guards;
 mod interrupted;
 mod kubernetes;
+mod node;
 mod process;
 mod production;
 mod saved;

@@ -2,6 +2,7 @@
 //! of their own with stand-ins for all that reaches out.
 
 mod boot;
+mod boot_log;
 mod cuts;
 mod documents;
 mod machine;

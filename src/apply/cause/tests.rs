@@ -225,3 +225,27 @@ fn a_silent_machine_is_told_by_what_its_console_says_of_trouble() {
     );
     assert!(told.ends_with("| ip-10-20-0-12 login:)"), "{told}");
 }
+
+/// What a signal says is no more than that; the boot's reason is the last line on the console.
+#[test]
+fn a_machine_that_reports_a_failure_is_described_by_its_console() {
+    for reason in [
+        "Received 1 FAILURE signal(s) out of 1.  Unable to satisfy 100% requirement",
+        "Received FAILURE signal with UniqueId i-0a1b",
+    ] {
+        let events = [event(5, "Slot", "CREATE_FAILED", reason)];
+        let found = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
+        assert!(is_silence(&found), "{reason}");
+        let console = Console {
+            instance: "i-0a1b".to_owned(),
+            lines: vec![
+                "[   44.5] boot[90]: boot: attempt 3 failed to attach the etcd volume".to_owned(),
+            ],
+        };
+        let shown = with_console(found, &console).reason;
+        assert!(
+            shown.contains("i-0a1b: boot: attempt 3 failed to attach the etcd volume"),
+            "{shown}"
+        );
+    }
+}

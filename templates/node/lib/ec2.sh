@@ -7,9 +7,9 @@ export AWS_REGION="${NODE_REGION}" AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=8 AW
 ec2_metadata() {
   local token
   token="$(curl --silent --show-error --fail --retry 8 --retry-connrefused --request PUT \
-    --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token)"
+    --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token)" || return 1
   curl --silent --show-error --fail --retry 8 --header "X-aws-ec2-metadata-token: ${token}" \
-    "http://169.254.169.254/latest/meta-data/$1"
+    "http://169.254.169.254/latest/meta-data/$1" || return 1
   echo
 }
 
@@ -66,6 +66,7 @@ ec2_parameter() {
   value="$(aws ssm get-parameter --name "/kube-cfn/${NODE_CLUSTER}/$1" --with-decryption \
     --query Parameter.Value --output text 2> "${said}")" || status=$?
   if [ "${status}" -eq 0 ]; then
+    ec2_remember "${value}"
     printf '%s\n' "${value}"
   elif grep -q ParameterNotFound "${said}"; then
     status=4
@@ -77,12 +78,21 @@ ec2_parameter() {
   return "${status}"
 }
 
-# ec2_put_parameter NAME: keeps standard input under the cluster's key. The value is no argument: those
-# can be read by every process.
+# ec2_put_parameter NAME: keeps standard input under the cluster's key, without the newlines at its end.
+# The value is no argument: those can be read by every process. And it is no part of --cli-input-json:
+# the CLI opens that file twice, and a pipe is empty the second time.
 ec2_put_parameter() {
-  jq --raw-input --slurp --arg name "/kube-cfn/${NODE_CLUSTER}/$1" --arg key "alias/kube-cfn/${NODE_CLUSTER}" \
-    '{Name: $name, Value: rtrimstr("\n"), Type: "SecureString", KeyId: $key, Overwrite: true}' \
-    | aws ssm put-parameter --cli-input-json file:///dev/stdin --output text > /dev/null
+  local value
+  value="$(cat)"
+  ec2_remember "${value}"
+  printf %s "${value}" | aws ssm put-parameter --name "/kube-cfn/${NODE_CLUSTER}/$1" --value file:///dev/stdin \
+    --type SecureString --key-id "alias/kube-cfn/${NODE_CLUSTER}" --overwrite --output text > /dev/null
+}
+
+# Notes a parameter's value in the file that EC2_VALUES names, if any: a log that leaves the machine must
+# not contain it.
+ec2_remember() {
+  [ -z "${EC2_VALUES:-}" ] || printf '%s\n' "$1" >> "${EC2_VALUES}"
 }
 
 # ec2_fetch KEY FILE
@@ -99,6 +109,15 @@ ec2_store() {
 ec2_list() {
   aws s3api list-objects-v2 --bucket "${STATE_BUCKET}" --prefix "$1" --output json \
     | jq -r '(.Contents // []) | sort_by(.LastModified)[].Key'
+}
+
+# ec2_store_own FILE KEY: below boot/ in the part that this machine alone may write, and not read or delete.
+# Gives up after two minutes: who stores a log has something else to do.
+ec2_store_own() {
+  local own
+  # ID of the role and of the instance, as ${aws:userid} of the policy has it.
+  own="$(AWS_MAX_ATTEMPTS=2 timeout 60 aws sts get-caller-identity --query UserId --output text)" || return 1
+  AWS_MAX_ATTEMPTS=2 timeout 60 aws s3 cp --only-show-errors "$1" "s3://${STATE_BUCKET}/boot/${own}/$2"
 }
 
 # ec2_remove KEY
@@ -119,10 +138,23 @@ ec2_databases() {
        masterSecretArn: .MasterUserSecret.SecretArn, status: .DBInstanceStatus}]'
 }
 
-# ec2_signal SUCCESS|FAILURE REASON: CloudFormation waits for it only while it makes the group.
+# ec2_signal SUCCESS|FAILURE REASON: CloudFormation waits for it only while it makes the group, and takes no
+# reason of a resource's signal (SignalResource has no field for one). For the signals that carry a reason it
+# takes 4096 bytes in all; the end of a longer one says what to do next, so the end stays.
 ec2_signal() {
   local code=0
   [ "$1" = SUCCESS ] || code=1
-  /opt/aws/bin/cfn-signal --exit-code "${code}" --reason "$2" --stack "${STACK}" --resource "${SIGNAL}" \
+  /opt/aws/bin/cfn-signal --exit-code "${code}" --reason "$(ec2_last_bytes 1024 "$2")" --stack "${STACK}" --resource "${SIGNAL}" \
     --region "${NODE_REGION}" || echo 'ec2: the signal was not taken; that matters only while the stack is made'
+}
+
+# ec2_last_bytes COUNT TEXT: on one line, and never with a part of a character.
+ec2_last_bytes() {
+  local LC_ALL=C text="${2//[[:cntrl:]]/ }"
+  if [ "${#text}" -gt "$1" ]; then
+    text="${text: -$(($1 - 3))}"
+    while [[ ${text} == [$'\x80'-$'\xbf']* ]]; do text="${text:1}"; done
+    text="...${text}"
+  fi
+  printf '%s\n' "${text}"
 }

@@ -13,6 +13,8 @@ _send = stacks._add_event
 # Resources of the running update, by stack id: new ones, and those that do not change as far as known.
 _new = {}
 _unchanged = {}
+# What the running operation made: physical ids by logical id, by stack id.
+_made = {}
 
 
 def install():
@@ -24,6 +26,7 @@ def begin(stack_id):
     """A stack operation starts."""
     _new[stack_id] = set()
     _unchanged[stack_id] = set()
+    _made[stack_id] = {}
 
 
 def send(stack, logical_id, resource_type, status, reason="", physical_id=""):
@@ -33,6 +36,7 @@ def send(stack, logical_id, resource_type, status, reason="", physical_id=""):
 
 def initiated(stack, logical_id, resource_type, physical_id):
     """The resource exists, though it is not ready."""
+    _made.setdefault(stack["StackId"], {})[logical_id] = physical_id
     send(stack, logical_id, resource_type, "CREATE_IN_PROGRESS", "Resource creation Initiated", physical_id)
 
 
@@ -44,6 +48,9 @@ def changing(stack, logical_id, resource_type, physical_id):
 
 
 def _corrected(stack_id, stack_name, logical_id, resource_type, status, reason="", physical_id="", detailed_status=""):
+    if status == "CREATE_FAILED":
+        # A resource that was made and did not get ready keeps its id.
+        physical_id = physical_id or _made.get(stack_id, {}).get(logical_id, "")
     creation = parallel.of(stack_id)
     if creation:
         _interleaved(creation, (stack_id, stack_name), logical_id, resource_type, status, reason, physical_id, detailed_status)

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlparse
 
-from ministack.core.responses import get_region
+from ministack.core.responses import error_response_json, get_region
 from ministack.services import ssm
 from ministack.services.cloudformation import _change_sets, _stacks, changesets, engine, handlers
 from ministack.services.cloudformation.helpers import _error, _p, _resolve_template, _xml
@@ -22,6 +22,7 @@ def install():
     # Stock asks for acknowledged capabilities only together with IAM evaluation, which is off here.
     handlers._capabilities_enforced = lambda: True
     _public_amis()
+    _empty_parameters()
     actions = handlers._ACTION_HANDLERS
     for name in ("CreateStack", "UpdateStack", "CreateChangeSet", "ValidateTemplate", "GetTemplateSummary"):
         actions[name] = _checked(name, actions[name])
@@ -37,6 +38,19 @@ def _public_amis():
         (kernel, arch) for kernel in ("6.1", "6.12", "6.18", "default") for arch in ("arm64", "x86_64")
     ):
         ssm._PUBLIC_AMI_PARAMETERS[f"{AMI_PATH}al2023-ami-kernel-{kernel}-{arch}"] = f"ami-0a12023{number:02x}c0ffee01"
+
+
+def _empty_parameters():
+    """A parameter's value has a character at least."""
+    put = ssm._put_parameter
+
+    def checked(data):
+        if data.get("Value") == "":
+            return error_response_json("ValidationException", "1 validation error detected: Value at 'value' failed to "
+                                       "satisfy constraint: Member must have length greater than or equal to 1", 400)
+        return put(data)
+
+    ssm._put_parameter = checked
 
 
 def _checked(action, run):

@@ -18,6 +18,9 @@ class Signals(Case):
         self.assertEqual("ROLLBACK_COMPLETE", stack["StackStatus"])
         self.assertIn("Received 1 FAILURE signal(s) out of 2.  Unable to satisfy 100% MinSuccessfulInstancesPercent requirement",
                       [reason for status, reason in told(stack_id, "Pool") if status == "CREATE_FAILED"])
+        failed = [e.get("PhysicalResourceId") for e in events(stack_id)
+                  if e["LogicalResourceId"] == "Pool" and e["ResourceStatus"] == "CREATE_FAILED"]
+        self.assertTrue(failed and all(failed), "what was made keeps its id")
 
     def test_no_signal_times_out(self):
         self.rules({"type": "AWS::AutoScaling::*", "signal": "none"})

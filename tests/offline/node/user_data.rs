@@ -119,6 +119,9 @@ fn a_bundle_that_is_not_the_one_named_is_refused() {
     let calls = machine.calls();
     let reason = "--reason failed to verify bundles/pool-batch-0.tar.gz (exit code 1, ";
     assert!(calls.contains(reason), "{calls}");
+    // The last line on the console, where kube-cfn reads it.
+    let last = "kube-cfn: failed to verify bundles/pool-batch-0.tar.gz (exit code 1, see journalctl -u kube-cfn-boot)\n";
+    assert!(text(&done.stdout).ends_with(last), "{}", text(&done.stdout));
     assert!(!machine.has("opt/kube-cfn/boot"));
 }
 

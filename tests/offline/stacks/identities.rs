@@ -16,6 +16,8 @@ fn filled_in(value: &Value) -> Value {
                 .replace("${AWS::Region}", "ap-southeast-2")
                 .replace("${AWS::AccountId}", "123456789012")
                 .replace("${StateBucket.Arn}", &"b".repeat(76))
+                // IAM's own, which CloudFormation hands on.
+                .replace("${!aws:userid}", "USER")
                 .into(),
             Some((key, _)) if key == "Fn::GetAtt" => "k".repeat(90).into(),
             _ => entries
@@ -93,4 +95,94 @@ fn a_pods_role_trusts_its_service_account_alone() {
             "{addon}"
         );
     }
+}
+
+/// Whether a pattern of IAM covers a text: `*` is any part of it.
+fn covers(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, rest)) => text.strip_prefix(start).is_some_and(|text| {
+            (0..=text.len()).any(|at| text.is_char_boundary(at) && covers(rest, &text[at..]))
+        }),
+    }
+}
+
+/// What a role's own policy lets a machine do with an object of the state bucket.
+fn actions_on(policy: &Value, user_id: &str, key: &str) -> Vec<String> {
+    let list = |value: &Value| {
+        value
+            .as_array()
+            .cloned()
+            .unwrap_or_else(|| vec![value.clone()])
+    };
+    let arn = |resource: &Value| {
+        let text = resource["Fn::Sub"].as_str().or(resource.as_str());
+        text.unwrap_or_default()
+            .replace("${StateBucket.Arn}", "BUCKET")
+            .replace("${!aws:userid}", user_id)
+    };
+    let mut found = Vec::new();
+    for statement in list(&policy["Properties"]["PolicyDocument"]["Statement"]) {
+        let meant = list(&statement["Resource"])
+            .iter()
+            .any(|resource| covers(&arn(resource), &format!("BUCKET/{key}")));
+        if statement["Effect"] == "Allow" && meant {
+            let actions = list(&statement["Action"]);
+            found.extend(actions.iter().filter_map(Value::as_str).map(str::to_owned));
+        }
+    }
+    found.retain(|action| action.starts_with("s3:"));
+    found
+}
+
+#[test]
+fn a_machine_writes_logs_of_its_boots_and_nobody_elses_and_reads_none() {
+    let base = &design(&specs::production())[0];
+    let lists = |statement: &Value| statement["Action"] == "s3:ListBucket";
+    for role in ["ControlPlanePolicy", "NodePolicy"] {
+        let policy = &base.template["Resources"][role];
+        let own = actions_on(policy, "AROA1:i-1", "boot/AROA1:i-1/20261130T010203Z.log");
+        assert_eq!(own, ["s3:PutObject"], "{role}");
+        for other in [
+            "boot/AROA1:i-2/a.log",
+            "boot/AROA1:i-1",
+            "boot/a.log",
+            "boot/AROA2:i-1/a.log",
+        ] {
+            assert!(
+                actions_on(policy, "AROA1:i-1", other).is_empty(),
+                "{role} {other}"
+            );
+        }
+        // What else there is shows that the question is asked rightly.
+        assert!(actions_on(policy, "AROA1:i-1", "bundles/pool-batch-0.tar.gz").len() <= 1);
+        let statements = policy["Properties"]["PolicyDocument"]["Statement"]
+            .as_array()
+            .unwrap();
+        for statement in statements.iter().filter(|statement| lists(statement)) {
+            assert_eq!(
+                statement["Condition"],
+                json!({"StringLike": {"s3:prefix": "etcd/*"}})
+            );
+        }
+        let encrypts = statements
+            .iter()
+            .any(|one| one["Action"] == "kms:GenerateDataKey");
+        assert!(encrypts, "{role}");
+    }
+    let snapshot = actions_on(
+        &base.template["Resources"]["ControlPlanePolicy"],
+        "A:i-1",
+        "etcd/a.db",
+    );
+    assert_eq!(snapshot.len(), 3, "{snapshot:?}");
+    let rules = &base.template["Resources"]["StateBucket"]["Properties"]["LifecycleConfiguration"];
+    let expires = |rule: &&Value| rule["Prefix"] == "boot/" && rule["ExpirationInDays"] == 30;
+    assert!(
+        rules["Rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|rule| expires(&rule))
+    );
 }

@@ -9,6 +9,18 @@ from ..words import Refused, as_list, refused
 def install():
     before_create("AWS::EC2::LaunchTemplate", _check)
     before_update("AWS::EC2::LaunchTemplate", lambda _old, new: _check(new))
+    stock = ec2._ACTION_MAP["DescribeInstanceAttribute"]
+    ec2._ACTION_MAP["DescribeInstanceAttribute"] = lambda params: _user_data(params) or stock(params)
+
+
+def _user_data(params):
+    """The answer to who asks for an instance's user data, which is shown as it was given."""
+    instance = ec2._p(params, "InstanceId")
+    given = ec2._instances.get(instance, {}).get("UserData")
+    if ec2._p(params, "Attribute") != "userData" or not given:
+        return None
+    return ec2._xml(200, "DescribeInstanceAttributeResponse",
+                    f"<instanceId>{instance}</instanceId><userData><value>{given}</value></userData>")
 
 
 def template_data(specification):

@@ -9,6 +9,24 @@ from ..words import identifier, refused, truth
 
 def install():
     register("AWS::EC2::Volume", _create, _delete, update=_update, tags=True)
+    stock = ec2._ACTION_MAP["AttachVolume"]
+    ec2._ACTION_MAP["AttachVolume"] = lambda params: _refusal(params) or stock(params)
+
+
+def _refusal(params):
+    """Why EC2 does not attach a volume, or nothing."""
+    volume, instance = (ec2._p(params, name) for name in ("VolumeId", "InstanceId"))
+    record, machine = ec2._volumes.get(volume), ec2._instances.get(instance)
+    if not record or not machine:
+        return None
+    if record["Attachments"]:
+        return ec2._error("VolumeInUse", f"{volume} is already attached to an instance", 400)
+    if machine["State"]["Name"] not in ("running", "stopped"):
+        return ec2._error("IncorrectState", f"Instance '{instance}' is not 'running'.", 400)
+    if record["AvailabilityZone"] != machine["Placement"]["AvailabilityZone"]:
+        return ec2._error("InvalidVolume.ZoneMismatch", f"The volume '{volume}' is not in the same availability zone as "
+                          f"instance '{instance}'", 400)
+    return None
 
 
 def snapshot(volume, name):

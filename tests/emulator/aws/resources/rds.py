@@ -4,6 +4,7 @@ import json
 import secrets
 import string
 import uuid
+from xml.sax.saxutils import escape
 
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ec2, rds, secretsmanager
@@ -56,6 +57,7 @@ def install(servers):
         stock["delete"](identifier, properties)
 
     TABLE[INSTANCE].update(create=create, update=update, delete=delete)
+    _show_the_secret()
     before_create("AWS::RDS::DBSubnetGroup", _covers_two_zones)
     attributes("AWS::RDS::DBSubnetGroup", lambda name, *_: {
         "DBSubnetGroupArn": f"arn:aws:rds:{get_region()}:{get_account_id()}:subgrp:{name}"})
@@ -123,6 +125,20 @@ def _store_secret(record, properties, password):
     if status != 200:
         raise refused("Rds", answer.get("message", "the secret could not be made"))
     record["MasterUserSecret"] = {"SecretArn": answer["ARN"], "SecretStatus": "active", "KmsKeyId": key or ""}
+
+
+def _show_the_secret():
+    """What describes an instance names the secret of its master, where RDS manages that."""
+    stock = rds._instance_xml
+
+    def shown(record):
+        secret = record.get("MasterUserSecret")
+        if not secret:
+            return stock(record)
+        fields = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in secret.items() if value)
+        return f"{stock(record)}<MasterUserSecret>{fields}</MasterUserSecret>"
+
+    rds._instance_xml = shown
 
 
 def _forget(identifier):

@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# What a boot that failed leaves behind: the end of its log in the state bucket, without a parameter's value.
+
+# About as much as a console keeps.
+LOG_LINES=500
+LOG_BYTES=65536
+
+# Every value that this boot reads or writes: in memory, for root alone, until the boot ends. Call it when
+# no other boot runs: what one that was killed left behind goes.
+remember_values() {
+  rm -f /run/kube-cfn/values.*
+  EC2_VALUES="/run/kube-cfn/values.$$"
+  (umask 077 && : > "${EC2_VALUES}")
+  export EC2_VALUES
+}
+
+forget_values() {
+  rm -f "/run/kube-cfn/values.$$"
+}
+
+# Standard input with [value] in place of every line of a value, and of every longer word of one: what
+# stands alone in a file may stand inside a line of a log. What is as short as "yes" counts where it is a
+# line of the log too.
+without_values() {
+  local LC_ALL=C text line word
+  text=$'\n'"$(cat)"$'\n'
+  while read -r line; do
+    if [ "${#line}" -ge 6 ]; then
+      text="${text//"${line}"/[value]}"
+      continue
+    fi
+    while [ -n "${line}" ] && [[ "${text}" == *$'\n'"${line}"$'\n'* ]]; do
+      text="${text/$'\n'"${line}"$'\n'/$'\n[value]\n'}"
+    done
+  done < "${EC2_VALUES:-/dev/null}"
+  while read -r line; do
+    for word in ${line//[^A-Za-z0-9+\/=_-]/ }; do
+      [ "${#word}" -lt 12 ] || text="${text//"${word}"/[value]}"
+    done
+  done < "${EC2_VALUES:-/dev/null}"
+  printf %s "${text#$'\n'}"
+}
+
+# store_log REASON: the journal of this attempt as an object that only people read; its key has the id of
+# this machine in it. Nothing depends on it, so a failure is said and no more.
+store_log() {
+  local file=/run/kube-cfn/boot.log key
+  key="$(date --utc +%Y%m%dT%H%M%SZ).log"
+  journalctl --sync || true
+  {
+    printf '%s of %s, attempt %s\n' "${NODE_ROLE}" "${NODE_CLUSTER}" "${ATTEMPT}"
+    journalctl --quiet --no-pager --output cat --lines "${LOG_LINES}" "_SYSTEMD_INVOCATION_ID=${INVOCATION_ID:-}" || true
+    printf '%s\n' "$1"
+  } | without_values | tail --bytes "${LOG_BYTES}" > "${file}"
+  ec2_store_own "${file}" "${key}" || say 'the log was not stored; see journalctl -u kube-cfn-boot'
+  rm -f "${file}"
+}

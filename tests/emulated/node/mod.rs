@@ -1,0 +1,6 @@
+//! The programs of a node with the real AWS CLI behind an unchanged `ec2.sh`, against the emulated AWS.
+
+mod boot;
+mod functions;
+mod machine;
+mod programs;
