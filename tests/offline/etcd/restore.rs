@@ -225,7 +225,7 @@ fn a_kubelet_that_never_saw_its_api_server_does_not_keep_a_restore_from_its_end(
     });
     drop(a);
     let database = world.root('a').join("var/lib/etcd/data/member/snap/db");
-    fs::write(&database, [0x5a; 65536]).unwrap();
+    fs::write(&database, "x".repeat(65536)).unwrap();
     let _a = world.start('a');
     world.until("a crash", || world.log('a').contains("panic"));
     let key = taken["key"].as_str().unwrap();
