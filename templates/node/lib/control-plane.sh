@@ -91,7 +91,7 @@ write_kubernetes_files() {
   put "${INPUTS}" 644 <<< "${inputs}"
   local_admin="$(sed 's#server: .*#server: https://127.0.0.1:6443#' /etc/kubernetes/super-admin.conf)"
   put /etc/kube-cfn/local-admin.conf 600 <<< "${local_admin}"
-  etcd_prepare_member || fail "${etcd_error}"
+  etcd_prepare_member || fail "${etcd_error:?}"
   for part in 'etcd local' 'control-plane all' kubelet-start; do
     phase "${part}" "${CONFIG_A}"
   done
@@ -236,7 +236,7 @@ boot_control_plane() {
   check_slot
   prepare_host
   mount_etcd_volume
-  etcd_decide_start || fail "${etcd_error}"
+  etcd_decide_start || fail "${etcd_error:?}"
   fetch_authorities
   write_kubeadm_config
   pull_images
