@@ -62,18 +62,25 @@ etcd_ask() {
 
 # A member a line: ID STATE NAME LEARNER PEER. NAME is - until the member has started. Fails on a line of another form.
 etcd_members() {
-  local list
+  local list line id state name peer learner
   list=$(etcd_ask "$1" member list --write-out simple) || return 1
-  awk -F', ' 'NF != 6 || $1 !~ /^[0-9a-f]+$/ || $6 !~ /^(true|false)$/ {
-      print "list the members: etcdctl printed a line of unknown form: " $0 > "/dev/stderr"; exit 1 }
-    { print $1, $2, ($3 == "" ? "-" : $3), $6, $4 }' <<< "${list}"
+  while IFS= read -r line; do
+    IFS=, read -r id state name peer _ learner <<< "${line//, /,}"
+    if ! [[ ${id} =~ ^[0-9a-f]+$ && ${learner} =~ ^(true|false)$ ]]; then
+      echo "list the members: etcdctl printed a line of unknown form: ${line}" >&2
+      return 1
+    fi
+    printf '%s %s %s %s %s\n' "${id}" "${state}" "${name:--}" "${learner}" "${peer}"
+  done <<< "${list}"
 }
 
 # The line of a slot's member, found by its address: a member that never started has no name.
 etcd_member_of() {
-  local slot=$1 peer
-  peer=$(etcd_peer_url "${slot}")
-  awk -v peer="${peer}" '$5 == peer' <<< "$2"
+  local line peer
+  peer=$(etcd_peer_url "$1")
+  while IFS= read -r line; do
+    [ "${line##* }" != "${peer}" ] || printf '%s\n' "${line}"
+  done <<< "$2"
 }
 
 # The value of a field of etcdctl's and etcdutl's `--write-out fields`.
