@@ -236,9 +236,12 @@ async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, Failure> {
     let again = target.again("etcd replace-member");
     let done = etcd::replace(&members(&target, slots), &args.member, healthy)
         .await
-        .map_err(|error| {
-            let failure = Failure::new(Exit::NeedsHand, format!("failed to {error}"));
-            failure.help(format!("`{again} {}` goes on from here", args.member))
+        .map_err(|error| match error {
+            EtcdError::NoSlot { .. } => Failure::new(Exit::Usage, format!("failed to {error}")),
+            EtcdError::Single(_) => Failure::refused(format!("failed to {error}"))
+                .help(format!("see `{}`", target.again("etcd list"))),
+            error => Failure::new(Exit::NeedsHand, format!("failed to {error}"))
+                .help(format!("re-run `{again} {}` to continue", args.member)),
         })?;
     talk(&if done {
         format!("{} is replaced, all members serve", args.member)

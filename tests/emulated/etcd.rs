@@ -117,8 +117,11 @@ async fn a_restore_wants_the_name_and_a_snapshot_that_is_there() {
     .tells("ok slot a  started")
     .tells("restored serves what etcd/");
     etcd(&world, "replace-member", &["a", "--yes"])
-        .ends(4)
+        .ends(5)
         .tells("restore a snapshot instead");
+    let unknown = etcd(&world, "replace-member", &["z", "--yes"]);
+    unknown.ends(64).tells("the cluster has cp-a");
+    assert!(!unknown.stderr.contains("re-run"), "{unknown}");
     let sent = ask(&world, "ssm", "list_commands", &json!({}));
     let sent = sent["Commands"].as_array().expect("commands").len();
     assert!(sent >= 3, "{sent} commands went through Systems Manager");

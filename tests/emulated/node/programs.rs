@@ -42,7 +42,11 @@ pub fn etcd(world: &World, machine: &Machine) {
         [key.clone(), format!("{key}.sha256")]
     );
 
-    let restored = result(&machine.run(&["/opt/kube-cfn/bin/etcd-restore", &key, "--token", "t1"]));
+    // It stops what containerd runs.
+    let restore = format!(
+        "systemctl start containerd && exec /opt/kube-cfn/bin/etcd-restore {key} --token t1"
+    );
+    let restored = result(&machine.run(&["/bin/bash", "-c", &restore]));
     assert_eq!(restored["state"], "started", "{restored}");
     assert_eq!(parameter(world, "state/etcd-token"), "t1");
     let marks = machine.objects("etcd/restore/t1/");
@@ -68,7 +72,7 @@ pub fn etcd(world: &World, machine: &Machine) {
     );
     let added = result(&machine.run(&["/opt/kube-cfn/bin/etcd-member", "add", "b"]));
     assert_eq!(added["changed"], true, "{added}");
-    assert_eq!(parameter(world, "state/etcd-recover-b"), "existing");
+    assert_eq!(parameter(world, "state/etcd-recover-b"), "existing 8");
     machine.write("etc/kube-cfn/node.env", &env);
 }
 
