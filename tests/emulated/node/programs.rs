@@ -83,6 +83,8 @@ pub fn addons(machine: &Machine) {
         machine.program(name, stand_in);
     }
     machine.executable("srv/stand-ins/curl", stand_in);
+    let flags = include_str!("../../node/stand-ins/flags.sh");
+    machine.write("srv/world/flags.sh", flags);
     machine.write(
         "srv/world/nodes",
         &format!("{} {} v1.36.4 none\n", machine.instance, machine.address),
