@@ -13,12 +13,12 @@ use jiff::Timestamp;
 use kube_cfn::apply::{self, End, Outputs, Prepare, Session};
 use kube_cfn::catalog::durations::Durations;
 use kube_cfn::cloud::simulated::{Calls, Noise, Simulated, World};
-use kube_cfn::cloud::template::graph::{Needs, longest};
 use kube_cfn::cloud::{Clock, Store};
 use kube_cfn::definition;
 use kube_cfn::plan::{self, Terms};
 use kube_cfn::stacks::{self, Input, Source, Stack, StackKind, TAG_CLUSTER, TAG_STACK};
 use kube_cfn::templates::Templates;
+use kube_cfn::templates::graph::{Needs, longest};
 use serde_json::json;
 
 const GRAPHS: u64 = 200;

@@ -18,7 +18,7 @@
 //! | `spec` | the vocabulary and the rules between its parts | files, I/O, template text |
 //! | `catalog` | tables: versions, images, instance types, durations | I/O, rules |
 //! | `stacks` | what each stack needs: context, inputs, outputs, policy | AWS calls, the screen |
-//! | `templates` | embedded templates, overrides, Tera, escaping | what a cluster is |
+//! | `templates` | embedded templates, overrides, Tera, escaping; references and functions of a rendered one | what a cluster is |
 //! | `node` | user data and the bundle that is a machine's root tree: boot programs, kubeadm, kubelet | AWS calls |
 //! | `plan` | comparing wanted with found, the risk of every change | SDK, time, printing |
 //! | `cloud` | the `Cloud` and `Store` traits in our own words; `aws` alone names the SDK | the rest |

@@ -1,5 +1,6 @@
 //! The templates: embedded in the program, overridden file by file from a directory, rendered with
-//! Tera, and read back as plain data. Knows nothing of clusters; every interpolated value is escaped.
+//! Tera, and read back as plain data; then what that data says as a template of CloudFormation. Knows
+//! nothing of clusters; every interpolated value is escaped.
 //!
 //! Three languages, three escapings. In `*.yaml.tera` a string stands in double quotes (`"{{ name }}"`)
 //! and a whole value goes through the `json` filter (`{{ tags | json }}`). In `*.html.tera` a value
@@ -16,6 +17,10 @@ use serde_json::Value;
 use tera::{Context, Tera};
 
 mod data;
+pub mod evaluate;
+pub mod graph;
+pub mod references;
+pub mod unresolved;
 
 /// Ending of the templates whose result is YAML.
 const YAML: &str = ".yaml.tera";

@@ -5,7 +5,6 @@ pub mod aws;
 pub mod remote;
 pub mod simulated;
 pub mod status;
-pub mod template;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;

@@ -6,10 +6,8 @@
 mod addons;
 pub mod archive;
 pub mod binaries;
-pub mod cis;
 mod database;
 mod etcd;
-pub mod expected;
 pub mod facts;
 pub mod kubeadm;
 pub mod kubelet;

@@ -17,9 +17,9 @@ use super::order::{joins, needs};
 use super::status::Deletes;
 use super::{Action, Plan, Step};
 use crate::catalog::durations::{Durations, JOIN, Operation, Seconds, Span};
-use crate::cloud::template::graph::{self, Needs, longest};
 use crate::cloud::{ChangeAction, ChangeSet, Fate, Replacement, ResourceChange, StackStatus};
 use crate::stacks::StackKind;
+use crate::templates::graph::{self, Needs, longest};
 use time::Work;
 
 /// How long a plan takes.

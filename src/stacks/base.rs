@@ -129,9 +129,8 @@ pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack,
         documents: ISSUER_DOCUMENTS,
         pods: pods(),
     };
-    let name = "stacks/base.yaml.tera";
-    let data = templates.render_data(name, &context)?;
-    let mut stack = parts::stack(spec, StackKind::Base, name, data, Inputs::default())?;
+    let data = templates.render_data(StackKind::Base.template(), &context)?;
+    let mut stack = parts::stack(spec, StackKind::Base, data, Inputs::default())?;
     stack.capabilities = vec!["CAPABILITY_IAM".to_owned()];
     Ok(stack)
 }

@@ -117,9 +117,8 @@ pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack,
         public_addresses: spec.network.nat == Nat::None,
         slots: slots(spec, &bundle, templates)?,
     };
-    let name = "stacks/control-plane.yaml.tera";
-    let data = templates.render_data(name, &context)?;
-    parts::machine_stack(spec, StackKind::ControlPlane, name, data, inputs, bundle)
+    let data = templates.render_data(StackKind::ControlPlane.template(), &context)?;
+    parts::machine_stack(spec, StackKind::ControlPlane, data, inputs, bundle)
 }
 
 fn inputs(spec: &ClusterSpec) -> Inputs {

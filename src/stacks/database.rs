@@ -156,9 +156,8 @@ pub(super) fn design(
         restore_from: database.restore_from.as_deref(),
         protect: spec.protect,
     };
-    let name = "stacks/database.yaml.tera";
-    let data = templates.render_data(name, &context)?;
-    parts::stack(spec, StackKind::Database, name, data, inputs)
+    let data = templates.render_data(StackKind::Database.template(), &context)?;
+    parts::stack(spec, StackKind::Database, data, inputs)
 }
 
 fn sentence(database: &Database) -> String {

@@ -125,9 +125,8 @@ pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack,
         api_subnets: api_subnets(spec),
         dns: spec.api.dns.as_ref().map(Dns::from),
     };
-    let name = "stacks/edge.yaml.tera";
-    let data = templates.render_data(name, &context)?;
-    parts::stack(spec, StackKind::Edge, name, data, inputs)
+    let data = templates.render_data(StackKind::Edge.template(), &context)?;
+    parts::stack(spec, StackKind::Edge, data, inputs)
 }
 
 fn inputs(spec: &ClusterSpec) -> Inputs {

@@ -13,6 +13,7 @@ mod network;
 mod parts;
 mod policy;
 mod pool;
+mod references;
 pub mod versions;
 
 use std::collections::BTreeMap;
@@ -108,6 +109,9 @@ pub enum DesignError {
         name: &'static str,
         part: &'static str,
     },
+    /// A line for each, with the template, the place in it and what was meant.
+    #[error("resolve {count} of the templates' references; correct these names, or declare them in the same template:\n  {}", .0.join("\n  "), count = .0.len())]
+    Unresolved(Vec<String>),
 }
 
 /// Every stack of a cluster: base, network, edge, database (if there is one), control plane, pools in
@@ -140,6 +144,7 @@ pub fn design_at(
         let spec = at(versions.pool(&wanted.name));
         stacks.push(pool::design(&spec, wanted, templates)?);
     }
+    references::check(&stacks)?;
     stacks.iter().try_for_each(limits::check)?;
     Ok(stacks)
 }
@@ -184,6 +189,18 @@ impl StackKind {
     /// The stack's name in CloudFormation for `cluster`.
     pub fn stack_name(&self, cluster: &str) -> String {
         format!("{cluster}-{self}")
+    }
+
+    /// The template that stacks of this kind are rendered from.
+    pub fn template(&self) -> &'static str {
+        match self {
+            Self::Base => "stacks/base.yaml.tera",
+            Self::Network => "stacks/network.yaml.tera",
+            Self::Edge => "stacks/edge.yaml.tera",
+            Self::Database => "stacks/database.yaml.tera",
+            Self::ControlPlane => "stacks/control-plane.yaml.tera",
+            Self::Pool(_) => "stacks/pool.yaml.tera",
+        }
     }
 
     /// The stack whose API the machines of this one join before they report: whatever makes machines

@@ -98,9 +98,8 @@ pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack,
         groups: firewall::groups(spec),
         rules: firewall::rules(spec),
     };
-    let name = "stacks/network.yaml.tera";
-    let data = templates.render_data(name, &context)?;
-    parts::stack(spec, StackKind::Network, name, data, Inputs::default())
+    let data = templates.render_data(StackKind::Network.template(), &context)?;
+    parts::stack(spec, StackKind::Network, data, Inputs::default())
 }
 
 fn has_private(spec: &ClusterSpec) -> bool {

@@ -169,13 +169,12 @@ impl Inputs {
 pub(super) fn stack(
     spec: &ClusterSpec,
     kind: StackKind,
-    template: &'static str,
     data: Value,
     inputs: Inputs,
 ) -> Result<Stack, DesignError> {
     if !data.get("Resources").is_some_and(Value::is_object) {
         return Err(DesignError::NoTemplate {
-            name: template,
+            name: kind.template(),
             part: "Resources",
         });
     }
@@ -198,7 +197,6 @@ pub(super) fn stack(
 pub(super) fn machine_stack(
     spec: &ClusterSpec,
     kind: StackKind,
-    template: &'static str,
     mut data: Value,
     inputs: Inputs,
     bundle: Bundle,
@@ -206,12 +204,12 @@ pub(super) fn machine_stack(
     let outputs = data.get("Outputs");
     if !outputs.is_none_or(|outputs| outputs.is_object() || outputs.is_null()) {
         return Err(DesignError::NoTemplate {
-            name: template,
+            name: kind.template(),
             part: "Outputs",
         });
     }
     data["Outputs"][KUBERNETES_VERSION] = versions::output(&bundle.kubernetes);
-    let mut stack = stack(spec, kind, template, data, inputs)?;
+    let mut stack = stack(spec, kind, data, inputs)?;
     stack.objects = vec![Object {
         key: bundle.key,
         bytes: bundle.bytes,

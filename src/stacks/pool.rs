@@ -168,9 +168,8 @@ pub(super) fn design(
         on_demand_percent: 100_u8.saturating_sub(pool.spot_percent),
         groups: groups(spec, pool, &bundle, templates)?,
     };
-    let name = "stacks/pool.yaml.tera";
-    let data = templates.render_data(name, &context)?;
-    parts::machine_stack(spec, kind, name, data, inputs, bundle)
+    let data = templates.render_data(kind.template(), &context)?;
+    parts::machine_stack(spec, kind, data, inputs, bundle)
 }
 
 fn inputs(spec: &ClusterSpec, pool: &NodePool) -> Inputs {

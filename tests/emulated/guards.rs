@@ -83,3 +83,20 @@ fn without_credentials_the_way_to_some_is_said() {
         .tells("no valid AWS credentials")
         .tells("help: ");
 }
+
+#[tokio::test]
+async fn a_template_that_refers_to_nothing_is_refused() {
+    let world = World::small("dangling");
+    let pool = include_str!("../../templates/stacks/pool.yaml.tera");
+    let broken = pool.replace("{ Ref: NodeSg }", "{ Ref: NodeSgg }");
+    assert_ne!(broken, pool);
+    world.write("clusters/templates/stacks/pool.yaml.tera", &broken);
+    for command in [&["plan"][..], &["apply", "--yes"]] {
+        world
+            .cluster(command[0], &command[1..])
+            .ends(65)
+            .tells("stacks/pool.yaml.tera: resource LaunchTemplate")
+            .tells("did you mean `NodeSg`?");
+    }
+    nothing_was_made(&world).await;
+}

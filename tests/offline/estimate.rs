@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kube_cfn::catalog::durations::{self, Durations, Operation, Seconds};
-use kube_cfn::cloud::template::graph::{self, Needs, longest};
 use kube_cfn::definition;
 use kube_cfn::plan::{Action, Estimate, Plan, Step, estimate, needs};
 use kube_cfn::spec::ClusterSpec;
 use kube_cfn::stacks::{self, Stack, StackKind};
 use kube_cfn::templates::Templates;
+use kube_cfn::templates::graph::{self, Needs, longest};
 use serde_json::Value;
 
 use crate::support::specs;

@@ -3,8 +3,10 @@
 
 mod boot;
 mod boot_log;
+mod cis;
 mod cuts;
 mod documents;
+mod expected;
 mod machine;
 mod stand_ins;
 mod user_data;

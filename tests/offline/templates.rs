@@ -96,6 +96,87 @@ fn an_override_without_resources_is_refused() {
     );
 }
 
+/// A shipped template with one text in the place of another.
+fn altered(name: &str, was: &str, is: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let text = std::fs::read_to_string(root.join(name)).unwrap();
+    assert!(text.contains(was), "{name} has no {was}");
+    text.replace(was, is)
+}
+
+#[test]
+fn unresolved_references_of_all_templates_are_named_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let pool = "stacks/pool.yaml.tera";
+    let text = altered(pool, "{ Ref: NodeSg }", "{ Ref: NodeSgg }");
+    write(directory.path(), pool, &text);
+    let network = "stacks/network.yaml.tera";
+    let text = format!(
+        "{}\n  Own: {{ Value: {{ Fn::Sub: \"${{Vpcc.Arn}}\" }} }}\n",
+        altered(network, "Outputs:", "Outputs:").trim_end()
+    );
+    write(directory.path(), network, &text);
+    let templates = Templates::new(Some(directory.path())).unwrap();
+    let spec = specs::production();
+    assert!(spec.pools.len() > 1);
+    let error = stacks::design(&spec, &templates).unwrap_err().to_string();
+    let lines: Vec<_> = error.lines().map(str::trim).collect();
+    let [head, network, pools @ ..] = &lines[..] else {
+        panic!("{error}")
+    };
+    assert!(head.contains("correct these names"), "{error}");
+    let said = "stacks/network.yaml.tera: output Own, Value: Fn::Sub names `Vpcc`, which is not a \
+                resource; did you mean `Vpc`?";
+    assert_eq!(*network, said);
+    assert!(!pools.is_empty(), "{error}");
+    for pool in pools {
+        let launch = "stacks/pool.yaml.tera: resource LaunchTemplate";
+        let at = "Properties.LaunchTemplateData.NetworkInterfaces[0].Groups[0]: Ref names \
+                  `NodeSgg`, which is neither a parameter nor a resource; did you mean `NodeSg`?";
+        assert!(pool.starts_with(launch) && pool.ends_with(at), "{error}");
+        assert_eq!(pools.iter().filter(|one| *one == pool).count(), 1);
+    }
+}
+
+#[test]
+fn every_command_that_renders_refuses_an_unresolved_reference() {
+    let directory = tempfile::tempdir().unwrap();
+    let pool = "stacks/pool.yaml.tera";
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("clusters");
+    let canary = std::fs::read_to_string(root.join("canary.yaml")).unwrap();
+    write(directory.path(), "canary.yaml", &canary);
+    let run = |arguments: &[&str]| {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_kube-cfn"));
+        program.args(["--clusters", directory.path().to_str().unwrap()]);
+        let output = program.args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let commands: [&[&str]; 3] = [
+        &["validate", "canary"],
+        &["render", "canary"],
+        &["rehearse", "canary"],
+    ];
+    let override_name = format!("templates/{pool}");
+    write(
+        directory.path(),
+        &override_name,
+        &altered(pool, "NodeSg", "NodeSg"),
+    );
+    for arguments in &commands[..2] {
+        let (code, said) = run(arguments);
+        assert_eq!(code, Some(0), "{arguments:?} {said}");
+    }
+    let text = altered(pool, "{ Ref: NodeSg }", "{ Ref: NodeSgg }");
+    write(directory.path(), &override_name, &text);
+    for arguments in commands {
+        let (code, said) = run(arguments);
+        assert_eq!(code, Some(65), "{arguments:?} {said}");
+        assert!(said.contains("names `NodeSgg`"), "{said}");
+        assert!(said.contains("did you mean `NodeSg`?"), "{said}");
+    }
+}
+
 #[test]
 fn no_directory_is_no_override() {
     let names = Templates::new(Some(Path::new("/nonexistent")))

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::chance::{hex, seed, stream, uuid};
+use super::changes::{Question, Side, changes};
 use super::compiled::Compiled;
 use super::names::{Setting, arn};
 use super::stack::{Set, Stack, Standing, moment};
 use super::state::State;
-use crate::cloud::template::changes::{Question, Side, changes};
 use crate::cloud::{
     ChangeSet, CloudError, Keeping, OpenChangeSet, Proposal, ResourceChange, StackStatus,
 };

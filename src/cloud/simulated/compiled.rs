@@ -7,11 +7,12 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::changes::{fate_when_removed, fate_when_replaced, of_type};
 use super::timing::{self, Typical};
 use super::world::Operation;
 use crate::cloud::Fate;
-use crate::cloud::template::changes::{fate_when_removed, fate_when_replaced, of_type};
-use crate::cloud::template::graph::{self, longest};
+use crate::templates::graph::{self, longest};
+use crate::templates::unresolved::unresolved;
 
 /// Templates that were read already. Clones share what they know, so that many clouds of one test
 /// read a template once.
@@ -83,11 +84,13 @@ impl Compiled {
             .enumerate()
             .map(|(at, id)| (id.clone(), at))
             .collect();
-        let unresolved = unresolved(&template, &declared, &index);
+        let unresolved = unresolved(&template);
         if !unresolved.is_empty() {
+            let names: BTreeSet<&str> = unresolved.iter().map(|one| one.name).collect();
+            let names: Vec<&str> = names.into_iter().collect();
             return Err(format!(
                 "Template format error: Unresolved resource dependencies [{}] in the Resources block of the template",
-                unresolved.join(", ")
+                names.join(", ")
             ));
         }
         let needs = graph::needs(&template);
@@ -200,21 +203,6 @@ fn names(template: &Value, part: &str) -> BTreeSet<String> {
     part.into_iter()
         .flat_map(|part| part.keys().cloned())
         .collect()
-}
-
-fn unresolved(
-    template: &Value,
-    declared: &BTreeSet<String>,
-    index: &HashMap<String, usize>,
-) -> Vec<String> {
-    let mut named = BTreeSet::new();
-    for part in ["Resources", "Outputs"] {
-        graph::collect(template.get(part).unwrap_or(&Value::Null), &mut named);
-    }
-    named.retain(|name| {
-        !name.starts_with("AWS::") && !declared.contains(name) && !index.contains_key(name)
-    });
-    named.into_iter().collect()
 }
 
 /// The resources of a circle, if there is one.

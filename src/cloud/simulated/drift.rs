@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::names::Setting;
 use super::stack::{Resource, Stack};
-use crate::cloud::template::evaluate::text;
 use crate::cloud::{Difference, Drift};
+use crate::templates::evaluate::text;
 
 impl Stack {
     /// The resources that are not as the template made them.

@@ -9,6 +9,7 @@
 
 mod answers;
 mod chance;
+mod changes;
 mod changesets;
 mod compiled;
 mod drift;

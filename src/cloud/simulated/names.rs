@@ -4,7 +4,7 @@
 use fastrand::Rng;
 
 use super::chance::{capitals, hex, stream, uuid};
-use crate::cloud::template::evaluate::partition;
+use crate::templates::evaluate::partition;
 
 /// Where everything is.
 #[derive(Debug, Clone)]

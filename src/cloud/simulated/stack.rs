@@ -10,8 +10,8 @@ use super::compiled::Compiled;
 use super::engine::Running;
 use super::machines::Silence;
 use super::names::{self, Setting};
-use crate::cloud::template::evaluate::{Pseudo, Resources, Scope, text};
 use crate::cloud::{FoundStack, ResourceChange, ResourceStatus, StackEvent, StackStatus};
+use crate::templates::evaluate::{Pseudo, Resources, Scope, text};
 
 /// The moment at which every simulated cloud begins.
 const BASE: i64 = 1_768_467_600;

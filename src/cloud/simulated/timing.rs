@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::changes::of_type;
 use super::world::Operation;
 use crate::catalog::durations::{self, Durations};
-use crate::cloud::template::changes::of_type;
 
 pub(super) use crate::catalog::durations::Seconds as Typical;
 

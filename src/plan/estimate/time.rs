@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::catalog::durations::Seconds;
-use crate::cloud::template::graph::{Needs, longest};
+use crate::templates::graph::{Needs, longest};
 
 /// Standard deviations between the middle and the 90th percentile of a normal distribution.
 const NINETY: f64 = 1.281_55;

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use super::cis::{Answer, Component, ITEMS};
+use super::expected::{self, EXPECTED};
 use kube_cfn::catalog::kubernetes as catalogue;
-use kube_cfn::node::cis::{Answer, Component, ITEMS};
-use kube_cfn::node::expected::{self, EXPECTED};
 use kube_cfn::node::facts::{Facts, Taint};
 use kube_cfn::node::kubeadm::{self, Arg, ClusterConfiguration, Documents, InitConfiguration};
 use kube_cfn::node::kubelet::{self, KubeletConfiguration, StaticPods};
@@ -260,7 +260,7 @@ fn every_item_of_the_cis_benchmark_is_met_or_refused_with_a_reason() {
         Component::Etcd => &cluster.etcd.local.extra_args,
     };
     for item in ITEMS {
-        let number = item.number;
+        let number = format!("{} ({})", item.number, item.asks);
         match item.answer {
             Answer::Flag(component, name, wanted) => {
                 assert_eq!(value(args(component), name), Some(wanted), "{number}");

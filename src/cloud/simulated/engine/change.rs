@@ -1,13 +1,13 @@
 //! What an update does to a resource: nothing, change it in place, or replace it.
 
+use super::super::changes::differences;
 use super::job::Verb;
 use super::{Happening, Progress, Running, Surroundings};
 use crate::cloud::Replacement;
 use crate::cloud::simulated::policy;
 use crate::cloud::simulated::stack::{Stack, Standing};
 use crate::cloud::simulated::world::Operation;
-use crate::cloud::template::changes::differences;
-use crate::cloud::template::evaluate::{Pseudo, Scope};
+use crate::templates::evaluate::{Pseudo, Scope};
 
 impl Stack {
     /// Decides what an update does to a resource, and starts it.

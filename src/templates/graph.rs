@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::references::{Reference, Steps, visit};
+
 /// For every resource, the resources of the same template that have to be there before it: those it
 /// refers to (`Ref`, `Fn::GetAtt`, `Fn::Sub`) and those it names in `DependsOn`.
 pub type Needs = BTreeMap<String, BTreeSet<String>>;
@@ -37,48 +39,13 @@ fn depends_on(value: &Value, into: &mut BTreeSet<String>) {
 
 /// Every name that a value refers to: resources, parameters and pseudo parameters.
 pub fn collect(value: &Value, into: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(map) => {
-            for (key, inner) in map {
-                match (key.as_str(), inner) {
-                    ("Ref", Value::String(name)) => {
-                        into.insert(name.clone());
-                    }
-                    ("Fn::GetAtt", Value::Array(words)) => {
-                        into.extend(words.first().and_then(Value::as_str).map(str::to_owned));
-                    }
-                    ("Fn::GetAtt", Value::String(text)) => {
-                        into.extend(text.split('.').next().map(str::to_owned));
-                    }
-                    ("Fn::Sub", Value::String(text)) => into.extend(placeholders(text)),
-                    ("Fn::Sub", Value::Array(parts)) => substituted(parts, into),
-                    _ => collect(inner, into),
-                }
-            }
+    visit(value, &Steps::Start, &mut |_, reference, _| {
+        if let Reference::Name(name) | Reference::Attribute(name) = reference
+            && !into.contains(name)
+        {
+            into.insert(name.to_owned());
         }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, into)),
-        _ => {}
-    }
-}
-
-/// The list form of `Fn::Sub`: its own names are no references, what they stand for may be.
-fn substituted(parts: &[Value], into: &mut BTreeSet<String>) {
-    let own = parts.get(1).and_then(Value::as_object);
-    let text = parts.first().and_then(Value::as_str).unwrap_or_default();
-    let outer = placeholders(text).filter(|name| own.is_none_or(|own| !own.contains_key(name)));
-    into.extend(outer);
-    if let Some(own) = own {
-        own.values().for_each(|value| collect(value, into));
-    }
-}
-
-/// The names in `${Name}` and `${Name.Attribute}`; `${!Literal}` is none.
-fn placeholders(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.split("${").skip(1).filter_map(|rest| {
-        let (name, _) = rest.split_once('}')?;
-        let name = name.split('.').next().unwrap_or_default();
-        (!name.starts_with('!')).then(|| name.to_owned())
-    })
+    });
 }
 
 /// The longest way through things that need each other.

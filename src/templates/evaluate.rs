@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use super::references::{Piece, pieces};
+
 /// Stands for a value that is decided only when a change is made.
 pub const UNKNOWN: &str = "(known after apply)";
 
@@ -183,30 +185,21 @@ impl Scope<'_> {
             ),
             other => (other.as_str().unwrap_or_default(), None),
         };
-        let mut pieces = pattern.split("${");
-        let mut told = pieces.next().unwrap_or_default().to_owned();
-        for piece in pieces {
-            let Some((name, rest)) = piece.split_once('}') else {
-                told.push_str("${");
-                told.push_str(piece);
-                continue;
-            };
-            match (name.strip_prefix('!'), own.and_then(|own| own.get(name))) {
-                (Some(literal), _) => {
-                    told.push_str("${");
-                    told.push_str(literal);
-                    told.push('}');
-                }
-                (None, Some(value)) => told.push_str(&self.text(value)),
-                (None, None) if name.contains('.') => told.push_str(&self.attribute_at(name)),
-                (None, None) => {
-                    let value = self.reference(name);
-                    told.push_str(&value.as_ref().map(text).unwrap_or_default());
-                }
+        let mut written = String::new();
+        for piece in pieces(pattern) {
+            match piece {
+                Piece::Text(plain) => written.push_str(plain),
+                Piece::Name(name) => match own.and_then(|own| own.get(name)) {
+                    Some(value) => written.push_str(&self.text(value)),
+                    None if name.contains('.') => written.push_str(&self.attribute_at(name)),
+                    None => {
+                        let value = self.reference(name);
+                        written.push_str(&value.as_ref().map(text).unwrap_or_default());
+                    }
+                },
             }
-            told.push_str(rest);
         }
-        told
+        written
     }
 
     fn join(&self, inner: &Value) -> String {

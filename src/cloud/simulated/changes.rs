@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::evaluate::{Pseudo, Resources, Scope, UNKNOWN, text};
-use super::graph::{collect, needs};
 use crate::catalog::resources::create_only;
 use crate::cloud::{ChangeAction, Fate, PropertyChange, Replacement, ResourceChange};
+use crate::templates::evaluate::{Pseudo, Resources, Scope, UNKNOWN, text};
+use crate::templates::graph::{collect, needs};
 
 /// A template with everything that it takes.
 #[derive(Clone, Copy)]
