@@ -238,6 +238,28 @@ fn a_learner_without_a_machine_is_started_by_its_next_boot() {
     world.all_serve();
 }
 
+/// On a new machine the program comes before boot has got as far as the certificates.
+#[test]
+fn a_machine_without_certificates_is_asked_to_join_all_the_same() {
+    let (world, _others) = without_b();
+    world.well('a', "etcd-member remove b");
+    world.well('a', "etcd-member add b");
+    let certificates = world.root('b').join("etc/kubernetes/pki/etcd");
+    let elsewhere = certificates.with_extension("later");
+    fs::rename(&certificates, &elsewhere).unwrap();
+    let _b = Running::of(&world, 'b');
+    assert_eq!(world.well('b', "etcd-member rejoin")["changed"], true);
+    world.until("boot's wait for the others", || {
+        let log = fs::read_to_string(world.root('b').join("run/kube-cfn-boot.service.log"));
+        log.unwrap_or_default()
+            .contains("no other member answers with a leader")
+    });
+    fs::rename(&elsewhere, &certificates).unwrap();
+    let promoted = world.well('a', "etcd-member promote b --wait 60");
+    assert_eq!(promoted["promoted"], true, "{promoted}");
+    world.all_serve();
+}
+
 #[test]
 fn a_boot_that_does_not_come_on_begins_again_as_the_learner() {
     let (world, _others) = without_b();
