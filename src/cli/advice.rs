@@ -47,8 +47,8 @@ fn filled(command: &str) -> Vec<String> {
         let value = match name.as_str() {
             "NODE_CLUSTER" => "production",
             "SLOT" => "a",
-            "key" => "etcd/a/2026-11-23T10:00:00Z.db",
-            "token" => "production-0123456789ab",
+            "key" | "other_key" => "etcd/a/2026-11-23T10:00:00Z.db",
+            "token" | "other" => "production-0123456789ab",
             other => panic!("{command}: what is ${other}? say so here"),
         };
         text.replace_range(start..end, value);

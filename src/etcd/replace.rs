@@ -69,6 +69,11 @@ async fn rejoin<R: Remote>(members: &Members<'_, R>, slot: &Slot) -> Result<(), 
             members.tell(slot, doing, Some(later));
             Ok(())
         }
+        Err(EtcdError::NoProgram { instance, .. }) => {
+            let later = format!("{instance} is still in its first boot, which does it");
+            members.tell(slot, doing, Some(later));
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }

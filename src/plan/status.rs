@@ -82,12 +82,14 @@ pub fn rests(status: &StackStatus) -> bool {
 }
 
 /// Whether machines of a stack in this status may run Kubernetes: then its version is not changed. One
-/// whose creation failed never served anybody; of a status that this version does not know, they may.
+/// whose creation was rolled back serves nobody. One in `CREATE_FAILED` kept what it had made, and may serve; so may one
+/// in a status that this version does not know.
 pub fn runs(status: &StackStatus) -> bool {
     use StackStatus as S;
     match status {
         S::CreateInProgress
         | S::CreateComplete
+        | S::CreateFailed
         | S::UpdateInProgress
         | S::UpdateCompleteCleanupInProgress
         | S::UpdateComplete
@@ -102,8 +104,7 @@ pub fn runs(status: &StackStatus) -> bool {
         | S::ImportRollbackFailed
         | S::ImportRollbackComplete
         | S::Unknown(_) => true,
-        S::CreateFailed
-        | S::RollbackInProgress
+        S::RollbackInProgress
         | S::RollbackFailed
         | S::RollbackComplete
         | S::DeleteInProgress
@@ -119,6 +120,7 @@ pub fn template_in_force(status: &StackStatus) -> bool {
         status,
         StackStatus::CreateInProgress
             | StackStatus::CreateComplete
+            | StackStatus::CreateFailed
             | StackStatus::UpdateComplete
             | StackStatus::UpdateCompleteCleanupInProgress
     )

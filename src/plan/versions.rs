@@ -87,7 +87,9 @@ async fn of_bundle(
         },
         Ok(None) => unknown(format!("{place} is not there"), Some(restore)),
         Err(error @ (CloudError::Denied { .. } | CloudError::Refused { .. })) => {
-            let next = "ask for the IAM action s3:GetObject on it".to_owned();
+            let next =
+                "ask for the IAM actions s3:GetObject on it and kms:Decrypt on the cluster's key"
+                    .to_owned();
             unknown(format!("{place} can't be read: {error}"), Some(next))
         }
         Err(error) => Err(error),

@@ -201,6 +201,12 @@ pub(super) fn machine_stack(
     inputs: Inputs,
     bundle: Bundle,
 ) -> Result<Stack, DesignError> {
+    if !data.is_object() {
+        return Err(DesignError::NoTemplate {
+            name: kind.template(),
+            part: "Resources",
+        });
+    }
     let outputs = data.get("Outputs");
     if !outputs.is_none_or(|outputs| outputs.is_object() || outputs.is_null()) {
         return Err(DesignError::NoTemplate {

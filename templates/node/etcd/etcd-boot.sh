@@ -56,6 +56,7 @@ etcd_boot_guard() {
 etcd_decide_start() {
   local memory="${etcd_root}/var/lib/kube-cfn" status=0
   etcd_boot_guard || return 1
+  etcd_error="remember in ${memory} how etcd is started: the disk does not take it"
   ETCD_STATE=$(cat "${memory}/etcd-state" 2> /dev/null || true)
   ETCD_RECOVERY=$(etcd_recovery) || status=$?
   if [ "${status}" -eq 2 ] && [ -z "${ETCD_STATE}" ]; then
@@ -64,12 +65,12 @@ etcd_decide_start() {
   fi
   [ "${status}" -ne 0 ] || ETCD_STATE=existing
   ETCD_STATE=${ETCD_STATE:-new}
-  put "${memory}/etcd-state" 644 <<< "${ETCD_STATE}"
+  put "${memory}/etcd-state" 644 <<< "${ETCD_STATE}" || return 1
   ETCD_TOKEN=$(etcd_initial_token) || ETCD_TOKEN=$(cat "${memory}/etcd-token" 2> /dev/null) || {
     etcd_error='read the parameter state/etcd-token: the store does not answer'
     return 1
   }
-  put "${memory}/etcd-token" 644 <<< "${ETCD_TOKEN}"
+  put "${memory}/etcd-token" 644 <<< "${ETCD_TOKEN}" || return 1
 }
 
 etcd_has_data() { [ -e "${etcd_data}/member" ]; }

@@ -90,16 +90,19 @@ etcd_alone() {
     || etcd_die "wait for the other etcd program on this slot: it did not end; look with: fuser -v ${etcd_root}/run/kube-cfn-etcd.lock"
 }
 
-# Stops boot, which would start the kubelet, then the kubelet and the control plane's pods.
+# Stops boot, which would start the kubelet, then the kubelet and the control plane's pods. Keeps boot's lock until
+# etcd_start or the program's end: boot may have been started by hand.
 etcd_stop() {
-  if ! etcd_stop_unit kube-cfn-boot.service || ! etcd_stop_pods; then
-    etcd_die 'stop etcd and the API server: see the lines above; run it again to continue'
-  fi
+  etcd_stop_unit kube-cfn-boot.service || etcd_die 'stop boot: see the lines above; run it again to continue'
+  exec 8> "${etcd_root}/run/kube-cfn-boot.lock"
+  flock --wait 60 8 || etcd_die 'wait for a boot that somebody started by hand: it did not end; see: fuser -v /run/kube-cfn-boot.lock'
+  etcd_stop_pods || etcd_die 'stop etcd and the API server: see the lines above; run it again to continue'
 }
 
 # Gives the manifests back, starts the kubelet and boots again: boot brings up what a slot that never started etcd, or
 # whose boot etcd_stop cut off, still lacks. What it says is in the journal.
 etcd_start() {
+  exec 8>&-
   etcd_return_manifests
   [ ! -e "${etcd_manifests}/etcd.yaml" ] || systemctl start kubelet.service >&2 \
     || etcd_die 'start the kubelet: systemd refused; see: systemctl status kubelet'

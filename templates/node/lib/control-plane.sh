@@ -214,12 +214,16 @@ use_rotated_certificate() {
 
 # From now on an empty volume is a lost one. Whichever slot sees all members first says so.
 mark_initialized() {
+  local slot
   present state/etcd-initialized && return 0
-  if local_etcd endpoint health --cluster > /dev/null 2>&1; then
-    printf 'yes\n' | ec2_put_parameter state/etcd-initialized || fail 'write the parameter state/etcd-initialized: it was refused'
-  else
-    say 'not all members of etcd are healthy yet; a later boot or the last slot notes when they are'
-  fi
+  # Not etcdctl's --cluster: a member that has never started has no address there, and is left out.
+  for slot in $(etcd_slots); do
+    etcd_serves "${slot}" || {
+      say "the member of slot ${slot} does not serve yet; a later boot or the last slot notes when all do"
+      return 0
+    }
+  done
+  printf 'yes\n' | ec2_put_parameter state/etcd-initialized || fail 'write the parameter state/etcd-initialized: it was refused'
 }
 
 # Not enabled: they run only while this boot has brought the API up.

@@ -44,7 +44,7 @@ pub fn etcd(world: &World, machine: &Machine) {
 
     // It stops what containerd runs.
     let restore = format!(
-        "systemctl start containerd && exec /opt/kube-cfn/bin/etcd-restore {key} --token t1"
+        "systemctl start containerd && touch /run/mounted && exec /opt/kube-cfn/bin/etcd-restore {key} --token t1"
     );
     let restored = result(&machine.run(&["/bin/bash", "-c", &restore]));
     assert_eq!(restored["state"], "started", "{restored}");

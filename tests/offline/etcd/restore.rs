@@ -255,3 +255,78 @@ fn a_restore_ends_the_replacement_of_a_member_that_it_overtakes() {
     world.all_serve();
     assert_eq!(world.get('b', "before"), "kept");
 }
+
+/// Without its volume a slot would restore onto the root disk, and boot would mount the old data over it.
+#[test]
+fn a_restore_waits_for_the_volume() {
+    let world = World::of("a");
+    let _a = world.start('a');
+    world.serves('a');
+    world.put('a', "before", "kept");
+    let taken = world.well('a', "etcd-snapshot --now");
+    let key = taken["key"].as_str().unwrap();
+    let unmounted = world.root('a').join("run/unmounted");
+    fs::write(&unmounted, "").unwrap();
+    for line in [
+        format!("etcd-restore {key} --token t1"),
+        "etcd-restore --abandon t1".to_owned(),
+    ] {
+        let refused = world.refused('a', &line);
+        assert!(refused.contains("is not mounted yet"), "{refused}");
+    }
+    assert!(!world.root('a').join("var/lib/etcd/restore").exists());
+    fs::remove_file(unmounted).unwrap();
+    assert_eq!(restore(&world, 'a', key, "t1")["state"], "started");
+    world.serves('a');
+    assert_eq!(world.parameter("state/etcd-recover-a").unwrap(), "done");
+}
+
+/// The only member's volume is lost: boot is asked for one that begins without data, and goes no further than that.
+#[test]
+fn the_lost_volume_of_a_single_slot_is_restored() {
+    let world = World::of("a");
+    let a = world.start('a');
+    world.serves('a');
+    world.put('a', "before", "kept");
+    let taken = world.well('a', "etcd-snapshot --now");
+    let key = taken["key"].as_str().unwrap();
+    drop(a);
+    world.replace_machine('a');
+    fs::remove_dir_all(world.root('a').join("var/lib/etcd")).unwrap();
+    fs::create_dir_all(world.root('a').join("var/lib/etcd")).unwrap();
+    fs::write(world.root('a').join("run/unmounted"), "").unwrap();
+    let _a = super::world::Running::of(&world, 'a');
+    world.refused('a', &format!("etcd-restore {key} --token t1"));
+    world.until("boot's refusal", || {
+        let log = fs::read_to_string(world.root('a').join("run/kube-cfn-boot.service.log"));
+        log.unwrap_or_default()
+            .contains("no other member answers with a leader")
+    });
+    fs::remove_file(world.root('a').join("run/unmounted")).unwrap();
+    assert_eq!(restore(&world, 'a', key, "t1")["state"], "started");
+    world.serves('a');
+    assert_eq!(world.get('a', "before"), "kept");
+}
+
+#[test]
+fn nobody_goes_on_or_back_while_the_bucket_does_not_answer() {
+    let (world, _running, key) = with_snapshot();
+    restore(&world, 'a', &key, "t1");
+    restore(&world, 'b', &key, "t1");
+    let down = world.object("x").with_file_name("../bucket-is-down");
+    fs::write(&down, "").unwrap();
+    for line in [
+        "etcd-restore --abandon t1".to_owned(),
+        format!("etcd-restore {key} --token t1"),
+    ] {
+        world.refused('a', &line);
+        let manifests = world.root('a').join("etc/kubernetes/manifests");
+        assert_eq!(fs::read_dir(&manifests).unwrap().count(), 0, "{line}");
+    }
+    fs::remove_file(down).unwrap();
+    for slot in SLOTS {
+        world.well(slot, "etcd-restore --abandon t1");
+    }
+    world.all_serve();
+    assert_eq!(world.get('c', "after"), "gone");
+}

@@ -25,12 +25,13 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const CLUSTER: &str = "canary";
 
 /// Stand-ins in front of the PATH of every machine.
-const TOOLS: [&str; 7] = [
+const TOOLS: [&str; 8] = [
     "boot",
     "crictl",
     "etcdctl",
     "kube-apiserver",
     "kubelet",
+    "mountpoint",
     "pods.py",
     "systemctl",
 ];

@@ -15,7 +15,11 @@ ec2_put_parameter() {
   mv "${file}.$$" "${file}"
 }
 
+# The bucket does not answer while this file is there.
+bucket_is_down="${seam_home}/bucket-is-down"
+
 ec2_store() {
+  [ ! -e "${bucket_is_down}" ] || return 1
   local file="${seam_home}/bucket/$2"
   mkdir -p "$(dirname "${file}")"
   cp "$1" "${file}.$$"
@@ -24,6 +28,6 @@ ec2_store() {
 
 ec2_fetch() { cp "${seam_home}/bucket/$1" "$2"; }
 
-ec2_list() { (cd "${seam_home}/bucket" && find . -type f -printf '%T@ %P\n' | sort -n | cut -d ' ' -f 2- | grep "^$1" || true); }
+ec2_list() { [ ! -e "${bucket_is_down}" ] && (cd "${seam_home}/bucket" && find . -type f -printf '%T@ %P\n' | sort -n | cut -d ' ' -f 2- | grep "^$1" || true); }
 
 ec2_remove() { rm -f "${seam_home}/bucket/$1"; }
