@@ -248,6 +248,6 @@ boot_control_plane() {
   await_api
   etcd_close_recovery || fail "note that the member of slot ${SLOT} has its vote: it does not answer, or the parameter was refused"
   register
-  mark_initialized
   start_units
+  mark_initialized
 }
