@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod remote;
 pub mod simulated;
+mod stack_change;
 pub mod status;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

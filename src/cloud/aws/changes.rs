@@ -180,7 +180,7 @@ async fn filled(
     let mut change_set = empty(&first);
     change_set.changes = changes(aws, first, &change_set).await?;
     if change_set.changes.is_empty() {
-        let alone = mapping::change_of_stack_alone(short_name(stack), &change_set.stack_id);
+        let alone = ResourceChange::of_stack_alone(short_name(stack), &change_set.stack_id);
         change_set.changes.push(alone);
     }
     let told = findings::of(aws, Of::ChangeSet(&change_set.id)).await;

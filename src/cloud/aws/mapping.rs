@@ -35,26 +35,6 @@ pub(super) fn resource_change(change: types::ResourceChange) -> ResourceChange {
     }
 }
 
-/// A change of the template that touches no resource, `Outputs` for one, as a change of the stack itself.
-/// CloudFormation lists nothing for it, though there is something to execute.
-pub(super) fn change_of_stack_alone(stack: &str, stack_id: &str) -> ResourceChange {
-    ResourceChange {
-        logical_id: stack.to_owned(),
-        physical_id: Some(stack_id.to_owned()),
-        resource_type: "AWS::CloudFormation::Stack".to_owned(),
-        action: ChangeAction::Modify,
-        replacement: Replacement::No,
-        fate: None,
-        properties: vec![PropertyChange {
-            path: "Outputs".to_owned(),
-            before: None,
-            after: None,
-            recreates: Replacement::No,
-            cause: None,
-        }],
-    }
-}
-
 fn action(action: Option<&types::ChangeAction>) -> ChangeAction {
     match action {
         Some(types::ChangeAction::Add) => ChangeAction::Add,

@@ -355,21 +355,8 @@ impl<'a> Comparison<'a> {
             scope.evaluate(side.template.get("Outputs").unwrap_or(&Value::Null))
         };
         let pseudo = self.question.pseudo;
-        (outputs(&self.question.before) != outputs(&self.question.after)).then(|| ResourceChange {
-            logical_id: pseudo.stack_name.to_owned(),
-            physical_id: Some(pseudo.stack_id.to_owned()),
-            resource_type: "AWS::CloudFormation::Stack".to_owned(),
-            action: ChangeAction::Modify,
-            replacement: Replacement::No,
-            fate: None,
-            properties: vec![PropertyChange {
-                path: "Outputs".to_owned(),
-                before: None,
-                after: None,
-                recreates: Replacement::No,
-                cause: None,
-            }],
-        })
+        (outputs(&self.question.before) != outputs(&self.question.after))
+            .then(|| ResourceChange::of_stack_alone(pseudo.stack_name, pseudo.stack_id))
     }
 }
 
