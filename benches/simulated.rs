@@ -4,6 +4,8 @@
 //! The bound is the longest way through the stacks, each with the time that CloudFormation took for it in
 //! that very run: no order of work can be quicker. What is above it, kube-cfn has waited without need.
 
+use kube_cfn::common::Clock;
+use kube_cfn::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::path::Path;
@@ -12,11 +14,11 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use kube_cfn::apply::{self, End, Outputs, Prepare, Session};
 use kube_cfn::catalog::durations::Durations;
-use kube_cfn::cloud::simulated::{Calls, Noise, Simulated, World};
-use kube_cfn::cloud::{Clock, Store};
+use kube_cfn::cloud::Store;
 use kube_cfn::definition;
 use kube_cfn::plan::{self, Terms};
-use kube_cfn::stacks::{self, Input, Source, Stack, StackKind, TAG_CLUSTER, TAG_STACK};
+use kube_cfn::simulated::{Calls, Noise, Simulated, World};
+use kube_cfn::stacks::{self, Input, Source, Stack, StackKind};
 use kube_cfn::templates::Templates;
 use kube_cfn::templates::graph::{Needs, longest};
 use serde_json::json;
@@ -126,7 +128,7 @@ fn played(cluster: &str, world: World, stacks: &[Stack], parallel: usize) -> Fig
         let none = std::collections::BTreeSet::new();
         let terms = Terms::new("bench", &none, &none);
         let plan = plan::complete(draft, &cloud, &terms).await.expect("a plan");
-        let expected = plan::estimate(&plan, &Durations::builtin());
+        let expected = kube_cfn::forecast::estimate(&plan, &Durations::builtin());
         let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
         let session = Session {
             remaining: &expected.remaining,

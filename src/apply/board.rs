@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tokio::sync::watch;
 
-use super::event::Outcome;
 use super::{Outputs, Report, Running};
+use crate::events::Outcome;
 use crate::stacks::StackKind;
 
 /// Where a stack stands.

@@ -3,11 +3,11 @@
 //! The cause is the first real failure in time. Cancelled resources are none, sums of other failures
 //! are none, and what fails while a stack goes back never outranks what made it go back.
 
-use super::event::{Failure, Place, Verb};
 use crate::catalog::durations::Operation;
 use crate::catalog::hints::{self, Hint};
 use crate::cloud::status::Phase;
 use crate::cloud::{Console, Finding, ResourceStatus, StackEvent, StackStatus};
+use crate::events::{Failure, Place, Verb};
 
 /// Where a resource, or a property of it (a path with dots), comes from.
 pub type Explain<'a> = dyn Fn(&str, Option<&str>) -> Option<Place> + 'a;

@@ -6,7 +6,6 @@ use futures::future::join_all;
 
 use super::board::{Board, Place};
 use super::cause::Words;
-use super::event::{Expected, Outcome, Verb};
 use super::follow::{Rest, Subject, follow};
 use super::halt::{Halt, failed, unanswered, unbegun};
 use super::mend::{course, verb};
@@ -18,6 +17,7 @@ use super::scheduler::{Claim, Role, Scheduler};
 use super::tell::Teller;
 use super::{Report, Session, verdict};
 use crate::cloud::{Cloud, CloudError, Operation, Protection, Store};
+use crate::events::{Expected, Outcome, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::{Deletes, hand};
 use crate::plan::{resources_of, token};

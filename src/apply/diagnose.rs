@@ -6,10 +6,10 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use super::cause::{self, Words};
-use super::event::{Failure, Place, Verb};
 use crate::cloud::{
     Cloud, CloudError, FoundStack, Operation, ResourceStatus, StackEvent, StackStatus,
 };
+use crate::events::{Failure, Place, Verb};
 use crate::plan::Survey;
 use crate::stacks::{StackKind, sentence};
 
@@ -24,7 +24,7 @@ pub struct Diagnosis {
     pub resource_status: Option<ResourceStatus>,
     /// How long that resource was at it.
     pub took: Option<SignedDuration>,
-    /// The same as a run tells in [`super::event::Event::Failed`]; its status is the stack's of now.
+    /// The same as a run tells in [`crate::events::Event::Failed`]; its status is the stack's of now.
     pub failure: Failure,
 }
 

@@ -4,6 +4,7 @@
 
 mod answers;
 
+use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::cloud::{
     ChangeSet, CloudError, Console, Drift, FoundResource, FoundStack, OpenChangeSet, Proposal,
-    ResourceChange, ResourceStatus, StackEvent, StackStatus, TAG_CLUSTER, TAG_STACK,
+    ResourceChange, ResourceStatus, StackEvent, StackStatus,
 };
 
 /// What an operation on a stack does.

@@ -1,5 +1,6 @@
 //! A small cluster for the tests of this room, and ways to plan and run it on the double.
 
+use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +8,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::double::{Double, Script, found};
-use super::event::{Event, Outcome};
 use super::{Outputs, Prepare, Report, Session, run};
-use crate::cloud::{ChangeAction, FoundStack, Replacement, ResourceChange, TAG_CLUSTER, TAG_STACK};
+use crate::cloud::{ChangeAction, FoundStack, Replacement, ResourceChange};
+use crate::events::{Event, Outcome};
 use crate::plan::{Plan, PlanError, Terms, complete, draft, survey};
 use crate::stacks::{Input, Object, STATE_BUCKET, Source, Stack, StackKind};
 

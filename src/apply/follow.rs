@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use super::cause::Words;
-use super::event::Verb;
 use super::pulse::{Pulse, Woken};
 use super::tell::Teller;
 use super::track::Track;
 use crate::cloud::{
     Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
 };
+use crate::events::Verb;
 use crate::stacks::StackKind;
 
 /// The end of an operation.

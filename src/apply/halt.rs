@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::board::{Board, Place};
-use super::event::Outcome;
 use super::follow::Astray;
 use super::pulse::Pulse;
 use super::tell::Teller;
 use super::verdict;
 use crate::cloud::{Cloud, CloudError};
+use crate::events::Outcome;
 use crate::stacks::StackKind;
 
 /// How a stack's walk ended.

@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 
 use super::board::Place;
-use super::event::{Failure, Outcome, Verb};
 use super::follow::Course;
 use super::halt::{Halt, failed, unanswered};
 use super::patience::{Lost, patiently};
 use super::run::Walk;
 use super::{Meeting, Prepare, verdict};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
+use crate::events::{Failure, Outcome, Verb};
 use crate::plan::{self, Action, Plan, Step, Stuck};
 
 impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {

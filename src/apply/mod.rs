@@ -1,5 +1,5 @@
 //! Walking a plan: every stack starts as soon as its inputs exist, all are followed at once.
-//! Emits [`event::Event`]s; knows nothing of how anything looks.
+//! Emits [`crate::events::Event`]s; knows nothing of how anything looks.
 //!
 //! What a run knows is in AWS alone. When it ends early, whatever runs goes on there, and the same
 //! command finds it again.
@@ -10,7 +10,6 @@ mod cancel;
 pub mod cause;
 mod delete;
 pub mod diagnose;
-pub mod event;
 mod follow;
 mod halt;
 mod mend;
@@ -54,8 +53,8 @@ mod tests_update;
 
 use std::collections::BTreeMap;
 
+use crate::events::Outcome;
 use crate::stacks::StackKind;
-use event::Outcome;
 
 pub use cancel::{Cancellation, What, cancel, cancellations};
 pub use delete::delete;

@@ -1,8 +1,9 @@
 //! Asking again what had no answer. Only for requests that bear it: reads, and writes with a token.
 
+use crate::common::Clock;
 use std::time::Duration;
 
-use crate::cloud::{Clock, CloudError};
+use crate::cloud::CloudError;
 
 /// How often a request is sent in all.
 const TRIES: u32 = 5;

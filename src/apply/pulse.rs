@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::cloud::{Cloud, CloudError};
+use crate::common::clock::elapsed;
 
 /// Calls that followers make in any one second; the heartbeat comes on top. Together they stay under
 /// the three calls a second at which `DescribeStacks` readers begin to be throttled.
@@ -155,7 +156,7 @@ impl<'a, C: Cloud> Pulse<'a, C> {
             }
             at
         };
-        let wait = between(now, at);
+        let wait = elapsed(now, at);
         if !wait.is_zero() {
             self.cloud.sleep(wait).await;
         }
@@ -186,13 +187,6 @@ fn quickest(wishes: &[f64]) -> f64 {
         others -= 1;
     }
     0.0
-}
-
-/// Time from one moment to a later one; none if it is not later.
-pub(super) fn between(from: Timestamp, to: Timestamp) -> Duration {
-    to.duration_since(from)
-        .max(SignedDuration::ZERO)
-        .unsigned_abs()
 }
 
 /// One follower's part in the pulse. Leaves it when dropped.
@@ -234,7 +228,7 @@ impl<C: Cloud> Member<'_, '_, C> {
 
     pub fn says(&self) -> Says {
         let beat = self.heard.borrow();
-        let fresh = |at: &Timestamp| between(*at, self.pulse.cloud.now()) <= OLD;
+        let fresh = |at: &Timestamp| elapsed(*at, self.pulse.cloud.now()) <= OLD;
         match beat.at.filter(fresh) {
             None => Says::Nothing,
             Some(_) if beat.moving.contains(&self.stack_id) => Says::Moves,

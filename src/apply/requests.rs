@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::board::Place;
-use super::event::{Outcome, Verb};
 use super::follow::Course;
 use super::halt::{Halt, failed, unanswered, unbegun};
 use super::patience::{Lost, patiently};
@@ -13,6 +12,7 @@ use super::run::Walk;
 use super::step::protection;
 use super::{Prepare, verdict};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
+use crate::events::{Outcome, Verb};
 use crate::plan::heal::look_inside;
 use crate::plan::policy::relaxed;
 use crate::plan::{self, Action, Blocked, Step, Terms};

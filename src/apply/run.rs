@@ -1,5 +1,6 @@
 //! A whole run: one walk a stack, all at once on one thread, until all rest or the run is stopped.
 
+use crate::common::Clock;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,13 +8,13 @@ use std::time::Duration;
 use futures::future::{Either, join_all, select};
 
 use super::board::{Board, Place};
-use super::event::{Expected, Outcome, Verb};
 use super::halt::{Halt, failed, unbegun};
 use super::pulse::Pulse;
 use super::scheduler::{Joined, Scheduler};
 use super::tell::Teller;
 use super::{End, Meeting, Outputs, Prepare, Report, Session};
-use crate::cloud::{ChangeSet, Clock, Cloud, Protection, Store};
+use crate::cloud::{ChangeSet, Cloud, Protection, Store};
+use crate::events::{Expected, Outcome, Verb};
 use crate::plan::{Action, Plan, Step, needs, resources_of};
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 

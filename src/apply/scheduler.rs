@@ -18,10 +18,10 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::Prepare;
 use super::board::Place;
-use super::event::Outcome;
 use super::halt::Halt;
 use super::run::Walk;
 use crate::cloud::{Cloud, Store};
+use crate::events::Outcome;
 use crate::plan::status::rests;
 use crate::plan::{Plan, Step, joins};
 use crate::stacks::StackKind;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::event::{Event, Place, Span};
+use crate::events::{Event, Place, Span};
 use crate::stacks::StackKind;
 
 /// How many stacks are in operation at once where nobody says otherwise.

@@ -6,7 +6,6 @@ use futures::future::try_join;
 
 use super::board::Place;
 use super::cause::Words;
-use super::event::{Outcome, Verb};
 use super::follow::{Course, Rest, Subject, follow};
 use super::halt::{Halt, failed, unanswered, unbegun};
 use super::patience::{Lost, patiently};
@@ -16,6 +15,7 @@ use super::{Prepare, Session, verdict};
 use crate::cloud::{
     ChangeSet, Cloud, CloudError, FoundStack, Keeping, OnFailure, Operation, Protection, Store,
 };
+use crate::events::{Outcome, Verb};
 use crate::plan::complete::proposal;
 use crate::plan::heal::{not_resumed, resumes};
 use crate::plan::{self, Action, Step};

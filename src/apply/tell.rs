@@ -1,9 +1,10 @@
 //! Saying what happens, as events. A listener that has gone away stops nothing.
 
+use crate::common::Clock;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::event::{Event, Expected, Failure, Outcome, Verb};
-use crate::cloud::{Clock, StackEvent};
+use crate::cloud::StackEvent;
+use crate::events::{Event, Expected, Failure, Outcome, Verb};
 use crate::stacks::StackKind;
 
 /// Says what happens in one run, by the cloud's own time.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::double::Script;
-use super::event::{Event, Outcome};
 use super::fixtures::*;
 use super::{End, Session, run};
 use crate::cloud::Replacement;
+use crate::events::{Event, Outcome};
 use crate::plan::Action;
 use crate::stacks::StackKind;
 

@@ -3,10 +3,10 @@
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::double::{Double, Script};
-use super::event::{Event, Outcome};
 use super::fixtures::*;
 use super::{End, Remains, Report, Session, delete};
 use crate::cloud::{FoundResource, ResourceStatus};
+use crate::events::{Event, Outcome};
 use crate::plan::{DeletePlan, Guard, deletion, survey};
 use crate::stacks::StackKind;
 

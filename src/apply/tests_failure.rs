@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::double::{Double, Script};
-use super::event::{Event, Failure, Place};
 use super::fixtures::*;
 use super::{Report, Session};
 use crate::cloud::{Console, Replacement};
+use crate::events::{Event, Failure, Place};
 use crate::stacks::{Stack, StackKind};
 
 const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";

@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::double::{Fault, Script, found};
-use super::event::{Event, Outcome};
 use super::fixtures::*;
 use super::{End, Report};
 use crate::cloud::{CloudError, Replacement};
+use crate::events::{Event, Outcome};
 use crate::plan::{Action, Plan};
 use crate::stacks::{Stack, StackKind};
 

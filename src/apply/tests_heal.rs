@@ -7,10 +7,10 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::double::{Double, Fault, Script};
-use super::event::Outcome;
 use super::fixtures::*;
 use super::{End, Session, delete};
 use crate::cloud::{CloudError, FoundResource, OpenChangeSet, Replacement, ResourceStatus};
+use crate::events::Outcome;
 use crate::plan::{Action, Guard, Plan, deletion, survey};
 use crate::stacks::StackKind;
 

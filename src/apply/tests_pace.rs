@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::End;
 use super::double::{Double, Fault, Script};
-use super::event::Event;
 use super::fixtures::*;
 use crate::cloud::CloudError;
+use crate::events::Event;
 use crate::stacks::{Stack, StackKind};
 
 const READS: [&str; 3] = ["events", "stack", "moving"];

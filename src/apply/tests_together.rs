@@ -6,10 +6,10 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::sleep;
 
 use super::double::{Double, Fault, Script};
-use super::event::{Event, Outcome, Verb};
 use super::fixtures::*;
 use super::{Cancellation, End, Meeting, Remains, Report, Session, What, cancel, cancellations};
 use crate::cloud::{Cloud, CloudError, FoundResource, ResourceStatus};
+use crate::events::{Event, Outcome, Verb};
 use crate::plan::{Guard, deletion, survey};
 use crate::stacks::StackKind;
 

@@ -1,6 +1,7 @@
 //! What one follower knows of an operation: every event once, the first real failure at once, and
 //! what events and stack say of the end.
 
+use crate::common::Clock;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -8,13 +9,14 @@ use futures::future::{Either, select};
 use jiff::Timestamp;
 
 use super::cause;
-use super::event::Verb;
 use super::follow::{Astray, Course, Subject};
-use super::pulse::{Member, Says, Woken, between};
+use super::pulse::{Member, Says, Woken};
 use super::tell::Teller;
 use crate::cloud::{
-    Clock, Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
+    Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
 };
+use crate::common::clock::elapsed;
+use crate::events::Verb;
 
 /// How long a stack may contradict its own last event, or stay silent, before it is taken at its
 /// word. Reads of `DescribeStacks` were seen stale for seconds; this leaves room.
@@ -97,7 +99,7 @@ impl<'a, K: Clock> Track<'a, K> {
     }
 
     fn since(&self, moment: Timestamp) -> Duration {
-        between(moment, self.now())
+        elapsed(moment, self.now())
     }
 
     /// It was seen: time to the next look, if this follower were alone.

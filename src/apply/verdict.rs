@@ -1,9 +1,9 @@
 //! What a stack's end means: which outcome it is.
 
 use super::cause::{self, Words};
-use super::event::{Failure, Outcome, Verb};
 use super::follow::Rest;
 use crate::cloud::{StackEvent, StackStatus};
+use crate::events::{Failure, Outcome, Verb};
 
 /// The outcome of an operation that came to rest.
 pub(super) fn outcome(verb: Verb, rest: &Rest, words: &Words<'_>) -> Outcome {

@@ -8,7 +8,6 @@ use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::cause::Words;
-use super::event::{Expected, Outcome, Verb};
 use super::follow::{Astray, Rest, Subject, follow};
 use super::mend::{course, verb};
 use super::pulse::Pulse;
@@ -16,6 +15,7 @@ use super::run::{finish, over};
 use super::tell::Teller;
 use super::{Report, Running, Session, verdict};
 use crate::cloud::{Cloud, FoundStack, Operation, StackStatus, Store};
+use crate::events::{Expected, Outcome, Verb};
 use crate::plan::status::{Watches, on_watch};
 use crate::plan::{Survey, resources_of};
 use crate::stacks::{StackKind, sentence};

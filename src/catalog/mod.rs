@@ -1,5 +1,5 @@
 //! Data that the tool is built with: Kubernetes versions, node binaries, addons, machine images,
-//! durations, prices, regions, instance types, resources that hold data, hints against failures.
+//! durations, regions, instance types, resources that hold data, hints against failures.
 //! Look-up only: no I/O, no rules.
 //!
 //! The tables live in `data/*.json`, each naming its source; a new figure is one line there.
@@ -10,8 +10,5 @@ pub mod hints;
 pub mod images;
 pub mod instances;
 pub mod kubernetes;
-mod meters;
-pub mod price_list;
-pub mod prices;
 pub mod regions;
 pub mod resources;

@@ -11,13 +11,14 @@ use super::out::talk;
 use super::plan::{Allowed, Asking, drop_change_sets, learned, make, run_id};
 use super::ready::{self, Until, Wait};
 use super::session::{self, Session};
-use super::show::plan::{Detail, Scales, text, view};
 use super::{Global, ask, cancel, ending, kubeconfig, saved};
 use crate::access::{self, AccessError, Ensured};
 use crate::apply::{self, Outputs, Prepare, Report};
 use crate::cloud::{Cloud, Store};
-use crate::plan::{self, Plan};
+use crate::forecast;
+use crate::plan::Plan;
 use crate::progress::Style;
+use crate::report::plan::{Detail, Scales, text, view};
 use crate::stacks::{API_HOST, KEY_ARN, OIDC_BUCKET, OIDC_ISSUER, Stack, StackKind};
 
 #[derive(clap::Args)]
@@ -130,7 +131,7 @@ pub async fn walk<C: Cloud + Store>(
         cluster: &session.spec().name,
         cloud: &session.cloud,
     };
-    let expected = plan::estimate(&plan, &showing.durations);
+    let expected = forecast::estimate(&plan, &showing.durations);
     let stacks: Vec<Stack> = plan.steps.iter().map(|step| step.stack.clone()).collect();
     ending::watched(showing, async |events| {
         let about = apply::Session {

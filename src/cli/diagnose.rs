@@ -9,7 +9,7 @@ use super::failure::{Exit, Failure};
 use super::out::{self, talk};
 use super::session::{self, Whom};
 use crate::apply::diagnose::diagnose;
-use crate::apply::event;
+use crate::events;
 use crate::plan;
 use crate::progress;
 use crate::stacks::StackKind;
@@ -35,7 +35,7 @@ enum Form {
 struct View<'a> {
     stack: &'a StackKind,
     at: jiff::Timestamp,
-    failure: &'a event::Failure,
+    failure: &'a events::Failure,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {

@@ -5,10 +5,10 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::failure::{Exit, Failure};
 use super::out::talk;
-use crate::apply::event::Event;
 use crate::apply::{End, Report};
 use crate::catalog::durations::Durations;
 use crate::cloud::Identity;
+use crate::events::Event;
 use crate::journal::{self, About, Journal, JournalError};
 use crate::progress::{self, Pace, Style};
 

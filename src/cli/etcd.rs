@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format, talk};
 use super::session::{self, Target, Whom};
-use super::show::cluster::age;
 use super::{Global, ask};
 use crate::cloud::Cloud;
 use crate::cloud::aws::Aws;
 use crate::etcd::{self, EtcdError, Healthy, Members, Slot, Snapshot, Step};
+use crate::report::cluster::age;
 use crate::stacks::{STATE_BUCKET, StackKind};
 
 #[derive(clap::Args)]

@@ -9,9 +9,9 @@ use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format, talk};
 use super::session;
-use super::show::cluster::age;
 use crate::cloud::{Cloud, FoundStack, Identity};
 use crate::definition::{self, DefinitionError};
+use crate::report::cluster::age;
 use crate::spec::ClusterSpec;
 
 #[derive(clap::Args)]

@@ -7,7 +7,7 @@ mod advice;
 mod apply;
 mod ask;
 mod cancel;
-mod certs;
+pub(crate) mod certs;
 mod completions;
 mod credential;
 mod delete;
@@ -20,7 +20,7 @@ mod kubeconfig;
 mod list;
 mod lock;
 mod new;
-mod out;
+pub(crate) mod out;
 mod plan;
 mod reach;
 mod ready;
@@ -28,8 +28,7 @@ mod rehearse;
 mod render;
 mod saved;
 mod schema;
-mod session;
-mod show;
+pub(crate) mod session;
 mod standing;
 mod status;
 mod timeline;
@@ -64,7 +63,7 @@ struct Cli {
 /// Flags that every command takes.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Global options")]
-struct Global {
+pub struct Global {
     /// Directory that holds the definitions
     #[arg(
         long,

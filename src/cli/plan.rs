@@ -1,5 +1,6 @@
 //! `kube-cfn plan`: what apply would do, stack by stack; changes nothing.
 
+use crate::common::Clock;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -11,14 +12,14 @@ use super::failure::{Exit, Failure};
 use super::lock::{self, Refresh};
 use super::out::{self, talk};
 use super::session::{self, Session};
-use super::show::plan::{Detail, Scales, markdown, text, view};
 use super::standing::{Standing, standing};
 use super::{Global, ask, saved};
 use crate::catalog::durations::{self, Durations};
-use crate::cloud::{Clock, Cloud, Identity, Keeping, Store};
+use crate::cloud::{Cloud, Identity, Keeping, Store};
+use crate::forecast::cost;
 use crate::journal::{self, Shelf};
-use crate::plan::cost;
 use crate::plan::{self, Look, Plan, PlanError, Terms};
+use crate::report::plan::{Detail, Scales, markdown, text, view};
 use crate::stacks::StackKind;
 
 impl Allowed {

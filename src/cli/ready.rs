@@ -10,7 +10,7 @@ use super::failure::{Exit, Failure};
 use super::out::talk;
 use super::reach::{Reach, Reached, Whose};
 use super::session::Session;
-use crate::apply::event::{Event, ReadyPart};
+use crate::events::{Event, ReadyPart};
 use crate::kube::{self, Api, Patience, Readiness, Waited, Wanted};
 use crate::progress::{self, Style, elapsed};
 

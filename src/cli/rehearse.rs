@@ -9,12 +9,12 @@ use super::lock::Refresh;
 use super::out::{self, talk};
 use super::plan::{Allowed, Asking, learned, make, run_id};
 use super::session::{self, Defined, Session};
-use super::show::plan::{Detail, Scales, text, view};
 use super::{Global, apply, ask, ending};
 use crate::cloud::Cloud;
-use crate::cloud::simulated::{Failing, Faults, Operation, Simulated, World};
 use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
+use crate::report::plan::{Detail, Scales, text, view};
+use crate::simulated::{Failing, Faults, Operation, Simulated, World};
 use crate::stacks::Stack;
 
 /// The account of a rehearsal whose definition names none.

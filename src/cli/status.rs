@@ -11,10 +11,10 @@ use super::failure::{Exit, Failure};
 use super::out::{self, Format};
 use super::reach::{Reach, Reached, Whose};
 use super::session::{self, Target, Whom};
-use super::show::cluster::{Standing, text, view};
-use super::show::kubernetes;
 use crate::cloud::Cloud;
 use crate::kube::{self, Api, Connection, Wanted};
+use crate::report::cluster::{Standing, text, view};
+use crate::report::kubernetes;
 use crate::stacks::{API_HOST, StackKind};
 
 /// The longest that the cluster itself may take to answer: what AWS says is worth seeing without.

@@ -3,24 +3,19 @@
 
 pub mod aws;
 pub mod remote;
-pub mod simulated;
 mod stack_change;
 pub mod status;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use status::{ResourceStatus, StackStatus};
+use crate::common::Clock;
 
-/// Tag on every stack that names its cluster.
-pub const TAG_CLUSTER: &str = "kube-cfn/cluster";
-/// Tag on every stack that names its kind (`base`, `pool-workers`).
-pub const TAG_STACK: &str = "kube-cfn/stack";
+pub use status::{ResourceStatus, StackStatus};
 
 /// The largest template that travels inside a request, in bytes; a larger one needs
 /// [`Proposal::bucket`]. CloudFormation's quota.
@@ -46,9 +41,9 @@ pub struct FoundStack {
     /// ARN: stacks are matched by it, never by name, once it is known.
     pub id: String,
     pub name: String,
-    /// Value of [`TAG_CLUSTER`].
+    /// Value of [`TAG_CLUSTER`](crate::common::tags::TAG_CLUSTER).
     pub cluster: String,
-    /// Value of [`TAG_STACK`].
+    /// Value of [`TAG_STACK`](crate::common::tags::TAG_STACK).
     pub kind: String,
     pub status: StackStatus,
     pub reason: Option<String>,
@@ -318,23 +313,13 @@ impl CloudError {
     }
 }
 
-/// The time that goes with a cloud: the wall's, or a simulated one. Whoever works on a cloud waits and
-/// measures by it alone.
-#[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
-pub trait Clock {
-    /// Never goes back.
-    fn now(&self) -> Timestamp;
-
-    async fn sleep(&self, time: Duration);
-}
-
 /// CloudFormation, as far as the tool uses it. Every read returns every page.
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
 pub trait Cloud: Clock {
     /// Account, caller and region. The first call of every run.
     async fn identity(&self) -> Result<Identity, CloudError>;
 
-    /// Every stack of the account and region that carries [`TAG_CLUSTER`]; of one cluster if named.
+    /// Every stack of the account and region that carries [`TAG_CLUSTER`](crate::common::tags::TAG_CLUSTER); of one cluster if named.
     async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError>;
 
     /// One stack by ARN, deleted ones too. `None` when nobody knows it.

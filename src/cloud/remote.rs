@@ -1,9 +1,10 @@
 //! Running a program on a machine of the cluster, and looking into its bucket. Knows what is asked of a
 //! cloud for that; must not know which programs there are.
 
+use crate::common::Clock;
 use jiff::Timestamp;
 
-use super::{Clock, CloudError};
+use super::CloudError;
 
 /// How a command on a machine ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

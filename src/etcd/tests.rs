@@ -1,5 +1,6 @@
 //! The order of the steps, on machines that answer what a test has them say.
 
+use crate::common::Clock;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -7,7 +8,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::cloud::Clock;
 use crate::cloud::remote::{FoundObject, Ran};
 
 /// Answers in the order in which they are set down for `SLOT PROGRAM…`; the last one stays.

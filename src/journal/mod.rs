@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use crate::apply::event::Event;
+use crate::events::Event;
 
 pub use record::{Journal, Run, load};
 pub use samples::samples;

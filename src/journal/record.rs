@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{About, JournalError, KIND, SCHEMA, Shelf};
-use crate::apply::event::Event;
+use crate::events::Event;
 
 /// The first line of a record.
 #[derive(Serialize, Deserialize)]

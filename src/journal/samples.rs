@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::Run;
-use crate::apply::event::{Event, Failure};
 use crate::catalog::durations::Operation;
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::Phase;
+use crate::events::{Event, Failure};
 use crate::stacks::StackKind;
 
 /// In AWS's reason for an update that makes a new resource in place of the old one.

@@ -8,9 +8,9 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::apply::event::Verb;
 use crate::catalog::durations::Operation;
 use crate::cloud::ResourceStatus;
+use crate::events::Verb;
 use crate::stacks::StackKind;
 
 fn at(second: i64) -> Timestamp {

@@ -6,15 +6,12 @@
 
 pub mod compare;
 pub mod complete;
-pub mod cost;
 pub mod deletion;
 pub mod draft;
 pub mod drift;
-pub mod estimate;
 pub mod fate;
 pub mod heal;
 pub mod order;
-pub mod outage;
 pub mod policy;
 pub mod protection;
 pub mod risk;
@@ -40,7 +37,6 @@ pub use complete::{Look, Terms, complete, discard};
 pub use deletion::{DeletePlan, Guard, deletion};
 pub use draft::{Draft, draft};
 pub use drift::Drifted;
-pub use estimate::{Estimate, estimate};
 pub use heal::Stuck;
 pub use order::{joins, needs};
 pub use risk::{Effect, Risk};

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::brief::brief;
 use super::now::Now;
 use super::text::{Line, Mark, cause_first, clean, elapsed, fit, room, wrap};
-use crate::apply::event::{Failure, Place};
 use crate::cloud::ResourceStatus;
+use crate::events::{Failure, Place};
 use crate::stacks::StackKind;
 
 /// Lines of a report at most.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::model::{Model, StackProgress};
 use super::text::roughly;
-use crate::apply::event::Span;
+use crate::events::Span;
 use crate::stacks::StackKind;
 
 /// Nothing takes longer, in seconds.

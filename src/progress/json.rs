@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Shower;
-use crate::apply::event::Event;
+use crate::events::Event;
 
 /// Version of the stream; it rises when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 1;

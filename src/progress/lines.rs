@@ -12,8 +12,8 @@ use super::model::{Model, StackProgress};
 use super::text::{clean, count};
 use super::view::{present, usual, verdict};
 use super::{Shower, text};
-use crate::apply::event::{Event, Expected, Outcome};
 use crate::catalog::durations::Durations;
+use crate::events::{Event, Expected, Outcome};
 use crate::stacks::StackKind;
 
 /// Time between heartbeats.

@@ -12,8 +12,8 @@ use super::failure::{Detail, Pinned};
 use super::model::Model;
 use super::text::{Line, Mark, clean, elapsed, room, wrap};
 use super::view::verdict;
-use crate::apply::event::{Event, Outcome};
 use crate::catalog::durations::Durations;
+use crate::events::{Event, Outcome};
 use crate::stacks::StackKind;
 
 /// Size of the screen in columns and lines, asked anew for every painting.

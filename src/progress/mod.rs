@@ -25,8 +25,8 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 
-use crate::apply::event::Event;
 use crate::catalog::durations::Durations;
+use crate::events::Event;
 use pace::Clock;
 
 pub use diagnosis::report;

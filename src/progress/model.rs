@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::failure::Pinned;
 use super::resource::ResourceProgress;
 use super::text::{Mark, clean};
-use crate::apply::event::{Event, Expected, Failure, Outcome, Span, Verb};
 use crate::catalog::durations::Durations;
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::Phase;
+use crate::events::{Event, Expected, Failure, Outcome, Span, Verb};
 use crate::stacks::StackKind;
 
 /// The type under which CloudFormation reports the stack itself.

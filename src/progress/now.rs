@@ -3,8 +3,8 @@
 
 use super::model::{Model, StackProgress};
 use super::text::{Mark, clean, fit, wrap};
-use crate::apply::event::{Outcome, Verb};
 use crate::cloud::StackStatus;
+use crate::events::{Outcome, Verb};
 use crate::stacks::StackKind;
 
 /// The last line of a report.

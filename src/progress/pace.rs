@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use crate::apply::event::Event;
+use crate::events::Event;
 
 /// How fast the time of a run goes, measured by ours.
 #[derive(Debug, Clone, Copy, PartialEq)]

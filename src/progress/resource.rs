@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::apply::event::Verb;
 use crate::catalog::durations::{Durations, Operation, Range};
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::Phase;
+use crate::events::Verb;
 
 /// One resource of a stack.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use super::model::{Model, StackProgress};
 use super::table::table;
 use super::text::{Line, Mark, clean, count, elapsed, room, wrap};
 use super::view::present;
-use crate::apply::event::{Outcome, Verb};
+use crate::events::{Outcome, Verb};
 
 impl Model {
     /// The summary, wrapped to `width` columns; nothing of it is cut for height.

@@ -8,9 +8,9 @@ use super::model::{Model, StackProgress};
 use super::resource::ResourceProgress;
 use super::table::{Row, table};
 use super::text::{Line, Mark, clean, count, elapsed, roughly};
-use crate::apply::event::{Outcome, Verb};
 use crate::catalog::durations::Operation;
 use crate::cloud::status::Phase;
+use crate::events::{Outcome, Verb};
 use crate::stacks::StackKind;
 
 /// What gives way, one after the other, when the terminal is short.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::live::Size;
 use super::text::{Line, Mark, clean, elapsed, pad, room, wrap};
 use super::{HEARTBEAT, Shower};
-use crate::apply::event::{Event, ReadyPart};
+use crate::events::{Event, ReadyPart};
 
 /// Lines that one part's missing things may take in the block; the end names them all.
 const DETAILS: usize = 3;

@@ -2,7 +2,8 @@
 //! table; here is how the tables are read. A test in `tests/offline/stacks/fields.rs` changes every
 //! field there is and holds the tables against what differs.
 
-use super::{Stack, StackKind, TAG_CLUSTER, base, control_plane, database, edge, network, pool};
+use super::{Stack, StackKind, base, control_plane, database, edge, network, pool};
+use crate::common::tags::TAG_CLUSTER;
 
 /// One line of a stack's table: these resources, this property of theirs, and the fields that decide
 /// it, the most specific first.

@@ -149,11 +149,6 @@ pub fn design_at(
     Ok(stacks)
 }
 
-/// Tag on every stack, and through it on every resource, that names its cluster.
-pub const TAG_CLUSTER: &str = "kube-cfn/cluster";
-/// Tag on every stack, and through it on every resource, that names its kind (`base`, `pool-workers`).
-pub const TAG_STACK: &str = "kube-cfn/stack";
-
 /// The path above all SSM parameters of a cluster, without a slash at its end. IAM policies in the
 /// templates name the same path.
 pub fn parameter_path(cluster: &str) -> String {

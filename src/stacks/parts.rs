@@ -1,13 +1,13 @@
 //! What several stacks are made of: tags, parameters with their sources, names of zones.
 
+use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    DesignError, Input, KUBERNETES_VERSION, Object, Source, Stack, StackKind, TAG_CLUSTER,
-    TAG_STACK, policy, versions,
+    DesignError, Input, KUBERNETES_VERSION, Object, Source, Stack, StackKind, policy, versions,
 };
 use crate::catalog::images;
 use crate::node::Bundle;

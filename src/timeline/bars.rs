@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::words::clean;
 use super::{Ending, ResourceBar, StackBar, Timeline};
-use crate::apply::event::{Event, Expected, Failure, Outcome, Verb};
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::Phase;
+use crate::events::{Event, Expected, Failure, Outcome, Verb};
 use crate::stacks::StackKind;
 
 /// The type under which CloudFormation reports the stack itself.

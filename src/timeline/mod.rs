@@ -14,8 +14,8 @@ mod words;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 
-use crate::apply::event::{Event, Verb};
 use crate::cloud::ResourceStatus;
+use crate::events::{Event, Verb};
 use crate::stacks::StackKind;
 
 pub use critical::Saving;

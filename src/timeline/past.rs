@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::apply::event::{Event, Expected, Failure, Outcome, Verb};
 use crate::cloud::status::Phase;
 use crate::cloud::{FoundStack, StackEvent, StackStatus};
+use crate::events::{Event, Expected, Failure, Outcome, Verb};
 use crate::stacks::{StackKind, sentence};
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use console::{measure_text_width, truncate_str};
 use jiff::SignedDuration;
 
 use super::Timeline;
-use crate::apply::event::Verb;
+use crate::events::Verb;
 
 /// A span for people: `41s`, `4m12s`, `1h02m`. A negative one (two clocks) is `0s`.
 pub fn elapsed(span: SignedDuration) -> String {

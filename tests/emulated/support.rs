@@ -1,13 +1,12 @@
 //! An account of its own for every test, small templates, and following an operation to its end.
 
+use kube_cfn::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use kube_cfn::cloud::aws::{Aws, Settings};
-use kube_cfn::cloud::{
-    Cloud, Operation, Proposal, Protection, StackEvent, StackStatus, TAG_CLUSTER, TAG_STACK,
-};
+use kube_cfn::cloud::{Cloud, Operation, Proposal, Protection, StackEvent, StackStatus};
 use serde_json::{Value, json};
 
 pub const REGION: &str = "eu-west-1";

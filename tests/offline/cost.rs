@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use kube_cfn::catalog::prices::{PriceKey, Prices};
-use kube_cfn::plan::cost;
+use kube_cfn::forecast::cost;
+use kube_cfn::forecast::prices::{PriceKey, Prices};
 
 use super::estimate::{cluster, creation};
 use crate::support::golden;

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use kube_cfn::catalog::durations::{self, Durations, Operation, Seconds};
 use kube_cfn::definition;
-use kube_cfn::plan::{Action, Estimate, Plan, Step, estimate, needs};
+use kube_cfn::forecast::{Estimate, estimate};
+use kube_cfn::plan::{Action, Plan, Step, needs};
 use kube_cfn::spec::ClusterSpec;
 use kube_cfn::stacks::{self, Stack, StackKind};
 use kube_cfn::templates::Templates;

@@ -13,7 +13,7 @@ mod kept;
 
 use std::ops::Range;
 
-use kube_cfn::cloud::simulated::Library;
+use kube_cfn::simulated::Library;
 
 /// Seeds of each quarter; the quarters run side by side.
 const QUARTER: u64 = 2_500;

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::path::Path;
 
-use kube_cfn::apply::event::Outcome;
 use kube_cfn::apply::{self, End, Outputs, Prepare, Report, Session};
-use kube_cfn::cloud::simulated::{
-    Failing, Faults, How, Kill, Library, Moment, Operation, Simulated, World,
-};
 use kube_cfn::cloud::{CloudError, Store};
 use kube_cfn::definition;
+use kube_cfn::events::Outcome;
 use kube_cfn::plan::{self, Guard, Plan, PlanError, Terms};
+use kube_cfn::simulated::{
+    Failing, Faults, How, Kill, Library, Moment, Operation, Simulated, World,
+};
 use kube_cfn::spec::ClusterSpec;
 use kube_cfn::stacks::{self, Source, Stack, StackKind};
 use kube_cfn::templates::Templates;

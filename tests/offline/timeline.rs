@@ -4,7 +4,7 @@
 mod history;
 mod path;
 
-use kube_cfn::apply::event::{Outcome, Verb};
+use kube_cfn::events::{Outcome, Verb};
 use kube_cfn::stacks::StackKind::Edge;
 use kube_cfn::templates::Templates;
 use kube_cfn::timeline::{Detail, Timeline, page, text};

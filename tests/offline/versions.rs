@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 
 use kube_cfn::apply::{self, End, Outputs, Prepare, Session};
-use kube_cfn::cloud::simulated::{Simulated, World};
 use kube_cfn::cloud::{CloudError, FoundStack, StackStatus, Store};
 use kube_cfn::plan::versions::{self, Decided, Running, Wanted};
 use kube_cfn::plan::{self, Action, Plan, Survey, Terms};
+use kube_cfn::simulated::{Simulated, World};
 use kube_cfn::spec::ClusterSpec;
 use kube_cfn::stacks::{
     self, KUBERNETES_VERSION, STATE_BUCKET, Source, Stack, StackKind, Versions,
@@ -167,8 +167,7 @@ async fn another_version_is_refused_and_nothing_is_written() {
         );
         let after = (cloud.stacks_now(), cloud.writes());
         assert_eq!(after, (before.0, before.1), "{wanted}");
-        let asked =
-            |calls: &kube_cfn::cloud::simulated::Calls, verb| calls.by_verb().get(verb).copied();
+        let asked = |calls: &kube_cfn::simulated::Calls, verb| calls.by_verb().get(verb).copied();
         for verb in ["propose", "drift", "upload"] {
             let calls = cloud.calls();
             assert_eq!(asked(&calls, verb), asked(&before.2, verb), "{verb}");

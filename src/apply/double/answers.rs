@@ -1,5 +1,7 @@
 //! What the double answers to each question of the cloud's traits.
 
+use crate::common::Clock;
+use crate::common::tags::TAG_CLUSTER;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 
@@ -9,9 +11,8 @@ use serde_json::Value;
 
 use super::{Double, Held, found};
 use crate::cloud::{
-    ChangeSet, Clock, Cloud, CloudError, Console, Drift, FoundResource, FoundStack, Identity, Kept,
+    ChangeSet, Cloud, CloudError, Console, Drift, FoundResource, FoundStack, Identity, Kept,
     OnFailure, OpenChangeSet, Operation, Proposal, Protection, StackEvent, StackStatus, Store,
-    TAG_CLUSTER,
 };
 use crate::plan::heal::resumes;
 

@@ -4,6 +4,7 @@
 mod ending;
 mod name;
 
+use crate::common::Clock;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
@@ -14,7 +15,7 @@ use super::error::{Asked, explain, is_unknown_call, short_name};
 use super::findings::{self, Of};
 use super::template::Travelling;
 use super::{Aws, mapping, request, template};
-use crate::cloud::{ChangeSet, Clock, CloudError, Proposal, ResourceChange};
+use crate::cloud::{ChangeSet, CloudError, Proposal, ResourceChange};
 
 pub(super) use ending::{execute, remove};
 

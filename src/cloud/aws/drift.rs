@@ -1,6 +1,7 @@
 //! Drift: what somebody changed by hand. CloudFormation looks for it on request, takes its time, and
 //! tells the outcome resource by resource.
 
+use crate::common::Clock;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{
@@ -10,7 +11,7 @@ use aws_sdk_cloudformation::types::{
 
 use super::error::{Asked, explain, explain_newer, short_name};
 use super::{Aws, mapping};
-use crate::cloud::{Clock, CloudError, Difference, Drift};
+use crate::cloud::{CloudError, Difference, Drift};
 
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 const SLOWEST_LOOK: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 
 mod answer;
 
+use crate::common::Clock;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -16,7 +17,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use super::Aws;
 use super::config::{Reach, plain_connector};
 use super::error::{Asked, explain_answer, no_credentials, unanswered};
-use crate::cloud::{Clock, CloudError, Console};
+use crate::cloud::{CloudError, Console};
 
 /// EC2's API; there has been no other since.
 const VERSION: &str = "2016-11-15";

@@ -25,6 +25,7 @@ mod template;
 #[cfg(test)]
 mod wire;
 
+use crate::common::Clock;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,7 @@ use limiter::{Limiter, ThrottleWatch};
 use log::CallLog;
 
 use super::{
-    ChangeSet, Clock, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OnFailure,
+    ChangeSet, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OnFailure,
     OpenChangeSet, Operation, Proposal, Protection, StackEvent,
 };
 

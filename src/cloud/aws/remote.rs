@@ -1,5 +1,6 @@
 //! Commands on machines through Systems Manager's Run Command, and a bucket's objects.
 
+use crate::common::Clock;
 use std::time::Duration;
 
 use aws_sdk_ssm::types::CommandInvocationStatus;
@@ -7,8 +8,8 @@ use jiff::Timestamp;
 
 use super::error::{Asked, explain};
 use super::{Aws, ec2};
+use crate::cloud::CloudError;
 use crate::cloud::remote::{FoundObject, Ran, Remote};
-use crate::cloud::{Clock, CloudError};
 
 /// AWS's own document that runs a shell command.
 const DOCUMENT: &str = "AWS-RunShellScript";

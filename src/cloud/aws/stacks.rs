@@ -1,5 +1,6 @@
 //! Stacks: finding, reading, creating and deleting them.
 
+use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
@@ -8,9 +9,7 @@ use serde_json::Value;
 
 use super::error::{Asked, explain};
 use super::{Aws, events, request, template, timestamp};
-use crate::cloud::{
-    CloudError, FoundStack, Proposal, Protection, StackStatus, TAG_CLUSTER, TAG_STACK,
-};
+use crate::cloud::{CloudError, FoundStack, Proposal, Protection, StackStatus};
 
 /// Every stack with the tool's tag, of one cluster if named.
 pub(super) async fn all(aws: &Aws, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use kube_cfn::apply::event::Event;
+use kube_cfn::events::Event;
 use kube_cfn::progress::{Json, Lines, Pace, Shower, Style, Surroundings, follow};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! What a screen expects, and how it counts the time between events.
 
-use kube_cfn::apply::event::{Event, Expected, Outcome, Span, Verb};
+use kube_cfn::events::{Event, Expected, Outcome, Span, Verb};
 use kube_cfn::progress::{Model, Pace, Shower, follow};
 use kube_cfn::stacks::StackKind::{ControlPlane, Database, Edge, Network};
 
@@ -129,10 +129,10 @@ fn a_failure_stands_above_the_block_once_and_again_when_its_cause_changes() {
             .for_each(|event| live.take(event).expect("an event"));
         memory.text().matches("NatGatewayA) CREATE_FAILED").count()
     };
-    let failure = |reason: &str| kube_cfn::apply::event::Failure {
+    let failure = |reason: &str| kube_cfn::events::Failure {
         resource: Some("NAT gateway in eu-west-1a".to_owned()),
         logical_id: Some("NatGatewayA".to_owned()),
-        ..kube_cfn::apply::event::Failure::of_stack(None, reason)
+        ..kube_cfn::events::Failure::of_stack(None, reason)
     };
     let run = three()
         .resource(5, Edge, NAT, "CREATE_IN_PROGRESS")

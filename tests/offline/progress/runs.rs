@@ -1,8 +1,8 @@
 //! Runs told as events, second by second, and the clock they are told by.
 
 use jiff::{SignedDuration, Timestamp};
-use kube_cfn::apply::event::{Event, Expected, Failure, Outcome, Place, Span, Verb};
 use kube_cfn::cloud::{ResourceStatus, StackStatus};
+use kube_cfn::events::{Event, Expected, Failure, Outcome, Place, Span, Verb};
 use kube_cfn::stacks::StackKind::{self, Base, ControlPlane, Database, Edge, Network};
 
 /// Seconds after the start of every run.

@@ -1,8 +1,8 @@
 //! Any stream of events, however mad, fits any terminal and breaks no showing.
 
 use console::measure_text_width;
-use kube_cfn::apply::event::{Event, Expected, Failure, Outcome, Place, Span, Verb};
 use kube_cfn::cloud::{ResourceStatus, StackStatus};
+use kube_cfn::events::{Event, Expected, Failure, Outcome, Place, Span, Verb};
 use kube_cfn::progress::{Lines, Model, Shower};
 use kube_cfn::stacks::StackKind;
 use proptest::prelude::*;

@@ -1,6 +1,6 @@
 //! What counts as a failure, and what comes after it.
 
-use kube_cfn::apply::event::{Outcome, Verb};
+use kube_cfn::events::{Outcome, Verb};
 use kube_cfn::progress::Model;
 use kube_cfn::stacks::StackKind::{Base, Edge};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use kube_cfn::apply::event::{Event, ReadyPart};
+use kube_cfn::events::{Event, ReadyPart};
 use kube_cfn::progress::{Awaited, Shower, WaitingLines};
 
 use super::runs::at;

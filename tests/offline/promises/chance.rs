@@ -1,9 +1,7 @@
 //! What chance decides of a seed: what fails, how unreliable the cloud is, what somebody does by hand.
 
 use fastrand::Rng;
-use kube_cfn::cloud::simulated::{
-    Failing, Faults, Kill, Meddling, Moment, Operation, Simulated, Stuck,
-};
+use kube_cfn::simulated::{Failing, Faults, Kill, Meddling, Moment, Operation, Simulated, Stuck};
 use kube_cfn::stacks::Stack;
 use serde_json::json;
 

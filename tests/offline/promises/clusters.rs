@@ -1,9 +1,10 @@
 //! Clusters to be wanted: two made by hand, and a real one as it is really designed.
 
+use kube_cfn::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::sync::OnceLock;
 
 use kube_cfn::spec::Nat;
-use kube_cfn::stacks::{self, Input, Source, Stack, StackKind, TAG_CLUSTER, TAG_STACK};
+use kube_cfn::stacks::{self, Input, Source, Stack, StackKind};
 use kube_cfn::templates::Templates;
 use serde_json::{Value, json};
 

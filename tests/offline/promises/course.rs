@@ -1,18 +1,19 @@
 //! The course of one seed: a start, something wanted, runs under faults and other people's hands, runs
 //! without; in some a deletion and the cluster again. What was promised is checked after each.
 
+use kube_cfn::common::Clock;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, pending};
 use std::time::Duration;
 
 use fastrand::Rng;
-use kube_cfn::apply::event::Event;
 use kube_cfn::apply::{self, End, Outputs, Prepare, Report, Session};
-use kube_cfn::cloud::simulated::{Faults, Library, Simulated, World};
-use kube_cfn::cloud::{Clock, Store};
+use kube_cfn::cloud::Store;
+use kube_cfn::events::Event;
 use kube_cfn::plan::complete::Look;
 use kube_cfn::plan::{self, Guard, Plan, Terms};
+use kube_cfn::simulated::{Faults, Library, Simulated, World};
 use kube_cfn::stacks::{KEY_ARN, Source, Stack, StackKind, parameter_path};
 use secrecy::SecretString;
 use tokio::sync::mpsc::UnboundedSender;

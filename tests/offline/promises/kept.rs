@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use kube_cfn::apply::event::{Event, Outcome};
 use kube_cfn::apply::{End, Report};
-use kube_cfn::cloud::simulated::{How, Loss, Meddling, Write};
 use kube_cfn::cloud::{Fate, FoundStack, StackEvent, StackStatus};
+use kube_cfn::events::{Event, Outcome};
 use kube_cfn::plan::Plan;
+use kube_cfn::simulated::{How, Loss, Meddling, Write};
 use kube_cfn::stacks::StackKind;
 
 use super::chance::THEIRS;

@@ -1,10 +1,10 @@
 //! Many pools on a cloud whose pools are done only after the control plane answers: they never keep it
 //! from starting, whatever the number of stacks that may be in operation at once.
 
+use kube_cfn::common::Clock;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kube_cfn::cloud::Clock;
 
 use super::*;
 

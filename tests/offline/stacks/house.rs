@@ -322,9 +322,9 @@ fn statements_that_change_something_name_what_they_change() {
 fn every_machine_and_stack_carries_the_tags_of_its_cluster() {
     for spec in specs::all() {
         for stack in design(&spec) {
-            assert_eq!(stack.tags[kube_cfn::cloud::TAG_CLUSTER], spec.name);
+            assert_eq!(stack.tags[kube_cfn::common::tags::TAG_CLUSTER], spec.name);
             assert_eq!(
-                stack.tags[kube_cfn::cloud::TAG_STACK],
+                stack.tags[kube_cfn::common::tags::TAG_STACK],
                 stack.kind.to_string()
             );
             assert!(

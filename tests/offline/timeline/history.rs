@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kube_cfn::apply::event::Verb;
 use kube_cfn::cloud::{FoundStack, ResourceStatus, StackEvent, StackStatus};
+use kube_cfn::events::Verb;
 use kube_cfn::stacks::StackKind::{self, Base, Database, Edge, Network};
 use kube_cfn::timeline::{Ending, Link, Past, Timeline, events_of};
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! The critical path and the slack of small runs, worked out by hand.
 
 use jiff::SignedDuration;
-use kube_cfn::apply::event::{Event, Failure, Outcome, Verb};
+use kube_cfn::events::{Event, Failure, Outcome, Verb};
 use kube_cfn::stacks::StackKind::{self, Base, ControlPlane, Database, Edge, Network};
 use kube_cfn::timeline::{Ending, Timeline};
 

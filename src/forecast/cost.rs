@@ -14,8 +14,8 @@ use std::ops::Add;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Action, Plan, Step};
-use crate::catalog::prices::{Basis, PriceKey, Prices};
+use super::prices::{Basis, PriceKey, Prices};
+use crate::plan::{Action, Plan, Step};
 use crate::stacks::StackKind;
 use charges::{Charge, charges};
 

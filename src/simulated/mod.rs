@@ -27,6 +27,7 @@ mod timing;
 mod world;
 mod writes;
 
+use crate::common::Clock;
 use std::cell::{Cell, RefCell, RefMut};
 use std::time::Duration;
 
@@ -34,7 +35,6 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::Clock;
 use state::State;
 
 pub use compiled::Library;

@@ -1,5 +1,6 @@
 //! Looking into a simulated cloud from outside, for assertions; and meddling with it, as other people do.
 
+use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -9,9 +10,7 @@ use super::Simulated;
 use super::engine::touching;
 use super::state::{Beginning, State};
 use super::world::Failing;
-use crate::cloud::{
-    Fate, FoundStack, OpenChangeSet, StackEvent, StackStatus, TAG_CLUSTER, TAG_STACK,
-};
+use crate::cloud::{Fate, FoundStack, OpenChangeSet, StackEvent, StackStatus};
 
 /// A write that had an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use super::super::changes::differences;
 use super::job::Verb;
 use super::{Happening, Progress, Running, Surroundings};
 use crate::cloud::Replacement;
-use crate::cloud::simulated::policy;
-use crate::cloud::simulated::stack::{Stack, Standing};
-use crate::cloud::simulated::world::Operation;
+use crate::simulated::policy;
+use crate::simulated::stack::{Stack, Standing};
+use crate::simulated::world::Operation;
 use crate::templates::evaluate::{Pseudo, Scope};
 
 impl Stack {

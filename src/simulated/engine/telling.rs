@@ -1,9 +1,9 @@
 //! What an operation writes into the history of its stack.
 
 use super::{Running, Surroundings};
-use crate::cloud::simulated::chance::{stream, uuid};
-use crate::cloud::simulated::stack::{Stack, Told, moment};
 use crate::cloud::{ResourceStatus, StackEvent, StackStatus};
+use crate::simulated::chance::{stream, uuid};
+use crate::simulated::stack::{Stack, Told, moment};
 
 impl Stack {
     /// An event of the stack itself, and its new status.

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::instances;
 use super::meters::Size;
+use crate::catalog::instances;
 
 pub use super::meters::{HOURS, Meter, PriceKey, Zones};
 

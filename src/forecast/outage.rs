@@ -4,8 +4,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Step;
 use crate::cloud::{ChangeAction, Replacement, ResourceChange};
+use crate::plan::Step;
 
 const SETTINGS: &str = "Amazon RDS user guide, \"Settings for DB instances\"";
 const IMPACT: &str =

@@ -2,8 +2,8 @@
 
 use crate::catalog::durations::Span;
 use crate::cli::out::listed_line;
-use crate::plan::cost::{Monthly, Range};
-use crate::plan::estimate::Estimate;
+use crate::forecast::cost::{Monthly, Range};
+use crate::forecast::estimate::Estimate;
 
 /// `13-17m`, `40-90s`; half of all runs stay under the first, nine in ten under the second.
 pub fn span(span: Span) -> String {

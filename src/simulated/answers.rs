@@ -1,5 +1,6 @@
 //! What the simulated cloud answers to each question of `Cloud`.
 
+use crate::common::Clock;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::names::partition_of;
 use super::stack::{Resource, Set, Stack};
 use super::state::State;
 use crate::cloud::{
-    ChangeSet, Clock, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OnFailure,
+    ChangeSet, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OnFailure,
     OpenChangeSet, Operation, Proposal, Protection, ResourceStatus, StackEvent, StackStatus,
 };
 

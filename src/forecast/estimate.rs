@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::deletion::{DeletePlan, DeleteStep};
-use super::order::{joins, needs};
-use super::status::Deletes;
-use super::{Action, Plan, Step};
 use crate::catalog::durations::{Durations, JOIN, Operation, Seconds, Span};
 use crate::cloud::{ChangeAction, ChangeSet, Fate, Replacement, ResourceChange, StackStatus};
+use crate::plan::deletion::{DeletePlan, DeleteStep};
+use crate::plan::order::{joins, needs};
+use crate::plan::status::Deletes;
+use crate::plan::{Action, Plan, Step};
 use crate::stacks::StackKind;
 use crate::templates::graph::{self, Needs, longest};
 use time::Work;

@@ -4,11 +4,11 @@ use super::job::{Direction, Verb, chain, with_snapshot};
 use super::{Due, Happening, Job, Progress, Removal, Running, Surroundings, Work};
 use crate::catalog::resources::holds;
 use crate::cloud::Fate;
-use crate::cloud::simulated::inspect::{How, Loss, Write};
-use crate::cloud::simulated::stack::{Resource, Stack, moment};
-use crate::cloud::simulated::timing::Typical;
-use crate::cloud::simulated::world::Operation;
-use crate::cloud::simulated::{compiled, reasons};
+use crate::simulated::inspect::{How, Loss, Write};
+use crate::simulated::stack::{Resource, Stack, moment};
+use crate::simulated::timing::Typical;
+use crate::simulated::world::Operation;
+use crate::simulated::{compiled, reasons};
 
 impl Stack {
     /// Why a resource can't be deleted, for reasons of its own.

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::catalog::prices::{Meter, Zones};
 use crate::cloud::{FoundStack, StackStatus};
+use crate::forecast::prices::{Meter, Zones};
 use crate::plan::Step;
 use crate::stacks::Stack;
 

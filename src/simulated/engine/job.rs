@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use crate::cloud::Fate;
-use crate::cloud::simulated::compiled::Compiled;
-use crate::cloud::simulated::inspect::How;
-use crate::cloud::simulated::stack::Resource;
-use crate::cloud::simulated::timing::Typical;
+use crate::simulated::compiled::Compiled;
+use crate::simulated::inspect::How;
+use crate::simulated::stack::Resource;
+use crate::simulated::timing::Typical;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cloud::simulated) enum Work {
+pub(in crate::simulated) enum Work {
     Make,
     /// Make, change, replace or leave alone: decided by what the properties come to.
     Change,
@@ -23,16 +23,16 @@ pub(in crate::cloud::simulated) enum Work {
 
 /// What is removed, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cloud::simulated) struct Removal {
-    pub(in crate::cloud::simulated) physical_id: Option<String>,
-    pub(in crate::cloud::simulated) fate: Fate,
-    pub(in crate::cloud::simulated) how: How,
+pub(in crate::simulated) struct Removal {
+    pub(in crate::simulated) physical_id: Option<String>,
+    pub(in crate::simulated) fate: Fate,
+    pub(in crate::simulated) how: How,
     /// Whether deletion protection stands in its way.
-    pub(in crate::cloud::simulated) protected: bool,
+    pub(in crate::simulated) protected: bool,
 }
 
 #[derive(Debug)]
-pub(in crate::cloud::simulated) struct Job {
+pub(in crate::simulated) struct Job {
     pub(super) slot: usize,
     pub(super) work: Work,
     /// The kind of thing that it turned out to be.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::charges::{Charge, Charges, Resource};
 use super::values::count;
-use crate::catalog::prices::Meter;
+use crate::forecast::prices::Meter;
 
 /// A number of things that may vary.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::machines::Fleet;
 use super::values::{Values, count, length};
-use crate::catalog::prices::{Meter, Zones};
+use crate::forecast::prices::{Meter, Zones};
 use crate::stacks::sentence;
 
 /// Something that has a price a unit.

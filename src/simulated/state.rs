@@ -1,5 +1,6 @@
 //! All that a simulated cloud holds, and the passing of time over it.
 
+use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::chance::{stream, uuid};
@@ -12,7 +13,7 @@ use super::reasons;
 use super::stack::{Stack, moment};
 use super::store::Shelf;
 use super::world::{Faults, World};
-use crate::cloud::{FoundStack, StackStatus, TAG_CLUSTER, TAG_STACK};
+use crate::cloud::{FoundStack, StackStatus};
 
 pub(super) struct State {
     pub(super) env: Surroundings,

@@ -9,6 +9,7 @@ mod rollback;
 mod sets;
 mod updates;
 
+use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cloud::{
     ChangeSet, Cloud, CloudError, Fate, FoundStack, Keeping, OnFailure, Operation as Asked,
-    Proposal, Protection, StackEvent, StackStatus, Store, TAG_CLUSTER, TAG_STACK,
+    Proposal, Protection, StackEvent, StackStatus, Store,
 };
 
 pub const OPEN: Protection = Protection {

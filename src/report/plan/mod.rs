@@ -11,12 +11,12 @@ use semver::Version;
 use serde::Serialize;
 
 use crate::catalog::durations::{Durations, Span};
-use crate::catalog::prices::Prices;
 use crate::cli::session::Defined;
 use crate::cloud::{Finding, Identity};
-use crate::plan::cost::{self, Monthly, Range, StackCost};
-use crate::plan::estimate::{self, Estimate};
-use crate::plan::outage::{Outage, outages};
+use crate::forecast::cost::{self, Monthly, Range, StackCost};
+use crate::forecast::estimate::{self, Estimate};
+use crate::forecast::outage::{Outage, outages};
+use crate::forecast::prices::Prices;
 use crate::plan::{
     self, Action, Blocked, Counts, Drifted, Pending, Plan, Planned, Risk, Step, Stuck,
 };

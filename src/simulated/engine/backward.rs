@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::job::{Direction, Verb, chain};
 use super::{Happening, Job, Phase, Progress, Running, Surroundings, Work};
-use crate::cloud::simulated::inspect::How;
-use crate::cloud::simulated::reasons;
-use crate::cloud::simulated::stack::Stack;
-use crate::cloud::simulated::timing::Typical;
-use crate::cloud::simulated::world::{Operation, Stuck};
 use crate::cloud::{Fate, StackStatus};
+use crate::simulated::inspect::How;
+use crate::simulated::reasons;
+use crate::simulated::stack::Stack;
+use crate::simulated::timing::Typical;
+use crate::simulated::world::{Operation, Stuck};
 
 impl Stack {
     pub(super) fn end(
@@ -281,7 +281,7 @@ impl Stack {
         self.running = Some(run);
     }
 
-    pub(in crate::cloud::simulated) fn delete(
+    pub(in crate::simulated) fn delete(
         &mut self,
         env: &mut Surroundings,
         at: i64,
@@ -299,7 +299,7 @@ impl Stack {
     }
 
     /// Goes on with a rollback that got stuck. Its events carry the new token, and belong to the update.
-    pub(in crate::cloud::simulated) fn go_on(
+    pub(in crate::simulated) fn go_on(
         &mut self,
         env: &mut Surroundings,
         at: i64,
@@ -321,7 +321,7 @@ impl Stack {
     }
 
     /// Breaks off an update.
-    pub(in crate::cloud::simulated) fn call_off(&mut self, env: &mut Surroundings, at: i64) {
+    pub(in crate::simulated) fn call_off(&mut self, env: &mut Surroundings, at: i64) {
         let Some(mut run) = self.running.take() else {
             return;
         };
@@ -331,7 +331,7 @@ impl Stack {
     }
 
     /// Whether an update runs that has not turned back yet.
-    pub(in crate::cloud::simulated) fn is_updating(&self) -> bool {
+    pub(in crate::simulated) fn is_updating(&self) -> bool {
         let run = self.running.as_ref();
         run.is_some_and(|run| run.phase == Phase::Updating)
             && self.found.status == StackStatus::UpdateInProgress

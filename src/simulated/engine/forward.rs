@@ -5,20 +5,20 @@ use std::rc::Rc;
 
 use super::job::{Direction, Verb, chain};
 use super::{Before, Due, Happening, Job, Phase, Progress, Running, Surroundings, Work};
-use crate::cloud::simulated::compiled::Compiled;
-use crate::cloud::simulated::machines::{Look, Silence, Waiting};
-use crate::cloud::simulated::stack::{Resource, Stack};
-use crate::cloud::simulated::timing::Typical;
-use crate::cloud::simulated::world::Operation;
-use crate::cloud::simulated::{chance, names, reasons, timing};
 use crate::cloud::{ResourceChange, StackStatus};
+use crate::simulated::compiled::Compiled;
+use crate::simulated::machines::{Look, Silence, Waiting};
+use crate::simulated::stack::{Resource, Stack};
+use crate::simulated::timing::Typical;
+use crate::simulated::world::Operation;
+use crate::simulated::{chance, names, reasons, timing};
 
 /// What an update brings.
-pub(in crate::cloud::simulated) struct Wanted {
-    pub(in crate::cloud::simulated) compiled: Rc<Compiled>,
-    pub(in crate::cloud::simulated) parameters: BTreeMap<String, String>,
-    pub(in crate::cloud::simulated) tags: BTreeMap<String, String>,
-    pub(in crate::cloud::simulated) candidates: BTreeMap<String, bool>,
+pub(in crate::simulated) struct Wanted {
+    pub(in crate::simulated) compiled: Rc<Compiled>,
+    pub(in crate::simulated) parameters: BTreeMap<String, String>,
+    pub(in crate::simulated) tags: BTreeMap<String, String>,
+    pub(in crate::simulated) candidates: BTreeMap<String, bool>,
 }
 
 /// Types that tell when they are configured but not yet settled.
@@ -33,9 +33,7 @@ const TELLS_CONFIGURED: &[&str] = &[
 ];
 
 /// Which resources a change set touches, and whether in spite of equal properties.
-pub(in crate::cloud::simulated) fn candidates(
-    changes: &[ResourceChange],
-) -> BTreeMap<String, bool> {
+pub(in crate::simulated) fn candidates(changes: &[ResourceChange]) -> BTreeMap<String, bool> {
     let forced = |change: &ResourceChange| {
         let mut paths = change
             .properties
@@ -50,7 +48,7 @@ pub(in crate::cloud::simulated) fn candidates(
 }
 
 /// An update that changes nothing but one resource, in place.
-pub(in crate::cloud::simulated) fn touching(stack: &Stack, id: &str) -> Option<Wanted> {
+pub(in crate::simulated) fn touching(stack: &Stack, id: &str) -> Option<Wanted> {
     let compiled = stack.compiled.clone()?;
     compiled.item(id)?;
     Some(Wanted {
@@ -62,7 +60,7 @@ pub(in crate::cloud::simulated) fn touching(stack: &Stack, id: &str) -> Option<W
 }
 
 impl Stack {
-    pub(in crate::cloud::simulated) fn create(
+    pub(in crate::simulated) fn create(
         &mut self,
         env: &mut Surroundings,
         at: i64,
@@ -84,7 +82,7 @@ impl Stack {
         self.launch(env, at, run, StackStatus::CreateInProgress);
     }
 
-    pub(in crate::cloud::simulated) fn update(
+    pub(in crate::simulated) fn update(
         &mut self,
         env: &mut Surroundings,
         at: i64,

@@ -1,0 +1,7 @@
+//! Names of the tags by which the tool finds its own resources. Templates and node programs name the
+//! same ones.
+
+/// Tag on every stack, and through it on every resource, that names its cluster.
+pub const TAG_CLUSTER: &str = "kube-cfn/cluster";
+/// Tag on every stack, and through it on every resource, that names its kind (`base`, `pool-workers`).
+pub const TAG_STACK: &str = "kube-cfn/stack";
