@@ -133,7 +133,7 @@ pub fn parse_file(name: &str, text: &str, stem: Option<&str>) -> Result<ClusterS
     let tree = tree::parse(text).map_err(|broken| Problems::of_text(name, text, broken))?;
     let mut report = check::Report::default();
     let file = shape::read(&tree, &mut report);
-    let spec = file.map(|file| check::cluster(&file, stem, &mut report));
+    let spec = file.map(|file| check::cluster(file, stem, &mut report));
     if let Some(spec) = &spec {
         for violation in rules::check(spec) {
             report.violation(violation);

@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ipnet::Ipv4Net;
+use schemars::JsonSchema;
 use semver::Version;
+use serde::{Deserialize, Serialize};
 
 /// A whole cluster, checked leaf by leaf. [`rules::check`] holds the rules between its parts.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,13 +65,14 @@ pub struct Network {
 }
 
 /// How nodes reach the internet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Nat {
-    /// One NAT gateway over all zones: survives the loss of a zone, one address a zone.
+    /// One NAT gateway over all zones: survives the loss of a zone.
     Regional,
-    /// One NAT gateway in the first zone.
+    /// One NAT gateway in the first zone: a third of the price, gone with that zone.
     Single,
-    /// No NAT gateway: nodes stand in the public subnets with public addresses and closed security groups.
+    /// No NAT gateway: nodes have public addresses behind closed security groups.
     None,
 }
 
@@ -83,11 +86,13 @@ pub struct Api {
     pub dns: Option<ApiDns>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where the API has its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Exposure {
-    /// Addresses inside the VPC only.
+    /// Inside the VPC only.
     Internal,
-    /// Internet-facing, open to `allowed_cidrs` only.
+    /// On the internet, for `allowedCidrs` only.
     Public,
 }
 
@@ -145,14 +150,20 @@ pub struct Taint {
     pub effect: TaintEffect,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What happens to pods that do not tolerate a taint. Spelt as in Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TaintEffect {
+    /// They are not put on the node.
     NoSchedule,
+    /// They are put elsewhere where there is room.
     PreferNoSchedule,
+    /// They are not put on the node, and leave it when they are there.
     NoExecute,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How the nodes of a pool are spread over the zones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Spread {
     /// One group over all zones.
     Regional,

@@ -1,5 +1,10 @@
 //! From the typed file to the spec: every leaf to its exact type, every default that follows from
-//! another field. What can't be read is reported and stands aside; the rest goes on.
+//! another field. What can't be read is reported and left out; the rest is read all the same.
+//!
+//! Every struct of the file is taken apart without `..`, and an unused variable is an error: a field
+//! that is added to the file and used nowhere does not compile.
+
+#![deny(unused_variables)]
 
 mod leaf;
 mod report;
@@ -9,44 +14,54 @@ use ipnet::Ipv4Net;
 pub(super) use report::{Finding, Report, Spot};
 
 use super::file::{
-    AccessFile, ApiFile, ClusterFile, ControlPlaneFile, DatabaseFile, EffectFile, ExposureFile,
-    NatFile, NetworkFile, PoolFile, SecretFile, SpreadFile, TaintFile,
+    AccessFile, ApiFile, ClusterFile, ControlPlaneFile, DatabaseFile, DnsFile, NetworkFile,
+    PoolFile, SecretFile, TaintFile,
 };
 use crate::catalog::{instances, regions};
 use crate::spec::rules::{LONGEST_NAME, LONGEST_POOL_NAME, nearest};
 use crate::spec::{
     Access, Api, ApiDns, Architecture, ClusterSpec, ControlPlane, Database, DatabaseSecret,
-    Exposure, Nat, Network, NodePool, Spread, Taint, TaintEffect, Zone,
+    Network, NodePool, Taint, Zone,
 };
 
 /// The spec that `file` stands for, as far as it can be read. `stem` is the name of its file.
-pub(super) fn cluster(file: &ClusterFile, stem: Option<&str>, report: &mut Report) -> ClusterSpec {
-    leaf::name("name", &file.name, LONGEST_NAME, report);
-    same_as_file(&file.name, stem, report);
+pub(super) fn cluster(file: ClusterFile, stem: Option<&str>, report: &mut Report) -> ClusterSpec {
+    let ClusterFile {
+        name,
+        region,
+        account,
+        kubernetes,
+        zones,
+        network,
+        api,
+        control_plane,
+        pools,
+        database,
+        protect,
+        access,
+        mirror,
+        tags,
+    } = file;
+    leaf::name("name", &name, LONGEST_NAME, report);
+    same_as_file(&name, stem, report);
     let spec = ClusterSpec {
-        name: file.name.clone(),
-        region: file.region.clone(),
-        account: file
-            .account
-            .as_deref()
-            .map(|text| leaf::account("account", text, report)),
-        kubernetes: leaf::version("kubernetes", &file.kubernetes, report),
-        zones: zones(file, report),
-        network: network(&file.network, report),
-        api: api(&file.api, report),
-        control_plane: control_plane(&file.control_plane, report),
-        pools: pools(&file.pools, report),
-        database: file
-            .database
-            .as_ref()
-            .map(|database| self::database(database, report)),
-        protect: file.protect,
-        access: access(&file.access, report),
-        mirror: file
-            .mirror
-            .as_deref()
-            .map(|url| url.trim_end_matches('/').to_owned()),
-        tags: file.tags.clone(),
+        account: account.map(|text| leaf::account("account", &text, report)),
+        kubernetes: leaf::version("kubernetes", &kubernetes, report),
+        zones: self::zones(zones, &region, report),
+        network: self::network(network, report),
+        api: self::api(api, report),
+        control_plane: self::control_plane(control_plane, report),
+        pools: (0..)
+            .zip(pools)
+            .map(|(index, file)| pool(index, file, report))
+            .collect(),
+        database: database.map(|file| self::database(file, report)),
+        access: self::access(access, report),
+        mirror: mirror.map(|url| url.trim_end_matches('/').to_owned()),
+        name,
+        region,
+        protect,
+        tags,
     };
     report.settle();
     spec
@@ -64,16 +79,12 @@ fn same_as_file(name: &str, stem: Option<&str>, report: &mut Report) {
     }
 }
 
-fn zones(file: &ClusterFile, report: &mut Report) -> Vec<Zone> {
-    let known = regions::default_zones(&file.region);
-    let names = match (&file.zones, known) {
-        (Some(names), _) => names.clone(),
-        (None, Some(usual)) => usual,
-        (None, None) => {
-            unknown_region(&file.region, report);
-            Vec::new()
-        }
-    };
+fn zones(names: Option<Vec<String>>, region: &str, report: &mut Report) -> Vec<Zone> {
+    let names = names.or_else(|| regions::default_zones(region));
+    let names = names.unwrap_or_else(|| {
+        unknown_region(region, report);
+        Vec::new()
+    });
     names
         .into_iter()
         .map(|name| Zone {
@@ -107,49 +118,50 @@ fn unknown_region(region: &str, report: &mut Report) {
     );
 }
 
-fn network(file: &NetworkFile, report: &mut Report) -> Network {
+fn network(file: NetworkFile, report: &mut Report) -> Network {
+    let NetworkFile {
+        cidr,
+        nat,
+        pod_cidr,
+        service_cidr,
+    } = file;
     Network {
-        cidr: leaf::range("network.cidr", &file.cidr, report),
-        pod_cidr: leaf::range("network.podCidr", &file.pod_cidr, report),
-        service_cidr: leaf::range("network.serviceCidr", &file.service_cidr, report),
-        nat: match file.nat {
-            NatFile::Regional => Nat::Regional,
-            NatFile::Single => Nat::Single,
-            NatFile::None => Nat::None,
-        },
+        cidr: leaf::range("network.cidr", &cidr, report),
+        pod_cidr: leaf::range("network.podCidr", &pod_cidr, report),
+        service_cidr: leaf::range("network.serviceCidr", &service_cidr, report),
+        nat,
     }
 }
 
-fn api(file: &ApiFile, report: &mut Report) -> Api {
+fn api(file: ApiFile, report: &mut Report) -> Api {
+    let ApiFile {
+        exposure,
+        allowed_cidrs,
+        dns,
+    } = file;
     let mut range = |(index, text): (usize, &String)| -> Ipv4Net {
         leaf::range(&format!("api.allowedCidrs[{index}]"), text, report)
     };
     Api {
-        exposure: match file.exposure {
-            ExposureFile::Internal => Exposure::Internal,
-            ExposureFile::Public => Exposure::Public,
-        },
-        allowed_cidrs: file
-            .allowed_cidrs
-            .iter()
-            .enumerate()
-            .map(&mut range)
-            .collect(),
-        dns: file.dns.as_ref().map(|dns| ApiDns {
-            name: dns.name.clone(),
-            hosted_zone: dns.hosted_zone.clone(),
-        }),
+        exposure,
+        allowed_cidrs: allowed_cidrs.iter().enumerate().map(&mut range).collect(),
+        dns: dns.map(|DnsFile { name, hosted_zone }| ApiDns { name, hosted_zone }),
     }
 }
 
-fn control_plane(file: &ControlPlaneFile, report: &mut Report) -> ControlPlane {
-    let at = "controlPlane.instanceType";
+fn control_plane(file: ControlPlaneFile, report: &mut Report) -> ControlPlane {
+    let ControlPlaneFile {
+        slots,
+        instance_type,
+        volume_gib,
+        etcd_volume_gib,
+    } = file;
     ControlPlane {
-        slots: u8::try_from(file.slots).unwrap_or(u8::MAX),
-        instance_type: file.instance_type.clone(),
-        architecture: architecture(at, &file.instance_type, report),
-        volume_gib: file.volume_gib,
-        etcd_volume_gib: file.etcd_volume_gib,
+        slots: u8::try_from(slots).unwrap_or(u8::MAX),
+        architecture: architecture("controlPlane.instanceType", &instance_type, report),
+        instance_type,
+        volume_gib,
+        etcd_volume_gib,
     }
 }
 
@@ -174,84 +186,94 @@ fn architecture(at: &str, name: &str, report: &mut Report) -> Architecture {
     }
 }
 
-fn pools(files: &[PoolFile], report: &mut Report) -> Vec<NodePool> {
-    let mut pools = Vec::with_capacity(files.len());
-    for (index, file) in files.iter().enumerate() {
-        pools.push(pool(&format!("pools[{index}]"), file, report));
-    }
-    pools
-}
-
-fn pool(at: &str, file: &PoolFile, report: &mut Report) -> NodePool {
-    leaf::name(&format!("{at}.name"), &file.name, LONGEST_POOL_NAME, report);
-    let mut kinds = Vec::with_capacity(file.instance_types.len());
-    for (index, name) in file.instance_types.iter().enumerate() {
-        kinds.push(architecture(
-            &format!("{at}.instanceTypes[{index}]"),
-            name,
-            report,
-        ));
-    }
+fn pool(index: usize, file: PoolFile, report: &mut Report) -> NodePool {
+    let PoolFile {
+        name,
+        instance_types,
+        min,
+        max,
+        spot_percent,
+        on_demand_base,
+        labels,
+        taints,
+        volume_gib,
+        spread,
+    } = file;
+    let at = format!("pools[{index}]");
+    leaf::name(&format!("{at}.name"), &name, LONGEST_POOL_NAME, report);
+    let mut types = instance_types
+        .iter()
+        .enumerate()
+        .map(|(index, name)| architecture(&format!("{at}.instanceTypes[{index}]"), name, report));
+    let first = types.next();
+    types.for_each(drop);
     if report.hides(&format!("{at}.min")) {
         report.broken(format!("{at}.max"));
     }
     NodePool {
-        name: file.name.clone(),
-        instance_types: file.instance_types.clone(),
-        architecture: kinds.first().copied().unwrap_or(Architecture::Arm64),
-        min: file.min,
-        max: file.max.unwrap_or(file.min),
-        spot_percent: u8::try_from(file.spot_percent).unwrap_or(100),
-        on_demand_base: file.on_demand_base,
-        labels: file.labels.clone(),
-        taints: file.taints.iter().map(taint).collect(),
-        volume_gib: file.volume_gib,
-        spread: match file.spread {
-            SpreadFile::Regional => Spread::Regional,
-            SpreadFile::Zonal => Spread::Zonal,
-        },
+        name,
+        architecture: first.unwrap_or(Architecture::Arm64),
+        instance_types,
+        min,
+        max: max.unwrap_or(min),
+        spot_percent: u8::try_from(spot_percent).unwrap_or(100),
+        on_demand_base,
+        labels,
+        taints: taints.into_iter().map(taint).collect(),
+        volume_gib,
+        spread,
     }
 }
 
-fn taint(file: &TaintFile) -> Taint {
-    Taint {
-        key: file.key.clone(),
-        value: file.value.clone(),
-        effect: match file.effect {
-            EffectFile::NoSchedule => TaintEffect::NoSchedule,
-            EffectFile::PreferNoSchedule => TaintEffect::PreferNoSchedule,
-            EffectFile::NoExecute => TaintEffect::NoExecute,
-        },
-    }
+fn taint(TaintFile { key, value, effect }: TaintFile) -> Taint {
+    Taint { key, value, effect }
 }
 
 /// The largest storage that RDS has for gp3, in GiB.
 const MOST_STORAGE: u32 = 65_536;
 
-fn database(file: &DatabaseFile, report: &mut Report) -> Database {
-    class(&file.class, report);
-    engine(&file.engine_version, report);
-    let five_times = file.storage_gib.saturating_mul(5).min(MOST_STORAGE);
+fn database(file: DatabaseFile, report: &mut Report) -> Database {
+    let DatabaseFile {
+        engine_version,
+        class,
+        storage_gib,
+        storage_limit_gib,
+        multi_az,
+        backup_days,
+        backup_window,
+        maintenance_window,
+        parameters,
+        restore_from,
+        secret,
+    } = file;
+    self::class(&class, report);
+    engine(&engine_version, report);
+    let five_times = storage_gib.saturating_mul(5).min(MOST_STORAGE);
     Database {
-        engine_version: file.engine_version.clone(),
-        class: file.class.clone(),
-        storage_gib: file.storage_gib,
-        storage_limit_gib: file.storage_limit_gib.unwrap_or(five_times),
-        multi_az: file.multi_az,
-        backup_days: u8::try_from(file.backup_days).unwrap_or(u8::MAX),
-        backup_window: file.backup_window.clone(),
-        maintenance_window: file.maintenance_window.clone(),
-        parameters: file.parameters.clone(),
-        restore_from: file.restore_from.clone(),
-        secret: file.secret.as_ref().map(secret),
+        engine_version,
+        class,
+        storage_gib,
+        storage_limit_gib: storage_limit_gib.unwrap_or(five_times),
+        multi_az,
+        backup_days: u8::try_from(backup_days).unwrap_or(u8::MAX),
+        backup_window,
+        maintenance_window,
+        parameters,
+        restore_from,
+        secret: secret.map(self::secret),
     }
 }
 
-fn secret(file: &SecretFile) -> DatabaseSecret {
+fn secret(file: SecretFile) -> DatabaseSecret {
+    let SecretFile {
+        name,
+        namespaces,
+        user,
+    } = file;
     DatabaseSecret {
-        name: file.name.clone(),
-        namespaces: file.namespaces.clone(),
-        user: file.user.clone(),
+        name,
+        namespaces,
+        user,
     }
 }
 
@@ -284,10 +306,15 @@ fn engine(version: &str, report: &mut Report) {
     }
 }
 
-fn access(file: &AccessFile, report: &mut Report) -> Access {
+fn access(file: AccessFile, report: &mut Report) -> Access {
+    let AccessFile {
+        issuers,
+        ttl,
+        max_ttl,
+    } = file;
     Access {
-        issuers: file.issuers.clone(),
-        ttl_seconds: leaf::seconds("access.ttl", &file.ttl, report),
-        max_ttl_seconds: leaf::seconds("access.maxTtl", &file.max_ttl, report),
+        issuers,
+        ttl_seconds: leaf::seconds("access.ttl", &ttl, report),
+        max_ttl_seconds: leaf::seconds("access.maxTtl", &max_ttl, report),
     }
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forms;
+use crate::spec::{Exposure, Nat};
 
 /// Address ranges and the way to the internet.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -15,7 +16,7 @@ pub struct NetworkFile {
     pub cidr: String,
 
     /// How nodes reach the internet.
-    pub nat: NatFile,
+    pub nat: Nat,
 
     /// Range of pod addresses, a /24 for every node. Inside the cluster only, so clusters may share
     /// it. Never changes.
@@ -34,7 +35,7 @@ impl Default for NetworkFile {
             // Clear of 10.0.0.0/16 and 172.31.0.0/16, which every other VPC in the world has.
             cidr: "10.20.0.0/16".to_owned(),
             // Losing a zone must not take the nodes of the others from the internet.
-            nat: NatFile::Regional,
+            nat: Nat::Regional,
             // Shared address space (RFC 6598) meets no network of a company; room for 1,024 nodes.
             pod_cidr: "100.64.0.0/14".to_owned(),
             // The next range after the pods; 65,536 services.
@@ -43,24 +44,12 @@ impl Default for NetworkFile {
     }
 }
 
-/// How nodes reach the internet.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum NatFile {
-    /// One NAT gateway over all zones: survives the loss of a zone.
-    Regional,
-    /// One NAT gateway in the first zone: a third of the price, gone with that zone.
-    Single,
-    /// No NAT gateway: nodes have public addresses behind closed security groups.
-    None,
-}
-
 /// The load balancer before the API servers.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ApiFile {
     /// Where the API has its address. Changing it makes a new load balancer.
-    pub exposure: ExposureFile,
+    pub exposure: Exposure,
 
     /// Ranges that may reach the API, besides the nodes themselves.
     #[schemars(length(max = 40), with = "Vec<forms::Range>")]
@@ -75,21 +64,11 @@ impl Default for ApiFile {
     fn default() -> Self {
         Self {
             // Nothing is open to the world unless somebody wrote so.
-            exposure: ExposureFile::Internal,
+            exposure: Exposure::Internal,
             allowed_cidrs: Vec::new(),
             dns: None,
         }
     }
-}
-
-/// Where the API has its address.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ExposureFile {
-    /// Inside the VPC only.
-    Internal,
-    /// On the internet, for `allowedCidrs` only.
-    Public,
 }
 
 /// A name for the API that outlives its load balancer.

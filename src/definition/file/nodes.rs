@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forms;
+use crate::spec::{Spread, TaintEffect};
 
 /// The machines that run etcd and the API servers.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -101,7 +102,7 @@ pub struct PoolFile {
 
     /// How the nodes are spread over the zones.
     #[serde(default = "PoolFile::default_spread")]
-    pub spread: SpreadFile,
+    pub spread: Spread,
 }
 
 impl PoolFile {
@@ -137,19 +138,9 @@ impl PoolFile {
     }
 
     /// One group fails over between zones by itself.
-    fn default_spread() -> SpreadFile {
-        SpreadFile::Regional
+    fn default_spread() -> Spread {
+        Spread::Regional
     }
-}
-
-/// How the nodes of a pool are spread over the zones.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum SpreadFile {
-    /// One group over all zones.
-    Regional,
-    /// One group a zone: for pods bound to a volume of one zone.
-    Zonal,
 }
 
 /// A taint of the nodes.
@@ -164,16 +155,5 @@ pub struct TaintFile {
     #[serde(default)]
     pub value: String,
     /// What happens to pods that do not tolerate it.
-    pub effect: EffectFile,
-}
-
-/// What happens to pods that do not tolerate a taint. Spelt as in Kubernetes.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
-pub enum EffectFile {
-    /// They are not put on the node.
-    NoSchedule,
-    /// They are put elsewhere where there is room.
-    PreferNoSchedule,
-    /// They are not put on the node, and leave it when they are there.
-    NoExecute,
+    pub effect: TaintEffect,
 }
