@@ -1,13 +1,15 @@
 //! What runs in every cluster beside Kubernetes itself: one chart an addon, pinned by the hash of its
-//! archive, and the version of the program in it by Kubernetes minor. Look-up only.
+//! archive. The version of the program in it stands in the row of the Kubernetes minor. Look-up only.
 //!
-//! Figures and their sources: `data/addons.json`.
+//! Charts and their sources: `data/addons.json`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use semver::Version;
 use serde::Deserialize;
+
+use super::kubernetes;
 
 /// The addons in the order in which they go into a cluster: without a network no pod of the others
 /// starts, and without the cloud controller manager no node takes any.
@@ -36,8 +38,6 @@ pub const CLUSTER_AUTOSCALER: &str = "cluster-autoscaler";
 #[derive(Deserialize)]
 struct Data {
     charts: BTreeMap<String, Chart>,
-    /// Kubernetes minor (`1.36`), addon, version of its program as its image tag has it.
-    apps: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -69,9 +69,8 @@ pub struct Addon {
 }
 
 /// The addons for a Kubernetes version, in [`ORDER`]. `None` for a minor outside the table.
-pub fn of(kubernetes: &Version) -> Option<Vec<Addon>> {
-    let minor = format!("{}.{}", kubernetes.major, kubernetes.minor);
-    let apps = DATA.apps.get(&minor)?;
+pub fn of(version: &Version) -> Option<Vec<Addon>> {
+    let apps = &kubernetes::minor(version)?.addons;
     ORDER
         .into_iter()
         .map(|name| {
@@ -90,7 +89,6 @@ pub fn of(kubernetes: &Version) -> Option<Vec<Addon>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::kubernetes;
 
     #[test]
     fn every_kubernetes_of_the_catalogue_has_all_its_addons() {

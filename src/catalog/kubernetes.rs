@@ -1,5 +1,6 @@
 //! Kubernetes versions that the tool can install, the files that make them up, and what goes with
-//! each minor. A version is in the catalogue when the sha256 of its kubelet is.
+//! each minor. A version is in the catalogue when the sha256 of its kubelet is. All that belongs to a
+//! minor is one row of `data/kubernetes-minors.json`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,9 +11,12 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Binaries {
     urls: BTreeMap<String, String>,
-    /// Binary, version, architecture (`amd64`, `arm64`) to sha256.
-    sha256: BTreeMap<String, BTreeMap<Version, BTreeMap<String, String>>>,
+    /// Of the binaries with versions of their own: name, version.
+    sha256: BTreeMap<String, BTreeMap<Version, Hashes>>,
 }
+
+/// Architecture (`amd64`, `arm64`) to sha256.
+type Hashes = BTreeMap<String, String>;
 
 static BINARIES: LazyLock<Binaries> = LazyLock::new(|| {
     serde_json::from_str(include_str!("data/node-binaries.json")).unwrap_or_else(|error| {
@@ -31,6 +35,10 @@ pub struct Minor {
     pub pause: String,
     /// Kernel of the machine image.
     pub kernel: String,
+    /// Addon to the version of its program, as its image tag has it.
+    pub addons: BTreeMap<String, String>,
+    /// Exact version, binary.
+    binaries: BTreeMap<Version, BTreeMap<String, Hashes>>,
 }
 
 #[derive(Deserialize)]
@@ -64,13 +72,19 @@ pub struct Binary {
     pub sha256: &'static str,
 }
 
+static VERSIONS: LazyLock<Vec<&Version>> = LazyLock::new(|| {
+    let all = MINORS.rows.values().flat_map(|row| &row.binaries);
+    let mut versions: Vec<_> = all
+        .filter(|(_, binaries)| binaries.contains_key("kubelet"))
+        .map(|(version, _)| version)
+        .collect();
+    versions.sort();
+    versions
+});
+
 /// Every Kubernetes version of the catalogue, oldest first.
 pub fn versions() -> impl DoubleEndedIterator<Item = &'static Version> {
-    BINARIES
-        .sha256
-        .get("kubelet")
-        .into_iter()
-        .flat_map(BTreeMap::keys)
+    VERSIONS.iter().copied()
 }
 
 /// Whether `version` can be installed.
@@ -93,7 +107,9 @@ pub fn newest() -> Option<&'static Version> {
 /// One of the files of a node (`kubelet`, `etcd`, `containerd`, …) for an architecture as its
 /// publisher spells it (`amd64`, `arm64`). `None` when the catalogue has no hash for it.
 pub fn binary(name: &str, version: &Version, architecture: &str) -> Option<Binary> {
-    let sha256 = BINARIES.sha256.get(name)?.get(version)?.get(architecture)?;
+    let of_minor = minor(version).and_then(|row| row.binaries.get(version)?.get(name));
+    let hashes = of_minor.or_else(|| BINARIES.sha256.get(name)?.get(version))?;
+    let sha256 = hashes.get(architecture)?;
     let url = BINARIES.urls.get(name)?;
     Some(Binary {
         url: url
@@ -149,6 +165,10 @@ mod tests {
     fn every_version_has_the_row_of_its_minor() {
         for version in versions() {
             assert!(minor(version).is_some(), "{version}");
+        }
+        for (name, row) in &MINORS.rows {
+            let own = |version: &Version| name == &format!("{}.{}", version.major, version.minor);
+            assert!(row.binaries.keys().all(own), "{name}");
         }
         assert!(minor(&Version::new(1, 20, 0)).is_none());
     }
