@@ -91,7 +91,7 @@ fn step(found: &FoundStack, survey: &Survey, kinds: &[StackKind]) -> Option<Dele
         Deletes::Shell => Deletes::Blocked(hand(&found.status, &found.name)),
         other => other,
     };
-    let users = kinds.iter().filter(|other| uses(other, &kind));
+    let users = kinds.iter().filter(|other| other.uses(&kind));
     Some(DeleteStep {
         after: users.cloned().collect(),
         template: survey.templates.get(&found.id).cloned(),
@@ -99,18 +99,6 @@ fn step(found: &FoundStack, survey: &Survey, kinds: &[StackKind]) -> Option<Dele
         kind,
         action,
     })
-}
-
-/// Whether stacks of kind `user` take something from `supplier`. Everything but the network and its edge
-/// works with the keys and roles of the base; the network carries everything but the base.
-fn uses(user: &StackKind, supplier: &StackKind) -> bool {
-    use StackKind as K;
-    match supplier {
-        K::Base => matches!(user, K::Database | K::ControlPlane | K::Pool(_)),
-        K::Network => !matches!(user, K::Base | K::Network),
-        K::Edge => matches!(user, K::ControlPlane | K::Pool(_)),
-        K::Database | K::ControlPlane | K::Pool(_) => false,
-    }
 }
 
 /// A stack of this cluster whose kind this version can't place in the order.

@@ -4,18 +4,30 @@
 use serde::Serialize;
 use serde_json::{Map, json};
 
-use super::fields::{Row, row};
+use super::kind::KindRow;
 use super::parts::{self, Inputs};
-use super::{DesignError, ISSUER_DOCUMENTS, Stack, StackKind};
+use super::{DesignError, ISSUER_DOCUMENTS, Stack, StackKind, Versions};
 use crate::spec::ClusterSpec;
 use crate::templates::Templates;
 
+/// What holds for this stack.
+pub(super) static KIND: KindRow = KindRow {
+    kind: StackKind::Base,
+    name: "base",
+    holds_data: true,
+    has_machines: false,
+    joins: None,
+    suppliers: &[],
+    fields: FIELDS,
+    design,
+};
+
 /// Which field decides what in this stack.
-pub(super) const FIELDS: &[Row] = &[
-    row("Key", "Properties.PendingWindowInDays", &["protect"]),
-    row("Key", "Properties.KeyPolicy", &["access.issuers"]),
-    row("*", "", &["name"]),
-];
+const FIELDS: &str = "
+Key  Properties.PendingWindowInDays  protect
+Key  Properties.KeyPolicy            access.issuers
+*    -                               name
+";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -120,7 +132,11 @@ const ROLES: [Role; 2] = [
     },
 ];
 
-pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack, DesignError> {
+fn design(
+    spec: &ClusterSpec,
+    _: &Versions,
+    templates: &Templates,
+) -> Result<Vec<Stack>, DesignError> {
     let context = Context {
         cluster: &spec.name,
         pending_days: if spec.protect { 30 } else { 7 },
@@ -129,8 +145,8 @@ pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack,
         documents: ISSUER_DOCUMENTS,
         pods: pods(),
     };
-    let data = templates.render_data(StackKind::Base.template(), &context)?;
+    let data = templates.render_data(&StackKind::Base.template(), &context)?;
     let mut stack = parts::stack(spec, StackKind::Base, data, Inputs::default())?;
     stack.capabilities = vec!["CAPABILITY_IAM".to_owned()];
-    Ok(stack)
+    Ok(vec![stack])
 }

@@ -3,80 +3,46 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::fields::{Row, row};
+use super::kind::KindRow;
 use super::parts::{self, Holds, Inputs, Tag};
+use super::security_groups::{self, SecurityGroup};
 use super::{
     API_HOST, AUTOSCALER_ROLE, DesignError, EBS_CSI_ROLE, KEY_ARN, OIDC_ISSUER, STATE_BUCKET,
-    Stack, StackKind, firewall,
+    Stack, StackKind, Versions, versions,
 };
 use crate::node::{self, Boot, Bundle, Role, facts};
 use crate::spec::{ClusterSpec, Nat, Zone};
 use crate::templates::Templates;
 
+/// What holds for this stack.
+pub(super) static KIND: KindRow = KindRow {
+    kind: StackKind::ControlPlane,
+    name: "control-plane",
+    holds_data: true,
+    has_machines: true,
+    joins: None,
+    suppliers: &[StackKind::Base, StackKind::Network, StackKind::Edge],
+    fields: FIELDS,
+    design,
+};
+
 /// Which field decides what in this stack.
-pub(super) const FIELDS: &[Row] = &[
-    row(
-        "Address*",
-        "",
-        &["network.nat", "controlPlane.slots", "zones"],
-    ),
-    row("Eni?", "Properties.SubnetId", &["network.nat"]),
-    row(
-        "Eni?",
-        "Properties.PrivateIpAddress",
-        &["network.cidr", "network.nat", "zones"],
-    ),
-    row(
-        "Eni?",
-        "Metadata",
-        &["network.cidr", "network.nat", "zones"],
-    ),
-    row(
-        "EtcdVolume?",
-        "Properties.Size",
-        &["controlPlane.etcdVolumeGib"],
-    ),
-    row("EtcdVolume?", "DeletionPolicy", &["protect"]),
-    row("EtcdVolume?", "Metadata", &["protect"]),
-    row(
-        "LaunchTemplate?",
-        "Properties.LaunchTemplateData.ImageId",
-        &["{lock}", "kubernetes", "controlPlane.instanceType"],
-    ),
-    row(
-        "LaunchTemplate?",
-        "Properties.LaunchTemplateData.InstanceType",
-        &["controlPlane.instanceType"],
-    ),
-    row(
-        "LaunchTemplate?",
-        "Properties.LaunchTemplateData.BlockDeviceMappings",
-        &["controlPlane.volumeGib"],
-    ),
-    row(
-        "LaunchTemplate?",
-        "Properties.LaunchTemplateData.TagSpecifications",
-        &["tags"],
-    ),
-    row(
-        "LaunchTemplate?",
-        "Properties.LaunchTemplateData.UserData",
-        &[
-            "kubernetes",
-            "controlPlane.instanceType",
-            "controlPlane.slots",
-            "network.podCidr",
-            "network.serviceCidr",
-            "network.cidr",
-            "network.nat",
-            "zones",
-            "mirror",
-            "database.secret",
-        ],
-    ),
-    row("Slot?", "DependsOn", &["network.nat"]),
-    row("*", "", &["controlPlane.slots", "zones"]),
-];
+const FIELDS: &str = "
+Address*         -                                     network.nat, controlPlane.slots, zones
+Eni?             Properties.SubnetId                   network.nat
+Eni?             Properties.PrivateIpAddress           network.cidr, network.nat, zones
+Eni?             Metadata                              network.cidr, network.nat, zones
+EtcdVolume?      Properties.Size                       controlPlane.etcdVolumeGib
+EtcdVolume?      DeletionPolicy                        protect
+EtcdVolume?      Metadata                              protect
+LaunchTemplate?  Properties.LaunchTemplateData.ImageId  {lock}, kubernetes, controlPlane.instanceType
+LaunchTemplate?  Properties.LaunchTemplateData.InstanceType  controlPlane.instanceType
+LaunchTemplate?  Properties.LaunchTemplateData.BlockDeviceMappings  controlPlane.volumeGib
+LaunchTemplate?  Properties.LaunchTemplateData.TagSpecifications  tags
+LaunchTemplate?  Properties.LaunchTemplateData.UserData  kubernetes, controlPlane.instanceType, controlPlane.slots, network.podCidr, network.serviceCidr, network.cidr, network.nat, zones, mirror, database.secret
+Slot?            DependsOn                             network.nat
+*                -                                     controlPlane.slots, zones
+";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,7 +70,12 @@ struct Slot {
     user_data: String,
 }
 
-pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack, DesignError> {
+fn design(
+    spec: &ClusterSpec,
+    versions: &Versions,
+    templates: &Templates,
+) -> Result<Vec<Stack>, DesignError> {
+    let spec = &*versions::at(spec, &versions.control_plane);
     let bundle = node::bundle(spec, Role::ControlPlane, templates)?;
     let inputs = inputs(spec);
     let context = Context {
@@ -117,8 +88,11 @@ pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack,
         public_addresses: spec.network.nat == Nat::None,
         slots: slots(spec, &bundle, templates)?,
     };
-    let data = templates.render_data(StackKind::ControlPlane.template(), &context)?;
-    parts::machine_stack(spec, StackKind::ControlPlane, data, inputs, bundle)
+    let data = templates.render_data(&StackKind::ControlPlane.template(), &context)?;
+    let kind = StackKind::ControlPlane;
+    Ok(vec![parts::machine_stack(
+        spec, kind, data, inputs, bundle,
+    )?])
 }
 
 fn inputs(spec: &ClusterSpec) -> Inputs {
@@ -133,7 +107,7 @@ fn inputs(spec: &ClusterSpec) -> Inputs {
         .output(StackKind::Base, EBS_CSI_ROLE, Holds::Text)
         .output(StackKind::Base, AUTOSCALER_ROLE, Holds::Text)
         .network(subnets, Holds::Subnet);
-    firewall::input(inputs, firewall::CP)
+    security_groups::input(inputs, SecurityGroup::ControlPlane)
         .output(StackKind::Edge, API_HOST, Holds::Text)
         .output(StackKind::Edge, "ApiTargetGroupArn", Holds::Text)
 }

@@ -6,100 +6,49 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::fields::{Row, row};
+use super::kind::KindRow;
 use super::parts::{self, Holds, Inputs};
-use super::{DesignError, Stack, StackKind, firewall};
+use super::security_groups::{self, SecurityGroup};
+use super::{DesignError, Stack, StackKind, Versions};
 use crate::spec::{ClusterSpec, Database};
 use crate::templates::Templates;
 
+/// What holds for this stack.
+pub(super) static KIND: KindRow = KindRow {
+    kind: StackKind::Database,
+    name: "database",
+    holds_data: true,
+    has_machines: false,
+    joins: None,
+    suppliers: &[StackKind::Base, StackKind::Network],
+    fields: FIELDS,
+    design,
+};
+
 /// Which field decides what in this stack.
-pub(super) const FIELDS: &[Row] = &[
-    row("DatabaseSubnets", "Properties.SubnetIds", &["zones"]),
-    row(
-        "DatabaseParameters",
-        "Properties.Family",
-        &["database.engineVersion"],
-    ),
-    row(
-        "DatabaseParameters",
-        "Properties.Description",
-        &["database.engineVersion"],
-    ),
-    row(
-        "DatabaseParameters",
-        "Metadata",
-        &["database.engineVersion"],
-    ),
-    row(
-        "DatabaseParameters",
-        "Properties.Parameters",
-        &["database.parameters"],
-    ),
-    row("DatabaseParameters", "", &["database.parameters"]),
-    row(
-        "Database",
-        "Properties.EngineVersion",
-        &["database.engineVersion"],
-    ),
-    row(
-        "Database",
-        "Properties.DBInstanceClass",
-        &["database.class"],
-    ),
-    row("Database", "Properties.MultiAZ", &["database.multiAz"]),
-    row(
-        "Database",
-        "Properties.AllocatedStorage",
-        &["database.storageGib"],
-    ),
-    row(
-        "Database",
-        "Properties.MaxAllocatedStorage",
-        &["database.storageLimitGib", "database.storageGib"],
-    ),
-    row(
-        "Database",
-        "Properties.DBSnapshotIdentifier",
-        &["database.restoreFrom"],
-    ),
-    row(
-        "Database",
-        "Properties.StorageEncrypted",
-        &["database.restoreFrom"],
-    ),
-    row("Database", "Properties.DBName", &["database.restoreFrom"]),
-    row(
-        "Database",
-        "Properties.MasterUsername",
-        &["database.restoreFrom"],
-    ),
-    row("Database", "Properties.DeletionProtection", &["protect"]),
-    row(
-        "Database",
-        "Properties.BackupRetentionPeriod",
-        &["database.backupDays"],
-    ),
-    row(
-        "Database",
-        "Properties.PreferredBackupWindow",
-        &["database.backupWindow"],
-    ),
-    row(
-        "Database",
-        "Properties.PreferredMaintenanceWindow",
-        &["database.maintenanceWindow"],
-    ),
-    row(
-        "Database",
-        "Metadata",
-        &[
-            "database.engineVersion",
-            "database.class",
-            "database.multiAz",
-        ],
-    ),
-    row("*", "", &["database"]),
-];
+const FIELDS: &str = "
+DatabaseSubnets     Properties.SubnetIds                  zones
+DatabaseParameters  Properties.Family                     database.engineVersion
+DatabaseParameters  Properties.Description                database.engineVersion
+DatabaseParameters  Metadata                              database.engineVersion
+DatabaseParameters  Properties.Parameters                 database.parameters
+DatabaseParameters  -                                     database.parameters
+Database            Properties.EngineVersion              database.engineVersion
+Database            Properties.DBInstanceClass            database.class
+Database            Properties.MultiAZ                    database.multiAz
+Database            Properties.AllocatedStorage           database.storageGib
+Database            Properties.MaxAllocatedStorage        database.storageLimitGib, database.storageGib
+Database            Properties.DBSnapshotIdentifier       database.restoreFrom
+Database            Properties.StorageEncrypted           database.restoreFrom
+Database            Properties.DBName                     database.restoreFrom
+Database            Properties.MasterUsername             database.restoreFrom
+Database            Properties.DeletionProtection         protect
+Database            Properties.BackupRetentionPeriod      database.backupDays
+Database            Properties.PreferredBackupWindow      database.backupWindow
+Database            Properties.PreferredMaintenanceWindow  database.maintenanceWindow
+Database            Metadata                              database.engineVersion, database.class, database.multiAz
+*                   -                                     database
+";
 
 /// Parameters of the engine that hold unless the definition says otherwise: TLS only, slow queries in
 /// the log, figures a query.
@@ -130,34 +79,51 @@ struct Context<'a> {
     protect: bool,
 }
 
-pub(super) fn design(
+fn design(
     spec: &ClusterSpec,
-    database: &Database,
+    _: &Versions,
     templates: &Templates,
-) -> Result<Stack, DesignError> {
+) -> Result<Vec<Stack>, DesignError> {
+    let Some(database) = &spec.database else {
+        return Ok(Vec::new());
+    };
     let subnets: Vec<_> = spec.zones.iter().map(parts::database_subnet).collect();
     let inputs = Inputs::default().network(subnets.clone(), Holds::Subnet);
-    let inputs = firewall::input(inputs, firewall::DB);
+    let inputs = security_groups::input(inputs, SecurityGroup::Database);
+    let Database {
+        engine_version,
+        class,
+        storage_gib,
+        storage_limit_gib,
+        multi_az,
+        backup_days,
+        backup_window,
+        maintenance_window,
+        parameters: _,
+        restore_from,
+        // Goes to the machines of the control plane.
+        secret: _,
+    } = database;
     let context = Context {
         cluster: &spec.name,
         parameters: inputs.parameters(),
         subnets: &subnets,
         sentence: sentence(database),
-        engine_version: &database.engine_version,
-        family: family(&database.engine_version),
+        engine_version,
+        family: family(engine_version),
         engine_parameters: engine_parameters(database),
-        class: &database.class,
-        multi_az: database.multi_az,
-        storage_gib: database.storage_gib,
-        storage_limit_gib: database.storage_limit_gib,
-        backup_days: database.backup_days,
-        backup_window: &database.backup_window,
-        maintenance_window: &database.maintenance_window,
-        restore_from: database.restore_from.as_deref(),
+        class,
+        multi_az: *multi_az,
+        storage_gib: *storage_gib,
+        storage_limit_gib: *storage_limit_gib,
+        backup_days: *backup_days,
+        backup_window,
+        maintenance_window,
+        restore_from: restore_from.as_deref(),
         protect: spec.protect,
     };
-    let data = templates.render_data(StackKind::Database.template(), &context)?;
-    parts::stack(spec, StackKind::Database, data, inputs)
+    let data = templates.render_data(&StackKind::Database.template(), &context)?;
+    Ok(vec![parts::stack(spec, StackKind::Database, data, inputs)?])
 }
 
 fn sentence(database: &Database) -> String {

@@ -3,64 +3,52 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::fields::{Row, row};
-use super::firewall;
+use super::kind::KindRow;
 use super::parts::{self, Holds, Inputs};
-use super::{DesignError, Stack, StackKind};
+use super::security_groups::{self, SecurityGroup};
+use super::{DesignError, Stack, StackKind, Versions};
 use crate::spec::{ApiDns, ClusterSpec, Exposure, Nat, Zone};
 use crate::templates::Templates;
 
+/// What holds for this stack.
+pub(super) static KIND: KindRow = KindRow {
+    kind: StackKind::Edge,
+    name: "edge",
+    holds_data: false,
+    has_machines: false,
+    joins: None,
+    suppliers: &[StackKind::Network],
+    fields: FIELDS,
+    design,
+};
+
 /// Which field decides what in this stack.
-pub(super) const FIELDS: &[Row] = &[
-    row("NatAddress", "", &["network.nat"]),
-    row("NatAddress", "Metadata", &["zones"]),
-    row("NatAddress", "Properties.Tags", &["zones"]),
-    row("RegionalNatAddress?", "", &["network.nat", "zones"]),
-    row("ApiNatAddress", "", &["api.exposure", "network.nat"]),
-    row("ApiNatAddress", "Metadata", &["zones"]),
-    row("ApiNatAddress", "Properties.Description", &["zones"]),
-    row(
-        "ApiRegionalNatAddress?",
-        "",
-        &["api.exposure", "network.nat", "zones"],
-    ),
-    row(
-        "RegionalNatGateway",
-        "Properties.AvailabilityZoneAddresses",
-        &["zones"],
-    ),
-    row("NatGateway", "Properties.SubnetId", &["zones"]),
-    row("NatGateway", "Metadata", &["zones"]),
-    row("*NatGateway", "", &["network.nat"]),
-    row(
-        "PrivateDefaultRoute",
-        "Properties.NatGatewayId",
-        &["network.nat"],
-    ),
-    row("PrivateDefaultRoute", "", &["network.nat"]),
-    row("ApiLoadBalancer", "Properties.Scheme", &["api.exposure"]),
-    row("ApiLoadBalancer", "Metadata", &["api.exposure"]),
-    row(
-        "ApiLoadBalancer",
-        "Properties.Subnets",
-        &["api.exposure", "network.nat", "zones"],
-    ),
-    row("*ApiTargets", "", &["api.exposure"]),
-    row(
-        "ApiListener",
-        "Properties.DefaultActions",
-        &["api.exposure"],
-    ),
-    row(
-        "ApiName",
-        "Properties.HostedZoneId",
-        &["api.dns.hostedZone"],
-    ),
-    row("ApiName", "Properties.Name", &["api.dns.name"]),
-    row("ApiName", "Metadata", &["api.dns.name"]),
-    row("ApiName", "", &["api.dns"]),
-    row("*", "", &["api"]),
-];
+const FIELDS: &str = "
+NatAddress              -                                     network.nat
+NatAddress              Metadata                              zones
+NatAddress              Properties.Tags                       zones
+RegionalNatAddress?     -                                     network.nat, zones
+ApiNatAddress           -                                     api.exposure, network.nat
+ApiNatAddress           Metadata                              zones
+ApiNatAddress           Properties.Description                zones
+ApiRegionalNatAddress?  -                                     api.exposure, network.nat, zones
+RegionalNatGateway      Properties.AvailabilityZoneAddresses  zones
+NatGateway              Properties.SubnetId                   zones
+NatGateway              Metadata                              zones
+*NatGateway             -                                     network.nat
+PrivateDefaultRoute     Properties.NatGatewayId               network.nat
+PrivateDefaultRoute     -                                     network.nat
+ApiLoadBalancer         Properties.Scheme                     api.exposure
+ApiLoadBalancer         Metadata                              api.exposure
+ApiLoadBalancer         Properties.Subnets                    api.exposure, network.nat, zones
+*ApiTargets             -                                     api.exposure
+ApiListener             Properties.DefaultActions             api.exposure
+ApiName                 Properties.HostedZoneId               api.dns.hostedZone
+ApiName                 Properties.Name                       api.dns.name
+ApiName                 Metadata                              api.dns.name
+ApiName                 -                                     api.dns
+*                       -                                     api
+";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -102,7 +90,11 @@ impl<'a> From<&'a ApiDns> for Dns<'a> {
     }
 }
 
-pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack, DesignError> {
+fn design(
+    spec: &ClusterSpec,
+    _: &Versions,
+    templates: &Templates,
+) -> Result<Vec<Stack>, DesignError> {
     let inputs = inputs(spec);
     let context = Context {
         cluster: &spec.name,
@@ -113,7 +105,7 @@ pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack,
             Nat::None => "none",
         },
         nat_addresses: nat_addresses(spec),
-        api_is_public: firewall::nodes_come_from_outside(spec),
+        api_is_public: security_groups::nodes_come_from_outside(spec),
         scheme: match spec.api.exposure {
             Exposure::Internal => "internal",
             Exposure::Public => "internet-facing",
@@ -125,13 +117,13 @@ pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack,
         api_subnets: api_subnets(spec),
         dns: spec.api.dns.as_ref().map(Dns::from),
     };
-    let data = templates.render_data(StackKind::Edge.template(), &context)?;
-    parts::stack(spec, StackKind::Edge, data, inputs)
+    let data = templates.render_data(&StackKind::Edge.template(), &context)?;
+    Ok(vec![parts::stack(spec, StackKind::Edge, data, inputs)?])
 }
 
 fn inputs(spec: &ClusterSpec) -> Inputs {
     let inputs = Inputs::default().output(StackKind::Network, "VpcId", Holds::Vpc);
-    let inputs = firewall::input(inputs, firewall::NLB);
+    let inputs = security_groups::input(inputs, SecurityGroup::LoadBalancer);
     let mut subnets = api_subnets(spec);
     let nat = nat_addresses(spec)
         .into_iter()

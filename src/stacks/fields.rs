@@ -2,51 +2,56 @@
 //! table; here is how the tables are read. A test in `tests/offline/stacks/fields.rs` changes every
 //! field there is and holds the tables against what differs.
 
-use super::{Stack, StackKind, base, control_plane, database, edge, network, pool};
+use super::{Stack, StackKind};
 use crate::common::tags::TAG_CLUSTER;
 
 /// One line of a stack's table: these resources, this property of theirs, and the fields that decide
-/// it, the most specific first.
+/// it, the most specific first. In the text of a table three columns, the fields with commas.
 ///
 /// In `resource` stands `*` for any letters and `?` for one. `path` is one of a property, as a change
-/// set has it (`Properties.MinSize`), `*` for all of them, and empty for the resource itself: whether
+/// set has it (`Properties.MinSize`), `*` for all of them, and `-` for the resource itself: whether
 /// it is there, and what to look at when it fails. In a field stands `{pool}` for the pool's name and
 /// `{lock}` for the lock file.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Row {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldOrigin {
     pub resource: &'static str,
     pub path: &'static str,
-    pub fields: &'static [&'static str],
-}
-
-/// A line of a table.
-pub(super) const fn row(
-    resource: &'static str,
-    path: &'static str,
-    fields: &'static [&'static str],
-) -> Row {
-    Row {
-        resource,
-        path,
-        fields,
-    }
+    fields: &'static str,
 }
 
 /// What holds in every stack: CloudFormation hands a stack's tags on to its resources.
-const EVERYWHERE: &[Row] = &[
-    row("*", "Tags", &["tags"]),
-    row("*", "Properties.Tags", &["tags"]),
-];
+const EVERYWHERE: &str = "
+*  Tags             tags
+*  Properties.Tags  tags
+";
 
-impl Row {
+/// The path of a line that is about the resource itself.
+const ITSELF: &str = "-";
+
+impl FieldOrigin {
+    fn read(line: &'static str) -> Option<Self> {
+        let (resource, rest) = line.split_once(' ')?;
+        let (path, fields) = rest.trim_start().split_once(' ')?;
+        Some(Self {
+            resource,
+            path,
+            fields: fields.trim_start(),
+        })
+    }
+
+    /// The fields of the definition, the most specific first.
+    pub fn fields(self) -> impl Iterator<Item = &'static str> {
+        self.fields.split(", ")
+    }
+
     /// Whether this line speaks of a property, of something in it, or of something around it.
-    pub fn covers(&self, logical_id: &str, path: &str) -> bool {
-        !self.path.is_empty() && matches(self.resource, logical_id) && meets(self.path, path)
+    pub fn matches_property(&self, logical_id: &str, path: &str) -> bool {
+        self.path != ITSELF && matches(self.resource, logical_id) && meets(self.path, path)
     }
 
     /// Whether this line speaks of the resource itself.
-    pub fn is_of(&self, logical_id: &str) -> bool {
-        self.path.is_empty() && matches(self.resource, logical_id)
+    pub fn matches_resource(&self, logical_id: &str) -> bool {
+        self.path == ITSELF && matches(self.resource, logical_id)
     }
 }
 
@@ -55,19 +60,19 @@ impl Stack {
     /// Without a path, and for a property that no field decides, those that the resource as a whole
     /// comes from. Empty for a resource that is none of this stack's.
     pub fn fields(&self, logical_id: &str, path: Option<&str>) -> Vec<String> {
-        let mut told: Vec<&Row> = match path {
+        let mut told: Vec<FieldOrigin> = match path {
             Some(path) => self
                 .table()
-                .filter(|r| r.covers(logical_id, path))
+                .filter(|r| r.matches_property(logical_id, path))
                 .collect(),
             None => Vec::new(),
         };
         told.sort_by_key(|row| std::cmp::Reverse(row.path.len()));
         if told.is_empty() {
-            told.extend(self.table().find(|row| row.is_of(logical_id)));
+            told.extend(self.table().find(|row| row.matches_resource(logical_id)));
         }
         let mut fields: Vec<String> = Vec::new();
-        for field in told.iter().flat_map(|row| row.fields) {
+        for field in told.into_iter().flat_map(FieldOrigin::fields) {
             let field = self.filled(field);
             if !fields.contains(&field) {
                 fields.push(field);
@@ -77,16 +82,12 @@ impl Stack {
     }
 
     /// The table that [`Stack::fields`] reads.
-    pub fn table(&self) -> impl Iterator<Item = &'static Row> {
-        let own = match &self.kind {
-            StackKind::Base => base::FIELDS,
-            StackKind::Network => network::FIELDS,
-            StackKind::Edge => edge::FIELDS,
-            StackKind::Database => database::FIELDS,
-            StackKind::ControlPlane => control_plane::FIELDS,
-            StackKind::Pool(_) => pool::FIELDS,
-        };
-        own.iter().chain(EVERYWHERE)
+    pub fn table(&self) -> impl Iterator<Item = FieldOrigin> {
+        let tables = [self.kind.row().fields, EVERYWHERE];
+        tables
+            .into_iter()
+            .flat_map(str::lines)
+            .filter_map(FieldOrigin::read)
     }
 
     /// What stands for the lock file where a field is named: `canary.lock.yaml`.
@@ -147,6 +148,18 @@ fn matches(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stacks::kind::KINDS;
+
+    #[test]
+    fn field_tables_have_three_columns() {
+        let tables = KINDS.iter().map(|row| row.fields);
+        for line in tables
+            .chain([EVERYWHERE])
+            .flat_map(|table| table.lines().skip(1))
+        {
+            assert!(FieldOrigin::read(line).is_some(), "{line}");
+        }
+    }
 
     #[test]
     fn a_pattern_is_held_against_the_whole_name() {

@@ -20,105 +20,95 @@ const LATE_VALUE_BYTES: usize = 255;
 
 /// The first limit that the stack breaks.
 pub(super) fn check(stack: &Stack) -> Result<(), DesignError> {
-    let check = |what: &str, is, limit, unit, help| {
-        if is <= limit {
-            return Ok(());
+    for (what, is, limit, unit, help) in limits(stack) {
+        if is > limit {
+            return Err(DesignError::Limit {
+                stack: stack.name.clone(),
+                what,
+                is,
+                limit,
+                unit,
+                help,
+            });
         }
-        Err(DesignError::Limit {
-            stack: stack.name.clone(),
-            what: what.to_owned(),
-            is,
-            limit,
-            unit,
-            help,
-        })
-    };
+    }
+    Ok(())
+}
+
+/// What is measured, how much there is of it, how much AWS takes, in what unit, and what helps.
+type Limit = (String, usize, usize, &'static str, &'static str);
+
+fn limits(stack: &Stack) -> Vec<Limit> {
     let count = |part| {
         let entries = stack.template.get(part).and_then(Value::as_object);
         entries.map_or(0, serde_json::Map::len)
     };
+    let own = |what: &str, is, limit, unit, help| (format!("the {what} is"), is, limit, unit, help);
+    let name = stack.name.chars().count();
+    let policy = stack.policy.as_ref().map(|policy| policy.to_string().len());
+    let policy = policy.unwrap_or_default();
+    let shorter = "shorten the name of the cluster or the pool";
     let fewer = "split the cluster or take out what was added to the template";
-    check(
-        "the name's length is",
-        stack.name.chars().count(),
-        NAME_CHARACTERS,
-        "characters",
-        "shorten the name of the cluster or the pool",
-    )?;
-    check(
-        "the template's size is",
-        stack.body().len(),
-        TEMPLATE_BYTES,
-        "bytes",
-        fewer,
-    )?;
-    check(
-        "the number of resources is",
-        count("Resources"),
-        RESOURCES,
-        "resources",
-        fewer,
-    )?;
-    check(
-        "the number of parameters is",
-        count("Parameters"),
-        PARAMETERS,
-        "parameters",
-        fewer,
-    )?;
-    check(
-        "the number of outputs is",
-        count("Outputs"),
-        OUTPUTS,
-        "outputs",
-        fewer,
-    )?;
-    let policy = stack
-        .policy
-        .as_ref()
-        .map_or(0, |policy| policy.to_string().len());
-    check(
-        "the stack policy's size is",
+    let mut limits = vec![
+        own(
+            "name's length",
+            name,
+            NAME_CHARACTERS,
+            "characters",
+            shorter,
+        ),
+        own(
+            "template's size",
+            stack.body().len(),
+            TEMPLATE_BYTES,
+            "bytes",
+            fewer,
+        ),
+    ];
+    for (part, limit, unit) in [
+        ("Resources", RESOURCES, "resources"),
+        ("Parameters", PARAMETERS, "parameters"),
+        ("Outputs", OUTPUTS, "outputs"),
+    ] {
+        limits.push(own(
+            &format!("number of {unit}"),
+            count(part),
+            limit,
+            unit,
+            fewer,
+        ));
+    }
+    limits.push(own(
+        "stack policy's size",
         policy,
         POLICY_BYTES,
         "bytes",
         fewer,
-    )?;
-    check(
-        "the number of tags is",
+    ));
+    let tag_help = "take some out of `tags`";
+    limits.push(own(
+        "number of tags",
         stack.tags.len(),
         STACK_TAGS,
         "tags",
-        "take some out of `tags`",
-    )?;
+        tag_help,
+    ));
     for (key, value) in tags(stack) {
-        let shorten = "shorten the label, taint or tag that it comes from";
-        let of = |part| format!("the {part} of tag {key} has the length");
-        check(
-            &of("key"),
-            key.chars().count(),
-            TAG_KEY_CHARACTERS,
-            "characters",
-            shorten,
-        )?;
-        check(
-            &of("value"),
-            value.chars().count(),
-            TAG_VALUE_CHARACTERS,
-            "characters",
-            shorten,
-        )?;
+        let help = "shorten the label, taint or tag that it comes from";
+        for (part, text, limit) in [
+            ("key", key, TAG_KEY_CHARACTERS),
+            ("value", value, TAG_VALUE_CHARACTERS),
+        ] {
+            let what = format!("the {part} of tag {key} has the length");
+            limits.push((what, text.chars().count(), limit, "characters", help));
+        }
     }
     for (id, size) in user_data(&stack.template) {
-        check(
-            &format!("the user data of {id} has the size"),
-            size,
-            node::MAX_USER_DATA,
-            "bytes",
-            "move what was added into the bundle (templates/node/boot.sh.tera)",
-        )?;
+        let what = format!("the user data of {id} has the size");
+        let help = "move what was added into the bundle (templates/node/boot)";
+        limits.push((what, size, node::MAX_USER_DATA, "bytes", help));
     }
-    Ok(())
+    limits
 }
 
 /// Every tag of the stack and, as far as they stand in the template, of its resources.

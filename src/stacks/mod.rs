@@ -6,7 +6,7 @@ mod control_plane;
 mod database;
 mod edge;
 mod fields;
-mod firewall;
+mod kind;
 mod limits;
 mod machine;
 mod network;
@@ -14,33 +14,22 @@ mod parts;
 mod policy;
 mod pool;
 mod references;
+mod security_groups;
 pub mod versions;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::node::NodeError;
 use crate::spec::ClusterSpec;
 use crate::templates::{TemplateError, Templates};
 
-pub use fields::Row;
+pub use fields::FieldOrigin;
+pub use kind::StackKind;
 pub use machine::{machine, machines};
 pub use versions::{KUBERNETES_VERSION, Versions};
-
-/// The six kinds of stack, in the order in which people read them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StackKind {
-    Base,
-    Network,
-    Edge,
-    Database,
-    ControlPlane,
-    /// One stack a node pool, by the pool's name.
-    Pool(String),
-}
 
 /// One stack as the definition wants it.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,10 +94,7 @@ pub enum DesignError {
         help: &'static str,
     },
     #[error("use {name}: it has no `{part}`, so it makes no stack template")]
-    NoTemplate {
-        name: &'static str,
-        part: &'static str,
-    },
+    NoTemplate { name: String, part: &'static str },
     /// A line for each, with the template, the place in it and what was meant.
     #[error("resolve {count} of the templates' references; correct these names, or declare them in the same template:\n  {}", .0.join("\n  "), count = .0.len())]
     Unresolved(Vec<String>),
@@ -127,22 +113,9 @@ pub fn design_at(
     versions: &Versions,
     templates: &Templates,
 ) -> Result<Vec<Stack>, DesignError> {
-    let mut stacks = vec![
-        base::design(spec, templates)?,
-        network::design(spec, templates)?,
-        edge::design(spec, templates)?,
-    ];
-    if let Some(wanted) = &spec.database {
-        stacks.push(database::design(spec, wanted, templates)?);
-    }
-    let at = |version| versions::at(spec, version);
-    stacks.push(control_plane::design(
-        &at(&versions.control_plane),
-        templates,
-    )?);
-    for wanted in &spec.pools {
-        let spec = at(versions.pool(&wanted.name));
-        stacks.push(pool::design(&spec, wanted, templates)?);
+    let mut stacks = Vec::new();
+    for kind in kind::KINDS {
+        stacks.extend((kind.design)(spec, versions, templates)?);
     }
     references::check(&stacks)?;
     stacks.iter().try_for_each(limits::check)?;
@@ -179,46 +152,6 @@ pub const DATABASE_HOST: &str = "Endpoint";
 pub const DATABASE_PORT: &str = "Port";
 /// Key of the output of [`StackKind::Database`] that names the secret with its master password.
 pub const DATABASE_SECRET: &str = "MasterSecretArn";
-
-impl StackKind {
-    /// The stack's name in CloudFormation for `cluster`.
-    pub fn stack_name(&self, cluster: &str) -> String {
-        format!("{cluster}-{self}")
-    }
-
-    /// The template that stacks of this kind are rendered from.
-    pub fn template(&self) -> &'static str {
-        match self {
-            Self::Base => "stacks/base.yaml.tera",
-            Self::Network => "stacks/network.yaml.tera",
-            Self::Edge => "stacks/edge.yaml.tera",
-            Self::Database => "stacks/database.yaml.tera",
-            Self::ControlPlane => "stacks/control-plane.yaml.tera",
-            Self::Pool(_) => "stacks/pool.yaml.tera",
-        }
-    }
-
-    /// The stack whose API the machines of this one join before they report: whatever makes machines
-    /// here ends only after that API answers. `None` where machines join nothing, or there are none.
-    pub fn joins(&self) -> Option<Self> {
-        match self {
-            Self::Pool(_) => Some(Self::ControlPlane),
-            Self::Base | Self::Network | Self::Edge | Self::Database | Self::ControlPlane => None,
-        }
-    }
-
-    /// The kind that a stack's tag names; `None` for a word of a newer version.
-    pub fn parse(tag: &str) -> Option<Self> {
-        match tag {
-            "base" => Some(Self::Base),
-            "network" => Some(Self::Network),
-            "edge" => Some(Self::Edge),
-            "database" => Some(Self::Database),
-            "control-plane" => Some(Self::ControlPlane),
-            other => Some(Self::Pool(other.strip_prefix("pool-")?.to_owned())),
-        }
-    }
-}
 
 impl Stack {
     /// The template as AWS gets it: canonical JSON without white space.
@@ -261,33 +194,6 @@ impl Stack {
 pub fn sentence<'a>(template: &'a Value, logical_id: &str) -> Option<&'a str> {
     let resource = template.get("Resources")?.get(logical_id)?;
     resource.get("Metadata")?.get("Sentence")?.as_str()
-}
-
-impl fmt::Display for StackKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Base => f.write_str("base"),
-            Self::Network => f.write_str("network"),
-            Self::Edge => f.write_str("edge"),
-            Self::Database => f.write_str("database"),
-            Self::ControlPlane => f.write_str("control-plane"),
-            Self::Pool(name) => write!(f, "pool-{name}"),
-        }
-    }
-}
-
-impl Serialize for StackKind {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for StackKind {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let unknown = || serde::de::Error::custom(format!("{text} is no kind of stack"));
-        Self::parse(&text).ok_or_else(unknown)
-    }
 }
 
 impl fmt::Debug for Object {

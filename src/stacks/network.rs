@@ -2,50 +2,50 @@
 
 use serde::Serialize;
 
-use super::fields::{Row, row};
-use super::firewall::{self, Group, Rule};
+use super::kind::KindRow;
 use super::parts::{self, Inputs, Tag};
-use super::{DesignError, Stack, StackKind};
+use super::security_groups::{self, Group, Rule};
+use super::{DesignError, Stack, StackKind, Versions};
 use crate::node::facts;
 use crate::spec::address::{self, ZoneAddresses};
 use crate::spec::{ClusterSpec, Nat, Zone};
 use crate::templates::Templates;
 
+/// What holds for this stack.
+pub(super) static KIND: KindRow = KindRow {
+    kind: StackKind::Network,
+    name: "network",
+    holds_data: true,
+    has_machines: false,
+    joins: None,
+    suppliers: &[],
+    fields: FIELDS,
+    design,
+};
+
 /// Which field decides what in this stack.
-pub(super) const FIELDS: &[Row] = &[
-    row("Vpc", "", &["network.cidr"]),
-    row("Vpc", "Properties.CidrBlock", &["network.cidr"]),
-    row("Vpc", "Metadata", &["network.cidr"]),
-    row("PrivateRoutes", "", &["network.nat"]),
-    row("S3Endpoint", "Properties.RouteTableIds", &["network.nat"]),
-    row("PrivateSubnet*", "", &["network.nat", "zones"]),
-    row("PublicSubnet*", "", &["zones"]),
-    row("DatabaseSubnet*", "", &["zones"]),
-    row(
-        "*Subnet?",
-        "Properties.CidrBlock",
-        &["network.cidr", "zones"],
-    ),
-    row("PublicSubnet?", "Properties.Tags", &["network.nat"]),
-    row("Slot?Reservation", "", &["zones"]),
-    row("Slot?Reservation", "Properties.SubnetId", &["network.nat"]),
-    row(
-        "Slot?Reservation",
-        "Properties.Cidr",
-        &["network.cidr", "network.nat", "zones"],
-    ),
-    row(
-        "Slot?Reservation",
-        "Metadata",
-        &["network.cidr", "network.nat", "zones"],
-    ),
-    row("NlbSg", "Properties.SecurityGroupEgress", &["network.cidr"]),
-    row("NlbApiFrom*x*", "", &["api.allowedCidrs"]),
-    row("*FromVpc", "Properties.CidrIp", &["network.cidr"]),
-    row("*FromVpc", "Properties.Description", &["network.cidr"]),
-    row("*FromVpc", "Metadata", &["network.cidr"]),
-    row("*", "", &["network"]),
-];
+const FIELDS: &str = "
+Vpc               -                               network.cidr
+Vpc               Properties.CidrBlock            network.cidr
+Vpc               Metadata                        network.cidr
+PrivateRoutes     -                               network.nat
+S3Endpoint        Properties.RouteTableIds        network.nat
+PrivateSubnet*    -                               network.nat, zones
+PublicSubnet*     -                               zones
+DatabaseSubnet*   -                               zones
+*Subnet?          Properties.CidrBlock            network.cidr, zones
+PublicSubnet?     Properties.Tags                 network.nat
+Slot?Reservation  -                               zones
+Slot?Reservation  Properties.SubnetId             network.nat
+Slot?Reservation  Properties.Cidr                 network.cidr, network.nat, zones
+Slot?Reservation  Metadata                        network.cidr, network.nat, zones
+NlbSg             Properties.SecurityGroupEgress  network.cidr
+NlbApiFrom*x*     -                               api.allowedCidrs
+*FromVpc          Properties.CidrIp               network.cidr
+*FromVpc          Properties.Description          network.cidr
+*FromVpc          Metadata                        network.cidr
+*                 -                               network
+";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -88,18 +88,23 @@ struct Slot {
     cidr: String,
 }
 
-pub(super) fn design(spec: &ClusterSpec, templates: &Templates) -> Result<Stack, DesignError> {
+fn design(
+    spec: &ClusterSpec,
+    _: &Versions,
+    templates: &Templates,
+) -> Result<Vec<Stack>, DesignError> {
     let context = Context {
         cluster: &spec.name,
         cidr: spec.network.cidr.to_string(),
         route_tables: route_tables(spec),
         subnets: subnets(spec)?,
         slots: reservations(spec)?,
-        groups: firewall::groups(spec),
-        rules: firewall::rules(spec),
+        groups: security_groups::groups(spec),
+        rules: security_groups::rules(spec),
     };
-    let data = templates.render_data(StackKind::Network.template(), &context)?;
-    parts::stack(spec, StackKind::Network, data, Inputs::default())
+    let data = templates.render_data(&StackKind::Network.template(), &context)?;
+    let stack = parts::stack(spec, StackKind::Network, data, Inputs::default())?;
+    Ok(vec![stack])
 }
 
 fn has_private(spec: &ClusterSpec) -> bool {

@@ -185,7 +185,7 @@ pub(super) fn stack(
         template: data,
         inputs: inputs.into_inputs(),
         capabilities: Vec::new(),
-        termination_protection: spec.protect && holds_data(&kind),
+        termination_protection: spec.protect && kind.row().holds_data,
         objects: Vec::new(),
         kind,
     })
@@ -221,14 +221,4 @@ pub(super) fn machine_stack(
         bytes: bundle.bytes,
     }];
     Ok(stack)
-}
-
-/// Whether losing the stack loses data, or the ground under it.
-fn holds_data(kind: &StackKind) -> bool {
-    match kind {
-        StackKind::Base | StackKind::Network | StackKind::Database | StackKind::ControlPlane => {
-            true
-        }
-        StackKind::Edge | StackKind::Pool(_) => false,
-    }
 }

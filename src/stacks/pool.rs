@@ -3,110 +3,46 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::fields::{Row, row};
+use super::kind::KindRow;
 use super::parts::{self, Holds, Inputs, Tag};
-use super::{API_HOST, DesignError, STATE_BUCKET, Stack, StackKind, firewall};
+use super::security_groups::{self, SecurityGroup};
+use super::{API_HOST, DesignError, STATE_BUCKET, Stack, StackKind, Versions, versions};
 use crate::node::{self, Boot, Bundle, Role};
 use crate::spec::{ClusterSpec, Nat, NodePool, Spread, Zone};
 use crate::templates::Templates;
 
+/// What holds for this stack.
+pub(super) static KIND: KindRow = KindRow {
+    kind: StackKind::Pool(String::new()),
+    name: "pool",
+    holds_data: false,
+    has_machines: true,
+    joins: Some(StackKind::ControlPlane),
+    suppliers: &[StackKind::Base, StackKind::Network, StackKind::Edge],
+    fields: FIELDS,
+    design,
+};
+
 /// Which field decides what in this stack.
-pub(super) const FIELDS: &[Row] = &[
-    row(
-        "LaunchTemplate*",
-        "Properties.LaunchTemplateData.ImageId",
-        &["{lock}", "kubernetes", "pools[{pool}].instanceTypes"],
-    ),
-    row(
-        "LaunchTemplate*",
-        "Properties.LaunchTemplateData.NetworkInterfaces",
-        &["network.nat"],
-    ),
-    row(
-        "LaunchTemplate*",
-        "Properties.LaunchTemplateData.BlockDeviceMappings",
-        &["pools[{pool}].volumeGib"],
-    ),
-    row(
-        "LaunchTemplate*",
-        "Properties.LaunchTemplateData.TagSpecifications",
-        &["tags"],
-    ),
-    row(
-        "LaunchTemplate*",
-        "Properties.LaunchTemplateData.UserData",
-        &[
-            "kubernetes",
-            "pools[{pool}].labels",
-            "pools[{pool}].taints",
-            "pools[{pool}].instanceTypes",
-            "controlPlane.slots",
-            "network.podCidr",
-            "network.serviceCidr",
-            "network.cidr",
-            "network.nat",
-            "zones",
-            "mirror",
-        ],
-    ),
-    row("Group*", "CreationPolicy", &["pools[{pool}].min", "zones"]),
-    row(
-        "Group*",
-        "Properties.MinSize",
-        &["pools[{pool}].min", "zones"],
-    ),
-    row(
-        "Group*",
-        "Properties.MaxSize",
-        &["pools[{pool}].max", "pools[{pool}].min", "zones"],
-    ),
-    row(
-        "Group*",
-        "Metadata",
-        &["pools[{pool}].min", "pools[{pool}].max", "zones"],
-    ),
-    row(
-        "Group*",
-        "Properties.VPCZoneIdentifier",
-        &["network.nat", "zones"],
-    ),
-    row(
-        "Group*",
-        "Properties.CapacityRebalance",
-        &["pools[{pool}].spotPercent"],
-    ),
-    row(
-        "Group*",
-        "Properties.MixedInstancesPolicy.InstancesDistribution.OnDemandBaseCapacity",
-        &["pools[{pool}].onDemandBase", "zones"],
-    ),
-    row(
-        "Group*",
-        "Properties.MixedInstancesPolicy.InstancesDistribution.OnDemandPercentageAboveBaseCapacity",
-        &["pools[{pool}].spotPercent"],
-    ),
-    row(
-        "Group*",
-        "Properties.MixedInstancesPolicy.InstancesDistribution.SpotAllocationStrategy",
-        &["pools[{pool}].spotPercent"],
-    ),
-    row(
-        "Group*",
-        "Properties.MixedInstancesPolicy.LaunchTemplate.Overrides",
-        &["pools[{pool}].instanceTypes"],
-    ),
-    row(
-        "Group*",
-        "Properties.Tags",
-        &[
-            "pools[{pool}].labels",
-            "pools[{pool}].taints",
-            "pools[{pool}].min",
-            "pools[{pool}].max",
-        ],
-    ),
-    row("*", "", &["pools[{pool}]", "pools[{pool}].spread", "zones"]),
-];
+const FIELDS: &str = "
+LaunchTemplate*  Properties.LaunchTemplateData.ImageId  {lock}, kubernetes, pools[{pool}].instanceTypes
+LaunchTemplate*  Properties.LaunchTemplateData.NetworkInterfaces  network.nat
+LaunchTemplate*  Properties.LaunchTemplateData.BlockDeviceMappings  pools[{pool}].volumeGib
+LaunchTemplate*  Properties.LaunchTemplateData.TagSpecifications  tags
+LaunchTemplate*  Properties.LaunchTemplateData.UserData  kubernetes, pools[{pool}].labels, pools[{pool}].taints, pools[{pool}].instanceTypes, controlPlane.slots, network.podCidr, network.serviceCidr, network.cidr, network.nat, zones, mirror
+Group*           CreationPolicy                        pools[{pool}].min, zones
+Group*           Properties.MinSize                    pools[{pool}].min, zones
+Group*           Properties.MaxSize                    pools[{pool}].max, pools[{pool}].min, zones
+Group*           Metadata                              pools[{pool}].min, pools[{pool}].max, zones
+Group*           Properties.VPCZoneIdentifier          network.nat, zones
+Group*           Properties.CapacityRebalance          pools[{pool}].spotPercent
+Group*           Properties.MixedInstancesPolicy.InstancesDistribution.OnDemandBaseCapacity  pools[{pool}].onDemandBase, zones
+Group*           Properties.MixedInstancesPolicy.InstancesDistribution.OnDemandPercentageAboveBaseCapacity  pools[{pool}].spotPercent
+Group*           Properties.MixedInstancesPolicy.InstancesDistribution.SpotAllocationStrategy  pools[{pool}].spotPercent
+Group*           Properties.MixedInstancesPolicy.LaunchTemplate.Overrides  pools[{pool}].instanceTypes
+Group*           Properties.Tags                       pools[{pool}].labels, pools[{pool}].taints, pools[{pool}].min, pools[{pool}].max
+*                -                                     pools[{pool}], pools[{pool}].spread, zones
+";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -147,11 +83,19 @@ struct GroupTag {
     propagate_at_launch: bool,
 }
 
-pub(super) fn design(
+fn design(
     spec: &ClusterSpec,
-    pool: &NodePool,
+    versions: &Versions,
     templates: &Templates,
-) -> Result<Stack, DesignError> {
+) -> Result<Vec<Stack>, DesignError> {
+    let stack = |pool: &NodePool| {
+        let spec = versions::at(spec, versions.pool(&pool.name));
+        self::stack(&spec, pool, templates)
+    };
+    spec.pools.iter().map(stack).collect()
+}
+
+fn stack(spec: &ClusterSpec, pool: &NodePool, templates: &Templates) -> Result<Stack, DesignError> {
     let kind = StackKind::Pool(pool.name.clone());
     let bundle = node::bundle(spec, Role::Pool(pool), templates)?;
     let inputs = inputs(spec, pool);
@@ -168,7 +112,7 @@ pub(super) fn design(
         on_demand_percent: 100_u8.saturating_sub(pool.spot_percent),
         groups: groups(spec, pool, &bundle, templates)?,
     };
-    let data = templates.render_data(kind.template(), &context)?;
+    let data = templates.render_data(&kind.template(), &context)?;
     parts::machine_stack(spec, kind, data, inputs, bundle)
 }
 
@@ -180,7 +124,11 @@ fn inputs(spec: &ClusterSpec, pool: &NodePool) -> Inputs {
         .output(StackKind::Base, STATE_BUCKET, Holds::Text)
         .output(StackKind::Base, "NodeProfileArn", Holds::Text)
         .network(subnets, Holds::Subnet);
-    firewall::input(inputs, firewall::NODE).output(StackKind::Edge, API_HOST, Holds::Text)
+    security_groups::input(inputs, SecurityGroup::Node).output(
+        StackKind::Edge,
+        API_HOST,
+        Holds::Text,
+    )
 }
 
 /// What user data says to a machine of the pool, or of its group in a zone.

@@ -8,16 +8,44 @@ use super::StackKind;
 use super::parts::{self, Tag};
 use crate::spec::{ClusterSpec, Exposure};
 
-/// The load balancer of the API.
-pub(super) const NLB: &str = "NlbSg";
-/// The control-plane slots.
-pub(super) const CP: &str = "CpSg";
-/// The nodes of the pools.
-pub(super) const NODE: &str = "NodeSg";
-/// The database.
-pub(super) const DB: &str = "DbSg";
+/// The security groups of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SecurityGroup {
+    LoadBalancer,
+    ControlPlane,
+    Node,
+    Database,
+}
+use SecurityGroup::{ControlPlane, Database, LoadBalancer, Node};
 
-/// A security group.
+impl SecurityGroup {
+    /// Logical id, output and parameter.
+    fn id(self) -> &'static str {
+        match self {
+            LoadBalancer => "NlbSg",
+            ControlPlane => "CpSg",
+            Node => "NodeSg",
+            Database => "DbSg",
+        }
+    }
+
+    /// The start of its logical id, as it stands in the ids of rules.
+    fn short(self) -> &'static str {
+        self.id().trim_end_matches("Sg")
+    }
+
+    /// In sentences.
+    fn name(self) -> &'static str {
+        match self {
+            LoadBalancer => "the API load balancer",
+            ControlPlane => "the control plane",
+            Node => "the nodes",
+            Database => "the database",
+        }
+    }
+}
+
+/// A security group as the template has it.
 #[derive(Debug, Serialize)]
 pub(super) struct Group {
     pub id: &'static str,
@@ -89,24 +117,24 @@ const NODE_PORTS_TCP: Service = Service("NodePortsTcp", "node ports", "tcp", 300
 const NODE_PORTS_UDP: Service = Service("NodePortsUdp", "node ports (UDP)", "udp", 30000, 32767);
 const POSTGRES: Service = Service("Postgres", "PostgreSQL", "tcp", 5432, 5432);
 
-const TABLE: &[(&str, Service, &[&str])] = &[
-    (NLB, API, &[NODE, CP]),
-    (CP, API, &[NLB, NODE, CP]),
-    (CP, ETCD, &[CP]),
-    (CP, KUBELET, &[CP, NODE]),
-    (CP, MANAGER, &[CP]),
-    (CP, SCHEDULER, &[CP]),
-    (CP, VXLAN, &[CP, NODE]),
-    (CP, HEALTH, &[CP, NODE]),
-    (CP, ICMP, &[CP, NODE]),
-    (NODE, KUBELET, &[CP, NODE]),
-    (NODE, VXLAN, &[CP, NODE]),
-    (NODE, HEALTH, &[CP, NODE]),
-    (NODE, ICMP, &[CP, NODE]),
-    (NODE, NODE_METRICS, &[NODE]),
-    (NODE, CILIUM_METRICS, &[NODE]),
+const TABLE: &[(SecurityGroup, Service, &[SecurityGroup])] = &[
+    (LoadBalancer, API, &[Node, ControlPlane]),
+    (ControlPlane, API, &[LoadBalancer, Node, ControlPlane]),
+    (ControlPlane, ETCD, &[ControlPlane]),
+    (ControlPlane, KUBELET, &[ControlPlane, Node]),
+    (ControlPlane, MANAGER, &[ControlPlane]),
+    (ControlPlane, SCHEDULER, &[ControlPlane]),
+    (ControlPlane, VXLAN, &[ControlPlane, Node]),
+    (ControlPlane, HEALTH, &[ControlPlane, Node]),
+    (ControlPlane, ICMP, &[ControlPlane, Node]),
+    (Node, KUBELET, &[ControlPlane, Node]),
+    (Node, VXLAN, &[ControlPlane, Node]),
+    (Node, HEALTH, &[ControlPlane, Node]),
+    (Node, ICMP, &[ControlPlane, Node]),
+    (Node, NODE_METRICS, &[Node]),
+    (Node, CILIUM_METRICS, &[Node]),
     // The control plane makes the user that workloads connect as.
-    (DB, POSTGRES, &[NODE, CP]),
+    (Database, POSTGRES, &[Node, ControlPlane]),
 ];
 
 /// The groups of a cluster.
@@ -119,14 +147,15 @@ pub(super) fn groups(spec: &ClusterSpec) -> Vec<Group> {
         to_port: port,
         cidr_ip,
     };
-    let group = |id, of, egress| {
+    let group = |group: SecurityGroup, egress| {
+        let of = group.name();
         let mut tags = vec![parts::tag("Name", format!("{} {of}", spec.name))];
         // The cloud controller manager wants exactly one group of a node to carry this tag.
-        if id == NODE {
+        if group == Node {
             tags.push(parts::owned(spec));
         }
         Group {
-            id,
+            id: group.id(),
             of,
             egress,
             tags,
@@ -134,15 +163,12 @@ pub(super) fn groups(spec: &ClusterSpec) -> Vec<Group> {
     };
     // CloudFormation reads "no rule" as "everything is open": a way to nowhere closes it.
     let nowhere = egress("nowhere", "-1", None, "127.0.0.1/32".to_owned());
+    let api = egress("API of the slots", "tcp", Some(6443), range);
     vec![
-        group(
-            NLB,
-            "the API load balancer",
-            Some(egress("API of the slots", "tcp", Some(6443), range)),
-        ),
-        group(CP, "the control plane", None),
-        group(NODE, "the nodes", None),
-        group(DB, "the database", Some(nowhere)),
+        group(LoadBalancer, Some(api)),
+        group(ControlPlane, None),
+        group(Node, None),
+        group(Database, Some(nowhere)),
     ]
 }
 
@@ -156,11 +182,11 @@ pub(super) fn rules(spec: &ClusterSpec) -> Vec<Rule> {
         .map(|cidr| allowed(*cidr))
         .collect();
     for (to, service, sources) in TABLE {
-        rules.extend(sources.iter().map(|from| between(to, service, from)));
+        rules.extend(sources.iter().map(|from| between(*to, service, *from)));
     }
     for service in [NODE_PORTS_TCP, NODE_PORTS_UDP] {
         let id = format!("Node{}FromVpc", service.0);
-        rules.push(from_range(id, NODE, &service, range));
+        rules.push(from_range(id, Node, &service, range));
     }
     rules
 }
@@ -169,44 +195,34 @@ pub(super) fn rules(spec: &ClusterSpec) -> Vec<Rule> {
 /// a range that moves must not touch the others.
 fn allowed(cidr: Ipv4Net) -> Rule {
     let digits = cidr.to_string().replace(['.', '/'], "x");
-    from_range(format!("NlbApiFrom{digits}"), NLB, &API, cidr)
+    from_range(format!("NlbApiFrom{digits}"), LoadBalancer, &API, cidr)
 }
 
-fn from_range(id: String, to: &'static str, service: &Service, cidr: Ipv4Net) -> Rule {
+fn from_range(id: String, to: SecurityGroup, service: &Service, cidr: Ipv4Net) -> Rule {
     let mut rule = rule(id, to, service, &cidr.to_string());
     rule.cidr = Some(cidr.to_string());
     rule
 }
 
-fn between(to: &'static str, service: &Service, from: &'static str) -> Rule {
-    let short = |group: &'static str| group.trim_end_matches("Sg");
-    let id = format!("{}{}From{}", short(to), service.0, short(from));
-    let mut rule = rule(id, to, service, who(from));
-    rule.from = Some(from);
+fn between(to: SecurityGroup, service: &Service, from: SecurityGroup) -> Rule {
+    let id = format!("{}{}From{}", to.short(), service.0, from.short());
+    let mut rule = rule(id, to, service, from.name());
+    rule.from = Some(from.id());
     rule
 }
 
-fn rule(id: String, to: &'static str, service: &Service, from: &str) -> Rule {
+fn rule(id: String, to: SecurityGroup, service: &Service, from: &str) -> Rule {
     let Service(_, name, protocol, first, last) = *service;
     Rule {
         id,
-        sentence: format!("Rule that lets {from} reach {}: {name}", who(to)),
+        sentence: format!("Rule that lets {from} reach {}: {name}", to.name()),
         what: format!("{name} from {from}"),
-        to,
+        to: to.id(),
         from: None,
         cidr: None,
         protocol,
         first,
         last,
-    }
-}
-
-fn who(group: &str) -> &'static str {
-    match group {
-        NLB => "the API load balancer",
-        CP => "the control plane",
-        NODE => "the nodes",
-        _ => "the database",
     }
 }
 
@@ -217,6 +233,6 @@ pub(super) fn nodes_come_from_outside(spec: &ClusterSpec) -> bool {
 }
 
 /// Inputs that are security groups of the network stack.
-pub(super) fn input(inputs: parts::Inputs, group: &'static str) -> parts::Inputs {
-    inputs.output(StackKind::Network, group, parts::Holds::SecurityGroup)
+pub(super) fn input(inputs: parts::Inputs, group: SecurityGroup) -> parts::Inputs {
+    inputs.output(StackKind::Network, group.id(), parts::Holds::SecurityGroup)
 }

@@ -9,7 +9,7 @@ use semver::Version;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Stack, StackKind};
+use super::Stack;
 use crate::node;
 use crate::spec::ClusterSpec;
 
@@ -56,16 +56,6 @@ pub(super) fn output(version: &Version) -> Value {
         "Description": "Kubernetes version that the machines boot next",
         "Value": version.to_string(),
     })
-}
-
-impl StackKind {
-    /// Whether stacks of this kind hold machines, which run Kubernetes.
-    pub fn has_machines(&self) -> bool {
-        match self {
-            Self::ControlPlane | Self::Pool(_) => true,
-            Self::Base | Self::Network | Self::Edge | Self::Database => false,
-        }
-    }
 }
 
 impl Stack {

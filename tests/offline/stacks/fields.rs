@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kube_cfn::definition;
-use kube_cfn::stacks::{self, Row, Source, Stack, StackKind};
+use kube_cfn::stacks::{self, FieldOrigin, Source, Stack, StackKind};
 use kube_cfn::templates::Templates;
 use serde_json::{Value, json};
 
@@ -509,9 +509,9 @@ fn every_difference_is_put_down_to_the_field_that_was_changed() {
 /// What tells a line apart from all others: its table, its resource and its path.
 type Line = (&'static str, &'static str, &'static str);
 
-fn line(stack: &Stack, row: &'static Row) -> Line {
+fn line(stack: &Stack, row: FieldOrigin) -> Line {
     let table = match stack.kind {
-        _ if row.resource == "*" && !row.path.is_empty() => "everywhere",
+        _ if row.resource == "*" && row.path != "-" => "everywhere",
         StackKind::Base => "base",
         StackKind::Network => "network",
         StackKind::Edge => "edge",
@@ -531,25 +531,22 @@ fn no_line_of_a_table_is_dead() {
         let after = designed(&[&trial.before, &trial.change]);
         for (kind, old) in &before {
             for row in old.table() {
-                known.extend(row.fields.iter().map(|field| (line(old, row), *field)));
+                known.extend(row.fields().map(|field| (line(old, row), field)));
             }
             // A line for a whole resource lives when it is what the resource goes by.
             for (id, _) in old.resources() {
                 let row = old
                     .table()
-                    .find(|row| row.is_of(id))
+                    .find(|row| row.matches_resource(id))
                     .expect("every resource has a line");
-                proved.extend(row.fields.iter().map(|field| (line(old, row), *field)));
+                proved.extend(row.fields().map(|field| (line(old, row), field)));
             }
             let Some(new) = after.get(kind) else { continue };
             for (id, path) in differences(old, new) {
                 let Some(path) = path else { continue };
-                for row in new.table().filter(|row| row.covers(&id, &path)) {
-                    let fields = row
-                        .fields
-                        .iter()
-                        .filter(|field| stands_for(field, trial.leaf));
-                    proved.extend(fields.map(|field| (line(new, row), *field)));
+                for row in new.table().filter(|row| row.matches_property(&id, &path)) {
+                    let fields = row.fields().filter(|field| stands_for(field, trial.leaf));
+                    proved.extend(fields.map(|field| (line(new, row), field)));
                 }
             }
         }
@@ -568,8 +565,8 @@ fn every_field_of_a_table_is_one_of_the_schema() {
     for stack in designed(&[]).values() {
         for field in stack
             .table()
-            .flat_map(|row| row.fields)
-            .filter(|field| **field != "{lock}")
+            .flat_map(FieldOrigin::fields)
+            .filter(|field| *field != "{lock}")
         {
             let is_known = leaves_of_all.iter().any(|leaf| stands_for(field, leaf));
             assert!(is_known, "{}: {field}", stack.kind);
