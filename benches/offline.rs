@@ -64,7 +64,7 @@ fn generated(n: usize) -> (String, String) {
         n % 250,
         ["regional", "single", "none"][n % 3],
     );
-    let _ = write!(text, "controlPlane:\n  slots: {}\npools:\n", [1, 3][n % 2]);
+    let _ = write!(text, "controlPlane:\n  nodes: {}\npools:\n", [1, 3][n % 2]);
     for pool in 0..=n % 6 {
         let spot = if pool == 0 { 0 } else { 50 };
         let _ = write!(

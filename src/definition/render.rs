@@ -114,8 +114,8 @@ mod tests {
     #[test]
     fn what_is_quoted_stays_on_one_line() {
         assert_eq!(
-            wrapped("write `slots: 1` here", 10),
-            "write\n`slots: 1`\nhere"
+            wrapped("write `nodes: 1` here", 10),
+            "write\n`nodes: 1`\nhere"
         );
         assert_eq!(wrapped("a lone ` quote", 6), "a lone\n` quote");
     }

@@ -10,13 +10,32 @@ use crate::spec::rules::{either, nearest};
 /// A message and its help.
 type Words = (String, String);
 
-/// A field that the section does not have. The third part is the field that was most likely meant.
+/// Fields that had another name: where, the old one and the one it has now.
+const RENAMED: [(&str, &str, &str); 1] = [("controlPlane", "slots", "nodes")];
+
+/// A field that the section does not have, and its value. The third part is the field that was most
+/// likely meant.
 pub(super) fn unknown_field<'a>(
     section: &'a Value,
     at: &str,
     name: &str,
+    value: Option<&Node>,
 ) -> (String, String, Option<&'a str>) {
     let message = format!("unknown field `{name}`");
+    let renamed = RENAMED
+        .iter()
+        .find(|(of, old, _)| (*of, *old) == (at, name));
+    if let Some((_, _, new)) = renamed {
+        let line = match value.map(|node| &node.kind) {
+            Some(Kind::Scalar { text, .. }) => format!("{new}: {text}"),
+            _ => format!("{new}: …"),
+        };
+        return (
+            message,
+            format!("its name is `{new}`: write `{line}`"),
+            Some(new),
+        );
+    }
     let known: Vec<&str> = schema::fields(section).collect();
     let guess = known
         .iter()

@@ -93,8 +93,8 @@ fn context<'a>(spec: &'a ClusterSpec, addon: &Addon) -> Result<Context<'a>, Node
         app: addon.app,
         pod_range: spec.network.pod_cidr.to_string(),
         dns: dns.map(|address| address.to_string()).unwrap_or_default(),
-        pair: spec.control_plane.slots.min(2),
-        paired: spec.control_plane.slots > 1,
+        pair: spec.control_plane.nodes.min(2),
+        paired: spec.control_plane.nodes > 1,
         first_server: servers.first().cloned().unwrap_or_default(),
         servers: urls.join(" "),
     })

@@ -106,8 +106,9 @@ pub struct ApiDns {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlPlane {
-    /// 1 or 3: one slot a zone, in the order of the zones.
-    pub slots: u8,
+    /// 1 or 3: one a zone, in the order of the zones. Its slot is the fixed address and the etcd volume
+    /// that the next machine takes over.
+    pub nodes: u8,
     pub instance_type: String,
     pub architecture: Architecture,
     /// Root volume in GiB.
@@ -221,10 +222,10 @@ pub struct Access {
 }
 
 impl ClusterSpec {
-    /// The zones that hold a control-plane slot: the first `slots` of them.
+    /// The zones that hold a control-plane slot: the first `nodes` of them.
     pub fn slot_zones(&self) -> &[Zone] {
-        let slots = usize::from(self.control_plane.slots).min(self.zones.len());
-        &self.zones[..slots]
+        let nodes = usize::from(self.control_plane.nodes).min(self.zones.len());
+        &self.zones[..nodes]
     }
 }
 

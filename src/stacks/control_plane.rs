@@ -28,7 +28,7 @@ pub(super) static KIND: KindRow = KindRow {
 
 /// Which field decides what in this stack.
 const FIELDS: &str = "
-Address*         -                                     network.nat, controlPlane.slots, zones
+Address*         -                                     network.nat, controlPlane.nodes, zones
 Eni?             Properties.SubnetId                   network.nat
 Eni?             Properties.PrivateIpAddress           network.cidr, network.nat, zones
 Eni?             Metadata                              network.cidr, network.nat, zones
@@ -39,9 +39,9 @@ LaunchTemplate?  Properties.LaunchTemplateData.ImageId  {lock}, kubernetes, cont
 LaunchTemplate?  Properties.LaunchTemplateData.InstanceType  controlPlane.instanceType
 LaunchTemplate?  Properties.LaunchTemplateData.BlockDeviceMappings  controlPlane.volumeGib
 LaunchTemplate?  Properties.LaunchTemplateData.TagSpecifications  tags
-LaunchTemplate?  Properties.LaunchTemplateData.UserData  kubernetes, controlPlane.instanceType, controlPlane.slots, network.podCidr, network.serviceCidr, network.cidr, network.nat, zones, mirror, database.secret
+LaunchTemplate?  Properties.LaunchTemplateData.UserData  kubernetes, controlPlane.instanceType, controlPlane.nodes, network.podCidr, network.serviceCidr, network.cidr, network.nat, zones, mirror, database.secret
 Slot?            DependsOn                             network.nat
-*                -                                     controlPlane.slots, zones
+*                -                                     controlPlane.nodes, zones
 ";
 
 #[derive(Serialize)]

@@ -29,7 +29,7 @@ LaunchTemplate*  Properties.LaunchTemplateData.ImageId  {lock}, kubernetes, pool
 LaunchTemplate*  Properties.LaunchTemplateData.NetworkInterfaces  network.nat
 LaunchTemplate*  Properties.LaunchTemplateData.BlockDeviceMappings  pools[{pool}].volumeGib
 LaunchTemplate*  Properties.LaunchTemplateData.TagSpecifications  tags
-LaunchTemplate*  Properties.LaunchTemplateData.UserData  kubernetes, pools[{pool}].labels, pools[{pool}].taints, pools[{pool}].instanceTypes, controlPlane.slots, network.podCidr, network.serviceCidr, network.cidr, network.nat, zones, mirror
+LaunchTemplate*  Properties.LaunchTemplateData.UserData  kubernetes, pools[{pool}].labels, pools[{pool}].taints, pools[{pool}].instanceTypes, controlPlane.nodes, network.podCidr, network.serviceCidr, network.cidr, network.nat, zones, mirror
 Group*           CreationPolicy                        pools[{pool}].min, zones
 Group*           Properties.MinSize                    pools[{pool}].min, zones
 Group*           Properties.MaxSize                    pools[{pool}].max, pools[{pool}].min, zones

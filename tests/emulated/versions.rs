@@ -111,7 +111,7 @@ async fn a_refused_plan_asks_nothing_about_what_else_differs() {
     let untouched = everything(&world).await;
     world.edit("1.36.4", "1.35.8");
     world.edit("max: 1", "max: 3");
-    world.edit("slots: 1", "slots: 1\n  volumeGib: 40");
+    world.edit("nodes: 1", "nodes: 1\n  volumeGib: 40");
     world
         .cluster("plan", &[])
         .ends(5)

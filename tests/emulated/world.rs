@@ -38,7 +38,7 @@ pub fn given(variable: &str) -> String {
 pub fn small(name: &str) -> String {
     format!(
         "name: {name}\nregion: {REGION}\nkubernetes: 1.36.4\nzones: [eu-west-1a, eu-west-1b]\n\
-         network:\n  nat: single\ncontrolPlane:\n  slots: 1\npools:\n  - name: workers\n    \
+         network:\n  nat: single\ncontrolPlane:\n  nodes: 1\npools:\n  - name: workers\n    \
          min: 1\n    max: 1\nprotect: false\n"
     )
 }

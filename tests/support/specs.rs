@@ -76,7 +76,7 @@ pub fn throw_away() -> ClusterSpec {
     let mut spec = ClusterSpec {
         network: network("10.40.0.0/18", Nat::None),
         control_plane: ControlPlane {
-            slots: 1,
+            nodes: 1,
             instance_type: "t3.medium".to_owned(),
             architecture: Architecture::X86_64,
             volume_gib: 20,
@@ -137,7 +137,7 @@ fn minimal_named(name: &str) -> ClusterSpec {
             dns: None,
         },
         control_plane: ControlPlane {
-            slots: 3,
+            nodes: 3,
             instance_type: "m7g.large".to_owned(),
             architecture: Architecture::Arm64,
             volume_gib: 30,

@@ -151,13 +151,13 @@ fn api(file: ApiFile, report: &mut Report) -> Api {
 
 fn control_plane(file: ControlPlaneFile, report: &mut Report) -> ControlPlane {
     let ControlPlaneFile {
-        slots,
+        nodes,
         instance_type,
         volume_gib,
         etcd_volume_gib,
     } = file;
     ControlPlane {
-        slots: u8::try_from(slots).unwrap_or(u8::MAX),
+        nodes: u8::try_from(nodes).unwrap_or(u8::MAX),
         architecture: architecture("controlPlane.instanceType", &instance_type, report),
         instance_type,
         volume_gib,

@@ -2,7 +2,7 @@
 //! the schema and the messages use. Knows nothing of where a value stands in the file.
 //!
 //! The principle behind the defaults: what is not said is safe. A definition that says little gets
-//! three slots, NAT in every zone and protection; what saves money is written down.
+//! three control-plane nodes, NAT in every zone and protection; what saves money is written down.
 
 mod database;
 mod forms;

@@ -12,9 +12,10 @@ use crate::spec::{Spread, TaintEffect};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ControlPlaneFile {
-    /// 3 survive the loss of a zone, 1 is for clusters that may pause. One slot a zone.
+    /// 3 survive the loss of a zone, 1 is for clusters that may pause. One a zone, with
+    /// a fixed address and an etcd volume that the next machine takes over.
     #[schemars(range(min = 1, max = 3))]
-    pub slots: u32,
+    pub nodes: u32,
 
     /// Instance type with 2 vCPU and 2 GiB or more.
     #[schemars(
@@ -37,7 +38,7 @@ impl Default for ControlPlaneFile {
     fn default() -> Self {
         Self {
             // One fewer and a lost zone is a lost API.
-            slots: 3,
+            nodes: 3,
             // 2 vCPU and 4 GiB carry the API of some 50 nodes; burst credits cover an upgrade.
             instance_type: "t4g.medium".to_owned(),
             // Image, container images of the control plane, a week of audit log.

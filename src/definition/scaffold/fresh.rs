@@ -21,9 +21,9 @@ pub(super) fn text(request: &NewCluster<'_>) -> Result<String, DefinitionError> 
         .collect();
     let cidr =
         first_free(16, &taken).ok_or_else(|| cannot(request, "10.0.0.0/8 has no free /16 left"))?;
-    // Three slots need three zones, which a few regions do not have.
+    // Three nodes need three zones, which a few regions do not have.
     let zones = regions::default_zones(region).map_or(3, |zones| zones.len());
-    let slots = if zones < 3 { "1" } else { "3" };
+    let nodes = if zones < 3 { "1" } else { "3" };
     let database = match request.restore_from {
         Some(snapshot) => format!("database:\n  restoreFrom: {snapshot}\n"),
         None => "# database: {}\n".to_owned(),
@@ -33,7 +33,7 @@ pub(super) fn text(request: &NewCluster<'_>) -> Result<String, DefinitionError> 
         .replace("<region>", region)
         .replace("<kubernetes>", &format!("{version:<16}"))
         .replace("<cidr>", &format!("{:<20}", cidr.to_string()))
-        .replace("<slots>", slots)
+        .replace("<nodes>", nodes)
         .replace("<database>\n", &database))
 }
 

@@ -222,7 +222,11 @@ fn unknown_fields(spots: &[Spot], report: &mut Report, repairs: &mut Vec<Repair>
             continue;
         };
         for name in names {
-            let (message, help, guess) = words::unknown_field(spot.schema, &spot.at, name);
+            let value = spot
+                .node
+                .and_then(|node| node.get(name))
+                .map(|(_, value)| value);
+            let (message, help, guess) = words::unknown_field(spot.schema, &spot.at, name, value);
             report.key(&path(&spot.at, name), message, help);
             if let Some(guess) = guess {
                 report.broken(path(&spot.at, guess));

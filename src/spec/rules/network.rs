@@ -138,7 +138,7 @@ fn pods(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
         Some(bits) => 1_u64 << bits,
         None => 0,
     };
-    let nodes = u64::from(spec.control_plane.slots)
+    let nodes = u64::from(spec.control_plane.nodes)
         + spec
             .pools
             .iter()
@@ -152,7 +152,7 @@ fn pods(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
         let what =
             format!("the pod range {range} has room for {room} nodes, {needed} are possible");
         let help = format!(
-            "every node takes a /{POD_RANGE_OF_A_NODE}; slots, the `max` of all pools and one \
+            "every node takes a /{POD_RANGE_OF_A_NODE}; control-plane nodes, the `max` of all pools and one \
              for replacing need a /{prefix}"
         );
         let fields = spec
@@ -162,7 +162,7 @@ fn pods(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
             .map(|(i, _)| format!("pools[{i}].max"));
         broken.push(
             Violation::new("network.podCidr", what, help)
-                .with(["controlPlane.slots".to_owned()])
+                .with(["controlPlane.nodes".to_owned()])
                 .with(fields),
         );
     }

@@ -1,4 +1,4 @@
-//! The control plane's slots, and the machine types of all nodes.
+//! How many control-plane nodes there are, and the machine types of all nodes.
 
 use super::{Violation, nearest};
 use crate::catalog::instances;
@@ -9,7 +9,7 @@ const CONTROL_PLANE_VCPU: u32 = 2;
 const CONTROL_PLANE_MIB: u32 = 2048;
 
 pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
-    slots(spec, broken);
+    count(spec, broken);
     let at = "controlPlane.instanceType";
     let name = spec.control_plane.instance_type.as_str();
     if let Some(violation) = unknown_size(at, name, "") {
@@ -32,23 +32,20 @@ pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     }
 }
 
-fn slots(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
-    let at = "controlPlane.slots";
-    let slots = usize::from(spec.control_plane.slots);
-    if slots % 2 == 0 {
-        let what = format!(
-            "{slots} slots are no safer than {}",
-            slots.saturating_sub(1).max(1)
-        );
+fn count(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
+    let at = "controlPlane.nodes";
+    let nodes = usize::from(spec.control_plane.nodes);
+    let zones = spec.zones.len();
+    if nodes.is_multiple_of(2) {
+        let odd = nodes.saturating_sub(1).max(1);
+        let what = format!("{nodes} control-plane nodes are no safer than {odd}");
         let help = "etcd needs a majority: write 3 to survive the loss of one, or 1 for a cluster \
                     that may pause";
         broken.push(Violation::new(at, what, help));
-    } else if slots > spec.zones.len() {
-        let what = format!(
-            "{slots} slots need {slots} zones, the cluster has {}",
-            spec.zones.len()
-        );
-        let help = "every slot stands in a zone of its own: add a zone, or write `slots: 1`";
+    } else if nodes > zones {
+        let what =
+            format!("{nodes} control-plane nodes need {nodes} zones, the cluster has {zones}");
+        let help = "each has a zone of its own: add a zone, or write `nodes: 1`";
         broken.push(Violation::new(at, what, help).with(["zones", "region"]));
     }
 }

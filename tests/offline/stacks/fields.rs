@@ -27,7 +27,7 @@ fn full() -> Value {
             "podCidr": "100.64.0.0/14", "serviceCidr": "100.68.0.0/16"},
         "api": {"exposure": "public", "allowedCidrs": ["203.0.113.0/24"],
             "dns": {"name": "api.full.example.com", "hostedZone": "Z0123456789ABC"}},
-        "controlPlane": {"slots": 3, "instanceType": "m7g.large", "volumeGib": 30,
+        "controlPlane": {"nodes": 3, "instanceType": "m7g.large", "volumeGib": 30,
             "etcdVolumeGib": 20},
         "pools": [
             {"name": "workers", "instanceTypes": ["m7g.large"], "min": 3, "max": 9,
@@ -96,12 +96,12 @@ fn cluster() -> Vec<Trial> {
         one("zones", "/zones", turned()),
         trial(
             "zones",
-            vec![("/controlPlane/slots", json!(1))],
+            vec![("/controlPlane/nodes", json!(1))],
             vec![("/zones", two())],
         ),
         trial(
             "zones",
-            vec![("/controlPlane/slots", json!(1))],
+            vec![("/controlPlane/nodes", json!(1))],
             vec![("/zones", turned())],
         ),
         trial(
@@ -113,7 +113,7 @@ fn cluster() -> Vec<Trial> {
             "zones",
             vec![
                 ("/network/nat", json!("none")),
-                ("/controlPlane/slots", json!(1)),
+                ("/controlPlane/nodes", json!(1)),
             ],
             vec![("/zones", turned())],
         ),
@@ -177,17 +177,17 @@ fn network() -> Vec<Trial> {
 }
 
 fn nodes() -> Vec<Trial> {
-    let slots = |nat: &str| {
+    let nodes = |nat: &str| {
         let before = vec![("/network/nat", json!(nat))];
         trial(
-            "controlPlane.slots",
+            "controlPlane.nodes",
             before,
-            vec![("/controlPlane/slots", json!(1))],
+            vec![("/controlPlane/nodes", json!(1))],
         )
     };
     vec![
-        slots("regional"),
-        slots("none"),
+        nodes("regional"),
+        nodes("none"),
         one(
             "controlPlane.instanceType",
             "/controlPlane/instanceType",
