@@ -130,7 +130,7 @@ pub fn read(path: &Path) -> Result<String, DefinitionError> {
 pub fn parse_file(name: &str, text: &str, stem: Option<&str>) -> Result<ClusterSpec, Problems> {
     // Editors on Windows write a byte-order mark; it is no part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let tree = tree::parse(text).map_err(|broken| Problems::of_text(name, text, broken))?;
+    let tree = tree::parse(text).map_err(|error| Problems::of_text(name, text, error))?;
     let mut report = check::Report::default();
     let file = shape::read(&tree, &mut report);
     let spec = file.map(|file| check::cluster(file, stem, &mut report));

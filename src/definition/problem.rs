@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::check::{self, Finding, Spot};
 use super::render;
-use super::tree::{Broken, Place, Tree};
+use super::tree::{self, Place, SyntaxError, Tree};
 
 /// One thing that is wrong with a definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,13 +43,13 @@ pub struct Problems {
 
 impl Problems {
     /// The text could not even be read as YAML.
-    pub(super) fn of_text(file: &str, text: &str, broken: Broken) -> Self {
+    pub(super) fn of_text(file: &str, text: &str, error: SyntaxError) -> Self {
         let mut problems = Self::empty(text);
         let finding = Finding {
             at: String::new(),
-            spot: Spot::Text(broken.place),
-            message: broken.message,
-            help: broken.help,
+            spot: Spot::Text(error.place),
+            message: error.message,
+            help: error.help,
         };
         problems.add(file, &HashMap::new(), None, finding);
         problems
@@ -58,7 +58,7 @@ impl Problems {
     /// What a whole check has found.
     pub(super) fn of_fields(file: &str, text: &str, tree: &Tree, report: check::Report) -> Self {
         let mut problems = Self::empty(text);
-        let places = tree.root.places();
+        let places = tree::places(&tree.root);
         for finding in report.findings {
             problems.add(file, &places, Some(tree), finding);
         }
@@ -167,7 +167,7 @@ fn nearest_place(places: &HashMap<String, Place>, tree: Option<&Tree>, at: &str)
 /// The key that a path ends in.
 fn key_place(tree: Option<&Tree>, at: &str) -> Option<Place> {
     let tree = tree?;
-    tree.root.keys().remove(at)
+    tree::keys(&tree.root).remove(at)
 }
 
 /// `pools[1]` of `pools[1].min`, `tags` of `tags["a b"]`, nothing of `name`.

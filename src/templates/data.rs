@@ -1,182 +1,79 @@
 //! Rendered YAML as plain data, without the surprises of YAML's guessing: what is spelt `1.10`,
 //! `yes` or `012345678901` reaches AWS as it is spelt. Knows nothing of templates.
 //!
-//! Read from the parser's events: one pass and no guessing in between, as this is most of the work
-//! of rendering a cluster. Merge keys and tags are refused: intrinsics stand in their long form.
+//! Merge keys and tags are refused: intrinsics stand in their long form.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
-use serde_json::{Map, Number, Value};
-use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle, Span, StrInput};
+use serde_json::{Number, Value};
 
 use super::TemplateError;
+use crate::common::yaml::{self, Fault, FaultKind, Kind, Node};
+
+/// The most values of a template, with what aliases stand for: ten times what the largest one holds.
+const MOST_VALUES: usize = 50_000;
 
 /// Reads `text`, which came of the template `name`.
 pub(super) fn parse(name: &str, text: &str) -> Result<Value, TemplateError> {
-    let options = granit_parser::options! { emit_comments: false };
-    let events = Parser::new_from_str_with_options(text, options);
-    let mut reader = Reader {
-        events,
-        anchors: HashMap::new(),
-        copied: 0,
-    };
-    reader.document().map_err(|wrong| TemplateError::Yaml {
+    let document = yaml::parse(text, MOST_VALUES);
+    match document.faults.into_iter().next() {
+        Some(fault) => Err(error(name, text, &fault)),
+        None => Ok(document.root.map_or(Value::Null, value)),
+    }
+}
+
+fn error(name: &str, text: &str, fault: &Fault) -> TemplateError {
+    let before = text.get(..fault.place.start).unwrap_or(text);
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    TemplateError::Yaml {
         name: name.to_owned(),
-        line: wrong.line,
-        column: wrong.column,
-        what: wrong.what,
-        text: line(text, wrong.line).trim().to_owned(),
-    })
-}
-
-fn line(text: &str, number: usize) -> &str {
-    let nth = number.saturating_sub(1);
-    text.lines().nth(nth).unwrap_or_default()
-}
-
-/// The number that the parser gives to what has no anchor.
-const NO_ANCHOR: usize = 0;
-/// The most values that aliases may stand for: ten times what the largest template holds.
-const MOST_COPIED: usize = 50_000;
-
-/// What can't be read, and where: line and column from 1.
-struct Wrong {
-    line: usize,
-    column: usize,
-    what: String,
-}
-
-impl Wrong {
-    fn at(place: &granit_parser::Marker, what: impl Into<String>) -> Self {
-        Self {
-            line: place.line(),
-            column: place.col() + 1,
-            what: what.into(),
-        }
+        line: before.matches('\n').count() + 1,
+        column: before[start..].chars().count() + 1,
+        what: what(&fault.kind),
+        text: text[start..]
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
     }
 }
 
-struct Reader<'t> {
-    events: Parser<'t, StrInput<'t>>,
-    /// What an alias stands for, by the number of its anchor.
-    anchors: HashMap<usize, Value>,
-    /// Values that aliases stood for so far.
-    copied: usize,
+fn what(fault: &FaultKind) -> String {
+    let what = match fault {
+        FaultKind::Syntax(error) => return error.kind().to_string(),
+        FaultKind::TooLarge => {
+            return format!("more than {MOST_VALUES} values, with what aliases stand for");
+        }
+        FaultKind::DuplicateKey(key) => return format!("`{key}` stands here a second time"),
+        FaultKind::Tag(_) => "a tag; write intrinsics out, such as `Ref: Vpc`",
+        FaultKind::SecondDocument => "a second document",
+        FaultKind::Recursion => "an alias inside what it stands for",
+        FaultKind::MergeKey => "a merge key; write the fields out",
+        FaultKind::EmptyKey => "a key without a name",
+        FaultKind::CollectionKey(_) => "a list or mapping as a key",
+    };
+    what.to_owned()
 }
 
-impl<'t> Reader<'t> {
-    /// The next event that is part of the data; `None` at the end of the text.
-    fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Wrong> {
-        for next in self.events.by_ref() {
-            let (event, span) =
-                next.map_err(|error| Wrong::at(error.marker(), error.kind().to_string()))?;
-            match event {
-                Event::StreamStart
-                | Event::StreamEnd
-                | Event::DocumentStart(..)
-                | Event::DocumentEnd => {}
-                _ if event.tag().is_some() => {
-                    let what = "a tag; write intrinsics out, such as `Ref: Vpc`";
-                    return Err(Wrong::at(&span.start, what));
-                }
-                _ => return Ok(Some((event, span))),
-            }
+fn value(node: Node) -> Value {
+    match node.kind {
+        Kind::Scalar { text, quoted: true } => text.into(),
+        Kind::Scalar { text, .. } => as_spelt(text),
+        Kind::List(items) => items.into_iter().map(value).collect(),
+        Kind::Map(entries) => {
+            let entries = entries.into_iter();
+            let entries = entries.map(|(key, node)| (key.text, value(node)));
+            Value::Object(entries.collect())
         }
-        Ok(None)
-    }
-
-    /// The only document. An empty text is null.
-    fn document(&mut self) -> Result<Value, Wrong> {
-        let Some((event, span)) = self.next()? else {
-            return Ok(Value::Null);
-        };
-        let value = self.value(event, &span)?;
-        match self.next()? {
-            None => Ok(value),
-            Some((_, span)) => Err(Wrong::at(&span.start, "a second document")),
-        }
-    }
-
-    /// The value that starts with `event`.
-    fn value(&mut self, event: Event<'t>, span: &Span) -> Result<Value, Wrong> {
-        let (anchor, value) = match event {
-            Event::Scalar(text, ScalarStyle::Plain, anchor, _) => (anchor, as_spelt(text)),
-            Event::Scalar(text, _, anchor, _) => (anchor, text.into_owned().into()),
-            Event::SequenceStart(_, anchor, _) => (anchor, self.list()?),
-            Event::MappingStart(_, anchor, _) => (anchor, self.mapping()?),
-            Event::Alias(anchor) => (NO_ANCHOR, self.copy(anchor, span)?),
-            _ => return Err(Wrong::at(&span.start, "an end without a start")),
-        };
-        if anchor != NO_ANCHOR {
-            self.anchors.insert(anchor, value.clone());
-        }
-        Ok(value)
-    }
-
-    fn copy(&mut self, anchor: usize, alias: &Span) -> Result<Value, Wrong> {
-        let Some(value) = self.anchors.get(&anchor) else {
-            let what = "an alias inside what it stands for";
-            return Err(Wrong::at(&alias.start, what));
-        };
-        self.copied += size(value);
-        if self.copied > MOST_COPIED {
-            let what = format!("aliases stand for more than {MOST_COPIED} values");
-            return Err(Wrong::at(&alias.start, what));
-        }
-        Ok(value.clone())
-    }
-
-    fn list(&mut self) -> Result<Value, Wrong> {
-        let mut values = Vec::new();
-        while let Some((event, span)) = self.next()? {
-            if matches!(event, Event::SequenceEnd) {
-                break;
-            }
-            values.push(self.value(event, &span)?);
-        }
-        Ok(values.into())
-    }
-
-    fn mapping(&mut self) -> Result<Value, Wrong> {
-        let mut entries = Map::new();
-        while let Some((event, span)) = self.next()? {
-            let key = match event {
-                Event::MappingEnd => break,
-                Event::Scalar(text, ..) => text,
-                _ => return Err(Wrong::at(&span.start, "a list or mapping as a key")),
-            };
-            if key == "<<" {
-                return Err(Wrong::at(&span.start, "a merge key; write the fields out"));
-            }
-            if entries.contains_key(key.as_ref()) {
-                let what = format!("`{key}` stands here a second time");
-                return Err(Wrong::at(&span.start, what));
-            }
-            if let Some((event, span)) = self.next()? {
-                entries.insert(key.into_owned(), self.value(event, &span)?);
-            }
-        }
-        Ok(entries.into())
-    }
-}
-
-/// How many values it is made of.
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Array(values) => 1 + values.iter().map(size).sum::<usize>(),
-        Value::Object(entries) => 1 + entries.values().map(size).sum::<usize>(),
-        _ => 1,
     }
 }
 
 /// A number or boolean only where writing it out gives back the text it was read from.
-fn as_spelt(text: Cow<str>) -> Value {
-    match text.as_ref() {
+fn as_spelt(text: String) -> Value {
+    match text.as_str() {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" => true.into(),
         "false" => false.into(),
-        other => number(other).map_or_else(|| text.into_owned().into(), Value::Number),
+        other => number(other).map_or_else(|| text.into(), Value::Number),
     }
 }
 
@@ -248,7 +145,7 @@ mod tests {
                 "`a` stands here a second time",
             ),
             ("[x]: 1\n", (1, 1), "a list or mapping as a key"),
-            ("a: 1\n---\nb: 2\n", (3, 1), "a second document"),
+            ("a: 1\n---\nb: 2\n", (2, 1), "a second document"),
         ] {
             match parse("t", text).unwrap_err() {
                 TemplateError::Yaml {

@@ -8,8 +8,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("common", &[]),
     ("catalog", &[]),
     ("spec", &["catalog"]),
-    ("definition", &["spec", "catalog"]),
-    ("templates", &[]),
+    ("definition", &["spec", "catalog", "common"]),
+    ("templates", &["common"]),
     ("node", &["spec", "catalog", "templates"]),
     (
         "stacks",

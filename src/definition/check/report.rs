@@ -1,7 +1,7 @@
 //! What has been found so far, by path: so that one mistake is told once, and what follows from it
 //! is not told at all.
 
-use crate::definition::tree::{Broken, Place};
+use crate::definition::tree::{Place, SyntaxError};
 use crate::spec::rules::Violation;
 
 /// Where to point at.
@@ -61,10 +61,10 @@ impl Report {
     }
 
     /// A problem with the text, outside of any value.
-    pub(in crate::definition) fn text(&mut self, broken: &Broken) {
-        let spot = Spot::Text(broken.place.clone());
+    pub(in crate::definition) fn text(&mut self, error: &SyntaxError) {
+        let spot = Spot::Text(error.place.clone());
         self.findings
-            .push(finding("", spot, &broken.message, &broken.help));
+            .push(finding("", spot, &error.message, &error.help));
     }
 
     /// A problem that is told only where no better one is.

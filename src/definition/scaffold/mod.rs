@@ -67,7 +67,7 @@ fn copy(request: &NewCluster<'_>, source: &str) -> Result<String, DefinitionErro
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     let spec = parse("the definition to copy", source)?;
     let tree = tree::parse(source)
-        .map_err(|broken| super::Problems::of_text("the definition to copy", source, broken))?;
+        .map_err(|error| super::Problems::of_text("the definition to copy", source, error))?;
     let root = &tree.root;
     let mut edits = Edits::new(source);
     edits.set(root, "", "name", request.name);

@@ -19,8 +19,8 @@ use crate::spec::rules::path;
 
 /// The file as far as it can be read; `None` where it is not even a mapping.
 pub(super) fn read(tree: &Tree, report: &mut Report) -> Option<ClusterFile> {
-    for broken in &tree.broken {
-        report.text(broken);
+    for error in &tree.errors {
+        report.text(error);
     }
     let root = schema::root();
     if !matches!(tree.root.kind, Kind::Map(_)) {
