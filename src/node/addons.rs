@@ -1,5 +1,4 @@
-//! What a slot of the control plane needs to bring the cluster's addons up: pinned charts, their values,
-//! and the program that installs them.
+//! What a slot of the control plane needs to bring the cluster's addons up: pinned charts and their values.
 //!
 //! Three values are known only while the stacks are made. They stand as `${API_HOST}`,
 //! `${EBS_CSI_ROLE}` and `${AUTOSCALER_ROLE}` in the values, and `/etc/kube-cfn/host.env` names them.
@@ -33,25 +32,15 @@ struct Context<'a> {
     servers: String,
 }
 
-/// The files of the addons in a control-plane bundle.
+/// The files of the addons in a control-plane bundle, beside the program that installs them.
 pub(super) fn files(spec: &ClusterSpec, templates: &Templates) -> Result<Vec<File>, NodeError> {
     let addons = addons::of(&spec.kubernetes).ok_or_else(|| NodeError::UnknownBinary {
         name: "the addons of Kubernetes",
         version: spec.kubernetes.to_string(),
         architecture: "every architecture",
     })?;
-    let text = |name: &str| templates.text(&format!("node/addons/{name}"));
-    let unit = |name: &str| {
-        let path = format!("etc/systemd/system/{name}");
-        Ok::<_, NodeError>(File::plain(path, text(name)?))
-    };
-    let mut files = vec![
-        File::executable("opt/kube-cfn/bin/addons", text("addons.sh")?),
-        File::plain("opt/kube-cfn/lib/lease.sh", text("lease.sh")?),
-        unit("kube-cfn-addons.service")?,
-        unit("kube-cfn-addons.timer")?,
-        File::plain("etc/kube-cfn/addons/charts", charts(spec, &addons)),
-    ];
+    let list = charts(spec, &addons);
+    let mut files = vec![File::plain("etc/kube-cfn/addons/charts", list)];
     for addon in &addons {
         let template = format!("node/addons/values/{}.yaml.tera", addon.name);
         let path = format!("etc/kube-cfn/addons/values/{}.yaml", addon.name);

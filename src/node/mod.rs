@@ -7,11 +7,10 @@ mod addons;
 pub mod archive;
 pub mod binaries;
 mod database;
-mod etcd;
 pub mod facts;
+mod files;
 pub mod kubeadm;
 pub mod kubelet;
-mod tree;
 
 use semver::Version;
 use serde::Serialize;
@@ -20,6 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::spec::{ClusterSpec, NodePool};
 use crate::templates::{TemplateError, Templates};
 use archive::File;
+pub use files::files;
 
 /// The most that EC2 takes as user data, in bytes before base64.
 pub const MAX_USER_DATA: usize = 16_384;
@@ -96,15 +96,9 @@ impl Role<'_> {
     }
 }
 
-/// The files of a role's nodes by their path below `/`, sorted. All but `host.env`, which user data
-/// writes.
-pub fn tree(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<Vec<File>, NodeError> {
-    tree::files(spec, role, templates)
-}
-
 /// The bundle of all nodes of a role: their tree, packed.
 pub fn bundle(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<Bundle, NodeError> {
-    let files = tree(spec, role, templates)?;
+    let files = files(spec, role, templates)?;
     let name = role.name();
     let bytes = archive::pack(&files).map_err(|source| NodeError::Archive {
         role: name.clone(),

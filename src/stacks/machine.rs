@@ -37,7 +37,7 @@ pub fn machine(
         }
         (None, None) => return Ok(None),
     };
-    let mut files = node::tree(spec, role, templates)?;
+    let mut files = node::files(spec, role, templates)?;
     files.push(node::host_env(spec, &boot, templates)?);
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Some(files))

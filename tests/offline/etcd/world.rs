@@ -468,7 +468,7 @@ pub fn here() -> &'static Path {
 fn unpack(root: &Path) {
     let templates = Templates::new(None).unwrap();
     let spec = specs::canary();
-    for file in node::tree(&spec, Role::ControlPlane, &templates).unwrap() {
+    for file in node::files(&spec, Role::ControlPlane, &templates).unwrap() {
         let path = root.join(&*file.path);
         write(&path, &file.text);
         fs::set_permissions(&path, fs::Permissions::from_mode(file.mode)).unwrap();

@@ -86,7 +86,7 @@ fn a_pods_role_trusts_its_service_account_alone() {
             }})
         );
         let templates = Templates::new(None).unwrap();
-        let tree = kube_cfn::node::tree(&specs::production(), Role::ControlPlane, &templates);
+        let tree = kube_cfn::node::files(&specs::production(), Role::ControlPlane, &templates);
         let path = format!("etc/kube-cfn/addons/values/{addon}.yaml");
         let tree = tree.unwrap();
         let values = tree.iter().find(|file| file.path == path).unwrap();
