@@ -247,7 +247,7 @@ impl Defined {
 
     /// A field with its place in the file, where it stands there: `network.nat (clusters/a.yaml:17)`.
     pub fn field(&self, field: &str) -> String {
-        match definition::line_of(&self.path, field) {
+        match definition::source_line(&self.path, field) {
             Some(_) => format!("{field} ({})", self.line(field)),
             None => field.to_owned(),
         }
@@ -256,7 +256,7 @@ impl Defined {
     /// The place of a field in the file: `clusters/a.yaml:17`; the file where it does not stand there.
     pub fn line(&self, field: &str) -> String {
         let path = self.path.display();
-        match definition::line_of(&self.path, field) {
+        match definition::source_line(&self.path, field) {
             Some(line) => format!("{path}:{line}"),
             None => path.to_string(),
         }

@@ -1,22 +1,22 @@
-//! The post room: reads a definition, says everything that is wrong with it and where, and hands a
-//! [`ClusterSpec`] on. Knows the file format and its defaults; must not know AWS or templates.
+//! Reads a definition, reports everything that is wrong with it and where, and gives a [`ClusterSpec`].
+//! Knows the file format and its defaults; must not know AWS or templates.
 //!
-//! The way of a text: `tree` (YAML with places) -> `shape` (against the schema) -> `file` (typed, with
-//! defaults) -> `check` (leaves to exact types) -> `spec::rules` (between the parts). A stage that
-//! finds problems does not stop the next one: what is broken is set aside and the rest is checked.
+//! The way of a text: `tree` (YAML with places) -> `structure` (against the schema) -> `file` (typed,
+//! with defaults) -> `check` (scalars to exact types) -> `spec::rules` (between the parts). A stage that
+//! finds problems does not stop the next one: what is wrong is set aside and the rest is checked.
 
 mod check;
+mod discovery;
 pub mod file;
-mod find;
-mod line;
 pub mod lock;
+mod messages;
 mod problem;
 mod render;
 mod scaffold;
 mod schema;
-mod shape;
+mod source_line;
+mod structure;
 mod tree;
-mod words;
 
 use std::fs::File;
 use std::io::Read;
@@ -24,11 +24,11 @@ use std::path::{Path, PathBuf};
 
 use crate::spec::{ClusterSpec, rules};
 
-pub use find::{Found, find, resolve};
-pub use line::line_of;
+pub use discovery::{Found, find, resolve};
 pub use problem::{Problem, Problems};
 pub use scaffold::{NewCluster, NewDatabase, scaffold};
 pub use schema::schema;
+pub use source_line::source_line;
 
 /// The largest definition that is read; a complete one with comments has about 8 KiB.
 const LARGEST: u64 = 256 * 1024;
@@ -132,7 +132,7 @@ pub fn parse_file(name: &str, text: &str, stem: Option<&str>) -> Result<ClusterS
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let tree = tree::parse(text).map_err(|error| Problems::of_text(name, text, error))?;
     let mut report = check::Report::default();
-    let file = shape::read(&tree, &mut report);
+    let file = structure::read(&tree, &mut report);
     let spec = file.map(|file| check::cluster(file, stem, &mut report));
     if let Some(spec) = &spec {
         for violation in rules::check(spec) {

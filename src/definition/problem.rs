@@ -7,7 +7,7 @@ use std::fmt;
 use miette::GraphicalTheme;
 use serde::Serialize;
 
-use super::check::{self, Finding, Spot};
+use super::check::{self, Finding, Location};
 use super::render;
 use super::tree::{self, Place, SyntaxError, Tree};
 
@@ -47,7 +47,7 @@ impl Problems {
         let mut problems = Self::empty(text);
         let finding = Finding {
             at: String::new(),
-            spot: Spot::Text(error.place),
+            location: Location::Text(error.place),
             message: error.message,
             help: error.help,
         };
@@ -80,10 +80,10 @@ impl Problems {
         tree: Option<&Tree>,
         found: Finding,
     ) {
-        let (place, written) = match &found.spot {
-            Spot::Text(place) => (place.clone(), true),
-            Spot::Key => (key_place(tree, &found.at).unwrap_or_default(), true),
-            Spot::Value => nearest_place(places, tree, &found.at),
+        let (place, written) = match &found.location {
+            Location::Text(place) => (place.clone(), true),
+            Location::Key => (key_place(tree, &found.at).unwrap_or_default(), true),
+            Location::Value => nearest_place(places, tree, &found.at),
         };
         let place = self.within_a_line(place);
         let before = &self.text[..place.start];

@@ -6,12 +6,12 @@
 
 #![deny(unused_variables)]
 
-mod leaf;
 mod report;
+mod scalars;
 
 use ipnet::Ipv4Net;
 
-pub(super) use report::{Finding, Report, Spot};
+pub(super) use report::{Finding, Location, Report};
 
 use super::file::{
     AccessFile, ApiFile, ClusterFile, ControlPlaneFile, DatabaseFile, DnsFile, NetworkFile,
@@ -42,11 +42,11 @@ pub(super) fn cluster(file: ClusterFile, stem: Option<&str>, report: &mut Report
         mirror,
         tags,
     } = file;
-    leaf::name("name", &name, LONGEST_NAME, report);
+    scalars::name("name", &name, LONGEST_NAME, report);
     same_as_file(&name, stem, report);
     let spec = ClusterSpec {
-        account: account.map(|text| leaf::account("account", &text, report)),
-        kubernetes: leaf::version("kubernetes", &kubernetes, report),
+        account: account.map(|text| scalars::account("account", &text, report)),
+        kubernetes: scalars::version("kubernetes", &kubernetes, report),
         zones: self::zones(zones, &region, report),
         network: self::network(network, report),
         api: self::api(api, report),
@@ -63,7 +63,7 @@ pub(super) fn cluster(file: ClusterFile, stem: Option<&str>, report: &mut Report
         protect,
         tags,
     };
-    report.settle();
+    report.finish();
     spec
 }
 
@@ -126,9 +126,9 @@ fn network(file: NetworkFile, report: &mut Report) -> Network {
         service_cidr,
     } = file;
     Network {
-        cidr: leaf::range("network.cidr", &cidr, report),
-        pod_cidr: leaf::range("network.podCidr", &pod_cidr, report),
-        service_cidr: leaf::range("network.serviceCidr", &service_cidr, report),
+        cidr: scalars::range("network.cidr", &cidr, report),
+        pod_cidr: scalars::range("network.podCidr", &pod_cidr, report),
+        service_cidr: scalars::range("network.serviceCidr", &service_cidr, report),
         nat,
     }
 }
@@ -140,7 +140,7 @@ fn api(file: ApiFile, report: &mut Report) -> Api {
         dns,
     } = file;
     let mut range = |(index, text): (usize, &String)| -> Ipv4Net {
-        leaf::range(&format!("api.allowedCidrs[{index}]"), text, report)
+        scalars::range(&format!("api.allowedCidrs[{index}]"), text, report)
     };
     Api {
         exposure,
@@ -200,7 +200,7 @@ fn pool(index: usize, file: PoolFile, report: &mut Report) -> NodePool {
         spread,
     } = file;
     let at = format!("pools[{index}]");
-    leaf::name(&format!("{at}.name"), &name, LONGEST_POOL_NAME, report);
+    scalars::name(&format!("{at}.name"), &name, LONGEST_POOL_NAME, report);
     let mut types = instance_types
         .iter()
         .enumerate()
@@ -314,7 +314,7 @@ fn access(file: AccessFile, report: &mut Report) -> Access {
     } = file;
     Access {
         issuers,
-        ttl_seconds: leaf::seconds("access.ttl", &ttl, report),
-        max_ttl_seconds: leaf::seconds("access.maxTtl", &max_ttl, report),
+        ttl_seconds: scalars::seconds("access.ttl", &ttl, report),
+        max_ttl_seconds: scalars::seconds("access.maxTtl", &max_ttl, report),
     }
 }

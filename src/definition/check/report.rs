@@ -1,12 +1,12 @@
-//! What has been found so far, by path: so that one mistake is told once, and what follows from it
-//! is not told at all.
+//! What has been found so far, by path: so that one mistake is reported once, and what follows
+//! from it is not reported at all.
 
 use crate::definition::tree::{Place, SyntaxError};
 use crate::spec::rules::Violation;
 
 /// Where to point at.
 #[derive(Debug, Clone)]
-pub(in crate::definition) enum Spot {
+pub(in crate::definition) enum Location {
     /// The value at a path.
     Value,
     /// The key of a path.
@@ -19,7 +19,7 @@ pub(in crate::definition) enum Spot {
 #[derive(Debug, Clone)]
 pub(in crate::definition) struct Finding {
     pub(in crate::definition) at: String,
-    pub(in crate::definition) spot: Spot,
+    pub(in crate::definition) location: Location,
     pub(in crate::definition) message: String,
     pub(in crate::definition) help: String,
 }
@@ -47,7 +47,8 @@ impl Report {
         help: impl Into<String>,
     ) {
         self.broken.push(at.to_owned());
-        self.findings.push(finding(at, Spot::Value, message, help));
+        self.findings
+            .push(finding(at, Location::Value, message, help));
     }
 
     /// A problem with the key at `at`.
@@ -57,23 +58,24 @@ impl Report {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.findings.push(finding(at, Spot::Key, message, help));
+        self.findings
+            .push(finding(at, Location::Key, message, help));
     }
 
     /// A problem with the text, outside of any value.
     pub(in crate::definition) fn text(&mut self, error: &SyntaxError) {
-        let spot = Spot::Text(error.place.clone());
+        let location = Location::Text(error.place.clone());
         self.findings
-            .push(finding("", spot, &error.message, &error.help));
+            .push(finding("", location, &error.message, &error.help));
     }
 
-    /// A problem that is told only where no better one is.
+    /// A problem that is reported only where no better one is.
     pub(in crate::definition) fn weak(&mut self, at: &str, message: String, help: String) {
-        self.weak.push(finding(at, Spot::Value, message, help));
+        self.weak.push(finding(at, Location::Value, message, help));
     }
 
-    /// Tells the weak problems that nobody found better words for.
-    pub(super) fn settle(&mut self) {
+    /// Reports the weak problems that have no better one at their path.
+    pub(super) fn finish(&mut self) {
         for weak in std::mem::take(&mut self.weak) {
             if !self.findings.iter().any(|better| better.at == weak.at) {
                 self.broken.push(weak.at.clone());
@@ -102,16 +104,25 @@ impl Report {
         if self.hides(&found.at) || found.with.iter().any(part) {
             return;
         }
-        let spot = if found.on_key { Spot::Key } else { Spot::Value };
+        let location = if found.on_key {
+            Location::Key
+        } else {
+            Location::Value
+        };
         self.findings
-            .push(finding(&found.at, spot, found.what, found.help));
+            .push(finding(&found.at, location, found.what, found.help));
     }
 }
 
-fn finding(at: &str, spot: Spot, message: impl Into<String>, help: impl Into<String>) -> Finding {
+fn finding(
+    at: &str,
+    location: Location,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Finding {
     Finding {
         at: at.to_owned(),
-        spot,
+        location,
         message: message.into(),
         help: help.into(),
     }
@@ -140,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_from_a_mistake_is_not_told() {
+    fn report_hides_what_follows_from_a_mistake() {
         let mut report = Report::default();
         report.problem("network.cidr", "no range", "write one");
         report.violation(Violation {

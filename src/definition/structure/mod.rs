@@ -1,5 +1,5 @@
-//! From the tree to the typed file, directed by the schema. Everything that does not fit is put in
-//! the report and set aside, so that the rest can be checked in the same run.
+//! From the tree to the typed file, directed by the schema. What does not fit is reported
+//! and set aside, so that the rest can be checked in the same run.
 
 mod convert;
 
@@ -14,7 +14,7 @@ use convert::{convert, placeholder};
 use super::check::Report;
 use super::file::ClusterFile;
 use super::tree::{Kind, Node, Tree};
-use super::{schema, words};
+use super::{messages, schema};
 use crate::spec::rules::path;
 
 /// The file as far as it can be read; `None` where it is not even a mapping.
@@ -24,19 +24,19 @@ pub(super) fn read(tree: &Tree, report: &mut Report) -> Option<ClusterFile> {
     }
     let root = schema::root();
     if !matches!(tree.root.kind, Kind::Map(_)) {
-        let (message, help) = words::wrong_type(root, "", &tree.root);
+        let (message, help) = messages::wrong_type(root, "", &tree.root);
         report.problem("", message, help);
         return None;
     }
     let mut value = convert(&tree.root, root, "", report);
-    let spots: Vec<Spot> = schema::validator()
+    let errors: Vec<SchemaError> = schema::validator()
         .iter_errors(&value)
-        .map(|error| Spot::of(&error, &value, &tree.root))
+        .map(|error| SchemaError::of(&error, &value, &tree.root))
         .collect();
     let mut repairs = Vec::new();
-    unknown_fields(&spots, report, &mut repairs);
-    for spot in &spots {
-        judge(spot, report, &mut repairs);
+    unknown_fields(&errors, report, &mut repairs);
+    for error in &errors {
+        judge(error, report, &mut repairs);
     }
     for repair in repairs {
         repair.apply(&mut value);
@@ -54,9 +54,9 @@ pub(super) fn read(tree: &Tree, report: &mut Report) -> Option<ClusterFile> {
     }
 }
 
-/// A shape error with all that is around it.
-struct Spot<'a> {
-    kind: Wrong,
+/// A structural error with all that is around it.
+struct SchemaError<'a> {
+    kind: ErrorKind,
     /// Path for people.
     at: String,
     /// JSON pointer.
@@ -67,15 +67,12 @@ struct Spot<'a> {
     optional: bool,
 }
 
-enum Wrong {
+/// The kinds of structural errors that our schema can give rise to.
+enum ErrorKind {
+    /// Fields that the mapping does not have.
     Unknown(Vec<String>),
+    /// A field that it has to have.
     Missing(String),
-    Kind(Misfit),
-}
-
-/// The kinds of shape errors that our schema can give rise to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Misfit {
     Type,
     Choice,
     Range,
@@ -83,40 +80,38 @@ pub(super) enum Misfit {
     Form,
 }
 
-impl<'a> Spot<'a> {
-    fn of(error: &ValidationError<'_>, value: &Value, tree: &'a Node) -> Self {
-        let kind = match error.kind() {
-            ValidationErrorKind::AdditionalProperties { unexpected } => {
-                Wrong::Unknown(unexpected.clone())
+impl ErrorKind {
+    fn of(kind: &ValidationErrorKind) -> Self {
+        use ValidationErrorKind as V;
+        match kind {
+            V::AdditionalProperties { unexpected } => Self::Unknown(unexpected.clone()),
+            V::Required { property } => {
+                Self::Missing(property.as_str().unwrap_or_default().to_owned())
             }
-            ValidationErrorKind::Required { property } => {
-                Wrong::Missing(property.as_str().unwrap_or_default().to_owned())
-            }
-            ValidationErrorKind::Type { .. } => Wrong::Kind(Misfit::Type),
-            ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::Enum { .. } => {
-                Wrong::Kind(Misfit::Choice)
-            }
-            ValidationErrorKind::Minimum { .. } | ValidationErrorKind::Maximum { .. } => {
-                Wrong::Kind(Misfit::Range)
-            }
-            ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MaxItems { .. } => {
-                Wrong::Kind(Misfit::Count)
-            }
-            _ => Wrong::Kind(Misfit::Form),
-        };
-        let mut spot = Self {
-            kind,
+            V::Type { .. } => Self::Type,
+            V::OneOfNotValid { .. } | V::Enum { .. } => Self::Choice,
+            V::Minimum { .. } | V::Maximum { .. } => Self::Range,
+            V::MinItems { .. } | V::MaxItems { .. } => Self::Count,
+            _ => Self::Form,
+        }
+    }
+}
+
+impl<'a> SchemaError<'a> {
+    fn of(found: &ValidationError<'_>, value: &Value, tree: &'a Node) -> Self {
+        let mut error = Self {
+            kind: ErrorKind::of(found.kind()),
             at: String::new(),
-            pointer: error.instance_path().as_str().to_owned(),
+            pointer: found.instance_path().as_str().to_owned(),
             schema: schema::root(),
             node: Some(tree),
             optional: false,
         };
         let mut here = Some(value);
-        for segment in error.instance_path() {
-            here = spot.step(&segment, here);
+        for segment in found.instance_path() {
+            here = error.step(&segment, here);
         }
-        spot
+        error
     }
 
     /// One step down, in the value, the schema and the tree.
@@ -197,82 +192,84 @@ impl Repair {
         }
     }
 
-    /// Takes the value at `spot` out, or puts something harmless in its place.
-    fn set_aside(spot: &Spot) -> Option<Self> {
-        if spot.optional {
-            let (parent, field) = spot.pointer.rsplit_once('/')?;
+    /// Takes the value at `error` out, or puts something harmless in its place.
+    fn set_aside(error: &SchemaError) -> Option<Self> {
+        if error.optional {
+            let (parent, field) = error.pointer.rsplit_once('/')?;
             let field = field.replace("~1", "/").replace("~0", "~");
             return Some(Self::Remove {
                 parent: parent.to_owned(),
                 field,
             });
         }
-        let value = placeholder(spot.schema);
+        let value = placeholder(error.schema);
         Some(Self::Put {
-            pointer: spot.pointer.clone(),
+            pointer: error.pointer.clone(),
             value,
         })
     }
 }
 
 /// Unknown fields come first: a misspelt field is not missing as well.
-fn unknown_fields(spots: &[Spot], report: &mut Report, repairs: &mut Vec<Repair>) {
-    for spot in spots {
-        let Wrong::Unknown(names) = &spot.kind else {
+fn unknown_fields(errors: &[SchemaError], report: &mut Report, repairs: &mut Vec<Repair>) {
+    for error in errors {
+        let ErrorKind::Unknown(names) = &error.kind else {
             continue;
         };
         for name in names {
-            let value = spot
+            let value = error
                 .node
                 .and_then(|node| node.get(name))
                 .map(|(_, value)| value);
-            let (message, help, guess) = words::unknown_field(spot.schema, &spot.at, name, value);
-            report.key(&path(&spot.at, name), message, help);
+            let (message, help, guess) =
+                messages::unknown_field(error.schema, &error.at, name, value);
+            report.key(&path(&error.at, name), message, help);
             if let Some(guess) = guess {
-                report.broken(path(&spot.at, guess));
+                report.broken(path(&error.at, guess));
             }
             repairs.push(Repair::Remove {
-                parent: spot.pointer.clone(),
+                parent: error.pointer.clone(),
                 field: name.clone(),
             });
         }
     }
 }
 
-fn judge(spot: &Spot, report: &mut Report, repairs: &mut Vec<Repair>) {
-    match &spot.kind {
-        Wrong::Unknown(_) => {}
-        Wrong::Missing(field) => {
-            let at = path(&spot.at, field);
-            let wanted = schema::property(spot.schema, field).unwrap_or(&Value::Null);
-            if !report.hides(&at) {
-                let (message, help) = words::missing(wanted, field);
-                report.problem(&at, message, help);
+fn judge(error: &SchemaError, report: &mut Report, repairs: &mut Vec<Repair>) {
+    let (schema, at) = (error.schema, error.at.as_str());
+    let message: &dyn Fn(&Node) -> (String, String) = match &error.kind {
+        // They came first.
+        ErrorKind::Unknown(_) => return,
+        ErrorKind::Missing(field) => return missing(error, field, report, repairs),
+        ErrorKind::Form => {
+            if let Some(node) = error.node {
+                let (message, help) = messages::wrong_form(schema, node);
+                report.weak(at, message, help);
             }
-            repairs.push(Repair::Insert {
-                parent: spot.pointer.clone(),
-                field: field.clone(),
-                value: placeholder(wanted),
-            });
+            return;
         }
-        Wrong::Kind(Misfit::Form) => {
-            if let Some((message, help)) =
-                spot.node.map(|node| words::wrong_form(spot.schema, node))
-            {
-                report.weak(&spot.at, message, help);
-            }
-        }
-        Wrong::Kind(kind) => {
-            if let Some(node) = spot.node.filter(|_| !report.hides(&spot.at)) {
-                let (message, help) = match kind {
-                    Misfit::Range => words::out_of_range(spot.schema, node),
-                    Misfit::Choice => words::no_choice(spot.schema, node),
-                    Misfit::Count => words::wrong_count(spot.schema, node),
-                    _ => words::wrong_type(spot.schema, &spot.at, node),
-                };
-                report.problem(&spot.at, message, help);
-            }
-            repairs.extend(Repair::set_aside(spot));
-        }
+        ErrorKind::Type => &|node| messages::wrong_type(schema, at, node),
+        ErrorKind::Choice => &|node| messages::no_choice(schema, node),
+        ErrorKind::Range => &|node| messages::out_of_range(schema, node),
+        ErrorKind::Count => &|node| messages::wrong_count(schema, node),
+    };
+    if let Some(node) = error.node.filter(|_| !report.hides(at)) {
+        let (message, help) = message(node);
+        report.problem(at, message, help);
     }
+    repairs.extend(Repair::set_aside(error));
+}
+
+fn missing(error: &SchemaError, field: &str, report: &mut Report, repairs: &mut Vec<Repair>) {
+    let at = path(&error.at, field);
+    let wanted = schema::property(error.schema, field).unwrap_or(&Value::Null);
+    if !report.hides(&at) {
+        let (message, help) = messages::missing(wanted, field);
+        report.problem(&at, message, help);
+    }
+    repairs.push(Repair::Insert {
+        parent: error.pointer.clone(),
+        field: field.to_owned(),
+        value: placeholder(wanted),
+    });
 }

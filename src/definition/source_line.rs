@@ -7,7 +7,7 @@ use super::tree::{self, Kind, Node, Place};
 /// The line (from 1) of a field as the tool names it: `network.nat`, `pools[workers].min`,
 /// `database.parameters["work.mem"]`. `None` when it is not written there, so has its default, and when
 /// the file can't be read.
-pub fn line_of(path: &Path, field: &str) -> Option<u32> {
+pub fn source_line(path: &Path, field: &str) -> Option<u32> {
     let text = super::read(path).ok()?;
     line_in(&text, field)
 }
@@ -104,6 +104,6 @@ mod tests {
         ] {
             assert_eq!(line_in(TEXT, field), None, "{field}");
         }
-        assert_eq!(line_of(Path::new("/nowhere/at-all.yaml"), "name"), None);
+        assert_eq!(source_line(Path::new("/nowhere/at-all.yaml"), "name"), None);
     }
 }

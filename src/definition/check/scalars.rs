@@ -7,7 +7,7 @@ use semver::Version;
 
 use super::Report;
 use crate::catalog::kubernetes;
-use crate::definition::words::cut;
+use crate::definition::messages::cut;
 
 /// Stands in for a value that could not be read; no rule looks at it.
 const NOWHERE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 32);

@@ -1,4 +1,4 @@
-//! What is wrong with the shape of a value, in words: expected, got, and what to write instead.
+//! Messages about the structure of a value: expected, got, and what to write instead.
 //! The words come from the schema where it has them. Knows nothing of places.
 
 use serde_json::Value;

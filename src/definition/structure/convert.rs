@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::definition::check::Report;
 use crate::definition::tree::{Kind, Node};
-use crate::definition::{schema, words};
+use crate::definition::{messages, schema};
 use crate::spec::rules::path;
 
 /// The tree as JSON. Where the schema wants text, the text of a plain scalar is taken as it stands:
@@ -36,7 +36,7 @@ pub(super) fn convert(node: &Node, schema: &Value, at: &str, report: &mut Report
                 let at = path(at, &key.text);
                 let wanted = schema::property(schema, &key.text);
                 if let Some(wanted) = wanted.filter(|_| value.is_null()) {
-                    let (message, help) = words::no_value(wanted, &key.text);
+                    let (message, help) = messages::no_value(wanted, &key.text);
                     report.problem(&at, message, help);
                     continue;
                 }
