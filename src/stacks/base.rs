@@ -4,8 +4,9 @@
 use serde::Serialize;
 use serde_json::{Map, json};
 
+use super::common;
 use super::kind::KindRow;
-use super::parts::{self, Inputs};
+use super::params::Inputs;
 use super::{DesignError, ISSUER_DOCUMENTS, Stack, StackKind, Versions};
 use crate::spec::ClusterSpec;
 use crate::templates::Templates;
@@ -146,7 +147,7 @@ fn design(
         pods: pods(),
     };
     let data = templates.render_data(&StackKind::Base.template(), &context)?;
-    let mut stack = parts::stack(spec, StackKind::Base, data, Inputs::default())?;
+    let mut stack = common::stack(spec, StackKind::Base, data, Inputs::default())?;
     stack.capabilities = vec!["CAPABILITY_IAM".to_owned()];
     Ok(vec![stack])
 }

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::common::{self, Tag};
 use super::kind::KindRow;
-use super::parts::{self, Holds, Inputs, Tag};
-use super::security_groups::{self, SecurityGroup};
+use super::params::{Inputs, ParameterType};
+use super::security_groups::SecurityGroup;
 use super::{
     API_HOST, AUTOSCALER_ROLE, DesignError, EBS_CSI_ROLE, KEY_ARN, OIDC_ISSUER, STATE_BUCKET,
     Stack, StackKind, Versions, versions,
@@ -90,26 +91,31 @@ fn design(
     };
     let data = templates.render_data(&StackKind::ControlPlane.template(), &context)?;
     let kind = StackKind::ControlPlane;
-    Ok(vec![parts::machine_stack(
+    Ok(vec![common::machine_stack(
         spec, kind, data, inputs, bundle,
     )?])
 }
 
 fn inputs(spec: &ClusterSpec) -> Inputs {
     let zones = spec.slot_zones().iter();
-    let subnets = zones.map(|zone| parts::node_subnet(spec, zone));
+    let subnets = zones.map(|zone| common::node_subnet(spec, zone));
     let inputs = Inputs::default()
         .image(spec, spec.control_plane.architecture)
-        .output(StackKind::Base, STATE_BUCKET, Holds::Text)
-        .output(StackKind::Base, KEY_ARN, Holds::Text)
-        .output(StackKind::Base, "ControlPlaneProfileArn", Holds::Text)
-        .output(StackKind::Base, OIDC_ISSUER, Holds::Text)
-        .output(StackKind::Base, EBS_CSI_ROLE, Holds::Text)
-        .output(StackKind::Base, AUTOSCALER_ROLE, Holds::Text)
-        .network(subnets, Holds::Subnet);
-    security_groups::input(inputs, SecurityGroup::ControlPlane)
-        .output(StackKind::Edge, API_HOST, Holds::Text)
-        .output(StackKind::Edge, "ApiTargetGroupArn", Holds::Text)
+        .output(StackKind::Base, STATE_BUCKET, ParameterType::Text)
+        .output(StackKind::Base, KEY_ARN, ParameterType::Text)
+        .output(
+            StackKind::Base,
+            "ControlPlaneProfileArn",
+            ParameterType::Text,
+        )
+        .output(StackKind::Base, OIDC_ISSUER, ParameterType::Text)
+        .output(StackKind::Base, EBS_CSI_ROLE, ParameterType::Text)
+        .output(StackKind::Base, AUTOSCALER_ROLE, ParameterType::Text)
+        .network(subnets, ParameterType::Subnet);
+    inputs
+        .group(SecurityGroup::ControlPlane)
+        .output(StackKind::Edge, API_HOST, ParameterType::Text)
+        .output(StackKind::Edge, "ApiTargetGroupArn", ParameterType::Text)
 }
 
 fn slots(
@@ -127,7 +133,7 @@ fn slots(
 /// What user data says to the machine of a zone's slot.
 pub(super) fn boot(spec: &ClusterSpec, zone: &Zone) -> Boot {
     Boot {
-        signal: format!("Slot{}", parts::letter(zone)),
+        signal: format!("Slot{}", common::letter(zone)),
         stack: StackKind::ControlPlane.stack_name(&spec.name),
         slot: Some(zone.letter),
     }
@@ -141,7 +147,7 @@ fn slot(
     templates: &Templates,
 ) -> Result<Slot, DesignError> {
     let kind = StackKind::ControlPlane;
-    let id = parts::letter(zone);
+    let id = common::letter(zone);
     let boot = boot(spec, zone);
     let name = format!("{} control plane {}", spec.name, fact.letter);
     Ok(Slot {
@@ -149,8 +155,8 @@ fn slot(
         letter: fact.letter,
         zone: fact.zone.clone(),
         address: fact.address.to_string(),
-        subnet: parts::node_subnet(spec, zone),
-        tags: parts::machine_tags(spec, &kind, name, Some(fact.letter)),
+        subnet: common::node_subnet(spec, zone),
+        tags: common::machine_tags(spec, &kind, name, Some(fact.letter)),
         user_data: node::user_data(spec, bundle, &boot, templates)?,
     })
 }

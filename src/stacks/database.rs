@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::common;
 use super::kind::KindRow;
-use super::parts::{self, Holds, Inputs};
-use super::security_groups::{self, SecurityGroup};
+use super::params::{Inputs, ParameterType};
+use super::security_groups::SecurityGroup;
 use super::{DesignError, Stack, StackKind, Versions};
 use crate::spec::{ClusterSpec, Database};
 use crate::templates::Templates;
@@ -87,9 +88,9 @@ fn design(
     let Some(database) = &spec.database else {
         return Ok(Vec::new());
     };
-    let subnets: Vec<_> = spec.zones.iter().map(parts::database_subnet).collect();
-    let inputs = Inputs::default().network(subnets.clone(), Holds::Subnet);
-    let inputs = security_groups::input(inputs, SecurityGroup::Database);
+    let subnets: Vec<_> = spec.zones.iter().map(common::database_subnet).collect();
+    let inputs = Inputs::default().network(subnets.clone(), ParameterType::Subnet);
+    let inputs = inputs.group(SecurityGroup::Database);
     let Database {
         engine_version,
         class,
@@ -123,7 +124,12 @@ fn design(
         protect: spec.protect,
     };
     let data = templates.render_data(&StackKind::Database.template(), &context)?;
-    Ok(vec![parts::stack(spec, StackKind::Database, data, inputs)?])
+    Ok(vec![common::stack(
+        spec,
+        StackKind::Database,
+        data,
+        inputs,
+    )?])
 }
 
 fn sentence(database: &Database) -> String {

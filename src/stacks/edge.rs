@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::common;
 use super::kind::KindRow;
-use super::parts::{self, Holds, Inputs};
+use super::params::{Inputs, ParameterType};
 use super::security_groups::{self, SecurityGroup};
 use super::{DesignError, Stack, StackKind, Versions};
 use crate::spec::{ApiDns, ClusterSpec, Exposure, Nat, Zone};
@@ -118,12 +119,12 @@ fn design(
         dns: spec.api.dns.as_ref().map(Dns::from),
     };
     let data = templates.render_data(&StackKind::Edge.template(), &context)?;
-    Ok(vec![parts::stack(spec, StackKind::Edge, data, inputs)?])
+    Ok(vec![common::stack(spec, StackKind::Edge, data, inputs)?])
 }
 
 fn inputs(spec: &ClusterSpec) -> Inputs {
-    let inputs = Inputs::default().output(StackKind::Network, "VpcId", Holds::Vpc);
-    let inputs = security_groups::input(inputs, SecurityGroup::LoadBalancer);
+    let inputs = Inputs::default().output(StackKind::Network, "VpcId", ParameterType::Vpc);
+    let inputs = inputs.group(SecurityGroup::LoadBalancer);
     let mut subnets = api_subnets(spec);
     let nat = nat_addresses(spec)
         .into_iter()
@@ -132,11 +133,11 @@ fn inputs(spec: &ClusterSpec) -> Inputs {
     subnets.extend(own);
     subnets.sort();
     subnets.dedup();
-    let inputs = inputs.network(subnets, Holds::Subnet);
+    let inputs = inputs.network(subnets, ParameterType::Subnet);
     match spec.network.nat {
         Nat::None => inputs,
         Nat::Regional | Nat::Single => {
-            inputs.output(StackKind::Network, "PrivateRoutes", Holds::Text)
+            inputs.output(StackKind::Network, "PrivateRoutes", ParameterType::Text)
         }
     }
 }
@@ -151,19 +152,19 @@ fn nat_addresses(spec: &ClusterSpec) -> Vec<NatAddress<'_>> {
         .iter()
         .map(|zone| NatAddress {
             id: match spec.network.nat {
-                Nat::Regional => format!("RegionalNatAddress{}", parts::letter(zone)),
+                Nat::Regional => format!("RegionalNatAddress{}", common::letter(zone)),
                 Nat::Single | Nat::None => "NatAddress".to_owned(),
             },
             zone: &zone.name,
-            subnet: parts::public_subnet(zone),
+            subnet: common::public_subnet(zone),
         })
         .collect()
 }
 
 fn api_subnets(spec: &ClusterSpec) -> Vec<String> {
     let subnet = |zone: &Zone| match spec.api.exposure {
-        Exposure::Internal => parts::node_subnet(spec, zone),
-        Exposure::Public => parts::public_subnet(zone),
+        Exposure::Internal => common::node_subnet(spec, zone),
+        Exposure::Public => common::public_subnet(zone),
     };
     spec.zones.iter().map(subnet).collect()
 }

@@ -2,6 +2,7 @@
 //! Pure: the same definition gives the same bytes. Knows nothing of AWS calls or of the screen.
 
 mod base;
+mod common;
 mod control_plane;
 mod database;
 mod edge;
@@ -10,7 +11,7 @@ mod kind;
 mod limits;
 mod machine;
 mod network;
-mod parts;
+mod params;
 mod policy;
 mod pool;
 mod references;

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::common::{self, Tag};
 use super::kind::KindRow;
-use super::parts::{self, Inputs, Tag};
+use super::params::Inputs;
 use super::security_groups::{self, Group, Rule};
 use super::{DesignError, Stack, StackKind, Versions};
 use crate::node::facts;
@@ -103,7 +104,7 @@ fn design(
         rules: security_groups::rules(spec),
     };
     let data = templates.render_data(&StackKind::Network.template(), &context)?;
-    let stack = parts::stack(spec, StackKind::Network, data, Inputs::default())?;
+    let stack = common::stack(spec, StackKind::Network, data, Inputs::default())?;
     Ok(vec![stack])
 }
 
@@ -133,7 +134,7 @@ fn subnets(spec: &ClusterSpec) -> Result<Vec<Subnet>, DesignError> {
     let mut subnets = Vec::new();
     for (zone, plan) in facts::zones(spec)? {
         let make = |id, table: &'static str, name: &str, cidr: ipnet::Ipv4Net, tags: Vec<Tag>| {
-            let label = parts::tag("Name", format!("{} {name} {}", spec.name, zone.letter));
+            let label = common::tag("Name", format!("{} {name} {}", spec.name, zone.letter));
             Subnet {
                 id,
                 zone: zone.name.clone(),
@@ -144,7 +145,7 @@ fn subnets(spec: &ClusterSpec) -> Result<Vec<Subnet>, DesignError> {
             }
         };
         let public = make(
-            parts::public_subnet(zone),
+            common::public_subnet(zone),
             "Public",
             "public",
             plan.public,
@@ -153,10 +154,10 @@ fn subnets(spec: &ClusterSpec) -> Result<Vec<Subnet>, DesignError> {
         subnets.push(public);
         if has_private(spec) {
             let tags = balancer_tags(spec, Side::Private);
-            let id = parts::private_subnet(zone);
+            let id = common::private_subnet(zone);
             subnets.push(make(id, "Private", "private", plan.private, tags));
         }
-        let id = parts::database_subnet(zone);
+        let id = common::database_subnet(zone);
         subnets.push(make(id, "Database", "database", plan.database, Vec::new()));
     }
     Ok(subnets)
@@ -170,12 +171,12 @@ enum Side {
 
 /// By these tags Kubernetes chooses the subnets of a service's load balancer.
 fn balancer_tags(spec: &ClusterSpec, side: Side) -> Vec<Tag> {
-    let mut tags = vec![parts::owned(spec)];
+    let mut tags = vec![common::owned(spec)];
     if side == Side::Public {
-        tags.push(parts::tag("kubernetes.io/role/elb", "1"));
+        tags.push(common::tag("kubernetes.io/role/elb", "1"));
     }
     if side == Side::Private || !has_private(spec) {
-        tags.push(parts::tag("kubernetes.io/role/internal-elb", "1"));
+        tags.push(common::tag("kubernetes.io/role/internal-elb", "1"));
     }
     tags
 }
@@ -190,9 +191,9 @@ fn reservations(spec: &ClusterSpec) -> Result<Vec<Slot>, DesignError> {
         return Ok(Vec::new());
     }
     let slot = |(zone, plan): (&Zone, ZoneAddresses)| Slot {
-        id: parts::letter(zone),
+        id: common::letter(zone),
         letter: zone.letter,
-        subnet: parts::node_subnet(spec, zone),
+        subnet: common::node_subnet(spec, zone),
         cidr: address::reservation(facts::slot_address(spec, &plan)).to_string(),
     };
     Ok(facts::zones(spec)?.into_iter().map(slot).collect())

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::common::{self, Tag};
 use super::kind::KindRow;
-use super::parts::{self, Holds, Inputs, Tag};
-use super::security_groups::{self, SecurityGroup};
+use super::params::{Inputs, ParameterType};
+use super::security_groups::SecurityGroup;
 use super::{API_HOST, DesignError, STATE_BUCKET, Stack, StackKind, Versions, versions};
 use crate::node::{self, Boot, Bundle, Role};
 use crate::spec::{ClusterSpec, Nat, NodePool, Spread, Zone};
@@ -105,7 +106,7 @@ fn stack(spec: &ClusterSpec, pool: &NodePool, templates: &Templates) -> Result<S
         pool: &pool.name,
         parameters: inputs.parameters(),
         instance_types: &pool.instance_types,
-        instance_tags: parts::machine_tags(spec, &kind, name, None),
+        instance_tags: common::machine_tags(spec, &kind, name, None),
         volume_gib: pool.volume_gib,
         public_addresses: spec.network.nat == Nat::None,
         spot: pool.spot_percent > 0,
@@ -113,27 +114,25 @@ fn stack(spec: &ClusterSpec, pool: &NodePool, templates: &Templates) -> Result<S
         groups: groups(spec, pool, &bundle, templates)?,
     };
     let data = templates.render_data(&kind.template(), &context)?;
-    parts::machine_stack(spec, kind, data, inputs, bundle)
+    common::machine_stack(spec, kind, data, inputs, bundle)
 }
 
 fn inputs(spec: &ClusterSpec, pool: &NodePool) -> Inputs {
     let zones = spec.zones.iter();
-    let subnets = zones.map(|zone| parts::node_subnet(spec, zone));
+    let subnets = zones.map(|zone| common::node_subnet(spec, zone));
     let inputs = Inputs::default()
         .image(spec, pool.architecture)
-        .output(StackKind::Base, STATE_BUCKET, Holds::Text)
-        .output(StackKind::Base, "NodeProfileArn", Holds::Text)
-        .network(subnets, Holds::Subnet);
-    security_groups::input(inputs, SecurityGroup::Node).output(
-        StackKind::Edge,
-        API_HOST,
-        Holds::Text,
-    )
+        .output(StackKind::Base, STATE_BUCKET, ParameterType::Text)
+        .output(StackKind::Base, "NodeProfileArn", ParameterType::Text)
+        .network(subnets, ParameterType::Subnet);
+    inputs
+        .group(SecurityGroup::Node)
+        .output(StackKind::Edge, API_HOST, ParameterType::Text)
 }
 
 /// What user data says to a machine of the pool, or of its group in a zone.
 pub(super) fn boot(spec: &ClusterSpec, pool: &NodePool, zone: Option<&Zone>) -> Boot {
-    let zone = zone.map(parts::letter).map(String::from);
+    let zone = zone.map(common::letter).map(String::from);
     Boot {
         signal: format!("Group{}", zone.unwrap_or_default()),
         stack: StackKind::Pool(pool.name.clone()).stack_name(&spec.name),
@@ -149,7 +148,7 @@ fn groups(
 ) -> Result<Vec<Group>, DesignError> {
     let whole = |zones: &[Zone], zone: Option<&Zone>, share: &dyn Fn(u32) -> u32| {
         let id = zone
-            .map(|zone| parts::letter(zone).to_string())
+            .map(|zone| common::letter(zone).to_string())
             .unwrap_or_default();
         let boot = boot(spec, pool, zone);
         Ok(Group {
@@ -162,7 +161,7 @@ fn groups(
             on_demand_base: share(pool.on_demand_base),
             subnets: zones
                 .iter()
-                .map(|zone| parts::node_subnet(spec, zone))
+                .map(|zone| common::node_subnet(spec, zone))
                 .collect(),
             tags: group_tags(spec, pool, zone),
             user_data: node::user_data(spec, bundle, &boot, templates)?,
@@ -195,17 +194,17 @@ fn share(whole: u32, all: u32, nth: u32) -> u32 {
 /// What the autoscaler reads, for it has to know a node before there is one. A group of fixed size is
 /// none of its business.
 fn group_tags(spec: &ClusterSpec, pool: &NodePool, zone: Option<&Zone>) -> Vec<GroupTag> {
-    let mut tags = vec![parts::tag("Name", format!("{} {}", spec.name, pool.name))];
+    let mut tags = vec![common::tag("Name", format!("{} {}", spec.name, pool.name))];
     if pool.min < pool.max {
         let autoscaler = |rest: &str| format!("k8s.io/cluster-autoscaler/{rest}");
-        tags.push(parts::tag(autoscaler("enabled"), "true"));
-        tags.push(parts::tag(autoscaler(&spec.name), "owned"));
+        tags.push(common::tag(autoscaler("enabled"), "true"));
+        tags.push(common::tag(autoscaler(&spec.name), "owned"));
         let mut labels = pool.labels.clone();
         if let Some(zone) = zone {
             labels.insert("topology.kubernetes.io/zone".to_owned(), zone.name.clone());
         }
         for (key, value) in labels {
-            tags.push(parts::tag(
+            tags.push(common::tag(
                 autoscaler(&format!("node-template/label/{key}")),
                 value,
             ));
@@ -213,7 +212,7 @@ fn group_tags(spec: &ClusterSpec, pool: &NodePool, zone: Option<&Zone>) -> Vec<G
         for taint in &pool.taints {
             let key = autoscaler(&format!("node-template/taint/{}", taint.key));
             let value = format!("{}:{}", taint.value, taint.effect.as_str());
-            tags.push(parts::tag(key, value));
+            tags.push(common::tag(key, value));
         }
     }
     let tag = |tag| GroupTag {

@@ -4,8 +4,7 @@
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
-use super::StackKind;
-use super::parts::{self, Tag};
+use super::common::{self, Tag};
 use crate::spec::{ClusterSpec, Exposure};
 
 /// The security groups of a cluster.
@@ -20,7 +19,7 @@ use SecurityGroup::{ControlPlane, Database, LoadBalancer, Node};
 
 impl SecurityGroup {
     /// Logical id, output and parameter.
-    fn id(self) -> &'static str {
+    pub fn id(self) -> &'static str {
         match self {
             LoadBalancer => "NlbSg",
             ControlPlane => "CpSg",
@@ -149,10 +148,10 @@ pub(super) fn groups(spec: &ClusterSpec) -> Vec<Group> {
     };
     let group = |group: SecurityGroup, egress| {
         let of = group.name();
-        let mut tags = vec![parts::tag("Name", format!("{} {of}", spec.name))];
+        let mut tags = vec![common::tag("Name", format!("{} {of}", spec.name))];
         // The cloud controller manager wants exactly one group of a node to carry this tag.
         if group == Node {
-            tags.push(parts::owned(spec));
+            tags.push(common::owned(spec));
         }
         Group {
             id: group.id(),
@@ -230,9 +229,4 @@ fn rule(id: String, to: SecurityGroup, service: &Service, from: &str) -> Rule {
 /// to a public one from outside. Without NAT they use the fixed addresses of the slots.
 pub(super) fn nodes_come_from_outside(spec: &ClusterSpec) -> bool {
     matches!(spec.api.exposure, Exposure::Public)
-}
-
-/// Inputs that are security groups of the network stack.
-pub(super) fn input(inputs: parts::Inputs, group: SecurityGroup) -> parts::Inputs {
-    inputs.output(StackKind::Network, group.id(), parts::Holds::SecurityGroup)
 }

@@ -1,17 +1,15 @@
-//! What several stacks are made of: tags, parameters with their sources, names of zones.
+//! What several stacks are made of: tags, names of subnets, and the stack that comes of a template.
 
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::{
-    DesignError, Input, KUBERNETES_VERSION, Object, Source, Stack, StackKind, policy, versions,
-};
-use crate::catalog::images;
+use super::params::Inputs;
+use super::{DesignError, KUBERNETES_VERSION, Object, Stack, StackKind, policy, versions};
 use crate::node::Bundle;
-use crate::spec::{Architecture, ClusterSpec, Nat, Zone};
+use crate::spec::{ClusterSpec, Nat, Zone};
 
 /// A tag as CloudFormation writes it.
 #[derive(Debug, Clone, Serialize)]
@@ -86,82 +84,6 @@ pub(super) fn node_subnet(spec: &ClusterSpec, zone: &Zone) -> String {
     match spec.network.nat {
         Nat::None => public_subnet(zone),
         Nat::Regional | Nat::Single => private_subnet(zone),
-    }
-}
-
-/// What a parameter may hold; CloudFormation checks it before it makes anything.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Holds {
-    Text,
-    Vpc,
-    Subnet,
-    SecurityGroup,
-}
-
-impl Holds {
-    fn as_type(self) -> &'static str {
-        match self {
-            Self::Text => "String",
-            Self::Vpc => "AWS::EC2::VPC::Id",
-            Self::Subnet => "AWS::EC2::Subnet::Id",
-            Self::SecurityGroup => "AWS::EC2::SecurityGroup::Id",
-        }
-    }
-}
-
-/// The parameters of a stack, each with its source; the template gets them as a whole, so a parameter
-/// without a source can't be.
-#[derive(Debug, Default)]
-pub(super) struct Inputs {
-    inputs: Vec<Input>,
-    parameters: Map<String, Value>,
-}
-
-impl Inputs {
-    /// The output `key` of another stack, as a parameter of the same name.
-    pub fn output(mut self, stack: StackKind, key: impl Into<String>, holds: Holds) -> Self {
-        let key = key.into();
-        let from = format!("{key} of the {stack} stack");
-        self.declare(&key, holds.as_type(), &from);
-        self.inputs.push(Input {
-            parameter: key.clone(),
-            source: Source::Output { stack, key },
-        });
-        self
-    }
-
-    /// Several outputs of the network stack.
-    pub fn network(self, keys: impl IntoIterator<Item = String>, holds: Holds) -> Self {
-        keys.into_iter().fold(self, |inputs, key| {
-            inputs.output(StackKind::Network, key, holds)
-        })
-    }
-
-    /// The machine image, from the lock file. The parameter holds an id: a path there would let any
-    /// later update swap the image.
-    pub fn image(mut self, spec: &ClusterSpec, architecture: Architecture) -> Self {
-        let path = images::parameter(&spec.kubernetes, architecture.as_str());
-        let from = format!("Machine image, resolved once from {path}");
-        self.declare("ImageId", "AWS::EC2::Image::Id", &from);
-        self.inputs.push(Input {
-            parameter: "ImageId".to_owned(),
-            source: Source::Locked { parameter: path },
-        });
-        self
-    }
-
-    fn declare(&mut self, name: &str, of: &str, description: &str) {
-        let declared = json!({ "Type": of, "Description": description });
-        self.parameters.insert(name.to_owned(), declared);
-    }
-
-    /// The `Parameters` of the template.
-    pub fn parameters(&self) -> &Map<String, Value> {
-        &self.parameters
-    }
-
-    fn into_inputs(self) -> Vec<Input> {
-        self.inputs
     }
 }
 
