@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::archive::File;
-use super::{NodeError, binaries, facts};
+use super::{NodeError, binaries, node_env};
 use crate::catalog::addons::{self, Addon};
 use crate::spec::{ClusterSpec, Nat};
 use crate::templates::Templates;
@@ -64,7 +64,7 @@ fn charts(spec: &ClusterSpec, addons: &[Addon]) -> String {
 }
 
 fn context<'a>(spec: &'a ClusterSpec, addon: &Addon) -> Result<Context<'a>, NodeError> {
-    let slots = facts::slots(spec)?;
+    let slots = node_env::slots(spec)?;
     let by_slot = spec.network.nat == Nat::None;
     let servers: Vec<_> = slots
         .iter()

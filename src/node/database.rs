@@ -1,4 +1,4 @@
-//! What the control plane is told so that workloads get a user of the database and a Secret to connect
+//! The settings by which the control plane sees to it that workloads get a user of the database and a Secret to connect
 //! with. A cluster without such a Secret has none of it.
 
 use serde::Serialize;

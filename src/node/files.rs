@@ -2,7 +2,7 @@
 //! What is in the configuration files of Kubernetes say `kubeadm` and `kubelet`.
 
 use super::archive::File;
-use super::facts::Facts;
+use super::node_env::NodeEnv;
 use super::{NodeError, Role, addons, database, kubeadm, kubelet};
 use crate::spec::ClusterSpec;
 use crate::templates::Templates;
@@ -79,20 +79,20 @@ pub fn files(
     role: Role,
     templates: &Templates,
 ) -> Result<Vec<File>, NodeError> {
-    let facts = Facts::new(spec, role)?;
-    let node_env = templates.render("node/node.env.tera", &facts)?;
-    let containerd = templates.render("node/etc/containerd.toml.tera", &facts)?;
+    let env = NodeEnv::new(spec, role)?;
+    let node_env = templates.render("node/node.env.tera", &env)?;
+    let containerd = templates.render("node/etc/containerd.toml.tera", &env)?;
     let mut files = vec![
         File::plain("etc/kube-cfn/node.env", node_env),
-        File::plain("etc/kube-cfn/node.json", facts.to_json()),
-        File::plain("etc/kube-cfn/binaries", facts.binaries_list()),
+        File::plain("etc/kube-cfn/node.json", env.to_json()),
+        File::plain("etc/kube-cfn/binaries", env.binaries_list()),
         File::plain("etc/containerd/config.toml", containerd),
     ];
     files.extend(copies(EVERYWHERE, templates)?);
     match role {
         Role::ControlPlane => {
             let kubeadm = "etc/kube-cfn/kubeadm";
-            let (own, shared) = (kubeadm::own(&facts)?, kubeadm::shared(&facts)?);
+            let (own, shared) = (kubeadm::own(&env)?, kubeadm::shared(&env)?);
             files.push(File::plain(format!("{kubeadm}/config.yaml.in"), own));
             files.push(File::plain(format!("{kubeadm}/shared.yaml.in"), shared));
             files.extend(copies(CONTROL_PLANE, templates)?);
@@ -103,7 +103,7 @@ pub fn files(
             }
         }
         Role::Pool(_) => {
-            let kubelet = kubelet::yaml(&facts, kubelet::StaticPods::No)?;
+            let kubelet = kubelet::yaml(&env, kubelet::StaticPods::No)?;
             files.push(File::plain("etc/kube-cfn/kubelet.yaml.in", kubelet));
             files.extend(copies(POOL, templates)?);
         }

@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::NodeError;
-use super::facts::{DOMAIN, Facts, Taint};
 use super::kubelet::{self, CIPHER_SUITES, KubeletConfiguration, MIN_TLS, StaticPods};
+use super::node_env::{DOMAIN, NodeEnv, Taint};
 
 const API_VERSION: &str = "kubeadm.k8s.io/v1beta4";
 /// Where the API server's own files lie, on the node and in its pod.
@@ -145,34 +145,34 @@ pub struct LocalEtcd {
 }
 
 /// What a slot gives to kubeadm's phases that write files (A).
-pub fn documents(facts: &Facts) -> Documents {
+pub fn documents(env: &NodeEnv) -> Documents {
     Documents {
-        init: init(facts),
-        cluster: cluster(facts, etcd_args(facts)),
-        kubelet: kubelet::configuration(facts, StaticPods::Yes),
+        init: init(env),
+        cluster: cluster(env, etcd_args(env)),
+        kubelet: kubelet::configuration(env, StaticPods::Yes),
     }
 }
 
 /// What goes to the cluster, where every slot writes the same (B): without the flags of one member,
 /// and of the kubelet what holds for any node. Nothing of ours reads it there, but a node that joined
 /// by kubeadm would: it must not take the control plane's taint over.
-pub fn shared_documents(facts: &Facts) -> Documents {
+pub fn shared_documents(env: &NodeEnv) -> Documents {
     Documents {
-        init: init(facts),
-        cluster: cluster(facts, Vec::new()),
+        init: init(env),
+        cluster: cluster(env, Vec::new()),
         kubelet: KubeletConfiguration {
             register_with_taints: Vec::new(),
-            ..kubelet::configuration(facts, StaticPods::No)
+            ..kubelet::configuration(env, StaticPods::No)
         },
     }
 }
 
-pub(super) fn own(facts: &Facts) -> Result<String, NodeError> {
-    text(&documents(facts))
+pub(super) fn own(env: &NodeEnv) -> Result<String, NodeError> {
+    text(&documents(env))
 }
 
-pub(super) fn shared(facts: &Facts) -> Result<String, NodeError> {
-    text(&shared_documents(facts))
+pub(super) fn shared(env: &NodeEnv) -> Result<String, NodeError> {
+    text(&shared_documents(env))
 }
 
 fn text(documents: &Documents) -> Result<String, NodeError> {
@@ -184,7 +184,7 @@ fn text(documents: &Documents) -> Result<String, NodeError> {
     Ok(parts.join("---\n"))
 }
 
-fn init(facts: &Facts) -> InitConfiguration {
+fn init(env: &NodeEnv) -> InitConfiguration {
     InitConfiguration {
         api_version: API_VERSION.to_owned(),
         kind: "InitConfiguration".to_owned(),
@@ -199,7 +199,7 @@ fn init(facts: &Facts) -> InitConfiguration {
             image_pull_serial: false,
             // kubeadm sets them only after the node has registered, seconds too late: the kubelet's
             // own configuration has them too.
-            taints: facts.taints.clone(),
+            taints: env.taints.clone(),
             kubelet_extra_args: vec![
                 arg("cloud-provider", "external"),
                 arg("hostname-override", "@NODE@"),
@@ -222,24 +222,24 @@ fn init(facts: &Facts) -> InitConfiguration {
     }
 }
 
-fn cluster(facts: &Facts, etcd_args: Vec<Arg>) -> ClusterConfiguration {
+fn cluster(env: &NodeEnv, etcd_args: Vec<Arg>) -> ClusterConfiguration {
     ClusterConfiguration {
         api_version: API_VERSION.to_owned(),
         kind: "ClusterConfiguration".to_owned(),
-        cluster_name: facts.cluster.clone(),
-        kubernetes_version: format!("v{}", facts.kubernetes),
+        cluster_name: env.cluster.clone(),
+        kubernetes_version: format!("v{}", env.kubernetes),
         control_plane_endpoint: "@API_HOST@:6443".to_owned(),
         encryption_algorithm: "ECDSA-P256".to_owned(),
         certificate_validity_period: "8760h0m0s".to_owned(),
         networking: Networking {
             dns_domain: DOMAIN.to_owned(),
-            pod_subnet: facts.pod_range.clone(),
-            service_subnet: facts.service_range.clone(),
+            pod_subnet: env.pod_range.clone(),
+            service_subnet: env.service_range.clone(),
         },
         // Cilium stands in for kube-proxy, CoreDNS comes with the addons.
         proxy: Disabled { disabled: true },
         dns: Disabled { disabled: true },
-        api_server: api_server(facts),
+        api_server: api_server(env),
         controller_manager: Component {
             extra_args: vec![
                 arg("cloud-provider", "external"),
@@ -260,7 +260,7 @@ fn cluster(facts: &Facts, etcd_args: Vec<Arg>) -> ClusterConfiguration {
         },
         etcd: Etcd {
             local: LocalEtcd {
-                image_tag: facts.etcd.to_owned(),
+                image_tag: env.etcd.to_owned(),
                 data_dir: "/var/lib/etcd/data".to_owned(),
                 extra_args: etcd_args,
             },
@@ -268,13 +268,13 @@ fn cluster(facts: &Facts, etcd_args: Vec<Arg>) -> ClusterConfiguration {
     }
 }
 
-fn api_server(facts: &Facts) -> ApiServer {
+fn api_server(env: &NodeEnv) -> ApiServer {
     let mut cert_sans = vec!["@API_HOST@".to_owned()];
-    cert_sans.extend(facts.slots.iter().map(|slot| slot.address.to_string()));
+    cert_sans.extend(env.slots.iter().map(|slot| slot.address.to_string()));
     cert_sans.push("127.0.0.1".to_owned());
     ApiServer {
         cert_sans,
-        extra_args: api_server_args(facts),
+        extra_args: api_server_args(env),
         extra_volumes: vec![
             Volume {
                 name: "kube-cfn".to_owned(),
@@ -294,7 +294,7 @@ fn api_server(facts: &Facts) -> ApiServer {
     }
 }
 
-fn api_server_args(facts: &Facts) -> Vec<Arg> {
+fn api_server_args(env: &NodeEnv) -> Vec<Arg> {
     let file = |name: &str| format!("{FILES}/{name}");
     let mut args = vec![
         arg("audit-log-format", "json"),
@@ -319,15 +319,15 @@ fn api_server_args(facts: &Facts) -> Vec<Arg> {
         arg("tls-min-version", MIN_TLS),
     ];
     // Now and then a client is asked to connect anew, so that none sticks to one of several slots.
-    if facts.slots.len() > 1 {
+    if env.slots.len() > 1 {
         args.push(arg("goaway-chance", "0.001"));
     }
     args
 }
 
 /// The members by slot: fixed for the life of the cluster, so no machine ever joins or leaves.
-fn etcd_args(facts: &Facts) -> Vec<Arg> {
-    let members = facts.slots.iter();
+fn etcd_args(env: &NodeEnv) -> Vec<Arg> {
+    let members = env.slots.iter();
     let members: Vec<_> = members
         .map(|slot| format!("cp-{}=https://{}:2380", slot.letter, slot.address))
         .collect();

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::NodeError;
-use super::facts::{Facts, Taint};
+use super::node_env::{NodeEnv, Taint};
 
 /// Where kubelet and crictl find containerd.
 pub const RUNTIME_SOCKET: &str = "unix:///run/containerd/containerd.sock";
@@ -111,7 +111,7 @@ pub const CIPHER_SUITES: [&str; 6] = [
 pub const MIN_TLS: &str = "VersionTLS12";
 
 /// The document. `@RESOLVER@` is filled in on the node.
-pub fn configuration(facts: &Facts, static_pods: StaticPods) -> KubeletConfiguration {
+pub fn configuration(env: &NodeEnv, static_pods: StaticPods) -> KubeletConfiguration {
     let reserved = |memory: &str| Resources {
         cpu: "100m".to_owned(),
         memory: memory.to_owned(),
@@ -138,8 +138,8 @@ pub fn configuration(facts: &Facts, static_pods: StaticPods) -> KubeletConfigura
             mode: "Webhook".to_owned(),
         },
         cgroup_driver: "systemd".to_owned(),
-        cluster_dns: vec![facts.dns.to_string()],
-        cluster_domain: super::facts::DOMAIN.to_owned(),
+        cluster_dns: vec![env.dns.to_string()],
+        cluster_domain: super::node_env::DOMAIN.to_owned(),
         container_log_max_size: "10Mi".to_owned(),
         container_log_max_files: 5,
         container_runtime_endpoint: RUNTIME_SOCKET.to_owned(),
@@ -152,7 +152,7 @@ pub fn configuration(facts: &Facts, static_pods: StaticPods) -> KubeletConfigura
         pod_pids_limit: 4096,
         protect_kernel_defaults: true,
         read_only_port: 0,
-        register_with_taints: facts.taints.clone(),
+        register_with_taints: env.taints.clone(),
         resolv_conf: "@RESOLVER@".to_owned(),
         rotate_certificates: true,
         seccomp_default: true,
@@ -168,6 +168,6 @@ pub fn configuration(facts: &Facts, static_pods: StaticPods) -> KubeletConfigura
 }
 
 /// The document as it stands in a file.
-pub(super) fn yaml(facts: &Facts, static_pods: StaticPods) -> Result<String, NodeError> {
-    super::yaml("the kubelet's", &configuration(facts, static_pods))
+pub(super) fn yaml(env: &NodeEnv, static_pods: StaticPods) -> Result<String, NodeError> {
+    super::yaml("the kubelet's", &configuration(env, static_pods))
 }

@@ -7,10 +7,10 @@ mod addons;
 pub mod archive;
 pub mod binaries;
 mod database;
-pub mod facts;
 mod files;
 pub mod kubeadm;
 pub mod kubelet;
+pub mod node_env;
 
 use semver::Version;
 use serde::Serialize;
@@ -47,7 +47,7 @@ pub struct Bundle {
 /// What user data has to tell a node that its bundle can't, as the bundle is the same for all slots.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Boot {
+pub struct BootParams {
     /// Logical id of the group that waits for this node's signal.
     pub signal: String,
     /// Name of the stack that holds the group.
@@ -116,18 +116,22 @@ pub fn bundle(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<B
 /// The Kubernetes version that a bundle says it installs; of any bundle, also an older program's. `None`
 /// for bytes that are none.
 pub fn kubernetes_of(bundle: &[u8]) -> Option<String> {
-    let facts = archive::find(bundle, |path| path.ends_with("node.json"))?;
-    let facts: serde_json::Value = serde_json::from_str(&facts).ok()?;
-    facts["kubernetes"].as_str().map(str::to_owned)
+    let text = archive::find(bundle, |path| path.ends_with("node.json"))?;
+    let node: serde_json::Value = serde_json::from_str(&text).ok()?;
+    node["kubernetes"].as_str().map(str::to_owned)
 }
 
 /// `host.env` as user data writes it, as far as it is known without the stacks.
-pub fn host_env(spec: &ClusterSpec, boot: &Boot, templates: &Templates) -> Result<File, NodeError> {
+pub fn host_env(
+    spec: &ClusterSpec,
+    boot: &BootParams,
+    templates: &Templates,
+) -> Result<File, NodeError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Context<'a> {
         #[serde(flatten)]
-        boot: &'a Boot,
+        boot: &'a BootParams,
         api_host: &'a str,
     }
     let api_host = spec.api.dns.as_ref().map_or("", |dns| dns.name.as_str());
@@ -142,7 +146,7 @@ struct UserData<'a> {
     bundle_key: &'a str,
     bundle_sha256: &'a str,
     #[serde(flatten)]
-    boot: &'a Boot,
+    boot: &'a BootParams,
 }
 
 /// The script of user data, without its first lines and the values that only CloudFormation knows
@@ -150,7 +154,7 @@ struct UserData<'a> {
 pub fn user_data(
     spec: &ClusterSpec,
     bundle: &Bundle,
-    boot: &Boot,
+    boot: &BootParams,
     templates: &Templates,
 ) -> Result<String, NodeError> {
     let context = UserData {

@@ -11,7 +11,7 @@ use super::{
     API_HOST, AUTOSCALER_ROLE, DesignError, EBS_CSI_ROLE, KEY_ARN, OIDC_ISSUER, STATE_BUCKET,
     Stack, StackKind, Versions, versions,
 };
-use crate::node::{self, Boot, Bundle, Role, facts};
+use crate::node::{self, BootParams, Bundle, Role, node_env};
 use crate::spec::{ClusterSpec, Nat, Zone};
 use crate::templates::Templates;
 
@@ -125,14 +125,14 @@ fn slots(
 ) -> Result<Vec<Slot>, DesignError> {
     let zones = spec.slot_zones().iter();
     zones
-        .zip(facts::slots(spec)?)
+        .zip(node_env::slots(spec)?)
         .map(|(zone, fact)| slot(spec, zone, &fact, bundle, templates))
         .collect()
 }
 
 /// What user data says to the machine of a zone's slot.
-pub(super) fn boot(spec: &ClusterSpec, zone: &Zone) -> Boot {
-    Boot {
+pub(super) fn boot(spec: &ClusterSpec, zone: &Zone) -> BootParams {
+    BootParams {
         signal: format!("Slot{}", common::letter(zone)),
         stack: StackKind::ControlPlane.stack_name(&spec.name),
         slot: Some(zone.letter),
@@ -142,7 +142,7 @@ pub(super) fn boot(spec: &ClusterSpec, zone: &Zone) -> Boot {
 fn slot(
     spec: &ClusterSpec,
     zone: &Zone,
-    fact: &facts::Slot,
+    fact: &node_env::Slot,
     bundle: &Bundle,
     templates: &Templates,
 ) -> Result<Slot, DesignError> {

@@ -7,7 +7,7 @@ use super::kind::KindRow;
 use super::params::Inputs;
 use super::security_groups::{self, Group, Rule};
 use super::{DesignError, Stack, StackKind, Versions};
-use crate::node::facts;
+use crate::node::node_env;
 use crate::spec::address::{self, ZoneAddresses};
 use crate::spec::{ClusterSpec, Nat, Zone};
 use crate::templates::Templates;
@@ -132,7 +132,7 @@ fn route_tables(spec: &ClusterSpec) -> Vec<RouteTable> {
 
 fn subnets(spec: &ClusterSpec) -> Result<Vec<Subnet>, DesignError> {
     let mut subnets = Vec::new();
-    for (zone, plan) in facts::zones(spec)? {
+    for (zone, plan) in node_env::zones(spec)? {
         let make = |id, table: &'static str, name: &str, cidr: ipnet::Ipv4Net, tags: Vec<Tag>| {
             let label = common::tag("Name", format!("{} {name} {}", spec.name, zone.letter));
             Subnet {
@@ -194,7 +194,7 @@ fn reservations(spec: &ClusterSpec) -> Result<Vec<Slot>, DesignError> {
         id: common::letter(zone),
         letter: zone.letter,
         subnet: common::node_subnet(spec, zone),
-        cidr: address::reservation(facts::slot_address(spec, &plan)).to_string(),
+        cidr: address::reservation(node_env::slot_address(spec, &plan)).to_string(),
     };
-    Ok(facts::zones(spec)?.into_iter().map(slot).collect())
+    Ok(node_env::zones(spec)?.into_iter().map(slot).collect())
 }

@@ -8,7 +8,7 @@ use super::kind::KindRow;
 use super::params::{Inputs, ParameterType};
 use super::security_groups::SecurityGroup;
 use super::{API_HOST, DesignError, STATE_BUCKET, Stack, StackKind, Versions, versions};
-use crate::node::{self, Boot, Bundle, Role};
+use crate::node::{self, BootParams, Bundle, Role};
 use crate::spec::{ClusterSpec, Nat, NodePool, Spread, Zone};
 use crate::templates::Templates;
 
@@ -131,9 +131,9 @@ fn inputs(spec: &ClusterSpec, pool: &NodePool) -> Inputs {
 }
 
 /// What user data says to a machine of the pool, or of its group in a zone.
-pub(super) fn boot(spec: &ClusterSpec, pool: &NodePool, zone: Option<&Zone>) -> Boot {
+pub(super) fn boot(spec: &ClusterSpec, pool: &NodePool, zone: Option<&Zone>) -> BootParams {
     let zone = zone.map(common::letter).map(String::from);
-    Boot {
+    BootParams {
         signal: format!("Group{}", zone.unwrap_or_default()),
         stack: StackKind::Pool(pool.name.clone()).stack_name(&spec.name),
         slot: None,

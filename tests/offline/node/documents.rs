@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use super::cis::{Answer, Component, ITEMS};
 use super::expected::{self, EXPECTED};
 use kube_cfn::catalog::kubernetes as catalogue;
-use kube_cfn::node::facts::{Facts, Taint};
 use kube_cfn::node::kubeadm::{self, Arg, ClusterConfiguration, Documents, InitConfiguration};
 use kube_cfn::node::kubelet::{self, KubeletConfiguration, StaticPods};
+use kube_cfn::node::node_env::{NodeEnv, Taint};
 use kube_cfn::node::{Role, archive::File};
 use kube_cfn::spec::ClusterSpec;
 use kube_cfn::templates::Templates;
@@ -35,8 +35,8 @@ fn read(text: &str) -> Documents {
     }
 }
 
-fn facts(spec: &ClusterSpec) -> Facts {
-    Facts::new(spec, Role::ControlPlane).unwrap()
+fn facts(spec: &ClusterSpec) -> NodeEnv {
+    NodeEnv::new(spec, Role::ControlPlane).unwrap()
 }
 
 #[test]
@@ -124,9 +124,9 @@ fn every_node_registers_with_its_taints_and_the_cluster_s_configmap_has_none() {
         worker.register_with_taints,
         [taint("example.com/batch", "true")]
     );
-    let plain = Facts::new(&specs::throw_away(), Role::ControlPlane).unwrap();
+    let plain = NodeEnv::new(&specs::throw_away(), Role::ControlPlane).unwrap();
     let plain = kubelet::configuration(
-        &Facts {
+        &NodeEnv {
             taints: Vec::new(),
             ..plain
         },

@@ -1,7 +1,7 @@
 //! User data: what cloud-init runs at every boot, and the start of the bundle that it leaves behind.
 
 use kube_cfn::node::archive::{self, File};
-use kube_cfn::node::{self, Boot, Bundle};
+use kube_cfn::node::{self, BootParams, Bundle};
 use kube_cfn::templates::Templates;
 
 use super::machine::{Machine, assert_same, sha256, text, tree};
@@ -40,7 +40,7 @@ fn user_data(machine: &Machine, files: &[File]) -> String {
         bytes,
         kubernetes: specs::production().kubernetes,
     };
-    let boot = Boot {
+    let boot = BootParams {
         signal: "Group".to_owned(),
         stack: "production-pool-batch".to_owned(),
         slot: None,

@@ -1,4 +1,4 @@
-//! What every node of a role is told: the content of `node.env` and `node.json` in its bundle.
+//! What every node of a role knows: the content of `node.env` and `node.json` in its bundle.
 
 use std::net::Ipv4Addr;
 
@@ -13,11 +13,11 @@ use crate::spec::{Architecture, ClusterSpec, Nat, NodePool, Zone};
 /// Domain of the cluster's services.
 pub const DOMAIN: &str = "cluster.local";
 
-/// The facts. Values that are known only while the stacks are made (API host, bucket) are not among
+/// What a node knows. Values that are known only while the stacks are made (API host, bucket) are not among
 /// them: they reach the node through user data.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Facts {
+pub struct NodeEnv {
     pub cluster: String,
     pub region: String,
     pub role: String,
@@ -64,8 +64,8 @@ pub struct Slot {
     pub address: Ipv4Addr,
 }
 
-impl Facts {
-    /// The facts of all nodes of a role.
+impl NodeEnv {
+    /// For all nodes of a role.
     pub fn new(spec: &ClusterSpec, role: Role) -> Result<Self, NodeError> {
         let (architecture, labels, taints) = match role {
             Role::ControlPlane => (
@@ -113,7 +113,7 @@ impl Facts {
 
     /// For people and for programs, with keys in a fixed order.
     pub fn to_json(&self) -> String {
-        // Facts hold nothing that JSON can't say, so an empty text never comes of this.
+        // It holds nothing that JSON can't say, so an empty text never comes of this.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 }
