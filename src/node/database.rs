@@ -1,5 +1,5 @@
-//! The settings by which the control plane sees to it that workloads get a user of the database and a Secret to connect
-//! with. A cluster without such a Secret has none of it.
+//! The settings by which the control plane gives workloads a user of the database and a Secret to
+//! connect with. A cluster without such a Secret has none of it.
 
 use serde::Serialize;
 
