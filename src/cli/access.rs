@@ -14,8 +14,8 @@ use super::out::{self, Format, talk};
 use super::reach::{Reach, Whose, span};
 use super::session::{self, Target, Whom};
 use crate::access::{self, AbsentNamespace, Grant, GrantError, Granted};
+use crate::common::duration::age;
 use crate::kube::{Api, Binding, Connection, Issued, Role};
-use crate::report::cluster::age;
 use handover::Form;
 
 /// The longest lifetime: kube-controller-manager signs for a year unless told otherwise.

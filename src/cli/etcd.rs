@@ -9,8 +9,8 @@ use super::session::{self, Target, Whom};
 use super::{Global, ask};
 use crate::cloud::Cloud;
 use crate::cloud::aws::Aws;
+use crate::common::duration::age;
 use crate::etcd::{self, EtcdError, Healthy, Members, Slot, Snapshot, Step};
-use crate::report::cluster::age;
 use crate::stacks::{STATE_BUCKET, StackKind};
 
 #[derive(clap::Args)]

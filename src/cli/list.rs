@@ -10,8 +10,8 @@ use super::failure::{Exit, Failure};
 use super::out::{self, Format, talk};
 use super::session;
 use crate::cloud::{Cloud, FoundStack, Identity};
+use crate::common::duration::age;
 use crate::definition::{self, DefinitionError};
-use crate::report::cluster::age;
 use crate::spec::ClusterSpec;
 
 #[derive(clap::Args)]

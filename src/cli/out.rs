@@ -8,6 +8,8 @@ use tracing_subscriber::EnvFilter;
 use super::failure::Failure;
 use crate::definition::Problems;
 
+pub use crate::common::text::{folding, listed_line};
+
 /// How listed data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
@@ -56,21 +58,6 @@ pub fn problems(problems: &Problems) {
     } else {
         problems.to_string()
     });
-}
-
-/// Folding to `columns` between words only: names, flags and commands are copied from what is said.
-pub fn folding<'a>(columns: usize) -> textwrap::Options<'a> {
-    textwrap::Options::new(columns)
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .break_words(false)
-}
-
-/// One entry folded to 80 columns behind `label`, deeper from the second line on.
-pub fn listed_line(label: &str, text: &str) -> String {
-    let deeper = " ".repeat(label.len() + 2);
-    let options = folding(80).initial_indent(label).subsequent_indent(&deeper);
-    textwrap::fill(text, options)
 }
 
 /// A table without lines, columns two spaces apart, for 80 columns.

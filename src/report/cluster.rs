@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::out;
 use crate::cloud::status::Phase;
 use crate::cloud::{FoundResource, FoundStack};
+use crate::common::duration::age;
 use crate::kubeconfig::server_url;
 use crate::stacks::StackKind;
 
@@ -212,15 +213,4 @@ fn trouble(stack: &StackView) -> Vec<String> {
         )
     });
     failed.collect()
-}
-
-/// `3m`, `5h`, `12d`: one unit is enough for an age.
-pub fn age(span: SignedDuration) -> String {
-    let seconds = span.as_secs().max(0);
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3_600 => format!("{}m", seconds / 60),
-        3_600..86_400 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
 }

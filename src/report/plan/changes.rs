@@ -11,6 +11,7 @@ use crate::cli::session::Defined;
 use crate::cloud::{
     ChangeAction, Difference, Fate, Finding, PropertyChange, Replacement, ResourceChange,
 };
+use crate::common::text::one_line;
 use crate::plan::{Drifted, Risk, Step};
 
 /// How many fields of the definition are named beside a change; `-o json` has them all.
@@ -305,10 +306,6 @@ fn between(before: &str, after: &str) -> String {
         format!("…{}", short(&rest))
     };
     format!("{} -> {}", cut(&before), cut(&after))
-}
-
-fn one_line(value: &str) -> String {
-    value.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

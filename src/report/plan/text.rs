@@ -8,6 +8,7 @@ use console::{Style, measure_text_width, style};
 use super::changes::{ChangeView, fate, notes, property_lines, risk_words};
 use super::{StackView, View, Word, forecast};
 use crate::cli::out::listed_line;
+use crate::common::text::one_line;
 use crate::plan::{Blocked, Counts, Risk};
 use crate::stacks::StackKind;
 
@@ -170,7 +171,7 @@ fn pending_text(out: &mut String, stack: &StackView<'_>) {
 /// What is done to a stack, in words.
 pub(super) fn headline_words(stack: &StackView<'_>) -> String {
     let (_, _, said) = headline(stack);
-    said.split_whitespace().collect::<Vec<_>>().join(" ")
+    one_line(&said)
 }
 
 fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
