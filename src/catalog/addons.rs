@@ -47,11 +47,8 @@ struct Chart {
     sha256: String,
 }
 
-static DATA: LazyLock<Data> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("data/addons.json")).unwrap_or_else(|error| {
-        unreachable!("addons.json is part of this program and parses: {error}")
-    })
-});
+static DATA: LazyLock<Data> =
+    LazyLock::new(|| super::table("addons.json", include_str!("data/addons.json")));
 
 /// An addon as a cluster of one Kubernetes minor runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -90,11 +90,8 @@ struct Table {
     delete: BTreeMap<String, Seconds>,
 }
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("data/durations.json")).unwrap_or_else(|error| {
-        unreachable!("durations.json is part of this program and parses: {error}")
-    })
-});
+static TABLE: LazyLock<Table> =
+    LazyLock::new(|| super::table("durations.json", include_str!("data/durations.json")));
 
 impl Table {
     fn of(&self, operation: Operation) -> &BTreeMap<String, Seconds> {

@@ -30,7 +30,7 @@ pub struct Quota {
     pub name: String,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Table {
     hints: Vec<Entry>,
 }
@@ -53,7 +53,7 @@ struct Entry {
 
 // A test holds that the embedded text parses.
 static TABLE: LazyLock<Table> =
-    LazyLock::new(|| serde_json::from_str(include_str!("data/hints.json")).unwrap_or_default());
+    LazyLock::new(|| super::table("hints.json", include_str!("data/hints.json")));
 
 /// What helps against `reason`, in AWS's words. `resource_type` and `operation` are those of the
 /// resource that failed; empty and `None` for the stack itself. `None` where nobody knows.

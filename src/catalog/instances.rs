@@ -35,9 +35,10 @@ pub fn priced() -> (&'static str, &'static str) {
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("data/instance-types.json")).unwrap_or_else(|error| {
-        unreachable!("instance-types.json is part of this program and parses: {error}")
-    })
+    super::table(
+        "instance-types.json",
+        include_str!("data/instance-types.json"),
+    )
 });
 
 /// The figures of an instance type, `None` for one outside the catalogue.

@@ -19,9 +19,10 @@ struct Binaries {
 type Hashes = BTreeMap<String, String>;
 
 static BINARIES: LazyLock<Binaries> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("data/node-binaries.json")).unwrap_or_else(|error| {
-        unreachable!("node-binaries.json is part of this program and parses: {error}")
-    })
+    super::table(
+        "node-binaries.json",
+        include_str!("data/node-binaries.json"),
+    )
 });
 
 /// What goes with a minor of Kubernetes.
@@ -51,9 +52,10 @@ struct Minors {
 }
 
 static MINORS: LazyLock<Minors> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("data/kubernetes-minors.json")).unwrap_or_else(|error| {
-        unreachable!("kubernetes-minors.json is part of this program and parses: {error}")
-    })
+    super::table(
+        "kubernetes-minors.json",
+        include_str!("data/kubernetes-minors.json"),
+    )
 });
 
 /// The row of the minor of `version`; every version of the catalogue has one.

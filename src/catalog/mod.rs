@@ -12,3 +12,9 @@ pub mod instances;
 pub mod kubernetes;
 pub mod regions;
 pub mod resources;
+
+/// A table of this program: `text` is the file `name` in `data/`.
+fn table<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> T {
+    serde_json::from_str(text)
+        .unwrap_or_else(|error| unreachable!("{name} is part of this program and parses: {error}"))
+}

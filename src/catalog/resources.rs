@@ -21,11 +21,8 @@ pub struct CreateOnly {
     pub conditional_create_only: Vec<String>,
 }
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("data/create-only.json")).unwrap_or_else(|error| {
-        unreachable!("create-only.json is part of this program and parses: {error}")
-    })
-});
+static TABLE: LazyLock<Table> =
+    LazyLock::new(|| super::table("create-only.json", include_str!("data/create-only.json")));
 
 /// The create-only properties of a type, `None` for a type outside the table.
 pub fn create_only(resource_type: &str) -> Option<&'static CreateOnly> {

@@ -8,7 +8,7 @@ use super::common;
 use super::kind::KindRow;
 use super::params::Inputs;
 use super::{DesignError, ISSUER_DOCUMENTS, Stack, StackKind, Versions};
-use crate::spec::ClusterSpec;
+use crate::spec::{Access, ClusterSpec};
 use crate::templates::Templates;
 
 /// What holds for this stack.
@@ -138,10 +138,16 @@ fn design(
     _: &Versions,
     templates: &Templates,
 ) -> Result<Vec<Stack>, DesignError> {
+    let Access {
+        issuers,
+        // For those who ask for a certificate.
+        ttl_seconds: _,
+        max_ttl_seconds: _,
+    } = &spec.access;
     let context = Context {
         cluster: &spec.name,
         pending_days: if spec.protect { 30 } else { 7 },
-        issuers: &spec.access.issuers,
+        issuers,
         roles: ROLES,
         documents: ISSUER_DOCUMENTS,
         pods: pods(),

@@ -12,7 +12,7 @@ use super::{
     Stack, StackKind, Versions, versions,
 };
 use crate::node::{self, BootParams, Bundle, Role, node_env};
-use crate::spec::{ClusterSpec, Nat, Zone};
+use crate::spec::{ClusterSpec, ControlPlane, Nat, Zone};
 use crate::templates::Templates;
 
 /// What holds for this stack.
@@ -79,12 +79,21 @@ fn design(
     let spec = &*versions::at(spec, &versions.control_plane);
     let bundle = node::bundle(spec, Role::ControlPlane, templates)?;
     let inputs = inputs(spec);
+    let ControlPlane {
+        // As many slots.
+        nodes: _,
+        instance_type,
+        // Decides the machine image and the binaries.
+        architecture: _,
+        volume_gib,
+        etcd_volume_gib,
+    } = &spec.control_plane;
     let context = Context {
         cluster: &spec.name,
         parameters: inputs.parameters(),
-        instance_type: &spec.control_plane.instance_type,
-        volume_gib: spec.control_plane.volume_gib,
-        etcd_volume_gib: spec.control_plane.etcd_volume_gib,
+        instance_type,
+        volume_gib: *volume_gib,
+        etcd_volume_gib: *etcd_volume_gib,
         volume_on_delete: if spec.protect { "Snapshot" } else { "Delete" },
         public_addresses: spec.network.nat == Nat::None,
         slots: slots(spec, &bundle, templates)?,

@@ -8,7 +8,7 @@ use super::kind::KindRow;
 use super::params::{Inputs, ParameterType};
 use super::security_groups::{self, SecurityGroup};
 use super::{DesignError, Stack, StackKind, Versions};
-use crate::spec::{ApiDns, ClusterSpec, Exposure, Nat, Zone};
+use crate::spec::{Api, ApiDns, ClusterSpec, Exposure, Nat, Zone};
 use crate::templates::Templates;
 
 /// What holds for this stack.
@@ -83,11 +83,8 @@ struct Dns<'a> {
 }
 
 impl<'a> From<&'a ApiDns> for Dns<'a> {
-    fn from(dns: &'a ApiDns) -> Self {
-        Self {
-            name: &dns.name,
-            hosted_zone: &dns.hosted_zone,
-        }
+    fn from(ApiDns { name, hosted_zone }: &'a ApiDns) -> Self {
+        Self { name, hosted_zone }
     }
 }
 
@@ -97,6 +94,12 @@ fn design(
     templates: &Templates,
 ) -> Result<Vec<Stack>, DesignError> {
     let inputs = inputs(spec);
+    let Api {
+        exposure,
+        // Rules of the network's security groups.
+        allowed_cidrs: _,
+        dns,
+    } = &spec.api;
     let context = Context {
         cluster: &spec.name,
         parameters: inputs.parameters(),
@@ -107,16 +110,16 @@ fn design(
         },
         nat_addresses: nat_addresses(spec),
         api_is_public: security_groups::nodes_come_from_outside(spec),
-        scheme: match spec.api.exposure {
+        scheme: match exposure {
             Exposure::Internal => "internal",
             Exposure::Public => "internet-facing",
         },
-        api_targets: match spec.api.exposure {
+        api_targets: match exposure {
             Exposure::Internal => "InternalApiTargets",
             Exposure::Public => "PublicApiTargets",
         },
         api_subnets: api_subnets(spec),
-        dns: spec.api.dns.as_ref().map(Dns::from),
+        dns: dns.as_ref().map(Dns::from),
     };
     let data = templates.render_data(&StackKind::Edge.template(), &context)?;
     Ok(vec![common::stack(spec, StackKind::Edge, data, inputs)?])

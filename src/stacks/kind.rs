@@ -10,16 +10,37 @@ use super::{base, control_plane, database, edge, network, pool};
 use crate::spec::ClusterSpec;
 use crate::templates::Templates;
 
-/// The kinds of stack, in the order in which people read them. They are deleted in the opposite order.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StackKind {
-    Base,
-    Network,
-    Edge,
-    Database,
-    ControlPlane,
+/// Makes the kinds of stack, and the way from each to its module, of one list: nothing can be left out.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident $(($name:ty))? = $module:ident,)+) => {
+        /// The kinds of stack, in the order in which people read them. They are deleted in the opposite
+        /// order.
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum StackKind {
+            $($(#[$doc])* $kind $(($name))?,)+
+        }
+
+        /// Every kind, in the order of [`StackKind`].
+        pub(super) static KINDS: &[&KindRow] = &[$(&$module::KIND),+];
+
+        impl StackKind {
+            pub(super) fn row(&self) -> &'static KindRow {
+                match self {
+                    $(Self::$kind { .. } => &$module::KIND,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    Base = base,
+    Network = network,
+    Edge = edge,
+    Database = database,
+    ControlPlane = control_plane,
     /// One stack a node pool, by the pool's name.
-    Pool(String),
+    Pool(String) = pool,
 }
 
 /// What holds for every stack of a kind. The module of the stack says it.
@@ -35,7 +56,8 @@ pub(super) struct KindRow {
     pub has_machines: bool,
     /// The stack whose API its machines join.
     pub joins: Option<StackKind>,
-    /// The kinds that it takes something from. They are deleted after it.
+    /// The kinds that it takes something from, which are deleted after it. Everything but the network
+    /// and its edge works with the keys and roles of the base.
     pub suppliers: &'static [StackKind],
     /// Which field of the definition decides what: a table of [`super::FieldOrigin`].
     pub fields: &'static str,
@@ -45,28 +67,7 @@ pub(super) struct KindRow {
 /// The stacks of a kind that a cluster has at these versions: none, one, or one a pool.
 type Design = fn(&ClusterSpec, &Versions, &Templates) -> Result<Vec<Stack>, DesignError>;
 
-/// Every kind, in the order of [`StackKind`].
-pub(super) static KINDS: [&KindRow; 6] = [
-    &base::KIND,
-    &network::KIND,
-    &edge::KIND,
-    &database::KIND,
-    &control_plane::KIND,
-    &pool::KIND,
-];
-
 impl StackKind {
-    pub(super) fn row(&self) -> &'static KindRow {
-        match self {
-            Self::Base => &base::KIND,
-            Self::Network => &network::KIND,
-            Self::Edge => &edge::KIND,
-            Self::Database => &database::KIND,
-            Self::ControlPlane => &control_plane::KIND,
-            Self::Pool(_) => &pool::KIND,
-        }
-    }
-
     /// The kind that a stack's tag names; `None` for a word of a newer version.
     pub fn parse(tag: &str) -> Option<Self> {
         KINDS.iter().find_map(|row| match &row.kind {

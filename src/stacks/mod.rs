@@ -114,6 +114,7 @@ pub fn design_at(
     versions: &Versions,
     templates: &Templates,
 ) -> Result<Vec<Stack>, DesignError> {
+    every_field_has_its_place(spec);
     let mut stacks = Vec::new();
     for kind in kind::KINDS {
         stacks.extend((kind.design)(spec, versions, templates)?);
@@ -121,6 +122,33 @@ pub fn design_at(
     references::check(&stacks)?;
     stacks.iter().try_for_each(limits::check)?;
     Ok(stacks)
+}
+
+/// Does not compile when the spec gets a field that nobody thought of here. The fields of its parts are
+/// named where a stack is made of them.
+fn every_field_has_its_place(spec: &ClusterSpec) {
+    let ClusterSpec {
+        // In every stack.
+        name: _,
+        tags: _,
+        protect: _,
+        // In several: the address plan, the names of zones, where machines and the database stand.
+        region: _,
+        zones: _,
+        network: _,
+        // In the stack of its name, or of the machines.
+        control_plane: _,
+        pools: _,
+        database: _,
+        kubernetes: _,
+        mirror: _,
+        // In the edge, and for the ranges in the network.
+        api: _,
+        // In the base; the lifetimes are for those who ask for a certificate.
+        access: _,
+        // In none: the commands compare it with the credentials.
+        account: _,
+    } = spec;
 }
 
 /// The path above all SSM parameters of a cluster, without a slash at its end. IAM policies in the

@@ -9,7 +9,7 @@ use super::security_groups::{self, Group, Rule};
 use super::{DesignError, Stack, StackKind, Versions};
 use crate::node::node_env;
 use crate::spec::address::{self, ZoneAddresses};
-use crate::spec::{ClusterSpec, Nat, Zone};
+use crate::spec::{ClusterSpec, Nat, Network, Zone};
 use crate::templates::Templates;
 
 /// What holds for this stack.
@@ -94,9 +94,17 @@ fn design(
     _: &Versions,
     templates: &Templates,
 ) -> Result<Vec<Stack>, DesignError> {
+    let Network {
+        cidr,
+        // Decides which subnets and routes there are.
+        nat: _,
+        // Known to machines alone.
+        pod_cidr: _,
+        service_cidr: _,
+    } = &spec.network;
     let context = Context {
         cluster: &spec.name,
-        cidr: spec.network.cidr.to_string(),
+        cidr: cidr.to_string(),
         route_tables: route_tables(spec),
         subnets: subnets(spec)?,
         slots: reservations(spec)?,

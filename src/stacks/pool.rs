@@ -97,20 +97,36 @@ fn design(
 }
 
 fn stack(spec: &ClusterSpec, pool: &NodePool, templates: &Templates) -> Result<Stack, DesignError> {
-    let kind = StackKind::Pool(pool.name.clone());
+    let NodePool {
+        name,
+        instance_types,
+        volume_gib,
+        spot_percent,
+        // Decides the machine image and the binaries.
+        architecture: _,
+        // Of the groups.
+        spread: _,
+        min: _,
+        max: _,
+        on_demand_base: _,
+        // Of the machines, and of the groups for the autoscaler.
+        labels: _,
+        taints: _,
+    } = pool;
+    let kind = StackKind::Pool(name.clone());
     let bundle = node::bundle(spec, Role::Pool(pool), templates)?;
     let inputs = inputs(spec, pool);
-    let name = format!("{} {}", spec.name, pool.name);
+    let machine = format!("{} {name}", spec.name);
     let context = Context {
         cluster: &spec.name,
-        pool: &pool.name,
+        pool: name,
         parameters: inputs.parameters(),
-        instance_types: &pool.instance_types,
-        instance_tags: common::machine_tags(spec, &kind, name, None),
-        volume_gib: pool.volume_gib,
+        instance_types,
+        instance_tags: common::machine_tags(spec, &kind, machine, None),
+        volume_gib: *volume_gib,
         public_addresses: spec.network.nat == Nat::None,
-        spot: pool.spot_percent > 0,
-        on_demand_percent: 100_u8.saturating_sub(pool.spot_percent),
+        spot: *spot_percent > 0,
+        on_demand_percent: 100_u8.saturating_sub(*spot_percent),
         groups: groups(spec, pool, &bundle, templates)?,
     };
     let data = templates.render_data(&kind.template(), &context)?;

@@ -106,6 +106,19 @@ fn rendering_twice_gives_the_same_bytes() {
 }
 
 #[test]
+fn suppliers_cover_every_input() {
+    for stack in every_stack() {
+        for supplier in stack.needs() {
+            let (kind, name) = (&stack.kind, &stack.name);
+            assert!(
+                kind.uses(supplier),
+                "{name} is not deleted before {supplier}"
+            );
+        }
+    }
+}
+
+#[test]
 fn yaml_for_people_holds_the_same_data() {
     for stack in every_stack() {
         let back: Value = serde_saphyr::from_str(&stack.yaml()).unwrap();
