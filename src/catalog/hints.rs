@@ -51,7 +51,6 @@ struct Entry {
     quota: Option<Quota>,
 }
 
-// A test holds that the embedded text parses.
 static TABLE: LazyLock<Table> =
     LazyLock::new(|| super::table("hints.json", include_str!("data/hints.json")));
 
