@@ -22,12 +22,38 @@ pub mod graph;
 pub mod references;
 pub mod unresolved;
 
-/// Ending of the templates whose result is YAML.
-const YAML: &str = ".yaml.tera";
-/// Ending of the templates whose result is a page.
-const HTML: &str = ".html.tera";
 /// Ending of every template.
 const TEMPLATE: &str = ".tera";
+
+/// What a template's result is, by the ending of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Language {
+    Yaml,
+    Html,
+    Shell,
+}
+
+impl Language {
+    fn of(name: &str) -> Self {
+        if name.ends_with(".yaml.tera") {
+            Self::Yaml
+        } else if name.ends_with(".html.tera") {
+            Self::Html
+        } else {
+            Self::Shell
+        }
+    }
+
+    fn escape(self) -> tera::EscapeFn {
+        match self {
+            Self::Yaml => escape_yaml,
+            Self::Html => escape_html,
+            Self::Shell => escape_shell,
+        }
+    }
+}
+
+const NO_FILE: &str = "the program has no file of this name";
 
 #[derive(RustEmbed)]
 #[folder = "templates/"]
@@ -35,9 +61,7 @@ struct Embedded;
 
 /// Every template of the program, parsed.
 pub struct Templates {
-    yaml: Tera,
-    html: Tera,
-    shell: Tera,
+    engines: BTreeMap<Language, Tera>,
     plain: BTreeMap<String, String>,
 }
 
@@ -78,19 +102,25 @@ impl Templates {
         if let Some(directory) = override_dir.filter(|directory| directory.is_dir()) {
             overlay(directory, directory, &mut texts)?;
         }
-        let (tera, plain): (Vec<_>, Vec<_>) = texts
+        Self::of(texts)
+    }
+
+    fn of(texts: BTreeMap<String, String>) -> Result<Self, TemplateError> {
+        let mut plain = BTreeMap::new();
+        let mut templates: BTreeMap<Language, Vec<(String, String)>> = BTreeMap::new();
+        for (name, text) in texts {
+            if name.ends_with(TEMPLATE) {
+                let language = templates.entry(Language::of(&name));
+                language.or_default().push((name, text));
+            } else {
+                plain.insert(name, text);
+            }
+        }
+        let engines = templates
             .into_iter()
-            .partition(|(name, _)| name.ends_with(TEMPLATE));
-        let (yaml, rest): (Vec<_>, Vec<_>) =
-            tera.into_iter().partition(|(name, _)| name.ends_with(YAML));
-        let (html, shell): (Vec<_>, Vec<_>) =
-            rest.into_iter().partition(|(name, _)| name.ends_with(HTML));
-        Ok(Self {
-            yaml: engine(yaml, escape_yaml)?,
-            html: engine(html, escape_html)?,
-            shell: engine(shell, escape_shell)?,
-            plain: plain.into_iter().collect(),
-        })
+            .map(|(language, texts)| Ok((language, engine(texts, language.escape())?)))
+            .collect::<Result<_, TemplateError>>()?;
+        Ok(Self { engines, plain })
     }
 
     /// A file that holds nothing to fill in (`node/lib/common.sh`), as it is.
@@ -98,25 +128,22 @@ impl Templates {
         let found = self.plain.get(name).cloned();
         found.ok_or_else(|| TemplateError::Render {
             name: name.to_owned(),
-            report: "the program has no file of this name".to_owned(),
+            report: NO_FILE.to_owned(),
         })
     }
 
     /// The text that comes of a template (`stacks/base.yaml.tera`) and its context.
     pub fn render(&self, name: &str, context: &impl Serialize) -> Result<String, TemplateError> {
-        let failed = |error: tera::Error| TemplateError::Render {
+        let failed = |report: String| TemplateError::Render {
             name: name.to_owned(),
-            report: error.to_string(),
+            report,
         };
-        let engine = if name.ends_with(YAML) {
-            &self.yaml
-        } else if name.ends_with(HTML) {
-            &self.html
-        } else {
-            &self.shell
-        };
-        let context = Context::from_serialize(context).map_err(failed)?;
-        engine.render(name, &context).map_err(failed)
+        let engine = self.engines.get(&Language::of(name));
+        let engine = engine.ok_or_else(|| failed(NO_FILE.to_owned()))?;
+        let context =
+            Context::from_serialize(context).map_err(|error| failed(error.to_string()))?;
+        let text = engine.render(name, &context);
+        text.map_err(|error| failed(error.to_string()))
     }
 
     /// The rendered template as plain data. Only what is spelt like a JSON number or `true` and
@@ -131,9 +158,8 @@ impl Templates {
 
     /// The names of all templates, sorted.
     pub fn names(&self) -> Vec<String> {
-        let engines = [&self.yaml, &self.html, &self.shell];
+        let engines = self.engines.values();
         let mut names: Vec<_> = engines
-            .into_iter()
             .flat_map(Tera::get_template_names)
             .map(str::to_owned)
             .chain(self.plain.keys().cloned())
@@ -252,23 +278,9 @@ mod tests {
     }
 
     fn templates_of(files: &[(&str, &str)]) -> Templates {
-        let own = |escape, language: Option<&str>| {
-            let is_of = |name: &str| match language {
-                Some(ending) => name.ends_with(ending),
-                None => !name.ends_with(YAML) && !name.ends_with(HTML),
-            };
-            let texts = files
-                .iter()
-                .filter(|(name, _)| is_of(name))
-                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-            engine(texts.collect(), escape).unwrap()
-        };
-        Templates {
-            yaml: own(escape_yaml, Some(YAML)),
-            html: own(escape_html, Some(HTML)),
-            shell: own(escape_shell, None),
-            plain: BTreeMap::new(),
-        }
+        let texts = files.iter();
+        let texts = texts.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        Templates::of(texts.collect()).unwrap()
     }
 
     #[test]

@@ -144,19 +144,7 @@ impl<'a> Declared<'a> {
         }
     }
 
-    fn has(&self, wanted: Wanted<'_>, name: &str) -> bool {
-        let has = |map: Option<&Map<_, _>>| map.is_some_and(|map| map.contains_key(name));
-        let parameter = || has(self.parameters) || PSEUDO_PARAMETERS.contains(&name);
-        match wanted {
-            Wanted::Parameter => parameter(),
-            Wanted::ParameterOrResource => has(self.resources) || parameter(),
-            Wanted::Resource => has(self.resources),
-            Wanted::Condition => has(self.conditions),
-            Wanted::Mapping => has(self.mappings),
-            Wanted::Key(_) | Wanted::Form(_) => false,
-        }
-    }
-
+    /// The names that would do.
     fn choices(&self, wanted: Wanted<'_>) -> Vec<&'a str> {
         let names = |map: Option<&'a Map<String, Value>>| {
             map.into_iter().flat_map(Map::keys).map(String::as_str)
@@ -271,8 +259,8 @@ impl<'a> Search<'a> {
     }
 
     fn need(&mut self, site: Site<'a, '_>, name: &'a str, wanted: Wanted<'a>) {
-        if !self.declared.has(wanted, name) {
-            let choices = self.declared.choices(wanted);
+        let choices = self.declared.choices(wanted);
+        if !choices.contains(&name) {
             self.report(site, name, wanted, choices);
         }
     }
