@@ -17,8 +17,8 @@ use super::file::{
     AccessFile, ApiFile, ClusterFile, ControlPlaneFile, DatabaseFile, DnsFile, NetworkFile,
     PoolFile, SecretFile, TaintFile,
 };
-use crate::catalog::{instances, regions};
-use crate::spec::rules::{LONGEST_NAME, LONGEST_POOL_NAME, nearest};
+use crate::catalog::regions;
+use crate::spec::rules::{LONGEST_NAME, LONGEST_POOL_NAME};
 use crate::spec::{
     Access, Api, ApiDns, Architecture, ClusterSpec, ControlPlane, Database, DatabaseSecret,
     Network, NodePool, Taint, Zone,
@@ -82,7 +82,7 @@ fn same_as_file(name: &str, stem: Option<&str>, report: &mut Report) {
 fn zones(names: Option<Vec<String>>, region: &str, report: &mut Report) -> Vec<Zone> {
     let names = names.or_else(|| regions::default_zones(region));
     let names = names.unwrap_or_else(|| {
-        unknown_region(region, report);
+        scalars::unknown_region(region, report);
         Vec::new()
     });
     names
@@ -92,30 +92,6 @@ fn zones(names: Option<Vec<String>>, region: &str, report: &mut Report) -> Vec<Z
             name,
         })
         .collect()
-}
-
-/// A region outside the catalogue is fine where its zones are written down.
-fn unknown_region(region: &str, report: &mut Report) {
-    report.broken("zones");
-    if report.hides("region") {
-        return;
-    }
-    let zone = region.strip_suffix(|c: char| c.is_ascii_lowercase());
-    let help =
-        if let Some(of_zone) = zone.filter(|name| regions::names().any(|known| known == *name)) {
-            format!("this is a zone: write `{of_zone}` here, and zones under `zones`")
-        } else if let Some(near) = nearest(region, regions::names()) {
-            format!("did you mean `{near}`?")
-        } else if !region.contains('-') {
-            "write its code, such as `eu-west-1` for Ireland".to_owned()
-        } else {
-            "if it is new, write its zones under `zones`".to_owned()
-        };
-    report.problem(
-        "region",
-        format!("`{region}` is no region that this kube-cfn knows"),
-        help,
-    );
 }
 
 fn network(file: NetworkFile, report: &mut Report) -> Network {
@@ -158,31 +134,10 @@ fn control_plane(file: ControlPlaneFile, report: &mut Report) -> ControlPlane {
     } = file;
     ControlPlane {
         nodes: u8::try_from(nodes).unwrap_or(u8::MAX),
-        architecture: architecture("controlPlane.instanceType", &instance_type, report),
+        architecture: scalars::architecture("controlPlane.instanceType", &instance_type, report),
         instance_type,
         volume_gib,
         etcd_volume_gib,
-    }
-}
-
-/// The architecture of a type. A type without one has no instance type's form.
-fn architecture(at: &str, name: &str, report: &mut Report) -> Architecture {
-    match instances::architecture(name) {
-        Some("arm64") => Architecture::Arm64,
-        Some(_) => Architecture::X86_64,
-        None => {
-            if !report.hides(at) {
-                let help = match name.strip_prefix("db.") {
-                    Some(bare) => format!("`db.` is for databases: write `{bare}`"),
-                    None => match nearest(name, instances::names()) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => "a family and a size, such as `m7g.large`".to_owned(),
-                    },
-                };
-                report.problem(at, format!("expected an instance type, got `{name}`"), help);
-            }
-            Architecture::Arm64
-        }
     }
 }
 
@@ -201,10 +156,9 @@ fn pool(index: usize, file: PoolFile, report: &mut Report) -> NodePool {
     } = file;
     let at = format!("pools[{index}]");
     scalars::name(&format!("{at}.name"), &name, LONGEST_POOL_NAME, report);
-    let mut types = instance_types
-        .iter()
-        .enumerate()
-        .map(|(index, name)| architecture(&format!("{at}.instanceTypes[{index}]"), name, report));
+    let mut types = instance_types.iter().enumerate().map(|(index, name)| {
+        scalars::architecture(&format!("{at}.instanceTypes[{index}]"), name, report)
+    });
     let first = types.next();
     types.for_each(drop);
     if report.hides(&format!("{at}.min")) {
@@ -246,8 +200,8 @@ fn database(file: DatabaseFile, report: &mut Report) -> Database {
         restore_from,
         secret,
     } = file;
-    self::class(&class, report);
-    engine(&engine_version, report);
+    scalars::class(&class, report);
+    scalars::engine(&engine_version, report);
     let five_times = storage_gib.saturating_mul(5).min(MOST_STORAGE);
     Database {
         engine_version,
@@ -274,35 +228,6 @@ fn secret(file: SecretFile) -> DatabaseSecret {
         name,
         namespaces,
         user,
-    }
-}
-
-fn class(class: &str, report: &mut Report) {
-    let at = "database.class";
-    if !class.starts_with("db.") && instances::architecture(class).is_some() && !report.hides(at) {
-        let message = format!("expected a class of database instances, got `{class}`");
-        report.problem(at, message, format!("write `db.{class}`"));
-    }
-}
-
-fn engine(version: &str, report: &mut Report) {
-    let at = "database.engineVersion";
-    let Ok(major) = version.split('.').next().unwrap_or_default().parse::<u32>() else {
-        return;
-    };
-    if report.hides(at) {
-        return;
-    }
-    if !(14..=18).contains(&major) {
-        let help = "RDS offers 14 to 18 with ordinary support; 17 is the default";
-        report.problem(at, format!("Postgres {major} is not supported"), help);
-    } else if !version.contains('.') {
-        let message = format!("expected an exact Postgres version, got `{version}`");
-        report.problem(
-            at,
-            message,
-            "write the minor too: it moves only when you say so, such as `17.11`",
-        );
     }
 }
 

@@ -6,8 +6,10 @@ use ipnet::Ipv4Net;
 use semver::Version;
 
 use super::Report;
-use crate::catalog::kubernetes;
+use crate::catalog::{instances, kubernetes, regions};
 use crate::definition::messages::cut;
+use crate::spec::Architecture;
+use crate::spec::rules::nearest;
 
 /// Stands in for a value that could not be read; no rule looks at it.
 const NOWHERE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 32);
@@ -173,6 +175,82 @@ pub(super) fn name(at: &str, text: &str, longest: usize, report: &mut Report) {
             "AWS and Kubernetes take such names everywhere".to_owned()
         };
         report.problem(at, message, help);
+    }
+}
+
+/// Reports a region outside the catalogue: it is fine only where its zones are written down.
+pub(super) fn unknown_region(region: &str, report: &mut Report) {
+    report.broken("zones");
+    if report.hides("region") {
+        return;
+    }
+    let zone = region.strip_suffix(|c: char| c.is_ascii_lowercase());
+    let help =
+        if let Some(of_zone) = zone.filter(|name| regions::names().any(|known| known == *name)) {
+            format!("this is a zone: write `{of_zone}` here, and zones under `zones`")
+        } else if let Some(near) = nearest(region, regions::names()) {
+            format!("did you mean `{near}`?")
+        } else if !region.contains('-') {
+            "write its code, such as `eu-west-1` for Ireland".to_owned()
+        } else {
+            "if it is new, write its zones under `zones`".to_owned()
+        };
+    report.problem(
+        "region",
+        format!("`{region}` is no region that this kube-cfn knows"),
+        help,
+    );
+}
+
+/// The architecture of a type. A type without one has no instance type's form.
+pub(super) fn architecture(at: &str, name: &str, report: &mut Report) -> Architecture {
+    match instances::architecture(name) {
+        Some("arm64") => Architecture::Arm64,
+        Some(_) => Architecture::X86_64,
+        None => {
+            if !report.hides(at) {
+                let help = match name.strip_prefix("db.") {
+                    Some(bare) => format!("`db.` is for databases: write `{bare}`"),
+                    None => match nearest(name, instances::names()) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => "a family and a size, such as `m7g.large`".to_owned(),
+                    },
+                };
+                report.problem(at, format!("expected an instance type, got `{name}`"), help);
+            }
+            Architecture::Arm64
+        }
+    }
+}
+
+/// Whether it is a class of database instances.
+pub(super) fn class(class: &str, report: &mut Report) {
+    let at = "database.class";
+    if !class.starts_with("db.") && instances::architecture(class).is_some() && !report.hides(at) {
+        let message = format!("expected a class of database instances, got `{class}`");
+        report.problem(at, message, format!("write `db.{class}`"));
+    }
+}
+
+/// Whether it is a version of Postgres that RDS offers.
+pub(super) fn engine(version: &str, report: &mut Report) {
+    let at = "database.engineVersion";
+    let Ok(major) = version.split('.').next().unwrap_or_default().parse::<u32>() else {
+        return;
+    };
+    if report.hides(at) {
+        return;
+    }
+    if !(14..=18).contains(&major) {
+        let help = "RDS offers 14 to 18 with ordinary support; 17 is the default";
+        report.problem(at, format!("Postgres {major} is not supported"), help);
+    } else if !version.contains('.') {
+        let message = format!("expected an exact Postgres version, got `{version}`");
+        report.problem(
+            at,
+            message,
+            "write the minor too: it moves only when you say so, such as `17.11`",
+        );
     }
 }
 
