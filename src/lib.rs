@@ -41,9 +41,9 @@
 //! # Where a change goes
 //! | change | touch |
 //! |---|---|
-//! | a field | `definition/file`, `spec`, the stack's context, its template, one case |
-//! | a stack | `templates/stacks/x.yaml.tera`, `stacks/x.rs`, a line in `stacks/mod.rs`, one case |
-//! | a node's file | `templates/node`, a line in `node/tree.rs`, the goldens of `tests/cases/node` |
+//! | a field | `definition/file`, `definition/check`, `spec`, the module of the stack, its template |
+//! | a kind of stack | `templates/stacks/x.yaml.tera`, `stacks/x.rs`, its cases; a line in `stacks/mod.rs` and `stacks/kind.rs` |
+//! | a node's file | `templates/node`, a line in `node/files.rs`, the goldens of `tests/cases/node` |
 //! | a command | `cli/x.rs`, a variant in `cli/mod.rs`, the README |
 //! | an output style | `progress/x.rs`, a variant |
 //! | an AWS call | `cloud/mod.rs`, `cloud/aws` |
