@@ -36,10 +36,14 @@ pub struct Outage {
     pub source: &'static str,
 }
 
-/// An interruption without the property that causes it.
+/// An interruption without the property that causes it: [`Outage`]'s last four fields.
 type Expect = (&'static str, (u32, u32), Option<&'static str>, &'static str);
 
 const NONE: &str = "no interruption";
+
+const fn none(then: Option<&'static str>, source: &'static str) -> Expect {
+    (NONE, (0, 0), then, source)
+}
 
 /// What the change set of a step does to databases, the longest interruption first. Empty where none
 /// changes.
@@ -78,7 +82,7 @@ fn of_instance(step: &Step, change: &ResourceChange) -> Vec<Outage> {
         source,
     };
     if change.replacement == Replacement::Yes {
-        return vec![outage("", replaced())];
+        return vec![outage("", REPLACEMENT)];
     }
     let mut names: Vec<&str> = change
         .properties
@@ -99,45 +103,57 @@ fn of_instance(step: &Step, change: &ResourceChange) -> Vec<Outage> {
 
 /// What to expect of a property; `None` for tags and the like, which no user of a database notices.
 fn expected(name: &str, standby: bool, was: &Value, new: &Value) -> Option<Expect> {
-    match name {
-        "DBInstanceClass" => Some(class(standby)),
-        "EngineVersion" => Some(version(major(was) == major(new))),
-        "AllocatedStorage" | "StorageType" | "Iops" | "StorageThroughput" => Some((
-            NONE,
-            (0, 0),
+    Some(match name {
+        "DBInstanceClass" if standby => (
+            "a failover: one minute to two",
+            (60, 120),
+            Some("longer where long transactions have to be recovered"),
+            IMPACT,
+        ),
+        "DBInstanceClass" => (
+            "a move to another machine: several minutes, five to ten",
+            (300, 600),
+            Some("there is no standby to take over; recovery after long transactions comes on top"),
+            IMPACT,
+        ),
+        // RDS upgrades primary and standby of Postgres at the same time.
+        "EngineVersion" if major(was) == major(new) => (
+            "an upgrade of one minute to ten, with a standby too",
+            (60, 600),
+            None,
+            UPGRADES,
+        ),
+        "EngineVersion" => (
+            "a major upgrade: ten minutes to hours, with a standby too",
+            (600, 7200),
+            Some("statistics are gone: run ANALYZE before the load comes back"),
+            UPGRADES,
+        ),
+        "AllocatedStorage" | "StorageType" | "Iops" | "StorageThroughput" => none(
             Some(
                 "then storage-optimization for hours, with more latency; for six hours, and until it \
                  is over, the storage can't be changed again",
             ),
             STORAGE,
-        )),
-        "MultiAZ" if is_true(new) => Some((
-            NONE,
-            (0, 0),
+        ),
+        "MultiAZ" if is_true(new) => none(
             Some("more latency while the standby is filled from a snapshot"),
             MULTI_AZ,
-        )),
-        "MultiAZ" => Some((
-            NONE,
-            (0, 0),
-            Some("it no longer survives its zone"),
-            SETTINGS,
-        )),
+        ),
+        "MultiAZ" => none(Some("it no longer survives its zone"), SETTINGS),
         "BackupRetentionPeriod" if is_zero(was) != is_zero(new) => {
-            Some(("a restart: one minute to five", (60, 300), None, SETTINGS))
+            ("a restart: one minute to five", (60, 300), None, SETTINGS)
         }
-        "DBParameterGroupName" => Some((
-            NONE,
-            (0, 0),
+        "DBParameterGroupName" => none(
             Some("the parameters of the new group hold from the next reboot on"),
             REBOOT,
-        )),
-        "CACertificateIdentifier" => Some((
+        ),
+        "CACertificateIdentifier" => (
             "none, or a restart of one minute to five where the engine can't rotate it alive",
             (0, 300),
             Some("clients that pin the old authority can't connect"),
             SETTINGS,
-        )),
+        ),
         "BackupRetentionPeriod"
         | "DeletionProtection"
         | "MaxAllocatedStorage"
@@ -146,94 +162,28 @@ fn expected(name: &str, standby: bool, was: &Value, new: &Value) -> Option<Expec
         | "EnablePerformanceInsights"
         | "PerformanceInsightsRetentionPeriod"
         | "VPCSecurityGroups"
-        | "EnableCloudwatchLogsExports" => Some((NONE, (0, 0), None, SETTINGS)),
-        "Tags" => None,
-        _ => Some((
+        | "EnableCloudwatchLogsExports" => none(None, SETTINGS),
+        "Tags" => return None,
+        _ => (
             "unknown: perhaps a restart of one minute to five",
             (0, 300),
             None,
             SETTINGS,
-        )),
-    }
+        ),
+    })
 }
 
-fn class(standby: bool) -> Expect {
-    if standby {
-        let then = "longer where long transactions have to be recovered";
-        return (
-            "a failover: one minute to two",
-            (60, 120),
-            Some(then),
-            IMPACT,
-        );
-    }
-    (
-        "a move to another machine: several minutes, five to ten",
-        (300, 600),
-        Some("there is no standby to take over; recovery after long transactions comes on top"),
-        IMPACT,
-    )
-}
+/// A replacement of the whole instance.
+const REPLACEMENT: Expect = (
+    "replaced: a new, empty database under a new address",
+    (600, u32::MAX),
+    Some("until the data is restored into it and the clients know its address"),
+    REPLACED,
+);
 
-/// RDS upgrades primary and standby of Postgres at the same time.
-fn version(minor: bool) -> Expect {
-    if minor {
-        return (
-            "an upgrade of one minute to ten, with a standby too",
-            (60, 600),
-            None,
-            UPGRADES,
-        );
-    }
-    (
-        "a major upgrade: ten minutes to hours, with a standby too",
-        (600, 7200),
-        Some("statistics are gone: run ANALYZE before the load comes back"),
-        UPGRADES,
-    )
-}
-
-fn replaced() -> Expect {
-    (
-        "replaced: a new, empty database under a new address",
-        (600, u32::MAX),
-        Some("until the data is restored into it and the clients know its address"),
-        REPLACED,
-    )
-}
-
-/// Parameters of Postgres that hold only after a restart. From `pg_settings` (context `postmaster`) of
-/// Postgres 14 to 18, and those of RDS's own that its parameter groups call static.
-const STATIC: &[&str] = &[
-    "autovacuum_freeze_max_age",
-    "autovacuum_max_workers",
-    "autovacuum_multixact_freeze_max_age",
-    "hot_standby",
-    "huge_pages",
-    "io_method",
-    "logging_collector",
-    "max_connections",
-    "max_files_per_process",
-    "max_locks_per_transaction",
-    "max_logical_replication_workers",
-    "max_pred_locks_per_transaction",
-    "max_prepared_transactions",
-    "max_replication_slots",
-    "max_wal_senders",
-    "max_worker_processes",
-    "old_snapshot_threshold",
-    "pg_stat_statements.max",
-    "port",
-    "rds.logical_replication",
-    "reserved_connections",
-    "shared_buffers",
-    "shared_preload_libraries",
-    "superuser_reserved_connections",
-    "track_activity_query_size",
-    "track_commit_timestamp",
-    "wal_buffers",
-    "wal_level",
-];
+/// Parameters of Postgres that hold only after a restart, one a line. From `pg_settings` (context
+/// `postmaster`) of Postgres 14 to 18, and those of RDS's own that its parameter groups call static.
+const STATIC: &str = include_str!("data/static-parameters.txt");
 
 fn of_group(step: &Step, change: &ResourceChange) -> Vec<Outage> {
     let old = step.before.as_ref().unwrap_or(&step.stack.template);
@@ -251,7 +201,7 @@ fn of_group(step: &Step, change: &ResourceChange) -> Vec<Outage> {
     names.dedup();
     names.retain(|name| was.get(*name) != new.get(*name));
     let outage = |name: &String| {
-        let waits = STATIC.contains(&name.as_str());
+        let waits = STATIC.lines().any(|line| line == name);
         Outage {
             logical_id: change.logical_id.clone(),
             property: format!("Parameters.{name}"),
