@@ -79,15 +79,9 @@ pub fn deletion(survey: &Survey, guard: Guard) -> DeletePlan {
 
 fn step(found: &FoundStack, survey: &Survey, kinds: &[StackKind]) -> Option<DeleteStep> {
     let kind = StackKind::parse(&found.kind)?;
+    let sets = survey.shells.get(&found.id);
     let action = match on_delete(&found.status, &found.name) {
-        Deletes::Shell
-            if survey
-                .shells
-                .get(&found.id)
-                .is_some_and(|sets| is_ours(sets)) =>
-        {
-            Deletes::Delete
-        }
+        Deletes::Shell if sets.is_some_and(|sets| is_ours(sets)) => Deletes::Delete,
         Deletes::Shell => Deletes::Blocked(hand(&found.status, &found.name)),
         other => other,
     };
