@@ -55,7 +55,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let bucket = self.bucket();
         let draft = consider(self.cluster, step.stack, found, step.before, known);
         let ask = async || {
-            plan::complete::ask(draft.clone(), self.cloud, &terms, bucket.as_deref(), name).await
+            plan::change_sets::ask(draft.clone(), self.cloud, &terms, bucket.as_deref(), name).await
         };
         let fresh = patiently(self.cloud, ask)
             .await

@@ -13,7 +13,7 @@ use super::step::protection;
 use super::{Prepare, verdict};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
 use crate::events::{Outcome, Verb};
-use crate::plan::heal::look_inside;
+use crate::plan::inspect::look_inside;
 use crate::plan::policy::relaxed;
 use crate::plan::{self, Action, Blocked, Step, Terms};
 use crate::stacks::{STATE_BUCKET, Stack};

@@ -94,9 +94,19 @@ pub fn cost(
             None => uncounted.push(format!("{}: no price is known in {region}", charge.what)),
         }
     }
-    let mut seen = BTreeSet::new();
-    uncounted.retain(|line| seen.insert(line.clone()));
+    let uncounted = once_each(uncounted);
     Cost { items, uncounted }
+}
+
+/// The lines without those that were there before.
+fn once_each(lines: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let new = |line: &String| seen.insert(line.clone());
+    lines.into_iter().filter(new).collect()
+}
+
+fn sum(ranges: impl Iterator<Item = Range>) -> Range {
+    ranges.fold(Range::default(), Add::add)
 }
 
 /// Which prices a template needs: what to ask the AWS price list for.
@@ -113,13 +123,12 @@ pub fn wanted(
 
 /// Which prices a plan needs, for what is there and for what comes.
 pub fn wanted_by(plan: &Plan, region: &str) -> Vec<PriceKey> {
-    let of = |step: &Step| {
-        let old = standing(step).map(|(template, known)| wanted(template, known, region));
-        let new = wanted(&step.stack.template, &step.parameters, region);
-        old.unwrap_or_default().into_iter().chain(new)
-    };
-    let keys: BTreeSet<PriceKey> = plan.steps.iter().flat_map(of).collect();
-    keys.into_iter().collect()
+    let all = plan.steps.iter().flat_map(|step| {
+        let new = Some((&step.stack.template, &step.parameters));
+        [standing(step), new].into_iter().flatten()
+    });
+    let keys = all.flat_map(|(template, known)| wanted(template, known, region));
+    keys.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// What a step does to the bill.
@@ -136,16 +145,12 @@ pub fn step(step: &Step, region: &str, prices: &Prices) -> StackCost {
 pub fn monthly(plan: &Plan, region: &str, prices: &Prices) -> Monthly {
     let steps = plan.steps.iter();
     let stacks: Vec<StackCost> = steps.map(|one| step(one, region, prices)).collect();
-    let sum = |costs: &mut dyn Iterator<Item = &Cost>| {
-        costs.fold(Range::default(), |sum, cost| sum + cost.usd_month())
-    };
-    let standing = stacks.iter().filter_map(|stack| stack.before.as_ref());
-    let before = standing
-        .clone()
-        .next()
-        .is_some()
-        .then(|| sum(&mut standing.clone()));
-    let after = sum(&mut stacks.iter().map(|stack| &stack.after));
+    let old: Vec<&Cost> = stacks
+        .iter()
+        .filter_map(|stack| stack.before.as_ref())
+        .collect();
+    let before = (!old.is_empty()).then(|| sum(old.into_iter().map(Cost::usd_month)));
+    let after = sum(stacks.iter().map(|stack| stack.after.usd_month()));
     let left = plan
         .leftover
         .iter()
@@ -153,15 +158,11 @@ pub fn monthly(plan: &Plan, region: &str, prices: &Prices) -> Monthly {
     let named = stacks
         .iter()
         .flat_map(|stack| stack.after.uncounted.clone());
-    let mut seen = BTreeSet::new();
     Monthly {
         difference: after.less(before.unwrap_or_default()),
         before,
         after,
-        uncounted: named
-            .chain(left)
-            .filter(|line| seen.insert(line.clone()))
-            .collect(),
+        uncounted: once_each(named.chain(left)),
         dated: dated(&stacks),
         stacks,
     }
@@ -227,8 +228,7 @@ impl StackCost {
 impl Cost {
     /// All items together.
     pub fn usd_month(&self) -> Range {
-        let each = self.items.iter().map(|item| item.usd_month);
-        each.fold(Range::default(), Add::add)
+        sum(self.items.iter().map(|item| item.usd_month))
     }
 }
 

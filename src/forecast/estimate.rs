@@ -78,13 +78,13 @@ pub fn step(step: &Step, durations: &Durations) -> Option<Span> {
 
 fn work(step: &Step, durations: &Durations) -> Option<Work> {
     let overhead = Work::of(durations.stack_overhead());
-    let made = || creation(&step.stack.template, durations).then(overhead);
+    let made = || creation(&step.stack.template, durations).then(&overhead);
     match &step.action {
         Action::Create | Action::Follow(StackStatus::CreateInProgress) => Some(made()),
         // The leftover is empty: deleting it is CloudFormation's own time alone.
-        Action::Recreate => Some(overhead.then(made())),
-        Action::Update(set) => Some(update(step, set, durations).then(overhead)),
-        Action::Later | Action::Continue { .. } => Some(later(step, durations).then(overhead)),
+        Action::Recreate => Some(overhead.then(&made())),
+        Action::Update(set) => Some(update(step, set, durations).then(&overhead)),
+        Action::Later | Action::Continue { .. } => Some(later(step, durations).then(&overhead)),
         Action::Keep | Action::Follow(_) | Action::Blocked(_) => None,
     }
 }
@@ -124,7 +124,7 @@ fn update(step: &Step, set: &ChangeSet, durations: &Durations) -> Work {
             change_cleanup(old, change, durations)
         })
     });
-    forward.then(cleanup)
+    forward.then(&cleanup)
 }
 
 fn change_forward(wanted: &Value, change: &ResourceChange, durations: &Durations) -> Work {
@@ -132,7 +132,7 @@ fn change_forward(wanted: &Value, change: &ResourceChange, durations: &Durations
     match (&change.action, change.replacement) {
         (ChangeAction::Remove, _) => Work::default(),
         (ChangeAction::Add, _) | (_, Replacement::Yes) => of(Operation::Create),
-        (_, Replacement::Might) => of(Operation::Update).or(of(Operation::Create)),
+        (_, Replacement::Might) => of(Operation::Update).or(&of(Operation::Create)),
         (_, Replacement::No) => of(Operation::Update),
     }
 }
@@ -142,7 +142,7 @@ fn change_cleanup(old: &Value, change: &ResourceChange, durations: &Durations) -
     match (&change.action, change.replacement) {
         _ if change.fate == Some(Fate::Retain) => Work::default(),
         (ChangeAction::Remove, _) | (ChangeAction::Modify, Replacement::Yes) => gone(),
-        (ChangeAction::Modify, Replacement::Might) => Work::default().or(gone()),
+        (ChangeAction::Modify, Replacement::Might) => Work::default().or(&gone()),
         _ => Work::default(),
     }
 }
@@ -187,7 +187,7 @@ fn removal(step: &DeleteStep, durations: &Durations) -> Option<Work> {
                     one(template, id, Operation::Delete, durations)
                 }
             });
-            Some(all.then(Work::of(durations.stack_overhead())))
+            Some(all.then(&Work::of(durations.stack_overhead())))
         }
     }
 }
@@ -215,13 +215,17 @@ fn assemble(
     let join = Work::of(JOIN);
     let time = |name: &str| {
         if name.ends_with(JOINED) {
-            return join;
+            return join.clone();
         }
         let kind = named.get(name).copied();
-        kind.and_then(|kind| times.get(kind).copied())
+        kind.and_then(|kind| times.get(kind).cloned())
             .unwrap_or_default()
     };
-    let usual = |name: &str| time(name).seconds().p50;
+    let medians: BTreeMap<&str, f64> = forward
+        .keys()
+        .map(|name| (name.as_str(), time(name).seconds().p50))
+        .collect();
+    let usual = |name: &str| medians[name];
     let ways = longest(&forward, usual);
     let left = longest(&backward(&forward), usual).done;
     let busy = |name: &String| {

@@ -1,22 +1,14 @@
 //! What an update does to those who use the database: for every property that changes, how long it is
 //! away. Every figure names where it comes from; most are AWS's words, and these are ranges.
 
-use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cloud::{ChangeAction, Replacement, ResourceChange};
 use crate::plan::Step;
-
-const SETTINGS: &str = "Amazon RDS user guide, \"Settings for DB instances\"";
-const IMPACT: &str =
-    "AWS re:Post, \"What factors affect my downtime or database performance in Amazon RDS?\"";
-const UPGRADES: &str = "Amazon RDS user guide, \"Upgrades of the RDS for PostgreSQL DB engine\"";
-const STORAGE: &str = "Amazon RDS user guide, \"Working with storage for Amazon RDS DB instances\"";
-const PARAMETERS: &str = "Amazon RDS user guide, \"Parameter groups for Amazon RDS\"";
-const REBOOT: &str = "Amazon RDS user guide, \"Rebooting a DB instance\"";
-const MULTI_AZ: &str =
-    "Amazon RDS user guide, \"Converting a DB instance to be a Multi-AZ deployment\"";
-const REPLACED: &str = "CloudFormation user guide, AWS::RDS::DBInstance, \"Updating DB instances\"";
 
 /// What the change of one property does to the users of a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,10 +28,56 @@ pub struct Outage {
     pub source: &'static str,
 }
 
-/// An interruption without the property that causes it.
-type Expect = (&'static str, (u32, u32), Option<&'static str>, &'static str);
+/// The table of data/outages.json.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Table {
+    sources: BTreeMap<String, String>,
+    /// By property, `PROPERTY+variant` where the situation decides.
+    properties: BTreeMap<String, Expected>,
+    /// Properties that are not in the table.
+    others: Expected,
+    replacement: Expected,
+    parameter: Expected,
+    static_parameter: Expected,
+    /// Parameters of Postgres that hold only after a restart. From `pg_settings` (context `postmaster`)
+    /// of Postgres 14 to 18, and those of RDS's own that its parameter groups call static.
+    static_parameters: BTreeSet<String>,
+}
 
-const NONE: &str = "no interruption";
+/// An interruption without what causes it.
+#[derive(Deserialize)]
+struct Expected {
+    #[serde(default = "none")]
+    expect: String,
+    #[serde(default)]
+    seconds: (u32, u32),
+    then: Option<String>,
+    source: String,
+}
+
+fn none() -> String {
+    "no interruption".to_owned()
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("data/outages.json")).unwrap_or_else(|error| {
+        unreachable!("outages.json is part of this program and parses: {error}")
+    })
+});
+
+impl Expected {
+    fn of(&'static self, logical_id: &str, property: String) -> Outage {
+        Outage {
+            logical_id: logical_id.to_owned(),
+            property,
+            expect: &self.expect,
+            seconds: self.seconds,
+            then: self.then.as_deref(),
+            source: TABLE.sources.get(&self.source).map_or("", String::as_str),
+        }
+    }
+}
 
 /// What the change set of a step does to databases, the longest interruption first. Empty where none
 /// changes.
@@ -62,207 +100,65 @@ pub fn outages(step: &Step) -> Vec<Outage> {
 }
 
 fn of_instance(step: &Step, change: &ResourceChange) -> Vec<Outage> {
-    let old = step.before.as_ref().unwrap_or(&step.stack.template);
-    let was = &old["Resources"][&change.logical_id]["Properties"];
-    let new = &step.stack.template["Resources"][&change.logical_id]["Properties"];
-    let standby = is_true(&was["MultiAZ"]);
     if matches!(change.action, ChangeAction::Add | ChangeAction::Remove) {
         return Vec::new();
     }
-    let outage = |property: &str, (expect, seconds, then, source): Expect| Outage {
-        logical_id: change.logical_id.clone(),
-        property: property.to_owned(),
-        expect,
-        seconds,
-        then,
-        source,
-    };
+    let id = change.logical_id.as_str();
     if change.replacement == Replacement::Yes {
-        return vec![outage("", replaced())];
+        return vec![TABLE.replacement.of(id, String::new())];
     }
-    let mut names: Vec<&str> = change
+    let old = step.before.as_ref().unwrap_or(&step.stack.template);
+    let was = &old["Resources"][id]["Properties"];
+    let new = &step.stack.template["Resources"][id]["Properties"];
+    let standby = is_true(&was["MultiAZ"]);
+    let names: BTreeSet<&str> = change
         .properties
         .iter()
         .filter_map(|property| property.path.strip_prefix("Properties."))
         .map(|path| path.split('.').next().unwrap_or(path))
         .collect();
-    names.sort_unstable();
-    names.dedup();
     let known = |name: &str| {
-        Some(outage(
-            name,
-            expected(name, standby, &was[name], &new[name])?,
-        ))
+        let found = expected(name, standby, &was[name], &new[name])?;
+        Some(found.of(id, name.to_owned()))
     };
     names.into_iter().filter_map(known).collect()
 }
 
-/// What to expect of a property; `None` for tags and the like, which no user of a database notices.
-fn expected(name: &str, standby: bool, was: &Value, new: &Value) -> Option<Expect> {
-    match name {
-        "DBInstanceClass" => Some(class(standby)),
-        "EngineVersion" => Some(version(major(was) == major(new))),
-        "AllocatedStorage" | "StorageType" | "Iops" | "StorageThroughput" => Some((
-            NONE,
-            (0, 0),
-            Some(
-                "then storage-optimization for hours, with more latency; for six hours, and until it \
-                 is over, the storage can't be changed again",
-            ),
-            STORAGE,
-        )),
-        "MultiAZ" if is_true(new) => Some((
-            NONE,
-            (0, 0),
-            Some("more latency while the standby is filled from a snapshot"),
-            MULTI_AZ,
-        )),
-        "MultiAZ" => Some((
-            NONE,
-            (0, 0),
-            Some("it no longer survives its zone"),
-            SETTINGS,
-        )),
-        "BackupRetentionPeriod" if is_zero(was) != is_zero(new) => {
-            Some(("a restart: one minute to five", (60, 300), None, SETTINGS))
-        }
-        "DBParameterGroupName" => Some((
-            NONE,
-            (0, 0),
-            Some("the parameters of the new group hold from the next reboot on"),
-            REBOOT,
-        )),
-        "CACertificateIdentifier" => Some((
-            "none, or a restart of one minute to five where the engine can't rotate it alive",
-            (0, 300),
-            Some("clients that pin the old authority can't connect"),
-            SETTINGS,
-        )),
-        "BackupRetentionPeriod"
-        | "DeletionProtection"
-        | "MaxAllocatedStorage"
-        | "PreferredBackupWindow"
-        | "PreferredMaintenanceWindow"
-        | "EnablePerformanceInsights"
-        | "PerformanceInsightsRetentionPeriod"
-        | "VPCSecurityGroups"
-        | "EnableCloudwatchLogsExports" => Some((NONE, (0, 0), None, SETTINGS)),
-        "Tags" => None,
-        _ => Some((
-            "unknown: perhaps a restart of one minute to five",
-            (0, 300),
-            None,
-            SETTINGS,
-        )),
-    }
+/// What to expect of a property; `None` for tags, which no user of a database notices.
+fn expected(name: &str, standby: bool, was: &Value, new: &Value) -> Option<&'static Expected> {
+    let variant = match name {
+        "Tags" => return None,
+        "DBInstanceClass" if standby => "+standby",
+        "EngineVersion" if major(was) != major(new) => "+major",
+        "MultiAZ" if is_true(new) => "+on",
+        "BackupRetentionPeriod" if is_zero(was) != is_zero(new) => "+switched",
+        _ => "",
+    };
+    let known = TABLE.properties.get(&format!("{name}{variant}"));
+    Some(known.unwrap_or(&TABLE.others))
 }
-
-fn class(standby: bool) -> Expect {
-    if standby {
-        let then = "longer where long transactions have to be recovered";
-        return (
-            "a failover: one minute to two",
-            (60, 120),
-            Some(then),
-            IMPACT,
-        );
-    }
-    (
-        "a move to another machine: several minutes, five to ten",
-        (300, 600),
-        Some("there is no standby to take over; recovery after long transactions comes on top"),
-        IMPACT,
-    )
-}
-
-/// RDS upgrades primary and standby of Postgres at the same time.
-fn version(minor: bool) -> Expect {
-    if minor {
-        return (
-            "an upgrade of one minute to ten, with a standby too",
-            (60, 600),
-            None,
-            UPGRADES,
-        );
-    }
-    (
-        "a major upgrade: ten minutes to hours, with a standby too",
-        (600, 7200),
-        Some("statistics are gone: run ANALYZE before the load comes back"),
-        UPGRADES,
-    )
-}
-
-fn replaced() -> Expect {
-    (
-        "replaced: a new, empty database under a new address",
-        (600, u32::MAX),
-        Some("until the data is restored into it and the clients know its address"),
-        REPLACED,
-    )
-}
-
-/// Parameters of Postgres that hold only after a restart. From `pg_settings` (context `postmaster`) of
-/// Postgres 14 to 18, and those of RDS's own that its parameter groups call static.
-const STATIC: &[&str] = &[
-    "autovacuum_freeze_max_age",
-    "autovacuum_max_workers",
-    "autovacuum_multixact_freeze_max_age",
-    "hot_standby",
-    "huge_pages",
-    "io_method",
-    "logging_collector",
-    "max_connections",
-    "max_files_per_process",
-    "max_locks_per_transaction",
-    "max_logical_replication_workers",
-    "max_pred_locks_per_transaction",
-    "max_prepared_transactions",
-    "max_replication_slots",
-    "max_wal_senders",
-    "max_worker_processes",
-    "old_snapshot_threshold",
-    "pg_stat_statements.max",
-    "port",
-    "rds.logical_replication",
-    "reserved_connections",
-    "shared_buffers",
-    "shared_preload_libraries",
-    "superuser_reserved_connections",
-    "track_activity_query_size",
-    "track_commit_timestamp",
-    "wal_buffers",
-    "wal_level",
-];
 
 fn of_group(step: &Step, change: &ResourceChange) -> Vec<Outage> {
-    let old = step.before.as_ref().unwrap_or(&step.stack.template);
     // In a group of its own making the parameters hold from the reboot on that its instance needs.
     if change.action != ChangeAction::Modify || change.replacement == Replacement::Yes {
         return Vec::new();
     }
+    let id = change.logical_id.as_str();
     let of = |template: &Value| {
-        let parameters = &template["Resources"][&change.logical_id]["Properties"]["Parameters"];
+        let parameters = &template["Resources"][id]["Properties"]["Parameters"];
         parameters.as_object().cloned().unwrap_or_default()
     };
+    let old = step.before.as_ref().unwrap_or(&step.stack.template);
     let (was, new) = (of(old), of(&step.stack.template));
-    let mut names: Vec<&String> = was.keys().chain(new.keys()).collect();
-    names.sort();
-    names.dedup();
+    let mut names: BTreeSet<&String> = was.keys().chain(new.keys()).collect();
     names.retain(|name| was.get(*name) != new.get(*name));
     let outage = |name: &String| {
-        let waits = STATIC.contains(&name.as_str());
-        Outage {
-            logical_id: change.logical_id.clone(),
-            property: format!("Parameters.{name}"),
-            expect: NONE,
-            seconds: (0, 0),
-            then: waits.then_some(
-                "static: holds from the next reboot on, which is one minute to five, a failover of \
-                 one minute to two with a standby",
-            ),
-            source: PARAMETERS,
-        }
+        let expected = if TABLE.static_parameters.contains(name) {
+            &TABLE.static_parameter
+        } else {
+            &TABLE.parameter
+        };
+        expected.of(id, format!("Parameters.{name}"))
     };
     names.into_iter().map(outage).collect()
 }
@@ -277,4 +173,45 @@ fn is_true(value: &Value) -> bool {
 
 fn is_zero(value: &Value) -> bool {
     value == 0 || value == "0"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_row_names_a_source() {
+        let fixed = [
+            &TABLE.others,
+            &TABLE.replacement,
+            &TABLE.parameter,
+            &TABLE.static_parameter,
+        ];
+        for row in TABLE.properties.values().chain(fixed) {
+            assert!(TABLE.sources.contains_key(&row.source), "{}", row.expect);
+        }
+    }
+
+    #[test]
+    fn the_situation_decides_the_outage_of_a_property() {
+        let seconds = |name, standby, was: Value, new: Value| {
+            expected(name, standby, &was, &new).map(|found| found.seconds)
+        };
+        let (small, large) = (json!("db.t4g.micro"), json!("db.m7g.large"));
+        let class = |standby| seconds("DBInstanceClass", standby, small.clone(), large.clone());
+        assert_eq!(class(true), Some((60, 120)));
+        assert_eq!(class(false), Some((300, 600)));
+        let version = |new: &str| seconds("EngineVersion", false, json!("16.4"), json!(new));
+        assert_eq!(version("16.9"), Some((60, 600)));
+        assert_eq!(version("17.2"), Some((600, 7200)));
+        let backups = |new: u32| seconds("BackupRetentionPeriod", false, json!(7), json!(new));
+        assert_eq!(backups(0), Some((60, 300)));
+        assert_eq!(backups(14), Some((0, 0)));
+        assert_eq!(
+            seconds("Novelty", false, json!(1), json!(2)),
+            Some((0, 300))
+        );
+        assert_eq!(seconds("Tags", false, json!(1), json!(2)), None);
+    }
 }

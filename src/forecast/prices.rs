@@ -2,7 +2,7 @@
 //! date. The built-in table is overlaid by what the AWS price list says today, where it can be asked.
 //! Knows nothing of stacks, and of no price that depends on use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::catalog::instances;
 pub use super::meters::{HOURS, Meter, PriceKey, Zones};
 
 /// Where the table is most complete; other regions are estimated from it.
-const HOME: &str = "us-east-1";
+pub(super) const HOME: &str = "us-east-1";
 
 /// A figure as somebody published it.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,9 +52,16 @@ pub struct Prices {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Table {
     sources: BTreeMap<String, Source>,
     factors: BTreeMap<String, f64>,
+    /// Types of resources that AWS takes nothing for by themselves; of SSM parameters the standard ones,
+    /// as the templates make no others.
+    free: BTreeSet<String>,
+    /// The beginning of a usage type in each region (`EU-NatGateway-Hours`). In us-east-1 there is none,
+    /// but for the services that write `USE1`.
+    usage_type_prefixes: BTreeMap<String, String>,
     prices: Vec<Line>,
 }
 
@@ -77,6 +84,16 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         unreachable!("prices.json is part of this program and parses: {error}")
     })
 });
+
+/// Whether AWS takes nothing for a resource of this type by itself.
+pub(super) fn is_free(of_type: &str) -> bool {
+    of_type.starts_with("AWS::IAM::") || TABLE.free.contains(of_type)
+}
+
+/// How usage types begin in a region.
+pub(super) fn usage_type_prefix(region: &str) -> Option<&'static str> {
+    TABLE.usage_type_prefixes.get(region).map(String::as_str)
+}
 
 impl Prices {
     /// The prices that the tool is built with.

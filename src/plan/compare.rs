@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::cloud::FoundStack;
 use crate::stacks::Stack;
+use crate::templates::graph::collect;
 
 /// Whether a stack already is what is wanted: template, tags and every parameter.
 pub fn same(
@@ -96,26 +97,11 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether a value refers to one of these parameters, by `Ref` or within `Fn::Sub`.
+/// Whether a value refers to one of these parameters.
 fn mentions(value: &Value, names: &BTreeSet<String>) -> bool {
-    match value {
-        Value::Object(map) => map.iter().any(|(key, inner)| match (key.as_str(), inner) {
-            ("Ref", Value::String(name)) => names.contains(name),
-            ("Fn::Sub", Value::String(text)) => substitutes(text, names),
-            _ => mentions(inner, names),
-        }),
-        Value::Array(items) => items.iter().any(|item| match item {
-            Value::String(text) => substitutes(text, names),
-            other => mentions(other, names),
-        }),
-        _ => false,
-    }
-}
-
-fn substitutes(text: &str, names: &BTreeSet<String>) -> bool {
-    names
-        .iter()
-        .any(|name| text.contains(&format!("${{{name}}}")))
+    let mut mentioned = BTreeSet::new();
+    collect(value, &mut mentioned);
+    !mentioned.is_disjoint(names)
 }
 
 #[cfg(test)]

@@ -79,15 +79,9 @@ pub fn deletion(survey: &Survey, guard: Guard) -> DeletePlan {
 
 fn step(found: &FoundStack, survey: &Survey, kinds: &[StackKind]) -> Option<DeleteStep> {
     let kind = StackKind::parse(&found.kind)?;
+    let sets = survey.shells.get(&found.id);
     let action = match on_delete(&found.status, &found.name) {
-        Deletes::Shell
-            if survey
-                .shells
-                .get(&found.id)
-                .is_some_and(|sets| is_ours(sets)) =>
-        {
-            Deletes::Delete
-        }
+        Deletes::Shell if sets.is_some_and(|sets| is_ours(sets)) => Deletes::Delete,
         Deletes::Shell => Deletes::Blocked(hand(&found.status, &found.name)),
         other => other,
     };
@@ -107,18 +101,17 @@ fn strange(survey: &Survey) -> Option<Blocked> {
         .found
         .iter()
         .find(|found| StackKind::parse(&found.kind).is_none())?;
-    Some(Blocked {
-        reason: format!(
+    Some(Blocked::by_state(
+        format!(
             "{} belongs to {} and is of a kind that this version does not know: {:?}",
             found.name, survey.cluster, found.kind
         ),
-        next: format!(
+        format!(
             "use the kube-cfn that made it, or delete that stack with \
              `aws cloudformation delete-stack --stack-name {}`",
             found.name
         ),
-        guard: false,
-    })
+    ))
 }
 
 fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked> {
@@ -139,14 +132,11 @@ fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked>
             });
         }
     };
-    Some(Blocked {
-        reason,
-        next: format!(
-            "set `protect: false` in the definition, run `kube-cfn apply {cluster}`, \
-             then `kube-cfn delete {cluster}` again"
-        ),
-        guard: true,
-    })
+    let remedy = format!(
+        "set `protect: false` in the definition, run `kube-cfn apply {cluster}`, \
+         then `kube-cfn delete {cluster}` again"
+    );
+    Some(Blocked::by_guard(reason, remedy))
 }
 
 impl DeleteStep {

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Step, status};
-use crate::cloud::{ChangeAction, Cloud, CloudError, Drift, FoundStack, ResourceChange};
+use super::Step;
+use crate::cloud::{ChangeAction, CloudError, Drift, Replacement, ResourceChange};
 
 /// A resource that was changed by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -13,15 +13,6 @@ pub struct Drifted {
     /// Paths that differ and that the change set sets anew. CloudFormation leaves the others as they
     /// are: it compares templates with each other, not with what stands.
     pub overwritten: Vec<String>,
-}
-
-/// Looks at one stack. `None` where there is nothing to look at: no stack, or one in motion.
-pub(super) async fn look(
-    found: Option<&FoundStack>,
-    cloud: &impl Cloud,
-) -> Option<Result<Vec<Drift>, CloudError>> {
-    let found = found.filter(|found| status::rests(&found.status))?;
-    Some(cloud.drift(&found.id).await)
 }
 
 /// Writes into a step what was seen.
@@ -43,8 +34,7 @@ pub(super) fn note(step: &mut Step, seen: Option<Result<Vec<Drift>, CloudError>>
 
 /// The paths of a drift that a change touches. A replacement and a removal take all of them.
 fn overwritten(drift: &Drift, change: &ResourceChange) -> Vec<String> {
-    let whole = change.action == ChangeAction::Remove
-        || change.replacement == crate::cloud::Replacement::Yes;
+    let whole = change.action == ChangeAction::Remove || change.replacement == Replacement::Yes;
     let touched = |path: &str| {
         let mut set = change.properties.iter().map(|p| p.path.as_str());
         whole || set.any(|other| meets(other, path))
@@ -61,7 +51,7 @@ fn meets(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::{Difference, PropertyChange, Replacement};
+    use crate::cloud::{Difference, PropertyChange};
 
     fn drift(paths: &[&str]) -> Drift {
         let difference = |path: &&str| Difference {

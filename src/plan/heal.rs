@@ -1,18 +1,16 @@
-//! Stacks that something went wrong with: what of them heals without a hand, and what stands in the
-//! way of the rest. Asks; changes nothing.
+//! Stacks whose last operation failed: which of them this tool recovers by itself, and what is in the way
+//! of the others.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::status::hand;
-use super::{Action, Blocked, PlanError, Step, Terms};
+use super::{Action, Blocked, PlanError, Step};
 use crate::catalog::resources::holds;
 use crate::cloud::status::Phase;
-use crate::cloud::{
-    Cloud, CloudError, FoundResource, FoundStack, OpenChangeSet, Operation, StackEvent, StackStatus,
-};
+use crate::cloud::{FoundResource, FoundStack, OpenChangeSet, StackEvent, StackStatus};
 use crate::stacks::sentence;
 
 /// What every change set of this tool is called begins with this.
@@ -51,31 +49,22 @@ pub fn is_ours(sets: &[OpenChangeSet]) -> bool {
     sets.iter().all(|set| set.name.starts_with(OURS))
 }
 
-/// Decides by what a stack holds. `before` is its template, as far as it has one.
-pub async fn look_inside(
+/// An empty placeholder of a change set is made anew if this tool made it.
+pub(super) fn under_review(
     found: &FoundStack,
-    before: Option<&Value>,
-    cloud: &impl Cloud,
-    terms: &Terms<'_>,
-) -> Result<Action, CloudError> {
-    match found.status {
-        StackStatus::UpdateRollbackFailed => continuing(found, before, cloud, terms).await,
-        StackStatus::DeleteFailed => delete_failed(found, before, cloud).await,
-        StackStatus::ReviewInProgress => {
-            let held = cloud.resources(&found.id).await?;
-            let sets = cloud.change_sets(&found.id).await?;
-            if held.is_empty() && is_ours(&sets) {
-                return Ok(Action::Recreate);
-            }
-            Ok(Action::Blocked(hand(&found.status, &found.name)))
-        }
-        _ => Ok(leftovers(found, &cloud.resources(&found.id).await?)),
+    held: &[FoundResource],
+    sets: &[OpenChangeSet],
+) -> Action {
+    if held.is_empty() && is_ours(sets) {
+        Action::Recreate
+    } else {
+        Action::Blocked(hand(&found.status, &found.name))
     }
 }
 
 /// The leftover of a failed creation may go if nothing was kept back. Where removing it failed, it is
 /// tried once more, unless something in it holds data.
-fn leftovers(found: &FoundStack, resources: &[FoundResource]) -> Action {
+pub(super) fn leftovers(found: &FoundStack, resources: &[FoundResource]) -> Action {
     let failed = found.status == StackStatus::RollbackFailed;
     let kept: Vec<String> = resources
         .iter()
@@ -111,62 +100,49 @@ pub fn is_data(resource_type: &str) -> bool {
     !network && holds(resource_type).is_some()
 }
 
-async fn delete_failed(
+/// Why a stack could not be deleted.
+pub(super) fn delete_failed(
     found: &FoundStack,
+    events: &[StackEvent],
     before: Option<&Value>,
-    cloud: &impl Cloud,
-) -> Result<Action, CloudError> {
-    let events = newest(found, cloud).await?;
+) -> Action {
     let failed = |event: &StackEvent| event.status.as_str() == "DELETE_FAILED";
-    let stuck = stuck(&events, before, failed);
-    let told: Vec<String> = stuck.iter().map(Stuck::told).collect();
+    let told: Vec<String> = stuck(events, before, failed)
+        .iter()
+        .map(Stuck::told)
+        .collect();
     let mut why = hand(&found.status, &found.name);
     if !told.is_empty() {
         why.reason = format!("{}; in the way: {}", why.reason, told.join("; "));
     }
-    Ok(Action::Blocked(why))
+    Action::Blocked(why)
 }
 
-async fn continuing(
-    found: &FoundStack,
-    before: Option<&Value>,
-    cloud: &impl Cloud,
-    terms: &Terms<'_>,
-) -> Result<Action, CloudError> {
-    let events = newest(found, cloud).await?;
-    // Only what failed on the way back is in the way; what failed before was the cause.
+/// Continues a rollback that failed, without the resources in `skip` (`STACK/RESOURCE`).
+pub(super) fn continuing(found: &FoundStack, stuck: Vec<Stuck>, skip: &BTreeSet<String>) -> Action {
+    let named = |one: &&Stuck| skip.contains(&format!("{}/{}", found.name, one.logical_id));
+    let skip = stuck.iter().filter(named).map(|one| one.logical_id.clone());
+    Action::Continue {
+        skip: skip.collect(),
+        stuck,
+    }
+}
+
+/// The resources that failed in the last rollback; what failed before it was the cause.
+pub(super) fn stuck_in_rollback(events: &[StackEvent], before: Option<&Value>) -> Vec<Stuck> {
     let back = events
         .iter()
         .rposition(|event| event.stack_status == Some(StackStatus::UpdateRollbackInProgress));
     let failed = |event: &StackEvent| event.status.phase() == Phase::Failed;
-    let mut stuck = stuck(&events[back.unwrap_or(0)..], before, failed);
-    if stuck.is_empty() {
-        let held = cloud.resources(&found.id).await?;
-        let failed = |one: &&FoundResource| one.status.phase() == Phase::Failed;
-        stuck = held
-            .iter()
-            .filter(failed)
-            .map(|one| Stuck::new(&one.logical_id, one.reason.as_deref(), before))
-            .collect();
-    }
-    let named = |one: &&Stuck| {
-        terms
-            .skip
-            .contains(&format!("{}/{}", found.name, one.logical_id))
-    };
-    let skip = stuck.iter().filter(named).map(|one| one.logical_id.clone());
-    Ok(Action::Continue {
-        skip: skip.collect(),
-        stuck,
-    })
+    stuck(&events[back.unwrap_or(0)..], before, failed)
 }
 
-async fn newest(found: &FoundStack, cloud: &impl Cloud) -> Result<Vec<StackEvent>, CloudError> {
-    let operation = Operation {
-        stack_id: found.id.clone(),
-        token: None,
-    };
-    cloud.events(&operation, &HashSet::new()).await
+/// The resources that are in a failed state.
+pub(super) fn failed_resources(held: &[FoundResource], before: Option<&Value>) -> Vec<Stuck> {
+    held.iter()
+        .filter(|one| one.status.phase() == Phase::Failed)
+        .map(|one| Stuck::new(&one.logical_id, one.reason.as_deref(), before))
+        .collect()
 }
 
 /// Resources whose last word in these events is a failure, in the order of their first one.

@@ -1,19 +1,17 @@
-//! A plan that is kept in a file, and the way back: the same plan with the same change sets, or every
-//! reason why it no longer holds. The file holds digests, names and parameters, no secret.
+//! A plan in a file, and every reason why it no longer holds. The file holds digests, names and parameters,
+//! no secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::join_all;
 use jiff::Timestamp;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::complete::{ask, judge, settle_pending};
-use super::draft::{DraftStep, Todo};
-use super::{Action, Blocked, Plan, Step, Survey, Terms, draft};
-use crate::cloud::{ChangeSet, Cloud, Finding, FoundStack, StackStatus};
+use super::draft::DraftStep;
+use super::{Action, Blocked, Draft, Plan, Step, Survey};
+use crate::cloud::{Finding, FoundStack, StackStatus};
 use crate::common::digest::sha256;
-use crate::stacks::{Stack, StackKind};
+use crate::stacks::StackKind;
 
 const KIND: &str = "kube-cfn/plan";
 const SCHEMA: u32 = 1;
@@ -147,58 +145,21 @@ impl Saved {
         serde_json::from_value(data).map_err(no_plan)
     }
 
-    /// The plan with the change sets that were shown, or every reason why it no longer holds. In
-    /// another account or region nothing else is compared.
-    pub async fn restore(
-        &self,
-        stacks: Vec<Stack>,
-        survey: &Survey,
-        origin: &Origin<'_>,
-        cloud: &impl Cloud,
-    ) -> Result<Plan, Vec<String>> {
-        let elsewhere = self.elsewhere(survey, origin);
-        if !elsewhere.is_empty() {
-            return Err(elsewhere);
-        }
-        let mut reasons = self.rewritten(origin);
-        let draft = draft(stacks, survey, origin.images);
-        reasons.extend(self.strangers(&draft.steps, &draft.leftover));
-        let saved = |draft: &DraftStep| self.steps.iter().find(|s| s.name == draft.stack.name);
-        let pairs = draft.steps.into_iter();
-        let pairs = pairs.filter_map(|draft| Some((saved(&draft)?, draft)));
-        let answers = pairs.map(|(saved, draft)| saved.restore(draft, self, cloud));
-        let mut steps = Vec::new();
-        for answer in join_all(answers).await {
-            match answer {
-                Ok(step) => steps.push(step),
-                Err(why) => reasons.extend(why),
-            }
-        }
-        if !reasons.is_empty() {
-            return Err(reasons);
-        }
-        settle_pending(&mut steps);
-        Ok(Plan {
-            cluster: draft.cluster,
-            steps,
-            leftover: draft.leftover,
-            refused: Vec::new(),
-        })
-    }
-
-    fn elsewhere(&self, survey: &Survey, origin: &Origin<'_>) -> Vec<String> {
-        let all = [
+    /// Why the plan is not for this cluster, account and region.
+    pub(super) fn elsewhere(&self, survey: &Survey, origin: &Origin<'_>) -> Vec<String> {
+        [
             ("cluster", &self.cluster, survey.cluster.as_str()),
             ("account", &self.account, origin.account),
             ("region", &self.region, origin.region),
-        ];
-        let told = |(what, was, is): &(&str, &String, &str)| {
-            (was.as_str() != *is).then(|| format!("the plan is for {what} {was}, this is {is}"))
-        };
-        all.iter().filter_map(told).collect()
+        ]
+        .into_iter()
+        .filter(|(_, was, is)| was != is)
+        .map(|(what, was, is)| format!("the plan is for {what} {was}, this is {is}"))
+        .collect()
     }
 
-    fn rewritten(&self, origin: &Origin<'_>) -> Vec<String> {
+    /// What has changed since in the files that the plan was made from, and in the account.
+    pub(super) fn outdated(&self, draft: &Draft, origin: &Origin<'_>) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.definition_sha256 != sha256(origin.definition_text) {
             reasons.push(format!("{} has changed", origin.definition));
@@ -206,6 +167,7 @@ impl Saved {
         if self.lock_sha256 != origin.lock_text.map(sha256) {
             reasons.push("the lock file has changed".to_owned());
         }
+        reasons.extend(self.strangers(&draft.steps, &draft.leftover));
         reasons
     }
 
@@ -245,31 +207,8 @@ impl SavedStep {
         }
     }
 
-    async fn restore(
-        &self,
-        draft: DraftStep,
-        saved: &Saved,
-        cloud: &impl Cloud,
-    ) -> Result<Step, Vec<String>> {
-        let reasons = self.moved(&draft);
-        if !reasons.is_empty() {
-            return Err(reasons);
-        }
-        let set = self.change_set(&draft, cloud).await;
-        let set = set.map_err(|why| vec![why])?;
-        let step = self.decide(draft, set, saved, cloud).await;
-        let step = step.map_err(|why| vec![why])?;
-        if step.action.word() == self.action {
-            return Ok(step);
-        }
-        let (was, is) = (&self.action, step.action.word());
-        Err(vec![format!(
-            "{}: the plan says {was}, now it would be {is}",
-            self.name
-        )])
-    }
-
-    fn moved(&self, draft: &DraftStep) -> Vec<String> {
+    /// Why the stack is not as it was.
+    pub(super) fn moved(&self, draft: &DraftStep) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.template_sha256 != sha256(&draft.stack.body()) {
             reasons.push(format!("the template of {} has changed", self.name));
@@ -285,53 +224,6 @@ impl SavedStep {
             None => {}
         }
         reasons
-    }
-
-    /// The saved change set, read again.
-    async fn change_set(
-        &self,
-        draft: &DraftStep,
-        cloud: &impl Cloud,
-    ) -> Result<Option<ChangeSet>, String> {
-        // A stack that is gone, or another one, is a reason of its own.
-        let (Some(id), Some(found)) = (&self.change_set, &draft.found) else {
-            return Ok(None);
-        };
-        match cloud.change_set(id, &found.id).await {
-            Ok(Some(set)) => Ok(Some(set)),
-            Ok(None) => Err(format!("the change set of {} is gone: {id}", self.name)),
-            Err(error) => Err(format!(
-                "the change set of {} can't be read: {error}",
-                self.name
-            )),
-        }
-    }
-
-    async fn decide(
-        &self,
-        draft: DraftStep,
-        set: Option<ChangeSet>,
-        saved: &Saved,
-        cloud: &impl Cloud,
-    ) -> Result<Step, String> {
-        let told = |action| Todo::Decided(action);
-        let (found, propose) = (draft.found.clone(), draft.todo == Todo::Propose);
-        let todo = match (propose, &self.blocked) {
-            (false, _) => draft.todo,
-            // Blocked without a change set: early validation refused the template.
-            (true, Some(why)) if set.is_none() => told(Action::Blocked(why.clone())),
-            (true, _) => told(Action::Keep),
-        };
-        let draft = DraftStep { todo, ..draft };
-        let none = BTreeSet::new();
-        let terms = Terms::new(&saved.run, &saved.allow, &none);
-        let asked = ask(draft, cloud, &terms, None, "restore").await;
-        let mut step = asked.map_err(|error| format!("{}: {error}", self.name))?;
-        step.findings.clone_from(&self.findings);
-        if let (true, Some(set), Some(found)) = (propose, set, found) {
-            judge(&mut step, set, &found, &saved.allow);
-        }
-        Ok(step)
     }
 }
 

@@ -1,5 +1,5 @@
 //! The 23 statuses of a stack and what they mean for `apply`, `delete` and `watch`: one exhaustive
-//! table. What can be healed is healed; the rest names the one command that does it.
+//! table. A stack that this tool can't recover names the one command that does it.
 
 use super::Blocked;
 use crate::cloud::StackStatus;
@@ -51,28 +51,70 @@ pub enum Watches {
     Gone,
 }
 
-/// What `apply` does with stack `name` in `status`.
-pub fn on_apply(status: &StackStatus, name: &str) -> Means {
+/// What is known of the Kubernetes version that the machines of a stack run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Machines {
+    /// None runs: its creation was rolled back, or it is being deleted.
+    None,
+    /// Some may run, and come from the template on record. One in `CREATE_FAILED` kept what it had made.
+    OfTemplate,
+    /// Some may run; the template on record may not be the one that they come from.
+    Unsure,
+}
+
+/// The table: what `apply` and `delete` do with stack `name` in `status`, and what its machines run.
+fn row(status: &StackStatus, name: &str) -> (Means, Deletes, Machines) {
+    use Deletes as D;
+    use Machines as M;
+    use Means as A;
     use StackStatus as S;
     match status {
-        S::CreateComplete | S::UpdateComplete => Means::Compare,
-        S::UpdateRollbackComplete | S::ImportComplete | S::ImportRollbackComplete => Means::Ask,
-        S::CreateFailed | S::UpdateFailed => Means::Resume,
-        S::DeleteComplete => Means::Create,
-        S::RollbackComplete | S::RollbackFailed | S::DeleteFailed | S::ReviewInProgress => {
-            Means::LookInside
+        S::CreateInProgress => (A::Follow, D::FollowThenDelete, M::OfTemplate),
+        S::CreateComplete | S::UpdateComplete => (A::Compare, D::Delete, M::OfTemplate),
+        S::CreateFailed => (A::Resume, D::Delete, M::OfTemplate),
+        S::RollbackInProgress => (A::Follow, D::FollowThenDelete, M::None),
+        S::RollbackComplete | S::RollbackFailed | S::DeleteFailed => {
+            (A::LookInside, D::Delete, M::None)
         }
-        S::UpdateRollbackFailed => Means::Continue,
-        S::CreateInProgress
-        | S::RollbackInProgress
-        | S::DeleteInProgress
-        | S::UpdateInProgress
-        | S::UpdateCompleteCleanupInProgress
+        S::DeleteInProgress => (A::Follow, D::Follow, M::None),
+        S::DeleteComplete => (A::Create, D::Gone, M::None),
+        S::ReviewInProgress => (A::LookInside, D::Shell, M::None),
+        S::UpdateCompleteCleanupInProgress => (A::Follow, D::FollowThenDelete, M::OfTemplate),
+        S::UpdateInProgress
         | S::UpdateRollbackInProgress
         | S::UpdateRollbackCompleteCleanupInProgress
         | S::ImportInProgress
-        | S::ImportRollbackInProgress => Means::Follow,
-        S::ImportRollbackFailed | S::Unknown(_) => Means::Blocked(hand(status, name)),
+        | S::ImportRollbackInProgress => (A::Follow, D::FollowThenDelete, M::Unsure),
+        S::UpdateFailed => (A::Resume, D::Delete, M::Unsure),
+        S::UpdateRollbackFailed => (A::Continue, D::Delete, M::Unsure),
+        S::UpdateRollbackComplete | S::ImportComplete | S::ImportRollbackComplete => {
+            (A::Ask, D::Delete, M::Unsure)
+        }
+        S::ImportRollbackFailed => (A::Blocked(hand(status, name)), D::Delete, M::Unsure),
+        S::Unknown(_) => {
+            let why = hand(status, name);
+            (A::Blocked(why.clone()), D::Blocked(why), M::Unsure)
+        }
+    }
+}
+
+/// What `apply` does with stack `name` in `status`.
+pub fn on_apply(status: &StackStatus, name: &str) -> Means {
+    row(status, name).0
+}
+
+/// What `delete` does with stack `name` in `status`.
+pub fn on_delete(status: &StackStatus, name: &str) -> Deletes {
+    row(status, name).1
+}
+
+/// What `watch` does with a stack in `status`. One that this version does not know is followed if its
+/// word says that it moves: following changes nothing.
+pub fn on_watch(status: &StackStatus) -> Watches {
+    match status {
+        _ if status.is_moving() => Watches::Follow,
+        StackStatus::DeleteComplete => Watches::Gone,
+        _ => Watches::Rests,
     }
 }
 
@@ -81,171 +123,57 @@ pub fn rests(status: &StackStatus) -> bool {
     matches!(on_apply(status, ""), Means::Compare | Means::Ask)
 }
 
-/// Whether machines of a stack in this status may run Kubernetes: then its version is not changed. One
-/// whose creation was rolled back serves nobody. One in `CREATE_FAILED` kept what it had made, and may serve; so may one
-/// in a status that this version does not know.
+/// Whether machines of a stack in this status may run Kubernetes: then its version is not changed.
 pub fn runs(status: &StackStatus) -> bool {
-    use StackStatus as S;
-    match status {
-        S::CreateInProgress
-        | S::CreateComplete
-        | S::CreateFailed
-        | S::UpdateInProgress
-        | S::UpdateCompleteCleanupInProgress
-        | S::UpdateComplete
-        | S::UpdateFailed
-        | S::UpdateRollbackInProgress
-        | S::UpdateRollbackFailed
-        | S::UpdateRollbackCompleteCleanupInProgress
-        | S::UpdateRollbackComplete
-        | S::ImportInProgress
-        | S::ImportComplete
-        | S::ImportRollbackInProgress
-        | S::ImportRollbackFailed
-        | S::ImportRollbackComplete
-        | S::Unknown(_) => true,
-        S::RollbackInProgress
-        | S::RollbackFailed
-        | S::RollbackComplete
-        | S::DeleteInProgress
-        | S::DeleteFailed
-        | S::DeleteComplete
-        | S::ReviewInProgress => false,
-    }
+    row(status, "").2 != Machines::None
 }
 
 /// Whether the template on record is certainly the one that the machines of the stack come from.
 pub fn template_in_force(status: &StackStatus) -> bool {
-    matches!(
-        status,
-        StackStatus::CreateInProgress
-            | StackStatus::CreateComplete
-            | StackStatus::CreateFailed
-            | StackStatus::UpdateComplete
-            | StackStatus::UpdateCompleteCleanupInProgress
-    )
+    row(status, "").2 == Machines::OfTemplate
 }
 
-/// What `delete` does with stack `name` in `status`.
-pub fn on_delete(status: &StackStatus, name: &str) -> Deletes {
-    use StackStatus as S;
-    match status {
-        S::CreateFailed
-        | S::CreateComplete
-        | S::RollbackFailed
-        | S::RollbackComplete
-        | S::DeleteFailed
-        | S::UpdateComplete
-        | S::UpdateFailed
-        | S::UpdateRollbackFailed
-        | S::UpdateRollbackComplete
-        | S::ImportComplete
-        | S::ImportRollbackFailed
-        | S::ImportRollbackComplete => Deletes::Delete,
-        S::DeleteInProgress => Deletes::Follow,
-        S::CreateInProgress
-        | S::RollbackInProgress
-        | S::UpdateInProgress
-        | S::UpdateCompleteCleanupInProgress
-        | S::UpdateRollbackInProgress
-        | S::UpdateRollbackCompleteCleanupInProgress
-        | S::ImportInProgress
-        | S::ImportRollbackInProgress => Deletes::FollowThenDelete,
-        S::DeleteComplete => Deletes::Gone,
-        S::ReviewInProgress => Deletes::Shell,
-        S::Unknown(_) => Deletes::Blocked(hand(status, name)),
-    }
-}
-
-/// What `watch` does with a stack in `status`. One that this version does not know is followed if its
-/// word says that it moves: following changes nothing.
-pub fn on_watch(status: &StackStatus) -> Watches {
-    use StackStatus as S;
-    match status {
-        S::CreateInProgress
-        | S::RollbackInProgress
-        | S::DeleteInProgress
-        | S::UpdateInProgress
-        | S::UpdateCompleteCleanupInProgress
-        | S::UpdateRollbackInProgress
-        | S::UpdateRollbackCompleteCleanupInProgress
-        | S::ImportInProgress
-        | S::ImportRollbackInProgress => Watches::Follow,
-        S::DeleteComplete => Watches::Gone,
-        S::CreateFailed
-        | S::CreateComplete
-        | S::RollbackFailed
-        | S::RollbackComplete
-        | S::DeleteFailed
-        | S::UpdateComplete
-        | S::UpdateFailed
-        | S::UpdateRollbackFailed
-        | S::UpdateRollbackComplete
-        | S::ReviewInProgress
-        | S::ImportComplete
-        | S::ImportRollbackFailed
-        | S::ImportRollbackComplete => Watches::Rests,
-        S::Unknown(_) => {
-            if status.is_moving() {
-                Watches::Follow
-            } else {
-                Watches::Rests
-            }
-        }
-    }
-}
-
-/// Why a stack in this status needs a hand, and the one command that helps.
+/// Why a stack in this status needs manual action, and the one command that helps.
 pub fn hand(status: &StackStatus, name: &str) -> Blocked {
-    let aws = |verb: &str| format!("`aws cloudformation {verb} --stack-name {name}`");
-    let next = match status {
-        StackStatus::CreateFailed | StackStatus::UpdateFailed => {
-            format!("{} goes back to the last good state", aws("rollback-stack"))
-        }
-        StackStatus::RollbackFailed | StackStatus::RollbackComplete | StackStatus::DeleteFailed => {
-            format!("{} removes this stack alone", aws("delete-stack"))
-        }
-        StackStatus::UpdateRollbackFailed => {
-            format!("{} goes on with it", aws("continue-update-rollback"))
-        }
-        StackStatus::ReviewInProgress => format!(
-            "whoever made that change set executes it, or gives it up with {}",
-            aws("delete-stack")
+    use StackStatus as S;
+    const UNDO: (&str, &str) = ("rollback-stack", "goes back to the last good state");
+    const DELETE: (&str, &str) = ("delete-stack", "removes this stack alone");
+    let (trouble, (verb, effect)) = match status {
+        S::CreateFailed => (
+            "its creation failed and was not rolled back; it may hold resources",
+            UNDO,
         ),
-        StackStatus::ImportRollbackFailed => {
-            format!("{} tells the cause", aws("describe-stack-events"))
-        }
-        _ => format!("{} shows the stack", aws("describe-stacks")),
+        S::UpdateFailed => ("its last update failed and was not rolled back", UNDO),
+        S::RollbackComplete => ("its creation failed and was undone", DELETE),
+        S::RollbackFailed => (
+            "its creation failed, and so did removing what had been created",
+            DELETE,
+        ),
+        S::DeleteFailed => ("its deletion began and could not finish", DELETE),
+        S::UpdateRollbackFailed => (
+            "its last update failed, and so did its rollback; deleting it is not the way out",
+            ("continue-update-rollback", "continues the rollback"),
+        ),
+        S::ReviewInProgress => (
+            "it is the placeholder of a change set under review that this tool did not make",
+            (
+                "delete-stack",
+                "deletes it, unless its owner executes the change set",
+            ),
+        ),
+        S::ImportRollbackFailed => (
+            "an import into it failed, and so did undoing that",
+            ("describe-stack-events", "shows the cause"),
+        ),
+        _ => (
+            "this version does not know that status; perhaps a newer kube-cfn does",
+            ("describe-stacks", "shows the stack"),
+        ),
     };
-    Blocked {
-        reason: format!("{name} is in {status}: {}", trouble(status)),
-        next,
-        guard: false,
-    }
-}
-
-/// What a status that needs a hand stands for.
-fn trouble(status: &StackStatus) -> &'static str {
-    match status {
-        StackStatus::CreateFailed => {
-            "its creation failed and was not rolled back; it may hold resources"
-        }
-        StackStatus::RollbackComplete => "its creation failed and was undone",
-        StackStatus::RollbackFailed => {
-            "its creation failed, and so did removing what had been created"
-        }
-        StackStatus::DeleteFailed => "its deletion began and could not finish",
-        StackStatus::UpdateFailed => "its last update failed and was not rolled back",
-        StackStatus::UpdateRollbackFailed => {
-            "its last update failed, and so did going back; deleting it is not the way out"
-        }
-        StackStatus::ReviewInProgress => {
-            "it is the shell of a change set that somebody has under review; this tool did not \
-             make it"
-        }
-        StackStatus::ImportRollbackFailed => "an import into it failed, and so did undoing that",
-        _ => "this version does not know that status; perhaps a newer kube-cfn does",
-    }
+    Blocked::by_state(
+        format!("{name} is in {status}: {trouble}"),
+        format!("`aws cloudformation {verb} --stack-name {name}` {effect}"),
+    )
 }
 
 #[cfg(test)]

@@ -3,15 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use semver::Version;
-use serde_json::Value;
-
-use super::{Blocked, PlanError, Survey, status};
+use super::{Blocked, PlanError, status};
 use crate::catalog::kubernetes;
-use crate::cloud::{CloudError, FoundStack, Store};
-use crate::stacks::{
-    KUBERNETES_VERSION, STATE_BUCKET, Stack, StackKind, Versions, versions as stack_versions,
-};
+use crate::cloud::FoundStack;
+use crate::stacks::{KUBERNETES_VERSION, Stack, StackKind, Versions};
+use semver::Version;
 
 /// How many minors the machines of a pool may be older than the API servers. Kubernetes allows three: one
 /// is left, so that the control plane can take its next step with such a pool.
@@ -26,74 +22,6 @@ pub struct Unknown {
     pub why: String,
     /// The step that makes it known.
     pub next: Option<String>,
-}
-
-/// Reads what runs. Stacks made before there was the output tell it by the bundle that their template
-/// names.
-pub async fn running(survey: &Survey, store: &impl Store) -> Result<Running, CloudError> {
-    let mut running = Running::new();
-    for found in &survey.found {
-        let kind = StackKind::parse(&found.kind).filter(StackKind::has_machines);
-        let Some(kind) = kind.filter(|_| status::runs(&found.status)) else {
-            continue;
-        };
-        let version = match said(found, survey.templates.get(&found.id)) {
-            Some(version) => Ok(version),
-            None => of_bundle(survey, found, store).await?,
-        };
-        running.insert(kind, version);
-    }
-    Ok(running)
-}
-
-/// What a stack says by itself. The output is what runs. Where there is none yet, a template that declares
-/// it will do: only programs that hold this rule send one.
-fn said(found: &FoundStack, template: Option<&Value>) -> Option<Version> {
-    let output = found.outputs.get(KUBERNETES_VERSION);
-    let output = output.and_then(|text| text.parse().ok());
-    output.or_else(|| stack_versions::declared(template?))
-}
-
-async fn of_bundle(
-    survey: &Survey,
-    found: &FoundStack,
-    store: &impl Store,
-) -> Result<Result<Version, Unknown>, CloudError> {
-    let unknown = |why: String, next: Option<String>| Ok(Err(Unknown { why, next }));
-    let name = &found.name;
-    if !status::template_in_force(&found.status) {
-        let watch = format!("`kube-cfn watch {}` follows it to its end", survey.cluster);
-        let why = format!(
-            "{name} has no output {KUBERNETES_VERSION}, and in {} its template may not be what runs",
-            found.status
-        );
-        return unknown(why, found.status.is_moving().then_some(watch));
-    }
-    let template = survey.templates.get(&found.id);
-    let Some(key) = template.and_then(stack_versions::bundle_key) else {
-        let why = format!("{name} has no output {KUBERNETES_VERSION}, and its template no bundle");
-        return unknown(why, None);
-    };
-    let base = survey.named(&StackKind::Base.stack_name(&survey.cluster));
-    let Some(bucket) = base.and_then(|base| base.outputs.get(STATE_BUCKET)) else {
-        return unknown("the base stack names no state bucket".to_owned(), None);
-    };
-    let place = format!("s3://{bucket}/{key}");
-    let restore = format!("restore {place}: new machines of {name} need it too");
-    match store.object(bucket, key).await {
-        Ok(Some(bytes)) => match stack_versions::of_bundle(key, &bytes) {
-            Some(version) => Ok(Ok(version)),
-            None => unknown(format!("{place} is no bundle of that name"), Some(restore)),
-        },
-        Ok(None) => unknown(format!("{place} is not there"), Some(restore)),
-        Err(error @ (CloudError::Denied { .. } | CloudError::Refused { .. })) => {
-            let next =
-                "ask for the IAM actions s3:GetObject on it and kms:Decrypt on the cluster's key"
-                    .to_owned();
-            unknown(format!("{place} can't be read: {error}"), Some(next))
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// Takes a person's word for what could not be read, and for nothing else.
@@ -184,25 +112,18 @@ pub(super) fn kept(cluster: &str, stack: &Stack, found: &FoundStack) -> Option<B
     let runs: Version = found.outputs.get(KUBERNETES_VERSION)?.parse().ok()?;
     let moves =
         stack.kind == StackKind::ControlPlane && status::runs(&found.status) && runs != wanted;
-    moves.then(|| Blocked {
-        reason: change(&wanted, &runs),
-        next: format!("`kube-cfn plan {cluster}` shows what has changed since"),
-        guard: true,
-    })
+    let remedy = format!("`kube-cfn plan {cluster}` shows what has changed since");
+    moves.then(|| Blocked::by_guard(change(&wanted, &runs), remedy))
 }
 
 /// The definition says another version than runs.
 fn changed(wanted: Wanted<'_>, runs: &Version) -> Blocked {
-    let next = if kubernetes::knows(runs) {
+    let remedy = if kubernetes::knows(runs) {
         format!("set `kubernetes:` back to {runs} in {}", wanted.place)
     } else {
         format!("use a version of kube-cfn that knows Kubernetes {runs}: this one does not")
     };
-    Blocked {
-        reason: change(wanted.kubernetes, runs),
-        next,
-        guard: true,
-    }
+    Blocked::by_guard(change(wanted.kubernetes, runs), remedy)
 }
 
 fn change(wanted: &Version, runs: &Version) -> String {
@@ -246,27 +167,21 @@ fn skew(pool: &str, version: &Version, runs: Option<&Version>) -> Option<String>
 
 fn another_pool(wanted: Wanted<'_>, kind: &StackKind, reason: String) -> Blocked {
     let stack = kind.stack_name(wanted.cluster);
-    Blocked {
-        reason,
-        next: format!(
-            "give the pool another name in the definition: apply creates it beside this one, at the \
-             control plane's version; when the old machines are drained, `aws cloudformation \
-             delete-stack --stack-name {stack}` removes them"
-        ),
-        guard: true,
-    }
+    let remedy = format!(
+        "give the pool another name in the definition: apply creates it beside this one, at the \
+         control plane's version; when the old machines are drained, `aws cloudformation \
+         delete-stack --stack-name {stack}` removes them"
+    );
+    Blocked::by_guard(reason, remedy)
 }
 
 fn not_known(wanted: Wanted<'_>, kind: &StackKind, unknown: &Unknown) -> Blocked {
     let stack = kind.stack_name(wanted.cluster);
+    let why = &unknown.why;
     let first = unknown.next.as_ref();
     let first = first.map_or_else(String::new, |next| format!("{next}; or "));
-    Blocked {
-        reason: format!(
-            "which Kubernetes version {stack} runs is not known: {}",
-            unknown.why
-        ),
-        next: format!("{first}say what `kubectl get nodes` shows: `--running {kind}=VERSION`"),
-        guard: true,
-    }
+    Blocked::by_guard(
+        format!("which Kubernetes version {stack} runs is not known: {why}"),
+        format!("{first}say what `kubectl get nodes` shows: `--running {kind}=VERSION`"),
+    )
 }

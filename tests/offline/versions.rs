@@ -134,7 +134,7 @@ fn decided(spec: &ClusterSpec, running: &Running) -> Decided {
 /// What `plan` does with a definition, as far as versions go.
 async fn planned(cloud: &Simulated, spec: &ClusterSpec) -> Plan {
     let survey = plan::survey(cloud, &spec.name).await.unwrap();
-    let running = versions::running(&survey, cloud).await.unwrap();
+    let running = plan::running::running(&survey, cloud).await.unwrap();
     let decided = decided(spec, &running);
     let stacks = designed(spec, &decided.versions);
     completed(cloud, stacks, &survey, decided).await
@@ -222,7 +222,7 @@ async fn a_pool_that_is_older_stays_as_it_is_while_all_else_changes() {
 async fn stacks_without_the_output_tell_their_version_by_their_bundle() {
     let cloud = standing(silent(designed(&spec(old()), &Versions::all(&old())))).await;
     let survey = plan::survey(&cloud, "canary").await.unwrap();
-    let running = versions::running(&survey, &cloud).await.unwrap();
+    let running = plan::running::running(&survey, &cloud).await.unwrap();
     let both = [(StackKind::ControlPlane, Ok(old())), (workers(), Ok(old()))];
     assert_eq!(running, BTreeMap::from(both));
     assert!(planned(&cloud, &spec(new())).await.is_refused());
@@ -258,7 +258,7 @@ async fn what_can_not_be_read_is_not_known_and_that_is_refused() {
     let stacks = silent(designed(&spec(old()), &Versions::all(&old())));
     let cloud = standing(stacks).await;
     let unknown = async |survey: &Survey| {
-        let running = versions::running(survey, &cloud).await.unwrap();
+        let running = plan::running::running(survey, &cloud).await.unwrap();
         let why = running[&StackKind::ControlPlane].clone().unwrap_err();
         assert!(!decided(&spec(old()), &running).refused.is_empty());
         assert!(decided(&spec(old()), &running).refused[&StackKind::ControlPlane].guard);
@@ -328,7 +328,7 @@ async fn only_a_control_plane_that_may_run_has_a_version() {
             .iter_mut()
             .for_each(|found| drop(found.outputs.remove(KUBERNETES_VERSION)));
         for survey in [there, begun, rolled_back] {
-            let running = versions::running(&survey, &cloud).await.unwrap();
+            let running = plan::running::running(&survey, &cloud).await.unwrap();
             let known = running.get(&StackKind::ControlPlane);
             assert_eq!(known, runs.then_some(&Ok(old())), "{status}");
             let decided = decided(&spec(new()), &running);

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::machines::Fleet;
 use super::values::{Values, count, length};
-use crate::forecast::prices::{Meter, Zones};
+use crate::forecast::prices::{self, Meter, Zones};
 use crate::stacks::sentence;
 
 /// Something that has a price a unit.
@@ -33,6 +32,36 @@ pub(super) struct Charges {
     pub uncounted: Vec<String>,
 }
 
+/// A number of things that may vary.
+#[derive(Clone, Copy)]
+pub(super) struct Fleet {
+    pub least: f64,
+    pub most: f64,
+}
+
+impl Fleet {
+    /// So many and no others.
+    pub fn of(number: f64) -> Self {
+        Self {
+            least: number,
+            most: number,
+        }
+    }
+
+    pub fn times(self, each: f64) -> Self {
+        Self {
+            least: self.least * each,
+            most: self.most * each,
+        }
+    }
+}
+
+/// What things are called: one of them, and several.
+type Unit<'a> = (&'a str, &'a str);
+
+pub(super) const ADDRESSES: Unit<'static> = ("address", "addresses");
+const ZONES: Unit<'static> = ("zone", "zones");
+
 /// Gathers what costs something.
 pub(super) fn charges(template: &Value, parameters: &BTreeMap<String, String>) -> Charges {
     let values = Values {
@@ -42,218 +71,175 @@ pub(super) fn charges(template: &Value, parameters: &BTreeMap<String, String>) -
     let mut found = Charges::default();
     let resources = template.get("Resources").and_then(Value::as_object);
     for (id, body) in resources.into_iter().flatten() {
-        let one = Resource {
+        let mut one = Resource {
             values: &values,
             id,
             what: sentence(template, id).unwrap_or(id),
             properties: body.get("Properties").unwrap_or(&Value::Null),
+            found: &mut found,
         };
-        let of_type = body.get("Type").and_then(Value::as_str).unwrap_or_default();
-        one.charge(of_type, &mut found);
+        one.charge(body.get("Type").and_then(Value::as_str).unwrap_or_default());
     }
     found
 }
 
-/// A resource whose costs are looked for.
+/// A resource whose costs are looked for, and what was found so far.
 pub(super) struct Resource<'a> {
     pub values: &'a Values<'a>,
     pub id: &'a str,
     pub what: &'a str,
     pub properties: &'a Value,
+    pub found: &'a mut Charges,
 }
 
 impl Resource<'_> {
-    fn charge(&self, of_type: &str, found: &mut Charges) {
+    fn charge(&mut self, of_type: &str) {
         match of_type {
-            "AWS::AutoScaling::AutoScalingGroup" => self.group(found),
-            "AWS::EC2::Volume" => self.disk(self.properties, "Size", "", Fleet::one(), found),
-            "AWS::EC2::NatGateway" => self.nat(found),
-            "AWS::EC2::EIP" => found.list.push(self.one(Meter::Ipv4Hour, "address")),
-            "AWS::EC2::VPCEndpoint" => self.endpoint(found),
-            "AWS::ElasticLoadBalancingV2::LoadBalancer" => self.load_balancer(found),
-            "AWS::RDS::DBInstance" => self.database(found),
+            "AWS::AutoScaling::AutoScalingGroup" => self.group(),
+            "AWS::EC2::Volume" => self.disk(self.properties, "Size", "", Fleet::of(1.0)),
+            "AWS::EC2::NatGateway" => self.nat(),
+            "AWS::EC2::EIP" => self.one(Meter::Ipv4Hour, "address"),
+            "AWS::EC2::VPCEndpoint" => self.endpoint(),
+            "AWS::ElasticLoadBalancingV2::LoadBalancer" => self.load_balancer(),
+            "AWS::RDS::DBInstance" => self.database(),
             "AWS::KMS::Key" => {
-                found.list.push(self.one(Meter::Key, "key"));
-                self.by_use(
-                    "requests, and its older versions once it was rotated",
-                    found,
-                );
+                self.one(Meter::Key, "key");
+                self.by_use("requests, and its older versions once it was rotated");
             }
-            "AWS::SecretsManager::Secret" => found.list.push(self.one(Meter::Secret, "secret")),
-            "AWS::Route53::HostedZone" => found.list.push(self.one(Meter::Zone, "zone")),
-            "AWS::Route53::RecordSet" => self.by_use("queries", found),
-            "AWS::S3::Bucket" => self.by_use("what it holds, and requests", found),
-            other if is_free(other) => {}
-            other => self.unknown(&format!("{other} is not in the price table"), found),
+            "AWS::SecretsManager::Secret" => self.one(Meter::Secret, "secret"),
+            "AWS::Route53::HostedZone" => self.one(Meter::Zone, "zone"),
+            "AWS::Route53::RecordSet" => self.by_use("queries"),
+            "AWS::S3::Bucket" => self.by_use("what it holds, and requests"),
+            other if prices::is_free(other) => {}
+            other => self.unknown(&format!("{other} is not in the price table")),
         }
     }
 
-    /// A charge of `quantity` things at list price, each of one meter.
-    pub fn charged(&self, part: &str, meter: Meter, fleet: Fleet, quantity: String) -> Charge {
-        Charge {
+    /// Charges each of a fleet at list price.
+    pub fn each(&mut self, part: &str, meter: Meter, fleet: Fleet, (one, many): Unit<'_>) {
+        self.found.list.push(Charge {
             what: format!("{}{part}", self.what),
             logical_id: self.id.to_owned(),
-            quantity,
+            quantity: count(fleet.least, fleet.most, one, many),
             meters: vec![meter],
             paid: fleet.least,
             most: fleet.most,
-        }
+        });
     }
 
-    fn one(&self, meter: Meter, unit: &str) -> Charge {
-        self.charged("", meter, Fleet::one(), format!("1 {unit}"))
+    fn one(&mut self, meter: Meter, unit: &str) {
+        self.each("", meter, Fleet::of(1.0), (unit, unit));
     }
 
-    pub fn by_use(&self, what: &str, found: &mut Charges) {
-        found
-            .uncounted
-            .push(format!("{}: {what}, by use", self.what));
+    pub fn by_use(&mut self, what: &str) {
+        self.unknown(&format!("{what}, by use"));
     }
 
-    pub fn unknown(&self, why: &str, found: &mut Charges) {
-        found.uncounted.push(format!("{}: {why}", self.what));
+    /// Names what is not counted, and why.
+    pub fn unknown(&mut self, why: &str) {
+        self.found.uncounted.push(format!("{}: {why}", self.what));
+    }
+
+    /// The value of a property as text, where it is known.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.values.text(&self.properties[name])
+    }
+
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.values.number(&self.properties[name])
+    }
+
+    fn is_true(&self, name: &str) -> bool {
+        self.values.is_true(&self.properties[name])
     }
 
     /// A regional gateway is paid once for every zone it works in.
-    fn nat(&self, found: &mut Charges) {
-        let mode = self.values.text(&self.properties["AvailabilityMode"]);
-        self.by_use("data that passes it", found);
-        if mode.as_deref() != Some("regional") {
-            return found.list.push(self.one(Meter::NatHour, "gateway"));
+    fn nat(&mut self) {
+        self.by_use("data that passes it");
+        if self.text("AvailabilityMode").as_deref() != Some("regional") {
+            return self.one(Meter::NatHour, "gateway");
         }
         let zones = length(&self.properties["AvailabilityZoneAddresses"]);
         if zones < 1.0 {
-            return self.unknown(
-                "in how many zones it works is known only when it is there",
-                found,
-            );
+            return self.unknown("in how many zones it works is known only when it is there");
         }
-        let quantity = count(zones, zones, "zone", "zones");
-        let charge = self.charged("", Meter::NatRegionalHour, Fleet::of(zones), quantity);
-        found.list.push(charge);
+        self.each("", Meter::NatRegionalHour, Fleet::of(zones), ZONES);
     }
 
-    fn endpoint(&self, found: &mut Charges) {
-        let kind = self.values.text(&self.properties["VpcEndpointType"]);
-        match kind.as_deref() {
+    fn endpoint(&mut self) {
+        match self.text("VpcEndpointType").as_deref() {
             None | Some("Gateway") => {}
             Some("Interface") => {
                 let zones = length(&self.properties["SubnetIds"]).max(1.0);
-                let quantity = count(zones, zones, "zone", "zones");
-                let charge = self.charged("", Meter::EndpointHour, Fleet::of(zones), quantity);
-                found.list.push(charge);
-                self.by_use("data that passes it", found);
+                self.each("", Meter::EndpointHour, Fleet::of(zones), ZONES);
+                self.by_use("data that passes it");
             }
-            Some(other) => self.unknown(
-                &format!("{other} endpoints are not in the price table"),
-                found,
-            ),
+            Some(other) => self.unknown(&format!("{other} endpoints are not in the price table")),
         }
     }
 
-    fn load_balancer(&self, found: &mut Charges) {
-        let kind = self.values.text(&self.properties["Type"]);
-        if kind.as_deref() != Some("network") {
-            return self.unknown("only network load balancers are in the price table", found);
+    fn load_balancer(&mut self) {
+        if self.text("Type").as_deref() != Some("network") {
+            return self.unknown("only network load balancers are in the price table");
         }
-        found.list.push(self.one(Meter::NlbHour, "load balancer"));
-        self.by_use("capacity units", found);
-        let scheme = self.values.text(&self.properties["Scheme"]);
-        if scheme.as_deref() == Some("internet-facing") {
-            let zones =
-                length(&self.properties["Subnets"]).max(length(&self.properties["SubnetMappings"]));
-            let quantity = count(zones, zones, "address", "addresses");
-            let part = ", public addresses";
-            let charge = self.charged(part, Meter::Ipv4Hour, Fleet::of(zones), quantity);
-            found.list.push(charge);
+        self.one(Meter::NlbHour, "load balancer");
+        self.by_use("capacity units");
+        if self.text("Scheme").as_deref() == Some("internet-facing") {
+            let of = |name: &str| length(&self.properties[name]);
+            let zones = Fleet::of(of("Subnets").max(of("SubnetMappings")));
+            self.each(", public addresses", Meter::Ipv4Hour, zones, ADDRESSES);
         }
     }
 
-    fn database(&self, found: &mut Charges) {
-        let text = |name: &str| self.values.text(&self.properties[name]);
-        let engine = text("Engine").unwrap_or_default();
+    fn database(&mut self) {
+        let engine = self.text("Engine").unwrap_or_default();
         if engine != "postgres" {
-            return self.unknown(&format!("{engine} is not in the price table"), found);
+            return self.unknown(&format!("{engine} is not in the price table"));
         }
-        let zones = if self.values.is_true(&self.properties["MultiAZ"]) {
+        let zones = if self.is_true("MultiAZ") {
             Zones::Two
         } else {
             Zones::One
         };
-        match text("DBInstanceClass") {
+        match self.text("DBInstanceClass") {
             Some(class) => {
                 if class.starts_with("db.t") {
-                    self.by_use("CPU credits beyond what it earns", found);
+                    self.by_use("CPU credits beyond what it earns");
                 }
-                let charge = self.one(Meter::Database(zones, class), "database");
-                found.list.push(charge);
+                self.one(Meter::Database(zones, class), "database");
             }
-            None => self.unknown("its class is not known yet", found),
+            None => self.unknown("its class is not known yet"),
         }
-        self.database_storage(zones, found);
-        if self
-            .values
-            .is_true(&self.properties["ManageMasterUserPassword"])
-        {
-            let quantity = "1 secret".to_owned();
+        self.database_storage(zones);
+        if self.is_true("ManageMasterUserPassword") {
             let part = ", secret with the master password";
-            found
-                .list
-                .push(self.charged(part, Meter::Secret, Fleet::one(), quantity));
+            self.each(part, Meter::Secret, Fleet::of(1.0), ("secret", "secrets"));
         }
-        self.by_use("backups beyond its own size, and its logs", found);
+        self.by_use("backups beyond its own size, and its logs");
     }
 
-    fn database_storage(&self, zones: Zones, found: &mut Charges) {
-        let number = |name: &str| self.values.number(&self.properties[name]);
-        let kind = self.values.text(&self.properties["StorageType"]);
-        let (Some("gp3"), Some(least)) = (kind.as_deref(), number("AllocatedStorage")) else {
-            return self.unknown(
-                "its storage: only gp3 of a known size is in the price table",
-                found,
-            );
+    fn database_storage(&mut self, zones: Zones) {
+        let kind = self.text("StorageType");
+        let (Some("gp3"), Some(least)) = (kind.as_deref(), self.number("AllocatedStorage")) else {
+            return self.unknown("its storage: only gp3 of a known size is in the price table");
         };
-        if number("Iops").is_some() || number("StorageThroughput").is_some() {
-            self.unknown(
-                "IOPS and throughput above what its storage comes with",
-                found,
-            );
+        if self
+            .number("Iops")
+            .or(self.number("StorageThroughput"))
+            .is_some()
+        {
+            self.unknown("IOPS and throughput above what its storage comes with");
         }
-        let most = number("MaxAllocatedStorage").unwrap_or(least).max(least);
+        let most = self
+            .number("MaxAllocatedStorage")
+            .unwrap_or(least)
+            .max(least);
         let fleet = Fleet { least, most };
-        let quantity = count(least, most, "GiB", "GiB");
-        let meter = Meter::DatabaseStorage(zones);
-        found
-            .list
-            .push(self.charged(", storage", meter, fleet, quantity));
+        self.each(
+            ", storage",
+            Meter::DatabaseStorage(zones),
+            fleet,
+            ("GiB", "GiB"),
+        );
     }
-}
-
-/// Whether AWS takes nothing for a resource of this type by itself.
-fn is_free(of_type: &str) -> bool {
-    const FREE: &[&str] = &[
-        "AWS::EC2::EIPAssociation",
-        "AWS::EC2::InternetGateway",
-        "AWS::EC2::LaunchTemplate",
-        "AWS::EC2::NetworkInterface",
-        "AWS::EC2::Route",
-        "AWS::EC2::RouteTable",
-        "AWS::EC2::SecurityGroup",
-        "AWS::EC2::SecurityGroupEgress",
-        "AWS::EC2::SecurityGroupIngress",
-        "AWS::EC2::Subnet",
-        "AWS::EC2::SubnetCidrReservation",
-        "AWS::EC2::SubnetRouteTableAssociation",
-        "AWS::EC2::VPC",
-        "AWS::EC2::VPCGatewayAttachment",
-        "AWS::ElasticLoadBalancingV2::Listener",
-        "AWS::ElasticLoadBalancingV2::TargetGroup",
-        "AWS::KMS::Alias",
-        "AWS::RDS::DBParameterGroup",
-        "AWS::RDS::DBSubnetGroup",
-        "AWS::S3::BucketPolicy",
-        // Standard ones. The templates make no others.
-        "AWS::SSM::Parameter",
-    ];
-    of_type.starts_with("AWS::IAM::") || FREE.contains(&of_type)
 }

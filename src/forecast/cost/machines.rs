@@ -2,22 +2,14 @@
 
 use serde_json::Value;
 
-use super::charges::{Charge, Charges, Resource};
+use super::charges::{ADDRESSES, Charge, Fleet, Resource};
 use super::values::count;
 use crate::forecast::prices::Meter;
 
-/// A number of things that may vary.
-#[derive(Clone, Copy)]
-pub(super) struct Fleet {
-    pub least: f64,
-    pub most: f64,
-}
-
 impl Resource<'_> {
-    pub fn group(&self, found: &mut Charges) {
-        let size = |name: &str| self.values.number(&self.properties[name]);
-        let (Some(least), Some(most)) = (size("MinSize"), size("MaxSize")) else {
-            return self.unknown("how many machines is not known yet", found);
+    pub fn group(&mut self) {
+        let (Some(least), Some(most)) = (self.number("MinSize"), self.number("MaxSize")) else {
+            return self.unknown("how many machines is not known yet");
         };
         let fleet = Fleet { least, most };
         let mixed = &self.properties["MixedInstancesPolicy"];
@@ -28,55 +20,41 @@ impl Resource<'_> {
         let machine = specification["LaunchTemplateId"]["Ref"].as_str();
         let machine = machine.and_then(|id| self.values.properties(id));
         let machine = machine.map_or(&Value::Null, |all| &all["LaunchTemplateData"]);
-        self.machines(fleet, mixed, machine, found);
-        for device in machine["BlockDeviceMappings"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
-            self.disk(&device["Ebs"], "VolumeSize", ", disks", fleet, found);
+        self.machines(fleet, mixed, machine);
+        for device in entries(&machine["BlockDeviceMappings"]) {
+            self.disk(&device["Ebs"], "VolumeSize", ", disks", fleet);
         }
-        let cards = machine["NetworkInterfaces"].as_array();
-        let mut cards = cards.into_iter().flatten();
-        if cards.any(|card| self.values.is_true(&card["AssociatePublicIpAddress"])) {
-            let quantity = count(fleet.least, fleet.most, "address", "addresses");
-            let part = ", public addresses";
-            found
-                .list
-                .push(self.charged(part, Meter::Ipv4Hour, fleet, quantity));
+        let public = |card: &Value| self.values.is_true(&card["AssociatePublicIpAddress"]);
+        if entries(&machine["NetworkInterfaces"]).any(public) {
+            self.each(", public addresses", Meter::Ipv4Hour, fleet, ADDRESSES);
         }
     }
 
-    fn machines(&self, fleet: Fleet, mixed: &Value, machine: &Value, found: &mut Charges) {
-        let overrides = mixed["LaunchTemplate"]["Overrides"].as_array();
-        let own = overrides.into_iter().flatten();
-        let mut types: Vec<String> = own
-            .filter_map(|one| self.values.text(&one["InstanceType"]))
+    fn machines(&mut self, fleet: Fleet, mixed: &Value, machine: &Value) {
+        let values = self.values;
+        let mut types: Vec<String> = entries(&mixed["LaunchTemplate"]["Overrides"])
+            .filter_map(|one| values.text(&one["InstanceType"]))
             .collect();
         if types.is_empty() {
-            types.extend(self.values.text(&machine["InstanceType"]));
+            types.extend(values.text(&machine["InstanceType"]));
         }
         if types.is_empty() {
-            return self.unknown("the type of its machines is not known yet", found);
+            return self.unknown("the type of its machines is not known yet");
         }
         let spread = &mixed["InstancesDistribution"];
-        let base = self
-            .values
-            .number(&spread["OnDemandBaseCapacity"])
-            .unwrap_or(0.0);
-        let percent = &spread["OnDemandPercentageAboveBaseCapacity"];
-        let percent = self.values.number(percent).unwrap_or(100.0);
-        let firm = fleet.least.min(base);
+        let base = values.number(&spread["OnDemandBaseCapacity"]);
+        let firm = fleet.least.min(base.unwrap_or(0.0));
+        let percent = values.number(&spread["OnDemandPercentageAboveBaseCapacity"]);
+        let percent = percent.unwrap_or(100.0);
         let paid = firm + ((fleet.least - firm) * percent / 100.0).ceil();
         if percent < 100.0 {
-            let spot = "spot machines cost what the market says, at most what is counted here";
-            self.unknown(spot, found);
+            self.unknown("spot machines cost what the market says, at most what is counted here");
         }
         if types.iter().any(|name| name.starts_with('t')) {
-            self.by_use("CPU credits beyond what its machines earn", found);
+            self.by_use("CPU credits beyond what its machines earn");
         }
         let number = count(fleet.least, fleet.most, "machine", "machines");
-        found.list.push(Charge {
+        self.found.list.push(Charge {
             what: self.what.to_owned(),
             logical_id: self.id.to_owned(),
             quantity: format!("{number}, {}", types.join(" or ")),
@@ -84,70 +62,38 @@ impl Resource<'_> {
             paid,
             most: fleet.most,
         });
-        found
-            .uncounted
-            .push("traffic between zones and to the internet, by use".to_owned());
+        let traffic = "traffic between zones and to the internet, by use";
+        self.found.uncounted.push(traffic.to_owned());
     }
 
     /// A gp3 disk for each of a fleet.
-    pub fn disk(&self, disk: &Value, size: &str, part: &str, fleet: Fleet, found: &mut Charges) {
-        let kind = self.values.text(&disk["VolumeType"]).unwrap_or_default();
+    pub fn disk(&mut self, disk: &Value, size: &str, part: &str, fleet: Fleet) {
+        let values = self.values;
+        let kind = values.text(&disk["VolumeType"]).unwrap_or_default();
         if kind != "gp3" {
-            return self.unknown(
-                &format!("disks of type {kind} are not in the price table"),
-                found,
-            );
+            return self.unknown(&format!("disks of type {kind} are not in the price table"));
         }
-        let Some(gib) = self.values.number(&disk[size]) else {
-            return self.unknown("the size of its disks is not known yet", found);
+        let Some(gib) = values.number(&disk[size]) else {
+            return self.unknown("the size of its disks is not known yet");
         };
-        let above = |name: &str, free: f64| {
-            let wanted = self.values.number(&disk[name]).unwrap_or(free);
-            (wanted - free).max(0.0)
-        };
-        let lines = [
+        // What comes with a gp3 disk.
+        let above =
+            |name: &str, free: f64| (values.number(&disk[name]).unwrap_or(free) - free).max(0.0);
+        let (iops, throughput) = (above("Iops", 3000.0), above("Throughput", 125.0));
+        let faster = ", throughput above 125 MiB/s";
+        for (each, meter, unit, extra) in [
             (gib, Meter::VolumeGib, "GiB", ""),
-            (
-                above("Iops", 3000.0),
-                Meter::VolumeIops,
-                "IOPS",
-                ", IOPS above 3,000",
-            ),
-            (
-                above("Throughput", 125.0),
-                Meter::VolumeThroughput,
-                "MiB/s",
-                ", throughput above 125 MiB/s",
-            ),
-        ];
-        for (each, meter, unit, extra) in lines {
+            (iops, Meter::VolumeIops, "IOPS", ", IOPS above 3,000"),
+            (throughput, Meter::VolumeThroughput, "MiB/s", faster),
+        ] {
             if each > 0.0 {
-                let all = fleet.times(each);
-                let quantity = count(all.least, all.most, unit, unit);
-                found
-                    .list
-                    .push(self.charged(&format!("{part}{extra}"), meter, all, quantity));
+                let part = format!("{part}{extra}");
+                self.each(&part, meter, fleet.times(each), (unit, unit));
             }
         }
     }
 }
 
-impl Fleet {
-    pub fn one() -> Self {
-        Self::of(1.0)
-    }
-
-    pub fn of(number: f64) -> Self {
-        Self {
-            least: number,
-            most: number,
-        }
-    }
-
-    pub fn times(self, each: f64) -> Self {
-        Self {
-            least: self.least * each,
-            most: self.most * each,
-        }
-    }
+fn entries(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
 }

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use kube_cfn::apply::{self, End, Outputs, Prepare, Report, Session};
 use kube_cfn::cloud::Store;
 use kube_cfn::events::Event;
-use kube_cfn::plan::complete::Look;
+use kube_cfn::plan::Look;
 use kube_cfn::plan::{self, Guard, Plan, Terms};
 use kube_cfn::simulated::{Faults, Library, Simulated, World};
 use kube_cfn::stacks::{KEY_ARN, Source, Stack, StackKind, parameter_path};

@@ -1,17 +1,15 @@
-//! The part of a plan that AWS has to be asked for: change sets of what differs, and whether a failed
-//! stack is empty. Executes nothing.
+//! Asking AWS for what a comparison leaves open: change sets of what differs, what failed stacks hold, and
+//! drift. Executes nothing; what the answers mean is decided in [`super::evaluate`].
 
 use std::collections::BTreeSet;
 
 use futures::future::{join, join_all};
 
 use super::draft::{DraftStep, Todo};
-use super::{
-    Action, Blocked, Draft, Plan, PlanError, Step, compare, drift, heal, risk, sharpen, status,
-    token,
-};
-use crate::cloud::{ChangeSet, Cloud, CloudError, Finding, FoundStack, Keeping, Proposal};
-use crate::stacks::{Stack, StackKind};
+use super::inspect::look_inside;
+use super::request::{proposal, token};
+use super::{Action, Draft, Plan, PlanError, Step, drift, evaluate, heal, risk, status};
+use crate::cloud::{Cloud, CloudError, Drift, FoundStack, Keeping};
 
 /// What a plan is made under.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +70,7 @@ pub async fn complete(
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    settle_pending(&mut steps);
+    evaluate::settle_pending(&mut steps);
     let skips = heal::known_skips(&draft.cluster, &steps, terms.skip);
     let plan = Plan {
         cluster: draft.cluster,
@@ -100,13 +98,13 @@ async fn consider(
     let (asked, mut seen) = match terms.drift {
         Look::Live => {
             let asked = ask(draft, cloud, terms, bucket, "propose");
-            join(asked, drift::look(found.as_ref(), cloud)).await
+            join(asked, drift_of(found.as_ref(), cloud)).await
         }
         _ => (ask(draft, cloud, terms, bucket, "propose").await, None),
     };
     let mut step = asked?;
     if terms.drift == Look::Changed && step.change_set().is_some() {
-        seen = drift::look(found.as_ref(), cloud).await;
+        seen = drift_of(found.as_ref(), cloud).await;
     }
     drift::note(&mut step, seen);
     Ok(step)
@@ -117,26 +115,6 @@ pub async fn discard(plan: &Plan, cloud: &impl Cloud) -> Vec<CloudError> {
     let sets = plan.steps.iter().filter_map(Step::change_set);
     let answers = join_all(sets.map(|set| cloud.discard(set))).await;
     answers.into_iter().filter_map(Result::err).collect()
-}
-
-/// What is wanted of a stack, as a cloud is asked for it.
-pub fn proposal(
-    stack: &Stack,
-    parameters: &std::collections::BTreeMap<String, String>,
-    bucket: Option<&str>,
-    token: String,
-    keeping: Keeping,
-) -> Proposal {
-    Proposal {
-        stack: stack.name.clone(),
-        template: stack.body(),
-        bucket: bucket.map(str::to_owned),
-        parameters: parameters.clone(),
-        capabilities: stack.capabilities.clone(),
-        tags: stack.tags.clone(),
-        token,
-        keeping,
-    }
 }
 
 /// Finds out what is left to find out about one stack. `name` tells apart several questions of a run.
@@ -158,17 +136,17 @@ pub async fn ask(
     match (draft.todo, found) {
         (Todo::Decided(action), _) => step.action = action,
         (Todo::LookInside, Some(found)) => {
-            step.action = heal::look_inside(&found, step.before.as_ref(), cloud, terms).await?;
+            step.action = look_inside(&found, step.before.as_ref(), cloud, terms).await?;
         }
         (Todo::Propose, Some(found)) => {
             let token = token(terms.run, &step.stack.name, name);
             let keeping = terms.keeping;
             let wanted = proposal(&step.stack, &step.parameters, bucket, token, keeping);
             match cloud.propose(&wanted).await {
-                Ok(answer) => judge(&mut step, answer, &found, terms.allow),
+                Ok(answer) => evaluate::judge(&mut step, answer, &found, terms.allow),
                 Err(CloudError::Invalid {
                     reason, findings, ..
-                }) => refuse(&mut step, &reason, findings),
+                }) => evaluate::refuse(&mut step, &reason, findings),
                 Err(CloudError::Refused { message, .. }) if heal::resumes(&found.status) => {
                     step.action = Action::Blocked(heal::not_resumed(&found, &message));
                 }
@@ -200,67 +178,11 @@ async fn unguarded(step: &Step, cloud: &impl Cloud) -> Result<bool, CloudError> 
     }
 }
 
-/// Turns an answer into an action: nothing to do, an update, or a guard's refusal.
-pub(super) fn judge(
-    step: &mut Step,
-    mut answer: ChangeSet,
-    found: &FoundStack,
-    allow: &BTreeSet<String>,
-) {
-    step.findings.clone_from(&answer.warnings);
-    if answer.changes.is_empty() {
-        if heal::resumes(&found.status) {
-            let why = "it would change nothing";
-            step.action = Action::Blocked(heal::not_resumed(found, why));
-        }
-        return;
-    }
-    let moved = compare::moved(&step.stack.template, &found.parameters, &step.parameters);
-    let templates = step.before.as_ref().map(|before| compare::Templates {
-        before,
-        after: &step.stack.template,
-        moved: &moved,
-    });
-    sharpen::sharpen(&mut answer.changes, templates);
-    step.risks = risk::risks(&step.stack, step.before.as_ref(), &answer.changes, allow);
-    step.action = match risk::guard(&step.stack, found, &step.risks) {
-        None => Action::Update(answer),
-        Some(why) => {
-            step.held = Some(answer);
-            Action::Blocked(why)
-        }
-    };
-}
-
-/// Early validation refused the template: nothing of this stack can be done, the others go on.
-fn refuse(step: &mut Step, reason: &str, findings: Vec<Finding>) {
-    let reason = format!("AWS refused the template of {}: {reason}", step.stack.name);
-    let next = "change what the findings name in the definition, then look at the plan again";
-    step.findings = findings;
-    step.action = Action::Blocked(Blocked {
-        reason,
-        next: next.to_owned(),
-        guard: false,
-    });
-}
-
-/// An input is settled when the stack it comes from certainly stays as it is.
-pub(super) fn settle_pending(steps: &mut [Step]) {
-    loop {
-        let still: BTreeSet<StackKind> = steps
-            .iter()
-            .filter(|step| step.action == Action::Keep && step.pending.is_empty())
-            .map(|step| step.stack.kind.clone())
-            .collect();
-        let mut moved = false;
-        for step in steps.iter_mut() {
-            let before = step.pending.len();
-            step.pending
-                .retain(|input| input.now.is_none() || !still.contains(&input.from));
-            moved |= step.pending.len() != before;
-        }
-        if !moved {
-            return;
-        }
-    }
+/// Looks at one stack. `None` where there is nothing to look at: no stack, or one in motion.
+async fn drift_of(
+    found: Option<&FoundStack>,
+    cloud: &impl Cloud,
+) -> Option<Result<Vec<Drift>, CloudError>> {
+    let found = found.filter(|found| status::rests(&found.status))?;
+    Some(cloud.drift(&found.id).await)
 }

@@ -1,0 +1,68 @@
+//! What the answers of AWS mean for a step: nothing to do, an update, or why it is blocked.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Blocked, Step, compare, heal, risk, sharpen};
+use crate::cloud::{ChangeSet, Finding, FoundStack};
+use crate::stacks::StackKind;
+
+/// Turns an answer into an action: nothing to do, an update, or a guard's refusal.
+pub(super) fn judge(
+    step: &mut Step,
+    mut answer: ChangeSet,
+    found: &FoundStack,
+    allow: &BTreeSet<String>,
+) {
+    step.findings.clone_from(&answer.warnings);
+    if answer.changes.is_empty() {
+        if heal::resumes(&found.status) {
+            let why = "it would change nothing";
+            step.action = Action::Blocked(heal::not_resumed(found, why));
+        }
+        return;
+    }
+    let moved = compare::moved(&step.stack.template, &found.parameters, &step.parameters);
+    let templates = step.before.as_ref().map(|before| compare::Templates {
+        before,
+        after: &step.stack.template,
+        moved: &moved,
+    });
+    sharpen::sharpen(&mut answer.changes, templates);
+    step.risks = risk::risks(&step.stack, step.before.as_ref(), &answer.changes, allow);
+    step.action = match risk::guard(&step.stack, found, &step.risks) {
+        None => Action::Update(answer),
+        Some(why) => {
+            step.held = Some(answer);
+            Action::Blocked(why)
+        }
+    };
+}
+
+/// Early validation refused the template: nothing of this stack can be done, the others go on.
+pub(super) fn refuse(step: &mut Step, reason: &str, findings: Vec<Finding>) {
+    let reason = format!("AWS refused the template of {}: {reason}", step.stack.name);
+    let next = "change what the findings name in the definition, then look at the plan again";
+    step.findings = findings;
+    step.action = Action::Blocked(Blocked::by_state(reason, next));
+}
+
+/// An input is settled when the stack it comes from certainly stays as it is.
+pub(super) fn settle_pending(steps: &mut [Step]) {
+    loop {
+        let still: BTreeSet<StackKind> = steps
+            .iter()
+            .filter(|step| step.action == Action::Keep && step.pending.is_empty())
+            .map(|step| step.stack.kind.clone())
+            .collect();
+        let mut moved = false;
+        for step in steps.iter_mut() {
+            let before = step.pending.len();
+            step.pending
+                .retain(|input| input.now.is_none() || !still.contains(&input.from));
+            moved |= step.pending.len() != before;
+        }
+        if !moved {
+            return;
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Reading a saved plan's change sets again: the same plan with what was shown, or every reason why it no
+//! longer holds.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+
+use super::change_sets::ask;
+use super::draft::{DraftStep, Todo};
+use super::evaluate::{judge, settle_pending};
+use super::saved::{Origin, Saved, SavedStep};
+use super::{Action, Plan, Step, Survey, Terms, draft};
+use crate::cloud::{ChangeSet, Cloud};
+use crate::stacks::Stack;
+
+impl Saved {
+    /// The plan with the change sets that were shown, or every reason why it no longer holds. In
+    /// another account or region nothing else is compared.
+    pub async fn restore(
+        &self,
+        stacks: Vec<Stack>,
+        survey: &Survey,
+        origin: &Origin<'_>,
+        cloud: &impl Cloud,
+    ) -> Result<Plan, Vec<String>> {
+        let elsewhere = self.elsewhere(survey, origin);
+        if !elsewhere.is_empty() {
+            return Err(elsewhere);
+        }
+        let draft = draft(stacks, survey, origin.images);
+        let mut reasons = self.outdated(&draft, origin);
+        let saved = |draft: &DraftStep| self.steps.iter().find(|s| s.name == draft.stack.name);
+        let pairs = draft.steps.into_iter();
+        let pairs = pairs.filter_map(|draft| Some((saved(&draft)?, draft)));
+        let answers = pairs.map(|(saved, draft)| saved.restore(draft, self, cloud));
+        let mut steps = Vec::new();
+        for answer in join_all(answers).await {
+            match answer {
+                Ok(step) => steps.push(step),
+                Err(why) => reasons.extend(why),
+            }
+        }
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+        settle_pending(&mut steps);
+        Ok(Plan {
+            cluster: draft.cluster,
+            steps,
+            leftover: draft.leftover,
+            refused: Vec::new(),
+        })
+    }
+}
+
+impl SavedStep {
+    async fn restore(
+        &self,
+        draft: DraftStep,
+        saved: &Saved,
+        cloud: &impl Cloud,
+    ) -> Result<Step, Vec<String>> {
+        let reasons = self.moved(&draft);
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+        let step = async {
+            let set = self.change_set(&draft, cloud).await?;
+            self.decide(draft, set, saved, cloud).await
+        };
+        let step = step.await.map_err(|why| vec![why])?;
+        let (was, is) = (&self.action, step.action.word());
+        if is == was {
+            return Ok(step);
+        }
+        let name = &self.name;
+        Err(vec![format!(
+            "{name}: the plan says {was}, now it would be {is}"
+        )])
+    }
+
+    /// The saved change set, read again.
+    async fn change_set(
+        &self,
+        draft: &DraftStep,
+        cloud: &impl Cloud,
+    ) -> Result<Option<ChangeSet>, String> {
+        // A stack that is gone, or another one, is a reason of its own.
+        let (Some(id), Some(found)) = (&self.change_set, &draft.found) else {
+            return Ok(None);
+        };
+        let name = &self.name;
+        match cloud.change_set(id, &found.id).await {
+            Ok(Some(set)) => Ok(Some(set)),
+            Ok(None) => Err(format!("the change set of {name} is gone: {id}")),
+            Err(error) => Err(format!("the change set of {name} can't be read: {error}")),
+        }
+    }
+
+    /// What the saved change set means for the stack as it is now.
+    async fn decide(
+        &self,
+        draft: DraftStep,
+        set: Option<ChangeSet>,
+        saved: &Saved,
+        cloud: &impl Cloud,
+    ) -> Result<Step, String> {
+        let (found, propose) = (draft.found.clone(), draft.todo == Todo::Propose);
+        let todo = match (propose, &self.blocked) {
+            (false, _) => draft.todo,
+            // Blocked without a change set: early validation refused the template.
+            (true, Some(why)) if set.is_none() => Todo::Decided(Action::Blocked(why.clone())),
+            (true, _) => Todo::Decided(Action::Keep),
+        };
+        let draft = DraftStep { todo, ..draft };
+        let none = BTreeSet::new();
+        let terms = Terms::new(&saved.run, &saved.allow, &none);
+        let asked = ask(draft, cloud, &terms, None, "restore").await;
+        let mut step = asked.map_err(|error| format!("{}: {error}", self.name))?;
+        step.findings.clone_from(&self.findings);
+        if let (true, Some(set), Some(found)) = (propose, set, found) {
+            judge(&mut step, set, &found, &saved.allow);
+        }
+        Ok(step)
+    }
+}
