@@ -154,7 +154,7 @@ impl Durations {
 
     /// What to expect of an operation over all variants of a type. Variants have keys of their own:
     /// `AWS::RDS::DBInstance+multiAz`, `AWS::AutoScaling::AutoScalingGroup+signals`. Where past runs
-    /// told of some of them, those alone count.
+    /// have some of them, those alone count.
     pub fn range(&self, operation: Operation, resource_type: &str) -> Option<Range> {
         let is_of = |key: &str| key.split('+').next() == Some(resource_type);
         let mut known: Vec<Seconds> = self

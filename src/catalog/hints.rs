@@ -57,11 +57,11 @@ static TABLE: LazyLock<Table> =
 /// What helps against `reason`, in AWS's words. `resource_type` and `operation` are those of the
 /// resource that failed; empty and `None` for the stack itself. `None` where nobody knows.
 pub fn hint(resource_type: &str, operation: Option<Operation>, reason: &str) -> Option<Hint> {
-    let told = reason.to_lowercase();
+    let lower = reason.to_lowercase();
     let fits = |entry: &&Entry| {
         (entry.types.is_empty() || entry.types.iter().any(|t| resource_type.starts_with(t)))
             && (entry.operations.is_empty() || entry.operations.iter().any(|o| is(o, operation)))
-            && entry.any.iter().any(|pattern| matches(pattern, &told))
+            && entry.any.iter().any(|pattern| matches(pattern, &lower))
     };
     let entry = TABLE.hints.iter().find(fits)?;
     let action = action(reason);

@@ -318,7 +318,7 @@ fn api_server_args(env: &NodeEnv) -> Vec<Arg> {
         arg("tls-cipher-suites", CIPHER_SUITES.join(",")),
         arg("tls-min-version", MIN_TLS),
     ];
-    // Now and then a client is asked to connect anew, so that none sticks to one of several slots.
+    // Now and then a client is asked to connect again, so that none sticks to one of several slots.
     if env.slots.len() > 1 {
         args.push(arg("goaway-chance", "0.001"));
     }

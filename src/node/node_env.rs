@@ -173,10 +173,10 @@ fn labels(pool: &NodePool) -> Vec<String> {
 }
 
 fn taints(pool: &NodePool) -> Vec<Taint> {
-    let taint = |taint: &crate::spec::Taint| Taint {
-        key: taint.key.clone(),
-        value: taint.value.clone(),
-        effect: taint.effect.as_str().to_owned(),
+    let taint = |crate::spec::Taint { key, value, effect }: &crate::spec::Taint| Taint {
+        key: key.clone(),
+        value: value.clone(),
+        effect: effect.as_str().to_owned(),
     };
     pool.taints.iter().map(taint).collect()
 }

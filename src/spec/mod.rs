@@ -1,5 +1,6 @@
 //! The vocabulary: what a cluster is, in exact types, and the rules between its parts.
-//! Knows nothing of files, AWS calls or template text; look-ups go to `catalog`.
+//! Knows nothing of files, AWS calls or template text; look-ups go to `catalog`. What a definition says in
+//! the same form has its words for the schema here, once.
 //!
 //! Every field carries the same name in the definition (camelCase), here (`snake_case`), in the
 //! templates and on the screen.
@@ -96,11 +97,25 @@ pub enum Exposure {
     Public,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A name for the API that outlives its load balancer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApiDns {
-    /// Full name, for example `api.canary.example.com`.
+    /// Full name, inside the hosted zone.
+    #[schemars(
+        length(max = 253),
+        regex(pattern = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$"),
+        extend("patternErrorMessage" = "expected a full name in lower case, each part up to 63 letters"),
+        example = &"api.canary.example.com"
+    )]
     pub name: String,
-    /// Route 53 hosted zone id that holds it.
+
+    /// Id of the Route 53 hosted zone that holds the name.
+    #[schemars(
+        regex(pattern = r"^Z[A-Z0-9]{4,31}$"),
+        extend("patternErrorMessage" = "expected a hosted zone id"),
+        example = &"Z0123456789ABCDEFGHIJ"
+    )]
     pub hosted_zone: String,
 }
 
@@ -143,11 +158,18 @@ pub struct NodePool {
     pub spread: Spread,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A taint of the nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Taint {
+    /// Key, with or without a domain before it.
+    #[schemars(example = &"example.com/batch")]
     pub key: String,
-    /// Empty for a taint without value.
+    /// Value; may be left out.
+    #[schemars(example = &"true")]
+    #[serde(default)]
     pub value: String,
+    /// What happens to pods that do not tolerate it.
     pub effect: TaintEffect,
 }
 
@@ -212,10 +234,10 @@ pub struct DatabaseSecret {
 /// Who may get into the cluster, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// IAM role ARNs that may read the cluster's authorities, so mint credentials.
+    /// IAM role ARNs that may read the cluster's authorities, so issue credentials.
     /// Empty leaves it to the account's IAM policies.
     pub issuers: Vec<String>,
-    /// Lifetime of a minted client certificate in seconds, unless asked otherwise.
+    /// Lifetime of an issued client certificate in seconds, unless asked otherwise.
     pub ttl_seconds: u64,
     /// The longest lifetime that may be asked for, in seconds.
     pub max_ttl_seconds: u64,

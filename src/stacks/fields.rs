@@ -60,19 +60,19 @@ impl Stack {
     /// Without a path, and for a property that no field decides, those that the resource as a whole
     /// comes from. Empty for a resource that is none of this stack's.
     pub fn fields(&self, logical_id: &str, path: Option<&str>) -> Vec<String> {
-        let mut told: Vec<FieldOrigin> = match path {
+        let mut origins: Vec<FieldOrigin> = match path {
             Some(path) => self
                 .table()
                 .filter(|r| r.matches_property(logical_id, path))
                 .collect(),
             None => Vec::new(),
         };
-        told.sort_by_key(|row| std::cmp::Reverse(row.path.len()));
-        if told.is_empty() {
-            told.extend(self.table().find(|row| row.matches_resource(logical_id)));
+        origins.sort_by_key(|row| std::cmp::Reverse(row.path.len()));
+        if origins.is_empty() {
+            origins.extend(self.table().find(|row| row.matches_resource(logical_id)));
         }
         let mut fields: Vec<String> = Vec::new();
-        for field in told.into_iter().flat_map(FieldOrigin::fields) {
+        for field in origins.into_iter().flat_map(FieldOrigin::fields) {
             let field = self.filled(field);
             if !fields.contains(&field) {
                 fields.push(field);

@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn stack_kinds_are_read_as_they_are_written() {
-        for row in KINDS {
+        for row in KINDS.iter().copied() {
             let kind = match &row.kind {
                 StackKind::Pool(_) => StackKind::Pool("a-b".to_owned()),
                 single => single.clone(),

@@ -65,7 +65,7 @@ impl Inputs {
         self.output(StackKind::Network, group.id(), ParameterType::SecurityGroup)
     }
 
-    /// The machine image, from the lock file. The parameter of_type an id: a path there would let any
+    /// The machine image, from the lock file. The parameter holds an id: a path there would let any
     /// later update swap the image.
     pub fn image(mut self, spec: &ClusterSpec, architecture: Architecture) -> Self {
         let path = images::parameter(&spec.kubernetes, architecture.as_str());

@@ -14,14 +14,14 @@ use ipnet::Ipv4Net;
 pub(super) use report::{Finding, Location, Report};
 
 use super::file::{
-    AccessFile, ApiFile, ClusterFile, ControlPlaneFile, DatabaseFile, DnsFile, NetworkFile,
-    PoolFile, SecretFile, TaintFile,
+    AccessFile, ApiFile, ClusterFile, ControlPlaneFile, DatabaseFile, NetworkFile, PoolFile,
+    SecretFile,
 };
 use crate::catalog::regions;
 use crate::spec::rules::{LONGEST_NAME, LONGEST_POOL_NAME};
 use crate::spec::{
-    Access, Api, ApiDns, Architecture, ClusterSpec, ControlPlane, Database, DatabaseSecret,
-    Network, NodePool, Taint, Zone,
+    Access, Api, Architecture, ClusterSpec, ControlPlane, Database, DatabaseSecret, Network,
+    NodePool, Zone,
 };
 
 /// The spec that `file` stands for, as far as it can be read. `stem` is the name of its file.
@@ -121,7 +121,7 @@ fn api(file: ApiFile, report: &mut Report) -> Api {
     Api {
         exposure,
         allowed_cidrs: allowed_cidrs.iter().enumerate().map(&mut range).collect(),
-        dns: dns.map(|DnsFile { name, hosted_zone }| ApiDns { name, hosted_zone }),
+        dns,
     }
 }
 
@@ -173,14 +173,10 @@ fn pool(index: usize, file: PoolFile, report: &mut Report) -> NodePool {
         spot_percent: u8::try_from(spot_percent).unwrap_or(100),
         on_demand_base,
         labels,
-        taints: taints.into_iter().map(taint).collect(),
+        taints,
         volume_gib,
         spread,
     }
-}
-
-fn taint(TaintFile { key, value, effect }: TaintFile) -> Taint {
-    Taint { key, value, effect }
 }
 
 /// The largest storage that RDS has for gp3, in GiB.

@@ -15,8 +15,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use database::{DatabaseFile, SecretFile};
-pub use network::{ApiFile, DnsFile, NetworkFile};
-pub use nodes::{ControlPlaneFile, PoolFile, TaintFile};
+pub use network::{ApiFile, NetworkFile};
+pub use nodes::{ControlPlaneFile, PoolFile};
 
 /// One Kubernetes cluster on AWS: network, control plane, node pools and database.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forms;
-use crate::spec::{Exposure, Nat};
+use crate::spec::{ApiDns, Exposure, Nat};
 
 /// Address ranges and the way to the internet.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -57,7 +57,7 @@ pub struct ApiFile {
 
     /// A name for the API that outlives its load balancer. Left out, the load balancer's own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dns: Option<DnsFile>,
+    pub dns: Option<ApiDns>,
 }
 
 impl Default for ApiFile {
@@ -69,26 +69,4 @@ impl Default for ApiFile {
             dns: None,
         }
     }
-}
-
-/// A name for the API that outlives its load balancer.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DnsFile {
-    /// Full name, inside the hosted zone.
-    #[schemars(
-        length(max = 253),
-        regex(pattern = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$"),
-        extend("patternErrorMessage" = "expected a full name in lower case, each part up to 63 letters"),
-        example = &"api.canary.example.com"
-    )]
-    pub name: String,
-
-    /// Id of the Route 53 hosted zone that holds the name.
-    #[schemars(
-        regex(pattern = r"^Z[A-Z0-9]{4,31}$"),
-        extend("patternErrorMessage" = "expected a hosted zone id"),
-        example = &"Z0123456789ABCDEFGHIJ"
-    )]
-    pub hosted_zone: String,
 }

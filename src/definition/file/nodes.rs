@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forms;
-use crate::spec::{Spread, TaintEffect};
+use crate::spec::{Spread, Taint};
 
 /// The machines that run etcd and the API servers.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -94,7 +94,7 @@ pub struct PoolFile {
     /// Taints of the nodes: they keep pods away that do not tolerate them.
     #[schemars(length(max = 20))]
     #[serde(default)]
-    pub taints: Vec<TaintFile>,
+    pub taints: Vec<Taint>,
 
     /// Root volume in GiB.
     #[schemars(range(min = 20, max = 16384))]
@@ -142,19 +142,4 @@ impl PoolFile {
     fn default_spread() -> Spread {
         Spread::Regional
     }
-}
-
-/// A taint of the nodes.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TaintFile {
-    /// Key, with or without a domain before it.
-    #[schemars(example = &"example.com/batch")]
-    pub key: String,
-    /// Value; may be left out.
-    #[schemars(example = &"true")]
-    #[serde(default)]
-    pub value: String,
-    /// What happens to pods that do not tolerate it.
-    pub effect: TaintEffect,
 }

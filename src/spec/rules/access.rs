@@ -1,4 +1,4 @@
-//! Who reaches the API and who may mint credentials.
+//! Who reaches the API and who may issue credentials.
 
 use super::Violation;
 use crate::spec::{ClusterSpec, Exposure};

@@ -507,17 +507,13 @@ fn every_difference_is_put_down_to_the_field_that_was_changed() {
 }
 
 /// What tells a line apart from all others: its table, its resource and its path.
-type Line = (&'static str, &'static str, &'static str);
+type Line = (String, &'static str, &'static str);
 
 fn line(stack: &Stack, row: FieldOrigin) -> Line {
-    let table = match stack.kind {
-        _ if row.resource == "*" && row.path != "-" => "everywhere",
-        StackKind::Base => "base",
-        StackKind::Network => "network",
-        StackKind::Edge => "edge",
-        StackKind::Database => "database",
-        StackKind::ControlPlane => "control plane",
-        StackKind::Pool(_) => "pool",
+    let table = match &stack.kind {
+        _ if row.resource == "*" && row.path != "-" => "everywhere".to_owned(),
+        StackKind::Pool(_) => "pool".to_owned(),
+        kind => kind.to_string(),
     };
     (table, row.resource, row.path)
 }
