@@ -3,30 +3,14 @@
 use std::collections::HashSet;
 
 use futures::future::join_all;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::cause::{self, Words};
-use crate::cloud::{
-    Cloud, CloudError, FoundStack, Operation, ResourceStatus, StackEvent, StackStatus,
-};
+use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackEvent, StackStatus};
+pub use crate::events::Diagnosis;
 use crate::events::{Failure, Place, Verb};
 use crate::plan::Survey;
 use crate::stacks::{StackKind, sentence};
-
-/// Why a stack's newest operation failed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Diagnosis {
-    /// What was asked of the stack.
-    pub operation: Verb,
-    /// When the cause happened.
-    pub at: Timestamp,
-    /// The status of the resource that is the cause; `None` where the stack as a whole was refused.
-    pub resource_status: Option<ResourceStatus>,
-    /// How long that resource was at it.
-    pub took: Option<SignedDuration>,
-    /// The same as a run tells in [`crate::events::Event::Failed`]; its status is the stack's of now.
-    pub failure: Failure,
-}
 
 /// Where a resource of a stack, or a property of it, comes from.
 pub type Explain<'a> = dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place> + 'a;

@@ -9,7 +9,7 @@ use crate::apply::{End, Report};
 use crate::catalog::durations::Durations;
 use crate::cloud::Identity;
 use crate::events::Event;
-use crate::journal::{self, About, Journal, JournalError};
+use crate::journal::{self, Journal, JournalError, RunHeader};
 use crate::progress::{self, Pace, Style};
 
 /// Does `work` with its events shown beside it. That they could not be shown is only said: the run's
@@ -59,7 +59,7 @@ pub struct Showing {
     /// How long things take: what is slow is judged by it.
     pub durations: Durations,
     /// `None` for what is not recorded: a rehearsal, a watch.
-    pub record: Option<About>,
+    pub record: Option<RunHeader>,
 }
 
 impl Showing {
@@ -75,7 +75,7 @@ impl Showing {
 
     /// At the wall's pace, with a record.
     pub fn recorded(style: Style, run: &str, cluster: &str, place: &Identity, verb: &str) -> Self {
-        let about = About {
+        let about = RunHeader {
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             cluster: cluster.to_owned(),
             account: place.account.clone(),

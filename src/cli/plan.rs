@@ -17,7 +17,7 @@ use super::{Global, ask, saved};
 use crate::catalog::durations::{self, Durations};
 use crate::cloud::{Cloud, Identity, Keeping, Store};
 use crate::forecast::cost;
-use crate::journal::{self, Shelf};
+use crate::journal::{self, RunArchive};
 use crate::plan::{self, Look, Plan, PlanError, Terms};
 use crate::report::plan::{Detail, Scales, markdown, text, view};
 use crate::stacks::StackKind;
@@ -308,8 +308,8 @@ pub fn learned<C>(session: &Session<C>) -> Durations {
         account, region, ..
     } = &session.identity;
     let mut durations = Durations::builtin();
-    let records = Shelf::of_user();
-    let records = records.and_then(|shelf| shelf.list(account, region, &session.spec().name));
+    let records = RunArchive::of_user();
+    let records = records.and_then(|archive| archive.list(account, region, &session.spec().name));
     let runs: Vec<journal::Run> = records
         .unwrap_or_default()
         .iter()

@@ -10,10 +10,11 @@ use super::failure::{Exit, Failure};
 use super::out::talk;
 use super::reach::{Reach, Reached, Whose};
 use super::session::Session;
+use crate::catalog::durations::Durations;
 use crate::common::duration::elapsed;
 use crate::events::{Event, ReadyPart};
 use crate::kube::{self, Api, Patience, Readiness, Waited, Wanted};
-use crate::progress::{self, Style};
+use crate::progress::{self, Pace, Style};
 
 /// How far apply goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -106,7 +107,10 @@ async fn watched(
             () = ask::interrupted() => Ended::Left,
         }
     };
-    let (ended, shown) = tokio::join!(doing, progress::show_waiting(style, events));
+    let (ended, shown) = tokio::join!(
+        doing,
+        progress::show(style, events, Pace::default(), Durations::default())
+    );
     if let Err(error) = shown {
         talk(&format!("failed to show the progress: {error}"));
     }

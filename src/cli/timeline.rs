@@ -14,11 +14,11 @@ use super::out::{self, talk};
 use super::session::{self, Known, Target, Whom};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation};
 use crate::common::files;
-use crate::journal::{self, JournalError, Record, Shelf};
+use crate::journal::{self, JournalError, Record, RunArchive};
 use crate::plan::run_of;
 use crate::stacks::StackKind;
 use crate::templates::Templates;
-use crate::timeline::{self, Detail, Past, Saving, Timeline};
+use crate::timeline::{self, Detail, Saving, StackHistory, Timeline};
 
 /// Columns where stdout is no terminal.
 const COLUMNS: u16 = 80;
@@ -106,7 +106,7 @@ impl Told {
 
 fn records(known: &Known) -> Result<Vec<Record>, JournalError> {
     let (account, region) = (known.account.as_deref(), known.region.as_deref());
-    Shelf::of_user()?.search(account, region, &known.name)
+    RunArchive::of_user()?.search(account, region, &known.name)
 }
 
 /// The last run that was recorded here; needs no credentials. Without one there is still AWS's history:
@@ -168,16 +168,16 @@ fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> Failure {
 async fn remembered(target: &Target) -> Result<Told, Failure> {
     let mut found = target.cloud.stacks(Some(&target.name)).await?;
     found.sort_by_key(|found| StackKind::parse(&found.kind));
-    let pasts = found.into_iter().filter_map(|found| {
+    let histories = found.into_iter().filter_map(|found| {
         let kind = StackKind::parse(&found.kind)?;
         Some(past(target, kind, found))
     });
-    let pasts = try_join_all(pasts).await?;
+    let histories = try_join_all(histories).await?;
     let place = format!(
         "account {}, {}",
         target.identity.account, target.identity.region
     );
-    let timeline = Timeline::of(&timeline::events_of(&target.name, &pasts));
+    let timeline = Timeline::of(&timeline::events_of(&target.name, &histories));
     let timeline = timeline.ok_or_else(|| {
         let nothing = format!(
             "no run of {} is recorded here, and it has no stacks in {place}",
@@ -188,7 +188,11 @@ async fn remembered(target: &Target) -> Result<Told, Failure> {
     Ok(Told::new(format!("from AWS's history, {place}"), timeline))
 }
 
-async fn past(target: &Target, kind: StackKind, found: FoundStack) -> Result<Past, CloudError> {
+async fn past(
+    target: &Target,
+    kind: StackKind,
+    found: FoundStack,
+) -> Result<StackHistory, CloudError> {
     let newest = Operation {
         stack_id: found.id.clone(),
         token: None,
@@ -198,7 +202,7 @@ async fn past(target: &Target, kind: StackKind, found: FoundStack) -> Result<Pas
     let template = target.cloud.template(&found.id).await.unwrap_or_default();
     let token = events.iter().find_map(|event| event.token.as_deref());
     let run = token.and_then(|token| run_of(token, &found.name));
-    Ok(Past {
+    Ok(StackHistory {
         run: run.map(str::to_owned),
         kind,
         found,

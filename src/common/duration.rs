@@ -14,7 +14,7 @@ pub fn elapsed(span: SignedDuration) -> String {
         0..MINUTE => format!("{seconds}s"),
         MINUTE..HOUR => format!("{}m{:02}s", seconds / MINUTE, seconds % MINUTE),
         _ => {
-            let minutes = (seconds + MINUTE / 2) / MINUTE;
+            let minutes = seconds / MINUTE + seconds % MINUTE / (MINUTE / 2);
             format!("{}h{:02}m", minutes / 60, minutes % 60)
         }
     }
@@ -28,7 +28,7 @@ fn rounded_seconds(span: SignedDuration) -> i64 {
 
 /// An estimate in seconds, as rough as it is: `20s`, `2m`, `10-17m`.
 pub fn estimate(from: u32, to: u32) -> String {
-    let minutes = |seconds: u32| (seconds + 30) / 60;
+    let minutes = |seconds: u32| seconds / 60 + seconds % 60 / 30;
     let one = |seconds: u32| match seconds {
         0..60 => format!("{seconds}s"),
         _ => format!("{}m", minutes(seconds)),
@@ -86,6 +86,7 @@ mod tests {
         ] {
             assert_eq!(elapsed(SignedDuration::from_millis(millis)), text);
         }
+        assert!(elapsed(SignedDuration::MAX).ends_with("h30m"));
     }
 
     #[test]
@@ -95,6 +96,7 @@ mod tests {
         assert_eq!(estimate(106, 106), "2m");
         assert_eq!(estimate(595, 1026), "10-17m");
         assert_eq!(estimate(3, 240), "3s-4m");
+        assert_eq!(estimate(u32::MAX, u32::MAX), "71582788m");
     }
 
     #[test]

@@ -1,15 +1,20 @@
-//! The language between doing and showing: everything a run tells, as data.
-//! The live block, the plain lines and the JSON stream are all made from these and carry the same facts.
+//! The events of a run, as data: what an operation emits and what screens, records and timelines are made
+//! of. The live block, the plain lines and the JSON stream carry the same facts.
 
-use jiff::Timestamp;
+mod emitter;
+mod operations;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::cloud::{ResourceStatus, StackStatus};
 use crate::stacks::StackKind;
 
-pub use crate::catalog::durations::Span;
+pub use crate::catalog::durations::{Operation, Span};
+pub use emitter::Emitter;
+pub use operations::{ResourceOperation, operations};
 
-/// Something a run tells. Serialised with a `type` field, camelCase.
+/// What happened in a run. Serialised with a `type` field, camelCase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
     tag = "type",
@@ -32,31 +37,31 @@ pub enum Event {
         stack: StackKind,
         operation: Verb,
     },
-    /// A resource of a stack moved.
+    /// The status of a resource changed.
     Resource {
         at: Timestamp,
         stack: StackKind,
         logical_id: String,
         resource_type: String,
-        /// The human sentence of its template `Metadata`; the logical id where there is none.
+        /// The description in its template's `Metadata`; the logical id where there is none.
         sentence: String,
         status: ResourceStatus,
         reason: Option<String>,
     },
-    /// A stack's first real failure, told as soon as it is seen and long before the stack rests. Told
-    /// again when an earlier one turns up late.
+    /// A stack's first real failure, emitted as soon as it is seen and long before the stack settles.
+    /// Emitted again when an earlier one is read late.
     Failed {
         at: Timestamp,
         stack: StackKind,
         failure: Failure,
     },
-    /// A stack came to rest.
+    /// A stack settled: its operation is over.
     StackSettled {
         at: Timestamp,
         stack: StackKind,
         outcome: Outcome,
     },
-    /// Something worth a line that belongs to no resource: an upload, the authorities, a retry.
+    /// A line of text that belongs to no resource: an upload, the authorities, a retry.
     Note {
         at: Timestamp,
         stack: Option<StackKind>,
@@ -64,7 +69,7 @@ pub enum Event {
     },
     /// The last event of a run's stacks. A run that is not followed to its end has none.
     RunFinished { at: Timestamp, succeeded: bool },
-    /// A look at the cluster itself, once its stacks are done: again and again until it works.
+    /// What was found of the cluster itself once its stacks are done: repeated until it is ready.
     Readiness {
         at: Timestamp,
         cluster: String,
@@ -74,19 +79,19 @@ pub enum Event {
         /// Whether everything is there.
         ready: bool,
         parts: Vec<ReadyPart>,
-        /// What is other than defined but keeps nobody waiting.
+        /// What differs from the definition but delays nothing.
         remarks: Vec<String>,
     },
 }
 
-/// One thing that a working cluster has.
+/// One thing that a ready cluster has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReadyPart {
     pub name: String,
     pub done: usize,
     pub wanted: usize,
-    /// How it stands, in one short phrase.
+    /// Its state, in one short phrase.
     pub stands: String,
     /// What is missing, a sentence each.
     pub missing: Vec<String>,
@@ -103,7 +108,7 @@ pub struct Expected {
     pub resources: usize,
     /// Stacks whose outputs it waits for.
     pub needs: Vec<StackKind>,
-    /// How long the operation takes by experience; `None` where nobody knows, or there is nothing to do.
+    /// How long the operation usually takes; `None` where that is unknown, or there is nothing to do.
     pub span: Option<Span>,
 }
 
@@ -115,7 +120,7 @@ pub enum Verb {
     Delete,
 }
 
-/// How a stack came to rest.
+/// How the operation on a stack ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Outcome {
@@ -125,7 +130,7 @@ pub enum Outcome {
     Deleted,
     /// Failed and is back where it was (or empty).
     RolledBack(Failure),
-    /// Failed and needs a hand.
+    /// Failed and needs manual action.
     Failed(Failure),
     /// Never started: a stack it needs did not succeed.
     NotStarted {
@@ -137,20 +142,34 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
-    /// The stack's status at rest; `None` when it never began.
+    /// The stack's settled status; `None` when it never began.
     pub status: Option<StackStatus>,
-    /// The resource's sentence and logical id; `None` when the stack itself was refused.
+    /// The resource's description and logical id; `None` when the stack itself was refused.
     pub resource: Option<String>,
     pub logical_id: Option<String>,
     pub resource_type: Option<String>,
-    /// AWS's reason, in full; for a group of machines that never reported, what one of them said last.
+    /// AWS's reason, in full; for a group of machines that never reported, the end of one machine's console.
     pub reason: String,
     /// Where it comes from; `None` when the stack itself was refused.
     pub place: Option<Place>,
     /// What usually helps, in plain words.
     pub hint: Option<String>,
-    /// Resources of the stack that were cancelled because of it, by their sentences.
+    /// Resources of the stack that were cancelled because of it, by their descriptions.
     pub cancelled: Vec<String>,
+}
+
+/// Why the newest operation on a stack failed, found afterwards.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnosis {
+    pub operation: Verb,
+    /// When the cause happened.
+    pub at: Timestamp,
+    /// The status of the resource that is the cause; `None` where the stack as a whole was refused.
+    pub resource_status: Option<ResourceStatus>,
+    /// How long that resource took until then.
+    pub took: Option<SignedDuration>,
+    /// The same as a run emits in [`Event::Failed`]; its status is the stack's present one.
+    pub failure: Failure,
 }
 
 /// Where a resource comes from.
@@ -180,7 +199,42 @@ impl Event {
     }
 }
 
+impl Verb {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// `created`, `updated`, `deleted`.
+    pub fn past(self) -> String {
+        format!("{}d", self.as_str())
+    }
+}
+
 impl Outcome {
+    /// In words: `created`, `rolled back`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Deleted => "deleted",
+            Self::RolledBack(_) => "rolled back",
+            Self::Failed(_) => "failed",
+            Self::NotStarted { .. } => "not started",
+        }
+    }
+
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::RolledBack(failure) | Self::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
     /// Whether the stack is as the definition wants it.
     pub fn is_good(&self) -> bool {
         matches!(
@@ -205,8 +259,8 @@ impl Failure {
         }
     }
 
-    /// Whether a resource's reason only says that another one failed first
-    /// ("Resource creation cancelled" and its brothers): never a cause.
+    /// Whether a resource's reason only says that another one failed first ("Resource creation
+    /// cancelled", update, deletion): never a cause.
     pub fn is_cancellation(reason: &str) -> bool {
         let mut words = reason.split_whitespace();
         words.next() == Some("Resource")
@@ -224,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cancelled_resource_is_no_cause() {
+    fn cancellation_is_not_a_cause() {
         for reason in [
             "Resource creation cancelled",
             "Resource update cancelled",

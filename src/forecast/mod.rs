@@ -7,5 +7,6 @@ mod meters;
 pub mod outage;
 pub mod price_list;
 pub mod prices;
+pub mod remaining;
 
 pub use estimate::{Estimate, estimate};

@@ -1,4 +1,4 @@
-//! Where the records lie: a directory for each account, region and cluster, a file for each run.
+//! Where the records are: a directory for each account, region and cluster, a file for each run.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy as _;
 use jiff::Timestamp;
 
-use super::{About, JournalError, KEPT};
+use super::{JournalError, KEPT, RunHeader};
 
 /// Ending of a record.
 const ENDING: &str = "jsonl";
-/// How the start stands in a file's name: sorts by time, and no file system minds it.
+/// The start in a file's name: sorts by time, and is valid on every file system.
 const START: &str = "%Y%m%dT%H%M%SZ";
 
 /// The directory of all records.
 #[derive(Debug, Clone)]
-pub struct Shelf {
+pub struct RunArchive {
     root: PathBuf,
 }
 
-/// A record that lies there, not read yet.
+/// A record in the archive, not read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     pub account: String,
@@ -33,7 +33,7 @@ pub struct Record {
     pub path: PathBuf,
 }
 
-impl Shelf {
+impl RunArchive {
     /// The user's own: `kube-cfn/runs` under the XDG state directory.
     pub fn of_user() -> Result<Self, JournalError> {
         let base = etcetera::choose_base_strategy()
@@ -70,7 +70,7 @@ impl Shelf {
     }
 
     /// The records of all clusters of that name, newest first; where `account` or `region` is given,
-    /// of that alone. For those who have no credentials at hand to say where they are.
+    /// of that alone. For use without credentials, which would say the account.
     pub fn search(
         &self,
         account: Option<&str>,
@@ -91,24 +91,23 @@ impl Shelf {
         Ok(records)
     }
 
-    /// The path of a new record, in a directory that is made and has room for it: of the records
-    /// there, the oldest go.
-    pub(super) fn place(&self, about: &About) -> Result<PathBuf, JournalError> {
-        let directory = self.directory(&about.account, &about.region, &about.cluster)?;
-        let made = DirBuilder::new()
+    /// The path of a new record. Makes its directory and removes the oldest records beyond [`KEPT`].
+    pub(super) fn new_path(&self, header: &RunHeader) -> Result<PathBuf, JournalError> {
+        let directory = self.directory(&header.account, &header.region, &header.cluster)?;
+        let created = DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&directory);
-        made.map_err(|source| JournalError::Write {
+        created.map_err(|source| JournalError::Write {
             path: directory.clone(),
             source,
         })?;
-        let records = self.list(&about.account, &about.region, &about.cluster)?;
+        let records = self.list(&header.account, &header.region, &header.cluster)?;
         for old in records.iter().skip(KEPT - 1) {
             // One more than wanted does no harm; the next run tries again.
             let _ = fs::remove_file(&old.path);
         }
-        let name = format!("{}-{}", about.started.strftime(START), part(&about.run)?);
+        let name = format!("{}-{}", header.started.strftime(START), part(&header.run)?);
         Ok(directory.join(name).with_extension(ENDING))
     }
 

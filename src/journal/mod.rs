@@ -1,15 +1,15 @@
 //! A local record of each run: its events, one JSON object a line, in the XDG state directory.
-//! It serves timeline and durations alone: nothing is ever decided by it, and losing it loses nothing.
+//! Only timelines and expected durations come from it: nothing is decided by it, and losing it loses nothing.
 //!
 //! A record is `$XDG_STATE_HOME/kube-cfn/runs/<account>/<region>/<cluster>/<UTC start>-<run>.jsonl`,
-//! `~/.local/state` where the variable is not set: a header line ([`About`]), then each event as it
+//! `~/.local/state` where the variable is not set: a header line ([`RunHeader`]), then each event as it
 //! happens. Files are 0600, directories 0700. A run that was killed leaves a readable beginning. The
-//! last [`KEPT`] runs of a cluster stay; older ones go when the next begins. Events carry no secrets,
+//! last [`KEPT`] runs of a cluster are kept; older ones are removed when the next begins. Events carry no secrets,
 //! so records carry none. A rehearsal is never recorded: its times are invented.
 
+mod archive;
 mod record;
 mod samples;
-mod shelf;
 #[cfg(test)]
 mod tests;
 
@@ -22,9 +22,9 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::events::Event;
 
+pub use archive::{Record, RunArchive};
 pub use record::{Journal, Run, load};
 pub use samples::samples;
-pub use shelf::{Record, Shelf};
 
 /// Records of one cluster that are kept.
 pub const KEPT: usize = 50;
@@ -36,7 +36,7 @@ pub const SCHEMA: u32 = 1;
 /// What a run is, without what happened in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct About {
+pub struct RunHeader {
     /// Version of the program that ran.
     pub tool: String,
     pub cluster: String,
@@ -44,7 +44,7 @@ pub struct About {
     pub region: String,
     /// The run's id, as its events and the tokens of its requests have it.
     pub run: String,
-    /// The command that takes it up again: `kube-cfn apply canary`.
+    /// The command that resumes it: `kube-cfn apply canary`.
     pub command: String,
     pub started: Timestamp,
 }
@@ -65,8 +65,8 @@ pub enum JournalError {
     Foreign { path: PathBuf, why: String },
 }
 
-/// Writes every event of a run to its journal and hands it on. The first that can't be written ends
-/// the writing, never the run: it is what the returned work ends with, after the last event.
+/// Writes every event of a run to its journal and passes it on. The first error ends the writing, never
+/// the run: the returned future ends with it, after the last event.
 pub fn tee(
     mut events: UnboundedReceiver<Event>,
     journal: Option<Journal>,
@@ -85,7 +85,7 @@ pub fn tee(
                 written = Err(error);
                 journal = None;
             }
-            // Nobody looks any more: the record goes on all the same.
+            // The record continues when the screen is gone.
             let _ = sender.send(event);
         }
         written

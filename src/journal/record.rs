@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, JournalError, KIND, SCHEMA, Shelf};
+use super::{JournalError, KIND, RunArchive, RunHeader, SCHEMA};
 use crate::events::Event;
 
 /// The first line of a record.
 #[derive(Serialize, Deserialize)]
-struct Header {
+struct FirstLine {
     kind: String,
     schema: u32,
     #[serde(flatten)]
-    about: About,
+    header: RunHeader,
 }
 
 /// A record that is being written.
@@ -29,21 +29,21 @@ pub struct Journal {
 /// A record that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
-    pub about: About,
+    pub header: RunHeader,
     pub events: Vec<Event>,
     /// Lines in the middle that this program does not understand, as a newer one may write them. A half
-    /// last line is none of them: the run was killed while it wrote.
+    /// last line does not count: the run was killed while it wrote.
     pub unread: usize,
 }
 
 impl Journal {
-    /// Begins the record of a run in the user's own directory. An error is worth a sentence, never a
-    /// failure of the run.
-    pub fn begin(about: &About) -> Result<Self, JournalError> {
-        Shelf::of_user()?.begin(about)
+    /// Begins the record of a run in the user's own directory. An error is reported, it never fails the
+    /// run.
+    pub fn begin(header: &RunHeader) -> Result<Self, JournalError> {
+        RunArchive::of_user()?.begin(header)
     }
 
-    /// Adds an event. It lies in the file when this returns.
+    /// Adds an event. It is in the file when this returns.
     pub fn write(&mut self, event: &Event) -> Result<(), JournalError> {
         self.line(event)
     }
@@ -66,10 +66,10 @@ impl Journal {
     }
 }
 
-impl Shelf {
+impl RunArchive {
     /// Begins the record of a run; removes the cluster's oldest ones.
-    pub fn begin(&self, about: &About) -> Result<Journal, JournalError> {
-        let path = self.place(about)?;
+    pub fn begin(&self, header: &RunHeader) -> Result<Journal, JournalError> {
+        let path = self.new_path(header)?;
         let opened = OpenOptions::new()
             .append(true)
             .create_new(true)
@@ -80,10 +80,10 @@ impl Shelf {
             source,
         })?;
         let mut journal = Journal { path, file };
-        journal.line(&Header {
+        journal.line(&FirstLine {
             kind: KIND.to_owned(),
             schema: SCHEMA,
-            about: about.clone(),
+            header: header.clone(),
         })?;
         Ok(journal)
     }
@@ -97,12 +97,13 @@ pub fn load(path: &Path) -> Result<Run, JournalError> {
     })?;
     let text = String::from_utf8_lossy(&bytes);
     let mut lines = text.split_inclusive('\n');
-    let about = header(lines.next().unwrap_or_default()).map_err(|why| JournalError::Foreign {
-        path: path.to_owned(),
-        why,
-    })?;
+    let header =
+        parse_header(lines.next().unwrap_or_default()).map_err(|why| JournalError::Foreign {
+            path: path.to_owned(),
+            why,
+        })?;
     let mut run = Run {
-        about,
+        header,
         events: Vec::new(),
         unread: 0,
     };
@@ -116,17 +117,17 @@ pub fn load(path: &Path) -> Result<Run, JournalError> {
     Ok(run)
 }
 
-fn header(line: &str) -> Result<About, String> {
-    let header: Header = serde_json::from_str(line)
+fn parse_header(line: &str) -> Result<RunHeader, String> {
+    let first: FirstLine = serde_json::from_str(line)
         .map_err(|error| format!("its first line is no header of a run: {error}"))?;
-    if header.kind != KIND {
-        return Err(format!("it is a {:?}, not a {KIND}", header.kind));
+    if first.kind != KIND {
+        return Err(format!("it is a {:?}, not a {KIND}", first.kind));
     }
-    if header.schema > SCHEMA {
+    if first.schema > SCHEMA {
         return Err(format!(
             "a newer kube-cfn ({}) wrote it; read it with that one",
-            header.about.tool
+            first.header.tool
         ));
     }
-    Ok(header.about)
+    Ok(first.header)
 }

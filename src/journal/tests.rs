@@ -18,8 +18,8 @@ fn at(second: i64) -> Timestamp {
     start + SignedDuration::from_secs(second)
 }
 
-fn about(run: &str, second: i64) -> About {
-    About {
+fn header(run: &str, second: i64) -> RunHeader {
+    RunHeader {
         tool: "0.1.0".to_owned(),
         cluster: "canary".to_owned(),
         account: "123456789012".to_owned(),
@@ -52,22 +52,22 @@ fn moved(second: i64, id: &str, status: &str, reason: Option<&str>) -> Event {
     }
 }
 
-fn shelf() -> (TempDir, Shelf) {
+fn archive() -> (TempDir, RunArchive) {
     let directory = tempfile::tempdir().expect("a directory");
-    let shelf = Shelf::at(directory.path().join("runs"));
-    (directory, shelf)
+    let archive = RunArchive::at(directory.path().join("runs"));
+    (directory, archive)
 }
 
-fn list(shelf: &Shelf) -> Vec<Record> {
-    shelf
+fn list(archive: &RunArchive) -> Vec<Record> {
+    archive
         .list("123456789012", "eu-west-1", "canary")
         .expect("a list")
 }
 
 #[test]
 fn what_is_written_is_read_again_and_nobody_else_may_read_it() {
-    let (_directory, shelf) = shelf();
-    let mut journal = shelf.begin(&about("7f3a", 0)).expect("begun");
+    let (_directory, archive) = archive();
+    let mut journal = archive.begin(&header("7f3a", 0)).expect("begun");
     let events = vec![started(), moved(5, "Nat", "CREATE_IN_PROGRESS", None)];
     for event in &events {
         journal.write(event).expect("written");
@@ -81,14 +81,14 @@ fn what_is_written_is_read_again_and_nobody_else_may_read_it() {
     }
     // The journal is still open: a kill at this moment would leave the same.
     let run = load(&path).expect("read");
-    assert_eq!((run.about, run.unread), (about("7f3a", 0), 0));
+    assert_eq!((run.header, run.unread), (header("7f3a", 0), 0));
     assert_eq!(run.events, events);
 }
 
 #[test]
 fn a_half_last_line_is_as_if_it_had_not_been_begun() {
-    let (_directory, shelf) = shelf();
-    let mut journal = shelf.begin(&about("7f3a", 0)).expect("begun");
+    let (_directory, archive) = archive();
+    let mut journal = archive.begin(&header("7f3a", 0)).expect("begun");
     journal.write(&started()).expect("written");
     let whole = fs::read(journal.path()).expect("read");
     journal
@@ -108,8 +108,8 @@ fn a_half_last_line_is_as_if_it_had_not_been_begun() {
 
 #[test]
 fn a_line_of_a_newer_program_is_counted_not_hidden() {
-    let (_directory, shelf) = shelf();
-    let mut journal = shelf.begin(&about("7f3a", 0)).expect("begun");
+    let (_directory, archive) = archive();
+    let mut journal = archive.begin(&header("7f3a", 0)).expect("begun");
     let mut text = fs::read_to_string(journal.path()).expect("read");
     text += "{\"type\":\"telepathy\"}\n";
     fs::write(journal.path(), text).expect("written");
@@ -138,13 +138,13 @@ fn a_file_that_is_no_record_says_so() {
 
 #[test]
 fn the_last_fifty_runs_stay_newest_first() {
-    let (_directory, shelf) = shelf();
+    let (_directory, archive) = archive();
     for number in 0..KEPT + 3 {
         let second = i64::try_from(number).expect("small") * 60;
         let run = format!("r{number}");
-        shelf.begin(&about(&run, second)).expect("begun");
+        archive.begin(&header(&run, second)).expect("begun");
     }
-    let records = list(&shelf);
+    let records = list(&archive);
     assert_eq!(records.len(), KEPT);
     assert_eq!(records[0].run, format!("r{}", KEPT + 2));
     assert_eq!(records[KEPT - 1].run, "r3");
@@ -153,32 +153,32 @@ fn the_last_fifty_runs_stay_newest_first() {
 
 #[test]
 fn another_cluster_keeps_its_own_and_is_found_without_its_account() {
-    let (_directory, shelf) = shelf();
-    shelf.begin(&about("1a", 0)).expect("begun");
-    let elsewhere = About {
+    let (_directory, archive) = archive();
+    archive.begin(&header("1a", 0)).expect("begun");
+    let elsewhere = RunHeader {
         region: "eu-north-1".to_owned(),
-        ..about("1b", 60)
+        ..header("1b", 60)
     };
-    shelf.begin(&elsewhere).expect("begun");
+    archive.begin(&elsewhere).expect("begun");
     let runs = |region| {
-        let found = shelf.search(None, region, "canary").expect("found");
+        let found = archive.search(None, region, "canary").expect("found");
         found.into_iter().map(|found| found.run).collect::<Vec<_>>()
     };
     assert_eq!(runs(None), ["1b", "1a"]);
     assert_eq!(runs(Some("eu-west-1")), ["1a"]);
-    let of_others = shelf.search(Some("999999999999"), None, "canary");
+    let of_others = archive.search(Some("999999999999"), None, "canary");
     assert_eq!(of_others.expect("found"), []);
 }
 
 #[test]
 fn a_name_that_leads_elsewhere_is_refused() {
-    let (directory, shelf) = shelf();
+    let (directory, archive) = archive();
     for name in ["../canary", "", "a/b", ".", "a\0b"] {
-        let about = About {
+        let header = RunHeader {
             cluster: name.to_owned(),
-            ..about("7f3a", 0)
+            ..header("7f3a", 0)
         };
-        let refused = shelf.begin(&about);
+        let refused = archive.begin(&header);
         assert!(matches!(refused, Err(JournalError::Name(_))), "{name:?}");
     }
     assert_eq!(fs::read_dir(directory.path()).expect("there").count(), 0);
@@ -186,8 +186,8 @@ fn a_name_that_leads_elsewhere_is_refused() {
 
 #[tokio::test]
 async fn a_journal_that_can_not_be_written_keeps_no_event_from_the_screen() {
-    let (_directory, shelf) = shelf();
-    let mut journal = shelf.begin(&about("7f3a", 0)).expect("begun");
+    let (_directory, archive) = archive();
+    let mut journal = archive.begin(&header("7f3a", 0)).expect("begun");
     // Opened for reading: every write fails, whoever runs the test.
     journal.file = fs::File::open(journal.path()).expect("opened");
     let (sender, events) = mpsc::unbounded_channel();
@@ -206,8 +206,8 @@ async fn a_journal_that_can_not_be_written_keeps_no_event_from_the_screen() {
 
 #[tokio::test]
 async fn what_is_shown_is_what_is_recorded() {
-    let (_directory, shelf) = shelf();
-    let journal = shelf.begin(&about("7f3a", 0)).expect("begun");
+    let (_directory, archive) = archive();
+    let journal = archive.begin(&header("7f3a", 0)).expect("begun");
     let path = journal.path().to_owned();
     let (sender, events) = mpsc::unbounded_channel();
     sender.send(started()).expect("sent");
@@ -220,7 +220,7 @@ async fn what_is_shown_is_what_is_recorded() {
 
 fn run(events: Vec<Event>) -> Run {
     Run {
-        about: about("7f3a", 0),
+        header: header("7f3a", 0),
         events,
         unread: 0,
     }

@@ -1,8 +1,8 @@
-//! How things stand after a failure: what becomes of its stack, what goes on beside it, what never
-//! starts because of it, and the command that comes next.
+//! What happens after a failure: to its stack, to the stacks beside it, to those that never start
+//! because of it, and the command that comes next.
 
+use super::line::Mark;
 use super::model::{Model, StackProgress};
-use super::text::Mark;
 use crate::cloud::StackStatus;
 use crate::common::text::{clean, fit, wrap};
 use crate::events::{Outcome, Verb};
@@ -10,14 +10,14 @@ use crate::stacks::StackKind;
 
 /// The last line of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Now {
-    /// What becomes of the stack.
+pub(super) struct AfterFailure {
+    /// What happens to the stack.
     pub state: String,
     /// Resources that were cancelled.
     pub cancelled: usize,
-    /// Sentences of what could not be removed.
+    /// What could not be removed.
     pub stuck: Vec<String>,
-    /// Stacks that go on beside it.
+    /// Stacks that continue.
     pub goes_on: Vec<String>,
     /// Stacks that do not start because of it.
     pub waits: Vec<String>,
@@ -25,7 +25,7 @@ pub(super) struct Now {
     pub next: String,
 }
 
-/// How much of it is told, from most to least.
+/// What is left out, from nothing to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Cut {
     Nothing,
@@ -33,7 +33,7 @@ enum Cut {
     Waits,
     /// The word before the command goes.
     Label,
-    /// Stacks that go on are counted.
+    /// Stacks that continue are counted.
     Beside,
     /// In fewer letters.
     Short,
@@ -45,10 +45,10 @@ enum Cut {
     Others,
 }
 
-impl Now {
+impl AfterFailure {
     /// Everything, on one line.
     pub fn text(&self) -> String {
-        self.told(Cut::Nothing)
+        self.cut_to(Cut::Nothing)
     }
 
     /// As much as fits so many lines; the command is kept longest.
@@ -63,13 +63,13 @@ impl Now {
             Cut::Cancelled,
             Cut::Others,
         ];
-        let told = cuts.map(|cut| wrap(&self.told(cut), columns));
-        let fits = told.iter().find(|told| told.len() <= lines);
+        let texts = cuts.map(|cut| wrap(&self.cut_to(cut), columns));
+        let fits = texts.iter().find(|text| text.len() <= lines);
         fits.cloned()
-            .unwrap_or_else(|| vec![fit(&self.told(Cut::Others), columns)])
+            .unwrap_or_else(|| vec![fit(&self.cut_to(Cut::Others), columns)])
     }
 
-    fn told(&self, cut: Cut) -> String {
+    fn cut_to(&self, cut: Cut) -> String {
         let mut parts = vec![self.state.clone()];
         if self.cancelled > 0 && cut < Cut::Cancelled {
             parts = vec![format!("{}, {} cancelled", self.state, self.cancelled)];
@@ -91,7 +91,7 @@ impl Now {
         format!("now: {}", parts.join("; "))
     }
 
-    /// What goes on, and what waits.
+    /// What continues, and what is blocked.
     fn others(&self, cut: Cut) -> Option<String> {
         let beside = (!self.goes_on.is_empty()).then(|| {
             let verb = if self.goes_on.len() == 1 {
@@ -117,8 +117,8 @@ impl Now {
 }
 
 impl Model {
-    /// How things stand with a stack that failed.
-    pub(super) fn now(&self, stack: &StackProgress) -> Now {
+    /// What happens now that a stack failed.
+    pub(super) fn after_failure(&self, stack: &StackProgress) -> AfterFailure {
         let beside = |other: &&StackProgress| {
             other.kind != stack.kind && other.settled.is_none() && other.mark() == Mark::Running
         };
@@ -131,7 +131,7 @@ impl Model {
         };
         let failure = stack.failure.as_ref();
         let cause = failure.and_then(|failure| failure.resource.as_deref());
-        Now {
+        AfterFailure {
             state: state(stack),
             cancelled: failure.map_or(0, |failure| failure.cancelled.len()),
             stuck: stack
@@ -145,7 +145,7 @@ impl Model {
         }
     }
 
-    /// The command that goes on with the run.
+    /// The command that resumes the run.
     pub(super) fn next(&self) -> String {
         next(self.verb, &self.cluster)
     }
@@ -170,7 +170,7 @@ impl Model {
     }
 }
 
-/// The command that does, again, what was done to a cluster.
+/// The command that repeats what was done to a cluster.
 pub(super) fn next(verb: Option<Verb>, cluster: &str) -> String {
     match verb {
         Some(Verb::Delete) => format!("kube-cfn delete {cluster}"),
@@ -199,7 +199,7 @@ fn state(stack: &StackProgress) -> String {
     }
 }
 
-/// How a stack is told that failed and did not go back by itself.
+/// The state of a stack that failed and was not rolled back.
 pub(super) fn unresolved(status: Option<&StackStatus>) -> String {
     match status {
         Some(status) => format!("needs a hand ({})", clean(status.as_str())),

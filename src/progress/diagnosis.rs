@@ -1,11 +1,11 @@
-//! A failure of the past, told as it was told when it happened.
+//! A failure that is over, shown as it was when it happened.
 
-use super::failure::{Detail, Pinned, marked};
-use super::now::{Now, next, unresolved};
-use super::text::{Line, room};
-use crate::apply::diagnose::Diagnosis;
+use super::after_failure::{AfterFailure, next, unresolved};
+use super::failure::{Detail, FirstFailure};
+use super::line::{Line, Mark, room};
 use crate::cloud::StackStatus;
 use crate::common::text::clean;
+use crate::events::Diagnosis;
 use crate::stacks::StackKind;
 
 /// What a diagnosis says in at most five lines of `width` columns, or in full.
@@ -20,18 +20,19 @@ pub fn report(
     let status = diagnosis.resource_status.as_ref();
     let status = status.map(|word| clean(word.as_str()));
     let when = diagnosis.at.strftime("%Y-%m-%d %H:%M UTC");
-    let pinned = Pinned::told(diagnosis.at, failure, status, diagnosis.took);
-    let pinned = pinned.dated(format!("at {when}"));
-    let now = Now {
+    let first = FirstFailure::from_verdict(diagnosis.at, failure, status, diagnosis.took);
+    let first = first.dated(format!("at {when}"));
+    let now = AfterFailure {
         state: state(failure.status.as_ref()),
         cancelled: failure.cancelled.len(),
         next: next(Some(diagnosis.operation), &clean(cluster)),
-        ..Now::default()
+        ..AfterFailure::default()
     };
-    marked(&pinned.report(stack, &now, room(width), detail), width)
+    let texts = first.report(stack, &now, room(width), detail);
+    Line::group(Mark::Failed, texts, width)
 }
 
-/// What a stack's status says to somebody who comes afterwards.
+/// What a stack's status means afterwards.
 fn state(status: Option<&StackStatus>) -> String {
     use StackStatus as S;
     match status {

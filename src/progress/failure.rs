@@ -1,13 +1,14 @@
 //! A failure as people read it, in five lines at most: which resource, why, where it comes from, what
-//! helps, and how things stand.
+//! helps, and what happens now.
+
+use std::collections::BTreeMap;
 
 use console::measure_text_width;
 use jiff::{SignedDuration, Timestamp};
 
-use super::brief::brief;
-use super::brief::cause_first;
-use super::now::Now;
-use super::text::{Line, Mark, room};
+use super::after_failure::AfterFailure;
+use super::line::{Line, Mark, room};
+use super::shorten_reason::{cause_first, shorten_reason};
 use crate::cloud::ResourceStatus;
 use crate::common::duration::elapsed;
 use crate::common::text::{clean, fit, wrap};
@@ -17,7 +18,7 @@ use crate::stacks::StackKind;
 /// Lines of a report at most.
 const LINES: usize = 5;
 
-/// How much of a failure is told.
+/// How much of a failure is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Detail {
     /// Five lines at most; what is cut ends in `..`.
@@ -27,27 +28,27 @@ pub enum Detail {
     Full,
 }
 
-/// A failure that stays on the screen.
+/// The first real failure of a stack, as it stays on the screen.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Pinned {
+pub(super) struct FirstFailure {
     pub at: Timestamp,
-    /// Sentence of the resource; `None` when the stack itself was refused.
+    /// Description of the resource; `None` when the stack itself was refused.
     pub resource: Option<String>,
     pub logical_id: Option<String>,
     pub status: Option<String>,
     pub after: Option<SignedDuration>,
-    /// When it happened, where it is told afterwards.
+    /// When it happened, for a diagnosis afterwards.
     when: Option<String>,
-    /// As AWS told it.
+    /// In full, as AWS gives it.
     reason: String,
     place: Option<Place>,
     hint: Option<String>,
     pub cancelled: Vec<String>,
 }
 
-impl Pinned {
-    /// What a resource's own event tells; the rest is known with the verdict.
-    pub fn seen(at: Timestamp, status: &ResourceStatus, reason: Option<&str>) -> Self {
+impl FirstFailure {
+    /// From a resource's own event; the rest is known with the verdict.
+    pub fn from_event(at: Timestamp, status: &ResourceStatus, reason: Option<&str>) -> Self {
         Self {
             at,
             resource: None,
@@ -74,7 +75,7 @@ impl Pinned {
     }
 
     /// A verdict. `status` and `after` are those of its resource, where they were seen.
-    pub fn told(
+    pub fn from_verdict(
         at: Timestamp,
         failure: &Failure,
         status: Option<String>,
@@ -114,9 +115,9 @@ impl Pinned {
         status.is_some_and(|status| status.starts_with("DELETE_"))
     }
 
-    /// The cause, as short as it can be told, on one line.
-    pub fn brief(&self) -> String {
-        brief(&self.reason)
+    /// The cause, as short as possible, on one line.
+    pub fn short_reason(&self) -> String {
+        shorten_reason(&self.reason)
     }
 
     /// `edge: NAT gateway in eu-west-1a (NatGatewayA) CREATE_FAILED after 1m52s`
@@ -140,7 +141,7 @@ impl Pinned {
     }
 
     /// The title in `columns`. The logical id goes first, where the place leads to it; then the
-    /// sentence is cut, never what happened.
+    /// description is cut, never what happened.
     fn title_in(&self, stack: &StackKind, columns: usize) -> String {
         let title = self.title(stack);
         let Some(sentence) = self.resource.as_deref() else {
@@ -160,15 +161,15 @@ impl Pinned {
     fn from(&self, columns: usize) -> Option<String> {
         let place = self.place.as_ref()?;
         let field = place.field.as_deref().map(clean);
-        let told = |field: Option<String>| {
+        let line = |field: Option<String>| {
             let parts: Vec<String> = field.into_iter().chain([clean(&place.template)]).collect();
             format!("from: {}", parts.join(", "))
         };
-        let whole = told(field.clone());
+        let whole = line(field.clone());
         if measure_text_width(&whole) <= columns {
             return Some(whole);
         }
-        Some(told(field.map(|field| {
+        Some(line(field.map(|field| {
             match (field.split_once('('), field.rsplit_once('/')) {
                 (Some((name, _)), Some((_, file))) => format!("{name}({file}"),
                 _ => field,
@@ -185,7 +186,7 @@ impl Pinned {
         let title = self.title_in(stack, room(width));
         vec![
             Line::new(Mark::Failed, &title, width),
-            Line::new(Mark::Detail, &self.brief(), width),
+            Line::new(Mark::Detail, &self.short_reason(), width),
         ]
     }
 
@@ -193,7 +194,7 @@ impl Pinned {
     pub fn report(
         &self,
         stack: &StackKind,
-        now: &Now,
+        now: &AfterFailure,
         columns: usize,
         detail: Detail,
     ) -> Vec<String> {
@@ -202,7 +203,7 @@ impl Pinned {
         }
         let fixed: Vec<String> = self.from(columns).into_iter().chain(self.hint()).collect();
         let spare = LINES.saturating_sub(3 + fixed.len());
-        let cause = within(&self.brief(), columns, 1 + spare);
+        let cause = within(&self.short_reason(), columns, 1 + spare);
         let spare = spare.saturating_sub(cause.len().saturating_sub(1));
         let now = now.lines(columns, 1 + spare);
         std::iter::once(self.title_in(stack, columns))
@@ -212,7 +213,7 @@ impl Pinned {
             .collect()
     }
 
-    fn in_full(&self, stack: &StackKind, now: &Now, columns: usize) -> Vec<String> {
+    fn in_full(&self, stack: &StackKind, now: &AfterFailure, columns: usize) -> Vec<String> {
         let cancelled = (!self.cancelled.is_empty())
             .then(|| format!("cancelled because of it: {}", self.cancelled.join(", ")));
         [self.title(stack), cause_first(&self.reason)]
@@ -236,11 +237,18 @@ fn within(text: &str, columns: usize, lines: usize) -> Vec<String> {
     wrapped
 }
 
-/// The texts of a report as marked lines.
-pub(super) fn marked(texts: &[String], width: usize) -> Vec<Line> {
-    let marks = std::iter::once(Mark::Failed).chain(std::iter::repeat(Mark::Detail));
-    let lines = texts.iter().zip(marks);
-    lines
-        .map(|(text, mark)| Line::new(mark, text, width))
-        .collect()
+/// The failures that were reported, so that each cause is reported once.
+#[derive(Debug, Default)]
+pub(super) struct Reported(BTreeMap<StackKind, FirstFailure>);
+
+impl Reported {
+    /// Whether the present failure of a stack was not reported yet; remembers that it is now.
+    pub fn is_new(&mut self, stack: &StackKind, failure: Option<&FirstFailure>) -> bool {
+        let Some(failure) = failure else {
+            self.0.remove(stack);
+            return false;
+        };
+        let known = self.0.insert(stack.clone(), failure.clone());
+        known.is_none_or(|known| !known.is_same(failure))
+    }
 }

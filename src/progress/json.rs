@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::Shower;
+use super::Renderer;
 use crate::events::Event;
 
 /// Version of the stream; it rises when a field changes its meaning or goes away.
@@ -32,7 +32,7 @@ impl<W: Write> Json<W> {
     }
 }
 
-impl<W: Write> Shower for Json<W> {
+impl<W: Write> Renderer for Json<W> {
     fn take(&mut self, event: &Event) -> io::Result<()> {
         self.open()?;
         let line = serde_json::to_string(event)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use console::Style;
 
-use crate::common::text::fit;
+use crate::common::text::{fit, wrap};
 
 /// What a line says at its start, so that nothing is said by colour alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,24 @@ impl Line {
         };
         let text = text.trim_end().to_owned();
         Self { mark, text }
+    }
+
+    /// Lines that belong together: the first carries the mark, the others continue it.
+    pub(super) fn group(
+        mark: Mark,
+        texts: impl IntoIterator<Item = String>,
+        width: usize,
+    ) -> Vec<Self> {
+        let marks = std::iter::once(mark).chain(std::iter::repeat(Mark::Detail));
+        let lines = texts.into_iter().zip(marks);
+        lines
+            .map(|(text, mark)| Self::new(mark, &text, width))
+            .collect()
+    }
+
+    /// A text on as many lines as it needs.
+    pub(super) fn wrapped(mark: Mark, text: &str, width: usize) -> Vec<Self> {
+        Self::group(mark, wrap(text, room(width)), width)
     }
 
     /// With its colours, where the terminal and `NO_COLOR` allow them.

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Shower;
-use super::brief::cause_first;
-use super::failure::{Detail, Pinned};
+use super::Renderer;
+use super::cluster_wait::{ClusterWait, is_there, mark, whole_state};
+use super::failure::{Detail, Reported};
+use super::line::Mark;
 use super::model::{Model, StackProgress};
-use super::view::{present, usual, verdict};
+use super::shorten_reason::cause_first;
+use super::view::{usual, verdict};
 use crate::catalog::durations::Durations;
 use crate::common::duration::elapsed;
 use crate::common::text::{clean, count};
@@ -28,13 +30,15 @@ pub struct Lines<W> {
     model: Model,
     /// Width of the stack column, from the names announced at the start.
     stack_width: usize,
-    /// When the last heartbeat was due; the run's start at first.
+    /// When the last heartbeat was due; the start of the run or of the wait at first.
     beat: Option<Timestamp>,
-    /// The failures that were told.
-    told: Vec<(StackKind, Pinned)>,
+    reported: Reported,
+    /// The newest line about each part of a cluster that is waited for.
+    parts: Vec<String>,
 }
 
 /// The columns between time and text.
+#[derive(Default)]
 struct Columns<'a> {
     stack: Option<&'a StackKind>,
     logical_id: &'a str,
@@ -49,33 +53,31 @@ impl<W: Write> Lines<W> {
             model: Model::default(),
             stack_width: "control-plane".len(),
             beat: None,
-            told: Vec::new(),
+            reported: Reported::default(),
+            parts: Vec::new(),
         }
     }
 
-    /// Judges what is slow by these.
+    /// With the durations by which a resource is called slow.
     #[must_use]
-    pub fn knowing(mut self, durations: Durations) -> Self {
+    pub fn with_durations(mut self, durations: Durations) -> Self {
         self.model.durations = Arc::new(durations);
         self
     }
 
     fn line(&mut self, at: Timestamp, columns: &Columns, text: &str) -> io::Result<()> {
-        let or_dash = |text: String| {
-            if text.is_empty() {
-                "-".to_owned()
-            } else {
-                text
-            }
+        let word = |text: &str| match clean(text) {
+            text if text.is_empty() => "-".to_owned(),
+            text => text.replace(' ', "_"),
         };
-        let stack = columns.stack.map(|kind| clean(&kind.to_string()));
+        let stack = columns.stack.map_or_else(String::new, ToString::to_string);
         let line = format!(
             "{time}  {stack:stack_width$}  {id:24}  {status:20}  {span:>6}  {text}",
             time = at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            stack = or_dash(stack.unwrap_or_default()),
+            stack = word(&stack),
             stack_width = self.stack_width,
-            id = or_dash(clean(columns.logical_id).replace(' ', "_")),
-            status = or_dash(clean(columns.status).replace(' ', "_")),
+            id = word(columns.logical_id),
+            status = word(columns.status),
             span = columns.elapsed.map_or_else(|| "-".to_owned(), elapsed),
             text = clean(text),
         );
@@ -85,10 +87,9 @@ impl<W: Write> Lines<W> {
     /// A line that is about the run.
     fn run_line(&mut self, at: Timestamp, status: &str, text: &str) -> io::Result<()> {
         let columns = Columns {
-            stack: None,
-            logical_id: "",
             status,
             elapsed: Some(self.model.elapsed(at)),
+            ..Columns::default()
         };
         self.line(at, &columns, text)
     }
@@ -103,11 +104,34 @@ impl<W: Write> Lines<W> {
     ) -> io::Result<()> {
         let columns = Columns {
             stack: Some(stack),
-            logical_id: "",
             status,
             elapsed: self.model.stack(stack).and_then(|known| known.span(at)),
+            ..Columns::default()
         };
         self.line(at, &columns, text)
+    }
+
+    fn started_lines(&mut self, event: &Event) -> io::Result<()> {
+        let Event::RunStarted {
+            at,
+            cluster,
+            verb,
+            stacks,
+            ..
+        } = event
+        else {
+            return Ok(());
+        };
+        self.beat = Some(*at);
+        let names = stacks.iter().map(|known| known.stack.to_string().len());
+        self.stack_width = names.max().unwrap_or(0).max(self.stack_width);
+        let number = count(stacks.len(), "stack");
+        let text = format!("{cluster}: {} {number}", verb.as_str());
+        self.run_line(*at, "started", &text)?;
+        for expected in stacks {
+            self.stack_line(*at, &expected.stack, "planned", &planned(expected))?;
+        }
+        Ok(())
     }
 
     fn resource_line(&mut self, event: &Event) -> io::Result<()> {
@@ -146,13 +170,12 @@ impl<W: Write> Lines<W> {
         let Some(failure) = known.failure.clone() else {
             return Ok(());
         };
-        let told = |(of, seen): &(StackKind, Pinned)| of == stack && seen.is_same(&failure);
-        if self.told.iter().any(told) {
+        if !self.reported.is_new(stack, Some(&failure)) {
             return Ok(());
         }
-        let now = self.model.now(known);
+        let after = self.model.after_failure(known);
         let elapsed = known.span(at);
-        for text in failure.report(stack, &now, usize::MAX, Detail::Brief) {
+        for text in failure.report(stack, &after, usize::MAX, Detail::Brief) {
             let columns = Columns {
                 stack: Some(stack),
                 logical_id: failure.logical_id.as_deref().unwrap_or_default(),
@@ -161,8 +184,6 @@ impl<W: Write> Lines<W> {
             };
             self.line(at, &columns, &text)?;
         }
-        self.told.retain(|(of, _)| of != stack);
-        self.told.push((stack.clone(), failure));
         Ok(())
     }
 
@@ -172,22 +193,13 @@ impl<W: Write> Lines<W> {
         stack: &StackKind,
         outcome: &Outcome,
     ) -> io::Result<()> {
-        let status = match outcome {
-            Outcome::Created => "created",
-            Outcome::Updated => "updated",
-            Outcome::Unchanged => "unchanged",
-            Outcome::Deleted => "deleted",
-            Outcome::RolledBack(_) => "rolled-back",
-            Outcome::Failed(_) => "failed",
-            Outcome::NotStarted { .. } => "not-started",
-        };
         let known = self.model.stack(stack);
         let text = match known.and_then(|known| Some((known, known.failure.as_ref()?))) {
             Some((known, failure)) => format!(
                 "{}; {}; {}",
                 failure.title(stack),
-                failure.brief(),
-                self.model.now(known).text()
+                failure.short_reason(),
+                self.model.after_failure(known).text()
             ),
             None => match (outcome, known.map(StackProgress::resources_done)) {
                 (Outcome::NotStarted { .. } | Outcome::Unchanged, _) | (_, None) => {
@@ -196,7 +208,73 @@ impl<W: Write> Lines<W> {
                 (_, Some((done, _))) => count(done, "resource"),
             },
         };
-        self.stack_line(at, stack, status, &text)
+        self.stack_line(at, stack, &outcome.as_str().replace(' ', "-"), &text)
+    }
+
+    /// A line about a cluster that is waited for.
+    fn wait_line(
+        &mut self,
+        at: Timestamp,
+        wait: &ClusterWait,
+        status: &str,
+        text: &str,
+    ) -> io::Result<()> {
+        let columns = Columns {
+            status,
+            elapsed: Some(wait.waited(at)),
+            ..Columns::default()
+        };
+        self.line(at, &columns, text)
+    }
+
+    /// A line for each part that changed.
+    fn wait_lines(&mut self, at: Timestamp, is_first: bool) -> io::Result<()> {
+        let Some(wait) = self.model.wait.clone() else {
+            return Ok(());
+        };
+        if is_first {
+            let (cluster, timeout) = (&wait.cluster, wait.timeout());
+            let text = format!("{cluster}: waits for Kubernetes, at most {timeout}");
+            self.wait_line(at, &wait, "waiting", &text)?;
+            self.beat = Some(at);
+        }
+        let parts: Vec<String> = wait.parts.iter().map(whole_state).collect();
+        for (part, text) in wait.parts.iter().zip(&parts) {
+            // What can't be known yet is not worth a line.
+            if self.parts.contains(text) || mark(part) == Mark::Waiting {
+                continue;
+            }
+            let status = if is_there(part) { "ready" } else { "waiting" };
+            self.wait_line(at, &wait, status, text)?;
+        }
+        self.parts = parts;
+        Ok(())
+    }
+
+    /// Whether a heartbeat is due; remembers that it was.
+    fn is_due(&mut self, now: Timestamp) -> bool {
+        let due = |beat| now.duration_since(beat) >= HEARTBEAT;
+        let is_due = self.beat.is_some_and(due);
+        if is_due {
+            self.beat = Some(now);
+        }
+        is_due
+    }
+
+    /// What is said in a heartbeat of a run.
+    fn running(&self, now: Timestamp) -> String {
+        let (done, all) = self.model.resources_done();
+        let (stacks_done, stacks) = self.model.stacks_done();
+        let slowest = match self.model.slowest(now) {
+            Some((stack, resource)) => format!(
+                ", slowest: {stack}: {} {} {}",
+                resource.description,
+                elapsed(resource.span(now)),
+                usual(resource, now)
+            ),
+            None => String::new(),
+        };
+        format!("{done}/{all} resources, {stacks_done}/{stacks} stacks{slowest}")
     }
 }
 
@@ -211,37 +289,19 @@ fn planned(expected: &Expected) -> String {
     } else {
         format!(", waits for {}", needs.join(", "))
     };
-    format!("{} {resources}{after}", present(verb))
+    format!("{} {resources}{after}", verb.as_str())
 }
 
-impl<W: Write> Shower for Lines<W> {
+impl<W: Write> Renderer for Lines<W> {
     fn take(&mut self, event: &Event) -> io::Result<()> {
+        let waits = self.model.wait.is_some();
         self.model.update(event);
         let at = event.at();
         match event {
-            Event::RunStarted {
-                cluster,
-                verb,
-                stacks,
-                ..
-            } => {
-                self.beat = Some(at);
-                let names = stacks.iter().map(|known| known.stack.to_string().len());
-                self.stack_width = names.max().unwrap_or(0).max(self.stack_width);
-                let text = format!(
-                    "{cluster}: {} {}",
-                    present(*verb),
-                    count(stacks.len(), "stack")
-                );
-                self.run_line(at, "started", &text)?;
-                for expected in stacks {
-                    self.stack_line(at, &expected.stack, "planned", &planned(expected))?;
-                }
-                Ok(())
-            }
+            Event::RunStarted { .. } => self.started_lines(event),
             Event::StackStarted {
                 stack, operation, ..
-            } => self.stack_line(at, stack, "started", present(*operation)),
+            } => self.stack_line(at, stack, "started", operation.as_str()),
             Event::Resource { .. } => self.resource_line(event),
             Event::Failed { stack, .. } => self.failing_lines(at, stack),
             Event::StackSettled { stack, outcome, .. } => self.settled_line(at, stack, outcome),
@@ -254,42 +314,38 @@ impl<W: Write> Shower for Lines<W> {
                 let text = self.model.headline(at);
                 self.run_line(at, status, &text)
             }
-            Event::Readiness { .. } => Ok(()),
+            Event::Readiness { .. } => self.wait_lines(at, !waits),
         }?;
         self.out.flush()
     }
 
     fn tick(&mut self, now: Timestamp) -> io::Result<()> {
-        let due = self
-            .beat
-            .is_some_and(|beat| now.duration_since(beat) >= HEARTBEAT);
-        if !due || self.model.finished.is_some() {
+        let wait = self.model.wait.clone();
+        let is_over = match &wait {
+            Some(wait) => wait.ready,
+            None => self.model.finished.is_some(),
+        };
+        if is_over || !self.is_due(now) {
             return Ok(());
         }
-        self.beat = Some(now);
-        let (done, all) = self.model.resources_done();
-        let (stacks_done, stacks) = self.model.stacks_done();
-        let slowest = match self.model.slowest(now) {
-            Some((stack, resource)) => format!(
-                ", slowest: {stack}: {} {} {}",
-                resource.sentence,
-                elapsed(resource.span(now)),
-                usual(resource, now)
-            ),
-            None => String::new(),
-        };
-        let text = format!("{done}/{all} resources, {stacks_done}/{stacks} stacks{slowest}");
-        self.run_line(now, "running", &text)?;
+        if let Some(wait) = wait {
+            let done = wait.parts.iter().filter(|part| is_there(part)).count();
+            let text = format!("{done} of {} parts are there", wait.parts.len());
+            self.wait_line(now, &wait, "waiting", &text)?;
+        } else {
+            let text = self.running(now);
+            self.run_line(now, "running", &text)?;
+        }
         self.out.flush()
     }
 
     fn finish(&mut self, now: Timestamp) -> io::Result<()> {
-        if self.model.started.is_none() {
-            return Ok(());
-        }
-        writeln!(self.out)?;
-        for line in self.model.summary(now, usize::MAX) {
-            writeln!(self.out, "{line}")?;
+        let (run, wait) = self.model.summaries(now, usize::MAX);
+        for summary in [run, wait].iter().filter(|lines| !lines.is_empty()) {
+            writeln!(self.out)?;
+            for line in summary {
+                writeln!(self.out, "{line}")?;
+            }
         }
         self.out.flush()
     }

@@ -1,5 +1,5 @@
-//! The block that repaints itself in a terminal, with lines above it that stay: notes, first
-//! failures, stacks that came to rest. Knows how to draw, not what.
+//! The block that repaints itself in a terminal, with lines above it that stay: notes, first failures,
+//! stacks that settled. Knows how to draw, not what.
 
 use std::io;
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use std::sync::Arc;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
-use super::Shower;
-use super::failure::{Detail, Pinned};
+use super::Renderer;
+use super::failure::{Detail, Reported};
+use super::line::{Line, Mark};
 use super::model::Model;
-use super::text::{Line, Mark, room};
 use super::view::verdict;
 use crate::catalog::durations::Durations;
 use crate::common::duration::elapsed;
-use crate::common::text::{clean, wrap};
+use crate::common::text::clean;
 use crate::events::{Event, Outcome};
 use crate::stacks::StackKind;
 
-/// Size of the screen in columns and lines, asked anew for every painting.
+/// Size of the screen in columns and lines, read for every painting.
 pub type Size = Box<dyn Fn() -> (usize, usize)>;
 
 /// Shows events as a block.
@@ -27,8 +27,7 @@ pub struct Live {
     block: ProgressBar,
     size: Size,
     model: Model,
-    /// The failures whose report stands above the block.
-    reported: Vec<(StackKind, Pinned)>,
+    reported: Reported,
 }
 
 impl Live {
@@ -41,7 +40,7 @@ impl Live {
         Self::new(ProgressDrawTarget::stderr(), Box::new(size))
     }
 
-    /// On any target of the size that `size` says.
+    /// On any target whose size `size` returns.
     pub fn new(target: ProgressDrawTarget, size: Size) -> Self {
         let screen = MultiProgress::with_draw_target(target);
         let style = ProgressStyle::with_template("{msg}");
@@ -53,13 +52,13 @@ impl Live {
             block,
             size,
             model: Model::default(),
-            reported: Vec::new(),
+            reported: Reported::default(),
         }
     }
 
-    /// Judges what is slow by these.
+    /// With the durations by which a resource is called slow.
     #[must_use]
-    pub fn knowing(mut self, durations: Durations) -> Self {
+    pub fn with_durations(mut self, durations: Durations) -> Self {
         self.model.durations = Arc::new(durations);
         self
     }
@@ -75,28 +74,15 @@ impl Live {
         self.screen.println(lines.join("\n"))
     }
 
-    /// The report of a stack's failure, unless it stands there already.
-    fn news(&mut self, stack: &StackKind) -> Vec<Line> {
-        let width = self.width();
+    /// Prints the report of a stack's failure, once for each cause.
+    fn report(&mut self, stack: &StackKind) -> io::Result<()> {
         let Some(known) = self.model.stack(stack) else {
-            return Vec::new();
+            return Ok(());
         };
-        let Some(failure) = &known.failure else {
-            self.reported.retain(|(of, _)| of != stack);
-            return Vec::new();
-        };
-        let told = self
-            .reported
-            .iter()
-            .any(|(of, seen)| of == stack && seen.is_same(failure));
-        if told {
-            return Vec::new();
+        if self.reported.is_new(stack, known.failure.as_ref()) {
+            self.print(&self.model.report(known, self.width(), Detail::Brief))?;
         }
-        let lines = self.model.report(known, width, Detail::Brief);
-        let failure = failure.clone();
-        self.reported.retain(|(of, _)| of != stack);
-        self.reported.push((stack.clone(), failure));
-        lines
+        Ok(())
     }
 
     fn settled(&self, stack: &StackKind, outcome: &Outcome) -> Vec<Line> {
@@ -107,50 +93,40 @@ impl Live {
         let span = span.map_or(String::new(), |span| format!(" after {}", elapsed(span)));
         let name = clean(&stack.to_string());
         let text = format!("{name}: {}{span}", verdict(outcome));
-        wrapped(known.mark(), &text, self.width())
+        Line::wrapped(known.mark(), &text, self.width())
     }
 }
 
-fn wrapped(mark: Mark, text: &str, width: usize) -> Vec<Line> {
-    let marks = std::iter::once(mark).chain(std::iter::repeat(Mark::Detail));
-    let lines = wrap(text, room(width));
-    let lines = lines.iter().zip(marks);
-    lines
-        .map(|(text, mark)| Line::new(mark, text, width))
-        .collect()
-}
-
-impl Shower for Live {
+impl Renderer for Live {
     fn take(&mut self, event: &Event) -> io::Result<()> {
         self.model.update(event);
-        if let Event::Failed { stack, .. } | Event::StackSettled { stack, .. } = event {
-            let news = self.news(stack);
-            if !news.is_empty() {
-                self.print(&news)?;
-            }
-        }
         match event {
-            Event::StackSettled { stack, outcome, .. } => self.print(&self.settled(stack, outcome)),
+            Event::Failed { stack, .. } => self.report(stack),
+            Event::StackSettled { stack, outcome, .. } => {
+                self.report(stack)?;
+                self.print(&self.settled(stack, outcome))
+            }
             Event::Note { stack, text, .. } => {
                 let text = match stack {
                     Some(stack) => clean(&format!("{stack}: {text}")),
                     None => clean(text),
                 };
-                self.print(&wrapped(Mark::Detail, &text, self.width()))
+                self.print(&Line::wrapped(Mark::Detail, &text, self.width()))
             }
             _ => Ok(()),
         }
     }
 
     fn tick(&mut self, now: Timestamp) -> io::Result<()> {
-        if self.model.started.is_none() || self.model.finished.is_some() {
+        let (_, height) = (self.size)();
+        // The cursor is on the line below the block.
+        let block = self
+            .model
+            .screen(now, self.width(), height.saturating_sub(2));
+        if block.is_empty() {
             return Ok(());
         }
-        let (_, height) = (self.size)();
-        // The cursor rests on the line below the block.
-        // An empty line leads the block: what a key typed meanwhile (`^C`) pushes down a line then
-        // leaves nothing behind.
-        let block = self.model.view(now, self.width(), height.saturating_sub(2));
+        // An empty line leads the block: what a typed key (`^C`) pushes down a line then leaves no rest.
         let lines = block.iter().map(Line::painted);
         let block: Vec<String> = std::iter::once(String::new()).chain(lines).collect();
         self.block.set_message(block.join("\n"));
@@ -160,10 +136,14 @@ impl Shower for Live {
 
     fn finish(&mut self, now: Timestamp) -> io::Result<()> {
         self.block.finish_and_clear();
-        if self.model.started.is_none() {
-            return Ok(());
+        let (run, wait) = self.model.summaries(now, self.width());
+        if !run.is_empty() {
+            self.print(&[])?;
+            self.print(&run)?;
         }
-        self.print(&[])?;
-        self.print(&self.model.summary(now, self.width()))
+        if !wait.is_empty() {
+            self.print(&wait)?;
+        }
+        Ok(())
     }
 }

@@ -1,22 +1,22 @@
 //! Events to text: a live block, plain lines or JSON, all from the same events with the same facts.
 //! Knows nothing of how things are done; it only listens.
 
-mod brief;
+mod after_failure;
+mod cluster_wait;
 mod diagnosis;
 mod failure;
 mod forecast;
 mod json;
+mod line;
 mod lines;
 mod live;
 mod model;
-mod now;
-mod pace;
 mod resource;
+mod shorten_reason;
 mod summary;
 mod table;
-mod text;
+mod ticker;
 mod view;
-mod waiting;
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -27,17 +27,17 @@ use tokio::time::MissedTickBehavior;
 
 use crate::catalog::durations::Durations;
 use crate::events::Event;
-use pace::Clock;
+use ticker::Ticker;
 
+pub use cluster_wait::ClusterWait;
 pub use diagnosis::report;
 pub use failure::Detail;
 pub use json::{Json, SCHEMA};
+pub use line::{Line, Mark};
 pub use lines::{HEARTBEAT, Lines};
 pub use live::{Live, Size};
 pub use model::Model;
-pub use pace::Pace;
-pub use text::{Line, Mark};
-pub use waiting::{Awaited, WaitingBlock, WaitingLines};
+pub use ticker::Pace;
 
 /// Time between two paintings of the live block.
 const REPAINT: Duration = Duration::from_millis(250);
@@ -56,18 +56,18 @@ pub enum Style {
     Json,
 }
 
-/// What standard error leads to.
+/// Where standard error is written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct Environment {
     /// A terminal that can move its cursor.
     pub terminal: bool,
     /// A build server, as its `CI` variable says.
     pub ci: bool,
 }
 
-impl Surroundings {
-    /// As this process finds them.
-    pub fn here() -> Self {
+impl Environment {
+    /// That of this process.
+    pub fn detect() -> Self {
         let is = |name: &str, word: &str| std::env::var(name).is_ok_and(|value| value == word);
         let ci = std::env::var("CI").is_ok_and(|value| !value.is_empty());
         Self {
@@ -78,20 +78,20 @@ impl Surroundings {
 }
 
 impl Style {
-    /// What it comes down to here; never [`Style::Auto`].
+    /// The style that is used there; never [`Style::Auto`].
     #[must_use]
-    pub fn resolve(self, surroundings: Surroundings) -> Self {
+    pub fn resolve(self, environment: Environment) -> Self {
         match self {
             Self::Json => Self::Json,
-            Self::Live if surroundings.terminal => Self::Live,
-            Self::Auto if surroundings.terminal && !surroundings.ci => Self::Live,
+            Self::Live if environment.terminal => Self::Live,
+            Self::Auto if environment.terminal && !environment.ci => Self::Live,
             Self::Auto | Self::Live | Self::Plain => Self::Plain,
         }
     }
 }
 
 /// Something that shows events. Consumes each of them once, in order.
-pub trait Shower {
+pub trait Renderer {
     /// Takes one event in, and writes what stays.
     fn take(&mut self, event: &Event) -> io::Result<()>;
     /// Time went by.
@@ -100,9 +100,9 @@ pub trait Shower {
     fn finish(&mut self, now: Timestamp) -> io::Result<()>;
 }
 
-/// Shows events until their channel closes, then sums up.
+/// Shows the events of a run, or of the wait for a cluster, until their channel closes; then sums up.
 ///
-/// A reader that went away (`| head`) is no error: the rest goes unseen, the run goes on.
+/// A reader that went away (`| head`) is no error: the run continues without a screen.
 /// Any other failure to write is returned after the channel closed, for the same reason.
 pub async fn show(
     style: Style,
@@ -110,32 +110,27 @@ pub async fn show(
     pace: Pace,
     durations: Durations,
 ) -> io::Result<()> {
-    match style.resolve(Surroundings::here()) {
+    match style.resolve(Environment::detect()) {
         Style::Json => follow(Json::new(io::stdout()), events, pace).await,
-        Style::Live => follow(Live::on_stderr().knowing(durations), events, pace).await,
+        Style::Live => follow(Live::on_stderr().with_durations(durations), events, pace).await,
         Style::Auto | Style::Plain => {
-            follow(Lines::new(io::stderr()).knowing(durations), events, pace).await
+            follow(
+                Lines::new(io::stderr()).with_durations(durations),
+                events,
+                pace,
+            )
+            .await
         }
     }
 }
 
-/// Shows the wait for a cluster, the events of [`Event::Readiness`], in the style of the run before it.
-pub async fn show_waiting(style: Style, events: UnboundedReceiver<Event>) -> io::Result<()> {
-    let pace = Pace::default();
-    match style.resolve(Surroundings::here()) {
-        Style::Json => follow(Json::new(io::stdout()), events, pace).await,
-        Style::Live => follow(WaitingBlock::on_stderr(), events, pace).await,
-        Style::Auto | Style::Plain => follow(WaitingLines::new(io::stderr()), events, pace).await,
-    }
-}
-
-/// [`show`] with a shower of one's own.
+/// [`show`] with any renderer.
 pub async fn follow(
-    mut shower: impl Shower,
+    mut renderer: impl Renderer,
     mut events: UnboundedReceiver<Event>,
     pace: Pace,
 ) -> io::Result<()> {
-    let mut clock = Clock::new(pace);
+    let mut ticker = Ticker::new(pace);
     let mut written = Ok(());
     let mut repaint = tokio::time::interval(REPAINT);
     repaint.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -143,18 +138,18 @@ pub async fn follow(
         tokio::select! {
             event = events.recv() => {
                 let Some(event) = event else { break };
-                clock.hear(&event);
-                written = written.and_then(|()| shower.take(&event));
+                ticker.observe(&event);
+                written = written.and_then(|()| renderer.take(&event));
             }
             _ = repaint.tick() => {
-                if let Some(now) = clock.now() {
-                    written = written.and_then(|()| shower.tick(now));
+                if let Some(now) = ticker.now() {
+                    written = written.and_then(|()| renderer.tick(now));
                 }
             }
         }
     }
-    let end = clock.now().unwrap_or_else(Timestamp::now);
-    written = written.and_then(|()| shower.finish(end));
+    let end = ticker.now().unwrap_or_else(Timestamp::now);
+    written = written.and_then(|()| renderer.finish(end));
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,

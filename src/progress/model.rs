@@ -1,24 +1,22 @@
-//! What is known of a run, gathered from its events alone. Knows no clock and no screen.
+//! What is known of a run, collected from its events alone. Knows no clock and no screen.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::failure::Pinned;
+use super::cluster_wait::ClusterWait;
+use super::failure::FirstFailure;
+use super::line::Mark;
 use super::resource::ResourceProgress;
-use super::text::Mark;
 use crate::catalog::durations::Durations;
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::Phase;
 use crate::common::text::clean;
-use crate::events::{Event, Expected, Failure, Outcome, Span, Verb};
+use crate::events::{Event, Expected, Failure, Outcome, ResourceOperation, Span, Verb};
 use crate::stacks::StackKind;
 
-/// The type under which CloudFormation reports the stack itself.
-const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
-
-/// A run as its events tell it: [`Model::update`] takes them in, the `view` methods show it.
+/// A run as its events describe it: [`Model::update`] takes them in, the `view` methods show it.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
     pub(super) cluster: String,
@@ -29,7 +27,9 @@ pub struct Model {
     /// When the run ended, and whether well.
     pub(super) finished: Option<(Timestamp, bool)>,
     pub(super) stacks: Vec<StackProgress>,
-    /// How long things take: what is slow is judged by it.
+    /// The cluster that is waited for once the stacks are done.
+    pub(super) wait: Option<ClusterWait>,
+    /// Expected durations: they decide what is called slow.
     pub(super) durations: Arc<Durations>,
 }
 
@@ -41,15 +41,15 @@ pub(super) struct StackProgress {
     pub operation: Option<Verb>,
     expected: usize,
     pub needs: Vec<StackKind>,
-    /// How long its operation takes by experience.
+    /// How long its operation usually takes.
     pub span: Option<Span>,
     pub started: Option<Timestamp>,
     pub settled: Option<(Timestamp, Outcome)>,
     pub rolling_back: bool,
     pub resources: BTreeMap<String, ResourceProgress>,
     /// The first real failure in time.
-    pub failure: Option<Pinned>,
-    /// What was last said about it that belongs to no resource.
+    pub failure: Option<FirstFailure>,
+    /// The newest note about it that belongs to no resource.
     pub note: Option<String>,
 }
 
@@ -76,9 +76,9 @@ impl Model {
             } => self.stack_mut(stack).start(at, *operation),
             Event::Resource { stack, .. } => {
                 let durations = self.durations.clone();
-                self.stack_mut(stack).moved(event, &durations);
+                self.stack_mut(stack).resource_changed(event, &durations);
             }
-            Event::Failed { stack, failure, .. } => self.stack_mut(stack).pin(at, failure),
+            Event::Failed { stack, failure, .. } => self.stack_mut(stack).fail(at, failure),
             Event::StackSettled { stack, outcome, .. } => {
                 self.stack_mut(stack).settle(at, outcome);
             }
@@ -88,12 +88,11 @@ impl Model {
                 }
             }
             Event::RunFinished { succeeded, .. } => self.finished = Some((at, *succeeded)),
-            // The wait for the cluster has a block of its own.
-            Event::Readiness { .. } => {}
+            Event::Readiness { .. } => self.wait = ClusterWait::of(event),
         }
     }
 
-    /// The stack of that kind; one nobody announced gets its place at the end.
+    /// The stack of that kind; one that was not announced is added at the end.
     fn stack_mut(&mut self, kind: &StackKind) -> &mut StackProgress {
         let known = self.stacks.iter().position(|stack| stack.kind == *kind);
         let index = known.unwrap_or(self.stacks.len());
@@ -188,7 +187,7 @@ impl StackProgress {
         };
     }
 
-    fn moved(&mut self, event: &Event, durations: &Arc<Durations>) {
+    fn resource_changed(&mut self, event: &Event, durations: &Arc<Durations>) {
         let Event::Resource {
             at,
             logical_id,
@@ -203,30 +202,34 @@ impl StackProgress {
         };
         self.started.get_or_insert(*at);
         self.note = None;
-        if resource_type == STACK_TYPE {
-            self.rolling_back |= self.is_turning_back(status);
+        if event.is_of_stack() {
+            self.rolling_back |= self.is_rollback(status);
         } else {
             self.rolling_back |= self.failure.is_some() && status.phase() == Phase::Running;
             let (operation, rolling_back) = (self.operation, self.rolling_back);
-            let resource = self.resources.entry(logical_id.clone()).or_insert_with(|| {
-                ResourceProgress::new(resource_type, status, *at, durations.clone())
-            });
-            resource.sentence = clean(sentence);
-            resource.step(status, *at, reason.as_deref());
-            resource.judge(operation, rolling_back);
+            let reason = reason.as_deref();
+            let known = self.resources.entry(logical_id.clone());
+            let resource = known
+                .and_modify(|known| known.step(status, *at, reason))
+                .or_insert_with(|| {
+                    let new = ResourceOperation::new(*at, status, reason);
+                    ResourceProgress::new(resource_type, new, durations.clone())
+                });
+            resource.description = clean(sentence);
+            resource.update_done(operation, rolling_back);
         }
         let cancelled = reason.as_deref().is_some_and(Failure::is_cancellation);
         let earlier = self.failure.as_ref().is_none_or(|first| *at < first.at);
         // The stack's own failure only sums up those of its resources.
-        if status.phase() == Phase::Failed && !cancelled && earlier && resource_type != STACK_TYPE {
+        if status.phase() == Phase::Failed && !cancelled && earlier && !event.is_of_stack() {
             let after = self.resources.get(logical_id).map(|known| known.span(*at));
-            let seen = Pinned::seen(*at, status, reason.as_deref());
+            let seen = FirstFailure::from_event(*at, status, reason.as_deref());
             self.failure = Some(seen.of(sentence, logical_id, after));
         }
     }
 
-    /// Whether a status of the stack itself says that it goes back.
-    fn is_turning_back(&self, status: &ResourceStatus) -> bool {
+    /// Whether a status of the stack itself says that it is rolled back.
+    fn is_rollback(&self, status: &ResourceStatus) -> bool {
         status.as_str().contains("ROLLBACK")
             || (status.is_delete() && self.operation == Some(Verb::Create))
     }
@@ -235,15 +238,17 @@ impl StackProgress {
         self.settled = Some((at, outcome.clone()));
         self.note = None;
         match outcome {
-            Outcome::RolledBack(failure) | Outcome::Failed(failure) => self.pin(at, failure),
-            // An update that went well may have left something behind; nothing else fails well.
-            Outcome::Updated => self.failure = self.failure.take().filter(Pinned::is_leftover),
+            Outcome::RolledBack(failure) | Outcome::Failed(failure) => self.fail(at, failure),
+            // An update that succeeded may have left something behind.
+            Outcome::Updated => {
+                self.failure = self.failure.take().filter(FirstFailure::is_leftover)
+            }
             _ => self.failure = None,
         }
     }
 
     /// The verdict's failure, with what was seen of the same resource.
-    fn pin(&mut self, at: Timestamp, failure: &Failure) {
+    fn fail(&mut self, at: Timestamp, failure: &Failure) {
         let seen = self
             .failure
             .take()
@@ -251,7 +256,9 @@ impl StackProgress {
         let failed_at = seen.as_ref().map_or(at, |seen| seen.at);
         let after = seen.as_ref().and_then(|seen| seen.after);
         let status = seen.and_then(|seen| seen.status);
-        self.failure = Some(Pinned::told(failed_at, failure, status, after));
+        self.failure = Some(FirstFailure::from_verdict(
+            failed_at, failure, status, after,
+        ));
     }
 
     pub fn mark(&self) -> Mark {
@@ -268,7 +275,7 @@ impl StackProgress {
         }
     }
 
-    /// Whether AWS is at work on it.
+    /// Whether its operation runs in AWS.
     pub fn is_moving(&self) -> bool {
         let works = matches!(
             self.mark(),
@@ -307,11 +314,11 @@ impl StackProgress {
             .max_by_key(|known| known.remaining(now))
     }
 
-    /// Sentences of what failed to go away, or to go back, beside the cause itself.
+    /// What could not be deleted.
     pub fn stuck(&self) -> impl Iterator<Item = &str> {
         self.resources
             .values()
-            .filter(|known| known.status.phase() == Phase::Failed && known.status.is_delete())
-            .map(|known| known.sentence.as_str())
+            .filter(|known| known.phase() == Phase::Failed && known.status().is_delete())
+            .map(|known| known.description.as_str())
     }
 }

@@ -1,100 +1,88 @@
-//! One resource of a stack: where it stands, since when, and how long that usually takes.
+//! One resource of a stack: its state, since when, and how long that usually takes.
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::catalog::durations::{Durations, Operation, Range};
+use crate::catalog::durations::{Durations, Range};
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::Phase;
-use crate::events::Verb;
+use crate::events::{Operation, ResourceOperation, Span, Verb};
 
 /// One resource of a stack.
 #[derive(Debug, Clone)]
 pub(super) struct ResourceProgress {
-    pub sentence: String,
+    pub description: String,
     resource_type: String,
     durations: Arc<Durations>,
-    pub status: ResourceStatus,
-    /// Start of what happens to it now, or of what happened last.
-    pub since: Timestamp,
-    pub ended: Option<Timestamp>,
+    /// What happens to it now, or happened last.
+    now: ResourceOperation,
     /// Whether it is as the run wants it.
     pub done: bool,
-    /// Whether its configuration is applied and it only settles; what needs it may go on already.
-    pub applied: bool,
 }
 
-/// How CloudFormation tells that a resource's configuration is complete while it still stabilises: the
-/// detailed status, or the reason that comes with it.
-const APPLIED: [&str; 2] = [
-    "CONFIGURATION_COMPLETE",
-    "Eventual consistency check initiated",
-];
-
 impl ResourceProgress {
-    pub fn new(
-        resource_type: &str,
-        status: &ResourceStatus,
-        at: Timestamp,
-        durations: Arc<Durations>,
-    ) -> Self {
+    pub fn new(resource_type: &str, now: ResourceOperation, durations: Arc<Durations>) -> Self {
         Self {
             durations,
-            sentence: String::new(),
+            description: String::new(),
             resource_type: resource_type.to_owned(),
-            status: status.clone(),
-            since: at,
-            ended: None,
+            now,
             done: false,
-            applied: false,
         }
     }
 
+    /// Takes in a status. One that only settles again belongs to the operation before.
     pub fn step(&mut self, status: &ResourceStatus, at: Timestamp, reason: Option<&str>) {
-        let verb = |status: &ResourceStatus| status.as_str().split('_').next().map(str::to_owned);
-        let settles = matches!(status.phase(), Phase::Done | Phase::Failed | Phase::Skipped);
-        let again = self.ended.is_some() && !settles;
-        if again || verb(status) != verb(&self.status) {
-            self.since = at;
+        let mut next = ResourceOperation::new(at, status, reason);
+        let settles_again = next.end.is_some() && next.operation() == self.now.operation();
+        if self.now.continues_with(status) || settles_again {
+            self.now.step(at, status, reason);
+            return;
         }
-        let told = reason.is_some_and(|reason| APPLIED.iter().any(|words| reason.contains(words)));
-        self.applied = !settles && (told || (self.applied && !again));
-        self.ended = settles.then_some(at);
-        self.status = status.clone();
+        if next.end.is_none() && next.applied.is_none() {
+            next.applied = self.now.applied.filter(|_| self.is_running());
+        }
+        self.now = next;
     }
 
-    /// Whether it is as the run wants it, after a step.
-    pub fn judge(&mut self, operation: Option<Verb>, rolling_back: bool) {
-        let settled_well = matches!(self.status.phase(), Phase::Done | Phase::Skipped);
+    /// Sets, after a step, whether it is as the run wants it.
+    pub fn update_done(&mut self, operation: Option<Verb>, rolling_back: bool) {
+        let settled_well = matches!(self.phase(), Phase::Done | Phase::Skipped);
+        let deleted = self.status().is_delete();
         self.done = match operation {
             _ if rolling_back => false,
-            Some(Verb::Create) => settled_well && !self.status.is_delete(),
-            Some(Verb::Delete) => settled_well && self.status.is_delete(),
+            Some(Verb::Create) => settled_well && !deleted,
+            Some(Verb::Delete) => settled_well && deleted,
             // The clean-up after an update removes what it replaced: done stays done.
             Some(Verb::Update) | None => settled_well || self.done,
         };
     }
 
-    /// A word nobody knows counts as running: nothing says that it ended.
+    pub fn status(&self) -> &ResourceStatus {
+        &self.now.status
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.now.status.phase()
+    }
+
+    /// An unknown word counts as running: nothing says that it ended.
     pub fn is_running(&self) -> bool {
-        self.ended.is_none()
+        self.now.end.is_none()
+    }
+
+    /// Whether its configuration is applied and it only stabilises; what needs it may start already.
+    pub fn is_applied(&self) -> bool {
+        self.is_running() && self.now.applied.is_some()
     }
 
     pub fn span(&self, now: Timestamp) -> SignedDuration {
-        self.ended.unwrap_or(now).duration_since(self.since)
+        self.now.end.unwrap_or(now).duration_since(self.now.begin)
     }
 
-    /// What happens to it; `None` for words that are no verb of ours.
     pub fn operation(&self) -> Option<Operation> {
-        let word = self.status.as_str();
-        [
-            ("CREATE_", Operation::Create),
-            ("UPDATE_", Operation::Update),
-            ("DELETE_", Operation::Delete),
-        ]
-        .into_iter()
-        .find_map(|(prefix, operation)| word.starts_with(prefix).then_some(operation))
+        self.now.operation()
     }
 
     pub fn range(&self) -> Option<Range> {
@@ -108,11 +96,13 @@ impl ResourceProgress {
     }
 
     /// Seconds that are left, by half and by nine in ten of its kind.
-    pub fn left(&self, now: Timestamp) -> Option<(i64, i64)> {
-        let span = self.span(now).as_secs();
+    pub fn left(&self, now: Timestamp) -> Option<Span> {
+        let passed = u32::try_from(self.span(now).as_secs().max(0)).unwrap_or(u32::MAX);
         let range = self.range()?;
-        let left = |seconds: u32| (i64::from(seconds) - span).max(0);
-        Some((left(range.from), left(range.slow_after)))
+        Some(Span {
+            from: range.from.saturating_sub(passed),
+            to: range.slow_after.saturating_sub(passed),
+        })
     }
 
     /// Orders what is waited for: slow ones first, then the longest remaining, then the oldest.

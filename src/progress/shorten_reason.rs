@@ -1,11 +1,11 @@
-//! Reasons of AWS as short as they can be told without losing the cause. The full text stays in the
-//! events; here it is cut for a line of a screen.
+//! Shortens reasons of AWS for a line of a screen without losing the cause. The full text stays in the
+//! events.
 
 use crate::common::text::clean;
 
 /// A reason on one line: without the wrapping of resource handlers, ids of requests, lines of a console
 /// beyond the one that matters, and what AWS says twice.
-pub(super) fn brief(reason: &str) -> String {
+pub(super) fn shorten_reason(reason: &str) -> String {
     let text = cause_first(reason);
     let text = signals(&text).unwrap_or(text);
     let text = hooks(&text).unwrap_or(text);
@@ -36,8 +36,8 @@ fn without_groups(text: &str) -> String {
             text.replace_range(start..end, "");
         }
     }
-    if let Some((told, _)) = text.split_once("Encoded authorization failure message:") {
-        text = told.to_owned();
+    if let Some((plain, _)) = text.split_once("Encoded authorization failure message:") {
+        text = plain.to_owned();
     }
     clean(&text)
 }
@@ -83,12 +83,12 @@ fn capacity(text: &str) -> Option<String> {
 fn combination(text: &str) -> Option<String> {
     let lead = "RDS does not support creating a DB instance with the following combination: ";
     let (_, rest) = text.split_once(lead)?;
-    let (told, _) = rest.split_once(", LicenseModel").unwrap_or((rest, ""));
-    Some(format!("RDS has no {told}"))
+    let (values, _) = rest.split_once(", LicenseModel").unwrap_or((rest, ""));
+    Some(format!("RDS has no {values}"))
 }
 
 /// How AWS begins what a hook found.
-const SAID: [&str; 2] = [
+const HOOK_LEADS: [&str; 2] = [
     "Hook failed with message:",
     "Template failed validation, the following rule(s) failed:",
 ];
@@ -100,7 +100,7 @@ fn hooks(text: &str) -> Option<String> {
         .trim_start();
     let (name, rest) = rest.strip_prefix('[')?.split_once(']')?;
     let name = name.rsplit("::").next().unwrap_or(name);
-    let rest = SAID
+    let rest = HOOK_LEADS
         .iter()
         .fold(rest.trim_start_matches([' ', ':']), |rest, lead| {
             rest.trim().strip_prefix(lead).unwrap_or(rest)
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn ids_and_wrapping_go_and_the_cause_stays() {
-        for (reason, told) in [
+        for (reason, short) in [
             (
                 "Resource handler returned message: \"The maximum number of addresses has been reached. (Service: Ec2, Status Code: 400, Request ID: 5f0c)\" (RequestToken: 0f1e, HandlerErrorCode: ServiceLimitExceeded)",
                 "The maximum number of addresses has been reached.",
@@ -188,7 +188,7 @@ mod tests {
             ),
             ("", ""),
         ] {
-            assert_eq!(brief(reason), told);
+            assert_eq!(shorten_reason(reason), short);
         }
     }
 

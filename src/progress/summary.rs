@@ -1,17 +1,23 @@
-//! The last word on a run: what succeeded, how long it took, what failed, why, and what is left.
+//! The end of a run: what succeeded, how long it took, what failed, why, and what is left.
 
 use jiff::Timestamp;
 
-use super::failure::{Detail, marked};
+use super::failure::Detail;
+use super::line::{Line, Mark, room};
 use super::model::{Model, StackProgress};
 use super::table::table;
-use super::text::{Line, Mark, room};
-use super::view::present;
 use crate::common::duration::elapsed;
 use crate::common::text::{clean, count, wrap};
 use crate::events::{Outcome, Verb};
 
 impl Model {
+    /// What stays on the screen of the run and of the wait for its cluster; empty for what never began.
+    pub(super) fn summaries(&self, now: Timestamp, width: usize) -> (Vec<Line>, Vec<Line>) {
+        let run = self.started.map(|_| self.summary(now, width));
+        let wait = self.wait.as_ref().map(|wait| wait.summary(now, width));
+        (run.unwrap_or_default(), wait.unwrap_or_default())
+    }
+
     /// The summary, wrapped to `width` columns; nothing of it is cut for height.
     pub fn summary(&self, now: Timestamp, width: usize) -> Vec<Line> {
         let mut lines: Vec<Line> = wrap(&self.headline(now), width)
@@ -43,11 +49,12 @@ impl Model {
         let Some(failure) = &stack.failure else {
             return Vec::new();
         };
-        let texts = failure.report(&stack.kind, &self.now(stack), room(width), detail);
-        marked(&texts, width)
+        let after = self.after_failure(stack);
+        let texts = failure.report(&stack.kind, &after, room(width), detail);
+        Line::group(Mark::Failed, texts, width)
     }
 
-    /// What a run leaves to AWS that nobody follows to its end, and how to come back to it.
+    /// What continues in AWS after a run that is no longer followed, and how to resume it.
     fn parting(&self, now: Timestamp, width: usize) -> Vec<Line> {
         if self.finished.is_some() || self.started.is_none() {
             return Vec::new();
@@ -75,12 +82,8 @@ impl Model {
         if !idle.is_empty() {
             texts.push(format!("not started: {}", idle.join(", ")));
         }
-        let marks = std::iter::once(Mark::Running).chain(std::iter::repeat(Mark::Detail));
-        let told = texts.iter().flat_map(|text| wrap(text, room(width)));
-        let mut lines: Vec<Line> = told
-            .zip(marks)
-            .map(|(text, mark)| Line::new(mark, &text, width))
-            .collect();
+        let texts = texts.iter().flat_map(|text| wrap(text, room(width)));
+        let mut lines = Line::group(Mark::Running, texts, width);
         for text in [
             format!("kube-cfn watch {}  looks on", self.cluster),
             format!("{}  takes it up again", self.next()),
@@ -104,11 +107,14 @@ impl Model {
             },
             Some((_, true)) => {
                 let resources = count(self.resources_done().0, "resource");
-                format!("{cluster}: {} in {span}, {stacks}, {resources}", past(verb))
+                format!(
+                    "{cluster}: {} in {span}, {stacks}, {resources}",
+                    verb.past()
+                )
             }
             Some((_, false)) => format!(
                 "{cluster}: {} failed after {span}, {done} of {stacks} done",
-                present(verb)
+                verb.as_str()
             ),
             None => {
                 let running = self.stacks.iter().filter(|stack| stack.is_moving()).count();
@@ -135,13 +141,5 @@ fn moving(stack: &StackProgress) -> String {
         Mark::RollingBack => format!("{name} (rolling back)"),
         Mark::Failed => format!("{name} (failed)"),
         _ => name,
-    }
-}
-
-fn past(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Create => "created",
-        Verb::Update => "updated",
-        Verb::Delete => "deleted",
     }
 }

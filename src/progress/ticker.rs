@@ -1,4 +1,4 @@
-//! The time between events: theirs goes on by our clock, at the pace of the run.
+//! The time between events: it continues by our clock, at the pace of the run.
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -18,30 +18,30 @@ impl Default for Pace {
     }
 }
 
-/// The time of the events, going on between them. Events carry the server's clock or a simulated
+/// The time of the events, continued between them. Events carry the server's clock or a simulated
 /// one; spans would be wrong if ours ended them.
 #[derive(Debug)]
-pub(super) struct Clock {
-    /// The newest time heard, and when we heard it.
-    heard: Option<(Timestamp, Instant)>,
+pub(super) struct Ticker {
+    /// The newest time of an event, and when it was received.
+    newest: Option<(Timestamp, Instant)>,
     pace: Pace,
 }
 
-impl Clock {
+impl Ticker {
     pub fn new(pace: Pace) -> Self {
-        Self { heard: None, pace }
+        Self { newest: None, pace }
     }
 
-    pub fn hear(&mut self, event: &Event) {
+    pub fn observe(&mut self, event: &Event) {
         if self.now().is_none_or(|now| event.at() > now) {
-            self.heard = Some((event.at(), Instant::now()));
+            self.newest = Some((event.at(), Instant::now()));
         }
     }
 
     /// `None` before the first event.
     pub fn now(&self) -> Option<Timestamp> {
-        let (at, heard) = self.heard?;
-        let passed = heard.elapsed().as_secs_f64() * self.pace.speed;
+        let (at, received) = self.newest?;
+        let passed = received.elapsed().as_secs_f64() * self.pace.speed;
         let passed = SignedDuration::try_from_secs_f64(passed).ok()?;
         at.checked_add(passed).ok()
     }

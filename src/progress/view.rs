@@ -4,18 +4,17 @@
 use jiff::Timestamp;
 
 use super::forecast::Forecast;
+use super::line::{Line, Mark};
 use super::model::{Model, StackProgress};
 use super::resource::ResourceProgress;
 use super::table::{Row, table};
-use super::text::{Line, Mark};
-use crate::catalog::durations::Operation;
 use crate::cloud::status::Phase;
 use crate::common::duration::{elapsed, estimate};
 use crate::common::text::{clean, count};
-use crate::events::{Outcome, Verb};
+use crate::events::{Operation, Outcome, Verb};
 use crate::stacks::StackKind;
 
-/// What gives way, one after the other, when the terminal is short.
+/// What is left out, one after the other, when the terminal is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fold {
     Nothing,
@@ -23,13 +22,24 @@ enum Fold {
     Done,
     /// Stacks that wait become one line.
     Waiting,
-    /// Failures show their title alone; the report stands above the block.
+    /// Failures show their title alone; the report is above the block.
     Causes,
     /// The last rows become one line.
     Rows,
 }
 
 impl Model {
+    /// The block of what is going on at `now`: the wait for a cluster, or the run. Empty when neither is.
+    pub(super) fn screen(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
+        match &self.wait {
+            Some(wait) => wait.view(now, width, height),
+            None if self.started.is_some() && self.finished.is_none() => {
+                self.view(now, width, height)
+            }
+            None => Vec::new(),
+        }
+    }
+
     /// The block at `now`: at most `height` lines of at most `width` columns.
     pub fn view(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
         let mut block = Vec::new();
@@ -51,7 +61,7 @@ impl Model {
     }
 
     fn block(&self, now: Timestamp, width: usize, height: usize, fold: Fold) -> Vec<Line> {
-        let failures = self.pinned(width, fold);
+        let failures = self.failures(width, fold);
         let forecast = self.forecast(now);
         let critical = forecast.as_ref().and_then(|known| known.critical.as_ref());
         let mut rows = self.rows(now, fold, critical);
@@ -88,7 +98,7 @@ impl Model {
         format!(
             "{}  {}  {}{eta}  {done}/{all} resources  {stacks_done}/{stacks} stacks{failed}",
             self.cluster,
-            self.verb.map_or("", present),
+            self.verb.map_or("", Verb::as_str),
             elapsed(self.elapsed(now)),
         )
     }
@@ -112,7 +122,7 @@ impl Model {
         let shown = self.stacks.iter().filter(|stack| !folded(stack));
         rows.extend(shown.map(|stack| {
             let row = self.row(stack, now);
-            // The star says: everybody waits for this one.
+            // The star marks the stack that all others wait for.
             let star = if critical == Some(&stack.kind) {
                 "*"
             } else {
@@ -151,7 +161,7 @@ impl Model {
         }
     }
 
-    /// What a stack is at while none of its resources moves.
+    /// What a stack does while no operation on a resource runs.
     fn activity(&self, stack: &StackProgress) -> String {
         let (done, all) = stack.resources_done();
         match (&stack.settled, stack.started, &stack.note) {
@@ -183,8 +193,8 @@ impl Model {
         format!("waits for {}", names.join(", "))
     }
 
-    /// The failures: which and why, in two lines; their report stands above the block.
-    fn pinned(&self, width: usize, fold: Fold) -> Vec<Line> {
+    /// The failures: which and why, in two lines; their report is above the block.
+    fn failures(&self, width: usize, fold: Fold) -> Vec<Line> {
         let lines = if fold >= Fold::Causes { 1 } else { 2 };
         self.stacks
             .iter()
@@ -199,7 +209,7 @@ fn shorten(mut rows: Vec<Row>, room: usize) -> Vec<Row> {
     if rows.len() <= room {
         return rows;
     }
-    // What moves or failed is worth more than the two lines that stand for many.
+    // What runs or failed is worth more than the two lines that stand for many.
     rows.sort_by_key(|row| matches!(row.mark, Mark::Done | Mark::Waiting));
     let hidden = rows.split_off(room.saturating_sub(1).min(rows.len()));
     if room > 0 {
@@ -209,30 +219,19 @@ fn shorten(mut rows: Vec<Row>, room: usize) -> Vec<Row> {
     rows
 }
 
-pub(super) fn present(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Create => "create",
-        Verb::Update => "update",
-        Verb::Delete => "delete",
-    }
-}
-
-/// How a stack came to rest, in a few words.
+/// How the operation on a stack ended, in a few words.
 pub(super) fn verdict(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Created => "created".to_owned(),
-        Outcome::Updated => "updated".to_owned(),
         Outcome::Unchanged => "nothing to do".to_owned(),
-        Outcome::Deleted => "deleted".to_owned(),
-        Outcome::RolledBack(_) => "rolled back".to_owned(),
         Outcome::Failed(_) => "failed, needs a hand".to_owned(),
         Outcome::NotStarted { needs } => {
             format!("not started: needs {}", clean(&needs.to_string()))
         }
+        other => other.as_str().to_owned(),
     }
 }
 
-/// A resource's sentence, with what happens to it where the stack's row does not say so already.
+/// A resource's description, with its operation where the stack's row does not say so already.
 fn doing(resource: &ResourceProgress, stack: &StackProgress) -> String {
     let obvious = match (stack.operation, stack.rolling_back) {
         (Some(Verb::Create), false) => Some(Operation::Create),
@@ -247,20 +246,20 @@ fn doing(resource: &ResourceProgress, stack: &StackProgress) -> String {
         Some(Operation::Delete) => "deleting ",
         None => "",
     };
-    let sentence = &resource.sentence;
-    match resource.status.phase() {
-        Phase::Running if resource.operation().is_some() => format!("{verb}{sentence}"),
-        _ => format!("{}: {sentence}", clean(resource.status.as_str())),
+    let description = &resource.description;
+    match resource.phase() {
+        Phase::Running if resource.operation().is_some() => format!("{verb}{description}"),
+        _ => format!("{}: {description}", clean(resource.status().as_str())),
     }
 }
 
-/// `~2m`, whether it is slow by any measure, and whether it only settles. Empty where nobody knows.
+/// `~2m`, whether it is slow by any measure, and whether it only stabilises. Empty where nothing is known.
 pub(super) fn usual(resource: &ResourceProgress, now: Timestamp) -> String {
     let range = resource
         .range()
         .map(|range| format!("~{}", estimate(range.from, range.to)));
     let slow = resource.is_slow(now).then(|| "slow".to_owned());
-    let applied = resource.applied.then(|| "applied".to_owned());
+    let applied = resource.is_applied().then(|| "applied".to_owned());
     let words: Vec<String> = range.into_iter().chain(slow).chain(applied).collect();
     words.join(" ")
 }

@@ -1,20 +1,12 @@
 //! From events to bars: when each stack and each resource began and ended, and how.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use super::{Ending, ResourceBar, StackBar, Timeline};
 use crate::cloud::ResourceStatus;
-use crate::cloud::status::Phase;
 use crate::common::text::clean;
-use crate::events::{Event, Expected, Failure, Outcome, Verb};
+use crate::events::{Event, Expected, Failure, Outcome, ResourceOperation, Verb, operations};
 use crate::stacks::StackKind;
-
-/// The type under which CloudFormation reports the stack itself.
-const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
-/// AWS's reason for the second `IN_PROGRESS` of a resource: its configuration is applied.
-const CONFIGURED: &str = "Eventual consistency check initiated";
 
 /// All bars, without a critical path yet. `None` without a first event of a run.
 pub(super) fn gather(events: &[Event]) -> Option<Timeline> {
@@ -33,7 +25,7 @@ pub(super) fn gather(events: &[Event]) -> Option<Timeline> {
             Event::Failed { at, stack, failure } => {
                 let bar = timeline.stack_mut(stack);
                 bar.failed_at.get_or_insert(*at);
-                bar.reason = Some(told(failure));
+                bar.reason = Some(one_line(failure));
             }
             Event::RunFinished { at, succeeded } => {
                 timeline.ended = Some(*at);
@@ -45,8 +37,10 @@ pub(super) fn gather(events: &[Event]) -> Option<Timeline> {
             | Event::Readiness { .. } => {}
         }
     }
-    for (stack, movements) in movements(events) {
-        timeline.stack_mut(stack).take(movements);
+    for (stack, operations) in operations(events) {
+        let bars = operations.into_iter();
+        let bars = bars.filter_map(|(first, operation)| ResourceBar::of(first, operation));
+        timeline.stack_mut(stack).resources.extend(bars);
     }
     let until = timeline.until;
     timeline.stacks.iter_mut().for_each(|bar| bar.close(until));
@@ -77,29 +71,8 @@ fn begun(event: &Event) -> Option<Timeline> {
     })
 }
 
-/// The movements of every stack's resources, in the order of AWS's clock. They are told as they
-/// became readable, which is not always as they happened.
-fn movements(events: &[Event]) -> BTreeMap<&StackKind, Vec<&Event>> {
-    let mut movements: BTreeMap<&StackKind, Vec<&Event>> = BTreeMap::new();
-    for event in events {
-        if let Event::Resource {
-            stack,
-            resource_type,
-            ..
-        } = event
-            && resource_type != STACK_TYPE
-        {
-            movements.entry(stack).or_default().push(event);
-        }
-    }
-    for of_stack in movements.values_mut() {
-        of_stack.sort_by_key(|event| event.at());
-    }
-    movements
-}
-
 impl Timeline {
-    /// The stack of that kind; one nobody announced gets its place at the end.
+    /// The stack of that kind; one that was not announced is added at the end.
     fn stack_mut(&mut self, kind: &StackKind) -> &mut StackBar {
         let known = self.stacks.iter().position(|bar| bar.stack == *kind);
         let index = known.unwrap_or(self.stacks.len());
@@ -140,7 +113,7 @@ impl StackBar {
         }
     }
 
-    /// A stack may begin twice in a run: what was in its way is followed first.
+    /// A stack may begin twice in a run: an operation that was already running is followed first.
     fn start(&mut self, at: Timestamp, operation: Verb) {
         self.begin.get_or_insert(at);
         self.operation = Some(operation);
@@ -149,52 +122,16 @@ impl StackBar {
     }
 
     fn settle(&mut self, at: Timestamp, outcome: &Outcome) {
-        let (ending, failure) = match outcome {
-            Outcome::Created => (Ending::Created, None),
-            Outcome::Updated => (Ending::Updated, None),
-            Outcome::Deleted => (Ending::Deleted, None),
-            Outcome::Unchanged => (Ending::Unchanged, None),
-            Outcome::RolledBack(failure) => (Ending::RolledBack, Some(failure)),
-            Outcome::Failed(failure) => (Ending::Failed, Some(failure)),
-            Outcome::NotStarted { .. } => (Ending::NotStarted, None),
-        };
-        self.ending = ending;
+        self.ending = Ending::of(outcome);
         self.end = self.begin.map(|begin| at.max(begin));
-        match (outcome, failure) {
-            (_, Some(failure)) => self.reason = Some(told(failure)),
-            (Outcome::NotStarted { needs }, None) => {
-                self.reason = Some(format!("{needs} did not succeed"));
-            }
-            _ => {}
+        if let Outcome::NotStarted { needs } = outcome {
+            self.reason = Some(format!("{needs} did not succeed"));
+        } else if let Some(failure) = outcome.failure() {
+            self.reason = Some(one_line(failure));
         }
     }
 
-    fn take(&mut self, movements: Vec<&Event>) {
-        for event in movements {
-            let Event::Resource {
-                at,
-                logical_id,
-                status,
-                reason,
-                ..
-            } = event
-            else {
-                continue;
-            };
-            let last = self
-                .resources
-                .iter_mut()
-                .rev()
-                .find(|bar| bar.logical_id == *logical_id)
-                .filter(|bar| bar.goes_on_with(status));
-            match last {
-                Some(bar) => bar.step(*at, status, reason.as_deref()),
-                None => self.resources.extend(ResourceBar::begin(event)),
-            }
-        }
-    }
-
-    /// Makes the ends meet: a stack holds its resources, and fails where its first one does.
+    /// Fits the stack around its resources: it lasts as long as they do and fails when the first one does.
     fn close(&mut self, until: Timestamp) {
         let first = self.resources.iter().map(|bar| bar.begin).min();
         if let Some(first) = first {
@@ -213,7 +150,7 @@ impl StackBar {
         let bad = matches!(self.ending, Ending::RolledBack | Ending::Failed);
         self.failed_at = match (failed, self.begin) {
             (Some(at), _) => Some(at),
-            // Without a resource to blame it failed as a whole, at its end.
+            // Without a failed resource it failed as a whole, at its end.
             (None, Some(_)) if bad => self.failed_at.or(self.end).or(Some(until)),
             _ => self.failed_at,
         };
@@ -225,61 +162,34 @@ impl StackBar {
 }
 
 impl ResourceBar {
-    fn begin(event: &Event) -> Option<Self> {
+    fn of(first: &Event, operation: ResourceOperation) -> Option<Self> {
         let Event::Resource {
-            at,
             logical_id,
             resource_type,
             sentence,
-            status,
-            reason,
             ..
-        } = event
+        } = first
         else {
             return None;
         };
-        let mut bar = Self {
+        Some(Self {
             logical_id: clean(logical_id),
             sentence: clean(sentence),
             resource_type: clean(resource_type),
-            status: status.clone(),
-            begin: *at,
-            configured: None,
-            end: None,
-            failed: false,
-            cancelled: false,
-            reason: None,
+            status: ResourceStatus::new(clean(operation.status.as_str())),
+            begin: operation.begin,
+            configured: operation.applied,
+            end: operation.end,
+            failed: operation.failed,
+            cancelled: operation.cancelled,
+            reason: operation.reason.as_deref().map(clean),
             critical: false,
-        };
-        bar.step(*at, status, reason.as_deref());
-        Some(bar)
-    }
-
-    /// Whether a status belongs to the same operation as those before.
-    fn goes_on_with(&self, status: &ResourceStatus) -> bool {
-        let verb = |status: &ResourceStatus| status.as_str().split('_').next().map(str::to_owned);
-        self.end.is_none() && verb(&self.status) == verb(status)
-    }
-
-    fn step(&mut self, at: Timestamp, status: &ResourceStatus, reason: Option<&str>) {
-        self.status = ResourceStatus::new(clean(status.as_str()));
-        let phase = status.phase();
-        if phase == Phase::Running && reason.is_some_and(|text| text.starts_with(CONFIGURED)) {
-            self.configured.get_or_insert(at);
-        }
-        if matches!(phase, Phase::Done | Phase::Failed | Phase::Skipped) {
-            self.end = Some(at);
-        }
-        if phase == Phase::Failed {
-            self.cancelled = reason.is_some_and(Failure::is_cancellation);
-            self.failed = !self.cancelled;
-            self.reason = reason.map(clean);
-        }
+        })
     }
 }
 
 /// A failure on one line: the resource, why, and what usually helps.
-fn told(failure: &Failure) -> String {
+fn one_line(failure: &Failure) -> String {
     let mut text = clean(&failure.reason);
     if let Some(resource) = &failure.resource {
         text = format!("{}: {text}", clean(resource));

@@ -26,7 +26,7 @@ pub struct Saving {
 
 /// Finds the critical path and the slack of every stack.
 pub(super) fn mark(timeline: &mut Timeline) {
-    let links = walk(timeline);
+    let links = path(timeline);
     let slacks = slacks(timeline);
     for bar in &mut timeline.stacks {
         bar.slack = slacks.get(&bar.stack).copied();
@@ -42,15 +42,15 @@ pub(super) fn mark(timeline: &mut Timeline) {
     timeline.critical = links;
 }
 
-/// Walks back from the last end, first link first.
-fn walk(timeline: &Timeline) -> Vec<Link> {
+/// The path back from the last end, first link first.
+fn path(timeline: &Timeline) -> Vec<Link> {
     let mut links = Vec::new();
     let mut next = last(timeline.stacks.iter(), timeline.until);
     let mut visited: Vec<&StackKind> = Vec::new();
     while let Some(bar) = next {
         visited.push(&bar.stack);
         let needs = timeline.stacks.iter().filter(|needed| {
-            // A stack of a strange record that needs itself ends the walk, not this program.
+            // A damaged record, in which a stack needs itself, must not loop.
             bar.waits_for.contains(&needed.stack) && !visited.contains(&&needed.stack)
         });
         links.extend(within(bar, timeline.until));
@@ -129,7 +129,7 @@ fn latest<'a>(
 }
 
 /// Slack of every stack that ended: against the last end, through all that waited for it. None in a
-/// run without an end: what nobody followed may still take long.
+/// run without an end: what was not followed may still take long.
 fn slacks(timeline: &Timeline) -> BTreeMap<StackKind, SignedDuration> {
     let until = timeline.until;
     if timeline.ended.is_none() {

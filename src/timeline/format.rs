@@ -1,8 +1,8 @@
-//! The small change of both charts: spans of time, harmless text, the marks of an axis.
+//! What both charts share: the marks of an axis and texts about the run.
 
 use jiff::SignedDuration;
 
-use super::Timeline;
+use super::{Saving, StackBar, Timeline};
 use crate::common::duration::elapsed;
 use crate::events::Verb;
 
@@ -31,16 +31,46 @@ pub(super) fn ticks(whole: SignedDuration, most: usize) -> Vec<(i64, String)> {
 /// How the run ended, in words: `created in 10m51s`.
 pub(super) fn verdict(timeline: &Timeline) -> String {
     let took = elapsed(timeline.took());
-    let (done, doing) = match timeline.verb {
-        Verb::Create => ("created", "creation"),
-        Verb::Update => ("updated", "update"),
-        Verb::Delete => ("deleted", "deletion"),
+    let operation = match timeline.verb {
+        Verb::Create => "creation",
+        Verb::Update => "update",
+        Verb::Delete => "deletion",
     };
     match timeline.succeeded {
-        Some(true) => format!("{done} in {took}"),
-        Some(false) => format!("{doing} failed after {took}"),
-        None => format!("{doing} not followed to its end, seen for {took}"),
+        Some(true) => format!("{} in {took}", timeline.verb.past()),
+        Some(false) => format!("{operation} failed after {took}"),
+        None => format!("{operation} not followed to its end, seen for {took}"),
     }
+}
+
+/// What would make the run shorter, in words.
+pub(super) fn shorter(timeline: &Timeline, saving: &Saving) -> String {
+    let longest = &saving.longest;
+    let text = format!(
+        "longest on it: {}, {}",
+        longest.name(),
+        elapsed(longest.took())
+    );
+    // What still runs has no known end.
+    if timeline.ended.is_none() {
+        return text;
+    }
+    format!(
+        "{text}; without it the run would have taken {}, and {} would have ended last",
+        elapsed(saving.without_it_seconds),
+        saving.then_last
+    )
+}
+
+/// How long a stack took; `-` where it never began.
+pub(super) fn took(bar: &StackBar, timeline: &Timeline) -> String {
+    bar.took(timeline.until)
+        .map_or_else(|| "-".to_owned(), elapsed)
+}
+
+/// The slack of a stack; `-` where it is not known.
+pub(super) fn slack(bar: &StackBar) -> String {
+    bar.slack.map_or_else(|| "-".to_owned(), elapsed)
 }
 
 #[cfg(test)]

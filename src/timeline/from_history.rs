@@ -8,61 +8,70 @@ use crate::events::{Event, Expected, Failure, Outcome, Verb};
 use crate::stacks::{StackKind, sentence};
 use serde_json::Value;
 
-/// A value shorter than this may stand in two stacks by chance: it joins none.
-const TELLING: usize = 8;
+/// A shorter value may occur in two stacks by chance: it joins none.
+const DISTINCT: usize = 8;
 
 /// A stack with its newest operation, as AWS still knows it.
 #[derive(Debug, Clone)]
-pub struct Past {
+pub struct StackHistory {
     pub kind: StackKind,
     pub found: FoundStack,
-    /// Of the newest operation, whoever started it.
+    /// Of the newest operation, by whatever client it was started.
     pub events: Vec<StackEvent>,
     /// The run that started it, where its request token says so.
     pub run: Option<String>,
-    /// Has the sentences of its resources; `Null` where it can't be read.
+    /// Describes its resources; `Null` where it can't be read.
     pub template: Value,
 }
 
 /// One operation in time.
-struct Course<'a> {
-    past: &'a Past,
+struct StackOperation<'a> {
+    history: &'a StackHistory,
     verb: Verb,
     begin: Timestamp,
     end: Timestamp,
 }
 
-/// The newest run over these stacks, in the events that it would have told. The operations of one run
-/// carry its id, or overlap in time; a stack that moved at another time was left unchanged by it.
-/// What waited for what is read from values that one stack puts out and another takes. Empty when
+/// The newest run over these stacks, in the events that it would have emitted. The operations of one run
+/// carry its id, or overlap in time; a stack with an operation at another time was left unchanged by it.
+/// What waited for what is read from values that one stack has as output and another as parameter. Empty when
 /// nothing ever happened to them.
-pub fn events_of(cluster: &str, pasts: &[Past]) -> Vec<Event> {
-    let courses = newest_run(pasts.iter().filter_map(Course::of).collect());
-    let Some(begin) = courses.iter().map(|course| course.begin).min() else {
+pub fn events_of(cluster: &str, histories: &[StackHistory]) -> Vec<Event> {
+    let operations = newest_run(histories.iter().filter_map(StackOperation::of).collect());
+    let Some(begin) = operations.iter().map(|operation| operation.begin).min() else {
         return Vec::new();
     };
-    let run = courses.iter().find_map(|course| course.past.run.clone());
+    let run = operations
+        .iter()
+        .find_map(|operation| operation.history.run.clone());
     let mut events = vec![Event::RunStarted {
         at: begin,
         run: run.unwrap_or_else(|| "unknown".to_owned()),
         cluster: cluster.to_owned(),
-        verb: verb(&courses),
-        stacks: pasts.iter().map(|past| expected(past, &courses)).collect(),
+        verb: verb(&operations),
+        stacks: histories
+            .iter()
+            .map(|history| expected(history, &operations))
+            .collect(),
     }];
-    for course in &courses {
-        events.extend(course.events());
+    for operation in &operations {
+        events.extend(operation.events());
     }
-    let resting = courses.iter().all(|course| course.outcome().is_some());
-    if let Some(end) = courses
+    let settled = operations
         .iter()
-        .map(|course| course.end)
+        .all(|operation| operation.outcome().is_some());
+    if let Some(end) = operations
+        .iter()
+        .map(|operation| operation.end)
         .max()
-        .filter(|_| resting)
+        .filter(|_| settled)
     {
-        let good = |course: &Course| course.outcome().is_some_and(|outcome| outcome.is_good());
+        let good = |operation: &StackOperation| {
+            operation.outcome().is_some_and(|outcome| outcome.is_good())
+        };
         events.push(Event::RunFinished {
             at: end,
-            succeeded: courses.iter().all(good),
+            succeeded: operations.iter().all(good),
         });
     }
     // Stable: what begins and what ends the run stay first and last.
@@ -71,75 +80,85 @@ pub fn events_of(cluster: &str, pasts: &[Past]) -> Vec<Event> {
 }
 
 /// Those that belong together with the one that began last.
-fn newest_run(mut courses: Vec<Course<'_>>) -> Vec<Course<'_>> {
-    let Some(newest) = (0..courses.len()).max_by_key(|index| courses[*index].begin) else {
-        return courses;
+fn newest_run(mut operations: Vec<StackOperation<'_>>) -> Vec<StackOperation<'_>> {
+    let Some(newest) = (0..operations.len()).max_by_key(|index| operations[*index].begin) else {
+        return operations;
     };
-    let mut chosen = vec![courses.swap_remove(newest)];
-    let run = chosen.first().and_then(|course| course.past.run.clone());
+    let mut chosen = vec![operations.swap_remove(newest)];
+    let run = chosen
+        .first()
+        .and_then(|operation| operation.history.run.clone());
     loop {
-        let joins = |course: &Course| {
-            let same = run.is_some() && course.past.run == run;
-            let beside = |other: &Course| course.begin < other.end && other.begin < course.end;
+        let joins = |operation: &StackOperation| {
+            let same = run.is_some() && operation.history.run == run;
+            let beside =
+                |other: &StackOperation| operation.begin < other.end && other.begin < operation.end;
             same || chosen.iter().any(beside)
         };
-        let Some(index) = courses.iter().position(joins) else {
-            chosen.sort_by_key(|course| (course.begin, course.past.kind.clone()));
+        let Some(index) = operations.iter().position(joins) else {
+            chosen.sort_by_key(|operation| (operation.begin, operation.history.kind.clone()));
             return chosen;
         };
-        chosen.push(courses.swap_remove(index));
+        chosen.push(operations.swap_remove(index));
     }
 }
 
-fn verb(courses: &[Course<'_>]) -> Verb {
-    let all = |verb| courses.iter().all(|course| course.verb == verb);
+fn verb(operations: &[StackOperation<'_>]) -> Verb {
+    let all = |verb| operations.iter().all(|operation| operation.verb == verb);
     if all(Verb::Create) {
         Verb::Create
-    } else if courses.iter().any(|course| course.verb == Verb::Delete) {
+    } else if operations
+        .iter()
+        .any(|operation| operation.verb == Verb::Delete)
+    {
         Verb::Delete
     } else {
         Verb::Update
     }
 }
 
-fn expected(past: &Past, courses: &[Course<'_>]) -> Expected {
-    let own = courses.iter().find(|course| course.past.kind == past.kind);
-    let others = courses
+fn expected(history: &StackHistory, operations: &[StackOperation<'_>]) -> Expected {
+    let own = operations
         .iter()
-        .filter(|course| course.past.kind != past.kind);
-    let deletes = own.is_some_and(|course| course.verb == Verb::Delete);
+        .find(|operation| operation.history.kind == history.kind);
+    let others = operations
+        .iter()
+        .filter(|operation| operation.history.kind != history.kind);
+    let deletes = own.is_some_and(|operation| operation.verb == Verb::Delete);
     let needs = others.filter(|other| {
         if deletes {
-            takes_from(&other.past.found, &past.found)
+            takes_from(&other.history.found, &history.found)
         } else {
-            takes_from(&past.found, &other.past.found)
+            takes_from(&history.found, &other.history.found)
         }
     });
     Expected {
-        stack: past.kind.clone(),
-        operation: own.map(|course| course.verb),
+        stack: history.kind.clone(),
+        operation: own.map(|operation| operation.verb),
         resources: 0,
-        needs: needs.map(|course| course.past.kind.clone()).collect(),
+        needs: needs
+            .map(|operation| operation.history.kind.clone())
+            .collect(),
         span: None,
     }
 }
 
-/// Whether a parameter of `user` has a value that `giver` puts out.
-fn takes_from(user: &FoundStack, giver: &FoundStack) -> bool {
-    user.parameters
-        .values()
-        .any(|value| value.len() >= TELLING && giver.outputs.values().any(|output| output == value))
+/// Whether a parameter of `user` has the value of an output of `source`.
+fn takes_from(user: &FoundStack, source: &FoundStack) -> bool {
+    user.parameters.values().any(|value| {
+        value.len() >= DISTINCT && source.outputs.values().any(|output| output == value)
+    })
 }
 
-impl<'a> Course<'a> {
-    fn of(past: &'a Past) -> Option<Self> {
-        let times = || past.events.iter().map(|event| event.at);
-        let own = past
+impl<'a> StackOperation<'a> {
+    fn of(history: &'a StackHistory) -> Option<Self> {
+        let times = || history.events.iter().map(|event| event.at);
+        let own = history
             .events
             .iter()
             .filter_map(|event| event.stack_status.as_ref());
         Some(Self {
-            past,
+            history,
             verb: own.map(verb_of).next()?,
             begin: times().min()?,
             end: times().max()?,
@@ -147,15 +166,15 @@ impl<'a> Course<'a> {
     }
 
     fn events(&self) -> Vec<Event> {
-        let stack = &self.past.kind;
+        let stack = &self.history.kind;
         let mut events = vec![Event::StackStarted {
             at: self.begin,
             stack: stack.clone(),
             operation: self.verb,
         }];
-        let movements = self.past.events.iter();
-        let movements = movements.filter(|event| event.stack_status.is_none());
-        events.extend(movements.map(|event| Event::Resource {
+        let of_resources = self.history.events.iter();
+        let of_resources = of_resources.filter(|event| event.stack_status.is_none());
+        events.extend(of_resources.map(|event| Event::Resource {
             at: event.at,
             stack: stack.clone(),
             logical_id: event.logical_id.clone(),
@@ -173,13 +192,13 @@ impl<'a> Course<'a> {
     }
 
     fn sentence(&self, logical_id: &str) -> String {
-        let sentence = sentence(&self.past.template, logical_id);
+        let sentence = sentence(&self.history.template, logical_id);
         sentence.unwrap_or(logical_id).to_owned()
     }
 
     /// How it ended; `None` while it moves.
     fn outcome(&self) -> Option<Outcome> {
-        let own = self.past.events.iter().filter_map(|event| {
+        let own = self.history.events.iter().filter_map(|event| {
             let status = event.stack_status.as_ref()?;
             Some((event.at, status))
         });
@@ -200,7 +219,7 @@ impl<'a> Course<'a> {
 
     /// The first real failure in time.
     fn failure(&self, status: &StackStatus) -> Failure {
-        let failed = self.past.events.iter().filter(|event| {
+        let failed = self.history.events.iter().filter(|event| {
             let cancelled = event
                 .reason
                 .as_deref()
@@ -209,19 +228,22 @@ impl<'a> Course<'a> {
             itself && event.status.phase() == Phase::Failed && !cancelled
         });
         let Some(cause) = failed.min_by_key(|event| event.at) else {
-            let told = self.past.found.reason.clone();
-            let reason = told.unwrap_or_else(|| "AWS gives no reason".to_owned());
-            return Failure::of_stack(Some(status.clone()), reason);
+            return Failure::of_stack(Some(status.clone()), reason(&self.history.found.reason));
         };
-        let reason = cause.reason.clone();
-        let reason = reason.unwrap_or_else(|| "AWS gives no reason".to_owned());
         Failure {
             resource: Some(self.sentence(&cause.logical_id)),
             logical_id: Some(cause.logical_id.clone()),
             resource_type: Some(cause.resource_type.clone()),
-            ..Failure::of_stack(Some(status.clone()), reason)
+            ..Failure::of_stack(Some(status.clone()), reason(&cause.reason))
         }
     }
+}
+
+#[expect(clippy::ref_option, reason = "both are fields")]
+fn reason(given: &Option<String>) -> String {
+    given
+        .clone()
+        .unwrap_or_else(|| "AWS gives no reason".to_owned())
 }
 
 fn verb_of(first: &StackStatus) -> Verb {

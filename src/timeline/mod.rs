@@ -1,29 +1,29 @@
 //! What the events of a run say of its course: spans of stacks and resources, critical path, slack.
 //! Shown as a Gantt chart in the terminal or as one HTML page. Knows nothing of where events come from.
 //!
-//! Which resource waited for which is not in the events. The critical path is what their times say: it
-//! is walked back from the last end, each time to what ended last before.
+//! Which resource waited for which is not in the events. The critical path is read from their times: back
+//! from the last end, each time to what ended last before.
 
 mod bars;
 mod critical;
+mod format;
+mod from_history;
 mod page;
-mod past;
 mod text;
-mod words;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 
 use crate::cloud::ResourceStatus;
-use crate::events::{Event, Verb};
+use crate::events::{Event, Outcome, Verb};
 use crate::stacks::StackKind;
 
 pub use critical::Saving;
+pub use from_history::{StackHistory, events_of};
 pub use page::page;
-pub use past::{Past, events_of};
 pub use text::{Detail, NARROWEST, text};
 
-/// The course of a run. Made by [`Timeline::of`]; every text in it is one line without control
+/// The course of a run in time. Made by [`Timeline::of`]; every text in it is one line without control
 /// characters.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,7 +34,7 @@ pub struct Timeline {
     pub started: Timestamp,
     /// The newest time of any event: what is open is drawn up to here.
     pub until: Timestamp,
-    /// `None` for a run that nobody followed to its end.
+    /// `None` for a run that was not followed to its end.
     pub ended: Option<Timestamp>,
     pub succeeded: Option<bool>,
     /// In the order in which the run announced them.
@@ -57,7 +57,7 @@ pub struct StackBar {
     /// Its first real failure.
     pub failed_at: Option<Timestamp>,
     pub ending: Ending,
-    /// Why it failed: the resource's sentence, AWS's reason, and what usually helps.
+    /// Why it failed: the resource, AWS's reason, and what usually helps.
     pub reason: Option<String>,
     pub waits_for: Vec<StackKind>,
     pub critical: bool,
@@ -81,9 +81,9 @@ pub enum Ending {
     Failed,
     /// A stack it needs did not succeed.
     NotStarted,
-    /// It went on when nobody followed any more.
+    /// It still ran when it was last followed.
     Open,
-    /// It had not begun when nobody followed any more.
+    /// It had not begun when the run was last followed.
     Waiting,
 }
 
@@ -94,16 +94,16 @@ pub struct ResourceBar {
     pub logical_id: String,
     pub sentence: String,
     pub resource_type: String,
-    /// The last that was said of it.
+    /// The newest one.
     pub status: ResourceStatus,
     pub begin: Timestamp,
     /// When its configuration was applied and CloudFormation began to wait until it is consistent.
     pub configured: Option<Timestamp>,
-    /// `None` when nothing told of its end.
+    /// `None` when its end is not known.
     pub end: Option<Timestamp>,
     /// A failure of its own.
     pub failed: bool,
-    /// It went down with another one.
+    /// It was cancelled because another one failed.
     pub cancelled: bool,
     pub reason: Option<String>,
     pub critical: bool,
@@ -137,30 +137,27 @@ impl Timeline {
     /// Whether a resource deserves a row: it took 5 % of the run or more, was critical, or failed.
     pub(crate) fn stands_out(&self, bar: &StackBar, resource: &ResourceBar) -> bool {
         const WORTH: i32 = 20;
-        let took = bar
-            .end_of(resource, self.until)
-            .duration_since(resource.begin);
-        took * WORTH >= self.took() || resource.critical || resource.failed
+        bar.took_of(resource, self.until) * WORTH >= self.took()
+            || resource.critical
+            || resource.failed
     }
 
-    /// What did not go well and why: stacks of the same fate together.
-    pub(crate) fn fates(&self) -> Vec<(String, Ending, &str)> {
-        let mut fates: Vec<(String, Ending, &str)> = Vec::new();
+    /// Every reason why stacks did not succeed, with those that share it and how they ended.
+    pub(crate) fn failures(&self) -> Vec<(String, Ending, &str)> {
+        let mut failures: Vec<(String, Ending, &str)> = Vec::new();
         for bar in &self.stacks {
             let Some(reason) = bar.reason.as_deref() else {
                 continue;
             };
+            let stack = bar.stack.to_string();
             let same =
-                |fate: &&mut (String, Ending, &str)| (fate.1, fate.2) == (bar.ending, reason);
-            match fates.iter_mut().find(same) {
-                Some((stacks, ..)) => {
-                    stacks.push_str(", ");
-                    stacks.push_str(&bar.stack.to_string());
-                }
-                None => fates.push((bar.stack.to_string(), bar.ending, reason)),
+                |known: &&mut (String, Ending, &str)| (known.1, known.2) == (bar.ending, reason);
+            match failures.iter_mut().find(same) {
+                Some((stacks, ..)) => *stacks = format!("{stacks}, {stack}"),
+                None => failures.push((stack, bar.ending, reason)),
             }
         }
-        fates
+        failures
     }
 
     pub(crate) fn bar(&self, kind: &StackKind) -> Option<&StackBar> {
@@ -180,20 +177,43 @@ impl StackBar {
         end.max(resource.begin)
     }
 
-    /// A resource in words. One that goes while its stack does not is said to.
+    /// How long its bar is. `None` when it never began.
+    pub fn took(&self, until: Timestamp) -> Option<SignedDuration> {
+        Some(self.drawn_to(until)?.duration_since(self.begin?))
+    }
+
+    pub fn took_of(&self, resource: &ResourceBar, until: Timestamp) -> SignedDuration {
+        self.end_of(resource, until).duration_since(resource.begin)
+    }
+
+    /// Until when it waited for other stacks. `None` where it needs none, or is not known to have waited.
+    pub fn waited_to(&self, until: Timestamp) -> Option<Timestamp> {
+        let held_up = matches!(self.ending, Ending::NotStarted | Ending::Waiting);
+        let waited = self.begin.or(held_up.then_some(until));
+        waited.filter(|_| !self.waits_for.is_empty())
+    }
+
+    /// A resource in words; that it is deleted is said where its stack is not.
     pub fn name_of(&self, resource: &ResourceBar) -> String {
         let leaves = resource.status.is_delete() && self.operation != Some(Verb::Delete);
         let verb = if leaves { "delete " } else { "" };
         format!("{verb}{}", resource.sentence)
     }
-
-    /// Whether it should have begun and did not.
-    pub fn is_held_up(&self) -> bool {
-        matches!(self.ending, Ending::NotStarted | Ending::Waiting)
-    }
 }
 
 impl Ending {
+    fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Created => Self::Created,
+            Outcome::Updated => Self::Updated,
+            Outcome::Deleted => Self::Deleted,
+            Outcome::Unchanged => Self::Unchanged,
+            Outcome::RolledBack(_) => Self::RolledBack,
+            Outcome::Failed(_) => Self::Failed,
+            Outcome::NotStarted { .. } => Self::NotStarted,
+        }
+    }
+
     /// In words: `created`, `rolled back`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -215,7 +235,7 @@ impl Link {
         self.end.duration_since(self.begin)
     }
 
-    /// What it is in words: the resource's sentence, else the stack.
+    /// What it is in words: the resource's description, else the stack.
     pub fn name(&self) -> String {
         let stack = || format!("stack {}", self.stack);
         self.sentence.clone().unwrap_or_else(stack)

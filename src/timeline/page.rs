@@ -1,11 +1,11 @@
-//! The Gantt chart as one HTML page that needs nothing but itself. Says where every bar lies and what it
-//! is called; how it looks is in `templates/timeline.html.tera`, which also escapes every text.
+//! The Gantt chart as one self-contained HTML page. Computes where every bar lies and what it
+//! is called; its markup is in `templates/timeline.html.tera`, which also escapes every text.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::text::{mark, shorter};
-use super::words::{ticks, verdict};
+use super::format::{shorter, slack, ticks, took, verdict};
+use super::text::mark;
 use super::{Ending, Link, ResourceBar, StackBar, Timeline};
 use crate::common::duration::elapsed;
 use crate::templates::{TemplateError, Templates};
@@ -21,10 +21,10 @@ struct Page<'a> {
     started: String,
     run: &'a str,
     source: &'a str,
-    failures: Vec<Told>,
+    failures: Vec<Entry>,
     marks: Vec<Mark>,
     stacks: Vec<Stack>,
-    critical: Vec<Told>,
+    critical: Vec<Entry>,
     shorter: Option<String>,
 }
 
@@ -67,7 +67,7 @@ struct Bar {
 
 /// A line beside the chart.
 #[derive(Serialize)]
-struct Told {
+struct Entry {
     name: String,
     text: String,
     took: String,
@@ -81,7 +81,6 @@ pub fn page(
     templates: &Templates,
 ) -> Result<String, TemplateError> {
     let scale = Scale(timeline);
-    let fates = timeline.fates().into_iter();
     let saving = timeline.saving();
     let page = Page {
         cluster: &timeline.cluster,
@@ -92,8 +91,10 @@ pub fn page(
             .to_string(),
         run: &timeline.run,
         source,
-        failures: fates
-            .map(|(stacks, ending, reason)| Told {
+        failures: timeline
+            .failures()
+            .into_iter()
+            .map(|(stacks, ending, reason)| Entry {
                 name: format!("{stacks} {}", ending.as_str()),
                 text: reason.to_owned(),
                 took: String::new(),
@@ -107,8 +108,8 @@ pub fn page(
     templates.render(TEMPLATE, &page)
 }
 
-fn link(link: &Link) -> Told {
-    Told {
+fn link(link: &Link) -> Entry {
+    Entry {
         name: link.stack.to_string(),
         text: link.name(),
         took: elapsed(link.took()),
@@ -163,8 +164,6 @@ impl Scale<'_> {
     }
 
     fn whole(&self, bar: &StackBar) -> Row {
-        let span = bar.begin.zip(bar.drawn_to(self.0.until));
-        let took = span.map(|(begin, end)| elapsed(end.duration_since(begin)));
         let bad = matches!(bar.ending, Ending::Failed | Ending::RolledBack);
         Row {
             mark: mark(bar.ending).trim_start(),
@@ -173,16 +172,15 @@ impl Scale<'_> {
             title: bar.reason.clone().unwrap_or_default(),
             class: class("stack", bar.critical, bad),
             bars: self.bars(bar),
-            took: took.unwrap_or_else(|| "-".to_owned()),
-            slack: bar.slack.map_or_else(|| "-".to_owned(), elapsed),
+            took: took(bar, self.0),
+            slack: slack(bar),
         }
     }
 
     /// How a stack waited, ran, failed, and could have gone on.
     fn bars(&self, bar: &StackBar) -> Vec<Bar> {
         let mut bars = Vec::new();
-        let waited = bar.begin.or(bar.is_held_up().then_some(self.0.until));
-        if let Some(end) = waited.filter(|_| !bar.waits_for.is_empty()) {
+        if let Some(end) = bar.waited_to(self.0.until) {
             let needs: Vec<_> = bar.waits_for.iter().map(ToString::to_string).collect();
             let title = format!("waited for {}", needs.join(", "));
             bars.push(self.bar("wait", (self.0.started, end), title));
@@ -207,7 +205,7 @@ impl Scale<'_> {
     fn resource(&self, of: &StackBar, resource: &ResourceBar) -> Row {
         let open = resource.end.is_none();
         let end = of.end_of(resource, self.0.until);
-        let took = elapsed(end.duration_since(resource.begin));
+        let took = elapsed(of.took_of(resource, self.0.until));
         let mut title = format!(
             "{}, {}, {}, {took}",
             resource.logical_id, resource.resource_type, resource.status
@@ -255,7 +253,7 @@ fn class(of: &str, critical: bool, bad: bool) -> String {
     format!("{of}{tone}")
 }
 
-/// Fewer digits: nobody sees less.
+/// Two decimals are exact enough for a pixel.
 fn hundredths(percent: f64) -> f64 {
     (percent * 100.0).round() / 100.0
 }

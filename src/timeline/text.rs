@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use console::measure_text_width;
 use jiff::{SignedDuration, Timestamp};
 
-use super::words::{ticks, verdict};
-use super::{Ending, Link, ResourceBar, Saving, StackBar, Timeline};
+use super::format::{shorter, slack, ticks, took, verdict};
+use super::{Ending, Link, ResourceBar, StackBar, Timeline};
 use crate::common::duration::elapsed;
 use crate::common::text::{pad, wrap, wrap_behind};
 
@@ -118,33 +118,20 @@ impl<'a> Chart<'a> {
     fn stack(&self, bar: &StackBar) -> String {
         let until = self.timeline.until;
         let mut cells = vec![' '; self.cells];
-        let waits = bar.begin.or_else(|| bar.is_held_up().then_some(until));
-        if let Some(begin) = waits.filter(|_| !bar.waits_for.is_empty()) {
-            paint(&mut cells, 0, self.cell(begin), '.');
+        if let Some(end) = bar.waited_to(until) {
+            paint(&mut cells, 0, self.cell(end), '.');
         }
-        let took = bar.begin.zip(bar.drawn_to(until)).map(|(begin, end)| {
+        if let Some((begin, end)) = bar.begin.zip(bar.drawn_to(until)) {
             let fill = if bar.critical { '#' } else { '=' };
             self.bar(&mut cells, (begin, end), bar.failed_at, fill);
             if bar.end.is_none() {
-                paint(
-                    &mut cells,
-                    self.cell(end).saturating_sub(1),
-                    self.cell(end),
-                    '>',
-                );
+                let last = self.cell(end);
+                paint(&mut cells, last.saturating_sub(1), last, '>');
             }
-            elapsed(end.duration_since(begin))
-        });
-        let slack = bar.slack.map_or_else(|| "-".to_owned(), elapsed);
+        }
         let cells: String = cells.into_iter().collect();
-        let took = took.unwrap_or_else(|| "-".to_owned());
-        self.row(
-            mark(bar.ending),
-            &bar.stack.to_string(),
-            &cells,
-            &took,
-            &slack,
-        )
+        let (name, took) = (bar.stack.to_string(), took(bar, self.timeline));
+        self.row(mark(bar.ending), &name, &cells, &took, &slack(bar))
     }
 
     fn resource(&self, bar: &StackBar, resource: &ResourceBar) -> String {
@@ -154,7 +141,7 @@ impl<'a> Chart<'a> {
         let failed = resource.failed.then_some(resource.begin);
         self.bar(&mut cells, (resource.begin, end), failed, fill);
         let cells: String = cells.into_iter().collect();
-        let took = elapsed(end.duration_since(resource.begin));
+        let took = elapsed(bar.took_of(resource, self.timeline.until));
         let name = format!("  {}", bar.name_of(resource));
         let mark = if resource.failed { " !!" } else { "" };
         self.row(mark, &name, &cells, &took, "")
@@ -194,20 +181,18 @@ pub(super) fn mark(ending: Ending) -> &'static str {
     }
 }
 
-/// What did not go well, and why.
+/// What did not succeed, and why.
 fn failures(timeline: &Timeline, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut say = |mark: &str, told: &str| {
+    let mut add = |ending: Ending, text: &str| {
         if lines.is_empty() {
             lines.push(String::new());
         }
-        lines.extend(wrap_behind(&format!("{mark:<MARK$}"), told, width));
+        let label = format!("{:<MARK$}", mark(ending));
+        lines.extend(wrap_behind(&label, text, width));
     };
-    for (stacks, ending, why) in timeline.fates() {
-        say(
-            mark(ending),
-            &format!("{stacks} {}: {why}", ending.as_str()),
-        );
+    for (stacks, ending, why) in timeline.failures() {
+        add(ending, &format!("{stacks} {}: {why}", ending.as_str()));
     }
     let open = timeline
         .stacks
@@ -215,8 +200,10 @@ fn failures(timeline: &Timeline, width: usize) -> Vec<String> {
         .filter(|bar| bar.ending == Ending::Open);
     let open: Vec<String> = open.map(|bar| bar.stack.to_string()).collect();
     if !open.is_empty() {
-        let told = format!("not followed to the end: {}", open.join(", "));
-        say(mark(Ending::Open), &told);
+        add(
+            Ending::Open,
+            &format!("not followed to the end: {}", open.join(", ")),
+        );
     }
     lines
 }
@@ -231,36 +218,12 @@ fn critical(timeline: &Timeline, width: usize) -> Vec<String> {
         let Some(bar) = of_stack.first().and_then(|link| timeline.bar(&link.stack)) else {
             continue;
         };
-        let end = bar.drawn_to(timeline.until);
-        let took = bar
-            .begin
-            .zip(end)
-            .map(|(begin, end)| end.duration_since(begin));
-        let took = elapsed(took.unwrap_or_default());
+        let took = elapsed(bar.took(timeline.until).unwrap_or_default());
         let label = format!("  {} {took:>FIGURE$}  ", pad(&bar.stack.to_string(), 16));
         lines.extend(wrap_behind(&label, &pieces(of_stack), width));
     }
     lines.extend(wrap(&shorter(timeline, &saving), width));
     lines
-}
-
-/// What would make the run shorter, in words.
-pub(super) fn shorter(timeline: &Timeline, saving: &Saving) -> String {
-    let longest = &saving.longest;
-    let text = format!(
-        "longest on it: {}, {}",
-        longest.name(),
-        elapsed(longest.took())
-    );
-    // Nobody knows how long what is left alone takes.
-    if timeline.ended.is_none() {
-        return text;
-    }
-    format!(
-        "{text}; without it the run would have taken {}, and {} would have ended last",
-        elapsed(saving.without_it_seconds),
-        saving.then_last
-    )
 }
 
 /// The longest links of a stack in their order, and how many are not named.

@@ -32,7 +32,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ),
     (
         "progress",
-        &["events", "stacks", "cloud", "catalog", "common"],
+        &["events", "forecast", "stacks", "cloud", "catalog", "common"],
     ),
     (
         "journal",

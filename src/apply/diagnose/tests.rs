@@ -51,7 +51,10 @@ async fn afterwards_the_same_failure_is_told_from_history_alone() {
     assert_eq!(*kind, StackKind::Edge);
     assert_eq!(told.operation, Verb::Create);
     assert_eq!(told.took, Some(SignedDuration::from_secs(60)));
-    let status = told.resource_status.as_ref().map(ResourceStatus::as_str);
+    let status = told
+        .resource_status
+        .as_ref()
+        .map(crate::cloud::ResourceStatus::as_str);
     assert_eq!(status, Some("CREATE_FAILED"));
     let failure = &told.failure;
     assert_eq!(failure.resource.as_deref(), Some("the Nat of edge"));

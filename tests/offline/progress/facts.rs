@@ -3,19 +3,19 @@
 use std::io::{self, Write};
 
 use kube_cfn::events::Event;
-use kube_cfn::progress::{Json, Lines, Pace, Shower, Style, Surroundings, follow};
+use kube_cfn::progress::{Environment, Json, Lines, Pace, Renderer, Style, follow};
 use serde_json::Value;
 
 use super::runs::{self, Run, at};
 use super::terminal::Memory;
 
-fn told(mut shower: impl Shower, run: &Run) {
+fn told(mut renderer: impl Renderer, run: &Run) {
     for event in &run.events {
-        shower.take(event).expect("an event");
-        shower.tick(event.at()).expect("a tick");
+        renderer.take(event).expect("an event");
+        renderer.tick(event.at()).expect("a tick");
     }
     let last = run.events.last().map_or(at(0), Event::at);
-    shower.finish(last).expect("an end");
+    renderer.finish(last).expect("an end");
 }
 
 fn lines(run: &Run) -> String {
@@ -126,14 +126,14 @@ fn lines_beat_every_thirty_seconds_of_a_silent_run() {
     let edge = kube_cfn::stacks::StackKind::Edge;
     let run = runs::halfway().resource(176, edge, runs::BALANCER, "CREATE_COMPLETE");
     let mut out = Vec::new();
-    let mut shower = Lines::new(&mut out);
+    let mut renderer = Lines::new(&mut out);
     run.events
         .iter()
-        .for_each(|event| shower.take(event).expect("an event"));
+        .for_each(|event| renderer.take(event).expect("an event"));
     for second in 177..=360 {
-        shower.tick(at(second)).expect("a tick");
+        renderer.tick(at(second)).expect("a tick");
     }
-    drop(shower);
+    drop(renderer);
     let text = String::from_utf8(out).expect("text");
     let beats = text.lines().filter(|line| line.contains(" running "));
     assert_eq!(beats.clone().count(), 7, "{text}");
@@ -220,15 +220,15 @@ async fn a_full_disk_is_said_after_the_run() {
 
 #[test]
 fn the_style_follows_what_standard_error_leads_to() {
-    let desk = Surroundings {
+    let desk = Environment {
         terminal: true,
         ci: false,
     };
-    let server = Surroundings {
+    let server = Environment {
         terminal: true,
         ci: true,
     };
-    let pipe = Surroundings {
+    let pipe = Environment {
         terminal: false,
         ci: false,
     };

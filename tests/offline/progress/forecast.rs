@@ -1,7 +1,7 @@
 //! What a screen expects, and how it counts the time between events.
 
 use kube_cfn::events::{Event, Expected, Outcome, Span, Verb};
-use kube_cfn::progress::{Model, Pace, Shower, follow};
+use kube_cfn::progress::{Model, Pace, Renderer, follow};
 use kube_cfn::stacks::StackKind::{ControlPlane, Database, Edge, Network};
 
 use super::runs::{DATABASE, NAT, Run, at, expected, halfway};
@@ -150,7 +150,7 @@ fn a_failure_stands_above_the_block_once_and_again_when_its_cause_changes() {
 #[derive(Default)]
 struct Watch(Option<jiff::Timestamp>);
 
-impl Shower for &mut Watch {
+impl Renderer for &mut Watch {
     fn take(&mut self, _: &Event) -> std::io::Result<()> {
         Ok(())
     }

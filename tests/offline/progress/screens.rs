@@ -1,6 +1,6 @@
 //! Golden screens: what a person sees at one moment, and the log and summary of the same run.
 
-use kube_cfn::progress::{Json, Lines, Model, Shower};
+use kube_cfn::progress::{Json, Lines, Model, Renderer};
 
 use super::runs::{self, Run, at};
 use crate::support::golden;
@@ -20,20 +20,20 @@ fn screen(name: &str, run: &Run, second: i64, width: usize, height: usize) {
     golden::check(&format!("progress/{name}/screen.txt"), &text(&screen));
 }
 
-/// Everything a shower writes, heartbeats at their seconds.
-fn written(run: &Run, end: i64, show: impl Fn(&mut Vec<u8>) -> Box<dyn Shower + '_>) -> String {
+/// Everything a renderer writes, heartbeats at their seconds.
+fn written(run: &Run, end: i64, show: impl Fn(&mut Vec<u8>) -> Box<dyn Renderer + '_>) -> String {
     let mut out = Vec::new();
-    let mut shower = show(&mut out);
+    let mut renderer = show(&mut out);
     let mut second = 0;
     for event in &run.events {
         while at(second) < event.at() {
             second += 1;
-            shower.tick(at(second)).expect("a tick");
+            renderer.tick(at(second)).expect("a tick");
         }
-        shower.take(event).expect("an event");
+        renderer.take(event).expect("an event");
     }
-    shower.finish(at(end)).expect("an end");
-    drop(shower);
+    renderer.finish(at(end)).expect("an end");
+    drop(renderer);
     String::from_utf8(out).expect("text")
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use kube_cfn::events::{Event, ReadyPart};
-use kube_cfn::progress::{Awaited, Shower, WaitingLines};
+use kube_cfn::progress::{ClusterWait, Lines, Renderer};
 
 use super::runs::at;
 use crate::support::golden;
@@ -87,7 +87,7 @@ fn whole() -> Vec<ReadyPart> {
 }
 
 fn screen(name: &str, look: &Event, second: i64) {
-    let look = Awaited::of(look).unwrap();
+    let look = ClusterWait::of(look).unwrap();
     let mut text = String::new();
     for line in look.view(at(second), 80, 24) {
         writeln!(text, "{line}").unwrap();
@@ -117,7 +117,7 @@ fn what_works_is_summed_up_in_a_line() {
 #[test]
 fn the_log_tells_what_changed_and_beats() {
     let mut out = Vec::new();
-    let mut lines = WaitingLines::new(&mut out);
+    let mut lines = Lines::new(&mut out);
     for (second, parts) in [
         (4, silent()),
         (8, silent()),

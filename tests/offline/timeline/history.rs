@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kube_cfn::cloud::{FoundStack, ResourceStatus, StackEvent, StackStatus};
 use kube_cfn::events::Verb;
 use kube_cfn::stacks::StackKind::{self, Base, Database, Edge, Network};
-use kube_cfn::timeline::{Ending, Link, Past, Timeline, events_of};
+use kube_cfn::timeline::{Ending, Link, StackHistory, Timeline, events_of};
 use serde_json::json;
 
 use crate::progress::runs::at;
@@ -13,7 +13,12 @@ use crate::progress::runs::at;
 const VPC: &str = "vpc-0a1b2c3d";
 
 /// A stack that was created between two seconds by a run.
-fn past(kind: StackKind, run: Option<&str>, (begin, end): (i64, i64), status: &str) -> Past {
+fn history(
+    kind: StackKind,
+    run: Option<&str>,
+    (begin, end): (i64, i64),
+    status: &str,
+) -> StackHistory {
     let own = |second: i64, status: &str| StackEvent {
         id: format!("{kind}-{second}-{status}"),
         at: at(second),
@@ -31,7 +36,7 @@ fn past(kind: StackKind, run: Option<&str>, (begin, end): (i64, i64), status: &s
         moved(end - 1, "CREATE_COMPLETE", None),
         own(end, status),
     ];
-    Past {
+    StackHistory {
         found: FoundStack {
             id: format!("arn:{kind}"),
             name: format!("canary-{kind}"),
@@ -67,22 +72,24 @@ fn moved(second: i64, status: &str, reason: Option<&str>) -> StackEvent {
     }
 }
 
-fn gives(mut past: Past, value: &str) -> Past {
-    past.found
+fn gives(mut history: StackHistory, value: &str) -> StackHistory {
+    history
+        .found
         .outputs
         .insert("Given".to_owned(), value.to_owned());
-    past
+    history
 }
 
-fn takes(mut past: Past, value: &str) -> Past {
-    past.found
+fn takes(mut history: StackHistory, value: &str) -> StackHistory {
+    history
+        .found
         .parameters
         .insert("Taken".to_owned(), value.to_owned());
-    past
+    history
 }
 
-fn of(pasts: &[Past]) -> Timeline {
-    Timeline::of(&events_of("canary", pasts)).expect("a run")
+fn of(histories: &[StackHistory]) -> Timeline {
+    Timeline::of(&events_of("canary", histories)).expect("a run")
 }
 
 fn endings(timeline: &Timeline) -> Vec<(String, Ending)> {
@@ -95,12 +102,18 @@ fn endings(timeline: &Timeline) -> Vec<(String, Ending)> {
 #[test]
 fn what_one_puts_out_and_another_takes_joins_them() {
     let timeline = of(&[
-        gives(past(Network, Some("7f3a"), (0, 60), "CREATE_COMPLETE"), VPC),
-        takes(past(Edge, Some("7f3a"), (62, 200), "CREATE_COMPLETE"), VPC),
+        gives(
+            history(Network, Some("7f3a"), (0, 60), "CREATE_COMPLETE"),
+            VPC,
+        ),
+        takes(
+            history(Edge, Some("7f3a"), (62, 200), "CREATE_COMPLETE"),
+            VPC,
+        ),
         // Short values may be the same by chance.
         takes(
             gives(
-                past(Database, Some("7f3a"), (0, 90), "CREATE_COMPLETE"),
+                history(Database, Some("7f3a"), (0, 90), "CREATE_COMPLETE"),
                 "5432",
             ),
             "5432",
@@ -124,10 +137,10 @@ fn what_one_puts_out_and_another_takes_joins_them() {
 #[test]
 fn a_stack_that_moved_in_another_run_was_left_unchanged() {
     let timeline = of(&[
-        past(Base, Some("0001"), (0, 60), "CREATE_COMPLETE"),
-        past(Network, Some("0002"), (90_000, 90_060), "CREATE_COMPLETE"),
+        history(Base, Some("0001"), (0, 60), "CREATE_COMPLETE"),
+        history(Network, Some("0002"), (90_000, 90_060), "CREATE_COMPLETE"),
         // Nobody knows whose this is, but it ran at the same time.
-        past(Edge, None, (90_030, 90_100), "CREATE_COMPLETE"),
+        history(Edge, None, (90_030, 90_100), "CREATE_COMPLETE"),
     ]);
     let expected = [
         ("base", Ending::Unchanged),
@@ -141,7 +154,7 @@ fn a_stack_that_moved_in_another_run_was_left_unchanged() {
 
 #[test]
 fn a_failure_of_the_past_names_its_cause() {
-    let mut edge = past(Edge, Some("7f3a"), (0, 90), "ROLLBACK_COMPLETE");
+    let mut edge = history(Edge, Some("7f3a"), (0, 90), "ROLLBACK_COMPLETE");
     edge.events[2] = moved(80, "CREATE_FAILED", Some("no addresses left"));
     edge.events.insert(
         2,
@@ -157,23 +170,23 @@ fn a_failure_of_the_past_names_its_cause() {
 #[test]
 fn what_still_moves_has_no_end() {
     let timeline = of(&[
-        past(Base, Some("7f3a"), (0, 60), "CREATE_COMPLETE"),
-        past(Network, Some("7f3a"), (0, 30), "CREATE_IN_PROGRESS"),
+        history(Base, Some("7f3a"), (0, 60), "CREATE_COMPLETE"),
+        history(Network, Some("7f3a"), (0, 30), "CREATE_IN_PROGRESS"),
     ]);
     assert_eq!(timeline.ended, None);
     assert_eq!(timeline.stacks[1].ending, Ending::Open);
     // An update cleans up after it succeeded, and is not over before.
-    let mut edge = past(Edge, None, (0, 9), "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS");
+    let mut edge = history(Edge, None, (0, 9), "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS");
     edge.events.remove(0);
     assert_eq!(of(&[edge]).stacks[0].ending, Ending::Open);
 }
 
 #[test]
 fn deleting_waits_the_other_way_round() {
-    let mut network = gives(past(Network, None, (70, 90), "DELETE_COMPLETE"), VPC);
-    let mut edge = takes(past(Edge, None, (0, 71), "DELETE_COMPLETE"), VPC);
-    for past in [&mut network, &mut edge] {
-        past.events[0].stack_status = Some(StackStatus::DeleteInProgress);
+    let mut network = gives(history(Network, None, (70, 90), "DELETE_COMPLETE"), VPC);
+    let mut edge = takes(history(Edge, None, (0, 71), "DELETE_COMPLETE"), VPC);
+    for history in [&mut network, &mut edge] {
+        history.events[0].stack_status = Some(StackStatus::DeleteInProgress);
     }
     let timeline = of(&[network, edge]);
     assert_eq!(timeline.verb, Verb::Delete);
@@ -184,7 +197,7 @@ fn deleting_waits_the_other_way_round() {
 #[test]
 fn where_nothing_ever_happened_there_is_no_run() {
     assert_eq!(events_of("canary", &[]), []);
-    let mut silent = past(Base, None, (0, 9), "CREATE_COMPLETE");
+    let mut silent = history(Base, None, (0, 9), "CREATE_COMPLETE");
     silent.events.clear();
     assert_eq!(events_of("canary", &[silent]), []);
 }
