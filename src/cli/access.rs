@@ -6,16 +6,15 @@ use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
-use serde::Serialize;
 
 use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format, talk};
 use super::reach::{Reach, Whose, span};
 use super::session::{self, Target, Whom};
-use crate::access::{self, AbsentNamespace, Grant, GrantError, Granted};
-use crate::kube::{Api, Binding, Connection, Issued, Role};
-use crate::report::cluster::age;
+use crate::access::{self, AbsentNamespace, Grant, GrantError};
+use crate::kube::{Api, Binding, Connection, Role};
+use crate::report::grants;
 use handover::Form;
 
 /// The longest lifetime: kube-controller-manager signs for a year unless told otherwise.
@@ -170,7 +169,7 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
         },
     };
     let granted = access::grant(&connection, &wish, Timestamp::now()).await?;
-    told(&wish, &granted);
+    talk(&grants::granted(&wish, &granted));
     let text = handover::text(&target, &connection, &wish, &granted, args.format)?;
     match &args.file {
         Some(path) => {
@@ -189,49 +188,10 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn told(wish: &Grant, granted: &Granted) {
-    let Issued {
-        serial, expires, ..
-    } = &granted.issued;
-    let (user, role, namespace) = (Binding::user(&wish.who), wish.role, &wish.namespace);
-    talk(&format!("{user} is {role} in namespace {namespace}"));
-    talk(&format!("certificate {serial}"));
-    let shortened = if granted.shortened {
-        "; the cluster's signer gave less than was asked for"
-    } else {
-        ""
-    };
-    talk(&format!("valid until {}{shortened}", short(*expires)));
-    if let Some(role) = granted.replaced {
-        talk(&format!("it was {role} there before"));
-    }
-    for earlier in &granted.earlier {
-        let until = short(earlier.expires);
-        talk(&format!(
-            "an earlier certificate of it stays valid until {until}"
-        ));
-    }
-}
-
-/// A binding as it is listed.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Row<'a> {
-    user: String,
-    #[serde(flatten)]
-    binding: &'a Binding,
-}
-
 async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
     let (target, connection) = enter(global, &args.whom, &args.reach).await?;
     let bindings = bindings(&Api::connect(&connection)?, None, None).await?;
-    let rows: Vec<Row> = bindings
-        .iter()
-        .map(|binding| Row {
-            user: Binding::user(&binding.who),
-            binding,
-        })
-        .collect();
+    let rows = grants::rows(&bindings);
     if bindings.is_empty() {
         talk(&format!(
             "{} has let nobody in with `access grant`",
@@ -239,7 +199,7 @@ async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
         ));
     }
     let now = Timestamp::now();
-    out::listed(args.output, &rows, || table(&bindings, now))?;
+    out::listed(args.output, &rows, || grants::table(&bindings, now))?;
     Ok(Exit::Done)
 }
 
@@ -250,33 +210,6 @@ async fn bindings(
 ) -> Result<Vec<Binding>, Failure> {
     let found = api.bindings(who, namespace).await;
     found.map_err(|error| Failure::from(error).after("the grants can't be read"))
-}
-
-fn table(bindings: &[Binding], now: Timestamp) -> String {
-    let rows = bindings.iter().map(|binding| {
-        let newest = binding.certificates.iter().max_by_key(|one| one.expires);
-        let (until, left) = match newest {
-            None => ("no record".to_owned(), String::new()),
-            Some(one) if one.expires <= now => (short(one.expires), "expired".to_owned()),
-            Some(one) => (short(one.expires), age(one.expires.duration_since(now))),
-        };
-        let role = binding
-            .role
-            .map_or("not known".to_owned(), |role| role.to_string());
-        let valid = binding.certificates.iter().filter(|one| one.expires > now);
-        vec![
-            binding.who.clone(),
-            binding.namespace.clone(),
-            role,
-            until,
-            left,
-            valid.count().to_string(),
-        ]
-    });
-    out::table(
-        &["WHO", "NAMESPACE", "ROLE", "VALID UNTIL", "LEFT", "CERTS"],
-        rows,
-    )
 }
 
 async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
@@ -299,42 +232,8 @@ async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
         ));
     }
     let left = bindings(&api, Some(&args.who), None).await?;
-    talk(&remains(&args.who, &found, &left, Timestamp::now()));
+    talk(&grants::revoked(&args.who, &found, &left, Timestamp::now()));
     Ok(Exit::Done)
-}
-
-/// What revoking does not do.
-fn remains(who: &str, gone: &[Binding], left: &[Binding], now: Timestamp) -> String {
-    let recorded = gone.iter().flat_map(|binding| &binding.certificates);
-    let valid = recorded
-        .map(|one| one.expires)
-        .filter(|expires| *expires > now);
-    let user = Binding::user(who);
-    let Some(until) = valid.max() else {
-        return format!("no certificate of {user} that is on record is valid any more");
-    };
-    let until = short(until);
-    let rights = if left.is_empty() {
-        "it opens no namespace any more, only what every known user may do (who am I, the API's \
-         version and its list of kinds)"
-            .to_owned()
-    } else {
-        let names: Vec<_> = left.iter().map(|one| one.namespace.as_str()).collect();
-        format!("it still has its role in {}", names.join(", "))
-    };
-    out::listed_line(
-        "",
-        &format!(
-            "Kubernetes can't take a certificate back: that of {user} is accepted until {until}; \
-             {rights}. Whatever else somebody bound to that user or to the group kube-cfn:ci stays. \
-             Take it out of the CI's variables too"
-        ),
-    )
-}
-
-/// To the second, as people read it.
-fn short(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 impl From<GrantError> for Failure {
@@ -345,53 +244,5 @@ impl From<GrantError> for Failure {
             refused @ GrantError::NoNamespace(_) => Self::refused(refused),
             other => Self::other(other),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn binding(namespace: &str, expires: &str) -> Binding {
-        Binding {
-            who: "github".to_owned(),
-            namespace: namespace.to_owned(),
-            role: Some(Role::Deployer),
-            certificates: vec![Issued {
-                serial: "0a".to_owned(),
-                issued: "2026-11-23T10:00:00Z".parse().unwrap(),
-                expires: expires.parse().unwrap(),
-                by: "arn".to_owned(),
-            }],
-        }
-    }
-
-    #[test]
-    fn revoking_says_until_when_the_certificate_is_accepted() {
-        let now = "2026-12-01T00:00:00Z".parse().unwrap();
-        let gone = [binding("web", "2027-02-21T10:00:00Z")];
-        let told = remains("github", &gone, &[], now).replace("\n  ", " ");
-        assert!(
-            told.contains("is accepted until 2027-02-21T10:00:00Z"),
-            "{told}"
-        );
-        assert!(told.contains("opens no namespace any more"), "{told}");
-        let left = [binding("api", "2027-02-21T10:00:00Z")];
-        let told = remains("github", &gone, &left, now).replace("\n  ", " ");
-        assert!(told.contains("still has its role in api"), "{told}");
-        let over = [binding("web", "2026-11-30T10:00:00Z")];
-        let told = remains("github", &over, &[], now);
-        assert!(
-            told.starts_with("no certificate of kube-cfn:ci:github"),
-            "{told}"
-        );
-    }
-
-    #[test]
-    fn the_list_says_what_has_expired() {
-        let bindings = [binding("web", "2026-11-30T10:00:00Z")];
-        let text = table(&bindings, "2026-12-01T00:00:00Z".parse().unwrap());
-        assert!(text.contains("expired"), "{text}");
-        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     }
 }

@@ -137,7 +137,7 @@ pub async fn walk<C: Cloud + Store>(
         let about = apply::Session {
             remaining: &expected.remaining,
             spans: &expected.stacks,
-            explain: &|kind, id, path| session.defined.place(&stacks, kind, id, path),
+            explain: &|kind, id, path| session::place(&session.defined, &stacks, kind, id, path),
             ..apply::Session::new(run, events)
         };
         apply::run(plan, &session.cloud, &prepare, &about, stop).await

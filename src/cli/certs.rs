@@ -1,7 +1,6 @@
 //! `kube-cfn certs status`: how long the certificates of a cluster live, for people and for monitors.
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::Global;
 use super::failure::{Exit, Failure};
@@ -10,9 +9,10 @@ use super::out::{self, Format, talk};
 use super::reach::{Reach, Reached, Whose};
 use super::session::{self, Target, Whom};
 use crate::access::{self, Cache};
-use crate::kube::{Api, KubeError, serving_certificate};
+use crate::kube::{Api, serving_certificate};
 use crate::kubeconfig;
-use crate::pki::{Authority, Facts};
+use crate::pki::Facts;
+use crate::report::certificates::{self, Certificate, Kind, Verdict};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -44,73 +44,6 @@ struct StatusArgs {
     reach: Reach,
 }
 
-/// Where a certificate was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    Authority,
-    Serving,
-    /// Handed out by `access grant`.
-    Access,
-    /// On this machine.
-    Local,
-}
-
-/// One certificate, or why it can't be seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Row {
-    pub kind: Kind,
-    pub name: String,
-    pub expires: Option<Timestamp>,
-    /// Whole days; negative ones have gone by.
-    pub days_left: Option<i64>,
-    /// Why it can't be seen, or what is wrong with it.
-    pub trouble: Option<String>,
-}
-
-/// What a certificate's end means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Good,
-    /// Below the limit, or not what it should be.
-    Soon,
-    Unseen,
-    /// Too short-lived to be warned of.
-    Listed,
-}
-
-impl Row {
-    pub fn of(kind: Kind, name: impl Into<String>, expires: Timestamp, now: Timestamp) -> Self {
-        Self {
-            kind,
-            name: name.into(),
-            expires: Some(expires),
-            days_left: Some(expires.duration_since(now).as_secs().div_euclid(86_400)),
-            trouble: None,
-        }
-    }
-
-    fn unseen(kind: Kind, name: &str, why: impl std::fmt::Display) -> Self {
-        Self {
-            kind,
-            name: name.to_owned(),
-            expires: None,
-            days_left: None,
-            trouble: Some(why.to_string()),
-        }
-    }
-
-    fn state(&self, warn_days: u16) -> State {
-        match self.days_left {
-            _ if self.kind == Kind::Local => State::Listed,
-            None => State::Unseen,
-            Some(days) if days < i64::from(warn_days) || self.trouble.is_some() => State::Soon,
-            Some(_) => State::Good,
-        }
-    }
-}
-
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let Command::Status(args) = &args.command;
     let target = session::target(global, &args.whom).await?;
@@ -118,26 +51,25 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let mut rows = authorities(&target, now).await?;
     rows.extend(of_api(&target, args, now).await?);
     rows.extend(local(&target, now));
-    out::listed(args.output, &rows, || table(&rows, args.warn_days))?;
+    out::listed(args.output, &rows, || {
+        certificates::table(&rows, args.warn_days)
+    })?;
     finish(&target.name, &rows, args.warn_days)
 }
 
 /// The authorities, by their plain copies.
-pub async fn authorities(target: &Target, now: Timestamp) -> Result<Vec<Row>, Failure> {
+pub async fn authorities(target: &Target, now: Timestamp) -> Result<Vec<Certificate>, Failure> {
     let found = access::authorities(&target.cloud, &target.name).await?;
-    let row = |(role, facts): (Authority, Facts)| {
-        let name = match role {
-            Authority::Kubernetes => "kubernetes",
-            Authority::Etcd => "etcd",
-            Authority::FrontProxy => "front-proxy",
-        };
-        Row::of(Kind::Authority, name, facts.expires, now)
-    };
-    Ok(found.into_iter().map(row).collect())
+    let row = |(role, facts): &(_, Facts)| Certificate::authority(*role, facts, now);
+    Ok(found.iter().map(row).collect())
 }
 
 /// What the API shows and what it keeps on record.
-async fn of_api(target: &Target, args: &StatusArgs, now: Timestamp) -> Result<Vec<Row>, Failure> {
+async fn of_api(
+    target: &Target,
+    args: &StatusArgs,
+    now: Timestamp,
+) -> Result<Vec<Certificate>, Failure> {
     let whose = Whose {
         name: &target.name,
         cloud: &target.cloud,
@@ -145,7 +77,7 @@ async fn of_api(target: &Target, args: &StatusArgs, now: Timestamp) -> Result<Ve
         max_ttl: target.max_ttl(),
     };
     let Some(host) = whose.host().await? else {
-        return Ok(vec![Row::unseen(
+        return Ok(vec![Certificate::unseen(
             Kind::Serving,
             "API",
             "there is no API yet",
@@ -153,14 +85,14 @@ async fn of_api(target: &Target, args: &StatusArgs, now: Timestamp) -> Result<Ve
     };
     let Reached { connection, blind } = whose.at_best(&host, &args.reach).await?;
     let mut rows = vec![match serving_certificate(&connection).await {
-        Ok(shown) => serving(&shown.certificate, shown.doubt.as_ref(), now),
-        Err(error) => Row::unseen(Kind::Serving, "API", error.brief()),
+        Ok(shown) => certificates::serving(&shown.certificate, shown.doubt.as_ref(), now),
+        Err(error) => Certificate::unseen(Kind::Serving, "API", error.brief()),
     }];
     let reached = rows.iter().all(|row| row.days_left.is_some());
     match blind {
-        Some(why) => rows.push(Row::unseen(Kind::Access, "grants", why)),
+        Some(why) => rows.push(Certificate::unseen(Kind::Access, "grants", why)),
         None if reached => rows.extend(grants(&connection, now).await),
-        None => rows.push(Row::unseen(
+        None => rows.push(Certificate::unseen(
             Kind::Access,
             "grants",
             "the API keeps the record of them",
@@ -169,42 +101,31 @@ async fn of_api(target: &Target, args: &StatusArgs, now: Timestamp) -> Result<Ve
     Ok(rows)
 }
 
-/// The row of a certificate that the API showed.
-pub fn serving(der: &[u8], doubt: Option<&KubeError>, now: Timestamp) -> Row {
-    match Facts::read_der("the API", der) {
-        Ok(facts) => Row {
-            trouble: doubt.map(KubeError::brief),
-            ..Row::of(Kind::Serving, "API", facts.expires, now)
-        },
-        Err(error) => Row::unseen(Kind::Serving, "API", error),
-    }
-}
-
 /// The newest certificate of every grant: an earlier one has been replaced.
-async fn grants(connection: &crate::kube::Connection, now: Timestamp) -> Vec<Row> {
+async fn grants(connection: &crate::kube::Connection, now: Timestamp) -> Vec<Certificate> {
     let read = async { Api::connect(connection)?.bindings(None, None).await };
     match read.await {
-        Err(error) => vec![Row::unseen(Kind::Access, "grants", error)],
+        Err(error) => vec![Certificate::unseen(Kind::Access, "grants", error)],
         Ok(bindings) => bindings
             .iter()
             .filter_map(|binding| {
                 let newest = binding.certificates.iter().map(|one| one.expires).max()?;
                 let name = format!("{} in {}", binding.who, binding.namespace);
-                Some(Row::of(Kind::Access, name, newest, now))
+                Some(Certificate::of(Kind::Access, name, newest, now))
             })
             .collect(),
     }
 }
 
 /// Those kept on this machine: by the plugin, and in the kubeconfig.
-fn local(target: &Target, now: Timestamp) -> Vec<Row> {
+fn local(target: &Target, now: Timestamp) -> Vec<Certificate> {
     let row = |facts: &Facts, place: &str| {
         let name = format!("{}, {place}", facts.subject);
-        Row::of(Kind::Local, name, facts.expires, now)
+        Certificate::of(Kind::Local, name, facts.expires, now)
     };
     let cached = Cache::of_user().and_then(|cache| cache.kept(&target.name));
     let cached = cached.unwrap_or_default();
-    let mut rows: Vec<Row> = cached.iter().map(|facts| row(facts, "cache")).collect();
+    let mut rows: Vec<Certificate> = cached.iter().map(|facts| row(facts, "cache")).collect();
     let origin = origin(&target.identity.account, &target.identity.region);
     let files = kubeconfig_target(None);
     let held =
@@ -217,71 +138,24 @@ fn local(target: &Target, now: Timestamp) -> Vec<Row> {
     rows
 }
 
-fn table(rows: &[Row], warn_days: u16) -> String {
-    let lines = rows.iter().map(|row| {
-        let mark = match row.state(warn_days) {
-            State::Good => "ok",
-            State::Soon => "!!",
-            State::Unseen => "..",
-            State::Listed => "",
-        };
-        let kind = format!("{:?}", row.kind).to_lowercase();
-        let until = row
-            .expires
-            .map_or_else(String::new, |at| at.strftime("%Y-%m-%d").to_string());
-        vec![mark.to_owned(), kind, row.name.clone(), until, left(row)]
-    });
-    let mut text = out::table(&["", "KIND", "NAME", "UNTIL", "LEFT"], lines);
-    for row in rows {
-        if let Some(trouble) = &row.trouble {
-            text.push('\n');
-            text.push_str(&out::listed_line(&format!("{}: ", row.name), trouble));
+fn finish(name: &str, rows: &[Certificate], warn_days: u16) -> Result<Exit, Failure> {
+    match certificates::verdict(rows, warn_days) {
+        Verdict::Good(days) => {
+            if let Some(days) = days {
+                talk(&format!("all good, for {days} days at least"));
+            }
+            Ok(Exit::Done)
         }
+        Verdict::Expiring(names) => {
+            let message =
+                format!("not all certificates of {name} are good for {warn_days} days: {names}");
+            Err(Failure::new(Exit::NeedsHand, message).help(
+                "a node makes its serving certificate anew as it boots: replace it; grant a CI's \
+                 access again; an authority lives ten years and needs a plan",
+            ))
+        }
+        Verdict::Unseen(names) => Err(Failure::other(format!("could not be looked at: {names}"))),
     }
-    text
-}
-
-fn left(row: &Row) -> String {
-    match row.days_left {
-        None => "not seen".to_owned(),
-        Some(days) if days < 0 => "expired".to_owned(),
-        Some(0) => "today".to_owned(),
-        Some(1) => "1 day".to_owned(),
-        Some(days) => format!("{days} days"),
-    }
-}
-
-fn finish(name: &str, rows: &[Row], warn_days: u16) -> Result<Exit, Failure> {
-    let of = |state| rows.iter().filter(move |row| row.state(warn_days) == state);
-    let names = |state| {
-        of(state)
-            .map(|row| row.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    if of(State::Soon).next().is_some() {
-        let message = format!(
-            "not all certificates of {name} are good for {warn_days} days: {}",
-            names(State::Soon)
-        );
-        return Err(Failure::new(Exit::NeedsHand, message).help(
-            "a node makes its serving certificate anew as it boots: replace it; grant a CI's access \
-             again; an authority lives ten years and needs a plan",
-        ));
-    }
-    if of(State::Unseen).next().is_some() {
-        let names = names(State::Unseen);
-        return Err(Failure::other(format!("could not be looked at: {names}")));
-    }
-    let shortest = rows
-        .iter()
-        .filter(|row| row.kind != Kind::Local)
-        .filter_map(|row| row.days_left)
-        .min();
-    if let Some(days) = shortest {
-        talk(&format!("all good, for {days} days at least"));
-    }
-    Ok(Exit::Done)
 }
 
 #[cfg(test)]
@@ -289,22 +163,22 @@ mod tests {
     use super::*;
     use jiff::SignedDuration;
 
-    fn row(kind: Kind, days: i64) -> Row {
+    fn row(kind: Kind, days: i64) -> Certificate {
         let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
         let expires = now + SignedDuration::from_hours(days * 24 + 1);
-        Row::of(kind, "it", expires, now)
+        Certificate::of(kind, "it", expires, now)
     }
 
     #[test]
     fn what_ends_soon_needs_a_hand_and_what_is_unseen_is_not_good() {
-        let code = |rows: &[Row]| match finish("canary", rows, 30) {
+        let code = |rows: &[Certificate]| match finish("canary", rows, 30) {
             Ok(exit) => exit,
             Err(failure) => failure.exit,
         };
         assert_eq!(code(&[row(Kind::Serving, 30)]), Exit::Done);
         assert_eq!(code(&[row(Kind::Serving, 29)]), Exit::NeedsHand);
         assert_eq!(code(&[row(Kind::Authority, -2)]), Exit::NeedsHand);
-        let unseen = Row::unseen(Kind::Serving, "API", "nothing listens there");
+        let unseen = Certificate::unseen(Kind::Serving, "API", "nothing listens there");
         assert_eq!(
             code(&[row(Kind::Authority, 900), unseen.clone()]),
             Exit::Other

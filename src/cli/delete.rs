@@ -1,23 +1,20 @@
 //! `kube-cfn delete`: shows what is lost, wants the name typed, deletes, lists what remains.
 
-use std::fmt::Write;
-
-use console::style;
-
 use super::ending::Showing;
 use super::failure::{Exit, Failure};
 use super::kubeconfig::origin;
-use super::out::{self, talk};
+use super::out::talk;
 use super::plan::run_id;
 use super::session::{self, Target, Whom};
 use super::{Global, ask, ending};
 use crate::access::Cache;
-use crate::apply::{self, Remains, Report};
+use crate::apply::{self, Report};
 use crate::cloud::Identity;
 use crate::kubeconfig::{self, Patience};
 use crate::plan::deletion::{DeletePlan, Guard};
 use crate::plan::{self, deletion};
 use crate::progress::Style;
+use crate::report::deletion as deletions;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -48,7 +45,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
             target.name
         ));
     } else {
-        talk(text(&plan).trim_end());
+        talk(deletions::text(&plan).trim_end());
     }
     agree(&plan, args)?;
     let report = demolish(&plan, &target, args.progress).await;
@@ -60,31 +57,6 @@ fn guard(target: &Target) -> Guard {
         Some(defined) if defined.spec.protect => Guard::Protected,
         _ => Guard::Open,
     }
-}
-
-/// What goes, and what data goes with it.
-fn text(plan: &DeletePlan) -> String {
-    let mut text = String::new();
-    for step in &plan.steps {
-        // Writing to a String can't fail.
-        let _ = writeln!(
-            text,
-            "{} {}",
-            style("-").for_stderr().red(),
-            step.found.name
-        );
-        for loss in step.losses().iter().filter(|loss| loss.is_data()) {
-            let fate = match (loss.policy.as_str(), loss.resource_type.as_str()) {
-                ("Snapshot", _) => "a last snapshot is taken",
-                ("Retain" | "RetainExceptOnCreate", _) => "kept",
-                (_, "AWS::KMS::Key") => "disabled, deleted for good some days later",
-                _ => "deleted for good",
-            };
-            let told = format!("{} ({}): {fate}", loss.sentence, loss.logical_id);
-            let _ = writeln!(text, "{}", out::listed_line("    ", &told));
-        }
-    }
-    text
 }
 
 fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
@@ -124,7 +96,7 @@ async fn demolish(plan: &DeletePlan, target: &Target, style: Style) -> Report {
 fn finish(target: &Target, report: &Report) -> Result<Exit, Failure> {
     let name = &target.name;
     for remains in &report.remains {
-        talk(&out::listed_line("remains: ", &remaining(remains)));
+        talk(&deletions::remaining(remains));
     }
     for line in &report.unfinished {
         talk(&format!("!! {line}"));
@@ -157,42 +129,5 @@ fn forget(target: &Target) {
     }
     if let Err(error) = Cache::of_user().and_then(|cache| cache.forget(name)) {
         talk(&format!("the cached credentials of {name} stay: {error}"));
-    }
-}
-
-/// One line for something that a deletion leaves on purpose.
-fn remaining(remains: &Remains) -> String {
-    match remains {
-        Remains::Kept {
-            stack,
-            sentence,
-            physical_id,
-            ..
-        } => {
-            let id = physical_id.as_deref().unwrap_or("without a known id");
-            format!("{sentence} of {stack}, kept by its template: {id}")
-        }
-        Remains::Snapshot {
-            sentence,
-            of,
-            name,
-            begins_with,
-            ..
-        } => {
-            let of = of.as_deref().unwrap_or("unknown");
-            match (name, begins_with) {
-                (Some(name), _) => format!("last snapshot of {sentence} ({of}): {name}"),
-                (None, Some(begin)) => {
-                    format!("last snapshot of {sentence} ({of}): its name begins with {begin}")
-                }
-                (None, None) => format!("last snapshot of {sentence} ({of})"),
-            }
-        }
-        Remains::Key {
-            physical_id, days, ..
-        } => format!(
-            "key {}: disabled, and deleted for good in {days} days",
-            physical_id.as_deref().unwrap_or("of the cluster")
-        ),
     }
 }

@@ -1,6 +1,5 @@
 //! `kube-cfn etcd`: snapshots, a restore, a member replaced, by the programs on the cluster's machines.
 
-use console::style;
 use jiff::Timestamp;
 
 use super::failure::{Exit, Failure};
@@ -9,8 +8,8 @@ use super::session::{self, Target, Whom};
 use super::{Global, ask};
 use crate::cloud::Cloud;
 use crate::cloud::aws::Aws;
-use crate::etcd::{self, EtcdError, Healthy, Members, Slot, Snapshot, Step};
-use crate::report::cluster::age;
+use crate::etcd::{self, EtcdError, Healthy, Members, Slot};
+use crate::report::snapshots;
 use crate::stacks::{STATE_BUCKET, StackKind};
 
 #[derive(clap::Args)]
@@ -109,24 +108,10 @@ async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
             target.name
         ));
     }
-    out::listed(args.output, &found, || table(&found))?;
+    out::listed(args.output, &found, || {
+        snapshots::table(&found, Timestamp::now())
+    })?;
     Ok(Exit::Done)
-}
-
-fn table(found: &[Snapshot]) -> String {
-    let now = Timestamp::now();
-    let rows = found.iter().map(|one| {
-        let revision = one.revision.map(|revision| revision.to_string());
-        let sum = if one.verifiable { "yes" } else { "no sum" };
-        vec![
-            one.key.clone(),
-            revision.unwrap_or_default(),
-            format!("{} KiB", one.bytes.div_ceil(1024)),
-            age(now.duration_since(one.written)),
-            sum.to_owned(),
-        ]
-    });
-    out::table(&["KEY", "REVISION", "SIZE", "AGE", "VERIFIABLE"], rows)
 }
 
 async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
@@ -148,7 +133,7 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
     if args.token.is_none() {
         known(&target, key).await?;
     }
-    talk(&intent(&slots, key));
+    talk(&snapshots::restore_steps(&slots, key));
     agree(&target, args, "restore")?;
     let again = format!("kube-cfn etcd restore {name} {key} --token {token}");
     let failed = |error: EtcdError| {
@@ -164,20 +149,6 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
         "{name} serves what {key} holds; the old data stays in /var/lib/etcd/aside of each slot"
     ));
     Ok(Exit::Done)
-}
-
-/// What is about to happen, slot by slot.
-fn intent(slots: &[Slot], key: &str) -> String {
-    let names: Vec<_> = slots.iter().map(Slot::member).collect();
-    format!(
-        "restore {key} on {}:\n\
-         1  every slot fetches and verifies it, then stops etcd and the API server\n\
-         2  when all have stopped, each begins the restored cluster\n\
-         {} everything written after the snapshot is gone from the cluster; workloads run on,\n   \
-         the API is away for some minutes",
-        names.join(", "),
-        style("!!").for_stderr().yellow()
-    )
 }
 
 /// A new restore is a new cluster with a name of its own.
@@ -255,16 +226,8 @@ fn members(target: &Target, slots: Vec<Slot>) -> Members<'_, Aws> {
     Members {
         cloud: &target.cloud,
         slots,
-        told: &tell,
+        told: &|step| talk(&snapshots::step(step)),
     }
-}
-
-fn tell(step: &Step) {
-    let Step { slot, doing, came } = step;
-    talk(&match came {
-        None => out::listed_line(">  ", &format!("slot {slot}  {doing}")),
-        Some(came) => out::listed_line("ok ", &format!("slot {slot}  {came}")),
-    });
 }
 
 async fn slots(target: &Target) -> Result<Vec<Slot>, Failure> {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use console::{Term, style};
 
 use crate::cloud::CloudError;
+use crate::common::text::folding;
 use crate::definition::Problems;
 
 /// The exit codes, for `--help` and for scripts.
@@ -127,7 +128,7 @@ fn folded(text: &str) -> String {
 }
 
 fn fold(text: &str, columns: usize) -> String {
-    let options = super::out::folding(columns.clamp(40, 100)).subsequent_indent("       ");
+    let options = folding(columns.clamp(40, 100)).subsequent_indent("       ");
     // The first line is folded; what follows it has a form of its own, such as a template's place.
     match text.split_once('\n') {
         None => textwrap::fill(text, options),

@@ -1,6 +1,6 @@
 //! `kube-cfn lock`: resolves the machine images once, into the file beside the definition.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::{Timestamp, Unit};
@@ -11,6 +11,7 @@ use super::out::{self, Format, talk};
 use super::session::{self, Session};
 use crate::cloud::Store;
 use crate::definition::lock::{self, Image, Lock};
+use crate::report::images;
 use crate::stacks::{Source, Stack};
 
 #[derive(clap::Args)]
@@ -45,22 +46,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     } else {
         Refresh::Missing
     };
-    let lock = images(&session, &stacks, refresh).await?;
-    out::listed(args.output, &lock, || {
-        let rows = lock.images.iter().map(|(parameter, image)| {
-            vec![
-                short(parameter).to_owned(),
-                image.id.clone(),
-                image.resolved_at.to_string(),
-            ]
-        });
-        out::table(&["IMAGE", "AMI", "RESOLVED"], rows)
-    })?;
+    let lock = locked_images(&session, &stacks, refresh).await?;
+    out::listed(args.output, &lock, || images::table(&lock))?;
     Ok(Exit::Done)
 }
 
 /// The locked images of a definition. Writes the lock file where something is new, and says so.
-pub async fn images<C: Store>(
+pub async fn locked_images<C: Store>(
     session: &Session<C>,
     stacks: &[Stack],
     refresh: Refresh,
@@ -82,7 +74,9 @@ pub async fn images<C: Store>(
     if lock != known && refresh != Refresh::Rehearsed {
         lock.write(&file, &session.spec().name)
             .map_err(Failure::other)?;
-        tell(&known, &lock, &file);
+        talk(&images::changes(&known, &lock));
+        let file = file.display();
+        talk(&format!("wrote {file}: commit it beside the definition"));
     }
     Ok(lock)
 }
@@ -147,24 +141,4 @@ async fn resolve<C: Store>(
 fn now() -> Timestamp {
     let now = Timestamp::now();
     now.round(Unit::Second).unwrap_or(now)
-}
-
-fn tell(known: &Lock, lock: &Lock, file: &Path) {
-    let before: BTreeMap<_, _> = known.ids();
-    for (parameter, id) in lock.ids() {
-        match before.get(&parameter) {
-            Some(old) if *old == id => {}
-            Some(old) => talk(&format!("locked {}: {old} -> {id}", short(&parameter))),
-            None => talk(&format!("locked {} = {id}", short(&parameter))),
-        }
-    }
-    talk(&format!(
-        "wrote {}: commit it beside the definition",
-        file.display()
-    ));
-}
-
-/// The part of an SSM public parameter that people read.
-fn short(parameter: &str) -> &str {
-    parameter.rsplit('/').next().unwrap_or(parameter)
 }

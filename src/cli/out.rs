@@ -58,37 +58,6 @@ pub fn problems(problems: &Problems) {
     });
 }
 
-/// Folding to `columns` between words only: names, flags and commands are copied from what is said.
-pub fn folding<'a>(columns: usize) -> textwrap::Options<'a> {
-    textwrap::Options::new(columns)
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .break_words(false)
-}
-
-/// One entry folded to 80 columns behind `label`, deeper from the second line on.
-pub fn listed_line(label: &str, text: &str) -> String {
-    let deeper = " ".repeat(label.len() + 2);
-    let options = folding(80).initial_indent(label).subsequent_indent(&deeper);
-    textwrap::fill(text, options)
-}
-
-/// A table without lines, columns two spaces apart, for 80 columns.
-pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = comfy_table::Table::new();
-    table
-        .load_style(comfy_table::presets::NOTHING)
-        .set_header(header.to_vec());
-    for row in rows {
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    let lines = table.lines().map(|line| line.trim_end().to_owned());
-    lines.collect::<Vec<_>>().join("\n")
-}
-
 /// Starts the log on stderr. Only this program's own lines: the SDK's would carry request bodies, and
 /// with them secrets.
 pub fn start_log() {

@@ -1,6 +1,5 @@
 //! `kube-cfn plan`: what apply would do, stack by stack; changes nothing.
 
-use crate::common::Clock;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,8 @@ use super::standing::{Standing, standing};
 use super::{Global, ask, saved};
 use crate::catalog::durations::{self, Durations};
 use crate::cloud::{Cloud, Identity, Keeping, Store};
+use crate::common::Clock;
+use crate::common::text::listed_line;
 use crate::forecast::cost;
 use crate::journal::{self, Shelf};
 use crate::plan::{self, Look, Plan, PlanError, Terms};
@@ -146,7 +147,7 @@ fn keep(path: &Path, plan: &Plan, session: &Session, asking: &Asking<'_>) -> Res
     let told = format!(
         "saved as {path}; next: `kube-cfn apply {path}`, which does exactly this or nothing"
     );
-    talk(&out::listed_line("", &told));
+    talk(&listed_line("", &told));
     Ok(true)
 }
 
@@ -280,7 +281,7 @@ async fn propose<C: Cloud + Store>(
     } else {
         (Refresh::Rehearsed, Look::Away)
     };
-    let images = lock::images(session, &stacks, refresh).await?;
+    let images = lock::locked_images(session, &stacks, refresh).await?;
     let draft = plan::draft(stacks, &survey, &images.ids()).refuse(refused);
     let allow: BTreeSet<String> = allowed.allow_data_loss.iter().cloned().collect();
     let skip: BTreeSet<String> = allowed.skip.iter().cloned().collect();

@@ -7,6 +7,7 @@ use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, talk};
 use super::session;
+use crate::definition::Defined;
 use crate::stacks::{self, Stack};
 
 #[derive(clap::Args)]
@@ -85,7 +86,7 @@ fn print(stacks: &[Stack], form: Form) -> Result<(), Failure> {
 }
 
 /// The tree as the bundle lays it over a machine's own, with `host.env`, which user data writes there.
-fn write_tree(defined: &session::Defined, node: &str, directory: &Path) -> Result<(), Failure> {
+fn write_tree(defined: &Defined, node: &str, directory: &Path) -> Result<(), Failure> {
     let templates = session::templates(defined)?;
     let files = stacks::machine(&defined.spec, node, &templates).map_err(session::not_designed)?;
     let Some(files) = files else {

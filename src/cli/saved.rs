@@ -105,7 +105,7 @@ pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> 
     }
     let texts = Texts::of(session)?;
     // What is not locked any more is a reason of its own: nothing is written here.
-    let images = lock::images(session, &stacks, Refresh::Rehearsed)
+    let images = lock::locked_images(session, &stacks, Refresh::Rehearsed)
         .await?
         .ids();
     let origin = texts.origin(session, &saved.run, &images);

@@ -1,8 +1,6 @@
 //! What every command on a cluster begins with: its definition, the door to AWS, and the guards on
 //! account and region before anything happens.
 
-use std::path::PathBuf;
-
 use console::style;
 
 use super::Global;
@@ -10,17 +8,11 @@ use super::failure::{Exit, Failure};
 use super::out::talk;
 use crate::cloud::aws::{Aws, Settings};
 use crate::cloud::{Cloud, Identity};
-use crate::definition::{self, DefinitionError};
+use crate::definition::{self, Defined, DefinitionError};
 use crate::events::Place;
 use crate::spec::ClusterSpec;
 use crate::stacks::{self, Stack, StackKind, Versions};
 use crate::templates::Templates;
-
-/// A definition that was read and checked.
-pub struct Defined {
-    pub path: PathBuf,
-    pub spec: ClusterSpec,
-}
 
 /// A definition together with the account it is for; a rehearsal has a simulated one.
 pub struct Session<C = Aws> {
@@ -39,12 +31,8 @@ pub struct Target {
 
 /// Reads and checks the definition of `name` (or the path that it is).
 pub fn define(global: &Global, name: &str) -> Result<Defined, Failure> {
-    load(definition::resolve(name, &global.clusters)?)
-}
-
-fn load(path: PathBuf) -> Result<Defined, Failure> {
-    let spec = definition::load(&path)?;
-    Ok(Defined { path, spec })
+    let path = definition::resolve(name, &global.clusters)?;
+    Ok(Defined::load(path)?)
 }
 
 /// The built-in templates, overridden by those beside the definition.
@@ -226,41 +214,22 @@ impl<C> Session<C> {
     }
 }
 
-impl Defined {
-    /// Where a resource of a stack, or a property of it, comes from: its line in what `render` writes,
-    /// and the field of the definition that decides it.
-    pub fn place(
-        &self,
-        stacks: &[Stack],
-        kind: &StackKind,
-        logical_id: &str,
-        path: Option<&str>,
-    ) -> Option<Place> {
-        let stack = stacks.iter().find(|stack| stack.kind == *kind)?;
-        let line = stack.line(logical_id)?;
-        let field = stack.fields(logical_id, path).into_iter().next();
-        Some(Place {
-            template: format!("{}.yaml:{line}", stack.name),
-            field: field.map(|field| self.field(&field)),
-        })
-    }
-
-    /// A field with its place in the file, where it stands there: `network.nat (clusters/a.yaml:17)`.
-    pub fn field(&self, field: &str) -> String {
-        match definition::line_of(&self.path, field) {
-            Some(_) => format!("{field} ({})", self.line(field)),
-            None => field.to_owned(),
-        }
-    }
-
-    /// The place of a field in the file: `clusters/a.yaml:17`; the file where it does not stand there.
-    pub fn line(&self, field: &str) -> String {
-        let path = self.path.display();
-        match definition::line_of(&self.path, field) {
-            Some(line) => format!("{path}:{line}"),
-            None => path.to_string(),
-        }
-    }
+/// Where a resource of a stack, or a property of it, comes from: its line in what `render` writes, and the
+/// field of the definition that decides it.
+pub fn place(
+    defined: &Defined,
+    stacks: &[Stack],
+    kind: &StackKind,
+    logical_id: &str,
+    path: Option<&str>,
+) -> Option<Place> {
+    let stack = stacks.iter().find(|stack| stack.kind == *kind)?;
+    let line = stack.line(logical_id)?;
+    let field = stack.fields(logical_id, path).into_iter().next();
+    Some(Place {
+        template: format!("{}.yaml:{line}", stack.name),
+        field: field.map(|field| defined.field(&field)),
+    })
 }
 
 impl Target {
@@ -268,7 +237,7 @@ impl Target {
     pub fn places(&self) -> impl Fn(&StackKind, &str, Option<&str>) -> Option<Place> + use<'_> {
         let stacks = self.defined.as_ref().and_then(|one| design(one).ok());
         let stacks = stacks.unwrap_or_default();
-        move |kind, id, path| self.defined.as_ref()?.place(&stacks, kind, id, path)
+        move |kind, id, path| place(self.defined.as_ref()?, &stacks, kind, id, path)
     }
 
     /// The longest lifetime in seconds of a minted certificate, where there is a definition.

@@ -13,7 +13,8 @@ use super::reach::{Reach, Reached, Whose};
 use super::session::{self, Target, Whom};
 use crate::cloud::Cloud;
 use crate::kube::{self, Api, Connection, Wanted};
-use crate::report::cluster::{Standing, text, view};
+use crate::report::certificates;
+use crate::report::cluster::{StackResources, text, view};
 use crate::report::kubernetes;
 use crate::stacks::{API_HOST, StackKind};
 
@@ -33,8 +34,8 @@ pub struct Args {
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let target = session::target(global, &args.whom).await?;
-    let standing = standing(&target).await?;
-    if standing.is_empty() {
+    let found = found(&target).await?;
+    if found.is_empty() {
         let nothing = format!(
             "{} has no stacks in account {}, region {}",
             target.name, target.identity.account, target.identity.region
@@ -51,8 +52,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         target.identity.account.as_str(),
         target.identity.region.as_str(),
     );
-    let mut view = view(&target.name, place, &wanted(&target)?, &standing);
-    view.kubernetes = kubernetes(&target, &standing, &args.reach).await;
+    let mut view = view(&target.name, place, &wanted(&target)?, &found);
+    view.kubernetes = kubernetes(&target, &found, &args.reach).await;
     out::listed(args.output, &view, || text(&view, Timestamp::now()))?;
     Ok(Exit::Done)
 }
@@ -68,25 +69,25 @@ fn wanted(target: &Target) -> Result<Vec<StackKind>, Failure> {
         .collect())
 }
 
-async fn standing(target: &Target) -> Result<Vec<Standing>, Failure> {
+async fn found(target: &Target) -> Result<Vec<StackResources>, Failure> {
     let mut found = target.cloud.stacks(Some(&target.name)).await?;
     found.sort_by_key(|found| StackKind::parse(&found.kind));
     let resources = found.iter().map(|found| target.cloud.resources(&found.id));
     let resources = try_join_all(resources).await?;
     let pairs = found.into_iter().zip(resources);
     Ok(pairs
-        .map(|(found, resources)| Standing { found, resources })
+        .map(|(found, resources)| StackResources { found, resources })
         .collect())
 }
 
 /// What the cluster itself tells. That it tells nothing is no failure of `status`: it is said.
 async fn kubernetes(
     target: &Target,
-    standing: &[Standing],
+    found: &[StackResources],
     reach: &Reach,
 ) -> Option<kubernetes::View> {
     let edge = StackKind::Edge.to_string();
-    let edge = standing.iter().find(|stack| stack.found.kind == edge)?;
+    let edge = found.iter().find(|stack| stack.found.kind == edge)?;
     let host = edge.found.outputs.get(API_HOST)?;
     let whose = Whose {
         name: &target.name,
@@ -133,7 +134,7 @@ async fn looked(target: &Target, connection: &Connection) -> kubernetes::View {
     let mut view = kubernetes::View::of(&seen, version, account);
     if healthy && let Ok(shown) = kube::serving_certificate(connection).await {
         let now = Timestamp::now();
-        let row = certs::serving(&shown.certificate, shown.doubt.as_ref(), now);
+        let row = certificates::serving(&shown.certificate, shown.doubt.as_ref(), now);
         view.certificates.push(row);
     }
     view

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format, talk};
-use super::session::{self, Defined};
-use crate::definition::{self, DefinitionError, Problem};
+use super::session;
+use crate::definition::{self, Defined, DefinitionError, Problem};
 
 #[derive(clap::Args)]
 pub struct Args {

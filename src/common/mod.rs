@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod retry;
 pub mod tags;
+pub mod text;
 
 pub use clock::Clock;

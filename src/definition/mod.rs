@@ -6,6 +6,7 @@
 //! finds problems does not stop the next one: what is broken is set aside and the rest is checked.
 
 mod check;
+mod defined;
 pub mod file;
 mod find;
 mod line;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use crate::spec::{ClusterSpec, rules};
 
+pub use defined::Defined;
 pub use find::{Found, find, resolve};
 pub use line::line_of;
 pub use problem::{Problem, Problems};

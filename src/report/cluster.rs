@@ -2,14 +2,15 @@
 
 use std::fmt::Write;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::cli::out;
 use crate::cloud::status::Phase;
 use crate::cloud::{FoundResource, FoundStack};
 use crate::kubeconfig::server_url;
 use crate::stacks::StackKind;
+
+use super::format::{age, table};
 
 /// A cluster's stacks and what one wants to know of them first.
 #[derive(Serialize)]
@@ -59,7 +60,7 @@ struct Database {
 }
 
 /// A stack of AWS with what it holds.
-pub struct Standing {
+pub struct StackResources {
     pub found: FoundStack,
     pub resources: Vec<FoundResource>,
 }
@@ -69,16 +70,16 @@ pub fn view(
     cluster: &str,
     (account, region): (&str, &str),
     wanted: &[StackKind],
-    standing: &[Standing],
+    stacks_found: &[StackResources],
 ) -> View {
-    let mut stacks: Vec<_> = standing.iter().map(stack).collect();
+    let mut stacks: Vec<_> = stacks_found.iter().map(stack).collect();
     for kind in wanted.iter().map(ToString::to_string) {
         if stacks.iter().all(|stack| stack.stack != kind) {
             stacks.push(StackView::missing(kind));
         }
     }
     let output = |kind: &str, key: &str| {
-        let found = &standing
+        let found = &stacks_found
             .iter()
             .find(|stack| stack.found.kind == kind)?
             .found;
@@ -101,8 +102,8 @@ pub fn view(
     }
 }
 
-fn stack(standing: &Standing) -> StackView {
-    let Standing { found, resources } = standing;
+fn stack(stacks_found: &StackResources) -> StackView {
+    let StackResources { found, resources } = stacks_found;
     let is = |resource: &&FoundResource, phase| resource.status.phase() == phase;
     StackView {
         stack: found.kind.clone(),
@@ -167,7 +168,7 @@ pub fn text(view: &View, now: Timestamp) -> String {
             },
         ]
     });
-    let mut text = out::table(&["STACK", "STATUS", "SINCE", "RESOURCES", ""], rows);
+    let mut text = table(&["STACK", "STATUS", "SINCE", "RESOURCES", ""], rows);
     for stack in &view.stacks {
         for line in trouble(stack) {
             text.push('\n');
@@ -212,15 +213,4 @@ fn trouble(stack: &StackView) -> Vec<String> {
         )
     });
     failed.collect()
-}
-
-/// `3m`, `5h`, `12d`: one unit is enough for an age.
-pub fn age(span: SignedDuration) -> String {
-    let seconds = span.as_secs().max(0);
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3_600 => format!("{}m", seconds / 60),
-        3_600..86_400 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
 }

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::cli::certs;
-use crate::cli::out;
+use super::certificates::{self, Certificate};
+use super::format;
+use crate::common::text::{folding, listed_line};
 use crate::kube::{Node, Pod, Readiness, Seen, Wanted};
 
 /// The label of etcd's static pods.
@@ -26,7 +27,7 @@ pub struct View {
     pub nodes: Vec<NodeView>,
     /// What a working cluster would have and this one lacks; empty without a definition.
     pub missing: Vec<String>,
-    pub certificates: Vec<certs::Row>,
+    pub certificates: Vec<Certificate>,
 }
 
 /// What can be told of etcd from outside.
@@ -130,7 +131,7 @@ pub fn head(view: &View) -> String {
     let mut text = String::new();
     let mut line = |label: &str, told: &str| {
         let label = format!("{label:10}");
-        let options = out::folding(80).initial_indent(&label);
+        let options = folding(80).initial_indent(&label);
         let options = options.subsequent_indent("          ");
         // Writing to a String can't fail.
         let _ = writeln!(text, "{}", textwrap::fill(told, options));
@@ -162,8 +163,8 @@ pub fn head(view: &View) -> String {
         days => format!("{name} {days} days left"),
     };
     let kinds = [
-        ("serving", soonest(certs::Kind::Serving)),
-        ("authorities", soonest(certs::Kind::Authority)),
+        ("serving", soonest(certificates::Kind::Serving)),
+        ("authorities", soonest(certificates::Kind::Authority)),
     ];
     let told = kinds
         .iter()
@@ -190,7 +191,7 @@ pub fn nodes(view: &View) -> String {
         let _ = write!(text, "\n{}\n", table(&view.nodes));
     }
     for what in &view.missing {
-        let _ = writeln!(text, "{}", out::listed_line(" !! ", what));
+        let _ = writeln!(text, "{}", listed_line(" !! ", what));
     }
     text
 }
@@ -222,7 +223,7 @@ fn table(nodes: &[NodeView]) -> String {
             ready.to_owned(),
         ]
     });
-    out::table(&["NODE", "ROLE", "VERSION", "STATE"], rows)
+    format::table(&["NODE", "ROLE", "VERSION", "STATE"], rows)
 }
 
 #[cfg(test)]

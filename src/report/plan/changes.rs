@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::StackView;
-use crate::cli::session::Defined;
 use crate::cloud::{
     ChangeAction, Difference, Fate, Finding, PropertyChange, Replacement, ResourceChange,
 };
+use crate::definition::Defined;
 use crate::plan::{Drifted, Risk, Step};
 
 /// How many fields of the definition are named beside a change; `-o json` has them all.

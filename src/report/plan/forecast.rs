@@ -1,7 +1,7 @@
 //! How long a plan takes and what it costs, in words. Both are estimates and say so.
 
 use crate::catalog::durations::Span;
-use crate::cli::out::listed_line;
+use crate::common::text::listed_line;
 use crate::forecast::cost::{Monthly, Range};
 use crate::forecast::estimate::Estimate;
 

@@ -11,8 +11,8 @@ use semver::Version;
 use serde::Serialize;
 
 use crate::catalog::durations::{Durations, Span};
-use crate::cli::session::Defined;
 use crate::cloud::{Finding, Identity};
+use crate::definition::Defined;
 use crate::forecast::cost::{self, Monthly, Range, StackCost};
 use crate::forecast::estimate::{self, Estimate};
 use crate::forecast::outage::{Outage, outages};
@@ -276,6 +276,3 @@ fn word(step: &Step) -> Word {
         Action::Blocked(_) => Word::Blocked,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,7 +7,7 @@ use console::{Style, measure_text_width, style};
 
 use super::changes::{ChangeView, fate, notes, property_lines, risk_words};
 use super::{StackView, View, Word, forecast};
-use crate::cli::out::listed_line;
+use crate::common::text::listed_line;
 use crate::plan::{Blocked, Counts, Risk};
 use crate::stacks::StackKind;
 
