@@ -88,6 +88,8 @@ pub enum AccessError {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("the base stack has no output {0}, which the cluster's authorities need")]
+    NoOutput(&'static str),
     #[error("no cache directory: {0}; set HOME or XDG_CACHE_HOME")]
     NoCacheDirectory(String),
 }

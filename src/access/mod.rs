@@ -12,6 +12,7 @@ mod grant;
 mod issuer;
 mod mint;
 mod names;
+mod provide;
 #[cfg(test)]
 mod tests;
 
@@ -25,3 +26,4 @@ pub use mint::{
     Credential, Limits, MintRequest, authorities, authority_certificate, credential, mint,
 };
 pub use names::Names;
+pub use provide::provide_authorities;

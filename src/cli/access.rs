@@ -8,10 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
 use super::Global;
+use super::api_access::{ApiArgs, span};
+use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, talk};
-use super::reach::{Reach, Whose, span};
-use super::session::{self, Target, Whom};
+use super::out::{self, Format, eprint};
+
 use crate::access::{self, AbsentNamespace, Grant, GrantError};
 use crate::kube::{Api, Binding, Connection, Role};
 use crate::report::grants;
@@ -57,7 +58,7 @@ enum Command {
 #[derive(clap::Args)]
 struct GrantArgs {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// Names the CI, as github or circleci-web
     who: String,
     /// Namespace that it may work in
@@ -79,7 +80,7 @@ struct GrantArgs {
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
-    reach: Reach,
+    api: ApiArgs,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -102,25 +103,25 @@ impl From<RoleName> for Role {
 #[derive(clap::Args)]
 struct ListArgs {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
-    reach: Reach,
+    api: ApiArgs,
 }
 
 #[derive(clap::Args)]
 struct RevokeArgs {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// The name that was granted
     who: String,
     /// Take it away in this namespace only
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
     #[command(flatten)]
-    reach: Reach,
+    api: ApiArgs,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -131,22 +132,16 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-/// The target and an administrator's connection to its API.
-async fn enter(
+/// The cluster and an administrator's connection to its API.
+async fn connect(
     global: &Global,
-    whom: &Whom,
-    reach: &Reach,
-) -> Result<(Target, Connection), Failure> {
-    let target = session::target(global, whom).await?;
-    let whose = Whose {
-        name: &target.name,
-        cloud: &target.cloud,
-        identity: &target.identity,
-        max_ttl: target.max_ttl(),
-    };
-    let host = whose.surely_host().await?;
-    let connection = whose.known(&host, reach).await?;
-    Ok((target, connection))
+    cluster: &ClusterArg,
+    api: &ApiArgs,
+) -> Result<(Cluster, Connection), Failure> {
+    let cluster = cluster.open(global).await?;
+    let host = cluster.api().require_host().await?;
+    let connection = cluster.api().as_admin(&host, api).await?;
+    Ok((cluster, connection))
 }
 
 async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
@@ -155,13 +150,13 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
         return Err(Failure::refused(message));
     }
     access::check_name(&args.who)?;
-    let (target, connection) = enter(global, &args.whom, &args.reach).await?;
+    let (cluster, connection) = connect(global, &args.cluster, &args.api).await?;
     let wish = Grant {
         who: args.who.clone(),
         namespace: args.namespace.clone(),
         role: args.role.into(),
         seconds: i32::try_from(args.ttl.as_secs()).unwrap_or(i32::MAX),
-        by: target.identity.caller.clone(),
+        by: cluster.identity.caller.clone(),
         absent: if args.create_namespace {
             AbsentNamespace::Create
         } else {
@@ -169,8 +164,8 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
         },
     };
     let granted = access::grant(&connection, &wish, Timestamp::now()).await?;
-    talk(&grants::granted(&wish, &granted));
-    let text = handover::text(&target, &connection, &wish, &granted, args.format)?;
+    eprint(&grants::granted(&wish, &granted));
+    let text = handover::text(&cluster, &connection, &wish, &granted, args.format)?;
     match &args.file {
         Some(path) => {
             handover::write(path, &text).map_err(|error| {
@@ -178,7 +173,7 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
                     .after("the access is granted, only what it takes is lost")
                     .help("grant again: it makes a new key")
             })?;
-            talk(&format!(
+            eprint(&format!(
                 "written to {}, readable by you alone",
                 path.display()
             ));
@@ -189,13 +184,13 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
 }
 
 async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
-    let (target, connection) = enter(global, &args.whom, &args.reach).await?;
+    let (cluster, connection) = connect(global, &args.cluster, &args.api).await?;
     let bindings = bindings(&Api::connect(&connection)?, None, None).await?;
     let rows = grants::rows(&bindings);
     if bindings.is_empty() {
-        talk(&format!(
+        eprint(&format!(
             "{} has let nobody in with `access grant`",
-            target.name
+            cluster.name
         ));
     }
     let now = Timestamp::now();
@@ -213,26 +208,26 @@ async fn bindings(
 }
 
 async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
-    let (target, connection) = enter(global, &args.whom, &args.reach).await?;
+    let (cluster, connection) = connect(global, &args.cluster, &args.api).await?;
     let api = Api::connect(&connection)?;
     let namespace = args.namespace.as_deref();
     let found = bindings(&api, Some(&args.who), namespace).await?;
     if found.is_empty() {
-        let message = format!("{} was let in nowhere in {}", args.who, target.name);
-        return Err(Failure::other(message).help(target.again("access list")));
+        let message = format!("{} was let in nowhere in {}", args.who, cluster.name);
+        return Err(Failure::other(message).help(cluster.command("access list")));
     }
     for binding in &found {
         api.unbind(binding).await.map_err(|error| {
             let left = format!("{} keeps its role in {}", args.who, binding.namespace);
             Failure::from(error).after(&left)
         })?;
-        talk(&format!(
+        eprint(&format!(
             "{} lost its role in namespace {}",
             args.who, binding.namespace
         ));
     }
     let left = bindings(&api, Some(&args.who), None).await?;
-    talk(&grants::revoked(&args.who, &found, &left, Timestamp::now()));
+    eprint(&grants::revoked(&args.who, &found, &left, Timestamp::now()));
     Ok(Exit::Done)
 }
 

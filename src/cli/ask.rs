@@ -8,7 +8,7 @@ use dialoguer::Input;
 use super::failure::{Exit, Failure};
 
 /// Asks for a yes. Without a terminal there is nobody to ask: `--yes` says it beforehand.
-pub fn yes(question: &str) -> Result<(), Failure> {
+pub fn confirm(question: &str) -> Result<(), Failure> {
     somebody("--yes")?;
     let asked = Input::<String>::new()
         .with_prompt(format!("{question} [y/N]"))
@@ -30,7 +30,7 @@ fn is_yes(answer: &str) -> bool {
 }
 
 /// Asks for a name to be typed.
-pub fn typed(question: &str, name: &str) -> Result<(), Failure> {
+pub fn confirm_by_name(question: &str, name: &str) -> Result<(), Failure> {
     somebody(&format!("--yes {name}"))?;
     let asked = Input::<String>::new()
         .with_prompt(question)

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use super::Global;
+use super::api_access::{ApiArgs, ApiConnection, origin};
+use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
-use super::kubeconfig::{origin, target as kubeconfig_target};
-use super::out::{self, Format, talk};
-use super::reach::{Reach, Reached, Whose};
-use super::session::{self, Target, Whom};
+use super::out::{self, Format, eprint};
+
 use crate::access::{self, Cache};
 use crate::kube::{Api, serving_certificate};
 use crate::kubeconfig;
@@ -33,7 +33,7 @@ enum Command {
 #[derive(clap::Args)]
 struct StatusArgs {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// Fewer days left than this need a hand
     #[arg(long, default_value_t = 30, value_name = "DAYS")]
     warn_days: u16,
@@ -41,55 +41,53 @@ struct StatusArgs {
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
-    reach: Reach,
+    api: ApiArgs,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let Command::Status(args) = &args.command;
-    let target = session::target(global, &args.whom).await?;
+    let cluster = args.cluster.open(global).await?;
     let now = Timestamp::now();
-    let mut rows = authorities(&target, now).await?;
-    rows.extend(of_api(&target, args, now).await?);
-    rows.extend(local(&target, now));
+    let mut rows = authorities(&cluster, now).await?;
+    rows.extend(of_api(&cluster, args, now).await?);
+    rows.extend(local(&cluster, now));
     out::listed(args.output, &rows, || {
         certificates::table(&rows, args.warn_days)
     })?;
-    finish(&target.name, &rows, args.warn_days)
+    finish(&cluster.name, &rows, args.warn_days)
 }
 
 /// The authorities, by their plain copies.
-pub async fn authorities(target: &Target, now: Timestamp) -> Result<Vec<Certificate>, Failure> {
-    let found = access::authorities(&target.cloud, &target.name).await?;
+pub async fn authorities(cluster: &Cluster, now: Timestamp) -> Result<Vec<Certificate>, Failure> {
+    let found = access::authorities(&cluster.cloud, &cluster.name).await?;
     let row = |(role, facts): &(_, Facts)| Certificate::authority(*role, facts, now);
     Ok(found.iter().map(row).collect())
 }
 
 /// What the API shows and what it keeps on record.
 async fn of_api(
-    target: &Target,
+    cluster: &Cluster,
     args: &StatusArgs,
     now: Timestamp,
 ) -> Result<Vec<Certificate>, Failure> {
-    let whose = Whose {
-        name: &target.name,
-        cloud: &target.cloud,
-        identity: &target.identity,
-        max_ttl: target.max_ttl(),
-    };
-    let Some(host) = whose.host().await? else {
+    let api = cluster.api();
+    let Some(host) = api.host().await? else {
         return Ok(vec![Certificate::unseen(
             Kind::Serving,
             "API",
             "there is no API yet",
         )]);
     };
-    let Reached { connection, blind } = whose.at_best(&host, &args.reach).await?;
+    let ApiConnection {
+        connection,
+        no_credentials_reason,
+    } = api.connect(&host, &args.api).await?;
     let mut rows = vec![match serving_certificate(&connection).await {
         Ok(shown) => certificates::serving(&shown.certificate, shown.doubt.as_ref(), now),
         Err(error) => Certificate::unseen(Kind::Serving, "API", error.brief()),
     }];
     let reached = rows.iter().all(|row| row.days_left.is_some());
-    match blind {
+    match no_credentials_reason {
         Some(why) => rows.push(Certificate::unseen(Kind::Access, "grants", why)),
         None if reached => rows.extend(grants(&connection, now).await),
         None => rows.push(Certificate::unseen(
@@ -118,18 +116,17 @@ async fn grants(connection: &crate::kube::Connection, now: Timestamp) -> Vec<Cer
 }
 
 /// Those kept on this machine: by the plugin, and in the kubeconfig.
-fn local(target: &Target, now: Timestamp) -> Vec<Certificate> {
+fn local(cluster: &Cluster, now: Timestamp) -> Vec<Certificate> {
     let row = |facts: &Facts, place: &str| {
         let name = format!("{}, {place}", facts.subject);
         Certificate::of(Kind::Local, name, facts.expires, now)
     };
-    let cached = Cache::of_user().and_then(|cache| cache.kept(&target.name));
+    let cached = Cache::of_user().and_then(|cache| cache.kept(&cluster.name));
     let cached = cached.unwrap_or_default();
     let mut rows: Vec<Certificate> = cached.iter().map(|facts| row(facts, "cache")).collect();
-    let origin = origin(&target.identity.account, &target.identity.region);
-    let files = kubeconfig_target(None);
-    let held =
-        files.and_then(|files| kubeconfig::client_certificates(&files, &target.name, &origin));
+    let origin = origin(&cluster.identity);
+    let held = kubeconfig::Target::of_environment()
+        .and_then(|files| kubeconfig::client_certificates(&files, &cluster.name, &origin));
     for (path, pem) in held.unwrap_or_default() {
         if let Ok(facts) = Facts::of_pem("a kubeconfig", &pem) {
             rows.push(row(&facts, &path.display().to_string()));
@@ -142,14 +139,14 @@ fn finish(name: &str, rows: &[Certificate], warn_days: u16) -> Result<Exit, Fail
     match certificates::verdict(rows, warn_days) {
         Verdict::Good(days) => {
             if let Some(days) = days {
-                talk(&format!("all good, for {days} days at least"));
+                eprint(&format!("all good, for {days} days at least"));
             }
             Ok(Exit::Done)
         }
         Verdict::Expiring(names) => {
             let message =
                 format!("not all certificates of {name} are good for {warn_days} days: {names}");
-            Err(Failure::new(Exit::NeedsHand, message).help(
+            Err(Failure::new(Exit::NeedsAction, message).help(
                 "a node makes its serving certificate anew as it boots: replace it; grant a CI's \
                  access again; an authority lives ten years and needs a plan",
             ))
@@ -176,14 +173,14 @@ mod tests {
             Err(failure) => failure.exit,
         };
         assert_eq!(code(&[row(Kind::Serving, 30)]), Exit::Done);
-        assert_eq!(code(&[row(Kind::Serving, 29)]), Exit::NeedsHand);
-        assert_eq!(code(&[row(Kind::Authority, -2)]), Exit::NeedsHand);
+        assert_eq!(code(&[row(Kind::Serving, 29)]), Exit::NeedsAction);
+        assert_eq!(code(&[row(Kind::Authority, -2)]), Exit::NeedsAction);
         let unseen = Certificate::unseen(Kind::Serving, "API", "nothing listens there");
         assert_eq!(
             code(&[row(Kind::Authority, 900), unseen.clone()]),
             Exit::Other
         );
-        assert_eq!(code(&[row(Kind::Authority, 2), unseen]), Exit::NeedsHand);
+        assert_eq!(code(&[row(Kind::Authority, 2), unseen]), Exit::NeedsAction);
     }
 
     #[test]
@@ -197,6 +194,6 @@ mod tests {
         let mut doubtful = row(Kind::Serving, 300);
         doubtful.trouble = Some("it is for another name".to_owned());
         let failure = finish("canary", &[doubtful], 30).unwrap_err();
-        assert_eq!(failure.exit, Exit::NeedsHand);
+        assert_eq!(failure.exit, Exit::NeedsAction);
     }
 }

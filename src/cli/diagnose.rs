@@ -5,9 +5,10 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::Global;
+use super::cluster::ClusterArg;
 use super::failure::{Exit, Failure};
-use super::out::{self, talk};
-use super::session::{self, Whom};
+use super::out::{self, eprint};
+
 use crate::apply::diagnose::diagnose;
 use crate::events;
 use crate::plan;
@@ -17,7 +18,7 @@ use crate::stacks::StackKind;
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
@@ -39,10 +40,10 @@ struct View<'a> {
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    let survey = plan::survey(&target.cloud, &target.name).await?;
-    let places = target.places();
-    let found = diagnose(&survey, &target.cloud, &places).await?;
+    let cluster = args.cluster.open(global).await?;
+    let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
+    let places = cluster.places();
+    let found = diagnose(&survey, &cluster.cloud, &places).await?;
     if args.output == Form::Json {
         let views: Vec<View<'_>> = found
             .iter()
@@ -56,16 +57,16 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     if found.is_empty() {
-        talk(&format!(
+        eprint(&format!(
             "{}: the last operation on each of its {} stacks went well",
-            target.name,
+            cluster.name,
             survey.found.len()
         ));
         return Ok(Exit::Done);
     }
     let mut text = String::new();
     for (stack, diagnosis) in &found {
-        for line in progress::report(&target.name, stack, diagnosis, 80, progress::Detail::Full) {
+        for line in progress::report(&cluster.name, stack, diagnosis, 80, progress::Detail::Full) {
             // Writing to a String can't fail.
             let _ = writeln!(text, "{line}");
         }

@@ -81,7 +81,7 @@ fn verdict(found: &Findings) -> Result<Exit, Failure> {
     let noun = if open == 1 { "layer" } else { "layers" };
     let message = format!("{open} {noun} of protection can't be relied on");
     let name = &found.cluster;
-    Err(Failure::new(Exit::NeedsHand, message).help(format!(
+    Err(Failure::new(Exit::NeedsAction, message).help(format!(
         "`kube-cfn plan {name}` shows what `kube-cfn apply {name}` puts back"
     )))
 }

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, talk};
-use super::session::{self, Target, Whom};
+use super::out::{self, Format, eprint};
+
 use super::{Global, ask};
 use crate::cloud::Cloud;
 use crate::cloud::aws::Aws;
@@ -33,7 +34,7 @@ enum Verb {
 #[derive(clap::Args)]
 struct SnapshotArgs {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -42,7 +43,7 @@ struct SnapshotArgs {
 #[derive(clap::Args)]
 struct ListArgs {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// How to print the list
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -51,7 +52,7 @@ struct ListArgs {
 #[derive(clap::Args)]
 struct RestoreArgs {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// Key of the snapshot, as `etcd list` shows it
     #[arg(required_unless_present = "abandon")]
     key: Option<String>,
@@ -69,7 +70,7 @@ struct RestoreArgs {
 #[derive(clap::Args)]
 struct ReplaceArgs {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// The member (cp-b) or its slot (b)
     member: String,
     /// Replace it even if it serves
@@ -90,22 +91,22 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 async fn snapshot(global: &Global, args: &SnapshotArgs) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    target.introduce();
-    let slots = slots(&target).await?;
-    let taken = etcd::snapshot(&members(&target, slots)).await?;
+    let cluster = args.cluster.open(global).await?;
+    cluster.introduce();
+    let slots = slots(&cluster).await?;
+    let taken = etcd::snapshot(&members(&cluster, slots)).await?;
     out::listed(args.output, &taken, || taken.key.clone())?;
     Ok(Exit::Done)
 }
 
 async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    let bucket = output(&target, &StackKind::Base, STATE_BUCKET).await?;
-    let found = etcd::list(&target.cloud, &bucket).await?;
+    let cluster = args.cluster.open(global).await?;
+    let bucket = output(&cluster, &StackKind::Base, STATE_BUCKET).await?;
+    let found = etcd::list(&cluster.cloud, &bucket).await?;
     if found.is_empty() && args.output == Format::Table {
-        talk(&format!(
+        eprint(&format!(
             "{} has no snapshots yet: the control plane takes one every half hour",
-            target.name
+            cluster.name
         ));
     }
     out::listed(args.output, &found, || {
@@ -115,55 +116,55 @@ async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
 }
 
 async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    target.introduce();
-    let slots = slots(&target).await?;
-    let name = &target.name;
+    let cluster = args.cluster.open(global).await?;
+    cluster.introduce();
+    let slots = slots(&cluster).await?;
+    let name = &cluster.name;
     if let Some(token) = &args.abandon {
-        talk(&format!(
+        eprint(&format!(
             "every slot of {name} goes back to the data it had before the restore {token}"
         ));
-        agree(&target, args, "abandon the restore of")?;
-        etcd::abandon(&members(&target, slots), token).await?;
-        talk(&format!("{name} serves its old data"));
+        agree(&cluster, args, "abandon the restore of")?;
+        etcd::abandon(&members(&cluster, slots), token).await?;
+        eprint(&format!("{name} serves its old data"));
         return Ok(Exit::Done);
     }
     let key = args.key.as_deref().unwrap_or_default();
-    let token = token(&target, args);
+    let token = token(&cluster, args);
     if args.token.is_none() {
-        known(&target, key).await?;
+        known(&cluster, key).await?;
     }
-    talk(&snapshots::restore_steps(&slots, key));
-    agree(&target, args, "restore")?;
+    eprint(&snapshots::restore_steps(&slots, key));
+    agree(&cluster, args, "restore")?;
     let again = format!("kube-cfn etcd restore {name} {key} --token {token}");
     let failed = |error: EtcdError| {
-        Failure::new(Exit::NeedsHand, format!("failed to {error}")).help(format!(
+        Failure::new(Exit::NeedsAction, format!("failed to {error}")).help(format!(
             "go on with `{again}`; as long as no slot has begun the restored cluster, \
              `kube-cfn etcd restore {name} --abandon {token}` goes back"
         ))
     };
-    etcd::restore(&members(&target, slots), key, &token)
+    etcd::restore(&members(&cluster, slots), key, &token)
         .await
         .map_err(failed)?;
-    talk(&format!(
+    eprint(&format!(
         "{name} serves what {key} holds; the old data stays in /var/lib/etcd/aside of each slot"
     ));
     Ok(Exit::Done)
 }
 
 /// A new restore is a new cluster with a name of its own.
-fn token(target: &Target, args: &RestoreArgs) -> String {
+fn token(cluster: &Cluster, args: &RestoreArgs) -> String {
     let now = || {
         let now = Timestamp::now().strftime("%Y%m%dt%H%M%S");
-        format!("{}-{now}", target.name)
+        format!("{}-{now}", cluster.name)
     };
     args.token.clone().unwrap_or_else(now)
 }
 
 /// Refuses a snapshot that the bucket does not have before anything stops.
-async fn known(target: &Target, key: &str) -> Result<(), Failure> {
-    let bucket = output(target, &StackKind::Base, STATE_BUCKET).await?;
-    let found = etcd::list(&target.cloud, &bucket).await?;
+async fn known(cluster: &Cluster, key: &str) -> Result<(), Failure> {
+    let bucket = output(cluster, &StackKind::Base, STATE_BUCKET).await?;
+    let found = etcd::list(&cluster.cloud, &bucket).await?;
     match found.iter().find(|one| one.key == key) {
         Some(one) if one.verifiable => Ok(()),
         Some(_) => Err(Failure::refused(format!(
@@ -172,49 +173,49 @@ async fn known(target: &Target, key: &str) -> Result<(), Failure> {
         None => Err(Failure::refused(format!(
             "{bucket} has no snapshot {key}; nothing was changed"
         ))
-        .help(format!("see `{}`", target.again("etcd list")))),
+        .help(format!("see `{}`", cluster.command("etcd list")))),
     }
 }
 
-fn agree(target: &Target, args: &RestoreArgs, verb: &str) -> Result<(), Failure> {
-    let name = &target.name;
+fn agree(cluster: &Cluster, args: &RestoreArgs, verb: &str) -> Result<(), Failure> {
+    let name = &cluster.name;
     match &args.yes {
         Some(yes) if yes == name => Ok(()),
         Some(other) => Err(Failure::refused(format!(
             "--yes {other} is not {name}; nothing was changed"
         ))),
-        None => ask::typed(&format!("Type {name} to {verb} it"), name),
+        None => ask::confirm_by_name(&format!("Type {name} to {verb} it"), name),
     }
 }
 
 async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    target.introduce();
-    let slots = slots(&target).await?;
-    talk(&format!(
+    let cluster = args.cluster.open(global).await?;
+    cluster.introduce();
+    let slots = slots(&cluster).await?;
+    eprint(&format!(
         "replace {}: the others take it out and in again, its data is made anew from theirs;\n\
          what it has now stays aside on its volume",
         args.member
     ));
     if !args.yes {
-        ask::yes("Go on?")?;
+        ask::confirm("Go on?")?;
     }
     let healthy = if args.even_if_healthy {
         Healthy::Replace
     } else {
         Healthy::Keep
     };
-    let again = target.again("etcd replace-member");
-    let done = etcd::replace(&members(&target, slots), &args.member, healthy)
+    let again = cluster.command("etcd replace-member");
+    let done = etcd::replace(&members(&cluster, slots), &args.member, healthy)
         .await
         .map_err(|error| match error {
             EtcdError::NoSlot { .. } => Failure::new(Exit::Usage, format!("failed to {error}")),
             EtcdError::Single(_) => Failure::refused(format!("failed to {error}"))
-                .help(format!("see `{}`", target.again("etcd list"))),
-            error => Failure::new(Exit::NeedsHand, format!("failed to {error}"))
+                .help(format!("see `{}`", cluster.command("etcd list"))),
+            error => Failure::new(Exit::NeedsAction, format!("failed to {error}"))
                 .help(format!("re-run `{again} {}` to continue", args.member)),
         })?;
-    talk(&if done {
+    eprint(&if done {
         format!("{} is replaced, all members serve", args.member)
     } else {
         format!("{} serves: nothing to do", args.member)
@@ -222,42 +223,44 @@ async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn members(target: &Target, slots: Vec<Slot>) -> Members<'_, Aws> {
+fn members(cluster: &Cluster, slots: Vec<Slot>) -> Members<'_, Aws> {
     Members {
-        cloud: &target.cloud,
+        cloud: &cluster.cloud,
         slots,
-        told: &|step| talk(&snapshots::step(step)),
+        told: &|step| eprint(&snapshots::step(step)),
     }
 }
 
-async fn slots(target: &Target) -> Result<Vec<Slot>, Failure> {
-    let outputs = outputs(target, &StackKind::ControlPlane).await?;
+async fn slots(cluster: &Cluster) -> Result<Vec<Slot>, Failure> {
+    let outputs = outputs(cluster, &StackKind::ControlPlane).await?;
     let slots = etcd::slots(&outputs);
     if slots.is_empty() {
-        return Err(unmade(target, &StackKind::ControlPlane));
+        return Err(unmade(cluster, &StackKind::ControlPlane));
     }
     Ok(slots)
 }
 
-async fn output(target: &Target, kind: &StackKind, key: &str) -> Result<String, Failure> {
-    let mut outputs = outputs(target, kind).await?;
-    outputs.remove(key).ok_or_else(|| unmade(target, kind))
+async fn output(cluster: &Cluster, kind: &StackKind, key: &str) -> Result<String, Failure> {
+    let mut outputs = outputs(cluster, kind).await?;
+    outputs.remove(key).ok_or_else(|| unmade(cluster, kind))
 }
 
 async fn outputs(
-    target: &Target,
+    cluster: &Cluster,
     kind: &StackKind,
 ) -> Result<std::collections::BTreeMap<String, String>, Failure> {
-    let name = kind.stack_name(&target.name);
-    let found = target.cloud.stacks(Some(&target.name)).await?;
+    let name = kind.stack_name(&cluster.name);
+    let found = cluster.cloud.stacks(Some(&cluster.name)).await?;
     let stack = found.into_iter().find(|stack| stack.name == name);
-    Ok(stack.ok_or_else(|| unmade(target, kind))?.outputs)
+    Ok(stack.ok_or_else(|| unmade(cluster, kind))?.outputs)
 }
 
-fn unmade(target: &Target, kind: &StackKind) -> Failure {
-    let stack = kind.stack_name(&target.name);
-    Failure::other(format!("{stack} is not there, or not finished"))
-        .help(format!("`{}` shows how it stands", target.again("status")))
+fn unmade(cluster: &Cluster, kind: &StackKind) -> Failure {
+    let stack = kind.stack_name(&cluster.name);
+    Failure::other(format!("{stack} is not there, or not finished")).help(format!(
+        "`{}` shows how it stands",
+        cluster.command("status")
+    ))
 }
 
 impl From<EtcdError> for Failure {

@@ -31,7 +31,7 @@ pub enum Exit {
     Other,
     Changes,
     RolledBack,
-    NeedsHand,
+    NeedsAction,
     Refused,
     Detached,
     Usage,
@@ -46,7 +46,7 @@ impl From<Exit> for ExitCode {
             Exit::Other => 1,
             Exit::Changes => 2,
             Exit::RolledBack => 3,
-            Exit::NeedsHand => 4,
+            Exit::NeedsAction => 4,
             Exit::Refused => 5,
             Exit::Detached => 6,
             Exit::Usage => 64,
@@ -110,10 +110,10 @@ impl Failure {
             return;
         }
         let label = style("error:").for_stderr().red().bold();
-        super::out::talk(&folded(&format!("{label} {}", self.message)));
+        super::out::eprint(&folded(&format!("{label} {}", self.message)));
         if let Some(help) = &self.help {
             let label = style("help:").for_stderr().cyan().bold();
-            super::out::talk(&folded(&format!(" {label} {help}")));
+            super::out::eprint(&folded(&format!(" {label} {help}")));
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, talk};
+use super::out::{self, Format, eprint};
 use super::session;
 use crate::cloud::Cloud;
 use crate::definition::{self, DefinitionError};
@@ -26,7 +26,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let mut clusters = defined(global)?;
     let regions: BTreeSet<String> = clusters.regions().chain(&args.region).cloned().collect();
     if regions.is_empty() {
-        talk(&format!(
+        eprint(&format!(
             "no definition in {}, and no --region to look for clusters in",
             global.clusters.display()
         ));
@@ -48,11 +48,11 @@ fn defined(global: &Global) -> Result<Clusters, Failure> {
         let path = found.path.display().to_string();
         match definition::load(&found.path) {
             Ok(spec) => clusters.define(&spec, path),
-            Err(DefinitionError::Wrong(_)) => talk(&format!(
+            Err(DefinitionError::Wrong(_)) => eprint(&format!(
                 "{path} is wrong: `kube-cfn validate {}` says why",
                 found.name
             )),
-            Err(other) => talk(&format!("{other}")),
+            Err(other) => eprint(&format!("{other}")),
         }
     }
     Ok(clusters)

@@ -7,7 +7,7 @@ use jiff::{Timestamp, Unit};
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, talk};
+use super::out::{self, Format, eprint};
 use super::session::{self, Session};
 use crate::cloud::Store;
 use crate::definition::lock::{self, Image, Lock};
@@ -35,7 +35,7 @@ pub enum Refresh {
     Missing,
     All,
     /// Those that the lock file lacks, without writing them down: a rehearsal's images are not real.
-    Rehearsed,
+    Unwritten,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -61,7 +61,7 @@ pub async fn locked_images<C: Store>(
     let known = read(session, &file)?;
     let mut lock = match refresh {
         // One that is not used now may be again: a definition that goes back gets its image back.
-        Refresh::Missing | Refresh::Rehearsed => known.clone(),
+        Refresh::Missing | Refresh::Unwritten => known.clone(),
         Refresh::All => Lock::empty(&session.identity.account, &session.spec().region),
     };
     for parameter in wanted(stacks) {
@@ -71,12 +71,12 @@ pub async fn locked_images<C: Store>(
         };
         lock.images.insert(parameter.to_owned(), image);
     }
-    if lock != known && refresh != Refresh::Rehearsed {
+    if lock != known && refresh != Refresh::Unwritten {
         lock.write(&file, &session.spec().name)
             .map_err(Failure::other)?;
-        talk(&images::changes(&known, &lock));
+        eprint(&images::changes(&known, &lock));
         let file = file.display();
-        talk(&format!("wrote {file}: commit it beside the definition"));
+        eprint(&format!("wrote {file}: commit it beside the definition"));
     }
     Ok(lock)
 }

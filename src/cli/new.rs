@@ -8,7 +8,7 @@ use semver::Version;
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::talk;
+use super::out::eprint;
 use crate::definition::{self, DefinitionError, NewCluster, NewDatabase};
 use crate::spec::ClusterSpec;
 
@@ -55,8 +55,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     })?;
     let path = global.clusters.join(format!("{}.yaml", args.name));
     write(&path, &text)?;
-    talk(&format!("wrote {}", path.display()));
-    talk(&format!(
+    eprint(&format!("wrote {}", path.display()));
+    eprint(&format!(
         "next: read it, then `kube-cfn plan {}`",
         args.name
     ));
@@ -82,7 +82,7 @@ fn others(directory: &Path) -> Result<Vec<(String, ClusterSpec)>, Failure> {
     for found in definition::find(directory)? {
         match definition::load(&found.path) {
             Ok(spec) => others.push((found.name, spec)),
-            Err(_) => talk(&format!(
+            Err(_) => eprint(&format!(
                 "{} is wrong: its network range is not kept clear of",
                 found.path.display()
             )),

@@ -1,4 +1,4 @@
-//! The two streams: stdout carries data, stderr carries talk. A closed pipe is no error.
+//! The two streams: stdout carries data, stderr carries eprint. A closed pipe is no error.
 
 use std::io::{self, Write};
 
@@ -44,14 +44,14 @@ pub fn listed<T: Serialize>(
 }
 
 /// Says something on stderr. Nobody listening is not worth failing for.
-pub fn talk(text: &str) {
+pub fn eprint(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Says on stderr what is wrong with a definition, and where.
 pub fn problems(problems: &Problems) {
     let colours = console::colors_enabled_stderr();
-    talk(&if colours {
+    eprint(&if colours {
         problems.coloured()
     } else {
         problems.to_string()

@@ -5,10 +5,10 @@ use std::cell::Cell;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
+use super::api_access::ApiArgs;
 use super::ask;
 use super::failure::{Exit, Failure};
-use super::out::talk;
-use super::reach::{Reach, Reached, Whose};
+use super::out::eprint;
 use super::session::Session;
 use crate::events::{Event, ReadyPart};
 use crate::kube::{self, Api, Patience, Readiness, Waited, Wanted};
@@ -37,10 +37,10 @@ pub struct Wait {
     )]
     pub until: Until,
     /// How long to wait for the cluster once its stacks are done
-    #[arg(long, value_parser = super::reach::span, default_value = "15m", value_name = "TIME")]
+    #[arg(long, value_parser = super::api_access::span, default_value = "15m", value_name = "TIME")]
     timeout: SignedDuration,
     #[command(flatten)]
-    pub reach: Reach,
+    pub api: ApiArgs,
 }
 
 /// How the wait ended.
@@ -59,17 +59,11 @@ pub async fn wait(
 ) -> Result<Exit, Failure> {
     let spec = session.spec();
     let name = spec.name.as_str();
-    let whose = Whose {
-        name,
-        cloud: &session.cloud,
-        identity: &session.identity,
-        max_ttl: Some(spec.access.max_ttl_seconds),
-    };
-    let Reached { connection, blind } = whose.at_best(host, &args.reach).await?;
-    if let Some(why) = blind {
-        talk(&format!("only the API itself is waited for: {why}"));
+    let reached = session.api().connect(host, &args.api).await?;
+    if let Some(why) = reached.no_credentials_reason {
+        eprint(&format!("only the API itself is waited for: {why}"));
     }
-    let api = Api::connect(&connection)?;
+    let api = Api::connect(&reached.connection)?;
     let server = api.server();
     let patience = Patience::of(args.timeout.unsigned_abs());
     let ended = watched(name, &api, &Wanted::of(spec), patience, style).await;
@@ -107,7 +101,7 @@ async fn watched(
     };
     let (ended, shown) = tokio::join!(doing, progress::show_waiting(style, events));
     if let Err(error) = shown {
-        talk(&format!("failed to show the progress: {error}"));
+        eprint(&format!("failed to show the progress: {error}"));
     }
     ended
 }
@@ -150,7 +144,7 @@ fn finish(
                  is missing at {server} stands above",
                 elapsed(timeout)
             );
-            Err(Failure::new(Exit::NeedsHand, message).help(again))
+            Err(Failure::new(Exit::NeedsAction, message).help(again))
         }
         Ended::Left => {
             let message = format!(

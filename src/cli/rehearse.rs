@@ -3,13 +3,13 @@
 
 use jiff::Timestamp;
 
-use super::ending::Showing;
 use super::failure::{Exit, Failure};
 use super::lock::Refresh;
-use super::out::{self, talk};
-use super::plan::{Allowed, Asking, learned, make, run_id};
+use super::out::{self, eprint};
+use super::propose::{ConsentArgs, PlanRequest, propose};
+use super::run::{self, ProgressOptions, learned_durations, run_id};
 use super::session::{self, Session};
-use super::{Global, apply, ask, ending};
+use super::{Global, apply, ask};
 use crate::cloud::Cloud;
 use crate::definition::Defined;
 use crate::definition::lock::{self, Lock};
@@ -67,30 +67,30 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
         identity,
     };
     let name = session.spec().name.clone();
-    talk(&format!(
+    eprint(&format!(
         "a rehearsal of `kube-cfn apply {name}` on a simulated AWS: nothing real is asked or changed"
     ));
     let run = run_id();
-    let allowed = Allowed::default();
-    let asking = Asking {
-        refresh: Refresh::Rehearsed,
-        ..Asking::new(&allowed, &run)
+    let consents = ConsentArgs::default();
+    let request = PlanRequest {
+        images: Refresh::Unwritten,
+        ..PlanRequest::new(&consents, &run)
     };
-    let plan = make(&session, &asking).await?;
+    let plan = propose(&session, &request).await?;
     let scales = Scales::default();
     let view = view(&plan, &session.identity, &session.defined, &scales);
     out::data(&text(&view, Detail::Short))?;
     drop(view);
-    let showing = Showing {
+    let options = ProgressOptions {
         speed: f64::from(args.speed.max(1)),
-        durations: learned(&session),
-        ..Showing::plain(args.progress)
+        durations: learned_durations(&session, &plan),
+        ..ProgressOptions::plain(args.progress)
     };
-    let report = apply::walk(plan, &session, &run, showing, ask::interrupted()).await;
-    talk(&format!(
+    let report = apply::execute_plan(plan, &session, &run, options, ask::interrupted()).await;
+    eprint(&format!(
         "that was a rehearsal; `--seed {seed}` plays it again, `kube-cfn apply {name}` is the real thing"
     ));
-    ending::exit(&report, &format!("kube-cfn apply {name}"))
+    run::exit(&report, &format!("kube-cfn apply {name}"))
 }
 
 fn world(defined: &Defined, stacks: &[Stack], args: &Args, seed: u64) -> Result<World, Failure> {

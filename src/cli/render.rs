@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::{self, talk};
+use super::out::{self, eprint};
 use super::session;
 use crate::definition::Defined;
 use crate::stacks::{self, Stack};
@@ -98,7 +98,7 @@ fn write_tree(defined: &Defined, node: &str, directory: &Path) -> Result<(), Fai
         let path = directory.join(file.path.as_ref());
         place(&path, &file.text, file.mode).map_err(|error| failed(&path, &error))?;
     }
-    talk(&format!(
+    eprint(&format!(
         "wrote {} files of {node} below {}",
         files.len(),
         directory.display()
@@ -128,7 +128,7 @@ fn write(stacks: &[Stack], form: Form, directory: &Path) -> Result<(), Failure> 
     for stack in stacks {
         let path = directory.join(format!("{}.{extension}", stack.name));
         std::fs::write(&path, text(stack, form)).map_err(|error| failed(&path, &error))?;
-        talk(&format!("wrote {}", path.display()));
+        eprint(&format!("wrote {}", path.display()));
     }
     Ok(())
 }

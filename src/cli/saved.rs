@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use super::Global;
 use super::failure::{Exit, Failure};
 use super::lock::{self, Refresh};
-use super::plan::Asking;
+use super::propose::{self, Found, PlanRequest};
 use super::session::{self, Session};
-use super::standing::{Standing, standing};
 use crate::cloud::aws::Aws;
 use crate::definition::lock as lock_file;
 use crate::plan::{Action, Origin, Plan, Saved};
@@ -32,7 +31,7 @@ pub fn read(name: &str) -> Result<Option<Saved>, Failure> {
 }
 
 /// Whether a plan can be kept: stacks that move, or go back first, have no change set yet.
-pub fn can_be_kept(plan: &Plan) -> Result<(), Failure> {
+pub fn can_be_saved(plan: &Plan) -> Result<(), Failure> {
     let unsettled = plan
         .steps
         .iter()
@@ -48,7 +47,7 @@ pub fn can_be_kept(plan: &Plan) -> Result<(), Failure> {
     );
     let cluster = &plan.cluster;
     let help = format!("`kube-cfn watch {cluster}` follows it, `kube-cfn apply {cluster}` goes on");
-    Err(Failure::new(Exit::NeedsHand, message).help(help))
+    Err(Failure::new(Exit::NeedsAction, message).help(help))
 }
 
 /// Writes a plan into a file, whole or not at all.
@@ -56,13 +55,13 @@ pub fn write(
     path: &Path,
     plan: &Plan,
     session: &Session,
-    asking: &Asking<'_>,
+    request: &PlanRequest<'_>,
 ) -> Result<(), Failure> {
     let texts = Texts::of(session)?;
     let images = texts.images()?;
     let origin = Origin {
-        running: &asking.allowed.running,
-        ..texts.origin(session, asking.run, &images)
+        running: &request.consents.running,
+        ..texts.origin(session, request.run, &images)
     };
     let saved = Saved::of(plan, &origin);
     let text = serde_json::to_string_pretty(&saved).map_err(Failure::other)?;
@@ -91,11 +90,11 @@ pub async fn open(global: &Global, saved: &Saved) -> Result<Session<Aws>, Failur
 
 /// The plan as it was saved, or every reason why it no longer holds.
 pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> {
-    let Standing {
+    let Found {
         survey,
         stacks,
         refused,
-    } = standing(session, &saved.running).await?;
+    } = propose::survey(session, &saved.running).await?;
     if let Some(why) = refused.into_values().next() {
         return Err(Failure::refused(format!(
             "the saved plan no longer holds, nothing was changed: {}",
@@ -105,7 +104,7 @@ pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> 
     }
     let texts = Texts::of(session)?;
     // What is not locked any more is a reason of its own: nothing is written here.
-    let images = lock::locked_images(session, &stacks, Refresh::Rehearsed)
+    let images = lock::locked_images(session, &stacks, Refresh::Unwritten)
         .await?
         .ids();
     let origin = texts.origin(session, &saved.run, &images);

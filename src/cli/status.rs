@@ -6,11 +6,12 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use super::Global;
+use super::api_access::{ApiArgs, ApiConnection};
 use super::certs;
+use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
 use super::out::{self, Format};
-use super::reach::{Reach, Reached, Whose};
-use super::session::{self, Target, Whom};
+use super::session;
 use crate::cloud::Cloud;
 use crate::kube::{self, Api, Connection, Wanted};
 use crate::report::certificates;
@@ -24,43 +25,43 @@ const PATIENCE: Duration = Duration::from_secs(15);
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
-    reach: Reach,
+    api: ApiArgs,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    let found = found(&target).await?;
+    let cluster = args.cluster.open(global).await?;
+    let found = found(&cluster).await?;
     if found.is_empty() {
         let nothing = format!(
             "{} has no stacks in account {}, region {}",
-            target.name, target.identity.account, target.identity.region
+            cluster.name, cluster.identity.account, cluster.identity.region
         );
-        return Err(Failure::other(nothing).help(match target.defined {
-            Some(_) => format!("create it with `kube-cfn apply {}`", target.name),
+        return Err(Failure::other(nothing).help(match cluster.defined {
+            Some(_) => format!("create it with `kube-cfn apply {}`", cluster.name),
             None => format!(
                 "`kube-cfn list --region {}` shows the clusters that live there",
-                target.identity.region
+                cluster.identity.region
             ),
         }));
     }
     let place = (
-        target.identity.account.as_str(),
-        target.identity.region.as_str(),
+        cluster.identity.account.as_str(),
+        cluster.identity.region.as_str(),
     );
-    let mut view = view(&target.name, place, &wanted(&target)?, &found);
-    view.kubernetes = kubernetes(&target, &found, &args.reach).await;
+    let mut view = view(&cluster.name, place, &wanted(&cluster)?, &found);
+    view.kubernetes = kubernetes(&cluster, &found, &args.api).await;
     out::listed(args.output, &view, || text(&view, Timestamp::now()))?;
     Ok(Exit::Done)
 }
 
 /// The stacks that the definition asks for, in its order; none without a definition.
-fn wanted(target: &Target) -> Result<Vec<StackKind>, Failure> {
-    let Some(defined) = &target.defined else {
+fn wanted(cluster: &Cluster) -> Result<Vec<StackKind>, Failure> {
+    let Some(defined) = &cluster.defined else {
         return Ok(Vec::new());
     };
     Ok(session::design(defined)?
@@ -69,10 +70,10 @@ fn wanted(target: &Target) -> Result<Vec<StackKind>, Failure> {
         .collect())
 }
 
-async fn found(target: &Target) -> Result<Vec<StackResources>, Failure> {
-    let mut found = target.cloud.stacks(Some(&target.name)).await?;
+async fn found(cluster: &Cluster) -> Result<Vec<StackResources>, Failure> {
+    let mut found = cluster.cloud.stacks(Some(&cluster.name)).await?;
     found.sort_by_key(|found| StackKind::parse(&found.kind));
-    let resources = found.iter().map(|found| target.cloud.resources(&found.id));
+    let resources = found.iter().map(|found| cluster.cloud.resources(&found.id));
     let resources = try_join_all(resources).await?;
     let pairs = found.into_iter().zip(resources);
     Ok(pairs
@@ -82,38 +83,35 @@ async fn found(target: &Target) -> Result<Vec<StackResources>, Failure> {
 
 /// What the cluster itself tells. That it tells nothing is no failure of `status`: it is said.
 async fn kubernetes(
-    target: &Target,
+    cluster: &Cluster,
     found: &[StackResources],
-    reach: &Reach,
+    api: &ApiArgs,
 ) -> Option<kubernetes::View> {
     let edge = StackKind::Edge.to_string();
     let edge = found.iter().find(|stack| stack.found.kind == edge)?;
     let host = edge.found.outputs.get(API_HOST)?;
-    let whose = Whose {
-        name: &target.name,
-        cloud: &target.cloud,
-        identity: &target.identity,
-        max_ttl: target.max_ttl(),
-    };
-    let Reached { connection, blind } = match whose.at_best(host, reach).await {
+    let ApiConnection {
+        connection,
+        no_credentials_reason,
+    } = match cluster.api().connect(host, api).await {
         Ok(reached) => reached,
         Err(error) => return Some(kubernetes::View::silent(&error)),
     };
-    let looked = tokio::time::timeout(PATIENCE, looked(target, &connection)).await;
+    let looked = tokio::time::timeout(PATIENCE, looked(cluster, &connection)).await;
     let mut view = looked.unwrap_or_else(|_| {
         let seconds = PATIENCE.as_secs();
         kubernetes::View::silent(&format!("no answer within {seconds} seconds"))
     });
     if view.silent.is_none() {
-        view.silent = blind.map(|why| format!("nodes are not shown: {why}"));
+        view.silent = no_credentials_reason.map(|why| format!("nodes are not shown: {why}"));
     }
-    if let Ok(authorities) = certs::authorities(target, Timestamp::now()).await {
+    if let Ok(authorities) = certs::authorities(cluster, Timestamp::now()).await {
         view.certificates.extend(authorities);
     }
     Some(view)
 }
 
-async fn looked(target: &Target, connection: &Connection) -> kubernetes::View {
+async fn looked(cluster: &Cluster, connection: &Connection) -> kubernetes::View {
     let api = match Api::connect(connection) {
         Ok(api) => api,
         Err(error) => return kubernetes::View::silent(&error),
@@ -125,7 +123,7 @@ async fn looked(target: &Target, connection: &Connection) -> kubernetes::View {
     } else {
         None
     };
-    let spec = target.defined.as_ref().map(|defined| &defined.spec);
+    let spec = cluster.defined.as_ref().map(|defined| &defined.spec);
     let wanted = spec.map(Wanted::of);
     let account = wanted
         .as_ref()

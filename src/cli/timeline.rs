@@ -11,9 +11,9 @@ use futures::future::try_join_all;
 use serde::Serialize;
 
 use super::Global;
+use super::cluster::{Cluster, ClusterArg, ClusterFilter};
 use super::failure::{Exit, Failure};
-use super::out::{self, talk};
-use super::session::{self, Known, Target, Whom};
+use super::out::{self, eprint};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation};
 use crate::journal::{self, JournalError, Record, Shelf};
 use crate::plan::run_of;
@@ -31,7 +31,7 @@ const LISTED: usize = 10;
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// A recorded run by its id [default: the last one]
     #[arg(long, value_name = "ID")]
     run: Option<String>,
@@ -64,14 +64,14 @@ struct Told {
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let known = session::known(global, &args.whom)?;
+    let filter = args.cluster.filter(global)?;
     let recorded = match &args.run {
-        Some(run) => Some(named(&known, run)?),
-        None => last(&known),
+        Some(run) => Some(named(&filter, run)?),
+        None => last(&filter),
     };
     let told = match recorded {
         Some(told) => told,
-        None => remembered(&session::target(global, &args.whom).await?).await?,
+        None => remembered(&args.cluster.open(global).await?).await?,
     };
     if let Some(file) = &args.html {
         draw(&told, file)?;
@@ -105,16 +105,16 @@ impl Told {
     }
 }
 
-fn records(known: &Known) -> Result<Vec<Record>, JournalError> {
-    let (account, region) = (known.account.as_deref(), known.region.as_deref());
-    Shelf::of_user()?.search(account, region, &known.name)
+fn records(filter: &ClusterFilter) -> Result<Vec<Record>, JournalError> {
+    let (account, region) = (filter.account.as_deref(), filter.region.as_deref());
+    Shelf::of_user()?.search(account, region, &filter.name)
 }
 
 /// The last run that was recorded here; needs no credentials. Without one there is still AWS's history:
 /// a record that can't be read is only said.
-fn last(known: &Known) -> Option<Told> {
-    let say = |error: JournalError| talk(&format!("failed to {error}"));
-    let records = records(known).map_err(say).unwrap_or_default();
+fn last(filter: &ClusterFilter) -> Option<Told> {
+    let say = |error: JournalError| eprint(&format!("failed to {error}"));
+    let records = records(filter).map_err(say).unwrap_or_default();
     let mut readable = records.iter().filter_map(|record| {
         let told = read(record).map_err(say);
         told.ok().flatten()
@@ -123,10 +123,10 @@ fn last(known: &Known) -> Option<Told> {
 }
 
 /// The recorded run of that id.
-fn named(known: &Known, run: &str) -> Result<Told, Failure> {
-    let records = records(known)?;
+fn named(filter: &ClusterFilter, run: &str) -> Result<Told, Failure> {
+    let records = records(filter)?;
     let Some(record) = records.iter().find(|record| record.run == run) else {
-        return Err(no_such_run(&known.name, run, &records));
+        return Err(no_such_run(&filter.name, run, &records));
     };
     let empty = || Failure::other(format!("run {run} was ended before anything was recorded"));
     read(record)?.ok_or_else(empty)
@@ -136,7 +136,7 @@ fn named(known: &Known, run: &str) -> Result<Told, Failure> {
 fn read(record: &Record) -> Result<Option<Told>, JournalError> {
     let run = journal::load(&record.path)?;
     if run.unread > 0 {
-        talk(&format!(
+        eprint(&format!(
             "left out, as a newer kube-cfn may have written it: {} of the record's lines",
             run.unread
         ));
@@ -166,37 +166,37 @@ fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> Failure {
 }
 
 /// The newest run as AWS's history of the stacks tells it.
-async fn remembered(target: &Target) -> Result<Told, Failure> {
-    let mut found = target.cloud.stacks(Some(&target.name)).await?;
+async fn remembered(cluster: &Cluster) -> Result<Told, Failure> {
+    let mut found = cluster.cloud.stacks(Some(&cluster.name)).await?;
     found.sort_by_key(|found| StackKind::parse(&found.kind));
     let pasts = found.into_iter().filter_map(|found| {
         let kind = StackKind::parse(&found.kind)?;
-        Some(past(target, kind, found))
+        Some(past(cluster, kind, found))
     });
     let pasts = try_join_all(pasts).await?;
     let place = format!(
         "account {}, {}",
-        target.identity.account, target.identity.region
+        cluster.identity.account, cluster.identity.region
     );
-    let timeline = Timeline::of(&timeline::events_of(&target.name, &pasts));
+    let timeline = Timeline::of(&timeline::events_of(&cluster.name, &pasts));
     let timeline = timeline.ok_or_else(|| {
         let nothing = format!(
             "no run of {} is recorded here, and it has no stacks in {place}",
-            target.name
+            cluster.name
         );
-        Failure::other(nothing).help(format!("`{}` makes one", target.again("apply")))
+        Failure::other(nothing).help(format!("`{}` makes one", cluster.command("apply")))
     })?;
     Ok(Told::new(format!("from AWS's history, {place}"), timeline))
 }
 
-async fn past(target: &Target, kind: StackKind, found: FoundStack) -> Result<Past, CloudError> {
+async fn past(cluster: &Cluster, kind: StackKind, found: FoundStack) -> Result<Past, CloudError> {
     let newest = Operation {
         stack_id: found.id.clone(),
         token: None,
     };
-    let events = target.cloud.events(&newest, &HashSet::new()).await?;
+    let events = cluster.cloud.events(&newest, &HashSet::new()).await?;
     // Only the sentences come from there: without it the logical ids stand for them.
-    let template = target.cloud.template(&found.id).await.unwrap_or_default();
+    let template = cluster.cloud.template(&found.id).await.unwrap_or_default();
     let token = events.iter().find_map(|event| event.token.as_deref());
     let run = token.and_then(|token| run_of(token, &found.name));
     Ok(Past {
@@ -215,7 +215,7 @@ fn draw(told: &Told, file: &Path) -> Result<(), Failure> {
     let page = timeline::page(&told.timeline, &told.source, &templates).map_err(failed)?;
     write(file, &page)
         .map_err(|error| Failure::other(format!("failed to write {}: {error}", file.display())))?;
-    talk(&format!("wrote {}", file.display()));
+    eprint(&format!("wrote {}", file.display()));
     Ok(())
 }
 

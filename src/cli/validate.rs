@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, talk};
+use super::out::{self, Format, eprint};
 use super::session;
 use crate::definition::{self, Defined, DefinitionError, Problem};
 
@@ -80,7 +80,7 @@ fn check(global: &Global, name: &str, output: Format) -> Result<Vec<Problem>, Fa
                 spec,
             })?;
             if shown {
-                talk(&format!("ok {}: {} stacks", path.display(), stacks.len()));
+                eprint(&format!("ok {}: {} stacks", path.display(), stacks.len()));
             }
             Ok(Vec::new())
         }

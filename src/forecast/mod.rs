@@ -3,9 +3,11 @@
 
 pub mod cost;
 pub mod estimate;
+mod live_prices;
 mod meters;
 pub mod outage;
 pub mod price_list;
 pub mod prices;
 
 pub use estimate::{Estimate, estimate};
+pub use live_prices::live_prices;

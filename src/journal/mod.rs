@@ -7,6 +7,7 @@
 //! last [`KEPT`] runs of a cluster stay; older ones go when the next begins. Events carry no secrets,
 //! so records carry none. A rehearsal is never recorded: its times are invented.
 
+mod learned;
 mod record;
 mod samples;
 mod shelf;
@@ -22,6 +23,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::events::Event;
 
+pub use learned::learned_durations;
 pub use record::{Journal, Run, load};
 pub use samples::samples;
 pub use shelf::{Record, Shelf};
