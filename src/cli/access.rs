@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::Global;
 use super::api_access::{ApiArgs, span};
+use super::ask::YesArg;
 use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
 use super::out::{self, Format, eprint};
@@ -121,6 +122,8 @@ struct RevokeArgs {
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
     #[command(flatten)]
+    yes: YesArg,
+    #[command(flatten)]
     api: ApiArgs,
 }
 
@@ -216,6 +219,12 @@ async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
         let message = format!("{} was let in nowhere in {}", args.who, cluster.name);
         return Err(Failure::other(message).help(cluster.command("access list")));
     }
+    let namespaces: Vec<_> = found.iter().map(|one| one.namespace.as_str()).collect();
+    args.yes.confirm(&format!(
+        "Revoke the access of {} in {}?",
+        args.who,
+        namespaces.join(", ")
+    ))?;
     for binding in &found {
         api.unbind(binding).await.map_err(|error| {
             let left = format!("{} keeps its role in {}", args.who, binding.namespace);

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::api_access::ApiArgs;
-use super::ask::Stop;
+use super::ask::{Stop, YesArg};
 use super::failure::{Exit, Failure};
 use super::out::eprint;
 use super::propose::{ConsentArgs, PlanRequest, discard_change_sets, propose};
@@ -28,9 +28,8 @@ pub struct Args {
     name: String,
     #[command(flatten)]
     consents: ConsentArgs,
-    /// Do not ask: for scripts that looked at the plan before
-    #[arg(short, long)]
-    yes: bool,
+    #[command(flatten)]
+    yes: YesArg,
     /// How to show progress
     #[arg(long, value_enum, default_value_t)]
     progress: Style,
@@ -58,7 +57,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     eprint(text(&shown, Detail::Short).trim_end());
     drop(shown);
 
-    if let Err(refused) = agree(&plan, &session, args.yes) {
+    if let Err(refused) = agree(&plan, &session, &args.yes) {
         // The change sets of a saved plan stay with its file.
         if !is_saved {
             discard_change_sets(&plan, &session).await;
@@ -129,7 +128,7 @@ async fn read_or_make_plan(global: &Global, args: &Args) -> Result<Ready, Failur
 }
 
 /// Whether the plan may be executed as shown.
-fn agree(plan: &Plan, session: &Session, yes: bool) -> Result<(), Failure> {
+fn agree(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(), Failure> {
     let name = &session.spec().name;
     if let Some(why) = plan.refused.first() {
         let message = format!("{name}: {}; nothing was changed", why.reason);
@@ -144,11 +143,11 @@ fn agree(plan: &Plan, session: &Session, yes: bool) -> Result<(), Failure> {
         let message = format!("a stack of {name} can't be touched; nothing was changed");
         return Err(Failure::new(Exit::NeedsAction, message));
     }
-    if !plan.has_changes() || yes {
+    if !plan.has_changes() {
         return Ok(());
     }
     let account = &session.identity.account;
-    ask::confirm(&format!("Change {name} in account {account} now?"))
+    yes.confirm(&format!("Change {name} in account {account} now?"))
 }
 
 /// Executes the plan with its progress shown beside it. The first Ctrl-C detaches.

@@ -13,7 +13,7 @@ const GRACE: Duration = Duration::from_millis(800);
 
 /// Waits a moment for a second Ctrl-C; then says what cancelling would do, asks, and does it.
 pub async fn offer(cloud: &Aws, cluster: &str, run: &str) {
-    if !ask::is_somebody() {
+    if !ask::is_terminal() {
         return;
     }
     eprint("detached; Ctrl-C once more, now, offers to cancel what runs");

@@ -1,6 +1,7 @@
 //! `kube-cfn delete`: shows what is lost, wants the name typed, deletes, lists what remains.
 
 use super::api_access::origin;
+use super::ask::ConfirmArg;
 use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
 use super::out::eprint;
@@ -19,9 +20,8 @@ use crate::report::deletion as deletions;
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// The cluster's name once more, instead of typing it when asked
-    #[arg(long, value_name = "NAME")]
-    yes: Option<String>,
+    #[command(flatten)]
+    confirm: ConfirmArg,
     /// How to show progress
     #[arg(long, value_enum, default_value_t)]
     progress: Style,
@@ -47,7 +47,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         eprint(deletions::text(&plan).trim_end());
     }
     agree(&plan, args)?;
-    let report = demolish(&plan, &cluster, args.progress).await;
+    let report = delete(&plan, &cluster, args.progress).await;
     finish(&cluster, &report)
 }
 
@@ -69,20 +69,11 @@ fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
             Failure::new(exit, format!("{}; nothing was deleted", why.reason)).help(&why.next),
         );
     }
-    match &args.yes {
-        Some(name) if *name == plan.cluster => Ok(()),
-        Some(other) => Err(Failure::refused(format!(
-            "--yes {other} is not {}; nothing was deleted",
-            plan.cluster
-        ))),
-        None => ask::confirm_by_name(
-            &format!("Type {} to delete it", plan.cluster),
-            &plan.cluster,
-        ),
-    }
+    let question = format!("Type {} to delete it", plan.cluster);
+    args.confirm.confirm(&question, &plan.cluster)
 }
 
-async fn demolish(plan: &DeletePlan, cluster: &Cluster, style: Style) -> Report {
+async fn delete(plan: &DeletePlan, cluster: &Cluster, style: Style) -> Report {
     let run = run_id();
     let options =
         ProgressOptions::recorded(style, &run, &cluster.name, &cluster.identity, "delete");

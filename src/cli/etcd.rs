@@ -6,7 +6,8 @@ use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
 use super::out::{self, Format, eprint};
 
-use super::{Global, ask};
+use super::Global;
+use super::ask::{ConfirmArg, YesArg};
 use crate::cloud::Cloud;
 use crate::cloud::aws::Aws;
 use crate::etcd::{self, EtcdError, Healthy, Members, Slot};
@@ -62,9 +63,8 @@ struct RestoreArgs {
     /// Go back to the old data, as long as no slot has begun the restored cluster
     #[arg(long, value_name = "TOKEN", conflicts_with_all = ["key", "token"])]
     abandon: Option<String>,
-    /// The cluster's name once more, instead of typing it when asked
-    #[arg(long, value_name = "NAME")]
-    yes: Option<String>,
+    #[command(flatten)]
+    confirm: ConfirmArg,
 }
 
 #[derive(clap::Args)]
@@ -76,9 +76,8 @@ struct ReplaceArgs {
     /// Replace it even if it serves
     #[arg(long)]
     even_if_healthy: bool,
-    /// Don't ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    yes: YesArg,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -124,7 +123,8 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
         eprint(&format!(
             "every slot of {name} goes back to the data it had before the restore {token}"
         ));
-        agree(&cluster, args, "abandon the restore of")?;
+        args.confirm
+            .confirm(&format!("Type {name} to abandon the restore of it"), name)?;
         etcd::abandon(&members(&cluster, slots), token).await?;
         eprint(&format!("{name} serves its old data"));
         return Ok(Exit::Done);
@@ -135,7 +135,8 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
         known(&cluster, key).await?;
     }
     eprint(&snapshots::restore_steps(&slots, key));
-    agree(&cluster, args, "restore")?;
+    args.confirm
+        .confirm(&format!("Type {name} to restore it"), name)?;
     let again = format!("kube-cfn etcd restore {name} {key} --token {token}");
     let failed = |error: EtcdError| {
         Failure::new(Exit::NeedsAction, format!("failed to {error}")).help(format!(
@@ -177,17 +178,6 @@ async fn known(cluster: &Cluster, key: &str) -> Result<(), Failure> {
     }
 }
 
-fn agree(cluster: &Cluster, args: &RestoreArgs, verb: &str) -> Result<(), Failure> {
-    let name = &cluster.name;
-    match &args.yes {
-        Some(yes) if yes == name => Ok(()),
-        Some(other) => Err(Failure::refused(format!(
-            "--yes {other} is not {name}; nothing was changed"
-        ))),
-        None => ask::confirm_by_name(&format!("Type {name} to {verb} it"), name),
-    }
-}
-
 async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, Failure> {
     let cluster = args.cluster.open(global).await?;
     cluster.introduce();
@@ -197,9 +187,7 @@ async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, Failure> {
          what it has now stays aside on its volume",
         args.member
     ));
-    if !args.yes {
-        ask::confirm("Go on?")?;
-    }
+    args.yes.confirm("Replace it now?")?;
     let healthy = if args.even_if_healthy {
         Healthy::Replace
     } else {

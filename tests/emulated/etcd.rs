@@ -86,15 +86,15 @@ async fn a_restore_wants_the_name_and_a_snapshot_that_is_there() {
     etcd(&world, "restore", &[key])
         .ends(64)
         .tells("everything written after the snapshot is gone")
-        .tells("--yes restored");
-    etcd(&world, "restore", &[key, "--yes", "other"]).ends(5);
+        .tells("--confirm restored");
+    etcd(&world, "restore", &[key, "--confirm", "other"]).ends(5);
     let refused =
         json!({"ok": false, "error": "verify it: its bytes are not those that were kept"});
     world.rules(json!([answer("etcd-restore", 1, &refused)]));
     etcd(
         &world,
         "restore",
-        &[key, "--yes", "restored", "--token", "t1"],
+        &[key, "--confirm", "restored", "--token", "t1"],
     )
     .ends(4)
     .tells("on slot a: verify it: its bytes are not those that were kept")
@@ -111,7 +111,7 @@ async fn a_restore_wants_the_name_and_a_snapshot_that_is_there() {
     etcd(
         &world,
         "restore",
-        &[key, "--yes", "restored", "--token", "t1"],
+        &[key, "--confirm", "restored", "--token", "t1"],
     )
     .ends(0)
     .tells("ok slot a  started")

@@ -88,7 +88,7 @@ async fn a_deletion_that_was_interrupted_is_taken_up() {
     world.rules(json!([{
         "type": "AWS::AutoScaling::AutoScalingGroup", "op": "delete", "delay": 3
     }]));
-    let mut run = world.spawn(&["delete", "unfinished", "--yes", "unfinished"]);
+    let mut run = world.spawn(&["delete", "unfinished", "--confirm", "unfinished"]);
     run.until(&[" DELETE_IN_PROGRESS "]);
     run.interrupt();
     run.wait()

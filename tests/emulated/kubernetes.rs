@@ -292,14 +292,14 @@ fn a_ci_gets_in_and_out_again() {
     let checked = cluster.run(&["certs", "status", "guest", "--warn-days", "80"]);
     checked.ends(0).prints("ok access github in web");
 
-    let revoked = cluster.run(&["access", "revoke", "guest", "github"]);
+    let revoked = cluster.run(&["access", "revoke", "guest", "github", "--yes"]);
     revoked
         .ends(0)
         .tells("github lost its role in namespace web")
         .tells("Kubernetes can't take a certificate back")
         .tells("is accepted until");
     cluster
-        .run(&["access", "revoke", "guest", "github"])
+        .run(&["access", "revoke", "guest", "github", "--yes"])
         .ends(1)
         .tells("was let in nowhere");
 }
