@@ -1,4 +1,4 @@
-//! Why nobody got in, and what to do about it.
+//! Why access failed, and what to do about it.
 
 use jiff::SignedDuration;
 use std::path::PathBuf;
@@ -41,10 +41,10 @@ impl Doing {
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     #[error(
-        "the cluster {0} has no authorities in this account and region yet: run `kube-cfn apply {0}` first"
+        "no CA of cluster `{0}` in this account and region: is the profile wrong? `kube-cfn apply {0}` makes one"
     )]
     NoAuthorities(String),
-    #[error("`{0}` is no cluster name: lower-case letters, digits and dashes only")]
+    #[error("`{0}` is not a valid cluster name: lower-case letters, digits and dashes only")]
     ClusterName(String),
     /// IAM said no.
     #[error(
@@ -65,7 +65,7 @@ pub enum AccessError {
     #[error("what is stored as {name} can't be used: {source}")]
     Stored { name: String, source: PkiError },
     /// The plain copy tells of another authority than the secret: left over from a deleted cluster,
-    /// or changed by somebody. Nodes would trust the wrong one, so nobody decides this silently.
+    /// or changed by a person. Nodes would trust the wrong one, so this is never decided silently.
     #[error(
         "{name} does not belong to {secret}; if it is left over from a deleted cluster, remove it \
          (`aws ssm delete-parameter --name {name}`) and run again"

@@ -19,7 +19,7 @@ use crate::kube::{Api, Binding, Connection, Role};
 use crate::report::grants;
 use handover::Form;
 
-/// The longest lifetime: kube-controller-manager signs for a year unless told otherwise.
+/// The longest lifetime: kube-controller-manager signs for a year by default.
 const LONGEST: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// The shortest that the API accepts.
 const SHORTEST: SignedDuration = SignedDuration::from_mins(10);
@@ -34,7 +34,7 @@ pub struct Args {
 enum Command {
     /// Bind a role and print a kubeconfig, or the certificates, for a CI variable
     ///
-    /// A grant is a role in one namespace for the Kubernetes user kube-cfn:ci:WHO,
+    /// A grant is a role in one namespace for the Kubernetes user kube-cfn:ci:USER,
     /// and a client certificate for it that the cluster itself signs. The roles:
     ///
     ///   viewer    reads everything in the namespace but Secrets: the cluster's
@@ -45,14 +45,14 @@ enum Command {
     ///   admin     everything in the namespace, roles included: the cluster's
     ///             own role `admin`
     ///
-    /// Whoever may start pods may mount the namespace's Secrets and use its
+    /// A user who may start pods may mount the namespace's Secrets and use its
     /// service accounts: give a CI a namespace of its own. Granting again makes
     /// another certificate; the earlier one stays valid until its end.
     #[command(verbatim_doc_comment)]
     Grant(Box<GrantArgs>),
-    /// Show who was let in, where, and until when
+    /// Show the grants: user, namespace, role, expiry
     List(ListArgs),
-    /// Take the role away; the certificate itself can't be taken back
+    /// Take the role away; the certificate itself can't be revoked
     Revoke(RevokeArgs),
 }
 
@@ -60,8 +60,8 @@ enum Command {
 struct GrantArgs {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// Names the CI, as github or circleci-web
-    who: String,
+    /// Name of the user, as github or circleci-web
+    user: String,
     /// Namespace that it may work in
     #[arg(short, long, value_name = "NAME")]
     namespace: String,
@@ -117,7 +117,7 @@ struct RevokeArgs {
     #[command(flatten)]
     cluster: ClusterArg,
     /// The name that was granted
-    who: String,
+    user: String,
     /// Take it away in this namespace only
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
@@ -152,10 +152,10 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
         let message = format!("a lifetime of {:#} is not from 10m to 365d", args.ttl);
         return Err(Failure::refused(message));
     }
-    access::check_name(&args.who)?;
+    access::check_name(&args.user)?;
     let (cluster, connection) = connect(global, &args.cluster, &args.api).await?;
     let wish = Grant {
-        who: args.who.clone(),
+        who: args.user.clone(),
         namespace: args.namespace.clone(),
         role: args.role.into(),
         seconds: i32::try_from(args.ttl.as_secs()).unwrap_or(i32::MAX),
@@ -191,10 +191,7 @@ async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
     let bindings = bindings(&Api::connect(&connection)?, None, None).await?;
     let rows = grants::rows(&bindings);
     if bindings.is_empty() {
-        eprint(&format!(
-            "{} has let nobody in with `access grant`",
-            cluster.name
-        ));
+        eprint(&format!("{} has no grants", cluster.name));
     }
     let now = Timestamp::now();
     out::listed(args.output, &rows, || grants::table(&bindings, now))?;
@@ -214,29 +211,34 @@ async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
     let (cluster, connection) = connect(global, &args.cluster, &args.api).await?;
     let api = Api::connect(&connection)?;
     let namespace = args.namespace.as_deref();
-    let found = bindings(&api, Some(&args.who), namespace).await?;
+    let found = bindings(&api, Some(&args.user), namespace).await?;
     if found.is_empty() {
-        let message = format!("{} was let in nowhere in {}", args.who, cluster.name);
+        let message = format!("no grant for {} in cluster {}", args.user, cluster.name);
         return Err(Failure::other(message).help(cluster.command("access list")));
     }
     let namespaces: Vec<_> = found.iter().map(|one| one.namespace.as_str()).collect();
     args.yes.confirm(&format!(
         "Revoke the access of {} in {}?",
-        args.who,
+        args.user,
         namespaces.join(", ")
     ))?;
     for binding in &found {
         api.unbind(binding).await.map_err(|error| {
-            let left = format!("{} keeps its role in {}", args.who, binding.namespace);
+            let left = format!("{} keeps its role in {}", args.user, binding.namespace);
             Failure::from(error).after(&left)
         })?;
         eprint(&format!(
             "{} lost its role in namespace {}",
-            args.who, binding.namespace
+            args.user, binding.namespace
         ));
     }
-    let left = bindings(&api, Some(&args.who), None).await?;
-    eprint(&grants::revoked(&args.who, &found, &left, Timestamp::now()));
+    let left = bindings(&api, Some(&args.user), None).await?;
+    eprint(&grants::revoked(
+        &args.user,
+        &found,
+        &left,
+        Timestamp::now(),
+    ));
     Ok(Exit::Done)
 }
 

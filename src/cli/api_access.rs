@@ -40,7 +40,7 @@ impl ApiArgs {
         }
     }
 
-    /// The address for somebody else's kubeconfig: never our end of a tunnel.
+    /// The address for the kubeconfig of another user: never our end of a tunnel.
     pub fn address(connection: &Connection) -> String {
         match &connection.server_name {
             Some(host) => server_url(host),
@@ -49,8 +49,8 @@ impl ApiArgs {
     }
 }
 
-/// An address with nothing but a host and perhaps a port: whatever else stands there, kubectl would
-/// send or refuse later.
+/// An address with nothing but a host and perhaps a port: kubectl would send or refuse anything else
+/// later.
 fn url(text: &str) -> Result<String, String> {
     let text = text.trim_end_matches('/');
     let expected = || "expected https://HOST:PORT".to_owned();
@@ -205,7 +205,7 @@ impl From<KubeError> for Failure {
                 "is this the address of another cluster, or a proxy that opens TLS? nothing was sent",
             ),
             KubeError::Conflict(_) => {
-                failure.help("somebody else wrote the same fields; look at them before you go on")
+                failure.help("another client wrote the same fields; look at them before you continue")
             }
             _ => failure,
         }

@@ -140,7 +140,7 @@ fn agree(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(), Failure> {
         )));
     }
     if plan.blocked().next().is_some() {
-        let message = format!("a stack of {name} can't be touched; nothing was changed");
+        let message = format!("a stack of {name} is blocked; nothing was changed");
         return Err(Failure::new(Exit::NeedsAction, message));
     }
     if !plan.has_changes() {

@@ -16,14 +16,20 @@ pub async fn offer(cloud: &Aws, cluster: &str, run: &str) {
     if !ask::is_terminal() {
         return;
     }
-    eprint("detached; Ctrl-C once more, now, offers to cancel what runs");
+    eprint(
+        "Detached: AWS carries on. Press Ctrl-C again within 1 s to cancel the running operations.",
+    );
     tokio::select! {
         () = ask::interrupted() => {}
         () = tokio::time::sleep(GRACE) => return,
     }
     let found = match cloud.stacks(Some(cluster)).await {
         Ok(found) => found,
-        Err(error) => return eprint(&format!("what runs could not be read: {error}")),
+        Err(error) => {
+            return eprint(&format!(
+                "the running operations could not be read: {error}"
+            ));
+        }
     };
     let mut known: Vec<Cancellation> = Vec::new();
     for one in apply::cancellations(&found, cloud).await {
@@ -33,7 +39,7 @@ pub async fn offer(cloud: &Aws, cluster: &str, run: &str) {
         }
     }
     if known.is_empty() {
-        return eprint("nothing runs that could be cancelled");
+        return eprint("no running operation can be cancelled");
     }
     for one in &known {
         eprint(&format!("{}: {}", one.stack, one.told()));

@@ -24,8 +24,8 @@ pub struct Args {
 enum Command {
     /// Show the days left of every certificate that can be seen from here
     ///
-    /// Ends with 4 when one that nobody renews by itself has fewer days left than --warn-days, with 1
-    /// when one could not be looked at, with 0 when all is well. Certificates kept by kubectl's plugin
+    /// Ends with 4 when one that is not renewed by itself has fewer days left than --warn-days, with 1
+    /// when one could not be checked, with 0 when all is well. Certificates kept by kubectl's plugin
     /// or in a kubeconfig live for hours and are listed only.
     Status(StatusArgs),
 }
@@ -34,7 +34,7 @@ enum Command {
 struct StatusArgs {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// Fewer days left than this need a hand
+    /// Fewer days left than this need action
     #[arg(long, default_value_t = 30, value_name = "DAYS")]
     warn_days: u16,
     /// How to print it
@@ -147,11 +147,11 @@ fn finish(name: &str, rows: &[Certificate], warn_days: u16) -> Result<Exit, Fail
             let message =
                 format!("not all certificates of {name} are good for {warn_days} days: {names}");
             Err(Failure::new(Exit::NeedsAction, message).help(
-                "a node makes its serving certificate anew as it boots: replace it; grant a CI's \
-                 access again; an authority lives ten years and needs a plan",
+                "a node makes a new serving certificate when it boots: replace the node; grant CI access \
+                 again; a certificate authority is valid for ten years, plan its replacement",
             ))
         }
-        Verdict::Unseen(names) => Err(Failure::other(format!("could not be looked at: {names}"))),
+        Verdict::Unseen(names) => Err(Failure::other(format!("could not check: {names}"))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `kube-cfn delete`: shows what is lost, wants the name typed, deletes, lists what remains.
+//! `kube-cfn delete`: shows what is lost, asks for the name, deletes, lists what remains.
 
 use super::api_access::origin;
 use super::ask::ConfirmArg;
@@ -40,7 +40,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     if plan.steps.is_empty() {
         // A deletion that was interrupted after its last stack is finished too.
         eprint(&format!(
-            "nothing to delete: {} has no stacks here; what an earlier deletion left goes now",
+            "nothing to delete: {} has no stacks here; finishing what an earlier deletion left",
             cluster.name
         ));
     } else {
@@ -94,12 +94,12 @@ fn finish(cluster: &Cluster, report: &Report) -> Result<Exit, Failure> {
     }
     let exit = run::exit(report, &cluster.command("delete"))?;
     forget(cluster);
-    eprint(&format!("{name} is gone"));
+    eprint(&format!("{name} is deleted"));
     Ok(exit)
 }
 
-/// Removes what this machine knows of a cluster that is gone. What can't be removed opens nothing
-/// any more: it is said, and the deletion stays a success.
+/// Removes what this machine knows of a cluster that is gone. What can't be removed
+/// gives no access any more: it is reported, and the deletion stays a success.
 fn forget(cluster: &Cluster) {
     let (name, origin) = (&cluster.name, origin(&cluster.identity));
     let removed = kubeconfig::Target::of_environment()

@@ -26,9 +26,9 @@ enum Verb {
     Snapshot(SnapshotArgs),
     /// Show the snapshots in the state bucket, newest first
     List(ListArgs),
-    /// Go back to a snapshot; the API is away for some minutes
+    /// Restore a snapshot; the API is unavailable for some minutes
     Restore(RestoreArgs),
-    /// Make the member of a slot anew from what the others have
+    /// Replace a member; its data is copied from the others
     ReplaceMember(ReplaceArgs),
 }
 
@@ -57,10 +57,10 @@ struct RestoreArgs {
     /// Key of the snapshot, as `etcd list` shows it
     #[arg(required_unless_present = "abandon")]
     key: Option<String>,
-    /// Go on with the restore that has this token [default: a new restore]
+    /// Resume the restore with this token [default: a new restore]
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// Go back to the old data, as long as no slot has begun the restored cluster
+    /// Return to the old data, until a control-plane node has started the restored cluster
     #[arg(long, value_name = "TOKEN", conflicts_with_all = ["key", "token"])]
     abandon: Option<String>,
     #[command(flatten)]
@@ -71,7 +71,7 @@ struct RestoreArgs {
 struct ReplaceArgs {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// The member (cp-b) or its slot (b)
+    /// The member (cp-b) or its control-plane node (b)
     member: String,
     /// Replace it even if it serves
     #[arg(long)]
@@ -121,7 +121,7 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
     let name = &cluster.name;
     if let Some(token) = &args.abandon {
         eprint(&format!(
-            "every slot of {name} goes back to the data it had before the restore {token}"
+            "every control-plane node of {name} returns to the data it had before the restore {token}"
         ));
         args.confirm
             .confirm(&format!("Type {name} to abandon the restore of it"), name)?;
@@ -140,15 +140,15 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
     let again = format!("kube-cfn etcd restore {name} {key} --token {token}");
     let failed = |error: EtcdError| {
         Failure::new(Exit::NeedsAction, format!("failed to {error}")).help(format!(
-            "go on with `{again}`; as long as no slot has begun the restored cluster, \
-             `kube-cfn etcd restore {name} --abandon {token}` goes back"
+            "resume with `{again}`; until a control-plane node has started the restored cluster, \
+             `kube-cfn etcd restore {name} --abandon {token}` returns to the old data"
         ))
     };
     etcd::restore(&members(&cluster, slots), key, &token)
         .await
         .map_err(failed)?;
     eprint(&format!(
-        "{name} serves what {key} holds; the old data stays in /var/lib/etcd/aside of each slot"
+        "{name} serves what {key} holds; the old data stays in /var/lib/etcd/aside of each control-plane node"
     ));
     Ok(Exit::Done)
 }
@@ -169,7 +169,7 @@ async fn known(cluster: &Cluster, key: &str) -> Result<(), Failure> {
     match found.iter().find(|one| one.key == key) {
         Some(one) if one.verifiable => Ok(()),
         Some(_) => Err(Failure::refused(format!(
-            "{key} has no sum beside it, so nobody can tell whether it is whole; nothing was changed"
+            "{key} has no checksum file; cannot verify it; nothing was changed"
         ))),
         None => Err(Failure::refused(format!(
             "{bucket} has no snapshot {key}; nothing was changed"
@@ -183,8 +183,8 @@ async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, Failure> {
     cluster.introduce();
     let slots = slots(&cluster).await?;
     eprint(&format!(
-        "replace {}: the others take it out and in again, its data is made anew from theirs;\n\
-         what it has now stays aside on its volume",
+        "replace {}: it is removed and added again, its data is copied from the other members;\n\
+         its present data is kept on its volume",
         args.member
     ));
     args.yes.confirm("Replace it now?")?;
@@ -245,10 +245,8 @@ async fn outputs(
 
 fn unmade(cluster: &Cluster, kind: &StackKind) -> Failure {
     let stack = kind.stack_name(&cluster.name);
-    Failure::other(format!("{stack} is not there, or not finished")).help(format!(
-        "`{}` shows how it stands",
-        cluster.command("status")
-    ))
+    Failure::other(format!("{stack} is not there, or not finished"))
+        .help(format!("`{}` shows its state", cluster.command("status")))
 }
 
 impl From<EtcdError> for Failure {

@@ -1,4 +1,4 @@
-//! How a command ends: the exit codes, and the one way in which a failure is told.
+//! How a command ends: the exit codes, and how a failure is printed.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -16,10 +16,11 @@ Exit codes:
    1  anything not listed here
    2  changes present (plan --detailed-exitcode)
    3  failed and rolled back
-   4  failed and needs a hand: a stack, a cluster that does not come up, a certificate near its end
+   4  failed and needs manual action: a stack, a cluster that is not ready in time,
+      a certificate that expires soon
    5  refused by a guard: wrong account or region, protection, data at stake,
       the Kubernetes version of a living cluster
-   6  detached: AWS goes on, the same command takes it up again
+   6  detached: AWS continues; re-run the same command to resume
   64  wrong usage
   65  wrong definition
  130  not confirmed";
@@ -60,7 +61,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
-    /// What failed, cause first; may have several lines. Empty when all is said already.
+    /// What failed, cause first; may have several lines. Empty when it is printed already.
     message: String,
     /// What to do next.
     help: Option<String>,
@@ -91,20 +92,20 @@ impl Failure {
         self
     }
 
-    /// Says first what is done in spite of the failure.
+    /// Puts first what is done in spite of the failure.
     #[must_use]
     pub fn after(mut self, done: &str) -> Self {
         self.message = format!("{done}: {}", self.message);
         self
     }
 
-    /// A definition that is wrong: its problems speak for themselves.
+    /// A definition that is wrong: prints its problems.
     pub fn of_definition(problems: &Problems) -> Self {
         super::out::problems(problems);
         Self::new(Exit::Definition, "")
     }
 
-    /// Tells the failure on stderr.
+    /// Prints the failure on stderr.
     pub fn print(&self) {
         if self.message.is_empty() {
             return;
@@ -118,7 +119,7 @@ impl Failure {
     }
 }
 
-/// Folded to the terminal, between words only: what stands there is copied. Without a terminal a
+/// Folded to the terminal, between words only: commands are copied from it. Without a terminal a
 /// message stays on its line, for those who search logs.
 fn folded(text: &str) -> String {
     match Term::stderr().size_checked() {
@@ -148,7 +149,7 @@ impl From<CloudError> for Failure {
                 "ask for the IAM action {action}, or use another profile"
             )),
             CloudError::Throttled(_) | CloudError::Unreachable { .. } => {
-                failure.help("run the same command again: it takes up where this one stopped")
+                failure.help("re-run the same command to resume")
             }
             _ => failure,
         }

@@ -1,4 +1,4 @@
-//! `kube-cfn list`: the definitions, and the clusters that live in AWS, side by side.
+//! `kube-cfn list`: the definitions, and the clusters in AWS, side by side.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The definitions of the directory. One that is wrong is said, and does not hide the others.
+/// The definitions of the directory. One that is invalid is reported, and does not hide the others.
 fn defined(global: &Global) -> Result<Clusters, Failure> {
     let mut clusters = Clusters::default();
     for found in definition::find(&global.clusters)? {
@@ -49,7 +49,7 @@ fn defined(global: &Global) -> Result<Clusters, Failure> {
         match definition::load(&found.path) {
             Ok(spec) => clusters.define(&spec, path),
             Err(DefinitionError::Wrong(_)) => eprint(&format!(
-                "{path} is wrong: `kube-cfn validate {}` says why",
+                "{path} is invalid: `kube-cfn validate {}` shows why",
                 found.name
             )),
             Err(other) => eprint(&format!("{other}")),

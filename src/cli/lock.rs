@@ -81,7 +81,7 @@ pub async fn locked_images<C: Store>(
     Ok(lock)
 }
 
-/// The lock file as it stands; refused when it belongs to another account or region.
+/// The lock file; refused when it belongs to another account or region.
 fn read<C>(session: &Session<C>, file: &Path) -> Result<Lock, Failure> {
     let account = &session.identity.account;
     let region = &session.spec().region;
@@ -103,7 +103,7 @@ fn read<C>(session: &Session<C>, file: &Path) -> Result<Lock, Failure> {
     ))
     .help(format!(
         "image ids differ by account and region: use the credentials and the region of the lock file, \
-         or delete {} to lock anew",
+         or delete {} to lock again",
         file.display()
     )))
 }
@@ -137,7 +137,7 @@ async fn resolve<C: Store>(
     })
 }
 
-/// To the second: more tells nobody anything.
+/// To the second.
 fn now() -> Timestamp {
     let now = Timestamp::now();
     now.round(Unit::Second).unwrap_or(now)

@@ -73,7 +73,7 @@ fn source(global: &Global, from: &str) -> Result<String, DefinitionError> {
     definition::read(&definition::resolve(from, &global.clusters)?)
 }
 
-/// The definitions that are there: their ranges are kept clear of. One that is wrong can't be.
+/// The other definitions: the new network range must not overlap theirs. An invalid one is ignored.
 fn others(directory: &Path) -> Result<Vec<(String, ClusterSpec)>, Failure> {
     if !directory.exists() {
         return Ok(Vec::new());
@@ -83,7 +83,7 @@ fn others(directory: &Path) -> Result<Vec<(String, ClusterSpec)>, Failure> {
         match definition::load(&found.path) {
             Ok(spec) => others.push((found.name, spec)),
             Err(_) => eprint(&format!(
-                "{} is wrong: its network range is not kept clear of",
+                "{} is invalid, so its CIDR was ignored when choosing one",
                 found.path.display()
             )),
         }

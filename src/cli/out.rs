@@ -1,4 +1,4 @@
-//! The two streams: stdout carries data, stderr carries eprint. A closed pipe is no error.
+//! The two streams: stdout carries data, stderr carries messages. A closed pipe is no error.
 
 use std::io::{self, Write};
 
@@ -43,12 +43,12 @@ pub fn listed<T: Serialize>(
     data(&text)
 }
 
-/// Says something on stderr. Nobody listening is not worth failing for.
+/// Prints a message on stderr. A closed stderr is no failure.
 pub fn eprint(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Says on stderr what is wrong with a definition, and where.
+/// Prints on stderr what is wrong with a definition, and where.
 pub fn problems(problems: &Problems) {
     let colours = console::colors_enabled_stderr();
     eprint(&if colours {

@@ -29,7 +29,7 @@ pub struct Args {
     /// Keep the plan in a file for `apply FILE`, with its change sets
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Do not look for changes made by hand: that takes AWS half a minute or more
+    /// Do not look for drift, which takes AWS half a minute or more
     #[arg(long)]
     no_drift: bool,
     /// List every resource of new stacks

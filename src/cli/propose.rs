@@ -21,9 +21,9 @@ pub struct ConsentArgs {
     /// Let this resource be replaced or removed with the data in it; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
     allow_data_loss: Vec<String>,
-    /// Where going back failed: leave this resource as it is and go on; may be repeated
+    /// When a rollback failed, continue it without this resource; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
-    skip: Vec<String>,
+    skip_resource: Vec<String>,
     /// The Kubernetes version that a stack runs, where the plan says that it is not known; may be repeated
     #[arg(long, value_name = "STACK=VERSION", value_parser = running)]
     pub running: Vec<(StackKind, Version)>,
@@ -33,10 +33,10 @@ impl ConsentArgs {
     pub fn is_empty(&self) -> bool {
         let Self {
             allow_data_loss,
-            skip,
+            skip_resource,
             running,
         } = self;
-        allow_data_loss.is_empty() && skip.is_empty() && running.is_empty()
+        allow_data_loss.is_empty() && skip_resource.is_empty() && running.is_empty()
     }
 }
 
@@ -118,7 +118,7 @@ async fn stages<C: Cloud + Store>(
     let images = lock::locked_images(session, &stacks, refresh).await?;
     let draft = plan::draft(stacks, &survey, &images.ids()).refuse(refused);
     let allow: BTreeSet<String> = consents.allow_data_loss.iter().cloned().collect();
-    let skip: BTreeSet<String> = consents.skip.iter().cloned().collect();
+    let skip: BTreeSet<String> = consents.skip_resource.iter().cloned().collect();
     let terms = Terms {
         keeping: request.keeping,
         drift: detection,

@@ -46,7 +46,7 @@ pub struct Wait {
 /// How the wait ended.
 enum Ended {
     Waited(Waited),
-    /// Somebody wants out.
+    /// Ctrl-C.
     Left,
 }
 
@@ -82,16 +82,16 @@ async fn watched(
     let until = SignedDuration::try_from(patience.timeout).unwrap_or(SignedDuration::MAX);
     let until = since.checked_add(until).unwrap_or(Timestamp::MAX);
     let doing = async move {
-        let told = Cell::new(false);
+        let sent = Cell::new(false);
         let tell = |readiness: &Readiness| {
-            told.set(true);
+            sent.set(true);
             // Nobody listening is not worth failing for.
             let _ = sender.send(event(name, (since, until), readiness));
         };
         tokio::select! {
             end = kube::wait(api, wanted, patience, tell) => {
-                // Where not even one look came to an end, there is still something to say.
-                if let Waited::TimedOut(last) = &end && !told.get() {
+                // Where not even one look came to an end, there is still something to show.
+                if let Waited::TimedOut(last) = &end && !sent.get() {
                     tell(last);
                 }
                 Ended::Waited(end)
@@ -125,30 +125,30 @@ fn event(name: &str, (since, until): (Timestamp, Timestamp), readiness: &Readine
     }
 }
 
-/// A timeout needs a hand (4): fifteen minutes are three times what a boot takes, so waiting longer
-/// by itself will seldom help. Who leaves on purpose detaches (6).
+/// A timeout needs manual action (4): fifteen minutes are three times what a boot takes, so waiting longer
+/// by itself will seldom help. Ctrl-C detaches (6).
 fn finish(
     (name, server): (&str, &str),
     timeout: SignedDuration,
     ended: &Ended,
 ) -> Result<Exit, Failure> {
     let again = format!(
-        "`kube-cfn status {name}` looks again, `kube-cfn apply {name}` waits again; with \
+        "`kube-cfn status {name}` checks again, `kube-cfn apply {name}` waits again; with \
          `--wait stacks` nothing is waited for"
     );
     match ended {
         Ended::Waited(Waited::Ready(_)) => Ok(Exit::Done),
         Ended::Waited(Waited::TimedOut(_)) => {
             let message = format!(
-                "the stacks of {name} are as defined, but Kubernetes did not work within {}; what \
-                 is missing at {server} stands above",
+                "the stacks of {name} are as defined, but Kubernetes was not ready within {}; see \
+                 above what is missing at {server}",
                 elapsed(timeout)
             );
             Err(Failure::new(Exit::NeedsAction, message).help(again))
         }
         Ended::Left => {
             let message = format!(
-                "detached: the stacks of {name} are as defined, its machines go on booting"
+                "detached: the stacks of {name} are as defined, its machines continue booting"
             );
             Err(Failure::new(Exit::Detached, message).help(again))
         }

@@ -1,5 +1,5 @@
 //! `kube-cfn rehearse`: the real plan and the real apply on a simulated AWS, with the real screens. Asks
-//! nobody, changes nothing: a newcomer's first minute, an operator's fire drill.
+//! for nothing, changes nothing: to try the tool, and to practise an incident.
 
 use jiff::Timestamp;
 
@@ -32,10 +32,10 @@ pub struct Args {
     /// Let this resource fail; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
     fail: Vec<String>,
-    /// Let AWS have a bad day: throttling, lost answers, stale and late reads
+    /// Inject throttling, lost and stale answers
     #[arg(long)]
     faults: bool,
-    /// Play that very course again [default: another one each time]
+    /// Repeat the run with this seed [default: a new one each time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// How to show progress
@@ -88,7 +88,7 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
     };
     let report = apply::execute_plan(plan, &session, &run, options, ask::interrupted()).await;
     eprint(&format!(
-        "that was a rehearsal; `--seed {seed}` plays it again, `kube-cfn apply {name}` is the real thing"
+        "this was a rehearsal; `--seed {seed}` repeats it, `kube-cfn apply {name}` is the real run"
     ));
     run::exit(&report, &format!("kube-cfn apply {name}"))
 }
@@ -105,7 +105,7 @@ fn world(defined: &Defined, stacks: &[Stack], args: &Args, seed: u64) -> Result<
         region: spec.region.clone(),
         failures: failures?,
         faults: if args.faults {
-            bad_day()
+            injected_faults()
         } else {
             Faults::default()
         },
@@ -114,8 +114,8 @@ fn world(defined: &Defined, stacks: &[Stack], args: &Args, seed: u64) -> Result<
     })
 }
 
-/// Chances of a day on which AWS answers badly.
-fn bad_day() -> Faults {
+/// The chances of `--faults`.
+fn injected_faults() -> Faults {
     Faults {
         throttle: 0.1,
         lost_answer: 0.05,

@@ -111,25 +111,25 @@ pub fn exit(report: &Report, again: &str) -> Result<Exit, Failure> {
         End::Detached => {
             for running in &report.running {
                 eprint(&format!(
-                    "> {} goes on in AWS: {}",
+                    "> {} continues in AWS: {}",
                     running.stack, running.why
                 ));
             }
             (
                 Exit::Detached,
-                "detached: nothing was cancelled, what runs goes on in AWS",
-                format!("`{again}` takes it up again"),
+                "detached: nothing was cancelled, AWS continues",
+                format!("`{again}` resumes it"),
             )
         }
         End::RolledBack => (
             Exit::RolledBack,
-            "a stack failed and is back where it was; the cause stands above",
-            format!("mend the cause, then `{again}`: what is done stays done"),
+            "a stack failed and was rolled back; see the cause above",
+            format!("fix the cause, then re-run `{again}`; completed stacks are kept"),
         ),
         End::NeedsHand => (
             Exit::NeedsAction,
-            "a stack failed and needs a hand; the cause stands above",
-            format!("mend the cause, then `{again}` says what is left to do"),
+            "a stack failed and needs manual action; see the cause above",
+            format!("fix the cause, then re-run `{again}`: it shows what is left to do"),
         ),
     };
     Err(Failure::new(exit, message).help(help))

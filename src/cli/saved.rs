@@ -1,4 +1,4 @@
-//! Saved plans: `plan --out FILE` writes one, `apply FILE` takes up exactly the change sets that it shows.
+//! Saved plans: `plan --out FILE` writes one, `apply FILE` executes exactly the change sets that it shows.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -42,11 +42,12 @@ pub fn can_be_saved(plan: &Plan) -> Result<(), Failure> {
         return Ok(());
     }
     let message = format!(
-        "no plan was saved: {} has to come to rest first, and what follows is not known before",
+        "no plan was saved: the operation on {} has to finish first",
         names.join(", ")
     );
     let cluster = &plan.cluster;
-    let help = format!("`kube-cfn watch {cluster}` follows it, `kube-cfn apply {cluster}` goes on");
+    let help =
+        format!("`kube-cfn watch {cluster}` follows it, `kube-cfn apply {cluster}` continues");
     Err(Failure::new(Exit::NeedsAction, message).help(help))
 }
 
@@ -79,7 +80,7 @@ pub fn write(
     Ok(())
 }
 
-/// Opens the door that a saved plan was made through.
+/// Opens the definition and account that a saved plan was made for.
 pub async fn open(global: &Global, saved: &Saved) -> Result<Session<Aws>, Failure> {
     let opened = session::open(global, &saved.definition).await;
     opened.map_err(|failure| {
@@ -117,7 +118,7 @@ pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> 
             reasons.concat()
         ))
         .help(format!(
-            "`kube-cfn plan {name} --out FILE` makes it anew; `kube-cfn apply {name}` goes on \
+            "`kube-cfn plan {name} --out FILE` makes a new one; `kube-cfn apply {name}` works \
              without a saved plan"
         ))
     })

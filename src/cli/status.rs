@@ -1,4 +1,4 @@
-//! `kube-cfn status`: how the stacks of a cluster stand in AWS, and how the cluster itself does.
+//! `kube-cfn status`: the state of a cluster's stacks in AWS, and of the cluster itself.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::other(nothing).help(match cluster.defined {
             Some(_) => format!("create it with `kube-cfn apply {}`", cluster.name),
             None => format!(
-                "`kube-cfn list --region {}` shows the clusters that live there",
+                "`kube-cfn list --region {}` shows the clusters there",
                 cluster.identity.region
             ),
         }));
@@ -81,7 +81,7 @@ async fn found(cluster: &Cluster) -> Result<Vec<StackResources>, Failure> {
         .collect())
 }
 
-/// What the cluster itself tells. That it tells nothing is no failure of `status`: it is said.
+/// What the cluster itself reports. That it does not answer is no failure of `status`: it is shown.
 async fn kubernetes(
     cluster: &Cluster,
     found: &[StackResources],

@@ -69,7 +69,7 @@ fn all(global: &Global) -> Result<Vec<String>, Failure> {
     Ok(found.into_iter().map(|found| found.name).collect())
 }
 
-/// The problems of one definition; told at once when people read along.
+/// The problems of one definition; printed at once in the form for people.
 fn check(global: &Global, name: &str, output: Format) -> Result<Vec<Problem>, Failure> {
     let path = definition::resolve(name, &global.clusters)?;
     let shown = output == Format::Table;

@@ -1,4 +1,4 @@
-//! `kube-cfn watch`: follows what moves in a cluster's stacks, whoever began it. Changes nothing.
+//! `kube-cfn watch`: follows the operations on a cluster's stacks, no matter who started them. Changes nothing.
 
 use super::cluster::ClusterArg;
 use super::failure::{Exit, Failure};

@@ -65,7 +65,7 @@ async fn rejoin<R: Remote>(members: &Members<'_, R>, slot: &Slot) -> Result<(), 
             source: CloudError::NotFound(what),
             ..
         }) => {
-            let later = format!("there is no {what} now; the slot's next boot does it");
+            let later = format!("there is no {what} now; the node's next boot does it");
             members.tell(slot, doing, Some(later));
             Ok(())
         }

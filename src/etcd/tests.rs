@@ -185,7 +185,7 @@ async fn a_slot_that_refuses_ends_the_restore_with_its_reason() {
     assert!(
         error
             .to_string()
-            .ends_with("on slot b: verify etcd/x.db: not those bytes"),
+            .ends_with("on control-plane node b: verify etcd/x.db: not those bytes"),
         "{error}"
     );
     assert_eq!(cloud.asked().len(), 2, "c goes on");
@@ -264,7 +264,7 @@ async fn a_slot_without_a_machine_joins_at_its_next_boot() {
     };
     let replaced = replace(&members(&cloud, "abc", &told), "cp-b", Healthy::Keep).await;
     assert!(replaced.expect("replaced"));
-    assert!(heard.into_inner().contains("the slot's next boot does it"));
+    assert!(heard.into_inner().contains("the node's next boot does it"));
 }
 
 #[tokio::test]
@@ -277,7 +277,7 @@ async fn a_healthy_member_and_a_single_slot_are_left_alone() {
     let error = replace(&three, "d", Healthy::Keep).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "find slot d: the cluster has cp-a, cp-b, cp-c"
+        "find the control-plane node d: the cluster has cp-a, cp-b, cp-c"
     );
     let error = replace(&members(&cloud, "a", &deaf), "a", Healthy::Replace)
         .await
@@ -331,13 +331,13 @@ async fn a_missing_program_and_an_unreadable_result_are_told_apart() {
     let unreadable = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
     assert_eq!(
         unreadable.to_string(),
-        "take a snapshot on slot b: the program on i-group-b ended (exit code 1) with a line that is \
+        "take a snapshot on control-plane node b: the program on i-group-b ended (exit code 1) with a line that is \
          no result: {\"ok\":tr"
     );
     let missing = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
     assert_eq!(
         missing.to_string(),
-        "take a snapshot on slot b: the machine i-group-b has no /opt/kube-cfn/bin/etcd-snapshot yet; \
+        "take a snapshot on control-plane node b: the machine i-group-b has no /opt/kube-cfn/bin/etcd-snapshot yet; \
          its boot did not come that far: the last line"
     );
 }

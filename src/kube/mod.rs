@@ -1,5 +1,5 @@
-//! The only door to a running cluster's API, in our own words: health, nodes, pods, who may do what.
-//! Only this room names `kube` and `k8s_openapi`. Must not know CloudFormation, files or the screen.
+//! The only client of a running cluster's API, in our own words: health, nodes, pods, who may do what.
+//! Only this module names `kube` and `k8s_openapi`. Must not know CloudFormation, files or the screen.
 
 mod access;
 mod api;

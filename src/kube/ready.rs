@@ -65,7 +65,7 @@ impl Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub health: Result<Health, KubeError>,
-    /// `None` where nobody looked inside: the API is not ready, or was asked without a credential.
+    /// `None` where the inside was not read: the API is not ready, or was asked without a credential.
     pub inside: Option<Result<Inside, KubeError>>,
 }
 
@@ -81,7 +81,7 @@ pub struct Inside {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
     pub parts: Vec<Part>,
-    /// What is other than defined but keeps nobody waiting.
+    /// What is other than defined but is not waited for.
     pub remarks: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ pub struct Part {
     pub name: String,
     pub done: usize,
     pub wanted: usize,
-    /// How it stands, in one short phrase: `2 of 3 slots Ready`.
+    /// Its state in one short phrase: `2 of 3 nodes Ready`.
     pub stands: String,
     /// What is missing, a sentence each.
     pub missing: Vec<String>,
@@ -107,7 +107,7 @@ impl Part {
             name,
             done: 0,
             wanted,
-            stands: "not known before the API answers".to_owned(),
+            stands: "can't be checked until the API answers".to_owned(),
             missing: Vec::new(),
         }
     }
@@ -152,8 +152,7 @@ pub fn account(wanted: &Wanted, seen: &Seen) -> Readiness {
         }
         // Asked without a credential, a healthy API is all that can be seen.
         None if parts.iter().all(Part::is_done) => remarks.push(
-            "nodes and pods were not looked at: that takes a certificate of this cluster"
-                .to_owned(),
+            "nodes and pods were not checked: that takes a certificate of this cluster".to_owned(),
         ),
         None => parts.extend(unknown(wanted)),
     }
@@ -202,13 +201,13 @@ fn control_plane(wanted: &Wanted, nodes: &[Node]) -> Part {
         let letter = slot.letter;
         match node_of(slot, nodes) {
             None => missing.push(format!(
-                "slot {letter}: no node has joined as {}",
+                "node {letter}: no machine has joined as {}",
                 slot.address
             )),
             Some(node) => match &node.trouble {
                 None => done += 1,
                 Some(why) => {
-                    missing.push(format!("slot {letter}: {} is NotReady: {why}", node.name));
+                    missing.push(format!("node {letter}: {} is NotReady: {why}", node.name));
                 }
             },
         }
@@ -217,7 +216,7 @@ fn control_plane(wanted: &Wanted, nodes: &[Node]) -> Part {
         name: "control plane".to_owned(),
         done,
         wanted: wanted.slots.len(),
-        stands: format!("{done} of {} Ready", plural(wanted.slots.len(), "slot")),
+        stands: format!("{done} of {} Ready", plural(wanted.slots.len(), "node")),
         missing,
     }
 }
@@ -264,8 +263,8 @@ fn pool(wanted: &WantedPool, nodes: &[Node]) -> Part {
     }
 }
 
-/// Nodes on another version. Applying moves launch templates and replaces no machine, so nobody
-/// waits for these: they are said.
+/// Nodes on another version. Applying moves launch templates and replaces no machine, so these
+/// are not waited for: they are reported.
 fn outdated(wanted: &Wanted, nodes: &[Node]) -> Option<String> {
     let version = format!("v{}", wanted.version);
     let others: Vec<String> = nodes

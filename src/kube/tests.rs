@@ -105,7 +105,7 @@ fn a_whole_cluster_misses_nothing() {
 }
 
 #[test]
-fn a_slot_without_a_node_and_one_that_is_not_ready_are_told_apart() {
+fn a_missing_node_differs_from_one_that_is_not_ready() {
     let mut inside = whole();
     inside.nodes.remove(0);
     inside.nodes[0].trouble = Some("its kubelet is silent".to_owned());
@@ -113,9 +113,9 @@ fn a_slot_without_a_node_and_one_that_is_not_ready_are_told_apart() {
     assert_eq!(
         missing,
         [
-            "control plane: 0 of 2 slots Ready",
-            "control plane: slot a: no node has joined as 10.20.0.10",
-            "control plane: slot b: i-0b is NotReady: its kubelet is silent",
+            "control plane: 0 of 2 nodes Ready",
+            "control plane: node a: no machine has joined as 10.20.0.10",
+            "control plane: node b: i-0b is NotReady: its kubelet is silent",
         ]
     );
 }
@@ -128,7 +128,7 @@ fn the_younger_of_two_nodes_of_a_slot_counts() {
     younger.trouble = Some("its kubelet has not reported yet".to_owned());
     inside.nodes.push(younger);
     let missing = missing(inside);
-    let slot = "control plane: slot a: i-0new is NotReady: its kubelet has not reported yet";
+    let slot = "control plane: node a: i-0new is NotReady: its kubelet has not reported yet";
     assert!(missing.iter().any(|line| line == slot), "{missing:?}");
 }
 
@@ -180,7 +180,7 @@ fn a_critical_pod_must_run_where_it_belongs() {
 }
 
 #[test]
-fn another_version_is_said_and_waited_for_by_nobody() {
+fn nodes_of_another_version_are_reported_and_not_waited_for() {
     let mut inside = whole();
     inside.nodes[2].version = "v1.35.9".to_owned();
     let readiness = of(inside);
@@ -216,8 +216,8 @@ fn an_api_that_does_not_answer_is_all_that_is_known() {
     assert_eq!(
         missing[2..],
         [
-            "control plane: not known before the API answers",
-            "pool web: not known before the API answers",
+            "control plane: can't be checked until the API answers",
+            "pool web: can't be checked until the API answers",
         ]
     );
 }

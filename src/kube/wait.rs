@@ -1,4 +1,4 @@
-//! Waiting for a cluster to work: a look every few seconds, told as it changes, until all is there
+//! Waiting for a cluster to work: a look every few seconds, reported as it changes, until all is there
 //! or the time is over. A look that fails is one more thing that is missing, never the end.
 
 use std::time::Duration;

@@ -122,7 +122,7 @@ pub fn table(rows: &[Certificate], warn_days: u16) -> String {
 
 fn left(row: &Certificate) -> String {
     match row.days_left {
-        None => "not seen".to_owned(),
+        None => "unknown".to_owned(),
         Some(days) if days < 0 => "expired".to_owned(),
         Some(0) => "today".to_owned(),
         Some(1) => "1 day".to_owned(),

@@ -1,4 +1,4 @@
-//! A cluster as it stands in AWS: one view, for people and for scripts.
+//! The state of a cluster in AWS: one view, for people and for scripts.
 
 use std::fmt::Write;
 
@@ -22,7 +22,7 @@ pub struct View {
     stacks: Vec<StackView>,
     /// Where the API answers.
     api: Option<String>,
-    /// What the cluster itself tells; `None` before there is an API.
+    /// What the cluster itself reports; `None` before there is an API.
     pub kubernetes: Option<super::kubernetes::View>,
     /// Where the database answers, and the secret that holds its master password.
     database: Option<Database>,

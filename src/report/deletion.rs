@@ -20,14 +20,14 @@ pub fn text(plan: &DeletePlan) -> String {
             step.found.name
         );
         for loss in step.losses().iter().filter(|loss| loss.is_data()) {
-            let fate = match (loss.policy.as_str(), loss.resource_type.as_str()) {
+            let policy = match (loss.policy.as_str(), loss.resource_type.as_str()) {
                 ("Snapshot", _) => "a last snapshot is taken",
                 ("Retain" | "RetainExceptOnCreate", _) => "kept",
                 (_, "AWS::KMS::Key") => "disabled, deleted for good some days later",
                 _ => "deleted for good",
             };
-            let told = format!("{} ({}): {fate}", loss.sentence, loss.logical_id);
-            let _ = writeln!(text, "{}", listed_line("    ", &told));
+            let line = format!("{} ({}): {policy}", loss.sentence, loss.logical_id);
+            let _ = writeln!(text, "{}", listed_line("    ", &line));
         }
     }
     text

@@ -77,7 +77,7 @@ pub fn table(bindings: &[Binding], now: Timestamp) -> String {
         ]
     });
     format::table(
-        &["WHO", "NAMESPACE", "ROLE", "VALID UNTIL", "LEFT", "CERTS"],
+        &["USER", "NAMESPACE", "ROLE", "VALID UNTIL", "LEFT", "CERTS"],
         rows,
     )
 }
@@ -94,8 +94,8 @@ pub fn revoked(who: &str, gone: &[Binding], left: &[Binding], now: Timestamp) ->
     };
     let until = moment(until);
     let rights = if left.is_empty() {
-        "it opens no namespace any more, only what every known user may do (who am I, the API's \
-         version and its list of kinds)"
+        "it gives access to no namespace, only to what every authenticated user may do (who am I, the \
+         API's version and its list of kinds)"
             .to_owned()
     } else {
         let names: Vec<_> = left.iter().map(|one| one.namespace.as_str()).collect();
@@ -104,8 +104,8 @@ pub fn revoked(who: &str, gone: &[Binding], left: &[Binding], now: Timestamp) ->
     listed_line(
         "",
         &format!(
-            "Kubernetes can't take a certificate back: that of {user} is accepted until {until}; \
-             {rights}. Whatever else somebody bound to that user or to the group kube-cfn:ci stays. \
+            "Kubernetes can't revoke a certificate: that of {user} is accepted until {until}; \
+             {rights}. What else is bound to that user or to the group kube-cfn:ci stays. \
              Take it out of the CI's variables too"
         ),
     )
@@ -134,20 +134,20 @@ mod tests {
     fn revoking_says_until_when_the_certificate_is_accepted() {
         let now = "2026-12-01T00:00:00Z".parse().unwrap();
         let gone = [binding("web", "2027-02-21T10:00:00Z")];
-        let told = revoked("github", &gone, &[], now).replace("\n  ", " ");
+        let text = revoked("github", &gone, &[], now).replace("\n  ", " ");
         assert!(
-            told.contains("is accepted until 2027-02-21T10:00:00Z"),
-            "{told}"
+            text.contains("is accepted until 2027-02-21T10:00:00Z"),
+            "{text}"
         );
-        assert!(told.contains("opens no namespace any more"), "{told}");
+        assert!(text.contains("gives access to no namespace"), "{text}");
         let left = [binding("api", "2027-02-21T10:00:00Z")];
-        let told = revoked("github", &gone, &left, now).replace("\n  ", " ");
-        assert!(told.contains("still has its role in api"), "{told}");
+        let text = revoked("github", &gone, &left, now).replace("\n  ", " ");
+        assert!(text.contains("still has its role in api"), "{text}");
         let over = [binding("web", "2026-11-30T10:00:00Z")];
-        let told = revoked("github", &over, &[], now);
+        let text = revoked("github", &over, &[], now);
         assert!(
-            told.starts_with("no certificate of kube-cfn:ci:github"),
-            "{told}"
+            text.starts_with("no certificate of kube-cfn:ci:github"),
+            "{text}"
         );
     }
 

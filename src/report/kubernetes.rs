@@ -1,4 +1,4 @@
-//! A running cluster as its API tells of it: versions, nodes, etcd, certificates.
+//! A running cluster as its API reports it: versions, nodes, etcd, certificates.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::kube::{Node, Pod, Readiness, Seen, Wanted};
 /// The label of etcd's static pods.
 const ETCD: (&str, &str) = ("component", "etcd");
 
-/// What the API tells, or why it tells nothing.
+/// What the API reports, or why it does not answer.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct View {
@@ -30,7 +30,7 @@ pub struct View {
     pub certificates: Vec<Certificate>,
 }
 
-/// What can be told of etcd from outside.
+/// What is visible of etcd from outside.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Etcd {
@@ -126,15 +126,15 @@ fn node(node: &Node, wanted: Option<&Wanted>) -> NodeView {
     }
 }
 
-/// What stands below the API's address, for 80 columns.
+/// The lines below the API's address, for 80 columns.
 pub fn head(view: &View) -> String {
     let mut text = String::new();
-    let mut line = |label: &str, told: &str| {
+    let mut line = |label: &str, content: &str| {
         let label = format!("{label:10}");
         let options = folding(80).initial_indent(&label);
         let options = options.subsequent_indent("          ");
         // Writing to a String can't fail.
-        let _ = writeln!(text, "{}", textwrap::fill(told, options));
+        let _ = writeln!(text, "{}", textwrap::fill(content, options));
     };
     if let Some(version) = &view.version {
         let ready = if view.ready { "ready" } else { "not ready" };
@@ -148,8 +148,8 @@ pub fn head(view: &View) -> String {
             &format!("checks that fail: {}", view.failing.join(", ")),
         );
     }
-    if let Some(told) = etcd(&view.etcd) {
-        line("etcd", &told);
+    if let Some(words) = etcd(&view.etcd) {
+        line("etcd", &words);
     }
     if let Some(why) = &view.silent {
         line("", why);
@@ -166,12 +166,12 @@ pub fn head(view: &View) -> String {
         ("serving", soonest(certificates::Kind::Serving)),
         ("authorities", soonest(certificates::Kind::Authority)),
     ];
-    let told = kinds
+    let left_words = kinds
         .iter()
         .filter_map(|(name, days)| Some(left(name, (*days)?)));
-    let told: Vec<_> = told.collect();
-    if !told.is_empty() {
-        line("certs", &told.join(", "));
+    let left_words: Vec<_> = left_words.collect();
+    if !left_words.is_empty() {
+        line("certs", &left_words.join(", "));
     }
     for trouble in view
         .certificates
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn etcd_is_told_as_far_as_it_can_be_seen() {
+    fn etcd_shows_quorum_and_running_pods() {
         let pods = vec![etcd_pod("a", None), etcd_pod("b", Some("CrashLoopBackOff"))];
         let seen = Seen {
             health: Ok(healthy()),

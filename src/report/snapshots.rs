@@ -11,7 +11,7 @@ use crate::etcd::{Slot, Snapshot, Step};
 pub fn table(found: &[Snapshot], now: Timestamp) -> String {
     let rows = found.iter().map(|one| {
         let revision = one.revision.map(|revision| revision.to_string());
-        let sum = if one.verifiable { "yes" } else { "no sum" };
+        let sum = if one.verifiable { "yes" } else { "no checksum" };
         vec![
             one.key.clone(),
             revision.unwrap_or_default(),
@@ -23,25 +23,25 @@ pub fn table(found: &[Snapshot], now: Timestamp) -> String {
     format::table(&["KEY", "REVISION", "SIZE", "AGE", "VERIFIABLE"], rows)
 }
 
-/// What is about to happen, slot by slot.
+/// What a restore is about to do.
 pub fn restore_steps(slots: &[Slot], key: &str) -> String {
     let names: Vec<_> = slots.iter().map(Slot::member).collect();
     format!(
         "restore {key} on {}:\n\
-         1  every slot fetches and verifies it, then stops etcd and the API server\n\
-         2  when all have stopped, each begins the restored cluster\n\
+         1  every control-plane node fetches and verifies it, then stops etcd and the API server\n\
+         2  when all have stopped, each starts the restored cluster\n\
          {} everything written after the snapshot is gone from the cluster; workloads run on,\n   \
-         the API is away for some minutes",
+         the API is unavailable for some minutes",
         names.join(", "),
         style("!!").for_stderr().yellow()
     )
 }
 
-/// A step on a slot, as it begins and as it ends.
+/// A step on a control-plane node, as it begins and as it ends.
 pub fn step(step: &Step) -> String {
     let Step { slot, doing, came } = step;
     match came {
-        None => listed_line(">  ", &format!("slot {slot}  {doing}")),
-        Some(came) => listed_line("ok ", &format!("slot {slot}  {came}")),
+        None => listed_line(">  ", &format!("control-plane node {slot}  {doing}")),
+        Some(came) => listed_line("ok ", &format!("control-plane node {slot}  {came}")),
     }
 }

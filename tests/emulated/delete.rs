@@ -51,7 +51,7 @@ async fn a_deleted_cluster_leaves_nothing_but_what_is_said() {
         .tells("deleted-database-snapshot-")
         .tells("remains: key ")
         .tells("removed deleted from")
-        .tells("deleted is gone");
+        .tells("deleted is deleted");
     assert_eq!(aws.stacks(Some("deleted")).await, Ok(Vec::new()));
     let names = Names::of("deleted").expect("a name");
     let certificate = names.certificate(Authority::Kubernetes);
@@ -105,7 +105,7 @@ fn a_resource_that_refuses_to_go_is_named_and_the_next_run_finishes() {
             .standing()
             .contains(&"network DELETE_FAILED".to_owned())
     );
-    world.delete().ends(0).tells("held is gone");
+    world.delete().ends(0).tells("held is deleted");
 }
 
 #[test]
@@ -120,5 +120,5 @@ fn a_cluster_without_its_definition_goes_by_its_region() {
     world
         .cluster("delete", &arguments)
         .ends(0)
-        .tells("forgotten is gone");
+        .tells("forgotten is deleted");
 }

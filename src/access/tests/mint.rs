@@ -13,8 +13,8 @@ async fn minting_needs_authorities_and_the_right_to_read_them() {
     let none = mint(&shelf, "canary", &request("ada", None), limits(), now()).await;
     assert_eq!(
         none.unwrap_err().to_string(),
-        "the cluster canary has no authorities in this account and region yet: \
-         run `kube-cfn apply canary` first"
+        "no CA of cluster `canary` in this account and region: is the profile wrong? \
+         `kube-cfn apply canary` makes one"
     );
     let none = authority_certificate(&shelf, "canary").await;
     assert!(matches!(none, Err(AccessError::NoAuthorities(_))));

@@ -1,5 +1,5 @@
 //! The changes of a stack as data and in words: what a property was and becomes, which field of the
-//! definition is behind it, what somebody changed by hand, what users of the database notice.
+//! definition is behind it, what was changed outside kube-cfn, what users of the database notice.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -129,7 +129,7 @@ pub(super) fn views<'a>(step: &'a Step, causes: &Causes<'_>) -> Vec<ChangeView<'
 }
 
 /// What happens to a resource: its mark, and the same in words.
-pub(super) fn fate(change: &ChangeView<'_>) -> (&'static str, String) {
+pub(super) fn action_words(change: &ChangeView<'_>) -> (&'static str, String) {
     match (change.action, change.replacement) {
         (ChangeAction::Add, _) => ("+", "added".to_owned()),
         (ChangeAction::Remove, _) => ("-", "removed".to_owned()),
@@ -171,7 +171,7 @@ fn property_words(property: &PropertyView<'_>) -> String {
         None => change.after.clone(),
     };
     let values = match (&change.before, after) {
-        // In base64 nobody reads what is new about it.
+        // In base64 the difference can't be read.
         (Some(_), Some(_)) if path.ends_with("UserData") => ": the boot script changes".to_owned(),
         (Some(before), Some(after)) => format!(": {}", between(before, &after)),
         (None, Some(after)) => format!(": -> {}", short(&after)),
@@ -234,7 +234,7 @@ pub(super) fn notes(stack: &StackView<'_>) -> Vec<(&'static str, String)> {
         notes.extend(drift_words(drifted, known));
     }
     if let Some(why) = stack.drift_unknown {
-        let text = format!("whether it was changed by hand is not known: {why}");
+        let text = format!("drift is unknown: {why}");
         notes.push(("??", text));
     }
     notes
@@ -243,12 +243,14 @@ pub(super) fn notes(stack: &StackView<'_>) -> Vec<(&'static str, String)> {
 fn drift_words(drifted: &Drifted, sentence: Option<&str>) -> Vec<(&'static str, String)> {
     let drift = &drifted.drift;
     let id = &drift.logical_id;
-    let what = sentence.map_or_else(|| id.clone(), |told| format!("{told} ({id})"));
+    let what = sentence.map_or_else(|| id.clone(), |text| format!("{text} ({id})"));
     if drift.deleted {
-        let text = format!("by hand: {what} was deleted; CloudFormation doesn't make it again");
+        let text = format!(
+            "drift: {what} was deleted outside kube-cfn; CloudFormation doesn't create it again"
+        );
         return vec![("!!", text)];
     }
-    let told = |difference: &Difference| {
+    let words = |difference: &Difference| {
         let Difference {
             path,
             expected,
@@ -256,19 +258,19 @@ fn drift_words(drifted: &Drifted, sentence: Option<&str>) -> Vec<(&'static str, 
         } = difference;
         let value = |value: &Option<String>| value.as_deref().map_or("absent".to_owned(), short);
         let (mark, then) = if drifted.overwritten.contains(path) {
-            ("!!", "this run sets it anew")
+            ("!!", "this run will reset it")
         } else {
-            ("--", "this run leaves it so")
+            ("--", "this run won't touch it")
         };
         let text = format!(
-            "by hand: {what}: {} is {}, the template has {}; {then}",
+            "drift: {what}: {} is {}, the template has {}; changed outside kube-cfn; {then}",
             plain(path),
             value(actual),
             value(expected)
         );
         (mark, text)
     };
-    drift.differences.iter().map(told).collect()
+    drift.differences.iter().map(words).collect()
 }
 
 fn plain(path: &str) -> &str {
@@ -319,9 +321,9 @@ mod tests {
     fn long_values_are_shown_where_they_part() {
         assert_eq!(between("a", "b"), "a -> b");
         let long = |end: &str| format!("{}{end}", "[same] ".repeat(20));
-        let told = between(&long("1, and the rest"), &long("2, and the rest"));
+        let text = between(&long("1, and the rest"), &long("2, and the rest"));
         assert_eq!(
-            told,
+            text,
             "…] [same] [same] 1, and the rest -> …] [same] [same] 2, and the rest"
         );
         assert!(between(&"x".repeat(80), "y").starts_with(&"x".repeat(59)));

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::changes::{ChangeView, fate, notes, property_lines, risk_words};
+use super::changes::{ChangeView, action_words, notes, property_lines, risk_words};
 use super::text::{counted, headline_words, total};
 use super::{StackView, View, forecast};
 use crate::plan::Blocked;
@@ -63,11 +63,11 @@ fn details(out: &mut String, stack: &StackView<'_>) {
         blocked(out, &stack.stack.to_string(), why);
     }
     for risk in stack.risks {
-        let told = plain(&risk_words(risk));
-        let _ = writeln!(out, "\n> **{}** {told}", plain(&risk.name));
+        let text = plain(&risk_words(risk));
+        let _ = writeln!(out, "\n> **{}** {text}", plain(&risk.name));
     }
-    for (mark, told) in notes(stack) {
-        let _ = writeln!(out, "\n- `{mark}` {}: {}", stack.stack, plain(&told));
+    for (mark, text) in notes(stack) {
+        let _ = writeln!(out, "\n- `{mark}` {}: {}", stack.stack, plain(&text));
     }
     if stack.changes.is_empty() && stack.creates.is_empty() {
         return;
@@ -97,7 +97,7 @@ fn details(out: &mut String, stack: &StackView<'_>) {
 }
 
 fn change_lines(out: &mut String, change: &ChangeView<'_>) {
-    let (mark, fate) = fate(change);
+    let (mark, action) = action_words(change);
     // A diff is coloured by its first sign alone.
     let sign = match mark {
         "+" => "+",
@@ -106,12 +106,12 @@ fn change_lines(out: &mut String, change: &ChangeView<'_>) {
     };
     let _ = writeln!(
         out,
-        "{sign} {} ({}) {fate}",
+        "{sign} {} ({}) {action}",
         code(&change.sentence),
         change.logical_id
     );
-    for told in property_lines(change) {
-        let _ = writeln!(out, "!     {}", code(&told));
+    for text in property_lines(change) {
+        let _ = writeln!(out, "!     {}", code(&text));
     }
 }
 

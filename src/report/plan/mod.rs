@@ -72,13 +72,13 @@ struct StackView<'a> {
     /// What an update does to those who use the database.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     downtime: Vec<Outage>,
-    /// What somebody changed by hand.
+    /// What was changed outside kube-cfn.
     #[serde(skip_serializing_if = "slice_is_empty")]
     drift: &'a [Drifted],
     /// The human sentences of those.
     #[serde(skip)]
     sentences: BTreeMap<&'a str, String>,
-    /// Why nobody knows whether something was changed by hand.
+    /// Why drift is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     drift_unknown: Option<&'a str>,
     /// What CloudFormation's early validation says.
@@ -96,10 +96,10 @@ struct StackView<'a> {
     /// Whether that is among what refuses the plan as a whole.
     #[serde(skip)]
     refused_above: bool,
-    /// What keeps the stack from going back.
+    /// What blocks the rollback of the stack.
     #[serde(skip_serializing_if = "slice_is_empty")]
     stuck: &'a [Stuck],
-    /// Of those, what is left as it is.
+    /// Of those, what is skipped.
     #[serde(skip_serializing_if = "slice_is_empty")]
     skip: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,7 +129,7 @@ enum Word {
     Protect,
     Keep,
     Follow,
-    /// The rollback that failed is gone on with.
+    /// The rollback that failed is continued.
     Continue,
     Refused,
     Blocked,
