@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Health, Inside, KubeError, Node, POOL_LABEL, Pod, Readiness, Seen, Wanted, WantedPool,
-    WantedSlot, account,
+    WantedSlot, readiness,
 };
 
 fn wanted() -> Wanted {
@@ -83,7 +83,7 @@ fn of(inside: Inside) -> Readiness {
         ready: true,
         checks: Vec::new(),
     };
-    account(
+    readiness(
         &wanted(),
         &Seen {
             health: Ok(health),
@@ -197,7 +197,7 @@ fn an_api_that_does_not_answer_is_all_that_is_known() {
         server: "https://api:6443".to_owned(),
         why: "nothing listens there".to_owned(),
     };
-    let readiness = account(
+    let readiness = readiness(
         &wanted(),
         &Seen {
             health: Err(why),
@@ -228,7 +228,7 @@ fn an_api_that_is_not_ready_names_the_failing_checks() {
         ready: false,
         checks: vec![("ping".to_owned(), true), ("etcd".to_owned(), false)],
     };
-    let readiness = account(
+    let readiness = readiness(
         &wanted(),
         &Seen {
             health: Ok(health),
@@ -245,7 +245,7 @@ fn without_a_credential_a_healthy_api_is_enough_and_it_is_said() {
         ready: true,
         checks: Vec::new(),
     };
-    let readiness = account(
+    let readiness = readiness(
         &wanted(),
         &Seen {
             health: Ok(health),
@@ -254,7 +254,7 @@ fn without_a_credential_a_healthy_api_is_enough_and_it_is_said() {
     );
     assert!(readiness.is_done());
     assert_eq!(readiness.remarks.len(), 1);
-    let refused = account(
+    let refused = readiness(
         &wanted(),
         &Seen {
             health: Ok(Health {
