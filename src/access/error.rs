@@ -1,4 +1,4 @@
-//! Why nobody got in, and what to do about it.
+//! Why access failed, and what to do about it.
 
 use jiff::SignedDuration;
 use std::path::PathBuf;
@@ -41,10 +41,10 @@ impl Doing {
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     #[error(
-        "the cluster {0} has no authorities in this account and region yet: run `kube-cfn apply {0}` first"
+        "no CA of cluster `{0}` in this account and region: is the profile wrong? `kube-cfn apply {0}` makes one"
     )]
     NoAuthorities(String),
-    #[error("`{0}` is no cluster name: lower-case letters, digits and dashes only")]
+    #[error("`{0}` is not a valid cluster name: lower-case letters, digits and dashes only")]
     ClusterName(String),
     /// IAM said no.
     #[error(
@@ -65,7 +65,7 @@ pub enum AccessError {
     #[error("what is stored as {name} can't be used: {source}")]
     Stored { name: String, source: PkiError },
     /// The plain copy tells of another authority than the secret: left over from a deleted cluster,
-    /// or changed by somebody. Nodes would trust the wrong one, so nobody decides this silently.
+    /// or changed by a person. Nodes would trust the wrong one, so this is never decided silently.
     #[error(
         "{name} does not belong to {secret}; if it is left over from a deleted cluster, remove it \
          (`aws ssm delete-parameter --name {name}`) and run again"
@@ -73,8 +73,8 @@ pub enum AccessError {
     Foreign { name: String, secret: String },
     #[error("{0} was stored a moment ago and now can't be read: run again")]
     Vanished(String),
-    #[error("failed to mint a credential: {0}")]
-    Mint(#[source] PkiError),
+    #[error("failed to issue a credential: {0}")]
+    Issue(#[source] PkiError),
     #[error(
         "a lifetime of {asked:#} is more than the {most:#} that the definition allows; \
          ask for less, or raise access.maxTtl there"
@@ -88,6 +88,8 @@ pub enum AccessError {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("the base stack has no output {0}, which the cluster's authorities need")]
+    NoOutput(&'static str),
     #[error("no cache directory: {0}; set HOME or XDG_CACHE_HOME")]
     NoCacheDirectory(String),
 }

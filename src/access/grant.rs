@@ -54,7 +54,7 @@ pub struct Granted {
 /// Why nothing was granted.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantError {
-    #[error("`{0}` is no name for a CI: lower-case letters, digits and dashes, 40 at most")]
+    #[error("`{0}` is not a valid user name: lower-case letters, digits and dashes, 40 at most")]
     Name(String),
     #[error(
         "there is no namespace {0}; name one that is there, or make it with --create-namespace"
@@ -64,13 +64,13 @@ pub enum GrantError {
     Kube(#[from] KubeError),
     #[error("failed to make the key or the request: {0}")]
     Pki(#[from] PkiError),
-    #[error("the certificate was signed for {wanted}, but the API takes its bearer for {found}")]
+    #[error("the certificate was signed for {wanted}, but the API authenticates it as {found}")]
     Somebody { wanted: String, found: String },
 }
 
 /// Has a certificate signed, tries it, and binds the role. In this order a run that is cut leaves no
-/// right behind that nobody knows of: without the key, which ends with the run, a certificate is
-/// nobody's.
+/// right behind that is not recorded: without the key, which ends with the run, a certificate is
+/// of no use.
 pub async fn grant(
     connection: &Connection,
     wish: &Grant,
@@ -151,7 +151,7 @@ async fn bind(
     certificates.retain(|one| one.expires > now);
     let earlier = certificates.clone();
     certificates.push(issued.clone());
-    // A binding's role can't be changed; without a record nobody knows which one it has.
+    // A binding's role can't be changed; without a record it is not known which one it has.
     if let Some(before) = before.filter(|before| before.role != Some(wish.role)) {
         api.unbind(&before).await?;
     }

@@ -182,7 +182,7 @@ fn way_out(step: &Step, stuck: &[Stuck], failure: &Failure) -> String {
     match now.or_else(before) {
         Some(id) => format!(
             "mend it and run again, or leave it as it is, no longer matching its template, \
-             with `--skip {name}/{id}`"
+             with `--skip-resource {name}/{id}`"
         ),
         None => "mend it and run again".to_owned(),
     }

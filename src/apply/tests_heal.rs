@@ -168,7 +168,7 @@ async fn a_rollback_that_fails_again_says_how_to_skip_and_a_skip_is_passed_on() 
         panic!("{:?}", told(&report))
     };
     let hint = why.hint.as_deref().unwrap_or_default();
-    assert!(hint.contains("`--skip canary-edge/Lb`"), "{hint}");
+    assert!(hint.contains("`--skip-resource canary-edge/Lb`"), "{hint}");
     assert_eq!(report.end(), End::NeedsHand);
 
     double.scripts.borrow_mut().remove("continue canary-edge");

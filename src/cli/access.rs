@@ -6,19 +6,20 @@ use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
-use serde::Serialize;
 
 use super::Global;
+use super::api_access::{ApiArgs, span};
+use super::ask::YesArg;
+use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, talk};
-use super::reach::{Reach, Whose, span};
-use super::session::{self, Target, Whom};
-use crate::access::{self, AbsentNamespace, Grant, GrantError, Granted};
-use crate::common::duration::age;
-use crate::kube::{Api, Binding, Connection, Issued, Role};
+use super::out::{self, FormatArg, eprint};
+
+use crate::access::{self, AbsentNamespace, Grant, GrantError};
+use crate::kube::{Api, Binding, Connection, Role};
+use crate::report::grants;
 use handover::Form;
 
-/// The longest lifetime: kube-controller-manager signs for a year unless told otherwise.
+/// The longest lifetime: kube-controller-manager signs for a year by default.
 const LONGEST: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// The shortest that the API accepts.
 const SHORTEST: SignedDuration = SignedDuration::from_mins(10);
@@ -33,7 +34,7 @@ pub struct Args {
 enum Command {
     /// Bind a role and print a kubeconfig, or the certificates, for a CI variable
     ///
-    /// A grant is a role in one namespace for the Kubernetes user kube-cfn:ci:WHO,
+    /// A grant is a role in one namespace for the Kubernetes user kube-cfn:ci:USER,
     /// and a client certificate for it that the cluster itself signs. The roles:
     ///
     ///   viewer    reads everything in the namespace but Secrets: the cluster's
@@ -44,23 +45,23 @@ enum Command {
     ///   admin     everything in the namespace, roles included: the cluster's
     ///             own role `admin`
     ///
-    /// Whoever may start pods may mount the namespace's Secrets and use its
+    /// A user who may start pods may mount the namespace's Secrets and use its
     /// service accounts: give a CI a namespace of its own. Granting again makes
     /// another certificate; the earlier one stays valid until its end.
     #[command(verbatim_doc_comment)]
     Grant(Box<GrantArgs>),
-    /// Show who was let in, where, and until when
+    /// Show the grants: user, namespace, role, expiry
     List(ListArgs),
-    /// Take the role away; the certificate itself can't be taken back
+    /// Take the role away; the certificate itself can't be revoked
     Revoke(RevokeArgs),
 }
 
 #[derive(clap::Args)]
 struct GrantArgs {
     #[command(flatten)]
-    whom: Whom,
-    /// Names the CI, as github or circleci-web
-    who: String,
+    cluster: ClusterArg,
+    /// Name of the user, as github or circleci-web
+    user: String,
     /// Namespace that it may work in
     #[arg(short, long, value_name = "NAME")]
     namespace: String,
@@ -80,7 +81,7 @@ struct GrantArgs {
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
-    reach: Reach,
+    api: ApiArgs,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -103,25 +104,26 @@ impl From<RoleName> for Role {
 #[derive(clap::Args)]
 struct ListArgs {
     #[command(flatten)]
-    whom: Whom,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    cluster: ClusterArg,
     #[command(flatten)]
-    reach: Reach,
+    output: FormatArg,
+    #[command(flatten)]
+    api: ApiArgs,
 }
 
 #[derive(clap::Args)]
 struct RevokeArgs {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// The name that was granted
-    who: String,
+    user: String,
     /// Take it away in this namespace only
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
     #[command(flatten)]
-    reach: Reach,
+    yes: YesArg,
+    #[command(flatten)]
+    api: ApiArgs,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -132,22 +134,16 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-/// The target and an administrator's connection to its API.
-async fn enter(
+/// The cluster and an administrator's connection to its API.
+async fn connect(
     global: &Global,
-    whom: &Whom,
-    reach: &Reach,
-) -> Result<(Target, Connection), Failure> {
-    let target = session::target(global, whom).await?;
-    let whose = Whose {
-        name: &target.name,
-        cloud: &target.cloud,
-        identity: &target.identity,
-        max_ttl: target.max_ttl(),
-    };
-    let host = whose.surely_host().await?;
-    let connection = whose.known(&host, reach).await?;
-    Ok((target, connection))
+    cluster: &ClusterArg,
+    api: &ApiArgs,
+) -> Result<(Cluster, Connection), Failure> {
+    let cluster = cluster.open(global).await?;
+    let host = cluster.api().require_host().await?;
+    let connection = cluster.api().as_admin(&host, api).await?;
+    Ok((cluster, connection))
 }
 
 async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
@@ -155,14 +151,14 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
         let message = format!("a lifetime of {:#} is not from 10m to 365d", args.ttl);
         return Err(Failure::refused(message));
     }
-    access::check_name(&args.who)?;
-    let (target, connection) = enter(global, &args.whom, &args.reach).await?;
+    access::check_name(&args.user)?;
+    let (cluster, connection) = connect(global, &args.cluster, &args.api).await?;
     let wish = Grant {
-        who: args.who.clone(),
+        who: args.user.clone(),
         namespace: args.namespace.clone(),
         role: args.role.into(),
         seconds: i32::try_from(args.ttl.as_secs()).unwrap_or(i32::MAX),
-        by: target.identity.caller.clone(),
+        by: cluster.identity.caller.clone(),
         absent: if args.create_namespace {
             AbsentNamespace::Create
         } else {
@@ -170,8 +166,8 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
         },
     };
     let granted = access::grant(&connection, &wish, Timestamp::now()).await?;
-    told(&wish, &granted);
-    let text = handover::text(&target, &connection, &wish, &granted, args.format)?;
+    eprint(&grants::granted(&wish, &granted));
+    let text = handover::text(&cluster, &connection, &wish, &granted, args.format)?;
     match &args.file {
         Some(path) => {
             handover::write(path, &text).map_err(|error| {
@@ -179,7 +175,7 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
                     .after("the access is granted, only what it takes is lost")
                     .help("grant again: it makes a new key")
             })?;
-            talk(&format!(
+            eprint(&format!(
                 "written to {}, readable by you alone",
                 path.display()
             ));
@@ -189,57 +185,15 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn told(wish: &Grant, granted: &Granted) {
-    let Issued {
-        serial, expires, ..
-    } = &granted.issued;
-    let (user, role, namespace) = (Binding::user(&wish.who), wish.role, &wish.namespace);
-    talk(&format!("{user} is {role} in namespace {namespace}"));
-    talk(&format!("certificate {serial}"));
-    let shortened = if granted.shortened {
-        "; the cluster's signer gave less than was asked for"
-    } else {
-        ""
-    };
-    talk(&format!("valid until {}{shortened}", short(*expires)));
-    if let Some(role) = granted.replaced {
-        talk(&format!("it was {role} there before"));
-    }
-    for earlier in &granted.earlier {
-        let until = short(earlier.expires);
-        talk(&format!(
-            "an earlier certificate of it stays valid until {until}"
-        ));
-    }
-}
-
-/// A binding as it is listed.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Row<'a> {
-    user: String,
-    #[serde(flatten)]
-    binding: &'a Binding,
-}
-
 async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
-    let (target, connection) = enter(global, &args.whom, &args.reach).await?;
+    let (cluster, connection) = connect(global, &args.cluster, &args.api).await?;
     let bindings = bindings(&Api::connect(&connection)?, None, None).await?;
-    let rows: Vec<Row> = bindings
-        .iter()
-        .map(|binding| Row {
-            user: Binding::user(&binding.who),
-            binding,
-        })
-        .collect();
+    let rows = grants::rows(&bindings);
     if bindings.is_empty() {
-        talk(&format!(
-            "{} has let nobody in with `access grant`",
-            target.name
-        ));
+        eprint(&format!("{} has no grants", cluster.name));
     }
     let now = Timestamp::now();
-    out::listed(args.output, &rows, || table(&bindings, now))?;
+    args.output.print(&rows, || grants::table(&bindings, now))?;
     Ok(Exit::Done)
 }
 
@@ -252,89 +206,39 @@ async fn bindings(
     found.map_err(|error| Failure::from(error).after("the grants can't be read"))
 }
 
-fn table(bindings: &[Binding], now: Timestamp) -> String {
-    let rows = bindings.iter().map(|binding| {
-        let newest = binding.certificates.iter().max_by_key(|one| one.expires);
-        let (until, left) = match newest {
-            None => ("no record".to_owned(), String::new()),
-            Some(one) if one.expires <= now => (short(one.expires), "expired".to_owned()),
-            Some(one) => (short(one.expires), age(one.expires.duration_since(now))),
-        };
-        let role = binding
-            .role
-            .map_or("not known".to_owned(), |role| role.to_string());
-        let valid = binding.certificates.iter().filter(|one| one.expires > now);
-        vec![
-            binding.who.clone(),
-            binding.namespace.clone(),
-            role,
-            until,
-            left,
-            valid.count().to_string(),
-        ]
-    });
-    out::table(
-        &["WHO", "NAMESPACE", "ROLE", "VALID UNTIL", "LEFT", "CERTS"],
-        rows,
-    )
-}
-
 async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
-    let (target, connection) = enter(global, &args.whom, &args.reach).await?;
+    let (cluster, connection) = connect(global, &args.cluster, &args.api).await?;
     let api = Api::connect(&connection)?;
     let namespace = args.namespace.as_deref();
-    let found = bindings(&api, Some(&args.who), namespace).await?;
+    let found = bindings(&api, Some(&args.user), namespace).await?;
     if found.is_empty() {
-        let message = format!("{} was let in nowhere in {}", args.who, target.name);
-        return Err(Failure::other(message).help(target.again("access list")));
+        let message = format!("no grant for {} in cluster {}", args.user, cluster.name);
+        return Err(Failure::other(message).help(cluster.command("access list")));
     }
+    let namespaces: Vec<_> = found.iter().map(|one| one.namespace.as_str()).collect();
+    args.yes.confirm(&format!(
+        "Revoke the access of {} in {}?",
+        args.user,
+        namespaces.join(", ")
+    ))?;
     for binding in &found {
         api.unbind(binding).await.map_err(|error| {
-            let left = format!("{} keeps its role in {}", args.who, binding.namespace);
+            let left = format!("{} keeps its role in {}", args.user, binding.namespace);
             Failure::from(error).after(&left)
         })?;
-        talk(&format!(
+        eprint(&format!(
             "{} lost its role in namespace {}",
-            args.who, binding.namespace
+            args.user, binding.namespace
         ));
     }
-    let left = bindings(&api, Some(&args.who), None).await?;
-    talk(&remains(&args.who, &found, &left, Timestamp::now()));
+    let left = bindings(&api, Some(&args.user), None).await?;
+    eprint(&grants::revoked(
+        &args.user,
+        &found,
+        &left,
+        Timestamp::now(),
+    ));
     Ok(Exit::Done)
-}
-
-/// What revoking does not do.
-fn remains(who: &str, gone: &[Binding], left: &[Binding], now: Timestamp) -> String {
-    let recorded = gone.iter().flat_map(|binding| &binding.certificates);
-    let valid = recorded
-        .map(|one| one.expires)
-        .filter(|expires| *expires > now);
-    let user = Binding::user(who);
-    let Some(until) = valid.max() else {
-        return format!("no certificate of {user} that is on record is valid any more");
-    };
-    let until = short(until);
-    let rights = if left.is_empty() {
-        "it opens no namespace any more, only what every known user may do (who am I, the API's \
-         version and its list of kinds)"
-            .to_owned()
-    } else {
-        let names: Vec<_> = left.iter().map(|one| one.namespace.as_str()).collect();
-        format!("it still has its role in {}", names.join(", "))
-    };
-    out::listed_line(
-        "",
-        &format!(
-            "Kubernetes can't take a certificate back: that of {user} is accepted until {until}; \
-             {rights}. Whatever else somebody bound to that user or to the group kube-cfn:ci stays. \
-             Take it out of the CI's variables too"
-        ),
-    )
-}
-
-/// To the second, as people read it.
-fn short(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 impl From<GrantError> for Failure {
@@ -345,53 +249,5 @@ impl From<GrantError> for Failure {
             refused @ GrantError::NoNamespace(_) => Self::refused(refused),
             other => Self::other(other),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn binding(namespace: &str, expires: &str) -> Binding {
-        Binding {
-            who: "github".to_owned(),
-            namespace: namespace.to_owned(),
-            role: Some(Role::Deployer),
-            certificates: vec![Issued {
-                serial: "0a".to_owned(),
-                issued: "2026-11-23T10:00:00Z".parse().unwrap(),
-                expires: expires.parse().unwrap(),
-                by: "arn".to_owned(),
-            }],
-        }
-    }
-
-    #[test]
-    fn revoking_says_until_when_the_certificate_is_accepted() {
-        let now = "2026-12-01T00:00:00Z".parse().unwrap();
-        let gone = [binding("web", "2027-02-21T10:00:00Z")];
-        let told = remains("github", &gone, &[], now).replace("\n  ", " ");
-        assert!(
-            told.contains("is accepted until 2027-02-21T10:00:00Z"),
-            "{told}"
-        );
-        assert!(told.contains("opens no namespace any more"), "{told}");
-        let left = [binding("api", "2027-02-21T10:00:00Z")];
-        let told = remains("github", &gone, &left, now).replace("\n  ", " ");
-        assert!(told.contains("still has its role in api"), "{told}");
-        let over = [binding("web", "2026-11-30T10:00:00Z")];
-        let told = remains("github", &over, &[], now);
-        assert!(
-            told.starts_with("no certificate of kube-cfn:ci:github"),
-            "{told}"
-        );
-    }
-
-    #[test]
-    fn the_list_says_what_has_expired() {
-        let bindings = [binding("web", "2026-11-30T10:00:00Z")];
-        let text = table(&bindings, "2026-12-01T00:00:00Z".parse().unwrap());
-        assert!(text.contains("expired"), "{text}");
-        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     }
 }

@@ -2,24 +2,24 @@
 //! for Kubernetes.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use super::ask::Stop;
-use super::ending::Showing;
+use super::api_access::ApiArgs;
+use super::ask::{Stop, YesArg};
 use super::failure::{Exit, Failure};
-use super::out::talk;
-use super::plan::{Allowed, Asking, drop_change_sets, learned, make, run_id};
+use super::out::eprint;
+use super::propose::{ConsentArgs, PlanRequest, discard_change_sets, propose};
 use super::ready::{self, Until, Wait};
+use super::run::{self, ProgressOptions, learned_durations, run_id};
 use super::session::{self, Session};
-use super::{Global, ask, cancel, ending, kubeconfig, saved};
-use crate::access::{self, AccessError, Ensured};
+use super::{Global, ask, cancel, kubeconfig, saved};
+use crate::access;
 use crate::apply::{self, Outputs, Prepare, Report};
 use crate::cloud::{Cloud, Store};
 use crate::forecast;
 use crate::plan::Plan;
 use crate::progress::Style;
-use crate::report::plan::{Detail, Scales, text, view};
-use crate::stacks::{API_HOST, KEY_ARN, OIDC_BUCKET, OIDC_ISSUER, Stack, StackKind};
+use crate::report::plan::{Detail, ForecastInputs, text, view};
+use crate::stacks::{API_HOST, Stack, StackKind};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -27,10 +27,9 @@ pub struct Args {
     #[arg(add = super::completions::definitions(), value_name = "NAME|PLAN")]
     name: String,
     #[command(flatten)]
-    allowed: Allowed,
-    /// Do not ask: for scripts that looked at the plan before
-    #[arg(short, long)]
-    yes: bool,
+    consents: ConsentArgs,
+    #[command(flatten)]
+    yes: YesArg,
     /// How to show progress
     #[arg(long, value_enum, default_value_t)]
     progress: Style,
@@ -42,57 +41,94 @@ pub struct Args {
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let saved = saved::read(&args.name)?;
-    if saved.is_some() && !args.allowed.is_empty() {
+    let Ready {
+        session,
+        run,
+        plan,
+        is_saved,
+    } = read_or_make_plan(global, args).await?;
+    let name = session.spec().name.clone();
+
+    let inputs = ForecastInputs {
+        durations: learned_durations(&session, &plan),
+        ..ForecastInputs::default()
+    };
+    let shown = view(&plan, &session.identity, &session.defined, &inputs);
+    eprint(text(&shown, Detail::Short).trim_end());
+    drop(shown);
+
+    if let Err(refused) = agree(&plan, &session, &args.yes) {
+        // The change sets of a saved plan stay with its file.
+        if !is_saved {
+            discard_change_sets(&plan, &session).await;
+        }
+        return Err(refused);
+    }
+
+    let options = ProgressOptions {
+        durations: inputs.durations,
+        ..ProgressOptions::recorded(args.progress, &run, &name, &session.identity, "apply")
+    };
+    let stop = Stop::default();
+    let report = Box::pin(execute_plan(plan, &session, &run, options, stop.heard())).await;
+    if stop.was_heard() {
+        cancel::offer(&session.cloud, &name, &run).await;
+    }
+    let exit = run::exit(&report, &format!("kube-cfn apply {name}"))?;
+
+    let edge = report.outputs.get(&StackKind::Edge);
+    let Some(host) = edge.and_then(|outputs| outputs.get(API_HOST)) else {
+        return Ok(exit);
+    };
+    let file = args.kubeconfig.as_deref();
+    write_kubeconfig(global, &session, host, &args.wait.api, file).await?;
+
+    match args.wait.until {
+        Until::Stacks => Ok(exit),
+        Until::Ready => ready::wait(&session, host, &args.wait, args.progress).await,
+    }
+}
+
+/// A plan that can be shown and executed.
+struct Ready {
+    session: Session,
+    run: String,
+    plan: Plan,
+    is_saved: bool,
+}
+
+/// Reads the plan that the argument names, or makes one for the definition that it names.
+async fn read_or_make_plan(global: &Global, args: &Args) -> Result<Ready, Failure> {
+    let Some(saved) = saved::read(&args.name)? else {
+        let session = session::open(global, &args.name).await?;
+        session.introduce();
+        let run = run_id();
+        let plan = propose(&session, &PlanRequest::new(&args.consents, &run)).await?;
+        return Ok(Ready {
+            session,
+            run,
+            plan,
+            is_saved: false,
+        });
+    };
+    if !args.consents.is_empty() {
         let message = "a saved plan is applied as it was shown, without further allowances";
         let help = "give them to `kube-cfn plan NAME --out FILE`";
         return Err(Failure::new(Exit::Usage, message).help(help));
     }
-    let (session, run, plan) = if let Some(saved) = &saved {
-        let session = saved::open(global, saved).await?;
-        session.introduce();
-        let plan = saved::restore(saved, &session).await?;
-        (session, saved.run.clone(), plan)
-    } else {
-        let session = session::open(global, &args.name).await?;
-        session.introduce();
-        let run = run_id();
-        let plan = make(&session, &Asking::new(&args.allowed, &run)).await?;
-        (session, run, plan)
-    };
-    let scales = Scales {
-        durations: learned(&session),
-        ..Scales::default()
-    };
-    show(&plan, &session, &scales);
-    if let Err(refused) = agree(&plan, &session, args) {
-        // The change sets of a saved plan stay with its file.
-        if saved.is_none() {
-            drop_change_sets(&plan, &session).await;
-        }
-        return Err(refused);
-    }
-    let name = session.spec().name.clone();
-    let showing = Showing {
-        durations: scales.durations,
-        ..Showing::recorded(args.progress, &run, &name, &session.identity, "apply")
-    };
-    let stop = Stop::default();
-    let report = Box::pin(walk(plan, &session, &run, showing, stop.heard())).await;
-    if stop.was_heard() {
-        cancel::offer(&session.cloud, &name, &run).await;
-    }
-    finish(global, &session, args, &report).await
-}
-
-/// Says what the run would do.
-fn show(plan: &Plan, session: &Session, scales: &Scales) {
-    let view = view(plan, &session.identity, &session.defined, scales);
-    talk(text(&view, Detail::Short).trim_end());
+    let session = saved::open(global, &saved).await?;
+    session.introduce();
+    let plan = saved::restore(&saved, &session).await?;
+    Ok(Ready {
+        session,
+        run: saved.run,
+        plan,
+        is_saved: true,
+    })
 }
 
 /// Whether the plan may be executed as shown.
-fn agree(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
+fn agree(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(), Failure> {
     let name = &session.spec().name;
     if let Some(why) = plan.refused.first() {
         let message = format!("{name}: {}; nothing was changed", why.reason);
@@ -104,40 +140,38 @@ fn agree(plan: &Plan, session: &Session, args: &Args) -> Result<(), Failure> {
         )));
     }
     if plan.blocked().next().is_some() {
-        let message = format!("a stack of {name} can't be touched; nothing was changed");
-        return Err(Failure::new(Exit::NeedsHand, message));
+        let message = format!("a stack of {name} is blocked; nothing was changed");
+        return Err(Failure::new(Exit::NeedsAction, message));
     }
-    if !plan.has_changes() || args.yes {
+    if !plan.has_changes() {
         return Ok(());
     }
-    ask::yes(&format!(
-        "Change {name} in account {} now?",
-        session.identity.account
-    ))
+    let account = &session.identity.account;
+    yes.confirm(&format!("Change {name} in account {account} now?"))
 }
 
 /// Executes the plan with its progress shown beside it. The first Ctrl-C detaches.
-pub async fn walk<C: Cloud + Store>(
+pub async fn execute_plan<C: Cloud + Store>(
     plan: Plan,
     session: &Session<C>,
     run: &str,
-    showing: Showing,
+    options: ProgressOptions,
     stop: impl Future<Output = ()>,
 ) -> Report {
     if !plan.has_changes() {
-        return kept(&plan);
+        return unchanged(&plan);
     }
     let prepare = Authorities {
         cluster: &session.spec().name,
         cloud: &session.cloud,
     };
-    let expected = forecast::estimate(&plan, &showing.durations);
+    let expected = forecast::estimate(&plan, &options.durations);
     let stacks: Vec<Stack> = plan.steps.iter().map(|step| step.stack.clone()).collect();
-    ending::watched(showing, async |events| {
+    run::with_progress(options, async |events| {
         let about = apply::Session {
             remaining: &expected.remaining,
             spans: &expected.stacks,
-            explain: &|kind, id, path| session.defined.place(&stacks, kind, id, path),
+            explain: &|kind, id, path| session::place(&session.defined, &stacks, kind, id, path),
             ..apply::Session::new(run, events)
         };
         apply::run(plan, &session.cloud, &prepare, &about, stop).await
@@ -146,7 +180,7 @@ pub async fn walk<C: Cloud + Store>(
 }
 
 /// The report of a run that has nothing to do.
-fn kept(plan: &Plan) -> Report {
+fn unchanged(plan: &Plan) -> Report {
     let outputs = plan.steps.iter().filter_map(|step| {
         let found = step.found.as_ref()?;
         Some((step.stack.kind.clone(), found.outputs.clone()))
@@ -157,83 +191,10 @@ fn kept(plan: &Plan) -> Report {
     }
 }
 
-/// Hands out the kubeconfig after a good end, or says how to go on after another one.
-async fn finish(
-    global: &Global,
-    session: &Session,
-    args: &Args,
-    report: &Report,
-) -> Result<Exit, Failure> {
-    let name = &session.spec().name;
-    let exit = ending::exit(report, &format!("kube-cfn apply {name}"))?;
-    let edge = report.outputs.get(&StackKind::Edge);
-    if let Some(host) = edge.and_then(|outputs| outputs.get(API_HOST)) {
-        let handed = kubeconfig::hand_out(
-            global,
-            session,
-            host,
-            &args.wait.reach,
-            args.kubeconfig.as_deref(),
-        );
-        // The run has taken Ctrl-C over, so it has to be heard here too.
-        tokio::select! {
-            handed = handed => handed.map_err(|failure| {
-                failure
-                    .after("the cluster is as defined, only its kubeconfig is not written")
-                    .help(format!(
-                        "`kube-cfn kubeconfig {name} --exec --file FILE` writes it elsewhere"
-                    ))
-            })?,
-            () = ask::interrupted() => return Err(Failure::new(
-                Exit::Interrupted,
-                format!("{name} is done; interrupted before its kubeconfig was written"),
-            )
-            .help(format!("`kube-cfn kubeconfig {name} --exec` writes it"))),
-        }
-    }
-    match edge.and_then(|outputs| outputs.get(API_HOST)) {
-        Some(host) if args.wait.until == Until::Ready => {
-            ready::wait(session, host, &args.wait, args.progress).await
-        }
-        _ => Ok(exit),
-    }
-}
-
-/// Makes the cluster's authorities before the control plane wants to read them, and publishes what AWS
-/// checks the tokens of pods by.
+/// Makes the cluster's authorities before the control plane reads them.
 struct Authorities<'a, C> {
     cluster: &'a str,
     cloud: &'a C,
-}
-
-impl<C: Cloud + Store> Authorities<'_, C> {
-    /// Asks again what AWS did not answer: it bears it, as no secret is ever overwritten.
-    async fn patiently(
-        &self,
-        key: &str,
-        issuer: (&String, &String),
-    ) -> Result<Ensured, AccessError> {
-        for seconds in [1, 2, 4, 8] {
-            match self.once(key, issuer).await {
-                Err(error) if error.is_passing() => {
-                    self.cloud.sleep(Duration::from_secs(seconds)).await;
-                }
-                answer => return answer,
-            }
-        }
-        self.once(key, issuer).await
-    }
-
-    async fn once(
-        &self,
-        key: &str,
-        (issuer, bucket): (&String, &String),
-    ) -> Result<Ensured, AccessError> {
-        let now = self.cloud.now();
-        let ensured = access::ensure_authorities(self.cloud, self.cluster, key, now).await?;
-        access::publish_issuer(self.cloud, bucket, issuer, &ensured.service_accounts).await?;
-        Ok(ensured)
-    }
 }
 
 impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
@@ -241,14 +202,36 @@ impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
         if *stack != StackKind::ControlPlane {
             return Ok(None);
         }
-        let base = |key| outputs.get(&StackKind::Base)?.get(key);
-        let key =
-            base(KEY_ARN).ok_or("the base stack names no key to keep the authorities under")?;
-        let issuer = base(OIDC_ISSUER).zip(base(OIDC_BUCKET));
-        let issuer = issuer.ok_or("the base stack names no issuer of the pods' tokens")?;
-        let ensured = self.patiently(key, issuer).await;
-        let ensured = ensured.map_err(|error| error.to_string())?;
-        let told = "the cluster's authorities are made, and kept under its key";
-        Ok(ensured.created().then(|| told.to_owned()))
+        let base = outputs.get(&StackKind::Base);
+        let provided = access::provide_authorities(self.cloud, self.cluster, base).await;
+        let ensured = provided.map_err(|error| error.to_string())?;
+        let made = "the cluster's authorities are made, and kept under its key";
+        Ok(ensured.created().then(|| made.to_owned()))
+    }
+}
+
+/// The run has taken Ctrl-C over, so it is listened for here too.
+async fn write_kubeconfig(
+    global: &Global,
+    session: &Session,
+    host: &str,
+    api: &ApiArgs,
+    file: Option<&std::path::Path>,
+) -> Result<(), Failure> {
+    let name = &session.spec().name;
+    tokio::select! {
+        written = kubeconfig::write_exec_entry(global, session, host, api, file) => {
+            written.map_err(|failure| {
+                let help = format!("`kube-cfn kubeconfig {name} --exec --file FILE` writes it elsewhere");
+                failure
+                    .after("the cluster is as defined, only its kubeconfig is not written")
+                    .help(help)
+            })
+        }
+        () = ask::interrupted() => {
+            let message = format!("{name} is done; interrupted before its kubeconfig was written");
+            let help = format!("`kube-cfn kubeconfig {name} --exec` writes it");
+            Err(Failure::new(Exit::Interrupted, message).help(help))
+        }
     }
 }

@@ -7,50 +7,75 @@ use dialoguer::Input;
 
 use super::failure::{Exit, Failure};
 
-/// Asks for a yes. Without a terminal there is nobody to ask: `--yes` says it beforehand.
-pub fn yes(question: &str) -> Result<(), Failure> {
-    somebody("--yes")?;
-    let asked = Input::<String>::new()
-        .with_prompt(format!("{question} [y/N]"))
-        .allow_empty(true)
-        .interact_text();
-    match asked {
-        Ok(answer) if is_yes(&answer) => Ok(()),
-        Ok(_) => Err(Failure::new(
-            Exit::Interrupted,
-            "not confirmed; nothing was changed",
-        )),
-        Err(error) => Err(unanswered(&error)),
+/// Consent to what a command is about to do.
+#[derive(clap::Args)]
+pub struct YesArg {
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// Consent to what destroys data: a name has to be typed.
+#[derive(clap::Args)]
+pub struct ConfirmArg {
+    /// The cluster's name, for scripts: instead of typing it when asked
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+}
+
+impl YesArg {
+    /// Asks unless `--yes` is given.
+    pub fn confirm(&self, question: &str) -> Result<(), Failure> {
+        if self.yes { Ok(()) } else { confirm(question) }
     }
+}
+
+impl ConfirmArg {
+    /// Asks for `name` to be typed unless `--confirm` gives it.
+    pub fn confirm(&self, question: &str, name: &str) -> Result<(), Failure> {
+        let answer = match &self.confirm {
+            Some(given) if given == name => return Ok(()),
+            Some(other) => format!("--confirm {other}"),
+            None => {
+                let answer = ask(question, &format!("--confirm {name}"))?;
+                if answer.trim() == name {
+                    return Ok(());
+                }
+                format!("`{answer}`")
+            }
+        };
+        Err(Failure::refused(format!(
+            "{answer} is not {name}; nothing was changed"
+        )))
+    }
+}
+
+/// Asks for a yes.
+pub fn confirm(question: &str) -> Result<(), Failure> {
+    if is_yes(&ask(&format!("{question} [y/N]"), "--yes")?) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Interrupted,
+        "not confirmed; nothing was changed",
+    ))
+}
+
+/// Asks on the terminal; without one `flag` has to say it beforehand.
+fn ask(question: &str, flag: &str) -> Result<String, Failure> {
+    if !is_terminal() {
+        let message = "there is no terminal to confirm on; nothing was changed";
+        let help = format!("look at the plan, then run with {flag}");
+        return Err(Failure::new(Exit::Usage, message).help(help));
+    }
+    let input = Input::<String>::new().with_prompt(question);
+    let answer = input.allow_empty(true).interact_text();
+    answer.map_err(|error| unanswered(&error))
 }
 
 /// A whole answer, ended with Enter: a stray key, or the `y` of another word, is no yes.
 fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
-}
-
-/// Asks for a name to be typed.
-pub fn typed(question: &str, name: &str) -> Result<(), Failure> {
-    somebody(&format!("--yes {name}"))?;
-    let asked = Input::<String>::new()
-        .with_prompt(question)
-        .allow_empty(true)
-        .interact_text();
-    match asked {
-        Ok(answer) if answer.trim() == name => Ok(()),
-        Ok(answer) => Err(Failure::refused(format!(
-            "`{answer}` is not `{name}`; nothing was changed"
-        ))),
-        Err(error) => Err(unanswered(&error)),
-    }
-}
-
-fn somebody(flag: &str) -> Result<(), Failure> {
-    if is_somebody() {
-        return Ok(());
-    }
-    let message = "there is no terminal to confirm on; nothing was changed";
-    Err(Failure::new(Exit::Usage, message).help(format!("look at the plan, then run with {flag}")))
 }
 
 fn unanswered(error: &dialoguer::Error) -> Failure {
@@ -94,8 +119,8 @@ impl Stop {
     }
 }
 
-/// Whether there is somebody to ask.
-pub fn is_somebody() -> bool {
+/// Whether a person can be asked.
+pub fn is_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ask;
-use super::out::talk;
+use super::out::eprint;
 use crate::apply::{self, Cancellation};
 use crate::cloud::Cloud;
 use crate::cloud::aws::Aws;
@@ -13,38 +13,44 @@ const GRACE: Duration = Duration::from_millis(800);
 
 /// Waits a moment for a second Ctrl-C; then says what cancelling would do, asks, and does it.
 pub async fn offer(cloud: &Aws, cluster: &str, run: &str) {
-    if !ask::is_somebody() {
+    if !ask::is_terminal() {
         return;
     }
-    talk("detached; Ctrl-C once more, now, offers to cancel what runs");
+    eprint(
+        "Detached: AWS carries on. Press Ctrl-C again within 1 s to cancel the running operations.",
+    );
     tokio::select! {
         () = ask::interrupted() => {}
         () = tokio::time::sleep(GRACE) => return,
     }
     let found = match cloud.stacks(Some(cluster)).await {
         Ok(found) => found,
-        Err(error) => return talk(&format!("what runs could not be read: {error}")),
+        Err(error) => {
+            return eprint(&format!(
+                "the running operations could not be read: {error}"
+            ));
+        }
     };
     let mut known: Vec<Cancellation> = Vec::new();
     for one in apply::cancellations(&found, cloud).await {
         match one {
             Ok(one) => known.push(one),
-            Err(error) => talk(&format!("one stack could not be read: {error}")),
+            Err(error) => eprint(&format!("one stack could not be read: {error}")),
         }
     }
     if known.is_empty() {
-        return talk("nothing runs that could be cancelled");
+        return eprint("no running operation can be cancelled");
     }
     for one in &known {
-        talk(&format!("{}: {}", one.stack, one.told()));
+        eprint(&format!("{}: {}", one.stack, one.told()));
     }
-    if ask::yes("Cancel this now?").is_err() {
-        return talk("nothing was cancelled");
+    if ask::confirm("Cancel this now?").is_err() {
+        return eprint("nothing was cancelled");
     }
     for (stack, done) in apply::cancel(&known, cloud, run).await {
         match done {
-            Ok(text) => talk(&format!("{stack}: {text}")),
-            Err(error) => talk(&format!("{stack} could not be cancelled: {error}")),
+            Ok(text) => eprint(&format!("{stack}: {text}")),
+            Err(error) => eprint(&format!("{stack} could not be cancelled: {error}")),
         }
     }
 }

@@ -5,11 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
 use super::Global;
+use super::api_access::{request, span};
 use super::failure::{Exit, Failure};
-use super::kubeconfig::{groups, lifetime};
 use super::out;
-use crate::access::{self, Cache, CacheKey, Limits, MintRequest, authority_of_exec_info};
-use crate::cloud::aws::{Aws, Settings};
+use super::session;
+use crate::access::{self, Cache, CacheKey, Limits, authority_of_exec_info};
 use crate::spec::rules::LONGEST_TTL;
 
 #[derive(clap::Args)]
@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
     /// Lifetime of the certificate, as 30m; at most 30 days
-    #[arg(long, value_parser = lifetime, default_value = "8h")]
+    #[arg(long, value_parser = span, default_value = "8h")]
     ttl: SignedDuration,
 }
 
@@ -35,17 +35,9 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let key = CacheKey {
         cluster: args.name.clone(),
         scope: scope(global, &args.region),
-        request: MintRequest {
-            user: args.user.clone(),
-            groups: groups(&args.groups),
-            ttl_seconds: Some(ttl),
-        },
+        request: request(Some(&args.user), &args.groups, Some(args.ttl), ""),
     };
-    let settings = Settings {
-        profile: global.profile.clone(),
-        region: Some(args.region.clone()),
-    };
-    let cloud = Aws::connect(&settings).await?;
+    let cloud = session::aws(global, &args.region).await?;
     let trusted = std::env::var("KUBERNETES_EXEC_INFO").ok();
     let made = access::credential(
         &cloud,

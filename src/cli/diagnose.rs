@@ -5,9 +5,10 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::Global;
+use super::cluster::ClusterArg;
 use super::failure::{Exit, Failure};
-use super::out::{self, talk};
-use super::session::{self, Whom};
+use super::out::{self, TextFormat, eprint};
+
 use crate::apply::diagnose::diagnose;
 use crate::events;
 use crate::plan;
@@ -17,17 +18,10 @@ use crate::stacks::StackKind;
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-enum Form {
-    #[default]
-    Text,
-    Json,
+    output: TextFormat,
 }
 
 #[derive(Serialize)]
@@ -39,11 +33,11 @@ struct View<'a> {
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    let survey = plan::survey(&target.cloud, &target.name).await?;
-    let places = target.places();
-    let found = diagnose(&survey, &target.cloud, &places).await?;
-    if args.output == Form::Json {
+    let cluster = args.cluster.open(global).await?;
+    let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
+    let places = cluster.places();
+    let found = diagnose(&survey, &cluster.cloud, &places).await?;
+    if args.output == TextFormat::Json {
         let views: Vec<View<'_>> = found
             .iter()
             .map(|(stack, diagnosis)| View {
@@ -52,20 +46,20 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
                 failure: &diagnosis.failure,
             })
             .collect();
-        out::data(&serde_json::to_string_pretty(&views).map_err(Failure::other)?)?;
+        out::data(&out::json(&views)?)?;
         return Ok(Exit::Done);
     }
     if found.is_empty() {
-        talk(&format!(
+        eprint(&format!(
             "{}: the last operation on each of its {} stacks went well",
-            target.name,
+            cluster.name,
             survey.found.len()
         ));
         return Ok(Exit::Done);
     }
     let mut text = String::new();
     for (stack, diagnosis) in &found {
-        for line in progress::report(&target.name, stack, diagnosis, 80, progress::Detail::Full) {
+        for line in progress::report(&cluster.name, stack, diagnosis, 80, progress::Detail::Full) {
             // Writing to a String can't fail.
             let _ = writeln!(text, "{line}");
         }

@@ -1,17 +1,17 @@
 //! `kube-cfn doctor`: whether everything that keeps the cluster's data from harm is in force in AWS.
 
 use futures::future::join_all;
-use serde::Serialize;
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::{self, Format};
+use super::out::FormatArg;
 use super::session::{self, Session};
 use crate::cloud::{Cloud, FoundStack};
 use crate::common::text::count;
-use crate::plan::protection::{Layer, Live, State, layers};
+use crate::plan::protection::{Layer, Live, layers};
 use crate::plan::status::rests;
 use crate::plan::{self};
+use crate::report::protection::{self, Findings};
 use crate::stacks::Stack;
 
 #[derive(clap::Args)]
@@ -19,19 +19,8 @@ pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
     name: String,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
-}
-
-/// What was found, as data.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Finding {
-    cluster: String,
-    layers: Vec<Layer>,
-    /// Stacks that hold data by the definition and are not there, or can't be judged as they stand.
-    stacks: Vec<String>,
+    #[command(flatten)]
+    output: FormatArg,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -40,7 +29,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let name = session.spec().name.clone();
     let survey = plan::survey(&session.cloud, &name).await?;
     let wanted = session::design(&session.defined)?;
-    let mut found = Finding {
+    let mut found = Findings {
         cluster: name.clone(),
         layers: Vec::new(),
         stacks: Vec::new(),
@@ -60,7 +49,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         examine(&session, stack, live, template)
     });
     found.layers = join_all(read).await.into_iter().flatten().collect();
-    out::listed(args.output, &found, || text(&found))?;
+    args.output.print(&found, || protection::text(&found))?;
     verdict(&found)
 }
 
@@ -83,38 +72,15 @@ async fn examine(
     layers(stack, live)
 }
 
-fn text(found: &Finding) -> String {
-    let row = |layer: &Layer| {
-        let mark = match layer.state {
-            State::Holds => "ok",
-            State::Open => "--",
-            State::Missing => "!!",
-            State::Unknown => "??",
-        };
-        let whose = layer.resource.as_ref().map(|one| format!("{one}: "));
-        let (stack, whose) = (layer.stack.to_string(), whose.unwrap_or_default());
-        format!("{mark} {stack:<14} {whose}{}: {}", layer.layer, layer.told)
-    };
-    let mut lines = Vec::new();
-    for layer in &found.layers {
-        lines.push(out::listed_line("", &row(layer)));
-        let next = layer.next.as_ref().map(|next| format!("next: {next}"));
-        lines.extend(next.map(|next| out::listed_line("   ", &next)));
-    }
-    lines.extend(found.stacks.iter().map(|stack| format!("!! {stack}")));
-    lines.join("\n")
-}
-
 /// Silence of AWS is no proof: what could not be read counts like what is missing.
-fn verdict(found: &Finding) -> Result<Exit, Failure> {
-    let broken = |layer: &&Layer| matches!(layer.state, State::Missing | State::Unknown);
-    let open = found.layers.iter().filter(broken).count() + found.stacks.len();
+fn verdict(found: &Findings) -> Result<Exit, Failure> {
+    let open = found.open();
     if open == 0 {
         return Ok(Exit::Done);
     }
     let message = format!("{} of protection can't be relied on", count(open, "layer"));
     let name = &found.cluster;
-    Err(Failure::new(Exit::NeedsHand, message).help(format!(
+    Err(Failure::new(Exit::NeedsAction, message).help(format!(
         "`kube-cfn plan {name}` shows what `kube-cfn apply {name}` puts back"
     )))
 }

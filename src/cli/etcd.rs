@@ -1,16 +1,18 @@
 //! `kube-cfn etcd`: snapshots, a restore, a member replaced, by the programs on the cluster's machines.
 
-use console::style;
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
+use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, talk};
-use super::session::{self, Target, Whom};
-use super::{Global, ask};
-use crate::cloud::Cloud;
+use super::out::{Format, FormatArg, eprint};
+
+use super::Global;
+use super::ask::{ConfirmArg, YesArg};
 use crate::cloud::aws::Aws;
-use crate::common::duration::age;
-use crate::etcd::{self, EtcdError, Healthy, Members, Slot, Snapshot, Step};
+use crate::etcd::{self, EtcdError, Healthy, Members, Slot};
+use crate::report::snapshots;
 use crate::stacks::{STATE_BUCKET, StackKind};
 
 #[derive(clap::Args)]
@@ -25,60 +27,56 @@ enum Verb {
     Snapshot(SnapshotArgs),
     /// Show the snapshots in the state bucket, newest first
     List(ListArgs),
-    /// Go back to a snapshot; the API is away for some minutes
+    /// Restore a snapshot; the API is unavailable for some minutes
     Restore(RestoreArgs),
-    /// Make the member of a slot anew from what the others have
+    /// Replace a member; its data is copied from the others
     ReplaceMember(ReplaceArgs),
 }
 
 #[derive(clap::Args)]
 struct SnapshotArgs {
     #[command(flatten)]
-    whom: Whom,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    cluster: ClusterArg,
+    #[command(flatten)]
+    output: FormatArg,
 }
 
 #[derive(clap::Args)]
 struct ListArgs {
     #[command(flatten)]
-    whom: Whom,
-    /// How to print the list
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    cluster: ClusterArg,
+    #[command(flatten)]
+    output: FormatArg,
 }
 
 #[derive(clap::Args)]
 struct RestoreArgs {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// Key of the snapshot, as `etcd list` shows it
     #[arg(required_unless_present = "abandon")]
     key: Option<String>,
-    /// Go on with the restore that has this token [default: a new restore]
+    /// Resume the restore with this token [default: a new restore]
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// Go back to the old data, as long as no slot has begun the restored cluster
+    /// Return to the old data, until a control-plane node has started the restored cluster
     #[arg(long, value_name = "TOKEN", conflicts_with_all = ["key", "token"])]
     abandon: Option<String>,
-    /// The cluster's name once more, instead of typing it when asked
-    #[arg(long, value_name = "NAME")]
-    yes: Option<String>,
+    #[command(flatten)]
+    confirm: ConfirmArg,
 }
 
 #[derive(clap::Args)]
 struct ReplaceArgs {
     #[command(flatten)]
-    whom: Whom,
-    /// The member (cp-b) or its slot (b)
+    cluster: ClusterArg,
+    /// The member (cp-b) or its control-plane node (b)
     member: String,
     /// Replace it even if it serves
     #[arg(long)]
     even_if_healthy: bool,
-    /// Don't ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    yes: YesArg,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -91,159 +89,119 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 async fn snapshot(global: &Global, args: &SnapshotArgs) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    target.introduce();
-    let slots = slots(&target).await?;
-    let taken = etcd::snapshot(&members(&target, slots)).await?;
-    out::listed(args.output, &taken, || taken.key.clone())?;
+    let cluster = args.cluster.open(global).await?;
+    cluster.introduce();
+    let slots = slots(&cluster).await?;
+    let taken = etcd::snapshot(&members(&cluster, slots)).await?;
+    args.output.print(&taken, || taken.key.clone())?;
     Ok(Exit::Done)
 }
 
 async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    let bucket = output(&target, &StackKind::Base, STATE_BUCKET).await?;
-    let found = etcd::list(&target.cloud, &bucket).await?;
-    if found.is_empty() && args.output == Format::Table {
-        talk(&format!(
+    let cluster = args.cluster.open(global).await?;
+    let bucket = state_bucket(&cluster).await?;
+    let found = etcd::list(&cluster.cloud, &bucket).await?;
+    if found.is_empty() && args.output.output == Format::Table {
+        eprint(&format!(
             "{} has no snapshots yet: the control plane takes one every half hour",
-            target.name
+            cluster.name
         ));
     }
-    out::listed(args.output, &found, || table(&found))?;
+    args.output
+        .print(&found, || snapshots::table(&found, Timestamp::now()))?;
     Ok(Exit::Done)
 }
 
-fn table(found: &[Snapshot]) -> String {
-    let now = Timestamp::now();
-    let rows = found.iter().map(|one| {
-        let revision = one.revision.map(|revision| revision.to_string());
-        let sum = if one.verifiable { "yes" } else { "no sum" };
-        vec![
-            one.key.clone(),
-            revision.unwrap_or_default(),
-            format!("{} KiB", one.bytes.div_ceil(1024)),
-            age(now.duration_since(one.written)),
-            sum.to_owned(),
-        ]
-    });
-    out::table(&["KEY", "REVISION", "SIZE", "AGE", "VERIFIABLE"], rows)
-}
-
 async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    target.introduce();
-    let slots = slots(&target).await?;
-    let name = &target.name;
+    let cluster = args.cluster.open(global).await?;
+    cluster.introduce();
+    let slots = slots(&cluster).await?;
+    let name = &cluster.name;
     if let Some(token) = &args.abandon {
-        talk(&format!(
-            "every slot of {name} goes back to the data it had before the restore {token}"
+        eprint(&format!(
+            "every control-plane node of {name} returns to the data it had before the restore {token}"
         ));
-        agree(&target, args, "abandon the restore of")?;
-        etcd::abandon(&members(&target, slots), token).await?;
-        talk(&format!("{name} serves its old data"));
+        args.confirm
+            .confirm(&format!("Type {name} to abandon the restore of it"), name)?;
+        etcd::abandon(&members(&cluster, slots), token).await?;
+        eprint(&format!("{name} serves its old data"));
         return Ok(Exit::Done);
     }
     let key = args.key.as_deref().unwrap_or_default();
-    let token = token(&target, args);
+    let token = token(&cluster, args);
     if args.token.is_none() {
-        known(&target, key).await?;
+        known(&cluster, key).await?;
     }
-    talk(&intent(&slots, key));
-    agree(&target, args, "restore")?;
+    eprint(&snapshots::restore_steps(&slots, key));
+    args.confirm
+        .confirm(&format!("Type {name} to restore it"), name)?;
     let again = format!("kube-cfn etcd restore {name} {key} --token {token}");
     let failed = |error: EtcdError| {
-        Failure::new(Exit::NeedsHand, format!("failed to {error}")).help(format!(
-            "go on with `{again}`; as long as no slot has begun the restored cluster, \
-             `kube-cfn etcd restore {name} --abandon {token}` goes back"
+        Failure::new(Exit::NeedsAction, format!("failed to {error}")).help(format!(
+            "resume with `{again}`; until a control-plane node has started the restored cluster, \
+             `kube-cfn etcd restore {name} --abandon {token}` returns to the old data"
         ))
     };
-    etcd::restore(&members(&target, slots), key, &token)
+    etcd::restore(&members(&cluster, slots), key, &token)
         .await
         .map_err(failed)?;
-    talk(&format!(
-        "{name} serves what {key} holds; the old data stays in /var/lib/etcd/aside of each slot"
+    eprint(&format!(
+        "{name} serves what {key} holds; the old data stays in /var/lib/etcd/aside of each control-plane node"
     ));
     Ok(Exit::Done)
 }
 
-/// What is about to happen, slot by slot.
-fn intent(slots: &[Slot], key: &str) -> String {
-    let names: Vec<_> = slots.iter().map(Slot::member).collect();
-    format!(
-        "restore {key} on {}:\n\
-         1  every slot fetches and verifies it, then stops etcd and the API server\n\
-         2  when all have stopped, each begins the restored cluster\n\
-         {} everything written after the snapshot is gone from the cluster; workloads run on,\n   \
-         the API is away for some minutes",
-        names.join(", "),
-        style("!!").for_stderr().yellow()
-    )
-}
-
 /// A new restore is a new cluster with a name of its own.
-fn token(target: &Target, args: &RestoreArgs) -> String {
+fn token(cluster: &Cluster, args: &RestoreArgs) -> String {
     let now = || {
         let now = Timestamp::now().strftime("%Y%m%dt%H%M%S");
-        format!("{}-{now}", target.name)
+        format!("{}-{now}", cluster.name)
     };
     args.token.clone().unwrap_or_else(now)
 }
 
 /// Refuses a snapshot that the bucket does not have before anything stops.
-async fn known(target: &Target, key: &str) -> Result<(), Failure> {
-    let bucket = output(target, &StackKind::Base, STATE_BUCKET).await?;
-    let found = etcd::list(&target.cloud, &bucket).await?;
+async fn known(cluster: &Cluster, key: &str) -> Result<(), Failure> {
+    let bucket = state_bucket(cluster).await?;
+    let found = etcd::list(&cluster.cloud, &bucket).await?;
     match found.iter().find(|one| one.key == key) {
         Some(one) if one.verifiable => Ok(()),
         Some(_) => Err(Failure::refused(format!(
-            "{key} has no sum beside it, so nobody can tell whether it is whole; nothing was changed"
+            "{key} has no checksum file; cannot verify it; nothing was changed"
         ))),
         None => Err(Failure::refused(format!(
             "{bucket} has no snapshot {key}; nothing was changed"
         ))
-        .help(format!("see `{}`", target.again("etcd list")))),
-    }
-}
-
-fn agree(target: &Target, args: &RestoreArgs, verb: &str) -> Result<(), Failure> {
-    let name = &target.name;
-    match &args.yes {
-        Some(yes) if yes == name => Ok(()),
-        Some(other) => Err(Failure::refused(format!(
-            "--yes {other} is not {name}; nothing was changed"
-        ))),
-        None => ask::typed(&format!("Type {name} to {verb} it"), name),
+        .help(format!("see `{}`", cluster.command("etcd list")))),
     }
 }
 
 async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    target.introduce();
-    let slots = slots(&target).await?;
-    talk(&format!(
-        "replace {}: the others take it out and in again, its data is made anew from theirs;\n\
-         what it has now stays aside on its volume",
+    let cluster = args.cluster.open(global).await?;
+    cluster.introduce();
+    let slots = slots(&cluster).await?;
+    eprint(&format!(
+        "replace {}: it is removed and added again, its data is copied from the other members;\n\
+         its present data is kept on its volume",
         args.member
     ));
-    if !args.yes {
-        ask::yes("Go on?")?;
-    }
+    args.yes.confirm("Replace it now?")?;
     let healthy = if args.even_if_healthy {
         Healthy::Replace
     } else {
         Healthy::Keep
     };
-    let again = target.again("etcd replace-member");
-    let done = etcd::replace(&members(&target, slots), &args.member, healthy)
+    let again = cluster.command("etcd replace-member");
+    let done = etcd::replace(&members(&cluster, slots), &args.member, healthy)
         .await
         .map_err(|error| match error {
             EtcdError::NoSlot { .. } => Failure::new(Exit::Usage, format!("failed to {error}")),
             EtcdError::Single(_) => Failure::refused(format!("failed to {error}"))
-                .help(format!("see `{}`", target.again("etcd list"))),
-            error => Failure::new(Exit::NeedsHand, format!("failed to {error}"))
+                .help(format!("see `{}`", cluster.command("etcd list"))),
+            error => Failure::new(Exit::NeedsAction, format!("failed to {error}"))
                 .help(format!("re-run `{again} {}` to continue", args.member)),
         })?;
-    talk(&if done {
+    eprint(&if done {
         format!("{} is replaced, all members serve", args.member)
     } else {
         format!("{} serves: nothing to do", args.member)
@@ -251,50 +209,39 @@ async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn members(target: &Target, slots: Vec<Slot>) -> Members<'_, Aws> {
+fn members(cluster: &Cluster, slots: Vec<Slot>) -> Members<'_, Aws> {
     Members {
-        cloud: &target.cloud,
+        cloud: &cluster.cloud,
         slots,
-        told: &tell,
+        on_step: &|step| eprint(&snapshots::step(step)),
     }
 }
 
-fn tell(step: &Step) {
-    let Step { slot, doing, came } = step;
-    talk(&match came {
-        None => out::listed_line(">  ", &format!("slot {slot}  {doing}")),
-        Some(came) => out::listed_line("ok ", &format!("slot {slot}  {came}")),
-    });
-}
-
-async fn slots(target: &Target) -> Result<Vec<Slot>, Failure> {
-    let outputs = outputs(target, &StackKind::ControlPlane).await?;
+async fn slots(cluster: &Cluster) -> Result<Vec<Slot>, Failure> {
+    let outputs = outputs(cluster, &StackKind::ControlPlane).await?;
     let slots = etcd::slots(&outputs);
     if slots.is_empty() {
-        return Err(unmade(target, &StackKind::ControlPlane));
+        return Err(unmade(cluster, &StackKind::ControlPlane));
     }
     Ok(slots)
 }
 
-async fn output(target: &Target, kind: &StackKind, key: &str) -> Result<String, Failure> {
-    let mut outputs = outputs(target, kind).await?;
-    outputs.remove(key).ok_or_else(|| unmade(target, kind))
+async fn state_bucket(cluster: &Cluster) -> Result<String, Failure> {
+    let outputs = outputs(cluster, &StackKind::Base)
+        .await?
+        .remove(STATE_BUCKET);
+    outputs.ok_or_else(|| unmade(cluster, &StackKind::Base))
 }
 
-async fn outputs(
-    target: &Target,
-    kind: &StackKind,
-) -> Result<std::collections::BTreeMap<String, String>, Failure> {
-    let name = kind.stack_name(&target.name);
-    let found = target.cloud.stacks(Some(&target.name)).await?;
-    let stack = found.into_iter().find(|stack| stack.name == name);
-    Ok(stack.ok_or_else(|| unmade(target, kind))?.outputs)
+async fn outputs(cluster: &Cluster, kind: &StackKind) -> Result<BTreeMap<String, String>, Failure> {
+    let outputs = cluster.api().outputs(kind).await?;
+    outputs.ok_or_else(|| unmade(cluster, kind))
 }
 
-fn unmade(target: &Target, kind: &StackKind) -> Failure {
-    let stack = kind.stack_name(&target.name);
+fn unmade(cluster: &Cluster, kind: &StackKind) -> Failure {
+    let stack = kind.stack_name(&cluster.name);
     Failure::other(format!("{stack} is not there, or not finished"))
-        .help(format!("`{}` shows how it stands", target.again("status")))
+        .help(format!("`{}` shows its state", cluster.command("status")))
 }
 
 impl From<EtcdError> for Failure {

@@ -1,4 +1,4 @@
-//! How a command ends: the exit codes, and the one way in which a failure is told.
+//! How a command ends: the exit codes, and how a failure is printed.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use console::{Term, style};
 
 use crate::cloud::CloudError;
+use crate::common::text::folding;
 use crate::definition::Problems;
 
 /// The exit codes, for `--help` and for scripts.
@@ -15,43 +16,34 @@ Exit codes:
    1  anything not listed here
    2  changes present (plan --detailed-exitcode)
    3  failed and rolled back
-   4  failed and needs a hand: a stack, a cluster that does not come up, a certificate near its end
+   4  failed and needs manual action: a stack, a cluster that is not ready in time,
+      a certificate that expires soon
    5  refused by a guard: wrong account or region, protection, data at stake,
       the Kubernetes version of a living cluster
-   6  detached: AWS goes on, the same command takes it up again
+   6  detached: AWS continues; re-run the same command to resume
   64  wrong usage
   65  wrong definition
  130  not confirmed";
 
 /// How a command ended. The numbers are [`EXIT_CODES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Exit {
-    Done,
-    Other,
-    Changes,
-    RolledBack,
-    NeedsHand,
-    Refused,
-    Detached,
-    Usage,
-    Definition,
-    Interrupted,
+    Done = 0,
+    Other = 1,
+    Changes = 2,
+    RolledBack = 3,
+    NeedsAction = 4,
+    Refused = 5,
+    Detached = 6,
+    Usage = 64,
+    Definition = 65,
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Other => 1,
-            Exit::Changes => 2,
-            Exit::RolledBack => 3,
-            Exit::NeedsHand => 4,
-            Exit::Refused => 5,
-            Exit::Detached => 6,
-            Exit::Usage => 64,
-            Exit::Definition => 65,
-            Exit::Interrupted => 130,
-        })
+        Self::from(exit as u8)
     }
 }
 
@@ -59,7 +51,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
-    /// What failed, cause first; may have several lines. Empty when all is said already.
+    /// What failed, cause first; may have several lines. Empty when it is printed already.
     message: String,
     /// What to do next.
     help: Option<String>,
@@ -90,34 +82,34 @@ impl Failure {
         self
     }
 
-    /// Says first what is done in spite of the failure.
+    /// Puts first what is done in spite of the failure.
     #[must_use]
     pub fn after(mut self, done: &str) -> Self {
         self.message = format!("{done}: {}", self.message);
         self
     }
 
-    /// A definition that is wrong: its problems speak for themselves.
+    /// A definition that is wrong: prints its problems.
     pub fn of_definition(problems: &Problems) -> Self {
         super::out::problems(problems);
         Self::new(Exit::Definition, "")
     }
 
-    /// Tells the failure on stderr.
+    /// Prints the failure on stderr.
     pub fn print(&self) {
         if self.message.is_empty() {
             return;
         }
         let label = style("error:").for_stderr().red().bold();
-        super::out::talk(&folded(&format!("{label} {}", self.message)));
+        super::out::eprint(&folded(&format!("{label} {}", self.message)));
         if let Some(help) = &self.help {
             let label = style("help:").for_stderr().cyan().bold();
-            super::out::talk(&folded(&format!(" {label} {help}")));
+            super::out::eprint(&folded(&format!(" {label} {help}")));
         }
     }
 }
 
-/// Folded to the terminal, between words only: what stands there is copied. Without a terminal a
+/// Folded to the terminal, between words only: commands are copied from it. Without a terminal a
 /// message stays on its line, for those who search logs.
 fn folded(text: &str) -> String {
     match Term::stderr().size_checked() {
@@ -127,7 +119,7 @@ fn folded(text: &str) -> String {
 }
 
 fn fold(text: &str, columns: usize) -> String {
-    let options = super::out::folding(columns.clamp(40, 100)).subsequent_indent("       ");
+    let options = folding(columns.clamp(40, 100)).subsequent_indent("       ");
     // The first line is folded; what follows it has a form of its own, such as a template's place.
     match text.split_once('\n') {
         None => textwrap::fill(text, options),
@@ -147,7 +139,7 @@ impl From<CloudError> for Failure {
                 "ask for the IAM action {action}, or use another profile"
             )),
             CloudError::Throttled(_) | CloudError::Unreachable { .. } => {
-                failure.help("run the same command again: it takes up where this one stopped")
+                failure.help("re-run the same command to resume")
             }
             _ => failure,
         }

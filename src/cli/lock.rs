@@ -1,16 +1,17 @@
 //! `kube-cfn lock`: resolves the machine images once, into the file beside the definition.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::{Timestamp, Unit};
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, talk};
+use super::out::{FormatArg, eprint};
 use super::session::{self, Session};
 use crate::cloud::Store;
 use crate::definition::lock::{self, Image, Lock};
+use crate::report::images;
 use crate::stacks::{Source, Stack};
 
 #[derive(clap::Args)]
@@ -22,9 +23,8 @@ pub struct Args {
     /// missing ones are resolved
     #[arg(long)]
     update: bool,
-    /// How to print the locked images
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    #[command(flatten)]
+    output: FormatArg,
 }
 
 /// Which images to ask AWS for.
@@ -34,7 +34,7 @@ pub enum Refresh {
     Missing,
     All,
     /// Those that the lock file lacks, without writing them down: a rehearsal's images are not real.
-    Rehearsed,
+    Unwritten,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -45,22 +45,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     } else {
         Refresh::Missing
     };
-    let lock = images(&session, &stacks, refresh).await?;
-    out::listed(args.output, &lock, || {
-        let rows = lock.images.iter().map(|(parameter, image)| {
-            vec![
-                short(parameter).to_owned(),
-                image.id.clone(),
-                image.resolved_at.to_string(),
-            ]
-        });
-        out::table(&["IMAGE", "AMI", "RESOLVED"], rows)
-    })?;
+    let lock = locked_images(&session, &stacks, refresh).await?;
+    args.output.print(&lock, || images::table(&lock))?;
     Ok(Exit::Done)
 }
 
 /// The locked images of a definition. Writes the lock file where something is new, and says so.
-pub async fn images<C: Store>(
+pub async fn locked_images<C: Store>(
     session: &Session<C>,
     stacks: &[Stack],
     refresh: Refresh,
@@ -69,7 +60,7 @@ pub async fn images<C: Store>(
     let known = read(session, &file)?;
     let mut lock = match refresh {
         // One that is not used now may be again: a definition that goes back gets its image back.
-        Refresh::Missing | Refresh::Rehearsed => known.clone(),
+        Refresh::Missing | Refresh::Unwritten => known.clone(),
         Refresh::All => Lock::empty(&session.identity.account, &session.spec().region),
     };
     for parameter in wanted(stacks) {
@@ -79,15 +70,17 @@ pub async fn images<C: Store>(
         };
         lock.images.insert(parameter.to_owned(), image);
     }
-    if lock != known && refresh != Refresh::Rehearsed {
+    if lock != known && refresh != Refresh::Unwritten {
         lock.write(&file, &session.spec().name)
             .map_err(Failure::other)?;
-        tell(&known, &lock, &file);
+        eprint(&images::changes(&known, &lock));
+        let file = file.display();
+        eprint(&format!("wrote {file}: commit it beside the definition"));
     }
     Ok(lock)
 }
 
-/// The lock file as it stands; refused when it belongs to another account or region.
+/// The lock file; refused when it belongs to another account or region.
 fn read<C>(session: &Session<C>, file: &Path) -> Result<Lock, Failure> {
     let account = &session.identity.account;
     let region = &session.spec().region;
@@ -109,7 +102,7 @@ fn read<C>(session: &Session<C>, file: &Path) -> Result<Lock, Failure> {
     ))
     .help(format!(
         "image ids differ by account and region: use the credentials and the region of the lock file, \
-         or delete {} to lock anew",
+         or delete {} to lock again",
         file.display()
     )))
 }
@@ -143,28 +136,8 @@ async fn resolve<C: Store>(
     })
 }
 
-/// To the second: more tells nobody anything.
+/// To the second.
 fn now() -> Timestamp {
     let now = Timestamp::now();
     now.round(Unit::Second).unwrap_or(now)
-}
-
-fn tell(known: &Lock, lock: &Lock, file: &Path) {
-    let before: BTreeMap<_, _> = known.ids();
-    for (parameter, id) in lock.ids() {
-        match before.get(&parameter) {
-            Some(old) if *old == id => {}
-            Some(old) => talk(&format!("locked {}: {old} -> {id}", short(&parameter))),
-            None => talk(&format!("locked {} = {id}", short(&parameter))),
-        }
-    }
-    talk(&format!(
-        "wrote {}: commit it beside the definition",
-        file.display()
-    ));
-}
-
-/// The part of an SSM public parameter that people read.
-fn short(parameter: &str) -> &str {
-    parameter.rsplit('/').next().unwrap_or(parameter)
 }

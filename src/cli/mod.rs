@@ -1,36 +1,37 @@
-//! The porch: reads flags, opens the rooms' doors in their order, maps the end to an exit code.
-//! One file a command. Knows no SDK, no Tera, no YAML.
+//! The command line: flags, the order of the stages of each command, confirmation, exit codes. One file a
+//! command. Knows no SDK, no Tera, no YAML, and formats no reports.
 
 mod access;
-#[cfg(test)]
-mod advice;
+mod api_access;
 mod apply;
 mod ask;
 mod cancel;
-pub(crate) mod certs;
+mod certs;
+mod cluster;
 mod completions;
 mod credential;
 mod delete;
 mod diagnose;
 mod doctor;
-mod ending;
 mod etcd;
 mod failure;
 mod kubeconfig;
 mod list;
 mod lock;
 mod new;
-pub(crate) mod out;
+mod out;
 mod plan;
-mod reach;
+mod propose;
 mod ready;
 mod rehearse;
 mod render;
+mod run;
 mod saved;
 mod schema;
-pub(crate) mod session;
-mod standing;
+mod session;
 mod status;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod validate;
 mod watch;
@@ -45,7 +46,7 @@ use failure::{Exit, Failure};
 /// Kubernetes clusters on AWS from a short definition, through CloudFormation.
 ///
 /// A definition in clusters/NAME.yaml becomes a handful of CloudFormation stacks. Nothing changes
-/// without a shown plan and a yes; whatever was interrupted, the same command run again finishes.
+/// without a shown plan and a confirmation; if a run is interrupted, re-run the same command to finish it.
 #[derive(Parser)]
 #[command(
     name = "kube-cfn",
@@ -76,7 +77,7 @@ pub struct Global {
     /// AWS profile [default: the environment's]
     #[arg(long, global = true, value_name = "PROFILE")]
     profile: Option<String>,
-    /// Tell on stderr what is asked of AWS
+    /// Log AWS API calls to stderr
     #[arg(short, long, global = true)]
     verbose: bool,
 }
@@ -85,7 +86,7 @@ pub struct Global {
 enum Command {
     /// Write a commented definition
     New(new::Args),
-    /// Show the definitions and the clusters that live in AWS
+    /// Show the definitions, and the clusters in AWS
     List(list::Args),
     /// Check definitions, without AWS
     Validate(validate::Args),
@@ -97,25 +98,25 @@ enum Command {
     Plan(plan::Args),
     /// Create or update the cluster and write a kubeconfig
     Apply(apply::Args),
-    /// Play plan and apply on a simulated AWS, without any account
+    /// Run plan and apply on a simulated AWS, without any account
     Rehearse(rehearse::Args),
-    /// Follow what moves in the cluster's stacks, whoever began it
+    /// Follow the operations on the cluster's stacks, no matter who started them
     Watch(watch::Args),
-    /// Show how the cluster stands: its stacks, its nodes, its certificates
+    /// Show cluster status: stacks, nodes, certificates
     Status(status::Args),
-    /// Tell why the last operation on a stack failed
+    /// Show why the last operation on a stack failed
     Diagnose(diagnose::Args),
-    /// Show the course of the last run as a chart
+    /// Show the last run as a chart
     Timeline(timeline::Args),
-    /// Check what keeps the cluster's data from harm
+    /// Check what protects the cluster's data
     Doctor(doctor::Args),
     /// Write a kubeconfig with a short-lived certificate, or one that asks for it
     Kubeconfig(kubeconfig::Args),
     /// Answer kubectl as a credential plugin
     Credential(credential::Args),
-    /// Let a CI in: a role in one namespace and a certificate for it
+    /// Grant CI access: a role in one namespace and a certificate for it
     Access(access::Args),
-    /// Look at the certificates of the cluster
+    /// Show the certificates of the cluster
     Certs(certs::Args),
     /// Take, list and restore snapshots of etcd, or replace one of its members
     Etcd(etcd::Args),
@@ -127,7 +128,7 @@ enum Command {
     Completions(completions::Args),
 }
 
-/// Runs the program: parses, runs, says what failed, returns the exit code.
+/// Runs the program: parses, runs, prints the failure, returns the exit code.
 pub fn main() -> ExitCode {
     clap_complete::CompleteEnv::with_factory(Cli::command).complete();
     let cli = match Cli::try_parse() {

@@ -8,7 +8,7 @@ use semver::Version;
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::talk;
+use super::out::eprint;
 use crate::definition::{self, DefinitionError, NewCluster, NewDatabase};
 use crate::spec::ClusterSpec;
 
@@ -55,8 +55,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     })?;
     let path = global.clusters.join(format!("{}.yaml", args.name));
     write(&path, &text)?;
-    talk(&format!("wrote {}", path.display()));
-    talk(&format!(
+    eprint(&format!("wrote {}", path.display()));
+    eprint(&format!(
         "next: read it, then `kube-cfn plan {}`",
         args.name
     ));
@@ -73,7 +73,7 @@ fn source(global: &Global, from: &str) -> Result<String, DefinitionError> {
     definition::read(&definition::resolve(from, &global.clusters)?)
 }
 
-/// The definitions that are there: their ranges are kept clear of. One that is wrong can't be.
+/// The other definitions: the new network range must not overlap theirs. An invalid one is ignored.
 fn others(directory: &Path) -> Result<Vec<(String, ClusterSpec)>, Failure> {
     if !directory.exists() {
         return Ok(Vec::new());
@@ -82,8 +82,8 @@ fn others(directory: &Path) -> Result<Vec<(String, ClusterSpec)>, Failure> {
     for found in definition::find(directory)? {
         match definition::load(&found.path) {
             Ok(spec) => others.push((found.name, spec)),
-            Err(_) => talk(&format!(
-                "{} is wrong: its network range is not kept clear of",
+            Err(_) => eprint(&format!(
+                "{} is invalid, so its CIDR was ignored when choosing one",
                 found.path.display()
             )),
         }

@@ -1,4 +1,4 @@
-//! The two streams: stdout carries data, stderr carries talk. A closed pipe is no error.
+//! The two streams: stdout carries data, stderr carries messages. A closed pipe is no error.
 
 use std::io::{self, Write};
 
@@ -19,6 +19,22 @@ pub enum Format {
     Yaml,
 }
 
+/// The format of a list.
+#[derive(clap::Args)]
+pub struct FormatArg {
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// The format of what is no list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum TextFormat {
+    #[default]
+    Text,
+    Json,
+}
+
 /// Writes data to stdout, with a newline at its end.
 pub fn data(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
@@ -31,49 +47,39 @@ pub fn data(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes listed data as JSON or YAML, or calls `table` for people.
-pub fn listed<T: Serialize>(
-    format: Format,
-    value: &T,
-    table: impl FnOnce() -> String,
-) -> Result<(), Failure> {
-    let text = match format {
-        Format::Table => table(),
-        Format::Json => serde_json::to_string_pretty(value).map_err(Failure::other)?,
-        Format::Yaml => serde_saphyr::to_string(value).map_err(Failure::other)?,
-    };
-    data(&text)
+impl FormatArg {
+    /// Writes a list as JSON or YAML, or calls `table` for people.
+    pub fn print<T: Serialize>(
+        &self,
+        value: &T,
+        table: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        data(&match self.output {
+            Format::Table => table(),
+            Format::Json => json(value)?,
+            Format::Yaml => serde_saphyr::to_string(value).map_err(Failure::other)?,
+        })
+    }
 }
 
-/// Says something on stderr. Nobody listening is not worth failing for.
-pub fn talk(text: &str) {
+/// A value as JSON.
+pub fn json<T: Serialize>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(Failure::other)
+}
+
+/// Prints a message on stderr. A closed stderr is no failure.
+pub fn eprint(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Says on stderr what is wrong with a definition, and where.
+/// Prints on stderr what is wrong with a definition, and where.
 pub fn problems(problems: &Problems) {
     let colours = console::colors_enabled_stderr();
-    talk(&if colours {
+    eprint(&if colours {
         problems.coloured()
     } else {
         problems.to_string()
     });
-}
-
-/// A table without lines, columns two spaces apart, for 80 columns.
-pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = comfy_table::Table::new();
-    table
-        .load_style(comfy_table::presets::NOTHING)
-        .set_header(header.to_vec());
-    for row in rows {
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    let lines = table.lines().map(|line| line.trim_end().to_owned());
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Starts the log on stderr. Only this program's own lines: the SDK's would carry request bodies, and

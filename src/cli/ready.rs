@@ -5,15 +5,15 @@ use std::cell::Cell;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
+use super::api_access::ApiArgs;
 use super::ask;
 use super::failure::{Exit, Failure};
-use super::out::talk;
-use super::reach::{Reach, Reached, Whose};
+use super::out::eprint;
 use super::session::Session;
 use crate::catalog::durations::Durations;
 use crate::common::duration::elapsed;
 use crate::events::{Event, ReadyPart};
-use crate::kube::{self, Api, Patience, Readiness, Waited, Wanted};
+use crate::kube::{self, Api, Readiness, WaitOptions, Waited, Wanted};
 use crate::progress::{self, Pace, Style};
 
 /// How far apply goes.
@@ -39,16 +39,16 @@ pub struct Wait {
     )]
     pub until: Until,
     /// How long to wait for the cluster once its stacks are done
-    #[arg(long, value_parser = super::reach::span, default_value = "15m", value_name = "TIME")]
+    #[arg(long, value_parser = super::api_access::span, default_value = "15m", value_name = "TIME")]
     timeout: SignedDuration,
     #[command(flatten)]
-    pub reach: Reach,
+    pub api: ApiArgs,
 }
 
 /// How the wait ended.
 enum Ended {
     Waited(Waited),
-    /// Somebody wants out.
+    /// Ctrl-C.
     Left,
 }
 
@@ -61,19 +61,13 @@ pub async fn wait(
 ) -> Result<Exit, Failure> {
     let spec = session.spec();
     let name = spec.name.as_str();
-    let whose = Whose {
-        name,
-        cloud: &session.cloud,
-        identity: &session.identity,
-        max_ttl: Some(spec.access.max_ttl_seconds),
-    };
-    let Reached { connection, blind } = whose.at_best(host, &args.reach).await?;
-    if let Some(why) = blind {
-        talk(&format!("only the API itself is waited for: {why}"));
+    let reached = session.api().connect(host, &args.api).await?;
+    if let Some(why) = reached.no_credentials_reason {
+        eprint(&format!("only the API itself is waited for: {why}"));
     }
-    let api = Api::connect(&connection)?;
+    let api = Api::connect(&reached.connection)?;
     let server = api.server();
-    let patience = Patience::of(args.timeout.unsigned_abs());
+    let patience = WaitOptions::of(args.timeout.unsigned_abs());
     let ended = watched(name, &api, &Wanted::of(spec), patience, style).await;
     finish((name, server), args.timeout, &ended)
 }
@@ -82,7 +76,7 @@ async fn watched(
     name: &str,
     api: &Api,
     wanted: &Wanted,
-    patience: Patience,
+    patience: WaitOptions,
     style: Style,
 ) -> Ended {
     let (sender, events) = mpsc::unbounded_channel();
@@ -90,16 +84,16 @@ async fn watched(
     let until = SignedDuration::try_from(patience.timeout).unwrap_or(SignedDuration::MAX);
     let until = since.checked_add(until).unwrap_or(Timestamp::MAX);
     let doing = async move {
-        let told = Cell::new(false);
+        let sent = Cell::new(false);
         let tell = |readiness: &Readiness| {
-            told.set(true);
+            sent.set(true);
             // Nobody listening is not worth failing for.
             let _ = sender.send(event(name, (since, until), readiness));
         };
         tokio::select! {
             end = kube::wait(api, wanted, patience, tell) => {
-                // Where not even one look came to an end, there is still something to say.
-                if let Waited::TimedOut(last) = &end && !told.get() {
+                // Where not even one look came to an end, there is still something to show.
+                if let Waited::TimedOut(last) = &end && !sent.get() {
                     tell(last);
                 }
                 Ended::Waited(end)
@@ -112,7 +106,7 @@ async fn watched(
         progress::show(style, events, Pace::default(), Durations::default())
     );
     if let Err(error) = shown {
-        talk(&format!("failed to show the progress: {error}"));
+        eprint(&format!("failed to show the progress: {error}"));
     }
     ended
 }
@@ -136,30 +130,30 @@ fn event(name: &str, (since, until): (Timestamp, Timestamp), readiness: &Readine
     }
 }
 
-/// A timeout needs a hand (4): fifteen minutes are three times what a boot takes, so waiting longer
-/// by itself will seldom help. Who leaves on purpose detaches (6).
+/// A timeout needs manual action (4): fifteen minutes are three times what a boot takes, so waiting longer
+/// by itself will seldom help. Ctrl-C detaches (6).
 fn finish(
     (name, server): (&str, &str),
     timeout: SignedDuration,
     ended: &Ended,
 ) -> Result<Exit, Failure> {
     let again = format!(
-        "`kube-cfn status {name}` looks again, `kube-cfn apply {name}` waits again; with \
+        "`kube-cfn status {name}` checks again, `kube-cfn apply {name}` waits again; with \
          `--wait stacks` nothing is waited for"
     );
     match ended {
         Ended::Waited(Waited::Ready(_)) => Ok(Exit::Done),
         Ended::Waited(Waited::TimedOut(_)) => {
             let message = format!(
-                "the stacks of {name} are as defined, but Kubernetes did not work within {}; what \
-                 is missing at {server} stands above",
+                "the stacks of {name} are as defined, but Kubernetes was not ready within {}; see \
+                 above what is missing at {server}",
                 elapsed(timeout)
             );
-            Err(Failure::new(Exit::NeedsHand, message).help(again))
+            Err(Failure::new(Exit::NeedsAction, message).help(again))
         }
         Ended::Left => {
             let message = format!(
-                "detached: the stacks of {name} are as defined, its machines go on booting"
+                "detached: the stacks of {name} are as defined, its machines continue booting"
             );
             Err(Failure::new(Exit::Detached, message).help(again))
         }

@@ -1,19 +1,20 @@
 //! `kube-cfn rehearse`: the real plan and the real apply on a simulated AWS, with the real screens. Asks
-//! nobody, changes nothing: a newcomer's first minute, an operator's fire drill.
+//! for nothing, changes nothing: to try the tool, and to practise an incident.
 
 use jiff::Timestamp;
 
-use super::ending::Showing;
 use super::failure::{Exit, Failure};
 use super::lock::Refresh;
-use super::out::{self, talk};
-use super::plan::{Allowed, Asking, learned, make, run_id};
-use super::session::{self, Defined, Session};
-use super::{Global, apply, ask, ending};
+use super::out::{self, eprint};
+use super::propose::{ConsentArgs, PlanRequest, propose};
+use super::run::{self, ProgressOptions, learned_durations, run_id};
+use super::session::{self, Session};
+use super::{Global, apply, ask};
 use crate::cloud::Cloud;
+use crate::definition::Defined;
 use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
-use crate::report::plan::{Detail, Scales, text, view};
+use crate::report::plan::{Detail, ForecastInputs, text, view};
 use crate::simulated::{Failing, Faults, Operation, Simulated, World};
 use crate::stacks::Stack;
 
@@ -31,10 +32,10 @@ pub struct Args {
     /// Let this resource fail; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
     fail: Vec<String>,
-    /// Let AWS have a bad day: throttling, lost answers, stale and late reads
+    /// Inject throttling, lost and stale answers
     #[arg(long)]
     faults: bool,
-    /// Play that very course again [default: another one each time]
+    /// Repeat the run with this seed [default: a new one each time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// How to show progress
@@ -66,30 +67,30 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
         identity,
     };
     let name = session.spec().name.clone();
-    talk(&format!(
+    eprint(&format!(
         "a rehearsal of `kube-cfn apply {name}` on a simulated AWS: nothing real is asked or changed"
     ));
     let run = run_id();
-    let allowed = Allowed::default();
-    let asking = Asking {
-        refresh: Refresh::Rehearsed,
-        ..Asking::new(&allowed, &run)
+    let consents = ConsentArgs::default();
+    let request = PlanRequest {
+        images: Refresh::Unwritten,
+        ..PlanRequest::new(&consents, &run)
     };
-    let plan = make(&session, &asking).await?;
-    let scales = Scales::default();
-    let view = view(&plan, &session.identity, &session.defined, &scales);
+    let plan = propose(&session, &request).await?;
+    let inputs = ForecastInputs::default();
+    let view = view(&plan, &session.identity, &session.defined, &inputs);
     out::data(&text(&view, Detail::Short))?;
     drop(view);
-    let showing = Showing {
+    let options = ProgressOptions {
         speed: f64::from(args.speed.max(1)),
-        durations: learned(&session),
-        ..Showing::plain(args.progress)
+        durations: learned_durations(&session, &plan),
+        ..ProgressOptions::plain(args.progress)
     };
-    let report = apply::walk(plan, &session, &run, showing, ask::interrupted()).await;
-    talk(&format!(
-        "that was a rehearsal; `--seed {seed}` plays it again, `kube-cfn apply {name}` is the real thing"
+    let report = apply::execute_plan(plan, &session, &run, options, ask::interrupted()).await;
+    eprint(&format!(
+        "this was a rehearsal; `--seed {seed}` repeats it, `kube-cfn apply {name}` is the real run"
     ));
-    ending::exit(&report, &format!("kube-cfn apply {name}"))
+    run::exit(&report, &format!("kube-cfn apply {name}"))
 }
 
 fn world(defined: &Defined, stacks: &[Stack], args: &Args, seed: u64) -> Result<World, Failure> {
@@ -104,7 +105,7 @@ fn world(defined: &Defined, stacks: &[Stack], args: &Args, seed: u64) -> Result<
         region: spec.region.clone(),
         failures: failures?,
         faults: if args.faults {
-            bad_day()
+            injected_faults()
         } else {
             Faults::default()
         },
@@ -113,8 +114,8 @@ fn world(defined: &Defined, stacks: &[Stack], args: &Args, seed: u64) -> Result<
     })
 }
 
-/// Chances of a day on which AWS answers badly.
-fn bad_day() -> Faults {
+/// The chances of `--faults`.
+fn injected_faults() -> Faults {
     Faults {
         throttle: 0.1,
         lost_answer: 0.05,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::{self, talk};
+use super::out::{self, eprint};
 use super::session;
+use crate::definition::Defined;
 use crate::stacks::{self, Stack};
 
 #[derive(clap::Args)]
@@ -85,7 +86,7 @@ fn print(stacks: &[Stack], form: Form) -> Result<(), Failure> {
 }
 
 /// The tree as the bundle lays it over a machine's own, with `host.env`, which user data writes there.
-fn write_tree(defined: &session::Defined, node: &str, directory: &Path) -> Result<(), Failure> {
+fn write_tree(defined: &Defined, node: &str, directory: &Path) -> Result<(), Failure> {
     let templates = session::templates(defined)?;
     let files = stacks::machine(&defined.spec, node, &templates).map_err(session::not_designed)?;
     let Some(files) = files else {
@@ -97,7 +98,7 @@ fn write_tree(defined: &session::Defined, node: &str, directory: &Path) -> Resul
         let path = directory.join(file.path.as_ref());
         place(&path, &file.text, file.mode).map_err(|error| failed(&path, &error))?;
     }
-    talk(&format!(
+    eprint(&format!(
         "wrote {} files of {node} below {}",
         files.len(),
         directory.display()
@@ -127,7 +128,7 @@ fn write(stacks: &[Stack], form: Form, directory: &Path) -> Result<(), Failure> 
     for stack in stacks {
         let path = directory.join(format!("{}.{extension}", stack.name));
         std::fs::write(&path, text(stack, form)).map_err(|error| failed(&path, &error))?;
-        talk(&format!("wrote {}", path.display()));
+        eprint(&format!("wrote {}", path.display()));
     }
     Ok(())
 }

@@ -1,13 +1,12 @@
-//! Saved plans: `plan --out FILE` writes one, `apply FILE` takes up exactly the change sets that it shows.
+//! Saved plans: `plan --out FILE` writes one, `apply FILE` executes exactly the change sets that it shows.
 
 use std::path::{Path, PathBuf};
 
 use super::Global;
 use super::failure::{Exit, Failure};
 use super::lock::{self, Refresh};
-use super::plan::Asking;
+use super::propose::{self, Found, PlanRequest};
 use super::session::{self, Session};
-use super::standing::{Standing, standing};
 use crate::cloud::aws::Aws;
 use crate::common::files;
 use crate::definition::lock as lock_file;
@@ -32,7 +31,7 @@ pub fn read(name: &str) -> Result<Option<Saved>, Failure> {
 }
 
 /// Whether a plan can be kept: stacks that move, or go back first, have no change set yet.
-pub fn can_be_kept(plan: &Plan) -> Result<(), Failure> {
+pub fn can_be_saved(plan: &Plan) -> Result<(), Failure> {
     let unsettled = plan
         .steps
         .iter()
@@ -43,12 +42,13 @@ pub fn can_be_kept(plan: &Plan) -> Result<(), Failure> {
         return Ok(());
     }
     let message = format!(
-        "no plan was saved: {} has to come to rest first, and what follows is not known before",
+        "no plan was saved: the operation on {} has to finish first",
         names.join(", ")
     );
     let cluster = &plan.cluster;
-    let help = format!("`kube-cfn watch {cluster}` follows it, `kube-cfn apply {cluster}` goes on");
-    Err(Failure::new(Exit::NeedsHand, message).help(help))
+    let help =
+        format!("`kube-cfn watch {cluster}` follows it, `kube-cfn apply {cluster}` continues");
+    Err(Failure::new(Exit::NeedsAction, message).help(help))
 }
 
 /// Writes a plan into a file, whole or not at all.
@@ -56,13 +56,13 @@ pub fn write(
     path: &Path,
     plan: &Plan,
     session: &Session,
-    asking: &Asking<'_>,
+    request: &PlanRequest<'_>,
 ) -> Result<(), Failure> {
     let texts = Texts::of(session)?;
     let images = texts.images()?;
     let origin = Origin {
-        running: &asking.allowed.running,
-        ..texts.origin(session, asking.run, &images)
+        running: &request.consents.running,
+        ..texts.origin(session, request.run, &images)
     };
     let saved = Saved::of(plan, &origin);
     let text = serde_json::to_string_pretty(&saved).map_err(Failure::other)?;
@@ -72,7 +72,7 @@ pub fn write(
     files::write(path, format!("{text}\n"), files::PUBLIC).map_err(failed)
 }
 
-/// Opens the door that a saved plan was made through.
+/// Opens the definition and account that a saved plan was made for.
 pub async fn open(global: &Global, saved: &Saved) -> Result<Session<Aws>, Failure> {
     let opened = session::open(global, &saved.definition).await;
     opened.map_err(|failure| {
@@ -83,11 +83,11 @@ pub async fn open(global: &Global, saved: &Saved) -> Result<Session<Aws>, Failur
 
 /// The plan as it was saved, or every reason why it no longer holds.
 pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> {
-    let Standing {
+    let Found {
         survey,
         stacks,
         refused,
-    } = standing(session, &saved.running).await?;
+    } = propose::survey(session, &saved.running).await?;
     if let Some(why) = refused.into_values().next() {
         return Err(Failure::refused(format!(
             "the saved plan no longer holds, nothing was changed: {}",
@@ -97,7 +97,7 @@ pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> 
     }
     let texts = Texts::of(session)?;
     // What is not locked any more is a reason of its own: nothing is written here.
-    let images = lock::images(session, &stacks, Refresh::Rehearsed)
+    let images = lock::locked_images(session, &stacks, Refresh::Unwritten)
         .await?
         .ids();
     let origin = texts.origin(session, &saved.run, &images);
@@ -110,7 +110,7 @@ pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> 
             reasons.concat()
         ))
         .help(format!(
-            "`kube-cfn plan {name} --out FILE` makes it anew; `kube-cfn apply {name}` goes on \
+            "`kube-cfn plan {name} --out FILE` makes a new one; `kube-cfn apply {name}` works \
              without a saved plan"
         ))
     })

@@ -1,4 +1,4 @@
-//! `kube-cfn status`: how the stacks of a cluster stand in AWS, and how the cluster itself does.
+//! `kube-cfn status`: the state of a cluster's stacks in AWS, and of the cluster itself.
 
 use std::time::Duration;
 
@@ -6,15 +6,17 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use super::Global;
+use super::api_access::ApiArgs;
 use super::certs;
+use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
-use super::out::{self, Format};
-use super::reach::{Reach, Reached, Whose};
-use super::session::{self, Target, Whom};
+use super::out::FormatArg;
+use super::session;
 use crate::cloud::Cloud;
 use crate::kube::{self, Api, Connection, Wanted};
-use crate::report::cluster::{Standing, text, view};
-use crate::report::kubernetes;
+use crate::report::certificates;
+use crate::report::cluster::{StackResources, text, view};
+use crate::report::kubernetes::KubernetesView;
 use crate::stacks::{API_HOST, StackKind};
 
 /// The longest that the cluster itself may take to answer: what AWS says is worth seeing without.
@@ -23,43 +25,42 @@ const PATIENCE: Duration = Duration::from_secs(15);
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    whom: Whom,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    cluster: ClusterArg,
     #[command(flatten)]
-    reach: Reach,
+    output: FormatArg,
+    #[command(flatten)]
+    api: ApiArgs,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    let standing = standing(&target).await?;
-    if standing.is_empty() {
+    let cluster = args.cluster.open(global).await?;
+    let found = found(&cluster).await?;
+    if found.is_empty() {
         let nothing = format!(
             "{} has no stacks in account {}, region {}",
-            target.name, target.identity.account, target.identity.region
+            cluster.name, cluster.identity.account, cluster.identity.region
         );
-        return Err(Failure::other(nothing).help(match target.defined {
-            Some(_) => format!("create it with `kube-cfn apply {}`", target.name),
+        return Err(Failure::other(nothing).help(match cluster.defined {
+            Some(_) => format!("create it with `kube-cfn apply {}`", cluster.name),
             None => format!(
-                "`kube-cfn list --region {}` shows the clusters that live there",
-                target.identity.region
+                "`kube-cfn list --region {}` shows the clusters there",
+                cluster.identity.region
             ),
         }));
     }
     let place = (
-        target.identity.account.as_str(),
-        target.identity.region.as_str(),
+        cluster.identity.account.as_str(),
+        cluster.identity.region.as_str(),
     );
-    let mut view = view(&target.name, place, &wanted(&target)?, &standing);
-    view.kubernetes = kubernetes(&target, &standing, &args.reach).await;
-    out::listed(args.output, &view, || text(&view, Timestamp::now()))?;
+    let mut view = view(&cluster.name, place, &wanted(&cluster)?, &found);
+    view.kubernetes = kubernetes(&cluster, &found, &args.api).await;
+    args.output.print(&view, || text(&view, Timestamp::now()))?;
     Ok(Exit::Done)
 }
 
 /// The stacks that the definition asks for, in its order; none without a definition.
-fn wanted(target: &Target) -> Result<Vec<StackKind>, Failure> {
-    let Some(defined) = &target.defined else {
+fn wanted(cluster: &Cluster) -> Result<Vec<StackKind>, Failure> {
+    let Some(defined) = &cluster.defined else {
         return Ok(Vec::new());
     };
     Ok(session::design(defined)?
@@ -68,54 +69,49 @@ fn wanted(target: &Target) -> Result<Vec<StackKind>, Failure> {
         .collect())
 }
 
-async fn standing(target: &Target) -> Result<Vec<Standing>, Failure> {
-    let mut found = target.cloud.stacks(Some(&target.name)).await?;
+async fn found(cluster: &Cluster) -> Result<Vec<StackResources>, Failure> {
+    let mut found = cluster.cloud.stacks(Some(&cluster.name)).await?;
     found.sort_by_key(|found| StackKind::parse(&found.kind));
-    let resources = found.iter().map(|found| target.cloud.resources(&found.id));
+    let resources = found.iter().map(|found| cluster.cloud.resources(&found.id));
     let resources = try_join_all(resources).await?;
     let pairs = found.into_iter().zip(resources);
     Ok(pairs
-        .map(|(found, resources)| Standing { found, resources })
+        .map(|(found, resources)| StackResources { found, resources })
         .collect())
 }
 
-/// What the cluster itself tells. That it tells nothing is no failure of `status`: it is said.
+/// What the cluster itself reports. That it does not answer is no failure of `status`: it is shown.
 async fn kubernetes(
-    target: &Target,
-    standing: &[Standing],
-    reach: &Reach,
-) -> Option<kubernetes::View> {
+    cluster: &Cluster,
+    found: &[StackResources],
+    api: &ApiArgs,
+) -> Option<KubernetesView> {
     let edge = StackKind::Edge.to_string();
-    let edge = standing.iter().find(|stack| stack.found.kind == edge)?;
+    let edge = found.iter().find(|stack| stack.found.kind == edge)?;
     let host = edge.found.outputs.get(API_HOST)?;
-    let whose = Whose {
-        name: &target.name,
-        cloud: &target.cloud,
-        identity: &target.identity,
-        max_ttl: target.max_ttl(),
-    };
-    let Reached { connection, blind } = match whose.at_best(host, reach).await {
+    let reached = match cluster.api().connect(host, api).await {
         Ok(reached) => reached,
-        Err(error) => return Some(kubernetes::View::silent(&error)),
+        Err(error) => return Some(KubernetesView::silent(&error)),
     };
-    let looked = tokio::time::timeout(PATIENCE, looked(target, &connection)).await;
+    let looked = tokio::time::timeout(PATIENCE, looked(cluster, &reached.connection)).await;
     let mut view = looked.unwrap_or_else(|_| {
         let seconds = PATIENCE.as_secs();
-        kubernetes::View::silent(&format!("no answer within {seconds} seconds"))
+        KubernetesView::silent(&format!("no answer within {seconds} seconds"))
     });
     if view.silent.is_none() {
-        view.silent = blind.map(|why| format!("nodes are not shown: {why}"));
+        let why = reached.no_credentials_reason;
+        view.silent = why.map(|why| format!("nodes are not shown: {why}"));
     }
-    if let Ok(authorities) = certs::authorities(target, Timestamp::now()).await {
+    if let Ok(authorities) = certs::authorities(cluster, Timestamp::now()).await {
         view.certificates.extend(authorities);
     }
     Some(view)
 }
 
-async fn looked(target: &Target, connection: &Connection) -> kubernetes::View {
+async fn looked(cluster: &Cluster, connection: &Connection) -> KubernetesView {
     let api = match Api::connect(connection) {
         Ok(api) => api,
-        Err(error) => return kubernetes::View::silent(&error),
+        Err(error) => return KubernetesView::silent(&error),
     };
     let seen = kube::look(&api).await;
     let healthy = seen.health.is_ok();
@@ -124,16 +120,16 @@ async fn looked(target: &Target, connection: &Connection) -> kubernetes::View {
     } else {
         None
     };
-    let spec = target.defined.as_ref().map(|defined| &defined.spec);
+    let spec = cluster.defined.as_ref().map(|defined| &defined.spec);
     let wanted = spec.map(Wanted::of);
     let account = wanted
         .as_ref()
-        .map(|wanted| (wanted, kube::account(wanted, &seen)));
+        .map(|wanted| (wanted, kube::readiness(wanted, &seen)));
     let account = account.as_ref().map(|(wanted, account)| (*wanted, account));
-    let mut view = kubernetes::View::of(&seen, version, account);
+    let mut view = KubernetesView::of(&seen, version, account);
     if healthy && let Ok(shown) = kube::serving_certificate(connection).await {
         let now = Timestamp::now();
-        let row = certs::serving(&shown.certificate, shown.doubt.as_ref(), now);
+        let row = certificates::serving(&shown.certificate, shown.verification_error.as_ref(), now);
         view.certificates.push(row);
     }
     view

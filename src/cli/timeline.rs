@@ -1,4 +1,4 @@
-//! `kube-cfn timeline`: the course of a run as a Gantt chart, from its local record, or else from AWS's
+//! `kube-cfn timeline`: a run as a Gantt chart, from its local record, or else from AWS's
 //! own history.
 
 use std::collections::HashSet;
@@ -9,9 +9,9 @@ use futures::future::try_join_all;
 use serde::Serialize;
 
 use super::Global;
+use super::cluster::{Cluster, ClusterArg, ClusterFilter};
 use super::failure::{Exit, Failure};
-use super::out::{self, talk};
-use super::session::{self, Known, Target, Whom};
+use super::out::{self, TextFormat, eprint};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation};
 use crate::common::files;
 use crate::journal::{self, JournalError, Record, RunArchive};
@@ -22,7 +22,7 @@ use crate::timeline::{self, Detail, Saving, StackHistory, Timeline};
 
 /// Columns where stdout is no terminal.
 const COLUMNS: u16 = 80;
-/// More make no bar clearer.
+/// Wider bars are not clearer.
 const WIDEST: u16 = 160;
 /// Runs that an error lists at most.
 const LISTED: usize = 10;
@@ -30,7 +30,7 @@ const LISTED: usize = 10;
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// A recorded run by its id [default: the last one]
     #[arg(long, value_name = "ID")]
     run: Option<String>,
@@ -42,20 +42,13 @@ pub struct Args {
     html: Option<PathBuf>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: TextFormat,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-enum Form {
-    #[default]
-    Text,
-    Json,
-}
-
-/// A course, and where it was read.
+/// A timeline, and where it was read.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct TimelineView {
     source: String,
     #[serde(flatten)]
     timeline: Timeline,
@@ -63,26 +56,26 @@ struct Told {
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let known = session::known(global, &args.whom)?;
+    let filter = args.cluster.filter(global)?;
     let recorded = match &args.run {
-        Some(run) => Some(named(&known, run)?),
-        None => last(&known),
+        Some(run) => Some(named(&filter, run)?),
+        None => last(&filter),
     };
-    let told = match recorded {
-        Some(told) => told,
-        None => remembered(&session::target(global, &args.whom).await?).await?,
+    let view = match recorded {
+        Some(view) => view,
+        None => from_aws(&args.cluster.open(global).await?).await?,
     };
     if let Some(file) = &args.html {
-        draw(&told, file)?;
+        draw(&view, file)?;
     }
     out::data(&match args.output {
-        Form::Text => told.text(args.resources),
-        Form::Json => serde_json::to_string_pretty(&told).map_err(Failure::other)?,
+        TextFormat::Text => view.text(args.resources),
+        TextFormat::Json => out::json(&view)?,
     })?;
     Ok(Exit::Done)
 }
 
-impl Told {
+impl TimelineView {
     fn new(source: String, timeline: Timeline) -> Self {
         let saving = timeline.saving();
         Self {
@@ -104,38 +97,38 @@ impl Told {
     }
 }
 
-fn records(known: &Known) -> Result<Vec<Record>, JournalError> {
-    let (account, region) = (known.account.as_deref(), known.region.as_deref());
-    RunArchive::of_user()?.search(account, region, &known.name)
+fn records(filter: &ClusterFilter) -> Result<Vec<Record>, JournalError> {
+    let (account, region) = (filter.account.as_deref(), filter.region.as_deref());
+    RunArchive::of_user()?.search(account, region, &filter.name)
 }
 
 /// The last run that was recorded here; needs no credentials. Without one there is still AWS's history:
-/// a record that can't be read is only said.
-fn last(known: &Known) -> Option<Told> {
-    let say = |error: JournalError| talk(&format!("failed to {error}"));
-    let records = records(known).map_err(say).unwrap_or_default();
+/// a record that can't be read is only reported.
+fn last(filter: &ClusterFilter) -> Option<TimelineView> {
+    let say = |error: JournalError| eprint(&format!("failed to {error}"));
+    let records = records(filter).map_err(say).unwrap_or_default();
     let mut readable = records.iter().filter_map(|record| {
-        let told = read(record).map_err(say);
-        told.ok().flatten()
+        let view = read(record).map_err(say);
+        view.ok().flatten()
     });
     readable.next()
 }
 
 /// The recorded run of that id.
-fn named(known: &Known, run: &str) -> Result<Told, Failure> {
-    let records = records(known)?;
+fn named(filter: &ClusterFilter, run: &str) -> Result<TimelineView, Failure> {
+    let records = records(filter)?;
     let Some(record) = records.iter().find(|record| record.run == run) else {
-        return Err(no_such_run(&known.name, run, &records));
+        return Err(no_such_run(&filter.name, run, &records));
     };
     let empty = || Failure::other(format!("run {run} was ended before anything was recorded"));
     read(record)?.ok_or_else(empty)
 }
 
 /// `None` for a run that was ended before its first event.
-fn read(record: &Record) -> Result<Option<Told>, JournalError> {
+fn read(record: &Record) -> Result<Option<TimelineView>, JournalError> {
     let run = journal::load(&record.path)?;
     if run.unread > 0 {
-        talk(&format!(
+        eprint(&format!(
             "left out, as a newer kube-cfn may have written it: {} of the record's lines",
             run.unread
         ));
@@ -145,7 +138,7 @@ fn read(record: &Record) -> Result<Option<Told>, JournalError> {
         record.account, record.region
     );
     let timeline = Timeline::of(&run.events);
-    Ok(timeline.map(|timeline| Told::new(source, timeline)))
+    Ok(timeline.map(|timeline| TimelineView::new(source, timeline)))
 }
 
 fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> Failure {
@@ -164,32 +157,35 @@ fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> Failure {
     missing.help(format!("recorded here, newest first: {}", runs.join(", ")))
 }
 
-/// The newest run as AWS's history of the stacks tells it.
-async fn remembered(target: &Target) -> Result<Told, Failure> {
-    let mut found = target.cloud.stacks(Some(&target.name)).await?;
+/// The newest run by AWS's history of the stacks.
+async fn from_aws(cluster: &Cluster) -> Result<TimelineView, Failure> {
+    let mut found = cluster.cloud.stacks(Some(&cluster.name)).await?;
     found.sort_by_key(|found| StackKind::parse(&found.kind));
     let histories = found.into_iter().filter_map(|found| {
         let kind = StackKind::parse(&found.kind)?;
-        Some(past(target, kind, found))
+        Some(past(cluster, kind, found))
     });
     let histories = try_join_all(histories).await?;
     let place = format!(
         "account {}, {}",
-        target.identity.account, target.identity.region
+        cluster.identity.account, cluster.identity.region
     );
-    let timeline = Timeline::of(&timeline::events_of(&target.name, &histories));
+    let timeline = Timeline::of(&timeline::events_of(&cluster.name, &histories));
     let timeline = timeline.ok_or_else(|| {
         let nothing = format!(
             "no run of {} is recorded here, and it has no stacks in {place}",
-            target.name
+            cluster.name
         );
-        Failure::other(nothing).help(format!("`{}` makes one", target.again("apply")))
+        Failure::other(nothing).help(format!("`{}` makes one", cluster.command("apply")))
     })?;
-    Ok(Told::new(format!("from AWS's history, {place}"), timeline))
+    Ok(TimelineView::new(
+        format!("from AWS's history, {place}"),
+        timeline,
+    ))
 }
 
 async fn past(
-    target: &Target,
+    cluster: &Cluster,
     kind: StackKind,
     found: FoundStack,
 ) -> Result<StackHistory, CloudError> {
@@ -197,9 +193,9 @@ async fn past(
         stack_id: found.id.clone(),
         token: None,
     };
-    let events = target.cloud.events(&newest, &HashSet::new()).await?;
-    // Only the sentences come from there: without it the logical ids stand for them.
-    let template = target.cloud.template(&found.id).await.unwrap_or_default();
+    let events = cluster.cloud.events(&newest, &HashSet::new()).await?;
+    // Only the descriptions come from there: without it the logical ids are shown.
+    let template = cluster.cloud.template(&found.id).await.unwrap_or_default();
     let token = events.iter().find_map(|event| event.token.as_deref());
     let run = token.and_then(|token| run_of(token, &found.name));
     Ok(StackHistory {
@@ -212,13 +208,13 @@ async fn past(
 }
 
 /// Writes the page whole or not at all.
-fn draw(told: &Told, file: &Path) -> Result<(), Failure> {
+fn draw(view: &TimelineView, file: &Path) -> Result<(), Failure> {
     let failed = |error| Failure::other(format!("failed to {error}"));
     let templates = Templates::new(None).map_err(failed)?;
-    let page = timeline::page(&told.timeline, &told.source, &templates).map_err(failed)?;
+    let page = timeline::page(&view.timeline, &view.source, &templates).map_err(failed)?;
     files::write(file, &page, files::PUBLIC)
         .map_err(|error| Failure::other(format!("failed to write {}: {error}", file.display())))?;
-    talk(&format!("wrote {}", file.display()));
+    eprint(&format!("wrote {}", file.display()));
     Ok(())
 }
 

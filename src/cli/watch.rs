@@ -1,9 +1,9 @@
-//! `kube-cfn watch`: follows what moves in a cluster's stacks, whoever began it. Changes nothing.
+//! `kube-cfn watch`: follows the operations on a cluster's stacks, no matter who started them. Changes nothing.
 
-use super::ending::{self, Showing};
+use super::cluster::ClusterArg;
 use super::failure::{Exit, Failure};
-use super::plan::run_id;
-use super::session::{self, Whom};
+use super::run::{self, ProgressOptions, run_id};
+
 use super::{Global, ask};
 use crate::apply;
 use crate::plan;
@@ -12,29 +12,29 @@ use crate::progress::Style;
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    whom: Whom,
+    cluster: ClusterArg,
     /// How to show progress
     #[arg(long, value_enum, default_value_t)]
     progress: Style,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let target = session::target(global, &args.whom).await?;
-    target.introduce();
-    let survey = plan::survey(&target.cloud, &target.name).await?;
+    let cluster = args.cluster.open(global).await?;
+    cluster.introduce();
+    let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
     if survey.found.is_empty() {
-        let message = format!("{} has no stacks here", target.name);
-        return Err(Failure::other(message).help(target.again("apply")));
+        let message = format!("{} has no stacks here", cluster.name);
+        return Err(Failure::other(message).help(cluster.command("apply")));
     }
-    let places = target.places();
+    let places = cluster.places();
     let run = run_id();
-    let report = ending::watched(Showing::plain(args.progress), async |events| {
+    let report = run::with_progress(ProgressOptions::plain(args.progress), async |events| {
         let about = apply::Session {
             explain: &places,
             ..apply::Session::new(&run, events)
         };
-        apply::watch(&survey, &target.cloud, &about, ask::interrupted()).await
+        apply::watch(&survey, &cluster.cloud, &about, ask::interrupted()).await
     })
     .await;
-    ending::exit(&report, &target.again("watch"))
+    run::exit(&report, &cluster.command("watch"))
 }

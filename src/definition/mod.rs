@@ -6,6 +6,7 @@
 //! finds problems does not stop the next one: what is wrong is set aside and the rest is checked.
 
 mod check;
+mod defined;
 mod discovery;
 pub mod file;
 pub mod lock;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use crate::spec::{ClusterSpec, rules};
 
+pub use defined::Defined;
 pub use discovery::{Found, find, resolve};
 pub use problem::{Problem, Problems};
 pub use scaffold::{NewCluster, NewDatabase, scaffold};

@@ -58,7 +58,7 @@ pub struct Members<'a, R> {
     pub cloud: &'a R,
     pub slots: Vec<Slot>,
     /// Hears every step, before and after.
-    pub told: &'a dyn Fn(&Step),
+    pub on_step: &'a dyn Fn(&Step),
 }
 
 /// A step on a slot.
@@ -74,14 +74,14 @@ pub struct Step {
 /// Why a step could not be done; fits after "failed to …: ".
 #[derive(Debug, thiserror::Error)]
 pub enum EtcdError {
-    #[error("{doing} on slot {slot}: {source}")]
+    #[error("{doing} on control-plane node {slot}: {source}")]
     Cloud {
         slot: char,
         doing: String,
         source: CloudError,
     },
     /// The program on the machine said no, or failed; `reason` is its own.
-    #[error("{doing} on slot {slot}: {reason}")]
+    #[error("{doing} on control-plane node {slot}: {reason}")]
     Refused {
         slot: char,
         doing: String,
@@ -89,7 +89,7 @@ pub enum EtcdError {
     },
     /// The shell on the machine did not find the program.
     #[error(
-        "{doing} on slot {slot}: the machine {instance} has no {program} yet; its boot did not come that far: {said}"
+        "{doing} on control-plane node {slot}: the machine {instance} has no {program} yet; its boot did not come that far: {said}"
     )]
     NoProgram {
         slot: char,
@@ -100,7 +100,7 @@ pub enum EtcdError {
     },
     /// The program ended without a line of JSON that can be read.
     #[error(
-        "{doing} on slot {slot}: the program on {instance} ended (exit code {code}) with a line that is no result: {said}"
+        "{doing} on control-plane node {slot}: the program on {instance} ended (exit code {code}) with a line that is no result: {said}"
     )]
     NoAnswer {
         slot: char,
@@ -109,10 +109,10 @@ pub enum EtcdError {
         code: i32,
         said: String,
     },
-    #[error("find slot {name}: the cluster has {known}")]
+    #[error("find the control-plane node {name}: the cluster has {known}")]
     NoSlot { name: String, known: String },
     #[error(
-        "replace {0}: there is no other slot whose members could take it in again; restore a snapshot instead"
+        "replace {0}: there is no other member to copy its data from; restore a snapshot instead"
     )]
     Single(String),
     #[error("read the snapshots: {0}")]
@@ -156,7 +156,7 @@ impl<R: Remote> Members<'_, R> {
     }
 
     fn tell(&self, slot: &Slot, doing: &str, came: Option<String>) {
-        (self.told)(&Step {
+        (self.on_step)(&Step {
             slot: slot.letter,
             doing: doing.to_owned(),
             came,
@@ -205,7 +205,7 @@ impl<R: Remote> Members<'_, R> {
     fn known(&self) -> String {
         let names: Vec<_> = self.slots.iter().map(Slot::member).collect();
         match names.as_slice() {
-            [] => "no slots".to_owned(),
+            [] => "none".to_owned(),
             names => names.join(", "),
         }
     }

@@ -1,4 +1,4 @@
-//! A restore: all slots stop before the first begins the restored cluster.
+//! A restore: all slots stop before the first starts the restored cluster.
 
 use super::{EtcdError, Members, is_over};
 use crate::cloud::remote::Remote;
@@ -29,10 +29,10 @@ pub async fn restore<R: Remote>(
             }
         }
         left = waiting;
-        doing = "begin the restored cluster";
+        doing = "start the restored cluster";
         if !left.is_empty() && is_over(began, members.cloud.now(), MINUTES) {
             return Err(EtcdError::Late {
-                what: "all slots to stop".to_owned(),
+                what: "all control-plane nodes to stop".to_owned(),
                 minutes: MINUTES,
                 state: "nothing was swapped on those that wait".to_owned(),
             });
@@ -41,11 +41,11 @@ pub async fn restore<R: Remote>(
     members.all_serve(MINUTES).await
 }
 
-/// Goes back to the old data on every slot; refused once a slot has begun the restored cluster.
+/// Returns to the old data on every slot; refused once one has started the restored cluster.
 pub async fn abandon<R: Remote>(members: &Members<'_, R>, token: &str) -> Result<(), EtcdError> {
     for slot in &members.slots {
         let line = format!("etcd-restore --abandon {token}");
-        let asked = members.ask(slot, "go back to the old data", &line);
+        let asked = members.ask(slot, "return to the old data", &line);
         asked.await?;
     }
     members.all_serve(MINUTES).await

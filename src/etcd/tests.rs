@@ -76,7 +76,7 @@ impl Machines {
 fn members<'a>(
     cloud: &'a Machines,
     letters: &str,
-    told: &'a dyn Fn(&Step),
+    on_step: &'a dyn Fn(&Step),
 ) -> Members<'a, Machines> {
     let slot = |letter| Slot {
         letter,
@@ -85,7 +85,7 @@ fn members<'a>(
     Members {
         cloud,
         slots: letters.chars().map(slot).collect(),
-        told,
+        on_step,
     }
 }
 
@@ -147,12 +147,12 @@ async fn a_restore_stops_every_slot_before_one_begins() {
         &[&status("ac", ""), &status("abc", "")],
     );
     let heard = RefCell::new(Vec::new());
-    let told = |step: &Step| {
+    let on_step = |step: &Step| {
         if let Some(came) = &step.came {
             heard.borrow_mut().push(format!("{} {came}", step.slot));
         }
     };
-    restore(&members(&cloud, "abc", &told), "etcd/x.db", "t1")
+    restore(&members(&cloud, "abc", &on_step), "etcd/x.db", "t1")
         .await
         .expect("restored");
     let asked = cloud.asked();
@@ -185,7 +185,7 @@ async fn a_slot_that_refuses_ends_the_restore_with_its_reason() {
     assert!(
         error
             .to_string()
-            .ends_with("on slot b: verify etcd/x.db: not those bytes"),
+            .ends_with("on control-plane node b: verify etcd/x.db: not those bytes"),
         "{error}"
     );
     assert_eq!(cloud.asked().len(), 2, "c goes on");
@@ -257,14 +257,14 @@ async fn a_slot_without_a_machine_joins_at_its_next_boot() {
     let promoted = r#"{"ok":true,"changed":true,"promoted":true}"#;
     cloud.say("a etcd-member promote cp-b --wait 20", &[promoted]);
     let heard = RefCell::new(String::new());
-    let told = |step: &Step| {
+    let on_step = |step: &Step| {
         heard
             .borrow_mut()
             .push_str(step.came.as_deref().unwrap_or_default());
     };
-    let replaced = replace(&members(&cloud, "abc", &told), "cp-b", Healthy::Keep).await;
+    let replaced = replace(&members(&cloud, "abc", &on_step), "cp-b", Healthy::Keep).await;
     assert!(replaced.expect("replaced"));
-    assert!(heard.into_inner().contains("the slot's next boot does it"));
+    assert!(heard.into_inner().contains("the node's next boot does it"));
 }
 
 #[tokio::test]
@@ -277,7 +277,7 @@ async fn a_healthy_member_and_a_single_slot_are_left_alone() {
     let error = replace(&three, "d", Healthy::Keep).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "find slot d: the cluster has cp-a, cp-b, cp-c"
+        "find the control-plane node d: the cluster has cp-a, cp-b, cp-c"
     );
     let error = replace(&members(&cloud, "a", &deaf), "a", Healthy::Replace)
         .await
@@ -325,19 +325,19 @@ async fn the_first_slot_that_can_takes_the_snapshot() {
 }
 
 #[tokio::test]
-async fn a_missing_program_and_an_unreadable_result_are_told_apart() {
+async fn a_missing_program_and_an_unreadable_result_differ() {
     let cloud = Machines::default();
     cloud.say("b etcd-snapshot --now", &["{\"ok\":tr", ""]);
     let unreadable = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
     assert_eq!(
         unreadable.to_string(),
-        "take a snapshot on slot b: the program on i-group-b ended (exit code 1) with a line that is \
+        "take a snapshot on control-plane node b: the program on i-group-b ended (exit code 1) with a line that is \
          no result: {\"ok\":tr"
     );
     let missing = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
     assert_eq!(
         missing.to_string(),
-        "take a snapshot on slot b: the machine i-group-b has no /opt/kube-cfn/bin/etcd-snapshot yet; \
+        "take a snapshot on control-plane node b: the machine i-group-b has no /opt/kube-cfn/bin/etcd-snapshot yet; \
          its boot did not come that far: the last line"
     );
 }

@@ -3,6 +3,7 @@
 
 pub mod cost;
 pub mod estimate;
+mod live_prices;
 mod meters;
 pub mod outage;
 pub mod price_list;
@@ -10,3 +11,4 @@ pub mod prices;
 pub mod remaining;
 
 pub use estimate::{Estimate, estimate};
+pub use live_prices::live_prices;

@@ -8,6 +8,7 @@
 //! so records carry none. A rehearsal is never recorded: its times are invented.
 
 mod archive;
+mod learned;
 mod record;
 mod samples;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use crate::events::Event;
 
 pub use archive::{Record, RunArchive};
+pub use learned::learned_durations;
 pub use record::{Journal, Run, load};
 pub use samples::samples;
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use semver::Version;
 
-use super::seen::SLOT_LABEL;
+use super::model::SLOT_LABEL;
 use super::{Health, KubeError, Node, Pod, critical};
 use crate::common::text::count;
 use crate::spec::{ClusterSpec, Nat, address};
@@ -66,7 +66,7 @@ impl Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub health: Result<Health, KubeError>,
-    /// `None` where nobody looked inside: the API is not ready, or was asked without a credential.
+    /// `None` where the inside was not read: the API is not ready, or was asked without a credential.
     pub inside: Option<Result<Inside, KubeError>>,
 }
 
@@ -82,7 +82,7 @@ pub struct Inside {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
     pub parts: Vec<Part>,
-    /// What is other than defined but keeps nobody waiting.
+    /// What is other than defined but is not waited for.
     pub remarks: Vec<String>,
 }
 
@@ -92,7 +92,7 @@ pub struct Part {
     pub name: String,
     pub done: usize,
     pub wanted: usize,
-    /// How it stands, in one short phrase: `2 of 3 slots Ready`.
+    /// Its state in one short phrase: `2 of 3 nodes Ready`.
     pub stands: String,
     /// What is missing, a sentence each.
     pub missing: Vec<String>,
@@ -108,7 +108,7 @@ impl Part {
             name,
             done: 0,
             wanted,
-            stands: "not known before the API answers".to_owned(),
+            stands: "can't be checked until the API answers".to_owned(),
             missing: Vec::new(),
         }
     }
@@ -135,14 +135,14 @@ impl Readiness {
 }
 
 /// Compares what is wanted with what one look found.
-pub fn account(wanted: &Wanted, seen: &Seen) -> Readiness {
+pub fn readiness(wanted: &Wanted, seen: &Seen) -> Readiness {
     let mut parts = vec![api(&seen.health)];
     let mut remarks = Vec::new();
     match &seen.inside {
         Some(Ok(inside)) => {
             parts.push(control_plane(wanted, &inside.nodes));
             parts.extend(wanted.pools.iter().map(|one| pool(one, &inside.nodes)));
-            parts.push(critical::account(wanted, inside));
+            parts.push(critical::readiness(wanted, inside));
             remarks.extend(outdated(wanted, &inside.nodes));
         }
         Some(Err(error)) => {
@@ -153,8 +153,7 @@ pub fn account(wanted: &Wanted, seen: &Seen) -> Readiness {
         }
         // Asked without a credential, a healthy API is all that can be seen.
         None if parts.iter().all(Part::is_done) => remarks.push(
-            "nodes and pods were not looked at: that takes a certificate of this cluster"
-                .to_owned(),
+            "nodes and pods were not checked: that takes a certificate of this cluster".to_owned(),
         ),
         None => parts.extend(unknown(wanted)),
     }
@@ -203,13 +202,13 @@ fn control_plane(wanted: &Wanted, nodes: &[Node]) -> Part {
         let letter = slot.letter;
         match node_of(slot, nodes) {
             None => missing.push(format!(
-                "slot {letter}: no node has joined as {}",
+                "node {letter}: no machine has joined as {}",
                 slot.address
             )),
             Some(node) => match &node.trouble {
                 None => done += 1,
                 Some(why) => {
-                    missing.push(format!("slot {letter}: {} is NotReady: {why}", node.name));
+                    missing.push(format!("node {letter}: {} is NotReady: {why}", node.name));
                 }
             },
         }
@@ -218,7 +217,7 @@ fn control_plane(wanted: &Wanted, nodes: &[Node]) -> Part {
         name: "control plane".to_owned(),
         done,
         wanted: wanted.slots.len(),
-        stands: format!("{done} of {} Ready", count(wanted.slots.len(), "slot")),
+        stands: format!("{done} of {} Ready", count(wanted.slots.len(), "node")),
         missing,
     }
 }
@@ -265,8 +264,8 @@ fn pool(wanted: &WantedPool, nodes: &[Node]) -> Part {
     }
 }
 
-/// Nodes on another version. Applying moves launch templates and replaces no machine, so nobody
-/// waits for these: they are said.
+/// Nodes on another version. Applying moves launch templates and replaces no machine, so these
+/// are not waited for: they are reported.
 fn outdated(wanted: &Wanted, nodes: &[Node]) -> Option<String> {
     let version = format!("v{}", wanted.version);
     let others: Vec<String> = nodes

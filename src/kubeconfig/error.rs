@@ -11,7 +11,7 @@ pub enum KubeconfigError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error("{} is not valid YAML{at}; it is left as it is: mend it, or name another file", path.display())]
+    #[error("{} is not valid YAML{at}; it is left as it is: fix it, or name another file", path.display())]
     Syntax { path: PathBuf, at: String },
     #[error(
         "{} exists: kubectl or another kube-cfn is writing {}; if none is running, \

@@ -19,8 +19,10 @@ pub enum PlanError {
         cluster: String,
         hint: String,
     },
-    /// A name given with `--skip` that keeps nothing from going back.
-    #[error("--skip {name}: it does not keep a stack of {cluster} from going back; {hint}")]
+    /// A name given with `--skip-resource` that keeps nothing from going back.
+    #[error(
+        "--skip-resource {name}: it does not keep a stack of {cluster} from going back; {hint}"
+    )]
     NotStuck {
         name: String,
         cluster: String,

@@ -180,7 +180,7 @@ impl Stuck {
     }
 }
 
-/// Every name given with `--skip` has to name a resource that keeps its stack from going back.
+/// Every name given with `--skip-resource` has to name a resource that keeps its stack from going back.
 pub fn known_skips(
     cluster: &str,
     steps: &[Step],

@@ -1,20 +1,21 @@
-//! A running cluster as its API tells of it: versions, nodes, etcd, certificates.
+//! A running cluster as its API reports it: versions, nodes, etcd, certificates.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::cli::certs;
-use crate::cli::out;
+use super::certificates::{Certificate, CertificateKind};
+use super::format;
+use crate::common::text::{folding, listed_line};
 use crate::kube::{Node, Pod, Readiness, Seen, Wanted};
 
 /// The label of etcd's static pods.
 const ETCD: (&str, &str) = ("component", "etcd");
 
-/// What the API tells, or why it tells nothing.
-#[derive(Serialize)]
+/// What the API reports, or why it does not answer.
+#[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
-pub struct View {
+pub struct KubernetesView {
     /// Why the API can't be asked, or not for everything.
     pub silent: Option<String>,
     pub ready: bool,
@@ -26,10 +27,10 @@ pub struct View {
     pub nodes: Vec<NodeView>,
     /// What a working cluster would have and this one lacks; empty without a definition.
     pub missing: Vec<String>,
-    pub certificates: Vec<certs::Row>,
+    pub certificates: Vec<Certificate>,
 }
 
-/// What can be told of etcd from outside.
+/// What is visible of etcd from outside.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Etcd {
@@ -44,7 +45,7 @@ pub struct Etcd {
 #[serde(rename_all = "camelCase")]
 pub struct NodeView {
     name: String,
-    /// `slot a`, `pool web`, or nothing that we know.
+    /// `control-plane a`, `pool web`, or nothing that we know.
     role: String,
     version: String,
     ready: bool,
@@ -52,18 +53,12 @@ pub struct NodeView {
     trouble: Option<String>,
 }
 
-impl View {
+impl KubernetesView {
     /// Of an API that can't be asked.
     pub fn silent(why: &impl ToString) -> Self {
         Self {
             silent: Some(why.to_string()),
-            ready: false,
-            version: None,
-            failing: Vec::new(),
-            etcd: Etcd::default(),
-            nodes: Vec::new(),
-            missing: Vec::new(),
-            certificates: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -106,11 +101,11 @@ fn node(node: &Node, wanted: Option<&Wanted>) -> NodeView {
     let slot = wanted.and_then(|wanted| {
         let fits = |address| node.address == Some(std::net::IpAddr::V4(address));
         let slot = wanted.slots.iter().find(|slot| fits(slot.address))?;
-        Some(format!("slot {}", slot.letter))
+        Some(format!("control-plane {}", slot.letter))
     });
     let labelled = || {
         Some(format!(
-            "slot {}",
+            "control-plane {}",
             node.labels.get(crate::kube::SLOT_LABEL)?
         ))
     };
@@ -125,15 +120,15 @@ fn node(node: &Node, wanted: Option<&Wanted>) -> NodeView {
     }
 }
 
-/// What stands below the API's address, for 80 columns.
-pub fn head(view: &View) -> String {
+/// The lines below the API's address, for 80 columns.
+pub fn head(view: &KubernetesView) -> String {
     let mut text = String::new();
-    let mut line = |label: &str, told: &str| {
+    let mut line = |label: &str, content: &str| {
         let label = format!("{label:10}");
-        let options = out::folding(80).initial_indent(&label);
+        let options = folding(80).initial_indent(&label);
         let options = options.subsequent_indent("          ");
         // Writing to a String can't fail.
-        let _ = writeln!(text, "{}", textwrap::fill(told, options));
+        let _ = writeln!(text, "{}", textwrap::fill(content, options));
     };
     if let Some(version) = &view.version {
         let ready = if view.ready { "ready" } else { "not ready" };
@@ -147,8 +142,8 @@ pub fn head(view: &View) -> String {
             &format!("checks that fail: {}", view.failing.join(", ")),
         );
     }
-    if let Some(told) = etcd(&view.etcd) {
-        line("etcd", &told);
+    if let Some(words) = etcd(&view.etcd) {
+        line("etcd", &words);
     }
     if let Some(why) = &view.silent {
         line("", why);
@@ -162,15 +157,15 @@ pub fn head(view: &View) -> String {
         days => format!("{name} {days} days left"),
     };
     let kinds = [
-        ("serving", soonest(certs::Kind::Serving)),
-        ("authorities", soonest(certs::Kind::Authority)),
+        ("serving", soonest(CertificateKind::Serving)),
+        ("authorities", soonest(CertificateKind::Authority)),
     ];
-    let told = kinds
+    let left_words = kinds
         .iter()
         .filter_map(|(name, days)| Some(left(name, (*days)?)));
-    let told: Vec<_> = told.collect();
-    if !told.is_empty() {
-        line("certs", &told.join(", "));
+    let left_words: Vec<_> = left_words.collect();
+    if !left_words.is_empty() {
+        line("certs", &left_words.join(", "));
     }
     for trouble in view
         .certificates
@@ -183,14 +178,14 @@ pub fn head(view: &View) -> String {
 }
 
 /// The nodes and what is missing, below everything else.
-pub fn nodes(view: &View) -> String {
+pub fn nodes(view: &KubernetesView) -> String {
     let mut text = String::new();
     if !view.nodes.is_empty() {
         // Writing to a String can't fail.
         let _ = write!(text, "\n{}\n", table(&view.nodes));
     }
     for what in &view.missing {
-        let _ = writeln!(text, "{}", out::listed_line(" !! ", what));
+        let _ = writeln!(text, "{}", listed_line(" !! ", what));
     }
     text
 }
@@ -222,7 +217,7 @@ fn table(nodes: &[NodeView]) -> String {
             ready.to_owned(),
         ]
     });
-    out::table(&["NODE", "ROLE", "VERSION", "STATE"], rows)
+    format::table(&["NODE", "ROLE", "VERSION", "STATE"], rows)
 }
 
 #[cfg(test)]
@@ -248,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn etcd_is_told_as_far_as_it_can_be_seen() {
+    fn etcd_shows_quorum_and_running_pods() {
         let pods = vec![etcd_pod("a", None), etcd_pod("b", Some("CrashLoopBackOff"))];
         let seen = Seen {
             health: Ok(healthy()),
@@ -257,7 +252,7 @@ mod tests {
                 pods,
             })),
         };
-        let text = head(&View::of(&seen, Some("v1.36.2".to_owned()), None));
+        let text = head(&KubernetesView::of(&seen, Some("v1.36.2".to_owned()), None));
         assert_eq!(
             text,
             "version   v1.36.2, ready\netcd      answers; 1 of 2 members' pods run\n"
@@ -274,7 +269,7 @@ mod tests {
             inside: None,
         };
         assert_eq!(
-            head(&View::of(&seen, None, None)),
+            head(&KubernetesView::of(&seen, None, None)),
             "          can't be reached: its name is unknown (DNS)\n"
         );
     }

@@ -1,5 +1,13 @@
-//! What plans and surveys look like: as a view that serialises, and as text for 80 columns.
+//! What plans, clusters and lists look like: as views that serialise, and as text for 80 columns.
 
+pub mod certificates;
 pub mod cluster;
+pub mod clusters;
+pub mod deletion;
+mod format;
+pub mod grants;
+pub mod images;
 pub mod kubernetes;
 pub mod plan;
+pub mod protection;
+pub mod snapshots;

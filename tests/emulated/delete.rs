@@ -33,14 +33,14 @@ async fn a_deleted_cluster_leaves_nothing_but_what_is_said() {
         .ends(0)
         .tells("termination protection is switched off");
     world
-        .cluster("delete", &["--yes", "delete"])
+        .cluster("delete", &["--confirm", "delete"])
         .ends(5)
-        .tells("--yes delete is not deleted; nothing was deleted");
+        .tells("--confirm delete is not deleted; nothing was changed");
     world
         .cluster("delete", &[])
         .ends(64)
         .tells("there is no terminal to confirm on")
-        .tells("--yes deleted");
+        .tells("--confirm deleted");
     let still = aws.stacks(Some("deleted")).await.expect("stacks");
     assert_eq!(still.len(), living.len(), "nothing was deleted");
 
@@ -51,7 +51,7 @@ async fn a_deleted_cluster_leaves_nothing_but_what_is_said() {
         .tells("deleted-database-snapshot-")
         .tells("remains: key ")
         .tells("removed deleted from")
-        .tells("deleted is gone");
+        .tells("deleted is deleted");
     assert_eq!(aws.stacks(Some("deleted")).await, Ok(Vec::new()));
     let names = Names::of("deleted").expect("a name");
     let certificate = names.certificate(Authority::Kubernetes);
@@ -105,7 +105,7 @@ fn a_resource_that_refuses_to_go_is_named_and_the_next_run_finishes() {
             .standing()
             .contains(&"network DELETE_FAILED".to_owned())
     );
-    world.delete().ends(0).tells("held is gone");
+    world.delete().ends(0).tells("held is deleted");
 }
 
 #[test]
@@ -116,9 +116,9 @@ fn a_cluster_without_its_definition_goes_by_its_region() {
     let said = world.delete();
     assert_ne!(said.code, Some(0));
     said.tells("give its --region");
-    let arguments = ["--region", "eu-west-1", "--yes", "forgotten"];
+    let arguments = ["--region", "eu-west-1", "--confirm", "forgotten"];
     world
         .cluster("delete", &arguments)
         .ends(0)
-        .tells("forgotten is gone");
+        .tells("forgotten is deleted");
 }

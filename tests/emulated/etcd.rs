@@ -49,7 +49,7 @@ async fn a_snapshot_is_taken_on_the_slots_machine_and_listed() {
         &taken
     )]));
     let said = etcd(&world, "snapshot", &[]);
-    said.ends(0).tells("slot a  take a snapshot");
+    said.ends(0).tells("control-plane node a  take a snapshot");
     assert_eq!(said.stdout.trim(), key);
 
     etcd(&world, "list", &[])
@@ -78,7 +78,7 @@ async fn a_restore_wants_the_name_and_a_snapshot_that_is_there() {
     keep(&world, key).await;
     etcd(&world, "restore", &[key])
         .ends(5)
-        .tells("has no sum beside it");
+        .tells("has no checksum file; cannot verify it");
     keep(&world, &format!("{key}.sha256")).await;
     etcd(&world, "restore", &["etcd/other.db"])
         .ends(5)
@@ -86,18 +86,18 @@ async fn a_restore_wants_the_name_and_a_snapshot_that_is_there() {
     etcd(&world, "restore", &[key])
         .ends(64)
         .tells("everything written after the snapshot is gone")
-        .tells("--yes restored");
-    etcd(&world, "restore", &[key, "--yes", "other"]).ends(5);
+        .tells("--confirm restored");
+    etcd(&world, "restore", &[key, "--confirm", "other"]).ends(5);
     let refused =
         json!({"ok": false, "error": "verify it: its bytes are not those that were kept"});
     world.rules(json!([answer("etcd-restore", 1, &refused)]));
     etcd(
         &world,
         "restore",
-        &[key, "--yes", "restored", "--token", "t1"],
+        &[key, "--confirm", "restored", "--token", "t1"],
     )
     .ends(4)
-    .tells("on slot a: verify it: its bytes are not those that were kept")
+    .tells("on control-plane node a: verify it: its bytes are not those that were kept")
     .tells(&format!("kube-cfn etcd restore restored {key} --token t1"));
 
     let started = json!({"ok": true, "state": "started", "waiting": []});
@@ -111,10 +111,10 @@ async fn a_restore_wants_the_name_and_a_snapshot_that_is_there() {
     etcd(
         &world,
         "restore",
-        &[key, "--yes", "restored", "--token", "t1"],
+        &[key, "--confirm", "restored", "--token", "t1"],
     )
     .ends(0)
-    .tells("ok slot a  started")
+    .tells("ok control-plane node a  started")
     .tells("restored serves what etcd/");
     etcd(&world, "replace-member", &["a", "--yes"])
         .ends(5)

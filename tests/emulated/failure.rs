@@ -14,7 +14,9 @@ fn a_failed_creation_rolls_back_and_the_next_run_makes_it_anew() {
     let said = world.apply();
     said.ends(3)
         .tells("a stack failed and is back where it was")
-        .tells("help: mend the cause, then `kube-cfn apply failed`: what is done stays done");
+        .tells(
+            "help: fix the cause, then re-run `kube-cfn apply failed`; completed stacks are kept",
+        );
     let verdict = &said.stderr[said.at("failed: create failed after")..];
     let last = verdict.split("!!").nth(1).expect("the cause is pinned");
     assert!(
@@ -41,7 +43,7 @@ fn a_failed_creation_rolls_back_and_the_next_run_makes_it_anew() {
     let again = world.apply();
     again
         .ends(0)
-        .tells("+ edge             recreate  6 resources; the leftover goes first")
+        .tells("+ edge             recreate  6 resources; the failed stack is deleted first")
         .tells("= database         nothing to do")
         .tells("Plan: 3 to create, 0 to update, 3 unchanged.");
     let standing = world.standing();
@@ -105,13 +107,15 @@ fn a_rollback_that_fails_too_needs_a_hand_and_says_whose() {
          "fail": "the address is in use"}
     ]));
     let said = world.apply();
-    said.ends(4).tells("no more gateways").tells("needs a hand");
+    said.ends(4)
+        .tells("no more gateways")
+        .tells("needs manual action");
     assert_eq!(world.standing()[2], "edge ROLLBACK_FAILED");
     // What is left holds no data, and the address is free by now.
     world
         .apply()
         .ends(0)
-        .tells("the leftover goes first")
+        .tells("the failed stack is deleted first")
         .tells("removing what is left of stuck-edge first");
-    world.delete().ends(0).tells("stuck is gone");
+    world.delete().ends(0).tells("stuck is deleted");
 }

@@ -50,9 +50,9 @@ async fn an_interrupted_run_detaches_and_the_next_one_finishes() {
     run.interrupt();
     run.wait()
         .ends(6)
-        .tells("edge goes on in AWS")
+        .tells("edge continues in AWS")
         .tells("detached: nothing was cancelled")
-        .tells("`kube-cfn apply detached` takes it up again");
+        .tells("`kube-cfn apply detached` resumes it");
     assert!(
         world
             .standing()
@@ -61,7 +61,7 @@ async fn an_interrupted_run_detaches_and_the_next_one_finishes() {
     world
         .apply()
         .ends(0)
-        .tells("> edge             already moving: followed to its end");
+        .tells("> edge             in progress: will follow it, then re-plan");
     all_complete(&world);
     created_once(&world).await;
 }
@@ -88,13 +88,13 @@ async fn a_deletion_that_was_interrupted_is_taken_up() {
     world.rules(json!([{
         "type": "AWS::AutoScaling::AutoScalingGroup", "op": "delete", "delay": 3
     }]));
-    let mut run = world.spawn(&["delete", "unfinished", "--yes", "unfinished"]);
+    let mut run = world.spawn(&["delete", "unfinished", "--confirm", "unfinished"]);
     run.until(&[" DELETE_IN_PROGRESS "]);
     run.interrupt();
     run.wait()
         .ends(6)
-        .tells("`kube-cfn delete unfinished` takes it up again");
-    world.delete().ends(0).tells("unfinished is gone");
+        .tells("`kube-cfn delete unfinished` resumes it");
+    world.delete().ends(0).tells("unfinished is deleted");
     let found = world.aws().await.stacks(Some("unfinished")).await;
     assert_eq!(found, Ok(Vec::new()));
 }

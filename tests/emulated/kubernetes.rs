@@ -87,7 +87,7 @@ fn apply_goes_on_to_the_wait_and_says_what_it_waits_for() {
         .tells("API does not answer")
         .tells("beyond does not work yet after 2s; missing:")
         .tells("the stacks of beyond are as defined, but Kubernetes did not work within 2s")
-        .tells("`kube-cfn status beyond` looks again");
+        .tells("`kube-cfn status beyond` checks again");
     assert!(said.at("created in") < said.at("waits for Kubernetes"));
     world.apply().ends(0).omits("waits for Kubernetes");
 }
@@ -168,7 +168,7 @@ fn status_shows_the_cluster_itself_or_why_it_can_not() {
         .prints("version v1.36.2, ready")
         .prints("etcd answers; 1 of 1 members' pods run")
         .prints("certs serving 364 days left, authorities 3649 days left")
-        .prints("i-0c0 slot a v1.36.4 Ready")
+        .prints("i-0c0 control-plane a v1.36.4 Ready")
         .prints("i-0d0 pool workers v1.36.4 Ready");
     let view = cluster.json(&["status", "seen"]);
     assert_eq!(view["kubernetes"]["missing"], json!([]));
@@ -190,7 +190,7 @@ fn certificates_are_judged_by_their_days_left() {
         .prints("!! serving API")
         .tells("not all certificates of dated are good for 400 days: API");
     let unseen = cluster.world.run(&["certs", "status", "dated"]);
-    unseen.ends(1).tells("could not be looked at: API, grants");
+    unseen.ends(1).tells("could not check: API, grants");
     let rows = cluster.json(&["certs", "status", "dated"]);
     assert_eq!(rows.as_array().map(Vec::len), Some(4));
     let foreign = ApiServer::start();
@@ -292,14 +292,14 @@ fn a_ci_gets_in_and_out_again() {
     let checked = cluster.run(&["certs", "status", "guest", "--warn-days", "80"]);
     checked.ends(0).prints("ok access github in web");
 
-    let revoked = cluster.run(&["access", "revoke", "guest", "github"]);
+    let revoked = cluster.run(&["access", "revoke", "guest", "github", "--yes"]);
     revoked
         .ends(0)
         .tells("github lost its role in namespace web")
-        .tells("Kubernetes can't take a certificate back")
+        .tells("Kubernetes can't revoke a certificate")
         .tells("is accepted until");
     cluster
-        .run(&["access", "revoke", "guest", "github"])
+        .run(&["access", "revoke", "guest", "github", "--yes"])
         .ends(1)
-        .tells("was let in nowhere");
+        .tells("no grant for github in cluster guest");
 }

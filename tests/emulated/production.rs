@@ -39,5 +39,5 @@ fn production_is_created_found_as_defined_and_deleted_once_it_is_unprotected() {
         .delete()
         .ends(0)
         .tells("remains: last snapshot of PostgreSQL")
-        .tells("production is gone");
+        .tells("production is deleted");
 }

@@ -38,7 +38,7 @@ fn the_json_stream_begins_with_its_version_and_ends_with_the_end() {
         "type": "AWS::AutoScaling::AutoScalingGroup", "op": "delete", "stack": "pool-workers",
         "times": 1, "fail": "no"
     }]));
-    let arguments = ["--yes", "streamed", "--progress", "json"];
+    let arguments = ["--confirm", "streamed", "--progress", "json"];
     let said = world.cluster("delete", &arguments);
     let told = events(&said.ends(4).stdout);
     assert_eq!(told.last().expect("events")["succeeded"], false);

@@ -191,7 +191,7 @@ impl World {
     }
 
     pub fn delete(&self) -> Said {
-        self.cluster("delete", &["--yes", &self.name])
+        self.cluster("delete", &["--confirm", &self.name])
     }
 
     /// Starts the program and comes back while it runs.

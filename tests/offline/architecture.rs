@@ -60,17 +60,19 @@ const WALLS: &[(&str, &[&str])] = &[
     (
         "report",
         &[
-            // Until what a report shows has left `cli`.
-            "cli",
             "access",
+            "apply",
             "catalog",
             "cloud",
             "common",
             "definition",
+            "etcd",
             "forecast",
             "kube",
             "kubeconfig",
+            "pki",
             "plan",
+            "spec",
             "stacks",
         ],
     ),

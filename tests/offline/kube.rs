@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kube_cfn::access::{AbsentNamespace, Grant, GrantError, Granted, grant};
 use kube_cfn::kube::{
-    Api, Binding, ClientLogin, Connection, Patience, Readiness, Role, Waited, Wanted, WantedPool,
-    WantedSlot, wait,
+    Api, Binding, ClientLogin, Connection, Readiness, Role, WaitOptions, Waited, Wanted,
+    WantedPool, WantedSlot, wait,
 };
 use kube_cfn::kubeconfig::{Entry, Login, render};
 use secrecy::ExposeSecret as _;
@@ -37,10 +37,10 @@ fn fill_whole(server: &ApiServer) {
     fill(server, &["10.20.0.10", "10.20.32.10"], "web", 2);
 }
 
-fn patience(seconds: u64) -> Patience {
-    Patience {
+fn patience(seconds: u64) -> WaitOptions {
+    WaitOptions {
         timeout: Duration::from_secs(seconds),
-        between: Duration::from_millis(20),
+        interval: Duration::from_millis(20),
     }
 }
 
@@ -103,12 +103,12 @@ fn a_cluster_that_comes_up_is_told_step_by_step() {
     assert_eq!(
         told[1],
         [
-            "control plane: 0 of 2 slots Ready",
-            "control plane: slot a: no node has joined as 10.20.0.10",
-            "control plane: slot b: no node has joined as 10.20.32.10",
+            "control plane: 0 of 2 nodes Ready",
+            "control plane: node a: no machine has joined as 10.20.0.10",
+            "control plane: node b: no machine has joined as 10.20.32.10",
         ]
     );
-    assert_eq!(told[2][0], "control plane: 1 of 2 slots Ready");
+    assert_eq!(told[2][0], "control plane: 1 of 2 nodes Ready");
     assert_eq!(told.last().unwrap(), &Vec::<String>::new());
 }
 
@@ -159,7 +159,7 @@ fn without_a_credential_the_health_alone_is_waited_for() {
         panic!("not ready")
     };
     assert!(
-        readiness.remarks[0].contains("were not looked at"),
+        readiness.remarks[0].contains("were not checked"),
         "{readiness:?}"
     );
 }

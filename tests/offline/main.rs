@@ -24,6 +24,7 @@ mod pki;
 mod progress;
 mod promises;
 mod readme;
+mod refused;
 mod scaffold;
 mod simulated;
 mod stacks;

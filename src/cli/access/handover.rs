@@ -7,10 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::access::{Grant, Granted};
+use crate::cli::api_access::{ApiArgs, origin};
+use crate::cli::cluster::Cluster;
 use crate::cli::failure::Failure;
-use crate::cli::kubeconfig::origin;
-use crate::cli::reach::Reach;
-use crate::cli::session::Target;
 use crate::common::files;
 use crate::kube::Connection;
 use crate::kubeconfig::{self, Entry, Login};
@@ -29,16 +28,16 @@ pub(super) enum Form {
 
 /// What the CI gets.
 pub(super) fn text(
-    target: &Target,
+    cluster: &Cluster,
     connection: &Connection,
     wish: &Grant,
     granted: &Granted,
     form: Form,
 ) -> Result<SecretString, Failure> {
     let entry = Entry {
-        cluster: target.name.clone(),
-        origin: origin(&target.identity.account, &target.identity.region),
-        server: Reach::address(connection),
+        cluster: cluster.name.clone(),
+        origin: origin(&cluster.identity),
+        server: ApiArgs::address(connection),
         server_name: None,
         authority_pem: connection.authority_pem.clone(),
         namespace: Some(wish.namespace.clone()),

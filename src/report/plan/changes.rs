@@ -1,18 +1,15 @@
 //! The changes of a stack as data and in words: what a property was and becomes, which field of the
-//! definition is behind it, what somebody changed by hand, what users of the database notice.
+//! definition is behind it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::StackView;
-use crate::cli::session::Defined;
-use crate::cloud::{
-    ChangeAction, Difference, Fate, Finding, PropertyChange, Replacement, ResourceChange,
-};
+use crate::cloud::{ChangeAction, Fate, Finding, PropertyChange, Replacement, ResourceChange};
 use crate::common::text::one_line;
-use crate::plan::{Drifted, Risk, Step};
+use crate::definition::Defined;
+use crate::plan::{Risk, Step};
 
 /// How many fields of the definition are named beside a change; `-o json` has them all.
 const NAMED: usize = 2;
@@ -130,7 +127,7 @@ pub(super) fn views<'a>(step: &'a Step, causes: &Causes<'_>) -> Vec<ChangeView<'
 }
 
 /// What happens to a resource: its mark, and the same in words.
-pub(super) fn fate(change: &ChangeView<'_>) -> (&'static str, String) {
+pub(super) fn action_words(change: &ChangeView<'_>) -> (&'static str, String) {
     match (change.action, change.replacement) {
         (ChangeAction::Add, _) => ("+", "added".to_owned()),
         (ChangeAction::Remove, _) => ("-", "removed".to_owned()),
@@ -172,7 +169,7 @@ fn property_words(property: &PropertyView<'_>) -> String {
         None => change.after.clone(),
     };
     let values = match (&change.before, after) {
-        // In base64 nobody reads what is new about it.
+        // In base64 the difference can't be read.
         (Some(_), Some(_)) if path.ends_with("UserData") => ": the boot script changes".to_owned(),
         (Some(before), Some(after)) => format!(": {}", between(before, &after)),
         (None, Some(after)) => format!(": -> {}", short(&after)),
@@ -201,78 +198,7 @@ pub(super) fn risk_words(risk: &Risk) -> String {
     format!("at stake: {}; {}{allowed}", risk.holds, risk.becomes)
 }
 
-/// What else there is to know before the update of a stack, a sentence each. The first of a pair is
-/// `!!` where it asks for a decision.
-pub(super) fn notes(stack: &StackView<'_>) -> Vec<(&'static str, String)> {
-    let mut notes: Vec<(&'static str, String)> = Vec::new();
-    if let (Some(own), Some(version)) = (&stack.kubernetes, &stack.older) {
-        let text = format!("stays at Kubernetes {own}; the control plane is at {version}");
-        notes.push(("--", text));
-    }
-    for view in &stack.findings {
-        let about = view.finding.logical_id.as_ref();
-        let about = about.map_or_else(String::new, |id| format!("{id}: "));
-        let fields = fields_words(&view.fields);
-        let fields = fields.map_or_else(String::new, |by| format!(";{}", &by[1..]));
-        let text = format!("AWS finds {about}{}{fields}", view.finding.reason);
-        notes.push(("!!", text));
-    }
-    let warned = stack.warnings.iter();
-    notes.extend(warned.map(|warning| ("!!", warning.clone())));
-    for one in &stack.downtime {
-        let of = match one.property.as_str() {
-            "" => one.logical_id.clone(),
-            property => property.to_owned(),
-        };
-        let then = one
-            .then
-            .map_or_else(String::new, |then| format!("; {then}"));
-        let mark = if one.seconds.1 > 0 { "!!" } else { "--" };
-        notes.push((mark, format!("database, {of}: {}{then}", one.expect)));
-    }
-    for drifted in stack.drift {
-        let known = stack.sentence(&drifted.drift.logical_id);
-        notes.extend(drift_words(drifted, known));
-    }
-    if let Some(why) = stack.drift_unknown {
-        let text = format!("whether it was changed by hand is not known: {why}");
-        notes.push(("??", text));
-    }
-    notes
-}
-
-fn drift_words(drifted: &Drifted, sentence: Option<&str>) -> Vec<(&'static str, String)> {
-    let drift = &drifted.drift;
-    let id = &drift.logical_id;
-    let what = sentence.map_or_else(|| id.clone(), |told| format!("{told} ({id})"));
-    if drift.deleted {
-        let text = format!("by hand: {what} was deleted; CloudFormation doesn't make it again");
-        return vec![("!!", text)];
-    }
-    let told = |difference: &Difference| {
-        let Difference {
-            path,
-            expected,
-            actual,
-        } = difference;
-        let value = |value: &Option<String>| value.as_deref().map_or("absent".to_owned(), short);
-        let (mark, then) = if drifted.overwritten.contains(path) {
-            ("!!", "this run sets it anew")
-        } else {
-            ("--", "this run leaves it so")
-        };
-        let text = format!(
-            "by hand: {what}: {} is {}, the template has {}; {then}",
-            plain(path),
-            value(actual),
-            value(expected)
-        );
-        (mark, text)
-    };
-    drift.differences.iter().map(told).collect()
-}
-
-fn plain(path: &str) -> &str {
+pub(super) fn plain(path: &str) -> &str {
     path.strip_prefix("Properties.").unwrap_or(path)
 }
 
@@ -280,7 +206,7 @@ fn plain(path: &str) -> &str {
 const LONGEST: usize = 60;
 
 /// A value on one line; long ones (user data, policies) by their beginning.
-fn short(value: &str) -> String {
+pub(super) fn short(value: &str) -> String {
     let line = one_line(value);
     if line.chars().count() <= LONGEST {
         return line;
@@ -316,9 +242,9 @@ mod tests {
     fn long_values_are_shown_where_they_part() {
         assert_eq!(between("a", "b"), "a -> b");
         let long = |end: &str| format!("{}{end}", "[same] ".repeat(20));
-        let told = between(&long("1, and the rest"), &long("2, and the rest"));
+        let text = between(&long("1, and the rest"), &long("2, and the rest"));
         assert_eq!(
-            told,
+            text,
             "…] [same] [same] 1, and the rest -> …] [same] [same] 2, and the rest"
         );
         assert!(between(&"x".repeat(80), "y").starts_with(&"x".repeat(59)));

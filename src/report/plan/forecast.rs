@@ -1,7 +1,7 @@
 //! How long a plan takes and what it costs, in words. Both are estimates and say so.
 
 use crate::catalog::durations::Span;
-use crate::cli::out::listed_line;
+use crate::common::text::listed_line;
 use crate::forecast::cost::{Monthly, Range};
 use crate::forecast::estimate::Estimate;
 
@@ -56,8 +56,8 @@ pub fn lines(expected: &Estimate, cost: &Monthly) -> Vec<String> {
         format!(" (today {})", dollars(before))
     });
     let text = format!(
-        "Cost: about {} a month{before}, an estimate by list prices of {oldest} to {newest}; what \
-         depends on use is not counted.",
+        "Cost: about {} a month{before}, an estimate by list prices of {oldest} to {newest}; excludes \
+         usage-based charges (traffic, requests, NAT data, I/O).",
         dollars(cost.after)
     );
     lines.push(listed_line("", &text));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn money_is_told_in_whole_dollars() {
+    fn money_is_shown_in_whole_dollars() {
         let range = |from, to| Range { from, to };
         assert_eq!(dollars(range(1023.4, 7840.0)), "$1,023-7,840");
         assert_eq!(dollars(range(270.3, 270.4)), "$270");

@@ -3,13 +3,15 @@
 
 use std::fmt::Write;
 
-use super::changes::{ChangeView, fate, notes, property_lines, risk_words};
-use super::text::{counted, headline_words, total};
-use super::{StackView, View, forecast};
+use super::changes::{ChangeView, action_words, property_lines, risk_words};
+use super::notes::notes;
+use super::summary::summary;
+use super::text::{counted, headline_words};
+use super::{PlanView, StackView, forecast};
 use crate::plan::Blocked;
 
 /// A plan as Markdown.
-pub fn markdown(view: &View<'_>) -> String {
+pub fn markdown(view: &PlanView<'_>) -> String {
     let mut out = String::new();
     // Writing to a String can't fail.
     let _ = writeln!(
@@ -25,7 +27,7 @@ pub fn markdown(view: &View<'_>) -> String {
     if !view.refused.is_empty() {
         out.push('\n');
     }
-    for line in total(view).lines() {
+    for line in summary(view).lines() {
         let _ = writeln!(out, "{}  ", plain(line));
     }
     out.push_str("\n| stack | what | time | a month |\n|---|---|---|---|\n");
@@ -63,11 +65,11 @@ fn details(out: &mut String, stack: &StackView<'_>) {
         blocked(out, &stack.stack.to_string(), why);
     }
     for risk in stack.risks {
-        let told = plain(&risk_words(risk));
-        let _ = writeln!(out, "\n> **{}** {told}", plain(&risk.name));
+        let text = plain(&risk_words(risk));
+        let _ = writeln!(out, "\n> **{}** {text}", plain(&risk.name));
     }
-    for (mark, told) in notes(stack) {
-        let _ = writeln!(out, "\n- `{mark}` {}: {}", stack.stack, plain(&told));
+    for (mark, text) in notes(stack) {
+        let _ = writeln!(out, "\n- `{mark}` {}: {}", stack.stack, plain(&text));
     }
     if stack.changes.is_empty() && stack.creates.is_empty() {
         return;
@@ -97,7 +99,7 @@ fn details(out: &mut String, stack: &StackView<'_>) {
 }
 
 fn change_lines(out: &mut String, change: &ChangeView<'_>) {
-    let (mark, fate) = fate(change);
+    let (mark, action) = action_words(change);
     // A diff is coloured by its first sign alone.
     let sign = match mark {
         "+" => "+",
@@ -106,12 +108,12 @@ fn change_lines(out: &mut String, change: &ChangeView<'_>) {
     };
     let _ = writeln!(
         out,
-        "{sign} {} ({}) {fate}",
+        "{sign} {} ({}) {action}",
         code(&change.sentence),
         change.logical_id
     );
-    for told in property_lines(change) {
-        let _ = writeln!(out, "!     {}", code(&told));
+    for text in property_lines(change) {
+        let _ = writeln!(out, "!     {}", code(&text));
     }
 }
 

@@ -3,6 +3,8 @@
 mod changes;
 mod forecast;
 mod markdown;
+mod notes;
+mod summary;
 mod text;
 
 use std::collections::BTreeMap;
@@ -11,8 +13,8 @@ use semver::Version;
 use serde::Serialize;
 
 use crate::catalog::durations::{Durations, Span};
-use crate::cli::session::Defined;
 use crate::cloud::{Finding, Identity};
+use crate::definition::Defined;
 use crate::forecast::cost::{self, Monthly, Range, StackCost};
 use crate::forecast::estimate::{self, Estimate};
 use crate::forecast::outage::{Outage, outages};
@@ -29,7 +31,7 @@ pub use text::{Detail, text};
 /// A plan as data.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct View<'a> {
+pub struct PlanView<'a> {
     cluster: &'a str,
     account: &'a str,
     region: &'a str,
@@ -72,13 +74,13 @@ struct StackView<'a> {
     /// What an update does to those who use the database.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     downtime: Vec<Outage>,
-    /// What somebody changed by hand.
+    /// What was changed outside kube-cfn.
     #[serde(skip_serializing_if = "slice_is_empty")]
     drift: &'a [Drifted],
     /// The human sentences of those.
     #[serde(skip)]
     sentences: BTreeMap<&'a str, String>,
-    /// Why nobody knows whether something was changed by hand.
+    /// Why drift is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     drift_unknown: Option<&'a str>,
     /// What CloudFormation's early validation says.
@@ -96,10 +98,10 @@ struct StackView<'a> {
     /// Whether that is among what refuses the plan as a whole.
     #[serde(skip)]
     refused_above: bool,
-    /// What keeps the stack from going back.
+    /// What blocks the rollback of the stack.
     #[serde(skip_serializing_if = "slice_is_empty")]
     stuck: &'a [Stuck],
-    /// Of those, what is left as it is.
+    /// Of those, what is skipped.
     #[serde(skip_serializing_if = "slice_is_empty")]
     skip: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,7 +131,7 @@ enum Word {
     Protect,
     Keep,
     Follow,
-    /// The rollback that failed is gone on with.
+    /// The rollback that failed is continued.
     Continue,
     Refused,
     Blocked,
@@ -146,14 +148,14 @@ fn slice_is_empty<T>(slice: &&[T]) -> bool {
     slice.is_empty()
 }
 
-/// What a plan is weighed with.
+/// What the forecasts of a plan are made with.
 #[derive(Debug)]
-pub struct Scales {
+pub struct ForecastInputs {
     pub durations: Durations,
     pub prices: Prices,
 }
 
-impl Default for Scales {
+impl Default for ForecastInputs {
     fn default() -> Self {
         Self {
             durations: Durations::builtin(),
@@ -167,12 +169,12 @@ pub fn view<'a>(
     plan: &'a Plan,
     identity: &'a Identity,
     defined: &Defined,
-    scales: &Scales,
-) -> View<'a> {
+    inputs: &ForecastInputs,
+) -> PlanView<'a> {
     let causes = Causes::new(defined);
-    let expected = estimate::estimate(plan, &scales.durations);
-    let cost = cost::monthly(plan, &identity.region, &scales.prices);
-    View {
+    let expected = estimate::estimate(plan, &inputs.durations);
+    let cost = cost::monthly(plan, &identity.region, &inputs.prices);
+    PlanView {
         cluster: &plan.cluster,
         account: &identity.account,
         region: &identity.region,
@@ -276,6 +278,3 @@ fn word(step: &Step) -> Word {
         Action::Blocked(_) => Word::Blocked,
     }
 }
-
-#[cfg(test)]
-mod tests;

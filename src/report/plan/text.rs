@@ -5,21 +5,18 @@ use std::fmt::Write;
 
 use console::{Style, measure_text_width, style};
 
-use super::changes::{ChangeView, fate, notes, property_lines, risk_words};
-use super::{StackView, View, Word, forecast};
-use crate::cli::out::listed_line;
-use crate::common::text::one_line;
+use super::changes::{ChangeView, action_words, property_lines, risk_words};
+use super::notes::notes;
+use super::summary::summary;
+use super::{PlanView, StackView, Word, forecast};
+use crate::common::text::{listed_line, one_line};
 use crate::plan::{Blocked, Counts, Risk};
 use crate::stacks::StackKind;
 
 /// Where time and money stand behind what is done to a stack.
 const COLUMN: usize = 50;
 
-/// What no plan of a creation can tell.
-const UNKNOWABLE: &str = "Not known before: the ids and addresses that AWS gives, and whether quotas \
-                          and capacity suffice.";
-
-/// How much of a plan is told.
+/// How much of a plan is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
     /// New stacks by their number of resources.
@@ -29,7 +26,7 @@ pub enum Detail {
 }
 
 /// A plan as text.
-pub fn text(view: &View<'_>, detail: Detail) -> String {
+pub fn text(view: &PlanView<'_>, detail: Detail) -> String {
     let mut out = String::new();
     refused_text(&mut out, view.refused);
     for stack in &view.stacks {
@@ -45,10 +42,10 @@ pub fn text(view: &View<'_>, detail: Detail) -> String {
         wrapped(
             &mut out,
             "  ",
-            "A stack goes only with the whole cluster, or by your own hand.",
+            "kube-cfn deletes a stack only with the whole cluster; to remove one, delete it in CloudFormation.",
         );
     }
-    out.push_str(&total(view));
+    out.push_str(&summary(view));
     out
 }
 
@@ -103,8 +100,8 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     for change in &stack.changes {
         change_text(out, change, stack.risks);
     }
-    for (mark, told) in notes(stack) {
-        wrapped(out, "    ", &format!("{mark} {told}"));
+    for (mark, text) in notes(stack) {
+        wrapped(out, "    ", &format!("{mark} {text}"));
     }
     stuck_text(out, stack);
     pending_text(out, stack);
@@ -116,21 +113,18 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
         );
     }
     if stack.policy {
-        line(
-            out,
-            format_args!("    its stack policy is set as wanted again"),
-        );
+        line(out, format_args!("    its stack policy is reset"));
     }
 }
 
-/// What keeps a stack from going back, and what of it is left as it is.
+/// What blocks the rollback of a stack, and what is skipped.
 fn stuck_text(out: &mut String, stack: &StackView<'_>) {
     for one in stack.stuck {
-        wrapped(out, "    ", &format!("in the way: {}", one.told()));
+        wrapped(out, "    ", &format!("blocks the rollback: {}", one.told()));
     }
     if !stack.skip.is_empty() {
         let text = format!(
-            "left as they are, no longer matching the template: {}",
+            "skipped, will no longer match the template: {}",
             stack.skip.join(", ")
         );
         wrapped(out, "    ", &text);
@@ -144,11 +138,7 @@ fn pending_text(out: &mut String, stack: &StackView<'_>) {
             stack.pending.iter().map(|input| &input.from).collect();
         if !producers.is_empty() {
             let names: Vec<_> = producers.into_iter().map(ToString::to_string).collect();
-            wrapped(
-                out,
-                "    ",
-                &format!("takes values of {}", names.join(", ")),
-            );
+            wrapped(out, "    ", &format!("depends on {}", names.join(", ")));
         }
         return;
     }
@@ -186,7 +176,7 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
             "+",
             Style::new().green(),
             format!(
-                "recreate  {} resources; the leftover goes first",
+                "recreate  {} resources; the failed stack is deleted first",
                 counts.add
             ),
         ),
@@ -208,21 +198,21 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
         Word::Keep if !stack.pending.is_empty() => (
             "=",
             Style::new().dim(),
-            "nothing to do, unless its inputs move".to_owned(),
+            "nothing to do, unless its inputs change".to_owned(),
         ),
         Word::Keep => ("=", Style::new().dim(), "nothing to do".to_owned()),
         Word::Follow => (
             ">",
             Style::new().cyan(),
-            "already moving: followed to its end, then looked at again".to_owned(),
+            "in progress: will follow it, then re-plan".to_owned(),
         ),
         Word::Continue => (
             "~",
             Style::new().yellow(),
-            "goes back  its rollback failed: gone on with, then looked at again".to_owned(),
+            "rollback failed; will continue the rollback, then re-plan".to_owned(),
         ),
         Word::Refused => ("!", Style::new().red(), "refused".to_owned()),
-        Word::Blocked => ("!", Style::new().red(), "can't be touched".to_owned()),
+        Word::Blocked => ("!", Style::new().red(), "blocked".to_owned()),
     }
 }
 
@@ -243,59 +233,20 @@ pub(super) fn counted(counts: &Counts) -> String {
 }
 
 fn change_text(out: &mut String, change: &ChangeView<'_>, risks: &[Risk]) {
-    let (mark, fate) = fate(change);
+    let (mark, action) = action_words(change);
     line(
         out,
         format_args!(
-            "    {mark} {}  ({}) {fate}",
+            "    {mark} {}  ({}) {action}",
             change.sentence, change.logical_id
         ),
     );
-    for told in property_lines(change) {
-        wrapped(out, "        ", &told);
+    for text in property_lines(change) {
+        wrapped(out, "        ", &text);
     }
     let here = |risk: &&Risk| risk.logical_id == change.logical_id;
     for risk in risks.iter().filter(here) {
         wrapped(out, "        ", &format!("!! {}", risk_words(risk)));
-    }
-}
-
-pub(super) fn total(view: &View<'_>) -> String {
-    let count = |words: &[Word]| {
-        view.stacks
-            .iter()
-            .filter(|s| words.contains(&s.action))
-            .count()
-    };
-    let mut parts = vec![
-        format!("{} to create", count(&[Word::Create, Word::Recreate])),
-        format!(
-            "{} to update",
-            count(&[Word::Update, Word::Later, Word::Protect])
-        ),
-        format!("{} unchanged", count(&[Word::Keep])),
-    ];
-    for (words, what) in [
-        (&[Word::Follow][..], "already moving"),
-        (&[Word::Refused][..], "refused"),
-        (&[Word::Blocked][..], "blocked"),
-    ] {
-        if count(words) > 0 {
-            parts.push(format!("{} {what}", count(words)));
-        }
-    }
-    if view.changes {
-        let mut lines = vec![format!("Plan: {}.", parts.join(", "))];
-        lines.extend(forecast::lines(&view.expected, &view.cost));
-        if count(&[Word::Create, Word::Recreate]) > 0 {
-            lines.push(listed_line("", UNKNOWABLE));
-        }
-        lines.join("\n") + "\n"
-    } else {
-        format!(
-            "Nothing to do: all {} stacks are as defined.\n",
-            view.stacks.len()
-        )
     }
 }
 

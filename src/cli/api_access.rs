@@ -1,23 +1,27 @@
 //! The way from a cluster's name to its API: the address from the edge stack, the authority and a
 //! short-lived certificate from the store.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::failure::{Exit, Failure};
-use super::kubeconfig::{ADMINS, person};
-use crate::access::{self, AccessError, Limits, MintRequest};
+use crate::access::{self, AccessError, CertificateRequest, Limits};
 use crate::cloud::{Cloud, Identity, Store};
 pub use crate::common::duration::parse as span;
 use crate::kube::{ClientLogin, Connection, KubeError};
 use crate::kubeconfig::server_url;
 use crate::stacks::{API_HOST, StackKind};
 
+/// The group that kubeadm binds to cluster-admin: removing the binding removes the right, which no
+/// certificate of `system:masters` would allow.
+const ADMINS: &str = "kubeadm:cluster-admins";
 /// Lifetime of the tool's own certificate in seconds: longer than any command takes.
 const LIFETIME: u64 = 3600;
 
 /// How the API is reached.
 #[derive(clap::Args, Clone)]
-pub struct Reach {
+pub struct ApiArgs {
     /// Address of the API where it is reached through a tunnel
     #[arg(
         long,
@@ -29,7 +33,7 @@ pub struct Reach {
     server: Option<String>,
 }
 
-impl Reach {
+impl ApiArgs {
     /// The URL of the API behind `host`, and the name that its certificate has to have where that is
     /// the end of a tunnel: the API still shows its own.
     pub fn url(&self, host: &str) -> (String, Option<String>) {
@@ -39,7 +43,7 @@ impl Reach {
         }
     }
 
-    /// The address for somebody else's kubeconfig: never our end of a tunnel.
+    /// The address for the kubeconfig of another user: never our end of a tunnel.
     pub fn address(connection: &Connection) -> String {
         match &connection.server_name {
             Some(host) => server_url(host),
@@ -48,8 +52,8 @@ impl Reach {
     }
 }
 
-/// An address with nothing but a host and perhaps a port: whatever else stands there, kubectl would
-/// send or refuse later.
+/// An address with nothing but a host and perhaps a port: kubectl would send or refuse anything else
+/// later.
 fn url(text: &str) -> Result<String, String> {
     let text = text.trim_end_matches('/');
     let expected = || "expected https://HOST:PORT".to_owned();
@@ -66,7 +70,7 @@ fn url(text: &str) -> Result<String, String> {
 }
 
 /// A cluster whose API is wanted.
-pub struct Whose<'a, C> {
+pub struct ClusterRef<'a, C> {
     pub name: &'a str,
     pub cloud: &'a C,
     pub identity: &'a Identity,
@@ -75,23 +79,32 @@ pub struct Whose<'a, C> {
 }
 
 /// A connection, and what it can't do.
-pub struct Reached {
+pub struct ApiConnection {
     pub connection: Connection,
     /// Why it has no credential.
-    pub blind: Option<String>,
+    pub no_credentials_reason: Option<String>,
 }
 
-impl<C: Cloud + Store> Whose<'_, C> {
+impl<C: Cloud + Store> ClusterRef<'_, C> {
+    /// The outputs of one of its stacks; `None` before there is one.
+    pub async fn outputs(
+        &self,
+        kind: &StackKind,
+    ) -> Result<Option<BTreeMap<String, String>>, Failure> {
+        let found = self.cloud.stacks(Some(self.name)).await?;
+        let kind = kind.to_string();
+        let stack = found.into_iter().find(|stack| stack.kind == kind);
+        Ok(stack.map(|stack| stack.outputs))
+    }
+
     /// Where its API answers, as the edge stack says; `None` before there is one.
     pub async fn host(&self) -> Result<Option<String>, Failure> {
-        let found = self.cloud.stacks(Some(self.name)).await?;
-        let edge = StackKind::Edge.to_string();
-        let edge = found.into_iter().find(|stack| stack.kind == edge);
-        Ok(edge.and_then(|stack| stack.outputs.get(API_HOST).cloned()))
+        let outputs = self.outputs(&StackKind::Edge).await?;
+        Ok(outputs.and_then(|mut outputs| outputs.remove(API_HOST)))
     }
 
     /// The host, or the failure that says there is none.
-    pub async fn surely_host(&self) -> Result<String, Failure> {
+    pub async fn require_host(&self) -> Result<String, Failure> {
         let name = self.name;
         self.host().await?.ok_or_else(|| {
             Failure::other(format!("{name} has no API yet"))
@@ -99,10 +112,14 @@ impl<C: Cloud + Store> Whose<'_, C> {
         })
     }
 
-    /// The connection without a credential: whoever may read the plain authority gets this far.
-    pub async fn plain(&self, host: &str, reach: &Reach) -> Result<Connection, AccessError> {
+    /// The connection without a credential: takes only the right to read the plain certificate.
+    async fn without_credentials(
+        &self,
+        host: &str,
+        args: &ApiArgs,
+    ) -> Result<Connection, AccessError> {
         let authority_pem = access::authority_certificate(self.cloud, self.name).await?;
-        let (server, server_name) = reach.url(host);
+        let (server, server_name) = args.url(host);
         Ok(Connection {
             server,
             server_name,
@@ -111,21 +128,17 @@ impl<C: Cloud + Store> Whose<'_, C> {
         })
     }
 
-    /// The connection as an administrator, where IAM lets the caller mint.
-    pub async fn known(&self, host: &str, reach: &Reach) -> Result<Connection, AccessError> {
-        let plain = self.plain(host, reach).await?;
+    /// The connection as an administrator, where IAM lets the caller issue a certificate.
+    pub async fn as_admin(&self, host: &str, args: &ApiArgs) -> Result<Connection, AccessError> {
+        let plain = self.without_credentials(host, args).await?;
         let most = self.max_ttl.unwrap_or(LIFETIME);
         let limits = Limits {
             ttl_seconds: LIFETIME.min(most),
             max_ttl_seconds: most,
         };
-        let request = MintRequest {
-            user: person(&self.identity.caller),
-            groups: vec![ADMINS.to_owned()],
-            ttl_seconds: None,
-        };
+        let request = request(None, &[], None, &self.identity.caller);
         let now = Timestamp::now();
-        let made = access::mint(self.cloud, self.name, &request, limits, now).await?;
+        let made = access::issue(self.cloud, self.name, &request, limits, now).await?;
         Ok(Connection {
             login: Some(ClientLogin {
                 certificate_pem: made.certificate_pem,
@@ -136,19 +149,47 @@ impl<C: Cloud + Store> Whose<'_, C> {
     }
 
     /// As an administrator, or without a credential where IAM says no.
-    pub async fn at_best(&self, host: &str, reach: &Reach) -> Result<Reached, AccessError> {
-        match self.known(host, reach).await {
-            Ok(connection) => Ok(Reached {
-                connection,
-                blind: None,
-            }),
-            Err(denied @ AccessError::Denied { .. }) => Ok(Reached {
-                connection: self.plain(host, reach).await?,
-                blind: Some(denied.to_string()),
-            }),
-            Err(other) => Err(other),
-        }
+    pub async fn connect(&self, host: &str, args: &ApiArgs) -> Result<ApiConnection, AccessError> {
+        let (connection, no_credentials_reason) = match self.as_admin(host, args).await {
+            Ok(connection) => (connection, None),
+            Err(denied @ AccessError::Denied { .. }) => {
+                let plain = self.without_credentials(host, args).await?;
+                (plain, Some(denied.to_string()))
+            }
+            Err(other) => return Err(other),
+        };
+        Ok(ApiConnection {
+            connection,
+            no_credentials_reason,
+        })
     }
+}
+
+/// A request for a certificate; without a user it is for the caller, without groups for an administrator.
+pub fn request(
+    user: Option<&str>,
+    groups: &[String],
+    ttl: Option<SignedDuration>,
+    caller: &str,
+) -> CertificateRequest {
+    CertificateRequest {
+        user: user.map_or_else(|| person(caller), str::to_owned),
+        groups: match groups {
+            [] => vec![ADMINS.to_owned()],
+            groups => groups.to_vec(),
+        },
+        ttl_seconds: ttl.map(|ttl| ttl.as_secs().unsigned_abs()),
+    }
+}
+
+/// The last part of an ARN: the session of an assumed role, the name of a user.
+fn person(arn: &str) -> String {
+    arn.rsplit(['/', ':']).next().unwrap_or(arn).to_owned()
+}
+
+/// Distinguishes clusters of one name.
+pub fn origin(identity: &Identity) -> String {
+    format!("{}/{}", identity.account, identity.region)
 }
 
 impl From<KubeError> for Failure {
@@ -163,7 +204,7 @@ impl From<KubeError> for Failure {
                 "is this the address of another cluster, or a proxy that opens TLS? nothing was sent",
             ),
             KubeError::Conflict(_) => {
-                failure.help("somebody else wrote the same fields; look at them before you go on")
+                failure.help("another client wrote the same fields; look at them before you continue")
             }
             _ => failure,
         }
@@ -201,5 +242,23 @@ mod tests {
         ] {
             assert!(url(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_caller_is_named_by_the_last_part_of_the_arn() {
+        assert_eq!(
+            person("arn:aws:sts::111122223333:assumed-role/ops/jane"),
+            "jane"
+        );
+        assert_eq!(person("arn:aws:iam::111122223333:user/ops/jane"), "jane");
+        assert_eq!(person("arn:aws:iam::111122223333:root"), "root");
+    }
+
+    #[test]
+    fn a_lifetime_is_positive() {
+        assert_eq!(span("8h"), Ok(SignedDuration::from_hours(8)));
+        assert!(span("0s").is_err());
+        assert!(span("-1h").is_err());
+        assert!(span("soon").is_err());
     }
 }

@@ -1,19 +1,24 @@
 //! A plan that the rule of versions refuses, in every form. The forms stand in `tests/cases/plan`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use kube_cfn::cloud::Identity;
+use kube_cfn::definition::Defined;
+use kube_cfn::plan::versions::{Running, Wanted, decide};
+use kube_cfn::plan::{Action, Plan, Step};
+use kube_cfn::report::plan::{Detail, ForecastInputs, markdown, text, view};
+use kube_cfn::stacks::{self, StackKind};
+use kube_cfn::templates::Templates;
+use semver::Version;
 use serde_json::{Value, json};
 
-use super::*;
-use crate::cli::session;
-use crate::plan::versions::{Running, Wanted, decide};
+use crate::support::golden;
 
 /// The shipped canary wants 1.36.4 while it runs 1.34.8, with one pool behind it.
 fn refused() -> (Defined, Plan) {
     let path = PathBuf::from("clusters/canary.yaml");
-    let spec = crate::definition::load(&path).expect("a definition");
-    let defined = Defined { path, spec };
+    let defined = Defined::load(path).expect("a definition");
     let running: Running = BTreeMap::from([
         (StackKind::ControlPlane, Ok(Version::new(1, 35, 8))),
         (
@@ -28,7 +33,12 @@ fn refused() -> (Defined, Plan) {
         place: &defined.line("kubernetes"),
     };
     let decided = decide(wanted, &running);
-    let stacks = session::design_at(&defined, &decided.versions).expect("stacks");
+    let stacks = stacks::design_at(
+        &defined.spec,
+        &decided.versions,
+        &Templates::new(None).expect("templates"),
+    )
+    .expect("stacks");
     let action = |kind: &StackKind| match decided.refused.get(kind) {
         Some(why) => Action::Blocked(why.clone()),
         None => Action::Keep,
@@ -49,16 +59,6 @@ fn refused() -> (Defined, Plan) {
     (defined, plan)
 }
 
-fn golden(name: &str, now: &str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let path = root.join("tests/cases/plan").join(name);
-    let held = std::fs::read_to_string(&path).unwrap_or_default();
-    if held != now && std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, now).expect("the case can be written");
-    }
-    assert_eq!(now, held, "UPDATE=1 rewrites {}", path.display());
-}
-
 #[test]
 fn a_refused_version_stands_at_the_top_of_every_form() {
     let (defined, plan) = refused();
@@ -67,14 +67,14 @@ fn a_refused_version_stands_at_the_top_of_every_form() {
         caller: "arn:aws:iam::111122223333:user/somebody".to_owned(),
         region: "eu-west-1".to_owned(),
     };
-    let view = view(&plan, &identity, &defined, &Scales::default());
+    let view = view(&plan, &identity, &defined, &ForecastInputs::default());
     let text = text(&view, Detail::Short);
     assert!(
         text.lines().all(|line| line.chars().count() <= 80),
         "{text}"
     );
-    golden("refused.txt", &text);
-    golden("refused.md", &markdown(&view));
+    golden::check("plan/refused.txt", &text);
+    golden::check("plan/refused.md", &markdown(&view));
     let data = serde_json::to_value(&view).expect("JSON");
     let brief = |stack: &Value| {
         json!({"stack": stack["stack"], "action": stack["action"],
@@ -84,5 +84,5 @@ fn a_refused_version_stands_at_the_top_of_every_form() {
     let brief = json!({"refused": data["refused"], "changes": data["changes"],
         "stacks": stacks.map(brief).collect::<Vec<_>>()});
     let brief = serde_json::to_string_pretty(&brief).expect("JSON") + "\n";
-    golden("refused.json", &brief);
+    golden::check("plan/refused.json", &brief);
 }

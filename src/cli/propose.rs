@@ -1,0 +1,180 @@
+//! The way from a definition to a plan, as a list of stages: survey, Kubernetes versions, stacks, images,
+//! comparison, change sets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use semver::Version;
+
+use super::ask;
+use super::failure::{Exit, Failure};
+use super::lock::{self, Refresh};
+use super::out::eprint;
+use super::session::{self, Session};
+use crate::cloud::{Cloud, Keeping, Store};
+use crate::plan::versions::{self, Wanted};
+use crate::plan::{self, Blocked, Look, Plan, PlanError, Survey, Terms};
+use crate::stacks::{Stack, StackKind};
+
+/// What is allowed by name, and what is stated because AWS does not say it.
+#[derive(clap::Args, Default)]
+pub struct ConsentArgs {
+    /// Let this resource be replaced or removed with the data in it; may be repeated
+    #[arg(long, value_name = "STACK/RESOURCE")]
+    allow_data_loss: Vec<String>,
+    /// When a rollback failed, continue it without this resource; may be repeated
+    #[arg(long, value_name = "STACK/RESOURCE")]
+    skip_resource: Vec<String>,
+    /// The Kubernetes version that a stack runs, where the plan says that it is not known; may be repeated
+    #[arg(long, value_name = "STACK=VERSION", value_parser = running)]
+    pub running: Vec<(StackKind, Version)>,
+}
+
+impl ConsentArgs {
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            allow_data_loss,
+            skip_resource,
+            running,
+        } = self;
+        allow_data_loss.is_empty() && skip_resource.is_empty() && running.is_empty()
+    }
+}
+
+/// `control-plane=1.36.4`.
+fn running(text: &str) -> Result<(StackKind, Version), String> {
+    let (stack, version) = text.split_once('=').ok_or("it takes STACK=VERSION")?;
+    let kind = StackKind::parse(stack).filter(StackKind::has_machines);
+    let kind = kind.ok_or("the stacks with machines are control-plane and pool-NAME")?;
+    let version = version
+        .parse()
+        .map_err(|_| format!("{version} is not a version such as 1.36.4"))?;
+    Ok((kind, version))
+}
+
+/// What a plan is asked for with.
+pub struct PlanRequest<'a> {
+    pub consents: &'a ConsentArgs,
+    /// Names the run.
+    pub run: &'a str,
+    pub images: Refresh,
+    pub keeping: Keeping,
+    pub drift: Look,
+}
+
+impl<'a> PlanRequest<'a> {
+    /// For a run that follows at once: it looks for drift only in stacks that it would change.
+    pub fn new(consents: &'a ConsentArgs, run: &'a str) -> Self {
+        Self {
+            consents,
+            run,
+            images: Refresh::Missing,
+            keeping: Keeping::Run,
+            drift: Look::Changed,
+        }
+    }
+}
+
+/// Makes a plan with its change sets. The caller executes or discards them; after Ctrl-C they are
+/// discarded here.
+pub async fn propose<C: Cloud + Store>(
+    session: &Session<C>,
+    request: &PlanRequest<'_>,
+) -> Result<Plan, Failure> {
+    let mut work = std::pin::pin!(stages(session, request));
+    tokio::select! {
+        plan = &mut work => return plan,
+        () = ask::interrupted() => {}
+    }
+    eprint(
+        "interrupted: removing the change sets that were asked for; \
+         Ctrl-C once more leaves them, they do no harm",
+    );
+    tokio::select! {
+        plan = work => if let Ok(plan) = plan {
+            discard_change_sets(&plan, session).await;
+        },
+        () = ask::interrupted() => {}
+    }
+    let message = "interrupted; nothing was changed";
+    Err(Failure::new(Exit::Interrupted, message))
+}
+
+async fn stages<C: Cloud + Store>(
+    session: &Session<C>,
+    request: &PlanRequest<'_>,
+) -> Result<Plan, Failure> {
+    let consents = request.consents;
+    let Found {
+        survey,
+        stacks,
+        refused,
+    } = survey(session, &consents.running).await?;
+    // A plan that is refused writes no lock file and looks for no drift.
+    let (refresh, detection) = if refused.is_empty() {
+        (request.images, request.drift)
+    } else {
+        (Refresh::Unwritten, Look::Away)
+    };
+    let images = lock::locked_images(session, &stacks, refresh).await?;
+    let draft = plan::draft(stacks, &survey, &images.ids()).refuse(refused);
+    let allow: BTreeSet<String> = consents.allow_data_loss.iter().cloned().collect();
+    let skip: BTreeSet<String> = consents.skip_resource.iter().cloned().collect();
+    let terms = Terms {
+        keeping: request.keeping,
+        drift: detection,
+        ..Terms::new(request.run, &allow, &skip)
+    };
+    Ok(plan::complete(draft, &session.cloud, &terms).await?)
+}
+
+/// What exists of a cluster, and the stacks that are wanted, each at the Kubernetes version that it may have.
+pub struct Found {
+    pub survey: Survey,
+    pub stacks: Vec<Stack>,
+    /// What the rule of versions refuses.
+    pub refused: BTreeMap<StackKind, Blocked>,
+}
+
+/// Reads what exists and what runs there. `stated` are versions that can't be read.
+pub async fn survey<C: Cloud + Store>(
+    session: &Session<C>,
+    stated: &[(StackKind, Version)],
+) -> Result<Found, Failure> {
+    let spec = session.spec();
+    let survey = plan::survey(&session.cloud, &spec.name).await?;
+    let mut running = plan::running::running(&survey, &session.cloud).await?;
+    versions::believe(&mut running, stated)?;
+    let pools: Vec<&str> = spec.pools.iter().map(|pool| pool.name.as_str()).collect();
+    let wanted = Wanted {
+        cluster: &spec.name,
+        kubernetes: &spec.kubernetes,
+        pools: &pools,
+        place: &session.defined.line("kubernetes"),
+    };
+    let decided = versions::decide(wanted, &running);
+    Ok(Found {
+        stacks: session::design_at(&session.defined, &decided.versions)?,
+        survey,
+        refused: decided.refused,
+    })
+}
+
+/// Removes change sets that nobody will execute; one that stays is only reported, it does no harm.
+pub async fn discard_change_sets<C: Cloud>(plan: &Plan, session: &Session<C>) {
+    for error in plan::discard(plan, &session.cloud).await {
+        eprint(&format!(
+            "a change set could not be removed, it will never be executed: {error}"
+        ));
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Cloud(error) => error.into(),
+            unknown @ (PlanError::UnknownResource { .. }
+            | PlanError::NotStuck { .. }
+            | PlanError::VersionNotAsked { .. }) => Self::new(Exit::Usage, unknown),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A run with its progress on the screen and its local record, and what its report means for the exit code.
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::{self, UnboundedSender};
+
+use super::failure::{Exit, Failure};
+use super::out::eprint;
+use super::session::Session;
+use crate::apply::{End, Report};
+use crate::catalog::durations::Durations;
+use crate::cloud::Identity;
+use crate::events::Event;
+use crate::journal::{self, Journal, JournalError, RunHeader};
+use crate::plan::Plan;
+use crate::progress::{self, Pace, Style};
+
+/// A name for this run, from which the tokens of its requests derive.
+pub fn run_id() -> String {
+    format!("{:x}", Timestamp::now().as_nanosecond())
+}
+
+/// How long things take, with what this cluster's runs from this machine have shown.
+pub fn learned_durations<C>(session: &Session<C>, plan: &Plan) -> Durations {
+    let stacks: Vec<_> = plan.steps.iter().map(|step| &step.stack).collect();
+    journal::learned_durations(&session.identity, &session.spec().name, &stacks)
+}
+
+/// How a run is shown, and what is kept of it.
+pub struct ProgressOptions {
+    pub style: Style,
+    /// Seconds of the run in one of ours.
+    pub speed: f64,
+    /// How long things take: what is slow is judged by it.
+    pub durations: Durations,
+    /// `None` for what is not recorded: a rehearsal, a watch.
+    pub record: Option<RunHeader>,
+}
+
+impl ProgressOptions {
+    /// In real time, without a record.
+    pub fn plain(style: Style) -> Self {
+        Self {
+            style,
+            speed: 1.0,
+            durations: Durations::builtin(),
+            record: None,
+        }
+    }
+
+    /// In real time, with a record.
+    pub fn recorded(style: Style, run: &str, cluster: &str, place: &Identity, verb: &str) -> Self {
+        let about = RunHeader {
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            cluster: cluster.to_owned(),
+            account: place.account.clone(),
+            region: place.region.clone(),
+            run: run.to_owned(),
+            command: format!("kube-cfn {verb} {cluster}"),
+            started: Timestamp::now(),
+        };
+        Self {
+            record: Some(about),
+            ..Self::plain(style)
+        }
+    }
+}
+
+/// Does `work` with its events shown beside it. That they could not be shown is only reported: the run's
+/// own end decides how the command ends.
+pub async fn with_progress(
+    options: ProgressOptions,
+    work: impl AsyncFnOnce(&UnboundedSender<Event>) -> Report,
+) -> Report {
+    let (sender, events) = mpsc::unbounded_channel();
+    let doing = async move {
+        // The sender is dropped at the end of this block: then the screen ends too.
+        work(&sender).await
+    };
+    let journal = options.record.and_then(|about| {
+        let begun = Journal::begin(&about);
+        begun.map_err(|error| not_recorded(&error)).ok()
+    });
+    let (events, recording) = journal::tee(events, journal);
+    let pace = Pace {
+        speed: options.speed,
+    };
+    let (report, recorded, shown) = tokio::join!(
+        doing,
+        recording,
+        progress::show(options.style, events, pace, options.durations)
+    );
+    if let Err(error) = recorded {
+        not_recorded(&error);
+    }
+    if let Err(error) = shown {
+        eprint(&format!("failed to show the progress: {error}"));
+    }
+    report
+}
+
+fn not_recorded(error: &JournalError) {
+    eprint(&format!(
+        "this run has no timeline later: failed to {error}"
+    ));
+}
+
+/// `Done`, or why it is not; `again` is the command that continues.
+pub fn exit(report: &Report, again: &str) -> Result<Exit, Failure> {
+    let (exit, message, help) = match report.end() {
+        End::Done => return Ok(Exit::Done),
+        End::Detached => {
+            for running in &report.running {
+                eprint(&format!(
+                    "> {} continues in AWS: {}",
+                    running.stack, running.why
+                ));
+            }
+            (
+                Exit::Detached,
+                "detached: nothing was cancelled, AWS continues",
+                format!("`{again}` resumes it"),
+            )
+        }
+        End::RolledBack => (
+            Exit::RolledBack,
+            "a stack failed and was rolled back; see the cause above",
+            format!("fix the cause, then re-run `{again}`; completed stacks are kept"),
+        ),
+        End::NeedsHand => (
+            Exit::NeedsAction,
+            "a stack failed and needs manual action; see the cause above",
+            format!("fix the cause, then re-run `{again}`: it shows what is left to do"),
+        ),
+    };
+    Err(Failure::new(exit, message).help(help))
+}

@@ -1,0 +1,164 @@
+//! The certificates of a cluster: how long each one lives, and which of them need action.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::format;
+use crate::common::text::listed_line;
+use crate::kube::KubeError;
+use crate::pki::{Authority, Facts};
+
+/// Where a certificate was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CertificateKind {
+    Authority,
+    Serving,
+    /// Handed out by `access grant`.
+    Access,
+    /// On this machine.
+    Local,
+}
+
+/// One certificate, or why it can't be seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Certificate {
+    pub kind: CertificateKind,
+    pub name: String,
+    pub expires: Option<Timestamp>,
+    /// Whole days; negative ones have gone by.
+    pub days_left: Option<i64>,
+    /// Why it can't be seen, or what is wrong with it.
+    pub trouble: Option<String>,
+}
+
+/// What a certificate's end means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Good,
+    /// Below the limit, or not what it should be.
+    Soon,
+    Unseen,
+    /// Too short-lived to be warned of.
+    Listed,
+}
+
+impl Certificate {
+    pub fn of(
+        kind: CertificateKind,
+        name: impl Into<String>,
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+            expires: Some(expires),
+            days_left: Some(expires.duration_since(now).as_secs().div_euclid(86_400)),
+            trouble: None,
+        }
+    }
+
+    /// An authority, by what its plain copy says.
+    pub fn authority(role: Authority, facts: &Facts, now: Timestamp) -> Self {
+        let name = match role {
+            Authority::Kubernetes => "kubernetes",
+            Authority::Etcd => "etcd",
+            Authority::FrontProxy => "front-proxy",
+        };
+        Self::of(CertificateKind::Authority, name, facts.expires, now)
+    }
+
+    pub fn unseen(kind: CertificateKind, name: &str, why: impl std::fmt::Display) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            expires: None,
+            days_left: None,
+            trouble: Some(why.to_string()),
+        }
+    }
+
+    fn state(&self, warn_days: u16) -> State {
+        match self.days_left {
+            _ if self.kind == CertificateKind::Local => State::Listed,
+            None => State::Unseen,
+            Some(days) if days < i64::from(warn_days) || self.trouble.is_some() => State::Soon,
+            Some(_) => State::Good,
+        }
+    }
+}
+
+/// The row of a certificate that the API showed.
+pub fn serving(der: &[u8], doubt: Option<&KubeError>, now: Timestamp) -> Certificate {
+    match Facts::read_der("the API", der) {
+        Ok(facts) => Certificate {
+            trouble: doubt.map(KubeError::brief),
+            ..Certificate::of(CertificateKind::Serving, "API", facts.expires, now)
+        },
+        Err(error) => Certificate::unseen(CertificateKind::Serving, "API", error),
+    }
+}
+
+pub fn table(rows: &[Certificate], warn_days: u16) -> String {
+    let lines = rows.iter().map(|row| {
+        let mark = match row.state(warn_days) {
+            State::Good => "ok",
+            State::Soon => "!!",
+            State::Unseen => "..",
+            State::Listed => "",
+        };
+        let kind = format!("{:?}", row.kind).to_lowercase();
+        let until = row
+            .expires
+            .map_or_else(String::new, |at| at.strftime("%Y-%m-%d").to_string());
+        vec![mark.to_owned(), kind, row.name.clone(), until, left(row)]
+    });
+    let mut text = format::table(&["", "KIND", "NAME", "UNTIL", "LEFT"], lines);
+    for row in rows {
+        if let Some(trouble) = &row.trouble {
+            text.push('\n');
+            text.push_str(&listed_line(&format!("{}: ", row.name), trouble));
+        }
+    }
+    text
+}
+
+fn left(row: &Certificate) -> String {
+    match row.days_left {
+        None => "unknown".to_owned(),
+        Some(days) if days < 0 => "expired".to_owned(),
+        Some(0) => "today".to_owned(),
+        Some(1) => "1 day".to_owned(),
+        Some(days) => format!("{days} days"),
+    }
+}
+
+/// What the certificates of a cluster mean together. Those on this machine do not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// All are good, for so many days at least.
+    Good(Option<i64>),
+    /// The names of those that need action.
+    Expiring(String),
+    /// The names of those that could not be checked, where no other needs action.
+    Unseen(String),
+}
+
+/// Judges certificates that should have `warn_days` left.
+pub fn verdict(rows: &[Certificate], warn_days: u16) -> Verdict {
+    let names = |state| {
+        let of = rows.iter().filter(|row| row.state(warn_days) == state);
+        let names: Vec<_> = of.map(|row| row.name.as_str()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    if let Some(names) = names(State::Soon) {
+        return Verdict::Expiring(names);
+    }
+    if let Some(names) = names(State::Unseen) {
+        return Verdict::Unseen(names);
+    }
+    let counted = rows.iter().filter(|row| row.kind != CertificateKind::Local);
+    Verdict::Good(counted.filter_map(|row| row.days_left).min())
+}

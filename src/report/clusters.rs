@@ -1,0 +1,111 @@
+//! Clusters side by side: those with a definition here and those that exist in AWS.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::format;
+use crate::cloud::{FoundStack, Identity};
+use crate::common::duration::age;
+use crate::spec::ClusterSpec;
+
+/// One cluster: defined, in AWS, or both.
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterView {
+    name: String,
+    region: String,
+    /// Path of its definition.
+    definition: Option<String>,
+    kubernetes: Option<String>,
+    account: Option<String>,
+    stacks: usize,
+    /// The account that was looked into.
+    #[serde(skip)]
+    looked: Option<String>,
+    /// The statuses of its stacks, each once.
+    statuses: BTreeSet<String>,
+    created: Option<Timestamp>,
+}
+
+/// Clusters by name and region.
+#[derive(Default)]
+pub struct Clusters(BTreeMap<(String, String), ClusterView>);
+
+impl Clusters {
+    fn of(&mut self, name: &str, region: &str) -> &mut ClusterView {
+        let key = (name.to_owned(), region.to_owned());
+        self.0
+            .entry(key)
+            .or_insert_with_key(|(name, region)| ClusterView {
+                name: name.clone(),
+                region: region.clone(),
+                ..ClusterView::default()
+            })
+    }
+
+    /// Adds the definition at `path`.
+    pub fn define(&mut self, spec: &ClusterSpec, path: String) {
+        let row = self.of(&spec.name, &spec.region);
+        row.definition = Some(path);
+        row.kubernetes = Some(spec.kubernetes.to_string());
+        row.account.clone_from(&spec.account);
+    }
+
+    /// The regions of the definitions.
+    pub fn regions(&self) -> impl Iterator<Item = &String> {
+        self.0.keys().map(|(_, region)| region)
+    }
+
+    /// Adds all stacks of a region.
+    pub fn add(&mut self, found: &[FoundStack], identity: &Identity) {
+        for one in found {
+            let row = self.of(&one.cluster, &identity.region);
+            row.account = Some(identity.account.clone());
+            row.stacks += 1;
+            row.statuses.insert(one.status.to_string());
+            let first = row.created.map_or(one.created, |at| at.min(one.created));
+            row.created = Some(first);
+        }
+        let here = |row: &&mut ClusterView| row.region == identity.region;
+        for row in self.0.values_mut().filter(here) {
+            row.looked = Some(identity.account.clone());
+        }
+    }
+
+    /// The clusters as data.
+    pub fn rows(&self) -> Vec<&ClusterView> {
+        self.0.values().collect()
+    }
+
+    /// The clusters for people; ages are counted to `now`.
+    pub fn table(&self, now: Timestamp) -> String {
+        let cells = self.0.values().map(|row| {
+            let age = row.created.map(|created| age(now.duration_since(created)));
+            let kubernetes = row.kubernetes.as_deref().unwrap_or("no definition");
+            vec![
+                row.name.clone(),
+                row.region.clone(),
+                kubernetes.to_owned(),
+                age.unwrap_or_default(),
+                row.in_aws(),
+            ]
+        });
+        format::table(&["NAME", "REGION", "KUBERNETES", "AGE", "IN AWS"], cells)
+    }
+}
+
+impl ClusterView {
+    fn in_aws(&self) -> String {
+        let statuses = || self.statuses.iter().cloned().collect::<Vec<_>>().join(", ");
+        match (self.stacks, &self.account, &self.looked) {
+            (0, Some(account), looked) if looked.as_ref() != Some(account) => {
+                format!("not asked: account {account}")
+            }
+            (0, ..) => "not created".to_owned(),
+            (1, ..) => format!("1 stack {}", statuses()),
+            (n, ..) => format!("{n} stacks {}", statuses()),
+        }
+    }
+}

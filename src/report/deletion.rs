@@ -1,0 +1,72 @@
+//! A deletion for people: what goes and with what data, and what it leaves on purpose.
+
+use std::fmt::Write;
+
+use console::style;
+
+use crate::apply::Remains;
+use crate::common::text::listed_line;
+use crate::plan::DeletePlan;
+
+/// What goes, and what data goes with it.
+pub fn text(plan: &DeletePlan) -> String {
+    let mut text = String::new();
+    for step in &plan.steps {
+        // Writing to a String can't fail.
+        let _ = writeln!(
+            text,
+            "{} {}",
+            style("-").for_stderr().red(),
+            step.found.name
+        );
+        for loss in step.losses().iter().filter(|loss| loss.is_data()) {
+            let policy = match (loss.policy.as_str(), loss.resource_type.as_str()) {
+                ("Snapshot", _) => "a last snapshot is taken",
+                ("Retain" | "RetainExceptOnCreate", _) => "kept",
+                (_, "AWS::KMS::Key") => "disabled, deleted for good some days later",
+                _ => "deleted for good",
+            };
+            let line = format!("{} ({}): {policy}", loss.sentence, loss.logical_id);
+            let _ = writeln!(text, "{}", listed_line("    ", &line));
+        }
+    }
+    text
+}
+
+/// One line for something that a deletion leaves on purpose.
+pub fn remaining(remains: &Remains) -> String {
+    let text = match remains {
+        Remains::Kept {
+            stack,
+            sentence,
+            physical_id,
+            ..
+        } => {
+            let id = physical_id.as_deref().unwrap_or("without a known id");
+            format!("{sentence} of {stack}, kept by its template: {id}")
+        }
+        Remains::Snapshot {
+            sentence,
+            of,
+            name,
+            begins_with,
+            ..
+        } => {
+            let of = of.as_deref().unwrap_or("unknown");
+            match (name, begins_with) {
+                (Some(name), _) => format!("last snapshot of {sentence} ({of}): {name}"),
+                (None, Some(begin)) => {
+                    format!("last snapshot of {sentence} ({of}): its name begins with {begin}")
+                }
+                (None, None) => format!("last snapshot of {sentence} ({of})"),
+            }
+        }
+        Remains::Key {
+            physical_id, days, ..
+        } => format!(
+            "key {}: disabled, and deleted for good in {days} days",
+            physical_id.as_deref().unwrap_or("of the cluster")
+        ),
+    };
+    listed_line("remains: ", &text)
+}

@@ -1,0 +1,47 @@
+//! The layers that protect a cluster's data: which are in force, as data and for people.
+
+use serde::Serialize;
+
+use crate::common::text::listed_line;
+use crate::plan::protection::{Layer, State};
+
+/// What was found, as data.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Findings {
+    pub cluster: String,
+    pub layers: Vec<Layer>,
+    /// Stacks that hold data by the definition and are not there, or can't be judged as they stand.
+    pub stacks: Vec<String>,
+}
+
+impl Findings {
+    /// How many layers and stacks can't be relied on: what could not be read counts like what is missing.
+    pub fn open(&self) -> usize {
+        let broken = |layer: &&Layer| matches!(layer.state, State::Missing | State::Unknown);
+        self.layers.iter().filter(broken).count() + self.stacks.len()
+    }
+}
+
+/// The findings for people.
+pub fn text(found: &Findings) -> String {
+    let row = |layer: &Layer| {
+        let mark = match layer.state {
+            State::Holds => "ok",
+            State::Open => "--",
+            State::Missing => "!!",
+            State::Unknown => "??",
+        };
+        let whose = layer.resource.as_ref().map(|one| format!("{one}: "));
+        let (stack, whose) = (layer.stack.to_string(), whose.unwrap_or_default());
+        format!("{mark} {stack:<14} {whose}{}: {}", layer.layer, layer.told)
+    };
+    let mut lines = Vec::new();
+    for layer in &found.layers {
+        lines.push(listed_line("", &row(layer)));
+        let next = layer.next.as_ref().map(|next| format!("next: {next}"));
+        lines.extend(next.map(|next| listed_line("   ", &next)));
+    }
+    lines.extend(found.stacks.iter().map(|stack| format!("!! {stack}")));
+    lines.join("\n")
+}
