@@ -113,18 +113,17 @@ fn strange(survey: &Survey) -> Option<Blocked> {
         .found
         .iter()
         .find(|found| StackKind::parse(&found.kind).is_none())?;
-    Some(Blocked {
-        reason: format!(
+    Some(Blocked::by_state(
+        format!(
             "{} belongs to {} and is of a kind that this version does not know: {:?}",
             found.name, survey.cluster, found.kind
         ),
-        next: format!(
+        format!(
             "use the kube-cfn that made it, or delete that stack with \
              `aws cloudformation delete-stack --stack-name {}`",
             found.name
         ),
-        guard: false,
-    })
+    ))
 }
 
 fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked> {
@@ -145,14 +144,11 @@ fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked>
             });
         }
     };
-    Some(Blocked {
-        reason,
-        next: format!(
-            "set `protect: false` in the definition, run `kube-cfn apply {cluster}`, \
-             then `kube-cfn delete {cluster}` again"
-        ),
-        guard: true,
-    })
+    let remedy = format!(
+        "set `protect: false` in the definition, run `kube-cfn apply {cluster}`, \
+         then `kube-cfn delete {cluster}` again"
+    );
+    Some(Blocked::by_guard(reason, remedy))
 }
 
 impl DeleteStep {

@@ -202,9 +202,8 @@ fn decide(
 
 fn unlocked(cluster: &str, missing: &[String]) -> Option<Blocked> {
     let first = missing.first()?;
-    Some(Blocked {
-        reason: format!("the lock file has no machine image for {first}"),
-        next: format!("`kube-cfn lock {cluster} --update`, then look at the plan again"),
-        guard: false,
-    })
+    Some(Blocked::by_state(
+        format!("the lock file has no machine image for {first}"),
+        format!("`kube-cfn lock {cluster} --update`, then look at the plan again"),
+    ))
 }

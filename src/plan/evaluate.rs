@@ -43,11 +43,7 @@ pub(super) fn refuse(step: &mut Step, reason: &str, findings: Vec<Finding>) {
     let reason = format!("AWS refused the template of {}: {reason}", step.stack.name);
     let next = "change what the findings name in the definition, then look at the plan again";
     step.findings = findings;
-    step.action = Action::Blocked(Blocked {
-        reason,
-        next: next.to_owned(),
-        guard: false,
-    });
+    step.action = Action::Blocked(Blocked::by_state(reason, next));
 }
 
 /// An input is settled when the stack it comes from certainly stays as it is.

@@ -48,3 +48,32 @@ pub use risk::{Effect, Risk};
 pub use saved::{Origin, Saved};
 pub use survey::{Survey, survey};
 pub use warnings::warnings;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    /// The files that ask the cloud.
+    const ASKING: [&str; 5] = [
+        "change_sets.rs",
+        "inspect.rs",
+        "restore.rs",
+        "running.rs",
+        "survey.rs",
+    ];
+
+    #[test]
+    fn only_the_asking_files_know_a_cloud() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/plan");
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let asks = ["async ", ".await", "impl Cloud", "impl Store"]
+                .iter()
+                .any(|word| code.contains(word));
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap();
+            assert_eq!(asks, ASKING.contains(&name), "{name}");
+        }
+    }
+}

@@ -111,9 +111,30 @@ impl Action {
 pub struct Blocked {
     pub reason: String,
     /// The next command or step.
-    pub next: String,
+    #[serde(rename = "next")]
+    pub remedy: String,
     /// Whether it is a guard of this tool that refuses (exit code 5), not the state of the stack.
-    pub guard: bool,
+    #[serde(rename = "guard")]
+    pub by_guard: bool,
+}
+
+impl Blocked {
+    /// The state of the stack, or of its template, blocks it.
+    pub fn by_state(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            remedy: remedy.into(),
+            by_guard: false,
+        }
+    }
+
+    /// A guard of this tool blocks it.
+    pub fn by_guard(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            by_guard: true,
+            ..Self::by_state(reason, remedy)
+        }
+    }
 }
 
 /// How many resources a step touches, by what happens to them.

@@ -5,8 +5,6 @@
 //! automated backups kept; the stack policy; the stack's termination protection. The other resources
 //! that hold data have the last two, and the policies where their template gives any.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -56,27 +54,43 @@ pub struct Live<'a> {
     pub drift: &'a Result<Vec<Drift>, String>,
 }
 
+/// How a layer stands, in a state and in words.
+type Verdict = (State, String);
+
 /// Every layer of a stack; none for a stack that holds no data.
 pub fn layers(wanted: &Stack, live: Live<'_>) -> Vec<Layer> {
     let Some(wanted_policy) = &wanted.policy else {
         return Vec::new();
     };
     let apply = format!("`kube-cfn apply {}`", live.found.cluster);
+    let layer = |id: Option<&str>, layer, (state, told): Verdict, remedy: &str| Layer {
+        stack: wanted.kind.clone(),
+        resource: id.map(|id| wanted.sentence(id).unwrap_or(id).to_owned()),
+        layer,
+        state,
+        told,
+        next: (state == State::Missing).then(|| remedy.to_owned()),
+    };
+    let termination = switched(
+        wanted.termination_protection,
+        live.found.termination_protection,
+    );
+    let policy = stack_policy(wanted_policy, live);
     let mut layers = vec![
-        termination(wanted, live),
-        stack_policy(wanted, wanted_policy, live),
+        layer(None, "termination protection", termination, &apply),
+        layer(None, "stack policy", policy, &apply),
     ];
     for (id, body) in data_bearing(&wanted.template) {
-        layers.extend(policies(wanted, id, body, live));
+        let now = live.template.and_then(|t| t.get("Resources")?.get(id));
+        let verdict = policies(body, now);
+        layers.extend(verdict.map(|verdict| layer(Some(id), "policies", verdict, &apply)));
         if body["Type"] == DATABASE {
-            layers.push(deletion_protection(wanted, id, body, live));
+            let (verdict, remedy) = deletion_protection(id, body, now, live);
+            let remedy = remedy.unwrap_or_else(|| apply.clone());
+            layers.push(layer(Some(id), "deletion protection", verdict, &remedy));
         }
     }
-    let mended = |layer: Layer| match layer.next {
-        None => layer.mended_by(apply.clone()),
-        Some(_) => layer,
-    };
-    layers.into_iter().map(mended).collect()
+    layers
 }
 
 fn data_bearing(template: &Value) -> impl Iterator<Item = (&str, &Value)> {
@@ -87,68 +101,33 @@ fn data_bearing(template: &Value) -> impl Iterator<Item = (&str, &Value)> {
         .map(|(id, body)| (id.as_str(), body))
 }
 
-fn layer(stack: &Stack, resource: Option<&str>, layer: &'static str) -> Layer {
-    let sentence = |id| stack.sentence(id).unwrap_or(id).to_owned();
-    Layer {
-        stack: stack.kind.clone(),
-        resource: resource.map(sentence),
-        layer,
-        state: State::Holds,
-        told: "on".to_owned(),
-        next: None,
-    }
+fn missing(why: impl Into<String>) -> Verdict {
+    (State::Missing, why.into())
 }
 
-impl Layer {
-    fn is(self, state: State, told: impl Into<String>) -> Self {
-        Self {
-            state,
-            told: told.into(),
-            ..self
-        }
-    }
-
-    fn mended_by(self, next: String) -> Self {
-        let next = (self.state == State::Missing).then_some(next);
-        Self { next, ..self }
-    }
-}
-
-fn switched(wanted: bool, live: bool) -> (State, &'static str) {
+fn switched(wanted: bool, live: bool) -> Verdict {
     match (wanted, live) {
-        (_, true) => (State::Holds, "on"),
-        (false, false) => (State::Open, "off, as the definition says"),
-        (true, false) => (State::Missing, "off"),
+        (_, true) => (State::Holds, "on".to_owned()),
+        (false, false) => (State::Open, "off, as the definition says".to_owned()),
+        (true, false) => missing("off"),
     }
 }
 
-fn termination(wanted: &Stack, live: Live<'_>) -> Layer {
-    let (state, told) = switched(
-        wanted.termination_protection,
-        live.found.termination_protection,
-    );
-    layer(wanted, None, "termination protection").is(state, told)
-}
-
-fn stack_policy(wanted: &Stack, wanted_policy: &Value, live: Live<'_>) -> Layer {
-    let layer = layer(wanted, None, "stack policy");
+fn stack_policy(wanted: &Value, live: Live<'_>) -> Verdict {
     let in_force = match live.policy {
-        Err(why) => return layer.is(State::Unknown, format!("can't be read: {why}")),
+        Err(why) => return (State::Unknown, format!("can't be read: {why}")),
         Ok(policy) => policy.as_ref().map(policy::kept).unwrap_or_default(),
     };
-    let asked = policy::kept(wanted_policy);
-    let open: BTreeSet<&str> = asked.difference(&in_force).map(String::as_str).collect();
+    let asked = policy::kept(wanted);
+    let open: Vec<&str> = asked.difference(&in_force).map(String::as_str).collect();
     if open.is_empty() {
-        let told = format!("keeps {} resources", asked.len());
-        return layer.is(State::Holds, told);
+        return (State::Holds, format!("protects {} resources", asked.len()));
     }
-    let names: Vec<&str> = open.into_iter().collect();
-    let told = format!("allows to replace and delete {}", names.join(", "));
-    layer.is(State::Missing, told)
+    missing(format!("allows to replace and delete {}", open.join(", ")))
 }
 
 /// Both policies of a resource, where the template gives any; of a database the backups too.
-fn policies(wanted: &Stack, id: &str, body: &Value, live: Live<'_>) -> Option<Layer> {
+fn policies(body: &Value, now: Option<&Value>) -> Option<Verdict> {
     let database = body["Type"] == DATABASE;
     let keeps = |body: &Value, key: &str| {
         matches!(
@@ -156,71 +135,70 @@ fn policies(wanted: &Stack, id: &str, body: &Value, live: Live<'_>) -> Option<La
             Some("Snapshot" | "Retain" | "RetainExceptOnCreate")
         )
     };
-    let both = ["DeletionPolicy", "UpdateReplacePolicy"];
-    let asked: Vec<&str> = both.into_iter().filter(|key| keeps(body, key)).collect();
-    if asked.is_empty() && !database {
+    let mut keys = vec!["DeletionPolicy", "UpdateReplacePolicy"];
+    keys.retain(|key| database || keeps(body, key));
+    if keys.is_empty() {
         return None;
     }
-    let layer = layer(wanted, Some(id), "policies");
-    let Some(now) = live.template.and_then(|t| t.get("Resources")?.get(id)) else {
-        return Some(layer.is(State::Missing, "not in the stack"));
+    let Some(now) = now else {
+        return Some(missing("not in the stack"));
     };
-    let wanted_keys = if database { both.to_vec() } else { asked };
-    let mut open: Vec<&str> = wanted_keys
-        .into_iter()
-        .filter(|key| !keeps(now, key))
-        .collect();
+    keys.retain(|key| !keeps(now, key));
     if database && now["Properties"]["DeleteAutomatedBackups"] != Value::Bool(false) {
-        open.push("DeleteAutomatedBackups");
+        keys.push("DeleteAutomatedBackups");
     }
-    if open.is_empty() {
-        let told = match (database, now["DeletionPolicy"].as_str()) {
-            (true, _) => "a last snapshot, automated backups kept",
-            (_, Some("Snapshot")) => "a last snapshot",
-            _ => "kept in the account",
-        };
-        return Some(layer.is(State::Holds, told));
+    if !keys.is_empty() {
+        return Some(missing(format!("open: {}", keys.join(", "))));
     }
-    Some(layer.is(State::Missing, format!("open: {}", open.join(", "))))
+    let kept = match (database, now["DeletionPolicy"].as_str()) {
+        (true, _) => "a last snapshot, automated backups kept",
+        (_, Some("Snapshot")) => "a last snapshot",
+        _ => "kept in the account",
+    };
+    Some((State::Holds, kept.to_owned()))
 }
 
-/// What the template says, unless somebody changed it by hand since.
-fn deletion_protection(wanted: &Stack, id: &str, body: &Value, live: Live<'_>) -> Layer {
-    let layer = layer(wanted, Some(id), "deletion protection");
-    let says = |body: &Value| body["Properties"]["DeletionProtection"] == Value::Bool(true);
-    let Some(now) = live.template.and_then(|t| t.get("Resources")?.get(id)) else {
-        return layer.is(State::Missing, "not in the stack");
+/// What the template says, unless somebody changed it by hand since; then with the command that
+/// switches it on.
+fn deletion_protection(
+    id: &str,
+    body: &Value,
+    now: Option<&Value>,
+    live: Live<'_>,
+) -> (Verdict, Option<String>) {
+    let on = |body: &Value| body["Properties"]["DeletionProtection"] == Value::Bool(true);
+    let Some(now) = now else {
+        return (missing("not in the stack"), None);
     };
     let drift = match live.drift {
         Ok(drift) => drift.iter().find(|drift| drift.logical_id == id),
         Err(why) => {
-            let told = format!("AWS did not tell: {why}");
-            return layer.is(State::Unknown, told);
+            let unknown = (State::Unknown, format!("AWS did not say: {why}"));
+            return (unknown, None);
         }
     };
     if drift.is_some_and(|drift| drift.deleted) {
-        return layer.is(State::Missing, "the database is gone");
+        return (missing("the database is gone"), None);
     }
     let by_hand = drift.and_then(|drift| {
         let mut all = drift.differences.iter();
         all.find(|one| one.path.ends_with("DeletionProtection"))
     });
-    let on = by_hand.map_or(says(now), |one| one.actual.as_deref() == Some("true"));
-    match switched(says(body), on) {
-        (State::Missing, _) if by_hand.is_some() => {
+    let Some(by_hand) = by_hand else {
+        return (switched(on(body), on(now)), None);
+    };
+    match switched(on(body), by_hand.actual.as_deref() == Some("true")) {
+        (State::Missing, _) => {
             // An update leaves alone what its template does not change.
-            let database = live
-                .found
-                .outputs
-                .get("DbInstanceId")
-                .map_or(id, String::as_str);
+            let outputs = &live.found.outputs;
+            let database = outputs.get("DbInstanceId").map_or(id, String::as_str);
             let switch = format!(
                 "`aws rds modify-db-instance --db-instance-identifier {database} \
                  --deletion-protection --apply-immediately`"
             );
-            layer.is(State::Missing, "off, by hand").mended_by(switch)
+            (missing("off, by hand"), Some(switch))
         }
-        (state, told) => layer.is(state, told),
+        verdict => (verdict, None),
     }
 }
 
@@ -291,7 +269,7 @@ mod tests {
             as_wanted,
             [
                 "termination protection Holds: on",
-                "stack policy Holds: keeps 2 resources",
+                "stack policy Holds: protects 2 resources",
                 "policies Holds: a last snapshot, automated backups kept",
                 "deletion protection Holds: on",
             ]

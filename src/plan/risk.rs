@@ -104,14 +104,9 @@ pub fn guard(stack: &Stack, found: &FoundStack, risks: &[Risk]) -> Option<Blocke
     } else {
         ""
     };
-    Some(Blocked {
-        reason: told.join("; "),
-        next: format!(
-            "take the change back; or, if the data may go, {first}give {}",
-            flags.join(" ")
-        ),
-        guard: true,
-    })
+    let flags = flags.join(" ");
+    let remedy = format!("take the change back; or, if the data may go, {first}give {flags}");
+    Some(Blocked::by_guard(told.join("; "), remedy))
 }
 
 fn sentence(risk: &Risk) -> String {

@@ -136,59 +136,44 @@ pub fn template_in_force(status: &StackStatus) -> bool {
 /// Why a stack in this status needs manual action, and the one command that helps.
 pub fn hand(status: &StackStatus, name: &str) -> Blocked {
     use StackStatus as S;
-    let (trouble, verb, effect) = match status {
+    const UNDO: (&str, &str) = ("rollback-stack", "goes back to the last good state");
+    const DELETE: (&str, &str) = ("delete-stack", "removes this stack alone");
+    let (trouble, (verb, effect)) = match status {
         S::CreateFailed => (
             "its creation failed and was not rolled back; it may hold resources",
-            "rollback-stack",
-            "goes back to the last good state",
+            UNDO,
         ),
-        S::UpdateFailed => (
-            "its last update failed and was not rolled back",
-            "rollback-stack",
-            "goes back to the last good state",
-        ),
-        S::RollbackComplete => (
-            "its creation failed and was undone",
-            "delete-stack",
-            "removes this stack alone",
-        ),
+        S::UpdateFailed => ("its last update failed and was not rolled back", UNDO),
+        S::RollbackComplete => ("its creation failed and was undone", DELETE),
         S::RollbackFailed => (
             "its creation failed, and so did removing what had been created",
-            "delete-stack",
-            "removes this stack alone",
+            DELETE,
         ),
-        S::DeleteFailed => (
-            "its deletion began and could not finish",
-            "delete-stack",
-            "removes this stack alone",
-        ),
+        S::DeleteFailed => ("its deletion began and could not finish", DELETE),
         S::UpdateRollbackFailed => (
-            "its last update failed, and so did going back; deleting it is not the way out",
-            "continue-update-rollback",
-            "goes on with it",
+            "its last update failed, and so did its rollback; deleting it is not the way out",
+            ("continue-update-rollback", "continues the rollback"),
         ),
         S::ReviewInProgress => (
-            "it is the shell of a change set that somebody has under review; this tool did not \
-             make it",
-            "delete-stack",
-            "gives that change set up, unless the one who made it executes it",
+            "it is the placeholder of a change set under review that this tool did not make",
+            (
+                "delete-stack",
+                "deletes it, unless its owner executes the change set",
+            ),
         ),
         S::ImportRollbackFailed => (
             "an import into it failed, and so did undoing that",
-            "describe-stack-events",
-            "tells the cause",
+            ("describe-stack-events", "shows the cause"),
         ),
         _ => (
             "this version does not know that status; perhaps a newer kube-cfn does",
-            "describe-stacks",
-            "shows the stack",
+            ("describe-stacks", "shows the stack"),
         ),
     };
-    Blocked {
-        reason: format!("{name} is in {status}: {trouble}"),
-        next: format!("`aws cloudformation {verb} --stack-name {name}` {effect}"),
-        guard: false,
-    }
+    Blocked::by_state(
+        format!("{name} is in {status}: {trouble}"),
+        format!("`aws cloudformation {verb} --stack-name {name}` {effect}"),
+    )
 }
 
 #[cfg(test)]

@@ -112,25 +112,18 @@ pub(super) fn kept(cluster: &str, stack: &Stack, found: &FoundStack) -> Option<B
     let runs: Version = found.outputs.get(KUBERNETES_VERSION)?.parse().ok()?;
     let moves =
         stack.kind == StackKind::ControlPlane && status::runs(&found.status) && runs != wanted;
-    moves.then(|| Blocked {
-        reason: change(&wanted, &runs),
-        next: format!("`kube-cfn plan {cluster}` shows what has changed since"),
-        guard: true,
-    })
+    let remedy = format!("`kube-cfn plan {cluster}` shows what has changed since");
+    moves.then(|| Blocked::by_guard(change(&wanted, &runs), remedy))
 }
 
 /// The definition says another version than runs.
 fn changed(wanted: Wanted<'_>, runs: &Version) -> Blocked {
-    let next = if kubernetes::knows(runs) {
+    let remedy = if kubernetes::knows(runs) {
         format!("set `kubernetes:` back to {runs} in {}", wanted.place)
     } else {
         format!("use a version of kube-cfn that knows Kubernetes {runs}: this one does not")
     };
-    Blocked {
-        reason: change(wanted.kubernetes, runs),
-        next,
-        guard: true,
-    }
+    Blocked::by_guard(change(wanted.kubernetes, runs), remedy)
 }
 
 fn change(wanted: &Version, runs: &Version) -> String {
@@ -174,27 +167,21 @@ fn skew(pool: &str, version: &Version, runs: Option<&Version>) -> Option<String>
 
 fn another_pool(wanted: Wanted<'_>, kind: &StackKind, reason: String) -> Blocked {
     let stack = kind.stack_name(wanted.cluster);
-    Blocked {
-        reason,
-        next: format!(
-            "give the pool another name in the definition: apply creates it beside this one, at the \
-             control plane's version; when the old machines are drained, `aws cloudformation \
-             delete-stack --stack-name {stack}` removes them"
-        ),
-        guard: true,
-    }
+    let remedy = format!(
+        "give the pool another name in the definition: apply creates it beside this one, at the \
+         control plane's version; when the old machines are drained, `aws cloudformation \
+         delete-stack --stack-name {stack}` removes them"
+    );
+    Blocked::by_guard(reason, remedy)
 }
 
 fn not_known(wanted: Wanted<'_>, kind: &StackKind, unknown: &Unknown) -> Blocked {
     let stack = kind.stack_name(wanted.cluster);
+    let why = &unknown.why;
     let first = unknown.next.as_ref();
     let first = first.map_or_else(String::new, |next| format!("{next}; or "));
-    Blocked {
-        reason: format!(
-            "which Kubernetes version {stack} runs is not known: {}",
-            unknown.why
-        ),
-        next: format!("{first}say what `kubectl get nodes` shows: `--running {kind}=VERSION`"),
-        guard: true,
-    }
+    Blocked::by_guard(
+        format!("which Kubernetes version {stack} runs is not known: {why}"),
+        format!("{first}say what `kubectl get nodes` shows: `--running {kind}=VERSION`"),
+    )
 }
