@@ -16,8 +16,8 @@ use crate::cloud::{
     ChangeSet, Cloud, CloudError, FoundStack, Keeping, OnFailure, Operation, Protection, Store,
 };
 use crate::events::{Outcome, Verb};
-use crate::plan::request::proposal;
 use crate::plan::heal::{not_resumed, resumes};
+use crate::plan::request::proposal;
 use crate::plan::{self, Action, Step};
 use crate::stacks::Stack;
 
