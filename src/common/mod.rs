@@ -1,6 +1,7 @@
 //! What every module may use and nothing else explains: time, retries, tag names.
 
 pub mod clock;
+pub mod digest;
 pub mod retry;
 pub mod tags;
 

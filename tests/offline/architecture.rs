@@ -17,7 +17,10 @@ const WALLS: &[(&str, &[&str])] = &[
     ),
     ("cloud", &["common"]),
     ("simulated", &["cloud", "catalog", "templates", "common"]),
-    ("plan", &["stacks", "cloud", "catalog", "templates"]),
+    (
+        "plan",
+        &["stacks", "cloud", "catalog", "templates", "common"],
+    ),
     (
         "forecast",
         &["plan", "stacks", "cloud", "catalog", "templates"],
