@@ -89,13 +89,13 @@ fn text(plan: &DeletePlan) -> String {
 
 fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
     if let Some(why) = &plan.refused {
-        let exit = if why.guard {
+        let exit = if why.by_guard {
             Exit::Refused
         } else {
             Exit::NeedsHand
         };
         return Err(
-            Failure::new(exit, format!("{}; nothing was deleted", why.reason)).help(&why.next),
+            Failure::new(exit, format!("{}; nothing was deleted", why.reason)).help(&why.remedy),
         );
     }
     match &args.yes {

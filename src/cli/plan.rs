@@ -18,7 +18,7 @@ use crate::catalog::durations::{self, Durations};
 use crate::cloud::{Cloud, Identity, Keeping, Store};
 use crate::forecast::cost;
 use crate::journal::{self, Shelf};
-use crate::plan::{self, Look, Plan, PlanError, Terms};
+use crate::plan::{self, DriftDetection, Plan, PlanError, PlanOptions};
 use crate::report::plan::{Detail, Scales, markdown, text, view};
 use crate::stacks::StackKind;
 
@@ -112,9 +112,9 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
             None => Keeping::Run,
         },
         drift: if args.no_drift {
-            Look::Away
+            DriftDetection::Off
         } else {
-            Look::Live
+            DriftDetection::All
         },
         ..Asking::new(&args.allowed, &run)
     };
@@ -223,7 +223,7 @@ pub struct Asking<'a> {
     pub run: &'a str,
     pub refresh: Refresh,
     pub keeping: Keeping,
-    pub drift: Look,
+    pub drift: DriftDetection,
 }
 
 impl<'a> Asking<'a> {
@@ -234,7 +234,7 @@ impl<'a> Asking<'a> {
             run,
             refresh: Refresh::Missing,
             keeping: Keeping::Run,
-            drift: Look::Changed,
+            drift: DriftDetection::ChangedOnly,
         }
     }
 }
@@ -278,18 +278,18 @@ async fn propose<C: Cloud + Store>(
     let (refresh, look) = if refused.is_empty() {
         (asking.refresh, asking.drift)
     } else {
-        (Refresh::Rehearsed, Look::Away)
+        (Refresh::Rehearsed, DriftDetection::Off)
     };
     let images = lock::images(session, &stacks, refresh).await?;
     let draft = plan::draft(stacks, &survey, &images.ids()).refuse(refused);
     let allow: BTreeSet<String> = allowed.allow_data_loss.iter().cloned().collect();
     let skip: BTreeSet<String> = allowed.skip.iter().cloned().collect();
-    let terms = Terms {
+    let terms = PlanOptions {
         keeping: asking.keeping,
         drift: look,
-        ..Terms::new(asking.run, &allow, &skip)
+        ..PlanOptions::new(asking.run, &allow, &skip)
     };
-    Ok(plan::complete(draft, &session.cloud, &terms).await?)
+    Ok(plan::resolve(draft, &session.cloud, &terms).await?)
 }
 
 /// Removes change sets that nobody will execute; what stays is only said, it does no harm.

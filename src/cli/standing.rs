@@ -28,7 +28,7 @@ pub async fn standing<C: Cloud + Store>(
     let spec = session.spec();
     let survey = plan::survey(&session.cloud, &spec.name).await?;
     let mut running = plan::running::running(&survey, &session.cloud).await?;
-    versions::believe(&mut running, stated)?;
+    versions::accept_stated(&mut running, stated)?;
     let pools: Vec<&str> = spec.pools.iter().map(|pool| pool.name.as_str()).collect();
     let wanted = Wanted {
         cluster: &spec.name,

@@ -67,7 +67,7 @@ fn refused_text(out: &mut String, refused: &[Blocked]) {
 
 fn blocked_text(out: &mut String, why: &Blocked) {
     wrapped(out, "    ", &why.reason);
-    wrapped(out, "    ", &format!("next: {}", why.next));
+    wrapped(out, "    ", &format!("next: {}", why.remedy));
 }
 
 fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
@@ -125,7 +125,7 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
 /// What keeps a stack from going back, and what of it is left as it is.
 fn stuck_text(out: &mut String, stack: &StackView<'_>) {
     for one in stack.stuck {
-        wrapped(out, "    ", &format!("in the way: {}", one.told()));
+        wrapped(out, "    ", &format!("in the way: {}", one.text()));
     }
     if !stack.skip.is_empty() {
         let text = format!(
