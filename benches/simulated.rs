@@ -16,7 +16,7 @@ use kube_cfn::apply::{self, End, Outputs, Prepare, Session};
 use kube_cfn::catalog::durations::Durations;
 use kube_cfn::cloud::Store;
 use kube_cfn::definition;
-use kube_cfn::plan::{self, Terms};
+use kube_cfn::plan::{self, PlanOptions};
 use kube_cfn::simulated::{Calls, Noise, Simulated, World};
 use kube_cfn::stacks::{self, Input, Source, Stack, StackKind};
 use kube_cfn::templates::Templates;
@@ -126,8 +126,8 @@ fn played(cluster: &str, world: World, stacks: &[Stack], parallel: usize) -> Fig
         let survey = plan::survey(&cloud, cluster).await.expect("a survey");
         let draft = plan::draft(stacks.to_vec(), &survey, &images);
         let none = std::collections::BTreeSet::new();
-        let terms = Terms::new("bench", &none, &none);
-        let plan = plan::complete(draft, &cloud, &terms).await.expect("a plan");
+        let terms = PlanOptions::new("bench", &none, &none);
+        let plan = plan::resolve(draft, &cloud, &terms).await.expect("a plan");
         let expected = kube_cfn::forecast::estimate(&plan, &Durations::builtin());
         let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
         let session = Session {

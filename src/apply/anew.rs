@@ -9,8 +9,8 @@ use super::patience::patiently;
 use super::run::Walk;
 use super::step::{Attempt, Parameters};
 use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, ResourceChange, StackStatus, Store};
-use crate::plan::draft::{Inputs, consider};
-use crate::plan::{self, Action, Step, Terms, risk};
+use crate::plan::offline::{Inputs, classify};
+use crate::plan::{self, Action, PlanOptions, Step, risk};
 use crate::stacks::StackKind;
 
 impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
@@ -34,8 +34,8 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         agree(&fresh, before)?;
         match &fresh.action {
             Action::Update(set) => self.update(&fresh, found, set).await,
-            Action::Keep => self.keep(&fresh, found).await,
-            Action::Blocked(why) => Err(failed(format!("{}; {}", why.reason, why.next))),
+            Action::NoChange => self.keep(&fresh, found).await,
+            Action::Blocked(why) => Err(failed(format!("{}; {}", why.reason, why.remedy))),
             _ => Ok(Attempt::Taken(Box::new(found.clone()))),
         }
     }
@@ -51,11 +51,18 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let allow = step.risks.iter().filter(|risk| risk.allowed);
         let allow = allow.map(|risk| risk.name.clone()).collect();
         let skip = BTreeSet::new();
-        let terms = Terms::new(self.session.run, &allow, &skip);
+        let terms = PlanOptions::new(self.session.run, &allow, &skip);
         let bucket = self.bucket();
-        let draft = consider(self.cluster, step.stack, found, step.before, known);
+        let draft = classify(self.cluster, step.stack, found, step.before, known);
         let ask = async || {
-            plan::change_sets::ask(draft.clone(), self.cloud, &terms, bucket.as_deref(), name).await
+            plan::change_sets::resolve_step(
+                draft.clone(),
+                self.cloud,
+                &terms,
+                bucket.as_deref(),
+                name,
+            )
+            .await
         };
         let fresh = patiently(self.cloud, ask)
             .await

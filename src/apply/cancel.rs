@@ -6,7 +6,7 @@ use futures::future::join_all;
 use super::patience::patiently;
 use crate::cloud::status::Phase;
 use crate::cloud::{Cloud, CloudError, FoundResource, FoundStack, Protection, StackStatus};
-use crate::plan::heal::is_data;
+use crate::plan::recovery::is_data;
 use crate::plan::token;
 use crate::stacks::StackKind;
 

@@ -19,7 +19,7 @@ use super::{Report, Session, verdict};
 use crate::cloud::{Cloud, CloudError, Operation, Protection, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
-use crate::plan::status::{Deletes, hand};
+use crate::plan::status::{DeleteAction, manual_action};
 use crate::plan::{resources_of, token};
 use crate::stacks::{StackKind, parameter_path};
 
@@ -84,7 +84,7 @@ pub async fn delete<C: Cloud + Store>(
 fn expected(plan: &DeletePlan) -> Vec<Expected> {
     let line = |step: &DeleteStep| Expected {
         stack: step.kind.clone(),
-        operation: (step.action != Deletes::Gone).then_some(Verb::Delete),
+        operation: (step.action != DeleteAction::Gone).then_some(Verb::Delete),
         resources: step.template.as_ref().map_or(0, |t| resources_of(t).len()),
         needs: step.after.clone(),
         span: None,
@@ -101,20 +101,22 @@ impl<C: Cloud + Store> Demolition<'_, C> {
 
     async fn advance(&self, step: &DeleteStep) -> Result<Halt, Halt> {
         if let Some(why) = &self.plan.refused {
-            return Err(failed(format!("{}; {}", why.reason, why.next)));
+            return Err(failed(format!("{}; {}", why.reason, why.remedy)));
         }
         match &step.action {
-            Deletes::Gone => return Ok(gone()),
-            Deletes::Blocked(why) => return Err(failed(format!("{}; {}", why.reason, why.next))),
-            Deletes::Shell => {
-                let why = hand(&step.found.status, &step.found.name);
-                return Err(failed(format!("{}; {}", why.reason, why.next)));
+            DeleteAction::Gone => return Ok(gone()),
+            DeleteAction::Blocked(why) => {
+                return Err(failed(format!("{}; {}", why.reason, why.remedy)));
             }
-            Deletes::Follow => {
+            DeleteAction::Placeholder => {
+                let why = manual_action(&step.found.status, &step.found.name);
+                return Err(failed(format!("{}; {}", why.reason, why.remedy)));
+            }
+            DeleteAction::Follow => {
                 self.board.set(&step.kind, Place::Running);
                 return self.see_off(step, None).await;
             }
-            Deletes::FollowThenDelete => {
+            DeleteAction::FollowThenDelete => {
                 let status = &step.found.status;
                 let text = format!("{status}: waiting for its end first");
                 self.tell.note(Some(&step.kind), text);
@@ -126,7 +128,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
                     return Ok(gone());
                 }
             }
-            Deletes::Delete => {}
+            DeleteAction::Delete => {}
         }
         self.await_users(step).await?;
         let claim = Claim {

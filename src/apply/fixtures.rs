@@ -11,7 +11,7 @@ use super::double::{Double, Script, found};
 use super::{Outputs, Prepare, Report, Session, run};
 use crate::cloud::{ChangeAction, FoundStack, Replacement, ResourceChange};
 use crate::events::{Event, Outcome};
-use crate::plan::{Plan, PlanError, Terms, complete, draft, survey};
+use crate::plan::{Plan, PlanError, PlanOptions, draft, resolve, survey};
 use crate::stacks::{Input, Object, STATE_BUCKET, Source, Stack, StackKind};
 
 pub const CLUSTER: &str = "canary";
@@ -196,9 +196,9 @@ pub async fn planned_under(
 ) -> Result<Plan, PlanError> {
     let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let (allow, skip): (BTreeSet<String>, BTreeSet<String>) = (own(allow), own(skip));
-    let terms = Terms::new("r1", &allow, &skip);
+    let terms = PlanOptions::new("r1", &allow, &skip);
     let survey = survey(double, CLUSTER).await.expect("a survey");
-    complete(draft(stacks, &survey, &BTreeMap::new()), double, &terms).await
+    resolve(draft(stacks, &survey, &BTreeMap::new()), double, &terms).await
 }
 
 pub async fn planned(double: &Double, stacks: Vec<Stack>) -> Plan {

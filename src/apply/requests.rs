@@ -14,8 +14,8 @@ use super::{Prepare, verdict};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
 use crate::events::{Outcome, Verb};
 use crate::plan::inspect::look_inside;
-use crate::plan::policy::relaxed;
-use crate::plan::{self, Action, Blocked, Step, Terms};
+use crate::plan::stack_policy::relaxed;
+use crate::plan::{self, Action, Blocked, PlanOptions, Step};
 use crate::stacks::{STATE_BUCKET, Stack};
 
 /// How often a lost request is looked for; its events may be late.
@@ -105,7 +105,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             Some(_) => {}
         }
         if let Some(why) = self.grew(step, found).await? {
-            return Err(failed(format!("{}; {}", why.reason, why.next)));
+            return Err(failed(format!("{}; {}", why.reason, why.remedy)));
         }
         self.tell.note(
             Some(kind),
@@ -163,7 +163,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     /// Why a leftover may not go any more, if somebody put something into it since the plan.
     async fn grew(&self, step: &Step, found: &FoundStack) -> Result<Option<Blocked>, Halt> {
         let none = BTreeSet::new();
-        let terms = Terms::new(self.session.run, &none, &none);
+        let terms = PlanOptions::new(self.session.run, &none, &none);
         let look = async || look_inside(found, step.before.as_ref(), self.cloud, &terms).await;
         let (answer, _) = patiently(self.cloud, look).await;
         match answer.map_err(|error| unanswered("", error))? {

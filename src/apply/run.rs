@@ -158,12 +158,12 @@ fn expected(plan: &Plan, session: &Session<'_>) -> Vec<Expected> {
     let line = |step: &Step| {
         let all = resources_of(&step.stack.template).len();
         let (operation, resources) = match &step.action {
-            Action::Create | Action::Recreate => (Some(Verb::Create), all),
+            Action::Create | Action::Replace => (Some(Verb::Create), all),
             Action::Update(set) => (Some(Verb::Update), set.changes.len()),
-            Action::Later | Action::Follow(_) | Action::Continue { .. } => {
+            Action::Deferred | Action::Follow(_) | Action::Continue { .. } => {
                 (Some(Verb::Update), all)
             }
-            Action::Keep | Action::Blocked(_) => (None, 0),
+            Action::NoChange | Action::Blocked(_) => (None, 0),
         };
         Expected {
             stack: step.stack.kind.clone(),

@@ -16,7 +16,7 @@ use crate::cloud::{
     ChangeSet, Cloud, CloudError, FoundStack, Keeping, OnFailure, Operation, Protection, Store,
 };
 use crate::events::{Outcome, Verb};
-use crate::plan::heal::{not_resumed, resumes};
+use crate::plan::recovery::{not_resumed, resumes};
 use crate::plan::request::proposal;
 use crate::plan::{self, Action, Step};
 use crate::stacks::Stack;
@@ -47,7 +47,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             }
             (Action::Blocked(why), found) => {
                 let status = found.as_ref().map(|found| found.status.clone());
-                let reason = format!("{}; {}", why.reason, why.next);
+                let reason = format!("{}; {}", why.reason, why.remedy);
                 return Err(Halt::at_rest(verdict::refused(status, reason)));
             }
             _ => None,
@@ -85,33 +85,35 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
 
     async fn attempt(&self, step: &Step, parameters: &Parameters) -> Result<Attempt, Halt> {
         let _permit = match &step.action {
-            Action::Keep if stays(step, parameters) => None,
+            Action::NoChange if stays(step, parameters) => None,
             Action::Follow(_) | Action::Continue { .. } | Action::Blocked(_) => None,
             _ => Some(self.permit(step).await?),
         };
         match (&step.action, &step.found) {
             (Action::Create, _) => self.create(step, parameters).await,
-            (Action::Recreate, Some(found)) => {
+            (Action::Replace, Some(found)) => {
                 if let Some(now) = self.clear(step, found).await? {
                     return Ok(Attempt::Taken(Box::new(now)));
                 }
                 self.create(step, parameters).await
             }
-            (Action::Keep, Some(found)) if stays(step, parameters) => self.keep(step, found).await,
+            (Action::NoChange, Some(found)) if stays(step, parameters) => {
+                self.keep(step, found).await
+            }
             (Action::Update(set), Some(found)) if *parameters == step.parameters => {
                 self.update(step, found, set).await
             }
-            (Action::Update(_) | Action::Keep | Action::Later, Some(found)) => {
+            (Action::Update(_) | Action::NoChange | Action::Deferred, Some(found)) => {
                 self.propose_anew(step, found, parameters).await
             }
             (Action::Follow(_), Some(found)) => Ok(Attempt::Taken(Box::new(found.clone()))),
             (Action::Continue { .. }, _) => Err(self.unexplained()),
             (Action::Blocked(why), found) => {
                 // A policy that an earlier run left relaxed is not left so.
-                if let Some(found) = found.as_ref().filter(|_| step.unguarded) {
+                if let Some(found) = found.as_ref().filter(|_| step.policy_drifted) {
                     self.set_back(&step.stack, found).await?;
                 }
-                Err(failed(format!("{}; {}", why.reason, why.next)))
+                Err(failed(format!("{}; {}", why.reason, why.remedy)))
             }
             (_, None) => Err(failed("the plan and the account disagree; plan again")),
         }
@@ -212,7 +214,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let stack = &step.stack;
         self.upload(stack).await?;
         let loses = loses(step);
-        if step.reprotects() || stack.policy.is_some() {
+        if step.needs_protection_update() || stack.policy.is_some() {
             self.protect(stack, found, &loses).await?;
         }
         let token = plan::token(self.session.run, &stack.name, "execute");
@@ -277,7 +279,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         }
         if resumes(&found.status) {
             let why = not_resumed(found, &error.to_string());
-            return Err(failed(format!("{}; {}", why.reason, why.next)));
+            return Err(failed(format!("{}; {}", why.reason, why.remedy)));
         }
         Err(failed(format!(
             "{error}; the stack moved since the plan was made: look at the plan again"
@@ -298,7 +300,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             )));
         }
         let mut outcome = Outcome::Unchanged;
-        if step.reprotects() {
+        if step.needs_protection_update() {
             self.protect(&step.stack, found, &BTreeSet::new()).await?;
             outcome = Outcome::Updated;
         }
@@ -320,13 +322,15 @@ impl Step {
 /// Whether it is certain before its inputs are there that something is done to the stack.
 fn changes(step: &Step) -> bool {
     match step.action {
-        Action::Create | Action::Recreate | Action::Update(_) | Action::Later => true,
-        Action::Keep | Action::Follow(_) | Action::Continue { .. } | Action::Blocked(_) => false,
+        Action::Create | Action::Replace | Action::Update(_) | Action::Deferred => true,
+        Action::NoChange | Action::Follow(_) | Action::Continue { .. } | Action::Blocked(_) => {
+            false
+        }
     }
 }
 
 fn stays(step: &Step, parameters: &Parameters) -> bool {
-    step.action == Action::Keep && *parameters == step.parameters
+    step.action == Action::NoChange && *parameters == step.parameters
 }
 
 /// What may be lost by name: its protection has to step aside for this one update.

@@ -99,7 +99,7 @@ async fn protection_refuses_and_nothing_is_touched() {
         .await
         .refused
         .expect("refused");
-    assert!(refused.guard && refused.reason.contains("`protect: true`"));
+    assert!(refused.by_guard && refused.reason.contains("`protect: true`"));
     amend(&double, "canary-database", |it| {
         it.termination_protection = true;
     });
@@ -108,7 +108,7 @@ async fn protection_refuses_and_nothing_is_touched() {
         refused.reason,
         "termination protection is on for canary-database"
     );
-    assert!(refused.next.contains("`protect: false`"));
+    assert!(refused.remedy.contains("`protect: false`"));
     let (report, _) = gone(&double, Guard::Open).await;
     assert_eq!(report.end(), End::NeedsHand);
     assert_eq!(double.called("delete"), [""; 0]);

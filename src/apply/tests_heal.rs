@@ -47,8 +47,8 @@ fn holds(double: &Double, id: &str, of_type: &str, status: &str) {
 
 fn blocked(plan: &Plan) -> (String, String) {
     let (_, why) = plan.blocked().next().expect("blocked");
-    assert!(!why.guard);
-    (why.reason.clone(), why.next.clone())
+    assert!(!why.by_guard);
+    (why.reason.clone(), why.remedy.clone())
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +132,7 @@ async fn a_rollback_that_failed_is_explained_gone_on_with_and_then_updated() {
     let Action::Continue { stuck, skip } = &plan.steps[2].action else {
         panic!("{:?}", plan.steps[2].action)
     };
-    let all: Vec<String> = stuck.iter().map(crate::plan::Stuck::told).collect();
+    let all: Vec<String> = stuck.iter().map(crate::plan::Stuck::text).collect();
     assert_eq!(all, ["the Lb of edge (Lb): the load balancer is busy"]);
     assert!(skip.is_empty() && plan.has_changes());
     double.answer("canary-edge", vec![lb()]);
@@ -227,7 +227,7 @@ async fn what_a_failed_creation_left_goes_unless_it_holds_data() {
     let double = in_status("ROLLBACK_FAILED");
     holds(&double, "Nat", "AWS::EC2::NatGateway", "DELETE_FAILED");
     let plan = planned(&double, stacks()).await;
-    assert_eq!(plan.steps[2].action, Action::Recreate);
+    assert_eq!(plan.steps[2].action, Action::Replace);
     let (report, _) = go(&double, plan).await;
     assert_eq!(told(&report)[2], "edge Created");
 
@@ -277,7 +277,7 @@ async fn a_shell_of_our_own_goes_and_a_foreign_one_is_never_touched() {
     let double = in_status("REVIEW_IN_PROGRESS");
     lies(&double, "kube-cfn-kcfn-7f3a");
     let plan = planned(&double, stacks()).await;
-    assert_eq!(plan.steps[2].action, Action::Recreate);
+    assert_eq!(plan.steps[2].action, Action::Replace);
     let (report, _) = go(&double, plan).await;
     assert_eq!(told(&report)[2], "edge Created");
 
@@ -314,8 +314,8 @@ async fn a_policy_that_a_killed_run_left_relaxed_is_set_back_by_the_next() {
     let (policy, wanted) = guarded();
     double.policies.borrow_mut().push(json!({"Statement": []}));
     let plan = planned(&double, wanted.clone()).await;
-    assert_eq!(plan.steps[3].action, Action::Keep);
-    assert!(plan.steps[3].reprotects() && plan.has_changes());
+    assert_eq!(plan.steps[3].action, Action::NoChange);
+    assert!(plan.steps[3].needs_protection_update() && plan.has_changes());
     let (report, _) = go(&double, plan).await;
     assert_eq!(told(&report)[3], "database Updated");
     assert_eq!(double.policies.borrow().last(), Some(&policy));

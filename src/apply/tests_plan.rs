@@ -10,7 +10,9 @@ use crate::cloud::{
     ChangeSet, Cloud, CloudError, Difference, Drift, Finding, PropertyChange, Replacement,
     StackStatus,
 };
-use crate::plan::{Action, Look, Origin, Plan, Saved, Terms, complete, draft, survey};
+use crate::plan::{
+    Action, DriftDetection, Origin, Plan, PlanOptions, Saved, draft, resolve, survey,
+};
 use crate::stacks::{Stack, StackKind};
 
 const ORIGIN: Origin<'_> = Origin {
@@ -47,13 +49,13 @@ async fn restored(
 
 async fn live(double: &Double, stacks: Vec<Stack>) -> Plan {
     let allow = BTreeSet::new();
-    let terms = Terms {
-        drift: Look::Live,
-        ..Terms::new("r1", &allow, &allow)
+    let terms = PlanOptions {
+        drift: DriftDetection::All,
+        ..PlanOptions::new("r1", &allow, &allow)
     };
     let survey = survey(double, CLUSTER).await.expect("a survey");
     let draft = draft(stacks, &survey, &BTreeMap::new());
-    complete(draft, double, &terms).await.expect("a plan")
+    resolve(draft, double, &terms).await.expect("a plan")
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,7 +248,7 @@ async fn what_early_validation_refuses_blocks_its_stack_alone() {
     double.fault("propose", 1, &Fault::Before(invalid));
     let plan = planned(&double, stacks.clone()).await;
     let (kind, why) = plan.blocked().next().expect("blocked");
-    assert_eq!((kind, why.guard), (&StackKind::Edge, false));
+    assert_eq!((kind, why.by_guard), (&StackKind::Edge, false));
     assert_eq!(
         why.reason,
         "AWS refused the template of canary-edge: two findings"

@@ -56,7 +56,7 @@ async fn a_changed_output_of_a_producer_is_passed_on() {
     };
     double.script("execute canary-edge", script);
     let plan = planned(&double, altered(&StackKind::Edge)).await;
-    assert_eq!(plan.steps[4].action, Action::Keep);
+    assert_eq!(plan.steps[4].action, Action::NoChange);
     let (report, _) = go(&double, plan).await;
     assert_eq!(told(&report)[4], "control-plane Updated");
     assert_eq!(told(&report)[5], "pool-workers Unchanged");
@@ -113,10 +113,10 @@ async fn replacing_the_database_is_refused_unless_named_and_unprotected() {
         why.reason
     );
     assert!(
-        why.next
+        why.remedy
             .contains("--allow-data-loss canary-database/Database"),
         "{}",
-        why.next
+        why.remedy
     );
     assert_eq!(plan.steps[3].counts().might_replace, 1);
     crate::plan::discard(&plan, &double).await;
@@ -138,7 +138,7 @@ async fn replacing_the_database_is_refused_unless_named_and_unprotected() {
         .await
         .expect("a plan");
     let (_, why) = plan.blocked().next().expect("a refusal");
-    assert!(why.next.contains("`protect: false`"), "{}", why.next);
+    assert!(why.remedy.contains("`protect: false`"), "{}", why.remedy);
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,7 +193,7 @@ async fn an_existing_stack_that_needs_a_new_output_is_proposed_later() {
     };
     double.script("execute canary-network", script);
     let plan = planned(&double, wanted).await;
-    assert_eq!(plan.steps[2].action, Action::Later);
+    assert_eq!(plan.steps[2].action, Action::Deferred);
     assert!(
         plan.steps[2]
             .pending
@@ -219,7 +219,7 @@ async fn an_empty_leftover_is_made_anew_and_a_full_one_is_left_alone() {
         edge.status = "ROLLBACK_COMPLETE".into();
     });
     let plan = planned(&double, stacks()).await;
-    assert_eq!(plan.steps[2].action, Action::Recreate);
+    assert_eq!(plan.steps[2].action, Action::Replace);
     let (report, _) = go(&double, plan).await;
     assert_eq!(told(&report)[2], "edge Created");
     assert_eq!(double.called("delete"), ["0 arn:canary-edge"]);
@@ -240,7 +240,7 @@ async fn an_empty_leftover_is_made_anew_and_a_full_one_is_left_alone() {
     let plan = planned(&double, stacks()).await;
     let (_, why) = plan.blocked().next().expect("blocked");
     assert!(
-        why.reason.contains("Lb (lb-1)") && !why.guard,
+        why.reason.contains("Lb (lb-1)") && !why.by_guard,
         "{}",
         why.reason
     );

@@ -16,7 +16,7 @@ use super::tell::Teller;
 use super::{Report, Running, Session, verdict};
 use crate::cloud::{Cloud, FoundStack, Operation, StackStatus, Store};
 use crate::events::{Expected, Outcome, Verb};
-use crate::plan::status::{Watches, on_watch};
+use crate::plan::status::{WatchAction, on_watch};
 use crate::plan::{Survey, resources_of};
 use crate::stacks::{StackKind, sentence};
 
@@ -75,7 +75,7 @@ fn known(found: &[FoundStack]) -> impl Iterator<Item = (StackKind, &FoundStack)>
 }
 
 fn moves(found: &FoundStack) -> bool {
-    on_watch(&found.status) == Watches::Follow
+    on_watch(&found.status) == WatchAction::Follow
 }
 
 /// What runs, in one word.

@@ -132,7 +132,7 @@ fn agree(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(), Failure> {
     let name = &session.spec().name;
     if let Some(why) = plan.refused.first() {
         let message = format!("{name}: {}; nothing was changed", why.reason);
-        return Err(Failure::refused(message).help(&why.next));
+        return Err(Failure::refused(message).help(&why.remedy));
     }
     if plan.is_refused() {
         return Err(Failure::refused(format!(

@@ -60,13 +60,13 @@ fn guard(cluster: &Cluster) -> Guard {
 
 fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
     if let Some(why) = &plan.refused {
-        let exit = if why.guard {
+        let exit = if why.by_guard {
             Exit::Refused
         } else {
             Exit::NeedsAction
         };
         return Err(
-            Failure::new(exit, format!("{}; nothing was deleted", why.reason)).help(&why.next),
+            Failure::new(exit, format!("{}; nothing was deleted", why.reason)).help(&why.remedy),
         );
     }
     let question = format!("Type {} to delete it", plan.cluster);

@@ -65,9 +65,9 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
             None => Keeping::Run,
         },
         drift: if args.no_drift {
-            Look::Away
+            DriftDetection::Off
         } else {
-            Look::Live
+            DriftDetection::All
         },
         ..PlanRequest::new(&args.consents, &run)
     };

@@ -93,7 +93,7 @@ pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> 
             "the saved plan no longer holds, nothing was changed: {}",
             why.reason
         ))
-        .help(why.next));
+        .help(why.remedy));
     }
     let texts = Texts::of(session)?;
     // What is not locked any more is a reason of its own: nothing is written here.

@@ -125,7 +125,7 @@ pub fn wanted(
 pub fn wanted_by(plan: &Plan, region: &str) -> Vec<PriceKey> {
     let all = plan.steps.iter().flat_map(|step| {
         let new = Some((&step.stack.template, &step.parameters));
-        [standing(step), new].into_iter().flatten()
+        [existing(step), new].into_iter().flatten()
     });
     let keys = all.flat_map(|(template, known)| wanted(template, known, region));
     keys.collect::<BTreeSet<_>>().into_iter().collect()
@@ -133,7 +133,7 @@ pub fn wanted_by(plan: &Plan, region: &str) -> Vec<PriceKey> {
 
 /// What a step does to the bill.
 pub fn step(step: &Step, region: &str, prices: &Prices) -> StackCost {
-    let before = standing(step);
+    let before = existing(step);
     StackCost {
         stack: step.stack.kind.clone(),
         before: before.map(|(template, known)| cost(template, known, region, prices)),
@@ -168,10 +168,10 @@ pub fn monthly(plan: &Plan, region: &str, prices: &Prices) -> Monthly {
     }
 }
 
-/// The template and parameters of what stands now.
-fn standing(step: &Step) -> Option<(&Value, &BTreeMap<String, String>)> {
-    // What is created anew is the empty leftover of a failed creation.
-    if step.action == Action::Recreate {
+/// The template and parameters of what is there now.
+fn existing(step: &Step) -> Option<(&Value, &BTreeMap<String, String>)> {
+    // What is replaced is the empty leftover of a failed creation.
+    if step.action == Action::Replace {
         return None;
     }
     Some((step.before.as_ref()?, &step.found.as_ref()?.parameters))

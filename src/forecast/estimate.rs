@@ -16,7 +16,7 @@ use crate::catalog::durations::{Durations, JOIN, Operation, Seconds, Span};
 use crate::cloud::{ChangeAction, ChangeSet, Fate, Replacement, ResourceChange, StackStatus};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::order::{joins, needs};
-use crate::plan::status::Deletes;
+use crate::plan::status::DeleteAction;
 use crate::plan::{Action, Plan, Step};
 use crate::stacks::StackKind;
 use crate::templates::graph::{self, Needs, longest};
@@ -51,7 +51,7 @@ pub fn estimate(plan: &Plan, durations: &Durations) -> Estimate {
         .map(|step| (step.stack.kind.clone(), needs(&step.stack)));
     let joined = plan.steps.iter().filter_map(|step| {
         // What an update makes may be known only then: the plan is not taken for longer than it may be.
-        let known = !matches!(step.action, Action::Later | Action::Continue { .. });
+        let known = !matches!(step.action, Action::Deferred | Action::Continue { .. });
         joins(step).filter(|_| known && work(step, durations).is_some())
     });
     assemble(&order.collect(), &times.collect(), &joined.collect())
@@ -82,16 +82,26 @@ fn work(step: &Step, durations: &Durations) -> Option<Work> {
     match &step.action {
         Action::Create | Action::Follow(StackStatus::CreateInProgress) => Some(made()),
         // The leftover is empty: deleting it is CloudFormation's own time alone.
-        Action::Recreate => Some(overhead.then(&made())),
+        Action::Replace => Some(overhead.then(&made())),
         Action::Update(set) => Some(update(step, set, durations).then(&overhead)),
-        Action::Later | Action::Continue { .. } => Some(later(step, durations).then(&overhead)),
-        Action::Keep | Action::Follow(_) | Action::Blocked(_) => None,
+        Action::Deferred | Action::Continue { .. } => Some(later(step, durations).then(&overhead)),
+        Action::NoChange | Action::Follow(_) | Action::Blocked(_) => None,
     }
 }
 
 fn creation(template: &Value, durations: &Durations) -> Work {
+    every(template, durations, |_| Some(Operation::Create))
+}
+
+/// An operation on each resource of a template, or none.
+fn every(
+    template: &Value,
+    durations: &Durations,
+    operation: impl Fn(&str) -> Option<Operation>,
+) -> Work {
     Work::of_all(&graph::needs(template), |id| {
-        one(template, id, Operation::Create, durations)
+        let work = |operation| one(template, id, operation, durations);
+        operation(id).map_or_else(Work::default, work)
     })
 }
 
@@ -113,16 +123,12 @@ fn update(step: &Step, set: &ChangeSet, durations: &Durations) -> Work {
         .map(|change| (change.logical_id.as_str(), change))
         .collect();
     let forward = Work::of_all(&graph::needs(wanted), |id| {
-        let change = changes.get(id);
-        change.map_or(Work::default(), |change| {
-            change_forward(wanted, change, durations)
-        })
+        let work = |change: &&ResourceChange| change_forward(wanted, change, durations);
+        changes.get(id).map_or_else(Work::default, work)
     });
     let cleanup = Work::of_all(&graph::needs(old), |id| {
-        let change = changes.get(id);
-        change.map_or(Work::default(), |change| {
-            change_cleanup(old, change, durations)
-        })
+        let work = |change: &&ResourceChange| change_cleanup(old, change, durations);
+        changes.get(id).map_or_else(Work::default, work)
     });
     forward.then(&cleanup)
 }
@@ -158,16 +164,16 @@ fn later(step: &Step, durations: &Durations) -> Work {
         .map(|input| input.parameter.as_str())
         .collect();
     let body = |template: &Value, id: &str| template.get("Resources")?.get(id).cloned();
-    Work::of_all(&graph::needs(wanted), |id| {
+    every(wanted, durations, |id| {
         let new = body(wanted, id).unwrap_or_default();
         let old = step.before.as_ref().and_then(|before| body(before, id));
         let mut names = BTreeSet::new();
         graph::collect(&new, &mut names);
         let waits = names.iter().any(|name| unknown.contains(name.as_str()));
         match old {
-            None => one(wanted, id, Operation::Create, durations),
-            Some(old) if waits || old != new => one(wanted, id, Operation::Update, durations),
-            Some(_) => Work::default(),
+            None => Some(Operation::Create),
+            Some(old) if waits || old != new => Some(Operation::Update),
+            Some(_) => None,
         }
     })
 }
@@ -175,17 +181,13 @@ fn later(step: &Step, durations: &Durations) -> Work {
 fn removal(step: &DeleteStep, durations: &Durations) -> Option<Work> {
     let template = step.template.as_ref().unwrap_or(&Value::Null);
     match step.action {
-        Deletes::Gone | Deletes::Blocked(_) => None,
-        Deletes::Shell => Some(Work::of(durations.stack_overhead())),
+        DeleteAction::Gone | DeleteAction::Blocked(_) => None,
+        DeleteAction::Placeholder => Some(Work::of(durations.stack_overhead())),
         // As long forwards as backwards.
-        Deletes::Delete | Deletes::Follow | Deletes::FollowThenDelete => {
-            let all = Work::of_all(&graph::needs(template), |id| {
+        DeleteAction::Delete | DeleteAction::Follow | DeleteAction::FollowThenDelete => {
+            let all = every(template, durations, |id| {
                 let kept = template["Resources"][id]["DeletionPolicy"] == "Retain";
-                if kept {
-                    Work::default()
-                } else {
-                    one(template, id, Operation::Delete, durations)
-                }
+                (!kept).then_some(Operation::Delete)
             });
             Some(all.then(&Work::of(durations.stack_overhead())))
         }

@@ -151,23 +151,19 @@ impl FromStr for Meter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unknown = || format!("`{text}` is no meter");
         let words: Vec<&str> = text.split(' ').collect();
-        match words.as_slice() {
-            ["instance", name] => Ok(Self::Instance((*name).to_owned())),
+        let meter = match words[..] {
+            ["instance", name] => Some(Self::Instance(name.to_owned())),
             ["database", zones, class] => {
-                let zones = Zones::parse(zones).ok_or_else(unknown)?;
-                Ok(Self::Database(zones, (*class).to_owned()))
+                Zones::parse(zones).map(|zones| Self::Database(zones, class.to_owned()))
             }
-            ["database-storage", zones] => Zones::parse(zones)
-                .map(Self::DatabaseStorage)
-                .ok_or_else(unknown),
-            [word] => {
-                let known = PLAIN.into_iter().find(|(name, _)| name == word);
-                known.map(|(_, meter)| meter).ok_or_else(unknown)
-            }
-            _ => Err(unknown()),
-        }
+            ["database-storage", zones] => Zones::parse(zones).map(Self::DatabaseStorage),
+            [word] => PLAIN
+                .into_iter()
+                .find_map(|(name, meter)| (name == word).then_some(meter)),
+            _ => None,
+        };
+        meter.ok_or_else(|| format!("`{text}` is no meter"))
     }
 }
 

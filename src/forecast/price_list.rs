@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use crate::catalog::regions;
 
-    fn told(region: &str, meter: &str) -> String {
+    fn asked(region: &str, meter: &str) -> String {
         let key = PriceKey::new(region, meter.parse().unwrap());
         let query = key.query().unwrap();
         let filters = query
@@ -109,12 +109,12 @@ mod tests {
     #[test]
     fn a_machine_is_asked_for_as_the_price_list_names_it() {
         assert_eq!(
-            told("eu-west-1", "instance m7g.large"),
+            asked("eu-west-1", "instance m7g.large"),
             "AmazonEC2 instanceType=m7g.large operatingSystem=Linux tenancy=Shared \
              preInstalledSw=NA capacitystatus=Used marketoption=OnDemand regionCode=eu-west-1"
         );
         assert_eq!(
-            told("us-east-1", "database multi db.m7g.large"),
+            asked("us-east-1", "database multi db.m7g.large"),
             "AmazonRDS productFamily=Database Instance instanceType=db.m7g.large \
              databaseEngine=PostgreSQL deploymentOption=Multi-AZ regionCode=us-east-1"
         );
@@ -123,11 +123,11 @@ mod tests {
     #[test]
     fn a_usage_type_is_written_as_its_region_writes_it() {
         assert_eq!(
-            told("us-east-1", "nat-hour"),
+            asked("us-east-1", "nat-hour"),
             "AmazonEC2 usagetype=NatGateway-Hours regionCode=us-east-1"
         );
         assert_eq!(
-            told("eu-west-1", "ipv4-hour"),
+            asked("eu-west-1", "ipv4-hour"),
             "AmazonVPC usagetype=EU-PublicIPv4:InUseAddress regionCode=eu-west-1"
         );
     }

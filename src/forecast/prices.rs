@@ -183,7 +183,7 @@ impl Prices {
 }
 
 impl Figure {
-    /// The price of `times` of it, told as that of `of`.
+    /// The price of `times` of it, named as that of `of`.
     fn price(&self, times: f64, of: Option<&str>) -> Price {
         Price {
             usd: self.usd * times,

@@ -5,40 +5,40 @@ use std::collections::BTreeSet;
 
 use futures::future::{join, join_all};
 
-use super::draft::{DraftStep, Todo};
 use super::inspect::look_inside;
+use super::offline::{Resolution, StepDraft};
 use super::request::{proposal, token};
-use super::{Action, Draft, Plan, PlanError, Step, drift, evaluate, heal, risk, status};
+use super::{Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, recovery, risk, status};
 use crate::cloud::{Cloud, CloudError, Drift, FoundStack, Keeping};
 
 /// What a plan is made under.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms<'a> {
+pub struct PlanOptions<'a> {
     /// Names this run; the tokens of all its requests derive from it.
     pub run: &'a str,
     /// Resources that may be lost, as `STACK/RESOURCE`.
     pub allow: &'a BTreeSet<String>,
-    /// Resources that a rollback which is gone on with leaves as they are, as `STACK/RESOURCE`.
+    /// Resources that a continued rollback leaves as they are, as `STACK/RESOURCE`.
     pub skip: &'a BTreeSet<String>,
-    /// What becomes of the change sets.
+    /// How long the change sets are kept.
     pub keeping: Keeping,
     /// Whether to look for what somebody changed by hand.
-    pub drift: Look,
+    pub drift: DriftDetection,
 }
 
 /// Whether a plan looks at the resources themselves; that takes CloudFormation half a minute or more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Look {
-    /// Every stack at rest is compared with what stands.
-    Live,
+pub enum DriftDetection {
+    /// Every stack at rest is compared with its resources.
+    All,
     /// Only those that the plan would update: what is changed by hand there may be overwritten.
-    Changed,
+    ChangedOnly,
     /// What was changed by hand stays unknown.
     #[default]
-    Away,
+    Off,
 }
 
-impl<'a> Terms<'a> {
+impl<'a> PlanOptions<'a> {
     /// Change sets for this run alone, no look at drift.
     pub fn new(run: &'a str, allow: &'a BTreeSet<String>, skip: &'a BTreeSet<String>) -> Self {
         Self {
@@ -46,22 +46,22 @@ impl<'a> Terms<'a> {
             allow,
             skip,
             keeping: Keeping::default(),
-            drift: Look::default(),
+            drift: DriftDetection::default(),
         }
     }
 }
 
 /// Asks for change sets of all stacks that exist and differ, all at once. On an error
 /// those that were answered are removed.
-pub async fn complete(
-    draft: Draft,
+pub async fn resolve(
+    draft: PlanDraft,
     cloud: &impl Cloud,
-    terms: &Terms<'_>,
+    options: &PlanOptions<'_>,
 ) -> Result<Plan, PlanError> {
-    risk::known_names(&draft, terms.allow)?;
+    risk::known_names(&draft, options.allow)?;
     let bucket = draft.bucket.as_deref();
     let asked = draft.steps.into_iter();
-    let asked = asked.map(|step| consider(step, cloud, terms, bucket));
+    let asked = asked.map(|step| resolve_with_drift(step, cloud, options, bucket));
     let mut steps = Vec::new();
     let mut failed = None;
     for answer in join_all(asked).await {
@@ -71,7 +71,7 @@ pub async fn complete(
         }
     }
     evaluate::settle_pending(&mut steps);
-    let skips = heal::known_skips(&draft.cluster, &steps, terms.skip);
+    let skips = recovery::known_skips(&draft.cluster, &steps, options.skip);
     let plan = Plan {
         cluster: draft.cluster,
         steps,
@@ -88,22 +88,25 @@ pub async fn complete(
 }
 
 /// Asks about one stack, and looks for what was changed by hand in it.
-async fn consider(
-    draft: DraftStep,
+async fn resolve_with_drift(
+    draft: StepDraft,
     cloud: &impl Cloud,
-    terms: &Terms<'_>,
+    options: &PlanOptions<'_>,
     bucket: Option<&str>,
 ) -> Result<Step, CloudError> {
-    let found = draft.found.clone();
-    let (asked, mut seen) = match terms.drift {
-        Look::Live => {
-            let asked = ask(draft, cloud, terms, bucket, "propose");
+    let found = draft.step.found.clone();
+    let (asked, mut seen) = match options.drift {
+        DriftDetection::All => {
+            let asked = resolve_step(draft, cloud, options, bucket, "propose");
             join(asked, drift_of(found.as_ref(), cloud)).await
         }
-        _ => (ask(draft, cloud, terms, bucket, "propose").await, None),
+        _ => (
+            resolve_step(draft, cloud, options, bucket, "propose").await,
+            None,
+        ),
     };
     let mut step = asked?;
-    if terms.drift == Look::Changed && step.change_set().is_some() {
+    if options.drift == DriftDetection::ChangedOnly && step.change_set().is_some() {
         seen = drift_of(found.as_ref(), cloud).await;
     }
     drift::note(&mut step, seen);
@@ -118,50 +121,48 @@ pub async fn discard(plan: &Plan, cloud: &impl Cloud) -> Vec<CloudError> {
 }
 
 /// Finds out what is left to find out about one stack. `name` tells apart several questions of a run.
-pub async fn ask(
-    draft: DraftStep,
+pub async fn resolve_step(
+    draft: StepDraft,
     cloud: &impl Cloud,
-    terms: &Terms<'_>,
+    options: &PlanOptions<'_>,
     bucket: Option<&str>,
     name: &str,
 ) -> Result<Step, CloudError> {
-    let found = draft.found.clone();
-    let mut step = Step {
-        found: draft.found,
-        before: draft.before,
-        parameters: draft.parameters,
-        pending: draft.pending,
-        ..Step::new(draft.stack, Action::Keep)
-    };
-    match (draft.todo, found) {
-        (Todo::Decided(action), _) => step.action = action,
-        (Todo::LookInside, Some(found)) => {
-            step.action = look_inside(&found, step.before.as_ref(), cloud, terms).await?;
+    let StepDraft {
+        mut step,
+        resolution,
+    } = draft;
+    match (resolution, step.found.clone()) {
+        (Resolution::Decided(action), _) => step.action = action,
+        (Resolution::NeedsInspection, Some(found)) => {
+            step.action = look_inside(&found, step.before.as_ref(), cloud, options).await?;
         }
-        (Todo::Propose, Some(found)) => {
-            let token = token(terms.run, &step.stack.name, name);
-            let keeping = terms.keeping;
+        (Resolution::NeedsChangeSet, Some(found)) => {
+            let token = token(options.run, &step.stack.name, name);
+            let keeping = options.keeping;
             let wanted = proposal(&step.stack, &step.parameters, bucket, token, keeping);
             match cloud.propose(&wanted).await {
-                Ok(answer) => evaluate::judge(&mut step, answer, &found, terms.allow),
+                Ok(answer) => evaluate::evaluate(&mut step, answer, &found, options.allow),
                 Err(CloudError::Invalid {
                     reason, findings, ..
-                }) => evaluate::refuse(&mut step, &reason, findings),
-                Err(CloudError::Refused { message, .. }) if heal::resumes(&found.status) => {
-                    step.action = Action::Blocked(heal::not_resumed(&found, &message));
+                }) => evaluate::block(&mut step, &reason, findings),
+                Err(CloudError::Refused { message, .. }) if recovery::resumes(&found.status) => {
+                    step.action = Action::Blocked(recovery::not_resumed(&found, &message));
                 }
                 Err(error) => return Err(error),
             }
         }
-        (Todo::LookInside | Todo::Propose, None) => step.action = Action::Create,
+        (Resolution::NeedsInspection | Resolution::NeedsChangeSet, None) => {
+            step.action = Action::Create;
+        }
     }
-    step.unguarded = unguarded(&step, cloud).await?;
+    step.policy_drifted = policy_drifted(&step, cloud).await?;
     Ok(step)
 }
 
 /// Whether the stack policy in force is another than the wanted one: a run that was killed may have
 /// left it relaxed.
-async fn unguarded(step: &Step, cloud: &impl Cloud) -> Result<bool, CloudError> {
+async fn policy_drifted(step: &Step, cloud: &impl Cloud) -> Result<bool, CloudError> {
     let (Some(found), Some(wanted)) = (&step.found, &step.stack.policy) else {
         return Ok(false);
     };
@@ -170,7 +171,7 @@ async fn unguarded(step: &Step, cloud: &impl Cloud) -> Result<bool, CloudError> 
     }
     match cloud.policy(&found.id).await {
         Ok(policy) => Ok(policy.as_ref() != Some(wanted)),
-        // Who may not see it can't tell: no reason to refuse a plan.
+        // Without the permission to read it nothing is known: no reason to refuse a plan.
         Err(CloudError::Denied { .. } | CloudError::Refused { .. } | CloudError::NotFound(_)) => {
             Ok(false)
         }

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::heal::{is_data, is_ours};
-use super::status::{Deletes, hand, on_delete};
+use super::recovery::{is_data, is_ours};
+use super::status::{DeleteAction, manual_action, on_delete};
 use super::{Blocked, Survey, resources_of};
 use crate::catalog::resources::holds;
 use crate::cloud::{FoundStack, StackStatus};
@@ -34,7 +34,7 @@ pub struct DeleteStep {
     pub kind: StackKind,
     pub found: FoundStack,
     pub template: Option<Value>,
-    pub action: Deletes,
+    pub action: DeleteAction,
     /// Stacks that use this one and have to be gone first.
     pub after: Vec<StackKind>,
 }
@@ -72,17 +72,19 @@ pub fn deletion(survey: &Survey, guard: Guard) -> DeletePlan {
     steps.sort_by_key(|step| std::cmp::Reverse(step.kind.clone()));
     DeletePlan {
         cluster: survey.cluster.clone(),
-        refused: strange(survey).or_else(|| refusal(&survey.cluster, &steps, guard)),
+        refused: unknown_kind(survey).or_else(|| refusal(&survey.cluster, &steps, guard)),
         steps,
     }
 }
 
 fn step(found: &FoundStack, survey: &Survey, kinds: &[StackKind]) -> Option<DeleteStep> {
     let kind = StackKind::parse(&found.kind)?;
-    let sets = survey.shells.get(&found.id);
+    let sets = survey.placeholders.get(&found.id);
     let action = match on_delete(&found.status, &found.name) {
-        Deletes::Shell if sets.is_some_and(|sets| is_ours(sets)) => Deletes::Delete,
-        Deletes::Shell => Deletes::Blocked(hand(&found.status, &found.name)),
+        DeleteAction::Placeholder if sets.is_some_and(|sets| is_ours(sets)) => DeleteAction::Delete,
+        DeleteAction::Placeholder => {
+            DeleteAction::Blocked(manual_action(&found.status, &found.name))
+        }
         other => other,
     };
     let users = kinds.iter().filter(|other| other.uses(&kind));
@@ -96,7 +98,7 @@ fn step(found: &FoundStack, survey: &Survey, kinds: &[StackKind]) -> Option<Dele
 }
 
 /// A stack of this cluster whose kind this version can't place in the order.
-fn strange(survey: &Survey) -> Option<Blocked> {
+fn unknown_kind(survey: &Survey) -> Option<Blocked> {
     let found = survey
         .found
         .iter()
@@ -127,7 +129,7 @@ fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked>
         }
         Guard::Open => {
             return steps.iter().find_map(|step| match &step.action {
-                Deletes::Blocked(why) => Some(why.clone()),
+                DeleteAction::Blocked(why) => Some(why.clone()),
                 _ => None,
             });
         }
@@ -143,7 +145,10 @@ impl DeleteStep {
     /// Whether termination protection keeps the stack. An empty or half removed leftover of a failed
     /// creation is not worth it: its protection is lifted.
     fn is_locked(&self) -> bool {
-        let goes = matches!(self.action, Deletes::Delete | Deletes::FollowThenDelete);
+        let goes = matches!(
+            self.action,
+            DeleteAction::Delete | DeleteAction::FollowThenDelete
+        );
         let leftover = matches!(
             self.found.status,
             StackStatus::RollbackComplete

@@ -10,8 +10,8 @@ use crate::cloud::{ChangeAction, CloudError, Drift, Replacement, ResourceChange}
 #[serde(rename_all = "camelCase")]
 pub struct Drifted {
     pub drift: Drift,
-    /// Paths that differ and that the change set sets anew. CloudFormation leaves the others as they
-    /// are: it compares templates with each other, not with what stands.
+    /// Paths that differ and that the change set sets again. CloudFormation leaves the others as they
+    /// are: it compares templates with each other, not with the resources.
     pub overwritten: Vec<String>,
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Blocked, Step, compare, heal, risk, sharpen};
+use super::{Action, Blocked, Step, compare, normalize, recovery, risk};
 use crate::cloud::{ChangeSet, Finding, FoundStack};
 use crate::stacks::StackKind;
 
 /// Turns an answer into an action: nothing to do, an update, or a guard's refusal.
-pub(super) fn judge(
+pub(super) fn evaluate(
     step: &mut Step,
     mut answer: ChangeSet,
     found: &FoundStack,
@@ -15,9 +15,9 @@ pub(super) fn judge(
 ) {
     step.findings.clone_from(&answer.warnings);
     if answer.changes.is_empty() {
-        if heal::resumes(&found.status) {
+        if recovery::resumes(&found.status) {
             let why = "it would change nothing";
-            step.action = Action::Blocked(heal::not_resumed(found, why));
+            step.action = Action::Blocked(recovery::not_resumed(found, why));
         }
         return;
     }
@@ -27,19 +27,19 @@ pub(super) fn judge(
         after: &step.stack.template,
         moved: &moved,
     });
-    sharpen::sharpen(&mut answer.changes, templates);
+    normalize::normalize(&mut answer.changes, templates);
     step.risks = risk::risks(&step.stack, step.before.as_ref(), &answer.changes, allow);
     step.action = match risk::guard(&step.stack, found, &step.risks) {
         None => Action::Update(answer),
         Some(why) => {
-            step.held = Some(answer);
+            step.blocked_change_set = Some(answer);
             Action::Blocked(why)
         }
     };
 }
 
 /// Early validation refused the template: nothing of this stack can be done, the others go on.
-pub(super) fn refuse(step: &mut Step, reason: &str, findings: Vec<Finding>) {
+pub(super) fn block(step: &mut Step, reason: &str, findings: Vec<Finding>) {
     let reason = format!("AWS refused the template of {}: {reason}", step.stack.name);
     let next = "change what the findings name in the definition, then look at the plan again";
     step.findings = findings;
@@ -51,7 +51,7 @@ pub(super) fn settle_pending(steps: &mut [Step]) {
     loop {
         let still: BTreeSet<StackKind> = steps
             .iter()
-            .filter(|step| step.action == Action::Keep && step.pending.is_empty())
+            .filter(|step| step.action == Action::NoChange && step.pending.is_empty())
             .map(|step| step.stack.kind.clone())
             .collect();
         let mut moved = false;

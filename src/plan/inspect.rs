@@ -1,11 +1,11 @@
 //! Looking inside stacks that something went wrong with: what they hold, what failed, what is under review.
-//! Changes nothing; what the answers mean is decided in [`super::heal`].
+//! Changes nothing; what the answers mean is decided in [`super::recovery`].
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{Action, Terms, heal};
+use super::{Action, PlanOptions, recovery};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackEvent, StackStatus};
 
 /// Decides by what a stack holds. `before` is its template, as far as it has one.
@@ -13,26 +13,29 @@ pub async fn look_inside(
     found: &FoundStack,
     before: Option<&Value>,
     cloud: &impl Cloud,
-    terms: &Terms<'_>,
+    options: &PlanOptions<'_>,
 ) -> Result<Action, CloudError> {
     match found.status {
         StackStatus::UpdateRollbackFailed => {
-            let mut stuck = heal::stuck_in_rollback(&newest(found, cloud).await?, before);
+            let mut stuck = recovery::stuck_in_rollback(&newest(found, cloud).await?, before);
             if stuck.is_empty() {
-                stuck = heal::failed_resources(&cloud.resources(&found.id).await?, before);
+                stuck = recovery::failed_resources(&cloud.resources(&found.id).await?, before);
             }
-            Ok(heal::continuing(found, stuck, terms.skip))
+            Ok(recovery::continuing(found, stuck, options.skip))
         }
         StackStatus::DeleteFailed => {
             let events = newest(found, cloud).await?;
-            Ok(heal::delete_failed(found, &events, before))
+            Ok(recovery::delete_failed(found, &events, before))
         }
         StackStatus::ReviewInProgress => {
             let held = cloud.resources(&found.id).await?;
             let sets = cloud.change_sets(&found.id).await?;
-            Ok(heal::under_review(found, &held, &sets))
+            Ok(recovery::under_review(found, &held, &sets))
         }
-        _ => Ok(heal::leftovers(found, &cloud.resources(&found.id).await?)),
+        _ => Ok(recovery::leftovers(
+            found,
+            &cloud.resources(&found.id).await?,
+        )),
     }
 }
 

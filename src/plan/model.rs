@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::drift::Drifted;
-use super::heal::Stuck;
+use super::recovery::Stuck;
 use super::risk::Risk;
-use super::{sharpen, status};
+use super::{normalize, status};
 use crate::cloud::{
     ChangeAction, ChangeSet, Finding, FoundStack, PropertyChange, Replacement, StackStatus,
 };
@@ -38,17 +38,17 @@ pub struct Step {
     pub pending: Vec<Pending>,
     /// What the change set would do to resources that hold data.
     pub risks: Vec<Risk>,
-    /// The change set behind a guard: shown, never executed.
-    pub held: Option<ChangeSet>,
+    /// The change set that a guard blocks: shown, never executed.
+    pub blocked_change_set: Option<ChangeSet>,
     /// What CloudFormation's early validation found; it refuses where the step is blocked by it.
     pub findings: Vec<Finding>,
     /// What somebody changed by hand.
     pub drift: Vec<Drifted>,
     /// Why nobody knows whether something was changed by hand; `None` when it was looked at, and where
-    /// nothing stands to be looked at.
+    /// there is nothing to look at.
     pub drift_unknown: Option<String>,
     /// Whether the stack policy in force is not the wanted one.
-    pub unguarded: bool,
+    pub policy_drifted: bool,
     pub action: Action,
 }
 
@@ -68,12 +68,12 @@ pub struct Pending {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     Create,
-    /// The leftover of a failed creation, or a shell of this tool's, is deleted first, then created.
-    Recreate,
-    /// Its last update failed, and so did going back: the rollback is gone on with, then the stack is
+    /// The leftover of a failed creation, or a placeholder of this tool, is deleted first, then created.
+    Replace,
+    /// Its last update failed, and so did its rollback: the rollback is continued, then the stack is
     /// looked at again.
     Continue {
-        /// What keeps it from going back.
+        /// What keeps it from being rolled back.
         stuck: Vec<Stuck>,
         /// Of those, what is left as it is: it will not match its template any more.
         skip: Vec<String>,
@@ -81,8 +81,8 @@ pub enum Action {
     /// Execute this change set. Its inputs may still change when a stack before it changes.
     Update(ChangeSet),
     /// It exists, but what changes in it is known only when the stacks in [`Step::pending`] are done.
-    Later,
-    Keep,
+    Deferred,
+    NoChange,
     /// Follow what already runs, then look again.
     Follow(StackStatus),
     /// Can't be done as things stand.
@@ -94,11 +94,11 @@ impl Action {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Create => "create",
-            Self::Recreate => "recreate",
+            Self::Replace => "recreate",
             Self::Continue { .. } => "continue",
             Self::Update(_) => "update",
-            Self::Later => "later",
-            Self::Keep => "keep",
+            Self::Deferred => "later",
+            Self::NoChange => "keep",
             Self::Follow(_) => "follow",
             Self::Blocked(_) => "blocked",
         }
@@ -163,7 +163,7 @@ impl Plan {
     pub fn has_changes(&self) -> bool {
         self.steps
             .iter()
-            .any(|step| !matches!(step.action, Action::Keep) || step.reprotects())
+            .any(|step| !matches!(step.action, Action::NoChange) || step.needs_protection_update())
     }
 
     /// The stacks that can't be touched.
@@ -176,7 +176,7 @@ impl Plan {
 
     /// Whether a guard of this tool refuses a part of it (exit code 5).
     pub fn is_refused(&self) -> bool {
-        self.blocked().any(|(_, why)| why.guard)
+        self.blocked().any(|(_, why)| why.by_guard)
     }
 }
 
@@ -190,11 +190,11 @@ impl Step {
             parameters: BTreeMap::new(),
             pending: Vec::new(),
             risks: Vec::new(),
-            held: None,
+            blocked_change_set: None,
             findings: Vec::new(),
             drift: Vec::new(),
             drift_unknown: None,
-            unguarded: false,
+            policy_drifted: false,
             action,
         }
     }
@@ -213,7 +213,7 @@ impl Step {
                 _ => None,
             });
         let waits = self.pending.iter().any(|one| one.parameter == cause);
-        if sharpen::is_unknown(change) || (fed.is_some() && waits) {
+        if normalize::is_unknown(change) || (fed.is_some() && waits) {
             return fed.or_else(|| Some(cause.to_owned()));
         }
         None
@@ -223,17 +223,17 @@ impl Step {
     pub fn change_set(&self) -> Option<&ChangeSet> {
         match &self.action {
             Action::Update(change_set) => Some(change_set),
-            _ => self.held.as_ref(),
+            _ => self.blocked_change_set.as_ref(),
         }
     }
 
     /// Whether its protection has to be set: termination protection, or the stack policy.
-    pub fn reprotects(&self) -> bool {
-        self.unguarded || self.relocks()
+    pub fn needs_protection_update(&self) -> bool {
+        self.policy_drifted || self.needs_termination_protection_update()
     }
 
     /// Whether termination protection has to be switched on or off.
-    pub fn relocks(&self) -> bool {
+    pub fn needs_termination_protection_update(&self) -> bool {
         self.found.as_ref().is_some_and(|found| {
             status::rests(&found.status)
                 && found.termination_protection != self.stack.termination_protection
@@ -247,7 +247,7 @@ impl Step {
 
     /// What happens to how many resources.
     pub fn counts(&self) -> Counts {
-        if matches!(self.action, Action::Create | Action::Recreate) {
+        if matches!(self.action, Action::Create | Action::Replace) {
             return Counts {
                 add: self.resources().len(),
                 ..Counts::default()
@@ -269,8 +269,8 @@ impl Step {
     /// The human sentence of a resource, of one that goes away too; the logical id where there is none.
     pub fn sentence(&self, logical_id: &str) -> String {
         let old = || self.before.as_ref().and_then(|t| sentence(t, logical_id));
-        let told = self.stack.sentence(logical_id).or_else(old);
-        told.unwrap_or(logical_id).to_owned()
+        let found = self.stack.sentence(logical_id).or_else(old);
+        found.unwrap_or(logical_id).to_owned()
     }
 }
 

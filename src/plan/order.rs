@@ -100,7 +100,7 @@ mod tests {
         use {ChangeAction as A, Replacement as R};
         let joined = Some(StackKind::ControlPlane);
         assert_eq!(joins(&step(pool(), Action::Create)), joined);
-        assert_eq!(joins(&step(pool(), Action::Later)), joined);
+        assert_eq!(joins(&step(pool(), Action::Deferred)), joined);
         assert_eq!(update("Group", A::Add, R::No), joined);
         assert_eq!(update("Group", A::Modify, R::Might), joined);
         for (id, action, replacement) in [

@@ -1,4 +1,4 @@
-//! What keeps a cluster's data from harm, layer by layer, as it stands in AWS. Pure: it compares what
+//! What keeps a cluster's data from harm, layer by layer, as it is in AWS. Pure: it compares what
 //! the definition wants with what was read.
 //!
 //! Four layers hold the database: its own deletion protection; both of the template's policies, with the
@@ -8,7 +8,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::policy;
+use super::stack_policy;
 use crate::catalog::resources::holds;
 use crate::cloud::{Drift, FoundStack};
 use crate::stacks::{Stack, StackKind};
@@ -24,8 +24,8 @@ pub struct Layer {
     pub resource: Option<String>,
     pub layer: &'static str,
     pub state: State,
-    /// How it stands, in words.
-    pub told: String,
+    /// The state in words.
+    pub text: String,
     /// The command that brings a missing layer back.
     pub next: Option<String>,
 }
@@ -39,11 +39,11 @@ pub enum State {
     Open,
     /// Off, although the definition wants it.
     Missing,
-    /// AWS did not tell.
+    /// AWS did not say.
     Unknown,
 }
 
-/// A stack as it stands in AWS.
+/// A stack as it is in AWS.
 #[derive(Debug, Clone, Copy)]
 pub struct Live<'a> {
     pub found: &'a FoundStack,
@@ -54,7 +54,7 @@ pub struct Live<'a> {
     pub drift: &'a Result<Vec<Drift>, String>,
 }
 
-/// How a layer stands, in a state and in words.
+/// The state of a layer, and the same in words.
 type Verdict = (State, String);
 
 /// Every layer of a stack; none for a stack that holds no data.
@@ -63,12 +63,12 @@ pub fn layers(wanted: &Stack, live: Live<'_>) -> Vec<Layer> {
         return Vec::new();
     };
     let apply = format!("`kube-cfn apply {}`", live.found.cluster);
-    let layer = |id: Option<&str>, layer, (state, told): Verdict, remedy: &str| Layer {
+    let layer = |id: Option<&str>, layer, (state, text): Verdict, remedy: &str| Layer {
         stack: wanted.kind.clone(),
         resource: id.map(|id| wanted.sentence(id).unwrap_or(id).to_owned()),
         layer,
         state,
-        told,
+        text,
         next: (state == State::Missing).then(|| remedy.to_owned()),
     };
     let termination = switched(
@@ -116,9 +116,9 @@ fn switched(wanted: bool, live: bool) -> Verdict {
 fn stack_policy(wanted: &Value, live: Live<'_>) -> Verdict {
     let in_force = match live.policy {
         Err(why) => return (State::Unknown, format!("can't be read: {why}")),
-        Ok(policy) => policy.as_ref().map(policy::kept).unwrap_or_default(),
+        Ok(policy) => stack_policy::kept(policy.as_ref()),
     };
-    let asked = policy::kept(wanted);
+    let asked = stack_policy::kept(Some(wanted));
     let open: Vec<&str> = asked.difference(&in_force).map(String::as_str).collect();
     if open.is_empty() {
         return (State::Holds, format!("protects {} resources", asked.len()));
@@ -248,23 +248,23 @@ mod tests {
         }
     }
 
-    fn told(template: &Value, policy: Option<Value>, drift: Vec<Drift>, on: bool) -> Vec<String> {
+    fn texts(template: &Value, policy: Option<Value>, drift: Vec<Drift>, on: bool) -> Vec<String> {
         let live = Live {
             found: &found(on),
             template: Some(template),
             policy: &Ok(policy),
             drift: &Ok(drift),
         };
-        let told = |one: Layer| {
+        let text = |one: Layer| {
             assert_eq!(one.next.is_some(), one.state == State::Missing);
-            format!("{} {:?}: {}", one.layer, one.state, one.told)
+            format!("{} {:?}: {}", one.layer, one.state, one.text)
         };
-        layers(&wanted(), live).into_iter().map(told).collect()
+        layers(&wanted(), live).into_iter().map(text).collect()
     }
 
     #[test]
     fn four_layers_hold_the_database() {
-        let as_wanted = told(&wanted().template, wanted().policy, Vec::new(), true);
+        let as_wanted = texts(&wanted().template, wanted().policy, Vec::new(), true);
         assert_eq!(
             as_wanted,
             [
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn every_layer_that_is_gone_is_told() {
+    fn a_missing_layer_is_reported() {
         let mut template = wanted().template;
         template["Resources"]["Database"]["UpdateReplacePolicy"] = json!("Delete");
         template["Resources"]["Database"]["Properties"]["DeleteAutomatedBackups"] = json!(true);
@@ -292,7 +292,7 @@ mod tests {
             }],
         };
         assert_eq!(
-            told(&template, None, vec![by_hand], false),
+            texts(&template, None, vec![by_hand], false),
             [
                 "termination protection Missing: off",
                 "stack policy Missing: allows to replace and delete Database, DatabaseSubnets",
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_definition_switches_off_is_no_fault_and_silence_is_no_proof() {
+    fn a_layer_switched_off_by_the_definition_is_open_and_an_unread_one_unknown() {
         let mut stack = wanted();
         stack.termination_protection = false;
         let live = Live {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::cloud::{Keeping, Proposal};
-use crate::common::digest;
+use crate::common::digest::sha256;
 use crate::stacks::Stack;
 
 /// What is wanted of a stack, as a cloud is asked for it.
@@ -39,7 +39,7 @@ pub fn token(run: &str, stack: &str, step: &str) -> String {
     if plain.len() <= LONGEST {
         return plain;
     }
-    let digest = digest::sha256(&plain);
+    let digest = sha256(&plain);
     let head: String = plain.chars().take(LONGEST - DIGITS - 1).collect();
     let tail: String = digest.chars().take(DIGITS).collect();
     format!("{head}-{tail}")

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
-use super::change_sets::ask;
-use super::draft::{DraftStep, Todo};
-use super::evaluate::{judge, settle_pending};
+use super::change_sets::resolve_step;
+use super::evaluate::{evaluate, settle_pending};
+use super::offline::{Resolution, StepDraft};
 use super::saved::{Origin, Saved, SavedStep};
-use super::{Action, Plan, Step, Survey, Terms, draft};
+use super::{Action, Plan, PlanOptions, Step, Survey, draft};
 use crate::cloud::{ChangeSet, Cloud};
 use crate::stacks::Stack;
 
@@ -29,7 +29,7 @@ impl Saved {
         }
         let draft = draft(stacks, survey, origin.images);
         let mut reasons = self.outdated(&draft, origin);
-        let saved = |draft: &DraftStep| self.steps.iter().find(|s| s.name == draft.stack.name);
+        let saved = |draft: &StepDraft| self.steps.iter().find(|s| s.name == draft.step.stack.name);
         let pairs = draft.steps.into_iter();
         let pairs = pairs.filter_map(|draft| Some((saved(&draft)?, draft)));
         let answers = pairs.map(|(saved, draft)| saved.restore(draft, self, cloud));
@@ -56,11 +56,11 @@ impl Saved {
 impl SavedStep {
     async fn restore(
         &self,
-        draft: DraftStep,
+        draft: StepDraft,
         saved: &Saved,
         cloud: &impl Cloud,
     ) -> Result<Step, Vec<String>> {
-        let reasons = self.moved(&draft);
+        let reasons = self.moved(&draft.step);
         if !reasons.is_empty() {
             return Err(reasons);
         }
@@ -82,11 +82,11 @@ impl SavedStep {
     /// The saved change set, read again.
     async fn change_set(
         &self,
-        draft: &DraftStep,
+        draft: &StepDraft,
         cloud: &impl Cloud,
     ) -> Result<Option<ChangeSet>, String> {
         // A stack that is gone, or another one, is a reason of its own.
-        let (Some(id), Some(found)) = (&self.change_set, &draft.found) else {
+        let (Some(id), Some(found)) = (&self.change_set, &draft.step.found) else {
             return Ok(None);
         };
         let name = &self.name;
@@ -100,26 +100,32 @@ impl SavedStep {
     /// What the saved change set means for the stack as it is now.
     async fn decide(
         &self,
-        draft: DraftStep,
+        draft: StepDraft,
         set: Option<ChangeSet>,
         saved: &Saved,
         cloud: &impl Cloud,
     ) -> Result<Step, String> {
-        let (found, propose) = (draft.found.clone(), draft.todo == Todo::Propose);
-        let todo = match (propose, &self.blocked) {
-            (false, _) => draft.todo,
+        let (found, propose) = (
+            draft.step.found.clone(),
+            draft.resolution == Resolution::NeedsChangeSet,
+        );
+        let resolution = match (propose, &self.blocked) {
+            (false, _) => draft.resolution,
             // Blocked without a change set: early validation refused the template.
-            (true, Some(why)) if set.is_none() => Todo::Decided(Action::Blocked(why.clone())),
-            (true, _) => Todo::Decided(Action::Keep),
+            (true, Some(why)) if set.is_none() => Resolution::Decided(Action::Blocked(why.clone())),
+            (true, _) => Resolution::Decided(Action::NoChange),
         };
-        let draft = DraftStep { todo, ..draft };
+        let draft = StepDraft {
+            resolution,
+            ..draft
+        };
         let none = BTreeSet::new();
-        let terms = Terms::new(&saved.run, &saved.allow, &none);
-        let asked = ask(draft, cloud, &terms, None, "restore").await;
+        let options = PlanOptions::new(&saved.run, &saved.allow, &none);
+        let asked = resolve_step(draft, cloud, &options, None, "restore").await;
         let mut step = asked.map_err(|error| format!("{}: {error}", self.name))?;
         step.findings.clone_from(&self.findings);
         if let (true, Some(set), Some(found)) = (propose, set, found) {
-            judge(&mut step, set, &found, &saved.allow);
+            evaluate(&mut step, set, &found, &saved.allow);
         }
         Ok(step)
     }

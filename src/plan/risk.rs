@@ -1,13 +1,14 @@
 //! How risky a change is: what happens to resources that hold data, and who may allow it.
-//! Takes changes as [`super::sharpen`] leaves them.
+//! Takes changes as [`super::normalize`] leaves them.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::sharpen::gravity;
-use super::{Blocked, Draft, PlanError, fate, policy, resources_of};
+use super::normalize::effect;
+use super::offline::StepDraft;
+use super::{Blocked, PlanDraft, PlanError, removal_policy, resources_of, stack_policy};
 use crate::catalog::resources::holds;
 use crate::cloud::{Fate, FoundStack, ResourceChange};
 use crate::stacks::Stack;
@@ -37,7 +38,7 @@ pub struct Risk {
     pub holds: &'static str,
     pub effect: Effect,
     /// What becomes of the old resource.
-    pub fate: Fate,
+    pub policy_action: Fate,
     /// The same in words, with what is known of its backups.
     pub becomes: String,
     /// Whether it was named with `--allow-data-loss`.
@@ -56,21 +57,20 @@ pub fn risks(
     changes: &[ResourceChange],
     allow: &BTreeSet<String>,
 ) -> Vec<Risk> {
-    let kept = stack.policy.as_ref().map(policy::kept).unwrap_or_default();
+    let kept = stack_policy::kept(stack.policy.as_ref());
     let risk = |change: &ResourceChange| {
-        let effect = match gravity(change) {
-            4 => Effect::Remove,
-            3 => Effect::Replace,
-            2 => Effect::MightReplace,
-            _ => return None,
-        };
+        let effect = effect(change)?;
         let name = format!("{}/{}", stack.name, change.logical_id);
         let relied_on = effect > Effect::MightReplace && kept.contains(&change.logical_id);
         let holds = holds(&change.resource_type).or(relied_on.then_some(RELIED_ON))?;
-        let fate = fate::of(change, effect, before, &stack.template);
+        let policy_action = removal_policy::of(change, effect, before, &stack.template);
         Some(Risk {
-            becomes: fate::words(change, fate, before.unwrap_or(&stack.template)),
-            fate,
+            becomes: removal_policy::words(
+                change,
+                policy_action,
+                before.unwrap_or(&stack.template),
+            ),
+            policy_action,
             allowed: allow.contains(&name),
             name,
             logical_id: change.logical_id.clone(),
@@ -94,7 +94,7 @@ pub fn guard(stack: &Stack, found: &FoundStack, risks: &[Risk]) -> Option<Blocke
     } else {
         open
     };
-    let told: Vec<String> = shown.iter().map(|risk| sentence(risk)).collect();
+    let reasons: Vec<String> = shown.iter().map(|risk| sentence(risk)).collect();
     let flags: Vec<String> = risks
         .iter()
         .map(|risk| format!("--allow-data-loss {}", risk.name))
@@ -106,7 +106,7 @@ pub fn guard(stack: &Stack, found: &FoundStack, risks: &[Risk]) -> Option<Blocke
     };
     let flags = flags.join(" ");
     let remedy = format!("take the change back; or, if the data may go, {first}give {flags}");
-    Some(Blocked::by_guard(told.join("; "), remedy))
+    Some(Blocked::by_guard(reasons.join("; "), remedy))
 }
 
 fn sentence(risk: &Risk) -> String {
@@ -121,41 +121,40 @@ fn sentence(risk: &Risk) -> String {
 /// What a later answer does that the one shown did not: replacements and removals that are new or
 /// graver. Empty when the later answer may be executed in place of the shown one.
 pub fn worse(stack: &Stack, shown: &[ResourceChange], now: &[ResourceChange]) -> Vec<String> {
-    let was = |id: &str| shown.iter().find(|c| c.logical_id == id).map_or(0, gravity);
-    now.iter()
-        .filter(|change| gravity(change) > 1 && gravity(change) > was(&change.logical_id))
-        .map(|change| {
-            let verb = match gravity(change) {
-                4 => "delete",
-                3 => "replace",
-                _ => "perhaps replace",
-            };
-            format!("{verb} {}/{}", stack.name, change.logical_id)
-        })
-        .collect()
+    let was = |id: &str| shown.iter().find(|c| c.logical_id == id).and_then(effect);
+    let worse = |change: &&ResourceChange| effect(change) > was(&change.logical_id);
+    let text = |change: &ResourceChange| {
+        let verb = match effect(change) {
+            Some(Effect::Remove) => "delete",
+            Some(Effect::Replace) => "replace",
+            _ => "perhaps replace",
+        };
+        format!("{verb} {}/{}", stack.name, change.logical_id)
+    };
+    now.iter().filter(worse).map(text).collect()
 }
 
 /// Every name given with `--allow-data-loss` has to name a resource, wanted or found.
-pub fn known_names(draft: &Draft, allow: &BTreeSet<String>) -> Result<(), PlanError> {
+pub fn known_names(draft: &PlanDraft, allow: &BTreeSet<String>) -> Result<(), PlanError> {
     let mut names = BTreeSet::new();
-    for step in &draft.steps {
+    for StepDraft { step, .. } in &draft.steps {
         let templates = [Some(&step.stack.template), step.before.as_ref()];
         for template in templates.into_iter().flatten() {
             names.extend(data_names(&step.stack, template));
         }
     }
-    let Some(stranger) = allow.iter().find(|name| !names.contains(*name)) else {
+    let Some(unknown) = allow.iter().find(|name| !names.contains(*name)) else {
         return Ok(());
     };
     Err(PlanError::UnknownResource {
-        name: stranger.clone(),
+        name: unknown.clone(),
         cluster: draft.cluster.clone(),
-        hint: hint(stranger, &names),
+        hint: hint(unknown, &names),
     })
 }
 
 fn data_names(stack: &Stack, template: &Value) -> Vec<String> {
-    let kept = stack.policy.as_ref().map(policy::kept).unwrap_or_default();
+    let kept = stack_policy::kept(stack.policy.as_ref());
     let mut resources = resources_of(template);
     resources.retain(|resource| {
         holds(&resource.resource_type).is_some() || kept.contains(&resource.logical_id)
@@ -165,10 +164,10 @@ fn data_names(stack: &Stack, template: &Value) -> Vec<String> {
 }
 
 /// The nearest name, or all of them.
-fn hint(stranger: &str, names: &BTreeSet<String>) -> String {
+fn hint(unknown: &str, names: &BTreeSet<String>) -> String {
     // Two resources of one cluster are alike to 0.8 by their names' beginning alone.
     const NEAR: f64 = 0.93;
-    let likeness = |name: &String| strsim::jaro_winkler(stranger, name);
+    let likeness = |name: &String| strsim::jaro_winkler(unknown, name);
     let nearest = names
         .iter()
         .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));

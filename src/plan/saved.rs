@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::draft::DraftStep;
-use super::{Action, Blocked, Draft, Plan, Step, Survey};
+use super::offline::StepDraft;
+use super::{Action, Blocked, Plan, PlanDraft, Step, Survey};
 use crate::cloud::{Finding, FoundStack, StackStatus};
 use crate::common::digest::sha256;
 use crate::stacks::StackKind;
@@ -159,7 +159,7 @@ impl Saved {
     }
 
     /// What has changed since in the files that the plan was made from, and in the account.
-    pub(super) fn outdated(&self, draft: &Draft, origin: &Origin<'_>) -> Vec<String> {
+    pub(super) fn outdated(&self, draft: &PlanDraft, origin: &Origin<'_>) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.definition_sha256 != sha256(origin.definition_text) {
             reasons.push(format!("{} has changed", origin.definition));
@@ -167,18 +167,19 @@ impl Saved {
         if self.lock_sha256 != origin.lock_text.map(sha256) {
             reasons.push("the lock file has changed".to_owned());
         }
-        reasons.extend(self.strangers(&draft.steps, &draft.leftover));
+        reasons.extend(self.changed_stacks(&draft.steps, &draft.leftover));
         reasons
     }
 
     /// Stacks that one of the two does not have, and leftovers that moved.
-    fn strangers(&self, steps: &[DraftStep], leftover: &[FoundStack]) -> Vec<String> {
-        let wanted = |name: &str| steps.iter().any(|step| step.stack.name == name);
+    fn changed_stacks(&self, steps: &[StepDraft], leftover: &[FoundStack]) -> Vec<String> {
+        let wanted = |name: &str| steps.iter().any(|draft| draft.step.stack.name == name);
         let saved = |name: &str| self.steps.iter().any(|step| step.name == name);
         let gone = self.steps.iter().filter(|step| !wanted(&step.name));
         let gone = gone.map(|step| format!("{} is no longer wanted", step.name));
-        let new = steps.iter().filter(|step| !saved(&step.stack.name));
-        let new = new.map(|step| format!("{} is not in the plan", step.stack.name));
+        let new = steps.iter().map(|draft| &draft.step.stack.name);
+        let new = new.filter(|name| !saved(name));
+        let new = new.map(|name| format!("{name} is not in the plan"));
         let names = self.leftover.iter().map(|standing| &standing.name);
         let names: BTreeSet<&String> = names.chain(leftover.iter().map(|f| &f.name)).collect();
         let moved = names.into_iter().filter_map(|name| {
@@ -195,7 +196,7 @@ impl SavedStep {
             name: step.stack.name.clone(),
             kind: step.stack.kind.clone(),
             action: step.action.word().to_owned(),
-            template_sha256: sha256(&step.stack.body()),
+            template_sha256: sha256(step.stack.body()),
             parameters: step.parameters.clone(),
             standing: step.found.as_ref().map(Standing::of),
             change_set: step.change_set().map(|set| set.id.clone()),
@@ -208,14 +209,14 @@ impl SavedStep {
     }
 
     /// Why the stack is not as it was.
-    pub(super) fn moved(&self, draft: &DraftStep) -> Vec<String> {
+    pub(super) fn moved(&self, now: &Step) -> Vec<String> {
         let mut reasons = Vec::new();
-        if self.template_sha256 != sha256(&draft.stack.body()) {
+        if self.template_sha256 != sha256(now.stack.body()) {
             reasons.push(format!("the template of {} has changed", self.name));
         }
-        match moved(&self.name, self.standing.as_ref(), draft.found.as_ref()) {
+        match moved(&self.name, self.standing.as_ref(), now.found.as_ref()) {
             Some(why) => reasons.push(why),
-            None if self.parameters != draft.parameters => {
+            None if self.parameters != now.parameters => {
                 reasons.push(format!(
                     "the parameters wanted for {} have changed",
                     self.name
@@ -247,7 +248,7 @@ fn moved(name: &str, was: Option<&Standing>, is: Option<&FoundStack>) -> Option<
         (None, Some(_)) => Some(format!("{name} was created since")),
         (Some(_), None) => Some(format!("{name} was deleted since")),
         (Some(was), Some(is)) if was.id != is.id || was.created != is.created => {
-            Some(format!("{name} was deleted and created anew since"))
+            Some(format!("{name} was deleted and created again since"))
         }
         (Some(was), Some(is)) if was.status != is.status => Some(format!(
             "{name} was in {} and is in {}",

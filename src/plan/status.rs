@@ -6,7 +6,7 @@ use crate::cloud::StackStatus;
 
 /// What `apply` does with a stack of a certain status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Means {
+pub enum ApplyAction {
     /// At rest and well: compare, and ask AWS only about differences.
     Compare,
     /// At rest, but its template on record may not be the one in force: always ask AWS.
@@ -16,33 +16,33 @@ pub enum Means {
     Resume,
     /// There is no such stack any more.
     Create,
-    /// What it holds decides: an empty leftover is made anew, anything else names what is in the way.
+    /// What it holds decides: an empty leftover is replaced, anything else names what is in the way.
     LookInside,
-    /// Going back failed half way: explained, then gone on with.
+    /// Its rollback failed: explained, then continued.
     Continue,
     /// Something runs: follow it, then look again.
     Follow,
-    /// Needs a hand first.
+    /// Needs manual action first.
     Blocked(Blocked),
 }
 
 /// What `delete` does with a stack of a certain status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deletes {
+pub enum DeleteAction {
     Delete,
     /// A deletion runs already.
     Follow,
     /// Something else runs: wait for its end, then delete.
     FollowThenDelete,
     Gone,
-    /// The shell of a change set: deleted if all its change sets are this tool's.
-    Shell,
+    /// The placeholder of a change set: deleted if all its change sets are this tool's.
+    Placeholder,
     Blocked(Blocked),
 }
 
 /// What `watch` does with a stack of a certain status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Watches {
+pub enum WatchAction {
     /// Something runs: followed to its end.
     Follow,
     /// Nothing to see.
@@ -63,13 +63,15 @@ enum Machines {
 }
 
 /// The table: what `apply` and `delete` do with stack `name` in `status`, and what its machines run.
-fn row(status: &StackStatus, name: &str) -> (Means, Deletes, Machines) {
-    use Deletes as D;
+fn row(status: &StackStatus, name: &str) -> (ApplyAction, DeleteAction, Machines) {
+    use ApplyAction as A;
+    use DeleteAction as D;
     use Machines as M;
-    use Means as A;
     use StackStatus as S;
     match status {
-        S::CreateInProgress => (A::Follow, D::FollowThenDelete, M::OfTemplate),
+        S::CreateInProgress | S::UpdateCompleteCleanupInProgress => {
+            (A::Follow, D::FollowThenDelete, M::OfTemplate)
+        }
         S::CreateComplete | S::UpdateComplete => (A::Compare, D::Delete, M::OfTemplate),
         S::CreateFailed => (A::Resume, D::Delete, M::OfTemplate),
         S::RollbackInProgress => (A::Follow, D::FollowThenDelete, M::None),
@@ -78,8 +80,7 @@ fn row(status: &StackStatus, name: &str) -> (Means, Deletes, Machines) {
         }
         S::DeleteInProgress => (A::Follow, D::Follow, M::None),
         S::DeleteComplete => (A::Create, D::Gone, M::None),
-        S::ReviewInProgress => (A::LookInside, D::Shell, M::None),
-        S::UpdateCompleteCleanupInProgress => (A::Follow, D::FollowThenDelete, M::OfTemplate),
+        S::ReviewInProgress => (A::LookInside, D::Placeholder, M::None),
         S::UpdateInProgress
         | S::UpdateRollbackInProgress
         | S::UpdateRollbackCompleteCleanupInProgress
@@ -90,37 +91,44 @@ fn row(status: &StackStatus, name: &str) -> (Means, Deletes, Machines) {
         S::UpdateRollbackComplete | S::ImportComplete | S::ImportRollbackComplete => {
             (A::Ask, D::Delete, M::Unsure)
         }
-        S::ImportRollbackFailed => (A::Blocked(hand(status, name)), D::Delete, M::Unsure),
+        S::ImportRollbackFailed => (
+            A::Blocked(manual_action(status, name)),
+            D::Delete,
+            M::Unsure,
+        ),
         S::Unknown(_) => {
-            let why = hand(status, name);
+            let why = manual_action(status, name);
             (A::Blocked(why.clone()), D::Blocked(why), M::Unsure)
         }
     }
 }
 
 /// What `apply` does with stack `name` in `status`.
-pub fn on_apply(status: &StackStatus, name: &str) -> Means {
+pub fn on_apply(status: &StackStatus, name: &str) -> ApplyAction {
     row(status, name).0
 }
 
 /// What `delete` does with stack `name` in `status`.
-pub fn on_delete(status: &StackStatus, name: &str) -> Deletes {
+pub fn on_delete(status: &StackStatus, name: &str) -> DeleteAction {
     row(status, name).1
 }
 
 /// What `watch` does with a stack in `status`. One that this version does not know is followed if its
 /// word says that it moves: following changes nothing.
-pub fn on_watch(status: &StackStatus) -> Watches {
+pub fn on_watch(status: &StackStatus) -> WatchAction {
     match status {
-        _ if status.is_moving() => Watches::Follow,
-        StackStatus::DeleteComplete => Watches::Gone,
-        _ => Watches::Rests,
+        _ if status.is_moving() => WatchAction::Follow,
+        StackStatus::DeleteComplete => WatchAction::Gone,
+        _ => WatchAction::Rests,
     }
 }
 
 /// Whether a stack in this status stays and can be worked on: its protection can be set.
 pub fn rests(status: &StackStatus) -> bool {
-    matches!(on_apply(status, ""), Means::Compare | Means::Ask)
+    matches!(
+        on_apply(status, ""),
+        ApplyAction::Compare | ApplyAction::Ask
+    )
 }
 
 /// Whether machines of a stack in this status may run Kubernetes: then its version is not changed.
@@ -134,7 +142,7 @@ pub fn template_in_force(status: &StackStatus) -> bool {
 }
 
 /// Why a stack in this status needs manual action, and the one command that helps.
-pub fn hand(status: &StackStatus, name: &str) -> Blocked {
+pub fn manual_action(status: &StackStatus, name: &str) -> Blocked {
     use StackStatus as S;
     const UNDO: (&str, &str) = ("rollback-stack", "goes back to the last good state");
     const DELETE: (&str, &str) = ("delete-stack", "removes this stack alone");
@@ -155,7 +163,7 @@ pub fn hand(status: &StackStatus, name: &str) -> Blocked {
             ("continue-update-rollback", "continues the rollback"),
         ),
         S::ReviewInProgress => (
-            "it is the placeholder of a change set under review that this tool did not make",
+            "it is the placeholder of a change set under review; this tool did not make it",
             (
                 "delete-stack",
                 "deletes it, unless its owner executes the change set",
@@ -187,8 +195,8 @@ mod tests {
     }
 
     fn blocked(why: &Blocked) -> String {
-        assert_eq!(commands(&why.next), 1, "one command: {}", why.next);
-        format!("blocked\n    {}\n    next: {}", why.reason, why.next)
+        assert_eq!(commands(&why.remedy), 1, "one command: {}", why.remedy);
+        format!("blocked\n    {}\n    next: {}", why.reason, why.remedy)
     }
 
     fn table() -> String {
@@ -197,19 +205,19 @@ mod tests {
         let mut text = String::new();
         for status in StackStatus::ALL.iter().chain([&moving, &resting]) {
             let apply = match on_apply(status, "canary-edge") {
-                Means::Blocked(why) => blocked(&why),
-                Means::LookInside => {
-                    let why = hand(status, "canary-edge");
+                ApplyAction::Blocked(why) => blocked(&why),
+                ApplyAction::LookInside => {
+                    let why = manual_action(status, "canary-edge");
                     format!("recreate if it may go, else {}", blocked(&why))
                 }
-                Means::Resume => {
-                    let why = hand(status, "canary-edge");
+                ApplyAction::Resume => {
+                    let why = manual_action(status, "canary-edge");
                     format!("an update from there, else {}", blocked(&why))
                 }
                 other => format!("{other:?}"),
             };
             let delete = match on_delete(status, "canary-edge") {
-                Deletes::Blocked(why) => blocked(&why),
+                DeleteAction::Blocked(why) => blocked(&why),
                 other => format!("{other:?}"),
             };
             let watch = on_watch(status);
@@ -240,19 +248,23 @@ mod tests {
     }
 
     #[test]
-    fn whatever_moves_is_followed_and_nothing_at_rest_is() {
+    fn a_moving_stack_is_followed() {
         for status in StackStatus::ALL {
-            let follows = on_apply(status, "c-base") == Means::Follow;
+            let follows = on_apply(status, "c-base") == ApplyAction::Follow;
             assert_eq!(follows, status.is_moving(), "{status}");
-            let watched = on_watch(status) == Watches::Follow;
+            let watched = on_watch(status) == WatchAction::Follow;
             assert_eq!(watched, status.is_moving(), "{status}");
         }
     }
 
     #[test]
-    fn whatever_needs_a_hand_names_one_command() {
+    fn manual_action_names_one_command() {
         for status in StackStatus::ALL {
-            assert_eq!(commands(&hand(status, "canary-edge").next), 1, "{status}");
+            assert_eq!(
+                commands(&manual_action(status, "canary-edge").remedy),
+                1,
+                "{status}"
+            );
         }
     }
 }

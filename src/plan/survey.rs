@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cloud::{Cloud, CloudError, FoundStack, OpenChangeSet, StackStatus};
 
-/// What stands in the account for a cluster.
+/// What is in the account for a cluster.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Survey {
     pub cluster: String,
@@ -15,8 +15,8 @@ pub struct Survey {
     pub found: Vec<FoundStack>,
     /// Templates by the stack's ARN; a stack that has none yet (a change set under review) is absent.
     pub templates: BTreeMap<String, Value>,
-    /// The change sets that lie in each shell (`REVIEW_IN_PROGRESS`), by the stack's ARN.
-    pub shells: BTreeMap<String, Vec<OpenChangeSet>>,
+    /// The change sets of each placeholder (`REVIEW_IN_PROGRESS`), by the stack's ARN.
+    pub placeholders: BTreeMap<String, Vec<OpenChangeSet>>,
 }
 
 impl Survey {
@@ -43,15 +43,15 @@ pub async fn survey(cloud: &impl Cloud, cluster: &str) -> Result<Survey, CloudEr
             Err(error) => return Err(error),
         }
     }
-    let mut shells = BTreeMap::new();
+    let mut placeholders = BTreeMap::new();
     let reviewed = |stack: &&FoundStack| stack.status == StackStatus::ReviewInProgress;
     for stack in found.iter().filter(reviewed) {
-        shells.insert(stack.id.clone(), cloud.change_sets(&stack.id).await?);
+        placeholders.insert(stack.id.clone(), cloud.change_sets(&stack.id).await?);
     }
     Ok(Survey {
         cluster: cluster.to_owned(),
         found,
         templates,
-        shells,
+        placeholders,
     })
 }

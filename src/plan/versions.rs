@@ -25,7 +25,10 @@ pub struct Unknown {
 }
 
 /// Takes a person's word for what could not be read, and for nothing else.
-pub fn believe(running: &mut Running, stated: &[(StackKind, Version)]) -> Result<(), PlanError> {
+pub fn accept_stated(
+    running: &mut Running,
+    stated: &[(StackKind, Version)],
+) -> Result<(), PlanError> {
     for (stack, version) in stated {
         let hint = match running.get_mut(stack) {
             Some(unknown @ Err(_)) => {

@@ -68,8 +68,8 @@ fn database(id: &str, was: &str, is: &str) -> Option<String> {
 fn range(id: &str, was: &str, is: &str) -> Option<String> {
     (was != is).then(|| {
         format!(
-            "{id}: a new address range, {is} in place of {was}, means a new one of it; whatever \
-             stands in the old one has to move first"
+            "{id}: a new address range, {is} in place of {was}, means a new one of it; everything in \
+             the old one has to move first"
         )
     })
 }
@@ -97,13 +97,13 @@ mod tests {
         };
         Step {
             before: Some(template(was)),
-            ..Step::new(stack, Action::Keep)
+            ..Step::new(stack, Action::NoChange)
         }
     }
 
     #[test]
-    fn a_major_version_and_a_step_back_are_told_and_a_minor_is_not() {
-        for (was, is, told) in [
+    fn postgres_major_and_downgrade_warn() {
+        for (was, is, expected) in [
             ("16.4", "17.2", Some("is a major upgrade")),
             ("9.6", "10.1", Some("is a major upgrade")),
             ("17.2", "16.4", Some("is a step back")),
@@ -117,18 +117,18 @@ mod tests {
             let all = warnings(&step);
             assert_eq!(
                 all.len(),
-                usize::from(told.is_some()),
+                usize::from(expected.is_some()),
                 "{was} {is}: {all:?}"
             );
             assert!(
-                told.is_none_or(|told| all[0].contains(told)),
+                expected.is_none_or(|text| all[0].contains(text)),
                 "{was} {is}: {all:?}"
             );
         }
     }
 
     #[test]
-    fn a_new_address_range_is_told_and_a_new_stack_warns_of_nothing() {
+    fn new_address_range_warns() {
         let cidr = |text: &str| json!({"CidrBlock": text});
         let mut step = step("AWS::EC2::VPC", &cidr("10.0.0.0/16"), &cidr("10.1.0.0/16"));
         assert!(warnings(&step)[0].contains("10.1.0.0/16 in place of 10.0.0.0/16"));

@@ -41,7 +41,7 @@ fn refused() -> (Defined, Plan) {
     .expect("stacks");
     let action = |kind: &StackKind| match decided.refused.get(kind) {
         Some(why) => Action::Blocked(why.clone()),
-        None => Action::Keep,
+        None => Action::NoChange,
     };
     let steps = stacks.into_iter().map(|stack| {
         let (action, before) = (action(&stack.kind), Some(stack.template.clone()));

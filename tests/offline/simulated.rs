@@ -10,7 +10,7 @@ use kube_cfn::apply::{self, End, Outputs, Prepare, Report, Session};
 use kube_cfn::cloud::{CloudError, Store};
 use kube_cfn::definition;
 use kube_cfn::events::Outcome;
-use kube_cfn::plan::{self, Guard, Plan, PlanError, Terms};
+use kube_cfn::plan::{self, Guard, Plan, PlanError, PlanOptions};
 use kube_cfn::simulated::{
     Failing, Faults, How, Kill, Library, Moment, Operation, Simulated, World,
 };
@@ -76,8 +76,8 @@ async fn planned(cloud: &Simulated, spec: &ClusterSpec, stacks: &[Stack], run: &
         let survey = patiently(async || plan::survey(cloud, &spec.name).await).await;
         let draft = plan::draft(stacks.to_vec(), &survey, &images);
         let allow = BTreeSet::new();
-        let terms = Terms::new(run, &allow, &allow);
-        match plan::complete(draft, cloud, &terms).await {
+        let terms = PlanOptions::new(run, &allow, &allow);
+        match plan::resolve(draft, cloud, &terms).await {
             Ok(plan) => return plan,
             Err(PlanError::Cloud(error)) => assert!(error.is_passing(), "{error}"),
             Err(other) => panic!("{other}"),

@@ -9,7 +9,7 @@ use std::future::pending;
 use kube_cfn::apply::{self, End, Outputs, Prepare, Session};
 use kube_cfn::cloud::{CloudError, FoundStack, StackStatus, Store};
 use kube_cfn::plan::versions::{self, Decided, Running, Wanted};
-use kube_cfn::plan::{self, Action, Plan, Survey, Terms};
+use kube_cfn::plan::{self, Action, Plan, PlanOptions, Survey};
 use kube_cfn::simulated::{Simulated, World};
 use kube_cfn::spec::ClusterSpec;
 use kube_cfn::stacks::{
@@ -89,8 +89,8 @@ async fn completed(
     let images = images(cloud, &stacks).await;
     let none = BTreeSet::new();
     let draft = plan::draft(stacks, survey, &images).refuse(refused.refused);
-    let terms = Terms::new("run", &none, &none);
-    plan::complete(draft, cloud, &terms).await.unwrap()
+    let terms = PlanOptions::new("run", &none, &none);
+    plan::resolve(draft, cloud, &terms).await.unwrap()
 }
 
 async fn execute(cloud: &Simulated, plan: Plan) -> End {
@@ -141,7 +141,10 @@ async fn planned(cloud: &Simulated, spec: &ClusterSpec) -> Plan {
 }
 
 fn words(plan: &Plan) -> Vec<String> {
-    let changed = plan.steps.iter().filter(|step| step.action != Action::Keep);
+    let changed = plan
+        .steps
+        .iter()
+        .filter(|step| step.action != Action::NoChange);
     changed
         .map(|step| format!("{} {}", step.stack.kind, step.action.word()))
         .collect()
@@ -261,7 +264,7 @@ async fn what_can_not_be_read_is_not_known_and_that_is_refused() {
         let running = plan::running::running(survey, &cloud).await.unwrap();
         let why = running[&StackKind::ControlPlane].clone().unwrap_err();
         assert!(!decided(&spec(old()), &running).refused.is_empty());
-        assert!(decided(&spec(old()), &running).refused[&StackKind::ControlPlane].guard);
+        assert!(decided(&spec(old()), &running).refused[&StackKind::ControlPlane].by_guard);
         why
     };
     // After a rollback the template on record may be the one that failed.

@@ -14,7 +14,7 @@ use crate::cloud::{
     ChangeSet, Cloud, CloudError, Console, Drift, FoundResource, FoundStack, Identity, Kept,
     OnFailure, OpenChangeSet, Operation, Proposal, Protection, StackEvent, StackStatus, Store,
 };
-use crate::plan::heal::resumes;
+use crate::plan::recovery::resumes;
 
 impl Cloud for Double {
     async fn identity(&self) -> Result<Identity, CloudError> {

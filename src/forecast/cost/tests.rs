@@ -97,9 +97,9 @@ fn spot_machines_count_for_the_upper_end_alone_and_say_so() {
         lines(&found)
     );
     assert!(lines(&of(mixed(0, 0), &[]))[0].contains("| 0.00 to 595.68"));
-    let told = |line: &String| line.contains("what the market says");
-    assert!(found.uncounted.iter().any(told));
-    assert!(!of(mixed(0, 100), &[]).uncounted.iter().any(told));
+    let market = |line: &String| line.contains("what the market says");
+    assert!(found.uncounted.iter().any(market));
+    assert!(!of(mixed(0, 100), &[]).uncounted.iter().any(market));
 }
 
 #[test]
@@ -136,8 +136,8 @@ fn one_type_without_a_price_leaves_the_others_counted() {
         "{:?}",
         lines(&found)
     );
-    let told = "Machines, as instance q9z.large: no price is known in us-east-1".to_owned();
-    assert!(found.uncounted.contains(&told));
+    let line = "Machines, as instance q9z.large: no price is known in us-east-1".to_owned();
+    assert!(found.uncounted.contains(&line));
 }
 
 fn database(multi_az: bool) -> Value {
@@ -252,7 +252,7 @@ fn a_plan_says_what_is_more_a_month() {
     let found = monthly_of(step_of(
         Some(database(false)),
         database(true),
-        Action::Later,
+        Action::Deferred,
     ));
     let usd = |range: Range| (range.from, range.to);
     assert_eq!(found.before.map(usd), Some((134.54, 180.54)));
@@ -270,7 +270,7 @@ fn what_does_not_exist_costs_nothing_before() {
     let again = monthly_of(step_of(
         Some(database(true)),
         database(true),
-        Action::Recreate,
+        Action::Replace,
     ));
     assert_eq!(again.before, None);
 }

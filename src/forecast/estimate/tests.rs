@@ -124,8 +124,8 @@ fn a_replacement_is_a_creation_and_then_a_deletion() {
 
 #[test]
 fn a_leftover_goes_first_and_what_is_kept_takes_no_time() {
-    assert!(from(Action::Recreate) > from(Action::Create) + 10);
-    assert_eq!(span(Action::Keep), None);
+    assert!(from(Action::Replace) > from(Action::Create) + 10);
+    assert_eq!(span(Action::NoChange), None);
     assert_eq!(span(Action::Follow(StackStatus::UpdateInProgress)), None);
     assert_eq!(
         span(Action::Follow(StackStatus::CreateInProgress)),
@@ -137,7 +137,7 @@ fn a_leftover_goes_first_and_what_is_kept_takes_no_time() {
 fn of_a_later_update_only_what_waits_for_a_value_counts() {
     let mut resources = data().template["Resources"].clone();
     resources["Database"]["Properties"] = json!({"VPCSecurityGroups": [{"Ref": "Group"}]});
-    let mut later = doing(stack(StackKind::Database, resources, &[]), Action::Later);
+    let mut later = doing(stack(StackKind::Database, resources, &[]), Action::Deferred);
     let nothing = step(&later, &Durations::builtin()).unwrap().from;
     assert_eq!(nothing, 16);
     later.pending.push(Pending {
@@ -175,20 +175,20 @@ fn small_cluster() -> Plan {
 
 #[test]
 fn the_longest_way_has_no_slack_and_the_most_left_begins_it() {
-    let told = estimate(&small_cluster(), &Durations::builtin());
-    assert_eq!(told.path, [StackKind::Network, StackKind::Database]);
-    assert_eq!(told.slack[&StackKind::Network], 0);
-    assert_eq!(told.slack[&StackKind::Database], 0);
+    let found = estimate(&small_cluster(), &Durations::builtin());
+    assert_eq!(found.path, [StackKind::Network, StackKind::Database]);
+    assert_eq!(found.slack[&StackKind::Network], 0);
+    assert_eq!(found.slack[&StackKind::Database], 0);
     // 595 against the gateway's 106, the machines' 240 and one more overhead.
-    let spare = told.slack[&StackKind::Edge];
+    let spare = found.slack[&StackKind::Edge];
     assert!((200..240).contains(&spare), "{spare}");
-    assert_eq!(told.slack[&StackKind::ControlPlane], spare);
-    let left = |kind| told.remaining[&kind];
+    assert_eq!(found.slack[&StackKind::ControlPlane], spare);
+    let left = |kind| found.remaining[&kind];
     assert!(left(StackKind::Network) > left(StackKind::Database));
     assert!(left(StackKind::Database) > left(StackKind::Edge));
     assert!(left(StackKind::Edge) > left(StackKind::ControlPlane));
-    let alone = told.stacks[&StackKind::Database];
-    assert!(told.whole.from > alone.from && told.whole.to > alone.to);
+    let alone = found.stacks[&StackKind::Database];
+    assert!(found.whole.from > alone.from && found.whole.to > alone.to);
 }
 
 #[test]
@@ -216,11 +216,11 @@ fn pools_end_after_the_control_plane_answers_and_leave_it_the_longer_way() {
 #[test]
 fn a_stack_that_is_kept_hands_the_wait_on() {
     let mut plan = small_cluster();
-    plan.steps[1].action = Action::Keep;
-    let told = estimate(&plan, &Durations::builtin());
-    assert!(!told.stacks.contains_key(&StackKind::Edge));
-    assert!(!told.slack.contains_key(&StackKind::Edge));
-    let left = told.remaining[&StackKind::Edge] - told.remaining[&StackKind::ControlPlane];
+    plan.steps[1].action = Action::NoChange;
+    let found = estimate(&plan, &Durations::builtin());
+    assert!(!found.stacks.contains_key(&StackKind::Edge));
+    assert!(!found.slack.contains_key(&StackKind::Edge));
+    let left = found.remaining[&StackKind::Edge] - found.remaining[&StackKind::ControlPlane];
     assert!(left.abs() < 1e-6);
 }
 
@@ -229,10 +229,10 @@ fn nothing_to_do_takes_no_time() {
     let mut plan = small_cluster();
     plan.steps
         .iter_mut()
-        .for_each(|step| step.action = Action::Keep);
-    let told = estimate(&plan, &Durations::builtin());
-    assert_eq!(told.whole, Span::default());
-    assert!(told.path.is_empty() && told.stacks.is_empty());
+        .for_each(|step| step.action = Action::NoChange);
+    let found = estimate(&plan, &Durations::builtin());
+    assert_eq!(found.whole, Span::default());
+    assert!(found.path.is_empty() && found.stacks.is_empty());
 }
 
 #[test]
@@ -254,15 +254,15 @@ fn a_deletion_goes_from_the_users_to_what_they_use() {
     };
     let template = |step: &Step| (step.stack.name.clone(), step.stack.template.clone());
     let survey = Survey {
-        shells: BTreeMap::new(),
+        placeholders: BTreeMap::new(),
         cluster: "canary".to_owned(),
         found: plan.steps.iter().map(found).collect(),
         templates: plan.steps.iter().map(template).collect(),
     };
-    let told = deletion(
+    let found = deletion(
         &crate::plan::deletion(&survey, Guard::Open),
         &Durations::builtin(),
     );
-    assert_eq!(told.path, [StackKind::Database, StackKind::Network]);
-    assert!((300..400).contains(&told.whole.from), "{:?}", told.whole);
+    assert_eq!(found.path, [StackKind::Database, StackKind::Network]);
+    assert!((300..400).contains(&found.whole.from), "{:?}", found.whole);
 }

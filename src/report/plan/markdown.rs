@@ -56,7 +56,7 @@ pub fn markdown(view: &PlanView<'_>) -> String {
 }
 
 fn blocked(out: &mut String, what: &str, why: &Blocked) {
-    let (reason, next) = (plain(&why.reason), plain(&why.next));
+    let (reason, next) = (plain(&why.reason), plain(&why.remedy));
     let _ = writeln!(out, "\n> **{what}**: {reason}  \n> next: {next}");
 }
 

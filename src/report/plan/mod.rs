@@ -250,8 +250,10 @@ fn stack_view<'a>(
         refused_above: blocked.is_some_and(|why| plan.refused.contains(why)),
         stuck,
         skip,
-        termination_protection: step.relocks().then_some(step.stack.termination_protection),
-        policy: step.unguarded && !matches!(step.action, Action::Blocked(_)),
+        termination_protection: step
+            .needs_termination_protection_update()
+            .then_some(step.stack.termination_protection),
+        policy: step.policy_drifted && !matches!(step.action, Action::Blocked(_)),
     }
 }
 
@@ -267,14 +269,14 @@ fn older(step: &Step, plan: &Plan) -> Option<Version> {
 fn word(step: &Step) -> Word {
     match &step.action {
         Action::Create => Word::Create,
-        Action::Recreate => Word::Recreate,
+        Action::Replace => Word::Recreate,
         Action::Update(_) => Word::Update,
-        Action::Later => Word::Later,
-        Action::Keep if step.reprotects() => Word::Protect,
-        Action::Keep => Word::Keep,
+        Action::Deferred => Word::Later,
+        Action::NoChange if step.needs_protection_update() => Word::Protect,
+        Action::NoChange => Word::Keep,
         Action::Follow(_) => Word::Follow,
         Action::Continue { .. } => Word::Continue,
-        Action::Blocked(why) if why.guard => Word::Refused,
+        Action::Blocked(why) if why.by_guard => Word::Refused,
         Action::Blocked(_) => Word::Blocked,
     }
 }

@@ -65,7 +65,7 @@ fn refused_text(out: &mut String, refused: &[Blocked]) {
 
 fn blocked_text(out: &mut String, why: &Blocked) {
     wrapped(out, "    ", &why.reason);
-    wrapped(out, "    ", &format!("next: {}", why.next));
+    wrapped(out, "    ", &format!("next: {}", why.remedy));
 }
 
 fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
@@ -120,7 +120,7 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
 /// What blocks the rollback of a stack, and what is skipped.
 fn stuck_text(out: &mut String, stack: &StackView<'_>) {
     for one in stack.stuck {
-        wrapped(out, "    ", &format!("blocks the rollback: {}", one.told()));
+        wrapped(out, "    ", &format!("blocks the rollback: {}", one.text()));
     }
     if !stack.skip.is_empty() {
         let text = format!(

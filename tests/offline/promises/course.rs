@@ -11,8 +11,8 @@ use fastrand::Rng;
 use kube_cfn::apply::{self, End, Outputs, Prepare, Report, Session};
 use kube_cfn::cloud::Store;
 use kube_cfn::events::Event;
-use kube_cfn::plan::Look;
-use kube_cfn::plan::{self, Guard, Plan, Terms};
+use kube_cfn::plan::DriftDetection;
+use kube_cfn::plan::{self, Guard, Plan, PlanOptions};
 use kube_cfn::simulated::{Faults, Library, Simulated, World};
 use kube_cfn::stacks::{KEY_ARN, Source, Stack, StackKind, parameter_path};
 use secrecy::SecretString;
@@ -56,7 +56,7 @@ pub struct Course<'a> {
     /// What deletions named before they began.
     pub named: RefCell<BTreeSet<String>>,
     images: BTreeMap<String, String>,
-    drift: Look,
+    drift: DriftDetection,
     /// Writes before the present wish.
     pub era: usize,
     /// Whether the present run may meet faults.
@@ -108,9 +108,9 @@ pub async fn play(seed: u64, library: &Library, verbose: bool) -> Result<(), Str
         named: RefCell::default(),
         images: images(cloud, wanted).await,
         drift: if rng.u8(..8) == 0 {
-            Look::Live
+            DriftDetection::All
         } else {
-            Look::Away
+            DriftDetection::Off
         },
         era: 0,
         troubled: Cell::new(false),
@@ -213,11 +213,11 @@ impl Course<'_> {
         let survey = survey.map_err(|error| error.to_string())?;
         let draft = plan::draft(self.wanted.to_vec(), &survey, &self.images);
         let skip = BTreeSet::new();
-        let terms = Terms {
+        let terms = PlanOptions {
             drift: self.drift,
-            ..Terms::new(run, &self.allow, &skip)
+            ..PlanOptions::new(run, &self.allow, &skip)
         };
-        let plan = plan::complete(draft, self.cloud, &terms).await;
+        let plan = plan::resolve(draft, self.cloud, &terms).await;
         plan.map_err(|error| error.to_string())
     }
 

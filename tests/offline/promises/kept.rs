@@ -109,7 +109,7 @@ impl Course<'_> {
 
     /// Whether a guard refuses the plan; an error when all that it refuses was allowed.
     pub fn rightly_refused(&self, plan: &Plan) -> Result<bool, String> {
-        for (kind, why) in plan.blocked().filter(|(_, why)| why.guard) {
+        for (kind, why) in plan.blocked().filter(|(_, why)| why.by_guard) {
             let mut of = plan.steps.iter().filter(|step| step.stack.kind == *kind);
             if of.all(|step| {
                 step.risks

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use kube_cfn::catalog::kubernetes;
-use kube_cfn::plan::versions::{Decided, Running, Unknown, Wanted, believe, decide};
+use kube_cfn::plan::versions::{Decided, Running, Unknown, Wanted, accept_stated, decide};
 use kube_cfn::stacks::StackKind;
 use semver::Version;
 
@@ -86,11 +86,11 @@ fn table() -> String {
         )
         .unwrap();
         for (kind, why) in refused {
-            assert!(why.guard, "{kind}");
+            assert!(why.by_guard, "{kind}");
             writeln!(
                 text,
                 "  refused, {kind}: {}\n    next: {}",
-                why.reason, why.next
+                why.reason, why.remedy
             )
             .unwrap();
         }
@@ -133,10 +133,10 @@ fn a_version_is_refused_exactly_when_what_runs_would_move_or_does_not_fit() {
 fn a_persons_word_counts_only_where_nothing_else_says_it() {
     let stated = |stack: StackKind, text: &str| vec![(stack, version(text))];
     let mut unsaid = running("?", "1.35.8");
-    believe(&mut unsaid, &stated(StackKind::ControlPlane, "1.36.4")).unwrap();
+    accept_stated(&mut unsaid, &stated(StackKind::ControlPlane, "1.36.4")).unwrap();
     assert_eq!(unsaid, running("1.36.4", "1.35.8"));
     // The same word once more is no contradiction.
-    believe(&mut unsaid, &stated(StackKind::ControlPlane, "1.36.4")).unwrap();
+    accept_stated(&mut unsaid, &stated(StackKind::ControlPlane, "1.36.4")).unwrap();
     for (stack, hint) in [
         (
             StackKind::ControlPlane,
@@ -147,7 +147,7 @@ fn a_persons_word_counts_only_where_nothing_else_says_it() {
             "--running pool-batch=1.34.8: no machine of such a stack runs Kubernetes",
         ),
     ] {
-        let error = believe(&mut unsaid, &stated(stack, "1.34.8")).unwrap_err();
+        let error = accept_stated(&mut unsaid, &stated(stack, "1.34.8")).unwrap_err();
         assert_eq!(error.to_string(), hint);
     }
 }

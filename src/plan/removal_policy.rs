@@ -1,4 +1,4 @@
-//! What becomes of a resource that is removed, or of the old one of a replacement: as CloudFormation
+//! What CloudFormation does with a resource that is removed, or with the old one of a replacement: as CloudFormation
 //! says, else from the template's policies with AWS's defaults.
 
 use serde_json::Value;
@@ -7,11 +7,11 @@ use super::deletion;
 use super::risk::Effect;
 use crate::cloud::{Fate, ResourceChange};
 
-/// The fate of the old resource. The policy of a removal stands in the template of today. That of a
-/// replacement stands in both; where they differ, the harsher one holds.
+/// What CloudFormation does with the old resource. The policy of a removal is in the template of today.
+/// That of a replacement is in both; where they differ, the harsher one holds.
 pub fn of(change: &ResourceChange, effect: Effect, before: Option<&Value>, after: &Value) -> Fate {
-    if let Some(told) = change.fate {
-        return told;
+    if let Some(action) = change.fate {
+        return action;
     }
     let (id, of_type) = (&change.logical_id, &change.resource_type);
     if effect == Effect::Remove {
@@ -45,18 +45,18 @@ fn harsher(a: Fate, b: Fate) -> Fate {
     }
 }
 
-/// The fate in words. `template` is the one that the resource stands under.
-pub fn words(change: &ResourceChange, fate: Fate, template: &Value) -> String {
+/// The same in words. `template` is the one that the resource is under.
+pub fn words(change: &ResourceChange, action: Fate, template: &Value) -> String {
     let properties = &template["Resources"][&change.logical_id]["Properties"];
     let instance = change.resource_type == "AWS::RDS::DBInstance";
-    // RDS keeps automated backups only where it was told to (`DeleteAutomatedBackups`).
+    // RDS keeps automated backups only where the template says so (`DeleteAutomatedBackups`).
     let backups = match &properties["DeleteAutomatedBackups"] {
         _ if !instance => "",
         Value::Bool(false) => "; automated backups are kept",
         Value::String(word) if word == "false" => "; automated backups are kept",
         _ => "; automated backups go with it",
     };
-    match (fate, change.resource_type.as_str()) {
+    match (action, change.resource_type.as_str()) {
         (Fate::Retain, _) => "stays in the account, outside the stack".to_owned(),
         (Fate::Snapshot, _) => format!("a last snapshot is taken{backups}"),
         // Deleting a key only schedules its end: 7 to 30 days, 30 unless said otherwise (KMS).
@@ -102,11 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_of_the_deed_counts_with_the_defaults_of_aws() {
+    fn deletion_policy_uses_aws_defaults() {
         const DB: &str = "AWS::RDS::DBInstance";
         const VOLUME: &str = "AWS::EC2::Volume";
         use Effect::{MightReplace, Remove, Replace};
-        for (of_type, delete, replace, effect, fate) in [
+        for (of_type, delete, replace, effect, action) in [
             (DB, None, None, Remove, Fate::Snapshot),
             (DB, None, None, Replace, Fate::Delete),
             (DB, Some("Delete"), Some("Snapshot"), Remove, Fate::Delete),
@@ -131,12 +131,12 @@ mod tests {
         ] {
             let template = template(delete, replace);
             let is = of(&change(of_type, None), effect, Some(&template), &template);
-            assert_eq!(is, fate, "{of_type} {delete:?} {replace:?} {effect:?}");
+            assert_eq!(is, action, "{of_type} {delete:?} {replace:?} {effect:?}");
         }
     }
 
     #[test]
-    fn of_two_policies_the_harsher_holds_and_the_cloud_knows_best() {
+    fn the_harsher_of_two_policies_holds_unless_the_cloud_decides() {
         let (kept, gone) = (
             template(None, Some("Retain")),
             template(None, Some("Delete")),
@@ -145,19 +145,20 @@ mod tests {
         assert_eq!(of(&one, Effect::Replace, Some(&kept), &gone), Fate::Delete);
         assert_eq!(of(&one, Effect::Replace, Some(&gone), &kept), Fate::Delete);
         assert_eq!(of(&one, Effect::Replace, Some(&kept), &kept), Fate::Retain);
-        let told = change("AWS::EC2::Volume", Some(Fate::Snapshot));
+        let decided = change("AWS::EC2::Volume", Some(Fate::Snapshot));
         assert_eq!(
-            of(&told, Effect::Replace, Some(&gone), &gone),
+            of(&decided, Effect::Replace, Some(&gone), &gone),
             Fate::Snapshot
         );
     }
 
     #[test]
-    fn the_words_say_what_is_left() {
+    fn policy_action_in_words() {
         const DB: &str = "AWS::RDS::DBInstance";
         let kept = template(None, None);
-        let say =
-            |of_type: &str, fate, template: &Value| words(&change(of_type, None), fate, template);
+        let say = |of_type: &str, action, template: &Value| {
+            words(&change(of_type, None), action, template)
+        };
         assert_eq!(
             say(DB, Fate::Snapshot, &kept),
             "a last snapshot is taken; automated backups are kept"

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::status::hand;
+use super::status::manual_action;
 use super::{Action, Blocked, PlanError, Step};
 use crate::catalog::resources::holds;
 use crate::cloud::status::Phase;
@@ -37,28 +37,28 @@ pub fn resumes(status: &StackStatus) -> bool {
 
 /// AWS does not take an update that would go on from here.
 pub fn not_resumed(found: &FoundStack, why: &str) -> Blocked {
-    let plain = hand(&found.status, &found.name);
+    let plain = manual_action(&found.status, &found.name);
     Blocked {
         reason: format!("{}; an update can't go on from there: {why}", plain.reason),
         ..plain
     }
 }
 
-/// Whether a shell is this tool's: all change sets in it are. An empty one with our tags is, too.
+/// Whether a placeholder is this tool's: all change sets in it are. An empty one with our tags is, too.
 pub fn is_ours(sets: &[OpenChangeSet]) -> bool {
     sets.iter().all(|set| set.name.starts_with(OURS))
 }
 
-/// An empty placeholder of a change set is made anew if this tool made it.
+/// An empty placeholder of a change set is replaced if this tool made it.
 pub(super) fn under_review(
     found: &FoundStack,
     held: &[FoundResource],
     sets: &[OpenChangeSet],
 ) -> Action {
     if held.is_empty() && is_ours(sets) {
-        Action::Recreate
+        Action::Replace
     } else {
-        Action::Blocked(hand(&found.status, &found.name))
+        Action::Blocked(manual_action(&found.status, &found.name))
     }
 }
 
@@ -78,9 +78,9 @@ pub(super) fn leftovers(found: &FoundStack, resources: &[FoundResource]) -> Acti
         })
         .collect();
     if kept.is_empty() {
-        return Action::Recreate;
+        return Action::Replace;
     }
-    let plain = hand(&found.status, &found.name);
+    let plain = manual_action(&found.status, &found.name);
     Action::Blocked(Blocked {
         reason: format!(
             "{}; these are still there, save what you need: {}",
@@ -107,13 +107,13 @@ pub(super) fn delete_failed(
     before: Option<&Value>,
 ) -> Action {
     let failed = |event: &StackEvent| event.status.as_str() == "DELETE_FAILED";
-    let told: Vec<String> = stuck(events, before, failed)
+    let reasons: Vec<String> = stuck(events, before, failed)
         .iter()
-        .map(Stuck::told)
+        .map(Stuck::text)
         .collect();
-    let mut why = hand(&found.status, &found.name);
-    if !told.is_empty() {
-        why.reason = format!("{}; in the way: {}", why.reason, told.join("; "));
+    let mut why = manual_action(&found.status, &found.name);
+    if !reasons.is_empty() {
+        why.reason = format!("{}; in the way: {}", why.reason, reasons.join("; "));
     }
     Action::Blocked(why)
 }
@@ -166,16 +166,16 @@ fn stuck(
 
 impl Stuck {
     fn new(logical_id: &str, reason: Option<&str>, before: Option<&Value>) -> Self {
-        let told = before.and_then(|template| sentence(template, logical_id));
+        let known = before.and_then(|template| sentence(template, logical_id));
         Self {
             logical_id: logical_id.to_owned(),
-            sentence: told.unwrap_or(logical_id).to_owned(),
+            sentence: known.unwrap_or(logical_id).to_owned(),
             reason: reason.unwrap_or("AWS gives no reason").to_owned(),
         }
     }
 
     /// `NAT gateway in eu-west-1a (Nat): in use`.
-    pub fn told(&self) -> String {
+    pub fn text(&self) -> String {
         format!("{} ({}): {}", self.sentence, self.logical_id, self.reason)
     }
 }
@@ -186,18 +186,15 @@ pub fn known_skips(
     steps: &[Step],
     skip: &BTreeSet<String>,
 ) -> Result<(), PlanError> {
-    let stuck: BTreeSet<String> = steps
-        .iter()
-        .filter_map(|step| match &step.action {
-            Action::Continue { stuck, .. } => Some((step.stack.name.as_str(), stuck)),
-            _ => None,
-        })
-        .flat_map(|(name, stuck)| {
-            let full = move |one: &Stuck| format!("{name}/{}", one.logical_id);
-            stuck.iter().map(full)
-        })
-        .collect();
-    let Some(stranger) = skip.iter().find(|name| !stuck.contains(*name)) else {
+    let names = |step: &Step| -> Vec<String> {
+        let Action::Continue { stuck, .. } = &step.action else {
+            return Vec::new();
+        };
+        let full = |one: &Stuck| format!("{}/{}", step.stack.name, one.logical_id);
+        stuck.iter().map(full).collect()
+    };
+    let stuck: BTreeSet<String> = steps.iter().flat_map(names).collect();
+    let Some(unknown) = skip.iter().find(|name| !stuck.contains(*name)) else {
         return Ok(());
     };
     let hint = if stuck.is_empty() {
@@ -207,7 +204,7 @@ pub fn known_skips(
         format!("these are: {}", all.join(", "))
     };
     Err(PlanError::NotStuck {
-        name: stranger.clone(),
+        name: unknown.clone(),
         cluster: cluster.to_owned(),
         hint,
     })

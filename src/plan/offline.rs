@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::status::{Means, on_apply};
-use super::{Action, Blocked, Pending, Survey, compare, versions};
+use super::status::{ApplyAction, on_apply};
+use super::{Action, Blocked, Pending, Step, Survey, compare, versions};
 use crate::cloud::FoundStack;
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 
 /// A plan before anybody asked for change sets.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Draft {
+pub struct PlanDraft {
     pub cluster: String,
-    pub steps: Vec<DraftStep>,
+    pub steps: Vec<StepDraft>,
     pub leftover: Vec<FoundStack>,
     /// The state bucket, once there is one.
     pub bucket: Option<String>,
@@ -24,24 +24,21 @@ pub struct Draft {
 
 /// One stack of a draft.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DraftStep {
-    pub stack: Stack,
-    pub found: Option<FoundStack>,
-    pub before: Option<Value>,
-    pub parameters: BTreeMap<String, String>,
-    pub pending: Vec<Pending>,
-    pub todo: Todo,
+pub struct StepDraft {
+    /// What is known without asking. Its action is not decided yet.
+    pub step: Step,
+    pub resolution: Resolution,
 }
 
 /// What is left to find out about a stack.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Todo {
+pub enum Resolution {
     /// Nothing.
     Decided(Action),
     /// What would change.
-    Propose,
+    NeedsChangeSet,
     /// What it still holds, or what keeps it from going back.
-    LookInside,
+    NeedsInspection,
 }
 
 /// Values of a stack's inputs as far as known, and what is missing.
@@ -55,12 +52,12 @@ pub struct Inputs {
 
 /// Compares the wanted stacks with a survey. `images` are the AMI ids of the lock file by the SSM
 /// parameter they were resolved from.
-pub fn draft(stacks: Vec<Stack>, survey: &Survey, images: &BTreeMap<String, String>) -> Draft {
+pub fn draft(stacks: Vec<Stack>, survey: &Survey, images: &BTreeMap<String, String>) -> PlanDraft {
     let mut leftover = survey.found.clone();
     leftover.retain(|found| stacks.iter().all(|stack| stack.name != found.name));
     let outputs: BTreeMap<StackKind, BTreeMap<String, String>> = stacks
         .iter()
-        .filter_map(|stack| Some((stack.kind.clone(), standing(stack, survey)?)))
+        .filter_map(|stack| Some((stack.kind.clone(), lasting_outputs(stack, survey)?)))
         .collect();
     let bucket = outputs
         .get(&StackKind::Base)
@@ -71,9 +68,9 @@ pub fn draft(stacks: Vec<Stack>, survey: &Survey, images: &BTreeMap<String, Stri
         let before = found
             .as_ref()
             .and_then(|found| survey.templates.get(&found.id).cloned());
-        consider(&survey.cluster, stack, found, before, known)
+        classify(&survey.cluster, stack, found, before, known)
     });
-    Draft {
+    PlanDraft {
         cluster: survey.cluster.clone(),
         steps: steps.collect(),
         leftover,
@@ -82,7 +79,7 @@ pub fn draft(stacks: Vec<Stack>, survey: &Survey, images: &BTreeMap<String, Stri
     }
 }
 
-impl Draft {
+impl PlanDraft {
     /// Refuses these stacks, and with them the plan: what the others would change is not asked.
     #[must_use]
     pub fn refuse(mut self, refused: BTreeMap<StackKind, Blocked>) -> Self {
@@ -90,9 +87,9 @@ impl Draft {
             return self;
         };
         for step in &mut self.steps {
-            let why = match refused.get(&step.stack.kind) {
+            let why = match refused.get(&step.step.stack.kind) {
                 Some(why) => why.clone(),
-                None if step.todo == Todo::Propose => Blocked {
+                None if step.resolution == Resolution::NeedsChangeSet => Blocked {
                     reason: "it differs from the definition; AWS is not asked what would change \
                              while the plan is refused"
                         .to_owned(),
@@ -100,7 +97,7 @@ impl Draft {
                 },
                 None => continue,
             };
-            step.todo = Todo::Decided(Action::Blocked(why));
+            step.resolution = Resolution::Decided(Action::Blocked(why));
         }
         self.refused = refused.into_values().collect();
         self
@@ -108,10 +105,10 @@ impl Draft {
 }
 
 /// Outputs that can be relied on: those of a stack that stays.
-fn standing(stack: &Stack, survey: &Survey) -> Option<BTreeMap<String, String>> {
+fn lasting_outputs(stack: &Stack, survey: &Survey) -> Option<BTreeMap<String, String>> {
     let found = survey.named(&stack.name)?;
     match on_apply(&found.status, &stack.name) {
-        Means::Create | Means::LookInside => None,
+        ApplyAction::Create | ApplyAction::LookInside => None,
         _ => Some(found.outputs.clone()),
     }
 }
@@ -152,25 +149,25 @@ pub fn inputs(
 }
 
 /// Decides what can be decided about one stack without a question.
-pub fn consider(
+pub fn classify(
     cluster: &str,
     stack: Stack,
     found: Option<FoundStack>,
     before: Option<Value>,
     known: Inputs,
-) -> DraftStep {
-    let todo = match unlocked(cluster, &known.unlocked) {
-        Some(why) => Todo::Decided(Action::Blocked(why)),
+) -> StepDraft {
+    let resolution = match unlocked(cluster, &known.unlocked) {
+        Some(why) => Resolution::Decided(Action::Blocked(why)),
         None => decide(cluster, &stack, found.as_ref(), before.as_ref(), &known),
     };
-    DraftStep {
-        stack,
+    let step = Step {
         found,
         before,
         parameters: known.parameters,
         pending: known.pending,
-        todo,
-    }
+        ..Step::new(stack, Action::NoChange)
+    };
+    StepDraft { step, resolution }
 }
 
 fn decide(
@@ -179,24 +176,26 @@ fn decide(
     found: Option<&FoundStack>,
     before: Option<&Value>,
     known: &Inputs,
-) -> Todo {
+) -> Resolution {
     let Some(found) = found else {
-        return Todo::Decided(Action::Create);
+        return Resolution::Decided(Action::Create);
     };
     if let Some(why) = versions::kept(cluster, stack, found) {
-        return Todo::Decided(Action::Blocked(why));
+        return Resolution::Decided(Action::Blocked(why));
     }
     let unknown = known.pending.iter().any(|input| input.now.is_none());
     match on_apply(&found.status, &stack.name) {
-        Means::Compare | Means::Ask | Means::Resume if unknown => Todo::Decided(Action::Later),
-        Means::Compare if compare::same(stack, found, before, &known.parameters) => {
-            Todo::Decided(Action::Keep)
+        ApplyAction::Compare | ApplyAction::Ask | ApplyAction::Resume if unknown => {
+            Resolution::Decided(Action::Deferred)
         }
-        Means::Compare | Means::Ask | Means::Resume => Todo::Propose,
-        Means::Create => Todo::Decided(Action::Create),
-        Means::LookInside | Means::Continue => Todo::LookInside,
-        Means::Follow => Todo::Decided(Action::Follow(found.status.clone())),
-        Means::Blocked(why) => Todo::Decided(Action::Blocked(why)),
+        ApplyAction::Compare if compare::same(stack, found, before, &known.parameters) => {
+            Resolution::Decided(Action::NoChange)
+        }
+        ApplyAction::Compare | ApplyAction::Ask | ApplyAction::Resume => Resolution::NeedsChangeSet,
+        ApplyAction::Create => Resolution::Decided(Action::Create),
+        ApplyAction::LookInside | ApplyAction::Continue => Resolution::NeedsInspection,
+        ApplyAction::Follow => Resolution::Decided(Action::Follow(found.status.clone())),
+        ApplyAction::Blocked(why) => Resolution::Decided(Action::Blocked(why)),
     }
 }
 

@@ -6,9 +6,11 @@ use serde_json::Value;
 
 const RESOURCE: &str = "LogicalResourceId/";
 
-/// The resources that a stack policy denies to replace or delete, where it names them.
-pub fn kept(policy: &Value) -> BTreeSet<String> {
-    denials(policy)
+/// The resources that a stack policy, if any, denies to replace or delete, where it names them.
+pub fn kept(policy: Option<&Value>) -> BTreeSet<String> {
+    policy
+        .into_iter()
+        .flat_map(denials)
         .flat_map(names)
         .filter_map(|name| name.strip_prefix(RESOURCE).map(str::to_owned))
         .collect()
@@ -60,9 +62,9 @@ mod tests {
              "Resource": ["LogicalResourceId/Db", "LogicalResourceId/Net"]},
         ]});
         let both = BTreeSet::from(["Db".to_owned(), "Net".to_owned()]);
-        assert_eq!(kept(&policy), both);
+        assert_eq!(kept(Some(&policy)), both);
         let one = relaxed(&policy, &BTreeSet::from(["Db".to_owned()]));
-        assert_eq!(kept(&one), BTreeSet::from(["Net".to_owned()]));
+        assert_eq!(kept(Some(&one)), BTreeSet::from(["Net".to_owned()]));
         assert_eq!(one["Statement"].as_array().map(Vec::len), Some(2));
         let none = relaxed(&policy, &both);
         assert_eq!(none["Statement"], json!([policy["Statement"][0]]));

@@ -2,56 +2,57 @@
 //! Where they differ the stricter reading holds, but for what is documented as a mere interruption, and
 //! for values that nobody can know yet: these might replace.
 
+use std::cmp::Reverse;
+
 use super::compare::Templates;
+use super::risk::Effect;
 use crate::catalog::resources::{create_only, interrupts_only};
 use crate::cloud::{ChangeAction, KNOWN_AFTER_APPLY, PropertyChange, Replacement, ResourceChange};
 
 /// Brings CloudFormation's answer in order: what is known to be an interruption is no replacement,
 /// a changed create-only property is one, a value not known yet might be one, and the gravest changes
 /// come first.
-pub fn sharpen(changes: &mut [ResourceChange], templates: Option<Templates<'_>>) {
+pub fn normalize(changes: &mut [ResourceChange], templates: Option<Templates<'_>>) {
     for change in changes.iter_mut() {
-        soften_interruptions(change, templates);
+        downgrade_interruptions(change, templates);
         if let Some(templates) = templates
             && change.action == ChangeAction::Modify
         {
             add_create_only(change, templates);
         }
-        soften_unknown(change);
+        downgrade_unknown(change);
         change.properties.sort_by(|a, b| a.path.cmp(&b.path));
     }
-    changes.sort_by(|a, b| {
-        let order = |change: &ResourceChange| std::cmp::Reverse(gravity(change));
-        order(a)
-            .cmp(&order(b))
-            .then_with(|| a.logical_id.cmp(&b.logical_id))
+    changes.sort_by_cached_key(|change| {
+        let added = change.action == ChangeAction::Add;
+        (Reverse(effect(change)), added, change.logical_id.clone())
     });
 }
 
 /// CloudFormation calls some mere interruptions conditional replacements.
-fn soften_interruptions(change: &mut ResourceChange, templates: Option<Templates<'_>>) {
+fn downgrade_interruptions(change: &mut ResourceChange, templates: Option<Templates<'_>>) {
     if templates.is_some_and(|templates| templates.replaces_groups(&change.logical_id)) {
         return;
     }
-    let mut softened = false;
+    let mut downgraded = false;
     for property in &mut change.properties {
         let name = property.path.strip_prefix("Properties.");
         let name = name.and_then(|name| name.split('.').next());
         let known = name.is_some_and(|name| interrupts_only(&change.resource_type, name));
         if known && property.recreates == Replacement::Might {
             property.recreates = Replacement::No;
-            softened = true;
+            downgraded = true;
         }
     }
     let rest = change.properties.iter().map(|p| p.recreates).max();
-    if softened && change.replacement == Replacement::Might && rest == Some(Replacement::No) {
+    if downgraded && change.replacement == Replacement::Might && rest == Some(Replacement::No) {
         change.replacement = Replacement::No;
     }
 }
 
 /// CloudFormation says `True` also where every value that would replace is not known yet
 /// (cloudformation-coverage-roadmap#2113).
-fn soften_unknown(change: &mut ResourceChange) {
+fn downgrade_unknown(change: &mut ResourceChange) {
     for property in &mut change.properties {
         if is_unknown(property) {
             property.recreates = property.recreates.min(Replacement::Might);
@@ -92,9 +93,9 @@ fn raise(change: &mut ResourceChange, templates: Templates<'_>, name: &str, leas
     change.replacement = change.replacement.max(least);
     let path = format!("Properties.{name}");
     let inside = format!("{path}.");
-    let mut told = change.properties.iter_mut();
-    if let Some(told) = told.find(|p| p.path == path || p.path.starts_with(&inside)) {
-        told.recreates = told.recreates.max(least);
+    let mut listed = change.properties.iter_mut();
+    if let Some(known) = listed.find(|p| p.path == path || p.path.starts_with(&inside)) {
+        known.recreates = known.recreates.max(least);
         return;
     }
     let (before, after) = templates.plain(&change.logical_id, name);
@@ -107,22 +108,23 @@ fn raise(change: &mut ResourceChange, templates: Templates<'_>, name: &str, leas
     });
 }
 
-/// 0 for what is added, 4 for what goes away. What CloudFormation decides only while it works
-/// (`Dynamic`), and a word that nobody knows, might replace: better one question too many.
-pub(super) fn gravity(change: &ResourceChange) -> u8 {
+/// What a change does to the resource that is there; `None` where it stays. What CloudFormation decides
+/// only while it works (`Dynamic`), and a word that nobody knows, might replace: better one question too
+/// many.
+pub(super) fn effect(change: &ResourceChange) -> Option<Effect> {
     let by_replacement = match change.replacement {
-        Replacement::Yes => 3,
-        Replacement::Might => 2,
-        Replacement::No => 1,
+        Replacement::Yes => Some(Effect::Replace),
+        Replacement::Might => Some(Effect::MightReplace),
+        Replacement::No => None,
     };
     match &change.action {
-        ChangeAction::Remove => 4,
-        ChangeAction::Add => 0,
+        ChangeAction::Remove => Some(Effect::Remove),
+        ChangeAction::Add => None,
         ChangeAction::Modify => by_replacement,
         ChangeAction::Other(word) => match word.as_str() {
-            "Import" => 1,
+            "Import" => None,
             "SyncWithActual" => by_replacement,
-            _ => by_replacement.max(2),
+            _ => by_replacement.max(Some(Effect::MightReplace)),
         },
     }
 }
@@ -166,7 +168,7 @@ mod tests {
                 .map(|path| property(&path, "x", Replacement::Might))
                 .collect();
             let mut all = [one];
-            sharpen(&mut all, None);
+            normalize(&mut all, None);
             all[0].replacement
         };
         assert_eq!(word(&["MultiAZ", "BackupRetentionPeriod"]), Replacement::No);
@@ -187,7 +189,7 @@ mod tests {
                 moved: &moved,
             };
             let mut all = [change("Net", "AWS::EC2::Subnet", Replacement::No)];
-            sharpen(&mut all, Some(templates));
+            normalize(&mut all, Some(templates));
             all[0].replacement
         };
         assert_eq!(word("VpcId"), Replacement::Yes);
@@ -208,7 +210,7 @@ mod tests {
             remove,
             change("E", "AWS::X", Replacement::Yes),
         ];
-        sharpen(&mut all, None);
+        normalize(&mut all, None);
         let order: Vec<&str> = all.iter().map(|c| c.logical_id.as_str()).collect();
         assert_eq!(order, ["Z", "E", "D", "B", "C", "A"]);
     }
