@@ -12,7 +12,7 @@ use crate::cloud::Keeping;
 use crate::common::Clock;
 use crate::common::text::listed_line;
 use crate::forecast::live_prices;
-use crate::plan::{Look, Plan};
+use crate::plan::{DriftDetection, Plan};
 use crate::report::plan::{Detail, ForecastInputs, markdown, text, view};
 
 #[derive(clap::Args)]

@@ -12,7 +12,7 @@ use super::out::eprint;
 use super::session::{self, Session};
 use crate::cloud::{Cloud, Keeping, Store};
 use crate::plan::versions::{self, Wanted};
-use crate::plan::{self, Blocked, Look, Plan, PlanError, Survey, Terms};
+use crate::plan::{self, Blocked, DriftDetection, Plan, PlanError, PlanOptions, Survey};
 use crate::stacks::{Stack, StackKind};
 
 /// What is allowed by name, and what is stated because AWS does not say it.
@@ -58,7 +58,7 @@ pub struct PlanRequest<'a> {
     pub run: &'a str,
     pub images: Refresh,
     pub keeping: Keeping,
-    pub drift: Look,
+    pub drift: DriftDetection,
 }
 
 impl<'a> PlanRequest<'a> {
@@ -69,7 +69,7 @@ impl<'a> PlanRequest<'a> {
             run,
             images: Refresh::Missing,
             keeping: Keeping::Run,
-            drift: Look::Changed,
+            drift: DriftDetection::ChangedOnly,
         }
     }
 }
@@ -113,18 +113,18 @@ async fn stages<C: Cloud + Store>(
     let (refresh, detection) = if refused.is_empty() {
         (request.images, request.drift)
     } else {
-        (Refresh::Unwritten, Look::Away)
+        (Refresh::Unwritten, DriftDetection::Off)
     };
     let images = lock::locked_images(session, &stacks, refresh).await?;
     let draft = plan::draft(stacks, &survey, &images.ids()).refuse(refused);
     let allow: BTreeSet<String> = consents.allow_data_loss.iter().cloned().collect();
     let skip: BTreeSet<String> = consents.skip_resource.iter().cloned().collect();
-    let terms = Terms {
+    let terms = PlanOptions {
         keeping: request.keeping,
         drift: detection,
-        ..Terms::new(request.run, &allow, &skip)
+        ..PlanOptions::new(request.run, &allow, &skip)
     };
-    Ok(plan::complete(draft, &session.cloud, &terms).await?)
+    Ok(plan::resolve(draft, &session.cloud, &terms).await?)
 }
 
 /// What exists of a cluster, and the stacks that are wanted, each at the Kubernetes version that it may have.
@@ -143,7 +143,7 @@ pub async fn survey<C: Cloud + Store>(
     let spec = session.spec();
     let survey = plan::survey(&session.cloud, &spec.name).await?;
     let mut running = plan::running::running(&survey, &session.cloud).await?;
-    versions::believe(&mut running, stated)?;
+    versions::accept_stated(&mut running, stated)?;
     let pools: Vec<&str> = spec.pools.iter().map(|pool| pool.name.as_str()).collect();
     let wanted = Wanted {
         cluster: &spec.name,

@@ -34,7 +34,7 @@ pub fn text(found: &Findings) -> String {
         };
         let whose = layer.resource.as_ref().map(|one| format!("{one}: "));
         let (stack, whose) = (layer.stack.to_string(), whose.unwrap_or_default());
-        format!("{mark} {stack:<14} {whose}{}: {}", layer.layer, layer.told)
+        format!("{mark} {stack:<14} {whose}{}: {}", layer.layer, layer.text)
     };
     let mut lines = Vec::new();
     for layer in &found.layers {
