@@ -2,8 +2,8 @@
 //! real PostgreSQL. Kubernetes, AWS and the certificates' publisher are stand-ins; what psql is called
 //! with and what the server logs is searched for passwords after every run.
 
-mod hands;
 mod server;
+mod test_support;
 mod trust;
 mod user;
 mod world;

@@ -4,9 +4,9 @@
 
 mod fields;
 mod graph;
-mod house;
 mod identities;
 pub mod node;
+mod template_rules;
 mod tools;
 
 use kube_cfn::spec::ClusterSpec;

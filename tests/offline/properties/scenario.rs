@@ -1,5 +1,5 @@
-//! The course of one seed: a start, something wanted, runs under faults and other people's hands, runs
-//! without; in some a deletion and the cluster again. What was promised is checked after each.
+//! The scenario of one seed: a start, a wanted state, runs under faults and changes by others, runs
+//! without; in some a deletion and a second creation. The invariants are checked after each run.
 
 use kube_cfn::common::Clock;
 use std::cell::{Cell, RefCell};
@@ -18,8 +18,8 @@ use kube_cfn::stacks::{KEY_ARN, Source, Stack, StackKind, parameter_path};
 use secrecy::SecretString;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::chance::{Hand, failures, faults, hand};
 use super::clusters::{Family, real, small, tiny};
+use super::generators::{Hand, failures, faults, hand};
 
 pub const SECRET: &str = "correct-horse-battery-staple";
 /// Runs that may meet faults, then runs that meet none.
@@ -29,7 +29,7 @@ const CALM: usize = 5;
 const READING: Duration = Duration::from_secs(12);
 
 /// Keeps a secret before the control plane starts, as the authorities are kept.
-struct Keeper<'a>(&'a Course<'a>);
+struct Keeper<'a>(&'a Scenario<'a>);
 
 impl Prepare for Keeper<'_> {
     async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String> {
@@ -38,16 +38,16 @@ impl Prepare for Keeper<'_> {
             return Ok(None);
         };
         let secret = SecretString::from(SECRET);
-        let course = self.0;
-        let name = course.secret();
-        let kept = course.cloud.keep_secret(&name, &secret, key);
+        let scenario = self.0;
+        let name = scenario.secret();
+        let kept = scenario.cloud.keep_secret(&name, &secret, key);
         let kept = kept.await.map_err(|error| error.to_string())?;
         Ok(Some(format!("{kept:?} {secret:?}")))
     }
 }
 
 /// What one seed decides, and what it has seen.
-pub struct Course<'a> {
+pub struct Scenario<'a> {
     pub cloud: &'a Simulated,
     pub family: &'static Family,
     pub wanted: &'static [Stack],
@@ -83,7 +83,7 @@ pub enum Ended {
     Over(Done, Report),
 }
 
-/// Plays a seed. The error says which promise was broken.
+/// Plays a seed. The error says which invariant was broken.
 pub async fn play(seed: u64, library: &Library, verbose: bool) -> Result<(), String> {
     let rng = &mut Rng::with_seed(seed);
     let family = match seed % 80 {
@@ -100,7 +100,7 @@ pub async fn play(seed: u64, library: &Library, verbose: bool) -> Result<(), Str
         ..World::default()
     };
     let cloud = &Simulated::sharing(world, library);
-    let mut course = Course {
+    let mut scenario = Scenario {
         cloud,
         family,
         wanted: &family.variants[0],
@@ -120,37 +120,37 @@ pub async fn play(seed: u64, library: &Library, verbose: bool) -> Result<(), Str
         verbose,
     };
     if rng.u8(..3) > 0 {
-        course.apply("start", 0.0, None).await?;
-        course.once()?;
+        scenario.apply("start", 0.0, None).await?;
+        scenario.once()?;
     }
-    course.begin_era();
-    course.wanted = wanted;
+    scenario.begin_era();
+    scenario.wanted = wanted;
     if rng.bool() {
         let name = format!("{}-database/Database", family.cluster);
-        course.allow.insert(name);
+        scenario.allow.insert(name);
     }
     for number in 0..TROUBLED {
         let faults = faults(rng, number, family.calls, wanted, &failures);
-        course.revive(faults);
-        let meddling = meddling(rng, &course);
-        course
+        scenario.revive(faults);
+        let meddling = meddling(rng, &scenario);
+        scenario
             .apply(&format!("troubled-{number}"), stop(rng), meddling)
             .await?;
         if rng.bool() {
             break;
         }
     }
-    course.calm().await?;
+    scenario.calm().await?;
     if rng.u8(..4) > 0 {
         return Ok(());
     }
-    course.begin_era();
-    course.revive(faults(rng, 1, family.calls, wanted, &failures));
-    course.delete("troubled", stop(rng)).await?;
-    course.away().await?;
+    scenario.begin_era();
+    scenario.revive(faults(rng, 1, family.calls, wanted, &failures));
+    scenario.delete("troubled", stop(rng)).await?;
+    scenario.away().await?;
     if rng.bool() {
-        course.begin_era();
-        course.calm().await?;
+        scenario.begin_era();
+        scenario.calm().await?;
     }
     Ok(())
 }
@@ -165,8 +165,8 @@ fn stop(rng: &mut Rng) -> f64 {
 }
 
 /// Sometimes somebody does something after some seconds.
-fn meddling(rng: &mut Rng, course: &Course<'_>) -> Option<(f64, Hand)> {
-    let hand = hand(rng, course.family.cluster, course.wanted);
+fn meddling(rng: &mut Rng, scenario: &Scenario<'_>) -> Option<(f64, Hand)> {
+    let hand = hand(rng, scenario.family.cluster, scenario.wanted);
     (rng.u8(..3) == 0).then(|| (rng.f64() * 800.0, hand))
 }
 
@@ -181,10 +181,10 @@ async fn images(cloud: &Simulated, stacks: &[Stack]) -> BTreeMap<String, String>
     images
 }
 
-impl Course<'_> {
+impl Scenario<'_> {
     #[expect(
         clippy::print_stderr,
-        reason = "a seed that is replayed tells its course"
+        reason = "a seed that is replayed prints its events"
     )]
     pub fn say(&self, text: impl FnOnce() -> String) {
         if self.verbose {

@@ -1,4 +1,4 @@
-//! The rules of the house that every template keeps: closed, encrypted, named, protected.
+//! The rules that every template follows: closed, encrypted, named, protected.
 
 use std::collections::BTreeSet;
 

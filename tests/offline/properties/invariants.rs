@@ -1,4 +1,4 @@
-//! The promises themselves, as questions to what really stands in the simulated cloud.
+//! The invariants themselves, checked against what the simulated cloud really holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +10,18 @@ use kube_cfn::plan::Plan;
 use kube_cfn::simulated::{How, Loss, Meddling, Write};
 use kube_cfn::stacks::StackKind;
 
-use super::chance::THEIRS;
-use super::course::{Course, Done, SECRET};
+use super::generators::THEIRS;
+use super::scenario::{Done, SECRET, Scenario};
 
 /// What stands after a run, and what it did.
 struct After<'a> {
-    course: &'a Course<'a>,
+    scenario: &'a Scenario<'a>,
     stacks: BTreeMap<String, FoundStack>,
     writes: Vec<Write>,
     began: Timestamp,
 }
 
-impl Course<'_> {
+impl Scenario<'_> {
     /// No resource with data goes without its name in `--allow-data-loss`, or in the plan of a deletion.
     /// A database never goes without a snapshot.
     pub fn nothing_lost(&self) -> Result<(), String> {
@@ -55,7 +55,7 @@ impl Course<'_> {
     ) -> Result<(), String> {
         let all = self.cloud.stacks_now().into_iter();
         let after = After {
-            course: self,
+            scenario: self,
             stacks: all.map(|found| (found.name.clone(), found)).collect(),
             writes: self.cloud.writes().split_off(before),
             began,
@@ -261,9 +261,9 @@ impl After<'_> {
         report: &Report,
         plan: Option<&Plan>,
     ) -> Result<(), String> {
-        let course = self.course;
-        let name = kind.stack_name(course.family.cluster);
-        if course.moved.borrow().contains(&name) {
+        let scenario = self.scenario;
+        let name = kind.stack_name(scenario.family.cluster);
+        if scenario.moved.borrow().contains(&name) {
             return Ok(());
         }
         let found = self.stacks.get(&name);
@@ -274,9 +274,9 @@ impl After<'_> {
             ))
         };
         let well = is.starts_with("CREATE_COMPLETE") || is.starts_with("UPDATE_COMPLETE");
-        let wanted = course.wanted.iter().find(|stack| stack.name == name);
+        let wanted = scenario.wanted.iter().find(|stack| stack.name == name);
         let as_wanted =
-            well && wanted.is_some_and(|one| course.cloud.stands_as(&name, &one.template));
+            well && wanted.is_some_and(|one| scenario.cloud.stands_as(&name, &one.template));
         let touched = self.writes.iter().any(|write| write.stack == name);
         let begun = |write: &Write| {
             write.stack == name && !["protect", "continue_rollback"].contains(&write.verb)
@@ -284,7 +284,7 @@ impl After<'_> {
         let begun = self.writes.iter().any(begun);
         if is.ends_with("IN_PROGRESS") && !is.contains("CLEANUP") {
             // An old read may hide what an earlier run began; this one then fails for itself.
-            let apart = course.troubled.get() && !outcome.is_good() && !begun;
+            let apart = scenario.troubled.get() && !outcome.is_good() && !begun;
             return if apart { Ok(()) } else { wrong("it moves") };
         }
         match outcome {
@@ -301,10 +301,10 @@ impl After<'_> {
                     wrong("it is something else")
                 }
                 _ if self.failed(&name, is, plan, kind) => Ok(()),
-                None if course.troubled.get() && !begun => Ok(()),
+                None if scenario.troubled.get() && !begun => Ok(()),
                 // Something that could be lost came up only while it was applied.
                 None if !begun && why.reason.contains("look at the plan again") => Ok(()),
-                Some(_) if course.troubled.get() => Ok(()),
+                Some(_) if scenario.troubled.get() => Ok(()),
                 _ => wrong("nothing failed"),
             },
             Outcome::NotStarted { needs } => {
@@ -324,7 +324,7 @@ impl After<'_> {
     /// Whether something of a stack failed since the run began, or its plan was blocked.
     fn failed(&self, name: &str, is: &str, plan: Option<&Plan>, kind: &StackKind) -> bool {
         let blocked = plan.is_some_and(|plan| plan.blocked().any(|(of, _)| of == kind));
-        let stacks = self.course.cloud.history();
+        let stacks = self.scenario.cloud.history();
         let id = |found: &FoundStack| found.id.clone();
         let id = self.stacks.get(name).map(id).unwrap_or_default();
         let mut ours = false;
