@@ -11,7 +11,7 @@ use crate::cloud::{
 };
 use crate::events::{Failure, Place, Verb};
 use crate::plan::Survey;
-use crate::stacks::{StackKind, sentence};
+use crate::stacks::{StackKind, description};
 
 /// Why a stack's newest operation failed.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +49,7 @@ pub async fn diagnose(
     let mut all = Vec::new();
     for ((kind, found), events) in ill.into_iter().zip(histories) {
         let template = survey.templates.get(&found.id);
-        let told = |id: &str| template.and_then(|template| sentence(template, id));
+        let told = |id: &str| template.and_then(|template| description(template, id));
         let words = Words {
             sentence: &|id| told(id).unwrap_or(id).to_owned(),
             explain: &|id, path| explain(&kind, id, path),

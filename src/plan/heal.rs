@@ -13,7 +13,7 @@ use crate::cloud::status::Phase;
 use crate::cloud::{
     Cloud, CloudError, FoundResource, FoundStack, OpenChangeSet, Operation, StackEvent, StackStatus,
 };
-use crate::stacks::sentence;
+use crate::stacks::description;
 
 /// What every change set of this tool is called begins with this.
 const OURS: &str = "kube-cfn-";
@@ -190,7 +190,7 @@ fn stuck(
 
 impl Stuck {
     fn new(logical_id: &str, reason: Option<&str>, before: Option<&Value>) -> Self {
-        let told = before.and_then(|template| sentence(template, logical_id));
+        let told = before.and_then(|template| description(template, logical_id));
         Self {
             logical_id: logical_id.to_owned(),
             sentence: told.unwrap_or(logical_id).to_owned(),

@@ -88,7 +88,7 @@ fn data_bearing(template: &Value) -> impl Iterator<Item = (&str, &Value)> {
 }
 
 fn layer(stack: &Stack, resource: Option<&str>, layer: &'static str) -> Layer {
-    let sentence = |id| stack.sentence(id).unwrap_or(id).to_owned();
+    let sentence = |id| stack.description(id).unwrap_or(id).to_owned();
     Layer {
         stack: stack.kind.clone(),
         resource: resource.map(sentence),

@@ -115,7 +115,7 @@ struct Context<'a> {
     cluster: &'a str,
     parameters: &'a Map<String, Value>,
     subnets: &'a [String],
-    sentence: String,
+    description: String,
     engine_version: &'a str,
     family: String,
     engine_parameters: BTreeMap<&'a str, &'a str>,
@@ -142,7 +142,7 @@ pub(super) fn design(
         cluster: &spec.name,
         parameters: inputs.parameters(),
         subnets: &subnets,
-        sentence: sentence(database),
+        description: description(database),
         engine_version: &database.engine_version,
         family: family(&database.engine_version),
         engine_parameters: engine_parameters(database),
@@ -160,7 +160,7 @@ pub(super) fn design(
     parts::stack(spec, StackKind::Database, data, inputs)
 }
 
-fn sentence(database: &Database) -> String {
+fn description(database: &Database) -> String {
     let Database {
         engine_version,
         class,

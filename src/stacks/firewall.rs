@@ -43,7 +43,7 @@ pub(super) struct Egress {
 #[derive(Debug, Serialize)]
 pub(super) struct Rule {
     pub id: String,
-    pub sentence: String,
+    pub description: String,
     pub what: String,
     pub to: &'static str,
     /// A group of this stack, where `cidr` is not given.
@@ -190,7 +190,7 @@ fn rule(id: String, to: &'static str, service: &Service, from: &str) -> Rule {
     let Service(_, name, protocol, first, last) = *service;
     Rule {
         id,
-        sentence: format!("Rule that lets {from} reach {}: {name}", who(to)),
+        description: format!("Rule that lets {from} reach {}: {name}", who(to)),
         what: format!("{name} from {from}"),
         to,
         from: None,

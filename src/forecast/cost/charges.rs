@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::machines::Fleet;
 use super::values::{Values, count, length};
 use crate::forecast::prices::{Meter, Zones};
-use crate::stacks::sentence;
+use crate::stacks::description;
 
 /// Something that has a price a unit.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,7 @@ pub(super) fn charges(template: &Value, parameters: &BTreeMap<String, String>) -
         let one = Resource {
             values: &values,
             id,
-            what: sentence(template, id).unwrap_or(id),
+            what: description(template, id).unwrap_or(id),
             properties: body.get("Properties").unwrap_or(&Value::Null),
         };
         let of_type = body.get("Type").and_then(Value::as_str).unwrap_or_default();

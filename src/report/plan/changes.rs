@@ -111,7 +111,7 @@ pub(super) fn views<'a>(step: &'a Step, causes: &Causes<'_>) -> Vec<ChangeView<'
         change: property,
     };
     let view = |change: &'a ResourceChange| ChangeView {
-        sentence: step.sentence(&change.logical_id),
+        sentence: step.description(&change.logical_id),
         logical_id: &change.logical_id,
         physical_id: change.physical_id.as_deref(),
         resource_type: &change.resource_type,
@@ -230,7 +230,7 @@ pub(super) fn notes(stack: &StackView<'_>) -> Vec<(&'static str, String)> {
         notes.push((mark, format!("database, {of}: {}{then}", one.expect)));
     }
     for drifted in stack.drift {
-        let known = stack.sentence(&drifted.drift.logical_id);
+        let known = stack.description(&drifted.drift.logical_id);
         notes.extend(drift_words(drifted, known));
     }
     if let Some(why) = stack.drift_unknown {

@@ -53,7 +53,7 @@ impl Failing {
         StackKind::parse(&self.stack).expect("a kind of stack")
     }
 
-    fn sentence(&self, id: &str) -> String {
+    fn description(&self, id: &str) -> String {
         let told = self.sentences.get(id).map(String::as_str);
         told.unwrap_or(id).to_owned()
     }
@@ -84,7 +84,7 @@ impl Failing {
         events: &[StackEvent],
     ) -> Option<Failure> {
         let words = Words {
-            sentence: &|id| self.sentence(id),
+            sentence: &|id| self.description(id),
             explain: &|id, path| self.place(id, path),
         };
         let told = cause::failure(verb, status, events, &words)?;
@@ -220,7 +220,7 @@ fn resource(one: &Failing, event: &StackEvent) -> Event {
         stack: one.kind(),
         logical_id: event.logical_id.clone(),
         resource_type: event.resource_type.clone(),
-        sentence: one.sentence(&event.logical_id),
+        sentence: one.description(&event.logical_id),
         status: event.status.clone(),
         reason: event.reason.clone(),
     }
@@ -253,7 +253,7 @@ fn settled(
             };
             let findings: Vec<Finding> = one.findings.iter().map(finding).collect();
             let words = Words {
-                sentence: &|id| one.sentence(id),
+                sentence: &|id| one.description(id),
                 explain: &|id, path| one.place(id, path),
             };
             Outcome::Failed(cause::refused(reason, &findings, &words))
@@ -300,7 +300,7 @@ fn afterwards(script: &Script, told: &BTreeMap<&str, Vec<StackEvent>>) -> String
         let mut events: Vec<StackEvent> = [start].into_iter().chain(events.clone()).collect();
         events.sort_by_key(|event| event.at);
         let words = Words {
-            sentence: &|id| one.sentence(id),
+            sentence: &|id| one.description(id),
             explain: &|id, path| one.place(id, path),
         };
         let found = found(&one.kind(), ends);

@@ -11,27 +11,27 @@ use super::{design, every_stack, of_type, walk};
 use crate::support::specs;
 
 #[test]
-fn every_resource_has_a_sentence_of_its_own() {
+fn every_resource_has_a_unique_description() {
     for stack in every_stack() {
         let mut seen = BTreeSet::new();
         for (id, _) in stack.resources() {
-            let sentence = stack
-                .sentence(id)
+            let description = stack
+                .description(id)
                 .unwrap_or_else(|| panic!("{} {id}", stack.name));
-            assert!(sentence.len() > 3, "{} {id}: {sentence}", stack.name);
+            assert!(description.len() > 3, "{} {id}: {description}", stack.name);
             assert!(
-                seen.insert(sentence.to_owned()),
-                "{} {id}: {sentence} twice",
+                seen.insert(description.to_owned()),
+                "{} {id}: {description} twice",
                 stack.name
             );
         }
     }
     let edge = &design(&specs::canary())[2];
     assert_eq!(
-        edge.sentence("NatGateway"),
+        edge.description("NatGateway"),
         Some("NAT gateway in eu-west-1a")
     );
-    assert_eq!(edge.sentence("Nothing"), None);
+    assert_eq!(edge.description("Nothing"), None);
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn past(kind: StackKind, run: Option<&str>, (begin, end): (i64, i64), status: &s
         kind,
         events,
         run: run.map(str::to_owned),
-        template: json!({"Resources": {"Thing": {"Metadata": {"Sentence": "The thing"}}}}),
+        template: json!({"Resources": {"Thing": {"Metadata": {"Description": "The thing"}}}}),
     }
 }
 
