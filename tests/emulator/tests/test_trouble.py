@@ -2,7 +2,7 @@
 
 import unittest
 
-from support import CFN, EC2, Case, create, events, group, network, notes, propose, settled, told, update
+from support import CFN, EC2, Case, create, events, group, network, notes, propose, settled, statuses, update
 
 
 class Drift(Case):
@@ -12,7 +12,7 @@ class Drift(Case):
         found = CFN.describe_stack_resource_drifts(StackName=stack_id)["StackResourceDrifts"]
         return status["StackDriftStatus"], {d["LogicalResourceId"]: d for d in found}
 
-    def test_a_rule_says_what_somebody_changed_by_hand(self):
+    def test_drift_comes_from_a_rule(self):
         stack_id, _ = create(network())
         self.assertEqual("IN_SYNC", self.drifts(stack_id)[0])
         self.rules({"op": "drift", "logical": "Vpc", "actual": {"/CidrBlock": "10.31.0.0/16", "/EnableDnsSupport": True}},
@@ -30,7 +30,7 @@ class Drift(Case):
 class Validation(Case):
     FAIL = {"op": "validate", "logical": "A", "path": "/Properties/Value", "reason": "Value is too loud"}
 
-    def test_a_change_set_is_refused_and_the_findings_stand_in_its_events(self):
+    def test_validation_findings_of_a_change_set_are_in_its_events(self):
         stack_id, _ = create(notes(A="1"))
         self.rules(self.FAIL, {**self.FAIL, "reason": "Value is too long"})
         change_set, _, answer = propose(stack_id, notes(A="2"))
@@ -53,20 +53,20 @@ class Validation(Case):
         self.rules(self.FAIL)
         stack_id, stack = create(notes(A="1"))
         self.assertEqual("ROLLBACK_COMPLETE", stack["StackStatus"])
-        self.assertEqual([], told(stack_id, "A"))
+        self.assertEqual([], statuses(stack_id, "A"))
         found = CFN.describe_events(StackName=stack_id)["OperationEvents"]
         self.assertIn("Value is too loud", [e.get("ValidationStatusReason") for e in found])
 
-    def test_a_hook_fails_a_resource_with_its_bare_name(self):
+    def test_a_hook_fails_a_resource_with_its_name_only(self):
         self.rules({"op": "hook", "logical": "A", "hook": "MyOrg::Notes::Quiet", "reason": "too loud"})
         stack_id, stack = create(notes(A="1"))
         self.assertEqual("ROLLBACK_COMPLETE", stack["StackStatus"])
-        self.assertIn(("CREATE_FAILED", "The following hook(s) failed: [MyOrg::Notes::Quiet]"), told(stack_id, "A"))
+        self.assertIn(("CREATE_FAILED", "The following hook(s) failed: [MyOrg::Notes::Quiet]"), statuses(stack_id, "A"))
         self.assertEqual(["too loud"], [e["HookStatusReason"] for e in CFN.describe_events(StackName=stack_id)["OperationEvents"]])
 
 
 class Consoles(Case):
-    def test_a_node_says_what_a_rule_has_it_say_also_after_its_end(self):
+    def test_console_output_comes_from_a_rule_also_after_termination(self):
         self.rules({"op": "console", "logical": "Pool", "text": "cloud-init: 403"},
                    {"type": "AWS::AutoScaling::*", "logical": "Pool", "signal": "FAILURE"})
         _, stack = create(network(Pool=group(1)))
@@ -81,7 +81,7 @@ class Consoles(Case):
 
 
 class Parallel(Case):
-    def test_independent_resources_are_told_interleaved_and_siblings_of_a_failed_one_cancelled(self):
+    def test_independent_resources_are_answerinterleaved_and_siblings_of_a_failed_one_cancelled(self):
         self.rules({"op": "create", "logical": "B", "fail": "Out of luck"})
         template = notes(A="1", B="2", C="3", D="4")
         template["Resources"]["D"]["DependsOn"] = "B"
@@ -94,11 +94,11 @@ class Parallel(Case):
         self.assertEqual({"B": "Out of luck", "C": "Resource creation cancelled"}, failed)
         self.assertNotIn("D", [name for name, _ in story])
         self.assertIn(("ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [B, C]. Rollback requested by user."),
-                      told(stack_id, stack["StackName"]))
+                      statuses(stack_id, stack["StackName"]))
 
 
 class WaysOut(Case):
-    def test_a_cancelled_update_goes_back_under_the_tokens_of_both(self):
+    def test_a_cancelled_update_rolls_back_under_both_tokens(self):
         stack_id, _ = create(notes(A="1", B="1"))
         self.rules({"op": "update", "logical": "A", "delay": 0.5})
         change_set, _, _ = propose(stack_id, notes(A="2", B="2"))
@@ -108,7 +108,7 @@ class WaysOut(Case):
         last = [e for e in events(stack_id) if e["ResourceStatus"].startswith("UPDATE_ROLLBACK")]
         self.assertEqual({"cancel"}, {e["ClientRequestToken"] for e in last})
 
-    def test_only_what_failed_to_go_back_can_be_skipped(self):
+    def test_only_resources_of_a_failed_rollback_can_be_skipped(self):
         stack_id, _ = create(notes(A="1", B="1"))
         self.rules({"op": "update", "logical": "B", "fail": "no", "times": 1}, {"op": "update", "logical": "A", "fail": "stuck", "skip": 1})
         self.assertEqual("UPDATE_ROLLBACK_FAILED", update(stack_id, notes(A="2", B="2"))["StackStatus"])
@@ -116,7 +116,7 @@ class WaysOut(Case):
         CFN.continue_update_rollback(StackName=stack_id, ResourcesToSkip=["A"])
         self.assertEqual("UPDATE_ROLLBACK_COMPLETE", settled(stack_id)["StackStatus"])
 
-    def test_change_sets_are_listed_and_grow_old(self):
+    def test_change_sets_are_listed_and_become_obsolete(self):
         stack_id, stack = create(notes(A="1"))
         change_set, _, _ = propose(stack_id, notes(A="2"))
         for name in (stack_id, stack["StackName"]):
