@@ -1,10 +1,9 @@
-//! The Secrets: where they go, when they follow a namespace, whose they are, and what happens while
-//! something is not there yet.
+//! The Secrets: their namespaces, their owner, and what happens while something is not there yet.
 
 use super::world::World;
 
 #[test]
-fn a_secret_holds_all_that_a_connection_needs() {
+fn a_secret_contains_every_connection_parameter() {
     let world = World::new("whole");
     world.run().ends(0);
     let secret = world.copy("web");
@@ -25,7 +24,7 @@ fn a_secret_holds_all_that_a_connection_needs() {
 }
 
 #[test]
-fn the_real_kubectl_knows_every_word() {
+fn the_real_kubectl_accepts_every_command() {
     use std::io::Write;
     let mut world = World::new("words");
     world.run().ends(0);
@@ -38,7 +37,7 @@ fn the_real_kubectl_knows_every_word() {
         assert!(verbs.contains(&verb), "{verb} was not asked: {asked}");
     }
     for line in asked.lines().collect::<std::collections::BTreeSet<_>>() {
-        // Nobody listens there: whoever gets that far has understood the words.
+        // Nothing listens there: a command that gets that far was parsed.
         let mut kubectl = std::process::Command::new(super::world::tool("kubectl"));
         let mut child = kubectl
             .args(["--kubeconfig=/dev/null", "--server=http://127.0.0.1:1"])
@@ -58,7 +57,7 @@ fn the_real_kubectl_knows_every_word() {
 }
 
 #[test]
-fn a_namespace_that_comes_later_gets_its_secret_later() {
+fn a_later_namespace_gets_its_secret() {
     let mut world = World::new("later");
     world.secret.namespaces.push("jobs".to_owned());
     world.install();
@@ -72,7 +71,7 @@ fn a_namespace_that_comes_later_gets_its_secret_later() {
 }
 
 #[test]
-fn what_the_definition_does_not_name_any_more_is_taken_away() {
+fn secrets_removed_from_the_definition_are_deleted() {
     let mut world = World::new("taken");
     world.make_namespace("jobs");
     world.secret.namespaces.push("jobs".to_owned());
@@ -97,7 +96,7 @@ fn what_the_definition_does_not_name_any_more_is_taken_away() {
 }
 
 #[test]
-fn what_somebody_else_wrote_into_a_copy_is_put_right() {
+fn a_changed_copy_of_the_secret_is_restored() {
     let world = World::new("tampered");
     world.run().ends(0);
     let before = world.copy("web");
@@ -111,7 +110,7 @@ fn what_somebody_else_wrote_into_a_copy_is_put_right() {
 }
 
 #[test]
-fn a_secret_of_somebody_else_is_left_alone() {
+fn a_secret_of_others_is_not_changed() {
     let mut world = World::new("foreign");
     let theirs = r#"{"kind": "Secret", "metadata": {"name": "database", "namespace": "web"}, "data": {"a": "Yg=="}}"#;
     world.write("objects/web/database.json", theirs);
@@ -119,7 +118,9 @@ fn a_secret_of_somebody_else_is_left_alone() {
     world.secret.namespaces.push("jobs".to_owned());
     world.install();
     let run = world.run().ends(78);
-    run.says("web/database is somebody else's: delete it, or choose another database.secret.name");
+    run.says(
+        "web/database was not made by kube-cfn: delete it, or choose another database.secret.name",
+    );
     assert_eq!(world.read("objects/web/database.json"), theirs);
     assert!(world.has_copy("jobs"));
     world.secret.namespaces.remove(0);
@@ -129,7 +130,7 @@ fn a_secret_of_somebody_else_is_left_alone() {
 }
 
 #[test]
-fn a_namespace_to_come_is_looked_for_soon_whatever_else_is_wrong() {
+fn a_missing_namespace_is_retried_soon_despite_other_errors() {
     let mut world = World::new("mixed");
     let theirs = r#"{"kind": "Secret", "metadata": {"name": "database", "namespace": "web"}}"#;
     world.write("objects/web/database.json", theirs);
@@ -137,13 +138,13 @@ fn a_namespace_to_come_is_looked_for_soon_whatever_else_is_wrong() {
         world.secret.namespaces = order.map(str::to_owned).to_vec();
         world.install();
         let run = world.run().ends(75);
-        run.says("web/database is somebody else's");
+        run.says("web/database was not made by kube-cfn");
         run.says("there is no namespace jobs yet");
     }
 }
 
 #[test]
-fn what_is_not_there_yet_is_waited_for_and_nothing_is_half_done() {
+fn missing_prerequisites_are_waited_for() {
     let world = World::new("waiting");
     world.write("api-is-down", "");
     let run = world.run().ends(75);
@@ -177,7 +178,7 @@ fn what_is_not_there_yet_is_waited_for_and_nothing_is_half_done() {
     let right = world.read("master.json");
     world.write("master.json", &login.to_string());
     let run = world.run().ends(75);
-    run.says("localhost does not let the master in: ");
+    run.says("localhost does not accept the master: ");
     run.says("password authentication failed");
     assert!(world.source().is_empty() && !world.has_copy("web"));
 
@@ -201,7 +202,7 @@ fn cut(program: &str, calls: u32) {
 }
 
 #[test]
-fn a_run_that_loses_the_api_anywhere_is_finished_by_the_next() {
+fn a_run_that_loses_the_api_is_finished_by_the_next() {
     // The first call of nine, and those that change something.
     for calls in [1, 3, 4, 5, 8] {
         cut("kubectl", calls);
@@ -209,7 +210,7 @@ fn a_run_that_loses_the_api_anywhere_is_finished_by_the_next() {
 }
 
 #[test]
-fn a_run_that_loses_the_database_anywhere_is_finished_by_the_next() {
+fn a_run_that_loses_the_database_is_finished_by_the_next() {
     // After the master came in: at the grants, at the password, at the proof of it.
     for calls in [2, 4, 5] {
         cut("psql", calls);
@@ -217,7 +218,7 @@ fn a_run_that_loses_the_database_anywhere_is_finished_by_the_next() {
 }
 
 #[test]
-fn two_slots_at_once_end_with_one_password() {
+fn two_nodes_at_once_agree_on_one_password() {
     let world = World::new("race");
     let slots: Vec<_> = (0..3)
         .map(|_| {

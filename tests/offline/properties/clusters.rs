@@ -1,4 +1,4 @@
-//! Clusters to be wanted: two made by hand, and a real one as it is really designed.
+//! The wanted clusters: two synthetic ones, and a real one as designed.
 
 use kube_cfn::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::sync::OnceLock;

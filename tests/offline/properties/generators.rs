@@ -1,4 +1,4 @@
-//! What is generated from a seed: what fails, how unreliable the cloud is, what somebody does by hand.
+//! What is generated from a seed: failures, faults of the cloud, and changes by others.
 
 use fastrand::Rng;
 use kube_cfn::simulated::{Failing, Faults, Kill, Meddling, Moment, Operation, Simulated, Stuck};

@@ -84,8 +84,8 @@ impl Scenario<'_> {
     }
 
     /// The stream of events says the same as the report.
-    pub fn last_words(report: &Report, told: &[Event]) -> Result<(), String> {
-        let said = told.iter().find_map(|event| match event {
+    pub fn events_match(report: &Report, events: &[Event]) -> Result<(), String> {
+        let said = events.iter().find_map(|event| match event {
             Event::RunFinished { succeeded, .. } => Some(*succeeded),
             _ => None,
         });
@@ -94,10 +94,10 @@ impl Scenario<'_> {
             end => Some(end == End::Done),
         };
         let settled = |event: &&Event| matches!(event, Event::StackSettled { .. });
-        let settled = told.iter().filter(settled).count();
+        let settled = events.iter().filter(settled).count();
         if said != is || settled != report.outcomes.len() {
             return Err(format!(
-                "{:?}, but told {said:?} and {settled} ends",
+                "{:?}, but the events say {said:?} and {settled} ends",
                 report.end()
             ));
         }
@@ -151,7 +151,7 @@ impl Scenario<'_> {
     }
 
     /// No change set of ours lies about, none of somebody else's was removed, nothing was done twice,
-    /// nothing was told that is secret.
+    /// no secret was sent.
     pub fn tidy(&self) -> Result<(), String> {
         let lying = self.cloud.lying_about();
         let ours = lying.iter().find(|(_, set)| set.name != THEIRS);
@@ -168,7 +168,7 @@ impl Scenario<'_> {
             }
         }
         if self.cloud.texts().iter().any(|text| text.contains(SECRET)) {
-            return Err("CloudFormation was told a secret".to_owned());
+            return Err("CloudFormation got a secret".to_owned());
         }
         self.once()
     }
@@ -270,7 +270,7 @@ impl After<'_> {
         let is = found.map_or("none", |found| found.status.as_str());
         let wrong = |why: &str| {
             Err(format!(
-                "{kind} is {is}, but was told as {outcome:?}: {why}"
+                "{kind} is {is}, but was reported as {outcome:?}: {why}"
             ))
         };
         let well = is.starts_with("CREATE_COMPLETE") || is.starts_with("UPDATE_COMPLETE");
@@ -295,8 +295,8 @@ impl After<'_> {
             Outcome::Unchanged if touched => wrong("it was changed"),
             Outcome::Created if is != "CREATE_COMPLETE" => wrong("it was updated"),
             Outcome::RolledBack(why) | Outcome::Failed(why) => match &why.status {
-                Some(told)
-                    if !is.starts_with(&told.as_str().replace("_CLEANUP_IN_PROGRESS", "")) =>
+                Some(reported)
+                    if !is.starts_with(&reported.as_str().replace("_CLEANUP_IN_PROGRESS", "")) =>
                 {
                     wrong("it is something else")
                 }

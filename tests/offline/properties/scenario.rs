@@ -293,7 +293,7 @@ impl Scenario<'_> {
             () = tokio::time::sleep(Duration::from_hours(7 * 24)) =>
                 return Err(format!("{run} does not end in a week")),
         };
-        let mut told = Vec::new();
+        let mut seen = Vec::new();
         while let Ok(event) = heard.try_recv() {
             // As a record keeps it.
             let text = serde_json::to_string(&event).unwrap();
@@ -301,7 +301,7 @@ impl Scenario<'_> {
             if text.contains(SECRET) {
                 return Err(format!("{run} tells a secret: {text}"));
             }
-            told.push(event);
+            seen.push(event);
         }
         if let Ended::NoPlan(why) = &ended {
             self.say(|| format!("{run} has no plan: {why}"));
@@ -309,7 +309,7 @@ impl Scenario<'_> {
         if let Ended::Over(done, report) = &ended {
             self.say(|| format!("{run}: {:?}", report.end()));
             self.verdict(run, done, report, (before, began))
-                .and_then(|()| Self::last_words(report, &told))
+                .and_then(|()| Self::events_match(report, &seen))
                 .map_err(|why| format!("{run}: {why}"))?;
         }
         self.nothing_lost()?;

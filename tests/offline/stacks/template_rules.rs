@@ -63,7 +63,7 @@ fn no_value_looks_like_a_secret() {
 }
 
 #[test]
-fn nothing_is_open_but_the_api_to_the_ranges_that_were_asked_for() {
+fn only_the_api_is_open_to_the_allowed_ranges() {
     for spec in specs::all() {
         let vpc = spec.network.cidr.to_string();
         let allowed: BTreeSet<_> = spec
@@ -178,7 +178,7 @@ fn every_disk_and_store_is_encrypted() {
 }
 
 #[test]
-fn the_metadata_service_wants_a_token_and_stays_on_the_machine() {
+fn metadata_service_needs_tokens_and_hop_limit_one() {
     for stack in every_stack() {
         for (id, template) in of_type(&stack, "AWS::EC2::LaunchTemplate") {
             let options = &template["Properties"]["LaunchTemplateData"]["MetadataOptions"];
@@ -189,7 +189,7 @@ fn the_metadata_service_wants_a_token_and_stays_on_the_machine() {
 }
 
 #[test]
-fn what_holds_data_has_both_policies_and_is_kept_by_the_stack_policy() {
+fn data_resources_have_deletion_policies_and_stack_policy() {
     // The ground under data is made again from the definition; it holds nothing itself.
     const GROUND: &[&str] = &[
         "AWS::EC2::VPC",
@@ -260,7 +260,7 @@ fn protection_covers_the_stacks_that_hold_data() {
 }
 
 #[test]
-fn only_base_makes_identities() {
+fn only_base_creates_iam_resources() {
     for stack in every_stack() {
         let identities = stack
             .resources()
@@ -282,7 +282,7 @@ fn only_base_makes_identities() {
 }
 
 #[test]
-fn statements_that_change_something_name_what_they_change() {
+fn write_statements_name_their_resources() {
     let base = &design(&specs::production())[0];
     let mut seen = 0;
     let managed = of_type(base, "AWS::IAM::ManagedPolicy");
@@ -451,7 +451,7 @@ fn a_restored_database_takes_its_names_from_the_snapshot() {
     let (_, database) = of_type(&stacks[3], "AWS::RDS::DBInstance")[0];
     let database = &database["Properties"];
     assert!(database["DBSnapshotIdentifier"].is_string());
-    // RDS deletes them with the instance unless told not to.
+    // RDS deletes them with the instance unless configured otherwise.
     assert_eq!(database["DeleteAutomatedBackups"], false);
     for property in ["DBName", "MasterUsername", "StorageEncrypted"] {
         assert!(database.get(property).is_none(), "{property}");
@@ -462,7 +462,7 @@ fn a_restored_database_takes_its_names_from_the_snapshot() {
 }
 
 #[test]
-fn what_breaks_a_limit_is_named_before_anything_is_sent() {
+fn limits_of_cloudformation_are_checked_before_any_request() {
     let templates = kube_cfn::templates::Templates::new(None).unwrap();
     let fail = |spec| {
         kube_cfn::stacks::design(&spec, &templates)

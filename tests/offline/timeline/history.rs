@@ -93,7 +93,7 @@ fn endings(timeline: &Timeline) -> Vec<(String, Ending)> {
 }
 
 #[test]
-fn what_one_puts_out_and_another_takes_joins_them() {
+fn outputs_and_parameters_connect_stacks() {
     let timeline = of(&[
         gives(past(Network, Some("7f3a"), (0, 60), "CREATE_COMPLETE"), VPC),
         takes(past(Edge, Some("7f3a"), (62, 200), "CREATE_COMPLETE"), VPC),
@@ -155,7 +155,7 @@ fn a_failure_of_the_past_names_its_cause() {
 }
 
 #[test]
-fn what_still_moves_has_no_end() {
+fn running_operations_have_no_end() {
     let timeline = of(&[
         past(Base, Some("7f3a"), (0, 60), "CREATE_COMPLETE"),
         past(Network, Some("7f3a"), (0, 30), "CREATE_IN_PROGRESS"),
@@ -169,7 +169,7 @@ fn what_still_moves_has_no_end() {
 }
 
 #[test]
-fn deleting_waits_the_other_way_round() {
+fn deletion_waits_for_dependents() {
     let mut network = gives(past(Network, None, (70, 90), "DELETE_COMPLETE"), VPC);
     let mut edge = takes(past(Edge, None, (0, 71), "DELETE_COMPLETE"), VPC);
     for past in [&mut network, &mut edge] {
@@ -182,7 +182,7 @@ fn deleting_waits_the_other_way_round() {
 }
 
 #[test]
-fn where_nothing_ever_happened_there_is_no_run() {
+fn no_events_mean_no_run() {
     assert_eq!(events_of("canary", &[]), []);
     let mut silent = past(Base, None, (0, 9), "CREATE_COMPLETE");
     silent.events.clear();

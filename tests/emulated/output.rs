@@ -1,4 +1,4 @@
-//! What a run says, in every form: lines that programs can read, and never a secret.
+//! The output of a run in every form: parseable lines, and never a secret.
 
 use kube_cfn::access::Names;
 use kube_cfn::cloud::{Cloud, Store};
@@ -22,16 +22,18 @@ fn the_json_stream_begins_with_its_version_and_ends_with_the_end() {
     let world = World::small("streamed");
     let said = world.cluster("apply", &["--yes", "--progress", "json"]);
     said.ends(0);
-    let told = events(&said.stdout);
-    assert_eq!(told[0], json!({"type": "version", "schema": 1}));
-    assert_eq!(told[1]["type"], "runStarted");
-    assert_eq!(told[1]["stacks"].as_array().map(Vec::len), Some(5));
-    let last = told.last().expect("events");
+    let stream = events(&said.stdout);
+    assert_eq!(stream[0], json!({"type": "version", "schema": 1}));
+    assert_eq!(stream[1]["type"], "runStarted");
+    assert_eq!(stream[1]["stacks"].as_array().map(Vec::len), Some(5));
+    let last = stream.last().expect("events");
     assert_eq!(last["type"], "runFinished");
     assert_eq!(last["succeeded"], true);
-    let settled = told.iter().filter(|event| event["type"] == "stackSettled");
+    let settled = stream
+        .iter()
+        .filter(|event| event["type"] == "stackSettled");
     assert_eq!(settled.count(), 5);
-    let unsaid = told.iter().filter(|event| event["at"].is_null());
+    let unsaid = stream.iter().filter(|event| event["at"].is_null());
     assert_eq!(unsaid.count(), 1, "only the version has no time");
 
     world.rules(json!([{
@@ -40,9 +42,9 @@ fn the_json_stream_begins_with_its_version_and_ends_with_the_end() {
     }]));
     let arguments = ["--yes", "streamed", "--progress", "json"];
     let said = world.cluster("delete", &arguments);
-    let told = events(&said.ends(4).stdout);
-    assert_eq!(told.last().expect("events")["succeeded"], false);
-    let reasons = told.iter().filter(|event| event["reason"] == "no");
+    let stream = events(&said.ends(4).stdout);
+    assert_eq!(stream.last().expect("events")["succeeded"], false);
+    let reasons = stream.iter().filter(|event| event["reason"] == "no");
     assert_eq!(reasons.count(), 1, "{said}");
 }
 
@@ -64,7 +66,7 @@ fn plain_lines_have_the_same_columns_throughout() {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_any_word_event_template_or_parameter() {
+async fn no_secret_is_in_output_events_templates_or_parameters() {
     let world = World::with_database("silenced");
     let aws = world.aws().await;
     let mut said = vec![world.run(&["-v", "apply", "silenced", "--yes"])];
@@ -97,6 +99,6 @@ async fn no_secret_is_in_any_word_event_template_or_parameter() {
         serde_json::from_str(secret["SecretString"].as_str().expect("a secret")).expect("JSON");
     let password = login["password"].as_str().expect("a password");
     for word in ["PRIVATE KEY", line, password] {
-        assert!(!heap.contains(word), "{word} was told");
+        assert!(!heap.contains(word), "{word} was printed");
     }
 }

@@ -1,4 +1,4 @@
-//! The restore cut off before every one of its steps and called again.
+//! The restore, interrupted before every one of its steps and called again.
 
 use std::fs;
 use std::path::Path;
@@ -111,7 +111,7 @@ fn cut_everywhere(made: impl Fn() -> World, line: &str, whole: &[String]) -> u32
 }
 
 #[test]
-fn a_restore_cut_off_before_any_step_ends_the_same_when_called_again() {
+fn a_restore_interrupted_at_any_step_can_be_repeated() {
     let snapshot = snapshot();
     let line = format!("etcd-restore {KEY} --token t1");
     let world = slot_with(&snapshot, KEY);
@@ -133,7 +133,7 @@ fn a_restore_cut_off_before_any_step_ends_the_same_when_called_again() {
 }
 
 #[test]
-fn an_abandoned_restore_cut_off_before_any_step_ends_the_same_when_called_again() {
+fn an_abandoned_restore_interrupted_at_any_step_can_be_repeated() {
     let snapshot = snapshot();
     // Another slot has not stopped: the restore waits.
     let made = || {

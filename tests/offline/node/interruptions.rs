@@ -1,5 +1,5 @@
-//! The power goes at any point of a boot: before each program that a boot calls, the first time that it
-//! does. Started again, and cut again at the next one, it ends as if nothing had happened.
+//! A power failure at any point of a boot: before the first call of each program. Started again, and interrupted
+//! again at the next one, the boot ends with the same result.
 
 use super::boot::worker;
 use super::machine::{Machine, assert_same, text};
@@ -35,26 +35,26 @@ fn cut_slot(share: usize) {
 }
 
 #[test]
-fn a_slot_that_was_cut_short_ends_the_same_1() {
+fn an_interrupted_control_plane_boot_is_finished_1() {
     cut_slot(0);
 }
 
 #[test]
-fn a_slot_that_was_cut_short_ends_the_same_2() {
+fn an_interrupted_control_plane_boot_is_finished_2() {
     cut_slot(1);
 }
 
 #[test]
-fn a_slot_that_was_cut_short_ends_the_same_3() {
+fn an_interrupted_control_plane_boot_is_finished_3() {
     cut_slot(2);
 }
 
 #[test]
-fn a_slot_that_was_cut_short_ends_the_same_4() {
+fn an_interrupted_control_plane_boot_is_finished_4() {
     cut_slot(3);
 }
 
 #[test]
-fn a_worker_that_was_cut_short_ends_the_same() {
+fn an_interrupted_worker_boot_is_finished() {
     cut_everywhere(&worker(), &worker(), 0, 1);
 }

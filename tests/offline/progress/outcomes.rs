@@ -1,4 +1,4 @@
-//! What counts as a failure, and what comes after it.
+//! Which events count as a failure, and their effect on the outcome.
 
 use kube_cfn::events::{Outcome, Verb};
 use kube_cfn::progress::Model;
@@ -30,14 +30,14 @@ fn the_earliest_failure_by_the_servers_clock_is_the_cause() {
 }
 
 #[test]
-fn a_cancelled_resource_alone_pins_nothing() {
+fn a_cancelled_resource_alone_is_no_failure() {
     let reason = Some("Resource creation cancelled");
     let run = one(Verb::Create).because(9, Edge, NAT, "CREATE_FAILED", reason);
     assert!(!view(&run, 10).contains("!!"));
 }
 
 #[test]
-fn what_an_update_could_not_remove_stays_said() {
+fn resources_that_an_update_could_not_remove_stay_listed() {
     let run = one(Verb::Update)
         .resource(5, Edge, NAT, "UPDATE_COMPLETE")
         .because(9, Edge, NAT, "DELETE_FAILED", Some("still in use"))
@@ -51,7 +51,7 @@ fn what_an_update_could_not_remove_stays_said() {
 }
 
 #[test]
-fn a_second_operation_begins_afresh() {
+fn a_second_operation_resets_the_state() {
     let run = one(Verb::Delete)
         .because(5, Edge, NAT, "DELETE_FAILED", Some("still in use"))
         .stack(20, Edge, Verb::Create)
@@ -65,7 +65,7 @@ fn a_second_operation_begins_afresh() {
 }
 
 #[test]
-fn a_clean_up_after_an_update_takes_nothing_back() {
+fn cleanup_after_an_update_does_not_change_its_outcome() {
     let run = one(Verb::Update)
         .resource(5, Edge, NAT, "UPDATE_COMPLETE")
         .resource(8, Edge, NAT, "DELETE_IN_PROGRESS");
@@ -77,7 +77,7 @@ fn a_clean_up_after_an_update_takes_nothing_back() {
 }
 
 #[test]
-fn a_stack_nobody_announced_is_shown_all_the_same() {
+fn an_unannounced_stack_is_shown() {
     let run = one(Verb::Create).stack(3, Base, Verb::Create);
     assert!(view(&run, 4).contains(" >   base  1s"), "{}", view(&run, 4));
 }

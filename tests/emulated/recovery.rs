@@ -1,4 +1,4 @@
-//! The verbs that look at trouble and lead out of it, on the emulated AWS.
+//! Calls of the trait `Cloud` for failures and their recovery, on the emulated AWS.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ async fn settled(aws: &Aws, id: &str) -> StackStatus {
 }
 
 #[tokio::test]
-async fn a_stack_is_among_the_moving_ones_while_it_moves() {
+async fn in_progress_stacks_are_listed() {
     let aws = aws(30).await;
     let rules = Rules::of("moving-notes");
     rules.set(json!([{"op": "create", "logical": "A", "delay": 2}]));
@@ -90,7 +90,7 @@ async fn a_stack_is_among_the_moving_ones_while_it_moves() {
 }
 
 #[tokio::test]
-async fn a_change_set_of_a_killed_run_is_found_used_and_spent() {
+async fn a_change_set_of_a_killed_run_is_reused_once() {
     let aws = aws(31).await;
     let id = created(&aws, "twice-notes", &notes(&[("A", "1"), ("Old", "1")])).await;
     let template = notes(&[("A", "2")]);
@@ -142,11 +142,11 @@ async fn a_change_set_of_a_killed_run_is_found_used_and_spent() {
         .await
         .expect("begun");
     follow(&aws, &id, "execute-2").await;
-    let anew = aws
+    let second = aws
         .propose(&proposal("twice-notes", &template, "run-5"))
         .await;
     assert_eq!(
-        anew.expect("proposed").changes.len(),
+        second.expect("proposed").changes.len(),
         1,
         "its name is free again"
     );
@@ -169,7 +169,7 @@ async fn a_stack_policy_is_read_as_it_was_set() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_failed_goes_on_without_what_is_skipped() {
+async fn a_failed_rollback_continues_with_resources_to_skip() {
     let aws = aws(33).await;
     let id = created(&aws, "stuck-notes", &notes(&[("A", "1"), ("B", "1")])).await;
     let rules = Rules::of("stuck-notes");
@@ -182,18 +182,18 @@ async fn a_rollback_that_failed_goes_on_without_what_is_skipped() {
     aws.execute(&change_set, "execute-1", OnFailure::GoBack)
         .await
         .expect("begun");
-    let told = follow(&aws, &id, "execute-1").await;
-    let last = told.last().and_then(|event| event.stack_status.clone());
+    let followed = follow(&aws, &id, "execute-1").await;
+    let last = followed.last().and_then(|event| event.stack_status.clone());
     assert_eq!(last, Some(StackStatus::UpdateRollbackFailed));
 
     let skip = ["A".to_owned()];
     aws.continue_rollback(&id, &skip, "go-on-1")
         .await
         .expect("begun");
-    let told = story(&follow(&aws, &id, "go-on-1").await);
-    assert_eq!(told[0], "stuck-notes UPDATE_ROLLBACK_IN_PROGRESS");
+    let followed = story(&follow(&aws, &id, "go-on-1").await);
+    assert_eq!(followed[0], "stuck-notes UPDATE_ROLLBACK_IN_PROGRESS");
     assert_eq!(
-        told.last().map(String::as_str),
+        followed.last().map(String::as_str),
         Some("stuck-notes UPDATE_ROLLBACK_COMPLETE")
     );
     let again = aws.continue_rollback(&id, &skip, "go-on-1").await;
@@ -206,7 +206,7 @@ async fn a_rollback_that_failed_goes_on_without_what_is_skipped() {
 }
 
 #[tokio::test]
-async fn a_cancelled_update_is_told_to_whoever_follows_the_update() {
+async fn a_cancelled_update_is_seen_by_its_followers() {
     let aws = aws(34).await;
     let id = created(&aws, "cancelled-notes", &notes(&[("A", "1"), ("B", "1")])).await;
     let rules = Rules::of("cancelled-notes");
@@ -221,11 +221,11 @@ async fn a_cancelled_update_is_told_to_whoever_follows_the_update() {
         .await
         .expect("begun");
     aws.cancel_update(&id, "cancel-1").await.expect("cancelled");
-    let told = story(&follow(&aws, &id, "execute-1").await);
-    assert_eq!(told[0], "cancelled-notes UPDATE_IN_PROGRESS");
-    assert!(told.contains(&"cancelled-notes UPDATE_ROLLBACK_IN_PROGRESS".to_owned()));
+    let followed = story(&follow(&aws, &id, "execute-1").await);
+    assert_eq!(followed[0], "cancelled-notes UPDATE_IN_PROGRESS");
+    assert!(followed.contains(&"cancelled-notes UPDATE_ROLLBACK_IN_PROGRESS".to_owned()));
     assert_eq!(
-        told.last().map(String::as_str),
+        followed.last().map(String::as_str),
         Some("cancelled-notes UPDATE_ROLLBACK_COMPLETE")
     );
     let again = aws.cancel_update(&id, "cancel-1").await;
@@ -238,7 +238,7 @@ async fn a_cancelled_update_is_told_to_whoever_follows_the_update() {
 }
 
 #[tokio::test]
-async fn what_somebody_changed_by_hand_is_drift() {
+async fn manual_changes_are_drift() {
     let aws = aws(35).await;
     let id = created(&aws, "drift-notes", &notes(&[("A", "1"), ("B", "1")])).await;
     assert_eq!(aws.drift(&id).await, Ok(Vec::new()));
@@ -301,7 +301,7 @@ async fn early_validation_refuses_with_every_finding_and_warns_beside_the_change
 }
 
 #[tokio::test]
-async fn hooks_and_validation_are_told_in_their_own_words_in_mid_run() {
+async fn hook_and_validation_failures_keep_their_reasons() {
     let aws = aws(37).await;
     let rules = Rules::of("hook-notes");
     rules.set(json!([
@@ -309,9 +309,9 @@ async fn hooks_and_validation_are_told_in_their_own_words_in_mid_run() {
     ]));
     let wanted = proposal("hook-notes", &notes(&[("A", "1")]), "create-1");
     let id = aws.create(&wanted, &OPEN).await.expect("begun");
-    let told = follow(&aws, &id, "create-1").await;
+    let followed = follow(&aws, &id, "create-1").await;
     let reason = |logical: &str| {
-        let failed = told
+        let failed = followed
             .iter()
             .find(|event| event.logical_id == logical && event.status.as_str() == "CREATE_FAILED");
         failed.and_then(|event| event.reason.clone())
@@ -332,8 +332,8 @@ async fn hooks_and_validation_are_told_in_their_own_words_in_mid_run() {
         stack_id: id,
         token: None,
     };
-    let told = aws.events(&operation, &[].into()).await.expect("events");
-    let failed = told
+    let followed = aws.events(&operation, &[].into()).await.expect("events");
+    let failed = followed
         .iter()
         .find(|event| event.status.as_str() == "CREATE_FAILED");
     let reason = failed.and_then(|event| event.reason.as_deref());
@@ -366,9 +366,9 @@ async fn the_console_of_a_groups_newest_machine_is_read_also_after_its_end() {
     });
     let wanted = proposal("console-pool", &template, "create-1");
     let id = aws.create(&wanted, &OPEN).await.expect("begun");
-    let told = follow(&aws, &id, "create-1").await;
+    let followed = follow(&aws, &id, "create-1").await;
     assert_eq!(settled(&aws, &id).await, StackStatus::RollbackComplete);
-    let group = told
+    let group = followed
         .iter()
         .filter(|event| event.logical_id == "Pool")
         .find_map(|event| event.physical_id.clone())

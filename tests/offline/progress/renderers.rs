@@ -1,4 +1,4 @@
-//! The live block, the lines and the JSON carry the same facts.
+//! The live block, the lines and the JSON show the same facts.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::runs::{self, Run, at};
 use super::terminal::Memory;
 
-fn told(mut shower: impl Shower, run: &Run) {
+fn play(mut shower: impl Shower, run: &Run) {
     for event in &run.events {
         shower.take(event).expect("an event");
         shower.tick(event.at()).expect("a tick");
@@ -20,19 +20,19 @@ fn told(mut shower: impl Shower, run: &Run) {
 
 fn lines(run: &Run) -> String {
     let mut out = Vec::new();
-    told(Lines::new(&mut out), run);
+    play(Lines::new(&mut out), run);
     String::from_utf8(out).expect("text")
 }
 
 fn json(run: &Run) -> String {
     let mut out = Vec::new();
-    told(Json::new(&mut out), run);
+    play(Json::new(&mut out), run);
     String::from_utf8(out).expect("text")
 }
 
 fn live(run: &Run) -> String {
     let memory = Memory::default();
-    told(memory.live(), run);
+    play(memory.live(), run);
     memory.text()
 }
 
@@ -42,7 +42,7 @@ fn squeezed(text: &str) -> String {
 }
 
 #[test]
-fn all_showings_name_every_stack_its_end_and_the_cause() {
+fn all_renderers_show_stacks_outcomes_and_causes() {
     let run = runs::failed();
     let cause = squeezed("The maximum number of addresses has been reached.");
     let facts = [
@@ -82,7 +82,7 @@ fn all_showings_name_every_stack_its_end_and_the_cause() {
 }
 
 #[test]
-fn all_showings_carry_the_notes() {
+fn all_renderers_show_the_notes() {
     let run = runs::whole();
     for text in [lines(&run), live(&run), json(&run)] {
         assert!(text.contains("boot bundle uploaded, 41 kB"), "{text}");
@@ -91,17 +91,17 @@ fn all_showings_carry_the_notes() {
 }
 
 #[test]
-fn json_loses_nothing_and_begins_with_its_version() {
+fn json_contains_every_event_and_starts_with_its_version() {
     let run = runs::failed();
     let text = json(&run);
-    let mut told = text
+    let mut rest = text
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     let version = serde_json::json!({"type": "version", "schema": 1});
-    assert_eq!(told.next(), Some(version));
+    assert_eq!(rest.next(), Some(version));
     let events = run.events.iter();
     let wanted = events.map(|event| serde_json::to_value(event).expect("an event"));
-    assert!(told.eq(wanted));
+    assert!(rest.eq(wanted));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn lines_have_six_columns_that_stay_in_place() {
 }
 
 #[test]
-fn lines_beat_every_thirty_seconds_of_a_silent_run() {
+fn lines_print_a_heartbeat_every_thirty_seconds() {
     let edge = kube_cfn::stacks::StackKind::Edge;
     let run = runs::halfway().resource(176, edge, runs::BALANCER, "CREATE_COMPLETE");
     let mut out = Vec::new();
@@ -137,12 +137,12 @@ fn lines_beat_every_thirty_seconds_of_a_silent_run() {
     let text = String::from_utf8(out).expect("text");
     let beats = text.lines().filter(|line| line.contains(" running "));
     assert_eq!(beats.clone().count(), 7, "{text}");
-    let told = "slowest: database: Postgres 17 on db.t4g.medium";
-    assert!(beats.clone().all(|beat| beat.contains(told)), "{text}");
+    let slowest = "slowest: database: Postgres 17 on db.t4g.medium";
+    assert!(beats.clone().all(|beat| beat.contains(slowest)), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn time_goes_on_between_events_by_their_own_clock() {
+async fn time_between_events_follows_their_own_clock() {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     let mut out = Vec::new();
     let silent = async move {
@@ -187,7 +187,7 @@ impl Write for Gone {
 }
 
 #[tokio::test]
-async fn a_reader_that_went_away_stops_nothing() {
+async fn a_closed_output_stops_nothing() {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     for event in runs::whole().events {
         sender.send(event).expect("somebody listens");
@@ -198,7 +198,7 @@ async fn a_reader_that_went_away_stops_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_said_after_the_run() {
+async fn a_full_disk_is_reported_after_the_run() {
     struct Full;
     impl Write for Full {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
@@ -219,7 +219,7 @@ async fn a_full_disk_is_said_after_the_run() {
 }
 
 #[test]
-fn the_style_follows_what_standard_error_leads_to() {
+fn the_style_follows_the_kind_of_stderr() {
     let desk = Surroundings {
         terminal: true,
         ci: false,
