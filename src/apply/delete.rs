@@ -207,7 +207,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
 
     fn worded<T>(&self, step: &DeleteStep, tell: impl FnOnce(&Words<'_>) -> T) -> T {
         tell(&Words {
-            sentence: &|id| step.sentence(id),
+            sentence: &|id| step.description(id),
             explain: &|id, path| (self.session.explain)(&step.kind, id, path),
         })
     }
@@ -229,7 +229,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
             &Subject {
                 kind: &step.kind,
                 words: Words {
-                    sentence: &|id| step.sentence(id),
+                    sentence: &|id| step.description(id),
                     explain: &|id, path| (self.session.explain)(&step.kind, id, path),
                 },
                 verb,

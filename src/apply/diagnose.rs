@@ -10,7 +10,7 @@ use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackEvent, StackSt
 pub use crate::events::Diagnosis;
 use crate::events::{Failure, Place, Verb};
 use crate::plan::Survey;
-use crate::stacks::{StackKind, sentence};
+use crate::stacks::{StackKind, description};
 
 /// Where a resource of a stack, or a property of it, comes from.
 pub type Explain<'a> = dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place> + 'a;
@@ -33,7 +33,7 @@ pub async fn diagnose(
     let mut all = Vec::new();
     for ((kind, found), events) in ill.into_iter().zip(histories) {
         let template = survey.templates.get(&found.id);
-        let told = |id: &str| template.and_then(|template| sentence(template, id));
+        let told = |id: &str| template.and_then(|template| description(template, id));
         let words = Words {
             sentence: &|id| told(id).unwrap_or(id).to_owned(),
             explain: &|id, path| explain(&kind, id, path),

@@ -22,7 +22,8 @@ type Needs<'a> = &'a [(&'a str, StackKind, &'a str)];
 pub fn stack(kind: StackKind, resources: &[(&str, &str)], needs: Needs<'_>) -> Stack {
     let body = |(id, of_type): &(&str, &str)| {
         let sentence = format!("the {id} of {kind}");
-        let body = json!({"Type": of_type, "Metadata": {"Sentence": sentence}, "Properties": {}});
+        let body =
+            json!({"Type": of_type, "Metadata": {"Description": sentence}, "Properties": {}});
         ((*id).to_owned(), body)
     };
     let resources: serde_json::Map<String, Value> = resources.iter().map(body).collect();

@@ -53,7 +53,7 @@ pub(super) fn remains(step: &DeleteStep, events: &[StackEvent]) -> Vec<Remains> 
         .filter_map(|event| match event.status.phase() {
             Phase::Skipped => Some(Remains::Kept {
                 stack: step.kind.clone(),
-                sentence: step.sentence(&event.logical_id),
+                sentence: step.description(&event.logical_id),
                 resource_type: event.resource_type.clone(),
                 physical_id: event.physical_id.clone(),
             }),
@@ -118,7 +118,7 @@ fn gone(step: &DeleteStep, event: &StackEvent) -> Option<Remains> {
     let policy = step.policy(&event.logical_id, &event.resource_type);
     (policy == "Snapshot").then(|| Remains::Snapshot {
         stack,
-        sentence: step.sentence(&event.logical_id),
+        sentence: step.description(&event.logical_id),
         of: event.physical_id.clone(),
         name: event.reason.as_deref().and_then(|text| named(text, step)),
         begins_with: named_by_rds(step, &event.logical_id, &event.resource_type),
@@ -142,9 +142,9 @@ fn named(reason: &str, step: &DeleteStep) -> Option<String> {
 
 impl DeleteStep {
     /// The human sentence of a resource.
-    pub fn sentence(&self, logical_id: &str) -> String {
+    pub fn description(&self, logical_id: &str) -> String {
         let told = self.template.as_ref();
-        told.and_then(|template| crate::stacks::sentence(template, logical_id))
+        told.and_then(|template| crate::stacks::description(template, logical_id))
             .unwrap_or(logical_id)
             .to_owned()
     }

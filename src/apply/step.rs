@@ -192,7 +192,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             &Subject {
                 kind: &step.stack.kind,
                 words: Words {
-                    sentence: &|id| step.sentence(id),
+                    sentence: &|id| step.description(id),
                     explain: &|id, path| (self.session.explain)(&step.stack.kind, id, path),
                 },
                 verb,
@@ -313,7 +313,7 @@ impl Step {
     /// Puts something of this stack into words.
     pub(super) fn worded<T>(&self, session: &Session<'_>, tell: impl FnOnce(&Words<'_>) -> T) -> T {
         tell(&Words {
-            sentence: &|id| self.sentence(id),
+            sentence: &|id| self.description(id),
             explain: &|id, path| (session.explain)(&self.stack.kind, id, path),
         })
     }

@@ -18,7 +18,7 @@ use crate::cloud::{Cloud, FoundStack, Operation, StackStatus, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::status::{WatchAction, on_watch};
 use crate::plan::{Survey, resources_of};
-use crate::stacks::{StackKind, sentence};
+use crate::stacks::{StackKind, description};
 
 /// How often is looked for stacks that begin to move.
 const LOOK: Duration = Duration::from_secs(10);
@@ -166,7 +166,7 @@ impl<C: Cloud + Store> Watched<'_, C> {
         };
         let template = self.survey.templates.get(&found.id);
         let told = |id: &str| {
-            let told = template.and_then(|template| sentence(template, id));
+            let told = template.and_then(|template| description(template, id));
             told.unwrap_or(id).to_owned()
         };
         let explain = |id: &str, path: Option<&str>| (self.session.explain)(&stack, id, path);

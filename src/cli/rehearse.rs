@@ -133,7 +133,7 @@ fn failing(name: &str, stacks: &[Stack]) -> Result<Failing, Failure> {
     let found = name.split_once('/').and_then(|(of, id)| {
         let mut all = stacks.iter();
         let stack = all.find(|stack| stack.name == of || stack.kind.to_string() == of)?;
-        stack.sentence(id).is_some().then(|| Failing {
+        stack.description(id).is_some().then(|| Failing {
             stack: stack.name.clone(),
             logical_id: id.to_owned(),
             operation: Operation::Create,

@@ -12,7 +12,7 @@ use super::{normalize, status};
 use crate::cloud::{
     ChangeAction, ChangeSet, Finding, FoundStack, PropertyChange, Replacement, StackStatus,
 };
-use crate::stacks::{Source, Stack, StackKind, sentence};
+use crate::stacks::{Source, Stack, StackKind, description};
 
 /// What a run would do, stack by stack.
 #[derive(Debug, Clone, PartialEq)]
@@ -267,9 +267,13 @@ impl Step {
     }
 
     /// The human sentence of a resource, of one that goes away too; the logical id where there is none.
-    pub fn sentence(&self, logical_id: &str) -> String {
-        let old = || self.before.as_ref().and_then(|t| sentence(t, logical_id));
-        let found = self.stack.sentence(logical_id).or_else(old);
+    pub fn description(&self, logical_id: &str) -> String {
+        let old = || {
+            self.before
+                .as_ref()
+                .and_then(|t| description(t, logical_id))
+        };
+        let found = self.stack.description(logical_id).or_else(old);
         found.unwrap_or(logical_id).to_owned()
     }
 }
@@ -286,7 +290,7 @@ pub fn resources_of(template: &Value) -> Vec<Planned> {
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned(),
-        sentence: sentence(template, id).unwrap_or(id).to_owned(),
+        sentence: description(template, id).unwrap_or(id).to_owned(),
     };
     resources.iter().map(planned).collect()
 }

@@ -65,7 +65,7 @@ pub fn layers(wanted: &Stack, live: Live<'_>) -> Vec<Layer> {
     let apply = format!("`kube-cfn apply {}`", live.found.cluster);
     let layer = |id: Option<&str>, layer, (state, text): Verdict, remedy: &str| Layer {
         stack: wanted.kind.clone(),
-        resource: id.map(|id| wanted.sentence(id).unwrap_or(id).to_owned()),
+        resource: id.map(|id| wanted.description(id).unwrap_or(id).to_owned()),
         layer,
         state,
         text,

@@ -11,7 +11,7 @@ use super::{Action, Blocked, PlanError, Step};
 use crate::catalog::resources::holds;
 use crate::cloud::status::Phase;
 use crate::cloud::{FoundResource, FoundStack, OpenChangeSet, StackEvent, StackStatus};
-use crate::stacks::sentence;
+use crate::stacks::description;
 
 /// What every change set of this tool is called begins with this.
 const OURS: &str = "kube-cfn-";
@@ -166,7 +166,7 @@ fn stuck(
 
 impl Stuck {
     fn new(logical_id: &str, reason: Option<&str>, before: Option<&Value>) -> Self {
-        let known = before.and_then(|template| sentence(template, logical_id));
+        let known = before.and_then(|template| description(template, logical_id));
         Self {
             logical_id: logical_id.to_owned(),
             sentence: known.unwrap_or(logical_id).to_owned(),

@@ -65,7 +65,7 @@ struct Context<'a> {
     cluster: &'a str,
     parameters: &'a Map<String, Value>,
     subnets: &'a [String],
-    sentence: String,
+    description: String,
     engine_version: &'a str,
     family: String,
     engine_parameters: BTreeMap<&'a str, &'a str>,
@@ -109,7 +109,7 @@ fn design(
         cluster: &spec.name,
         parameters: inputs.parameters(),
         subnets: &subnets,
-        sentence: sentence(database),
+        description: description(database),
         engine_version,
         family: family(engine_version),
         engine_parameters: engine_parameters(database),
@@ -132,7 +132,7 @@ fn design(
     )?])
 }
 
-fn sentence(database: &Database) -> String {
+fn description(database: &Database) -> String {
     let Database {
         engine_version,
         class,

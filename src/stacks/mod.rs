@@ -197,8 +197,8 @@ impl Stack {
 
     /// What a resource is in the words of people ("NAT gateway in eu-west-1a"), from its metadata.
     /// `None` for a logical id that this template does not have.
-    pub fn sentence(&self, logical_id: &str) -> Option<&str> {
-        sentence(&self.template, logical_id)
+    pub fn description(&self, logical_id: &str) -> Option<&str> {
+        description(&self.template, logical_id)
     }
 
     /// Logical id and type of every resource, in the order of the template.
@@ -220,9 +220,9 @@ impl Stack {
 }
 
 /// What a resource is in the words of people, from the metadata of a template.
-pub fn sentence<'a>(template: &'a Value, logical_id: &str) -> Option<&'a str> {
+pub fn description<'a>(template: &'a Value, logical_id: &str) -> Option<&'a str> {
     let resource = template.get("Resources")?.get(logical_id)?;
-    resource.get("Metadata")?.get("Sentence")?.as_str()
+    resource.get("Metadata")?.get("Description")?.as_str()
 }
 
 impl fmt::Debug for Object {

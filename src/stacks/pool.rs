@@ -65,7 +65,7 @@ struct Context<'a> {
 struct Group {
     /// Ending of its logical ids: the zone's letter, or nothing.
     id: String,
-    /// Ending of its sentences.
+    /// Ending of its descriptions.
     #[serde(rename = "where")]
     place: String,
     min: u32,

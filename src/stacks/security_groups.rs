@@ -70,7 +70,7 @@ pub(super) struct Egress {
 #[derive(Debug, Serialize)]
 pub(super) struct Rule {
     pub id: String,
-    pub sentence: String,
+    pub description: String,
     pub what: String,
     pub to: &'static str,
     /// A group of this stack, where `cidr` is not given.
@@ -214,7 +214,7 @@ fn rule(id: String, to: SecurityGroup, service: &Service, from: &str) -> Rule {
     let Service(_, name, protocol, first, last) = *service;
     Rule {
         id,
-        sentence: format!("Rule that lets {from} reach {}: {name}", to.name()),
+        description: format!("Rule that lets {from} reach {}: {name}", to.name()),
         what: format!("{name} from {from}"),
         to: to.id(),
         from: None,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::cloud::status::Phase;
 use crate::cloud::{FoundStack, StackEvent, StackStatus};
 use crate::events::{Event, Expected, Failure, Outcome, Verb};
-use crate::stacks::{StackKind, sentence};
+use crate::stacks::{StackKind, description};
 use serde_json::Value;
 
 /// A shorter value may occur in two stacks by chance: it joins none.
@@ -179,7 +179,7 @@ impl<'a> StackOperation<'a> {
             stack: stack.clone(),
             logical_id: event.logical_id.clone(),
             resource_type: event.resource_type.clone(),
-            sentence: self.sentence(&event.logical_id),
+            sentence: self.description(&event.logical_id),
             status: event.status.clone(),
             reason: event.reason.clone(),
         }));
@@ -191,8 +191,8 @@ impl<'a> StackOperation<'a> {
         events
     }
 
-    fn sentence(&self, logical_id: &str) -> String {
-        let sentence = sentence(&self.history.template, logical_id);
+    fn description(&self, logical_id: &str) -> String {
+        let sentence = description(&self.history.template, logical_id);
         sentence.unwrap_or(logical_id).to_owned()
     }
 
@@ -231,7 +231,7 @@ impl<'a> StackOperation<'a> {
             return Failure::of_stack(Some(status.clone()), reason(&self.history.found.reason));
         };
         Failure {
-            resource: Some(self.sentence(&cause.logical_id)),
+            resource: Some(self.description(&cause.logical_id)),
             logical_id: Some(cause.logical_id.clone()),
             resource_type: Some(cause.resource_type.clone()),
             ..Failure::of_stack(Some(status.clone()), reason(&cause.reason))

@@ -1,5 +1,5 @@
-//! A whole cluster for the double: nodes and system pods as kubeadm, kubelets and charts would leave
-//! them, for there is nobody here who makes them.
+//! A complete cluster for the API server of the tests: nodes and system pods as kubeadm, kubelets and charts
+//! would create them.
 
 use serde_json::{Value, json};
 

@@ -162,7 +162,7 @@ fn a_server_of_another_authority_is_not_trusted() {
 }
 
 #[test]
-fn nobody_sees_the_health_and_no_node() {
+fn anonymous_requests_reach_health_only() {
     run(async {
         let nobody = Connection {
             login: None,
@@ -209,7 +209,7 @@ fn a_node_is_read_as_it_reported() {
 }
 
 #[test]
-fn a_namespace_is_made_once() {
+fn creating_an_existing_namespace_is_a_conflict() {
     in_namespace(async |name| {
         assert!(api().has_namespace(name).await.unwrap());
         api().make_namespace(name).await.unwrap();
@@ -218,7 +218,7 @@ fn a_namespace_is_made_once() {
 }
 
 #[test]
-fn the_signer_signs_what_was_asked_for_and_the_api_knows_its_bearer() {
+fn the_signer_issues_the_requested_client_certificate() {
     run(async {
         let who = own("who");
         let login = signed(&who).await;
@@ -325,7 +325,7 @@ fn the_role_of_a_binding_is_not_changed_in_place() {
 }
 
 #[test]
-fn what_another_manager_owns_is_a_conflict_unless_it_is_taken_over() {
+fn a_field_of_another_manager_is_a_conflict_unless_forced() {
     in_namespace(async |namespace| {
         let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
         let map = |colour: &str| settings(json!({"colour": colour}));
@@ -446,7 +446,7 @@ fn an_object_without_a_valid_name_is_not_created() {
 }
 
 #[test]
-fn a_field_that_is_not_applied_any_more_goes() {
+fn apply_removes_fields_that_are_not_applied_any_more() {
     in_namespace(async |namespace| {
         let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
         let ours = PatchParams::apply("ours");
@@ -470,7 +470,7 @@ fn a_field_that_is_not_applied_any_more_goes() {
 }
 
 #[test]
-fn a_watch_tells_what_comes_changes_and_goes() {
+fn a_watch_reports_added_modified_and_deleted() {
     in_namespace(async |namespace| {
         let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
         let mine = WatchParams::default().timeout(20).labels("mine=yes");
@@ -491,7 +491,7 @@ fn a_watch_tells_what_comes_changes_and_goes() {
             .await
             .unwrap();
         let events = maps.watch(&mine, &version).await.unwrap();
-        let told: Vec<&str> = events
+        let seen: Vec<&str> = events
             .take(3)
             .map(|event| match event.unwrap() {
                 WatchEvent::Added(_) => "added",
@@ -501,12 +501,12 @@ fn a_watch_tells_what_comes_changes_and_goes() {
             })
             .collect()
             .await;
-        assert_eq!(told, ["added", "modified", "deleted"]);
+        assert_eq!(seen, ["added", "modified", "deleted"]);
     });
 }
 
 #[test]
-fn a_list_comes_page_by_page() {
+fn lists_are_paginated() {
     in_namespace(async |namespace| {
         let maps = ::kube::Api::<core::ConfigMap>::namespaced(raw(), namespace);
         for name in ["p-1", "p-2", "p-3"] {

@@ -1,4 +1,4 @@
-//! HTTP/1.1 over TLS, as much of it as the clients here speak, and the way from a path to an object.
+//! HTTP/1.1 over TLS as far as the tests' clients need it, and the mapping of paths to objects.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

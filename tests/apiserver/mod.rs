@@ -103,7 +103,7 @@ impl ApiServer {
         }
     }
 
-    /// Puts an object there as it is, whoever would own it: nodes, pods.
+    /// Puts an object there as it is, whatever client would own it: nodes, pods.
     pub fn put(&self, collection: &str, object: Value) {
         self.state.store().put(collection, object);
     }

@@ -1,6 +1,5 @@
-//! Who asks, by their client certificate, and whether they may: administrators everything, others
-//! what a `RoleBinding` to them and its `Role` say. The cluster's own `view` and `admin` are known by
-//! name.
+//! Authentication by client certificate, and authorization: administrators may do everything, others what
+//! a `RoleBinding` and its `Role` allow. The cluster's own `view` and `admin` are known by name.
 
 use serde_json::{Value, json};
 use tokio_rustls::rustls::pki_types::CertificateDer;

@@ -1,4 +1,4 @@
-//! The certificates of the double: its own, and those that it signs for approved requests.
+//! The certificates of the API server of the tests: its own, and those that it signs for approved requests.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! Objects with their versions and their owners, field by field.
+//! Objects with their versions and field owners.
 
 use std::collections::{BTreeMap, BTreeSet};
 

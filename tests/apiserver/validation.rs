@@ -1,5 +1,5 @@
-//! What a real server refuses before it looks at what is stored. Each rule names where it comes from in
-//! kubernetes/kubernetes, below `staging/src/k8s.io`; `contract.rs` runs them against both.
+//! Validation of requests as in a real API server. Each rule names its source in kubernetes/kubernetes, below
+//! `staging/src/k8s.io`; `contract.rs` runs them against both.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! A cluster that is changed: what is shown first, what is done then, and what is refused.
+//! Changing a cluster: what the plan shows, what is executed, and what is refused.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn change_sets(world: &World, stack: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn only_the_stacks_that_changed_are_updated_and_every_property_is_shown_before() {
+async fn only_changed_stacks_are_updated_and_changes_are_shown_first() {
     let world = World::with_database("changed");
     world.apply().ends(0);
     let before = stacks(&world).await;
@@ -65,7 +65,7 @@ async fn only_the_stacks_that_changed_are_updated_and_every_property_is_shown_be
 }
 
 #[tokio::test]
-async fn a_database_is_replaced_only_by_name_and_leaves_a_snapshot() {
+async fn a_database_replacement_needs_consent_and_leaves_a_snapshot() {
     let world = World::with_database("replaced");
     world.edit("protect: false", "protect: true");
     world.apply().ends(0);
@@ -126,7 +126,7 @@ fn snapshot(world: &World, of: &str) {
 }
 
 #[tokio::test]
-async fn a_pool_taken_out_of_the_definition_is_left_alone_and_one_put_in_is_created() {
+async fn a_removed_pool_stays_and_an_added_pool_is_created() {
     let world = World::small("pooled");
     world.apply().ends(0);
     let before = stacks(&world).await;
@@ -143,7 +143,7 @@ async fn a_pool_taken_out_of_the_definition_is_left_alone_and_one_put_in_is_crea
 }
 
 #[tokio::test]
-async fn a_template_beside_the_definitions_takes_the_place_of_the_built_in_one() {
+async fn an_override_replaces_the_embedded_template() {
     let world = World::small("overridden");
     world.apply().ends(0);
     let file = format!(

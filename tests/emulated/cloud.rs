@@ -22,7 +22,7 @@ pub async fn the_caller_is_known_with_account_and_region() {
 }
 
 #[tokio::test]
-pub async fn a_stack_is_created_changed_and_deleted_and_every_step_is_told() {
+pub async fn a_stack_is_created_updated_and_deleted_with_all_events() {
     let aws = aws(2).await;
     let id = created(&aws, "canary-network", &network("first")).await;
 
@@ -57,11 +57,11 @@ pub async fn a_stack_is_created_changed_and_deleted_and_every_step_is_told() {
     aws.execute(&change_set, "execute-1", OnFailure::GoBack)
         .await
         .expect("begun");
-    let told = follow(&aws, &id, "execute-1").await;
-    let story_of_update = story(&told);
-    assert_eq!(story_of_update[0], "canary-network UPDATE_IN_PROGRESS");
+    let followed = follow(&aws, &id, "execute-1").await;
+    let update_log = story(&followed);
+    assert_eq!(update_log[0], "canary-network UPDATE_IN_PROGRESS");
     assert_eq!(
-        story_of_update.last().map(String::as_str),
+        update_log.last().map(String::as_str),
         Some("canary-network UPDATE_COMPLETE")
     );
     aws.execute(&change_set, "execute-1", OnFailure::GoBack)
@@ -72,8 +72,8 @@ pub async fn a_stack_is_created_changed_and_deleted_and_every_step_is_told() {
     assert_eq!(resources.len(), 2);
 
     aws.delete(&id, "delete-1").await.expect("begun");
-    let story_of_delete = story(&follow(&aws, &id, "delete-1").await);
-    assert_eq!(story_of_delete[0], "canary-network DELETE_IN_PROGRESS");
+    let delete_log = story(&follow(&aws, &id, "delete-1").await);
+    assert_eq!(delete_log[0], "canary-network DELETE_IN_PROGRESS");
     let gone = aws
         .stack(&id)
         .await
@@ -86,7 +86,7 @@ pub async fn a_stack_is_created_changed_and_deleted_and_every_step_is_told() {
 }
 
 #[tokio::test]
-pub async fn a_proposal_that_changes_nothing_is_empty_and_leaves_nothing_behind() {
+pub async fn a_change_set_without_changes_is_empty_and_deleted() {
     let aws = aws(3).await;
     created(&aws, "canary-network", &network("same")).await;
     let wanted = proposal("canary-network", &network("same"), "change-1");
@@ -103,7 +103,7 @@ pub async fn a_proposal_that_changes_nothing_is_empty_and_leaves_nothing_behind(
 }
 
 #[tokio::test]
-pub async fn a_proposal_can_be_made_again_and_thrown_away() {
+pub async fn a_change_set_can_be_created_again_and_deleted() {
     let aws = aws(4).await;
     created(&aws, "canary-network", &network("first")).await;
     let wanted = proposal("canary-network", &network("second"), "change-1");
@@ -116,7 +116,7 @@ pub async fn a_proposal_can_be_made_again_and_thrown_away() {
 }
 
 #[tokio::test]
-pub async fn a_wrong_template_is_refused_in_awss_words() {
+pub async fn an_invalid_template_is_refused_with_the_message_of_aws() {
     let aws = aws(5).await;
     let mut wrong = network("x");
     wrong["Outputs"]["VpcId"]["Value"] = json!({"Ref": "Nobody"});
@@ -154,7 +154,7 @@ pub async fn the_same_creation_asked_for_twice_is_one_stack_and_another_is_a_con
 }
 
 #[tokio::test]
-pub async fn a_protected_stack_is_not_deleted_until_it_is_opened() {
+pub async fn a_protected_stack_is_not_deleted_until_protection_is_off() {
     let aws = aws(8).await;
     let deny = json!({"Statement": [
         {"Effect": "Deny", "Action": "Update:Replace", "Principal": "*", "Resource": "*"}
@@ -180,7 +180,7 @@ pub async fn a_protected_stack_is_not_deleted_until_it_is_opened() {
 }
 
 #[tokio::test]
-pub async fn a_creation_that_fails_is_told_to_the_end_of_its_rollback() {
+pub async fn a_failed_creation_is_followed_to_the_end_of_its_rollback() {
     let aws = aws(9).await;
     let mut template = network("x");
     template["Resources"]["Subnet"] = json!({
@@ -189,20 +189,20 @@ pub async fn a_creation_that_fails_is_told_to_the_end_of_its_rollback() {
     });
     let wanted = proposal("canary-network", &template, "create-1");
     let id = aws.create(&wanted, &OPEN).await.expect("begun");
-    let told = follow(&aws, &id, "create-1").await;
-    let failed = told
+    let followed = follow(&aws, &id, "create-1").await;
+    let failed = followed
         .iter()
         .find(|event| event.status.as_str() == "CREATE_FAILED");
     let failed = failed.expect("the subnet fails");
     assert_eq!(failed.logical_id, "Subnet");
     assert!(failed.reason.is_some());
-    let last = told.last().and_then(|event| event.stack_status.clone());
+    let last = followed.last().and_then(|event| event.stack_status.clone());
     assert_eq!(last, Some(StackStatus::RollbackComplete));
 }
 
 /// Gathers what is traced on this thread.
 #[tokio::test]
-pub async fn nobody_at_the_endpoint_is_told_as_no_answer() {
+pub async fn an_unreachable_endpoint_is_no_answer() {
     let credentials = Credentials::new(account(16), "test", None, None, "test");
     let settings = Settings {
         profile: None,

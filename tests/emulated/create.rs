@@ -1,4 +1,4 @@
-//! The main job: from a definition to a cluster and a kubeconfig, and the same once more.
+//! The main task: from a definition to a cluster and a kubeconfig, and a second apply.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -144,7 +144,7 @@ fn kubectl_reads_the_kubeconfig_and_gets_a_certificate_that_the_clusters_authori
 }
 
 #[test]
-fn aws_finds_the_issuers_documents_and_the_pods_roles_trust_it() {
+fn aws_reads_the_issuer_and_pod_roles_trust_it() {
     let world = World::small("issuing");
     world.apply().ends(0);
     let providers = ask(&world, "iam", "list_open_id_connect_providers", &json!({}));
@@ -185,7 +185,7 @@ fn files(directory: &PathBuf) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_kubeconfig_of_its_own_holds_what_was_asked_for_and_no_more_time_than_allowed() {
+fn a_kubeconfig_has_the_requested_user_and_a_limited_lifetime() {
     let world = World::small("minted");
     let early = world.cluster("kubeconfig", &["--stdout"]);
     early.ends(1).tells("minted has no API yet");

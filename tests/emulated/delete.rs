@@ -1,4 +1,4 @@
-//! Deleting: what is protected stays, what goes is named first, and nothing is left but what is said.
+//! Deleting: protection, what is listed before, and what remains.
 
 use kube_cfn::access::Names;
 use kube_cfn::cloud::{Cloud, Store};
@@ -9,7 +9,7 @@ use crate::tools::{ask, kubectl};
 use crate::world::World;
 
 #[tokio::test]
-async fn a_deleted_cluster_leaves_nothing_but_what_is_said() {
+async fn a_deleted_cluster_leaves_only_what_is_listed() {
     let world = World::with_database("deleted");
     world.edit("protect: false", "protect: true");
     world.apply().ends(0);
@@ -87,7 +87,7 @@ async fn a_deleted_cluster_leaves_nothing_but_what_is_said() {
 }
 
 #[test]
-fn a_resource_that_refuses_to_go_is_named_and_the_next_run_finishes() {
+fn a_failed_deletion_is_named_and_the_next_run_finishes() {
     let world = World::small("held");
     world.apply().ends(0);
     world.rules(json!([{
@@ -109,7 +109,7 @@ fn a_resource_that_refuses_to_go_is_named_and_the_next_run_finishes() {
 }
 
 #[test]
-fn a_cluster_without_its_definition_goes_by_its_region() {
+fn a_cluster_without_its_definition_is_deleted_by_region() {
     let world = World::small("forgotten");
     world.apply().ends(0);
     std::fs::remove_file(world.path("clusters/forgotten.yaml")).expect("removed");

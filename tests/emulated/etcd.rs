@@ -1,4 +1,4 @@
-//! `kube-cfn etcd` through Systems Manager: the machines answer what a rule has them say.
+//! `kube-cfn etcd` through Systems Manager: the machines answer as a rule says.
 
 use serde_json::{Value, json};
 
@@ -72,7 +72,7 @@ async fn a_snapshot_is_taken_on_the_slots_machine_and_listed() {
 }
 
 #[tokio::test]
-async fn a_restore_wants_the_name_and_a_snapshot_that_is_there() {
+async fn a_restore_needs_the_name_and_an_existing_snapshot() {
     let world = made("restored");
     let key = "etcd/20261123T100000Z-7.db";
     keep(&world, key).await;

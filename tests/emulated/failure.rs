@@ -1,11 +1,11 @@
-//! What fails is told cause first, stops only what needs it, and the same command run again finishes.
+//! Failures: the cause is shown first, only what depends on it stops, and a re-run finishes.
 
 use serde_json::json;
 
 use crate::world::World;
 
 #[test]
-fn a_failed_creation_rolls_back_and_the_next_run_makes_it_anew() {
+fn a_failed_creation_rolls_back_and_the_next_run_recreates_it() {
     let world = World::with_database("failed");
     world.rules(json!([{
         "type": "AWS::EC2::NatGateway", "op": "create", "stack": "edge", "times": 1,
@@ -57,7 +57,7 @@ fn a_failed_creation_rolls_back_and_the_next_run_makes_it_anew() {
 }
 
 #[test]
-fn a_failed_update_goes_back_and_the_next_run_takes_it_up() {
+fn a_failed_update_rolls_back_and_the_next_run_repeats_it() {
     let world = World::small("undone");
     world.apply().ends(0);
     world.edit("max: 1", "max: 2");
@@ -76,7 +76,7 @@ fn a_failed_update_goes_back_and_the_next_run_takes_it_up() {
 }
 
 #[test]
-fn a_machine_that_reports_failure_fails_its_stack_and_names_itself() {
+fn a_machine_that_reports_failure_fails_its_stack() {
     let world = World::small("silent");
     let reason =
         "boot: attempt 3 failed to write the parameter state/etcd-initialized: it was refused";
@@ -91,14 +91,14 @@ fn a_machine_that_reports_failure_fails_its_stack_and_names_itself() {
     world
         .apply()
         .ends(3)
-        .tells("Machine of slot a in eu-west-1a")
+        .tells("Machine of control-plane node a in eu-west-1a")
         .tells("FAILURE")
         .tells(reason);
     world.apply().ends(0);
 }
 
 #[test]
-fn a_rollback_that_fails_too_needs_a_hand_and_says_whose() {
+fn a_failed_rollback_needs_manual_action() {
     let world = World::small("stuck");
     world.rules(json!([
         {"type": "AWS::EC2::NatGateway", "op": "create", "stack": "edge", "times": 1,

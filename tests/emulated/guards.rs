@@ -1,4 +1,4 @@
-//! Who may not, where not, and what nobody confirmed: refused before anything happens.
+//! Guards: wrong account, wrong region, no confirmation. All refuse before anything changes.
 
 use kube_cfn::cloud::Cloud;
 
@@ -74,7 +74,7 @@ async fn without_a_terminal_and_without_a_yes_nothing_is_done() {
 }
 
 #[test]
-fn without_credentials_the_way_to_some_is_said() {
+fn missing_credentials_are_reported_with_a_remedy() {
     let world = World::small("nobody");
     let mut command = world.command(&["plan", "nobody"]);
     command.env_remove("AWS_ACCESS_KEY_ID");

@@ -1,4 +1,4 @@
-//! Runs that are stopped, killed or not alone: AWS goes on, and nothing is done twice.
+//! Runs that are stopped, killed or concurrent: AWS continues, and nothing is done twice.
 
 use kube_cfn::cloud::Cloud;
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ async fn a_killed_run_leaves_nothing_that_the_next_one_does_twice() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_was_interrupted_is_taken_up() {
+async fn an_interrupted_deletion_is_resumed() {
     let world = World::small("unfinished");
     world.apply().ends(0);
     world.rules(json!([{
@@ -100,7 +100,7 @@ async fn a_deletion_that_was_interrupted_is_taken_up() {
 }
 
 #[tokio::test]
-async fn of_two_runs_at_once_both_end_well_with_one_set_of_everything() {
+async fn two_runs_at_once_create_everything_once() {
     let world = World::small("both");
     let runs = [(); 2].map(|()| world.spawn(&["apply", "both", "--yes"]));
     let said = runs.map(crate::process::Running::wait);

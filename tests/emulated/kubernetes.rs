@@ -1,6 +1,6 @@
-//! Beyond the stacks: the wait for Kubernetes, the look at it, certificates and a CI's access. The
-//! stacks are the emulated AWS's, the cluster is the tests' own API server with the cluster's own
-//! authority, reached as through a tunnel.
+//! After the stacks: waiting for Kubernetes, status, certificates and access for a CI. The stacks are on the
+//! emulated AWS, the cluster is the tests' own API server with the cluster's own authority, reached as through
+//! a tunnel.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -77,7 +77,7 @@ fn authority(world: &World) -> CertificateAuthority {
 const SLOT: &str = "10.20.0.10";
 
 #[test]
-fn apply_goes_on_to_the_wait_and_says_what_it_waits_for() {
+fn apply_waits_for_kubernetes_and_names_what_is_missing() {
     let world = World::small("beyond");
     let said = world.cluster("apply", &["--yes", "--wait", "ready", "--timeout", "2s"]);
     said.ends(4)
@@ -93,7 +93,7 @@ fn apply_goes_on_to_the_wait_and_says_what_it_waits_for() {
 }
 
 #[test]
-fn the_wait_ends_when_the_cluster_works() {
+fn the_wait_ends_when_the_cluster_is_ready() {
     let cluster = Cluster::new("working");
     let wait = [
         "apply",
@@ -222,7 +222,7 @@ fn a_kubeconfig_for_a_tunnel_works_as_it_is() {
 }
 
 #[test]
-fn a_ci_gets_in_and_out_again() {
+fn ci_access_is_granted_and_revoked() {
     let cluster = Cluster::new("guest");
     let grant = [
         "access", "grant", "guest", "github", "-n", "web", "--role", "deployer",

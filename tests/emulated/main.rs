@@ -1,5 +1,5 @@
-//! What only a server can show: the real SDK path over HTTP against the emulated AWS, and the whole
-//! program as a person runs it.
+//! Tests that need a server: the real SDK over HTTP against the emulated AWS, and the whole program as a person
+//! runs it.
 
 #[expect(clippy::unwrap_used, reason = "a double that can't go on fails")]
 #[expect(dead_code, reason = "the offline tests use the rest of it")]
@@ -16,16 +16,16 @@ mod guards;
 mod interrupted;
 mod kubernetes;
 mod node;
+mod output;
 mod process;
 mod production;
+mod recovery;
 mod saved;
 mod store;
 mod support;
 mod timeline;
 mod tools;
-mod trouble;
 mod versions;
 mod wire;
 mod without_aws;
-mod words;
 mod world;

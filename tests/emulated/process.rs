@@ -1,4 +1,4 @@
-//! The program as it runs: what it said, how it ended, and stopping it on the way.
+//! The program as a process: its output, its exit code, and stopping it.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};

@@ -1,4 +1,4 @@
-//! The large cluster goes the same way as the small one.
+//! The large cluster, created and deleted.
 
 use crate::create::shipped;
 

@@ -1,4 +1,4 @@
-//! Plans that are kept in a file, and what somebody changed by hand: shown first, then done exactly, or
+//! Plans that are saved in a file, and drift: shown first, then executed exactly, or
 //! refused whole.
 
 use serde_json::{Value, json};
@@ -11,13 +11,13 @@ fn change_sets(world: &World, stack: &str) -> Vec<String> {
     let name = json!({"StackName": format!("{}-{stack}", world.name)});
     let answer = ask(world, "cloudformation", "list_change_sets", &name);
     let all = answer["Summaries"].as_array().cloned().unwrap_or_default();
-    let fate = |set: &Value| {
+    let execution = |set: &Value| {
         set["ExecutionStatus"]
             .as_str()
             .unwrap_or_default()
             .to_owned()
     };
-    all.iter().map(fate).collect()
+    all.iter().map(execution).collect()
 }
 
 fn status(world: &World, stack: &str) -> String {
@@ -28,7 +28,7 @@ fn status(world: &World, stack: &str) -> String {
 }
 
 #[test]
-fn a_saved_plan_is_done_exactly_and_once() {
+fn a_saved_plan_is_executed_exactly_once() {
     let world = World::with_database("kept");
     world.apply().ends(0);
     world.edit("max: 1", "max: 3");
@@ -86,7 +86,7 @@ fn a_saved_plan_creates_a_cluster_and_a_torn_file_is_refused() {
 }
 
 #[test]
-fn what_a_guard_refuses_is_not_saved_and_leaves_nothing() {
+fn a_refused_plan_is_not_saved() {
     let world = World::with_database("kept-not");
     world.apply().ends(0);
     world.edit(
@@ -104,7 +104,7 @@ fn what_a_guard_refuses_is_not_saved_and_leaves_nothing() {
 }
 
 #[test]
-fn what_was_changed_by_hand_is_shown_with_both_values() {
+fn drift_is_shown_with_both_values() {
     let world = World::with_database("by-hand");
     world.apply().ends(0);
     world.edit("db.t4g.medium", "db.t4g.large");
@@ -116,13 +116,13 @@ fn what_was_changed_by_hand_is_shown_with_both_values() {
     let plan = world.cluster("plan", &[]);
     let text = plan.ends(0).stdout.replace('\n', " ");
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for told in [
+    for line in [
         "DBInstanceClass is db.m7g.large, the template has db.t4g.medium; this run sets it anew",
         "MultiAZ is true, the template has false; this run leaves it so",
         "MaxSize is 9, the template has 1; this run leaves it so",
         "a move to another machine: several minutes",
     ] {
-        assert!(text.contains(told), "{told}\n{}", plan.stdout);
+        assert!(text.contains(line), "{line}\n{}", plan.stdout);
     }
     let away = world.cluster("plan", &["--no-drift"]);
     assert!(!away.ends(0).stdout.contains("by hand"), "{}", away.stdout);

@@ -1,4 +1,4 @@
-//! The trait `Store` on the emulated AWS, and what travels through a bucket.
+//! The trait `Store` on the emulated AWS, and templates that are uploaded to a bucket.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::{OPEN, account, aws, created, follow, network, proposal};
 
 #[tokio::test]
-pub async fn of_two_secrets_the_first_is_kept_and_read_back() {
+pub async fn the_first_of_two_secrets_is_stored() {
     let aws = aws(10).await;
     let name = "/kube-cfn/canary/pki/ca";
     assert!(aws.secret(name).await.expect("asked").is_none());
@@ -30,7 +30,7 @@ pub async fn of_two_secrets_the_first_is_kept_and_read_back() {
 }
 
 #[tokio::test]
-pub async fn a_value_is_kept_once_and_all_under_a_path_are_forgotten() {
+pub async fn a_value_is_stored_once_and_deleted_with_its_path() {
     let aws = aws(11).await;
     for number in 10..35 {
         let name = format!("/kube-cfn/canary/deep/{number}");
@@ -56,7 +56,7 @@ pub async fn a_value_is_kept_once_and_all_under_a_path_are_forgotten() {
 }
 
 #[tokio::test]
-pub async fn a_secret_too_long_is_refused_without_being_told() {
+pub async fn a_secret_that_is_too_long_is_refused_without_its_value() {
     let aws = aws(12).await;
     let long = SecretString::from("abc".repeat(2000));
     let error = aws

@@ -70,7 +70,7 @@ pub const OPEN: Protection = Protection {
     policy: None,
 };
 
-/// Follows an operation to its end, as `apply` does: many looks, nothing told twice.
+/// Follows an operation to its end, as `apply` does: many polls, no event twice.
 pub async fn follow(aws: &Aws, stack_id: &str, token: &str) -> Vec<StackEvent> {
     let operation = Operation {
         stack_id: stack_id.to_owned(),
@@ -81,7 +81,11 @@ pub async fn follow(aws: &Aws, stack_id: &str, token: &str) -> Vec<StackEvent> {
     for _ in 0..100 {
         let news = aws.events(&operation, &seen).await.expect("events");
         for event in news {
-            assert!(seen.insert(event.id.clone()), "{} was told twice", event.id);
+            assert!(
+                seen.insert(event.id.clone()),
+                "{} was returned twice",
+                event.id
+            );
             all.push(event);
         }
         let last = all

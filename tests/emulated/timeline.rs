@@ -1,4 +1,4 @@
-//! A run is recorded while it happens, and shown afterwards: from the record, or from AWS without it.
+//! A run is recorded while it happens, and shown afterwards: from the record, or without it from AWS.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -78,7 +78,7 @@ fn a_run_is_shown_from_its_record_and_the_same_from_aws() {
 }
 
 #[test]
-fn a_page_is_written_and_an_unknown_run_is_told_which_there_are() {
+fn the_timeline_page_is_written_and_an_unknown_run_lists_the_known() {
     let world = World::small("paged");
     world
         .run(&["timeline", "paged"])
@@ -109,7 +109,7 @@ fn a_page_is_written_and_an_unknown_run_is_told_which_there_are() {
 }
 
 #[test]
-fn a_state_directory_that_can_not_be_written_stops_nobody() {
+fn an_unwritable_state_directory_stops_nothing() {
     let world = World::small("unrecorded");
     world.write("state", "a file where the directory should be\n");
     let said = world.apply();

@@ -1,5 +1,5 @@
-//! Programs that are not ours and judge what ours made: kubectl, openssl, psql, and AWS's own SDK for
-//! what the program itself never asks.
+//! Other programs that check our results: kubectl, openssl, psql, and AWS's own SDK for calls that the program
+//! itself never makes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

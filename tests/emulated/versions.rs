@@ -1,5 +1,4 @@
-//! The Kubernetes version of a living cluster: shown, refused, and nothing done; a pool that is older is
-//! left as it is.
+//! The Kubernetes version of a living cluster: a change is shown and refused; an older pool is not changed.
 
 use std::collections::BTreeMap;
 
@@ -122,7 +121,7 @@ async fn a_refused_plan_asks_nothing_about_what_else_differs() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_was_never_alive_may_be_created_at_another_version() {
+async fn a_cluster_that_never_ran_may_be_created_at_another_version() {
     let world = World::small("second-try");
     world.edit("1.36.4", "1.36.3");
     world.rules(json!([
@@ -199,7 +198,7 @@ fn update(world: &World, stack: &str, change: impl FnOnce(&mut Value)) {
 }
 
 #[tokio::test]
-async fn older_stacks_tell_their_version_by_their_bundle() {
+async fn older_stacks_get_their_version_from_the_bundle() {
     let world = World::small("mute");
     world.edit("1.36.4", "1.35.8");
     world.apply().ends(0);

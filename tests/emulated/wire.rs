@@ -1,5 +1,5 @@
-//! Faults between the program and AWS: throttling, lost answers, broken connections. None of them may
-//! change what a run comes to.
+//! Faults between the program and AWS: throttling, lost answers, broken connections. None of them changes the
+//! outcome of a run.
 
 use std::process::Command;
 

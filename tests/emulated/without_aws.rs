@@ -1,4 +1,4 @@
-//! What needs no AWS, and what lives there beside the definitions.
+//! Commands that need no AWS, and the list of clusters.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::process::Said;
 use crate::world::{World, small};
 
 #[test]
-fn the_list_shows_what_is_defined_what_lives_and_what_lost_its_definition() {
+fn list_shows_definitions_and_clusters() {
     let world = World::small("lives");
     world.apply().ends(0);
     world.write("clusters/planned.yaml", &small("planned"));

@@ -1,5 +1,5 @@
-//! A world of its own for one test: a directory with definitions, an account, a kubeconfig, a cache,
-//! and the real program started in it as a person would start it. Nothing of it outlives the test.
+//! The environment of one test: a directory with definitions, an account, a kubeconfig, a cache, and the real
+//! program started in it as a person would start it. Nothing of it outlives the test.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The addons of a cluster: what the bundle says of them, and the program that brings them up, run with
-//! stand-ins for kubectl, helm and curl that keep their state in files.
+//! The addons of a cluster: their values in the bundle, and the program that installs them, run with stand-ins
+//! for kubectl, helm and curl that keep their state in files.
 
 mod world;
 
@@ -48,9 +48,9 @@ fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
 /// Held by hand against the values of each chart (see the head of the file), so a chart that moves asks
 /// for that again.
 #[test]
-fn every_value_that_is_set_is_one_that_its_chart_knows() {
+fn helm_values_are_known_to_their_charts() {
     let mut text = String::from(
-        "# Every value that is set, by chart and version. Held against the chart itself by hand:\n\
+        "# Every value that is set, by chart and version. Compared with the chart itself, manually:\n\
          # `helm show values` for the path, `helm template` for what comes of it, with Helm 3 and 4.\n",
     );
     for addon in addons::of(&specs::minimal().kubernetes).unwrap() {
@@ -67,7 +67,7 @@ fn every_value_that_is_set_is_one_that_its_chart_knows() {
 }
 
 #[test]
-fn the_values_of_a_cluster_of_three_slots_and_of_one_without_nat() {
+fn addon_values_of_three_nodes_and_without_nat() {
     for spec in [specs::production(), specs::throw_away()] {
         let mut text = String::new();
         for addon in addons::of(&spec.kubernetes).unwrap() {
@@ -81,7 +81,7 @@ fn the_values_of_a_cluster_of_three_slots_and_of_one_without_nat() {
 }
 
 #[test]
-fn the_dns_service_and_the_images_are_those_of_the_definition() {
+fn addon_values_use_dns_service_and_images_of_the_definition() {
     let mut spec = specs::minimal();
     spec.network.service_cidr = "10.96.0.0/12".parse().unwrap();
     spec.kubernetes = kube_cfn::catalog::kubernetes::newest_patch(1, 35)
@@ -132,7 +132,7 @@ fn only_the_control_plane_carries_addons() {
 }
 
 #[test]
-fn addons_come_up_in_their_order_and_a_second_run_does_nothing() {
+fn addons_are_installed_in_order_and_once() {
     let world = World::new(&specs::production());
     let said = world.run_well();
     assert!(
@@ -154,7 +154,7 @@ fn addons_come_up_in_their_order_and_a_second_run_does_nothing() {
 }
 
 #[test]
-fn what_only_the_machine_knows_is_in_the_values_that_helm_gets() {
+fn helm_values_contain_the_machines_own_values() {
     let world = World::new(&specs::production());
     world.run_well();
     let cilium = world.release("cilium");
@@ -178,7 +178,7 @@ fn what_only_the_machine_knows_is_in_the_values_that_helm_gets() {
 }
 
 #[test]
-fn a_run_that_is_cut_at_any_call_is_finished_by_the_next() {
+fn an_interrupted_run_is_finished_by_the_next() {
     let fresh = World::new(&specs::production());
     let whole = fresh.twin();
     whole.run_well();
@@ -206,12 +206,12 @@ fn a_run_that_is_cut_at_any_call_is_finished_by_the_next() {
 type Change<'a> = (&'a str, &'a dyn Fn(&World), &'a str);
 
 #[test]
-fn nothing_is_installed_before_all_slots_want_the_same() {
+fn addons_wait_until_all_control_plane_nodes_agree() {
     let change: [Change; 6] = [
         (
             "a slot is missing",
             &|world| world.nodes(|name, line| (name != "i-c").then_some(line)),
-            "slot c has no Node",
+            "control-plane node c has no Node",
         ),
         (
             "a slot runs another version",
@@ -224,7 +224,7 @@ fn nothing_is_installed_before_all_slots_want_the_same() {
                     })
                 });
             },
-            "i-c of slot c runs v1.35.8, not v1.36.4",
+            "i-c of control-plane node c runs v1.35.8, not v1.36.4",
         ),
         (
             "a slot wants other addons",
@@ -237,20 +237,20 @@ fn nothing_is_installed_before_all_slots_want_the_same() {
                     })
                 });
             },
-            "i-a of slot a wants other addons",
+            "i-a of control-plane node a wants other addons",
         ),
         (
             "an old machine of a slot is still listed",
             &|world| world.add_node("i-old 10.20.64.10 v1.35.8 other"),
-            "i-old of slot c runs",
+            "i-old of control-plane node c runs",
         ),
         (
             "the API server is not ready",
             &|world| world.put("down", ""),
-            "the API server of this slot is not ready",
+            "the API server of this node is not ready",
         ),
         (
-            "another slot is at it",
+            "another control-plane node is installing them",
             &|world| world.lease("i-a", 0),
             "i-a holds it since",
         ),
@@ -269,7 +269,7 @@ fn nothing_is_installed_before_all_slots_want_the_same() {
 }
 
 #[test]
-fn the_lease_of_a_machine_that_died_is_taken_over() {
+fn an_expired_lease_is_taken_over() {
     let world = World::new(&specs::production());
     world.lease("i-dead", 3600);
     world.run_well();
@@ -289,24 +289,19 @@ fn a_chart_that_is_not_the_pinned_one_is_never_installed() {
     let (code, text) = world.run();
     assert_eq!(code, Some(1), "{text}");
     assert!(
-        text.contains(
-            "cilium: https://helm.cilium.io/cilium-1.19.6.tgz is not the chart that was pinned"
-        ),
+        text.contains("cilium: https://helm.cilium.io/cilium-1.19.6.tgz is not the pinned chart"),
         "{text}"
     );
     assert!(!world.calls().iter().any(|call| call.starts_with("helm")));
 }
 
 #[test]
-fn an_addon_that_does_not_come_up_stops_the_ones_after_it_and_is_tried_again() {
+fn a_failed_addon_blocks_the_next_ones_and_is_retried() {
     let world = World::new(&specs::production());
     world.put("broken", "coredns");
     let (code, text) = world.run();
     assert_eq!(code, Some(1), "{text}");
-    assert!(
-        text.contains("coredns: helm could not bring it up"),
-        "{text}"
-    );
+    assert!(text.contains("coredns: helm could not start it"), "{text}");
     let helm = |world: &World| -> Vec<String> {
         let calls = world.calls().into_iter();
         calls.filter(|call| call.starts_with("helm")).collect()
@@ -349,7 +344,7 @@ fn a_changed_bundle_touches_only_what_changed() {
 }
 
 #[test]
-fn a_machine_that_does_not_know_its_roles_says_so() {
+fn a_missing_role_is_reported() {
     let world = World::new(&specs::production());
     world.edit("etc/kube-cfn/host.env", |text| {
         text.replace("EBS_CSI_ROLE", "OTHER")

@@ -1,4 +1,4 @@
-//! What clusters are said to cost a month: the whole list of the two that come with the tool.
+//! Monthly costs: the whole list of the two clusters that come with the tool.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use kube_cfn::forecast::prices::{PriceKey, Prices};
 use super::estimate::{cluster, creation};
 use crate::support::golden;
 
-fn told(name: &str) -> String {
+fn table_of(name: &str) -> String {
     let spec = cluster(name);
     let found = cost::monthly(&creation(&spec), &spec.region, &Prices::table());
     let mut text = String::new();
@@ -40,14 +40,14 @@ fn told(name: &str) -> String {
 }
 
 #[test]
-fn every_part_of_a_cluster_is_counted_or_named() {
+fn cost_counts_or_names_every_resource() {
     for name in ["production", "canary"] {
-        golden::check(&format!("cost/{name}.txt"), &told(name));
+        golden::check(&format!("cost/{name}.txt"), &table_of(name));
     }
 }
 
 #[test]
-fn nothing_of_the_clusters_is_without_a_price_or_a_question_to_ask() {
+fn every_charge_has_a_price_or_a_price_query() {
     for name in ["production", "canary"] {
         let spec = cluster(name);
         let plan = creation(&spec);

@@ -1,8 +1,8 @@
-//! The database of workloads: the program of the control plane, as it lies in the bundle, against a
-//! real PostgreSQL. Kubernetes, AWS and the certificates' publisher are stand-ins; what psql is called
-//! with and what the server logs is searched for passwords after every run.
+//! The database for workloads: the control plane's program from the bundle, against a real PostgreSQL.
+//! Kubernetes, AWS and the publisher of certificates are stand-ins. After every run the arguments of psql and
+//! the server's log are searched for passwords.
 
-mod hands;
+mod secrets;
 mod server;
 mod trust;
 mod user;
@@ -35,7 +35,7 @@ fn shellcheck_finds_nothing_in_the_program_and_its_stand_ins() {
 }
 
 #[test]
-fn a_cluster_without_a_secret_carries_none_of_it() {
+fn bundles_have_database_programs_only_with_a_secret() {
     let files = |secret: bool| {
         let mut spec = specs::canary();
         if secret {

@@ -1,5 +1,5 @@
-//! Definitions: every broken one gets its exact message, every good one passes, and the schema says
-//! the same as the tool.
+//! Definitions: every invalid one gets its exact message, every valid one passes, and the schema agrees with the
+//! tool.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ fn stem(path: &Path) -> Option<&'static str> {
 }
 
 #[test]
-fn every_broken_definition_gets_its_message() {
+fn every_invalid_definition_gets_its_message() {
     let paths = definitions("tests/cases/definitions/broken");
     assert!(paths.len() >= 60, "only {} broken definitions", paths.len());
     let mut failed = Vec::new();
@@ -78,7 +78,7 @@ fn every_broken_definition_gets_its_message() {
 }
 
 #[test]
-fn a_file_that_is_far_too_long_is_not_read() {
+fn an_oversized_file_is_not_read() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("huge.yaml");
     std::fs::write(&path, "# ".repeat(200 * 1024)).expect("written");
@@ -94,7 +94,7 @@ fn a_file_that_is_far_too_long_is_not_read() {
 }
 
 #[test]
-fn good_definitions_pass() {
+fn valid_definitions_pass() {
     for dir in ["tests/cases/definitions/good", "clusters"] {
         for path in definitions(dir) {
             let spec = definition::load(&path).unwrap_or_else(|error| panic!("{error}"));
@@ -104,7 +104,7 @@ fn good_definitions_pass() {
 }
 
 #[test]
-fn plain_text_stays_what_was_written() {
+fn plain_text_is_not_reinterpreted() {
     let path = root().join("tests/cases/definitions/good/everything.yaml");
     let spec = definition::load(&path).expect("it is good");
     assert_eq!(spec.account.as_deref(), Some("012345678901"));
@@ -124,14 +124,14 @@ fn plain_text_stays_what_was_written() {
 }
 
 #[test]
-fn a_definition_that_says_little_gets_the_safe_defaults() {
+fn a_minimal_definition_gets_safe_defaults() {
     let path = root().join("tests/cases/definitions/good/minimal.yaml");
     let actual = definition::load(&path).expect("it is good");
     golden::check("definitions/good/minimal.txt", &format!("{actual:#?}\n"));
 }
 
 #[test]
-fn problems_are_data_too() {
+fn problems_are_available_as_json() {
     let text = "name: test\nregion: eu-west-1\nkubernetes: 1.36.4\nprotect: maybe\n";
     let problems = definition::parse("x.yaml", text).expect_err("it is wrong");
     let json = serde_json::to_value(&problems).expect("they serialise");
@@ -274,7 +274,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_written_the_answer_names_places_inside_the_text(text in slips()) {
+    fn problem_positions_are_inside_the_text(text in slips()) {
         match definition::parse("x.yaml", &text) {
             Ok(_) => {
                 let copy = copied(&text);

@@ -1,5 +1,4 @@
-//! How long a plan is said to take, held against thousands of runs in which every resource takes as long
-//! as chance has it.
+//! Estimated durations of a plan, compared with thousands of runs with random durations of every resource.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -85,7 +84,7 @@ impl Walk {
 }
 
 /// The share of runs that were done within `from`, and within `to`.
-fn shares(plan: &Plan, told: &Estimate, durations: &Durations) -> (f64, f64) {
+fn shares(plan: &Plan, estimated: &Estimate, durations: &Durations) -> (f64, f64) {
     let walks: BTreeMap<String, Walk> = plan
         .steps
         .iter()
@@ -125,8 +124,8 @@ fn shares(plan: &Plan, told: &Estimate, durations: &Durations) -> (f64, f64) {
             .collect();
         drawn.insert("joined", chance(durations::JOIN, &mut rng));
         let took = longest(&order, |name| drawn[name]).total;
-        half += f64::from(took <= f64::from(told.whole.from));
-        most += f64::from(took <= f64::from(told.whole.to));
+        half += f64::from(took <= f64::from(estimated.whole.from));
+        most += f64::from(took <= f64::from(estimated.whole.to));
     }
     let runs = f64::from(RUNS);
     (half / runs, most / runs)
@@ -143,8 +142,8 @@ fn half_of_all_runs_stay_under_the_lower_end_and_nine_in_ten_under_the_upper() {
     ];
     for (name, spec) in clusters {
         let plan = creation(&spec);
-        let told = estimate(&plan, &durations);
-        let (half, most) = shares(&plan, &told, &durations);
+        let estimated = estimate(&plan, &durations);
+        let (half, most) = shares(&plan, &estimated, &durations);
         assert!((0.40..=0.60).contains(&half), "{name}: {half} under `from`");
         assert!((0.85..=0.95).contains(&most), "{name}: {most} under `to`");
     }
@@ -171,30 +170,38 @@ fn the_reference_cluster_takes_eleven_minutes_where_one_stack_after_another_took
         serde_json::from_str(include_str!("../../src/catalog/data/durations.json")).unwrap();
     let serial = table["referenceCase"]["serialSeconds"].as_f64().unwrap() / 60.0;
     let plan = creation(&production(false));
-    let told = estimate(&plan, &certain(&plan));
-    let minutes = f64::from(told.whole.from) / 60.0;
+    let estimated = estimate(&plan, &certain(&plan));
+    let minutes = f64::from(estimated.whole.from) / 60.0;
     assert!((10.5..=11.5).contains(&minutes), "{minutes} minutes");
     assert!((22.6..=22.8).contains(&serial) && minutes < serial / 2.0 + 0.2);
-    assert_eq!(told.path, [StackKind::Network, StackKind::Database]);
-    let slack: Vec<u32> = told.path.iter().map(|kind| told.slack[kind]).collect();
+    assert_eq!(estimated.path, [StackKind::Network, StackKind::Database]);
+    let slack: Vec<u32> = estimated
+        .path
+        .iter()
+        .map(|kind| estimated.slack[kind])
+        .collect();
     assert_eq!(slack, [0, 0]);
-    assert!(told.slack[&StackKind::Base] > 60, "{:?}", told.slack);
+    assert!(
+        estimated.slack[&StackKind::Base] > 60,
+        "{:?}",
+        estimated.slack
+    );
 }
 
 #[test]
-fn chance_makes_the_reference_cluster_slower_than_its_longest_way() {
-    let told = estimate(&creation(&production(false)), &Durations::builtin());
+fn random_durations_exceed_the_critical_path() {
+    let estimated = estimate(&creation(&production(false)), &Durations::builtin());
     assert!(
-        (12 * 60..14 * 60).contains(&told.whole.from),
+        (12 * 60..14 * 60).contains(&estimated.whole.from),
         "{:?}",
-        told.whole
+        estimated.whole
     );
     assert!(
-        (15 * 60..17 * 60).contains(&told.whole.to),
+        (15 * 60..17 * 60).contains(&estimated.whole.to),
         "{:?}",
-        told.whole
+        estimated.whole
     );
-    let most = told
+    let most = estimated
         .remaining
         .iter()
         .max_by(|a, b| a.1.total_cmp(b.1))

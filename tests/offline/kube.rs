@@ -1,4 +1,4 @@
-//! The cluster seen from outside: the room `kube` and what stands on it, on the tests' own API server.
+//! A cluster seen from outside: the module `kube` on the tests' own API server.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -66,7 +66,7 @@ fn missing(waited: &Waited) -> Vec<String> {
 }
 
 #[test]
-fn a_whole_cluster_is_ready_at_the_first_look() {
+fn a_complete_cluster_is_ready_at_once() {
     let server = ApiServer::start();
     fill_whole(&server);
     let mut looks = 0;
@@ -76,44 +76,44 @@ fn a_whole_cluster_is_ready_at_the_first_look() {
 }
 
 #[test]
-fn a_cluster_that_comes_up_is_told_step_by_step() {
+fn readiness_is_reported_step_by_step() {
     let server = ApiServer::start();
     server.fail_checks(&["etcd"]);
-    let told = Mutex::new(Vec::new());
+    let seen = Mutex::new(Vec::new());
     let waited = waited(&server.connection(), 30, |readiness| {
-        let mut told = told.lock().unwrap();
+        let mut seen = seen.lock().unwrap();
         let now: Vec<String> = readiness.missing().take(3).collect();
-        if told.last() == Some(&now) {
+        if seen.last() == Some(&now) {
             return;
         }
         // The next thing happens once this one was seen.
-        match told.len() {
+        match seen.len() {
             0 => server.fail_checks(&[]),
             1 => server.put(NODES, node("i-0c0", "10.20.0.10", &json!({}))),
             _ => fill_whole(&server),
         }
-        told.push(now);
+        seen.push(now);
     });
     assert!(matches!(waited, Waited::Ready(_)), "{waited:?}");
-    let told = told.into_inner().unwrap();
+    let seen = seen.into_inner().unwrap();
     assert_eq!(
-        told[0][..2],
+        seen[0][..2],
         ["API: is not ready", "API: /readyz says no: etcd"]
     );
     assert_eq!(
-        told[1],
+        seen[1],
         [
             "control plane: 0 of 2 nodes Ready",
             "control plane: node a: no machine has joined as 10.20.0.10",
             "control plane: node b: no machine has joined as 10.20.32.10",
         ]
     );
-    assert_eq!(told[2][0], "control plane: 1 of 2 nodes Ready");
-    assert_eq!(told.last().unwrap(), &Vec::<String>::new());
+    assert_eq!(seen[2][0], "control plane: 1 of 2 nodes Ready");
+    assert_eq!(seen.last().unwrap(), &Vec::<String>::new());
 }
 
 #[test]
-fn the_time_ends_with_an_account_of_what_is_missing() {
+fn a_timeout_lists_what_is_missing() {
     let server = ApiServer::start();
     fill_whole(&server);
     server.clear(PODS);
@@ -126,7 +126,7 @@ fn the_time_ends_with_an_account_of_what_is_missing() {
 }
 
 #[test]
-fn where_nobody_listens_the_account_says_so() {
+fn an_unreachable_api_is_reported() {
     let port = {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         free.local_addr().unwrap().port()
@@ -141,7 +141,7 @@ fn where_nobody_listens_the_account_says_so() {
 }
 
 #[test]
-fn a_server_that_accepts_and_says_nothing_holds_no_wait_beyond_its_time() {
+fn a_silent_server_does_not_extend_the_timeout() {
     let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let connection = Connection {
         server: format!("https://{}", mute.local_addr().unwrap()),
@@ -153,7 +153,7 @@ fn a_server_that_accepts_and_says_nothing_holds_no_wait_beyond_its_time() {
 }
 
 #[test]
-fn without_a_credential_the_health_alone_is_waited_for() {
+fn without_credentials_only_health_is_checked() {
     let server = ApiServer::start();
     let Waited::Ready(readiness) = waited(&server.anonymous(), 30, |_| ()) else {
         panic!("not ready")
@@ -188,7 +188,7 @@ fn bindings(server: &ApiServer) -> Vec<Binding> {
 }
 
 #[test]
-fn a_grant_needs_its_namespace_or_the_word_to_make_it() {
+fn a_grant_needs_its_namespace_or_create_namespace() {
     let server = ApiServer::start();
     let wish = wish(Role::Deployer, AbsentNamespace::Refuse);
     let error = run(grant(&server.connection(), &wish, Timestamp::now())).unwrap_err();
@@ -217,7 +217,7 @@ fn a_second_grant_keeps_the_record_of_the_first() {
 }
 
 #[test]
-fn another_role_takes_the_place_of_the_first() {
+fn granting_another_role_replaces_the_first() {
     let server = ApiServer::start();
     granted(&server, Role::Admin);
     let second = granted(&server, Role::Viewer);
@@ -228,7 +228,7 @@ fn another_role_takes_the_place_of_the_first() {
 }
 
 #[test]
-fn whoever_is_no_administrator_grants_nothing() {
+fn only_administrators_grant_access() {
     let server = ApiServer::start();
     let somebody = server.known_as("eve", &["ops".to_owned()]);
     let wish = wish(Role::Admin, AbsentNamespace::Create);
@@ -238,7 +238,7 @@ fn whoever_is_no_administrator_grants_nothing() {
 }
 
 #[test]
-fn a_revoked_certificate_is_known_and_may_nothing() {
+fn a_revoked_certificate_authenticates_without_rights() {
     let server = ApiServer::start();
     let made = granted(&server, Role::Deployer);
     let login = ClientLogin {
@@ -261,7 +261,7 @@ fn a_revoked_certificate_is_known_and_may_nothing() {
 }
 
 #[test]
-fn kubectl_takes_the_granted_kubeconfig_and_works_in_its_namespace() {
+fn kubectl_works_with_the_granted_kubeconfig() {
     let server = ApiServer::start();
     let made = granted(&server, Role::Deployer);
     let entry = Entry {

@@ -1,4 +1,4 @@
-//! What a current kubectl thinks of our kubeconfigs, up to a TLS server that wants a client certificate.
+//! Our kubeconfigs with the real kubectl, up to a TLS server that asks for a client certificate.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -73,7 +73,7 @@ fn ask(place: &Path, file: &Path, question: &str) -> String {
     )
 }
 
-/// A server that answers `/version` to whoever shows a certificate of its authority.
+/// A server that answers `/version` to clients with a certificate of its authority.
 struct Server {
     child: Child,
     url: String,
@@ -119,7 +119,7 @@ impl Server {
             .map_while(Result::ok)
             .any(|line| line == "ACCEPT");
         assert!(ready, "openssl s_server did not start");
-        // Whoever does not read it stops it.
+        // A client that does not read it is disconnected.
         std::thread::spawn(move || lines.for_each(drop));
         let url = format!("https://127.0.0.1:{port}");
         Self { child, url }
@@ -289,7 +289,7 @@ fn kubectl_respects_the_lock_that_we_take() {
 }
 
 #[test]
-fn kubectl_gets_in_with_the_certificate_of_the_file() {
+fn kubectl_authenticates_with_the_certificate_of_the_file() {
     let place = tempdir().unwrap();
     let by = authority();
     let server = Server::start(place.path(), &by);
@@ -322,7 +322,7 @@ fn kubectl_reads_a_key_that_has_a_certificate_behind_it() {
 }
 
 #[test]
-fn kubectl_is_kept_out_with_a_certificate_of_another_authority() {
+fn kubectl_is_refused_with_a_certificate_of_another_authority() {
     let place = tempdir().unwrap();
     let by = authority();
     let server = Server::start(place.path(), &by);
@@ -336,7 +336,7 @@ fn kubectl_is_kept_out_with_a_certificate_of_another_authority() {
 }
 
 #[test]
-fn kubectl_gets_in_through_the_plugin_and_tells_it_the_authority() {
+fn kubectl_passes_the_authority_to_the_credential_plugin() {
     let place = tempdir().unwrap();
     let by = authority();
     let server = Server::start(place.path(), &by);
@@ -347,7 +347,7 @@ fn kubectl_gets_in_through_the_plugin_and_tells_it_the_authority() {
         made.exec_credential().expose_secret(),
     );
     let script = "#!/bin/sh\ncd \"${0%/*}\" && echo \"$*\" >asked && \
-                  printf %s \"$KUBERNETES_EXEC_INFO\" >told && cat answer\n";
+                  printf %s \"$KUBERNETES_EXEC_INFO\" >exec-info && cat answer\n";
     let plugin = put(place.path(), "plugin", script);
     fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).unwrap();
     let mut exec = Exec::credential(
@@ -370,7 +370,7 @@ fn kubectl_gets_in_through_the_plugin_and_tells_it_the_authority() {
         asked,
         "credential canary --region eu-west-1 --user ada --group ops\n"
     );
-    let told = fs::read_to_string(place.path().join("told")).unwrap();
-    assert_eq!(authority_of_exec_info(&told), made.authority());
+    let exec_info = fs::read_to_string(place.path().join("exec-info")).unwrap();
+    assert_eq!(authority_of_exec_info(&exec_info), made.authority());
     assert!(made.authority().is_some());
 }

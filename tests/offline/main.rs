@@ -1,4 +1,4 @@
-//! Everything that needs no emulated AWS: one binary, one module a room.
+//! Everything that needs no emulated AWS: one binary, one module a subject.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
@@ -22,7 +22,7 @@ mod kubeconfig;
 mod node;
 mod pki;
 mod progress;
-mod promises;
+mod properties;
 mod readme;
 mod refused;
 mod scaffold;
@@ -32,3 +32,4 @@ mod templates;
 mod timeline;
 mod tools;
 mod versions;
+mod words;

@@ -1,12 +1,12 @@
-//! What a machine boots with: its documents, and the boot programs themselves, run in a root directory
-//! of their own with stand-ins for all that reaches out.
+//! The boot of a machine: its documents, and the boot programs themselves, run in a root directory of their own
+//! with stand-ins for everything outside.
 
 mod boot;
 mod boot_log;
 mod cis;
-mod cuts;
 mod documents;
 mod expected;
+mod interruptions;
 mod machine;
 mod stand_ins;
 mod user_data;

@@ -1,4 +1,4 @@
-//! What openssl thinks of our authorities and certificates.
+//! Our authorities and certificates, checked by openssl.
 
 use std::fs;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn ask(place: &Path, question: &str) -> String {
 }
 
 #[test]
-fn openssl_accepts_every_authority_as_one() {
+fn openssl_accepts_every_authority() {
     let place = tempdir().unwrap();
     for (role, name) in [
         (Authority::Kubernetes, "kubernetes"),
@@ -117,7 +117,7 @@ fn openssl_verifies_a_client_certificate_and_reads_user_and_groups() {
 }
 
 #[test]
-fn a_client_certificate_counts_with_its_own_authority_and_as_client_only() {
+fn a_client_certificate_is_valid_for_its_authority_and_as_client_only() {
     let place = tempdir().unwrap();
     let (by, other) = (
         authority(Authority::Kubernetes),
@@ -136,7 +136,7 @@ fn a_client_certificate_counts_with_its_own_authority_and_as_client_only() {
 }
 
 #[test]
-fn openssl_checks_with_one_half_what_the_other_half_of_the_service_account_key_signs() {
+fn openssl_verifies_service_account_signatures() {
     let place = tempdir().unwrap();
     let pair = ServiceAccountKey::generate().unwrap();
     put(&place, "sa.key", pair.private_pem().expose_secret());

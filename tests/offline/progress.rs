@@ -1,11 +1,11 @@
-//! Progress: golden screens, the same facts in all three showings, and no stream that breaks them.
+//! Progress: golden screens, the same facts in all three renderers, and random streams of events.
 
-mod facts;
 mod failures;
 mod forecast;
+mod outcomes;
+mod renderers;
 pub mod runs;
 mod screens;
 mod streams;
 mod terminal;
-mod verdicts;
 mod waiting;

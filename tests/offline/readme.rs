@@ -1,4 +1,4 @@
-//! The README speaks of the commands that there are, all of them, and of no others.
+//! The README names every command and every flag of its table, and no others.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,7 +36,7 @@ fn commands() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_table_of_commands_is_complete() {
+fn readme_lists_every_command() {
     let readme = readme();
     for command in commands() {
         assert!(
@@ -47,7 +47,7 @@ fn the_table_of_commands_is_complete() {
 }
 
 #[test]
-fn every_command_that_is_called_exists() {
+fn readme_commands_exist() {
     let commands = commands();
     let readme = readme();
     let called = readme.split("kube-cfn ").skip(1).filter_map(|rest| {
@@ -60,7 +60,7 @@ fn every_command_that_is_called_exists() {
 }
 
 #[test]
-fn every_flag_of_the_table_is_a_flag() {
+fn readme_flags_exist() {
     for line in readme().lines().filter(|line| line.starts_with("| `")) {
         let call = line.split('`').nth(1).unwrap();
         let command = call.split_whitespace().next().unwrap();

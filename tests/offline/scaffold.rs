@@ -1,4 +1,4 @@
-//! New definitions: what must differ does, the rest stays byte for byte, and the result passes.
+//! New definitions: only what must differ differs, the rest is the same byte for byte, and the result is valid.
 
 use std::path::Path;
 
@@ -79,7 +79,7 @@ fn a_copy_may_start_from_a_snapshot_on_another_version() {
 }
 
 #[test]
-fn a_copy_of_the_least_or_of_flow_style_gets_its_lines() {
+fn a_copy_of_minimal_or_flow_style_gets_its_lines() {
     let others = others();
     let source = text("tests/cases/definitions/good/minimal.yaml");
     let request = NewCluster {
@@ -124,7 +124,7 @@ fn a_short_definition_is_commented_and_passes() {
 }
 
 #[test]
-fn what_can_not_be_written_says_why() {
+fn unwritable_definitions_are_reported() {
     let others = others();
     let why = |request: &NewCluster<'_>| match definition::scaffold(request) {
         Ok(text) => panic!("written:\n{text}"),

@@ -1,4 +1,4 @@
-//! The shipped clusters on the simulated cloud: planned, applied, changed, deleted, without any AWS.
+//! The shipped clusters on the simulated cloud: planned, applied, changed, deleted, without AWS.
 
 mod pools;
 
@@ -53,7 +53,7 @@ async fn images(cloud: &Simulated, stacks: &[Stack]) -> BTreeMap<String, String>
     let mut images = BTreeMap::new();
     for input in stacks.iter().flat_map(|stack| &stack.inputs) {
         if let Source::Locked { parameter } = &input.source {
-            let id = patiently(async || cloud.parameter(parameter).await).await;
+            let id = with_retry(async || cloud.parameter(parameter).await).await;
             images.insert(parameter.clone(), id.unwrap());
         }
     }
@@ -61,7 +61,7 @@ async fn images(cloud: &Simulated, stacks: &[Stack]) -> BTreeMap<String, String>
 }
 
 /// Asks until there is an answer.
-async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, CloudError>) -> T {
+async fn with_retry<T>(mut ask: impl AsyncFnMut() -> Result<T, CloudError>) -> T {
     loop {
         match ask().await {
             Ok(answer) => return answer,
@@ -73,7 +73,7 @@ async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, CloudError>) -> T 
 async fn planned(cloud: &Simulated, spec: &ClusterSpec, stacks: &[Stack], run: &str) -> Plan {
     let images = images(cloud, stacks).await;
     loop {
-        let survey = patiently(async || plan::survey(cloud, &spec.name).await).await;
+        let survey = with_retry(async || plan::survey(cloud, &spec.name).await).await;
         let draft = plan::draft(stacks.to_vec(), &survey, &images);
         let allow = BTreeSet::new();
         let terms = PlanOptions::new(run, &allow, &allow);
@@ -127,7 +127,7 @@ async fn the_shipped_clusters_are_created_and_a_second_plan_has_nothing_to_do() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_protected_cluster_is_opened_by_an_update_then_deleted_without_a_trace() {
+async fn a_protected_cluster_is_deleted_after_protection_is_off() {
     let mut spec = shipped("production");
     assert!(spec.protect, "the shipped production is protected");
     let cloud = Simulated::new(world(&spec));
@@ -146,7 +146,7 @@ async fn a_protected_cluster_is_opened_by_an_update_then_deleted_without_a_trace
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_stack_is_taken_back_and_the_next_run_makes_it() {
+async fn a_failed_creation_rolls_back_and_the_next_run_creates_it() {
     let spec = shipped("canary");
     let stacks = design(&spec);
     let cloud = Simulated::new(World {
@@ -183,7 +183,7 @@ async fn a_failed_stack_is_taken_back_and_the_next_run_makes_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unreliable_cloud_gets_there_too() {
+async fn faults_do_not_prevent_completion() {
     let spec = shipped("canary");
     let stacks = design(&spec);
     let library = Library::default();
@@ -225,7 +225,7 @@ async fn an_unreliable_cloud_gets_there_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn killed_before_or_after_any_call_the_next_run_finishes_and_nothing_happens_twice() {
+async fn a_crash_at_any_call_is_recovered_without_duplicates() {
     let spec = shipped("canary");
     let stacks = design(&spec);
     let library = Library::default();

@@ -1,12 +1,12 @@
-//! What the stacks of a cluster are made of. The whole of it for three clusters stands under
-//! `tests/cases/stacks`; here stands what must hold for every cluster.
+//! The stacks of a cluster. `tests/cases/stacks` has all of them for three clusters; the tests here hold for
+//! every cluster.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod fields;
 mod graph;
-mod house;
 mod identities;
 pub mod node;
+mod template_rules;
 mod tools;
 
 use kube_cfn::spec::ClusterSpec;
@@ -61,22 +61,22 @@ fn golden_of(spec: &ClusterSpec) {
 }
 
 #[test]
-fn production_is_what_was_agreed() {
+fn production_matches_its_golden_files() {
     golden_of(&specs::production());
 }
 
 #[test]
-fn canary_is_what_was_agreed() {
+fn canary_matches_its_golden_files() {
     golden_of(&specs::canary());
 }
 
 #[test]
-fn a_minimal_cluster_is_what_was_agreed() {
+fn a_minimal_cluster_matches_its_golden_files() {
     golden_of(&specs::minimal());
 }
 
 #[test]
-fn logical_ids_are_for_life() {
+fn logical_ids_never_change() {
     let mut lines =
         String::from("# Logical ids by cluster and stack. A renamed one is a replaced resource.\n");
     for spec in specs::all() {
@@ -119,7 +119,7 @@ fn suppliers_cover_every_input() {
 }
 
 #[test]
-fn yaml_for_people_holds_the_same_data() {
+fn rendered_yaml_equals_the_template_data() {
     for stack in every_stack() {
         let back: Value = serde_saphyr::from_str(&stack.yaml()).unwrap();
         assert_eq!(back, stack.template, "{}", stack.name);

@@ -1,4 +1,4 @@
-//! The templates as files: all are used and parse, overrides take their place, no value goes bare.
+//! The templates as files: all are used and parse, overrides replace them, every value is escaped.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::Path;
@@ -58,7 +58,7 @@ fn a_broken_override_is_shown_with_file_and_line() {
 }
 
 #[test]
-fn an_override_of_a_stack_with_machines_puts_out_their_version_too() {
+fn an_overridden_stack_outputs_its_version() {
     let directory = tempfile::tempdir().unwrap();
     for (outputs, fits) in [
         ("", true),
@@ -193,7 +193,7 @@ fn no_directory_is_no_override() {
 /// Text that comes of a definition stands in quotes or goes through `json`; what stands bare is a
 /// number, a boolean or a logical id of our own making.
 #[test]
-fn no_text_stands_bare_in_a_stack_template() {
+fn every_value_in_a_stack_template_is_escaped() {
     const BARE: &[&str] = &[
         "pendingDays",
         "role.id",

@@ -1,5 +1,5 @@
-//! The timeline of a run: golden charts for the terminal, and a page that holds together whatever
-//! stands in the events.
+//! The timeline of a run: golden charts for the terminal, and a page that stays valid with any text in the
+//! events.
 
 mod history;
 mod path;
@@ -35,22 +35,22 @@ fn a_whole_run_has_a_critical_path_and_slack_beside_it() {
 }
 
 #[test]
-fn a_failed_run_says_where_and_why() {
+fn a_failed_run_names_place_and_cause() {
     chart("failed", &runs::failed());
 }
 
 #[test]
-fn a_run_that_was_left_is_drawn_as_far_as_it_was_seen() {
+fn a_detached_run_is_drawn_as_far_as_it_was_followed() {
     chart("halfway", &runs::halfway());
 }
 
 #[test]
-fn a_deletion_goes_the_other_way_round() {
+fn a_deletion_runs_in_reverse_order() {
     chart("deleting", &runs::deleting());
 }
 
 #[test]
-fn a_page_is_the_same_as_looked_at() {
+fn the_timeline_page_matches_its_golden_file() {
     golden::check("timeline/failed/page.html", &drawn(&runs::failed()));
 }
 
@@ -75,7 +75,7 @@ fn balanced(page: &str) -> usize {
 }
 
 #[test]
-fn every_page_is_whole_and_asks_for_nothing() {
+fn timeline_pages_are_self_contained() {
     for run in [
         runs::whole(),
         runs::failed(),
@@ -99,7 +99,7 @@ fn every_page_is_whole_and_asks_for_nothing() {
 }
 
 #[test]
-fn what_events_say_stays_text() {
+fn event_texts_are_escaped() {
     let hostile = "<script>alert(1)</script>\"' onload=\"x\" &lt;";
     let what = format!("Nat AWS::EC2::NatGateway {hostile}");
     let run = Run::start(

@@ -1,4 +1,4 @@
-//! The tools that tests call: where they are, and how to get one that is missing.
+//! The tools of the tests: where they are, and how to install a missing one.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

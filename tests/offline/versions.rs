@@ -1,5 +1,5 @@
-//! The rule of Kubernetes versions over the real stacks, on the simulated cloud: what runs is read, kept
-//! as it is, and never moved.
+//! The rule of Kubernetes versions with the real stacks, on the simulated cloud: the running version is read and
+//! never changed.
 
 mod rule;
 
@@ -222,7 +222,7 @@ async fn a_pool_that_is_older_stays_as_it_is_while_all_else_changes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stacks_without_the_output_tell_their_version_by_their_bundle() {
+async fn stacks_without_the_output_get_their_version_from_the_bundle() {
     let cloud = standing(silent(designed(&spec(old()), &Versions::all(&old())))).await;
     let survey = plan::survey(&cloud, "canary").await.unwrap();
     let running = plan::running::running(&survey, &cloud).await.unwrap();
@@ -257,7 +257,7 @@ async fn surveyed(cloud: &Simulated, stand: impl FnOnce(&mut FoundStack)) -> Sur
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_can_not_be_read_is_not_known_and_that_is_refused() {
+async fn an_unreadable_version_is_refused() {
     let stacks = silent(designed(&spec(old()), &Versions::all(&old())));
     let cloud = standing(stacks).await;
     let unknown = async |survey: &Survey| {
@@ -311,7 +311,7 @@ async fn what_can_not_be_read_is_not_known_and_that_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_a_control_plane_that_may_run_has_a_version() {
+async fn only_a_possible_control_plane_has_a_version() {
     let cloud = standing(designed(&spec(old()), &Versions::all(&old()))).await;
     for status in StackStatus::ALL {
         let runs = plan::status::runs(status);

@@ -1,5 +1,5 @@
-//! Expected results as files under `tests/cases`. `UPDATE=1` rewrites those that differ, and still
-//! fails: a rewritten file is read by somebody before it counts.
+//! Expected results as files under `tests/cases`. `UPDATE=1` rewrites those that differ, and the test still fails,
+//! so that a person reads the difference.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Clusters as values, for tests of what comes after the definition.
+//! Clusters as values, for tests of the stages after the definition.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::values::{Values, count, length};
 use crate::forecast::prices::{self, Meter, Zones};
-use crate::stacks::sentence;
+use crate::stacks::description;
 
 /// Something that has a price a unit.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +74,7 @@ pub(super) fn charges(template: &Value, parameters: &BTreeMap<String, String>) -
         let mut one = Resource {
             values: &values,
             id,
-            what: sentence(template, id).unwrap_or(id),
+            what: description(template, id).unwrap_or(id),
             properties: body.get("Properties").unwrap_or(&Value::Null),
             found: &mut found,
         };

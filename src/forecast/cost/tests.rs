@@ -38,7 +38,7 @@ fn group(policy: Value) -> Value {
             "BlockDeviceMappings": [{"Ebs": {"VolumeType": "gp3", "VolumeSize": {"Ref": "Size"}}}],
         }}},
         "Group": {"Type": "AWS::AutoScaling::AutoScalingGroup",
-            "Metadata": {"Sentence": "Machines"}},
+            "Metadata": {"Description": "Machines"}},
     });
     found["Group"]["Properties"] = policy;
     found
@@ -105,10 +105,10 @@ fn spot_machines_count_for_the_upper_end_alone_and_say_so() {
 #[test]
 fn what_has_no_price_is_named_and_never_guessed() {
     let strange = json!({
-        "Box": {"Type": "AWS::Nobody::Knows", "Metadata": {"Sentence": "The box"}},
-        "Database": {"Type": "AWS::RDS::DBInstance", "Metadata": {"Sentence": "The database"},
+        "Box": {"Type": "AWS::Nobody::Knows", "Metadata": {"Description": "The box"}},
+        "Database": {"Type": "AWS::RDS::DBInstance", "Metadata": {"Description": "The database"},
             "Properties": {"Engine": "postgres", "DBInstanceClass": "db.q9z.large", "StorageType": "io2"}},
-        "Group": {"Type": "AWS::AutoScaling::AutoScalingGroup", "Metadata": {"Sentence": "Machines"},
+        "Group": {"Type": "AWS::AutoScaling::AutoScalingGroup", "Metadata": {"Description": "Machines"},
             "Properties": {"MinSize": {"Ref": "Unknown"}, "MaxSize": "3"}},
     });
     let found = of(strange, &[]);
@@ -141,7 +141,7 @@ fn one_type_without_a_price_leaves_the_others_counted() {
 }
 
 fn database(multi_az: bool) -> Value {
-    json!({"Database": {"Type": "AWS::RDS::DBInstance", "Metadata": {"Sentence": "PostgreSQL"},
+    json!({"Database": {"Type": "AWS::RDS::DBInstance", "Metadata": {"Description": "PostgreSQL"},
         "Properties": {"Engine": "postgres", "DBInstanceClass": "db.m7g.large", "MultiAZ": multi_az,
             "StorageType": "gp3", "AllocatedStorage": "100", "MaxAllocatedStorage": 500,
             "ManageMasterUserPassword": true}}})
@@ -164,7 +164,7 @@ fn a_database_costs_its_class_its_storage_and_its_secret() {
 #[test]
 fn what_hangs_in_the_network_costs_by_zone() {
     let network = json!({
-        "Nat": {"Type": "AWS::EC2::NatGateway", "Metadata": {"Sentence": "NAT"},
+        "Nat": {"Type": "AWS::EC2::NatGateway", "Metadata": {"Description": "NAT"},
             "Properties": {"AvailabilityMode": "regional", "AvailabilityZoneAddresses": [{}, {}, {}]}},
         "Single": {"Type": "AWS::EC2::NatGateway", "Properties": {"SubnetId": "subnet-1"}},
         "Address": {"Type": "AWS::EC2::EIP"},

@@ -109,7 +109,7 @@ pub(super) fn views<'a>(step: &'a Step, causes: &Causes<'_>) -> Vec<ChangeView<'
         change: property,
     };
     let view = |change: &'a ResourceChange| ChangeView {
-        sentence: step.sentence(&change.logical_id),
+        sentence: step.description(&change.logical_id),
         logical_id: &change.logical_id,
         physical_id: change.physical_id.as_deref(),
         resource_type: &change.resource_type,

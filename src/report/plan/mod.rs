@@ -139,7 +139,7 @@ enum Word {
 
 impl StackView<'_> {
     /// The human sentence of a resource that is compared with its template.
-    fn sentence(&self, logical_id: &str) -> Option<&str> {
+    fn description(&self, logical_id: &str) -> Option<&str> {
         self.sentences.get(logical_id).map(String::as_str)
     }
 }
@@ -230,7 +230,9 @@ fn stack_view<'a>(
         changes: changes::views(step, causes),
         downtime: outages(step),
         drift: &step.drift,
-        sentences: drifted.map(|id| (id.as_str(), step.sentence(id))).collect(),
+        sentences: drifted
+            .map(|id| (id.as_str(), step.description(id)))
+            .collect(),
         drift_unknown: step.drift_unknown.as_deref(),
         findings: step
             .findings

@@ -35,7 +35,7 @@ pub(super) fn notes(stack: &StackView<'_>) -> Vec<(&'static str, String)> {
         notes.push((mark, format!("database, {of}: {}{then}", one.expect)));
     }
     for drifted in stack.drift {
-        let known = stack.sentence(&drifted.drift.logical_id);
+        let known = stack.description(&drifted.drift.logical_id);
         notes.extend(drift_words(drifted, known));
     }
     if let Some(why) = stack.drift_unknown {

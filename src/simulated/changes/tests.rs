@@ -191,7 +191,7 @@ fn tags_reach_what_can_carry_them_and_outputs_change_the_stack_alone() {
 fn a_policy_alone_is_no_change_but_a_sentence_is() {
     let with = |policy: &str, sentence: &str| {
         json!({"Resources": {"V": {"Type": "AWS::EC2::Volume", "DeletionPolicy": policy,
-            "Metadata": {"Sentence": sentence}}}})
+            "Metadata": {"Description": sentence}}}})
     };
     assert_eq!(ask(&with("Delete", "a"), &with("Snapshot", "a")), []);
     let found = ask(&with("Delete", "a"), &with("Snapshot", "b"));

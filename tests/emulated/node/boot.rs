@@ -1,5 +1,5 @@
-//! Boots from the user data of the launch template to the last line, on a slot and in a pool; and what a
-//! boot that fails leaves behind.
+//! Boots from the user data of the launch template to the last line, on a control-plane node and in a pool; and
+//! what a failed boot leaves.
 
 use std::fs;
 

@@ -9,7 +9,7 @@ use crate::world::World;
 
 /// One cluster and one machine for all: making them takes longer than what is asked.
 #[test]
-fn every_function_of_ec2_sh_works_with_the_real_aws_cli() {
+fn ec2_sh_works_with_the_real_aws_cli() {
     let Some(_timed) = Timed::start() else {
         return;
     };

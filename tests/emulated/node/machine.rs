@@ -215,7 +215,7 @@ impl<'a> Machine<'a> {
     /// Runs a text as bash with the functions of `ec2.sh`, as a program of the node has them.
     pub fn bash(&self, script: &str) -> Said {
         let start = "set -euo pipefail\nfor one in common ec2; do . /opt/kube-cfn/lib/$one.sh\n\
-                     [ $one = ec2 ] || load_facts; done\n";
+                     [ $one = ec2 ] || load_environment; done\n";
         self.write("srv/script", &format!("{start}{script}"));
         self.run(&["/bin/bash", "/srv/script"])
     }

@@ -1,5 +1,5 @@
-//! The programs of a control-plane node that reach AWS, run to their end: etcd's and Kubernetes' programs
-//! are stand-ins here, the tests of those programs have better ones.
+//! The programs of a control-plane node that call AWS, run completely. etcd's and Kubernetes' programs are stand-ins
+//! here; they have their own tests.
 
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ pub fn etcd(world: &World, machine: &Machine) {
     let none = "touch /run/mounted; exec /opt/kube-cfn/bin/etcd-restore etcd/none.db --token t2";
     let gone = machine.run(&["/bin/bash", "-c", none]);
     gone.ends(1)
-        .tells("the bucket has no such snapshot with its sum");
+        .tells("the bucket has no such snapshot with a checksum");
 
     // The cluster has one slot: this machine believes in a second one.
     let env = machine.read("etc/kube-cfn/node.env");

@@ -1,5 +1,5 @@
 """Drift detection for every type: ministack reads a few of them, and where it cannot, a resource counts as it was
-made. What somebody changed by hand a test says with a rule; nothing else about the resource changes.
+made. A test describes a manual change with a rule; nothing else about the resource changes.
 """
 
 import copy
@@ -21,13 +21,13 @@ def install(rules):
         facts = rules.facts(Step("drift", resource_type, stack["StackName"], logical_id))
         if not facts and _read_by_ministack(resource_type):
             return _compare(stack, logical_id, record, timestamp)
-        return _told(stack, logical_id, record, timestamp, facts)
+        return _drifted(stack, logical_id, record, timestamp, facts)
 
     drift.detect_resource_drift = detect
     drift.supports_drift = lambda _resource_type: True
 
 
-def _told(stack, logical_id, record, timestamp, facts):
+def _drifted(stack, logical_id, record, timestamp, facts):
     found = {
         "StackId": stack["StackId"], "LogicalResourceId": logical_id,
         "PhysicalResourceId": record.get("PhysicalResourceId", ""), "ResourceType": record.get("ResourceType", ""),

@@ -67,7 +67,7 @@ class Engine:
         verdict = self._rules.verdict(Step("create", resource_type, stack_name, logical_id))
         stack = _stacks[stack_name]
         with _listed_as_in_progress(stack, logical_id, resource_type) as in_progress:
-            refusal = validation.said_no(self._rules, stack, logical_id, resource_type) or verdict.fail
+            refusal = validation.hook_refusal(self._rules, stack, logical_id, resource_type) or verdict.fail
             if refusal:
                 time.sleep(verdict.delay)
                 raise ValueError(refusal)

@@ -2,7 +2,7 @@
 
 A handler creates `(logical_id, properties, stack) -> (physical id, attributes)`, updates
 `(physical_id, old, new, stack) -> (physical id, attributes)` and deletes `(physical_id, properties)`.
-Replacing is the engine's business: it creates anew and deletes the old one afterwards.
+The engine replaces: it creates a new resource and deletes the old one afterwards.
 """
 
 from ministack.services.cloudformation import provisioners

@@ -1,8 +1,8 @@
 """The events of a creation as CloudFormation sends them: it works on independent resources at the same time.
 
-ministack makes one after another. What has all it depends on is told to be in progress at once, so that events
-interleave, and when a resource fails, all that is in progress is told to be cancelled. Only the telling is parallel:
-a cancelled resource has not been begun.
+ministack creates one after another. A resource whose dependencies are complete is reported in progress at once, so that
+events interleave, and when a resource fails, all that are in progress are reported cancelled. Only the events are
+parallel: a cancelled resource has not been started.
 """
 
 from ministack.services.cloudformation import engine

@@ -1,4 +1,4 @@
-"""Scripted trouble: JSON files in a directory, read again before every resource step.
+"""Scripted failures: JSON files in a directory, read again before every resource step.
 
 A file holds one rule or a list of them. `type` (glob), `op` (create, update, delete), `stack` (regular expression
 for the whole name) and `logical` say when a rule matches; `skip` leaves the first n matches alone and `times` limits
@@ -6,7 +6,7 @@ how many follow. `delay` (seconds), `fail` (the reason) and `signal` (SUCCESS, F
 each, the first matching rule wins.
 
 Rules of another `op` say what is the case; all that match hold, nothing is counted:
-`drift`     somebody changed the resource by hand: `actual` gives values by JSON pointer ({"/DBInstanceClass": "x",
+`drift`     the resource was changed manually: `actual` gives values by JSON pointer ({"/DBInstanceClass": "x",
             "/Tags": null}), `gone` says that it is no more
 `validate`  early validation finds `reason` at `path` ("/Properties/CidrBlock") of the resource; `mode` WARN only warns
 `hook`      the hook named `hook` says no to the resource, for `reason`

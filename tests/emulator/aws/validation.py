@@ -1,6 +1,6 @@
-"""Early validation and hooks as rules script them, and DescribeEvents, which alone tells what they found.
+"""Early validation and hooks as rules script them, and DescribeEvents, the only call that returns their findings.
 
-On AWS a change set or a stack is refused with a sentence that names no more than the validation or the hook.
+On AWS the status reason of a refused change set or stack names only the validation or the hook.
 """
 
 from html import escape
@@ -15,7 +15,7 @@ REFUSED = (
     "Validation errors, use the DescribeEvents API for detailed failure information."
 )
 NAME = "PROPERTY_VALIDATION"
-_ministacks_own = stacks._validation_errors
+_validate_by_ministack = stacks._validation_errors
 
 
 def install(rules):
@@ -31,18 +31,18 @@ def install(rules):
         return answer
 
     def errors(resources, ordered, params, conditions, mappings, stack_name, *rest):
-        found = _ministacks_own(resources, ordered, params, conditions, mappings, stack_name, *rest)
-        told = _facts(rules, stack_name, resources)
+        found = _validate_by_ministack(resources, ordered, params, conditions, mappings, stack_name, *rest)
+        facts = _facts(rules, stack_name, resources)
         return found + [(logical_id, resource_type, NAME, f"/Resources/{logical_id}{fact.get('path', '')}", fact["reason"])
-                        for logical_id, resource_type, fact in told if fact.get("mode", "FAIL") == "FAIL"]
+                        for logical_id, resource_type, fact in facts if fact.get("mode", "FAIL") == "FAIL"]
 
     handlers._ACTION_HANDLERS["CreateChangeSet"] = created
     handlers._ACTION_HANDLERS["DescribeEvents"] = _describe
     stacks._validation_errors = errors
 
 
-def said_no(rules, stack, logical_id, resource_type):
-    """The sentence with which a hook's refusal fails a resource, or None; its reason goes to DescribeEvents."""
+def hook_refusal(rules, stack, logical_id, resource_type):
+    """The status reason of a resource that a hook refuses, or None; the hook's reason goes to DescribeEvents."""
     facts = rules.facts(Step("hook", resource_type, stack["StackName"], logical_id))
     if not facts:
         return None
@@ -57,7 +57,7 @@ def said_no(rules, stack, logical_id, resource_type):
 def _validate(rules, change_set):
     resources = change_set["_template"].get("Resources") or {}
     changed = {change["ResourceChange"]["LogicalResourceId"] for change in change_set["Changes"]}
-    facts = [told for told in _facts(rules, change_set["StackName"], resources) if told[0] in changed]
+    facts = [found for found in _facts(rules, change_set["StackName"], resources) if found[0] in changed]
     change_set["_events"] = [
         _event(change_set["StackId"], OperationType="CREATE_CHANGESET", EventType="VALIDATION_ERROR",
                LogicalResourceId=logical_id, ResourceType=resource_type, ValidationFailureMode=fact.get("mode", "FAIL"),

@@ -54,7 +54,7 @@ def events(stack_id):
     return [event for page in pages for event in page["StackEvents"]][::-1]
 
 
-def told(stack_id, logical_id):
+def statuses(stack_id, logical_id):
     return [(e["ResourceStatus"], e.get("ResourceStatusReason", "")) for e in events(stack_id) if e["LogicalResourceId"] == logical_id]
 
 
@@ -62,8 +62,8 @@ def propose(stack_id, template, values=None):
     """The changes of a change set, by logical id, with property values."""
     made = CFN.create_change_set(StackName=stack_id, ChangeSetName=f"set-{next(NUMBERS)}", TemplateBody=json.dumps(template),
                                  Parameters=parameters(values or {}), Capabilities=["CAPABILITY_IAM"])
-    told_ = CFN.describe_change_set(ChangeSetName=made["Id"], IncludePropertyValues=True)
-    return made["Id"], {c["ResourceChange"]["LogicalResourceId"]: c["ResourceChange"] for c in told_["Changes"]}, told_
+    answer = CFN.describe_change_set(ChangeSetName=made["Id"], IncludePropertyValues=True)
+    return made["Id"], {c["ResourceChange"]["LogicalResourceId"]: c["ResourceChange"] for c in answer["Changes"]}, answer
 
 
 def notes(**values):

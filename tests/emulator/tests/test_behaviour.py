@@ -7,7 +7,7 @@ import unittest
 from botocore.exceptions import ClientError
 from support import (
     CFN, RDS, RULES, SESSION, Case, create, database, delete, events, group, network, notes, parameters, propose, settled,
-    told, update,
+    statuses, update,
 )
 
 
@@ -17,7 +17,7 @@ class Signals(Case):
         stack_id, stack = create(network(Pool=group()))
         self.assertEqual("ROLLBACK_COMPLETE", stack["StackStatus"])
         self.assertIn("Received 1 FAILURE signal(s) out of 2.  Unable to satisfy 100% MinSuccessfulInstancesPercent requirement",
-                      [reason for status, reason in told(stack_id, "Pool") if status == "CREATE_FAILED"])
+                      [reason for status, reason in statuses(stack_id, "Pool") if status == "CREATE_FAILED"])
         failed = [e.get("PhysicalResourceId") for e in events(stack_id)
                   if e["LogicalResourceId"] == "Pool" and e["ResourceStatus"] == "CREATE_FAILED"]
         self.assertTrue(failed and all(failed), "what was made keeps its id")
@@ -26,7 +26,7 @@ class Signals(Case):
         self.rules({"type": "AWS::AutoScaling::*", "signal": "none"})
         stack_id, stack = create(network(Pool=group(timeout="PT1S")))
         self.assertEqual("ROLLBACK_COMPLETE", stack["StackStatus"])
-        self.assertIn("Received 0 SUCCESS signal(s) out of 2.", [r for s, r in told(stack_id, "Pool") if s == "CREATE_FAILED"][0])
+        self.assertIn("Received 0 SUCCESS signal(s) out of 2.", [r for s, r in statuses(stack_id, "Pool") if s == "CREATE_FAILED"][0])
 
     def test_the_api_can_signal_too(self):
         self.rules({"type": "AWS::AutoScaling::*", "signal": "none"})
@@ -45,8 +45,8 @@ class Rules(Case):
         self.rules({"type": "AWS::SSM::*", "logical": "B", "fail": "Out of luck (HandlerErrorCode: ServiceLimitExceeded)"})
         stack_id, stack = create(notes(A="1", B="2"))
         self.assertEqual("ROLLBACK_COMPLETE", stack["StackStatus"])
-        self.assertIn(("CREATE_FAILED", "Out of luck (HandlerErrorCode: ServiceLimitExceeded)"), told(stack_id, "B"))
-        self.assertIn("DELETE_COMPLETE", [status for status, _ in told(stack_id, "A")])
+        self.assertIn(("CREATE_FAILED", "Out of luck (HandlerErrorCode: ServiceLimitExceeded)"), statuses(stack_id, "B"))
+        self.assertIn("DELETE_COMPLETE", [status for status, _ in statuses(stack_id, "A")])
         self.refused("AlreadyExistsException", "already exists", CFN.create_stack, StackName=stack["StackName"], TemplateBody=json.dumps(notes(A="1")))
 
     def test_an_update_rolls_back_and_can_get_stuck(self):
@@ -69,15 +69,15 @@ class Rules(Case):
         while CFN.describe_stacks(StackName=made)["Stacks"][0]["StackStatus"] == "CREATE_IN_PROGRESS":
             seen |= {(r["LogicalResourceId"], r["ResourceStatus"]) for r in CFN.list_stack_resources(StackName=made)["StackResourceSummaries"]}
         self.assertIn(("A", "CREATE_IN_PROGRESS"), seen)
-        self.assertEqual(["CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"], [status for status, _ in told(made, "A")])
+        self.assertEqual(["CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"], [status for status, _ in statuses(made, "A")])
 
-    def test_a_half_written_file_is_no_trouble(self):
+    def test_a_half_written_rule_file_is_ignored(self):
         (RULES / "broken.json").write_text('[{"fail": ', encoding="utf-8")
         self.assertEqual("CREATE_COMPLETE", create(notes(A="1"))[1]["StackStatus"])
 
 
 class ChangeSets(Case):
-    def test_a_database_replacement_is_told_as_such(self):
+    def test_a_database_replacement_is_answeras_such(self):
         template = database(UpdateReplacePolicy="Snapshot")
         stack_id, _ = create(template)
         self.addCleanup(delete, stack_id)
@@ -127,11 +127,11 @@ class ChangeSets(Case):
         self.assertEqual({"New": "Add", "Old": "Remove"}, {name: change["Action"] for name, change in changes.items()})
         CFN.execute_change_set(ChangeSetName=change_set)
         settled(stack_id)
-        self.assertEqual("CREATE_COMPLETE", told(stack_id, "New")[-1][0])
-        self.assertEqual("DELETE_COMPLETE", told(stack_id, "Old")[-1][0])
-        self.assertEqual(["CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"], [status for status, _ in told(stack_id, "Same")])
+        self.assertEqual("CREATE_COMPLETE", statuses(stack_id, "New")[-1][0])
+        self.assertEqual("DELETE_COMPLETE", statuses(stack_id, "Old")[-1][0])
+        self.assertEqual(["CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"], [status for status, _ in statuses(stack_id, "Same")])
 
-    def test_nothing_and_outputs_alone(self):
+    def test_change_sets_without_resource_changes(self):
         template = notes(A="1")
         stack_id, _ = create(template)
         _, changes, answer = propose(stack_id, template)
@@ -155,9 +155,9 @@ class Guards(Case):
         wider = json.loads(json.dumps(template).replace("10.30.0.0/16", "10.32.0.0/16"))
         self.assertEqual("UPDATE_ROLLBACK_COMPLETE", update(stack_id, wider)["StackStatus"])
         self.assertIn(("UPDATE_FAILED", "Action denied by stack policy: Statement [#1] does not allow [Update:Replace] for resource [LogicalResourceId/Vpc]"),
-                      told(stack_id, "Vpc"))
+                      statuses(stack_id, "Vpc"))
         self.assertEqual("UPDATE_ROLLBACK_COMPLETE", update(stack_id, notes(A="2"))["StackStatus"])
-        self.assertIn("[Update:Delete]", told(stack_id, "Vpc")[-1][1])
+        self.assertIn("[Update:Delete]", statuses(stack_id, "Vpc")[-1][1])
         tagged = json.loads(json.dumps(template))
         tagged["Resources"]["Vpc"]["Properties"]["Tags"] = [{"Key": "a", "Value": "b"}]
         self.assertEqual("UPDATE_COMPLETE", update(stack_id, tagged)["StackStatus"])
@@ -165,7 +165,7 @@ class Guards(Case):
     def test_a_protected_database_stays(self):
         stack_id, _ = create(database(protected=True, DeletionPolicy="Delete"))
         self.assertEqual("DELETE_FAILED", delete(stack_id)["StackStatus"])
-        self.assertIn("Cannot delete protected DB Instance, please disable deletion protection and try again.", told(stack_id, "Database")[-1][1])
+        self.assertIn("Cannot delete protected DB Instance, please disable deletion protection and try again.", statuses(stack_id, "Database")[-1][1])
         identifier = CFN.describe_stack_resource(StackName=stack_id, LogicalResourceId="Database")["StackResourceDetail"]["PhysicalResourceId"]
         RDS.modify_db_instance(DBInstanceIdentifier=identifier, DeletionProtection=False, ApplyImmediately=True)
         self.assertEqual("DELETE_COMPLETE", delete(stack_id)["StackStatus"])
@@ -179,7 +179,7 @@ class Guards(Case):
 
 
 class Refusals(Case):
-    def test_in_aws_words(self):
+    def test_refusals_have_aws_texts(self):
         body = json.dumps(notes(A="1"))
         self.refused("ValidationError", r"Parameters: \[Nope\] do not exist in the template", CFN.create_stack, StackName="x", TemplateBody=body, Parameters=parameters({"Nope": "1"}))
         self.refused("ValidationError", r"Unresolved resource dependencies \[Missing\] in the Resources block", CFN.create_stack, StackName="x",
@@ -196,18 +196,18 @@ class Refusals(Case):
         self.refused("ValidationError", "is in UPDATE_IN_PROGRESS state and can not be updated", propose, stack_id, notes(A="3"))
         settled(stack_id)
 
-    def test_the_same_token_is_the_same_create(self):
+    def test_the_same_client_token_is_the_same_creation(self):
         stack_id, stack = create(notes(A="1"), ClientRequestToken="token-1")
         self.assertEqual(stack_id, create(notes(A="1"), stack["StackName"], ClientRequestToken="token-1")[0])
         self.refused("AlreadyExistsException", "already exists", create, notes(A="1"), stack["StackName"], ClientRequestToken="token-2")
         self.assertEqual({"token-1"}, {e["ClientRequestToken"] for e in events(stack_id)})
 
-    def test_what_does_not_fit_fails_its_resource(self):
+    def test_invalid_values_fail_their_resource(self):
         outside = network()
         outside["Resources"]["Subnet"]["Properties"]["CidrBlock"] = "10.99.0.0/24"
         stack_id, stack = create(outside)
         self.assertEqual("ROLLBACK_COMPLETE", stack["StackStatus"])
-        self.assertIn("The CIDR '10.99.0.0/24' is invalid.", told(stack_id, "Subnet")[1][1])
+        self.assertIn("The CIDR '10.99.0.0/24' is invalid.", statuses(stack_id, "Subnet")[1][1])
 
     def test_a_full_bucket_is_not_deleted(self):
         stack_id, _ = create({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}})

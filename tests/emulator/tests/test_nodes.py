@@ -46,7 +46,7 @@ class Metadata(unittest.TestCase):
         self.assertEqual(200, code)
         return {TOKEN: token}
 
-    def test_nothing_is_said_without_a_token_that_is_good(self):
+    def test_metadata_needs_a_valid_token(self):
         for headers in ({}, {TOKEN: "guessed"}, {TOKEN: ""}):
             self.assertEqual(401, self.ask("GET", "/latest/meta-data/instance-id", **headers)[0], headers)
         short = self.token("1")
@@ -54,7 +54,7 @@ class Metadata(unittest.TestCase):
         time.sleep(1.1)
         self.assertEqual(401, self.ask("GET", "/latest/meta-data/instance-id", **short)[0])
 
-    def test_a_token_is_asked_for_with_its_time_and_not_through_a_proxy(self):
+    def test_a_metadata_token_needs_its_lifetime_and_no_proxy(self):
         for ttl in (None, "", "0", "21601", "-1", "long"):
             headers = {} if ttl is None else {TTL: ttl}
             self.assertEqual(400, self.ask("PUT", "/latest/api/token", **headers)[0], ttl)
@@ -63,7 +63,7 @@ class Metadata(unittest.TestCase):
         self.assertEqual(401, self.ask("GET", "/latest/api/token")[0])
         self.token("21600")
 
-    def test_what_a_machine_knows(self):
+    def test_instance_metadata(self):
         token = self.token()
         for path, text in (("meta-data/local-ipv4", "10.0.0.9"), ("meta-data/placement/availability-zone", "eu-west-1a"),
                            ("meta-data/iam/security-credentials/", "node"), ("user-data", "#!/bin/bash\n")):
@@ -82,7 +82,7 @@ class Nodes(Case):
         self.assertEqual(number, len(found))
         return found
 
-    def test_a_volume_hangs_at_one_machine_of_its_zone(self):
+    def test_a_volume_is_attached_to_one_machine_of_its_zone(self):
         volume = {"Type": "AWS::EC2::Volume", "Properties": {"AvailabilityZone": "eu-west-1a", "Size": "1"}}
         elsewhere = {"Type": "AWS::EC2::Volume", "Properties": {"AvailabilityZone": "eu-west-1b", "Size": "1"}}
         stack_id, stack = create(network(Pool=group(2), Volume=volume, Elsewhere=elsewhere))

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 import yaml
-from support import ACCOUNT, CFN, EC2, RDS, SESSION, SSM, Case, create, database, delete, events, told, update
+from support import ACCOUNT, CFN, EC2, RDS, SESSION, SSM, Case, create, database, delete, events, statuses, update
 
 PROGRAMS = Path(sys.prefix) / "lib"
 TEMPLATE = Path(__file__).resolve().parents[1] / "templates" / "everything.yaml"
@@ -61,7 +61,7 @@ REFERENCES = {
 class EveryType(Case):
     """One stack with every promised type, through its whole life."""
 
-    def test_a_life(self):
+    def test_every_type_is_created_updated_and_deleted(self):
         template = {**EVERYTHING, "Outputs": {re.sub(r"\W", "", key): {"Value": {"Fn::GetAtt": key.split(".", 1)}} for key in ATTRIBUTES}}
         stack_id, stack = create(template, "all", PARAMETERS)
         self.assertEqual("CREATE_COMPLETE", stack["StackStatus"], [e for e in events(stack_id) if "FAILED" in e["ResourceStatus"]])
@@ -85,10 +85,10 @@ class EveryType(Case):
         self.assertEqual("UPDATE_COMPLETE", update(stack_id, template, again)["StackStatus"])
         replaced = {name for name, physical in self.physical_ids(stack_id).items() if physical != first[name]}
         self.assertEqual({"SpareGroup", "Outward", "Reservation", "DatabaseParameters"}, replaced)
-        self.assertIn(("DELETE_COMPLETE", ""), told(stack_id, "SpareGroup"), "the replaced one is cleaned up")
+        self.assertIn(("DELETE_COMPLETE", ""), statuses(stack_id, "SpareGroup"), "the replaced one is cleaned up")
         self.refused("InvalidGroup.NotFound", ".", EC2.describe_security_groups, GroupIds=[first["SpareGroup"]])
 
-        self.assertEqual("DELETE_COMPLETE", delete(stack_id)["StackStatus"], told(stack_id, "all")[-1])
+        self.assertEqual("DELETE_COMPLETE", delete(stack_id)["StackStatus"], statuses(stack_id, "all")[-1])
         self.assertEqual([], EC2.describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.20.0.0/16"]}])["Vpcs"])
         self.assertEqual([], [i for r in EC2.describe_instances()["Reservations"] for i in r["Instances"] if i["State"]["Name"] == "running"
                               and i.get("SubnetId") == first["SubnetA"]])
@@ -102,7 +102,7 @@ class EveryType(Case):
 
     def signals_were_sent(self, stack_id):
         for name, count in (("Slot", 1), ("Pool", 2)):
-            reasons = [reason for status, reason in told(stack_id, name) if "SUCCESS signal" in reason]
+            reasons = [reason for status, reason in statuses(stack_id, name) if "SUCCESS signal" in reason]
             self.assertEqual(count, len(reasons), name)
         pool = SESSION.create_client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
         sizes = {g["AutoScalingGroupName"].split("-")[1]: len(g["Instances"]) for g in pool if g["AutoScalingGroupName"].startswith("all-")}

@@ -36,7 +36,7 @@ main() {
   esac
 }
 
-# With --cluster it asks the members that have told their address: one that has never started is left out.
+# With --cluster it asks the members that have published their address: one that has never started is left out.
 health() {
   local address=''
   read -r address < "${ROOT}/srv/address"

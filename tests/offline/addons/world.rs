@@ -1,4 +1,4 @@
-//! A slot with its bundle unpacked, and a cluster of files around it (`stand-in.sh` says which).
+//! A control-plane node with its bundle unpacked, and a cluster in files around it (see `stand-in.sh`).
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! One PostgreSQL for all these tests, started by the code that the emulated AWS uses. It stops when
-//! this process ends, however that comes: its guardian waits for the end of a pipe.
+//! One PostgreSQL for all these tests, started by the code of the emulated AWS. It stops in every case when this
+//! process ends: its guardian waits for the end of a pipe.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

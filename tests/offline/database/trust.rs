@@ -1,5 +1,5 @@
-//! The certificates that the server is checked against: fetched once, kept, renewed, never replaced by
-//! what does not hold.
+//! The certificates that the server is verified with: fetched once, stored, renewed, never replaced by invalid
+//! ones.
 
 use super::world::World;
 
@@ -58,7 +58,7 @@ fn certificates_are_renewed_every_month() {
 }
 
 #[test]
-fn what_is_no_certificate_replaces_none() {
+fn an_invalid_certificate_file_replaces_none() {
     let world = World::new("garbage");
     world.write("published.pem", "<html>sign in first</html>");
     let run = world.run().ends(75);
@@ -80,7 +80,7 @@ fn what_is_no_certificate_replaces_none() {
 }
 
 #[test]
-fn a_server_with_a_certificate_of_a_new_authority_is_followed() {
+fn a_certificate_of_a_new_authority_is_accepted() {
     let world = World::new("rotated");
     world.run().ends(0);
     let more = publish_more(&world);
@@ -94,11 +94,11 @@ fn a_server_with_a_certificate_of_a_new_authority_is_followed() {
 }
 
 #[test]
-fn a_server_that_shows_another_certificate_is_not_spoken_to() {
+fn a_server_with_an_untrusted_certificate_is_refused() {
     let world = World::new("impostor");
     world.write("trusted.pem", "somebody else's");
     let run = world.run().ends(75);
-    run.says("localhost does not let the master in: ");
+    run.says("localhost does not accept the master: ");
     run.says("certificate verify failed");
     assert!(world.source().is_empty() && !world.has_copy("web"));
 }

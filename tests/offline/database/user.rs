@@ -1,9 +1,9 @@
-//! The user that the program makes: what it may do, what it may not, and who decides its password.
+//! The application's user: its rights, its limits, and which password counts.
 
 use super::world::World;
 
 #[test]
-fn the_application_does_what_migrations_do_and_nothing_to_others() {
+fn the_application_user_can_migrate_its_own_schema_only() {
     let world = World::new("migrations");
     let run = world.run().ends(0);
     run.says("made a password for app_migrations");
@@ -61,7 +61,7 @@ fn the_second_run_changes_nothing() {
 }
 
 #[test]
-fn the_master_sees_and_mends_what_the_application_owns() {
+fn the_master_can_change_what_the_application_owns() {
     let world = World::new("mending");
     world.run().ends(0);
     world.as_application(&["CREATE TABLE customers (id int)"]);
@@ -75,7 +75,7 @@ fn the_master_sees_and_mends_what_the_application_owns() {
 }
 
 #[test]
-fn a_lost_secret_means_a_new_password_everywhere() {
+fn a_deleted_secret_leads_to_a_new_password() {
     let world = World::new("lost");
     world.run().ends(0);
     let old = world.copy("web");
@@ -126,7 +126,7 @@ fn a_secret_without_a_usable_password_gets_one() {
 }
 
 #[test]
-fn odd_names_stay_names() {
+fn special_characters_in_names_are_quoted() {
     let world = World::with_user("odd", r#"we"ird'; DROP ROLE x; -- \:user $(reboot)"#);
     world.run().ends(0);
     world.run().changes_nothing();
@@ -138,7 +138,7 @@ fn odd_names_stay_names() {
 }
 
 #[test]
-fn the_url_is_all_that_a_client_needs() {
+fn the_url_alone_connects_a_client() {
     let world = World::with_user("url", "app/url@x%:");
     world.run().ends(0);
     let secret = world.copy("web");
@@ -160,7 +160,7 @@ fn the_url_is_all_that_a_client_needs() {
 }
 
 #[test]
-fn a_user_that_administers_is_not_taken() {
+fn an_administrator_is_refused_as_application_user() {
     let world = World::with_user("masterly", "master of masterly");
     let run = world.run().ends(78);
     run.says("\"master of masterly\" is the master of this database: choose another database.secret.user");
@@ -204,7 +204,7 @@ fn the_user_of_a_snapshot_is_taken_over_with_what_it_owns() {
 }
 
 #[test]
-fn a_schema_of_an_administrator_above_the_master_will_do() {
+fn a_public_schema_of_an_administrator_is_accepted() {
     // As on PostgreSQL 14: everybody may create in it, nobody but the superuser may hand it over.
     let world = World::new("fourteen");
     world.server.ask(

@@ -1,5 +1,5 @@
-//! A control-plane node for one test: the tree of its bundle, stand-ins for what is around it, a
-//! database with a master of its own, and what the program left behind.
+//! A control-plane node for one test: the tree of its bundle, stand-ins around it, a database with a master of
+//! its own, and what the program left.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,4 +1,4 @@
-//! Membership: coming up in any order, dying, losing the disk, being replaced.
+//! Membership: starting in any order, crashing, losing the disk, being replaced.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn member<'a>(status: &'a Value, slot: &str) -> &'a Value {
 }
 
 #[test]
-fn three_members_come_up_in_any_order_and_openssl_accepts_their_certificates() {
+fn three_members_start_in_any_order_with_valid_certificates() {
     let world = World::of("abc");
     for slot in ['a', 'b', 'c'] {
         let accepted = "server.crt: OK\npeer.crt: OK\nhealthcheck-client.crt: OK\n";
@@ -25,7 +25,7 @@ fn three_members_come_up_in_any_order_and_openssl_accepts_their_certificates() {
     assert!(
         world
             .refused('c', "etcd-member status")
-            .contains("a majority of the slots has to run")
+            .contains("a majority of the control-plane nodes has to run")
     );
     let _a = world.start('a');
     world.serves('a');
@@ -105,9 +105,9 @@ fn a_wiped_disk_refuses_and_its_member_is_replaced_by_the_nodes_programs() {
     world.put('a', "second", "kept-too");
 
     let unasked = world.refused('b', "etcd-member rejoin");
-    assert!(unasked.contains("nobody asked for it"), "{unasked}");
+    assert!(unasked.contains("it was not requested"), "{unasked}");
     let own = world.refused('b', "etcd-member remove cp-b");
-    assert!(own.contains("its own slot"), "{own}");
+    assert!(own.contains("its own node"), "{own}");
     assert_eq!(world.well('a', "etcd-member remove cp-b")["changed"], true);
     assert_eq!(world.well('c', "etcd-member remove b")["changed"], false);
     let first = world.well('a', "etcd-member add b");
@@ -143,7 +143,7 @@ fn a_wiped_disk_refuses_and_its_member_is_replaced_by_the_nodes_programs() {
         (&true.into(), &false.into())
     );
     let over = world.refused('b', "etcd-member rejoin");
-    assert!(over.contains("nobody asked for it"), "{over}");
+    assert!(over.contains("it was not requested"), "{over}");
     assert_eq!(world.get('b', "second"), "kept-too");
 }
 
@@ -190,7 +190,7 @@ fn aside(world: &World, slot: char) -> usize {
 }
 
 #[test]
-fn a_learner_that_boot_has_started_keeps_what_it_learned_whatever_is_called_again() {
+fn a_running_learner_keeps_its_data_when_steps_are_repeated() {
     let (world, _others) = without_b();
     world.well('a', "etcd-member remove b");
     let id = world.well('a', "etcd-member add b")["id"].clone();
@@ -231,7 +231,10 @@ fn a_learner_without_a_machine_is_started_by_its_next_boot() {
     world.well('a', "etcd-member remove b");
     world.well('a', "etcd-member add b");
     let early = world.well('a', "etcd-member promote b");
-    assert_eq!(early["reason"], "slot b has not started it yet");
+    assert_eq!(
+        early["reason"],
+        "control-plane node b has not started it yet"
+    );
     let _b = world.start('b');
     let promoted = world.well('a', "etcd-member promote b --wait 60");
     assert_eq!(promoted["promoted"], true, "{promoted}");
@@ -240,7 +243,7 @@ fn a_learner_without_a_machine_is_started_by_its_next_boot() {
 
 /// On a new machine the program comes before boot has got as far as the certificates.
 #[test]
-fn a_machine_without_certificates_is_asked_to_join_all_the_same() {
+fn a_machine_without_certificates_is_asked_to_join() {
     let (world, _others) = without_b();
     world.well('a', "etcd-member remove b");
     world.well('a', "etcd-member add b");
@@ -261,7 +264,7 @@ fn a_machine_without_certificates_is_asked_to_join_all_the_same() {
 }
 
 #[test]
-fn a_boot_that_does_not_come_on_begins_again_as_the_learner() {
+fn a_stuck_boot_restarts_as_the_learner() {
     let (world, _others) = without_b();
     // Its member is still in the list: etcd refuses to begin without data, and boot waits for the API.
     let _b = world.start('b');
@@ -343,7 +346,7 @@ fn a_member_with_a_vote_that_crashes_is_replaced() {
 }
 
 #[test]
-fn a_vote_that_nobody_noted_is_noted_by_boot() {
+fn boot_records_a_finished_promotion() {
     let (world, _others) = without_b();
     world.well('a', "etcd-member remove b");
     let id = world.well('a', "etcd-member add b")["id"].clone();

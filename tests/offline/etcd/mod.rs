@@ -1,7 +1,7 @@
-//! The node's scripts for etcd on real members with mutual TLS: how three come up, what a lost disk does,
-//! replacing a member, snapshots and restores, each step cut off and called again.
+//! The node's scripts for etcd on real members with mutual TLS: the start of three, a lost disk, replacing a
+//! member, snapshots and restores, each step interrupted and called again.
 
-mod cuts;
+mod interruptions;
 mod members;
 mod restore;
 mod world;

@@ -1,4 +1,4 @@
-//! Snapshots and restores, on three slots as the command line runs them: each program on each slot.
+//! Snapshots and restores on three control-plane nodes, in the order of the command line.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn restore(world: &World, slot: char, key: &str, token: &str) -> Value {
 }
 
 #[test]
-fn of_three_timers_the_leaders_takes_a_snapshot_that_can_be_verified() {
+fn only_the_leader_takes_a_scheduled_snapshot() {
     let world = World::of("abc");
     let _running = SLOTS.map(|slot| world.start(slot));
     world.all_serve();
@@ -58,7 +58,20 @@ fn of_three_timers_the_leaders_takes_a_snapshot_that_can_be_verified() {
 }
 
 #[test]
-fn a_restore_brings_back_what_was_and_the_old_data_stays_aside() {
+fn boot_ignores_an_empty_record_of_a_restore() {
+    let world = World::of("a");
+    let restores = world.root('a').join("var/lib/etcd/restore");
+    fs::create_dir_all(&restores).unwrap();
+    fs::write(restores.join("pending"), "").unwrap();
+    let guard = world.try_shell('a', "etcd_boot_guard");
+    assert!(guard.status.success(), "{guard:?}");
+    fs::write(restores.join("pending"), "t1 etcd/x.db\n").unwrap();
+    let guard = world.try_shell('a', "etcd_boot_guard");
+    assert_eq!(guard.status.code(), Some(3), "{guard:?}");
+}
+
+#[test]
+fn a_restore_brings_back_the_snapshot_and_keeps_the_old_data() {
     let (world, [_a, b, _c], key) = with_snapshot();
     let first = restore(&world, 'a', &key, "t1");
     assert_eq!(first["state"], "stopped");
@@ -71,7 +84,7 @@ fn a_restore_brings_back_what_was_and_the_old_data_stays_aside() {
     assert!(said.contains(&format!("kube-cfn etcd restore canary {key} --token t1")));
     assert_eq!(
         world.well('a', "etcd-snapshot")["reason"],
-        "a restore is under way on this slot"
+        "a restore is running on this node"
     );
 
     assert_eq!(restore(&world, 'b', &key, "t1")["waiting"], json!(["c"]));
@@ -118,7 +131,7 @@ fn a_restore_brings_back_what_was_and_the_old_data_stays_aside() {
 }
 
 #[test]
-fn an_abandoned_restore_goes_on_with_the_old_data_and_its_token_is_spent() {
+fn an_abandoned_restore_keeps_the_old_data_and_its_token_is_refused() {
     let (world, _running, key) = with_snapshot();
     restore(&world, 'a', &key, "t1");
     restore(&world, 'b', &key, "t1");
@@ -141,14 +154,14 @@ fn an_abandoned_restore_goes_on_with_the_old_data_and_its_token_is_spent() {
 }
 
 #[test]
-fn nobody_goes_back_once_a_slot_has_begun_the_restored_cluster() {
+fn a_started_restore_cannot_be_abandoned() {
     let (world, _running, key) = with_snapshot();
     for slot in SLOTS {
         restore(&world, slot, &key, "t1");
     }
     let refused = world.refused('a', "etcd-restore --abandon t1");
     assert!(
-        refused.contains("a slot has begun the restored cluster"),
+        refused.contains("a control-plane node has started the restored cluster"),
         "{refused}"
     );
     for slot in SLOTS {
@@ -159,7 +172,7 @@ fn nobody_goes_back_once_a_slot_has_begun_the_restored_cluster() {
 }
 
 #[test]
-fn two_snapshots_under_one_token_never_make_a_cluster() {
+fn one_token_never_restores_two_snapshots() {
     let (world, _running, first) = with_snapshot();
     let taken = world.well('b', "etcd-snapshot --now");
     let second = taken["key"].as_str().unwrap();
@@ -176,7 +189,7 @@ fn two_snapshots_under_one_token_never_make_a_cluster() {
 }
 
 #[test]
-fn a_snapshot_that_changed_or_is_not_there_stops_nothing() {
+fn a_changed_or_missing_snapshot_stops_no_member() {
     let (world, _running, key) = with_snapshot();
     let mut bytes = fs::read(world.object(&key)).unwrap();
     bytes[100] ^= 1;
@@ -214,7 +227,7 @@ fn a_single_slot_is_restored_in_one_call() {
 /// The disaster that a restore is for: etcd crashes at every start, so the kubelet of a machine that has just booted
 /// never reaches its API server, and takes no pod away.
 #[test]
-fn a_kubelet_that_never_saw_its_api_server_does_not_keep_a_restore_from_its_end() {
+fn a_restore_ends_without_a_kubelet_that_reaches_its_api_server() {
     let world = World::of("a");
     let a = world.start('a');
     world.serves('a');
@@ -241,7 +254,7 @@ fn a_kubelet_that_never_saw_its_api_server_does_not_keep_a_restore_from_its_end(
 }
 
 #[test]
-fn a_restore_ends_the_replacement_of_a_member_that_it_overtakes() {
+fn a_restore_ends_an_unfinished_member_replacement() {
     let (world, [_a, b, _c], key) = with_snapshot();
     world.well('a', "etcd-member remove b --even-if-healthy");
     world.well('a', "etcd-member add b");
@@ -309,7 +322,7 @@ fn the_lost_volume_of_a_single_slot_is_restored() {
 }
 
 #[test]
-fn nobody_goes_on_or_back_while_the_bucket_does_not_answer() {
+fn a_restore_waits_while_the_bucket_does_not_answer() {
     let (world, _running, key) = with_snapshot();
     restore(&world, 'a', &key, "t1");
     restore(&world, 'b', &key, "t1");

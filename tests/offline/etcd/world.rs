@@ -1,5 +1,5 @@
-//! Three slots on addresses of this machine: each a tree of files as on a node, with the node's own
-//! scripts, a real etcd, certificates of our authority, and stand-ins for what only EC2 has.
+//! Three control-plane nodes on addresses of this machine: each a tree of files as on a node, with the node's own
+//! scripts, a real etcd, certificates of our authority, and stand-ins for EC2.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -263,7 +263,7 @@ impl World {
         said(command.args(words), line)
     }
 
-    /// As [`World::program`], with bash reading `before` first and told the number in `CUT`.
+    /// As [`World::program`], with bash reading `before` first and the number in `CUT`.
     pub fn program_cut(&self, slot: char, line: &str, before: &str, cut: u32) -> Said {
         let file = self.place.path().join("before.sh");
         write(&file, before);

@@ -1,4 +1,4 @@
-//! The boot programs on the first boot, on any later one, on the machine that takes a slot over, and
+//! The boot programs on the first boot, on later ones, on the machine that takes over a control-plane node, and
 //! what they refuse.
 
 use kube_cfn::spec::ClusterSpec;
@@ -50,7 +50,7 @@ fn a_worker_boots_and_the_second_time_changes_nothing() {
 
 /// As CloudFormation makes it of a logical id, where the definition gives the API no name of its own.
 #[test]
-fn the_name_of_a_load_balancer_is_written_small_for_kubeadm() {
+fn load_balancer_names_are_lower_case_for_kubeadm() {
     let (_, machine) = slot();
     let env = machine.get("etc/kube-cfn/host.env");
     let host = env.lines().find(|line| line.starts_with("API_HOST="));
@@ -67,7 +67,7 @@ fn the_name_of_a_load_balancer_is_written_small_for_kubeadm() {
 }
 
 #[test]
-fn a_slot_ends_with_its_files_in_place() {
+fn a_control_plane_node_has_its_files_after_boot() {
     let (_, machine) = slot();
     machine.boots();
     let kept = machine.kept();
@@ -123,7 +123,7 @@ fn a_slot_ends_with_its_files_in_place() {
 }
 
 #[test]
-fn no_secret_is_an_argument_or_said() {
+fn secrets_are_in_no_argument_or_output() {
     let (_, machine) = slot();
     let done = machine.boot();
     let said = format!(
@@ -147,7 +147,7 @@ fn no_secret_is_an_argument_or_said() {
 
 /// What kubeadm, kubelet and crictl warn of today is an error in one of the next minors.
 #[test]
-fn no_boot_is_warned_of_anything() {
+fn boots_cause_no_warnings() {
     for machine in [slot().1, worker()] {
         for _ in 0..2 {
             let done = machine.boot();
@@ -195,7 +195,7 @@ fn etcd_runs_the_image_of_the_catalogue() {
 
 /// Pods that do not tolerate it are never placed there, not even in the seconds before kubeadm marks it.
 #[test]
-fn a_slot_registers_with_its_taint_and_hands_it_to_nobody() {
+fn a_control_plane_taint_is_not_in_the_shared_configuration() {
     let (_, machine) = slot();
     machine.boots();
     let taint = "taint node-role.kubernetes.io/control-plane=:NoSchedule\n";
@@ -217,7 +217,7 @@ fn a_slot_registers_with_its_taint_and_hands_it_to_nobody() {
 
 /// kubeadm would make authorities of its own where it finds none.
 #[test]
-fn no_boot_makes_an_authority() {
+fn boots_create_no_authority() {
     let (_, machine) = slot();
     let done = machine.boot();
     let said = text(&done.stdout);
@@ -231,7 +231,7 @@ fn no_boot_makes_an_authority() {
 }
 
 #[test]
-fn a_token_with_time_left_stays() {
+fn a_bootstrap_token_with_time_left_is_kept() {
     let (_, machine) = slot();
     machine.boots();
     machine.set("srv/token-expiration", "MjA5OS0wMS0wMVQwMDowMDowMFo=");
@@ -243,7 +243,7 @@ fn a_token_with_time_left_stays() {
 }
 
 #[test]
-fn the_machine_that_takes_a_slot_over_finds_the_data_and_ends_the_old_node() {
+fn a_replacement_machine_keeps_the_data_and_deletes_the_old_node() {
     let (spec, old) = slot();
     old.boots();
     old.set("srv/nodes", "i-0a 10.20.0.10\ni-0b 10.20.32.10\n");
@@ -328,7 +328,7 @@ fn nothing_is_formatted_while_the_store_does_not_answer() {
     let (_, machine) = slot();
     machine.set("srv/store-is-down", "");
     let reason = machine.refuses();
-    assert!(reason.contains("the store does not answer"), "{reason}");
+    assert!(reason.contains("SSM does not answer"), "{reason}");
     assert!(!machine.calls().contains("mkfs"));
 }
 
@@ -339,7 +339,7 @@ fn a_volume_of_another_slot_is_refused() {
     machine.set("srv/volumes.json", &tags);
     let reason = machine.refuses();
     assert!(
-        reason.contains("attach the etcd volume of slot a"),
+        reason.contains("attach the etcd volume of control-plane node a"),
         "{reason}"
     );
     let calls = machine.calls();
@@ -350,7 +350,7 @@ fn a_volume_of_another_slot_is_refused() {
 }
 
 #[test]
-fn a_machine_with_another_address_takes_no_slot() {
+fn a_machine_with_another_address_is_refused() {
     let (_, machine) = slot();
     machine.set("srv/address", "10.20.0.99");
     let reason = machine.refuses();
@@ -372,7 +372,7 @@ fn a_bundle_for_other_machines_is_refused() {
 }
 
 #[test]
-fn a_member_that_lost_its_data_is_named() {
+fn a_member_that_lost_its_data_is_reported() {
     let (_, machine) = slot();
     machine.set(
         "srv/crash/etcd",
@@ -387,7 +387,7 @@ fn a_member_that_lost_its_data_is_named() {
 
 /// Without a majority of the slots no API answers, and a kubelet that has not seen one stops no pod.
 #[test]
-fn etcd_with_other_flags_takes_the_place_of_the_old_one_without_an_api() {
+fn etcd_with_changed_flags_replaces_the_old_pod_without_an_api() {
     let (_, machine) = slot();
     let script = r#"
         echo 500 > /srv/readyz
@@ -412,7 +412,7 @@ fn etcd_with_other_flags_takes_the_place_of_the_old_one_without_an_api() {
 }
 
 #[test]
-fn an_api_that_is_not_ready_is_not_taken_for_one_that_is() {
+fn an_api_that_is_not_ready_fails_the_boot() {
     let (_, machine) = slot();
     machine.set("srv/readyz", "403");
     let reason = machine.refuses();
@@ -421,7 +421,7 @@ fn an_api_that_is_not_ready_is_not_taken_for_one_that_is() {
 }
 
 #[test]
-fn that_etcd_has_its_data_is_noted_once_all_members_are_healthy() {
+fn etcd_is_marked_initialized_once_all_members_are_healthy() {
     let (_, machine) = slot();
     machine.set("srv/a-member-is-away", "");
     machine.boots();
@@ -435,7 +435,7 @@ fn that_etcd_has_its_data_is_noted_once_all_members_are_healthy() {
 }
 
 #[test]
-fn certificates_are_made_anew_when_what_they_say_changed() {
+fn certificates_are_renewed_when_their_content_changes() {
     let (_, machine) = slot();
     machine.boots();
     let before = machine.get("etc/kubernetes/pki/apiserver.crt");
@@ -456,7 +456,7 @@ fn certificates_are_made_anew_when_what_they_say_changed() {
 }
 
 #[test]
-fn certificates_that_end_soon_are_made_anew() {
+fn certificates_that_expire_soon_are_renewed() {
     let (_, machine) = slot();
     machine.boots();
     let old = format!("{}old\n", machine.get("etc/kubernetes/pki/apiserver.crt"));
@@ -514,19 +514,19 @@ fn a_missing_program_is_installed_from_the_packages() {
 }
 
 #[test]
-fn a_worker_without_a_token_waits_and_says_for_what() {
+fn a_worker_without_a_token_names_the_parameter() {
     let machine = Machine::new(&specs::production(), "batch");
     machine.set("srv/no-certificate", "");
     let reason = machine.refuses();
     assert!(
-        reason.contains("worker/bootstrap-token: none came in twenty minutes"),
+        reason.contains("worker/bootstrap-token: none after twenty minutes"),
         "{reason}"
     );
     assert!(!machine.calls().contains("start kubelet"));
 }
 
 #[test]
-fn a_worker_that_gets_no_certificate_says_from_where() {
+fn a_worker_without_certificate_names_the_api() {
     let machine = worker();
     machine.set("srv/no-certificate", "");
     let reason = machine.refuses();
@@ -537,7 +537,7 @@ fn a_worker_that_gets_no_certificate_says_from_where() {
 }
 
 #[test]
-fn a_worker_that_is_not_ready_does_not_say_so() {
+fn a_worker_that_is_not_ready_fails_its_boot() {
     let machine = worker();
     machine.set(
         "srv/node.json",
@@ -572,7 +572,7 @@ fn a_worker_ends_with_labels_taints_and_no_token() {
 }
 
 #[test]
-fn without_nat_the_api_s_name_stands_for_the_slots() {
+fn without_nat_the_api_name_resolves_to_the_control_plane() {
     let machine = Machine::new(&specs::throw_away(), "workers");
     machine.set(
         "srv/parameters/worker/bootstrap-token",

@@ -1,5 +1,5 @@
-//! What a boot that fails leaves behind: a last line, a reason that CloudFormation takes, and a log in the
-//! state bucket that holds no parameter's value.
+//! A failed boot: its last line, the reason for CloudFormation, and a log in the state bucket without the value of
+//! any parameter.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -73,7 +73,7 @@ fn stored(machine: &Machine) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_log_is_stored_at_the_third_attempt_and_the_reason_stands_last() {
+fn the_log_is_stored_at_the_third_attempt_with_the_reason_last() {
     let machine = worker();
     machine.set("srv/machine", "riscv64");
     with_journal(&machine);
@@ -86,7 +86,7 @@ fn the_log_is_stored_at_the_third_attempt_and_the_reason_stands_last() {
         .lines()
         .filter(|line| line.contains(" failed to "))
         .collect();
-    let third = "; the stack hears of the third";
+    let third = "; the third failure is reported to the stack";
     let line = |attempt, rest| format!("boot: attempt {attempt} {reason}{rest}");
     assert_eq!(
         last,
@@ -271,7 +271,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_reason_is_cut_between_characters_and_keeps_its_end(reason in "[a-zäß€🔒\n ]{0,60}", count in 8..90_usize) {
+    fn a_long_reason_keeps_its_end_and_whole_characters(reason in "[a-zäß€🔒\n ]{0,60}", count in 8..90_usize) {
         let cut = last_bytes(count, &reason);
         let cut = cut.strip_suffix('\n').expect("one line");
         let flat = reason.replace('\n', " ");

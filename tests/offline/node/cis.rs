@@ -1,6 +1,6 @@
 //! The CIS Kubernetes Benchmark (sections 1, 2 and 4 and the audit policy of 3, as numbered from 1.10
-//! on): what it asks of a node and its flags, and where we meet it or why not. Data only; a test holds
-//! every answer against what a node really gets.
+//! on): its items for a node and its flags, and where we meet them or why not. Data only; a test compares
+//! every answer with the files of a node.
 
 /// An item of the benchmark.
 #[derive(Debug, Clone, Copy)]

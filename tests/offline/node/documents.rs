@@ -40,7 +40,7 @@ fn facts(spec: &ClusterSpec) -> NodeEnv {
 }
 
 #[test]
-fn kubeadm_s_files_are_what_was_agreed() {
+fn kubeadm_files_match_their_golden_files() {
     for (spec, case) in [
         (specs::production(), "three-slots"),
         (specs::throw_away(), "one-slot"),
@@ -54,7 +54,7 @@ fn kubeadm_s_files_are_what_was_agreed() {
 }
 
 #[test]
-fn a_worker_s_kubelet_is_what_was_agreed() {
+fn a_worker_kubelet_matches_its_golden_file() {
     let files = tree(&specs::production(), "batch");
     golden::check(
         "node/kubelet-worker.yaml",
@@ -63,7 +63,7 @@ fn a_worker_s_kubelet_is_what_was_agreed() {
 }
 
 #[test]
-fn the_trees_are_what_was_agreed() {
+fn node_trees_match_their_golden_file() {
     let mut lines = Vec::new();
     for name in ["control-plane/a", "batch"] {
         lines.push(format!("# {name}\n"));
@@ -197,7 +197,7 @@ fn all_slots_have_the_same_names_in_their_certificates_and_members() {
 }
 
 #[test]
-fn every_gap_is_one_that_the_node_fills() {
+fn every_placeholder_is_filled_by_the_node() {
     let templates = Templates::new(None).unwrap();
     let fill = templates.text("node/lib/host.sh").unwrap();
     let gap = |text: &str| -> BTreeSet<String> {
@@ -288,7 +288,7 @@ fn every_item_of_the_cis_benchmark_is_met_or_refused_with_a_reason() {
 }
 
 #[test]
-fn what_people_from_kops_expect_is_there_or_refused_with_a_reason() {
+fn kops_features_are_present_or_refused_with_a_reason() {
     let spec = specs::production();
     let workers: Value =
         serde_json::to_value(kubelet::configuration(&facts(&spec), StaticPods::No)).unwrap();

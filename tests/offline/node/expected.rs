@@ -1,6 +1,5 @@
-//! What people who come from kops have on their machines and in their clusters by default (release 1.37), and
-//! where it stands here or why it does not. The CIS benchmark's items are in [`super::cis`]. Data only;
-//! a test holds every place against what a node really gets.
+//! Defaults of kops for machines and clusters (release 1.37), and where they are here or why not. The CIS
+//! benchmark's items are in [`super::cis`]. Data only; a test compares every place with the files of a node.
 
 /// Something that is expected.
 #[derive(Debug, Clone, Copy)]
@@ -54,11 +53,11 @@ pub const EXPECTED: &[Expected] = &[
     expect("verbosity -v=2", Refused("the default level says what fails; a higher one for a search is a flag away, and in production its volume hides it")),
     expect("a login to ECR", File("etc/credential.yaml", "ecr-credential-provider")),
     expect("TLS bootstrap without a shared password", File("lib/worker.sh", "worker/bootstrap-token")),
-    expect("node-role.kubernetes.io/node on workers", Refused("a kubelet may not give itself a role label (NodeRestriction); pools are told apart by kube-cfn/pool")),
+    expect("node-role.kubernetes.io/node on workers", Refused("a kubelet may not give itself a role label (NodeRestriction); pools are distinguished by kube-cfn/pool")),
     expect("structured authentication, anonymous health checks alone", File("apiserver/authentication.yaml", "path: /readyz")),
     expect("encryption of secrets at rest", File("lib/control-plane.sh", "encryption.yaml")),
     expect("an audit log", File("apiserver/audit.yaml", "kind: Policy")),
-    expect("a limit range in the namespace default", Refused("a request of 100m that nobody wrote down surprises whoever sizes a cluster; namespaces get their limits from those who own them")),
+    expect("a limit range in the namespace default", Refused("a request of 100m that nobody wrote down is not expected when a cluster is sized; namespaces get their limits from those who own them")),
     expect("a volume for each member of etcd", File("lib/etcd-volume.sh", "ec2_attach_volume")),
     expect("a second etcd for events", Refused("it pays from some hundred nodes on; these clusters are a handful of pools")),
     expect("snapshots of etcd", File("etcd/kube-cfn-etcd-snapshot.timer", "OnCalendar=*:0/30")),

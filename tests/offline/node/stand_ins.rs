@@ -1,5 +1,5 @@
-//! The stand-ins of the boot tests are as strict as the programs that they stand in for: what those refuse,
-//! keep or warn of. Each fact here was seen with the real program or is in its source, as the stand-in says.
+//! The stand-ins of the boot tests are as strict as the real programs. Each fact here was seen with the real program
+//! or is in its source, as the stand-in says.
 
 use super::boot::worker;
 use super::machine::{Machine, text};
@@ -57,7 +57,7 @@ fn a_changed_manifest_waits_for_the_old_pod_until_the_kubelet_starts_again() {
 }
 
 #[test]
-fn containers_outlive_the_kubelet_and_nobody_starts_them_again() {
+fn containers_outlive_the_kubelet_without_restarts() {
     let machine = slot();
     let script = r#"
         systemctl stop kubelet
@@ -75,7 +75,7 @@ fn containers_outlive_the_kubelet_and_nobody_starts_them_again() {
 }
 
 #[test]
-fn a_container_that_crashes_comes_back_ever_later() {
+fn crashed_containers_restart_with_backoff() {
     let machine = slot();
     let script = r#"
         tries() { crictl ps --all --name '^kube-scheduler$' --quiet | wc -l; }
@@ -162,7 +162,7 @@ fn a_field_that_kubeadm_does_not_know_fails_validation_and_warns_a_phase() {
 }
 
 #[test]
-fn a_phase_of_kubeadm_refuses_what_it_misses_and_keeps_what_it_finds() {
+fn a_kubeadm_phase_needs_its_inputs_and_keeps_existing_files() {
     let phase = |name: &str| {
         format!("kubeadm init phase {name} --config /etc/kube-cfn/kubeadm/config.yaml")
     };
@@ -223,7 +223,7 @@ fn a_phase_of_kubeadm_refuses_what_it_misses_and_keeps_what_it_finds() {
 }
 
 #[test]
-fn flags_and_units_that_nobody_knows_are_refused_in_the_program_s_words() {
+fn unknown_flags_and_units_are_refused_with_real_messages() {
     let cases = [
         (
             "kubeadm token create --lifetime 24h",
@@ -318,7 +318,7 @@ fn flags_and_units_that_nobody_knows_are_refused_in_the_program_s_words() {
 }
 
 #[test]
-fn a_kubelet_says_what_it_would_rather_have_in_its_file_and_what_it_cannot_take() {
+fn the_kubelet_warns_of_deprecated_and_refuses_unknown_flags() {
     let cases = [
         (
             "sed -i 's#=\"#=\"--register-with-taints=a=b:NoSchedule #' FLAGS",

@@ -1,4 +1,4 @@
-//! User data: what cloud-init runs at every boot, and the start of the bundle that it leaves behind.
+//! User data: what cloud-init runs at every boot, and the start program that it writes.
 
 use kube_cfn::node::archive::{self, File};
 use kube_cfn::node::{self, BootParams, Bundle};
@@ -95,7 +95,7 @@ fn user_data_leaves_a_unit_that_boots_the_bundle() {
 }
 
 #[test]
-fn a_start_that_was_cut_short_ends_the_same() {
+fn an_interrupted_start_is_finished() {
     let whole = fresh();
     starts(&whole);
     let cut = fresh();
@@ -126,7 +126,7 @@ fn a_bundle_that_is_not_the_one_named_is_refused() {
 }
 
 #[test]
-fn what_the_stack_passes_on_reaches_the_boot_programs() {
+fn stack_values_reach_the_boot_programs() {
     let machine = fresh();
     starts(&machine);
     let env = machine.get("etc/kube-cfn/host.env");

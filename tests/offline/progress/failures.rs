@@ -1,4 +1,4 @@
-//! Scripted failures: what CloudFormation tells, poll by poll, and the exact lines that come of it.
+//! Scripted failures: CloudFormation's events poll by poll, and the exact lines of the report.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -53,9 +53,9 @@ impl Failing {
         StackKind::parse(&self.stack).expect("a kind of stack")
     }
 
-    fn sentence(&self, id: &str) -> String {
-        let told = self.sentences.get(id).map(String::as_str);
-        told.unwrap_or(id).to_owned()
+    fn description(&self, id: &str) -> String {
+        let known = self.sentences.get(id).map(String::as_str);
+        known.unwrap_or(id).to_owned()
     }
 
     fn place(&self, id: &str, path: Option<&str>) -> Option<Place> {
@@ -84,11 +84,11 @@ impl Failing {
         events: &[StackEvent],
     ) -> Option<Failure> {
         let words = Words {
-            sentence: &|id| self.sentence(id),
+            sentence: &|id| self.description(id),
             explain: &|id, path| self.place(id, path),
         };
-        let told = cause::failure(verb, status, events, &words)?;
-        Some(self.explained(told))
+        let failure = cause::failure(verb, status, events, &words)?;
+        Some(self.explained(failure))
     }
 }
 
@@ -167,7 +167,7 @@ fn played(script: &Script) -> String {
         model.update(&event);
     }
     let mut text = String::new();
-    let mut told: BTreeMap<&str, Vec<StackEvent>> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, Vec<StackEvent>> = BTreeMap::new();
     let mut causes: BTreeMap<&str, (Option<String>, String)> = BTreeMap::new();
     let polls = script
         .stacks
@@ -191,7 +191,7 @@ fn played(script: &Script) -> String {
                     model.update(&resource(one, event));
                 }
             }
-            let events = told.entry(one.stack.as_str()).or_default();
+            let events = seen.entry(one.stack.as_str()).or_default();
             events.extend(news);
             let Some(failure) = one.failure(script.verb, None, events) else {
                 continue;
@@ -204,14 +204,14 @@ fn played(script: &Script) -> String {
                     failure,
                 });
                 let since = last.duration_since(at(0)).as_secs();
-                text = text + "-- told after " + &since.to_string() + "s\n" + &reports(&model);
+                text = text + "-- reported after " + &since.to_string() + "s\n" + &reports(&model);
             }
         }
     }
     for one in &script.stacks {
-        model.update(&settled(script, one, last, told.get(one.stack.as_str())));
+        model.update(&settled(script, one, last, seen.get(one.stack.as_str())));
     }
-    text + "-- at the end\n" + &reports(&model) + &afterwards(script, &told)
+    text + "-- at the end\n" + &reports(&model) + &afterwards(script, &seen)
 }
 
 fn resource(one: &Failing, event: &StackEvent) -> Event {
@@ -220,7 +220,7 @@ fn resource(one: &Failing, event: &StackEvent) -> Event {
         stack: one.kind(),
         logical_id: event.logical_id.clone(),
         resource_type: event.resource_type.clone(),
-        sentence: one.sentence(&event.logical_id),
+        sentence: one.description(&event.logical_id),
         status: event.status.clone(),
         reason: event.reason.clone(),
     }
@@ -253,7 +253,7 @@ fn settled(
             };
             let findings: Vec<Finding> = one.findings.iter().map(finding).collect();
             let words = Words {
-                sentence: &|id| one.sentence(id),
+                sentence: &|id| one.description(id),
                 explain: &|id, path| one.place(id, path),
             };
             Outcome::Failed(cause::refused(reason, &findings, &words))
@@ -284,10 +284,10 @@ fn reports(model: &Model) -> String {
 }
 
 /// The same from the history alone, as `diagnose` tells it.
-fn afterwards(script: &Script, told: &BTreeMap<&str, Vec<StackEvent>>) -> String {
+fn afterwards(script: &Script, seen: &BTreeMap<&str, Vec<StackEvent>>) -> String {
     let mut text = String::new();
     for one in &script.stacks {
-        let (Some(ends), Some(events)) = (&one.ends, told.get(one.stack.as_str())) else {
+        let (Some(ends), Some(events)) = (&one.ends, seen.get(one.stack.as_str())) else {
             continue;
         };
         // A history begins with the operation's own start, oldest first.
@@ -300,7 +300,7 @@ fn afterwards(script: &Script, told: &BTreeMap<&str, Vec<StackEvent>>) -> String
         let mut events: Vec<StackEvent> = [start].into_iter().chain(events.clone()).collect();
         events.sort_by_key(|event| event.at);
         let words = Words {
-            sentence: &|id| one.sentence(id),
+            sentence: &|id| one.description(id),
             explain: &|id, path| one.place(id, path),
         };
         let found = found(&one.kind(), ends);
@@ -342,7 +342,7 @@ fn found(kind: &StackKind, status: &str) -> FoundStack {
 }
 
 #[test]
-fn every_scripted_failure_is_told_in_five_lines() {
+fn every_scripted_failure_is_reported_in_five_lines() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/failures");
     let mut names: Vec<String> = fs::read_dir(&directory)
         .expect("the scripts")
@@ -361,17 +361,17 @@ fn every_scripted_failure_is_told_in_five_lines() {
         let text = fs::read_to_string(directory.join(&name).join("script.json")).expect("a script");
         let script: Script =
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let told = format!("{}\n\n{}", script.about, played(&script));
-        let check = || golden::check(&format!("failures/{name}/told.txt"), &told);
+        let report = format!("{}\n\n{}", script.about, played(&script));
+        let check = || golden::check(&format!("failures/{name}/report.txt"), &report);
         if std::panic::catch_unwind(check).is_err() {
             differ.push(name);
         }
     }
-    assert!(differ.is_empty(), "told otherwise: {differ:?}");
+    assert!(differ.is_empty(), "reported differently: {differ:?}");
 }
 
 #[test]
-fn in_full_a_failure_keeps_every_word() {
+fn a_full_failure_report_shortens_nothing() {
     let mut model = Model::default();
     for event in super::runs::failing().events {
         model.update(&event);
@@ -380,11 +380,11 @@ fn in_full_a_failure_keeps_every_word() {
     let text: String = lines.iter().map(|line| line.to_string() + " ").collect();
     let words: Vec<&str> = text.split_whitespace().collect();
     let text = words.join(" ");
-    for told in [
+    for part in [
         "HandlerErrorCode: ServiceLimitExceeded",
         "cancelled because of it: Load balancer of the API",
         "not started: control-plane, pool-workers",
     ] {
-        assert!(text.contains(told), "{text}");
+        assert!(text.contains(part), "{text}");
     }
 }

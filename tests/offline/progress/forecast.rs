@@ -1,4 +1,4 @@
-//! What a screen expects, and how it counts the time between events.
+//! Expected durations on a screen, and the time between events.
 
 use kube_cfn::events::{Event, Expected, Outcome, Span, Verb};
 use kube_cfn::progress::{Model, Pace, Renderer, follow};
@@ -34,7 +34,7 @@ fn screen(run: &Run, second: i64) -> Vec<String> {
 }
 
 #[test]
-fn what_is_left_is_the_longest_way_by_what_is_done() {
+fn remaining_time_is_the_longest_remaining_path() {
     let run = three();
     assert!(
         screen(&run, 0)[0].contains("  eta 3-4m  "),
@@ -57,7 +57,7 @@ fn what_is_left_is_the_longest_way_by_what_is_done() {
 }
 
 #[test]
-fn the_star_stands_at_what_all_wait_for_and_moves_on() {
+fn the_marker_follows_the_critical_path() {
     let starred = |run: &Run, second| {
         let rows = screen(run, second);
         let rows: Vec<String> = rows.into_iter().filter(|row| row.contains('*')).collect();
@@ -73,7 +73,7 @@ fn the_star_stands_at_what_all_wait_for_and_moves_on() {
 }
 
 #[test]
-fn what_is_late_promises_nothing() {
+fn an_overdue_stack_shows_no_remaining_time() {
     let run = three();
     assert!(
         screen(&run, 150)[0].contains("  eta over 2m  "),
@@ -92,14 +92,14 @@ fn what_is_late_promises_nothing() {
 }
 
 #[test]
-fn without_experience_of_every_stack_nothing_is_said() {
+fn remaining_time_needs_durations_of_every_stack() {
     let stacks = vec![expected(Network, Some(Verb::Create), 3, &[])];
     let run = Run::start(Verb::Create, stacks).stack(0, Network, Verb::Create);
     assert!(!screen(&run, 10)[0].contains("eta"));
 }
 
 #[test]
-fn a_resource_that_only_settles_says_so_until_it_is_done() {
+fn a_settling_resource_is_marked_until_it_is_complete() {
     let run = three().resource(5, Edge, NAT, "CREATE_IN_PROGRESS");
     let run = run.because(
         50,
@@ -120,8 +120,8 @@ fn a_resource_that_only_settles_says_so_until_it_is_done() {
 }
 
 #[test]
-fn a_failure_stands_above_the_block_once_and_again_when_its_cause_changes() {
-    let told = |run: &Run| {
+fn a_failure_is_printed_once_per_cause() {
+    let printed = |run: &Run| {
         let memory = Memory::default();
         let mut live = memory.live();
         run.events
@@ -139,14 +139,14 @@ fn a_failure_stands_above_the_block_once_and_again_when_its_cause_changes() {
         .because(20, Edge, NAT, "CREATE_FAILED", Some("quota"))
         .failed(20, Edge, failure("quota"))
         .failed(22, Edge, failure("quota"));
-    assert_eq!(told(&run), 1);
+    assert_eq!(printed(&run), 1);
     let run = run.settled(40, Edge, Outcome::RolledBack(failure("quota")));
-    assert_eq!(told(&run), 1, "the end of it is no new cause");
+    assert_eq!(printed(&run), 1, "the end of it is no new cause");
     let run = run.failed(41, Edge, failure("another cause"));
-    assert_eq!(told(&run), 2);
+    assert_eq!(printed(&run), 2);
 }
 
-/// Keeps the last moment it was told of.
+/// Keeps the last moment of a tick.
 #[derive(Default)]
 struct Watch(Option<jiff::Timestamp>);
 

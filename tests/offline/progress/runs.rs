@@ -1,4 +1,4 @@
-//! Runs told as events, second by second, and the clock they are told by.
+//! Runs as events, second by second, and their clock.
 
 use jiff::{SignedDuration, Timestamp};
 use kube_cfn::cloud::{ResourceStatus, StackStatus};

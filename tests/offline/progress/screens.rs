@@ -1,4 +1,4 @@
-//! Golden screens: what a person sees at one moment, and the log and summary of the same run.
+//! Golden screens: the display at one moment, and the log and summary of the same run.
 
 use kube_cfn::progress::{Json, Lines, Model, Renderer};
 
@@ -43,7 +43,7 @@ fn log(name: &str, run: &Run, end: i64) {
 }
 
 #[test]
-fn halfway_the_database_is_what_everybody_waits_for() {
+fn halfway_the_database_is_on_the_critical_path() {
     screen("halfway", &runs::halfway(), 260, 80, 24);
 }
 
@@ -75,7 +75,7 @@ fn a_failed_run_summed_up() {
 }
 
 #[test]
-fn a_run_left_alone_says_what_still_moves() {
+fn a_detached_run_lists_running_stacks() {
     let summary = model(&runs::failing()).summary(at(290), 80);
     golden::check("progress/detached/summary.txt", &text(&summary));
 }
@@ -107,7 +107,7 @@ fn nothing_to_do() {
 }
 
 #[test]
-fn deleting_waits_the_other_way_round() {
+fn deletion_waits_for_dependents() {
     screen("delete", &runs::deleting(), 90, 80, 24);
 }
 

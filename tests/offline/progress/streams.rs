@@ -1,4 +1,4 @@
-//! Any stream of events, however mad, fits any terminal and breaks no showing.
+//! Random streams of events fit every terminal and break no renderer.
 
 use console::measure_text_width;
 use kube_cfn::cloud::{ResourceStatus, StackStatus};
@@ -139,7 +139,7 @@ proptest! {
             renderer.take(event).expect("an event");
             match event {
                 Event::RunStarted { stacks, .. } => least += 1 + stacks.len(),
-                // Five lines at most, and none when the cause was told already.
+                // Five lines at most, and none when the cause was shown already.
                 Event::Failed { .. } => reports += 1,
                 _ => least += 1,
             }

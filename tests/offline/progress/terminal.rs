@@ -1,4 +1,4 @@
-//! A terminal that remembers what was written to it, line by line.
+//! A terminal that records what was written to it, line by line.
 
 use std::io;
 use std::sync::{Arc, Mutex};

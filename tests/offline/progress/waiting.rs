@@ -1,4 +1,4 @@
-//! The wait for a cluster: the block, what stays of it, and the same as a log.
+//! Waiting for a cluster: the live block, its final form, and the log.
 
 use std::fmt::Write as _;
 
@@ -100,22 +100,22 @@ fn screen(name: &str, look: &Event, second: i64) {
 }
 
 #[test]
-fn a_silent_api_is_all_that_is_known() {
+fn an_unreachable_api_hides_the_other_checks() {
     screen("waiting-silent", &look(4, silent()), 12);
 }
 
 #[test]
-fn halfway_up_every_part_says_what_it_misses() {
+fn every_part_lists_what_is_missing() {
     screen("waiting", &look(130, halfway()), 132);
 }
 
 #[test]
-fn what_works_is_summed_up_in_a_line() {
+fn a_ready_cluster_is_one_line() {
     screen("waiting-over", &look(200, whole()), 200);
 }
 
 #[test]
-fn the_log_tells_what_changed_and_beats() {
+fn the_log_shows_changes_and_heartbeats() {
     let mut out = Vec::new();
     let mut lines = Lines::new(&mut out);
     for (second, parts) in [

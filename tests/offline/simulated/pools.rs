@@ -1,5 +1,5 @@
-//! Many pools on a cloud whose pools are done only after the control plane answers: they never keep it
-//! from starting, whatever the number of stacks that may be in operation at once.
+//! Many pools on a cloud whose pools complete only after the control plane answers: they never block its start,
+//! whatever the limit of concurrent stack operations.
 
 use kube_cfn::common::Clock;
 use std::time::Duration;
@@ -137,7 +137,7 @@ async fn twenty_pools_and_no_database_come_up_with_the_usual_number_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pools_do_not_starve_the_control_plane_whatever_may_be_in_operation_at_once() {
+async fn pools_never_starve_the_control_plane() {
     for database in [false, true] {
         for parallel in [1, 2, 9, 30] {
             comes_up(POOLS, database, Some(parallel)).await;
@@ -147,7 +147,7 @@ async fn pools_do_not_starve_the_control_plane_whatever_may_be_in_operation_at_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn updates_of_pools_and_a_new_pool_join_what_serves_already() {
+async fn pools_update_beside_a_running_control_plane() {
     let spec = many(POOLS - 1, false);
     let cloud = Simulated::new(world(&spec));
     let report = run(&cloud, (&spec, &design(&spec)), "first", None, pending()).await;
@@ -201,7 +201,7 @@ async fn resumed(parallel: usize, failures: Vec<Failing>) -> (Simulated, Report)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_goes_on_with_another_follows_its_control_plane_and_pools_without_a_permit() {
+async fn following_stacks_of_another_run_takes_no_permit() {
     for parallel in [1, 2, 10] {
         let (cloud, report) = resumed(parallel, Vec::new()).await;
         assert_eq!(
@@ -239,7 +239,7 @@ fn silent(times: u32) -> Vec<Failing> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_control_plane_that_another_run_made_in_vain_is_made_before_its_pools_give_up() {
+async fn a_failed_control_plane_of_another_run_is_recreated_before_its_pools_time_out() {
     for parallel in [2, 10] {
         let (cloud, report) = resumed(parallel, silent(1)).await;
         assert_eq!(
@@ -263,7 +263,7 @@ async fn a_control_plane_that_another_run_made_in_vain_is_made_before_its_pools_
 }
 
 #[tokio::test(start_paused = true)]
-async fn pools_are_not_begun_for_a_control_plane_that_failed() {
+async fn pools_are_not_started_for_a_failed_control_plane() {
     let spec = many(POOLS, false);
     let cloud = Simulated::new(World {
         failures: silent(1),

@@ -1,5 +1,5 @@
-//! Which field causes what: every field that a definition can have is changed, and every difference
-//! that comes of it has to be put down to that field.
+//! The field behind each change: every field of a definition is changed, and every difference has to name that
+//! field.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -467,7 +467,7 @@ fn every_field_of_the_schema_is_tried() {
 }
 
 #[test]
-fn every_difference_is_put_down_to_the_field_that_was_changed() {
+fn differences_name_the_changed_field() {
     let mut missed = Vec::new();
     let mut silent: BTreeSet<&str> = trials().iter().map(|trial| trial.leaf).collect();
     for trial in trials() {
@@ -487,14 +487,17 @@ fn every_difference_is_put_down_to_the_field_that_was_changed() {
                     .as_deref()
                     .map(|p| p.split('.').take(2).collect::<Vec<_>>().join("."));
                 for asked in [path, whole].iter().map(Option::as_deref) {
-                    let told = new.fields(&id, asked);
+                    let found = new.fields(&id, asked);
                     // A section is what a property without a line falls back on: that proves nothing.
                     let exact = |named: &String| {
                         asked.is_none() || named.contains('.') || named == trial.leaf
                     };
-                    let mut exact = told.iter().filter(|named| exact(named));
+                    let mut exact = found.iter().filter(|named| exact(named));
                     if !exact.any(|named| stands_for(named, trial.leaf)) {
-                        missed.push(format!("{} -> {kind}/{id} {asked:?}: {told:?}", trial.leaf));
+                        missed.push(format!(
+                            "{} -> {kind}/{id} {asked:?}: {found:?}",
+                            trial.leaf
+                        ));
                     }
                 }
             }
@@ -519,7 +522,7 @@ fn line(stack: &Stack, row: FieldOrigin) -> Line {
 }
 
 #[test]
-fn no_line_of_a_table_is_dead() {
+fn every_line_of_the_field_table_is_used() {
     let mut known = BTreeSet::new();
     let mut proved = BTreeSet::new();
     for trial in trials() {
@@ -571,7 +574,7 @@ fn every_field_of_a_table_is_one_of_the_schema() {
 }
 
 #[test]
-fn what_fails_without_a_change_has_a_field_too() {
+fn failures_without_a_change_name_a_field() {
     let stacks = designed(&[]);
     let of = |stack: &str, id: &str, path| stacks[stack].fields(id, path).join(" ");
     assert_eq!(of("edge", "RegionalNatGateway", None), "network.nat");

@@ -1,4 +1,4 @@
-//! How the stacks hang together: which needs which, and that every wire ends somewhere.
+//! The graph of the stacks: dependencies, outputs and parameters.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::{design, every_stack, walk};
 use crate::support::specs;
 
 #[test]
-fn the_graph_is_the_one_that_was_drawn() {
+fn the_stack_graph_is_as_documented() {
     let mut seen = BTreeSet::new();
     for stack in every_stack() {
         let needs: BTreeSet<_> = stack.needs().map(ToString::to_string).collect();
@@ -26,7 +26,7 @@ fn the_graph_is_the_one_that_was_drawn() {
 }
 
 #[test]
-fn stacks_come_in_the_order_in_which_people_read_them() {
+fn stacks_are_listed_in_reading_order() {
     let names = |stacks: Vec<kube_cfn::stacks::Stack>| {
         let kinds = stacks.into_iter().map(|stack| stack.kind.to_string());
         kinds.collect::<Vec<_>>().join(" ")

@@ -1,4 +1,4 @@
-//! Who may do what: sizes of policies, and the pods' roles.
+//! Permissions: sizes of policies, and the pods' roles.
 
 use kube_cfn::node::Role;
 use kube_cfn::templates::Templates;
@@ -31,7 +31,7 @@ fn filled_in(value: &Value) -> Value {
 }
 
 #[test]
-fn policies_fit_into_what_iam_takes() {
+fn policies_fit_the_limits_of_iam() {
     let mut spec = specs::production();
     spec.name = "n".repeat(28);
     let base = &design(&spec)[0];
@@ -56,7 +56,7 @@ fn policies_fit_into_what_iam_takes() {
 }
 
 #[test]
-fn a_pods_role_trusts_its_service_account_alone() {
+fn pod_roles_trust_their_service_account_only() {
     let base = &design(&specs::production())[0];
     for (id, account, addon) in [
         ("EbsCsiRole", "ebs-csi-controller-sa", "aws-ebs-csi-driver"),
@@ -136,7 +136,7 @@ fn actions_on(policy: &Value, user_id: &str, key: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_machine_writes_logs_of_its_boots_and_nobody_elses_and_reads_none() {
+fn a_machine_writes_only_its_own_boot_logs() {
     let base = &design(&specs::production())[0];
     let lists = |statement: &Value| statement["Action"] == "s3:ListBucket";
     for role in ["ControlPlanePolicy", "NodePolicy"] {

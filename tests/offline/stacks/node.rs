@@ -1,4 +1,4 @@
-//! What a node boots with, as the stacks carry it.
+//! Bundles and user data in the stacks.
 
 use std::io::Read;
 
@@ -75,7 +75,7 @@ fn is_machine(stack: &Stack) -> bool {
 }
 
 #[test]
-fn a_stack_that_depends_on_the_version_puts_it_out_and_no_other_does() {
+fn stacks_with_machines_output_their_version() {
     for spec in specs::all() {
         let mut other = spec.clone();
         other.kubernetes = Version::new(1, 35, 8);
@@ -194,7 +194,7 @@ fn booted(spec: &ClusterSpec) -> (Vec<String>, Vec<Value>) {
 }
 
 #[test]
-fn what_no_node_needs_to_know_leaves_bundles_and_user_data_alone() {
+fn other_settings_keep_bundles_and_user_data() {
     let before = booted(&specs::production());
     let changes: [Edit; 14] = [
         ("account", |spec| spec.account = None),
@@ -226,7 +226,7 @@ fn what_no_node_needs_to_know_leaves_bundles_and_user_data_alone() {
 }
 
 #[test]
-fn what_a_node_needs_to_know_changes_its_bundle_and_user_data() {
+fn node_settings_change_bundle_and_user_data() {
     let (keys, data) = booted(&specs::production());
     let changes: [Change; 5] = [
         (
@@ -274,7 +274,7 @@ fn what_a_node_needs_to_know_changes_its_bundle_and_user_data() {
 }
 
 #[test]
-fn a_bundle_tells_a_node_who_it_is() {
+fn a_bundle_contains_the_nodes_identity() {
     let templates = Templates::new(None).unwrap();
     let spec = specs::zonal();
     let pool = node::bundle(&spec, Role::Pool(&spec.pools[0]), &templates).unwrap();

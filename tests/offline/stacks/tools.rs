@@ -1,4 +1,4 @@
-//! What other people's checkers say: cfn-lint on every template, shellcheck on every script.
+//! Other checkers: cfn-lint on every template, shellcheck on every script.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -54,7 +54,7 @@ fn history(
         kind,
         events,
         run: run.map(str::to_owned),
-        template: json!({"Resources": {"Thing": {"Metadata": {"Sentence": "The thing"}}}}),
+        template: json!({"Resources": {"Thing": {"Metadata": {"Description": "The thing"}}}}),
     }
 }
 
@@ -100,7 +100,7 @@ fn endings(timeline: &Timeline) -> Vec<(String, Ending)> {
 }
 
 #[test]
-fn what_one_puts_out_and_another_takes_joins_them() {
+fn outputs_and_parameters_connect_stacks() {
     let timeline = of(&[
         gives(
             history(Network, Some("7f3a"), (0, 60), "CREATE_COMPLETE"),
@@ -168,7 +168,7 @@ fn a_failure_of_the_past_names_its_cause() {
 }
 
 #[test]
-fn what_still_moves_has_no_end() {
+fn running_operations_have_no_end() {
     let timeline = of(&[
         history(Base, Some("7f3a"), (0, 60), "CREATE_COMPLETE"),
         history(Network, Some("7f3a"), (0, 30), "CREATE_IN_PROGRESS"),
@@ -182,7 +182,7 @@ fn what_still_moves_has_no_end() {
 }
 
 #[test]
-fn deleting_waits_the_other_way_round() {
+fn deletion_waits_for_dependents() {
     let mut network = gives(history(Network, None, (70, 90), "DELETE_COMPLETE"), VPC);
     let mut edge = takes(history(Edge, None, (0, 71), "DELETE_COMPLETE"), VPC);
     for history in [&mut network, &mut edge] {
@@ -195,7 +195,7 @@ fn deleting_waits_the_other_way_round() {
 }
 
 #[test]
-fn where_nothing_ever_happened_there_is_no_run() {
+fn no_events_mean_no_run() {
     assert_eq!(events_of("canary", &[]), []);
     let mut silent = history(Base, None, (0, 9), "CREATE_COMPLETE");
     silent.events.clear();

@@ -1,4 +1,4 @@
-//! The critical path and the slack of small runs, worked out by hand.
+//! The critical path and the slack of small runs, with results calculated manually.
 
 use jiff::SignedDuration;
 use kube_cfn::events::{Event, Failure, Outcome, Verb};
@@ -82,7 +82,7 @@ fn the_path_is_walked_back_from_the_last_end() {
 }
 
 #[test]
-fn slack_is_what_is_left_until_somebody_waits() {
+fn slack_ends_where_a_dependent_waits() {
     let timeline = of(&chain());
     assert_eq!(slack(&timeline, &Network), Some(0));
     assert_eq!(slack(&timeline, &Edge), Some(0));
@@ -206,7 +206,7 @@ fn an_update_that_left_something_behind_is_no_failure() {
 }
 
 #[test]
-fn a_stack_that_never_began_and_failed_is_told() {
+fn a_stack_that_failed_before_it_started_is_listed() {
     let refused = Outcome::Failed(Failure::of_stack(None, "no credentials"));
     let run = Run::start(
         Verb::Create,
@@ -221,14 +221,14 @@ fn a_stack_that_never_began_and_failed_is_told() {
 }
 
 #[test]
-fn without_a_beginning_there_is_no_run() {
+fn without_a_start_event_there_is_no_run() {
     assert_eq!(Timeline::of(&[]), None);
     assert_eq!(Timeline::of(&chain().events[1..]), None);
 }
 
 /// Stacks that need each other can't be, but a record may be broken.
 #[test]
-fn a_circle_ends() {
+fn a_dependency_cycle_ends_the_path() {
     let create = Some(Verb::Create);
     let stacks = vec![
         expected(Base, create, 1, &[Edge]),

@@ -1,4 +1,4 @@
-//! What is refused, what is kept as it is, and what a person may say. The texts stand in
+//! Which versions are refused, which are kept, and the effect of `--running`. The texts are in
 //! `tests/cases/plan/versions.txt`.
 
 use std::fmt::Write as _;
@@ -99,12 +99,12 @@ fn table() -> String {
 }
 
 #[test]
-fn every_pair_of_versions_has_its_line_in_the_table() {
+fn every_pair_of_versions_is_in_the_table() {
     golden::check("plan/versions.txt", &table());
 }
 
 #[test]
-fn a_version_is_refused_exactly_when_what_runs_would_move_or_does_not_fit() {
+fn a_version_is_refused_when_it_would_change_or_does_not_fit() {
     let all: Vec<Version> = kubernetes::versions().cloned().collect();
     for runs in &all {
         for wanted in &all {
@@ -130,7 +130,7 @@ fn a_version_is_refused_exactly_when_what_runs_would_move_or_does_not_fit() {
 }
 
 #[test]
-fn a_persons_word_counts_only_where_nothing_else_says_it() {
+fn the_running_flag_counts_only_without_other_evidence() {
     let stated = |stack: StackKind, text: &str| vec![(stack, version(text))];
     let mut unsaid = running("?", "1.35.8");
     accept_stated(&mut unsaid, &stated(StackKind::ControlPlane, "1.36.4")).unwrap();
