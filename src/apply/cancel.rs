@@ -3,7 +3,7 @@
 
 use futures::future::join_all;
 
-use super::patience::patiently;
+use super::retry::with_retry;
 use crate::cloud::status::Phase;
 use crate::cloud::{Cloud, CloudError, FoundResource, FoundStack, Protection, StackStatus};
 use crate::plan::heal::is_data;
@@ -61,7 +61,7 @@ async fn what(found: &FoundStack, cloud: &impl Cloud) -> Result<What, CloudError
     match found.status {
         StackStatus::UpdateInProgress => Ok(What::GoesBack),
         StackStatus::CreateInProgress => {
-            let (held, _) = patiently(cloud, async || cloud.resources(&found.id).await).await;
+            let (held, _) = with_retry(cloud, async || cloud.resources(&found.id).await).await;
             Ok(held?
                 .iter()
                 .find(|one| holds_data(one))
@@ -86,7 +86,7 @@ fn holds_data(one: &FoundResource) -> bool {
 }
 
 /// Cancels what can be cancelled. Each is looked at once more before: what was harmless when it was
-/// shown may hold data by now. Says what was begun, or why nothing was.
+/// shown may hold data by now. Activity what was begun, or why nothing was.
 pub async fn cancel(
     all: &[Cancellation],
     cloud: &impl Cloud,
@@ -101,7 +101,7 @@ pub async fn cancel(
 }
 
 async fn begin(was: &FoundStack, cloud: &impl Cloud, run: &str) -> Result<String, CloudError> {
-    let (now, _) = patiently(cloud, async || cloud.stack(&was.id).await).await;
+    let (now, _) = with_retry(cloud, async || cloud.stack(&was.id).await).await;
     let Some(now) = now?.filter(|now| now.status.is_moving()) else {
         return Ok("it rests by now: there is nothing to cancel".to_owned());
     };
@@ -110,7 +110,7 @@ async fn begin(was: &FoundStack, cloud: &impl Cloud, run: &str) -> Result<String
         What::Stays(why) => Ok(format!("left alone: {why}")),
         What::GoesBack => {
             let (answer, _) =
-                patiently(cloud, async || cloud.cancel_update(&now.id, &token).await).await;
+                with_retry(cloud, async || cloud.cancel_update(&now.id, &token).await).await;
             answer.map(|()| "its update is cancelled, it goes back to what it was".to_owned())
         }
         What::Deleted => {
@@ -120,10 +120,10 @@ async fn begin(was: &FoundStack, cloud: &impl Cloud, run: &str) -> Result<String
                     policy: None,
                 };
                 let (answer, _) =
-                    patiently(cloud, async || cloud.protect(&now.id, &open).await).await;
+                    with_retry(cloud, async || cloud.protect(&now.id, &open).await).await;
                 answer?;
             }
-            let (answer, _) = patiently(cloud, async || cloud.delete(&now.id, &token).await).await;
+            let (answer, _) = with_retry(cloud, async || cloud.delete(&now.id, &token).await).await;
             answer.map(|()| "its creation is given up, it is being deleted".to_owned())
         }
     }

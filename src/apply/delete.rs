@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
-use super::board::{Board, Place};
 use super::cause::Words;
 use super::follow::{Rest, Subject, follow};
-use super::halt::{Halt, failed, unanswered, unbegun};
-use super::mend::{course, verb};
-use super::patience::{Lost, patiently};
-use super::pulse::Pulse;
-use super::remains::{Remains, expected_remains, remains};
+use super::mend::{direction, verb};
+use super::poller::Poller;
+use super::registry::{StackState, StackStates};
+use super::retained::{Remains, expected_remains, remains};
+use super::retry::{Lost, with_retry};
 use super::run::{finish, over};
 use super::scheduler::{Claim, Role, Scheduler};
+use super::stack_result::{StackResult, failed, unanswered, unbegun};
 use super::tell::Teller;
-use super::{Report, Session, verdict};
+use super::{Report, Session, outcome};
 use crate::cloud::{Cloud, CloudError, Operation, Protection, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
@@ -23,13 +23,13 @@ use crate::plan::status::{Deletes, hand};
 use crate::plan::{resources_of, token};
 use crate::stacks::{StackKind, parameter_path};
 
-struct Demolition<'a, C> {
+struct DeleteRun<'a, C> {
     plan: &'a DeletePlan,
     cloud: &'a C,
     session: &'a Session<'a>,
     tell: Teller<'a, C>,
-    board: Board,
-    pulse: Pulse<'a, C>,
+    board: StackStates,
+    pulse: Poller<'a, C>,
     scheduler: Scheduler,
     /// Stacks whose deletion was asked for and is not over yet.
     going: std::cell::RefCell<BTreeSet<StackKind>>,
@@ -49,13 +49,13 @@ pub async fn delete<C: Cloud + Store>(
         clock: cloud,
     };
     tell.run_started(session.run, &plan.cluster, Verb::Delete, expected(plan));
-    let work = Demolition {
+    let work = DeleteRun {
         plan,
         cloud,
         session,
         tell,
-        board: Board::new(plan.steps.iter().map(|step| &step.kind)),
-        pulse: Pulse::new(cloud),
+        board: StackStates::new(plan.steps.iter().map(|step| &step.kind)),
+        pulse: Poller::new(cloud),
         // Nothing that is deleted waits for machines to join.
         scheduler: Scheduler::new(session.parallel, None),
         going: std::cell::RefCell::default(),
@@ -92,14 +92,14 @@ fn expected(plan: &DeletePlan) -> Vec<Expected> {
     plan.steps.iter().map(line).collect()
 }
 
-impl<C: Cloud + Store> Demolition<'_, C> {
+impl<C: Cloud + Store> DeleteRun<'_, C> {
     async fn stack(&self, step: &DeleteStep) {
         let (Ok(end) | Err(end)) = self.advance(step).await;
         end.settle(&step.kind, &self.board, &self.pulse, self.tell)
             .await;
     }
 
-    async fn advance(&self, step: &DeleteStep) -> Result<Halt, Halt> {
+    async fn advance(&self, step: &DeleteStep) -> Result<StackResult, StackResult> {
         if let Some(why) = &self.plan.refused {
             return Err(failed(format!("{}; {}", why.reason, why.next)));
         }
@@ -111,7 +111,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
                 return Err(failed(format!("{}; {}", why.reason, why.next)));
             }
             Deletes::Follow => {
-                self.board.set(&step.kind, Place::Running);
+                self.board.set(&step.kind, StackState::Running);
                 return self.see_off(step, None).await;
             }
             Deletes::FollowThenDelete => {
@@ -119,9 +119,9 @@ impl<C: Cloud + Store> Demolition<'_, C> {
                 let text = format!("{status}: waiting for its end first");
                 self.tell.note(Some(&step.kind), text);
                 let held = format!("its {status} goes on; its deletion has not begun");
-                self.board.set(&step.kind, Place::Held(held));
+                self.board.set(&step.kind, StackState::Held(held));
                 let rest = self.follow(step, None, verb(status)).await?;
-                self.board.set(&step.kind, Place::Waiting);
+                self.board.set(&step.kind, StackState::Waiting);
                 if rest.found.is_none() {
                     return Ok(gone());
                 }
@@ -141,21 +141,21 @@ impl<C: Cloud + Store> Demolition<'_, C> {
     }
 
     /// Waits until everything that uses this stack is gone.
-    async fn await_users(&self, step: &DeleteStep) -> Result<(), Halt> {
+    async fn await_users(&self, step: &DeleteStep) -> Result<(), StackResult> {
         for user in &step.after {
             match self.board.rest(user).await {
-                Some(Place::Settled(outcome, _)) if outcome.is_good() => {}
-                Some(Place::Settled(..)) => {
+                Some(StackState::Settled(outcome, _)) if outcome.is_good() => {}
+                Some(StackState::Settled(..)) => {
                     let needs = user.clone();
-                    return Err(Halt::at_rest(Outcome::NotStarted { needs }));
+                    return Err(StackResult::at_rest(Outcome::NotStarted { needs }));
                 }
-                _ => return Err(Halt::Left),
+                _ => return Err(StackResult::Left),
             }
         }
         Ok(())
     }
 
-    async fn delete(&self, step: &DeleteStep) -> Result<Halt, Halt> {
+    async fn delete(&self, step: &DeleteStep) -> Result<StackResult, StackResult> {
         let token = token(self.session.run, &step.found.name, "delete");
         let id = &step.found.id;
         if step.found.termination_protection {
@@ -164,12 +164,12 @@ impl<C: Cloud + Store> Demolition<'_, C> {
                 policy: None,
             };
             let (answer, _) =
-                patiently(self.cloud, async || self.cloud.protect(id, &open).await).await;
+                with_retry(self.cloud, async || self.cloud.protect(id, &open).await).await;
             answer.map_err(|error| unanswered("unlocking the leftover", error))?;
         }
-        self.board.set(&step.kind, Place::Running);
+        self.board.set(&step.kind, StackState::Running);
         let (answer, lost) =
-            patiently(self.cloud, async || self.cloud.delete(id, &token).await).await;
+            with_retry(self.cloud, async || self.cloud.delete(id, &token).await).await;
         match answer {
             Ok(()) => {}
             Err(CloudError::NotFound(_)) => return Ok(gone()),
@@ -177,16 +177,16 @@ impl<C: Cloud + Store> Demolition<'_, C> {
             Err(error)
                 if lost == Lost::Some && !matches!(error, CloudError::Credentials { .. }) =>
             {
-                return Err(Halt::Lost(format!(
+                return Err(StackResult::Lost(format!(
                     "{error}; whether it began is not known"
                 )));
             }
             Err(error) => {
                 if lost == Lost::None {
-                    self.board.set(&step.kind, Place::Waiting);
+                    self.board.set(&step.kind, StackState::Waiting);
                 }
                 return Err(match error {
-                    CloudError::Credentials { .. } => Halt::Expired(error),
+                    CloudError::Credentials { .. } => StackResult::Expired(error),
                     error if error.is_passing() => unbegun(error.to_string()),
                     error => failed(error.to_string()),
                 });
@@ -196,7 +196,11 @@ impl<C: Cloud + Store> Demolition<'_, C> {
     }
 
     /// Follows a deletion to its end.
-    async fn see_off(&self, step: &DeleteStep, token: Option<String>) -> Result<Halt, Halt> {
+    async fn see_off(
+        &self,
+        step: &DeleteStep,
+        token: Option<String>,
+    ) -> Result<StackResult, StackResult> {
         self.going.borrow_mut().insert(step.kind.clone());
         let rest = self.follow(step, token, Verb::Delete).await?;
         self.going.borrow_mut().remove(&step.kind);
@@ -215,7 +219,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
         step: &DeleteStep,
         token: Option<String>,
         verb: Verb,
-    ) -> Result<Rest, Halt> {
+    ) -> Result<Rest, StackResult> {
         self.tell.started(&step.kind, verb);
         let operation = Operation {
             stack_id: step.found.id.clone(),
@@ -231,25 +235,25 @@ impl<C: Cloud + Store> Demolition<'_, C> {
                     explain: &|id, path| (self.session.explain)(&step.kind, id, path),
                 },
                 verb,
-                course: course(&step.found.status),
+                direction: direction(&step.found.status),
             },
             self.tell,
         )
         .await;
-        rest.map_err(Halt::from)
+        rest.map_err(StackResult::from)
     }
 
-    fn settle(&self, step: &DeleteStep, rest: &Rest) -> Halt {
-        let outcome = self.worded(step, |words| verdict::outcome(Verb::Delete, rest, words));
+    fn settle(&self, step: &DeleteStep, rest: &Rest) -> StackResult {
+        let outcome = self.worded(step, |words| outcome::outcome(Verb::Delete, rest, words));
         let left = remains(step, &rest.events);
         self.remains.borrow_mut().extend(left);
-        Halt::at_rest(outcome)
+        StackResult::at_rest(outcome)
     }
 
     /// A bucket that is not empty would keep the base from going.
-    async fn empty_buckets(&self, step: &DeleteStep) -> Result<(), Halt> {
+    async fn empty_buckets(&self, step: &DeleteStep) -> Result<(), StackResult> {
         let id = &step.found.id;
-        let (held, _) = patiently(self.cloud, async || self.cloud.resources(id).await).await;
+        let (held, _) = with_retry(self.cloud, async || self.cloud.resources(id).await).await;
         let held = held.map_err(|error| unanswered("", error))?;
         for bucket in held {
             let there = bucket.status.as_str() != "DELETE_COMPLETE";
@@ -262,7 +266,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
                 continue;
             }
             let (emptied, _) =
-                patiently(self.cloud, async || self.cloud.empty_bucket(name).await).await;
+                with_retry(self.cloud, async || self.cloud.empty_bucket(name).await).await;
             let objects =
                 emptied.map_err(|error| unanswered(&format!("emptying bucket {name}"), error))?;
             let text = format!("bucket {name} emptied of {objects} objects");
@@ -274,7 +278,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
     /// Deletes the parameters of the cluster. Returns what could not be done.
     async fn forget(&self) -> Vec<String> {
         let path = parameter_path(&self.plan.cluster) + "/";
-        let (answer, _) = patiently(self.cloud, async || {
+        let (answer, _) = with_retry(self.cloud, async || {
             self.cloud.forget_parameters(&path).await
         })
         .await;
@@ -292,6 +296,6 @@ impl<C: Cloud + Store> Demolition<'_, C> {
     }
 }
 
-fn gone() -> Halt {
-    Halt::at_rest(Outcome::Deleted)
+fn gone() -> StackResult {
+    StackResult::at_rest(Outcome::Deleted)
 }

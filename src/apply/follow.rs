@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::cause::Words;
-use super::pulse::{Pulse, Woken};
+use super::event_tracker::EventTracker;
+use super::poller::{Poller, WakeReason};
 use super::tell::Teller;
-use super::track::Track;
 use crate::cloud::{
     Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
 };
@@ -27,7 +27,7 @@ pub(super) struct Rest {
 
 /// Nobody can follow any more; the operation goes on in AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Astray {
+pub(super) enum FollowError {
     Lost(String),
     /// Nor can anybody else: the credentials have ended.
     Expired(CloudError),
@@ -39,27 +39,27 @@ pub(super) struct Subject<'a> {
     pub words: Words<'a>,
     /// What is done. Where it is a deletion, the stack going away is what was asked for.
     pub verb: Verb,
-    pub course: Course,
+    pub direction: Direction,
 }
 
 /// Which way an operation goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Course {
-    Forth,
+pub(super) enum Direction {
+    Forward,
     /// It goes back from the start: a rollback that is gone on with.
-    Back,
+    Rollback,
 }
 
 /// Follows an operation to its end, telling every resource's movement once.
 pub(super) async fn follow<C: Cloud + Store>(
-    pulse: &Pulse<'_, C>,
+    pulse: &Poller<'_, C>,
     operation: &Operation,
     subject: &Subject<'_>,
     tell: Teller<'_, C>,
-) -> Result<Rest, Astray> {
+) -> Result<Rest, FollowError> {
     let mut member = pulse.join(&operation.stack_id);
-    let mut track = Track::new(operation, subject, tell);
-    let mut woken = Woken::Time;
+    let mut track = EventTracker::new(operation, subject, tell);
+    let mut woken = WakeReason::Time;
     let mut wait = Duration::ZERO;
     member.turn().await;
     loop {
@@ -75,7 +75,7 @@ pub(super) async fn follow<C: Cloud + Store>(
                 });
             }
             Ok(None) => track.next(),
-            Err(error) => track.trouble(error, wait)?,
+            Err(error) => track.on_poll_error(error, wait)?,
         };
         woken = member.wait(wait).await;
     }

@@ -3,17 +3,17 @@
 
 use std::collections::HashSet;
 
-use super::board::Place;
-use super::follow::Course;
-use super::halt::{Halt, failed, unanswered};
-use super::patience::{Lost, patiently};
-use super::run::Walk;
-use super::{Meeting, Prepare, verdict};
+use super::follow::Direction;
+use super::registry::StackState;
+use super::retry::{Lost, with_retry};
+use super::run::ApplyRun;
+use super::stack_result::{StackResult, failed, unanswered};
+use super::{Meeting, Prepare, outcome};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
 use crate::events::{Failure, Outcome, Verb};
 use crate::plan::{self, Action, Plan, Step, Stuck};
 
-impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
+impl<C: Cloud + Store, P: Prepare> ApplyRun<'_, C, P> {
     /// Goes on with a rollback that failed half way. The stack as it is when it went well; or as it
     /// is now, when it is in that status no more.
     pub async fn go_back(
@@ -22,7 +22,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         found: &FoundStack,
         stuck: &[Stuck],
         skip: &[String],
-    ) -> Result<FoundStack, Halt> {
+    ) -> Result<FoundStack, StackResult> {
         let kind = &step.stack.kind;
         let _permit = self.scheduler.acquire(self.claim(step, false)).await;
         let token = plan::token(self.session.run, &step.stack.name, "continue");
@@ -31,9 +31,9 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             token: Some(token.clone()),
         };
         self.tell.note(Some(kind), told(skip));
-        self.board.set(kind, Place::Running);
+        self.board.set(kind, StackState::Running);
         let go_on = async || self.cloud.continue_rollback(&found.id, skip, &token).await;
-        let (answer, lost) = patiently(self.cloud, go_on).await;
+        let (answer, lost) = with_retry(self.cloud, go_on).await;
         if let Err(error) = answer
             && !self.has_begun(&operation, lost).await
         {
@@ -41,16 +41,19 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         }
         self.tell.started(kind, Verb::Update);
         let rest = self
-            .follow(step, &operation, Verb::Update, Course::Back)
+            .follow(step, &operation, Verb::Update, Direction::Rollback)
             .await?;
-        self.board.set(kind, Place::Waiting);
+        self.board.set(kind, StackState::Waiting);
         match (&rest.status, rest.found.clone()) {
             (StackStatus::UpdateRollbackFailed, _) | (_, None) => {
                 let failure = step.worded(self.session, |words| {
-                    verdict::failure(Verb::Update, &rest, words)
+                    outcome::failure(Verb::Update, &rest, words)
                 });
                 let hint = Some(way_out(step, stuck, &failure));
-                Err(Halt::at_rest(Outcome::Failed(Failure { hint, ..failure })))
+                Err(StackResult::at_rest(Outcome::Failed(Failure {
+                    hint,
+                    ..failure
+                })))
             }
             (_, Some(now)) => Ok(now),
         }
@@ -61,14 +64,14 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         found: &FoundStack,
         error: CloudError,
         lost: Lost,
-    ) -> Result<FoundStack, Halt> {
+    ) -> Result<FoundStack, StackResult> {
         if lost == Lost::Some && error.is_passing() {
-            return Err(Halt::Lost(format!(
+            return Err(StackResult::Lost(format!(
                 "{error}; whether it began is not known"
             )));
         }
         // Somebody else may have been quicker.
-        let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
+        let (now, _) = with_retry(self.cloud, async || self.cloud.stack(&found.id).await).await;
         match now {
             Ok(Some(now)) if now.status != found.status => Ok(now),
             _ => Err(unanswered("going on with its rollback", error)),
@@ -84,14 +87,14 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             };
             let what = self.what_runs(found).await;
             self.tell.note(Some(&step.stack.kind), what.clone());
-            self.board.set(&step.stack.kind, Place::Lost(what));
+            self.board.set(&step.stack.kind, StackState::Lost(what));
             met = true;
         }
         met
     }
 
     /// Follows what somebody else, or an earlier run, has begun.
-    pub async fn sit_out(&self, step: &Step, found: &FoundStack) -> Result<(), Halt> {
+    pub async fn sit_out(&self, step: &Step, found: &FoundStack) -> Result<(), StackResult> {
         let kind = &step.stack.kind;
         if !found.status.is_moving() {
             let text = "changed elsewhere since the plan was made: looking again";
@@ -100,19 +103,19 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         }
         let what = self.what_runs(found).await;
         if self.session.meeting == Meeting::Stop {
-            return Err(Halt::Lost(what));
+            return Err(StackResult::Lost(what));
         }
         self.tell.note(Some(kind), format!("{what}: following it"));
         let verb = verb(&found.status);
         self.tell.started(kind, verb);
-        self.board.set(kind, Place::Held(what));
+        self.board.set(kind, StackState::Held(what));
         let operation = Operation {
             stack_id: found.id.clone(),
             token: None,
         };
-        self.follow(step, &operation, verb, course(&found.status))
+        self.follow(step, &operation, verb, direction(&found.status))
             .await?;
-        self.board.set(kind, Place::Waiting);
+        self.board.set(kind, StackState::Waiting);
         Ok(())
     }
 
@@ -138,7 +141,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     /// A rollback that failed and that the plan did not show.
-    pub fn unexplained(&self) -> Halt {
+    pub fn unexplained(&self) -> StackResult {
         failed(format!(
             "its update failed, and so did going back, which the plan did not show; \
              `kube-cfn apply {}` shows what is in the way and goes on",
@@ -157,10 +160,10 @@ pub(super) fn verb(status: &StackStatus) -> Verb {
 }
 
 /// Which way it goes.
-pub(super) fn course(status: &StackStatus) -> Course {
+pub(super) fn direction(status: &StackStatus) -> Direction {
     match status {
-        StackStatus::UpdateRollbackInProgress => Course::Back,
-        _ => Course::Forth,
+        StackStatus::UpdateRollbackInProgress => Direction::Rollback,
+        _ => Direction::Forward,
     }
 }
 

@@ -4,26 +4,26 @@
 //! What a run knows is in AWS alone. When it ends early, whatever runs goes on there, and the same
 //! command finds it again.
 
-mod anew;
-mod board;
 mod cancel;
 pub mod cause;
 mod delete;
 pub mod diagnose;
+mod event_tracker;
 mod follow;
-mod halt;
 mod mend;
-mod patience;
-mod pulse;
-mod remains;
+mod outcome;
+mod poller;
+mod registry;
+mod replan;
 mod requests;
+mod retained;
+mod retry;
 mod run;
 mod scheduler;
 mod session;
+mod stack_result;
 mod step;
 mod tell;
-mod track;
-mod verdict;
 mod watch;
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ use crate::stacks::StackKind;
 
 pub use cancel::{Cancellation, What, cancel, cancellations};
 pub use delete::delete;
-pub use remains::Remains;
+pub use retained::Remains;
 pub use run::run;
 pub use session::{Meeting, Session};
 pub use watch::watch;

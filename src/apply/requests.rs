@@ -4,13 +4,13 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::board::Place;
-use super::follow::Course;
-use super::halt::{Halt, failed, unanswered, unbegun};
-use super::patience::{Lost, patiently};
-use super::run::Walk;
+use super::follow::Direction;
+use super::registry::StackState;
+use super::retry::{Lost, with_retry};
+use super::run::ApplyRun;
+use super::stack_result::{StackResult, failed, unanswered, unbegun};
 use super::step::protection;
-use super::{Prepare, verdict};
+use super::{Prepare, outcome};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
 use crate::events::{Outcome, Verb};
 use crate::plan::heal::look_inside;
@@ -28,9 +28,9 @@ pub(super) enum Begun {
     Theirs(Box<FoundStack>),
 }
 
-impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
+impl<C: Cloud + Store, P: Prepare> ApplyRun<'_, C, P> {
     /// Puts into the state bucket what the stack's machines will fetch.
-    pub async fn upload(&self, stack: &Stack) -> Result<(), Halt> {
+    pub async fn upload(&self, stack: &Stack) -> Result<(), StackResult> {
         if stack.objects.is_empty() {
             return Ok(());
         }
@@ -41,7 +41,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         };
         for object in &stack.objects {
             let put = async || self.cloud.upload(&bucket, &object.key, &object.bytes).await;
-            let (answer, _) = patiently(self.cloud, put).await;
+            let (answer, _) = with_retry(self.cloud, put).await;
             answer.map_err(|error| unanswered(&format!("uploading {}", object.key), error))?;
         }
         let text = match stack.objects.len() {
@@ -59,7 +59,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         stack: &Stack,
         found: &FoundStack,
         but: &BTreeSet<String>,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), StackResult> {
         let mut wanted = protection(stack);
         if but.is_empty() {
             self.relaxed.borrow_mut().remove(&stack.kind);
@@ -68,7 +68,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             self.relaxed.borrow_mut().insert(stack.kind.clone(), due);
         }
         wanted.policy = wanted.policy.map(|policy| relaxed(&policy, but));
-        let (answer, _) = patiently(self.cloud, async || {
+        let (answer, _) = with_retry(self.cloud, async || {
             self.cloud.protect(&found.id, &wanted).await
         })
         .await;
@@ -76,14 +76,14 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     /// Sets the policy back that stepped aside for an update which is over by now.
-    pub async fn set_back(&self, stack: &Stack, found: &FoundStack) -> Result<(), Halt> {
+    pub async fn set_back(&self, stack: &Stack, found: &FoundStack) -> Result<(), StackResult> {
         let wanted = protection(stack);
-        let (answer, _) = patiently(self.cloud, async || {
+        let (answer, _) = with_retry(self.cloud, async || {
             self.cloud.protect(&found.id, &wanted).await
         })
         .await;
         match answer {
-            Err(error @ CloudError::Credentials { .. }) => Err(Halt::Expired(error)),
+            Err(error @ CloudError::Credentials { .. }) => Err(StackResult::Expired(error)),
             answer => answer.map_err(|error| {
                 failed(format!(
                     "its update is over, but its stack policy still steps aside: {error}; \
@@ -95,9 +95,13 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
 
     /// Deletes the leftover of a failed creation, or a shell.
     /// Gives the stack back instead when it is not what it was when the plan was made.
-    pub async fn clear(&self, step: &Step, found: &FoundStack) -> Result<Option<FoundStack>, Halt> {
+    pub async fn clear(
+        &self,
+        step: &Step,
+        found: &FoundStack,
+    ) -> Result<Option<FoundStack>, StackResult> {
         let kind = &step.stack.kind;
-        let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
+        let (now, _) = with_retry(self.cloud, async || self.cloud.stack(&found.id).await).await;
         match now.map_err(|error| unanswered("", error))? {
             None => return Ok(None),
             Some(now) if now.status == StackStatus::DeleteComplete => return Ok(None),
@@ -117,14 +121,14 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
                 termination: false,
                 policy: None,
             };
-            let (answer, _) = patiently(self.cloud, async || {
+            let (answer, _) = with_retry(self.cloud, async || {
                 self.cloud.protect(&found.id, &open).await
             })
             .await;
             answer.map_err(|error| unanswered("unlocking the leftover", error))?;
         }
-        self.board.set(kind, Place::Running);
-        let (answer, lost) = patiently(self.cloud, async || {
+        self.board.set(kind, StackState::Running);
+        let (answer, lost) = with_retry(self.cloud, async || {
             self.cloud.delete(&found.id, &token).await
         })
         .await;
@@ -135,12 +139,12 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             Err(error)
                 if lost == Lost::Some && !matches!(error, CloudError::Credentials { .. }) =>
             {
-                return Err(Halt::Lost(format!(
+                return Err(StackResult::Lost(format!(
                     "{error}; whether its removal began is not known"
                 )));
             }
             Err(error) => {
-                self.board.set(kind, Place::Waiting);
+                self.board.set(kind, StackState::Waiting);
                 return Err(unanswered("removing the leftover", error));
             }
         }
@@ -149,23 +153,23 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             token: Some(token),
         };
         let rest = self
-            .follow(step, &operation, Verb::Delete, Course::Forth)
+            .follow(step, &operation, Verb::Delete, Direction::Forward)
             .await?;
         if rest.status == StackStatus::DeleteComplete {
             return Ok(None);
         }
         let failure = step.worded(self.session, |words| {
-            verdict::failure(Verb::Delete, &rest, words)
+            outcome::failure(Verb::Delete, &rest, words)
         });
-        Err(Halt::at_rest(Outcome::Failed(failure)))
+        Err(StackResult::at_rest(Outcome::Failed(failure)))
     }
 
     /// Why a leftover may not go any more, if somebody put something into it since the plan.
-    async fn grew(&self, step: &Step, found: &FoundStack) -> Result<Option<Blocked>, Halt> {
+    async fn grew(&self, step: &Step, found: &FoundStack) -> Result<Option<Blocked>, StackResult> {
         let none = BTreeSet::new();
         let terms = Terms::new(self.session.run, &none, &none);
         let look = async || look_inside(found, step.before.as_ref(), self.cloud, &terms).await;
-        let (answer, _) = patiently(self.cloud, look).await;
+        let (answer, _) = with_retry(self.cloud, look).await;
         match answer.map_err(|error| unanswered("", error))? {
             Action::Blocked(why) => Ok(Some(why)),
             _ => Ok(None),
@@ -173,10 +177,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     /// A creation that AWS refused: nothing of it began.
-    pub fn refusal(&self, stack: &Stack, error: CloudError) -> Halt {
-        self.board.set(&stack.kind, Place::Waiting);
+    pub fn refusal(&self, stack: &Stack, error: CloudError) -> StackResult {
+        self.board.set(&stack.kind, StackState::Waiting);
         match error {
-            CloudError::Credentials { .. } => Halt::Expired(error),
+            CloudError::Credentials { .. } => StackResult::Expired(error),
             error if error.is_passing() => unbegun(error.to_string()),
             error => failed(error.to_string()),
         }
@@ -189,8 +193,8 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         token: &str,
         lost: Lost,
         refusal: &CloudError,
-    ) -> Result<Begun, Halt> {
-        let (all, _) = patiently(self.cloud, async || {
+    ) -> Result<Begun, StackResult> {
+        let (all, _) = with_retry(self.cloud, async || {
             self.cloud.stacks(Some(self.cluster)).await
         })
         .await;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
 
-use super::board::{Board, Place};
-use super::halt::{Halt, failed, unbegun};
-use super::pulse::Pulse;
+use super::poller::Poller;
+use super::registry::{StackState, StackStates};
 use super::scheduler::{Joined, Scheduler};
+use super::stack_result::{StackResult, failed, unbegun};
 use super::tell::Teller;
 use super::{End, Meeting, Outputs, Prepare, Report, Session};
 use crate::cloud::{ChangeSet, Cloud, Protection, Store};
@@ -22,14 +22,14 @@ use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 const PARTING: Duration = Duration::from_millis(700);
 
 /// What the walks of one run share.
-pub(super) struct Walk<'a, C, P> {
+pub(super) struct ApplyRun<'a, C, P> {
     pub cluster: &'a str,
     pub cloud: &'a C,
     pub prepare: &'a P,
     pub session: &'a Session<'a>,
     pub tell: Teller<'a, C>,
-    pub board: Board,
-    pub pulse: Pulse<'a, C>,
+    pub board: StackStates,
+    pub pulse: Poller<'a, C>,
     pub scheduler: Scheduler,
     pub joined: Option<Joined>,
     /// Change sets that exist and that nobody has executed.
@@ -57,17 +57,17 @@ pub async fn run<C: Cloud + Store>(
         verb(&plan),
         expected(&plan, session),
     );
-    let board = Board::new(plan.steps.iter().map(|step| &step.stack.kind));
+    let board = StackStates::new(plan.steps.iter().map(|step| &step.stack.kind));
     let joined = Joined::of(&plan);
     let place = joined.as_ref().and_then(|joined| board.watch(&joined.kind));
-    let walk = Walk {
+    let walk = ApplyRun {
         cluster: &plan.cluster,
         cloud,
         prepare,
         session,
         tell,
         board,
-        pulse: Pulse::new(cloud),
+        pulse: Poller::new(cloud),
         scheduler: Scheduler::new(session.parallel, place),
         joined,
         open: RefCell::new(change_sets(&plan)),
@@ -112,11 +112,11 @@ impl Over {
 /// Runs `work` with the heartbeat beside it, until it is done, `stop` is ready or the credentials end.
 pub(super) async fn over<C: Cloud>(
     work: impl Future,
-    pulse: &Pulse<'_, C>,
+    pulse: &Poller<'_, C>,
     stop: impl Future<Output = ()>,
 ) -> Over {
     let work = std::pin::pin!(work);
-    let beat = std::pin::pin!(pulse.beat());
+    let beat = std::pin::pin!(pulse.poll_forever());
     let stop = std::pin::pin!(stop);
     let expired = std::pin::pin!(pulse.expired());
     match select(select(work, beat), select(stop, expired)).await {
@@ -176,7 +176,7 @@ fn expected(plan: &Plan, session: &Session<'_>) -> Vec<Expected> {
     plan.steps.iter().map(line).collect()
 }
 
-impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
+impl<C: Cloud + Store, P: Prepare> ApplyRun<'_, C, P> {
     async fn all(&self, plan: &Plan) {
         if self.session.meeting == Meeting::Stop && self.meets(plan).await {
             return;
@@ -192,14 +192,14 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     /// Waits for everything that a stack needs.
-    pub async fn await_needs(&self, stack: &Stack) -> Result<Outputs, Halt> {
+    pub async fn await_needs(&self, stack: &Stack) -> Result<Outputs, StackResult> {
         for needs in needs(stack) {
             match self.board.rest(&needs).await {
-                Some(Place::Settled(outcome, _)) if outcome.is_good() => {}
-                Some(Place::Settled(..)) | None => {
-                    return Err(Halt::at_rest(Outcome::NotStarted { needs }));
+                Some(StackState::Settled(outcome, _)) if outcome.is_good() => {}
+                Some(StackState::Settled(..)) | None => {
+                    return Err(StackResult::at_rest(Outcome::NotStarted { needs }));
                 }
-                Some(_) => return Err(Halt::Left),
+                Some(_) => return Err(StackResult::Left),
             }
         }
         Ok(self.board.outputs())
@@ -207,10 +207,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
 
     /// Does what has to be done outside CloudFormation before a stack starts, as soon as the base is there
     /// if the stack needs it. Does nothing without the base: waiting for the needs says so.
-    pub async fn prepare_stack(&self, stack: &Stack) -> Result<(), Halt> {
+    pub async fn prepare_stack(&self, stack: &Stack) -> Result<(), StackResult> {
         if needs(stack).contains(&StackKind::Base) {
             match self.board.rest(&StackKind::Base).await {
-                Some(Place::Settled(outcome, _)) if outcome.is_good() => {}
+                Some(StackState::Settled(outcome, _)) if outcome.is_good() => {}
                 _ => return Ok(()),
             }
         }
@@ -252,7 +252,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
 }
 
 /// Values for all parameters of a stack, now that what it needs is done.
-pub(super) fn resolve(step: &Step, outputs: &Outputs) -> Result<BTreeMap<String, String>, Halt> {
+pub(super) fn resolve(
+    step: &Step,
+    outputs: &Outputs,
+) -> Result<BTreeMap<String, String>, StackResult> {
     let mut parameters = step.parameters.clone();
     for input in &step.stack.inputs {
         let Source::Output { stack, key } = &input.source else {

@@ -17,9 +17,9 @@ use futures::future::{Either, select};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::Prepare;
-use super::board::Place;
-use super::halt::Halt;
-use super::run::Walk;
+use super::registry::StackState;
+use super::run::ApplyRun;
+use super::stack_result::StackResult;
 use crate::cloud::{Cloud, Store};
 use crate::events::Outcome;
 use crate::plan::status::rests;
@@ -33,7 +33,7 @@ pub(super) struct Scheduler {
     /// Permits that are held by stacks that join.
     joining: Cell<usize>,
     /// Where the joined stack is; `None` where this run has none.
-    joined: Option<watch::Receiver<Place>>,
+    joined: Option<watch::Receiver<StackState>>,
     queue: RefCell<Vec<Waiter>>,
     came: Cell<usize>,
     /// A permit came back.
@@ -74,7 +74,7 @@ pub(super) struct Permit<'s> {
 
 impl Scheduler {
     /// No permits at all would never begin: they count as one.
-    pub fn new(permits: usize, joined: Option<watch::Receiver<Place>>) -> Self {
+    pub fn new(permits: usize, joined: Option<watch::Receiver<StackState>>) -> Self {
         let permits = permits.max(1);
         Self {
             permits,
@@ -159,9 +159,9 @@ impl Scheduler {
             return true;
         };
         match &*joined.borrow() {
-            Place::Waiting => false,
-            Place::Running | Place::Held(_) => self.joining.get() + 1 < self.permits,
-            Place::Settled(..) | Place::Lost(_) | Place::Left => true,
+            StackState::Waiting => false,
+            StackState::Running | StackState::Held(_) => self.joining.get() + 1 < self.permits,
+            StackState::Settled(..) | StackState::Lost(_) | StackState::Left => true,
         }
     }
 }
@@ -202,9 +202,9 @@ impl Joined {
     }
 }
 
-impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
+impl<C: Cloud + Store, P: Prepare> ApplyRun<'_, C, P> {
     /// Leave for a step to be in operation.
-    pub async fn permit(&self, step: &Step) -> Result<Permit<'_>, Halt> {
+    pub async fn permit(&self, step: &Step) -> Result<Permit<'_>, StackResult> {
         let joins = joins(step).is_some();
         let permit = self.scheduler.acquire(self.claim(step, joins)).await;
         if joins {
@@ -228,7 +228,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     /// Refuses to make machines for an API that will not answer.
-    fn can_join(&self) -> Result<(), Halt> {
+    fn can_join(&self) -> Result<(), StackResult> {
         let Some(Joined {
             kind,
             serves: false,
@@ -237,11 +237,11 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             return Ok(());
         };
         match self.board.place(kind) {
-            Some(Place::Settled(outcome, _)) if !outcome.is_good() => {
+            Some(StackState::Settled(outcome, _)) if !outcome.is_good() => {
                 let needs = kind.clone();
-                Err(Halt::at_rest(Outcome::NotStarted { needs }))
+                Err(StackResult::at_rest(Outcome::NotStarted { needs }))
             }
-            Some(Place::Lost(_) | Place::Left) => Err(Halt::Left),
+            Some(StackState::Lost(_) | StackState::Left) => Err(StackResult::Left),
             _ => Ok(()),
         }
     }

@@ -41,7 +41,7 @@ pub enum Meeting {
     /// Follows it to its end, then looks again.
     #[default]
     Follow,
-    /// Says what runs since when, and leaves.
+    /// Activity what runs since when, and leaves.
     Stop,
 }
 

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join;
 
-use super::board::Place;
 use super::cause::Words;
-use super::follow::{Course, Rest, Subject, follow};
-use super::halt::{Halt, failed, unanswered, unbegun};
-use super::patience::{Lost, patiently};
+use super::follow::{Direction, Rest, Subject, follow};
+use super::registry::StackState;
 use super::requests::Begun;
-use super::run::{Walk, resolve};
-use super::{Prepare, Session, verdict};
+use super::retry::{Lost, with_retry};
+use super::run::{ApplyRun, resolve};
+use super::stack_result::{StackResult, failed, unanswered, unbegun};
+use super::{Prepare, Session, outcome};
 use crate::cloud::{
     ChangeSet, Cloud, CloudError, FoundStack, Keeping, OnFailure, Operation, Protection, Store,
 };
@@ -28,14 +28,14 @@ pub(super) type Parameters = BTreeMap<String, String>;
 
 /// What came of one attempt.
 pub(super) enum Attempt {
-    Done(Halt),
+    Done(StackResult),
     /// Somebody else's operation holds the stack.
     Taken(Box<FoundStack>),
 }
 
-impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
+impl<C: Cloud + Store, P: Prepare> ApplyRun<'_, C, P> {
     /// The whole way of one stack.
-    pub async fn advance(&self, mut step: Step) -> Result<Halt, Halt> {
+    pub async fn advance(&self, mut step: Step) -> Result<StackResult, StackResult> {
         let mut mended = false;
         let mut prepared = false;
         let mut taken = match (&step.action, &step.found) {
@@ -48,7 +48,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             (Action::Blocked(why), found) => {
                 let status = found.as_ref().map(|found| found.status.clone());
                 let reason = format!("{}; {}", why.reason, why.next);
-                return Err(Halt::at_rest(verdict::refused(status, reason)));
+                return Err(StackResult::at_rest(outcome::refused(status, reason)));
             }
             _ => None,
         };
@@ -83,7 +83,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         ))
     }
 
-    async fn attempt(&self, step: &Step, parameters: &Parameters) -> Result<Attempt, Halt> {
+    async fn attempt(&self, step: &Step, parameters: &Parameters) -> Result<Attempt, StackResult> {
         let _permit = match &step.action {
             Action::Keep if stays(step, parameters) => None,
             Action::Follow(_) | Action::Continue { .. } | Action::Blocked(_) => None,
@@ -117,7 +117,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         }
     }
 
-    async fn create(&self, step: &Step, parameters: &Parameters) -> Result<Attempt, Halt> {
+    async fn create(&self, step: &Step, parameters: &Parameters) -> Result<Attempt, StackResult> {
         let stack = &step.stack;
         self.upload(stack).await?;
         let token = plan::token(self.session.run, &stack.name, "create");
@@ -130,8 +130,8 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             Keeping::Run,
         );
         let protection = protection(stack);
-        self.board.set(&stack.kind, Place::Running);
-        let (answer, lost) = patiently(self.cloud, async || {
+        self.board.set(&stack.kind, StackState::Running);
+        let (answer, lost) = with_retry(self.cloud, async || {
             self.cloud.create(&wanted, &protection).await
         })
         .await;
@@ -144,7 +144,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
                 }
             }
             Err(error @ CloudError::Credentials { .. }) if lost == Lost::Some => {
-                return Err(Halt::Expired(error));
+                return Err(StackResult::Expired(error));
             }
             Err(error) if lost == Lost::Some => return Err(unsure(&error)),
             Err(error) => return Err(self.refusal(stack, error)),
@@ -160,11 +160,13 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         verb: Verb,
         stack_id: String,
         token: Option<String>,
-    ) -> Result<Attempt, Halt> {
+    ) -> Result<Attempt, StackResult> {
         let operation = Operation { stack_id, token };
-        let rest = self.follow(step, &operation, verb, Course::Forth).await?;
-        let outcome = step.worded(self.session, |words| verdict::outcome(verb, &rest, words));
-        for event in verdict::stranded(&outcome, &rest.events) {
+        let rest = self
+            .follow(step, &operation, verb, Direction::Forward)
+            .await?;
+        let outcome = step.worded(self.session, |words| outcome::outcome(verb, &rest, words));
+        for event in outcome::stranded(&outcome, &rest.events) {
             let reason = event.reason.as_deref().unwrap_or("no reason given");
             let what = event.physical_id.as_deref().unwrap_or(&event.logical_id);
             self.tell.note(
@@ -173,7 +175,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             );
         }
         let outputs = rest.found.map(|found| found.outputs).unwrap_or_default();
-        Ok(Attempt::Done(Halt::with(outcome, outputs)))
+        Ok(Attempt::Done(StackResult::with(outcome, outputs)))
     }
 
     /// Follows an operation to its end, whoever began it.
@@ -182,8 +184,8 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         step: &Step,
         operation: &Operation,
         verb: Verb,
-        course: Course,
-    ) -> Result<Rest, Halt> {
+        direction: Direction,
+    ) -> Result<Rest, StackResult> {
         let rest = follow(
             &self.pulse,
             operation,
@@ -194,12 +196,12 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
                     explain: &|id, path| (self.session.explain)(&step.stack.kind, id, path),
                 },
                 verb,
-                course,
+                direction,
             },
             self.tell,
         )
         .await;
-        rest.map_err(Halt::from)
+        rest.map_err(StackResult::from)
     }
 
     /// Executes exactly the change set that was shown.
@@ -208,7 +210,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         step: &Step,
         found: &FoundStack,
         set: &ChangeSet,
-    ) -> Result<Attempt, Halt> {
+    ) -> Result<Attempt, StackResult> {
         let stack = &step.stack;
         self.upload(stack).await?;
         let loses = loses(step);
@@ -216,7 +218,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             self.protect(stack, found, &loses).await?;
         }
         let token = plan::token(self.session.run, &stack.name, "execute");
-        self.board.set(&stack.kind, Place::Running);
+        self.board.set(&stack.kind, StackState::Running);
         self.open.borrow_mut().remove(&stack.kind);
         self.relaxed.borrow_mut().remove(&stack.kind);
         let on_failure = if resumes(&found.status) {
@@ -225,7 +227,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             OnFailure::GoBack
         };
         let ask = async || self.cloud.execute(set, &token, on_failure).await;
-        let (answer, lost) = patiently(self.cloud, ask).await;
+        let (answer, lost) = with_retry(self.cloud, ask).await;
         if let Err(error) = answer {
             let operation = Operation {
                 stack_id: found.id.clone(),
@@ -252,22 +254,22 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         set: &ChangeSet,
         error: CloudError,
         lost: Lost,
-    ) -> Result<Attempt, Halt> {
+    ) -> Result<Attempt, StackResult> {
         if lost == Lost::Some && error.is_passing() {
             return Err(unsure(&error));
         }
         let kind = step.stack.kind.clone();
-        self.board.set(&kind, Place::Waiting);
+        self.board.set(&kind, StackState::Waiting);
         self.open.borrow_mut().insert(kind.clone(), set.clone());
         if matches!(error, CloudError::Credentials { .. }) {
-            return Err(Halt::Expired(error));
+            return Err(StackResult::Expired(error));
         }
         if !loses(step).is_empty() {
             self.protect(&step.stack, found, &BTreeSet::new()).await?;
         }
         if matches!(error, CloudError::Conflict(_) | CloudError::NotFound(_)) {
             // Another run's execution holds the stack, or has removed this change set with all others.
-            let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
+            let (now, _) = with_retry(self.cloud, async || self.cloud.stack(&found.id).await).await;
             if let Ok(Some(now)) = now {
                 return Ok(Attempt::Taken(Box::new(now)));
             }
@@ -288,8 +290,8 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     ///
     /// Looked at once more: since the plan was made somebody may have moved it, and what was read then,
     /// shortly after another run began an update, may have been old.
-    pub async fn keep(&self, step: &Step, found: &FoundStack) -> Result<Attempt, Halt> {
-        let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
+    pub async fn keep(&self, step: &Step, found: &FoundStack) -> Result<Attempt, StackResult> {
+        let (now, _) = with_retry(self.cloud, async || self.cloud.stack(&found.id).await).await;
         let now = now.map_err(|error| unanswered("", error))?;
         let same = |now: &FoundStack| now.status == found.status && now.updated == found.updated;
         if !now.as_ref().is_some_and(same) {
@@ -302,7 +304,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             self.protect(&step.stack, found, &BTreeSet::new()).await?;
             outcome = Outcome::Updated;
         }
-        let halt = Halt::with(outcome, found.outputs.clone());
+        let halt = StackResult::with(outcome, found.outputs.clone());
         Ok(Attempt::Done(halt))
     }
 }
@@ -336,8 +338,8 @@ fn loses(step: &Step) -> BTreeSet<String> {
 }
 
 /// No answer came, and what was asked may have happened all the same.
-fn unsure(error: &CloudError) -> Halt {
-    Halt::Lost(format!("{error}; whether it began is not known"))
+fn unsure(error: &CloudError) -> StackResult {
+    StackResult::Lost(format!("{error}; whether it began is not known"))
 }
 
 /// What keeps a stack from harm, as the definition wants it.

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::board::Place;
+use super::registry::StackState;
 use super::scheduler::{Claim, Role, Scheduler};
 
 const JOINS: Role = Role::Joins;
@@ -34,31 +34,36 @@ impl Log {
 }
 
 /// The stack that others join: ready after a while, in operation for a hundred seconds.
-async fn joined(scheduler: &Scheduler, place: &watch::Sender<Place>, ready: u64, log: &Log) {
+async fn joined(scheduler: &Scheduler, place: &watch::Sender<StackState>, ready: u64, log: &Log) {
     sleep(Duration::from_secs(ready)).await;
     let permit = scheduler.acquire(claim(Role::Joined, 1.0)).await;
-    place.send_replace(Place::Running);
+    place.send_replace(StackState::Running);
     log.say("joined starts");
     sleep(Duration::from_secs(100)).await;
     log.say("joined ends");
-    place.send_replace(Place::Left);
+    place.send_replace(StackState::Left);
     drop(permit);
 }
 
 /// A stack that ends ten seconds after the joined one does, and not before.
-async fn joining(scheduler: &Scheduler, place: &watch::Sender<Place>, number: usize, log: &Log) {
+async fn joining(
+    scheduler: &Scheduler,
+    place: &watch::Sender<StackState>,
+    number: usize,
+    log: &Log,
+) {
     // By its way alone it would go before all others.
     let _permit = scheduler.acquire(claim(JOINS, 1000.0)).await;
     log.say(&format!("{number} starts"));
     let mut place = place.subscribe();
-    let ended = |place: &Place| *place == Place::Left;
+    let ended = |place: &StackState| *place == StackState::Left;
     place.wait_for(ended).await.expect("a sender");
     sleep(Duration::from_secs(10)).await;
 }
 
 /// Twenty stacks that join one that is ready later than they. Ends, or the test hangs for an hour.
 async fn crowd(permits: usize, others: usize) -> Log {
-    let place = watch::Sender::new(Place::Waiting);
+    let place = watch::Sender::new(StackState::Waiting);
     let scheduler = Scheduler::new(permits, Some(place.subscribe()));
     let log = Log::default();
     let pools = (0..20).map(|number| joining(&scheduler, &place, number, &log));
@@ -101,7 +106,7 @@ async fn any_number_of_permits_lets_the_joined_stack_start_and_all_end() {
 
 #[tokio::test(start_paused = true)]
 async fn what_another_run_makes_is_joined_beside_it_but_never_with_the_last_permit() {
-    let place = watch::Sender::new(Place::Held("CREATE_IN_PROGRESS".to_owned()));
+    let place = watch::Sender::new(StackState::Held("CREATE_IN_PROGRESS".to_owned()));
     let scheduler = Scheduler::new(3, Some(place.subscribe()));
     let work = async {
         let first = scheduler.acquire(claim(JOINS, 1.0)).await;
@@ -110,12 +115,12 @@ async fn what_another_run_makes_is_joined_beside_it_but_never_with_the_last_perm
         let soon = Duration::from_secs(1);
         assert!(timeout(soon, &mut third).await.is_err());
         // What the other run made was rolled back: this one makes it, with the permit that was kept.
-        place.send_replace(Place::Waiting);
+        place.send_replace(StackState::Waiting);
         let own = scheduler.acquire(claim(Role::Joined, 0.0)).await;
         drop((first, second));
         let early = timeout(soon, &mut third).await.is_ok();
         assert!(!early, "nothing runs that could be joined");
-        place.send_replace(Place::Running);
+        place.send_replace(StackState::Running);
         drop(third.await);
         drop(own);
     };

@@ -8,12 +8,12 @@ use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::cause::Words;
-use super::follow::{Astray, Rest, Subject, follow};
-use super::mend::{course, verb};
-use super::pulse::Pulse;
+use super::follow::{FollowError, Rest, Subject, follow};
+use super::mend::{direction, verb};
+use super::poller::Poller;
 use super::run::{finish, over};
 use super::tell::Teller;
-use super::{Report, Running, Session, verdict};
+use super::{Report, Running, Session, outcome};
 use crate::cloud::{Cloud, FoundStack, Operation, StackStatus, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::status::{Watches, on_watch};
@@ -30,7 +30,7 @@ const QUIET: usize = 2;
 struct Watched<'a, C> {
     survey: &'a Survey,
     session: &'a Session<'a>,
-    pulse: Pulse<'a, C>,
+    pulse: Poller<'a, C>,
     tell: Teller<'a, C>,
     found: std::cell::RefCell<Seen>,
 }
@@ -54,7 +54,7 @@ pub async fn watch<C: Cloud + Store>(
     let watched = Watched {
         survey,
         session,
-        pulse: Pulse::new(cloud),
+        pulse: Poller::new(cloud),
         tell: Teller {
             events: session.events,
             clock: cloud,
@@ -178,7 +178,7 @@ impl<C: Cloud + Store> Watched<'_, C> {
             kind: &stack,
             words,
             verb,
-            course: course(&found.status),
+            direction: direction(&found.status),
         };
         let rest = follow(&self.pulse, &operation, &subject, self.tell).await;
         let mut seen = self.found.borrow_mut();
@@ -190,11 +190,11 @@ impl<C: Cloud + Store> Watched<'_, C> {
                 self.tell.settled(&stack, &outcome);
                 seen.ended.insert(stack.clone(), (outcome, outputs));
             }
-            Err(Astray::Lost(why)) => {
+            Err(FollowError::Lost(why)) => {
                 seen.followed.insert(found.id.clone(), stack.clone());
                 seen.lost.insert(stack.clone(), why);
             }
-            Err(Astray::Expired(error)) => {
+            Err(FollowError::Expired(error)) => {
                 seen.lost.insert(stack.clone(), error.to_string());
                 self.pulse.expire(&error);
             }
@@ -231,8 +231,8 @@ fn outcome(verb: Verb, rest: &Rest, words: &Words<'_>) -> Outcome {
     match rest.status {
         StackStatus::ImportComplete => Outcome::Updated,
         StackStatus::ImportRollbackComplete => {
-            Outcome::RolledBack(verdict::failure(verb, rest, words))
+            Outcome::RolledBack(outcome::failure(verb, rest, words))
         }
-        _ => verdict::outcome(verb, rest, words),
+        _ => outcome::outcome(verb, rest, words),
     }
 }

@@ -12,7 +12,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// Sends a request again while the error is a passing one. The second value says whether an answer
 /// was lost on the way, so that an earlier try may have had its effect.
-pub(super) async fn patiently<T>(
+pub(super) async fn with_retry<T>(
     clock: &impl Clock,
     mut request: impl AsyncFnMut() -> Result<T, CloudError>,
 ) -> (Result<T, CloudError>, Lost) {

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::board::{Board, Place};
-use super::follow::Astray;
-use super::pulse::Pulse;
+use super::follow::FollowError;
+use super::outcome;
+use super::poller::Poller;
+use super::registry::{StackState, StackStates};
 use super::tell::Teller;
-use super::verdict;
 use crate::cloud::{Cloud, CloudError};
 use crate::events::Outcome;
 use crate::stacks::StackKind;
 
 /// How a stack's walk ended.
-pub(super) enum Halt {
+pub(super) enum StackResult {
     Settled(Box<Settled>),
     /// It runs in AWS, and nobody follows it any more.
     Lost(String),
@@ -28,16 +28,16 @@ pub(super) struct Settled {
     pub outputs: BTreeMap<String, String>,
 }
 
-impl From<Astray> for Halt {
-    fn from(astray: Astray) -> Self {
+impl From<FollowError> for StackResult {
+    fn from(astray: FollowError) -> Self {
         match astray {
-            Astray::Lost(why) => Self::Lost(why),
-            Astray::Expired(error) => Self::Expired(error),
+            FollowError::Lost(why) => Self::Lost(why),
+            FollowError::Expired(error) => Self::Expired(error),
         }
     }
 }
 
-impl Halt {
+impl StackResult {
     /// At rest, with these outputs.
     pub fn with(outcome: Outcome, outputs: BTreeMap<String, String>) -> Self {
         Self::Settled(Box::new(Settled { outcome, outputs }))
@@ -53,17 +53,17 @@ impl Halt {
     pub async fn settle<C: Cloud>(
         self,
         kind: &StackKind,
-        board: &Board,
-        pulse: &Pulse<'_, C>,
+        board: &StackStates,
+        pulse: &Poller<'_, C>,
         tell: Teller<'_, C>,
     ) {
         let place = match self {
             Self::Settled(end) => {
                 tell.settled(kind, &end.outcome);
-                Place::Settled(Box::new(end.outcome), end.outputs)
+                StackState::Settled(Box::new(end.outcome), end.outputs)
             }
-            Self::Lost(why) => Place::Lost(why),
-            Self::Left => Place::Left,
+            Self::Lost(why) => StackState::Lost(why),
+            Self::Left => StackState::Left,
             Self::Expired(error) => {
                 pulse.expire(&error);
                 return std::future::pending().await;
@@ -73,7 +73,7 @@ impl Halt {
     }
 }
 
-impl Halt {
+impl StackResult {
     /// What was mended on the way is a change, although nothing was left to do after it.
     pub fn changed(mut self) -> Self {
         if let Self::Settled(end) = &mut self
@@ -86,19 +86,19 @@ impl Halt {
 }
 
 /// A stack of which nothing began, because somebody has to decide first.
-pub(super) fn failed(reason: impl Into<String>) -> Halt {
-    Halt::at_rest(verdict::refused(None, reason))
+pub(super) fn failed(reason: impl Into<String>) -> StackResult {
+    StackResult::at_rest(outcome::refused(None, reason))
 }
 
 /// A stack of which nothing began: run again, it simply goes on.
-pub(super) fn unbegun(reason: impl Into<String>) -> Halt {
-    Halt::at_rest(verdict::unbegun(reason))
+pub(super) fn unbegun(reason: impl Into<String>) -> StackResult {
+    StackResult::at_rest(outcome::unbegun(reason))
 }
 
 /// The same for a question that AWS did not answer well; `doing` says what for.
-pub(super) fn unanswered(doing: &str, error: CloudError) -> Halt {
+pub(super) fn unanswered(doing: &str, error: CloudError) -> StackResult {
     match error {
-        CloudError::Credentials { .. } => Halt::Expired(error),
+        CloudError::Credentials { .. } => StackResult::Expired(error),
         _ if doing.is_empty() => unbegun(error.to_string()),
         _ => unbegun(format!("{doing}: {error}")),
     }

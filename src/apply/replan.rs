@@ -4,23 +4,23 @@
 use std::collections::BTreeSet;
 
 use super::Prepare;
-use super::halt::{Halt, failed, unanswered};
-use super::patience::patiently;
-use super::run::Walk;
+use super::retry::with_retry;
+use super::run::ApplyRun;
+use super::stack_result::{StackResult, failed, unanswered};
 use super::step::{Attempt, Parameters};
 use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, ResourceChange, StackStatus, Store};
 use crate::plan::draft::{Inputs, consider};
 use crate::plan::{self, Action, Step, Terms, risk};
 use crate::stacks::StackKind;
 
-impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
+impl<C: Cloud + Store, P: Prepare> ApplyRun<'_, C, P> {
     /// Inputs turned out other than planned: asks again, and executes only what is no graver.
     pub async fn propose_anew(
         &self,
         step: &Step,
         found: &FoundStack,
         parameters: &Parameters,
-    ) -> Result<Attempt, Halt> {
+    ) -> Result<Attempt, StackResult> {
         let kind = &step.stack.kind;
         let shown = self.withdraw(kind).await;
         let known = Inputs {
@@ -47,7 +47,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         found: Option<FoundStack>,
         known: Inputs,
         name: &str,
-    ) -> Result<Step, Halt> {
+    ) -> Result<Step, StackResult> {
         let allow = step.risks.iter().filter(|risk| risk.allowed);
         let allow = allow.map(|risk| risk.name.clone()).collect();
         let skip = BTreeSet::new();
@@ -57,7 +57,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         let ask = async || {
             plan::complete::ask(draft.clone(), self.cloud, &terms, bucket.as_deref(), name).await
         };
-        let fresh = patiently(self.cloud, ask)
+        let fresh = with_retry(self.cloud, ask)
             .await
             .0
             .map_err(|error| unanswered("", error))?;
@@ -76,16 +76,16 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         was: &FoundStack,
         parameters: &Parameters,
         round: usize,
-    ) -> Result<Step, Halt> {
+    ) -> Result<Step, StackResult> {
         let unread = |error: CloudError| unanswered("", error);
-        let (found, _) = patiently(self.cloud, async || self.cloud.stack(&was.id).await).await;
+        let (found, _) = with_retry(self.cloud, async || self.cloud.stack(&was.id).await).await;
         let found = found.map_err(unread)?;
         let found = found.filter(|found| found.status != StackStatus::DeleteComplete);
         step.before = match &found {
             None => None,
             Some(found) => {
                 let (template, _) =
-                    patiently(self.cloud, async || self.cloud.template(&found.id).await).await;
+                    with_retry(self.cloud, async || self.cloud.template(&found.id).await).await;
                 Some(template.map_err(unread)?)
             }
         };
@@ -111,7 +111,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
 }
 
 /// Refuses a change set that does more than the one that was shown.
-fn agree(fresh: &Step, shown: &[ResourceChange]) -> Result<(), Halt> {
+fn agree(fresh: &Step, shown: &[ResourceChange]) -> Result<(), StackResult> {
     let now = fresh.change_set().map_or(&[][..], |set| &set.changes);
     let worse = risk::worse(&fresh.stack, shown, now);
     if worse.is_empty() {

@@ -9,8 +9,8 @@ use futures::future::{Either, select};
 use jiff::Timestamp;
 
 use super::cause;
-use super::follow::{Astray, Course, Subject};
-use super::pulse::{Member, Says, Woken};
+use super::follow::{Direction, FollowError, Subject};
+use super::poller::{Activity, Subscription, WakeReason};
 use super::tell::Teller;
 use crate::cloud::{
     Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
@@ -53,7 +53,7 @@ fn pace(age: Duration, quiet: Duration) -> Duration {
 }
 
 /// One follower's knowledge.
-pub(super) struct Track<'a, K> {
+pub(super) struct EventTracker<'a, K> {
     operation: &'a Operation,
     subject: &'a Subject<'a>,
     tell: Teller<'a, K>,
@@ -63,9 +63,9 @@ pub(super) struct Track<'a, K> {
     /// When the stack itself was last looked at.
     looked: Timestamp,
     /// Since when the stack has said that it rests, while its events do not say so, or say otherwise.
-    doubt: Option<Timestamp>,
+    settling_since: Option<Timestamp>,
     /// Since when there was nothing but errors.
-    blind: Option<Timestamp>,
+    unreadable_since: Option<Timestamp>,
     seen: HashSet<String>,
     /// Everything that happened, in the order in which AWS told it.
     pub events: Vec<StackEvent>,
@@ -75,7 +75,7 @@ pub(super) struct Track<'a, K> {
     pub console: Option<Console>,
 }
 
-impl<'a, K: Clock> Track<'a, K> {
+impl<'a, K: Clock> EventTracker<'a, K> {
     pub fn new(operation: &'a Operation, subject: &'a Subject<'a>, tell: Teller<'a, K>) -> Self {
         let now = tell.clock.now();
         Self {
@@ -85,8 +85,8 @@ impl<'a, K: Clock> Track<'a, K> {
             began: now,
             moved: now,
             looked: now,
-            doubt: None,
-            blind: None,
+            settling_since: None,
+            unreadable_since: None,
             seen: HashSet::new(),
             events: Vec::new(),
             blamed: None,
@@ -104,7 +104,7 @@ impl<'a, K: Clock> Track<'a, K> {
 
     /// It was seen: time to the next look, if this follower were alone.
     pub fn next(&mut self) -> Duration {
-        self.blind = None;
+        self.unreadable_since = None;
         pace(self.since(self.began), self.since(self.moved))
     }
 
@@ -112,14 +112,14 @@ impl<'a, K: Clock> Track<'a, K> {
     pub async fn look<C: Cloud + Store>(
         &mut self,
         cloud: &C,
-        member: &Member<'_, '_, C>,
-        woken: Woken,
+        member: &Subscription<'_, '_, C>,
+        woken: WakeReason,
     ) -> Result<Option<(StackStatus, Option<FoundStack>)>, CloudError> {
         self.read(cloud).await?;
         let ended = self.last_word();
-        if ended.is_none() && woken == Woken::Time {
-            if member.says() == Says::Moves {
-                self.doubt = None;
+        if ended.is_none() && woken == WakeReason::Time {
+            if member.says() == Activity::Moves {
+                self.settling_since = None;
                 return Ok(None);
             }
             if self.since(self.looked) < HEARTBEAT {
@@ -146,13 +146,13 @@ impl<'a, K: Clock> Track<'a, K> {
             self.say(&event);
             self.events.push(event);
         }
-        self.blame(cloud).await;
+        self.report_first_failure(cloud).await;
         Ok(())
     }
 
     /// Tells the first real failure as soon as it is seen, and again when an earlier one turns up.
     /// Not of a deletion: CloudFormation tries what failed there again by itself.
-    async fn blame(&mut self, cloud: &(impl Clock + Store)) {
+    async fn report_first_failure(&mut self, cloud: &(impl Clock + Store)) {
         let verb = self.subject.verb;
         let cause = cause::cause(verb, &self.events).filter(|event| !event.status.is_delete());
         let Some(cause) = cause.filter(|cause| self.blamed.as_ref() != Some(&cause.id)) else {
@@ -183,7 +183,7 @@ impl<'a, K: Clock> Track<'a, K> {
                 self.tell.resource(self.subject.kind, sentence, event);
             }
             Some(StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress)
-                if self.subject.course == Course::Forth =>
+                if self.subject.direction == Direction::Forward =>
             {
                 let reason = event.reason.as_deref().unwrap_or("no reason given");
                 self.tell.note(
@@ -228,16 +228,20 @@ impl<'a, K: Clock> Track<'a, K> {
         }
         let rests = !says.is_moving() && says != StackStatus::ReviewInProgress;
         if ended.is_none() && !rests {
-            self.doubt = None;
+            self.settling_since = None;
             return None;
         }
         let now = self.now();
-        let since = *self.doubt.get_or_insert(now);
+        let since = *self.settling_since.get_or_insert(now);
         (self.since(since) >= STALE).then(|| (ended.unwrap_or(says), found))
     }
 
     /// What became readable only after the end; the cause of a failure may be among it.
-    pub async fn last_read<C: Cloud + Store>(&mut self, cloud: &C, member: &Member<'_, '_, C>) {
+    pub async fn last_read<C: Cloud + Store>(
+        &mut self,
+        cloud: &C,
+        member: &Subscription<'_, '_, C>,
+    ) {
         for _ in 0..LAST_READS {
             member.turn().await;
             if self.read(cloud).await.is_ok() {
@@ -248,22 +252,26 @@ impl<'a, K: Clock> Track<'a, K> {
     }
 
     /// An error while looking. Returns the time to the next try.
-    pub fn trouble(&mut self, error: CloudError, waited: Duration) -> Result<Duration, Astray> {
+    pub fn on_poll_error(
+        &mut self,
+        error: CloudError,
+        waited: Duration,
+    ) -> Result<Duration, FollowError> {
         match error {
-            CloudError::Credentials { .. } => return Err(Astray::Expired(error)),
-            CloudError::Denied { .. } => return Err(Astray::Lost(error.to_string())),
+            CloudError::Credentials { .. } => return Err(FollowError::Expired(error)),
+            CloudError::Denied { .. } => return Err(FollowError::Lost(error.to_string())),
             _ => {}
         }
-        match self.blind {
+        match self.unreadable_since {
             None => {
-                self.blind = Some(self.now());
+                self.unreadable_since = Some(self.now());
                 self.tell.note(
                     Some(self.subject.kind),
                     format!("can't be seen for the moment, it goes on in AWS: {error}"),
                 );
             }
             Some(since) if self.since(since) >= BLIND => {
-                return Err(Astray::Lost(error.to_string()));
+                return Err(FollowError::Lost(error.to_string()));
             }
             Some(_) => {}
         }

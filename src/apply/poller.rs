@@ -37,7 +37,7 @@ struct Beat {
 }
 
 /// The heartbeat of a run.
-pub(super) struct Pulse<'a, C> {
+pub(super) struct Poller<'a, C> {
     cloud: &'a C,
     beats: watch::Sender<Beat>,
     /// Why credentials ended; then everybody detaches at once.
@@ -51,7 +51,7 @@ pub(super) struct Pulse<'a, C> {
 
 /// What the heartbeat says of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Says {
+pub(super) enum Activity {
     Moves,
     Rests,
     /// No heartbeat, or an old one.
@@ -60,13 +60,13 @@ pub(super) enum Says {
 
 /// Why a wait was over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Woken {
+pub(super) enum WakeReason {
     Time,
     /// The stack was seen moving, and moves no more.
     Stopped,
 }
 
-impl<'a, C: Cloud> Pulse<'a, C> {
+impl<'a, C: Cloud> Poller<'a, C> {
     pub fn new(cloud: &'a C) -> Self {
         Self {
             cloud,
@@ -83,7 +83,7 @@ impl<'a, C: Cloud> Pulse<'a, C> {
     }
 
     /// Beats for ever, while anybody listens. Runs beside the work.
-    pub async fn beat(&self) {
+    pub async fn poll_forever(&self) {
         let mut fails: u32 = 0;
         loop {
             let wait = self.interval() * 2_u32.saturating_pow(fails.min(5));
@@ -116,10 +116,10 @@ impl<'a, C: Cloud> Pulse<'a, C> {
     }
 
     /// Takes part as the follower of a stack.
-    pub fn join(&self, stack_id: &str) -> Member<'_, 'a, C> {
+    pub fn join(&self, stack_id: &str) -> Subscription<'_, 'a, C> {
         let number = self.joined.get();
         self.joined.set(number + 1);
-        Member {
+        Subscription {
             pulse: self,
             number,
             stack_id: stack_id.to_owned(),
@@ -190,8 +190,8 @@ fn quickest(wishes: &[f64]) -> f64 {
 }
 
 /// One follower's part in the pulse. Leaves it when dropped.
-pub(super) struct Member<'p, 'a, C> {
-    pulse: &'p Pulse<'a, C>,
+pub(super) struct Subscription<'p, 'a, C> {
+    pulse: &'p Poller<'a, C>,
     number: usize,
     stack_id: String,
     /// Whether a heartbeat has seen the stack moving since the last wait that its end cut short.
@@ -199,10 +199,10 @@ pub(super) struct Member<'p, 'a, C> {
     heard: watch::Receiver<Beat>,
 }
 
-impl<C: Cloud> Member<'_, '_, C> {
+impl<C: Cloud> Subscription<'_, '_, C> {
     /// Waits until the next look: at the own pace as far as all together allow it, or at once when
     /// the stack stops moving.
-    pub async fn wait(&mut self, pace: Duration) -> Woken {
+    pub async fn wait(&mut self, pace: Duration) -> WakeReason {
         let Self {
             pulse,
             number,
@@ -214,8 +214,8 @@ impl<C: Cloud> Member<'_, '_, C> {
         let time = std::pin::pin!(pulse.cloud.sleep(pulse.stretched(pace)));
         let stops = std::pin::pin!(stops(stack_id, moved, heard));
         let woken = match select(stops, time).await {
-            Either::Left(_) => Woken::Stopped,
-            Either::Right(_) => Woken::Time,
+            Either::Left(_) => WakeReason::Stopped,
+            Either::Right(_) => WakeReason::Time,
         };
         pulse.turn().await;
         woken
@@ -226,13 +226,13 @@ impl<C: Cloud> Member<'_, '_, C> {
         self.pulse.turn().await;
     }
 
-    pub fn says(&self) -> Says {
+    pub fn says(&self) -> Activity {
         let beat = self.heard.borrow();
         let fresh = |at: &Timestamp| elapsed(*at, self.pulse.cloud.now()) <= OLD;
         match beat.at.filter(fresh) {
-            None => Says::Nothing,
-            Some(_) if beat.moving.contains(&self.stack_id) => Says::Moves,
-            Some(_) => Says::Rests,
+            None => Activity::Nothing,
+            Some(_) if beat.moving.contains(&self.stack_id) => Activity::Moves,
+            Some(_) => Activity::Rests,
         }
     }
 }
@@ -251,7 +251,7 @@ async fn stops(stack_id: &str, moved: &mut bool, heard: &mut watch::Receiver<Bea
     }
 }
 
-impl<C> Drop for Member<'_, '_, C> {
+impl<C> Drop for Subscription<'_, '_, C> {
     fn drop(&mut self) {
         self.pulse.wishes.borrow_mut().remove(&self.number);
     }

@@ -10,7 +10,7 @@ use crate::stacks::StackKind;
 
 /// Where a stack stands.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Place {
+pub(super) enum StackState {
     /// Nothing of it has begun.
     Waiting,
     /// Something runs in AWS, or has been asked for.
@@ -26,52 +26,57 @@ pub(super) enum Place {
 
 /// The places of all stacks of a run.
 #[derive(Debug)]
-pub(super) struct Board(Vec<(StackKind, watch::Sender<Place>)>);
+pub(super) struct StackStates(Vec<(StackKind, watch::Sender<StackState>)>);
 
-impl Board {
+impl StackStates {
     pub fn new<'a>(kinds: impl Iterator<Item = &'a StackKind>) -> Self {
         Self(
             kinds
-                .map(|kind| (kind.clone(), watch::Sender::new(Place::Waiting)))
+                .map(|kind| (kind.clone(), watch::Sender::new(StackState::Waiting)))
                 .collect(),
         )
     }
 
-    fn sender(&self, kind: &StackKind) -> Option<&watch::Sender<Place>> {
+    fn sender(&self, kind: &StackKind) -> Option<&watch::Sender<StackState>> {
         let mut all = self.0.iter();
         all.find(|(other, _)| other == kind)
             .map(|(_, sender)| sender)
     }
 
-    pub fn set(&self, kind: &StackKind, place: Place) {
+    pub fn set(&self, kind: &StackKind, place: StackState) {
         if let Some(sender) = self.sender(kind) {
             sender.send_replace(place);
         }
     }
 
     /// Where a stack is, now and later; `None` for a stack that is not in this run.
-    pub fn watch(&self, kind: &StackKind) -> Option<watch::Receiver<Place>> {
+    pub fn watch(&self, kind: &StackKind) -> Option<watch::Receiver<StackState>> {
         Some(self.sender(kind)?.subscribe())
     }
 
     /// Where a stack is now; `None` for a stack that is not in this run.
-    pub fn place(&self, kind: &StackKind) -> Option<Place> {
+    pub fn place(&self, kind: &StackKind) -> Option<StackState> {
         Some(self.sender(kind)?.borrow().clone())
     }
 
     /// The final place of a stack, as soon as it has one; `None` for a stack that is not in this run.
-    pub async fn rest(&self, kind: &StackKind) -> Option<Place> {
+    pub async fn rest(&self, kind: &StackKind) -> Option<StackState> {
         let mut place = self.sender(kind)?.subscribe();
-        let rested =
-            |place: &Place| !matches!(place, Place::Waiting | Place::Running | Place::Held(_));
+        let rested = |place: &StackState| {
+            !matches!(
+                place,
+                StackState::Waiting | StackState::Running | StackState::Held(_)
+            )
+        };
         let last = place.wait_for(rested).await.ok()?;
         Some(last.clone())
     }
 
     /// Outputs of every stack that is as wanted by now.
     pub fn outputs(&self) -> Outputs {
-        let good = |(kind, sender): &(StackKind, watch::Sender<Place>)| match &*sender.borrow() {
-            Place::Settled(outcome, outputs) if outcome.is_good() => {
+        let good = |(kind, sender): &(StackKind, watch::Sender<StackState>)| match &*sender.borrow()
+        {
+            StackState::Settled(outcome, outputs) if outcome.is_good() => {
                 Some((kind.clone(), outputs.clone()))
             }
             _ => None,
@@ -91,12 +96,12 @@ impl Board {
                 why: why.to_owned(),
             };
             match &*sender.borrow() {
-                Place::Settled(outcome, _) => {
+                StackState::Settled(outcome, _) => {
                     report.outcomes.push((stack.clone(), (**outcome).clone()));
                 }
-                Place::Running => report.running.push(running(why)),
-                Place::Held(why) | Place::Lost(why) => report.running.push(running(why)),
-                Place::Waiting | Place::Left => report.waiting.push(stack.clone()),
+                StackState::Running => report.running.push(running(why)),
+                StackState::Held(why) | StackState::Lost(why) => report.running.push(running(why)),
+                StackState::Waiting | StackState::Left => report.waiting.push(stack.clone()),
             }
         }
         report
