@@ -1,39 +1,35 @@
-//! Deleting a cluster: every stack goes as soon as nothing uses it any more, all at once.
+//! Deleting a cluster: every stack is deleted as soon as nothing uses it any more, all at once.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
-use super::cause::Words;
-use super::follow::{Rest, Subject, follow};
-use super::mend::{direction, verb};
-use super::poller::Poller;
-use super::registry::{StackState, StackStates};
+use super::follow::Rest;
+use super::registry::StackState;
+use super::requests::newest;
 use super::retained::{Remains, expected_remains, remains};
-use super::retry::{Lost, with_retry};
-use super::run::{finish, over};
+use super::retry::with_retry;
+use super::run_context::RunContext;
 use super::scheduler::{Claim, Role, Scheduler};
-use super::stack_result::{StackResult, failed, unanswered, unbegun};
-use super::tell::Teller;
-use super::{Report, Session, outcome};
-use crate::cloud::{Cloud, CloudError, Operation, Protection, Store};
+use super::stack::{direction, verb};
+use super::stack_result::{StackResult, failed};
+use super::{End, Report, Session};
+use crate::cloud::{Cloud, Operation, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::{Deletes, hand};
-use crate::plan::{resources_of, token};
+use crate::plan::{Blocked, resources_of, token};
 use crate::stacks::{StackKind, parameter_path};
 
 struct DeleteRun<'a, C> {
     plan: &'a DeletePlan,
-    cloud: &'a C,
-    session: &'a Session<'a>,
-    tell: Teller<'a, C>,
-    board: StackStates,
-    pulse: Poller<'a, C>,
+    context: RunContext<'a, C>,
     scheduler: Scheduler,
     /// Stacks whose deletion was asked for and is not over yet.
-    going: std::cell::RefCell<BTreeSet<StackKind>>,
-    remains: std::cell::RefCell<Vec<Remains>>,
+    deleting: RefCell<BTreeSet<StackKind>>,
+    remains: RefCell<Vec<Remains>>,
+    unfinished: RefCell<Vec<String>>,
 }
 
 /// Deletes what a plan lists, and what the cluster keeps outside its stacks. A refused plan does
@@ -44,40 +40,31 @@ pub async fn delete<C: Cloud + Store>(
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
 ) -> Report {
-    let tell = Teller {
-        events: session.events,
-        clock: cloud,
-    };
-    tell.run_started(session.run, &plan.cluster, Verb::Delete, expected(plan));
-    let work = DeleteRun {
+    let run = DeleteRun {
         plan,
-        cloud,
-        session,
-        tell,
-        board: StackStates::new(plan.steps.iter().map(|step| &step.kind)),
-        pulse: Poller::new(cloud),
+        context: RunContext::new(cloud, session, plan.steps.iter().map(|step| &step.kind)),
         // Nothing that is deleted waits for machines to join.
         scheduler: Scheduler::new(session.parallel, None),
-        going: std::cell::RefCell::default(),
-        remains: std::cell::RefCell::default(),
+        deleting: RefCell::default(),
+        remains: RefCell::default(),
+        unfinished: RefCell::default(),
     };
-    let unfinished = std::cell::RefCell::new(Vec::new());
-    let all = async {
-        let all = join_all(plan.steps.iter().map(|step| work.stack(step)));
-        work.scheduler.run(all).await;
-        if plan.refused.is_none() && work.board.report("").end() == super::End::Done {
-            unfinished.replace(work.forget().await);
-        }
-    };
-    let over = over(all, &work.pulse, stop).await;
-    let mut report = work.board.report(over.why());
-    report.remains = work.remains.take();
-    // Nobody may see the end of these: what they leave is told before.
-    let going = work.going.take();
-    let unseen = plan.steps.iter().filter(|step| going.contains(&step.kind));
+    let context = &run.context;
+    context
+        .emit
+        .run_started(session.run, &plan.cluster, Verb::Delete, expected(plan));
+    let end = context.until_end(run.execute(), stop).await;
+    let mut report = context.states.report(end.why());
+    report.remains = run.remains.take();
+    // Nobody may see the end of these: what they leave is said before.
+    let deleting = run.deleting.take();
+    let unseen = plan
+        .steps
+        .iter()
+        .filter(|step| deleting.contains(&step.kind));
     report.remains.extend(unseen.flat_map(expected_remains));
-    report.unfinished = unfinished.take();
-    finish(&mut report, &over, tell);
+    report.unfinished = run.unfinished.take();
+    context.finish(&report, &end);
     report
 }
 
@@ -93,169 +80,101 @@ fn expected(plan: &DeletePlan) -> Vec<Expected> {
 }
 
 impl<C: Cloud + Store> DeleteRun<'_, C> {
-    async fn stack(&self, step: &DeleteStep) {
-        let (Ok(end) | Err(end)) = self.advance(step).await;
-        end.settle(&step.kind, &self.board, &self.pulse, self.tell)
-            .await;
+    async fn execute(&self) {
+        let stacks = self.plan.steps.iter().map(async |step| {
+            let result = self.stack(step).await.unwrap_or_else(|result| result);
+            self.context.settle(&step.kind, result).await;
+        });
+        self.scheduler.run(join_all(stacks)).await;
+        if self.plan.refused.is_none() && self.context.states.report("").end() == End::Done {
+            self.delete_parameters().await;
+        }
     }
 
-    async fn advance(&self, step: &DeleteStep) -> Result<StackResult, StackResult> {
+    async fn stack(&self, step: &DeleteStep) -> Result<StackResult, StackResult> {
+        let refused = |why: &Blocked| failed(format!("{}; {}", why.reason, why.next));
         if let Some(why) = &self.plan.refused {
-            return Err(failed(format!("{}; {}", why.reason, why.next)));
+            return Err(refused(why));
         }
+        let status = &step.found.status;
         match &step.action {
             Deletes::Gone => return Ok(gone()),
-            Deletes::Blocked(why) => return Err(failed(format!("{}; {}", why.reason, why.next))),
-            Deletes::Shell => {
-                let why = hand(&step.found.status, &step.found.name);
-                return Err(failed(format!("{}; {}", why.reason, why.next)));
-            }
+            Deletes::Blocked(why) => return Err(refused(why)),
+            Deletes::Shell => return Err(refused(&hand(status, &step.found.name))),
             Deletes::Follow => {
-                self.board.set(&step.kind, StackState::Running);
-                return self.see_off(step, None).await;
+                self.context.states.set(&step.kind, StackState::Running);
+                return self.follow_deletion(step, &newest(&step.found.id)).await;
             }
             Deletes::FollowThenDelete => {
-                let status = &step.found.status;
                 let text = format!("{status}: waiting for its end first");
-                self.tell.note(Some(&step.kind), text);
-                let held = format!("its {status} goes on; its deletion has not begun");
-                self.board.set(&step.kind, StackState::Held(held));
-                let rest = self.follow(step, None, verb(status)).await?;
-                self.board.set(&step.kind, StackState::Waiting);
+                self.context.emit.note(Some(&step.kind), text);
+                let what = format!("its {status} goes on; its deletion has not begun");
+                let rolling_back = false;
+                let state = StackState::External { what, rolling_back };
+                self.context.states.set(&step.kind, state);
+                let operation = newest(&step.found.id);
+                let (_, rest) = self.follow(step, &operation, verb(status)).await?;
+                self.context.states.set(&step.kind, StackState::Waiting);
                 if rest.found.is_none() {
                     return Ok(gone());
                 }
             }
             Deletes::Delete => {}
         }
-        self.await_users(step).await?;
+        self.context.await_stacks(&step.after).await?;
         let claim = Claim {
             role: Role::Alone,
-            remaining: self.session.remaining(&step.kind),
+            remaining: self.context.session.remaining(&step.kind),
         };
         let _permit = self.scheduler.acquire(claim).await;
         if step.kind == StackKind::Base {
             self.empty_buckets(step).await?;
         }
-        self.delete(step).await
+        let token = token(self.context.session.run, &step.found.name, "delete");
+        match self
+            .context
+            .request_deletion(&step.kind, &step.found, token)
+            .await?
+        {
+            Some(operation) => self.follow_deletion(step, &operation).await,
+            None => Ok(gone()),
+        }
     }
 
-    /// Waits until everything that uses this stack is gone.
-    async fn await_users(&self, step: &DeleteStep) -> Result<(), StackResult> {
-        for user in &step.after {
-            match self.board.rest(user).await {
-                Some(StackState::Settled(outcome, _)) if outcome.is_good() => {}
-                Some(StackState::Settled(..)) => {
-                    let needs = user.clone();
-                    return Err(StackResult::at_rest(Outcome::NotStarted { needs }));
-                }
-                _ => return Err(StackResult::Left),
-            }
-        }
-        Ok(())
-    }
-
-    async fn delete(&self, step: &DeleteStep) -> Result<StackResult, StackResult> {
-        let token = token(self.session.run, &step.found.name, "delete");
-        let id = &step.found.id;
-        if step.found.termination_protection {
-            let open = Protection {
-                termination: false,
-                policy: None,
-            };
-            let (answer, _) =
-                with_retry(self.cloud, async || self.cloud.protect(id, &open).await).await;
-            answer.map_err(|error| unanswered("unlocking the leftover", error))?;
-        }
-        self.board.set(&step.kind, StackState::Running);
-        let (answer, lost) =
-            with_retry(self.cloud, async || self.cloud.delete(id, &token).await).await;
-        match answer {
-            Ok(()) => {}
-            Err(CloudError::NotFound(_)) => return Ok(gone()),
-            // An earlier try may have had its effect, whatever the last one was told.
-            Err(error)
-                if lost == Lost::Some && !matches!(error, CloudError::Credentials { .. }) =>
-            {
-                return Err(StackResult::Lost(format!(
-                    "{error}; whether it began is not known"
-                )));
-            }
-            Err(error) => {
-                if lost == Lost::None {
-                    self.board.set(&step.kind, StackState::Waiting);
-                }
-                return Err(match error {
-                    CloudError::Credentials { .. } => StackResult::Expired(error),
-                    error if error.is_passing() => unbegun(error.to_string()),
-                    error => failed(error.to_string()),
-                });
-            }
-        }
-        self.see_off(step, Some(token)).await
-    }
-
-    /// Follows a deletion to its end.
-    async fn see_off(
+    /// Follows a deletion to its end, and notes what it leaves.
+    async fn follow_deletion(
         &self,
         step: &DeleteStep,
-        token: Option<String>,
+        operation: &Operation,
     ) -> Result<StackResult, StackResult> {
-        self.going.borrow_mut().insert(step.kind.clone());
-        let rest = self.follow(step, token, Verb::Delete).await?;
-        self.going.borrow_mut().remove(&step.kind);
-        Ok(self.settle(step, &rest))
-    }
-
-    fn worded<T>(&self, step: &DeleteStep, tell: impl FnOnce(&Words<'_>) -> T) -> T {
-        tell(&Words {
-            sentence: &|id| step.sentence(id),
-            explain: &|id, path| (self.session.explain)(&step.kind, id, path),
-        })
+        self.deleting.borrow_mut().insert(step.kind.clone());
+        let (outcome, rest) = self.follow(step, operation, Verb::Delete).await?;
+        self.deleting.borrow_mut().remove(&step.kind);
+        self.remains
+            .borrow_mut()
+            .extend(remains(step, &rest.events));
+        Ok(StackResult::at_rest(outcome))
     }
 
     async fn follow(
         &self,
         step: &DeleteStep,
-        token: Option<String>,
+        operation: &Operation,
         verb: Verb,
-    ) -> Result<Rest, StackResult> {
-        self.tell.started(&step.kind, verb);
-        let operation = Operation {
-            stack_id: step.found.id.clone(),
-            token,
-        };
-        let rest = follow(
-            &self.pulse,
-            &operation,
-            &Subject {
-                kind: &step.kind,
-                words: Words {
-                    sentence: &|id| step.sentence(id),
-                    explain: &|id, path| (self.session.explain)(&step.kind, id, path),
-                },
-                verb,
-                direction: direction(&step.found.status),
-            },
-            self.tell,
-        )
-        .await;
-        rest.map_err(StackResult::from)
-    }
-
-    fn settle(&self, step: &DeleteStep, rest: &Rest) -> StackResult {
-        let outcome = self.worded(step, |words| outcome::outcome(Verb::Delete, rest, words));
-        let left = remains(step, &rest.events);
-        self.remains.borrow_mut().extend(left);
-        StackResult::at_rest(outcome)
+    ) -> Result<(Outcome, Rest), StackResult> {
+        self.context.emit.started(&step.kind, verb);
+        let sentence = |id: &str| step.sentence(id);
+        let direction = direction(&step.found.status);
+        let end = self
+            .context
+            .follow(&step.kind, &sentence, operation, verb, direction);
+        Ok(end.await?)
     }
 
     /// A bucket that is not empty would keep the base from going.
     async fn empty_buckets(&self, step: &DeleteStep) -> Result<(), StackResult> {
-        let id = &step.found.id;
-        let (held, _) = with_retry(self.cloud, async || self.cloud.resources(id).await).await;
-        let held = held.map_err(|error| unanswered("", error))?;
-        for bucket in held {
+        let resources = async |cloud: &C| cloud.resources(&step.found.id).await;
+        for bucket in self.context.ask("", resources).await? {
             let there = bucket.status.as_str() != "DELETE_COMPLETE";
             let (true, "AWS::S3::Bucket", Some(name)) =
                 (there, bucket.resource_type.as_str(), &bucket.physical_id)
@@ -265,33 +184,29 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
             if step.keeps(&bucket.logical_id) {
                 continue;
             }
-            let (emptied, _) =
-                with_retry(self.cloud, async || self.cloud.empty_bucket(name).await).await;
-            let objects =
-                emptied.map_err(|error| unanswered(&format!("emptying bucket {name}"), error))?;
-            let text = format!("bucket {name} emptied of {objects} objects");
-            self.tell.note(Some(&step.kind), text);
+            let doing = format!("emptying bucket {name}");
+            let emptied = self
+                .context
+                .ask(&doing, async |cloud| cloud.empty_bucket(name).await);
+            let text = format!("bucket {name} emptied of {} objects", emptied.await?);
+            self.context.emit.note(Some(&step.kind), text);
         }
         Ok(())
     }
 
-    /// Deletes the parameters of the cluster. Returns what could not be done.
-    async fn forget(&self) -> Vec<String> {
+    /// Deletes the parameters of the cluster, and notes what could not be done.
+    async fn delete_parameters(&self) {
         let path = parameter_path(&self.plan.cluster) + "/";
-        let (answer, _) = with_retry(self.cloud, async || {
-            self.cloud.forget_parameters(&path).await
-        })
-        .await;
-        match answer {
-            Ok(names) if names.is_empty() => Vec::new(),
+        let request = async |cloud: &C| cloud.forget_parameters(&path).await;
+        match with_retry(self.context.cloud, request).await {
+            Ok(names) if names.is_empty() => {}
             Ok(names) => {
                 let text = format!("{} parameters under {path} deleted", names.len());
-                self.tell.note(None, text);
-                Vec::new()
+                self.context.emit.note(None, text);
             }
-            Err(error) => vec![format!(
-                "the parameters under {path} are still there: {error}; run the same command again"
-            )],
+            Err(error) => self.unfinished.borrow_mut().push(format!(
+                "the parameters under {path} are still there: {error}; re-run the same command"
+            )),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What one follower knows of an operation: every event once, the first real failure at once, and
 //! what events and stack say of the end.
 
-use crate::common::Clock;
 use std::collections::HashSet;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
@@ -10,39 +10,38 @@ use jiff::Timestamp;
 
 use super::cause;
 use super::follow::{Direction, FollowError, Subject};
-use super::poller::{Activity, Subscription, WakeReason};
+use super::poller::{Activity, Poller, Subscription, WakeReason};
 use super::tell::Teller;
 use crate::cloud::{
     Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
 };
+use crate::common::Clock;
 use crate::common::clock::elapsed;
 use crate::events::Verb;
 
-/// How long a stack may contradict its own last event, or stay silent, before it is taken at its
-/// word. Reads of `DescribeStacks` were seen stale for seconds; this leaves room.
+/// How long a stack may contradict its own last event, or stay silent, before its status counts.
+/// Reads of `DescribeStacks` were seen stale for seconds; this leaves room.
 const STALE: Duration = Duration::from_mins(1);
-/// How long nothing but errors may come back before nobody can be said to follow any more.
-const BLIND: Duration = Duration::from_mins(10);
+/// How long nothing but errors may come back before the follower gives up.
+const UNREADABLE: Duration = Duration::from_mins(10);
 /// Longest wait between two polls that fail.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// How often a stack is looked at while neither its events nor a heartbeat say that it moves.
-const HEARTBEAT: Duration = Duration::from_secs(30);
+/// How often a stack is read while neither its events nor the poller say that it moves.
+const STACK_READ: Duration = Duration::from_secs(30);
 /// Tries of the one read after the end.
 const LAST_READS: usize = 3;
 /// How long a machine's console may take to be read.
 const CONSOLE: Duration = Duration::from_secs(10);
 
 /// What a machine of a group said last, while there still is one.
-async fn listen(cloud: &(impl Clock + Store), group: Option<&str>) -> Option<Console> {
-    let asked = std::pin::pin!(cloud.console(group?));
-    let time = std::pin::pin!(cloud.sleep(CONSOLE));
-    match select(asked, time).await {
+async fn read_console(cloud: &(impl Clock + Store), group: Option<&str>) -> Option<Console> {
+    match select(pin!(cloud.console(group?)), pin!(cloud.sleep(CONSOLE))).await {
         Either::Left((Ok(console), _)) => console,
         _ => None,
     }
 }
 
-/// Time to the next poll: close while things begin or move, wider while only slow ones are left.
+/// Time to the next poll: short while things begin or move, longer while only slow ones are left.
 fn pace(age: Duration, quiet: Duration) -> Duration {
     const LIVELY: Duration = Duration::from_secs(30);
     if age < Duration::from_secs(10) {
@@ -53,159 +52,156 @@ fn pace(age: Duration, quiet: Duration) -> Duration {
 }
 
 /// One follower's knowledge.
-pub(super) struct EventTracker<'a, K> {
+pub(super) struct EventTracker<'a, C> {
     operation: &'a Operation,
     subject: &'a Subject<'a>,
-    tell: Teller<'a, K>,
+    poller: &'a Poller<'a, C>,
+    emit: Teller<'a, C>,
     began: Timestamp,
-    /// When the last event came.
-    moved: Timestamp,
-    /// When the stack itself was last looked at.
-    looked: Timestamp,
+    last_event: Timestamp,
+    /// When the stack itself was last read.
+    last_stack_read: Timestamp,
     /// Since when the stack has said that it rests, while its events do not say so, or say otherwise.
     settling_since: Option<Timestamp>,
     /// Since when there was nothing but errors.
     unreadable_since: Option<Timestamp>,
     seen: HashSet<String>,
-    /// Everything that happened, in the order in which AWS told it.
+    /// Everything that happened, in the order in which AWS listed it.
     pub events: Vec<StackEvent>,
-    /// The event that was told as the first real failure.
-    blamed: Option<String>,
+    /// The event that was reported as the first real failure.
+    reported: Option<String>,
     /// What a machine said last whose group never reported.
     pub console: Option<Console>,
 }
 
-impl<'a, K: Clock> EventTracker<'a, K> {
-    pub fn new(operation: &'a Operation, subject: &'a Subject<'a>, tell: Teller<'a, K>) -> Self {
-        let now = tell.clock.now();
+impl<'a, C: Cloud + Store> EventTracker<'a, C> {
+    pub fn new(
+        poller: &'a Poller<'a, C>,
+        operation: &'a Operation,
+        subject: &'a Subject<'a>,
+        emit: Teller<'a, C>,
+    ) -> Self {
+        let now = poller.cloud.now();
         Self {
             operation,
             subject,
-            tell,
+            poller,
+            emit,
             began: now,
-            moved: now,
-            looked: now,
+            last_event: now,
+            last_stack_read: now,
             settling_since: None,
             unreadable_since: None,
             seen: HashSet::new(),
             events: Vec::new(),
-            blamed: None,
+            reported: None,
             console: None,
         }
     }
 
     fn now(&self) -> Timestamp {
-        self.tell.clock.now()
+        self.poller.cloud.now()
     }
 
     fn since(&self, moment: Timestamp) -> Duration {
         elapsed(moment, self.now())
     }
 
-    /// It was seen: time to the next look, if this follower were alone.
-    pub fn next(&mut self) -> Duration {
+    /// After a poll that was answered: time to the next one, if this follower were alone.
+    pub fn next_wait(&mut self) -> Duration {
         self.unreadable_since = None;
-        pace(self.since(self.began), self.since(self.moved))
+        pace(self.since(self.began), self.since(self.last_event))
     }
 
     /// One poll. Something when the operation is over.
-    pub async fn look<C: Cloud + Store>(
+    pub async fn poll(
         &mut self,
-        cloud: &C,
-        member: &Subscription<'_, '_, C>,
-        woken: WakeReason,
+        subscription: &Subscription<'_, '_, C>,
+        reason: WakeReason,
     ) -> Result<Option<(StackStatus, Option<FoundStack>)>, CloudError> {
-        self.read(cloud).await?;
-        let ended = self.last_word();
-        if ended.is_none() && woken == WakeReason::Time {
-            if member.says() == Activity::Moves {
+        self.read_events().await?;
+        let ended = self.own_end();
+        if ended.is_none() && reason == WakeReason::Time {
+            if subscription.activity() == Activity::Moves {
                 self.settling_since = None;
                 return Ok(None);
             }
-            if self.since(self.looked) < HEARTBEAT {
+            if self.since(self.last_stack_read) < STACK_READ {
                 return Ok(None);
             }
         }
-        member.turn().await;
-        let found = cloud.stack(&self.operation.stack_id).await?;
-        self.looked = self.now();
+        self.poller.acquire().await;
+        let found = self.poller.cloud.stack(&self.operation.stack_id).await?;
+        self.last_stack_read = self.now();
         Ok(self.confirm(ended, found))
     }
 
-    async fn read<C: Cloud + Store>(&mut self, cloud: &C) -> Result<(), CloudError> {
-        let news = match cloud.events(self.operation, &self.seen).await {
+    async fn read_events(&mut self) -> Result<(), CloudError> {
+        let news = match self.poller.cloud.events(self.operation, &self.seen).await {
             // A stack that is only just there, or just gone, may have no history for a moment.
             Err(CloudError::NotFound(_)) => Vec::new(),
             answer => answer?,
         };
         for event in news {
-            if !self.seen.insert(event.id.clone()) {
-                continue;
+            if self.seen.insert(event.id.clone()) {
+                self.last_event = self.now();
+                self.emit_event(&event);
+                self.events.push(event);
             }
-            self.moved = self.now();
-            self.say(&event);
-            self.events.push(event);
         }
-        self.report_first_failure(cloud).await;
+        self.report_first_failure().await;
         Ok(())
     }
 
-    /// Tells the first real failure as soon as it is seen, and again when an earlier one turns up.
+    /// Reports the first real failure as soon as it is seen, and again when an earlier one turns up.
     /// Not of a deletion: CloudFormation tries what failed there again by itself.
-    async fn report_first_failure(&mut self, cloud: &(impl Clock + Store)) {
+    async fn report_first_failure(&mut self) {
         let verb = self.subject.verb;
         let cause = cause::cause(verb, &self.events).filter(|event| !event.status.is_delete());
-        let Some(cause) = cause.filter(|cause| self.blamed.as_ref() != Some(&cause.id)) else {
+        let Some(cause) = cause.filter(|cause| self.reported.as_ref() != Some(&cause.id)) else {
             return;
         };
         let group = cause.physical_id.clone();
-        self.blamed = Some(cause.id.clone());
-        let status = self
-            .events
-            .iter()
-            .rev()
-            .find_map(|e| e.stack_status.as_ref());
-        let told = cause::failure(verb, status, &self.events, &self.subject.words);
-        let Some(mut failure) = told else { return };
+        self.reported = Some(cause.id.clone());
+        let mut statuses = self.events.iter().rev();
+        let status = statuses.find_map(|event| event.stack_status.as_ref());
+        let failure = cause::failure(verb, status, &self.events, &self.subject.words);
+        let Some(mut failure) = failure else { return };
         if cause::is_silence(&failure) {
-            self.console = listen(cloud, group.as_deref()).await;
+            self.console = read_console(self.poller.cloud, group.as_deref()).await;
             if let Some(console) = &self.console {
                 failure = cause::with_console(failure, console);
             }
         }
-        self.tell.failed(self.subject.kind, &failure);
+        self.emit.failed(self.subject.kind, &failure);
     }
 
-    fn say(&self, event: &StackEvent) {
+    fn emit_event(&self, event: &StackEvent) {
         match &event.stack_status {
             None => {
                 let sentence = (self.subject.words.sentence)(&event.logical_id);
-                self.tell.resource(self.subject.kind, sentence, event);
+                self.emit.resource(self.subject.kind, sentence, event);
             }
             Some(StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress)
                 if self.subject.direction == Direction::Forward =>
             {
+                (self.subject.rolls_back)();
                 let reason = event.reason.as_deref().unwrap_or("no reason given");
-                self.tell.note(
-                    Some(self.subject.kind),
-                    format!("failed and is being rolled back: {reason}"),
-                );
+                let text = format!("failed and is being rolled back: {reason}");
+                self.emit.note(Some(self.subject.kind), text);
             }
             Some(_) => {}
         }
     }
 
-    /// The stack's own last event, if it tells of an end.
-    fn last_word(&self) -> Option<StackStatus> {
-        let mut own = self.events.iter().filter_map(|event| {
-            let status = event.stack_status.clone()?;
-            Some((event.at, status))
-        });
-        let first = own.next()?;
-        let (_, last) = own.fold(
-            first,
-            |best, next| if next.0 >= best.0 { next } else { best },
-        );
+    /// The status of the stack's own last event, if that is an end.
+    fn own_end(&self) -> Option<StackStatus> {
+        let own = self
+            .events
+            .iter()
+            .filter(|event| event.stack_status.is_some());
+        // Of several in one moment the last one listed.
+        let last = own.max_by_key(|event| event.at)?.stack_status.clone()?;
         let ended = !last.is_moving() && last != StackStatus::ReviewInProgress;
         ended.then_some(last)
     }
@@ -217,41 +213,35 @@ impl<'a, K: Clock> EventTracker<'a, K> {
         ended: Option<StackStatus>,
         found: Option<FoundStack>,
     ) -> Option<(StackStatus, Option<FoundStack>)> {
-        let says = match &found {
-            Some(found) => found.status.clone(),
-            None => StackStatus::DeleteComplete,
-        };
+        let now = found.as_ref().map(|found| found.status.clone());
+        let now = now.unwrap_or(StackStatus::DeleteComplete);
         // A stack that is gone stays gone: nothing old says so.
-        let gone = says == StackStatus::DeleteComplete && self.subject.verb == Verb::Delete;
-        if gone || ended.as_ref() == Some(&says) {
-            return Some((says, found));
+        let gone = now == StackStatus::DeleteComplete && self.subject.verb == Verb::Delete;
+        if gone || ended.as_ref() == Some(&now) {
+            return Some((now, found));
         }
-        let rests = !says.is_moving() && says != StackStatus::ReviewInProgress;
+        let rests = !now.is_moving() && now != StackStatus::ReviewInProgress;
         if ended.is_none() && !rests {
             self.settling_since = None;
             return None;
         }
-        let now = self.now();
-        let since = *self.settling_since.get_or_insert(now);
-        (self.since(since) >= STALE).then(|| (ended.unwrap_or(says), found))
+        let since = self.now();
+        let since = *self.settling_since.get_or_insert(since);
+        (self.since(since) >= STALE).then(|| (ended.unwrap_or(now), found))
     }
 
     /// What became readable only after the end; the cause of a failure may be among it.
-    pub async fn last_read<C: Cloud + Store>(
-        &mut self,
-        cloud: &C,
-        member: &Subscription<'_, '_, C>,
-    ) {
+    pub async fn last_read(&mut self) {
         for _ in 0..LAST_READS {
-            member.turn().await;
-            if self.read(cloud).await.is_ok() {
+            self.poller.acquire().await;
+            if self.read_events().await.is_ok() {
                 return;
             }
-            cloud.sleep(Duration::from_secs(1)).await;
+            self.poller.cloud.sleep(Duration::from_secs(1)).await;
         }
     }
 
-    /// An error while looking. Returns the time to the next try.
+    /// After a poll that failed: time to the next one.
     pub fn on_poll_error(
         &mut self,
         error: CloudError,
@@ -265,12 +255,10 @@ impl<'a, K: Clock> EventTracker<'a, K> {
         match self.unreadable_since {
             None => {
                 self.unreadable_since = Some(self.now());
-                self.tell.note(
-                    Some(self.subject.kind),
-                    format!("can't be seen for the moment, it goes on in AWS: {error}"),
-                );
+                let text = format!("can't be seen for the moment, it goes on in AWS: {error}");
+                self.emit.note(Some(self.subject.kind), text);
             }
-            Some(since) if self.since(since) >= BLIND => {
+            Some(since) if self.since(since) >= UNREADABLE => {
                 return Err(FollowError::Lost(error.to_string()));
             }
             Some(_) => {}

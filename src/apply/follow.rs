@@ -19,7 +19,7 @@ pub(super) struct Rest {
     pub status: StackStatus,
     /// The stack at its end; `None` when it is gone.
     pub found: Option<FoundStack>,
-    /// Everything that happened, in the order in which AWS told it.
+    /// Everything that happened, in the order in which AWS listed it.
     pub events: Vec<StackEvent>,
     /// What a machine said last whose group never reported.
     pub console: Option<Console>,
@@ -33,50 +33,51 @@ pub(super) enum FollowError {
     Expired(CloudError),
 }
 
-/// How to tell what is followed.
+/// What is followed, and how to speak of it.
 pub(super) struct Subject<'a> {
     pub kind: &'a StackKind,
     pub words: Words<'a>,
     /// What is done. Where it is a deletion, the stack going away is what was asked for.
     pub verb: Verb,
     pub direction: Direction,
+    /// Called when it turns out that the operation is rolled back.
+    pub rolls_back: &'a dyn Fn(),
 }
 
 /// Which way an operation goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Forward,
-    /// It goes back from the start: a rollback that is gone on with.
+    /// A rollback from the start: one that is continued.
     Rollback,
 }
 
-/// Follows an operation to its end, telling every resource's movement once.
+/// Follows an operation to its end, emitting every event of its resources once.
 pub(super) async fn follow<C: Cloud + Store>(
-    pulse: &Poller<'_, C>,
+    poller: &Poller<'_, C>,
     operation: &Operation,
     subject: &Subject<'_>,
-    tell: Teller<'_, C>,
+    emit: Teller<'_, C>,
 ) -> Result<Rest, FollowError> {
-    let mut member = pulse.join(&operation.stack_id);
-    let mut track = EventTracker::new(operation, subject, tell);
-    let mut woken = WakeReason::Time;
+    let mut subscription = poller.subscribe(&operation.stack_id);
+    let mut tracker = EventTracker::new(poller, operation, subject, emit);
+    let mut reason = WakeReason::Time;
     let mut wait = Duration::ZERO;
-    member.turn().await;
+    poller.acquire().await;
     loop {
-        let looked = track.look(pulse.cloud(), &member, woken).await;
-        wait = match looked {
+        wait = match tracker.poll(&subscription, reason).await {
             Ok(Some((status, found))) => {
-                track.last_read(pulse.cloud(), &member).await;
+                tracker.last_read().await;
                 return Ok(Rest {
                     status,
                     found,
-                    events: track.events,
-                    console: track.console,
+                    events: tracker.events,
+                    console: tracker.console,
                 });
             }
-            Ok(None) => track.next(),
-            Err(error) => track.on_poll_error(error, wait)?,
+            Ok(None) => tracker.next_wait(),
+            Err(error) => tracker.on_poll_error(error, wait)?,
         };
-        woken = member.wait(wait).await;
+        reason = subscription.wait(wait).await;
     }
 }

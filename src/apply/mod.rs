@@ -1,7 +1,8 @@
-//! Walking a plan: every stack starts as soon as its inputs exist, all are followed at once.
+//! Executing a plan: every stack starts as soon as its inputs exist, all are followed at once.
 //! Emits [`crate::events::Event`]s; knows nothing of how anything looks.
 //!
-//! What a run knows is in AWS alone. When it ends early, whatever runs goes on there, and the same
+//! [`run()`] drives one state machine for each stack; `stack/mod.rs` has its phases and the table of its
+//! transitions. What a run knows is in AWS alone. When it ends early, whatever runs goes on there, and the same
 //! command finds it again.
 
 mod cancel;
@@ -10,20 +11,20 @@ mod delete;
 pub mod diagnose;
 mod event_tracker;
 mod follow;
-mod mend;
 mod outcome;
 mod poller;
 mod registry;
-mod replan;
 mod requests;
 mod retained;
 mod retry;
 mod run;
+mod run_context;
 mod scheduler;
 mod session;
+mod stack;
 mod stack_result;
-mod step;
 mod tell;
+mod unexecuted;
 mod watch;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! One heartbeat and one budget of calls for all followers of a run. A heartbeat that fails or is old
-//! only means that everybody looks for themselves: it never decides a verdict.
+//! One poller and one budget of calls for all followers of a run. A poll that fails or is old only means
+//! that the followers look for themselves: it never decides a verdict.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
@@ -12,50 +13,50 @@ use tokio::sync::watch;
 use crate::cloud::{Cloud, CloudError};
 use crate::common::clock::elapsed;
 
-/// Calls that followers make in any one second; the heartbeat comes on top. Together they stay under
+/// Calls that followers make in any one second; the poller's own come on top. Together they stay under
 /// the three calls a second at which `DescribeStacks` readers begin to be throttled.
 const CALLS: usize = 2;
 /// Calls a second that followers plan with: a little less, so that nobody queues for long.
 const PLANNED: f64 = 1.8;
-/// Time between two heartbeats while somebody has much to see.
-const BEAT: Duration = Duration::from_secs(2);
+/// Time between two polls while a follower has much to see.
+const INTERVAL: Duration = Duration::from_secs(2);
 /// The same while only slow things run.
-const SLOW_BEAT: Duration = Duration::from_secs(5);
-/// Longest time between two heartbeats that fail.
-const LONGEST_BEAT: Duration = Duration::from_mins(1);
-/// A wish for less than this is "much to see".
+const SLOW_INTERVAL: Duration = Duration::from_secs(5);
+/// Longest time between two polls that fail.
+const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
+/// A follower that wants to look more often than this has much to see.
 const LIVELY: Duration = Duration::from_secs(5);
-/// After this long a heartbeat tells nothing any more.
+/// After this long an answer says nothing any more.
 const OLD: Duration = Duration::from_secs(15);
 
-/// What the last heartbeat told.
+/// The last answer.
 #[derive(Debug, Clone, Default)]
-struct Beat {
+struct Answer {
     at: Option<Timestamp>,
     /// ARNs of the stacks in which an operation runs.
     moving: BTreeSet<String>,
 }
 
-/// The heartbeat of a run.
+/// Asks for all followers of a run at once which stacks move.
 pub(super) struct Poller<'a, C> {
-    cloud: &'a C,
-    beats: watch::Sender<Beat>,
+    pub cloud: &'a C,
+    answers: watch::Sender<Answer>,
     /// Why credentials ended; then everybody detaches at once.
     expired: watch::Sender<Option<String>>,
-    /// How often each follower would look if it were alone.
-    wishes: RefCell<BTreeMap<usize, Duration>>,
+    /// How often each follower would look if it were alone, by its number.
+    paces: RefCell<BTreeMap<usize, Duration>>,
     /// When the last calls went out, or will.
     calls: RefCell<VecDeque<Timestamp>>,
-    joined: Cell<usize>,
+    subscriptions: Cell<usize>,
 }
 
-/// What the heartbeat says of a stack.
+/// What the last answer says of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Activity {
     Moves,
     Rests,
-    /// No heartbeat, or an old one.
-    Nothing,
+    /// No answer, or an old one.
+    Unknown,
 }
 
 /// Why a wait was over.
@@ -70,32 +71,28 @@ impl<'a, C: Cloud> Poller<'a, C> {
     pub fn new(cloud: &'a C) -> Self {
         Self {
             cloud,
-            beats: watch::Sender::default(),
+            answers: watch::Sender::default(),
             expired: watch::Sender::default(),
-            wishes: RefCell::default(),
+            paces: RefCell::default(),
             calls: RefCell::default(),
-            joined: Cell::new(0),
+            subscriptions: Cell::new(0),
         }
     }
 
-    pub fn cloud(&self) -> &'a C {
-        self.cloud
-    }
-
-    /// Beats for ever, while anybody listens. Runs beside the work.
+    /// Polls for ever, while it is of use to a follower. Runs beside the work.
     pub async fn poll_forever(&self) {
         let mut fails: u32 = 0;
         loop {
             let wait = self.interval() * 2_u32.saturating_pow(fails.min(5));
-            self.cloud.sleep(wait.min(LONGEST_BEAT)).await;
-            if !self.wanted() {
+            self.cloud.sleep(wait.min(LONGEST_INTERVAL)).await;
+            if !self.is_useful() {
                 continue;
             }
             match self.cloud.moving().await {
                 Ok(moving) => {
                     fails = 0;
                     let at = Some(self.cloud.now());
-                    self.beats.send_replace(Beat { at, moving });
+                    self.answers.send_replace(Answer { at, moving });
                 }
                 Err(error @ CloudError::Credentials { .. }) => self.expire(&error),
                 Err(_) => fails += 1,
@@ -104,27 +101,26 @@ impl<'a, C: Cloud> Poller<'a, C> {
     }
 
     fn interval(&self) -> Duration {
-        let wishes = self.wishes.borrow();
-        let lively = wishes.values().any(|wish| *wish < LIVELY);
-        if lively { BEAT } else { SLOW_BEAT }
+        let lively = self.paces.borrow().values().any(|pace| *pace < LIVELY);
+        if lively { INTERVAL } else { SLOW_INTERVAL }
     }
 
-    /// One follower that looks as often as the heartbeat itself needs none.
-    fn wanted(&self) -> bool {
-        let wishes = self.wishes.borrow();
-        wishes.len() > 1 || wishes.values().any(|wish| *wish > BEAT)
+    /// One follower that looks as often as the poller itself needs none.
+    fn is_useful(&self) -> bool {
+        let paces = self.paces.borrow();
+        paces.len() > 1 || paces.values().any(|pace| *pace > INTERVAL)
     }
 
     /// Takes part as the follower of a stack.
-    pub fn join(&self, stack_id: &str) -> Subscription<'_, 'a, C> {
-        let number = self.joined.get();
-        self.joined.set(number + 1);
+    pub fn subscribe(&self, stack_id: &str) -> Subscription<'_, 'a, C> {
+        let number = self.subscriptions.get();
+        self.subscriptions.set(number + 1);
         Subscription {
-            pulse: self,
+            poller: self,
             number,
             stack_id: stack_id.to_owned(),
             moved: false,
-            heard: self.beats.subscribe(),
+            answers: self.answers.subscribe(),
         }
     }
 
@@ -135,15 +131,15 @@ impl<'a, C: Cloud> Poller<'a, C> {
 
     /// Resolves with the reason when credentials have ended.
     pub async fn expired(&self) -> String {
-        let mut heard = self.expired.subscribe();
-        match heard.wait_for(Option::is_some).await {
+        let mut expired = self.expired.subscribe();
+        match expired.wait_for(Option::is_some).await {
             Ok(why) => why.clone().unwrap_or_default(),
             Err(_) => std::future::pending().await,
         }
     }
 
     /// Waits for leave to make one call.
-    pub async fn turn(&self) {
+    pub async fn acquire(&self) {
         let now = self.cloud.now();
         let at = {
             let mut calls = self.calls.borrow_mut();
@@ -164,96 +160,88 @@ impl<'a, C: Cloud> Poller<'a, C> {
 
     /// A follower's pace, widened when all together would ask too often: the quick ones give way first.
     fn stretched(&self, pace: Duration) -> Duration {
-        let wishes = self.wishes.borrow();
-        let wishes: Vec<f64> = wishes.values().map(Duration::as_secs_f64).collect();
-        pace.max(Duration::from_secs_f64(quickest(&wishes)))
+        let paces = self.paces.borrow();
+        let paces: Vec<f64> = paces.values().map(Duration::as_secs_f64).collect();
+        pace.max(Duration::from_secs_f64(quickest(&paces)))
     }
 }
 
-/// The least time between two looks of one follower, in seconds, with which all together keep to
+/// The least time between two polls of one follower, in seconds, with which all together keep to
 /// [`PLANNED`]. None of those that want to look less often is slowed down by it.
-fn quickest(wishes: &[f64]) -> f64 {
-    let mut slow = wishes.to_vec();
+fn quickest(paces: &[f64]) -> f64 {
+    let mut slow = paces.to_vec();
     slow.sort_by(|a, b| b.total_cmp(a));
     let mut left = PLANNED;
     let mut others = slow.len();
-    for wish in slow {
+    for pace in slow {
         // Lossless: nobody follows so many stacks.
         let least = f64::from(u32::try_from(others).unwrap_or(u32::MAX)) / left;
-        if wish < least {
+        if pace < least {
             return least;
         }
-        left -= 1.0 / wish;
+        left -= 1.0 / pace;
         others -= 1;
     }
     0.0
 }
 
-/// One follower's part in the pulse. Leaves it when dropped.
+/// One follower's part in the poller, until it is dropped.
 pub(super) struct Subscription<'p, 'a, C> {
-    pulse: &'p Poller<'a, C>,
+    poller: &'p Poller<'a, C>,
     number: usize,
     stack_id: String,
-    /// Whether a heartbeat has seen the stack moving since the last wait that its end cut short.
+    /// Whether an answer had the stack moving since the last wait that its end cut short.
     moved: bool,
-    heard: watch::Receiver<Beat>,
+    answers: watch::Receiver<Answer>,
 }
 
 impl<C: Cloud> Subscription<'_, '_, C> {
-    /// Waits until the next look: at the own pace as far as all together allow it, or at once when
+    /// Waits until the next poll: at the own pace as far as all together allow it, or at once when
     /// the stack stops moving.
     pub async fn wait(&mut self, pace: Duration) -> WakeReason {
-        let Self {
-            pulse,
-            number,
-            stack_id,
-            moved,
-            heard,
-        } = self;
-        pulse.wishes.borrow_mut().insert(*number, pace);
-        let time = std::pin::pin!(pulse.cloud.sleep(pulse.stretched(pace)));
-        let stops = std::pin::pin!(stops(stack_id, moved, heard));
-        let woken = match select(stops, time).await {
+        let poller = self.poller;
+        poller.paces.borrow_mut().insert(self.number, pace);
+        let time = pin!(poller.cloud.sleep(poller.stretched(pace)));
+        let reason = match select(pin!(self.stops()), time).await {
             Either::Left(_) => WakeReason::Stopped,
             Either::Right(_) => WakeReason::Time,
         };
-        pulse.turn().await;
-        woken
+        poller.acquire().await;
+        reason
     }
 
-    /// Leave to make one more call in the same look.
-    pub async fn turn(&self) {
-        self.pulse.turn().await;
-    }
-
-    pub fn says(&self) -> Activity {
-        let beat = self.heard.borrow();
-        let fresh = |at: &Timestamp| elapsed(*at, self.pulse.cloud.now()) <= OLD;
-        match beat.at.filter(fresh) {
-            None => Activity::Nothing,
-            Some(_) if beat.moving.contains(&self.stack_id) => Activity::Moves,
+    pub fn activity(&self) -> Activity {
+        let answer = self.answers.borrow();
+        let fresh = |at: &Timestamp| elapsed(*at, self.poller.cloud.now()) <= OLD;
+        match answer.at.filter(fresh) {
+            None => Activity::Unknown,
+            Some(_) if answer.moving.contains(&self.stack_id) => Activity::Moves,
             Some(_) => Activity::Rests,
         }
     }
-}
 
-async fn stops(stack_id: &str, moved: &mut bool, heard: &mut watch::Receiver<Beat>) {
-    loop {
-        if heard.changed().await.is_err() {
-            return std::future::pending().await;
+    async fn stops(&mut self) {
+        loop {
+            if self.answers.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            let moves = self
+                .answers
+                .borrow_and_update()
+                .moving
+                .contains(&self.stack_id);
+            if self.moved && !moves {
+                self.moved = false;
+                return;
+            }
+            self.moved |= moves;
         }
-        let now = heard.borrow_and_update().moving.contains(stack_id);
-        if *moved && !now {
-            *moved = false;
-            return;
-        }
-        *moved |= now;
     }
 }
 
 impl<C> Drop for Subscription<'_, '_, C> {
     fn drop(&mut self) {
-        self.pulse.wishes.borrow_mut().remove(&self.number);
+        self.poller.paces.borrow_mut().remove(&self.number);
     }
 }
 

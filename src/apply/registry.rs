@@ -1,4 +1,5 @@
-//! Where every stack of a run stands: what one stack's walk tells those that wait for it.
+//! The state of every stack of a run: what one stack's state machine makes known to those that wait for
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +9,22 @@ use super::{Outputs, Report, Running};
 use crate::events::Outcome;
 use crate::stacks::StackKind;
 
-/// Where a stack stands.
+/// The state of a stack in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum StackState {
     /// Nothing of it has begun.
     Waiting,
-    /// Something runs in AWS, or has been asked for.
+    /// An operation was asked for; AWS has not accepted it yet.
+    Requested,
+    /// An operation of this run is under way.
     Running,
-    /// What somebody else has begun runs to its end, said in words; ours has not begun.
-    Held(String),
+    /// The same, on its way back.
+    RollingBack,
+    /// An operation that somebody else began is followed; ours has not begun.
+    External {
+        what: String,
+        rolling_back: bool,
+    },
     Settled(Box<Outcome>, BTreeMap<String, String>),
     /// It runs in AWS, and nobody follows it any more.
     Lost(String),
@@ -24,51 +32,54 @@ pub(super) enum StackState {
     Left,
 }
 
-/// The places of all stacks of a run.
+/// The states of all stacks of a run.
 #[derive(Debug)]
 pub(super) struct StackStates(Vec<(StackKind, watch::Sender<StackState>)>);
 
 impl StackStates {
     pub fn new<'a>(kinds: impl Iterator<Item = &'a StackKind>) -> Self {
-        Self(
-            kinds
-                .map(|kind| (kind.clone(), watch::Sender::new(StackState::Waiting)))
-                .collect(),
-        )
+        let waiting = |kind: &StackKind| (kind.clone(), watch::Sender::new(StackState::Waiting));
+        Self(kinds.map(waiting).collect())
     }
 
     fn sender(&self, kind: &StackKind) -> Option<&watch::Sender<StackState>> {
-        let mut all = self.0.iter();
-        all.find(|(other, _)| other == kind)
-            .map(|(_, sender)| sender)
+        let one = self.0.iter().find(|(other, _)| other == kind);
+        one.map(|(_, sender)| sender)
     }
 
-    pub fn set(&self, kind: &StackKind, place: StackState) {
+    pub fn set(&self, kind: &StackKind, state: StackState) {
         if let Some(sender) = self.sender(kind) {
-            sender.send_replace(place);
+            sender.send_replace(state);
         }
     }
 
-    /// Where a stack is, now and later; `None` for a stack that is not in this run.
+    /// The operation that is under way goes back.
+    pub fn rolls_back(&self, kind: &StackKind) {
+        let Some(sender) = self.sender(kind) else {
+            return;
+        };
+        sender.send_modify(|state| match state {
+            StackState::Running => *state = StackState::RollingBack,
+            StackState::External { rolling_back, .. } => *rolling_back = true,
+            _ => {}
+        });
+    }
+
+    /// The state of a stack, now and later; `None` for a stack that is not in this run.
     pub fn watch(&self, kind: &StackKind) -> Option<watch::Receiver<StackState>> {
         Some(self.sender(kind)?.subscribe())
     }
 
-    /// Where a stack is now; `None` for a stack that is not in this run.
-    pub fn place(&self, kind: &StackKind) -> Option<StackState> {
-        Some(self.sender(kind)?.borrow().clone())
+    /// Whether a stack has its final state by now.
+    pub fn is_final(&self, kind: &StackKind) -> bool {
+        let sender = self.sender(kind);
+        sender.is_some_and(|sender| sender.borrow().is_final())
     }
 
-    /// The final place of a stack, as soon as it has one; `None` for a stack that is not in this run.
-    pub async fn rest(&self, kind: &StackKind) -> Option<StackState> {
-        let mut place = self.sender(kind)?.subscribe();
-        let rested = |place: &StackState| {
-            !matches!(
-                place,
-                StackState::Waiting | StackState::Running | StackState::Held(_)
-            )
-        };
-        let last = place.wait_for(rested).await.ok()?;
+    /// The final state of a stack, as soon as it has one; `None` for a stack that is not in this run.
+    pub async fn last(&self, kind: &StackKind) -> Option<StackState> {
+        let mut state = self.watch(kind)?;
+        let last = state.wait_for(StackState::is_final).await.ok()?;
         Some(last.clone())
     }
 
@@ -84,26 +95,36 @@ impl StackStates {
         self.0.iter().filter_map(good).collect()
     }
 
-    /// How things stand now. `why` explains what still runs.
+    /// The run's report as of now. `why` explains what still runs.
     pub fn report(&self, why: &str) -> Report {
         let mut report = Report {
             outputs: self.outputs(),
             ..Report::default()
         };
         for (stack, sender) in &self.0 {
-            let running = |why: &str| Running {
-                stack: stack.clone(),
-                why: why.to_owned(),
-            };
-            match &*sender.borrow() {
+            let why = match &*sender.borrow() {
                 StackState::Settled(outcome, _) => {
                     report.outcomes.push((stack.clone(), (**outcome).clone()));
+                    continue;
                 }
-                StackState::Running => report.running.push(running(why)),
-                StackState::Held(why) | StackState::Lost(why) => report.running.push(running(why)),
-                StackState::Waiting | StackState::Left => report.waiting.push(stack.clone()),
-            }
+                StackState::Waiting | StackState::Left => {
+                    report.waiting.push(stack.clone());
+                    continue;
+                }
+                StackState::Requested | StackState::Running | StackState::RollingBack => {
+                    why.to_owned()
+                }
+                StackState::External { what: why, .. } | StackState::Lost(why) => why.clone(),
+            };
+            let stack = stack.clone();
+            report.running.push(Running { stack, why });
         }
         report
+    }
+}
+
+impl StackState {
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Settled(..) | Self::Lost(_) | Self::Left)
     }
 }

@@ -1,45 +1,41 @@
-//! Asking again what had no answer. Only for requests that bear it: reads, and writes with a token.
+//! Sending a request again when it had no answer. Only for requests that bear it: reads, and writes with
+//! a token.
 
-use crate::common::Clock;
 use std::time::Duration;
 
 use crate::cloud::CloudError;
+use crate::common::Clock;
+use crate::common::retry::{Backoff, Try, retry};
 
-/// How often a request is sent in all.
-const TRIES: u32 = 5;
-/// Wait before the second try; doubles from there.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), 5);
 
-/// Sends a request again while the error is a passing one. The second value says whether an answer
-/// was lost on the way, so that an earlier try may have had its effect.
-pub(super) async fn with_retry<T>(
-    clock: &impl Clock,
-    mut request: impl AsyncFnMut() -> Result<T, CloudError>,
-) -> (Result<T, CloudError>, Lost) {
-    let mut lost = Lost::None;
-    let mut wait = FIRST_WAIT;
-    for _ in 1..TRIES {
-        match request().await {
-            Err(error) if error.is_passing() => {
-                if matches!(error, CloudError::Unreachable { .. }) {
-                    lost = Lost::Some;
-                }
-                clock.sleep(wait).await;
-                wait *= 2;
-            }
-            answer => return (answer, lost),
-        }
-    }
-    let answer = request().await;
-    if matches!(answer, Err(CloudError::Unreachable { .. })) {
-        lost = Lost::Some;
-    }
-    (answer, lost)
+/// A request that AWS did not accept.
+pub(super) struct Rejected {
+    pub error: CloudError,
+    /// Whether the answer to one of the tries was lost, so that it may have had its effect.
+    pub lost: bool,
 }
 
-/// Whether an answer was lost on the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lost {
-    None,
-    Some,
+/// Sends a request, again where the error is transient.
+pub(super) async fn with_retry<C: Clock, T>(
+    cloud: &C,
+    request: impl AsyncFnMut(&C) -> Result<T, CloudError>,
+) -> Result<T, CloudError> {
+    let answer = send(cloud, request).await;
+    answer.map_err(|rejected| rejected.error)
+}
+
+/// The same for a request of which it matters whether a try without an answer had its effect.
+pub(super) async fn send<C: Clock, T>(
+    cloud: &C,
+    mut request: impl AsyncFnMut(&C) -> Result<T, CloudError>,
+) -> Result<T, Rejected> {
+    let mut lost = false;
+    let answer = retry(cloud, BACKOFF, async || {
+        let answer = request(cloud).await;
+        lost |= matches!(answer, Err(CloudError::Unreachable { .. }));
+        Try::transient(answer, CloudError::is_passing)
+    })
+    .await;
+    answer.map_err(|error| Rejected { error, lost })
 }

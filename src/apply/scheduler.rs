@@ -2,10 +2,11 @@
 //!
 //! Some stacks make machines that join the API of another stack of the same run, and end only after it
 //! answers. They must not keep the joined stack from starting, so two rules hold until it is settled:
-//! a stack that joins starts only once the joined one is in operation, and joining stacks never hold
-//! the last permit. Every other stack with a permit ends without them, and the joined stack goes before
-//! all others: so it always starts, with any number of permits (with one permit: before all that join
-//! it). Following an operation that somebody else began takes no permit.
+//! a stack that joins starts only while AWS has accepted the joined one's operation and does not roll it
+//! back, and joining stacks never hold the last permit. Every other stack with a permit ends without
+//! them, and the joined stack goes before all others: so it always starts, with any number of permits
+//! (with one permit: before all that join it). Following an operation that somebody else began takes no
+//! permit.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
@@ -16,14 +17,9 @@ use std::task::Poll;
 use futures::future::{Either, select};
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::Prepare;
 use super::registry::StackState;
-use super::run::ApplyRun;
-use super::stack_result::StackResult;
-use crate::cloud::{Cloud, Store};
-use crate::events::Outcome;
+use crate::plan::Plan;
 use crate::plan::status::rests;
-use crate::plan::{Plan, Step, joins};
 use crate::stacks::StackKind;
 
 /// Hands out permits to be in operation.
@@ -159,8 +155,11 @@ impl Scheduler {
             return true;
         };
         match &*joined.borrow() {
-            StackState::Waiting => false,
-            StackState::Running | StackState::Held(_) => self.joining.get() + 1 < self.permits,
+            StackState::Waiting | StackState::Requested | StackState::RollingBack => false,
+            StackState::External { rolling_back, .. } if *rolling_back => false,
+            StackState::Running | StackState::External { .. } => {
+                self.joining.get() + 1 < self.permits
+            }
             StackState::Settled(..) | StackState::Lost(_) | StackState::Left => true,
         }
     }
@@ -188,7 +187,7 @@ impl Drop for Permit<'_> {
 pub(super) struct Joined {
     pub kind: StackKind,
     /// Whether it served before this run.
-    serves: bool,
+    pub serves: bool,
 }
 
 impl Joined {
@@ -200,49 +199,13 @@ impl Joined {
         });
         Some(Self { kind, serves })
     }
-}
 
-impl<C: Cloud + Store, P: Prepare> ApplyRun<'_, C, P> {
-    /// Leave for a step to be in operation.
-    pub async fn permit(&self, step: &Step) -> Result<Permit<'_>, StackResult> {
-        let joins = joins(step).is_some();
-        let permit = self.scheduler.acquire(self.claim(step, joins)).await;
-        if joins {
-            self.can_join()?;
-        }
-        Ok(permit)
-    }
-
-    /// What decides when a step gets its permit.
-    pub fn claim(&self, step: &Step, joins: bool) -> Claim {
-        let kind = &step.stack.kind;
-        let role = match &self.joined {
-            Some(joined) if joined.kind == *kind => Role::Joined,
+    /// What `stack` is in a run with this joined stack; `joins` says whether its machines join one.
+    pub fn role(joined: Option<&Self>, stack: &StackKind, joins: bool) -> Role {
+        match joined {
+            Some(joined) if joined.kind == *stack => Role::Joined,
             _ if joins => Role::Joins,
             _ => Role::Alone,
-        };
-        Claim {
-            role,
-            remaining: self.session.remaining(kind),
-        }
-    }
-
-    /// Refuses to make machines for an API that will not answer.
-    fn can_join(&self) -> Result<(), StackResult> {
-        let Some(Joined {
-            kind,
-            serves: false,
-        }) = &self.joined
-        else {
-            return Ok(());
-        };
-        match self.board.place(kind) {
-            Some(StackState::Settled(outcome, _)) if !outcome.is_good() => {
-                let needs = kind.clone();
-                Err(StackResult::at_rest(Outcome::NotStarted { needs }))
-            }
-            Some(StackState::Lost(_) | StackState::Left) => Err(StackResult::Left),
-            _ => Ok(()),
         }
     }
 }

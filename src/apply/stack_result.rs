@@ -1,36 +1,26 @@
-//! How a stack's walk ends, and the words for a stack of which nothing began.
+//! How a stack's part of a run ends, and the words for a stack of which nothing began.
 
 use std::collections::BTreeMap;
 
 use super::follow::FollowError;
-use super::outcome;
-use super::poller::Poller;
-use super::registry::{StackState, StackStates};
-use super::tell::Teller;
-use crate::cloud::{Cloud, CloudError};
-use crate::events::Outcome;
-use crate::stacks::StackKind;
+use crate::cloud::{CloudError, StackStatus};
+use crate::events::{Failure, Outcome};
 
-/// How a stack's walk ended.
+/// How a stack's part of a run ended, well or not.
 pub(super) enum StackResult {
-    Settled(Box<Settled>),
+    /// At rest, with what it puts out.
+    Settled(Box<Outcome>, BTreeMap<String, String>),
     /// It runs in AWS, and nobody follows it any more.
     Lost(String),
     /// It waits for a stack that nobody follows any more.
     Left,
-    /// The credentials ended: the whole run detaches, wherever its stacks stand.
+    /// The credentials ended: the whole run detaches, wherever its stacks are.
     Expired(CloudError),
 }
 
-/// A stack at rest, and what it puts out.
-pub(super) struct Settled {
-    pub outcome: Outcome,
-    pub outputs: BTreeMap<String, String>,
-}
-
 impl From<FollowError> for StackResult {
-    fn from(astray: FollowError) -> Self {
-        match astray {
+    fn from(error: FollowError) -> Self {
+        match error {
             FollowError::Lost(why) => Self::Lost(why),
             FollowError::Expired(error) => Self::Expired(error),
         }
@@ -40,7 +30,7 @@ impl From<FollowError> for StackResult {
 impl StackResult {
     /// At rest, with these outputs.
     pub fn with(outcome: Outcome, outputs: BTreeMap<String, String>) -> Self {
-        Self::Settled(Box::new(Settled { outcome, outputs }))
+        Self::Settled(Box::new(outcome), outputs)
     }
 
     /// At rest, with nothing to put out.
@@ -48,58 +38,42 @@ impl StackResult {
         Self::with(outcome, BTreeMap::new())
     }
 
-    /// Puts the stack where it ended; tells its outcome. Never returns when the credentials ended: the
-    /// run stops as a whole.
-    pub async fn settle<C: Cloud>(
-        self,
-        kind: &StackKind,
-        board: &StackStates,
-        pulse: &Poller<'_, C>,
-        tell: Teller<'_, C>,
-    ) {
-        let place = match self {
-            Self::Settled(end) => {
-                tell.settled(kind, &end.outcome);
-                StackState::Settled(Box::new(end.outcome), end.outputs)
-            }
-            Self::Lost(why) => StackState::Lost(why),
-            Self::Left => StackState::Left,
-            Self::Expired(error) => {
-                pulse.expire(&error);
-                return std::future::pending().await;
-            }
-        };
-        board.set(kind, place);
+    /// Nothing of it began, because somebody has to decide first.
+    pub fn refused(status: Option<StackStatus>, reason: impl Into<String>) -> Self {
+        Self::at_rest(Outcome::Failed(Failure::of_stack(status, reason)))
     }
-}
 
-impl StackResult {
-    /// What was mended on the way is a change, although nothing was left to do after it.
-    pub fn changed(mut self) -> Self {
-        if let Self::Settled(end) = &mut self
-            && end.outcome == Outcome::Unchanged
-        {
-            end.outcome = Outcome::Updated;
+    /// A continued rollback is a change, although nothing was left to do after it.
+    pub fn changed(self) -> Self {
+        match self {
+            Self::Settled(outcome, outputs) if *outcome == Outcome::Unchanged => {
+                Self::with(Outcome::Updated, outputs)
+            }
+            other => other,
         }
-        self
     }
 }
 
 /// A stack of which nothing began, because somebody has to decide first.
 pub(super) fn failed(reason: impl Into<String>) -> StackResult {
-    StackResult::at_rest(outcome::refused(None, reason))
+    StackResult::refused(None, reason)
 }
 
-/// A stack of which nothing began: run again, it simply goes on.
+/// A stack of which nothing began: it is where it was, and the same command again simply resumes.
 pub(super) fn unbegun(reason: impl Into<String>) -> StackResult {
-    StackResult::at_rest(outcome::unbegun(reason))
+    StackResult::at_rest(Outcome::RolledBack(Failure::of_stack(None, reason)))
 }
 
-/// The same for a question that AWS did not answer well; `doing` says what for.
+/// The same for a request that AWS did not answer well; `doing` says what for.
 pub(super) fn unanswered(doing: &str, error: CloudError) -> StackResult {
     match error {
         CloudError::Credentials { .. } => StackResult::Expired(error),
         _ if doing.is_empty() => unbegun(error.to_string()),
         _ => unbegun(format!("{doing}: {error}")),
     }
+}
+
+/// No answer came, and what was asked may have happened all the same.
+pub(super) fn unknown(error: &CloudError) -> StackResult {
+    StackResult::Lost(format!("{error}; whether it began is not known"))
 }

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::registry::StackState;
+use super::registry::{StackState, StackStates};
 use super::scheduler::{Claim, Role, Scheduler};
 
 const JOINS: Role = Role::Joins;
@@ -106,7 +106,10 @@ async fn any_number_of_permits_lets_the_joined_stack_start_and_all_end() {
 
 #[tokio::test(start_paused = true)]
 async fn what_another_run_makes_is_joined_beside_it_but_never_with_the_last_permit() {
-    let place = watch::Sender::new(StackState::Held("CREATE_IN_PROGRESS".to_owned()));
+    let place = watch::Sender::new(StackState::External {
+        what: "CREATE_IN_PROGRESS".to_owned(),
+        rolling_back: false,
+    });
     let scheduler = Scheduler::new(3, Some(place.subscribe()));
     let work = async {
         let first = scheduler.acquire(claim(JOINS, 1.0)).await;
@@ -155,4 +158,39 @@ async fn a_run_without_a_stack_to_join_holds_nobody_back() {
     let scheduler = Scheduler::new(1, None);
     let work = async { drop(scheduler.acquire(claim(JOINS, 1.0)).await) };
     scheduler.run(work).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_joins_before_a_creation_is_accepted_or_while_it_is_rolled_back() {
+    let outside = |rolling_back| StackState::External {
+        what: "CREATE_IN_PROGRESS".to_owned(),
+        rolling_back,
+    };
+    for (state, may_join) in [
+        (StackState::Waiting, false),
+        (StackState::Requested, false),
+        (StackState::Running, true),
+        (StackState::RollingBack, false),
+        (outside(false), true),
+        (outside(true), false),
+        (StackState::Left, true),
+    ] {
+        let joined = watch::Sender::new(state.clone());
+        let scheduler = Scheduler::new(3, Some(joined.subscribe()));
+        let permit = scheduler.acquire(claim(JOINS, 1.0));
+        let starts = timeout(Duration::from_secs(1), scheduler.run(permit)).await;
+        assert_eq!(starts.is_ok(), may_join, "{state:?}");
+    }
+}
+
+#[test]
+fn a_rollback_of_what_runs_is_a_state_of_its_own() {
+    let kind = crate::stacks::StackKind::ControlPlane;
+    let states = StackStates::new([&kind].into_iter());
+    let state = states.watch(&kind).expect("a stack of the run");
+    states.rolls_back(&kind);
+    assert_eq!(*state.borrow(), StackState::Waiting);
+    states.set(&kind, StackState::Running);
+    states.rolls_back(&kind);
+    assert_eq!(*state.borrow(), StackState::RollingBack);
 }

@@ -1,20 +1,20 @@
-//! Watching a cluster: every operation on its stacks is followed to its end, whoever began it.
+//! Watching a cluster: every operation on its stacks is followed to its end, no matter who began it.
 //! Changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::cause::Words;
-use super::follow::{FollowError, Rest, Subject, follow};
-use super::mend::{direction, verb};
-use super::poller::Poller;
-use super::run::{finish, over};
-use super::tell::Teller;
-use super::{Report, Running, Session, outcome};
-use crate::cloud::{Cloud, FoundStack, Operation, StackStatus, Store};
+use super::follow::{FollowError, Rest};
+use super::requests::newest;
+use super::run_context::RunContext;
+use super::stack::{direction, verb};
+use super::{Report, Running, Session};
+use crate::cloud::{Cloud, FoundStack, StackStatus, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::status::{Watches, on_watch};
 use crate::plan::{Survey, resources_of};
@@ -22,22 +22,20 @@ use crate::stacks::{StackKind, sentence};
 
 /// How often is looked for stacks that begin to move.
 const LOOK: Duration = Duration::from_secs(10);
-/// How often nothing may be found moving before all counts as at rest: whoever runs takes a moment
-/// from one stack to the next.
+/// How often nothing may be found moving before all counts as at rest: a run takes a moment from one
+/// stack to the next.
 const QUIET: usize = 2;
 
 /// What is known of the stacks that are watched.
-struct Watched<'a, C> {
+struct WatchRun<'a, C> {
     survey: &'a Survey,
-    session: &'a Session<'a>,
-    pulse: Poller<'a, C>,
-    tell: Teller<'a, C>,
-    found: std::cell::RefCell<Seen>,
+    context: RunContext<'a, C>,
+    seen: RefCell<Seen>,
 }
 
 #[derive(Default)]
 struct Seen {
-    /// By ARN, so that a stack made anew is another one.
+    /// By ARN, so that a stack that was deleted and created again is another one.
     followed: BTreeMap<String, StackKind>,
     ended: BTreeMap<StackKind, (Outcome, BTreeMap<String, String>)>,
     lost: BTreeMap<StackKind, String>,
@@ -51,21 +49,18 @@ pub async fn watch<C: Cloud + Store>(
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
 ) -> Report {
-    let watched = Watched {
+    let run = WatchRun {
         survey,
-        session,
-        pulse: Poller::new(cloud),
-        tell: Teller {
-            events: session.events,
-            clock: cloud,
-        },
-        found: std::cell::RefCell::default(),
+        context: RunContext::new(cloud, session, std::iter::empty()),
+        seen: RefCell::default(),
     };
-    let tell = watched.tell;
-    tell.run_started(session.run, &survey.cluster, runs(survey), expected(survey));
-    let over = over(watched.all(cloud), &watched.pulse, stop).await;
-    let mut report = watched.report(over.why());
-    finish(&mut report, &over, tell);
+    let context = &run.context;
+    context
+        .emit
+        .run_started(session.run, &survey.cluster, runs(survey), expected(survey));
+    let end = context.until_end(run.execute(), stop).await;
+    let report = run.report(end.why());
+    context.finish(&report, &end);
     report
 }
 
@@ -105,104 +100,95 @@ fn expected(survey: &Survey) -> Vec<Expected> {
     known(&survey.found).map(line).collect()
 }
 
-impl<C: Cloud + Store> Watched<'_, C> {
+impl<C: Cloud + Store> WatchRun<'_, C> {
     /// Follows what moves, and looks now and then for what begins to.
-    async fn all(&self, cloud: &C) {
+    async fn execute(&self) {
         for (stack, found) in known(&self.survey.found).filter(|(_, found)| !moves(found)) {
-            let end = (Outcome::Unchanged, found.outputs.clone());
-            self.tell.settled(&stack, &end.0);
-            self.found.borrow_mut().ended.insert(stack, end);
+            self.ended(stack, Outcome::Unchanged, found.outputs.clone());
         }
         let mut following = FuturesUnordered::new();
-        let mut quiet = 0;
-        for (stack, found) in self.begun(&self.survey.found) {
-            following.push(self.one(stack, found));
-        }
+        let follow = |(stack, found)| self.follow(stack, found);
+        following.extend(self.begun(&self.survey.found).into_iter().map(follow));
         if following.is_empty() {
             return;
         }
-        let mut look = Box::pin(cloud.sleep(LOOK));
+        let mut quiet = 0;
+        let mut look = Box::pin(self.context.cloud.sleep(LOOK));
         while quiet < QUIET {
             let ended = async {
                 if following.next().await.is_none() {
                     std::future::pending::<()>().await;
                 }
             };
-            if let Either::Left(_) = select(std::pin::pin!(ended), &mut look).await {
+            if let Either::Left(_) = select(pin!(ended), &mut look).await {
                 continue;
             }
-            self.pulse.turn().await;
+            self.context.poller.acquire().await;
             // Without an answer nothing is known: it is looked for again.
-            if let Ok(found) = cloud.stacks(Some(&self.survey.cluster)).await {
-                for (stack, found) in self.begun(&found) {
-                    following.push(self.one(stack, found));
-                }
+            if let Ok(found) = self.context.cloud.stacks(Some(&self.survey.cluster)).await {
+                following.extend(self.begun(&found).into_iter().map(follow));
                 quiet = if following.is_empty() { quiet + 1 } else { 0 };
             }
-            look = Box::pin(cloud.sleep(LOOK));
+            look = Box::pin(self.context.cloud.sleep(LOOK));
         }
     }
 
     /// Those that move and are not followed yet.
     fn begun(&self, found: &[FoundStack]) -> Vec<(StackKind, FoundStack)> {
-        let mut seen = self.found.borrow_mut();
+        let mut seen = self.seen.borrow_mut();
+        let mut new = |stack: &StackKind, one: &FoundStack| {
+            let before = seen.followed.insert(one.id.clone(), stack.clone());
+            before.is_none()
+        };
         known(found)
-            .filter(|(_, one)| moves(one))
-            .filter(|(stack, one)| {
-                let known = seen.followed.insert(one.id.clone(), stack.clone());
-                known.is_none()
-            })
+            .filter(|(stack, one)| moves(one) && new(stack, one))
             .map(|(stack, one)| (stack, one.clone()))
             .collect()
     }
 
-    async fn one(&self, stack: StackKind, found: FoundStack) {
-        self.found.borrow_mut().ended.remove(&stack);
+    async fn follow(&self, stack: StackKind, found: FoundStack) {
+        self.seen.borrow_mut().ended.remove(&stack);
         let verb = verb(&found.status);
-        self.tell.started(&stack, verb);
-        let operation = Operation {
-            stack_id: found.id.clone(),
-            token: None,
-        };
+        self.context.emit.started(&stack, verb);
         let template = self.survey.templates.get(&found.id);
-        let told = |id: &str| {
-            let told = template.and_then(|template| sentence(template, id));
-            told.unwrap_or(id).to_owned()
+        let text = |id: &str| {
+            let sentence = template.and_then(|template| sentence(template, id));
+            sentence.unwrap_or(id).to_owned()
         };
-        let explain = |id: &str, path: Option<&str>| (self.session.explain)(&stack, id, path);
-        let words = Words {
-            sentence: &told,
-            explain: &explain,
-        };
-        let subject = Subject {
-            kind: &stack,
-            words,
-            verb,
-            direction: direction(&found.status),
-        };
-        let rest = follow(&self.pulse, &operation, &subject, self.tell).await;
-        let mut seen = self.found.borrow_mut();
-        seen.followed.remove(&found.id);
-        match rest {
-            Ok(rest) => {
-                let outcome = outcome(verb, &rest, &words);
+        let (operation, direction) = (newest(&found.id), direction(&found.status));
+        let end = self
+            .context
+            .follow(&stack, &text, &operation, verb, direction)
+            .await;
+        self.seen.borrow_mut().followed.remove(&found.id);
+        match end {
+            Ok((outcome, rest)) => {
+                let outcome = imported(outcome, &rest);
                 let outputs = rest.found.map(|found| found.outputs).unwrap_or_default();
-                self.tell.settled(&stack, &outcome);
-                seen.ended.insert(stack.clone(), (outcome, outputs));
+                self.ended(stack, outcome, outputs);
             }
             Err(FollowError::Lost(why)) => {
+                let mut seen = self.seen.borrow_mut();
                 seen.followed.insert(found.id.clone(), stack.clone());
-                seen.lost.insert(stack.clone(), why);
+                seen.lost.insert(stack, why);
             }
             Err(FollowError::Expired(error)) => {
-                seen.lost.insert(stack.clone(), error.to_string());
-                self.pulse.expire(&error);
+                self.seen.borrow_mut().lost.insert(stack, error.to_string());
+                self.context.poller.expire(&error);
             }
         }
     }
 
+    fn ended(&self, stack: StackKind, outcome: Outcome, outputs: BTreeMap<String, String>) {
+        self.context.emit.settled(&stack, &outcome);
+        self.seen
+            .borrow_mut()
+            .ended
+            .insert(stack, (outcome, outputs));
+    }
+
     fn report(&self, why: &str) -> Report {
-        let seen = self.found.take();
+        let seen = self.seen.take();
         let mut report = Report::default();
         for (stack, (outcome, outputs)) in seen.ended {
             if outcome.is_good() {
@@ -210,29 +196,29 @@ impl<C: Cloud + Store> Watched<'_, C> {
             }
             report.outcomes.push((stack, outcome));
         }
-        let mut running = |stack: StackKind, why: String| {
-            report.running.push(Running { stack, why });
-        };
-        let lost = seen.lost.keys().cloned().collect::<BTreeSet<_>>();
-        for (stack, why) in seen.lost {
-            running(stack, why);
-        }
-        for stack in seen.followed.into_values() {
-            if !lost.contains(&stack) {
-                running(stack, why.to_owned());
-            }
-        }
+        let followed = seen.followed.into_values();
+        let followed = followed.filter(|stack| !seen.lost.contains_key(stack));
+        let unlost: Vec<Running> = followed
+            .map(|stack| running(stack, why.to_owned()))
+            .collect();
+        let lost = seen
+            .lost
+            .into_iter()
+            .map(|(stack, why)| running(stack, why));
+        report.running = lost.chain(unlost).collect();
         report
     }
 }
 
+fn running(stack: StackKind, why: String) -> Running {
+    Running { stack, why }
+}
+
 /// The outcome of an operation that somebody else began; an import is one more kind of update.
-fn outcome(verb: Verb, rest: &Rest, words: &Words<'_>) -> Outcome {
-    match rest.status {
-        StackStatus::ImportComplete => Outcome::Updated,
-        StackStatus::ImportRollbackComplete => {
-            Outcome::RolledBack(outcome::failure(verb, rest, words))
-        }
-        _ => outcome::outcome(verb, rest, words),
+fn imported(outcome: Outcome, rest: &Rest) -> Outcome {
+    match (&rest.status, outcome) {
+        (StackStatus::ImportComplete, _) => Outcome::Updated,
+        (StackStatus::ImportRollbackComplete, Outcome::Failed(why)) => Outcome::RolledBack(why),
+        (_, outcome) => outcome,
     }
 }
