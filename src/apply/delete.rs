@@ -13,13 +13,13 @@ use super::retry::with_retry;
 use super::run_context::RunContext;
 use super::scheduler::{Claim, Role, Scheduler};
 use super::stack::{direction, verb};
-use super::stack_result::{StackResult, failed};
+use super::stack_result::{StackResult, blocked};
 use super::{End, Report, Session};
 use crate::cloud::{Cloud, Operation, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::{Deletes, hand};
-use crate::plan::{Blocked, resources_of, token};
+use crate::plan::{resources_of, token};
 use crate::stacks::{StackKind, parameter_path};
 
 struct DeleteRun<'a, C> {
@@ -50,9 +50,7 @@ pub async fn delete<C: Cloud + Store>(
         unfinished: RefCell::default(),
     };
     let context = &run.context;
-    context
-        .emit
-        .run_started(session.run, &plan.cluster, Verb::Delete, expected(plan));
+    context.run_started(&plan.cluster, Verb::Delete, expected(plan));
     let end = context.until_end(run.execute(), stop).await;
     let mut report = context.states.report(end.why());
     report.remains = run.remains.take();
@@ -85,22 +83,21 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
             let result = self.stack(step).await.unwrap_or_else(|result| result);
             self.context.settle(&step.kind, result).await;
         });
-        self.scheduler.run(join_all(stacks)).await;
+        join_all(stacks).await;
         if self.plan.refused.is_none() && self.context.states.report("").end() == End::Done {
             self.delete_parameters().await;
         }
     }
 
     async fn stack(&self, step: &DeleteStep) -> Result<StackResult, StackResult> {
-        let refused = |why: &Blocked| failed(format!("{}; {}", why.reason, why.next));
         if let Some(why) = &self.plan.refused {
-            return Err(refused(why));
+            return Err(blocked(None, why));
         }
         let status = &step.found.status;
         match &step.action {
             Deletes::Gone => return Ok(gone()),
-            Deletes::Blocked(why) => return Err(refused(why)),
-            Deletes::Shell => return Err(refused(&hand(status, &step.found.name))),
+            Deletes::Blocked(why) => return Err(blocked(None, why)),
+            Deletes::Shell => return Err(blocked(None, &hand(status, &step.found.name))),
             Deletes::Follow => {
                 self.context.states.set(&step.kind, StackState::Running);
                 return self.follow_deletion(step, &newest(&step.found.id)).await;
@@ -131,11 +128,10 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
             self.empty_buckets(step).await?;
         }
         let token = token(self.context.session.run, &step.found.name, "delete");
-        match self
+        let deletion = self
             .context
-            .request_deletion(&step.kind, &step.found, token)
-            .await?
-        {
+            .request_deletion(&step.kind, &step.found, token);
+        match deletion.await? {
             Some(operation) => self.follow_deletion(step, &operation).await,
             None => Ok(gone()),
         }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::cause;
 use super::follow::{Direction, FollowError, Subject};
-use super::poller::{Activity, Poller, Subscription, WakeReason};
+use super::poller::{Poller, Subscription, WakeReason};
 use super::tell::Teller;
 use crate::cloud::{
     Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
@@ -122,7 +122,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         self.read_events().await?;
         let ended = self.own_end();
         if ended.is_none() && reason == WakeReason::Time {
-            if subscription.activity() == Activity::Moves {
+            if subscription.moves() {
                 self.settling_since = None;
                 return Ok(None);
             }

@@ -50,15 +50,6 @@ pub(super) struct Poller<'a, C> {
     subscriptions: Cell<usize>,
 }
 
-/// What the last answer says of a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Activity {
-    Moves,
-    Rests,
-    /// No answer, or an old one.
-    Unknown,
-}
-
 /// Why a wait was over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WakeReason {
@@ -210,14 +201,11 @@ impl<C: Cloud> Subscription<'_, '_, C> {
         reason
     }
 
-    pub fn activity(&self) -> Activity {
+    /// Whether the stack moves, as far as an answer says so that is not old.
+    pub fn moves(&self) -> bool {
         let answer = self.answers.borrow();
-        let fresh = |at: &Timestamp| elapsed(*at, self.poller.cloud.now()) <= OLD;
-        match answer.at.filter(fresh) {
-            None => Activity::Unknown,
-            Some(_) if answer.moving.contains(&self.stack_id) => Activity::Moves,
-            Some(_) => Activity::Rests,
-        }
+        let fresh = |at| elapsed(at, self.poller.cloud.now()) <= OLD;
+        answer.at.is_some_and(fresh) && answer.moving.contains(&self.stack_id)
     }
 
     async fn stops(&mut self) {

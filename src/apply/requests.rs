@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::registry::StackState;
-use super::retry::{Rejected, with_retry};
+use super::retry::{Rejected, send, with_retry};
 use super::run_context::RunContext;
 use super::stack_result::{StackResult, failed, unanswered, unbegun, unknown};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation, Protection, Store};
@@ -54,14 +54,27 @@ impl<C: Cloud + Store> RunContext<'_, C> {
         let doing = "lifting its termination protection";
         unprotected.map_err(|error| unanswered(doing, error))?;
         self.states.set(stack, StackState::Requested);
-        let request = async |cloud: &C| cloud.delete(&found.id, &token).await;
-        match self.send(request).await {
+        let delete = async |cloud: &C| cloud.delete(&found.id, &token).await;
+        match send(self.cloud, delete).await {
             Ok(()) => {
                 self.states.set(stack, StackState::Running);
                 Ok(Some(with_token(&found.id, token)))
             }
             Err(rejected) if matches!(rejected.error, CloudError::NotFound(_)) => Ok(None),
             Err(rejected) => Err(self.rejected(stack, rejected)),
+        }
+    }
+
+    /// Sends the request that begins an operation. One that shows by its token has begun, no matter what
+    /// was answered.
+    pub async fn begin(
+        &self,
+        operation: &Operation,
+        request: impl AsyncFnMut(&C) -> Result<(), CloudError>,
+    ) -> Result<(), Rejected> {
+        match send(self.cloud, request).await {
+            Err(rejected) if !self.has_begun(operation, rejected.lost).await => Err(rejected),
+            _ => Ok(()),
         }
     }
 

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::cloud::StackEvent;
 use crate::cloud::status::Phase;
-use crate::plan::deletion::DeleteStep;
-use crate::stacks::StackKind;
+use crate::plan::deletion::{DeleteStep, Loss, policy};
+use crate::stacks::{StackKind, sentence};
 
 /// Days that a key waits for its deletion where the template does not say: the default of KMS.
 const KEY_WINDOW: u64 = 30;
@@ -19,20 +19,20 @@ const KEY_WINDOW: u64 = 30;
     tag = "type"
 )]
 pub enum Remains {
-    /// CloudFormation was told to keep it.
+    /// Its deletion policy keeps it.
     Kept {
         stack: StackKind,
         sentence: String,
         resource_type: String,
         physical_id: Option<String>,
     },
-    /// A snapshot made before its source went away. CloudFormation rarely tells its full name.
+    /// A snapshot made before its source went away. CloudFormation rarely says its full name.
     Snapshot {
         stack: StackKind,
         sentence: String,
         /// Physical id of what it is a snapshot of.
         of: Option<String>,
-        /// Its full name, where CloudFormation told it.
+        /// Its full name, where CloudFormation says it.
         name: Option<String>,
         /// What its name begins with, where it has one: a volume's snapshot has only an id.
         begins_with: Option<String>,
@@ -47,50 +47,73 @@ pub enum Remains {
 
 /// What remains of a stack after the events of its deletion.
 pub(super) fn remains(step: &DeleteStep, events: &[StackEvent]) -> Vec<Remains> {
-    events
-        .iter()
-        .filter(|event| event.stack_status.is_none())
-        .filter_map(|event| match event.status.phase() {
-            Phase::Skipped => Some(Remains::Kept {
-                stack: step.kind.clone(),
-                sentence: step.sentence(&event.logical_id),
-                resource_type: event.resource_type.clone(),
-                physical_id: event.physical_id.clone(),
-            }),
-            Phase::Done if event.status.is_delete() => gone(step, event),
+    let resources = events.iter().filter(|event| event.stack_status.is_none());
+    let one = |event: &StackEvent| {
+        let (id, of_type) = (&event.logical_id, &event.resource_type);
+        match event.status.phase() {
+            Phase::Skipped => left(step, id, of_type, "Retain", Some(event)),
+            Phase::Done if event.status.is_delete() => match step.policy(id, of_type) {
+                // It is gone all the same.
+                policy if policy.starts_with("Retain") => None,
+                policy => left(step, id, of_type, &policy, Some(event)),
+            },
             _ => None,
-        })
-        .collect()
+        }
+    };
+    resources.filter_map(one).collect()
 }
 
 /// What a deletion will leave, by the stack's template alone.
 pub(super) fn expected_remains(step: &DeleteStep) -> Vec<Remains> {
-    let stack = || step.kind.clone();
-    let left = |loss: crate::plan::deletion::Loss| {
-        let key = loss.resource_type == "AWS::KMS::Key";
-        match loss.policy.as_str() {
-            "Snapshot" => Some(Remains::Snapshot {
-                stack: stack(),
-                sentence: loss.sentence,
-                of: None,
-                name: None,
-                begins_with: named_by_rds(step, &loss.logical_id, &loss.resource_type),
-            }),
-            policy if policy.starts_with("Retain") => Some(Remains::Kept {
-                stack: stack(),
-                sentence: loss.sentence,
-                resource_type: loss.resource_type,
-                physical_id: None,
-            }),
-            _ if key => Some(Remains::Key {
-                stack: stack(),
-                physical_id: None,
-                days: days(step, &loss.logical_id),
-            }),
-            _ => None,
-        }
+    let losses = step.losses().into_iter();
+    let one = |loss: Loss| {
+        left(
+            step,
+            &loss.logical_id,
+            &loss.resource_type,
+            &loss.policy,
+            None,
+        )
     };
-    step.losses().into_iter().filter_map(left).collect()
+    losses.filter_map(one).collect()
+}
+
+/// What is left of a resource with this deletion policy; `event` is the end of it, once seen.
+fn left(
+    step: &DeleteStep,
+    logical_id: &str,
+    resource_type: &str,
+    policy: &str,
+    event: Option<&StackEvent>,
+) -> Option<Remains> {
+    let (stack, sentence) = (step.kind.clone(), step.sentence(logical_id));
+    let physical_id = event.and_then(|event| event.physical_id.clone());
+    if policy.starts_with("Retain") {
+        let resource_type = resource_type.to_owned();
+        return Some(Remains::Kept {
+            stack,
+            sentence,
+            resource_type,
+            physical_id,
+        });
+    }
+    if resource_type == "AWS::KMS::Key" {
+        let days = days(step, logical_id);
+        return Some(Remains::Key {
+            stack,
+            physical_id,
+            days,
+        });
+    }
+    let reason = event.and_then(|event| event.reason.as_deref());
+    let rds = resource_type.starts_with("AWS::RDS::");
+    (policy == "Snapshot").then(|| Remains::Snapshot {
+        stack,
+        sentence,
+        of: physical_id,
+        name: reason.and_then(|reason| snapshot_name(reason, step)),
+        begins_with: rds.then(|| name_start(step, logical_id)),
+    })
 }
 
 /// Days that a key waits for its end.
@@ -100,38 +123,13 @@ fn days(step: &DeleteStep, logical_id: &str) -> u64 {
     days.unwrap_or(KEY_WINDOW)
 }
 
-fn named_by_rds(step: &DeleteStep, logical_id: &str, resource_type: &str) -> Option<String> {
-    let rds = resource_type.starts_with("AWS::RDS::");
-    rds.then(|| begin(step, logical_id))
-}
-
-/// What the end of a resource leaves.
-fn gone(step: &DeleteStep, event: &StackEvent) -> Option<Remains> {
-    let stack = step.kind.clone();
-    if event.resource_type == "AWS::KMS::Key" {
-        return Some(Remains::Key {
-            stack,
-            physical_id: event.physical_id.clone(),
-            days: days(step, &event.logical_id),
-        });
-    }
-    let policy = step.policy(&event.logical_id, &event.resource_type);
-    (policy == "Snapshot").then(|| Remains::Snapshot {
-        stack,
-        sentence: step.sentence(&event.logical_id),
-        of: event.physical_id.clone(),
-        name: event.reason.as_deref().and_then(|text| named(text, step)),
-        begins_with: named_by_rds(step, &event.logical_id, &event.resource_type),
-    })
-}
-
 /// How CloudFormation begins the name of an RDS snapshot.
-fn begin(step: &DeleteStep, logical_id: &str) -> String {
+fn name_start(step: &DeleteStep, logical_id: &str) -> String {
     format!("{}-snapshot-{logical_id}-", step.found.name).to_lowercase()
 }
 
 /// A snapshot's full name, where the event's reason has it.
-fn named(reason: &str, step: &DeleteStep) -> Option<String> {
+fn snapshot_name(reason: &str, step: &DeleteStep) -> Option<String> {
     let begin = format!("{}-snapshot-", step.found.name).to_lowercase();
     let mut words =
         reason.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == ':' || c == '/'));
@@ -143,10 +141,9 @@ fn named(reason: &str, step: &DeleteStep) -> Option<String> {
 impl DeleteStep {
     /// The human sentence of a resource.
     pub fn sentence(&self, logical_id: &str) -> String {
-        let told = self.template.as_ref();
-        told.and_then(|template| crate::stacks::sentence(template, logical_id))
-            .unwrap_or(logical_id)
-            .to_owned()
+        let template = self.template.as_ref();
+        let sentence = template.and_then(|template| sentence(template, logical_id));
+        sentence.unwrap_or(logical_id).to_owned()
     }
 
     fn resource(&self, logical_id: &str) -> Option<&Value> {
@@ -161,7 +158,7 @@ impl DeleteStep {
     fn policy(&self, logical_id: &str, resource_type: &str) -> String {
         let template = self.template.as_ref();
         template.map_or_else(String::new, |template| {
-            crate::plan::deletion::policy(template, logical_id, resource_type)
+            policy(template, logical_id, resource_type)
         })
     }
 }

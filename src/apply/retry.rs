@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::stack_result::{StackResult, unknown};
 use crate::cloud::CloudError;
 use crate::common::Clock;
 use crate::common::retry::{Backoff, Try, retry};
@@ -14,6 +15,16 @@ pub(super) struct Rejected {
     pub error: CloudError,
     /// Whether the answer to one of the tries was lost, so that it may have had its effect.
     pub lost: bool,
+}
+
+impl Rejected {
+    /// The error of a request that certainly had no effect.
+    pub fn known(self) -> Result<CloudError, StackResult> {
+        if self.lost && self.error.is_passing() {
+            return Err(unknown(&self.error));
+        }
+        Ok(self.error)
+    }
 }
 
 /// Sends a request, again where the error is transient.

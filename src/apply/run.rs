@@ -8,7 +8,7 @@ use futures::future::{join_all, select};
 
 use super::registry::StackState;
 use super::run_context::{RunContext, RunEnd};
-use super::scheduler::{Claim, Joined, Permit, Scheduler};
+use super::scheduler::{Claim, Joined, Permit, Role, Scheduler};
 use super::stack::StackRun;
 use super::stack_result::{StackResult, failed, unbegun};
 use super::unexecuted::Unexecuted;
@@ -42,10 +42,7 @@ pub async fn run<C: Cloud + Store>(
 ) -> Report {
     let run = ApplyRun::new(&plan, cloud, prepare, session);
     let context = &run.context;
-    let stacks = expected(&plan, session);
-    context
-        .emit
-        .run_started(session.run, &plan.cluster, verb(&plan), stacks);
+    context.run_started(&plan.cluster, verb(&plan), expected(&plan, session));
     let end = context.until_end(run.execute(&plan), stop).await;
     let report = context.states.report(end.why());
     run.clean_up(&end).await;
@@ -85,9 +82,8 @@ impl<'a, C: Cloud + Store, P: Prepare> ApplyRun<'a, C, P> {
         let kinds = plan.steps.iter().map(|step| &step.stack.kind);
         let context = RunContext::new(cloud, session, kinds);
         let joined = Joined::of(plan);
-        let state = joined
-            .as_ref()
-            .and_then(|joined| context.states.watch(&joined.kind));
+        let watch = |joined: &Joined| context.states.watch(&joined.kind);
+        let state = joined.as_ref().and_then(watch);
         Self {
             cluster: &plan.cluster,
             context,
@@ -106,7 +102,7 @@ impl<'a, C: Cloud + Store, P: Prepare> ApplyRun<'a, C, P> {
             let result = StackRun::new(self, step.clone()).drive().await;
             self.context.settle(&step.stack.kind, result).await;
         });
-        self.scheduler.run(join_all(stacks)).await;
+        join_all(stacks).await;
     }
 
     /// Whether something of a plan runs already; says what, since when and by whom.
@@ -115,10 +111,9 @@ impl<'a, C: Cloud + Store, P: Prepare> ApplyRun<'a, C, P> {
         for step in &plan.steps {
             if let (Action::Follow(_), Some(found)) = (&step.action, &step.found) {
                 let what = self.context.what_runs(found).await;
-                self.context.emit.note(Some(&step.stack.kind), what.clone());
-                self.context
-                    .states
-                    .set(&step.stack.kind, StackState::Lost(what));
+                let (kind, context) = (&step.stack.kind, &self.context);
+                context.emit.note(Some(kind), what.clone());
+                context.states.set(kind, StackState::Lost(what));
                 any = true;
             }
         }
@@ -162,23 +157,22 @@ impl<'a, C: Cloud + Store, P: Prepare> ApplyRun<'a, C, P> {
     /// Leave for a stack to be in operation. `joins` says whether it makes machines that join the API of
     /// another stack; none are made for an API that will not answer.
     pub async fn permit(&self, stack: &StackKind, joins: bool) -> Result<Permit<'_>, StackResult> {
-        let permit = self.scheduler.acquire(Claim {
-            role: Joined::role(self.joined.as_ref(), stack, joins),
-            remaining: self.context.session.remaining(stack),
-        });
-        let permit = permit.await;
-        match &self.joined {
-            Some(joined) if joins && !joined.serves => {
-                let final_state = self.context.states.is_final(&joined.kind);
-                if final_state {
-                    self.context
-                        .await_stacks(std::slice::from_ref(&joined.kind))
-                        .await?;
-                }
-                Ok(permit)
-            }
-            _ => Ok(permit),
+        let role = match &self.joined {
+            Some(joined) if joined.kind == *stack => Role::Joined,
+            _ if joins => Role::Joins,
+            _ => Role::Alone,
+        };
+        let remaining = self.context.session.remaining(stack);
+        let permit = self.scheduler.acquire(Claim { role, remaining }).await;
+        if let Some(Joined { kind, serves }) = self.joined.as_ref().filter(|_| joins)
+            && !serves
+            && self.context.states.is_final(kind)
+        {
+            self.context
+                .await_stacks(std::slice::from_ref(kind))
+                .await?;
         }
+        Ok(permit)
     }
 
     /// The state bucket, as soon as the base is done.
@@ -192,16 +186,16 @@ impl<'a, C: Cloud + Store, P: Prepare> ApplyRun<'a, C, P> {
         if stack.objects.is_empty() {
             return Ok(());
         }
-        let bucket = self.bucket().ok_or_else(|| {
-            failed(format!(
-                "the base stack has no output {STATE_BUCKET}, so there is no bucket to upload to"
-            ))
-        })?;
+        let Some(bucket) = self.bucket() else {
+            let no_bucket = "so there is no bucket to upload to";
+            return Err(failed(format!(
+                "the base stack has no output {STATE_BUCKET}, {no_bucket}"
+            )));
+        };
         for object in &stack.objects {
             let put = async |cloud: &C| cloud.upload(&bucket, &object.key, &object.bytes).await;
-            self.context
-                .ask(&format!("uploading {}", object.key), put)
-                .await?;
+            let doing = format!("uploading {}", object.key);
+            self.context.ask(&doing, put).await?;
         }
         let text = match stack.objects.len() {
             1 => "its node bundle is in the state bucket".to_owned(),

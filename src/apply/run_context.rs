@@ -9,12 +9,12 @@ use super::follow::{Direction, FollowError, Rest, Subject, follow};
 use super::outcome;
 use super::poller::Poller;
 use super::registry::{StackState, StackStates};
-use super::retry::{Rejected, send, with_retry};
+use super::retry::with_retry;
 use super::stack_result::{StackResult, unanswered};
 use super::tell::Teller;
 use super::{End, Report, Session};
 use crate::cloud::{Cloud, CloudError, Operation, Store};
-use crate::events::{Outcome, Verb};
+use crate::events::{Expected, Outcome, Verb};
 use crate::stacks::StackKind;
 
 /// What the stacks of one run share.
@@ -63,6 +63,11 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
         }
     }
 
+    pub fn run_started(&self, cluster: &str, verb: Verb, stacks: Vec<Expected>) {
+        let run = self.session.run;
+        self.emit.run_started(run, cluster, verb, stacks);
+    }
+
     /// Runs `work` with the poller beside it, until it is done, `stop` is ready or the credentials end.
     pub async fn until_end(&self, work: impl Future, stop: impl Future<Output = ()>) -> RunEnd {
         let (work, poll) = (pin!(work), pin!(self.poller.poll_forever()));
@@ -99,14 +104,6 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
     ) -> Result<T, StackResult> {
         let answer = with_retry(self.cloud, request).await;
         answer.map_err(|error| unanswered(doing, error))
-    }
-
-    /// Sends a request that begins something.
-    pub async fn send<T>(
-        &self,
-        request: impl AsyncFnMut(&C) -> Result<T, CloudError>,
-    ) -> Result<T, Rejected> {
-        send(self.cloud, request).await
     }
 
     /// Waits until all of these stacks are as wanted.

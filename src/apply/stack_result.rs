@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::follow::FollowError;
 use crate::cloud::{CloudError, StackStatus};
 use crate::events::{Failure, Outcome};
+use crate::plan::Blocked;
 
 /// How a stack's part of a run ended, well or not.
 pub(super) enum StackResult {
@@ -38,11 +39,6 @@ impl StackResult {
         Self::with(outcome, BTreeMap::new())
     }
 
-    /// Nothing of it began, because somebody has to decide first.
-    pub fn refused(status: Option<StackStatus>, reason: impl Into<String>) -> Self {
-        Self::at_rest(Outcome::Failed(Failure::of_stack(status, reason)))
-    }
-
     /// A continued rollback is a change, although nothing was left to do after it.
     pub fn changed(self) -> Self {
         match self {
@@ -56,7 +52,13 @@ impl StackResult {
 
 /// A stack of which nothing began, because somebody has to decide first.
 pub(super) fn failed(reason: impl Into<String>) -> StackResult {
-    StackResult::refused(None, reason)
+    StackResult::at_rest(Outcome::Failed(Failure::of_stack(None, reason)))
+}
+
+/// The same in the plan's words, for a stack in `status`.
+pub(super) fn blocked(status: Option<StackStatus>, why: &Blocked) -> StackResult {
+    let reason = format!("{}; {}", why.reason, why.next);
+    StackResult::at_rest(Outcome::Failed(Failure::of_stack(status, reason)))
 }
 
 /// A stack of which nothing began: it is where it was, and the same command again simply resumes.

@@ -78,7 +78,7 @@ async fn crowd(permits: usize, others: usize) -> Log {
             joined(&scheduler, &place, 30, &log)
         )
     };
-    let ends = timeout(Duration::from_hours(10), scheduler.run(all));
+    let ends = timeout(Duration::from_hours(10), all);
     let ends = ends.await;
     assert!(
         ends.is_ok(),
@@ -127,7 +127,7 @@ async fn what_another_run_makes_is_joined_beside_it_but_never_with_the_last_perm
         drop(third.await);
         drop(own);
     };
-    scheduler.run(work).await;
+    work.await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,7 +149,7 @@ async fn what_an_end_makes_ready_goes_before_what_ranks_lower_and_waits_already(
         log.say("what was made ready");
     };
     let all = async { tokio::join!(waits, one, ready) };
-    scheduler.run(all).await;
+    all.await;
     assert_eq!(log.0.take(), ["what was made ready", "what waited"]);
 }
 
@@ -157,7 +157,7 @@ async fn what_an_end_makes_ready_goes_before_what_ranks_lower_and_waits_already(
 async fn a_run_without_a_stack_to_join_holds_nobody_back() {
     let scheduler = Scheduler::new(1, None);
     let work = async { drop(scheduler.acquire(claim(JOINS, 1.0)).await) };
-    scheduler.run(work).await;
+    work.await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,7 +178,7 @@ async fn nothing_joins_before_a_creation_is_accepted_or_while_it_is_rolled_back(
         let joined = watch::Sender::new(state.clone());
         let scheduler = Scheduler::new(3, Some(joined.subscribe()));
         let permit = scheduler.acquire(claim(JOINS, 1.0));
-        let starts = timeout(Duration::from_secs(1), scheduler.run(permit)).await;
+        let starts = timeout(Duration::from_secs(1), permit).await;
         assert_eq!(starts.is_ok(), may_join, "{state:?}");
     }
 }

@@ -2,19 +2,18 @@
 //! that were relaxed for an update which did not begin.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
 use super::run_context::RunContext;
-use crate::cloud::{ChangeSet, Cloud, FoundStack, Protection, Store};
+use crate::cloud::{ChangeSet, Cloud, Protection, Store};
 use crate::plan::{Plan, Step};
 use crate::stacks::StackKind;
 
 #[derive(Default)]
 pub(super) struct Unexecuted {
     change_sets: RefCell<BTreeMap<StackKind, ChangeSet>>,
-    /// By the stack's kind: its ARN, and the protection that it is to have again.
     relaxed: RefCell<BTreeMap<StackKind, (String, Protection)>>,
 }
 
@@ -33,20 +32,11 @@ impl Unexecuted {
         }
     }
 
-    /// Notes that a policy is going to let go of `losses`, or to be `wanted` as a whole.
-    pub fn relax(
-        &self,
-        stack: &StackKind,
-        found: &FoundStack,
-        wanted: &Protection,
-        losses: &BTreeSet<String>,
-    ) {
+    /// Notes whether a stack's policy is relaxed: its ARN, and the protection that it is to have again.
+    pub fn set_relaxed(&self, stack: &StackKind, restored: Option<(String, Protection)>) {
         let mut relaxed = self.relaxed.borrow_mut();
-        if losses.is_empty() {
-            relaxed.remove(stack);
-        } else {
-            relaxed.insert(stack.clone(), (found.id.clone(), wanted.clone()));
-        }
+        relaxed.remove(stack);
+        relaxed.extend(restored.map(|restored| (stack.clone(), restored)));
     }
 
     /// The change set of a stack is about to be executed.

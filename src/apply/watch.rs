@@ -55,9 +55,7 @@ pub async fn watch<C: Cloud + Store>(
         seen: RefCell::default(),
     };
     let context = &run.context;
-    context
-        .emit
-        .run_started(session.run, &survey.cluster, runs(survey), expected(survey));
+    context.run_started(&survey.cluster, runs(survey), expected(survey));
     let end = context.until_end(run.execute(), stop).await;
     let report = run.report(end.why());
     context.finish(&report, &end);

@@ -7,10 +7,10 @@ use crate::apply::follow::Direction;
 use crate::apply::registry::StackState;
 use crate::apply::requests::with_token;
 use crate::apply::retry::Rejected;
-use crate::apply::stack_result::{StackResult, failed, unanswered, unknown};
+use crate::apply::stack_result::{StackResult, failed, unanswered};
 use crate::cloud::{Cloud, FoundStack, StackStatus, Store};
 use crate::events::{Failure, Outcome, Verb};
-use crate::plan::{self, Action, Stuck};
+use crate::plan::{Action, Stuck};
 
 impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// Continues the rollback and follows it. The stack is read again afterwards.
@@ -19,42 +19,31 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
         let Action::Continue { stuck, skip } = &self.step.action else {
             return Err(super::disagreement());
         };
-        let (kind, context) = (&self.step.stack.kind, self.context);
-        let token = plan::token(context.session.run, &self.step.stack.name, "continue");
-        let operation = with_token(&found.id, token.clone());
-        context.emit.note(Some(kind), announcement(skip));
-        context.states.set(kind, StackState::Requested);
-        let request =
-            context.send(async |cloud| cloud.continue_rollback(&found.id, skip, &token).await);
-        if let Err(rejected) = request.await
-            && !context.has_begun(&operation, rejected.lost).await
-        {
+        self.note(announcement(skip));
+        self.set_state(StackState::Requested);
+        let (id, token) = (&found.id, self.token("continue"));
+        let operation = with_token(id, token.clone());
+        let go_on = async |cloud: &C| cloud.continue_rollback(id, skip, &token).await;
+        if let Err(rejected) = self.context.begin(&operation, go_on).await {
             let now = self.not_continued(&found, rejected).await?;
             return Ok(self.rolled_back(now));
         }
-        context.states.set(kind, StackState::RollingBack);
-        context.emit.started(kind, Verb::Update);
-        let sentence = |id: &str| self.step.sentence(id);
-        let end = context.follow(
-            kind,
-            &sentence,
-            &operation,
-            Verb::Update,
-            Direction::Rollback,
-        );
+        self.set_state(StackState::RollingBack);
+        self.context
+            .emit
+            .started(&self.step.stack.kind, Verb::Update);
+        let end = self.follow(&operation, Verb::Update, Direction::Rollback);
         let (outcome, rest) = end.await?;
-        context.states.set(kind, StackState::Waiting);
-        match (rest.status, rest.found, outcome) {
-            (StackStatus::UpdateRollbackFailed, _, Outcome::Failed(failure))
-            | (_, None, Outcome::Failed(failure)) => {
-                let hint = Some(way_out(&self.step.stack.name, stuck, &failure));
-                Err(StackResult::at_rest(Outcome::Failed(Failure {
-                    hint,
-                    ..failure
-                })))
+        self.set_state(StackState::Waiting);
+        match (outcome, rest.found) {
+            (_, Some(now)) if rest.status != StackStatus::UpdateRollbackFailed => {
+                Ok(self.rolled_back(now))
             }
-            (_, Some(now), _) => Ok(self.rolled_back(now)),
-            (_, None, outcome) => Err(StackResult::at_rest(outcome)),
+            (Outcome::Failed(mut failure), _) => {
+                failure.hint = Some(way_out(&self.step.stack.name, stuck, &failure));
+                Err(StackResult::at_rest(Outcome::Failed(failure)))
+            }
+            (outcome, _) => Err(StackResult::at_rest(outcome)),
         }
     }
 
@@ -73,13 +62,11 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
         found: &FoundStack,
         rejected: Rejected,
     ) -> Result<FoundStack, StackResult> {
-        if rejected.lost && rejected.error.is_passing() {
-            return Err(unknown(&rejected.error));
-        }
+        let error = rejected.known()?;
         // Somebody else may have been quicker.
         match self.read(&found.id).await {
             Ok(Some(now)) if now.status != found.status => Ok(now),
-            _ => Err(unanswered("continuing its rollback", rejected.error)),
+            _ => Err(unanswered("continuing its rollback", error)),
         }
     }
 

@@ -5,33 +5,35 @@ use super::{StackRun, protection};
 use crate::apply::Prepare;
 use crate::apply::registry::StackState;
 use crate::apply::requests::with_token;
-use crate::apply::retry::Rejected;
+use crate::apply::retry::{Rejected, send};
 use crate::apply::stack_result::{StackResult, failed};
 use crate::cloud::{Cloud, CloudError, Keeping, Store};
 use crate::events::Verb;
 use crate::plan::complete::proposal;
-use crate::plan::token;
 
 impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// Asks for the creation.
     pub(super) async fn create(&mut self) -> Result<Signal, StackResult> {
-        let (stack, context) = (&self.step.stack, self.context);
+        let stack = &self.step.stack;
         self.run.upload(stack).await?;
-        let token = token(context.session.run, &stack.name, "create");
-        let (bucket, keeping) = (self.run.bucket(), Keeping::Run);
-        let bucket = bucket.as_deref();
-        let wanted = proposal(stack, &self.parameters, bucket, token.clone(), keeping);
+        let (token, bucket) = (self.token("create"), self.run.bucket());
+        let wanted = proposal(
+            stack,
+            &self.parameters,
+            bucket.as_deref(),
+            token.clone(),
+            Keeping::Run,
+        );
         let protection = protection(stack);
-        context.states.set(&stack.kind, StackState::Requested);
-        let request = context.send(async |cloud| cloud.create(&wanted, &protection).await);
-        let stack_id = match request.await {
-            Ok(id) => id,
+        self.set_state(StackState::Requested);
+        let create = async |cloud: &C| cloud.create(&wanted, &protection).await;
+        match send(self.context.cloud, create).await {
+            Ok(id) => Ok(self.accept(Verb::Create, with_token(&id, token))),
             Err(rejected) if matches!(rejected.error, CloudError::Conflict(_)) => {
-                return self.exists_already(token, &rejected).await;
+                self.exists_already(token, &rejected).await
             }
-            Err(rejected) => return Err(context.rejected(&stack.kind, rejected)),
-        };
-        Ok(self.accept(Verb::Create, with_token(&stack_id, token)))
+            Err(rejected) => Err(self.context.rejected(&stack.kind, rejected)),
+        }
     }
 
     /// A stack of that name is there already: made by a request of this run whose answer was lost, or

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::StackRun;
 use super::phase::Signal;
-use super::{StackRun, blocked};
 use crate::apply::Prepare;
 use crate::apply::follow::Direction;
-use crate::apply::stack_result::StackResult;
+use crate::apply::stack_result::{StackResult, blocked};
 use crate::cloud::{Cloud, FoundStack, StackStatus, Store};
-use crate::events::Verb;
+use crate::events::{Outcome, Verb};
 use crate::plan::heal::look_inside;
-use crate::plan::{self, Action, Terms};
+use crate::plan::{Action, Terms};
 
 impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// Deletes the leftover, unless it is not what it was when the plan was made.
@@ -22,26 +22,17 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
             Some(now) if now.status != found.status => return Ok(self.moved_to(now)),
             Some(_) => self.still_expendable(&found).await?,
         }
-        let (kind, context) = (&self.step.stack.kind, self.context);
-        let text = format!("removing what is left of {} first", found.name);
-        context.emit.note(Some(kind), text);
-        let token = plan::token(context.session.run, &self.step.stack.name, "clear");
-        let Some(operation) = context.request_deletion(kind, &found, token).await? else {
+        self.note(format!("removing what is left of {} first", found.name));
+        let (kind, token) = (&self.step.stack.kind, self.token("clear"));
+        let deletion = self.context.request_deletion(kind, &found, token);
+        let Some(operation) = deletion.await? else {
             return Ok(Signal::Missing);
         };
-        let sentence = |id: &str| self.step.sentence(id);
-        let end = context.follow(
-            kind,
-            &sentence,
-            &operation,
-            Verb::Delete,
-            Direction::Forward,
-        );
-        let (outcome, rest) = end.await?;
-        if rest.status == StackStatus::DeleteComplete {
-            return Ok(Signal::Missing);
+        let end = self.follow(&operation, Verb::Delete, Direction::Forward);
+        match end.await? {
+            (Outcome::Deleted, _) => Ok(Signal::Missing),
+            (outcome, _) => Err(StackResult::at_rest(outcome)),
         }
-        Err(StackResult::at_rest(outcome))
     }
 
     /// Refuses a leftover into which somebody put something since the plan.
@@ -50,7 +41,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
         let terms = Terms::new(self.context.session.run, &none, &none);
         let look = async |cloud: &C| look_inside(found, before, cloud, &terms).await;
         match self.context.ask("", look).await? {
-            Action::Blocked(why) => Err(blocked(&why)),
+            Action::Blocked(why) => Err(blocked(None, &why)),
             _ => Ok(()),
         }
     }

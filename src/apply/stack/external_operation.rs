@@ -17,30 +17,24 @@ use crate::plan;
 impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// Follows what somebody else has begun to its end.
     pub(super) async fn follow_external(&mut self) -> Result<Signal, StackResult> {
-        let (kind, found) = (&self.step.stack.kind, self.moved.clone());
-        let found = found.map_or_else(|| self.found(), Ok)?;
-        let emit = self.context.emit;
+        let found = self.moved.clone().map_or_else(|| self.found(), Ok)?;
         if !found.status.is_moving() {
-            let text = "changed elsewhere since the plan was made: looking again";
-            emit.note(Some(kind), text);
+            self.note("changed elsewhere since the plan was made: looking again");
             return Ok(Signal::AtRest);
         }
         let what = self.context.what_runs(&found).await;
         if self.context.session.meeting == Meeting::Stop {
             return Err(StackResult::Lost(what));
         }
-        emit.note(Some(kind), format!("{what}: following it"));
-        let rolling_back = is_rolling_back(&found.status);
-        let state = StackState::External { what, rolling_back };
-        self.context.states.set(kind, state);
+        self.note(format!("{what}: following it"));
+        self.set_state(StackState::External {
+            what,
+            rolling_back: found.status.as_str().contains("ROLLBACK"),
+        });
         let (verb, direction) = (verb(&found.status), direction(&found.status));
-        emit.started(kind, verb);
-        let sentence = |id: &str| self.step.sentence(id);
-        let operation = newest(&found.id);
-        self.context
-            .follow(kind, &sentence, &operation, verb, direction)
-            .await?;
-        self.context.states.set(kind, StackState::Waiting);
+        self.context.emit.started(&self.step.stack.kind, verb);
+        self.follow(&newest(&found.id), verb, direction).await?;
+        self.set_state(StackState::Waiting);
         Ok(Signal::AtRest)
     }
 }
@@ -79,8 +73,4 @@ pub(in crate::apply) fn direction(status: &StackStatus) -> Direction {
         StackStatus::UpdateRollbackInProgress => Direction::Rollback,
         _ => Direction::Forward,
     }
-}
-
-fn is_rolling_back(status: &StackStatus) -> bool {
-    status.as_str().contains("ROLLBACK")
 }

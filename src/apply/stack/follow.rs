@@ -12,9 +12,8 @@ use crate::events::Verb;
 impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// AWS accepted an operation of this run.
     pub(super) fn accept(&mut self, verb: Verb, operation: Operation) -> Signal {
-        let kind = &self.step.stack.kind;
-        self.context.states.set(kind, StackState::Running);
-        self.context.emit.started(kind, verb);
+        self.set_state(StackState::Running);
+        self.context.emit.started(&self.step.stack.kind, verb);
         self.accepted = Some((verb, operation));
         Signal::Accepted
     }
@@ -22,19 +21,14 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// Follows it, and turns its end into the stack's result.
     pub(super) async fn follow_accepted(&mut self) -> Result<Signal, StackResult> {
         let (verb, operation) = self.accepted.take().ok_or_else(disagreement)?;
-        let kind = &self.step.stack.kind;
-        let sentence = |id: &str| self.step.sentence(id);
-        let end = self
-            .context
-            .follow(kind, &sentence, &operation, verb, Direction::Forward);
+        let end = self.follow(&operation, verb, Direction::Forward);
         let (outcome, rest) = end.await?;
         for event in outcome::not_removed(&outcome, &rest.events) {
             let reason = event.reason.as_deref().unwrap_or("no reason given");
             let what = event.physical_id.as_deref().unwrap_or(&event.logical_id);
-            self.context.emit.note(
-                Some(kind),
-                format!("{what} is not needed any more, could not be removed and stays: {reason}"),
-            );
+            self.note(format!(
+                "{what} is not needed any more, could not be removed and stays: {reason}"
+            ));
         }
         if verb == Verb::Update && !allowed_losses(&self.step).is_empty() {
             self.restore_policy(&self.found()?).await?;

@@ -41,13 +41,15 @@ mod wait_for_inputs;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Prepare;
+use super::follow::{Direction, Rest};
+use super::registry::StackState;
 use super::run::ApplyRun;
 use super::run_context::RunContext;
 use super::scheduler::Permit;
-use super::stack_result::{StackResult, failed};
+use super::stack_result::{StackResult, blocked, failed};
 use crate::cloud::{Cloud, FoundStack, Operation, Protection, Store};
-use crate::events::Verb;
-use crate::plan::{self, Action, Blocked, Step};
+use crate::events::{Outcome, Verb};
+use crate::plan::{self, Action, Step};
 use crate::stacks::Stack;
 
 pub(super) use external_operation::{direction, verb};
@@ -81,12 +83,9 @@ pub(super) struct StackRun<'r, 'a, C, P> {
 impl<'r, 'a, C: Cloud + Store, P: Prepare> StackRun<'r, 'a, C, P> {
     pub fn new(run: &'r ApplyRun<'a, C, P>, step: Step) -> Self {
         let found = step.found.clone();
+        let status = found.as_ref().map(|found| found.status.clone());
         let result = match &step.action {
-            Action::Blocked(why) => {
-                let status = found.as_ref().map(|found| found.status.clone());
-                let reason = format!("{}; {}", why.reason, why.next);
-                Some(StackResult::refused(status, reason))
-            }
+            Action::Blocked(why) => Some(blocked(status, why)),
             _ => None,
         };
         Self {
@@ -184,15 +183,35 @@ impl<'r, 'a, C: Cloud + Store, P: Prepare> StackRun<'r, 'a, C, P> {
 
     /// The stack as AWS has it now.
     async fn read(&self, id: &str) -> Result<Option<FoundStack>, StackResult> {
-        self.context
-            .ask("", async |cloud| cloud.stack(id).await)
-            .await
+        let stack = async |cloud: &C| cloud.stack(id).await;
+        self.context.ask("", stack).await
     }
-}
 
-/// The plan's own words for what blocks a stack.
-fn blocked(why: &Blocked) -> StackResult {
-    failed(format!("{}; {}", why.reason, why.next))
+    fn note(&self, text: impl Into<String>) {
+        self.context.emit.note(Some(&self.step.stack.kind), text);
+    }
+
+    fn set_state(&self, state: StackState) {
+        self.context.states.set(&self.step.stack.kind, state);
+    }
+
+    /// The token of one of the requests about this stack.
+    fn token(&self, request: &str) -> String {
+        plan::token(self.context.session.run, &self.step.stack.name, request)
+    }
+
+    /// Follows an operation on this stack to its end.
+    async fn follow(
+        &self,
+        operation: &Operation,
+        verb: Verb,
+        direction: Direction,
+    ) -> Result<(Outcome, Rest), StackResult> {
+        let sentence = |id: &str| self.step.sentence(id);
+        let (context, kind) = (self.context, &self.step.stack.kind);
+        let end = context.follow(kind, &sentence, operation, verb, direction);
+        Ok(end.await?)
+    }
 }
 
 fn disagreement() -> StackResult {

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use super::StackRun;
 use super::phase::Signal;
-use super::{StackRun, blocked};
 use crate::apply::Prepare;
-use crate::apply::stack_result::{StackResult, failed};
+use crate::apply::stack_result::{StackResult, blocked, failed};
 use crate::cloud::{Cloud, ResourceChange, StackStatus, Store};
 use crate::plan::draft::{Inputs, consider};
 use crate::plan::{self, Action, Step, Terms, risk};
@@ -15,38 +15,34 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// Reads the stack again and asks what would change with the parameters of now.
     pub(super) async fn replan(&mut self) -> Result<Signal, StackResult> {
         let was = self.moved.take().map_or_else(|| self.found(), Ok)?;
-        let mut found = self.read(&was.id).await?;
-        found = found.filter(|found| found.status != StackStatus::DeleteComplete);
-        let mut before = None;
-        if found.is_some() {
-            let template = async |cloud: &C| cloud.template(&was.id).await;
-            before = Some(self.context.ask("", template).await?);
-        }
-        let shown = self
-            .run
+        let found = self.read(&was.id).await?;
+        let found = found.filter(|found| found.status != StackStatus::DeleteComplete);
+        let before = match &found {
+            None => None,
+            Some(found) => {
+                let template = async |cloud: &C| cloud.template(&found.id).await;
+                Some(self.context.ask("", template).await?)
+            }
+        };
+        let (run, context) = (self.run, self.context);
+        let shown = run
             .unexecuted
-            .withdraw(self.context, &self.step.stack.kind)
+            .withdraw(context, &self.step.stack.kind)
             .await;
         let known = Inputs {
             parameters: self.parameters.clone(),
             ..Inputs::default()
         };
-        let stack = self.step.stack.clone();
-        let draft = consider(self.run.cluster, stack, found, before, known);
+        let draft = consider(run.cluster, self.step.stack.clone(), found, before, known);
         let (allow, skip) = (allowed_names(&self.step), BTreeSet::new());
-        let terms = Terms::new(self.context.session.run, &allow, &skip);
-        let (bucket, name) = (self.run.bucket(), format!("replan-{}", self.conflicts));
-        self.step = self
-            .context
-            .ask("", async |cloud| {
-                plan::complete::ask(draft.clone(), cloud, &terms, bucket.as_deref(), &name).await
-            })
-            .await?;
-        self.run.unexecuted.add(&self.step);
-        agree(
-            &self.step,
-            shown.as_ref().map_or(&[][..], |set| &set.changes),
-        )?;
+        let terms = Terms::new(context.session.run, &allow, &skip);
+        let (bucket, name) = (run.bucket(), format!("replan-{}", self.conflicts));
+        let fresh = async |cloud: &C| {
+            plan::complete::ask(draft.clone(), cloud, &terms, bucket.as_deref(), &name).await
+        };
+        self.step = context.ask("", fresh).await?;
+        run.unexecuted.add(&self.step);
+        agree(&self.step, shown.map(|set| set.changes).unwrap_or_default())?;
         self.decide_again().await
     }
 
@@ -59,7 +55,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
                 if let Some(found) = found.filter(|_| self.step.unguarded) {
                     self.restore_policy(&found).await?;
                 }
-                Err(blocked(why))
+                Err(blocked(None, why))
             }
             _ => self.decide(),
         }
@@ -72,9 +68,9 @@ fn allowed_names(step: &Step) -> BTreeSet<String> {
 }
 
 /// Refuses a change set that does more than the one that was shown.
-fn agree(fresh: &Step, shown: &[ResourceChange]) -> Result<(), StackResult> {
+fn agree(fresh: &Step, shown: Vec<ResourceChange>) -> Result<(), StackResult> {
     let now = fresh.change_set().map_or(&[][..], |set| &set.changes);
-    let worse = risk::worse(&fresh.stack, shown, now);
+    let worse = risk::worse(&fresh.stack, &shown, now);
     if worse.is_empty() {
         return Ok(());
     }

@@ -7,13 +7,13 @@ use super::{StackRun, allowed_losses, protection};
 use crate::apply::Prepare;
 use crate::apply::registry::StackState;
 use crate::apply::requests::with_token;
-use crate::apply::retry::Rejected;
-use crate::apply::stack_result::{StackResult, failed, unanswered, unbegun, unknown};
+use crate::apply::retry::{Rejected, with_retry};
+use crate::apply::stack_result::{StackResult, blocked, failed, unbegun};
 use crate::cloud::{Cloud, CloudError, FoundStack, OnFailure, Store};
 use crate::events::{Outcome, Verb};
+use crate::plan::Action;
 use crate::plan::heal::{not_resumed, resumes};
 use crate::plan::policy::relaxed;
-use crate::plan::{Action, token};
 
 impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// Executes the change set.
@@ -22,42 +22,35 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
         let Action::Update(set) = &self.step.action else {
             return Err(super::disagreement());
         };
-        let (stack, context) = (&self.step.stack, self.context);
+        let stack = &self.step.stack;
         self.run.upload(stack).await?;
         if self.step.reprotects() || stack.policy.is_some() {
             self.protect(&found, &allowed_losses(&self.step)).await?;
         }
-        let token = token(context.session.run, &stack.name, "execute");
-        context.states.set(&stack.kind, StackState::Requested);
+        self.set_state(StackState::Requested);
         self.run.unexecuted.forget(&stack.kind);
         let on_failure = if resumes(&found.status) {
             OnFailure::Stop
         } else {
             OnFailure::GoBack
         };
-        let request = context.send(async |cloud| cloud.execute(set, &token, on_failure).await);
-        let answer = request.await;
-        let operation = with_token(&found.id, token);
-        if let Err(rejected) = answer
-            && !context.has_begun(&operation, rejected.lost).await
-        {
-            return self.not_executed(&found, rejected).await;
+        let token = self.token("execute");
+        let operation = with_token(&found.id, token.clone());
+        let execute = async |cloud: &C| cloud.execute(set, &token, on_failure).await;
+        match self.context.begin(&operation, execute).await {
+            Ok(()) => Ok(self.accept(Verb::Update, operation)),
+            Err(rejected) => self.not_executed(&found, rejected).await,
         }
-        Ok(self.accept(Verb::Update, operation))
     }
 
     /// A change set that could not be executed: another operation holds the stack, or moved it.
     async fn not_executed(
         &mut self,
         found: &FoundStack,
-        Rejected { error, lost }: Rejected,
+        rejected: Rejected,
     ) -> Result<Signal, StackResult> {
-        if lost && error.is_passing() {
-            return Err(unknown(&error));
-        }
-        self.context
-            .states
-            .set(&self.step.stack.kind, StackState::Waiting);
+        let error = rejected.known()?;
+        self.set_state(StackState::Waiting);
         self.run.unexecuted.add(&self.step);
         if matches!(error, CloudError::Credentials { .. }) {
             return Err(StackResult::Expired(error));
@@ -75,7 +68,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
             return Err(unbegun(error.to_string()));
         }
         if resumes(&found.status) {
-            return Err(super::blocked(&not_resumed(found, &error.to_string())));
+            return Err(blocked(None, &not_resumed(found, &error.to_string())));
         }
         Err(failed(format!(
             "{error}; the stack moved since the plan was made: look at the plan again"
@@ -109,9 +102,9 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
         losses: &BTreeSet<String>,
     ) -> Result<(), StackResult> {
         let mut wanted = protection(&self.step.stack);
-        self.run
-            .unexecuted
-            .relax(&self.step.stack.kind, found, &wanted, losses);
+        let restored = (!losses.is_empty()).then(|| (found.id.clone(), wanted.clone()));
+        let kind = &self.step.stack.kind;
+        self.run.unexecuted.set_relaxed(kind, restored);
         wanted.policy = wanted.policy.map(|policy| relaxed(&policy, losses));
         let protect = async |cloud: &C| cloud.protect(&found.id, &wanted).await;
         self.context.ask("setting its protection", protect).await
@@ -120,18 +113,15 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// Restores the policy that was relaxed for an update which is over by now.
     pub(super) async fn restore_policy(&self, found: &FoundStack) -> Result<(), StackResult> {
         let wanted = protection(&self.step.stack);
-        let request = self
-            .context
-            .send(async |cloud| cloud.protect(&found.id, &wanted).await);
-        match request.await {
-            Ok(()) => Ok(()),
-            Err(Rejected { error, .. }) if matches!(error, CloudError::Credentials { .. }) => {
-                Err(unanswered("", error))
-            }
-            Err(Rejected { error, .. }) => Err(failed(format!(
-                "its update is over, but its stack policy is still relaxed: {error}; \
-                 re-run the same command to restore it"
-            ))),
+        let protect = async |cloud: &C| cloud.protect(&found.id, &wanted).await;
+        match with_retry(self.context.cloud, protect).await {
+            Err(error @ CloudError::Credentials { .. }) => Err(StackResult::Expired(error)),
+            answer => answer.map_err(|error| {
+                failed(format!(
+                    "its update is over, but its stack policy is still relaxed: {error}; \
+                     re-run the same command to restore it"
+                ))
+            }),
         }
     }
 }
