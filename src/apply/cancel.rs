@@ -32,7 +32,7 @@ pub enum What {
 
 impl Cancellation {
     /// What would happen, as a sentence without its subject.
-    pub fn told(&self) -> String {
+    pub fn description(&self) -> String {
         match &self.what {
             What::GoesBack => "its update is cancelled and it goes back to what it was".to_owned(),
             What::Deleted => "its creation is given up and it is deleted".to_owned(),

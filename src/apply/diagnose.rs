@@ -6,10 +6,10 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use super::cause::{self, Words};
-use super::requests::newest;
-use super::session::Explain;
-use crate::cloud::{Cloud, CloudError, FoundStack, ResourceStatus, StackEvent, StackStatus};
-use crate::events::{Failure, Verb};
+use crate::cloud::{
+    Cloud, CloudError, FoundStack, Operation, ResourceStatus, StackEvent, StackStatus,
+};
+use crate::events::{Failure, Place, Verb};
 use crate::plan::Survey;
 use crate::stacks::{StackKind, sentence};
 
@@ -28,6 +28,9 @@ pub struct Diagnosis {
     pub failure: Failure,
 }
 
+/// Where a resource of a stack, or a property of it, comes from.
+pub type Explain<'a> = dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place> + 'a;
+
 /// Reads the newest operation of every stack and tells those that failed, in the order of the survey.
 /// Stacks that are fine, or of no kind that this version knows, are none.
 pub async fn diagnose(
@@ -42,22 +45,27 @@ pub async fn diagnose(
     let failed: Vec<(StackKind, &FoundStack)> = known
         .filter(|(_, found)| may_have_failed(&found.status))
         .collect();
-    let history = async |(_, found): &(StackKind, &FoundStack)| {
-        cloud.events(&newest(&found.id), &HashSet::new()).await
-    };
-    let histories = join_all(failed.iter().map(history)).await;
+    let histories = join_all(failed.iter().map(|(_, found)| history(cloud, &found.id))).await;
     let mut all = Vec::new();
     for ((kind, found), events) in failed.into_iter().zip(histories) {
         let template = survey.templates.get(&found.id);
-        let told = |id: &str| template.and_then(|template| sentence(template, id));
+        let in_template = |id: &str| template.and_then(|template| sentence(template, id));
         let words = Words {
-            sentence: &|id| told(id).unwrap_or(id).to_owned(),
+            sentence: &|id| in_template(id).unwrap_or(id).to_owned(),
             explain: &|id, path| explain(&kind, id, path),
         };
         let diagnosis = of_stack(found, &events?, &words);
         all.extend(diagnosis.map(|diagnosis| (kind.clone(), diagnosis)));
     }
     Ok(all)
+}
+
+async fn history(cloud: &impl Cloud, stack_id: &str) -> Result<Vec<StackEvent>, CloudError> {
+    let newest = Operation {
+        stack_id: stack_id.to_owned(),
+        token: None,
+    };
+    cloud.events(&newest, &HashSet::new()).await
 }
 
 /// Whether a stack in this status can have a failure to tell. A moving one may be about to go back.
@@ -77,8 +85,8 @@ fn may_have_failed(status: &StackStatus) -> bool {
 /// The core of it: the events of a stack's newest operation, oldest first.
 pub fn of_stack(found: &FoundStack, events: &[StackEvent], words: &Words) -> Option<Diagnosis> {
     let operation = operation(events, &found.status);
-    let told = cause::failure(operation, Some(&found.status), events, words);
-    let failure = match told {
+    let failure = cause::failure(operation, Some(&found.status), events, words);
+    let failure = match failure {
         Some(failure) => failure,
         None if found.status.is_moving() => return None,
         None => {

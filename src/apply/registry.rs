@@ -1,6 +1,7 @@
 //! The state of every stack of a run: what one stack's state machine makes known to those that wait for
 //! it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use tokio::sync::watch;
@@ -32,33 +33,37 @@ pub(super) enum StackState {
     Left,
 }
 
-/// The states of all stacks of a run.
+/// The states of all stacks of a run, in the order of its plan.
 #[derive(Debug)]
-pub(super) struct StackStates(Vec<(StackKind, watch::Sender<StackState>)>);
+pub(super) struct StackStates(RefCell<Vec<(StackKind, watch::Sender<StackState>)>>);
 
 impl StackStates {
     pub fn new<'a>(kinds: impl Iterator<Item = &'a StackKind>) -> Self {
         let waiting = |kind: &StackKind| (kind.clone(), watch::Sender::new(StackState::Waiting));
-        Self(kinds.map(waiting).collect())
+        Self(RefCell::new(kinds.map(waiting).collect()))
     }
 
-    fn sender(&self, kind: &StackKind) -> Option<&watch::Sender<StackState>> {
-        let one = self.0.iter().find(|(other, _)| other == kind);
-        one.map(|(_, sender)| sender)
+    fn modify(&self, kind: &StackKind, change: impl FnOnce(&mut StackState)) {
+        if let Some((_, sender)) = self.0.borrow().iter().find(|(other, _)| other == kind) {
+            sender.send_modify(change);
+        }
     }
 
     pub fn set(&self, kind: &StackKind, state: StackState) {
-        if let Some(sender) = self.sender(kind) {
-            sender.send_replace(state);
+        self.modify(kind, |old| *old = state);
+    }
+
+    /// Adds a stack that the run did not know of.
+    pub fn add(&self, kind: &StackKind) {
+        if self.watch(kind).is_none() {
+            let sender = watch::Sender::new(StackState::Waiting);
+            self.0.borrow_mut().push((kind.clone(), sender));
         }
     }
 
     /// The operation that is under way goes back.
     pub fn rolls_back(&self, kind: &StackKind) {
-        let Some(sender) = self.sender(kind) else {
-            return;
-        };
-        sender.send_modify(|state| match state {
+        self.modify(kind, |state| match state {
             StackState::Running => *state = StackState::RollingBack,
             StackState::External { rolling_back, .. } => *rolling_back = true,
             _ => {}
@@ -67,13 +72,15 @@ impl StackStates {
 
     /// The state of a stack, now and later; `None` for a stack that is not in this run.
     pub fn watch(&self, kind: &StackKind) -> Option<watch::Receiver<StackState>> {
-        Some(self.sender(kind)?.subscribe())
+        let all = self.0.borrow();
+        let (_, sender) = all.iter().find(|(other, _)| other == kind)?;
+        Some(sender.subscribe())
     }
 
     /// Whether a stack has its final state by now.
     pub fn is_final(&self, kind: &StackKind) -> bool {
-        let sender = self.sender(kind);
-        sender.is_some_and(|sender| sender.borrow().is_final())
+        let state = self.watch(kind);
+        state.is_some_and(|state| state.borrow().is_final())
     }
 
     /// The final state of a stack, as soon as it has one; `None` for a stack that is not in this run.
@@ -92,7 +99,7 @@ impl StackStates {
             }
             _ => None,
         };
-        self.0.iter().filter_map(good).collect()
+        self.0.borrow().iter().filter_map(good).collect()
     }
 
     /// The run's report as of now. `why` explains what still runs.
@@ -101,7 +108,7 @@ impl StackStates {
             outputs: self.outputs(),
             ..Report::default()
         };
-        for (stack, sender) in &self.0 {
+        for (stack, sender) in &*self.0.borrow() {
             let why = match &*sender.borrow() {
                 StackState::Settled(outcome, _) => {
                     report.outcomes.push((stack.clone(), (**outcome).clone()));

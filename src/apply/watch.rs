@@ -2,18 +2,20 @@
 //! Changes nothing.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::follow::{FollowError, Rest};
+use super::follow::Rest;
+use super::registry::StackState;
 use super::requests::newest;
 use super::run_context::RunContext;
 use super::stack::{direction, verb};
-use super::{Report, Running, Session};
+use super::stack_result::StackResult;
+use super::{Report, Session};
 use crate::cloud::{Cloud, FoundStack, StackStatus, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::status::{Watches, on_watch};
@@ -26,19 +28,12 @@ const LOOK: Duration = Duration::from_secs(10);
 /// stack to the next.
 const QUIET: usize = 2;
 
-/// What is known of the stacks that are watched.
 struct WatchRun<'a, C> {
     survey: &'a Survey,
     context: RunContext<'a, C>,
-    seen: RefCell<Seen>,
-}
-
-#[derive(Default)]
-struct Seen {
-    /// By ARN, so that a stack that was deleted and created again is another one.
-    followed: BTreeMap<String, StackKind>,
-    ended: BTreeMap<StackKind, (Outcome, BTreeMap<String, String>)>,
-    lost: BTreeMap<StackKind, String>,
+    /// By ARN, so that a stack that was deleted and created again is another one. One that nobody can
+    /// follow any more stays in it.
+    followed: RefCell<BTreeSet<String>>,
 }
 
 /// Follows every stack of a cluster that moves until all rest, or `stop` is ready. Stacks that rest
@@ -49,15 +44,17 @@ pub async fn watch<C: Cloud + Store>(
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
 ) -> Report {
+    let mut kinds: Vec<StackKind> = known(&survey.found).map(|(kind, _)| kind).collect();
+    kinds.sort();
     let run = WatchRun {
         survey,
-        context: RunContext::new(cloud, session, std::iter::empty()),
-        seen: RefCell::default(),
+        context: RunContext::new(cloud, session, kinds.iter()),
+        followed: RefCell::default(),
     };
     let context = &run.context;
     context.run_started(&survey.cluster, runs(survey), expected(survey));
     let end = context.until_end(run.execute(), stop).await;
-    let report = run.report(end.why());
+    let report = context.states.report(end.why());
     context.finish(&report, &end);
     report
 }
@@ -102,7 +99,8 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
     /// Follows what moves, and looks now and then for what begins to.
     async fn execute(&self) {
         for (stack, found) in known(&self.survey.found).filter(|(_, found)| !moves(found)) {
-            self.ended(stack, Outcome::Unchanged, found.outputs.clone());
+            let result = StackResult::with(Outcome::Unchanged, found.outputs.clone());
+            self.context.settle(&stack, result).await;
         }
         let mut following = FuturesUnordered::new();
         let follow = |(stack, found)| self.follow(stack, found);
@@ -133,20 +131,16 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
 
     /// Those that move and are not followed yet.
     fn begun(&self, found: &[FoundStack]) -> Vec<(StackKind, FoundStack)> {
-        let mut seen = self.seen.borrow_mut();
-        let mut new = |stack: &StackKind, one: &FoundStack| {
-            let before = seen.followed.insert(one.id.clone(), stack.clone());
-            before.is_none()
-        };
-        known(found)
-            .filter(|(stack, one)| moves(one) && new(stack, one))
-            .map(|(stack, one)| (stack, one.clone()))
-            .collect()
+        let mut followed = self.followed.borrow_mut();
+        let moving = known(found).filter(|(_, one)| moves(one));
+        let new = moving.filter(|(_, one)| followed.insert(one.id.clone()));
+        new.map(|(stack, one)| (stack, one.clone())).collect()
     }
 
     async fn follow(&self, stack: StackKind, found: FoundStack) {
-        self.seen.borrow_mut().ended.remove(&stack);
         let verb = verb(&found.status);
+        self.context.states.add(&stack);
+        self.context.states.set(&stack, StackState::Running);
         self.context.emit.started(&stack, verb);
         let template = self.survey.templates.get(&found.id);
         let text = |id: &str| {
@@ -156,60 +150,18 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
         let (operation, direction) = (newest(&found.id), direction(&found.status));
         let end = self
             .context
-            .follow(&stack, &text, &operation, verb, direction)
-            .await;
-        self.seen.borrow_mut().followed.remove(&found.id);
-        match end {
+            .follow(&stack, &text, &operation, verb, direction);
+        let result = match end.await {
             Ok((outcome, rest)) => {
+                self.followed.borrow_mut().remove(&found.id);
                 let outcome = imported(outcome, &rest);
                 let outputs = rest.found.map(|found| found.outputs).unwrap_or_default();
-                self.ended(stack, outcome, outputs);
+                StackResult::with(outcome, outputs)
             }
-            Err(FollowError::Lost(why)) => {
-                let mut seen = self.seen.borrow_mut();
-                seen.followed.insert(found.id.clone(), stack.clone());
-                seen.lost.insert(stack, why);
-            }
-            Err(FollowError::Expired(error)) => {
-                self.seen.borrow_mut().lost.insert(stack, error.to_string());
-                self.context.poller.expire(&error);
-            }
-        }
+            Err(error) => error.into(),
+        };
+        self.context.settle(&stack, result).await;
     }
-
-    fn ended(&self, stack: StackKind, outcome: Outcome, outputs: BTreeMap<String, String>) {
-        self.context.emit.settled(&stack, &outcome);
-        self.seen
-            .borrow_mut()
-            .ended
-            .insert(stack, (outcome, outputs));
-    }
-
-    fn report(&self, why: &str) -> Report {
-        let seen = self.seen.take();
-        let mut report = Report::default();
-        for (stack, (outcome, outputs)) in seen.ended {
-            if outcome.is_good() {
-                report.outputs.insert(stack.clone(), outputs);
-            }
-            report.outcomes.push((stack, outcome));
-        }
-        let followed = seen.followed.into_values();
-        let followed = followed.filter(|stack| !seen.lost.contains_key(stack));
-        let unlost: Vec<Running> = followed
-            .map(|stack| running(stack, why.to_owned()))
-            .collect();
-        let lost = seen
-            .lost
-            .into_iter()
-            .map(|(stack, why)| running(stack, why));
-        report.running = lost.chain(unlost).collect();
-        report
-    }
-}
-
-fn running(stack: StackKind, why: String) -> Running {
-    Running { stack, why }
 }
 
 /// The outcome of an operation that somebody else began; an import is one more kind of update.

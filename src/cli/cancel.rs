@@ -36,7 +36,7 @@ pub async fn offer(cloud: &Aws, cluster: &str, run: &str) {
         return talk("nothing runs that could be cancelled");
     }
     for one in &known {
-        talk(&format!("{}: {}", one.stack, one.told()));
+        talk(&format!("{}: {}", one.stack, one.description()));
     }
     if ask::yes("Cancel this now?").is_err() {
         return talk("nothing was cancelled");

@@ -3,7 +3,6 @@
 use super::*;
 use crate::apply::double::{Double, Script};
 use crate::apply::fixtures::{CLUSTER, double, go, planned, stacks};
-use crate::events::Place;
 use crate::plan::survey;
 
 const QUOTA: &str = "The maximum number of addresses has been reached.";

@@ -63,6 +63,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
         rejected: Rejected,
     ) -> Result<FoundStack, StackResult> {
         let error = rejected.known()?;
+        self.set_state(StackState::Waiting);
         // Somebody else may have been quicker.
         match self.read(&found.id).await {
             Ok(Some(now)) if now.status != found.status => Ok(now),

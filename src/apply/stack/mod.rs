@@ -137,10 +137,10 @@ impl<'r, 'a, C: Cloud + Store, P: Prepare> StackRun<'r, 'a, C, P> {
         if signal == Signal::MovedElsewhere {
             self.conflicts += 1;
             if self.conflicts >= CONFLICTS {
-                return Err(failed(
-                    "somebody else keeps moving this stack; run the same command again when they \
-                     are done",
-                ));
+                let reason = "somebody else keeps moving this stack";
+                return Err(failed(format!(
+                    "{reason}; re-run the same command when they are done"
+                )));
             }
         }
         Ok(signal)
@@ -170,8 +170,9 @@ impl<'r, 'a, C: Cloud + Store, P: Prepare> StackRun<'r, 'a, C, P> {
         Signal::Ended
     }
 
-    /// Hands the stack over to whoever else moves it.
+    /// Somebody else moves the stack, or has moved it.
     fn moved_to(&mut self, found: FoundStack) -> Signal {
+        self.set_state(StackState::Waiting);
         self.moved = Some(found);
         Signal::MovedElsewhere
     }

@@ -42,7 +42,8 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
         };
         self.step = context.ask("", fresh).await?;
         run.unexecuted.add(&self.step);
-        agree(&self.step, shown.map(|set| set.changes).unwrap_or_default())?;
+        let shown = shown.map(|set| set.changes).unwrap_or_default();
+        agree(&self.step, &shown)?;
         self.decide_again().await
     }
 
@@ -68,9 +69,9 @@ fn allowed_names(step: &Step) -> BTreeSet<String> {
 }
 
 /// Refuses a change set that does more than the one that was shown.
-fn agree(fresh: &Step, shown: Vec<ResourceChange>) -> Result<(), StackResult> {
+fn agree(fresh: &Step, shown: &[ResourceChange]) -> Result<(), StackResult> {
     let now = fresh.change_set().map_or(&[][..], |set| &set.changes);
-    let worse = risk::worse(&fresh.stack, &shown, now);
+    let worse = risk::worse(&fresh.stack, shown, now);
     if worse.is_empty() {
         return Ok(());
     }
