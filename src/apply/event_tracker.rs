@@ -10,11 +10,8 @@ use jiff::Timestamp;
 
 use super::cause;
 use super::follow::{Direction, FollowError, Subject};
-use super::poller::{Poller, Subscription, WakeReason};
-use super::tell::Teller;
-use crate::cloud::{
-    Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
-};
+use super::poller::{Subscription, WakeReason};
+use crate::cloud::{Cloud, CloudError, Console, FoundStack, StackEvent, StackStatus, Store};
 use crate::common::Clock;
 use crate::common::clock::elapsed;
 use crate::events::Verb;
@@ -53,10 +50,7 @@ fn pace(age: Duration, quiet: Duration) -> Duration {
 
 /// One follower's knowledge.
 pub(super) struct EventTracker<'a, C> {
-    operation: &'a Operation,
-    subject: &'a Subject<'a>,
-    poller: &'a Poller<'a, C>,
-    emit: Teller<'a, C>,
+    subject: &'a Subject<'a, C>,
     began: Timestamp,
     last_event: Timestamp,
     /// When the stack itself was last read.
@@ -75,18 +69,10 @@ pub(super) struct EventTracker<'a, C> {
 }
 
 impl<'a, C: Cloud + Store> EventTracker<'a, C> {
-    pub fn new(
-        poller: &'a Poller<'a, C>,
-        operation: &'a Operation,
-        subject: &'a Subject<'a>,
-        emit: Teller<'a, C>,
-    ) -> Self {
-        let now = poller.cloud.now();
+    pub fn new(subject: &'a Subject<'a, C>) -> Self {
+        let now = subject.poller.cloud.now();
         Self {
-            operation,
             subject,
-            poller,
-            emit,
             began: now,
             last_event: now,
             last_stack_read: now,
@@ -99,8 +85,12 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         }
     }
 
+    fn cloud(&self) -> &'a C {
+        self.subject.poller.cloud
+    }
+
     fn now(&self) -> Timestamp {
-        self.poller.cloud.now()
+        self.cloud().now()
     }
 
     fn since(&self, moment: Timestamp) -> Duration {
@@ -130,14 +120,15 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
                 return Ok(None);
             }
         }
-        self.poller.acquire().await;
-        let found = self.poller.cloud.stack(&self.operation.stack_id).await?;
+        self.subject.poller.acquire().await;
+        let found = self.cloud().stack(&self.subject.operation.stack_id).await?;
         self.last_stack_read = self.now();
         Ok(self.confirm(ended, found))
     }
 
     async fn read_events(&mut self) -> Result<(), CloudError> {
-        let news = match self.poller.cloud.events(self.operation, &self.seen).await {
+        let events = self.cloud().events(self.subject.operation, &self.seen);
+        let news = match events.await {
             // A stack that is only just there, or just gone, may have no history for a moment.
             Err(CloudError::NotFound(_)) => Vec::new(),
             answer => answer?,
@@ -168,19 +159,21 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         let failure = cause::failure(verb, status, &self.events, &self.subject.words);
         let Some(mut failure) = failure else { return };
         if cause::is_silence(&failure) {
-            self.console = read_console(self.poller.cloud, group.as_deref()).await;
+            self.console = read_console(self.cloud(), group.as_deref()).await;
             if let Some(console) = &self.console {
                 failure = cause::with_console(failure, console);
             }
         }
-        self.emit.failed(self.subject.kind, &failure);
+        self.subject.emit.failed(self.subject.kind, &failure);
     }
 
     fn emit_event(&self, event: &StackEvent) {
         match &event.stack_status {
             None => {
                 let sentence = (self.subject.words.sentence)(&event.logical_id);
-                self.emit.resource(self.subject.kind, sentence, event);
+                self.subject
+                    .emit
+                    .resource(self.subject.kind, sentence, event);
             }
             Some(StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress)
                 if self.subject.direction == Direction::Forward =>
@@ -188,7 +181,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
                 (self.subject.rolls_back)();
                 let reason = event.reason.as_deref().unwrap_or("no reason given");
                 let text = format!("failed and is being rolled back: {reason}");
-                self.emit.note(Some(self.subject.kind), text);
+                self.subject.emit.note(Some(self.subject.kind), text);
             }
             Some(_) => {}
         }
@@ -233,11 +226,11 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
     /// What became readable only after the end; the cause of a failure may be among it.
     pub async fn last_read(&mut self) {
         for _ in 0..LAST_READS {
-            self.poller.acquire().await;
+            self.subject.poller.acquire().await;
             if self.read_events().await.is_ok() {
                 return;
             }
-            self.poller.cloud.sleep(Duration::from_secs(1)).await;
+            self.cloud().sleep(Duration::from_secs(1)).await;
         }
     }
 
@@ -256,7 +249,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
             None => {
                 self.unreadable_since = Some(self.now());
                 let text = format!("can't be seen for the moment, it goes on in AWS: {error}");
-                self.emit.note(Some(self.subject.kind), text);
+                self.subject.emit.note(Some(self.subject.kind), text);
             }
             Some(since) if self.since(since) >= UNREADABLE => {
                 return Err(FollowError::Lost(error.to_string()));

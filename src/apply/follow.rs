@@ -34,8 +34,11 @@ pub(super) enum FollowError {
 }
 
 /// What is followed, and how to speak of it.
-pub(super) struct Subject<'a> {
+pub(super) struct Subject<'a, C> {
+    pub poller: &'a Poller<'a, C>,
+    pub emit: Teller<'a, C>,
     pub kind: &'a StackKind,
+    pub operation: &'a Operation,
     pub words: Words<'a>,
     /// What is done. Where it is a deletion, the stack going away is what was asked for.
     pub verb: Verb,
@@ -54,16 +57,13 @@ pub(super) enum Direction {
 
 /// Follows an operation to its end, emitting every event of its resources once.
 pub(super) async fn follow<C: Cloud + Store>(
-    poller: &Poller<'_, C>,
-    operation: &Operation,
-    subject: &Subject<'_>,
-    emit: Teller<'_, C>,
+    subject: &Subject<'_, C>,
 ) -> Result<Rest, FollowError> {
-    let mut subscription = poller.subscribe(&operation.stack_id);
-    let mut tracker = EventTracker::new(poller, operation, subject, emit);
+    let mut subscription = subject.poller.subscribe(&subject.operation.stack_id);
+    let mut tracker = EventTracker::new(subject);
     let mut reason = WakeReason::Time;
     let mut wait = Duration::ZERO;
-    poller.acquire().await;
+    subject.poller.acquire().await;
     loop {
         wait = match tracker.poll(&subscription, reason).await {
             Ok(Some((status, found))) => {

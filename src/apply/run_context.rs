@@ -133,13 +133,16 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
         let explain = |id: &str, path: Option<&str>| (self.session.explain)(stack, id, path);
         let explain = &explain;
         let subject = Subject {
+            poller: &self.poller,
+            emit: self.emit,
             kind: stack,
+            operation,
             words: Words { sentence, explain },
             verb,
             direction,
             rolls_back: &|| self.states.rolls_back(stack),
         };
-        let rest = follow(&self.poller, operation, &subject, self.emit).await?;
+        let rest = follow(&subject).await?;
         Ok((outcome::outcome(verb, &rest, &subject.words), rest))
     }
 
