@@ -1,11 +1,12 @@
-//! Taking back what runs: what cancelling each stack would mean, and doing it. Whoever asks shows the
-//! first before the second.
+//! Cancelling what runs: what cancelling each stack would mean, and doing it. The first is shown before
+//! the second.
 
 use futures::future::join_all;
 
-use super::patience::patiently;
+use super::requests::unprotect;
+use super::retry::with_retry;
 use crate::cloud::status::Phase;
-use crate::cloud::{Cloud, CloudError, FoundResource, FoundStack, Protection, StackStatus};
+use crate::cloud::{Cloud, CloudError, FoundResource, FoundStack, StackStatus};
 use crate::plan::recovery::is_data;
 use crate::plan::token;
 use crate::stacks::StackKind;
@@ -31,7 +32,7 @@ pub enum What {
 
 impl Cancellation {
     /// What would happen, as a sentence without its subject.
-    pub fn told(&self) -> String {
+    pub fn description(&self) -> String {
         match &self.what {
             What::GoesBack => "its update is cancelled and it goes back to what it was".to_owned(),
             What::Deleted => "its creation is given up and it is deleted".to_owned(),
@@ -61,17 +62,15 @@ async fn what(found: &FoundStack, cloud: &impl Cloud) -> Result<What, CloudError
     match found.status {
         StackStatus::UpdateInProgress => Ok(What::GoesBack),
         StackStatus::CreateInProgress => {
-            let (held, _) = patiently(cloud, async || cloud.resources(&found.id).await).await;
-            Ok(held?
-                .iter()
-                .find(|one| holds_data(one))
-                .map_or(What::Deleted, |one| {
-                    let id = one.physical_id.as_deref().unwrap_or(&one.logical_id);
-                    What::Stays(format!(
-                        "{} ({id}) is complete and may hold data by now",
-                        one.logical_id
-                    ))
-                }))
+            let held = with_retry(cloud, async |cloud| cloud.resources(&found.id).await).await?;
+            let data = held.iter().find(|one| holds_data(one));
+            Ok(data.map_or(What::Deleted, |one| {
+                let logical = &one.logical_id;
+                let id = one.physical_id.as_ref().unwrap_or(logical);
+                What::Stays(format!(
+                    "{logical} ({id}) is complete and may hold data by now"
+                ))
+            }))
         }
         _ => Ok(What::Stays(format!(
             "{} can't be cancelled, it ends by itself",
@@ -86,45 +85,32 @@ fn holds_data(one: &FoundResource) -> bool {
 }
 
 /// Cancels what can be cancelled. Each is looked at once more before: what was harmless when it was
-/// shown may hold data by now. Says what was begun, or why nothing was.
+/// shown may hold data by now. Activity what was begun, or why nothing was.
 pub async fn cancel(
     all: &[Cancellation],
     cloud: &impl Cloud,
     run: &str,
 ) -> Vec<(StackKind, Result<String, CloudError>)> {
-    let one = |one: &Cancellation| {
-        let stack = one.stack.clone();
-        let found = one.found.clone();
-        async move { (stack, begin(&found, cloud, run).await) }
-    };
+    let one = async |one: &Cancellation| (one.stack.clone(), begin(&one.found, cloud, run).await);
     join_all(all.iter().map(one)).await
 }
 
 async fn begin(was: &FoundStack, cloud: &impl Cloud, run: &str) -> Result<String, CloudError> {
-    let (now, _) = patiently(cloud, async || cloud.stack(&was.id).await).await;
-    let Some(now) = now?.filter(|now| now.status.is_moving()) else {
+    let now = with_retry(cloud, async |cloud| cloud.stack(&was.id).await).await?;
+    let Some(now) = now.filter(|now| now.status.is_moving()) else {
         return Ok("it rests by now: there is nothing to cancel".to_owned());
     };
-    let token = token(run, &now.name, "cancel");
+    let (id, token) = (&now.id, token(run, &now.name, "cancel"));
     match what(&now, cloud).await? {
         What::Stays(why) => Ok(format!("left alone: {why}")),
         What::GoesBack => {
-            let (answer, _) =
-                patiently(cloud, async || cloud.cancel_update(&now.id, &token).await).await;
-            answer.map(|()| "its update is cancelled, it goes back to what it was".to_owned())
+            with_retry(cloud, async |cloud| cloud.cancel_update(id, &token).await).await?;
+            Ok("its update is cancelled, it goes back to what it was".to_owned())
         }
         What::Deleted => {
-            if now.termination_protection {
-                let open = Protection {
-                    termination: false,
-                    policy: None,
-                };
-                let (answer, _) =
-                    patiently(cloud, async || cloud.protect(&now.id, &open).await).await;
-                answer?;
-            }
-            let (answer, _) = patiently(cloud, async || cloud.delete(&now.id, &token).await).await;
-            answer.map(|()| "its creation is given up, it is being deleted".to_owned())
+            unprotect(cloud, &now).await?;
+            with_retry(cloud, async |cloud| cloud.delete(id, &token).await).await?;
+            Ok("its creation is given up, it is being deleted".to_owned())
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which of many failures is the cause, and how it is told: pure, from the events of one operation.
+//! Which of many failures is the cause, and how it is said: pure, from the events of one operation.
 //!
 //! The cause is the first real failure in time. Cancelled resources are none, sums of other failures
 //! are none, and what fails while a stack goes back never outranks what made it go back.
@@ -23,7 +23,7 @@ pub struct Words<'a> {
 /// How many lines of a console go into a reason.
 const TAIL: usize = 6;
 
-/// The first real failure in time. The order of a tie is the order in which AWS told it.
+/// The first real failure in time. The order of a tie is the order in which AWS listed it.
 pub fn cause(verb: Verb, events: &[StackEvent]) -> Option<&StackEvent> {
     let turned = turned(verb, events);
     events
@@ -171,18 +171,18 @@ fn is_hooks(reason: &str) -> bool {
 }
 
 fn says_what_a_hook_found(reason: &str) -> bool {
-    let told = reason.to_lowercase();
-    told.contains("hook") && !is_hooks(reason) && !told.starts_with("hook invocations complete")
+    let text = reason.to_lowercase();
+    text.contains("hook") && !is_hooks(reason) && !text.starts_with("hook invocations complete")
 }
 
 /// The failure of a stack whose template early validation refused: what it found first, with its place.
 pub fn refused(reason: &str, findings: &[Finding], words: &Words) -> Failure {
     let Some(first) = findings.iter().find(|found| found.logical_id.is_some()) else {
-        let told: Vec<&str> = findings.iter().map(|found| found.reason.as_str()).collect();
-        let reason = if told.is_empty() {
+        let reasons: Vec<&str> = findings.iter().map(|found| found.reason.as_str()).collect();
+        let reason = if reasons.is_empty() {
             reason.to_owned()
         } else {
-            told.join("; ")
+            reasons.join("; ")
         };
         let hint = hints::hint("", None, &reason).map(|hint| hint.text);
         return Failure {
@@ -191,8 +191,8 @@ pub fn refused(reason: &str, findings: &[Finding], words: &Words) -> Failure {
         };
     };
     let id = first.logical_id.as_deref().unwrap_or_default();
-    let told: Vec<String> = findings.iter().map(|found| one(found, id)).collect();
-    let reason = told.join("; ");
+    let reasons: Vec<String> = findings.iter().map(|found| one(found, id)).collect();
+    let reason = reasons.join("; ");
     let hint = hints::hint("", None, &reason)
         .or_else(|| hints::hint("", None, "early validation"))
         .map(|hint| hint.text);
@@ -264,7 +264,7 @@ fn bare(line: &str) -> &str {
 }
 
 fn sounds_bad(line: &str) -> bool {
-    let told = line.to_lowercase();
+    let text = line.to_lowercase();
     [
         "error",
         "fail",
@@ -278,7 +278,7 @@ fn sounds_bad(line: &str) -> bool {
         "panic",
     ]
     .iter()
-    .any(|word| told.contains(word))
+    .any(|word| text.contains(word))
 }
 
 #[cfg(test)]

@@ -1,39 +1,35 @@
-//! Deleting a cluster: every stack goes as soon as nothing uses it any more, all at once.
+//! Deleting a cluster: every stack is deleted as soon as nothing uses it any more, all at once.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
-use super::board::{Board, Place};
-use super::cause::Words;
-use super::follow::{Rest, Subject, follow};
-use super::halt::{Halt, failed, unanswered, unbegun};
-use super::mend::{course, verb};
-use super::patience::{Lost, patiently};
-use super::pulse::Pulse;
-use super::remains::{Remains, expected_remains, remains};
-use super::run::{finish, over};
+use super::follow::Rest;
+use super::registry::StackState;
+use super::requests::newest;
+use super::retained::{Remains, expected_remains, remains};
+use super::retry::with_retry;
+use super::run_context::RunContext;
 use super::scheduler::{Claim, Role, Scheduler};
-use super::tell::Teller;
-use super::{Report, Session, verdict};
-use crate::cloud::{Cloud, CloudError, Operation, Protection, Store};
+use super::stack::{direction, verb};
+use super::stack_result::{StackResult, blocked};
+use super::{End, Report, Session};
+use crate::cloud::{Cloud, Operation, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::{DeleteAction, manual_action};
 use crate::plan::{resources_of, token};
 use crate::stacks::{StackKind, parameter_path};
 
-struct Demolition<'a, C> {
+struct DeleteRun<'a, C> {
     plan: &'a DeletePlan,
-    cloud: &'a C,
-    session: &'a Session<'a>,
-    tell: Teller<'a, C>,
-    board: Board,
-    pulse: Pulse<'a, C>,
+    context: RunContext<'a, C>,
     scheduler: Scheduler,
     /// Stacks whose deletion was asked for and is not over yet.
-    going: std::cell::RefCell<BTreeSet<StackKind>>,
-    remains: std::cell::RefCell<Vec<Remains>>,
+    deleting: RefCell<BTreeSet<StackKind>>,
+    remains: RefCell<Vec<Remains>>,
+    unfinished: RefCell<Vec<String>>,
 }
 
 /// Deletes what a plan lists, and what the cluster keeps outside its stacks. A refused plan does
@@ -44,40 +40,29 @@ pub async fn delete<C: Cloud + Store>(
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
 ) -> Report {
-    let tell = Teller {
-        events: session.events,
-        clock: cloud,
-    };
-    tell.run_started(session.run, &plan.cluster, Verb::Delete, expected(plan));
-    let work = Demolition {
+    let run = DeleteRun {
         plan,
-        cloud,
-        session,
-        tell,
-        board: Board::new(plan.steps.iter().map(|step| &step.kind)),
-        pulse: Pulse::new(cloud),
+        context: RunContext::new(cloud, session, plan.steps.iter().map(|step| &step.kind)),
         // Nothing that is deleted waits for machines to join.
         scheduler: Scheduler::new(session.parallel, None),
-        going: std::cell::RefCell::default(),
-        remains: std::cell::RefCell::default(),
+        deleting: RefCell::default(),
+        remains: RefCell::default(),
+        unfinished: RefCell::default(),
     };
-    let unfinished = std::cell::RefCell::new(Vec::new());
-    let all = async {
-        let all = join_all(plan.steps.iter().map(|step| work.stack(step)));
-        work.scheduler.run(all).await;
-        if plan.refused.is_none() && work.board.report("").end() == super::End::Done {
-            unfinished.replace(work.forget().await);
-        }
-    };
-    let over = over(all, &work.pulse, stop).await;
-    let mut report = work.board.report(over.why());
-    report.remains = work.remains.take();
-    // Nobody may see the end of these: what they leave is told before.
-    let going = work.going.take();
-    let unseen = plan.steps.iter().filter(|step| going.contains(&step.kind));
+    let context = &run.context;
+    context.run_started(&plan.cluster, Verb::Delete, expected(plan));
+    let end = context.until_end(run.execute(), stop).await;
+    let mut report = context.states.report(end.why());
+    report.remains = run.remains.take();
+    // Nobody may see the end of these: what they leave is said before.
+    let deleting = run.deleting.take();
+    let unseen = plan
+        .steps
+        .iter()
+        .filter(|step| deleting.contains(&step.kind));
     report.remains.extend(unseen.flat_map(expected_remains));
-    report.unfinished = unfinished.take();
-    finish(&mut report, &over, tell);
+    report.unfinished = run.unfinished.take();
+    context.finish(&report, &end);
     report
 }
 
@@ -92,168 +77,102 @@ fn expected(plan: &DeletePlan) -> Vec<Expected> {
     plan.steps.iter().map(line).collect()
 }
 
-impl<C: Cloud + Store> Demolition<'_, C> {
-    async fn stack(&self, step: &DeleteStep) {
-        let (Ok(end) | Err(end)) = self.advance(step).await;
-        end.settle(&step.kind, &self.board, &self.pulse, self.tell)
-            .await;
+impl<C: Cloud + Store> DeleteRun<'_, C> {
+    async fn execute(&self) {
+        let stacks = self.plan.steps.iter().map(async |step| {
+            let result = self.stack(step).await.unwrap_or_else(|result| result);
+            self.context.settle(&step.kind, result).await;
+        });
+        join_all(stacks).await;
+        if self.plan.refused.is_none() && self.context.states.report("").end() == End::Done {
+            self.delete_parameters().await;
+        }
     }
 
-    async fn advance(&self, step: &DeleteStep) -> Result<Halt, Halt> {
+    async fn stack(&self, step: &DeleteStep) -> Result<StackResult, StackResult> {
         if let Some(why) = &self.plan.refused {
-            return Err(failed(format!("{}; {}", why.reason, why.remedy)));
+            return Err(blocked(None, why));
         }
+        let status = &step.found.status;
         match &step.action {
             DeleteAction::Gone => return Ok(gone()),
-            DeleteAction::Blocked(why) => {
-                return Err(failed(format!("{}; {}", why.reason, why.remedy)));
-            }
+            DeleteAction::Blocked(why) => return Err(blocked(None, why)),
             DeleteAction::Placeholder => {
-                let why = manual_action(&step.found.status, &step.found.name);
-                return Err(failed(format!("{}; {}", why.reason, why.remedy)));
+                return Err(blocked(None, &manual_action(status, &step.found.name)));
             }
             DeleteAction::Follow => {
-                self.board.set(&step.kind, Place::Running);
-                return self.see_off(step, None).await;
+                self.context.states.set(&step.kind, StackState::Running);
+                return self.follow_deletion(step, &newest(&step.found.id)).await;
             }
             DeleteAction::FollowThenDelete => {
-                let status = &step.found.status;
                 let text = format!("{status}: waiting for its end first");
-                self.tell.note(Some(&step.kind), text);
-                let held = format!("its {status} goes on; its deletion has not begun");
-                self.board.set(&step.kind, Place::Held(held));
-                let rest = self.follow(step, None, verb(status)).await?;
-                self.board.set(&step.kind, Place::Waiting);
+                self.context.emit.note(Some(&step.kind), text);
+                let what = format!("its {status} goes on; its deletion has not begun");
+                let rolling_back = false;
+                let state = StackState::External { what, rolling_back };
+                self.context.states.set(&step.kind, state);
+                let operation = newest(&step.found.id);
+                let (_, rest) = self.follow(step, &operation, verb(status)).await?;
+                self.context.states.set(&step.kind, StackState::Waiting);
                 if rest.found.is_none() {
                     return Ok(gone());
                 }
             }
             DeleteAction::Delete => {}
         }
-        self.await_users(step).await?;
+        self.context.await_stacks(&step.after).await?;
         let claim = Claim {
             role: Role::Alone,
-            remaining: self.session.remaining(&step.kind),
+            remaining: self.context.session.remaining(&step.kind),
         };
         let _permit = self.scheduler.acquire(claim).await;
         if step.kind == StackKind::Base {
             self.empty_buckets(step).await?;
         }
-        self.delete(step).await
-    }
-
-    /// Waits until everything that uses this stack is gone.
-    async fn await_users(&self, step: &DeleteStep) -> Result<(), Halt> {
-        for user in &step.after {
-            match self.board.rest(user).await {
-                Some(Place::Settled(outcome, _)) if outcome.is_good() => {}
-                Some(Place::Settled(..)) => {
-                    let needs = user.clone();
-                    return Err(Halt::at_rest(Outcome::NotStarted { needs }));
-                }
-                _ => return Err(Halt::Left),
-            }
+        let token = token(self.context.session.run, &step.found.name, "delete");
+        let deletion = self
+            .context
+            .request_deletion(&step.kind, &step.found, token);
+        match deletion.await? {
+            Some(operation) => self.follow_deletion(step, &operation).await,
+            None => Ok(gone()),
         }
-        Ok(())
     }
 
-    async fn delete(&self, step: &DeleteStep) -> Result<Halt, Halt> {
-        let token = token(self.session.run, &step.found.name, "delete");
-        let id = &step.found.id;
-        if step.found.termination_protection {
-            let open = Protection {
-                termination: false,
-                policy: None,
-            };
-            let (answer, _) =
-                patiently(self.cloud, async || self.cloud.protect(id, &open).await).await;
-            answer.map_err(|error| unanswered("unlocking the leftover", error))?;
-        }
-        self.board.set(&step.kind, Place::Running);
-        let (answer, lost) =
-            patiently(self.cloud, async || self.cloud.delete(id, &token).await).await;
-        match answer {
-            Ok(()) => {}
-            Err(CloudError::NotFound(_)) => return Ok(gone()),
-            // An earlier try may have had its effect, whatever the last one was told.
-            Err(error)
-                if lost == Lost::Some && !matches!(error, CloudError::Credentials { .. }) =>
-            {
-                return Err(Halt::Lost(format!(
-                    "{error}; whether it began is not known"
-                )));
-            }
-            Err(error) => {
-                if lost == Lost::None {
-                    self.board.set(&step.kind, Place::Waiting);
-                }
-                return Err(match error {
-                    CloudError::Credentials { .. } => Halt::Expired(error),
-                    error if error.is_passing() => unbegun(error.to_string()),
-                    error => failed(error.to_string()),
-                });
-            }
-        }
-        self.see_off(step, Some(token)).await
-    }
-
-    /// Follows a deletion to its end.
-    async fn see_off(&self, step: &DeleteStep, token: Option<String>) -> Result<Halt, Halt> {
-        self.going.borrow_mut().insert(step.kind.clone());
-        let rest = self.follow(step, token, Verb::Delete).await?;
-        self.going.borrow_mut().remove(&step.kind);
-        Ok(self.settle(step, &rest))
-    }
-
-    fn worded<T>(&self, step: &DeleteStep, tell: impl FnOnce(&Words<'_>) -> T) -> T {
-        tell(&Words {
-            sentence: &|id| step.description(id),
-            explain: &|id, path| (self.session.explain)(&step.kind, id, path),
-        })
+    /// Follows a deletion to its end, and notes what it leaves.
+    async fn follow_deletion(
+        &self,
+        step: &DeleteStep,
+        operation: &Operation,
+    ) -> Result<StackResult, StackResult> {
+        self.deleting.borrow_mut().insert(step.kind.clone());
+        let (outcome, rest) = self.follow(step, operation, Verb::Delete).await?;
+        self.deleting.borrow_mut().remove(&step.kind);
+        self.remains
+            .borrow_mut()
+            .extend(remains(step, &rest.events));
+        Ok(StackResult::at_rest(outcome))
     }
 
     async fn follow(
         &self,
         step: &DeleteStep,
-        token: Option<String>,
+        operation: &Operation,
         verb: Verb,
-    ) -> Result<Rest, Halt> {
-        self.tell.started(&step.kind, verb);
-        let operation = Operation {
-            stack_id: step.found.id.clone(),
-            token,
-        };
-        let rest = follow(
-            &self.pulse,
-            &operation,
-            &Subject {
-                kind: &step.kind,
-                words: Words {
-                    sentence: &|id| step.description(id),
-                    explain: &|id, path| (self.session.explain)(&step.kind, id, path),
-                },
-                verb,
-                course: course(&step.found.status),
-            },
-            self.tell,
-        )
-        .await;
-        rest.map_err(Halt::from)
-    }
-
-    fn settle(&self, step: &DeleteStep, rest: &Rest) -> Halt {
-        let outcome = self.worded(step, |words| verdict::outcome(Verb::Delete, rest, words));
-        let left = remains(step, &rest.events);
-        self.remains.borrow_mut().extend(left);
-        Halt::at_rest(outcome)
+    ) -> Result<(Outcome, Rest), StackResult> {
+        self.context.emit.started(&step.kind, verb);
+        let sentence = |id: &str| step.description(id);
+        let direction = direction(&step.found.status);
+        let end = self
+            .context
+            .follow(&step.kind, &sentence, operation, verb, direction);
+        Ok(end.await?)
     }
 
     /// A bucket that is not empty would keep the base from going.
-    async fn empty_buckets(&self, step: &DeleteStep) -> Result<(), Halt> {
-        let id = &step.found.id;
-        let (held, _) = patiently(self.cloud, async || self.cloud.resources(id).await).await;
-        let held = held.map_err(|error| unanswered("", error))?;
-        for bucket in held {
+    async fn empty_buckets(&self, step: &DeleteStep) -> Result<(), StackResult> {
+        let resources = async |cloud: &C| cloud.resources(&step.found.id).await;
+        for bucket in self.context.ask("", resources).await? {
             let there = bucket.status.as_str() != "DELETE_COMPLETE";
             let (true, "AWS::S3::Bucket", Some(name)) =
                 (there, bucket.resource_type.as_str(), &bucket.physical_id)
@@ -263,37 +182,33 @@ impl<C: Cloud + Store> Demolition<'_, C> {
             if step.keeps(&bucket.logical_id) {
                 continue;
             }
-            let (emptied, _) =
-                patiently(self.cloud, async || self.cloud.empty_bucket(name).await).await;
-            let objects =
-                emptied.map_err(|error| unanswered(&format!("emptying bucket {name}"), error))?;
-            let text = format!("bucket {name} emptied of {objects} objects");
-            self.tell.note(Some(&step.kind), text);
+            let doing = format!("emptying bucket {name}");
+            let emptied = self
+                .context
+                .ask(&doing, async |cloud| cloud.empty_bucket(name).await);
+            let text = format!("bucket {name} emptied of {} objects", emptied.await?);
+            self.context.emit.note(Some(&step.kind), text);
         }
         Ok(())
     }
 
-    /// Deletes the parameters of the cluster. Returns what could not be done.
-    async fn forget(&self) -> Vec<String> {
+    /// Deletes the parameters of the cluster, and notes what could not be done.
+    async fn delete_parameters(&self) {
         let path = parameter_path(&self.plan.cluster) + "/";
-        let (answer, _) = patiently(self.cloud, async || {
-            self.cloud.forget_parameters(&path).await
-        })
-        .await;
-        match answer {
-            Ok(names) if names.is_empty() => Vec::new(),
+        let request = async |cloud: &C| cloud.forget_parameters(&path).await;
+        match with_retry(self.context.cloud, request).await {
+            Ok(names) if names.is_empty() => {}
             Ok(names) => {
                 let text = format!("{} parameters under {path} deleted", names.len());
-                self.tell.note(None, text);
-                Vec::new()
+                self.context.emit.note(None, text);
             }
-            Err(error) => vec![format!(
-                "the parameters under {path} are still there: {error}; run the same command again"
-            )],
+            Err(error) => self.unfinished.borrow_mut().push(format!(
+                "the parameters under {path} are still there: {error}; re-run the same command"
+            )),
         }
     }
 }
 
-fn gone() -> Halt {
-    Halt::at_rest(Outcome::Deleted)
+fn gone() -> StackResult {
+    StackResult::at_rest(Outcome::Deleted)
 }

@@ -26,16 +26,16 @@ pub async fn diagnose(
         .found
         .iter()
         .filter_map(|found| Some((StackKind::parse(&found.kind)?, found)));
-    let ill: Vec<(StackKind, &FoundStack)> = known
+    let failed: Vec<(StackKind, &FoundStack)> = known
         .filter(|(_, found)| may_have_failed(&found.status))
         .collect();
-    let histories = join_all(ill.iter().map(|(_, found)| history(cloud, &found.id))).await;
+    let histories = join_all(failed.iter().map(|(_, found)| history(cloud, &found.id))).await;
     let mut all = Vec::new();
-    for ((kind, found), events) in ill.into_iter().zip(histories) {
+    for ((kind, found), events) in failed.into_iter().zip(histories) {
         let template = survey.templates.get(&found.id);
-        let told = |id: &str| template.and_then(|template| description(template, id));
+        let in_template = |id: &str| template.and_then(|template| description(template, id));
         let words = Words {
-            sentence: &|id| told(id).unwrap_or(id).to_owned(),
+            sentence: &|id| in_template(id).unwrap_or(id).to_owned(),
             explain: &|id, path| explain(&kind, id, path),
         };
         let diagnosis = of_stack(found, &events?, &words);
@@ -69,8 +69,8 @@ fn may_have_failed(status: &StackStatus) -> bool {
 /// The core of it: the events of a stack's newest operation, oldest first.
 pub fn of_stack(found: &FoundStack, events: &[StackEvent], words: &Words) -> Option<Diagnosis> {
     let operation = operation(events, &found.status);
-    let told = cause::failure(operation, Some(&found.status), events, words);
-    let failure = match told {
+    let failure = cause::failure(operation, Some(&found.status), events, words);
+    let failure = match failure {
         Some(failure) => failure,
         None if found.status.is_moving() => return None,
         None => {

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use super::cause::Words;
-use super::pulse::{Pulse, Woken};
-use super::tell::Teller;
-use super::track::Track;
+use super::event_tracker::EventTracker;
+use super::poller::{Poller, WakeReason};
 use crate::cloud::{
     Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
 };
+use crate::events::Emitter;
 use crate::events::Verb;
 use crate::stacks::StackKind;
 
@@ -19,7 +19,7 @@ pub(super) struct Rest {
     pub status: StackStatus,
     /// The stack at its end; `None` when it is gone.
     pub found: Option<FoundStack>,
-    /// Everything that happened, in the order in which AWS told it.
+    /// Everything that happened, in the order in which AWS listed it.
     pub events: Vec<StackEvent>,
     /// What a machine said last whose group never reported.
     pub console: Option<Console>,
@@ -27,56 +27,57 @@ pub(super) struct Rest {
 
 /// Nobody can follow any more; the operation goes on in AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Astray {
+pub(super) enum FollowError {
     Lost(String),
     /// Nor can anybody else: the credentials have ended.
     Expired(CloudError),
 }
 
-/// How to tell what is followed.
-pub(super) struct Subject<'a> {
+/// What is followed, and how to speak of it.
+pub(super) struct Subject<'a, C> {
+    pub poller: &'a Poller<'a, C>,
+    pub emit: Emitter<'a, C>,
     pub kind: &'a StackKind,
+    pub operation: &'a Operation,
     pub words: Words<'a>,
     /// What is done. Where it is a deletion, the stack going away is what was asked for.
     pub verb: Verb,
-    pub course: Course,
+    pub direction: Direction,
+    /// Called when it turns out that the operation is rolled back.
+    pub rolls_back: &'a dyn Fn(),
 }
 
 /// Which way an operation goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Course {
-    Forth,
-    /// It goes back from the start: a rollback that is gone on with.
-    Back,
+pub(super) enum Direction {
+    Forward,
+    /// A rollback from the start: one that is continued.
+    Rollback,
 }
 
-/// Follows an operation to its end, telling every resource's movement once.
+/// Follows an operation to its end, emitting every event of its resources once.
 pub(super) async fn follow<C: Cloud + Store>(
-    pulse: &Pulse<'_, C>,
-    operation: &Operation,
-    subject: &Subject<'_>,
-    tell: Teller<'_, C>,
-) -> Result<Rest, Astray> {
-    let mut member = pulse.join(&operation.stack_id);
-    let mut track = Track::new(operation, subject, tell);
-    let mut woken = Woken::Time;
+    subject: &Subject<'_, C>,
+) -> Result<Rest, FollowError> {
+    let mut subscription = subject.poller.subscribe(&subject.operation.stack_id);
+    let mut tracker = EventTracker::new(subject);
+    let mut reason = WakeReason::Time;
     let mut wait = Duration::ZERO;
-    member.turn().await;
+    subject.poller.acquire().await;
     loop {
-        let looked = track.look(pulse.cloud(), &member, woken).await;
-        wait = match looked {
+        wait = match tracker.poll(&subscription, reason).await {
             Ok(Some((status, found))) => {
-                track.last_read(pulse.cloud(), &member).await;
+                tracker.last_read().await;
                 return Ok(Rest {
                     status,
                     found,
-                    events: track.events,
-                    console: track.console,
+                    events: tracker.events,
+                    console: tracker.console,
                 });
             }
-            Ok(None) => track.next(),
-            Err(error) => track.trouble(error, wait)?,
+            Ok(None) => tracker.next_wait(),
+            Err(error) => tracker.on_poll_error(error, wait)?,
         };
-        woken = member.wait(wait).await;
+        reason = subscription.wait(wait).await;
     }
 }

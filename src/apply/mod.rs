@@ -1,29 +1,29 @@
-//! Walking a plan: every stack starts as soon as its inputs exist, all are followed at once.
+//! Executing a plan: every stack starts as soon as its inputs exist, all are followed at once.
 //! Emits [`crate::events::Event`]s; knows nothing of how anything looks.
 //!
-//! What a run knows is in AWS alone. When it ends early, whatever runs goes on there, and the same
+//! [`run()`] drives one state machine for each stack; `stack/mod.rs` has its phases and the table of its
+//! transitions. What a run knows is in AWS alone. When it ends early, whatever runs goes on there, and the same
 //! command finds it again.
 
-mod anew;
-mod board;
 mod cancel;
 pub mod cause;
 mod delete;
 pub mod diagnose;
+mod event_tracker;
 mod follow;
-mod halt;
-mod mend;
-mod patience;
-mod pulse;
-mod remains;
+mod outcome;
+mod poller;
+mod registry;
 mod requests;
+mod retained;
+mod retry;
 mod run;
+mod run_context;
 mod scheduler;
 mod session;
-mod step;
-mod tell;
-mod track;
-mod verdict;
+mod stack;
+mod stack_result;
+mod unexecuted;
 mod watch;
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ use crate::stacks::StackKind;
 
 pub use cancel::{Cancellation, What, cancel, cancellations};
 pub use delete::delete;
-pub use remains::Remains;
+pub use retained::Remains;
 pub use run::run;
 pub use session::{Meeting, Session};
 pub use watch::watch;

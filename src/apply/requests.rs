@@ -1,224 +1,101 @@
-//! The single requests of a stack's way that need care: uploads, protection, clearing a failed
-//! creation, and telling whether a request whose answer was lost has had its effect.
+//! The requests that need care: deleting a protected stack, and finding out whether a request whose
+//! answer was lost has had its effect.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
-use super::board::Place;
-use super::follow::Course;
-use super::halt::{Halt, failed, unanswered, unbegun};
-use super::patience::{Lost, patiently};
-use super::run::Walk;
-use super::step::protection;
-use super::{Prepare, verdict};
-use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
-use crate::events::{Outcome, Verb};
-use crate::plan::inspect::look_inside;
-use crate::plan::stack_policy::relaxed;
-use crate::plan::{self, Action, Blocked, PlanOptions, Step};
-use crate::stacks::{STATE_BUCKET, Stack};
+use super::registry::StackState;
+use super::retry::{Rejected, send, with_retry};
+use super::run_context::RunContext;
+use super::stack_result::{StackResult, failed, unanswered, unbegun, unknown};
+use crate::cloud::{Cloud, CloudError, FoundStack, Operation, Protection, Store};
+use crate::stacks::StackKind;
 
 /// How often a lost request is looked for; its events may be late.
 const SEARCHES: usize = 3;
 
-/// Whose operation made a stack that is there already.
-pub(super) enum Begun {
-    /// This very step's: the stack's ARN.
-    Ours(String),
-    Theirs(Box<FoundStack>),
+/// The newest operation of a stack.
+pub(super) fn newest(stack_id: &str) -> Operation {
+    Operation {
+        stack_id: stack_id.to_owned(),
+        token: None,
+    }
 }
 
-impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
-    /// Puts into the state bucket what the stack's machines will fetch.
-    pub async fn upload(&self, stack: &Stack) -> Result<(), Halt> {
-        if stack.objects.is_empty() {
-            return Ok(());
-        }
-        let Some(bucket) = self.bucket() else {
-            return Err(failed(format!(
-                "the base stack has no output {STATE_BUCKET}, so there is no bucket to upload to"
-            )));
-        };
-        for object in &stack.objects {
-            let put = async || self.cloud.upload(&bucket, &object.key, &object.bytes).await;
-            let (answer, _) = patiently(self.cloud, put).await;
-            answer.map_err(|error| unanswered(&format!("uploading {}", object.key), error))?;
-        }
-        let text = match stack.objects.len() {
-            1 => "its node bundle is in the state bucket".to_owned(),
-            n => format!("its {n} node bundles are in the state bucket"),
-        };
-        self.tell.note(Some(&stack.kind), text);
-        Ok(())
+/// The operation that a request with this token began.
+pub(super) fn with_token(stack_id: &str, token: String) -> Operation {
+    Operation {
+        stack_id: stack_id.to_owned(),
+        token: Some(token),
     }
+}
 
-    /// Sets termination protection and stack policy as the definition wants them, but without the
-    /// policy's hand over the resources in `but`.
-    pub async fn protect(
+/// Lifts the termination protection of a stack that is going to be deleted.
+pub(super) async fn unprotect(cloud: &impl Cloud, found: &FoundStack) -> Result<(), CloudError> {
+    if !found.termination_protection {
+        return Ok(());
+    }
+    let open = Protection {
+        termination: false,
+        policy: None,
+    };
+    with_retry(cloud, async |cloud| cloud.protect(&found.id, &open).await).await
+}
+
+impl<C: Cloud + Store> RunContext<'_, C> {
+    /// Asks for the deletion of a stack, whether it is protected or not. `None` when it is gone already.
+    pub async fn request_deletion(
         &self,
-        stack: &Stack,
+        stack: &StackKind,
         found: &FoundStack,
-        but: &BTreeSet<String>,
-    ) -> Result<(), Halt> {
-        let mut wanted = protection(stack);
-        if but.is_empty() {
-            self.relaxed.borrow_mut().remove(&stack.kind);
-        } else {
-            let due = (found.id.clone(), wanted.clone());
-            self.relaxed.borrow_mut().insert(stack.kind.clone(), due);
-        }
-        wanted.policy = wanted.policy.map(|policy| relaxed(&policy, but));
-        let (answer, _) = patiently(self.cloud, async || {
-            self.cloud.protect(&found.id, &wanted).await
-        })
-        .await;
-        answer.map_err(|error| unanswered("setting its protection", error))
-    }
-
-    /// Sets the policy back that stepped aside for an update which is over by now.
-    pub async fn set_back(&self, stack: &Stack, found: &FoundStack) -> Result<(), Halt> {
-        let wanted = protection(stack);
-        let (answer, _) = patiently(self.cloud, async || {
-            self.cloud.protect(&found.id, &wanted).await
-        })
-        .await;
-        match answer {
-            Err(error @ CloudError::Credentials { .. }) => Err(Halt::Expired(error)),
-            answer => answer.map_err(|error| {
-                failed(format!(
-                    "its update is over, but its stack policy still steps aside: {error}; \
-                     run the same command again to set it back"
-                ))
-            }),
-        }
-    }
-
-    /// Deletes the leftover of a failed creation, or a shell.
-    /// Gives the stack back instead when it is not what it was when the plan was made.
-    pub async fn clear(&self, step: &Step, found: &FoundStack) -> Result<Option<FoundStack>, Halt> {
-        let kind = &step.stack.kind;
-        let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
-        match now.map_err(|error| unanswered("", error))? {
-            None => return Ok(None),
-            Some(now) if now.status == StackStatus::DeleteComplete => return Ok(None),
-            Some(now) if now.status != found.status => return Ok(Some(now)),
-            Some(_) => {}
-        }
-        if let Some(why) = self.grew(step, found).await? {
-            return Err(failed(format!("{}; {}", why.reason, why.remedy)));
-        }
-        self.tell.note(
-            Some(kind),
-            format!("removing what is left of {} first", found.name),
-        );
-        let token = plan::token(self.session.run, &step.stack.name, "clear");
-        if found.termination_protection {
-            let open = crate::cloud::Protection {
-                termination: false,
-                policy: None,
-            };
-            let (answer, _) = patiently(self.cloud, async || {
-                self.cloud.protect(&found.id, &open).await
-            })
-            .await;
-            answer.map_err(|error| unanswered("unlocking the leftover", error))?;
-        }
-        self.board.set(kind, Place::Running);
-        let (answer, lost) = patiently(self.cloud, async || {
-            self.cloud.delete(&found.id, &token).await
-        })
-        .await;
-        match answer {
-            Ok(()) => {}
-            Err(CloudError::NotFound(_)) => return Ok(None),
-            // An earlier try may have had its effect, whatever the last one was told.
-            Err(error)
-                if lost == Lost::Some && !matches!(error, CloudError::Credentials { .. }) =>
-            {
-                return Err(Halt::Lost(format!(
-                    "{error}; whether its removal began is not known"
-                )));
+        token: String,
+    ) -> Result<Option<Operation>, StackResult> {
+        let unprotected = unprotect(self.cloud, found).await;
+        let doing = "lifting its termination protection";
+        unprotected.map_err(|error| unanswered(doing, error))?;
+        self.states.set(stack, StackState::Requested);
+        let delete = async |cloud: &C| cloud.delete(&found.id, &token).await;
+        match send(self.cloud, delete).await {
+            Ok(()) => {
+                self.states.set(stack, StackState::Running);
+                Ok(Some(with_token(&found.id, token)))
             }
-            Err(error) => {
-                self.board.set(kind, Place::Waiting);
-                return Err(unanswered("removing the leftover", error));
-            }
-        }
-        let operation = Operation {
-            stack_id: found.id.clone(),
-            token: Some(token),
-        };
-        let rest = self
-            .follow(step, &operation, Verb::Delete, Course::Forth)
-            .await?;
-        if rest.status == StackStatus::DeleteComplete {
-            return Ok(None);
-        }
-        let failure = step.worded(self.session, |words| {
-            verdict::failure(Verb::Delete, &rest, words)
-        });
-        Err(Halt::at_rest(Outcome::Failed(failure)))
-    }
-
-    /// Why a leftover may not go any more, if somebody put something into it since the plan.
-    async fn grew(&self, step: &Step, found: &FoundStack) -> Result<Option<Blocked>, Halt> {
-        let none = BTreeSet::new();
-        let terms = PlanOptions::new(self.session.run, &none, &none);
-        let look = async || look_inside(found, step.before.as_ref(), self.cloud, &terms).await;
-        let (answer, _) = patiently(self.cloud, look).await;
-        match answer.map_err(|error| unanswered("", error))? {
-            Action::Blocked(why) => Ok(Some(why)),
-            _ => Ok(None),
+            Err(rejected) if matches!(rejected.error, CloudError::NotFound(_)) => Ok(None),
+            Err(rejected) => Err(self.rejected(stack, rejected)),
         }
     }
 
-    /// A creation that AWS refused: nothing of it began.
-    pub fn refusal(&self, stack: &Stack, error: CloudError) -> Halt {
-        self.board.set(&stack.kind, Place::Waiting);
+    /// Sends the request that begins an operation. One that shows by its token has begun, no matter what
+    /// was answered.
+    pub async fn begin(
+        &self,
+        operation: &Operation,
+        request: impl AsyncFnMut(&C) -> Result<(), CloudError>,
+    ) -> Result<(), Rejected> {
+        match send(self.cloud, request).await {
+            Err(rejected) if !self.has_begun(operation, rejected.lost).await => Err(rejected),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a rejected request means for its stack. Where an answer was lost an earlier try may have had
+    /// its effect, no matter what the last one was answered.
+    pub fn rejected(&self, stack: &StackKind, rejected: Rejected) -> StackResult {
+        let Rejected { error, lost } = rejected;
+        if !lost {
+            self.states.set(stack, StackState::Waiting);
+        }
         match error {
-            CloudError::Credentials { .. } => Halt::Expired(error),
+            CloudError::Credentials { .. } => StackResult::Expired(error),
+            error if lost => unknown(&error),
             error if error.is_passing() => unbegun(error.to_string()),
             error => failed(error.to_string()),
         }
     }
 
-    /// A stack of that name is there already: this step's own doing, or somebody else's.
-    pub async fn begun(
-        &self,
-        stack: &Stack,
-        token: &str,
-        lost: Lost,
-        refusal: &CloudError,
-    ) -> Result<Begun, Halt> {
-        let (all, _) = patiently(self.cloud, async || {
-            self.cloud.stacks(Some(self.cluster)).await
-        })
-        .await;
-        let all = all.map_err(|error| unanswered("", error))?;
-        let mut all = all.into_iter();
-        let Some(found) = all.find(|found| found.name == stack.name) else {
-            return Err(failed(format!(
-                "{refusal}; it does not belong to {}, so it is left alone",
-                self.cluster
-            )));
-        };
-        let operation = Operation {
-            stack_id: found.id.clone(),
-            token: Some(token.to_owned()),
-        };
-        if self.has_begun(&operation, lost).await {
-            return Ok(Begun::Ours(found.id));
-        }
-        Ok(Begun::Theirs(Box::new(found)))
-    }
-
-    /// Whether an operation shows by its token, although its request had no answer.
-    pub async fn has_begun(&self, operation: &Operation, lost: Lost) -> bool {
-        let searches = match lost {
-            Lost::None => 1,
-            Lost::Some => SEARCHES,
-        };
-        for search in 0..searches {
+    /// Whether an operation shows by its token, although its request was not accepted.
+    pub async fn has_begun(&self, operation: &Operation, lost: bool) -> bool {
+        for search in 0..if lost { SEARCHES } else { 1 } {
             if search > 0 {
                 self.cloud.sleep(Duration::from_secs(2)).await;
             }

@@ -1,45 +1,38 @@
-//! A whole run: one walk a stack, all at once on one thread, until all rest or the run is stopped.
+//! A whole run: one state machine for each stack, all at once on one thread, until all rest or the run
+//! is stopped.
 
-use crate::common::Clock;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
-use futures::future::{Either, join_all, select};
+use futures::future::{join_all, select};
 
-use super::board::{Board, Place};
-use super::halt::{Halt, failed, unbegun};
-use super::pulse::Pulse;
-use super::scheduler::{Joined, Scheduler};
-use super::tell::Teller;
-use super::{End, Meeting, Outputs, Prepare, Report, Session};
-use crate::cloud::{ChangeSet, Cloud, Protection, Store};
-use crate::events::{Expected, Outcome, Verb};
+use super::registry::StackState;
+use super::run_context::{RunContext, RunEnd};
+use super::scheduler::{Claim, Joined, Permit, Role, Scheduler};
+use super::stack::StackRun;
+use super::stack_result::{StackResult, failed, unbegun};
+use super::unexecuted::Unexecuted;
+use super::{Meeting, Outputs, Prepare, Report, Session};
+use crate::cloud::{Cloud, Store};
+use crate::events::{Expected, Verb};
 use crate::plan::{Action, Plan, Step, needs, resources_of};
-use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
+use crate::stacks::{STATE_BUCKET, Stack, StackKind};
 
-/// What a stopped run still spends on tidying: it has to be gone within a second.
-const PARTING: Duration = Duration::from_millis(700);
+/// What a stopped run still spends on cleaning up: it has to be gone within a second.
+const CLEAN_UP: Duration = Duration::from_millis(700);
 
-/// What the walks of one run share.
-pub(super) struct Walk<'a, C, P> {
+/// What the stacks of an `apply` share.
+pub(super) struct ApplyRun<'a, C, P> {
     pub cluster: &'a str,
-    pub cloud: &'a C,
-    pub prepare: &'a P,
-    pub session: &'a Session<'a>,
-    pub tell: Teller<'a, C>,
-    pub board: Board,
-    pub pulse: Pulse<'a, C>,
-    pub scheduler: Scheduler,
-    pub joined: Option<Joined>,
-    /// Change sets that exist and that nobody has executed.
-    pub open: RefCell<BTreeMap<StackKind, ChangeSet>>,
-    /// Stacks whose policy stepped aside for an update that has not begun, with what it shall be.
-    pub relaxed: RefCell<BTreeMap<StackKind, (String, Protection)>>,
+    pub context: RunContext<'a, C>,
+    pub unexecuted: Unexecuted,
+    prepare: &'a P,
+    scheduler: Scheduler,
+    joined: Option<Joined>,
 }
 
-/// Does what a plan says. Ends when every stack rests, or soon after `stop` is ready; then whatever
-/// runs goes on in AWS. Never fails as a whole: the report says it stack by stack.
+/// Executes a plan. Ends when every stack rests, or soon after `stop` is ready; then whatever runs goes
+/// on in AWS. Never fails as a whole: the report says it stack by stack.
 pub async fn run<C: Cloud + Store>(
     plan: Plan,
     cloud: &C,
@@ -47,106 +40,14 @@ pub async fn run<C: Cloud + Store>(
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
 ) -> Report {
-    let tell = Teller {
-        events: session.events,
-        clock: cloud,
-    };
-    tell.run_started(
-        session.run,
-        &plan.cluster,
-        verb(&plan),
-        expected(&plan, session),
-    );
-    let board = Board::new(plan.steps.iter().map(|step| &step.stack.kind));
-    let joined = Joined::of(&plan);
-    let place = joined.as_ref().and_then(|joined| board.watch(&joined.kind));
-    let walk = Walk {
-        cluster: &plan.cluster,
-        cloud,
-        prepare,
-        session,
-        tell,
-        board,
-        pulse: Pulse::new(cloud),
-        scheduler: Scheduler::new(session.parallel, place),
-        joined,
-        open: RefCell::new(change_sets(&plan)),
-        relaxed: RefCell::default(),
-    };
-    let all = walk.all(&plan);
-    let over = over(all, &walk.pulse, stop).await;
-    let mut report = walk.board.report(over.why());
-    match &over {
-        Over::Done => walk.tidy().await,
-        Over::Stopped => {
-            // What is left behind is an unexecuted change set: harmless, and the next plan finds it.
-            let tidied = std::pin::pin!(walk.tidy());
-            let time = std::pin::pin!(cloud.sleep(PARTING));
-            select(tidied, time).await;
-        }
-        // Nothing can be asked any more.
-        Over::Expired(_) => {}
-    }
-    finish(&mut report, &over, tell);
+    let run = ApplyRun::new(&plan, cloud, prepare, session);
+    let context = &run.context;
+    context.run_started(&plan.cluster, verb(&plan), expected(&plan, session));
+    let end = context.until_end(run.execute(&plan), stop).await;
+    let report = context.states.report(end.why());
+    run.clean_up(&end).await;
+    context.finish(&report, &end);
     report
-}
-
-/// Why the work of a run is over.
-pub(super) enum Over {
-    Done,
-    Stopped,
-    /// The credentials ended, said in words.
-    Expired(String),
-}
-
-impl Over {
-    /// Why what still runs is not followed any more.
-    pub fn why(&self) -> &str {
-        match self {
-            Self::Expired(why) => why,
-            Self::Done | Self::Stopped => "the run was stopped here",
-        }
-    }
-}
-
-/// Runs `work` with the heartbeat beside it, until it is done, `stop` is ready or the credentials end.
-pub(super) async fn over<C: Cloud>(
-    work: impl Future,
-    pulse: &Pulse<'_, C>,
-    stop: impl Future<Output = ()>,
-) -> Over {
-    let work = std::pin::pin!(work);
-    let beat = std::pin::pin!(pulse.beat());
-    let stop = std::pin::pin!(stop);
-    let expired = std::pin::pin!(pulse.expired());
-    match select(select(work, beat), select(stop, expired)).await {
-        Either::Left(_) => Over::Done,
-        Either::Right((Either::Left(_), _)) => Over::Stopped,
-        Either::Right((Either::Right((why, _)), _)) => Over::Expired(why),
-    }
-}
-
-/// The last words of a run. One that is not followed to its end has no verdict.
-pub(super) fn finish(report: &mut Report, over: &Over, tell: Teller<'_, impl Clock>) {
-    if let Over::Expired(why) = over {
-        let text = format!("everything is left as it is, nothing more is begun: {why}");
-        tell.note(None, text);
-    }
-    for running in &report.running {
-        tell.note(
-            Some(&running.stack),
-            format!("goes on in AWS, not followed any more: {}", running.why),
-        );
-    }
-    match report.end() {
-        End::Detached => {}
-        end => tell.run_finished(end == End::Done),
-    }
-}
-
-fn change_sets(plan: &Plan) -> BTreeMap<StackKind, ChangeSet> {
-    let set = |step: &Step| Some((step.stack.kind.clone(), step.change_set()?.clone()));
-    plan.steps.iter().filter_map(set).collect()
 }
 
 fn verb(plan: &Plan) -> Verb {
@@ -176,97 +77,131 @@ fn expected(plan: &Plan, session: &Session<'_>) -> Vec<Expected> {
     plan.steps.iter().map(line).collect()
 }
 
-impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
-    async fn all(&self, plan: &Plan) {
-        if self.session.meeting == Meeting::Stop && self.meets(plan).await {
+impl<'a, C: Cloud + Store, P: Prepare> ApplyRun<'a, C, P> {
+    fn new(plan: &'a Plan, cloud: &'a C, prepare: &'a P, session: &'a Session<'a>) -> Self {
+        let kinds = plan.steps.iter().map(|step| &step.stack.kind);
+        let context = RunContext::new(cloud, session, kinds);
+        let joined = Joined::of(plan);
+        let watch = |joined: &Joined| context.states.watch(&joined.kind);
+        let state = joined.as_ref().and_then(watch);
+        Self {
+            cluster: &plan.cluster,
+            context,
+            unexecuted: Unexecuted::of(plan),
+            prepare,
+            scheduler: Scheduler::new(session.parallel, state),
+            joined,
+        }
+    }
+
+    async fn execute(&self, plan: &Plan) {
+        if self.context.session.meeting == Meeting::Stop && self.anything_runs(plan).await {
             return;
         }
-        let all = join_all(plan.steps.iter().map(|step| self.stack(step.clone())));
-        self.scheduler.run(all).await;
+        let stacks = plan.steps.iter().map(async |step| {
+            let result = StackRun::new(self, step.clone()).drive().await;
+            self.context.settle(&step.stack.kind, result).await;
+        });
+        join_all(stacks).await;
     }
 
-    async fn stack(&self, step: Step) {
-        let kind = step.stack.kind.clone();
-        let (Ok(end) | Err(end)) = self.advance(step).await;
-        end.settle(&kind, &self.board, &self.pulse, self.tell).await;
-    }
-
-    /// Waits for everything that a stack needs.
-    pub async fn await_needs(&self, stack: &Stack) -> Result<Outputs, Halt> {
-        for needs in needs(stack) {
-            match self.board.rest(&needs).await {
-                Some(Place::Settled(outcome, _)) if outcome.is_good() => {}
-                Some(Place::Settled(..)) | None => {
-                    return Err(Halt::at_rest(Outcome::NotStarted { needs }));
-                }
-                Some(_) => return Err(Halt::Left),
+    /// Whether something of a plan runs already; says what, since when and by whom.
+    async fn anything_runs(&self, plan: &Plan) -> bool {
+        let mut any = false;
+        for step in &plan.steps {
+            if let (Action::Follow(_), Some(found)) = (&step.action, &step.found) {
+                let what = self.context.what_runs(found).await;
+                let (kind, context) = (&step.stack.kind, &self.context);
+                context.emit.note(Some(kind), what.clone());
+                context.states.set(kind, StackState::Lost(what));
+                any = true;
             }
         }
-        Ok(self.board.outputs())
+        any
+    }
+
+    async fn clean_up(&self, end: &RunEnd) {
+        match end {
+            RunEnd::Completed => self.unexecuted.clean_up(&self.context).await,
+            RunEnd::Stopped => {
+                // What is left behind is an unexecuted change set: harmless, and the next plan finds it.
+                let cleaned = pin!(self.unexecuted.clean_up(&self.context));
+                select(cleaned, pin!(self.context.cloud.sleep(CLEAN_UP))).await;
+            }
+            // Nothing can be asked any more.
+            RunEnd::Expired(_) => {}
+        }
+    }
+
+    /// The outputs of all stacks so far, once everything that a stack needs is done.
+    pub async fn inputs(&self, stack: &Stack) -> Result<Outputs, StackResult> {
+        self.context.await_stacks(&needs(stack)).await?;
+        Ok(self.context.states.outputs())
     }
 
     /// Does what has to be done outside CloudFormation before a stack starts, as soon as the base is there
-    /// if the stack needs it. Does nothing without the base: waiting for the needs says so.
-    pub async fn prepare_stack(&self, stack: &Stack) -> Result<(), Halt> {
-        if needs(stack).contains(&StackKind::Base) {
-            match self.board.rest(&StackKind::Base).await {
-                Some(Place::Settled(outcome, _)) if outcome.is_good() => {}
-                _ => return Ok(()),
-            }
+    /// if the stack needs it. Does nothing without the base: waiting for the inputs says so.
+    pub async fn prepare(&self, stack: &Stack) -> Result<(), StackResult> {
+        let base = [StackKind::Base];
+        if needs(stack).contains(&base[0]) && self.context.await_stacks(&base).await.is_err() {
+            return Ok(());
         }
-        let outputs = self.board.outputs();
+        let outputs = self.context.states.outputs();
         let done = self.prepare.before(&stack.kind, &outputs).await;
         if let Some(done) = done.map_err(unbegun)? {
-            self.tell.note(Some(&stack.kind), done);
+            self.context.emit.note(Some(&stack.kind), done);
         }
         Ok(())
     }
 
+    /// Leave for a stack to be in operation. `joins` says whether it makes machines that join the API of
+    /// another stack; none are made for an API that will not answer.
+    pub async fn permit(&self, stack: &StackKind, joins: bool) -> Result<Permit<'_>, StackResult> {
+        let role = match &self.joined {
+            Some(joined) if joined.kind == *stack => Role::Joined,
+            _ if joins => Role::Joins,
+            _ => Role::Alone,
+        };
+        let remaining = self.context.session.remaining(stack);
+        let permit = self.scheduler.acquire(Claim { role, remaining }).await;
+        if let Some(Joined { kind, serves }) = self.joined.as_ref().filter(|_| joins)
+            && !serves
+            && self.context.states.is_final(kind)
+        {
+            self.context
+                .await_stacks(std::slice::from_ref(kind))
+                .await?;
+        }
+        Ok(permit)
+    }
+
     /// The state bucket, as soon as the base is done.
     pub fn bucket(&self) -> Option<String> {
-        let outputs = self.board.outputs();
+        let outputs = self.context.states.outputs();
         outputs.get(&StackKind::Base)?.get(STATE_BUCKET).cloned()
     }
 
-    /// Sets back every policy that stepped aside for nothing, and removes every change set that nobody
-    /// executed.
-    async fn tidy(&self) {
-        for (kind, (id, wanted)) in self.relaxed.take() {
-            if let Err(error) = self.cloud.protect(&id, &wanted).await {
-                let text = format!(
-                    "its stack policy still steps aside for a loss that did not happen: {error}; \
-                     the next apply sets it back"
-                );
-                self.tell.note(Some(&kind), text);
-            }
+    /// Puts into the state bucket what the stack's machines will fetch.
+    pub async fn upload(&self, stack: &Stack) -> Result<(), StackResult> {
+        if stack.objects.is_empty() {
+            return Ok(());
         }
-        let left: Vec<(StackKind, ChangeSet)> = self.open.take().into_iter().collect();
-        let discards = left.iter().map(|(kind, set)| async move {
-            if let Err(error) = self.cloud.discard(set).await {
-                let text = format!("a change set that was not executed stays behind: {error}");
-                self.tell.note(Some(kind), text);
-            }
-        });
-        join_all(discards).await;
-    }
-}
-
-/// Values for all parameters of a stack, now that what it needs is done.
-pub(super) fn resolve(step: &Step, outputs: &Outputs) -> Result<BTreeMap<String, String>, Halt> {
-    let mut parameters = step.parameters.clone();
-    for input in &step.stack.inputs {
-        let Source::Output { stack, key } = &input.source else {
-            continue;
+        let Some(bucket) = self.bucket() else {
+            let no_bucket = "so there is no bucket to upload to";
+            return Err(failed(format!(
+                "the base stack has no output {STATE_BUCKET}, {no_bucket}"
+            )));
         };
-        let Some(value) = outputs.get(stack).and_then(|of| of.get(key)) else {
-            let reason = format!(
-                "{stack} is done but has no output {key}, which is wanted for {}; \
-                 was its template overridden?",
-                input.parameter
-            );
-            return Err(failed(reason));
+        for object in &stack.objects {
+            let put = async |cloud: &C| cloud.upload(&bucket, &object.key, &object.bytes).await;
+            let doing = format!("uploading {}", object.key);
+            self.context.ask(&doing, put).await?;
+        }
+        let text = match stack.objects.len() {
+            1 => "its node bundle is in the state bucket".to_owned(),
+            n => format!("its {n} node bundles are in the state bucket"),
         };
-        parameters.insert(input.parameter.clone(), value.clone());
+        self.context.emit.note(Some(&stack.kind), text);
+        Ok(())
     }
-    Ok(parameters)
 }

@@ -2,42 +2,49 @@
 //!
 //! Some stacks make machines that join the API of another stack of the same run, and end only after it
 //! answers. They must not keep the joined stack from starting, so two rules hold until it is settled:
-//! a stack that joins starts only once the joined one is in operation, and joining stacks never hold
-//! the last permit. Every other stack with a permit ends without them, and the joined stack goes before
-//! all others: so it always starts, with any number of permits (with one permit: before all that join
-//! it). Following an operation that somebody else began takes no permit.
+//! a stack that joins starts only while AWS has accepted the joined one's operation and does not roll it
+//! back, and joining stacks never hold the last permit. Every other stack with a permit ends without
+//! them, and the joined stack goes before all others: so it always starts, with any number of permits
+//! (with one permit: before all that join it). Following an operation that somebody else began takes no
+//! permit.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::convert::Infallible;
 use std::pin::pin;
-use std::task::Poll;
 
-use futures::future::{Either, select};
-use tokio::sync::{Notify, oneshot, watch};
+use futures::future::select;
+use tokio::sync::{Notify, watch};
+use tokio::task::yield_now;
 
-use super::Prepare;
-use super::board::Place;
-use super::halt::Halt;
-use super::run::Walk;
-use crate::cloud::{Cloud, Store};
-use crate::events::Outcome;
+use super::registry::StackState;
+use crate::plan::Plan;
 use crate::plan::status::rests;
-use crate::plan::{Plan, Step, joins};
 use crate::stacks::StackKind;
 
 /// Hands out permits to be in operation.
 pub(super) struct Scheduler {
     permits: usize,
-    free: Cell<usize>,
+    /// The state of the joined stack; `None` where this run has none.
+    joined: Option<watch::Receiver<StackState>>,
+    queue: RefCell<Queue>,
+    /// The queue is another one, or a permit came back.
+    changed: Notify,
+}
+
+struct Queue {
+    free: usize,
     /// Permits that are held by stacks that join.
-    joining: Cell<usize>,
-    /// Where the joined stack is; `None` where this run has none.
-    joined: Option<watch::Receiver<Place>>,
-    queue: RefCell<Vec<Waiter>>,
-    came: Cell<usize>,
-    /// A permit came back.
-    returned: Notify,
+    joining: usize,
+    waiting: Vec<Waiter>,
+    /// How many have come so far.
+    numbers: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Waiter {
+    claim: Claim,
+    /// The first to come goes first where all else is equal.
+    number: usize,
 }
 
 /// What decides when a stack gets its permit.
@@ -59,63 +66,40 @@ pub(super) enum Role {
     Joined,
 }
 
-struct Waiter {
-    claim: Claim,
-    /// Who came first goes first where all else is equal.
-    number: usize,
-    go: oneshot::Sender<()>,
-}
-
-/// Leave to be in operation; given back when dropped.
+/// Leave to be in operation, once it is granted; given back when dropped.
 pub(super) struct Permit<'s> {
     scheduler: &'s Scheduler,
-    role: Role,
+    waiter: Waiter,
+    granted: bool,
 }
 
 impl Scheduler {
     /// No permits at all would never begin: they count as one.
-    pub fn new(permits: usize, joined: Option<watch::Receiver<Place>>) -> Self {
+    pub fn new(permits: usize, joined: Option<watch::Receiver<StackState>>) -> Self {
         let permits = permits.max(1);
         Self {
             permits,
-            free: Cell::new(permits),
-            joining: Cell::new(0),
             joined,
-            queue: RefCell::default(),
-            came: Cell::new(0),
-            returned: Notify::new(),
+            queue: RefCell::new(Queue {
+                free: permits,
+                joining: 0,
+                waiting: Vec::new(),
+                numbers: 0,
+            }),
+            changed: Notify::new(),
         }
     }
 
     /// Waits for leave to begin.
     pub async fn acquire(&self, claim: Claim) -> Permit<'_> {
-        let (go, called) = oneshot::channel();
-        let number = self.came.get();
-        self.came.set(number + 1);
-        self.queue.borrow_mut().push(Waiter { claim, number, go });
-        // What becomes ready in the same moment is heard before a permit is handed out.
-        yield_now().await;
-        self.call();
-        let _ = called.await;
-        Permit {
-            scheduler: self,
-            role: claim.role,
-        }
-    }
-
-    /// Does `work`, and hands out what becomes free meanwhile.
-    pub async fn run<T>(&self, work: impl Future<Output = T>) -> T {
-        let (work, attend) = (pin!(work), pin!(self.attend()));
-        match select(work, attend).await {
-            Either::Left((done, _)) => done,
-            Either::Right((never, _)) => match never {},
-        }
-    }
-
-    /// Looks at the queue whenever a permit comes back or the joined stack moves.
-    async fn attend(&self) -> Infallible {
+        let mut permit = self.enqueue(claim);
         let mut joined = self.joined.clone();
         loop {
+            // What becomes ready in the same moment queues before a permit is handed out.
+            yield_now().await;
+            if self.grant(&mut permit) {
+                return permit;
+            }
             let moved = async {
                 let moved = match &mut joined {
                     Some(joined) => joined.changed().await.is_ok(),
@@ -125,43 +109,51 @@ impl Scheduler {
                     std::future::pending::<()>().await;
                 }
             };
-            select(pin!(moved), pin!(self.returned.notified())).await;
-            // What the end of one stack makes ready is heard before its permit goes to another.
-            yield_now().await;
-            self.call();
+            select(pin!(moved), pin!(self.changed.notified())).await;
         }
     }
 
-    fn call(&self) {
-        while self.free.get() > 0 {
-            let Some(next) = self.next() else { return };
-            if next.go.send(()).is_ok() {
-                self.free.set(self.free.get() - 1);
-                if next.claim.role == Role::Joins {
-                    self.joining.set(self.joining.get() + 1);
-                }
-            }
-        }
-    }
-
-    fn next(&self) -> Option<Waiter> {
-        let may_join = self.may_join();
+    fn enqueue(&self, claim: Claim) -> Permit<'_> {
         let mut queue = self.queue.borrow_mut();
-        let may = |waiter: &Waiter| waiter.claim.role != Role::Joins || may_join;
-        let ready = queue.iter().enumerate().filter(|(_, waiter)| may(waiter));
-        let (first, _) = ready.max_by(|(_, a), (_, b)| rank(a, b))?;
-        Some(queue.swap_remove(first))
+        let number = queue.numbers;
+        let waiter = Waiter { claim, number };
+        queue.numbers += 1;
+        queue.waiting.push(waiter);
+        Permit {
+            scheduler: self,
+            waiter,
+            granted: false,
+        }
+    }
+
+    /// Grants a permit if it is the next one; then another may be next.
+    fn grant(&self, permit: &mut Permit<'_>) -> bool {
+        let mut queue = self.queue.borrow_mut();
+        let may_join = self.may_join(&queue);
+        let may = |waiter: &&Waiter| waiter.claim.role != Role::Joins || may_join;
+        let next = queue.waiting.iter().filter(may).max_by(|a, b| rank(a, b));
+        let number = permit.waiter.number;
+        if queue.free == 0 || next.is_none_or(|next| next.number != number) {
+            return false;
+        }
+        queue.waiting.retain(|waiter| waiter.number != number);
+        queue.free -= 1;
+        queue.joining += usize::from(permit.waiter.claim.role == Role::Joins);
+        permit.granted = true;
+        self.changed.notify_waiters();
+        true
     }
 
     /// Whether one more stack that joins may start.
-    fn may_join(&self) -> bool {
+    fn may_join(&self, queue: &Queue) -> bool {
         let Some(joined) = &self.joined else {
             return true;
         };
         match &*joined.borrow() {
-            Place::Waiting => false,
-            Place::Running | Place::Held(_) => self.joining.get() + 1 < self.permits,
-            Place::Settled(..) | Place::Lost(_) | Place::Left => true,
+            StackState::Waiting | StackState::Requested | StackState::RollingBack => false,
+            StackState::External { rolling_back, .. } if *rolling_back => false,
+            StackState::Running | StackState::External { .. } => queue.joining + 1 < self.permits,
+            StackState::Settled(..) | StackState::Lost(_) | StackState::Left => true,
         }
     }
 }
@@ -175,12 +167,15 @@ fn rank(one: &Waiter, other: &Waiter) -> Ordering {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let Self { scheduler, role } = self;
-        scheduler.free.set(scheduler.free.get() + 1);
-        if *role == Role::Joins {
-            scheduler.joining.set(scheduler.joining.get() - 1);
+        let mut queue = self.scheduler.queue.borrow_mut();
+        if self.granted {
+            queue.free += 1;
+            queue.joining -= usize::from(self.waiter.claim.role == Role::Joins);
+        } else {
+            let number = self.waiter.number;
+            queue.waiting.retain(|waiter| waiter.number != number);
         }
-        scheduler.returned.notify_one();
+        self.scheduler.changed.notify_waiters();
     }
 }
 
@@ -188,7 +183,7 @@ impl Drop for Permit<'_> {
 pub(super) struct Joined {
     pub kind: StackKind,
     /// Whether it served before this run.
-    serves: bool,
+    pub serves: bool,
 }
 
 impl Joined {
@@ -200,63 +195,4 @@ impl Joined {
         });
         Some(Self { kind, serves })
     }
-}
-
-impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
-    /// Leave for a step to be in operation.
-    pub async fn permit(&self, step: &Step) -> Result<Permit<'_>, Halt> {
-        let joins = joins(step).is_some();
-        let permit = self.scheduler.acquire(self.claim(step, joins)).await;
-        if joins {
-            self.can_join()?;
-        }
-        Ok(permit)
-    }
-
-    /// What decides when a step gets its permit.
-    pub fn claim(&self, step: &Step, joins: bool) -> Claim {
-        let kind = &step.stack.kind;
-        let role = match &self.joined {
-            Some(joined) if joined.kind == *kind => Role::Joined,
-            _ if joins => Role::Joins,
-            _ => Role::Alone,
-        };
-        Claim {
-            role,
-            remaining: self.session.remaining(kind),
-        }
-    }
-
-    /// Refuses to make machines for an API that will not answer.
-    fn can_join(&self) -> Result<(), Halt> {
-        let Some(Joined {
-            kind,
-            serves: false,
-        }) = &self.joined
-        else {
-            return Ok(());
-        };
-        match self.board.place(kind) {
-            Some(Place::Settled(outcome, _)) if !outcome.is_good() => {
-                let needs = kind.clone();
-                Err(Halt::at_rest(Outcome::NotStarted { needs }))
-            }
-            Some(Place::Lost(_) | Place::Left) => Err(Halt::Left),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Lets everybody else who can go on do so first.
-async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|context| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

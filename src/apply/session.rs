@@ -1,22 +1,20 @@
-//! What one run is bound to, beside its plan.
+//! What one run is given beside its plan.
 
 use std::collections::BTreeMap;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::events::{Event, Place, Span};
+use super::diagnose::Explain;
+use crate::events::{Event, Span};
 use crate::stacks::StackKind;
 
-/// How many stacks are in operation at once where nobody says otherwise.
+/// How many stacks are in operation at once by default.
 const PARALLEL: usize = 10;
 
-static UNKNOWN: BTreeMap<StackKind, f64> = BTreeMap::new();
-static UNTOLD: BTreeMap<StackKind, Span> = BTreeMap::new();
+static NO_LENGTHS: BTreeMap<StackKind, f64> = BTreeMap::new();
+static NO_SPANS: BTreeMap<StackKind, Span> = BTreeMap::new();
 
-/// Where a resource of a stack, or a property of it (a path with dots), comes from.
-pub type Explain<'a> = dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place> + 'a;
-
-/// What one run is bound to.
+/// What one run is given beside its plan.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
     /// Names the run: the tokens of all its requests derive from it. The plan was made with the same.
@@ -26,7 +24,7 @@ pub struct Session<'a> {
     /// that are ready the longest goes first, after a stack whose API the machines of others join; one
     /// that is not in here comes last.
     pub remaining: &'a BTreeMap<StackKind, f64>,
-    /// How long each stack takes by experience, to be told beside it.
+    /// How long each stack takes by experience, to be shown beside it.
     pub spans: &'a BTreeMap<StackKind, Span>,
     /// How many stacks are in operation at once.
     pub parallel: usize,
@@ -38,10 +36,10 @@ pub struct Session<'a> {
 /// What a run does when it meets an operation that somebody else has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Meeting {
-    /// Follows it to its end, then looks again.
+    /// Follows it to its end, then plans the stack again.
     #[default]
     Follow,
-    /// Says what runs since when, and leaves.
+    /// Activity what runs since when, and leaves.
     Stop,
 }
 
@@ -51,8 +49,8 @@ impl<'a> Session<'a> {
         Self {
             run,
             events,
-            remaining: &UNKNOWN,
-            spans: &UNTOLD,
+            remaining: &NO_LENGTHS,
+            spans: &NO_SPANS,
             parallel: PARALLEL,
             meeting: Meeting::Follow,
             explain: &|_, _, _| None,

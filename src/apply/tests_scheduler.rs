@@ -8,7 +8,7 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::board::Place;
+use super::registry::{StackState, StackStates};
 use super::scheduler::{Claim, Role, Scheduler};
 
 const JOINS: Role = Role::Joins;
@@ -34,31 +34,36 @@ impl Log {
 }
 
 /// The stack that others join: ready after a while, in operation for a hundred seconds.
-async fn joined(scheduler: &Scheduler, place: &watch::Sender<Place>, ready: u64, log: &Log) {
+async fn joined(scheduler: &Scheduler, place: &watch::Sender<StackState>, ready: u64, log: &Log) {
     sleep(Duration::from_secs(ready)).await;
     let permit = scheduler.acquire(claim(Role::Joined, 1.0)).await;
-    place.send_replace(Place::Running);
+    place.send_replace(StackState::Running);
     log.say("joined starts");
     sleep(Duration::from_secs(100)).await;
     log.say("joined ends");
-    place.send_replace(Place::Left);
+    place.send_replace(StackState::Left);
     drop(permit);
 }
 
 /// A stack that ends ten seconds after the joined one does, and not before.
-async fn joining(scheduler: &Scheduler, place: &watch::Sender<Place>, number: usize, log: &Log) {
+async fn joining(
+    scheduler: &Scheduler,
+    place: &watch::Sender<StackState>,
+    number: usize,
+    log: &Log,
+) {
     // By its way alone it would go before all others.
     let _permit = scheduler.acquire(claim(JOINS, 1000.0)).await;
     log.say(&format!("{number} starts"));
     let mut place = place.subscribe();
-    let ended = |place: &Place| *place == Place::Left;
+    let ended = |place: &StackState| *place == StackState::Left;
     place.wait_for(ended).await.expect("a sender");
     sleep(Duration::from_secs(10)).await;
 }
 
 /// Twenty stacks that join one that is ready later than they. Ends, or the test hangs for an hour.
 async fn crowd(permits: usize, others: usize) -> Log {
-    let place = watch::Sender::new(Place::Waiting);
+    let place = watch::Sender::new(StackState::Waiting);
     let scheduler = Scheduler::new(permits, Some(place.subscribe()));
     let log = Log::default();
     let pools = (0..20).map(|number| joining(&scheduler, &place, number, &log));
@@ -73,7 +78,7 @@ async fn crowd(permits: usize, others: usize) -> Log {
             joined(&scheduler, &place, 30, &log)
         )
     };
-    let ends = timeout(Duration::from_hours(10), scheduler.run(all));
+    let ends = timeout(Duration::from_hours(10), all);
     let ends = ends.await;
     assert!(
         ends.is_ok(),
@@ -101,7 +106,10 @@ async fn any_number_of_permits_lets_the_joined_stack_start_and_all_end() {
 
 #[tokio::test(start_paused = true)]
 async fn what_another_run_makes_is_joined_beside_it_but_never_with_the_last_permit() {
-    let place = watch::Sender::new(Place::Held("CREATE_IN_PROGRESS".to_owned()));
+    let place = watch::Sender::new(StackState::External {
+        what: "CREATE_IN_PROGRESS".to_owned(),
+        rolling_back: false,
+    });
     let scheduler = Scheduler::new(3, Some(place.subscribe()));
     let work = async {
         let first = scheduler.acquire(claim(JOINS, 1.0)).await;
@@ -110,16 +118,16 @@ async fn what_another_run_makes_is_joined_beside_it_but_never_with_the_last_perm
         let soon = Duration::from_secs(1);
         assert!(timeout(soon, &mut third).await.is_err());
         // What the other run made was rolled back: this one makes it, with the permit that was kept.
-        place.send_replace(Place::Waiting);
+        place.send_replace(StackState::Waiting);
         let own = scheduler.acquire(claim(Role::Joined, 0.0)).await;
         drop((first, second));
         let early = timeout(soon, &mut third).await.is_ok();
         assert!(!early, "nothing runs that could be joined");
-        place.send_replace(Place::Running);
+        place.send_replace(StackState::Running);
         drop(third.await);
         drop(own);
     };
-    scheduler.run(work).await;
+    work.await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,7 +149,7 @@ async fn what_an_end_makes_ready_goes_before_what_ranks_lower_and_waits_already(
         log.say("what was made ready");
     };
     let all = async { tokio::join!(waits, one, ready) };
-    scheduler.run(all).await;
+    all.await;
     assert_eq!(log.0.take(), ["what was made ready", "what waited"]);
 }
 
@@ -149,5 +157,40 @@ async fn what_an_end_makes_ready_goes_before_what_ranks_lower_and_waits_already(
 async fn a_run_without_a_stack_to_join_holds_nobody_back() {
     let scheduler = Scheduler::new(1, None);
     let work = async { drop(scheduler.acquire(claim(JOINS, 1.0)).await) };
-    scheduler.run(work).await;
+    work.await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_joins_before_a_creation_is_accepted_or_while_it_is_rolled_back() {
+    let outside = |rolling_back| StackState::External {
+        what: "CREATE_IN_PROGRESS".to_owned(),
+        rolling_back,
+    };
+    for (state, may_join) in [
+        (StackState::Waiting, false),
+        (StackState::Requested, false),
+        (StackState::Running, true),
+        (StackState::RollingBack, false),
+        (outside(false), true),
+        (outside(true), false),
+        (StackState::Left, true),
+    ] {
+        let joined = watch::Sender::new(state.clone());
+        let scheduler = Scheduler::new(3, Some(joined.subscribe()));
+        let permit = scheduler.acquire(claim(JOINS, 1.0));
+        let starts = timeout(Duration::from_secs(1), permit).await;
+        assert_eq!(starts.is_ok(), may_join, "{state:?}");
+    }
+}
+
+#[test]
+fn a_rollback_of_what_runs_is_a_state_of_its_own() {
+    let kind = crate::stacks::StackKind::ControlPlane;
+    let states = StackStates::new([&kind].into_iter());
+    let state = states.watch(&kind).expect("a stack of the run");
+    states.rolls_back(&kind);
+    assert_eq!(*state.borrow(), StackState::Waiting);
+    states.set(&kind, StackState::Running);
+    states.rolls_back(&kind);
+    assert_eq!(*state.borrow(), StackState::RollingBack);
 }

@@ -1,20 +1,22 @@
-//! Watching a cluster: every operation on its stacks is followed to its end, whoever began it.
+//! Watching a cluster: every operation on its stacks is followed to its end, no matter who began it.
 //! Changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::cause::Words;
-use super::follow::{Astray, Rest, Subject, follow};
-use super::mend::{course, verb};
-use super::pulse::Pulse;
-use super::run::{finish, over};
-use super::tell::Teller;
-use super::{Report, Running, Session, verdict};
-use crate::cloud::{Cloud, FoundStack, Operation, StackStatus, Store};
+use super::follow::Rest;
+use super::registry::StackState;
+use super::requests::newest;
+use super::run_context::RunContext;
+use super::stack::{direction, verb};
+use super::stack_result::StackResult;
+use super::{Report, Session};
+use crate::cloud::{Cloud, FoundStack, StackStatus, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::status::{WatchAction, on_watch};
 use crate::plan::{Survey, resources_of};
@@ -22,25 +24,16 @@ use crate::stacks::{StackKind, description};
 
 /// How often is looked for stacks that begin to move.
 const LOOK: Duration = Duration::from_secs(10);
-/// How often nothing may be found moving before all counts as at rest: whoever runs takes a moment
-/// from one stack to the next.
+/// How often nothing may be found moving before all counts as at rest: a run takes a moment from one
+/// stack to the next.
 const QUIET: usize = 2;
 
-/// What is known of the stacks that are watched.
-struct Watched<'a, C> {
+struct WatchRun<'a, C> {
     survey: &'a Survey,
-    session: &'a Session<'a>,
-    pulse: Pulse<'a, C>,
-    tell: Teller<'a, C>,
-    found: std::cell::RefCell<Seen>,
-}
-
-#[derive(Default)]
-struct Seen {
-    /// By ARN, so that a stack made anew is another one.
-    followed: BTreeMap<String, StackKind>,
-    ended: BTreeMap<StackKind, (Outcome, BTreeMap<String, String>)>,
-    lost: BTreeMap<StackKind, String>,
+    context: RunContext<'a, C>,
+    /// By ARN, so that a stack that was deleted and created again is another one. One that nobody can
+    /// follow any more stays in it.
+    followed: RefCell<BTreeSet<String>>,
 }
 
 /// Follows every stack of a cluster that moves until all rest, or `stop` is ready. Stacks that rest
@@ -51,21 +44,18 @@ pub async fn watch<C: Cloud + Store>(
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
 ) -> Report {
-    let watched = Watched {
+    let mut kinds: Vec<StackKind> = known(&survey.found).map(|(kind, _)| kind).collect();
+    kinds.sort();
+    let run = WatchRun {
         survey,
-        session,
-        pulse: Pulse::new(cloud),
-        tell: Teller {
-            events: session.events,
-            clock: cloud,
-        },
-        found: std::cell::RefCell::default(),
+        context: RunContext::new(cloud, session, kinds.iter()),
+        followed: RefCell::default(),
     };
-    let tell = watched.tell;
-    tell.run_started(session.run, &survey.cluster, runs(survey), expected(survey));
-    let over = over(watched.all(cloud), &watched.pulse, stop).await;
-    let mut report = watched.report(over.why());
-    finish(&mut report, &over, tell);
+    let context = &run.context;
+    context.run_started(&survey.cluster, runs(survey), expected(survey));
+    let end = context.until_end(run.execute(), stop).await;
+    let report = context.states.report(end.why());
+    context.finish(&report, &end);
     report
 }
 
@@ -105,134 +95,80 @@ fn expected(survey: &Survey) -> Vec<Expected> {
     known(&survey.found).map(line).collect()
 }
 
-impl<C: Cloud + Store> Watched<'_, C> {
+impl<C: Cloud + Store> WatchRun<'_, C> {
     /// Follows what moves, and looks now and then for what begins to.
-    async fn all(&self, cloud: &C) {
+    async fn execute(&self) {
         for (stack, found) in known(&self.survey.found).filter(|(_, found)| !moves(found)) {
-            let end = (Outcome::Unchanged, found.outputs.clone());
-            self.tell.settled(&stack, &end.0);
-            self.found.borrow_mut().ended.insert(stack, end);
+            let result = StackResult::with(Outcome::Unchanged, found.outputs.clone());
+            self.context.settle(&stack, result).await;
         }
         let mut following = FuturesUnordered::new();
-        let mut quiet = 0;
-        for (stack, found) in self.begun(&self.survey.found) {
-            following.push(self.one(stack, found));
-        }
+        let follow = |(stack, found)| self.follow(stack, found);
+        following.extend(self.begun(&self.survey.found).into_iter().map(follow));
         if following.is_empty() {
             return;
         }
-        let mut look = Box::pin(cloud.sleep(LOOK));
+        let mut quiet = 0;
+        let mut look = Box::pin(self.context.cloud.sleep(LOOK));
         while quiet < QUIET {
             let ended = async {
                 if following.next().await.is_none() {
                     std::future::pending::<()>().await;
                 }
             };
-            if let Either::Left(_) = select(std::pin::pin!(ended), &mut look).await {
+            if let Either::Left(_) = select(pin!(ended), &mut look).await {
                 continue;
             }
-            self.pulse.turn().await;
+            self.context.poller.acquire().await;
             // Without an answer nothing is known: it is looked for again.
-            if let Ok(found) = cloud.stacks(Some(&self.survey.cluster)).await {
-                for (stack, found) in self.begun(&found) {
-                    following.push(self.one(stack, found));
-                }
+            if let Ok(found) = self.context.cloud.stacks(Some(&self.survey.cluster)).await {
+                following.extend(self.begun(&found).into_iter().map(follow));
                 quiet = if following.is_empty() { quiet + 1 } else { 0 };
             }
-            look = Box::pin(cloud.sleep(LOOK));
+            look = Box::pin(self.context.cloud.sleep(LOOK));
         }
     }
 
     /// Those that move and are not followed yet.
     fn begun(&self, found: &[FoundStack]) -> Vec<(StackKind, FoundStack)> {
-        let mut seen = self.found.borrow_mut();
-        known(found)
-            .filter(|(_, one)| moves(one))
-            .filter(|(stack, one)| {
-                let known = seen.followed.insert(one.id.clone(), stack.clone());
-                known.is_none()
-            })
-            .map(|(stack, one)| (stack, one.clone()))
-            .collect()
+        let mut followed = self.followed.borrow_mut();
+        let moving = known(found).filter(|(_, one)| moves(one));
+        let new = moving.filter(|(_, one)| followed.insert(one.id.clone()));
+        new.map(|(stack, one)| (stack, one.clone())).collect()
     }
 
-    async fn one(&self, stack: StackKind, found: FoundStack) {
-        self.found.borrow_mut().ended.remove(&stack);
+    async fn follow(&self, stack: StackKind, found: FoundStack) {
         let verb = verb(&found.status);
-        self.tell.started(&stack, verb);
-        let operation = Operation {
-            stack_id: found.id.clone(),
-            token: None,
-        };
+        self.context.states.add(&stack);
+        self.context.states.set(&stack, StackState::Running);
+        self.context.emit.started(&stack, verb);
         let template = self.survey.templates.get(&found.id);
-        let told = |id: &str| {
-            let told = template.and_then(|template| description(template, id));
-            told.unwrap_or(id).to_owned()
+        let text = |id: &str| {
+            let sentence = template.and_then(|template| description(template, id));
+            sentence.unwrap_or(id).to_owned()
         };
-        let explain = |id: &str, path: Option<&str>| (self.session.explain)(&stack, id, path);
-        let words = Words {
-            sentence: &told,
-            explain: &explain,
-        };
-        let subject = Subject {
-            kind: &stack,
-            words,
-            verb,
-            course: course(&found.status),
-        };
-        let rest = follow(&self.pulse, &operation, &subject, self.tell).await;
-        let mut seen = self.found.borrow_mut();
-        seen.followed.remove(&found.id);
-        match rest {
-            Ok(rest) => {
-                let outcome = outcome(verb, &rest, &words);
+        let (operation, direction) = (newest(&found.id), direction(&found.status));
+        let end = self
+            .context
+            .follow(&stack, &text, &operation, verb, direction);
+        let result = match end.await {
+            Ok((outcome, rest)) => {
+                self.followed.borrow_mut().remove(&found.id);
+                let outcome = imported(outcome, &rest);
                 let outputs = rest.found.map(|found| found.outputs).unwrap_or_default();
-                self.tell.settled(&stack, &outcome);
-                seen.ended.insert(stack.clone(), (outcome, outputs));
+                StackResult::with(outcome, outputs)
             }
-            Err(Astray::Lost(why)) => {
-                seen.followed.insert(found.id.clone(), stack.clone());
-                seen.lost.insert(stack.clone(), why);
-            }
-            Err(Astray::Expired(error)) => {
-                seen.lost.insert(stack.clone(), error.to_string());
-                self.pulse.expire(&error);
-            }
-        }
-    }
-
-    fn report(&self, why: &str) -> Report {
-        let seen = self.found.take();
-        let mut report = Report::default();
-        for (stack, (outcome, outputs)) in seen.ended {
-            if outcome.is_good() {
-                report.outputs.insert(stack.clone(), outputs);
-            }
-            report.outcomes.push((stack, outcome));
-        }
-        let mut running = |stack: StackKind, why: String| {
-            report.running.push(Running { stack, why });
+            Err(error) => error.into(),
         };
-        let lost = seen.lost.keys().cloned().collect::<BTreeSet<_>>();
-        for (stack, why) in seen.lost {
-            running(stack, why);
-        }
-        for stack in seen.followed.into_values() {
-            if !lost.contains(&stack) {
-                running(stack, why.to_owned());
-            }
-        }
-        report
+        self.context.settle(&stack, result).await;
     }
 }
 
 /// The outcome of an operation that somebody else began; an import is one more kind of update.
-fn outcome(verb: Verb, rest: &Rest, words: &Words<'_>) -> Outcome {
-    match rest.status {
-        StackStatus::ImportComplete => Outcome::Updated,
-        StackStatus::ImportRollbackComplete => {
-            Outcome::RolledBack(verdict::failure(verb, rest, words))
-        }
-        _ => verdict::outcome(verb, rest, words),
+fn imported(outcome: Outcome, rest: &Rest) -> Outcome {
+    match (&rest.status, outcome) {
+        (StackStatus::ImportComplete, _) => Outcome::Updated,
+        (StackStatus::ImportRollbackComplete, Outcome::Failed(why)) => Outcome::RolledBack(why),
+        (_, outcome) => outcome,
     }
 }

@@ -42,7 +42,7 @@ pub async fn offer(cloud: &Aws, cluster: &str, run: &str) {
         return eprint("no running operation can be cancelled");
     }
     for one in &known {
-        eprint(&format!("{}: {}", one.stack, one.told()));
+        eprint(&format!("{}: {}", one.stack, one.description()));
     }
     if ask::confirm("Cancel this now?").is_err() {
         return eprint("nothing was cancelled");

@@ -20,24 +20,13 @@ pub(super) fn outcome(verb: Verb, rest: &Rest, words: &Words<'_>) -> Outcome {
     }
 }
 
-/// Something went wrong before anything of the stack began, and somebody has to decide.
-pub(super) fn refused(status: Option<StackStatus>, reason: impl Into<String>) -> Outcome {
-    Outcome::Failed(Failure::of_stack(status, reason))
-}
-
-/// Something went wrong before anything of the stack began: it is where it was, and the same run
-/// again simply goes on.
-pub(super) fn unbegun(reason: impl Into<String>) -> Outcome {
-    Outcome::RolledBack(Failure::of_stack(None, reason))
-}
-
 /// Why an operation did not end as wanted.
-pub(super) fn failure(verb: Verb, rest: &Rest, words: &Words<'_>) -> Failure {
+fn failure(verb: Verb, rest: &Rest, words: &Words<'_>) -> Failure {
     let status = &rest.status;
-    if let Some(told) = cause::failure(verb, Some(status), &rest.events, words) {
+    if let Some(failure) = cause::failure(verb, Some(status), &rest.events, words) {
         return match &rest.console {
-            Some(console) if cause::is_silence(&told) => cause::with_console(told, console),
-            _ => told,
+            Some(console) if cause::is_silence(&failure) => cause::with_console(failure, console),
+            _ => failure,
         };
     }
     let found = rest.found.as_ref().and_then(|found| found.reason.clone());
@@ -46,7 +35,7 @@ pub(super) fn failure(verb: Verb, rest: &Rest, words: &Words<'_>) -> Failure {
 }
 
 /// What an update that succeeded could not remove: it is no part of the stack any more.
-pub(super) fn stranded<'a>(
+pub(super) fn not_removed<'a>(
     outcome: &Outcome,
     events: &'a [StackEvent],
 ) -> impl Iterator<Item = &'a StackEvent> {
@@ -159,7 +148,7 @@ mod tests {
     #[test]
     fn what_an_update_could_not_remove_is_told_although_it_succeeded() {
         let events = [event(1, "Old", "DELETE_FAILED", "is in use")];
-        assert_eq!(stranded(&Outcome::Updated, &events).count(), 1);
-        assert_eq!(stranded(&Outcome::Created, &events).count(), 0);
+        assert_eq!(not_removed(&Outcome::Updated, &events).count(), 1);
+        assert_eq!(not_removed(&Outcome::Created, &events).count(), 0);
     }
 }

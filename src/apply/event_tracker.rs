@@ -1,0 +1,285 @@
+//! What one follower knows of an operation: every event once, the first real failure at once, and
+//! what events and stack say of the end.
+
+use std::collections::HashSet;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use jiff::Timestamp;
+
+use super::cause;
+use super::follow::{Direction, FollowError, Subject};
+use super::poller::{Subscription, WakeReason};
+use crate::cloud::{Cloud, CloudError, Console, FoundStack, StackEvent, StackStatus, Store};
+use crate::common::Clock;
+use crate::common::clock::elapsed;
+use crate::events::Verb;
+
+/// How long a stack may contradict its own last event, or stay silent, before its status counts.
+/// Reads of `DescribeStacks` were seen stale for seconds; this leaves room.
+const STALE: Duration = Duration::from_mins(1);
+/// How long nothing but errors may come back before the follower gives up.
+const UNREADABLE: Duration = Duration::from_mins(10);
+/// Longest wait between two polls that fail.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How often a stack is read while neither its events nor the poller say that it moves.
+const STACK_READ: Duration = Duration::from_secs(30);
+/// Tries of the one read after the end.
+const LAST_READS: usize = 3;
+/// How long a machine's console may take to be read.
+const CONSOLE: Duration = Duration::from_secs(10);
+
+/// What a machine of a group said last, while there still is one.
+async fn read_console(cloud: &(impl Clock + Store), group: Option<&str>) -> Option<Console> {
+    match select(pin!(cloud.console(group?)), pin!(cloud.sleep(CONSOLE))).await {
+        Either::Left((Ok(console), _)) => console,
+        _ => None,
+    }
+}
+
+/// Time to the next poll: short while things begin or move, longer while only slow ones are left.
+fn pace(age: Duration, quiet: Duration) -> Duration {
+    const LIVELY: Duration = Duration::from_secs(30);
+    if age < Duration::from_secs(10) {
+        return Duration::from_secs(1);
+    }
+    let slower = quiet.saturating_sub(LIVELY) / 10;
+    (Duration::from_secs(2) + slower).min(Duration::from_secs(10))
+}
+
+/// One follower's knowledge.
+pub(super) struct EventTracker<'a, C> {
+    subject: &'a Subject<'a, C>,
+    began: Timestamp,
+    last_event: Timestamp,
+    /// When the stack itself was last read.
+    last_stack_read: Timestamp,
+    /// Since when the stack has said that it rests, while its events do not say so, or say otherwise.
+    settling_since: Option<Timestamp>,
+    /// Since when there was nothing but errors.
+    unreadable_since: Option<Timestamp>,
+    seen: HashSet<String>,
+    /// Everything that happened, in the order in which AWS listed it.
+    pub events: Vec<StackEvent>,
+    /// The event that was reported as the first real failure.
+    reported: Option<String>,
+    /// What a machine said last whose group never reported.
+    pub console: Option<Console>,
+}
+
+impl<'a, C: Cloud + Store> EventTracker<'a, C> {
+    pub fn new(subject: &'a Subject<'a, C>) -> Self {
+        let now = subject.poller.cloud.now();
+        Self {
+            subject,
+            began: now,
+            last_event: now,
+            last_stack_read: now,
+            settling_since: None,
+            unreadable_since: None,
+            seen: HashSet::new(),
+            events: Vec::new(),
+            reported: None,
+            console: None,
+        }
+    }
+
+    fn cloud(&self) -> &'a C {
+        self.subject.poller.cloud
+    }
+
+    fn now(&self) -> Timestamp {
+        self.cloud().now()
+    }
+
+    fn since(&self, moment: Timestamp) -> Duration {
+        elapsed(moment, self.now())
+    }
+
+    /// After a poll that was answered: time to the next one, if this follower were alone.
+    pub fn next_wait(&mut self) -> Duration {
+        self.unreadable_since = None;
+        pace(self.since(self.began), self.since(self.last_event))
+    }
+
+    /// One poll. Something when the operation is over.
+    pub async fn poll(
+        &mut self,
+        subscription: &Subscription<'_, '_, C>,
+        reason: WakeReason,
+    ) -> Result<Option<(StackStatus, Option<FoundStack>)>, CloudError> {
+        self.read_events().await?;
+        let ended = self.own_end();
+        if ended.is_none() && reason == WakeReason::Time {
+            if subscription.moves() {
+                self.settling_since = None;
+                return Ok(None);
+            }
+            if self.since(self.last_stack_read) < STACK_READ {
+                return Ok(None);
+            }
+        }
+        self.subject.poller.acquire().await;
+        let found = self.cloud().stack(&self.subject.operation.stack_id).await?;
+        self.last_stack_read = self.now();
+        Ok(self.confirm(ended, found))
+    }
+
+    async fn read_events(&mut self) -> Result<(), CloudError> {
+        let events = self.cloud().events(self.subject.operation, &self.seen);
+        let news = match events.await {
+            // A stack that is only just there, or just gone, may have no history for a moment.
+            Err(CloudError::NotFound(_)) => Vec::new(),
+            answer => answer?,
+        };
+        for event in news {
+            if self.seen.insert(event.id.clone()) {
+                self.last_event = self.now();
+                self.emit_event(&event);
+                self.events.push(event);
+            }
+        }
+        self.report_first_failure().await;
+        Ok(())
+    }
+
+    /// Reports the first real failure as soon as it is seen, and again when an earlier one turns up.
+    /// Not of a deletion: CloudFormation tries what failed there again by itself.
+    async fn report_first_failure(&mut self) {
+        let verb = self.subject.verb;
+        let cause = cause::cause(verb, &self.events).filter(|event| !event.status.is_delete());
+        let Some(cause) = cause.filter(|cause| self.reported.as_ref() != Some(&cause.id)) else {
+            return;
+        };
+        let group = cause.physical_id.clone();
+        self.reported = Some(cause.id.clone());
+        let mut statuses = self.events.iter().rev();
+        let status = statuses.find_map(|event| event.stack_status.as_ref());
+        let failure = cause::failure(verb, status, &self.events, &self.subject.words);
+        let Some(mut failure) = failure else { return };
+        if cause::is_silence(&failure) {
+            self.console = read_console(self.cloud(), group.as_deref()).await;
+            if let Some(console) = &self.console {
+                failure = cause::with_console(failure, console);
+            }
+        }
+        self.subject.emit.failed(self.subject.kind, &failure);
+    }
+
+    fn emit_event(&self, event: &StackEvent) {
+        match &event.stack_status {
+            None => {
+                let sentence = (self.subject.words.sentence)(&event.logical_id);
+                self.subject
+                    .emit
+                    .resource(self.subject.kind, sentence, event);
+            }
+            Some(StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress)
+                if self.subject.direction == Direction::Forward =>
+            {
+                (self.subject.rolls_back)();
+                let reason = event.reason.as_deref().unwrap_or("no reason given");
+                let text = format!("failed and is being rolled back: {reason}");
+                self.subject.emit.note(Some(self.subject.kind), text);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// The status of the stack's own last event, if that is an end.
+    fn own_end(&self) -> Option<StackStatus> {
+        let own = self
+            .events
+            .iter()
+            .filter(|event| event.stack_status.is_some());
+        // Of several in one moment the last one listed.
+        let last = own.max_by_key(|event| event.at)?.stack_status.clone()?;
+        let ended = !last.is_moving() && last != StackStatus::ReviewInProgress;
+        ended.then_some(last)
+    }
+
+    /// Weighs what the events say against what the stack says. Right after a call the stack may
+    /// still show its old status, or not be there at all.
+    fn confirm(
+        &mut self,
+        ended: Option<StackStatus>,
+        found: Option<FoundStack>,
+    ) -> Option<(StackStatus, Option<FoundStack>)> {
+        let now = found.as_ref().map(|found| found.status.clone());
+        let now = now.unwrap_or(StackStatus::DeleteComplete);
+        // A stack that is gone stays gone: nothing old says so.
+        let gone = now == StackStatus::DeleteComplete && self.subject.verb == Verb::Delete;
+        if gone || ended.as_ref() == Some(&now) {
+            return Some((now, found));
+        }
+        let rests = !now.is_moving() && now != StackStatus::ReviewInProgress;
+        if ended.is_none() && !rests {
+            self.settling_since = None;
+            return None;
+        }
+        let since = self.now();
+        let since = *self.settling_since.get_or_insert(since);
+        (self.since(since) >= STALE).then(|| (ended.unwrap_or(now), found))
+    }
+
+    /// What became readable only after the end; the cause of a failure may be among it.
+    pub async fn last_read(&mut self) {
+        for _ in 0..LAST_READS {
+            self.subject.poller.acquire().await;
+            if self.read_events().await.is_ok() {
+                return;
+            }
+            self.cloud().sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// After a poll that failed: time to the next one.
+    pub fn on_poll_error(
+        &mut self,
+        error: CloudError,
+        waited: Duration,
+    ) -> Result<Duration, FollowError> {
+        match error {
+            CloudError::Credentials { .. } => return Err(FollowError::Expired(error)),
+            CloudError::Denied { .. } => return Err(FollowError::Lost(error.to_string())),
+            _ => {}
+        }
+        match self.unreadable_since {
+            None => {
+                self.unreadable_since = Some(self.now());
+                let text = format!("can't be seen for the moment, it goes on in AWS: {error}");
+                self.subject.emit.note(Some(self.subject.kind), text);
+            }
+            Some(since) if self.since(since) >= UNREADABLE => {
+                return Err(FollowError::Lost(error.to_string()));
+            }
+            Some(_) => {}
+        }
+        Ok((waited * 2).clamp(Duration::from_secs(2), LONGEST_WAIT))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_are_close_at_first_and_widen_while_nothing_moves() {
+        let seconds =
+            |age, quiet| pace(Duration::from_secs(age), Duration::from_secs(quiet)).as_secs_f64();
+        let shown: Vec<f64> = [
+            (0, 0),
+            (9, 9),
+            (10, 10),
+            (60, 0),
+            (60, 50),
+            (300, 110),
+            (900, 800),
+        ]
+        .into_iter()
+        .map(|(age, quiet)| seconds(age, quiet))
+        .collect();
+        assert_eq!(shown, [1.0, 1.0, 2.0, 2.0, 4.0, 10.0, 10.0]);
+    }
+}

@@ -1,0 +1,256 @@
+//! One poller and one budget of calls for all followers of a run. A poll that fails or is old only means
+//! that the followers look for themselves: it never decides a verdict.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::cloud::{Cloud, CloudError};
+use crate::common::clock::elapsed;
+
+/// Calls that followers make in any one second; the poller's own come on top. Together they stay under
+/// the three calls a second at which `DescribeStacks` readers begin to be throttled.
+const CALLS: usize = 2;
+/// Calls a second that followers plan with: a little less, so that nobody queues for long.
+const PLANNED: f64 = 1.8;
+/// Time between two polls while a follower has much to see.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// The same while only slow things run.
+const SLOW_INTERVAL: Duration = Duration::from_secs(5);
+/// Longest time between two polls that fail.
+const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
+/// A follower that wants to look more often than this has much to see.
+const LIVELY: Duration = Duration::from_secs(5);
+/// After this long an answer says nothing any more.
+const OLD: Duration = Duration::from_secs(15);
+
+/// The last answer.
+#[derive(Debug, Clone, Default)]
+struct Answer {
+    at: Option<Timestamp>,
+    /// ARNs of the stacks in which an operation runs.
+    moving: BTreeSet<String>,
+}
+
+/// Asks for all followers of a run at once which stacks move.
+pub(super) struct Poller<'a, C> {
+    pub cloud: &'a C,
+    answers: watch::Sender<Answer>,
+    /// Why credentials ended; then everybody detaches at once.
+    expired: watch::Sender<Option<String>>,
+    /// How often each follower would look if it were alone, by its number.
+    paces: RefCell<BTreeMap<usize, Duration>>,
+    /// When the last calls went out, or will.
+    calls: RefCell<VecDeque<Timestamp>>,
+    subscriptions: Cell<usize>,
+}
+
+/// Why a wait was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WakeReason {
+    Time,
+    /// The stack was seen moving, and moves no more.
+    Stopped,
+}
+
+impl<'a, C: Cloud> Poller<'a, C> {
+    pub fn new(cloud: &'a C) -> Self {
+        Self {
+            cloud,
+            answers: watch::Sender::default(),
+            expired: watch::Sender::default(),
+            paces: RefCell::default(),
+            calls: RefCell::default(),
+            subscriptions: Cell::new(0),
+        }
+    }
+
+    /// Polls for ever, while it is of use to a follower. Runs beside the work.
+    pub async fn poll_forever(&self) {
+        let mut fails: u32 = 0;
+        loop {
+            let wait = self.interval() * 2_u32.saturating_pow(fails.min(5));
+            self.cloud.sleep(wait.min(LONGEST_INTERVAL)).await;
+            if !self.is_useful() {
+                continue;
+            }
+            match self.cloud.moving().await {
+                Ok(moving) => {
+                    fails = 0;
+                    let at = Some(self.cloud.now());
+                    self.answers.send_replace(Answer { at, moving });
+                }
+                Err(error @ CloudError::Credentials { .. }) => self.expire(&error),
+                Err(_) => fails += 1,
+            }
+        }
+    }
+
+    fn interval(&self) -> Duration {
+        let lively = self.paces.borrow().values().any(|pace| *pace < LIVELY);
+        if lively { INTERVAL } else { SLOW_INTERVAL }
+    }
+
+    /// One follower that looks as often as the poller itself needs none.
+    fn is_useful(&self) -> bool {
+        let paces = self.paces.borrow();
+        paces.len() > 1 || paces.values().any(|pace| *pace > INTERVAL)
+    }
+
+    /// Takes part as the follower of a stack.
+    pub fn subscribe(&self, stack_id: &str) -> Subscription<'_, 'a, C> {
+        let number = self.subscriptions.get();
+        self.subscriptions.set(number + 1);
+        Subscription {
+            poller: self,
+            number,
+            stack_id: stack_id.to_owned(),
+            moved: false,
+            answers: self.answers.subscribe(),
+        }
+    }
+
+    /// Credentials ended: nobody can look or begin anything any more.
+    pub fn expire(&self, error: &CloudError) {
+        self.expired.send_replace(Some(error.to_string()));
+    }
+
+    /// Resolves with the reason when credentials have ended.
+    pub async fn expired(&self) -> String {
+        let mut expired = self.expired.subscribe();
+        match expired.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Waits for leave to make one call.
+    pub async fn acquire(&self) {
+        let now = self.cloud.now();
+        let at = {
+            let mut calls = self.calls.borrow_mut();
+            let free = calls.front().filter(|_| calls.len() >= CALLS);
+            let free = free.and_then(|first| first.checked_add(Duration::from_secs(1)).ok());
+            let at = free.map_or(now, |free| free.max(now));
+            calls.push_back(at);
+            while calls.len() > CALLS {
+                calls.pop_front();
+            }
+            at
+        };
+        let wait = elapsed(now, at);
+        if !wait.is_zero() {
+            self.cloud.sleep(wait).await;
+        }
+    }
+
+    /// A follower's pace, widened when all together would ask too often: the quick ones give way first.
+    fn stretched(&self, pace: Duration) -> Duration {
+        let paces = self.paces.borrow();
+        let paces: Vec<f64> = paces.values().map(Duration::as_secs_f64).collect();
+        pace.max(Duration::from_secs_f64(quickest(&paces)))
+    }
+}
+
+/// The least time between two polls of one follower, in seconds, with which all together keep to
+/// [`PLANNED`]. None of those that want to look less often is slowed down by it.
+fn quickest(paces: &[f64]) -> f64 {
+    let mut slow = paces.to_vec();
+    slow.sort_by(|a, b| b.total_cmp(a));
+    let mut left = PLANNED;
+    let mut others = slow.len();
+    for pace in slow {
+        // Lossless: nobody follows so many stacks.
+        let least = f64::from(u32::try_from(others).unwrap_or(u32::MAX)) / left;
+        if pace < least {
+            return least;
+        }
+        left -= 1.0 / pace;
+        others -= 1;
+    }
+    0.0
+}
+
+/// One follower's part in the poller, until it is dropped.
+pub(super) struct Subscription<'p, 'a, C> {
+    poller: &'p Poller<'a, C>,
+    number: usize,
+    stack_id: String,
+    /// Whether an answer had the stack moving since the last wait that its end cut short.
+    moved: bool,
+    answers: watch::Receiver<Answer>,
+}
+
+impl<C: Cloud> Subscription<'_, '_, C> {
+    /// Waits until the next poll: at the own pace as far as all together allow it, or at once when
+    /// the stack stops moving.
+    pub async fn wait(&mut self, pace: Duration) -> WakeReason {
+        let poller = self.poller;
+        poller.paces.borrow_mut().insert(self.number, pace);
+        let time = pin!(poller.cloud.sleep(poller.stretched(pace)));
+        let reason = match select(pin!(self.stops()), time).await {
+            Either::Left(_) => WakeReason::Stopped,
+            Either::Right(_) => WakeReason::Time,
+        };
+        poller.acquire().await;
+        reason
+    }
+
+    /// Whether the stack moves, as far as an answer says so that is not old.
+    pub fn moves(&self) -> bool {
+        let answer = self.answers.borrow();
+        let fresh = |at| elapsed(at, self.poller.cloud.now()) <= OLD;
+        answer.at.is_some_and(fresh) && answer.moving.contains(&self.stack_id)
+    }
+
+    async fn stops(&mut self) {
+        loop {
+            if self.answers.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            let moves = self
+                .answers
+                .borrow_and_update()
+                .moving
+                .contains(&self.stack_id);
+            if self.moved && !moves {
+                self.moved = false;
+                return;
+            }
+            self.moved |= moves;
+        }
+    }
+}
+
+impl<C> Drop for Subscription<'_, '_, C> {
+    fn drop(&mut self) {
+        self.poller.paces.borrow_mut().remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quick_ones_give_way_and_the_slow_ones_keep_their_pace() {
+        let near = |wishes: &[f64], wanted: f64| {
+            let found = quickest(wishes);
+            assert!((found - wanted).abs() < 0.01, "{wishes:?}: {found}");
+        };
+        near(&[1.0], 0.0);
+        near(&[2.0, 2.0, 2.0], 0.0);
+        near(&[1.0, 1.0], 1.111);
+        near(&[10.0; 10], 0.0);
+        near(&[2.0; 20], 11.111);
+        // Ten slow ones leave 0.8 calls a second for the two quick ones.
+        let mut mixed = vec![10.0; 10];
+        mixed.extend([1.0, 1.0]);
+        near(&mixed, 2.5);
+    }
+}

@@ -1,0 +1,164 @@
+//! What a deletion leaves behind on purpose: kept resources, snapshots, keys that wait for their end.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cloud::StackEvent;
+use crate::cloud::status::Phase;
+use crate::plan::deletion::{DeleteStep, Loss, policy};
+use crate::stacks::{StackKind, description};
+
+/// Days that a key waits for its deletion where the template does not say: the default of KMS.
+const KEY_WINDOW: u64 = 30;
+
+/// Something that is still there after a deletion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "type"
+)]
+pub enum Remains {
+    /// Its deletion policy keeps it.
+    Kept {
+        stack: StackKind,
+        sentence: String,
+        resource_type: String,
+        physical_id: Option<String>,
+    },
+    /// A snapshot made before its source went away. CloudFormation rarely says its full name.
+    Snapshot {
+        stack: StackKind,
+        sentence: String,
+        /// Physical id of what it is a snapshot of.
+        of: Option<String>,
+        /// Its full name, where CloudFormation says it.
+        name: Option<String>,
+        /// What its name begins with, where it has one: a volume's snapshot has only an id.
+        begins_with: Option<String>,
+    },
+    /// A key that is disabled, and deleted for good after this many days; until then it can be saved.
+    Key {
+        stack: StackKind,
+        physical_id: Option<String>,
+        days: u64,
+    },
+}
+
+/// What remains of a stack after the events of its deletion.
+pub(super) fn remains(step: &DeleteStep, events: &[StackEvent]) -> Vec<Remains> {
+    let resources = events.iter().filter(|event| event.stack_status.is_none());
+    let one = |event: &StackEvent| {
+        let (id, of_type) = (&event.logical_id, &event.resource_type);
+        match event.status.phase() {
+            Phase::Skipped => left(step, id, of_type, "Retain", Some(event)),
+            Phase::Done if event.status.is_delete() => match step.policy(id, of_type) {
+                // It is gone all the same.
+                policy if policy.starts_with("Retain") => None,
+                policy => left(step, id, of_type, &policy, Some(event)),
+            },
+            _ => None,
+        }
+    };
+    resources.filter_map(one).collect()
+}
+
+/// What a deletion will leave, by the stack's template alone.
+pub(super) fn expected_remains(step: &DeleteStep) -> Vec<Remains> {
+    let losses = step.losses().into_iter();
+    let one = |loss: Loss| {
+        left(
+            step,
+            &loss.logical_id,
+            &loss.resource_type,
+            &loss.policy,
+            None,
+        )
+    };
+    losses.filter_map(one).collect()
+}
+
+/// What is left of a resource with this deletion policy; `event` is the end of it, once seen.
+fn left(
+    step: &DeleteStep,
+    logical_id: &str,
+    resource_type: &str,
+    policy: &str,
+    event: Option<&StackEvent>,
+) -> Option<Remains> {
+    let (stack, sentence) = (step.kind.clone(), step.description(logical_id));
+    let physical_id = event.and_then(|event| event.physical_id.clone());
+    if policy.starts_with("Retain") {
+        let resource_type = resource_type.to_owned();
+        return Some(Remains::Kept {
+            stack,
+            sentence,
+            resource_type,
+            physical_id,
+        });
+    }
+    if resource_type == "AWS::KMS::Key" {
+        let days = days(step, logical_id);
+        return Some(Remains::Key {
+            stack,
+            physical_id,
+            days,
+        });
+    }
+    let reason = event.and_then(|event| event.reason.as_deref());
+    let rds = resource_type.starts_with("AWS::RDS::");
+    (policy == "Snapshot").then(|| Remains::Snapshot {
+        stack,
+        sentence,
+        of: physical_id,
+        name: reason.and_then(|reason| snapshot_name(reason, step)),
+        begins_with: rds.then(|| name_start(step, logical_id)),
+    })
+}
+
+/// Days that a key waits for its end.
+fn days(step: &DeleteStep, logical_id: &str) -> u64 {
+    let body = step.resource(logical_id);
+    let days = body.and_then(|body| body["Properties"]["PendingWindowInDays"].as_u64());
+    days.unwrap_or(KEY_WINDOW)
+}
+
+/// How CloudFormation begins the name of an RDS snapshot.
+fn name_start(step: &DeleteStep, logical_id: &str) -> String {
+    format!("{}-snapshot-{logical_id}-", step.found.name).to_lowercase()
+}
+
+/// A snapshot's full name, where the event's reason has it.
+fn snapshot_name(reason: &str, step: &DeleteStep) -> Option<String> {
+    let begin = format!("{}-snapshot-", step.found.name).to_lowercase();
+    let mut words =
+        reason.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == ':' || c == '/'));
+    words
+        .find(|word| word.to_lowercase().contains(&begin))
+        .map(str::to_owned)
+}
+
+impl DeleteStep {
+    /// The human sentence of a resource.
+    pub fn description(&self, logical_id: &str) -> String {
+        let template = self.template.as_ref();
+        let sentence = template.and_then(|template| description(template, logical_id));
+        sentence.unwrap_or(logical_id).to_owned()
+    }
+
+    fn resource(&self, logical_id: &str) -> Option<&Value> {
+        self.template.as_ref()?.get("Resources")?.get(logical_id)
+    }
+
+    /// Whether the template keeps a resource when its stack goes.
+    pub(super) fn keeps(&self, logical_id: &str) -> bool {
+        self.policy(logical_id, "").starts_with("Retain")
+    }
+
+    fn policy(&self, logical_id: &str, resource_type: &str) -> String {
+        let template = self.template.as_ref();
+        template.map_or_else(String::new, |template| {
+            policy(template, logical_id, resource_type)
+        })
+    }
+}

@@ -1,0 +1,52 @@
+//! Sending a request again when it had no answer. Only for requests that bear it: reads, and writes with
+//! a token.
+
+use std::time::Duration;
+
+use super::stack_result::{StackResult, unknown};
+use crate::cloud::CloudError;
+use crate::common::Clock;
+use crate::common::retry::{Backoff, Try, retry};
+
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), 5);
+
+/// A request that AWS did not accept.
+pub(super) struct Rejected {
+    pub error: CloudError,
+    /// Whether the answer to one of the tries was lost, so that it may have had its effect.
+    pub lost: bool,
+}
+
+impl Rejected {
+    /// The error of a request that certainly had no effect.
+    pub fn known(self) -> Result<CloudError, StackResult> {
+        if self.lost && self.error.is_passing() {
+            return Err(unknown(&self.error));
+        }
+        Ok(self.error)
+    }
+}
+
+/// Sends a request, again where the error is transient.
+pub(super) async fn with_retry<C: Clock, T>(
+    cloud: &C,
+    request: impl AsyncFnMut(&C) -> Result<T, CloudError>,
+) -> Result<T, CloudError> {
+    let answer = send(cloud, request).await;
+    answer.map_err(|rejected| rejected.error)
+}
+
+/// The same for a request of which it matters whether a try without an answer had its effect.
+pub(super) async fn send<C: Clock, T>(
+    cloud: &C,
+    mut request: impl AsyncFnMut(&C) -> Result<T, CloudError>,
+) -> Result<T, Rejected> {
+    let mut lost = false;
+    let answer = retry(cloud, BACKOFF, async || {
+        let answer = request(cloud).await;
+        lost |= matches!(answer, Err(CloudError::Unreachable { .. }));
+        Try::transient(answer, CloudError::is_passing)
+    })
+    .await;
+    answer.map_err(|error| Rejected { error, lost })
+}

@@ -1,0 +1,166 @@
+//! What every kind of run shares: the cloud, its events, its followers and the states of its stacks.
+
+use std::pin::pin;
+
+use futures::future::{Either, select};
+
+use super::cause::Words;
+use super::follow::{Direction, FollowError, Rest, Subject, follow};
+use super::outcome;
+use super::poller::Poller;
+use super::registry::{StackState, StackStates};
+use super::retry::with_retry;
+use super::stack_result::{StackResult, unanswered};
+use super::{End, Report, Session};
+use crate::cloud::{Cloud, CloudError, Operation, Store};
+use crate::events::Emitter;
+use crate::events::{Expected, Outcome, Verb};
+use crate::stacks::StackKind;
+
+/// What the stacks of one run share.
+pub(super) struct RunContext<'a, C> {
+    pub cloud: &'a C,
+    pub session: &'a Session<'a>,
+    pub emit: Emitter<'a, C>,
+    pub states: StackStates,
+    pub poller: Poller<'a, C>,
+}
+
+/// Why a run is over.
+pub(super) enum RunEnd {
+    Completed,
+    Stopped,
+    /// The credentials ended, said in words.
+    Expired(String),
+}
+
+impl RunEnd {
+    /// Why what still runs is not followed any more.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Expired(why) => why,
+            Self::Completed | Self::Stopped => "the run was stopped here",
+        }
+    }
+}
+
+impl<'a, C: Cloud + Store> RunContext<'a, C> {
+    pub fn new<'k>(
+        cloud: &'a C,
+        session: &'a Session<'a>,
+        stacks: impl Iterator<Item = &'k StackKind>,
+    ) -> Self {
+        let emit = Emitter {
+            events: session.events,
+            clock: cloud,
+        };
+        Self {
+            cloud,
+            session,
+            emit,
+            states: StackStates::new(stacks),
+            poller: Poller::new(cloud),
+        }
+    }
+
+    pub fn run_started(&self, cluster: &str, verb: Verb, stacks: Vec<Expected>) {
+        let run = self.session.run;
+        self.emit.run_started(run, cluster, verb, stacks);
+    }
+
+    /// Runs `work` with the poller beside it, until it is done, `stop` is ready or the credentials end.
+    pub async fn until_end(&self, work: impl Future, stop: impl Future<Output = ()>) -> RunEnd {
+        let (work, poll) = (pin!(work), pin!(self.poller.poll_forever()));
+        let (stop, expired) = (pin!(stop), pin!(self.poller.expired()));
+        match select(select(work, poll), select(stop, expired)).await {
+            Either::Left(_) => RunEnd::Completed,
+            Either::Right((Either::Left(_), _)) => RunEnd::Stopped,
+            Either::Right((Either::Right((why, _)), _)) => RunEnd::Expired(why),
+        }
+    }
+
+    /// The last events of a run. One that is not followed to its end has no verdict.
+    pub fn finish(&self, report: &Report, end: &RunEnd) {
+        if let RunEnd::Expired(why) = end {
+            let text = format!("everything is left as it is, nothing more is begun: {why}");
+            self.emit.note(None, text);
+        }
+        for running in &report.running {
+            let text = format!("goes on in AWS, not followed any more: {}", running.why);
+            self.emit.note(Some(&running.stack), text);
+        }
+        match report.end() {
+            End::Detached => {}
+            end => self.emit.run_finished(end == End::Done),
+        }
+    }
+
+    /// Sends a request before anything of a stack begins: without a good answer nothing of it does.
+    /// `doing` says what it is for.
+    pub async fn ask<T>(
+        &self,
+        doing: &str,
+        request: impl AsyncFnMut(&C) -> Result<T, CloudError>,
+    ) -> Result<T, StackResult> {
+        let answer = with_retry(self.cloud, request).await;
+        answer.map_err(|error| unanswered(doing, error))
+    }
+
+    /// Waits until all of these stacks are as wanted.
+    pub async fn await_stacks(&self, stacks: &[StackKind]) -> Result<(), StackResult> {
+        for stack in stacks {
+            match self.states.last(stack).await {
+                Some(StackState::Settled(outcome, _)) if outcome.is_good() => {}
+                Some(StackState::Settled(..)) | None => {
+                    let needs = stack.clone();
+                    return Err(StackResult::at_rest(Outcome::NotStarted { needs }));
+                }
+                Some(_) => return Err(StackResult::Left),
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows an operation to its end, no matter who began it, and says what its end means.
+    pub async fn follow(
+        &self,
+        stack: &StackKind,
+        sentence: &dyn Fn(&str) -> String,
+        operation: &Operation,
+        verb: Verb,
+        direction: Direction,
+    ) -> Result<(Outcome, Rest), FollowError> {
+        let explain = |id: &str, path: Option<&str>| (self.session.explain)(stack, id, path);
+        let explain = &explain;
+        let subject = Subject {
+            poller: &self.poller,
+            emit: self.emit,
+            kind: stack,
+            operation,
+            words: Words { sentence, explain },
+            verb,
+            direction,
+            rolls_back: &|| self.states.rolls_back(stack),
+        };
+        let rest = follow(&subject).await?;
+        Ok((outcome::outcome(verb, &rest, &subject.words), rest))
+    }
+
+    /// Makes known how a stack's part ended. Never returns when the credentials ended: the run stops as
+    /// a whole.
+    pub async fn settle(&self, stack: &StackKind, result: StackResult) {
+        let state = match result {
+            StackResult::Settled(outcome, outputs) => {
+                self.emit.settled(stack, &outcome);
+                StackState::Settled(outcome, outputs)
+            }
+            StackResult::Lost(why) => StackState::Lost(why),
+            StackResult::Left => StackState::Left,
+            StackResult::Expired(error) => {
+                self.poller.expire(&error);
+                return std::future::pending().await;
+            }
+        };
+        self.states.set(stack, state);
+    }
+}

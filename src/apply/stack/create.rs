@@ -1,0 +1,61 @@
+//! Creating a stack.
+
+use super::phase::Signal;
+use super::{StackRun, protection};
+use crate::apply::Prepare;
+use crate::apply::registry::StackState;
+use crate::apply::requests::with_token;
+use crate::apply::retry::{Rejected, send};
+use crate::apply::stack_result::{StackResult, failed};
+use crate::cloud::{Cloud, CloudError, Keeping, Store};
+use crate::events::Verb;
+use crate::plan::request::proposal;
+
+impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
+    /// Asks for the creation.
+    pub(super) async fn create(&mut self) -> Result<Signal, StackResult> {
+        let stack = &self.step.stack;
+        self.run.upload(stack).await?;
+        let (token, bucket) = (self.token("create"), self.run.bucket());
+        let wanted = proposal(
+            stack,
+            &self.parameters,
+            bucket.as_deref(),
+            token.clone(),
+            Keeping::Run,
+        );
+        let protection = protection(stack);
+        self.set_state(StackState::Requested);
+        let create = async |cloud: &C| cloud.create(&wanted, &protection).await;
+        match send(self.context.cloud, create).await {
+            Ok(id) => Ok(self.accept(Verb::Create, with_token(&id, token))),
+            Err(rejected) if matches!(rejected.error, CloudError::Conflict(_)) => {
+                self.exists_already(token, &rejected).await
+            }
+            Err(rejected) => Err(self.context.rejected(&stack.kind, rejected)),
+        }
+    }
+
+    /// A stack of that name is there already: made by a request of this run whose answer was lost, or
+    /// by somebody else.
+    async fn exists_already(
+        &mut self,
+        token: String,
+        rejected: &Rejected,
+    ) -> Result<Signal, StackResult> {
+        let (context, cluster) = (self.context, self.run.cluster);
+        let all = async |cloud: &C| cloud.stacks(Some(cluster)).await;
+        let mut all = context.ask("", all).await?.into_iter();
+        let Some(found) = all.find(|found| found.name == self.step.stack.name) else {
+            return Err(failed(format!(
+                "{}; it does not belong to {cluster}, so it is left alone",
+                rejected.error
+            )));
+        };
+        let operation = with_token(&found.id, token);
+        if context.has_begun(&operation, rejected.lost).await {
+            return Ok(self.accept(Verb::Create, operation));
+        }
+        Ok(self.moved_to(found))
+    }
+}
