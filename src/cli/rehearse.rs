@@ -14,7 +14,7 @@ use crate::cloud::Cloud;
 use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
 use crate::report::plan::{Detail, Scales, text, view};
-use crate::simulated::{Failing, Faults, Operation, Simulated, World};
+use crate::simulated::{Faults, Operation, ResourceFailure, Simulated, SimulationConfig};
 use crate::stacks::Stack;
 
 /// The account of a rehearsal whose definition names none.
@@ -25,7 +25,7 @@ pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
     name: String,
-    /// How many seconds pass in one; 0 waits for nothing
+    /// RemovalCause many seconds pass in one; 0 waits for nothing
     #[arg(long, value_name = "N", default_value_t = 60)]
     speed: u32,
     /// Let this resource fail; may be repeated
@@ -37,7 +37,7 @@ pub struct Args {
     /// Play that very course again [default: another one each time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// How to show progress
+    /// RemovalCause to show progress
     #[arg(long, value_enum, default_value_t)]
     progress: Style,
 }
@@ -92,13 +92,18 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
     ending::exit(&report, &format!("kube-cfn apply {name}"))
 }
 
-fn world(defined: &Defined, stacks: &[Stack], args: &Args, seed: u64) -> Result<World, Failure> {
+fn world(
+    defined: &Defined,
+    stacks: &[Stack],
+    args: &Args,
+    seed: u64,
+) -> Result<SimulationConfig, Failure> {
     let spec = &defined.spec;
     let locked = Lock::read(&lock::path(&defined.path)).ok().flatten();
     let account = locked.map(|lock| lock.account).or(spec.account.clone());
-    let failures: Result<Vec<Failing>, Failure> =
+    let failures: Result<Vec<ResourceFailure>, Failure> =
         args.fail.iter().map(|name| failing(name, stacks)).collect();
-    Ok(World {
+    Ok(SimulationConfig {
         speed: f64::from(args.speed.max(1)),
         account: account.unwrap_or_else(|| ACCOUNT.to_owned()),
         region: spec.region.clone(),
@@ -109,7 +114,7 @@ fn world(defined: &Defined, stacks: &[Stack], args: &Args, seed: u64) -> Result<
             Faults::default()
         },
         seed,
-        ..World::default()
+        ..SimulationConfig::default()
     })
 }
 
@@ -128,11 +133,11 @@ fn bad_day() -> Faults {
 }
 
 /// A resource named as `edge/NatGatewayA`, or with the whole name of its stack.
-fn failing(name: &str, stacks: &[Stack]) -> Result<Failing, Failure> {
+fn failing(name: &str, stacks: &[Stack]) -> Result<ResourceFailure, Failure> {
     let found = name.split_once('/').and_then(|(of, id)| {
         let mut all = stacks.iter();
         let stack = all.find(|stack| stack.name == of || stack.kind.to_string() == of)?;
-        stack.sentence(id).is_some().then(|| Failing {
+        stack.sentence(id).is_some().then(|| ResourceFailure {
             stack: stack.name.clone(),
             logical_id: id.to_owned(),
             operation: Operation::Create,

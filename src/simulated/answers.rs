@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Simulated;
 use super::changesets::missing;
-use super::gate::Effect;
+use super::middleware::Effect;
 use super::names::partition_of;
 use super::stack::{Resource, Set, Stack};
 use super::state::State;
@@ -121,7 +121,7 @@ impl Cloud for Simulated {
         self.call("events", Effect::None, |state| {
             let found = state
                 .stack(&operation.stack_id)?
-                .told(operation, seen, state.now);
+                .new_events(operation, seen, state.now);
             Ok(state.garbled(found))
         })
         .await
@@ -214,7 +214,12 @@ impl State {
 
 impl Stack {
     /// An operation's events that are readable and were not seen, oldest first.
-    fn told(&self, operation: &Operation, seen: &HashSet<String>, now: i64) -> Vec<StackEvent> {
+    fn new_events(
+        &self,
+        operation: &Operation,
+        seen: &HashSet<String>,
+        now: i64,
+    ) -> Vec<StackEvent> {
         let ours = |event: &StackEvent| match &operation.token {
             Some(_) => event.token == operation.token,
             None => true,

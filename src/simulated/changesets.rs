@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::chance::{hex, seed, stream, uuid};
 use super::changes::{Question, Side, changes};
 use super::compiled::Compiled;
 use super::names::{Setting, arn};
-use super::stack::{Set, Stack, Standing, moment};
+use super::rng::{hex, seed, stream, uuid};
+use super::stack::{Set, Stack, StackResources, timestamp};
 use super::state::State;
 use crate::cloud::{
     ChangeSet, CloudError, Keeping, OpenChangeSet, Proposal, ResourceChange, StackStatus,
@@ -55,7 +55,7 @@ fn compute(
             tags,
         },
         pseudo: stack.pseudo(setting),
-        resources: &Standing {
+        resources: &StackResources {
             setting,
             resources: &stack.resources,
         },
@@ -97,7 +97,7 @@ pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> 
     Some(Set {
         id: id(setting, stack, name),
         name: name.to_owned(),
-        created: moment(at),
+        created: timestamp(at),
         compiled,
         parameters: stack.found.parameters.clone(),
         tags,
@@ -111,7 +111,7 @@ impl State {
         let compiled = self.admit(wanted, "CreateChangeSet")?;
         let index = self.named(&wanted.stack);
         let index = index.ok_or_else(|| missing(&wanted.stack))?;
-        let created = moment(self.now);
+        let created = timestamp(self.now);
         let (stack, env) = self.of(index).ok_or_else(|| missing(&wanted.stack))?;
         ready(stack, "CreateChangeSet")?;
         let name = name(wanted);
@@ -157,13 +157,13 @@ impl State {
             operation: format!("{call} of {}", wanted.stack),
             message,
         };
-        if !self.heard.contains(&wanted.template) {
-            self.heard.insert(wanted.template.clone());
+        if !self.received.contains(&wanted.template) {
+            self.received.insert(wanted.template.clone());
         }
         let pairs = wanted.parameters.iter().chain(&wanted.tags);
         for (_, value) in pairs {
-            if !self.heard.contains(value) {
-                self.heard.insert(value.clone());
+            if !self.received.contains(value) {
+                self.received.insert(value.clone());
             }
         }
         let compiled = self.library.read(&wanted.template).map_err(refused)?;

@@ -6,16 +6,16 @@ use std::fmt::Write as _;
 use secrecy::SecretString;
 
 use super::Simulated;
-use super::chance::{hex, stream};
-use super::gate::Effect;
 use super::machines;
+use super::middleware::Effect;
+use super::rng::{hex, stream};
 use super::stack::{Resource, Stack};
 use super::state::State;
 use crate::cloud::{CloudError, Console, Kept, Store};
 
 /// Parameters and secrets, by name.
 #[derive(Default)]
-pub(super) struct Shelf {
+pub(super) struct InMemoryStore {
     parameters: BTreeMap<String, String>,
     secrets: BTreeMap<String, SecretString>,
 }
@@ -23,20 +23,20 @@ pub(super) struct Shelf {
 impl Store for Simulated {
     async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError> {
         self.call("parameter", Effect::None, |state| {
-            // AWS's own: the same id in every world, as if nobody had published a newer image.
+            // AWS's own: the same id in every simulation, as if nobody had published a newer image.
             if name.starts_with("/aws/service/") {
                 let region = state.env.setting.region.clone();
                 let rng = &mut stream(0, &[name, &region], 0);
                 return Ok(Some(format!("ami-0{}", hex(rng, 16))));
             }
-            Ok(state.shelf.parameters.get(name).cloned())
+            Ok(state.store.parameters.get(name).cloned())
         })
         .await
     }
 
     async fn secret(&self, name: &str) -> Result<Option<SecretString>, CloudError> {
         self.call("secret", Effect::None, |state| {
-            Ok(state.shelf.secrets.get(name).cloned())
+            Ok(state.store.secrets.get(name).cloned())
         })
         .await
     }
@@ -54,10 +54,10 @@ impl Store for Simulated {
                     message: format!("Key '{key}' does not exist"),
                 });
             }
-            if state.shelf.secrets.contains_key(name) {
+            if state.store.secrets.contains_key(name) {
                 return Ok(Kept::AlreadyThere);
             }
-            state.shelf.secrets.insert(name.to_owned(), secret.clone());
+            state.store.secrets.insert(name.to_owned(), secret.clone());
             Ok(Kept::Stored)
         })
         .await
@@ -65,10 +65,10 @@ impl Store for Simulated {
 
     async fn keep_parameter(&self, name: &str, value: &str) -> Result<Kept, CloudError> {
         self.call("keep_parameter", Effect::Some, |state| {
-            if state.shelf.parameters.contains_key(name) {
+            if state.store.parameters.contains_key(name) {
                 return Ok(Kept::AlreadyThere);
             }
-            let parameters = &mut state.shelf.parameters;
+            let parameters = &mut state.store.parameters;
             parameters.insert(name.to_owned(), value.to_owned());
             Ok(Kept::Stored)
         })
@@ -78,7 +78,7 @@ impl Store for Simulated {
     async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError> {
         self.call("forget_parameters", Effect::Some, |state| {
             let below = format!("{}/", path.trim_end_matches('/'));
-            let kept = &mut state.shelf;
+            let kept = &mut state.store;
             let all = kept.parameters.keys().chain(kept.secrets.keys());
             let under = |name: &String| name.starts_with(&below);
             let mut names: Vec<String> = all.filter(|name| under(name)).cloned().collect();

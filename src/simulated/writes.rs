@@ -4,7 +4,7 @@ use super::changesets::missing;
 use super::compiled::Compiled;
 use super::engine::{Wanted, candidates};
 use super::stack::Stack;
-use super::state::{Beginning, State};
+use super::state::{NewStack, State};
 use crate::cloud::{ChangeSet, CloudError, Proposal, Protection, StackStatus};
 
 impl State {
@@ -28,7 +28,7 @@ impl State {
         let compiled = self.admit(wanted, "CreateStack")?;
         acknowledged(wanted, &compiled)?;
         let log = self.write("create", &wanted.stack, Some(&wanted.token));
-        let mut stack = self.fresh(Beginning {
+        let mut stack = self.fresh(NewStack {
             name: &wanted.stack,
             tags: wanted.tags.clone(),
             parameters: wanted.parameters.clone(),
@@ -98,7 +98,7 @@ impl State {
         stack_id: &str,
         protection: &Protection,
     ) -> Result<(), CloudError> {
-        let (index, name) = self.standing(stack_id)?;
+        let (index, name) = self.resources(stack_id)?;
         self.write("protect", &name, None);
         let at = self.now;
         let (stack, _) = self.of(index).ok_or_else(|| missing(stack_id))?;
@@ -150,7 +150,7 @@ impl State {
         skip: &[String],
         token: &str,
     ) -> Result<(), CloudError> {
-        let (index, name) = self.standing(stack_id)?;
+        let (index, name) = self.resources(stack_id)?;
         let stack = self.stacks.get(index).ok_or_else(|| missing(stack_id))?;
         if stack.tokens.contains(token) {
             return Ok(());
@@ -180,12 +180,12 @@ impl State {
         let at = self.now;
         self.write("continue_rollback", &name, Some(token));
         let (stack, env) = self.of(index).ok_or_else(|| missing(stack_id))?;
-        stack.go_on(env, at, skip, token);
+        stack.continue_rollback(env, at, skip, token);
         Ok(())
     }
 
     pub(super) fn cancel_update(&mut self, stack_id: &str, token: &str) -> Result<(), CloudError> {
-        let (index, name) = self.standing(stack_id)?;
+        let (index, name) = self.resources(stack_id)?;
         let at = self.now;
         let (stack, _) = self.of(index).ok_or_else(|| missing(stack_id))?;
         if stack.tokens.contains(token) {
@@ -198,12 +198,12 @@ impl State {
         stack.tokens.insert(token.to_owned());
         self.write("cancel_update", &name, Some(token));
         let (stack, env) = self.of(index).ok_or_else(|| missing(stack_id))?;
-        stack.call_off(env, at);
+        stack.cancel_update(env, at);
         Ok(())
     }
 
     /// A stack that is there, and its name.
-    fn standing(&self, stack_id: &str) -> Result<(usize, String), CloudError> {
+    fn resources(&self, stack_id: &str) -> Result<(usize, String), CloudError> {
         let index = self.find(stack_id);
         let there = |index: &usize| self.stacks.get(*index).is_some_and(|one| !one.is_deleted());
         let index = index.filter(there).ok_or_else(|| missing(stack_id))?;

@@ -70,7 +70,7 @@ async fn the_same_token_gives_the_same_stack_and_another_one_conflicts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_cancels_the_siblings_and_everything_is_taken_back_in_reverse() {
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: vec![failing("NetA", Operation::Create)],
         ..steady()
     });
@@ -118,7 +118,7 @@ async fn a_failure_cancels_the_siblings_and_everything_is_taken_back_in_reverse(
 async fn a_retained_resource_stays_when_a_creation_is_taken_back() {
     let mut template = network("x");
     template["Resources"]["Vpc"]["DeletionPolicy"] = json!("Retain");
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: vec![failing("NetA", Operation::Create)],
         ..steady()
     });
@@ -133,7 +133,7 @@ async fn a_retained_resource_stays_when_a_creation_is_taken_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rollback_that_fails_too_says_what_it_could_not_delete() {
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: vec![
             failing("NetA", Operation::Create),
             failing("Vpc", Operation::Delete),
@@ -153,7 +153,7 @@ async fn a_group_whose_machines_stay_silent_fails_at_its_timeout_and_its_console
         "G": {"Type": "AWS::AutoScaling::AutoScalingGroup",
             "CreationPolicy": {"ResourceSignal": {"Count": 2, "Timeout": "PT15M"}}},
     }});
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: vec![failing("G", Operation::Create)],
         ..steady()
     });
@@ -202,16 +202,16 @@ async fn what_is_wrong_with_a_request_is_refused_and_makes_nothing() {
         unacknowledged.contains("CAPABILITY_IAM"),
         "{unacknowledged}"
     );
-    assert_eq!((cloud.stacks_now(), cloud.writes()), (vec![], vec![]));
+    assert_eq!((cloud.all_stacks(), cloud.writes()), (vec![], vec![]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_same_seed_gives_the_same_course_to_the_byte_and_another_one_another() {
     async fn course(seed: u64) -> Vec<StackEvent> {
-        let cloud = Simulated::new(World {
+        let cloud = Simulated::new(SimulationConfig {
             seed,
             failures: vec![failing("NetB", Operation::Create)],
-            ..World::default()
+            ..SimulationConfig::default()
         });
         made(&cloud, "other", &database("a", false)).await;
         made(&cloud, "s", &network("x")).await;

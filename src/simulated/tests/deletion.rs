@@ -77,7 +77,7 @@ async fn a_protected_database_keeps_its_stack_from_going() {
         reason_of(&told, "Db", "DELETE_FAILED").contains("Cannot delete protected DB Instance")
     );
     assert_eq!(cloud.losses(), []);
-    assert!(cloud.touch("s", "Db", "DeletionProtection", json!(false)));
+    assert!(cloud.change_property("s", "Db", "DeletionProtection", json!(false)));
     cloud.delete(&id, "again").await.unwrap();
     assert_eq!(rest(&cloud, &id).await.status, StackStatus::DeleteComplete);
 }
@@ -153,7 +153,7 @@ async fn a_creation_is_broken_off_by_deleting_and_an_update_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_token_deletes_once() {
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: vec![failing("Vpc", Operation::Delete)],
         ..steady()
     });

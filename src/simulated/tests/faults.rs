@@ -3,7 +3,7 @@
 use super::*;
 
 fn with(faults: Faults) -> Simulated {
-    Simulated::new(World { faults, ..steady() })
+    Simulated::new(SimulationConfig { faults, ..steady() })
 }
 
 #[tokio::test(start_paused = true)]
@@ -14,7 +14,7 @@ async fn a_throttled_call_has_no_effect() {
     });
     let answer = cloud.create(&wanted("s", &network("x"), "t"), &OPEN).await;
     assert_eq!(answer, Err(CloudError::Throttled("create".to_owned())));
-    assert_eq!(cloud.stacks_now(), []);
+    assert_eq!(cloud.all_stacks(), []);
     assert_eq!(cloud.calls().by_verb()["create"], 1);
 }
 
@@ -27,17 +27,17 @@ async fn an_unreachable_cloud_does_nothing_and_a_lost_answer_hides_what_was_done
     });
     let answer = cloud.create(&ask, &OPEN).await;
     assert!(matches!(answer, Err(CloudError::Unreachable { .. })));
-    assert_eq!(cloud.stacks_now(), []);
-    cloud.revive(Faults {
+    assert_eq!(cloud.all_stacks(), []);
+    cloud.restart(Faults {
         lost_answer: 1.0,
         ..Faults::default()
     });
     let answer = cloud.create(&ask, &OPEN).await;
     assert!(matches!(answer, Err(CloudError::Unreachable { .. })));
-    assert_eq!(cloud.stacks_now().len(), 1);
-    cloud.revive(Faults::default());
+    assert_eq!(cloud.all_stacks().len(), 1);
+    cloud.restart(Faults::default());
     let id = cloud.create(&ask, &OPEN).await.unwrap();
-    assert_eq!(cloud.stacks_now()[0].id, id);
+    assert_eq!(cloud.all_stacks()[0].id, id);
 }
 
 #[tokio::test(start_paused = true)]
@@ -47,10 +47,10 @@ async fn a_chance_between_strikes_now_and_then_and_the_same_again_with_the_same_
             throttle: 0.3,
             ..Faults::default()
         };
-        let cloud = Simulated::new(World {
+        let cloud = Simulated::new(SimulationConfig {
             seed,
             faults,
-            ..World::default()
+            ..SimulationConfig::default()
         });
         let mut struck = Vec::new();
         for _ in 0..60 {
@@ -115,14 +115,15 @@ async fn late_doubled_and_shuffled_events_are_all_there_in_the_end() {
         stack_id: id.clone(),
         token: Some("t".to_owned()),
     };
-    let (mut seen, mut heard, mut doubled, mut late) = (HashSet::new(), Vec::new(), false, false);
+    let (mut seen, mut received, mut doubled, mut late) =
+        (HashSet::new(), Vec::new(), false, false);
     for _ in 0..60 {
         for event in cloud.events(&asked, &seen.clone()).await.unwrap() {
-            late |= heard
+            late |= received
                 .last()
                 .is_some_and(|last: &StackEvent| last.at > event.at);
             doubled |= !seen.insert(event.id.clone());
-            heard.push(event);
+            received.push(event);
         }
         cloud.sleep(Duration::from_secs(1)).await;
     }
@@ -146,16 +147,16 @@ async fn credentials_expire_after_so_many_calls() {
         let answer = cloud.moving().await;
         assert!(matches!(answer, Err(CloudError::Credentials { .. })));
     }
-    cloud.revive(Faults::default());
+    cloud.restart(Faults::default());
     assert!(cloud.moving().await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_killed_caller_gets_no_answer_and_the_cloud_goes_on_without_it() {
-    for (when, stacks) in [(Moment::BeforeEffect, 0), (Moment::AfterEffect, 1)] {
-        let kill_after = Some(Kill { call: 2, when });
+    for (when, stacks) in [(CrashPoint::BeforeEffect, 0), (CrashPoint::AfterEffect, 1)] {
+        let crash_at = Some(Crash { call: 2, when });
         let cloud = with(Faults {
-            kill_after,
+            crash_at,
             ..Faults::default()
         });
         let ask = wanted("s", &network("x"), "t");
@@ -166,12 +167,12 @@ async fn a_killed_caller_gets_no_answer_and_the_cloud_goes_on_without_it() {
         };
         tokio::select! {
             () = life => {}
-            () = cloud.killed() => {}
+            () = cloud.crashed() => {}
         }
-        assert_eq!(cloud.stacks_now().len(), stacks);
+        assert_eq!(cloud.all_stacks().len(), stacks);
         let waiting = tokio::time::timeout(Duration::from_mins(1), cloud.moving()).await;
         assert!(waiting.is_err(), "the dead get no answers");
-        cloud.revive(Faults::default());
+        cloud.restart(Faults::default());
         let id = cloud.create(&ask, &OPEN).await.unwrap();
         let found = rest(&cloud, &id).await;
         assert_eq!(found.status, StackStatus::CreateComplete);

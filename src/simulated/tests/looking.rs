@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 #[tokio::test(start_paused = true)]
 async fn time_runs_as_fast_as_told_and_begins_where_it_always_does() {
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         speed: 60.0,
         ..steady()
     });
@@ -23,10 +23,10 @@ async fn what_somebody_changed_by_hand_is_drift_until_the_template_has_it_again(
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     assert_eq!(cloud.drift(&id).await.unwrap(), []);
-    assert!(cloud.touch("s", "NetA", "CidrBlock", json!("changed")));
-    assert!(cloud.touch("s", "NetB", "CidrBlock", json!("b")));
-    assert!(cloud.vanish("s", "Ip"));
-    assert!(!cloud.touch("s", "Nobody", "X", json!(1)));
+    assert!(cloud.change_property("s", "NetA", "CidrBlock", json!("changed")));
+    assert!(cloud.change_property("s", "NetB", "CidrBlock", json!("b")));
+    assert!(cloud.delete_resource("s", "Ip"));
+    assert!(!cloud.change_property("s", "Nobody", "X", json!(1)));
     let drift = cloud.drift(&id).await.unwrap();
     let short: Vec<_> = drift
         .iter()
@@ -128,7 +128,7 @@ async fn the_store_never_overwrites_and_forgets_what_lies_under_a_path() {
 async fn a_public_image_has_the_same_id_in_every_world() {
     let mut ids = Vec::new();
     for seed in [1, 2] {
-        let cloud = Simulated::new(World { seed, ..steady() });
+        let cloud = Simulated::new(SimulationConfig { seed, ..steady() });
         ids.push(
             cloud
                 .parameter("/aws/service/ami-amazon-linux-latest/al2023")

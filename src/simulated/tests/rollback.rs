@@ -2,13 +2,13 @@
 
 use super::*;
 
-fn world(failures: Vec<Failing>, stuck: &[&str]) -> World {
-    let stuck = stuck.iter().map(|id| Stuck {
+fn config(failures: Vec<ResourceFailure>, stuck: &[&str]) -> SimulationConfig {
+    let stuck = stuck.iter().map(|id| RollbackFailure {
         stack: "s".to_owned(),
         logical_id: (*id).to_owned(),
         times: 1,
     });
-    World {
+    SimulationConfig {
         failures,
         faults: Faults {
             rollback_fails: stuck.collect(),
@@ -62,17 +62,15 @@ async fn a_failed_update_brings_everything_back() {
         .await
         .unwrap();
     assert_eq!(again.changes, []);
-    assert!(
-        cloud
-            .losses()
-            .iter()
-            .all(|loss| matches!(loss.how, How::Undone | How::Reverted))
-    );
+    assert!(cloud.losses().iter().all(|loss| matches!(
+        loss.how,
+        RemovalCause::CreateRolledBack | RemovalCause::UpdateRolledBack
+    )));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_change_in_place_cancels_its_siblings() {
-    let cloud = Simulated::new(world(vec![failing("Ip", Operation::Update)], &[]));
+    let cloud = Simulated::new(config(vec![failing("Ip", Operation::Update)], &[]));
     let id = made(&cloud, "s", &network("x")).await;
     let mut next = network("x");
     for name in ["Ip", "NetA"] {
@@ -96,9 +94,9 @@ async fn a_failed_change_in_place_cancels_its_siblings() {
 async fn a_rollback_that_gets_stuck_goes_on_when_told_and_skips_what_it_is_told_to() {
     for skip in [vec![], vec!["Ip".to_owned()]] {
         let failures = vec![failing("NetA", Operation::Update)];
-        let mut world = world(failures, &["Ip"]);
-        world.faults.rollback_fails[0].times = if skip.is_empty() { 1 } else { 9 };
-        let cloud = Simulated::new(world);
+        let mut config = config(failures, &["Ip"]);
+        config.faults.rollback_fails[0].times = if skip.is_empty() { 1 } else { 9 };
+        let cloud = Simulated::new(config);
         let id = made(&cloud, "s", &network("x")).await;
         let mut next = network("x");
         for name in ["Ip", "NetA"] {

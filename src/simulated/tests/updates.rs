@@ -73,7 +73,7 @@ async fn a_replacement_makes_the_new_first_then_removes_the_old_and_takes_its_us
     assert_eq!(vpc.status.as_str(), "UPDATE_COMPLETE");
     let lost: Vec<_> = cloud.losses();
     assert_eq!(lost.len(), 3);
-    assert!(lost.iter().all(|loss| loss.how == How::Replaced));
+    assert!(lost.iter().all(|loss| loss.how == RemovalCause::Replaced));
     assert_eq!(
         cloud.writes().pop().unwrap().replaced,
         ["Vpc", "NetA", "NetB"]

@@ -75,7 +75,7 @@ fn spans(cloud: &Simulated) -> BTreeMap<String, (Timestamp, Timestamp)> {
     all
 }
 
-/// How many stacks were in operation at the busiest moment.
+/// RemovalCause many stacks were in operation at the busiest moment.
 fn busiest(spans: &BTreeMap<String, (Timestamp, Timestamp)>) -> usize {
     let at = |moment: Timestamp| {
         let runs = |(from, to): &&(Timestamp, Timestamp)| *from <= moment && moment < *to;
@@ -180,10 +180,10 @@ async fn updates_of_pools_and_a_new_pool_join_what_serves_already() {
 }
 
 /// Stops the first run once the control plane is on its way, and goes on with another one.
-async fn resumed(parallel: usize, failures: Vec<Failing>) -> (Simulated, Report) {
+async fn resumed(parallel: usize, failures: Vec<ResourceFailure>) -> (Simulated, Report) {
     let spec = many(POOLS, false);
     let stacks = design(&spec);
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures,
         ..world(&spec)
     });
@@ -228,8 +228,8 @@ async fn pools_wait_for_a_control_plane_whose_authorities_take_long() {
     assert_eq!(statuses(&cloud), only("CREATE_COMPLETE"));
 }
 
-fn silent(times: u32) -> Vec<Failing> {
-    vec![Failing {
+fn silent(times: u32) -> Vec<ResourceFailure> {
+    vec![ResourceFailure {
         stack: "canary-control-plane".to_owned(),
         logical_id: "SlotA".to_owned(),
         operation: Operation::Create,
@@ -249,7 +249,7 @@ async fn a_control_plane_that_another_run_made_in_vain_is_made_before_its_pools_
             report.outcomes
         );
         let made = |status: &str| {
-            let standing = cloud.stacks_now().into_iter();
+            let standing = cloud.all_stacks().into_iter();
             standing
                 .filter(|found| found.status.as_str() == status)
                 .count()
@@ -265,7 +265,7 @@ async fn a_control_plane_that_another_run_made_in_vain_is_made_before_its_pools_
 #[tokio::test(start_paused = true)]
 async fn pools_are_not_begun_for_a_control_plane_that_failed() {
     let spec = many(POOLS, false);
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: silent(1),
         ..world(&spec)
     });

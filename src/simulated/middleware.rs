@@ -6,13 +6,13 @@ use std::future::pending;
 use fastrand::Rng;
 
 use super::Simulated;
-use super::chance::{happens, stream};
+use super::config::CrashPoint;
+use super::rng::{happens, stream};
 use super::state::State;
-use super::world::Moment;
 use crate::cloud::CloudError;
 
 /// A die for every kind of misfortune.
-pub(super) struct Dice {
+pub(super) struct FaultRng {
     unreachable: Rng,
     throttle: Rng,
     lost: Rng,
@@ -29,13 +29,13 @@ pub(super) enum Effect {
 }
 
 /// How a call gets through.
-enum Passage {
+enum Admission {
     Open,
-    Dead,
+    Crashed,
     Refused(CloudError),
 }
 
-impl Dice {
+impl FaultRng {
     pub(super) fn new(seed: u64) -> Self {
         let die = |purpose| stream(seed, &["die", purpose], 0);
         Self {
@@ -57,13 +57,13 @@ impl Simulated {
         effect: Effect,
         work: impl FnOnce(&mut State) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
-        match self.passage(verb) {
-            Passage::Open => {}
-            Passage::Dead => return pending().await,
-            Passage::Refused(error) => return Err(error),
+        match self.admit(verb) {
+            Admission::Open => {}
+            Admission::Crashed => return pending().await,
+            Admission::Refused(error) => return Err(error),
         }
         let answer = self.with_now(work);
-        if self.dies(Moment::AfterEffect) {
+        if self.crashes(CrashPoint::AfterEffect) {
             return pending().await;
         }
         if effect == Effect::Some && self.state().loses_answer() {
@@ -75,9 +75,9 @@ impl Simulated {
         answer
     }
 
-    fn passage(&self, verb: &'static str) -> Passage {
-        if self.dead.get() {
-            return Passage::Dead;
+    fn admit(&self, verb: &'static str) -> Admission {
+        if self.has_crashed.get() {
+            return Admission::Crashed;
         }
         let second = u64::try_from(self.elapsed() / 1000).unwrap_or_default();
         {
@@ -85,23 +85,23 @@ impl Simulated {
             state.calls.push((second, verb));
             state.counted += 1;
         }
-        if self.dies(Moment::BeforeEffect) {
-            return Passage::Dead;
+        if self.crashes(CrashPoint::BeforeEffect) {
+            return Admission::Crashed;
         }
         self.state()
             .refusal(verb)
-            .map_or(Passage::Open, Passage::Refused)
+            .map_or(Admission::Open, Admission::Refused)
     }
 
     /// Whether the one who asks dies at this point of the present call.
-    fn dies(&self, when: Moment) -> bool {
+    fn crashes(&self, when: CrashPoint) -> bool {
         let state = self.state();
-        let kill = state.env.faults.kill_after;
-        if !kill.is_some_and(|kill| kill.call <= state.counted && kill.when == when) {
+        let crash = state.env.faults.crash_at;
+        if !crash.is_some_and(|crash| crash.call <= state.counted && crash.when == when) {
             return false;
         }
-        self.dead.set(true);
-        self.death.notify_waiters();
+        self.has_crashed.set(true);
+        self.crash.notify_waiters();
         true
     }
 }
@@ -118,38 +118,38 @@ impl State {
                 help: "get new ones (`aws sso login`), then run the same command again".to_owned(),
             });
         }
-        if happens(&mut self.dice.unreachable, faults.unreachable) {
+        if happens(&mut self.fault_rng.unreachable, faults.unreachable) {
             return Some(unreachable(verb, "it took too long to connect"));
         }
-        if happens(&mut self.dice.throttle, faults.throttle) {
+        if happens(&mut self.fault_rng.throttle, faults.throttle) {
             return Some(CloudError::Throttled(verb.to_owned()));
         }
         None
     }
 
     fn loses_answer(&mut self) -> bool {
-        happens(&mut self.dice.lost, self.env.faults.lost_answer)
+        happens(&mut self.fault_rng.lost, self.env.faults.lost_answer)
     }
 
     /// The moment as of which a read of stacks is answered.
     pub(super) fn as_of(&mut self) -> i64 {
         let faults = &self.env.faults;
-        if !happens(&mut self.dice.stale, faults.stale_read) {
+        if !happens(&mut self.fault_rng.stale, faults.stale_read) {
             return self.now;
         }
         let most = i64::try_from(faults.stale_for.as_millis()).unwrap_or(i64::MAX);
-        self.now - self.dice.stale.i64(0..=most.max(0))
+        self.now - self.fault_rng.stale.i64(0..=most.max(0))
     }
 
     /// An answer about events, as it arrives.
     pub(super) fn garbled<T: Clone>(&mut self, mut events: Vec<T>) -> Vec<T> {
         let faults = &self.env.faults;
-        if happens(&mut self.dice.duplicate, faults.duplicate_pages) {
-            let again = self.dice.duplicate.usize(0..=events.len());
+        if happens(&mut self.fault_rng.duplicate, faults.duplicate_pages) {
+            let again = self.fault_rng.duplicate.usize(0..=events.len());
             events.extend(events.clone().into_iter().take(again));
         }
-        if happens(&mut self.dice.reorder, faults.reorder) {
-            self.dice.reorder.shuffle(&mut events);
+        if happens(&mut self.fault_rng.reorder, faults.reorder) {
+            self.fault_rng.reorder.shuffle(&mut events);
         }
         events
     }

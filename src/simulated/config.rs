@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Everything that decides the course of a simulated cloud.
 #[derive(Debug, Clone, PartialEq)]
-pub struct World {
+pub struct SimulationConfig {
     /// The same seed and the same questions at the same times give the same answers.
     pub seed: u64,
     /// Twelve digits.
@@ -14,7 +14,7 @@ pub struct World {
     pub speed: f64,
     pub noise: Noise,
     pub faults: Faults,
-    pub failures: Vec<Failing>,
+    pub failures: Vec<ResourceFailure>,
 }
 
 /// How long things take.
@@ -29,7 +29,7 @@ pub enum Noise {
 
 /// A resource that fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failing {
+pub struct ResourceFailure {
     /// Name of the stack.
     pub stack: String,
     pub logical_id: String,
@@ -50,7 +50,7 @@ pub enum Operation {
 
 /// A resource that can't be brought back to what it was while an update is rolled back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stuck {
+pub struct RollbackFailure {
     /// Name of the stack.
     pub stack: String,
     pub logical_id: String,
@@ -81,21 +81,21 @@ pub struct Faults {
     pub reorder: f64,
     /// After this many calls every one is refused: the credentials are no longer valid.
     pub expire_after: Option<u64>,
-    pub kill_after: Option<Kill>,
-    pub rollback_fails: Vec<Stuck>,
+    pub crash_at: Option<Crash>,
+    pub rollback_fails: Vec<RollbackFailure>,
 }
 
 /// When the process that asks dies: the call is never answered, nor is any after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kill {
+pub struct Crash {
     /// Number of the call, the first is 1, counted from the start or the last revival.
     pub call: u64,
-    pub when: Moment,
+    pub when: CrashPoint,
 }
 
 /// Where in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum CrashPoint {
     BeforeEffect,
     AfterEffect,
 }
@@ -113,13 +113,13 @@ impl Default for Faults {
             duplicate_pages: 0.0,
             reorder: 0.0,
             expire_after: None,
-            kill_after: None,
+            crash_at: None,
             rollback_fails: Vec::new(),
         }
     }
 }
 
-impl Default for World {
+impl Default for SimulationConfig {
     fn default() -> Self {
         Self {
             seed: 1,
