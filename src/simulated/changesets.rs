@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::changes::{Question, Side, changes};
+use super::changes::{Question, Side, changes, plain};
 use super::compiled::Compiled;
 use super::names::{Setting, arn};
 use super::rng::{hex, seed, stream, uuid};
 use super::stack::{Set, Stack, StackResources, timestamp};
 use super::state::State;
 use crate::cloud::{
-    ChangeSet, CloudError, Keeping, OpenChangeSet, Proposal, ResourceChange, StackStatus,
+    ChangeAction, ChangeSet, CloudError, Keeping, OpenChangeSet, Proposal, ResourceChange,
+    StackStatus,
 };
 
 impl Set {
@@ -43,7 +44,7 @@ fn compute(
     let Some(before) = &stack.compiled else {
         return Vec::new();
     };
-    changes(&Question {
+    let mut found = changes(&Question {
         before: Side {
             template: &before.template,
             parameters: &stack.found.parameters,
@@ -59,7 +60,19 @@ fn compute(
             setting,
             resources: &stack.resources,
         },
-    })
+    });
+    // What a failed operation never made is made now.
+    let missing = compiled.items.iter().filter(|item| {
+        let known = found.iter().any(|change| change.logical_id == item.id);
+        let slot = stack.slot(&item.id);
+        let made = slot.and_then(|slot| stack.resources.get(slot));
+        !known && made.is_some_and(|one| one.status == "CREATE_FAILED")
+    });
+    let missing: Vec<_> = missing
+        .map(|item| plain(&item.id, compiled.body(&item.id), ChangeAction::Add))
+        .collect();
+    found.extend(missing);
+    found
 }
 
 /// A name that the same content gives again, and the ARN under it.
@@ -89,7 +102,7 @@ fn id(setting: &Setting, stack: &Stack, name: &str) -> String {
 
 /// A change set of somebody else, that would change a tag.
 pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> Option<Set> {
-    let compiled = stack.compiled.clone()?;
+    let compiled = stack.compiled.clone().unwrap_or_default();
     let mut tags = stack.found.tags.clone();
     let digits = &mut stream(setting.seed, &["foreign", name], 0);
     tags.insert("foreign".to_owned(), hex(digits, 4));
@@ -185,7 +198,11 @@ pub(super) fn ready(stack: &Stack, call: &str) -> Result<(), CloudError> {
     let status = &stack.found.status;
     if matches!(
         status,
-        S::CreateComplete | S::UpdateComplete | S::UpdateRollbackComplete
+        S::CreateComplete
+            | S::CreateFailed
+            | S::UpdateComplete
+            | S::UpdateFailed
+            | S::UpdateRollbackComplete
     ) {
         return Ok(());
     }

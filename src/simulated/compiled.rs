@@ -26,7 +26,7 @@ impl std::fmt::Debug for Library {
 }
 
 /// A template, ready for use.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Compiled {
     pub(super) template: Value,
     /// In the template's order.

@@ -1,6 +1,10 @@
-//! What a simulated cloud is told before it starts: seed, speed, what fails, how unreliable it is.
+//! What decides the course of a simulation before it starts: seed, speed, what fails, how unreliable the
+//! cloud is.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use crate::cloud::CloudError;
 
 /// Everything that decides the course of a simulated cloud.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,8 +58,43 @@ pub struct RollbackFailure {
     /// Name of the stack.
     pub stack: String,
     pub logical_id: String,
+    /// AWS's words; without them, usual ones for the type.
+    pub reason: Option<String>,
     /// How often; then it works.
     pub times: u32,
+}
+
+/// An event that can be read only later than it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateEvent {
+    pub logical_id: String,
+    pub status: &'static str,
+    pub by: Duration,
+}
+
+/// A fault at certain calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallFault {
+    /// Name of the trait's method; `None` for all.
+    pub verb: Option<&'static str>,
+    /// The first word of what the call is about ([`Call::about`](super::Call)); `None` for all.
+    pub about: Option<String>,
+    /// How many of these calls go well before.
+    pub after: u32,
+    /// How many it strikes then.
+    pub times: u32,
+    pub kind: FaultKind,
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It has no effect.
+    Refused(CloudError),
+    /// It has its effect, and the caller gets this error.
+    AnswerLost(CloudError),
+    /// A read is answered as of so long ago.
+    Stale(Duration),
 }
 
 /// How unreliable the cloud is. Chances are between 0 and 1, a call each; all off by default.
@@ -83,9 +122,14 @@ pub struct Faults {
     pub expire_after: Option<u64>,
     pub crash_at: Option<Crash>,
     pub rollback_fails: Vec<RollbackFailure>,
+    /// Scripted faults; the first that fits a call strikes.
+    pub calls: Vec<CallFault>,
+    pub late: Vec<LateEvent>,
+    /// How many turns other tasks get before a call has its effect, and again before it is answered.
+    pub turns: RangeInclusive<u32>,
 }
 
-/// When the process that asks dies: the call is never answered, nor is any after it.
+/// When the process that asks crashes: the call is never answered, nor is any after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crash {
     /// Number of the call, the first is 1, counted from the start or the last revival.
@@ -115,6 +159,9 @@ impl Default for Faults {
             expire_after: None,
             crash_at: None,
             rollback_fails: Vec::new(),
+            calls: Vec::new(),
+            late: Vec::new(),
+            turns: 0..=0,
         }
     }
 }

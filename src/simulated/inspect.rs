@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Simulated;
-use super::config::ResourceFailure;
+use super::config::{Faults, ResourceFailure};
 use super::engine::touching;
 use super::state::{NewStack, State};
+use super::store::StoredParameter;
 use crate::cloud::{Fate, FoundStack, OpenChangeSet, StackEvent, StackStatus};
 
 /// A write that had an effect.
@@ -22,6 +23,8 @@ pub struct Write {
     pub stack: String,
     /// What it was asked with, where it takes a token.
     pub token: Option<String>,
+    /// The stack policy that it set.
+    pub policy: Option<Value>,
     /// Logical ids of what the operation deleted, old ones of replacements too.
     pub deleted: Vec<String>,
     /// Logical ids of what the operation replaced.
@@ -66,11 +69,27 @@ impl RemovalCause {
     }
 }
 
-/// Calls by virtual second and name of the trait's method, in the order in which they came.
+/// A call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Virtual second.
+    pub second: u64,
+    /// Name of the trait's method.
+    pub verb: &'static str,
+    /// What it names first: a stack, a parameter, a bucket, a group; after a blank what else it names.
+    pub about: String,
+}
+
+/// Calls in the order in which they came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Calls(pub(super) Vec<(u64, &'static str)>);
+pub struct Calls(pub(super) Vec<Call>);
 
 impl Calls {
+    /// All of them.
+    pub fn all(&self) -> &[Call] {
+        &self.0
+    }
+
     /// How many in all.
     pub fn total(&self) -> usize {
         self.0.len()
@@ -79,7 +98,7 @@ impl Calls {
     /// How many of each.
     pub fn by_verb(&self) -> BTreeMap<&'static str, usize> {
         let mut counted = BTreeMap::new();
-        for (_, verb) in &self.0 {
+        for Call { verb, .. } in &self.0 {
             *counted.entry(*verb).or_default() += 1;
         }
         counted
@@ -88,7 +107,7 @@ impl Calls {
     /// How many in each second; seconds without a call are left out.
     pub fn by_second(&self) -> BTreeMap<u64, usize> {
         let mut counted = BTreeMap::new();
-        for (second, _) in &self.0 {
+        for Call { second, .. } in &self.0 {
             *counted.entry(*second).or_default() += 1;
         }
         counted
@@ -104,6 +123,10 @@ pub enum ExternalChange {
     Delete { stack: String },
     /// Leaves a change set lying with a stack.
     ChangeSet { stack: String, name: String },
+    /// The running operation of a stack was begun without rollback: where it fails, the stack stops.
+    DisableRollback { stack: String },
+    /// Deletes a parameter.
+    DeleteParameter { name: String },
     /// Leaves a stack under review that nobody ever executed, with the tags of a cluster's stack.
     ReviewStack {
         stack: String,
@@ -140,6 +163,11 @@ impl Simulated {
         })
     }
 
+    /// Every parameter and secret, by name.
+    pub fn parameters(&self) -> BTreeMap<String, StoredParameter> {
+        self.with_now(|state| state.parameters.clone())
+    }
+
     /// Every write that had an effect, in order.
     pub fn writes(&self) -> Vec<Write> {
         self.with_now(|state| state.env.log.clone())
@@ -153,19 +181,19 @@ impl Simulated {
     /// Every event of every stack, by the order of stacks and time.
     pub fn history(&self) -> Vec<StackEvent> {
         self.with_now(|state| {
-            let told = state.stacks.iter().flat_map(|stack| &stack.events);
-            told.map(|told| told.event.clone()).collect()
+            let published = state.stacks.iter().flat_map(|stack| &stack.events);
+            published.map(|published| published.event.clone()).collect()
         })
     }
 
-    /// Everything that CloudFormation was ever told or says: templates, parameters, tags, outputs,
+    /// Everything that CloudFormation was ever given or answers: templates, parameters, tags, outputs,
     /// the texts of events. No secret may be in it.
     pub fn texts(&self) -> BTreeSet<String> {
         self.with_now(|state| {
             let mut all = state.received.clone();
             for stack in &state.stacks {
                 all.extend(stack.found.outputs.values().cloned());
-                let events = stack.events.iter().map(|told| &told.event);
+                let events = stack.events.iter().map(|published| &published.event);
                 for event in events {
                     all.extend(event.reason.clone());
                     all.extend(event.physical_id.clone());
@@ -219,6 +247,23 @@ impl Simulated {
         self.with_now(|state| state.env.failures.push(failure));
     }
 
+    /// The cloud misbehaves otherwise from now on.
+    pub fn change_faults(&self, change: impl FnOnce(&mut Faults)) {
+        self.with_now(|state| change(&mut state.env.faults));
+    }
+
+    /// A stack as AWS may answer it, however it came about.
+    #[cfg(test)]
+    pub fn amend(&self, stack: &str, change: impl FnOnce(&mut FoundStack)) {
+        self.with_now(|state| {
+            let (index, now) = (state.named(stack), state.now);
+            let stack = index.and_then(|index| state.stacks.get_mut(index));
+            let stack = stack.expect("a stack of that name");
+            change(&mut stack.found);
+            stack.remember(now);
+        });
+    }
+
     /// Somebody else does something to the account. Whether CloudFormation let them.
     pub fn apply_external_change(&self, what: &ExternalChange) -> bool {
         self.with_now(|state| apply_external_change(state, what).is_some())
@@ -250,16 +295,25 @@ fn apply_external_change(state: &mut State, what: &ExternalChange) -> Option<()>
         state.stacks.push(review);
         return Some(());
     }
-    let (ExternalChange::Update { stack, .. }
-    | ExternalChange::Delete { stack }
-    | ExternalChange::ChangeSet { stack, .. }
-    | ExternalChange::ReviewStack { stack, .. }) = what;
+    let stack = match what {
+        ExternalChange::DeleteParameter { name } => {
+            return state.parameters.remove(name).map(drop);
+        }
+        ExternalChange::Update { stack, .. }
+        | ExternalChange::Delete { stack }
+        | ExternalChange::ChangeSet { stack, .. }
+        | ExternalChange::DisableRollback { stack }
+        | ExternalChange::ReviewStack { stack, .. } => stack,
+    };
     let index = state.named(stack)?;
     let (found, env) = state.of(index)?;
     if let ExternalChange::ChangeSet { name, .. } = what {
         let set = super::changesets::foreign(found, &env.setting, name, at)?;
         found.sets.push(set);
         return Some(());
+    }
+    if let ExternalChange::DisableRollback { .. } = what {
+        return found.disable_rollback();
     }
     let wanted = match what {
         _ if found.found.status.is_moving() => return None,

@@ -1,4 +1,4 @@
-//! What stands between a question and its answer: counting, dying, expired credentials, throttling,
+//! What is between a request and its answer: counting, crashes, expired credentials, throttling,
 //! requests and answers that get lost, reads that are behind.
 
 use std::future::pending;
@@ -6,12 +6,13 @@ use std::future::pending;
 use fastrand::Rng;
 
 use super::Simulated;
-use super::config::CrashPoint;
+use super::config::{CrashPoint, FaultKind};
+use super::inspect::Call;
 use super::rng::{happens, stream};
 use super::state::State;
 use crate::cloud::CloudError;
 
-/// A die for every kind of misfortune.
+/// A stream of chance for every kind of fault.
 pub(super) struct FaultRng {
     unreachable: Rng,
     throttle: Rng,
@@ -19,52 +20,85 @@ pub(super) struct FaultRng {
     stale: Rng,
     duplicate: Rng,
     reorder: Rng,
+    turns: Rng,
 }
 
 /// Whether a call changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effect {
+enum Effect {
     None,
     Some,
 }
 
 /// How a call gets through.
 enum Admission {
-    Open,
+    /// With the scripted fault that strikes it.
+    Open(Option<FaultKind>),
     Crashed,
     Refused(CloudError),
 }
 
 impl FaultRng {
     pub(super) fn new(seed: u64) -> Self {
-        let die = |purpose| stream(seed, &["die", purpose], 0);
+        let of = |purpose| stream(seed, &["die", purpose], 0);
         Self {
-            unreachable: die("unreachable"),
-            throttle: die("throttle"),
-            lost: die("lost"),
-            stale: die("stale"),
-            duplicate: die("duplicate"),
-            reorder: die("reorder"),
+            unreachable: of("unreachable"),
+            throttle: of("throttle"),
+            lost: of("lost"),
+            stale: of("stale"),
+            duplicate: of("duplicate"),
+            reorder: of("reorder"),
+            turns: of("turns"),
         }
     }
 }
 
 impl Simulated {
-    /// One call: what is due happens, the call gets through or not, has its effect, is answered or not.
-    pub(super) async fn call<T>(
+    /// A call that changes nothing.
+    pub(super) async fn read<T>(
         &self,
         verb: &'static str,
+        about: &str,
+        work: impl FnOnce(&mut State) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        self.call(verb, about, Effect::None, work).await
+    }
+
+    /// A call that changes something.
+    pub(super) async fn write<T>(
+        &self,
+        verb: &'static str,
+        about: &str,
+        work: impl FnOnce(&mut State) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        self.call(verb, about, Effect::Some, work).await
+    }
+
+    /// One call: what is due happens, the call gets through or not, has its effect, is answered or not.
+    async fn call<T>(
+        &self,
+        verb: &'static str,
+        about: &str,
         effect: Effect,
         work: impl FnOnce(&mut State) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
-        match self.admit(verb) {
-            Admission::Open => {}
+        self.others_go_first().await;
+        let fault = match self.admit(verb, about) {
+            Admission::Open(fault) => fault,
             Admission::Crashed => return pending().await,
             Admission::Refused(error) => return Err(error),
-        }
+        };
+        self.state().lag = match &fault {
+            Some(FaultKind::Stale(by)) => i64::try_from(by.as_millis()).unwrap_or(i64::MAX),
+            _ => 0,
+        };
         let answer = self.with_now(work);
         if self.crashes(CrashPoint::AfterEffect) {
             return pending().await;
+        }
+        self.others_go_first().await;
+        if let Some(FaultKind::AnswerLost(error)) = fault {
+            return Err(error);
         }
         if effect == Effect::Some && self.state().loses_answer() {
             return Err(unreachable(
@@ -75,25 +109,41 @@ impl Simulated {
         answer
     }
 
-    fn admit(&self, verb: &'static str) -> Admission {
+    async fn others_go_first(&self) {
+        let turns = self.state().turns();
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn admit(&self, verb: &'static str, about: &str) -> Admission {
         if self.has_crashed.get() {
             return Admission::Crashed;
         }
         let second = u64::try_from(self.elapsed() / 1000).unwrap_or_default();
         {
             let mut state = self.state();
-            state.calls.push((second, verb));
+            let about = state.by_name(about);
+            state.calls.push(Call {
+                second,
+                verb,
+                about,
+            });
             state.counted += 1;
         }
         if self.crashes(CrashPoint::BeforeEffect) {
             return Admission::Crashed;
         }
-        self.state()
-            .refusal(verb)
-            .map_or(Admission::Open, Admission::Refused)
+        let mut state = self.state();
+        match state.scripted() {
+            Some(FaultKind::Refused(error)) => Admission::Refused(error),
+            fault => state
+                .refusal(verb)
+                .map_or(Admission::Open(fault), Admission::Refused),
+        }
     }
 
-    /// Whether the one who asks dies at this point of the present call.
+    /// Whether the process that asks crashes at this point of the present call.
     fn crashes(&self, when: CrashPoint) -> bool {
         let state = self.state();
         let crash = state.env.faults.crash_at;
@@ -127,12 +177,53 @@ impl State {
         None
     }
 
+    /// The scripted fault that strikes the newest call, if there is one.
+    fn scripted(&mut self) -> Option<FaultKind> {
+        let call = self.calls.last()?;
+        let word = call.about.split(' ').next().unwrap_or_default();
+        for fault in &mut self.env.faults.calls {
+            let fits = fault.verb.is_none_or(|verb| verb == call.verb)
+                && fault.about.as_ref().is_none_or(|about| about == word);
+            if !fits || fault.times == 0 {
+                continue;
+            }
+            if fault.after == 0 {
+                fault.times -= 1;
+                return Some(fault.kind.clone());
+            }
+            fault.after -= 1;
+        }
+        None
+    }
+
+    /// What a call is about, with the name of a stack in the place of its ARN.
+    fn by_name(&self, about: &str) -> String {
+        let (first, rest) = about.split_at(about.find(' ').unwrap_or(about.len()));
+        let stack = self.stacks.iter().find(|stack| stack.found.id == first);
+        stack.map_or_else(
+            || about.to_owned(),
+            |stack| format!("{}{rest}", stack.found.name),
+        )
+    }
+
+    fn turns(&mut self) -> u32 {
+        self.fault_rng.turns.u32(self.env.faults.turns.clone())
+    }
+
     fn loses_answer(&mut self) -> bool {
         happens(&mut self.fault_rng.lost, self.env.faults.lost_answer)
     }
 
-    /// The moment as of which a read of stacks is answered.
+    /// As of when a read of the store is answered.
+    pub(super) fn stored_as_of(&self) -> i64 {
+        self.now.saturating_sub(self.lag)
+    }
+
+    /// As of when a read of stacks is answered.
     pub(super) fn as_of(&mut self) -> i64 {
+        if self.lag > 0 {
+            return self.now - self.lag;
+        }
         let faults = &self.env.faults;
         if !happens(&mut self.fault_rng.stale, faults.stale_read) {
             return self.now;

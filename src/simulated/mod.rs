@@ -1,11 +1,12 @@
-//! A CloudFormation of our own, in virtual time: the same seed gives the same course. It knows how AWS
-//! behaves and misbehaves, not who asks or why.
+//! A deterministic CloudFormation in virtual time, with the parameters, buckets and machines beside it:
+//! the same seed gives the same course. It knows how AWS behaves and misbehaves, not who asks or why.
 //!
-//! Every question first lets happen what was due until now (`engine`), then is answered from the state
-//! of that moment. Nothing happens between questions, nothing runs beside them. Time is tokio's, which
-//! tests hold and a rehearsal speeds up. What a template's rules say and what AWS would take for an
-//! answer is told as AWS tells it; what is not simulated: imports, nested stacks, hooks, resource-level
-//! conditions, other people's resources.
+//! Every call first applies what was due until now (`engine`), then is answered from the state of that
+//! moment (`middleware` decides whether it gets through). Nothing happens between calls, nothing runs
+//! beside them. Time is tokio's, which tests pause and a rehearsal speeds up. What a template's rules say
+//! and what AWS would answer is reported in AWS's words. Not simulated: imports, nested stacks, hooks,
+//! resource-level conditions, resources of other people, programs on machines (their answers are
+//! scripted).
 
 mod answers;
 mod changes;
@@ -20,6 +21,7 @@ mod middleware;
 mod names;
 mod policy;
 mod reasons;
+mod remote;
 mod rng;
 mod stack;
 mod state;
@@ -39,9 +41,11 @@ use state::State;
 
 pub use compiled::Library;
 pub use config::{
-    Crash, CrashPoint, Faults, Noise, Operation, ResourceFailure, RollbackFailure, SimulationConfig,
+    CallFault, Crash, CrashPoint, FaultKind, Faults, LateEvent, Noise, Operation, ResourceFailure,
+    RollbackFailure, SimulationConfig,
 };
-pub use inspect::{Calls, ExternalChange, Loss, RemovalCause, Write};
+pub use inspect::{Call, Calls, ExternalChange, Loss, RemovalCause, Write};
+pub use store::StoredParameter;
 
 /// A cloud that is made up. Made inside a tokio runtime, whose clock it takes.
 pub struct Simulated {
@@ -85,8 +89,8 @@ impl Simulated {
         }
     }
 
-    /// A new process asks the same cloud: it lives, its credentials are good, its calls count from one,
-    /// and the cloud misbehaves as told here. Answers of before are never given.
+    /// A new process asks the same cloud: its credentials are good, its calls count from one, and these
+    /// are the faults. Calls of before are never answered.
     pub fn restart(&self, faults: Faults) {
         self.has_crashed.set(false);
         self.state().restart(faults);

@@ -1,19 +1,20 @@
 //! All that a simulated cloud holds, and the passing of time over it.
 
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::compiled::Library;
 use super::config::{Faults, SimulationConfig};
 use super::engine::{Environment, OtherStacks, Running};
-use super::inspect::Write;
+use super::inspect::{Call, Write};
 use super::middleware::FaultRng;
 use super::names::{Setting, arn};
 use super::reasons;
 use super::rng::{stream, uuid};
 use super::stack::{Stack, timestamp};
-use super::store::InMemoryStore;
-use crate::cloud::{FoundStack, StackStatus};
+use super::store::StoredParameter;
+use crate::cloud::remote::Ran;
+use crate::cloud::{FoundStack, Protection, StackStatus};
 
 pub(super) struct State {
     pub(super) env: Environment,
@@ -22,9 +23,14 @@ pub(super) struct State {
     /// Milliseconds up to which everything has happened.
     pub(super) now: i64,
     pub(super) library: Library,
-    pub(super) store: InMemoryStore,
+    /// Parameters and secrets, by name.
+    pub(super) parameters: BTreeMap<String, StoredParameter>,
     pub(super) fault_rng: FaultRng,
-    pub(super) calls: Vec<(u64, &'static str)>,
+    /// How far behind the present call's read is, in milliseconds, by a scripted fault.
+    pub(super) lag: i64,
+    pub(super) calls: Vec<Call>,
+    /// Scripted answers of machines, by group and command.
+    pub(super) commands: BTreeMap<(String, String), VecDeque<Ran>>,
     /// Calls since the start or the last revival.
     pub(super) counted: u64,
     /// Templates, parameters and tags that came in.
@@ -59,8 +65,10 @@ impl State {
             stacks: Vec::new(),
             now: 0,
             library,
-            store: InMemoryStore::default(),
+            parameters: BTreeMap::new(),
+            lag: 0,
             calls: Vec::new(),
+            commands: BTreeMap::new(),
             counted: 0,
             received: BTreeSet::new(),
         }
@@ -132,11 +140,23 @@ impl State {
 
     /// Keeps account of a write. Its line in the log.
     pub(super) fn write(&mut self, verb: &'static str, stack: &str, token: Option<&str>) -> usize {
+        self.log(verb, stack, token, None)
+    }
+
+    /// The same of a write that sets a stack's protection.
+    pub(super) fn log(
+        &mut self,
+        verb: &'static str,
+        stack: &str,
+        token: Option<&str>,
+        protection: Option<&Protection>,
+    ) -> usize {
         self.env.log.push(Write {
             at: timestamp(self.now),
             verb,
             stack: stack.to_owned(),
             token: token.map(str::to_owned),
+            policy: protection.and_then(|set| set.policy.clone()),
             deleted: Vec::new(),
             replaced: Vec::new(),
         });

@@ -5,7 +5,7 @@ use super::compiled::Compiled;
 use super::engine::{Wanted, candidates};
 use super::stack::Stack;
 use super::state::{NewStack, State};
-use crate::cloud::{ChangeSet, CloudError, Proposal, Protection, StackStatus};
+use crate::cloud::{ChangeSet, CloudError, OnFailure, Proposal, Protection, StackStatus};
 
 impl State {
     pub(super) fn create(
@@ -27,7 +27,8 @@ impl State {
         }
         let compiled = self.admit(wanted, "CreateStack")?;
         acknowledged(wanted, &compiled)?;
-        let log = self.write("create", &wanted.stack, Some(&wanted.token));
+        let token = Some(wanted.token.as_str());
+        let log = self.log("create", &wanted.stack, token, Some(protection));
         let mut stack = self.fresh(NewStack {
             name: &wanted.stack,
             tags: wanted.tags.clone(),
@@ -44,7 +45,12 @@ impl State {
         Ok(id)
     }
 
-    pub(super) fn execute(&mut self, set: &ChangeSet, token: &str) -> Result<(), CloudError> {
+    pub(super) fn execute(
+        &mut self,
+        set: &ChangeSet,
+        token: &str,
+        on_failure: OnFailure,
+    ) -> Result<(), CloudError> {
         let index = self
             .find(&set.stack_id)
             .ok_or_else(|| missing(&set.stack_id))?;
@@ -71,6 +77,14 @@ impl State {
             )));
         }
         let (at, name) = (self.now, stack.found.name.clone());
+        if stopped(&stack.found.status) && on_failure == OnFailure::GoBack {
+            let message = format!(
+                "This stack is currently in a non-terminal [{}] state. To update the stack from this \
+                 state, please use the disable-rollback parameter with update-stack API.",
+                stack.found.status
+            );
+            return Err(refusal("ExecuteChangeSet", &name, message));
+        }
         let log = self.write("execute", &name, Some(token));
         let (stack, env) = self.of(index).ok_or_else(|| missing(&set.stack_id))?;
         stack.sets.clear();
@@ -81,6 +95,9 @@ impl State {
             tags: found.tags,
         };
         stack.update(env, at, wanted, Some(token), log);
+        if on_failure == OnFailure::Stop {
+            stack.disable_rollback();
+        }
         Ok(())
     }
 
@@ -99,7 +116,7 @@ impl State {
         protection: &Protection,
     ) -> Result<(), CloudError> {
         let (index, name) = self.resources(stack_id)?;
-        self.write("protect", &name, None);
+        self.log("protect", &name, None, Some(protection));
         let at = self.now;
         let (stack, _) = self.of(index).ok_or_else(|| missing(stack_id))?;
         stack.found.termination_protection = protection.termination;
@@ -210,6 +227,14 @@ impl State {
         let name = |stack: &Stack| stack.found.name.clone();
         Ok((index, self.stacks.get(index).map(name).unwrap_or_default()))
     }
+}
+
+/// Whether an operation failed in this status and stopped there.
+fn stopped(status: &StackStatus) -> bool {
+    matches!(
+        status,
+        StackStatus::CreateFailed | StackStatus::UpdateFailed
+    )
 }
 
 fn refusal(call: &str, stack: &str, message: String) -> CloudError {

@@ -27,7 +27,7 @@ impl Stack {
         let Some(forced) = run.update.candidates.get(&resource.logical_id).copied() else {
             return Progress::Instant;
         };
-        if resource.physical_id.is_none() {
+        if resource.physical_id.is_none() || resource.status == "CREATE_FAILED" {
             run.update.made.push(slot);
             return self.make(run, env, at, number);
         }

@@ -1,4 +1,4 @@
-//! The way forward: creating, changing and replacing resources, and breaking off when one fails.
+//! Creating, changing and replacing resources.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -141,9 +141,9 @@ impl Stack {
         let (slot, replaces) = (job.slot, job.verb == Verb::Replace);
         job.runs = true;
         if replaces {
-            let told = "Requested update requires the creation of a new physical resource; hence \
+            let message = "Requested update requires the creation of a new physical resource; hence \
                         creating one.";
-            self.set_status(env, at, run, slot, "UPDATE_IN_PROGRESS", Some(told));
+            self.set_status(env, at, run, slot, "UPDATE_IN_PROGRESS", Some(message));
         } else {
             self.set_status(env, at, run, slot, "CREATE_IN_PROGRESS", None);
         }
@@ -330,70 +330,7 @@ impl Stack {
             _ => "CREATE_IN_PROGRESS",
         };
         // The API's detailed status CONFIGURATION_COMPLETE comes with these words.
-        let told = Some("Eventual consistency check initiated");
-        self.set_status(env, at, run, slot, status, told);
-    }
-
-    /// A job fails. On the way forward everything stops and turns back; on the way back the rest goes on.
-    pub(super) fn fail_job(
-        &mut self,
-        run: &mut Running,
-        env: &mut Environment,
-        at: i64,
-        number: usize,
-        reason: &str,
-    ) {
-        let Some(job) = run.job(number) else {
-            return;
-        };
-        job.runs = false;
-        let (slot, verb) = (job.slot, job.verb);
-        run.failed
-            .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
-        match verb {
-            Verb::Delete => {
-                self.remains(run, env, at, number, reason);
-                run.active = run.active.saturating_sub(1);
-                self.release(run, env, at, Vec::new());
-                return;
-            }
-            Verb::Create => self.set_status(env, at, run, slot, "CREATE_FAILED", Some(reason)),
-            Verb::Update | Verb::Replace => {
-                self.set_status(env, at, run, slot, "UPDATE_FAILED", Some(reason));
-            }
-        }
-        if run.phase == Phase::RollingBackUpdate {
-            run.active = run.active.saturating_sub(1);
-            self.release(run, env, at, Vec::new());
-            return;
-        }
-        self.cancel(run, env, at);
-        let (what, more) = match run.phase {
-            Phase::Creating => ("create", "Rollback requested by user."),
-            _ => ("update", ""),
-        };
-        let failed = run.failed.join(", ");
-        let told = format!("The following resource(s) failed to {what}: [{failed}]. {more}");
-        run.after(at + 1000, SimEvent::RollBack(told));
-    }
-
-    /// Breaks off whatever runs.
-    pub(super) fn cancel(&mut self, run: &mut Running, env: &mut Environment, at: i64) {
-        run.queue.clear();
-        run.active = 0;
-        for number in 0..run.jobs.len() {
-            let Some(job) = run.job(number).filter(|job| job.runs) else {
-                continue;
-            };
-            job.runs = false;
-            let (slot, verb) = (job.slot, job.verb);
-            run.failed
-                .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
-            let (status, reason) = match verb {
-                Verb::Create => ("CREATE_FAILED", "Resource creation cancelled"),
-                _ => ("UPDATE_FAILED", "Resource update cancelled"),
-            };
-            self.set_status(env, at, run, slot, status, Some(reason));
-        }
+        let message = Some("Eventual consistency check initiated");
+        self.set_status(env, at, run, slot, status, message);
     }
 }

@@ -101,10 +101,10 @@ impl Stack {
         at: i64,
         slot: usize,
         removal: &Removal,
-        told: (&'static str, Option<&str>),
+        now: (&'static str, Option<&str>),
     ) {
         if !removal.how.is_of_old() {
-            return self.set_status(env, at, run, slot, told.0, told.1);
+            return self.set_status(env, at, run, slot, now.0, now.1);
         }
         let Some(resource) = self.resources.get(slot) else {
             return;
@@ -115,7 +115,7 @@ impl Stack {
             of_type.as_str(),
             removal.physical_id.as_deref(),
         );
-        self.resource_event(env, at, run, of, told.0, told.1);
+        self.resource_event(env, at, run, of, now.0, now.1);
     }
 
     fn leave(

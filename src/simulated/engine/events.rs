@@ -83,6 +83,13 @@ impl Stack {
                 readable += rng.i64(0..=most.clamp(0, 600_000));
             }
         }
+        let late = env.faults.late.iter().find(|late| {
+            late.logical_id == event.logical_id && late.status == event.status.as_str()
+        });
+        if let Some(late) = late {
+            self.has_late = true;
+            readable += i64::try_from(late.by.as_millis()).unwrap_or(i64::MAX);
+        }
         self.events.push(PublishedEvent {
             event,
             readable,

@@ -5,6 +5,7 @@ mod change;
 mod create_update;
 mod delete;
 mod events;
+mod failure;
 mod job;
 mod rollback;
 
@@ -13,6 +14,8 @@ use std::rc::Rc;
 
 pub(super) use create_update::{Wanted, candidates, touching};
 pub(super) use job::{Job, Removal, Work};
+
+use jiff::Timestamp;
 
 use super::compiled::Compiled;
 use super::config::{Faults, Noise, Operation, ResourceFailure};
@@ -33,7 +36,13 @@ pub(super) struct Environment {
     pub(super) log: Vec<Write>,
     pub(super) losses: Vec<Loss>,
     /// Objects by bucket and key.
-    pub(super) buckets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    pub(super) buckets: BTreeMap<String, BTreeMap<String, StoredObject>>,
+}
+
+/// An object of a bucket.
+pub(super) struct StoredObject {
+    pub(super) bytes: Vec<u8>,
+    pub(super) written: Timestamp,
 }
 
 /// How far an operation is.
@@ -63,6 +72,8 @@ pub(super) enum SimEvent {
     End(usize),
     /// The job fails, for this reason.
     Fail(usize, String),
+    /// The operation failed and was begun without rollback.
+    Stop,
     /// The operation turns back.
     RollBack(String),
     Finish,
@@ -90,6 +101,10 @@ pub(super) struct Running {
     active: usize,
     /// Resources that failed in this phase, cancelled ones too.
     failed: Vec<String>,
+    /// Whether it stops where it fails.
+    stops: bool,
+    /// Whether it turns back already.
+    turns: bool,
     tail: i64,
     update: Update,
 }
@@ -102,7 +117,7 @@ pub(super) struct Update {
     candidates: BTreeMap<String, bool>,
     /// Resources that the new template no longer has.
     dropped: Vec<String>,
-    /// What was made anew.
+    /// New resources.
     made: Vec<usize>,
     /// What was changed in place, or tried.
     changed: Vec<usize>,
@@ -164,6 +179,8 @@ impl Running {
             ticket: 0,
             active: 0,
             failed: Vec::new(),
+            stops: false,
+            turns: false,
             tail: 0,
             update: Update::default(),
         }
@@ -254,6 +271,7 @@ impl Stack {
                 self.joining(&mut run, job, waiting, look);
             }
             SimEvent::Fail(job, reason) => self.fail_job(&mut run, env, at, job, &reason),
+            SimEvent::Stop => return self.stop(&run, env, at),
             SimEvent::RollBack(reason) => self.roll_back(&mut run, env, at, &reason),
             SimEvent::Finish => return self.finish(run, env, at),
         }

@@ -66,6 +66,7 @@ impl Stack {
         reason: &str,
     ) {
         run.failed.clear();
+        run.turns = false;
         if run.phase == Phase::Creating {
             run.phase = Phase::RollingBackCreate;
             let reason = Some(reason);
@@ -146,7 +147,8 @@ impl Stack {
                 stuck.times -= 1;
                 let of_type = self.resources.get(slot).map(|one| one.kind.clone());
                 let of_type = of_type.unwrap_or_default();
-                let reason = reasons::usual(&env.setting, &id, &of_type, Operation::Update, None);
+                let usual = || reasons::usual(&env.setting, &id, &of_type, Operation::Update, None);
+                let reason = stuck.reason.clone().unwrap_or_else(usual);
                 SimEvent::Fail(number, reason)
             }
             None => SimEvent::End(number),
@@ -185,30 +187,30 @@ impl Stack {
             "delete"
         };
         let failed = run.failed.join(", ");
-        let told = format!("The following resource(s) failed to {what}: [{failed}]. ");
-        let told = (!run.failed.is_empty()).then_some(told.as_str());
+        let message = format!("The following resource(s) failed to {what}: [{failed}]. ");
+        let message = (!run.failed.is_empty()).then_some(message.as_str());
         match run.phase {
             Phase::Creating => {
                 self.set_outputs(&env.setting);
                 self.stack_event(env, at, &run, S::CreateComplete, None);
             }
-            Phase::RollingBackCreate if told.is_none() => {
+            Phase::RollingBackCreate if message.is_none() => {
                 self.stack_event(env, at, &run, S::RollbackComplete, None)
             }
-            Phase::RollingBackCreate => self.stack_event(env, at, &run, S::RollbackFailed, told),
-            Phase::Deleting if told.is_none() => {
+            Phase::RollingBackCreate => self.stack_event(env, at, &run, S::RollbackFailed, message),
+            Phase::Deleting if message.is_none() => {
                 self.sets.clear();
                 self.stack_event(env, at, &run, S::DeleteComplete, None);
             }
-            Phase::Deleting => self.stack_event(env, at, &run, S::DeleteFailed, told),
+            Phase::Deleting => self.stack_event(env, at, &run, S::DeleteFailed, message),
             Phase::Updating => self.clean_up(run, env, at),
             Phase::Cleanup => {
                 self.drop_dropped(&run);
                 self.stack_event(env, at, &run, S::UpdateComplete, None);
             }
-            Phase::RollingBackUpdate if told.is_none() => self.clean_up_rollback(run, env, at),
+            Phase::RollingBackUpdate if message.is_none() => self.clean_up_rollback(run, env, at),
             Phase::RollingBackUpdate => {
-                self.stack_event(env, at, &run, S::UpdateRollbackFailed, told);
+                self.stack_event(env, at, &run, S::UpdateRollbackFailed, message);
                 run.failed.clear();
                 self.failed_rollback = Some(run);
             }

@@ -1,5 +1,7 @@
 //! Everything that can go wrong between a question and its answer.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 fn with(faults: Faults) -> Simulated {
@@ -171,11 +173,102 @@ async fn a_killed_caller_gets_no_answer_and_the_cloud_goes_on_without_it() {
         }
         assert_eq!(cloud.all_stacks().len(), stacks);
         let waiting = tokio::time::timeout(Duration::from_mins(1), cloud.moving()).await;
-        assert!(waiting.is_err(), "the dead get no answers");
+        assert!(waiting.is_err(), "a crashed process gets no answers");
         cloud.restart(Faults::default());
         let id = cloud.create(&ask, &OPEN).await.unwrap();
         let found = rest(&cloud, &id).await;
         assert_eq!(found.status, StackStatus::CreateComplete);
         assert_eq!(cloud.writes().len(), 1);
     }
+}
+
+fn strike(verb: &'static str, after: u32, times: u32, kind: FaultKind) -> CallFault {
+    CallFault {
+        verb: Some(verb),
+        about: Some("s".to_owned()),
+        after,
+        times,
+        kind,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scripted_fault_strikes_its_calls_alone() {
+    let cloud = Simulated::new(steady());
+    let no = CloudError::Throttled("no".to_owned());
+    let refused = FaultKind::Refused(no.clone());
+    cloud.change_faults(|faults| faults.calls.push(strike("stack", 1, 2, refused)));
+    for fails in [false, true, true, false] {
+        assert_eq!(cloud.stack("other").await, Ok(None));
+        assert_eq!(cloud.moving().await, Ok(BTreeSet::new()));
+        assert_eq!(cloud.stack("s").await.is_err(), fails);
+    }
+    let lost = FaultKind::AnswerLost(no.clone());
+    cloud.change_faults(|faults| faults.calls.push(strike("create", 0, 1, lost)));
+    let answer = cloud.create(&wanted("s", &network("x"), "t"), &OPEN).await;
+    assert_eq!((answer, cloud.all_stacks().len()), (Err(no), 1));
+    let calls = cloud.calls();
+    let last = calls.all().last().unwrap();
+    assert_eq!((last.verb, last.about.as_str()), ("create", "s"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scripted_stale_read_shows_stacks_and_parameters_as_they_were() {
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &network("x")).await;
+    let stale = FaultKind::Stale(Duration::from_secs(30));
+    cloud.change_faults(|faults| faults.calls.push(strike("stack", 0, 1, stale.clone())));
+    let seen = cloud.stack(&id).await.unwrap().unwrap();
+    assert_eq!(seen.status, StackStatus::CreateInProgress);
+    cloud.keep_parameter("/p", "v").await.unwrap();
+    cloud.change_faults(|faults| {
+        faults.calls.push(CallFault {
+            about: None,
+            ..strike("parameter", 0, 1, stale)
+        })
+    });
+    assert_eq!(cloud.parameter("/p").await, Ok(None));
+    assert_eq!(cloud.parameter("/p").await, Ok(Some("v".to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_event_is_read_later_than_those_after_it() {
+    let cloud = with(Faults {
+        late: vec![LateEvent {
+            logical_id: "Vpc".to_owned(),
+            status: "CREATE_COMPLETE",
+            by: Duration::from_mins(5),
+        }],
+        ..Faults::default()
+    });
+    let id = made(&cloud, "s", &network("x")).await;
+    let done = |all: &[StackEvent]| way(all, "Vpc").iter().any(|one| one == "CREATE_COMPLETE");
+    assert!(!done(&events(&cloud, &id).await));
+    cloud.sleep(Duration::from_mins(5)).await;
+    assert!(done(&events(&cloud, &id).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_rollback_a_stack_stops_where_it_fails_and_an_update_continues_from_there() {
+    let cloud = Simulated::new(steady());
+    cloud.fail(failing("NetA", Operation::Create));
+    let first = wanted("s", &network("x"), "t");
+    let id = cloud.create(&first, &OPEN).await.unwrap();
+    let stack = "s".to_owned();
+    assert!(cloud.apply_external_change(&ExternalChange::DisableRollback { stack }));
+    let found = rest(&cloud, &id).await;
+    assert_eq!(found.status, StackStatus::CreateFailed);
+    let set = cloud.propose(&first).await.unwrap();
+    let ids: Vec<&str> = set
+        .changes
+        .iter()
+        .map(|one| one.logical_id.as_str())
+        .collect();
+    assert_eq!(ids, ["NetA", "NetB", "Ip"]);
+    let answer = cloud.execute(&set, "e", OnFailure::GoBack).await;
+    assert!(refusal(answer).contains("use the disable-rollback parameter"));
+    cloud.execute(&set, "e", OnFailure::Stop).await.unwrap();
+    let found = rest(&cloud, &id).await;
+    assert_eq!(found.status, StackStatus::UpdateComplete);
+    assert!(found.outputs.contains_key("NetA"));
 }

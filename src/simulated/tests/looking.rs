@@ -113,10 +113,10 @@ async fn the_store_never_overwrites_and_forgets_what_lies_under_a_path() {
             "arn:aws:kms:eu-west-1:1:key/none",
         )
         .await;
-    let told = refusal(foreign);
+    let shown = refusal(foreign);
     assert!(
-        told.contains("does not exist") && !told.contains("hidden"),
-        "{told}"
+        shown.contains("does not exist") && !shown.contains("hidden"),
+        "{shown}"
     );
     assert!(
         cloud.texts().iter().all(|text| !text.contains("one")),
@@ -165,8 +165,8 @@ async fn an_operation_is_told_by_its_token_and_none_means_the_newest() {
             stack_id: id.clone(),
             token: token.map(str::to_owned),
         };
-        let told = cloud.events(&asked, &HashSet::new()).await.unwrap();
-        told.first().map(|event| event.status.to_string())
+        let shown = cloud.events(&asked, &HashSet::new()).await.unwrap();
+        shown.first().map(|event| event.status.to_string())
     };
     assert_eq!(ask(None).await.as_deref(), Some("UPDATE_IN_PROGRESS"));
     assert_eq!(

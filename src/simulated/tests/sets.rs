@@ -84,8 +84,8 @@ async fn one_is_obsolete_when_its_stack_has_moved() {
     assert!(!cloud.apply_external_change(&update), "it moves already");
     rest(&cloud, &id).await;
     assert_eq!(cloud.change_set(&set.id, &id).await.unwrap(), None);
-    let told = refusal(cloud.execute(&set, "t", OnFailure::GoBack).await);
-    assert!(told.contains("OBSOLETE"), "{told}");
+    let shown = refusal(cloud.execute(&set, "t", OnFailure::GoBack).await);
+    assert!(shown.contains("OBSOLETE"), "{shown}");
     let fresh = cloud
         .propose(&wanted("s", &network("y"), "p"))
         .await

@@ -83,6 +83,7 @@ pub fn faults(
         faults.rollback_fails.push(RollbackFailure {
             stack,
             logical_id,
+            reason: None,
             times: 1,
         });
     }
