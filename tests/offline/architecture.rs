@@ -220,9 +220,15 @@ fn every_room_names_only_the_rooms_it_may_know() {
             ));
             continue;
         };
+        // Tests run on the simulated cloud.
+        let is_test = source
+            .path
+            .components()
+            .any(|part| part.as_os_str() == "tests");
         for (number, line) in source.lines.iter().enumerate() {
             for room in named(line) {
-                if room != source.room && !allowed.contains(&&*room) {
+                let simulated = is_test && room == "simulated";
+                if room != source.room && !allowed.contains(&&*room) && !simulated {
                     broken.push(format!(
                         "{}:{}: names {room}",
                         source.path.display(),
