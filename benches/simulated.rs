@@ -17,7 +17,7 @@ use kube_cfn::catalog::durations::Durations;
 use kube_cfn::cloud::Store;
 use kube_cfn::definition;
 use kube_cfn::plan::{self, PlanOptions};
-use kube_cfn::simulated::{Calls, Noise, Simulated, World};
+use kube_cfn::simulated::{Calls, Noise, Simulated, SimulationConfig};
 use kube_cfn::stacks::{self, Input, Source, Stack, StackKind};
 use kube_cfn::templates::Templates;
 use kube_cfn::templates::graph::{Needs, longest};
@@ -110,7 +110,7 @@ impl Figures {
 }
 
 /// Plans and applies on a cloud that holds nothing yet.
-fn played(cluster: &str, world: World, stacks: &[Stack], parallel: usize) -> Figures {
+fn played(cluster: &str, world: SimulationConfig, stacks: &[Stack], parallel: usize) -> Figures {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
@@ -188,14 +188,14 @@ fn reference(multi_az: bool) -> Figures {
     }
     let templates = Templates::new(None::<&Path>).expect("the built-in templates");
     let stacks = stacks::design(&spec, &templates).expect("a good definition");
-    let world = World {
+    let world = SimulationConfig {
         account: spec
             .account
             .clone()
             .unwrap_or_else(|| "123456789012".to_owned()),
         region: spec.region.clone(),
         noise: Noise::None,
-        ..World::default()
+        ..SimulationConfig::default()
     };
     played(&spec.name, world, &stacks, 10)
 }
@@ -211,9 +211,9 @@ fn graph(seed: u64) -> Figures {
         let types = (0..rng.usize(1..=3)).map(|_| *rng.choice(&TYPES).expect("types"));
         stack(number, &types.collect::<Vec<_>>(), &needs)
     });
-    let world = World {
+    let world = SimulationConfig {
         seed,
-        ..World::default()
+        ..SimulationConfig::default()
     };
     played("bench", world, &stacks.collect::<Vec<_>>(), 14)
 }
@@ -224,7 +224,12 @@ fn crowd() -> Figures {
         let of_type = TYPES.get(number % TYPES.len()).copied().unwrap_or_default();
         stack(number, &[of_type, TYPES[0]], &[])
     });
-    played("bench", World::default(), &stacks.collect::<Vec<_>>(), 20)
+    played(
+        "bench",
+        SimulationConfig::default(),
+        &stacks.collect::<Vec<_>>(),
+        20,
+    )
 }
 
 /// Slow ones and quick ones.

@@ -116,4 +116,16 @@ fn took(failed: &StackEvent, events: &[StackEvent]) -> Option<SignedDuration> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_word_of_a_history_says_what_was_asked() {
+        let of = |status: &str| operation(&[], &StackStatus::from(status));
+        assert_eq!(of("ROLLBACK_COMPLETE"), Verb::Create);
+        assert_eq!(of("CREATE_FAILED"), Verb::Create);
+        assert_eq!(of("DELETE_FAILED"), Verb::Delete);
+        assert_eq!(of("UPDATE_ROLLBACK_FAILED"), Verb::Update);
+        assert_eq!(of("SOMETHING_NEW"), Verb::Update);
+    }
+}

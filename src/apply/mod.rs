@@ -27,29 +27,9 @@ mod unexecuted;
 mod watch;
 
 #[cfg(test)]
-mod double;
-#[cfg(test)]
-mod fixtures;
-#[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod tests_delete;
-#[cfg(test)]
-mod tests_failure;
-#[cfg(test)]
-mod tests_faults;
-#[cfg(test)]
-mod tests_heal;
-#[cfg(test)]
-mod tests_pace;
-#[cfg(test)]
-mod tests_plan;
-#[cfg(test)]
 mod tests_scheduler;
-#[cfg(test)]
-mod tests_together;
-#[cfg(test)]
-mod tests_update;
 
 use std::collections::BTreeMap;
 

@@ -15,7 +15,7 @@ use crate::definition::Defined;
 use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
 use crate::report::plan::{Detail, ForecastInputs, text, view};
-use crate::simulated::{Failing, Faults, Operation, Simulated, World};
+use crate::simulated::{Faults, Operation, ResourceFailure, Simulated, SimulationConfig};
 use crate::stacks::Stack;
 
 /// The account of a rehearsal whose definition names none.
@@ -93,13 +93,18 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
     run::exit(&report, &format!("kube-cfn apply {name}"))
 }
 
-fn world(defined: &Defined, stacks: &[Stack], args: &Args, seed: u64) -> Result<World, Failure> {
+fn world(
+    defined: &Defined,
+    stacks: &[Stack],
+    args: &Args,
+    seed: u64,
+) -> Result<SimulationConfig, Failure> {
     let spec = &defined.spec;
     let locked = Lock::read(&lock::path(&defined.path)).ok().flatten();
     let account = locked.map(|lock| lock.account).or(spec.account.clone());
-    let failures: Result<Vec<Failing>, Failure> =
+    let failures: Result<Vec<ResourceFailure>, Failure> =
         args.fail.iter().map(|name| failing(name, stacks)).collect();
-    Ok(World {
+    Ok(SimulationConfig {
         speed: f64::from(args.speed.max(1)),
         account: account.unwrap_or_else(|| ACCOUNT.to_owned()),
         region: spec.region.clone(),
@@ -110,7 +115,7 @@ fn world(defined: &Defined, stacks: &[Stack], args: &Args, seed: u64) -> Result<
             Faults::default()
         },
         seed,
-        ..World::default()
+        ..SimulationConfig::default()
     })
 }
 
@@ -129,11 +134,11 @@ fn injected_faults() -> Faults {
 }
 
 /// A resource named as `edge/NatGatewayA`, or with the whole name of its stack.
-fn failing(name: &str, stacks: &[Stack]) -> Result<Failing, Failure> {
+fn failing(name: &str, stacks: &[Stack]) -> Result<ResourceFailure, Failure> {
     let found = name.split_once('/').and_then(|(of, id)| {
         let mut all = stacks.iter();
         let stack = all.find(|stack| stack.name == of || stack.kind.to_string() == of)?;
-        stack.description(id).is_some().then(|| Failing {
+        stack.description(id).is_some().then(|| ResourceFailure {
             stack: stack.name.clone(),
             logical_id: id.to_owned(),
             operation: Operation::Create,

@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use super::Simulated;
 use super::changesets::missing;
-use super::gate::Effect;
 use super::names::partition_of;
 use super::stack::{Resource, Set, Stack};
 use super::state::State;
@@ -24,7 +23,7 @@ const LOOKING: Duration = Duration::from_secs(30);
 
 impl Cloud for Simulated {
     async fn identity(&self) -> Result<Identity, CloudError> {
-        self.call("identity", Effect::None, |state| {
+        self.read("identity", "", |state| {
             let setting = &state.env.setting;
             let (partition, account) = (partition_of(setting), setting.account.clone());
             Ok(Identity {
@@ -37,7 +36,7 @@ impl Cloud for Simulated {
     }
 
     async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {
-        self.call("stacks", Effect::None, |state| {
+        self.read("stacks", cluster.unwrap_or_default(), |state| {
             let at = state.as_of();
             let seen = state.stacks.iter().filter_map(|stack| stack.at(at));
             let wanted = |found: &&FoundStack| match cluster {
@@ -51,7 +50,7 @@ impl Cloud for Simulated {
     }
 
     async fn stack(&self, id: &str) -> Result<Option<FoundStack>, CloudError> {
-        self.call("stack", Effect::None, |state| {
+        self.read("stack", id, |state| {
             let at = state.as_of();
             let stack = state.find(id).and_then(|index| state.stacks.get(index));
             Ok(stack.and_then(|stack| stack.at(at)).cloned())
@@ -60,7 +59,7 @@ impl Cloud for Simulated {
     }
 
     async fn template(&self, stack_id: &str) -> Result<Value, CloudError> {
-        self.call("template", Effect::None, |state| {
+        self.read("template", stack_id, |state| {
             let compiled = state.stack(stack_id)?.compiled.as_ref();
             let compiled = compiled.ok_or_else(|| missing(stack_id))?;
             Ok(compiled.template.clone())
@@ -73,7 +72,7 @@ impl Cloud for Simulated {
         wanted: &Proposal,
         protection: &Protection,
     ) -> Result<String, CloudError> {
-        self.call("create", Effect::Some, |state| {
+        self.write("create", &wanted.stack, |state| {
             state.create(wanted, protection)
         })
         .await
@@ -81,7 +80,7 @@ impl Cloud for Simulated {
 
     async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
         self.sleep(COMPUTING).await;
-        self.call("propose", Effect::Some, |state| state.propose(wanted))
+        self.write("propose", &wanted.stack, |state| state.propose(wanted))
             .await
     }
 
@@ -89,25 +88,30 @@ impl Cloud for Simulated {
         &self,
         change_set: &ChangeSet,
         token: &str,
-        _: OnFailure,
+        on_failure: OnFailure,
     ) -> Result<(), CloudError> {
-        // No stack of this cloud stops where only the other answer is taken.
-        self.call("execute", Effect::Some, |state| {
-            state.execute(change_set, token)
-        })
+        self.write(
+            "execute",
+            &format!("{} {}", change_set.stack_id, change_set.id),
+            |state| state.execute(change_set, token, on_failure),
+        )
         .await
     }
 
     async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
-        self.call("discard", Effect::Some, |state| {
-            state.discard(change_set);
-            Ok(())
-        })
+        self.write(
+            "discard",
+            &format!("{} {}", change_set.stack_id, change_set.id),
+            |state| {
+                state.discard(change_set);
+                Ok(())
+            },
+        )
         .await
     }
 
     async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError> {
-        self.call("protect", Effect::Some, |state| {
+        self.write("protect", stack_id, |state| {
             state.protect(stack_id, protection)
         })
         .await
@@ -118,17 +122,17 @@ impl Cloud for Simulated {
         operation: &Operation,
         seen: &HashSet<String>,
     ) -> Result<Vec<StackEvent>, CloudError> {
-        self.call("events", Effect::None, |state| {
+        self.read("events", &operation.stack_id, |state| {
             let found = state
                 .stack(&operation.stack_id)?
-                .told(operation, seen, state.now);
+                .new_events(operation, seen, state.now);
             Ok(state.garbled(found))
         })
         .await
     }
 
     async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
-        self.call("resources", Effect::None, |state| {
+        self.read("resources", stack_id, |state| {
             let all = state.stack(stack_id)?.resources.iter();
             Ok(all
                 .filter(|one| !one.status.is_empty())
@@ -139,14 +143,12 @@ impl Cloud for Simulated {
     }
 
     async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
-        self.call("delete", Effect::Some, |state| {
-            state.delete(stack_id, token)
-        })
-        .await
+        self.write("delete", stack_id, |state| state.delete(stack_id, token))
+            .await
     }
 
     async fn moving(&self) -> Result<BTreeSet<String>, CloudError> {
-        self.call("moving", Effect::None, |state| {
+        self.read("moving", "", |state| {
             let at = state.as_of();
             let seen = state.stacks.iter().filter_map(|stack| stack.at(at));
             let moving = seen.filter(|found| found.status.is_moving());
@@ -156,21 +158,21 @@ impl Cloud for Simulated {
     }
 
     async fn change_sets(&self, stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
-        self.call("change_sets", Effect::None, |state| {
+        self.read("change_sets", stack_id, |state| {
             Ok(state.stack(stack_id)?.sets.iter().map(Set::open).collect())
         })
         .await
     }
 
     async fn change_set(&self, id: &str, stack_id: &str) -> Result<Option<ChangeSet>, CloudError> {
-        self.call("change_set", Effect::None, |state| {
+        self.read("change_set", &format!("{stack_id} {id}"), |state| {
             Ok(state.change_set(id, stack_id))
         })
         .await
     }
 
     async fn policy(&self, stack_id: &str) -> Result<Option<Value>, CloudError> {
-        self.call("policy", Effect::None, |state| {
+        self.read("policy", stack_id, |state| {
             Ok(state.stack(stack_id)?.policy.clone())
         })
         .await
@@ -182,14 +184,16 @@ impl Cloud for Simulated {
         skip: &[String],
         token: &str,
     ) -> Result<(), CloudError> {
-        self.call("continue_rollback", Effect::Some, |state| {
-            state.continue_rollback(stack_id, skip, token)
-        })
+        self.write(
+            "continue_rollback",
+            &format!("{stack_id} {}", skip.join(" ")),
+            |state| state.continue_rollback(stack_id, skip, token),
+        )
         .await
     }
 
     async fn cancel_update(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
-        self.call("cancel_update", Effect::Some, |state| {
+        self.write("cancel_update", stack_id, |state| {
             state.cancel_update(stack_id, token)
         })
         .await
@@ -197,7 +201,7 @@ impl Cloud for Simulated {
 
     async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
         self.sleep(LOOKING).await;
-        self.call("drift", Effect::None, |state| {
+        self.read("drift", stack_id, |state| {
             let setting = &state.env.setting;
             Ok(state.stack(stack_id)?.drift(setting))
         })
@@ -214,23 +218,28 @@ impl State {
 
 impl Stack {
     /// An operation's events that are readable and were not seen, oldest first.
-    fn told(&self, operation: &Operation, seen: &HashSet<String>, now: i64) -> Vec<StackEvent> {
+    fn new_events(
+        &self,
+        operation: &Operation,
+        seen: &HashSet<String>,
+        now: i64,
+    ) -> Vec<StackEvent> {
         let ours = |event: &StackEvent| match &operation.token {
             Some(_) => event.token == operation.token,
             None => true,
         };
         let mut found = Vec::new();
-        for told in self.events.iter().rev() {
-            if operation.token.is_none() && told.operation != self.operations {
+        for published in self.events.iter().rev() {
+            if operation.token.is_none() && published.operation != self.operations {
                 break;
             }
-            if told.readable > now || !ours(&told.event) {
+            if published.readable > now || !ours(&published.event) {
                 continue;
             }
-            if !seen.contains(&told.event.id) {
-                found.push(told.event.clone());
+            if !seen.contains(&published.event.id) {
+                found.push(published.event.clone());
             } else if !self.has_late {
-                // Whoever saw this one saw all before it: answers are whole.
+                // Who saw this one saw all before it: answers are complete.
                 break;
             }
         }

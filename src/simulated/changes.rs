@@ -330,14 +330,14 @@ impl<'a> Comparison<'a> {
         if before == after || UNTAGGED.contains(&resource_type) {
             return None;
         }
-        let told = |tags: &BTreeMap<String, String>| {
+        let joined = |tags: &BTreeMap<String, String>| {
             let tags = tags.iter().map(|(key, value)| format!("{key}={value}"));
             Some(tags.collect::<Vec<_>>().join(", "))
         };
         Some(PropertyChange {
             path: "Tags".to_owned(),
-            before: told(before),
-            after: told(after),
+            before: joined(before),
+            after: joined(after),
             recreates: Replacement::No,
             cause: None,
         })
@@ -360,7 +360,8 @@ impl<'a> Comparison<'a> {
     }
 }
 
-fn plain(id: &str, body: &Value, action: ChangeAction) -> ResourceChange {
+/// A change of a whole resource.
+pub(super) fn plain(id: &str, body: &Value, action: ChangeAction) -> ResourceChange {
     ResourceChange {
         logical_id: id.to_owned(),
         physical_id: None,

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::chance::{hex, seed, stream, uuid};
-use super::changes::{Question, Side, changes};
+use super::changes::{Question, Side, changes, plain};
 use super::compiled::Compiled;
 use super::names::{Setting, arn};
-use super::stack::{Set, Stack, Standing, moment};
+use super::rng::{hex, seed, stream, uuid};
+use super::stack::{Set, Stack, StackResources, timestamp};
 use super::state::State;
 use crate::cloud::{
-    ChangeSet, CloudError, Keeping, OpenChangeSet, Proposal, ResourceChange, StackStatus,
+    ChangeAction, ChangeSet, CloudError, Keeping, OpenChangeSet, Proposal, ResourceChange,
+    StackStatus,
 };
 
 impl Set {
@@ -43,7 +44,7 @@ fn compute(
     let Some(before) = &stack.compiled else {
         return Vec::new();
     };
-    changes(&Question {
+    let mut found = changes(&Question {
         before: Side {
             template: &before.template,
             parameters: &stack.found.parameters,
@@ -55,11 +56,23 @@ fn compute(
             tags,
         },
         pseudo: stack.pseudo(setting),
-        resources: &Standing {
+        resources: &StackResources {
             setting,
             resources: &stack.resources,
         },
-    })
+    });
+    // What a failed operation never made is made now.
+    let missing = compiled.items.iter().filter(|item| {
+        let known = found.iter().any(|change| change.logical_id == item.id);
+        let slot = stack.slot(&item.id);
+        let made = slot.and_then(|slot| stack.resources.get(slot));
+        !known && made.is_some_and(|one| one.status == "CREATE_FAILED")
+    });
+    let missing: Vec<_> = missing
+        .map(|item| plain(&item.id, compiled.body(&item.id), ChangeAction::Add))
+        .collect();
+    found.extend(missing);
+    found
 }
 
 /// A name that the same content gives again, and the ARN under it.
@@ -89,7 +102,7 @@ fn id(setting: &Setting, stack: &Stack, name: &str) -> String {
 
 /// A change set of somebody else, that would change a tag.
 pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> Option<Set> {
-    let compiled = stack.compiled.clone()?;
+    let compiled = stack.compiled.clone().unwrap_or_default();
     let mut tags = stack.found.tags.clone();
     let digits = &mut stream(setting.seed, &["foreign", name], 0);
     tags.insert("foreign".to_owned(), hex(digits, 4));
@@ -97,7 +110,7 @@ pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> 
     Some(Set {
         id: id(setting, stack, name),
         name: name.to_owned(),
-        created: moment(at),
+        created: timestamp(at),
         compiled,
         parameters: stack.found.parameters.clone(),
         tags,
@@ -111,7 +124,7 @@ impl State {
         let compiled = self.admit(wanted, "CreateChangeSet")?;
         let index = self.named(&wanted.stack);
         let index = index.ok_or_else(|| missing(&wanted.stack))?;
-        let created = moment(self.now);
+        let created = timestamp(self.now);
         let (stack, env) = self.of(index).ok_or_else(|| missing(&wanted.stack))?;
         ready(stack, "CreateChangeSet")?;
         let name = name(wanted);
@@ -157,13 +170,13 @@ impl State {
             operation: format!("{call} of {}", wanted.stack),
             message,
         };
-        if !self.heard.contains(&wanted.template) {
-            self.heard.insert(wanted.template.clone());
+        if !self.received.contains(&wanted.template) {
+            self.received.insert(wanted.template.clone());
         }
         let pairs = wanted.parameters.iter().chain(&wanted.tags);
         for (_, value) in pairs {
-            if !self.heard.contains(value) {
-                self.heard.insert(value.clone());
+            if !self.received.contains(value) {
+                self.received.insert(value.clone());
             }
         }
         let compiled = self.library.read(&wanted.template).map_err(refused)?;
@@ -185,7 +198,11 @@ pub(super) fn ready(stack: &Stack, call: &str) -> Result<(), CloudError> {
     let status = &stack.found.status;
     if matches!(
         status,
-        S::CreateComplete | S::UpdateComplete | S::UpdateRollbackComplete
+        S::CreateComplete
+            | S::CreateFailed
+            | S::UpdateComplete
+            | S::UpdateFailed
+            | S::UpdateRollbackComplete
     ) {
         return Ok(());
     }

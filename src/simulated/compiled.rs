@@ -8,8 +8,8 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::changes::{fate_when_removed, fate_when_replaced, of_type};
+use super::config::Operation;
 use super::timing::{self, Typical};
-use super::world::Operation;
 use crate::cloud::Fate;
 use crate::templates::graph::{self, longest};
 use crate::templates::unresolved::unresolved;
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Library {
 }
 
 /// A template, ready for use.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Compiled {
     pub(super) template: Value,
     /// In the template's order.

@@ -1,4 +1,4 @@
-//! Looking into a simulated cloud from outside, for assertions; and meddling with it, as other people do.
+//! Looking into a simulated cloud from outside, for assertions; and changing it, as other people do.
 
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,21 +7,24 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Simulated;
+use super::config::{Faults, ResourceFailure};
 use super::engine::touching;
-use super::state::{Beginning, State};
-use super::world::Failing;
+use super::state::{NewStack, State};
+use super::store::StoredParameter;
 use crate::cloud::{Fate, FoundStack, OpenChangeSet, StackEvent, StackStatus};
 
 /// A write that had an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
     pub at: Timestamp,
-    /// Name of the trait's method, or `meddle`.
+    /// Name of the trait's method, or `external_change`.
     pub verb: &'static str,
     /// Name of the stack.
     pub stack: String,
     /// What it was asked with, where it takes a token.
     pub token: Option<String>,
+    /// The stack policy that it set.
+    pub policy: Option<Value>,
     /// Logical ids of what the operation deleted, old ones of replacements too.
     pub deleted: Vec<String>,
     /// Logical ids of what the operation replaced.
@@ -37,7 +40,7 @@ pub struct Loss {
     pub logical_id: String,
     pub resource_type: String,
     pub physical_id: String,
-    pub how: How,
+    pub how: RemovalCause,
     /// What became of it: only [`Fate::Delete`] left nothing.
     pub fate: Fate,
     /// Token of the operation.
@@ -46,31 +49,47 @@ pub struct Loss {
 
 /// How a resource came to be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub enum RemovalCause {
     /// With its whole stack.
     StackDeleted,
     /// Another took its place.
     Replaced,
     /// The template no longer has it.
-    Dropped,
+    RemovedFromTemplate,
     /// A failed operation had only just made it.
-    Undone,
+    CreateRolledBack,
     /// A failed update had made it in the place of another.
-    Reverted,
+    UpdateRolledBack,
 }
 
-impl How {
+impl RemovalCause {
     /// Whether what is removed is no longer what its stack calls by that name.
     pub(super) fn is_of_old(self) -> bool {
-        matches!(self, Self::Replaced | Self::Reverted)
+        matches!(self, Self::Replaced | Self::UpdateRolledBack)
     }
 }
 
-/// Calls by virtual second and name of the trait's method, in the order in which they came.
+/// A call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Virtual second.
+    pub second: u64,
+    /// Name of the trait's method.
+    pub verb: &'static str,
+    /// What it names first: a stack, a parameter, a bucket, a group; after a blank what else it names.
+    pub about: String,
+}
+
+/// Calls in the order in which they came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Calls(pub(super) Vec<(u64, &'static str)>);
+pub struct Calls(pub(super) Vec<Call>);
 
 impl Calls {
+    /// All of them.
+    pub fn all(&self) -> &[Call] {
+        &self.0
+    }
+
     /// How many in all.
     pub fn total(&self) -> usize {
         self.0.len()
@@ -79,7 +98,7 @@ impl Calls {
     /// How many of each.
     pub fn by_verb(&self) -> BTreeMap<&'static str, usize> {
         let mut counted = BTreeMap::new();
-        for (_, verb) in &self.0 {
+        for Call { verb, .. } in &self.0 {
             *counted.entry(*verb).or_default() += 1;
         }
         counted
@@ -88,7 +107,7 @@ impl Calls {
     /// How many in each second; seconds without a call are left out.
     pub fn by_second(&self) -> BTreeMap<u64, usize> {
         let mut counted = BTreeMap::new();
-        for (second, _) in &self.0 {
+        for Call { second, .. } in &self.0 {
             *counted.entry(*second).or_default() += 1;
         }
         counted
@@ -97,15 +116,19 @@ impl Calls {
 
 /// What somebody else does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Meddling {
+pub enum ExternalChange {
     /// Changes a resource in place, by an update of their own.
     Update { stack: String, logical_id: String },
     /// Deletes a stack, protected or not.
     Delete { stack: String },
     /// Leaves a change set lying with a stack.
     ChangeSet { stack: String, name: String },
+    /// The running operation of a stack was begun without rollback: where it fails, the stack stops.
+    DisableRollback { stack: String },
+    /// Deletes a parameter.
+    DeleteParameter { name: String },
     /// Leaves a stack under review that nobody ever executed, with the tags of a cluster's stack.
-    Shell {
+    ReviewStack {
         stack: String,
         cluster: String,
         kind: String,
@@ -119,7 +142,7 @@ impl Simulated {
     }
 
     /// Every stack as it stands, deleted ones too, in the order in which they were made.
-    pub fn stacks_now(&self) -> Vec<FoundStack> {
+    pub fn all_stacks(&self) -> Vec<FoundStack> {
         self.with_now(|state| {
             state
                 .stacks
@@ -130,7 +153,7 @@ impl Simulated {
     }
 
     /// Change sets that lie about, with the name of their stack.
-    pub fn lying_about(&self) -> Vec<(String, OpenChangeSet)> {
+    pub fn open_change_sets(&self) -> Vec<(String, OpenChangeSet)> {
         self.with_now(|state| {
             let all = state.stacks.iter().flat_map(|stack| {
                 let name = stack.found.name.clone();
@@ -138,6 +161,11 @@ impl Simulated {
             });
             all.collect()
         })
+    }
+
+    /// Every parameter and secret, by name.
+    pub fn parameters(&self) -> BTreeMap<String, StoredParameter> {
+        self.with_now(|state| state.parameters.clone())
     }
 
     /// Every write that had an effect, in order.
@@ -153,19 +181,19 @@ impl Simulated {
     /// Every event of every stack, by the order of stacks and time.
     pub fn history(&self) -> Vec<StackEvent> {
         self.with_now(|state| {
-            let told = state.stacks.iter().flat_map(|stack| &stack.events);
-            told.map(|told| told.event.clone()).collect()
+            let published = state.stacks.iter().flat_map(|stack| &stack.events);
+            published.map(|published| published.event.clone()).collect()
         })
     }
 
-    /// Everything that CloudFormation was ever told or says: templates, parameters, tags, outputs,
+    /// Everything that CloudFormation was ever given or answers: templates, parameters, tags, outputs,
     /// the texts of events. No secret may be in it.
     pub fn texts(&self) -> BTreeSet<String> {
         self.with_now(|state| {
-            let mut all = state.heard.clone();
+            let mut all = state.received.clone();
             for stack in &state.stacks {
                 all.extend(stack.found.outputs.values().cloned());
-                let events = stack.events.iter().map(|told| &told.event);
+                let events = stack.events.iter().map(|published| &published.event);
                 for event in events {
                     all.extend(event.reason.clone());
                     all.extend(event.physical_id.clone());
@@ -178,14 +206,14 @@ impl Simulated {
 
     /// Somebody changes a property of a resource by hand. `path` goes into its properties, with dots.
     /// Whether there is such a resource.
-    pub fn touch(&self, stack: &str, logical_id: &str, path: &str, value: Value) -> bool {
+    pub fn change_property(&self, stack: &str, logical_id: &str, path: &str, value: Value) -> bool {
         self.with_resource(stack, logical_id, |resource| {
             resource.touched.insert(path.to_owned(), value);
         })
     }
 
     /// Somebody deletes a resource by hand. Whether there is such a resource.
-    pub fn vanish(&self, stack: &str, logical_id: &str) -> bool {
+    pub fn delete_resource(&self, stack: &str, logical_id: &str) -> bool {
         self.with_resource(stack, logical_id, |resource| resource.vanished = true)
     }
 
@@ -206,7 +234,7 @@ impl Simulated {
     }
 
     /// Whether the stack of this name stands with this template.
-    pub fn stands_as(&self, stack: &str, template: &Value) -> bool {
+    pub fn has_template(&self, stack: &str, template: &Value) -> bool {
         self.with_now(|state| {
             let stack = state.named(stack).and_then(|at| state.stacks.get(at));
             let compiled = stack.and_then(|stack| stack.compiled.as_ref());
@@ -215,20 +243,37 @@ impl Simulated {
     }
 
     /// From now on this fails too.
-    pub fn fail(&self, failing: Failing) {
-        self.with_now(|state| state.env.failures.push(failing));
+    pub fn fail(&self, failure: ResourceFailure) {
+        self.with_now(|state| state.env.failures.push(failure));
+    }
+
+    /// The cloud misbehaves otherwise from now on.
+    pub fn change_faults(&self, change: impl FnOnce(&mut Faults)) {
+        self.with_now(|state| change(&mut state.env.faults));
+    }
+
+    /// A stack as AWS may answer it, however it came about.
+    #[cfg(test)]
+    pub fn amend(&self, stack: &str, change: impl FnOnce(&mut FoundStack)) {
+        self.with_now(|state| {
+            let (index, now) = (state.named(stack), state.now);
+            let stack = index.and_then(|index| state.stacks.get_mut(index));
+            let stack = stack.expect("a stack of that name");
+            change(&mut stack.found);
+            stack.remember(now);
+        });
     }
 
     /// Somebody else does something to the account. Whether CloudFormation let them.
-    pub fn meddle(&self, what: &Meddling) -> bool {
-        self.with_now(|state| meddle(state, what).is_some())
+    pub fn apply_external_change(&self, what: &ExternalChange) -> bool {
+        self.with_now(|state| apply_external_change(state, what).is_some())
     }
 }
 
-fn meddle(state: &mut State, what: &Meddling) -> Option<()> {
+fn apply_external_change(state: &mut State, what: &ExternalChange) -> Option<()> {
     const TOKEN: &str = "somebody-else";
     let at = state.now;
-    if let Meddling::Shell {
+    if let ExternalChange::ReviewStack {
         stack,
         cluster,
         kind,
@@ -241,35 +286,44 @@ fn meddle(state: &mut State, what: &Meddling) -> Option<()> {
             (TAG_CLUSTER.to_owned(), cluster.clone()),
             (TAG_STACK.to_owned(), kind.clone()),
         ]);
-        let shell = state.fresh(Beginning {
+        let review = state.fresh(NewStack {
             name: stack,
             tags,
             parameters: BTreeMap::new(),
             status: StackStatus::ReviewInProgress,
         });
-        state.stacks.push(shell);
+        state.stacks.push(review);
         return Some(());
     }
-    let (Meddling::Update { stack, .. }
-    | Meddling::Delete { stack }
-    | Meddling::ChangeSet { stack, .. }
-    | Meddling::Shell { stack, .. }) = what;
+    let stack = match what {
+        ExternalChange::DeleteParameter { name } => {
+            return state.parameters.remove(name).map(drop);
+        }
+        ExternalChange::Update { stack, .. }
+        | ExternalChange::Delete { stack }
+        | ExternalChange::ChangeSet { stack, .. }
+        | ExternalChange::DisableRollback { stack }
+        | ExternalChange::ReviewStack { stack, .. } => stack,
+    };
     let index = state.named(stack)?;
     let (found, env) = state.of(index)?;
-    if let Meddling::ChangeSet { name, .. } = what {
+    if let ExternalChange::ChangeSet { name, .. } = what {
         let set = super::changesets::foreign(found, &env.setting, name, at)?;
         found.sets.push(set);
         return Some(());
     }
+    if let ExternalChange::DisableRollback { .. } = what {
+        return found.disable_rollback();
+    }
     let wanted = match what {
         _ if found.found.status.is_moving() => return None,
-        Meddling::Update { logical_id, .. } => {
+        ExternalChange::Update { logical_id, .. } => {
             super::changesets::ready(found, "UpdateStack").ok()?;
             Some(touching(found, logical_id)?)
         }
         _ => None,
     };
-    let log = state.write("meddle", stack, Some(TOKEN));
+    let log = state.write("external_change", stack, Some(TOKEN));
     let (found, env) = state.of(index)?;
     match wanted {
         Some(wanted) => found.update(env, at, wanted, Some(TOKEN), log),

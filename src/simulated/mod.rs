@@ -1,30 +1,32 @@
-//! A CloudFormation of our own, in virtual time: the same seed gives the same course. It knows how AWS
-//! behaves and misbehaves, not who asks or why.
+//! A deterministic CloudFormation in virtual time, with the parameters, buckets and machines beside it:
+//! the same seed gives the same course. It knows how AWS behaves and misbehaves, not who asks or why.
 //!
-//! Every question first lets happen what was due until now (`engine`), then is answered from the state
-//! of that moment. Nothing happens between questions, nothing runs beside them. Time is tokio's, which
-//! tests hold and a rehearsal speeds up. What a template's rules say and what AWS would take for an
-//! answer is told as AWS tells it; what is not simulated: imports, nested stacks, hooks, resource-level
-//! conditions, other people's resources.
+//! Every call first applies what was due until now (`engine`), then is answered from the state of that
+//! moment (`middleware` decides whether it gets through). Nothing happens between calls, nothing runs
+//! beside them. Time is tokio's, which tests pause and a rehearsal speeds up. What a template's rules say
+//! and what AWS would answer is reported in AWS's words. Not simulated: imports, nested stacks, hooks,
+//! resource-level conditions, resources of other people, programs on machines (their answers are
+//! scripted).
 
 mod answers;
-mod chance;
 mod changes;
 mod changesets;
 mod compiled;
+mod config;
 mod drift;
 mod engine;
-mod gate;
 mod inspect;
 mod machines;
+mod middleware;
 mod names;
 mod policy;
 mod reasons;
+mod remote;
+mod rng;
 mod stack;
 mod state;
 mod store;
 mod timing;
-mod world;
 mod writes;
 
 use crate::common::Clock;
@@ -38,16 +40,20 @@ use tokio::time::Instant;
 use state::State;
 
 pub use compiled::Library;
-pub use inspect::{Calls, How, Loss, Meddling, Write};
-pub use world::{Failing, Faults, Kill, Moment, Noise, Operation, Stuck, World};
+pub use config::{
+    CallFault, Crash, CrashPoint, FaultKind, Faults, LateEvent, Noise, Operation, ResourceFailure,
+    RollbackFailure, SimulationConfig,
+};
+pub use inspect::{Call, Calls, ExternalChange, Loss, RemovalCause, Write};
+pub use store::StoredParameter;
 
 /// A cloud that is made up. Made inside a tokio runtime, whose clock it takes.
 pub struct Simulated {
     began: Instant,
     speed: f64,
     state: RefCell<State>,
-    dead: Cell<bool>,
-    death: Notify,
+    has_crashed: Cell<bool>,
+    crash: Notify,
 }
 
 impl std::fmt::Debug for Simulated {
@@ -57,42 +63,42 @@ impl std::fmt::Debug for Simulated {
 }
 
 impl Simulated {
-    pub fn new(world: World) -> Self {
-        Self::sharing(world, &Library::default())
+    pub fn new(config: SimulationConfig) -> Self {
+        Self::sharing(config, &Library::default())
     }
 
     /// As [`Simulated::new`], with templates that other clouds may have read already.
-    pub fn sharing(world: World, library: &Library) -> Self {
+    pub fn sharing(config: SimulationConfig, library: &Library) -> Self {
         Self {
             began: Instant::now(),
-            speed: world.speed.max(0.001),
-            state: RefCell::new(State::new(world, library.clone())),
-            dead: Cell::new(false),
-            death: Notify::new(),
+            speed: config.speed.max(0.001),
+            state: RefCell::new(State::new(config, library.clone())),
+            has_crashed: Cell::new(false),
+            crash: Notify::new(),
         }
     }
 
-    /// Ready when [`Faults::kill_after`] strikes; the call that it strikes is never answered.
-    pub async fn killed(&self) {
+    /// Ready when [`Faults::crash_at`] strikes; the call that it strikes is never answered.
+    pub async fn crashed(&self) {
         loop {
-            let notified = self.death.notified();
-            if self.dead.get() {
+            let notified = self.crash.notified();
+            if self.has_crashed.get() {
                 return;
             }
             notified.await;
         }
     }
 
-    /// A new process asks the same cloud: it lives, its credentials are good, its calls count from one,
-    /// and the cloud misbehaves as told here. Answers of before are never given.
-    pub fn revive(&self, faults: Faults) {
-        self.dead.set(false);
-        self.state().revive(faults);
+    /// A new process asks the same cloud: its credentials are good, its calls count from one, and these
+    /// are the faults. Calls of before are never answered.
+    pub fn restart(&self, faults: Faults) {
+        self.has_crashed.set(false);
+        self.state().restart(faults);
     }
 
     /// Virtual milliseconds since the beginning.
     fn elapsed(&self) -> i64 {
-        chance::whole_milliseconds(self.began.elapsed().as_secs_f64() * self.speed)
+        rng::whole_milliseconds(self.began.elapsed().as_secs_f64() * self.speed)
     }
 
     /// The state as it was left; never held over an await.
@@ -110,7 +116,7 @@ impl Simulated {
 
 impl Clock for Simulated {
     fn now(&self) -> Timestamp {
-        stack::moment(self.elapsed())
+        stack::timestamp(self.elapsed())
     }
 
     async fn sleep(&self, time: Duration) {

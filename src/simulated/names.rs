@@ -3,7 +3,7 @@
 
 use fastrand::Rng;
 
-use super::chance::{capitals, hex, stream, uuid};
+use super::rng::{capitals, hex, stream, uuid};
 use crate::templates::evaluate::partition;
 
 /// Where everything is.

@@ -1,8 +1,8 @@
 //! Why a resource fails when nobody says why: the usual words of AWS, type by type.
 
-use super::chance::{stream, uuid};
+use super::config::Operation;
 use super::names::Setting;
-use super::world::Operation;
+use super::rng::{stream, uuid};
 
 /// What surrounds an answer of a service inside `CloudFormation`'s reason.
 fn handled(
@@ -45,49 +45,49 @@ pub(super) fn unsignalled(count: u64) -> String {
 }
 
 fn limit(setting: &Setting, logical_id: &str, resource_type: &str) -> String {
-    let told = |service, status, text: &str, code| {
+    let failure = |service, status, text: &str, code| {
         handled(setting, logical_id, service, status, text, code)
     };
     match resource_type {
-        "AWS::EC2::VPC" => told(
+        "AWS::EC2::VPC" => failure(
             "Ec2",
             400,
             "The maximum number of VPCs has been reached.",
             "ServiceLimitExceeded",
         ),
-        "AWS::EC2::EIP" => told(
+        "AWS::EC2::EIP" => failure(
             "Ec2",
             400,
             "The maximum number of addresses has been reached.",
             "ServiceLimitExceeded",
         ),
-        "AWS::EC2::NatGateway" => told(
+        "AWS::EC2::NatGateway" => failure(
             "Ec2",
             400,
             "Performing this operation would exceed the limit of 5 NAT gateways",
             "ServiceLimitExceeded",
         ),
-        "AWS::EC2::Instance" | "AWS::AutoScaling::AutoScalingGroup" => told(
+        "AWS::EC2::Instance" | "AWS::AutoScaling::AutoScalingGroup" => failure(
             "AutoScaling",
             400,
             "You have requested more vCPU capacity than your current vCPU limit of 32 allows for the \
              instance bucket that the specified instance type belongs to.",
             "ServiceLimitExceeded",
         ),
-        "AWS::RDS::DBInstance" => told(
+        "AWS::RDS::DBInstance" => failure(
             "Rds",
             400,
             "Cannot create a database instance because there is insufficient capacity for the \
              requested instance class in the Availability Zones of its subnets.",
             "GeneralServiceException",
         ),
-        "AWS::ElasticLoadBalancingV2::LoadBalancer" => told(
+        "AWS::ElasticLoadBalancingV2::LoadBalancer" => failure(
             "ElasticLoadBalancingV2",
             400,
             "The maximum number of network load balancers has been reached",
             "ServiceLimitExceeded",
         ),
-        "AWS::S3::Bucket" => told(
+        "AWS::S3::Bucket" => failure(
             "S3",
             409,
             "The requested bucket name is not available.",

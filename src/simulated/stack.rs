@@ -17,7 +17,7 @@ use crate::templates::evaluate::{Pseudo, Resources, Scope, text};
 const BASE: i64 = 1_768_467_600;
 
 /// The moment so many milliseconds after the beginning.
-pub(super) fn moment(at: i64) -> Timestamp {
+pub(super) fn timestamp(at: i64) -> Timestamp {
     let base = Timestamp::from_second(BASE).unwrap_or(Timestamp::UNIX_EPOCH);
     let later = base.checked_add(SignedDuration::from_millis(at));
     later.unwrap_or(Timestamp::MAX)
@@ -32,13 +32,13 @@ pub(super) struct Stack {
     pub(super) compiled: Option<Rc<Compiled>>,
     pub(super) resources: Vec<Resource>,
     pub(super) policy: Option<Value>,
-    pub(super) events: Vec<Told>,
+    pub(super) events: Vec<PublishedEvent>,
     /// Whether some event became readable later than it happened.
     pub(super) has_late: bool,
     pub(super) sets: Vec<Set>,
     pub(super) running: Option<Running>,
     /// A rollback that failed and can be continued.
-    pub(super) stuck: Option<Running>,
+    pub(super) failed_rollback: Option<Running>,
     /// Tokens of the operations that it has seen.
     pub(super) tokens: BTreeSet<String>,
     /// How many operations it has seen; a change set of an earlier count is obsolete.
@@ -46,7 +46,7 @@ pub(super) struct Stack {
 }
 
 /// An event, since when it can be read, and the number of its operation.
-pub(super) struct Told {
+pub(super) struct PublishedEvent {
     pub(super) event: StackEvent,
     pub(super) readable: i64,
     pub(super) operation: u64,
@@ -110,19 +110,19 @@ impl Resource {
 }
 
 /// The resources of a stack as a template sees them.
-pub(super) struct Standing<'a> {
+pub(super) struct StackResources<'a> {
     pub(super) setting: &'a Setting,
     pub(super) resources: &'a [Resource],
 }
 
-impl Standing<'_> {
+impl StackResources<'_> {
     fn find(&self, id: &str) -> Option<(&Resource, &str)> {
         let found = self.resources.iter().find(|one| one.logical_id == id)?;
         Some((found, found.physical_id.as_deref()?))
     }
 }
 
-impl Resources for Standing<'_> {
+impl Resources for StackResources<'_> {
     fn reference(&self, id: &str) -> Option<String> {
         Some(self.find(id)?.1.to_owned())
     }
@@ -151,7 +151,7 @@ impl Stack {
             has_late: false,
             sets: Vec::new(),
             running: None,
-            stuck: None,
+            failed_rollback: None,
             tokens: BTreeSet::new(),
             operations: 0,
         }
@@ -192,7 +192,7 @@ impl Stack {
     }
 
     fn evaluate(&self, setting: &Setting, compiled: &Compiled, written: &Value) -> Value {
-        let standing = Standing {
+        let resources = StackResources {
             setting,
             resources: &self.resources,
         };
@@ -200,7 +200,7 @@ impl Stack {
             template: &compiled.template,
             parameters: &self.found.parameters,
             pseudo: self.pseudo(setting),
-            resources: &standing,
+            resources: &resources,
         };
         scope.evaluate(written).unwrap_or_default()
     }
@@ -216,7 +216,7 @@ impl Stack {
     }
 
     /// Takes the outputs as the template has them now.
-    pub(super) fn put_out(&mut self, setting: &Setting) {
+    pub(super) fn set_outputs(&mut self, setting: &Setting) {
         let Some(compiled) = self.compiled.clone() else {
             return;
         };

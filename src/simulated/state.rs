@@ -1,38 +1,44 @@
 //! All that a simulated cloud holds, and the passing of time over it.
 
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::chance::{stream, uuid};
 use super::compiled::Library;
-use super::engine::{Outside, Running, Surroundings};
-use super::gate::Dice;
-use super::inspect::Write;
+use super::config::{Faults, SimulationConfig};
+use super::engine::{Environment, OtherStacks, Running};
+use super::inspect::{Call, Write};
+use super::middleware::FaultRng;
 use super::names::{Setting, arn};
 use super::reasons;
-use super::stack::{Stack, moment};
-use super::store::Shelf;
-use super::world::{Faults, World};
-use crate::cloud::{FoundStack, StackStatus};
+use super::rng::{stream, uuid};
+use super::stack::{Stack, timestamp};
+use super::store::StoredParameter;
+use crate::cloud::remote::Ran;
+use crate::cloud::{FoundStack, Protection, StackStatus};
 
 pub(super) struct State {
-    pub(super) env: Surroundings,
+    pub(super) env: Environment,
     /// Deleted ones too, in the order in which they were made.
     pub(super) stacks: Vec<Stack>,
     /// Milliseconds up to which everything has happened.
     pub(super) now: i64,
     pub(super) library: Library,
-    pub(super) shelf: Shelf,
-    pub(super) dice: Dice,
-    pub(super) calls: Vec<(u64, &'static str)>,
+    /// Parameters and secrets, by name.
+    pub(super) parameters: BTreeMap<String, StoredParameter>,
+    pub(super) fault_rng: FaultRng,
+    /// How far behind the present call's read is, in milliseconds, by a scripted fault.
+    pub(super) lag: i64,
+    pub(super) calls: Vec<Call>,
+    /// Scripted answers of machines, by group and command.
+    pub(super) commands: BTreeMap<(String, String), VecDeque<Ran>>,
     /// Calls since the start or the last revival.
     pub(super) counted: u64,
     /// Templates, parameters and tags that came in.
-    pub(super) heard: BTreeSet<String>,
+    pub(super) received: BTreeSet<String>,
 }
 
 /// A stack that begins.
-pub(super) struct Beginning<'a> {
+pub(super) struct NewStack<'a> {
     pub(super) name: &'a str,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) parameters: BTreeMap<String, String>,
@@ -40,18 +46,18 @@ pub(super) struct Beginning<'a> {
 }
 
 impl State {
-    pub(super) fn new(world: World, library: Library) -> Self {
+    pub(super) fn new(config: SimulationConfig, library: Library) -> Self {
         Self {
-            dice: Dice::new(world.seed),
-            env: Surroundings {
+            fault_rng: FaultRng::new(config.seed),
+            env: Environment {
                 setting: Setting {
-                    seed: world.seed,
-                    account: world.account,
-                    region: world.region,
+                    seed: config.seed,
+                    account: config.account,
+                    region: config.region,
                 },
-                noise: world.noise,
-                faults: world.faults,
-                failures: world.failures,
+                noise: config.noise,
+                faults: config.faults,
+                failures: config.failures,
                 log: Vec::new(),
                 losses: Vec::new(),
                 buckets: BTreeMap::new(),
@@ -59,14 +65,16 @@ impl State {
             stacks: Vec::new(),
             now: 0,
             library,
-            shelf: Shelf::default(),
+            parameters: BTreeMap::new(),
+            lag: 0,
             calls: Vec::new(),
+            commands: BTreeMap::new(),
             counted: 0,
-            heard: BTreeSet::new(),
+            received: BTreeSet::new(),
         }
     }
 
-    pub(super) fn revive(&mut self, faults: Faults) {
+    pub(super) fn restart(&mut self, faults: Faults) {
         self.counted = 0;
         self.env.faults = faults;
     }
@@ -75,12 +83,12 @@ impl State {
     pub(super) fn advance(&mut self, now: i64) {
         while let Some((at, index)) = self.next().filter(|(at, _)| *at <= now) {
             self.now = at;
-            let outside = Outside {
+            let others = OtherStacks {
                 in_use: self.in_use(index),
                 serves: self.joins_next(index) && self.serves(index),
             };
             if let Some((stack, env)) = self.of(index) {
-                stack.happen(env, outside);
+                stack.step(env, others);
             }
         }
         self.now = self.now.max(now);
@@ -92,7 +100,7 @@ impl State {
         next.min()
     }
 
-    /// Whether the next happening of a stack is that its machines look whether they can join.
+    /// Whether the next event of a stack is that its machines look whether they can join.
     fn joins_next(&self, index: usize) -> bool {
         let running = self
             .stacks
@@ -101,7 +109,7 @@ impl State {
         running.is_some_and(Running::joins)
     }
 
-    /// Why what the next happening of a stack would remove can't go: another stack still uses it.
+    /// Why what the next event of a stack would remove can't go: another stack still uses it.
     fn in_use(&self, index: usize) -> Option<String> {
         let physical_id = self.stacks.get(index)?.running.as_ref()?.removes()?;
         let mut others = self
@@ -126,17 +134,29 @@ impl State {
     }
 
     /// A stack, with what surrounds it.
-    pub(super) fn of(&mut self, index: usize) -> Option<(&mut Stack, &mut Surroundings)> {
+    pub(super) fn of(&mut self, index: usize) -> Option<(&mut Stack, &mut Environment)> {
         Some((self.stacks.get_mut(index)?, &mut self.env))
     }
 
     /// Keeps account of a write. Its line in the log.
     pub(super) fn write(&mut self, verb: &'static str, stack: &str, token: Option<&str>) -> usize {
+        self.log(verb, stack, token, None)
+    }
+
+    /// The same of a write that sets a stack's protection.
+    pub(super) fn log(
+        &mut self,
+        verb: &'static str,
+        stack: &str,
+        token: Option<&str>,
+        protection: Option<&Protection>,
+    ) -> usize {
         self.env.log.push(Write {
-            at: moment(self.now),
+            at: timestamp(self.now),
             verb,
             stack: stack.to_owned(),
             token: token.map(str::to_owned),
+            policy: protection.and_then(|set| set.policy.clone()),
             deleted: Vec::new(),
             replaced: Vec::new(),
         });
@@ -144,7 +164,7 @@ impl State {
     }
 
     /// A stack that is new in this moment.
-    pub(super) fn fresh(&mut self, beginning: Beginning<'_>) -> Stack {
+    pub(super) fn fresh(&mut self, beginning: NewStack<'_>) -> Stack {
         let setting = &self.env.setting;
         let number = self.stacks.len() as u64;
         let rng = &mut stream(setting.seed, &["stack", beginning.name], number);
@@ -161,7 +181,7 @@ impl State {
             outputs: BTreeMap::new(),
             tags: beginning.tags,
             termination_protection: false,
-            created: moment(self.now),
+            created: timestamp(self.now),
             updated: None,
         };
         let mut stack = Stack::new(found);

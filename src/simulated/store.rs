@@ -1,42 +1,45 @@
 //! What lies outside `CloudFormation`: parameters, secrets, objects, the consoles of machines.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::Simulated;
-use super::chance::{hex, stream};
-use super::gate::Effect;
+use super::engine::StoredObject;
 use super::machines;
-use super::stack::{Resource, Stack};
+use super::rng::{hex, stream};
+use super::stack::{Resource, Stack, timestamp};
 use super::state::State;
 use crate::cloud::{CloudError, Console, Kept, Store};
 
-/// Parameters and secrets, by name.
-#[derive(Default)]
-pub(super) struct Shelf {
-    parameters: BTreeMap<String, String>,
-    secrets: BTreeMap<String, SecretString>,
+/// A parameter as it is stored.
+#[derive(Debug, Clone)]
+pub struct StoredParameter {
+    pub value: SecretString,
+    /// The KMS key of a secret; `None` for a plain value.
+    pub key: Option<String>,
+    written: i64,
 }
 
 impl Store for Simulated {
     async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError> {
-        self.call("parameter", Effect::None, |state| {
-            // AWS's own: the same id in every world, as if nobody had published a newer image.
+        self.read("parameter", name, |state| {
+            // AWS's own: the same id in every simulation, as if nobody had published a newer image.
             if name.starts_with("/aws/service/") {
                 let region = state.env.setting.region.clone();
                 let rng = &mut stream(0, &[name, &region], 0);
                 return Ok(Some(format!("ami-0{}", hex(rng, 16))));
             }
-            Ok(state.shelf.parameters.get(name).cloned())
+            let found = state.stored(name).filter(|found| found.key.is_none());
+            Ok(found.map(|found| found.value.expose_secret().to_owned()))
         })
         .await
     }
 
     async fn secret(&self, name: &str) -> Result<Option<SecretString>, CloudError> {
-        self.call("secret", Effect::None, |state| {
-            Ok(state.shelf.secrets.get(name).cloned())
+        self.read("secret", name, |state| {
+            let found = state.stored(name).filter(|found| found.key.is_some());
+            Ok(found.map(|found| found.value.clone()))
         })
         .await
     }
@@ -47,71 +50,64 @@ impl Store for Simulated {
         secret: &SecretString,
         key: &str,
     ) -> Result<Kept, CloudError> {
-        self.call("keep_secret", Effect::Some, |state| {
+        self.write("keep_secret", name, |state| {
             if !state.has_key(key) {
                 return Err(CloudError::Refused {
                     operation: format!("PutParameter of {name}"),
                     message: format!("Key '{key}' does not exist"),
                 });
             }
-            if state.shelf.secrets.contains_key(name) {
-                return Ok(Kept::AlreadyThere);
-            }
-            state.shelf.secrets.insert(name.to_owned(), secret.clone());
-            Ok(Kept::Stored)
+            Ok(state.put(name, secret.clone(), Some(key)))
         })
         .await
     }
 
     async fn keep_parameter(&self, name: &str, value: &str) -> Result<Kept, CloudError> {
-        self.call("keep_parameter", Effect::Some, |state| {
-            if state.shelf.parameters.contains_key(name) {
-                return Ok(Kept::AlreadyThere);
-            }
-            let parameters = &mut state.shelf.parameters;
-            parameters.insert(name.to_owned(), value.to_owned());
-            Ok(Kept::Stored)
+        self.write("keep_parameter", name, |state| {
+            Ok(state.put(name, value.into(), None))
         })
         .await
     }
 
     async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError> {
-        self.call("forget_parameters", Effect::Some, |state| {
+        self.write("forget_parameters", path, |state| {
             let below = format!("{}/", path.trim_end_matches('/'));
-            let kept = &mut state.shelf;
-            let all = kept.parameters.keys().chain(kept.secrets.keys());
-            let under = |name: &String| name.starts_with(&below);
-            let mut names: Vec<String> = all.filter(|name| under(name)).cloned().collect();
-            names.sort();
-            kept.parameters.retain(|name, _| !under(name));
-            kept.secrets.retain(|name, _| !under(name));
-            Ok(names)
+            let gone = |name: &String, _: &mut StoredParameter| name.starts_with(&below);
+            let gone = state.parameters.extract_if(.., gone);
+            Ok(gone.map(|(name, _)| name).collect())
         })
         .await
     }
 
     async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError> {
-        self.call("upload", Effect::Some, |state| {
+        self.write("upload", &format!("{bucket}/{key}"), |state| {
             if !state.has_bucket(bucket) {
                 return Err(CloudError::NotFound(format!("bucket {bucket}")));
             }
+            let written = timestamp(state.now);
             let objects = state.env.buckets.entry(bucket.to_owned()).or_default();
-            objects.entry(key.to_owned()).or_insert(bytes.to_vec());
+            objects
+                .entry(key.to_owned())
+                .or_insert_with(|| StoredObject {
+                    bytes: bytes.to_vec(),
+                    written,
+                });
             Ok(())
         })
         .await
     }
 
     async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError> {
-        self.call("object", Effect::None, |state| {
+        self.read("object", &format!("{bucket}/{key}"), |state| {
             let objects = state.env.buckets.get(bucket);
-            Ok(objects.and_then(|objects| objects.get(key)).cloned())
+            let object = objects.and_then(|objects| objects.get(key));
+            Ok(object.map(|object| object.bytes.clone()))
         })
         .await
     }
 
     async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError> {
-        self.call("empty_bucket", Effect::Some, |state| {
+        self.write("empty_bucket", bucket, |state| {
             let objects = state.env.buckets.remove(bucket);
             Ok(objects.map_or(0, |objects| objects.len()))
         })
@@ -119,7 +115,7 @@ impl Store for Simulated {
     }
 
     async fn console(&self, group: &str) -> Result<Option<Console>, CloudError> {
-        self.call("console", Effect::None, |state| {
+        self.read("console", group, |state| {
             Ok(state
                 .owner(group)
                 .map(|(stack, resource)| spoken(state, stack, resource)))
@@ -129,6 +125,25 @@ impl Store for Simulated {
 }
 
 impl State {
+    /// A parameter, unless the present read is too far behind to see it.
+    fn stored(&self, name: &str) -> Option<&StoredParameter> {
+        let at = self.stored_as_of();
+        self.parameters.get(name).filter(|one| one.written <= at)
+    }
+
+    fn put(&mut self, name: &str, value: SecretString, key: Option<&str>) -> Kept {
+        if self.parameters.contains_key(name) {
+            return Kept::AlreadyThere;
+        }
+        let stored = StoredParameter {
+            value,
+            key: key.map(str::to_owned),
+            written: self.now,
+        };
+        self.parameters.insert(name.to_owned(), stored);
+        Kept::Stored
+    }
+
     /// The live resource of this physical id.
     fn owner(&self, physical_id: &str) -> Option<(&Stack, &Resource)> {
         let stacks = self.stacks.iter().filter(|stack| !stack.is_deleted());

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::changes::of_type;
-use super::world::Operation;
+use super::config::Operation;
 use crate::catalog::durations::{self, Durations};
 
 pub(super) use crate::catalog::durations::Seconds as Typical;

@@ -4,8 +4,8 @@ use super::changesets::missing;
 use super::compiled::Compiled;
 use super::engine::{Wanted, candidates};
 use super::stack::Stack;
-use super::state::{Beginning, State};
-use crate::cloud::{ChangeSet, CloudError, Proposal, Protection, StackStatus};
+use super::state::{NewStack, State};
+use crate::cloud::{ChangeSet, CloudError, OnFailure, Proposal, Protection, StackStatus};
 
 impl State {
     pub(super) fn create(
@@ -27,8 +27,9 @@ impl State {
         }
         let compiled = self.admit(wanted, "CreateStack")?;
         acknowledged(wanted, &compiled)?;
-        let log = self.write("create", &wanted.stack, Some(&wanted.token));
-        let mut stack = self.fresh(Beginning {
+        let token = Some(wanted.token.as_str());
+        let log = self.log("create", &wanted.stack, token, Some(protection));
+        let mut stack = self.fresh(NewStack {
             name: &wanted.stack,
             tags: wanted.tags.clone(),
             parameters: wanted.parameters.clone(),
@@ -44,7 +45,12 @@ impl State {
         Ok(id)
     }
 
-    pub(super) fn execute(&mut self, set: &ChangeSet, token: &str) -> Result<(), CloudError> {
+    pub(super) fn execute(
+        &mut self,
+        set: &ChangeSet,
+        token: &str,
+        on_failure: OnFailure,
+    ) -> Result<(), CloudError> {
         let index = self
             .find(&set.stack_id)
             .ok_or_else(|| missing(&set.stack_id))?;
@@ -71,6 +77,14 @@ impl State {
             )));
         }
         let (at, name) = (self.now, stack.found.name.clone());
+        if stopped(&stack.found.status) && on_failure == OnFailure::GoBack {
+            let message = format!(
+                "This stack is currently in a non-terminal [{}] state. To update the stack from this \
+                 state, please use the disable-rollback parameter with update-stack API.",
+                stack.found.status
+            );
+            return Err(refusal("ExecuteChangeSet", &name, message));
+        }
         let log = self.write("execute", &name, Some(token));
         let (stack, env) = self.of(index).ok_or_else(|| missing(&set.stack_id))?;
         stack.sets.clear();
@@ -81,6 +95,9 @@ impl State {
             tags: found.tags,
         };
         stack.update(env, at, wanted, Some(token), log);
+        if on_failure == OnFailure::Stop {
+            stack.disable_rollback();
+        }
         Ok(())
     }
 
@@ -98,8 +115,8 @@ impl State {
         stack_id: &str,
         protection: &Protection,
     ) -> Result<(), CloudError> {
-        let (index, name) = self.standing(stack_id)?;
-        self.write("protect", &name, None);
+        let (index, name) = self.resources(stack_id)?;
+        self.log("protect", &name, None, Some(protection));
         let at = self.now;
         let (stack, _) = self.of(index).ok_or_else(|| missing(stack_id))?;
         stack.found.termination_protection = protection.termination;
@@ -150,7 +167,7 @@ impl State {
         skip: &[String],
         token: &str,
     ) -> Result<(), CloudError> {
-        let (index, name) = self.standing(stack_id)?;
+        let (index, name) = self.resources(stack_id)?;
         let stack = self.stacks.get(index).ok_or_else(|| missing(stack_id))?;
         if stack.tokens.contains(token) {
             return Ok(());
@@ -180,12 +197,12 @@ impl State {
         let at = self.now;
         self.write("continue_rollback", &name, Some(token));
         let (stack, env) = self.of(index).ok_or_else(|| missing(stack_id))?;
-        stack.go_on(env, at, skip, token);
+        stack.continue_rollback(env, at, skip, token);
         Ok(())
     }
 
     pub(super) fn cancel_update(&mut self, stack_id: &str, token: &str) -> Result<(), CloudError> {
-        let (index, name) = self.standing(stack_id)?;
+        let (index, name) = self.resources(stack_id)?;
         let at = self.now;
         let (stack, _) = self.of(index).ok_or_else(|| missing(stack_id))?;
         if stack.tokens.contains(token) {
@@ -198,18 +215,26 @@ impl State {
         stack.tokens.insert(token.to_owned());
         self.write("cancel_update", &name, Some(token));
         let (stack, env) = self.of(index).ok_or_else(|| missing(stack_id))?;
-        stack.call_off(env, at);
+        stack.cancel_update(env, at);
         Ok(())
     }
 
     /// A stack that is there, and its name.
-    fn standing(&self, stack_id: &str) -> Result<(usize, String), CloudError> {
+    fn resources(&self, stack_id: &str) -> Result<(usize, String), CloudError> {
         let index = self.find(stack_id);
         let there = |index: &usize| self.stacks.get(*index).is_some_and(|one| !one.is_deleted());
         let index = index.filter(there).ok_or_else(|| missing(stack_id))?;
         let name = |stack: &Stack| stack.found.name.clone();
         Ok((index, self.stacks.get(index).map(name).unwrap_or_default()))
     }
+}
+
+/// Whether an operation failed in this status and stopped there.
+fn stopped(status: &StackStatus) -> bool {
+    matches!(
+        status,
+        StackStatus::CreateFailed | StackStatus::UpdateFailed
+    )
 }
 
 fn refusal(call: &str, stack: &str, message: String) -> CloudError {

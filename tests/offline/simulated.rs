@@ -12,7 +12,8 @@ use kube_cfn::definition;
 use kube_cfn::events::Outcome;
 use kube_cfn::plan::{self, Guard, Plan, PlanError, PlanOptions};
 use kube_cfn::simulated::{
-    Failing, Faults, How, Kill, Library, Moment, Operation, Simulated, World,
+    Crash, CrashPoint, Faults, Library, Operation, RemovalCause, ResourceFailure, Simulated,
+    SimulationConfig,
 };
 use kube_cfn::spec::ClusterSpec;
 use kube_cfn::stacks::{self, Source, Stack, StackKind};
@@ -37,14 +38,14 @@ fn design(spec: &ClusterSpec) -> Vec<Stack> {
     stacks::design(spec, &Templates::new(None).unwrap()).unwrap()
 }
 
-fn world(spec: &ClusterSpec) -> World {
-    World {
+fn world(spec: &ClusterSpec) -> SimulationConfig {
+    SimulationConfig {
         account: spec
             .account
             .clone()
             .unwrap_or_else(|| "123456789012".to_owned()),
         region: spec.region.clone(),
-        ..World::default()
+        ..SimulationConfig::default()
     }
 }
 
@@ -102,7 +103,7 @@ async fn deleted(cloud: &Simulated, spec: &ClusterSpec, run: &str) -> Report {
 }
 
 fn statuses(cloud: &Simulated) -> BTreeSet<String> {
-    let standing = cloud.stacks_now().into_iter();
+    let standing = cloud.all_stacks().into_iter();
     standing.map(|found| found.status.to_string()).collect()
 }
 
@@ -122,7 +123,7 @@ async fn the_shipped_clusters_are_created_and_a_second_plan_has_nothing_to_do() 
         let again = planned(&cloud, &spec, &stacks, "second").await;
         let actions: Vec<_> = again.steps.iter().map(|step| &step.action).collect();
         assert!(!again.has_changes(), "{actions:#?}");
-        assert_eq!(cloud.lying_about(), []);
+        assert_eq!(cloud.open_change_sets(), []);
     }
 }
 
@@ -141,7 +142,10 @@ async fn a_protected_cluster_is_deleted_after_protection_is_off() {
     assert_eq!(report.end(), End::Done, "{report:#?}");
     assert_eq!(statuses(&cloud), only("DELETE_COMPLETE"));
     let lost = cloud.losses();
-    assert!(lost.iter().all(|loss| loss.how == How::StackDeleted));
+    assert!(
+        lost.iter()
+            .all(|loss| loss.how == RemovalCause::StackDeleted)
+    );
     assert!(lost.iter().any(|loss| loss.logical_id == "Database"));
 }
 
@@ -149,8 +153,8 @@ async fn a_protected_cluster_is_deleted_after_protection_is_off() {
 async fn a_failed_creation_rolls_back_and_the_next_run_creates_it() {
     let spec = shipped("canary");
     let stacks = design(&spec);
-    let cloud = Simulated::new(World {
-        failures: vec![Failing {
+    let cloud = Simulated::new(SimulationConfig {
+        failures: vec![ResourceFailure {
             stack: "canary-edge".to_owned(),
             logical_id: "NatGateway".to_owned(),
             operation: Operation::Create,
@@ -175,7 +179,7 @@ async fn a_failed_creation_rolls_back_and_the_next_run_creates_it() {
     );
     let report = applied(&cloud, &spec, &stacks, "second").await;
     assert_eq!(report.end(), End::Done, "{report:#?}");
-    let standing = cloud.stacks_now();
+    let standing = cloud.all_stacks();
     let made = standing
         .iter()
         .filter(|found| found.status.as_str() == "CREATE_COMPLETE");
@@ -199,7 +203,7 @@ async fn faults_do_not_prevent_completion() {
     };
     for seed in 0..8 {
         let faults = faults.clone();
-        let unreliable = World {
+        let unreliable = SimulationConfig {
             seed,
             faults,
             ..world(&spec)
@@ -230,12 +234,12 @@ async fn a_crash_at_any_call_is_recovered_without_duplicates() {
     let stacks = design(&spec);
     let library = Library::default();
     for call in [2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 40, 80, 160, 320] {
-        for when in [Moment::BeforeEffect, Moment::AfterEffect] {
+        for when in [CrashPoint::BeforeEffect, CrashPoint::AfterEffect] {
             let faults = Faults {
-                kill_after: Some(Kill { call, when }),
+                crash_at: Some(Crash { call, when }),
                 ..Faults::default()
             };
-            let deadly = World {
+            let deadly = SimulationConfig {
                 faults,
                 ..world(&spec)
             };
@@ -244,9 +248,9 @@ async fn a_crash_at_any_call_is_recovered_without_duplicates() {
                 report = applied(&cloud, &spec, &stacks, "first") => {
                     assert_eq!(report.end(), End::Done);
                 }
-                () = cloud.killed() => {}
+                () = cloud.crashed() => {}
             }
-            cloud.revive(Faults::default());
+            cloud.restart(Faults::default());
             let report = applied(&cloud, &spec, &stacks, "second").await;
             assert_eq!(report.end(), End::Done, "call {call} {when:?}: {report:#?}");
             assert_eq!(
@@ -260,7 +264,7 @@ async fn a_crash_at_any_call_is_recovered_without_duplicates() {
                 .filter(|write| write.verb == "create")
                 .count();
             assert_eq!(created, stacks.len(), "call {call} {when:?}");
-            assert_eq!(cloud.lying_about(), []);
+            assert_eq!(cloud.open_change_sets(), []);
         }
     }
 }
@@ -271,7 +275,7 @@ async fn a_whole_run_is_the_same_to_the_byte_with_the_same_seed() {
     let stacks = design(&spec);
     let mut courses = Vec::new();
     for seed in [4, 4, 5] {
-        let cloud = Simulated::new(World {
+        let cloud = Simulated::new(SimulationConfig {
             seed,
             ..world(&spec)
         });

@@ -10,7 +10,7 @@ use kube_cfn::apply::{self, End, Outputs, Prepare, Session};
 use kube_cfn::cloud::{CloudError, FoundStack, StackStatus, Store};
 use kube_cfn::plan::versions::{self, Decided, Running, Wanted};
 use kube_cfn::plan::{self, Action, Plan, PlanOptions, Survey};
-use kube_cfn::simulated::{Simulated, World};
+use kube_cfn::simulated::{Simulated, SimulationConfig};
 use kube_cfn::spec::ClusterSpec;
 use kube_cfn::stacks::{
     self, KUBERNETES_VERSION, STATE_BUCKET, Source, Stack, StackKind, Versions,
@@ -63,9 +63,9 @@ fn silent(mut stacks: Vec<Stack>) -> Vec<Stack> {
 }
 
 fn cloud() -> Simulated {
-    Simulated::new(World {
+    Simulated::new(SimulationConfig {
         region: "eu-west-1".to_owned(),
-        ..World::default()
+        ..SimulationConfig::default()
     })
 }
 
@@ -154,7 +154,7 @@ fn words(plan: &Plan) -> Vec<String> {
 async fn another_version_is_refused_and_nothing_is_written() {
     let cloud = standing(designed(&spec(old()), &Versions::all(&old()))).await;
     for wanted in [new(), Version::new(1, 34, 8), Version::new(1, 35, 7)] {
-        let before = (cloud.stacks_now(), cloud.writes(), cloud.calls());
+        let before = (cloud.all_stacks(), cloud.writes(), cloud.calls());
         let mut changed = spec(wanted.clone());
         changed.control_plane.etcd_volume_gib += 10;
         changed.pools[0].max += 1;
@@ -168,14 +168,14 @@ async fn another_version_is_refused_and_nothing_is_written() {
             words(&plan),
             ["control-plane blocked", "pool-workers blocked"]
         );
-        let after = (cloud.stacks_now(), cloud.writes());
+        let after = (cloud.all_stacks(), cloud.writes());
         assert_eq!(after, (before.0, before.1), "{wanted}");
         let asked = |calls: &kube_cfn::simulated::Calls, verb| calls.by_verb().get(verb).copied();
         for verb in ["propose", "drift", "upload"] {
             let calls = cloud.calls();
             assert_eq!(asked(&calls, verb), asked(&before.2, verb), "{verb}");
         }
-        assert_eq!(cloud.lying_about(), []);
+        assert_eq!(cloud.open_change_sets(), []);
     }
     let plan = planned(&cloud, &spec(old())).await;
     assert!(!plan.has_changes(), "{:?}", words(&plan));
@@ -239,7 +239,7 @@ async fn stacks_without_the_output_get_their_version_from_the_bundle() {
     assert_eq!(execute(&cloud, plan).await, End::Done);
     let outputs = |kind: &str| {
         let found = cloud
-            .stacks_now()
+            .all_stacks()
             .into_iter()
             .find(|found| found.kind == kind);
         found.unwrap().outputs.get(KUBERNETES_VERSION).cloned()
@@ -321,7 +321,7 @@ async fn only_a_possible_control_plane_has_a_version() {
         // What an update that was rolled back had asked for is not what runs.
         let mut rolled_back = there.clone();
         let id = cloud
-            .stacks_now()
+            .all_stacks()
             .into_iter()
             .find(|found| found.kind == "control-plane");
         let template = rolled_back.templates.get_mut(&id.unwrap().id).unwrap();
@@ -358,7 +358,7 @@ async fn a_control_plane_that_another_run_made_meanwhile_keeps_its_version() {
     assert_eq!(execute_as(&cloud, other, "other").await, End::Done);
     assert_ne!(execute(&cloud, plan).await, End::Done);
     let found = cloud
-        .stacks_now()
+        .all_stacks()
         .into_iter()
         .find(|found| found.kind == "control-plane");
     assert_eq!(found.unwrap().outputs[KUBERNETES_VERSION], "1.35.8");

@@ -2,19 +2,16 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-use super::shelf::Shelf;
 use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_credential_is_used_again_and_an_old_one_is_not() {
-    let (shelf, place) = (Shelf::default(), tempfile::tempdir().unwrap());
-    ensure_authorities(&shelf, "canary", KEY, now())
-        .await
-        .unwrap();
+    let (cloud, place) = (cloud().await, tempfile::tempdir().unwrap());
+    ensure(&cloud).await.unwrap();
     let cache = Cache::at(place.path().join("cache"));
     let key = cache_key("ada");
     let ask = async |at| {
-        credential(&shelf, &cache, &key, limits(), None, at)
+        credential(&cloud, &cache, &key, limits(), None, at)
             .await
             .unwrap()
     };
@@ -41,12 +38,10 @@ async fn a_fresh_credential_is_used_again_and_an_old_one_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cached_credential_is_for_one_user_and_one_authority() {
-    let (shelf, place) = (Shelf::default(), tempfile::tempdir().unwrap());
-    ensure_authorities(&shelf, "canary", KEY, now())
-        .await
-        .unwrap();
+    let (cloud, place) = (cloud().await, tempfile::tempdir().unwrap());
+    ensure(&cloud).await.unwrap();
     let cache = Cache::at(place.path());
-    let made = credential(&shelf, &cache, &cache_key("ada"), limits(), None, now())
+    let made = credential(&cloud, &cache, &cache_key("ada"), limits(), None, now())
         .await
         .unwrap();
     let trusted = made.authority();
@@ -71,12 +66,10 @@ async fn a_cached_credential_is_for_one_user_and_one_authority() {
 
 #[tokio::test(start_paused = true)]
 async fn the_cache_is_closed_to_others_or_does_not_count() {
-    let (shelf, place) = (Shelf::default(), tempfile::tempdir().unwrap());
-    ensure_authorities(&shelf, "canary", KEY, now())
-        .await
-        .unwrap();
+    let (cloud, place) = (cloud().await, tempfile::tempdir().unwrap());
+    ensure(&cloud).await.unwrap();
     let (cache, key) = (Cache::at(place.path().join("deep/cache")), cache_key("ada"));
-    let issued = credential(&shelf, &cache, &key, limits(), None, now())
+    let issued = credential(&cloud, &cache, &key, limits(), None, now())
         .await
         .unwrap();
     let directory = place.path().join("deep/cache/canary");
@@ -102,7 +95,7 @@ async fn the_cache_is_closed_to_others_or_does_not_count() {
     std::fs::write(&file, "{\"certificate\": ").unwrap();
     assert!(cache.find(&key, None, now()).is_none());
     assert!(
-        credential(&shelf, &cache, &key, limits(), None, now())
+        credential(&cloud, &cache, &key, limits(), None, now())
             .await
             .is_ok()
     );
@@ -114,15 +107,13 @@ async fn the_cache_is_closed_to_others_or_does_not_count() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cache_that_cannot_be_written_does_not_keep_anybody_out() {
-    let (shelf, place) = (Shelf::default(), tempfile::tempdir().unwrap());
-    ensure_authorities(&shelf, "canary", KEY, now())
-        .await
-        .unwrap();
+    let (cloud, place) = (cloud().await, tempfile::tempdir().unwrap());
+    ensure(&cloud).await.unwrap();
     let blocked = place.path().join("file");
     std::fs::write(&blocked, "").unwrap();
     let cache = Cache::at(&blocked);
     assert!(
-        credential(&shelf, &cache, &cache_key("ada"), limits(), None, now())
+        credential(&cloud, &cache, &cache_key("ada"), limits(), None, now())
             .await
             .is_ok()
     );

@@ -4,10 +4,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::{ProptestConfig, any, proptest};
+use secrecy::ExposeSecret as _;
 
-use super::shelf::Shelf;
 use super::*;
 use crate::cloud::Store as _;
+use crate::pki::{Authority, CertificateAuthority, ServiceAccountKey};
+use crate::simulated::ExternalChange;
 
 type Answer = Result<Ensured, AccessError>;
 
@@ -18,9 +20,9 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(shelf: &'a Shelf) -> Self {
+    fn new(cloud: &'a Simulated) -> Self {
         Self {
-            future: Box::pin(ensure_authorities(shelf, "canary", KEY, now())),
+            future: Box::pin(ensure(cloud)),
             answer: None,
         }
     }
@@ -45,11 +47,52 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A store whose answers arrive in an order of their own.
-fn unsteady(seed: usize) -> Shelf {
-    let shelf = Shelf::default();
-    shelf.chance.set(seed as u64 * 2 + 1);
-    shelf
+/// A cloud in which each call takes one turn before its effect and one after.
+async fn steady() -> Simulated {
+    cloud_with(1, 1..=1).await
+}
+
+/// A cloud whose answers arrive in an order of their own.
+async fn unsteady(seed: usize) -> Simulated {
+    cloud_with(seed as u64 * 2 + 1, 1..=3).await
+}
+
+/// Every secret is whole, every plain copy is of the secret beside it, and none says that everything
+/// is there before it is.
+fn assert_sound(cloud: &Simulated) {
+    let names = Names::of("canary").unwrap();
+    let (secret, plain): (BTreeMap<_, _>, BTreeMap<_, _>) = cloud
+        .parameters()
+        .into_iter()
+        .partition(|(_, stored)| stored.key.is_some());
+    let plain: BTreeMap<_, _> = plain
+        .into_iter()
+        .map(|(name, stored)| (name, stored.value.expose_secret().to_owned()))
+        .collect();
+    assert!(plain.is_empty() || secret.len() == 5, "{:?}", plain.keys());
+    for role in Authority::ALL {
+        if let Some(stored) = secret.get(&names.secret(role)) {
+            let authority = CertificateAuthority::from_bundle(role, &stored.value).unwrap();
+            assert_eq!(stored.key, Some(key(cloud)));
+            if let Some(copy) = plain.get(&names.certificate(role)) {
+                assert_eq!(copy, authority.certificate_pem());
+            }
+        } else {
+            assert!(!plain.contains_key(&names.certificate(role)), "{role}");
+        }
+    }
+    if let Some(public) = plain.get(&names.service_account_public()) {
+        let private = &secret[&names.service_account_key()];
+        let pair = ServiceAccountKey::from_pem(&private.value).unwrap();
+        assert_eq!(public, pair.public_pem());
+    }
+}
+
+fn assert_complete(cloud: &Simulated) {
+    assert_sound(cloud);
+    let all = cloud.parameters();
+    let secrets = all.values().filter(|stored| stored.key.is_some()).count();
+    assert_eq!((secrets, all.len() - secrets), (5, 4));
 }
 
 /// Both runs agree on everything, and each secret was made by exactly one of them.
@@ -64,77 +107,82 @@ fn assert_one_won_each(one: &Ensured, two: &Ensured) {
     assert_eq!(one.made.len() + two.made.len(), 5);
 }
 
-#[test]
-fn a_second_run_uses_what_is_there() {
-    let shelf = Shelf::default();
-    let first = Run::new(&shelf).finish();
+#[tokio::test(start_paused = true)]
+async fn a_second_run_uses_what_is_there() {
+    let cloud = steady().await;
+    let first = Run::new(&cloud).finish();
     assert!(first.created());
-    let second = Run::new(&shelf).finish();
+    let second = Run::new(&cloud).finish();
     assert!(!second.created());
     assert_one_won_each(&first, &second);
-    shelf.assert_complete();
+    assert_complete(&cloud);
 }
 
 /// Nine parameters, each read and written: one after another they are eighteen requests.
-#[test]
-fn the_parameters_take_the_time_of_four_requests() {
+#[tokio::test(start_paused = true)]
+async fn the_parameters_take_the_time_of_four_requests() {
     let request = 2;
-    let shelf = Shelf::default();
-    let taken = Run::new(&shelf).steps(usize::MAX);
-    shelf.assert_complete();
+    let cloud = steady().await;
+    let taken = Run::new(&cloud).steps(usize::MAX);
+    assert_complete(&cloud);
     assert!(taken <= 4 * request + 1, "{taken} steps");
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_may_not_read_the_secrets_may_apply_once_they_are_there() {
-    let shelf = Shelf::default();
-    shelf.secrets_denied.set(true);
-    let refused = ensure_authorities(&shelf, "canary", KEY, now()).await;
+    let cloud = steady().await;
+    deny(&cloud, Some("secret"));
+    let refused = ensure(&cloud).await;
     assert!(matches!(refused, Err(AccessError::Denied { .. })));
-    shelf.secrets_denied.set(false);
-    let first = Run::new(&shelf).finish();
-    shelf.secrets_denied.set(true);
-    let second = ensure_authorities(&shelf, "canary", KEY, now())
-        .await
-        .unwrap();
+    cloud.restart(turns_of(1..=1));
+    let first = Run::new(&cloud).finish();
+    deny(&cloud, Some("secret"));
+    let second = ensure(&cloud).await.unwrap();
     assert!(!second.created());
     assert_eq!(second.facts, first.facts);
     assert_eq!(second.certificate_pem, first.certificate_pem);
 }
 
-#[test]
-fn of_two_runs_at_once_one_wins_at_every_point() {
-    let alone = Run::new(&unsteady(0)).steps(usize::MAX);
+#[tokio::test(start_paused = true)]
+async fn of_two_runs_at_once_one_wins_at_every_point() {
+    let alone = Run::new(&unsteady(0).await).steps(usize::MAX);
     for ahead in 0..=alone {
         for meanwhile in 0..=alone {
-            let shelf = unsteady(ahead * 100 + meanwhile);
-            let (mut one, mut two) = (Run::new(&shelf), Run::new(&shelf));
+            let cloud = unsteady(ahead * 100 + meanwhile).await;
+            let (mut one, mut two) = (Run::new(&cloud), Run::new(&cloud));
             one.steps(ahead);
             two.steps(meanwhile);
-            shelf.assert_sound();
+            assert_sound(&cloud);
             assert_one_won_each(&one.finish(), &two.finish());
-            shelf.assert_complete();
+            assert_complete(&cloud);
         }
     }
 }
 
-#[test]
-fn a_crash_at_any_point_is_finished_by_the_next_run() {
-    let alone = Run::new(&unsteady(0)).steps(usize::MAX);
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_point_is_finished_by_the_next_run() {
+    let alone = Run::new(&unsteady(0).await).steps(usize::MAX);
     for reached in 0..=alone {
         for reached_again in [0, reached / 2, reached, reached + 1] {
-            let shelf = unsteady(reached * 100 + reached_again);
-            let (mut one, mut two) = (Run::new(&shelf), Run::new(&shelf));
+            let cloud = unsteady(reached * 100 + reached_again).await;
+            let (mut one, mut two) = (Run::new(&cloud), Run::new(&cloud));
             one.steps(reached);
             drop(one);
-            shelf.assert_sound();
+            assert_sound(&cloud);
             two.steps(reached_again);
             drop(two);
-            shelf.assert_sound();
-            Run::new(&shelf).finish();
-            shelf.assert_complete();
+            assert_sound(&cloud);
+            Run::new(&cloud).finish();
+            assert_complete(&cloud);
         }
     }
+}
+
+/// Runs something on a paused clock.
+fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(work)
 }
 
 proptest! {
@@ -144,48 +192,42 @@ proptest! {
         seed in any::<u16>(),
         turns in proptest::collection::vec(any::<u8>(), 150),
     ) {
-        let shelf = unsteady(usize::from(seed));
-        let mut runs = [Run::new(&shelf), Run::new(&shelf), Run::new(&shelf)];
-        for turn in turns {
-            runs[usize::from(turn % 3)].steps(1);
-            shelf.assert_sound();
-        }
-        let [one, two, three] = runs.map(Run::finish);
-        assert_eq!((&one.facts, &two.facts), (&two.facts, &three.facts));
-        assert_eq!(one.made.len() + two.made.len() + three.made.len(), 5);
-        shelf.assert_complete();
+        in_virtual_time(async move {
+            let cloud = unsteady(usize::from(seed)).await;
+            let mut runs = [Run::new(&cloud), Run::new(&cloud), Run::new(&cloud)];
+            for turn in turns {
+                runs[usize::from(turn % 3)].steps(1);
+                assert_sound(&cloud);
+            }
+            let [one, two, three] = runs.map(Run::finish);
+            assert_eq!((&one.facts, &two.facts), (&two.facts, &three.facts));
+            assert_eq!(one.made.len() + two.made.len() + three.made.len(), 5);
+            assert_complete(&cloud);
+        });
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_read_that_lags_behind_the_write_is_asked_again() {
-    let shelf = Shelf::default();
-    let first = ensure_authorities(&shelf, "canary", KEY, now())
-        .await
-        .unwrap();
-    shelf.lag.set(4);
-    let second = ensure_authorities(&shelf, "canary", KEY, now())
-        .await
-        .unwrap();
+    let cloud = steady().await;
+    let first = ensure(&cloud).await.unwrap();
+    lag(&cloud, 4);
+    let second = ensure(&cloud).await.unwrap();
     assert_one_won_each(&first, &second);
-    shelf.lag.set(u32::MAX);
-    let never = ensure_authorities(&shelf, "canary", KEY, now()).await;
+    lag(&cloud, u32::MAX);
+    let never = ensure(&cloud).await;
     assert!(matches!(never, Err(AccessError::Vanished(_))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_certificate_left_by_another_cluster_stops_the_run() {
-    let shelf = Shelf::default();
-    ensure_authorities(&shelf, "canary", KEY, now())
-        .await
-        .unwrap();
-    shelf
-        .secret
-        .borrow_mut()
-        .remove("/kube-cfn/canary/cp/ca.key");
-    let error = ensure_authorities(&shelf, "canary", KEY, now())
-        .await
-        .unwrap_err();
+    let cloud = steady().await;
+    ensure(&cloud).await.unwrap();
+    let gone = ExternalChange::DeleteParameter {
+        name: "/kube-cfn/canary/cp/ca.key".to_owned(),
+    };
+    assert!(cloud.apply_external_change(&gone));
+    let error = ensure(&cloud).await.unwrap_err();
     let message = error.to_string();
     assert!(
         message.starts_with(
@@ -194,17 +236,12 @@ async fn a_certificate_left_by_another_cluster_stops_the_run() {
         "{message}"
     );
     assert_eq!(
-        shelf
+        cloud
             .forget_parameters("/kube-cfn/canary/")
             .await
             .unwrap()
             .len(),
         9
     );
-    assert!(
-        ensure_authorities(&shelf, "canary", KEY, now())
-            .await
-            .unwrap()
-            .created()
-    );
+    assert!(ensure(&cloud).await.unwrap().created());
 }

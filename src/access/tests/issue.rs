@@ -3,23 +3,23 @@
 use base64::Engine as _;
 use secrecy::ExposeSecret;
 
-use super::shelf::Shelf;
 use super::*;
+use crate::cloud::Store as _;
 use crate::pki::Facts;
 
 #[tokio::test(start_paused = true)]
 async fn minting_needs_authorities_and_the_right_to_read_them() {
-    let shelf = Shelf::default();
-    let none = issue(&shelf, "canary", &request("ada", None), limits(), now()).await;
+    let cloud = cloud().await;
+    let none = issue(&cloud, "canary", &request("ada", None), limits(), now()).await;
     assert_eq!(
         none.unwrap_err().to_string(),
         "no CA of cluster `canary` in this account and region: is the profile wrong? \
          `kube-cfn apply canary` makes one"
     );
-    let none = authority_certificate(&shelf, "canary").await;
+    let none = authority_certificate(&cloud, "canary").await;
     assert!(matches!(none, Err(AccessError::NoAuthorities(_))));
-    shelf.denied.set(true);
-    let denied = issue(&shelf, "canary", &request("ada", None), limits(), now()).await;
+    deny(&cloud, None);
+    let denied = issue(&cloud, "canary", &request("ada", None), limits(), now()).await;
     assert_eq!(
         denied.unwrap_err().to_string(),
         "no permission to read /kube-cfn/canary/cp/ca.key: \
@@ -30,16 +30,14 @@ async fn minting_needs_authorities_and_the_right_to_read_them() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lifetime_is_the_default_or_what_is_asked_up_to_the_limit() {
-    let shelf = Shelf::default();
-    ensure_authorities(&shelf, "canary", KEY, now())
-        .await
-        .unwrap();
+    let cloud = cloud().await;
+    ensure(&cloud).await.unwrap();
     for (asked, minutes) in [(None, 8 * 60), (Some(60), 1), (Some(24 * 3600), 24 * 60)] {
-        let made = issue(&shelf, "canary", &request("ada", asked), limits(), now()).await;
+        let made = issue(&cloud, "canary", &request("ada", asked), limits(), now()).await;
         assert_eq!(made.unwrap().expires, later(minutes));
     }
     let long = request("ada", Some(24 * 3600 + 1));
-    let error = issue(&shelf, "canary", &long, limits(), now())
+    let error = issue(&cloud, "canary", &long, limits(), now())
         .await
         .unwrap_err();
     let text = error.to_string();
@@ -48,13 +46,13 @@ async fn a_lifetime_is_the_default_or_what_is_asked_up_to_the_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stored_text_that_is_no_authority_is_named_not_quoted() {
-    let shelf = Shelf::default();
-    let junk = ("hunter2".to_owned(), KEY.to_owned());
-    shelf
-        .secret
-        .borrow_mut()
-        .insert("/kube-cfn/canary/cp/ca.key".to_owned(), junk);
-    let error = issue(&shelf, "canary", &request("ada", None), limits(), now())
+    let cloud = cloud().await;
+    let junk = "hunter2".into();
+    cloud
+        .keep_secret("/kube-cfn/canary/cp/ca.key", &junk, &key(&cloud))
+        .await
+        .unwrap();
+    let error = issue(&cloud, "canary", &request("ada", None), limits(), now())
         .await
         .unwrap_err();
     let message = format!("{error} {error:?}");
@@ -64,11 +62,9 @@ async fn a_stored_text_that_is_no_authority_is_named_not_quoted() {
 
 #[tokio::test(start_paused = true)]
 async fn the_plugin_answers_in_the_words_of_kubectl() {
-    let shelf = Shelf::default();
-    ensure_authorities(&shelf, "canary", KEY, now())
-        .await
-        .unwrap();
-    let made = issue(&shelf, "canary", &request("ada", None), limits(), now())
+    let cloud = cloud().await;
+    ensure(&cloud).await.unwrap();
+    let made = issue(&cloud, "canary", &request("ada", None), limits(), now())
         .await
         .unwrap();
     let answer: serde_json::Value =
@@ -89,10 +85,8 @@ async fn the_plugin_answers_in_the_words_of_kubectl() {
 
 #[tokio::test(start_paused = true)]
 async fn the_authority_that_kubectl_trusts_is_read_from_what_it_tells() {
-    let shelf = Shelf::default();
-    let ensured = ensure_authorities(&shelf, "canary", KEY, now())
-        .await
-        .unwrap();
+    let cloud = cloud().await;
+    let ensured = ensure(&cloud).await.unwrap();
     let data = base64::engine::general_purpose::STANDARD.encode(&ensured.certificate_pem);
     let info = serde_json::json!({
         "kind": "ExecCredential",

@@ -1,15 +1,96 @@
-//! The room as a whole over a store in memory.
+//! The whole module on the simulated cloud.
 
 mod cache;
 mod ensure;
 mod issue;
-mod shelf;
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::*;
+use crate::cloud::{Cloud as _, CloudError, Keeping, Proposal, Protection};
+use crate::simulated::{CallFault, FaultKind, Faults, Simulated, SimulationConfig};
 
-const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/k";
+/// A cloud with the key of the cluster. Other tasks get these turns before and after each call has its
+/// effect.
+async fn cloud_with(seed: u64, turns: RangeInclusive<u32>) -> Simulated {
+    let cloud = Simulated::new(SimulationConfig {
+        seed,
+        faults: turns_of(turns),
+        ..SimulationConfig::default()
+    });
+    let template = serde_json::json!({
+        "Resources": {"Key": {"Type": "AWS::KMS::Key", "Properties": {}}},
+        "Outputs": {"KeyArn": {"Value": {"Fn::GetAtt": ["Key", "Arn"]}}},
+    });
+    let base = Proposal {
+        stack: "canary-base".to_owned(),
+        template: template.to_string(),
+        bucket: None,
+        parameters: BTreeMap::new(),
+        capabilities: Vec::new(),
+        tags: BTreeMap::new(),
+        token: "base".to_owned(),
+        keeping: Keeping::Run,
+    };
+    let open = Protection {
+        termination: false,
+        policy: None,
+    };
+    cloud.create(&base, &open).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(30)).await;
+    cloud
+}
+
+async fn cloud() -> Simulated {
+    cloud_with(1, 0..=0).await
+}
+
+/// No fault but these turns.
+fn turns_of(turns: RangeInclusive<u32>) -> Faults {
+    Faults {
+        turns,
+        ..Faults::default()
+    }
+}
+
+/// ARN of the cluster's key.
+fn key(cloud: &Simulated) -> String {
+    cloud.all_stacks()[0].outputs["KeyArn"].clone()
+}
+
+async fn ensure(cloud: &Simulated) -> Result<Ensured, AccessError> {
+    ensure_authorities(cloud, "canary", &key(cloud), now()).await
+}
+
+/// From now on calls of a method, or all, are denied.
+fn deny(cloud: &Simulated, verb: Option<&'static str>) {
+    let denied = CloudError::Denied {
+        caller_may_not: "arn:aws:iam::123456789012:user/ada may not".to_owned(),
+        action: None,
+    };
+    strike(cloud, verb, u32::MAX, FaultKind::Refused(denied));
+}
+
+/// From now on so many reads of secrets don't see what was written within an hour.
+fn lag(cloud: &Simulated, times: u32) {
+    let stale = FaultKind::Stale(Duration::from_hours(1));
+    strike(cloud, Some("secret"), times, stale);
+}
+
+fn strike(cloud: &Simulated, verb: Option<&'static str>, times: u32, kind: FaultKind) {
+    let fault = CallFault {
+        verb,
+        about: None,
+        after: 0,
+        times,
+        kind,
+    };
+    cloud.change_faults(|faults| faults.calls.insert(0, fault));
+}
 
 fn now() -> Timestamp {
     "2026-11-23T10:00:00Z".parse().unwrap()

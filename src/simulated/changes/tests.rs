@@ -3,9 +3,9 @@
 use super::*;
 use serde_json::json;
 
-struct Standing;
+struct StackResources;
 
-impl Resources for Standing {
+impl Resources for StackResources {
     fn reference(&self, id: &str) -> Option<String> {
         Some(format!("{id}-1"))
     }
@@ -46,7 +46,7 @@ fn ask_with(
             stack_id: "arn",
             stack_name: "s",
         },
-        resources: &Standing,
+        resources: &StackResources,
     })
 }
 

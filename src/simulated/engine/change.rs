@@ -2,11 +2,11 @@
 
 use super::super::changes::differences;
 use super::job::Verb;
-use super::{Happening, Progress, Running, Surroundings};
+use super::{Environment, Progress, Running, SimEvent};
 use crate::cloud::Replacement;
+use crate::simulated::config::Operation;
 use crate::simulated::policy;
-use crate::simulated::stack::{Stack, Standing};
-use crate::simulated::world::Operation;
+use crate::simulated::stack::{Stack, StackResources};
 use crate::templates::evaluate::{Pseudo, Scope};
 
 impl Stack {
@@ -14,7 +14,7 @@ impl Stack {
     pub(super) fn change(
         &mut self,
         run: &mut Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         number: usize,
     ) -> Progress {
@@ -27,7 +27,7 @@ impl Stack {
         let Some(forced) = run.update.candidates.get(&resource.logical_id).copied() else {
             return Progress::Instant;
         };
-        if resource.physical_id.is_none() {
+        if resource.physical_id.is_none() || resource.status == "CREATE_FAILED" {
             run.update.made.push(slot);
             return self.make(run, env, at, number);
         }
@@ -47,27 +47,27 @@ impl Stack {
         }
         let (id, of_type) = (&resource.logical_id, &resource.kind);
         if let Some(reason) = policy::forbidden(self.policy.as_ref(), action, id, of_type) {
-            run.after(at + 500, Happening::Break(number, reason));
+            run.after(at + 500, SimEvent::Fail(number, reason));
             return Progress::Goes;
         }
         if verb == Verb::Replace {
             self.note(run, env, slot, |write| &mut write.replaced);
-            run.update.swapped.push((slot, resource.clone()));
+            run.update.replaced_resources.push((slot, resource.clone()));
             return self.make(run, env, at, number);
         }
         run.update.changed.push(slot);
-        self.mark(env, at, run, slot, "UPDATE_IN_PROGRESS", None);
+        self.set_status(env, at, run, slot, "UPDATE_IN_PROGRESS", None);
         self.course(run, env, at, number, Operation::Update);
         Progress::Goes
     }
 
     /// What the change of a resource's properties does to it; `None` when they are as they were.
-    fn compare(&self, run: &Running, env: &Surroundings, slot: usize) -> Option<Replacement> {
+    fn compare(&self, run: &Running, env: &Environment, slot: usize) -> Option<Replacement> {
         let before = run.update.before.as_ref()?;
         let resource = self.resources.get(slot)?;
         let id = &resource.logical_id;
         let now = self.properties(&env.setting, id);
-        let standing = Standing {
+        let resources = StackResources {
             setting: &env.setting,
             resources: &before.resources,
         };
@@ -80,7 +80,7 @@ impl Stack {
                 stack_id: &self.found.id,
                 stack_name: &self.found.name,
             },
-            resources: &standing,
+            resources: &resources,
         };
         let written = before.compiled.body(id).get("Properties");
         let was = written
@@ -92,10 +92,10 @@ impl Stack {
     }
 
     /// Whether a resource may go when the update is done.
-    pub(super) fn depart(
+    pub(super) fn check_removal(
         &mut self,
         run: &mut Running,
-        _: &mut Surroundings,
+        _: &mut Environment,
         at: i64,
         number: usize,
     ) -> Progress {
@@ -111,7 +111,7 @@ impl Stack {
         if let Some(job) = run.job(number) {
             (job.runs, job.verb) = (true, Verb::Update);
         }
-        run.after(at + 500, Happening::Break(number, reason));
+        run.after(at + 500, SimEvent::Fail(number, reason));
         Progress::Goes
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::cloud::Fate;
 use crate::simulated::compiled::Compiled;
-use crate::simulated::inspect::How;
+use crate::simulated::inspect::RemovalCause;
 use crate::simulated::stack::Resource;
 use crate::simulated::timing::Typical;
 
@@ -15,7 +15,7 @@ pub(in crate::simulated) enum Work {
     /// Make, change, replace or leave alone: decided by what the properties come to.
     Change,
     /// May this resource go when the update is done?
-    Depart,
+    CheckRemoval,
     /// Bring it back to what it was.
     Restore,
     Remove(Removal),
@@ -26,7 +26,7 @@ pub(in crate::simulated) enum Work {
 pub(in crate::simulated) struct Removal {
     pub(in crate::simulated) physical_id: Option<String>,
     pub(in crate::simulated) fate: Fate,
-    pub(in crate::simulated) how: How,
+    pub(in crate::simulated) how: RemovalCause,
     /// Whether deletion protection stands in its way.
     pub(in crate::simulated) protected: bool,
 }

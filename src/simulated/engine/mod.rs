@@ -1,39 +1,48 @@
 //! Operations on stacks as a course of happenings in time: every resource starts when what it needs is
 //! there, and what happens next is decided when it happens. Knows one stack at a time.
 
-mod backward;
 mod change;
-mod forward;
+mod create_update;
+mod delete;
+mod events;
+mod failure;
 mod job;
-mod removal;
-mod telling;
+mod rollback;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-pub(super) use forward::{Wanted, candidates, touching};
+pub(super) use create_update::{Wanted, candidates, touching};
 pub(super) use job::{Job, Removal, Work};
 
-use super::chance::{stream, takes};
+use jiff::Timestamp;
+
 use super::compiled::Compiled;
+use super::config::{Faults, Noise, Operation, ResourceFailure};
 use super::inspect::{Loss, Write};
 use super::machines::Waiting;
 use super::names::Setting;
-use super::stack::{Resource, Stack, moment};
+use super::rng::{stream, takes};
+use super::stack::{Resource, Stack, timestamp};
 use super::timing;
-use super::world::{Failing, Faults, Noise, Operation};
 use crate::cloud::StackStatus;
 
 /// What all stacks share.
-pub(super) struct Surroundings {
+pub(super) struct Environment {
     pub(super) setting: Setting,
     pub(super) noise: Noise,
     pub(super) faults: Faults,
-    pub(super) failures: Vec<Failing>,
+    pub(super) failures: Vec<ResourceFailure>,
     pub(super) log: Vec<Write>,
     pub(super) losses: Vec<Loss>,
     /// Objects by bucket and key.
-    pub(super) buckets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    pub(super) buckets: BTreeMap<String, BTreeMap<String, StoredObject>>,
+}
+
+/// An object of a bucket.
+pub(super) struct StoredObject {
+    pub(super) bytes: Vec<u8>,
+    pub(super) written: Timestamp,
 }
 
 /// How far an operation is.
@@ -41,20 +50,20 @@ pub(super) struct Surroundings {
 pub(super) enum Phase {
     Creating,
     /// A failed creation is taken back.
-    Undoing,
+    RollingBackCreate,
     Updating,
     /// What an update left over is deleted.
-    Tidying,
+    Cleanup,
     /// A failed update is taken back.
-    Restoring,
+    RollingBackUpdate,
     /// What a failed update had made is deleted.
-    Sweeping,
+    RollbackCleanup,
     Deleting,
 }
 
 /// Something that happens to an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Happening {
+pub(super) enum SimEvent {
     Begin,
     Initiated(usize),
     Configured(usize),
@@ -62,14 +71,16 @@ pub(super) enum Happening {
     Join(usize, Waiting),
     End(usize),
     /// The job fails, for this reason.
-    Break(usize, String),
+    Fail(usize, String),
+    /// The operation failed and was begun without rollback.
+    Stop,
     /// The operation turns back.
-    Turn(String),
+    RollBack(String),
     Finish,
 }
 
-/// What the next happening of a stack has to know of the other stacks.
-pub(super) struct Outside {
+/// What the next event of a stack has to know of the other stacks.
+pub(super) struct OtherStacks {
     /// Why what it would remove can't go.
     pub(super) in_use: Option<String>,
     /// Whether the control plane of its cluster answers.
@@ -85,11 +96,15 @@ pub(super) struct Running {
     /// Its line in the log of writes.
     log: usize,
     jobs: Vec<Job>,
-    queue: BTreeMap<(i64, u32), Happening>,
+    queue: BTreeMap<(i64, u32), SimEvent>,
     ticket: u32,
     active: usize,
     /// Resources that failed in this phase, cancelled ones too.
     failed: Vec<String>,
+    /// Whether it stops where it fails.
+    stops: bool,
+    /// Whether it turns back already.
+    turns: bool,
     tail: i64,
     update: Update,
 }
@@ -102,14 +117,14 @@ pub(super) struct Update {
     candidates: BTreeMap<String, bool>,
     /// Resources that the new template no longer has.
     dropped: Vec<String>,
-    /// What was made anew.
+    /// New resources.
     made: Vec<usize>,
     /// What was changed in place, or tried.
     changed: Vec<usize>,
     /// Replaced ones as they were.
-    swapped: Vec<(usize, Resource)>,
+    replaced_resources: Vec<(usize, Resource)>,
     /// New ones of replacements that were taken back.
-    swept: Vec<(usize, Resource)>,
+    discarded: Vec<(usize, Resource)>,
     skip: BTreeSet<String>,
 }
 
@@ -131,10 +146,10 @@ enum Progress {
 /// A scripted failure, with its reason where it has one of its own.
 struct Due(Option<String>);
 
-impl Surroundings {
+impl Environment {
     /// Takes a scripted failure, if one is due.
     fn due(&mut self, stack: &str, id: &str, operation: Operation) -> Option<Due> {
-        let fits = |one: &&mut Failing| {
+        let fits = |one: &&mut ResourceFailure| {
             one.times > 0
                 && one.operation == operation
                 && one.logical_id == id
@@ -164,14 +179,16 @@ impl Running {
             ticket: 0,
             active: 0,
             failed: Vec::new(),
+            stops: false,
+            turns: false,
             tail: 0,
             update: Update::default(),
         }
     }
 
-    fn after(&mut self, at: i64, happening: Happening) {
+    fn after(&mut self, at: i64, event: SimEvent) {
         self.ticket += 1;
-        self.queue.insert((at, self.ticket), happening);
+        self.queue.insert((at, self.ticket), event);
     }
 
     /// When the next thing happens.
@@ -179,10 +196,10 @@ impl Running {
         self.queue.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// The physical id and type that the next happening would remove.
+    /// The physical id and type that the next event would remove.
     pub(super) fn removes(&self) -> Option<&str> {
-        let (_, happening) = self.queue.first_key_value()?;
-        let Happening::End(number) = happening else {
+        let (_, event) = self.queue.first_key_value()?;
+        let SimEvent::End(number) = event else {
             return None;
         };
         match &self.jobs.get(*number)?.work {
@@ -194,7 +211,7 @@ impl Running {
     /// Whether the next thing is that machines look whether they can join.
     pub(super) fn joins(&self) -> bool {
         let next = self.queue.first_key_value();
-        matches!(next, Some((_, Happening::Join(..))))
+        matches!(next, Some((_, SimEvent::Join(..))))
     }
 
     fn job(&mut self, number: usize) -> Option<&mut Job> {
@@ -219,14 +236,14 @@ impl Running {
 
 impl Stack {
     /// Starts an operation: its first event, and the time until its first resource.
-    fn launch(&mut self, env: &mut Surroundings, at: i64, mut run: Running, status: StackStatus) {
+    fn launch(&mut self, env: &mut Environment, at: i64, mut run: Running, status: StackStatus) {
         let words = ["overhead", self.found.name.as_str()];
         let around = env.takes(&words, self.operations, timing::overhead());
         let lead = around * 3 / 8;
         run.tail = around - lead;
-        run.after(at + lead, Happening::Begin);
+        run.after(at + lead, SimEvent::Begin);
         self.tokens.extend(run.token.clone());
-        self.say(env, at, &run, status, Some("User Initiated"));
+        self.stack_event(env, at, &run, status, Some("User Initiated"));
         self.running = Some(run);
     }
 
@@ -237,30 +254,31 @@ impl Stack {
     }
 
     /// Lets the next thing happen.
-    pub(super) fn happen(&mut self, env: &mut Surroundings, outside: Outside) {
+    pub(super) fn step(&mut self, env: &mut Environment, others: OtherStacks) {
         let Some(mut run) = self.running.take() else {
             return;
         };
-        let Some(((at, _), happening)) = run.queue.pop_first() else {
+        let Some(((at, _), event)) = run.queue.pop_first() else {
             return;
         };
-        match happening {
-            Happening::Begin => self.begin(&mut run, env, at),
-            Happening::Initiated(job) => self.initiated(&mut run, env, at, job),
-            Happening::Configured(job) => self.configured(&mut run, env, at, job),
-            Happening::End(job) => self.end(&mut run, env, at, job, outside.in_use),
-            Happening::Join(job, waiting) => {
-                let look = waiting.look(at, outside.serves);
+        match event {
+            SimEvent::Begin => self.begin(&mut run, env, at),
+            SimEvent::Initiated(job) => self.initiated(&mut run, env, at, job),
+            SimEvent::Configured(job) => self.configured(&mut run, env, at, job),
+            SimEvent::End(job) => self.end(&mut run, env, at, job, others.in_use),
+            SimEvent::Join(job, waiting) => {
+                let look = waiting.look(at, others.serves);
                 self.joining(&mut run, job, waiting, look);
             }
-            Happening::Break(job, reason) => self.breaks(&mut run, env, at, job, &reason),
-            Happening::Turn(reason) => self.turn(&mut run, env, at, &reason),
-            Happening::Finish => return self.finish(run, env, at),
+            SimEvent::Fail(job, reason) => self.fail_job(&mut run, env, at, job, &reason),
+            SimEvent::Stop => return self.stop(&run, env, at),
+            SimEvent::RollBack(reason) => self.roll_back(&mut run, env, at, &reason),
+            SimEvent::Finish => return self.finish(run, env, at),
         }
         self.running = Some(run);
     }
 
-    fn begin(&mut self, run: &mut Running, env: &mut Surroundings, at: i64) {
+    fn begin(&mut self, run: &mut Running, env: &mut Environment, at: i64) {
         let free = run.jobs.iter().enumerate();
         let free = free
             .filter(|(_, job)| job.waits == 0)
@@ -272,7 +290,7 @@ impl Stack {
     fn release(
         &mut self,
         run: &mut Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         mut ready: Vec<usize>,
     ) {
@@ -286,17 +304,17 @@ impl Stack {
         }
         if run.active == 0 {
             let tail = match run.phase {
-                Phase::Tidying | Phase::Sweeping | Phase::Restoring => 1000,
+                Phase::Cleanup | Phase::RollbackCleanup | Phase::RollingBackUpdate => 1000,
                 _ => run.tail,
             };
-            run.after(at + tail, Happening::Finish);
+            run.after(at + tail, SimEvent::Finish);
         }
     }
 
     fn start(
         &mut self,
         run: &mut Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         number: usize,
     ) -> Progress {
@@ -306,7 +324,7 @@ impl Stack {
         match &job.work {
             Work::Make => self.make(run, env, at, number),
             Work::Change => self.change(run, env, at, number),
-            Work::Depart => self.depart(run, env, at, number),
+            Work::CheckRemoval => self.check_removal(run, env, at, number),
             Work::Restore => self.restore(run, env, at, number),
             Work::Remove(removal) => {
                 let removal = removal.clone();

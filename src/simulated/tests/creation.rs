@@ -6,7 +6,7 @@ use super::*;
 async fn resources_start_when_what_they_need_is_there_and_tell_of_it_as_aws_does() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("10.0.0.0/16")).await;
-    let told = lines(&events(&cloud, &id).await);
+    let shown = lines(&events(&cloud, &id).await);
     let wanted = [
         "0 s CREATE_IN_PROGRESS User Initiated",
         "6 Vpc CREATE_IN_PROGRESS",
@@ -23,7 +23,7 @@ async fn resources_start_when_what_they_need_is_there_and_tell_of_it_as_aws_does
         "23 Ip CREATE_COMPLETE",
         "33 s CREATE_COMPLETE",
     ];
-    assert_eq!(told, wanted);
+    assert_eq!(shown, wanted);
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,14 +70,14 @@ async fn the_same_token_gives_the_same_stack_and_another_one_conflicts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_cancels_the_siblings_and_everything_is_taken_back_in_reverse() {
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: vec![failing("NetA", Operation::Create)],
         ..steady()
     });
     let id = made(&cloud, "s", &network("x")).await;
-    let told = events(&cloud, &id).await;
+    let shown = events(&cloud, &id).await;
     assert_eq!(
-        way(&told, "s"),
+        way(&shown, "s"),
         [
             "CREATE_IN_PROGRESS",
             "ROLLBACK_IN_PROGRESS",
@@ -86,16 +86,16 @@ async fn a_failure_cancels_the_siblings_and_everything_is_taken_back_in_reverse(
     );
     for sibling in ["NetB", "Ip"] {
         assert_eq!(
-            reason_of(&told, sibling, "CREATE_FAILED"),
+            reason_of(&shown, sibling, "CREATE_FAILED"),
             "Resource creation cancelled"
         );
     }
-    let cause = reason_of(&told, "NetA", "CREATE_FAILED");
+    let cause = reason_of(&shown, "NetA", "CREATE_FAILED");
     assert!(
         cause.contains("is not authorized to perform: ec2:CreateSubnet"),
         "{cause}"
     );
-    let summary = reason_of(&told, "s", "ROLLBACK_IN_PROGRESS");
+    let summary = reason_of(&shown, "s", "ROLLBACK_IN_PROGRESS");
     let (begin, end) = (
         "The following resource(s) failed to create: [NetA, ",
         "Rollback requested by user.",
@@ -104,7 +104,7 @@ async fn a_failure_cancels_the_siblings_and_everything_is_taken_back_in_reverse(
         summary.starts_with(begin) && summary.ends_with(end),
         "{summary}"
     );
-    let lines = lines(&told);
+    let lines = lines(&shown);
     let place = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();
     assert!(place("NetB DELETE_COMPLETE") < place("Vpc DELETE_IN_PROGRESS"));
     let left = cloud.resources(&id).await.unwrap();
@@ -118,13 +118,13 @@ async fn a_failure_cancels_the_siblings_and_everything_is_taken_back_in_reverse(
 async fn a_retained_resource_stays_when_a_creation_is_taken_back() {
     let mut template = network("x");
     template["Resources"]["Vpc"]["DeletionPolicy"] = json!("Retain");
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: vec![failing("NetA", Operation::Create)],
         ..steady()
     });
     let id = made(&cloud, "s", &template).await;
-    let told = events(&cloud, &id).await;
-    assert_eq!(way(&told, "Vpc").last().unwrap(), "DELETE_SKIPPED");
+    let shown = events(&cloud, &id).await;
+    assert_eq!(way(&shown, "Vpc").last().unwrap(), "DELETE_SKIPPED");
     assert_eq!(
         cloud.stack(&id).await.unwrap().unwrap().status,
         StackStatus::RollbackComplete
@@ -133,7 +133,7 @@ async fn a_retained_resource_stays_when_a_creation_is_taken_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rollback_that_fails_too_says_what_it_could_not_delete() {
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: vec![
             failing("NetA", Operation::Create),
             failing("Vpc", Operation::Delete),
@@ -143,8 +143,8 @@ async fn a_rollback_that_fails_too_says_what_it_could_not_delete() {
     let id = made(&cloud, "s", &network("x")).await;
     let found = cloud.stack(&id).await.unwrap().unwrap();
     assert_eq!(found.status, StackStatus::RollbackFailed);
-    let told = "The following resource(s) failed to delete: [Vpc]. ";
-    assert_eq!(found.reason.as_deref(), Some(told));
+    let shown = "The following resource(s) failed to delete: [Vpc]. ";
+    assert_eq!(found.reason.as_deref(), Some(shown));
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +153,7 @@ async fn a_group_whose_machines_stay_silent_fails_at_its_timeout_and_its_console
         "G": {"Type": "AWS::AutoScaling::AutoScalingGroup",
             "CreationPolicy": {"ResourceSignal": {"Count": 2, "Timeout": "PT15M"}}},
     }});
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: vec![failing("G", Operation::Create)],
         ..steady()
     });
@@ -172,12 +172,12 @@ async fn a_group_whose_machines_stay_silent_fails_at_its_timeout_and_its_console
         "{console:?}"
     );
     rest(&cloud, &id).await;
-    let told = events(&cloud, &id).await;
+    let shown = events(&cloud, &id).await;
     let words = "Received 0 SUCCESS signal(s) out of 2.  Unable to satisfy 100% \
                  MinSuccessfulInstancesPercent requirement";
-    assert_eq!(reason_of(&told, "G", "CREATE_FAILED"), words);
+    assert_eq!(reason_of(&shown, "G", "CREATE_FAILED"), words);
     assert!(
-        lines(&told)
+        lines(&shown)
             .iter()
             .any(|line| line.starts_with("906 G CREATE_FAILED"))
     );
@@ -202,16 +202,16 @@ async fn what_is_wrong_with_a_request_is_refused_and_makes_nothing() {
         unacknowledged.contains("CAPABILITY_IAM"),
         "{unacknowledged}"
     );
-    assert_eq!((cloud.stacks_now(), cloud.writes()), (vec![], vec![]));
+    assert_eq!((cloud.all_stacks(), cloud.writes()), (vec![], vec![]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_same_seed_gives_the_same_course_to_the_byte_and_another_one_another() {
     async fn course(seed: u64) -> Vec<StackEvent> {
-        let cloud = Simulated::new(World {
+        let cloud = Simulated::new(SimulationConfig {
             seed,
             failures: vec![failing("NetB", Operation::Create)],
-            ..World::default()
+            ..SimulationConfig::default()
         });
         made(&cloud, "other", &database("a", false)).await;
         made(&cloud, "s", &network("x")).await;

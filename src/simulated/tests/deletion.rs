@@ -8,11 +8,11 @@ async fn a_stack_goes_in_reverse_and_is_known_by_its_arn_alone() {
     let id = made(&cloud, "s", &network("x")).await;
     let found = deleted(&cloud, &id).await;
     assert_eq!(found.status, StackStatus::DeleteComplete);
-    let told = lines(&events(&cloud, &id).await);
-    let place = |text: &str| told.iter().position(|line| line.contains(text)).unwrap();
+    let shown = lines(&events(&cloud, &id).await);
+    let place = |text: &str| shown.iter().position(|line| line.contains(text)).unwrap();
     assert!(
         place("NetA DELETE_COMPLETE") < place("Vpc DELETE_IN_PROGRESS"),
-        "{told:#?}"
+        "{shown:#?}"
     );
     assert_eq!(cloud.stacks(Some("canary")).await.unwrap(), []);
     assert!(cloud.stack(&id).await.unwrap().is_some());
@@ -28,8 +28,8 @@ async fn policies_decide_what_stays() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &template).await;
     deleted(&cloud, &id).await;
-    let told = events(&cloud, &id).await;
-    assert_eq!(way(&told, "Keep"), ["DELETE_SKIPPED"]);
+    let shown = events(&cloud, &id).await;
+    assert_eq!(way(&shown, "Keep"), ["DELETE_SKIPPED"]);
     let mut fates: Vec<_> = cloud
         .losses()
         .into_iter()
@@ -54,10 +54,10 @@ async fn termination_protection_refuses_until_it_is_lifted() {
         policy: None,
     };
     cloud.protect(&id, &protected).await.unwrap();
-    let told = refusal(cloud.delete(&id, "d").await);
+    let shown = refusal(cloud.delete(&id, "d").await);
     assert!(
-        told.contains("cannot be deleted while TerminationProtection is enabled"),
-        "{told}"
+        shown.contains("cannot be deleted while TerminationProtection is enabled"),
+        "{shown}"
     );
     cloud.protect(&id, &OPEN).await.unwrap();
     assert_eq!(
@@ -72,12 +72,12 @@ async fn a_protected_database_keeps_its_stack_from_going() {
     let id = made(&cloud, "s", &database("a", true)).await;
     let found = deleted(&cloud, &id).await;
     assert_eq!(found.status, StackStatus::DeleteFailed);
-    let told = events(&cloud, &id).await;
+    let shown = events(&cloud, &id).await;
     assert!(
-        reason_of(&told, "Db", "DELETE_FAILED").contains("Cannot delete protected DB Instance")
+        reason_of(&shown, "Db", "DELETE_FAILED").contains("Cannot delete protected DB Instance")
     );
     assert_eq!(cloud.losses(), []);
-    assert!(cloud.touch("s", "Db", "DeletionProtection", json!(false)));
+    assert!(cloud.change_property("s", "Db", "DeletionProtection", json!(false)));
     cloud.delete(&id, "again").await.unwrap();
     assert_eq!(rest(&cloud, &id).await.status, StackStatus::DeleteComplete);
 }
@@ -96,13 +96,13 @@ async fn a_subnet_that_another_stack_uses_can_not_go_before_it() {
     rest(&cloud, &edge).await;
     let found = deleted(&cloud, &id).await;
     assert_eq!(found.status, StackStatus::DeleteFailed);
-    let told = events(&cloud, &id).await;
-    let reason = reason_of(&told, "NetA", "DELETE_FAILED");
+    let shown = events(&cloud, &id).await;
+    let reason = reason_of(&shown, "NetA", "DELETE_FAILED");
     assert!(
         reason.contains("has dependencies and cannot be deleted"),
         "{reason}"
     );
-    assert_eq!(way(&told, "Vpc"), Vec::<String>::new());
+    assert_eq!(way(&shown, "Vpc"), Vec::<String>::new());
     deleted(&cloud, &edge).await;
     cloud.delete(&id, "again").await.unwrap();
     assert_eq!(rest(&cloud, &id).await.status, StackStatus::DeleteComplete);
@@ -147,13 +147,13 @@ async fn a_creation_is_broken_off_by_deleting_and_an_update_is_not() {
         .await
         .unwrap();
     cloud.execute(&set, "x", OnFailure::GoBack).await.unwrap();
-    let told = cloud.delete(&id, "e").await;
-    assert!(matches!(told, Err(CloudError::Conflict(_))), "{told:?}");
+    let shown = cloud.delete(&id, "e").await;
+    assert!(matches!(shown, Err(CloudError::Conflict(_))), "{shown:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_same_token_deletes_once() {
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: vec![failing("Vpc", Operation::Delete)],
         ..steady()
     });

@@ -1,9 +1,11 @@
 //! Everything that can go wrong between a question and its answer.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 fn with(faults: Faults) -> Simulated {
-    Simulated::new(World { faults, ..steady() })
+    Simulated::new(SimulationConfig { faults, ..steady() })
 }
 
 #[tokio::test(start_paused = true)]
@@ -14,7 +16,7 @@ async fn a_throttled_call_has_no_effect() {
     });
     let answer = cloud.create(&wanted("s", &network("x"), "t"), &OPEN).await;
     assert_eq!(answer, Err(CloudError::Throttled("create".to_owned())));
-    assert_eq!(cloud.stacks_now(), []);
+    assert_eq!(cloud.all_stacks(), []);
     assert_eq!(cloud.calls().by_verb()["create"], 1);
 }
 
@@ -27,17 +29,17 @@ async fn an_unreachable_cloud_does_nothing_and_a_lost_answer_hides_what_was_done
     });
     let answer = cloud.create(&ask, &OPEN).await;
     assert!(matches!(answer, Err(CloudError::Unreachable { .. })));
-    assert_eq!(cloud.stacks_now(), []);
-    cloud.revive(Faults {
+    assert_eq!(cloud.all_stacks(), []);
+    cloud.restart(Faults {
         lost_answer: 1.0,
         ..Faults::default()
     });
     let answer = cloud.create(&ask, &OPEN).await;
     assert!(matches!(answer, Err(CloudError::Unreachable { .. })));
-    assert_eq!(cloud.stacks_now().len(), 1);
-    cloud.revive(Faults::default());
+    assert_eq!(cloud.all_stacks().len(), 1);
+    cloud.restart(Faults::default());
     let id = cloud.create(&ask, &OPEN).await.unwrap();
-    assert_eq!(cloud.stacks_now()[0].id, id);
+    assert_eq!(cloud.all_stacks()[0].id, id);
 }
 
 #[tokio::test(start_paused = true)]
@@ -47,10 +49,10 @@ async fn a_chance_between_strikes_now_and_then_and_the_same_again_with_the_same_
             throttle: 0.3,
             ..Faults::default()
         };
-        let cloud = Simulated::new(World {
+        let cloud = Simulated::new(SimulationConfig {
             seed,
             faults,
-            ..World::default()
+            ..SimulationConfig::default()
         });
         let mut struck = Vec::new();
         for _ in 0..60 {
@@ -115,14 +117,15 @@ async fn late_doubled_and_shuffled_events_are_all_there_in_the_end() {
         stack_id: id.clone(),
         token: Some("t".to_owned()),
     };
-    let (mut seen, mut heard, mut doubled, mut late) = (HashSet::new(), Vec::new(), false, false);
+    let (mut seen, mut received, mut doubled, mut late) =
+        (HashSet::new(), Vec::new(), false, false);
     for _ in 0..60 {
         for event in cloud.events(&asked, &seen.clone()).await.unwrap() {
-            late |= heard
+            late |= received
                 .last()
                 .is_some_and(|last: &StackEvent| last.at > event.at);
             doubled |= !seen.insert(event.id.clone());
-            heard.push(event);
+            received.push(event);
         }
         cloud.sleep(Duration::from_secs(1)).await;
     }
@@ -146,16 +149,16 @@ async fn credentials_expire_after_so_many_calls() {
         let answer = cloud.moving().await;
         assert!(matches!(answer, Err(CloudError::Credentials { .. })));
     }
-    cloud.revive(Faults::default());
+    cloud.restart(Faults::default());
     assert!(cloud.moving().await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_killed_caller_gets_no_answer_and_the_cloud_goes_on_without_it() {
-    for (when, stacks) in [(Moment::BeforeEffect, 0), (Moment::AfterEffect, 1)] {
-        let kill_after = Some(Kill { call: 2, when });
+    for (when, stacks) in [(CrashPoint::BeforeEffect, 0), (CrashPoint::AfterEffect, 1)] {
+        let crash_at = Some(Crash { call: 2, when });
         let cloud = with(Faults {
-            kill_after,
+            crash_at,
             ..Faults::default()
         });
         let ask = wanted("s", &network("x"), "t");
@@ -166,15 +169,106 @@ async fn a_killed_caller_gets_no_answer_and_the_cloud_goes_on_without_it() {
         };
         tokio::select! {
             () = life => {}
-            () = cloud.killed() => {}
+            () = cloud.crashed() => {}
         }
-        assert_eq!(cloud.stacks_now().len(), stacks);
+        assert_eq!(cloud.all_stacks().len(), stacks);
         let waiting = tokio::time::timeout(Duration::from_mins(1), cloud.moving()).await;
-        assert!(waiting.is_err(), "the dead get no answers");
-        cloud.revive(Faults::default());
+        assert!(waiting.is_err(), "a crashed process gets no answers");
+        cloud.restart(Faults::default());
         let id = cloud.create(&ask, &OPEN).await.unwrap();
         let found = rest(&cloud, &id).await;
         assert_eq!(found.status, StackStatus::CreateComplete);
         assert_eq!(cloud.writes().len(), 1);
     }
+}
+
+fn strike(verb: &'static str, after: u32, times: u32, kind: FaultKind) -> CallFault {
+    CallFault {
+        verb: Some(verb),
+        about: Some("s".to_owned()),
+        after,
+        times,
+        kind,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scripted_fault_strikes_its_calls_alone() {
+    let cloud = Simulated::new(steady());
+    let no = CloudError::Throttled("no".to_owned());
+    let refused = FaultKind::Refused(no.clone());
+    cloud.change_faults(|faults| faults.calls.push(strike("stack", 1, 2, refused)));
+    for fails in [false, true, true, false] {
+        assert_eq!(cloud.stack("other").await, Ok(None));
+        assert_eq!(cloud.moving().await, Ok(BTreeSet::new()));
+        assert_eq!(cloud.stack("s").await.is_err(), fails);
+    }
+    let lost = FaultKind::AnswerLost(no.clone());
+    cloud.change_faults(|faults| faults.calls.push(strike("create", 0, 1, lost)));
+    let answer = cloud.create(&wanted("s", &network("x"), "t"), &OPEN).await;
+    assert_eq!((answer, cloud.all_stacks().len()), (Err(no), 1));
+    let calls = cloud.calls();
+    let last = calls.all().last().unwrap();
+    assert_eq!((last.verb, last.about.as_str()), ("create", "s"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scripted_stale_read_shows_stacks_and_parameters_as_they_were() {
+    let cloud = Simulated::new(steady());
+    let id = made(&cloud, "s", &network("x")).await;
+    let stale = FaultKind::Stale(Duration::from_secs(30));
+    cloud.change_faults(|faults| faults.calls.push(strike("stack", 0, 1, stale.clone())));
+    let seen = cloud.stack(&id).await.unwrap().unwrap();
+    assert_eq!(seen.status, StackStatus::CreateInProgress);
+    cloud.keep_parameter("/p", "v").await.unwrap();
+    cloud.change_faults(|faults| {
+        faults.calls.push(CallFault {
+            about: None,
+            ..strike("parameter", 0, 1, stale)
+        })
+    });
+    assert_eq!(cloud.parameter("/p").await, Ok(None));
+    assert_eq!(cloud.parameter("/p").await, Ok(Some("v".to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_event_is_read_later_than_those_after_it() {
+    let cloud = with(Faults {
+        late: vec![LateEvent {
+            logical_id: "Vpc".to_owned(),
+            status: "CREATE_COMPLETE",
+            by: Duration::from_mins(5),
+        }],
+        ..Faults::default()
+    });
+    let id = made(&cloud, "s", &network("x")).await;
+    let done = |all: &[StackEvent]| way(all, "Vpc").iter().any(|one| one == "CREATE_COMPLETE");
+    assert!(!done(&events(&cloud, &id).await));
+    cloud.sleep(Duration::from_mins(5)).await;
+    assert!(done(&events(&cloud, &id).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_rollback_a_stack_stops_where_it_fails_and_an_update_continues_from_there() {
+    let cloud = Simulated::new(steady());
+    cloud.fail(failing("NetA", Operation::Create));
+    let first = wanted("s", &network("x"), "t");
+    let id = cloud.create(&first, &OPEN).await.unwrap();
+    let stack = "s".to_owned();
+    assert!(cloud.apply_external_change(&ExternalChange::DisableRollback { stack }));
+    let found = rest(&cloud, &id).await;
+    assert_eq!(found.status, StackStatus::CreateFailed);
+    let set = cloud.propose(&first).await.unwrap();
+    let ids: Vec<&str> = set
+        .changes
+        .iter()
+        .map(|one| one.logical_id.as_str())
+        .collect();
+    assert_eq!(ids, ["NetA", "NetB", "Ip"]);
+    let answer = cloud.execute(&set, "e", OnFailure::GoBack).await;
+    assert!(refusal(answer).contains("use the disable-rollback parameter"));
+    cloud.execute(&set, "e", OnFailure::Stop).await.unwrap();
+    let found = rest(&cloud, &id).await;
+    assert_eq!(found.status, StackStatus::UpdateComplete);
+    assert!(found.outputs.contains_key("NetA"));
 }

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 #[tokio::test(start_paused = true)]
 async fn time_runs_as_fast_as_told_and_begins_where_it_always_does() {
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         speed: 60.0,
         ..steady()
     });
@@ -23,10 +23,10 @@ async fn what_somebody_changed_by_hand_is_drift_until_the_template_has_it_again(
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     assert_eq!(cloud.drift(&id).await.unwrap(), []);
-    assert!(cloud.touch("s", "NetA", "CidrBlock", json!("changed")));
-    assert!(cloud.touch("s", "NetB", "CidrBlock", json!("b")));
-    assert!(cloud.vanish("s", "Ip"));
-    assert!(!cloud.touch("s", "Nobody", "X", json!(1)));
+    assert!(cloud.change_property("s", "NetA", "CidrBlock", json!("changed")));
+    assert!(cloud.change_property("s", "NetB", "CidrBlock", json!("b")));
+    assert!(cloud.delete_resource("s", "Ip"));
+    assert!(!cloud.change_property("s", "Nobody", "X", json!(1)));
     let drift = cloud.drift(&id).await.unwrap();
     let short: Vec<_> = drift
         .iter()
@@ -113,10 +113,10 @@ async fn the_store_never_overwrites_and_forgets_what_lies_under_a_path() {
             "arn:aws:kms:eu-west-1:1:key/none",
         )
         .await;
-    let told = refusal(foreign);
+    let shown = refusal(foreign);
     assert!(
-        told.contains("does not exist") && !told.contains("hidden"),
-        "{told}"
+        shown.contains("does not exist") && !shown.contains("hidden"),
+        "{shown}"
     );
     assert!(
         cloud.texts().iter().all(|text| !text.contains("one")),
@@ -128,7 +128,7 @@ async fn the_store_never_overwrites_and_forgets_what_lies_under_a_path() {
 async fn a_public_image_has_the_same_id_in_every_world() {
     let mut ids = Vec::new();
     for seed in [1, 2] {
-        let cloud = Simulated::new(World { seed, ..steady() });
+        let cloud = Simulated::new(SimulationConfig { seed, ..steady() });
         ids.push(
             cloud
                 .parameter("/aws/service/ami-amazon-linux-latest/al2023")
@@ -165,8 +165,8 @@ async fn an_operation_is_told_by_its_token_and_none_means_the_newest() {
             stack_id: id.clone(),
             token: token.map(str::to_owned),
         };
-        let told = cloud.events(&asked, &HashSet::new()).await.unwrap();
-        told.first().map(|event| event.status.to_string())
+        let shown = cloud.events(&asked, &HashSet::new()).await.unwrap();
+        shown.first().map(|event| event.status.to_string())
     };
     assert_eq!(ask(None).await.as_deref(), Some("UPDATE_IN_PROGRESS"));
     assert_eq!(

@@ -37,7 +37,7 @@ async fn done(cloud: &Simulated, id: &str, of: &str) -> i64 {
     let all = events(cloud, id).await;
     let done = |one: &&StackEvent| one.logical_id == of && one.status.as_str() == "CREATE_COMPLETE";
     let at = all.iter().find(done).unwrap().at;
-    at.duration_since(stack::moment(0)).as_secs()
+    at.duration_since(stack::timestamp(0)).as_secs()
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,7 +62,7 @@ async fn a_pool_is_done_only_after_the_control_plane_answers() {
 async fn a_pool_takes_its_usual_time_where_the_control_plane_answers_already() {
     let cloud = Simulated::new(steady());
     made(&cloud, "canary-control-plane", &control_plane(&["A"])).await;
-    let before = cloud.now().duration_since(stack::moment(0)).as_secs();
+    let before = cloud.now().duration_since(stack::timestamp(0)).as_secs();
     let workers = made(&cloud, "canary-pool-workers", &pool()).await;
     let took = done(&cloud, &workers, "G").await - before;
     assert!((245..=247).contains(&took), "{took}");
@@ -70,9 +70,9 @@ async fn a_pool_takes_its_usual_time_where_the_control_plane_answers_already() {
 
 #[tokio::test(start_paused = true)]
 async fn more_than_half_of_the_slots_have_to_be_up() {
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: ["B", "C"]
-            .map(|id| Failing {
+            .map(|id| ResourceFailure {
                 stack: "canary-control-plane".to_owned(),
                 reason: Some("Received 0 SUCCESS signal(s) out of 1.".to_owned()),
                 ..failing(id, Operation::Create)

@@ -64,16 +64,16 @@ pub fn wanted(stack: &str, template: &Value, token: &str) -> Proposal {
     }
 }
 
-/// A world in which everything takes its median.
-pub fn steady() -> World {
-    World {
+/// Everything takes its median.
+pub fn steady() -> SimulationConfig {
+    SimulationConfig {
         noise: Noise::None,
-        ..World::default()
+        ..SimulationConfig::default()
     }
 }
 
-pub fn failing(id: &str, operation: Operation) -> Failing {
-    Failing {
+pub fn failing(id: &str, operation: Operation) -> ResourceFailure {
+    ResourceFailure {
         stack: "s".to_owned(),
         logical_id: id.to_owned(),
         operation,
@@ -96,7 +96,7 @@ pub async fn made(cloud: &Simulated, stack: &str, template: &Value) -> String {
 /// Waits until a stack rests. As it stands then.
 pub async fn rest(cloud: &Simulated, id: &str) -> FoundStack {
     loop {
-        let all = cloud.stacks_now();
+        let all = cloud.all_stacks();
         let found = all.into_iter().find(|found| found.id == id).unwrap();
         if !found.status.is_moving() {
             return found;
@@ -138,7 +138,7 @@ pub async fn events(cloud: &Simulated, id: &str) -> Vec<StackEvent> {
 /// Events as `second id STATUS reason`.
 pub fn lines(events: &[StackEvent]) -> Vec<String> {
     let line = |event: &StackEvent| {
-        let second = event.at.duration_since(stack::moment(0)).as_secs();
+        let second = event.at.duration_since(stack::timestamp(0)).as_secs();
         let reason = event.reason.as_deref().unwrap_or_default();
         format!("{second} {} {} {reason}", event.logical_id, event.status)
             .trim_end()

@@ -2,13 +2,14 @@
 
 use super::*;
 
-fn world(failures: Vec<Failing>, stuck: &[&str]) -> World {
-    let stuck = stuck.iter().map(|id| Stuck {
+fn config(failures: Vec<ResourceFailure>, stuck: &[&str]) -> SimulationConfig {
+    let stuck = stuck.iter().map(|id| RollbackFailure {
         stack: "s".to_owned(),
         logical_id: (*id).to_owned(),
+        reason: None,
         times: 1,
     });
-    World {
+    SimulationConfig {
         failures,
         faults: Faults {
             rollback_fails: stuck.collect(),
@@ -39,9 +40,9 @@ async fn a_failed_update_brings_everything_back() {
         (&before.outputs, &before.tags)
     );
     assert_eq!(cloud.template(&id).await.unwrap(), before_template);
-    let told = events(&cloud, &id).await;
+    let shown = events(&cloud, &id).await;
     assert_eq!(
-        way(&told, "s"),
+        way(&shown, "s"),
         [
             "UPDATE_IN_PROGRESS",
             "UPDATE_ROLLBACK_IN_PROGRESS",
@@ -49,7 +50,7 @@ async fn a_failed_update_brings_everything_back() {
             "UPDATE_ROLLBACK_COMPLETE"
         ]
     );
-    assert_eq!(way(&told, "New").last().unwrap(), "DELETE_COMPLETE");
+    assert_eq!(way(&shown, "New").last().unwrap(), "DELETE_COMPLETE");
     let resources = cloud.resources(&id).await.unwrap();
     let vpc = resources
         .iter()
@@ -62,17 +63,15 @@ async fn a_failed_update_brings_everything_back() {
         .await
         .unwrap();
     assert_eq!(again.changes, []);
-    assert!(
-        cloud
-            .losses()
-            .iter()
-            .all(|loss| matches!(loss.how, How::Undone | How::Reverted))
-    );
+    assert!(cloud.losses().iter().all(|loss| matches!(
+        loss.how,
+        RemovalCause::CreateRolledBack | RemovalCause::UpdateRolledBack
+    )));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_change_in_place_cancels_its_siblings() {
-    let cloud = Simulated::new(world(vec![failing("Ip", Operation::Update)], &[]));
+    let cloud = Simulated::new(config(vec![failing("Ip", Operation::Update)], &[]));
     let id = made(&cloud, "s", &network("x")).await;
     let mut next = network("x");
     for name in ["Ip", "NetA"] {
@@ -80,12 +79,12 @@ async fn a_failed_change_in_place_cancels_its_siblings() {
     }
     let found = updated(&cloud, "s", &next).await;
     assert_eq!(found.status, StackStatus::UpdateRollbackComplete);
-    let told = events(&cloud, &id).await;
+    let shown = events(&cloud, &id).await;
     assert_eq!(
-        reason_of(&told, "NetA", "UPDATE_FAILED"),
+        reason_of(&shown, "NetA", "UPDATE_FAILED"),
         "Resource update cancelled"
     );
-    let summary = reason_of(&told, "s", "UPDATE_ROLLBACK_IN_PROGRESS");
+    let summary = reason_of(&shown, "s", "UPDATE_ROLLBACK_IN_PROGRESS");
     assert_eq!(
         summary,
         "The following resource(s) failed to update: [Ip, NetA]. "
@@ -96,9 +95,9 @@ async fn a_failed_change_in_place_cancels_its_siblings() {
 async fn a_rollback_that_gets_stuck_goes_on_when_told_and_skips_what_it_is_told_to() {
     for skip in [vec![], vec!["Ip".to_owned()]] {
         let failures = vec![failing("NetA", Operation::Update)];
-        let mut world = world(failures, &["Ip"]);
-        world.faults.rollback_fails[0].times = if skip.is_empty() { 1 } else { 9 };
-        let cloud = Simulated::new(world);
+        let mut config = config(failures, &["Ip"]);
+        config.faults.rollback_fails[0].times = if skip.is_empty() { 1 } else { 9 };
+        let cloud = Simulated::new(config);
         let id = made(&cloud, "s", &network("x")).await;
         let mut next = network("x");
         for name in ["Ip", "NetA"] {
@@ -106,8 +105,8 @@ async fn a_rollback_that_gets_stuck_goes_on_when_told_and_skips_what_it_is_told_
         }
         let found = updated(&cloud, "s", &next).await;
         assert_eq!(found.status, StackStatus::UpdateRollbackFailed);
-        let told = "The following resource(s) failed to update: [Ip]. ";
-        assert_eq!(found.reason.as_deref(), Some(told));
+        let shown = "The following resource(s) failed to update: [Ip]. ";
+        assert_eq!(found.reason.as_deref(), Some(shown));
         let wrong = cloud.continue_rollback(&id, &["Vpc".to_owned()], "w").await;
         assert!(refusal(wrong).contains("Resource [Vpc] is not in UPDATE_FAILED"));
         cloud.continue_rollback(&id, &skip, "on").await.unwrap();
@@ -122,8 +121,8 @@ async fn a_rollback_that_gets_stuck_goes_on_when_told_and_skips_what_it_is_told_
             stack_id: id.clone(),
             token: Some("on".to_owned()),
         };
-        let told = cloud.events(&asked, &HashSet::new()).await.unwrap();
-        assert_eq!(way(&told, "s")[0], "UPDATE_ROLLBACK_IN_PROGRESS");
+        let shown = cloud.events(&asked, &HashSet::new()).await.unwrap();
+        assert_eq!(way(&shown, "s")[0], "UPDATE_ROLLBACK_IN_PROGRESS");
         let newest = events(&cloud, &id).await;
         assert_eq!(
             way(&newest, "s")[0],
@@ -146,12 +145,16 @@ async fn an_update_can_be_cancelled_until_it_cleans_up() {
     cloud.cancel_update(&id, "c").await.unwrap();
     let found = rest(&cloud, &id).await;
     assert_eq!(found.status, StackStatus::UpdateRollbackComplete);
-    let told = events(&cloud, &id).await;
+    let shown = events(&cloud, &id).await;
     assert_eq!(
-        reason_of(&told, "Db", "UPDATE_FAILED"),
+        reason_of(&shown, "Db", "UPDATE_FAILED"),
         "Resource update cancelled"
     );
-    assert!(told.iter().all(|event| event.token.as_deref() == Some("x")));
+    assert!(
+        shown
+            .iter()
+            .all(|event| event.token.as_deref() == Some("x"))
+    );
     let late = refusal(cloud.cancel_update(&id, "d").await);
     assert!(
         late.contains("cannot be called from current stack status"),

@@ -40,7 +40,7 @@ async fn the_same_content_finds_the_same_again_and_discarding_takes_it_away() {
     );
     cloud.discard(&first).await.unwrap();
     cloud.discard(&first).await.unwrap();
-    assert_eq!(cloud.lying_about().len(), 1);
+    assert_eq!(cloud.open_change_sets().len(), 1);
     assert_eq!(cloud.change_set(&first.id, &id).await.unwrap(), None);
 }
 
@@ -76,16 +76,16 @@ async fn one_is_obsolete_when_its_stack_has_moved() {
         .propose(&wanted("s", &network("y"), "p"))
         .await
         .unwrap();
-    let update = Meddling::Update {
+    let update = ExternalChange::Update {
         stack: "s".to_owned(),
         logical_id: "Ip".to_owned(),
     };
-    assert!(cloud.meddle(&update));
-    assert!(!cloud.meddle(&update), "it moves already");
+    assert!(cloud.apply_external_change(&update));
+    assert!(!cloud.apply_external_change(&update), "it moves already");
     rest(&cloud, &id).await;
     assert_eq!(cloud.change_set(&set.id, &id).await.unwrap(), None);
-    let told = refusal(cloud.execute(&set, "t", OnFailure::GoBack).await);
-    assert!(told.contains("OBSOLETE"), "{told}");
+    let shown = refusal(cloud.execute(&set, "t", OnFailure::GoBack).await);
+    assert!(shown.contains("OBSOLETE"), "{shown}");
     let fresh = cloud
         .propose(&wanted("s", &network("y"), "p"))
         .await
@@ -101,18 +101,18 @@ async fn one_is_obsolete_when_its_stack_has_moved() {
 async fn other_people_leave_change_sets_and_shells_and_delete_stacks() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
-    let set = Meddling::ChangeSet {
+    let set = ExternalChange::ChangeSet {
         stack: "s".to_owned(),
         name: "theirs".to_owned(),
     };
-    assert!(cloud.meddle(&set));
+    assert!(cloud.apply_external_change(&set));
     assert_eq!(cloud.change_sets(&id).await.unwrap()[0].name, "theirs");
-    let shell = Meddling::Shell {
+    let shell = ExternalChange::ReviewStack {
         stack: "canary-edge".to_owned(),
         cluster: "canary".to_owned(),
         kind: "edge".to_owned(),
     };
-    assert!(cloud.meddle(&shell));
+    assert!(cloud.apply_external_change(&shell));
     let all = cloud.stacks(Some("canary")).await.unwrap();
     assert_eq!(all[1].status, StackStatus::ReviewInProgress);
     assert!(matches!(
@@ -126,11 +126,11 @@ async fn other_people_leave_change_sets_and_shells_and_delete_stacks() {
         matches!(refused, Err(CloudError::Refused { .. })),
         "{refused:?}"
     );
-    assert!(cloud.meddle(&Meddling::Delete {
+    assert!(cloud.apply_external_change(&ExternalChange::Delete {
         stack: "s".to_owned()
     }));
     assert_eq!(rest(&cloud, &id).await.status, StackStatus::DeleteComplete);
-    assert!(!cloud.meddle(&Meddling::Delete {
+    assert!(!cloud.apply_external_change(&ExternalChange::Delete {
         stack: "s".to_owned()
     }));
 }

@@ -12,22 +12,22 @@ async fn only_what_changes_is_touched_and_what_is_gone_is_cleaned_up() {
     next["Resources"]["Ip"]["Properties"]["Tags"] = json!([{"Key": "a", "Value": "b"}]);
     let found = updated(&cloud, "s", &next).await;
     assert_eq!(found.status, StackStatus::UpdateComplete);
-    let told = events(&cloud, &id).await;
+    let shown = events(&cloud, &id).await;
     assert_eq!(
-        way(&told, "s"),
+        way(&shown, "s"),
         [
             "UPDATE_IN_PROGRESS",
             "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
             "UPDATE_COMPLETE"
         ]
     );
-    assert_eq!(way(&told, "Ip"), ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]);
+    assert_eq!(way(&shown, "Ip"), ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]);
     assert_eq!(
-        way(&told, "NetB"),
+        way(&shown, "NetB"),
         ["DELETE_IN_PROGRESS", "DELETE_COMPLETE"]
     );
-    assert_eq!(way(&told, "NetC").last().unwrap(), "CREATE_COMPLETE");
-    assert_eq!(way(&told, "Vpc"), Vec::<String>::new());
+    assert_eq!(way(&shown, "NetC").last().unwrap(), "CREATE_COMPLETE");
+    assert_eq!(way(&shown, "Vpc"), Vec::<String>::new());
     let ids: Vec<_> = cloud.resources(&id).await.unwrap();
     assert!(ids.iter().all(|one| one.logical_id != "NetB"));
     assert_eq!(cloud.template(&id).await.unwrap(), next);
@@ -46,14 +46,14 @@ async fn a_replacement_makes_the_new_first_then_removes_the_old_and_takes_its_us
     let found = updated(&cloud, "s", &network("10.1.0.0/16")).await;
     assert_ne!(before.outputs["VpcId"], found.outputs["VpcId"]);
     assert_ne!(before.outputs["NetA"], found.outputs["NetA"]);
-    let told = events(&cloud, &id).await;
-    let reason = reason_of(&told, "Vpc", "UPDATE_IN_PROGRESS");
+    let shown = events(&cloud, &id).await;
+    let reason = reason_of(&shown, "Vpc", "UPDATE_IN_PROGRESS");
     assert!(
         reason.contains("requires the creation of a new physical resource"),
         "{reason}"
     );
     assert_eq!(
-        way(&told, "Vpc"),
+        way(&shown, "Vpc"),
         [
             "UPDATE_IN_PROGRESS",
             "UPDATE_IN_PROGRESS",
@@ -62,8 +62,8 @@ async fn a_replacement_makes_the_new_first_then_removes_the_old_and_takes_its_us
             "DELETE_COMPLETE"
         ]
     );
-    assert_eq!(way(&told, "Ip"), Vec::<String>::new());
-    let old = told
+    assert_eq!(way(&shown, "Ip"), Vec::<String>::new());
+    let old = shown
         .iter()
         .rev()
         .find(|event| event.logical_id == "Vpc")
@@ -73,7 +73,7 @@ async fn a_replacement_makes_the_new_first_then_removes_the_old_and_takes_its_us
     assert_eq!(vpc.status.as_str(), "UPDATE_COMPLETE");
     let lost: Vec<_> = cloud.losses();
     assert_eq!(lost.len(), 3);
-    assert!(lost.iter().all(|loss| loss.how == How::Replaced));
+    assert!(lost.iter().all(|loss| loss.how == RemovalCause::Replaced));
     assert_eq!(
         cloud.writes().pop().unwrap().replaced,
         ["Vpc", "NetA", "NetB"]
@@ -96,8 +96,8 @@ async fn the_old_of_a_replacement_goes_as_its_policy_says() {
         let cloud = Simulated::new(steady());
         let id = made(&cloud, "s", &template("one")).await;
         updated(&cloud, "s", &template("two")).await;
-        let told = events(&cloud, &id).await;
-        assert_eq!(way(&told, "Db").last().unwrap(), last);
+        let shown = events(&cloud, &id).await;
+        assert_eq!(way(&shown, "Db").last().unwrap(), last);
         let loss = cloud.losses().pop().unwrap();
         assert_eq!((loss.logical_id.as_str(), loss.fate), ("Db", fate));
         assert_eq!(loss.token.as_deref(), Some("execute-1"));
@@ -118,8 +118,8 @@ async fn a_launch_template_that_changes_gets_a_new_version_and_its_group_follows
     let id = made(&cloud, "s", &template("ami-1")).await;
     let found = updated(&cloud, "s", &template("ami-2")).await;
     assert_eq!(found.outputs["V"], "2");
-    let told = events(&cloud, &id).await;
-    assert_eq!(way(&told, "G"), ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]);
+    let shown = events(&cloud, &id).await;
+    assert_eq!(way(&shown, "G"), ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,10 @@
 //! What is generated from a seed: failures, faults of the cloud, and changes by others.
 
 use fastrand::Rng;
-use kube_cfn::simulated::{Failing, Faults, Kill, Meddling, Moment, Operation, Simulated, Stuck};
+use kube_cfn::simulated::{
+    Crash, CrashPoint, ExternalChange, Faults, Operation, ResourceFailure, RollbackFailure,
+    Simulated,
+};
 use kube_cfn::stacks::Stack;
 use serde_json::json;
 
@@ -11,7 +14,7 @@ pub const THEIRS: &str = "theirs";
 /// Something done by hand.
 #[derive(Debug)]
 pub enum Hand {
-    Meddle(Meddling),
+    Meddle(ExternalChange),
     Touch(String, String),
     Vanish(String, String),
 }
@@ -23,11 +26,11 @@ fn some(rng: &mut Rng, stacks: &[Stack]) -> (String, String) {
     (stack.name.clone(), ids[rng.usize(..ids.len())].clone())
 }
 
-pub fn failures(rng: &mut Rng, wanted: &[Stack]) -> Vec<Failing> {
+pub fn failures(rng: &mut Rng, wanted: &[Stack]) -> Vec<ResourceFailure> {
     let one = |rng: &mut Rng| {
         let (stack, logical_id) = some(rng, wanted);
         let operation = [Operation::Create, Operation::Update, Operation::Delete][rng.usize(..3)];
-        Failing {
+        ResourceFailure {
             stack,
             logical_id,
             operation,
@@ -44,7 +47,7 @@ pub fn faults(
     number: usize,
     calls: u64,
     wanted: &[Stack],
-    failures: &[Failing],
+    failures: &[ResourceFailure],
 ) -> Faults {
     let most = [0.3, 0.15, 0.05][number.min(2)];
     let mut chance = || if rng.bool() { rng.f64() * most } else { 0.0 };
@@ -59,14 +62,14 @@ pub fn faults(
         ..Faults::default()
     };
     let when = if rng.bool() {
-        Moment::BeforeEffect
+        CrashPoint::BeforeEffect
     } else {
-        Moment::AfterEffect
+        CrashPoint::AfterEffect
     };
     match rng.u8(..5) {
         0 | 1 => {
             let call = rng.u64(1..calls);
-            faults.kill_after = Some(Kill { call, when });
+            faults.crash_at = Some(Crash { call, when });
         }
         2 => faults.expire_after = Some(rng.u64(1..calls)),
         _ => {}
@@ -77,9 +80,10 @@ pub fn faults(
             Some(failing) => (failing.stack.clone(), failing.logical_id.clone()),
             None => some(rng, wanted),
         };
-        faults.rollback_fails.push(Stuck {
+        faults.rollback_fails.push(RollbackFailure {
             stack,
             logical_id,
+            reason: None,
             times: 1,
         });
     }
@@ -92,13 +96,13 @@ pub fn hand(rng: &mut Rng, cluster: &str, wanted: &[Stack]) -> Hand {
     match rng.u8(..6) {
         0 => Hand::Touch(stack, logical_id),
         1 => Hand::Vanish(stack, logical_id),
-        2 => Hand::Meddle(Meddling::Update { stack, logical_id }),
-        3 => Hand::Meddle(Meddling::Delete { stack }),
-        4 => Hand::Meddle(Meddling::ChangeSet {
+        2 => Hand::Meddle(ExternalChange::Update { stack, logical_id }),
+        3 => Hand::Meddle(ExternalChange::Delete { stack }),
+        4 => Hand::Meddle(ExternalChange::ChangeSet {
             stack,
             name: THEIRS.to_owned(),
         }),
-        _ => Hand::Meddle(Meddling::Shell {
+        _ => Hand::Meddle(ExternalChange::ReviewStack {
             stack: format!("{cluster}-{kind}"),
             cluster: cluster.to_owned(),
             kind,
@@ -110,9 +114,9 @@ impl Hand {
     /// Whether there was anything to do it to.
     pub fn act(&self, cloud: &Simulated) -> bool {
         match self {
-            Self::Meddle(what) => cloud.meddle(what),
-            Self::Touch(stack, id) => cloud.touch(stack, id, "ByHand", json!("other")),
-            Self::Vanish(stack, id) => cloud.vanish(stack, id),
+            Self::Meddle(what) => cloud.apply_external_change(what),
+            Self::Touch(stack, id) => cloud.change_property(stack, id, "ByHand", json!("other")),
+            Self::Vanish(stack, id) => cloud.delete_resource(stack, id),
         }
     }
 
@@ -120,9 +124,9 @@ impl Hand {
     pub fn moves(&self) -> Option<&str> {
         match self {
             Self::Meddle(
-                Meddling::Update { stack, .. }
-                | Meddling::Delete { stack }
-                | Meddling::Shell { stack, .. },
+                ExternalChange::Update { stack, .. }
+                | ExternalChange::Delete { stack }
+                | ExternalChange::ReviewStack { stack, .. },
             ) => Some(stack),
             _ => None,
         }
@@ -131,7 +135,7 @@ impl Hand {
     /// The stack that it leaves a change set with.
     pub fn leaves(&self) -> Option<&str> {
         match self {
-            Self::Meddle(Meddling::ChangeSet { stack, .. }) => Some(stack),
+            Self::Meddle(ExternalChange::ChangeSet { stack, .. }) => Some(stack),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use kube_cfn::apply::{End, Report};
 use kube_cfn::cloud::{Fate, FoundStack, StackEvent, StackStatus};
 use kube_cfn::events::{Event, Outcome};
 use kube_cfn::plan::Plan;
-use kube_cfn::simulated::{How, Loss, Meddling, Write};
+use kube_cfn::simulated::{ExternalChange, Loss, RemovalCause, Write};
 use kube_cfn::stacks::StackKind;
 
 use super::generators::THEIRS;
@@ -28,10 +28,12 @@ impl Scenario<'_> {
         for loss in self.cloud.losses() {
             let name = format!("{}/{}", loss.stack, loss.logical_id);
             let leave = match loss.how {
-                How::Undone | How::Reverted => continue,
-                How::Replaced | How::Dropped => self.allow.contains(&name),
-                How::StackDeleted if is_leftover(&loss) => true,
-                How::StackDeleted => self.named.borrow().contains(&name),
+                RemovalCause::CreateRolledBack | RemovalCause::UpdateRolledBack => continue,
+                RemovalCause::Replaced | RemovalCause::RemovedFromTemplate => {
+                    self.allow.contains(&name)
+                }
+                RemovalCause::StackDeleted if is_leftover(&loss) => true,
+                RemovalCause::StackDeleted => self.named.borrow().contains(&name),
             };
             let theirs = loss.token.as_deref() == Some("somebody-else");
             let database = loss.logical_id == "Database";
@@ -53,7 +55,7 @@ impl Scenario<'_> {
         report: &Report,
         (before, began): (usize, Timestamp),
     ) -> Result<(), String> {
-        let all = self.cloud.stacks_now().into_iter();
+        let all = self.cloud.all_stacks().into_iter();
         let after = After {
             scenario: self,
             stacks: all.map(|found| (found.name.clone(), found)).collect(),
@@ -126,15 +128,15 @@ impl Scenario<'_> {
     pub fn lend_hand(&self, plan: &Plan) {
         for (kind, _) in plan.blocked() {
             let name = kind.stack_name(self.family.cluster);
-            let all = self.cloud.stacks_now();
+            let all = self.cloud.all_stacks();
             let left = all.iter().any(|found| {
                 use StackStatus as S;
                 found.name == name && matches!(found.status, S::RollbackFailed | S::DeleteFailed)
             });
-            let delete = Meddling::Delete {
+            let delete = ExternalChange::Delete {
                 stack: name.clone(),
             };
-            if left && self.cloud.meddle(&delete) {
+            if left && self.cloud.apply_external_change(&delete) {
                 self.say(|| format!("{name} is deleted by hand"));
                 self.moved.borrow_mut().insert(name);
             }
@@ -145,7 +147,7 @@ impl Scenario<'_> {
     pub fn is_stuck(&self) -> bool {
         let moved = self.moved.borrow();
         self.cloud
-            .stacks_now()
+            .all_stacks()
             .iter()
             .any(|found| moved.contains(&found.name) && found.status == StackStatus::DeleteFailed)
     }
@@ -153,7 +155,7 @@ impl Scenario<'_> {
     /// No change set of ours lies about, none of somebody else's was removed, nothing was done twice,
     /// no secret was sent.
     pub fn tidy(&self) -> Result<(), String> {
-        let lying = self.cloud.lying_about();
+        let lying = self.cloud.open_change_sets();
         let ours = lying.iter().find(|(_, set)| set.name != THEIRS);
         if let Some(set) = ours {
             return Err(format!("a change set is left: {set:?}"));
@@ -176,7 +178,9 @@ impl Scenario<'_> {
     /// Whether somebody else ever moved a stack.
     fn meddled(&self, stack: &str) -> bool {
         let writes = self.cloud.writes();
-        let mut theirs = writes.iter().filter(|write| write.verb == "meddle");
+        let mut theirs = writes
+            .iter()
+            .filter(|write| write.verb == "external_change");
         self.hands.borrow().contains(stack) || theirs.any(|write| write.stack == stack)
     }
 
@@ -188,7 +192,7 @@ impl Scenario<'_> {
         let mut updates: BTreeMap<&str, (usize, Timestamp)> = BTreeMap::new();
         let writes = self.cloud.writes();
         let ours = writes.iter().enumerate();
-        for (number, write) in ours.filter(|(_, write)| write.verb != "meddle") {
+        for (number, write) in ours.filter(|(_, write)| write.verb != "external_change") {
             let stack = write.stack.as_str();
             let token = write.token.as_ref();
             let again = token.is_some_and(|token| !asked.insert((write.verb, token)));
@@ -276,7 +280,7 @@ impl After<'_> {
         let well = is.starts_with("CREATE_COMPLETE") || is.starts_with("UPDATE_COMPLETE");
         let wanted = scenario.wanted.iter().find(|stack| stack.name == name);
         let as_wanted =
-            well && wanted.is_some_and(|one| scenario.cloud.stands_as(&name, &one.template));
+            well && wanted.is_some_and(|one| scenario.cloud.has_template(&name, &one.template));
         let touched = self.writes.iter().any(|write| write.stack == name);
         let begun = |write: &Write| {
             write.stack == name && !["protect", "continue_rollback"].contains(&write.verb)

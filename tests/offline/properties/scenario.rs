@@ -13,7 +13,7 @@ use kube_cfn::cloud::Store;
 use kube_cfn::events::Event;
 use kube_cfn::plan::DriftDetection;
 use kube_cfn::plan::{self, Guard, Plan, PlanOptions};
-use kube_cfn::simulated::{Faults, Library, Simulated, World};
+use kube_cfn::simulated::{Faults, Library, Simulated, SimulationConfig};
 use kube_cfn::stacks::{KEY_ARN, Source, Stack, StackKind, parameter_path};
 use secrecy::SecretString;
 use tokio::sync::mpsc::UnboundedSender;
@@ -93,11 +93,11 @@ pub async fn play(seed: u64, library: &Library, verbose: bool) -> Result<(), Str
     };
     let wanted = rng.choice(&family.variants).unwrap();
     let failures = failures(rng, wanted);
-    let world = World {
+    let world = SimulationConfig {
         seed,
         region: family.region.to_owned(),
         failures: failures.clone(),
-        ..World::default()
+        ..SimulationConfig::default()
     };
     let cloud = &Simulated::sharing(world, library);
     let mut scenario = Scenario {
@@ -131,7 +131,7 @@ pub async fn play(seed: u64, library: &Library, verbose: bool) -> Result<(), Str
     }
     for number in 0..TROUBLED {
         let faults = faults(rng, number, family.calls, wanted, &failures);
-        scenario.revive(faults);
+        scenario.restart(faults);
         let meddling = meddling(rng, &scenario);
         scenario
             .apply(&format!("troubled-{number}"), stop(rng), meddling)
@@ -145,7 +145,7 @@ pub async fn play(seed: u64, library: &Library, verbose: bool) -> Result<(), Str
         return Ok(());
     }
     scenario.begin_era();
-    scenario.revive(faults(rng, 1, family.calls, wanted, &failures));
+    scenario.restart(faults(rng, 1, family.calls, wanted, &failures));
     scenario.delete("troubled", stop(rng)).await?;
     scenario.away().await?;
     if rng.bool() {
@@ -196,10 +196,10 @@ impl Scenario<'_> {
         parameter_path(self.family.cluster) + "/ca"
     }
 
-    fn revive(&self, faults: Faults) {
+    fn restart(&self, faults: Faults) {
         self.say(|| format!("{faults:?}"));
         self.troubled.set(faults != Faults::default());
-        self.cloud.revive(faults);
+        self.cloud.restart(faults);
     }
 
     /// Something new is wanted from here on.
@@ -276,7 +276,7 @@ impl Scenario<'_> {
         self.process(&run, work, None, heard).await
     }
 
-    /// One process, until it ends, is killed, or is stopped.
+    /// One process, until it ends, is crashed, or is stopped.
     async fn process(
         &self,
         run: &str,
@@ -287,7 +287,7 @@ impl Scenario<'_> {
         let (before, began) = (self.cloud.writes().len(), self.cloud.now());
         let ended = tokio::select! {
             biased;
-            () = self.cloud.killed() => Ended::Killed,
+            () = self.cloud.crashed() => Ended::Killed,
             ended = work => ended,
             never = self.handled(hand) => never,
             () = tokio::time::sleep(Duration::from_hours(7 * 24)) =>
@@ -337,7 +337,7 @@ impl Scenario<'_> {
     /// Runs without faults come to what is wanted, unless a guard refuses it. What needs
     /// a hand gets it.
     async fn calm(&self) -> Result<(), String> {
-        self.revive(Faults::default());
+        self.restart(Faults::default());
         let mut last = String::new();
         for number in 0..CALM {
             let run = format!("calm-{}-{number}", self.era);
@@ -363,7 +363,7 @@ impl Scenario<'_> {
 
     /// Deletions without faults leave nothing.
     async fn away(&self) -> Result<(), String> {
-        self.revive(Faults::default());
+        self.restart(Faults::default());
         let mut last = String::new();
         for number in 0..CALM {
             match self.delete(&format!("calm-{number}"), 0.0).await? {

@@ -180,10 +180,10 @@ async fn pools_update_beside_a_running_control_plane() {
 }
 
 /// Stops the first run once the control plane is on its way, and goes on with another one.
-async fn resumed(parallel: usize, failures: Vec<Failing>) -> (Simulated, Report) {
+async fn resumed(parallel: usize, failures: Vec<ResourceFailure>) -> (Simulated, Report) {
     let spec = many(POOLS, false);
     let stacks = design(&spec);
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures,
         ..world(&spec)
     });
@@ -228,8 +228,8 @@ async fn pools_wait_for_a_control_plane_whose_authorities_take_long() {
     assert_eq!(statuses(&cloud), only("CREATE_COMPLETE"));
 }
 
-fn silent(times: u32) -> Vec<Failing> {
-    vec![Failing {
+fn silent(times: u32) -> Vec<ResourceFailure> {
+    vec![ResourceFailure {
         stack: "canary-control-plane".to_owned(),
         logical_id: "SlotA".to_owned(),
         operation: Operation::Create,
@@ -249,7 +249,7 @@ async fn a_failed_control_plane_of_another_run_is_recreated_before_its_pools_tim
             report.outcomes
         );
         let made = |status: &str| {
-            let standing = cloud.stacks_now().into_iter();
+            let standing = cloud.all_stacks().into_iter();
             standing
                 .filter(|found| found.status.as_str() == status)
                 .count()
@@ -265,7 +265,7 @@ async fn a_failed_control_plane_of_another_run_is_recreated_before_its_pools_tim
 #[tokio::test(start_paused = true)]
 async fn pools_are_not_started_for_a_failed_control_plane() {
     let spec = many(POOLS, false);
-    let cloud = Simulated::new(World {
+    let cloud = Simulated::new(SimulationConfig {
         failures: silent(1),
         ..world(&spec)
     });

@@ -1,75 +1,49 @@
 //! The order of the steps, on machines that answer what a test has them say.
 
-use crate::common::Clock;
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::RefCell;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::*;
-use crate::cloud::remote::{FoundObject, Ran};
+use crate::cloud::{Cloud as _, Keeping, Proposal, Protection, Store as _};
+use crate::common::Clock as _;
+use crate::simulated::{Simulated, SimulationConfig};
 
-/// Answers in the order in which they are set down for `SLOT PROGRAM…`; the last one stays.
-#[derive(Default)]
-struct Machines {
-    answers: RefCell<BTreeMap<String, VecDeque<String>>>,
-    asked: RefCell<Vec<String>>,
-    objects: Vec<FoundObject>,
-    passed: Cell<u64>,
-}
-
-impl Clock for Machines {
-    fn now(&self) -> Timestamp {
-        let passed = i64::try_from(self.passed.get()).unwrap_or(i64::MAX);
-        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(passed)
-    }
-
-    async fn sleep(&self, time: Duration) {
-        self.passed.set(self.passed.get() + time.as_secs());
-    }
-}
-
-impl Remote for Machines {
-    async fn run(&self, group: &str, command: &str) -> Result<Ran, CloudError> {
-        let line = command.strip_prefix("/opt/kube-cfn/bin/").expect("a place");
-        let asked = format!("{} {line}", group.trim_start_matches("group-"));
-        self.asked.borrow_mut().push(asked.clone());
-        let mut answers = self.answers.borrow_mut();
-        let Some(of_line) = answers.get_mut(&asked) else {
-            return Err(CloudError::NotFound(format!("machine for {asked}")));
-        };
-        let stdout = match of_line.len() {
-            1 => of_line[0].clone(),
-            _ => of_line.pop_front().expect("an answer"),
-        };
-        let code = match stdout.as_str() {
-            "" => 127,
-            text => i32::from(!text.contains("\"ok\":true")),
-        };
-        Ok(Ran {
-            instance: format!("i-{group}"),
-            code,
-            stdout,
-            stderr: "a line\nthe last line\n".to_owned(),
-        })
-    }
-
-    async fn objects(&self, _: &str, prefix: &str) -> Result<Vec<FoundObject>, CloudError> {
-        let mut found = self.objects.clone();
-        found.retain(|object| object.key.starts_with(prefix));
-        Ok(found)
-    }
-}
+/// A cloud whose machines answer what a test has them answer.
+struct Machines(Simulated);
 
 impl Machines {
-    fn say(&self, asked: &str, answers: &[&str]) {
-        let list = answers.iter().map(|answer| (*answer).to_owned()).collect();
-        self.answers.borrow_mut().insert(asked.to_owned(), list);
+    fn new() -> Self {
+        Self(Simulated::new(SimulationConfig::default()))
     }
 
+    /// Answers to `SLOT PROGRAM…`, in this order; the last one stays. An empty one stands for a shell that
+    /// did not find the program.
+    fn say(&self, asked: &str, answers: &[&str]) {
+        let (slot, line) = asked.split_once(' ').expect("a slot and a line");
+        let group = format!("group-{slot}");
+        let ran = |stdout: &&str| Ran {
+            instance: format!("i-{group}"),
+            code: match *stdout {
+                "" => 127,
+                text => i32::from(!text.contains("\"ok\":true")),
+            },
+            stdout: (*stdout).to_owned(),
+            stderr: "a line\nthe last line\n".to_owned(),
+        };
+        let answers = answers.iter().map(ran).collect();
+        self.0
+            .answer_command(&group, &format!("/opt/kube-cfn/bin/{line}"), answers);
+    }
+
+    /// Every command so far, as `SLOT PROGRAM…`.
     fn asked(&self) -> Vec<String> {
-        self.asked.borrow().clone()
+        let calls = self.0.calls();
+        let runs = calls.all().iter().filter(|call| call.verb == "run");
+        let line = |about: &str| {
+            let (group, line) = about.split_once(" /opt/kube-cfn/bin/").expect("a place");
+            format!("{} {line}", group.trim_start_matches("group-"))
+        };
+        runs.map(|call| line(&call.about)).collect()
     }
 }
 
@@ -77,13 +51,13 @@ fn members<'a>(
     cloud: &'a Machines,
     letters: &str,
     on_step: &'a dyn Fn(&Step),
-) -> Members<'a, Machines> {
+) -> Members<'a, Simulated> {
     let slot = |letter| Slot {
         letter,
         group: format!("group-{letter}"),
     };
     Members {
-        cloud,
+        cloud: &cloud.0,
         slots: letters.chars().map(slot).collect(),
         on_step,
     }
@@ -135,9 +109,9 @@ fn the_slots_are_the_outputs_of_that_name() {
     assert_eq!(seen, [("cp-a".to_owned(), "g1"), ("cp-b".to_owned(), "g2")]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_restore_stops_every_slot_before_one_begins() {
-    let cloud = Machines::default();
+    let cloud = Machines::new();
     let line = "etcd-restore etcd/x.db --token t1";
     cloud.say(&format!("a {line}"), &[STOPPED, STARTED]);
     cloud.say(&format!("b {line}"), &[STOPPED, STARTED]);
@@ -170,9 +144,9 @@ async fn a_restore_stops_every_slot_before_one_begins() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_slot_that_refuses_ends_the_restore_with_its_reason() {
-    let cloud = Machines::default();
+    let cloud = Machines::new();
     let line = "etcd-restore etcd/x.db --token t1";
     cloud.say(&format!("a {line}"), &[STOPPED]);
     cloud.say(
@@ -185,15 +159,15 @@ async fn a_slot_that_refuses_ends_the_restore_with_its_reason() {
     assert!(
         error
             .to_string()
-            .ends_with("on control-plane node b: verify etcd/x.db: not those bytes"),
+            .ends_with("on slot b: verify etcd/x.db: not those bytes"),
         "{error}"
     );
     assert_eq!(cloud.asked().len(), 2, "c goes on");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_restore_whose_members_never_serve_ends() {
-    let cloud = Machines::default();
+    let cloud = Machines::new();
     cloud.say("a etcd-restore etcd/x.db --token t1", &[STARTED]);
     cloud.say(
         "a etcd-member status",
@@ -209,9 +183,9 @@ async fn a_restore_whose_members_never_serve_ends() {
     assert!(error.to_string().contains("none answers"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_member_is_replaced_by_another_slot_and_waited_for() {
-    let cloud = Machines::default();
+    let cloud = Machines::new();
     cloud.say(
         "a etcd-member status",
         &[r#"{"ok":false,"error":"none answers"}"#],
@@ -244,9 +218,9 @@ async fn a_member_is_replaced_by_another_slot_and_waited_for() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_slot_without_a_machine_joins_at_its_next_boot() {
-    let cloud = Machines::default();
+    let cloud = Machines::new();
     cloud.say(
         "a etcd-member status",
         &[&status("ac", ""), &status("abc", "")],
@@ -267,9 +241,9 @@ async fn a_slot_without_a_machine_joins_at_its_next_boot() {
     assert!(heard.into_inner().contains("the node's next boot does it"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_healthy_member_and_a_single_slot_are_left_alone() {
-    let cloud = Machines::default();
+    let cloud = Machines::new();
     cloud.say("a etcd-member status", &[&status("abc", "")]);
     let three = members(&cloud, "abc", &deaf);
     assert!(!replace(&three, "b", Healthy::Keep).await.expect("asked"));
@@ -288,9 +262,9 @@ async fn a_healthy_member_and_a_single_slot_are_left_alone() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_member_that_is_being_replaced_is_gone_on_with() {
-    let cloud = Machines::default();
+    let cloud = Machines::new();
     cloud.say(
         "a etcd-member status",
         &[&status("ac", "b"), &status("abc", "")],
@@ -308,9 +282,9 @@ async fn a_member_that_is_being_replaced_is_gone_on_with() {
     assert!(replaced.expect("replaced"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_first_slot_that_can_takes_the_snapshot() {
-    let cloud = Machines::default();
+    let cloud = Machines::new();
     cloud.say("b etcd-snapshot --now", &["{\"ok\":tr", ""]);
     let taken =
         r#"{"ok":true,"taken":true,"key":"etcd/t-9.db","revision":9,"bytes":20,"sha256":"ab"}"#;
@@ -324,9 +298,9 @@ async fn the_first_slot_that_can_takes_the_snapshot() {
     );
 }
 
-#[tokio::test]
-async fn a_missing_program_and_an_unreadable_result_differ() {
-    let cloud = Machines::default();
+#[tokio::test(start_paused = true)]
+async fn a_missing_program_and_an_unreadable_result_are_told_apart() {
+    let cloud = Machines::new();
     cloud.say("b etcd-snapshot --now", &["{\"ok\":tr", ""]);
     let unreadable = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
     assert_eq!(
@@ -342,23 +316,38 @@ async fn a_missing_program_and_an_unreadable_result_differ() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn snapshots_are_listed_newest_first_without_sums_and_marks() {
-    let object = |key: &str, seconds: i64| FoundObject {
-        key: key.to_owned(),
-        bytes: 10,
-        written: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds),
+    let cloud = Simulated::new(SimulationConfig::default());
+    let template = serde_json::json!({"Resources": {
+        "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "bucket"}}}});
+    let base = Proposal {
+        stack: "canary-base".to_owned(),
+        template: template.to_string(),
+        bucket: None,
+        parameters: BTreeMap::new(),
+        capabilities: Vec::new(),
+        tags: BTreeMap::new(),
+        token: "base".to_owned(),
+        keeping: Keeping::Run,
     };
-    let cloud = Machines {
-        objects: vec![
-            object("etcd/20261123T100000Z-7.db", 7),
-            object("etcd/20261123T100000Z-7.db.sha256", 6),
-            object("etcd/20261123T103000Z-9.db", 9),
-            object("etcd/restore/t1/ab/a.db", 10),
-            object("other/20261123T103000Z-9.db", 11),
-        ],
-        ..Machines::default()
+    let open = Protection {
+        termination: false,
+        policy: None,
     };
+    cloud.create(&base, &open).await.expect("begun");
+    cloud.sleep(Duration::from_mins(10)).await;
+    // In the order in which they are written.
+    for key in [
+        "etcd/20261123T100000Z-7.db.sha256",
+        "etcd/20261123T100000Z-7.db",
+        "etcd/20261123T103000Z-9.db",
+        "etcd/restore/t1/ab/a.db",
+        "other/20261123T103000Z-9.db",
+    ] {
+        cloud.upload("bucket", key, &[0; 10]).await.expect("kept");
+        cloud.sleep(Duration::from_secs(1)).await;
+    }
     let found = list(&cloud, "bucket").await.expect("listed");
     let seen: Vec<_> = found
         .iter()

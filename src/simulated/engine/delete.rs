@@ -1,20 +1,20 @@
 //! Removing resources: what goes, what stays behind, what refuses, and what is lost with it.
 
 use super::job::{Direction, Verb, chain, with_snapshot};
-use super::{Due, Happening, Job, Progress, Removal, Running, Surroundings, Work};
+use super::{Due, Environment, Job, Progress, Removal, Running, SimEvent, Work};
 use crate::catalog::resources::holds;
 use crate::cloud::Fate;
-use crate::simulated::inspect::{How, Loss, Write};
-use crate::simulated::stack::{Resource, Stack, moment};
+use crate::simulated::config::Operation;
+use crate::simulated::inspect::{Loss, RemovalCause, Write};
+use crate::simulated::stack::{Resource, Stack, timestamp};
 use crate::simulated::timing::Typical;
-use crate::simulated::world::Operation;
 use crate::simulated::{compiled, reasons};
 
 impl Stack {
     /// Why a resource can't be deleted, for reasons of its own.
     pub(super) fn refuses(
         &self,
-        env: &Surroundings,
+        env: &Environment,
         slot: usize,
         removal: &Removal,
     ) -> Option<String> {
@@ -40,7 +40,7 @@ impl Stack {
     pub(super) fn remove(
         &mut self,
         run: &mut Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         number: usize,
         removal: &Removal,
@@ -81,15 +81,15 @@ impl Stack {
             ),
             None => 500,
         };
-        let happening = match env.due(&self.found.name, &resource.logical_id, Operation::Delete) {
+        let event = match env.due(&self.found.name, &resource.logical_id, Operation::Delete) {
             Some(Due(reason)) => {
                 let (id, of_type) = (&resource.logical_id, &resource.kind);
                 let usual = || reasons::usual(&env.setting, id, of_type, Operation::Delete, None);
-                Happening::Break(number, reason.unwrap_or_else(usual))
+                SimEvent::Fail(number, reason.unwrap_or_else(usual))
             }
-            None => Happening::End(number),
+            None => SimEvent::End(number),
         };
-        run.after(at + takes, happening);
+        run.after(at + takes, event);
         Progress::Goes
     }
 
@@ -97,14 +97,14 @@ impl Stack {
     pub(super) fn state(
         &mut self,
         run: &Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         slot: usize,
         removal: &Removal,
-        told: (&'static str, Option<&str>),
+        now: (&'static str, Option<&str>),
     ) {
         if !removal.how.is_of_old() {
-            return self.mark(env, at, run, slot, told.0, told.1);
+            return self.set_status(env, at, run, slot, now.0, now.1);
         }
         let Some(resource) = self.resources.get(slot) else {
             return;
@@ -115,13 +115,13 @@ impl Stack {
             of_type.as_str(),
             removal.physical_id.as_deref(),
         );
-        self.tell(env, at, run, of, told.0, told.1);
+        self.resource_event(env, at, run, of, now.0, now.1);
     }
 
     fn leave(
         &mut self,
         run: &Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         slot: usize,
         removal: &Removal,
@@ -133,7 +133,7 @@ impl Stack {
     pub(super) fn removed(
         &mut self,
         run: &Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         number: usize,
         removal: &Removal,
@@ -153,7 +153,7 @@ impl Stack {
     fn lose(
         &mut self,
         run: &Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         slot: usize,
         removal: &Removal,
@@ -166,7 +166,7 @@ impl Stack {
         };
         if holds(&resource.kind).is_some() {
             env.losses.push(Loss {
-                at: moment(at),
+                at: timestamp(at),
                 stack: self.found.name.clone(),
                 logical_id: resource.logical_id.clone(),
                 resource_type: resource.kind.clone(),
@@ -182,7 +182,7 @@ impl Stack {
     pub(super) fn note(
         &self,
         run: &Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         slot: usize,
         list: impl FnOnce(&mut Write) -> &mut Vec<String>,
     ) {
@@ -198,7 +198,7 @@ impl Stack {
     pub(super) fn remains(
         &mut self,
         run: &Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         number: usize,
         reason: &str,
@@ -221,7 +221,12 @@ impl Stack {
     }
 
     /// Jobs that remove everything that was begun, whatever needs it first.
-    pub(super) fn take_down(&mut self, run: &mut Running, env: &Surroundings, how: How) {
+    pub(super) fn delete_resources(
+        &mut self,
+        run: &mut Running,
+        env: &Environment,
+        how: RemovalCause,
+    ) {
         let Some(compiled) = self.compiled.clone() else {
             return;
         };
@@ -236,7 +241,7 @@ impl Stack {
                 let fate = of_template.map_or(Fate::Delete, |item| item.when_removed);
                 // A snapshot of what has only just been made is not taken.
                 let fate = match (how, fate) {
-                    (How::Undone, Fate::Snapshot) => Fate::Delete,
+                    (RemovalCause::CreateRolledBack, Fate::Snapshot) => Fate::Delete,
                     (_, fate) => fate,
                 };
                 let removal = self.removal(env, resource, fate, how);
@@ -249,10 +254,10 @@ impl Stack {
 
     pub(super) fn removal(
         &self,
-        env: &Surroundings,
+        env: &Environment,
         resource: &Resource,
         fate: Fate,
-        how: How,
+        how: RemovalCause,
     ) -> Removal {
         let is_up = !matches!(resource.status, "CREATE_FAILED" | "CREATE_IN_PROGRESS");
         let protected = resource.kind == "AWS::RDS::DBInstance" && is_up && {

@@ -1,17 +1,17 @@
-//! The way forward: creating, changing and replacing resources, and breaking off when one fails.
+//! Creating, changing and replacing resources.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::job::{Direction, Verb, chain};
-use super::{Before, Due, Happening, Job, Phase, Progress, Running, Surroundings, Work};
+use super::{Before, Due, Environment, Job, Phase, Progress, Running, SimEvent, Work};
 use crate::cloud::{ResourceChange, StackStatus};
 use crate::simulated::compiled::Compiled;
+use crate::simulated::config::Operation;
 use crate::simulated::machines::{Look, Silence, Waiting};
 use crate::simulated::stack::{Resource, Stack};
 use crate::simulated::timing::Typical;
-use crate::simulated::world::Operation;
-use crate::simulated::{chance, names, reasons, timing};
+use crate::simulated::{names, reasons, rng, timing};
 
 /// What an update brings.
 pub(in crate::simulated) struct Wanted {
@@ -22,7 +22,7 @@ pub(in crate::simulated) struct Wanted {
 }
 
 /// Types that tell when they are configured but not yet settled.
-const TELLS_CONFIGURED: &[&str] = &[
+const REPORTS_CONFIGURED: &[&str] = &[
     "AWS::EC2::SecurityGroup",
     "AWS::ElasticLoadBalancingV2::LoadBalancer",
     "AWS::IAM::InstanceProfile",
@@ -62,7 +62,7 @@ pub(in crate::simulated) fn touching(stack: &Stack, id: &str) -> Option<Wanted> 
 impl Stack {
     pub(in crate::simulated) fn create(
         &mut self,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         token: Option<&str>,
         log: usize,
@@ -84,7 +84,7 @@ impl Stack {
 
     pub(in crate::simulated) fn update(
         &mut self,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         wanted: Wanted,
         token: Option<&str>,
@@ -113,7 +113,7 @@ impl Stack {
             if wanted.compiled.index.contains_key(&id) {
                 run.jobs.push(Job::new(slot, Work::Change));
             } else {
-                run.jobs.push(Job::new(slot, Work::Depart));
+                run.jobs.push(Job::new(slot, Work::CheckRemoval));
                 run.update.dropped.push(id);
             }
         }
@@ -123,7 +123,7 @@ impl Stack {
             &wanted.compiled,
             Direction::Up,
         );
-        self.found.updated = Some(super::moment(at));
+        self.found.updated = Some(super::timestamp(at));
         self.launch(env, at, run, StackStatus::UpdateInProgress);
     }
 
@@ -131,7 +131,7 @@ impl Stack {
     pub(super) fn make(
         &mut self,
         run: &mut Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         number: usize,
     ) -> Progress {
@@ -141,11 +141,11 @@ impl Stack {
         let (slot, replaces) = (job.slot, job.verb == Verb::Replace);
         job.runs = true;
         if replaces {
-            let told = "Requested update requires the creation of a new physical resource; hence \
+            let message = "Requested update requires the creation of a new physical resource; hence \
                         creating one.";
-            self.mark(env, at, run, slot, "UPDATE_IN_PROGRESS", Some(told));
+            self.set_status(env, at, run, slot, "UPDATE_IN_PROGRESS", Some(message));
         } else {
-            self.mark(env, at, run, slot, "CREATE_IN_PROGRESS", None);
+            self.set_status(env, at, run, slot, "CREATE_IN_PROGRESS", None);
         }
         self.course(run, env, at, number, Operation::Create);
         Progress::Goes
@@ -155,7 +155,7 @@ impl Stack {
     pub(super) fn course(
         &mut self,
         run: &mut Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         number: usize,
         operation: Operation,
@@ -206,23 +206,23 @@ impl Stack {
             let silent = signals.is_some() && reason.contains("signal");
             let silence = silent.then_some(Silence::Boot);
             let until = match signals {
-                Some((timeout, _)) if silent => chance::milliseconds(timeout),
+                Some((timeout, _)) if silent => rng::milliseconds(timeout),
                 _ => (takes / 2).max(1),
             };
             if let Some(resource) = self.resources.get_mut(slot) {
                 resource.silent = silence;
             }
             if creates && until > first {
-                run.after(at + first, Happening::Initiated(number));
+                run.after(at + first, SimEvent::Initiated(number));
             }
-            run.after(at + until, Happening::Break(number, reason));
+            run.after(at + until, SimEvent::Fail(number, reason));
             return;
         }
         if creates {
-            run.after(at + first, Happening::Initiated(number));
+            run.after(at + first, SimEvent::Initiated(number));
             let kind = resource.kind.as_str();
-            if takes > 4 * first && TELLS_CONFIGURED.contains(&kind) {
-                run.after(at + takes / 3, Happening::Configured(number));
+            if takes > 4 * first && REPORTS_CONFIGURED.contains(&kind) {
+                run.after(at + takes / 3, SimEvent::Configured(number));
             }
         }
         match signals.filter(|_| self.joins()) {
@@ -235,13 +235,13 @@ impl Stack {
                 let joining = env.takes(&words, self.operations, timing::join());
                 let waiting = Waiting {
                     joining: joining.min(takes - first),
-                    until: at + chance::milliseconds(timeout),
+                    until: at + rng::milliseconds(timeout),
                     count,
                 };
                 let up = at + takes - waiting.joining;
-                run.after(up, Happening::Join(number, waiting));
+                run.after(up, SimEvent::Join(number, waiting));
             }
-            None => run.after(at + takes, Happening::End(number)),
+            None => run.after(at + takes, SimEvent::End(number)),
         }
     }
 
@@ -259,15 +259,15 @@ impl Stack {
         };
         resource.silent = None;
         match look {
-            Look::Signals(at) => run.after(at, Happening::End(number)),
+            Look::Signals(at) => run.after(at, SimEvent::End(number)),
             Look::Again(at) => {
                 resource.silent = Some(Silence::ControlPlane);
-                run.after(at, Happening::Join(number, waiting));
+                run.after(at, SimEvent::Join(number, waiting));
             }
             Look::GivesUp(at) => {
                 resource.silent = Some(Silence::ControlPlane);
                 let reason = reasons::unsignalled(waiting.count);
-                run.after(at, Happening::Break(number, reason));
+                run.after(at, SimEvent::Fail(number, reason));
             }
         }
     }
@@ -275,7 +275,7 @@ impl Stack {
     pub(super) fn initiated(
         &mut self,
         run: &mut Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         number: usize,
     ) {
@@ -305,7 +305,7 @@ impl Stack {
             Verb::Replace => "UPDATE_IN_PROGRESS",
             _ => "CREATE_IN_PROGRESS",
         };
-        self.mark(
+        self.set_status(
             env,
             at,
             run,
@@ -318,7 +318,7 @@ impl Stack {
     pub(super) fn configured(
         &mut self,
         run: &mut Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         number: usize,
     ) {
@@ -330,70 +330,7 @@ impl Stack {
             _ => "CREATE_IN_PROGRESS",
         };
         // The API's detailed status CONFIGURATION_COMPLETE comes with these words.
-        let told = Some("Eventual consistency check initiated");
-        self.mark(env, at, run, slot, status, told);
-    }
-
-    /// A job fails. On the way forward everything stops and turns back; on the way back the rest goes on.
-    pub(super) fn breaks(
-        &mut self,
-        run: &mut Running,
-        env: &mut Surroundings,
-        at: i64,
-        number: usize,
-        reason: &str,
-    ) {
-        let Some(job) = run.job(number) else {
-            return;
-        };
-        job.runs = false;
-        let (slot, verb) = (job.slot, job.verb);
-        run.failed
-            .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
-        match verb {
-            Verb::Delete => {
-                self.remains(run, env, at, number, reason);
-                run.active = run.active.saturating_sub(1);
-                self.release(run, env, at, Vec::new());
-                return;
-            }
-            Verb::Create => self.mark(env, at, run, slot, "CREATE_FAILED", Some(reason)),
-            Verb::Update | Verb::Replace => {
-                self.mark(env, at, run, slot, "UPDATE_FAILED", Some(reason));
-            }
-        }
-        if run.phase == Phase::Restoring {
-            run.active = run.active.saturating_sub(1);
-            self.release(run, env, at, Vec::new());
-            return;
-        }
-        self.cancel(run, env, at);
-        let (what, more) = match run.phase {
-            Phase::Creating => ("create", "Rollback requested by user."),
-            _ => ("update", ""),
-        };
-        let failed = run.failed.join(", ");
-        let told = format!("The following resource(s) failed to {what}: [{failed}]. {more}");
-        run.after(at + 1000, Happening::Turn(told));
-    }
-
-    /// Breaks off whatever runs.
-    pub(super) fn cancel(&mut self, run: &mut Running, env: &mut Surroundings, at: i64) {
-        run.queue.clear();
-        run.active = 0;
-        for number in 0..run.jobs.len() {
-            let Some(job) = run.job(number).filter(|job| job.runs) else {
-                continue;
-            };
-            job.runs = false;
-            let (slot, verb) = (job.slot, job.verb);
-            run.failed
-                .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
-            let (status, reason) = match verb {
-                Verb::Create => ("CREATE_FAILED", "Resource creation cancelled"),
-                _ => ("UPDATE_FAILED", "Resource update cancelled"),
-            };
-            self.mark(env, at, run, slot, status, Some(reason));
-        }
+        let message = Some("Eventual consistency check initiated");
+        self.set_status(env, at, run, slot, status, message);
     }
 }

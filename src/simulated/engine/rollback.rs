@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 
 use super::job::{Direction, Verb, chain};
-use super::{Happening, Job, Phase, Progress, Running, Surroundings, Work};
+use super::{Environment, Job, Phase, Progress, Running, SimEvent, Work};
 use crate::cloud::{Fate, StackStatus};
-use crate::simulated::inspect::How;
+use crate::simulated::config::{Operation, RollbackFailure};
+use crate::simulated::inspect::RemovalCause;
 use crate::simulated::reasons;
 use crate::simulated::stack::Stack;
 use crate::simulated::timing::Typical;
-use crate::simulated::world::{Operation, Stuck};
 
 impl Stack {
     pub(super) fn end(
         &mut self,
         run: &mut Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         number: usize,
         in_use: Option<String>,
@@ -27,13 +27,13 @@ impl Stack {
         if let Work::Remove(removal) = &job.work {
             let removal = removal.clone();
             if let Some(reason) = in_use.or_else(|| self.refuses(env, slot, &removal)) {
-                self.breaks(run, env, at, number, &reason);
+                self.fail_job(run, env, at, number, &reason);
                 return;
             }
             self.removed(run, env, at, number, &removal);
-        } else if run.phase == Phase::Restoring {
+        } else if run.phase == Phase::RollingBackUpdate {
             self.restored(run, slot);
-            self.mark(env, at, run, slot, "UPDATE_COMPLETE", None);
+            self.set_status(env, at, run, slot, "UPDATE_COMPLETE", None);
         } else {
             let status = match verb {
                 Verb::Create => "CREATE_COMPLETE",
@@ -47,7 +47,7 @@ impl Stack {
                 resource.version += 1;
                 resource.touched.clear();
             }
-            self.mark(env, at, run, slot, status, None);
+            self.set_status(env, at, run, slot, status, None);
         }
         if let Some(job) = run.job(number) {
             job.runs = false;
@@ -58,38 +58,45 @@ impl Stack {
     }
 
     /// A phase fails on its way: the next one takes back what it did.
-    pub(super) fn turn(
+    pub(super) fn roll_back(
         &mut self,
         run: &mut Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         reason: &str,
     ) {
         run.failed.clear();
+        run.turns = false;
         if run.phase == Phase::Creating {
-            run.phase = Phase::Undoing;
+            run.phase = Phase::RollingBackCreate;
             let reason = Some(reason);
-            self.say(env, at, run, StackStatus::RollbackInProgress, reason);
-            self.take_down(run, env, How::Undone);
+            self.stack_event(env, at, run, StackStatus::RollbackInProgress, reason);
+            self.delete_resources(run, env, RemovalCause::CreateRolledBack);
         } else {
-            self.take_back(run);
+            self.roll_back_update(run);
             let reason = Some(reason);
-            self.say(env, at, run, StackStatus::UpdateRollbackInProgress, reason);
+            self.stack_event(env, at, run, StackStatus::UpdateRollbackInProgress, reason);
         }
         self.begin(run, env, at);
     }
 
     /// Jobs that bring back what an update has changed.
-    fn take_back(&mut self, run: &mut Running) {
-        run.phase = Phase::Restoring;
+    fn roll_back_update(&mut self, run: &mut Running) {
+        run.phase = Phase::RollingBackUpdate;
         let Some(before) = &run.update.before else {
             return;
         };
         self.compiled = Some(before.compiled.clone());
         self.found.parameters.clone_from(&before.parameters);
         self.found.tags.clone_from(&before.tags);
-        let swapped = run.update.swapped.iter().map(|(slot, _)| *slot);
-        let slots: BTreeSet<usize> = run.update.changed.iter().copied().chain(swapped).collect();
+        let replaced_resources = run.update.replaced_resources.iter().map(|(slot, _)| *slot);
+        let slots: BTreeSet<usize> = run
+            .update
+            .changed
+            .iter()
+            .copied()
+            .chain(replaced_resources)
+            .collect();
         run.jobs = slots
             .into_iter()
             .map(|slot| Job::new(slot, Work::Restore))
@@ -106,7 +113,7 @@ impl Stack {
     pub(super) fn restore(
         &mut self,
         run: &mut Running,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         number: usize,
     ) -> Progress {
@@ -117,13 +124,13 @@ impl Stack {
         let id = id.unwrap_or_default();
         if run.update.skip.contains(&id) {
             self.restored(run, slot);
-            self.mark(env, at, run, slot, "UPDATE_COMPLETE", None);
+            self.set_status(env, at, run, slot, "UPDATE_COMPLETE", None);
             return Progress::Instant;
         }
         if let Some(job) = run.job(number) {
             (job.runs, job.verb) = (true, Verb::Update);
         }
-        self.mark(env, at, run, slot, "UPDATE_IN_PROGRESS", None);
+        self.set_status(env, at, run, slot, "UPDATE_IN_PROGRESS", None);
         let item = self.compiled.as_ref().and_then(|all| all.item(&id));
         let usual = Typical {
             p50: 5.0,
@@ -132,20 +139,21 @@ impl Stack {
         let typical = item.map_or(usual, |item| item.typical(Operation::Update));
         let words = [self.found.name.as_str(), id.as_str(), "restore"];
         let takes = env.takes(&words, self.operations, typical);
-        let stuck = |one: &&mut Stuck| {
+        let stuck = |one: &&mut RollbackFailure| {
             one.times > 0 && one.stack == self.found.name && one.logical_id == id
         };
-        let happening = match env.faults.rollback_fails.iter_mut().find(stuck) {
+        let event = match env.faults.rollback_fails.iter_mut().find(stuck) {
             Some(stuck) => {
                 stuck.times -= 1;
                 let of_type = self.resources.get(slot).map(|one| one.kind.clone());
                 let of_type = of_type.unwrap_or_default();
-                let reason = reasons::usual(&env.setting, &id, &of_type, Operation::Update, None);
-                Happening::Break(number, reason)
+                let usual = || reasons::usual(&env.setting, &id, &of_type, Operation::Update, None);
+                let reason = stuck.reason.clone().unwrap_or_else(usual);
+                SimEvent::Fail(number, reason)
             }
-            None => Happening::End(number),
+            None => SimEvent::End(number),
         };
-        run.after(at + takes, happening);
+        run.after(at + takes, event);
         Progress::Goes
     }
 
@@ -154,62 +162,64 @@ impl Stack {
         run.update.changed.retain(|other| *other != slot);
         let at = run
             .update
-            .swapped
+            .replaced_resources
             .iter()
             .position(|(other, _)| *other == slot);
-        let old = at.map(|at| run.update.swapped.remove(at).1);
+        let old = at.map(|at| run.update.replaced_resources.remove(at).1);
         let Some(resource) = self.resources.get_mut(slot) else {
             return;
         };
         match old {
             Some(old) if old.physical_id != resource.physical_id => {
                 let new = std::mem::replace(resource, old);
-                run.update.swept.push((slot, new));
+                run.update.discarded.push((slot, new));
             }
             Some(old) => *resource = old,
             None => resource.version += 1,
         }
     }
 
-    pub(super) fn finish(&mut self, mut run: Running, env: &mut Surroundings, at: i64) {
+    pub(super) fn finish(&mut self, mut run: Running, env: &mut Environment, at: i64) {
         use StackStatus as S;
-        let what = if run.phase == Phase::Restoring {
+        let what = if run.phase == Phase::RollingBackUpdate {
             "update"
         } else {
             "delete"
         };
         let failed = run.failed.join(", ");
-        let told = format!("The following resource(s) failed to {what}: [{failed}]. ");
-        let told = (!run.failed.is_empty()).then_some(told.as_str());
+        let message = format!("The following resource(s) failed to {what}: [{failed}]. ");
+        let message = (!run.failed.is_empty()).then_some(message.as_str());
         match run.phase {
             Phase::Creating => {
-                self.put_out(&env.setting);
-                self.say(env, at, &run, S::CreateComplete, None);
+                self.set_outputs(&env.setting);
+                self.stack_event(env, at, &run, S::CreateComplete, None);
             }
-            Phase::Undoing if told.is_none() => self.say(env, at, &run, S::RollbackComplete, None),
-            Phase::Undoing => self.say(env, at, &run, S::RollbackFailed, told),
-            Phase::Deleting if told.is_none() => {
+            Phase::RollingBackCreate if message.is_none() => {
+                self.stack_event(env, at, &run, S::RollbackComplete, None)
+            }
+            Phase::RollingBackCreate => self.stack_event(env, at, &run, S::RollbackFailed, message),
+            Phase::Deleting if message.is_none() => {
                 self.sets.clear();
-                self.say(env, at, &run, S::DeleteComplete, None);
+                self.stack_event(env, at, &run, S::DeleteComplete, None);
             }
-            Phase::Deleting => self.say(env, at, &run, S::DeleteFailed, told),
-            Phase::Updating => self.tidy(run, env, at),
-            Phase::Tidying => {
+            Phase::Deleting => self.stack_event(env, at, &run, S::DeleteFailed, message),
+            Phase::Updating => self.clean_up(run, env, at),
+            Phase::Cleanup => {
                 self.drop_dropped(&run);
-                self.say(env, at, &run, S::UpdateComplete, None);
+                self.stack_event(env, at, &run, S::UpdateComplete, None);
             }
-            Phase::Restoring if told.is_none() => self.sweep(run, env, at),
-            Phase::Restoring => {
-                self.say(env, at, &run, S::UpdateRollbackFailed, told);
+            Phase::RollingBackUpdate if message.is_none() => self.clean_up_rollback(run, env, at),
+            Phase::RollingBackUpdate => {
+                self.stack_event(env, at, &run, S::UpdateRollbackFailed, message);
                 run.failed.clear();
-                self.stuck = Some(run);
+                self.failed_rollback = Some(run);
             }
-            Phase::Sweeping => {
+            Phase::RollbackCleanup => {
                 let made = std::mem::take(&mut run.update.made);
                 let ids = made.iter().filter_map(|slot| self.resources.get(*slot));
                 run.update.dropped = ids.map(|one| one.logical_id.clone()).collect();
                 self.drop_dropped(&run);
-                self.say(env, at, &run, S::UpdateRollbackComplete, None);
+                self.stack_event(env, at, &run, S::UpdateRollbackComplete, None);
             }
         }
     }
@@ -221,10 +231,10 @@ impl Stack {
     }
 
     /// The new is there: what it took the place of goes.
-    fn tidy(&mut self, mut run: Running, env: &mut Surroundings, at: i64) {
-        run.phase = Phase::Tidying;
-        self.put_out(&env.setting);
-        self.say(
+    fn clean_up(&mut self, mut run: Running, env: &mut Environment, at: i64) {
+        run.phase = Phase::Cleanup;
+        self.set_outputs(&env.setting);
+        self.stack_event(
             env,
             at,
             &run,
@@ -234,13 +244,13 @@ impl Stack {
         let mut jobs = Vec::new();
         let before = run.update.before.take();
         let old = before.as_ref().map(|before| before.compiled.clone());
-        for (slot, was) in std::mem::take(&mut run.update.swapped) {
+        for (slot, was) in std::mem::take(&mut run.update.replaced_resources) {
             let new = self
                 .compiled
                 .as_ref()
                 .and_then(|all| all.item(&was.logical_id));
             let fate = new.map_or(Fate::Delete, |item| item.when_replaced);
-            let removal = self.removal(env, &was, fate, How::Replaced);
+            let removal = self.removal(env, &was, fate, RemovalCause::Replaced);
             jobs.push(Job::new(slot, Work::Remove(removal)));
         }
         for id in &run.update.dropped {
@@ -248,7 +258,8 @@ impl Stack {
             let fate = item.map_or(Fate::Delete, |item| item.when_removed);
             if let Some(slot) = self.slot(id) {
                 let resource = self.resources.get(slot);
-                let removal = resource.map(|one| self.removal(env, one, fate, How::Dropped));
+                let removal = resource
+                    .map(|one| self.removal(env, one, fate, RemovalCause::RemovedFromTemplate));
                 jobs.extend(removal.map(|removal| Job::new(slot, Work::Remove(removal))));
             }
         }
@@ -261,18 +272,19 @@ impl Stack {
     }
 
     /// The old is back: what had been made beside it goes.
-    fn sweep(&mut self, mut run: Running, env: &mut Surroundings, at: i64) {
-        run.phase = Phase::Sweeping;
+    fn clean_up_rollback(&mut self, mut run: Running, env: &mut Environment, at: i64) {
+        run.phase = Phase::RollbackCleanup;
         let status = StackStatus::UpdateRollbackCompleteCleanupInProgress;
-        self.say(env, at, &run, status, None);
+        self.stack_event(env, at, &run, status, None);
         let mut jobs = Vec::new();
-        for (slot, new) in std::mem::take(&mut run.update.swept) {
-            let removal = self.removal(env, &new, Fate::Delete, How::Reverted);
+        for (slot, new) in std::mem::take(&mut run.update.discarded) {
+            let removal = self.removal(env, &new, Fate::Delete, RemovalCause::UpdateRolledBack);
             jobs.push(Job::new(slot, Work::Remove(removal)));
         }
         for slot in &run.update.made {
             if let Some(resource) = self.resources.get(*slot) {
-                let removal = self.removal(env, resource, Fate::Delete, How::Undone);
+                let removal =
+                    self.removal(env, resource, Fate::Delete, RemovalCause::CreateRolledBack);
                 jobs.push(Job::new(*slot, Work::Remove(removal)));
             }
         }
@@ -283,7 +295,7 @@ impl Stack {
 
     pub(in crate::simulated) fn delete(
         &mut self,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         token: Option<&str>,
         log: usize,
@@ -291,42 +303,42 @@ impl Stack {
         if let Some(mut run) = self.running.take() {
             self.cancel(&mut run, env, at);
         }
-        self.stuck = None;
+        self.failed_rollback = None;
         let number = self.number();
         let mut run = Running::new(number, token, Phase::Deleting, log);
-        self.take_down(&mut run, env, How::StackDeleted);
+        self.delete_resources(&mut run, env, RemovalCause::StackDeleted);
         self.launch(env, at, run, StackStatus::DeleteInProgress);
     }
 
     /// Goes on with a rollback that got stuck. Its events carry the new token, and belong to the update.
-    pub(in crate::simulated) fn go_on(
+    pub(in crate::simulated) fn continue_rollback(
         &mut self,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         skip: &[String],
         token: &str,
     ) {
-        let Some(mut run) = self.stuck.take() else {
+        let Some(mut run) = self.failed_rollback.take() else {
             return;
         };
         run.update.skip = skip.iter().cloned().collect();
         run.token = Some(token.to_owned());
         run.log = env.log.len().saturating_sub(1);
         self.tokens.insert(token.to_owned());
-        self.take_back(&mut run);
+        self.roll_back_update(&mut run);
         let status = StackStatus::UpdateRollbackInProgress;
-        self.say(env, at, &run, status, Some("User Initiated"));
-        run.after(at + 2000, Happening::Begin);
+        self.stack_event(env, at, &run, status, Some("User Initiated"));
+        run.after(at + 2000, SimEvent::Begin);
         self.running = Some(run);
     }
 
     /// Breaks off an update.
-    pub(in crate::simulated) fn call_off(&mut self, env: &mut Surroundings, at: i64) {
+    pub(in crate::simulated) fn cancel_update(&mut self, env: &mut Environment, at: i64) {
         let Some(mut run) = self.running.take() else {
             return;
         };
         self.cancel(&mut run, env, at);
-        run.after(at + 1000, Happening::Turn("User Initiated".to_owned()));
+        run.after(at + 1000, SimEvent::RollBack("User Initiated".to_owned()));
         self.running = Some(run);
     }
 

@@ -1,10 +1,14 @@
-//! What a simulated cloud is told before it starts: seed, speed, what fails, how unreliable it is.
+//! What decides the course of a simulation before it starts: seed, speed, what fails, how unreliable the
+//! cloud is.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use crate::cloud::CloudError;
 
 /// Everything that decides the course of a simulated cloud.
 #[derive(Debug, Clone, PartialEq)]
-pub struct World {
+pub struct SimulationConfig {
     /// The same seed and the same questions at the same times give the same answers.
     pub seed: u64,
     /// Twelve digits.
@@ -14,7 +18,7 @@ pub struct World {
     pub speed: f64,
     pub noise: Noise,
     pub faults: Faults,
-    pub failures: Vec<Failing>,
+    pub failures: Vec<ResourceFailure>,
 }
 
 /// How long things take.
@@ -29,7 +33,7 @@ pub enum Noise {
 
 /// A resource that fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failing {
+pub struct ResourceFailure {
     /// Name of the stack.
     pub stack: String,
     pub logical_id: String,
@@ -50,12 +54,47 @@ pub enum Operation {
 
 /// A resource that can't be brought back to what it was while an update is rolled back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stuck {
+pub struct RollbackFailure {
     /// Name of the stack.
     pub stack: String,
     pub logical_id: String,
+    /// AWS's words; without them, usual ones for the type.
+    pub reason: Option<String>,
     /// How often; then it works.
     pub times: u32,
+}
+
+/// An event that can be read only later than it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateEvent {
+    pub logical_id: String,
+    pub status: &'static str,
+    pub by: Duration,
+}
+
+/// A fault at certain calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallFault {
+    /// Name of the trait's method; `None` for all.
+    pub verb: Option<&'static str>,
+    /// The first word of what the call is about ([`Call::about`](super::Call)); `None` for all.
+    pub about: Option<String>,
+    /// How many of these calls go well before.
+    pub after: u32,
+    /// How many it strikes then.
+    pub times: u32,
+    pub kind: FaultKind,
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It has no effect.
+    Refused(CloudError),
+    /// It has its effect, and the caller gets this error.
+    AnswerLost(CloudError),
+    /// A read is answered as of so long ago.
+    Stale(Duration),
 }
 
 /// How unreliable the cloud is. Chances are between 0 and 1, a call each; all off by default.
@@ -81,21 +120,26 @@ pub struct Faults {
     pub reorder: f64,
     /// After this many calls every one is refused: the credentials are no longer valid.
     pub expire_after: Option<u64>,
-    pub kill_after: Option<Kill>,
-    pub rollback_fails: Vec<Stuck>,
+    pub crash_at: Option<Crash>,
+    pub rollback_fails: Vec<RollbackFailure>,
+    /// Scripted faults; the first that fits a call strikes.
+    pub calls: Vec<CallFault>,
+    pub late: Vec<LateEvent>,
+    /// How many turns other tasks get before a call has its effect, and again before it is answered.
+    pub turns: RangeInclusive<u32>,
 }
 
-/// When the process that asks dies: the call is never answered, nor is any after it.
+/// When the process that asks crashes: the call is never answered, nor is any after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kill {
+pub struct Crash {
     /// Number of the call, the first is 1, counted from the start or the last revival.
     pub call: u64,
-    pub when: Moment,
+    pub when: CrashPoint,
 }
 
 /// Where in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum CrashPoint {
     BeforeEffect,
     AfterEffect,
 }
@@ -113,13 +157,16 @@ impl Default for Faults {
             duplicate_pages: 0.0,
             reorder: 0.0,
             expire_after: None,
-            kill_after: None,
+            crash_at: None,
             rollback_fails: Vec::new(),
+            calls: Vec::new(),
+            late: Vec::new(),
+            turns: 0..=0,
         }
     }
 }
 
-impl Default for World {
+impl Default for SimulationConfig {
     fn default() -> Self {
         Self {
             seed: 1,

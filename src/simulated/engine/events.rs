@@ -1,15 +1,15 @@
 //! What an operation writes into the history of its stack.
 
-use super::{Running, Surroundings};
+use super::{Environment, Running};
 use crate::cloud::{ResourceStatus, StackEvent, StackStatus};
-use crate::simulated::chance::{stream, uuid};
-use crate::simulated::stack::{Stack, Told, moment};
+use crate::simulated::rng::{stream, uuid};
+use crate::simulated::stack::{PublishedEvent, Stack, timestamp};
 
 impl Stack {
     /// An event of the stack itself, and its new status.
-    pub(super) fn say(
+    pub(super) fn stack_event(
         &mut self,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         run: &Running,
         status: StackStatus,
@@ -24,9 +24,9 @@ impl Stack {
     }
 
     /// An event of a resource.
-    pub(super) fn tell(
+    pub(super) fn resource_event(
         &mut self,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         run: &Running,
         of: (&str, &str, Option<&str>),
@@ -36,7 +36,7 @@ impl Stack {
         let (logical_id, resource_type, physical_id) = of;
         let event = StackEvent {
             id: format!("{logical_id}-{status}-{at}-{}", self.events.len()),
-            at: moment(at),
+            at: timestamp(at),
             logical_id: logical_id.to_owned(),
             physical_id: physical_id.map(str::to_owned),
             resource_type: resource_type.to_owned(),
@@ -49,9 +49,9 @@ impl Stack {
     }
 
     /// A resource of the stack takes a status, and an event says so.
-    pub(super) fn mark(
+    pub(super) fn set_status(
         &mut self,
-        env: &mut Surroundings,
+        env: &mut Environment,
         at: i64,
         run: &Running,
         slot: usize,
@@ -66,11 +66,11 @@ impl Stack {
         let (id, of_type) = (resource.logical_id.clone(), resource.kind.clone());
         let physical_id = resource.physical_id.clone();
         let of = (id.as_str(), of_type.as_str(), physical_id.as_deref());
-        self.tell(env, at, run, of, status, reason);
+        self.resource_event(env, at, run, of, status, reason);
     }
 
-    fn publish(&mut self, env: &Surroundings, at: i64, run: &Running, mut event: StackEvent) {
-        event.at = moment(at);
+    fn publish(&mut self, env: &Environment, at: i64, run: &Running, mut event: StackEvent) {
+        event.at = timestamp(at);
         event.token.clone_from(&run.token);
         let late = env.faults.late_events;
         let mut readable = at;
@@ -83,7 +83,14 @@ impl Stack {
                 readable += rng.i64(0..=most.clamp(0, 600_000));
             }
         }
-        self.events.push(Told {
+        let late = env.faults.late.iter().find(|late| {
+            late.logical_id == event.logical_id && late.status == event.status.as_str()
+        });
+        if let Some(late) = late {
+            self.has_late = true;
+            readable += i64::try_from(late.by.as_millis()).unwrap_or(i64::MAX);
+        }
+        self.events.push(PublishedEvent {
             event,
             readable,
             operation: run.number,

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::End;
-use super::double::{Double, Fault, Script};
-use super::fixtures::*;
-use crate::cloud::CloudError;
+use super::*;
+use crate::apply::{End, Session};
 use crate::events::Event;
 use crate::stacks::{Stack, StackKind};
 
@@ -15,21 +13,29 @@ fn pool(number: usize) -> StackKind {
     StackKind::Pool(format!("n{number:02}"))
 }
 
-/// Stacks that need nothing of each other.
+/// A stack of so many resources of a type that are made one after the other.
+fn chain(number: usize, of_type: &str, length: u64, needs: Needs<'_>) -> Stack {
+    let ids: Vec<String> = (0..length).map(|at| format!("T{at}")).collect();
+    let resources: Vec<_> = ids.iter().map(|id| (id.as_str(), of_type)).collect();
+    let mut chain = stack(pool(number), &resources, &[("Out", "out")], needs);
+    for pair in ids.windows(2) {
+        chain.template["Resources"][&pair[1]]["DependsOn"] = json!(pair[0]);
+    }
+    chain
+}
+
+/// Stacks that need nothing of each other, with much to show for four hundred seconds.
 fn loose(count: usize) -> Vec<Stack> {
-    let one = |number| stack(pool(number), &[("Thing", "AWS::X")], &[]);
+    let one = |number| chain(number, "AWS::EC2::RouteTable", 32, &[]);
     (0..count).map(one).collect()
 }
 
 /// Reads in each second of virtual time.
-fn reads(double: &Double) -> BTreeMap<u64, usize> {
+fn reads(cloud: &TestCloud) -> BTreeMap<u64, usize> {
     let mut all = BTreeMap::new();
     for method in READS {
-        for call in double.called(method) {
-            let second = call
-                .split(' ')
-                .next()
-                .and_then(|second| second.parse().ok());
+        for call in cloud.called(method) {
+            let second = call.split(' ').next().and_then(|it| it.parse().ok());
             *all.entry(second.expect("a second")).or_insert(0) += 1;
         }
     }
@@ -37,7 +43,11 @@ fn reads(double: &Double) -> BTreeMap<u64, usize> {
 }
 
 /// Seconds from a resource's failure to its telling, for each stack.
-fn delays(events: &[Event], failed: i64) -> Vec<i64> {
+fn delays(events: &[Event], cloud: &TestCloud) -> Vec<i64> {
+    let history = cloud.history();
+    let mut failed = history.iter();
+    let failed = failed.find(|event| event.reason.as_deref() == Some("no capacity"));
+    let failed = failed.expect("a failure").at.as_second();
     let told = |event: &Event| match event {
         Event::Failed { at, .. } => Some(at.as_second() - failed),
         _ => None,
@@ -45,28 +55,15 @@ fn delays(events: &[Event], failed: i64) -> Vec<i64> {
     events.iter().filter_map(told).collect()
 }
 
-async fn failing(stacks: usize, ill: usize) -> (Double, Vec<Event>) {
-    let double = Double::new();
-    for number in 0..stacks {
-        let name = pool(number).stack_name(CLUSTER);
-        let ends = if number == ill {
-            Script {
-                events: vec![(100, "Thing", "AWS::X", "CREATE_FAILED", "no capacity")],
-                ..Script::well(400, "ROLLBACK_COMPLETE")
-            }
-        } else {
-            let busy = |second| (second, "Thing", "AWS::X", "CREATE_IN_PROGRESS", "");
-            Script {
-                events: (1..40).map(|step| busy(step * 10)).collect(),
-                ..Script::well(400, "CREATE_COMPLETE")
-            }
-        };
-        double.script(&format!("create {name}"), ends);
-    }
-    let plan = planned(&double, loose(stacks)).await;
-    let before = reads(&double);
+/// One of the stacks fails after a hundred seconds.
+async fn failing(stacks: usize, ill: usize) -> (TestCloud, Vec<Event>) {
+    let cloud = TestCloud::new();
+    let name = pool(ill).stack_name(CLUSTER);
+    cloud.fails(&name, "T8", Operation::Create, "no capacity");
+    let plan = planned(&cloud, loose(stacks)).await;
+    let before = reads(&cloud);
     let (report, events) = go_as(
-        &double,
+        &cloud,
         plan,
         |session| session.parallel = 50,
         std::future::pending(),
@@ -74,13 +71,13 @@ async fn failing(stacks: usize, ill: usize) -> (Double, Vec<Event>) {
     .await;
     assert_eq!(report.end(), End::RolledBack);
     assert!(before.is_empty());
-    (double, events)
+    (cloud, events)
 }
 
 #[tokio::test(start_paused = true)]
 async fn twenty_stacks_are_followed_with_three_calls_a_second_at_most() {
-    let (double, events) = failing(20, 7).await;
-    let all = reads(&double);
+    let (cloud, events) = failing(20, 7).await;
+    let all = reads(&cloud);
     let most = all.values().max().copied().unwrap_or(0);
     assert!(most <= 3, "{most} calls in one second: {all:?}");
     let sum: usize = all.values().sum();
@@ -88,54 +85,49 @@ async fn twenty_stacks_are_followed_with_three_calls_a_second_at_most() {
     assert!(sum as u64 * 10 <= last * 25, "{sum} calls in {last} s");
     // Nineteen others are lively: one poll is some eleven seconds then.
     assert!(
-        matches!(delays(&events, 100)[..], [0..=12]),
+        matches!(delays(&events, &cloud)[..], [0..=12]),
         "{:?}",
-        delays(&events, 100)
+        delays(&events, &cloud)
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn with_few_stacks_a_failure_is_heard_within_seconds() {
-    let (double, events) = failing(3, 1).await;
+    let (cloud, events) = failing(3, 1).await;
     assert!(
-        matches!(delays(&events, 100)[..], [0..=9]),
+        matches!(delays(&events, &cloud)[..], [0..=9]),
         "{:?}",
-        delays(&events, 100)
+        delays(&events, &cloud)
     );
-    assert!(reads(&double).values().all(|calls| *calls <= 3));
+    assert!(reads(&cloud).values().all(|calls| *calls <= 3));
 }
 
-/// A lone stack in which nothing is to be seen for ten minutes; seconds until its end was heard.
-async fn quiet(with_heartbeat: bool) -> (u64, Double) {
-    let double = Double::new();
-    double.script(
-        "create canary-pool-n00",
-        Script::well(603, "CREATE_COMPLETE"),
-    );
-    let down = CloudError::Unreachable {
-        operation: "ListStacks".to_owned(),
-        message: "reset".to_owned(),
-    };
+/// A lone stack in which nothing is to be seen for ten minutes; by how many seconds its end was seen late.
+async fn quiet(with_heartbeat: bool) -> (u64, TestCloud) {
+    let cloud = TestCloud::new();
     if !with_heartbeat {
-        double.fault("moving", 10_000, &Fault::Before(down));
+        cloud.refuse("moving", "", 10_000, &unreachable("ListStacks"));
     }
-    let plan = planned(&double, loose(1)).await;
-    let (report, _) = go(&double, plan).await;
+    let alone = chain(0, "AWS::RDS::DBInstance", 1, &[]);
+    let plan = planned(&cloud, vec![alone]).await;
+    let (report, _) = go(&cloud, plan).await;
     assert_eq!(report.end(), End::Done);
-    (double.began.elapsed().as_secs(), double)
+    let (_, end) = cloud.spans()["canary-pool-n00"];
+    assert!(end > 600, "{end}");
+    (cloud.elapsed().as_secs() - end, cloud)
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_heartbeat_hears_an_end_between_two_polls() {
-    let (heard, _) = quiet(true).await;
-    assert!((603..=610).contains(&heard), "{heard}");
+    let (late, _) = quiet(true).await;
+    assert!(late <= 7, "{late}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_that_fails_changes_no_verdict_and_is_asked_for_less() {
-    let (heard, double) = quiet(false).await;
-    assert!((603..=625).contains(&heard), "{heard}");
-    let beats = double.called("moving").len();
+    let (late, cloud) = quiet(false).await;
+    assert!(late <= 22, "{late}");
+    let beats = cloud.called("moving").len();
     assert!(beats < 30, "{beats} beats that all fail");
 }
 
@@ -158,7 +150,7 @@ fn chance(seed: &mut u64, below: u64) -> u64 {
 fn graph(seed: u64, count: usize) -> Graph {
     let mut seed = seed;
     let mut needs: Vec<Vec<usize>> = Vec::new();
-    let mut seconds = Vec::new();
+    let mut lengths = Vec::new();
     for number in 0..count {
         let earlier = number as u64;
         let wanted = chance(&mut seed, 3).min(earlier);
@@ -168,8 +160,10 @@ fn graph(seed: u64, count: usize) -> Graph {
         all.sort_unstable();
         all.dedup();
         needs.push(all);
-        seconds.push(20 + chance(&mut seed, 380));
+        lengths.push(1 + chance(&mut seed, 76));
     }
+    // Five seconds a resource, and what CloudFormation takes around them.
+    let seconds: Vec<u64> = lengths.iter().map(|length| 16 + 5 * length).collect();
     let mut remaining = seconds.clone();
     for number in (0..count).rev() {
         for need in &needs[number] {
@@ -182,7 +176,7 @@ fn graph(seed: u64, count: usize) -> Graph {
         let inputs: Vec<_> = inputs
             .map(|(need, name)| (name.as_str(), pool(*need), "Out"))
             .collect();
-        stack(pool(number), &[("Thing", "AWS::X")], &inputs)
+        chain(number, PLAIN, lengths[number], &inputs)
     });
     Graph {
         stacks: stacks.collect(),
@@ -198,28 +192,17 @@ fn graph(seed: u64, count: usize) -> Graph {
 
 /// Seconds that a run takes in the given order.
 async fn makespan(graph: &Graph, remaining: &BTreeMap<StackKind, f64>, parallel: usize) -> u64 {
-    let double = Double::new();
-    for (number, seconds) in graph.seconds.iter().enumerate() {
-        let script = Script {
-            outputs: vec![("Out", "out")],
-            ..Script::well(*seconds, "CREATE_COMPLETE")
-        };
-        double.script(
-            &format!("create {}", pool(number).stack_name(CLUSTER)),
-            script,
-        );
-    }
-    let plan = planned(&double, graph.stacks.clone()).await;
-    let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
-    let session = super::Session {
+    let cloud = TestCloud::new();
+    let plan = planned(&cloud, graph.stacks.clone()).await;
+    let (events, _heard) = unbounded_channel();
+    let session = Session {
         remaining,
         parallel,
-        ..super::Session::new("r1", &events)
+        ..Session::new("r1", &events)
     };
-    let prepared = Prepared::default();
-    let report = super::run(plan, &double, &prepared, &session, std::future::pending()).await;
+    let report = go_in(&cloud, plan, &session, std::future::pending()).await;
     assert_eq!(report.end(), End::Done, "{:?}", told(&report));
-    double.began.elapsed().as_secs()
+    cloud.elapsed().as_secs()
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,10 @@
-//! Plans on the double: kept in a file and restored, with drift, refused by early validation.
+//! Plans on the cloud: kept in a file and restored, with drift, refused by early validation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::double::{Double, Fault};
-use super::fixtures::*;
+use super::*;
 use crate::cloud::{
     ChangeSet, Cloud, CloudError, Difference, Drift, Finding, PropertyChange, Replacement,
     StackStatus,
@@ -28,77 +27,72 @@ const ORIGIN: Origin<'_> = Origin {
     running: &[],
 };
 
-const LB: &str = "AWS::ElasticLoadBalancingV2::LoadBalancer";
-
 /// A cluster whose edge is to be updated.
-fn edge() -> (Double, Vec<Stack>) {
-    let double = standing();
-    double.answer("canary-edge", vec![change("Lb", LB, Replacement::No)]);
-    (double, altered(&StackKind::Edge))
+async fn edge() -> (TestCloud, Vec<Stack>) {
+    let cloud = TestCloud::standing().await;
+    (cloud, altered(&StackKind::Edge))
 }
 
 async fn restored(
-    double: &Double,
+    cloud: &TestCloud,
     saved: &Saved,
     stacks: Vec<Stack>,
     origin: &Origin<'_>,
 ) -> Result<Plan, Vec<String>> {
-    let survey = survey(double, CLUSTER).await.expect("a survey");
-    saved.restore(stacks, &survey, origin, double).await
+    let survey = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
+    saved.restore(stacks, &survey, origin, &cloud.cloud).await
 }
 
-async fn live(double: &Double, stacks: Vec<Stack>) -> Plan {
+async fn live(cloud: &TestCloud, stacks: Vec<Stack>) -> Plan {
     let allow = BTreeSet::new();
     let terms = PlanOptions {
         drift: DriftDetection::All,
         ..PlanOptions::new("r1", &allow, &allow)
     };
-    let survey = survey(double, CLUSTER).await.expect("a survey");
+    let survey = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
     let draft = draft(stacks, &survey, &BTreeMap::new());
-    resolve(draft, double, &terms).await.expect("a plan")
+    resolve(draft, &cloud.cloud, &terms).await.expect("a plan")
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_saved_plan_comes_back_as_it_was_through_its_file() {
-    let (double, stacks) = edge();
-    let plan = planned(&double, stacks.clone()).await;
+    let (cloud, stacks) = edge().await;
+    let plan = planned(&cloud, stacks.clone()).await;
     let file = serde_json::to_string(&Saved::of(&plan, &ORIGIN)).expect("a file");
     let saved = Saved::read(&file).expect("a plan");
-    let back = restored(&double, &saved, stacks, &ORIGIN).await;
+    let back = restored(&cloud, &saved, stacks, &ORIGIN).await;
     assert_eq!(back.as_ref(), Ok(&plan));
-    assert_eq!(double.called("propose").len(), 1);
+    assert_eq!(cloud.called("propose").len(), 1);
     assert_eq!(back.expect("a plan").steps[2].action.word(), "update");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_is_to_be_made_comes_back_too() {
-    let double = double();
-    let plan = planned(&double, stacks()).await;
+    let cloud = TestCloud::new();
+    let plan = planned(&cloud, stacks()).await;
     let saved = Saved::of(&plan, &ORIGIN);
-    assert_eq!(restored(&double, &saved, stacks(), &ORIGIN).await, Ok(plan));
+    assert_eq!(restored(&cloud, &saved, stacks(), &ORIGIN).await, Ok(plan));
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_reason_is_told_at_once() {
-    let (double, stacks) = edge();
-    let plan = planned(&double, stacks.clone()).await;
+    let (cloud, stacks) = edge().await;
+    let plan = planned(&cloud, stacks.clone()).await;
     let saved = Saved::of(&plan, &ORIGIN);
-    amend(&double, "canary-base", |found| {
+    cloud.amend("canary-base", |found| {
         found.updated = Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1));
     });
-    amend(&double, "canary-network", |found| {
+    cloud.amend("canary-network", |found| {
         found.status = StackStatus::UpdateRollbackComplete;
     });
-    amend(&double, "canary-database", |found| {
-        found.status = StackStatus::DeleteComplete;
-    });
-    amend(&double, "canary-control-plane", |found| {
+    cloud.removed("canary-database").await;
+    cloud.amend("canary-control-plane", |found| {
         found
             .parameters
             .insert("Host".to_owned(), "other".to_owned());
     });
     let set = plan.steps[2].change_set().expect("a change set");
-    double.discard(set).await.expect("gone");
+    cloud.discard(set).await.expect("gone");
     let mut stacks = stacks;
     stacks[5].template["Description"] = "other".into();
     let origin = Origin {
@@ -106,7 +100,7 @@ async fn every_reason_is_told_at_once() {
         lock_text: None,
         ..ORIGIN
     };
-    let why = restored(&double, &saved, stacks, &origin).await;
+    let why = restored(&cloud, &saved, stacks, &origin).await;
     assert_eq!(
         why.expect_err("refused"),
         [
@@ -124,15 +118,15 @@ async fn every_reason_is_told_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn another_account_or_region_refuses_before_anything_is_compared() {
-    let (double, stacks) = edge();
-    let saved = Saved::of(&planned(&double, stacks.clone()).await, &ORIGIN);
+    let (cloud, stacks) = edge().await;
+    let saved = Saved::of(&planned(&cloud, stacks.clone()).await, &ORIGIN);
     let origin = Origin {
         account: "444455556666",
         region: "eu-west-2",
         definition_text: "",
         ..ORIGIN
     };
-    let why = restored(&double, &saved, stacks, &origin).await;
+    let why = restored(&cloud, &saved, stacks, &origin).await;
     assert_eq!(
         why.expect_err("refused"),
         [
@@ -140,17 +134,17 @@ async fn another_account_or_region_refuses_before_anything_is_compared() {
             "the plan is for region eu-west-1, this is eu-west-2",
         ]
     );
-    assert!(double.called("change_set").is_empty());
+    assert!(cloud.called("change_set").is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn stacks_that_came_and_went_refuse() {
-    let double = double();
-    let plan = planned(&double, stacks()).await;
+    let cloud = TestCloud::new();
+    let plan = planned(&cloud, stacks()).await;
     let saved = Saved::of(&plan, &ORIGIN);
     let mut fewer = stacks();
     fewer.pop();
-    let why = restored(&standing(), &saved, fewer, &ORIGIN).await;
+    let why = restored(&TestCloud::standing().await, &saved, fewer, &ORIGIN).await;
     let why = why.expect_err("refused");
     assert!(why.contains(&"canary-pool-workers is no longer wanted".to_owned()));
     assert!(why.contains(&"canary-pool-workers was created since".to_owned()));
@@ -163,23 +157,21 @@ async fn a_loss_that_was_named_stays_named_and_one_that_was_not_stays_refused() 
         (&["canary-database/Database"][..], "update"),
         (&[], "blocked"),
     ] {
-        let double = standing();
-        let lost = change("Database", "AWS::RDS::DBInstance", Replacement::Yes);
-        double.answer("canary-database", vec![lost]);
-        let stacks = altered(&StackKind::Database);
-        let plan = planned_with(&double, stacks.clone(), allow)
+        let cloud = TestCloud::standing().await;
+        let stacks = changed(stacks(), &StackKind::Database, "Database", REPLACES);
+        let plan = planned_with(&cloud, stacks.clone(), allow)
             .await
             .expect("a plan");
         assert_eq!(plan.steps[3].action.word(), word);
         let saved = Saved::of(&plan, &ORIGIN);
         assert_eq!(saved.allow.len(), allow.len());
-        let back = restored(&double, &saved, stacks.clone(), &ORIGIN).await;
+        let back = restored(&cloud, &saved, stacks.clone(), &ORIGIN).await;
         assert_eq!(back, Ok(plan));
         // Protection that was switched on since holds against a loss that was named.
-        amend(&double, "canary-database", |f| {
+        cloud.amend("canary-database", |f| {
             f.termination_protection = true;
         });
-        let back = restored(&double, &saved, stacks, &ORIGIN).await;
+        let back = restored(&cloud, &saved, stacks, &ORIGIN).await;
         assert_eq!(back.is_err(), word == "update");
     }
 }
@@ -199,7 +191,7 @@ fn what_is_no_saved_plan_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn drift_is_read_of_what_stands_and_a_refusal_is_not_fatal() {
-    let (double, stacks) = edge();
+    let (cloud, stacks) = edge().await;
     let difference = Difference {
         path: "Properties.Name".to_owned(),
         expected: None,
@@ -211,15 +203,14 @@ async fn drift_is_read_of_what_stands_and_a_refusal_is_not_fatal() {
         deleted: false,
         differences: vec![difference],
     };
-    let drifts = [("arn:canary-edge".to_owned(), vec![drift.clone()])];
-    *double.drifts.borrow_mut() = drifts.into();
+    assert!(cloud.change_property("canary-edge", "Lb", "Name", json!("by-hand")));
     let denied = CloudError::Denied {
         caller_may_not: "it may not detect drift".to_owned(),
         action: None,
     };
-    double.fault("drift arn:canary-base", 1, &Fault::Before(denied));
-    let plan = live(&double, stacks.clone()).await;
-    assert_eq!(double.called("drift").len(), 6);
+    cloud.refuse("drift", "canary-base", 1, &denied);
+    let plan = live(&cloud, stacks.clone()).await;
+    assert_eq!(cloud.called("drift").len(), 6);
     assert_eq!(plan.steps[2].drift[0].drift, drift);
     assert!(plan.steps[2].drift[0].overwritten.is_empty());
     assert_eq!(
@@ -227,14 +218,14 @@ async fn drift_is_read_of_what_stands_and_a_refusal_is_not_fatal() {
         Some("it may not detect drift")
     );
     assert_eq!(plan.steps[1].drift_unknown, None);
-    let (double, stacks) = edge();
-    planned(&double, stacks).await;
-    assert!(double.called("drift").is_empty());
+    let (cloud, stacks) = edge().await;
+    planned(&cloud, stacks).await;
+    assert!(cloud.called("drift").is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_early_validation_refuses_blocks_its_stack_alone() {
-    let (double, stacks) = edge();
+    let (cloud, stacks) = edge().await;
     let findings = ["one", "two"].map(|reason| Finding {
         logical_id: Some("Lb".to_owned()),
         path: Some("Properties.Name".to_owned()),
@@ -245,8 +236,8 @@ async fn what_early_validation_refuses_blocks_its_stack_alone() {
         reason: "two findings".to_owned(),
         findings: findings.to_vec(),
     };
-    double.fault("propose", 1, &Fault::Before(invalid));
-    let plan = planned(&double, stacks.clone()).await;
+    cloud.refuse("propose", "", 1, &invalid);
+    let plan = planned(&cloud, stacks.clone()).await;
     let (kind, why) = plan.blocked().next().expect("blocked");
     assert_eq!((kind, why.by_guard), (&StackKind::Edge, false));
     assert_eq!(
@@ -256,17 +247,17 @@ async fn what_early_validation_refuses_blocks_its_stack_alone() {
     assert_eq!(plan.steps[2].findings, findings);
     assert_eq!(plan.blocked().count(), 1);
     let saved = Saved::of(&plan, &ORIGIN);
-    assert_eq!(restored(&double, &saved, stacks, &ORIGIN).await, Ok(plan));
+    assert_eq!(restored(&cloud, &saved, stacks, &ORIGIN).await, Ok(plan));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_value_not_known_yet_names_the_stack_that_decides_it() {
-    let double = standing();
-    let mut plan = planned(&double, altered(&StackKind::ControlPlane)).await;
+    let cloud = TestCloud::standing().await;
+    let mut plan = planned(&cloud, altered(&StackKind::ControlPlane)).await;
     let step = &mut plan.steps[4];
     step.action = Action::Update(ChangeSet {
         id: "set".to_owned(),
-        stack_id: "arn:canary-control-plane".to_owned(),
+        stack_id: "canary-control-plane".to_owned(),
         changes: Vec::new(),
         warnings: Vec::new(),
     });

@@ -3,8 +3,8 @@
 
 use fastrand::Rng;
 
+use super::config::Noise;
 use super::timing::Typical;
-use super::world::Noise;
 
 /// z of the ninth decile of the normal distribution.
 const NINTH_DECILE: f64 = 1.281_551_6;

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::double::Script;
-use super::fixtures::*;
-use super::{End, Session, run};
-use crate::cloud::Replacement;
+use super::*;
+use crate::apply::{End, Session, run};
 use crate::events::{Event, Outcome};
 use crate::plan::Action;
 use crate::stacks::StackKind;
@@ -26,12 +24,12 @@ fn seconds(calls: &[String], stack: &str) -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn every_stack_starts_as_soon_as_its_inputs_exist() {
-    let double = double();
-    let plan = planned(&double, stacks()).await;
+    let cloud = TestCloud::new();
+    let plan = planned(&cloud, stacks()).await;
     assert!(plan.steps.iter().all(|step| step.action == Action::Create));
-    let (report, events) = go(&double, plan).await;
+    let (report, events) = go(&cloud, plan).await;
     assert_eq!(report.end(), End::Done, "{:?}", told(&report));
-    let calls = double.called("create");
+    let calls = cloud.called("create");
     let starts: Vec<u64> = [
         "base",
         "network",
@@ -43,20 +41,25 @@ async fn every_stack_starts_as_soon_as_its_inputs_exist() {
     .map(|stack| seconds(&calls, stack))
     .to_vec();
     assert_eq!(starts[..2], [0, 0]);
-    // Polls are two seconds apart by then; the base runs for 130 seconds.
+    let spans = cloud.spans();
+    let end = |stack: &str| spans[&format!("canary-{stack}")].1;
+    let took = |stack: &str| end(stack) - spans[&format!("canary-{stack}")].0;
+    // Polls are two seconds apart by then; the base runs for 138 seconds.
+    let network = end("network");
     assert!(
-        (40..=43).contains(&starts[2]) && starts[3] == starts[2],
+        (network..=network + 3).contains(&starts[2]) && starts[3] == starts[2],
         "{starts:?}"
     );
-    // The control plane waits for the edge, which takes 150 seconds from there.
-    let edge = starts[2] + 150;
+    // The control plane waits for the edge, which takes 166 seconds from there.
+    let edge = end("edge");
     assert!(
         (edge..=edge + 8).contains(&starts[4]) && starts[5] == starts[4],
         "{starts:?}"
     );
     // The whole takes no longer than network and database one after the other.
-    let all = double.began.elapsed().as_secs();
-    assert!((640..665).contains(&all), "{all}");
+    let all = cloud.elapsed().as_secs();
+    let least = took("network") + took("database");
+    assert!((least..least + 25).contains(&all), "{all}");
     assert!(matches!(events.first(), Some(Event::RunStarted { stacks, .. }) if stacks.len() == 6));
     assert!(matches!(
         events.last(),
@@ -65,7 +68,7 @@ async fn every_stack_starts_as_soon_as_its_inputs_exist() {
             ..
         })
     ));
-    assert_eq!(double.called("upload").len(), 1);
+    assert_eq!(cloud.called("upload").len(), 1);
     let prepared = |text: &String| text == "control-plane is prepared";
     assert_eq!(
         notes(&events).iter().filter(|text| prepared(text)).count(),
@@ -76,15 +79,15 @@ async fn every_stack_starts_as_soon_as_its_inputs_exist() {
 
 #[tokio::test(start_paused = true)]
 async fn long_operations_are_polled_sparingly() {
-    let double = double();
+    let cloud = TestCloud::new();
     let database: Vec<_> = stacks()
         .into_iter()
         .filter(|s| s.kind == StackKind::Network || s.kind == StackKind::Database)
         .collect();
-    let plan = planned(&double, database).await;
-    let (report, _) = go(&double, plan).await;
+    let plan = planned(&cloud, database).await;
+    let (report, _) = go(&cloud, plan).await;
     assert_eq!(report.end(), End::Done);
-    let polls = double
+    let polls = cloud
         .called("events")
         .iter()
         .filter(|call| call.ends_with("database"))
@@ -94,45 +97,15 @@ async fn long_operations_are_polled_sparingly() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_stops_only_what_needs_it_and_its_cause_comes_first() {
-    let double = double();
-    let script = Script {
-        events: vec![
-            (10, "Nat", "AWS::EC2::NatGateway", "CREATE_IN_PROGRESS", ""),
-            (
-                10,
-                "Lb",
-                "AWS::ElasticLoadBalancingV2::LoadBalancer",
-                "CREATE_IN_PROGRESS",
-                "",
-            ),
-            (
-                30,
-                "Lb",
-                "AWS::ElasticLoadBalancingV2::LoadBalancer",
-                "CREATE_FAILED",
-                "Resource creation cancelled",
-            ),
-            (
-                30,
-                "Nat",
-                "AWS::EC2::NatGateway",
-                "CREATE_FAILED",
-                "no Elastic IP left",
-            ),
-            (
-                31,
-                "",
-                "",
-                "ROLLBACK_IN_PROGRESS",
-                "The following resource(s) failed to create: [Nat, Lb].",
-            ),
-            (40, "Nat", "AWS::EC2::NatGateway", "DELETE_COMPLETE", ""),
-        ],
-        ..Script::well(45, "ROLLBACK_COMPLETE")
-    };
-    double.script("create canary-edge", script);
-    let plan = planned(&double, stacks()).await;
-    let (report, events) = go(&double, plan).await;
+    let cloud = TestCloud::new();
+    cloud.fails(
+        "canary-edge",
+        "Nat",
+        Operation::Create,
+        "no Elastic IP left",
+    );
+    let plan = planned(&cloud, stacks()).await;
+    let (report, events) = go(&cloud, plan).await;
     assert_eq!(
         told(&report),
         [
@@ -161,15 +134,15 @@ async fn a_failure_stops_only_what_needs_it_and_its_cause_comes_first() {
 
 #[tokio::test(start_paused = true)]
 async fn a_second_run_asks_nothing_and_changes_nothing() {
-    let double = standing();
-    let plan = planned(&double, stacks()).await;
+    let cloud = TestCloud::standing().await;
+    let plan = planned(&cloud, stacks()).await;
     assert!(
         !plan.has_changes(),
         "{:?}",
         plan.steps.iter().map(|s| &s.action).collect::<Vec<_>>()
     );
     assert!(plan.steps.iter().all(|step| step.pending.is_empty()));
-    let (report, _) = go(&double, plan).await;
+    let (report, _) = go(&cloud, plan).await;
     assert_eq!(report.end(), End::Done);
     assert!(
         report
@@ -180,21 +153,28 @@ async fn a_second_run_asks_nothing_and_changes_nothing() {
     for method in [
         "propose", "create", "execute", "protect", "upload", "events",
     ] {
-        assert_eq!(double.called(method), [""; 0], "{method}");
+        assert_eq!(cloud.called(method), [""; 0], "{method}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn preparation_comes_with_the_base_beside_other_needs_and_its_refusal_stops_that_stack() {
-    let double = double();
-    let plan = planned(&double, stacks()).await;
+    let cloud = TestCloud::new();
+    let plan = planned(&cloud, stacks()).await;
     let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
     let session = Session::new("r1", &events);
     let prepared = Prepared {
         refuses: Some(StackKind::ControlPlane),
         ..Prepared::default()
     };
-    let report = run(plan, &double, &prepared, &session, std::future::pending()).await;
+    let report = run(
+        plan,
+        &cloud.cloud,
+        &prepared,
+        &session,
+        std::future::pending(),
+    )
+    .await;
     assert_eq!(told(&report)[4], "control-plane not begun: no authorities");
     // Nothing of it began: run again, it goes on.
     assert_eq!(report.end(), End::RolledBack);
@@ -205,7 +185,7 @@ async fn preparation_comes_with_the_base_beside_other_needs_and_its_refusal_stop
         .expect("asked");
     assert!(known.contains(&StackKind::Base) && !known.contains(&StackKind::Edge));
     assert!(
-        !double
+        !cloud
             .called("create")
             .iter()
             .any(|call| call.ends_with("control-plane"))
@@ -214,21 +194,13 @@ async fn preparation_comes_with_the_base_beside_other_needs_and_its_refusal_stop
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_detaches_within_a_second_and_cancels_nothing() {
-    let double = standing();
-    double.stacks.borrow_mut().remove("canary-edge");
-    double.answer(
-        "canary-database",
-        vec![change("Database", "AWS::RDS::DBInstance", Replacement::No)],
-    );
-    double.script(
-        "execute canary-database",
-        Script::well(300, "UPDATE_COMPLETE"),
-    );
-    let mut wanted = altered(&StackKind::Database);
-    wanted[5].template["Description"] = "altered".into();
-    let plan = planned(&double, wanted).await;
+    let cloud = TestCloud::standing().await;
+    cloud.removed("canary-edge").await;
+    let pool = StackKind::Pool("workers".to_owned());
+    let wanted = altered_in(altered(&StackKind::Database), &pool);
+    let plan = planned(&cloud, wanted).await;
     let began = Instant::now();
-    let (report, events) = go_until(&double, plan, sleep(Duration::from_millis(70_500))).await;
+    let (report, events) = go_until(&cloud, plan, sleep(Duration::from_millis(70_500))).await;
     assert!(began.elapsed() < Duration::from_millis(71_500));
     assert_eq!(report.end(), End::Detached);
     let running: Vec<String> = report.running.iter().map(|r| r.stack.to_string()).collect();
@@ -237,8 +209,8 @@ async fn a_stop_detaches_within_a_second_and_cancels_nothing() {
         report.waiting,
         [StackKind::ControlPlane, StackKind::Pool("workers".into())]
     );
-    assert_eq!(double.orphans(), 0, "nothing unexecuted stays behind");
-    assert_eq!(double.called("delete"), [""; 0]);
+    assert_eq!(cloud.orphans(), 0, "nothing unexecuted stays behind");
+    assert_eq!(cloud.called("delete"), [""; 0]);
     assert!(
         notes(&events)
             .iter()

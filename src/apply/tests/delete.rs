@@ -1,0 +1,186 @@
+//! A deletion as its user sees it: the order, what refuses, what remains.
+
+use super::*;
+use crate::apply::{End, Remains, Report, Session, delete};
+use crate::cloud::Store as _;
+use crate::events::{Event, Outcome};
+use crate::plan::{DeletePlan, Guard, deletion, survey};
+use crate::stacks::StackKind;
+
+async fn plan(cloud: &TestCloud, guard: Guard) -> DeletePlan {
+    let found = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
+    deletion(&found, guard)
+}
+
+async fn gone(cloud: &TestCloud, guard: Guard) -> (Report, Vec<Event>) {
+    gone_in("r1", cloud, guard).await
+}
+
+async fn gone_in(run: &str, cloud: &TestCloud, guard: Guard) -> (Report, Vec<Event>) {
+    let plan = plan(cloud, guard).await;
+    let (events, heard) = unbounded_channel();
+    let session = Session::new(run, &events);
+    cloud.began.set(cloud.now());
+    let report = delete(&plan, &cloud.cloud, &session, std::future::pending()).await;
+    (report, received(heard))
+}
+
+#[tokio::test(start_paused = true)]
+async fn stacks_go_in_reverse_and_all_at_once_where_nothing_uses_them() {
+    let cloud = TestCloud::standing().await;
+    for key in ["one", "two"] {
+        cloud.upload("bucket-1", key, b"1").await.expect("kept");
+    }
+    let (report, events) = gone(&cloud, Guard::Open).await;
+    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    assert_eq!(report.outcomes.len(), 6);
+    let calls = cloud.called("delete");
+    let order: Vec<&str> = calls
+        .iter()
+        .filter_map(|call| call.rsplit_once("canary-").map(|(_, kind)| kind))
+        .collect();
+    assert_eq!(order[..3], ["pool-workers", "control-plane", "database"]);
+    assert_eq!(order[3], "edge");
+    assert!(
+        calls[..3].iter().all(|call| call.starts_with("0 ")),
+        "{calls:?}"
+    );
+    // Base and network wait for the database, the longest; the bucket is emptied before the base goes.
+    let mut last = order[4..].to_vec();
+    last.sort_unstable();
+    assert_eq!(last, ["base", "network"]);
+    assert_eq!(cloud.called("empty_bucket").len(), 1);
+    assert_eq!(cloud.called("forget_parameters").len(), 1);
+    assert!(cloud.called("forget_parameters")[0].ends_with("/kube-cfn/canary/"));
+    assert!(
+        notes(&events)
+            .iter()
+            .any(|text| text == "bucket bucket-1 emptied of 3 objects")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_deletion_left_outside_its_stacks_goes_unless_protected() {
+    let cloud = TestCloud::new();
+    let (report, _) = gone(&cloud, Guard::Protected).await;
+    assert_eq!(report.end(), End::Done);
+    assert!(cloud.called("forget_parameters").is_empty());
+    let (report, _) = gone(&cloud, Guard::Open).await;
+    assert_eq!(report.end(), End::Done);
+    assert_eq!(cloud.called("forget_parameters").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn protection_refuses_and_nothing_is_touched() {
+    let cloud = TestCloud::standing().await;
+    let refused = plan(&cloud, Guard::Protected)
+        .await
+        .refused
+        .expect("refused");
+    assert!(refused.by_guard && refused.reason.contains("`protect: true`"));
+    cloud.amend("canary-database", |it| {
+        it.termination_protection = true;
+    });
+    let refused = plan(&cloud, Guard::Open).await.refused.expect("refused");
+    assert_eq!(
+        refused.reason,
+        "termination protection is on for canary-database"
+    );
+    assert!(refused.remedy.contains("`protect: false`"));
+    let (report, _) = gone(&cloud, Guard::Open).await;
+    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(cloud.called("delete"), [""; 0]);
+    assert_eq!(cloud.called("forget_parameters"), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_blocks_a_deletion_is_named_and_a_second_run_goes_on() {
+    let cloud = TestCloud::standing().await;
+    let reason = "has dependencies and cannot be deleted";
+    cloud.fails("canary-network", "Vpc", Operation::Delete, reason);
+    let (report, _) = gone(&cloud, Guard::Open).await;
+    let Some((_, Outcome::Failed(why))) = report
+        .outcomes
+        .iter()
+        .find(|(kind, _)| *kind == StackKind::Network)
+    else {
+        panic!("the network was stuck: {:?}", told(&report))
+    };
+    assert_eq!(why.resource.as_deref(), Some("the Vpc of network"));
+    assert_eq!(why.reason, "has dependencies and cannot be deleted");
+    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(cloud.called("forget_parameters"), [""; 0]);
+
+    let (report, _) = gone_in("r2", &cloud, Guard::Open).await;
+    assert_eq!(told(&report), ["network Deleted"]);
+    assert_eq!(cloud.called("forget_parameters").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_remains_is_listed() {
+    let mut keeping = stacks();
+    keeping[1].template["Resources"]["Vpc"]["DeletionPolicy"] = json!("Retain");
+    let cloud = TestCloud::standing_as(keeping).await;
+    let (report, _) = gone(&cloud, Guard::Open).await;
+    assert_eq!(report.remains.len(), 3, "{:?}", report.remains);
+    let begins = report.remains.iter().find_map(|left| match left {
+        Remains::Snapshot { begins_with, .. } => begins_with.clone(),
+        _ => None,
+    });
+    assert_eq!(
+        begins.as_deref(),
+        Some("canary-database-snapshot-database-")
+    );
+    let days = report.remains.iter().find_map(|left| match left {
+        Remains::Key { days, .. } => Some(*days),
+        _ => None,
+    });
+    assert_eq!(days, Some(30));
+    let kept = |left: &Remains| matches!(left, Remains::Kept { sentence, .. } if sentence == "the Vpc of network");
+    assert!(report.remains.iter().any(kept));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_under_way_is_followed_and_a_moving_stack_is_waited_for() {
+    let cloud = TestCloud::standing().await;
+    cloud.remove("canary-database");
+    cloud.touch("canary-edge", "Lb");
+    let (report, _) = gone(&cloud, Guard::Open).await;
+    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    let calls = cloud.called("delete");
+    assert!(
+        !calls.iter().any(|call| call.ends_with("database")),
+        "{calls:?}"
+    );
+    assert!(calls.iter().any(|call| call.ends_with("edge")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_left_to_delete_is_no_error() {
+    let cloud = TestCloud::new();
+    let (report, _) = gone(&cloud, Guard::Open).await;
+    assert_eq!(report.end(), End::Done);
+    assert_eq!(cloud.called("forget_parameters").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_of_an_unknown_kind_stops_the_deletion() {
+    let cloud = TestCloud::standing().await;
+    cloud.amend("canary-edge", |it| it.kind = "mesh".to_owned());
+    let refused = plan(&cloud, Guard::Open).await.refused.expect("refused");
+    assert!(refused.reason.contains("\"mesh\""), "{}", refused.reason);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_empty_leftover_of_a_failed_creation_goes_although_it_was_protected() {
+    let (cloud, database) = (TestCloud::standing().await, "canary-database");
+    cloud.removed(database).await;
+    cloud.fails(database, "Database", Operation::Create, "no capacity");
+    cloud.begin(&stacks()[3]).await;
+    cloud.rest().await;
+    assert_eq!(cloud.found(database).status.as_str(), "ROLLBACK_COMPLETE");
+    cloud.amend(database, |it| it.termination_protection = true);
+    let (report, _) = gone(&cloud, Guard::Open).await;
+    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    assert_eq!(cloud.called("protect"), ["0 canary-database"]);
+}

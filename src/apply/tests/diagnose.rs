@@ -1,0 +1,67 @@
+//! A failed run on the cloud, diagnosed from its history.
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::apply::diagnose::diagnose;
+use crate::cloud::{ResourceStatus, StackStatus};
+use crate::events::{Place, Verb};
+use crate::plan::survey;
+use crate::stacks::StackKind;
+
+const QUOTA: &str = "The maximum number of addresses has been reached.";
+
+/// A run whose edge failed, as it stands in the account afterwards.
+async fn failed() -> TestCloud {
+    let cloud = TestCloud::new();
+    cloud.fails("canary-edge", "Nat", Operation::Create, QUOTA);
+    let plan = planned(&cloud, stacks()).await;
+    go(&cloud, plan).await;
+    cloud
+}
+
+#[tokio::test(start_paused = true)]
+async fn afterwards_the_same_failure_is_told_from_history_alone() {
+    let cloud = failed().await;
+    let survey = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
+    let explain = |kind: &StackKind, id: &str, _: Option<&str>| {
+        Some(Place {
+            template: format!("{kind}.yaml"),
+            field: Some(id.to_owned()),
+        })
+    };
+    let all = diagnose(&survey, &cloud.cloud, &explain)
+        .await
+        .expect("a diagnosis");
+    let [(kind, told)] = all.as_slice() else {
+        panic!("the edge alone: {all:?}")
+    };
+    assert_eq!(*kind, StackKind::Edge);
+    assert_eq!(told.operation, Verb::Create);
+    assert_eq!(told.took, Some(SignedDuration::from_secs(53)));
+    let status = told.resource_status.as_ref().map(ResourceStatus::as_str);
+    assert_eq!(status, Some("CREATE_FAILED"));
+    let failure = &told.failure;
+    assert_eq!(failure.resource.as_deref(), Some("the Nat of edge"));
+    assert_eq!(failure.reason, QUOTA);
+    assert_eq!(failure.status, Some(StackStatus::RollbackComplete));
+    assert_eq!(failure.cancelled, ["the Lb of edge"]);
+    let place = failure.place.as_ref().expect("a place");
+    assert_eq!(place.template, "edge.yaml");
+    assert!(
+        failure
+            .hint
+            .as_ref()
+            .is_some_and(|hint| hint.contains("L-0263D0A3"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_stack_has_no_diagnosis() {
+    let cloud = TestCloud::new();
+    let plan = planned(&cloud, stacks()).await;
+    go(&cloud, plan).await;
+    let survey = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
+    let all = diagnose(&survey, &cloud.cloud, &|_, _, _| None).await;
+    assert_eq!(all, Ok(Vec::new()));
+}

@@ -1,0 +1,263 @@
+//! Several runs and people on one cluster: meeting, watching, cancelling, and ending without a verdict.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::sleep;
+
+use super::*;
+use crate::apply::{
+    Cancellation, End, Meeting, Remains, Report, Session, What, cancel, cancellations,
+};
+use crate::cloud::StackStatus;
+use crate::events::{Event, Outcome, Verb};
+use crate::plan::{Guard, deletion, survey};
+use crate::stacks::StackKind;
+
+#[tokio::test(start_paused = true)]
+async fn who_began_what_runs_is_said_where_it_can_be_known() {
+    let cloud = TestCloud::standing().await;
+    let theirs = &altered(&StackKind::Edge)[2];
+    cloud.update(theirs, "kcfn-18a2f-canary-edge-execute").await;
+    let since = cloud.now();
+    let plan = planned(&cloud, stacks()).await;
+    let (report, events) = go(&cloud, plan).await;
+    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    let met = format!("UPDATE_IN_PROGRESS since {since:.0}, begun by run 18a2f: following it");
+    assert!(
+        notes(&events).iter().any(|text| *text == met),
+        "{:?}",
+        notes(&events)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_shall_not_meet_another_says_what_runs_and_leaves() {
+    let cloud = TestCloud::standing().await;
+    cloud.removed("canary-database").await;
+    cloud.touch("canary-edge", "Lb");
+    let plan = planned(&cloud, stacks()).await;
+    let stops = |session: &mut Session<'_>| session.meeting = Meeting::Stop;
+    let (report, _) = go_as(&cloud, plan, stops, std::future::pending()).await;
+    assert_eq!(report.end(), End::Detached);
+    let why = &report.running[0].why;
+    assert!(
+        why.starts_with("UPDATE_IN_PROGRESS since ") && why.ends_with("begun elsewhere"),
+        "{why}"
+    );
+    assert_eq!(cloud.called("create"), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_credentials_stop_every_beginning() {
+    let cloud = TestCloud::new();
+    let plan = planned(&cloud, stacks()).await;
+    cloud.refuse("create", "canary-network", 1, &expired());
+    let (report, events) = go(&cloud, plan).await;
+    assert_eq!(report.end(), End::Detached);
+    assert_eq!(
+        report.running.len(),
+        1,
+        "the base was just begun: {:?}",
+        report.running
+    );
+    assert_eq!(report.waiting.len(), 5);
+    assert_eq!(cloud.called("create").len(), 2);
+    assert!(cloud.elapsed() < Duration::from_secs(2));
+    let verdict = |event: &Event| matches!(event, Event::RunFinished { .. });
+    assert!(!events.iter().any(verdict));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_began_needs_no_hand() {
+    let cloud = TestCloud::new();
+    let plan = planned(&cloud, stacks()).await;
+    cloud.refuse("upload", "", 9, &unreachable("PutObject"));
+    let (report, _) = go(&cloud, plan).await;
+    let line = &told(&report)[4];
+    assert!(
+        line.starts_with("control-plane not begun: uploading node/1.tar.gz"),
+        "{line}"
+    );
+    assert_eq!(report.end(), End::RolledBack);
+}
+
+async fn watched(cloud: &TestCloud, stop: impl Future<Output = ()>) -> (Report, Vec<Event>) {
+    let found = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
+    let (events, heard) = unbounded_channel();
+    let session = Session::new("w1", &events);
+    cloud.began.set(cloud.now());
+    let report = crate::apply::watch(&found, &cloud.cloud, &session, stop).await;
+    (report, received(heard))
+}
+
+#[tokio::test(start_paused = true)]
+async fn watching_follows_what_runs_and_what_begins_then_and_changes_nothing() {
+    let cloud = TestCloud::standing().await;
+    let reason = "storage is full";
+    cloud.fails("canary-database", "Database", Operation::Update, reason);
+    cloud.touch("canary-edge", "Lb");
+    let (report, events) = tokio::join!(watched(&cloud, std::future::pending()), async {
+        sleep(Duration::from_secs(25)).await;
+        cloud.touch("canary-database", "Database");
+    })
+    .0;
+    let mut lines = told(&report);
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "base Unchanged",
+            "control-plane Unchanged",
+            "database rolled back: storage is full",
+            "edge Updated",
+            "network Unchanged",
+            "pool-workers Unchanged",
+        ]
+    );
+    assert_eq!(report.end(), End::RolledBack);
+    assert!(matches!(
+        &events[0],
+        Event::RunStarted {
+            verb: Verb::Update,
+            ..
+        }
+    ));
+    for method in [
+        "create", "execute", "protect", "delete", "propose", "discard",
+    ] {
+        assert_eq!(cloud.called(method), [""; 0], "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn watching_what_rests_ends_at_once_and_a_stop_detaches() {
+    let cloud = TestCloud::standing().await;
+    let (report, _) = watched(&cloud, std::future::pending()).await;
+    assert_eq!(report.end(), End::Done);
+    assert_eq!(report.outcomes.len(), 6);
+    assert!(cloud.elapsed() < Duration::from_secs(1));
+    cloud.remove("canary-edge");
+    let (report, events) = watched(&cloud, sleep(Duration::from_secs(3))).await;
+    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.running[0].stack, StackKind::Edge);
+    assert!(matches!(
+        &events[0],
+        Event::RunStarted {
+            verb: Verb::Delete,
+            ..
+        }
+    ));
+}
+
+async fn offered(cloud: &TestCloud) -> Vec<Cancellation> {
+    let found = cloud.stacks(Some(CLUSTER)).await.expect("stacks");
+    let all = cancellations(&found, &cloud.cloud).await;
+    all.into_iter().map(|one| one.expect("an offer")).collect()
+}
+
+async fn done(cloud: &TestCloud, all: &[Cancellation]) -> Vec<String> {
+    let answers = cancel(all, &cloud.cloud, "r1").await;
+    answers
+        .into_iter()
+        .map(|(stack, said)| format!("{stack}: {}", said.expect("done")))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_is_cancelled_and_a_creation_given_up_but_never_with_data() {
+    let cloud = TestCloud::standing().await;
+    cloud.touch("canary-edge", "Lb");
+    let all = offered(&cloud).await;
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].what, What::GoesBack);
+    done(&cloud, &all).await;
+    assert_eq!(cloud.called("cancel_update"), ["0 canary-edge"]);
+    cloud.rest().await;
+    let status = cloud.found("canary-edge").status;
+    assert_eq!(status, StackStatus::UpdateRollbackComplete);
+
+    let cloud = TestCloud::standing().await;
+    let database = creating_database(&cloud).await;
+    let all = offered(&cloud).await;
+    assert_eq!(all[0].what, What::Deleted);
+    // Between the offer and the yes the database is done, and the stack is not.
+    cloud.sleep(Duration::from_secs(595)).await;
+    let said = done(&cloud, &all).await;
+    let id = &database_of(&cloud, &database).await;
+    assert!(
+        said[0].contains(&format!("Database ({id}) is complete and may hold data")),
+        "{said:?}"
+    );
+    assert_eq!(cloud.called("delete"), [""; 0]);
+    assert!(matches!(&offered(&cloud).await[0].what, What::Stays(_)));
+    cloud.rest().await;
+
+    creating_database(&cloud).await;
+    let all = offered(&cloud).await;
+    done(&cloud, &all).await;
+    assert_eq!(cloud.called("delete").len(), 1);
+    assert_eq!(cloud.called("protect").len(), 1);
+    // What rests by now is left alone.
+    cloud.sleep(Duration::from_mins(10)).await;
+    let said = done(&cloud, &all).await;
+    assert!(said[0].contains("nothing to cancel"), "{said:?}");
+}
+
+/// Somebody else has just begun to create the database anew, protected. The stack's ARN.
+async fn creating_database(cloud: &TestCloud) -> String {
+    cloud.removed("canary-database").await;
+    cloud.begin(&stacks()[3]).await;
+    cloud.amend("canary-database", |it| it.termination_protection = true);
+    cloud.sleep(Duration::from_secs(10)).await;
+    cloud.set_up();
+    cloud.found("canary-database").id
+}
+
+async fn database_of(cloud: &TestCloud, stack: &str) -> String {
+    let held = cloud.resources(stack).await.expect("resources");
+    held[0].physical_id.clone().expect("a database")
+}
+
+async fn deleting(cloud: &TestCloud, stop: impl Future<Output = ()>) -> Report {
+    let found = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
+    let plan = deletion(&found, Guard::Open);
+    let (events, _heard) = unbounded_channel();
+    let session = Session::new("r1", &events);
+    crate::apply::delete(&plan, &cloud.cloud, &session, stop).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaving_a_deletion_names_what_it_will_leave_and_what_has_not_begun() {
+    let mut snapshots = stacks();
+    snapshots[3].template["Resources"]["Database"]["DeletionPolicy"] = json!("Snapshot");
+    let cloud = TestCloud::standing_as(snapshots).await;
+    cloud.removed("canary-edge").await;
+    cloud.begin(&stacks()[2]).await;
+    let report = deleting(&cloud, sleep(Duration::from_secs(30))).await;
+    assert_eq!(report.end(), End::Detached);
+    let edge = report
+        .running
+        .iter()
+        .find(|one| one.stack == StackKind::Edge);
+    assert_eq!(
+        edge.map(|one| one.why.as_str()),
+        Some("its CREATE_IN_PROGRESS goes on; its deletion has not begun")
+    );
+    let begins = report.remains.iter().find_map(|left| match left {
+        Remains::Snapshot { begins_with, .. } => begins_with.as_deref(),
+        _ => None,
+    });
+    assert_eq!(begins, Some("canary-database-snapshot-database-"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_expire_while_deleting_detach_everything() {
+    let cloud = TestCloud::standing().await;
+    cloud.refuse("events", "canary-database", 9, &expired());
+    let report = deleting(&cloud, std::future::pending()).await;
+    assert_eq!(report.end(), End::Detached);
+    let good = |(_, outcome): &(StackKind, Outcome)| outcome.is_good();
+    assert!(report.outcomes.iter().all(good));
+    assert!(report.running.iter().all(|one| one.why.contains("expired")));
+}

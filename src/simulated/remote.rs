@@ -1,0 +1,45 @@
+//! Commands on the machines of groups, and the objects of buckets. What a machine answers is scripted:
+//! no program runs here.
+
+use super::Simulated;
+use crate::cloud::CloudError;
+use crate::cloud::remote::{FoundObject, Ran, Remote};
+
+impl Remote for Simulated {
+    async fn run(&self, group: &str, command: &str) -> Result<Ran, CloudError> {
+        let about = format!("{group} {command}");
+        self.write("run", &about, |state| {
+            let asked = (group.to_owned(), command.to_owned());
+            let answers = state.commands.get_mut(&asked);
+            let answer = answers.and_then(|all| match all.len() {
+                0 | 1 => all.front().cloned(),
+                _ => all.pop_front(),
+            });
+            answer.ok_or_else(|| CloudError::NotFound(format!("machine for {about}")))
+        })
+        .await
+    }
+
+    async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<FoundObject>, CloudError> {
+        self.read("objects", bucket, |state| {
+            let all = state.env.buckets.get(bucket).into_iter().flatten();
+            let found = all.filter(|(key, _)| key.starts_with(prefix));
+            let object = found.map(|(key, object)| FoundObject {
+                key: key.clone(),
+                bytes: object.bytes.len() as u64,
+                written: object.written,
+            });
+            Ok(object.collect())
+        })
+        .await
+    }
+}
+
+impl Simulated {
+    /// What the machine of a group answers to a command from now on, one after the other; the last answer
+    /// stays. A machine that was given no answer is not there.
+    pub fn answer_command(&self, group: &str, command: &str, answers: Vec<Ran>) {
+        let asked = (group.to_owned(), command.to_owned());
+        self.with_now(|state| state.commands.insert(asked, answers.into()));
+    }
+}
