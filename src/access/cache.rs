@@ -1,5 +1,5 @@
-//! Credentials that are still good, kept between two calls of the plugin: kubectl starts it anew
-//! for every command. Files are the user's own and readable by nobody else, or they don't count.
+//! Credentials that are still good, kept between two calls of the plugin: kubectl starts it
+//! for every command. A file counts only if it is the user's own and readable by no other.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{AccessError, Credential, MintRequest, Names};
+use super::{AccessError, CertificateRequest, Credential, Names};
 use crate::pki::Facts;
 
 /// A credential with less than this left is renewed: a command may run for a while.
@@ -30,13 +30,13 @@ pub struct Cache {
     root: PathBuf,
 }
 
-/// What a cached credential was minted for.
+/// What a cached credential was issued for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheKey {
     pub cluster: String,
     /// Tells clusters of one name apart: account and region, or profile and region.
     pub scope: String,
-    pub request: MintRequest,
+    pub request: CertificateRequest,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! The authorities of a cluster: made once, kept under the cluster's key, the same for every run.
 //!
 //! Several parameters can't be written as one, so each authority has exactly one parameter that
-//! decides: its secret, which holds key and certificate together and is never overwritten. Whoever
-//! stores it first has won; everybody else reads it. Everything else (the plain certificates,
+//! decides: its secret, which holds key and certificate together and is never overwritten. The run
+//! that stores it first decides; all others read it. Everything else (the plain certificates,
 //! `sa.pub`) is computed from the secret as stored, never from what a run made in memory, and is
 //! added by whichever run finds it missing. So no order of two runs and no crash between two writes
 //! can leave a certificate beside another run's key.
@@ -25,7 +25,7 @@ const READS: u32 = 5;
 /// Wait before the second read; it doubles from then on.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
-/// What stands in the store after [`ensure_authorities`].
+/// What is in the store after [`ensure_authorities`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ensured {
     /// Names of the secrets that this run made. Empty when all were there.
@@ -45,11 +45,10 @@ impl Ensured {
     }
 }
 
-/// Sees to it that the cluster's authorities are stored under `key_arn` and that their plain copies
-/// stand beside them. Uses what is there; of two runs at once both return the same.
+/// Makes the cluster's authorities under `key_arn`, with their plain copies beside them. Uses what is there; of two runs at once both return the same.
 ///
-/// Whoever may not read the secrets (`access.issuers` names others) may still apply once the plain
-/// copies stand: they are only ever made of secrets that are stored.
+/// A caller who may not read the secrets (`access.issuers` names others) may still apply once the plain
+/// copies exist: they are only ever made of secrets that are stored.
 pub async fn ensure_authorities(
     store: &impl Store,
     cluster: &str,
@@ -57,7 +56,7 @@ pub async fn ensure_authorities(
     now: Timestamp,
 ) -> Result<Ensured, AccessError> {
     let names = Names::of(cluster)?;
-    match kept(store, cluster, &names, key_arn, now).await {
+    match load_or_create(store, cluster, &names, key_arn, now).await {
         Err(
             denied @ AccessError::Denied {
                 doing: Doing::ReadSecret,
@@ -93,7 +92,7 @@ async fn published(store: &impl Store, names: &Names) -> Result<Option<Ensured>,
 
 /// The secrets go side by side, then the plain copies: the encryption configuration has none, so that
 /// plain copies may only say that everything is there once every secret is.
-async fn kept(
+async fn load_or_create(
     store: &impl Store,
     cluster: &str,
     names: &Names,
@@ -189,7 +188,7 @@ async fn decided(
     if let Some(secret) = read(store, name).await? {
         return Ok((secret, Origin::Found));
     }
-    let offer = make().map_err(AccessError::Mint)?;
+    let offer = make().map_err(AccessError::Issue)?;
     let kept = store
         .keep_secret(name, &offer, key_arn)
         .await
@@ -197,7 +196,10 @@ async fn decided(
     match kept {
         Kept::Stored => Ok((offer, Origin::ThisRun)),
         // Another run was faster: what this one made is dropped unseen.
-        Kept::AlreadyThere => Ok((surely(name, || read(store, name)).await?, Origin::Found)),
+        Kept::AlreadyThere => Ok((
+            read_with_retry(name, || read(store, name)).await?,
+            Origin::Found,
+        )),
     }
 }
 
@@ -212,7 +214,7 @@ async fn publish(
         Some(found) => found,
         None => match store.keep_parameter(name, value).await {
             Ok(Kept::Stored) => return Ok(()),
-            Ok(Kept::AlreadyThere) => surely(name, || read_plain(store, name)).await?,
+            Ok(Kept::AlreadyThere) => read_with_retry(name, || read_plain(store, name)).await?,
             Err(source) => return Err(AccessError::cloud(Doing::KeepPlain, name, source)),
         },
     };
@@ -240,7 +242,7 @@ async fn read_plain(store: &impl Store, name: &str) -> Result<Option<String>, Ac
 }
 
 /// Reads what is said to exist, again and again for a while.
-async fn surely<T>(
+async fn read_with_retry<T>(
     name: &str,
     read: impl AsyncFn() -> Result<Option<T>, AccessError>,
 ) -> Result<T, AccessError> {

@@ -73,8 +73,8 @@ pub enum AccessError {
     Foreign { name: String, secret: String },
     #[error("{0} was stored a moment ago and now can't be read: run again")]
     Vanished(String),
-    #[error("failed to mint a credential: {0}")]
-    Mint(#[source] PkiError),
+    #[error("failed to issue a credential: {0}")]
+    Issue(#[source] PkiError),
     #[error(
         "a lifetime of {asked:#} is more than the {most:#} that the definition allows; \
          ask for less, or raise access.maxTtl there"

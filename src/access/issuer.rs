@@ -9,7 +9,7 @@ use crate::pki;
 use crate::stacks::ISSUER_DOCUMENTS;
 
 /// What lies in the issuer's bucket, by key: the discovery document and the key set of `sa.pub`.
-/// `issuer` is the URL that stands in the tokens, without a slash at its end.
+/// `issuer` is the URL in the tokens, without a slash at its end.
 pub fn issuer_documents(
     issuer: &str,
     service_accounts: &str,
@@ -18,14 +18,14 @@ pub fn issuer_documents(
     let found = json!({
         "issuer": issuer,
         "jwks_uri": format!("{issuer}/{keys}"),
-        // There is nobody to ask for a token: the API server makes them for pods.
+        // No server issues tokens: the API server makes them for pods.
         "authorization_endpoint": "urn:kubernetes:programmatic_authorization",
         "response_types_supported": ["id_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
         "claims_supported": ["sub", "iss"],
     });
-    let set = pki::key_set(service_accounts).map_err(AccessError::Mint)?;
+    let set = pki::key_set(service_accounts).map_err(AccessError::Issue)?;
     Ok([(discovery, found.to_string()), (keys, set)])
 }
 

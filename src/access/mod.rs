@@ -1,7 +1,7 @@
-//! Who gets in: the cluster's authorities in the parameter store, and credentials minted from them.
+//! Access to a cluster: its authorities in the parameter store, and credentials issued by them.
 //! Joins `pki` with the cloud's store; must not know CloudFormation, the screen or the definition file.
 //!
-//! IAM decides who may mint: whoever may read the Kubernetes authority's parameter and decrypt with
+//! IAM decides who may issue: everyone who may read the Kubernetes authority's parameter and decrypt with
 //! the cluster's KMS key. kube-cfn adds no permission system of its own.
 
 mod cache;
@@ -9,8 +9,8 @@ mod ensure;
 mod error;
 mod exec;
 mod grant;
+mod issue;
 mod issuer;
-mod mint;
 mod names;
 mod provide;
 #[cfg(test)]
@@ -21,9 +21,9 @@ pub use ensure::{Ensured, ensure_authorities};
 pub use error::AccessError;
 pub use exec::authority_of_exec_info;
 pub use grant::{AbsentNamespace, Grant, GrantError, Granted, check_name, grant};
-pub use issuer::{issuer_documents, publish_issuer};
-pub use mint::{
-    Credential, Limits, MintRequest, authorities, authority_certificate, credential, mint,
+pub use issue::{
+    CertificateRequest, Credential, Limits, authorities, authority_certificate, credential, issue,
 };
+pub use issuer::{issuer_documents, publish_issuer};
 pub use names::Names;
 pub use provide::provide_authorities;

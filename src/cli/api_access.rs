@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::failure::{Exit, Failure};
-use crate::access::{self, AccessError, Limits, MintRequest};
+use crate::access::{self, AccessError, CertificateRequest, Limits};
 use crate::cloud::{Cloud, Identity, Store};
 use crate::kube::{ClientLogin, Connection, KubeError};
 use crate::kubeconfig::server_url;
@@ -126,7 +126,7 @@ impl<C: Cloud + Store> ClusterRef<'_, C> {
         };
         let request = request(None, &[], None, &self.identity.caller);
         let now = Timestamp::now();
-        let made = access::mint(self.cloud, self.name, &request, limits, now).await?;
+        let made = access::issue(self.cloud, self.name, &request, limits, now).await?;
         Ok(Connection {
             login: Some(ClientLogin {
                 certificate_pem: made.certificate_pem,
@@ -159,8 +159,8 @@ pub fn request(
     groups: &[String],
     ttl: Option<SignedDuration>,
     caller: &str,
-) -> MintRequest {
-    MintRequest {
+) -> CertificateRequest {
+    CertificateRequest {
         user: user.map_or_else(|| person(caller), str::to_owned),
         groups: match groups {
             [] => vec![ADMINS.to_owned()],

@@ -83,7 +83,9 @@ async fn of_api(
         no_credentials_reason,
     } = api.connect(&host, &args.api).await?;
     let mut rows = vec![match serving_certificate(&connection).await {
-        Ok(shown) => certificates::serving(&shown.certificate, shown.doubt.as_ref(), now),
+        Ok(shown) => {
+            certificates::serving(&shown.certificate, shown.verification_error.as_ref(), now)
+        }
         Err(error) => Certificate::unseen(Kind::Serving, "API", error.brief()),
     }];
     let reached = rows.iter().all(|row| row.days_left.is_some());

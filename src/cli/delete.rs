@@ -10,7 +10,7 @@ use super::run::{self, ProgressOptions, run_id};
 use super::{Global, ask};
 use crate::access::Cache;
 use crate::apply::{self, Report};
-use crate::kubeconfig::{self, Patience};
+use crate::kubeconfig::{self, LockTries};
 use crate::plan::deletion::{DeletePlan, Guard};
 use crate::plan::{self, deletion};
 use crate::progress::Style;
@@ -103,7 +103,7 @@ fn finish(cluster: &Cluster, report: &Report) -> Result<Exit, Failure> {
 fn forget(cluster: &Cluster) {
     let (name, origin) = (&cluster.name, origin(&cluster.identity));
     let removed = kubeconfig::Target::of_environment()
-        .and_then(|files| kubeconfig::remove(&files, name, &origin, Patience::USUAL));
+        .and_then(|files| kubeconfig::remove(&files, name, &origin, LockTries::USUAL));
     match removed {
         Ok(paths) => {
             for path in paths {

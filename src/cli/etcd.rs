@@ -215,7 +215,7 @@ fn members(cluster: &Cluster, slots: Vec<Slot>) -> Members<'_, Aws> {
     Members {
         cloud: &cluster.cloud,
         slots,
-        told: &|step| eprint(&snapshots::step(step)),
+        on_step: &|step| eprint(&snapshots::step(step)),
     }
 }
 

@@ -10,9 +10,9 @@ use super::api_access::{self, ApiArgs, origin, span};
 use super::failure::{Exit, Failure};
 use super::out::{self, eprint};
 use super::session::{self, Session};
-use crate::access::{self, AccessError, Limits, MintRequest};
+use crate::access::{self, AccessError, CertificateRequest, Limits};
 use crate::kubeconfig::{
-    self, Current, Entry, Exec, KubeconfigError, Login, Patience, Target, Written,
+    self, Current, Entry, Exec, KubeconfigError, LockTries, Login, Target, Written,
 };
 
 #[derive(clap::Args)]
@@ -89,7 +89,7 @@ pub async fn write_exec_entry(
 
 fn write(file: Option<&Path>, entry: &Entry, current: Current) -> Result<(), Failure> {
     let files = file.map_or_else(Target::of_environment, |file| Ok(Target::file(file)))?;
-    let written = kubeconfig::write(&files, entry, current, Patience::USUAL)?;
+    let written = kubeconfig::write(&files, entry, current, LockTries::USUAL)?;
     eprint(&summary(&written));
     Ok(())
 }
@@ -136,7 +136,7 @@ fn exec(global: &Global, session: &Session, args: &CertificateArgs) -> Result<Ex
 async fn issued(session: &Session, args: &CertificateArgs) -> Result<Login, Failure> {
     let (request, limits) = request(session, args);
     let name = &session.spec().name;
-    let made = access::mint(&session.cloud, name, &request, limits, Timestamp::now()).await?;
+    let made = access::issue(&session.cloud, name, &request, limits, Timestamp::now()).await?;
     eprint(&format!(
         "a certificate for {} until {}",
         request.user, made.expires
@@ -147,7 +147,7 @@ async fn issued(session: &Session, args: &CertificateArgs) -> Result<Login, Fail
     })
 }
 
-fn request(session: &Session, args: &CertificateArgs) -> (MintRequest, Limits) {
+fn request(session: &Session, args: &CertificateArgs) -> (CertificateRequest, Limits) {
     let access = &session.spec().access;
     let limits = Limits {
         ttl_seconds: access.ttl_seconds,

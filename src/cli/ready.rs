@@ -11,7 +11,7 @@ use super::failure::{Exit, Failure};
 use super::out::eprint;
 use super::session::Session;
 use crate::events::{Event, ReadyPart};
-use crate::kube::{self, Api, Patience, Readiness, Waited, Wanted};
+use crate::kube::{self, Api, Readiness, WaitOptions, Waited, Wanted};
 use crate::progress::{self, Style, elapsed};
 
 /// How far apply goes.
@@ -65,7 +65,7 @@ pub async fn wait(
     }
     let api = Api::connect(&reached.connection)?;
     let server = api.server();
-    let patience = Patience::of(args.timeout.unsigned_abs());
+    let patience = WaitOptions::of(args.timeout.unsigned_abs());
     let ended = watched(name, &api, &Wanted::of(spec), patience, style).await;
     finish((name, server), args.timeout, &ended)
 }
@@ -74,7 +74,7 @@ async fn watched(
     name: &str,
     api: &Api,
     wanted: &Wanted,
-    patience: Patience,
+    patience: WaitOptions,
     style: Style,
 ) -> Ended {
     let (sender, events) = mpsc::unbounded_channel();

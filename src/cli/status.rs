@@ -127,12 +127,12 @@ async fn looked(cluster: &Cluster, connection: &Connection) -> kubernetes::View 
     let wanted = spec.map(Wanted::of);
     let account = wanted
         .as_ref()
-        .map(|wanted| (wanted, kube::account(wanted, &seen)));
+        .map(|wanted| (wanted, kube::readiness(wanted, &seen)));
     let account = account.as_ref().map(|(wanted, account)| (*wanted, account));
     let mut view = kubernetes::View::of(&seen, version, account);
     if healthy && let Ok(shown) = kube::serving_certificate(connection).await {
         let now = Timestamp::now();
-        let row = certificates::serving(&shown.certificate, shown.doubt.as_ref(), now);
+        let row = certificates::serving(&shown.certificate, shown.verification_error.as_ref(), now);
         view.certificates.push(row);
     }
     view

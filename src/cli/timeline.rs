@@ -1,4 +1,4 @@
-//! `kube-cfn timeline`: the course of a run as a Gantt chart, from its local record, or else from AWS's
+//! `kube-cfn timeline`: a run as a Gantt chart, from its local record, or else from AWS's
 //! own history.
 
 use std::collections::HashSet;
@@ -23,7 +23,7 @@ use crate::timeline::{self, Detail, Past, Saving, Timeline};
 
 /// Columns where stdout is no terminal.
 const COLUMNS: u16 = 80;
-/// More make no bar clearer.
+/// Wider bars are not clearer.
 const WIDEST: u16 = 160;
 /// Runs that an error lists at most.
 const LISTED: usize = 10;
@@ -53,10 +53,10 @@ enum Form {
     Json,
 }
 
-/// A course, and where it was read.
+/// A timeline, and where it was read.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct TimelineView {
     source: String,
     #[serde(flatten)]
     timeline: Timeline,
@@ -69,21 +69,21 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         Some(run) => Some(named(&filter, run)?),
         None => last(&filter),
     };
-    let told = match recorded {
-        Some(told) => told,
-        None => remembered(&args.cluster.open(global).await?).await?,
+    let view = match recorded {
+        Some(view) => view,
+        None => from_aws(&args.cluster.open(global).await?).await?,
     };
     if let Some(file) = &args.html {
-        draw(&told, file)?;
+        draw(&view, file)?;
     }
     out::data(&match args.output {
-        Form::Text => told.text(args.resources),
-        Form::Json => serde_json::to_string_pretty(&told).map_err(Failure::other)?,
+        Form::Text => view.text(args.resources),
+        Form::Json => serde_json::to_string_pretty(&view).map_err(Failure::other)?,
     })?;
     Ok(Exit::Done)
 }
 
-impl Told {
+impl TimelineView {
     fn new(source: String, timeline: Timeline) -> Self {
         let saving = timeline.saving();
         Self {
@@ -111,19 +111,19 @@ fn records(filter: &ClusterFilter) -> Result<Vec<Record>, JournalError> {
 }
 
 /// The last run that was recorded here; needs no credentials. Without one there is still AWS's history:
-/// a record that can't be read is only said.
-fn last(filter: &ClusterFilter) -> Option<Told> {
+/// a record that can't be read is only reported.
+fn last(filter: &ClusterFilter) -> Option<TimelineView> {
     let say = |error: JournalError| eprint(&format!("failed to {error}"));
     let records = records(filter).map_err(say).unwrap_or_default();
     let mut readable = records.iter().filter_map(|record| {
-        let told = read(record).map_err(say);
-        told.ok().flatten()
+        let view = read(record).map_err(say);
+        view.ok().flatten()
     });
     readable.next()
 }
 
 /// The recorded run of that id.
-fn named(filter: &ClusterFilter, run: &str) -> Result<Told, Failure> {
+fn named(filter: &ClusterFilter, run: &str) -> Result<TimelineView, Failure> {
     let records = records(filter)?;
     let Some(record) = records.iter().find(|record| record.run == run) else {
         return Err(no_such_run(&filter.name, run, &records));
@@ -133,7 +133,7 @@ fn named(filter: &ClusterFilter, run: &str) -> Result<Told, Failure> {
 }
 
 /// `None` for a run that was ended before its first event.
-fn read(record: &Record) -> Result<Option<Told>, JournalError> {
+fn read(record: &Record) -> Result<Option<TimelineView>, JournalError> {
     let run = journal::load(&record.path)?;
     if run.unread > 0 {
         eprint(&format!(
@@ -146,7 +146,7 @@ fn read(record: &Record) -> Result<Option<Told>, JournalError> {
         record.account, record.region
     );
     let timeline = Timeline::of(&run.events);
-    Ok(timeline.map(|timeline| Told::new(source, timeline)))
+    Ok(timeline.map(|timeline| TimelineView::new(source, timeline)))
 }
 
 fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> Failure {
@@ -165,8 +165,8 @@ fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> Failure {
     missing.help(format!("recorded here, newest first: {}", runs.join(", ")))
 }
 
-/// The newest run as AWS's history of the stacks tells it.
-async fn remembered(cluster: &Cluster) -> Result<Told, Failure> {
+/// The newest run by AWS's history of the stacks.
+async fn from_aws(cluster: &Cluster) -> Result<TimelineView, Failure> {
     let mut found = cluster.cloud.stacks(Some(&cluster.name)).await?;
     found.sort_by_key(|found| StackKind::parse(&found.kind));
     let pasts = found.into_iter().filter_map(|found| {
@@ -186,7 +186,10 @@ async fn remembered(cluster: &Cluster) -> Result<Told, Failure> {
         );
         Failure::other(nothing).help(format!("`{}` makes one", cluster.command("apply")))
     })?;
-    Ok(Told::new(format!("from AWS's history, {place}"), timeline))
+    Ok(TimelineView::new(
+        format!("from AWS's history, {place}"),
+        timeline,
+    ))
 }
 
 async fn past(cluster: &Cluster, kind: StackKind, found: FoundStack) -> Result<Past, CloudError> {
@@ -195,7 +198,7 @@ async fn past(cluster: &Cluster, kind: StackKind, found: FoundStack) -> Result<P
         token: None,
     };
     let events = cluster.cloud.events(&newest, &HashSet::new()).await?;
-    // Only the sentences come from there: without it the logical ids stand for them.
+    // Only the descriptions come from there: without it the logical ids are shown.
     let template = cluster.cloud.template(&found.id).await.unwrap_or_default();
     let token = events.iter().find_map(|event| event.token.as_deref());
     let run = token.and_then(|token| run_of(token, &found.name));
@@ -209,10 +212,10 @@ async fn past(cluster: &Cluster, kind: StackKind, found: FoundStack) -> Result<P
 }
 
 /// Writes the page whole or not at all.
-fn draw(told: &Told, file: &Path) -> Result<(), Failure> {
+fn draw(view: &TimelineView, file: &Path) -> Result<(), Failure> {
     let failed = |error| Failure::other(format!("failed to {error}"));
     let templates = Templates::new(None).map_err(failed)?;
-    let page = timeline::page(&told.timeline, &told.source, &templates).map_err(failed)?;
+    let page = timeline::page(&view.timeline, &view.source, &templates).map_err(failed)?;
     write(file, &page)
         .map_err(|error| Failure::other(format!("failed to write {}: {error}", file.display())))?;
     eprint(&format!("wrote {}", file.display()));

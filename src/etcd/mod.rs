@@ -58,7 +58,7 @@ pub struct Members<'a, R> {
     pub cloud: &'a R,
     pub slots: Vec<Slot>,
     /// Hears every step, before and after.
-    pub told: &'a dyn Fn(&Step),
+    pub on_step: &'a dyn Fn(&Step),
 }
 
 /// A step on a slot.
@@ -156,7 +156,7 @@ impl<R: Remote> Members<'_, R> {
     }
 
     fn tell(&self, slot: &Slot, doing: &str, came: Option<String>) {
-        (self.told)(&Step {
+        (self.on_step)(&Step {
             slot: slot.letter,
             doing: doing.to_owned(),
             came,

@@ -1,4 +1,4 @@
-//! A member that lost its data, or whose data is no good, made anew from what the others have.
+//! A member that lost its data, or whose data is no good, made again from what the others have.
 
 use super::{EtcdError, Member, Members, PAUSE, Slot, is_over};
 use crate::cloud::CloudError;
@@ -12,7 +12,7 @@ const MINUTES: u64 = 30;
 pub enum Healthy {
     /// It is left alone.
     Keep,
-    /// Its data is made anew all the same.
+    /// Its data is replaced all the same.
     Replace,
 }
 

@@ -76,7 +76,7 @@ impl Machines {
 fn members<'a>(
     cloud: &'a Machines,
     letters: &str,
-    told: &'a dyn Fn(&Step),
+    on_step: &'a dyn Fn(&Step),
 ) -> Members<'a, Machines> {
     let slot = |letter| Slot {
         letter,
@@ -85,7 +85,7 @@ fn members<'a>(
     Members {
         cloud,
         slots: letters.chars().map(slot).collect(),
-        told,
+        on_step,
     }
 }
 
@@ -147,12 +147,12 @@ async fn a_restore_stops_every_slot_before_one_begins() {
         &[&status("ac", ""), &status("abc", "")],
     );
     let heard = RefCell::new(Vec::new());
-    let told = |step: &Step| {
+    let on_step = |step: &Step| {
         if let Some(came) = &step.came {
             heard.borrow_mut().push(format!("{} {came}", step.slot));
         }
     };
-    restore(&members(&cloud, "abc", &told), "etcd/x.db", "t1")
+    restore(&members(&cloud, "abc", &on_step), "etcd/x.db", "t1")
         .await
         .expect("restored");
     let asked = cloud.asked();
@@ -257,12 +257,12 @@ async fn a_slot_without_a_machine_joins_at_its_next_boot() {
     let promoted = r#"{"ok":true,"changed":true,"promoted":true}"#;
     cloud.say("a etcd-member promote cp-b --wait 20", &[promoted]);
     let heard = RefCell::new(String::new());
-    let told = |step: &Step| {
+    let on_step = |step: &Step| {
         heard
             .borrow_mut()
             .push_str(step.came.as_deref().unwrap_or_default());
     };
-    let replaced = replace(&members(&cloud, "abc", &told), "cp-b", Healthy::Keep).await;
+    let replaced = replace(&members(&cloud, "abc", &on_step), "cp-b", Healthy::Keep).await;
     assert!(replaced.expect("replaced"));
     assert!(heard.into_inner().contains("the node's next boot does it"));
 }
@@ -325,7 +325,7 @@ async fn the_first_slot_that_can_takes_the_snapshot() {
 }
 
 #[tokio::test]
-async fn a_missing_program_and_an_unreadable_result_are_told_apart() {
+async fn a_missing_program_and_an_unreadable_result_differ() {
     let cloud = Machines::default();
     cloud.say("b etcd-snapshot --now", &["{\"ok\":tr", ""]);
     let unreadable = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();

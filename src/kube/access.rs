@@ -23,7 +23,7 @@ const CERTIFICATES: &str = "kube-cfn/certificates";
 const DEPLOYER: &str = "kube-cfn:deployer";
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// What somebody may do in one namespace.
+/// What a user may do in one namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -57,13 +57,13 @@ pub struct Issued {
     pub by: String,
 }
 
-/// Somebody's right in one namespace, with the record of their certificates.
+/// A user's right in one namespace, with the record of their certificates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Binding {
     pub who: String,
     pub namespace: String,
-    /// `None` where the record was changed by somebody.
+    /// `None` where the record was changed by another client.
     pub role: Option<Role>,
     pub certificates: Vec<Issued>,
 }
@@ -219,7 +219,7 @@ fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     owned.into_iter().collect()
 }
 
-/// Enough for `kubectl apply` and Helm. Whoever may start pods may mount the namespace's Secrets and
+/// Enough for `kubectl apply` and Helm. A user who may start pods may mount the namespace's Secrets and
 /// use its service accounts: no rule here can say otherwise.
 fn deployer(namespace: &str) -> rbac::Role {
     const ALL: &[&str] = &[

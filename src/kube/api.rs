@@ -70,7 +70,7 @@ impl Api {
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(ANSWER);
         config.reset_reader_on_write = true;
-        // Whoever calls decides what is asked again, and says so.
+        // The caller decides what is retried.
         config.default_retry = false;
         if let Some(login) = &connection.login {
             config.auth_info.client_certificate_data =
@@ -151,7 +151,7 @@ impl Api {
         Ok(pods)
     }
 
-    /// Reads every page. A list that expires half-way (410) is read anew, once.
+    /// Reads every page. A list that expires half-way (410) is read again, once.
     pub(super) async fn all<K>(
         &self,
         typed: &Typed<K>,

@@ -88,7 +88,7 @@ const CRITICAL: &[Critical] = &[
 ];
 
 /// How the critical pods stand: each kind counts once.
-pub(super) fn account(wanted: &Wanted, inside: &Inside) -> Part {
+pub(super) fn readiness(wanted: &Wanted, inside: &Inside) -> Part {
     let troubles = CRITICAL
         .iter()
         .filter_map(|one| trouble(one, wanted, inside));
@@ -126,7 +126,7 @@ fn trouble(one: &Critical, wanted: &Wanted, inside: &Inside) -> Option<String> {
         let mine = pods
             .iter()
             .filter(|pod| pod.node.as_deref() == Some(&node.name));
-        // Of a pod that was made anew the younger one counts.
+        // Of a pod that was replaced the younger one counts.
         match mine.max_by_key(|pod| pod.created) {
             None => Some(format!("not on {} yet", node.name)),
             Some(pod) => Some(format!("on {}: {}", node.name, pod.trouble.as_ref()?)),
@@ -142,10 +142,10 @@ fn anywhere(name: &str, pods: &[&Pod]) -> Option<String> {
     if pods.is_empty() {
         return Some(format!("{name}: there is none yet"));
     }
-    let told = pods
+    let troubles = pods
         .iter()
         .filter_map(|pod| Some(format!("{}: {}", pod.name, pod.trouble.as_ref()?)));
-    first(name, &told.collect::<Vec<_>>())
+    first(name, &troubles.collect::<Vec<_>>())
 }
 
 /// The first trouble of a kind, and how many more there are.

@@ -8,10 +8,10 @@ pub enum KubeError {
     /// The address, authority or credential can't be used at all.
     #[error("what is needed to reach the API can't be used: {0}")]
     Setup(String),
-    /// Nobody answers: name unknown, connection refused, no answer in time.
+    /// No answer: name unknown, connection refused, no answer in time.
     #[error("{server} can't be reached: {why}")]
     Unreachable { server: String, why: String },
-    /// Somebody answers who is not the cluster, or whose certificate is out of its time.
+    /// A server that is not the cluster answers, or whose certificate is out of its time.
     #[error("{server} does not prove to be the cluster's API: {why}")]
     Untrusted { server: String, why: String },
     /// 401: the credential is refused.
@@ -23,7 +23,7 @@ pub enum KubeError {
     /// 404.
     #[error("not found: {0}")]
     NotFound(String),
-    /// 409: somebody else owns what would be written.
+    /// 409: another client owns what would be written.
     #[error("conflict: {0}")]
     Conflict(String),
     /// Any other answer.
@@ -64,21 +64,21 @@ impl KubeError {
         }
     }
 
-    /// Of what went wrong below HTTP, told from the outermost to the innermost cause.
-    pub(super) fn of_transport(server: &str, told: &str) -> Self {
+    /// Of what went wrong below HTTP, from the outermost to the innermost cause.
+    pub(super) fn of_transport(server: &str, chain: &str) -> Self {
         let server = server.to_owned();
-        if let Some((_, why)) = told.split_once("invalid peer certificate: ") {
+        if let Some((_, why)) = chain.split_once("invalid peer certificate: ") {
             let why = certificate(why);
             return Self::Untrusted { server, why };
         }
-        if let Some((_, why)) = told.split_once("received fatal alert: ") {
+        if let Some((_, why)) = chain.split_once("received fatal alert: ") {
             return Self::Unauthorized(format!("TLS alert {why}"));
         }
-        let why = transport(told);
+        let why = transport(chain);
         Self::Unreachable { server, why }
     }
 
-    /// Without the address, for where it stands already.
+    /// Without the address, where the address is already shown.
     pub fn brief(&self) -> String {
         match self {
             Self::Unreachable { why, .. } => format!("can't be reached: {why}"),
@@ -104,7 +104,7 @@ fn certificate(why: &str) -> String {
 }
 
 /// What the sockets say, for people.
-fn transport(told: &str) -> String {
+fn transport(chain: &str) -> String {
     let known = [
         ("dns error", "its name is unknown (DNS)"),
         ("Connection refused", "nothing listens there"),
@@ -115,22 +115,22 @@ fn transport(told: &str) -> String {
         ("Network is unreachable", "there is no network to it"),
         ("No route to host", "there is no route to it"),
     ];
-    let plain = known.iter().find(|(word, _)| told.contains(word));
-    plain.map_or_else(|| told.to_owned(), |(_, plain)| (*plain).to_owned())
+    let plain = known.iter().find(|(word, _)| chain.contains(word));
+    plain.map_or_else(|| chain.to_owned(), |(_, plain)| (*plain).to_owned())
 }
 
 /// An error with its causes, `: ` between them, each said once.
 pub(super) fn chain(error: &dyn Error) -> String {
-    let mut told = error.to_string();
+    let mut chain = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let text = error.to_string();
-        if !told.contains(&text) {
-            told = format!("{told}: {text}");
+        if !chain.contains(&text) {
+            chain = format!("{chain}: {text}");
         }
         cause = error.source();
     }
-    told
+    chain
 }
 
 #[cfg(test)]
@@ -138,8 +138,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_foreign_certificate_is_told_apart_from_silence() {
-        let of = |told: &str| KubeError::of_transport("https://api:6443", told);
+    fn a_foreign_certificate_x_from_silence() {
+        let of = |chain: &str| KubeError::of_transport("https://api:6443", chain);
         assert_eq!(
             of("ServiceError: client error (Connect): invalid peer certificate: UnknownIssuer")
                 .to_string(),

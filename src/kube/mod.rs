@@ -5,8 +5,8 @@ mod access;
 mod api;
 mod critical;
 mod error;
+mod model;
 mod ready;
-mod seen;
 mod serving;
 mod signing;
 mod wait;
@@ -14,11 +14,11 @@ mod wait;
 pub use access::{Binding, Issued, Role};
 pub use api::{Api, ClientLogin, Connection, Identity};
 pub use error::KubeError;
-pub use ready::{Inside, Part, Readiness, Seen, Wanted, WantedPool, WantedSlot, account};
-pub use seen::{Health, Node, POOL_LABEL, Pod, SLOT_LABEL};
-pub use serving::{Shown, serving_certificate};
+pub use model::{Health, Node, POOL_LABEL, Pod, SLOT_LABEL};
+pub use ready::{Inside, Part, Readiness, Seen, Wanted, WantedPool, WantedSlot, readiness};
+pub use serving::{PeerCert, serving_certificate};
 pub use signing::Signed;
-pub use wait::{Patience, Waited, look, wait};
+pub use wait::{WaitOptions, Waited, look, wait};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use semver::Version;
 
-use super::seen::SLOT_LABEL;
+use super::model::SLOT_LABEL;
 use super::{Health, KubeError, Node, Pod, critical};
 use crate::spec::{ClusterSpec, Nat, address};
 
@@ -134,14 +134,14 @@ impl Readiness {
 }
 
 /// Compares what is wanted with what one look found.
-pub fn account(wanted: &Wanted, seen: &Seen) -> Readiness {
+pub fn readiness(wanted: &Wanted, seen: &Seen) -> Readiness {
     let mut parts = vec![api(&seen.health)];
     let mut remarks = Vec::new();
     match &seen.inside {
         Some(Ok(inside)) => {
             parts.push(control_plane(wanted, &inside.nodes));
             parts.extend(wanted.pools.iter().map(|one| pool(one, &inside.nodes)));
-            parts.push(critical::account(wanted, inside));
+            parts.push(critical::readiness(wanted, inside));
             remarks.extend(outdated(wanted, &inside.nodes));
         }
         Some(Err(error)) => {

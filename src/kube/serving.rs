@@ -1,5 +1,5 @@
-//! The certificate that an API server shows, read from a TLS handshake of our own. It is looked at
-//! before it is judged: an expired one is what one wants to read most.
+//! The certificate that an API server shows, read from a TLS handshake of our own. It is read
+//! before it is verified: an expired one is the most important to see.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,20 +18,20 @@ use tokio_rustls::rustls::{
 
 use super::{Connection, KubeError};
 
-/// The longest that connecting and shaking hands may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest that connecting and the TLS handshake may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a server showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
+pub struct PeerCert {
     /// Its own certificate in DER form.
     pub certificate: Vec<u8>,
     /// `None` where it proves the server to be the cluster's API; else why not.
-    pub doubt: Option<KubeError>,
+    pub verification_error: Option<KubeError>,
 }
 
-/// Shakes hands with the server of `connection`, without a credential and without a request.
-pub async fn serving_certificate(connection: &Connection) -> Result<Shown, KubeError> {
+/// Does a TLS handshake with the server of `connection`, without a credential and without a request.
+pub async fn serving_certificate(connection: &Connection) -> Result<PeerCert, KubeError> {
     let server = connection.server.as_str();
     let setup = |why: String| KubeError::Setup(why);
     let address: http::Uri = server
@@ -52,7 +52,7 @@ pub async fn serving_certificate(connection: &Connection) -> Result<Shown, KubeE
         .with_no_client_auth();
     config
         .dangerous()
-        .set_certificate_verifier(Arc::new(Looker(provider.clone())));
+        .set_certificate_verifier(Arc::new(AcceptAnyVerifier(provider.clone())));
 
     let handshake = async {
         let stream = tokio::net::TcpStream::connect((host, port)).await?;
@@ -60,8 +60,8 @@ pub async fn serving_certificate(connection: &Connection) -> Result<Shown, KubeE
             .connect(name.clone(), stream)
             .await
     };
-    let silent = |told: &str| KubeError::of_transport(server, told);
-    let stream = tokio::time::timeout(PATIENCE, handshake).await;
+    let silent = |cause: &str| KubeError::of_transport(server, cause);
+    let stream = tokio::time::timeout(TIMEOUT, handshake).await;
     let stream = stream.map_err(|_| silent("timed out"))?;
     let stream = stream.map_err(|error| {
         let unknown = error.to_string().contains("lookup");
@@ -76,15 +76,15 @@ pub async fn serving_certificate(connection: &Connection) -> Result<Shown, KubeE
     let Some((own, between)) = chain.split_first() else {
         return Err(silent("the server shows no certificate"));
     };
-    let judge = judge(&connection.authority_pem, provider)?;
-    let verdict = judge.verify_server_cert(own, between, &name, &[], UnixTime::now());
-    Ok(Shown {
+    let verifier = verifier(&connection.authority_pem, provider)?;
+    let verdict = verifier.verify_server_cert(own, between, &name, &[], UnixTime::now());
+    Ok(PeerCert {
         certificate: own.to_vec(),
-        doubt: verdict.err().map(|error| silent(&error.to_string())),
+        verification_error: verdict.err().map(|error| silent(&error.to_string())),
     })
 }
 
-fn judge(
+fn verifier(
     authority_pem: &str,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<WebPkiServerVerifier>, KubeError> {
@@ -115,12 +115,12 @@ pub(super) fn certificates(pem: &str) -> Result<Vec<Vec<u8>>, KubeError> {
     Ok(found)
 }
 
-/// Takes any certificate, so that it can be looked at; the handshake's signature still has to be of
-/// its key. Nothing is sent over such a connection.
+/// Does not verify: accepts any certificate, so that it can be examined. The handshake's signature still has
+/// to be of its key. Nothing is sent over such a connection.
 #[derive(Debug)]
-struct Looker(Arc<CryptoProvider>);
+struct AcceptAnyVerifier(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Looker {
+impl ServerCertVerifier for AcceptAnyVerifier {
     fn verify_server_cert(
         &self,
         _own: &CertificateDer<'_>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Health, Inside, KubeError, Node, POOL_LABEL, Pod, Readiness, Seen, Wanted, WantedPool,
-    WantedSlot, account,
+    WantedSlot, readiness,
 };
 
 fn wanted() -> Wanted {
@@ -83,7 +83,7 @@ fn of(inside: Inside) -> Readiness {
         ready: true,
         checks: Vec::new(),
     };
-    account(
+    readiness(
         &wanted(),
         &Seen {
             health: Ok(health),
@@ -98,10 +98,10 @@ fn missing(inside: Inside) -> Vec<String> {
 
 #[test]
 fn a_whole_cluster_misses_nothing() {
-    let readiness = of(whole());
-    assert!(readiness.is_done(), "{readiness:?}");
-    assert_eq!(readiness.missing().count(), 0);
-    assert!(readiness.remarks.is_empty());
+    let found = of(whole());
+    assert!(found.is_done(), "{found:?}");
+    assert_eq!(found.missing().count(), 0);
+    assert!(found.remarks.is_empty());
 }
 
 #[test]
@@ -183,10 +183,10 @@ fn a_critical_pod_must_run_where_it_belongs() {
 fn nodes_of_another_version_are_reported_and_not_waited_for() {
     let mut inside = whole();
     inside.nodes[2].version = "v1.35.9".to_owned();
-    let readiness = of(inside);
-    assert!(readiness.is_done());
+    let found = of(inside);
+    assert!(found.is_done());
     assert_eq!(
-        readiness.remarks,
+        found.remarks,
         ["i-1a runs v1.35.9, the definition says v1.36.2"]
     );
 }
@@ -197,15 +197,15 @@ fn an_api_that_does_not_answer_is_all_that_is_known() {
         server: "https://api:6443".to_owned(),
         why: "nothing listens there".to_owned(),
     };
-    let readiness = account(
+    let found = readiness(
         &wanted(),
         &Seen {
             health: Err(why),
             inside: None,
         },
     );
-    assert!(!readiness.is_done());
-    let missing: Vec<_> = readiness.missing().collect();
+    assert!(!found.is_done());
+    let missing: Vec<_> = found.missing().collect();
     assert_eq!(
         missing[..2],
         [
@@ -228,14 +228,14 @@ fn an_api_that_is_not_ready_names_the_failing_checks() {
         ready: false,
         checks: vec![("ping".to_owned(), true), ("etcd".to_owned(), false)],
     };
-    let readiness = account(
+    let found = readiness(
         &wanted(),
         &Seen {
             health: Ok(health),
             inside: None,
         },
     );
-    let missing: Vec<_> = readiness.missing().collect();
+    let missing: Vec<_> = found.missing().collect();
     assert_eq!(missing[1], "API: /readyz says no: etcd");
 }
 
@@ -245,16 +245,16 @@ fn without_a_credential_a_healthy_api_is_enough_and_it_is_said() {
         ready: true,
         checks: Vec::new(),
     };
-    let readiness = account(
+    let found = readiness(
         &wanted(),
         &Seen {
             health: Ok(health),
             inside: None,
         },
     );
-    assert!(readiness.is_done());
-    assert_eq!(readiness.remarks.len(), 1);
-    let refused = account(
+    assert!(found.is_done());
+    assert_eq!(found.remarks.len(), 1);
+    let refused = readiness(
         &wanted(),
         &Seen {
             health: Ok(Health {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ready::{Inside, Readiness, Seen, Wanted, account};
+use super::ready::{Inside, Readiness, Seen, Wanted, readiness};
 use super::{Api, KubeError};
 
 /// The namespace that holds what the cluster itself runs on.
@@ -13,18 +13,18 @@ const SYSTEM: &str = "kube-system";
 
 /// How long and how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct WaitOptions {
     pub timeout: Duration,
     /// Between the end of one look and the next.
-    pub between: Duration,
+    pub interval: Duration,
 }
 
-impl Patience {
+impl WaitOptions {
     /// A look every four seconds: a node takes five to become Ready.
     pub fn of(timeout: Duration) -> Self {
         Self {
             timeout,
-            between: Duration::from_secs(4),
+            interval: Duration::from_secs(4),
         }
     }
 }
@@ -58,15 +58,15 @@ async fn inside(api: &Api) -> Result<Inside, KubeError> {
 pub async fn wait(
     api: &Api,
     wanted: &Wanted,
-    patience: Patience,
+    options: WaitOptions,
     mut tell: impl FnMut(&Readiness),
 ) -> Waited {
-    let deadline = Instant::now() + patience.timeout;
+    let deadline = Instant::now() + options.timeout;
     let silence = KubeError::Unreachable {
         server: api.server().to_owned(),
         why: "no answer in time".to_owned(),
     };
-    let mut known = account(
+    let mut known = readiness(
         wanted,
         &Seen {
             health: Err(silence),
@@ -74,12 +74,12 @@ pub async fn wait(
         },
     );
     while let Ok(seen) = tokio::time::timeout_at(deadline, look(api)).await {
-        known = account(wanted, &seen);
+        known = readiness(wanted, &seen);
         tell(&known);
         if known.is_done() {
             return Waited::Ready(known);
         }
-        if tokio::time::timeout_at(deadline, tokio::time::sleep(patience.between))
+        if tokio::time::timeout_at(deadline, tokio::time::sleep(options.interval))
             .await
             .is_err()
         {

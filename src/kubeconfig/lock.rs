@@ -1,4 +1,4 @@
-//! The lock that kubectl takes: `<file>.lock`, made by whoever writes, gone when they are done.
+//! The lock that kubectl takes: `<file>.lock`, made by the writer, removed when it is done.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -11,13 +11,13 @@ use super::file;
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How often to try for a lock that somebody holds.
+/// How often to try for a lock that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct LockTries {
     tries: u32,
 }
 
-impl Patience {
+impl LockTries {
     /// About five seconds: kubectl holds its lock for milliseconds.
     pub const USUAL: Self = Self { tries: 50 };
     /// One try.
@@ -32,14 +32,14 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Takes the lock of `file`, whose directory is made if it is missing.
-    pub(super) fn take(file: &Path, patience: Patience) -> Result<Self, KubeconfigError> {
+    pub(super) fn take(file: &Path, tries: LockTries) -> Result<Self, KubeconfigError> {
         file::make_directory(file)?;
         let path = lock_path(file);
-        for attempt in 1..=patience.tries {
+        for attempt in 1..=tries.tries {
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Ok(_) => return Ok(Self { path }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    if attempt < patience.tries {
+                    if attempt < tries.tries {
                         std::thread::sleep(PAUSE);
                     }
                 }
@@ -61,7 +61,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A lock that stays is named by whoever meets it next.
+        // A lock that stays is named by the next writer.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! One cluster has one entry of each kind in a file (cluster, user, context), all three named as the
 //! cluster. Another identity for the same cluster replaces the first, so that no old key is left
-//! behind; whoever wants both keeps the second in a file of its own.
+//! behind; to have both, keep the second in a file of its own.
 //!
 //! What the user changed stays (see [`merge`]). Comments do not survive, as with `kubectl config`.
 
@@ -25,7 +25,7 @@ use serde_json::Value;
 
 pub use entry::{Entry, Exec, Login, server_url};
 pub use error::{KubeconfigError, Problem};
-pub use lock::Patience;
+pub use lock::LockTries;
 pub use paths::Target;
 
 /// What happens to `current-context`.
@@ -64,7 +64,7 @@ pub fn write(
     target: &Target,
     entry: &Entry,
     current: Current,
-    patience: Patience,
+    tries: LockTries,
 ) -> Result<Written, KubeconfigError> {
     let files = read_all(target)?;
     let name = entry.cluster.as_str();
@@ -77,7 +77,7 @@ pub fn write(
         merge::current(held).map(|context| (path.clone(), context.to_owned()))
     });
     let sets_current = current == Current::Switch || context_now.is_none();
-    let merged = change(&path, patience, |document| {
+    let merged = change(&path, tries, |document| {
         let merged = merge::merge(document, entry)?;
         if sets_current {
             merge::set_current(document, name);
@@ -88,7 +88,7 @@ pub fn write(
     if let (Current::Switch, Some((first, _))) = (current, &context_now)
         && first != &path
     {
-        change(first, patience, |document| {
+        change(first, tries, |document| {
             merge::set_current(document, name);
             Ok(())
         })?;
@@ -103,12 +103,12 @@ pub fn write(
 }
 
 /// Takes out what kube-cfn wrote for the cluster of `origin`; returns the files that changed.
-/// Entries of that name that are somebody else's stay.
+/// Entries of that name that are not ours stay.
 pub fn remove(
     target: &Target,
     cluster: &str,
     origin: &str,
-    patience: Patience,
+    tries: LockTries,
 ) -> Result<Vec<PathBuf>, KubeconfigError> {
     let files = read_all(target)?;
     let is_ours = |held: &Value| merge::is_ours(held, cluster, origin);
@@ -120,7 +120,7 @@ pub fn remove(
         if !is_ours(&held) && merge::current(&held) != Some(cluster) {
             continue;
         }
-        change(&path, patience, |document| {
+        change(&path, tries, |document| {
             if is_ours(document) {
                 merge::remove(document, cluster);
             }
@@ -163,10 +163,10 @@ fn read_all(target: &Target) -> Result<Vec<(PathBuf, Value)>, KubeconfigError> {
 /// Reads, changes and writes one file under its lock.
 fn change<T>(
     path: &Path,
-    patience: Patience,
+    tries: LockTries,
     act: impl FnOnce(&mut Value) -> Result<T, Problem>,
 ) -> Result<T, KubeconfigError> {
-    let _lock = lock::Lock::take(path, patience)?;
+    let _lock = lock::Lock::take(path, tries)?;
     let mut document = file::read(path)?.unwrap_or_else(file::empty);
     let done = act(&mut document).map_err(|problem| problem.at(path))?;
     file::write(path, &document)?;

@@ -120,7 +120,7 @@ impl CertificateAuthority {
 
     /// Key and certificate in one PEM text, so that one write stores both or neither.
     ///
-    /// The key stands first: whoever wants a key file (kubeadm, client-go, openssl) reads that
+    /// The key is first: programs that want a key file (kubeadm, client-go, openssl) read that
     /// block and passes over the rest.
     pub fn to_bundle(&self) -> SecretString {
         let mut text = String::with_capacity(2048);

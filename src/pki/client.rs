@@ -5,9 +5,9 @@
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
-use super::body::Body;
 use super::certificate::{self, Facts};
 use super::key::PrivateKey;
+use super::tbs_certificate::TbsCertificate;
 use super::{CLOCK_SKEW_SECONDS, CertificateAuthority, PkiError};
 
 /// The longest user or group. RFC 5280 names 64, but Go and OpenSSL read more and a role's ARN needs it.
@@ -74,7 +74,7 @@ pub fn issue_client(
         reason,
     };
     let key = PrivateKey::generate(&format!("`{}`", subject.user))?;
-    let body = Body {
+    let body = TbsCertificate {
         subject,
         issuer: facts,
         start,

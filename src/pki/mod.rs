@@ -9,13 +9,13 @@
 //! for web identities since November 2024.
 
 mod authority;
-mod body;
 mod certificate;
 mod client;
 mod encryption;
 mod issuer;
 mod key;
 mod request;
+mod tbs_certificate;
 
 pub use authority::{Authority, CertificateAuthority};
 pub use certificate::Facts;

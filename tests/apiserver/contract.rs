@@ -152,11 +152,11 @@ fn a_server_of_another_authority_is_not_trusted() {
         assert!(matches!(error, KubeError::Untrusted { .. }), "{error:?}");
         let shown = serving_certificate(&foreign).await.unwrap();
         assert!(
-            matches!(shown.doubt, Some(KubeError::Untrusted { .. })),
+            matches!(shown.verification_error, Some(KubeError::Untrusted { .. })),
             "{shown:?}"
         );
         let shown = serving_certificate(&admin()).await.unwrap();
-        assert_eq!(shown.doubt, None);
+        assert_eq!(shown.verification_error, None);
         assert!(!shown.certificate.is_empty());
     });
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kube_cfn::access::{AbsentNamespace, Grant, GrantError, Granted, grant};
 use kube_cfn::kube::{
-    Api, Binding, ClientLogin, Connection, Patience, Readiness, Role, Waited, Wanted, WantedPool,
-    WantedSlot, wait,
+    Api, Binding, ClientLogin, Connection, Readiness, Role, WaitOptions, Waited, Wanted,
+    WantedPool, WantedSlot, wait,
 };
 use kube_cfn::kubeconfig::{Entry, Login, render};
 use secrecy::ExposeSecret as _;
@@ -37,10 +37,10 @@ fn fill_whole(server: &ApiServer) {
     fill(server, &["10.20.0.10", "10.20.32.10"], "web", 2);
 }
 
-fn patience(seconds: u64) -> Patience {
-    Patience {
+fn patience(seconds: u64) -> WaitOptions {
+    WaitOptions {
         timeout: Duration::from_secs(seconds),
-        between: Duration::from_millis(20),
+        interval: Duration::from_millis(20),
     }
 }
 

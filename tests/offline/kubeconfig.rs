@@ -10,7 +10,7 @@ use std::process::{Child, Stdio};
 use jiff::{SignedDuration, Timestamp};
 use kube_cfn::access::{Credential, authority_of_exec_info};
 use kube_cfn::kubeconfig::{
-    Current, Entry, Exec, Login, Patience, Target, render, server_url, write,
+    Current, Entry, Exec, LockTries, Login, Target, render, server_url, write,
 };
 use kube_cfn::pki::{Authority, CertificateAuthority, Subject, issue_client};
 use secrecy::ExposeSecret;
@@ -212,7 +212,7 @@ fn kubectl_and_we_write_the_same_file_in_turn() {
         &file,
         "config set-context old --cluster=old --namespace=012",
     );
-    write(&target, &wanted, Current::Switch, Patience::USUAL).unwrap();
+    write(&target, &wanted, Current::Switch, LockTries::USUAL).unwrap();
     ask(
         place.path(),
         &file,
@@ -223,7 +223,7 @@ fn kubectl_and_we_write_the_same_file_in_turn() {
         &file,
         "config set clusters.canary.server https://127.0.0.1:16443",
     );
-    let written = write(&target, &wanted, Current::IfUnset, Patience::USUAL).unwrap();
+    let written = write(&target, &wanted, Current::IfUnset, LockTries::USUAL).unwrap();
     assert_eq!(
         written.kept,
         ["server https://127.0.0.1:16443", "namespace 1.10"]
@@ -263,7 +263,7 @@ fn kubectl_chooses_the_same_file_of_a_list() {
                 run(kubectl().env("KUBECONFIG", &list).args(args), &home);
             } else {
                 let target = Target::of_user(Some(&list), Some(&home)).unwrap();
-                write(&target, &wanted, Current::IfUnset, Patience::NONE).unwrap();
+                write(&target, &wanted, Current::IfUnset, LockTries::NONE).unwrap();
             }
             let is_written =
                 |path: &&PathBuf| fs::metadata(path).is_ok_and(|about| about.len() > 0);

@@ -2,7 +2,7 @@
 
 mod cache;
 mod ensure;
-mod mint;
+mod issue;
 mod shelf;
 
 use jiff::Timestamp;
@@ -26,8 +26,8 @@ fn limits() -> Limits {
     }
 }
 
-fn request(user: &str, ttl_seconds: Option<u64>) -> MintRequest {
-    MintRequest {
+fn request(user: &str, ttl_seconds: Option<u64>) -> CertificateRequest {
+    CertificateRequest {
         user: user.to_owned(),
         groups: vec!["kube-cfn:admins".to_owned()],
         ttl_seconds,

@@ -150,16 +150,16 @@ fn the_end_of_a_tunnel_is_written_with_the_server_s_own_name_and_both_go_again()
 }
 
 #[test]
-fn a_cluster_made_anew_takes_its_new_server_whatever_was_edited() {
+fn a_recreated_cluster_replaces_an_edited_server() {
     let place = Place::new();
     let path = place.path("config");
     put(&path, &entry()).unwrap();
     edit(&path, |document| {
         document["clusters"][0]["cluster"]["server"] = json!("https://127.0.0.1:16443");
     });
-    let mut anew = entry();
-    anew.authority_pem = "authority two".to_owned();
-    assert!(put(&path, &anew).unwrap().kept.is_empty());
+    let mut recreated = entry();
+    recreated.authority_pem = "authority two".to_owned();
+    assert!(put(&path, &recreated).unwrap().kept.is_empty());
     assert_eq!(
         data(&path)["clusters"][0]["cluster"]["server"],
         "https://api.example.com:6443"

@@ -13,13 +13,13 @@ fn the_first_file_that_has_the_entry_is_written_else_the_first_that_exists() {
     put(&two, &entry()).unwrap();
     let list = std::env::join_paths([&none, &one, &two]).unwrap();
     let target = Target::of_user(Some(&list), None).unwrap();
-    let written = write(&target, &entry(), Current::IfUnset, Patience::NONE).unwrap();
+    let written = write(&target, &entry(), Current::IfUnset, LockTries::NONE).unwrap();
     assert_eq!(
         (written.path, written.created, written.current),
         (two.clone(), false, false)
     );
-    remove(&target, "canary", ORIGIN, Patience::NONE).unwrap();
-    let written = write(&target, &entry(), Current::IfUnset, Patience::NONE).unwrap();
+    remove(&target, "canary", ORIGIN, LockTries::NONE).unwrap();
+    let written = write(&target, &entry(), Current::IfUnset, LockTries::NONE).unwrap();
     assert_eq!((written.path, written.created), (one, true));
     assert!(!none.exists());
 }
@@ -31,15 +31,15 @@ fn switching_reaches_the_file_that_decides() {
     put(&two, &entry()).unwrap();
     let list = std::env::join_paths([&one, &two]).unwrap();
     let target = Target::of_user(Some(&list), None).unwrap();
-    let written = write(&target, &entry(), Current::Switch, Patience::NONE).unwrap();
+    let written = write(&target, &entry(), Current::Switch, LockTries::NONE).unwrap();
     assert!(written.current);
     assert_eq!(data(&one)["current-context"], "canary");
-    let changed = remove(&target, "canary", ORIGIN, Patience::NONE).unwrap();
+    let changed = remove(&target, "canary", ORIGIN, LockTries::NONE).unwrap();
     assert_eq!(changed, [one.clone(), two.clone()]);
     assert_eq!(data(&one)["current-context"], "");
     assert_eq!(data(&two)["users"], json!([]));
     assert!(
-        remove(&target, "canary", ORIGIN, Patience::NONE)
+        remove(&target, "canary", ORIGIN, LockTries::NONE)
             .unwrap()
             .is_empty()
     );
@@ -52,7 +52,7 @@ fn removing_leaves_a_cluster_of_that_name_elsewhere() {
     put(&path, &entry()).unwrap();
     let target = Target::file(&path);
     assert!(
-        remove(&target, "canary", "1/us-east-1", Patience::NONE)
+        remove(&target, "canary", "1/us-east-1", LockTries::NONE)
             .unwrap()
             .is_empty()
     );

@@ -1,4 +1,4 @@
-//! The room as a whole, in directories of the tests' own.
+//! The module as a whole, in directories of the tests' own.
 
 mod content;
 mod files;
@@ -97,7 +97,12 @@ fn edit(path: &Path, change: impl FnOnce(&mut Value)) {
 }
 
 fn put(path: &Path, entry: &Entry) -> Result<Written, KubeconfigError> {
-    write(&Target::file(path), entry, Current::IfUnset, Patience::NONE)
+    write(
+        &Target::file(path),
+        entry,
+        Current::IfUnset,
+        LockTries::NONE,
+    )
 }
 
 fn mode(path: &Path) -> u32 {

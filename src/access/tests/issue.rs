@@ -10,7 +10,7 @@ use crate::pki::Facts;
 #[tokio::test(start_paused = true)]
 async fn minting_needs_authorities_and_the_right_to_read_them() {
     let shelf = Shelf::default();
-    let none = mint(&shelf, "canary", &request("ada", None), limits(), now()).await;
+    let none = issue(&shelf, "canary", &request("ada", None), limits(), now()).await;
     assert_eq!(
         none.unwrap_err().to_string(),
         "no CA of cluster `canary` in this account and region: is the profile wrong? \
@@ -19,7 +19,7 @@ async fn minting_needs_authorities_and_the_right_to_read_them() {
     let none = authority_certificate(&shelf, "canary").await;
     assert!(matches!(none, Err(AccessError::NoAuthorities(_))));
     shelf.denied.set(true);
-    let denied = mint(&shelf, "canary", &request("ada", None), limits(), now()).await;
+    let denied = issue(&shelf, "canary", &request("ada", None), limits(), now()).await;
     assert_eq!(
         denied.unwrap_err().to_string(),
         "no permission to read /kube-cfn/canary/cp/ca.key: \
@@ -35,11 +35,11 @@ async fn a_lifetime_is_the_default_or_what_is_asked_up_to_the_limit() {
         .await
         .unwrap();
     for (asked, minutes) in [(None, 8 * 60), (Some(60), 1), (Some(24 * 3600), 24 * 60)] {
-        let made = mint(&shelf, "canary", &request("ada", asked), limits(), now()).await;
+        let made = issue(&shelf, "canary", &request("ada", asked), limits(), now()).await;
         assert_eq!(made.unwrap().expires, later(minutes));
     }
     let long = request("ada", Some(24 * 3600 + 1));
-    let error = mint(&shelf, "canary", &long, limits(), now())
+    let error = issue(&shelf, "canary", &long, limits(), now())
         .await
         .unwrap_err();
     let text = error.to_string();
@@ -54,7 +54,7 @@ async fn a_stored_text_that_is_no_authority_is_named_not_quoted() {
         .secret
         .borrow_mut()
         .insert("/kube-cfn/canary/cp/ca.key".to_owned(), junk);
-    let error = mint(&shelf, "canary", &request("ada", None), limits(), now())
+    let error = issue(&shelf, "canary", &request("ada", None), limits(), now())
         .await
         .unwrap_err();
     let message = format!("{error} {error:?}");
@@ -68,7 +68,7 @@ async fn the_plugin_answers_in_the_words_of_kubectl() {
     ensure_authorities(&shelf, "canary", KEY, now())
         .await
         .unwrap();
-    let made = mint(&shelf, "canary", &request("ada", None), limits(), now())
+    let made = issue(&shelf, "canary", &request("ada", None), limits(), now())
         .await
         .unwrap();
     let answer: serde_json::Value =

@@ -1,5 +1,5 @@
 //! Credentials: a client certificate of the cluster's own authority, for one user and their groups.
-//! Must not know how a client is told of it (that is `exec`, `kubeconfig`).
+//! Must not know how a client gets it (that is `exec`, `kubeconfig`).
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use super::{AccessError, Cache, CacheKey, Names};
 use crate::cloud::Store;
 use crate::pki::{Authority, CertificateAuthority, Facts, Subject, issue_client};
 
-/// Who asks to be let in.
+/// For whom a certificate is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MintRequest {
+pub struct CertificateRequest {
     /// Kubernetes user.
     pub user: String,
     /// Kubernetes groups; RBAC binds to these.
@@ -40,10 +40,10 @@ pub struct Credential {
     pub authority_pem: String,
 }
 
-impl MintRequest {
+impl CertificateRequest {
     /// The lifetime in seconds, if it is allowed.
     pub fn lifetime(&self, limits: Limits) -> Result<u64, AccessError> {
-        // The default never breaks the limit, whichever of the two somebody changed.
+        // The default never breaks the limit, whichever of the two was changed.
         let default = limits.ttl_seconds.min(limits.max_ttl_seconds);
         let asked = self.ttl_seconds.unwrap_or(default);
         if asked > limits.max_ttl_seconds {
@@ -77,16 +77,16 @@ fn span(seconds: u64) -> SignedDuration {
 }
 
 /// Signs a certificate with the cluster's Kubernetes authority.
-pub async fn mint(
+pub async fn issue(
     store: &impl Store,
     cluster: &str,
-    request: &MintRequest,
+    request: &CertificateRequest,
     limits: Limits,
     now: Timestamp,
 ) -> Result<Credential, AccessError> {
     let name = Names::of(cluster)?.secret(Authority::Kubernetes);
     // What can be refused without AWS is refused before it.
-    let subject = Subject::new(&request.user, &request.groups).map_err(AccessError::Mint)?;
+    let subject = Subject::new(&request.user, &request.groups).map_err(AccessError::Issue)?;
     let ttl = span(request.lifetime(limits)?);
     let secret = store
         .secret(&name)
@@ -95,7 +95,7 @@ pub async fn mint(
         .ok_or_else(|| AccessError::NoAuthorities(cluster.to_owned()))?;
     let authority = CertificateAuthority::from_bundle(Authority::Kubernetes, &secret)
         .map_err(|source| AccessError::Stored { name, source })?;
-    let made = issue_client(&authority, &subject, ttl, now).map_err(AccessError::Mint)?;
+    let made = issue_client(&authority, &subject, ttl, now).map_err(AccessError::Issue)?;
     Ok(Credential {
         certificate_pem: made.certificate_pem,
         key: made.key,
@@ -108,7 +108,7 @@ pub async fn mint(
 /// A credential from the cache while it is fresh, else a new one that is put there.
 ///
 /// `authority` is the fingerprint of the authority that the caller's cluster entry trusts, where it
-/// is known: a cached credential of another one (the cluster was made anew) is passed over.
+/// is known: a cached credential of another one (the cluster was made again) is passed over.
 /// A cache that can't be written costs time, not access: it is only logged.
 pub async fn credential(
     store: &impl Store,
@@ -121,7 +121,7 @@ pub async fn credential(
     if let Some(found) = cache.find(key, authority, now) {
         return Ok(found);
     }
-    let made = mint(store, &key.cluster, &key.request, limits, now).await?;
+    let made = issue(store, &key.cluster, &key.request, limits, now).await?;
     if let Err(error) = cache.keep(key, &made) {
         tracing::warn!("{error}");
     }

@@ -25,7 +25,7 @@ const CLIENT_AUTH: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 3, 2];
 const ECDSA_WITH_SHA256: &[u64] = &[1, 2, 840, 10045, 4, 3, 2];
 
 /// What is signed: `TBSCertificate` of RFC 5280 section 4.1.
-pub(super) struct Body<'a> {
+pub(super) struct TbsCertificate<'a> {
     pub subject: &'a Subject,
     pub issuer: &'a Facts,
     pub start: Timestamp,
@@ -33,7 +33,7 @@ pub(super) struct Body<'a> {
     pub key: &'a KeyPair,
 }
 
-impl Body<'_> {
+impl TbsCertificate<'_> {
     /// The certificate in DER form, signed by `signer`.
     pub(super) fn sign(&self, signer: &KeyPair) -> Result<Vec<u8>, rcgen::Error> {
         let body = yasna::construct_der(|writer| writer.write_sequence(|seq| self.write(seq)));
