@@ -12,7 +12,7 @@ use super::api_access::{ApiArgs, span};
 use super::ask::YesArg;
 use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, eprint};
+use super::out::{self, FormatArg, eprint};
 
 use crate::access::{self, AbsentNamespace, Grant, GrantError};
 use crate::kube::{Api, Binding, Connection, Role};
@@ -105,9 +105,8 @@ impl From<RoleName> for Role {
 struct ListArgs {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    #[command(flatten)]
+    output: FormatArg,
     #[command(flatten)]
     api: ApiArgs,
 }
@@ -194,7 +193,7 @@ async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
         eprint(&format!("{} has no grants", cluster.name));
     }
     let now = Timestamp::now();
-    out::listed(args.output, &rows, || grants::table(&bindings, now))?;
+    args.output.print(&rows, || grants::table(&bindings, now))?;
     Ok(Exit::Done)
 }
 

@@ -1,6 +1,8 @@
 //! The way from a cluster's name to its API: the address from the edge stack, the authority and a
 //! short-lived certificate from the store.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::failure::{Exit, Failure};
@@ -83,12 +85,21 @@ pub struct ApiConnection {
 }
 
 impl<C: Cloud + Store> ClusterRef<'_, C> {
+    /// The outputs of one of its stacks; `None` before there is one.
+    pub async fn outputs(
+        &self,
+        kind: &StackKind,
+    ) -> Result<Option<BTreeMap<String, String>>, Failure> {
+        let found = self.cloud.stacks(Some(self.name)).await?;
+        let kind = kind.to_string();
+        let stack = found.into_iter().find(|stack| stack.kind == kind);
+        Ok(stack.map(|stack| stack.outputs))
+    }
+
     /// Where its API answers, as the edge stack says; `None` before there is one.
     pub async fn host(&self) -> Result<Option<String>, Failure> {
-        let found = self.cloud.stacks(Some(self.name)).await?;
-        let edge = StackKind::Edge.to_string();
-        let edge = found.into_iter().find(|stack| stack.kind == edge);
-        Ok(edge.and_then(|stack| stack.outputs.get(API_HOST).cloned()))
+        let outputs = self.outputs(&StackKind::Edge).await?;
+        Ok(outputs.and_then(|mut outputs| outputs.remove(API_HOST)))
     }
 
     /// The host, or the failure that says there is none.

@@ -18,7 +18,7 @@ use crate::cloud::{Cloud, Store};
 use crate::forecast;
 use crate::plan::Plan;
 use crate::progress::Style;
-use crate::report::plan::{Detail, Scales, text, view};
+use crate::report::plan::{Detail, ForecastInputs, text, view};
 use crate::stacks::{API_HOST, Stack, StackKind};
 
 #[derive(clap::Args)]
@@ -49,11 +49,11 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     } = read_or_make_plan(global, args).await?;
     let name = session.spec().name.clone();
 
-    let scales = Scales {
+    let inputs = ForecastInputs {
         durations: learned_durations(&session, &plan),
-        ..Scales::default()
+        ..ForecastInputs::default()
     };
-    let shown = view(&plan, &session.identity, &session.defined, &scales);
+    let shown = view(&plan, &session.identity, &session.defined, &inputs);
     eprint(text(&shown, Detail::Short).trim_end());
     drop(shown);
 
@@ -66,7 +66,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     }
 
     let options = ProgressOptions {
-        durations: scales.durations,
+        durations: inputs.durations,
         ..ProgressOptions::recorded(args.progress, &run, &name, &session.identity, "apply")
     };
     let stop = Stop::default();

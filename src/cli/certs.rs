@@ -3,16 +3,16 @@
 use jiff::Timestamp;
 
 use super::Global;
-use super::api_access::{ApiArgs, ApiConnection, origin};
+use super::api_access::{ApiArgs, origin};
 use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, eprint};
+use super::out::{FormatArg, eprint};
 
 use crate::access::{self, Cache};
 use crate::kube::{Api, serving_certificate};
 use crate::kubeconfig;
 use crate::pki::Facts;
-use crate::report::certificates::{self, Certificate, Kind, Verdict};
+use crate::report::certificates::{self, Certificate, CertificateKind, Verdict};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -37,9 +37,8 @@ struct StatusArgs {
     /// Fewer days left than this need action
     #[arg(long, default_value_t = 30, value_name = "DAYS")]
     warn_days: u16,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    #[command(flatten)]
+    output: FormatArg,
     #[command(flatten)]
     api: ApiArgs,
 }
@@ -51,9 +50,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let mut rows = authorities(&cluster, now).await?;
     rows.extend(of_api(&cluster, args, now).await?);
     rows.extend(local(&cluster, now));
-    out::listed(args.output, &rows, || {
-        certificates::table(&rows, args.warn_days)
-    })?;
+    args.output
+        .print(&rows, || certificates::table(&rows, args.warn_days))?;
     finish(&cluster.name, &rows, args.warn_days)
 }
 
@@ -73,27 +71,24 @@ async fn of_api(
     let api = cluster.api();
     let Some(host) = api.host().await? else {
         return Ok(vec![Certificate::unseen(
-            Kind::Serving,
+            CertificateKind::Serving,
             "API",
             "there is no API yet",
         )]);
     };
-    let ApiConnection {
-        connection,
-        no_credentials_reason,
-    } = api.connect(&host, &args.api).await?;
-    let mut rows = vec![match serving_certificate(&connection).await {
+    let reached = api.connect(&host, &args.api).await?;
+    let mut rows = vec![match serving_certificate(&reached.connection).await {
         Ok(shown) => {
             certificates::serving(&shown.certificate, shown.verification_error.as_ref(), now)
         }
-        Err(error) => Certificate::unseen(Kind::Serving, "API", error.brief()),
+        Err(error) => Certificate::unseen(CertificateKind::Serving, "API", error.brief()),
     }];
-    let reached = rows.iter().all(|row| row.days_left.is_some());
-    match no_credentials_reason {
-        Some(why) => rows.push(Certificate::unseen(Kind::Access, "grants", why)),
-        None if reached => rows.extend(grants(&connection, now).await),
+    let answers = rows.iter().all(|row| row.days_left.is_some());
+    match reached.no_credentials_reason {
+        Some(why) => rows.push(Certificate::unseen(CertificateKind::Access, "grants", why)),
+        None if answers => rows.extend(grants(&reached.connection, now).await),
         None => rows.push(Certificate::unseen(
-            Kind::Access,
+            CertificateKind::Access,
             "grants",
             "the API keeps the record of them",
         )),
@@ -105,13 +100,17 @@ async fn of_api(
 async fn grants(connection: &crate::kube::Connection, now: Timestamp) -> Vec<Certificate> {
     let read = async { Api::connect(connection)?.bindings(None, None).await };
     match read.await {
-        Err(error) => vec![Certificate::unseen(Kind::Access, "grants", error)],
+        Err(error) => vec![Certificate::unseen(
+            CertificateKind::Access,
+            "grants",
+            error,
+        )],
         Ok(bindings) => bindings
             .iter()
             .filter_map(|binding| {
                 let newest = binding.certificates.iter().map(|one| one.expires).max()?;
                 let name = format!("{} in {}", binding.who, binding.namespace);
-                Some(Certificate::of(Kind::Access, name, newest, now))
+                Some(Certificate::of(CertificateKind::Access, name, newest, now))
             })
             .collect(),
     }
@@ -121,7 +120,7 @@ async fn grants(connection: &crate::kube::Connection, now: Timestamp) -> Vec<Cer
 fn local(cluster: &Cluster, now: Timestamp) -> Vec<Certificate> {
     let row = |facts: &Facts, place: &str| {
         let name = format!("{}, {place}", facts.subject);
-        Certificate::of(Kind::Local, name, facts.expires, now)
+        Certificate::of(CertificateKind::Local, name, facts.expires, now)
     };
     let cached = Cache::of_user().and_then(|cache| cache.kept(&cluster.name));
     let cached = cached.unwrap_or_default();
@@ -162,7 +161,7 @@ mod tests {
     use super::*;
     use jiff::SignedDuration;
 
-    fn row(kind: Kind, days: i64) -> Certificate {
+    fn row(kind: CertificateKind, days: i64) -> Certificate {
         let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
         let expires = now + SignedDuration::from_hours(days * 24 + 1);
         Certificate::of(kind, "it", expires, now)
@@ -174,26 +173,38 @@ mod tests {
             Ok(exit) => exit,
             Err(failure) => failure.exit,
         };
-        assert_eq!(code(&[row(Kind::Serving, 30)]), Exit::Done);
-        assert_eq!(code(&[row(Kind::Serving, 29)]), Exit::NeedsAction);
-        assert_eq!(code(&[row(Kind::Authority, -2)]), Exit::NeedsAction);
-        let unseen = Certificate::unseen(Kind::Serving, "API", "nothing listens there");
+        assert_eq!(code(&[row(CertificateKind::Serving, 30)]), Exit::Done);
         assert_eq!(
-            code(&[row(Kind::Authority, 900), unseen.clone()]),
+            code(&[row(CertificateKind::Serving, 29)]),
+            Exit::NeedsAction
+        );
+        assert_eq!(
+            code(&[row(CertificateKind::Authority, -2)]),
+            Exit::NeedsAction
+        );
+        let unseen = Certificate::unseen(CertificateKind::Serving, "API", "nothing listens there");
+        assert_eq!(
+            code(&[row(CertificateKind::Authority, 900), unseen.clone()]),
             Exit::Other
         );
-        assert_eq!(code(&[row(Kind::Authority, 2), unseen]), Exit::NeedsAction);
+        assert_eq!(
+            code(&[row(CertificateKind::Authority, 2), unseen]),
+            Exit::NeedsAction
+        );
     }
 
     #[test]
     fn a_certificate_that_lives_for_hours_is_listed_only() {
-        let rows = [row(Kind::Local, 0), row(Kind::Authority, 3000)];
+        let rows = [
+            row(CertificateKind::Local, 0),
+            row(CertificateKind::Authority, 3000),
+        ];
         assert_eq!(finish("canary", &rows, 30).unwrap(), Exit::Done);
     }
 
     #[test]
     fn a_certificate_that_proves_nothing_is_not_good() {
-        let mut doubtful = row(Kind::Serving, 300);
+        let mut doubtful = row(CertificateKind::Serving, 300);
         doubtful.trouble = Some("it is for another name".to_owned());
         let failure = finish("canary", &[doubtful], 30).unwrap_err();
         assert_eq!(failure.exit, Exit::NeedsAction);

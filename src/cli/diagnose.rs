@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Global;
 use super::cluster::ClusterArg;
 use super::failure::{Exit, Failure};
-use super::out::{self, eprint};
+use super::out::{self, TextFormat, eprint};
 
 use crate::apply::diagnose::diagnose;
 use crate::events;
@@ -21,14 +21,7 @@ pub struct Args {
     cluster: ClusterArg,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-enum Form {
-    #[default]
-    Text,
-    Json,
+    output: TextFormat,
 }
 
 #[derive(Serialize)]
@@ -44,7 +37,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
     let places = cluster.places();
     let found = diagnose(&survey, &cluster.cloud, &places).await?;
-    if args.output == Form::Json {
+    if args.output == TextFormat::Json {
         let views: Vec<View<'_>> = found
             .iter()
             .map(|(stack, diagnosis)| View {
@@ -53,7 +46,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
                 failure: &diagnosis.failure,
             })
             .collect();
-        out::data(&serde_json::to_string_pretty(&views).map_err(Failure::other)?)?;
+        out::data(&out::json(&views)?)?;
         return Ok(Exit::Done);
     }
     if found.is_empty() {

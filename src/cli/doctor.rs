@@ -4,7 +4,7 @@ use futures::future::join_all;
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::{self, Format};
+use super::out::FormatArg;
 use super::session::{self, Session};
 use crate::cloud::{Cloud, FoundStack};
 use crate::plan::protection::{Layer, Live, layers};
@@ -18,9 +18,8 @@ pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
     name: String,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    #[command(flatten)]
+    output: FormatArg,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -49,7 +48,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         examine(&session, stack, live, template)
     });
     found.layers = join_all(read).await.into_iter().flatten().collect();
-    out::listed(args.output, &found, || protection::text(&found))?;
+    args.output.print(&found, || protection::text(&found))?;
     verdict(&found)
 }
 

@@ -1,14 +1,15 @@
 //! `kube-cfn etcd`: snapshots, a restore, a member replaced, by the programs on the cluster's machines.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, eprint};
+use super::out::{Format, FormatArg, eprint};
 
 use super::Global;
 use super::ask::{ConfirmArg, YesArg};
-use crate::cloud::Cloud;
 use crate::cloud::aws::Aws;
 use crate::etcd::{self, EtcdError, Healthy, Members, Slot};
 use crate::report::snapshots;
@@ -36,18 +37,16 @@ enum Verb {
 struct SnapshotArgs {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    #[command(flatten)]
+    output: FormatArg,
 }
 
 #[derive(clap::Args)]
 struct ListArgs {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// How to print the list
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    #[command(flatten)]
+    output: FormatArg,
 }
 
 #[derive(clap::Args)]
@@ -94,23 +93,22 @@ async fn snapshot(global: &Global, args: &SnapshotArgs) -> Result<Exit, Failure>
     cluster.introduce();
     let slots = slots(&cluster).await?;
     let taken = etcd::snapshot(&members(&cluster, slots)).await?;
-    out::listed(args.output, &taken, || taken.key.clone())?;
+    args.output.print(&taken, || taken.key.clone())?;
     Ok(Exit::Done)
 }
 
 async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
     let cluster = args.cluster.open(global).await?;
-    let bucket = output(&cluster, &StackKind::Base, STATE_BUCKET).await?;
+    let bucket = state_bucket(&cluster).await?;
     let found = etcd::list(&cluster.cloud, &bucket).await?;
-    if found.is_empty() && args.output == Format::Table {
+    if found.is_empty() && args.output.output == Format::Table {
         eprint(&format!(
             "{} has no snapshots yet: the control plane takes one every half hour",
             cluster.name
         ));
     }
-    out::listed(args.output, &found, || {
-        snapshots::table(&found, Timestamp::now())
-    })?;
+    args.output
+        .print(&found, || snapshots::table(&found, Timestamp::now()))?;
     Ok(Exit::Done)
 }
 
@@ -164,7 +162,7 @@ fn token(cluster: &Cluster, args: &RestoreArgs) -> String {
 
 /// Refuses a snapshot that the bucket does not have before anything stops.
 async fn known(cluster: &Cluster, key: &str) -> Result<(), Failure> {
-    let bucket = output(cluster, &StackKind::Base, STATE_BUCKET).await?;
+    let bucket = state_bucket(cluster).await?;
     let found = etcd::list(&cluster.cloud, &bucket).await?;
     match found.iter().find(|one| one.key == key) {
         Some(one) if one.verifiable => Ok(()),
@@ -228,19 +226,16 @@ async fn slots(cluster: &Cluster) -> Result<Vec<Slot>, Failure> {
     Ok(slots)
 }
 
-async fn output(cluster: &Cluster, kind: &StackKind, key: &str) -> Result<String, Failure> {
-    let mut outputs = outputs(cluster, kind).await?;
-    outputs.remove(key).ok_or_else(|| unmade(cluster, kind))
+async fn state_bucket(cluster: &Cluster) -> Result<String, Failure> {
+    let outputs = outputs(cluster, &StackKind::Base)
+        .await?
+        .remove(STATE_BUCKET);
+    outputs.ok_or_else(|| unmade(cluster, &StackKind::Base))
 }
 
-async fn outputs(
-    cluster: &Cluster,
-    kind: &StackKind,
-) -> Result<std::collections::BTreeMap<String, String>, Failure> {
-    let name = kind.stack_name(&cluster.name);
-    let found = cluster.cloud.stacks(Some(&cluster.name)).await?;
-    let stack = found.into_iter().find(|stack| stack.name == name);
-    Ok(stack.ok_or_else(|| unmade(cluster, kind))?.outputs)
+async fn outputs(cluster: &Cluster, kind: &StackKind) -> Result<BTreeMap<String, String>, Failure> {
+    let outputs = cluster.api().outputs(kind).await?;
+    outputs.ok_or_else(|| unmade(cluster, kind))
 }
 
 fn unmade(cluster: &Cluster, kind: &StackKind) -> Failure {

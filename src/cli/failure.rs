@@ -27,33 +27,23 @@ Exit codes:
 
 /// How a command ended. The numbers are [`EXIT_CODES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Exit {
-    Done,
-    Other,
-    Changes,
-    RolledBack,
-    NeedsAction,
-    Refused,
-    Detached,
-    Usage,
-    Definition,
-    Interrupted,
+    Done = 0,
+    Other = 1,
+    Changes = 2,
+    RolledBack = 3,
+    NeedsAction = 4,
+    Refused = 5,
+    Detached = 6,
+    Usage = 64,
+    Definition = 65,
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Other => 1,
-            Exit::Changes => 2,
-            Exit::RolledBack => 3,
-            Exit::NeedsAction => 4,
-            Exit::Refused => 5,
-            Exit::Detached => 6,
-            Exit::Usage => 64,
-            Exit::Definition => 65,
-            Exit::Interrupted => 130,
-        })
+        Self::from(exit as u8)
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, eprint};
+use super::out::{FormatArg, eprint};
 use super::session;
 use crate::cloud::Cloud;
 use crate::definition::{self, DefinitionError};
@@ -17,9 +17,8 @@ pub struct Args {
     /// Look for clusters in this region too; may be repeated
     #[arg(long, value_name = "REGION")]
     region: Vec<String>,
-    /// How to print the list
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    #[command(flatten)]
+    output: FormatArg,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -35,9 +34,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         let (cloud, identity) = session::connect(global, &region).await?;
         clusters.add(&cloud.stacks(None).await?, &identity);
     }
-    out::listed(args.output, &clusters.rows(), || {
-        clusters.table(Timestamp::now())
-    })?;
+    args.output
+        .print(&clusters.rows(), || clusters.table(Timestamp::now()))?;
     Ok(Exit::Done)
 }
 

@@ -7,7 +7,7 @@ use jiff::{Timestamp, Unit};
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, eprint};
+use super::out::{FormatArg, eprint};
 use super::session::{self, Session};
 use crate::cloud::Store;
 use crate::definition::lock::{self, Image, Lock};
@@ -23,9 +23,8 @@ pub struct Args {
     /// missing ones are resolved
     #[arg(long)]
     update: bool,
-    /// How to print the locked images
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    #[command(flatten)]
+    output: FormatArg,
 }
 
 /// Which images to ask AWS for.
@@ -47,7 +46,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         Refresh::Missing
     };
     let lock = locked_images(&session, &stacks, refresh).await?;
-    out::listed(args.output, &lock, || images::table(&lock))?;
+    args.output.print(&lock, || images::table(&lock))?;
     Ok(Exit::Done)
 }
 

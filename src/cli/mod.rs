@@ -2,8 +2,6 @@
 //! command. Knows no SDK, no Tera, no YAML, and formats no reports.
 
 mod access;
-#[cfg(test)]
-mod advice;
 mod api_access;
 mod apply;
 mod ask;
@@ -32,6 +30,8 @@ mod saved;
 mod schema;
 mod session;
 mod status;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod validate;
 mod watch;

@@ -17,6 +17,22 @@ pub enum Format {
     Yaml,
 }
 
+/// The format of a list.
+#[derive(clap::Args)]
+pub struct FormatArg {
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// The format of what is no list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum TextFormat {
+    #[default]
+    Text,
+    Json,
+}
+
 /// Writes data to stdout, with a newline at its end.
 pub fn data(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
@@ -29,18 +45,24 @@ pub fn data(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Writes listed data as JSON or YAML, or calls `table` for people.
-pub fn listed<T: Serialize>(
-    format: Format,
-    value: &T,
-    table: impl FnOnce() -> String,
-) -> Result<(), Failure> {
-    let text = match format {
-        Format::Table => table(),
-        Format::Json => serde_json::to_string_pretty(value).map_err(Failure::other)?,
-        Format::Yaml => serde_saphyr::to_string(value).map_err(Failure::other)?,
-    };
-    data(&text)
+impl FormatArg {
+    /// Writes a list as JSON or YAML, or calls `table` for people.
+    pub fn print<T: Serialize>(
+        &self,
+        value: &T,
+        table: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        data(&match self.output {
+            Format::Table => table(),
+            Format::Json => json(value)?,
+            Format::Yaml => serde_saphyr::to_string(value).map_err(Failure::other)?,
+        })
+    }
+}
+
+/// A value as JSON.
+pub fn json<T: Serialize>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(Failure::other)
 }
 
 /// Prints a message on stderr. A closed stderr is no failure.

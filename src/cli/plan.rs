@@ -13,7 +13,7 @@ use crate::common::Clock;
 use crate::common::text::listed_line;
 use crate::forecast::live_prices;
 use crate::plan::{Look, Plan};
-use crate::report::plan::{Detail, Scales, markdown, text, view};
+use crate::report::plan::{Detail, ForecastInputs, markdown, text, view};
 
 #[derive(clap::Args)]
 #[expect(
@@ -72,8 +72,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         ..PlanRequest::new(&args.consents, &run)
     };
     let plan = propose(&session, &request).await?;
-    let scales = scales(&plan, &session, args.live_prices).await;
-    let shown = show(&plan, &session, &scales, args);
+    let inputs = inputs(&plan, &session, args.live_prices).await;
+    let shown = show(&plan, &session, &inputs, args);
     let saved = match (&args.out, &shown) {
         (Some(path), Ok(())) => save(path, &plan, &session, &request),
         _ => Ok(false),
@@ -108,28 +108,33 @@ fn save(
 }
 
 /// What the forecast is made with. A price that AWS does not say stays the built-in one.
-async fn scales(plan: &Plan, session: &Session, live: bool) -> Scales {
-    let scales = Scales {
+async fn inputs(plan: &Plan, session: &Session, live: bool) -> ForecastInputs {
+    let inputs = ForecastInputs {
         durations: learned_durations(session, plan),
-        ..Scales::default()
+        ..ForecastInputs::default()
     };
     if !live {
-        return scales;
+        return inputs;
     }
     let region = &session.identity.region;
     let cloud = &session.cloud;
     let ask = async |service: &str, filters: &[(&str, &str)]| cloud.price(service, filters).await;
-    let (prices, failed) = live_prices(plan, region, scales.prices, cloud.now(), ask).await;
+    let (prices, failed) = live_prices(plan, region, inputs.prices, cloud.now(), ask).await;
     if let Some(error) = failed {
         eprint(&format!(
             "AWS's price list could not be asked for everything, built-in prices stand in: {error}"
         ));
     }
-    Scales { prices, ..scales }
+    ForecastInputs { prices, ..inputs }
 }
 
-fn show(plan: &Plan, session: &Session, scales: &Scales, args: &Args) -> Result<(), Failure> {
-    let view = view(plan, &session.identity, &session.defined, scales);
+fn show(
+    plan: &Plan,
+    session: &Session,
+    inputs: &ForecastInputs,
+    args: &Args,
+) -> Result<(), Failure> {
+    let view = view(plan, &session.identity, &session.defined, inputs);
     let detail = if args.full {
         Detail::Full
     } else {
@@ -138,7 +143,7 @@ fn show(plan: &Plan, session: &Session, scales: &Scales, args: &Args) -> Result<
     out::data(&match args.output {
         Form::Text => text(&view, detail),
         Form::Markdown => markdown(&view),
-        Form::Json => serde_json::to_string_pretty(&view).map_err(Failure::other)?,
+        Form::Json => out::json(&view)?,
     })
 }
 

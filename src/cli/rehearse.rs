@@ -14,7 +14,7 @@ use crate::cloud::Cloud;
 use crate::definition::Defined;
 use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
-use crate::report::plan::{Detail, Scales, text, view};
+use crate::report::plan::{Detail, ForecastInputs, text, view};
 use crate::simulated::{Failing, Faults, Operation, Simulated, World};
 use crate::stacks::Stack;
 
@@ -77,8 +77,8 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
         ..PlanRequest::new(&consents, &run)
     };
     let plan = propose(&session, &request).await?;
-    let scales = Scales::default();
-    let view = view(&plan, &session.identity, &session.defined, &scales);
+    let inputs = ForecastInputs::default();
+    let view = view(&plan, &session.identity, &session.defined, &inputs);
     out::data(&text(&view, Detail::Short))?;
     drop(view);
     let options = ProgressOptions {

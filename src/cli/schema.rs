@@ -9,6 +9,6 @@ pub struct Args {}
 
 pub fn run(_: &Args) -> Result<Exit, Failure> {
     let schema = definition::schema();
-    out::data(&serde_json::to_string_pretty(&schema).map_err(Failure::other)?)?;
+    out::data(&out::json(&schema)?)?;
     Ok(Exit::Done)
 }

@@ -6,17 +6,17 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use super::Global;
-use super::api_access::{ApiArgs, ApiConnection};
+use super::api_access::ApiArgs;
 use super::certs;
 use super::cluster::{Cluster, ClusterArg};
 use super::failure::{Exit, Failure};
-use super::out::{self, Format};
+use super::out::FormatArg;
 use super::session;
 use crate::cloud::Cloud;
 use crate::kube::{self, Api, Connection, Wanted};
 use crate::report::certificates;
 use crate::report::cluster::{StackResources, text, view};
-use crate::report::kubernetes;
+use crate::report::kubernetes::KubernetesView;
 use crate::stacks::{API_HOST, StackKind};
 
 /// The longest that the cluster itself may take to answer: what AWS says is worth seeing without.
@@ -26,9 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    #[command(flatten)]
+    output: FormatArg,
     #[command(flatten)]
     api: ApiArgs,
 }
@@ -55,7 +54,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     );
     let mut view = view(&cluster.name, place, &wanted(&cluster)?, &found);
     view.kubernetes = kubernetes(&cluster, &found, &args.api).await;
-    out::listed(args.output, &view, || text(&view, Timestamp::now()))?;
+    args.output.print(&view, || text(&view, Timestamp::now()))?;
     Ok(Exit::Done)
 }
 
@@ -86,24 +85,22 @@ async fn kubernetes(
     cluster: &Cluster,
     found: &[StackResources],
     api: &ApiArgs,
-) -> Option<kubernetes::View> {
+) -> Option<KubernetesView> {
     let edge = StackKind::Edge.to_string();
     let edge = found.iter().find(|stack| stack.found.kind == edge)?;
     let host = edge.found.outputs.get(API_HOST)?;
-    let ApiConnection {
-        connection,
-        no_credentials_reason,
-    } = match cluster.api().connect(host, api).await {
+    let reached = match cluster.api().connect(host, api).await {
         Ok(reached) => reached,
-        Err(error) => return Some(kubernetes::View::silent(&error)),
+        Err(error) => return Some(KubernetesView::silent(&error)),
     };
-    let looked = tokio::time::timeout(PATIENCE, looked(cluster, &connection)).await;
+    let looked = tokio::time::timeout(PATIENCE, looked(cluster, &reached.connection)).await;
     let mut view = looked.unwrap_or_else(|_| {
         let seconds = PATIENCE.as_secs();
-        kubernetes::View::silent(&format!("no answer within {seconds} seconds"))
+        KubernetesView::silent(&format!("no answer within {seconds} seconds"))
     });
     if view.silent.is_none() {
-        view.silent = no_credentials_reason.map(|why| format!("nodes are not shown: {why}"));
+        let why = reached.no_credentials_reason;
+        view.silent = why.map(|why| format!("nodes are not shown: {why}"));
     }
     if let Ok(authorities) = certs::authorities(cluster, Timestamp::now()).await {
         view.certificates.extend(authorities);
@@ -111,10 +108,10 @@ async fn kubernetes(
     Some(view)
 }
 
-async fn looked(cluster: &Cluster, connection: &Connection) -> kubernetes::View {
+async fn looked(cluster: &Cluster, connection: &Connection) -> KubernetesView {
     let api = match Api::connect(connection) {
         Ok(api) => api,
-        Err(error) => return kubernetes::View::silent(&error),
+        Err(error) => return KubernetesView::silent(&error),
     };
     let seen = kube::look(&api).await;
     let healthy = seen.health.is_ok();
@@ -129,7 +126,7 @@ async fn looked(cluster: &Cluster, connection: &Connection) -> kubernetes::View 
         .as_ref()
         .map(|wanted| (wanted, kube::readiness(wanted, &seen)));
     let account = account.as_ref().map(|(wanted, account)| (*wanted, account));
-    let mut view = kubernetes::View::of(&seen, version, account);
+    let mut view = KubernetesView::of(&seen, version, account);
     if healthy && let Ok(shown) = kube::serving_certificate(connection).await {
         let now = Timestamp::now();
         let row = certificates::serving(&shown.certificate, shown.verification_error.as_ref(), now);

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Global;
 use super::cluster::{Cluster, ClusterArg, ClusterFilter};
 use super::failure::{Exit, Failure};
-use super::out::{self, eprint};
+use super::out::{self, TextFormat, eprint};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation};
 use crate::journal::{self, JournalError, Record, Shelf};
 use crate::plan::run_of;
@@ -43,14 +43,7 @@ pub struct Args {
     html: Option<PathBuf>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-enum Form {
-    #[default]
-    Text,
-    Json,
+    output: TextFormat,
 }
 
 /// A timeline, and where it was read.
@@ -77,8 +70,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         draw(&view, file)?;
     }
     out::data(&match args.output {
-        Form::Text => view.text(args.resources),
-        Form::Json => serde_json::to_string_pretty(&view).map_err(Failure::other)?,
+        TextFormat::Text => view.text(args.resources),
+        TextFormat::Json => out::json(&view)?,
     })?;
     Ok(Exit::Done)
 }

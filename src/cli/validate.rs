@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Global;
 use super::failure::{Exit, Failure};
-use super::out::{self, Format, eprint};
+use super::out::{self, Format, FormatArg, eprint};
 use super::session;
 use crate::definition::{self, Defined, DefinitionError, Problem};
 
@@ -13,9 +13,8 @@ pub struct Args {
     /// Names of definitions, or paths of their files [default: all of them]
     #[arg(add = super::completions::definitions())]
     names: Vec<String>,
-    /// How to print the problems
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    #[command(flatten)]
+    output: FormatArg,
 }
 
 /// What became of one definition, for `-o json|yaml`.
@@ -35,7 +34,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let mut verdicts = Vec::new();
     let mut unread = Vec::new();
     for name in names {
-        match check(global, &name, args.output) {
+        match check(global, &name, args.output.output) {
             Ok(problems) => verdicts.push(Verdict {
                 valid: problems.is_empty(),
                 definition: name,
@@ -45,8 +44,8 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         }
     }
     let valid = verdicts.iter().all(|verdict| verdict.valid);
-    if args.output != Format::Table {
-        out::listed(args.output, &verdicts, String::new)?;
+    if args.output.output != Format::Table {
+        args.output.print(&verdicts, String::new)?;
     }
     // One that can't be read at all hides none of the others.
     if let Some(last) = unread.pop() {

@@ -11,7 +11,7 @@ use crate::pki::{Authority, Facts};
 /// Where a certificate was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum CertificateKind {
     Authority,
     Serving,
     /// Handed out by `access grant`.
@@ -24,7 +24,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Certificate {
-    pub kind: Kind,
+    pub kind: CertificateKind,
     pub name: String,
     pub expires: Option<Timestamp>,
     /// Whole days; negative ones have gone by.
@@ -45,7 +45,12 @@ enum State {
 }
 
 impl Certificate {
-    pub fn of(kind: Kind, name: impl Into<String>, expires: Timestamp, now: Timestamp) -> Self {
+    pub fn of(
+        kind: CertificateKind,
+        name: impl Into<String>,
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> Self {
         Self {
             kind,
             name: name.into(),
@@ -62,10 +67,10 @@ impl Certificate {
             Authority::Etcd => "etcd",
             Authority::FrontProxy => "front-proxy",
         };
-        Self::of(Kind::Authority, name, facts.expires, now)
+        Self::of(CertificateKind::Authority, name, facts.expires, now)
     }
 
-    pub fn unseen(kind: Kind, name: &str, why: impl std::fmt::Display) -> Self {
+    pub fn unseen(kind: CertificateKind, name: &str, why: impl std::fmt::Display) -> Self {
         Self {
             kind,
             name: name.to_owned(),
@@ -77,7 +82,7 @@ impl Certificate {
 
     fn state(&self, warn_days: u16) -> State {
         match self.days_left {
-            _ if self.kind == Kind::Local => State::Listed,
+            _ if self.kind == CertificateKind::Local => State::Listed,
             None => State::Unseen,
             Some(days) if days < i64::from(warn_days) || self.trouble.is_some() => State::Soon,
             Some(_) => State::Good,
@@ -90,9 +95,9 @@ pub fn serving(der: &[u8], doubt: Option<&KubeError>, now: Timestamp) -> Certifi
     match Facts::read_der("the API", der) {
         Ok(facts) => Certificate {
             trouble: doubt.map(KubeError::brief),
-            ..Certificate::of(Kind::Serving, "API", facts.expires, now)
+            ..Certificate::of(CertificateKind::Serving, "API", facts.expires, now)
         },
-        Err(error) => Certificate::unseen(Kind::Serving, "API", error),
+        Err(error) => Certificate::unseen(CertificateKind::Serving, "API", error),
     }
 }
 
@@ -154,6 +159,6 @@ pub fn verdict(rows: &[Certificate], warn_days: u16) -> Verdict {
     if let Some(names) = names(State::Unseen) {
         return Verdict::Unseen(names);
     }
-    let counted = rows.iter().filter(|row| row.kind != Kind::Local);
+    let counted = rows.iter().filter(|row| row.kind != CertificateKind::Local);
     Verdict::Good(counted.filter_map(|row| row.days_left).min())
 }

@@ -15,22 +15,22 @@ use super::format::{age, table};
 /// A cluster's stacks and what one wants to know of them first.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct View {
+pub struct StatusView {
     cluster: String,
     account: String,
     region: String,
-    stacks: Vec<StackView>,
+    stacks: Vec<StackStatus>,
     /// Where the API answers.
     api: Option<String>,
     /// What the cluster itself reports; `None` before there is an API.
-    pub kubernetes: Option<super::kubernetes::View>,
+    pub kubernetes: Option<super::kubernetes::KubernetesView>,
     /// Where the database answers, and the secret that holds its master password.
     database: Option<Database>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
-struct StackView {
+struct StackStatus {
     /// The kind, as `--stack` and the screens name it.
     stack: String,
     /// `None` where the definition has a stack that AWS does not.
@@ -71,11 +71,14 @@ pub fn view(
     (account, region): (&str, &str),
     wanted: &[StackKind],
     stacks_found: &[StackResources],
-) -> View {
+) -> StatusView {
     let mut stacks: Vec<_> = stacks_found.iter().map(stack).collect();
     for kind in wanted.iter().map(ToString::to_string) {
         if stacks.iter().all(|stack| stack.stack != kind) {
-            stacks.push(StackView::missing(kind));
+            stacks.push(StackStatus {
+                stack: kind,
+                ..StackStatus::default()
+            });
         }
     }
     let output = |kind: &str, key: &str| {
@@ -85,7 +88,7 @@ pub fn view(
             .found;
         found.outputs.get(key).cloned()
     };
-    View {
+    StatusView {
         cluster: cluster.to_owned(),
         account: account.to_owned(),
         region: region.to_owned(),
@@ -102,10 +105,10 @@ pub fn view(
     }
 }
 
-fn stack(stacks_found: &StackResources) -> StackView {
+fn stack(stacks_found: &StackResources) -> StackStatus {
     let StackResources { found, resources } = stacks_found;
     let is = |resource: &&FoundResource, phase| resource.status.phase() == phase;
-    StackView {
+    StackStatus {
         stack: found.kind.clone(),
         status: Some(found.status.to_string()),
         reason: found.reason.clone(),
@@ -129,43 +132,25 @@ fn failed(resource: &FoundResource) -> FailedResource {
     }
 }
 
-impl StackView {
-    fn missing(stack: String) -> Self {
-        Self {
-            stack,
-            status: None,
-            reason: None,
-            since: None,
-            resources: 0,
-            ready: 0,
-            termination_protection: false,
-            failed: Vec::new(),
-        }
-    }
-}
-
 /// The view as text for 80 columns; ages are counted to `now`.
-pub fn text(view: &View, now: Timestamp) -> String {
+pub fn text(view: &StatusView, now: Timestamp) -> String {
     let rows = view.stacks.iter().map(|stack| {
+        let since = stack.since.map(|since| age(now.duration_since(since)));
+        let resources = stack
+            .status
+            .as_ref()
+            .map(|_| format!("{}/{}", stack.ready, stack.resources));
+        let protected = if stack.termination_protection {
+            "protected"
+        } else {
+            ""
+        };
         vec![
             stack.stack.clone(),
-            stack
-                .status
-                .clone()
-                .unwrap_or_else(|| "not there".to_owned()),
-            stack
-                .since
-                .map_or_else(String::new, |since| age(now.duration_since(since))),
-            if stack.status.is_some() {
-                format!("{}/{}", stack.ready, stack.resources)
-            } else {
-                String::new()
-            },
-            if stack.termination_protection {
-                "protected".to_owned()
-            } else {
-                String::new()
-            },
+            stack.status.clone().unwrap_or("not there".to_owned()),
+            since.unwrap_or_default(),
+            resources.unwrap_or_default(),
+            protected.to_owned(),
         ]
     });
     let mut text = table(&["STACK", "STATUS", "SINCE", "RESOURCES", ""], rows);
@@ -197,20 +182,12 @@ pub fn text(view: &View, now: Timestamp) -> String {
 }
 
 /// What failed in a stack, a line each.
-fn trouble(stack: &StackView) -> Vec<String> {
-    let because = |reason: &Option<String>| {
-        reason
-            .clone()
-            .unwrap_or_else(|| "no reason given".to_owned())
-    };
-    let failed = stack.failed.iter().map(|resource| {
+fn trouble(stack: &StackStatus) -> impl Iterator<Item = String> {
+    stack.failed.iter().map(|resource| {
+        let reason = resource.reason.as_deref().unwrap_or("no reason given");
         format!(
-            "!! {}/{} {}: {}",
-            stack.stack,
-            resource.logical_id,
-            resource.status,
-            because(&resource.reason)
+            "!! {}/{} {}: {reason}",
+            stack.stack, resource.logical_id, resource.status
         )
-    });
-    failed.collect()
+    })
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::certificates::{self, Certificate};
+use super::certificates::{Certificate, CertificateKind};
 use super::format;
 use crate::common::text::{folding, listed_line};
 use crate::kube::{Node, Pod, Readiness, Seen, Wanted};
@@ -13,9 +13,9 @@ use crate::kube::{Node, Pod, Readiness, Seen, Wanted};
 const ETCD: (&str, &str) = ("component", "etcd");
 
 /// What the API reports, or why it does not answer.
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
-pub struct View {
+pub struct KubernetesView {
     /// Why the API can't be asked, or not for everything.
     pub silent: Option<String>,
     pub ready: bool,
@@ -45,7 +45,7 @@ pub struct Etcd {
 #[serde(rename_all = "camelCase")]
 pub struct NodeView {
     name: String,
-    /// `slot a`, `pool web`, or nothing that we know.
+    /// `control-plane a`, `pool web`, or nothing that we know.
     role: String,
     version: String,
     ready: bool,
@@ -53,18 +53,12 @@ pub struct NodeView {
     trouble: Option<String>,
 }
 
-impl View {
+impl KubernetesView {
     /// Of an API that can't be asked.
     pub fn silent(why: &impl ToString) -> Self {
         Self {
             silent: Some(why.to_string()),
-            ready: false,
-            version: None,
-            failing: Vec::new(),
-            etcd: Etcd::default(),
-            nodes: Vec::new(),
-            missing: Vec::new(),
-            certificates: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -107,11 +101,11 @@ fn node(node: &Node, wanted: Option<&Wanted>) -> NodeView {
     let slot = wanted.and_then(|wanted| {
         let fits = |address| node.address == Some(std::net::IpAddr::V4(address));
         let slot = wanted.slots.iter().find(|slot| fits(slot.address))?;
-        Some(format!("slot {}", slot.letter))
+        Some(format!("control-plane {}", slot.letter))
     });
     let labelled = || {
         Some(format!(
-            "slot {}",
+            "control-plane {}",
             node.labels.get(crate::kube::SLOT_LABEL)?
         ))
     };
@@ -127,7 +121,7 @@ fn node(node: &Node, wanted: Option<&Wanted>) -> NodeView {
 }
 
 /// The lines below the API's address, for 80 columns.
-pub fn head(view: &View) -> String {
+pub fn head(view: &KubernetesView) -> String {
     let mut text = String::new();
     let mut line = |label: &str, content: &str| {
         let label = format!("{label:10}");
@@ -163,8 +157,8 @@ pub fn head(view: &View) -> String {
         days => format!("{name} {days} days left"),
     };
     let kinds = [
-        ("serving", soonest(certificates::Kind::Serving)),
-        ("authorities", soonest(certificates::Kind::Authority)),
+        ("serving", soonest(CertificateKind::Serving)),
+        ("authorities", soonest(CertificateKind::Authority)),
     ];
     let left_words = kinds
         .iter()
@@ -184,7 +178,7 @@ pub fn head(view: &View) -> String {
 }
 
 /// The nodes and what is missing, below everything else.
-pub fn nodes(view: &View) -> String {
+pub fn nodes(view: &KubernetesView) -> String {
     let mut text = String::new();
     if !view.nodes.is_empty() {
         // Writing to a String can't fail.
@@ -258,7 +252,7 @@ mod tests {
                 pods,
             })),
         };
-        let text = head(&View::of(&seen, Some("v1.36.2".to_owned()), None));
+        let text = head(&KubernetesView::of(&seen, Some("v1.36.2".to_owned()), None));
         assert_eq!(
             text,
             "version   v1.36.2, ready\netcd      answers; 1 of 2 members' pods run\n"
@@ -275,7 +269,7 @@ mod tests {
             inside: None,
         };
         assert_eq!(
-            head(&View::of(&seen, None, None)),
+            head(&KubernetesView::of(&seen, None, None)),
             "          can't be reached: its name is unknown (DNS)\n"
         );
     }

@@ -168,7 +168,7 @@ fn status_shows_the_cluster_itself_or_why_it_can_not() {
         .prints("version v1.36.2, ready")
         .prints("etcd answers; 1 of 1 members' pods run")
         .prints("certs serving 364 days left, authorities 3649 days left")
-        .prints("i-0c0 slot a v1.36.4 Ready")
+        .prints("i-0c0 control-plane a v1.36.4 Ready")
         .prints("i-0d0 pool workers v1.36.4 Ready");
     let view = cluster.json(&["status", "seen"]);
     assert_eq!(view["kubernetes"]["missing"], json!([]));

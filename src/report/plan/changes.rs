@@ -1,17 +1,14 @@
 //! The changes of a stack as data and in words: what a property was and becomes, which field of the
-//! definition is behind it, what was changed outside kube-cfn, what users of the database notice.
+//! definition is behind it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::StackView;
-use crate::cloud::{
-    ChangeAction, Difference, Fate, Finding, PropertyChange, Replacement, ResourceChange,
-};
+use crate::cloud::{ChangeAction, Fate, Finding, PropertyChange, Replacement, ResourceChange};
 use crate::definition::Defined;
-use crate::plan::{Drifted, Risk, Step};
+use crate::plan::{Risk, Step};
 
 /// How many fields of the definition are named beside a change; `-o json` has them all.
 const NAMED: usize = 2;
@@ -200,80 +197,7 @@ pub(super) fn risk_words(risk: &Risk) -> String {
     format!("at stake: {}; {}{allowed}", risk.holds, risk.becomes)
 }
 
-/// What else there is to know before the update of a stack, a sentence each. The first of a pair is
-/// `!!` where it asks for a decision.
-pub(super) fn notes(stack: &StackView<'_>) -> Vec<(&'static str, String)> {
-    let mut notes: Vec<(&'static str, String)> = Vec::new();
-    if let (Some(own), Some(version)) = (&stack.kubernetes, &stack.older) {
-        let text = format!("stays at Kubernetes {own}; the control plane is at {version}");
-        notes.push(("--", text));
-    }
-    for view in &stack.findings {
-        let about = view.finding.logical_id.as_ref();
-        let about = about.map_or_else(String::new, |id| format!("{id}: "));
-        let fields = fields_words(&view.fields);
-        let fields = fields.map_or_else(String::new, |by| format!(";{}", &by[1..]));
-        let text = format!("AWS finds {about}{}{fields}", view.finding.reason);
-        notes.push(("!!", text));
-    }
-    let warned = stack.warnings.iter();
-    notes.extend(warned.map(|warning| ("!!", warning.clone())));
-    for one in &stack.downtime {
-        let of = match one.property.as_str() {
-            "" => one.logical_id.clone(),
-            property => property.to_owned(),
-        };
-        let then = one
-            .then
-            .map_or_else(String::new, |then| format!("; {then}"));
-        let mark = if one.seconds.1 > 0 { "!!" } else { "--" };
-        notes.push((mark, format!("database, {of}: {}{then}", one.expect)));
-    }
-    for drifted in stack.drift {
-        let known = stack.sentence(&drifted.drift.logical_id);
-        notes.extend(drift_words(drifted, known));
-    }
-    if let Some(why) = stack.drift_unknown {
-        let text = format!("drift is unknown: {why}");
-        notes.push(("??", text));
-    }
-    notes
-}
-
-fn drift_words(drifted: &Drifted, sentence: Option<&str>) -> Vec<(&'static str, String)> {
-    let drift = &drifted.drift;
-    let id = &drift.logical_id;
-    let what = sentence.map_or_else(|| id.clone(), |text| format!("{text} ({id})"));
-    if drift.deleted {
-        let text = format!(
-            "drift: {what} was deleted outside kube-cfn; CloudFormation doesn't create it again"
-        );
-        return vec![("!!", text)];
-    }
-    let words = |difference: &Difference| {
-        let Difference {
-            path,
-            expected,
-            actual,
-        } = difference;
-        let value = |value: &Option<String>| value.as_deref().map_or("absent".to_owned(), short);
-        let (mark, then) = if drifted.overwritten.contains(path) {
-            ("!!", "this run will reset it")
-        } else {
-            ("--", "this run won't touch it")
-        };
-        let text = format!(
-            "drift: {what}: {} is {}, the template has {}; changed outside kube-cfn; {then}",
-            plain(path),
-            value(actual),
-            value(expected)
-        );
-        (mark, text)
-    };
-    drift.differences.iter().map(words).collect()
-}
-
-fn plain(path: &str) -> &str {
+pub(super) fn plain(path: &str) -> &str {
     path.strip_prefix("Properties.").unwrap_or(path)
 }
 
@@ -281,7 +205,7 @@ fn plain(path: &str) -> &str {
 const LONGEST: usize = 60;
 
 /// A value on one line; long ones (user data, policies) by their beginning.
-fn short(value: &str) -> String {
+pub(super) fn short(value: &str) -> String {
     let line = one_line(value);
     if line.chars().count() <= LONGEST {
         return line;

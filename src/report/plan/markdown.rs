@@ -3,13 +3,15 @@
 
 use std::fmt::Write;
 
-use super::changes::{ChangeView, action_words, notes, property_lines, risk_words};
-use super::text::{counted, headline_words, total};
-use super::{StackView, View, forecast};
+use super::changes::{ChangeView, action_words, property_lines, risk_words};
+use super::notes::notes;
+use super::summary::summary;
+use super::text::{counted, headline_words};
+use super::{PlanView, StackView, forecast};
 use crate::plan::Blocked;
 
 /// A plan as Markdown.
-pub fn markdown(view: &View<'_>) -> String {
+pub fn markdown(view: &PlanView<'_>) -> String {
     let mut out = String::new();
     // Writing to a String can't fail.
     let _ = writeln!(
@@ -25,7 +27,7 @@ pub fn markdown(view: &View<'_>) -> String {
     if !view.refused.is_empty() {
         out.push('\n');
     }
-    for line in total(view).lines() {
+    for line in summary(view).lines() {
         let _ = writeln!(out, "{}  ", plain(line));
     }
     out.push_str("\n| stack | what | time | a month |\n|---|---|---|---|\n");

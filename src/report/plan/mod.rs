@@ -3,6 +3,8 @@
 mod changes;
 mod forecast;
 mod markdown;
+mod notes;
+mod summary;
 mod text;
 
 use std::collections::BTreeMap;
@@ -29,7 +31,7 @@ pub use text::{Detail, text};
 /// A plan as data.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct View<'a> {
+pub struct PlanView<'a> {
     cluster: &'a str,
     account: &'a str,
     region: &'a str,
@@ -146,14 +148,14 @@ fn slice_is_empty<T>(slice: &&[T]) -> bool {
     slice.is_empty()
 }
 
-/// What a plan is weighed with.
+/// What the forecasts of a plan are made with.
 #[derive(Debug)]
-pub struct Scales {
+pub struct ForecastInputs {
     pub durations: Durations,
     pub prices: Prices,
 }
 
-impl Default for Scales {
+impl Default for ForecastInputs {
     fn default() -> Self {
         Self {
             durations: Durations::builtin(),
@@ -167,12 +169,12 @@ pub fn view<'a>(
     plan: &'a Plan,
     identity: &'a Identity,
     defined: &Defined,
-    scales: &Scales,
-) -> View<'a> {
+    inputs: &ForecastInputs,
+) -> PlanView<'a> {
     let causes = Causes::new(defined);
-    let expected = estimate::estimate(plan, &scales.durations);
-    let cost = cost::monthly(plan, &identity.region, &scales.prices);
-    View {
+    let expected = estimate::estimate(plan, &inputs.durations);
+    let cost = cost::monthly(plan, &identity.region, &inputs.prices);
+    PlanView {
         cluster: &plan.cluster,
         account: &identity.account,
         region: &identity.region,

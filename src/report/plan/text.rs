@@ -5,18 +5,16 @@ use std::fmt::Write;
 
 use console::{Style, measure_text_width, style};
 
-use super::changes::{ChangeView, action_words, notes, property_lines, risk_words};
-use super::{StackView, View, Word, forecast};
+use super::changes::{ChangeView, action_words, property_lines, risk_words};
+use super::notes::notes;
+use super::summary::summary;
+use super::{PlanView, StackView, Word, forecast};
 use crate::common::text::listed_line;
 use crate::plan::{Blocked, Counts, Risk};
 use crate::stacks::StackKind;
 
 /// Where time and money stand behind what is done to a stack.
 const COLUMN: usize = 50;
-
-/// What no plan of a creation contains.
-const UNKNOWABLE: &str = "Known only after apply: IDs, addresses. Not checked: service quotas, instance \
-                          capacity.";
 
 /// How much of a plan is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +26,7 @@ pub enum Detail {
 }
 
 /// A plan as text.
-pub fn text(view: &View<'_>, detail: Detail) -> String {
+pub fn text(view: &PlanView<'_>, detail: Detail) -> String {
     let mut out = String::new();
     refused_text(&mut out, view.refused);
     for stack in &view.stacks {
@@ -47,7 +45,7 @@ pub fn text(view: &View<'_>, detail: Detail) -> String {
             "kube-cfn deletes a stack only with the whole cluster; to remove one, delete it in CloudFormation.",
         );
     }
-    out.push_str(&total(view));
+    out.push_str(&summary(view));
     out
 }
 
@@ -249,45 +247,6 @@ fn change_text(out: &mut String, change: &ChangeView<'_>, risks: &[Risk]) {
     let here = |risk: &&Risk| risk.logical_id == change.logical_id;
     for risk in risks.iter().filter(here) {
         wrapped(out, "        ", &format!("!! {}", risk_words(risk)));
-    }
-}
-
-pub(super) fn total(view: &View<'_>) -> String {
-    let count = |words: &[Word]| {
-        view.stacks
-            .iter()
-            .filter(|s| words.contains(&s.action))
-            .count()
-    };
-    let mut parts = vec![
-        format!("{} to create", count(&[Word::Create, Word::Recreate])),
-        format!(
-            "{} to update",
-            count(&[Word::Update, Word::Later, Word::Protect])
-        ),
-        format!("{} unchanged", count(&[Word::Keep])),
-    ];
-    for (words, what) in [
-        (&[Word::Follow][..], "in progress"),
-        (&[Word::Refused][..], "refused"),
-        (&[Word::Blocked][..], "blocked"),
-    ] {
-        if count(words) > 0 {
-            parts.push(format!("{} {what}", count(words)));
-        }
-    }
-    if view.changes {
-        let mut lines = vec![format!("Plan: {}.", parts.join(", "))];
-        lines.extend(forecast::lines(&view.expected, &view.cost));
-        if count(&[Word::Create, Word::Recreate]) > 0 {
-            lines.push(listed_line("", UNKNOWABLE));
-        }
-        lines.join("\n") + "\n"
-    } else {
-        format!(
-            "Nothing to do: all {} stacks are as defined.\n",
-            view.stacks.len()
-        )
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Parser;
 
-use super::Cli;
+use crate::cli::Cli;
 
 /// Every file below a directory, with its text.
 fn files(directory: &Path, found: &mut Vec<(String, String)>) {

@@ -1,0 +1,3 @@
+//! The command line as a whole: what other parts advise has to be accepted.
+
+mod advice;
