@@ -2,7 +2,7 @@
 //! for every command. A file counts only if it is the user's own and readable by no other.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,9 @@ use etcetera::BaseStrategy as _;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{AccessError, CertificateRequest, Credential, Names};
+use crate::common::{digest, files};
 use crate::pki::Facts;
 
 /// A credential with less than this left is renewed: a command may run for a while.
@@ -55,7 +55,7 @@ impl CacheKey {
         groups.dedup();
         let (user, ttl) = (&self.request.user, self.request.ttl_seconds);
         let text = serde_json::json!([self.scope, user, groups, ttl]).to_string();
-        format!("{:x}", Sha256::digest(text))
+        digest::sha256(text)
     }
 }
 
@@ -151,11 +151,7 @@ impl Cache {
         // One that was there before may be open to others.
         fs::set_permissions(directory, Permissions::from_mode(0o700))?;
         let text = SecretString::from(serde_json::to_string(entry)?);
-        // Made with 0600.
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(text.expose_secret().as_bytes())?;
-        file.persist(path)?;
-        Ok(())
+        files::write(path, text.expose_secret(), files::PRIVATE)
     }
 }
 

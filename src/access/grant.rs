@@ -1,12 +1,10 @@
 //! Access for a CI: a right in one namespace and a certificate of the cluster's own signer. The key is
 //! made here and handed back, and kept nowhere.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
 
+use crate::common::digest;
 use crate::kube::{Api, Binding, ClientLogin, Connection, Issued, KubeError, Role};
 use crate::pki::{PkiError, SigningRequest};
 
@@ -182,13 +180,8 @@ pub fn check_name(who: &str) -> Result<(), GrantError> {
 
 /// A name that no other request has: it carries a part of the request's hash.
 fn request_name(who: &str, request: &SigningRequest) -> String {
-    let hash = Sha256::digest(request.pem());
-    let mut name = format!("kube-cfn-ci-{who}-");
-    for byte in hash.iter().take(5) {
-        // Writing to a String can't fail.
-        let _ = write!(name, "{byte:02x}");
-    }
-    name
+    let hash: String = digest::sha256(request.pem()).chars().take(10).collect();
+    format!("kube-cfn-ci-{who}-{hash}")
 }
 
 #[cfg(test)]

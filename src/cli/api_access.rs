@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::failure::{Exit, Failure};
 use crate::access::{self, AccessError, CertificateRequest, Limits};
 use crate::cloud::{Cloud, Identity, Store};
+pub use crate::common::duration::parse as span;
 use crate::kube::{ClientLogin, Connection, KubeError};
 use crate::kubeconfig::server_url;
 use crate::stacks::{API_HOST, StackKind};
@@ -191,19 +192,6 @@ pub fn origin(identity: &Identity) -> String {
     format!("{}/{}", identity.account, identity.region)
 }
 
-/// A length of time as people write it, days included: `90d`, `8h`, `1h30m`.
-pub fn span(text: &str) -> Result<SignedDuration, String> {
-    let expected = || "expected a time such as 90d, 8h or 30m".to_owned();
-    let days = text
-        .strip_suffix('d')
-        .and_then(|days| days.parse::<i64>().ok());
-    let span = match days {
-        Some(days) => days.checked_mul(24 * 3600).map(SignedDuration::from_secs),
-        None => text.parse().ok(),
-    };
-    span.filter(|span| span.as_secs() > 0).ok_or_else(expected)
-}
-
 impl From<KubeError> for Failure {
     fn from(error: KubeError) -> Self {
         let failure = Self::new(Exit::Other, &error);
@@ -226,15 +214,6 @@ impl From<KubeError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_are_understood() {
-        assert_eq!(span("90d"), Ok(SignedDuration::from_hours(90 * 24)));
-        assert_eq!(span("1h30m"), Ok(SignedDuration::from_mins(90)));
-        for wrong in ["", "d", "0d", "-1d", "soon", "99999999999999999d"] {
-            assert!(span(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_server_is_an_https_address_without_a_path() {

@@ -7,6 +7,7 @@ use super::failure::{Exit, Failure};
 use super::out::FormatArg;
 use super::session::{self, Session};
 use crate::cloud::{Cloud, FoundStack};
+use crate::common::text::count;
 use crate::plan::protection::{Layer, Live, layers};
 use crate::plan::status::rests;
 use crate::plan::{self};
@@ -77,8 +78,7 @@ fn verdict(found: &Findings) -> Result<Exit, Failure> {
     if open == 0 {
         return Ok(Exit::Done);
     }
-    let noun = if open == 1 { "layer" } else { "layers" };
-    let message = format!("{open} {noun} of protection can't be relied on");
+    let message = format!("{} of protection can't be relied on", count(open, "layer"));
     let name = &found.cluster;
     Err(Failure::new(Exit::NeedsAction, message).help(format!(
         "`kube-cfn plan {name}` shows what `kube-cfn apply {name}` puts back"

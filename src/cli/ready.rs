@@ -10,9 +10,10 @@ use super::ask;
 use super::failure::{Exit, Failure};
 use super::out::eprint;
 use super::session::Session;
+use crate::common::duration::elapsed;
 use crate::events::{Event, ReadyPart};
 use crate::kube::{self, Api, Readiness, WaitOptions, Waited, Wanted};
-use crate::progress::{self, Style, elapsed};
+use crate::progress::{self, Style};
 
 /// How far apply goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]

@@ -1,6 +1,5 @@
 //! Saved plans: `plan --out FILE` writes one, `apply FILE` executes exactly the change sets that it shows.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::Global;
@@ -9,6 +8,7 @@ use super::lock::{self, Refresh};
 use super::propose::{self, Found, PlanRequest};
 use super::session::{self, Session};
 use crate::cloud::aws::Aws;
+use crate::common::files;
 use crate::definition::lock as lock_file;
 use crate::plan::{Action, Origin, Plan, Saved};
 
@@ -69,15 +69,7 @@ pub fn write(
     let failed = |error: std::io::Error| {
         Failure::other(format!("failed to write {}: {error}", path.display()))
     };
-    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(directory.unwrap_or(Path::new(".")))
-        .map_err(failed)?;
-    writeln!(file, "{text}").map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    files::write(path, format!("{text}\n"), files::PUBLIC).map_err(failed)
 }
 
 /// Opens the definition and account that a saved plan was made for.

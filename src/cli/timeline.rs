@@ -2,8 +2,6 @@
 //! own history.
 
 use std::collections::HashSet;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use console::Term;
@@ -15,6 +13,7 @@ use super::cluster::{Cluster, ClusterArg, ClusterFilter};
 use super::failure::{Exit, Failure};
 use super::out::{self, TextFormat, eprint};
 use crate::cloud::{Cloud, CloudError, FoundStack, Operation};
+use crate::common::files;
 use crate::journal::{self, JournalError, Record, Shelf};
 use crate::plan::run_of;
 use crate::stacks::StackKind;
@@ -209,19 +208,9 @@ fn draw(view: &TimelineView, file: &Path) -> Result<(), Failure> {
     let failed = |error| Failure::other(format!("failed to {error}"));
     let templates = Templates::new(None).map_err(failed)?;
     let page = timeline::page(&view.timeline, &view.source, &templates).map_err(failed)?;
-    write(file, &page)
+    files::write(file, &page, files::PUBLIC)
         .map_err(|error| Failure::other(format!("failed to write {}: {error}", file.display())))?;
     eprint(&format!("wrote {}", file.display()));
-    Ok(())
-}
-
-fn write(file: &Path, page: &str) -> io::Result<()> {
-    let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
-    let mut whole = tempfile::Builder::new()
-        .permissions(PermissionsExt::from_mode(0o644))
-        .tempfile_in(directory.unwrap_or(Path::new(".")))?;
-    whole.write_all(page.as_bytes())?;
-    whole.persist(file)?;
     Ok(())
 }
 

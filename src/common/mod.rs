@@ -1,6 +1,9 @@
-//! What every module may use and nothing else explains: time, retries, tag names.
+//! What every module may use: time and retries, text and spans for people, digests, whole files, tag names.
 
 pub mod clock;
+pub mod digest;
+pub mod duration;
+pub mod files;
 pub mod retry;
 pub mod tags;
 pub mod text;

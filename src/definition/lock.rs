@@ -2,11 +2,12 @@
 //! An unrelated update never swaps an image, for the id stands here and only `lock --update` moves it.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::common::files;
 
 /// The content of `NAME.lock.yaml`. Bound to the account and region that it was resolved in: image
 /// ids mean nothing elsewhere.
@@ -86,17 +87,8 @@ impl Lock {
         };
         let yaml =
             serde_saphyr::to_string(self).map_err(|error| failed(std::io::Error::other(error)))?;
-        let directory = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        let mut file = tempfile::Builder::new()
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(directory.unwrap_or(Path::new(".")))
-            .map_err(failed)?;
-        write!(file, "{}{yaml}", heading(cluster)).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
+        let text = format!("{}{yaml}", heading(cluster));
+        files::write(path, text, files::PUBLIC).map_err(failed)
     }
 
     /// The image ids by SSM public parameter.

@@ -6,6 +6,7 @@ use miette::{
 };
 
 use super::problem::{Problem, Problems};
+use crate::common::text::{count, wrap_quoted};
 
 /// Messages are read on a terminal of 80 columns.
 const WIDTH: usize = 80;
@@ -32,10 +33,7 @@ pub(super) fn render(problems: &Problems, theme: GraphicalTheme) -> String {
         out.push('\n');
         file = &problem.file;
     }
-    let count = match problems.len() {
-        1 => "1 problem".to_owned(),
-        many => format!("{many} problems"),
-    };
+    let count = count(problems.len(), "problem");
     trimmed(&format!("{out}{count} in {file}"))
 }
 
@@ -49,9 +47,9 @@ fn report(text: &str, problem: &Problem) -> Report {
         let (file, line, column) = (&problem.file, problem.line, problem.column);
         format!("{file}:{line}:{column}: {}", problem.message)
     };
-    let mut diagnostic = MietteDiagnostic::new(wrapped(&message, WIDTH - BEFORE_MESSAGE));
+    let mut diagnostic = MietteDiagnostic::new(wrap_quoted(&message, WIDTH - BEFORE_MESSAGE));
     if !problem.help.is_empty() {
-        diagnostic = diagnostic.with_help(wrapped(&problem.help, WIDTH - BEFORE_HELP));
+        diagnostic = diagnostic.with_help(wrap_quoted(&problem.help, WIDTH - BEFORE_HELP));
     }
     if !shown {
         return Report::new(diagnostic);
@@ -71,52 +69,8 @@ fn around(text: &str, start: usize) -> Vec<&str> {
         .collect()
 }
 
-/// Broken at blanks only, and never inside `` `quotes` ``: what is quoted can be copied.
-fn wrapped(text: &str, width: usize) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    let mut chunk = String::new();
-    for word in text.split(' ') {
-        if !chunk.is_empty() {
-            chunk.push(' ');
-        }
-        chunk.push_str(word);
-        if chunk.matches('`').count().is_multiple_of(2) {
-            add(&mut lines, &std::mem::take(&mut chunk), width);
-        }
-    }
-    if !chunk.is_empty() {
-        add(&mut lines, &chunk, width);
-    }
-    lines.join("\n")
-}
-
-/// Puts a chunk on the last line where it fits, else on a new one.
-fn add(lines: &mut Vec<String>, chunk: &str, width: usize) {
-    match lines.last_mut() {
-        Some(line) if line.chars().count() + 1 + chunk.chars().count() <= width => {
-            line.push(' ');
-            line.push_str(chunk);
-        }
-        _ => lines.push(chunk.to_owned()),
-    }
-}
-
 /// Without blanks at the ends of lines and of the text.
 fn trimmed(text: &str) -> String {
     let lines: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
     lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_quoted_stays_on_one_line() {
-        assert_eq!(
-            wrapped("write `slots: 1` here", 10),
-            "write\n`slots: 1`\nhere"
-        );
-        assert_eq!(wrapped("a lone ` quote", 6), "a lone\n` quote");
-    }
 }

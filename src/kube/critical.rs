@@ -1,7 +1,8 @@
 //! The pods without which nothing else works, by the labels that kubeadm and the charts give them.
 
-use super::ready::{Inside, Part, Wanted, node_of, plural};
+use super::ready::{Inside, Part, Wanted, node_of};
 use super::{Node, Pod};
+use crate::common::text::count;
 
 /// Where one of them must run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +99,7 @@ pub(super) fn readiness(wanted: &Wanted, inside: &Inside) -> Part {
         name: "critical pods".to_owned(),
         done,
         wanted: all,
-        stands: format!("{done} of {} run", plural(all, "kind")),
+        stands: format!("{done} of {} run", count(all, "kind")),
         missing,
     }
 }

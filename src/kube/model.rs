@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core;
 use serde::Serialize;
 
+use crate::common::text::one_line;
+
 /// The label of a node that says which pool it belongs to; the kubelet sets it as the node joins.
 pub const POOL_LABEL: &str = "kube-cfn/pool";
 /// The label of a node that says which slot of the control plane it fills, by its zone's letter.
@@ -128,7 +130,7 @@ fn plain(says: &str) -> String {
     }
     match says {
         "Kubelet stopped posting node status." => "its kubelet is silent".to_owned(),
-        says => says.split_whitespace().collect::<Vec<_>>().join(" "),
+        says => one_line(says),
     }
 }
 
@@ -191,7 +193,7 @@ fn pod_trouble(pod: &core::Pod) -> Option<String> {
         "Running" => "running, not Ready yet".to_owned(),
         phase => phase.to_owned(),
     });
-    Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    Some(one_line(&text))
 }
 
 #[cfg(test)]

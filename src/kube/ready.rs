@@ -7,6 +7,7 @@ use semver::Version;
 
 use super::model::SLOT_LABEL;
 use super::{Health, KubeError, Node, Pod, critical};
+use crate::common::text::count;
 use crate::spec::{ClusterSpec, Nat, address};
 
 /// The nodes that a cluster must have.
@@ -216,7 +217,7 @@ fn control_plane(wanted: &Wanted, nodes: &[Node]) -> Part {
         name: "control plane".to_owned(),
         done,
         wanted: wanted.slots.len(),
-        stands: format!("{done} of {} Ready", plural(wanted.slots.len(), "node")),
+        stands: format!("{done} of {} Ready", count(wanted.slots.len(), "node")),
         missing,
     }
 }
@@ -252,13 +253,13 @@ fn pool(wanted: &WantedPool, nodes: &[Node]) -> Part {
     let absent = min.saturating_sub(mine().count());
     if absent > 0 {
         let have = if absent == 1 { "has" } else { "have" };
-        missing.push(format!("{} {have} not joined yet", plural(absent, "node")));
+        missing.push(format!("{} {have} not joined yet", count(absent, "node")));
     }
     Part {
         name: format!("pool {}", wanted.name),
         done,
         wanted: min,
-        stands: format!("{done} of {} Ready", plural(min, "node")),
+        stands: format!("{done} of {} Ready", count(min, "node")),
         missing,
     }
 }
@@ -278,10 +279,4 @@ fn outdated(wanted: &Wanted, nodes: &[Node]) -> Option<String> {
         more => format!(" and {more} more do not run {version} either"),
     };
     Some(format!("{first}, the definition says {version}{more}"))
-}
-
-/// `1 node`, `3 nodes`.
-pub(super) fn plural(count: usize, noun: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{s}")
 }

@@ -1,8 +1,8 @@
 //! A kubeconfig file: read as data, written at once or not at all, closed to everybody else.
 
-use std::fs::{self, DirBuilder, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 
 use super::KubeconfigError;
 use super::error::Problem;
-
-/// Mode of a new file: a kubeconfig may hold a private key.
-const PRIVATE: u32 = 0o600;
+use crate::common::files::{self, PRIVATE};
 
 /// A kubeconfig without entries.
 pub(super) fn empty() -> Value {
@@ -71,24 +69,18 @@ pub(super) fn write(path: &Path, document: &Value) -> Result<(), KubeconfigError
 }
 
 fn replace(place: &Path, text: &str) -> io::Result<()> {
-    let directory = place.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".kubeconfig-")
-        .tempfile_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    let mut mode = PRIVATE;
-    if let Ok(there) = fs::metadata(place) {
-        mode &= there.mode();
-        if there.uid() != file.as_file().metadata()?.uid() {
-            // Root writing for somebody else must not lock them out of their file.
-            std::os::unix::fs::chown(file.path(), Some(there.uid()), Some(there.gid()))?;
+    let there = fs::metadata(place).ok();
+    // It may hold a private key.
+    let mode = there
+        .as_ref()
+        .map_or(PRIVATE, |there| PRIVATE & there.mode());
+    files::write_with(place, text, mode, |file| match there {
+        // Root writing for somebody else must not lock them out of their file.
+        Some(there) if there.uid() != file.metadata()?.uid() => {
+            std::os::unix::fs::fchown(file, Some(there.uid()), Some(there.gid()))
         }
-    }
-    file.as_file()
-        .set_permissions(Permissions::from_mode(mode))?;
-    file.as_file().sync_all()?;
-    file.persist(place)?;
-    Ok(())
+        _ => Ok(()),
+    })
 }
 
 /// Makes the directory of `path` and those above it, 0700 where they are new.

@@ -15,8 +15,8 @@ mod tree;
 
 use semver::Version;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use crate::common::digest;
 use crate::spec::{ClusterSpec, NodePool};
 use crate::templates::{TemplateError, Templates};
 use archive::File;
@@ -110,7 +110,7 @@ pub fn bundle(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<B
         role: name.clone(),
         source,
     })?;
-    let sha256 = hexadecimal(&Sha256::digest(&bytes));
+    let sha256 = digest::sha256(&bytes);
     Ok(Bundle {
         key: format!("bundles/{name}-{sha256}.tar.gz"),
         sha256,
@@ -174,15 +174,6 @@ fn yaml(whose: &'static str, document: &impl Serialize) -> Result<String, NodeEr
     serde_saphyr::to_string_with_options(document, options).map_err(|error| NodeError::Document {
         whose,
         reason: error.to_string(),
-    })
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }
 

@@ -1,10 +1,10 @@
 //! Reading what a certificate says. Must not know keys, or what the certificate is for.
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
 use super::PkiError;
+use crate::common::digest;
 
 /// What a certificate says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Facts {
             not_before: time(certificate.validity().not_before.timestamp())?,
             expires: time(certificate.validity().not_after.timestamp())?,
             fingerprint: fingerprint(der),
-            serial: hex(certificate.raw_serial()),
+            serial: digest::hex(certificate.raw_serial()),
             is_authority: certificate.is_ca(),
             subject_der: certificate.subject().as_raw().to_vec(),
             key_id,
@@ -87,15 +87,5 @@ pub(super) fn to_pem(tag: &str, der: &[u8]) -> String {
 }
 
 fn fingerprint(der: &[u8]) -> String {
-    hex(&Sha256::digest(der))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let text = String::with_capacity(bytes.len() * 2);
-    bytes.iter().fold(text, |mut text, byte| {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    digest::sha256(der)
 }

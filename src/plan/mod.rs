@@ -335,7 +335,6 @@ pub fn resources_of(template: &Value) -> Vec<Planned> {
 /// The idempotency token of a step: letters, digits and dashes, at most 128 of them. The same run,
 /// stack and step give the same token, so that a write asked twice happens once.
 pub fn token(run: &str, stack: &str, step: &str) -> String {
-    use sha2::{Digest, Sha256};
     const LONGEST: usize = 128;
     const DIGITS: usize = 32;
     let plain: String = format!("kcfn-{run}-{stack}-{step}")
@@ -345,7 +344,7 @@ pub fn token(run: &str, stack: &str, step: &str) -> String {
     if plain.len() <= LONGEST {
         return plain;
     }
-    let digest = format!("{:x}", Sha256::digest(plain.as_bytes()));
+    let digest = crate::common::digest::sha256(&plain);
     let head: String = plain.chars().take(LONGEST - DIGITS - 1).collect();
     let tail: String = digest.chars().take(DIGITS).collect();
     format!("{head}-{tail}")

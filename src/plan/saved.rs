@@ -7,12 +7,12 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use semver::Version;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::complete::{ask, judge, settle_pending};
 use super::draft::{DraftStep, Todo};
 use super::{Action, Blocked, Plan, Step, Survey, Terms, draft};
 use crate::cloud::{ChangeSet, Cloud, Finding, FoundStack, StackStatus};
+use crate::common::digest::sha256;
 use crate::stacks::{Stack, StackKind};
 
 const KIND: &str = "kube-cfn/plan";
@@ -369,8 +369,4 @@ fn moved(name: &str, was: Option<&Standing>, is: Option<&FoundStack>) -> Option<
         }
         _ => None,
     }
-}
-
-fn sha256(text: &str) -> String {
-    format!("{:x}", Sha256::digest(text.as_bytes()))
 }

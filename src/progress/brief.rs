@@ -1,7 +1,7 @@
 //! Reasons of AWS as short as they can be told without losing the cause. The full text stays in the
 //! events; here it is cut for a line of a screen.
 
-use super::text::{cause_first, clean};
+use crate::common::text::clean;
 
 /// A reason on one line: without the wrapping of resource handlers, ids of requests, lines of a console
 /// beyond the one that matters, and what AWS says twice.
@@ -123,6 +123,21 @@ fn denial(text: &str) -> Option<String> {
         .then(|| format!("{caller} {rest}"))
 }
 
+/// A reason of AWS with its cause in front: the wrapping that resource handlers put around it
+/// goes, request ids stay behind.
+pub(super) fn cause_first(reason: &str) -> String {
+    const WRAPPING: &str = "Resource handler returned message: ";
+    let reason = clean(reason);
+    let Some(rest) = reason.strip_prefix(WRAPPING) else {
+        return reason;
+    };
+    let unquoted = rest
+        .strip_prefix('"')
+        .and_then(|rest| rest.rsplit_once('"'))
+        .map(|(cause, rest)| format!("{} {}", cause.trim(), rest.trim()));
+    unquoted.map_or_else(|| rest.to_owned(), |text| text.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,5 +190,18 @@ mod tests {
         ] {
             assert_eq!(brief(reason), told);
         }
+    }
+
+    #[test]
+    fn the_cause_comes_before_request_ids() {
+        let reason = "Resource handler returned message: \"The maximum number of addresses has \
+            been reached. (Service: Ec2, Status Code: 400)\" (RequestToken: 1f, \
+            HandlerErrorCode: ServiceLimitExceeded)";
+        assert_eq!(
+            cause_first(reason),
+            "The maximum number of addresses has been reached. (Service: Ec2, Status Code: 400) \
+             (RequestToken: 1f, HandlerErrorCode: ServiceLimitExceeded)"
+        );
+        assert_eq!(cause_first("Quota \"x\" is full"), "Quota \"x\" is full");
     }
 }

@@ -2,9 +2,10 @@
 
 use super::failure::{Detail, Pinned, marked};
 use super::now::{Now, next, unresolved};
-use super::text::{Line, clean, room};
+use super::text::{Line, room};
 use crate::apply::diagnose::Diagnosis;
 use crate::cloud::StackStatus;
+use crate::common::text::clean;
 use crate::stacks::StackKind;
 
 /// What a diagnosis says in at most five lines of `width` columns, or in full.

@@ -5,9 +5,12 @@ use console::measure_text_width;
 use jiff::{SignedDuration, Timestamp};
 
 use super::brief::brief;
+use super::brief::cause_first;
 use super::now::Now;
-use super::text::{Line, Mark, cause_first, clean, elapsed, fit, room, wrap};
+use super::text::{Line, Mark, room};
 use crate::cloud::ResourceStatus;
+use crate::common::duration::elapsed;
+use crate::common::text::{clean, fit, wrap};
 use crate::events::{Failure, Place};
 use crate::stacks::StackKind;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::model::{Model, StackProgress};
-use super::text::roughly;
+use crate::common::duration::estimate;
 use crate::events::Span;
 use crate::stacks::StackKind;
 
@@ -34,11 +34,10 @@ struct Done<'a> {
 impl Forecast {
     /// `eta 6-9m`; `eta over 2m`, `eta overdue` when what all wait for is late.
     pub fn text(&self) -> String {
-        let roughly = |from, to| roughly(from, to).trim_start_matches('~').to_owned();
         match (self.overdue, self.left.to) {
             (true, 0) => "eta overdue".to_owned(),
-            (true, to) => format!("eta over {}", roughly(to, to)),
-            (false, to) => format!("eta {}", roughly(self.left.from, to)),
+            (true, to) => format!("eta over {}", estimate(to, to)),
+            (false, to) => format!("eta {}", estimate(self.left.from, to)),
         }
     }
 }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Shower;
+use super::brief::cause_first;
 use super::failure::{Detail, Pinned};
 use super::model::{Model, StackProgress};
-use super::text::{clean, count};
 use super::view::{present, usual, verdict};
-use super::{Shower, text};
 use crate::catalog::durations::Durations;
+use crate::common::duration::elapsed;
+use crate::common::text::{clean, count};
 use crate::events::{Event, Expected, Outcome};
 use crate::stacks::StackKind;
 
@@ -74,9 +76,7 @@ impl<W: Write> Lines<W> {
             stack_width = self.stack_width,
             id = or_dash(clean(columns.logical_id).replace(' ', "_")),
             status = or_dash(clean(columns.status).replace(' ', "_")),
-            span = columns
-                .elapsed
-                .map_or_else(|| "-".to_owned(), text::elapsed),
+            span = columns.elapsed.map_or_else(|| "-".to_owned(), elapsed),
             text = clean(text),
         );
         writeln!(self.out, "{}", line.trim_end())
@@ -132,7 +132,7 @@ impl<W: Write> Lines<W> {
             elapsed: known.map(|known| known.span(*at)),
         };
         let text = match reason {
-            Some(reason) => format!("{sentence}: {}", text::cause_first(reason)),
+            Some(reason) => format!("{sentence}: {}", cause_first(reason)),
             None => sentence.clone(),
         };
         self.line(*at, &columns, &text)
@@ -273,7 +273,7 @@ impl<W: Write> Shower for Lines<W> {
             Some((stack, resource)) => format!(
                 ", slowest: {stack}: {} {} {}",
                 resource.sentence,
-                text::elapsed(resource.span(now)),
+                elapsed(resource.span(now)),
                 usual(resource, now)
             ),
             None => String::new(),

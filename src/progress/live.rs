@@ -10,9 +10,11 @@ use jiff::Timestamp;
 use super::Shower;
 use super::failure::{Detail, Pinned};
 use super::model::Model;
-use super::text::{Line, Mark, clean, elapsed, room, wrap};
+use super::text::{Line, Mark, room};
 use super::view::verdict;
 use crate::catalog::durations::Durations;
+use crate::common::duration::elapsed;
+use crate::common::text::{clean, wrap};
 use crate::events::{Event, Outcome};
 use crate::stacks::StackKind;
 

@@ -36,7 +36,7 @@ pub use lines::{HEARTBEAT, Lines};
 pub use live::{Live, Size};
 pub use model::Model;
 pub use pace::Pace;
-pub use text::{Line, Mark, elapsed};
+pub use text::{Line, Mark};
 pub use waiting::{Awaited, WaitingBlock, WaitingLines};
 
 /// Time between two paintings of the live block.

@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::failure::Pinned;
 use super::resource::ResourceProgress;
-use super::text::{Mark, clean};
+use super::text::Mark;
 use crate::catalog::durations::Durations;
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::Phase;
+use crate::common::text::clean;
 use crate::events::{Event, Expected, Failure, Outcome, Span, Verb};
 use crate::stacks::StackKind;
 

@@ -2,8 +2,9 @@
 //! starts because of it, and the command that comes next.
 
 use super::model::{Model, StackProgress};
-use super::text::{Mark, clean, fit, wrap};
+use super::text::Mark;
 use crate::cloud::StackStatus;
+use crate::common::text::{clean, fit, wrap};
 use crate::events::{Outcome, Verb};
 use crate::stacks::StackKind;
 

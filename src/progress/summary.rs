@@ -5,8 +5,10 @@ use jiff::Timestamp;
 use super::failure::{Detail, marked};
 use super::model::{Model, StackProgress};
 use super::table::table;
-use super::text::{Line, Mark, clean, count, elapsed, room, wrap};
+use super::text::{Line, Mark, room};
 use super::view::present;
+use crate::common::duration::elapsed;
+use crate::common::text::{clean, count, wrap};
 use crate::events::{Outcome, Verb};
 
 impl Model {

@@ -2,7 +2,8 @@
 
 use console::measure_text_width;
 
-use super::text::{Line, Mark, fit, pad, room};
+use super::text::{Line, Mark, room};
+use crate::common::text::{fit, pad};
 
 /// Columns below which a stack's own time gives way to the sentence beside it.
 const NARROW: usize = 72;

@@ -7,9 +7,11 @@ use super::forecast::Forecast;
 use super::model::{Model, StackProgress};
 use super::resource::ResourceProgress;
 use super::table::{Row, table};
-use super::text::{Line, Mark, clean, count, elapsed, roughly};
+use super::text::{Line, Mark};
 use crate::catalog::durations::Operation;
 use crate::cloud::status::Phase;
+use crate::common::duration::{elapsed, estimate};
+use crate::common::text::{clean, count};
 use crate::events::{Outcome, Verb};
 use crate::stacks::StackKind;
 
@@ -254,7 +256,9 @@ fn doing(resource: &ResourceProgress, stack: &StackProgress) -> String {
 
 /// `~2m`, whether it is slow by any measure, and whether it only settles. Empty where nobody knows.
 pub(super) fn usual(resource: &ResourceProgress, now: Timestamp) -> String {
-    let range = resource.range().map(|range| roughly(range.from, range.to));
+    let range = resource
+        .range()
+        .map(|range| format!("~{}", estimate(range.from, range.to)));
     let slow = resource.is_slow(now).then(|| "slow".to_owned());
     let applied = resource.applied.then(|| "applied".to_owned());
     let words: Vec<String> = range.into_iter().chain(slow).chain(applied).collect();

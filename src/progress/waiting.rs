@@ -7,8 +7,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use super::live::Size;
-use super::text::{Line, Mark, clean, elapsed, pad, room, wrap};
+use super::text::{Line, Mark, room};
 use super::{HEARTBEAT, Shower};
+use crate::common::duration::elapsed;
+use crate::common::text::{clean, pad, wrap};
 use crate::events::{Event, ReadyPart};
 
 /// Lines that one part's missing things may take in the block; the end names them all.

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::cloud::status::Phase;
 use crate::cloud::{FoundResource, FoundStack};
+use crate::common::duration::age;
 use crate::kubeconfig::server_url;
 use crate::stacks::StackKind;
 
-use super::format::{age, table};
+use super::format::table;
 
 /// A cluster's stacks and what one wants to know of them first.
 #[derive(Serialize)]

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::format::{self, age};
+use super::format;
 use crate::cloud::{FoundStack, Identity};
+use crate::common::duration::age;
 use crate::spec::ClusterSpec;
 
 /// One cluster: defined, in AWS, or both.

@@ -1,6 +1,6 @@
-//! What all reports are made of: tables without lines, ages, moments.
+//! What all reports are made of: tables without lines, moments.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// A table without lines, columns two spaces apart, for 80 columns.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
@@ -16,17 +16,6 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     }
     let lines = table.lines().map(|line| line.trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
-}
-
-/// `3m`, `5h`, `12d`: one unit is enough for an age.
-pub(super) fn age(span: SignedDuration) -> String {
-    let seconds = span.as_secs().max(0);
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3_600 => format!("{}m", seconds / 60),
-        3_600..86_400 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
 }
 
 /// To the second.

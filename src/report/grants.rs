@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::format::{self, age, moment};
+use super::format::{self, moment};
 use crate::access::{Grant, Granted};
+use crate::common::duration::age;
 use crate::common::text::listed_line;
 use crate::kube::{Binding, Issued};
 

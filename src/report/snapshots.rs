@@ -3,7 +3,8 @@
 use console::style;
 use jiff::Timestamp;
 
-use super::format::{self, age};
+use super::format;
+use crate::common::duration::age;
 use crate::common::text::listed_line;
 use crate::etcd::{Slot, Snapshot, Step};
 

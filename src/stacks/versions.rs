@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use semver::Version;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Stack, StackKind};
+use crate::common::digest;
 use crate::node;
 use crate::spec::ClusterSpec;
 
@@ -108,7 +108,7 @@ fn collect_keys<'a>(value: &'a Value, keys: &mut Vec<&'a str>) {
 /// The version that the bundle of this key installs. `None` where the bytes are not those that the key
 /// names, or say no version.
 pub fn of_bundle(key: &str, bytes: &[u8]) -> Option<Version> {
-    let digest = format!("-{:x}.tar.gz", Sha256::digest(bytes));
+    let digest = format!("-{}.tar.gz", digest::sha256(bytes));
     let text = key.ends_with(&digest).then(|| node::kubernetes_of(bytes))?;
     text?.parse().ok()
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::words::clean;
 use super::{Ending, ResourceBar, StackBar, Timeline};
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::Phase;
+use crate::common::text::clean;
 use crate::events::{Event, Expected, Failure, Outcome, Verb};
 use crate::stacks::StackKind;
 

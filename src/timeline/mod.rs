@@ -22,7 +22,6 @@ pub use critical::Saving;
 pub use page::page;
 pub use past::{Past, events_of};
 pub use text::{Detail, NARROWEST, text};
-pub use words::elapsed;
 
 /// The course of a run. Made by [`Timeline::of`]; every text in it is one line without control
 /// characters.

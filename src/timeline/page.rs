@@ -5,8 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::text::{mark, shorter};
-use super::words::{elapsed, ticks, verdict};
+use super::words::{ticks, verdict};
 use super::{Ending, Link, ResourceBar, StackBar, Timeline};
+use crate::common::duration::elapsed;
 use crate::templates::{TemplateError, Templates};
 
 const TEMPLATE: &str = "timeline.html.tera";

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use console::measure_text_width;
 use jiff::{SignedDuration, Timestamp};
 
-use super::words::{elapsed, pad, ticks, verdict};
+use super::words::{ticks, verdict};
 use super::{Ending, Link, ResourceBar, Saving, StackBar, Timeline};
+use crate::common::duration::elapsed;
+use crate::common::text::{pad, wrap, wrap_behind};
 
 /// Columns that the chart needs at least; a narrower terminal gets as many and folds them itself.
 pub const NARROWEST: usize = 60;
@@ -32,8 +34,8 @@ pub fn text(timeline: &Timeline, source: &str, detail: Detail, width: usize) -> 
     let started = timeline.started.strftime("%Y-%m-%d %H:%M:%S UTC");
     let title = format!("{}  {}", timeline.cluster, verdict(timeline));
     let about = format!("{started}, run {}, {source}", timeline.run);
-    let mut lines = folded(&title, "", chart.width);
-    lines.extend(folded(&about, "", chart.width));
+    let mut lines = wrap(&title, chart.width);
+    lines.extend(wrap(&about, chart.width));
     lines.extend([String::new(), chart.axis()]);
     for bar in &timeline.stacks {
         lines.push(chart.stack(bar));
@@ -42,9 +44,8 @@ pub fn text(timeline: &Timeline, source: &str, detail: Detail, width: usize) -> 
         lines.extend(rows.map(|resource| chart.resource(bar, resource)));
     }
     lines.push(String::new());
-    lines.extend(folded(
+    lines.extend(wrap(
         "# critical  = not critical  ! from a failure on  . waiting  > goes on",
-        "",
         chart.width,
     ));
     lines.extend(failures(timeline, chart.width));
@@ -200,7 +201,7 @@ fn failures(timeline: &Timeline, width: usize) -> Vec<String> {
         if lines.is_empty() {
             lines.push(String::new());
         }
-        lines.extend(folded(told, &format!("{mark:<MARK$}"), width));
+        lines.extend(wrap_behind(&format!("{mark:<MARK$}"), told, width));
     };
     for (stacks, ending, why) in timeline.fates() {
         say(
@@ -237,9 +238,9 @@ fn critical(timeline: &Timeline, width: usize) -> Vec<String> {
             .map(|(begin, end)| end.duration_since(begin));
         let took = elapsed(took.unwrap_or_default());
         let label = format!("  {} {took:>FIGURE$}  ", pad(&bar.stack.to_string(), 16));
-        lines.extend(folded(&pieces(of_stack), &label, width));
+        lines.extend(wrap_behind(&label, &pieces(of_stack), width));
     }
-    lines.extend(folded(&shorter(timeline, &saving), "", width));
+    lines.extend(wrap(&shorter(timeline, &saving), width));
     lines
 }
 
@@ -280,16 +281,4 @@ fn pieces(links: &[Link]) -> String {
         let _ = write!(text, " and {more} shorter");
     }
     text
-}
-
-/// Folded between words to `width`, the first line behind `label`, the others below its text.
-fn folded(text: &str, label: &str, width: usize) -> Vec<String> {
-    let below = " ".repeat(measure_text_width(label));
-    let options = textwrap::Options::new(width)
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .initial_indent(label)
-        .subsequent_indent(&below);
-    let lines = textwrap::wrap(text, options).into_iter();
-    lines.map(std::borrow::Cow::into_owned).collect()
 }

@@ -1,45 +1,10 @@
 //! The small change of both charts: spans of time, harmless text, the marks of an axis.
 
-use console::{measure_text_width, truncate_str};
 use jiff::SignedDuration;
 
 use super::Timeline;
+use crate::common::duration::elapsed;
 use crate::events::Verb;
-
-/// A span for people: `41s`, `4m12s`, `1h02m`. A negative one (two clocks) is `0s`.
-pub fn elapsed(span: SignedDuration) -> String {
-    let seconds = whole(span);
-    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{seconds}s"),
-        (0, _) => format!("{minutes}m{:02}s", seconds % 60),
-        _ => format!("{hours}h{minutes:02}m"),
-    }
-}
-
-/// Seconds, rounded; none is negative.
-pub(super) fn whole(span: SignedDuration) -> i64 {
-    let half = SignedDuration::from_millis(500);
-    span.saturating_add(half).as_secs().max(0)
-}
-
-/// Text on one line, without anything that a terminal would obey or a page could not hold.
-pub(super) fn clean(text: &str) -> String {
-    let harmless = |c: char| if c.is_control() { ' ' } else { c };
-    let text: String = text.chars().map(harmless).collect();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Filled with blanks to `width` columns; cut with `..` if longer.
-pub(super) fn pad(text: &str, width: usize) -> String {
-    let text = if measure_text_width(text) > width {
-        truncate_str(text, width, if width >= 4 { ".." } else { "" }).into_owned()
-    } else {
-        text.to_owned()
-    };
-    let missing = width.saturating_sub(measure_text_width(&text));
-    text + &" ".repeat(missing)
-}
 
 /// Marks of a time axis that is `whole` long, with room for `most` of them: seconds and label.
 pub(super) fn ticks(whole: SignedDuration, most: usize) -> Vec<(i64, String)> {
@@ -96,24 +61,5 @@ mod tests {
         for seconds in [1, 59, 61, 3599, 3601, 100_000, 10_000_000] {
             assert!(labels(seconds, 7).len() <= 8, "{seconds}");
         }
-    }
-
-    #[test]
-    fn spans_are_rounded_and_never_negative() {
-        for (millis, text) in [
-            (-3000, "0s"),
-            (499, "0s"),
-            (59_500, "1m00s"),
-            (252_000, "4m12s"),
-            (3_725_000, "1h02m"),
-        ] {
-            assert_eq!(elapsed(SignedDuration::from_millis(millis)), text);
-        }
-    }
-
-    #[test]
-    fn a_cut_says_so_and_a_gap_is_filled() {
-        assert_eq!(pad("NAT gateway in eu-west-1a", 12), "NAT gatewa..");
-        assert_eq!(pad("edge", 6), "edge  ");
     }
 }

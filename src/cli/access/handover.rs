@@ -1,6 +1,5 @@
 //! What a CI is given of a grant: a kubeconfig, or the certificates and the key, as text for a variable.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -11,6 +10,7 @@ use crate::access::{Grant, Granted};
 use crate::cli::api_access::{ApiArgs, origin};
 use crate::cli::cluster::Cluster;
 use crate::cli::failure::Failure;
+use crate::common::files;
 use crate::kube::Connection;
 use crate::kubeconfig::{self, Entry, Login};
 
@@ -77,14 +77,8 @@ fn archive(files: &[(&str, &str, u32)]) -> std::io::Result<Vec<u8>> {
 
 /// Written whole or not at all, for the user alone from its first byte on.
 pub(super) fn write(path: &Path, text: &SecretString) -> std::io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
-    writeln!(file, "{}", text.expose_secret().trim_end())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    let text = SecretString::from(format!("{}\n", text.expose_secret().trim_end()));
+    files::write(path, text.expose_secret(), files::PRIVATE)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use aws_sdk_cloudformation::types::{EventFilter, EventType, OperationEvent};
 use super::error::{Asked, explain_newer};
 use super::{Aws, mapping};
 use crate::cloud::Finding;
+use crate::common::text::one_line;
 
 /// A stack's failed events of 90 days are more than anybody asked for.
 const PAGES_OF_A_STACK: usize = 3;
@@ -217,10 +218,6 @@ fn line(finding: &Finding) -> String {
         Some(path) => format!("{resource} {path}: {}", finding.reason),
         None => format!("{resource}: {}", finding.reason),
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! How a template travels: inside the request while it fits, through a bucket when it does not.
 //! Sizes and URL forms are CloudFormation's.
 
-use sha2::{Digest, Sha256};
-
 use super::Aws;
 use crate::cloud::{CloudError, INLINE, Proposal, Store};
+use crate::common::digest;
 
 /// The longest template at all, in bytes.
 const LARGEST: usize = 1_048_576;
@@ -62,7 +61,7 @@ fn bucket_needed(wanted: &Proposal) -> Result<Option<&str>, CloudError> {
 
 /// Content-addressed: the same template is uploaded once.
 fn key(template: &str) -> String {
-    format!("templates/{:x}.json", Sha256::digest(template))
+    format!("templates/{}.json", digest::sha256(template))
 }
 
 /// Where CloudFormation reads an object. Another endpoint in AWS's own domain (a VPC's) is no

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::cloud::{ChangeAction, Fate, Finding, PropertyChange, Replacement, ResourceChange};
+use crate::common::text::one_line;
 use crate::definition::Defined;
 use crate::plan::{Risk, Step};
 
@@ -231,10 +232,6 @@ fn between(before: &str, after: &str) -> String {
         format!("…{}", short(&rest))
     };
     format!("{} -> {}", cut(&before), cut(&after))
-}
-
-fn one_line(value: &str) -> String {
-    value.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

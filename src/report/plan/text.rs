@@ -9,7 +9,7 @@ use super::changes::{ChangeView, action_words, property_lines, risk_words};
 use super::notes::notes;
 use super::summary::summary;
 use super::{PlanView, StackView, Word, forecast};
-use crate::common::text::listed_line;
+use crate::common::text::{listed_line, one_line};
 use crate::plan::{Blocked, Counts, Risk};
 use crate::stacks::StackKind;
 
@@ -161,7 +161,7 @@ fn pending_text(out: &mut String, stack: &StackView<'_>) {
 /// What is done to a stack, in words.
 pub(super) fn headline_words(stack: &StackView<'_>) -> String {
     let (_, _, said) = headline(stack);
-    said.split_whitespace().collect::<Vec<_>>().join(" ")
+    one_line(&said)
 }
 
 fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use crate::common::text::{self, one_line};
+
 /// How much of an answer that is not AWS's own is shown.
 const SHOWN: usize = 160;
 
@@ -27,13 +29,7 @@ pub(super) fn quote(body: Option<&str>) -> String {
 
 /// One line of at most [`SHOWN`] characters.
 pub(super) fn shorten(text: &str) -> String {
-    let text = without_request(text);
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= SHOWN {
-        return line;
-    }
-    let kept: String = line.chars().take(SHOWN).collect();
-    format!("{kept} …")
+    text::shorten(&one_line(without_request(text)), SHOWN)
 }
 
 /// The SDK's words up to where it quotes the request itself: a body may hold a secret.
