@@ -8,8 +8,6 @@ use tracing_subscriber::EnvFilter;
 use super::failure::Failure;
 use crate::definition::Problems;
 
-pub use crate::common::text::{folding, listed_line};
-
 /// How listed data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
