@@ -68,7 +68,7 @@ async fn a_snapshot_is_taken_on_the_slots_machine_and_listed() {
         (&json!(key), &json!(true))
     );
     let table = etcd(&world, "list", &[]);
-    assert!(table.ends(0).stdout.contains("no sum"), "{table}");
+    assert!(table.ends(0).stdout.contains("no checksum"), "{table}");
 }
 
 #[tokio::test]

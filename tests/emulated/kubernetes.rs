@@ -86,7 +86,7 @@ fn apply_waits_for_kubernetes_and_names_what_is_missing() {
         .tells("beyond: waits for Kubernetes, at most 2s")
         .tells("API does not answer")
         .tells("beyond does not work yet after 2s; missing:")
-        .tells("the stacks of beyond are as defined, but Kubernetes did not work within 2s")
+        .tells("the stacks of beyond are as defined, but Kubernetes was not ready within 2s")
         .tells("`kube-cfn status beyond` checks again");
     assert!(said.at("created in") < said.at("waits for Kubernetes"));
     world.apply().ends(0).omits("waits for Kubernetes");

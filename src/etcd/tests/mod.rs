@@ -299,7 +299,7 @@ async fn the_first_slot_that_can_takes_the_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_program_and_an_unreadable_result_are_told_apart() {
+async fn a_missing_program_and_an_unreadable_result_differ() {
     let cloud = Machines::new();
     cloud.say("b etcd-snapshot --now", &["{\"ok\":tr", ""]);
     let unreadable = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
