@@ -23,7 +23,7 @@ mod stacks;
 mod store;
 mod template;
 #[cfg(test)]
-mod wire;
+mod tests;
 
 use crate::common::Clock;
 use std::collections::{BTreeSet, HashSet};

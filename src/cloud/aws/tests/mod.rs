@@ -1,10 +1,10 @@
 //! What no emulator shows, told by a scripted server on loopback: throttles, lost answers, many pages,
 //! early validation, answers that are not AWS's.
 
-mod changes;
-mod machines;
-mod names;
-mod verbs;
+mod change_set_names;
+mod change_sets;
+mod ec2_and_prices;
+mod operations;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
