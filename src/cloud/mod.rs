@@ -6,6 +6,8 @@ mod change_set;
 mod drift;
 mod error;
 mod event;
+mod limited;
+mod limiter;
 pub mod remote;
 mod stack;
 pub mod status;
@@ -25,6 +27,7 @@ pub use change_set::{
 pub use drift::{Difference, Drift};
 pub use error::CloudError;
 pub use event::{Operation, StackEvent};
+pub use limited::Limited;
 pub use stack::{FoundResource, FoundStack, Protection};
 pub use status::{ResourceStatus, StackStatus};
 pub use store::{Console, Kept, Store};

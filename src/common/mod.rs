@@ -4,4 +4,4 @@ pub mod clock;
 pub mod retry;
 pub mod tags;
 
-pub use clock::Clock;
+pub use clock::{Clock, SystemClock};

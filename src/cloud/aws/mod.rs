@@ -2,6 +2,7 @@
 //! Knows how AWS answers and how it fails; not why anybody asks.
 
 mod bucket;
+mod calls;
 mod changes;
 mod config;
 mod drift;
@@ -9,7 +10,6 @@ mod ec2;
 mod error;
 mod events;
 mod findings;
-mod limiter;
 mod listing;
 mod log;
 mod mapping;
@@ -24,10 +24,10 @@ mod store;
 mod template;
 #[cfg(test)]
 mod tests;
+mod throttles;
 
-use crate::common::Clock;
+use crate::common::{Clock, SystemClock};
 use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::Region;
@@ -36,14 +36,14 @@ use aws_credential_types::Credentials;
 use aws_sdk_cloudformation::primitives::DateTime;
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::time::Instant;
 
+use calls::Asked;
 pub use config::Settings;
 use config::{Given, Reach};
-use error::{Asked, explain};
-use limiter::{Limiter, ThrottleWatch};
 use log::CallLog;
+use throttles::ThrottleWatch;
 
+use super::limiter::{Limiter, Service};
 use super::{
     ChangeSet, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OnFailure,
     OpenChangeSet, Operation, Proposal, Protection, StackEvent,
@@ -62,10 +62,8 @@ pub struct Aws {
     region: String,
     ambient_region: Option<String>,
     s3_endpoint: Option<String>,
-    limiter: Arc<Limiter>,
-    /// The wall's time when the program began, and the steady clock's: a corrected wall clock must not
-    /// end anybody's patience.
-    began: (Timestamp, Instant),
+    limiter: Limiter,
+    clock: SystemClock,
 }
 
 impl Aws {
@@ -96,27 +94,36 @@ impl Aws {
     }
 
     fn over(reach: Reach) -> Self {
-        let limiter = Arc::new(Limiter::new());
+        let (limiter, clock) = (Limiter::default(), SystemClock::start());
+        let watch = |service| ThrottleWatch {
+            service,
+            limiter: limiter.clone(),
+            clock,
+        };
         let cloudformation = aws_sdk_cloudformation::config::Builder::from(&reach.sdk)
-            .interceptor(ThrottleWatch(Arc::clone(&limiter)))
+            .interceptor(watch(Service::CloudFormation))
             .interceptor(CallLog)
             .build();
         // Emulators serve no virtual hosts.
         let s3 = aws_sdk_s3::config::Builder::from(&reach.sdk)
             .force_path_style(reach.s3_endpoint.is_some())
+            .interceptor(watch(Service::S3))
             .interceptor(CallLog)
             .build();
         // The first call of every run: who is offline shall hear it in seconds.
         let sts = aws_sdk_sts::config::Builder::from(&reach.sdk)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .interceptor(watch(Service::Sts))
             .interceptor(CallLog)
             .build();
         let ssm = aws_sdk_ssm::config::Builder::from(&reach.sdk)
+            .interceptor(watch(Service::Ssm))
             .interceptor(CallLog)
             .build();
         let pricing = aws_sdk_pricing::config::Builder::from(&reach.sdk)
             .region(Region::new(prices::REGION))
             .retry_config(RetryConfig::standard().with_max_attempts(prices::ATTEMPTS))
+            .interceptor(watch(Service::Pricing))
             .interceptor(CallLog)
             .build();
         Self {
@@ -130,12 +137,10 @@ impl Aws {
             ambient_region: reach.ambient_region,
             s3_endpoint: reach.s3_endpoint,
             limiter,
-            began: (Timestamp::now(), Instant::now()),
+            clock,
         }
     }
-}
 
-impl Aws {
     /// The region that the person's environment or profile names, whatever region this talks to.
     pub fn ambient_region(&self) -> Option<&str> {
         self.ambient_region.as_deref()
@@ -144,23 +149,19 @@ impl Aws {
 
 impl Clock for Aws {
     fn now(&self) -> Timestamp {
-        let (wall, steady) = self.began;
-        wall.checked_add(steady.elapsed()).unwrap_or(wall)
+        self.clock.now()
     }
 
     async fn sleep(&self, time: Duration) {
-        tokio::time::sleep(time).await;
+        self.clock.sleep(time).await;
     }
 }
 
 impl Cloud for Aws {
     async fn identity(&self) -> Result<Identity, CloudError> {
-        let asked = Asked {
-            call: "GetCallerIdentity",
-            of: "",
-        };
-        let answer = self.sts.get_caller_identity().send().await;
-        let answer = answer.map_err(|error| explain(asked, &error))?;
+        let asked = Asked::new(Service::Sts, "GetCallerIdentity", "");
+        let answer = self.ask(asked, self.sts.get_caller_identity().send());
+        let answer = answer.await?;
         Ok(Identity {
             account: answer.account.unwrap_or_default(),
             caller: answer.arn.unwrap_or_default(),
