@@ -10,7 +10,7 @@ use super::out::{self, talk};
 use super::plan::{Allowed, Asking, learned, make, run_id};
 use super::session::{self, Defined, Session};
 use super::{Global, apply, ask, ending};
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Limited};
 use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
 use crate::report::plan::{Detail, Scales, text, view};
@@ -58,7 +58,7 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let stacks = session::design(&defined)?;
     let seed = args.seed.unwrap_or_else(chance);
     let world = world(&defined, &stacks, args, seed)?;
-    let cloud = Simulated::new(world);
+    let cloud = Limited::new(Simulated::new(world));
     let identity = cloud.identity().await?;
     let session = Session {
         defined,

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::common::Clock;
 
-/// One request of the limiter for each call. What the inner cloud has besides its traits is reached
+/// Each call asks the limiter once. What the inner cloud has besides its traits is reached
 /// through `Deref`, without a limit.
 #[derive(Debug)]
 pub struct Limited<C> {
@@ -33,24 +33,15 @@ impl<C> Limited<C> {
     }
 }
 
-impl<C: Clock> Limited<C> {
-    async fn read<T>(
-        &self,
-        service: Service,
-        request: impl Future<Output = Result<T, CloudError>>,
-    ) -> Result<T, CloudError> {
-        let kind = (service, Effect::Read);
-        self.limiter.call(&self.cloud, kind, request).await
-    }
-
-    async fn write<T>(
-        &self,
-        service: Service,
-        request: impl Future<Output = Result<T, CloudError>>,
-    ) -> Result<T, CloudError> {
-        let kind = (service, Effect::Write);
-        self.limiter.call(&self.cloud, kind, request).await
-    }
+/// Calls of the inner cloud, each with what it is counted as.
+macro_rules! limited {
+    ($($effect:ident $service:ident: $call:ident($($name:ident: $type:ty),*) -> $answer:ty;)+) => {$(
+        async fn $call(&self, $($name: $type),*) -> Result<$answer, CloudError> {
+            let kind = (Service::$service, Effect::$effect);
+            let request = self.cloud.$call($($name),*);
+            self.limiter.call(&self.cloud, kind, request).await
+        }
+    )+};
 }
 
 impl<C> Deref for Limited<C> {
@@ -71,191 +62,93 @@ impl<C: Clock> Clock for Limited<C> {
     }
 }
 
+#[rustfmt::skip]
 impl<C: Cloud> Cloud for Limited<C> {
-    async fn identity(&self) -> Result<Identity, CloudError> {
-        self.read(Service::Sts, self.cloud.identity()).await
-    }
-
-    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {
-        self.read(Service::CloudFormation, self.cloud.stacks(cluster))
-            .await
-    }
-
-    async fn stack(&self, id: &str) -> Result<Option<FoundStack>, CloudError> {
-        self.read(Service::CloudFormation, self.cloud.stack(id))
-            .await
-    }
-
-    async fn template(&self, stack_id: &str) -> Result<Value, CloudError> {
-        self.read(Service::CloudFormation, self.cloud.template(stack_id))
-            .await
-    }
-
-    async fn create(
-        &self,
-        wanted: &Proposal,
-        protection: &Protection,
-    ) -> Result<String, CloudError> {
-        self.write(
-            Service::CloudFormation,
-            self.cloud.create(wanted, protection),
-        )
-        .await
-    }
-
-    async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
-        self.write(Service::CloudFormation, self.cloud.propose(wanted))
-            .await
-    }
-
-    async fn execute(
-        &self,
-        change_set: &ChangeSet,
-        token: &str,
-        on_failure: OnFailure,
-    ) -> Result<(), CloudError> {
-        self.write(
-            Service::CloudFormation,
-            self.cloud.execute(change_set, token, on_failure),
-        )
-        .await
-    }
-
-    async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
-        self.write(Service::CloudFormation, self.cloud.discard(change_set))
-            .await
-    }
-
-    async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError> {
-        self.write(
-            Service::CloudFormation,
-            self.cloud.protect(stack_id, protection),
-        )
-        .await
-    }
-
-    async fn events(
-        &self,
-        operation: &Operation,
-        seen: &HashSet<String>,
-    ) -> Result<Vec<StackEvent>, CloudError> {
-        self.read(Service::CloudFormation, self.cloud.events(operation, seen))
-            .await
-    }
-
-    async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
-        self.read(Service::CloudFormation, self.cloud.resources(stack_id))
-            .await
-    }
-
-    async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
-        self.write(Service::CloudFormation, self.cloud.delete(stack_id, token))
-            .await
-    }
-
-    async fn moving(&self) -> Result<BTreeSet<String>, CloudError> {
-        self.read(Service::CloudFormation, self.cloud.moving())
-            .await
-    }
-
-    async fn change_sets(&self, stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
-        self.read(Service::CloudFormation, self.cloud.change_sets(stack_id))
-            .await
-    }
-
-    async fn change_set(&self, id: &str, stack_id: &str) -> Result<Option<ChangeSet>, CloudError> {
-        self.read(Service::CloudFormation, self.cloud.change_set(id, stack_id))
-            .await
-    }
-
-    async fn policy(&self, stack_id: &str) -> Result<Option<Value>, CloudError> {
-        self.read(Service::CloudFormation, self.cloud.policy(stack_id))
-            .await
-    }
-
-    async fn continue_rollback(
-        &self,
-        stack_id: &str,
-        skip: &[String],
-        token: &str,
-    ) -> Result<(), CloudError> {
-        self.write(
-            Service::CloudFormation,
-            self.cloud.continue_rollback(stack_id, skip, token),
-        )
-        .await
-    }
-
-    async fn cancel_update(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
-        self.write(
-            Service::CloudFormation,
-            self.cloud.cancel_update(stack_id, token),
-        )
-        .await
-    }
-
-    async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
-        self.write(Service::CloudFormation, self.cloud.drift(stack_id))
-            .await
+    limited! {
+        Read Sts: identity() -> Identity;
+        Read CloudFormation: stacks(cluster: Option<&str>) -> Vec<FoundStack>;
+        Read CloudFormation: stack(id: &str) -> Option<FoundStack>;
+        Read CloudFormation: template(stack_id: &str) -> Value;
+        Write CloudFormation: create(wanted: &Proposal, protection: &Protection) -> String;
+        Write CloudFormation: propose(wanted: &Proposal) -> ChangeSet;
+        Write CloudFormation: execute(change_set: &ChangeSet, token: &str, on_failure: OnFailure) -> ();
+        Write CloudFormation: discard(change_set: &ChangeSet) -> ();
+        Write CloudFormation: protect(stack_id: &str, protection: &Protection) -> ();
+        Read CloudFormation: events(operation: &Operation, seen: &HashSet<String>) -> Vec<StackEvent>;
+        Read CloudFormation: resources(stack_id: &str) -> Vec<FoundResource>;
+        Write CloudFormation: delete(stack_id: &str, token: &str) -> ();
+        Read CloudFormation: moving() -> BTreeSet<String>;
+        Read CloudFormation: change_sets(stack_id: &str) -> Vec<OpenChangeSet>;
+        Read CloudFormation: change_set(id: &str, stack_id: &str) -> Option<ChangeSet>;
+        Read CloudFormation: policy(stack_id: &str) -> Option<Value>;
+        Write CloudFormation: continue_rollback(stack_id: &str, skip: &[String], token: &str) -> ();
+        Write CloudFormation: cancel_update(stack_id: &str, token: &str) -> ();
+        Write CloudFormation: drift(stack_id: &str) -> Vec<Drift>;
     }
 }
 
+#[rustfmt::skip]
 impl<C: Store + Clock> Store for Limited<C> {
-    async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError> {
-        self.read(Service::Ssm, self.cloud.parameter(name)).await
-    }
-
-    async fn secret(&self, name: &str) -> Result<Option<SecretString>, CloudError> {
-        self.read(Service::Ssm, self.cloud.secret(name)).await
-    }
-
-    async fn keep_secret(
-        &self,
-        name: &str,
-        secret: &SecretString,
-        key: &str,
-    ) -> Result<Kept, CloudError> {
-        self.write(Service::Ssm, self.cloud.keep_secret(name, secret, key))
-            .await
-    }
-
-    async fn keep_parameter(&self, name: &str, value: &str) -> Result<Kept, CloudError> {
-        self.write(Service::Ssm, self.cloud.keep_parameter(name, value))
-            .await
-    }
-
-    async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError> {
-        self.write(Service::Ssm, self.cloud.forget_parameters(path))
-            .await
-    }
-
-    async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError> {
-        self.write(Service::S3, self.cloud.upload(bucket, key, bytes))
-            .await
-    }
-
-    async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError> {
-        self.read(Service::S3, self.cloud.object(bucket, key)).await
-    }
-
-    async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError> {
-        self.write(Service::S3, self.cloud.empty_bucket(bucket))
-            .await
-    }
-
-    async fn console(&self, group: &str) -> Result<Option<Console>, CloudError> {
-        self.read(Service::Ec2, self.cloud.console(group)).await
+    limited! {
+        Read Ssm: parameter(name: &str) -> Option<String>;
+        Read Ssm: secret(name: &str) -> Option<SecretString>;
+        Write Ssm: keep_secret(name: &str, secret: &SecretString, key: &str) -> Kept;
+        Write Ssm: keep_parameter(name: &str, value: &str) -> Kept;
+        Write Ssm: forget_parameters(path: &str) -> Vec<String>;
+        Write S3: upload(bucket: &str, key: &str, bytes: &[u8]) -> ();
+        Read S3: object(bucket: &str, key: &str) -> Option<Vec<u8>>;
+        Write S3: empty_bucket(bucket: &str) -> usize;
+        Read Ec2: console(group: &str) -> Option<Console>;
     }
 }
 
 impl<C: Remote> Remote for Limited<C> {
-    async fn run(&self, group: &str, command: &str) -> Result<Ran, CloudError> {
-        self.write(Service::Ssm, self.cloud.run(group, command))
-            .await
+    limited! {
+        Write Ssm: run(group: &str, command: &str) -> Ran;
+        Read S3: objects(bucket: &str, prefix: &str) -> Vec<FoundObject>;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::clock::elapsed;
+    use crate::simulated::{Faults, Simulated, World};
+
+    fn cloud(throttle: f64) -> Limited<Simulated> {
+        let faults = Faults {
+            throttle,
+            ..Faults::default()
+        };
+        Limited::new(Simulated::new(World {
+            faults,
+            ..World::default()
+        }))
     }
 
-    async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<FoundObject>, CloudError> {
-        self.read(Service::S3, self.cloud.objects(bucket, prefix))
-            .await
+    async fn seconds_for(cloud: &Limited<Simulated>, reads: usize) -> f64 {
+        let start = cloud.now();
+        for _ in 0..reads {
+            cloud.moving().await.ok();
+        }
+        elapsed(start, cloud.now()).as_secs_f64()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_of_a_simulated_cloud_are_limited_too() {
+        let taken = seconds_for(&cloud(0.0), 40).await;
+        assert!((9.9..10.2).contains(&taken), "{taken}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttled_call_slows_the_next_of_its_kind_alone() {
+        let cloud = cloud(1.0);
+        assert!(seconds_for(&cloud, 1).await < 0.01);
+        let start = cloud.now();
+        let error = cloud.cancel_update("arn:s", "t").await;
+        assert!(matches!(error, Err(CloudError::Throttled(_))), "{error:?}");
+        assert!(elapsed(start, cloud.now()).as_secs_f64() < 0.01);
+        let taken = seconds_for(&cloud, 1).await;
+        assert!((0.6..0.8).contains(&taken), "{taken}");
     }
 }

@@ -157,6 +157,16 @@ impl Clock for Aws {
     }
 }
 
+/// Calls that are answered by a function of one of the modules here.
+macro_rules! answered_by {
+    ($($call:ident($($name:ident: $type:ty),*) -> $answer:ty: $($module:ident)::+;)+) => {$(
+        async fn $call(&self, $($name: $type),*) -> Result<$answer, CloudError> {
+            $($module)::+(self, $($name),*).await
+        }
+    )+};
+}
+
+#[rustfmt::skip]
 impl Cloud for Aws {
     async fn identity(&self) -> Result<Identity, CloudError> {
         let asked = Asked::new(Service::Sts, "GetCallerIdentity", "");
@@ -169,94 +179,28 @@ impl Cloud for Aws {
         })
     }
 
-    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {
-        stacks::all(self, cluster).await
-    }
-
-    async fn stack(&self, id: &str) -> Result<Option<FoundStack>, CloudError> {
-        stacks::one(self, id).await
-    }
-
-    async fn template(&self, stack_id: &str) -> Result<Value, CloudError> {
-        stacks::template(self, stack_id).await
-    }
-
-    async fn create(
-        &self,
-        wanted: &Proposal,
-        protection: &Protection,
-    ) -> Result<String, CloudError> {
-        stacks::create(self, wanted, protection).await
-    }
-
-    async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
-        changes::propose(self, wanted).await
-    }
-
-    async fn execute(
-        &self,
-        change_set: &ChangeSet,
-        token: &str,
-        on_failure: OnFailure,
-    ) -> Result<(), CloudError> {
-        changes::execute(self, change_set, token, on_failure).await
-    }
-
     async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
         changes::remove(self, &change_set.id, &change_set.stack_id).await
     }
 
-    async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError> {
-        protection::protect(self, stack_id, protection).await
-    }
-
-    async fn events(
-        &self,
-        operation: &Operation,
-        seen: &HashSet<String>,
-    ) -> Result<Vec<StackEvent>, CloudError> {
-        events::events(self, operation, seen).await
-    }
-
-    async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
-        listing::resources(self, stack_id).await
-    }
-
-    async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
-        stacks::delete(self, stack_id, token).await
-    }
-
-    async fn moving(&self) -> Result<BTreeSet<String>, CloudError> {
-        listing::moving(self).await
-    }
-
-    async fn change_sets(&self, stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
-        listing::change_sets(self, stack_id).await
-    }
-
-    async fn change_set(&self, id: &str, stack_id: &str) -> Result<Option<ChangeSet>, CloudError> {
-        changes::again(self, id, stack_id).await
-    }
-
-    async fn policy(&self, stack_id: &str) -> Result<Option<Value>, CloudError> {
-        protection::policy(self, stack_id).await
-    }
-
-    async fn continue_rollback(
-        &self,
-        stack_id: &str,
-        skip: &[String],
-        token: &str,
-    ) -> Result<(), CloudError> {
-        recovery::continue_rollback(self, stack_id, skip, token).await
-    }
-
-    async fn cancel_update(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
-        recovery::cancel_update(self, stack_id, token).await
-    }
-
-    async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
-        drift::drift(self, stack_id).await
+    answered_by! {
+        stacks(cluster: Option<&str>) -> Vec<FoundStack>: stacks::all;
+        stack(id: &str) -> Option<FoundStack>: stacks::one;
+        template(stack_id: &str) -> Value: stacks::template;
+        create(wanted: &Proposal, protection: &Protection) -> String: stacks::create;
+        propose(wanted: &Proposal) -> ChangeSet: changes::propose;
+        execute(change_set: &ChangeSet, token: &str, on_failure: OnFailure) -> (): changes::execute;
+        protect(stack_id: &str, protection: &Protection) -> (): protection::protect;
+        events(operation: &Operation, seen: &HashSet<String>) -> Vec<StackEvent>: events::events;
+        resources(stack_id: &str) -> Vec<FoundResource>: listing::resources;
+        delete(stack_id: &str, token: &str) -> (): stacks::delete;
+        moving() -> BTreeSet<String>: listing::moving;
+        change_sets(stack_id: &str) -> Vec<OpenChangeSet>: listing::change_sets;
+        change_set(id: &str, stack_id: &str) -> Option<ChangeSet>: changes::again;
+        policy(stack_id: &str) -> Option<Value>: protection::policy;
+        continue_rollback(stack_id: &str, skip: &[String], token: &str) -> (): recovery::continue_rollback;
+        cancel_update(stack_id: &str, token: &str) -> (): recovery::cancel_update;
+        drift(stack_id: &str) -> Vec<Drift>: drift::drift;
     }
 }
 
