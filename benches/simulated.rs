@@ -14,7 +14,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use kube_cfn::apply::{self, End, Outputs, Prepare, Session};
 use kube_cfn::catalog::durations::Durations;
-use kube_cfn::cloud::Store;
+use kube_cfn::cloud::{Limited, Store};
 use kube_cfn::definition;
 use kube_cfn::plan::{self, PlanOptions};
 use kube_cfn::simulated::{Calls, Noise, Simulated, SimulationConfig};
@@ -101,7 +101,7 @@ impl Figures {
             / f64::from(u32::try_from(LIVELY).unwrap_or(u32::MAX))
     }
 
-    /// The creations themselves are paced by the limiter of the real cloud, which is not in here.
+    /// The first second is the limiter's burst.
     fn busiest(&self) -> usize {
         let calls = self.calls.by_second();
         let later = calls.range(1..).map(|(_, count)| *count);
@@ -115,7 +115,7 @@ fn played(cluster: &str, world: SimulationConfig, stacks: &[Stack], parallel: us
     let runtime = builder.enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(async {
-        let cloud = Simulated::new(world);
+        let cloud = Limited::new(Simulated::new(world));
         let mut images = BTreeMap::new();
         for input in stacks.iter().flat_map(|stack| &stack.inputs) {
             if let Source::Locked { parameter } = &input.source {

@@ -10,7 +10,7 @@ use super::propose::{ConsentArgs, PlanRequest, propose};
 use super::run::{self, ProgressOptions, learned_durations, run_id};
 use super::session::{self, Session};
 use super::{Global, apply, ask};
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Limited};
 use crate::definition::Defined;
 use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
@@ -59,7 +59,7 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let stacks = session::design(&defined)?;
     let seed = args.seed.unwrap_or_else(chance);
     let world = world(&defined, &stacks, args, seed)?;
-    let cloud = Simulated::new(world);
+    let cloud = Limited::new(Simulated::new(world));
     let identity = cloud.identity().await?;
     let session = Session {
         defined,

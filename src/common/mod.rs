@@ -10,4 +10,4 @@ pub mod tags;
 pub mod text;
 pub mod yaml;
 
-pub use clock::Clock;
+pub use clock::{Clock, SystemClock};

@@ -58,6 +58,14 @@ impl<T, E> Try<Result<T, E>> {
             answer => Self::Final(answer),
         }
     }
+
+    /// Asks again while the answer `is_pending`; an error is final. For polling.
+    pub fn pending(answer: Result<T, E>, is_pending: impl FnOnce(&T) -> bool) -> Self {
+        match answer {
+            Ok(answer) if is_pending(&answer) => Self::Again(Ok(answer)),
+            answer => Self::Final(answer),
+        }
+    }
 }
 
 /// Tries until an answer is final or the tries of `backoff` are used up; then the last answer.

@@ -1,19 +1,19 @@
-//! HTTP/1.1 over TLS as far as the tests' clients need it, and the mapping of paths to objects.
+//! HTTP over TLS as far as the tests need it, and the mapping of paths to objects.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Bytes, Frame};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::server::TlsStream;
 
 use super::State;
 use super::rights::{self, Verb, Who};
+use super::server::{self, Body, Response, listen, whole};
 use super::store::{Answer, Patch};
 use super::validation;
 
@@ -27,7 +27,7 @@ pub struct Request {
 }
 
 /// What a path names.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// `api/v1/nodes`, `apis/apps/v1/deployments`.
     pub collection: String,
@@ -50,113 +50,64 @@ impl Place {
     }
 }
 
-/// Starts serving on a free port of loopback, on a thread of its own.
+/// Starts serving on a free port of loopback.
 pub fn serve(tls: ServerConfig, state: Arc<State>) -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async move {
-            let listener = TcpListener::from_std(listener).unwrap();
-            let acceptor = TlsAcceptor::from(Arc::new(tls));
-            while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, state) = (acceptor.clone(), state.clone());
-                tokio::spawn(async move {
-                    // A client that hangs up, or does not like the certificate, is its own affair.
-                    if let Ok(stream) = acceptor.accept(stream).await {
-                        let _ = connection(stream, &state).await;
-                    }
-                });
-            }
-        });
-    });
-    address
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    listen(move |stream| {
+        let (acceptor, state) = (acceptor.clone(), state.clone());
+        async move {
+            // A client that hangs up, or does not like the certificate, is its own affair.
+            let Ok(stream) = acceptor.accept(stream).await else {
+                return;
+            };
+            let who = Who::of(stream.get_ref().1.peer_certificates());
+            server::connection(stream, async move |request| {
+                Some(respond(&Request::of(request), &who, &state))
+            })
+            .await;
+        }
+    })
 }
 
-async fn connection(stream: TlsStream<TcpStream>, state: &State) -> std::io::Result<()> {
-    let who = Who::of(stream.get_ref().1.peer_certificates());
-    let mut stream = BufReader::new(stream);
-    while let Some(request) = read(&mut stream).await? {
-        let place = place(&request.path);
-        if let Some(place) = place
-            .as_ref()
-            .filter(|_| request.query.contains_key("watch"))
-        {
-            return watch(stream.get_mut(), &request, place, &who, state).await;
-        }
-        let answer = answer(&request, place, &who, state);
-        let text = answer.text();
-        let head = format!(
-            "HTTP/1.1 {} x\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
-            answer.code,
-            answer.kind(),
-            text.len()
-        );
-        let stream = stream.get_mut();
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(text.as_bytes()).await?;
-        stream.flush().await?;
+fn respond(request: &Request, who: &Who, state: &Arc<State>) -> Response {
+    let place = place(&request.path);
+    let watched = place
+        .as_ref()
+        .filter(|_| request.query.contains_key("watch"));
+    if let Some(place) = watched {
+        return watch(request, place, who, state);
     }
-    Ok(())
+    let answer = answer(request, place, who, state);
+    response(answer.code, answer.kind(), whole(answer.text()))
 }
 
-async fn read(stream: &mut BufReader<TlsStream<TcpStream>>) -> std::io::Result<Option<Request>> {
-    let mut line = String::new();
-    if stream.read_line(&mut line).await? == 0 {
-        return Ok(None);
-    }
-    let mut words = line.split_whitespace();
-    let (method, target) = (words.next(), words.next());
-    let (method, target) = (method.unwrap_or_default(), target.unwrap_or_default());
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mut request = Request {
-        method: method.to_owned(),
-        path: decoded(path),
-        query: query
-            .split('&')
-            .filter_map(|pair| pair.split_once('=').or(Some((pair, ""))))
-            .map(|(key, value)| (decoded(key), decoded(value)))
-            .collect(),
-        kind: String::new(),
-        body: Vec::new(),
-    };
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line).await?;
-        let Some((name, value)) = line.trim_end().split_once(':') else {
-            break;
-        };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.trim().parse().unwrap_or(0),
-            "content-type" => value.trim().clone_into(&mut request.kind),
-            _ => {}
-        }
-    }
-    request.body.resize(length, 0);
-    stream.read_exact(&mut request.body).await?;
-    Ok(Some(request))
+fn response(code: u16, kind: &str, body: Body) -> Response {
+    let builder = http::Response::builder().status(code);
+    builder.header("content-type", kind).body(body).unwrap()
 }
 
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'%' => {
-                let hex: Vec<u8> = rest.by_ref().take(2).collect();
-                let hex = String::from_utf8(hex).unwrap_or_default();
-                bytes.push(u8::from_str_radix(&hex, 16).unwrap_or(b'?'));
-            }
-            b'+' => bytes.push(b' '),
-            byte => bytes.push(byte),
+impl Request {
+    fn of(request: server::Request) -> Self {
+        let (head, body) = request.into_parts();
+        let kind = head.headers.get("content-type");
+        let query = head.uri.query().unwrap_or_default();
+        Self {
+            method: head.method.to_string(),
+            path: decoded(head.uri.path()),
+            query: form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+            kind: kind.map_or_else(String::new, |kind| kind.to_str().unwrap().to_owned()),
+            body,
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn decoded(path: &str) -> String {
+    let mut pairs = form_urlencoded::parse(path.as_bytes());
+    pairs
+        .next()
+        .map_or_else(String::new, |(path, _)| path.into_owned())
 }
 
 fn place(path: &str) -> Option<Place> {
@@ -304,45 +255,54 @@ fn readyz(failing: &[String]) -> Answer {
 
 /// Streams what changed since `resourceVersion`, and then what changes, until the time asked for is
 /// over.
-async fn watch(
-    stream: &mut TlsStream<TcpStream>,
-    request: &Request,
-    place: &Place,
-    who: &Who,
-    state: &State,
-) -> std::io::Result<()> {
+fn watch(request: &Request, place: &Place, who: &Who, state: &Arc<State>) -> Response {
     let refused = rights::refused(who, Verb::Watch, place, &state.store());
-    let code = if refused.is_some() { 403 } else { 200 };
-    let head = format!(
-        "HTTP/1.1 {code} x\r\nContent-Type: application/json\r\nConnection: close\r\n\
-         Transfer-Encoding: chunked\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await?;
     if let Some(refused) = refused {
-        chunk(stream, &refused.text()).await?;
-        return stream.write_all(b"0\r\n\r\n").await;
+        return response(403, "application/json", whole(refused.text()));
     }
     let seconds = request.query.get("timeoutSeconds");
     let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(30);
     let end = tokio::time::Instant::now() + Duration::from_secs(seconds);
-    let mut since = request.query.get("resourceVersion").cloned();
-    while tokio::time::Instant::now() < end {
-        let (events, seen) = state.store().since(place, &request.query, since.as_deref());
-        for event in &events {
-            chunk(stream, &format!("{event}\n")).await?;
-        }
-        stream.flush().await?;
-        if events.iter().any(|event| event["type"] == "ERROR") {
-            break;
-        }
-        since = Some(seen);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    stream.write_all(b"0\r\n\r\n").await?;
-    stream.flush().await
+    let watching = Watching {
+        place: place.clone(),
+        query: request.query.clone(),
+        since: request.query.get("resourceVersion").cloned(),
+        end,
+        state: state.clone(),
+    };
+    let chunks = futures::stream::unfold(Some(watching), async |watching| {
+        let (text, watching) = watching?.next().await?;
+        Some((Ok(Frame::data(Bytes::from(text))), watching))
+    });
+    response(
+        200,
+        "application/json",
+        StreamBody::new(chunks).boxed_unsync(),
+    )
 }
 
-async fn chunk(stream: &mut TlsStream<TcpStream>, text: &str) -> std::io::Result<()> {
-    let framed = format!("{:x}\r\n{text}\r\n", text.len());
-    stream.write_all(framed.as_bytes()).await
+struct Watching {
+    place: Place,
+    query: BTreeMap<String, String>,
+    since: Option<String>,
+    end: tokio::time::Instant,
+    state: Arc<State>,
+}
+
+impl Watching {
+    /// The next events, one a line, and what is watched after them: nothing after an error.
+    async fn next(mut self) -> Option<(String, Option<Self>)> {
+        while tokio::time::Instant::now() < self.end {
+            let since = self.since.as_deref();
+            let (events, seen) = self.state.store().since(&self.place, &self.query, since);
+            self.since = Some(seen);
+            if !events.is_empty() {
+                let failed = events.iter().any(|event| event["type"] == "ERROR");
+                let lines = events.iter().map(|event| format!("{event}\n"));
+                return Some((lines.collect(), (!failed).then_some(self)));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        None
+    }
 }

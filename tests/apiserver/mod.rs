@@ -8,6 +8,8 @@
 pub mod cluster;
 mod http;
 mod rights;
+#[path = "../support/server.rs"]
+mod server;
 mod signer;
 mod store;
 mod validation;

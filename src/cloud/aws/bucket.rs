@@ -7,8 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::Aws;
-use super::error::{Asked, explain, unanswered};
+use super::calls::{Asked, each_page};
+use super::error::unanswered;
 use crate::cloud::CloudError;
+use crate::cloud::limiter::Service;
 
 pub(super) async fn upload(
     aws: &Aws,
@@ -20,31 +22,30 @@ pub(super) async fn upload(
     if is_there(aws, bucket, key, &address).await? {
         return Ok(());
     }
-    let asked = Asked {
-        call: "PutObject",
-        of: &address,
-    };
+    let asked = Asked::new(Service::S3, "PutObject", &address);
     // No encryption header: the bucket's default names our key, and a header without a key's name
     // would choose AWS's own instead.
-    aws.s3
+    let request = aws
+        .s3
         .put_object()
         .bucket(bucket)
         .key(key)
         .checksum_sha256(STANDARD.encode(Sha256::digest(bytes)))
-        .body(ByteStream::from(bytes.to_vec()))
-        .send()
-        .await
-        .map_err(|error| name_bucket(explain(asked, &error), bucket))?;
-    Ok(())
+        .body(ByteStream::from(bytes.to_vec()));
+    match aws.ask(asked, request.send()).await {
+        Ok(_) => Ok(()),
+        // It is about the bucket, not about the object in it.
+        Err(CloudError::NotFound(what)) if what.starts_with("bucket ") => {
+            Err(CloudError::NotFound(format!("bucket {bucket}")))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn is_there(aws: &Aws, bucket: &str, key: &str, address: &str) -> Result<bool, CloudError> {
-    let asked = Asked {
-        call: "HeadObject",
-        of: address,
-    };
+    let asked = Asked::new(Service::S3, "HeadObject", address);
     let request = aws.s3.head_object().bucket(bucket).key(key);
-    match request.send().await.map_err(|error| explain(asked, &error)) {
+    match aws.ask(asked, request.send()).await {
         Ok(_) => Ok(true),
         // Who may not list a bucket is told 403 for every key that is not there.
         Err(CloudError::NotFound(_) | CloudError::Denied { .. }) => Ok(false),
@@ -60,12 +61,9 @@ pub(super) async fn read(
     key: &str,
 ) -> Result<Option<Vec<u8>>, CloudError> {
     let address = format!("{bucket}/{key}");
-    let asked = Asked {
-        call: "GetObject",
-        of: &address,
-    };
+    let asked = Asked::new(Service::S3, "GetObject", &address);
     let request = aws.s3.get_object().bucket(bucket).key(key);
-    let answer = match request.send().await.map_err(|error| explain(asked, &error)) {
+    let answer = match aws.ask(asked, request.send()).await {
         Ok(answer) => answer,
         Err(CloudError::NotFound(_)) => return Ok(None),
         Err(error) => return Err(error),
@@ -78,26 +76,13 @@ pub(super) async fn read(
 
 /// Deletes every version and delete marker. A bucket that is gone holds none.
 pub(super) async fn empty(aws: &Aws, bucket: &str) -> Result<usize, CloudError> {
-    let asked = Asked {
-        call: "ListObjectVersions",
-        of: bucket,
-    };
+    let asked = Asked::new(Service::S3, "ListObjectVersions", bucket);
     let mut deleted = 0;
-    let (mut key, mut version) = (None, None);
-    loop {
-        let answer = aws
-            .s3
-            .list_object_versions()
-            .bucket(bucket)
-            .set_key_marker(key)
-            .set_version_id_marker(version)
-            .send()
-            .await;
-        let page = match answer.map_err(|error| explain(asked, &error)) {
-            Ok(page) => page,
-            Err(CloudError::NotFound(_)) => return Ok(deleted),
-            Err(error) => return Err(error),
-        };
+    let emptied = each_page(async |next: Option<(Option<String>, Option<String>)>| {
+        let (key, version) = next.unwrap_or_default();
+        let request = aws.s3.list_object_versions().bucket(bucket);
+        let request = request.set_key_marker(key).set_version_id_marker(version);
+        let page = aws.ask(asked, request.send()).await?;
         let versions = page.versions.unwrap_or_default();
         let markers = page.delete_markers.unwrap_or_default();
         let versions = versions.into_iter().map(|one| (one.key, one.version_id));
@@ -106,10 +91,12 @@ pub(super) async fn empty(aws: &Aws, bucket: &str) -> Result<usize, CloudError> 
         let objects: Vec<_> = versions.chain(markers).filter_map(identifier).collect();
         deleted += objects.len();
         delete(aws, bucket, objects).await?;
-        if !page.is_truncated.unwrap_or_default() {
-            return Ok(deleted);
-        }
-        (key, version) = (page.next_key_marker, page.next_version_id_marker);
+        let next = (page.next_key_marker, page.next_version_id_marker);
+        Ok(page.is_truncated.unwrap_or_default().then_some(next))
+    });
+    match emptied.await {
+        Ok(()) | Err(CloudError::NotFound(_)) => Ok(deleted),
+        Err(error) => Err(error),
     }
 }
 
@@ -122,10 +109,7 @@ async fn delete(aws: &Aws, bucket: &str, objects: Vec<ObjectIdentifier>) -> Resu
     if objects.is_empty() {
         return Ok(());
     }
-    let asked = Asked {
-        call: "DeleteObjects",
-        of: bucket,
-    };
+    let asked = Asked::new(Service::S3, "DeleteObjects", bucket);
     let refused = |message: String| CloudError::Refused {
         operation: asked.to_string(),
         message,
@@ -133,8 +117,7 @@ async fn delete(aws: &Aws, bucket: &str, objects: Vec<ObjectIdentifier>) -> Resu
     let batch = Delete::builder().set_objects(Some(objects)).quiet(true);
     let batch = batch.build().map_err(|error| refused(error.to_string()))?;
     let request = aws.s3.delete_objects().bucket(bucket).delete(batch);
-    let answer = request.send().await;
-    let answer = answer.map_err(|error| explain(asked, &error))?;
+    let answer = aws.ask(asked, request.send()).await?;
     let errors = answer.errors.unwrap_or_default();
     let Some(first) = errors.first() else {
         return Ok(());
@@ -149,14 +132,4 @@ async fn delete(aws: &Aws, bucket: &str, objects: Vec<ObjectIdentifier>) -> Resu
             .or(first.code.as_deref())
             .unwrap_or("no reason given"),
     )))
-}
-
-/// `NoSuchBucket` is about the bucket, not about the object in it.
-fn name_bucket(error: CloudError, bucket: &str) -> CloudError {
-    match error {
-        CloudError::NotFound(what) if what.starts_with("bucket ") => {
-            CloudError::NotFound(format!("bucket {bucket}"))
-        }
-        error => error,
-    }
 }

@@ -5,13 +5,15 @@ mod ending;
 mod name;
 
 use crate::common::Clock;
+use crate::common::retry::{Backoff, Try, retry};
 use std::time::Duration;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{ChangeSetStatus, ChangeSetType, ExecutionStatus};
 
-use super::error::{Asked, explain, is_unknown_call, short_name};
+use super::calls::{Asked, all_pages};
+use super::error::{explain, is_unknown_call, short_name};
 use super::findings::{self, Of};
 use super::template::Travelling;
 use super::{Aws, mapping, request, template};
@@ -21,10 +23,10 @@ pub(super) use ending::{execute, remove};
 
 const FIRST_LOOK: Duration = Duration::from_millis(300);
 const SLOWEST_LOOK: Duration = Duration::from_secs(2);
-/// Change sets take seconds; after this long something is wrong.
-const PATIENCE: Duration = Duration::from_mins(10);
-/// For one that was ready before: nothing but a glitch makes it pending again.
-const PATIENCE_AGAIN: Duration = Duration::from_mins(1);
+/// For 10 minutes. Change sets take seconds; after so long something is wrong.
+const LOOKS: Backoff = Backoff::new(FIRST_LOOK, 303).at_most(SLOWEST_LOOK);
+/// For a minute, where one was ready before: nothing but a glitch makes it pending again.
+const LOOKS_AGAIN: Backoff = Backoff::new(FIRST_LOOK, 33).at_most(SLOWEST_LOOK);
 /// The longest idempotency token.
 const LONGEST_TOKEN: usize = 128;
 
@@ -56,7 +58,7 @@ pub(super) async fn again(
     id: &str,
     stack_id: &str,
 ) -> Result<Option<ChangeSet>, CloudError> {
-    match wait(aws, id, stack_id, Duration::ZERO, PATIENCE_AGAIN).await {
+    match wait(aws, id, stack_id, LOOKS_AGAIN).await {
         Ok((first, Standing::Ready)) => filled(aws, first, stack_id).await.map(Some),
         Ok(_) | Err(CloudError::NotFound(_)) => Ok(None),
         Err(error) => Err(error),
@@ -102,11 +104,8 @@ async fn ask(
     travelling: &Travelling,
     token: &str,
 ) -> Result<Asking, CloudError> {
-    let asked = Asked {
-        call: "CreateChangeSet",
-        of: &wanted.stack,
-    };
-    let answer = aws
+    let asked = Asked::stacks("CreateChangeSet", &wanted.stack);
+    let request = aws
         .cloudformation
         .create_change_set()
         .stack_name(&wanted.stack)
@@ -117,10 +116,8 @@ async fn ask(
         .set_parameters(Some(request::parameters(&wanted.parameters)))
         .set_capabilities(Some(request::capabilities(&wanted.capabilities)))
         .set_tags(Some(request::tags(&wanted.tags)))
-        .client_token(token)
-        .send()
-        .await;
-    match answer {
+        .client_token(token);
+    match aws.send(asked, request.send()).await {
         Ok(_) => Ok(Asking::Heard),
         Err(error) if error.code() == Some("AlreadyExistsException") => Ok(Asking::NameIsTaken),
         Err(error) => Err(explain(asked, &error)),
@@ -140,7 +137,8 @@ async fn is_usable(aws: &Aws, name: &str, stack: &str) -> Result<bool, CloudErro
 
 /// Waits for a change set and reads it. None stays that there is nothing to execute in.
 async fn read(aws: &Aws, name: &str, stack: &str) -> Result<ChangeSet, CloudError> {
-    let (first, standing) = wait(aws, name, stack, FIRST_LOOK, PATIENCE).await?;
+    aws.sleep(FIRST_LOOK).await;
+    let (first, standing) = wait(aws, name, stack, LOOKS).await?;
     match standing {
         Standing::Failed(reason) if says_nothing_to_do(&reason) => {
             let empty = empty(&first);
@@ -221,27 +219,25 @@ fn speaks_of_validation(reason: &str) -> bool {
         .any(|sign| reason.contains(sign))
 }
 
-/// Waits until a change set is computed, or until patience ends: then it is `Pending` still.
+/// Waits until a change set is computed, or until there are no looks left: then it is `Pending` still.
 /// Returns its first page.
 async fn wait(
     aws: &Aws,
     name: &str,
     stack: &str,
-    first_look: Duration,
-    patience: Duration,
+    looks: Backoff,
 ) -> Result<(DescribeChangeSetOutput, Standing), CloudError> {
-    let began = aws.now();
-    let mut pause = first_look;
-    loop {
-        aws.sleep(pause).await;
-        pause = (pause * 3 / 2).clamp(FIRST_LOOK, SLOWEST_LOOK);
-        let page = page(aws, name, stack, None).await?;
-        let standing = standing(&page);
-        let waited = aws.now().duration_since(began).unsigned_abs();
-        if !matches!(standing, Standing::Pending) || waited > patience {
-            return Ok((page, standing));
-        }
-    }
+    retry(aws, looks, async || {
+        let page = page(aws, name, stack, None).await;
+        let stands = page.map(|page| {
+            let standing = standing(&page);
+            (page, standing)
+        });
+        Try::pending(stands, |(_, standing)| {
+            matches!(standing, Standing::Pending)
+        })
+    })
+    .await
 }
 
 fn standing(page: &DescribeChangeSetOutput) -> Standing {
@@ -267,17 +263,17 @@ async fn changes(
     first: DescribeChangeSetOutput,
     of: &ChangeSet,
 ) -> Result<Vec<ResourceChange>, CloudError> {
-    let mut current = first;
-    let mut all = Vec::new();
-    loop {
-        let told = current.changes.unwrap_or_default();
-        let resources = told.into_iter().filter_map(|change| change.resource_change);
-        all.extend(resources.map(mapping::resource_change));
-        let Some(next) = current.next_token else {
-            return Ok(all);
+    let mut first = Some(first);
+    let all = all_pages(async |next| {
+        let page = match first.take() {
+            Some(first) => first,
+            None => page(aws, &of.id, &of.stack_id, next).await?,
         };
-        current = page(aws, &of.id, &of.stack_id, Some(next)).await?;
-    }
+        Ok((page.changes, page.next_token))
+    })
+    .await?;
+    let resources = all.into_iter().filter_map(|change| change.resource_change);
+    Ok(resources.map(mapping::resource_change).collect())
 }
 
 async fn page(
@@ -286,10 +282,7 @@ async fn page(
     stack: &str,
     next: Option<String>,
 ) -> Result<DescribeChangeSetOutput, CloudError> {
-    let asked = Asked {
-        call: "DescribeChangeSet",
-        of: stack,
-    };
+    let asked = Asked::stacks("DescribeChangeSet", stack);
     let request = || {
         aws.cloudformation
             .describe_change_set()
@@ -297,14 +290,12 @@ async fn page(
             .stack_name(stack)
             .set_next_token(next.clone())
     };
-    aws.limiter.turn().await;
-    match request().include_property_values(true).send().await {
+    let with_values = request().include_property_values(true);
+    match aws.send(asked, with_values.send()).await {
         Ok(page) => Ok(page),
         Err(error) if is_unknown_call(&error) => {
             tracing::debug!(stack, "this endpoint tells no property values");
-            aws.limiter.turn().await;
-            let plain = request().send().await;
-            plain.map_err(|error| explain(asked, &error))
+            aws.ask(asked, request().send()).await
         }
         Err(error) => Err(explain(asked, &error)),
     }

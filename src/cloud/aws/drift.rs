@@ -2,6 +2,7 @@
 //! tells the outcome resource by resource.
 
 use crate::common::Clock;
+use crate::common::retry::{Backoff, Try, retry};
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{
@@ -9,14 +10,14 @@ use aws_sdk_cloudformation::types::{
     StackResourceDriftStatus,
 };
 
-use super::error::{Asked, explain, explain_newer, short_name};
+use super::calls::{Asked, all_pages};
+use super::error::short_name;
 use super::{Aws, mapping};
 use crate::cloud::{CloudError, Difference, Drift};
 
 const FIRST_LOOK: Duration = Duration::from_millis(500);
-const SLOWEST_LOOK: Duration = Duration::from_secs(5);
-/// A large stack takes minutes; after this long something is wrong.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// For 10 minutes. A large stack takes some; after so long something is wrong.
+const LOOKS: Backoff = Backoff::new(FIRST_LOOK, 120).at_most(Duration::from_secs(5));
 
 /// Looks for drift in a stack and waits for the outcome. `Refused` where an endpoint cannot look.
 pub(super) async fn drift(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
@@ -26,80 +27,55 @@ pub(super) async fn drift(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, Cloud
 }
 
 async fn detect(aws: &Aws, stack_id: &str) -> Result<String, CloudError> {
-    let asked = Asked {
-        call: "DetectStackDrift",
-        of: stack_id,
-    };
-    aws.limiter.turn().await;
+    let asked = Asked::stacks("DetectStackDrift", stack_id);
     let request = aws.cloudformation.detect_stack_drift().stack_name(stack_id);
-    let answer = request.send().await;
-    let answer = answer.map_err(|error| explain_newer(asked, &error))?;
+    let answer = aws.ask_newer(asked, request.send()).await?;
     Ok(answer.stack_drift_detection_id.unwrap_or_default())
 }
 
 async fn wait(aws: &Aws, stack_id: &str, detection: &str) -> Result<(), CloudError> {
-    let asked = Asked {
-        call: "DescribeStackDriftDetectionStatus",
-        of: stack_id,
-    };
-    let began = aws.now();
-    let mut pause = FIRST_LOOK;
-    loop {
-        aws.sleep(pause).await;
-        pause = (pause * 3 / 2).min(SLOWEST_LOOK);
-        aws.limiter.turn().await;
-        let answer = aws
-            .cloudformation
-            .describe_stack_drift_detection_status()
-            .stack_drift_detection_id(detection)
-            .send()
-            .await
-            .map_err(|error| explain_newer(asked, &error))?;
-        match answer.detection_status {
-            Some(StackDriftDetectionStatus::DetectionComplete) => return Ok(()),
-            // Some resource could not be looked at; what was found on the others is told all the same.
-            Some(StackDriftDetectionStatus::DetectionFailed) => {
-                let reason = answer.detection_status_reason.unwrap_or_default();
-                tracing::warn!("not every resource could be checked for drift: {reason}");
-                return Ok(());
-            }
-            _ => {}
-        }
-        if aws.now().duration_since(began).unsigned_abs() > PATIENCE {
-            return Err(CloudError::Refused {
-                operation: format!("the drift detection of {}", short_name(stack_id)),
-                message: "it is still looking after 10 minutes".to_owned(),
-            });
-        }
+    let asked = Asked::stacks("DescribeStackDriftDetectionStatus", stack_id);
+    aws.sleep(FIRST_LOOK).await;
+    let answer = retry(aws, LOOKS, async || {
+        let request = aws.cloudformation.describe_stack_drift_detection_status();
+        let request = request.stack_drift_detection_id(detection);
+        let answer = aws.ask_newer(asked, request.send()).await;
+        Try::pending(answer, |answer| !is_over(answer.detection_status.as_ref()))
+    })
+    .await?;
+    if !is_over(answer.detection_status.as_ref()) {
+        return Err(CloudError::Refused {
+            operation: format!("the drift detection of {}", short_name(stack_id)),
+            message: "it is still looking after 10 minutes".to_owned(),
+        });
     }
+    // Some resource could not be looked at; what was found on the others is told all the same.
+    if answer.detection_status == Some(StackDriftDetectionStatus::DetectionFailed) {
+        let reason = answer.detection_status_reason.unwrap_or_default();
+        tracing::warn!("not every resource could be checked for drift: {reason}");
+    }
+    Ok(())
+}
+
+fn is_over(status: Option<&StackDriftDetectionStatus>) -> bool {
+    use StackDriftDetectionStatus::{DetectionComplete, DetectionFailed};
+    matches!(status, Some(DetectionComplete | DetectionFailed))
 }
 
 async fn drifted(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
-    let asked = Asked {
-        call: "DescribeStackResourceDrifts",
-        of: stack_id,
-    };
-    let mut found = Vec::new();
-    let mut next = None;
-    loop {
-        aws.limiter.turn().await;
-        let answer = aws
-            .cloudformation
-            .describe_stack_resource_drifts()
+    let asked = Asked::stacks("DescribeStackResourceDrifts", stack_id);
+    let all = all_pages(async |next| {
+        let request = aws.cloudformation.describe_stack_resource_drifts();
+        let request = request
             .stack_name(stack_id)
             .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
             .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
-            .set_next_token(next)
-            .send()
-            .await
-            .map_err(|error| explain(asked, &error))?;
-        let page = answer.stack_resource_drifts.unwrap_or_default();
-        found.extend(page.into_iter().filter_map(ours));
-        next = answer.next_token;
-        if next.is_none() {
-            return Ok(found);
-        }
-    }
+            .set_next_token(next);
+        let page = aws.ask(asked, request.send()).await?;
+        Ok((page.stack_resource_drifts, page.next_token))
+    })
+    .await?;
+    Ok(all.into_iter().filter_map(ours).collect())
 }
 
 /// `None` for a resource that is as it was made: not every endpoint filters.

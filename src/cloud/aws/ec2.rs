@@ -4,7 +4,7 @@
 
 mod answer;
 
-use crate::common::Clock;
+use crate::common::retry::{Backoff, Try, retry};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -15,15 +15,16 @@ use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 
 use super::Aws;
+use super::calls::{Asked, all_pages};
 use super::config::{Reach, plain_connector};
-use super::error::{Asked, explain_answer, no_credentials, unanswered};
+use super::error::{explain_answer, no_credentials, unanswered};
+use crate::cloud::limiter::{Effect, Service};
 use crate::cloud::{CloudError, Console};
 
 /// EC2's API; there has been no other since.
 const VERSION: &str = "2016-11-15";
 /// A console is nice to have: nobody waits long for it.
-const TRIES: u32 = 2;
-const PAUSE: Duration = Duration::from_secs(1);
+const TRIES: Backoff = Backoff::constant(Duration::from_secs(1), 2);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
@@ -60,38 +61,25 @@ async fn newest(
     group: &str,
     filter: &[(&str, &str)],
 ) -> Result<Option<String>, CloudError> {
-    let asked = Asked {
-        call: "DescribeInstances",
-        of: group,
-    };
-    let mut machines = Vec::new();
-    let mut next: Option<String> = None;
-    loop {
+    let asked = Asked::new(Service::Ec2, "DescribeInstances", group);
+    let machines = all_pages(async |next: Option<String>| {
         let mut parameters = vec![
             ("Filter.1.Name", "tag:aws:autoscaling:groupName"),
             ("Filter.1.Value.1", group),
         ];
         parameters.extend_from_slice(filter);
-        if let Some(next) = &next {
-            parameters.push(("NextToken", next));
-        }
+        parameters.extend(next.as_deref().map(|next| ("NextToken", next)));
         let text = ask(aws, asked, &parameters).await?;
         let page = answer::instances(&text).map_err(|cause| unanswered(asked, &cause))?;
-        machines.extend(page.machines);
-        next = page.next;
-        if next.is_none() {
-            break;
-        }
-    }
+        Ok((Some(page.machines), page.next))
+    })
+    .await?;
     Ok(machines.into_iter().max().map(|machine| machine.id))
 }
 
 /// The latest output, which only machines on Nitro give; else what EC2 kept of the last boot.
 async fn output(aws: &Aws, instance: &str) -> Result<String, CloudError> {
-    let asked = Asked {
-        call: "GetConsoleOutput",
-        of: instance,
-    };
+    let asked = Asked::new(Service::Ec2, "GetConsoleOutput", instance);
     let read = async |parameters: &[(&str, &str)]| {
         let text = ask(aws, asked, parameters).await?;
         answer::output(&text).map_err(|cause| unanswered(asked, &cause))
@@ -110,17 +98,16 @@ async fn ask(
     parameters: &[(&str, &str)],
 ) -> Result<String, CloudError> {
     let body = form(asked.call, parameters);
-    let mut tried = 1;
-    loop {
-        let answer = tokio::time::timeout(ATTEMPT_TIMEOUT, aws.ec2.send(asked, &body)).await;
-        match answer.unwrap_or_else(|_| Err(unanswered(asked, "it took too long"))) {
-            Err(error) if error.is_passing() && tried < TRIES => {
-                tried += 1;
-                aws.sleep(PAUSE).await;
-            }
-            answer => return answer,
-        }
-    }
+    let kind = (asked.service, Effect::of(asked.call));
+    retry(aws, TRIES, async || {
+        let request = async {
+            let answer = tokio::time::timeout(ATTEMPT_TIMEOUT, aws.ec2.send(asked, &body)).await;
+            answer.unwrap_or_else(|_| Err(unanswered(asked, "it took too long")))
+        };
+        let answer = aws.limiter.call(aws, kind, request).await;
+        Try::transient(answer, CloudError::is_passing)
+    })
+    .await
 }
 
 impl Client {
@@ -204,24 +191,10 @@ fn address(endpoint: Option<&str>, region: &str) -> String {
 }
 
 fn form(call: &str, parameters: &[(&str, &str)]) -> String {
-    let mut form = format!("Action={call}&Version={VERSION}");
-    for (name, value) in parameters {
-        form.push('&');
-        form.push_str(name);
-        form.push('=');
-        for byte in value.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    form.push(char::from(byte));
-                }
-                _ => {
-                    let digits = format!("%{byte:02X}");
-                    form.push_str(&digits);
-                }
-            }
-        }
-    }
-    form
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("Action", call), ("Version", VERSION)])
+        .extend_pairs(parameters)
+        .finish()
 }
 
 #[cfg(test)]
@@ -232,7 +205,7 @@ mod tests {
     fn a_form_names_the_call_and_escapes_every_value() {
         assert_eq!(
             form("DescribeInstances", &[("Filter.1.Name", "tag:a b/ü")]),
-            "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=tag%3Aa%20b%2F%C3%BC"
+            "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=tag%3Aa+b%2F%C3%BC"
         );
     }
 
@@ -261,10 +234,7 @@ mod tests {
             region: Some("eu-west-1".to_owned()),
         };
         let aws = Aws::connect_to("http://127.0.0.1:1", credentials, &settings).await;
-        let asked = Asked {
-            call: "DescribeInstances",
-            of: "",
-        };
+        let asked = Asked::new(Service::Ec2, "DescribeInstances", "");
         let aws = aws.expect("everything is given");
         let request = aws.ec2.signed(asked, "Action=X").await.expect("signed");
         let signature = request.headers().get("authorization").unwrap_or_default();

@@ -2,12 +2,12 @@
 //! Reads codes and messages, never the `Debug` of an answer: that could hold what nobody should see.
 
 use std::error::Error;
-use std::fmt;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudformation::config::http::HttpResponse;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
+use super::calls::Asked;
 use crate::cloud::CloudError;
 
 mod credentials;
@@ -17,23 +17,6 @@ mod text;
 pub(super) use newer::{explain_newer, is_unknown_call};
 pub(super) use text::told;
 use text::{as_text, find, innermost, quote, shorten, words};
-
-/// What was asked: the API's name of the call and what it was about.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) call: &'static str,
-    /// Name or ARN; empty where the call says it all.
-    pub(super) of: &'a str,
-}
-
-impl fmt::Display for Asked<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.of {
-            "" => f.write_str(self.call),
-            of => write!(f, "{} of {}", self.call, short_name(of)),
-        }
-    }
-}
 
 /// `arn:aws:cloudformation:eu-west-1:1:stack/canary-base/4f…` reads better as `canary-base`.
 pub(super) fn short_name(of: &str) -> &str {

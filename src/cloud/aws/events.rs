@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use aws_sdk_cloudformation::types;
 
-use super::error::{Asked, explain};
+use super::calls::{Asked, each_page};
 use super::{Aws, timestamp};
 use crate::cloud::{CloudError, Operation, ResourceStatus, StackEvent, StackStatus};
 use picker::{Page, Picker};
@@ -26,36 +26,39 @@ pub(super) async fn events(
 
 /// Whether the operation of this token has begun on the stack.
 pub(super) async fn has_begun(aws: &Aws, stack_id: &str, token: &str) -> Result<bool, CloudError> {
-    let operation = Operation {
-        stack_id: stack_id.to_owned(),
-        token: Some(token.to_owned()),
-    };
-    let seen = HashSet::new();
-    let reading = read(aws, &operation, &seen).await?;
-    Ok(reading.picker.start().is_some())
+    let trace = trace(aws, stack_id, Some(token)).await?;
+    Ok(trace.start.is_some())
 }
 
 /// Whether anything on the stack happened under this token, be it within another operation.
 pub(super) async fn was_heard(aws: &Aws, stack_id: &str, token: &str) -> Result<bool, CloudError> {
-    let operation = Operation {
-        stack_id: stack_id.to_owned(),
-        token: Some(token.to_owned()),
-    };
-    let seen = HashSet::new();
-    let reading = read(aws, &operation, &seen).await?;
-    Ok(reading.picker.has_met_it())
+    Ok(trace(aws, stack_id, Some(token)).await?.was_met)
 }
 
 /// Whether the operation of this token is the newest of the stack.
 pub(super) async fn is_newest(aws: &Aws, stack_id: &str, token: &str) -> Result<bool, CloudError> {
+    let start = trace(aws, stack_id, None).await?.start;
+    Ok(start.is_some_and(|start| start.token.as_deref() == Some(token)))
+}
+
+/// What is left of an operation in the history of its stack.
+struct Trace {
+    start: Option<StackEvent>,
+    was_met: bool,
+}
+
+/// Of the operation of this token, or of the newest one.
+async fn trace(aws: &Aws, stack_id: &str, token: Option<&str>) -> Result<Trace, CloudError> {
     let operation = Operation {
         stack_id: stack_id.to_owned(),
-        token: None,
+        token: token.map(str::to_owned),
     };
     let seen = HashSet::new();
-    let reading = read(aws, &operation, &seen).await?;
-    let start = reading.picker.start();
-    Ok(start.is_some_and(|start| start.token.as_deref() == Some(token)))
+    let picker = read(aws, &operation, &seen).await?.picker;
+    Ok(Trace {
+        start: picker.start().cloned(),
+        was_met: picker.has_met_it(),
+    })
 }
 
 /// What was read of a history.
@@ -70,31 +73,20 @@ async fn read<'a>(
     operation: &'a Operation,
     seen: &'a HashSet<String>,
 ) -> Result<Reading<'a>, CloudError> {
-    let asked = Asked {
-        call: "DescribeStackEvents",
-        of: &operation.stack_id,
-    };
+    let asked = Asked::stacks("DescribeStackEvents", &operation.stack_id);
     let mut picker = Picker::new(operation, seen);
     let mut operations = HashMap::new();
-    let mut next = None;
-    loop {
-        aws.limiter.turn().await;
-        let answer = aws
-            .cloudformation
-            .describe_stack_events()
-            .stack_name(&operation.stack_id)
-            .set_next_token(next)
-            .send()
-            .await
-            .map_err(|error| explain(asked, &error))?;
-        next = answer.next_token;
+    each_page(async |next| {
+        let request = aws.cloudformation.describe_stack_events();
+        let request = request.stack_name(&operation.stack_id).set_next_token(next);
+        let answer = aws.ask(asked, request.send()).await?;
         let page = answer.stack_events.unwrap_or_default();
         operations.extend(page.iter().filter_map(reasons::operation));
         let wanted = picker.feed(page.into_iter().map(ours));
-        if wanted == Page::Enough || next.is_none() {
-            return Ok(Reading { picker, operations });
-        }
-    }
+        Ok(answer.next_token.filter(|_| wanted == Page::Next))
+    })
+    .await?;
+    Ok(Reading { picker, operations })
 }
 
 fn ours(event: types::StackEvent) -> StackEvent {

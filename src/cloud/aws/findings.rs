@@ -4,7 +4,7 @@
 use aws_sdk_cloudformation::operation::describe_events::builders::DescribeEventsFluentBuilder;
 use aws_sdk_cloudformation::types::{EventFilter, EventType, OperationEvent};
 
-use super::error::{Asked, explain_newer};
+use super::calls::{Asked, each_page};
 use super::{Aws, mapping};
 use crate::cloud::Finding;
 use crate::common::text::one_line;
@@ -43,53 +43,30 @@ pub(super) struct Hook {
 
 /// Reads and sorts the events. Best effort: without an answer nothing is told.
 pub(super) async fn of(aws: &Aws, whom: Of<'_>) -> Told {
+    let (Of::ChangeSet(of) | Of::Operation(of) | Of::Stack(of)) = whom;
+    let asked = Asked::stacks("DescribeEvents", of);
+    let of_a_stack = matches!(whom, Of::Stack(_));
     let mut told = Told::default();
-    let mut newest = None;
-    let mut next = None;
-    for page in 1.. {
-        let Some((events, after)) = read(aws, whom, next).await else {
-            break;
-        };
-        for event in events {
-            if matches!(whom, Of::Stack(_)) {
-                let operation = event.operation_id.clone();
-                if *newest.get_or_insert_with(|| operation.clone()) != operation {
-                    return told.sorted();
-                }
+    let (mut newest, mut pages) = (None, 0);
+    let read = each_page(async |next| {
+        let request = narrowed(aws.cloudformation.describe_events(), whom);
+        let request = request.set_next_token(next);
+        let answer = aws.ask_newer(asked, request.send()).await?;
+        for event in answer.operation_events.unwrap_or_default() {
+            let operation = event.operation_id.clone();
+            if of_a_stack && *newest.get_or_insert_with(|| operation.clone()) != operation {
+                return Ok(None);
             }
             told.take(&event);
         }
-        next = after;
-        if next.is_none() || (matches!(whom, Of::Stack(_)) && page == PAGES_OF_A_STACK) {
-            break;
-        }
+        pages += 1;
+        let is_enough = of_a_stack && pages == PAGES_OF_A_STACK;
+        Ok(answer.next_token.filter(|_| !is_enough))
+    });
+    if let Err(error) = read.await {
+        tracing::debug!("what validation and hooks said is not to be had: {error}");
     }
     told.sorted()
-}
-
-async fn read(
-    aws: &Aws,
-    whom: Of<'_>,
-    next: Option<String>,
-) -> Option<(Vec<OperationEvent>, Option<String>)> {
-    let (Of::ChangeSet(of) | Of::Operation(of) | Of::Stack(of)) = whom;
-    let asked = Asked {
-        call: "DescribeEvents",
-        of,
-    };
-    aws.limiter.turn().await;
-    let request = narrowed(aws.cloudformation.describe_events(), whom);
-    match request.set_next_token(next).send().await {
-        Ok(answer) => Some((
-            answer.operation_events.unwrap_or_default(),
-            answer.next_token,
-        )),
-        Err(error) => {
-            let error = explain_newer(asked, &error);
-            tracing::debug!("what validation and hooks said is not to be had: {error}");
-            None
-        }
-    }
 }
 
 /// Failed events only where it is about failures: a warning is none.

@@ -4,40 +4,28 @@ use std::collections::BTreeSet;
 
 use aws_sdk_cloudformation::types;
 
-use super::error::{Asked, explain};
+use super::calls::{Asked, all_pages};
 use super::{Aws, timestamp};
 use crate::cloud::{CloudError, FoundResource, OpenChangeSet, ResourceStatus, StackStatus};
 
 /// ARNs of the stacks in which an operation runs.
 pub(super) async fn moving(aws: &Aws) -> Result<BTreeSet<String>, CloudError> {
-    let asked = Asked {
-        call: "ListStacks",
-        of: "",
-    };
+    let asked = Asked::stacks("ListStacks", "");
     let wanted: Vec<_> = StackStatus::ALL
         .iter()
         .filter(|status| status.is_moving())
         .map(|status| types::StackStatus::from(status.as_str()))
         .collect();
-    let mut found = BTreeSet::new();
-    let mut next = None;
-    loop {
-        aws.limiter.turn().await;
-        let answer = aws
-            .cloudformation
-            .list_stacks()
+    let all = all_pages(async |next| {
+        let request = aws.cloudformation.list_stacks();
+        let request = request
             .set_stack_status_filter(Some(wanted.clone()))
-            .set_next_token(next)
-            .send()
-            .await
-            .map_err(|error| explain(asked, &error))?;
-        let page = answer.stack_summaries.unwrap_or_default();
-        found.extend(page.into_iter().filter_map(moves));
-        next = answer.next_token;
-        if next.is_none() {
-            return Ok(found);
-        }
-    }
+            .set_next_token(next);
+        let page = aws.ask(asked, request.send()).await?;
+        Ok((page.stack_summaries, page.next_token))
+    })
+    .await?;
+    Ok(all.into_iter().filter_map(moves).collect())
 }
 
 /// The ARN, if an operation runs: endpoints exist that answer with every stack, filter or not.
@@ -51,60 +39,33 @@ pub(super) async fn change_sets(
     aws: &Aws,
     stack_id: &str,
 ) -> Result<Vec<OpenChangeSet>, CloudError> {
-    let asked = Asked {
-        call: "ListChangeSets",
-        of: stack_id,
+    let asked = Asked::stacks("ListChangeSets", stack_id);
+    let all = all_pages(async |next| {
+        let request = aws.cloudformation.list_change_sets();
+        let request = request.stack_name(stack_id).set_next_token(next);
+        let page = aws.ask(asked, request.send()).await?;
+        Ok((page.summaries, page.next_token))
+    })
+    .await?;
+    let ours = |summary: types::ChangeSetSummary| OpenChangeSet {
+        id: summary.change_set_id.unwrap_or_default(),
+        name: summary.change_set_name.unwrap_or_default(),
+        created: timestamp(summary.creation_time),
     };
-    let mut found = Vec::new();
-    let mut next = None;
-    loop {
-        aws.limiter.turn().await;
-        let answer = aws
-            .cloudformation
-            .list_change_sets()
-            .stack_name(stack_id)
-            .set_next_token(next)
-            .send()
-            .await
-            .map_err(|error| explain(asked, &error))?;
-        let page = answer.summaries.unwrap_or_default();
-        found.extend(page.into_iter().map(|summary| OpenChangeSet {
-            id: summary.change_set_id.unwrap_or_default(),
-            name: summary.change_set_name.unwrap_or_default(),
-            created: timestamp(summary.creation_time),
-        }));
-        next = answer.next_token;
-        if next.is_none() {
-            return Ok(found);
-        }
-    }
+    Ok(all.into_iter().map(ours).collect())
 }
 
 /// What a stack holds.
 pub(super) async fn resources(aws: &Aws, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
-    let asked = Asked {
-        call: "ListStackResources",
-        of: stack_id,
-    };
-    let mut found = Vec::new();
-    let mut next = None;
-    loop {
-        aws.limiter.turn().await;
-        let answer = aws
-            .cloudformation
-            .list_stack_resources()
-            .stack_name(stack_id)
-            .set_next_token(next)
-            .send()
-            .await
-            .map_err(|error| explain(asked, &error))?;
-        let page = answer.stack_resource_summaries.unwrap_or_default();
-        found.extend(page.into_iter().map(resource));
-        next = answer.next_token;
-        if next.is_none() {
-            return Ok(found);
-        }
-    }
+    let asked = Asked::stacks("ListStackResources", stack_id);
+    let all = all_pages(async |next| {
+        let request = aws.cloudformation.list_stack_resources();
+        let request = request.stack_name(stack_id).set_next_token(next);
+        let page = aws.ask(asked, request.send()).await?;
+        Ok((page.stack_resource_summaries, page.next_token))
+    })
+    .await?;
+    Ok(all.into_iter().map(resource).collect())
 }
 
 fn resource(summary: types::StackResourceSummary) -> FoundResource {

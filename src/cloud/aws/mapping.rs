@@ -4,12 +4,12 @@
 
 use aws_sdk_cloudformation::types;
 
-use crate::cloud::{ChangeAction, Fate, PropertyChange, Replacement, ResourceChange};
+use crate::cloud::{
+    ChangeAction, Fate, KNOWN_AFTER_APPLY, PropertyChange, Replacement, ResourceChange,
+};
 
 /// CloudFormation's word for a value that another resource's change decides.
 const UNKNOWN_YET: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
-/// Ours for it, fit for a screen.
-const KNOWN_AFTER_APPLY: &str = "(known after apply)";
 
 /// Maps one resource's change. Property changes come merged, in the order they were told.
 pub(super) fn resource_change(change: types::ResourceChange) -> ResourceChange {

@@ -2,6 +2,7 @@
 //! Knows how AWS answers and how it fails; not why anybody asks.
 
 mod bucket;
+mod calls;
 mod changes;
 mod config;
 mod drift;
@@ -9,7 +10,6 @@ mod ec2;
 mod error;
 mod events;
 mod findings;
-mod limiter;
 mod listing;
 mod log;
 mod mapping;
@@ -23,11 +23,11 @@ mod stacks;
 mod store;
 mod template;
 #[cfg(test)]
-mod wire;
+mod tests;
+mod throttles;
 
-use crate::common::Clock;
+use crate::common::{Clock, SystemClock};
 use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::Region;
@@ -36,14 +36,14 @@ use aws_credential_types::Credentials;
 use aws_sdk_cloudformation::primitives::DateTime;
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::time::Instant;
 
+use calls::Asked;
 pub use config::Settings;
 use config::{Given, Reach};
-use error::{Asked, explain};
-use limiter::{Limiter, ThrottleWatch};
 use log::CallLog;
+use throttles::ThrottleWatch;
 
+use super::limiter::{Limiter, Service};
 use super::{
     ChangeSet, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OnFailure,
     OpenChangeSet, Operation, Proposal, Protection, StackEvent,
@@ -62,10 +62,8 @@ pub struct Aws {
     region: String,
     ambient_region: Option<String>,
     s3_endpoint: Option<String>,
-    limiter: Arc<Limiter>,
-    /// The wall's time when the program began, and the steady clock's: a corrected wall clock must not
-    /// end anybody's patience.
-    began: (Timestamp, Instant),
+    limiter: Limiter,
+    clock: SystemClock,
 }
 
 impl Aws {
@@ -96,27 +94,36 @@ impl Aws {
     }
 
     fn over(reach: Reach) -> Self {
-        let limiter = Arc::new(Limiter::new());
+        let (limiter, clock) = (Limiter::default(), SystemClock::start());
+        let watch = |service| ThrottleWatch {
+            service,
+            limiter: limiter.clone(),
+            clock,
+        };
         let cloudformation = aws_sdk_cloudformation::config::Builder::from(&reach.sdk)
-            .interceptor(ThrottleWatch(Arc::clone(&limiter)))
+            .interceptor(watch(Service::CloudFormation))
             .interceptor(CallLog)
             .build();
         // Emulators serve no virtual hosts.
         let s3 = aws_sdk_s3::config::Builder::from(&reach.sdk)
             .force_path_style(reach.s3_endpoint.is_some())
+            .interceptor(watch(Service::S3))
             .interceptor(CallLog)
             .build();
         // The first call of every run: who is offline shall hear it in seconds.
         let sts = aws_sdk_sts::config::Builder::from(&reach.sdk)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .interceptor(watch(Service::Sts))
             .interceptor(CallLog)
             .build();
         let ssm = aws_sdk_ssm::config::Builder::from(&reach.sdk)
+            .interceptor(watch(Service::Ssm))
             .interceptor(CallLog)
             .build();
         let pricing = aws_sdk_pricing::config::Builder::from(&reach.sdk)
             .region(Region::new(prices::REGION))
             .retry_config(RetryConfig::standard().with_max_attempts(prices::ATTEMPTS))
+            .interceptor(watch(Service::Pricing))
             .interceptor(CallLog)
             .build();
         Self {
@@ -130,12 +137,10 @@ impl Aws {
             ambient_region: reach.ambient_region,
             s3_endpoint: reach.s3_endpoint,
             limiter,
-            began: (Timestamp::now(), Instant::now()),
+            clock,
         }
     }
-}
 
-impl Aws {
     /// The region that the person's environment or profile names, whatever region this talks to.
     pub fn ambient_region(&self) -> Option<&str> {
         self.ambient_region.as_deref()
@@ -144,23 +149,29 @@ impl Aws {
 
 impl Clock for Aws {
     fn now(&self) -> Timestamp {
-        let (wall, steady) = self.began;
-        wall.checked_add(steady.elapsed()).unwrap_or(wall)
+        self.clock.now()
     }
 
     async fn sleep(&self, time: Duration) {
-        tokio::time::sleep(time).await;
+        self.clock.sleep(time).await;
     }
 }
 
+/// Calls that are answered by a function of one of the modules here.
+macro_rules! answered_by {
+    ($($call:ident($($name:ident: $type:ty),*) -> $answer:ty: $($module:ident)::+;)+) => {$(
+        async fn $call(&self, $($name: $type),*) -> Result<$answer, CloudError> {
+            $($module)::+(self, $($name),*).await
+        }
+    )+};
+}
+
+#[rustfmt::skip]
 impl Cloud for Aws {
     async fn identity(&self) -> Result<Identity, CloudError> {
-        let asked = Asked {
-            call: "GetCallerIdentity",
-            of: "",
-        };
-        let answer = self.sts.get_caller_identity().send().await;
-        let answer = answer.map_err(|error| explain(asked, &error))?;
+        let asked = Asked::new(Service::Sts, "GetCallerIdentity", "");
+        let answer = self.ask(asked, self.sts.get_caller_identity().send());
+        let answer = answer.await?;
         Ok(Identity {
             account: answer.account.unwrap_or_default(),
             caller: answer.arn.unwrap_or_default(),
@@ -168,94 +179,28 @@ impl Cloud for Aws {
         })
     }
 
-    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {
-        stacks::all(self, cluster).await
-    }
-
-    async fn stack(&self, id: &str) -> Result<Option<FoundStack>, CloudError> {
-        stacks::one(self, id).await
-    }
-
-    async fn template(&self, stack_id: &str) -> Result<Value, CloudError> {
-        stacks::template(self, stack_id).await
-    }
-
-    async fn create(
-        &self,
-        wanted: &Proposal,
-        protection: &Protection,
-    ) -> Result<String, CloudError> {
-        stacks::create(self, wanted, protection).await
-    }
-
-    async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
-        changes::propose(self, wanted).await
-    }
-
-    async fn execute(
-        &self,
-        change_set: &ChangeSet,
-        token: &str,
-        on_failure: OnFailure,
-    ) -> Result<(), CloudError> {
-        changes::execute(self, change_set, token, on_failure).await
-    }
-
     async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
         changes::remove(self, &change_set.id, &change_set.stack_id).await
     }
 
-    async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError> {
-        protection::protect(self, stack_id, protection).await
-    }
-
-    async fn events(
-        &self,
-        operation: &Operation,
-        seen: &HashSet<String>,
-    ) -> Result<Vec<StackEvent>, CloudError> {
-        events::events(self, operation, seen).await
-    }
-
-    async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
-        listing::resources(self, stack_id).await
-    }
-
-    async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
-        stacks::delete(self, stack_id, token).await
-    }
-
-    async fn moving(&self) -> Result<BTreeSet<String>, CloudError> {
-        listing::moving(self).await
-    }
-
-    async fn change_sets(&self, stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
-        listing::change_sets(self, stack_id).await
-    }
-
-    async fn change_set(&self, id: &str, stack_id: &str) -> Result<Option<ChangeSet>, CloudError> {
-        changes::again(self, id, stack_id).await
-    }
-
-    async fn policy(&self, stack_id: &str) -> Result<Option<Value>, CloudError> {
-        protection::policy(self, stack_id).await
-    }
-
-    async fn continue_rollback(
-        &self,
-        stack_id: &str,
-        skip: &[String],
-        token: &str,
-    ) -> Result<(), CloudError> {
-        recovery::continue_rollback(self, stack_id, skip, token).await
-    }
-
-    async fn cancel_update(&self, stack_id: &str, token: &str) -> Result<(), CloudError> {
-        recovery::cancel_update(self, stack_id, token).await
-    }
-
-    async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
-        drift::drift(self, stack_id).await
+    answered_by! {
+        stacks(cluster: Option<&str>) -> Vec<FoundStack>: stacks::all;
+        stack(id: &str) -> Option<FoundStack>: stacks::one;
+        template(stack_id: &str) -> Value: stacks::template;
+        create(wanted: &Proposal, protection: &Protection) -> String: stacks::create;
+        propose(wanted: &Proposal) -> ChangeSet: changes::propose;
+        execute(change_set: &ChangeSet, token: &str, on_failure: OnFailure) -> (): changes::execute;
+        protect(stack_id: &str, protection: &Protection) -> (): protection::protect;
+        events(operation: &Operation, seen: &HashSet<String>) -> Vec<StackEvent>: events::events;
+        resources(stack_id: &str) -> Vec<FoundResource>: listing::resources;
+        delete(stack_id: &str, token: &str) -> (): stacks::delete;
+        moving() -> BTreeSet<String>: listing::moving;
+        change_sets(stack_id: &str) -> Vec<OpenChangeSet>: listing::change_sets;
+        change_set(id: &str, stack_id: &str) -> Option<ChangeSet>: changes::again;
+        policy(stack_id: &str) -> Option<Value>: protection::policy;
+        continue_rollback(stack_id: &str, skip: &[String], token: &str) -> (): recovery::continue_rollback;
+        cancel_update(stack_id: &str, token: &str) -> (): recovery::cancel_update;
+        drift(stack_id: &str) -> Vec<Drift>: drift::drift;
     }
 }
 

@@ -4,8 +4,9 @@ use aws_sdk_pricing::types::{Filter, FilterType};
 use serde_json::Value;
 
 use super::Aws;
-use super::error::{Asked, explain_newer};
+use super::calls::{Asked, all_pages};
 use crate::cloud::CloudError;
+use crate::cloud::limiter::Service;
 
 /// The price list of all regions is served from a few; this one is in every commercial account.
 pub(super) const REGION: &str = "us-east-1";
@@ -26,42 +27,28 @@ impl Aws {
         service: &str,
         filters: &[(&str, &str)],
     ) -> Result<Option<f64>, CloudError> {
-        let asked = Asked {
-            call: "GetProducts",
-            of: service,
+        let asked = Asked::new(Service::Pricing, "GetProducts", service);
+        let filter = |(field, value): &(&str, &str)| {
+            let filter = Filter::builder().r#type(FilterType::TermMatch);
+            filter.field(*field).value(*value).build()
         };
-        let mut filters_asked = Vec::new();
-        for (field, value) in filters {
-            let filter = Filter::builder()
-                .r#type(FilterType::TermMatch)
-                .field(*field)
-                .value(*value)
-                .build();
-            filters_asked.push(filter.map_err(|error| CloudError::Refused {
-                operation: asked.to_string(),
-                message: error.to_string(),
-            })?);
-        }
-        let mut smallest: Option<f64> = None;
-        let mut next = None;
-        loop {
-            let answer = self
-                .pricing
-                .get_products()
-                .service_code(service)
-                .set_filters(Some(filters_asked.clone()))
-                .set_next_token(next)
-                .send()
-                .await
-                .map_err(|error| explain_newer(asked, &error))?;
-            let products = answer.price_list.unwrap_or_default();
-            let found = products.iter().filter_map(|product| on_demand(product));
-            smallest = found.chain(smallest).min_by(f64::total_cmp);
-            next = answer.next_token.filter(|token| !token.is_empty());
-            if next.is_none() {
-                return Ok(smallest);
-            }
-        }
+        let filters: Result<Vec<_>, _> = filters.iter().map(filter).collect();
+        let filters = filters.map_err(|error| CloudError::Refused {
+            operation: asked.to_string(),
+            message: error.to_string(),
+        })?;
+        let products = all_pages(async |next| {
+            let request = self.pricing.get_products().service_code(service);
+            let request = request
+                .set_filters(Some(filters.clone()))
+                .set_next_token(next);
+            let page = self.ask_newer(asked, request.send()).await?;
+            let next = page.next_token.filter(|token| !token.is_empty());
+            Ok((page.price_list, next))
+        })
+        .await?;
+        let prices = products.iter().filter_map(|product| on_demand(product));
+        Ok(prices.min_by(f64::total_cmp))
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Aws;
-use super::error::{Asked, explain};
+use super::calls::Asked;
 use crate::cloud::{CloudError, Protection};
 
 /// Sets both protections. Without a wanted policy a stack that has one is opened again.
@@ -12,46 +12,29 @@ pub(super) async fn protect(
     stack_id: &str,
     protection: &Protection,
 ) -> Result<(), CloudError> {
-    let asked = Asked {
-        call: "UpdateTerminationProtection",
-        of: stack_id,
-    };
-    aws.cloudformation
-        .update_termination_protection()
+    let asked = Asked::stacks("UpdateTerminationProtection", stack_id);
+    let request = aws.cloudformation.update_termination_protection();
+    let request = request
         .stack_name(stack_id)
-        .enable_termination_protection(protection.termination)
-        .send()
-        .await
-        .map_err(|error| explain(asked, &error))?;
+        .enable_termination_protection(protection.termination);
+    aws.ask(asked, request.send()).await?;
     let policy = match &protection.policy {
         Some(policy) => policy.to_string(),
         None if policy(aws, stack_id).await?.is_some() => open_policy().to_string(),
         None => return Ok(()),
     };
-    let asked = Asked {
-        call: "SetStackPolicy",
-        of: stack_id,
-    };
-    aws.cloudformation
-        .set_stack_policy()
-        .stack_name(stack_id)
-        .stack_policy_body(policy)
-        .send()
-        .await
-        .map_err(|error| explain(asked, &error))?;
+    let asked = Asked::stacks("SetStackPolicy", stack_id);
+    let request = aws.cloudformation.set_stack_policy().stack_name(stack_id);
+    let request = request.stack_policy_body(policy);
+    aws.ask(asked, request.send()).await?;
     Ok(())
 }
 
 /// The stack policy in force.
 pub(super) async fn policy(aws: &Aws, stack_id: &str) -> Result<Option<Value>, CloudError> {
-    let asked = Asked {
-        call: "GetStackPolicy",
-        of: stack_id,
-    };
-    aws.limiter.turn().await;
+    let asked = Asked::stacks("GetStackPolicy", stack_id);
     let request = aws.cloudformation.get_stack_policy().stack_name(stack_id);
-    let answer = request.send().await;
-    let answer = answer.map_err(|error| explain(asked, &error))?;
+    let answer = aws.ask(asked, request.send()).await?;
     let Some(body) = answer.stack_policy_body.filter(|body| !body.is_empty()) else {
         return Ok(None);
     };

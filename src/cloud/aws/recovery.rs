@@ -4,7 +4,8 @@
 use aws_sdk_cloudformation::config::http::HttpResponse;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
-use super::error::{Asked, explain};
+use super::calls::Asked;
+use super::error::explain;
 use super::{Aws, events};
 use crate::cloud::CloudError;
 
@@ -15,20 +16,15 @@ pub(super) async fn continue_rollback(
     skip: &[String],
     token: &str,
 ) -> Result<(), CloudError> {
-    let asked = Asked {
-        call: "ContinueUpdateRollback",
-        of: stack_id,
-    };
+    let asked = Asked::stacks("ContinueUpdateRollback", stack_id);
     let skip = Some(skip.to_vec()).filter(|skip| !skip.is_empty());
-    let answer = aws
+    let request = aws
         .cloudformation
         .continue_update_rollback()
         .stack_name(stack_id)
         .set_resources_to_skip(skip)
-        .client_request_token(token)
-        .send()
-        .await;
-    match answer {
+        .client_request_token(token);
+    match aws.send(asked, request.send()).await {
         Ok(_) => Ok(()),
         Err(error) => unless_begun(aws, asked, token, &error).await,
     }
@@ -40,18 +36,13 @@ pub(super) async fn cancel_update(
     stack_id: &str,
     token: &str,
 ) -> Result<(), CloudError> {
-    let asked = Asked {
-        call: "CancelUpdateStack",
-        of: stack_id,
-    };
-    let answer = aws
+    let asked = Asked::stacks("CancelUpdateStack", stack_id);
+    let request = aws
         .cloudformation
         .cancel_update_stack()
         .stack_name(stack_id)
-        .client_request_token(token)
-        .send()
-        .await;
-    match answer {
+        .client_request_token(token);
+    match aws.send(asked, request.send()).await {
         Ok(_) => Ok(()),
         Err(error) => unless_begun(aws, asked, token, &error).await,
     }

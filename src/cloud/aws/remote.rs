@@ -1,14 +1,22 @@
 //! Commands on machines through Systems Manager's Run Command, and a bucket's objects.
 
-use crate::common::Clock;
+use crate::common::retry::{Backoff, Try, retry};
 use std::time::Duration;
 
+use aws_sdk_ssm::config::http::HttpResponse;
+use aws_sdk_ssm::error::SdkError;
+use aws_sdk_ssm::operation::get_command_invocation::{
+    GetCommandInvocationError, GetCommandInvocationOutput,
+};
+use aws_sdk_ssm::operation::send_command::SendCommandError;
 use aws_sdk_ssm::types::CommandInvocationStatus;
 use jiff::Timestamp;
 
-use super::error::{Asked, explain};
+use super::calls::{Asked, all_pages};
+use super::error::explain;
 use super::{Aws, ec2};
 use crate::cloud::CloudError;
+use crate::cloud::limiter::Service;
 use crate::cloud::remote::{FoundObject, Ran, Remote};
 
 /// AWS's own document that runs a shell command.
@@ -33,24 +41,17 @@ impl Remote for Aws {
     }
 
     async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<FoundObject>, CloudError> {
-        let asked = Asked {
-            call: "ListObjectsV2",
-            of: bucket,
-        };
-        let mut objects = Vec::new();
-        let mut next = None;
-        loop {
+        let asked = Asked::new(Service::S3, "ListObjectsV2", bucket);
+        let all = all_pages(async |next| {
             let request = self.s3.list_objects_v2().bucket(bucket).prefix(prefix);
-            let page = request.set_continuation_token(next).send().await;
-            let page = page.map_err(|error| explain(asked, &error))?;
-            let found = page.contents.unwrap_or_default();
-            objects.extend(found.into_iter().filter_map(object));
-            next = page.next_continuation_token;
-            if next.is_none() {
-                objects.sort_by(|a, b| a.key.cmp(&b.key));
-                return Ok(objects);
-            }
-        }
+            let request = request.set_continuation_token(next);
+            let page = self.ask(asked, request.send()).await?;
+            Ok((page.contents, page.next_continuation_token))
+        })
+        .await?;
+        let mut objects: Vec<_> = all.into_iter().filter_map(object).collect();
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
     }
 }
 
@@ -64,25 +65,18 @@ fn object(found: aws_sdk_s3::types::Object) -> Option<FoundObject> {
 }
 
 async fn send(aws: &Aws, instance: &str, command: &str) -> Result<String, CloudError> {
-    let asked = Asked {
-        call: "SendCommand",
-        of: instance,
-    };
-    let answer = aws
+    let asked = Asked::new(Service::Ssm, "SendCommand", instance);
+    let request = aws
         .ssm
         .send_command()
         .document_name(DOCUMENT)
         .instance_ids(instance)
         .timeout_seconds(DELIVERY_SECONDS)
         .parameters("commands", vec![command.to_owned()])
-        .parameters("executionTimeout", vec![EXECUTION_SECONDS.to_owned()])
-        .send()
-        .await;
-    let answer = answer.map_err(|error| {
-        let unmanaged = error.as_service_error().is_some_and(
-            aws_sdk_ssm::operation::send_command::SendCommandError::is_invalid_instance_id,
-        );
-        if unmanaged {
+        .parameters("executionTimeout", vec![EXECUTION_SECONDS.to_owned()]);
+    let answer = aws.send(asked, request.send()).await.map_err(|error| {
+        let refusal = error.as_service_error();
+        if refusal.is_some_and(SendCommandError::is_invalid_instance_id) {
             return silent(instance);
         }
         explain(asked, &error)
@@ -100,50 +94,44 @@ fn silent(instance: &str) -> CloudError {
     ))
 }
 
+/// Waits for the end of a command, which AWS brings about after [`EXECUTION_SECONDS`].
 async fn follow(aws: &Aws, instance: &str, id: &str) -> Result<Ran, CloudError> {
-    let asked = Asked {
-        call: "GetCommandInvocation",
-        of: instance,
-    };
+    let asked = Asked::new(Service::Ssm, "GetCommandInvocation", instance);
     let mut unknown = 0;
-    loop {
+    let found = retry(aws, Backoff::constant(PAUSE, u32::MAX), async || {
         let request = aws.ssm.get_command_invocation();
-        let answer = request.command_id(id).instance_id(instance).send().await;
-        let found = match answer {
-            Ok(found) => found,
-            Err(error) => {
-                // The command is known a moment before its run on the machine is.
-                let early = error.as_service_error().is_some_and(
-                    aws_sdk_ssm::operation::get_command_invocation::GetCommandInvocationError::is_invocation_does_not_exist,
-                );
-                if !early || unknown == UNKNOWN_LOOKS {
-                    return Err(explain(asked, &error));
-                }
+        let request = request.command_id(id).instance_id(instance);
+        match aws.send(asked, request.send()).await {
+            // The command is known a moment before its run on the machine is.
+            Err(error) if is_early(&error) && unknown < UNKNOWN_LOOKS => {
                 unknown += 1;
-                aws.sleep(PAUSE).await;
-                continue;
+                Try::Again(Err(explain(asked, &error)))
             }
-        };
-        match found.status {
-            Some(
-                CommandInvocationStatus::Pending
-                | CommandInvocationStatus::InProgress
-                | CommandInvocationStatus::Delayed
-                | CommandInvocationStatus::Cancelling,
-            ) => aws.sleep(PAUSE).await,
-            // Never started there: the code is -1.
-            Some(CommandInvocationStatus::TimedOut) if found.response_code < 0 => {
-                return Err(silent(instance));
-            }
-            // Success, failure, a cancellation, a time-out while it ran, and words that are not known yet.
-            _ => {
-                return Ok(Ran {
-                    instance: instance.to_owned(),
-                    code: found.response_code,
-                    stdout: found.standard_output_content.unwrap_or_default(),
-                    stderr: found.standard_error_content.unwrap_or_default(),
-                });
-            }
+            Err(error) => Try::Final(Err(explain(asked, &error))),
+            Ok(found) => Try::pending(Ok(found), is_under_way),
         }
+    })
+    .await?;
+    // Never started there: the code is -1.
+    if found.status == Some(CommandInvocationStatus::TimedOut) && found.response_code < 0 {
+        return Err(silent(instance));
     }
+    // Success, failure, a cancellation, a time-out while it ran, and words that are not known yet.
+    Ok(Ran {
+        instance: instance.to_owned(),
+        code: found.response_code,
+        stdout: found.standard_output_content.unwrap_or_default(),
+        stderr: found.standard_error_content.unwrap_or_default(),
+    })
+}
+
+fn is_early(error: &SdkError<GetCommandInvocationError, HttpResponse>) -> bool {
+    let error = error.as_service_error();
+    error.is_some_and(GetCommandInvocationError::is_invocation_does_not_exist)
+}
+
+fn is_under_way(found: &GetCommandInvocationOutput) -> bool {
+    use CommandInvocationStatus::{Cancelling, Delayed, InProgress, Pending};
+    let status = found.status.as_ref();
+    matches!(status, Some(Pending | InProgress | Delayed | Cancelling))
 }

@@ -7,31 +7,25 @@ use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{self, OnFailure, TemplateStage};
 use serde_json::Value;
 
-use super::error::{Asked, explain};
+use super::calls::{Asked, all_pages};
+use super::error::explain;
 use super::{Aws, events, request, template, timestamp};
 use crate::cloud::{CloudError, FoundStack, Proposal, Protection, StackStatus};
 
 /// Every stack with the tool's tag, of one cluster if named.
 pub(super) async fn all(aws: &Aws, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {
-    let mut found = Vec::new();
-    let mut next = None;
-    loop {
-        let (page, after) = describe(aws, None, next).await?;
-        found.extend(page.into_iter().filter(|stack| match cluster {
-            Some(cluster) => stack.cluster == cluster,
-            None => !stack.cluster.is_empty(),
-        }));
-        next = after;
-        if next.is_none() {
-            return Ok(found);
-        }
-    }
+    let mut all = all_pages(async |next| describe(aws, None, next).await).await?;
+    all.retain(|stack| match cluster {
+        Some(cluster) => stack.cluster == cluster,
+        None => !stack.cluster.is_empty(),
+    });
+    Ok(all)
 }
 
 /// One stack by ARN or name. Only an ARN finds a deleted one.
 pub(super) async fn one(aws: &Aws, id: &str) -> Result<Option<FoundStack>, CloudError> {
     match describe(aws, Some(id), None).await {
-        Ok((page, _)) => Ok(page.into_iter().next()),
+        Ok((page, _)) => Ok(page.unwrap_or_default().into_iter().next()),
         Err(CloudError::NotFound(_)) => Ok(None),
         Err(error) => Err(error),
     }
@@ -41,22 +35,15 @@ async fn describe(
     aws: &Aws,
     id: Option<&str>,
     next: Option<String>,
-) -> Result<(Vec<FoundStack>, Option<String>), CloudError> {
-    let asked = Asked {
-        call: "DescribeStacks",
-        of: id.unwrap_or_default(),
-    };
-    aws.limiter.turn().await;
-    let answer = aws
-        .cloudformation
-        .describe_stacks()
+) -> Result<(Option<Vec<FoundStack>>, Option<String>), CloudError> {
+    let asked = Asked::stacks("DescribeStacks", id.unwrap_or_default());
+    let request = aws.cloudformation.describe_stacks();
+    let request = request
         .set_stack_name(id.map(str::to_owned))
-        .set_next_token(next)
-        .send()
-        .await
-        .map_err(|error| explain(asked, &error))?;
-    let stacks = answer.stacks.unwrap_or_default();
-    Ok((stacks.into_iter().map(found).collect(), answer.next_token))
+        .set_next_token(next);
+    let answer = aws.ask(asked, request.send()).await?;
+    let stacks = answer.stacks.unwrap_or_default().into_iter();
+    Ok((Some(stacks.map(found).collect()), answer.next_token))
 }
 
 /// A stack without our tags comes with an empty cluster and kind.
@@ -93,19 +80,10 @@ fn pairs<T>(
 
 /// The template as it was sent. The tool only ever sends JSON.
 pub(super) async fn template(aws: &Aws, stack_id: &str) -> Result<Value, CloudError> {
-    let asked = Asked {
-        call: "GetTemplate",
-        of: stack_id,
-    };
-    aws.limiter.turn().await;
-    let answer = aws
-        .cloudformation
-        .get_template()
-        .stack_name(stack_id)
-        .template_stage(TemplateStage::Original)
-        .send()
-        .await
-        .map_err(|error| explain(asked, &error))?;
+    let asked = Asked::stacks("GetTemplate", stack_id);
+    let request = aws.cloudformation.get_template().stack_name(stack_id);
+    let request = request.template_stage(TemplateStage::Original);
+    let answer = aws.ask(asked, request.send()).await?;
     let body = answer.template_body.unwrap_or_default();
     serde_json::from_str(&body).map_err(|error| CloudError::Refused {
         operation: asked.to_string(),
@@ -120,11 +98,8 @@ pub(super) async fn create(
     protection: &Protection,
 ) -> Result<String, CloudError> {
     let travelling = template::send(aws, wanted).await?;
-    let asked = Asked {
-        call: "CreateStack",
-        of: &wanted.stack,
-    };
-    let answer = aws
+    let asked = Asked::stacks("CreateStack", &wanted.stack);
+    let request = aws
         .cloudformation
         .create_stack()
         .stack_name(&wanted.stack)
@@ -136,12 +111,10 @@ pub(super) async fn create(
         .set_stack_policy_body(protection.policy.as_ref().map(Value::to_string))
         .enable_termination_protection(protection.termination)
         .on_failure(OnFailure::Rollback)
-        .client_request_token(&wanted.token)
-        .send()
-        .await;
-    let error = match answer {
+        .client_request_token(&wanted.token);
+    let error = match aws.ask(asked, request.send()).await {
         Ok(answer) => return Ok(answer.stack_id.unwrap_or_default()),
-        Err(error) => explain(asked, &error),
+        Err(error) => error,
     };
     // An answer may have been lost on its way: look before asking again.
     if matches!(
@@ -165,18 +138,15 @@ async fn created_by(aws: &Aws, wanted: &Proposal) -> Result<Option<String>, Clou
 
 /// Starts deleting. A second request with the same token is the first one again.
 pub(super) async fn delete(aws: &Aws, stack_id: &str, token: &str) -> Result<(), CloudError> {
-    let asked = Asked {
-        call: "DeleteStack",
-        of: stack_id,
-    };
+    let asked = Asked::stacks("DeleteStack", stack_id);
     let request = aws.cloudformation.delete_stack().stack_name(stack_id);
-    let Err(error) = request.client_request_token(token).send().await else {
-        return Ok(());
-    };
-    if error.code() == Some("TokenAlreadyExistsException") {
-        return Ok(());
+    let request = request.client_request_token(token);
+    match aws.send(asked, request.send()).await {
+        Err(error) if error.code() != Some("TokenAlreadyExistsException") => {
+            Err(explain(asked, &error))
+        }
+        _ => Ok(()),
     }
-    Err(explain(asked, &error))
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ use aws_sdk_ssm::operation::get_parameter::GetParameterError;
 use aws_sdk_ssm::types::{ParameterTier, ParameterType};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::error::{Asked, explain, explain_secretly};
+use super::calls::{Asked, all_pages};
+use super::error::{explain, explain_secretly};
 use super::{Aws, bucket, ec2};
+use crate::cloud::limiter::Service;
 use crate::cloud::{CloudError, Console, Kept, Store};
 
 /// What one `DeleteParameters` takes.
@@ -42,14 +44,11 @@ impl Store for Aws {
     async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError> {
         let names = names_under(self, path).await?;
         for batch in names.chunks(BATCH) {
-            let asked = Asked {
-                call: "DeleteParameters",
-                of: path,
-            };
+            let asked = Asked::new(Service::Ssm, "DeleteParameters", path);
             let request = self.ssm.delete_parameters();
-            let answer = request.set_names(Some(batch.to_vec())).send().await;
+            let request = request.set_names(Some(batch.to_vec()));
             // Names that AWS calls invalid are gone already.
-            answer.map_err(|error| explain(asked, &error))?;
+            self.ask(asked, request.send()).await?;
         }
         Ok(names)
     }
@@ -78,18 +77,10 @@ enum Reading {
 }
 
 async fn read(aws: &Aws, name: &str, reading: Reading) -> Result<Option<String>, CloudError> {
-    let asked = Asked {
-        call: "GetParameter",
-        of: name,
-    };
-    let answer = aws
-        .ssm
-        .get_parameter()
-        .name(name)
-        .with_decryption(reading == Reading::Decrypted)
-        .send()
-        .await;
-    match answer {
+    let asked = Asked::new(Service::Ssm, "GetParameter", name);
+    let request = aws.ssm.get_parameter().name(name);
+    let request = request.with_decryption(reading == Reading::Decrypted);
+    match aws.send(asked, request.send()).await {
         Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
         Err(error) => match explain_read(asked, reading, &error) {
             CloudError::NotFound(_) => Ok(None),
@@ -117,10 +108,7 @@ async fn keep(
     value: &SecretString,
     key: Option<&str>,
 ) -> Result<Kept, CloudError> {
-    let asked = Asked {
-        call: "PutParameter",
-        of: name,
-    };
+    let asked = Asked::new(Service::Ssm, "PutParameter", name);
     let size = value.expose_secret().len();
     if size > LARGEST {
         return Err(CloudError::Refused {
@@ -132,7 +120,7 @@ async fn keep(
         Some(_) => ParameterType::SecureString,
         None => ParameterType::String,
     };
-    let answer = aws
+    let request = aws
         .ssm
         .put_parameter()
         .name(name)
@@ -140,10 +128,8 @@ async fn keep(
         .r#type(kind)
         .set_key_id(key.map(str::to_owned))
         .tier(ParameterTier::Standard)
-        .overwrite(false)
-        .send()
-        .await;
-    match answer {
+        .overwrite(false);
+    match aws.send(asked, request.send()).await {
         Ok(_) => Ok(Kept::Stored),
         Err(error) => match explain_secretly(asked, &error) {
             // Also when an earlier attempt of ours came through and its answer did not: the reader
@@ -156,29 +142,19 @@ async fn keep(
 
 /// Sorted. All names are gathered first: deleting between two pages would make pages skip.
 async fn names_under(aws: &Aws, path: &str) -> Result<Vec<String>, CloudError> {
-    let asked = Asked {
-        call: "GetParametersByPath",
-        of: path,
-    };
-    let mut names = Vec::new();
-    let mut next = None;
-    loop {
-        let answer = aws
-            .ssm
-            .get_parameters_by_path()
-            .path(path)
+    let asked = Asked::new(Service::Ssm, "GetParametersByPath", path);
+    let all = all_pages(async |next| {
+        let request = aws.ssm.get_parameters_by_path().path(path);
+        let request = request
             .recursive(true)
             .with_decryption(false)
-            .set_next_token(next)
-            .send()
-            .await
-            .map_err(|error| explain(asked, &error))?;
-        let page = answer.parameters.unwrap_or_default();
-        names.extend(page.into_iter().filter_map(|parameter| parameter.name));
-        next = answer.next_token;
-        if next.is_none() {
-            names.sort();
-            return Ok(names);
-        }
-    }
+            .set_next_token(next);
+        let page = aws.ask(asked, request.send()).await?;
+        Ok((page.parameters, page.next_token))
+    })
+    .await?;
+    let names = all.into_iter().filter_map(|parameter| parameter.name);
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    Ok(names)
 }

@@ -1,6 +1,6 @@
 //! How a change set ends: executed or removed.
 
-use super::super::error::{Asked, explain};
+use super::super::calls::Asked;
 use super::super::{Aws, events};
 use crate::cloud::{ChangeSet, CloudError, OnFailure};
 
@@ -10,21 +10,17 @@ pub(in super::super) async fn execute(
     token: &str,
     on_failure: OnFailure,
 ) -> Result<(), CloudError> {
-    let asked = Asked {
-        call: "ExecuteChangeSet",
-        of: &change_set.stack_id,
-    };
-    let answer = aws
+    let asked = Asked::stacks("ExecuteChangeSet", &change_set.stack_id);
+    let request = aws
         .cloudformation
         .execute_change_set()
         .change_set_name(&change_set.id)
         .stack_name(&change_set.stack_id)
         .client_request_token(token)
-        .set_disable_rollback((on_failure == OnFailure::Stop).then_some(true))
-        .send()
-        .await;
-    let Err(error) = answer else { return Ok(()) };
-    let error = explain(asked, &error);
+        .set_disable_rollback((on_failure == OnFailure::Stop).then_some(true));
+    let Err(error) = aws.ask(asked, request.send()).await else {
+        return Ok(());
+    };
     let may_have_begun = matches!(
         error,
         CloudError::Conflict(_) | CloudError::NotFound(_) | CloudError::Unreachable { .. }
@@ -47,19 +43,13 @@ pub(in super::super) async fn remove(
     id: &str,
     stack_id: &str,
 ) -> Result<(), CloudError> {
-    let asked = Asked {
-        call: "DeleteChangeSet",
-        of: stack_id,
-    };
+    let asked = Asked::stacks("DeleteChangeSet", stack_id);
     let stack = Some(stack_id).filter(|id| !id.is_empty());
-    let answer = aws
-        .cloudformation
-        .delete_change_set()
+    let request = aws.cloudformation.delete_change_set();
+    let request = request
         .change_set_name(id)
-        .set_stack_name(stack.map(str::to_owned))
-        .send()
-        .await;
-    match answer.map_err(|error| explain(asked, &error)) {
+        .set_stack_name(stack.map(str::to_owned));
+    match aws.ask(asked, request.send()).await {
         Ok(_) | Err(CloudError::NotFound(_)) => Ok(()),
         Err(error) => Err(error),
     }

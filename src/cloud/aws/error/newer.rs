@@ -5,7 +5,8 @@ use std::error::Error;
 use aws_sdk_cloudformation::config::http::HttpResponse;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
-use super::{Asked, explain, refused};
+use super::super::calls::Asked;
+use super::{explain, refused};
 use crate::cloud::CloudError;
 
 /// Message of the `Refused` that stands for a call which the endpoint does not have.

@@ -1,6 +1,6 @@
 //! Change sets are named by what is in them: one that lies there is used, or goes first.
 
-use super::changes::{CREATED, change, change_set};
+use super::change_sets::{CREATED, change, change_set};
 use super::*;
 use crate::cloud::Keeping;
 

@@ -1,17 +1,23 @@
 //! What no emulator shows, told by a scripted server on loopback: throttles, lost answers, many pages,
 //! early validation, answers that are not AWS's.
 
-mod changes;
-mod machines;
-mod names;
-mod verbs;
+mod change_set_names;
+mod change_sets;
+mod ec2_and_prices;
+mod operations;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 
+use http::Response;
+
+use self::server::{Request, connection, listen};
 use super::*;
 use crate::cloud::Store;
+use crate::cloud::limiter::Effect;
+
+#[path = "../../../../tests/support/server.rs"]
+mod server;
 
 /// What the server does with a request.
 enum Answer {
@@ -21,20 +27,26 @@ enum Answer {
 }
 
 /// Serves a script until the test ends; every request's form body can be read from the receiver.
-async fn serve(mut script: impl FnMut(&str) -> Answer + Send + 'static) -> (Aws, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
-    let (told, asked) = channel();
-    std::thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            let body = request(&connection);
+async fn serve(script: impl FnMut(&str) -> Answer + Send + 'static) -> (Aws, Receiver<String>) {
+    let (sent, asked) = channel();
+    let script = Arc::new(Mutex::new(script));
+    let address = listen(move |stream| {
+        let (script, sent) = (script.clone(), sent.clone());
+        connection(stream, async move |request: Request| {
+            let body = String::from_utf8(request.into_body()).expect("a form");
+            let mut script = script.lock().expect("no test panics in a script");
             let answer = script(&body);
-            if told.send(body).is_err() {
-                return;
+            sent.send(body).ok();
+            match answer {
+                Answer::Xml(status, body) => {
+                    let answer = Response::builder().status(status);
+                    Some(answer.body(server::whole(body)).expect("an answer"))
+                }
+                Answer::Silence => None,
             }
-            respond(connection, answer);
-        }
+        })
     });
+    let endpoint = format!("http://{address}");
     let credentials = Credentials::new("AKIAEXAMPLE", "test", None, None, "test");
     let settings = Settings {
         profile: None,
@@ -42,35 +54,6 @@ async fn serve(mut script: impl FnMut(&str) -> Answer + Send + 'static) -> (Aws,
     };
     let aws = Aws::connect_to(&endpoint, credentials, &settings).await;
     (aws.expect("everything is given"), asked)
-}
-
-fn request(connection: &TcpStream) -> String {
-    let mut reader = BufReader::new(connection);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).expect("a header");
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().expect("a number");
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).expect("a body");
-    String::from_utf8(body).expect("a form")
-}
-
-fn respond(mut connection: TcpStream, answer: Answer) {
-    if let Answer::Xml(status, body) = answer {
-        let head = format!(
-            "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        // The client may have gone.
-        let _ = connection.write_all((head + &body).as_bytes());
-    }
 }
 
 fn ok(call: &str, inside: &str) -> Answer {
@@ -139,9 +122,9 @@ async fn a_throttle_that_the_sdk_retries_slows_everybody() {
         }
     })
     .await;
-    assert!(!aws.limiter.is_slowed());
+    assert!(!aws.limiter.is_slowed(Service::CloudFormation, Effect::Read));
     assert_eq!(aws.stacks(None).await, Ok(Vec::new()));
-    assert!(aws.limiter.is_slowed());
+    assert!(aws.limiter.is_slowed(Service::CloudFormation, Effect::Read));
 }
 
 #[tokio::test]

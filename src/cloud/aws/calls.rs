@@ -1,0 +1,113 @@
+//! The one way of a request to AWS: named for errors, held back by the limiter, read page by page.
+
+use std::error::Error;
+use std::fmt;
+
+use aws_sdk_cloudformation::config::http::HttpResponse;
+use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
+
+use super::Aws;
+use super::error::{explain, explain_newer, short_name};
+use crate::cloud::CloudError;
+use crate::cloud::limiter::{Effect, Service};
+
+/// What is asked: the API's name of the call and what it is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) service: Service,
+    pub(super) call: &'static str,
+    /// Name or ARN; empty where the call says it all.
+    pub(super) of: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) const fn new(service: Service, call: &'static str, of: &'a str) -> Self {
+        Self { service, call, of }
+    }
+
+    /// Of CloudFormation.
+    pub(super) const fn stacks(call: &'static str, of: &'a str) -> Self {
+        Self::new(Service::CloudFormation, call, of)
+    }
+}
+
+impl fmt::Display for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.of {
+            "" => f.write_str(self.call),
+            of => write!(f, "{} of {}", self.call, short_name(of)),
+        }
+    }
+}
+
+impl Aws {
+    /// Waits until the limiter lets the request out.
+    pub(super) async fn turn(&self, asked: Asked<'_>) {
+        let effect = Effect::of(asked.call);
+        self.limiter
+            .acquire(&self.clock, asked.service, effect)
+            .await;
+    }
+
+    /// Sends a request, for callers that look at the SDK's own error.
+    pub(super) async fn send<T, E>(
+        &self,
+        asked: Asked<'_>,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, SdkError<E, HttpResponse>> {
+        self.turn(asked).await;
+        request.await
+    }
+
+    /// Sends a request.
+    pub(super) async fn ask<T, E>(
+        &self,
+        asked: Asked<'_>,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, CloudError>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let answer = self.send(asked, request).await;
+        answer.map_err(|error| explain(asked, &error))
+    }
+
+    /// As [`Aws::ask`], for calls that an endpoint may lack.
+    pub(super) async fn ask_newer<T, E>(
+        &self,
+        asked: Asked<'_>,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, CloudError>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let answer = self.send(asked, request).await;
+        answer.map_err(|error| explain_newer(asked, &error))
+    }
+}
+
+/// Reads page after page. `read` is given what the page before named as the next one, and returns what
+/// its own page names; `None` ends it.
+pub(super) async fn each_page<N>(
+    mut read: impl AsyncFnMut(Option<N>) -> Result<Option<N>, CloudError>,
+) -> Result<(), CloudError> {
+    let mut next = read(None).await?;
+    while next.is_some() {
+        next = read(next).await?;
+    }
+    Ok(())
+}
+
+/// Everything on every page, in order.
+pub(super) async fn all_pages<T>(
+    mut read: impl AsyncFnMut(Option<String>) -> Result<(Option<Vec<T>>, Option<String>), CloudError>,
+) -> Result<Vec<T>, CloudError> {
+    let mut all = Vec::new();
+    each_page(async |next| {
+        let (page, next) = read(next).await?;
+        all.extend(page.unwrap_or_default());
+        Ok(next)
+    })
+    .await?;
+    Ok(all)
+}

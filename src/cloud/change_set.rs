@@ -1,0 +1,168 @@
+//! Change sets: what is asked for and what CloudFormation answers that it would do.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The largest template that travels inside a request, in bytes; a larger one needs
+/// [`Proposal::bucket`]. CloudFormation's quota.
+pub const INLINE: usize = 51_200;
+
+/// Stands in [`PropertyChange::after`] for a value, or a part of one, that is decided only when another
+/// resource has changed.
+pub const KNOWN_AFTER_APPLY: &str = "(known after apply)";
+
+/// What a stack shall become.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    pub stack: String,
+    /// Canonical JSON; the cloud decides how it travels.
+    pub template: String,
+    /// Bucket for a template that is too large to travel inline; the base stack has none yet.
+    pub bucket: Option<String>,
+    pub parameters: BTreeMap<String, String>,
+    pub capabilities: Vec<String>,
+    pub tags: BTreeMap<String, String>,
+    /// Idempotency token of the step: letters, digits, dashes, at most 128.
+    pub token: String,
+    pub keeping: Keeping,
+}
+
+/// How long a change set is meant to lie about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keeping {
+    /// Executed or removed by the run that asked for it. Named by its content, so that a run that was
+    /// killed leaves nothing that the next one would not find and use.
+    #[default]
+    Run,
+    /// Kept for a saved plan, until that is applied or the stack moves.
+    Saved,
+}
+
+/// What becomes of a stack when its update fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// It goes back to where it was.
+    #[default]
+    GoBack,
+    /// It stops where it stands. From `CREATE_FAILED` and `UPDATE_FAILED` CloudFormation updates only so:
+    /// "to update the stack from this state, please use the disable-rollback parameter".
+    Stop,
+}
+
+/// A change set that CloudFormation computed; nothing happens until it is executed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeSet {
+    /// ARN.
+    pub id: String,
+    pub stack_id: String,
+    /// Every page of it. Empty when there is nothing to change.
+    pub changes: Vec<ResourceChange>,
+    /// What early validation warns of; it does not keep the change set from being executed.
+    pub warnings: Vec<Finding>,
+}
+
+/// A change set that lies with a stack, by whomever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenChangeSet {
+    /// ARN.
+    pub id: String,
+    pub name: String,
+    pub created: Timestamp,
+}
+
+/// Something that CloudFormation's early validation found in a template, before anything is made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// `None` where it is about the template as a whole.
+    pub logical_id: Option<String>,
+    /// Path inside the resource, with dots, as in [`PropertyChange::path`].
+    pub path: Option<String>,
+    /// What is wrong, in AWS's words.
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceChange {
+    pub logical_id: String,
+    pub physical_id: Option<String>,
+    pub resource_type: String,
+    pub action: ChangeAction,
+    pub replacement: Replacement,
+    /// What becomes of the resource that is removed or replaced; `None` where CloudFormation does not
+    /// say and for everything else.
+    pub fate: Option<Fate>,
+    pub properties: Vec<PropertyChange>,
+}
+
+/// What becomes of a resource that is removed, or of the old one of a replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Fate {
+    /// Deleted with everything in it.
+    Delete,
+    /// Deleted after a last snapshot.
+    Snapshot,
+    /// Left in the account, outside the stack.
+    Retain,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ChangeAction {
+    Add,
+    Modify,
+    Remove,
+    /// Anything else that CloudFormation says (`Import`, `Dynamic`, …), in its own word.
+    Other(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Replacement {
+    No,
+    /// Depends on values not known yet.
+    Might,
+    Yes,
+}
+
+/// One property (or `Tags`, `DeletionPolicy`, …) that changes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PropertyChange {
+    /// Path inside the resource: `Properties.DBInstanceClass`, `Tags`.
+    pub path: String,
+    /// `None` where CloudFormation does not say.
+    pub before: Option<String>,
+    pub after: Option<String>,
+    /// Whether this change replaces the resource.
+    pub recreates: Replacement,
+    /// The parameter, resource or attribute that causes it, where it is not the template itself.
+    pub cause: Option<String>,
+}
+
+impl ResourceChange {
+    /// A change of the template that touches no resource, `Outputs` for one, as a change of the stack itself.
+    /// CloudFormation lists nothing for it, though there is something to execute.
+    pub(crate) fn of_stack_alone(stack: &str, stack_id: &str) -> Self {
+        Self {
+            logical_id: stack.to_owned(),
+            physical_id: Some(stack_id.to_owned()),
+            resource_type: "AWS::CloudFormation::Stack".to_owned(),
+            action: ChangeAction::Modify,
+            replacement: Replacement::No,
+            fate: None,
+            properties: vec![PropertyChange {
+                path: "Outputs".to_owned(),
+                before: None,
+                after: None,
+                recreates: Replacement::No,
+                cause: None,
+            }],
+        }
+    }
+}

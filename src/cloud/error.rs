@@ -1,0 +1,44 @@
+//! Why a request to the cloud had no answer.
+
+use super::Finding;
+
+/// Why a question to the cloud had no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CloudError {
+    /// No credentials, or expired ones; `help` says how to get some.
+    #[error("no valid AWS credentials: {reason}")]
+    Credentials { reason: String, help: String },
+    /// The caller may not do this; `action` is the missing IAM action where AWS names it.
+    #[error("{caller_may_not}")]
+    Denied {
+        caller_may_not: String,
+        action: Option<String>,
+    },
+    #[error("AWS asks to slow down and kept asking: {0}")]
+    Throttled(String),
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// Another operation holds the stack, or it exists already.
+    #[error("{0}")]
+    Conflict(String),
+    /// Early validation refused a template, before anything was made.
+    #[error("AWS refused the template of {stack}: {reason}")]
+    Invalid {
+        stack: String,
+        reason: String,
+        findings: Vec<Finding>,
+    },
+    /// AWS refused the request itself.
+    #[error("AWS refused {operation}: {message}")]
+    Refused { operation: String, message: String },
+    /// No answer: network, time-out, garbled. What was asked may have happened.
+    #[error("no answer from AWS for {operation}: {message}")]
+    Unreachable { operation: String, message: String },
+}
+
+impl CloudError {
+    /// Whether asking again later can help without anybody doing anything.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Throttled(_) | Self::Unreachable { .. })
+    }
+}

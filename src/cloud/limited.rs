@@ -1,0 +1,154 @@
+//! A cloud with the rate limiter around it: for clouds that have none of their own, the simulated one first.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Deref;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::limiter::{Effect, Limiter, Service};
+use super::remote::{FoundObject, Ran, Remote};
+use super::{
+    ChangeSet, Cloud, CloudError, Console, Drift, FoundResource, FoundStack, Identity, Kept,
+    OnFailure, OpenChangeSet, Operation, Proposal, Protection, StackEvent, Store,
+};
+use crate::common::Clock;
+
+/// Each call asks the limiter once. What the inner cloud has besides its traits is reached
+/// through `Deref`, without a limit.
+#[derive(Debug)]
+pub struct Limited<C> {
+    cloud: C,
+    limiter: Limiter,
+}
+
+impl<C> Limited<C> {
+    pub fn new(cloud: C) -> Self {
+        Self {
+            cloud,
+            limiter: Limiter::default(),
+        }
+    }
+}
+
+/// Calls of the inner cloud, each with what it is counted as.
+macro_rules! limited {
+    ($($effect:ident $service:ident: $call:ident($($name:ident: $type:ty),*) -> $answer:ty;)+) => {$(
+        async fn $call(&self, $($name: $type),*) -> Result<$answer, CloudError> {
+            let kind = (Service::$service, Effect::$effect);
+            let request = self.cloud.$call($($name),*);
+            self.limiter.call(&self.cloud, kind, request).await
+        }
+    )+};
+}
+
+impl<C> Deref for Limited<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.cloud
+    }
+}
+
+impl<C: Clock> Clock for Limited<C> {
+    fn now(&self) -> Timestamp {
+        self.cloud.now()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.cloud.sleep(time).await;
+    }
+}
+
+#[rustfmt::skip]
+impl<C: Cloud> Cloud for Limited<C> {
+    limited! {
+        Read Sts: identity() -> Identity;
+        Read CloudFormation: stacks(cluster: Option<&str>) -> Vec<FoundStack>;
+        Read CloudFormation: stack(id: &str) -> Option<FoundStack>;
+        Read CloudFormation: template(stack_id: &str) -> Value;
+        Write CloudFormation: create(wanted: &Proposal, protection: &Protection) -> String;
+        Write CloudFormation: propose(wanted: &Proposal) -> ChangeSet;
+        Write CloudFormation: execute(change_set: &ChangeSet, token: &str, on_failure: OnFailure) -> ();
+        Write CloudFormation: discard(change_set: &ChangeSet) -> ();
+        Write CloudFormation: protect(stack_id: &str, protection: &Protection) -> ();
+        Read CloudFormation: events(operation: &Operation, seen: &HashSet<String>) -> Vec<StackEvent>;
+        Read CloudFormation: resources(stack_id: &str) -> Vec<FoundResource>;
+        Write CloudFormation: delete(stack_id: &str, token: &str) -> ();
+        Read CloudFormation: moving() -> BTreeSet<String>;
+        Read CloudFormation: change_sets(stack_id: &str) -> Vec<OpenChangeSet>;
+        Read CloudFormation: change_set(id: &str, stack_id: &str) -> Option<ChangeSet>;
+        Read CloudFormation: policy(stack_id: &str) -> Option<Value>;
+        Write CloudFormation: continue_rollback(stack_id: &str, skip: &[String], token: &str) -> ();
+        Write CloudFormation: cancel_update(stack_id: &str, token: &str) -> ();
+        Write CloudFormation: drift(stack_id: &str) -> Vec<Drift>;
+    }
+}
+
+#[rustfmt::skip]
+impl<C: Store + Clock> Store for Limited<C> {
+    limited! {
+        Read Ssm: parameter(name: &str) -> Option<String>;
+        Read Ssm: secret(name: &str) -> Option<SecretString>;
+        Write Ssm: keep_secret(name: &str, secret: &SecretString, key: &str) -> Kept;
+        Write Ssm: keep_parameter(name: &str, value: &str) -> Kept;
+        Write Ssm: forget_parameters(path: &str) -> Vec<String>;
+        Write S3: upload(bucket: &str, key: &str, bytes: &[u8]) -> ();
+        Read S3: object(bucket: &str, key: &str) -> Option<Vec<u8>>;
+        Write S3: empty_bucket(bucket: &str) -> usize;
+        Read Ec2: console(group: &str) -> Option<Console>;
+    }
+}
+
+impl<C: Remote> Remote for Limited<C> {
+    limited! {
+        Write Ssm: run(group: &str, command: &str) -> Ran;
+        Read S3: objects(bucket: &str, prefix: &str) -> Vec<FoundObject>;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::clock::elapsed;
+    use crate::simulated::{Faults, Simulated, SimulationConfig};
+
+    fn cloud(throttle: f64) -> Limited<Simulated> {
+        let faults = Faults {
+            throttle,
+            ..Faults::default()
+        };
+        Limited::new(Simulated::new(SimulationConfig {
+            faults,
+            ..SimulationConfig::default()
+        }))
+    }
+
+    async fn seconds_for(cloud: &Limited<Simulated>, reads: usize) -> f64 {
+        let start = cloud.now();
+        for _ in 0..reads {
+            cloud.moving().await.ok();
+        }
+        elapsed(start, cloud.now()).as_secs_f64()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_of_a_simulated_cloud_are_limited_too() {
+        let taken = seconds_for(&cloud(0.0), 40).await;
+        assert!((9.9..10.2).contains(&taken), "{taken}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttled_call_slows_the_next_of_its_kind_alone() {
+        let cloud = cloud(1.0);
+        assert!(seconds_for(&cloud, 1).await < 0.01);
+        let start = cloud.now();
+        let error = cloud.cancel_update("arn:s", "t").await;
+        assert!(matches!(error, Err(CloudError::Throttled(_))), "{error:?}");
+        assert!(elapsed(start, cloud.now()).as_secs_f64() < 0.01);
+        let taken = seconds_for(&cloud, 1).await;
+        assert!((0.6..0.8).contains(&taken), "{taken}");
+    }
+}

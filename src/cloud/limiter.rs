@@ -1,0 +1,328 @@
+//! The one rate limiter: how many calls a second AWS gets from this tool, by service and by whether they
+//! change anything. Waits on the cloud's own clock.
+//!
+//! AWS counts calls by account, region and API action, so everybody who uses one cloud shares one limiter, and one
+//! throttle slows all of them. [`Aws`](super::aws::Aws) asks it before every request, each page and each poll too;
+//! [`Limited`](super::Limited) puts it around a cloud that has none.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::CloudError;
+use crate::common::Clock;
+use crate::common::clock::elapsed;
+
+/// Below one call a second half a dozen followed stacks would look dead.
+const SLOWEST: f64 = 1.0;
+/// A quiet time after which the rate doubles again.
+const RECOVERY: Duration = Duration::from_secs(10);
+/// Throttles that come together are one throttle: several calls were under way.
+const SAME_THROTTLE: Duration = Duration::from_secs(1);
+
+/// A service of AWS that is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    CloudFormation,
+    Ec2,
+    Pricing,
+    S3,
+    Ssm,
+    Sts,
+}
+
+/// Whether a call changes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    Read,
+    Write,
+}
+
+impl Effect {
+    /// As the name of an API action says it.
+    pub fn of(call: &str) -> Self {
+        let reads = ["Describe", "Get", "Head", "List"];
+        if reads.iter().any(|verb| call.starts_with(verb)) {
+            Self::Read
+        } else {
+            Self::Write
+        }
+    }
+}
+
+/// What is allowed of a kind of call.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    /// Calls a second in the long run.
+    rate: f64,
+    /// Calls that may go out at once after a quiet time.
+    burst: f64,
+}
+
+impl Limit {
+    const fn new(rate: f64, burst: f64) -> Self {
+        Self { rate, burst }
+    }
+
+    /// For CloudFormation AWS publishes no figures: a reader of `DescribeStacks` is throttled at about
+    /// five calls a second (aws-sam-cli#2671), 30 stacks deployed at once always are (aws-cdk-cli#1777).
+    /// Half of what AWS documents: EC2 reads (bucket of 100, 20 a second; "Request throttling for the
+    /// Amazon EC2 API") and `GetParameter` (40 a second; Systems Manager's endpoints and quotas).
+    /// The rest is cautious where calls are few, and wide for S3 and STS, which take hundreds.
+    const fn of(service: Service, effect: Effect) -> Self {
+        match (service, effect) {
+            (Service::CloudFormation, _) | (Service::Ssm, Effect::Write) => Self::new(3.0, 10.0),
+            (Service::Ec2, Effect::Read) => Self::new(10.0, 50.0),
+            (Service::Ec2, Effect::Write) => Self::new(2.0, 20.0),
+            (Service::Ssm, Effect::Read) => Self::new(20.0, 20.0),
+            (Service::Pricing, _) => Self::new(5.0, 10.0),
+            (Service::S3 | Service::Sts, _) => Self::new(100.0, 100.0),
+        }
+    }
+}
+
+/// One bucket of tokens for each kind of call, shared by all clones.
+#[derive(Debug, Clone, Default)]
+pub struct Limiter {
+    buckets: Arc<Mutex<BTreeMap<(Service, Effect), Bucket>>>,
+}
+
+impl Limiter {
+    /// Waits until the next call of that kind may go out. First come, first served.
+    pub async fn acquire(&self, clock: &impl Clock, service: Service, effect: Effect) {
+        let now = clock.now();
+        let delay = self.with_bucket(service, effect, now, |bucket| bucket.take(now));
+        if !delay.is_zero() {
+            clock.sleep(delay).await;
+        }
+    }
+
+    /// AWS asked to slow down: everybody does.
+    pub fn throttled(&self, now: Timestamp, service: Service, effect: Effect) {
+        self.with_bucket(service, effect, now, |bucket| bucket.slow_down(now));
+    }
+
+    /// Makes a call when it may go out, and slows down if it is throttled.
+    pub(super) async fn call<T>(
+        &self,
+        clock: &impl Clock,
+        (service, effect): (Service, Effect),
+        request: impl Future<Output = Result<T, CloudError>>,
+    ) -> Result<T, CloudError> {
+        self.acquire(clock, service, effect).await;
+        let answer = request.await;
+        if matches!(answer, Err(CloudError::Throttled(_))) {
+            self.throttled(clock.now(), service, effect);
+        }
+        answer
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_slowed(&self, service: Service, effect: Effect) -> bool {
+        let buckets = self.buckets();
+        let bucket = buckets.get(&(service, effect));
+        bucket.is_some_and(|bucket| bucket.throttled.is_some())
+    }
+
+    fn with_bucket<T>(
+        &self,
+        service: Service,
+        effect: Effect,
+        now: Timestamp,
+        work: impl FnOnce(&mut Bucket) -> T,
+    ) -> T {
+        let mut buckets = self.buckets();
+        let full = || Bucket::full(Limit::of(service, effect), now);
+        work(buckets.entry((service, effect)).or_insert_with(full))
+    }
+
+    fn buckets(&self) -> MutexGuard<'_, BTreeMap<(Service, Effect), Bucket>> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A token bucket whose rate halves at every throttle and recovers by itself.
+#[derive(Debug)]
+struct Bucket {
+    limit: Limit,
+    /// Below zero when callers are waiting already.
+    tokens: f64,
+    filled: Timestamp,
+    rate: f64,
+    throttled: Option<Timestamp>,
+}
+
+impl Bucket {
+    fn full(limit: Limit, now: Timestamp) -> Self {
+        Self {
+            limit,
+            tokens: limit.burst,
+            filled: now,
+            rate: limit.rate,
+            throttled: None,
+        }
+    }
+
+    fn take(&mut self, now: Timestamp) -> Duration {
+        self.recover(now);
+        self.fill(now);
+        self.tokens -= 1.0;
+        if self.tokens >= 0.0 {
+            Duration::ZERO
+        } else {
+            Duration::from_secs_f64(-self.tokens / self.rate)
+        }
+    }
+
+    fn fill(&mut self, now: Timestamp) {
+        let quiet = elapsed(self.filled, now).as_secs_f64();
+        self.tokens = (self.tokens + quiet * self.rate).min(self.limit.burst);
+        self.filled = now;
+    }
+
+    fn recover(&mut self, now: Timestamp) {
+        while let Some(since) = self.throttled {
+            if elapsed(since, now) < RECOVERY {
+                return;
+            }
+            self.rate = (self.rate * 2.0).min(self.limit.rate);
+            self.throttled = (self.rate < self.limit.rate).then(|| since + RECOVERY);
+        }
+    }
+
+    fn slow_down(&mut self, now: Timestamp) {
+        if self
+            .throttled
+            .is_some_and(|since| elapsed(since, now) < SAME_THROTTLE)
+        {
+            return;
+        }
+        self.fill(now);
+        self.tokens = self.tokens.min(0.0);
+        self.rate = (self.rate / 2.0).max(SLOWEST);
+        self.throttled = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::SystemClock;
+
+    const READ: (Service, Effect) = (Service::CloudFormation, Effect::Read);
+
+    struct Reader {
+        limiter: Limiter,
+        clock: SystemClock,
+    }
+
+    impl Reader {
+        fn new() -> Self {
+            Self {
+                limiter: Limiter::default(),
+                clock: SystemClock::start(),
+            }
+        }
+
+        async fn seconds_for(&self, calls: usize) -> f64 {
+            let start = self.clock.now();
+            for _ in 0..calls {
+                self.limiter.acquire(&self.clock, READ.0, READ.1).await;
+            }
+            elapsed(start, self.clock.now()).as_secs_f64()
+        }
+
+        fn throttled(&self) {
+            self.limiter.throttled(self.clock.now(), READ.0, READ.1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_goes_out_at_once_and_the_rest_at_three_a_second() {
+        let reader = Reader::new();
+        assert!(reader.seconds_for(10).await < 0.01);
+        let taken = reader.seconds_for(30).await;
+        assert!((9.9..10.2).contains(&taken), "{taken}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn twenty_followers_share_one_budget() {
+        let reader = Reader::new();
+        let start = reader.clock.now();
+        let followers = (0..20).map(|_| reader.seconds_for(4));
+        futures::future::join_all(followers).await;
+        let taken = elapsed(start, reader.clock.now()).as_secs_f64();
+        assert!((23.0..24.0).contains(&taken), "{taken}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttle_halves_the_rate_and_spends_the_burst() {
+        let reader = Reader::new();
+        reader.throttled();
+        reader.throttled();
+        let taken = reader.seconds_for(6).await;
+        assert!((3.9..4.2).contains(&taken), "{taken}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttle_after_throttle_never_stops_the_tool() {
+        let reader = Reader::new();
+        for _ in 0..20 {
+            reader.throttled();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        reader.throttled();
+        assert!(reader.seconds_for(1).await < 3.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_recovers_after_a_quiet_time() {
+        let reader = Reader::new();
+        reader.throttled();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        reader.seconds_for(10).await;
+        let taken = reader.seconds_for(30).await;
+        assert!((9.9..10.2).contains(&taken), "{taken}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_kind_of_call_has_a_budget_of_its_own() {
+        let reader = Reader::new();
+        reader.throttled();
+        let other = [
+            (Service::CloudFormation, Effect::Write),
+            (Service::Ssm, Effect::Read),
+        ];
+        let start = reader.clock.now();
+        for (service, effect) in other {
+            for _ in 0..10 {
+                reader.limiter.acquire(&reader.clock, service, effect).await;
+            }
+        }
+        assert!(elapsed(start, reader.clock.now()).as_secs_f64() < 0.01);
+        assert!(reader.limiter.is_slowed(READ.0, READ.1));
+        assert!(!reader.limiter.is_slowed(Service::Ssm, Effect::Read));
+    }
+
+    #[test]
+    fn the_name_of_a_call_says_whether_it_changes_anything() {
+        for call in [
+            "DescribeStacks",
+            "GetParametersByPath",
+            "HeadObject",
+            "ListStacks",
+        ] {
+            assert_eq!(Effect::of(call), Effect::Read, "{call}");
+        }
+        for call in [
+            "CreateStack",
+            "DetectStackDrift",
+            "PutParameter",
+            "SendCommand",
+        ] {
+            assert_eq!(Effect::of(call), Effect::Write, "{call}");
+        }
+    }
+}

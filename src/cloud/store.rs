@@ -1,0 +1,60 @@
+//! What lies outside CloudFormation: parameters, secrets, objects, consoles.
+
+use secrecy::SecretString;
+
+use super::CloudError;
+
+/// What a parameter store answered to a secret offered for keeping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Ours is stored.
+    Stored,
+    /// There was one already: read it and use it.
+    AlreadyThere,
+}
+
+/// The end of what a machine said on its console while it booted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Console {
+    /// The instance's id.
+    pub instance: String,
+    /// Its last lines, oldest first.
+    pub lines: Vec<String>,
+}
+
+/// What lies outside CloudFormation: parameters, secrets, objects.
+#[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
+pub trait Store {
+    /// A plain parameter by name, AWS's public ones too. `None` when there is none.
+    async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError>;
+
+    /// A secret by name. `None` when there is none.
+    async fn secret(&self, name: &str) -> Result<Option<SecretString>, CloudError>;
+
+    /// Keeps a secret under `key` (a KMS key's ARN), never overwriting one.
+    async fn keep_secret(
+        &self,
+        name: &str,
+        secret: &SecretString,
+        key: &str,
+    ) -> Result<Kept, CloudError>;
+
+    /// Keeps a plain value, never overwriting one.
+    async fn keep_parameter(&self, name: &str, value: &str) -> Result<Kept, CloudError>;
+
+    /// Deletes every parameter under `path`; returns their names.
+    async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError>;
+
+    /// Puts an object unless one of that key is there. The keys are content-addressed.
+    async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError>;
+
+    /// The bytes of an object. `None` when there is none.
+    async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError>;
+
+    /// Deletes every object and version in a bucket; returns how many. Not an error if it is gone.
+    async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError>;
+
+    /// What the newest machine of an Auto Scaling group said last on its console; `None` when there is
+    /// no machine or it said nothing yet.
+    async fn console(&self, group: &str) -> Result<Option<Console>, CloudError>;
+}
