@@ -32,7 +32,7 @@ pub async fn provide_authorities(
             publish_issuer(cloud, bucket, issuer, &ensured.service_accounts).await?;
             Ok(ensured)
         };
-        Try::transient(provided.await, AccessError::is_passing)
+        Try::transient(provided.await, AccessError::is_transient)
     })
     .await
 }

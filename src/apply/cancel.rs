@@ -6,7 +6,7 @@ use futures::future::join_all;
 use super::requests::unprotect;
 use super::retry::with_retry;
 use crate::cloud::status::Phase;
-use crate::cloud::{Cloud, CloudError, FoundResource, FoundStack, StackStatus};
+use crate::cloud::{Cloud, CloudError, LiveResource, LiveStack, StackStatus};
 use crate::plan::recovery::is_data;
 use crate::plan::token;
 use crate::stacks::StackKind;
@@ -15,7 +15,7 @@ use crate::stacks::StackKind;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cancellation {
     pub stack: StackKind,
-    pub found: FoundStack,
+    pub found: LiveStack,
     pub what: What,
 }
 
@@ -43,7 +43,7 @@ impl Cancellation {
 
 /// What cancelling would do to each of these stacks. Stacks at rest are none.
 pub async fn cancellations(
-    found: &[FoundStack],
+    found: &[LiveStack],
     cloud: &impl Cloud,
 ) -> Vec<Result<Cancellation, CloudError>> {
     let moving = found.iter().filter(|found| found.status.is_moving());
@@ -58,7 +58,7 @@ pub async fn cancellations(
     join_all(all).await
 }
 
-async fn what(found: &FoundStack, cloud: &impl Cloud) -> Result<What, CloudError> {
+async fn what(found: &LiveStack, cloud: &impl Cloud) -> Result<What, CloudError> {
     match found.status {
         StackStatus::UpdateInProgress => Ok(What::GoesBack),
         StackStatus::CreateInProgress => {
@@ -79,7 +79,7 @@ async fn what(found: &FoundStack, cloud: &impl Cloud) -> Result<What, CloudError
     }
 }
 
-fn holds_data(one: &FoundResource) -> bool {
+fn holds_data(one: &LiveResource) -> bool {
     let there = one.status.phase() == Phase::Done && !one.status.is_delete();
     there && is_data(&one.resource_type)
 }
@@ -95,7 +95,7 @@ pub async fn cancel(
     join_all(all.iter().map(one)).await
 }
 
-async fn begin(was: &FoundStack, cloud: &impl Cloud, run: &str) -> Result<String, CloudError> {
+async fn begin(was: &LiveStack, cloud: &impl Cloud, run: &str) -> Result<String, CloudError> {
     let now = with_retry(cloud, async |cloud| cloud.stack(&was.id).await).await?;
     let Some(now) = now.filter(|now| now.status.is_moving()) else {
         return Ok("it rests by now: there is nothing to cancel".to_owned());

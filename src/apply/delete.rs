@@ -195,7 +195,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
     /// Deletes the parameters of the cluster, and notes what could not be done.
     async fn delete_parameters(&self) {
         let path = parameter_path(&self.plan.cluster) + "/";
-        let request = async |cloud: &C| cloud.forget_parameters(&path).await;
+        let request = async |cloud: &C| cloud.delete_parameters_under(&path).await;
         match with_retry(self.context.cloud, request).await {
             Ok(names) if names.is_empty() => {}
             Ok(names) => {

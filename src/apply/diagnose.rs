@@ -6,7 +6,7 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 
 use super::cause::{self, Words};
-use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackEvent, StackStatus};
+use crate::cloud::{Cloud, CloudError, LiveStack, Operation, StackEvent, StackStatus};
 pub use crate::events::Diagnosis;
 use crate::events::{Failure, Place, Verb};
 use crate::plan::Survey;
@@ -26,7 +26,7 @@ pub async fn diagnose(
         .found
         .iter()
         .filter_map(|found| Some((StackKind::parse(&found.kind)?, found)));
-    let failed: Vec<(StackKind, &FoundStack)> = known
+    let failed: Vec<(StackKind, &LiveStack)> = known
         .filter(|(_, found)| may_have_failed(&found.status))
         .collect();
     let histories = join_all(failed.iter().map(|(_, found)| history(cloud, &found.id))).await;
@@ -67,7 +67,7 @@ fn may_have_failed(status: &StackStatus) -> bool {
 }
 
 /// The core of it: the events of a stack's newest operation, oldest first.
-pub fn of_stack(found: &FoundStack, events: &[StackEvent], words: &Words) -> Option<Diagnosis> {
+pub fn of_stack(found: &LiveStack, events: &[StackEvent], words: &Words) -> Option<Diagnosis> {
     let operation = operation(events, &found.status);
     let failure = cause::failure(operation, Some(&found.status), events, words);
     let failure = match failure {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::cause;
 use super::follow::{Direction, FollowError, Subject};
 use super::poller::{Subscription, WakeReason};
-use crate::cloud::{Cloud, CloudError, Console, FoundStack, StackEvent, StackStatus, Store};
+use crate::cloud::{Cloud, CloudError, Console, LiveStack, StackEvent, StackStatus, Store};
 use crate::common::Clock;
 use crate::common::clock::elapsed;
 use crate::events::Verb;
@@ -108,7 +108,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         &mut self,
         subscription: &Subscription<'_, '_, C>,
         reason: WakeReason,
-    ) -> Result<Option<(StackStatus, Option<FoundStack>)>, CloudError> {
+    ) -> Result<Option<(StackStatus, Option<LiveStack>)>, CloudError> {
         self.read_events().await?;
         let ended = self.own_end();
         if ended.is_none() && reason == WakeReason::Time {
@@ -204,8 +204,8 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
     fn confirm(
         &mut self,
         ended: Option<StackStatus>,
-        found: Option<FoundStack>,
-    ) -> Option<(StackStatus, Option<FoundStack>)> {
+        found: Option<LiveStack>,
+    ) -> Option<(StackStatus, Option<LiveStack>)> {
         let now = found.as_ref().map(|found| found.status.clone());
         let now = now.unwrap_or(StackStatus::DeleteComplete);
         // A stack that is gone stays gone: nothing old says so.

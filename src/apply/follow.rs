@@ -7,7 +7,7 @@ use super::cause::Words;
 use super::event_tracker::EventTracker;
 use super::poller::{Poller, WakeReason};
 use crate::cloud::{
-    Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
+    Cloud, CloudError, Console, LiveStack, Operation, StackEvent, StackStatus, Store,
 };
 use crate::events::Emitter;
 use crate::events::Verb;
@@ -18,7 +18,7 @@ use crate::stacks::StackKind;
 pub(super) struct Rest {
     pub status: StackStatus,
     /// The stack at its end; `None` when it is gone.
-    pub found: Option<FoundStack>,
+    pub found: Option<LiveStack>,
     /// Everything that happened, in the order in which AWS listed it.
     pub events: Vec<StackEvent>,
     /// What a machine said last whose group never reported.

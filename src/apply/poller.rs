@@ -79,7 +79,7 @@ impl<'a, C: Cloud> Poller<'a, C> {
             if !self.is_useful() {
                 continue;
             }
-            match self.cloud.moving().await {
+            match self.cloud.in_progress_stacks().await {
                 Ok(moving) => {
                     fails = 0;
                     let at = Some(self.cloud.now());

@@ -8,7 +8,7 @@ use super::registry::StackState;
 use super::retry::{Rejected, send, with_retry};
 use super::run_context::RunContext;
 use super::stack_result::{StackResult, failed, unanswered, unbegun, unknown};
-use crate::cloud::{Cloud, CloudError, FoundStack, Operation, Protection, Store};
+use crate::cloud::{Cloud, CloudError, LiveStack, Operation, Protection, Store};
 use crate::stacks::StackKind;
 
 /// How often a lost request is looked for; its events may be late.
@@ -31,7 +31,7 @@ pub(super) fn with_token(stack_id: &str, token: String) -> Operation {
 }
 
 /// Lifts the termination protection of a stack that is going to be deleted.
-pub(super) async fn unprotect(cloud: &impl Cloud, found: &FoundStack) -> Result<(), CloudError> {
+pub(super) async fn unprotect(cloud: &impl Cloud, found: &LiveStack) -> Result<(), CloudError> {
     if !found.termination_protection {
         return Ok(());
     }
@@ -39,7 +39,10 @@ pub(super) async fn unprotect(cloud: &impl Cloud, found: &FoundStack) -> Result<
         termination: false,
         policy: None,
     };
-    with_retry(cloud, async |cloud| cloud.protect(&found.id, &open).await).await
+    with_retry(cloud, async |cloud| {
+        cloud.set_protection(&found.id, &open).await
+    })
+    .await
 }
 
 impl<C: Cloud + Store> RunContext<'_, C> {
@@ -47,7 +50,7 @@ impl<C: Cloud + Store> RunContext<'_, C> {
     pub async fn request_deletion(
         &self,
         stack: &StackKind,
-        found: &FoundStack,
+        found: &LiveStack,
         token: String,
     ) -> Result<Option<Operation>, StackResult> {
         let unprotected = unprotect(self.cloud, found).await;
@@ -88,7 +91,7 @@ impl<C: Cloud + Store> RunContext<'_, C> {
         match error {
             CloudError::Credentials { .. } => StackResult::Expired(error),
             error if lost => unknown(&error),
-            error if error.is_passing() => unbegun(error.to_string()),
+            error if error.is_transient() => unbegun(error.to_string()),
             error => failed(error.to_string()),
         }
     }

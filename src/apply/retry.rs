@@ -20,7 +20,7 @@ pub(super) struct Rejected {
 impl Rejected {
     /// The error of a request that certainly had no effect.
     pub fn known(self) -> Result<CloudError, StackResult> {
-        if self.lost && self.error.is_passing() {
+        if self.lost && self.error.is_transient() {
             return Err(unknown(&self.error));
         }
         Ok(self.error)
@@ -45,7 +45,7 @@ pub(super) async fn send<C: Clock, T>(
     let answer = retry(cloud, BACKOFF, async || {
         let answer = request(cloud).await;
         lost |= matches!(answer, Err(CloudError::Unreachable { .. }));
-        Try::transient(answer, CloudError::is_passing)
+        Try::transient(answer, CloudError::is_transient)
     })
     .await;
     answer.map_err(|error| Rejected { error, lost })

@@ -53,7 +53,7 @@ impl Unexecuted {
         stack: &StackKind,
     ) -> Option<ChangeSet> {
         let shown = self.change_sets.borrow_mut().remove(stack)?;
-        let _ = context.cloud.discard(&shown).await;
+        let _ = context.cloud.delete_change_set(&shown).await;
         Some(shown)
     }
 
@@ -61,7 +61,7 @@ impl Unexecuted {
     /// executed.
     pub async fn clean_up<C: Cloud + Store>(&self, context: &RunContext<'_, C>) {
         for (stack, (id, wanted)) in self.relaxed.take() {
-            if let Err(error) = context.cloud.protect(&id, &wanted).await {
+            if let Err(error) = context.cloud.set_protection(&id, &wanted).await {
                 let text = format!(
                     "its stack policy is still relaxed for a loss that did not happen: {error}; \
                      the next apply restores it"
@@ -71,7 +71,7 @@ impl Unexecuted {
         }
         let left: Vec<(StackKind, ChangeSet)> = self.change_sets.take().into_iter().collect();
         join_all(left.iter().map(async |(stack, set)| {
-            if let Err(error) = context.cloud.discard(set).await {
+            if let Err(error) = context.cloud.delete_change_set(set).await {
                 let text = format!("a change set that was not executed is left behind: {error}");
                 context.emit.note(Some(stack), text);
             }

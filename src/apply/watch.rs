@@ -16,7 +16,7 @@ use super::run_context::RunContext;
 use super::stack::{direction, verb};
 use super::stack_result::StackResult;
 use super::{Report, Session};
-use crate::cloud::{Cloud, FoundStack, StackStatus, Store};
+use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::status::{WatchAction, on_watch};
 use crate::plan::{Survey, resources_of};
@@ -59,12 +59,12 @@ pub async fn watch<C: Cloud + Store>(
     report
 }
 
-fn known(found: &[FoundStack]) -> impl Iterator<Item = (StackKind, &FoundStack)> {
-    let kind = |found: &FoundStack| StackKind::parse(&found.kind);
+fn known(found: &[LiveStack]) -> impl Iterator<Item = (StackKind, &LiveStack)> {
+    let kind = |found: &LiveStack| StackKind::parse(&found.kind);
     found.iter().filter_map(move |one| Some((kind(one)?, one)))
 }
 
-fn moves(found: &FoundStack) -> bool {
+fn moves(found: &LiveStack) -> bool {
     on_watch(&found.status) == WatchAction::Follow
 }
 
@@ -82,7 +82,7 @@ fn runs(survey: &Survey) -> Verb {
 }
 
 fn expected(survey: &Survey) -> Vec<Expected> {
-    let line = |(stack, found): (StackKind, &FoundStack)| Expected {
+    let line = |(stack, found): (StackKind, &LiveStack)| Expected {
         operation: moves(found).then(|| verb(&found.status)),
         resources: match survey.templates.get(&found.id) {
             Some(template) if moves(found) => resources_of(template).len(),
@@ -130,14 +130,14 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
     }
 
     /// Those that move and are not followed yet.
-    fn begun(&self, found: &[FoundStack]) -> Vec<(StackKind, FoundStack)> {
+    fn begun(&self, found: &[LiveStack]) -> Vec<(StackKind, LiveStack)> {
         let mut followed = self.followed.borrow_mut();
         let moving = known(found).filter(|(_, one)| moves(one));
         let new = moving.filter(|(_, one)| followed.insert(one.id.clone()));
         new.map(|(stack, one)| (stack, one.clone())).collect()
     }
 
-    async fn follow(&self, stack: StackKind, found: FoundStack) {
+    async fn follow(&self, stack: StackKind, found: LiveStack) {
         let verb = verb(&found.status);
         self.context.states.add(&stack);
         self.context.states.set(&stack, StackState::Running);

@@ -8,7 +8,7 @@ use super::propose::{ConsentArgs, PlanRequest, discard_change_sets, propose};
 use super::run::{learned_durations, run_id};
 use super::session::{self, Session};
 use super::{Global, saved};
-use crate::cloud::Keeping;
+use crate::cloud::ChangeSetLifetime;
 use crate::common::Clock;
 use crate::common::text::listed_line;
 use crate::forecast::live_prices;
@@ -60,9 +60,9 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     session.introduce();
     let run = run_id();
     let request = PlanRequest {
-        keeping: match args.out {
-            Some(_) => Keeping::Saved,
-            None => Keeping::Run,
+        lifetime: match args.out {
+            Some(_) => ChangeSetLifetime::Persistent,
+            None => ChangeSetLifetime::Run,
         },
         drift: if args.no_drift {
             DriftDetection::Off

@@ -10,7 +10,7 @@ use super::failure::{Exit, Failure};
 use super::lock::{self, Refresh};
 use super::out::eprint;
 use super::session::{self, Session};
-use crate::cloud::{Cloud, Keeping, Store};
+use crate::cloud::{ChangeSetLifetime, Cloud, Store};
 use crate::plan::versions::{self, Wanted};
 use crate::plan::{self, Blocked, DriftDetection, Plan, PlanError, PlanOptions, Survey};
 use crate::stacks::{Stack, StackKind};
@@ -57,7 +57,7 @@ pub struct PlanRequest<'a> {
     /// Names the run.
     pub run: &'a str,
     pub images: Refresh,
-    pub keeping: Keeping,
+    pub lifetime: ChangeSetLifetime,
     pub drift: DriftDetection,
 }
 
@@ -68,7 +68,7 @@ impl<'a> PlanRequest<'a> {
             consents,
             run,
             images: Refresh::Missing,
-            keeping: Keeping::Run,
+            lifetime: ChangeSetLifetime::Run,
             drift: DriftDetection::ChangedOnly,
         }
     }
@@ -120,7 +120,7 @@ async fn stages<C: Cloud + Store>(
     let allow: BTreeSet<String> = consents.allow_data_loss.iter().cloned().collect();
     let skip: BTreeSet<String> = consents.skip_resource.iter().cloned().collect();
     let terms = PlanOptions {
-        keeping: request.keeping,
+        lifetime: request.lifetime,
         drift: detection,
         ..PlanOptions::new(request.run, &allow, &skip)
     };

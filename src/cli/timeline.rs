@@ -12,7 +12,7 @@ use super::Global;
 use super::cluster::{Cluster, ClusterArg, ClusterFilter};
 use super::failure::{Exit, Failure};
 use super::out::{self, TextFormat, eprint};
-use crate::cloud::{Cloud, CloudError, FoundStack, Operation};
+use crate::cloud::{Cloud, CloudError, LiveStack, Operation};
 use crate::common::files;
 use crate::journal::{self, JournalError, Record, RunArchive};
 use crate::plan::run_of;
@@ -187,7 +187,7 @@ async fn from_aws(cluster: &Cluster) -> Result<TimelineView, Failure> {
 async fn past(
     cluster: &Cluster,
     kind: StackKind,
-    found: FoundStack,
+    found: LiveStack,
 ) -> Result<StackHistory, CloudError> {
     let newest = Operation {
         stack_id: found.id.clone(),

@@ -9,7 +9,7 @@ use super::inspect::look_inside;
 use super::offline::{Resolution, StepDraft};
 use super::request::{proposal, token};
 use super::{Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, recovery, risk, status};
-use crate::cloud::{Cloud, CloudError, Drift, FoundStack, Keeping};
+use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Drift, LiveStack};
 
 /// What a plan is made under.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ pub struct PlanOptions<'a> {
     /// Resources that a continued rollback leaves as they are, as `STACK/RESOURCE`.
     pub skip: &'a BTreeSet<String>,
     /// How long the change sets are kept.
-    pub keeping: Keeping,
+    pub lifetime: ChangeSetLifetime,
     /// Whether to look for what somebody changed by hand.
     pub drift: DriftDetection,
 }
@@ -45,7 +45,7 @@ impl<'a> PlanOptions<'a> {
             run,
             allow,
             skip,
-            keeping: Keeping::default(),
+            lifetime: ChangeSetLifetime::default(),
             drift: DriftDetection::default(),
         }
     }
@@ -116,7 +116,7 @@ async fn resolve_with_drift(
 /// Removes the change sets of a plan that nobody will execute. Returns what could not be removed.
 pub async fn discard(plan: &Plan, cloud: &impl Cloud) -> Vec<CloudError> {
     let sets = plan.steps.iter().filter_map(Step::change_set);
-    let answers = join_all(sets.map(|set| cloud.discard(set))).await;
+    let answers = join_all(sets.map(|set| cloud.delete_change_set(set))).await;
     answers.into_iter().filter_map(Result::err).collect()
 }
 
@@ -139,9 +139,9 @@ pub async fn resolve_step(
         }
         (Resolution::NeedsChangeSet, Some(found)) => {
             let token = token(options.run, &step.stack.name, name);
-            let keeping = options.keeping;
-            let wanted = proposal(&step.stack, &step.parameters, bucket, token, keeping);
-            match cloud.propose(&wanted).await {
+            let lifetime = options.lifetime;
+            let wanted = proposal(&step.stack, &step.parameters, bucket, token, lifetime);
+            match cloud.create_change_set(&wanted).await {
                 Ok(answer) => evaluate::evaluate(&mut step, answer, &found, options.allow),
                 Err(CloudError::Invalid {
                     reason, findings, ..
@@ -181,7 +181,7 @@ async fn policy_drifted(step: &Step, cloud: &impl Cloud) -> Result<bool, CloudEr
 
 /// Looks at one stack. `None` where there is nothing to look at: no stack, or one in motion.
 async fn drift_of(
-    found: Option<&FoundStack>,
+    found: Option<&LiveStack>,
     cloud: &impl Cloud,
 ) -> Option<Result<Vec<Drift>, CloudError>> {
     let found = found.filter(|found| status::rests(&found.status))?;

@@ -81,7 +81,7 @@ mod tests {
             resource_type: "AWS::AutoScaling::AutoScalingGroup".to_owned(),
             action: ChangeAction::Modify,
             replacement,
-            fate: None,
+            deletion_policy: None,
             properties: paths.iter().map(property).collect(),
         }
     }

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{Action, Blocked, Step, compare, normalize, recovery, risk};
-use crate::cloud::{ChangeSet, Finding, FoundStack};
+use crate::cloud::{ChangeSet, Finding, LiveStack};
 use crate::stacks::StackKind;
 
 /// Turns an answer into an action: nothing to do, an update, or a guard's refusal.
 pub(super) fn evaluate(
     step: &mut Step,
     mut answer: ChangeSet,
-    found: &FoundStack,
+    found: &LiveStack,
     allow: &BTreeSet<String>,
 ) {
     step.findings.clone_from(&answer.warnings);

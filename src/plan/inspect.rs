@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{Action, PlanOptions, recovery};
-use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackEvent, StackStatus};
+use crate::cloud::{Cloud, CloudError, LiveStack, Operation, StackEvent, StackStatus};
 
 /// Decides by what a stack holds. `before` is its template, as far as it has one.
 pub async fn look_inside(
-    found: &FoundStack,
+    found: &LiveStack,
     before: Option<&Value>,
     cloud: &impl Cloud,
     options: &PlanOptions<'_>,
@@ -40,7 +40,7 @@ pub async fn look_inside(
 }
 
 /// The events of the last operation.
-async fn newest(found: &FoundStack, cloud: &impl Cloud) -> Result<Vec<StackEvent>, CloudError> {
+async fn newest(found: &LiveStack, cloud: &impl Cloud) -> Result<Vec<StackEvent>, CloudError> {
     let operation = Operation {
         stack_id: found.id.clone(),
         token: None,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::status::{ApplyAction, on_apply};
 use super::{Action, Blocked, Pending, Step, Survey, compare, versions};
-use crate::cloud::FoundStack;
+use crate::cloud::LiveStack;
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 
 /// A plan before anybody asked for change sets.
@@ -15,7 +15,7 @@ use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 pub struct PlanDraft {
     pub cluster: String,
     pub steps: Vec<StepDraft>,
-    pub leftover: Vec<FoundStack>,
+    pub leftover: Vec<LiveStack>,
     /// The state bucket, once there is one.
     pub bucket: Option<String>,
     /// What the rule of Kubernetes versions refuses; then nothing of the plan is done.
@@ -152,7 +152,7 @@ pub fn inputs(
 pub fn classify(
     cluster: &str,
     stack: Stack,
-    found: Option<FoundStack>,
+    found: Option<LiveStack>,
     before: Option<Value>,
     known: Inputs,
 ) -> StepDraft {
@@ -173,7 +173,7 @@ pub fn classify(
 fn decide(
     cluster: &str,
     stack: &Stack,
-    found: Option<&FoundStack>,
+    found: Option<&LiveStack>,
     before: Option<&Value>,
     known: &Inputs,
 ) -> Resolution {

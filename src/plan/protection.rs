@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::stack_policy;
 use crate::catalog::resources::holds;
-use crate::cloud::{Drift, FoundStack};
+use crate::cloud::{Drift, LiveStack};
 use crate::stacks::{Stack, StackKind};
 
 const DATABASE: &str = "AWS::RDS::DBInstance";
@@ -46,7 +46,7 @@ pub enum State {
 /// A stack as it is in AWS.
 #[derive(Debug, Clone, Copy)]
 pub struct Live<'a> {
-    pub found: &'a FoundStack,
+    pub found: &'a LiveStack,
     pub template: Option<&'a Value>,
     /// The stack policy in force, or why it could not be read.
     pub policy: &'a Result<Option<Value>, String>,
@@ -231,8 +231,8 @@ mod tests {
         }
     }
 
-    fn found(protected: bool) -> FoundStack {
-        FoundStack {
+    fn found(protected: bool) -> LiveStack {
+        LiveStack {
             id: "arn".to_owned(),
             name: "c-database".to_owned(),
             cluster: "c".to_owned(),

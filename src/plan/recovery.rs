@@ -10,7 +10,7 @@ use super::status::manual_action;
 use super::{Action, Blocked, PlanError, Step};
 use crate::catalog::resources::holds;
 use crate::cloud::status::Phase;
-use crate::cloud::{FoundResource, FoundStack, OpenChangeSet, StackEvent, StackStatus};
+use crate::cloud::{LiveResource, LiveStack, OpenChangeSet, StackEvent, StackStatus};
 use crate::stacks::description;
 
 /// What every change set of this tool is called begins with this.
@@ -36,7 +36,7 @@ pub fn resumes(status: &StackStatus) -> bool {
 }
 
 /// AWS does not take an update that would go on from here.
-pub fn not_resumed(found: &FoundStack, why: &str) -> Blocked {
+pub fn not_resumed(found: &LiveStack, why: &str) -> Blocked {
     let plain = manual_action(&found.status, &found.name);
     Blocked {
         reason: format!("{}; an update can't go on from there: {why}", plain.reason),
@@ -51,8 +51,8 @@ pub fn is_ours(sets: &[OpenChangeSet]) -> bool {
 
 /// An empty placeholder of a change set is replaced if this tool made it.
 pub(super) fn under_review(
-    found: &FoundStack,
-    held: &[FoundResource],
+    found: &LiveStack,
+    held: &[LiveResource],
     sets: &[OpenChangeSet],
 ) -> Action {
     if held.is_empty() && is_ours(sets) {
@@ -64,7 +64,7 @@ pub(super) fn under_review(
 
 /// The leftover of a failed creation may go if nothing was kept back. Where removing it failed, it is
 /// tried once more, unless something in it holds data.
-pub(super) fn leftovers(found: &FoundStack, resources: &[FoundResource]) -> Action {
+pub(super) fn leftovers(found: &LiveStack, resources: &[LiveResource]) -> Action {
     let failed = found.status == StackStatus::RollbackFailed;
     let kept: Vec<String> = resources
         .iter()
@@ -102,7 +102,7 @@ pub fn is_data(resource_type: &str) -> bool {
 
 /// Why a stack could not be deleted.
 pub(super) fn delete_failed(
-    found: &FoundStack,
+    found: &LiveStack,
     events: &[StackEvent],
     before: Option<&Value>,
 ) -> Action {
@@ -119,7 +119,7 @@ pub(super) fn delete_failed(
 }
 
 /// Continues a rollback that failed, without the resources in `skip` (`STACK/RESOURCE`).
-pub(super) fn continuing(found: &FoundStack, stuck: Vec<Stuck>, skip: &BTreeSet<String>) -> Action {
+pub(super) fn continuing(found: &LiveStack, stuck: Vec<Stuck>, skip: &BTreeSet<String>) -> Action {
     let named = |one: &&Stuck| skip.contains(&format!("{}/{}", found.name, one.logical_id));
     let skip = stuck.iter().filter(named).map(|one| one.logical_id.clone());
     Action::Continue {
@@ -138,7 +138,7 @@ pub(super) fn stuck_in_rollback(events: &[StackEvent], before: Option<&Value>) -
 }
 
 /// The resources that are in a failed state.
-pub(super) fn failed_resources(held: &[FoundResource], before: Option<&Value>) -> Vec<Stuck> {
+pub(super) fn failed_resources(held: &[LiveResource], before: Option<&Value>) -> Vec<Stuck> {
     held.iter()
         .filter(|one| one.status.phase() == Phase::Failed)
         .map(|one| Stuck::new(&one.logical_id, one.reason.as_deref(), before))

@@ -5,12 +5,17 @@ use serde_json::Value;
 
 use super::deletion;
 use super::risk::Effect;
-use crate::cloud::{Fate, ResourceChange};
+use crate::cloud::{DeletionPolicy, ResourceChange};
 
 /// What CloudFormation does with the old resource. The policy of a removal is in the template of today.
 /// That of a replacement is in both; where they differ, the harsher one holds.
-pub fn of(change: &ResourceChange, effect: Effect, before: Option<&Value>, after: &Value) -> Fate {
-    if let Some(action) = change.fate {
+pub fn of(
+    change: &ResourceChange,
+    effect: Effect,
+    before: Option<&Value>,
+    after: &Value,
+) -> DeletionPolicy {
+    if let Some(action) = change.deletion_policy {
         return action;
     }
     let (id, of_type) = (&change.logical_id, &change.resource_type);
@@ -22,31 +27,31 @@ pub fn of(change: &ResourceChange, effect: Effect, before: Option<&Value>, after
     // "UpdateReplacePolicy attribute").
     let replaced = |template: &Value| {
         let policy = template["Resources"][id]["UpdateReplacePolicy"].as_str();
-        policy.map_or(Fate::Delete, named)
+        policy.map_or(DeletionPolicy::Delete, named)
     };
-    let old = before.map_or(Fate::Retain, replaced);
+    let old = before.map_or(DeletionPolicy::Retain, replaced);
     harsher(old, replaced(after))
 }
 
 /// A policy that nobody knows is taken for the worst.
-fn named(policy: &str) -> Fate {
+fn named(policy: &str) -> DeletionPolicy {
     match policy {
-        "Retain" | "RetainExceptOnCreate" => Fate::Retain,
-        "Snapshot" => Fate::Snapshot,
-        _ => Fate::Delete,
+        "Retain" | "RetainExceptOnCreate" => DeletionPolicy::Retain,
+        "Snapshot" => DeletionPolicy::Snapshot,
+        _ => DeletionPolicy::Delete,
     }
 }
 
-fn harsher(a: Fate, b: Fate) -> Fate {
+fn harsher(a: DeletionPolicy, b: DeletionPolicy) -> DeletionPolicy {
     match (a, b) {
-        (Fate::Delete, _) | (_, Fate::Delete) => Fate::Delete,
-        (Fate::Snapshot, _) | (_, Fate::Snapshot) => Fate::Snapshot,
-        _ => Fate::Retain,
+        (DeletionPolicy::Delete, _) | (_, DeletionPolicy::Delete) => DeletionPolicy::Delete,
+        (DeletionPolicy::Snapshot, _) | (_, DeletionPolicy::Snapshot) => DeletionPolicy::Snapshot,
+        _ => DeletionPolicy::Retain,
     }
 }
 
 /// The same in words. `template` is the one that the resource is under.
-pub fn words(change: &ResourceChange, action: Fate, template: &Value) -> String {
+pub fn words(change: &ResourceChange, action: DeletionPolicy, template: &Value) -> String {
     let properties = &template["Resources"][&change.logical_id]["Properties"];
     let instance = change.resource_type == "AWS::RDS::DBInstance";
     // RDS keeps automated backups only where the template says so (`DeleteAutomatedBackups`).
@@ -57,19 +62,19 @@ pub fn words(change: &ResourceChange, action: Fate, template: &Value) -> String 
         _ => "; automated backups go with it",
     };
     match (action, change.resource_type.as_str()) {
-        (Fate::Retain, _) => "stays in the account, outside the stack".to_owned(),
-        (Fate::Snapshot, _) => format!("a last snapshot is taken{backups}"),
+        (DeletionPolicy::Retain, _) => "stays in the account, outside the stack".to_owned(),
+        (DeletionPolicy::Snapshot, _) => format!("a last snapshot is taken{backups}"),
         // Deleting a key only schedules its end: 7 to 30 days, 30 unless said otherwise (KMS).
-        (Fate::Delete, "AWS::KMS::Key") => {
+        (DeletionPolicy::Delete, "AWS::KMS::Key") => {
             let days = properties["PendingWindowInDays"].as_u64().unwrap_or(30);
             format!(
                 "out of use at once, deleted after {days} days; until then it can be called back"
             )
         }
-        (Fate::Delete, "AWS::S3::Bucket") => {
+        (DeletionPolicy::Delete, "AWS::S3::Bucket") => {
             "deleted if it is empty; one that holds anything stays, outside the stack".to_owned()
         }
-        (Fate::Delete, _) => format!("deleted with everything in it{backups}"),
+        (DeletionPolicy::Delete, _) => format!("deleted with everything in it{backups}"),
     }
 }
 
@@ -79,14 +84,14 @@ mod tests {
     use crate::cloud::{ChangeAction, Replacement};
     use serde_json::json;
 
-    fn change(of_type: &str, fate: Option<Fate>) -> ResourceChange {
+    fn change(of_type: &str, deletion_policy: Option<DeletionPolicy>) -> ResourceChange {
         ResourceChange {
             logical_id: "It".to_owned(),
             physical_id: None,
             resource_type: of_type.to_owned(),
             action: ChangeAction::Modify,
             replacement: Replacement::Yes,
-            fate,
+            deletion_policy,
             properties: Vec::new(),
         }
     }
@@ -107,27 +112,51 @@ mod tests {
         const VOLUME: &str = "AWS::EC2::Volume";
         use Effect::{MightReplace, Remove, Replace};
         for (of_type, delete, replace, effect, action) in [
-            (DB, None, None, Remove, Fate::Snapshot),
-            (DB, None, None, Replace, Fate::Delete),
-            (DB, Some("Delete"), Some("Snapshot"), Remove, Fate::Delete),
+            (DB, None, None, Remove, DeletionPolicy::Snapshot),
+            (DB, None, None, Replace, DeletionPolicy::Delete),
+            (
+                DB,
+                Some("Delete"),
+                Some("Snapshot"),
+                Remove,
+                DeletionPolicy::Delete,
+            ),
             (
                 DB,
                 Some("Delete"),
                 Some("Snapshot"),
                 MightReplace,
-                Fate::Snapshot,
+                DeletionPolicy::Snapshot,
             ),
-            (VOLUME, None, None, Remove, Fate::Delete),
-            (VOLUME, Some("Snapshot"), None, Remove, Fate::Snapshot),
-            (VOLUME, Some("Snapshot"), None, Replace, Fate::Delete),
+            (VOLUME, None, None, Remove, DeletionPolicy::Delete),
+            (
+                VOLUME,
+                Some("Snapshot"),
+                None,
+                Remove,
+                DeletionPolicy::Snapshot,
+            ),
+            (
+                VOLUME,
+                Some("Snapshot"),
+                None,
+                Replace,
+                DeletionPolicy::Delete,
+            ),
             (
                 VOLUME,
                 Some("RetainExceptOnCreate"),
                 None,
                 Remove,
-                Fate::Retain,
+                DeletionPolicy::Retain,
             ),
-            (VOLUME, None, Some("Perhaps"), Replace, Fate::Delete),
+            (
+                VOLUME,
+                None,
+                Some("Perhaps"),
+                Replace,
+                DeletionPolicy::Delete,
+            ),
         ] {
             let template = template(delete, replace);
             let is = of(&change(of_type, None), effect, Some(&template), &template);
@@ -142,13 +171,22 @@ mod tests {
             template(None, Some("Delete")),
         );
         let one = change("AWS::EC2::Volume", None);
-        assert_eq!(of(&one, Effect::Replace, Some(&kept), &gone), Fate::Delete);
-        assert_eq!(of(&one, Effect::Replace, Some(&gone), &kept), Fate::Delete);
-        assert_eq!(of(&one, Effect::Replace, Some(&kept), &kept), Fate::Retain);
-        let decided = change("AWS::EC2::Volume", Some(Fate::Snapshot));
+        assert_eq!(
+            of(&one, Effect::Replace, Some(&kept), &gone),
+            DeletionPolicy::Delete
+        );
+        assert_eq!(
+            of(&one, Effect::Replace, Some(&gone), &kept),
+            DeletionPolicy::Delete
+        );
+        assert_eq!(
+            of(&one, Effect::Replace, Some(&kept), &kept),
+            DeletionPolicy::Retain
+        );
+        let decided = change("AWS::EC2::Volume", Some(DeletionPolicy::Snapshot));
         assert_eq!(
             of(&decided, Effect::Replace, Some(&gone), &gone),
-            Fate::Snapshot
+            DeletionPolicy::Snapshot
         );
     }
 
@@ -160,23 +198,26 @@ mod tests {
             words(&change(of_type, None), action, template)
         };
         assert_eq!(
-            say(DB, Fate::Snapshot, &kept),
+            say(DB, DeletionPolicy::Snapshot, &kept),
             "a last snapshot is taken; automated backups are kept"
         );
         let bare = json!({"Resources": {"It": {"Properties": {"PendingWindowInDays": 7}}}});
         assert_eq!(
-            say(DB, Fate::Delete, &bare),
+            say(DB, DeletionPolicy::Delete, &bare),
             "deleted with everything in it; automated backups go with it"
         );
         assert_eq!(
-            say("AWS::EC2::Volume", Fate::Snapshot, &kept),
+            say("AWS::EC2::Volume", DeletionPolicy::Snapshot, &kept),
             "a last snapshot is taken"
         );
         assert_eq!(
-            say(DB, Fate::Retain, &kept),
+            say(DB, DeletionPolicy::Retain, &kept),
             "stays in the account, outside the stack"
         );
-        assert!(say("AWS::KMS::Key", Fate::Delete, &bare).contains("after 7 days"));
-        assert!(say("AWS::S3::Bucket", Fate::Delete, &bare).starts_with("deleted if it is empty"));
+        assert!(say("AWS::KMS::Key", DeletionPolicy::Delete, &bare).contains("after 7 days"));
+        assert!(
+            say("AWS::S3::Bucket", DeletionPolicy::Delete, &bare)
+                .starts_with("deleted if it is empty")
+        );
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cloud::{Keeping, Proposal};
+use crate::cloud::{ChangeSetLifetime, ChangeSetRequest};
 use crate::common::digest::sha256;
 use crate::stacks::Stack;
 
@@ -13,9 +13,9 @@ pub fn proposal(
     parameters: &BTreeMap<String, String>,
     bucket: Option<&str>,
     token: String,
-    keeping: Keeping,
-) -> Proposal {
-    Proposal {
+    lifetime: ChangeSetLifetime,
+) -> ChangeSetRequest {
+    ChangeSetRequest {
         stack: stack.name.clone(),
         template: stack.body(),
         bucket: bucket.map(str::to_owned),
@@ -23,7 +23,7 @@ pub fn proposal(
         capabilities: stack.capabilities.clone(),
         tags: stack.tags.clone(),
         token,
-        keeping,
+        lifetime,
     }
 }
 

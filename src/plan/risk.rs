@@ -10,7 +10,7 @@ use super::normalize::effect;
 use super::offline::StepDraft;
 use super::{Blocked, PlanDraft, PlanError, removal_policy, resources_of, stack_policy};
 use crate::catalog::resources::holds;
-use crate::cloud::{Fate, FoundStack, ResourceChange};
+use crate::cloud::{DeletionPolicy, LiveStack, ResourceChange};
 use crate::stacks::Stack;
 
 /// What is lost with a resource that holds no data, but that the stack policy keeps all the same.
@@ -38,7 +38,7 @@ pub struct Risk {
     pub holds: &'static str,
     pub effect: Effect,
     /// What becomes of the old resource.
-    pub policy_action: Fate,
+    pub policy_action: DeletionPolicy,
     /// The same in words, with what is known of its backups.
     pub becomes: String,
     /// Whether it was named with `--allow-data-loss`.
@@ -83,7 +83,7 @@ pub fn risks(
 }
 
 /// Refuses what would lose data, unless every loss is named and the stack is not protected.
-pub fn guard(stack: &Stack, found: &FoundStack, risks: &[Risk]) -> Option<Blocked> {
+pub fn guard(stack: &Stack, found: &LiveStack, risks: &[Risk]) -> Option<Blocked> {
     let open: Vec<&Risk> = risks.iter().filter(|risk| !risk.allowed).collect();
     let protected = stack.termination_protection || found.termination_protection;
     if risks.is_empty() || (open.is_empty() && !protected) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::versions::{Running, Unknown};
 use super::{Survey, status};
-use crate::cloud::{CloudError, FoundStack, Store};
+use crate::cloud::{CloudError, LiveStack, Store};
 use crate::stacks::{KUBERNETES_VERSION, STATE_BUCKET, StackKind, versions as stack_versions};
 
 /// Reads what runs. Stacks made before there was the output tell it by the bundle that their template
@@ -29,7 +29,7 @@ pub async fn running(survey: &Survey, store: &impl Store) -> Result<Running, Clo
 
 /// What a stack says by itself. The output is what runs. Where there is none yet, a template that declares
 /// it will do: only programs that hold this rule send one.
-fn said(found: &FoundStack, template: Option<&Value>) -> Option<Version> {
+fn said(found: &LiveStack, template: Option<&Value>) -> Option<Version> {
     let output = found.outputs.get(KUBERNETES_VERSION);
     let output = output.and_then(|text| text.parse().ok());
     output.or_else(|| stack_versions::declared(template?))
@@ -37,7 +37,7 @@ fn said(found: &FoundStack, template: Option<&Value>) -> Option<Version> {
 
 async fn of_bundle(
     survey: &Survey,
-    found: &FoundStack,
+    found: &LiveStack,
     store: &impl Store,
 ) -> Result<Result<Version, Unknown>, CloudError> {
     let unknown = |why: String, next: Option<String>| Ok(Err(Unknown { why, next }));

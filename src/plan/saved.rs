@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::offline::StepDraft;
 use super::{Action, Blocked, Plan, PlanDraft, Step, Survey};
-use crate::cloud::{Finding, FoundStack, StackStatus};
+use crate::cloud::{Finding, LiveStack, StackStatus};
 use crate::common::digest::sha256;
 use crate::stacks::StackKind;
 
@@ -172,7 +172,7 @@ impl Saved {
     }
 
     /// Stacks that one of the two does not have, and leftovers that moved.
-    fn changed_stacks(&self, steps: &[StepDraft], leftover: &[FoundStack]) -> Vec<String> {
+    fn changed_stacks(&self, steps: &[StepDraft], leftover: &[LiveStack]) -> Vec<String> {
         let wanted = |name: &str| steps.iter().any(|draft| draft.step.stack.name == name);
         let saved = |name: &str| self.steps.iter().any(|step| step.name == name);
         let gone = self.steps.iter().filter(|step| !wanted(&step.name));
@@ -229,7 +229,7 @@ impl SavedStep {
 }
 
 impl Standing {
-    fn of(found: &FoundStack) -> Self {
+    fn of(found: &LiveStack) -> Self {
         Self {
             id: found.id.clone(),
             name: found.name.clone(),
@@ -242,7 +242,7 @@ impl Standing {
 }
 
 /// Why a stack is not as it was; `None` when it is.
-fn moved(name: &str, was: Option<&Standing>, is: Option<&FoundStack>) -> Option<String> {
+fn moved(name: &str, was: Option<&Standing>, is: Option<&LiveStack>) -> Option<String> {
     let is = is.map(Standing::of);
     match (was, is) {
         (None, Some(_)) => Some(format!("{name} was created since")),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Blocked, PlanError, status};
 use crate::catalog::kubernetes;
-use crate::cloud::FoundStack;
+use crate::cloud::LiveStack;
 use crate::stacks::{KUBERNETES_VERSION, Stack, StackKind, Versions};
 use semver::Version;
 
@@ -110,7 +110,7 @@ pub fn decide(wanted: Wanted<'_>, running: &Running) -> Decided {
 
 /// The last look before an update: a control plane that somebody else has made meanwhile keeps its version
 /// too.
-pub(super) fn kept(cluster: &str, stack: &Stack, found: &FoundStack) -> Option<Blocked> {
+pub(super) fn kept(cluster: &str, stack: &Stack, found: &LiveStack) -> Option<Blocked> {
     let wanted = stack.kubernetes()?;
     let runs: Version = found.outputs.get(KUBERNETES_VERSION)?.parse().ok()?;
     let moves =

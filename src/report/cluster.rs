@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cloud::status::Phase;
-use crate::cloud::{FoundResource, FoundStack};
+use crate::cloud::{LiveResource, LiveStack};
 use crate::common::duration::age;
 use crate::kubeconfig::server_url;
 use crate::stacks::StackKind;
@@ -62,8 +62,8 @@ struct Database {
 
 /// A stack of AWS with what it holds.
 pub struct StackResources {
-    pub found: FoundStack,
-    pub resources: Vec<FoundResource>,
+    pub found: LiveStack,
+    pub resources: Vec<LiveResource>,
 }
 
 /// Makes the view: what AWS has, and which `wanted` stacks it lacks.
@@ -108,7 +108,7 @@ pub fn view(
 
 fn stack(stacks_found: &StackResources) -> StackStatus {
     let StackResources { found, resources } = stacks_found;
-    let is = |resource: &&FoundResource, phase| resource.status.phase() == phase;
+    let is = |resource: &&LiveResource, phase| resource.status.phase() == phase;
     StackStatus {
         stack: found.kind.clone(),
         status: Some(found.status.to_string()),
@@ -125,7 +125,7 @@ fn stack(stacks_found: &StackResources) -> StackStatus {
     }
 }
 
-fn failed(resource: &FoundResource) -> FailedResource {
+fn failed(resource: &LiveResource) -> FailedResource {
     FailedResource {
         logical_id: resource.logical_id.clone(),
         status: resource.status.to_string(),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::format;
-use crate::cloud::{FoundStack, Identity};
+use crate::cloud::{Identity, LiveStack};
 use crate::common::duration::age;
 use crate::spec::ClusterSpec;
 
@@ -59,7 +59,7 @@ impl Clusters {
     }
 
     /// Adds all stacks of a region.
-    pub fn add(&mut self, found: &[FoundStack], identity: &Identity) {
+    pub fn add(&mut self, found: &[LiveStack], identity: &Identity) {
         for one in found {
             let row = self.of(&one.cluster, &identity.region);
             row.account = Some(identity.account.clone());

@@ -11,7 +11,7 @@ use super::config::{Faults, ResourceFailure};
 use super::engine::touching;
 use super::state::{NewStack, State};
 use super::store::StoredParameter;
-use crate::cloud::{Fate, FoundStack, OpenChangeSet, StackEvent, StackStatus};
+use crate::cloud::{DeletionPolicy, LiveStack, OpenChangeSet, StackEvent, StackStatus};
 
 /// A write that had an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub struct Loss {
     pub resource_type: String,
     pub physical_id: String,
     pub how: RemovalCause,
-    /// What became of it: only [`Fate::Delete`] left nothing.
-    pub fate: Fate,
+    /// What became of it: only [`DeletionPolicy::Delete`] left nothing.
+    pub deletion_policy: DeletionPolicy,
     /// Token of the operation.
     pub token: Option<String>,
 }
@@ -142,7 +142,7 @@ impl Simulated {
     }
 
     /// Every stack as it stands, deleted ones too, in the order in which they were made.
-    pub fn all_stacks(&self) -> Vec<FoundStack> {
+    pub fn all_stacks(&self) -> Vec<LiveStack> {
         self.with_now(|state| {
             state
                 .stacks
@@ -254,7 +254,7 @@ impl Simulated {
 
     /// A stack as AWS may answer it, however it came about.
     #[cfg(test)]
-    pub fn amend(&self, stack: &str, change: impl FnOnce(&mut FoundStack)) {
+    pub fn amend(&self, stack: &str, change: impl FnOnce(&mut LiveStack)) {
         self.with_now(|state| {
             let (index, now) = (state.named(stack), state.now);
             let stack = index.and_then(|index| state.stacks.get_mut(index));

@@ -14,7 +14,7 @@ use super::rng::{stream, uuid};
 use super::stack::{Stack, timestamp};
 use super::store::StoredParameter;
 use crate::cloud::remote::Ran;
-use crate::cloud::{FoundStack, Protection, StackStatus};
+use crate::cloud::{LiveStack, Protection, StackStatus};
 
 pub(super) struct State {
     pub(super) env: Environment,
@@ -170,7 +170,7 @@ impl State {
         let rng = &mut stream(setting.seed, &["stack", beginning.name], number);
         let resource = format!("stack/{}/{}", beginning.name, uuid(rng));
         let tag = |name| beginning.tags.get(name).cloned().unwrap_or_default();
-        let found = FoundStack {
+        let found = LiveStack {
             id: arn(setting, "cloudformation", &resource),
             name: beginning.name.to_owned(),
             cluster: tag(TAG_CLUSTER),

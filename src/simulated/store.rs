@@ -10,7 +10,7 @@ use super::machines;
 use super::rng::{hex, stream};
 use super::stack::{Resource, Stack, timestamp};
 use super::state::State;
-use crate::cloud::{CloudError, Console, Kept, Store};
+use crate::cloud::{CloudError, Console, PutResult, Store};
 
 /// A parameter as it is stored.
 #[derive(Debug, Clone)]
@@ -44,13 +44,13 @@ impl Store for Simulated {
         .await
     }
 
-    async fn keep_secret(
+    async fn put_secret_if_absent(
         &self,
         name: &str,
         secret: &SecretString,
         key: &str,
-    ) -> Result<Kept, CloudError> {
-        self.write("keep_secret", name, |state| {
+    ) -> Result<PutResult, CloudError> {
+        self.write("put_secret_if_absent", name, |state| {
             if !state.has_key(key) {
                 return Err(CloudError::Refused {
                     operation: format!("PutParameter of {name}"),
@@ -62,15 +62,19 @@ impl Store for Simulated {
         .await
     }
 
-    async fn keep_parameter(&self, name: &str, value: &str) -> Result<Kept, CloudError> {
-        self.write("keep_parameter", name, |state| {
+    async fn put_parameter_if_absent(
+        &self,
+        name: &str,
+        value: &str,
+    ) -> Result<PutResult, CloudError> {
+        self.write("put_parameter_if_absent", name, |state| {
             Ok(state.put(name, value.into(), None))
         })
         .await
     }
 
-    async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError> {
-        self.write("forget_parameters", path, |state| {
+    async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError> {
+        self.write("delete_parameters_under", path, |state| {
             let below = format!("{}/", path.trim_end_matches('/'));
             let gone = |name: &String, _: &mut StoredParameter| name.starts_with(&below);
             let gone = state.parameters.extract_if(.., gone);
@@ -131,9 +135,9 @@ impl State {
         self.parameters.get(name).filter(|one| one.written <= at)
     }
 
-    fn put(&mut self, name: &str, value: SecretString, key: Option<&str>) -> Kept {
+    fn put(&mut self, name: &str, value: SecretString, key: Option<&str>) -> PutResult {
         if self.parameters.contains_key(name) {
-            return Kept::AlreadyThere;
+            return PutResult::AlreadyThere;
         }
         let stored = StoredParameter {
             value,
@@ -141,7 +145,7 @@ impl State {
             written: self.now,
         };
         self.parameters.insert(name.to_owned(), stored);
-        Kept::Stored
+        PutResult::Stored
     }
 
     /// The live resource of this physical id.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::cloud::status::Phase;
-use crate::cloud::{FoundStack, StackEvent, StackStatus};
+use crate::cloud::{LiveStack, StackEvent, StackStatus};
 use crate::events::{Event, Expected, Failure, Outcome, Verb};
 use crate::stacks::{StackKind, description};
 use serde_json::Value;
@@ -15,7 +15,7 @@ const DISTINCT: usize = 8;
 #[derive(Debug, Clone)]
 pub struct StackHistory {
     pub kind: StackKind,
-    pub found: FoundStack,
+    pub found: LiveStack,
     /// Of the newest operation, by whatever client it was started.
     pub events: Vec<StackEvent>,
     /// The run that started it, where its request token says so.
@@ -144,7 +144,7 @@ fn expected(history: &StackHistory, operations: &[StackOperation<'_>]) -> Expect
 }
 
 /// Whether a parameter of `user` has the value of an output of `source`.
-fn takes_from(user: &FoundStack, source: &FoundStack) -> bool {
+fn takes_from(user: &LiveStack, source: &LiveStack) -> bool {
     user.parameters.values().any(|value| {
         value.len() >= DISTINCT && source.outputs.values().any(|output| output == value)
     })

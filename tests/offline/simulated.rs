@@ -66,7 +66,7 @@ async fn with_retry<T>(mut ask: impl AsyncFnMut() -> Result<T, CloudError>) -> T
     loop {
         match ask().await {
             Ok(answer) => return answer,
-            Err(error) => assert!(error.is_passing(), "{error}"),
+            Err(error) => assert!(error.is_transient(), "{error}"),
         }
     }
 }
@@ -80,7 +80,7 @@ async fn planned(cloud: &Simulated, spec: &ClusterSpec, stacks: &[Stack], run: &
         let terms = PlanOptions::new(run, &allow, &allow);
         match plan::resolve(draft, cloud, &terms).await {
             Ok(plan) => return plan,
-            Err(PlanError::Cloud(error)) => assert!(error.is_passing(), "{error}"),
+            Err(PlanError::Cloud(error)) => assert!(error.is_transient(), "{error}"),
             Err(other) => panic!("{other}"),
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 
 use kube_cfn::apply::{self, End, Outputs, Prepare, Session};
-use kube_cfn::cloud::{CloudError, FoundStack, StackStatus, Store};
+use kube_cfn::cloud::{CloudError, LiveStack, StackStatus, Store};
 use kube_cfn::plan::versions::{self, Decided, Running, Wanted};
 use kube_cfn::plan::{self, Action, Plan, PlanOptions, Survey};
 use kube_cfn::simulated::{Simulated, SimulationConfig};
@@ -249,7 +249,7 @@ async fn stacks_without_the_output_get_their_version_from_the_bundle() {
 }
 
 /// A survey of stacks without the output, in which the control plane stands as stated.
-async fn surveyed(cloud: &Simulated, stand: impl FnOnce(&mut FoundStack)) -> Survey {
+async fn surveyed(cloud: &Simulated, stand: impl FnOnce(&mut LiveStack)) -> Survey {
     let mut survey = plan::survey(cloud, "canary").await.unwrap();
     let mut all = survey.found.iter_mut();
     stand(all.find(|found| found.kind == "control-plane").unwrap());

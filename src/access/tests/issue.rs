@@ -49,7 +49,7 @@ async fn a_stored_text_that_is_no_authority_is_named_not_quoted() {
     let cloud = cloud().await;
     let junk = "hunter2".into();
     cloud
-        .keep_secret("/kube-cfn/canary/cp/ca.key", &junk, &key(&cloud))
+        .put_secret_if_absent("/kube-cfn/canary/cp/ca.key", &junk, &key(&cloud))
         .await
         .unwrap();
     let error = issue(&cloud, "canary", &request("ada", None), limits(), now())

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::*;
-use crate::cloud::{Cloud as _, CloudError, Keeping, Proposal, Protection};
+use crate::cloud::{ChangeSetLifetime, ChangeSetRequest, Cloud as _, CloudError, Protection};
 use crate::simulated::{CallFault, FaultKind, Faults, Simulated, SimulationConfig};
 
 /// A cloud with the key of the cluster. Other tasks get these turns before and after each call has its
@@ -26,7 +26,7 @@ async fn cloud_with(seed: u64, turns: RangeInclusive<u32>) -> Simulated {
         "Resources": {"Key": {"Type": "AWS::KMS::Key", "Properties": {}}},
         "Outputs": {"KeyArn": {"Value": {"Fn::GetAtt": ["Key", "Arn"]}}},
     });
-    let base = Proposal {
+    let base = ChangeSetRequest {
         stack: "canary-base".to_owned(),
         template: template.to_string(),
         bucket: None,
@@ -34,7 +34,7 @@ async fn cloud_with(seed: u64, turns: RangeInclusive<u32>) -> Simulated {
         capabilities: Vec::new(),
         tags: BTreeMap::new(),
         token: "base".to_owned(),
-        keeping: Keeping::Run,
+        lifetime: ChangeSetLifetime::Run,
     };
     let open = Protection {
         termination: false,

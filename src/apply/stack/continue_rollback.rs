@@ -8,7 +8,7 @@ use crate::apply::registry::StackState;
 use crate::apply::requests::with_token;
 use crate::apply::retry::Rejected;
 use crate::apply::stack_result::{StackResult, failed, unanswered};
-use crate::cloud::{Cloud, FoundStack, StackStatus, Store};
+use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
 use crate::events::{Failure, Outcome, Verb};
 use crate::plan::{Action, Stuck};
 
@@ -48,7 +48,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     }
 
     /// The stack has left the failed rollback, by this run or by somebody else.
-    fn rolled_back(&mut self, now: FoundStack) -> Signal {
+    fn rolled_back(&mut self, now: LiveStack) -> Signal {
         self.recovered = !now.status.is_moving();
         if !self.recovered {
             return self.moved_to(now);
@@ -59,9 +59,9 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
 
     async fn not_continued(
         &self,
-        found: &FoundStack,
+        found: &LiveStack,
         rejected: Rejected,
-    ) -> Result<FoundStack, StackResult> {
+    ) -> Result<LiveStack, StackResult> {
         let error = rejected.known()?;
         self.set_state(StackState::Waiting);
         // Somebody else may have been quicker.

@@ -7,7 +7,7 @@ use crate::apply::registry::StackState;
 use crate::apply::requests::with_token;
 use crate::apply::retry::{Rejected, send};
 use crate::apply::stack_result::{StackResult, failed};
-use crate::cloud::{Cloud, CloudError, Keeping, Store};
+use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Store};
 use crate::events::Verb;
 use crate::plan::request::proposal;
 
@@ -22,7 +22,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
             &self.parameters,
             bucket.as_deref(),
             token.clone(),
-            Keeping::Run,
+            ChangeSetLifetime::Run,
         );
         let protection = protection(stack);
         self.set_state(StackState::Requested);

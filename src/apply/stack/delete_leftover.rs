@@ -7,7 +7,7 @@ use super::phase::Signal;
 use crate::apply::Prepare;
 use crate::apply::follow::Direction;
 use crate::apply::stack_result::{StackResult, blocked};
-use crate::cloud::{Cloud, FoundStack, StackStatus, Store};
+use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
 use crate::events::{Outcome, Verb};
 use crate::plan::inspect::look_inside;
 use crate::plan::{Action, PlanOptions};
@@ -36,7 +36,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     }
 
     /// Refuses a leftover into which somebody put something since the plan.
-    async fn still_expendable(&self, found: &FoundStack) -> Result<(), StackResult> {
+    async fn still_expendable(&self, found: &LiveStack) -> Result<(), StackResult> {
         let (none, before) = (BTreeSet::new(), self.step.before.as_ref());
         let terms = PlanOptions::new(self.context.session.run, &none, &none);
         let look = async |cloud: &C| look_inside(found, before, cloud, &terms).await;

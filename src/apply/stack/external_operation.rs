@@ -10,7 +10,7 @@ use crate::apply::requests::newest;
 use crate::apply::run_context::RunContext;
 use crate::apply::stack_result::StackResult;
 use crate::apply::{Meeting, Prepare};
-use crate::cloud::{Cloud, FoundStack, StackStatus, Store};
+use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
 use crate::events::Verb;
 use crate::plan;
 
@@ -41,7 +41,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
 
 impl<C: Cloud + Store> RunContext<'_, C> {
     /// `UPDATE_IN_PROGRESS since 2026-11-23T09:41:07Z, begun by run 18a2`.
-    pub async fn what_runs(&self, found: &FoundStack) -> String {
+    pub async fn what_runs(&self, found: &LiveStack) -> String {
         // Only for the text: without an answer it says less.
         let events = self.cloud.events(&newest(&found.id), &HashSet::new()).await;
         let events = events.unwrap_or_default();

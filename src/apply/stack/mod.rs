@@ -47,7 +47,7 @@ use super::run::ApplyRun;
 use super::run_context::RunContext;
 use super::scheduler::Permit;
 use super::stack_result::{StackResult, blocked, failed};
-use crate::cloud::{Cloud, FoundStack, Operation, Protection, Store};
+use crate::cloud::{Cloud, LiveStack, Operation, Protection, Store};
 use crate::events::{Outcome, Verb};
 use crate::plan::{self, Action, Step};
 use crate::stacks::Stack;
@@ -68,7 +68,7 @@ pub(super) struct StackRun<'r, 'a, C, P> {
     /// The values of all its parameters, once its inputs are there.
     parameters: Parameters,
     /// The stack as somebody else moves it, or has moved it.
-    moved: Option<FoundStack>,
+    moved: Option<LiveStack>,
     /// How often that happened.
     conflicts: usize,
     /// What has to be done outside CloudFormation is done.
@@ -171,19 +171,19 @@ impl<'r, 'a, C: Cloud + Store, P: Prepare> StackRun<'r, 'a, C, P> {
     }
 
     /// Somebody else moves the stack, or has moved it.
-    fn moved_to(&mut self, found: FoundStack) -> Signal {
+    fn moved_to(&mut self, found: LiveStack) -> Signal {
         self.set_state(StackState::Waiting);
         self.moved = Some(found);
         Signal::MovedElsewhere
     }
 
     /// The stack as it was planned with.
-    fn found(&self) -> Result<FoundStack, StackResult> {
+    fn found(&self) -> Result<LiveStack, StackResult> {
         self.step.found.clone().ok_or_else(disagreement)
     }
 
     /// The stack as AWS has it now.
-    async fn read(&self, id: &str) -> Result<Option<FoundStack>, StackResult> {
+    async fn read(&self, id: &str) -> Result<Option<LiveStack>, StackResult> {
         let stack = async |cloud: &C| cloud.stack(id).await;
         self.context.ask("", stack).await
     }

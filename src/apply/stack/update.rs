@@ -9,7 +9,7 @@ use crate::apply::registry::StackState;
 use crate::apply::requests::with_token;
 use crate::apply::retry::{Rejected, with_retry};
 use crate::apply::stack_result::{StackResult, blocked, failed, unbegun};
-use crate::cloud::{Cloud, CloudError, FoundStack, OnFailure, Store};
+use crate::cloud::{Cloud, CloudError, LiveStack, OnFailure, Store};
 use crate::events::{Outcome, Verb};
 use crate::plan::Action;
 use crate::plan::recovery::{not_resumed, resumes};
@@ -46,7 +46,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// A change set that could not be executed: another operation holds the stack, or moved it.
     async fn not_executed(
         &mut self,
-        found: &FoundStack,
+        found: &LiveStack,
         rejected: Rejected,
     ) -> Result<Signal, StackResult> {
         let error = rejected.known()?;
@@ -64,7 +64,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
                 return Ok(self.moved_to(now));
             }
         }
-        if error.is_passing() {
+        if error.is_transient() {
             return Err(unbegun(error.to_string()));
         }
         if resumes(&found.status) {
@@ -82,7 +82,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     pub(super) async fn no_change(&mut self) -> Result<Signal, StackResult> {
         let found = self.found()?;
         let now = self.read(&found.id).await?;
-        let same = |now: &FoundStack| now.status == found.status && now.updated == found.updated;
+        let same = |now: &LiveStack| now.status == found.status && now.updated == found.updated;
         if !now.as_ref().is_some_and(same) {
             return Ok(self.moved_to(now.unwrap_or(found)));
         }
@@ -98,7 +98,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// that lets go of the resources in `losses`.
     async fn protect(
         &self,
-        found: &FoundStack,
+        found: &LiveStack,
         losses: &BTreeSet<String>,
     ) -> Result<(), StackResult> {
         let mut wanted = protection(&self.step.stack);
@@ -106,14 +106,14 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
         let kind = &self.step.stack.kind;
         self.run.unexecuted.set_relaxed(kind, restored);
         wanted.policy = wanted.policy.map(|policy| relaxed(&policy, losses));
-        let protect = async |cloud: &C| cloud.protect(&found.id, &wanted).await;
+        let protect = async |cloud: &C| cloud.set_protection(&found.id, &wanted).await;
         self.context.ask("setting its protection", protect).await
     }
 
     /// Restores the policy that was relaxed for an update which is over by now.
-    pub(super) async fn restore_policy(&self, found: &FoundStack) -> Result<(), StackResult> {
+    pub(super) async fn restore_policy(&self, found: &LiveStack) -> Result<(), StackResult> {
         let wanted = protection(&self.step.stack);
-        let protect = async |cloud: &C| cloud.protect(&found.id, &wanted).await;
+        let protect = async |cloud: &C| cloud.set_protection(&found.id, &wanted).await;
         match with_retry(self.context.cloud, protect).await {
             Err(error @ CloudError::Credentials { .. }) => Err(StackResult::Expired(error)),
             answer => answer.map_err(|error| {

@@ -50,8 +50,8 @@ async fn stacks_go_in_reverse_and_all_at_once_where_nothing_uses_them() {
     last.sort_unstable();
     assert_eq!(last, ["base", "network"]);
     assert_eq!(cloud.called("empty_bucket").len(), 1);
-    assert_eq!(cloud.called("forget_parameters").len(), 1);
-    assert!(cloud.called("forget_parameters")[0].ends_with("/kube-cfn/canary/"));
+    assert_eq!(cloud.called("delete_parameters_under").len(), 1);
+    assert!(cloud.called("delete_parameters_under")[0].ends_with("/kube-cfn/canary/"));
     assert!(
         notes(&events)
             .iter()
@@ -64,10 +64,10 @@ async fn what_an_earlier_deletion_left_outside_its_stacks_goes_unless_protected(
     let cloud = TestCloud::new();
     let (report, _) = gone(&cloud, Guard::Protected).await;
     assert_eq!(report.end(), End::Done);
-    assert!(cloud.called("forget_parameters").is_empty());
+    assert!(cloud.called("delete_parameters_under").is_empty());
     let (report, _) = gone(&cloud, Guard::Open).await;
     assert_eq!(report.end(), End::Done);
-    assert_eq!(cloud.called("forget_parameters").len(), 1);
+    assert_eq!(cloud.called("delete_parameters_under").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,7 +90,7 @@ async fn protection_refuses_and_nothing_is_touched() {
     let (report, _) = gone(&cloud, Guard::Open).await;
     assert_eq!(report.end(), End::NeedsHand);
     assert_eq!(cloud.called("delete"), [""; 0]);
-    assert_eq!(cloud.called("forget_parameters"), [""; 0]);
+    assert_eq!(cloud.called("delete_parameters_under"), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,18 +109,18 @@ async fn what_blocks_a_deletion_is_named_and_a_second_run_goes_on() {
     assert_eq!(why.resource.as_deref(), Some("the Vpc of network"));
     assert_eq!(why.reason, "has dependencies and cannot be deleted");
     assert_eq!(report.end(), End::NeedsHand);
-    assert_eq!(cloud.called("forget_parameters"), [""; 0]);
+    assert_eq!(cloud.called("delete_parameters_under"), [""; 0]);
 
     let (report, _) = gone_in("r2", &cloud, Guard::Open).await;
     assert_eq!(told(&report), ["network Deleted"]);
-    assert_eq!(cloud.called("forget_parameters").len(), 1);
+    assert_eq!(cloud.called("delete_parameters_under").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_remains_is_listed() {
-    let mut keeping = stacks();
-    keeping[1].template["Resources"]["Vpc"]["DeletionPolicy"] = json!("Retain");
-    let cloud = TestCloud::standing_as(keeping).await;
+    let mut lifetime = stacks();
+    lifetime[1].template["Resources"]["Vpc"]["DeletionPolicy"] = json!("Retain");
+    let cloud = TestCloud::standing_as(lifetime).await;
     let (report, _) = gone(&cloud, Guard::Open).await;
     assert_eq!(report.remains.len(), 3, "{:?}", report.remains);
     let begins = report.remains.iter().find_map(|left| match left {
@@ -160,7 +160,7 @@ async fn nothing_left_to_delete_is_no_error() {
     let cloud = TestCloud::new();
     let (report, _) = gone(&cloud, Guard::Open).await;
     assert_eq!(report.end(), End::Done);
-    assert_eq!(cloud.called("forget_parameters").len(), 1);
+    assert_eq!(cloud.called("delete_parameters_under").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

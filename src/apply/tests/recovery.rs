@@ -317,7 +317,7 @@ async fn a_policy_that_a_killed_run_left_relaxed_is_set_back_by_the_next() {
         policy: Some(json!({"Statement": []})),
     };
     let id = cloud.found("canary-database").id;
-    cloud.protect(&id, &relaxed).await.expect("relaxed");
+    cloud.set_protection(&id, &relaxed).await.expect("relaxed");
     let plan = planned(&cloud, wanted.clone()).await;
     assert_eq!(plan.steps[3].action, Action::NoChange);
     assert!(plan.steps[3].needs_protection_update() && plan.has_changes());

@@ -11,7 +11,9 @@ use serde_json::Value;
 
 use super::{go, planned, stacks, told};
 use crate::apply::End;
-use crate::cloud::{Cloud, CloudError, FoundStack, Keeping, OnFailure, Proposal, Protection};
+use crate::cloud::{
+    ChangeSetLifetime, ChangeSetRequest, Cloud, CloudError, LiveStack, OnFailure, Protection,
+};
 use crate::common::Clock as _;
 use crate::simulated::{
     CallFault, ExternalChange, FaultKind, Noise, Operation, ResourceFailure, Simulated,
@@ -119,7 +121,7 @@ impl TestCloud {
     }
 
     /// The newest stack of a name.
-    pub fn found(&self, name: &str) -> FoundStack {
+    pub fn found(&self, name: &str) -> LiveStack {
         let all = self.cloud.all_stacks();
         let named = all.into_iter().rev().find(|found| found.name == name);
         named.expect("a stack of that name")
@@ -211,7 +213,7 @@ impl TestCloud {
 
     /// Somebody else begins to update a stack as it is wanted.
     pub async fn update(&self, stack: &Stack, token: &str) {
-        let set = self.cloud.propose(&proposal(stack, token)).await;
+        let set = self.cloud.create_change_set(&proposal(stack, token)).await;
         let set = set.expect("a change set");
         let begun = self.cloud.execute(&set, token, OnFailure::GoBack).await;
         begun.expect("begun");
@@ -227,7 +229,7 @@ impl TestCloud {
 }
 
 /// What somebody asks for who wants this stack.
-pub fn proposal(stack: &Stack, token: &str) -> Proposal {
+pub fn proposal(stack: &Stack, token: &str) -> ChangeSetRequest {
     let values = [
         ("VpcId", "vpc-1"),
         ("Profile", "profile-1"),
@@ -238,7 +240,7 @@ pub fn proposal(stack: &Stack, token: &str) -> Proposal {
         let declared = wanted.and_then(|all| all.get(*name));
         declared.is_some()
     });
-    Proposal {
+    ChangeSetRequest {
         stack: stack.name.clone(),
         template: stack.body(),
         bucket: None,
@@ -248,6 +250,6 @@ pub fn proposal(stack: &Stack, token: &str) -> Proposal {
         capabilities: stack.capabilities.clone(),
         tags: stack.tags.clone(),
         token: token.to_owned(),
-        keeping: Keeping::Run,
+        lifetime: ChangeSetLifetime::Run,
     }
 }

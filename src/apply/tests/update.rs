@@ -168,9 +168,9 @@ async fn an_empty_leftover_is_made_anew_and_a_full_one_is_left_alone() {
     assert_eq!(told(&report)[2], "edge Created");
     assert_eq!(cloud.called("delete"), ["0 canary-edge"]);
 
-    let mut keeping = stacks().remove(2);
-    keeping.template["Resources"]["Lb"]["DeletionPolicy"] = json!("Retain");
-    let cloud = rolled_back(&keeping).await;
+    let mut lifetime = stacks().remove(2);
+    lifetime.template["Resources"]["Lb"]["DeletionPolicy"] = json!("Retain");
+    let cloud = rolled_back(&lifetime).await;
     let held = cloud.resources(&cloud.found("canary-edge").id).await;
     let held = held.expect("resources");
     let kept = held.iter().find(|one| one.logical_id == "Lb");

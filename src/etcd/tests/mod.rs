@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::*;
-use crate::cloud::{Cloud as _, Keeping, Proposal, Protection, Store as _};
+use crate::cloud::{ChangeSetLifetime, ChangeSetRequest, Cloud as _, Protection, Store as _};
 use crate::common::Clock as _;
 use crate::simulated::{Simulated, SimulationConfig};
 
@@ -321,7 +321,7 @@ async fn snapshots_are_listed_newest_first_without_sums_and_marks() {
     let cloud = Simulated::new(SimulationConfig::default());
     let template = serde_json::json!({"Resources": {
         "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "bucket"}}}});
-    let base = Proposal {
+    let base = ChangeSetRequest {
         stack: "canary-base".to_owned(),
         template: template.to_string(),
         bucket: None,
@@ -329,7 +329,7 @@ async fn snapshots_are_listed_newest_first_without_sums_and_marks() {
         capabilities: Vec::new(),
         tags: BTreeMap::new(),
         token: "base".to_owned(),
-        keeping: Keeping::Run,
+        lifetime: ChangeSetLifetime::Run,
     };
     let open = Protection {
         termination: false,

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::cloud::{ChangeAction, Fate, Finding, PropertyChange, Replacement, ResourceChange};
+use crate::cloud::{
+    ChangeAction, DeletionPolicy, Finding, PropertyChange, Replacement, ResourceChange,
+};
 use crate::common::text::one_line;
 use crate::definition::Defined;
 use crate::plan::{Risk, Step};
@@ -24,7 +26,7 @@ pub(super) struct ChangeView<'a> {
     pub resource_type: &'a str,
     pub action: &'a ChangeAction,
     pub replacement: Replacement,
-    pub fate: Option<Fate>,
+    pub deletion_policy: Option<DeletionPolicy>,
     pub properties: Vec<PropertyView<'a>>,
 }
 
@@ -115,7 +117,7 @@ pub(super) fn views<'a>(step: &'a Step, causes: &Causes<'_>) -> Vec<ChangeView<'
         resource_type: &change.resource_type,
         action: &change.action,
         replacement: change.replacement,
-        fate: change.fate,
+        deletion_policy: change.deletion_policy,
         properties: change
             .properties
             .iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::job::{Direction, Verb, chain};
 use super::{Environment, Job, Phase, Progress, Running, SimEvent, Work};
-use crate::cloud::{Fate, StackStatus};
+use crate::cloud::{DeletionPolicy, StackStatus};
 use crate::simulated::config::{Operation, RollbackFailure};
 use crate::simulated::inspect::RemovalCause;
 use crate::simulated::reasons;
@@ -249,17 +249,18 @@ impl Stack {
                 .compiled
                 .as_ref()
                 .and_then(|all| all.item(&was.logical_id));
-            let fate = new.map_or(Fate::Delete, |item| item.when_replaced);
-            let removal = self.removal(env, &was, fate, RemovalCause::Replaced);
+            let deletion_policy = new.map_or(DeletionPolicy::Delete, |item| item.when_replaced);
+            let removal = self.removal(env, &was, deletion_policy, RemovalCause::Replaced);
             jobs.push(Job::new(slot, Work::Remove(removal)));
         }
         for id in &run.update.dropped {
             let item = old.as_ref().and_then(|all| all.item(id));
-            let fate = item.map_or(Fate::Delete, |item| item.when_removed);
+            let deletion_policy = item.map_or(DeletionPolicy::Delete, |item| item.when_removed);
             if let Some(slot) = self.slot(id) {
                 let resource = self.resources.get(slot);
-                let removal = resource
-                    .map(|one| self.removal(env, one, fate, RemovalCause::RemovedFromTemplate));
+                let removal = resource.map(|one| {
+                    self.removal(env, one, deletion_policy, RemovalCause::RemovedFromTemplate)
+                });
                 jobs.extend(removal.map(|removal| Job::new(slot, Work::Remove(removal))));
             }
         }
@@ -278,13 +279,22 @@ impl Stack {
         self.stack_event(env, at, &run, status, None);
         let mut jobs = Vec::new();
         for (slot, new) in std::mem::take(&mut run.update.discarded) {
-            let removal = self.removal(env, &new, Fate::Delete, RemovalCause::UpdateRolledBack);
+            let removal = self.removal(
+                env,
+                &new,
+                DeletionPolicy::Delete,
+                RemovalCause::UpdateRolledBack,
+            );
             jobs.push(Job::new(slot, Work::Remove(removal)));
         }
         for slot in &run.update.made {
             if let Some(resource) = self.resources.get(*slot) {
-                let removal =
-                    self.removal(env, resource, Fate::Delete, RemovalCause::CreateRolledBack);
+                let removal = self.removal(
+                    env,
+                    resource,
+                    DeletionPolicy::Delete,
+                    RemovalCause::CreateRolledBack,
+                );
                 jobs.push(Job::new(*slot, Work::Remove(removal)));
             }
         }

@@ -56,7 +56,7 @@ async fn a_chance_between_strikes_now_and_then_and_the_same_again_with_the_same_
         });
         let mut struck = Vec::new();
         for _ in 0..60 {
-            struck.push(cloud.moving().await.is_err());
+            struck.push(cloud.in_progress_stacks().await.is_err());
         }
         struck
     }
@@ -98,7 +98,7 @@ async fn a_stale_read_tells_of_what_was() {
     cloud.sleep(Duration::from_secs(21)).await;
     let seen = cloud.stack(&id).await.unwrap().unwrap();
     assert_eq!(seen.status, StackStatus::CreateComplete);
-    assert!(cloud.moving().await.unwrap().is_empty());
+    assert!(cloud.in_progress_stacks().await.unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,13 +144,13 @@ async fn credentials_expire_after_so_many_calls() {
         ..Faults::default()
     });
     assert!(cloud.identity().await.is_ok());
-    assert!(cloud.moving().await.is_ok());
+    assert!(cloud.in_progress_stacks().await.is_ok());
     for _ in 0..2 {
-        let answer = cloud.moving().await;
+        let answer = cloud.in_progress_stacks().await;
         assert!(matches!(answer, Err(CloudError::Credentials { .. })));
     }
     cloud.restart(Faults::default());
-    assert!(cloud.moving().await.is_ok());
+    assert!(cloud.in_progress_stacks().await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +163,7 @@ async fn a_killed_caller_gets_no_answer_and_the_cloud_goes_on_without_it() {
         });
         let ask = wanted("s", &network("x"), "t");
         let life = async {
-            cloud.moving().await.unwrap();
+            cloud.in_progress_stacks().await.unwrap();
             let _ = cloud.create(&ask, &OPEN).await;
             panic!("answered");
         };
@@ -172,7 +172,8 @@ async fn a_killed_caller_gets_no_answer_and_the_cloud_goes_on_without_it() {
             () = cloud.crashed() => {}
         }
         assert_eq!(cloud.all_stacks().len(), stacks);
-        let waiting = tokio::time::timeout(Duration::from_mins(1), cloud.moving()).await;
+        let waiting =
+            tokio::time::timeout(Duration::from_mins(1), cloud.in_progress_stacks()).await;
         assert!(waiting.is_err(), "a crashed process gets no answers");
         cloud.restart(Faults::default());
         let id = cloud.create(&ask, &OPEN).await.unwrap();
@@ -200,7 +201,7 @@ async fn a_scripted_fault_strikes_its_calls_alone() {
     cloud.change_faults(|faults| faults.calls.push(strike("stack", 1, 2, refused)));
     for fails in [false, true, true, false] {
         assert_eq!(cloud.stack("other").await, Ok(None));
-        assert_eq!(cloud.moving().await, Ok(BTreeSet::new()));
+        assert_eq!(cloud.in_progress_stacks().await, Ok(BTreeSet::new()));
         assert_eq!(cloud.stack("s").await.is_err(), fails);
     }
     let lost = FaultKind::AnswerLost(no.clone());
@@ -220,7 +221,7 @@ async fn a_scripted_stale_read_shows_stacks_and_parameters_as_they_were() {
     cloud.change_faults(|faults| faults.calls.push(strike("stack", 0, 1, stale.clone())));
     let seen = cloud.stack(&id).await.unwrap().unwrap();
     assert_eq!(seen.status, StackStatus::CreateInProgress);
-    cloud.keep_parameter("/p", "v").await.unwrap();
+    cloud.put_parameter_if_absent("/p", "v").await.unwrap();
     cloud.change_faults(|faults| {
         faults.calls.push(CallFault {
             about: None,
@@ -258,7 +259,7 @@ async fn without_rollback_a_stack_stops_where_it_fails_and_an_update_continues_f
     assert!(cloud.apply_external_change(&ExternalChange::DisableRollback { stack }));
     let found = rest(&cloud, &id).await;
     assert_eq!(found.status, StackStatus::CreateFailed);
-    let set = cloud.propose(&first).await.unwrap();
+    let set = cloud.create_change_set(&first).await.unwrap();
     let ids: Vec<&str> = set
         .changes
         .iter()

@@ -40,7 +40,7 @@ impl Prepare for Keeper<'_> {
         let secret = SecretString::from(SECRET);
         let scenario = self.0;
         let name = scenario.secret();
-        let kept = scenario.cloud.keep_secret(&name, &secret, key);
+        let kept = scenario.cloud.put_secret_if_absent(&name, &secret, key);
         let kept = kept.await.map_err(|error| error.to_string())?;
         Ok(Some(format!("{kept:?} {secret:?}")))
     }
