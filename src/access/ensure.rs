@@ -15,7 +15,7 @@ use secrecy::SecretString;
 
 use super::error::Doing;
 use super::{AccessError, Names};
-use crate::cloud::{Kept, Store};
+use crate::cloud::{PutResult, Store};
 use crate::pki::{
     Authority, CertificateAuthority, Facts, PkiError, ServiceAccountKey, encryption_configuration,
 };
@@ -191,13 +191,13 @@ async fn decided(
     }
     let offer = make().map_err(AccessError::Mint)?;
     let kept = store
-        .keep_secret(name, &offer, key_arn)
+        .put_secret_if_absent(name, &offer, key_arn)
         .await
         .map_err(|source| AccessError::cloud(Doing::KeepSecret, name, source))?;
     match kept {
-        Kept::Stored => Ok((offer, Origin::ThisRun)),
+        PutResult::Stored => Ok((offer, Origin::ThisRun)),
         // Another run was faster: what this one made is dropped unseen.
-        Kept::AlreadyThere => Ok((surely(name, || read(store, name)).await?, Origin::Found)),
+        PutResult::AlreadyThere => Ok((surely(name, || read(store, name)).await?, Origin::Found)),
     }
 }
 
@@ -210,9 +210,9 @@ async fn publish(
 ) -> Result<(), AccessError> {
     let found = match read_plain(store, name).await? {
         Some(found) => found,
-        None => match store.keep_parameter(name, value).await {
-            Ok(Kept::Stored) => return Ok(()),
-            Ok(Kept::AlreadyThere) => surely(name, || read_plain(store, name)).await?,
+        None => match store.put_parameter_if_absent(name, value).await {
+            Ok(PutResult::Stored) => return Ok(()),
+            Ok(PutResult::AlreadyThere) => surely(name, || read_plain(store, name)).await?,
             Err(source) => return Err(AccessError::cloud(Doing::KeepPlain, name, source)),
         },
     };

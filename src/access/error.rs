@@ -94,9 +94,9 @@ pub enum AccessError {
 
 impl AccessError {
     /// Whether the same call may succeed a little later.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Cloud { source, .. } => source.is_passing(),
+            Self::Cloud { source, .. } => source.is_transient(),
             Self::Vanished(_) => true,
             _ => false,
         }

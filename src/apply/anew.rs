@@ -8,7 +8,7 @@ use super::halt::{Halt, failed, unanswered};
 use super::patience::patiently;
 use super::run::Walk;
 use super::step::{Attempt, Parameters};
-use crate::cloud::{ChangeSet, Cloud, CloudError, FoundStack, ResourceChange, StackStatus, Store};
+use crate::cloud::{ChangeSet, Cloud, CloudError, LiveStack, ResourceChange, StackStatus, Store};
 use crate::plan::draft::{Inputs, consider};
 use crate::plan::{self, Action, Step, Terms, risk};
 use crate::stacks::StackKind;
@@ -18,7 +18,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     pub async fn propose_anew(
         &self,
         step: &Step,
-        found: &FoundStack,
+        found: &LiveStack,
         parameters: &Parameters,
     ) -> Result<Attempt, Halt> {
         let kind = &step.stack.kind;
@@ -44,7 +44,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     async fn ask(
         &self,
         step: Step,
-        found: Option<FoundStack>,
+        found: Option<LiveStack>,
         known: Inputs,
         name: &str,
     ) -> Result<Step, Halt> {
@@ -73,7 +73,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     pub async fn look_again(
         &self,
         mut step: Step,
-        was: &FoundStack,
+        was: &LiveStack,
         parameters: &Parameters,
         round: usize,
     ) -> Result<Step, Halt> {
@@ -105,7 +105,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     /// any other removes it.
     async fn withdraw(&self, kind: &StackKind) -> Option<ChangeSet> {
         let shown = self.open.borrow_mut().remove(kind)?;
-        let _ = self.cloud.discard(&shown).await;
+        let _ = self.cloud.delete_change_set(&shown).await;
         Some(shown)
     }
 }

@@ -5,7 +5,7 @@ use futures::future::join_all;
 
 use super::patience::patiently;
 use crate::cloud::status::Phase;
-use crate::cloud::{Cloud, CloudError, FoundResource, FoundStack, Protection, StackStatus};
+use crate::cloud::{Cloud, CloudError, LiveResource, LiveStack, Protection, StackStatus};
 use crate::plan::heal::is_data;
 use crate::plan::token;
 use crate::stacks::StackKind;
@@ -14,7 +14,7 @@ use crate::stacks::StackKind;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cancellation {
     pub stack: StackKind,
-    pub found: FoundStack,
+    pub found: LiveStack,
     pub what: What,
 }
 
@@ -42,7 +42,7 @@ impl Cancellation {
 
 /// What cancelling would do to each of these stacks. Stacks at rest are none.
 pub async fn cancellations(
-    found: &[FoundStack],
+    found: &[LiveStack],
     cloud: &impl Cloud,
 ) -> Vec<Result<Cancellation, CloudError>> {
     let moving = found.iter().filter(|found| found.status.is_moving());
@@ -57,7 +57,7 @@ pub async fn cancellations(
     join_all(all).await
 }
 
-async fn what(found: &FoundStack, cloud: &impl Cloud) -> Result<What, CloudError> {
+async fn what(found: &LiveStack, cloud: &impl Cloud) -> Result<What, CloudError> {
     match found.status {
         StackStatus::UpdateInProgress => Ok(What::GoesBack),
         StackStatus::CreateInProgress => {
@@ -80,7 +80,7 @@ async fn what(found: &FoundStack, cloud: &impl Cloud) -> Result<What, CloudError
     }
 }
 
-fn holds_data(one: &FoundResource) -> bool {
+fn holds_data(one: &LiveResource) -> bool {
     let there = one.status.phase() == Phase::Done && !one.status.is_delete();
     there && is_data(&one.resource_type)
 }
@@ -100,7 +100,7 @@ pub async fn cancel(
     join_all(all.iter().map(one)).await
 }
 
-async fn begin(was: &FoundStack, cloud: &impl Cloud, run: &str) -> Result<String, CloudError> {
+async fn begin(was: &LiveStack, cloud: &impl Cloud, run: &str) -> Result<String, CloudError> {
     let (now, _) = patiently(cloud, async || cloud.stack(&was.id).await).await;
     let Some(now) = now?.filter(|now| now.status.is_moving()) else {
         return Ok("it rests by now: there is nothing to cancel".to_owned());
@@ -120,7 +120,7 @@ async fn begin(was: &FoundStack, cloud: &impl Cloud, run: &str) -> Result<String
                     policy: None,
                 };
                 let (answer, _) =
-                    patiently(cloud, async || cloud.protect(&now.id, &open).await).await;
+                    patiently(cloud, async || cloud.set_protection(&now.id, &open).await).await;
                 answer?;
             }
             let (answer, _) = patiently(cloud, async || cloud.delete(&now.id, &token).await).await;

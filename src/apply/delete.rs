@@ -163,8 +163,10 @@ impl<C: Cloud + Store> Demolition<'_, C> {
                 termination: false,
                 policy: None,
             };
-            let (answer, _) =
-                patiently(self.cloud, async || self.cloud.protect(id, &open).await).await;
+            let (answer, _) = patiently(self.cloud, async || {
+                self.cloud.set_protection(id, &open).await
+            })
+            .await;
             answer.map_err(|error| unanswered("unlocking the leftover", error))?;
         }
         self.board.set(&step.kind, Place::Running);
@@ -187,7 +189,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
                 }
                 return Err(match error {
                     CloudError::Credentials { .. } => Halt::Expired(error),
-                    error if error.is_passing() => unbegun(error.to_string()),
+                    error if error.is_transient() => unbegun(error.to_string()),
                     error => failed(error.to_string()),
                 });
             }
@@ -275,7 +277,7 @@ impl<C: Cloud + Store> Demolition<'_, C> {
     async fn forget(&self) -> Vec<String> {
         let path = parameter_path(&self.plan.cluster) + "/";
         let (answer, _) = patiently(self.cloud, async || {
-            self.cloud.forget_parameters(&path).await
+            self.cloud.delete_parameters_under(&path).await
         })
         .await;
         match answer {

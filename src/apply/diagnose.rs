@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::cause::{self, Words};
 use crate::cloud::{
-    Cloud, CloudError, FoundStack, Operation, ResourceStatus, StackEvent, StackStatus,
+    Cloud, CloudError, LiveStack, Operation, ResourceStatus, StackEvent, StackStatus,
 };
 use crate::events::{Failure, Place, Verb};
 use crate::plan::Survey;
@@ -42,7 +42,7 @@ pub async fn diagnose(
         .found
         .iter()
         .filter_map(|found| Some((StackKind::parse(&found.kind)?, found)));
-    let ill: Vec<(StackKind, &FoundStack)> = known
+    let ill: Vec<(StackKind, &LiveStack)> = known
         .filter(|(_, found)| may_have_failed(&found.status))
         .collect();
     let histories = join_all(ill.iter().map(|(_, found)| history(cloud, &found.id))).await;
@@ -83,7 +83,7 @@ fn may_have_failed(status: &StackStatus) -> bool {
 }
 
 /// The core of it: the events of a stack's newest operation, oldest first.
-pub fn of_stack(found: &FoundStack, events: &[StackEvent], words: &Words) -> Option<Diagnosis> {
+pub fn of_stack(found: &LiveStack, events: &[StackEvent], words: &Words) -> Option<Diagnosis> {
     let operation = operation(events, &found.status);
     let told = cause::failure(operation, Some(&found.status), events, words);
     let failure = match told {

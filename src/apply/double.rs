@@ -14,8 +14,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cloud::{
-    ChangeSet, CloudError, Console, Drift, FoundResource, FoundStack, OpenChangeSet, Proposal,
-    ResourceChange, ResourceStatus, StackEvent, StackStatus,
+    ChangeSet, ChangeSetRequest, CloudError, Console, Drift, LiveResource, LiveStack,
+    OpenChangeSet, ResourceChange, ResourceStatus, StackEvent, StackStatus,
 };
 
 /// What an operation on a stack does.
@@ -32,7 +32,7 @@ pub struct Script {
 
 #[derive(Debug, Clone)]
 pub struct Held {
-    pub found: FoundStack,
+    pub found: LiveStack,
     pub template: Value,
     running: Option<Running>,
 }
@@ -66,12 +66,12 @@ pub struct Double {
     /// `second method what`.
     pub calls: RefCell<Vec<String>>,
     /// Change sets neither executed nor discarded.
-    pub open: RefCell<BTreeMap<String, Proposal>>,
+    pub open: RefCell<BTreeMap<String, ChangeSetRequest>>,
     /// Every answer to a proposal, by the change set's id; readable as long as the set is open.
     pub told: RefCell<BTreeMap<String, ChangeSet>>,
     /// What drifted, by the stack's id.
     pub drifts: RefCell<BTreeMap<String, Vec<Drift>>>,
-    pub resources: RefCell<Vec<FoundResource>>,
+    pub resources: RefCell<Vec<LiveResource>>,
     /// Stack policies as they were set, one after the other.
     pub policies: RefCell<Vec<Value>>,
     /// Change sets of others, by the stack's ARN.
@@ -137,7 +137,7 @@ impl Double {
     }
 
     /// Puts a stack there as if it had been made long ago.
-    pub fn put(&self, found: FoundStack, template: Value) {
+    pub fn put(&self, found: LiveStack, template: Value) {
         let held = Held {
             found,
             template,
@@ -280,10 +280,10 @@ impl Double {
 }
 
 /// A stack as it stands after its creation.
-pub fn found(cluster: &str, name: &str, status: &str) -> FoundStack {
+pub fn found(cluster: &str, name: &str, status: &str) -> LiveStack {
     let kind = name.strip_prefix(&format!("{cluster}-")).unwrap_or(name);
     let tags = [(TAG_CLUSTER, cluster), (TAG_STACK, kind)];
-    FoundStack {
+    LiveStack {
         id: format!("arn:{name}"),
         name: name.to_owned(),
         cluster: cluster.to_owned(),

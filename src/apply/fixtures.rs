@@ -9,7 +9,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::double::{Double, Script, found};
 use super::{Outputs, Prepare, Report, Session, run};
-use crate::cloud::{ChangeAction, FoundStack, Replacement, ResourceChange};
+use crate::cloud::{ChangeAction, LiveStack, Replacement, ResourceChange};
 use crate::events::{Event, Outcome};
 use crate::plan::{Plan, PlanError, Terms, complete, draft, survey};
 use crate::stacks::{Input, Object, STATE_BUCKET, Source, Stack, StackKind};
@@ -155,7 +155,7 @@ pub fn standing() -> Double {
 }
 
 /// Changes what stands in the account.
-pub fn amend(double: &Double, name: &str, change: impl FnOnce(&mut FoundStack)) {
+pub fn amend(double: &Double, name: &str, change: impl FnOnce(&mut LiveStack)) {
     let mut stacks = double.stacks.borrow_mut();
     change(&mut stacks.get_mut(name).expect("it stands").found);
 }
@@ -175,7 +175,7 @@ pub fn change(id: &str, of_type: &str, replacement: Replacement) -> ResourceChan
         resource_type: of_type.to_owned(),
         action: ChangeAction::Modify,
         replacement,
-        fate: None,
+        deletion_policy: None,
         properties: Vec::new(),
     }
 }

@@ -8,7 +8,7 @@ use super::pulse::{Pulse, Woken};
 use super::tell::Teller;
 use super::track::Track;
 use crate::cloud::{
-    Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
+    Cloud, CloudError, Console, LiveStack, Operation, StackEvent, StackStatus, Store,
 };
 use crate::events::Verb;
 use crate::stacks::StackKind;
@@ -18,7 +18,7 @@ use crate::stacks::StackKind;
 pub(super) struct Rest {
     pub status: StackStatus,
     /// The stack at its end; `None` when it is gone.
-    pub found: Option<FoundStack>,
+    pub found: Option<LiveStack>,
     /// Everything that happened, in the order in which AWS told it.
     pub events: Vec<StackEvent>,
     /// What a machine said last whose group never reported.

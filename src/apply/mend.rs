@@ -9,7 +9,7 @@ use super::halt::{Halt, failed, unanswered};
 use super::patience::{Lost, patiently};
 use super::run::Walk;
 use super::{Meeting, Prepare, verdict};
-use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
+use crate::cloud::{Cloud, CloudError, LiveStack, Operation, StackStatus, Store};
 use crate::events::{Failure, Outcome, Verb};
 use crate::plan::{self, Action, Plan, Step, Stuck};
 
@@ -19,10 +19,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     pub async fn go_back(
         &self,
         step: &Step,
-        found: &FoundStack,
+        found: &LiveStack,
         stuck: &[Stuck],
         skip: &[String],
-    ) -> Result<FoundStack, Halt> {
+    ) -> Result<LiveStack, Halt> {
         let kind = &step.stack.kind;
         let _permit = self.scheduler.acquire(self.claim(step, false)).await;
         let token = plan::token(self.session.run, &step.stack.name, "continue");
@@ -58,11 +58,11 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
 
     async fn not_gone_on(
         &self,
-        found: &FoundStack,
+        found: &LiveStack,
         error: CloudError,
         lost: Lost,
-    ) -> Result<FoundStack, Halt> {
-        if lost == Lost::Some && error.is_passing() {
+    ) -> Result<LiveStack, Halt> {
+        if lost == Lost::Some && error.is_transient() {
             return Err(Halt::Lost(format!(
                 "{error}; whether it began is not known"
             )));
@@ -91,7 +91,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     /// Follows what somebody else, or an earlier run, has begun.
-    pub async fn sit_out(&self, step: &Step, found: &FoundStack) -> Result<(), Halt> {
+    pub async fn sit_out(&self, step: &Step, found: &LiveStack) -> Result<(), Halt> {
         let kind = &step.stack.kind;
         if !found.status.is_moving() {
             let text = "changed elsewhere since the plan was made: looking again";
@@ -117,7 +117,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     /// `UPDATE_IN_PROGRESS since 2026-11-23T09:41:07Z, begun by run 18a2`.
-    async fn what_runs(&self, found: &FoundStack) -> String {
+    async fn what_runs(&self, found: &LiveStack) -> String {
         let newest = Operation {
             stack_id: found.id.clone(),
             token: None,

@@ -20,7 +20,7 @@ pub(super) async fn patiently<T>(
     let mut wait = FIRST_WAIT;
     for _ in 1..TRIES {
         match request().await {
-            Err(error) if error.is_passing() => {
+            Err(error) if error.is_transient() => {
                 if matches!(error, CloudError::Unreachable { .. }) {
                     lost = Lost::Some;
                 }

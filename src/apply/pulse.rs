@@ -91,7 +91,7 @@ impl<'a, C: Cloud> Pulse<'a, C> {
             if !self.wanted() {
                 continue;
             }
-            match self.cloud.moving().await {
+            match self.cloud.in_progress_stacks().await {
                 Ok(moving) => {
                     fails = 0;
                     let at = Some(self.cloud.now());

@@ -11,7 +11,7 @@ use super::patience::{Lost, patiently};
 use super::run::Walk;
 use super::step::protection;
 use super::{Prepare, verdict};
-use crate::cloud::{Cloud, CloudError, FoundStack, Operation, StackStatus, Store};
+use crate::cloud::{Cloud, CloudError, LiveStack, Operation, StackStatus, Store};
 use crate::events::{Outcome, Verb};
 use crate::plan::heal::look_inside;
 use crate::plan::policy::relaxed;
@@ -25,7 +25,7 @@ const SEARCHES: usize = 3;
 pub(super) enum Begun {
     /// This very step's: the stack's ARN.
     Ours(String),
-    Theirs(Box<FoundStack>),
+    Theirs(Box<LiveStack>),
 }
 
 impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
@@ -57,7 +57,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     pub async fn protect(
         &self,
         stack: &Stack,
-        found: &FoundStack,
+        found: &LiveStack,
         but: &BTreeSet<String>,
     ) -> Result<(), Halt> {
         let mut wanted = protection(stack);
@@ -69,17 +69,17 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         }
         wanted.policy = wanted.policy.map(|policy| relaxed(&policy, but));
         let (answer, _) = patiently(self.cloud, async || {
-            self.cloud.protect(&found.id, &wanted).await
+            self.cloud.set_protection(&found.id, &wanted).await
         })
         .await;
         answer.map_err(|error| unanswered("setting its protection", error))
     }
 
     /// Sets the policy back that stepped aside for an update which is over by now.
-    pub async fn set_back(&self, stack: &Stack, found: &FoundStack) -> Result<(), Halt> {
+    pub async fn set_back(&self, stack: &Stack, found: &LiveStack) -> Result<(), Halt> {
         let wanted = protection(stack);
         let (answer, _) = patiently(self.cloud, async || {
-            self.cloud.protect(&found.id, &wanted).await
+            self.cloud.set_protection(&found.id, &wanted).await
         })
         .await;
         match answer {
@@ -95,7 +95,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
 
     /// Deletes the leftover of a failed creation, or a shell.
     /// Gives the stack back instead when it is not what it was when the plan was made.
-    pub async fn clear(&self, step: &Step, found: &FoundStack) -> Result<Option<FoundStack>, Halt> {
+    pub async fn clear(&self, step: &Step, found: &LiveStack) -> Result<Option<LiveStack>, Halt> {
         let kind = &step.stack.kind;
         let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
         match now.map_err(|error| unanswered("", error))? {
@@ -118,7 +118,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
                 policy: None,
             };
             let (answer, _) = patiently(self.cloud, async || {
-                self.cloud.protect(&found.id, &open).await
+                self.cloud.set_protection(&found.id, &open).await
             })
             .await;
             answer.map_err(|error| unanswered("unlocking the leftover", error))?;
@@ -161,7 +161,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     }
 
     /// Why a leftover may not go any more, if somebody put something into it since the plan.
-    async fn grew(&self, step: &Step, found: &FoundStack) -> Result<Option<Blocked>, Halt> {
+    async fn grew(&self, step: &Step, found: &LiveStack) -> Result<Option<Blocked>, Halt> {
         let none = BTreeSet::new();
         let terms = Terms::new(self.session.run, &none, &none);
         let look = async || look_inside(found, step.before.as_ref(), self.cloud, &terms).await;
@@ -177,7 +177,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         self.board.set(&stack.kind, Place::Waiting);
         match error {
             CloudError::Credentials { .. } => Halt::Expired(error),
-            error if error.is_passing() => unbegun(error.to_string()),
+            error if error.is_transient() => unbegun(error.to_string()),
             error => failed(error.to_string()),
         }
     }

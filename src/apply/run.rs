@@ -232,7 +232,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     /// executed.
     async fn tidy(&self) {
         for (kind, (id, wanted)) in self.relaxed.take() {
-            if let Err(error) = self.cloud.protect(&id, &wanted).await {
+            if let Err(error) = self.cloud.set_protection(&id, &wanted).await {
                 let text = format!(
                     "its stack policy still steps aside for a loss that did not happen: {error}; \
                      the next apply sets it back"
@@ -242,7 +242,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
         }
         let left: Vec<(StackKind, ChangeSet)> = self.open.take().into_iter().collect();
         let discards = left.iter().map(|(kind, set)| async move {
-            if let Err(error) = self.cloud.discard(set).await {
+            if let Err(error) = self.cloud.delete_change_set(set).await {
                 let text = format!("a change set that was not executed stays behind: {error}");
                 self.tell.note(Some(kind), text);
             }

@@ -13,7 +13,8 @@ use super::requests::Begun;
 use super::run::{Walk, resolve};
 use super::{Prepare, Session, verdict};
 use crate::cloud::{
-    ChangeSet, Cloud, CloudError, FoundStack, Keeping, OnFailure, Operation, Protection, Store,
+    ChangeSet, ChangeSetLifetime, Cloud, CloudError, LiveStack, OnFailure, Operation, Protection,
+    Store,
 };
 use crate::events::{Outcome, Verb};
 use crate::plan::complete::proposal;
@@ -30,7 +31,7 @@ pub(super) type Parameters = BTreeMap<String, String>;
 pub(super) enum Attempt {
     Done(Halt),
     /// Somebody else's operation holds the stack.
-    Taken(Box<FoundStack>),
+    Taken(Box<LiveStack>),
 }
 
 impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
@@ -127,7 +128,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
             parameters,
             bucket.as_deref(),
             token.clone(),
-            Keeping::Run,
+            ChangeSetLifetime::Run,
         );
         let protection = protection(stack);
         self.board.set(&stack.kind, Place::Running);
@@ -206,7 +207,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     pub async fn update(
         &self,
         step: &Step,
-        found: &FoundStack,
+        found: &LiveStack,
         set: &ChangeSet,
     ) -> Result<Attempt, Halt> {
         let stack = &step.stack;
@@ -248,12 +249,12 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     async fn not_executed(
         &self,
         step: &Step,
-        found: &FoundStack,
+        found: &LiveStack,
         set: &ChangeSet,
         error: CloudError,
         lost: Lost,
     ) -> Result<Attempt, Halt> {
-        if lost == Lost::Some && error.is_passing() {
+        if lost == Lost::Some && error.is_transient() {
             return Err(unsure(&error));
         }
         let kind = step.stack.kind.clone();
@@ -272,7 +273,7 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
                 return Ok(Attempt::Taken(Box::new(now)));
             }
         }
-        if error.is_passing() {
+        if error.is_transient() {
             return Err(unbegun(error.to_string()));
         }
         if resumes(&found.status) {
@@ -288,10 +289,10 @@ impl<C: Cloud + Store, P: Prepare> Walk<'_, C, P> {
     ///
     /// Looked at once more: since the plan was made somebody may have moved it, and what was read then,
     /// shortly after another run began an update, may have been old.
-    pub async fn keep(&self, step: &Step, found: &FoundStack) -> Result<Attempt, Halt> {
+    pub async fn keep(&self, step: &Step, found: &LiveStack) -> Result<Attempt, Halt> {
         let (now, _) = patiently(self.cloud, async || self.cloud.stack(&found.id).await).await;
         let now = now.map_err(|error| unanswered("", error))?;
-        let same = |now: &FoundStack| now.status == found.status && now.updated == found.updated;
+        let same = |now: &LiveStack| now.status == found.status && now.updated == found.updated;
         if !now.as_ref().is_some_and(same) {
             return Ok(Attempt::Taken(Box::new(
                 now.unwrap_or_else(|| found.clone()),

@@ -5,7 +5,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::double::{Double, Script};
 use super::fixtures::*;
 use super::{End, Remains, Report, Session, delete};
-use crate::cloud::{FoundResource, ResourceStatus};
+use crate::cloud::{LiveResource, ResourceStatus};
 use crate::events::{Event, Outcome};
 use crate::plan::{DeletePlan, Guard, deletion, survey};
 use crate::stacks::StackKind;
@@ -27,7 +27,7 @@ async fn gone(double: &Double, guard: Guard) -> (Report, Vec<Event>) {
 }
 
 fn bucket(double: &Double) {
-    double.resources.borrow_mut().push(FoundResource {
+    double.resources.borrow_mut().push(LiveResource {
         logical_id: "StateBucket".to_owned(),
         physical_id: Some("bucket-1".to_owned()),
         resource_type: "AWS::S3::Bucket".to_owned(),

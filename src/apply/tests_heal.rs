@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::double::{Double, Fault, Script};
 use super::fixtures::*;
 use super::{End, Session, delete};
-use crate::cloud::{CloudError, FoundResource, OpenChangeSet, Replacement, ResourceStatus};
+use crate::cloud::{CloudError, LiveResource, OpenChangeSet, Replacement, ResourceStatus};
 use crate::events::Outcome;
 use crate::plan::{Action, Guard, Plan, deletion, survey};
 use crate::stacks::StackKind;
@@ -36,7 +36,7 @@ fn lb() -> crate::cloud::ResourceChange {
 }
 
 fn holds(double: &Double, id: &str, of_type: &str, status: &str) {
-    double.resources.borrow_mut().push(FoundResource {
+    double.resources.borrow_mut().push(LiveResource {
         logical_id: id.to_owned(),
         physical_id: Some(format!("{id}-1")),
         resource_type: of_type.to_owned(),

@@ -96,7 +96,7 @@ async fn every_reason_is_told_at_once() {
             .insert("Host".to_owned(), "other".to_owned());
     });
     let set = plan.steps[2].change_set().expect("a change set");
-    double.discard(set).await.expect("gone");
+    double.delete_change_set(set).await.expect("gone");
     let mut stacks = stacks;
     stacks[5].template["Description"] = "other".into();
     let origin = Origin {

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::double::{Double, Fault, Script};
 use super::fixtures::*;
 use super::{Cancellation, End, Meeting, Remains, Report, Session, What, cancel, cancellations};
-use crate::cloud::{Cloud, CloudError, FoundResource, ResourceStatus};
+use crate::cloud::{Cloud, CloudError, LiveResource, ResourceStatus};
 use crate::events::{Event, Outcome, Verb};
 use crate::plan::{Guard, deletion, survey};
 use crate::stacks::StackKind;
@@ -181,7 +181,7 @@ async fn watching_what_rests_ends_at_once_and_a_stop_detaches() {
 }
 
 fn held(double: &Double, status: &str) {
-    double.resources.borrow_mut().push(FoundResource {
+    double.resources.borrow_mut().push(LiveResource {
         logical_id: "Database".to_owned(),
         physical_id: Some("db-1".to_owned()),
         resource_type: "AWS::RDS::DBInstance".to_owned(),

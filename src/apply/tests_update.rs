@@ -230,7 +230,7 @@ async fn an_empty_leftover_is_made_anew_and_a_full_one_is_left_alone() {
     double
         .resources
         .borrow_mut()
-        .push(crate::cloud::FoundResource {
+        .push(crate::cloud::LiveResource {
             logical_id: "Lb".to_owned(),
             physical_id: Some("lb-1".to_owned()),
             resource_type: "AWS::X".to_owned(),

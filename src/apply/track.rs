@@ -13,7 +13,7 @@ use super::follow::{Astray, Course, Subject};
 use super::pulse::{Member, Says, Woken};
 use super::tell::Teller;
 use crate::cloud::{
-    Cloud, CloudError, Console, FoundStack, Operation, StackEvent, StackStatus, Store,
+    Cloud, CloudError, Console, LiveStack, Operation, StackEvent, StackStatus, Store,
 };
 use crate::common::clock::elapsed;
 use crate::events::Verb;
@@ -114,7 +114,7 @@ impl<'a, K: Clock> Track<'a, K> {
         cloud: &C,
         member: &Member<'_, '_, C>,
         woken: Woken,
-    ) -> Result<Option<(StackStatus, Option<FoundStack>)>, CloudError> {
+    ) -> Result<Option<(StackStatus, Option<LiveStack>)>, CloudError> {
         self.read(cloud).await?;
         let ended = self.last_word();
         if ended.is_none() && woken == Woken::Time {
@@ -215,8 +215,8 @@ impl<'a, K: Clock> Track<'a, K> {
     fn confirm(
         &mut self,
         ended: Option<StackStatus>,
-        found: Option<FoundStack>,
-    ) -> Option<(StackStatus, Option<FoundStack>)> {
+        found: Option<LiveStack>,
+    ) -> Option<(StackStatus, Option<LiveStack>)> {
         let says = match &found {
             Some(found) => found.status.clone(),
             None => StackStatus::DeleteComplete,

@@ -14,7 +14,7 @@ use super::pulse::Pulse;
 use super::run::{finish, over};
 use super::tell::Teller;
 use super::{Report, Running, Session, verdict};
-use crate::cloud::{Cloud, FoundStack, Operation, StackStatus, Store};
+use crate::cloud::{Cloud, LiveStack, Operation, StackStatus, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::status::{Watches, on_watch};
 use crate::plan::{Survey, resources_of};
@@ -69,12 +69,12 @@ pub async fn watch<C: Cloud + Store>(
     report
 }
 
-fn known(found: &[FoundStack]) -> impl Iterator<Item = (StackKind, &FoundStack)> {
-    let kind = |found: &FoundStack| StackKind::parse(&found.kind);
+fn known(found: &[LiveStack]) -> impl Iterator<Item = (StackKind, &LiveStack)> {
+    let kind = |found: &LiveStack| StackKind::parse(&found.kind);
     found.iter().filter_map(move |one| Some((kind(one)?, one)))
 }
 
-fn moves(found: &FoundStack) -> bool {
+fn moves(found: &LiveStack) -> bool {
     on_watch(&found.status) == Watches::Follow
 }
 
@@ -92,7 +92,7 @@ fn runs(survey: &Survey) -> Verb {
 }
 
 fn expected(survey: &Survey) -> Vec<Expected> {
-    let line = |(stack, found): (StackKind, &FoundStack)| Expected {
+    let line = |(stack, found): (StackKind, &LiveStack)| Expected {
         operation: moves(found).then(|| verb(&found.status)),
         resources: match survey.templates.get(&found.id) {
             Some(template) if moves(found) => resources_of(template).len(),
@@ -144,7 +144,7 @@ impl<C: Cloud + Store> Watched<'_, C> {
     }
 
     /// Those that move and are not followed yet.
-    fn begun(&self, found: &[FoundStack]) -> Vec<(StackKind, FoundStack)> {
+    fn begun(&self, found: &[LiveStack]) -> Vec<(StackKind, LiveStack)> {
         let mut seen = self.found.borrow_mut();
         known(found)
             .filter(|(_, one)| moves(one))
@@ -156,7 +156,7 @@ impl<C: Cloud + Store> Watched<'_, C> {
             .collect()
     }
 
-    async fn one(&self, stack: StackKind, found: FoundStack) {
+    async fn one(&self, stack: StackKind, found: LiveStack) {
         self.found.borrow_mut().ended.remove(&stack);
         let verb = verb(&found.status);
         self.tell.started(&stack, verb);

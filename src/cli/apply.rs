@@ -215,7 +215,7 @@ impl<C: Cloud + Store> Authorities<'_, C> {
     ) -> Result<Ensured, AccessError> {
         for seconds in [1, 2, 4, 8] {
             match self.once(key, issuer).await {
-                Err(error) if error.is_passing() => {
+                Err(error) if error.is_transient() => {
                     self.cloud.sleep(Duration::from_secs(seconds)).await;
                 }
                 answer => return answer,

@@ -7,7 +7,7 @@ use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format};
 use super::session::{self, Session};
-use crate::cloud::{Cloud, FoundStack};
+use crate::cloud::{Cloud, LiveStack};
 use crate::plan::protection::{Layer, Live, State, layers};
 use crate::plan::status::rests;
 use crate::plan::{self};
@@ -66,7 +66,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 async fn examine(
     session: &Session,
     stack: &Stack,
-    found: &FoundStack,
+    found: &LiveStack,
     template: Option<&serde_json::Value>,
 ) -> Vec<Layer> {
     let (policy, drift) = futures::join!(

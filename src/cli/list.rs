@@ -9,7 +9,7 @@ use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, Format, talk};
 use super::session;
-use crate::cloud::{Cloud, FoundStack, Identity};
+use crate::cloud::{Cloud, Identity, LiveStack};
 use crate::definition::{self, DefinitionError};
 use crate::report::cluster::age;
 use crate::spec::ClusterSpec;
@@ -110,7 +110,7 @@ impl Row {
     }
 }
 
-fn add(rows: &mut Rows, found: &FoundStack, identity: &Identity) {
+fn add(rows: &mut Rows, found: &LiveStack, identity: &Identity) {
     let key = (found.cluster.clone(), identity.region.clone());
     let row = rows.entry(key).or_insert_with_key(|(name, region)| Row {
         name: name.clone(),

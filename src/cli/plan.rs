@@ -15,7 +15,7 @@ use super::session::{self, Session};
 use super::standing::{Standing, standing};
 use super::{Global, ask, saved};
 use crate::catalog::durations::{self, Durations};
-use crate::cloud::{Cloud, Identity, Keeping, Store};
+use crate::cloud::{ChangeSetLifetime, Cloud, Identity, Store};
 use crate::forecast::cost;
 use crate::journal::{self, Shelf};
 use crate::plan::{self, Look, Plan, PlanError, Terms};
@@ -107,9 +107,9 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     session.introduce();
     let run = run_id();
     let asking = Asking {
-        keeping: match args.out {
-            Some(_) => Keeping::Saved,
-            None => Keeping::Run,
+        lifetime: match args.out {
+            Some(_) => ChangeSetLifetime::Persistent,
+            None => ChangeSetLifetime::Run,
         },
         drift: if args.no_drift {
             Look::Away
@@ -222,7 +222,7 @@ pub struct Asking<'a> {
     /// Names the run.
     pub run: &'a str,
     pub refresh: Refresh,
-    pub keeping: Keeping,
+    pub lifetime: ChangeSetLifetime,
     pub drift: Look,
 }
 
@@ -233,7 +233,7 @@ impl<'a> Asking<'a> {
             allowed,
             run,
             refresh: Refresh::Missing,
-            keeping: Keeping::Run,
+            lifetime: ChangeSetLifetime::Run,
             drift: Look::Changed,
         }
     }
@@ -285,7 +285,7 @@ async fn propose<C: Cloud + Store>(
     let allow: BTreeSet<String> = allowed.allow_data_loss.iter().cloned().collect();
     let skip: BTreeSet<String> = allowed.skip.iter().cloned().collect();
     let terms = Terms {
-        keeping: asking.keeping,
+        lifetime: asking.lifetime,
         drift: look,
         ..Terms::new(asking.run, &allow, &skip)
     };

@@ -14,7 +14,7 @@ use super::Global;
 use super::failure::{Exit, Failure};
 use super::out::{self, talk};
 use super::session::{self, Known, Target, Whom};
-use crate::cloud::{Cloud, CloudError, FoundStack, Operation};
+use crate::cloud::{Cloud, CloudError, LiveStack, Operation};
 use crate::journal::{self, JournalError, Record, Shelf};
 use crate::plan::run_of;
 use crate::stacks::StackKind;
@@ -189,7 +189,7 @@ async fn remembered(target: &Target) -> Result<Told, Failure> {
     Ok(Told::new(format!("from AWS's history, {place}"), timeline))
 }
 
-async fn past(target: &Target, kind: StackKind, found: FoundStack) -> Result<Past, CloudError> {
+async fn past(target: &Target, kind: StackKind, found: LiveStack) -> Result<Past, CloudError> {
     let newest = Operation {
         stack_id: found.id.clone(),
         token: None,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The largest template that travels inside a request, in bytes; a larger one needs
-/// [`Proposal::bucket`]. CloudFormation's quota.
+/// [`ChangeSetRequest::bucket`]. CloudFormation's quota.
 pub const INLINE: usize = 51_200;
 
 /// Stands in [`PropertyChange::after`] for a value, or a part of one, that is decided only when another
@@ -15,7 +15,7 @@ pub const KNOWN_AFTER_APPLY: &str = "(known after apply)";
 
 /// What a stack shall become.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Proposal {
+pub struct ChangeSetRequest {
     pub stack: String,
     /// Canonical JSON; the cloud decides how it travels.
     pub template: String,
@@ -26,18 +26,18 @@ pub struct Proposal {
     pub tags: BTreeMap<String, String>,
     /// Idempotency token of the step: letters, digits, dashes, at most 128.
     pub token: String,
-    pub keeping: Keeping,
+    pub lifetime: ChangeSetLifetime,
 }
 
 /// How long a change set is meant to lie about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Keeping {
+pub enum ChangeSetLifetime {
     /// Executed or removed by the run that asked for it. Named by its content, so that a run that was
     /// killed leaves nothing that the next one would not find and use.
     #[default]
     Run,
     /// Kept for a saved plan, until that is applied or the stack moves.
-    Saved,
+    Persistent,
 }
 
 /// What becomes of a stack when its update fails.
@@ -95,14 +95,14 @@ pub struct ResourceChange {
     pub replacement: Replacement,
     /// What becomes of the resource that is removed or replaced; `None` where CloudFormation does not
     /// say and for everything else.
-    pub fate: Option<Fate>,
+    pub deletion_policy: Option<DeletionPolicy>,
     pub properties: Vec<PropertyChange>,
 }
 
 /// What becomes of a resource that is removed, or of the old one of a replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Fate {
+pub enum DeletionPolicy {
     /// Deleted with everything in it.
     Delete,
     /// Deleted after a last snapshot.
@@ -155,7 +155,7 @@ impl ResourceChange {
             resource_type: "AWS::CloudFormation::Stack".to_owned(),
             action: ChangeAction::Modify,
             replacement: Replacement::No,
-            fate: None,
+            deletion_policy: None,
             properties: vec![PropertyChange {
                 path: "Outputs".to_owned(),
                 before: None,

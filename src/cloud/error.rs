@@ -38,7 +38,7 @@ pub enum CloudError {
 
 impl CloudError {
     /// Whether asking again later can help without anybody doing anything.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(self, Self::Throttled(_) | Self::Unreachable { .. })
     }
 }

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::limiter::{Effect, Limiter, Service};
 use super::remote::{FoundObject, Ran, Remote};
 use super::{
-    ChangeSet, Cloud, CloudError, Console, Drift, FoundResource, FoundStack, Identity, Kept,
-    OnFailure, OpenChangeSet, Operation, Proposal, Protection, StackEvent, Store,
+    ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity, LiveResource,
+    LiveStack, OnFailure, OpenChangeSet, Operation, Protection, PutResult, StackEvent, Store,
 };
 use crate::common::Clock;
 
@@ -66,18 +66,18 @@ impl<C: Clock> Clock for Limited<C> {
 impl<C: Cloud> Cloud for Limited<C> {
     limited! {
         Read Sts: identity() -> Identity;
-        Read CloudFormation: stacks(cluster: Option<&str>) -> Vec<FoundStack>;
-        Read CloudFormation: stack(id: &str) -> Option<FoundStack>;
+        Read CloudFormation: stacks(cluster: Option<&str>) -> Vec<LiveStack>;
+        Read CloudFormation: stack(id: &str) -> Option<LiveStack>;
         Read CloudFormation: template(stack_id: &str) -> Value;
-        Write CloudFormation: create(wanted: &Proposal, protection: &Protection) -> String;
-        Write CloudFormation: propose(wanted: &Proposal) -> ChangeSet;
+        Write CloudFormation: create(wanted: &ChangeSetRequest, protection: &Protection) -> String;
+        Write CloudFormation: create_change_set(wanted: &ChangeSetRequest) -> ChangeSet;
         Write CloudFormation: execute(change_set: &ChangeSet, token: &str, on_failure: OnFailure) -> ();
-        Write CloudFormation: discard(change_set: &ChangeSet) -> ();
-        Write CloudFormation: protect(stack_id: &str, protection: &Protection) -> ();
+        Write CloudFormation: delete_change_set(change_set: &ChangeSet) -> ();
+        Write CloudFormation: set_protection(stack_id: &str, protection: &Protection) -> ();
         Read CloudFormation: events(operation: &Operation, seen: &HashSet<String>) -> Vec<StackEvent>;
-        Read CloudFormation: resources(stack_id: &str) -> Vec<FoundResource>;
+        Read CloudFormation: resources(stack_id: &str) -> Vec<LiveResource>;
         Write CloudFormation: delete(stack_id: &str, token: &str) -> ();
-        Read CloudFormation: moving() -> BTreeSet<String>;
+        Read CloudFormation: in_progress_stacks() -> BTreeSet<String>;
         Read CloudFormation: change_sets(stack_id: &str) -> Vec<OpenChangeSet>;
         Read CloudFormation: change_set(id: &str, stack_id: &str) -> Option<ChangeSet>;
         Read CloudFormation: policy(stack_id: &str) -> Option<Value>;
@@ -92,9 +92,9 @@ impl<C: Store + Clock> Store for Limited<C> {
     limited! {
         Read Ssm: parameter(name: &str) -> Option<String>;
         Read Ssm: secret(name: &str) -> Option<SecretString>;
-        Write Ssm: keep_secret(name: &str, secret: &SecretString, key: &str) -> Kept;
-        Write Ssm: keep_parameter(name: &str, value: &str) -> Kept;
-        Write Ssm: forget_parameters(path: &str) -> Vec<String>;
+        Write Ssm: put_secret_if_absent(name: &str, secret: &SecretString, key: &str) -> PutResult;
+        Write Ssm: put_parameter_if_absent(name: &str, value: &str) -> PutResult;
+        Write Ssm: delete_parameters_under(path: &str) -> Vec<String>;
         Write S3: upload(bucket: &str, key: &str, bytes: &[u8]) -> ();
         Read S3: object(bucket: &str, key: &str) -> Option<Vec<u8>>;
         Write S3: empty_bucket(bucket: &str) -> usize;
@@ -129,7 +129,7 @@ mod tests {
     async fn seconds_for(cloud: &Limited<Simulated>, reads: usize) -> f64 {
         let start = cloud.now();
         for _ in 0..reads {
-            cloud.moving().await.ok();
+            cloud.in_progress_stacks().await.ok();
         }
         elapsed(start, cloud.now()).as_secs_f64()
     }

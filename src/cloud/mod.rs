@@ -21,16 +21,16 @@ use serde_json::Value;
 use crate::common::Clock;
 
 pub use change_set::{
-    ChangeAction, ChangeSet, Fate, Finding, INLINE, KNOWN_AFTER_APPLY, Keeping, OnFailure,
-    OpenChangeSet, PropertyChange, Proposal, Replacement, ResourceChange,
+    ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, DeletionPolicy, Finding, INLINE,
+    KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement, ResourceChange,
 };
 pub use drift::{Difference, Drift};
 pub use error::CloudError;
 pub use event::{Operation, StackEvent};
 pub use limited::Limited;
-pub use stack::{FoundResource, FoundStack, Protection};
+pub use stack::{LiveResource, LiveStack, Protection};
 pub use status::{ResourceStatus, StackStatus};
-pub use store::{Console, Kept, Store};
+pub use store::{Console, PutResult, Store};
 
 /// Who is asking, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,10 +49,10 @@ pub trait Cloud: Clock {
     async fn identity(&self) -> Result<Identity, CloudError>;
 
     /// Every stack of the account and region that carries [`TAG_CLUSTER`](crate::common::tags::TAG_CLUSTER); of one cluster if named.
-    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError>;
+    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<LiveStack>, CloudError>;
 
     /// One stack by ARN, deleted ones too. `None` when nobody knows it.
-    async fn stack(&self, id: &str) -> Result<Option<FoundStack>, CloudError>;
+    async fn stack(&self, id: &str) -> Result<Option<LiveStack>, CloudError>;
 
     /// The template that a stack was last given, as data.
     async fn template(&self, stack_id: &str) -> Result<Value, CloudError>;
@@ -61,12 +61,12 @@ pub trait Cloud: Clock {
     /// Asked again with the same token it returns the same stack.
     async fn create(
         &self,
-        wanted: &Proposal,
+        wanted: &ChangeSetRequest,
         protection: &Protection,
     ) -> Result<String, CloudError>;
 
     /// Asks what would change in an existing stack. An empty answer leaves no change set behind.
-    async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError>;
+    async fn create_change_set(&self, wanted: &ChangeSetRequest) -> Result<ChangeSet, CloudError>;
 
     /// Executes a change set exactly as it was shown.
     async fn execute(
@@ -77,10 +77,14 @@ pub trait Cloud: Clock {
     ) -> Result<(), CloudError>;
 
     /// Removes a change set that will not be executed. Not an error if it is gone.
-    async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError>;
+    async fn delete_change_set(&self, change_set: &ChangeSet) -> Result<(), CloudError>;
 
     /// Sets termination protection and stack policy.
-    async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError>;
+    async fn set_protection(
+        &self,
+        stack_id: &str,
+        protection: &Protection,
+    ) -> Result<(), CloudError>;
 
     /// The operation's events not in `seen`, oldest first; none of operations before it.
     async fn events(
@@ -90,14 +94,14 @@ pub trait Cloud: Clock {
     ) -> Result<Vec<StackEvent>, CloudError>;
 
     /// What a stack holds, deleted resources included as far as CloudFormation tells.
-    async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError>;
+    async fn resources(&self, stack_id: &str) -> Result<Vec<LiveResource>, CloudError>;
 
     /// Starts deleting a stack.
     async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError>;
 
     /// ARNs of all stacks of the account and region in which an operation runs, whoever's they are.
     /// One call serves every follower of a run.
-    async fn moving(&self) -> Result<BTreeSet<String>, CloudError>;
+    async fn in_progress_stacks(&self) -> Result<BTreeSet<String>, CloudError>;
 
     /// The change sets that lie with a stack.
     async fn change_sets(&self, stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError>;

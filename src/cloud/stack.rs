@@ -9,7 +9,7 @@ use super::{ResourceStatus, StackStatus};
 
 /// A stack as it stands in the account.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FoundStack {
+pub struct LiveStack {
     /// ARN: stacks are matched by it, never by name, once it is known.
     pub id: String,
     pub name: String,
@@ -29,7 +29,7 @@ pub struct FoundStack {
 
 /// A resource of a stack as it stands in the account.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FoundResource {
+pub struct LiveResource {
     pub logical_id: String,
     pub physical_id: Option<String>,
     pub resource_type: String,

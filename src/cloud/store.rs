@@ -6,7 +6,7 @@ use super::CloudError;
 
 /// What a parameter store answered to a secret offered for keeping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum PutResult {
     /// Ours is stored.
     Stored,
     /// There was one already: read it and use it.
@@ -32,18 +32,22 @@ pub trait Store {
     async fn secret(&self, name: &str) -> Result<Option<SecretString>, CloudError>;
 
     /// Keeps a secret under `key` (a KMS key's ARN), never overwriting one.
-    async fn keep_secret(
+    async fn put_secret_if_absent(
         &self,
         name: &str,
         secret: &SecretString,
         key: &str,
-    ) -> Result<Kept, CloudError>;
+    ) -> Result<PutResult, CloudError>;
 
     /// Keeps a plain value, never overwriting one.
-    async fn keep_parameter(&self, name: &str, value: &str) -> Result<Kept, CloudError>;
+    async fn put_parameter_if_absent(
+        &self,
+        name: &str,
+        value: &str,
+    ) -> Result<PutResult, CloudError>;
 
     /// Deletes every parameter under `path`; returns their names.
-    async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError>;
+    async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError>;
 
     /// Puts an object unless one of that key is there. The keys are content-addressed.
     async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError>;

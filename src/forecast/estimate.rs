@@ -13,7 +13,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::catalog::durations::{Durations, JOIN, Operation, Seconds, Span};
-use crate::cloud::{ChangeAction, ChangeSet, Fate, Replacement, ResourceChange, StackStatus};
+use crate::cloud::{
+    ChangeAction, ChangeSet, DeletionPolicy, Replacement, ResourceChange, StackStatus,
+};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::order::{joins, needs};
 use crate::plan::status::Deletes;
@@ -140,7 +142,7 @@ fn change_forward(wanted: &Value, change: &ResourceChange, durations: &Durations
 fn change_cleanup(old: &Value, change: &ResourceChange, durations: &Durations) -> Work {
     let gone = || one(old, &change.logical_id, Operation::Delete, durations);
     match (&change.action, change.replacement) {
-        _ if change.fate == Some(Fate::Retain) => Work::default(),
+        _ if change.deletion_policy == Some(DeletionPolicy::Retain) => Work::default(),
         (ChangeAction::Remove, _) | (ChangeAction::Modify, Replacement::Yes) => gone(),
         (ChangeAction::Modify, Replacement::Might) => Work::default().or(gone()),
         _ => Work::default(),

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::cloud::FoundStack;
+use crate::cloud::LiveStack;
 use crate::stacks::Stack;
 
 /// Whether a stack already is what is wanted: template, tags and every parameter.
 pub fn same(
     stack: &Stack,
-    found: &FoundStack,
+    found: &LiveStack,
     template: Option<&Value>,
     parameters: &BTreeMap<String, String>,
 ) -> bool {
@@ -20,7 +20,7 @@ pub fn same(
         && moved(&stack.template, &found.parameters, parameters).is_empty()
 }
 
-fn same_tags(stack: &Stack, found: &FoundStack) -> bool {
+fn same_tags(stack: &Stack, found: &LiveStack) -> bool {
     let ours = found
         .tags
         .iter()

@@ -10,7 +10,9 @@ use super::{
     Action, Blocked, Draft, Plan, PlanError, Step, compare, drift, heal, risk, sharpen, status,
     token,
 };
-use crate::cloud::{ChangeSet, Cloud, CloudError, Finding, FoundStack, Keeping, Proposal};
+use crate::cloud::{
+    ChangeSet, ChangeSetLifetime, ChangeSetRequest, Cloud, CloudError, Finding, LiveStack,
+};
 use crate::stacks::{Stack, StackKind};
 
 /// What a plan is made under.
@@ -23,7 +25,7 @@ pub struct Terms<'a> {
     /// Resources that a rollback which is gone on with leaves as they are, as `STACK/RESOURCE`.
     pub skip: &'a BTreeSet<String>,
     /// What becomes of the change sets.
-    pub keeping: Keeping,
+    pub lifetime: ChangeSetLifetime,
     /// Whether to look for what somebody changed by hand.
     pub drift: Look,
 }
@@ -47,7 +49,7 @@ impl<'a> Terms<'a> {
             run,
             allow,
             skip,
-            keeping: Keeping::default(),
+            lifetime: ChangeSetLifetime::default(),
             drift: Look::default(),
         }
     }
@@ -115,7 +117,7 @@ async fn consider(
 /// Removes the change sets of a plan that nobody will execute. Returns what could not be removed.
 pub async fn discard(plan: &Plan, cloud: &impl Cloud) -> Vec<CloudError> {
     let sets = plan.steps.iter().filter_map(Step::change_set);
-    let answers = join_all(sets.map(|set| cloud.discard(set))).await;
+    let answers = join_all(sets.map(|set| cloud.delete_change_set(set))).await;
     answers.into_iter().filter_map(Result::err).collect()
 }
 
@@ -125,9 +127,9 @@ pub fn proposal(
     parameters: &std::collections::BTreeMap<String, String>,
     bucket: Option<&str>,
     token: String,
-    keeping: Keeping,
-) -> Proposal {
-    Proposal {
+    lifetime: ChangeSetLifetime,
+) -> ChangeSetRequest {
+    ChangeSetRequest {
         stack: stack.name.clone(),
         template: stack.body(),
         bucket: bucket.map(str::to_owned),
@@ -135,7 +137,7 @@ pub fn proposal(
         capabilities: stack.capabilities.clone(),
         tags: stack.tags.clone(),
         token,
-        keeping,
+        lifetime,
     }
 }
 
@@ -162,9 +164,9 @@ pub async fn ask(
         }
         (Todo::Propose, Some(found)) => {
             let token = token(terms.run, &step.stack.name, name);
-            let keeping = terms.keeping;
-            let wanted = proposal(&step.stack, &step.parameters, bucket, token, keeping);
-            match cloud.propose(&wanted).await {
+            let lifetime = terms.lifetime;
+            let wanted = proposal(&step.stack, &step.parameters, bucket, token, lifetime);
+            match cloud.create_change_set(&wanted).await {
                 Ok(answer) => judge(&mut step, answer, &found, terms.allow),
                 Err(CloudError::Invalid {
                     reason, findings, ..
@@ -204,7 +206,7 @@ async fn unguarded(step: &Step, cloud: &impl Cloud) -> Result<bool, CloudError> 
 pub(super) fn judge(
     step: &mut Step,
     mut answer: ChangeSet,
-    found: &FoundStack,
+    found: &LiveStack,
     allow: &BTreeSet<String>,
 ) {
     step.findings.clone_from(&answer.warnings);

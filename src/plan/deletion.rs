@@ -7,7 +7,7 @@ use super::heal::{is_data, is_ours};
 use super::status::{Deletes, hand, on_delete};
 use super::{Blocked, Survey, resources_of};
 use crate::catalog::resources::holds;
-use crate::cloud::{FoundStack, StackStatus};
+use crate::cloud::{LiveStack, StackStatus};
 use crate::stacks::StackKind;
 
 /// Whether the definition protects the cluster.
@@ -32,7 +32,7 @@ pub struct DeletePlan {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeleteStep {
     pub kind: StackKind,
-    pub found: FoundStack,
+    pub found: LiveStack,
     pub template: Option<Value>,
     pub action: Deletes,
     /// Stacks that use this one and have to be gone first.
@@ -77,7 +77,7 @@ pub fn deletion(survey: &Survey, guard: Guard) -> DeletePlan {
     }
 }
 
-fn step(found: &FoundStack, survey: &Survey, kinds: &[StackKind]) -> Option<DeleteStep> {
+fn step(found: &LiveStack, survey: &Survey, kinds: &[StackKind]) -> Option<DeleteStep> {
     let kind = StackKind::parse(&found.kind)?;
     let action = match on_delete(&found.status, &found.name) {
         Deletes::Shell

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::status::{Means, on_apply};
 use super::{Action, Blocked, Pending, Survey, compare, versions};
-use crate::cloud::FoundStack;
+use crate::cloud::LiveStack;
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 
 /// A plan before anybody asked for change sets.
@@ -15,7 +15,7 @@ use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 pub struct Draft {
     pub cluster: String,
     pub steps: Vec<DraftStep>,
-    pub leftover: Vec<FoundStack>,
+    pub leftover: Vec<LiveStack>,
     /// The state bucket, once there is one.
     pub bucket: Option<String>,
     /// What the rule of Kubernetes versions refuses; then nothing of the plan is done.
@@ -26,7 +26,7 @@ pub struct Draft {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DraftStep {
     pub stack: Stack,
-    pub found: Option<FoundStack>,
+    pub found: Option<LiveStack>,
     pub before: Option<Value>,
     pub parameters: BTreeMap<String, String>,
     pub pending: Vec<Pending>,
@@ -155,7 +155,7 @@ pub fn inputs(
 pub fn consider(
     cluster: &str,
     stack: Stack,
-    found: Option<FoundStack>,
+    found: Option<LiveStack>,
     before: Option<Value>,
     known: Inputs,
 ) -> DraftStep {
@@ -176,7 +176,7 @@ pub fn consider(
 fn decide(
     cluster: &str,
     stack: &Stack,
-    found: Option<&FoundStack>,
+    found: Option<&LiveStack>,
     before: Option<&Value>,
     known: &Inputs,
 ) -> Todo {

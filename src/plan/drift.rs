@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Step, status};
-use crate::cloud::{ChangeAction, Cloud, CloudError, Drift, FoundStack, ResourceChange};
+use crate::cloud::{ChangeAction, Cloud, CloudError, Drift, LiveStack, ResourceChange};
 
 /// A resource that was changed by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,7 +17,7 @@ pub struct Drifted {
 
 /// Looks at one stack. `None` where there is nothing to look at: no stack, or one in motion.
 pub(super) async fn look(
-    found: Option<&FoundStack>,
+    found: Option<&LiveStack>,
     cloud: &impl Cloud,
 ) -> Option<Result<Vec<Drift>, CloudError>> {
     let found = found.filter(|found| status::rests(&found.status))?;
@@ -91,7 +91,7 @@ mod tests {
             resource_type: "AWS::AutoScaling::AutoScalingGroup".to_owned(),
             action: ChangeAction::Modify,
             replacement,
-            fate: None,
+            deletion_policy: None,
             properties: paths.iter().map(property).collect(),
         }
     }

@@ -5,12 +5,17 @@ use serde_json::Value;
 
 use super::deletion;
 use super::risk::Effect;
-use crate::cloud::{Fate, ResourceChange};
+use crate::cloud::{DeletionPolicy, ResourceChange};
 
-/// The fate of the old resource. The policy of a removal stands in the template of today. That of a
+/// The deletion policy of the old resource. The policy of a removal stands in the template of today. That of a
 /// replacement stands in both; where they differ, the harsher one holds.
-pub fn of(change: &ResourceChange, effect: Effect, before: Option<&Value>, after: &Value) -> Fate {
-    if let Some(told) = change.fate {
+pub fn of(
+    change: &ResourceChange,
+    effect: Effect,
+    before: Option<&Value>,
+    after: &Value,
+) -> DeletionPolicy {
+    if let Some(told) = change.deletion_policy {
         return told;
     }
     let (id, of_type) = (&change.logical_id, &change.resource_type);
@@ -22,31 +27,31 @@ pub fn of(change: &ResourceChange, effect: Effect, before: Option<&Value>, after
     // "UpdateReplacePolicy attribute").
     let replaced = |template: &Value| {
         let policy = template["Resources"][id]["UpdateReplacePolicy"].as_str();
-        policy.map_or(Fate::Delete, named)
+        policy.map_or(DeletionPolicy::Delete, named)
     };
-    let old = before.map_or(Fate::Retain, replaced);
+    let old = before.map_or(DeletionPolicy::Retain, replaced);
     harsher(old, replaced(after))
 }
 
 /// A policy that nobody knows is taken for the worst.
-fn named(policy: &str) -> Fate {
+fn named(policy: &str) -> DeletionPolicy {
     match policy {
-        "Retain" | "RetainExceptOnCreate" => Fate::Retain,
-        "Snapshot" => Fate::Snapshot,
-        _ => Fate::Delete,
+        "Retain" | "RetainExceptOnCreate" => DeletionPolicy::Retain,
+        "Snapshot" => DeletionPolicy::Snapshot,
+        _ => DeletionPolicy::Delete,
     }
 }
 
-fn harsher(a: Fate, b: Fate) -> Fate {
+fn harsher(a: DeletionPolicy, b: DeletionPolicy) -> DeletionPolicy {
     match (a, b) {
-        (Fate::Delete, _) | (_, Fate::Delete) => Fate::Delete,
-        (Fate::Snapshot, _) | (_, Fate::Snapshot) => Fate::Snapshot,
-        _ => Fate::Retain,
+        (DeletionPolicy::Delete, _) | (_, DeletionPolicy::Delete) => DeletionPolicy::Delete,
+        (DeletionPolicy::Snapshot, _) | (_, DeletionPolicy::Snapshot) => DeletionPolicy::Snapshot,
+        _ => DeletionPolicy::Retain,
     }
 }
 
-/// The fate in words. `template` is the one that the resource stands under.
-pub fn words(change: &ResourceChange, fate: Fate, template: &Value) -> String {
+/// The deletion policy in words. `template` is the one that the resource stands under.
+pub fn words(change: &ResourceChange, deletion_policy: DeletionPolicy, template: &Value) -> String {
     let properties = &template["Resources"][&change.logical_id]["Properties"];
     let instance = change.resource_type == "AWS::RDS::DBInstance";
     // RDS keeps automated backups only where it was told to (`DeleteAutomatedBackups`).
@@ -56,20 +61,20 @@ pub fn words(change: &ResourceChange, fate: Fate, template: &Value) -> String {
         Value::String(word) if word == "false" => "; automated backups are kept",
         _ => "; automated backups go with it",
     };
-    match (fate, change.resource_type.as_str()) {
-        (Fate::Retain, _) => "stays in the account, outside the stack".to_owned(),
-        (Fate::Snapshot, _) => format!("a last snapshot is taken{backups}"),
+    match (deletion_policy, change.resource_type.as_str()) {
+        (DeletionPolicy::Retain, _) => "stays in the account, outside the stack".to_owned(),
+        (DeletionPolicy::Snapshot, _) => format!("a last snapshot is taken{backups}"),
         // Deleting a key only schedules its end: 7 to 30 days, 30 unless said otherwise (KMS).
-        (Fate::Delete, "AWS::KMS::Key") => {
+        (DeletionPolicy::Delete, "AWS::KMS::Key") => {
             let days = properties["PendingWindowInDays"].as_u64().unwrap_or(30);
             format!(
                 "out of use at once, deleted after {days} days; until then it can be called back"
             )
         }
-        (Fate::Delete, "AWS::S3::Bucket") => {
+        (DeletionPolicy::Delete, "AWS::S3::Bucket") => {
             "deleted if it is empty; one that holds anything stays, outside the stack".to_owned()
         }
-        (Fate::Delete, _) => format!("deleted with everything in it{backups}"),
+        (DeletionPolicy::Delete, _) => format!("deleted with everything in it{backups}"),
     }
 }
 
@@ -79,14 +84,14 @@ mod tests {
     use crate::cloud::{ChangeAction, Replacement};
     use serde_json::json;
 
-    fn change(of_type: &str, fate: Option<Fate>) -> ResourceChange {
+    fn change(of_type: &str, deletion_policy: Option<DeletionPolicy>) -> ResourceChange {
         ResourceChange {
             logical_id: "It".to_owned(),
             physical_id: None,
             resource_type: of_type.to_owned(),
             action: ChangeAction::Modify,
             replacement: Replacement::Yes,
-            fate,
+            deletion_policy,
             properties: Vec::new(),
         }
     }
@@ -106,32 +111,59 @@ mod tests {
         const DB: &str = "AWS::RDS::DBInstance";
         const VOLUME: &str = "AWS::EC2::Volume";
         use Effect::{MightReplace, Remove, Replace};
-        for (of_type, delete, replace, effect, fate) in [
-            (DB, None, None, Remove, Fate::Snapshot),
-            (DB, None, None, Replace, Fate::Delete),
-            (DB, Some("Delete"), Some("Snapshot"), Remove, Fate::Delete),
+        for (of_type, delete, replace, effect, deletion_policy) in [
+            (DB, None, None, Remove, DeletionPolicy::Snapshot),
+            (DB, None, None, Replace, DeletionPolicy::Delete),
+            (
+                DB,
+                Some("Delete"),
+                Some("Snapshot"),
+                Remove,
+                DeletionPolicy::Delete,
+            ),
             (
                 DB,
                 Some("Delete"),
                 Some("Snapshot"),
                 MightReplace,
-                Fate::Snapshot,
+                DeletionPolicy::Snapshot,
             ),
-            (VOLUME, None, None, Remove, Fate::Delete),
-            (VOLUME, Some("Snapshot"), None, Remove, Fate::Snapshot),
-            (VOLUME, Some("Snapshot"), None, Replace, Fate::Delete),
+            (VOLUME, None, None, Remove, DeletionPolicy::Delete),
+            (
+                VOLUME,
+                Some("Snapshot"),
+                None,
+                Remove,
+                DeletionPolicy::Snapshot,
+            ),
+            (
+                VOLUME,
+                Some("Snapshot"),
+                None,
+                Replace,
+                DeletionPolicy::Delete,
+            ),
             (
                 VOLUME,
                 Some("RetainExceptOnCreate"),
                 None,
                 Remove,
-                Fate::Retain,
+                DeletionPolicy::Retain,
             ),
-            (VOLUME, None, Some("Perhaps"), Replace, Fate::Delete),
+            (
+                VOLUME,
+                None,
+                Some("Perhaps"),
+                Replace,
+                DeletionPolicy::Delete,
+            ),
         ] {
             let template = template(delete, replace);
             let is = of(&change(of_type, None), effect, Some(&template), &template);
-            assert_eq!(is, fate, "{of_type} {delete:?} {replace:?} {effect:?}");
+            assert_eq!(
+                is, deletion_policy,
+                "{of_type} {delete:?} {replace:?} {effect:?}"
+            );
         }
     }
 
@@ -142,13 +174,22 @@ mod tests {
             template(None, Some("Delete")),
         );
         let one = change("AWS::EC2::Volume", None);
-        assert_eq!(of(&one, Effect::Replace, Some(&kept), &gone), Fate::Delete);
-        assert_eq!(of(&one, Effect::Replace, Some(&gone), &kept), Fate::Delete);
-        assert_eq!(of(&one, Effect::Replace, Some(&kept), &kept), Fate::Retain);
-        let told = change("AWS::EC2::Volume", Some(Fate::Snapshot));
+        assert_eq!(
+            of(&one, Effect::Replace, Some(&kept), &gone),
+            DeletionPolicy::Delete
+        );
+        assert_eq!(
+            of(&one, Effect::Replace, Some(&gone), &kept),
+            DeletionPolicy::Delete
+        );
+        assert_eq!(
+            of(&one, Effect::Replace, Some(&kept), &kept),
+            DeletionPolicy::Retain
+        );
+        let told = change("AWS::EC2::Volume", Some(DeletionPolicy::Snapshot));
         assert_eq!(
             of(&told, Effect::Replace, Some(&gone), &gone),
-            Fate::Snapshot
+            DeletionPolicy::Snapshot
         );
     }
 
@@ -156,26 +197,30 @@ mod tests {
     fn the_words_say_what_is_left() {
         const DB: &str = "AWS::RDS::DBInstance";
         let kept = template(None, None);
-        let say =
-            |of_type: &str, fate, template: &Value| words(&change(of_type, None), fate, template);
+        let say = |of_type: &str, deletion_policy, template: &Value| {
+            words(&change(of_type, None), deletion_policy, template)
+        };
         assert_eq!(
-            say(DB, Fate::Snapshot, &kept),
+            say(DB, DeletionPolicy::Snapshot, &kept),
             "a last snapshot is taken; automated backups are kept"
         );
         let bare = json!({"Resources": {"It": {"Properties": {"PendingWindowInDays": 7}}}});
         assert_eq!(
-            say(DB, Fate::Delete, &bare),
+            say(DB, DeletionPolicy::Delete, &bare),
             "deleted with everything in it; automated backups go with it"
         );
         assert_eq!(
-            say("AWS::EC2::Volume", Fate::Snapshot, &kept),
+            say("AWS::EC2::Volume", DeletionPolicy::Snapshot, &kept),
             "a last snapshot is taken"
         );
         assert_eq!(
-            say(DB, Fate::Retain, &kept),
+            say(DB, DeletionPolicy::Retain, &kept),
             "stays in the account, outside the stack"
         );
-        assert!(say("AWS::KMS::Key", Fate::Delete, &bare).contains("after 7 days"));
-        assert!(say("AWS::S3::Bucket", Fate::Delete, &bare).starts_with("deleted if it is empty"));
+        assert!(say("AWS::KMS::Key", DeletionPolicy::Delete, &bare).contains("after 7 days"));
+        assert!(
+            say("AWS::S3::Bucket", DeletionPolicy::Delete, &bare)
+                .starts_with("deleted if it is empty")
+        );
     }
 }

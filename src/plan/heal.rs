@@ -11,7 +11,7 @@ use super::{Action, Blocked, PlanError, Step, Terms};
 use crate::catalog::resources::holds;
 use crate::cloud::status::Phase;
 use crate::cloud::{
-    Cloud, CloudError, FoundResource, FoundStack, OpenChangeSet, Operation, StackEvent, StackStatus,
+    Cloud, CloudError, LiveResource, LiveStack, OpenChangeSet, Operation, StackEvent, StackStatus,
 };
 use crate::stacks::sentence;
 
@@ -38,7 +38,7 @@ pub fn resumes(status: &StackStatus) -> bool {
 }
 
 /// AWS does not take an update that would go on from here.
-pub fn not_resumed(found: &FoundStack, why: &str) -> Blocked {
+pub fn not_resumed(found: &LiveStack, why: &str) -> Blocked {
     let plain = hand(&found.status, &found.name);
     Blocked {
         reason: format!("{}; an update can't go on from there: {why}", plain.reason),
@@ -53,7 +53,7 @@ pub fn is_ours(sets: &[OpenChangeSet]) -> bool {
 
 /// Decides by what a stack holds. `before` is its template, as far as it has one.
 pub async fn look_inside(
-    found: &FoundStack,
+    found: &LiveStack,
     before: Option<&Value>,
     cloud: &impl Cloud,
     terms: &Terms<'_>,
@@ -75,7 +75,7 @@ pub async fn look_inside(
 
 /// The leftover of a failed creation may go if nothing was kept back. Where removing it failed, it is
 /// tried once more, unless something in it holds data.
-fn leftovers(found: &FoundStack, resources: &[FoundResource]) -> Action {
+fn leftovers(found: &LiveStack, resources: &[LiveResource]) -> Action {
     let failed = found.status == StackStatus::RollbackFailed;
     let kept: Vec<String> = resources
         .iter()
@@ -112,7 +112,7 @@ pub fn is_data(resource_type: &str) -> bool {
 }
 
 async fn delete_failed(
-    found: &FoundStack,
+    found: &LiveStack,
     before: Option<&Value>,
     cloud: &impl Cloud,
 ) -> Result<Action, CloudError> {
@@ -128,7 +128,7 @@ async fn delete_failed(
 }
 
 async fn continuing(
-    found: &FoundStack,
+    found: &LiveStack,
     before: Option<&Value>,
     cloud: &impl Cloud,
     terms: &Terms<'_>,
@@ -142,7 +142,7 @@ async fn continuing(
     let mut stuck = stuck(&events[back.unwrap_or(0)..], before, failed);
     if stuck.is_empty() {
         let held = cloud.resources(&found.id).await?;
-        let failed = |one: &&FoundResource| one.status.phase() == Phase::Failed;
+        let failed = |one: &&LiveResource| one.status.phase() == Phase::Failed;
         stuck = held
             .iter()
             .filter(failed)
@@ -161,7 +161,7 @@ async fn continuing(
     })
 }
 
-async fn newest(found: &FoundStack, cloud: &impl Cloud) -> Result<Vec<StackEvent>, CloudError> {
+async fn newest(found: &LiveStack, cloud: &impl Cloud) -> Result<Vec<StackEvent>, CloudError> {
     let operation = Operation {
         stack_id: found.id.clone(),
         token: None,

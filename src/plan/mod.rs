@@ -28,7 +28,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::cloud::{
-    ChangeAction, ChangeSet, CloudError, Finding, FoundStack, PropertyChange, Replacement,
+    ChangeAction, ChangeSet, CloudError, Finding, LiveStack, PropertyChange, Replacement,
     StackStatus,
 };
 use crate::stacks::{Source, Stack, StackKind, sentence};
@@ -50,7 +50,7 @@ pub struct Plan {
     pub cluster: String,
     pub steps: Vec<Step>,
     /// Stacks of this cluster in AWS that the definition no longer has; `apply` leaves them alone.
-    pub leftover: Vec<FoundStack>,
+    pub leftover: Vec<LiveStack>,
     /// What the rule of Kubernetes versions refuses (exit code 5); then nothing of the plan is done.
     pub refused: Vec<Blocked>,
 }
@@ -59,7 +59,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     pub stack: Stack,
-    pub found: Option<FoundStack>,
+    pub found: Option<LiveStack>,
     /// The template that the stack has now.
     pub before: Option<Value>,
     /// Parameter values as far as known now; missing ones come from stacks that are not there yet.

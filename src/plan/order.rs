@@ -83,7 +83,7 @@ mod tests {
             resource_type: String::new(),
             action,
             replacement,
-            fate: None,
+            deletion_policy: None,
             properties: Vec::new(),
         };
         let set = ChangeSet {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::policy;
 use crate::catalog::resources::holds;
-use crate::cloud::{Drift, FoundStack};
+use crate::cloud::{Drift, LiveStack};
 use crate::stacks::{Stack, StackKind};
 
 const DATABASE: &str = "AWS::RDS::DBInstance";
@@ -48,7 +48,7 @@ pub enum State {
 /// A stack as it stands in AWS.
 #[derive(Debug, Clone, Copy)]
 pub struct Live<'a> {
-    pub found: &'a FoundStack,
+    pub found: &'a LiveStack,
     pub template: Option<&'a Value>,
     /// The stack policy in force, or why it could not be read.
     pub policy: &'a Result<Option<Value>, String>,
@@ -253,8 +253,8 @@ mod tests {
         }
     }
 
-    fn found(protected: bool) -> FoundStack {
-        FoundStack {
+    fn found(protected: bool) -> LiveStack {
+        LiveStack {
             id: "arn".to_owned(),
             name: "c-database".to_owned(),
             cluster: "c".to_owned(),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::sharpen::gravity;
 use super::{Blocked, Draft, PlanError, fate, policy, resources_of};
 use crate::catalog::resources::holds;
-use crate::cloud::{Fate, FoundStack, ResourceChange};
+use crate::cloud::{DeletionPolicy, LiveStack, ResourceChange};
 use crate::stacks::Stack;
 
 /// What is lost with a resource that holds no data, but that the stack policy keeps all the same.
@@ -37,7 +37,7 @@ pub struct Risk {
     pub holds: &'static str,
     pub effect: Effect,
     /// What becomes of the old resource.
-    pub fate: Fate,
+    pub deletion_policy: DeletionPolicy,
     /// The same in words, with what is known of its backups.
     pub becomes: String,
     /// Whether it was named with `--allow-data-loss`.
@@ -67,10 +67,10 @@ pub fn risks(
         let name = format!("{}/{}", stack.name, change.logical_id);
         let relied_on = effect > Effect::MightReplace && kept.contains(&change.logical_id);
         let holds = holds(&change.resource_type).or(relied_on.then_some(RELIED_ON))?;
-        let fate = fate::of(change, effect, before, &stack.template);
+        let deletion_policy = fate::of(change, effect, before, &stack.template);
         Some(Risk {
-            becomes: fate::words(change, fate, before.unwrap_or(&stack.template)),
-            fate,
+            becomes: fate::words(change, deletion_policy, before.unwrap_or(&stack.template)),
+            deletion_policy,
             allowed: allow.contains(&name),
             name,
             logical_id: change.logical_id.clone(),
@@ -83,7 +83,7 @@ pub fn risks(
 }
 
 /// Refuses what would lose data, unless every loss is named and the stack is not protected.
-pub fn guard(stack: &Stack, found: &FoundStack, risks: &[Risk]) -> Option<Blocked> {
+pub fn guard(stack: &Stack, found: &LiveStack, risks: &[Risk]) -> Option<Blocked> {
     let open: Vec<&Risk> = risks.iter().filter(|risk| !risk.allowed).collect();
     let protected = stack.termination_protection || found.termination_protection;
     if risks.is_empty() || (open.is_empty() && !protected) {

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::complete::{ask, judge, settle_pending};
 use super::draft::{DraftStep, Todo};
 use super::{Action, Blocked, Plan, Step, Survey, Terms, draft};
-use crate::cloud::{ChangeSet, Cloud, Finding, FoundStack, StackStatus};
+use crate::cloud::{ChangeSet, Cloud, Finding, LiveStack, StackStatus};
 use crate::stacks::{Stack, StackKind};
 
 const KIND: &str = "kube-cfn/plan";
@@ -210,7 +210,7 @@ impl Saved {
     }
 
     /// Stacks that one of the two does not have, and leftovers that moved.
-    fn strangers(&self, steps: &[DraftStep], leftover: &[FoundStack]) -> Vec<String> {
+    fn strangers(&self, steps: &[DraftStep], leftover: &[LiveStack]) -> Vec<String> {
         let wanted = |name: &str| steps.iter().any(|step| step.stack.name == name);
         let saved = |name: &str| self.steps.iter().any(|step| step.name == name);
         let gone = self.steps.iter().filter(|step| !wanted(&step.name));
@@ -336,7 +336,7 @@ impl SavedStep {
 }
 
 impl Standing {
-    fn of(found: &FoundStack) -> Self {
+    fn of(found: &LiveStack) -> Self {
         Self {
             id: found.id.clone(),
             name: found.name.clone(),
@@ -349,7 +349,7 @@ impl Standing {
 }
 
 /// Why a stack is not as it was; `None` when it is.
-fn moved(name: &str, was: Option<&Standing>, is: Option<&FoundStack>) -> Option<String> {
+fn moved(name: &str, was: Option<&Standing>, is: Option<&LiveStack>) -> Option<String> {
     let is = is.map(Standing::of);
     match (was, is) {
         (None, Some(_)) => Some(format!("{name} was created since")),

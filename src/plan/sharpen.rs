@@ -141,7 +141,7 @@ mod tests {
             resource_type: of_type.to_owned(),
             action: ChangeAction::Modify,
             replacement,
-            fate: None,
+            deletion_policy: None,
             properties: Vec::new(),
         }
     }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 use serde_json::Value;
 
-use crate::cloud::{Cloud, CloudError, FoundStack, OpenChangeSet, StackStatus};
+use crate::cloud::{Cloud, CloudError, LiveStack, OpenChangeSet, StackStatus};
 
 /// What stands in the account for a cluster.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Survey {
     pub cluster: String,
     /// Its stacks, without those already deleted.
-    pub found: Vec<FoundStack>,
+    pub found: Vec<LiveStack>,
     /// Templates by the stack's ARN; a stack that has none yet (a change set under review) is absent.
     pub templates: BTreeMap<String, Value>,
     /// The change sets that lie in each shell (`REVIEW_IN_PROGRESS`), by the stack's ARN.
@@ -21,7 +21,7 @@ pub struct Survey {
 
 impl Survey {
     /// The stack of this name.
-    pub fn named(&self, name: &str) -> Option<&FoundStack> {
+    pub fn named(&self, name: &str) -> Option<&LiveStack> {
         self.found.iter().find(|found| found.name == name)
     }
 }
@@ -44,7 +44,7 @@ pub async fn survey(cloud: &impl Cloud, cluster: &str) -> Result<Survey, CloudEr
         }
     }
     let mut shells = BTreeMap::new();
-    let reviewed = |stack: &&FoundStack| stack.status == StackStatus::ReviewInProgress;
+    let reviewed = |stack: &&LiveStack| stack.status == StackStatus::ReviewInProgress;
     for stack in found.iter().filter(reviewed) {
         shells.insert(stack.id.clone(), cloud.change_sets(&stack.id).await?);
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Blocked, PlanError, Survey, status};
 use crate::catalog::kubernetes;
-use crate::cloud::{CloudError, FoundStack, Store};
+use crate::cloud::{CloudError, LiveStack, Store};
 use crate::stacks::{
     KUBERNETES_VERSION, STATE_BUCKET, Stack, StackKind, Versions, versions as stack_versions,
 };
@@ -48,7 +48,7 @@ pub async fn running(survey: &Survey, store: &impl Store) -> Result<Running, Clo
 
 /// What a stack says by itself. The output is what runs. Where there is none yet, a template that declares
 /// it will do: only programs that hold this rule send one.
-fn said(found: &FoundStack, template: Option<&Value>) -> Option<Version> {
+fn said(found: &LiveStack, template: Option<&Value>) -> Option<Version> {
     let output = found.outputs.get(KUBERNETES_VERSION);
     let output = output.and_then(|text| text.parse().ok());
     output.or_else(|| stack_versions::declared(template?))
@@ -56,7 +56,7 @@ fn said(found: &FoundStack, template: Option<&Value>) -> Option<Version> {
 
 async fn of_bundle(
     survey: &Survey,
-    found: &FoundStack,
+    found: &LiveStack,
     store: &impl Store,
 ) -> Result<Result<Version, Unknown>, CloudError> {
     let unknown = |why: String, next: Option<String>| Ok(Err(Unknown { why, next }));
@@ -179,7 +179,7 @@ pub fn decide(wanted: Wanted<'_>, running: &Running) -> Decided {
 
 /// The last look before an update: a control plane that somebody else has made meanwhile keeps its version
 /// too.
-pub(super) fn kept(cluster: &str, stack: &Stack, found: &FoundStack) -> Option<Blocked> {
+pub(super) fn kept(cluster: &str, stack: &Stack, found: &LiveStack) -> Option<Blocked> {
     let wanted = stack.kubernetes()?;
     let runs: Version = found.outputs.get(KUBERNETES_VERSION)?.parse().ok()?;
     let moves =

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::out;
 use crate::cloud::status::Phase;
-use crate::cloud::{FoundResource, FoundStack};
+use crate::cloud::{LiveResource, LiveStack};
 use crate::kubeconfig::server_url;
 use crate::stacks::StackKind;
 
@@ -60,8 +60,8 @@ struct Database {
 
 /// A stack of AWS with what it holds.
 pub struct Standing {
-    pub found: FoundStack,
-    pub resources: Vec<FoundResource>,
+    pub found: LiveStack,
+    pub resources: Vec<LiveResource>,
 }
 
 /// Makes the view: what AWS has, and which `wanted` stacks it lacks.
@@ -103,7 +103,7 @@ pub fn view(
 
 fn stack(standing: &Standing) -> StackView {
     let Standing { found, resources } = standing;
-    let is = |resource: &&FoundResource, phase| resource.status.phase() == phase;
+    let is = |resource: &&LiveResource, phase| resource.status.phase() == phase;
     StackView {
         stack: found.kind.clone(),
         status: Some(found.status.to_string()),
@@ -120,7 +120,7 @@ fn stack(standing: &Standing) -> StackView {
     }
 }
 
-fn failed(resource: &FoundResource) -> FailedResource {
+fn failed(resource: &LiveResource) -> FailedResource {
     FailedResource {
         logical_id: resource.logical_id.clone(),
         status: resource.status.to_string(),

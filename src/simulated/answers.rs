@@ -13,8 +13,8 @@ use super::names::partition_of;
 use super::stack::{Resource, Set, Stack};
 use super::state::State;
 use crate::cloud::{
-    ChangeSet, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OnFailure,
-    OpenChangeSet, Operation, Proposal, Protection, ResourceStatus, StackEvent, StackStatus,
+    ChangeSet, ChangeSetRequest, Cloud, CloudError, Drift, Identity, LiveResource, LiveStack,
+    OnFailure, OpenChangeSet, Operation, Protection, ResourceStatus, StackEvent, StackStatus,
 };
 
 /// What computing a change set takes.
@@ -36,11 +36,11 @@ impl Cloud for Simulated {
         .await
     }
 
-    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {
+    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<LiveStack>, CloudError> {
         self.call("stacks", Effect::None, |state| {
             let at = state.as_of();
             let seen = state.stacks.iter().filter_map(|stack| stack.at(at));
-            let wanted = |found: &&FoundStack| match cluster {
+            let wanted = |found: &&LiveStack| match cluster {
                 Some(cluster) => found.cluster == cluster,
                 None => !found.cluster.is_empty(),
             };
@@ -50,7 +50,7 @@ impl Cloud for Simulated {
         .await
     }
 
-    async fn stack(&self, id: &str) -> Result<Option<FoundStack>, CloudError> {
+    async fn stack(&self, id: &str) -> Result<Option<LiveStack>, CloudError> {
         self.call("stack", Effect::None, |state| {
             let at = state.as_of();
             let stack = state.find(id).and_then(|index| state.stacks.get(index));
@@ -70,7 +70,7 @@ impl Cloud for Simulated {
 
     async fn create(
         &self,
-        wanted: &Proposal,
+        wanted: &ChangeSetRequest,
         protection: &Protection,
     ) -> Result<String, CloudError> {
         self.call("create", Effect::Some, |state| {
@@ -79,10 +79,12 @@ impl Cloud for Simulated {
         .await
     }
 
-    async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
+    async fn create_change_set(&self, wanted: &ChangeSetRequest) -> Result<ChangeSet, CloudError> {
         self.sleep(COMPUTING).await;
-        self.call("propose", Effect::Some, |state| state.propose(wanted))
-            .await
+        self.call("propose", Effect::Some, |state| {
+            state.create_change_set(wanted)
+        })
+        .await
     }
 
     async fn execute(
@@ -98,15 +100,19 @@ impl Cloud for Simulated {
         .await
     }
 
-    async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
+    async fn delete_change_set(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
         self.call("discard", Effect::Some, |state| {
-            state.discard(change_set);
+            state.delete_change_set(change_set);
             Ok(())
         })
         .await
     }
 
-    async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError> {
+    async fn set_protection(
+        &self,
+        stack_id: &str,
+        protection: &Protection,
+    ) -> Result<(), CloudError> {
         self.call("protect", Effect::Some, |state| {
             state.protect(stack_id, protection)
         })
@@ -127,7 +133,7 @@ impl Cloud for Simulated {
         .await
     }
 
-    async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
+    async fn resources(&self, stack_id: &str) -> Result<Vec<LiveResource>, CloudError> {
         self.call("resources", Effect::None, |state| {
             let all = state.stack(stack_id)?.resources.iter();
             Ok(all
@@ -145,7 +151,7 @@ impl Cloud for Simulated {
         .await
     }
 
-    async fn moving(&self) -> Result<BTreeSet<String>, CloudError> {
+    async fn in_progress_stacks(&self) -> Result<BTreeSet<String>, CloudError> {
         self.call("moving", Effect::None, |state| {
             let at = state.as_of();
             let seen = state.stacks.iter().filter_map(|stack| stack.at(at));
@@ -239,8 +245,8 @@ impl Stack {
     }
 }
 
-fn listed(resource: &Resource) -> FoundResource {
-    FoundResource {
+fn listed(resource: &Resource) -> LiveResource {
+    LiveResource {
         logical_id: resource.logical_id.clone(),
         physical_id: resource.physical_id.clone(),
         resource_type: resource.kind.clone(),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::catalog::resources::create_only;
-use crate::cloud::{ChangeAction, Fate, PropertyChange, Replacement, ResourceChange};
+use crate::cloud::{ChangeAction, DeletionPolicy, PropertyChange, Replacement, ResourceChange};
 use crate::templates::evaluate::{Pseudo, Resources, Scope, UNKNOWN, text};
 use crate::templates::graph::{collect, needs};
 
@@ -59,26 +59,26 @@ pub fn changes(question: &Question<'_>) -> Vec<ResourceChange> {
 }
 
 /// What becomes of a resource when it is taken out of its stack, by its template.
-pub fn fate_when_removed(body: &Value) -> Fate {
+pub fn policy_when_removed(body: &Value) -> DeletionPolicy {
     match body.get("DeletionPolicy").and_then(Value::as_str) {
-        Some("Retain") => Fate::Retain,
-        Some("Snapshot") => Fate::Snapshot,
+        Some("Retain") => DeletionPolicy::Retain,
+        Some("Snapshot") => DeletionPolicy::Snapshot,
         // CloudFormation's default for a database outside a cluster.
         None if of_type(body) == "AWS::RDS::DBInstance"
             && body.pointer("/Properties/DBClusterIdentifier").is_none() =>
         {
-            Fate::Snapshot
+            DeletionPolicy::Snapshot
         }
-        _ => Fate::Delete,
+        _ => DeletionPolicy::Delete,
     }
 }
 
 /// What becomes of the old resource of a replacement, by its template.
-pub fn fate_when_replaced(body: &Value) -> Fate {
+pub fn policy_when_replaced(body: &Value) -> DeletionPolicy {
     match body.get("UpdateReplacePolicy").and_then(Value::as_str) {
-        Some("Retain") => Fate::Retain,
-        Some("Snapshot") => Fate::Snapshot,
-        _ => Fate::Delete,
+        Some("Retain") => DeletionPolicy::Retain,
+        Some("Snapshot") => DeletionPolicy::Snapshot,
+        _ => DeletionPolicy::Delete,
     }
 }
 
@@ -236,7 +236,7 @@ impl<'a> Comparison<'a> {
             if body(self.question.after.template, id).is_none() {
                 let mut change = plain(id, old, ChangeAction::Remove);
                 change.physical_id = self.question.resources.reference(id);
-                change.fate = Some(fate_when_removed(old));
+                change.deletion_policy = Some(policy_when_removed(old));
                 found.push(change);
             }
         }
@@ -266,7 +266,7 @@ impl<'a> Comparison<'a> {
             change.replacement = Replacement::Yes;
         }
         if change.replacement != Replacement::No {
-            change.fate = Some(fate_when_replaced(new));
+            change.deletion_policy = Some(policy_when_replaced(new));
         }
         change.properties = properties;
         Some(change)
@@ -367,7 +367,7 @@ fn plain(id: &str, body: &Value, action: ChangeAction) -> ResourceChange {
         resource_type: of_type(body).to_owned(),
         action,
         replacement: Replacement::No,
-        fate: None,
+        deletion_policy: None,
         properties: Vec::new(),
     }
 }

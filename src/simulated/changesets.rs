@@ -10,7 +10,8 @@ use super::names::{Setting, arn};
 use super::stack::{Set, Stack, Standing, moment};
 use super::state::State;
 use crate::cloud::{
-    ChangeSet, CloudError, Keeping, OpenChangeSet, Proposal, ResourceChange, StackStatus,
+    ChangeSet, ChangeSetLifetime, ChangeSetRequest, CloudError, OpenChangeSet, ResourceChange,
+    StackStatus,
 };
 
 impl Set {
@@ -63,16 +64,16 @@ fn compute(
 }
 
 /// A name that the same content gives again, and the ARN under it.
-fn name(wanted: &Proposal) -> String {
+fn name(wanted: &ChangeSetRequest) -> String {
     let pairs = wanted.parameters.iter().chain(&wanted.tags);
     let words = pairs.flat_map(|(key, value)| [key.as_str(), value.as_str()]);
     let words: Vec<&str> = std::iter::once(wanted.template.as_str())
         .chain(words)
         .collect();
     let digest = seed(0, &words, 0);
-    match wanted.keeping {
-        Keeping::Run => format!("kube-cfn-{digest:016x}"),
-        Keeping::Saved => format!("kube-cfn-saved-{}", wanted.token),
+    match wanted.lifetime {
+        ChangeSetLifetime::Run => format!("kube-cfn-{digest:016x}"),
+        ChangeSetLifetime::Persistent => format!("kube-cfn-saved-{}", wanted.token),
     }
 }
 
@@ -107,7 +108,10 @@ pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> 
 }
 
 impl State {
-    pub(super) fn propose(&mut self, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
+    pub(super) fn create_change_set(
+        &mut self,
+        wanted: &ChangeSetRequest,
+    ) -> Result<ChangeSet, CloudError> {
         let compiled = self.admit(wanted, "CreateChangeSet")?;
         let index = self.named(&wanted.stack);
         let index = index.ok_or_else(|| missing(&wanted.stack))?;
@@ -150,7 +154,7 @@ impl State {
     /// Reads a template and sees whether the parameters fit it.
     pub(super) fn admit(
         &mut self,
-        wanted: &Proposal,
+        wanted: &ChangeSetRequest,
         call: &str,
     ) -> Result<Rc<Compiled>, CloudError> {
         let refused = |message: String| CloudError::Refused {

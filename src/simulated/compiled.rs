@@ -7,10 +7,10 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::changes::{fate_when_removed, fate_when_replaced, of_type};
+use super::changes::{of_type, policy_when_removed, policy_when_replaced};
 use super::timing::{self, Typical};
 use super::world::Operation;
-use crate::cloud::Fate;
+use crate::cloud::DeletionPolicy;
 use crate::templates::graph::{self, longest};
 use crate::templates::unresolved::unresolved;
 
@@ -51,8 +51,8 @@ pub(super) struct Item {
     pub(super) delete: Typical,
     /// Seconds after which it gives up waiting for signals, and how many it waits for.
     pub(super) signals: Option<(f64, u64)>,
-    pub(super) when_removed: Fate,
-    pub(super) when_replaced: Fate,
+    pub(super) when_removed: DeletionPolicy,
+    pub(super) when_replaced: DeletionPolicy,
 }
 
 impl Library {
@@ -164,8 +164,8 @@ impl Item {
             update: timing::of(Operation::Update, body),
             delete: timing::of(Operation::Delete, body),
             signals: signals(body),
-            when_removed: fate_when_removed(body),
-            when_replaced: fate_when_replaced(body),
+            when_removed: policy_when_removed(body),
+            when_replaced: policy_when_replaced(body),
             of_type,
         }
     }

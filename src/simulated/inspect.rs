@@ -10,7 +10,7 @@ use super::Simulated;
 use super::engine::touching;
 use super::state::{Beginning, State};
 use super::world::Failing;
-use crate::cloud::{Fate, FoundStack, OpenChangeSet, StackEvent, StackStatus};
+use crate::cloud::{DeletionPolicy, LiveStack, OpenChangeSet, StackEvent, StackStatus};
 
 /// A write that had an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub struct Loss {
     pub resource_type: String,
     pub physical_id: String,
     pub how: How,
-    /// What became of it: only [`Fate::Delete`] left nothing.
-    pub fate: Fate,
+    /// What became of it: only [`DeletionPolicy::Delete`] left nothing.
+    pub deletion_policy: DeletionPolicy,
     /// Token of the operation.
     pub token: Option<String>,
 }
@@ -119,7 +119,7 @@ impl Simulated {
     }
 
     /// Every stack as it stands, deleted ones too, in the order in which they were made.
-    pub fn stacks_now(&self) -> Vec<FoundStack> {
+    pub fn stacks_now(&self) -> Vec<LiveStack> {
         self.with_now(|state| {
             state
                 .stacks

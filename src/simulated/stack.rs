@@ -10,7 +10,7 @@ use super::compiled::Compiled;
 use super::engine::Running;
 use super::machines::Silence;
 use super::names::{self, Setting};
-use crate::cloud::{FoundStack, ResourceChange, ResourceStatus, StackEvent, StackStatus};
+use crate::cloud::{LiveStack, ResourceChange, ResourceStatus, StackEvent, StackStatus};
 use crate::templates::evaluate::{Pseudo, Resources, Scope, text};
 
 /// The moment at which every simulated cloud begins.
@@ -25,9 +25,9 @@ pub(super) fn moment(at: i64) -> Timestamp {
 
 pub(super) struct Stack {
     /// As it stands now.
-    pub(super) found: FoundStack,
+    pub(super) found: LiveStack,
     /// As it stood, since when (milliseconds).
-    pub(super) versions: Vec<(i64, Rc<FoundStack>)>,
+    pub(super) versions: Vec<(i64, Rc<LiveStack>)>,
     /// Its template; `None` for a shell that was never executed.
     pub(super) compiled: Option<Rc<Compiled>>,
     pub(super) resources: Vec<Resource>,
@@ -140,7 +140,7 @@ impl Resources for Standing<'_> {
 }
 
 impl Stack {
-    pub(super) fn new(found: FoundStack) -> Self {
+    pub(super) fn new(found: LiveStack) -> Self {
         Self {
             found,
             versions: Vec::new(),
@@ -162,7 +162,7 @@ impl Stack {
     }
 
     /// The stack as it stood at a moment; `None` when there was none.
-    pub(super) fn at(&self, at: i64) -> Option<&FoundStack> {
+    pub(super) fn at(&self, at: i64) -> Option<&LiveStack> {
         let known = self.versions.iter().rev().find(|(since, _)| *since <= at)?;
         Some(&known.1)
     }

@@ -13,7 +13,7 @@ use super::reasons;
 use super::stack::{Stack, moment};
 use super::store::Shelf;
 use super::world::{Faults, World};
-use crate::cloud::{FoundStack, StackStatus};
+use crate::cloud::{LiveStack, StackStatus};
 
 pub(super) struct State {
     pub(super) env: Surroundings,
@@ -150,7 +150,7 @@ impl State {
         let rng = &mut stream(setting.seed, &["stack", beginning.name], number);
         let resource = format!("stack/{}/{}", beginning.name, uuid(rng));
         let tag = |name| beginning.tags.get(name).cloned().unwrap_or_default();
-        let found = FoundStack {
+        let found = LiveStack {
             id: arn(setting, "cloudformation", &resource),
             name: beginning.name.to_owned(),
             cluster: tag(TAG_CLUSTER),

@@ -11,7 +11,7 @@ use super::gate::Effect;
 use super::machines;
 use super::stack::{Resource, Stack};
 use super::state::State;
-use crate::cloud::{CloudError, Console, Kept, Store};
+use crate::cloud::{CloudError, Console, PutResult, Store};
 
 /// Parameters and secrets, by name.
 #[derive(Default)]
@@ -41,13 +41,13 @@ impl Store for Simulated {
         .await
     }
 
-    async fn keep_secret(
+    async fn put_secret_if_absent(
         &self,
         name: &str,
         secret: &SecretString,
         key: &str,
-    ) -> Result<Kept, CloudError> {
-        self.call("keep_secret", Effect::Some, |state| {
+    ) -> Result<PutResult, CloudError> {
+        self.call("put_secret_if_absent", Effect::Some, |state| {
             if !state.has_key(key) {
                 return Err(CloudError::Refused {
                     operation: format!("PutParameter of {name}"),
@@ -55,28 +55,32 @@ impl Store for Simulated {
                 });
             }
             if state.shelf.secrets.contains_key(name) {
-                return Ok(Kept::AlreadyThere);
+                return Ok(PutResult::AlreadyThere);
             }
             state.shelf.secrets.insert(name.to_owned(), secret.clone());
-            Ok(Kept::Stored)
+            Ok(PutResult::Stored)
         })
         .await
     }
 
-    async fn keep_parameter(&self, name: &str, value: &str) -> Result<Kept, CloudError> {
-        self.call("keep_parameter", Effect::Some, |state| {
+    async fn put_parameter_if_absent(
+        &self,
+        name: &str,
+        value: &str,
+    ) -> Result<PutResult, CloudError> {
+        self.call("put_parameter_if_absent", Effect::Some, |state| {
             if state.shelf.parameters.contains_key(name) {
-                return Ok(Kept::AlreadyThere);
+                return Ok(PutResult::AlreadyThere);
             }
             let parameters = &mut state.shelf.parameters;
             parameters.insert(name.to_owned(), value.to_owned());
-            Ok(Kept::Stored)
+            Ok(PutResult::Stored)
         })
         .await
     }
 
-    async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError> {
-        self.call("forget_parameters", Effect::Some, |state| {
+    async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError> {
+        self.call("delete_parameters_under", Effect::Some, |state| {
             let below = format!("{}/", path.trim_end_matches('/'));
             let kept = &mut state.shelf;
             let all = kept.parameters.keys().chain(kept.secrets.keys());

@@ -5,12 +5,12 @@ use super::compiled::Compiled;
 use super::engine::{Wanted, candidates};
 use super::stack::Stack;
 use super::state::{Beginning, State};
-use crate::cloud::{ChangeSet, CloudError, Proposal, Protection, StackStatus};
+use crate::cloud::{ChangeSet, ChangeSetRequest, CloudError, Protection, StackStatus};
 
 impl State {
     pub(super) fn create(
         &mut self,
-        wanted: &Proposal,
+        wanted: &ChangeSetRequest,
         protection: &Protection,
     ) -> Result<String, CloudError> {
         if let Some(index) = self.named(&wanted.stack) {
@@ -84,7 +84,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn discard(&mut self, set: &ChangeSet) {
+    pub(super) fn delete_change_set(&mut self, set: &ChangeSet) {
         if let Some(stack) = self
             .find(&set.stack_id)
             .and_then(|at| self.stacks.get_mut(at))
@@ -220,7 +220,7 @@ fn refusal(call: &str, stack: &str, message: String) -> CloudError {
 }
 
 /// IAM resources have to be acknowledged.
-fn acknowledged(wanted: &Proposal, compiled: &Compiled) -> Result<(), CloudError> {
+fn acknowledged(wanted: &ChangeSetRequest, compiled: &Compiled) -> Result<(), CloudError> {
     let iam = |item: &super::compiled::Item| item.of_type.starts_with("AWS::IAM::");
     if !compiled.items.iter().any(iam) || !wanted.capabilities.is_empty() {
         return Ok(());

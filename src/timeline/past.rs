@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::cloud::status::Phase;
-use crate::cloud::{FoundStack, StackEvent, StackStatus};
+use crate::cloud::{LiveStack, StackEvent, StackStatus};
 use crate::events::{Event, Expected, Failure, Outcome, Verb};
 use crate::stacks::{StackKind, sentence};
 use serde_json::Value;
@@ -15,7 +15,7 @@ const TELLING: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Past {
     pub kind: StackKind,
-    pub found: FoundStack,
+    pub found: LiveStack,
     /// Of the newest operation, whoever started it.
     pub events: Vec<StackEvent>,
     /// The run that started it, where its request token says so.
@@ -125,7 +125,7 @@ fn expected(past: &Past, courses: &[Course<'_>]) -> Expected {
 }
 
 /// Whether a parameter of `user` has a value that `giver` puts out.
-fn takes_from(user: &FoundStack, giver: &FoundStack) -> bool {
+fn takes_from(user: &LiveStack, giver: &LiveStack) -> bool {
     user.parameters
         .values()
         .any(|value| value.len() >= TELLING && giver.outputs.values().any(|output| output == value))

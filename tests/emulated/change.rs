@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use kube_cfn::cloud::{Cloud, FoundStack};
+use kube_cfn::cloud::{Cloud, LiveStack};
 use serde_json::{Value, json};
 
 use crate::tools::ask;
 use crate::world::World;
 
-async fn stacks(world: &World) -> BTreeMap<String, FoundStack> {
+async fn stacks(world: &World) -> BTreeMap<String, LiveStack> {
     let found = world.aws().await.stacks(Some(&world.name)).await;
     let found = found.expect("stacks").into_iter();
     found.map(|stack| (stack.kind.clone(), stack)).collect()
@@ -105,7 +105,7 @@ async fn a_database_is_replaced_only_by_name_and_leaves_a_snapshot() {
         .tells("at stake: the database and its automated backups");
     let after = stacks(&world).await;
     let id =
-        |stacks: &BTreeMap<String, FoundStack>| stacks["database"].outputs["DbInstanceId"].clone();
+        |stacks: &BTreeMap<String, LiveStack>| stacks["database"].outputs["DbInstanceId"].clone();
     assert_ne!(id(&after), id(&before));
     let all = ask(&world, "rds", "describe_db_snapshots", &json!({}));
     let of_the_old = all["DBSnapshots"].as_array().expect("snapshots").iter();

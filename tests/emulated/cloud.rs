@@ -44,7 +44,7 @@ pub async fn a_stack_is_created_changed_and_deleted_and_every_step_is_told() {
         });
         template.to_string()
     };
-    let change_set = aws.propose(&wanted).await.expect("proposed");
+    let change_set = aws.create_change_set(&wanted).await.expect("proposed");
     assert_eq!(change_set.stack_id, id);
     let actions: BTreeMap<_, _> = change_set
         .changes
@@ -90,7 +90,7 @@ pub async fn a_proposal_that_changes_nothing_is_empty_and_leaves_nothing_behind(
     let aws = aws(3).await;
     created(&aws, "canary-network", &network("same")).await;
     let wanted = proposal("canary-network", &network("same"), "change-1");
-    let change_set = aws.propose(&wanted).await.expect("proposed");
+    let change_set = aws.create_change_set(&wanted).await.expect("proposed");
     assert!(change_set.changes.is_empty(), "{change_set:?}");
     let error = aws
         .execute(&change_set, "execute-1", OnFailure::GoBack)
@@ -99,7 +99,9 @@ pub async fn a_proposal_that_changes_nothing_is_empty_and_leaves_nothing_behind(
         matches!(error, Err(CloudError::NotFound(_))),
         "the change set is gone: {error:?}"
     );
-    aws.discard(&change_set).await.expect("gone is as good");
+    aws.delete_change_set(&change_set)
+        .await
+        .expect("gone is as good");
 }
 
 #[tokio::test]
@@ -107,10 +109,13 @@ pub async fn a_proposal_can_be_made_again_and_thrown_away() {
     let aws = aws(4).await;
     created(&aws, "canary-network", &network("first")).await;
     let wanted = proposal("canary-network", &network("second"), "change-1");
-    let first = aws.propose(&wanted).await.expect("proposed");
-    let again = aws.propose(&wanted).await.expect("proposed again");
+    let first = aws.create_change_set(&wanted).await.expect("proposed");
+    let again = aws
+        .create_change_set(&wanted)
+        .await
+        .expect("proposed again");
     assert_eq!(first, again);
-    aws.discard(&first).await.expect("discarded");
+    aws.delete_change_set(&first).await.expect("discarded");
     let error = aws.execute(&first, "execute-1", OnFailure::GoBack).await;
     assert!(matches!(error, Err(CloudError::NotFound(_))), "{error:?}");
 }
@@ -134,7 +139,7 @@ pub async fn a_wrong_template_is_refused_in_awss_words() {
 pub async fn a_change_of_a_stack_that_is_not_there_is_not_found() {
     let aws = aws(6).await;
     let wanted = proposal("canary-network", &network("x"), "change-1");
-    let error = aws.propose(&wanted).await;
+    let error = aws.create_change_set(&wanted).await;
     assert_eq!(
         error,
         Err(CloudError::NotFound("stack canary-network".to_owned()))
@@ -174,7 +179,7 @@ pub async fn a_protected_stack_is_not_deleted_until_it_is_opened() {
         "{error}"
     );
 
-    aws.protect(&id, &OPEN).await.expect("opened");
+    aws.set_protection(&id, &OPEN).await.expect("opened");
     aws.delete(&id, "delete-2").await.expect("begun");
     follow(&aws, &id, "delete-2").await;
 }
@@ -212,6 +217,6 @@ pub async fn nobody_at_the_endpoint_is_told_as_no_answer() {
         .await
         .expect("nothing is sent yet");
     let error = aws.identity().await.expect_err("nobody there");
-    assert!(error.is_passing());
+    assert!(error.is_transient());
     assert!(error.to_string().contains("refused"), "{error}");
 }

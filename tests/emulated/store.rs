@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use kube_cfn::cloud::aws::Aws;
-use kube_cfn::cloud::{Cloud, CloudError, Kept, StackStatus, Store};
+use kube_cfn::cloud::{Cloud, CloudError, PutResult, StackStatus, Store};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -18,10 +18,13 @@ pub async fn of_two_secrets_the_first_is_kept_and_read_back() {
     let first = SecretString::from("first");
     let second = SecretString::from("second");
     let key = "alias/aws/ssm";
-    assert_eq!(aws.keep_secret(name, &first, key).await, Ok(Kept::Stored));
     assert_eq!(
-        aws.keep_secret(name, &second, key).await,
-        Ok(Kept::AlreadyThere)
+        aws.put_secret_if_absent(name, &first, key).await,
+        Ok(PutResult::Stored)
+    );
+    assert_eq!(
+        aws.put_secret_if_absent(name, &second, key).await,
+        Ok(PutResult::AlreadyThere)
     );
     let read = aws.secret(name).await.expect("asked").expect("kept");
     assert_eq!(read.expose_secret(), "first");
@@ -34,24 +37,30 @@ pub async fn a_value_is_kept_once_and_all_under_a_path_are_forgotten() {
     let aws = aws(11).await;
     for number in 10..35 {
         let name = format!("/kube-cfn/canary/deep/{number}");
-        assert_eq!(aws.keep_parameter(&name, "x").await, Ok(Kept::Stored));
+        assert_eq!(
+            aws.put_parameter_if_absent(&name, "x").await,
+            Ok(PutResult::Stored)
+        );
     }
     let other = "/kube-cfn/canary2/1";
-    assert_eq!(aws.keep_parameter(other, "mine").await, Ok(Kept::Stored));
     assert_eq!(
-        aws.keep_parameter(other, "yours").await,
-        Ok(Kept::AlreadyThere)
+        aws.put_parameter_if_absent(other, "mine").await,
+        Ok(PutResult::Stored)
+    );
+    assert_eq!(
+        aws.put_parameter_if_absent(other, "yours").await,
+        Ok(PutResult::AlreadyThere)
     );
 
     let forgotten = aws
-        .forget_parameters("/kube-cfn/canary")
+        .delete_parameters_under("/kube-cfn/canary")
         .await
         .expect("gone");
     assert_eq!(forgotten.len(), 25);
     assert_eq!(forgotten[0], "/kube-cfn/canary/deep/10");
     assert_eq!(aws.parameter("/kube-cfn/canary/deep/10").await, Ok(None));
     assert_eq!(aws.parameter(other).await, Ok(Some("mine".to_owned())));
-    let again = aws.forget_parameters("/kube-cfn/canary").await;
+    let again = aws.delete_parameters_under("/kube-cfn/canary").await;
     assert_eq!(again, Ok(Vec::new()));
 }
 
@@ -60,7 +69,7 @@ pub async fn a_secret_too_long_is_refused_without_being_told() {
     let aws = aws(12).await;
     let long = SecretString::from("abc".repeat(2000));
     let error = aws
-        .keep_secret("/kube-cfn/long", &long, "alias/aws/ssm")
+        .put_secret_if_absent("/kube-cfn/long", &long, "alias/aws/ssm")
         .await;
     let error = error.expect_err("too long");
     assert_eq!(
@@ -99,8 +108,8 @@ pub async fn no_secret_is_traced_at_any_level() {
     tracing::callsite::rebuild_interest_cache();
     let aws = aws(17).await;
     let secret = SecretString::from("tell-nobody");
-    let kept = aws.keep_secret("/kube-cfn/secret", &secret, "alias/aws/ssm");
-    assert_eq!(kept.await, Ok(Kept::Stored));
+    let kept = aws.put_secret_if_absent("/kube-cfn/secret", &secret, "alias/aws/ssm");
+    assert_eq!(kept.await, Ok(PutResult::Stored));
     let read = aws.secret("/kube-cfn/secret").await.expect("asked");
     assert_eq!(read.expect("kept").expose_secret(), "tell-nobody");
     drop(guard);
@@ -176,7 +185,7 @@ pub async fn a_large_template_travels_through_the_bucket() {
     large["Resources"]["Vpc"]["Properties"]["EnableDnsHostnames"] = json!(true);
     let mut changed = proposal("canary-network", &large, "change-1");
     changed.bucket.clone_from(&wanted.bucket);
-    let change_set = aws.propose(&changed).await.expect("proposed");
+    let change_set = aws.create_change_set(&changed).await.expect("proposed");
     assert_eq!(change_set.changes.len(), 1);
     assert_eq!(aws.empty_bucket(&name).await, Ok(2));
 }

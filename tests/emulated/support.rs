@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use kube_cfn::cloud::aws::{Aws, Settings};
-use kube_cfn::cloud::{Cloud, Operation, Proposal, Protection, StackEvent, StackStatus};
+use kube_cfn::cloud::{ChangeSetRequest, Cloud, Operation, Protection, StackEvent, StackStatus};
 use serde_json::{Value, json};
 
 pub const REGION: &str = "eu-west-1";
@@ -46,8 +46,8 @@ pub fn network(name: &str) -> Value {
     })
 }
 
-pub fn proposal(stack: &str, template: &Value, token: &str) -> Proposal {
-    Proposal {
+pub fn proposal(stack: &str, template: &Value, token: &str) -> ChangeSetRequest {
+    ChangeSetRequest {
         stack: stack.to_owned(),
         template: template.to_string(),
         bucket: None,
@@ -55,7 +55,7 @@ pub fn proposal(stack: &str, template: &Value, token: &str) -> Proposal {
         capabilities: vec!["CAPABILITY_NAMED_IAM".to_owned()],
         tags: pairs(&[(TAG_CLUSTER, "canary"), (TAG_STACK, "network")]),
         token: token.to_owned(),
-        keeping: kube_cfn::cloud::Keeping::Run,
+        lifetime: kube_cfn::cloud::ChangeSetLifetime::Run,
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use kube_cfn::cloud::aws::Aws;
 use kube_cfn::cloud::{
-    Cloud, CloudError, Difference, Fate, Finding, Keeping, OnFailure, Operation, Protection,
-    StackStatus, Store,
+    ChangeSetLifetime, Cloud, CloudError, DeletionPolicy, Difference, Finding, OnFailure,
+    Operation, Protection, StackStatus, Store,
 };
 use serde_json::{Value, json};
 
@@ -83,10 +83,10 @@ async fn a_stack_is_among_the_moving_ones_while_it_moves() {
     rules.set(json!([{"op": "create", "logical": "A", "delay": 2}]));
     let wanted = proposal("moving-notes", &notes(&[("A", "1")]), "create-1");
     let id = aws.create(&wanted, &OPEN).await.expect("begun");
-    let moving = aws.moving().await.expect("listed");
+    let moving = aws.in_progress_stacks().await.expect("listed");
     assert_eq!(moving, [id.clone()].into());
     settled(&aws, &id).await;
-    assert_eq!(aws.moving().await, Ok([].into()));
+    assert_eq!(aws.in_progress_stacks().await, Ok([].into()));
 }
 
 #[tokio::test]
@@ -95,11 +95,11 @@ async fn a_change_set_of_a_killed_run_is_found_used_and_spent() {
     let id = created(&aws, "twice-notes", &notes(&[("A", "1"), ("Old", "1")])).await;
     let template = notes(&[("A", "2")]);
     let first = aws
-        .propose(&proposal("twice-notes", &template, "run-1"))
+        .create_change_set(&proposal("twice-notes", &template, "run-1"))
         .await;
     let first = first.expect("proposed");
     let second = aws
-        .propose(&proposal("twice-notes", &template, "run-2"))
+        .create_change_set(&proposal("twice-notes", &template, "run-2"))
         .await;
     assert_eq!(
         second.as_ref(),
@@ -107,12 +107,15 @@ async fn a_change_set_of_a_killed_run_is_found_used_and_spent() {
         "what a killed run left is used"
     );
     let mut saved = proposal("twice-notes", &template, "run-3");
-    saved.keeping = Keeping::Saved;
-    let saved = aws.propose(&saved).await.expect("proposed");
+    saved.lifetime = ChangeSetLifetime::Persistent;
+    let saved = aws.create_change_set(&saved).await.expect("proposed");
     assert_ne!(saved.id, first.id);
 
     let gone = first.changes.iter().find(|one| one.logical_id == "Old");
-    assert_eq!(gone.and_then(|one| one.fate), Some(Fate::Delete));
+    assert_eq!(
+        gone.and_then(|one| one.deletion_policy),
+        Some(DeletionPolicy::Delete)
+    );
     let listed = aws.change_sets(&id).await.expect("listed");
     let mut ids: Vec<_> = listed.iter().map(|one| one.id.clone()).collect();
     ids.sort();
@@ -137,13 +140,15 @@ async fn a_change_set_of_a_killed_run_is_found_used_and_spent() {
     );
 
     let back = notes(&[("A", "1")]);
-    let back = aws.propose(&proposal("twice-notes", &back, "run-4")).await;
+    let back = aws
+        .create_change_set(&proposal("twice-notes", &back, "run-4"))
+        .await;
     aws.execute(&back.expect("proposed"), "execute-2", OnFailure::GoBack)
         .await
         .expect("begun");
     follow(&aws, &id, "execute-2").await;
     let anew = aws
-        .propose(&proposal("twice-notes", &template, "run-5"))
+        .create_change_set(&proposal("twice-notes", &template, "run-5"))
         .await;
     assert_eq!(
         anew.expect("proposed").changes.len(),
@@ -164,7 +169,7 @@ async fn a_stack_policy_is_read_as_it_was_set() {
         termination: false,
         policy: Some(deny.clone()),
     };
-    aws.protect(&id, &closed).await.expect("set");
+    aws.set_protection(&id, &closed).await.expect("set");
     assert_eq!(aws.policy(&id).await, Ok(Some(deny)));
 }
 
@@ -178,7 +183,7 @@ async fn a_rollback_that_failed_goes_on_without_what_is_skipped() {
         {"op": "update", "logical": "A", "fail": "stuck", "skip": 1}
     ]));
     let wanted = proposal("stuck-notes", &notes(&[("A", "2"), ("B", "2")]), "run-1");
-    let change_set = aws.propose(&wanted).await.expect("proposed");
+    let change_set = aws.create_change_set(&wanted).await.expect("proposed");
     aws.execute(&change_set, "execute-1", OnFailure::GoBack)
         .await
         .expect("begun");
@@ -216,7 +221,7 @@ async fn a_cancelled_update_is_told_to_whoever_follows_the_update() {
         &notes(&[("A", "2"), ("B", "2")]),
         "run-1",
     );
-    let change_set = aws.propose(&wanted).await.expect("proposed");
+    let change_set = aws.create_change_set(&wanted).await.expect("proposed");
     aws.execute(&change_set, "execute-1", OnFailure::GoBack)
         .await
         .expect("begun");
@@ -280,7 +285,7 @@ async fn early_validation_refuses_with_every_finding_and_warns_beside_the_change
         finding("too loud", "FAIL")
     ]));
     let wanted = proposal("valid-notes", &notes(&[("A", "2")]), "run-1");
-    let error = aws.propose(&wanted).await.expect_err("refused");
+    let error = aws.create_change_set(&wanted).await.expect_err("refused");
     let CloudError::Invalid {
         stack, findings, ..
     } = error
@@ -296,7 +301,10 @@ async fn early_validation_refuses_with_every_finding_and_warns_beside_the_change
     );
 
     rules.set(json!([finding("nearly too long", "WARN")]));
-    let proposed = aws.propose(&wanted).await.expect("a warning is no refusal");
+    let proposed = aws
+        .create_change_set(&wanted)
+        .await
+        .expect("a warning is no refusal");
     assert_eq!(proposed.warnings, [ours("nearly too long")]);
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kube_cfn::cloud::{Cloud, FoundStack};
+use kube_cfn::cloud::{Cloud, LiveStack};
 use serde_json::{Value, json};
 
 use crate::tools::{ask, ask_all};
@@ -11,20 +11,20 @@ use crate::world::World;
 
 const OUTPUT: &str = "KubernetesVersion";
 
-async fn stacks(world: &World) -> BTreeMap<String, FoundStack> {
+async fn stacks(world: &World) -> BTreeMap<String, LiveStack> {
     let found = world.aws().await.stacks(Some(&world.name)).await;
     let found = found.expect("stacks").into_iter();
     found.map(|stack| (stack.kind.clone(), stack)).collect()
 }
 
-fn bucket(stacks: &BTreeMap<String, FoundStack>) -> String {
+fn bucket(stacks: &BTreeMap<String, LiveStack>) -> String {
     stacks["base"].outputs["StateBucket"].clone()
 }
 
 /// Whatever a refused run could leave behind: stacks, change sets, objects, parameters, files.
 async fn everything(world: &World) -> Value {
     let stacks = stacks(world).await;
-    let name = |found: &FoundStack| json!({"StackName": found.name});
+    let name = |found: &LiveStack| json!({"StackName": found.name});
     let sets: Vec<_> = stacks
         .values()
         .map(|found| ("list_change_sets", name(found)))

@@ -65,7 +65,7 @@ async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, CloudError>) -> T 
     loop {
         match ask().await {
             Ok(answer) => return answer,
-            Err(error) => assert!(error.is_passing(), "{error}"),
+            Err(error) => assert!(error.is_transient(), "{error}"),
         }
     }
 }
@@ -79,7 +79,7 @@ async fn planned(cloud: &Simulated, spec: &ClusterSpec, stacks: &[Stack], run: &
         let terms = Terms::new(run, &allow, &allow);
         match plan::complete(draft, cloud, &terms).await {
             Ok(plan) => return plan,
-            Err(PlanError::Cloud(error)) => assert!(error.is_passing(), "{error}"),
+            Err(PlanError::Cloud(error)) => assert!(error.is_transient(), "{error}"),
             Err(other) => panic!("{other}"),
         }
     }

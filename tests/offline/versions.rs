@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 
 use kube_cfn::apply::{self, End, Outputs, Prepare, Session};
-use kube_cfn::cloud::{CloudError, FoundStack, StackStatus, Store};
+use kube_cfn::cloud::{CloudError, LiveStack, StackStatus, Store};
 use kube_cfn::plan::versions::{self, Decided, Running, Wanted};
 use kube_cfn::plan::{self, Action, Plan, Survey, Terms};
 use kube_cfn::simulated::{Simulated, World};
@@ -246,7 +246,7 @@ async fn stacks_without_the_output_tell_their_version_by_their_bundle() {
 }
 
 /// A survey of stacks without the output, in which the control plane stands as stated.
-async fn surveyed(cloud: &Simulated, stand: impl FnOnce(&mut FoundStack)) -> Survey {
+async fn surveyed(cloud: &Simulated, stand: impl FnOnce(&mut LiveStack)) -> Survey {
     let mut survey = plan::survey(cloud, "canary").await.unwrap();
     let mut all = survey.found.iter_mut();
     stand(all.find(|found| found.kind == "control-plane").unwrap());

@@ -195,7 +195,7 @@ async fn a_certificate_left_by_another_cluster_stops_the_run() {
     );
     assert_eq!(
         shelf
-            .forget_parameters("/kube-cfn/canary/")
+            .delete_parameters_under("/kube-cfn/canary/")
             .await
             .unwrap()
             .len(),

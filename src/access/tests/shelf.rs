@@ -8,7 +8,7 @@ use std::task::Poll;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{KEY, Names};
-use crate::cloud::{CloudError, Console, Kept, Store};
+use crate::cloud::{CloudError, Console, PutResult, Store};
 use crate::pki::{Authority, CertificateAuthority, ServiceAccountKey};
 
 /// A parameter store that gives way before and after everything it does, so that a test can let
@@ -127,37 +127,41 @@ impl Store for Shelf {
         .await
     }
 
-    async fn keep_secret(
+    async fn put_secret_if_absent(
         &self,
         name: &str,
         secret: &SecretString,
         key: &str,
-    ) -> Result<Kept, CloudError> {
+    ) -> Result<PutResult, CloudError> {
         self.act(|| {
             let mut stored = self.secret.borrow_mut();
             if stored.contains_key(name) {
-                return Kept::AlreadyThere;
+                return PutResult::AlreadyThere;
             }
             let value = (secret.expose_secret().to_owned(), key.to_owned());
             stored.insert(name.to_owned(), value);
-            Kept::Stored
+            PutResult::Stored
         })
         .await
     }
 
-    async fn keep_parameter(&self, name: &str, value: &str) -> Result<Kept, CloudError> {
+    async fn put_parameter_if_absent(
+        &self,
+        name: &str,
+        value: &str,
+    ) -> Result<PutResult, CloudError> {
         self.act(|| {
             let mut stored = self.plain.borrow_mut();
             if stored.contains_key(name) {
-                return Kept::AlreadyThere;
+                return PutResult::AlreadyThere;
             }
             stored.insert(name.to_owned(), value.to_owned());
-            Kept::Stored
+            PutResult::Stored
         })
         .await
     }
 
-    async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError> {
+    async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError> {
         self.act(|| {
             let mut gone = Vec::new();
             let mut go = |name: &str| {

@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::{Double, Held, found};
 use crate::cloud::{
-    ChangeSet, Cloud, CloudError, Console, Drift, FoundResource, FoundStack, Identity, Kept,
-    OnFailure, OpenChangeSet, Operation, Proposal, Protection, StackEvent, StackStatus, Store,
+    ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity, LiveResource,
+    LiveStack, OnFailure, OpenChangeSet, Operation, Protection, PutResult, StackEvent, StackStatus,
+    Store,
 };
 use crate::plan::heal::resumes;
 
@@ -21,7 +22,7 @@ impl Cloud for Double {
         unreachable!("apply does not ask who is asking")
     }
 
-    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {
+    async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<LiveStack>, CloudError> {
         self.call("stacks", "", || {
             let stacks = self.stacks.borrow();
             let all = stacks.values().map(|held| held.found.clone());
@@ -32,7 +33,7 @@ impl Cloud for Double {
         })
     }
 
-    async fn stack(&self, id: &str) -> Result<Option<FoundStack>, CloudError> {
+    async fn stack(&self, id: &str) -> Result<Option<LiveStack>, CloudError> {
         self.call("stack", id, || {
             Ok(self.by_id(id, |held| held.found.clone()).ok())
         })
@@ -46,7 +47,7 @@ impl Cloud for Double {
 
     async fn create(
         &self,
-        wanted: &Proposal,
+        wanted: &ChangeSetRequest,
         protection: &Protection,
     ) -> Result<String, CloudError> {
         let name = &wanted.stack;
@@ -75,7 +76,7 @@ impl Cloud for Double {
         })
     }
 
-    async fn propose(&self, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
+    async fn create_change_set(&self, wanted: &ChangeSetRequest) -> Result<ChangeSet, CloudError> {
         let name = &wanted.stack;
         self.call("propose", name, || {
             let answer = self
@@ -125,14 +126,18 @@ impl Cloud for Double {
         })
     }
 
-    async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
+    async fn delete_change_set(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
         self.call("discard", &change_set.id, || {
             self.open.borrow_mut().remove(&change_set.id);
             Ok(())
         })
     }
 
-    async fn protect(&self, stack_id: &str, protection: &Protection) -> Result<(), CloudError> {
+    async fn set_protection(
+        &self,
+        stack_id: &str,
+        protection: &Protection,
+    ) -> Result<(), CloudError> {
         self.call("protect", stack_id, || {
             self.policies.borrow_mut().extend(protection.policy.clone());
             self.by_id(stack_id, |held| {
@@ -157,7 +162,7 @@ impl Cloud for Double {
         })
     }
 
-    async fn resources(&self, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
+    async fn resources(&self, stack_id: &str) -> Result<Vec<LiveResource>, CloudError> {
         self.call("resources", stack_id, || {
             Ok(self.resources.borrow().clone())
         })
@@ -171,7 +176,7 @@ impl Cloud for Double {
         })
     }
 
-    async fn moving(&self) -> Result<BTreeSet<String>, CloudError> {
+    async fn in_progress_stacks(&self) -> Result<BTreeSet<String>, CloudError> {
         self.call("moving", "", || {
             let stacks = self.stacks.borrow();
             let moving = stacks.values().filter(|held| held.found.status.is_moving());
@@ -246,15 +251,20 @@ impl Store for Double {
         unreachable!("apply reads no secret")
     }
 
-    async fn keep_secret(&self, _: &str, _: &SecretString, _: &str) -> Result<Kept, CloudError> {
+    async fn put_secret_if_absent(
+        &self,
+        _: &str,
+        _: &SecretString,
+        _: &str,
+    ) -> Result<PutResult, CloudError> {
         unreachable!("apply keeps no secret")
     }
 
-    async fn keep_parameter(&self, _: &str, _: &str) -> Result<Kept, CloudError> {
+    async fn put_parameter_if_absent(&self, _: &str, _: &str) -> Result<PutResult, CloudError> {
         unreachable!("apply keeps no parameter")
     }
 
-    async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError> {
+    async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError> {
         self.call("forget", path, || Ok(vec![format!("{path}pki")]))
     }
 

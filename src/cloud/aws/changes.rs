@@ -17,9 +17,9 @@ use super::error::{explain, is_unknown_call, short_name};
 use super::findings::{self, Of};
 use super::template::Travelling;
 use super::{Aws, mapping, request, template};
-use crate::cloud::{ChangeSet, CloudError, Proposal, ResourceChange};
+use crate::cloud::{ChangeSet, ChangeSetRequest, CloudError, ResourceChange};
 
-pub(super) use ending::{execute, remove};
+pub(super) use ending::{delete, execute};
 
 const FIRST_LOOK: Duration = Duration::from_millis(300);
 const SLOWEST_LOOK: Duration = Duration::from_secs(2);
@@ -39,15 +39,15 @@ enum Standing {
     Spent(String),
 }
 
-pub(super) async fn propose(aws: &Aws, wanted: &Proposal) -> Result<ChangeSet, CloudError> {
+pub(super) async fn create(aws: &Aws, wanted: &ChangeSetRequest) -> Result<ChangeSet, CloudError> {
     let name = name::of(wanted);
-    create(aws, wanted, &name).await?;
+    ensure(aws, wanted, &name).await?;
     let answer = read(aws, &name, &wanted.stack).await;
     if let Err(error) = &answer
-        && !error.is_passing()
+        && !error.is_transient()
     {
         // Nobody will ask for it again. What stays in spite of this does no harm.
-        let _ = remove(aws, &name, &wanted.stack).await;
+        let _ = delete(aws, &name, &wanted.stack).await;
     }
     answer
 }
@@ -66,7 +66,7 @@ pub(super) async fn again(
 }
 
 /// Makes sure that there is a change set of that name which can be executed, or will be soon.
-async fn create(aws: &Aws, wanted: &Proposal, name: &str) -> Result<(), CloudError> {
+async fn ensure(aws: &Aws, wanted: &ChangeSetRequest, name: &str) -> Result<(), CloudError> {
     let travelling = template::send(aws, wanted).await?;
     if ask(aws, wanted, name, &travelling, &wanted.token).await? == Asking::Heard {
         return Ok(());
@@ -76,7 +76,7 @@ async fn create(aws: &Aws, wanted: &Proposal, name: &str) -> Result<(), CloudErr
         return Ok(());
     }
     tracing::debug!(name, "a change set of this name is spent: it goes first");
-    remove(aws, name, &wanted.stack).await?;
+    delete(aws, name, &wanted.stack).await?;
     let kept = LONGEST_TOKEN - AGAIN.len();
     let token: String = wanted
         .token
@@ -99,7 +99,7 @@ enum Asking {
 
 async fn ask(
     aws: &Aws,
-    wanted: &Proposal,
+    wanted: &ChangeSetRequest,
     name: &str,
     travelling: &Travelling,
     token: &str,
@@ -142,7 +142,7 @@ async fn read(aws: &Aws, name: &str, stack: &str) -> Result<ChangeSet, CloudErro
     match standing {
         Standing::Failed(reason) if says_nothing_to_do(&reason) => {
             let empty = empty(&first);
-            remove(aws, name, stack).await?;
+            delete(aws, name, stack).await?;
             Ok(empty)
         }
         Standing::Failed(reason) => {

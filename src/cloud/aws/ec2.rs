@@ -105,7 +105,7 @@ async fn ask(
             answer.unwrap_or_else(|_| Err(unanswered(asked, "it took too long")))
         };
         let answer = aws.limiter.call(aws, kind, request).await;
-        Try::transient(answer, CloudError::is_passing)
+        Try::transient(answer, CloudError::is_transient)
     })
     .await
 }

@@ -6,10 +6,10 @@ use aws_sdk_cloudformation::types;
 
 use super::calls::{Asked, all_pages};
 use super::{Aws, timestamp};
-use crate::cloud::{CloudError, FoundResource, OpenChangeSet, ResourceStatus, StackStatus};
+use crate::cloud::{CloudError, LiveResource, OpenChangeSet, ResourceStatus, StackStatus};
 
 /// ARNs of the stacks in which an operation runs.
-pub(super) async fn moving(aws: &Aws) -> Result<BTreeSet<String>, CloudError> {
+pub(super) async fn in_progress(aws: &Aws) -> Result<BTreeSet<String>, CloudError> {
     let asked = Asked::stacks("ListStacks", "");
     let wanted: Vec<_> = StackStatus::ALL
         .iter()
@@ -56,7 +56,7 @@ pub(super) async fn change_sets(
 }
 
 /// What a stack holds.
-pub(super) async fn resources(aws: &Aws, stack_id: &str) -> Result<Vec<FoundResource>, CloudError> {
+pub(super) async fn resources(aws: &Aws, stack_id: &str) -> Result<Vec<LiveResource>, CloudError> {
     let asked = Asked::stacks("ListStackResources", stack_id);
     let all = all_pages(async |next| {
         let request = aws.cloudformation.list_stack_resources();
@@ -68,9 +68,9 @@ pub(super) async fn resources(aws: &Aws, stack_id: &str) -> Result<Vec<FoundReso
     Ok(all.into_iter().map(resource).collect())
 }
 
-fn resource(summary: types::StackResourceSummary) -> FoundResource {
+fn resource(summary: types::StackResourceSummary) -> LiveResource {
     let status = summary.resource_status.as_ref();
-    FoundResource {
+    LiveResource {
         logical_id: summary.logical_resource_id.unwrap_or_default(),
         physical_id: summary.physical_resource_id.filter(|id| !id.is_empty()),
         resource_type: summary.resource_type.unwrap_or_default(),

@@ -5,7 +5,7 @@
 use aws_sdk_cloudformation::types;
 
 use crate::cloud::{
-    ChangeAction, Fate, KNOWN_AFTER_APPLY, PropertyChange, Replacement, ResourceChange,
+    ChangeAction, DeletionPolicy, KNOWN_AFTER_APPLY, PropertyChange, Replacement, ResourceChange,
 };
 
 /// CloudFormation's word for a value that another resource's change decides.
@@ -30,7 +30,7 @@ pub(super) fn resource_change(change: types::ResourceChange) -> ResourceChange {
         resource_type: change.resource_type.unwrap_or_default(),
         action: action(change.action.as_ref()),
         replacement: demote(told, &properties),
-        fate: change.policy_action.as_ref().and_then(fate),
+        deletion_policy: change.policy_action.as_ref().and_then(deletion_policy),
         properties,
     }
 }
@@ -73,12 +73,12 @@ fn demote(told: Replacement, properties: &[PropertyChange]) -> Replacement {
 }
 
 /// CloudFormation names a policy only for what it removes or replaces.
-fn fate(policy: &types::PolicyAction) -> Option<Fate> {
+fn deletion_policy(policy: &types::PolicyAction) -> Option<DeletionPolicy> {
     let word = policy.as_str();
     match word.strip_prefix("ReplaceAnd").unwrap_or(word) {
-        "Delete" => Some(Fate::Delete),
-        "Snapshot" => Some(Fate::Snapshot),
-        "Retain" => Some(Fate::Retain),
+        "Delete" => Some(DeletionPolicy::Delete),
+        "Snapshot" => Some(DeletionPolicy::Snapshot),
+        "Retain" => Some(DeletionPolicy::Retain),
         _ => None,
     }
 }

@@ -45,8 +45,8 @@ use throttles::ThrottleWatch;
 
 use super::limiter::{Limiter, Service};
 use super::{
-    ChangeSet, Cloud, CloudError, Drift, FoundResource, FoundStack, Identity, OnFailure,
-    OpenChangeSet, Operation, Proposal, Protection, StackEvent,
+    ChangeSet, ChangeSetRequest, Cloud, CloudError, Drift, Identity, LiveResource, LiveStack,
+    OnFailure, OpenChangeSet, Operation, Protection, StackEvent,
 };
 
 /// One account and region of AWS. Everything that reads CloudFormation through one value shares one
@@ -179,22 +179,22 @@ impl Cloud for Aws {
         })
     }
 
-    async fn discard(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
-        changes::remove(self, &change_set.id, &change_set.stack_id).await
+    async fn delete_change_set(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
+        changes::delete(self, &change_set.id, &change_set.stack_id).await
     }
 
     answered_by! {
-        stacks(cluster: Option<&str>) -> Vec<FoundStack>: stacks::all;
-        stack(id: &str) -> Option<FoundStack>: stacks::one;
+        stacks(cluster: Option<&str>) -> Vec<LiveStack>: stacks::all;
+        stack(id: &str) -> Option<LiveStack>: stacks::one;
         template(stack_id: &str) -> Value: stacks::template;
-        create(wanted: &Proposal, protection: &Protection) -> String: stacks::create;
-        propose(wanted: &Proposal) -> ChangeSet: changes::propose;
+        create(wanted: &ChangeSetRequest, protection: &Protection) -> String: stacks::create;
+        create_change_set(wanted: &ChangeSetRequest) -> ChangeSet: changes::create;
         execute(change_set: &ChangeSet, token: &str, on_failure: OnFailure) -> (): changes::execute;
-        protect(stack_id: &str, protection: &Protection) -> (): protection::protect;
+        set_protection(stack_id: &str, protection: &Protection) -> (): protection::set;
         events(operation: &Operation, seen: &HashSet<String>) -> Vec<StackEvent>: events::events;
-        resources(stack_id: &str) -> Vec<FoundResource>: listing::resources;
+        resources(stack_id: &str) -> Vec<LiveResource>: listing::resources;
         delete(stack_id: &str, token: &str) -> (): stacks::delete;
-        moving() -> BTreeSet<String>: listing::moving;
+        in_progress_stacks() -> BTreeSet<String>: listing::in_progress;
         change_sets(stack_id: &str) -> Vec<OpenChangeSet>: listing::change_sets;
         change_set(id: &str, stack_id: &str) -> Option<ChangeSet>: changes::again;
         policy(stack_id: &str) -> Option<Value>: protection::policy;

@@ -7,7 +7,7 @@ use super::calls::Asked;
 use crate::cloud::{CloudError, Protection};
 
 /// Sets both protections. Without a wanted policy a stack that has one is opened again.
-pub(super) async fn protect(
+pub(super) async fn set(
     aws: &Aws,
     stack_id: &str,
     protection: &Protection,

@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::calls::{Asked, all_pages};
 use super::error::explain;
 use super::{Aws, events, request, template, timestamp};
-use crate::cloud::{CloudError, FoundStack, Proposal, Protection, StackStatus};
+use crate::cloud::{ChangeSetRequest, CloudError, LiveStack, Protection, StackStatus};
 
 /// Every stack with the tool's tag, of one cluster if named.
-pub(super) async fn all(aws: &Aws, cluster: Option<&str>) -> Result<Vec<FoundStack>, CloudError> {
+pub(super) async fn all(aws: &Aws, cluster: Option<&str>) -> Result<Vec<LiveStack>, CloudError> {
     let mut all = all_pages(async |next| describe(aws, None, next).await).await?;
     all.retain(|stack| match cluster {
         Some(cluster) => stack.cluster == cluster,
@@ -23,7 +23,7 @@ pub(super) async fn all(aws: &Aws, cluster: Option<&str>) -> Result<Vec<FoundSta
 }
 
 /// One stack by ARN or name. Only an ARN finds a deleted one.
-pub(super) async fn one(aws: &Aws, id: &str) -> Result<Option<FoundStack>, CloudError> {
+pub(super) async fn one(aws: &Aws, id: &str) -> Result<Option<LiveStack>, CloudError> {
     match describe(aws, Some(id), None).await {
         Ok((page, _)) => Ok(page.unwrap_or_default().into_iter().next()),
         Err(CloudError::NotFound(_)) => Ok(None),
@@ -35,7 +35,7 @@ async fn describe(
     aws: &Aws,
     id: Option<&str>,
     next: Option<String>,
-) -> Result<(Option<Vec<FoundStack>>, Option<String>), CloudError> {
+) -> Result<(Option<Vec<LiveStack>>, Option<String>), CloudError> {
     let asked = Asked::stacks("DescribeStacks", id.unwrap_or_default());
     let request = aws.cloudformation.describe_stacks();
     let request = request
@@ -47,11 +47,11 @@ async fn describe(
 }
 
 /// A stack without our tags comes with an empty cluster and kind.
-fn found(stack: types::Stack) -> FoundStack {
+fn found(stack: types::Stack) -> LiveStack {
     let tags = pairs(stack.tags, |tag| (tag.key, tag.value));
     let tag = |name| tags.get(name).cloned().unwrap_or_default();
     let status = stack.stack_status.as_ref();
-    FoundStack {
+    LiveStack {
         cluster: tag(TAG_CLUSTER),
         kind: tag(TAG_STACK),
         id: stack.stack_id.unwrap_or_default(),
@@ -94,7 +94,7 @@ pub(super) async fn template(aws: &Aws, stack_id: &str) -> Result<Value, CloudEr
 /// Creates a stack. Safe to ask again with the same token: it then returns the stack of the first time.
 pub(super) async fn create(
     aws: &Aws,
-    wanted: &Proposal,
+    wanted: &ChangeSetRequest,
     protection: &Protection,
 ) -> Result<String, CloudError> {
     let travelling = template::send(aws, wanted).await?;
@@ -128,7 +128,7 @@ pub(super) async fn create(
 }
 
 /// The stack of that name, if this very request created it.
-async fn created_by(aws: &Aws, wanted: &Proposal) -> Result<Option<String>, CloudError> {
+async fn created_by(aws: &Aws, wanted: &ChangeSetRequest) -> Result<Option<String>, CloudError> {
     let Some(stack) = one(aws, &wanted.stack).await? else {
         return Ok(None);
     };

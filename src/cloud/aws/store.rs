@@ -11,7 +11,7 @@ use super::calls::{Asked, all_pages};
 use super::error::{explain, explain_secretly};
 use super::{Aws, bucket, ec2};
 use crate::cloud::limiter::Service;
-use crate::cloud::{CloudError, Console, Kept, Store};
+use crate::cloud::{CloudError, Console, PutResult, Store};
 
 /// What one `DeleteParameters` takes.
 const BATCH: usize = 10;
@@ -28,20 +28,24 @@ impl Store for Aws {
         Ok(value.map(SecretString::from))
     }
 
-    async fn keep_secret(
+    async fn put_secret_if_absent(
         &self,
         name: &str,
         secret: &SecretString,
         key: &str,
-    ) -> Result<Kept, CloudError> {
+    ) -> Result<PutResult, CloudError> {
         keep(self, name, secret, Some(key)).await
     }
 
-    async fn keep_parameter(&self, name: &str, value: &str) -> Result<Kept, CloudError> {
+    async fn put_parameter_if_absent(
+        &self,
+        name: &str,
+        value: &str,
+    ) -> Result<PutResult, CloudError> {
         keep(self, name, &SecretString::from(value), None).await
     }
 
-    async fn forget_parameters(&self, path: &str) -> Result<Vec<String>, CloudError> {
+    async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError> {
         let names = names_under(self, path).await?;
         for batch in names.chunks(BATCH) {
             let asked = Asked::new(Service::Ssm, "DeleteParameters", path);
@@ -107,7 +111,7 @@ async fn keep(
     name: &str,
     value: &SecretString,
     key: Option<&str>,
-) -> Result<Kept, CloudError> {
+) -> Result<PutResult, CloudError> {
     let asked = Asked::new(Service::Ssm, "PutParameter", name);
     let size = value.expose_secret().len();
     if size > LARGEST {
@@ -130,11 +134,11 @@ async fn keep(
         .tier(ParameterTier::Standard)
         .overwrite(false);
     match aws.send(asked, request.send()).await {
-        Ok(_) => Ok(Kept::Stored),
+        Ok(_) => Ok(PutResult::Stored),
         Err(error) => match explain_secretly(asked, &error) {
             // Also when an earlier attempt of ours came through and its answer did not: the reader
             // finds our own value then.
-            CloudError::Conflict(_) => Ok(Kept::AlreadyThere),
+            CloudError::Conflict(_) => Ok(PutResult::AlreadyThere),
             error => Err(error),
         },
     }

@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use super::Aws;
-use crate::cloud::{CloudError, INLINE, Proposal, Store};
+use crate::cloud::{ChangeSetRequest, CloudError, INLINE, Store};
 
 /// The longest template at all, in bytes.
 const LARGEST: usize = 1_048_576;
@@ -16,7 +16,7 @@ pub(super) struct Travelling {
 }
 
 /// Makes the template of a proposal ready to be named in a request, uploading it if it must be.
-pub(super) async fn send(aws: &Aws, wanted: &Proposal) -> Result<Travelling, CloudError> {
+pub(super) async fn send(aws: &Aws, wanted: &ChangeSetRequest) -> Result<Travelling, CloudError> {
     let Some(bucket) = bucket_needed(wanted)? else {
         return Ok(Travelling {
             body: Some(wanted.template.clone()),
@@ -38,7 +38,7 @@ pub(super) async fn send(aws: &Aws, wanted: &Proposal) -> Result<Travelling, Clo
 }
 
 /// The bucket that the template must go through, if it must.
-fn bucket_needed(wanted: &Proposal) -> Result<Option<&str>, CloudError> {
+fn bucket_needed(wanted: &ChangeSetRequest) -> Result<Option<&str>, CloudError> {
     let size = wanted.template.len();
     let refuse = |message: String| CloudError::Refused {
         operation: format!("the template of {}", wanted.stack),
@@ -79,8 +79,8 @@ fn url(bucket: &str, key: &str, region: &str, endpoint: Option<&str>) -> String 
 mod tests {
     use super::*;
 
-    fn proposal(size: usize, bucket: Option<&str>) -> Proposal {
-        Proposal {
+    fn proposal(size: usize, bucket: Option<&str>) -> ChangeSetRequest {
+        ChangeSetRequest {
             stack: "canary-network".to_owned(),
             template: "x".repeat(size),
             bucket: bucket.map(str::to_owned),
@@ -88,7 +88,7 @@ mod tests {
             capabilities: Vec::new(),
             tags: [].into(),
             token: "t".to_owned(),
-            keeping: crate::cloud::Keeping::Run,
+            lifetime: crate::cloud::ChangeSetLifetime::Run,
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::cloud::{FoundStack, StackStatus};
+use crate::cloud::{LiveStack, StackStatus};
 use crate::forecast::prices::{Meter, Zones};
 use crate::plan::Step;
 use crate::stacks::Stack;
@@ -205,7 +205,7 @@ fn step_of(before: Option<Value>, after: Value, action: Action) -> Step {
         template["Resources"] = resources;
         template
     };
-    let found = FoundStack {
+    let found = LiveStack {
         id: "arn".to_owned(),
         name: "canary-database".to_owned(),
         cluster: "canary".to_owned(),

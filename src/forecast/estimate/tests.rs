@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::cloud::FoundStack;
+use crate::cloud::LiveStack;
 use crate::plan::{Guard, Pending, Survey};
 use crate::stacks::{Input, Source, Stack};
 
@@ -48,7 +48,7 @@ fn change(id: &str, action: ChangeAction, replacement: Replacement) -> ResourceC
         resource_type: "AWS::RDS::DBInstance".to_owned(),
         action,
         replacement,
-        fate: None,
+        deletion_policy: None,
         properties: Vec::new(),
     }
 }
@@ -110,7 +110,7 @@ fn a_replacement_is_a_creation_and_then_a_deletion() {
     let both = from(set(vec![replaced()]));
     assert!((595 + 300..595 + 300 + 60).contains(&both), "{both}");
     let kept = ResourceChange {
-        fate: Some(Fate::Retain),
+        deletion_policy: Some(DeletionPolicy::Retain),
         ..replaced()
     };
     assert!((610..640).contains(&from(set(vec![kept]))));
@@ -238,7 +238,7 @@ fn nothing_to_do_takes_no_time() {
 #[test]
 fn a_deletion_goes_from_the_users_to_what_they_use() {
     let plan = small_cluster();
-    let found = |step: &Step| FoundStack {
+    let found = |step: &Step| LiveStack {
         id: step.stack.name.clone(),
         name: step.stack.name.clone(),
         cluster: "canary".to_owned(),

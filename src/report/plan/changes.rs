@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::StackView;
 use crate::cli::session::Defined;
 use crate::cloud::{
-    ChangeAction, Difference, Fate, Finding, PropertyChange, Replacement, ResourceChange,
+    ChangeAction, DeletionPolicy, Difference, Finding, PropertyChange, Replacement, ResourceChange,
 };
 use crate::plan::{Drifted, Risk, Step};
 
@@ -26,7 +26,7 @@ pub(super) struct ChangeView<'a> {
     pub resource_type: &'a str,
     pub action: &'a ChangeAction,
     pub replacement: Replacement,
-    pub fate: Option<Fate>,
+    pub deletion_policy: Option<DeletionPolicy>,
     pub properties: Vec<PropertyView<'a>>,
 }
 
@@ -117,7 +117,7 @@ pub(super) fn views<'a>(step: &'a Step, causes: &Causes<'_>) -> Vec<ChangeView<'
         resource_type: &change.resource_type,
         action: &change.action,
         replacement: change.replacement,
-        fate: change.fate,
+        deletion_policy: change.deletion_policy,
         properties: change
             .properties
             .iter()
@@ -129,7 +129,7 @@ pub(super) fn views<'a>(step: &'a Step, causes: &Causes<'_>) -> Vec<ChangeView<'
 }
 
 /// What happens to a resource: its mark, and the same in words.
-pub(super) fn fate(change: &ChangeView<'_>) -> (&'static str, String) {
+pub(super) fn deletion_policy(change: &ChangeView<'_>) -> (&'static str, String) {
     match (change.action, change.replacement) {
         (ChangeAction::Add, _) => ("+", "added".to_owned()),
         (ChangeAction::Remove, _) => ("-", "removed".to_owned()),

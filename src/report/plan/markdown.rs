@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::changes::{ChangeView, fate, notes, property_lines, risk_words};
+use super::changes::{ChangeView, deletion_policy, notes, property_lines, risk_words};
 use super::text::{counted, headline_words, total};
 use super::{StackView, View, forecast};
 use crate::plan::Blocked;
@@ -97,7 +97,7 @@ fn details(out: &mut String, stack: &StackView<'_>) {
 }
 
 fn change_lines(out: &mut String, change: &ChangeView<'_>) {
-    let (mark, fate) = fate(change);
+    let (mark, deletion_policy) = deletion_policy(change);
     // A diff is coloured by its first sign alone.
     let sign = match mark {
         "+" => "+",
@@ -106,7 +106,7 @@ fn change_lines(out: &mut String, change: &ChangeView<'_>) {
     };
     let _ = writeln!(
         out,
-        "{sign} {} ({}) {fate}",
+        "{sign} {} ({}) {deletion_policy}",
         code(&change.sentence),
         change.logical_id
     );

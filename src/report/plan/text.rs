@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use console::{Style, measure_text_width, style};
 
-use super::changes::{ChangeView, fate, notes, property_lines, risk_words};
+use super::changes::{ChangeView, deletion_policy, notes, property_lines, risk_words};
 use super::{StackView, View, Word, forecast};
 use crate::cli::out::listed_line;
 use crate::plan::{Blocked, Counts, Risk};
@@ -242,11 +242,11 @@ pub(super) fn counted(counts: &Counts) -> String {
 }
 
 fn change_text(out: &mut String, change: &ChangeView<'_>, risks: &[Risk]) {
-    let (mark, fate) = fate(change);
+    let (mark, deletion_policy) = deletion_policy(change);
     line(
         out,
         format_args!(
-            "    {mark} {}  ({}) {fate}",
+            "    {mark} {}  ({}) {deletion_policy}",
             change.sentence, change.logical_id
         ),
     );

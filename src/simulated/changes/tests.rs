@@ -99,14 +99,14 @@ fn what_is_added_removed_changed_and_replaced_is_told_apart() {
             "Gone Remove No ",
         ]
     );
-    let fates: Vec<_> = found.iter().map(|change| change.fate).collect();
+    let policies: Vec<_> = found.iter().map(|change| change.deletion_policy).collect();
     assert_eq!(
-        fates,
+        policies,
         [
             None,
-            Some(Fate::Delete),
-            Some(Fate::Retain),
-            Some(Fate::Snapshot)
+            Some(DeletionPolicy::Delete),
+            Some(DeletionPolicy::Retain),
+            Some(DeletionPolicy::Snapshot)
         ]
     );
     let cidr = &found[2].properties[0];

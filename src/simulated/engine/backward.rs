@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::job::{Direction, Verb, chain};
 use super::{Happening, Job, Phase, Progress, Running, Surroundings, Work};
-use crate::cloud::{Fate, StackStatus};
+use crate::cloud::{DeletionPolicy, StackStatus};
 use crate::simulated::inspect::How;
 use crate::simulated::reasons;
 use crate::simulated::stack::Stack;
@@ -239,16 +239,17 @@ impl Stack {
                 .compiled
                 .as_ref()
                 .and_then(|all| all.item(&was.logical_id));
-            let fate = new.map_or(Fate::Delete, |item| item.when_replaced);
-            let removal = self.removal(env, &was, fate, How::Replaced);
+            let deletion_policy = new.map_or(DeletionPolicy::Delete, |item| item.when_replaced);
+            let removal = self.removal(env, &was, deletion_policy, How::Replaced);
             jobs.push(Job::new(slot, Work::Remove(removal)));
         }
         for id in &run.update.dropped {
             let item = old.as_ref().and_then(|all| all.item(id));
-            let fate = item.map_or(Fate::Delete, |item| item.when_removed);
+            let deletion_policy = item.map_or(DeletionPolicy::Delete, |item| item.when_removed);
             if let Some(slot) = self.slot(id) {
                 let resource = self.resources.get(slot);
-                let removal = resource.map(|one| self.removal(env, one, fate, How::Dropped));
+                let removal =
+                    resource.map(|one| self.removal(env, one, deletion_policy, How::Dropped));
                 jobs.extend(removal.map(|removal| Job::new(slot, Work::Remove(removal))));
             }
         }
@@ -267,12 +268,12 @@ impl Stack {
         self.say(env, at, &run, status, None);
         let mut jobs = Vec::new();
         for (slot, new) in std::mem::take(&mut run.update.swept) {
-            let removal = self.removal(env, &new, Fate::Delete, How::Reverted);
+            let removal = self.removal(env, &new, DeletionPolicy::Delete, How::Reverted);
             jobs.push(Job::new(slot, Work::Remove(removal)));
         }
         for slot in &run.update.made {
             if let Some(resource) = self.resources.get(*slot) {
-                let removal = self.removal(env, resource, Fate::Delete, How::Undone);
+                let removal = self.removal(env, resource, DeletionPolicy::Delete, How::Undone);
                 jobs.push(Job::new(*slot, Work::Remove(removal)));
             }
         }

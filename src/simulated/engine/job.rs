@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::cloud::Fate;
+use crate::cloud::DeletionPolicy;
 use crate::simulated::compiled::Compiled;
 use crate::simulated::inspect::How;
 use crate::simulated::stack::Resource;
@@ -25,7 +25,7 @@ pub(in crate::simulated) enum Work {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::simulated) struct Removal {
     pub(in crate::simulated) physical_id: Option<String>,
-    pub(in crate::simulated) fate: Fate,
+    pub(in crate::simulated) deletion_policy: DeletionPolicy,
     pub(in crate::simulated) how: How,
     /// Whether deletion protection stands in its way.
     pub(in crate::simulated) protected: bool,
@@ -116,8 +116,12 @@ pub(super) fn chain(
 }
 
 /// Half a minute or so more for a last snapshot.
-pub(super) fn with_snapshot(typical: Typical, fate: Fate) -> Typical {
-    let more = if fate == Fate::Snapshot { 60.0 } else { 0.0 };
+pub(super) fn with_snapshot(typical: Typical, deletion_policy: DeletionPolicy) -> Typical {
+    let more = if deletion_policy == DeletionPolicy::Snapshot {
+        60.0
+    } else {
+        0.0
+    };
     Typical {
         p50: typical.p50 + more,
         p90: typical.p90 + more,

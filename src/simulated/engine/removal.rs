@@ -3,7 +3,7 @@
 use super::job::{Direction, Verb, chain, with_snapshot};
 use super::{Due, Happening, Job, Progress, Removal, Running, Surroundings, Work};
 use crate::catalog::resources::holds;
-use crate::cloud::Fate;
+use crate::cloud::DeletionPolicy;
 use crate::simulated::inspect::{How, Loss, Write};
 use crate::simulated::stack::{Resource, Stack, moment};
 use crate::simulated::timing::Typical;
@@ -51,7 +51,7 @@ impl Stack {
         let Some(resource) = self.resources.get(slot).cloned() else {
             return Progress::Instant;
         };
-        if removal.fate == Fate::Retain && removal.physical_id.is_some() {
+        if removal.deletion_policy == DeletionPolicy::Retain && removal.physical_id.is_some() {
             self.leave(run, env, at, slot, removal);
             return Progress::Instant;
         }
@@ -77,7 +77,7 @@ impl Stack {
             Some(_) => env.takes(
                 &words,
                 self.operations,
-                with_snapshot(typical, removal.fate),
+                with_snapshot(typical, removal.deletion_policy),
             ),
             None => 500,
         };
@@ -172,7 +172,7 @@ impl Stack {
                 resource_type: resource.kind.clone(),
                 physical_id,
                 how: removal.how,
-                fate: removal.fate,
+                deletion_policy: removal.deletion_policy,
                 token: run.token.clone(),
             });
         }
@@ -233,13 +233,14 @@ impl Stack {
         for (slot, resource) in self.resources.iter().enumerate() {
             if begun(resource) {
                 let of_template = compiled.item(&resource.logical_id);
-                let fate = of_template.map_or(Fate::Delete, |item| item.when_removed);
+                let deletion_policy =
+                    of_template.map_or(DeletionPolicy::Delete, |item| item.when_removed);
                 // A snapshot of what has only just been made is not taken.
-                let fate = match (how, fate) {
-                    (How::Undone, Fate::Snapshot) => Fate::Delete,
-                    (_, fate) => fate,
+                let deletion_policy = match (how, deletion_policy) {
+                    (How::Undone, DeletionPolicy::Snapshot) => DeletionPolicy::Delete,
+                    (_, deletion_policy) => deletion_policy,
                 };
-                let removal = self.removal(env, resource, fate, how);
+                let removal = self.removal(env, resource, deletion_policy, how);
                 jobs.push(Job::new(slot, Work::Remove(removal)));
             }
         }
@@ -251,7 +252,7 @@ impl Stack {
         &self,
         env: &Surroundings,
         resource: &Resource,
-        fate: Fate,
+        deletion_policy: DeletionPolicy,
         how: How,
     ) -> Removal {
         let is_up = !matches!(resource.status, "CREATE_FAILED" | "CREATE_IN_PROGRESS");
@@ -266,7 +267,7 @@ impl Stack {
         };
         Removal {
             physical_id: resource.physical_id.clone().filter(|_| !resource.vanished),
-            fate,
+            deletion_policy,
             how,
             protected,
         }

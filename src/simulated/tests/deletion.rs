@@ -30,17 +30,17 @@ async fn policies_decide_what_stays() {
     deleted(&cloud, &id).await;
     let told = events(&cloud, &id).await;
     assert_eq!(way(&told, "Keep"), ["DELETE_SKIPPED"]);
-    let mut fates: Vec<_> = cloud
+    let mut policies: Vec<_> = cloud
         .losses()
         .into_iter()
-        .map(|loss| (loss.logical_id, loss.fate))
+        .map(|loss| (loss.logical_id, loss.deletion_policy))
         .collect();
-    fates.sort_by(|a, b| a.0.cmp(&b.0));
+    policies.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(
-        fates,
+        policies,
         [
-            ("Db".to_owned(), Fate::Snapshot),
-            ("Keep".to_owned(), Fate::Retain)
+            ("Db".to_owned(), DeletionPolicy::Snapshot),
+            ("Keep".to_owned(), DeletionPolicy::Retain)
         ]
     );
 }
@@ -53,13 +53,13 @@ async fn termination_protection_refuses_until_it_is_lifted() {
         termination: true,
         policy: None,
     };
-    cloud.protect(&id, &protected).await.unwrap();
+    cloud.set_protection(&id, &protected).await.unwrap();
     let told = refusal(cloud.delete(&id, "d").await);
     assert!(
         told.contains("cannot be deleted while TerminationProtection is enabled"),
         "{told}"
     );
-    cloud.protect(&id, &OPEN).await.unwrap();
+    cloud.set_protection(&id, &OPEN).await.unwrap();
     assert_eq!(
         deleted(&cloud, &id).await.status,
         StackStatus::DeleteComplete
@@ -143,7 +143,7 @@ async fn a_creation_is_broken_off_by_deleting_and_an_update_is_not() {
 
     let id = made(&cloud, "s", &database("a", false)).await;
     let set = cloud
-        .propose(&wanted("s", &database("b", false), "p"))
+        .create_change_set(&wanted("s", &database("b", false), "p"))
         .await
         .unwrap();
     cloud.execute(&set, "x", OnFailure::GoBack).await.unwrap();

@@ -54,7 +54,7 @@ async fn a_chance_between_strikes_now_and_then_and_the_same_again_with_the_same_
         });
         let mut struck = Vec::new();
         for _ in 0..60 {
-            struck.push(cloud.moving().await.is_err());
+            struck.push(cloud.in_progress_stacks().await.is_err());
         }
         struck
     }
@@ -96,7 +96,7 @@ async fn a_stale_read_tells_of_what_was() {
     cloud.sleep(Duration::from_secs(21)).await;
     let seen = cloud.stack(&id).await.unwrap().unwrap();
     assert_eq!(seen.status, StackStatus::CreateComplete);
-    assert!(cloud.moving().await.unwrap().is_empty());
+    assert!(cloud.in_progress_stacks().await.unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,13 +141,13 @@ async fn credentials_expire_after_so_many_calls() {
         ..Faults::default()
     });
     assert!(cloud.identity().await.is_ok());
-    assert!(cloud.moving().await.is_ok());
+    assert!(cloud.in_progress_stacks().await.is_ok());
     for _ in 0..2 {
-        let answer = cloud.moving().await;
+        let answer = cloud.in_progress_stacks().await;
         assert!(matches!(answer, Err(CloudError::Credentials { .. })));
     }
     cloud.revive(Faults::default());
-    assert!(cloud.moving().await.is_ok());
+    assert!(cloud.in_progress_stacks().await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +160,7 @@ async fn a_killed_caller_gets_no_answer_and_the_cloud_goes_on_without_it() {
         });
         let ask = wanted("s", &network("x"), "t");
         let life = async {
-            cloud.moving().await.unwrap();
+            cloud.in_progress_stacks().await.unwrap();
             let _ = cloud.create(&ask, &OPEN).await;
             panic!("answered");
         };
@@ -169,7 +169,8 @@ async fn a_killed_caller_gets_no_answer_and_the_cloud_goes_on_without_it() {
             () = cloud.killed() => {}
         }
         assert_eq!(cloud.stacks_now().len(), stacks);
-        let waiting = tokio::time::timeout(Duration::from_mins(1), cloud.moving()).await;
+        let waiting =
+            tokio::time::timeout(Duration::from_mins(1), cloud.in_progress_stacks()).await;
         assert!(waiting.is_err(), "the dead get no answers");
         cloud.revive(Faults::default());
         let id = cloud.create(&ask, &OPEN).await.unwrap();

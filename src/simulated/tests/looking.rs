@@ -1,7 +1,7 @@
 //! Clock, drift, store, and what can be seen from outside.
 
 use super::*;
-use crate::cloud::Kept;
+use crate::cloud::PutResult;
 use secrecy::{ExposeSecret, SecretString};
 
 #[tokio::test(start_paused = true)]
@@ -63,30 +63,30 @@ async fn the_store_never_overwrites_and_forgets_what_lies_under_a_path() {
     let key = cloud.stack(&id).await.unwrap().unwrap().outputs["Arn"].clone();
     let keep = async |text: &str| {
         cloud
-            .keep_secret("/kube-cfn/canary/pki", &SecretString::from(text), &key)
+            .put_secret_if_absent("/kube-cfn/canary/pki", &SecretString::from(text), &key)
             .await
             .unwrap()
     };
-    assert_eq!(keep("one").await, Kept::Stored);
-    assert_eq!(keep("two").await, Kept::AlreadyThere);
+    assert_eq!(keep("one").await, PutResult::Stored);
+    assert_eq!(keep("two").await, PutResult::AlreadyThere);
     let read = cloud.secret("/kube-cfn/canary/pki").await.unwrap().unwrap();
     assert_eq!(read.expose_secret(), "one");
     assert_eq!(
         cloud
-            .keep_parameter("/kube-cfn/canary/x", "1")
+            .put_parameter_if_absent("/kube-cfn/canary/x", "1")
             .await
             .unwrap(),
-        Kept::Stored
+        PutResult::Stored
     );
     assert_eq!(
         cloud
-            .keep_parameter("/kube-cfn/canary/x", "2")
+            .put_parameter_if_absent("/kube-cfn/canary/x", "2")
             .await
             .unwrap(),
-        Kept::AlreadyThere
+        PutResult::AlreadyThere
     );
     cloud
-        .keep_parameter("/kube-cfn/canary-2/x", "1")
+        .put_parameter_if_absent("/kube-cfn/canary-2/x", "1")
         .await
         .unwrap();
     assert_eq!(
@@ -97,7 +97,10 @@ async fn the_store_never_overwrites_and_forgets_what_lies_under_a_path() {
             .as_deref(),
         Some("1")
     );
-    let gone = cloud.forget_parameters("/kube-cfn/canary").await.unwrap();
+    let gone = cloud
+        .delete_parameters_under("/kube-cfn/canary")
+        .await
+        .unwrap();
     assert_eq!(gone, ["/kube-cfn/canary/pki", "/kube-cfn/canary/x"]);
     assert!(
         cloud
@@ -107,7 +110,7 @@ async fn the_store_never_overwrites_and_forgets_what_lies_under_a_path() {
             .is_some()
     );
     let foreign = cloud
-        .keep_secret(
+        .put_secret_if_absent(
             "/x",
             &SecretString::from("hidden"),
             "arn:aws:kms:eu-west-1:1:key/none",
@@ -147,7 +150,7 @@ async fn calls_are_counted_by_second_and_texts_are_kept() {
     ask.tags.insert("word".to_owned(), "overheard".to_owned());
     cloud.create(&ask, &OPEN).await.unwrap();
     cloud.sleep(Duration::from_secs(5)).await;
-    let moving = cloud.moving().await.unwrap();
+    let moving = cloud.in_progress_stacks().await.unwrap();
     assert_eq!(moving.len(), 1);
     let calls = cloud.calls();
     assert_eq!(calls.by_second(), BTreeMap::from([(0, 1), (5, 1)]));

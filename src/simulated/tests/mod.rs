@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::cloud::{
-    ChangeSet, Cloud, CloudError, Fate, FoundStack, Keeping, OnFailure, Operation as Asked,
-    Proposal, Protection, StackEvent, StackStatus, Store,
+    ChangeSet, ChangeSetLifetime, ChangeSetRequest, Cloud, CloudError, DeletionPolicy, LiveStack,
+    OnFailure, Operation as Asked, Protection, StackEvent, StackStatus, Store,
 };
 
 pub const OPEN: Protection = Protection {
@@ -45,8 +45,8 @@ pub fn database(class: &str, protected: bool) -> Value {
     }, "Outputs": {"Host": {"Value": {"Fn::GetAtt": ["Db", "Endpoint.Address"]}}}})
 }
 
-pub fn wanted(stack: &str, template: &Value, token: &str) -> Proposal {
-    Proposal {
+pub fn wanted(stack: &str, template: &Value, token: &str) -> ChangeSetRequest {
+    ChangeSetRequest {
         stack: stack.to_owned(),
         template: template.to_string(),
         bucket: None,
@@ -60,7 +60,7 @@ pub fn wanted(stack: &str, template: &Value, token: &str) -> Proposal {
             ),
         ]),
         token: token.to_owned(),
-        keeping: Keeping::Run,
+        lifetime: ChangeSetLifetime::Run,
     }
 }
 
@@ -94,7 +94,7 @@ pub async fn made(cloud: &Simulated, stack: &str, template: &Value) -> String {
 }
 
 /// Waits until a stack rests. As it stands then.
-pub async fn rest(cloud: &Simulated, id: &str) -> FoundStack {
+pub async fn rest(cloud: &Simulated, id: &str) -> LiveStack {
     loop {
         let all = cloud.stacks_now();
         let found = all.into_iter().find(|found| found.id == id).unwrap();
@@ -106,22 +106,22 @@ pub async fn rest(cloud: &Simulated, id: &str) -> FoundStack {
 }
 
 /// Proposes and executes an update, and waits for it.
-pub async fn updated(cloud: &Simulated, stack: &str, template: &Value) -> FoundStack {
+pub async fn updated(cloud: &Simulated, stack: &str, template: &Value) -> LiveStack {
     let set = cloud
-        .propose(&wanted(stack, template, "propose"))
+        .create_change_set(&wanted(stack, template, "propose"))
         .await
         .unwrap();
     executed(cloud, &set).await
 }
 
-pub async fn executed(cloud: &Simulated, set: &ChangeSet) -> FoundStack {
+pub async fn executed(cloud: &Simulated, set: &ChangeSet) -> LiveStack {
     let token = format!("execute-{}", cloud.writes().len());
     cloud.execute(set, &token, OnFailure::GoBack).await.unwrap();
     rest(cloud, &set.stack_id).await
 }
 
 /// Deletes a stack and waits for it.
-pub async fn deleted(cloud: &Simulated, id: &str) -> FoundStack {
+pub async fn deleted(cloud: &Simulated, id: &str) -> LiveStack {
     cloud.delete(id, "delete").await.unwrap();
     rest(cloud, id).await
 }

@@ -58,7 +58,7 @@ async fn a_failed_update_brings_everything_back() {
     assert_eq!(vpc.physical_id.as_ref(), Some(&before.outputs["VpcId"]));
     assert!(resources.iter().all(|one| one.logical_id != "New"));
     let again = cloud
-        .propose(&wanted("s", &before_template, "p"))
+        .create_change_set(&wanted("s", &before_template, "p"))
         .await
         .unwrap();
     assert_eq!(again.changes, []);
@@ -138,7 +138,7 @@ async fn an_update_can_be_cancelled_until_it_cleans_up() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &database("a", false)).await;
     let set = cloud
-        .propose(&wanted("s", &database("b", false), "p"))
+        .create_change_set(&wanted("s", &database("b", false), "p"))
         .await
         .unwrap();
     cloud.execute(&set, "x", OnFailure::GoBack).await.unwrap();

@@ -7,7 +7,7 @@ async fn an_empty_one_does_not_stay() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let set = cloud
-        .propose(&wanted("s", &network("x"), "p"))
+        .create_change_set(&wanted("s", &network("x"), "p"))
         .await
         .unwrap();
     assert_eq!(set.changes, []);
@@ -19,27 +19,27 @@ async fn the_same_content_finds_the_same_again_and_discarding_takes_it_away() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let first = cloud
-        .propose(&wanted("s", &network("y"), "p"))
+        .create_change_set(&wanted("s", &network("y"), "p"))
         .await
         .unwrap();
     let again = cloud
-        .propose(&wanted("s", &network("y"), "q"))
+        .create_change_set(&wanted("s", &network("y"), "q"))
         .await
         .unwrap();
     assert_eq!(first, again);
-    let saved = Proposal {
-        keeping: Keeping::Saved,
+    let saved = ChangeSetRequest {
+        lifetime: ChangeSetLifetime::Persistent,
         ..wanted("s", &network("y"), "r")
     };
-    let saved = cloud.propose(&saved).await.unwrap();
+    let saved = cloud.create_change_set(&saved).await.unwrap();
     assert_ne!(saved.id, first.id);
     assert_eq!(cloud.change_sets(&id).await.unwrap().len(), 2);
     assert_eq!(
         cloud.change_set(&saved.id, &id).await.unwrap().as_ref(),
         Some(&saved)
     );
-    cloud.discard(&first).await.unwrap();
-    cloud.discard(&first).await.unwrap();
+    cloud.delete_change_set(&first).await.unwrap();
+    cloud.delete_change_set(&first).await.unwrap();
     assert_eq!(cloud.lying_about().len(), 1);
     assert_eq!(cloud.change_set(&first.id, &id).await.unwrap(), None);
 }
@@ -49,18 +49,20 @@ async fn executing_one_removes_the_others_and_the_same_token_executes_once() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let one = cloud
-        .propose(&wanted("s", &network("y"), "p"))
+        .create_change_set(&wanted("s", &network("y"), "p"))
         .await
         .unwrap();
     let other = cloud
-        .propose(&wanted("s", &network("z"), "q"))
+        .create_change_set(&wanted("s", &network("z"), "q"))
         .await
         .unwrap();
     cloud.execute(&one, "t", OnFailure::GoBack).await.unwrap();
     cloud.execute(&one, "t", OnFailure::GoBack).await.unwrap();
     let busy = cloud.execute(&other, "u", OnFailure::GoBack).await;
     assert!(matches!(busy, Err(CloudError::Conflict(_))), "{busy:?}");
-    let busy = cloud.propose(&wanted("s", &network("z"), "r")).await;
+    let busy = cloud
+        .create_change_set(&wanted("s", &network("z"), "r"))
+        .await;
     assert!(matches!(busy, Err(CloudError::Conflict(_))), "{busy:?}");
     rest(&cloud, &id).await;
     let gone = cloud.execute(&other, "u", OnFailure::GoBack).await;
@@ -73,7 +75,7 @@ async fn one_is_obsolete_when_its_stack_has_moved() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let set = cloud
-        .propose(&wanted("s", &network("y"), "p"))
+        .create_change_set(&wanted("s", &network("y"), "p"))
         .await
         .unwrap();
     let update = Meddling::Update {
@@ -87,7 +89,7 @@ async fn one_is_obsolete_when_its_stack_has_moved() {
     let told = refusal(cloud.execute(&set, "t", OnFailure::GoBack).await);
     assert!(told.contains("OBSOLETE"), "{told}");
     let fresh = cloud
-        .propose(&wanted("s", &network("y"), "p"))
+        .create_change_set(&wanted("s", &network("y"), "p"))
         .await
         .unwrap();
     assert_ne!(fresh.id, set.id);
@@ -120,7 +122,7 @@ async fn other_people_leave_change_sets_and_shells_and_delete_stacks() {
         Err(CloudError::NotFound(_))
     ));
     let refused = cloud
-        .propose(&wanted("canary-edge", &network("x"), "p"))
+        .create_change_set(&wanted("canary-edge", &network("x"), "p"))
         .await;
     assert!(
         matches!(refused, Err(CloudError::Refused { .. })),

@@ -82,10 +82,10 @@ async fn a_replacement_makes_the_new_first_then_removes_the_old_and_takes_its_us
 
 #[tokio::test(start_paused = true)]
 async fn the_old_of_a_replacement_goes_as_its_policy_says() {
-    for (policy, last, fate) in [
-        ("Retain", "DELETE_SKIPPED", Fate::Retain),
-        ("Snapshot", "DELETE_COMPLETE", Fate::Snapshot),
-        ("Delete", "DELETE_COMPLETE", Fate::Delete),
+    for (policy, last, deletion_policy) in [
+        ("Retain", "DELETE_SKIPPED", DeletionPolicy::Retain),
+        ("Snapshot", "DELETE_COMPLETE", DeletionPolicy::Snapshot),
+        ("Delete", "DELETE_COMPLETE", DeletionPolicy::Delete),
     ] {
         let template = |name: &str| {
             let mut template = database("a", false);
@@ -99,7 +99,10 @@ async fn the_old_of_a_replacement_goes_as_its_policy_says() {
         let told = events(&cloud, &id).await;
         assert_eq!(way(&told, "Db").last().unwrap(), last);
         let loss = cloud.losses().pop().unwrap();
-        assert_eq!((loss.logical_id.as_str(), loss.fate), ("Db", fate));
+        assert_eq!(
+            (loss.logical_id.as_str(), loss.deletion_policy),
+            ("Db", deletion_policy)
+        );
         assert_eq!(loss.token.as_deref(), Some("execute-1"));
     }
 }
@@ -133,7 +136,7 @@ async fn what_might_change_and_does_not_is_left_alone() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &template("one")).await;
     let set = cloud
-        .propose(&wanted("s", &template("two"), "p"))
+        .create_change_set(&wanted("s", &template("two"), "p"))
         .await
         .unwrap();
     let named: Vec<_> = set
@@ -158,7 +161,7 @@ async fn a_stack_policy_denies_what_it_names() {
         termination: false,
         policy: Some(policy.clone()),
     };
-    cloud.protect(&id, &protection).await.unwrap();
+    cloud.set_protection(&id, &protection).await.unwrap();
     assert_eq!(cloud.policy(&id).await.unwrap(), Some(policy));
     let found = updated(&cloud, "s", &network("10.1.0.0/16")).await;
     assert_eq!(found.status, StackStatus::UpdateRollbackComplete);
@@ -175,7 +178,7 @@ async fn a_stack_policy_denies_what_it_names() {
     let found = updated(&cloud, "s", &without).await;
     assert_eq!(found.status, StackStatus::UpdateRollbackComplete);
     assert_eq!(cloud.losses(), []);
-    cloud.protect(&id, &OPEN).await.unwrap();
+    cloud.set_protection(&id, &OPEN).await.unwrap();
     assert_eq!(
         updated(&cloud, "s", &without).await.status,
         StackStatus::UpdateComplete

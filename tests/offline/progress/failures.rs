@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use kube_cfn::apply::cause::{self, Words};
 use kube_cfn::apply::diagnose::of_stack;
-use kube_cfn::cloud::{Console, Finding, FoundStack, ResourceStatus, StackEvent, StackStatus};
+use kube_cfn::cloud::{Console, Finding, LiveStack, ResourceStatus, StackEvent, StackStatus};
 use kube_cfn::events::{Event, Expected, Failure, Outcome, Place, Verb};
 use kube_cfn::progress::{Detail, Model, report};
 use kube_cfn::stacks::StackKind;
@@ -324,8 +324,8 @@ fn started(verb: Verb) -> &'static str {
     }
 }
 
-fn found(kind: &StackKind, status: &str) -> FoundStack {
-    FoundStack {
+fn found(kind: &StackKind, status: &str) -> LiveStack {
+    LiveStack {
         id: format!("arn:{kind}"),
         name: kind.stack_name("canary"),
         cluster: "canary".to_owned(),

@@ -40,7 +40,7 @@ impl Prepare for Keeper<'_> {
         let secret = SecretString::from(SECRET);
         let course = self.0;
         let name = course.secret();
-        let kept = course.cloud.keep_secret(&name, &secret, key);
+        let kept = course.cloud.put_secret_if_absent(&name, &secret, key);
         let kept = kept.await.map_err(|error| error.to_string())?;
         Ok(Some(format!("{kept:?} {secret:?}")))
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use kube_cfn::apply::{End, Report};
-use kube_cfn::cloud::{Fate, FoundStack, StackEvent, StackStatus};
+use kube_cfn::cloud::{DeletionPolicy, LiveStack, StackEvent, StackStatus};
 use kube_cfn::events::{Event, Outcome};
 use kube_cfn::plan::Plan;
 use kube_cfn::simulated::{How, Loss, Meddling, Write};
@@ -16,7 +16,7 @@ use super::course::{Course, Done, SECRET};
 /// What stands after a run, and what it did.
 struct After<'a> {
     course: &'a Course<'a>,
-    stacks: BTreeMap<String, FoundStack>,
+    stacks: BTreeMap<String, LiveStack>,
     writes: Vec<Write>,
     began: Timestamp,
 }
@@ -35,10 +35,10 @@ impl Course<'_> {
             };
             let theirs = loss.token.as_deref() == Some("somebody-else");
             let database = loss.logical_id == "Database";
-            if loss.fate != Fate::Retain && !theirs && !leave {
+            if loss.deletion_policy != DeletionPolicy::Retain && !theirs && !leave {
                 return Err(format!("{name} was lost without leave: {loss:?}"));
             }
-            if database && loss.fate == Fate::Delete {
+            if database && loss.deletion_policy == DeletionPolicy::Delete {
                 return Err(format!("{name} left no snapshot: {loss:?}"));
             }
         }
@@ -76,7 +76,7 @@ impl Course<'_> {
         if plan.is_some() && report.outcomes.len() != self.wanted.len() {
             return Err("done without all stacks".to_owned());
         }
-        let standing = |found: &&FoundStack| found.status != StackStatus::DeleteComplete;
+        let standing = |found: &&LiveStack| found.status != StackStatus::DeleteComplete;
         if let (None, Some(found)) = (plan, after.stacks.values().find(standing)) {
             return Err(format!("deleted, but {} is {}", found.name, found.status));
         }
@@ -325,7 +325,7 @@ impl After<'_> {
     fn failed(&self, name: &str, is: &str, plan: Option<&Plan>, kind: &StackKind) -> bool {
         let blocked = plan.is_some_and(|plan| plan.blocked().any(|(of, _)| of == kind));
         let stacks = self.course.cloud.history();
-        let id = |found: &FoundStack| found.id.clone();
+        let id = |found: &LiveStack| found.id.clone();
         let id = self.stacks.get(name).map(id).unwrap_or_default();
         let mut ours = false;
         blocked

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kube_cfn::cloud::{FoundStack, ResourceStatus, StackEvent, StackStatus};
+use kube_cfn::cloud::{LiveStack, ResourceStatus, StackEvent, StackStatus};
 use kube_cfn::events::Verb;
 use kube_cfn::stacks::StackKind::{self, Base, Database, Edge, Network};
 use kube_cfn::timeline::{Ending, Link, Past, Timeline, events_of};
@@ -32,7 +32,7 @@ fn past(kind: StackKind, run: Option<&str>, (begin, end): (i64, i64), status: &s
         own(end, status),
     ];
     Past {
-        found: FoundStack {
+        found: LiveStack {
             id: format!("arn:{kind}"),
             name: format!("canary-{kind}"),
             cluster: "canary".to_owned(),

@@ -1,4 +1,4 @@
-//! How a change set ends: executed or removed.
+//! How a change set ends: executed or deleted.
 
 use super::super::calls::Asked;
 use super::super::{Aws, events};
@@ -38,7 +38,7 @@ pub(in super::super) async fn execute(
 }
 
 /// Deletes a change set; one that is gone, or whose stack is gone, is as good.
-pub(in super::super) async fn remove(
+pub(in super::super) async fn delete(
     aws: &Aws,
     id: &str,
     stack_id: &str,

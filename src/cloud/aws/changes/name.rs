@@ -3,22 +3,22 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::cloud::{Keeping, Proposal};
+use crate::cloud::{ChangeSetLifetime, ChangeSetRequest};
 
 /// Hexadecimal digits of the hash.
 const DIGITS: usize = 32;
 
 /// The name: letters, digits and dashes, beginning with a letter.
-pub(super) fn of(wanted: &Proposal) -> String {
-    match wanted.keeping {
-        Keeping::Run => format!("kube-cfn-{}", hash(wanted, "")),
+pub(super) fn of(wanted: &ChangeSetRequest) -> String {
+    match wanted.lifetime {
+        ChangeSetLifetime::Run => format!("kube-cfn-{}", hash(wanted, "")),
         // A saved plan's own: another run must not execute or remove it.
-        Keeping::Saved => format!("kube-cfn-saved-{}", hash(wanted, &wanted.token)),
+        ChangeSetLifetime::Persistent => format!("kube-cfn-saved-{}", hash(wanted, &wanted.token)),
     }
 }
 
 /// Every part goes in with its length, so that no two proposals run into one another.
-fn hash(wanted: &Proposal, run: &str) -> String {
+fn hash(wanted: &ChangeSetRequest, run: &str) -> String {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());
@@ -45,8 +45,8 @@ fn hash(wanted: &Proposal, run: &str) -> String {
 mod tests {
     use super::*;
 
-    fn proposal() -> Proposal {
-        Proposal {
+    fn proposal() -> ChangeSetRequest {
+        ChangeSetRequest {
             stack: "canary-network".to_owned(),
             template: "{}".to_owned(),
             bucket: None,
@@ -54,7 +54,7 @@ mod tests {
             capabilities: vec!["CAPABILITY_IAM".to_owned()],
             tags: [("B".to_owned(), "2".to_owned())].into(),
             token: "7f-network".to_owned(),
-            keeping: Keeping::Run,
+            lifetime: ChangeSetLifetime::Run,
         }
     }
 
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn whatever_is_in_a_change_set_is_in_its_name() {
-        let changes: [fn(&mut Proposal); 4] = [
+        let changes: [fn(&mut ChangeSetRequest); 4] = [
             |wanted| wanted.template.push(' '),
             |wanted| wanted.capabilities.clear(),
             |wanted| wanted.tags = std::mem::take(&mut wanted.parameters),
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_saved_plans_name_is_its_own() {
         let mut saved = proposal();
-        saved.keeping = Keeping::Saved;
+        saved.lifetime = ChangeSetLifetime::Persistent;
         let first = of(&saved);
         saved.token = "8a-network".to_owned();
         assert!(first.starts_with("kube-cfn-saved-"), "{first}");

@@ -146,7 +146,7 @@ fn throttles_are_passing_by_code_or_status() {
             error,
             CloudError::Throttled("CreateStack of canary-base".to_owned())
         );
-        assert!(error.is_passing());
+        assert!(error.is_transient());
     }
 }
 
@@ -184,7 +184,7 @@ fn a_server_fault_may_have_happened_and_is_passing() {
         error.to_string(),
         "no answer from AWS for CreateStack of canary-base: HTTP 500: InternalFailure"
     );
-    assert!(error.is_passing());
+    assert!(error.is_transient());
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn every_code_of_an_ended_session_or_an_unknown_key_is_about_credentials() {
                 panic!("{status} {code}: {error:?}");
             };
             assert_eq!(reason, code);
-            assert!(!error.is_passing());
+            assert!(!error.is_transient());
         }
     }
 }

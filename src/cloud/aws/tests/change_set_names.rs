@@ -2,7 +2,7 @@
 
 use super::change_sets::{CREATED, change, change_set};
 use super::*;
-use crate::cloud::Keeping;
+use crate::cloud::ChangeSetLifetime;
 
 /// A server on which the name is taken by a change set of that status and execution status; one in
 /// progress is ready at the second look.
@@ -36,7 +36,7 @@ async fn taken(status: &'static str, execution: &'static str) -> (Aws, Receiver<
 async fn a_change_set_that_a_killed_run_left_is_used() {
     for status in ["CREATE_COMPLETE", "CREATE_IN_PROGRESS"] {
         let (aws, asked) = taken(status, "AVAILABLE").await;
-        let proposed = aws.propose(&proposal()).await.expect("proposed");
+        let proposed = aws.create_change_set(&proposal()).await.expect("proposed");
         assert_eq!(proposed.changes.len(), 1, "{status}");
         let asked: Vec<_> = asked.try_iter().collect();
         let calls = |action: &str| asked.iter().filter(|body| body.contains(action)).count();
@@ -53,7 +53,7 @@ async fn one_of_that_name_that_is_spent_goes_first() {
         ("CREATE_COMPLETE", "EXECUTE_COMPLETE"),
     ] {
         let (aws, asked) = taken(status, execution).await;
-        let proposed = aws.propose(&proposal()).await.expect("proposed");
+        let proposed = aws.create_change_set(&proposal()).await.expect("proposed");
         assert_eq!(proposed.changes.len(), 1, "{status} {execution}");
         let tokens: Vec<_> = asked
             .try_iter()
@@ -68,8 +68,8 @@ async fn one_of_that_name_that_is_spent_goes_first() {
 async fn a_saved_plans_change_set_has_a_name_of_its_own() {
     let (aws, asked) = taken("", "").await;
     let mut wanted = proposal();
-    wanted.keeping = Keeping::Saved;
-    aws.propose(&wanted).await.expect("proposed");
+    wanted.lifetime = ChangeSetLifetime::Persistent;
+    aws.create_change_set(&wanted).await.expect("proposed");
     let create = asked.recv().expect("the first request");
     assert!(create.contains("ChangeSetName=kube-cfn-saved-"), "{create}");
 }

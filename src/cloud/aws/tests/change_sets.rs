@@ -1,7 +1,7 @@
-//! Change sets that no emulator makes: many pages, findings, fates.
+//! Change sets that no emulator makes: many pages, findings, deletion policies.
 
 use super::*;
-use crate::cloud::{ChangeAction, Fate, Replacement};
+use crate::cloud::{ChangeAction, DeletionPolicy, Replacement};
 
 pub(super) fn change_set(status: &str, execution: &str, inside: &str) -> Answer {
     ok(
@@ -52,7 +52,7 @@ async fn a_change_set_is_waited_for_and_read_to_its_last_page_with_values() {
         change_set("CREATE_COMPLETE", "AVAILABLE", &inside)
     })
     .await;
-    let proposed = aws.propose(&proposal()).await.expect("proposed");
+    let proposed = aws.create_change_set(&proposal()).await.expect("proposed");
     let names: Vec<_> = proposed
         .changes
         .iter()
@@ -81,7 +81,7 @@ async fn a_change_of_outputs_alone_is_a_change_of_the_stack() {
         }
     })
     .await;
-    let proposed = aws.propose(&proposal()).await.expect("proposed");
+    let proposed = aws.create_change_set(&proposal()).await.expect("proposed");
     assert_eq!(proposed.changes.len(), 1);
     assert_eq!(proposed.changes[0].logical_id, "canary-network");
     assert_eq!(proposed.changes[0].replacement, Replacement::No);
@@ -109,7 +109,10 @@ async fn a_refused_change_set_names_every_finding_and_is_deleted() {
         }
     })
     .await;
-    let error = aws.propose(&proposal()).await.expect_err("refused");
+    let error = aws
+        .create_change_set(&proposal())
+        .await
+        .expect_err("refused");
     assert_eq!(
         error.to_string(),
         "AWS refused the template of canary-network: Database Properties.Class: Missing [Class]; \
@@ -138,7 +141,10 @@ async fn a_change_set_that_may_not_be_read_is_not_left_behind() {
         }
     })
     .await;
-    let error = aws.propose(&proposal()).await.expect_err("denied");
+    let error = aws
+        .create_change_set(&proposal())
+        .await
+        .expect_err("denied");
     assert!(matches!(error, CloudError::Denied { .. }), "{error:?}");
     let deleted = asked
         .try_iter()
@@ -163,7 +169,7 @@ async fn an_endpoint_without_property_values_is_asked_without() {
         }
     })
     .await;
-    let proposed = aws.propose(&proposal()).await.expect("proposed");
+    let proposed = aws.create_change_set(&proposal()).await.expect("proposed");
     assert_eq!(proposed.changes.len(), 1);
     let described = asked
         .try_iter()
@@ -202,7 +208,7 @@ async fn what_validation_warns_of_comes_with_the_change_set() {
         }
     })
     .await;
-    let proposed = aws.propose(&proposal()).await.expect("proposed");
+    let proposed = aws.create_change_set(&proposal()).await.expect("proposed");
     assert_eq!(
         proposed.warnings,
         [crate::cloud::Finding {
@@ -238,7 +244,10 @@ async fn a_hook_that_says_no_is_told_in_its_own_words() {
         }
     })
     .await;
-    let error = aws.propose(&proposal()).await.expect_err("refused");
+    let error = aws
+        .create_change_set(&proposal())
+        .await
+        .expect_err("refused");
     assert_eq!(
         error.to_string(),
         "AWS refused the change set of canary-network: hook MyOrg::Buckets::Private said no: no \
@@ -266,14 +275,18 @@ async fn what_becomes_of_a_resource_that_goes_is_told() {
         change_set("CREATE_COMPLETE", "AVAILABLE", &changes)
     })
     .await;
-    let proposed = aws.propose(&proposal()).await.expect("proposed");
-    let fates: Vec<_> = proposed.changes.iter().map(|change| change.fate).collect();
+    let proposed = aws.create_change_set(&proposal()).await.expect("proposed");
+    let policies: Vec<_> = proposed
+        .changes
+        .iter()
+        .map(|change| change.deletion_policy)
+        .collect();
     assert_eq!(
-        fates,
+        policies,
         [
-            Some(Fate::Snapshot),
-            Some(Fate::Delete),
-            Some(Fate::Retain),
+            Some(DeletionPolicy::Snapshot),
+            Some(DeletionPolicy::Delete),
+            Some(DeletionPolicy::Retain),
             None
         ]
     );

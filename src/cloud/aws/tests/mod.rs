@@ -66,8 +66,8 @@ fn refusal(code: &str, message: &str) -> Answer {
     Answer::Xml(400, format!("<ErrorResponse>{error}</ErrorResponse>"))
 }
 
-fn proposal() -> Proposal {
-    Proposal {
+fn proposal() -> ChangeSetRequest {
+    ChangeSetRequest {
         stack: "canary-network".to_owned(),
         template: "{}".to_owned(),
         bucket: None,
@@ -75,7 +75,7 @@ fn proposal() -> Proposal {
         capabilities: Vec::new(),
         tags: [].into(),
         token: "run-1".to_owned(),
-        keeping: crate::cloud::Keeping::Run,
+        lifetime: crate::cloud::ChangeSetLifetime::Run,
     }
 }
 
@@ -169,7 +169,7 @@ async fn a_garbled_answer_that_carries_a_secret_is_not_quoted() {
     let (aws, _asked) = serve(move |_| Answer::Xml(200, torn.to_owned())).await;
     let error = aws.secret("/kube-cfn/canary/cp/ca.key").await;
     let error = error.expect_err("not an answer");
-    assert!(error.is_passing(), "{error:?}");
+    assert!(error.is_transient(), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
 }
 

@@ -28,7 +28,7 @@ async fn the_stacks_that_move_are_asked_for_on_every_page_and_told_apart_here_to
         )
     })
     .await;
-    let moving = aws.moving().await.expect("listed");
+    let moving = aws.in_progress_stacks().await.expect("listed");
     assert_eq!(moving.into_iter().collect::<Vec<_>>(), ["arn:a", "arn:d"]);
     let request = asked.recv().expect("a request");
     let wanted = StackStatus::ALL.iter().filter(|status| status.is_moving());
@@ -279,10 +279,10 @@ async fn credentials_that_expire_in_mid_run_are_told_as_such_by_every_verb() {
         token: None,
     };
     let errors = [
-        aws.moving().await.err(),
+        aws.in_progress_stacks().await.err(),
         aws.change_sets("arn:s").await.err(),
         aws.change_set("arn:set", "arn:s").await.err(),
-        aws.propose(&proposal()).await.err(),
+        aws.create_change_set(&proposal()).await.err(),
         aws.policy("arn:s").await.err(),
         aws.continue_rollback("arn:s", &[], "t").await.err(),
         aws.cancel_update("arn:s", "t").await.err(),
