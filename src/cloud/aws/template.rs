@@ -1,10 +1,9 @@
 //! How a template travels: inside the request while it fits, through a bucket when it does not.
 //! Sizes and URL forms are CloudFormation's.
 
-use sha2::{Digest, Sha256};
-
 use super::Aws;
 use crate::cloud::{ChangeSetRequest, CloudError, INLINE, Store};
+use crate::common::digest;
 
 /// The longest template at all, in bytes.
 const LARGEST: usize = 1_048_576;
