@@ -48,6 +48,9 @@ pub struct Inputs {
     pub pending: Vec<Pending>,
     /// SSM parameters of AMI ids that the lock file lacks.
     pub unlocked: Vec<String>,
+    /// Whether the Kubernetes version was compared with what runs ([`versions::decide`]) at this moment;
+    /// in the middle of a run it was not.
+    pub versions_decided: bool,
 }
 
 /// Compares the wanted stacks with a survey. `images` are the AMI ids of the lock file by the SSM
@@ -119,7 +122,10 @@ pub fn inputs(
     outputs: &BTreeMap<StackKind, BTreeMap<String, String>>,
     images: &BTreeMap<String, String>,
 ) -> Inputs {
-    let mut known = Inputs::default();
+    let mut known = Inputs {
+        versions_decided: true,
+        ..Inputs::default()
+    };
     for input in &stack.inputs {
         let value = match &input.source {
             Source::Value(value) => Some(value.clone()),
@@ -180,7 +186,7 @@ fn decide(
     let Some(found) = found else {
         return Resolution::Decided(Action::Create);
     };
-    if let Some(why) = versions::kept(cluster, stack, found) {
+    if let Some(why) = versions::kept(cluster, stack, found, known.versions_decided) {
         return Resolution::Decided(Action::Blocked(why));
     }
     let unknown = known.pending.iter().any(|input| input.now.is_none());

@@ -108,13 +108,18 @@ pub fn decide(wanted: Wanted<'_>, running: &Running) -> Decided {
     decided
 }
 
-/// The last look before an update: a control plane that somebody else has made meanwhile keeps its version
-/// too.
-pub(super) fn kept(cluster: &str, stack: &Stack, found: &LiveStack) -> Option<Blocked> {
+/// The last look before an update: machines that another run has made meanwhile keep their version too. A
+/// pool may be updated to another version only where that was `decided` with all that runs in view.
+pub(super) fn kept(
+    cluster: &str,
+    stack: &Stack,
+    found: &LiveStack,
+    decided: bool,
+) -> Option<Blocked> {
     let wanted = stack.kubernetes()?;
     let runs: Version = found.outputs.get(KUBERNETES_VERSION)?.parse().ok()?;
-    let moves =
-        stack.kind == StackKind::ControlPlane && status::runs(&found.status) && runs != wanted;
+    let guarded = stack.kind == StackKind::ControlPlane || !decided;
+    let moves = guarded && status::runs(&found.status) && runs != wanted;
     let remedy = format!("`kube-cfn plan {cluster}` shows what has changed since");
     moves.then(|| Blocked::by_guard(change(&wanted, &runs), remedy))
 }

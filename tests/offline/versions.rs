@@ -344,7 +344,7 @@ async fn only_a_possible_control_plane_has_a_version() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_control_plane_that_another_run_made_meanwhile_keeps_its_version() {
+async fn machines_that_another_run_made_meanwhile_keep_their_version() {
     let cloud = cloud();
     let fresh = spec(new());
     let plan = planned(&cloud, &fresh).await;
@@ -357,9 +357,10 @@ async fn a_control_plane_that_another_run_made_meanwhile_keeps_its_version() {
     let other = planned(&cloud, &spec(old())).await;
     assert_eq!(execute_as(&cloud, other, "other").await, End::Done);
     assert_ne!(execute(&cloud, plan).await, End::Done);
-    let found = cloud
-        .all_stacks()
-        .into_iter()
-        .find(|found| found.kind == "control-plane");
-    assert_eq!(found.unwrap().outputs[KUBERNETES_VERSION], "1.35.8");
+    for kind in ["control-plane", "pool-workers"] {
+        let mut all = cloud.all_stacks().into_iter();
+        let found = all.find(|found| found.kind == kind);
+        let version = &found.unwrap().outputs[KUBERNETES_VERSION];
+        assert_eq!(version, "1.35.8", "{kind}");
+    }
 }
