@@ -1,9 +1,9 @@
 #!/bin/bash
-# Brings the cluster's addons to what this node's bundle says. A timer runs it on every slot; one of them
-# acts, once all slots want the same: an addon of the next Kubernetes minor must not meet an API server of
-# the last one, and two slots must not undo each other's work.
+# Installs and updates the cluster's addons as this node's bundle defines them. A timer runs it on every control-plane
+# node; one of them acts, once all want the same: an addon of the next Kubernetes minor must not meet an API server of
+# the previous one, and two nodes must not undo each other's work.
 #
-# Exit: 0 as wanted, 75 not yet (the timer comes again), 1 failed (it comes again too).
+# Exit code: 0 as wanted, 75 not yet, 1 failed; the timer runs it again after each.
 set -euo pipefail
 
 ROOT="${KUBE_CFN_ROOT:-}"
@@ -11,7 +11,7 @@ NAMESPACE='kube-system'
 # Data of this ConfigMap: addon, sha256 of the chart and the values that it runs with.
 STATE='kube-cfn-addons'
 LEASE='kube-cfn-addons'
-# Helm waits this long for an addon to run, and the lease outlasts a download and that wait.
+# Helm waits this long for an addon to run; the lease is longer than a download and that wait.
 WAIT_MINUTES=5
 LEASE_SECONDS=600
 
@@ -46,7 +46,7 @@ sum() {
   sha256sum | cut -d ' ' -f 1
 }
 
-# Puts what only this machine knows into the values of every addon.
+# Fills this machine's values into the values of every addon.
 fill_in() {
   local name text variable
   while read -r name _; do
@@ -71,24 +71,24 @@ slots() {
     jsonpath='{range .items[*]}{.metadata.name} {.status.addresses[?(@.type=="InternalIP")].address} {.status.nodeInfo.kubeletVersion} {.metadata.annotations.kube-cfn/addons}{"\n"}{end}'
 }
 
-# Tells the other slots what this one wants.
+# Publishes what this control-plane node wants as an annotation of its Node.
 announce() {
   local line
   line="$(slots | grep "^$1 ")" || later "the Node $1 is not in the cluster"
   [ "${line##* }" = "$2" ] || api annotate --overwrite node "$1" "kube-cfn/addons=$2" > /dev/null
 }
 
-# Whether every slot has a Node, and every Node of a slot is of this version and wants the same.
-agree() {
+# Requires that every slot has a Node, and every Node of a slot has this version and wants the same addons.
+require_agreement() {
   local found slot address ours node kubelet wants
   found="$(slots)" || later 'the API did not answer'
   for slot in ${NODE_SLOTS}; do
     address="${slot#*=}"
     ours="$(awk -v address="${address}" '$2 == address' <<< "${found}")"
-    [ -n "${ours}" ] || later "slot ${slot%%=*} has no Node"
+    [ -n "${ours}" ] || later "control-plane node ${slot%%=*} has no Node"
     while read -r node _ kubelet wants; do
-      [ "${kubelet}" = "v${NODE_KUBERNETES}" ] || later "${node} of slot ${slot%%=*} runs ${kubelet}, not v${NODE_KUBERNETES}"
-      [ "${wants:-}" = "$1" ] || later "${node} of slot ${slot%%=*} wants other addons"
+      [ "${kubelet}" = "v${NODE_KUBERNETES}" ] || later "${node} of control-plane node ${slot%%=*} runs ${kubelet}, not v${NODE_KUBERNETES}"
+      [ "${wants:-}" = "$1" ] || later "${node} of control-plane node ${slot%%=*} wants other addons"
     done <<< "${ours}"
   done
 }
@@ -112,38 +112,38 @@ chart() {
   mkdir -p "${CACHE}/charts"
   if ! echo "${sha256}  ${file}" | sha256sum --check --status 2> /dev/null; then
     curl --fail --silent --show-error --location --max-time 60 --retry 2 --retry-max-time 120 --output "${file}.part" "${url}" \
-      || fail "$1: fetch ${url} (curl: $?); check the way out to the internet, or the mirror"
+      || fail "$1: fetch ${url} (curl: $?); check the route to the internet, or the mirror"
     echo "${sha256}  ${file}.part" | sha256sum --check --status \
-      || fail "$1: ${url} is not the chart that was pinned (sha256 ${sha256}); somebody changed it, or something between answers in its place"
+      || fail "$1: ${url} is not the pinned chart (sha256 ${sha256}); it was changed at its source or by a proxy"
     mv "${file}.part" "${file}"
   fi
   echo "${file}"
 }
 
-# A helm that died left its release pending, and every later one refuses it. With the lease held nobody is
-# at work, so the mark goes; the next revision takes over what is there.
-unlock() {
+# A helm that was killed leaves its release pending, and every later one refuses it. With the lease held no other helm
+# runs, so the pending record is deleted; the next revision adopts what is there.
+remove_pending_release() {
   api --namespace "${NAMESPACE}" delete secret --ignore-not-found \
     --selector "owner=helm,name=$1,status in (pending-install,pending-upgrade,pending-rollback)" > /dev/null
 }
 
-# Never --atomic: a network that is rolled back half-way leaves more broken than one that is tried again.
+# Never --atomic: a half-way rollback of the network breaks more than another attempt.
 install() {
   local name="$1" sha256 url file
   read -r _ sha256 url < <(grep "^${name} " "${work}/charts")
-  lease_renew "${LEASE}" "${me}" "${LEASE_SECONDS}" || later 'another slot has taken over'
+  lease_renew "${LEASE}" "${me}" "${LEASE_SECONDS}" || later 'another control-plane node has taken over'
   file="$(chart "${name}" "${sha256}" "${url}")"
-  unlock "${name}"
+  remove_pending_release "${name}"
   echo "addons: ${name}: installing ${file##*/}"
   helm upgrade --install "${name}" "${file}" --namespace "${NAMESPACE}" --values "${work}/${name}.yaml" \
     --history-max 5 --wait --timeout "${WAIT_MINUTES}m" > /dev/null \
-    || fail "${name}: helm could not bring it up; \`kubectl --namespace ${NAMESPACE} get pods\` shows what does not run, and it is tried again"
+    || fail "${name}: helm could not start it; \`kubectl --namespace ${NAMESPACE} get pods\` shows what does not run; it is tried again"
   api --namespace "${NAMESPACE}" patch configmap "${STATE}" --type merge \
     --patch "{\"data\": {\"${name}\": \"$(wanted "${name}")\"}}" > /dev/null
   echo "addons: ${name}: runs"
 }
 
-leave() {
+clean_up() {
   local status=$?
   trap - EXIT
   [ -z "${held}" ] || lease_drop "${LEASE}" "${me}" || true
@@ -156,19 +156,19 @@ main() {
   cp "${ROOT}/etc/kube-cfn/addons/charts" "${work}/charts"
   fill_in
   plan="$(while read -r name _; do wanted "${name}"; done < "${work}/charts" | sum)"
-  api get --raw /readyz > /dev/null || later 'the API server of this slot is not ready'
+  api get --raw /readyz > /dev/null || later 'the API server of this node is not ready'
   announce "${me}" "${plan}"
-  # A run that was cut short at its very end has left its lease behind.
+  # A run that was interrupted at its very end has left its lease.
   held=maybe
   names="$(missing)"
   if [ -z "${names}" ]; then
     echo 'addons: all run as this bundle wants them'
     return
   fi
-  agree "${plan}"
-  lease_take "${LEASE}" "${me}" "${LEASE_SECONDS}" || later 'another slot is at it'
+  require_agreement "${plan}"
+  lease_take "${LEASE}" "${me}" "${LEASE_SECONDS}" || later 'another control-plane node is installing them'
   held=yes
-  # Read again under the lease: who had it before may have done the work.
+  # Read again under the lease: its last holder may have done the work.
   names="$(missing)"
   [ -n "$(recorded)" ] || api --namespace "${NAMESPACE}" create configmap "${STATE}" --from-literal format=1 > /dev/null
   for name in ${names}; do
@@ -180,5 +180,5 @@ main() {
 held=''
 me="$(ec2_instance_id)"
 work="$(mktemp -d)"
-trap leave EXIT
+trap clean_up EXIT
 main

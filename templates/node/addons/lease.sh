@@ -1,7 +1,6 @@
 # shellcheck shell=bash
-# A Lease of Kubernetes as a lock between the slots: sourced, with KUBECONFIG set.
-# One holder at a time. Who dies holding it is waited for until its time is over; the same machine takes
-# its own lease again at once.
+# A Kubernetes Lease as a lock between the control-plane nodes: sourced, with KUBECONFIG set.
+# One holder at a time. The lease of a holder that died expires; the same machine takes its own lease again at once.
 
 # Prints the lease: version, seconds since its last renewal, its seconds, holder (may be missing).
 lease_read() {
@@ -25,7 +24,7 @@ lease_write() {
 JSON
 }
 
-# lease_take NAME HOLDER SECONDS: fails and says who has it, or that another was faster.
+# lease_take NAME HOLDER SECONDS: fails and prints the holder, or fails when another was faster.
 lease_take() {
   local found version age seconds holder
   found="$(lease_read "$1")" || return 1
@@ -41,7 +40,7 @@ lease_take() {
   lease_write replace "$1" "$2" "$3" "${version}"
 }
 
-# lease_renew NAME HOLDER SECONDS: fails when it is somebody else's by now.
+# lease_renew NAME HOLDER SECONDS: fails when another holder has it.
 lease_renew() {
   local found version holder
   found="$(lease_read "$1")" || return 1
@@ -50,7 +49,7 @@ lease_renew() {
   lease_write replace "$1" "$2" "$3" "${version}"
 }
 
-# lease_drop NAME HOLDER: free for everybody, if it is still this holder's.
+# lease_drop NAME HOLDER: releases it if it is still this holder's.
 lease_drop() {
   local found version holder
   found="$(lease_read "$1")" || return 1

@@ -4,7 +4,7 @@
 # the namespaces that the definition names. kube-cfn-database.timer runs it on every slot.
 #
 # The password exists in one place, a Secret in the namespace kube-cfn: it is written there first, then given to
-# PostgreSQL, then copied. Whatever is cut in between, the next run finishes. The master's password stays on this
+# PostgreSQL, then copied. The next run finishes an interrupted one. The master's password stays on this
 # machine and is gone when the program ends.
 #
 # Changes nothing where everything is as it should be. Exit codes: 75 where something is not there yet (try again
@@ -20,15 +20,15 @@ say() {
   echo "database: $*" >&2
 }
 
-give_up() { # give_up CODE SENTENCE
+give_up() { # give_up CODE MESSAGE
   local code="$1"
   shift
   say "$*"
   exit "${code}"
 }
 
-# What another program said last, in one line and without the words that every such line begins with.
-last_words() { # last_words FILE
+# The last message of another program, in one line and without its prefix.
+last_message() { # last_message FILE
   sed -e 's/^psql:[^ ]* //' -e 's/^\(error\|ERROR\|FATAL\): *//' \
     -e '/^[[:space:]]*$/d' -e '/^password retrieved from file/d' "$1" | tail -n 1
 }
@@ -41,7 +41,7 @@ need() { # need PROGRAM PACKAGE...
   for package in "$@"; do
     if (umask 022 && dnf install --assumeyes --quiet "${package}") > "${scratch}/said" 2>&1; then return; fi
   done
-  give_up "${not_there_yet}" "${program} is missing and dnf did not install it (as $*): $(last_words "${scratch}/said")"
+  give_up "${not_there_yet}" "${program} is missing and dnf did not install it (as $*): $(last_message "${scratch}/said")"
 }
 
 main() {
@@ -50,13 +50,13 @@ main() {
   need psql postgresql17 postgresql16 postgresql15
   secret_read_source
   server_find
-  server_trust
-  server_enter
+  server_load_authorities
+  server_connect
   server_grant
   secret_ensure_password
   server_ensure_password
   secret_keep_authorities
-  secret_hand_out
+  secret_copy_to_namespaces
 }
 
 for file in etc/kube-cfn/node.env etc/kube-cfn/host.env etc/kube-cfn/database.env \

@@ -1,9 +1,9 @@
 -- What the application's user may do in this database. Run as the master, who is no superuser on RDS, in one
 -- transaction. Every statement that changes something is made by a query that finds out first whether it is
 -- needed: where all is as it should be, nothing is executed and nothing printed.
--- psql is told the user as :user.
+-- psql gets the user as :user.
 
--- A user that can do more than an application should is not ours to hand out.
+-- A user with more rights than an application needs is refused.
 SELECT set_config('kube_cfn.user', :'user', true) AS user_of_the_application \gset
 \set QUIET on
 DO $$
@@ -36,8 +36,9 @@ FROM pg_roles WHERE rolname = :'user' AND NOT rolcanlogin \gexec
 SELECT format('ALTER ROLE %I VALID UNTIL ''infinity''', :'user')
 FROM pg_roles WHERE rolname = :'user' AND rolvaliduntil < 'infinity' \gexec
 
--- The master sees and mends what the application owns: whoever is on call logs in as the master. Handing over the
--- schema below takes it too. USAGE rather than MEMBER: since 16 whoever makes a role is a member without its rights.
+-- The master reads and changes what the application owns, since the person on call logs in as the master. Changing the
+-- owner of the schema below needs it too. USAGE rather than MEMBER: since 16 the creator of a role is a member of it
+-- without its rights.
 SELECT format('GRANT %I TO %I', :'user', current_user)
 WHERE NOT pg_has_role(current_user, :'user', 'USAGE') \gexec
 
@@ -50,7 +51,7 @@ WHERE NOT (
 ) \gexec
 
 -- Migrations drop and make schemas, which takes their owner. The database itself stays the master's, so that nobody
--- drops it by a slip of DATABASE_URL. A schema that a user of a snapshot owns stays with that user.
+-- drops it by a wrong DATABASE_URL. A schema that a user of a snapshot owns stays with that user.
 SELECT format('ALTER SCHEMA public OWNER TO %I', :'user')
 FROM pg_namespace
 WHERE nspname = 'public' AND pg_get_userbyid(nspowner) IN ('pg_database_owner', current_user)

@@ -3,10 +3,10 @@
 # in the namespaces of the definition. Manifests go to kubectl through standard input.
 
 readonly SOURCE_NAMESPACE=kube-cfn SOURCE_NAME=database
-# Label of the copies: what bears it is ours to change and to delete.
+# Label of the copies: only what has it is changed and deleted.
 readonly MARK=kube-cfn/secret
 
-# An API server that takes a connection and says nothing is one that is not there yet.
+# An API server that accepts a connection and does not answer counts as not there yet.
 secret_api() {
   kubectl --request-timeout=30s "$@"
 }
@@ -29,12 +29,12 @@ secret_read_password() {
 # Writes a Secret as JSON into a file, `{}` where there is none.
 secret_get() { # secret_get NAMESPACE NAME FILE
   secret_api get secret "$2" --namespace "$1" --ignore-not-found --output json > "$3" 2> "${scratch}/said" \
-    || give_up "${not_there_yet}" "the API did not show the Secret $1/$2: $(last_words "${scratch}/said")"
+    || give_up "${not_there_yet}" "the API did not show the Secret $1/$2: $(last_message "${scratch}/said")"
   [ -s "$3" ] || echo '{}' > "$3"
 }
 
 secret_apply() {
-  # Whoever else wrote into a Secret of ours: what the definition says holds.
+  # Overwrites what others wrote into a Secret of ours: the definition decides.
   secret_api apply --server-side --field-manager kube-cfn --force-conflicts -f - > /dev/null 2> "${scratch}/said"
 }
 
@@ -43,19 +43,19 @@ secret_create() {
 }
 
 secret_refused() { # secret_refused WHAT [WHY]
-  give_up "${not_there_yet}" "the API did not take the $1: ${2:-$(last_words "${scratch}/said")}"
+  give_up "${not_there_yet}" "the API did not take the $1: ${2:-$(last_message "${scratch}/said")}"
 }
 
-# Makes sure that there is a password, and that it lies in the source before PostgreSQL hears of it.
+# Makes sure that there is a password, and that it is in the source before PostgreSQL gets it.
 secret_ensure_password() {
   if secret_has_password; then return; fi
   secret_make_namespace
   head -c 4096 /dev/urandom | LC_ALL=C tr -dc 'A-Za-z0-9' | cut -c 1-40 | tr -d '\n' > "${scratch}/password"
-  # Created, not applied: another slot may be doing the same, and then the password of one of them has to win.
+  # Created, not applied: another slot may be doing the same, and then the first password counts.
   local verb=secret_create why
   [ "$(jq -r '.kind // ""' "${scratch}/source.json")" != Secret ] || verb=secret_apply
   if ! secret_source --rawfile password "${scratch}/password" | "${verb}"; then
-    why="$(last_words "${scratch}/said")"
+    why="$(last_message "${scratch}/said")"
     secret_read_password
     if secret_has_password; then return; fi
     secret_refused "Secret ${SOURCE_NAMESPACE}/${SOURCE_NAME}" "${why}"
@@ -63,7 +63,7 @@ secret_ensure_password() {
   say "made a password for ${DATABASE_USER}, in the Secret ${SOURCE_NAMESPACE}/${SOURCE_NAME}"
 }
 
-# One line that can be read: anything else was not made here.
+# One printable line: anything else was not made here.
 secret_has_password() {
   LC_ALL=C grep -qE '^[!-~]{16,}$' "${scratch}/password" && [ "$(wc -l < "${scratch}/password")" -eq 0 ]
 }
@@ -81,7 +81,7 @@ secret_source() { # secret_source [--rawfile FIELD FILE]...
 secret_make_namespace() {
   local found
   found="$(secret_api get namespace "${SOURCE_NAMESPACE}" --ignore-not-found --output name 2> "${scratch}/said")" \
-    || give_up "${not_there_yet}" "the API did not show the namespaces: $(last_words "${scratch}/said")"
+    || give_up "${not_there_yet}" "the API did not show the namespaces: $(last_message "${scratch}/said")"
   [ -z "${found}" ] || return 0
   jq -n --arg name "${SOURCE_NAMESPACE}" '{ apiVersion: "v1", kind: "Namespace",
     metadata: { $name, labels: { "app.kubernetes.io/managed-by": "kube-cfn" } } }' | secret_apply \
@@ -96,13 +96,13 @@ secret_keep_authorities() {
 }
 
 # Copies what a connection needs into every namespace of the definition, and takes it out of all others.
-secret_hand_out() {
+secret_copy_to_namespaces() {
   local namespace code=0 one
   secret_wanted > "${scratch}/wanted.json"
   for namespace in ${DATABASE_NAMESPACES}; do
     one=0
     secret_copy "${namespace}" || one=$?
-    # What comes by itself is worth another look soon, whatever else a person has to mend.
+    # What is only not there yet is tried again soon, also when something else needs a person.
     if [ "${code}" -ne "${not_there_yet}" ] && [ "${one}" -ne 0 ]; then code="${one}"; fi
   done
   secret_withdraw || code=$?
@@ -122,7 +122,7 @@ secret_wanted() {
 secret_copy() { # secret_copy NAMESPACE
   local namespace="$1" found owner changed
   found="$(secret_api get namespace "${namespace}" --ignore-not-found --output name 2> "${scratch}/said")" \
-    || give_up "${not_there_yet}" "the API did not show the namespace ${namespace}: $(last_words "${scratch}/said")"
+    || give_up "${not_there_yet}" "the API did not show the namespace ${namespace}: $(last_message "${scratch}/said")"
   if [ -z "${found}" ]; then
     say "there is no namespace ${namespace} yet: it gets the Secret ${DATABASE_SECRET} some minutes after it is made"
     return "${not_there_yet}"
@@ -131,7 +131,7 @@ secret_copy() { # secret_copy NAMESPACE
   owner="$(jq -r --arg mark "${MARK}" 'if .kind then .metadata.labels[$mark] else "database" end' \
     "${scratch}/copy.json")"
   if [ "${owner}" != database ]; then
-    say "the Secret ${namespace}/${DATABASE_SECRET} is somebody else's: delete it, or choose another database.secret.name"
+    say "the Secret ${namespace}/${DATABASE_SECRET} was not made by kube-cfn: delete it, or choose another database.secret.name"
     return "${needs_a_person}"
   fi
   changed="$(jq -r --slurpfile wanted "${scratch}/wanted.json" '(.data // {}) as $data
@@ -142,7 +142,7 @@ secret_copy() { # secret_copy NAMESPACE
     { apiVersion: "v1", kind: "Secret", type: "Opaque", data: .,
       metadata: { $name, $namespace, labels: { "app.kubernetes.io/managed-by": "kube-cfn", ($mark): "database" } } }' \
     "${scratch}/wanted.json" | secret_apply || {
-    say "the API did not take the Secret ${namespace}/${DATABASE_SECRET}: $(last_words "${scratch}/said")"
+    say "the API did not take the Secret ${namespace}/${DATABASE_SECRET}: $(last_message "${scratch}/said")"
     return "${not_there_yet}"
   }
   say "wrote the Secret ${namespace}/${DATABASE_SECRET}: ${changed}"
@@ -153,7 +153,7 @@ secret_withdraw() {
   local namespace name
   secret_api get secrets --all-namespaces --selector "${MARK}=database" --output json \
     > "${scratch}/copies.json" 2> "${scratch}/said" \
-    || give_up "${not_there_yet}" "the API did not list the Secrets of the database: $(last_words "${scratch}/said")"
+    || give_up "${not_there_yet}" "the API did not list the Secrets of the database: $(last_message "${scratch}/said")"
   jq -r --arg name "${DATABASE_SECRET}" --arg namespaces "${DATABASE_NAMESPACES}" '
     ($namespaces | split(" ")) as $wanted | .items[].metadata
     | select(.name != $name or (.namespace as $one | $wanted | index($one) | not)) | "\(.namespace) \(.name)"' \
@@ -161,7 +161,7 @@ secret_withdraw() {
   while read -r namespace name; do
     secret_api delete secret "${name}" --namespace "${namespace}" --ignore-not-found \
       < /dev/null > /dev/null 2> "${scratch}/said" || {
-      say "the API did not delete the Secret ${namespace}/${name}: $(last_words "${scratch}/said")"
+      say "the API did not delete the Secret ${namespace}/${name}: $(last_message "${scratch}/said")"
       return "${not_there_yet}"
     }
     say "deleted the Secret ${namespace}/${name}: the definition does not name it any more"

@@ -1,16 +1,16 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # what is set there is used here, and the other way round
 # The PostgreSQL side of bin/database, which sources this file and makes ${scratch}: a directory for its owner only.
-# Passwords travel in files of that directory: no argument and no environment ever holds one. Files there:
+# Passwords are passed in files of that directory: no argument and no environment variable ever holds one. Files there:
 # server.json, ca.pem (what the server's certificate is checked against), master.pgpass, application.pgpass,
 # password (the application's, without a newline), said (what the last program said).
 
 # A certificate authority that AWS adds reaches workloads within this many days.
 readonly AUTHORITIES_LAST_DAYS=30
 
-# Sets host, port, database and master from what AWS says of the cluster's database.
+# Sets host, port, database and master from RDS's description of the cluster's database.
 server_find() {
   ec2_databases > "${scratch}/databases.json" 2> "${scratch}/said" \
-    || give_up "${not_there_yet}" "AWS did not list the databases: $(last_words "${scratch}/said")"
+    || give_up "${not_there_yet}" "AWS did not list the databases: $(last_message "${scratch}/said")"
   jq '[.[] | select(.status != "deleting" and (.address // "") != "")]' "${scratch}/databases.json" \
     > "${scratch}/server.json"
   local all
@@ -25,9 +25,9 @@ server_find() {
   local secret
   secret="$(server_fact '.[0].masterSecretArn // ""')"
   [ -n "${secret}" ] \
-    || give_up "${needs_a_person}" "${host} has no secret of its master: let RDS manage the master's password again"
+    || give_up "${needs_a_person}" "${host} has no secret of its master user: let RDS manage the master password again"
   ec2_secret "${secret}" > "${scratch}/master.json" 2> "${scratch}/said" \
-    || give_up "${not_there_yet}" "AWS did not show the secret of the master: $(last_words "${scratch}/said")"
+    || give_up "${not_there_yet}" "AWS did not show the secret of the master: $(last_message "${scratch}/said")"
   master="$(jq -r .username "${scratch}/master.json")"
   jq -j .password "${scratch}/master.json" | server_pass master
 }
@@ -46,14 +46,14 @@ server_pass() { # server_pass master|application
 # amazonaws.com; that OpenSSL reads certificates out of the file; and that the database itself shows one of theirs,
 # before anything is kept. It is the file of the region, some 6 KB: that of all regions is 165 KB, and `envFrom`
 # makes a variable of every key, which Linux limits to 128 KiB.
-server_trust() {
+server_load_authorities() {
   if [ -s "${scratch}/ca.pem" ] && [ "${authorities_age_days:-0}" -lt "${AUTHORITIES_LAST_DAYS}" ]; then return; fi
   if server_fetch_authorities; then
     authorities_are_new=yes
   elif [ -s "${scratch}/ca.pem" ]; then
-    say "keeping the authorities of ${authorities_age_days} days ago: $(last_words "${scratch}/said")"
+    say "keeping the authorities of ${authorities_age_days} days ago: $(last_message "${scratch}/said")"
   else
-    give_up "${not_there_yet}" "the authorities of RDS were not to be had: $(last_words "${scratch}/said")"
+    give_up "${not_there_yet}" "the authorities of RDS could not be fetched: $(last_message "${scratch}/said")"
   fi
 }
 
@@ -70,7 +70,7 @@ server_fetch_authorities() {
   mv "${new}" "${scratch}/ca.pem"
 }
 
-# Runs psql as one of the two users, in a session of its own: with a terminal at hand it would ask there.
+# Runs psql as one of the two users, in a session of its own: with a terminal it would ask for a password there.
 server_psql() { # server_psql master|application ARGUMENT...
   local who="$1" name="${master}"
   shift
@@ -81,23 +81,23 @@ server_psql() { # server_psql master|application ARGUMENT...
     setsid --wait psql --no-psqlrc --no-password --no-align --tuples-only --set=ON_ERROR_STOP=1 "$@"
 }
 
-# Whether a user gets in.
-server_lets_in() { # server_lets_in master|application
+# Whether a user can log in.
+server_accepts() { # server_accepts master|application
   server_psql "$1" --command='SELECT 1' > /dev/null 2> "${scratch}/said"
 }
 
-# Whether newer authorities let the master in: AWS may have given the server a certificate of a new one.
+# Whether the master can log in with newer authorities: AWS may have given the server a certificate of a new one.
 server_renew_trust() {
   [ -z "${authorities_are_new:-}" ] && grep -q 'certificate verify failed' "${scratch}/said" || return 1
   authorities_age_days="${AUTHORITIES_LAST_DAYS}"
-  server_trust
-  server_lets_in master
+  server_load_authorities
+  server_accepts master
 }
 
-# Proves the way in as the master, and finds the database's name where AWS does not know it.
-server_enter() {
-  server_lets_in master || server_renew_trust \
-    || give_up "${not_there_yet}" "${host} does not let the master in: $(last_words "${scratch}/said")"
+# Logs in as the master, and finds the database's name where AWS does not know it.
+server_connect() {
+  server_accepts master || server_renew_trust \
+    || give_up "${not_there_yet}" "${host} does not accept the master: $(last_message "${scratch}/said")"
   [ -z "${database}" ] || return 0
   # A snapshot may come without a name. RDS has two databases of its own in every instance.
   database="$(server_psql master --command="SELECT datname FROM pg_database
@@ -116,7 +116,7 @@ server_grant() {
     local why
     why="$(grep -m 1 -o 'the user ".*' "${scratch}/said" || true)"
     [ -z "${why}" ] || give_up "${needs_a_person}" "${why}: choose another database.secret.user"
-    give_up "${not_there_yet}" "the rights of ${DATABASE_USER} could not be set: $(last_words "${scratch}/said")"
+    give_up "${not_there_yet}" "the rights of ${DATABASE_USER} could not be set: $(last_message "${scratch}/said")"
   }
   [ -z "${new}" ] || say "user ${DATABASE_USER} of database ${database}: ${new//$'\n'/, }"
 }
@@ -125,14 +125,14 @@ server_grant() {
 # the server's log nor pg_stat_statements ever sees it; it asks for it on standard input where there is no terminal.
 server_ensure_password() {
   server_pass application < "${scratch}/password"
-  if server_lets_in application; then return; fi
+  if server_accepts application; then return; fi
   grep -q 'authentication failed' "${scratch}/said" \
-    || give_up "${not_there_yet}" "${host} does not let ${DATABASE_USER} in: $(last_words "${scratch}/said")"
+    || give_up "${not_there_yet}" "${host} does not accept ${DATABASE_USER}: $(last_message "${scratch}/said")"
   { cat "${scratch}/password"; echo; cat "${scratch}/password"; echo; } \
     | server_psql master --set=user="${DATABASE_USER}" --command='\password :"user"' 2> "${scratch}/said" \
-    || give_up "${not_there_yet}" "the password of ${DATABASE_USER} could not be set: $(last_words "${scratch}/said")"
-  server_lets_in application \
+    || give_up "${not_there_yet}" "the password of ${DATABASE_USER} could not be set: $(last_message "${scratch}/said")"
+  server_accepts application \
     || give_up "${not_there_yet}" \
-      "${host} does not let ${DATABASE_USER} in with its new password: $(last_words "${scratch}/said")"
+      "${host} does not accept ${DATABASE_USER} with its new password: $(last_message "${scratch}/said")"
   say "user ${DATABASE_USER} of database ${database}: password set"
 }

@@ -1,8 +1,8 @@
-# shellcheck shell=bash disable=SC2034,SC2153 # used by who sources it; NODE_SLOTS and SLOT come from node.env and host.env
-# The members of etcd: which slots they belong to, and how they are asked. Sourced by boot and by the programs for
+# shellcheck shell=bash disable=SC2034,SC2153 # other files use it; NODE_SLOTS and SLOT come from node.env and host.env
+# The members of etcd: the slot of each, and how they are queried. Sourced by boot and by the programs for
 # etcd; does nothing by itself.
 
-# Where the slot's tree begins; a node's begins at /.
+# Root of the file tree; / on a node, another directory in tests.
 etcd_root=${etcd_root:-}
 etcd_home="${etcd_root}/var/lib/etcd"
 etcd_data="${etcd_home}/data"
@@ -27,7 +27,7 @@ etcd_member_name() { printf 'cp-%s\n' "$1"; }
 etcd_peer_url() { printf 'https://%s:2380\n' "$(etcd_slot_address "$1")"; }
 etcd_client_url() { printf 'https://%s:2379\n' "$(etcd_slot_address "$1")"; }
 
-# As --initial-cluster wants it.
+# The value of --initial-cluster.
 etcd_initial_cluster() {
   local slot list=''
   for slot in $(etcd_slots); do
@@ -41,14 +41,14 @@ etcd_ctl() {
     --key "${etcd_pki}/healthcheck-client.key" --dial-timeout 3s "$@"
 }
 
-# The first answer of a member of any slot but $1 (- for none); this slot's own is asked first. etcdctl warns on stderr
-# also when it succeeds: stderr is shown only when no member answers.
+# etcd_ask EXCEPT ARGUMENT...: the first answer of a member of any slot but EXCEPT (- for none), this slot's own first.
+# etcdctl prints warnings on stderr also when it succeeds: stderr is shown only when no member answers.
 etcd_ask() {
-  local without=$1 slot answer errors status=1
+  local except=$1 slot answer errors status=1
   shift
   errors=$(mktemp)
   for slot in "${SLOT}" $(etcd_slots | grep -vx "${SLOT}"); do
-    [ "${slot}" != "${without}" ] || continue
+    [ "${slot}" != "${except}" ] || continue
     if answer=$(etcd_ctl --endpoints "$(etcd_client_url "${slot}")" --command-timeout 5s "$@" 2> "${errors}"); then
       printf '%s\n' "${answer}"
       status=0
@@ -86,7 +86,7 @@ etcd_member_of() {
 # The value of a field of etcdctl's and etcdutl's `--write-out fields`.
 etcd_field() { sed -n "s/^\"$1\" : \"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" <<< "$2" | head -n 1; }
 
-# What the member of a slot says of itself; fails when it doesn't answer.
+# The status that the member of a slot reports itself; fails when it doesn't answer.
 etcd_status_of() {
   etcd_ctl --endpoints "$(etcd_client_url "$1")" --command-timeout 3s endpoint status --write-out fields 2> /dev/null
 }

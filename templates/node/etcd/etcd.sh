@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the programs for etcd share: their result line, their lock, how they stop and start this slot. Sourced, never run.
+# Functions of the programs for etcd: their result line, their lock, how they stop and start this slot. Sourced, never run.
 #
 # All paths lie below the root of the tree that this file is in, which on a node is /.
 
@@ -32,7 +32,7 @@ etcd_answered=''
 
 etcd_say() { printf '%s: %s\n' "${etcd_program}" "$*" >&2; }
 
-# Names what is done from here on; a failure names it too.
+# Prints the step that begins; the message of a failure names it.
 etcd_doing() {
   etcd_step=$1
   etcd_say "$1"
@@ -76,31 +76,31 @@ etcd_end() {
   exit "${code}"
 }
 
-# A program begins with this: from here on there is a result line, whatever happens.
+# Every program calls this first: from here on there is a result line in every case.
 etcd_begin() {
   trap etcd_end EXIT
   umask 077
 }
 
-# One program at a time works on this slot's etcd; the second waits a while for the first.
-etcd_alone() {
+# One program at a time works on this slot's etcd; a second one waits for the first.
+etcd_lock() {
   mkdir -p "${etcd_root}/run"
   exec 9> "${etcd_root}/run/kube-cfn-etcd.lock"
   flock --wait "${ETCD_LOCK_SECONDS:-300}" 9 \
-    || etcd_die "wait for the other etcd program on this slot: it did not end; look with: fuser -v ${etcd_root}/run/kube-cfn-etcd.lock"
+    || etcd_die "wait for the other etcd program on this node: it did not end; look with: fuser -v ${etcd_root}/run/kube-cfn-etcd.lock"
 }
 
 # Stops boot, which would start the kubelet, then the kubelet and the control plane's pods. Keeps boot's lock until
-# etcd_start or the program's end: boot may have been started by hand.
+# etcd_start or the program's end: boot may have been started manually.
 etcd_stop() {
   etcd_stop_unit kube-cfn-boot.service || etcd_die 'stop boot: see the lines above; run it again to continue'
   exec 8> "${etcd_root}/run/kube-cfn-boot.lock"
-  flock --wait 60 8 || etcd_die 'wait for a boot that somebody started by hand: it did not end; see: fuser -v /run/kube-cfn-boot.lock'
+  flock --wait 60 8 || etcd_die 'wait for a manually started boot: it did not end; see: fuser -v /run/kube-cfn-boot.lock'
   etcd_stop_pods || etcd_die 'stop etcd and the API server: see the lines above; run it again to continue'
 }
 
-# Gives the manifests back, starts the kubelet and boots again: boot brings up what a slot that never started etcd, or
-# whose boot etcd_stop cut off, still lacks. What it says is in the journal.
+# Moves the manifests back, starts the kubelet and boots again: boot finishes a slot that never started etcd, or whose
+# boot etcd_stop interrupted. Its messages are in the journal.
 etcd_start() {
   exec 8>&-
   etcd_return_manifests

@@ -25,7 +25,7 @@ install_binary() {
   attempt 5 10 curl --silent --show-error --fail --location --connect-timeout 15 --output "${file}" "${url}" \
     || fail "download ${url}: five attempts failed; can this machine reach it, or does the mirror lack it?"
   echo "${sha256}  ${file}" | sha256sum --check --status \
-    || fail "verify ${url}: its sha256 is not ${sha256}; the file was changed on its way or at its source"
+    || fail "verify ${url}: its sha256 is not ${sha256}; the file was changed in transit or at its source"
   place_binary "${name}" "${file}" || fail "unpack ${url}: it is not laid out as ${name} should be"
   sync
 }
@@ -50,7 +50,7 @@ place_binary() {
       tar -C "${tree}" -xzf "${file}" --strip-components=1 && install -m 0755 "${tree}/helm" /usr/local/bin/
       ;;
     ecr-credential-provider)
-      # The kubelet is given a directory: nothing else may lie in it.
+      # The kubelet gets the directory: it must contain nothing else.
       install -D -m 0755 "${file}" /opt/kube-cfn/credential/ecr-credential-provider
       ;;
     *)

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# What a boot that failed leaves behind: the end of its log in the state bucket, without a parameter's value.
+# Stores the log of a failed boot: its end goes to the state bucket, without the value of any parameter.
 
 # About as much as a console keeps.
 LOG_LINES=500
 LOG_BYTES=65536
 
-# Every value that this boot reads or writes: in memory, for root alone, until the boot ends. Call it when
-# no other boot runs: what one that was killed left behind goes.
-remember_values() {
+# Collects every value that this boot reads or writes: in memory, readable by root alone, until the boot ends. Call it
+# when no other boot runs: it removes what a killed one left.
+track_values() {
   rm -f /run/kube-cfn/values.*
   EC2_VALUES="/run/kube-cfn/values.$$"
   (umask 077 && : > "${EC2_VALUES}")
@@ -18,9 +18,8 @@ forget_values() {
   rm -f "/run/kube-cfn/values.$$"
 }
 
-# Standard input with [value] in place of every line of a value, and of every longer word of one: what
-# stands alone in a file may stand inside a line of a log. What is as short as "yes" counts where it is a
-# line of the log too.
+# Standard input with [value] in place of every line of a value, and of every longer word of one: a line of a file
+# can be part of a line of a log. A value as short as "yes" is replaced only where it is a whole line of the log.
 without_values() {
   local LC_ALL=C text line word
   text=$'\n'"$(cat)"$'\n'
@@ -41,8 +40,8 @@ without_values() {
   printf %s "${text#$'\n'}"
 }
 
-# store_log REASON: the journal of this attempt as an object that only people read; its key has the id of
-# this machine in it. Nothing depends on it, so a failure is said and no more.
+# store_log REASON: stores the journal of this attempt as an object for people; its key contains the id of this
+# machine. Nothing depends on it, so a failure is only reported.
 store_log() {
   local file=/run/kube-cfn/boot.log key
   key="$(date --utc +%Y%m%dT%H%M%SZ).log"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What every program of this node uses. Sourced; does nothing by itself.
+# Functions that every program of this node uses. Sourced; does nothing by itself.
 
-# Who speaks.
+# Prefix of every message.
 PROGRAM="${0##*/}"
 
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -9,7 +9,7 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 KUBECONFIG=/etc/kube-cfn/local-admin.conf
 export PATH KUBECONFIG
 
-# The last thing said by `fail`, for who has to pass it on.
+# The last message of `fail`, for the boot program to report.
 REASON=''
 
 say() {
@@ -17,14 +17,14 @@ say() {
 }
 
 fail() {
-  # shellcheck disable=SC2034 # the boot program passes it on
+  # shellcheck disable=SC2034 # the boot program reports it
   REASON="$*"
   printf '%s: %s\n' "${PROGRAM}" "$*" >&2
   exit 1
 }
 
-# The facts of the bundle and what only user data knows.
-load_facts() {
+# Reads the settings of the bundle and those that only user data knows.
+load_environment() {
   local file
   for file in /etc/kube-cfn/node.env /etc/kube-cfn/host.env; do
     [ -r "${file}" ] || fail "read ${file}: it is missing; unpack the node's bundle, and see that user data wrote host.env"
@@ -48,8 +48,8 @@ attempt() {
   return 1
 }
 
-# put PATH MODE: writes standard input there, whole or not at all, and only if something differs.
-# Give it what is known already: of `command | put` an empty file would be left when the command fails.
+# put PATH MODE: writes standard input there, whole or not at all, and only if something differs. Compute the content
+# first: `command | put` would leave an empty file when the command fails.
 put() {
   local path="$1" mode="$2"
   mkdir -p "$(dirname "${path}")"
@@ -60,15 +60,7 @@ put() {
     rm -f "${path}.new"
     return 0
   fi
-  # A rename that outlives the content's way to the disk would leave an empty file after a power cut.
+  # Without the sync, a power cut after the rename could leave an empty file.
   sync "${path}.new"
   mv -f "${path}.new" "${path}"
-}
-
-# slot_address LETTER: the fixed address of a slot; nothing for an unknown one.
-slot_address() {
-  local pair
-  for pair in ${NODE_SLOTS}; do
-    [ "${pair%%=*}" != "$1" ] || printf '%s\n' "${pair#*=}"
-  done
 }

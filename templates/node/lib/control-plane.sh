@@ -1,23 +1,24 @@
 # shellcheck shell=bash disable=SC2153
-# A slot of the control plane. Every step is the same on the first boot, on any later one, and on the
-# machine that takes the slot over; kubeadm only writes files, it never joins anything.
+# Boots a control-plane node: a slot, which is a fixed address and an etcd volume in one zone. Every step is the same on
+# the first boot, on any later one, and on the machine that takes the slot over. kubeadm only writes files, it never
+# joins anything.
 
 PKI=/etc/kubernetes/pki
-# kubeadm's input with what is the machine's own (A), and the part that is the same everywhere (B).
-CONFIG_A=/etc/kube-cfn/kubeadm/config.yaml
-CONFIG_B=/etc/kube-cfn/kubeadm/shared.yaml
+# kubeadm's input with this machine's values, and the part that is the same on all machines.
+OWN_CONFIG=/etc/kube-cfn/kubeadm/config.yaml
+SHARED_CONFIG=/etc/kube-cfn/kubeadm/shared.yaml
 INPUTS=/var/lib/kube-cfn/kubeadm-inputs
 PODS=/var/lib/kube-cfn/static-pods
 
 check_slot() {
   local want
-  want="$(slot_address "${SLOT}")"
-  [ -n "${want}" ] || fail "take slot '${SLOT}': the bundle knows ${NODE_SLOTS}"
-  [ "${ADDRESS}" = "${want}" ] || fail "take slot ${SLOT}: its address is ${want}, this machine has ${ADDRESS}; is the slot's interface attached?"
+  want="$(etcd_slot_address "${SLOT}")" || fail "boot as control-plane node '${SLOT}': the bundle has ${NODE_SLOTS}"
+  [ "${ADDRESS}" = "${want}" ] \
+    || fail "boot as control-plane node ${SLOT}: its address is ${want}, this machine has ${ADDRESS}; is its interface attached?"
 }
 
-# secret NAME PATH MODE [BLOCK]: a parameter as a file; of several PEM blocks only those named so.
-secret() {
+# fetch_secret NAME PATH MODE [BLOCK]: writes a parameter into a file; BLOCK selects PEM blocks by their name.
+fetch_secret() {
   local value
   [ ! -s "$2" ] || return 0
   value="$(ec2_parameter "$1")" || fail "read the parameter $1: it is missing or denied; it is made before any machine starts by: kube-cfn apply ${NODE_CLUSTER}"
@@ -30,36 +31,36 @@ secret() {
 fetch_authorities() {
   local name
   for name in ca etcd-ca front-proxy-ca; do
-    secret "cp/${name}.key" "${PKI}/${name/etcd-/etcd/}.key" 600 'PRIVATE KEY'
-    secret "cp/${name}.key" "${PKI}/${name/etcd-/etcd/}.crt" 644 CERTIFICATE
+    fetch_secret "cp/${name}.key" "${PKI}/${name/etcd-/etcd/}.key" 600 'PRIVATE KEY'
+    fetch_secret "cp/${name}.key" "${PKI}/${name/etcd-/etcd/}.crt" 644 CERTIFICATE
   done
-  secret cp/sa.key "${PKI}/sa.key" 600
-  secret cp/sa.pub "${PKI}/sa.pub" 600
-  secret cp/encryption.yaml /etc/kube-cfn/apiserver/encryption.yaml 600
+  fetch_secret cp/sa.key "${PKI}/sa.key" 600
+  fetch_secret cp/sa.pub "${PKI}/sa.pub" 600
+  fetch_secret cp/encryption.yaml /etc/kube-cfn/apiserver/encryption.yaml 600
 }
 
 write_kubeadm_config() {
   local text
   text="$(fill /etc/kube-cfn/kubeadm/config.yaml.in)"
-  put "${CONFIG_A}" 600 <<< "${text}"
+  put "${OWN_CONFIG}" 600 <<< "${text}"
   text="$(fill /etc/kube-cfn/kubeadm/shared.yaml.in)"
-  put "${CONFIG_B}" 600 <<< "${text}"
-  kubeadm config validate --config "${CONFIG_A}" || fail "use ${CONFIG_A}: kubeadm refuses it, see the lines above"
-  kubeadm config validate --config "${CONFIG_B}" || fail "use ${CONFIG_B}: kubeadm refuses it, see the lines above"
+  put "${SHARED_CONFIG}" 600 <<< "${text}"
+  kubeadm config validate --config "${OWN_CONFIG}" || fail "use ${OWN_CONFIG}: kubeadm refuses it, see the lines above"
+  kubeadm config validate --config "${SHARED_CONFIG}" || fail "use ${SHARED_CONFIG}: kubeadm refuses it, see the lines above"
 }
 
 pull_images() {
   local image images
-  images="$(kubeadm config images list --config "${CONFIG_A}")" || fail 'list the images of the control plane: kubeadm failed'
+  images="$(kubeadm config images list --config "${OWN_CONFIG}")" || fail 'list the images of the control plane: kubeadm failed'
   for image in ${images}; do
     crictl inspecti --quiet "${image}" > /dev/null 2>&1 || attempt 5 10 crictl pull "${image}" \
       || fail "pull ${image}: five attempts failed; can this machine reach the registry?"
   done
 }
 
-# kubeadm keeps a certificate or kubeconfig that is there, and fails at one that does not fit: what was made
-# of other inputs, was cut short or ends within three months has to go first.
-drop_stale_leaves() {
+# kubeadm keeps an existing certificate or kubeconfig, and fails at one that does not fit: those made of other inputs,
+# incomplete ones and those that expire within three months are removed first.
+remove_stale_certificates() {
   local file
   if [ "$(cat "${INPUTS}" 2> /dev/null || true)" = "$1" ] \
     && openssl x509 -checkend 7776000 -noout -in "${PKI}/apiserver.crt" > /dev/null; then
@@ -82,10 +83,10 @@ phase() {
 
 write_kubernetes_files() {
   local inputs part local_admin
-  inputs="$(cat "${CONFIG_B}" "${PKI}/ca.crt" "${PKI}/etcd/ca.crt" "${PKI}/front-proxy-ca.crt" | sha256sum | cut -d ' ' -f 1)"
-  drop_stale_leaves "${inputs}"
+  inputs="$(cat "${SHARED_CONFIG}" "${PKI}/ca.crt" "${PKI}/etcd/ca.crt" "${PKI}/front-proxy-ca.crt" | sha256sum | cut -d ' ' -f 1)"
+  remove_stale_certificates "${inputs}"
   for part in 'certs all' 'kubeconfig all'; do
-    phase "${part}" "${CONFIG_A}"
+    phase "${part}" "${OWN_CONFIG}"
   done
   sync
   put "${INPUTS}" 644 <<< "${inputs}"
@@ -93,12 +94,12 @@ write_kubernetes_files() {
   put /etc/kube-cfn/local-admin.conf 600 <<< "${local_admin}"
   etcd_prepare_member || fail "${etcd_error:?}"
   for part in 'etcd local' 'control-plane all' kubelet-start; do
-    phase "${part}" "${CONFIG_A}"
+    phase "${part}" "${OWN_CONFIG}"
   done
   chmod 0600 /var/lib/kubelet/config.yaml
 }
 
-# The hash of the static pod that the kubelet runs now; nothing while none is ready.
+# The hash of the static pod that runs now; nothing while none is ready.
 static_pod_hash() {
   crictl pods --label "component=$1" --state ready --output json \
     | jq -r '.items[0].annotations["kubernetes.io/config.hash"] // empty'
@@ -110,71 +111,61 @@ static_pod_is_new() {
   [ -n "${hash}" ] && [ "${hash}" != "$2" ]
 }
 
-# A kubelet that has not seen its API server since it started never ends a pod, not even that of a manifest
-# that has changed: the old one would run on and keep the new one from its ports. A container is asked to
-# end; what is left of its pod is not.
-end_old_pod() {
-  local pod pods container
+# stop_old_pods COMPONENT HASH: a kubelet that has not reached its API server since it started never stops a static pod,
+# not even when its manifest has changed: the old one would keep the ports of the new one.
+stop_old_pods() {
+  local old sandbox
   [ -n "$2" ] || return 0
-  pods="$(crictl pods --label "component=$1" --state ready --output json \
-    | jq -r --arg hash "$2" '.items[] | select(.annotations["kubernetes.io/config.hash"] == $hash).id')" \
-    || fail "find the old pod of $1: crictl does not answer; see journalctl -u containerd"
-  for pod in ${pods}; do
-    for container in $(crictl ps --quiet --pod "${pod}"); do
-      crictl stop --timeout 25 "${container}" || say "a container of the old pod of $1 did not end by itself"
-    done
-    attempt 3 5 crictl stopp "${pod}" || fail "stop the old pod of $1: see the lines above"
-  done
+  old="$(etcd_sandboxes "$2")" || fail "find the old pod of $1: crictl does not answer; see journalctl -u containerd"
+  ETCD_STOP_SECONDS=25 etcd_stop_containers "$1" "${old}" || say "a container of the old pod of $1 did not end by itself"
+  while read -r _ sandbox; do
+    [ -z "${sandbox}" ] || attempt 3 5 crictl stopp "${sandbox}" || fail "stop the old pod of $1: see the lines above"
+  done <<< "${old}"
 }
 
-# After a changed manifest the old pod still answers for a while: waits for the new one.
-await_static_pods() {
+# Waits for the pods of changed manifests: the old ones may still answer for a while.
+wait_for_static_pods() {
   local part sum before
   for part in etcd kube-apiserver kube-controller-manager kube-scheduler; do
     sum="$(sha256sum < "/etc/kubernetes/manifests/${part}.yaml" | cut -d ' ' -f 1)"
     before="$(cat "${PODS}/${part}" 2> /dev/null || true)"
     [ "${before%% *}" != "${sum}" ] || continue
-    end_old_pod "${part}" "${before#* }"
+    stop_old_pods "${part}" "${before#* }"
     attempt 120 5 static_pod_is_new "${part}" "${before#* }" \
       || fail "start ${part}: the kubelet made no new pod of its manifest in ten minutes; see journalctl -u kubelet and crictl pods"
     put "${PODS}/${part}" 644 <<< "${sum} $(static_pod_hash "${part}")"
   done
 }
 
-local_etcd() {
-  etcdctl --cacert "${PKI}/etcd/ca.crt" --cert "${PKI}/etcd/healthcheck-client.crt" \
-    --key "${PKI}/etcd/healthcheck-client.key" --endpoints https://127.0.0.1:2379 "$@"
-}
-
-# Refused and 403 are no answer yet: the API server makes its own rights only after it has started.
+# 403 means not ready too: the API server creates its own RBAC rules only after it has started.
 api_is_ready() {
   local code
   code="$(curl --silent --cacert "${PKI}/ca.crt" --output /dev/null --write-out '%{http_code}' https://127.0.0.1:6443/readyz)" || true
-  [ "${code}" = 200 ] || { refuse_wiped_etcd && false; }
+  [ "${code}" = 200 ] || { fail_on_lost_data && false; }
 }
 
-# etcd refuses to start anew as a member that has had data: nobody but an operator can decide what then.
-refuse_wiped_etcd() {
+# etcd refuses to start as a new member where it had data before: an operator has to decide what to do.
+fail_on_lost_data() {
   local container
   container="$(crictl ps --all --name '^etcd$' --latest --quiet)" || return 0
   [ -n "${container}" ] || return 0
   if crictl logs --tail 100 "${container}" 2>&1 | grep -q 'already been bootstrapped'; then
-    fail "start etcd of slot ${SLOT}: this member has already been bootstrapped, but its volume is empty; run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
+    fail "start etcd of control-plane node ${SLOT}: this member has already been bootstrapped, but its volume is empty; run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
   fi
 }
 
-await_api() {
-  await_static_pods
-  # Without a majority of the slots etcd has no leader: as long as the slowest machine needs to start.
-  attempt 120 5 api_is_ready || fail "wait for https://127.0.0.1:6443/readyz: no 200 in ten minutes; see crictl ps --all, crictl logs, and whether a majority of the slots runs"
-  attempt 24 5 local_etcd endpoint health > /dev/null 2>&1 || fail 'wait for etcd: it is not healthy after two minutes; see crictl logs of etcd'
+wait_for_api() {
+  wait_for_static_pods
+  # Without a majority etcd has no leader: wait as long as the slowest machine needs to start.
+  attempt 120 5 api_is_ready || fail "wait for https://127.0.0.1:6443/readyz: no 200 in ten minutes; see crictl ps --all, crictl logs, and whether a majority of the control-plane nodes runs"
+  attempt 24 5 etcd_serves "${SLOT}" || fail 'wait for etcd: it is not healthy after two minutes; see crictl logs of etcd'
 }
 
 own_node_exists() {
   kubectl get node "${NODE}" > /dev/null 2>&1
 }
 
-# The machine that had the slot before is gone, whatever its Node says: two can't have one address.
+# Another Node with this address belongs to a machine that is gone, whatever its status says.
 delete_old_node() {
   local name address nodes
   nodes="$(kubectl get nodes --selector node-role.kubernetes.io/control-plane --output \
@@ -189,44 +180,43 @@ delete_old_node() {
 register() {
   attempt 6 10 kubectl apply --server-side --force-conflicts --field-manager kube-cfn --filename /etc/kube-cfn/rbac.yaml \
     || fail 'apply /etc/kube-cfn/rbac.yaml: six attempts failed; see the lines above'
-  attempt 6 10 kubeadm init phase upload-config all --config "${CONFIG_B}" \
+  attempt 6 10 kubeadm init phase upload-config all --config "${SHARED_CONFIG}" \
     || fail "run kubeadm's phase 'upload-config all': six attempts failed; see the lines above"
   attempt 60 5 own_node_exists || fail "wait for node ${NODE}: the kubelet did not register it in five minutes; see journalctl -u kubelet"
-  attempt 6 10 kubeadm init phase mark-control-plane --config "${CONFIG_B}" \
+  attempt 6 10 kubeadm init phase mark-control-plane --config "${SHARED_CONFIG}" \
     || fail "run kubeadm's phase 'mark-control-plane': six attempts failed; see the lines above"
   use_rotated_certificate
   delete_old_node
 }
 
-# kubeadm restarts the kubelet each time, and writes the file in place. Of a half-written one it would never
-# get past: while it is written nothing says that the files of this machine are whole, so that a boot after
-# a power cut makes them again.
+# kubeadm restarts the kubelet each time, and writes the file in place. A half-written file would block every later
+# boot. So the record of the inputs is removed while it is written, and a boot after a power cut makes the files again.
 use_rotated_certificate() {
   local inputs
   ! grep -q kubelet-client-current.pem /etc/kubernetes/kubelet.conf || return 0
   inputs="$(< "${INPUTS}")"
   rm -f "${INPUTS}"
   sync
-  phase 'kubelet-finalize all' "${CONFIG_B}"
+  phase 'kubelet-finalize all' "${SHARED_CONFIG}"
   sync
   put "${INPUTS}" 644 <<< "${inputs}"
 }
 
-# From now on an empty volume is a lost one. Whichever slot sees all members first says so.
+# From now on an empty volume is a lost one. The first control-plane node that sees all members notes it.
 mark_initialized() {
   local slot
   present state/etcd-initialized && return 0
   # Not etcdctl's --cluster: a member that has never started has no address there, and is left out.
   for slot in $(etcd_slots); do
     etcd_serves "${slot}" || {
-      say "the member of slot ${slot} does not serve yet; a later boot or the last slot notes when all do"
+      say "the member of control-plane node ${slot} does not serve yet; a later boot or the last node notes when all do"
       return 0
     }
   done
   printf 'yes\n' | ec2_put_parameter state/etcd-initialized || fail 'write the parameter state/etcd-initialized: it was refused'
 }
 
-# Not enabled: they run only while this boot has brought the API up.
+# Not enabled in systemd: they run only after this boot has brought the API up.
 start_units() {
   local unit
   /opt/kube-cfn/bin/bootstrap-token || fail 'make a bootstrap token: see the lines above'
@@ -245,8 +235,8 @@ boot_control_plane() {
   write_kubeadm_config
   pull_images
   write_kubernetes_files
-  await_api
-  etcd_close_recovery || fail "note that the member of slot ${SLOT} has its vote: it does not answer, or the parameter was refused"
+  wait_for_api
+  etcd_close_recovery || fail "note that the member of control-plane node ${SLOT} has its vote: it does not answer, or the parameter was refused"
   register
   start_units
   mark_initialized

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The only door of a node to EC2 and the rest of AWS. A trial on other machines replaces this file.
+# All calls of a node to AWS, its metadata service included. To run a node outside AWS, replace this file.
 # Needs NODE_CLUSTER, NODE_REGION and, for volume, bucket and signal, host.env; to attach, common.sh.
 
 export AWS_REGION="${NODE_REGION}" AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=8 AWS_PAGER=''
@@ -25,8 +25,8 @@ ec2_address() {
   ec2_metadata local-ipv4
 }
 
-# ec2_attach_volume SLOT: waits for the slot's volume, attaches it, prints its block device. A volume
-# hangs at one machine at a time: as long as the slot's old machine has it, this one waits.
+# ec2_attach_volume SLOT: waits for the slot's volume, attaches it, prints its block device. A volume is attached to
+# one machine at a time: this one waits until the old machine of the slot has released it.
 ec2_attach_volume() {
   local device="/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${ETCD_VOLUME/-/}"
   if [ ! -e "${device}" ]; then
@@ -49,7 +49,7 @@ ec2_check_volume() {
   tags="$(aws ec2 describe-volumes --volume-ids "${ETCD_VOLUME}" --output json \
     | jq -r '.Volumes[0].Tags | map({(.Key): .Value}) | add | "\(.["kube-cfn/cluster"]) \(.["kube-cfn/slot"])"')" || return 1
   [ "${tags}" = "${want}" ] || {
-    echo "ec2: refuse ${ETCD_VOLUME}: its tags say '${tags}', not '${want}'; it belongs to somebody else" >&2
+    echo "ec2: refuse ${ETCD_VOLUME}: its tags say '${tags}', not '${want}'; it is not this node's volume" >&2
     return 1
   }
 }
@@ -66,7 +66,7 @@ ec2_parameter() {
   value="$(aws ssm get-parameter --name "/kube-cfn/${NODE_CLUSTER}/$1" --with-decryption \
     --query Parameter.Value --output text 2> "${said}")" || status=$?
   if [ "${status}" -eq 0 ]; then
-    ec2_remember "${value}"
+    ec2_track_value "${value}"
     printf '%s\n' "${value}"
   elif grep -q ParameterNotFound "${said}"; then
     status=4
@@ -84,14 +84,14 @@ ec2_parameter() {
 ec2_put_parameter() {
   local value
   value="$(cat)"
-  ec2_remember "${value}"
+  ec2_track_value "${value}"
   printf %s "${value}" | aws ssm put-parameter --name "/kube-cfn/${NODE_CLUSTER}/$1" --value file:///dev/stdin \
     --type SecureString --key-id "alias/kube-cfn/${NODE_CLUSTER}" --overwrite --output text > /dev/null
 }
 
 # Notes a parameter's value in the file that EC2_VALUES names, if any: a log that leaves the machine must
 # not contain it.
-ec2_remember() {
+ec2_track_value() {
   [ -z "${EC2_VALUES:-}" ] || printf '%s\n' "$1" >> "${EC2_VALUES}"
 }
 
@@ -112,7 +112,7 @@ ec2_list() {
 }
 
 # ec2_store_own FILE KEY: below boot/ in the part that this machine alone may write, and not read or delete.
-# Gives up after two minutes: who stores a log has something else to do.
+# Gives up after two minutes, so that the boot can continue.
 ec2_store_own() {
   local own
   # ID of the role and of the instance, as ${aws:userid} of the policy has it.

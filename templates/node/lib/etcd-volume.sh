@@ -1,42 +1,42 @@
 # shellcheck shell=bash
-# The volume that etcd keeps its data on: attached, formatted once in its life, mounted.
+# The volume with etcd's data: attaches it, formats it once in its life, mounts it.
 
 ETCD_DIRECTORY=/var/lib/etcd
-# Names the volume that this machine began to format: until the end of that nothing was ever on it.
+# Names the volume whose formatting this machine has begun and not finished: it has never held data.
 FORMATTING=/var/lib/kube-cfn/formatting
 
-# present NAME: whether the parameter exists. An answer that does not come is no "no".
+# present NAME: whether the parameter exists. Fails when that can't be read.
 present() {
   local status=0
   ec2_parameter "$1" > /dev/null || status=$?
   [ "${status}" -eq 0 ] && return 0
-  [ "${status}" -eq 4 ] || fail "read the parameter $1: the store does not answer; nothing is formatted without its word"
+  [ "${status}" -eq 4 ] || fail "read the parameter $1: SSM does not answer; nothing is formatted until it does"
   return 1
 }
 
-# Whether there is nothing on the device that any program of this system knows.
+# Whether the device holds nothing that blkid knows.
 blank() {
   local found status=0
   found="$(blkid -p "$1")" || status=$?
   [ "${status}" -eq 2 ] && [ -z "${found}" ]
 }
 
-# Whether this slot's member is being replaced. An answer that does not come is no "no".
+# Whether this slot's member is being replaced. Fails when that can't be read.
 being_replaced() {
   local status=0
   etcd_recovery > /dev/null || status=$?
-  [ "${status}" -ne 2 ] || fail "learn whether the member of slot ${SLOT} is being replaced: the store does not answer"
+  [ "${status}" -ne 2 ] || fail "read whether the member of control-plane node ${SLOT} is being replaced: SSM does not answer"
   return "${status}"
 }
 
 format_if_new() {
   local device="$1"
   if [ "$(cat "${FORMATTING}" 2> /dev/null || true)" = "${ETCD_VOLUME}" ]; then
-    say "format ${ETCD_VOLUME} again: the first time was cut short"
+    say "format ${ETCD_VOLUME} again: the first time was interrupted"
   elif ! blank "${device}"; then
     return 0
   elif present state/etcd-initialized && ! being_replaced; then
-    fail "mount ${ETCD_VOLUME}: it is empty, but the cluster's etcd has had its data; restore the volume of slot ${SLOT} from a snapshot, or run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
+    fail "mount ${ETCD_VOLUME}: it is empty, but the cluster's etcd has had its data; restore the volume of control-plane node ${SLOT} from a snapshot, or run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
   fi
   put "${FORMATTING}" 644 <<< "${ETCD_VOLUME}"
   sync
@@ -50,7 +50,7 @@ mount_etcd_volume() {
   local device
   mkdir -p "${ETCD_DIRECTORY}"
   if ! mountpoint -q "${ETCD_DIRECTORY}"; then
-    device="$(ec2_attach_volume "${SLOT}")" || fail "attach the etcd volume of slot ${SLOT}: see the lines above"
+    device="$(ec2_attach_volume "${SLOT}")" || fail "attach the etcd volume of control-plane node ${SLOT}: see the lines above"
     format_if_new "${device}"
     mount -t xfs -o noatime "${device}" "${ETCD_DIRECTORY}" \
       || fail "mount ${ETCD_VOLUME}: ${device} holds no readable XFS; look at it with blkid -p and xfs_repair -n before anything is formatted"

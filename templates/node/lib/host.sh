@@ -24,7 +24,7 @@ install_packages() {
     || fail "install ${packages[*]}: dnf failed ten times; can this machine reach the package repositories?"
 }
 
-# The bundle put the files in place; a machine that was up before has not read them yet.
+# The bundle has put the files in place; a machine that was already up has to read them now.
 apply_host_settings() {
   systemctl daemon-reload
   [ ! -e /run/kube-cfn/host-settings ] || return 0
@@ -41,9 +41,9 @@ start_containerd() {
   attempt 30 2 crictl --timeout 5s version > /dev/null || fail 'reach containerd: it does not answer; see journalctl -u containerd'
 }
 
-# Without NAT nodes reach a public load balancer from addresses that nobody can list in its firewall:
-# for them the API's name stands for the slots themselves.
-name_the_api() {
+# Without NAT nodes reach a public load balancer from addresses that no security group can list: on these machines
+# the API's name resolves to the control-plane nodes themselves.
+write_api_hosts() {
   local hosts pair
   [ "${NODE_API_BY_SLOT}" = yes ] || return 0
   hosts="$(grep -v ' # kube-cfn$' /etc/hosts || true)"
@@ -53,10 +53,10 @@ name_the_api() {
   put /etc/hosts 644 <<< "${hosts}"
 }
 
-# fill FILE: its text with what only this machine knows in place of the @NAMES@.
+# fill FILE: prints it with this machine's values in place of the @NAMES@.
 fill() {
   local resolver=/etc/resolv.conf
-  # The stub of systemd-resolved would send the cluster's DNS server to itself.
+  # With the stub of systemd-resolved the cluster's DNS server would ask itself.
   [ ! -e /run/systemd/resolve/resolv.conf ] || resolver=/run/systemd/resolve/resolv.conf
   sed -e "s#@NODE@#${NODE}#g" -e "s#@ADDRESS@#${ADDRESS}#g" -e "s#@API_HOST@#${API_HOST}#g" \
     -e "s#@SLOT@#${SLOT}#g" -e "s#@ETCD_STATE@#${ETCD_STATE:-new}#g" \
@@ -68,6 +68,6 @@ prepare_host() {
   install_packages
   apply_host_settings
   install_binaries
-  name_the_api
+  write_api_hosts
   start_containerd
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2153
-# A node of a pool: a plain kubelet that gets its certificate with the bootstrap token, and renews it.
+# Boots a node of a pool: a kubelet that gets its certificate with the bootstrap token, and renews it.
 
 CA=/etc/kubernetes/pki/ca.crt
 CERTIFICATE=/var/lib/kubelet/pki/kubelet-client-current.pem
@@ -21,7 +21,7 @@ write_kubelet_files() {
   put /var/lib/kubelet/kubeadm-flags.env 644 <<< "KUBELET_KUBEADM_ARGS=\"${text}\""
 }
 
-# The token lives a day and is renewed every six hours: reads it anew as long as it is needed.
+# The token is valid for a day and renewed every six hours: read again on every attempt.
 write_bootstrap_config() {
   local token text
   token="$(ec2_parameter worker/bootstrap-token)" || return 1
@@ -29,28 +29,28 @@ write_bootstrap_config() {
   put "${BOOTSTRAP}" 600 <<< "${text/@TOKEN@/${token}}"
 }
 
-# One that ended while the machine was stopped is none: the kubelet asks for another with a token.
+# An expired one does not count: the kubelet requests another with a token.
 has_certificate() {
   [ -e "${CERTIFICATE}" ] && openssl x509 -checkend 0 -noout -in "${CERTIFICATE}" > /dev/null
 }
 
-# The pools start beside the control plane: its first token may be minutes away. The kubelet itself goes
-# on asking an API that does not answer yet.
+# A worker may boot before the control plane has made the first token. The kubelet itself retries while the API does
+# not answer.
 enrol() {
   local try
   if ! has_certificate; then
-    attempt 120 10 write_bootstrap_config || fail 'read the parameter worker/bootstrap-token: none came in twenty minutes; is a slot of the control plane up?'
+    attempt 120 10 write_bootstrap_config || fail 'read the parameter worker/bootstrap-token: none after twenty minutes; is a control-plane node up?'
   fi
   systemctl start kubelet.service || fail 'start the kubelet: see journalctl -u kubelet'
   for ((try = 1; try <= 40; try++)); do
     attempt 6 5 has_certificate && break
     renew_token
   done
-  has_certificate || fail "get a client certificate from https://${API_HOST}:6443: none came in twenty minutes; does the API answer from here? see journalctl -u kubelet"
+  has_certificate || fail "get a client certificate from https://${API_HOST}:6443: none after twenty minutes; does the API answer from here? see journalctl -u kubelet"
   rm -f "${BOOTSTRAP}"
 }
 
-# A kubelet that was given another token has to be told.
+# The kubelet reads another token only when it starts.
 renew_token() {
   local before
   before="$(sha256sum "${BOOTSTRAP}")"
