@@ -1,52 +1,51 @@
 //! kube-cfn turns a short cluster definition into CloudFormation stacks, creates or updates them with
-//! live progress, and hands out a kubeconfig. CloudFormation and the cluster hold all the state.
+//! live progress, and writes a kubeconfig. CloudFormation and the cluster hold all the state.
 //!
-//! # Floor plan
+//! # Architecture
 //! ```text
 //!  clusters/*.yaml             templates/**   node files                       ~/.kube/config
 //!       |                            |                                               ^
 //!  definition -> spec -> stacks (+ templates, node) -> plan -> apply -> access -> kubeconfig
 //!                                                        ^        | \
-//!                                                        |        |  Event -> progress
-//!                                                      [    cloud    ]   the only door to AWS
-//!  cli: opens the doors in this order, holds no furniture.    kube: the only door to a running cluster's API
+//!                                                        |        |  events -> progress, journal, timeline
+//!                                                      [    cloud    ]   the only client of AWS
+//!  cli calls these stages in this order.   report shows their results.   kube is the only client of a cluster's API.
 //! ```
-//! | room | knows | must not know |
+//! Modules from the top to the bottom; each may import only modules further below.
+//!
+//! | module | contains | must not know |
 //! |---|---|---|
-//! | `cli` | flags, order of stages, confirmation, exit codes, printing of data | SDKs, Tera, YAML |
-//! | `definition` | the file format, defaults, where each problem stands in the file | AWS, templates |
-//! | `spec` | the vocabulary and the rules between its parts | files, I/O, template text |
-//! | `catalog` | tables: versions, images, instance types, durations | I/O, rules |
-//! | `stacks` | what each stack needs: context, inputs, outputs, policy | AWS calls, the screen |
-//! | `templates` | embedded templates, overrides, Tera, escaping; references and functions of a rendered one | what a cluster is |
-//! | `node` | user data and the bundle that is a machine's root tree: boot programs, kubeadm, kubelet | AWS calls |
-//! | `plan` | comparing wanted with found, the risk of every change | SDK, time, printing |
-//! | `cloud` | the `Cloud` and `Store` traits in our own words; `aws` alone names the SDK | the rest |
-//! | `apply` | walking a plan, following stacks, gathering outputs, emitting events | how it looks |
-//! | `progress` | events to text: live block, plain lines, JSON | the cloud, how things are done |
-//! | `etcd` | the order of a snapshot, a restore, a member's replacement | how machines are reached |
+//! | `cli` | flags, order of stages, confirmation, exit codes | AWS SDK, Tera, YAML, formatting of reports |
+//! | `report` | plans, status, readiness, checks as text, Markdown, JSON | how things are done, the cloud |
+//! | `progress` | events of a run as a live block, plain lines, JSON | the cloud, how things are done |
+//! | `timeline` | the course of a run from its events: spans, critical path, slack | where events come from |
 //! | `journal` | a local record of each run's events, for timeline and durations only | how things are done |
-//! | `timeline` | what a run's events say of its course: spans, critical path, slack | where events come from |
-//! | `pki` | authorities, keys, client certificates | where they are kept |
-//! | `access` | keeping the authorities in the cloud's store, minting and granting credentials | the screen |
-//! | `kube` | readiness, nodes, who may do what, through the API of a running cluster | CloudFormation |
+//! | `apply` | executing a plan: following stacks, outcomes, root causes, gathering outputs | how anything looks |
+//! | `access` | storing the authorities, issuing and granting credentials | the screen |
+//! | `etcd` | the order of a snapshot, a restore, a member's replacement | how machines are reached |
+//! | `events` | the event types that every running operation emits | how they are shown |
+//! | `forecast` | expected durations, outages and costs of a plan | printing |
+//! | `plan` | comparing wanted with found, the risk of every change, what is refused | SDK types, time, printing |
+//! | `stacks` | what each stack needs: template context, inputs, outputs, policy | AWS calls, the screen |
+//! | `definition` | the file format, defaults, every problem with its place in the file | AWS, templates |
+//! | `node` | user data and the bundle of a machine's files: boot programs, kubeadm, kubelet | AWS calls |
+//! | `kube` | readiness, nodes and grants through the API of a running cluster | CloudFormation |
 //! | `kubeconfig` | building, merging, locking and writing kubeconfig files | everything else |
+//! | `pki` | certificate authorities, keys, client certificates | where they are kept |
+//! | `simulated` | a deterministic AWS in virtual time, with seeded faults | the rest |
+//! | `templates` | embedded templates, overrides, Tera, escaping; references and functions of a rendered one | what a cluster is |
+//! | `cloud` | the traits `Cloud`, `Store`, `Remote` in our own words; only `cloud/aws` names the SDK | the rest |
+//! | `spec` | the types of a cluster and the rules between its parts | files, I/O, template text |
+//! | `catalog` | tables: versions, images, instance types, durations | I/O, rules |
+//! | `common` | clock, retry, tag names and other small parts that several modules need | everything else |
 //!
 //! # Invariants, held by `tests/offline/architecture.rs`
 //! - Values move forward only: each stage takes one value and returns the next; nothing writes back.
-//! - Rendering is pure: no clock, no random, no AWS. The same definition gives the same bytes.
-//! - A plan is data that can be printed, tested and executed; a dry run is "stop after plan".
-//! - Doing emits events, showing consumes them.
+//! - Rendering is pure: no clock, no random numbers, no AWS. The same definition gives the same bytes.
+//! - A plan is data that can be printed, saved, tested and executed; a dry run stops after `plan`.
+//! - Operations emit events; what shows them only consumes them.
 //!
-//! # Where a change goes
-//! | change | touch |
-//! |---|---|
-//! | a field | `definition/file`, `spec`, the stack's context, its template, one case |
-//! | a stack | `templates/stacks/x.yaml.tera`, `stacks/x.rs`, a line in `stacks/mod.rs`, one case |
-//! | a node's file | `templates/node`, a line in `node/tree.rs`, the goldens of `tests/cases/node` |
-//! | a command | `cli/x.rs`, a variant in `cli/mod.rs`, the README |
-//! | an output style | `progress/x.rs`, a variant |
-//! | an AWS call | `cloud/mod.rs`, `cloud/aws` |
+//! CONTRIBUTING.md says which files to change for what.
 #![forbid(unsafe_code)]
 
 pub mod access;

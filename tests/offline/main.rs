@@ -31,3 +31,4 @@ mod templates;
 mod timeline;
 mod tools;
 mod versions;
+mod words;
