@@ -195,7 +195,7 @@ fn a_changed_or_missing_snapshot_stops_no_member() {
     bytes[100] ^= 1;
     fs::write(world.object(&key), bytes).unwrap();
     let changed = world.refused('a', &format!("etcd-restore {key} --token t1"));
-    assert!(changed.contains("not those that were kept"), "{changed}");
+    assert!(changed.contains("its checksum does not match"), "{changed}");
     let absent = world.refused('a', "etcd-restore etcd/none.db --token t1");
     assert!(absent.contains("no such snapshot"), "{absent}");
     for usage in [
