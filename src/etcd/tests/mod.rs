@@ -159,7 +159,7 @@ async fn a_slot_that_refuses_ends_the_restore_with_its_reason() {
     assert!(
         error
             .to_string()
-            .ends_with("on slot b: verify etcd/x.db: not those bytes"),
+            .ends_with("on control-plane node b: verify etcd/x.db: not those bytes"),
         "{error}"
     );
     assert_eq!(cloud.asked().len(), 2, "c goes on");
