@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{go, planned, stacks, told};
+use super::{go, outcome_lines, planned, stacks};
 use crate::apply::End;
 use crate::cloud::{Cloud, CloudError, FoundStack, Keeping, OnFailure, Proposal, Protection};
 use crate::common::Clock as _;
@@ -64,7 +64,7 @@ impl TestCloud {
         let cloud = Self::new();
         let plan = planned(&cloud, stacks).await;
         let (report, _) = go(&cloud, plan).await;
-        assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+        assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
         cloud.set_up();
         cloud
     }
