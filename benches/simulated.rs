@@ -1,4 +1,4 @@
-//! RemovalCause good the walking of a plan is, in the simulated cloud's own time: nothing here is timed by the
+//! How good the walking of a plan is, in the simulated cloud's own time: nothing here is timed by the
 //! wall, and the figures are the same on every machine. `cargo bench --bench simulated`.
 //!
 //! The bound is the longest way through the stacks, each with the time that CloudFormation took for it in

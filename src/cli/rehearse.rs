@@ -25,7 +25,7 @@ pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
     name: String,
-    /// RemovalCause many seconds pass in one; 0 waits for nothing
+    /// How many seconds pass in one; 0 waits for nothing
     #[arg(long, value_name = "N", default_value_t = 60)]
     speed: u32,
     /// Let this resource fail; may be repeated
@@ -37,7 +37,7 @@ pub struct Args {
     /// Play that very course again [default: another one each time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// RemovalCause to show progress
+    /// How to show progress
     #[arg(long, value_enum, default_value_t)]
     progress: Style,
 }

@@ -76,7 +76,7 @@ pub enum Done {
     Deleted,
 }
 
-/// RemovalCause one run ended.
+/// How one run ended.
 pub enum Ended {
     Killed,
     NoPlan(String),
@@ -276,7 +276,7 @@ impl Course<'_> {
         self.process(&run, work, None, heard).await
     }
 
-    /// One process, until it ends, is crashed, or is stopped.
+    /// One process, until it ends, crashes, or is stopped.
     async fn process(
         &self,
         run: &str,

@@ -229,7 +229,7 @@ impl Course<'_> {
         Ok(())
     }
 
-    /// RemovalCause often a stack came to a status since a moment.
+    /// How often a stack came to a status since a moment.
     fn came_to(&self, stack: &str, status: &str, since: Timestamp) -> usize {
         let so = |event: &&StackEvent| {
             event.logical_id == stack

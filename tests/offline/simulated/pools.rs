@@ -75,7 +75,7 @@ fn spans(cloud: &Simulated) -> BTreeMap<String, (Timestamp, Timestamp)> {
     all
 }
 
-/// RemovalCause many stacks were in operation at the busiest moment.
+/// How many stacks were in operation at the busiest moment.
 fn busiest(spans: &BTreeMap<String, (Timestamp, Timestamp)>) -> usize {
     let at = |moment: Timestamp| {
         let runs = |(from, to): &&(Timestamp, Timestamp)| *from <= moment && moment < *to;
