@@ -101,13 +101,13 @@ fn id(setting: &Setting, stack: &Stack, name: &str) -> String {
 }
 
 /// A change set of somebody else, that would change a tag.
-pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> Option<Set> {
+pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> Set {
     let compiled = stack.compiled.clone().unwrap_or_default();
     let mut tags = stack.found.tags.clone();
     let digits = &mut stream(setting.seed, &["foreign", name], 0);
     tags.insert("foreign".to_owned(), hex(digits, 4));
     let changes = compute(stack, setting, &compiled, &stack.found.parameters, &tags);
-    Some(Set {
+    Set {
         id: id(setting, stack, name),
         name: name.to_owned(),
         created: timestamp(at),
@@ -116,7 +116,7 @@ pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> 
         tags,
         changes,
         operations: stack.operations,
-    })
+    }
 }
 
 impl State {

@@ -254,7 +254,7 @@ impl Simulated {
 
     /// A stack as AWS may answer it, however it came about.
     #[cfg(test)]
-    pub fn amend(&self, stack: &str, change: impl FnOnce(&mut LiveStack)) {
+    pub(crate) fn amend(&self, stack: &str, change: impl FnOnce(&mut LiveStack)) {
         self.with_now(|state| {
             let (index, now) = (state.named(stack), state.now);
             let stack = index.and_then(|index| state.stacks.get_mut(index));
@@ -308,7 +308,7 @@ fn apply_external_change(state: &mut State, what: &ExternalChange) -> Option<()>
     let index = state.named(stack)?;
     let (found, env) = state.of(index)?;
     if let ExternalChange::ChangeSet { name, .. } = what {
-        let set = super::changesets::foreign(found, &env.setting, name, at)?;
+        let set = super::changesets::foreign(found, &env.setting, name, at);
         found.sets.push(set);
         return Some(());
     }

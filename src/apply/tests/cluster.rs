@@ -156,12 +156,11 @@ pub fn changed(mut stacks: Vec<Stack>, kind: &StackKind, id: &str, name: &str) -
 
 /// Changes the first resource of one stack in place.
 pub fn altered_in(mut stacks: Vec<Stack>, kind: &StackKind) -> Vec<Stack> {
-    let id = match kind {
-        StackKind::Edge => "Lb".to_owned(),
-        _ => {
-            let first = of(&mut stacks, kind).resources().next();
-            first.expect("a resource").0.to_owned()
-        }
+    let id = if *kind == StackKind::Edge {
+        "Lb".to_owned()
+    } else {
+        let first = of(&mut stacks, kind).resources().next();
+        first.expect("a resource").0.to_owned()
     };
     changed(stacks, kind, &id, "Altered")
 }

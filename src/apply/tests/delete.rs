@@ -32,7 +32,7 @@ async fn stacks_go_in_reverse_and_all_at_once_where_nothing_uses_them() {
         cloud.upload("bucket-1", key, b"1").await.expect("kept");
     }
     let (report, events) = gone(&cloud, Guard::Open).await;
-    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
     assert_eq!(report.outcomes.len(), 6);
     let calls = cloud.called("delete");
     let order: Vec<&str> = calls
@@ -104,7 +104,7 @@ async fn what_blocks_a_deletion_is_named_and_a_second_run_goes_on() {
         .iter()
         .find(|(kind, _)| *kind == StackKind::Network)
     else {
-        panic!("the network was stuck: {:?}", told(&report))
+        panic!("the network was stuck: {:?}", outcome_lines(&report))
     };
     assert_eq!(why.resource.as_deref(), Some("the Vpc of network"));
     assert_eq!(why.reason, "has dependencies and cannot be deleted");
@@ -112,7 +112,7 @@ async fn what_blocks_a_deletion_is_named_and_a_second_run_goes_on() {
     assert_eq!(cloud.called("delete_parameters_under"), [""; 0]);
 
     let (report, _) = gone_in("r2", &cloud, Guard::Open).await;
-    assert_eq!(told(&report), ["network Deleted"]);
+    assert_eq!(outcome_lines(&report), ["network Deleted"]);
     assert_eq!(cloud.called("delete_parameters_under").len(), 1);
 }
 
@@ -146,7 +146,7 @@ async fn a_deletion_under_way_is_followed_and_a_moving_stack_is_waited_for() {
     cloud.remove("canary-database");
     cloud.touch("canary-edge", "Lb");
     let (report, _) = gone(&cloud, Guard::Open).await;
-    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
     let calls = cloud.called("delete");
     assert!(
         !calls.iter().any(|call| call.ends_with("database")),
@@ -181,6 +181,6 @@ async fn the_empty_leftover_of_a_failed_creation_goes_although_it_was_protected(
     assert_eq!(cloud.found(database).status.as_str(), "ROLLBACK_COMPLETE");
     cloud.amend(database, |it| it.termination_protection = true);
     let (report, _) = gone(&cloud, Guard::Open).await;
-    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
     assert_eq!(cloud.called("protect"), ["0 canary-database"]);
 }

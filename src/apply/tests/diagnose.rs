@@ -21,7 +21,7 @@ async fn failed() -> TestCloud {
 }
 
 #[tokio::test(start_paused = true)]
-async fn afterwards_the_same_failure_is_told_from_history_alone() {
+async fn diagnosis_from_history_equals_the_failure_of_the_run() {
     let cloud = failed().await;
     let survey = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
     let explain = |kind: &StackKind, id: &str, _: Option<&str>| {
@@ -33,15 +33,18 @@ async fn afterwards_the_same_failure_is_told_from_history_alone() {
     let all = diagnose(&survey, &cloud.cloud, &explain)
         .await
         .expect("a diagnosis");
-    let [(kind, told)] = all.as_slice() else {
+    let [(kind, diagnosis)] = all.as_slice() else {
         panic!("the edge alone: {all:?}")
     };
     assert_eq!(*kind, StackKind::Edge);
-    assert_eq!(told.operation, Verb::Create);
-    assert_eq!(told.took, Some(SignedDuration::from_secs(53)));
-    let status = told.resource_status.as_ref().map(ResourceStatus::as_str);
+    assert_eq!(diagnosis.operation, Verb::Create);
+    assert_eq!(diagnosis.took, Some(SignedDuration::from_secs(53)));
+    let status = diagnosis
+        .resource_status
+        .as_ref()
+        .map(ResourceStatus::as_str);
     assert_eq!(status, Some("CREATE_FAILED"));
-    let failure = &told.failure;
+    let failure = &diagnosis.failure;
     assert_eq!(failure.resource.as_deref(), Some("the Nat of edge"));
     assert_eq!(failure.reason, QUOTA);
     assert_eq!(failure.status, Some(StackStatus::RollbackComplete));

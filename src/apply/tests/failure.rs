@@ -1,4 +1,4 @@
-//! Failures as they are told: at once, the cause and not what came of it, with all that is known.
+//! Failures as they are reported: at once, the cause and not what came of it, with all that is known.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::cloud::StackEvent;
 use crate::events::{Failure, Place};
 use crate::simulated::LateEvent;
 
-/// Second and failure, as they were told.
+/// Second and failure, as they were reported.
 fn failures(events: &[Event]) -> Vec<(i64, Failure)> {
     let failed = |event: &Event| match event {
         Event::Failed { at, failure, .. } => Some((at.as_second(), failure.clone())),
@@ -36,7 +36,7 @@ fn slow_to_delete() -> Vec<Stack> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_real_failure_is_told_long_before_the_rollback_ends() {
+async fn first_failure_is_shown_long_before_the_rollback_ends() {
     for (deletion_fails, word) in [(false, "rolled back"), (true, "failed")] {
         let cloud = TestCloud::new();
         let (network, reason) = ("canary-network", "limit of 5 VPCs reached");
@@ -54,7 +54,10 @@ async fn the_first_real_failure_is_told_long_before_the_rollback_ends() {
         assert!(end > 60, "{end}");
         assert_eq!(why.reason, reason);
         assert_eq!(why.cancelled, ["Nat", "Table"].map(of_network));
-        assert_eq!(told(&report), [format!("network {word}: {reason}")]);
+        assert_eq!(
+            outcome_lines(&report),
+            [format!("network {word}: {reason}")]
+        );
     }
 }
 
@@ -71,7 +74,7 @@ fn second_of(cloud: &TestCloud, id: &str, status: &str) -> i64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_earlier_cause_that_turns_up_late_is_told_again() {
+async fn earlier_cause_that_is_read_late_is_shown_again() {
     let cloud = TestCloud::new();
     let network = "canary-network";
     cloud.fails(network, "Vpc", Operation::Create, "role is missing");
@@ -89,11 +92,14 @@ async fn an_earlier_cause_that_turns_up_late_is_told_again() {
         .map(|(_, why)| why.reason)
         .collect();
     assert_eq!(reasons, ["the network is gone", "role is missing"]);
-    assert_eq!(told(&report), ["network rolled back: role is missing"]);
+    assert_eq!(
+        outcome_lines(&report),
+        ["network rolled back: role is missing"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_update_can_not_remove_at_its_end_is_no_failure() {
+async fn cleanup_that_fails_after_an_update_is_no_failure() {
     let mut with_old = stacks();
     let resources = [("Vpc", "AWS::EC2::VPC"), ("Old", PLAIN)];
     let outputs = [("VpcId", "vpc-1")];
@@ -102,13 +108,13 @@ async fn what_an_update_can_not_remove_at_its_end_is_no_failure() {
     cloud.fails("canary-network", "Old", Operation::Delete, "is in use");
     let plan = planned(&cloud, stacks()).await;
     let (report, events) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[1], "network Updated");
+    assert_eq!(outcome_lines(&report)[1], "network Updated");
     second_of(&cloud, "Old", "DELETE_FAILED");
     assert_eq!(failures(&events), []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn machines_that_never_reported_have_their_last_lines_shown() {
+async fn console_of_machines_without_signals_is_shown() {
     let cloud = TestCloud::new();
     let reason = "Received 0 SUCCESS signal(s) out of 1";
     cloud.fails("canary-pool-workers", "Group", Operation::Create, reason);
@@ -125,7 +131,7 @@ async fn machines_that_never_reported_have_their_last_lines_shown() {
         }
     }
     let (report, events) = created(&cloud, wanted).await;
-    let said = told(&report).remove(0);
+    let said = outcome_lines(&report).remove(0);
     // Names of machines are made up.
     let words = said.split(' ').map(|word| match word {
         word if word.starts_with("i-0") => "INSTANCE:",
@@ -159,12 +165,12 @@ async fn machines_that_never_reported_have_their_last_lines_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_names_its_place_in_the_template() {
+async fn failure_names_its_place_in_the_template() {
     let cloud = TestCloud::new();
     let reason = "limit of 5 VPCs reached";
     cloud.fails("canary-network", "Vpc", Operation::Create, reason);
     let plan = planned(&cloud, network()).await;
-    let place = |stack: &StackKind, id: &str, _: Option<&str>| {
+    let explain = |stack: &StackKind, id: &str, _: Option<&str>| {
         Some(Place {
             template: format!("{stack}.yaml:{}", id.len()),
             field: None,
@@ -172,11 +178,11 @@ async fn a_failure_names_its_place_in_the_template() {
     };
     let (events, heard) = unbounded_channel();
     let session = Session {
-        explain: &place,
+        explain: &explain,
         ..Session::new("r1", &events)
     };
     go_in(&cloud, plan, &session, std::future::pending()).await;
     let all = received(heard);
-    let told = failures(&all).remove(0).1.place.expect("a place");
-    assert_eq!(told.template, "network.yaml:3");
+    let place = failures(&all).remove(0).1.place.expect("a place");
+    assert_eq!(place.template, "network.yaml:3");
 }

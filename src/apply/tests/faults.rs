@@ -32,11 +32,11 @@ async fn polls_that_fail_never_change_the_verdict() {
     let (report, events) = go(&cloud, plan).await;
     assert_eq!(*outcome(&report), Outcome::Created);
     assert_eq!(report.outputs[&StackKind::Network]["VpcId"], "vpc-1");
-    let told = notes(&events)
+    let count = notes(&events)
         .iter()
         .filter(|text| text.contains("can't be seen"))
         .count();
-    assert!((1..=2).contains(&told), "{:?}", notes(&events));
+    assert!((1..=2).contains(&count), "{:?}", notes(&events));
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,7 +48,7 @@ async fn a_failure_stays_a_failure_when_the_last_polls_fail() {
     cloud.refuse("stack", "", 4, &throttled());
     let (report, _) = go(&cloud, plan).await;
     assert_eq!(
-        told(&report),
+        outcome_lines(&report),
         ["network rolled back: limit of 5 VPCs reached"]
     );
 }
@@ -72,7 +72,7 @@ async fn credentials_that_expire_detach_and_leave_the_dependants_waiting() {
     let (report, events) = go(&cloud, plan).await;
     assert_eq!(report.end(), End::Detached);
     // Base, edge and database, all in the same moment: the first that hears it tells everybody.
-    assert_eq!(report.running.len(), 3, "{:?}", told(&report));
+    assert_eq!(report.running.len(), 3, "{:?}", outcome_lines(&report));
     let expired = |why: &str| why.contains("the token has expired");
     assert!(report.running.iter().all(|running| expired(&running.why)));
     assert_eq!(report.waiting.len(), 2);
@@ -102,7 +102,7 @@ async fn an_execution_whose_answer_was_lost_is_found_by_its_token() {
     let lost = FaultKind::AnswerLost(unreachable("ExecuteChangeSet"));
     cloud.strike("execute", "", 1, lost);
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report), ["network Updated"]);
+    assert_eq!(outcome_lines(&report), ["network Updated"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +127,7 @@ async fn the_second_of_two_runs_follows_the_first_and_keeps_its_work() {
     // Between plan and apply somebody else creates the same stack.
     cloud.begin(&network()[0]).await;
     let (report, events) = go(&cloud, plan).await;
-    assert_eq!(told(&report), ["network Unchanged"]);
+    assert_eq!(outcome_lines(&report), ["network Unchanged"]);
     assert_eq!(report.outputs[&StackKind::Network]["VpcId"], "vpc-1");
     assert!(
         notes(&events)
@@ -142,7 +142,7 @@ async fn an_update_held_up_by_another_run_is_looked_at_again_before_it_goes_on()
     let plan = planned(&cloud, altered_network()).await;
     cloud.touch("canary-network", "Vpc");
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report), ["network Updated"]);
+    assert_eq!(outcome_lines(&report), ["network Updated"]);
     assert_eq!(cloud.called("propose").len(), 2);
     assert_eq!(cloud.orphans(), 0);
 }
@@ -158,7 +158,7 @@ async fn a_stack_of_that_name_that_is_not_ours_is_left_alone() {
     cloud.rest().await;
     let plan = planned(&cloud, network()).await;
     let (report, _) = go(&cloud, plan).await;
-    let line = &told(&report)[0];
+    let line = &outcome_lines(&report)[0];
     assert!(
         line.contains("already exists; it does not belong to canary"),
         "{line}"
@@ -173,7 +173,7 @@ async fn what_runs_already_is_followed_then_brought_up_to_date() {
     let plan = planned(&cloud, altered_network()).await;
     assert!(matches!(plan.steps[0].action, Action::Follow(_)));
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report), ["network Updated"]);
+    assert_eq!(outcome_lines(&report), ["network Updated"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,9 +188,9 @@ async fn after_following_nothing_is_replaced_that_was_not_shown() {
     let plan = planned(&cloud, wanted).await;
     let (report, _) = go(&cloud, plan).await;
     assert!(
-        told(&report)[0].contains("replace canary-network/Table"),
+        outcome_lines(&report)[0].contains("replace canary-network/Table"),
         "{:?}",
-        told(&report)
+        outcome_lines(&report)
     );
     assert_eq!(cloud.called("execute"), [""; 0]);
     assert_eq!(cloud.orphans(), 0);
@@ -221,7 +221,7 @@ async fn a_stale_old_status_right_after_the_call_is_not_the_end() {
     cloud.strike("moving", "", 8, stale);
     let (report, _) = go(&cloud, plan).await;
     assert_eq!(
-        told(&report)[3],
+        outcome_lines(&report)[3],
         "database rolled back: no such storage",
         "{:?}",
         cloud.called("stack")
@@ -236,7 +236,7 @@ async fn a_change_set_that_another_run_swept_away_is_asked_for_again() {
     cloud.update(&altered_network()[0], "somebody-else").await;
     cloud.rest().await;
     let (report, events) = go(&cloud, plan).await;
-    assert_eq!(told(&report), ["network Unchanged"]);
+    assert_eq!(outcome_lines(&report), ["network Unchanged"]);
     assert!(
         notes(&events)
             .iter()
@@ -252,9 +252,9 @@ async fn a_stack_that_never_comes_to_rest_for_us_is_given_up() {
     cloud.refuse("execute", "", 9, &busy);
     let (report, _) = go(&cloud, plan).await;
     assert!(
-        told(&report)[0].contains("somebody else keeps moving"),
+        outcome_lines(&report)[0].contains("somebody else keeps moving"),
         "{:?}",
-        told(&report)
+        outcome_lines(&report)
     );
     assert_eq!(cloud.called("execute").len(), 3);
     assert_eq!(cloud.orphans(), 0);

@@ -120,7 +120,7 @@ fn received(mut events: UnboundedReceiver<Event>) -> Vec<Event> {
 }
 
 /// Outcomes as `kind word`, failures with their reason.
-fn told(report: &Report) -> Vec<String> {
+fn outcome_lines(report: &Report) -> Vec<String> {
     let line = |(kind, outcome): &(StackKind, Outcome)| match outcome {
         Outcome::RolledBack(why) if why.status.is_none() => {
             format!("{kind} not begun: {}", why.reason)

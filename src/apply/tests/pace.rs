@@ -48,11 +48,11 @@ fn delays(events: &[Event], cloud: &TestCloud) -> Vec<i64> {
     let mut failed = history.iter();
     let failed = failed.find(|event| event.reason.as_deref() == Some("no capacity"));
     let failed = failed.expect("a failure").at.as_second();
-    let told = |event: &Event| match event {
+    let delay = |event: &Event| match event {
         Event::Failed { at, .. } => Some(at.as_second() - failed),
         _ => None,
     };
-    events.iter().filter_map(told).collect()
+    events.iter().filter_map(delay).collect()
 }
 
 /// One of the stacks fails after a hundred seconds.
@@ -201,7 +201,7 @@ async fn makespan(graph: &Graph, remaining: &BTreeMap<StackKind, f64>, parallel:
         ..Session::new("r1", &events)
     };
     let report = go_in(&cloud, plan, &session, std::future::pending()).await;
-    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
     cloud.elapsed().as_secs()
 }
 

@@ -99,7 +99,7 @@ async fn a_creation_that_stopped_half_way_goes_on_and_nothing_is_deleted() {
         let plan = planned(&cloud, altered_edge()).await;
         assert!(matches!(plan.steps[2].action, Action::Update(_)));
         let (report, _) = go(&cloud, plan).await;
-        assert_eq!(told(&report)[2], "edge Updated", "{status}");
+        assert_eq!(outcome_lines(&report)[2], "edge Updated", "{status}");
         assert_eq!(cloud.called("delete"), [""; 0]);
     }
 }
@@ -125,7 +125,11 @@ async fn what_cannot_be_resumed_names_the_one_command() {
     let no = refused("ExecuteChangeSet", "use the disable-rollback parameter");
     cloud.refuse("execute", "", 1, &no);
     let (report, _) = go(&cloud, plan).await;
-    assert!(told(&report)[2].contains(rollback), "{:?}", told(&report));
+    assert!(
+        outcome_lines(&report)[2].contains(rollback),
+        "{:?}",
+        outcome_lines(&report)
+    );
     assert_eq!(cloud.orphans(), 0);
 }
 
@@ -154,7 +158,7 @@ fn busy(cloud: &TestCloud, reason: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollback_that_failed_is_explained_gone_on_with_and_then_updated() {
+async fn failed_rollback_is_explained_continued_and_then_updated() {
     let cloud = stuck().await;
     let plan = planned(&cloud, altered_edge()).await;
     let Action::Continue { stuck, skip } = &plan.steps[2].action else {
@@ -164,7 +168,7 @@ async fn a_rollback_that_failed_is_explained_gone_on_with_and_then_updated() {
     assert_eq!(all, ["the Lb of edge (Lb): the load balancer is busy"]);
     assert!(skip.is_empty() && plan.has_changes());
     let (report, events) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[2], "edge Updated");
+    assert_eq!(outcome_lines(&report)[2], "edge Updated");
     assert_eq!(cloud.called("continue_rollback").len(), 1);
     assert_eq!(cloud.called("execute").len(), 1);
     let note = |text: &String| text.contains("being rolled back");
@@ -172,11 +176,11 @@ async fn a_rollback_that_failed_is_explained_gone_on_with_and_then_updated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn going_back_alone_is_a_change() {
+async fn rollback_alone_is_a_change() {
     let cloud = stuck().await;
     let plan = planned(&cloud, stacks()).await;
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[2], "edge Updated");
+    assert_eq!(outcome_lines(&report)[2], "edge Updated");
     assert_eq!(cloud.called("execute"), [""; 0]);
 }
 
@@ -186,9 +190,9 @@ async fn a_rollback_that_fails_again_says_how_to_skip_and_a_skip_is_passed_on() 
     busy(&cloud, "still busy");
     let plan = planned(&cloud, stacks()).await;
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[2], "edge failed: still busy");
+    assert_eq!(outcome_lines(&report)[2], "edge failed: still busy");
     let Some((_, Outcome::Failed(why))) = report.outcomes.get(2) else {
-        panic!("{:?}", told(&report))
+        panic!("{:?}", outcome_lines(&report))
     };
     let hint = why.hint.as_deref().unwrap_or_default();
     assert!(hint.contains("`--skip-resource canary-edge/Lb`"), "{hint}");
@@ -201,21 +205,21 @@ async fn a_rollback_that_fails_again_says_how_to_skip_and_a_skip_is_passed_on() 
     let another = |session: &mut Session<'_>| session.run = "r2";
     let plan = plan.expect("a plan");
     let (report, _) = go_as(&cloud, plan, another, std::future::pending()).await;
-    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
     let calls = cloud.called("continue_rollback");
     assert!(calls[1].ends_with("canary-edge Lb"), "{calls:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_going_back_nothing_is_replaced_that_was_not_shown() {
+async fn nothing_is_replaced_after_a_rollback_that_was_not_shown() {
     let cloud = stuck().await;
     let graver = changed(stacks(), &StackKind::Edge, "Lb", "Scheme");
     let plan = planned(&cloud, graver).await;
     let (report, _) = go(&cloud, plan).await;
     assert!(
-        told(&report)[2].contains("replace canary-edge/Lb"),
+        outcome_lines(&report)[2].contains("replace canary-edge/Lb"),
         "{:?}",
-        told(&report)
+        outcome_lines(&report)
     );
     assert_eq!(cloud.called("execute"), [""; 0]);
 }
@@ -243,7 +247,7 @@ async fn what_a_failed_creation_left_goes_unless_it_holds_data() {
     let plan = planned(&cloud, stacks()).await;
     assert_eq!(plan.steps[2].action, Action::Replace);
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[2], "edge Created");
+    assert_eq!(outcome_lines(&report)[2], "edge Created");
 
     let mut with_data = edge();
     let database = stacks().remove(3).template["Resources"]["Database"].clone();
@@ -263,7 +267,7 @@ async fn a_leftover_that_will_not_go_says_why() {
     cloud.fails(EDGE, "Nat", Operation::Delete, "still in use");
     let plan = planned(&cloud, stacks()).await;
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[2], "edge failed: still in use");
+    assert_eq!(outcome_lines(&report)[2], "edge failed: still in use");
     assert_eq!(cloud.called("create"), [""; 0]);
 }
 
@@ -276,12 +280,12 @@ async fn deleted(cloud: &TestCloud) -> Report {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shell_of_our_own_goes_and_a_foreign_one_is_never_touched() {
+async fn own_review_stack_is_deleted_and_a_foreign_one_is_kept() {
     let cloud = under_review(&["kube-cfn-kcfn-7f3a"]).await;
     let plan = planned(&cloud, stacks()).await;
     assert_eq!(plan.steps[2].action, Action::Replace);
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[2], "edge Created");
+    assert_eq!(outcome_lines(&report)[2], "edge Created");
 
     let cloud = under_review(&["kube-cfn-kcfn-7f3a", "by-hand"]).await;
     let (reason, next) = blocked(&planned(&cloud, stacks()).await);
@@ -293,7 +297,7 @@ async fn a_shell_of_our_own_goes_and_a_foreign_one_is_never_touched() {
 
     let cloud = under_review(&["kube-cfn-kcfn-7f3a"]).await;
     let report = deleted(&cloud).await;
-    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
 }
 
 /// The database's policy, and stacks that want it.
@@ -309,7 +313,7 @@ fn guarded() -> (Value, Vec<Stack>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_a_killed_run_left_relaxed_is_set_back_by_the_next() {
+async fn stack_policy_that_a_crashed_run_left_relaxed_is_restored() {
     let (policy, wanted) = guarded();
     let cloud = TestCloud::standing_as(wanted.clone()).await;
     let relaxed = Protection {
@@ -322,13 +326,13 @@ async fn a_policy_that_a_killed_run_left_relaxed_is_set_back_by_the_next() {
     assert_eq!(plan.steps[3].action, Action::NoChange);
     assert!(plan.steps[3].needs_protection_update() && plan.has_changes());
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[3], "database Updated");
+    assert_eq!(outcome_lines(&report)[3], "database Updated");
     assert_eq!(cloud.policy_of("canary-database").await, Some(policy));
     assert!(!planned(&cloud, wanted).await.has_changes());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_stepped_aside_for_nothing_comes_back_at_parting() {
+async fn stack_policy_is_restored_when_the_run_is_stopped_before_the_update() {
     let (policy, guarded) = guarded();
     let cloud = TestCloud::standing_as(guarded.clone()).await;
     let wanted = changed(guarded, &StackKind::Database, "Database", REPLACES);
@@ -351,9 +355,9 @@ async fn a_leftover_is_looked_at_once_more_before_it_goes() {
     leave_change_set(&cloud, "by-hand");
     let (report, _) = go(&cloud, plan).await;
     assert!(
-        told(&report)[2].contains("this tool did not make it"),
+        outcome_lines(&report)[2].contains("this tool did not make it"),
         "{:?}",
-        told(&report)
+        outcome_lines(&report)
     );
     assert_eq!(cloud.called("delete"), [""; 0]);
 
@@ -365,7 +369,7 @@ async fn a_leftover_is_looked_at_once_more_before_it_goes() {
     let theirs = cloud.found(EDGE).id;
     cloud.set_up();
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[2], "edge Unchanged");
+    assert_eq!(outcome_lines(&report)[2], "edge Unchanged");
     assert_eq!(cloud.found(EDGE).id, theirs);
     assert_eq!(cloud.effects(), [""; 0]);
 }

@@ -28,7 +28,7 @@ async fn every_stack_starts_as_soon_as_its_inputs_exist() {
     let plan = planned(&cloud, stacks()).await;
     assert!(plan.steps.iter().all(|step| step.action == Action::Create));
     let (report, events) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
     let calls = cloud.called("create");
     let starts: Vec<u64> = [
         "base",
@@ -107,7 +107,7 @@ async fn a_failure_stops_only_what_needs_it_and_its_cause_comes_first() {
     let plan = planned(&cloud, stacks()).await;
     let (report, events) = go(&cloud, plan).await;
     assert_eq!(
-        told(&report),
+        outcome_lines(&report),
         [
             "base Created",
             "network Created",
@@ -175,7 +175,10 @@ async fn preparation_comes_with_the_base_beside_other_needs_and_its_refusal_stop
         std::future::pending(),
     )
     .await;
-    assert_eq!(told(&report)[4], "control-plane not begun: no authorities");
+    assert_eq!(
+        outcome_lines(&report)[4],
+        "control-plane not begun: no authorities"
+    );
     // Nothing of it began: run again, it goes on.
     assert_eq!(report.end(), End::RolledBack);
     let asked = prepared.asked.borrow();

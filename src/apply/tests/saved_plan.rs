@@ -75,7 +75,7 @@ async fn a_cluster_that_is_to_be_made_comes_back_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_reason_is_told_at_once() {
+async fn saved_plan_reports_every_reason_at_once() {
     let (cloud, stacks) = edge().await;
     let plan = planned(&cloud, stacks.clone()).await;
     let saved = Saved::of(&plan, &ORIGIN);

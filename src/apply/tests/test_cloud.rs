@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{go, planned, stacks, told};
+use super::{go, outcome_lines, planned, stacks};
 use crate::apply::End;
 use crate::cloud::{
     ChangeSetLifetime, ChangeSetRequest, Cloud, CloudError, LiveStack, OnFailure, Protection,
@@ -66,7 +66,7 @@ impl TestCloud {
         let cloud = Self::new();
         let plan = planned(&cloud, stacks).await;
         let (report, _) = go(&cloud, plan).await;
-        assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+        assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
         cloud.set_up();
         cloud
     }

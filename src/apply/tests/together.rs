@@ -22,13 +22,9 @@ async fn who_began_what_runs_is_said_where_it_can_be_known() {
     let since = cloud.now();
     let plan = planned(&cloud, stacks()).await;
     let (report, events) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Done, "{:?}", told(&report));
+    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
     let met = format!("UPDATE_IN_PROGRESS since {since:.0}, begun by run 18a2f: following it");
-    assert!(
-        notes(&events).iter().any(|text| *text == met),
-        "{:?}",
-        notes(&events)
-    );
+    assert!(notes(&events).contains(&met), "{:?}", notes(&events));
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,12 +65,12 @@ async fn expired_credentials_stop_every_beginning() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_began_needs_no_hand() {
+async fn stack_that_never_began_needs_no_manual_action() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, stacks()).await;
     cloud.refuse("upload", "", 9, &unreachable("PutObject"));
     let (report, _) = go(&cloud, plan).await;
-    let line = &told(&report)[4];
+    let line = &outcome_lines(&report)[4];
     assert!(
         line.starts_with("control-plane not begun: uploading node/1.tar.gz"),
         "{line}"
@@ -102,7 +98,7 @@ async fn watching_follows_what_runs_and_what_begins_then_and_changes_nothing() {
         cloud.touch("canary-database", "Database");
     })
     .0;
-    let mut lines = told(&report);
+    let mut lines = outcome_lines(&report);
     lines.sort();
     assert_eq!(
         lines,
@@ -204,7 +200,7 @@ async fn an_update_is_cancelled_and_a_creation_given_up_but_never_with_data() {
     assert!(said[0].contains("nothing to cancel"), "{said:?}");
 }
 
-/// Somebody else has just begun to create the database anew, protected. The stack's ARN.
+/// Somebody else has just begun to create the database again, protected. The stack's ARN.
 async fn creating_database(cloud: &TestCloud) -> String {
     cloud.removed("canary-database").await;
     cloud.begin(&stacks()[3]).await;

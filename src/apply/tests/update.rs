@@ -34,7 +34,7 @@ async fn an_update_executes_exactly_the_change_set_that_was_shown() {
     };
     assert!(plan.steps[4..].iter().all(waits));
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[2], "edge Updated");
+    assert_eq!(outcome_lines(&report)[2], "edge Updated");
     assert_eq!(cloud.called("execute"), [format!("0 canary-edge {set}")]);
     assert_eq!(cloud.called("propose").len(), 1);
     assert_eq!(report.end(), End::Done);
@@ -48,8 +48,8 @@ async fn a_changed_output_of_a_producer_is_passed_on() {
     let plan = planned(&cloud, moved(all)).await;
     assert_eq!(plan.steps[4].action, Action::NoChange);
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[4], "control-plane Updated");
-    assert_eq!(told(&report)[5], "pool-workers Unchanged");
+    assert_eq!(outcome_lines(&report)[4], "control-plane Updated");
+    assert_eq!(outcome_lines(&report)[5], "pool-workers Unchanged");
     let parameters = cloud.found("canary-control-plane").parameters;
     assert_eq!(parameters["Host"], "new.example");
 }
@@ -60,7 +60,7 @@ async fn what_turns_out_graver_than_shown_is_not_executed() {
     let cloud = TestCloud::standing_as(all.clone()).await;
     let plan = planned(&cloud, moved(all)).await;
     let (report, _) = go(&cloud, plan).await;
-    let line = &told(&report)[4];
+    let line = &outcome_lines(&report)[4];
     assert!(
         line.starts_with("control-plane failed: ")
             && line.contains("replace canary-control-plane/SlotA"),
@@ -155,17 +155,17 @@ async fn an_existing_stack_that_needs_a_new_output_is_proposed_later() {
             .any(|input| input.key == "Zone" && input.now.is_none())
     );
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[2], "edge Updated");
+    assert_eq!(outcome_lines(&report)[2], "edge Updated");
     assert_eq!(cloud.found("canary-edge").parameters["Zone"], "z1");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_leftover_is_made_anew_and_a_full_one_is_left_alone() {
+async fn empty_leftover_is_created_again_and_a_full_one_is_kept() {
     let cloud = rolled_back(&stacks()[2]).await;
     let plan = planned(&cloud, stacks()).await;
     assert_eq!(plan.steps[2].action, Action::Replace);
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[2], "edge Created");
+    assert_eq!(outcome_lines(&report)[2], "edge Created");
     assert_eq!(cloud.called("delete"), ["0 canary-edge"]);
 
     let mut lifetime = stacks().remove(2);
@@ -205,7 +205,7 @@ async fn protection_alone_is_set_without_a_change_set() {
     let plan = planned(&cloud, wanted).await;
     assert!(plan.has_changes());
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[3], "database Updated");
+    assert_eq!(outcome_lines(&report)[3], "database Updated");
     assert_eq!(cloud.called("protect"), ["0 canary-database"]);
     assert!(cloud.found("canary-database").termination_protection);
 }
@@ -223,7 +223,7 @@ async fn protection_is_set_also_on_a_stack_whose_last_update_was_rolled_back() {
     let plan = planned(&cloud, stacks()).await;
     assert!(plan.has_changes());
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[3], "database Updated");
+    assert_eq!(outcome_lines(&report)[3], "database Updated");
     assert!(!cloud.found("canary-database").termination_protection);
 }
 
@@ -251,7 +251,7 @@ async fn the_policy_steps_aside_for_a_named_loss_and_comes_back() {
     let cloud = TestCloud::standing().await;
     let plan = replacing(&cloud).await;
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(told(&report)[3], "database Updated");
+    assert_eq!(outcome_lines(&report)[3], "database Updated");
     let policy = keeps(&["LogicalResourceId/Database"]);
     assert_eq!(cloud.policies(), [keeps(&[]), policy]);
 }

@@ -195,7 +195,7 @@ impl Stack {
                 self.stack_event(env, at, &run, S::CreateComplete, None);
             }
             Phase::RollingBackCreate if message.is_none() => {
-                self.stack_event(env, at, &run, S::RollbackComplete, None)
+                self.stack_event(env, at, &run, S::RollbackComplete, None);
             }
             Phase::RollingBackCreate => self.stack_event(env, at, &run, S::RollbackFailed, message),
             Phase::Deleting if message.is_none() => {

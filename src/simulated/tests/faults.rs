@@ -154,7 +154,7 @@ async fn credentials_expire_after_so_many_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_killed_caller_gets_no_answer_and_the_cloud_goes_on_without_it() {
+async fn crashed_process_gets_no_answer_and_the_cloud_continues() {
     for (when, stacks) in [(CrashPoint::BeforeEffect, 0), (CrashPoint::AfterEffect, 1)] {
         let crash_at = Some(Crash { call: 2, when });
         let cloud = with(Faults {
@@ -209,8 +209,8 @@ async fn a_scripted_fault_strikes_its_calls_alone() {
     let answer = cloud.create(&wanted("s", &network("x"), "t"), &OPEN).await;
     assert_eq!((answer, cloud.all_stacks().len()), (Err(no), 1));
     let calls = cloud.calls();
-    let last = calls.all().last().unwrap();
-    assert_eq!((last.verb, last.about.as_str()), ("create", "s"));
+    let newest = calls.all().last().unwrap();
+    assert_eq!((newest.verb, newest.about.as_str()), ("create", "s"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,7 +226,7 @@ async fn a_scripted_stale_read_shows_stacks_and_parameters_as_they_were() {
         faults.calls.push(CallFault {
             about: None,
             ..strike("parameter", 0, 1, stale)
-        })
+        });
     });
     assert_eq!(cloud.parameter("/p").await, Ok(None));
     assert_eq!(cloud.parameter("/p").await, Ok(Some("v".to_owned())));

@@ -5,7 +5,7 @@ use crate::cloud::PutResult;
 use secrecy::{ExposeSecret, SecretString};
 
 #[tokio::test(start_paused = true)]
-async fn time_runs_as_fast_as_told_and_begins_where_it_always_does() {
+async fn time_runs_at_the_configured_speed_from_a_fixed_start() {
     let cloud = Simulated::new(SimulationConfig {
         speed: 60.0,
         ..steady()
@@ -159,7 +159,7 @@ async fn calls_are_counted_by_second_and_texts_are_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_operation_is_told_by_its_token_and_none_means_the_newest() {
+async fn events_are_selected_by_token_and_without_one_the_newest_operation_counts() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     updated(&cloud, "s", &network("y")).await;

@@ -92,7 +92,7 @@ async fn a_failed_change_in_place_cancels_its_siblings() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollback_that_gets_stuck_goes_on_when_told_and_skips_what_it_is_told_to() {
+async fn failed_rollback_is_continued_and_skips_the_named_resources() {
     for skip in [vec![], vec!["Ip".to_owned()]] {
         let failures = vec![failing("NetA", Operation::Update)];
         let mut config = config(failures, &["Ip"]);

@@ -276,7 +276,7 @@ impl Scenario<'_> {
         self.process(&run, work, None, heard).await
     }
 
-    /// One process, until it ends, is crashed, or is stopped.
+    /// One process, until it ends, crashes, or is stopped.
     async fn process(
         &self,
         run: &str,
