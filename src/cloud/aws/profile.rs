@@ -40,7 +40,7 @@ pub(super) async fn read(
             "the AWS configuration cannot be read: {}",
             with_causes(&error)
         ),
-        help: "mend ~/.aws/config or ~/.aws/credentials (or the files that AWS_CONFIG_FILE and \
+        help: "fix ~/.aws/config or ~/.aws/credentials (or the files that AWS_CONFIG_FILE and \
             AWS_SHARED_CREDENTIALS_FILE name)"
             .to_owned(),
     })
