@@ -64,7 +64,7 @@ pub struct ChangeSet {
     pub warnings: Vec<Finding>,
 }
 
-/// A change set that lies with a stack, by whomever.
+/// An existing change set of a stack, from any creator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenChangeSet {
     /// ARN.

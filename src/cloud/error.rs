@@ -41,4 +41,13 @@ impl CloudError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Throttled(_) | Self::Unreachable { .. })
     }
+
+    /// `None` where something does not exist.
+    pub(super) fn optional<T>(answer: Result<T, Self>) -> Result<Option<T>, Self> {
+        match answer {
+            Ok(found) => Ok(Some(found)),
+            Err(Self::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }

@@ -16,7 +16,7 @@ pub struct Operation {
 /// Something that happened to a resource, or to the stack itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StackEvent {
-    /// Unique: events are told apart by it alone.
+    /// Unique: events are identified by it alone.
     pub id: String,
     /// The server's time.
     pub at: Timestamp,

@@ -99,7 +99,7 @@ pub trait Cloud: Clock {
     /// Starts deleting a stack.
     async fn delete(&self, stack_id: &str, token: &str) -> Result<(), CloudError>;
 
-    /// ARNs of all stacks of the account and region in which an operation runs, whoever's they are.
+    /// ARNs of all stacks of the account and region in which an operation runs, all owners' alike.
     /// One call serves every follower of a run.
     async fn in_progress_stacks(&self) -> Result<BTreeSet<String>, CloudError>;
 

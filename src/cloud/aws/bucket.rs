@@ -47,13 +47,13 @@ async fn is_there(aws: &Aws, bucket: &str, key: &str, address: &str) -> Result<b
     let request = aws.s3.head_object().bucket(bucket).key(key);
     match aws.ask(asked, request.send()).await {
         Ok(_) => Ok(true),
-        // Who may not list a bucket is told 403 for every key that is not there.
+        // A caller who may not list a bucket gets 403 for every missing key.
         Err(CloudError::NotFound(_) | CloudError::Denied { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// The bytes of an object. Who may not list the bucket is told 403 for one that is not there, so that is
+/// The bytes of an object. A caller who may not list the bucket gets 403 for a missing one, so that is
 /// no answer.
 pub(super) async fn read(
     aws: &Aws,
@@ -63,10 +63,8 @@ pub(super) async fn read(
     let address = format!("{bucket}/{key}");
     let asked = Asked::new(Service::S3, "GetObject", &address);
     let request = aws.s3.get_object().bucket(bucket).key(key);
-    let answer = match aws.ask(asked, request.send()).await {
-        Ok(answer) => answer,
-        Err(CloudError::NotFound(_)) => return Ok(None),
-        Err(error) => return Err(error),
+    let Some(answer) = CloudError::optional(aws.ask(asked, request.send()).await)? else {
+        return Ok(None);
     };
     match answer.body.collect().await {
         Ok(bytes) => Ok(Some(bytes.to_vec())),
@@ -94,10 +92,8 @@ pub(super) async fn empty(aws: &Aws, bucket: &str) -> Result<usize, CloudError> 
         let next = (page.next_key_marker, page.next_version_id_marker);
         Ok(page.is_truncated.unwrap_or_default().then_some(next))
     });
-    match emptied.await {
-        Ok(()) | Err(CloudError::NotFound(_)) => Ok(deleted),
-        Err(error) => Err(error),
-    }
+    CloudError::optional(emptied.await)?;
+    Ok(deleted)
 }
 
 fn identifier((key, version): (Option<String>, Option<String>)) -> Option<ObjectIdentifier> {

@@ -41,21 +41,16 @@ impl fmt::Display for Asked<'_> {
 }
 
 impl Aws {
-    /// Waits until the limiter lets the request out.
-    pub(super) async fn turn(&self, asked: Asked<'_>) {
-        let effect = Effect::of(asked.call);
-        self.limiter
-            .acquire(&self.clock, asked.service, effect)
-            .await;
-    }
-
-    /// Sends a request, for callers that look at the SDK's own error.
+    /// Sends a request when the limiter lets it out, for callers that look at the SDK's own error.
     pub(super) async fn send<T, E>(
         &self,
         asked: Asked<'_>,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, SdkError<E, HttpResponse>> {
-        self.turn(asked).await;
+        let effect = Effect::of(asked.call);
+        self.limiter
+            .acquire(&self.clock, asked.service, effect)
+            .await;
         request.await
     }
 

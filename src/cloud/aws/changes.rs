@@ -58,10 +58,9 @@ pub(super) async fn again(
     id: &str,
     stack_id: &str,
 ) -> Result<Option<ChangeSet>, CloudError> {
-    match wait(aws, id, stack_id, LOOKS_AGAIN).await {
-        Ok((first, Standing::Ready)) => filled(aws, first, stack_id).await.map(Some),
-        Ok(_) | Err(CloudError::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
+    match CloudError::optional(wait(aws, id, stack_id, LOOKS_AGAIN).await)? {
+        Some((first, Standing::Ready)) => filled(aws, first, stack_id).await.map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -125,14 +124,9 @@ async fn ask(
 }
 
 async fn is_usable(aws: &Aws, name: &str, stack: &str) -> Result<bool, CloudError> {
-    match page(aws, name, stack, None).await {
-        Ok(page) => Ok(matches!(
-            standing(&page),
-            Standing::Pending | Standing::Ready
-        )),
-        Err(CloudError::NotFound(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let page = CloudError::optional(page(aws, name, stack, None).await)?;
+    let usable = |standing| matches!(standing, Standing::Pending | Standing::Ready);
+    Ok(page.is_some_and(|page| usable(standing(&page))))
 }
 
 /// Waits for a change set and reads it. None stays that there is nothing to execute in.
@@ -182,17 +176,17 @@ async fn filled(
         let alone = ResourceChange::of_stack_alone(short_name(stack), &change_set.stack_id);
         change_set.changes.push(alone);
     }
-    let told = findings::of(aws, Of::ChangeSet(&change_set.id)).await;
-    change_set.warnings = told.warnings;
+    let report = findings::of(aws, Of::ChangeSet(&change_set.id)).await;
+    change_set.warnings = report.warnings;
     Ok(change_set)
 }
 
 /// Why a change set failed. AWS itself names no more than the hook or the validation that said no.
 async fn refusal(aws: &Aws, id: &str, stack: &str, reason: String) -> CloudError {
-    let told = findings::of(aws, Of::ChangeSet(id)).await;
-    let early = !told.findings.is_empty() || speaks_of_validation(&reason);
-    let reason = match told.as_reason() {
-        Some(told) => told,
+    let report = findings::of(aws, Of::ChangeSet(id)).await;
+    let early = !report.findings.is_empty() || speaks_of_validation(&reason);
+    let reason = match report.as_reason() {
+        Some(reason) => reason,
         None if reason.is_empty() => "it failed without a reason".to_owned(),
         None => reason,
     };
@@ -201,7 +195,7 @@ async fn refusal(aws: &Aws, id: &str, stack: &str, reason: String) -> CloudError
         CloudError::Invalid {
             stack,
             reason,
-            findings: told.findings,
+            findings: report.findings,
         }
     } else {
         CloudError::Refused {

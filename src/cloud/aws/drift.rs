@@ -49,7 +49,7 @@ async fn wait(aws: &Aws, stack_id: &str, detection: &str) -> Result<(), CloudErr
             message: "it is still looking after 10 minutes".to_owned(),
         });
     }
-    // Some resource could not be looked at; what was found on the others is told all the same.
+    // Some resource could not be looked at; what was found on the others still counts.
     if answer.detection_status == Some(StackDriftDetectionStatus::DetectionFailed) {
         let reason = answer.detection_status_reason.unwrap_or_default();
         tracing::warn!("not every resource could be checked for drift: {reason}");
@@ -79,34 +79,34 @@ async fn drifted(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
 }
 
 /// `None` for a resource that is as it was made: not every endpoint filters.
-fn ours(told: StackResourceDrift) -> Option<Drift> {
-    let deleted = match told.stack_resource_drift_status? {
+fn ours(drift: StackResourceDrift) -> Option<Drift> {
+    let deleted = match drift.stack_resource_drift_status? {
         StackResourceDriftStatus::Modified => false,
         StackResourceDriftStatus::Deleted => true,
         _ => return None,
     };
-    let differences = told.property_differences.unwrap_or_default();
+    let differences = drift.property_differences.unwrap_or_default();
     Some(Drift {
-        logical_id: told.logical_resource_id.unwrap_or_default(),
-        resource_type: told.resource_type.unwrap_or_default(),
+        logical_id: drift.logical_resource_id.unwrap_or_default(),
+        resource_type: drift.resource_type.unwrap_or_default(),
         deleted,
         differences: differences.into_iter().map(difference).collect(),
     })
 }
 
-fn difference(told: PropertyDifference) -> Difference {
-    let kind = told.difference_type;
+fn difference(found: PropertyDifference) -> Difference {
+    let kind = found.difference_type;
     let value = |text: Option<String>, missing: DifferenceType| {
         text.filter(|_| kind.as_ref() != Some(&missing))
             .map(|text| mapping::plain(&text))
     };
-    let pointer = told.property_path.unwrap_or_default();
+    let pointer = found.property_path.unwrap_or_default();
     let mut path = vec!["Properties".to_owned()];
     path.extend(mapping::steps(&pointer));
     Difference {
         path: path.join("."),
-        expected: value(told.expected_value, DifferenceType::Add),
-        actual: value(told.actual_value, DifferenceType::Remove),
+        expected: value(found.expected_value, DifferenceType::Add),
+        actual: value(found.actual_value, DifferenceType::Remove),
     }
 }
 
@@ -114,7 +114,7 @@ fn difference(told: PropertyDifference) -> Difference {
 mod tests {
     use super::*;
 
-    fn told(pointer: &str, expected: &str, actual: &str, kind: DifferenceType) -> Difference {
+    fn described(pointer: &str, expected: &str, actual: &str, kind: DifferenceType) -> Difference {
         difference(
             PropertyDifference::builder()
                 .property_path(pointer)
@@ -127,14 +127,14 @@ mod tests {
 
     #[test]
     fn a_difference_has_a_dotted_path_and_both_values_as_text() {
-        let told = told(
+        let both = described(
             "/DBInstanceClass",
             "db.t4g.medium",
             "\"db.m7g.large\"",
             DifferenceType::NotEqual,
         );
         assert_eq!(
-            told,
+            both,
             Difference {
                 path: "Properties.DBInstanceClass".to_owned(),
                 expected: Some("db.t4g.medium".to_owned()),
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_was_added_or_removed_by_hand_has_one_value_only() {
-        let added = told(
+        let added = described(
             "/Tags/1",
             "null",
             r#"{"Key":"a","Value":"b"}"#,
@@ -159,7 +159,7 @@ mod tests {
                 Some(r#"{"Key":"a","Value":"b"}"#)
             )
         );
-        let removed = told("/Description", "ours", "null", DifferenceType::Remove);
+        let removed = described("/Description", "ours", "null", DifferenceType::Remove);
         assert_eq!(
             (removed.expected.as_deref(), removed.actual),
             (Some("ours"), None)

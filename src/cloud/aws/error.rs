@@ -15,7 +15,7 @@ mod newer;
 mod text;
 
 pub(super) use newer::{explain_newer, is_unknown_call};
-pub(super) use text::told;
+pub(super) use text::with_causes;
 use text::{as_text, find, innermost, quote, shorten, words};
 
 /// `arn:aws:cloudformation:eu-west-1:1:stack/canary-base/4f…` reads better as `canary-base`.

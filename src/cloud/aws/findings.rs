@@ -1,4 +1,4 @@
-//! What `DescribeEvents` alone tells: the findings of early validation, and why a hook said no.
+//! What `DescribeEvents` alone says: the findings of early validation, and why a hook said no.
 //! Endpoints that lack the call say nothing: then nothing is added.
 
 use aws_sdk_cloudformation::operation::describe_events::builders::DescribeEventsFluentBuilder;
@@ -22,9 +22,9 @@ pub(super) enum Of<'a> {
     Stack(&'a str),
 }
 
-/// What the events tell.
+/// What the events say.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Told {
+pub(super) struct ValidationReport {
     /// What keeps the operation from going on.
     pub(super) findings: Vec<Finding>,
     pub(super) warnings: Vec<Finding>,
@@ -41,12 +41,12 @@ pub(super) struct Hook {
     pub(super) reason: String,
 }
 
-/// Reads and sorts the events. Best effort: without an answer nothing is told.
-pub(super) async fn of(aws: &Aws, whom: Of<'_>) -> Told {
+/// Reads and sorts the events. Best effort: without an answer the report is empty.
+pub(super) async fn of(aws: &Aws, whom: Of<'_>) -> ValidationReport {
     let (Of::ChangeSet(of) | Of::Operation(of) | Of::Stack(of)) = whom;
     let asked = Asked::stacks("DescribeEvents", of);
     let of_a_stack = matches!(whom, Of::Stack(_));
-    let mut told = Told::default();
+    let mut report = ValidationReport::default();
     let (mut newest, mut pages) = (None, 0);
     let read = each_page(async |next| {
         let request = narrowed(aws.cloudformation.describe_events(), whom);
@@ -57,7 +57,7 @@ pub(super) async fn of(aws: &Aws, whom: Of<'_>) -> Told {
             if of_a_stack && *newest.get_or_insert_with(|| operation.clone()) != operation {
                 return Ok(None);
             }
-            told.take(&event);
+            report.take(&event);
         }
         pages += 1;
         let is_enough = of_a_stack && pages == PAGES_OF_A_STACK;
@@ -66,7 +66,7 @@ pub(super) async fn of(aws: &Aws, whom: Of<'_>) -> Told {
     if let Err(error) = read.await {
         tracing::debug!("what validation and hooks said is not to be had: {error}");
     }
-    told.sorted()
+    report.sorted()
 }
 
 /// Failed events only where it is about failures: a warning is none.
@@ -79,7 +79,7 @@ fn narrowed(request: DescribeEventsFluentBuilder, whom: Of<'_>) -> DescribeEvent
     }
 }
 
-impl Told {
+impl ValidationReport {
     fn take(&mut self, event: &OperationEvent) {
         if let Some(finding) = finding(event) {
             match event.validation_failure_mode.as_ref() {
@@ -214,26 +214,26 @@ mod tests {
 
     #[test]
     fn a_finding_names_resource_path_and_reason() {
-        let mut told = Told::default();
-        told.take(&failed(
+        let mut report = ValidationReport::default();
+        report.take(&failed(
             "/Resources/Database/Properties/DBInstanceClas",
             HookFailureMode::Fail,
         ));
-        told.take(&failed("/Resources/Database", HookFailureMode::Warn));
+        report.take(&failed("/Resources/Database", HookFailureMode::Warn));
         let finding = Finding {
             logical_id: Some("Database".to_owned()),
             path: Some("Properties.DBInstanceClas".to_owned()),
             reason: "Unsupported property [DBInstanceClas]".to_owned(),
         };
-        assert_eq!(told.findings, [finding]);
-        assert_eq!(told.warnings.len(), 1);
-        assert_eq!(told.warnings[0].path, None);
+        assert_eq!(report.findings, [finding]);
+        assert_eq!(report.warnings.len(), 1);
+        assert_eq!(report.warnings[0].path, None);
         assert_eq!(
-            told.as_reason().as_deref(),
+            report.as_reason().as_deref(),
             Some("Database Properties.DBInstanceClas: Unsupported property [DBInstanceClas]")
         );
         assert_eq!(
-            told.about("Database").as_deref(),
+            report.about("Database").as_deref(),
             Some("Properties.DBInstanceClas: Unsupported property [DBInstanceClas]")
         );
     }
@@ -249,9 +249,9 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_is_told_by_its_own_words() {
-        let mut told = Told::default();
-        told.take(
+    fn a_hook_is_quoted_in_its_own_words() {
+        let mut report = ValidationReport::default();
+        report.take(
             &OperationEvent::builder()
                 .event_type(EventType::HookInvocationError)
                 .logical_resource_id("StateBucket")
@@ -260,10 +260,10 @@ mod tests {
                 .build(),
         );
         let said = "hook MyOrg::Buckets::Private said no: the bucket has no access block";
-        assert_eq!(told.about("StateBucket").as_deref(), Some(said));
-        assert_eq!(told.about("Vpc"), None);
+        assert_eq!(report.about("StateBucket").as_deref(), Some(said));
+        assert_eq!(report.about("Vpc"), None);
         let whole = format!("StateBucket: {said}");
-        assert_eq!(told.as_reason(), Some(whole));
+        assert_eq!(report.as_reason(), Some(whole));
     }
 
     #[test]

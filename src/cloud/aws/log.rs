@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_named_in_every_protocol_and_nothing_else_is_told() {
+    fn the_log_names_a_call_in_every_protocol_and_nothing_else() {
         let form = "Action=CreateStack&Version=1&Parameters.member.1.ParameterValue=hunter2";
         assert_eq!(call(&request("POST", "https://a/", form)), "CreateStack");
         let mut json = request("POST", "https://a/", r#"{"Value":"hunter2"}"#);

@@ -1,5 +1,5 @@
 //! What a change set says, in our words: from the SDK's types to [`ResourceChange`]. Pure.
-//! CloudFormation tells one property in several details and calls a replacement certain that is not
+//! CloudFormation reports one property in several details and calls a replacement certain that is not
 //! (values known only after apply): both are put right here.
 
 use aws_sdk_cloudformation::types;
@@ -11,10 +11,10 @@ use crate::cloud::{
 /// CloudFormation's word for a value that another resource's change decides.
 const UNKNOWN_YET: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
 
-/// Maps one resource's change. Property changes come merged, in the order they were told.
+/// Maps one resource's change. Property changes come merged, in the order of the answer.
 pub(super) fn resource_change(change: types::ResourceChange) -> ResourceChange {
     let details = change.details.unwrap_or_default();
-    let told = replacement(change.replacement.as_ref(), change.policy_action.as_ref());
+    let stated = replacement(change.replacement.as_ref(), change.policy_action.as_ref());
     let mut properties: Vec<Merged> = Vec::new();
     for detail in details.iter().filter(|detail| is_change(detail)) {
         let one = Merged::of(detail);
@@ -29,7 +29,7 @@ pub(super) fn resource_change(change: types::ResourceChange) -> ResourceChange {
         physical_id: change.physical_resource_id.filter(|id| !id.is_empty()),
         resource_type: change.resource_type.unwrap_or_default(),
         action: action(change.action.as_ref()),
-        replacement: demote(told, &properties),
+        replacement: demote(stated, &properties),
         deletion_policy: change.policy_action.as_ref().and_then(deletion_policy),
         properties,
     }
@@ -47,11 +47,11 @@ fn action(action: Option<&types::ChangeAction>) -> ChangeAction {
 
 /// A word that nobody knows counts as `Might`: better one question too many.
 fn replacement(
-    told: Option<&types::Replacement>,
+    stated: Option<&types::Replacement>,
     policy: Option<&types::PolicyAction>,
 ) -> Replacement {
     let replaces = policy.is_some_and(|policy| policy.as_str().starts_with("ReplaceAnd"));
-    match told {
+    match stated {
         Some(types::Replacement::True) => Replacement::Yes,
         None | Some(types::Replacement::False) if replaces => Replacement::Yes,
         None | Some(types::Replacement::False) => Replacement::No,
@@ -61,14 +61,14 @@ fn replacement(
 
 /// A replacement is certain only when some property certainly causes it. CloudFormation says `True`
 /// also for values it does not know yet (cloudformation-coverage-roadmap#2113).
-fn demote(told: Replacement, properties: &[PropertyChange]) -> Replacement {
+fn demote(stated: Replacement, properties: &[PropertyChange]) -> Replacement {
     let causes = || properties.iter().map(|property| property.recreates);
     let uncertain = causes().any(|cause| cause == Replacement::Might);
     let certain = causes().any(|cause| cause == Replacement::Yes);
-    if told == Replacement::Yes && uncertain && !certain {
+    if stated == Replacement::Yes && uncertain && !certain {
         Replacement::Might
     } else {
-        told
+        stated
     }
 }
 
@@ -149,8 +149,8 @@ impl Merged {
     }
 }
 
-fn recreates(told: Option<&types::RequiresRecreation>) -> Replacement {
-    match told {
+fn recreates(stated: Option<&types::RequiresRecreation>) -> Replacement {
+    match stated {
         Some(types::RequiresRecreation::Always) => Replacement::Yes,
         None | Some(types::RequiresRecreation::Never) => Replacement::No,
         Some(_) => Replacement::Might,

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_price_on_demand_is_told_and_reservations_are_not() {
+    fn the_price_is_on_demand_and_never_reserved() {
         let price = on_demand(&product(&["0.0000000000", "0.0376000000"]));
         assert_eq!(price, Some(0.0376));
     }

@@ -1,12 +1,12 @@
 //! What a profile may ask for that the SDK cannot do: a code typed at a prompt, an `aws login` session.
-//! Told before the first call, because AWS itself would only say "access denied".
+//! Said before the first call, because AWS itself would only say "access denied".
 
 use std::borrow::Cow;
 
 use aws_config::profile::ProfileSet;
 use aws_types::os_shim_internal::{Env, Fs};
 
-use super::error::told;
+use super::error::with_causes;
 use crate::cloud::CloudError;
 
 /// How to go on when the profile holds an `aws login` session.
@@ -36,8 +36,11 @@ pub(super) async fn read(
 ) -> Result<ProfileSet, CloudError> {
     let profiles = aws_config::profile::load(fs, env, &Default::default(), chosen).await;
     profiles.map_err(|error| CloudError::Credentials {
-        reason: format!("the AWS configuration cannot be read: {}", told(&error)),
-        help: "mend ~/.aws/config or ~/.aws/credentials (or the files that AWS_CONFIG_FILE and \
+        reason: format!(
+            "the AWS configuration cannot be read: {}",
+            with_causes(&error)
+        ),
+        help: "fix ~/.aws/config or ~/.aws/credentials (or the files that AWS_CONFIG_FILE and \
             AWS_SHARED_CREDENTIALS_FILE name)"
             .to_owned(),
     })
@@ -115,7 +118,7 @@ source_profile = circle
 ";
 
     #[tokio::test]
-    async fn a_role_with_mfa_anywhere_in_the_chain_is_told_with_the_way_out() {
+    async fn mfa_in_the_role_chain_names_the_alternative() {
         for profile in ["admin", "ops"] {
             let Err(CloudError::Credentials { reason, help }) = check_config(CONFIG, profile).await
             else {
@@ -132,7 +135,7 @@ source_profile = circle
     }
 
     #[tokio::test]
-    async fn a_login_session_is_told_with_the_way_out() {
+    async fn login_session_names_the_alternative() {
         for profile in ["session", "reader"] {
             let Err(CloudError::Credentials { reason, help }) = check_config(CONFIG, profile).await
             else {
@@ -144,7 +147,7 @@ source_profile = circle
     }
 
     #[tokio::test]
-    async fn a_profile_that_nobody_wrote_is_told_by_name() {
+    async fn missing_profile_is_named() {
         let Err(CloudError::Credentials { reason, .. }) = check_config(CONFIG, "prod").await else {
             panic!("not there");
         };
@@ -152,7 +155,7 @@ source_profile = circle
     }
 
     #[tokio::test]
-    async fn a_broken_configuration_is_told_with_its_file() {
+    async fn broken_configuration_names_its_file() {
         let Err(CloudError::Credentials { reason, .. }) = check_config("[profile", "plain").await
         else {
             panic!("does not parse");

@@ -24,11 +24,9 @@ pub(super) async fn all(aws: &Aws, cluster: Option<&str>) -> Result<Vec<LiveStac
 
 /// One stack by ARN or name. Only an ARN finds a deleted one.
 pub(super) async fn one(aws: &Aws, id: &str) -> Result<Option<LiveStack>, CloudError> {
-    match describe(aws, Some(id), None).await {
-        Ok((page, _)) => Ok(page.unwrap_or_default().into_iter().next()),
-        Err(CloudError::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
+    let found = CloudError::optional(describe(aws, Some(id), None).await)?;
+    let page = found.and_then(|(page, _)| page).unwrap_or_default();
+    Ok(page.into_iter().next())
 }
 
 async fn describe(

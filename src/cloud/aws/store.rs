@@ -1,4 +1,4 @@
-//! Parameters and secrets in SSM, and the door to the buckets. No value of a secret leaves this file
+//! Parameters and secrets in SSM, and the way to the buckets. No value of a secret leaves this file
 //! but inside a `SecretString`, and no error quotes one.
 
 use aws_sdk_ssm::config::http::HttpResponse;

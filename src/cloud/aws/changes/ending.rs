@@ -49,8 +49,6 @@ pub(in super::super) async fn delete(
     let request = request
         .change_set_name(id)
         .set_stack_name(stack.map(str::to_owned));
-    match aws.ask(asked, request.send()).await {
-        Ok(_) | Err(CloudError::NotFound(_)) => Ok(()),
-        Err(error) => Err(error),
-    }
+    CloudError::optional(aws.ask(asked, request.send()).await)?;
+    Ok(())
 }

@@ -88,9 +88,9 @@ pub(super) fn refusal(xml: &str) -> Refusal {
 pub(super) fn tail(text: &str) -> Vec<String> {
     let plain = console::strip_ansi_codes(text);
     let lines = plain.split(['\n', '\r']).map(clean);
-    let told: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
-    let first = told.len().saturating_sub(LINES);
-    told.get(first..).unwrap_or_default().to_vec()
+    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    let first = lines.len().saturating_sub(LINES);
+    lines.get(first..).unwrap_or_default().to_vec()
 }
 
 fn clean(line: &str) -> String {

@@ -46,8 +46,8 @@ pub(super) fn from_chain(cause: &CredentialsError) -> CloudError {
     let mut causes = chain(cause);
     let generic = |text: &String| text.contains("error occurred while loading");
     let specific = causes.iter().position(|text| !generic(text));
-    let told = shorten(&causes.split_off(specific.unwrap_or_default()).join(": "));
-    let lower = told.to_lowercase();
+    let causes_text = shorten(&causes.split_off(specific.unwrap_or_default()).join(": "));
+    let lower = causes_text.to_lowercase();
     let (reason, help) = if matches!(cause, CredentialsError::CredentialsNotLoaded(_)) {
         (
             "none found".to_owned(),
@@ -56,14 +56,14 @@ pub(super) fn from_chain(cause: &CredentialsError) -> CloudError {
         )
     } else if SESSION_IS_OVER.iter().any(|sign| lower.contains(sign)) {
         (
-            told,
+            causes_text,
             "run `aws sso login` for this profile, then the same command again",
         )
     } else if lower.contains("login") {
-        (told, super::super::profile::NO_LOGIN_SESSIONS)
+        (causes_text, super::super::profile::NO_LOGIN_SESSIONS)
     } else {
         (
-            told,
+            causes_text,
             "check the profile in ~/.aws/config: `aws sts get-caller-identity` must work with it",
         )
     };

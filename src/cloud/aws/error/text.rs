@@ -54,7 +54,7 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
 }
 
 /// An error with its causes, on one line.
-pub(in super::super) fn told(error: &(dyn Error + 'static)) -> String {
+pub(in super::super) fn with_causes(error: &(dyn Error + 'static)) -> String {
     shorten(&chain(error).join(": "))
 }
 

@@ -39,8 +39,8 @@ pub(in super::super) struct Picker<'a> {
 struct Later {
     /// The oldest status of the stack in it.
     first: Option<StackStatus>,
-    /// Some of it was told before as ours.
-    told: bool,
+    /// Some of it was reported before as ours.
+    reported: bool,
 }
 
 impl<'a> Picker<'a> {
@@ -133,7 +133,7 @@ impl<'a> Picker<'a> {
         if event.stack_status.is_some() {
             self.later.first.clone_from(&event.stack_status);
         }
-        self.later.told |= self.seen.contains(&event.id);
+        self.later.reported |= self.seen.contains(&event.id);
         self.pick(event);
     }
 
@@ -161,7 +161,7 @@ impl<'a> Picker<'a> {
         self.picked
     }
 
-    /// The rollback of a cancelled update carries the token of whoever cancelled it. It begins while
+    /// The rollback of a cancelled update carries the token of the cancellation. It begins while
     /// ours is still under way; going on with a failed rollback begins after ours has ended.
     fn later_is_ours(&self) -> bool {
         let ended = self
@@ -169,7 +169,7 @@ impl<'a> Picker<'a> {
             .as_ref()
             .is_some_and(|status| !status.is_moving());
         let rolls_back = self.later.first == Some(StackStatus::UpdateRollbackInProgress);
-        self.later.told || (rolls_back && !ended)
+        self.later.reported || (rolls_back && !ended)
     }
 }
 

@@ -48,7 +48,7 @@ const A: Option<&str> = Some("token-a");
 const B: Option<&str> = Some("token-b");
 
 #[test]
-fn a_tiny_stack_finished_before_the_first_look_is_told_whole_and_in_order() {
+fn events_of_a_stack_that_finished_before_the_first_look_are_complete_and_in_order() {
     let page = vec![
         stack("4", 3, A, "CREATE_COMPLETE"),
         event("3", 2, A),
@@ -59,7 +59,7 @@ fn a_tiny_stack_finished_before_the_first_look_is_told_whole_and_in_order() {
 }
 
 #[test]
-fn operations_before_ours_are_neither_told_nor_read() {
+fn events_of_operations_before_ours_are_neither_reported_nor_read() {
     let pages = vec![
         vec![event("9", 9, B), event("8", 8, B)],
         vec![
@@ -116,7 +116,7 @@ fn known_events_are_left_out_and_end_the_reading() {
 }
 
 #[test]
-fn a_late_event_below_a_known_one_is_still_told() {
+fn a_late_event_below_a_known_one_is_still_reported() {
     let page = vec![
         event("4", 4, A),
         event("3", 3, A),
@@ -127,7 +127,7 @@ fn a_late_event_below_a_known_one_is_still_told() {
 }
 
 #[test]
-fn events_of_one_moment_are_all_told_also_below_the_start() {
+fn events_of_one_moment_are_all_reported_also_below_the_start() {
     let page = vec![
         event("3", 1, A),
         stack("1", 1, A, "CREATE_IN_PROGRESS"),
@@ -139,7 +139,7 @@ fn events_of_one_moment_are_all_told_also_below_the_start() {
 }
 
 #[test]
-fn an_event_on_two_pages_is_told_once() {
+fn an_event_on_two_pages_is_reported_once() {
     let pages = vec![
         vec![event("4", 4, A), event("3", 3, A)],
         vec![event("3", 3, A), event("2", 2, A)],
@@ -216,7 +216,7 @@ fn a_status_that_nobody_knows_yet_comes_through_as_it_is() {
 const C: Option<&str> = Some("token-c");
 
 #[test]
-fn the_rollback_of_a_cancelled_update_is_told_to_whoever_follows_the_update() {
+fn the_rollback_of_a_cancelled_update_belongs_to_the_update() {
     let history = vec![
         stack("6", 6, C, "UPDATE_ROLLBACK_COMPLETE"),
         event("5", 5, C),

@@ -1,4 +1,4 @@
-//! Change sets as CloudFormation describes them, and what a plan is told.
+//! Change sets as CloudFormation describes them, and what a plan gets to see.
 
 use super::*;
 use types::{
@@ -28,14 +28,14 @@ fn caused(mut detail: ResourceChangeDetail, cause: &str) -> ResourceChangeDetail
     detail
 }
 
-fn database(told: types::Replacement, details: Vec<ResourceChangeDetail>) -> ResourceChange {
+fn database(stated: types::Replacement, details: Vec<ResourceChangeDetail>) -> ResourceChange {
     resource_change(
         types::ResourceChange::builder()
             .action(types::ChangeAction::Modify)
             .logical_resource_id("Database")
             .physical_resource_id("production-database")
             .resource_type("AWS::RDS::DBInstance")
-            .replacement(told)
+            .replacement(stated)
             .set_details(Some(details))
             .build(),
     )
@@ -195,7 +195,7 @@ fn a_pointer_becomes_a_dotted_path() {
 
 #[test]
 fn every_action_has_its_word() {
-    for (told, ours) in [
+    for (stated, ours) in [
         (types::ChangeAction::Add, ChangeAction::Add),
         (types::ChangeAction::Remove, ChangeAction::Remove),
         (
@@ -207,7 +207,7 @@ fn every_action_has_its_word() {
             ChangeAction::Other("Ponder".to_owned()),
         ),
     ] {
-        let change = types::ResourceChange::builder().action(told).build();
+        let change = types::ResourceChange::builder().action(stated).build();
         assert_eq!(resource_change(change).action, ours);
     }
 }

@@ -224,7 +224,7 @@ async fn what_validation_warns_of_comes_with_the_change_set() {
 }
 
 #[tokio::test]
-async fn a_hook_that_says_no_is_told_in_its_own_words() {
+async fn a_refusing_hook_is_quoted() {
     let (aws, _asked) = serve(|asked| {
         if asked.contains("Action=CreateChangeSet") {
             ok("CreateChangeSet", CREATED)
@@ -256,7 +256,7 @@ async fn a_hook_that_says_no_is_told_in_its_own_words() {
 }
 
 #[tokio::test]
-async fn what_becomes_of_a_resource_that_goes_is_told() {
+async fn a_change_set_names_the_deletion_policy_of_removed_resources() {
     let (aws, _asked) = serve(|asked| {
         if asked.contains("Action=CreateChangeSet") {
             return ok("CreateChangeSet", CREATED);

@@ -1,4 +1,4 @@
-//! What no emulator shows, told by a scripted server on loopback: throttles, lost answers, many pages,
+//! What no emulator shows, from a scripted server on loopback: throttles, lost answers, many pages,
 //! early validation, answers that are not AWS's.
 
 mod change_set_names;

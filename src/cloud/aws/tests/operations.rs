@@ -1,4 +1,5 @@
-//! The verbs that look at an account and mend it: moving stacks, drift, rollbacks, hooks in mid-run.
+//! The calls that inspect an account and recover from failures: stacks in progress, drift, rollbacks,
+//! hooks in mid-run.
 
 use super::*;
 use crate::cloud::{Difference, StackStatus};
@@ -11,7 +12,7 @@ fn summary(name: &str, status: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_stacks_that_move_are_asked_for_on_every_page_and_told_apart_here_too() {
+async fn in_progress_stacks_are_read_from_every_page_and_filtered_here_too() {
     let (aws, asked) = serve(|asked| {
         let (page, next) = if asked.contains("NextToken=two") {
             (summary("d", "DELETE_IN_PROGRESS"), "")
@@ -266,7 +267,7 @@ async fn a_hooks_own_words_take_the_place_of_its_bare_name() {
 }
 
 #[tokio::test]
-async fn credentials_that_expire_in_mid_run_are_told_as_such_by_every_verb() {
+async fn expired_credentials_are_reported_as_such_by_every_call() {
     let (aws, _asked) = serve(|_| {
         refusal(
             "ExpiredToken",
