@@ -118,9 +118,9 @@ async fn what_blocks_a_deletion_is_named_and_a_second_run_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn what_remains_is_listed() {
-    let mut lifetime = stacks();
-    lifetime[1].template["Resources"]["Vpc"]["DeletionPolicy"] = json!("Retain");
-    let cloud = TestCloud::standing_as(lifetime).await;
+    let mut retaining = stacks();
+    retaining[1].template["Resources"]["Vpc"]["DeletionPolicy"] = json!("Retain");
+    let cloud = TestCloud::standing_as(retaining).await;
     let (report, _) = gone(&cloud, Guard::Open).await;
     assert_eq!(report.remains.len(), 3, "{:?}", report.remains);
     let begins = report.remains.iter().find_map(|left| match left {

@@ -168,9 +168,9 @@ async fn empty_leftover_is_created_again_and_a_full_one_is_kept() {
     assert_eq!(outcome_lines(&report)[2], "edge Created");
     assert_eq!(cloud.called("delete"), ["0 canary-edge"]);
 
-    let mut lifetime = stacks().remove(2);
-    lifetime.template["Resources"]["Lb"]["DeletionPolicy"] = json!("Retain");
-    let cloud = rolled_back(&lifetime).await;
+    let mut retaining = stacks().remove(2);
+    retaining.template["Resources"]["Lb"]["DeletionPolicy"] = json!("Retain");
+    let cloud = rolled_back(&retaining).await;
     let held = cloud.resources(&cloud.found("canary-edge").id).await;
     let held = held.expect("resources");
     let kept = held.iter().find(|one| one.logical_id == "Lb");
