@@ -228,22 +228,22 @@ impl<'a> StackOperation<'a> {
             itself && event.status.phase() == Phase::Failed && !cancelled
         });
         let Some(cause) = failed.min_by_key(|event| event.at) else {
-            return Failure::of_stack(Some(status.clone()), reason(&self.history.found.reason));
+            return Failure::of_stack(
+                Some(status.clone()),
+                reason(self.history.found.reason.as_deref()),
+            );
         };
         Failure {
             resource: Some(self.description(&cause.logical_id)),
             logical_id: Some(cause.logical_id.clone()),
             resource_type: Some(cause.resource_type.clone()),
-            ..Failure::of_stack(Some(status.clone()), reason(&cause.reason))
+            ..Failure::of_stack(Some(status.clone()), reason(cause.reason.as_deref()))
         }
     }
 }
 
-#[expect(clippy::ref_option, reason = "both are fields")]
-fn reason(given: &Option<String>) -> String {
-    given
-        .clone()
-        .unwrap_or_else(|| "AWS gives no reason".to_owned())
+fn reason(given: Option<&str>) -> String {
+    given.unwrap_or("AWS gives no reason").to_owned()
 }
 
 fn verb_of(first: &StackStatus) -> Verb {
