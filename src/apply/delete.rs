@@ -18,7 +18,7 @@ use super::{End, Report, Session};
 use crate::cloud::{Cloud, Operation, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
-use crate::plan::status::{DeleteAction, manual_action};
+use crate::plan::status::{Deletes, hand};
 use crate::plan::{resources_of, token};
 use crate::stacks::{StackKind, parameter_path};
 
@@ -69,7 +69,7 @@ pub async fn delete<C: Cloud + Store>(
 fn expected(plan: &DeletePlan) -> Vec<Expected> {
     let line = |step: &DeleteStep| Expected {
         stack: step.kind.clone(),
-        operation: (step.action != DeleteAction::Gone).then_some(Verb::Delete),
+        operation: (step.action != Deletes::Gone).then_some(Verb::Delete),
         resources: step.template.as_ref().map_or(0, |t| resources_of(t).len()),
         needs: step.after.clone(),
         span: None,
@@ -80,7 +80,10 @@ fn expected(plan: &DeletePlan) -> Vec<Expected> {
 impl<C: Cloud + Store> DeleteRun<'_, C> {
     async fn execute(&self) {
         let stacks = self.plan.steps.iter().map(async |step| {
-            let result = self.stack(step).await.unwrap_or_else(|result| result);
+            let result = match self.stack(step).await {
+                Ok(outcome) => StackResult::at_rest(outcome),
+                Err(result) => result,
+            };
             self.context.settle(&step.kind, result).await;
         });
         join_all(stacks).await;
@@ -89,53 +92,56 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         }
     }
 
-    async fn stack(&self, step: &DeleteStep) -> Result<StackResult, StackResult> {
+    async fn stack(&self, step: &DeleteStep) -> Result<Outcome, StackResult> {
         if let Some(why) = &self.plan.refused {
             return Err(blocked(None, why));
         }
-        let status = &step.found.status;
+        let found = &step.found;
         match &step.action {
-            DeleteAction::Gone => return Ok(gone()),
-            DeleteAction::Blocked(why) => return Err(blocked(None, why)),
-            DeleteAction::Placeholder => {
-                return Err(blocked(None, &manual_action(status, &step.found.name)));
-            }
-            DeleteAction::Follow => {
+            Deletes::Gone => Ok(Outcome::Deleted),
+            Deletes::Blocked(why) => Err(blocked(None, why)),
+            Deletes::Shell => Err(blocked(None, &hand(&found.status, &found.name))),
+            Deletes::Follow => {
                 self.context.states.set(&step.kind, StackState::Running);
-                return self.follow_deletion(step, &newest(&step.found.id)).await;
+                self.follow_deletion(step, &newest(&found.id)).await
             }
-            DeleteAction::FollowThenDelete => {
-                let text = format!("{status}: waiting for its end first");
-                self.context.emit.note(Some(&step.kind), text);
-                let what = format!("its {status} goes on; its deletion has not begun");
-                let rolling_back = false;
-                let state = StackState::External { what, rolling_back };
-                self.context.states.set(&step.kind, state);
-                let operation = newest(&step.found.id);
-                let (_, rest) = self.follow(step, &operation, verb(status)).await?;
-                self.context.states.set(&step.kind, StackState::Waiting);
-                if rest.found.is_none() {
-                    return Ok(gone());
-                }
-            }
-            DeleteAction::Delete => {}
+            Deletes::FollowThenDelete => match self.follow_external(step).await?.found {
+                Some(_) => self.delete(step).await,
+                None => Ok(Outcome::Deleted),
+            },
+            Deletes::Delete => self.delete(step).await,
         }
-        self.context.await_stacks(&step.after).await?;
-        let claim = Claim {
-            role: Role::Alone,
-            remaining: self.context.session.remaining(&step.kind),
+    }
+
+    /// Follows to its end what has to be over before the deletion begins.
+    async fn follow_external(&self, step: &DeleteStep) -> Result<Rest, StackResult> {
+        let status = &step.found.status;
+        let text = format!("{status}: waiting for its end first");
+        self.context.emit.note(Some(&step.kind), text);
+        let state = StackState::External {
+            what: format!("its {status} goes on; its deletion has not begun"),
+            rolling_back: false,
         };
-        let _permit = self.scheduler.acquire(claim).await;
-        if step.kind == StackKind::Base {
+        self.context.states.set(&step.kind, state);
+        let operation = newest(&step.found.id);
+        let (_, rest) = self.follow(step, &operation, verb(status)).await?;
+        self.context.states.set(&step.kind, StackState::Waiting);
+        Ok(rest)
+    }
+
+    /// Deletes a stack as soon as nothing uses it any more.
+    async fn delete(&self, step: &DeleteStep) -> Result<Outcome, StackResult> {
+        let (context, kind, found) = (&self.context, &step.kind, &step.found);
+        context.await_stacks(&step.after).await?;
+        let (role, remaining) = (Role::Alone, context.session.remaining(kind));
+        let _permit = self.scheduler.acquire(Claim { role, remaining }).await;
+        if *kind == StackKind::Base {
             self.empty_buckets(step).await?;
         }
-        let token = token(self.context.session.run, &step.found.name, "delete");
-        let deletion = self
-            .context
-            .request_deletion(&step.kind, &step.found, token);
-        match deletion.await? {
+        let token = token(context.session.run, &found.name, "delete");
+        match context.request_deletion(kind, found, token).await? {
             Some(operation) => self.follow_deletion(step, &operation).await,
-            None => Ok(gone()),
+            None => Ok(Outcome::Deleted),
         }
     }
 
@@ -144,14 +150,13 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         &self,
         step: &DeleteStep,
         operation: &Operation,
-    ) -> Result<StackResult, StackResult> {
+    ) -> Result<Outcome, StackResult> {
         self.deleting.borrow_mut().insert(step.kind.clone());
         let (outcome, rest) = self.follow(step, operation, Verb::Delete).await?;
         self.deleting.borrow_mut().remove(&step.kind);
-        self.remains
-            .borrow_mut()
-            .extend(remains(step, &rest.events));
-        Ok(StackResult::at_rest(outcome))
+        let left = remains(step, &rest.events);
+        self.remains.borrow_mut().extend(left);
+        Ok(outcome)
     }
 
     async fn follow(
@@ -160,12 +165,11 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         operation: &Operation,
         verb: Verb,
     ) -> Result<(Outcome, Rest), StackResult> {
-        self.context.emit.started(&step.kind, verb);
-        let sentence = |id: &str| step.description(id);
+        let (context, kind) = (&self.context, &step.kind);
+        let sentence = |id: &str| step.sentence(id);
         let direction = direction(&step.found.status);
-        let end = self
-            .context
-            .follow(&step.kind, &sentence, operation, verb, direction);
+        context.emit.started(kind, verb);
+        let end = context.follow(kind, &sentence, operation, verb, direction);
         Ok(end.await?)
     }
 
@@ -195,7 +199,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
     /// Deletes the parameters of the cluster, and notes what could not be done.
     async fn delete_parameters(&self) {
         let path = parameter_path(&self.plan.cluster) + "/";
-        let request = async |cloud: &C| cloud.delete_parameters_under(&path).await;
+        let request = async |cloud: &C| cloud.forget_parameters(&path).await;
         match with_retry(self.context.cloud, request).await {
             Ok(names) if names.is_empty() => {}
             Ok(names) => {
@@ -207,8 +211,4 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
             )),
         }
     }
-}
-
-fn gone() -> StackResult {
-    StackResult::at_rest(Outcome::Deleted)
 }
