@@ -18,7 +18,7 @@ use super::{End, Report, Session};
 use crate::cloud::{Cloud, Operation, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
-use crate::plan::status::{Deletes, hand};
+use crate::plan::status::{DeleteAction, manual_action};
 use crate::plan::{resources_of, token};
 use crate::stacks::{StackKind, parameter_path};
 
@@ -69,7 +69,7 @@ pub async fn delete<C: Cloud + Store>(
 fn expected(plan: &DeletePlan) -> Vec<Expected> {
     let line = |step: &DeleteStep| Expected {
         stack: step.kind.clone(),
-        operation: (step.action != Deletes::Gone).then_some(Verb::Delete),
+        operation: (step.action != DeleteAction::Gone).then_some(Verb::Delete),
         resources: step.template.as_ref().map_or(0, |t| resources_of(t).len()),
         needs: step.after.clone(),
         span: None,
@@ -98,18 +98,20 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         }
         let found = &step.found;
         match &step.action {
-            Deletes::Gone => Ok(Outcome::Deleted),
-            Deletes::Blocked(why) => Err(blocked(None, why)),
-            Deletes::Shell => Err(blocked(None, &hand(&found.status, &found.name))),
-            Deletes::Follow => {
+            DeleteAction::Gone => Ok(Outcome::Deleted),
+            DeleteAction::Blocked(why) => Err(blocked(None, why)),
+            DeleteAction::Placeholder => {
+                Err(blocked(None, &manual_action(&found.status, &found.name)))
+            }
+            DeleteAction::Follow => {
                 self.context.states.set(&step.kind, StackState::Running);
                 self.follow_deletion(step, &newest(&found.id)).await
             }
-            Deletes::FollowThenDelete => match self.follow_external(step).await?.found {
+            DeleteAction::FollowThenDelete => match self.follow_external(step).await?.found {
                 Some(_) => self.delete(step).await,
                 None => Ok(Outcome::Deleted),
             },
-            Deletes::Delete => self.delete(step).await,
+            DeleteAction::Delete => self.delete(step).await,
         }
     }
 
@@ -166,7 +168,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         verb: Verb,
     ) -> Result<(Outcome, Rest), StackResult> {
         let (context, kind) = (&self.context, &step.kind);
-        let sentence = |id: &str| step.sentence(id);
+        let sentence = |id: &str| step.description(id);
         let direction = direction(&step.found.status);
         context.emit.started(kind, verb);
         let end = context.follow(kind, &sentence, operation, verb, direction);
@@ -199,7 +201,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
     /// Deletes the parameters of the cluster, and notes what could not be done.
     async fn delete_parameters(&self) {
         let path = parameter_path(&self.plan.cluster) + "/";
-        let request = async |cloud: &C| cloud.forget_parameters(&path).await;
+        let request = async |cloud: &C| cloud.delete_parameters_under(&path).await;
         match with_retry(self.context.cloud, request).await {
             Ok(names) if names.is_empty() => {}
             Ok(names) => {
