@@ -120,7 +120,6 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
                 return Ok(None);
             }
         }
-        self.subject.poller.acquire().await;
         let found = self.cloud().stack(&self.subject.operation.stack_id).await?;
         self.last_stack_read = self.now();
         Ok(self.confirm(ended, found))
@@ -226,7 +225,6 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
     /// What became readable only after the end; the cause of a failure may be among it.
     pub async fn last_read(&mut self) {
         for _ in 0..LAST_READS {
-            self.subject.poller.acquire().await;
             if self.read_events().await.is_ok() {
                 return;
             }

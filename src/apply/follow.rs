@@ -63,7 +63,6 @@ pub(super) async fn follow<C: Cloud + Store>(
     let mut tracker = EventTracker::new(subject);
     let mut reason = WakeReason::Time;
     let mut wait = Duration::ZERO;
-    subject.poller.acquire().await;
     loop {
         wait = match tracker.poll(&subscription, reason).await {
             Ok(Some((status, found))) => {

@@ -1,8 +1,8 @@
-//! One poller and one budget of calls for all followers of a run. A poll that fails or is old only means
+//! One poller for all followers of a run. A poll that fails or is old only means
 //! that the followers look for themselves: it never decides a verdict.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -13,10 +13,8 @@ use tokio::sync::watch;
 use crate::cloud::{Cloud, CloudError};
 use crate::common::clock::elapsed;
 
-/// Calls that followers make in any one second; the poller's own come on top. Together they stay under
-/// the three calls a second at which `DescribeStacks` readers begin to be throttled.
-const CALLS: usize = 2;
-/// Calls a second that followers plan with: a little less, so that nobody queues for long.
+/// Calls a second that followers plan with. Less than the cloud's limiter allows, so that the poller and
+/// the requests of the run do not queue behind them.
 const PLANNED: f64 = 1.8;
 /// Time between two polls while a follower has much to see.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -45,8 +43,6 @@ pub(super) struct Poller<'a, C> {
     expired: watch::Sender<Option<String>>,
     /// How often each follower would look if it were alone, by its number.
     paces: RefCell<BTreeMap<usize, Duration>>,
-    /// When the last calls went out, or will.
-    calls: RefCell<VecDeque<Timestamp>>,
     subscriptions: Cell<usize>,
 }
 
@@ -65,7 +61,6 @@ impl<'a, C: Cloud> Poller<'a, C> {
             answers: watch::Sender::default(),
             expired: watch::Sender::default(),
             paces: RefCell::default(),
-            calls: RefCell::default(),
             subscriptions: Cell::new(0),
         }
     }
@@ -129,26 +124,6 @@ impl<'a, C: Cloud> Poller<'a, C> {
         }
     }
 
-    /// Waits for leave to make one call.
-    pub async fn acquire(&self) {
-        let now = self.cloud.now();
-        let at = {
-            let mut calls = self.calls.borrow_mut();
-            let free = calls.front().filter(|_| calls.len() >= CALLS);
-            let free = free.and_then(|first| first.checked_add(Duration::from_secs(1)).ok());
-            let at = free.map_or(now, |free| free.max(now));
-            calls.push_back(at);
-            while calls.len() > CALLS {
-                calls.pop_front();
-            }
-            at
-        };
-        let wait = elapsed(now, at);
-        if !wait.is_zero() {
-            self.cloud.sleep(wait).await;
-        }
-    }
-
     /// A follower's pace, widened when all together would ask too often: the quick ones give way first.
     fn stretched(&self, pace: Duration) -> Duration {
         let paces = self.paces.borrow();
@@ -193,12 +168,10 @@ impl<C: Cloud> Subscription<'_, '_, C> {
         let poller = self.poller;
         poller.paces.borrow_mut().insert(self.number, pace);
         let time = pin!(poller.cloud.sleep(poller.stretched(pace)));
-        let reason = match select(pin!(self.stops()), time).await {
+        match select(pin!(self.stops()), time).await {
             Either::Left(_) => WakeReason::Stopped,
             Either::Right(_) => WakeReason::Time,
-        };
-        poller.acquire().await;
-        reason
+        }
     }
 
     /// Whether the stack moves, as far as an answer says so that is not old.

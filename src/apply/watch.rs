@@ -119,7 +119,6 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
             if let Either::Left(_) = select(pin!(ended), &mut look).await {
                 continue;
             }
-            self.context.poller.acquire().await;
             // Without an answer nothing is known: it is looked for again.
             if let Ok(found) = self.context.cloud.stacks(Some(&self.survey.cluster)).await {
                 following.extend(self.begun(&found).into_iter().map(follow));

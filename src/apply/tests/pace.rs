@@ -42,6 +42,21 @@ fn reads(cloud: &TestCloud) -> BTreeMap<u64, usize> {
     all
 }
 
+/// In no span of time more than the limiter's burst of ten and three a second.
+fn assert_limited(reads: &BTreeMap<u64, usize>) {
+    for from in reads.keys() {
+        let mut sum = 0;
+        for (second, calls) in reads.range(from..) {
+            sum += calls;
+            let limit = 10 + 3 * (second - from + 1);
+            assert!(
+                sum as u64 <= limit,
+                "{sum} from second {from} to {second}: {reads:?}"
+            );
+        }
+    }
+}
+
 /// Seconds from a resource's failure to its telling, for each stack.
 fn delays(events: &[Event], cloud: &TestCloud) -> Vec<i64> {
     let history = cloud.history();
@@ -75,11 +90,10 @@ async fn failing(stacks: usize, ill: usize) -> (TestCloud, Vec<Event>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn twenty_stacks_are_followed_with_three_calls_a_second_at_most() {
+async fn twenty_stacks_are_followed_within_the_limit() {
     let (cloud, events) = failing(20, 7).await;
     let all = reads(&cloud);
-    let most = all.values().max().copied().unwrap_or(0);
-    assert!(most <= 3, "{most} calls in one second: {all:?}");
+    assert_limited(&all);
     let sum: usize = all.values().sum();
     let last = all.keys().last().copied().unwrap_or(1);
     assert!(sum as u64 * 10 <= last * 25, "{sum} calls in {last} s");
@@ -99,7 +113,7 @@ async fn with_few_stacks_a_failure_is_heard_within_seconds() {
         "{:?}",
         delays(&events, &cloud)
     );
-    assert!(reads(&cloud).values().all(|calls| *calls <= 3));
+    assert_limited(&reads(&cloud));
 }
 
 /// A lone stack in which nothing is to be seen for ten minutes; by how many seconds its end was seen late.

@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::{go, outcome_lines, planned, stacks};
 use crate::apply::End;
 use crate::cloud::{
-    ChangeSetLifetime, ChangeSetRequest, Cloud, CloudError, LiveStack, OnFailure, Protection,
+    ChangeSetLifetime, ChangeSetRequest, Cloud, CloudError, Limited, LiveStack, OnFailure,
+    Protection,
 };
 use crate::common::Clock as _;
 use crate::simulated::{
@@ -21,9 +22,9 @@ use crate::simulated::{
 };
 use crate::stacks::Stack;
 
-/// The simulated cloud, and from where on a test counts.
+/// The simulated cloud behind the rate limiter, and from where on a test counts.
 pub struct TestCloud {
-    pub cloud: Simulated,
+    pub cloud: Limited<Simulated>,
     /// When the simulation began.
     start: Timestamp,
     /// Calls and writes before belong to the setting.
@@ -53,7 +54,7 @@ impl TestCloud {
             writes: Cell::new(0),
             start: cloud.now(),
             began: Cell::new(cloud.now()),
-            cloud,
+            cloud: Limited::new(cloud),
         }
     }
 
