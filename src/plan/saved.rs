@@ -233,7 +233,7 @@ impl SavedStep {
             name: step.stack.name.clone(),
             kind: step.stack.kind.clone(),
             action: step.action.word().to_owned(),
-            template_sha256: sha256(&step.stack.body()),
+            template_sha256: sha256(step.stack.body()),
             parameters: step.parameters.clone(),
             standing: step.found.as_ref().map(Standing::of),
             change_set: step.change_set().map(|set| set.id.clone()),
@@ -271,7 +271,7 @@ impl SavedStep {
 
     fn moved(&self, draft: &DraftStep) -> Vec<String> {
         let mut reasons = Vec::new();
-        if self.template_sha256 != sha256(&draft.stack.body()) {
+        if self.template_sha256 != sha256(draft.stack.body()) {
             reasons.push(format!("the template of {} has changed", self.name));
         }
         match moved(&self.name, self.standing.as_ref(), draft.found.as_ref()) {

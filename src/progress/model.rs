@@ -241,7 +241,7 @@ impl StackProgress {
             Outcome::RolledBack(failure) | Outcome::Failed(failure) => self.fail(at, failure),
             // An update that succeeded may have left something behind.
             Outcome::Updated => {
-                self.failure = self.failure.take().filter(FirstFailure::is_leftover)
+                self.failure = self.failure.take().filter(FirstFailure::is_leftover);
             }
             _ => self.failure = None,
         }

@@ -38,7 +38,7 @@ pub(super) fn gather(events: &[Event]) -> Option<Timeline> {
         }
     }
     for (stack, operations) in operations(events) {
-        let bars = operations.into_iter();
+        let bars = operations.iter();
         let bars = bars.filter_map(|(first, operation)| ResourceBar::of(first, operation));
         timeline.stack_mut(stack).resources.extend(bars);
     }
@@ -162,7 +162,7 @@ impl StackBar {
 }
 
 impl ResourceBar {
-    fn of(first: &Event, operation: ResourceOperation) -> Option<Self> {
+    fn of(first: &Event, operation: &ResourceOperation) -> Option<Self> {
         let Event::Resource {
             logical_id,
             resource_type,
