@@ -6,7 +6,7 @@ use super::{ResourceStatus, StackStatus};
 
 /// A running or finished operation on a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
+pub struct StackOperation {
     /// ARN of the stack.
     pub stack_id: String,
     /// Token that started it; `None` follows whatever operation is the newest.

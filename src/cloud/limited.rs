@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::limiter::{Effect, Limiter, Service};
-use super::remote::{FoundObject, Ran, Remote};
+use super::limiter::{CallKind, Limiter, Service};
+use super::remote::{CommandResult, ObjectSummary, Remote};
 use super::{
     ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity, LiveResource,
-    LiveStack, OnFailure, OpenChangeSet, Operation, Protection, PutResult, StackEvent, Store,
+    LiveStack, OnFailure, OpenChangeSet, Protection, PutResult, StackEvent, StackOperation, Store,
 };
 use crate::common::Clock;
 
@@ -35,11 +35,11 @@ impl<C> Limited<C> {
 
 /// Calls of the inner cloud, each with what it is counted as.
 macro_rules! limited {
-    ($($effect:ident $service:ident: $call:ident($($name:ident: $type:ty),*) -> $answer:ty;)+) => {$(
+    ($($kind:ident $service:ident: $call:ident($($name:ident: $type:ty),*) -> $answer:ty;)+) => {$(
         async fn $call(&self, $($name: $type),*) -> Result<$answer, CloudError> {
-            let kind = (Service::$service, Effect::$effect);
+            let bucket = (Service::$service, CallKind::$kind);
             let request = self.cloud.$call($($name),*);
-            self.limiter.call(&self.cloud, kind, request).await
+            self.limiter.call(&self.cloud, bucket, request).await
         }
     )+};
 }
@@ -74,7 +74,7 @@ impl<C: Cloud> Cloud for Limited<C> {
         Write CloudFormation: execute(change_set: &ChangeSet, token: &str, on_failure: OnFailure) -> ();
         Write CloudFormation: delete_change_set(change_set: &ChangeSet) -> ();
         Write CloudFormation: set_protection(stack_id: &str, protection: &Protection) -> ();
-        Read CloudFormation: events(operation: &Operation, seen: &HashSet<String>) -> Vec<StackEvent>;
+        Read CloudFormation: events(operation: &StackOperation, seen: &HashSet<String>) -> Vec<StackEvent>;
         Read CloudFormation: resources(stack_id: &str) -> Vec<LiveResource>;
         Write CloudFormation: delete(stack_id: &str, token: &str) -> ();
         Read CloudFormation: in_progress_stacks() -> BTreeSet<String>;
@@ -104,8 +104,8 @@ impl<C: Store + Clock> Store for Limited<C> {
 
 impl<C: Remote> Remote for Limited<C> {
     limited! {
-        Write Ssm: run(group: &str, command: &str) -> Ran;
-        Read S3: objects(bucket: &str, prefix: &str) -> Vec<FoundObject>;
+        Write Ssm: run(group: &str, command: &str) -> CommandResult;
+        Read S3: objects(bucket: &str, prefix: &str) -> Vec<ObjectSummary>;
     }
 }
 

@@ -35,12 +35,12 @@ pub enum Service {
 
 /// Whether a call changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Effect {
+pub enum CallKind {
     Read,
     Write,
 }
 
-impl Effect {
+impl CallKind {
     /// As the name of an API action says it.
     pub fn of(call: &str) -> Self {
         let reads = ["Describe", "Get", "Head", "List"];
@@ -71,12 +71,12 @@ impl Limit {
     /// Half of what AWS documents: EC2 reads (bucket of 100, 20 a second; "Request throttling for the
     /// Amazon EC2 API") and `GetParameter` (40 a second; Systems Manager's endpoints and quotas).
     /// The rest is cautious where calls are few, and wide for S3 and STS, which take hundreds.
-    const fn of(service: Service, effect: Effect) -> Self {
+    const fn of(service: Service, effect: CallKind) -> Self {
         match (service, effect) {
-            (Service::CloudFormation, _) | (Service::Ssm, Effect::Write) => Self::new(3.0, 10.0),
-            (Service::Ec2, Effect::Read) => Self::new(10.0, 50.0),
-            (Service::Ec2, Effect::Write) => Self::new(2.0, 20.0),
-            (Service::Ssm, Effect::Read) => Self::new(20.0, 20.0),
+            (Service::CloudFormation, _) | (Service::Ssm, CallKind::Write) => Self::new(3.0, 10.0),
+            (Service::Ec2, CallKind::Read) => Self::new(10.0, 50.0),
+            (Service::Ec2, CallKind::Write) => Self::new(2.0, 20.0),
+            (Service::Ssm, CallKind::Read) => Self::new(20.0, 20.0),
             (Service::Pricing, _) => Self::new(5.0, 10.0),
             (Service::S3 | Service::Sts, _) => Self::new(100.0, 100.0),
         }
@@ -86,12 +86,12 @@ impl Limit {
 /// One bucket of tokens for each kind of call, shared by all clones.
 #[derive(Debug, Clone, Default)]
 pub struct Limiter {
-    buckets: Arc<Mutex<BTreeMap<(Service, Effect), Bucket>>>,
+    buckets: Arc<Mutex<BTreeMap<(Service, CallKind), Bucket>>>,
 }
 
 impl Limiter {
     /// Waits until the next call of that kind may go out. First come, first served.
-    pub async fn acquire(&self, clock: &impl Clock, service: Service, effect: Effect) {
+    pub async fn acquire(&self, clock: &impl Clock, service: Service, effect: CallKind) {
         let now = clock.now();
         let delay = self.with_bucket(service, effect, now, |bucket| bucket.take(now));
         if !delay.is_zero() {
@@ -100,7 +100,7 @@ impl Limiter {
     }
 
     /// AWS asked to slow down: everybody does.
-    pub fn throttled(&self, now: Timestamp, service: Service, effect: Effect) {
+    pub fn throttled(&self, now: Timestamp, service: Service, effect: CallKind) {
         self.with_bucket(service, effect, now, |bucket| bucket.slow_down(now));
     }
 
@@ -108,7 +108,7 @@ impl Limiter {
     pub(super) async fn call<T>(
         &self,
         clock: &impl Clock,
-        (service, effect): (Service, Effect),
+        (service, effect): (Service, CallKind),
         request: impl Future<Output = Result<T, CloudError>>,
     ) -> Result<T, CloudError> {
         self.acquire(clock, service, effect).await;
@@ -120,7 +120,7 @@ impl Limiter {
     }
 
     #[cfg(test)]
-    pub(super) fn is_slowed(&self, service: Service, effect: Effect) -> bool {
+    pub(super) fn is_slowed(&self, service: Service, effect: CallKind) -> bool {
         let buckets = self.buckets();
         let bucket = buckets.get(&(service, effect));
         bucket.is_some_and(|bucket| bucket.throttled.is_some())
@@ -129,7 +129,7 @@ impl Limiter {
     fn with_bucket<T>(
         &self,
         service: Service,
-        effect: Effect,
+        effect: CallKind,
         now: Timestamp,
         work: impl FnOnce(&mut Bucket) -> T,
     ) -> T {
@@ -138,7 +138,7 @@ impl Limiter {
         work(buckets.entry((service, effect)).or_insert_with(full))
     }
 
-    fn buckets(&self) -> MutexGuard<'_, BTreeMap<(Service, Effect), Bucket>> {
+    fn buckets(&self) -> MutexGuard<'_, BTreeMap<(Service, CallKind), Bucket>> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
     use crate::common::SystemClock;
 
-    const READ: (Service, Effect) = (Service::CloudFormation, Effect::Read);
+    const READ: (Service, CallKind) = (Service::CloudFormation, CallKind::Read);
 
     struct Reader {
         limiter: Limiter,
@@ -292,8 +292,8 @@ mod tests {
         let reader = Reader::new();
         reader.throttled();
         let other = [
-            (Service::CloudFormation, Effect::Write),
-            (Service::Ssm, Effect::Read),
+            (Service::CloudFormation, CallKind::Write),
+            (Service::Ssm, CallKind::Read),
         ];
         let start = reader.clock.now();
         for (service, effect) in other {
@@ -303,7 +303,7 @@ mod tests {
         }
         assert!(elapsed(start, reader.clock.now()).as_secs_f64() < 0.01);
         assert!(reader.limiter.is_slowed(READ.0, READ.1));
-        assert!(!reader.limiter.is_slowed(Service::Ssm, Effect::Read));
+        assert!(!reader.limiter.is_slowed(Service::Ssm, CallKind::Read));
     }
 
     #[test]
@@ -314,7 +314,7 @@ mod tests {
             "HeadObject",
             "ListStacks",
         ] {
-            assert_eq!(Effect::of(call), Effect::Read, "{call}");
+            assert_eq!(CallKind::of(call), CallKind::Read, "{call}");
         }
         for call in [
             "CreateStack",
@@ -322,7 +322,7 @@ mod tests {
             "PutParameter",
             "SendCommand",
         ] {
-            assert_eq!(Effect::of(call), Effect::Write, "{call}");
+            assert_eq!(CallKind::of(call), CallKind::Write, "{call}");
         }
     }
 }

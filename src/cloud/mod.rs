@@ -26,7 +26,7 @@ pub use change_set::{
 };
 pub use drift::{Difference, Drift};
 pub use error::CloudError;
-pub use event::{Operation, StackEvent};
+pub use event::{StackEvent, StackOperation};
 pub use limited::Limited;
 pub use stack::{LiveResource, LiveStack, Protection};
 pub use status::{ResourceStatus, StackStatus};
@@ -89,7 +89,7 @@ pub trait Cloud: Clock {
     /// The operation's events not in `seen`, oldest first; none of operations before it.
     async fn events(
         &self,
-        operation: &Operation,
+        operation: &StackOperation,
         seen: &HashSet<String>,
     ) -> Result<Vec<StackEvent>, CloudError>;
 

@@ -66,7 +66,7 @@ stack_statuses! {
 
 impl StackStatus {
     /// Whether an operation is still under way. `REVIEW_IN_PROGRESS` is not: nothing moves in it.
-    pub fn is_moving(&self) -> bool {
+    pub fn is_in_progress(&self) -> bool {
         *self != Self::ReviewInProgress && self.as_str().ends_with("_IN_PROGRESS")
     }
 }
@@ -95,7 +95,7 @@ pub struct ResourceStatus(String);
 
 /// Where a resource stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub enum ResourcePhase {
     Running,
     Done,
     Failed,
@@ -115,13 +115,13 @@ impl ResourceStatus {
         &self.0
     }
 
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> ResourcePhase {
         match &self.0 {
-            text if text.ends_with("_IN_PROGRESS") => Phase::Running,
-            text if text.ends_with("_COMPLETE") => Phase::Done,
-            text if text.ends_with("_FAILED") => Phase::Failed,
-            text if text.ends_with("_SKIPPED") => Phase::Skipped,
-            _ => Phase::Unknown,
+            text if text.ends_with("_IN_PROGRESS") => ResourcePhase::Running,
+            text if text.ends_with("_COMPLETE") => ResourcePhase::Done,
+            text if text.ends_with("_FAILED") => ResourcePhase::Failed,
+            text if text.ends_with("_SKIPPED") => ResourcePhase::Skipped,
+            _ => ResourcePhase::Unknown,
         }
     }
 

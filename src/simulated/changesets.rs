@@ -213,7 +213,7 @@ pub(super) fn ready(stack: &Stack, call: &str) -> Result<(), CloudError> {
         "Stack:{} is in {status} state and can not be updated.",
         stack.found.id
     );
-    if status.is_moving() {
+    if status.is_in_progress() {
         return Err(CloudError::Conflict(message));
     }
     Err(CloudError::Refused {

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::changes::{of_type, policy_when_removed, policy_when_replaced};
-use super::config::Operation;
 use super::timing::{self, Typical};
+use crate::catalog::durations::Operation;
 use crate::cloud::DeletionPolicy;
 use crate::templates::graph::{self, longest};
 use crate::templates::unresolved::unresolved;

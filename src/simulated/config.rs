@@ -4,6 +4,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::catalog::durations::Operation;
 use crate::cloud::CloudError;
 
 /// Everything that decides the course of a simulated cloud.
@@ -42,14 +43,6 @@ pub struct ResourceFailure {
     pub reason: Option<String>,
     /// How often; then it works.
     pub times: u32,
-}
-
-/// What is done to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Operation {
-    Create,
-    Update,
-    Delete,
 }
 
 /// A resource that can't be brought back to what it was while an update is rolled back.

@@ -316,7 +316,7 @@ fn apply_external_change(state: &mut State, what: &ExternalChange) -> Option<()>
         return found.disable_rollback();
     }
     let wanted = match what {
-        _ if found.found.status.is_moving() => return None,
+        _ if found.found.status.is_in_progress() => return None,
         ExternalChange::Update { logical_id, .. } => {
             super::changesets::ready(found, "UpdateStack").ok()?;
             Some(touching(found, logical_id)?)

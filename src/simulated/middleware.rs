@@ -25,9 +25,9 @@ pub(super) struct FaultRng {
 
 /// Whether a call changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    None,
-    Some,
+enum Access {
+    Read,
+    Write,
 }
 
 /// How a call gets through.
@@ -61,7 +61,7 @@ impl Simulated {
         about: &str,
         work: impl FnOnce(&mut State) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
-        self.call(verb, about, Effect::None, work).await
+        self.call(verb, about, Access::Read, work).await
     }
 
     /// A call that changes something.
@@ -71,7 +71,7 @@ impl Simulated {
         about: &str,
         work: impl FnOnce(&mut State) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
-        self.call(verb, about, Effect::Some, work).await
+        self.call(verb, about, Access::Write, work).await
     }
 
     /// One call: what is due happens, the call gets through or not, has its effect, is answered or not.
@@ -79,7 +79,7 @@ impl Simulated {
         &self,
         verb: &'static str,
         about: &str,
-        effect: Effect,
+        access: Access,
         work: impl FnOnce(&mut State) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
         self.others_go_first().await;
@@ -100,7 +100,7 @@ impl Simulated {
         if let Some(FaultKind::AnswerLost(error)) = fault {
             return Err(error);
         }
-        if effect == Effect::Some && self.state().loses_answer() {
+        if access == Access::Write && self.state().loses_answer() {
             return Err(unreachable(
                 verb,
                 "the connection was closed before an answer came",

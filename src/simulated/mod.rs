@@ -39,9 +39,10 @@ use tokio::time::Instant;
 
 use state::State;
 
+pub use crate::catalog::durations::Operation;
 pub use compiled::Library;
 pub use config::{
-    CallFault, Crash, CrashPoint, FaultKind, Faults, LateEvent, Noise, Operation, ResourceFailure,
+    CallFault, Crash, CrashPoint, FaultKind, Faults, LateEvent, Noise, ResourceFailure,
     RollbackFailure, SimulationConfig,
 };
 pub use inspect::{Call, Calls, ExternalChange, Loss, RemovalCause, Write};

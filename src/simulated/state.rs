@@ -13,7 +13,7 @@ use super::reasons;
 use super::rng::{stream, uuid};
 use super::stack::{Stack, timestamp};
 use super::store::StoredParameter;
-use crate::cloud::remote::Ran;
+use crate::cloud::remote::CommandResult;
 use crate::cloud::{LiveStack, Protection, StackStatus};
 
 pub(super) struct State {
@@ -30,7 +30,7 @@ pub(super) struct State {
     pub(super) lag: i64,
     pub(super) calls: Vec<Call>,
     /// Scripted answers of machines, by group and command.
-    pub(super) commands: BTreeMap<(String, String), VecDeque<Ran>>,
+    pub(super) commands: BTreeMap<(String, String), VecDeque<CommandResult>>,
     /// Calls since the start or the last revival.
     pub(super) counted: u64,
     /// Templates, parameters and tags that came in.

@@ -61,7 +61,7 @@ impl State {
         if stack.tokens.contains(token) {
             return Ok(());
         }
-        if stack.found.status.is_moving() {
+        if stack.found.status.is_in_progress() {
             let (id, status) = (&stack.found.id, &stack.found.status);
             return Err(CloudError::Conflict(format!(
                 "Stack:{id} is in {status} state and can not be updated."
@@ -77,7 +77,7 @@ impl State {
             )));
         }
         let (at, name) = (self.now, stack.found.name.clone());
-        if stopped(&stack.found.status) && on_failure == OnFailure::GoBack {
+        if stopped(&stack.found.status) && on_failure == OnFailure::Rollback {
             let message = format!(
                 "This stack is currently in a non-terminal [{}] state. To update the stack from this \
                  state, please use the disable-rollback parameter with update-stack API.",
@@ -95,7 +95,7 @@ impl State {
             tags: found.tags,
         };
         stack.update(env, at, wanted, Some(token), log);
-        if on_failure == OnFailure::Stop {
+        if on_failure == OnFailure::DoNothing {
             stack.disable_rollback();
         }
         Ok(())
@@ -116,7 +116,7 @@ impl State {
         protection: &Protection,
     ) -> Result<(), CloudError> {
         let (index, name) = self.resources(stack_id)?;
-        self.log("protect", &name, None, Some(protection));
+        self.log("set_protection", &name, None, Some(protection));
         let at = self.now;
         let (stack, _) = self.of(index).ok_or_else(|| missing(stack_id))?;
         stack.found.termination_protection = protection.termination;
@@ -148,7 +148,7 @@ impl State {
                 "Stack [{name}] cannot be deleted while TerminationProtection is enabled"
             )));
         }
-        if status.is_moving() && status != S::CreateInProgress {
+        if status.is_in_progress() && status != S::CreateInProgress {
             return Err(CloudError::Conflict(format!(
                 "Stack [{}] cannot be deleted while in status {status}",
                 stack.found.id
@@ -178,7 +178,7 @@ impl State {
                 "Stack:{} is in {status} state and can not continue rollback.",
                 stack.found.id
             );
-            return Err(if status.is_moving() {
+            return Err(if status.is_in_progress() {
                 CloudError::Conflict(message)
             } else {
                 refusal("ContinueUpdateRollback", &name, message)

@@ -35,7 +35,7 @@ pub(super) fn of(template: &Value) -> Option<Value> {
 
 /// What holds data, and the interfaces: an etcd member is known to the others by its address.
 fn is_kept(resource_type: &str) -> bool {
-    resources::holds(resource_type).is_some() || resource_type == "AWS::EC2::NetworkInterface"
+    resources::stored_data(resource_type).is_some() || resource_type == "AWS::EC2::NetworkInterface"
 }
 
 #[cfg(test)]

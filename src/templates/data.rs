@@ -6,7 +6,7 @@
 use serde_json::{Number, Value};
 
 use super::TemplateError;
-use crate::common::yaml::{self, Fault, FaultKind, Kind, Node};
+use crate::common::yaml::{self, Node, NodeKind, YamlError, YamlErrorKind};
 
 /// The most values of a template, with what aliases stand for: ten times what the largest one holds.
 const MOST_VALUES: usize = 50_000;
@@ -14,13 +14,13 @@ const MOST_VALUES: usize = 50_000;
 /// Reads `text`, which came of the template `name`.
 pub(super) fn parse(name: &str, text: &str) -> Result<Value, TemplateError> {
     let document = yaml::parse(text, MOST_VALUES);
-    match document.faults.into_iter().next() {
+    match document.errors.into_iter().next() {
         Some(fault) => Err(error(name, text, &fault)),
         None => Ok(document.root.map_or(Value::Null, value)),
     }
 }
 
-fn error(name: &str, text: &str, fault: &Fault) -> TemplateError {
+fn error(name: &str, text: &str, fault: &YamlError) -> TemplateError {
     let before = text.get(..fault.place.start).unwrap_or(text);
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
     TemplateError::Yaml {
@@ -37,29 +37,29 @@ fn error(name: &str, text: &str, fault: &Fault) -> TemplateError {
     }
 }
 
-fn what(fault: &FaultKind) -> String {
+fn what(fault: &YamlErrorKind) -> String {
     let what = match fault {
-        FaultKind::Syntax(error) => return error.kind().to_string(),
-        FaultKind::TooLarge => {
+        YamlErrorKind::Syntax(error) => return error.kind().to_string(),
+        YamlErrorKind::TooLarge => {
             return format!("more than {MOST_VALUES} values, with what aliases stand for");
         }
-        FaultKind::DuplicateKey(key) => return format!("`{key}` stands here a second time"),
-        FaultKind::Tag(_) => "a tag; write intrinsics out, such as `Ref: Vpc`",
-        FaultKind::SecondDocument => "a second document",
-        FaultKind::Recursion => "an alias inside what it stands for",
-        FaultKind::MergeKey => "a merge key; write the fields out",
-        FaultKind::EmptyKey => "a key without a name",
-        FaultKind::CollectionKey(_) => "a list or mapping as a key",
+        YamlErrorKind::DuplicateKey(key) => return format!("`{key}` stands here a second time"),
+        YamlErrorKind::Tag(_) => "a tag; write intrinsics out, such as `Ref: Vpc`",
+        YamlErrorKind::SecondDocument => "a second document",
+        YamlErrorKind::Recursion => "an alias inside what it stands for",
+        YamlErrorKind::MergeKey => "a merge key; write the fields out",
+        YamlErrorKind::EmptyKey => "a key without a name",
+        YamlErrorKind::CollectionKey(_) => "a list or mapping as a key",
     };
     what.to_owned()
 }
 
 fn value(node: Node) -> Value {
     match node.kind {
-        Kind::Scalar { text, quoted: true } => text.into(),
-        Kind::Scalar { text, .. } => as_spelt(text),
-        Kind::List(items) => items.into_iter().map(value).collect(),
-        Kind::Map(entries) => {
+        NodeKind::Scalar { text, quoted: true } => text.into(),
+        NodeKind::Scalar { text, .. } => as_spelt(text),
+        NodeKind::List(items) => items.into_iter().map(value).collect(),
+        NodeKind::Map(entries) => {
             let entries = entries.into_iter();
             let entries = entries.map(|(key, node)| (key.text, value(node)));
             Value::Object(entries.collect())

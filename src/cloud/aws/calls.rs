@@ -9,7 +9,7 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use super::Aws;
 use super::error::{explain, explain_newer, short_name};
 use crate::cloud::CloudError;
-use crate::cloud::limiter::{Effect, Service};
+use crate::cloud::limiter::{CallKind, Service};
 
 /// What is asked: the API's name of the call and what it is about.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +47,7 @@ impl Aws {
         asked: Asked<'_>,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, SdkError<E, HttpResponse>> {
-        let effect = Effect::of(asked.call);
+        let effect = CallKind::of(asked.call);
         self.limiter
             .acquire(&self.clock, asked.service, effect)
             .await;

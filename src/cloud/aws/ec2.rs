@@ -18,7 +18,7 @@ use super::Aws;
 use super::calls::{Asked, all_pages};
 use super::config::{Reach, plain_connector};
 use super::error::{explain_answer, no_credentials, unanswered};
-use crate::cloud::limiter::{Effect, Service};
+use crate::cloud::limiter::{CallKind, Service};
 use crate::cloud::{CloudError, Console};
 
 /// EC2's API; there has been no other since.
@@ -98,7 +98,7 @@ async fn ask(
     parameters: &[(&str, &str)],
 ) -> Result<String, CloudError> {
     let body = form(asked.call, parameters);
-    let kind = (asked.service, Effect::of(asked.call));
+    let kind = (asked.service, CallKind::of(asked.call));
     retry(aws, TRIES, async || {
         let request = async {
             let answer = tokio::time::timeout(ATTEMPT_TIMEOUT, aws.ec2.send(asked, &body)).await;

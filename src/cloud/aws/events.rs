@@ -10,12 +10,12 @@ use aws_sdk_cloudformation::types;
 
 use super::calls::{Asked, each_page};
 use super::{Aws, timestamp};
-use crate::cloud::{CloudError, Operation, ResourceStatus, StackEvent, StackStatus};
+use crate::cloud::{CloudError, ResourceStatus, StackEvent, StackOperation, StackStatus};
 use picker::{Page, Picker};
 
 pub(super) async fn events(
     aws: &Aws,
-    operation: &Operation,
+    operation: &StackOperation,
     seen: &HashSet<String>,
 ) -> Result<Vec<StackEvent>, CloudError> {
     let Reading { picker, operations } = read(aws, operation, seen).await?;
@@ -49,7 +49,7 @@ struct Trace {
 
 /// Of the operation of this token, or of the newest one.
 async fn trace(aws: &Aws, stack_id: &str, token: Option<&str>) -> Result<Trace, CloudError> {
-    let operation = Operation {
+    let operation = StackOperation {
         stack_id: stack_id.to_owned(),
         token: token.map(str::to_owned),
     };
@@ -70,7 +70,7 @@ struct Reading<'a> {
 
 async fn read<'a>(
     aws: &Aws,
-    operation: &'a Operation,
+    operation: &'a StackOperation,
     seen: &'a HashSet<String>,
 ) -> Result<Reading<'a>, CloudError> {
     let asked = Asked::stacks("DescribeStackEvents", &operation.stack_id);

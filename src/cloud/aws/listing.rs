@@ -13,7 +13,7 @@ pub(super) async fn in_progress(aws: &Aws) -> Result<BTreeSet<String>, CloudErro
     let asked = Asked::stacks("ListStacks", "");
     let wanted: Vec<_> = StackStatus::ALL
         .iter()
-        .filter(|status| status.is_moving())
+        .filter(|status| status.is_in_progress())
         .map(|status| types::StackStatus::from(status.as_str()))
         .collect();
     let all = all_pages(async |next| {
@@ -31,7 +31,7 @@ pub(super) async fn in_progress(aws: &Aws) -> Result<BTreeSet<String>, CloudErro
 /// The ARN, if an operation runs: endpoints exist that answer with every stack, filter or not.
 fn moves(stack: types::StackSummary) -> Option<String> {
     let status = StackStatus::from(stack.stack_status.as_ref()?.as_str());
-    stack.stack_id.filter(|_| status.is_moving())
+    stack.stack_id.filter(|_| status.is_in_progress())
 }
 
 /// Every change set of a stack, whatever came of it.

@@ -46,7 +46,7 @@ use throttles::ThrottleWatch;
 use super::limiter::{Limiter, Service};
 use super::{
     ChangeSet, ChangeSetRequest, Cloud, CloudError, Drift, Identity, LiveResource, LiveStack,
-    OnFailure, OpenChangeSet, Operation, Protection, StackEvent,
+    OnFailure, OpenChangeSet, Protection, StackEvent, StackOperation,
 };
 
 /// One account and region of AWS. Everything that reads CloudFormation through one value shares one
@@ -191,7 +191,7 @@ impl Cloud for Aws {
         create_change_set(wanted: &ChangeSetRequest) -> ChangeSet: changes::create;
         execute(change_set: &ChangeSet, token: &str, on_failure: OnFailure) -> (): changes::execute;
         set_protection(stack_id: &str, protection: &Protection) -> (): protection::set;
-        events(operation: &Operation, seen: &HashSet<String>) -> Vec<StackEvent>: events::events;
+        events(operation: &StackOperation, seen: &HashSet<String>) -> Vec<StackEvent>: events::events;
         resources(stack_id: &str) -> Vec<LiveResource>: listing::resources;
         delete(stack_id: &str, token: &str) -> (): stacks::delete;
         in_progress_stacks() -> BTreeSet<String>: listing::in_progress;

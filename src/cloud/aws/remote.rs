@@ -17,7 +17,7 @@ use super::error::explain;
 use super::{Aws, ec2};
 use crate::cloud::CloudError;
 use crate::cloud::limiter::Service;
-use crate::cloud::remote::{FoundObject, Ran, Remote};
+use crate::cloud::remote::{CommandResult, ObjectSummary, Remote};
 
 /// AWS's own document that runs a shell command.
 const DOCUMENT: &str = "AWS-RunShellScript";
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 const UNKNOWN_LOOKS: u32 = 10;
 
 impl Remote for Aws {
-    async fn run(&self, group: &str, command: &str) -> Result<Ran, CloudError> {
+    async fn run(&self, group: &str, command: &str) -> Result<CommandResult, CloudError> {
         let Some(instance) = ec2::running(self, group).await? else {
             return Err(CloudError::NotFound(format!(
                 "a running machine of {group}"
@@ -40,7 +40,7 @@ impl Remote for Aws {
         follow(self, &instance, &id).await
     }
 
-    async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<FoundObject>, CloudError> {
+    async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectSummary>, CloudError> {
         let asked = Asked::new(Service::S3, "ListObjectsV2", bucket);
         let all = all_pages(async |next| {
             let request = self.s3.list_objects_v2().bucket(bucket).prefix(prefix);
@@ -55,9 +55,9 @@ impl Remote for Aws {
     }
 }
 
-fn object(found: aws_sdk_s3::types::Object) -> Option<FoundObject> {
+fn object(found: aws_sdk_s3::types::Object) -> Option<ObjectSummary> {
     let written = found.last_modified?;
-    Some(FoundObject {
+    Some(ObjectSummary {
         key: found.key?,
         bytes: found.size.and_then(|size| u64::try_from(size).ok())?,
         written: Timestamp::from_second(written.secs()).ok()?,
@@ -95,7 +95,7 @@ fn silent(instance: &str) -> CloudError {
 }
 
 /// Waits for the end of a command, which AWS brings about after [`EXECUTION_SECONDS`].
-async fn follow(aws: &Aws, instance: &str, id: &str) -> Result<Ran, CloudError> {
+async fn follow(aws: &Aws, instance: &str, id: &str) -> Result<CommandResult, CloudError> {
     let asked = Asked::new(Service::Ssm, "GetCommandInvocation", instance);
     let mut unknown = 0;
     let found = retry(aws, Backoff::constant(PAUSE, u32::MAX), async || {
@@ -117,7 +117,7 @@ async fn follow(aws: &Aws, instance: &str, id: &str) -> Result<Ran, CloudError> 
         return Err(silent(instance));
     }
     // Success, failure, a cancellation, a time-out while it ran, and words that are not known yet.
-    Ok(Ran {
+    Ok(CommandResult {
         instance: instance.to_owned(),
         code: found.response_code,
         stdout: found.standard_output_content.unwrap_or_default(),

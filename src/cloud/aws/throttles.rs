@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use serde_json::Value;
 
 use super::error::is_throttle_code;
-use crate::cloud::limiter::{Effect, Limiter, Service};
+use crate::cloud::limiter::{CallKind, Limiter, Service};
 use crate::common::{Clock, SystemClock};
 
 /// Watches every attempt of every call to a service.
@@ -40,7 +40,7 @@ impl Intercept for ThrottleWatch {
             tracing::debug!("AWS asks to slow down");
             let effect = config
                 .load::<Metadata>()
-                .map_or(Effect::Read, |call| Effect::of(call.name()));
+                .map_or(CallKind::Read, |call| CallKind::of(call.name()));
             self.limiter
                 .throttled(self.clock.now(), self.service, effect);
         }

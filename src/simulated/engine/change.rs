@@ -3,8 +3,8 @@
 use super::super::changes::differences;
 use super::job::Verb;
 use super::{Environment, Progress, Running, SimEvent};
+use crate::catalog::durations::Operation;
 use crate::cloud::Replacement;
-use crate::simulated::config::Operation;
 use crate::simulated::policy;
 use crate::simulated::stack::{Stack, StackResources};
 use crate::templates::evaluate::{Pseudo, Scope};

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use super::job::{Direction, Verb, chain};
 use super::{Before, Due, Environment, Job, Phase, Progress, Running, SimEvent, Work};
+use crate::catalog::durations::Operation;
 use crate::cloud::{ResourceChange, StackStatus};
 use crate::simulated::compiled::Compiled;
-use crate::simulated::config::Operation;
 use crate::simulated::machines::{Look, Silence, Waiting};
 use crate::simulated::stack::{Resource, Stack};
 use crate::simulated::timing::Typical;

@@ -2,9 +2,9 @@
 
 use super::job::{Direction, Verb, chain, with_snapshot};
 use super::{Due, Environment, Job, Progress, Removal, Running, SimEvent, Work};
-use crate::catalog::resources::holds;
+use crate::catalog::durations::Operation;
+use crate::catalog::resources::stored_data;
 use crate::cloud::DeletionPolicy;
-use crate::simulated::config::Operation;
 use crate::simulated::inspect::{Loss, RemovalCause, Write};
 use crate::simulated::stack::{Resource, Stack, timestamp};
 use crate::simulated::timing::Typical;
@@ -164,7 +164,7 @@ impl Stack {
         let Some(physical_id) = removal.physical_id.clone() else {
             return;
         };
-        if holds(&resource.kind).is_some() {
+        if stored_data(&resource.kind).is_some() {
             env.losses.push(Loss {
                 at: timestamp(at),
                 stack: self.found.name.clone(),

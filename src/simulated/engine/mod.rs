@@ -18,13 +18,14 @@ pub(super) use job::{Job, Removal, Work};
 use jiff::Timestamp;
 
 use super::compiled::Compiled;
-use super::config::{Faults, Noise, Operation, ResourceFailure};
+use super::config::{Faults, Noise, ResourceFailure};
 use super::inspect::{Loss, Write};
 use super::machines::Waiting;
 use super::names::Setting;
 use super::rng::{stream, takes};
 use super::stack::{Resource, Stack, timestamp};
 use super::timing;
+use crate::catalog::durations::Operation;
 use crate::cloud::StackStatus;
 
 /// What all stacks share.

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::job::{Direction, Verb, chain};
 use super::{Environment, Job, Phase, Progress, Running, SimEvent, Work};
+use crate::catalog::durations::Operation;
 use crate::cloud::{DeletionPolicy, StackStatus};
-use crate::simulated::config::{Operation, RollbackFailure};
+use crate::simulated::config::RollbackFailure;
 use crate::simulated::inspect::RemovalCause;
 use crate::simulated::reasons;
 use crate::simulated::stack::Stack;

@@ -146,7 +146,7 @@ async fn a_creation_is_broken_off_by_deleting_and_an_update_is_not() {
         .create_change_set(&wanted("s", &database("b", false), "p"))
         .await
         .unwrap();
-    cloud.execute(&set, "x", OnFailure::GoBack).await.unwrap();
+    cloud.execute(&set, "x", OnFailure::Rollback).await.unwrap();
     let shown = cloud.delete(&id, "e").await;
     assert!(matches!(shown, Err(CloudError::Conflict(_))), "{shown:?}");
 }

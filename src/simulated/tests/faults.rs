@@ -113,7 +113,7 @@ async fn late_doubled_and_shuffled_events_are_all_there_in_the_end() {
         .create(&wanted("s", &network("x"), "t"), &OPEN)
         .await
         .unwrap();
-    let asked = Asked {
+    let asked = StackOperation {
         stack_id: id.clone(),
         token: Some("t".to_owned()),
     };
@@ -266,9 +266,12 @@ async fn without_rollback_a_stack_stops_where_it_fails_and_an_update_continues_f
         .map(|one| one.logical_id.as_str())
         .collect();
     assert_eq!(ids, ["NetA", "NetB", "Ip"]);
-    let answer = cloud.execute(&set, "e", OnFailure::GoBack).await;
+    let answer = cloud.execute(&set, "e", OnFailure::Rollback).await;
     assert!(refusal(answer).contains("use the disable-rollback parameter"));
-    cloud.execute(&set, "e", OnFailure::Stop).await.unwrap();
+    cloud
+        .execute(&set, "e", OnFailure::DoNothing)
+        .await
+        .unwrap();
     let found = rest(&cloud, &id).await;
     assert_eq!(found.status, StackStatus::UpdateComplete);
     assert!(found.outputs.contains_key("NetA"));

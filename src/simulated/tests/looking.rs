@@ -154,7 +154,10 @@ async fn calls_are_counted_by_second_and_texts_are_kept() {
     assert_eq!(moving.len(), 1);
     let calls = cloud.calls();
     assert_eq!(calls.by_second(), BTreeMap::from([(0, 1), (5, 1)]));
-    assert_eq!((calls.total(), calls.by_verb()["moving"]), (2, 1));
+    assert_eq!(
+        (calls.total(), calls.by_verb()["in_progress_stacks"]),
+        (2, 1)
+    );
     assert!(cloud.texts().contains("overheard"));
 }
 
@@ -164,7 +167,7 @@ async fn events_are_selected_by_token_and_without_one_the_newest_operation_count
     let id = made(&cloud, "s", &network("x")).await;
     updated(&cloud, "s", &network("y")).await;
     let ask = async |token: Option<&str>| {
-        let asked = Asked {
+        let asked = StackOperation {
             stack_id: id.clone(),
             token: token.map(str::to_owned),
         };

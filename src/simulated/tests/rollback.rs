@@ -117,7 +117,7 @@ async fn failed_rollback_is_continued_and_skips_the_named_resources() {
             StackStatus::UpdateRollbackComplete,
             "{skip:?}"
         );
-        let asked = Asked {
+        let asked = StackOperation {
             stack_id: id.clone(),
             token: Some("on".to_owned()),
         };
@@ -140,7 +140,7 @@ async fn an_update_can_be_cancelled_until_it_cleans_up() {
         .create_change_set(&wanted("s", &database("b", false), "p"))
         .await
         .unwrap();
-    cloud.execute(&set, "x", OnFailure::GoBack).await.unwrap();
+    cloud.execute(&set, "x", OnFailure::Rollback).await.unwrap();
     cloud.sleep(Duration::from_secs(30)).await;
     cloud.cancel_update(&id, "c").await.unwrap();
     let found = rest(&cloud, &id).await;

@@ -56,16 +56,16 @@ async fn executing_one_removes_the_others_and_the_same_token_executes_once() {
         .create_change_set(&wanted("s", &network("z"), "q"))
         .await
         .unwrap();
-    cloud.execute(&one, "t", OnFailure::GoBack).await.unwrap();
-    cloud.execute(&one, "t", OnFailure::GoBack).await.unwrap();
-    let busy = cloud.execute(&other, "u", OnFailure::GoBack).await;
+    cloud.execute(&one, "t", OnFailure::Rollback).await.unwrap();
+    cloud.execute(&one, "t", OnFailure::Rollback).await.unwrap();
+    let busy = cloud.execute(&other, "u", OnFailure::Rollback).await;
     assert!(matches!(busy, Err(CloudError::Conflict(_))), "{busy:?}");
     let busy = cloud
         .create_change_set(&wanted("s", &network("z"), "r"))
         .await;
     assert!(matches!(busy, Err(CloudError::Conflict(_))), "{busy:?}");
     rest(&cloud, &id).await;
-    let gone = cloud.execute(&other, "u", OnFailure::GoBack).await;
+    let gone = cloud.execute(&other, "u", OnFailure::Rollback).await;
     assert!(matches!(gone, Err(CloudError::NotFound(_))), "{gone:?}");
     assert_eq!(cloud.writes().len(), 2);
 }
@@ -86,7 +86,7 @@ async fn one_is_obsolete_when_its_stack_has_moved() {
     assert!(!cloud.apply_external_change(&update), "it moves already");
     rest(&cloud, &id).await;
     assert_eq!(cloud.change_set(&set.id, &id).await.unwrap(), None);
-    let shown = refusal(cloud.execute(&set, "t", OnFailure::GoBack).await);
+    let shown = refusal(cloud.execute(&set, "t", OnFailure::Rollback).await);
     assert!(shown.contains("OBSOLETE"), "{shown}");
     let fresh = cloud
         .create_change_set(&wanted("s", &network("y"), "p"))

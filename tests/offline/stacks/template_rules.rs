@@ -199,7 +199,7 @@ fn data_resources_have_deletion_policies_and_stack_policy() {
     for stack in every_stack() {
         let mut kept = Vec::new();
         for (id, kind) in stack.resources() {
-            if resources::holds(kind).is_none() {
+            if resources::stored_data(kind).is_none() {
                 continue;
             }
             kept.push(format!("LogicalResourceId/{id}"));

@@ -17,7 +17,7 @@ pub(in super::super) async fn execute(
         .change_set_name(&change_set.id)
         .stack_name(&change_set.stack_id)
         .client_request_token(token)
-        .set_disable_rollback((on_failure == OnFailure::Stop).then_some(true));
+        .set_disable_rollback((on_failure == OnFailure::DoNothing).then_some(true));
     let Err(error) = aws.ask(asked, request.send()).await else {
         return Ok(());
     };

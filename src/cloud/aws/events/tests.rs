@@ -27,7 +27,7 @@ fn stack(id: &str, second: i64, token: Option<&str>, status: &str) -> StackEvent
 }
 
 fn pick(token: Option<&str>, seen: &[&str], pages: Vec<Vec<StackEvent>>) -> (Vec<String>, usize) {
-    let operation = Operation {
+    let operation = StackOperation {
         stack_id: "arn".to_owned(),
         token: token.map(str::to_owned),
     };

@@ -14,7 +14,7 @@ use http::Response;
 use self::server::{Request, connection, listen};
 use super::*;
 use crate::cloud::Store;
-use crate::cloud::limiter::Effect;
+use crate::cloud::limiter::CallKind;
 
 #[path = "../../../../tests/support/server.rs"]
 mod server;
@@ -122,9 +122,15 @@ async fn a_throttle_that_the_sdk_retries_slows_everybody() {
         }
     })
     .await;
-    assert!(!aws.limiter.is_slowed(Service::CloudFormation, Effect::Read));
+    assert!(
+        !aws.limiter
+            .is_slowed(Service::CloudFormation, CallKind::Read)
+    );
     assert_eq!(aws.stacks(None).await, Ok(Vec::new()));
-    assert!(aws.limiter.is_slowed(Service::CloudFormation, Effect::Read));
+    assert!(
+        aws.limiter
+            .is_slowed(Service::CloudFormation, CallKind::Read)
+    );
 }
 
 #[tokio::test]

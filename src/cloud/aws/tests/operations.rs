@@ -32,7 +32,9 @@ async fn in_progress_stacks_are_read_from_every_page_and_filtered_here_too() {
     let moving = aws.in_progress_stacks().await.expect("listed");
     assert_eq!(moving.into_iter().collect::<Vec<_>>(), ["arn:a", "arn:d"]);
     let request = asked.recv().expect("a request");
-    let wanted = StackStatus::ALL.iter().filter(|status| status.is_moving());
+    let wanted = StackStatus::ALL
+        .iter()
+        .filter(|status| status.is_in_progress());
     for status in wanted {
         assert!(request.contains(&format!("={status}&")) || request.ends_with(status.as_str()));
     }
@@ -245,7 +247,7 @@ async fn a_hooks_own_words_take_the_place_of_its_bare_name() {
         )
     })
     .await;
-    let operation = Operation {
+    let operation = StackOperation {
         stack_id: "arn:s".to_owned(),
         token: None,
     };
@@ -275,7 +277,7 @@ async fn expired_credentials_are_reported_as_such_by_every_call() {
         )
     })
     .await;
-    let operation = Operation {
+    let operation = StackOperation {
         stack_id: "arn:s".to_owned(),
         token: None,
     };
