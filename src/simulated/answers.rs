@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Simulated;
 use super::changesets::missing;
 use super::names::partition_of;
-use super::stack::{Resource, Set, Stack};
+use super::stack::{Resource, SimChangeSet, Stack};
 use super::state::State;
 use crate::cloud::{
     ChangeSet, ChangeSetRequest, Cloud, CloudError, Drift, Identity, LiveResource, LiveStack,
@@ -132,7 +132,7 @@ impl Cloud for Simulated {
             let found = state
                 .stack(&operation.stack_id)?
                 .new_events(operation, seen, state.now);
-            Ok(state.garbled(found))
+            Ok(state.with_delivery_faults(found))
         })
         .await
     }
@@ -165,7 +165,12 @@ impl Cloud for Simulated {
 
     async fn change_sets(&self, stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
         self.read("change_sets", stack_id, |state| {
-            Ok(state.stack(stack_id)?.sets.iter().map(Set::open).collect())
+            Ok(state
+                .stack(stack_id)?
+                .sets
+                .iter()
+                .map(SimChangeSet::open)
+                .collect())
         })
         .await
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Simulated;
 use super::config::{Faults, ResourceFailure};
-use super::engine::touching;
+use super::engine::single_update;
 use super::state::{NewStack, State};
 use super::store::StoredParameter;
 use crate::cloud::{DeletionPolicy, LiveStack, OpenChangeSet, StackEvent, StackStatus};
@@ -64,7 +64,7 @@ pub enum RemovalCause {
 
 impl RemovalCause {
     /// Whether what is removed is no longer what its stack calls by that name.
-    pub(super) fn is_of_old(self) -> bool {
+    pub(super) fn is_of_previous(self) -> bool {
         matches!(self, Self::Replaced | Self::UpdateRolledBack)
     }
 }
@@ -147,7 +147,7 @@ impl Simulated {
             state
                 .stacks
                 .iter()
-                .map(|stack| stack.found.clone())
+                .map(|stack| stack.live.clone())
                 .collect()
         })
     }
@@ -156,7 +156,7 @@ impl Simulated {
     pub fn open_change_sets(&self) -> Vec<(String, OpenChangeSet)> {
         self.with_now(|state| {
             let all = state.stacks.iter().flat_map(|stack| {
-                let name = stack.found.name.clone();
+                let name = stack.live.name.clone();
                 stack.sets.iter().map(move |set| (name.clone(), set.open()))
             });
             all.collect()
@@ -192,7 +192,7 @@ impl Simulated {
         self.with_now(|state| {
             let mut all = state.received.clone();
             for stack in &state.stacks {
-                all.extend(stack.found.outputs.values().cloned());
+                all.extend(stack.live.outputs.values().cloned());
                 let events = stack.events.iter().map(|published| &published.event);
                 for event in events {
                     all.extend(event.reason.clone());
@@ -208,13 +208,15 @@ impl Simulated {
     /// Whether there is such a resource.
     pub fn change_property(&self, stack: &str, logical_id: &str, path: &str, value: Value) -> bool {
         self.with_resource(stack, logical_id, |resource| {
-            resource.touched.insert(path.to_owned(), value);
+            resource.external_properties.insert(path.to_owned(), value);
         })
     }
 
     /// Somebody deletes a resource by hand. Whether there is such a resource.
     pub fn delete_resource(&self, stack: &str, logical_id: &str) -> bool {
-        self.with_resource(stack, logical_id, |resource| resource.vanished = true)
+        self.with_resource(stack, logical_id, |resource| {
+            resource.deleted_externally = true
+        })
     }
 
     fn with_resource(
@@ -259,7 +261,7 @@ impl Simulated {
             let (index, now) = (state.named(stack), state.now);
             let stack = index.and_then(|index| state.stacks.get_mut(index));
             let stack = stack.expect("a stack of that name");
-            change(&mut stack.found);
+            change(&mut stack.live);
             stack.remember(now);
         });
     }
@@ -286,7 +288,7 @@ fn apply_external_change(state: &mut State, what: &ExternalChange) -> Option<()>
             (TAG_CLUSTER.to_owned(), cluster.clone()),
             (TAG_STACK.to_owned(), kind.clone()),
         ]);
-        let review = state.fresh(NewStack {
+        let review = state.new_stack(NewStack {
             name: stack,
             tags,
             parameters: BTreeMap::new(),
@@ -306,7 +308,7 @@ fn apply_external_change(state: &mut State, what: &ExternalChange) -> Option<()>
         | ExternalChange::ReviewStack { stack, .. } => stack,
     };
     let index = state.named(stack)?;
-    let (found, env) = state.of(index)?;
+    let (found, env) = state.stack_and_env(index)?;
     if let ExternalChange::ChangeSet { name, .. } = what {
         let set = super::changesets::foreign(found, &env.setting, name, at);
         found.sets.push(set);
@@ -316,15 +318,15 @@ fn apply_external_change(state: &mut State, what: &ExternalChange) -> Option<()>
         return found.disable_rollback();
     }
     let wanted = match what {
-        _ if found.found.status.is_in_progress() => return None,
+        _ if found.live.status.is_in_progress() => return None,
         ExternalChange::Update { logical_id, .. } => {
             super::changesets::ready(found, "UpdateStack").ok()?;
-            Some(touching(found, logical_id)?)
+            Some(single_update(found, logical_id)?)
         }
         _ => None,
     };
     let log = state.write("external_change", stack, Some(TOKEN));
-    let (found, env) = state.of(index)?;
+    let (found, env) = state.stack_and_env(index)?;
     match wanted {
         Some(wanted) => found.update(env, at, wanted, Some(TOKEN), log),
         None => found.delete(env, at, Some(TOKEN), log),

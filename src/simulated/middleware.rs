@@ -82,7 +82,7 @@ impl Simulated {
         access: Access,
         work: impl FnOnce(&mut State) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
-        self.others_go_first().await;
+        self.yield_to_others().await;
         let fault = match self.admit(verb, about) {
             Admission::Open(fault) => fault,
             Admission::Crashed => return pending().await,
@@ -96,7 +96,7 @@ impl Simulated {
         if self.crashes(CrashPoint::AfterEffect) {
             return pending().await;
         }
-        self.others_go_first().await;
+        self.yield_to_others().await;
         if let Some(FaultKind::AnswerLost(error)) = fault {
             return Err(error);
         }
@@ -109,7 +109,7 @@ impl Simulated {
         answer
     }
 
-    async fn others_go_first(&self) {
+    async fn yield_to_others(&self) {
         let turns = self.state().turns();
         for _ in 0..turns {
             tokio::task::yield_now().await;
@@ -129,7 +129,7 @@ impl Simulated {
                 verb,
                 about,
             });
-            state.counted += 1;
+            state.call_count += 1;
         }
         if self.crashes(CrashPoint::BeforeEffect) {
             return Admission::Crashed;
@@ -147,7 +147,7 @@ impl Simulated {
     fn crashes(&self, when: CrashPoint) -> bool {
         let state = self.state();
         let crash = state.env.faults.crash_at;
-        if !crash.is_some_and(|crash| crash.call <= state.counted && crash.when == when) {
+        if !crash.is_some_and(|crash| crash.call <= state.call_count && crash.when == when) {
             return false;
         }
         self.has_crashed.set(true);
@@ -161,7 +161,7 @@ impl State {
         let faults = &self.env.faults;
         if faults
             .expire_after
-            .is_some_and(|after| self.counted > after)
+            .is_some_and(|after| self.call_count > after)
         {
             return Some(CloudError::Credentials {
                 reason: "The security token included in the request is expired".to_owned(),
@@ -199,10 +199,10 @@ impl State {
     /// What a call is about, with the name of a stack in the place of its ARN.
     fn by_name(&self, about: &str) -> String {
         let (first, rest) = about.split_at(about.find(' ').unwrap_or(about.len()));
-        let stack = self.stacks.iter().find(|stack| stack.found.id == first);
+        let stack = self.stacks.iter().find(|stack| stack.live.id == first);
         stack.map_or_else(
             || about.to_owned(),
-            |stack| format!("{}{rest}", stack.found.name),
+            |stack| format!("{}{rest}", stack.live.name),
         )
     }
 
@@ -233,7 +233,7 @@ impl State {
     }
 
     /// An answer about events, as it arrives.
-    pub(super) fn garbled<T: Clone>(&mut self, mut events: Vec<T>) -> Vec<T> {
+    pub(super) fn with_delivery_faults<T: Clone>(&mut self, mut events: Vec<T>) -> Vec<T> {
         let faults = &self.env.faults;
         if happens(&mut self.fault_rng.duplicate, faults.duplicate_pages) {
             let again = self.fault_rng.duplicate.usize(0..=events.len());

@@ -10,7 +10,7 @@ use aws_sdk_cloudformation::types::{
     StackResourceDriftStatus,
 };
 
-use super::calls::{Asked, all_pages};
+use super::calls::{ApiCall, all_pages};
 use super::error::short_name;
 use super::{Aws, mapping};
 use crate::cloud::{CloudError, Difference, Drift};
@@ -27,19 +27,19 @@ pub(super) async fn drift(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, Cloud
 }
 
 async fn detect(aws: &Aws, stack_id: &str) -> Result<String, CloudError> {
-    let asked = Asked::stacks("DetectStackDrift", stack_id);
+    let api_call = ApiCall::stacks("DetectStackDrift", stack_id);
     let request = aws.cloudformation.detect_stack_drift().stack_name(stack_id);
-    let answer = aws.ask_newer(asked, request.send()).await?;
+    let answer = aws.ask_newer(api_call, request.send()).await?;
     Ok(answer.stack_drift_detection_id.unwrap_or_default())
 }
 
 async fn wait(aws: &Aws, stack_id: &str, detection: &str) -> Result<(), CloudError> {
-    let asked = Asked::stacks("DescribeStackDriftDetectionStatus", stack_id);
+    let api_call = ApiCall::stacks("DescribeStackDriftDetectionStatus", stack_id);
     aws.sleep(FIRST_LOOK).await;
     let answer = retry(aws, LOOKS, async || {
         let request = aws.cloudformation.describe_stack_drift_detection_status();
         let request = request.stack_drift_detection_id(detection);
-        let answer = aws.ask_newer(asked, request.send()).await;
+        let answer = aws.ask_newer(api_call, request.send()).await;
         Try::pending(answer, |answer| !is_over(answer.detection_status.as_ref()))
     })
     .await?;
@@ -63,7 +63,7 @@ fn is_over(status: Option<&StackDriftDetectionStatus>) -> bool {
 }
 
 async fn drifted(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
-    let asked = Asked::stacks("DescribeStackResourceDrifts", stack_id);
+    let api_call = ApiCall::stacks("DescribeStackResourceDrifts", stack_id);
     let all = all_pages(async |next| {
         let request = aws.cloudformation.describe_stack_resource_drifts();
         let request = request
@@ -71,7 +71,7 @@ async fn drifted(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
             .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
             .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
             .set_next_token(next);
-        let page = aws.ask(asked, request.send()).await?;
+        let page = aws.ask(api_call, request.send()).await?;
         Ok((page.stack_resource_drifts, page.next_token))
     })
     .await?;

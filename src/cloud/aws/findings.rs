@@ -4,7 +4,7 @@
 use aws_sdk_cloudformation::operation::describe_events::builders::DescribeEventsFluentBuilder;
 use aws_sdk_cloudformation::types::{EventFilter, EventType, OperationEvent};
 
-use super::calls::{Asked, each_page};
+use super::calls::{ApiCall, each_page};
 use super::{Aws, mapping};
 use crate::cloud::Finding;
 use crate::common::text::one_line;
@@ -14,7 +14,7 @@ const PAGES_OF_A_STACK: usize = 3;
 
 /// Whose events are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Of<'a> {
+pub(super) enum FindingScope<'a> {
     /// By ARN.
     ChangeSet(&'a str),
     Operation(&'a str),
@@ -42,16 +42,17 @@ pub(super) struct Hook {
 }
 
 /// Reads and sorts the events. Best effort: without an answer the report is empty.
-pub(super) async fn of(aws: &Aws, whom: Of<'_>) -> ValidationReport {
-    let (Of::ChangeSet(of) | Of::Operation(of) | Of::Stack(of)) = whom;
-    let asked = Asked::stacks("DescribeEvents", of);
-    let of_a_stack = matches!(whom, Of::Stack(_));
+pub(super) async fn of(aws: &Aws, scope: FindingScope<'_>) -> ValidationReport {
+    let (FindingScope::ChangeSet(of) | FindingScope::Operation(of) | FindingScope::Stack(of)) =
+        scope;
+    let api_call = ApiCall::stacks("DescribeEvents", of);
+    let of_a_stack = matches!(scope, FindingScope::Stack(_));
     let mut report = ValidationReport::default();
     let (mut newest, mut pages) = (None, 0);
     let read = each_page(async |next| {
-        let request = narrowed(aws.cloudformation.describe_events(), whom);
+        let request = narrowed(aws.cloudformation.describe_events(), scope);
         let request = request.set_next_token(next);
-        let answer = aws.ask_newer(asked, request.send()).await?;
+        let answer = aws.ask_newer(api_call, request.send()).await?;
         for event in answer.operation_events.unwrap_or_default() {
             let operation = event.operation_id.clone();
             if of_a_stack && *newest.get_or_insert_with(|| operation.clone()) != operation {
@@ -64,18 +65,21 @@ pub(super) async fn of(aws: &Aws, whom: Of<'_>) -> ValidationReport {
         Ok(answer.next_token.filter(|_| !is_enough))
     });
     if let Err(error) = read.await {
-        tracing::debug!("what validation and hooks said is not to be had: {error}");
+        tracing::debug!("what validation and hooks reasons is not to be had: {error}");
     }
     report.sorted()
 }
 
 /// Failed events only where it is about failures: a warning is none.
-fn narrowed(request: DescribeEventsFluentBuilder, whom: Of<'_>) -> DescribeEventsFluentBuilder {
+fn narrowed(
+    request: DescribeEventsFluentBuilder,
+    scope: FindingScope<'_>,
+) -> DescribeEventsFluentBuilder {
     let failed = EventFilter::builder().failed_events(true).build();
-    match whom {
-        Of::ChangeSet(id) => request.change_set_name(id),
-        Of::Operation(id) => request.operation_id(id).filters(failed),
-        Of::Stack(id) => request.stack_name(id).filters(failed),
+    match scope {
+        FindingScope::ChangeSet(id) => request.change_set_name(id),
+        FindingScope::Operation(id) => request.operation_id(id).filters(failed),
+        FindingScope::Stack(id) => request.stack_name(id).filters(failed),
     }
 }
 
@@ -114,27 +118,27 @@ impl ValidationReport {
             let hooks = self.hooks.iter();
             hooks
                 .filter(|hook| hook.logical_id.as_deref() == wanted)
-                .map(Hook::said)
+                .map(Hook::text)
                 .collect()
         };
         let findings = self.findings.iter();
-        let mut said: Vec<_> = findings
+        let mut reasons: Vec<_> = findings
             .filter(|finding| finding.logical_id.as_deref() == Some(logical_id))
             .map(|finding| match &finding.path {
                 Some(path) => format!("{path}: {}", finding.reason),
                 None => finding.reason.clone(),
             })
             .collect();
-        said.extend(hooks(Some(logical_id)));
-        if said.is_empty() {
-            said = hooks(None);
+        reasons.extend(hooks(Some(logical_id)));
+        if reasons.is_empty() {
+            reasons = hooks(None);
         }
-        (!said.is_empty()).then(|| said.join("; "))
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 }
 
 impl Hook {
-    fn said(&self) -> String {
+    fn text(&self) -> String {
         format!("hook {} said no: {}", self.name, self.reason)
     }
 }
@@ -142,8 +146,8 @@ impl Hook {
 impl std::fmt::Display for Hook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.logical_id {
-            Some(resource) => write!(f, "{resource}: {}", self.said()),
-            None => f.write_str(&self.said()),
+            Some(resource) => write!(f, "{resource}: {}", self.text()),
+            None => f.write_str(&self.text()),
         }
     }
 }
@@ -259,10 +263,10 @@ mod tests {
                 .hook_status_reason("the bucket has no access block")
                 .build(),
         );
-        let said = "hook MyOrg::Buckets::Private said no: the bucket has no access block";
-        assert_eq!(report.about("StateBucket").as_deref(), Some(said));
+        let reason = "hook MyOrg::Buckets::Private said no: the bucket has no access block";
+        assert_eq!(report.about("StateBucket").as_deref(), Some(reason));
         assert_eq!(report.about("Vpc"), None);
-        let whole = format!("StateBucket: {said}");
+        let whole = format!("StateBucket: {reason}");
         assert_eq!(report.as_reason(), Some(whole));
     }
 

@@ -1,5 +1,5 @@
 //! What a profile may ask for that the SDK cannot do: a code typed at a prompt, an `aws login` session.
-//! Said before the first call, because AWS itself would only say "access denied".
+//! ErrorText before the first call, because AWS itself would only say "access denied".
 
 use std::borrow::Cow;
 
@@ -63,7 +63,7 @@ pub(super) fn check(profiles: &ProfileSet) -> Result<(), CloudError> {
         if profile.get("mfa_serial").is_some() && profile.get("role_arn").is_some() {
             return Err(CloudError::Credentials {
                 reason: format!(
-                    "profile {name} wants an MFA code (mfa_serial), which cannot be asked for here"
+                    "profile {name} wants an MFA code (mfa_serial), which cannot be api_call for here"
                 ),
                 help: MFA_WAY_OUT.to_owned(),
             });

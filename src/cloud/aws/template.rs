@@ -9,15 +9,18 @@ use crate::common::digest;
 const LARGEST: usize = 1_048_576;
 
 /// A template on its way: exactly one of the two is set, as the API wants it.
-pub(super) struct Travelling {
+pub(super) struct TemplateSource {
     pub(super) body: Option<String>,
     pub(super) url: Option<String>,
 }
 
 /// Makes the template of a proposal ready to be named in a request, uploading it if it must be.
-pub(super) async fn send(aws: &Aws, wanted: &ChangeSetRequest) -> Result<Travelling, CloudError> {
+pub(super) async fn send(
+    aws: &Aws,
+    wanted: &ChangeSetRequest,
+) -> Result<TemplateSource, CloudError> {
     let Some(bucket) = bucket_needed(wanted)? else {
-        return Ok(Travelling {
+        return Ok(TemplateSource {
             body: Some(wanted.template.clone()),
             url: None,
         });
@@ -30,7 +33,7 @@ pub(super) async fn send(aws: &Aws, wanted: &ChangeSetRequest) -> Result<Travell
         url,
         "the template travels through the bucket"
     );
-    Ok(Travelling {
+    Ok(TemplateSource {
         body: None,
         url: Some(url),
     })

@@ -29,13 +29,13 @@ fn ask_with(
     };
     let [was, is] = parameters.map(map);
     let [were, are] = tags.map(map);
-    changes(&Question {
-        before: Side {
+    changes(&ChangeSetInput {
+        before: TemplateVersion {
             template: before,
             parameters: &was,
             tags: &were,
         },
-        after: Side {
+        after: TemplateVersion {
             template: after,
             parameters: &is,
             tags: &are,

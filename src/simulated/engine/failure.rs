@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::job::Verb;
+use super::job::JobAction;
 use super::{Environment, Phase, Running, SimEvent};
 use crate::cloud::StackStatus;
 use crate::simulated::stack::Stack;
@@ -25,14 +25,14 @@ impl Stack {
         run.failed
             .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
         match verb {
-            Verb::Delete => {
-                self.remains(run, env, at, number, reason);
+            JobAction::Delete => {
+                self.removal_failed(run, env, at, number, reason);
                 run.active = run.active.saturating_sub(1);
                 self.release(run, env, at, Vec::new());
                 return;
             }
-            Verb::Create => self.set_status(env, at, run, slot, "CREATE_FAILED", Some(reason)),
-            Verb::Update | Verb::Replace => {
+            JobAction::Create => self.set_status(env, at, run, slot, "CREATE_FAILED", Some(reason)),
+            JobAction::Update | JobAction::Replace => {
                 self.set_status(env, at, run, slot, "UPDATE_FAILED", Some(reason));
             }
         }
@@ -41,10 +41,10 @@ impl Stack {
             self.release(run, env, at, Vec::new());
             return;
         }
-        if run.turns {
+        if run.rolls_back {
             return;
         }
-        run.turns = true;
+        run.rolls_back = true;
         // What fails in the same moment is not cancelled any more.
         let soon = |due: i64| due < at + 1000;
         let others = std::mem::take(&mut run.queue);
@@ -87,7 +87,7 @@ impl Stack {
             run.failed
                 .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
             let (status, reason) = match verb {
-                Verb::Create => ("CREATE_FAILED", "Resource creation cancelled"),
+                JobAction::Create => ("CREATE_FAILED", "Resource creation cancelled"),
                 _ => ("UPDATE_FAILED", "Resource update cancelled"),
             };
             self.set_status(env, at, run, slot, status, Some(reason));

@@ -36,7 +36,7 @@ pub(in crate::simulated) struct Job {
     pub(super) slot: usize,
     pub(super) work: Work,
     /// The kind of thing that it turned out to be.
-    pub(super) verb: Verb,
+    pub(super) verb: JobAction,
     pub(super) runs: bool,
     /// How many jobs have to be done before.
     pub(super) waits: usize,
@@ -45,7 +45,7 @@ pub(in crate::simulated) struct Job {
 
 /// What a job does to its resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(super) enum JobAction {
     Create,
     Update,
     Replace,
@@ -66,7 +66,7 @@ impl Job {
         Self {
             slot,
             work,
-            verb: Verb::Create,
+            verb: JobAction::Create,
             runs: false,
             waits: 0,
             next: Vec::new(),

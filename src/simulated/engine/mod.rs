@@ -12,7 +12,7 @@ mod rollback;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-pub(super) use create_update::{Wanted, candidates, touching};
+pub(super) use create_update::{StackUpdate, candidates, single_update};
 pub(super) use job::{Job, Removal, Work};
 
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use super::compiled::Compiled;
 use super::config::{Faults, Noise, ResourceFailure};
 use super::inspect::{Loss, Write};
-use super::machines::Waiting;
+use super::machines::JoinWait;
 use super::names::Setting;
 use super::rng::{stream, takes};
 use super::stack::{Resource, Stack, timestamp};
@@ -69,7 +69,7 @@ pub(super) enum SimEvent {
     Initiated(usize),
     Configured(usize),
     /// The machines of the job's group look whether they can join.
-    Join(usize, Waiting),
+    Join(usize, JoinWait),
     End(usize),
     /// The job fails, for this reason.
     Fail(usize, String),
@@ -105,7 +105,7 @@ pub(super) struct Running {
     /// Whether it stops where it fails.
     stops: bool,
     /// Whether it turns back already.
-    turns: bool,
+    rolls_back: bool,
     tail: i64,
     update: Update,
 }
@@ -139,17 +139,22 @@ pub(super) struct Before {
 
 /// Whether a job goes on or is done at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    Goes,
-    Instant,
+enum JobProgress {
+    Started,
+    Done,
 }
 
 /// A scripted failure, with its reason where it has one of its own.
-struct Due(Option<String>);
+struct ScriptedFailure(Option<String>);
 
 impl Environment {
     /// Takes a scripted failure, if one is due.
-    fn due(&mut self, stack: &str, id: &str, operation: Operation) -> Option<Due> {
+    fn take_failure(
+        &mut self,
+        stack: &str,
+        id: &str,
+        operation: Operation,
+    ) -> Option<ScriptedFailure> {
         let fits = |one: &&mut ResourceFailure| {
             one.times > 0
                 && one.operation == operation
@@ -158,7 +163,7 @@ impl Environment {
         };
         let failing = self.failures.iter_mut().find(fits)?;
         failing.times -= 1;
-        Some(Due(failing.reason.clone()))
+        Some(ScriptedFailure(failing.reason.clone()))
     }
 
     /// Milliseconds that something takes, from a stream of its own.
@@ -181,7 +186,7 @@ impl Running {
             active: 0,
             failed: Vec::new(),
             stops: false,
-            turns: false,
+            rolls_back: false,
             tail: 0,
             update: Update::default(),
         }
@@ -220,7 +225,7 @@ impl Running {
     }
 
     /// Takes a job off its followers. Those that wait for nothing any more.
-    fn settle(&mut self, number: usize) -> Vec<usize> {
+    fn release_followers(&mut self, number: usize) -> Vec<usize> {
         let next = self.job(number).map(|job| std::mem::take(&mut job.next));
         let mut free = Vec::new();
         for follower in next.unwrap_or_default() {
@@ -238,7 +243,7 @@ impl Running {
 impl Stack {
     /// Starts an operation: its first event, and the time until its first resource.
     fn launch(&mut self, env: &mut Environment, at: i64, mut run: Running, status: StackStatus) {
-        let words = ["overhead", self.found.name.as_str()];
+        let words = ["overhead", self.live.name.as_str()];
         let around = env.takes(&words, self.operations, timing::overhead());
         let lead = around * 3 / 8;
         run.tail = around - lead;
@@ -268,8 +273,8 @@ impl Stack {
             SimEvent::Configured(job) => self.configured(&mut run, env, at, job),
             SimEvent::End(job) => self.end(&mut run, env, at, job, others.in_use),
             SimEvent::Join(job, waiting) => {
-                let look = waiting.look(at, others.serves);
-                self.joining(&mut run, job, waiting, look);
+                let look = waiting.check(at, others.serves);
+                self.join_checked(&mut run, job, waiting, look);
             }
             SimEvent::Fail(job, reason) => self.fail_job(&mut run, env, at, job, &reason),
             SimEvent::Stop => return self.stop(&run, env, at),
@@ -297,8 +302,8 @@ impl Stack {
     ) {
         ready.reverse();
         while let Some(number) = ready.pop() {
-            if self.start(run, env, at, number) == Progress::Instant {
-                ready.extend(run.settle(number));
+            if self.start(run, env, at, number) == JobProgress::Done {
+                ready.extend(run.release_followers(number));
             } else {
                 run.active += 1;
             }
@@ -318,9 +323,9 @@ impl Stack {
         env: &mut Environment,
         at: i64,
         number: usize,
-    ) -> Progress {
+    ) -> JobProgress {
         let Some(job) = run.jobs.get(number) else {
-            return Progress::Instant;
+            return JobProgress::Done;
         };
         match &job.work {
             Work::Make => self.make(run, env, at, number),

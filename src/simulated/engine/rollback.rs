@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::job::{Direction, Verb, chain};
-use super::{Environment, Job, Phase, Progress, Running, SimEvent, Work};
+use super::job::{Direction, JobAction, chain};
+use super::{Environment, Job, JobProgress, Phase, Running, SimEvent, Work};
 use crate::catalog::durations::Operation;
 use crate::cloud::{DeletionPolicy, StackStatus};
 use crate::simulated::config::RollbackFailure;
@@ -27,7 +27,7 @@ impl Stack {
         let (slot, verb) = (job.slot, job.verb);
         if let Work::Remove(removal) = &job.work {
             let removal = removal.clone();
-            if let Some(reason) = in_use.or_else(|| self.refuses(env, slot, &removal)) {
+            if let Some(reason) = in_use.or_else(|| self.removal_error(env, slot, &removal)) {
                 self.fail_job(run, env, at, number, &reason);
                 return;
             }
@@ -37,16 +37,16 @@ impl Stack {
             self.set_status(env, at, run, slot, "UPDATE_COMPLETE", None);
         } else {
             let status = match verb {
-                Verb::Create => "CREATE_COMPLETE",
+                JobAction::Create => "CREATE_COMPLETE",
                 _ => "UPDATE_COMPLETE",
             };
             if let Some(resource) = self
                 .resources
                 .get_mut(slot)
-                .filter(|_| verb == Verb::Update)
+                .filter(|_| verb == JobAction::Update)
             {
                 resource.version += 1;
-                resource.touched.clear();
+                resource.external_properties.clear();
             }
             self.set_status(env, at, run, slot, status, None);
         }
@@ -54,7 +54,7 @@ impl Stack {
             job.runs = false;
         }
         run.active = run.active.saturating_sub(1);
-        let free = run.settle(number);
+        let free = run.release_followers(number);
         self.release(run, env, at, free);
     }
 
@@ -67,7 +67,7 @@ impl Stack {
         reason: &str,
     ) {
         run.failed.clear();
-        run.turns = false;
+        run.rolls_back = false;
         if run.phase == Phase::Creating {
             run.phase = Phase::RollingBackCreate;
             let reason = Some(reason);
@@ -88,8 +88,8 @@ impl Stack {
             return;
         };
         self.compiled = Some(before.compiled.clone());
-        self.found.parameters.clone_from(&before.parameters);
-        self.found.tags.clone_from(&before.tags);
+        self.live.parameters.clone_from(&before.parameters);
+        self.live.tags.clone_from(&before.tags);
         let replaced_resources = run.update.replaced_resources.iter().map(|(slot, _)| *slot);
         let slots: BTreeSet<usize> = run
             .update
@@ -117,19 +117,19 @@ impl Stack {
         env: &mut Environment,
         at: i64,
         number: usize,
-    ) -> Progress {
+    ) -> JobProgress {
         let Some(slot) = run.jobs.get(number).map(|job| job.slot) else {
-            return Progress::Instant;
+            return JobProgress::Done;
         };
         let id = self.resources.get(slot).map(|one| one.logical_id.clone());
         let id = id.unwrap_or_default();
         if run.update.skip.contains(&id) {
             self.restored(run, slot);
             self.set_status(env, at, run, slot, "UPDATE_COMPLETE", None);
-            return Progress::Instant;
+            return JobProgress::Done;
         }
         if let Some(job) = run.job(number) {
-            (job.runs, job.verb) = (true, Verb::Update);
+            (job.runs, job.verb) = (true, JobAction::Update);
         }
         self.set_status(env, at, run, slot, "UPDATE_IN_PROGRESS", None);
         let item = self.compiled.as_ref().and_then(|all| all.item(&id));
@@ -138,10 +138,10 @@ impl Stack {
             p90: 15.0,
         };
         let typical = item.map_or(usual, |item| item.typical(Operation::Update));
-        let words = [self.found.name.as_str(), id.as_str(), "restore"];
+        let words = [self.live.name.as_str(), id.as_str(), "restore"];
         let takes = env.takes(&words, self.operations, typical);
         let stuck = |one: &&mut RollbackFailure| {
-            one.times > 0 && one.stack == self.found.name && one.logical_id == id
+            one.times > 0 && one.stack == self.live.name && one.logical_id == id
         };
         let event = match env.faults.rollback_fails.iter_mut().find(stuck) {
             Some(stuck) => {
@@ -155,7 +155,7 @@ impl Stack {
             None => SimEvent::End(number),
         };
         run.after(at + takes, event);
-        Progress::Goes
+        JobProgress::Started
     }
 
     /// A resource is what it was before the update.
@@ -206,7 +206,7 @@ impl Stack {
             Phase::Deleting => self.stack_event(env, at, &run, S::DeleteFailed, message),
             Phase::Updating => self.clean_up(run, env, at),
             Phase::Cleanup => {
-                self.drop_dropped(&run);
+                self.forget_removed(&run);
                 self.stack_event(env, at, &run, S::UpdateComplete, None);
             }
             Phase::RollingBackUpdate if message.is_none() => self.clean_up_rollback(run, env, at),
@@ -219,13 +219,13 @@ impl Stack {
                 let made = std::mem::take(&mut run.update.made);
                 let ids = made.iter().filter_map(|slot| self.resources.get(*slot));
                 run.update.dropped = ids.map(|one| one.logical_id.clone()).collect();
-                self.drop_dropped(&run);
+                self.forget_removed(&run);
                 self.stack_event(env, at, &run, S::UpdateRollbackComplete, None);
             }
         }
     }
 
-    fn drop_dropped(&mut self, run: &Running) {
+    fn forget_removed(&mut self, run: &Running) {
         let gone = &run.update.dropped;
         self.resources
             .retain(|resource| !gone.contains(&resource.logical_id));
@@ -357,6 +357,6 @@ impl Stack {
     pub(in crate::simulated) fn is_updating(&self) -> bool {
         let run = self.running.as_ref();
         run.is_some_and(|run| run.phase == Phase::Updating)
-            && self.found.status == StackStatus::UpdateInProgress
+            && self.live.status == StackStatus::UpdateInProgress
     }
 }

@@ -207,7 +207,7 @@ async fn what_is_wrong_with_a_request_is_refused_and_makes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_seed_gives_the_same_course_to_the_byte_and_another_one_another() {
-    async fn course(seed: u64) -> Vec<StackEvent> {
+    async fn history_of(seed: u64) -> Vec<StackEvent> {
         let cloud = Simulated::new(SimulationConfig {
             seed,
             failures: vec![failing("NetB", Operation::Create)],
@@ -217,7 +217,7 @@ async fn the_same_seed_gives_the_same_course_to_the_byte_and_another_one_another
         made(&cloud, "s", &network("x")).await;
         cloud.history()
     }
-    let first = course(1).await;
-    assert_eq!(first, course(1).await);
-    assert_ne!(first, course(2).await);
+    let first = history_of(1).await;
+    assert_eq!(first, history_of(1).await);
+    assert_ne!(first, history_of(2).await);
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use roxmltree::{Document, Node};
 
-use super::super::error::Said;
+use super::super::error::ErrorText;
 
 /// Lines that are shown: the end of a boot says what went wrong.
 const LINES: usize = 15;
@@ -15,13 +15,13 @@ const WIDTH: usize = 300;
 /// One page of machines.
 #[derive(Debug)]
 pub(super) struct Page {
-    pub(super) machines: Vec<Machine>,
+    pub(super) machines: Vec<Instance>,
     pub(super) next: Option<String>,
 }
 
 /// The newest is the greatest.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Machine {
+pub(super) struct Instance {
     /// `None` sorts first: nobody knows how old it is.
     launched: Option<Timestamp>,
     pub(super) id: String,
@@ -29,14 +29,14 @@ pub(super) struct Machine {
 
 /// Code and message of a refusal, where the answer has them.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     code: Option<String>,
     message: Option<String>,
 }
 
-impl Refusal {
-    pub(super) fn said<'a>(&'a self, whole: &'a str) -> Said<'a> {
-        Said {
+impl ApiError {
+    pub(super) fn error_text<'a>(&'a self, whole: &'a str) -> ErrorText<'a> {
+        ErrorText {
             code: self.code.as_deref(),
             message: self.message.as_deref(),
             body: Some(whole),
@@ -48,9 +48,9 @@ pub(super) fn instances(xml: &str) -> Result<Page, String> {
     let document = parse(xml)?;
     let sets = elements(document.root(), "instancesSet");
     let machines = sets
-        .flat_map(|set| set.children().filter(|node| node.has_tag_name_of("item")))
+        .flat_map(|set| set.children().filter(|node| node.has_local_name("item")))
         .filter_map(|item| {
-            Some(Machine {
+            Some(Instance {
                 launched: child(item, "launchTime").and_then(|time| time.parse().ok()),
                 id: child(item, "instanceId")?,
             })
@@ -72,13 +72,13 @@ pub(super) fn output(xml: &str) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-pub(super) fn refusal(xml: &str) -> Refusal {
+pub(super) fn refusal(xml: &str) -> ApiError {
     let Ok(document) = parse(xml) else {
-        return Refusal::default();
+        return ApiError::default();
     };
     elements(document.root(), "Error")
         .next()
-        .map_or_else(Refusal::default, |error| Refusal {
+        .map_or_else(ApiError::default, |error| ApiError {
             code: child(error, "Code"),
             message: child(error, "Message"),
         })
@@ -114,21 +114,21 @@ fn parse(xml: &str) -> Result<Document<'_>, String> {
 fn elements<'a>(under: Node<'a, 'a>, name: &'a str) -> impl Iterator<Item = Node<'a, 'a>> {
     under
         .descendants()
-        .filter(move |node| node.has_tag_name_of(name))
+        .filter(move |node| node.has_local_name(name))
 }
 
 fn child(of: Node<'_, '_>, name: &str) -> Option<String> {
-    let found = of.children().find(|node| node.has_tag_name_of(name))?;
+    let found = of.children().find(|node| node.has_local_name(name))?;
     found.text().map(|text| text.trim().to_owned())
 }
 
 /// EC2's namespace names the version; which one it is does not matter.
-trait Named {
-    fn has_tag_name_of(&self, name: &str) -> bool;
+trait LocalName {
+    fn has_local_name(&self, name: &str) -> bool;
 }
 
-impl Named for Node<'_, '_> {
-    fn has_tag_name_of(&self, name: &str) -> bool {
+impl LocalName for Node<'_, '_> {
+    fn has_local_name(&self, name: &str) -> bool {
         self.is_element() && self.tag_name().name() == name
     }
 }
@@ -194,11 +194,11 @@ mod tests {
             </Message></Error></Errors></Response>";
         assert_eq!(
             refusal(xml),
-            Refusal {
+            ApiError {
                 code: Some("RequestLimitExceeded".to_owned()),
                 message: Some("Slow down".to_owned()),
             }
         );
-        assert_eq!(refusal("<html><br></html>"), Refusal::default());
+        assert_eq!(refusal("<html><br></html>"), ApiError::default());
     }
 }

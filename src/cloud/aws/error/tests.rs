@@ -2,7 +2,7 @@
 
 use super::*;
 
-const ASKED: Asked<'static> = Asked::stacks("CreateStack", "canary-base");
+const ASKED: ApiCall<'static> = ApiCall::stacks("CreateStack", "canary-base");
 
 fn answer(status: u16, code: &str, message: &str) -> CloudError {
     let some = |text| Some(text).filter(|text: &&str| !text.is_empty());

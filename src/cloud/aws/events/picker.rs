@@ -85,7 +85,7 @@ impl<'a> Picker<'a> {
     }
 
     /// Whether anything of the operation has been met.
-    pub(in super::super) fn has_met_it(&self) -> bool {
+    pub(in super::super) fn has_events(&self) -> bool {
         self.ours_met
     }
 
