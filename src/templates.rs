@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_value_stays_one_string_of_yaml() {
+    fn yaml_escaping_keeps_one_string() {
         let templates =
             templates_of(&[("a.yaml.tera", "a: \"{{ value }}\"\nb: {{ value | json }}")]);
         for value in [
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_value_stays_one_word_of_shell() {
+    fn shell_escaping_keeps_one_word() {
         let templates = templates_of(&[("a.sh.tera", "A='{{ value }}'")]);
         let value = "it's $(reboot)";
         let text = templates.render("a.sh.tera", &One { value }).unwrap();
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_value_stays_text_of_a_page() {
+    fn html_escaping_keeps_text() {
         let templates =
             templates_of(&[("a.html.tera", "<i title=\"{{ value }}\">{{ value }}</i>")]);
         let value = "<b> \"x\" & 'y'";
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_variable_is_shown_with_its_place() {
+    fn misspelt_template_variable_is_located() {
         let templates = templates_of(&[("a.yaml.tera", "x: 1\na: \"{{ valeu }}\"")]);
         let error = templates
             .render("a.yaml.tera", &One { value: "" })

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kubernetes_of_the_catalogue_has_all_its_addons() {
+    fn addons_exist_for_every_kubernetes_version() {
         for version in kubernetes::versions() {
             let found = of(version).unwrap_or_else(|| panic!("no addons for {version}"));
             let names: Vec<_> = found.iter().map(|addon| addon.name).collect();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_kubernetes_is_of_the_same_minor() {
+    fn addons_tied_to_kubernetes_have_its_minor() {
         for version in kubernetes::versions() {
             for addon in of(version).unwrap() {
                 if [CLOUD_CONTROLLER_MANAGER, CLUSTER_AUTOSCALER].contains(&addon.name) {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn every_chart_is_pinned_and_its_address_names_its_version() {
+    fn charts_are_pinned_and_their_urls_name_the_version() {
         for addon in of(kubernetes::newest().unwrap()).unwrap() {
             let digits = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
             assert!(addon.sha256.len() == 64 && addon.sha256.chars().all(digits));

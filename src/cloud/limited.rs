@@ -135,13 +135,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn calls_of_a_simulated_cloud_are_limited_too() {
+    async fn limiter_applies_to_the_simulated_cloud() {
         let taken = seconds_for(&cloud(0.0), 40).await;
         assert!((9.9..10.2).contains(&taken), "{taken}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_throttled_call_slows_the_next_of_its_kind_alone() {
+    async fn throttle_slows_its_kind_of_call_only() {
         let cloud = cloud(1.0);
         assert!(seconds_for(&cloud, 1).await < 0.01);
         let start = cloud.now();

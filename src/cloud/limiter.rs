@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_goes_out_at_once_and_the_rest_at_three_a_second() {
+    async fn limiter_allows_a_burst_then_three_calls_a_second() {
         let reader = Reader::new();
         assert!(reader.seconds_for(10).await < 0.01);
         let taken = reader.seconds_for(30).await;
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn twenty_followers_share_one_budget() {
+    async fn limiter_is_shared_by_all_callers() {
         let reader = Reader::new();
         let start = reader.clock.now();
         let followers = (0..20).map(|_| reader.seconds_for(4));
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_throttle_halves_the_rate_and_spends_the_burst() {
+    async fn throttle_halves_the_rate_and_empties_the_burst() {
         let reader = Reader::new();
         reader.throttled();
         reader.throttled();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn throttle_after_throttle_never_stops_the_tool() {
+    async fn repeated_throttles_keep_a_minimum_rate() {
         let reader = Reader::new();
         for _ in 0..20 {
             reader.throttled();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_rate_recovers_after_a_quiet_time() {
+    async fn rate_recovers_after_a_quiet_time() {
         let reader = Reader::new();
         reader.throttled();
         tokio::time::sleep(Duration::from_secs(20)).await;
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_kind_of_call_has_a_budget_of_its_own() {
+    async fn limiter_has_a_bucket_per_kind_of_call() {
         let reader = Reader::new();
         reader.throttled();
         let other = [
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_call_says_whether_it_changes_anything() {
+    fn call_kind_follows_the_api_name() {
         for call in [
             "DescribeStacks",
             "GetParametersByPath",

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_is_read_back_as_it_was_written() {
+    fn lock_file_round_trip() {
         let directory = tempfile::tempdir().unwrap();
         let file = path(&directory.path().join("canary.yaml"));
         assert!(file.ends_with("canary.lock.yaml"));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_lock_file_is_named() {
+    fn invalid_lock_file_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("canary.lock.yaml");
         std::fs::write(&file, "images: {}\n").unwrap();

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_section_of_a_path_is_found() {
+    fn problem_path_has_its_section() {
         assert_eq!(parent("pools[1].min"), "pools[1]");
         assert_eq!(parent("pools[1]"), "pools");
         assert_eq!(parent("name"), "");

@@ -75,7 +75,7 @@ mod tests {
         tags:\n  \"cost center\": \"7\"\n";
 
     #[test]
-    fn a_field_has_the_line_of_its_key() {
+    fn source_line_is_the_line_of_the_key() {
         for (field, line) in [
             ("name", 2),
             ("network", 3),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_stands_nowhere() {
+    fn default_value_has_no_source_line() {
         for field in [
             "network.cidr",
             "database",

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_keeps_its_text_and_place() {
+    fn tree_keeps_text_and_place_of_values() {
         let text = "größe: 1.10\nlist:\n  - {a: yes, \"b c\": '007'}\n";
         let places = places(&read(text).root);
         let at = |path: &str| &text[places[path].clone()];
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_stands_at_its_own_place_with_the_value_of_another() {
+    fn alias_has_its_own_place_and_the_anchors_value() {
         let text = "a: &x {k: v}\nb: *x\n";
         let tree = read(text);
         let (_, b) = tree.root.get("b").unwrap();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_is_read_despite_what_can_not() {
+    fn tree_is_read_despite_syntax_errors() {
         let tree = read("a: 1\na: 2\n<<: {b: 3}\n? [x]\n: 4\nc: !!int 5\n---\nd: 6\n");
         assert_eq!(tree.errors.len(), 5, "{:?}", tree.errors);
         assert!(tree.root.get("c").is_some());
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_is_null_unless_quoted() {
+    fn empty_value_is_null_unless_quoted() {
         let tree = read("a:\nb: ~\nc: ''\nd: null\ne: nullable\n");
         let null = |field: &str| tree.root.get(field).unwrap().1.is_null();
         assert_eq!(

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sixteen_is_cut_as_documented() {
+    fn address_plan_of_a_16_is_as_documented() {
         let c = plan("10.20.0.0/16", 2).unwrap();
         assert_eq!(c.private.to_string(), "10.20.64.0/19");
         assert_eq!(c.public.to_string(), "10.20.98.0/24");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_has_no_plan() {
+    fn address_plan_needs_enough_room() {
         assert_eq!(plan("10.20.0.0/19", 0), None);
         assert_eq!(plan("10.20.0.0/16", 3), None);
         assert_eq!(plan("10.20.0.0/18", 2).unwrap().database.prefix_len(), 28);

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_held_against_the_whole_name() {
+    fn field_pattern_matches_the_whole_name() {
         for (pattern, name, is) in [
             ("Eni?", "EniA", true),
             ("Eni?", "Eni", false),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_meets_its_parts_and_its_whole_but_no_neighbour() {
+    fn field_path_matches_parents_and_children() {
         let of = "Properties.KeyPolicy.Statement";
         for (path, is) in [
             ("Properties", true),

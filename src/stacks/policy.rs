@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_holds_data_is_kept() {
+    fn stack_policy_protects_data_resources() {
         let template = json!({ "Resources": {
             "Vpc": { "Type": "AWS::EC2::VPC" }, "Gateway": { "Type": "AWS::EC2::InternetGateway" },
         }});

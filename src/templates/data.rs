@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_spelt_like_json_stays_text() {
+    fn yaml_values_not_in_json_form_stay_text() {
         let text = "account: 012345678901\nversion: 1.10\nanswer: yes\nport: 6443\non: true\n\
                     quoted: \"5\"\nnothing: null\nbig: 1_000\nempty: \"\"\nhalf: 0.5\nexp: 1e3\n";
         let want = json!({"account": "012345678901", "version": "1.10", "answer": "yes",
@@ -103,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn intrinsics_in_long_form_are_plain_data() {
+    fn long_form_intrinsics_are_plain_data() {
         let text = "a: { Fn::Sub: \"${AWS::Region}\" }\nb: [ { Ref: X }, 1 ]\n";
         let want = json!({"a": {"Fn::Sub": "${AWS::Region}"}, "b": [{"Ref": "X"}, 1]});
         assert_eq!(parse("t", text).unwrap(), want);
     }
 
     #[test]
-    fn broken_yaml_is_shown_with_its_line() {
+    fn invalid_yaml_is_located() {
         let error = parse("stacks/x.yaml.tera", "a: 1\nb: [1, 2\nc: 3\n").unwrap_err();
         let text = error.to_string();
         assert!(text.contains("stacks/x.yaml.tera"), "{text}");
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_is_a_copy_of_what_stands_at_its_anchor() {
+    fn alias_is_a_copy_of_its_anchor() {
         let text = "a: &x { n: 1.10, l: &y [1, no] }\nb: *x\nc: *y\n";
         let want = json!({"a": {"n": "1.10", "l": [1, "no"]}, "b": {"n": "1.10", "l": [1, "no"]},
             "c": [1, "no"]});
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_do_not_fill_the_memory() {
+    fn alias_expansion_is_limited() {
         let double = |n: usize| format!("a{n}: &a{n} [*a{before}, *a{before}]\n", before = n - 1);
         let text = format!("a0: &a0 [x]\n{}", (1..60).map(double).collect::<String>());
         let error = parse("t", &text).unwrap_err().to_string();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_meaning_in_a_template_is_refused_at_its_place() {
+    fn tags_and_merge_keys_are_refused_with_their_place() {
         for (text, place, what) in [
             ("a: 1\nb: !Ref Vpc\n", (2, 9), "a tag"),
             ("a: &x [*x]\n", (1, 8), "an alias inside"),

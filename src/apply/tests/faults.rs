@@ -84,7 +84,7 @@ async fn credentials_that_expire_detach_and_leave_the_dependants_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_creation_whose_answer_was_lost_is_found_by_its_token() {
+async fn create_with_a_lost_answer_is_found_by_token() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, network()).await;
     let lost = FaultKind::AnswerLost(unreachable("CreateStack"));

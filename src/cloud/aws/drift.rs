@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_has_a_dotted_path_and_both_values_as_text() {
+    fn drift_has_a_dotted_path_and_both_values() {
         let both = described(
             "/DBInstanceClass",
             "db.t4g.medium",
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_added_or_removed_by_hand_has_one_value_only() {
+    fn drift_of_an_added_or_removed_property_has_one_value() {
         let added = described(
             "/Tags/1",
             "null",
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_as_it_was_made_is_no_drift() {
+    fn resource_in_sync_has_no_drift() {
         let same = StackResourceDrift::builder()
             .stack_resource_drift_status(StackResourceDriftStatus::InSync)
             .build();

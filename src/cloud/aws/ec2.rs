@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_names_the_call_and_escapes_every_value() {
+    fn ec2_form_names_the_call_and_escapes_values() {
         assert_eq!(
             form("DescribeInstances", &[("Filter.1.Name", "tag:a b/ü")]),
             "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=tag%3Aa+b%2F%C3%BC"
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_is_the_regions_own_the_partitions_or_the_endpoints() {
+    fn ec2_url_follows_region_partition_and_endpoint() {
         assert_eq!(
             address(None, "eu-west-1"),
             "https://ec2.eu-west-1.amazonaws.com/"
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_is_signed_for_ec2_in_its_region() {
+    async fn ec2_request_is_signed_for_its_region() {
         let credentials =
             aws_credential_types::Credentials::new("AKIAEXAMPLE", "s", None, None, "test");
         let settings = super::super::Settings {

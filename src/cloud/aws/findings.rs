@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_names_resource_path_and_reason() {
+    fn finding_names_resource_path_and_reason() {
         let mut report = ValidationReport::default();
         report.take(&failed(
             "/Resources/Database/Properties/DBInstanceClas",
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_may_begin_with_the_resource_and_escape_its_slashes() {
+    fn finding_path_may_start_with_the_resource() {
         let (_, path) = place("/Database/Metadata/kube-cfn~1means", Some("Database"));
         assert_eq!(path.as_deref(), Some("Metadata.kube-cfn/means"));
         let (resource, path) = place("#/Resources/Vpc/Properties/Tags/0", None);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_is_quoted_in_its_own_words() {
+    fn hook_message_is_quoted() {
         let mut report = ValidationReport::default();
         report.take(
             &OperationEvent::builder()
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_no_failed_validation_is_no_finding() {
+    fn other_events_are_not_findings() {
         assert_eq!(finding(&OperationEvent::builder().build()), None);
         let skipped = OperationEvent::builder()
             .validation_status(ValidationStatus::Skipped)

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_names_a_call_in_every_protocol_and_nothing_else() {
+    fn call_log_names_the_call_only() {
         let form = "Action=CreateStack&Version=1&Parameters.member.1.ParameterValue=hunter2";
         assert_eq!(call(&request("POST", "https://a/", form)), "CreateStack");
         let mut json = request("POST", "https://a/", r#"{"Value":"hunter2"}"#);

@@ -83,13 +83,13 @@ mod tests {
     }
 
     #[test]
-    fn the_price_is_on_demand_and_never_reserved() {
+    fn price_is_on_demand_not_reserved() {
         let price = on_demand(&product(&["0.0000000000", "0.0376000000"]));
         assert_eq!(price, Some(0.0376));
     }
 
     #[test]
-    fn a_product_without_a_price_has_none() {
+    fn product_without_a_price_has_none() {
         assert_eq!(on_demand(&product(&["0.0000000000"])), None);
         assert_eq!(on_demand(r#"{"terms":{}}"#), None);
         assert_eq!(on_demand("not JSON"), None);

@@ -164,7 +164,7 @@ source_profile = circle
     }
 
     #[tokio::test]
-    async fn everything_else_is_left_to_the_sdk() {
+    async fn other_profiles_are_left_to_the_sdk() {
         for profile in ["plain", "circle", "default"] {
             assert_eq!(check_config(CONFIG, profile).await, Ok(()));
         }

@@ -154,7 +154,7 @@ mod tests {
     use aws_sdk_cloudformation::types::{Output, Parameter, Stack, Tag};
 
     #[test]
-    fn a_stack_is_found_with_its_tags_values_and_times() {
+    fn stack_has_tags_values_and_times() {
         let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
         let stack = found(
             Stack::builder()
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_of_tomorrow_and_a_stack_of_somebody_else_are_no_trouble() {
+    fn unknown_status_and_foreign_stack_are_accepted() {
         let status = types::StackStatus::from("UPDATE_PONDERING");
         let stack = found(Stack::builder().stack_status(status).build());
         assert_eq!(

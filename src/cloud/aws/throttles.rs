@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_code_of_an_answer_is_found_and_nothing_else() {
+    fn error_code_is_read_from_the_body() {
         let body = b"<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code>\
             <Message>Rate exceeded</Message></Error></ErrorResponse>";
         assert_eq!(error_code(body).as_deref(), Some("Throttling"));

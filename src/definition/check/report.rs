@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_covers_what_lies_below_it() {
+    fn path_covers_its_descendants() {
         assert!(covers("pools[1]", "pools[1].min"));
         assert!(covers("network", "network.cidr"));
         assert!(!covers("pools[1]", "pools[10].min"));
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn report_hides_what_follows_from_a_mistake() {
+    fn report_hides_consequential_errors() {
         let mut report = Report::default();
         report.problem("network.cidr", "no range", "write one");
         report.violation(Violation {

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_meet_also_over_midnight_and_the_end_of_the_week() {
+    fn windows_overlap_across_midnight_and_week_end() {
         assert!(!together("03:00-04:00", "sun:04:30-sun:05:30"));
         assert!(!together("03:00-04:00", "sun:04:00-sun:05:00"));
         assert!(together("03:00-04:00", "sun:03:30-sun:05:00"));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_window_has_no_minutes() {
+    fn invalid_window_has_no_minutes() {
         assert_eq!(daily("25:00-26:00"), None);
         assert_eq!(weekly("son:01:00-son:02:00"), None);
         assert_eq!(daily("23:30-00:30").unwrap().len(), 60);

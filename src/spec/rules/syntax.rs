@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nodes_may_claim_their_own_prefixes_only() {
+    fn node_labels_use_permitted_prefixes() {
         assert!(reserved("node-role.kubernetes.io/worker", &FREE_PREFIXES).is_some());
         assert!(reserved("node.kubernetes.io/role", &FREE_PREFIXES).is_none());
         assert!(reserved("example.com/role", &FREE_PREFIXES).is_none());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_values_follow_kubernetes() {
+    fn label_syntax_follows_kubernetes() {
         assert_eq!(bad_key("example.com/role"), None);
         assert_eq!(bad_value(""), None);
         assert!(bad_key("Example.com/role").is_some());

@@ -91,7 +91,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
 const PROPERTY: &str = "/Resources/Vpc/Properties/A";
 
 #[test]
-fn each_broken_reference_is_named_with_its_place() {
+fn unresolved_references_are_located() {
     for (at, value, said) in BROKEN {
         let found = wrong(at, serde_json::from_str(value).unwrap());
         assert_eq!(found, [*said], "{value} at {at}");
@@ -99,7 +99,7 @@ fn each_broken_reference_is_named_with_its_place() {
 }
 
 #[test]
-fn choices_are_the_names_that_would_do() {
+fn unresolved_reference_lists_valid_names() {
     let mut template = sound();
     template["Resources"]["Vpc"]["Properties"] = json!([
         {"Ref": "X"}, {"Fn::GetAtt": "X.Arn"}, {"Fn::If": ["X", 1, 2]},

@@ -12,7 +12,7 @@ fn described(status: ChangeSetStatus, execution: ExecutionStatus) -> ChangeSetSt
 }
 
 #[test]
-fn a_change_set_is_ready_only_when_it_may_be_executed() {
+fn change_set_is_ready_when_executable() {
     use ChangeSetStatus::{CreateComplete, CreateInProgress, DeleteComplete, Failed};
     use ExecutionStatus::{Available, ExecuteComplete, Obsolete, Unavailable};
     assert!(matches!(
@@ -46,7 +46,7 @@ fn a_change_set_is_ready_only_when_it_may_be_executed() {
 }
 
 #[test]
-fn both_sentences_for_no_change_are_known() {
+fn both_messages_for_no_change_are_recognised() {
     assert!(is_no_change(
         "The submitted information didn't contain changes. Submit different information to \
          create a change set."
@@ -56,7 +56,7 @@ fn both_sentences_for_no_change_are_known() {
 }
 
 #[test]
-fn the_sentences_of_early_validation_are_known() {
+fn early_validation_messages_are_recognised() {
     for reason in [
         "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation]. To \
          troubleshoot Early Validation errors, use the DescribeEvents API for detailed failure \

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_machine_is_the_one_launched_last_whatever_its_state() {
+    fn newest_instance_is_the_last_launched() {
         let item = |id: &str, time: &str| {
             format!(
                 "<item><instancesSet><item><instanceId>{id}</instanceId><launchTime>{time}</launchTime>\
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_console_is_its_last_lines_without_codes_and_empty_ones() {
+    fn console_has_last_lines_without_control_codes() {
         let mut text = "early\r\n".repeat(20);
         text.push_str("\x1b[0;32m[  OK  ]\x1b[0m Started\tcontainerd\r\n\r\n  \n\x07login: ");
         let lines = tail(&text);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_is_unpacked_and_a_missing_one_is_empty() {
+    fn console_output_is_decoded_and_may_be_missing() {
         let packed = STANDARD.encode("cloud-init: 403");
         let (first, rest) = packed.split_at(4);
         let xml = format!("<R><output>{first}\n{rest}\n</output></R>");
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_has_a_code_and_a_message_and_a_web_page_has_neither() {
+    fn error_answer_has_code_and_message() {
         let xml = "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Slow down\
             </Message></Error></Errors></Response>";
         assert_eq!(

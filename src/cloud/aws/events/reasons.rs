@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_reasons_that_point_elsewhere_are_looked_up() {
+    fn event_reasons_that_refer_elsewhere_are_resolved() {
         for reason in [
             "The following hook(s) failed: [MyOrg::Buckets::Private]",
             "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation].",
