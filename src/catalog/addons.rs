@@ -1,5 +1,5 @@
 //! What runs in every cluster beside Kubernetes itself: one chart an addon, pinned by the hash of its
-//! archive. The version of the program in it stands in the row of the Kubernetes minor. Look-up only.
+//! archive. The version of the program in it is in the row of the Kubernetes minor. Look-up only.
 //!
 //! Charts and their sources: `data/addons.json`.
 
@@ -59,7 +59,7 @@ pub struct Addon {
     pub chart: &'static str,
     /// Version of the program, as the tag of its image: `v1.36.1`.
     pub app: &'static str,
-    /// Where the archive of the chart lies; a mirror serves the same path under its own base.
+    /// URL of the chart's archive; a mirror serves the same path under its own base.
     pub url: &'static str,
     /// Of the archive, in lower-case hexadecimal.
     pub sha256: &'static str,

@@ -222,7 +222,7 @@ fn is_gateway(body: Option<&Value>) -> bool {
     body.is_some() && said.as_str().is_none_or(|word| word == "Gateway")
 }
 
-/// The table's word on a key; that on the plain type for a variant which the table does not tell apart.
+/// The table's entry for a key, or for the plain type where the table has no entry for the variant.
 fn prior(operation: Operation, key: &str) -> Seconds {
     let table = TABLE.of(operation);
     let plain = key.split('+').next().unwrap_or(key);

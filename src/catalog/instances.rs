@@ -1,5 +1,5 @@
 //! EC2 instance types: architecture and size.
-//! Source and date of the figures stand in `data/instance-types.json`.
+//! Source and date of the figures are in `data/instance-types.json`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -26,6 +26,6 @@ pub struct StackEvent {
     pub status: ResourceStatus,
     pub reason: Option<String>,
     pub token: Option<String>,
-    /// Whether it tells of the stack itself; then `stack_status` is set.
+    /// Whether it is about the stack itself; then `stack_status` is set.
     pub stack_status: Option<StackStatus>,
 }

@@ -32,8 +32,8 @@ pub struct ObjectSummary {
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
 pub trait Remote: Clock {
     /// Runs a shell command on the machine of an Auto Scaling group (the newest that runs) and waits for
-    /// its end, half an hour at most. `NotFound` when the group has no running machine or no agent on it
-    /// answers: then nothing was run. A command that fails is no error: [`CommandResult::code`] says so.
+    /// its end, half an hour at most. `NotFound` when the group has no running machine, `Offline` when no
+    /// agent on it answers: then nothing was run. A command that fails is no error: [`CommandResult::code`] says so.
     async fn run(&self, group: &str, command: &str) -> Result<CommandResult, CloudError>;
 
     /// The objects of a bucket whose keys begin with `prefix`, sorted by key; every page.

@@ -1,5 +1,4 @@
-//! The statuses of stacks and resources, and the two questions asked of them: settled? well?
-//! A word that AWS adds one day is an `Unknown`, never a panic.
+//! The statuses of stacks and resources. A status that AWS adds later is `Unknown`, never a panic.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -65,7 +64,7 @@ stack_statuses! {
 }
 
 impl StackStatus {
-    /// Whether an operation is still under way. `REVIEW_IN_PROGRESS` is not: nothing moves in it.
+    /// Whether an operation is still under way. `REVIEW_IN_PROGRESS` is not: no operation runs in it.
     pub fn is_in_progress(&self) -> bool {
         *self != Self::ReviewInProgress && self.as_str().ends_with("_IN_PROGRESS")
     }
@@ -89,11 +88,11 @@ impl Serialize for StackStatus {
     }
 }
 
-/// Status of a resource in CloudFormation's own word, with the phase it stands for.
+/// Status of a resource in CloudFormation's own word, with its phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceStatus(String);
 
-/// Where a resource stands.
+/// What a resource's status means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResourcePhase {
     Running,
@@ -125,7 +124,7 @@ impl ResourceStatus {
         }
     }
 
-    /// Whether it tells of a resource going away.
+    /// Whether the resource is being deleted, or was.
     pub fn is_delete(&self) -> bool {
         self.0.starts_with("DELETE_")
     }

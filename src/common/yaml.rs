@@ -1,5 +1,5 @@
 //! YAML as a tree in which every key and value keeps its text and its place. Decides nothing about
-//! types: `1.36` is the text `1.36` until somebody says what it should be. What is no plain data (tags,
+//! types: `1.36` is the text `1.36` until the caller converts it. What is not plain data (tags,
 //! merge keys, a second document) is left out and reported; the rest is read all the same.
 
 use std::collections::HashMap;
@@ -43,18 +43,18 @@ pub struct YamlError {
 pub enum YamlErrorKind {
     /// Not YAML. Nothing after it is read.
     Syntax(ScanError),
-    /// More values than asked for, with what aliases stand for. Nothing after it is read.
+    /// More values than the limit, aliases expanded. Nothing after it is read.
     TooLarge,
-    /// Where the tag stands.
+    /// With the place of the tag.
     Tag(Place),
     SecondDocument,
-    /// An alias inside what it stands for.
+    /// An alias inside the value that it refers to.
     Recursion,
     /// `<<`.
     MergeKey,
     DuplicateKey(String),
     EmptyKey,
-    /// A list or mapping as a key, and where its first value stands.
+    /// A list or mapping as a key, with the place of its first value.
     CollectionKey(Place),
 }
 
@@ -68,7 +68,7 @@ pub struct Document {
 }
 
 impl Node {
-    /// Whether the field stands there without a value.
+    /// Whether the field has no value.
     pub fn is_null(&self) -> bool {
         matches!(&self.kind, NodeKind::Scalar { text, quoted: false }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
@@ -144,7 +144,7 @@ struct Open {
 #[derive(Default)]
 struct Reader {
     open: Vec<Open>,
-    /// What an alias stands for, by the number of its anchor; 0 is none.
+    /// The value of an alias, by the number of its anchor; 0 is none.
     anchors: HashMap<usize, Node>,
     /// How many more values there may be.
     room: usize,
@@ -193,7 +193,7 @@ impl Reader {
         Ok(())
     }
 
-    /// An alias is a copy of what it stands for, at its own place.
+    /// An alias is a copy of the value at its anchor, at its own place.
     fn alias(&mut self, anchor: usize, place: Place) -> Result<(), YamlError> {
         let kind = self.anchors.get(&anchor).map(|node| node.kind.clone());
         let kind = kind.unwrap_or_else(|| {

@@ -63,7 +63,7 @@ fn home(name: &str) -> Option<String> {
     let mut homes = Vec::new();
     if schema::fields(root).any(|field| field == name) {
         return Some(format!(
-            "`{name}` stands at the left margin, outside every section"
+            "`{name}` is at the left margin, outside every section"
         ));
     }
     for section in schema::fields(root) {
@@ -85,7 +85,7 @@ pub(super) fn missing(wanted: &Value, field: &str) -> Words {
     (format!("missing field `{field}`"), help)
 }
 
-/// A field that stands there with nothing after it.
+/// A field without a value.
 pub(super) fn no_value(wanted: &Value, field: &str) -> Words {
     let help = match schema::wanted(wanted) {
         "object" => {
@@ -246,7 +246,7 @@ pub(super) fn wrong_form(wanted: &Value, node: &Node) -> Words {
     (format!("{expected}, got {}", got(node)), help)
 }
 
-/// A value as it stands in the file.
+/// A value as it is in the file.
 pub(super) fn got(node: &Node) -> String {
     match &node.kind {
         NodeKind::Scalar { text, quoted: true } => format!("the text {:?}", cut(text)),

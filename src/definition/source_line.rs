@@ -1,4 +1,4 @@
-//! Where a field stands in a definition's file.
+//! The line of a field in a definition's file.
 
 use std::path::Path;
 

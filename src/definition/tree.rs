@@ -59,7 +59,7 @@ fn syntax_error(text: &str, fault: YamlError) -> SyntaxError {
             "one file holds one cluster: move what follows `---` to a file of its own",
         ),
         YamlErrorKind::Recursion => (
-            "an alias inside what it stands for".to_owned(),
+            "an alias inside the value that it refers to".to_owned(),
             "write the value out",
         ),
         YamlErrorKind::MergeKey => (
@@ -67,7 +67,7 @@ fn syntax_error(text: &str, fault: YamlError) -> SyntaxError {
             "a definition reads without looking elsewhere: write the fields out, or alias a whole value",
         ),
         YamlErrorKind::DuplicateKey(key) => (
-            format!("`{key}` stands here a second time"),
+            format!("`{key}` appears here a second time"),
             "YAML would take one of them and drop the other: keep one",
         ),
         YamlErrorKind::EmptyKey => (
@@ -126,7 +126,7 @@ fn syntax(text: &str, error: &ScanError) -> SyntaxError {
             "between `[` and `]` stand values, between `{` and `}` stand `key: value`, with commas",
         ),
         ErrorKind::SimpleKeyExpected => (
-            "this line is no `key: value`",
+            "this line is not `key: value`",
             "put a colon and a space after the key",
         ),
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => (

@@ -1,5 +1,5 @@
 //! What differs between two templates with their parameters, resource by resource and property by
-//! property, as CloudFormation's change sets tell it. Pure: decides nothing, asks nobody.
+//! property, as CloudFormation's change sets list it. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::cloud::{ChangeAction, DeletionPolicy, PropertyChange, Replacement, Re
 use crate::templates::evaluate::{Pseudo, Resources, Scope, UNKNOWN, text};
 use crate::templates::graph::{collect, needs};
 
-/// A template with everything that it takes.
+/// A template with its parameters and tags.
 #[derive(Clone, Copy)]
 pub struct TemplateVersion<'a> {
     pub template: &'a Value,
@@ -19,7 +19,7 @@ pub struct TemplateVersion<'a> {
     pub tags: &'a BTreeMap<String, String>,
 }
 
-/// Two sides of one stack, and what its resources are now.
+/// Two versions of one stack, and what its resources are now.
 pub struct ChangeSetInput<'a> {
     pub before: TemplateVersion<'a>,
     pub after: TemplateVersion<'a>,
@@ -58,7 +58,7 @@ pub fn changes(input: &ChangeSetInput<'_>) -> Vec<ResourceChange> {
     Comparison::new(input).run()
 }
 
-/// What becomes of a resource when it is taken out of its stack, by its template.
+/// The deletion policy of a resource that is removed from its stack, by its template.
 pub fn policy_when_removed(body: &Value) -> DeletionPolicy {
     match body.get("DeletionPolicy").and_then(Value::as_str) {
         Some("Retain") => DeletionPolicy::Retain,
@@ -73,7 +73,7 @@ pub fn policy_when_removed(body: &Value) -> DeletionPolicy {
     }
 }
 
-/// What becomes of the old resource of a replacement, by its template.
+/// The deletion policy of the old resource of a replacement, by its template.
 pub fn policy_when_replaced(body: &Value) -> DeletionPolicy {
     match body.get("UpdateReplacePolicy").and_then(Value::as_str) {
         Some("Retain") => DeletionPolicy::Retain,
@@ -194,7 +194,7 @@ impl Resources for Overlay<'_> {
     fn reference(&self, id: &str) -> Option<String> {
         match self.changed.get(id) {
             Some(Replacement::Yes | Replacement::Might) => None,
-            _ => self.resources.reference(id),
+            Some(Replacement::No) | None => self.resources.reference(id),
         }
     }
 
@@ -225,7 +225,9 @@ impl<'a> Comparison<'a> {
             if let Some(change) = self.one(&id) {
                 let counts = match change.action {
                     ChangeAction::Add => Replacement::Yes,
-                    _ => change.replacement,
+                    ChangeAction::Modify | ChangeAction::Remove | ChangeAction::Other(_) => {
+                        change.replacement
+                    }
                 };
                 self.changed.insert(id, counts);
                 found.push(change);

@@ -100,7 +100,7 @@ fn id(setting: &Setting, stack: &Stack, name: &str) -> String {
     )
 }
 
-/// A change set of somebody else, that would change a tag.
+/// A change set from outside, that would change a tag.
 pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> SimChangeSet {
     let compiled = stack.compiled.clone().unwrap_or_default();
     let mut tags = stack.live.tags.clone();

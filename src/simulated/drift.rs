@@ -1,4 +1,4 @@
-//! Drift: what somebody changed by hand, beside what the template made.
+//! Drift: what was changed outside CloudFormation.
 
 use serde_json::Value;
 

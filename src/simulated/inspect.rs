@@ -1,4 +1,4 @@
-//! Looking into a simulated cloud from outside, for assertions; and changing it, as other people do.
+//! A simulated cloud seen from outside: for assertions, and for changes by others.
 
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,13 +41,13 @@ pub struct Loss {
     pub resource_type: String,
     pub physical_id: String,
     pub how: RemovalCause,
-    /// What became of it: only [`DeletionPolicy::Delete`] left nothing.
+    /// What CloudFormation did with it: only [`DeletionPolicy::Delete`] left nothing.
     pub deletion_policy: DeletionPolicy,
     /// Token of the operation.
     pub token: Option<String>,
 }
 
-/// How a resource came to be removed.
+/// Why a resource was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemovalCause {
     /// With its whole stack.
@@ -114,20 +114,20 @@ impl Calls {
     }
 }
 
-/// What somebody else does.
+/// A change by others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExternalChange {
     /// Changes a resource in place, by an update of their own.
     Update { stack: String, logical_id: String },
     /// Deletes a stack, protected or not.
     Delete { stack: String },
-    /// Leaves a change set lying with a stack.
+    /// Leaves a change set with a stack.
     ChangeSet { stack: String, name: String },
     /// The running operation of a stack was begun without rollback: where it fails, the stack stops.
     DisableRollback { stack: String },
     /// Deletes a parameter.
     DeleteParameter { name: String },
-    /// Leaves a stack under review that nobody ever executed, with the tags of a cluster's stack.
+    /// Leaves a stack under review that was never executed, with the tags of a cluster's stack.
     ReviewStack {
         stack: String,
         cluster: String,
@@ -141,7 +141,7 @@ impl Simulated {
         Calls(self.state().calls.clone())
     }
 
-    /// Every stack as it stands, deleted ones too, in the order in which they were made.
+    /// Every stack, deleted ones too, in the order of creation.
     pub fn all_stacks(&self) -> Vec<LiveStack> {
         self.with_now(|state| {
             state
@@ -152,7 +152,7 @@ impl Simulated {
         })
     }
 
-    /// Change sets that lie about, with the name of their stack.
+    /// Change sets that were not executed, with the name of their stack.
     pub fn open_change_sets(&self) -> Vec<(String, OpenChangeSet)> {
         self.with_now(|state| {
             let all = state.stacks.iter().flat_map(|stack| {
@@ -204,7 +204,7 @@ impl Simulated {
         })
     }
 
-    /// Somebody changes a property of a resource by hand. `path` goes into its properties, with dots.
+    /// Changes a property of a resource outside CloudFormation. `path` goes into its properties, with dots.
     /// Whether there is such a resource.
     pub fn change_property(&self, stack: &str, logical_id: &str, path: &str, value: Value) -> bool {
         self.with_resource(stack, logical_id, |resource| {
@@ -212,7 +212,7 @@ impl Simulated {
         })
     }
 
-    /// Somebody deletes a resource by hand. Whether there is such a resource.
+    /// Deletes a resource outside CloudFormation. Whether there is such a resource.
     pub fn delete_resource(&self, stack: &str, logical_id: &str) -> bool {
         self.with_resource(stack, logical_id, |resource| {
             resource.deleted_externally = true
@@ -235,7 +235,7 @@ impl Simulated {
         })
     }
 
-    /// Whether the stack of this name stands with this template.
+    /// Whether the stack of this name has this template.
     pub fn has_template(&self, stack: &str, template: &Value) -> bool {
         self.with_now(|state| {
             let stack = state.named(stack).and_then(|at| state.stacks.get(at));
@@ -266,7 +266,7 @@ impl Simulated {
         });
     }
 
-    /// Somebody else does something to the account. Whether CloudFormation let them.
+    /// Applies a change by others. Whether CloudFormation let them.
     pub fn apply_external_change(&self, what: &ExternalChange) -> bool {
         self.with_now(|state| apply_external_change(state, what).is_some())
     }
@@ -323,7 +323,11 @@ fn apply_external_change(state: &mut State, what: &ExternalChange) -> Option<()>
             super::changesets::ready(found, "UpdateStack").ok()?;
             Some(single_update(found, logical_id)?)
         }
-        _ => None,
+        ExternalChange::Delete { .. }
+        | ExternalChange::ChangeSet { .. }
+        | ExternalChange::DisableRollback { .. }
+        | ExternalChange::DeleteParameter { .. }
+        | ExternalChange::ReviewStack { .. } => None,
     };
     let log = state.write("external_change", stack, Some(TOKEN));
     let (found, env) = state.stack_and_env(index)?;

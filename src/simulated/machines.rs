@@ -1,6 +1,6 @@
-//! What the machines of Auto Scaling groups do by themselves: they boot, join, signal, and write to their
+//! The machines of Auto Scaling groups: they boot, join, signal, and write to their
 //! console. The machines of a pool join the control plane of their cluster: their group is not done
-//! before that answers, and gives up at the timeout of its signals, as on AWS.
+//! before that answers, and fails at the timeout of its signals, as on AWS.
 
 use super::stack::{Resource, Stack};
 use super::state::State;
@@ -9,7 +9,7 @@ use super::state::State;
 const CONTROL_PLANE: &str = "control-plane";
 const POOL: &str = "pool-";
 
-/// How often a machine looks whether the control plane answers, in milliseconds.
+/// How often a machine checks whether the control plane answers, in milliseconds.
 const CHECK_INTERVAL: i64 = 10_000;
 
 /// Machines that are up and wait for a control plane to join.
@@ -17,20 +17,20 @@ const CHECK_INTERVAL: i64 = 10_000;
 pub(super) struct JoinWait {
     /// Milliseconds from its first answer to their signal.
     pub(super) joining: i64,
-    /// When their group gives up.
+    /// When their group fails.
     pub(super) until: i64,
     /// How many signals it waits for.
     pub(super) count: u64,
 }
 
-/// What comes of one look at the control plane.
+/// The result of one check of the control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JoinCheck {
     /// It answers: they signal at this moment.
     Signals(i64),
-    /// It does not: they look again then.
+    /// It does not: they check again then.
     Repeat(i64),
-    /// Their group gives up then.
+    /// Their group fails then.
     TimesOut(i64),
 }
 

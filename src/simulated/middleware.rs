@@ -32,7 +32,7 @@ enum Access {
 
 /// How a call gets through.
 enum Admission {
-    /// With the scripted fault that strikes it.
+    /// With the scripted fault for it.
     Open(Option<FaultKind>),
     Crashed,
     Refused(CloudError),
@@ -90,7 +90,7 @@ impl Simulated {
         };
         self.state().lag = match &fault {
             Some(FaultKind::Stale(by)) => i64::try_from(by.as_millis()).unwrap_or(i64::MAX),
-            _ => 0,
+            Some(FaultKind::Refused(_) | FaultKind::AnswerLost(_)) | None => 0,
         };
         let answer = self.with_now(work);
         if self.crashes(CrashPoint::AfterEffect) {
@@ -177,7 +177,7 @@ impl State {
         None
     }
 
-    /// The scripted fault that strikes the newest call, if there is one.
+    /// The scripted fault for the newest call, if there is one.
     fn scripted(&mut self) -> Option<FaultKind> {
         let call = self.calls.last()?;
         let word = call.about.split(' ').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Why a resource fails when nobody says why: the usual words of AWS, type by type.
+//! Reasons of failures without a scripted one: the usual messages of AWS, type by type.
 
 use super::names::Setting;
 use super::rng::{stream, uuid};

@@ -161,7 +161,7 @@ impl Stack {
         self.live.status == StackStatus::DeleteComplete
     }
 
-    /// The stack as it stood at a moment; `None` when there was none.
+    /// The stack at a moment; `None` when there was none.
     pub(super) fn at(&self, at: i64) -> Option<&LiveStack> {
         let known = self.versions.iter().rev().find(|(since, _)| *since <= at)?;
         Some(&known.1)

@@ -1,4 +1,4 @@
-//! All that a simulated cloud holds, and the passing of time over it.
+//! The state of a simulated cloud, and how it advances in time.
 
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -31,13 +31,13 @@ pub(super) struct State {
     pub(super) calls: Vec<Call>,
     /// Scripted answers of machines, by group and command.
     pub(super) commands: BTreeMap<(String, String), VecDeque<CommandResult>>,
-    /// Calls since the start or the last revival.
+    /// Calls since the start or the last restart.
     pub(super) call_count: u64,
     /// Templates, parameters and tags that came in.
     pub(super) received: BTreeSet<String>,
 }
 
-/// A stack that begins.
+/// The beginning of a stack.
 pub(super) struct NewStack<'a> {
     pub(super) name: &'a str,
     pub(super) tags: BTreeMap<String, String>,
@@ -79,7 +79,7 @@ impl State {
         self.env.faults = faults;
     }
 
-    /// Lets happen whatever is due, over all stacks in the order of time.
+    /// Handles every event that is due, over all stacks in the order of time.
     pub(super) fn advance(&mut self, now: i64) {
         while let Some((at, index)) = self.next().filter(|(at, _)| *at <= now) {
             self.now = at;
@@ -100,7 +100,7 @@ impl State {
         next.min()
     }
 
-    /// Whether the next event of a stack is that its machines look whether they can join.
+    /// Whether the next event of a stack is a check whether its machines can join.
     fn joins_next(&self, index: usize) -> bool {
         let running = self
             .stacks
@@ -138,7 +138,7 @@ impl State {
         Some((self.stacks.get_mut(index)?, &mut self.env))
     }
 
-    /// Keeps account of a write. Its line in the log.
+    /// Records a write. Returns its index in the log.
     pub(super) fn write(&mut self, verb: &'static str, stack: &str, token: Option<&str>) -> usize {
         self.log(verb, stack, token, None)
     }
@@ -163,7 +163,7 @@ impl State {
         self.env.log.len() - 1
     }
 
-    /// A stack that is new in this moment.
+    /// A stack that is created now.
     pub(super) fn new_stack(&mut self, beginning: NewStack<'_>) -> Stack {
         let setting = &self.env.setting;
         let number = self.stacks.len() as u64;

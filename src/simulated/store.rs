@@ -1,4 +1,4 @@
-//! What lies outside `CloudFormation`: parameters, secrets, objects, the consoles of machines.
+//! What is outside `CloudFormation`: parameters, secrets, objects, the consoles of machines.
 
 use std::fmt::Write as _;
 
@@ -24,7 +24,7 @@ pub struct StoredParameter {
 impl Store for Simulated {
     async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError> {
         self.read("parameter", name, |state| {
-            // AWS's own: the same id in every simulation, as if nobody had published a newer image.
+            // AWS's own: the same id in every simulation, as if no newer image was published.
             if name.starts_with("/aws/service/") {
                 let region = state.env.setting.region.clone();
                 let rng = &mut stream(0, &[name, &region], 0);

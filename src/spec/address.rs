@@ -1,4 +1,4 @@
-//! Where every subnet and slot address lies inside the VPC range.
+//! The place of every subnet and slot address inside the VPC range.
 //! The plan is fixed for life: a subnet whose range moves is replaced with all it holds.
 
 use std::net::Ipv4Addr;
@@ -47,7 +47,7 @@ pub fn zone(vpc: Ipv4Net, index: usize) -> Option<ZoneAddresses> {
     })
 }
 
-/// The slot's host number; the /29 around it is reserved so that nobody else gets it.
+/// The slot's host number; the /29 around it is reserved for it.
 const SLOT_HOST: u32 = 10;
 
 /// The /29 that holds a slot's fixed address.

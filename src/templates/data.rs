@@ -1,14 +1,14 @@
-//! Rendered YAML as plain data, without the surprises of YAML's guessing: what is spelt `1.10`,
-//! `yes` or `012345678901` reaches AWS as it is spelt. Knows nothing of templates.
+//! Rendered YAML as plain data, without the surprises of YAML's guessing: what is written `1.10`,
+//! `yes` or `012345678901` reaches AWS as it is written. Knows nothing of templates.
 //!
-//! Merge keys and tags are refused: intrinsics stand in their long form.
+//! Merge keys and tags are refused: intrinsics are in their long form.
 
 use serde_json::{Number, Value};
 
 use super::TemplateError;
 use crate::common::yaml::{self, Node, NodeKind, YamlError, YamlErrorKind};
 
-/// The most values of a template, with what aliases stand for: ten times what the largest one holds.
+/// The most values of a template, aliases expanded: ten times what the largest one holds.
 const MOST_VALUES: usize = 50_000;
 
 /// Reads `text`, which came of the template `name`.
@@ -43,10 +43,10 @@ fn what(fault: &YamlErrorKind) -> String {
         YamlErrorKind::TooLarge => {
             return format!("more than {MOST_VALUES} values, with what aliases stand for");
         }
-        YamlErrorKind::DuplicateKey(key) => return format!("`{key}` stands here a second time"),
+        YamlErrorKind::DuplicateKey(key) => return format!("`{key}` appears here a second time"),
         YamlErrorKind::Tag(_) => "a tag; write intrinsics out, such as `Ref: Vpc`",
         YamlErrorKind::SecondDocument => "a second document",
-        YamlErrorKind::Recursion => "an alias inside what it stands for",
+        YamlErrorKind::Recursion => "an alias inside the value that it refers to",
         YamlErrorKind::MergeKey => "a merge key; write the fields out",
         YamlErrorKind::EmptyKey => "a key without a name",
         YamlErrorKind::CollectionKey(_) => "a list or mapping as a key",
@@ -142,7 +142,7 @@ mod tests {
             (
                 "a: 1\nb: 2\na: 3\n",
                 (3, 1),
-                "`a` stands here a second time",
+                "`a` appears here a second time",
             ),
             ("[x]: 1\n", (1, 1), "a list or mapping as a key"),
             ("a: 1\n---\nb: 2\n", (2, 1), "a second document"),

@@ -21,7 +21,7 @@ pub trait Resources {
     fn attribute(&self, id: &str, name: &str) -> Option<String>;
 }
 
-/// What the pseudo parameters stand for.
+/// The values of the pseudo parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pseudo<'a> {
     pub account: &'a str,

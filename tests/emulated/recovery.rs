@@ -326,7 +326,7 @@ async fn hook_and_validation_failures_keep_their_reasons() {
     };
     assert_eq!(
         reason("A").as_deref(),
-        Some("hook MyOrg::Notes::Quiet said no: too loud")
+        Some("hook MyOrg::Notes::Quiet refused: too loud")
     );
 
     let rules = Rules::of("refused-notes");

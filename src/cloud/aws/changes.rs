@@ -1,5 +1,5 @@
-//! Change sets: asked for, waited for, read to the last page. What their words mean is `mapping`'s
-//! business; how they end, `ending`'s.
+//! Change sets: created, polled, read to the last page. `mapping` reads their
+//! content, `ending` executes and deletes them.
 
 mod ending;
 mod name;
@@ -30,12 +30,12 @@ const REREAD_POLLS: Backoff = Backoff::new(FIRST_POLL, 33).at_most(SLOWEST_POLL)
 /// The longest idempotency token.
 const LONGEST_TOKEN: usize = 128;
 
-/// Where a change set stands.
+/// The state of a change set.
 enum ChangeSetState {
     Pending,
     Ready,
     Failed(String),
-    /// Executed already, or overtaken by another one.
+    /// Executed already, or obsolete.
     NotExecutable(String),
 }
 
@@ -46,13 +46,13 @@ pub(super) async fn create(aws: &Aws, wanted: &ChangeSetRequest) -> Result<Chang
     if let Err(error) = &answer
         && !error.is_transient()
     {
-        // Nobody will ask for it again. What stays in spite of this does no harm.
+        // It will not be used. A change set that cannot be deleted does no harm.
         let _ = delete(aws, &name, &wanted.stack).await;
     }
     answer
 }
 
-/// Reads a change set that was proposed before; `None` when it cannot be executed any more.
+/// Reads a change set that was created before; `None` when it cannot be executed any more.
 pub(super) async fn reread(
     aws: &Aws,
     id: &str,
@@ -60,22 +60,26 @@ pub(super) async fn reread(
 ) -> Result<Option<ChangeSet>, CloudError> {
     match CloudError::optional(wait(aws, id, stack_id, REREAD_POLLS).await)? {
         Some((first, ChangeSetState::Ready)) => with_changes(aws, first, stack_id).await.map(Some),
-        _ => Ok(None),
+        Some((
+            _,
+            ChangeSetState::Pending | ChangeSetState::Failed(_) | ChangeSetState::NotExecutable(_),
+        ))
+        | None => Ok(None),
     }
 }
 
-/// Makes sure that there is a change set of that name which can be executed, or will be soon.
+/// Creates a change set of that name unless there is one that can be executed, or will be soon.
 async fn ensure(aws: &Aws, wanted: &ChangeSetRequest, name: &str) -> Result<(), CloudError> {
     let source = template::send(aws, wanted).await?;
     if request_creation(aws, wanted, name, &source, &wanted.token).await? == CreateOutcome::Accepted
     {
         return Ok(());
     }
-    // The name says what is in it: another run's, or our own one whose answer was lost, is as good.
+    // The name is a hash of the content: one of another run, or of our own lost request, is the same.
     if is_usable(aws, name, &wanted.stack).await? {
         return Ok(());
     }
-    tracing::debug!(name, "a change set of this name is spent: it goes first");
+    tracing::debug!(name, "deleting an executed change set of this name first");
     delete(aws, name, &wanted.stack).await?;
     let kept = LONGEST_TOKEN - AGAIN.len();
     let token: String = wanted
@@ -132,7 +136,7 @@ async fn is_usable(aws: &Aws, name: &str, stack: &str) -> Result<bool, CloudErro
     Ok(page.is_some_and(|page| usable(state_of(&page))))
 }
 
-/// Waits for a change set and reads it. None stays that there is nothing to execute in.
+/// Waits for a change set and reads it. Deletes it when there is nothing to execute.
 async fn read(aws: &Aws, name: &str, stack: &str) -> Result<ChangeSet, CloudError> {
     aws.sleep(FIRST_POLL).await;
     let (first, state) = wait(aws, name, stack, POLLS).await?;
@@ -184,7 +188,7 @@ async fn with_changes(
     Ok(change_set)
 }
 
-/// Why a change set failed. AWS itself names no more than the hook or the validation that said no.
+/// Why a change set failed. AWS's own reason names only the hook or the validation that refused.
 async fn refusal(aws: &Aws, id: &str, stack: &str, reason: String) -> CloudError {
     let report = findings::of(aws, FindingScope::ChangeSet(id)).await;
     let early = !report.findings.is_empty() || is_early_validation(&reason);
@@ -208,7 +212,7 @@ async fn refusal(aws: &Aws, id: &str, stack: &str, reason: String) -> CloudError
     }
 }
 
-/// In the sentences of a failed change set and of a failed stack.
+/// Whether the reason of a failed change set or stack is early validation.
 fn is_early_validation(reason: &str) -> bool {
     let reason = reason.to_lowercase();
     ["early validation", "earlyvalidation", "validation failed"]
@@ -216,8 +220,8 @@ fn is_early_validation(reason: &str) -> bool {
         .any(|sign| reason.contains(sign))
 }
 
-/// Waits until a change set is computed, or until there are no looks left: then it is `Pending` still.
-/// Returns its first page.
+/// Polls until a change set is computed and returns its first page. It is still `Pending` when the polls
+/// run out.
 async fn wait(
     aws: &Aws,
     name: &str,
@@ -254,7 +258,7 @@ fn state_of(page: &DescribeChangeSetOutput) -> ChangeSetState {
     }
 }
 
-/// Every change of every page; destructive ones like to stand on the second (cfn-config#156).
+/// Every change of every page; destructive ones are often on the second (cfn-config#156).
 async fn changes(
     aws: &Aws,
     first: DescribeChangeSetOutput,
@@ -291,14 +295,14 @@ async fn page(
     match aws.send(api_call, with_values.send()).await {
         Ok(page) => Ok(page),
         Err(error) if is_unknown_call(&error) => {
-            tracing::debug!(stack, "this endpoint tells no property values");
+            tracing::debug!(stack, "this endpoint has no property values");
             aws.ask(api_call, request().send()).await
         }
         Err(error) => Err(explain(api_call, &error)),
     }
 }
 
-/// CloudFormation's two sentences for an update that changes nothing.
+/// CloudFormation's two messages for an update that changes nothing.
 fn is_no_change(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }

@@ -1,4 +1,4 @@
-//! How to reach AWS: profile, region, credentials, endpoint, proxy, TLS, retries and time-outs.
+//! The connection to AWS: profile, region, credentials, endpoint, proxy, TLS, retries and time-outs.
 //! Everything comes from the SDK's own chain; this file only says where ours differs from it, and why.
 
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub(super) struct Connection {
     pub(super) ec2_endpoint: Option<String>,
 }
 
-/// Loads the configuration. Asks nobody but, without any region at all, the instance's metadata.
+/// Loads the configuration. Calls nothing but, without any region, the instance's metadata.
 pub(super) async fn load(
     settings: &Settings,
     overrides: Option<Overrides>,

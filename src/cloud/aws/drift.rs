@@ -1,5 +1,4 @@
-//! Drift: what somebody changed by hand. CloudFormation looks for it on request, takes its time, and
-//! tells the outcome resource by resource.
+//! Drift: changes outside CloudFormation. Detection is started, polled, and read resource by resource.
 
 use crate::common::Clock;
 use crate::common::retry::{Backoff, Try, retry};

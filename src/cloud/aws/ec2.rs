@@ -23,7 +23,7 @@ use crate::cloud::{CloudError, Console};
 
 /// EC2's API; there has been no other since.
 const VERSION: &str = "2016-11-15";
-/// A console is nice to have: nobody waits long for it.
+/// A console is optional information: no long wait for it.
 const TRIES: Backoff = Backoff::constant(Duration::from_secs(1), 2);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
@@ -178,7 +178,7 @@ impl Client {
 async fn text(answer: HttpResponse) -> Result<String, String> {
     let body = ByteStream::new(answer.into_body()).collect().await;
     let body = body.map_err(|error| error.to_string())?;
-    String::from_utf8(body.to_vec()).map_err(|_| "an answer that is no text".to_owned())
+    String::from_utf8(body.to_vec()).map_err(|_| "an answer that is not text".to_owned())
 }
 
 /// In the commercial, the Chinese and the US government partition.

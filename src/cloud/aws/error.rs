@@ -1,5 +1,5 @@
-//! What went wrong, from the SDK's errors to [`CloudError`], in words for the person at the terminal.
-//! Reads codes and messages, never the `Debug` of an answer: that could hold what nobody should see.
+//! From the SDK's errors to [`CloudError`], in words for people.
+//! Reads codes and messages, never the `Debug` of an answer: that could hold a secret.
 
 use std::error::Error;
 
@@ -26,7 +26,7 @@ pub(super) fn short_name(of: &str) -> &str {
     resource.split('/').next().unwrap_or(resource)
 }
 
-/// What an answer says that was read by hand.
+/// Code and message of an answer that no SDK read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ErrorText<'a> {
     pub(super) code: Option<&'a str>,
@@ -35,7 +35,7 @@ pub(super) struct ErrorText<'a> {
     pub(super) body: Option<&'a str>,
 }
 
-/// The facts of an answer that refuses.
+/// An answer that refuses, with its HTTP status.
 #[derive(Debug, Default)]
 struct Answer<'a> {
     status: u16,
@@ -133,7 +133,7 @@ pub(super) fn unanswered(api_call: ApiCall<'_>, cause: &str) -> CloudError {
     no_answer(api_call, shorten(cause))
 }
 
-/// Credentials that the chain could not come by.
+/// No credentials from the chain.
 pub(super) fn no_credentials(cause: &CredentialsError) -> CloudError {
     credentials::from_chain(cause)
 }
@@ -188,7 +188,7 @@ fn by_status(api_call: ApiCall<'_>, answer: &Answer<'_>) -> CloudError {
     }
 }
 
-/// `None` for a code that only the status tells something of.
+/// `None` for a code that does not decide; then the HTTP status does.
 fn by_code(api_call: ApiCall<'_>, code: &str, message: &str) -> Option<CloudError> {
     Some(match code {
         "AccessDenied"

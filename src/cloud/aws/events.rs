@@ -30,7 +30,7 @@ pub(super) async fn has_begun(aws: &Aws, stack_id: &str, token: &str) -> Result<
     Ok(trace.start.is_some())
 }
 
-/// Whether anything on the stack happened under this token, be it within another operation.
+/// Whether the stack has any event with this token, even within another operation.
 pub(super) async fn has_events(aws: &Aws, stack_id: &str, token: &str) -> Result<bool, CloudError> {
     Ok(trace(aws, stack_id, Some(token)).await?.has_events)
 }

@@ -1,5 +1,5 @@
-//! What `DescribeEvents` alone says: the findings of early validation, and why a hook said no.
-//! Endpoints that lack the call say nothing: then nothing is added.
+//! What `DescribeEvents` alone says: the findings of early validation, and why a hook refused.
+//! Endpoints that lack the call have no findings.
 
 use aws_sdk_cloudformation::operation::describe_events::builders::DescribeEventsFluentBuilder;
 use aws_sdk_cloudformation::types::{EventFilter, EventType, OperationEvent};
@@ -9,10 +9,10 @@ use super::{Aws, mapping};
 use crate::cloud::Finding;
 use crate::common::text::one_line;
 
-/// A stack's failed events of 90 days are more than anybody asked for.
+/// A stack's failed events reach back 90 days: the newest pages are enough.
 const PAGES_OF_A_STACK: usize = 3;
 
-/// Whose events are asked for.
+/// Whose events are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum FindingScope<'a> {
     /// By ARN.
@@ -31,10 +31,10 @@ pub(super) struct ValidationReport {
     pub(super) hooks: Vec<Hook>,
 }
 
-/// A hook that said no.
+/// A hook that refused.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Hook {
-    /// The resource that it said no to; `None` for the stack or change set as a whole.
+    /// The resource that it refused; `None` for the stack or change set as a whole.
     pub(super) logical_id: Option<String>,
     /// `MyOrg::Security::NoPublicBuckets`
     pub(super) name: String,
@@ -105,14 +105,14 @@ impl ValidationReport {
         self
     }
 
-    /// Every finding in one line, fit to stand as the reason of a failure.
+    /// Every finding in one line, as the reason of a failure.
     pub(super) fn as_reason(&self) -> Option<String> {
         let hooks = self.hooks.iter().map(ToString::to_string);
         let lines: Vec<_> = self.findings.iter().map(line).chain(hooks).collect();
         (!lines.is_empty()).then(|| lines.join("; "))
     }
 
-    /// The same, about one resource; what hooks said to the whole where nothing is about it alone.
+    /// The same, about one resource; what hooks said about the whole where nothing is about it alone.
     pub(super) fn about(&self, logical_id: &str) -> Option<String> {
         let hooks = |wanted: Option<&'_ str>| -> Vec<String> {
             let hooks = self.hooks.iter();
@@ -139,7 +139,7 @@ impl ValidationReport {
 
 impl Hook {
     fn text(&self) -> String {
-        format!("hook {} said no: {}", self.name, self.reason)
+        format!("hook {} refused: {}", self.name, self.reason)
     }
 }
 
@@ -263,7 +263,7 @@ mod tests {
                 .hook_status_reason("the bucket has no access block")
                 .build(),
         );
-        let reason = "hook MyOrg::Buckets::Private said no: the bucket has no access block";
+        let reason = "hook MyOrg::Buckets::Private refused: the bucket has no access block";
         assert_eq!(report.about("StateBucket").as_deref(), Some(reason));
         assert_eq!(report.about("Vpc"), None);
         let whole = format!("StateBucket: {reason}");

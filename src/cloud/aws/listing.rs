@@ -1,4 +1,4 @@
-//! What lies in the account: the stacks that move, what a stack holds, the change sets with it.
+//! Lists: stacks with a running operation, the resources and change sets of a stack.
 
 use std::collections::BTreeSet;
 

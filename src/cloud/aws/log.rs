@@ -1,5 +1,5 @@
 //! What is asked of AWS, as lines of the log: the name of each call. Never a value, a header
-//! or a body: those may hold what nobody should see.
+//! or a body: those may hold a secret.
 
 use aws_sdk_cloudformation::config::http::HttpRequest;
 use aws_sdk_cloudformation::config::interceptors::BeforeTransmitInterceptorContextRef;

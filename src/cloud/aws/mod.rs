@@ -1,5 +1,5 @@
-//! The cloud that is AWS: the traits of [`crate::cloud`] over the SDK. The only room that names it.
-//! Knows how AWS answers and how it fails; not why anybody asks.
+//! The cloud that is AWS: the traits of [`crate::cloud`] over the SDK. The only module that names it.
+//! Knows how AWS answers and how it fails; not what the calls are for.
 
 mod bucket;
 mod calls;
@@ -67,8 +67,8 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Loads profile, region, credentials chain and endpoints. Sends nothing yet: whether the
-    /// credentials are good, [`Cloud::identity`] tells.
+    /// Loads profile, region, credentials chain and endpoints. Sends nothing yet:
+    /// [`Cloud::identity`] checks the credentials.
     ///
     /// # Errors
     /// `Credentials` when the profile cannot be read or needs what the SDK lacks (an MFA prompt, an
@@ -110,7 +110,7 @@ impl Aws {
             .interceptor(watch(Service::S3))
             .interceptor(CallLog)
             .build();
-        // The first call of every run: who is offline shall hear it in seconds.
+        // The first call of every run: without a network it fails in seconds.
         let sts = aws_sdk_sts::config::Builder::from(&connection.sdk)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             .interceptor(watch(Service::Sts))
@@ -204,7 +204,7 @@ impl Cloud for Aws {
     }
 }
 
-/// The server's time; the epoch where it tells none.
+/// The server's time; the epoch where there is none.
 fn timestamp(time: Option<DateTime>) -> Timestamp {
     let nanos = |time: DateTime| i32::try_from(time.subsec_nanos()).unwrap_or_default();
     time.and_then(|time| Timestamp::new(time.secs(), nanos(time)).ok())

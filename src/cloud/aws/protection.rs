@@ -1,4 +1,4 @@
-//! What keeps a stack from harm: termination protection and stack policy, set and read.
+//! Termination protection and stack policy of a stack, set and read.
 
 use serde_json::{Value, json};
 

@@ -89,9 +89,7 @@ async fn send(aws: &Aws, instance: &str, command: &str) -> Result<String, CloudE
 }
 
 fn agent_offline(instance: &str) -> CloudError {
-    CloudError::NotFound(format!(
-        "an agent of Systems Manager that answers on {instance}"
-    ))
+    CloudError::Offline(format!("the SSM agent on {instance}"))
 }
 
 /// Waits for the end of a command, which AWS brings about after [`EXECUTION_SECONDS`].

@@ -1,4 +1,4 @@
-//! How a template travels: inside the request while it fits, through a bucket when it does not.
+//! How a template is sent: inside the request while it fits, through a bucket when it does not.
 //! Sizes and URL forms are CloudFormation's.
 
 use super::Aws;
@@ -8,13 +8,13 @@ use crate::common::digest;
 /// The longest template at all, in bytes.
 const LARGEST: usize = 1_048_576;
 
-/// A template on its way: exactly one of the two is set, as the API wants it.
+/// Where CloudFormation reads a template: exactly one of the two is set, as the API requires.
 pub(super) struct TemplateSource {
     pub(super) body: Option<String>,
     pub(super) url: Option<String>,
 }
 
-/// Makes the template of a proposal ready to be named in a request, uploading it if it must be.
+/// Prepares the template of a request; uploads it if it is too large.
 pub(super) async fn send(
     aws: &Aws,
     wanted: &ChangeSetRequest,
@@ -31,7 +31,7 @@ pub(super) async fn send(
     tracing::debug!(
         stack = wanted.stack,
         url,
-        "the template travels through the bucket"
+        "the template is sent through the bucket"
     );
     Ok(TemplateSource {
         body: None,

@@ -1,4 +1,4 @@
-//! Tells the limiter of throttles that the SDK retries by itself, of which nobody else would hear.
+//! Reports to the limiter the throttles that the SDK retries itself.
 
 use aws_sdk_cloudformation::config::interceptors::FinalizerInterceptorContextRef;
 use aws_sdk_cloudformation::config::{ConfigBag, Intercept, RuntimeComponents};

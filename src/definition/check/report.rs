@@ -39,7 +39,7 @@ impl Report {
         self.findings.is_empty()
     }
 
-    /// A problem with the value at `at`, which nobody needs to look at any more.
+    /// A problem with the value at `at`, which is not checked further.
     pub(in crate::definition) fn problem(
         &mut self,
         at: &str,
@@ -128,7 +128,7 @@ fn finding(
     }
 }
 
-/// Whether `inner` is the path `outer` or lies below it.
+/// Whether `inner` is the path `outer` or is below it.
 fn covers(outer: &str, inner: &str) -> bool {
     if outer.is_empty() {
         return inner.is_empty();

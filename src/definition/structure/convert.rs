@@ -7,7 +7,7 @@ use crate::definition::tree::{Node, NodeKind};
 use crate::definition::{messages, schema};
 use crate::spec::rules::path;
 
-/// The tree as JSON. Where the schema wants text, the text of a plain scalar is taken as it stands:
+/// The tree as JSON. Where the schema wants text, the text of a plain scalar is taken as it is:
 /// `1.36`, `012345678901` and `yes` stay what was written.
 pub(super) fn convert(node: &Node, schema: &Value, at: &str, report: &mut Report) -> Value {
     match &node.kind {

@@ -63,7 +63,7 @@ struct SchemaError<'a> {
     pointer: String,
     schema: &'a Value,
     node: Option<&'a Node>,
-    /// Whether it stands in a mapping that can do without it.
+    /// Whether it is in a mapping that is valid without it.
     optional: bool,
 }
 

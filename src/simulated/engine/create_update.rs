@@ -15,7 +15,7 @@ use crate::simulated::stack::{Resource, Stack};
 use crate::simulated::timing::Typical;
 use crate::simulated::{names, reasons, rng, timing};
 
-/// What an update brings.
+/// What an update applies.
 pub(in crate::simulated) struct StackUpdate {
     pub(in crate::simulated) compiled: Rc<Compiled>,
     pub(in crate::simulated) parameters: BTreeMap<String, String>,
@@ -23,7 +23,7 @@ pub(in crate::simulated) struct StackUpdate {
     pub(in crate::simulated) candidates: BTreeMap<String, bool>,
 }
 
-/// Types that tell when they are configured but not yet settled.
+/// Types that report when they are configured but not yet complete.
 const REPORTS_CONFIGURED: &[&str] = &[
     "AWS::EC2::SecurityGroup",
     "AWS::ElasticLoadBalancingV2::LoadBalancer",
@@ -153,7 +153,7 @@ impl Stack {
         JobProgress::Started
     }
 
-    /// Plans what happens to a resource once it has started: its end, or its failure.
+    /// Schedules the events of a resource that has started: its end, or its failure.
     pub(super) fn schedule(
         &mut self,
         run: &mut Running,
@@ -305,7 +305,7 @@ impl Stack {
         }
         let status = match verb {
             JobAction::Replace => "UPDATE_IN_PROGRESS",
-            _ => "CREATE_IN_PROGRESS",
+            JobAction::Create | JobAction::Update | JobAction::Delete => "CREATE_IN_PROGRESS",
         };
         self.set_status(
             env,
@@ -329,7 +329,7 @@ impl Stack {
         };
         let status = match verb {
             JobAction::Replace => "UPDATE_IN_PROGRESS",
-            _ => "CREATE_IN_PROGRESS",
+            JobAction::Create | JobAction::Update | JobAction::Delete => "CREATE_IN_PROGRESS",
         };
         // The API's detailed status CONFIGURATION_COMPLETE comes with these words.
         let message = Some("Eventual consistency check initiated");

@@ -1,4 +1,4 @@
-//! Removing resources: what goes, what stays behind, what refuses, and what is lost with it.
+//! Deleting resources: what is deleted or retained, what refuses, and which data is lost.
 
 use super::job::{Direction, JobAction, chain, with_snapshot};
 use super::{Environment, Job, JobProgress, Removal, Running, ScriptedFailure, SimEvent, Work};
@@ -11,7 +11,7 @@ use crate::simulated::timing::Typical;
 use crate::simulated::{compiled, reasons};
 
 impl Stack {
-    /// Why a resource can't be deleted, for reasons of its own.
+    /// Why a resource refuses to be deleted.
     pub(super) fn removal_error(
         &self,
         env: &Environment,
@@ -36,7 +36,7 @@ impl Stack {
         }
     }
 
-    /// Starts removing a resource, or passes it by.
+    /// Starts deleting a resource, or retains it.
     pub(super) fn remove(
         &mut self,
         run: &mut Running,
@@ -150,7 +150,7 @@ impl Stack {
         self.record_loss(run, env, at, slot, removal);
     }
 
-    /// Keeps account of what held data and is no longer the stack's.
+    /// Records a resource with data that is no longer the stack's.
     fn record_loss(
         &mut self,
         run: &Running,

@@ -67,14 +67,19 @@ impl Stack {
         }
         let (what, more) = match run.phase {
             Phase::Creating => ("create", "Rollback requested by user."),
-            _ => ("update", ""),
+            Phase::RollingBackCreate
+            | Phase::Updating
+            | Phase::Cleanup
+            | Phase::RollingBackUpdate
+            | Phase::RollbackCleanup
+            | Phase::Deleting => ("update", ""),
         };
         let failed = run.failed.join(", ");
         let message = format!("The following resource(s) failed to {what}: [{failed}]. {more}");
         run.after(at + 1000, SimEvent::RollBack(message));
     }
 
-    /// Breaks off whatever runs.
+    /// Cancels every running job.
     pub(super) fn cancel(&mut self, run: &mut Running, env: &mut Environment, at: i64) {
         run.queue.clear();
         run.active = 0;
@@ -88,7 +93,9 @@ impl Stack {
                 .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
             let (status, reason) = match verb {
                 JobAction::Create => ("CREATE_FAILED", "Resource creation cancelled"),
-                _ => ("UPDATE_FAILED", "Resource update cancelled"),
+                JobAction::Update | JobAction::Replace | JobAction::Delete => {
+                    ("UPDATE_FAILED", "Resource update cancelled")
+                }
             };
             self.set_status(env, at, run, slot, status, Some(reason));
         }
@@ -98,14 +105,19 @@ impl Stack {
     pub(super) fn stop(&mut self, run: &Running, env: &mut Environment, at: i64) {
         let (status, what) = match run.phase {
             Phase::Creating => (StackStatus::CreateFailed, "create"),
-            _ => (StackStatus::UpdateFailed, "update"),
+            Phase::RollingBackCreate
+            | Phase::Updating
+            | Phase::Cleanup
+            | Phase::RollingBackUpdate
+            | Phase::RollbackCleanup
+            | Phase::Deleting => (StackStatus::UpdateFailed, "update"),
         };
         let failed = run.failed.join(", ");
         let reason = format!("The following resource(s) failed to {what}: [{failed}]. ");
         self.stack_event(env, at, run, status, Some(&reason));
     }
 
-    /// The running operation does not go back where it fails. `None` when none runs.
+    /// The running operation is not rolled back where it fails. `None` when none runs.
     pub(in crate::simulated) fn disable_rollback(&mut self) -> Option<()> {
         let run = self.running.as_mut()?;
         run.stops = true;

@@ -1,5 +1,5 @@
-//! Operations on stacks as a course of happenings in time: every resource starts when what it needs is
-//! there, and what happens next is decided when it happens. Knows one stack at a time.
+//! Operations on stacks as events in time: every resource starts when its dependencies are complete, and
+//! each event decides the next ones. Knows one stack at a time.
 
 mod change;
 mod create_update;
@@ -46,16 +46,16 @@ pub(super) struct StoredObject {
     pub(super) written: Timestamp,
 }
 
-/// How far an operation is.
+/// The phase of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Creating,
-    /// A failed creation is taken back.
+    /// A failed creation is rolled back.
     RollingBackCreate,
     Updating,
     /// What an update left over is deleted.
     Cleanup,
-    /// A failed update is taken back.
+    /// A failed update is rolled back.
     RollingBackUpdate,
     /// What a failed update had made is deleted.
     RollbackCleanup,
@@ -68,14 +68,14 @@ pub(super) enum SimEvent {
     Begin,
     Initiated(usize),
     Configured(usize),
-    /// The machines of the job's group look whether they can join.
+    /// The machines of the job's group check whether they can join.
     Join(usize, JoinWait),
     End(usize),
     /// The job fails, for this reason.
     Fail(usize, String),
     /// The operation failed and was begun without rollback.
     Stop,
-    /// The operation turns back.
+    /// The rollback starts.
     RollBack(String),
     Finish,
 }
@@ -88,7 +88,7 @@ pub(super) struct OtherStacks {
     pub(super) serves: bool,
 }
 
-/// An operation that runs, or a rollback that got stuck.
+/// A running operation, or a failed rollback.
 pub(super) struct Running {
     /// Number of the operation that its events belong to.
     pub(super) number: u64,
@@ -104,13 +104,13 @@ pub(super) struct Running {
     failed: Vec<String>,
     /// Whether it stops where it fails.
     stops: bool,
-    /// Whether it turns back already.
+    /// Whether its rollback is scheduled.
     rolls_back: bool,
     tail: i64,
     update: Update,
 }
 
-/// What an update has to remember.
+/// The state of an update.
 #[derive(Default)]
 pub(super) struct Update {
     before: Option<Before>,
@@ -124,7 +124,7 @@ pub(super) struct Update {
     changed: Vec<usize>,
     /// Replaced ones as they were.
     replaced_resources: Vec<(usize, Resource)>,
-    /// New ones of replacements that were taken back.
+    /// New ones of replacements that were rolled back.
     discarded: Vec<(usize, Resource)>,
     skip: BTreeSet<String>,
 }
@@ -137,7 +137,7 @@ pub(super) struct Before {
     resources: Vec<Resource>,
 }
 
-/// Whether a job goes on or is done at once.
+/// Whether a job runs or was done at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum JobProgress {
     Started,
@@ -197,7 +197,7 @@ impl Running {
         self.queue.insert((at, self.ticket), event);
     }
 
-    /// When the next thing happens.
+    /// The time of the next event.
     pub(super) fn next(&self) -> Option<i64> {
         self.queue.first_key_value().map(|((at, _), _)| *at)
     }
@@ -210,11 +210,11 @@ impl Running {
         };
         match &self.jobs.get(*number)?.work {
             Work::Remove(removal) => removal.physical_id.as_deref(),
-            _ => None,
+            Work::Make | Work::Change | Work::CheckRemoval | Work::Restore => None,
         }
     }
 
-    /// Whether the next thing is that machines look whether they can join.
+    /// Whether the next event is a check whether machines can join.
     pub(super) fn joins(&self) -> bool {
         let next = self.queue.first_key_value();
         matches!(next, Some((_, SimEvent::Join(..))))
@@ -224,7 +224,7 @@ impl Running {
         self.jobs.get_mut(number)
     }
 
-    /// Takes a job off its followers. Those that wait for nothing any more.
+    /// Removes a finished job from what its followers wait for. Returns those that can start.
     fn release_followers(&mut self, number: usize) -> Vec<usize> {
         let next = self.job(number).map(|job| std::mem::take(&mut job.next));
         let mut free = Vec::new();
@@ -259,7 +259,7 @@ impl Stack {
         self.operations
     }
 
-    /// Lets the next thing happen.
+    /// Handles the next event.
     pub(super) fn step(&mut self, env: &mut Environment, others: OtherStacks) {
         let Some(mut run) = self.running.take() else {
             return;
@@ -311,7 +311,9 @@ impl Stack {
         if run.active == 0 {
             let tail = match run.phase {
                 Phase::Cleanup | Phase::RollbackCleanup | Phase::RollingBackUpdate => 1000,
-                _ => run.tail,
+                Phase::Creating | Phase::RollingBackCreate | Phase::Updating | Phase::Deleting => {
+                    run.tail
+                }
             };
             run.after(at + tail, SimEvent::Finish);
         }

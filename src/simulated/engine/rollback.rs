@@ -1,4 +1,4 @@
-//! Ends and ways back: what a finished job leaves, rolling back, deleting, and the next phase.
+//! The end of jobs and phases, rollback, and the start of a deletion.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ impl Stack {
         } else {
             let status = match verb {
                 JobAction::Create => "CREATE_COMPLETE",
-                _ => "UPDATE_COMPLETE",
+                JobAction::Update | JobAction::Replace | JobAction::Delete => "UPDATE_COMPLETE",
             };
             if let Some(resource) = self
                 .resources
@@ -58,7 +58,7 @@ impl Stack {
         self.release(run, env, at, free);
     }
 
-    /// A phase fails on its way: the next one takes back what it did.
+    /// A phase failed: starts its rollback.
     pub(super) fn roll_back(
         &mut self,
         run: &mut Running,
@@ -81,7 +81,7 @@ impl Stack {
         self.begin(run, env, at);
     }
 
-    /// Jobs that bring back what an update has changed.
+    /// Jobs that restore what an update has changed.
     fn roll_back_update(&mut self, run: &mut Running) {
         run.phase = Phase::RollingBackUpdate;
         let Some(before) = &run.update.before else {
@@ -110,7 +110,7 @@ impl Stack {
         );
     }
 
-    /// Starts bringing a resource back.
+    /// Starts restoring a resource.
     pub(super) fn restore(
         &mut self,
         run: &mut Running,
@@ -231,7 +231,7 @@ impl Stack {
             .retain(|resource| !gone.contains(&resource.logical_id));
     }
 
-    /// The new is there: what it took the place of goes.
+    /// The update is complete: old resources are deleted.
     fn clean_up(&mut self, mut run: Running, env: &mut Environment, at: i64) {
         run.phase = Phase::Cleanup;
         self.set_outputs(&env.setting);
@@ -273,7 +273,7 @@ impl Stack {
         self.running = Some(run);
     }
 
-    /// The old is back: what had been made beside it goes.
+    /// The rollback is complete: new resources are deleted.
     fn clean_up_rollback(&mut self, mut run: Running, env: &mut Environment, at: i64) {
         run.phase = Phase::RollbackCleanup;
         let status = StackStatus::UpdateRollbackCompleteCleanupInProgress;
@@ -321,7 +321,7 @@ impl Stack {
         self.launch(env, at, run, StackStatus::DeleteInProgress);
     }
 
-    /// Goes on with a rollback that got stuck. Its events carry the new token, and belong to the update.
+    /// Continues a failed rollback. Its events carry the new token, and belong to the update.
     pub(in crate::simulated) fn continue_rollback(
         &mut self,
         env: &mut Environment,
@@ -343,7 +343,7 @@ impl Stack {
         self.running = Some(run);
     }
 
-    /// Breaks off an update.
+    /// Cancels an update.
     pub(in crate::simulated) fn cancel_update(&mut self, env: &mut Environment, at: i64) {
         let Some(mut run) = self.running.take() else {
             return;
@@ -353,7 +353,7 @@ impl Stack {
         self.running = Some(run);
     }
 
-    /// Whether an update runs that has not turned back yet.
+    /// Whether an update runs that is not rolled back yet.
     pub(in crate::simulated) fn is_updating(&self) -> bool {
         let run = self.running.as_ref();
         run.is_some_and(|run| run.phase == Phase::Updating)

@@ -1,4 +1,4 @@
-//! Deleting stacks, and what stands in the way.
+//! Deleting stacks, and what prevents it.
 
 use super::*;
 

@@ -93,7 +93,7 @@ pub async fn made(cloud: &Simulated, stack: &str, template: &Value) -> String {
     id
 }
 
-/// Waits until a stack rests. As it stands then.
+/// Waits until no operation runs on a stack. Returns the stack.
 pub async fn rest(cloud: &Simulated, id: &str) -> LiveStack {
     loop {
         let all = cloud.all_stacks();

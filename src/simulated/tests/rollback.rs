@@ -1,4 +1,4 @@
-//! Updates that fail, and their way back.
+//! Updates that fail, and their rollback.
 
 use super::*;
 

@@ -8,10 +8,10 @@ use super::nodes::unknown_size;
 use super::{Violation, path};
 use crate::spec::{ClusterSpec, Database};
 
-/// Parameters that the tool sets and nobody may change.
+/// Parameters that the tool sets and a definition must not.
 const RESERVED: [(&str, &str); 1] = [(
     "rds.force_ssl",
-    "every connection to the database is encrypted; this is not up for choice",
+    "every connection to the database is encrypted; this cannot be turned off",
 )];
 const DAY: u32 = 24 * 60;
 /// RDS takes no shorter window.
@@ -52,7 +52,7 @@ fn storage(database: &Database, broken: &mut Vec<Violation>) {
         let what = if limit < storage {
             format!("the limit of {limit} GiB is less than the storage of {storage} GiB")
         } else {
-            format!("the limit of {limit} GiB is too near to the storage of {storage} GiB")
+            format!("the limit of {limit} GiB is too close to the storage of {storage} GiB")
         };
         let help = format!("RDS wants the limit a tenth above the storage: write {least} or more");
         broken.push(

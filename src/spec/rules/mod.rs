@@ -67,7 +67,7 @@ pub fn check(spec: &ClusterSpec) -> Vec<Violation> {
 }
 
 /// The path of `field` inside `section` (empty for the whole definition). A field that is not a
-/// plain word stands in brackets: `labels["example.com/role"]`.
+/// plain word is in brackets: `labels["example.com/role"]`.
 pub fn path(section: &str, field: &str) -> String {
     let plain = !field.is_empty()
         && field

@@ -30,7 +30,7 @@ fn sound() -> Value {
     })
 }
 
-/// What is wrong with the template once `value` stands at the JSON pointer `at`.
+/// What is wrong with the template once `value` is at the JSON pointer `at`.
 fn wrong(at: &str, value: Value) -> Vec<String> {
     let mut template = sound();
     let (parent, key) = at.rsplit_once('/').unwrap();
@@ -50,7 +50,7 @@ fn sound_references_resolve() {
     );
 }
 
-/// Where in the sound template, what stands there instead, and what is said of it.
+/// Where in the sound template, the value there instead, and the message.
 #[rustfmt::skip]
 const BROKEN: &[(&str, &str, &str)] = &[
     (PROPERTY, r#"{"Ref": "Siz"}"#, "resource Vpc, Properties.A: Ref names `Siz`, which is neither a parameter nor a resource"),

@@ -37,7 +37,7 @@ pub(in super::super) async fn execute(
     Err(error)
 }
 
-/// Deletes a change set; one that is gone, or whose stack is gone, is as good.
+/// Deletes a change set; no error if it, or its stack, does not exist.
 pub(in super::super) async fn delete(
     aws: &Aws,
     id: &str,

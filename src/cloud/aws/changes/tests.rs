@@ -1,4 +1,4 @@
-//! Where a change set stands, and what its sentences mean.
+//! The state of a change set and the meaning of its messages.
 
 use super::*;
 

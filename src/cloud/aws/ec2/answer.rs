@@ -22,7 +22,7 @@ pub(super) struct Page {
 /// The newest is the greatest.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Instance {
-    /// `None` sorts first: nobody knows how old it is.
+    /// `None` sorts first: its age is unknown.
     launched: Option<Timestamp>,
     pub(super) id: String,
 }
@@ -62,13 +62,13 @@ pub(super) fn instances(xml: &str) -> Result<Page, String> {
     })
 }
 
-/// The console's text; empty where the machine said nothing yet.
+/// The console's text; empty where there is none yet.
 pub(super) fn output(xml: &str) -> Result<String, String> {
     let document = parse(xml)?;
     let encoded = child(document.root_element(), "output").unwrap_or_default();
     let packed: String = encoded.split_whitespace().collect();
     let bytes = STANDARD.decode(packed);
-    let bytes = bytes.map_err(|error| format!("a console that is no base64 ({error})"))?;
+    let bytes = bytes.map_err(|error| format!("console output that is not base64 ({error})"))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -108,7 +108,7 @@ fn clean(line: &str) -> String {
 }
 
 fn parse(xml: &str) -> Result<Document<'_>, String> {
-    Document::parse(xml).map_err(|error| format!("an answer that is no XML ({error})"))
+    Document::parse(xml).map_err(|error| format!("an answer that is not XML ({error})"))
 }
 
 fn elements<'a>(under: Node<'a, 'a>, name: &'a str) -> impl Iterator<Item = Node<'a, 'a>> {

@@ -33,7 +33,7 @@ pub(in super::super) struct Picker<'a> {
     passed: bool,
 }
 
-/// What stands above our events under another token: the rollback of our update that somebody cancelled,
+/// Newer events under another token: the rollback of our update that was cancelled elsewhere,
 /// or an operation of its own.
 #[derive(Debug, Default)]
 struct Later {

@@ -1,4 +1,4 @@
-//! Change sets are named by what is in them: one that lies there is used, or goes first.
+//! Change sets are named by what is in them: an existing one is used, or deleted first.
 
 use super::change_sets::{CREATED, change, change_set};
 use super::*;

@@ -250,7 +250,7 @@ async fn refusing_hook_is_quoted() {
         .expect_err("refused");
     assert_eq!(
         error.to_string(),
-        "AWS refused the change set of canary-network: hook MyOrg::Buckets::Private said no: no \
+        "AWS refused the change set of canary-network: hook MyOrg::Buckets::Private refused: no \
          access block"
     );
 }

@@ -257,7 +257,7 @@ async fn hook_message_replaces_the_hook_name() {
         .expect("events");
     assert_eq!(
         events[0].reason.as_deref(),
-        Some("hook MyOrg::Buckets::Private said no: no access block")
+        Some("hook MyOrg::Buckets::Private refused: no access block")
     );
     let asked: Vec<_> = asked.try_iter().collect();
     assert!(asked[1].contains("OperationId=op-1"), "{}", asked[1]);
