@@ -176,10 +176,10 @@ impl Reader {
                 self.close(Node { place, kind }, anchor, 1)?;
             }
             Event::SequenceStart(_, anchor, _) => {
-                self.start(place, NodeKind::List(Vec::new()), anchor)
+                self.start(place, NodeKind::List(Vec::new()), anchor);
             }
             Event::MappingStart(_, anchor, _) => {
-                self.start(place, NodeKind::Map(Vec::new()), anchor)
+                self.start(place, NodeKind::Map(Vec::new()), anchor);
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(mut open) = self.open.pop() {

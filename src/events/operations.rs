@@ -71,7 +71,7 @@ impl ResourceOperation {
                 self.applied.get_or_insert(at);
             }
             ResourcePhase::Done | ResourcePhase::Failed | ResourcePhase::Skipped => {
-                self.end = Some(at)
+                self.end = Some(at);
             }
             ResourcePhase::Running | ResourcePhase::Unknown => {}
         }

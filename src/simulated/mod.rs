@@ -13,8 +13,10 @@ mod changes;
 mod changesets;
 mod compiled;
 mod config;
+mod differences;
 mod drift;
 mod engine;
+mod external_change;
 mod inspect;
 mod machines;
 mod middleware;
@@ -45,7 +47,8 @@ pub use config::{
     CallFault, Crash, CrashPoint, FaultKind, Faults, LateEvent, Noise, ResourceFailure,
     RollbackFailure, SimulationConfig,
 };
-pub use inspect::{Call, Calls, ExternalChange, Loss, RemovalCause, Write};
+pub use external_change::ExternalChange;
+pub use inspect::{Call, Calls, Loss, RemovalCause, Write};
 pub use store::StoredParameter;
 
 /// A simulated cloud. Created inside a tokio runtime, whose clock it takes.

@@ -1,5 +1,5 @@
 //! What a profile may ask for that the SDK cannot do: a code typed at a prompt, an `aws login` session.
-//! ErrorText before the first call, because AWS itself would only say "access denied".
+//! Reported before the first call, because AWS itself would only say "access denied".
 
 use std::borrow::Cow;
 

@@ -1,6 +1,7 @@
 //! What counts as a change, and how grave it is.
 
 use super::*;
+use crate::templates::evaluate::UNKNOWN;
 use serde_json::json;
 
 struct StackResources;

@@ -1,10 +1,10 @@
 //! What an update does to a resource: nothing, change it in place, or replace it.
 
-use super::super::changes::differences;
 use super::job::JobAction;
 use super::{Environment, JobProgress, Running, SimEvent};
 use crate::catalog::durations::Operation;
 use crate::cloud::Replacement;
+use crate::simulated::differences::differences;
 use crate::simulated::policy;
 use crate::simulated::stack::{Stack, StackResources};
 use crate::templates::evaluate::{Pseudo, Scope};

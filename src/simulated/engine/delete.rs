@@ -1,16 +1,35 @@
 //! Deleting resources: what is deleted or retained, what refuses, and which data is lost.
 
 use super::job::{Direction, JobAction, chain, with_snapshot};
-use super::{Environment, Job, JobProgress, Removal, Running, ScriptedFailure, SimEvent, Work};
+use super::{
+    Environment, Job, JobProgress, Phase, Removal, Running, ScriptedFailure, SimEvent, Work,
+};
 use crate::catalog::durations::Operation;
 use crate::catalog::resources::stored_data;
-use crate::cloud::DeletionPolicy;
+use crate::cloud::{DeletionPolicy, StackStatus};
 use crate::simulated::inspect::{Loss, RemovalCause, Write};
 use crate::simulated::stack::{Resource, Stack, timestamp};
 use crate::simulated::timing::Typical;
 use crate::simulated::{compiled, reasons};
 
 impl Stack {
+    pub(in crate::simulated) fn delete(
+        &mut self,
+        env: &mut Environment,
+        at: i64,
+        token: Option<&str>,
+        log: usize,
+    ) {
+        if let Some(mut run) = self.running.take() {
+            self.cancel(&mut run, env, at);
+        }
+        self.failed_rollback = None;
+        let number = self.number();
+        let mut run = Running::new(number, token, Phase::Deleting, log);
+        self.delete_resources(&mut run, env, RemovalCause::StackDeleted);
+        self.launch(env, at, run, StackStatus::DeleteInProgress);
+    }
+
     /// Why a resource refuses to be deleted.
     pub(super) fn removal_error(
         &self,

@@ -6,6 +6,7 @@ mod create_update;
 mod delete;
 mod events;
 mod failure;
+mod finish;
 mod job;
 mod rollback;
 
