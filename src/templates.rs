@@ -2,9 +2,9 @@
 //! Tera, and read back as plain data; then what that data says as a template of CloudFormation. Knows
 //! nothing of clusters; every interpolated value is escaped.
 //!
-//! Three languages, three escapings. In `*.yaml.tera` a string stands in double quotes (`"{{ name }}"`)
+//! Three languages, three escapings. In `*.yaml.tera` a string is in double quotes (`"{{ name }}"`)
 //! and a whole value goes through the `json` filter (`{{ tags | json }}`). In `*.html.tera` a value
-//! stands between tags or in a double-quoted attribute. In every other file a value stands in single
+//! is between tags or in a double-quoted attribute. In every other file a value is in single
 //! quotes, as shell reads them (`NAME='{{ name }}'`). A file without `.tera` is taken as it is.
 
 use std::collections::BTreeMap;
@@ -132,7 +132,7 @@ impl Templates {
         })
     }
 
-    /// The text that comes of a template (`stacks/base.yaml.tera`) and its context.
+    /// The text rendered from a template (`stacks/base.yaml.tera`) and its context.
     pub fn render(&self, name: &str, context: &impl Serialize) -> Result<String, TemplateError> {
         let failed = |report: String| TemplateError::Render {
             name: name.to_owned(),
@@ -146,7 +146,7 @@ impl Templates {
         text.map_err(|error| failed(error.to_string()))
     }
 
-    /// The rendered template as plain data. Only what is spelt like a JSON number or `true` and
+    /// The rendered template as plain data. Only what is written like a JSON number or `true` and
     /// `false` is one; anything else that is not quoted stays the text that it is.
     pub fn render_data(
         &self,
@@ -199,7 +199,7 @@ fn overlay(
         }
         let name = relative(root, &path);
         if !texts.contains_key(&name) {
-            // Notes beside the templates are nobody's business.
+            // Notes beside the templates are ignored.
             if !name.ends_with(TEMPLATE) && !name.starts_with("node/") {
                 continue;
             }
@@ -240,14 +240,14 @@ fn json(value: &tera::Value, _: tera::Kwargs, _: &tera::State) -> tera::TeraResu
     Ok(tera::Value::safe_string(&value.to_string()))
 }
 
-/// What stands between the double quotes of a JSON string; YAML reads it the same way.
+/// Escapes for the inside of a JSON string; YAML reads it the same way.
 fn escape_yaml(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
     let quoted = serde_json::to_string(text)?;
     let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
     out.write_all(inner.as_bytes())
 }
 
-/// What stands between tags, or between the double quotes of an attribute.
+/// Escapes for text between tags, or inside a double-quoted attribute.
 fn escape_html(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -263,7 +263,7 @@ fn escape_html(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
     out.write_all(escaped.as_bytes())
 }
 
-/// What stands between the single quotes of a shell word.
+/// Escapes for the inside of a single-quoted shell word.
 fn escape_shell(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
     out.write_all(text.replace('\'', r"'\''").as_bytes())
 }
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_value_stays_one_string_of_yaml() {
+    fn yaml_escaping_keeps_one_string() {
         let templates =
             templates_of(&[("a.yaml.tera", "a: \"{{ value }}\"\nb: {{ value | json }}")]);
         for value in [
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_value_stays_one_word_of_shell() {
+    fn shell_escaping_keeps_one_word() {
         let templates = templates_of(&[("a.sh.tera", "A='{{ value }}'")]);
         let value = "it's $(reboot)";
         let text = templates.render("a.sh.tera", &One { value }).unwrap();
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_value_stays_text_of_a_page() {
+    fn html_escaping_keeps_text() {
         let templates =
             templates_of(&[("a.html.tera", "<i title=\"{{ value }}\">{{ value }}</i>")]);
         let value = "<b> \"x\" & 'y'";
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_variable_is_shown_with_its_place() {
+    fn misspelt_template_variable_is_located() {
         let templates = templates_of(&[("a.yaml.tera", "x: 1\na: \"{{ valeu }}\"")]);
         let error = templates
             .render("a.yaml.tera", &One { value: "" })

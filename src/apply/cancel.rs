@@ -5,7 +5,7 @@ use futures::future::join_all;
 
 use super::requests::unprotect;
 use super::retry::with_retry;
-use crate::cloud::status::Phase;
+use crate::cloud::status::ResourcePhase;
 use crate::cloud::{Cloud, CloudError, LiveResource, LiveStack, StackStatus};
 use crate::plan::recovery::is_data;
 use crate::plan::token;
@@ -46,7 +46,7 @@ pub async fn cancellations(
     found: &[LiveStack],
     cloud: &impl Cloud,
 ) -> Vec<Result<Cancellation, CloudError>> {
-    let moving = found.iter().filter(|found| found.status.is_moving());
+    let moving = found.iter().filter(|found| found.status.is_in_progress());
     let known = moving.filter_map(|found| Some((StackKind::parse(&found.kind)?, found)));
     let all = known.map(|(stack, found)| async move {
         Ok(Cancellation {
@@ -80,7 +80,7 @@ async fn what(found: &LiveStack, cloud: &impl Cloud) -> Result<What, CloudError>
 }
 
 fn holds_data(one: &LiveResource) -> bool {
-    let there = one.status.phase() == Phase::Done && !one.status.is_delete();
+    let there = one.status.phase() == ResourcePhase::Done && !one.status.is_delete();
     there && is_data(&one.resource_type)
 }
 
@@ -97,7 +97,7 @@ pub async fn cancel(
 
 async fn begin(was: &LiveStack, cloud: &impl Cloud, run: &str) -> Result<String, CloudError> {
     let now = with_retry(cloud, async |cloud| cloud.stack(&was.id).await).await?;
-    let Some(now) = now.filter(|now| now.status.is_moving()) else {
+    let Some(now) = now.filter(|now| now.status.is_in_progress()) else {
         return Ok("it rests by now: there is nothing to cancel".to_owned());
     };
     let (id, token) = (&now.id, token(run, &now.name, "cancel"));

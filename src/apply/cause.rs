@@ -5,7 +5,7 @@
 
 use crate::catalog::durations::Operation;
 use crate::catalog::hints::{self, Hint};
-use crate::cloud::status::Phase;
+use crate::cloud::status::ResourcePhase;
 use crate::cloud::{Console, Finding, ResourceStatus, StackEvent, StackStatus};
 use crate::events::{Failure, Place, Verb};
 
@@ -29,7 +29,7 @@ pub fn cause(verb: Verb, events: &[StackEvent]) -> Option<&StackEvent> {
     events
         .iter()
         .filter(|event| event.stack_status.is_none())
-        .filter(|event| event.status.phase() == Phase::Failed && !is_cancelled(event))
+        .filter(|event| event.status.phase() == ResourcePhase::Failed && !is_cancelled(event))
         .min_by_key(|event| {
             (
                 turned.is_some_and(|turned| event.at > turned),
@@ -125,7 +125,8 @@ fn own_reason(events: &[StackEvent]) -> Option<&str> {
 /// Sentences of the resources that were cancelled because of the cause.
 fn cancelled(cause: &StackEvent, events: &[StackEvent], words: &Words) -> Vec<String> {
     let mut ids: Vec<&str> = Vec::new();
-    let failed = |event: &&StackEvent| event.status.phase() == Phase::Failed && is_cancelled(event);
+    let failed =
+        |event: &&StackEvent| event.status.phase() == ResourcePhase::Failed && is_cancelled(event);
     for event in events.iter().filter(failed) {
         let id = event.logical_id.as_str();
         if id != cause.logical_id && !ids.contains(&id) {

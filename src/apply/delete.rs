@@ -15,7 +15,7 @@ use super::scheduler::{Claim, Role, Scheduler};
 use super::stack::{direction, verb};
 use super::stack_result::{StackResult, blocked};
 use super::{End, Report, Session};
-use crate::cloud::{Cloud, Operation, Store};
+use crate::cloud::{Cloud, StackOperation, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::{DeleteAction, manual_action};
@@ -151,7 +151,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
     async fn follow_deletion(
         &self,
         step: &DeleteStep,
-        operation: &Operation,
+        operation: &StackOperation,
     ) -> Result<Outcome, StackResult> {
         self.deleting.borrow_mut().insert(step.kind.clone());
         let (outcome, rest) = self.follow(step, operation, Verb::Delete).await?;
@@ -164,7 +164,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
     async fn follow(
         &self,
         step: &DeleteStep,
-        operation: &Operation,
+        operation: &StackOperation,
         verb: Verb,
     ) -> Result<(Outcome, Rest), StackResult> {
         let (context, kind) = (&self.context, &step.kind);

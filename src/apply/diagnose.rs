@@ -6,7 +6,7 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 
 use super::cause::{self, Words};
-use crate::cloud::{Cloud, CloudError, LiveStack, Operation, StackEvent, StackStatus};
+use crate::cloud::{Cloud, CloudError, LiveStack, StackEvent, StackOperation, StackStatus};
 pub use crate::events::Diagnosis;
 use crate::events::{Failure, Place, Verb};
 use crate::plan::Survey;
@@ -45,7 +45,7 @@ pub async fn diagnose(
 }
 
 async fn history(cloud: &impl Cloud, stack_id: &str) -> Result<Vec<StackEvent>, CloudError> {
-    let newest = Operation {
+    let newest = StackOperation {
         stack_id: stack_id.to_owned(),
         token: None,
     };
@@ -72,7 +72,7 @@ pub fn of_stack(found: &LiveStack, events: &[StackEvent], words: &Words) -> Opti
     let failure = cause::failure(operation, Some(&found.status), events, words);
     let failure = match failure {
         Some(failure) => failure,
-        None if found.status.is_moving() => return None,
+        None if found.status.is_in_progress() => return None,
         None => {
             let silent = || format!("AWS gives no reason; the stack is in {}", found.status);
             let reason = found.reason.clone().unwrap_or_else(silent);

@@ -194,7 +194,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
             .filter(|event| event.stack_status.is_some());
         // Of several in one moment the last one listed.
         let last = own.max_by_key(|event| event.at)?.stack_status.clone()?;
-        let ended = !last.is_moving() && last != StackStatus::ReviewInProgress;
+        let ended = !last.is_in_progress() && last != StackStatus::ReviewInProgress;
         ended.then_some(last)
     }
 
@@ -212,7 +212,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         if gone || ended.as_ref() == Some(&now) {
             return Some((now, found));
         }
-        let rests = !now.is_moving() && now != StackStatus::ReviewInProgress;
+        let rests = !now.is_in_progress() && now != StackStatus::ReviewInProgress;
         if ended.is_none() && !rests {
             self.settling_since = None;
             return None;

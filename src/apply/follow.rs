@@ -7,7 +7,7 @@ use super::cause::Words;
 use super::event_tracker::EventTracker;
 use super::poller::{Poller, WakeReason};
 use crate::cloud::{
-    Cloud, CloudError, Console, LiveStack, Operation, StackEvent, StackStatus, Store,
+    Cloud, CloudError, Console, LiveStack, StackEvent, StackOperation, StackStatus, Store,
 };
 use crate::events::Emitter;
 use crate::events::Verb;
@@ -38,7 +38,7 @@ pub(super) struct Subject<'a, C> {
     pub poller: &'a Poller<'a, C>,
     pub emit: Emitter<'a, C>,
     pub kind: &'a StackKind,
-    pub operation: &'a Operation,
+    pub operation: &'a StackOperation,
     pub words: Words<'a>,
     /// What is done. Where it is a deletion, the stack going away is what was asked for.
     pub verb: Verb,

@@ -8,23 +8,23 @@ use super::registry::StackState;
 use super::retry::{Rejected, send, with_retry};
 use super::run_context::RunContext;
 use super::stack_result::{StackResult, failed, unanswered, unbegun, unknown};
-use crate::cloud::{Cloud, CloudError, LiveStack, Operation, Protection, Store};
+use crate::cloud::{Cloud, CloudError, LiveStack, Protection, StackOperation, Store};
 use crate::stacks::StackKind;
 
 /// How often a lost request is looked for; its events may be late.
 const SEARCHES: usize = 3;
 
 /// The newest operation of a stack.
-pub(super) fn newest(stack_id: &str) -> Operation {
-    Operation {
+pub(super) fn newest(stack_id: &str) -> StackOperation {
+    StackOperation {
         stack_id: stack_id.to_owned(),
         token: None,
     }
 }
 
 /// The operation that a request with this token began.
-pub(super) fn with_token(stack_id: &str, token: String) -> Operation {
-    Operation {
+pub(super) fn with_token(stack_id: &str, token: String) -> StackOperation {
+    StackOperation {
         stack_id: stack_id.to_owned(),
         token: Some(token),
     }
@@ -52,7 +52,7 @@ impl<C: Cloud + Store> RunContext<'_, C> {
         stack: &StackKind,
         found: &LiveStack,
         token: String,
-    ) -> Result<Option<Operation>, StackResult> {
+    ) -> Result<Option<StackOperation>, StackResult> {
         let unprotected = unprotect(self.cloud, found).await;
         let doing = "lifting its termination protection";
         unprotected.map_err(|error| unanswered(doing, error))?;
@@ -72,7 +72,7 @@ impl<C: Cloud + Store> RunContext<'_, C> {
     /// was answered.
     pub async fn begin(
         &self,
-        operation: &Operation,
+        operation: &StackOperation,
         request: impl AsyncFnMut(&C) -> Result<(), CloudError>,
     ) -> Result<(), Rejected> {
         match send(self.cloud, request).await {
@@ -97,7 +97,7 @@ impl<C: Cloud + Store> RunContext<'_, C> {
     }
 
     /// Whether an operation shows by its token, although its request was not accepted.
-    pub async fn has_begun(&self, operation: &Operation, lost: bool) -> bool {
+    pub async fn has_begun(&self, operation: &StackOperation, lost: bool) -> bool {
         for search in 0..if lost { SEARCHES } else { 1 } {
             if search > 0 {
                 self.cloud.sleep(Duration::from_secs(2)).await;

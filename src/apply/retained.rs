@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cloud::StackEvent;
-use crate::cloud::status::Phase;
+use crate::cloud::status::ResourcePhase;
 use crate::plan::deletion::{DeleteStep, Loss, policy};
 use crate::stacks::{StackKind, description};
 
@@ -51,8 +51,8 @@ pub(super) fn remains(step: &DeleteStep, events: &[StackEvent]) -> Vec<Remains> 
     let one = |event: &StackEvent| {
         let (id, of_type) = (&event.logical_id, &event.resource_type);
         match event.status.phase() {
-            Phase::Skipped => left(step, id, of_type, "Retain", Some(event)),
-            Phase::Done if event.status.is_delete() => match step.policy(id, of_type) {
+            ResourcePhase::Skipped => left(step, id, of_type, "Retain", Some(event)),
+            ResourcePhase::Done if event.status.is_delete() => match step.policy(id, of_type) {
                 // It is gone all the same.
                 policy if policy.starts_with("Retain") => None,
                 policy => left(step, id, of_type, &policy, Some(event)),

@@ -12,7 +12,7 @@ use super::registry::{StackState, StackStates};
 use super::retry::with_retry;
 use super::stack_result::{StackResult, unanswered};
 use super::{End, Report, Session};
-use crate::cloud::{Cloud, CloudError, Operation, Store};
+use crate::cloud::{Cloud, CloudError, StackOperation, Store};
 use crate::events::Emitter;
 use crate::events::{Expected, Outcome, Verb};
 use crate::stacks::StackKind;
@@ -126,7 +126,7 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
         &self,
         stack: &StackKind,
         sentence: &dyn Fn(&str) -> String,
-        operation: &Operation,
+        operation: &StackOperation,
         verb: Verb,
         direction: Direction,
     ) -> Result<(Outcome, Rest), FollowError> {

@@ -1,5 +1,5 @@
 //! What runs in every cluster beside Kubernetes itself: one chart an addon, pinned by the hash of its
-//! archive. The version of the program in it stands in the row of the Kubernetes minor. Look-up only.
+//! archive. The version of the program in it is in the row of the Kubernetes minor. Look-up only.
 //!
 //! Charts and their sources: `data/addons.json`.
 
@@ -59,7 +59,7 @@ pub struct Addon {
     pub chart: &'static str,
     /// Version of the program, as the tag of its image: `v1.36.1`.
     pub app: &'static str,
-    /// Where the archive of the chart lies; a mirror serves the same path under its own base.
+    /// URL of the chart's archive; a mirror serves the same path under its own base.
     pub url: &'static str,
     /// Of the archive, in lower-case hexadecimal.
     pub sha256: &'static str,
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kubernetes_of_the_catalogue_has_all_its_addons() {
+    fn addons_exist_for_every_kubernetes_version() {
         for version in kubernetes::versions() {
             let found = of(version).unwrap_or_else(|| panic!("no addons for {version}"));
             let names: Vec<_> = found.iter().map(|addon| addon.name).collect();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_kubernetes_is_of_the_same_minor() {
+    fn addons_tied_to_kubernetes_have_its_minor() {
         for version in kubernetes::versions() {
             for addon in of(version).unwrap() {
                 if [CLOUD_CONTROLLER_MANAGER, CLUSTER_AUTOSCALER].contains(&addon.name) {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn every_chart_is_pinned_and_its_address_names_its_version() {
+    fn charts_are_pinned_and_their_urls_name_the_version() {
         for addon in of(kubernetes::newest().unwrap()).unwrap() {
             let digits = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
             assert!(addon.sha256.len() == 64 && addon.sha256.chars().all(digits));

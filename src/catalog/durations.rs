@@ -222,7 +222,7 @@ fn is_gateway(body: Option<&Value>) -> bool {
     body.is_some() && said.as_str().is_none_or(|word| word == "Gateway")
 }
 
-/// The table's word on a key; that on the plain type for a variant which the table does not tell apart.
+/// The table's entry for a key, or for the plain type where the table has no entry for the variant.
 fn prior(operation: Operation, key: &str) -> Seconds {
     let table = TABLE.of(operation);
     let plain = key.split('+').next().unwrap_or(key);
@@ -252,7 +252,7 @@ mod tests {
     const DATABASE: &str = "AWS::RDS::DBInstance";
 
     #[test]
-    fn the_embedded_table_is_read() {
+    fn embedded_durations_are_read() {
         let nat = Range {
             from: 106,
             to: 106,
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn half_stay_under_less_than_nine_in_ten() {
+    fn median_durations_are_below_the_ninth_decile() {
         for operation in [Operation::Create, Operation::Update, Operation::Delete] {
             let mut known = TABLE.of(operation).values();
             assert!(known.all(|known| 0.0 < known.p50 && known.p50 <= known.p90));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_of_unknown_variant_spans_both() {
+    fn duration_of_an_unknown_database_variant_spans_both() {
         let span = Range {
             from: 595,
             to: 1026,
@@ -292,13 +292,13 @@ mod tests {
     }
 
     #[test]
-    fn a_type_is_no_prefix_of_another() {
+    fn duration_keys_match_whole_types() {
         let route = Durations::builtin().range(Operation::Create, "AWS::EC2::Route");
         assert_eq!(route.map(|span| span.to), Some(2));
     }
 
     #[test]
-    fn the_body_of_a_resource_tells_its_variant() {
+    fn duration_variant_follows_the_resource_body() {
         let known = Durations::builtin();
         let half = |of_type: &str, body: Value| {
             let found = known.seconds(Operation::Create, of_type, Some(&body));
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn five_past_runs_speak_for_themselves() {
+    fn durations_of_five_past_runs_replace_the_table() {
         let mut known = Durations::builtin();
         known.learn(
             Operation::Create,
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_move_the_middle_and_leave_the_spread() {
+    fn durations_of_fewer_runs_move_the_median_only() {
         let mut known = Durations::builtin();
         let before = known.seconds(Operation::Create, DATABASE, None);
         known.learn(Operation::Create, DATABASE, &[300.0]);

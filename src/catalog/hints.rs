@@ -55,7 +55,7 @@ static TABLE: LazyLock<Table> =
     LazyLock::new(|| super::table("hints.json", include_str!("data/hints.json")));
 
 /// What helps against `reason`, in AWS's words. `resource_type` and `operation` are those of the
-/// resource that failed; empty and `None` for the stack itself. `None` where nobody knows.
+/// resource that failed; empty and `None` for the stack itself. `None` where the cause is unknown.
 pub fn hint(resource_type: &str, operation: Option<Operation>, reason: &str) -> Option<Hint> {
     let lower = reason.to_lowercase();
     let fits = |entry: &&Entry| {
@@ -90,7 +90,7 @@ fn is(word: &str, operation: Option<Operation>) -> bool {
     }
 }
 
-/// Whether the pieces of a pattern between its `*` stand in the text, one after the other.
+/// Whether the pieces of a pattern between its `*` are in the text, one after the other.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut rest = text;
     pattern.split('*').all(|piece| {
@@ -108,7 +108,7 @@ fn after<'a>(text: &'a str, lead: &str) -> Option<&'a str> {
     (!word.is_empty()).then_some(word)
 }
 
-/// The IAM action that somebody may not do, where AWS says so.
+/// The missing IAM action, where AWS names it.
 fn action(reason: &str) -> Option<String> {
     let word = ["perform: ", "API: "]
         .iter()

@@ -1,5 +1,5 @@
 //! EC2 instance types: architecture and size.
-//! Source and date of the figures stand in `data/instance-types.json`.
+//! Source and date of the figures are in `data/instance-types.json`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_naming_rule_agrees_with_every_type_of_the_catalogue() {
+    fn instance_architecture_follows_the_type_name() {
         for name in names() {
             let known = find(name).and_then(|t| t.arch.clone());
             let (family, size) = name.split_once('.').unwrap();
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_instance_type_has_no_architecture() {
+    fn invalid_instance_type_has_no_architecture() {
         assert_eq!(architecture("large"), None);
         assert_eq!(architecture("m7g."), None);
         assert_eq!(architecture("7.large"), None);

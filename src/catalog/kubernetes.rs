@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_patch_of_a_minor_is_found() {
+    fn newest_patch_of_a_minor() {
         assert_eq!(newest_patch(1, 36), Some(&Version::new(1, 36, 4)));
         assert_eq!(newest_patch(1, 35), Some(&Version::new(1, 35, 8)));
         assert_eq!(newest_patch(1, 20), None);
@@ -147,7 +147,7 @@ mod tests {
     fn wrong(table: &[(u64, &str)], known: &[&str]) -> Option<String> {
         for (minor, tag) in table {
             if !known.contains(tag) {
-                return Some(format!("1.{minor}: nobody is known to publish {tag}"));
+                return Some(format!("1.{minor}: {tag} is not published"));
             }
             // Every member has to be there before one of them may be 3.7.
             if etcd(tag) < Version::new(3, 6, 11) {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn every_version_has_the_row_of_its_minor() {
+    fn every_version_has_a_minor_row() {
         for version in versions() {
             assert!(minor(version).is_some(), "{version}");
         }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_etcd_minor_never_moves_together_with_a_kubernetes_minor() {
+    fn etcd_minor_never_moves_with_a_kubernetes_minor() {
         let rows = MINORS.rows.iter();
         let number = |name: &str| name.split_once('.').unwrap().1.parse().unwrap();
         let mut table: Vec<_> = rows
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_breaks_the_rules_of_etcd_is_refused() {
+    fn etcd_rules_are_checked_in_the_table() {
         let known = ["3.6.8-0", "3.6.11-0", "3.6.14-0", "3.7.1-0"];
         for (table, found) in [
             ([(36, "3.6.11-0"), (37, "3.6.14-0")], None),
@@ -201,7 +201,7 @@ mod tests {
             ),
             (
                 [(36, "3.6.11-0"), (37, "3.6.12-0")],
-                Some("1.37: nobody is known to publish 3.6.12-0"),
+                Some("1.37: 3.6.12-0 is not published"),
             ),
         ] {
             assert_eq!(wrong(&table, &known).as_deref(), found);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_binary_has_its_address_and_hash() {
+    fn binary_has_url_and_hash() {
         let kubelet = binary("kubelet", &Version::new(1, 36, 4), "arm64").unwrap();
         assert_eq!(
             kubelet.url,
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn every_version_has_all_three_kubernetes_binaries_on_both_architectures() {
+    fn binaries_exist_for_every_version_and_architecture() {
         for version in versions() {
             for name in ["kubelet", "kubeadm", "kubectl"] {
                 for architecture in ["amd64", "arm64"] {

@@ -56,7 +56,7 @@ pub fn interrupts_only(resource_type: &str, property: &str) -> bool {
 
 /// What would be lost if a resource of this type were deleted or replaced, in plain words;
 /// `None` for what can be made again from the definition alone.
-pub fn holds(resource_type: &str) -> Option<&'static str> {
+pub fn stored_data(resource_type: &str) -> Option<&'static str> {
     match resource_type {
         "AWS::RDS::DBInstance" => Some("the database and its automated backups"),
         "AWS::EC2::Volume" => Some("the state of the cluster in etcd"),

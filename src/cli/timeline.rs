@@ -12,7 +12,7 @@ use super::Global;
 use super::cluster::{Cluster, ClusterArg, ClusterFilter};
 use super::failure::{Exit, Failure};
 use super::out::{self, TextFormat, eprint};
-use crate::cloud::{Cloud, CloudError, LiveStack, Operation};
+use crate::cloud::{Cloud, CloudError, LiveStack, StackOperation};
 use crate::common::files;
 use crate::journal::{self, JournalError, Record, RunArchive};
 use crate::plan::run_of;
@@ -189,7 +189,7 @@ async fn past(
     kind: StackKind,
     found: LiveStack,
 ) -> Result<StackHistory, CloudError> {
-    let newest = Operation {
+    let newest = StackOperation {
         stack_id: found.id.clone(),
         token: None,
     };

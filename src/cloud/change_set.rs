@@ -1,25 +1,25 @@
-//! Change sets: what is asked for and what CloudFormation answers that it would do.
+//! Change sets: what is asked for and what they would change.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The largest template that travels inside a request, in bytes; a larger one needs
+/// The largest template that fits into a request, in bytes; a larger one needs
 /// [`ChangeSetRequest::bucket`]. CloudFormation's quota.
 pub const INLINE: usize = 51_200;
 
-/// Stands in [`PropertyChange::after`] for a value, or a part of one, that is decided only when another
+/// The text in [`PropertyChange::after`] for a value, or a part of one, that is known only when another
 /// resource has changed.
 pub const KNOWN_AFTER_APPLY: &str = "(known after apply)";
 
-/// What a stack shall become.
+/// What a change set is requested for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChangeSetRequest {
     pub stack: String,
-    /// Canonical JSON; the cloud decides how it travels.
+    /// Canonical JSON; the cloud decides how it is sent.
     pub template: String,
-    /// Bucket for a template that is too large to travel inline; the base stack has none yet.
+    /// Bucket for a template that is too large for a request; the base stack has none yet.
     pub bucket: Option<String>,
     pub parameters: BTreeMap<String, String>,
     pub capabilities: Vec<String>,
@@ -29,7 +29,7 @@ pub struct ChangeSetRequest {
     pub lifetime: ChangeSetLifetime,
 }
 
-/// How long a change set is meant to lie about.
+/// How long a change set is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChangeSetLifetime {
     /// Executed or removed by the run that asked for it. Named by its content, so that a run that was
@@ -40,15 +40,16 @@ pub enum ChangeSetLifetime {
     Persistent,
 }
 
-/// What becomes of a stack when its update fails.
+/// What CloudFormation does with a stack when its update fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
-    /// It goes back to where it was.
+    /// CloudFormation rolls it back.
     #[default]
-    GoBack,
-    /// It stops where it stands. From `CREATE_FAILED` and `UPDATE_FAILED` CloudFormation updates only so:
+    Rollback,
+    /// It keeps the status in which it failed. From `CREATE_FAILED` and `UPDATE_FAILED` CloudFormation updates only with
+    /// rollback disabled:
     /// "to update the stack from this state, please use the disable-rollback parameter".
-    Stop,
+    DoNothing,
 }
 
 /// A change set that CloudFormation computed; nothing happens until it is executed.
@@ -93,13 +94,13 @@ pub struct ResourceChange {
     pub resource_type: String,
     pub action: ChangeAction,
     pub replacement: Replacement,
-    /// What becomes of the resource that is removed or replaced; `None` where CloudFormation does not
-    /// say and for everything else.
+    /// For a resource that is removed or replaced; `None` where CloudFormation does not say and for
+    /// everything else.
     pub deletion_policy: Option<DeletionPolicy>,
     pub properties: Vec<PropertyChange>,
 }
 
-/// What becomes of a resource that is removed, or of the old one of a replacement.
+/// What CloudFormation does with a resource that is removed, or with the old one of a replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DeletionPolicy {

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-/// A resource that is not as its stack's template made it: somebody changed it by hand.
+/// A resource that differs from its stack's template: it was changed outside CloudFormation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Drift {
     pub logical_id: String,
     pub resource_type: String,
-    /// Whether it is gone altogether.
+    /// Whether it was deleted.
     pub deleted: bool,
     pub differences: Vec<Difference>,
 }

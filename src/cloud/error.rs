@@ -1,8 +1,8 @@
-//! Why a request to the cloud had no answer.
+//! The errors of requests to the cloud.
 
 use super::Finding;
 
-/// Why a question to the cloud had no answer.
+/// Why a request to the cloud failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CloudError {
     /// No credentials, or expired ones; `help` says how to get some.
@@ -18,6 +18,9 @@ pub enum CloudError {
     Throttled(String),
     #[error("{0} does not exist")]
     NotFound(String),
+    /// A machine takes no commands.
+    #[error("{0} is not online")]
+    Offline(String),
     /// Another operation holds the stack, or it exists already.
     #[error("{0}")]
     Conflict(String),
@@ -37,7 +40,7 @@ pub enum CloudError {
 }
 
 impl CloudError {
-    /// Whether asking again later can help without anybody doing anything.
+    /// Whether a retry can succeed without any other action.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Throttled(_) | Self::Unreachable { .. })
     }

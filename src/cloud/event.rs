@@ -6,7 +6,7 @@ use super::{ResourceStatus, StackStatus};
 
 /// A running or finished operation on a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
+pub struct StackOperation {
     /// ARN of the stack.
     pub stack_id: String,
     /// Token that started it; `None` follows whatever operation is the newest.
@@ -26,6 +26,6 @@ pub struct StackEvent {
     pub status: ResourceStatus,
     pub reason: Option<String>,
     pub token: Option<String>,
-    /// Whether it tells of the stack itself; then `stack_status` is set.
+    /// Whether it is about the stack itself; then `stack_status` is set.
     pub stack_status: Option<StackStatus>,
 }

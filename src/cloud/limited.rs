@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::limiter::{Effect, Limiter, Service};
-use super::remote::{FoundObject, Ran, Remote};
+use super::limiter::{CallKind, Limiter, Service};
+use super::remote::{CommandResult, ObjectSummary, Remote};
 use super::{
     ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity, LiveResource,
-    LiveStack, OnFailure, OpenChangeSet, Operation, Protection, PutResult, StackEvent, Store,
+    LiveStack, OnFailure, OpenChangeSet, Protection, PutResult, StackEvent, StackOperation, Store,
 };
 use crate::common::Clock;
 
@@ -35,11 +35,11 @@ impl<C> Limited<C> {
 
 /// Calls of the inner cloud, each with what it is counted as.
 macro_rules! limited {
-    ($($effect:ident $service:ident: $call:ident($($name:ident: $type:ty),*) -> $answer:ty;)+) => {$(
+    ($($kind:ident $service:ident: $call:ident($($name:ident: $type:ty),*) -> $answer:ty;)+) => {$(
         async fn $call(&self, $($name: $type),*) -> Result<$answer, CloudError> {
-            let kind = (Service::$service, Effect::$effect);
+            let bucket = (Service::$service, CallKind::$kind);
             let request = self.cloud.$call($($name),*);
-            self.limiter.call(&self.cloud, kind, request).await
+            self.limiter.call(&self.cloud, bucket, request).await
         }
     )+};
 }
@@ -74,7 +74,7 @@ impl<C: Cloud> Cloud for Limited<C> {
         Write CloudFormation: execute(change_set: &ChangeSet, token: &str, on_failure: OnFailure) -> ();
         Write CloudFormation: delete_change_set(change_set: &ChangeSet) -> ();
         Write CloudFormation: set_protection(stack_id: &str, protection: &Protection) -> ();
-        Read CloudFormation: events(operation: &Operation, seen: &HashSet<String>) -> Vec<StackEvent>;
+        Read CloudFormation: events(operation: &StackOperation, seen: &HashSet<String>) -> Vec<StackEvent>;
         Read CloudFormation: resources(stack_id: &str) -> Vec<LiveResource>;
         Write CloudFormation: delete(stack_id: &str, token: &str) -> ();
         Read CloudFormation: in_progress_stacks() -> BTreeSet<String>;
@@ -104,8 +104,8 @@ impl<C: Store + Clock> Store for Limited<C> {
 
 impl<C: Remote> Remote for Limited<C> {
     limited! {
-        Write Ssm: run(group: &str, command: &str) -> Ran;
-        Read S3: objects(bucket: &str, prefix: &str) -> Vec<FoundObject>;
+        Write Ssm: run(group: &str, command: &str) -> CommandResult;
+        Read S3: objects(bucket: &str, prefix: &str) -> Vec<ObjectSummary>;
     }
 }
 
@@ -135,13 +135,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn calls_of_a_simulated_cloud_are_limited_too() {
+    async fn limiter_applies_to_the_simulated_cloud() {
         let taken = seconds_for(&cloud(0.0), 40).await;
         assert!((9.9..10.2).contains(&taken), "{taken}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_throttled_call_slows_the_next_of_its_kind_alone() {
+    async fn throttle_slows_its_kind_of_call_only() {
         let cloud = cloud(1.0);
         assert!(seconds_for(&cloud, 1).await < 0.01);
         let start = cloud.now();

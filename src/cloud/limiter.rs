@@ -35,12 +35,12 @@ pub enum Service {
 
 /// Whether a call changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Effect {
+pub enum CallKind {
     Read,
     Write,
 }
 
-impl Effect {
+impl CallKind {
     /// As the name of an API action says it.
     pub fn of(call: &str) -> Self {
         let reads = ["Describe", "Get", "Head", "List"];
@@ -71,12 +71,12 @@ impl Limit {
     /// Half of what AWS documents: EC2 reads (bucket of 100, 20 a second; "Request throttling for the
     /// Amazon EC2 API") and `GetParameter` (40 a second; Systems Manager's endpoints and quotas).
     /// The rest is cautious where calls are few, and wide for S3 and STS, which take hundreds.
-    const fn of(service: Service, effect: Effect) -> Self {
+    const fn of(service: Service, effect: CallKind) -> Self {
         match (service, effect) {
-            (Service::CloudFormation, _) | (Service::Ssm, Effect::Write) => Self::new(3.0, 10.0),
-            (Service::Ec2, Effect::Read) => Self::new(10.0, 50.0),
-            (Service::Ec2, Effect::Write) => Self::new(2.0, 20.0),
-            (Service::Ssm, Effect::Read) => Self::new(20.0, 20.0),
+            (Service::CloudFormation, _) | (Service::Ssm, CallKind::Write) => Self::new(3.0, 10.0),
+            (Service::Ec2, CallKind::Read) => Self::new(10.0, 50.0),
+            (Service::Ec2, CallKind::Write) => Self::new(2.0, 20.0),
+            (Service::Ssm, CallKind::Read) => Self::new(20.0, 20.0),
             (Service::Pricing, _) => Self::new(5.0, 10.0),
             (Service::S3 | Service::Sts, _) => Self::new(100.0, 100.0),
         }
@@ -86,12 +86,12 @@ impl Limit {
 /// One bucket of tokens for each kind of call, shared by all clones.
 #[derive(Debug, Clone, Default)]
 pub struct Limiter {
-    buckets: Arc<Mutex<BTreeMap<(Service, Effect), Bucket>>>,
+    buckets: Arc<Mutex<BTreeMap<(Service, CallKind), Bucket>>>,
 }
 
 impl Limiter {
     /// Waits until the next call of that kind may go out. First come, first served.
-    pub async fn acquire(&self, clock: &impl Clock, service: Service, effect: Effect) {
+    pub async fn acquire(&self, clock: &impl Clock, service: Service, effect: CallKind) {
         let now = clock.now();
         let delay = self.with_bucket(service, effect, now, |bucket| bucket.take(now));
         if !delay.is_zero() {
@@ -100,7 +100,7 @@ impl Limiter {
     }
 
     /// AWS asked to slow down: everybody does.
-    pub fn throttled(&self, now: Timestamp, service: Service, effect: Effect) {
+    pub fn throttled(&self, now: Timestamp, service: Service, effect: CallKind) {
         self.with_bucket(service, effect, now, |bucket| bucket.slow_down(now));
     }
 
@@ -108,7 +108,7 @@ impl Limiter {
     pub(super) async fn call<T>(
         &self,
         clock: &impl Clock,
-        (service, effect): (Service, Effect),
+        (service, effect): (Service, CallKind),
         request: impl Future<Output = Result<T, CloudError>>,
     ) -> Result<T, CloudError> {
         self.acquire(clock, service, effect).await;
@@ -120,7 +120,7 @@ impl Limiter {
     }
 
     #[cfg(test)]
-    pub(super) fn is_slowed(&self, service: Service, effect: Effect) -> bool {
+    pub(super) fn is_slowed(&self, service: Service, effect: CallKind) -> bool {
         let buckets = self.buckets();
         let bucket = buckets.get(&(service, effect));
         bucket.is_some_and(|bucket| bucket.throttled.is_some())
@@ -129,7 +129,7 @@ impl Limiter {
     fn with_bucket<T>(
         &self,
         service: Service,
-        effect: Effect,
+        effect: CallKind,
         now: Timestamp,
         work: impl FnOnce(&mut Bucket) -> T,
     ) -> T {
@@ -138,7 +138,7 @@ impl Limiter {
         work(buckets.entry((service, effect)).or_insert_with(full))
     }
 
-    fn buckets(&self) -> MutexGuard<'_, BTreeMap<(Service, Effect), Bucket>> {
+    fn buckets(&self) -> MutexGuard<'_, BTreeMap<(Service, CallKind), Bucket>> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
     use crate::common::SystemClock;
 
-    const READ: (Service, Effect) = (Service::CloudFormation, Effect::Read);
+    const READ: (Service, CallKind) = (Service::CloudFormation, CallKind::Read);
 
     struct Reader {
         limiter: Limiter,
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_goes_out_at_once_and_the_rest_at_three_a_second() {
+    async fn limiter_allows_a_burst_then_three_calls_a_second() {
         let reader = Reader::new();
         assert!(reader.seconds_for(10).await < 0.01);
         let taken = reader.seconds_for(30).await;
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn twenty_followers_share_one_budget() {
+    async fn limiter_is_shared_by_all_callers() {
         let reader = Reader::new();
         let start = reader.clock.now();
         let followers = (0..20).map(|_| reader.seconds_for(4));
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_throttle_halves_the_rate_and_spends_the_burst() {
+    async fn throttle_halves_the_rate_and_empties_the_burst() {
         let reader = Reader::new();
         reader.throttled();
         reader.throttled();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn throttle_after_throttle_never_stops_the_tool() {
+    async fn repeated_throttles_keep_a_minimum_rate() {
         let reader = Reader::new();
         for _ in 0..20 {
             reader.throttled();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_rate_recovers_after_a_quiet_time() {
+    async fn rate_recovers_after_a_quiet_time() {
         let reader = Reader::new();
         reader.throttled();
         tokio::time::sleep(Duration::from_secs(20)).await;
@@ -288,12 +288,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_kind_of_call_has_a_budget_of_its_own() {
+    async fn limiter_has_a_bucket_per_kind_of_call() {
         let reader = Reader::new();
         reader.throttled();
         let other = [
-            (Service::CloudFormation, Effect::Write),
-            (Service::Ssm, Effect::Read),
+            (Service::CloudFormation, CallKind::Write),
+            (Service::Ssm, CallKind::Read),
         ];
         let start = reader.clock.now();
         for (service, effect) in other {
@@ -303,18 +303,18 @@ mod tests {
         }
         assert!(elapsed(start, reader.clock.now()).as_secs_f64() < 0.01);
         assert!(reader.limiter.is_slowed(READ.0, READ.1));
-        assert!(!reader.limiter.is_slowed(Service::Ssm, Effect::Read));
+        assert!(!reader.limiter.is_slowed(Service::Ssm, CallKind::Read));
     }
 
     #[test]
-    fn the_name_of_a_call_says_whether_it_changes_anything() {
+    fn call_kind_follows_the_api_name() {
         for call in [
             "DescribeStacks",
             "GetParametersByPath",
             "HeadObject",
             "ListStacks",
         ] {
-            assert_eq!(Effect::of(call), Effect::Read, "{call}");
+            assert_eq!(CallKind::of(call), CallKind::Read, "{call}");
         }
         for call in [
             "CreateStack",
@@ -322,7 +322,7 @@ mod tests {
             "PutParameter",
             "SendCommand",
         ] {
-            assert_eq!(Effect::of(call), Effect::Write, "{call}");
+            assert_eq!(CallKind::of(call), CallKind::Write, "{call}");
         }
     }
 }

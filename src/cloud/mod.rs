@@ -26,7 +26,7 @@ pub use change_set::{
 };
 pub use drift::{Difference, Drift};
 pub use error::CloudError;
-pub use event::{Operation, StackEvent};
+pub use event::{StackEvent, StackOperation};
 pub use limited::Limited;
 pub use stack::{LiveResource, LiveStack, Protection};
 pub use status::{ResourceStatus, StackStatus};
@@ -51,7 +51,7 @@ pub trait Cloud: Clock {
     /// Every stack of the account and region that carries [`TAG_CLUSTER`](crate::common::tags::TAG_CLUSTER); of one cluster if named.
     async fn stacks(&self, cluster: Option<&str>) -> Result<Vec<LiveStack>, CloudError>;
 
-    /// One stack by ARN, deleted ones too. `None` when nobody knows it.
+    /// One stack by ARN, deleted ones too. `None` when there is none.
     async fn stack(&self, id: &str) -> Result<Option<LiveStack>, CloudError>;
 
     /// The template that a stack was last given, as data.
@@ -89,11 +89,11 @@ pub trait Cloud: Clock {
     /// The operation's events not in `seen`, oldest first; none of operations before it.
     async fn events(
         &self,
-        operation: &Operation,
+        operation: &StackOperation,
         seen: &HashSet<String>,
     ) -> Result<Vec<StackEvent>, CloudError>;
 
-    /// What a stack holds, deleted resources included as far as CloudFormation tells.
+    /// What a stack holds, deleted resources included as far as CloudFormation lists them.
     async fn resources(&self, stack_id: &str) -> Result<Vec<LiveResource>, CloudError>;
 
     /// Starts deleting a stack.
@@ -106,7 +106,7 @@ pub trait Cloud: Clock {
     /// The change sets that lie with a stack.
     async fn change_sets(&self, stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError>;
 
-    /// Reads a change set again that was proposed before. `None` when it is gone, or can't be executed
+    /// Reads a change set again that was created before. `None` when it does not exist, or can't be executed
     /// any more because the stack moved.
     async fn change_set(&self, id: &str, stack_id: &str) -> Result<Option<ChangeSet>, CloudError>;
 
@@ -125,7 +125,7 @@ pub trait Cloud: Clock {
     /// Cancels an update that runs: it is rolled back.
     async fn cancel_update(&self, stack_id: &str, token: &str) -> Result<(), CloudError>;
 
-    /// The resources of a stack that somebody changed by hand. Takes CloudFormation half a minute or
+    /// The resources of a stack that were changed outside CloudFormation. Takes half a minute or
     /// more; changes nothing.
     async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError>;
 }

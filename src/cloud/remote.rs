@@ -8,7 +8,7 @@ use super::CloudError;
 
 /// How a command on a machine ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ran {
+pub struct CommandResult {
     /// The machine's id.
     pub instance: String,
     /// Its exit code.
@@ -21,7 +21,7 @@ pub struct Ran {
 
 /// An object of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundObject {
+pub struct ObjectSummary {
     pub key: String,
     pub bytes: u64,
     /// When it was written, by the server's clock.
@@ -32,10 +32,10 @@ pub struct FoundObject {
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
 pub trait Remote: Clock {
     /// Runs a shell command on the machine of an Auto Scaling group (the newest that runs) and waits for
-    /// its end, half an hour at most. `NotFound` when the group has no running machine or no agent on it
-    /// answers: then nothing was run. A command that fails is no error: [`Ran::code`] says so.
-    async fn run(&self, group: &str, command: &str) -> Result<Ran, CloudError>;
+    /// its end, half an hour at most. `NotFound` when the group has no running machine, `Offline` when no
+    /// agent on it answers: then nothing was run. A command that fails is no error: [`CommandResult::code`] says so.
+    async fn run(&self, group: &str, command: &str) -> Result<CommandResult, CloudError>;
 
     /// The objects of a bucket whose keys begin with `prefix`, sorted by key; every page.
-    async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<FoundObject>, CloudError>;
+    async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectSummary>, CloudError>;
 }

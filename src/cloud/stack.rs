@@ -1,4 +1,4 @@
-//! Stacks and what they hold, as they stand in the account.
+//! Stacks and their resources, as they are in the account.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{ResourceStatus, StackStatus};
 
-/// A stack as it stands in the account.
+/// A stack as it is in the account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveStack {
     /// ARN: stacks are matched by it, never by name, once it is known.
@@ -27,7 +27,7 @@ pub struct LiveStack {
     pub updated: Option<Timestamp>,
 }
 
-/// A resource of a stack as it stands in the account.
+/// A resource of a stack as it is in the account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveResource {
     pub logical_id: String,
@@ -37,7 +37,7 @@ pub struct LiveResource {
     pub reason: Option<String>,
 }
 
-/// What keeps a stack from harm.
+/// Termination protection and stack policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Protection {
     pub termination: bool,

@@ -1,5 +1,4 @@
-//! The statuses of stacks and resources, and the two questions asked of them: settled? well?
-//! A word that AWS adds one day is an `Unknown`, never a panic.
+//! The statuses of stacks and resources. A status that AWS adds later is `Unknown`, never a panic.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -65,8 +64,8 @@ stack_statuses! {
 }
 
 impl StackStatus {
-    /// Whether an operation is still under way. `REVIEW_IN_PROGRESS` is not: nothing moves in it.
-    pub fn is_moving(&self) -> bool {
+    /// Whether an operation is still under way. `REVIEW_IN_PROGRESS` is not: no operation runs in it.
+    pub fn is_in_progress(&self) -> bool {
         *self != Self::ReviewInProgress && self.as_str().ends_with("_IN_PROGRESS")
     }
 }
@@ -89,13 +88,13 @@ impl Serialize for StackStatus {
     }
 }
 
-/// Status of a resource in CloudFormation's own word, with the phase it stands for.
+/// Status of a resource in CloudFormation's own word, with its phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceStatus(String);
 
-/// Where a resource stands.
+/// What a resource's status means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub enum ResourcePhase {
     Running,
     Done,
     Failed,
@@ -115,17 +114,17 @@ impl ResourceStatus {
         &self.0
     }
 
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> ResourcePhase {
         match &self.0 {
-            text if text.ends_with("_IN_PROGRESS") => Phase::Running,
-            text if text.ends_with("_COMPLETE") => Phase::Done,
-            text if text.ends_with("_FAILED") => Phase::Failed,
-            text if text.ends_with("_SKIPPED") => Phase::Skipped,
-            _ => Phase::Unknown,
+            text if text.ends_with("_IN_PROGRESS") => ResourcePhase::Running,
+            text if text.ends_with("_COMPLETE") => ResourcePhase::Done,
+            text if text.ends_with("_FAILED") => ResourcePhase::Failed,
+            text if text.ends_with("_SKIPPED") => ResourcePhase::Skipped,
+            _ => ResourcePhase::Unknown,
         }
     }
 
-    /// Whether it tells of a resource going away.
+    /// Whether the resource is being deleted, or was.
     pub fn is_delete(&self) -> bool {
         self.0.starts_with("DELETE_")
     }

@@ -1,10 +1,10 @@
-//! What lies outside CloudFormation: parameters, secrets, objects, consoles.
+//! What is outside CloudFormation: parameters, secrets, objects, consoles.
 
 use secrecy::SecretString;
 
 use super::CloudError;
 
-/// What a parameter store answered to a secret offered for keeping.
+/// The result of a write that never overwrites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutResult {
     /// Ours is stored.
@@ -13,7 +13,7 @@ pub enum PutResult {
     AlreadyThere,
 }
 
-/// The end of what a machine said on its console while it booted.
+/// The end of a machine's console output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Console {
     /// The instance's id.
@@ -22,7 +22,7 @@ pub struct Console {
     pub lines: Vec<String>,
 }
 
-/// What lies outside CloudFormation: parameters, secrets, objects.
+/// What is outside CloudFormation: parameters, secrets, objects.
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
 pub trait Store {
     /// A plain parameter by name, AWS's public ones too. `None` when there is none.
@@ -31,7 +31,7 @@ pub trait Store {
     /// A secret by name. `None` when there is none.
     async fn secret(&self, name: &str) -> Result<Option<SecretString>, CloudError>;
 
-    /// Keeps a secret under `key` (a KMS key's ARN), never overwriting one.
+    /// Stores a secret under `key` (a KMS key's ARN), never overwriting one.
     async fn put_secret_if_absent(
         &self,
         name: &str,
@@ -39,7 +39,7 @@ pub trait Store {
         key: &str,
     ) -> Result<PutResult, CloudError>;
 
-    /// Keeps a plain value, never overwriting one.
+    /// Stores a plain value, never overwriting one.
     async fn put_parameter_if_absent(
         &self,
         name: &str,
@@ -58,7 +58,7 @@ pub trait Store {
     /// Deletes every object and version in a bucket; returns how many. Not an error if it is gone.
     async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError>;
 
-    /// What the newest machine of an Auto Scaling group said last on its console; `None` when there is
-    /// no machine or it said nothing yet.
+    /// The last console output of the newest machine of an Auto Scaling group; `None` when there is no
+    /// machine or no output yet.
     async fn console(&self, group: &str) -> Result<Option<Console>, CloudError>;
 }

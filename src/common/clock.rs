@@ -1,4 +1,4 @@
-//! Time that is asked for instead of taken, so that a run can be simulated.
+//! Time behind a trait, so that a run can be simulated.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! YAML as a tree in which every key and value keeps its text and its place. Decides nothing about
-//! types: `1.36` is the text `1.36` until somebody says what it should be. What is no plain data (tags,
+//! types: `1.36` is the text `1.36` until the caller converts it. What is not plain data (tags,
 //! merge keys, a second document) is left out and reported; the rest is read all the same.
 
 use std::collections::HashMap;
@@ -16,11 +16,11 @@ pub type Place = Range<usize>;
 #[derive(Debug, Clone)]
 pub struct Node {
     pub place: Place,
-    pub kind: Kind,
+    pub kind: NodeKind,
 }
 
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub enum NodeKind {
     Scalar { text: String, quoted: bool },
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
@@ -34,27 +34,27 @@ pub struct Key {
 
 /// What can't be read.
 #[derive(Debug)]
-pub struct Fault {
+pub struct YamlError {
     pub place: Place,
-    pub kind: FaultKind,
+    pub kind: YamlErrorKind,
 }
 
 #[derive(Debug)]
-pub enum FaultKind {
+pub enum YamlErrorKind {
     /// Not YAML. Nothing after it is read.
     Syntax(ScanError),
-    /// More values than asked for, with what aliases stand for. Nothing after it is read.
+    /// More values than the limit, aliases expanded. Nothing after it is read.
     TooLarge,
-    /// Where the tag stands.
+    /// With the place of the tag.
     Tag(Place),
     SecondDocument,
-    /// An alias inside what it stands for.
+    /// An alias inside the value that it refers to.
     Recursion,
     /// `<<`.
     MergeKey,
     DuplicateKey(String),
     EmptyKey,
-    /// A list or mapping as a key, and where its first value stands.
+    /// A list or mapping as a key, with the place of its first value.
     CollectionKey(Place),
 }
 
@@ -64,19 +64,19 @@ pub struct Document {
     /// `None` for an empty text, and where reading had to stop: then the last fault says why.
     pub root: Option<Node>,
     /// In the order of the text.
-    pub faults: Vec<Fault>,
+    pub errors: Vec<YamlError>,
 }
 
 impl Node {
-    /// Whether the field stands there without a value.
+    /// Whether the field has no value.
     pub fn is_null(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar { text, quoted: false }
+        matches!(&self.kind, NodeKind::Scalar { text, quoted: false }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// The value of a key, if this is a mapping that has it.
     pub fn get(&self, field: &str) -> Option<(&Key, &Node)> {
-        let Kind::Map(entries) = &self.kind else {
+        let NodeKind::Map(entries) = &self.kind else {
             return None;
         };
         let entry = entries.iter().find(|(key, _)| key.text == field);
@@ -86,9 +86,9 @@ impl Node {
     /// A place of one line to point at: a scalar, or where a section starts.
     pub fn start(&self) -> Place {
         let first = match &self.kind {
-            Kind::Scalar { .. } => None,
-            Kind::List(items) => items.first().map(Node::start),
-            Kind::Map(entries) => entries.first().map(|(key, _)| key.place.clone()),
+            NodeKind::Scalar { .. } => None,
+            NodeKind::List(items) => items.first().map(Node::start),
+            NodeKind::Map(entries) => entries.first().map(|(key, _)| key.place.clone()),
         };
         first.unwrap_or_else(|| self.place.clone())
     }
@@ -96,9 +96,9 @@ impl Node {
     /// How many values this one is made of.
     fn size(&self) -> usize {
         1 + match &self.kind {
-            Kind::Scalar { .. } => 0,
-            Kind::List(items) => items.iter().map(Node::size).sum(),
-            Kind::Map(entries) => entries.iter().map(|(_, value)| value.size()).sum(),
+            NodeKind::Scalar { .. } => 0,
+            NodeKind::List(items) => items.iter().map(Node::size).sum(),
+            NodeKind::Map(entries) => entries.iter().map(|(_, value)| value.size()).sum(),
         }
     }
 }
@@ -115,21 +115,21 @@ pub fn parse(text: &str, most: usize) -> Document {
             Ok((event, span)) => reader.take(event, &span),
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(text.len());
-                Err(Fault {
+                Err(YamlError {
                     place: at..at,
-                    kind: FaultKind::Syntax(error),
+                    kind: YamlErrorKind::Syntax(error),
                 })
             }
         };
         if let Err(fault) = read {
-            reader.faults.push(fault);
+            reader.errors.push(fault);
             reader.root = None;
             break;
         }
     }
     Document {
         root: reader.root,
-        faults: reader.faults,
+        errors: reader.errors,
     }
 }
 
@@ -144,39 +144,43 @@ struct Open {
 #[derive(Default)]
 struct Reader {
     open: Vec<Open>,
-    /// What an alias stands for, by the number of its anchor; 0 is none.
+    /// The value of an alias, by the number of its anchor; 0 is none.
     anchors: HashMap<usize, Node>,
     /// How many more values there may be.
     room: usize,
     documents: usize,
     root: Option<Node>,
-    faults: Vec<Fault>,
+    errors: Vec<YamlError>,
 }
 
 impl Reader {
-    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Fault> {
+    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), YamlError> {
         let place = place(span);
         if event.tag().is_some() {
             let tag = span.tag_span().map(|tag| self::place(&tag));
-            let tag = FaultKind::Tag(tag.unwrap_or_else(|| place.clone()));
+            let tag = YamlErrorKind::Tag(tag.unwrap_or_else(|| place.clone()));
             self.report(place.clone(), tag);
         }
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents == 2 {
-                    self.report(place, FaultKind::SecondDocument);
+                    self.report(place, YamlErrorKind::SecondDocument);
                 }
             }
             Event::Scalar(text, style, anchor, _) => {
-                let kind = Kind::Scalar {
+                let kind = NodeKind::Scalar {
                     text: text.into_owned(),
                     quoted: style != ScalarStyle::Plain,
                 };
                 self.close(Node { place, kind }, anchor, 1)?;
             }
-            Event::SequenceStart(_, anchor, _) => self.start(place, Kind::List(Vec::new()), anchor),
-            Event::MappingStart(_, anchor, _) => self.start(place, Kind::Map(Vec::new()), anchor),
+            Event::SequenceStart(_, anchor, _) => {
+                self.start(place, NodeKind::List(Vec::new()), anchor);
+            }
+            Event::MappingStart(_, anchor, _) => {
+                self.start(place, NodeKind::Map(Vec::new()), anchor);
+            }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(mut open) = self.open.pop() {
                     open.node.place.end = place.end.max(open.node.place.start);
@@ -189,12 +193,12 @@ impl Reader {
         Ok(())
     }
 
-    /// An alias is a copy of what it stands for, at its own place.
-    fn alias(&mut self, anchor: usize, place: Place) -> Result<(), Fault> {
+    /// An alias is a copy of the value at its anchor, at its own place.
+    fn alias(&mut self, anchor: usize, place: Place) -> Result<(), YamlError> {
         let kind = self.anchors.get(&anchor).map(|node| node.kind.clone());
         let kind = kind.unwrap_or_else(|| {
-            self.report(place.clone(), FaultKind::Recursion);
-            Kind::Scalar {
+            self.report(place.clone(), YamlErrorKind::Recursion);
+            NodeKind::Scalar {
                 text: String::new(),
                 quoted: true,
             }
@@ -204,7 +208,7 @@ impl Reader {
         self.close(node, 0, size)
     }
 
-    fn start(&mut self, place: Place, kind: Kind, anchor: usize) {
+    fn start(&mut self, place: Place, kind: NodeKind, anchor: usize) {
         let node = Node { place, kind };
         self.open.push(Open {
             node,
@@ -214,11 +218,11 @@ impl Reader {
     }
 
     /// Puts a finished node of `size` new values where it belongs.
-    fn close(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Fault> {
+    fn close(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), YamlError> {
         let Some(room) = self.room.checked_sub(size) else {
-            return Err(Fault {
+            return Err(YamlError {
                 place: node.place,
-                kind: FaultKind::TooLarge,
+                kind: YamlErrorKind::TooLarge,
             });
         };
         self.room = room;
@@ -230,42 +234,42 @@ impl Reader {
             return Ok(());
         };
         match &mut open.node.kind {
-            Kind::Scalar { .. } => {}
-            Kind::List(items) => items.push(node),
-            Kind::Map(entries) => match open.key.take() {
+            NodeKind::Scalar { .. } => {}
+            NodeKind::List(items) => items.push(node),
+            NodeKind::Map(entries) => match open.key.take() {
                 Some(Ok(key)) => entries.push((key, node)),
                 Some(Err(())) => {}
                 None => {
                     let key = key(node, entries);
-                    open.key = Some(key.map_err(|fault| self.faults.push(fault)));
+                    open.key = Some(key.map_err(|fault| self.errors.push(fault)));
                 }
             },
         }
         Ok(())
     }
 
-    fn report(&mut self, place: Place, kind: FaultKind) {
-        self.faults.push(Fault { place, kind });
+    fn report(&mut self, place: Place, kind: YamlErrorKind) {
+        self.errors.push(YamlError { place, kind });
     }
 }
 
 /// A node as a key beside those of `entries`, or why it can't be one.
-fn key(node: Node, entries: &[(Key, Node)]) -> Result<Key, Fault> {
+fn key(node: Node, entries: &[(Key, Node)]) -> Result<Key, YamlError> {
     let start = node.start();
     let Node { place, kind } = node;
     let kind = match kind {
-        Kind::Scalar {
+        NodeKind::Scalar {
             text,
             quoted: false,
-        } if text == "<<" => FaultKind::MergeKey,
-        Kind::Scalar { text, .. } if text.is_empty() => FaultKind::EmptyKey,
-        Kind::Scalar { text, .. } if entries.iter().any(|(key, _)| key.text == text) => {
-            FaultKind::DuplicateKey(text)
+        } if text == "<<" => YamlErrorKind::MergeKey,
+        NodeKind::Scalar { text, .. } if text.is_empty() => YamlErrorKind::EmptyKey,
+        NodeKind::Scalar { text, .. } if entries.iter().any(|(key, _)| key.text == text) => {
+            YamlErrorKind::DuplicateKey(text)
         }
-        Kind::Scalar { text, .. } => return Ok(Key { text, place }),
-        Kind::List(_) | Kind::Map(_) => FaultKind::CollectionKey(start),
+        NodeKind::Scalar { text, .. } => return Ok(Key { text, place }),
+        NodeKind::List(_) | NodeKind::Map(_) => YamlErrorKind::CollectionKey(start),
     };
-    Err(Fault { place, kind })
+    Err(YamlError { place, kind })
 }
 
 fn place(span: &Span) -> Place {

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn definitions_are_found_by_name_and_lock_files_are_none() {
+    fn definitions_are_found_without_lock_files() {
         let dir = directory();
         let names: Vec<String> = find(dir.path())
             .unwrap()
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn two_files_of_one_name_are_never_chosen_between() {
+    fn two_definitions_of_one_name_are_refused() {
         let dir = directory();
         std::fs::write(dir.path().join("production.yml"), "").unwrap();
         let error = resolve("production", dir.path()).unwrap_err();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_gets_a_hint_and_a_path_is_taken_as_it_is() {
+    fn misspelt_definition_name_gets_a_hint() {
         let dir = directory();
         let error = resolve("produktion", dir.path()).unwrap_err().to_string();
         assert!(error.ends_with("; did you mean `production`?"), "{error}");

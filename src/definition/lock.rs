@@ -1,5 +1,5 @@
 //! The lock file beside a definition: which machine images its nodes boot from, resolved once.
-//! An unrelated update never swaps an image, for the id stands here and only `lock --update` moves it.
+//! An unrelated update never swaps an image, for the id is here and only `lock --update` changes it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ pub enum LockError {
     Malformed { path: PathBuf, reason: String },
 }
 
-/// Where the lock file of a definition lies: `canary.yaml` has `canary.lock.yaml`.
+/// The path of a definition's lock file: `canary.yaml` has `canary.lock.yaml`.
 pub fn path(definition: &Path) -> PathBuf {
     definition.with_extension("lock.yaml")
 }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_is_read_back_as_it_was_written() {
+    fn lock_file_round_trip() {
         let directory = tempfile::tempdir().unwrap();
         let file = path(&directory.path().join("canary.yaml"));
         assert!(file.ends_with("canary.lock.yaml"));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_lock_file_is_named() {
+    fn invalid_lock_file_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("canary.lock.yaml");
         std::fs::write(&file, "images: {}\n").unwrap();

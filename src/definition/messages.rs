@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::schema;
-use super::tree::{Kind, Node};
+use super::tree::{Node, NodeKind};
 use crate::spec::rules::{either, nearest};
 
 /// A message and its help.
@@ -27,7 +27,7 @@ pub(super) fn unknown_field<'a>(
         .find(|(of, old, _)| (*of, *old) == (at, name));
     if let Some((_, _, new)) = renamed {
         let line = match value.map(|node| &node.kind) {
-            Some(Kind::Scalar { text, .. }) => format!("{new}: {text}"),
+            Some(NodeKind::Scalar { text, .. }) => format!("{new}: {text}"),
             _ => format!("{new}: …"),
         };
         return (
@@ -63,7 +63,7 @@ fn home(name: &str) -> Option<String> {
     let mut homes = Vec::new();
     if schema::fields(root).any(|field| field == name) {
         return Some(format!(
-            "`{name}` stands at the left margin, outside every section"
+            "`{name}` is at the left margin, outside every section"
         ));
     }
     for section in schema::fields(root) {
@@ -85,7 +85,7 @@ pub(super) fn missing(wanted: &Value, field: &str) -> Words {
     (format!("missing field `{field}`"), help)
 }
 
-/// A field that stands there with nothing after it.
+/// A field without a value.
 pub(super) fn no_value(wanted: &Value, field: &str) -> Words {
     let help = match schema::wanted(wanted) {
         "object" => {
@@ -116,7 +116,7 @@ pub(super) fn wrong_type(wanted: &Value, at: &str, node: &Node) -> Words {
 
 fn type_help(wanted: &Value, kind: &str, node: &Node) -> String {
     let text = match &node.kind {
-        Kind::Scalar { text, .. } => Some(text.as_str()),
+        NodeKind::Scalar { text, .. } => Some(text.as_str()),
         _ => None,
     };
     let digits = |text: &str| {
@@ -182,7 +182,7 @@ pub(super) fn no_choice(wanted: &Value, node: &Node) -> Words {
     let choices = schema::choices(wanted);
     let message = format!("expected {}, got {}", either(&choices), got(node));
     let text = match &node.kind {
-        Kind::Scalar { text, .. } => text.as_str(),
+        NodeKind::Scalar { text, .. } => text.as_str(),
         _ => "",
     };
     let same = |choice: &&&str| choice.eq_ignore_ascii_case(text);
@@ -218,7 +218,7 @@ fn explained(wanted: &Value) -> String {
 /// A list that is too short or too long.
 pub(super) fn wrong_count(wanted: &Value, node: &Node) -> Words {
     let count = match &node.kind {
-        Kind::List(items) => items.len(),
+        NodeKind::List(items) => items.len(),
         _ => 0,
     };
     let limit = |name: &str| wanted.get(name).and_then(Value::as_u64);
@@ -246,13 +246,13 @@ pub(super) fn wrong_form(wanted: &Value, node: &Node) -> Words {
     (format!("{expected}, got {}", got(node)), help)
 }
 
-/// A value as it stands in the file.
+/// A value as it is in the file.
 pub(super) fn got(node: &Node) -> String {
     match &node.kind {
-        Kind::Scalar { text, quoted: true } => format!("the text {:?}", cut(text)),
-        Kind::Scalar { text, .. } => format!("`{}`", cut(text)),
-        Kind::List(_) => "a list".to_owned(),
-        Kind::Map(_) => "fields".to_owned(),
+        NodeKind::Scalar { text, quoted: true } => format!("the text {:?}", cut(text)),
+        NodeKind::Scalar { text, .. } => format!("`{}`", cut(text)),
+        NodeKind::List(_) => "a list".to_owned(),
+        NodeKind::Map(_) => "fields".to_owned(),
     }
 }
 

@@ -47,7 +47,7 @@ pub enum DefinitionError {
         source: std::io::Error,
     },
     /// The file is no text, or far too long for a definition.
-    #[error("{} is no definition: {why}", path.display())]
+    #[error("{} is not a valid definition: {why}", path.display())]
     NotText {
         /// As asked for.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! Problems with their places, for people (`Display`, with the lines they stand in) and for
+//! Problems with their places, for people (`Display`, with their lines) and for
 //! programs (`Serialize`). Decides nothing about what is a problem.
 
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ pub struct Problem {
     pub column: usize,
     /// The field, `network.cidr`; empty for the text itself.
     pub path: String,
-    /// What was expected, and what stands there.
+    /// What was expected, and what was found.
     pub message: String,
     /// What to write instead, or why.
     pub help: String,
@@ -148,7 +148,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The place of a path, or of the section it would stand in. The second part says whether the field
+/// The place of a path, or of the section it would be in. The second part says whether the field
 /// itself is written in the file.
 fn nearest_place(places: &HashMap<String, Place>, tree: Option<&Tree>, at: &str) -> (Place, bool) {
     let mut here = at;
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_section_of_a_path_is_found() {
+    fn problem_path_has_its_section() {
         assert_eq!(parent("pools[1].min"), "pools[1]");
         assert_eq!(parent("pools[1]"), "pools");
         assert_eq!(parent("name"), "");

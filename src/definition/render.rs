@@ -1,4 +1,4 @@
-//! Problems as text for people: the line each stands in, the mark below it, what to do. Eighty
+//! Problems as text for people: the line of each, the mark below it, what to do. Eighty
 //! columns, but for lines of the definition itself.
 
 use miette::{
@@ -10,7 +10,7 @@ use crate::common::text::{count, wrap_quoted};
 
 /// Messages are read on a terminal of 80 columns.
 const WIDTH: usize = 80;
-/// What stands before a message and before a help.
+/// The prefixes of a message and of a help.
 const BEFORE_MESSAGE: usize = 4;
 const BEFORE_HELP: usize = 8;
 /// A longer line would hide its own mark; the place is named without it.

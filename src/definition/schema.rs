@@ -83,7 +83,7 @@ pub(super) fn choices(schema: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// Sections stand in place, not behind references: editors and messages read them where they are.
+/// Sections are inline, not behind references: editors and messages read them where they are.
 fn build() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
@@ -102,7 +102,7 @@ fn build() -> Value {
     schema
 }
 
-/// A field is left out rather than null, and the width of a number in memory is nobody's business.
+/// A field is left out rather than null, and the width of a number in memory is not part of the format.
 fn tidy(schema: &mut Schema) {
     let Some(object) = schema.as_object_mut() else {
         return;

@@ -1,8 +1,8 @@
-//! Where a field stands in a definition's file.
+//! The line of a field in a definition's file.
 
 use std::path::Path;
 
-use super::tree::{self, Kind, Node, Place};
+use super::tree::{self, Node, NodeKind, Place};
 
 /// The line (from 1) of a field as the tool names it: `network.nat`, `pools[workers].min`,
 /// `database.parameters["work.mem"]`. `None` when it is not written there, so has its default, and when
@@ -25,14 +25,14 @@ fn line_in(text: &str, field: &str) -> Option<u32> {
 /// What a step leads to, with the place to point at: a key, or the beginning of an item.
 fn inside<'a>(node: &'a Node, step: &str) -> Option<(Place, &'a Node)> {
     match &node.kind {
-        Kind::Scalar { .. } => None,
-        Kind::Map(_) => node
+        NodeKind::Scalar { .. } => None,
+        NodeKind::Map(_) => node
             .get(step)
             .map(|(key, value)| (key.place.clone(), value)),
-        Kind::List(items) => {
+        NodeKind::List(items) => {
             let named = |item: &&Node| {
                 let name = item.get("name").map(|(_, value)| &value.kind);
-                matches!(name, Some(Kind::Scalar { text, .. }) if text == step)
+                matches!(name, Some(NodeKind::Scalar { text, .. }) if text == step)
             };
             let by_number = || items.get(step.parse::<usize>().ok()?);
             let item = items.iter().find(named).or_else(by_number)?;
@@ -75,7 +75,7 @@ mod tests {
         tags:\n  \"cost center\": \"7\"\n";
 
     #[test]
-    fn a_field_has_the_line_of_its_key() {
+    fn source_line_is_the_line_of_the_key() {
         for (field, line) in [
             ("name", 2),
             ("network", 3),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_stands_nowhere() {
+    fn default_value_has_no_source_line() {
         for field in [
             "network.cidr",
             "database",

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use crate::common::yaml::{self, ErrorKind, Fault, FaultKind, ScanError};
-pub(super) use crate::common::yaml::{Kind, Node, Place};
+use crate::common::yaml::{self, ErrorKind, ScanError, YamlError, YamlErrorKind};
+pub(super) use crate::common::yaml::{Node, NodeKind, Place};
 use crate::spec::rules::path;
 
 /// What aliases may blow a definition up to. A production cluster has about 150 values.
@@ -27,8 +27,8 @@ pub(super) struct Tree {
 /// Reads one document.
 pub(super) fn parse(text: &str) -> Result<Tree, SyntaxError> {
     let document = yaml::parse(text, MOST_VALUES);
-    let faults = document.faults.into_iter();
-    let mut errors: Vec<_> = faults.map(|fault| syntax_error(text, fault)).collect();
+    let errors = document.errors.into_iter();
+    let mut errors: Vec<_> = errors.map(|fault| syntax_error(text, fault)).collect();
     match document.root {
         Some(root) => Ok(Tree { root, errors }),
         None => Err(errors.pop().unwrap_or_else(|| SyntaxError {
@@ -39,42 +39,42 @@ pub(super) fn parse(text: &str) -> Result<Tree, SyntaxError> {
     }
 }
 
-fn syntax_error(text: &str, fault: Fault) -> SyntaxError {
+fn syntax_error(text: &str, fault: YamlError) -> SyntaxError {
     let mut place = fault.place;
     let (message, help) = match fault.kind {
-        FaultKind::Syntax(error) => return syntax(text, &error),
-        FaultKind::TooLarge => (
+        YamlErrorKind::Syntax(error) => return syntax(text, &error),
+        YamlErrorKind::TooLarge => (
             format!("more than {MOST_VALUES} values"),
             "aliases multiply what they stand for: write fewer",
         ),
-        FaultKind::Tag(tag) => {
+        YamlErrorKind::Tag(tag) => {
             place = tag;
             (
                 "YAML tags are not supported".to_owned(),
                 "a definition has no tags such as `!Ref` or `!!str`; quotes make text",
             )
         }
-        FaultKind::SecondDocument => (
+        YamlErrorKind::SecondDocument => (
             "a second document".to_owned(),
             "one file holds one cluster: move what follows `---` to a file of its own",
         ),
-        FaultKind::Recursion => (
-            "an alias inside what it stands for".to_owned(),
+        YamlErrorKind::Recursion => (
+            "an alias inside the value that it refers to".to_owned(),
             "write the value out",
         ),
-        FaultKind::MergeKey => (
+        YamlErrorKind::MergeKey => (
             "merge keys (`<<`) are not supported".to_owned(),
             "a definition reads without looking elsewhere: write the fields out, or alias a whole value",
         ),
-        FaultKind::DuplicateKey(key) => (
-            format!("`{key}` stands here a second time"),
+        YamlErrorKind::DuplicateKey(key) => (
+            format!("`{key}` appears here a second time"),
             "YAML would take one of them and drop the other: keep one",
         ),
-        FaultKind::EmptyKey => (
+        YamlErrorKind::EmptyKey => (
             "a key without a name".to_owned(),
             "write one before the `:`",
         ),
-        FaultKind::CollectionKey(first) => {
+        YamlErrorKind::CollectionKey(first) => {
             place = first;
             (
                 "a list or mapping as a key".to_owned(),
@@ -126,7 +126,7 @@ fn syntax(text: &str, error: &ScanError) -> SyntaxError {
             "between `[` and `]` stand values, between `{` and `}` stand `key: value`, with commas",
         ),
         ErrorKind::SimpleKeyExpected => (
-            "this line is no `key: value`",
+            "this line is not `key: value`",
             "put a colon and a space after the key",
         ),
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => (
@@ -159,7 +159,7 @@ pub(super) fn places(root: &Node) -> HashMap<String, Place> {
     let mut places = HashMap::new();
     visit(root, "", &mut |at, key, value| {
         let place = match (&value.kind, key) {
-            (Kind::Scalar { .. }, Some(_)) if !value.place.is_empty() => value.place.clone(),
+            (NodeKind::Scalar { .. }, Some(_)) if !value.place.is_empty() => value.place.clone(),
             (_, Some(key)) => key,
             (_, None) => value.start(),
         };
@@ -180,15 +180,15 @@ pub(super) fn keys(root: &Node) -> HashMap<String, Place> {
 /// Every value below `node` with its path and the place of its key, if it has one.
 fn visit(node: &Node, at: &str, see: &mut dyn FnMut(String, Option<Place>, &Node)) {
     match &node.kind {
-        Kind::Scalar { .. } => {}
-        Kind::List(items) => {
+        NodeKind::Scalar { .. } => {}
+        NodeKind::List(items) => {
             for (index, item) in items.iter().enumerate() {
                 let at = format!("{at}[{index}]");
                 visit(item, &at, see);
                 see(at, None, item);
             }
         }
-        Kind::Map(entries) => {
+        NodeKind::Map(entries) => {
             for (key, value) in entries {
                 let at = path(at, &key.text);
                 visit(value, &at, see);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_keeps_its_text_and_place() {
+    fn tree_keeps_text_and_place_of_values() {
         let text = "größe: 1.10\nlist:\n  - {a: yes, \"b c\": '007'}\n";
         let places = places(&read(text).root);
         let at = |path: &str| &text[places[path].clone()];
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_stands_at_its_own_place_with_the_value_of_another() {
+    fn alias_has_its_own_place_and_the_anchors_value() {
         let text = "a: &x {k: v}\nb: *x\n";
         let tree = read(text);
         let (_, b) = tree.root.get("b").unwrap();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_is_read_despite_what_can_not() {
+    fn tree_is_read_despite_syntax_errors() {
         let tree = read("a: 1\na: 2\n<<: {b: 3}\n? [x]\n: 4\nc: !!int 5\n---\nd: 6\n");
         assert_eq!(tree.errors.len(), 5, "{:?}", tree.errors);
         assert!(tree.root.get("c").is_some());
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_is_null_unless_quoted() {
+    fn empty_value_is_null_unless_quoted() {
         let tree = read("a:\nb: ~\nc: ''\nd: null\ne: nullable\n");
         let null = |field: &str| tree.root.get(field).unwrap().1.is_null();
         assert_eq!(

@@ -19,7 +19,7 @@ pub use restore::{abandon, restore};
 pub use snapshot::{Snapshot, Taken, list, snapshot};
 
 use crate::cloud::CloudError;
-use crate::cloud::remote::{Ran, Remote};
+use crate::cloud::remote::{CommandResult, Remote};
 use answer::Answer;
 
 /// Where programs lie on a machine.
@@ -241,7 +241,7 @@ impl<R: Remote> Members<'_, R> {
 /// Exit codes of a shell that did not find, or may not run, a program (POSIX, Shell Command Language 2.8.2).
 const NOT_RUN: [i32; 2] = [126, 127];
 
-fn unreadable(slot: char, doing: &str, command: &str, ran: Ran) -> EtcdError {
+fn unreadable(slot: char, doing: &str, command: &str, ran: CommandResult) -> EtcdError {
     let doing = doing.to_owned();
     if NOT_RUN.contains(&ran.code) {
         return EtcdError::NoProgram {

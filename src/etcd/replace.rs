@@ -62,10 +62,10 @@ async fn rejoin<R: Remote>(members: &Members<'_, R>, slot: &Slot) -> Result<(), 
     match members.ask(slot, doing, "etcd-member rejoin").await {
         Ok(_) => Ok(()),
         Err(EtcdError::Cloud {
-            source: CloudError::NotFound(what),
+            source: source @ (CloudError::NotFound(_) | CloudError::Offline(_)),
             ..
         }) => {
-            let later = format!("there is no {what} now; the node's next boot does it");
+            let later = format!("{source}; the node's next boot does it");
             members.tell(slot, doing, Some(later));
             Ok(())
         }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{EtcdError, Members};
-use crate::cloud::remote::{FoundObject, Remote};
+use crate::cloud::remote::{ObjectSummary, Remote};
 
 /// Where snapshots lie in the state bucket.
 const PREFIX: &str = "etcd/";
@@ -91,7 +91,7 @@ fn is_snapshot(key: &str) -> bool {
         .is_some_and(|name| !name.contains('/'))
 }
 
-fn of(object: &FoundObject, verifiable: bool) -> Snapshot {
+fn of(object: &ObjectSummary, verifiable: bool) -> Snapshot {
     let name = object.key.strip_suffix(ENDING).unwrap_or(&object.key);
     let revision = name.rsplit_once('-').map(|(_, revision)| revision);
     Snapshot {

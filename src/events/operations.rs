@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Event, Failure, Operation};
 use crate::cloud::ResourceStatus;
-use crate::cloud::status::Phase;
+use crate::cloud::status::ResourcePhase;
 use crate::stacks::StackKind;
 
 /// The type under which CloudFormation reports the stack itself.
@@ -67,13 +67,15 @@ impl ResourceOperation {
         self.status = status.clone();
         self.replaces |= says(REPLACING);
         match status.phase() {
-            Phase::Running if APPLIED.iter().any(|words| says(words)) => {
+            ResourcePhase::Running if APPLIED.iter().any(|words| says(words)) => {
                 self.applied.get_or_insert(at);
             }
-            Phase::Done | Phase::Failed | Phase::Skipped => self.end = Some(at),
-            Phase::Running | Phase::Unknown => {}
+            ResourcePhase::Done | ResourcePhase::Failed | ResourcePhase::Skipped => {
+                self.end = Some(at);
+            }
+            ResourcePhase::Running | ResourcePhase::Unknown => {}
         }
-        if status.phase() == Phase::Failed {
+        if status.phase() == ResourcePhase::Failed {
             self.cancelled = reason.is_some_and(Failure::is_cancellation);
             self.failed = !self.cancelled;
             self.reason = reason.map(str::to_owned);

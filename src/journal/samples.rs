@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Run;
-use crate::cloud::status::Phase;
+use crate::cloud::status::ResourcePhase;
 use crate::events::{Event, Operation, operations};
 use crate::stacks::StackKind;
 
@@ -37,7 +37,7 @@ pub fn samples<'a>(
                 }
                 let took = one.end.map(|end| end.duration_since(one.begin));
                 let took = took.filter(|took| took.is_positive() && !failed.contains(logical_id));
-                if let (Some(operation), Some(took), Phase::Done) =
+                if let (Some(operation), Some(took), ResourcePhase::Done) =
                     (one.operation(), took, one.status.phase())
                 {
                     let name = key(operation, stack, logical_id, resource_type);

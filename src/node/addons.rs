@@ -1,6 +1,6 @@
 //! What a slot of the control plane needs to bring the cluster's addons up: pinned charts and their values.
 //!
-//! Three values are known only while the stacks are made. They stand as `${API_HOST}`,
+//! Three values are known only while the stacks are made. They are written as `${API_HOST}`,
 //! `${EBS_CSI_ROLE}` and `${AUTOSCALER_ROLE}` in the values, and `/etc/kube-cfn/host.env` names them.
 
 use serde::Serialize;
@@ -24,7 +24,7 @@ struct Context<'a> {
     dns: String,
     /// How many of what holds a lock beside another: as many as there are slots, at most two.
     pair: u8,
-    /// Whether a second one can stand in while the first moves.
+    /// Whether a second one can take over while the first moves.
     paired: bool,
     /// Address of the first slot, where nodes reach the API on the slots themselves; else empty.
     first_server: String,

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_in_comes_out() {
+    fn archive_round_trip() {
         let files = [
             File::executable("run.sh", "echo\n".to_owned()),
             File::plain("a.json", "{}".to_owned()),

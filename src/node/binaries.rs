@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_version_of_the_catalogue_can_be_installed_on_both_architectures() {
+    fn binaries_of_every_version_exist_for_both_architectures() {
         for version in kubernetes::versions() {
             for architecture in [Architecture::Arm64, Architecture::X86_64] {
                 let found = of(version, architecture, Role::ControlPlane, None).unwrap();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_serves_the_same_path_and_hash() {
+    fn mirror_serves_the_same_path_and_hash() {
         let version = Version::new(1, 36, 4);
         let base = "https://mirror.example.com/k8s/";
         let of = |mirror| of(&version, Architecture::Arm64, Role::ControlPlane, mirror).unwrap();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_outside_the_catalogue_is_named() {
+    fn unknown_version_is_named() {
         let version = Version::new(1, 36, 99);
         let error = of(&version, Architecture::Arm64, Role::ControlPlane, None).unwrap_err();
         assert!(

@@ -236,7 +236,7 @@ fn cluster(env: &NodeEnv, etcd_args: Vec<Arg>) -> ClusterConfiguration {
             pod_subnet: env.pod_range.clone(),
             service_subnet: env.service_range.clone(),
         },
-        // Cilium stands in for kube-proxy, CoreDNS comes with the addons.
+        // Cilium replaces kube-proxy, CoreDNS comes with the addons.
         proxy: Disabled { disabled: true },
         dns: Disabled { disabled: true },
         api_server: api_server(env),

@@ -167,7 +167,7 @@ pub fn configuration(env: &NodeEnv, static_pods: StaticPods) -> KubeletConfigura
     }
 }
 
-/// The document as it stands in a file.
+/// The document as the text of a file.
 pub(super) fn yaml(env: &NodeEnv, static_pods: StaticPods) -> Result<String, NodeError> {
     super::yaml("the kubelet's", &configuration(env, static_pods))
 }

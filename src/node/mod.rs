@@ -27,7 +27,7 @@ pub const MAX_USER_DATA: usize = 16_384;
 /// What a node is for.
 #[derive(Debug, Clone, Copy)]
 pub enum Role<'a> {
-    /// A slot of the control plane; all slots share one bundle, user data tells them apart.
+    /// A slot of the control plane; all slots share one bundle, user data distinguishes them.
     ControlPlane,
     Pool(&'a NodePool),
 }
@@ -44,7 +44,7 @@ pub struct Bundle {
     pub kubernetes: Version,
 }
 
-/// What user data has to tell a node that its bundle can't, as the bundle is the same for all slots.
+/// What a node learns from user data, because its bundle is the same for all slots.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BootParams {
@@ -74,7 +74,7 @@ pub enum NodeError {
     )]
     UnknownMinor { version: String },
     #[error(
-        "place slot {zone}: the network {cidr} has no room for it; it takes a /16 to /18 and at most three zones"
+        "place the control-plane node of zone {zone}: the network {cidr} has no room for it; it takes a /16 to /18 and at most three zones"
     )]
     NoAddress { zone: String, cidr: String },
     #[error("write {whose} configuration: {reason}")]
@@ -166,7 +166,7 @@ pub fn user_data(
     Ok(templates.render("node/user-data.sh.tera", &context)?)
 }
 
-/// A document of a configuration as it stands in a file.
+/// A document of a configuration as the text of a file.
 fn yaml(whose: &'static str, document: &impl Serialize) -> Result<String, NodeError> {
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
     serde_saphyr::to_string_with_options(document, options).map_err(|error| NodeError::Document {

@@ -31,9 +31,9 @@ pub struct NodeEnv {
     /// Service address of the cluster's DNS, the tenth of the range as everywhere.
     pub dns: Ipv4Addr,
     /// The fixed addresses of the control plane. Nodes of a cluster without NAT reach the API on
-    /// these: seen from a public load balancer they come from addresses that nobody can list.
+    /// these: seen from a public load balancer they come from addresses that no one can list in advance.
     pub slots: Vec<Slot>,
-    /// Whether the API's name stands for the slots themselves on the nodes.
+    /// Whether the API's name resolves to the slots themselves on the nodes.
     pub api_by_slot: bool,
     /// `key=value`, as the kubelet takes them.
     pub labels: Vec<String>,
@@ -113,7 +113,7 @@ impl NodeEnv {
 
     /// For people and for programs, with keys in a fixed order.
     pub fn to_json(&self) -> String {
-        // It holds nothing that JSON can't say, so an empty text never comes of this.
+        // It holds nothing that JSON can't say, so the text is never empty.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 }
@@ -144,7 +144,7 @@ pub fn slots(spec: &ClusterSpec) -> Result<Vec<Slot>, NodeError> {
     Ok(with_slots.map(slot).collect())
 }
 
-/// The fixed address of a zone's slot, in the subnet that machines stand in.
+/// The fixed address of a zone's slot, in the subnet of the machines.
 pub fn slot_address(spec: &ClusterSpec, plan: &ZoneAddresses) -> Ipv4Addr {
     match spec.network.nat {
         Nat::None => plan.slot_public,

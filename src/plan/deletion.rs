@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::recovery::{is_data, is_ours};
 use super::status::{DeleteAction, manual_action, on_delete};
 use super::{Blocked, Survey, resources_of};
-use crate::catalog::resources::holds;
+use crate::catalog::resources::stored_data;
 use crate::cloud::{LiveStack, StackStatus};
 use crate::stacks::StackKind;
 
@@ -166,7 +166,7 @@ impl DeleteStep {
         };
         let loss = |resource: super::Planned| {
             Some(Loss {
-                holds: holds(&resource.resource_type)?,
+                holds: stored_data(&resource.resource_type)?,
                 policy: policy(template, &resource.logical_id, &resource.resource_type),
                 logical_id: resource.logical_id,
                 resource_type: resource.resource_type,

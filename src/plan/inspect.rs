@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{Action, PlanOptions, recovery};
-use crate::cloud::{Cloud, CloudError, LiveStack, Operation, StackEvent, StackStatus};
+use crate::cloud::{Cloud, CloudError, LiveStack, StackEvent, StackOperation, StackStatus};
 
 /// Decides by what a stack holds. `before` is its template, as far as it has one.
 pub async fn look_inside(
@@ -41,7 +41,7 @@ pub async fn look_inside(
 
 /// The events of the last operation.
 async fn newest(found: &LiveStack, cloud: &impl Cloud) -> Result<Vec<StackEvent>, CloudError> {
-    let operation = Operation {
+    let operation = StackOperation {
         stack_id: found.id.clone(),
         token: None,
     };

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::stack_policy;
-use crate::catalog::resources::holds;
+use crate::catalog::resources::stored_data;
 use crate::cloud::{Drift, LiveStack};
 use crate::stacks::{Stack, StackKind};
 
@@ -95,7 +95,11 @@ pub fn layers(wanted: &Stack, live: Live<'_>) -> Vec<Layer> {
 
 fn data_bearing(template: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let resources = template.get("Resources").and_then(Value::as_object);
-    let holding = |body: &Value| body["Type"].as_str().is_some_and(|of| holds(of).is_some());
+    let holding = |body: &Value| {
+        body["Type"]
+            .as_str()
+            .is_some_and(|of| stored_data(of).is_some())
+    };
     let all = resources.into_iter().flatten();
     all.filter(move |(_, body)| holding(body))
         .map(|(id, body)| (id.as_str(), body))

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::status::manual_action;
 use super::{Action, Blocked, PlanError, Step};
-use crate::catalog::resources::holds;
-use crate::cloud::status::Phase;
+use crate::catalog::resources::stored_data;
+use crate::cloud::status::ResourcePhase;
 use crate::cloud::{LiveResource, LiveStack, OpenChangeSet, StackEvent, StackStatus};
 use crate::stacks::description;
 
@@ -70,7 +70,9 @@ pub(super) fn leftovers(found: &LiveStack, resources: &[LiveResource]) -> Action
         .iter()
         .filter(|resource| resource.status.as_str() != "DELETE_COMPLETE")
         .filter(|resource| {
-            !failed || is_data(&resource.resource_type) || resource.status.phase() == Phase::Skipped
+            !failed
+                || is_data(&resource.resource_type)
+                || resource.status.phase() == ResourcePhase::Skipped
         })
         .filter_map(|resource| {
             let id = resource.physical_id.as_deref()?;
@@ -97,7 +99,7 @@ pub fn is_data(resource_type: &str) -> bool {
         resource_type,
         "AWS::EC2::VPC" | "AWS::EC2::Subnet" | "AWS::RDS::DBSubnetGroup"
     );
-    !network && holds(resource_type).is_some()
+    !network && stored_data(resource_type).is_some()
 }
 
 /// Why a stack could not be deleted.
@@ -133,14 +135,14 @@ pub(super) fn stuck_in_rollback(events: &[StackEvent], before: Option<&Value>) -
     let back = events
         .iter()
         .rposition(|event| event.stack_status == Some(StackStatus::UpdateRollbackInProgress));
-    let failed = |event: &StackEvent| event.status.phase() == Phase::Failed;
+    let failed = |event: &StackEvent| event.status.phase() == ResourcePhase::Failed;
     stuck(&events[back.unwrap_or(0)..], before, failed)
 }
 
 /// The resources that are in a failed state.
 pub(super) fn failed_resources(held: &[LiveResource], before: Option<&Value>) -> Vec<Stuck> {
     held.iter()
-        .filter(|one| one.status.phase() == Phase::Failed)
+        .filter(|one| one.status.phase() == ResourcePhase::Failed)
         .map(|one| Stuck::new(&one.logical_id, one.reason.as_deref(), before))
         .collect()
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::normalize::effect;
 use super::offline::StepDraft;
 use super::{Blocked, PlanDraft, PlanError, removal_policy, resources_of, stack_policy};
-use crate::catalog::resources::holds;
+use crate::catalog::resources::stored_data;
 use crate::cloud::{DeletionPolicy, LiveStack, ResourceChange};
 use crate::stacks::Stack;
 
@@ -62,7 +62,7 @@ pub fn risks(
         let effect = effect(change)?;
         let name = format!("{}/{}", stack.name, change.logical_id);
         let relied_on = effect > Effect::MightReplace && kept.contains(&change.logical_id);
-        let holds = holds(&change.resource_type).or(relied_on.then_some(RELIED_ON))?;
+        let holds = stored_data(&change.resource_type).or(relied_on.then_some(RELIED_ON))?;
         let policy_action = removal_policy::of(change, effect, before, &stack.template);
         Some(Risk {
             becomes: removal_policy::words(
@@ -157,7 +157,7 @@ fn data_names(stack: &Stack, template: &Value) -> Vec<String> {
     let kept = stack_policy::kept(stack.policy.as_ref());
     let mut resources = resources_of(template);
     resources.retain(|resource| {
-        holds(&resource.resource_type).is_some() || kept.contains(&resource.logical_id)
+        stored_data(&resource.resource_type).is_some() || kept.contains(&resource.logical_id)
     });
     let name = |id: &String| format!("{}/{id}", stack.name);
     resources.iter().map(|r| name(&r.logical_id)).collect()

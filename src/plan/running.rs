@@ -48,7 +48,7 @@ async fn of_bundle(
             "{name} has no output {KUBERNETES_VERSION}, and in {} its template may not be what runs",
             found.status
         );
-        return unknown(why, found.status.is_moving().then_some(watch));
+        return unknown(why, found.status.is_in_progress().then_some(watch));
     }
     let template = survey.templates.get(&found.id);
     let Some(key) = template.and_then(stack_versions::bundle_key) else {

@@ -117,7 +117,7 @@ pub fn on_delete(status: &StackStatus, name: &str) -> DeleteAction {
 /// word says that it moves: following changes nothing.
 pub fn on_watch(status: &StackStatus) -> WatchAction {
     match status {
-        _ if status.is_moving() => WatchAction::Follow,
+        _ if status.is_in_progress() => WatchAction::Follow,
         StackStatus::DeleteComplete => WatchAction::Gone,
         _ => WatchAction::Rests,
     }
@@ -251,9 +251,9 @@ mod tests {
     fn a_moving_stack_is_followed() {
         for status in StackStatus::ALL {
             let follows = on_apply(status, "c-base") == ApplyAction::Follow;
-            assert_eq!(follows, status.is_moving(), "{status}");
+            assert_eq!(follows, status.is_in_progress(), "{status}");
             let watched = on_watch(status) == WatchAction::Follow;
-            assert_eq!(watched, status.is_moving(), "{status}");
+            assert_eq!(watched, status.is_in_progress(), "{status}");
         }
     }
 

@@ -45,7 +45,7 @@ fn state(status: Option<&StackStatus>) -> String {
             | S::UpdateRollbackCompleteCleanupInProgress
             | S::ImportRollbackInProgress,
         ) => "rolling back".to_owned(),
-        Some(status) if status.is_moving() => clean(status.as_str()),
+        Some(status) if status.is_in_progress() => clean(status.as_str()),
         other => unresolved(other),
     }
 }

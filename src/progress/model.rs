@@ -11,7 +11,7 @@ use super::line::Mark;
 use super::resource::ResourceProgress;
 use crate::catalog::durations::Durations;
 use crate::cloud::ResourceStatus;
-use crate::cloud::status::Phase;
+use crate::cloud::status::ResourcePhase;
 use crate::common::text::clean;
 use crate::events::{Event, Expected, Failure, Outcome, ResourceOperation, Span, Verb};
 use crate::stacks::StackKind;
@@ -205,7 +205,7 @@ impl StackProgress {
         if event.is_of_stack() {
             self.rolling_back |= self.is_rollback(status);
         } else {
-            self.rolling_back |= self.failure.is_some() && status.phase() == Phase::Running;
+            self.rolling_back |= self.failure.is_some() && status.phase() == ResourcePhase::Running;
             let (operation, rolling_back) = (self.operation, self.rolling_back);
             let reason = reason.as_deref();
             let known = self.resources.entry(logical_id.clone());
@@ -221,7 +221,8 @@ impl StackProgress {
         let cancelled = reason.as_deref().is_some_and(Failure::is_cancellation);
         let earlier = self.failure.as_ref().is_none_or(|first| *at < first.at);
         // The stack's own failure only sums up those of its resources.
-        if status.phase() == Phase::Failed && !cancelled && earlier && !event.is_of_stack() {
+        if status.phase() == ResourcePhase::Failed && !cancelled && earlier && !event.is_of_stack()
+        {
             let after = self.resources.get(logical_id).map(|known| known.span(*at));
             let seen = FirstFailure::from_event(*at, status, reason.as_deref());
             self.failure = Some(seen.of(sentence, logical_id, after));
@@ -276,7 +277,7 @@ impl StackProgress {
     }
 
     /// Whether its operation runs in AWS.
-    pub fn is_moving(&self) -> bool {
+    pub fn is_in_progress(&self) -> bool {
         let works = matches!(
             self.mark(),
             Mark::Running | Mark::RollingBack | Mark::Failed
@@ -318,7 +319,7 @@ impl StackProgress {
     pub fn stuck(&self) -> impl Iterator<Item = &str> {
         self.resources
             .values()
-            .filter(|known| known.phase() == Phase::Failed && known.status().is_delete())
+            .filter(|known| known.phase() == ResourcePhase::Failed && known.status().is_delete())
             .map(|known| known.description.as_str())
     }
 }

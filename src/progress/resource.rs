@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::catalog::durations::{Durations, Range};
 use crate::cloud::ResourceStatus;
-use crate::cloud::status::Phase;
+use crate::cloud::status::ResourcePhase;
 use crate::events::{Operation, ResourceOperation, Span, Verb};
 
 /// One resource of a stack.
@@ -48,7 +48,7 @@ impl ResourceProgress {
 
     /// Sets, after a step, whether it is as the run wants it.
     pub fn update_done(&mut self, operation: Option<Verb>, rolling_back: bool) {
-        let settled_well = matches!(self.phase(), Phase::Done | Phase::Skipped);
+        let settled_well = matches!(self.phase(), ResourcePhase::Done | ResourcePhase::Skipped);
         let deleted = self.status().is_delete();
         self.done = match operation {
             _ if rolling_back => false,
@@ -63,7 +63,7 @@ impl ResourceProgress {
         &self.now.status
     }
 
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> ResourcePhase {
         self.now.status.phase()
     }
 

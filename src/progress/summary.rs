@@ -63,7 +63,7 @@ impl Model {
         let moving: Vec<String> = self
             .stacks
             .iter()
-            .filter(|stack| stack.is_moving())
+            .filter(|stack| stack.is_in_progress())
             .map(moving)
             .collect();
         if !moving.is_empty() {
@@ -117,7 +117,11 @@ impl Model {
                 verb.as_str()
             ),
             None => {
-                let running = self.stacks.iter().filter(|stack| stack.is_moving()).count();
+                let running = self
+                    .stacks
+                    .iter()
+                    .filter(|stack| stack.is_in_progress())
+                    .count();
                 format!(
                     "{cluster}: no longer followed after {span}, {done} of {stacks} done, \
                      {running} still in progress"

@@ -8,7 +8,7 @@ use super::line::{Line, Mark};
 use super::model::{Model, StackProgress};
 use super::resource::ResourceProgress;
 use super::table::{Row, table};
-use crate::cloud::status::Phase;
+use crate::cloud::status::ResourcePhase;
 use crate::common::duration::{elapsed, estimate};
 use crate::common::text::{clean, count};
 use crate::events::{Operation, Outcome, Verb};
@@ -248,7 +248,7 @@ fn doing(resource: &ResourceProgress, stack: &StackProgress) -> String {
     };
     let description = &resource.description;
     match resource.phase() {
-        Phase::Running if resource.operation().is_some() => format!("{verb}{description}"),
+        ResourcePhase::Running if resource.operation().is_some() => format!("{verb}{description}"),
         _ => format!("{}: {description}", clean(resource.status().as_str())),
     }
 }

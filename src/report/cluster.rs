@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::cloud::status::Phase;
+use crate::cloud::status::ResourcePhase;
 use crate::cloud::{LiveResource, LiveStack};
 use crate::common::duration::age;
 use crate::kubeconfig::server_url;
@@ -115,11 +115,14 @@ fn stack(stacks_found: &StackResources) -> StackStatus {
         reason: found.reason.clone(),
         since: Some(found.updated.unwrap_or(found.created)),
         resources: resources.len(),
-        ready: resources.iter().filter(|r| is(r, Phase::Done)).count(),
+        ready: resources
+            .iter()
+            .filter(|r| is(r, ResourcePhase::Done))
+            .count(),
         termination_protection: found.termination_protection,
         failed: resources
             .iter()
-            .filter(|r| is(r, Phase::Failed))
+            .filter(|r| is(r, ResourcePhase::Failed))
             .map(failed)
             .collect(),
     }

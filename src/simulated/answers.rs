@@ -9,11 +9,11 @@ use serde_json::Value;
 use super::Simulated;
 use super::changesets::missing;
 use super::names::partition_of;
-use super::stack::{Resource, Set, Stack};
+use super::stack::{Resource, SimChangeSet, Stack};
 use super::state::State;
 use crate::cloud::{
     ChangeSet, ChangeSetRequest, Cloud, CloudError, Drift, Identity, LiveResource, LiveStack,
-    OnFailure, OpenChangeSet, Operation, Protection, ResourceStatus, StackEvent, StackStatus,
+    OnFailure, OpenChangeSet, Protection, ResourceStatus, StackEvent, StackOperation, StackStatus,
 };
 
 /// What computing a change set takes.
@@ -80,7 +80,7 @@ impl Cloud for Simulated {
 
     async fn create_change_set(&self, wanted: &ChangeSetRequest) -> Result<ChangeSet, CloudError> {
         self.sleep(COMPUTING).await;
-        self.write("propose", &wanted.stack, |state| {
+        self.write("create_change_set", &wanted.stack, |state| {
             state.create_change_set(wanted)
         })
         .await
@@ -102,7 +102,7 @@ impl Cloud for Simulated {
 
     async fn delete_change_set(&self, change_set: &ChangeSet) -> Result<(), CloudError> {
         self.write(
-            "discard",
+            "delete_change_set",
             &format!("{} {}", change_set.stack_id, change_set.id),
             |state| {
                 state.delete_change_set(change_set);
@@ -117,7 +117,7 @@ impl Cloud for Simulated {
         stack_id: &str,
         protection: &Protection,
     ) -> Result<(), CloudError> {
-        self.write("protect", stack_id, |state| {
+        self.write("set_protection", stack_id, |state| {
             state.protect(stack_id, protection)
         })
         .await
@@ -125,14 +125,14 @@ impl Cloud for Simulated {
 
     async fn events(
         &self,
-        operation: &Operation,
+        operation: &StackOperation,
         seen: &HashSet<String>,
     ) -> Result<Vec<StackEvent>, CloudError> {
         self.read("events", &operation.stack_id, |state| {
             let found = state
                 .stack(&operation.stack_id)?
                 .new_events(operation, seen, state.now);
-            Ok(state.garbled(found))
+            Ok(state.with_delivery_faults(found))
         })
         .await
     }
@@ -154,10 +154,10 @@ impl Cloud for Simulated {
     }
 
     async fn in_progress_stacks(&self) -> Result<BTreeSet<String>, CloudError> {
-        self.read("moving", "", |state| {
+        self.read("in_progress_stacks", "", |state| {
             let at = state.as_of();
             let seen = state.stacks.iter().filter_map(|stack| stack.at(at));
-            let moving = seen.filter(|found| found.status.is_moving());
+            let moving = seen.filter(|found| found.status.is_in_progress());
             Ok(moving.map(|found| found.id.clone()).collect())
         })
         .await
@@ -165,7 +165,12 @@ impl Cloud for Simulated {
 
     async fn change_sets(&self, stack_id: &str) -> Result<Vec<OpenChangeSet>, CloudError> {
         self.read("change_sets", stack_id, |state| {
-            Ok(state.stack(stack_id)?.sets.iter().map(Set::open).collect())
+            Ok(state
+                .stack(stack_id)?
+                .sets
+                .iter()
+                .map(SimChangeSet::open)
+                .collect())
         })
         .await
     }
@@ -226,7 +231,7 @@ impl Stack {
     /// An operation's events that are readable and were not seen, oldest first.
     fn new_events(
         &self,
-        operation: &Operation,
+        operation: &StackOperation,
         seen: &HashSet<String>,
         now: i64,
     ) -> Vec<StackEvent> {

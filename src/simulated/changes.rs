@@ -1,28 +1,28 @@
 //! What differs between two templates with their parameters, resource by resource and property by
-//! property, as CloudFormation's change sets tell it. Pure: decides nothing, asks nobody.
+//! property, as CloudFormation's change sets list it. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::catalog::resources::create_only;
+use super::differences::differences;
 use crate::cloud::{ChangeAction, DeletionPolicy, PropertyChange, Replacement, ResourceChange};
-use crate::templates::evaluate::{Pseudo, Resources, Scope, UNKNOWN, text};
+use crate::templates::evaluate::{Pseudo, Resources, Scope, text};
 use crate::templates::graph::{collect, needs};
 
-/// A template with everything that it takes.
+/// A template with its parameters and tags.
 #[derive(Clone, Copy)]
-pub struct Side<'a> {
+pub struct TemplateVersion<'a> {
     pub template: &'a Value,
     pub parameters: &'a BTreeMap<String, String>,
     /// The stack's tags: CloudFormation puts them on every resource that takes any.
     pub tags: &'a BTreeMap<String, String>,
 }
 
-/// Two sides of one stack, and what its resources are now.
-pub struct Question<'a> {
-    pub before: Side<'a>,
-    pub after: Side<'a>,
+/// Two versions of one stack, and what its resources are now.
+pub struct ChangeSetInput<'a> {
+    pub before: TemplateVersion<'a>,
+    pub after: TemplateVersion<'a>,
     pub pseudo: Pseudo<'a>,
     pub resources: &'a dyn Resources,
 }
@@ -49,16 +49,16 @@ const UNTAGGED: &[&str] = &[
 ];
 
 /// What executing would do. Empty when there is nothing to do.
-pub fn changes(question: &Question<'_>) -> Vec<ResourceChange> {
-    let (before, after) = (question.before, question.after);
+pub fn changes(input: &ChangeSetInput<'_>) -> Vec<ResourceChange> {
+    let (before, after) = (input.before, input.after);
     let same_template = std::ptr::eq(before.template, after.template);
     if same_template && before.parameters == after.parameters && before.tags == after.tags {
         return Vec::new();
     }
-    Comparison::new(question).run()
+    Comparison::new(input).run()
 }
 
-/// What becomes of a resource when it is taken out of its stack, by its template.
+/// The deletion policy of a resource that is removed from its stack, by its template.
 pub fn policy_when_removed(body: &Value) -> DeletionPolicy {
     match body.get("DeletionPolicy").and_then(Value::as_str) {
         Some("Retain") => DeletionPolicy::Retain,
@@ -73,7 +73,7 @@ pub fn policy_when_removed(body: &Value) -> DeletionPolicy {
     }
 }
 
-/// What becomes of the old resource of a replacement, by its template.
+/// The deletion policy of the old resource of a replacement, by its template.
 pub fn policy_when_replaced(body: &Value) -> DeletionPolicy {
     match body.get("UpdateReplacePolicy").and_then(Value::as_str) {
         Some("Retain") => DeletionPolicy::Retain,
@@ -85,70 +85,6 @@ pub fn policy_when_replaced(body: &Value) -> DeletionPolicy {
 /// The type that a resource is declared with.
 pub fn of_type(body: &Value) -> &str {
     body.get("Type").and_then(Value::as_str).unwrap_or_default()
-}
-
-/// The properties that differ, with what each does to the resource. Paths begin with `Properties`.
-pub fn differences(resource_type: &str, before: &Value, after: &Value) -> Vec<PropertyChange> {
-    let mut found = Vec::new();
-    differ("Properties", Some(before), Some(after), &mut found);
-    for change in &mut found {
-        change.recreates = recreates(resource_type, change);
-    }
-    found
-}
-
-fn differ(
-    path: &str,
-    before: Option<&Value>,
-    after: Option<&Value>,
-    into: &mut Vec<PropertyChange>,
-) {
-    match (before, after) {
-        (Some(before), Some(after)) if before == after => {}
-        (Some(Value::Object(one)), Some(Value::Object(other))) => {
-            let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
-            for key in keys {
-                differ(&format!("{path}.{key}"), one.get(key), other.get(key), into);
-            }
-        }
-        (Some(Value::Array(one)), Some(Value::Array(other))) if one.len() == other.len() => {
-            for (index, (before, after)) in one.iter().zip(other).enumerate() {
-                differ(&format!("{path}.{index}"), Some(before), Some(after), into);
-            }
-        }
-        // `"30"` and `30` are the same to CloudFormation.
-        (Some(before), Some(after)) if text(before) == text(after) => {}
-        (before, after) => into.push(PropertyChange {
-            path: path.to_owned(),
-            before: before.map(text),
-            after: after.map(text),
-            recreates: Replacement::No,
-            cause: None,
-        }),
-    }
-}
-
-fn recreates(resource_type: &str, change: &PropertyChange) -> Replacement {
-    let Some(table) = create_only(resource_type) else {
-        return Replacement::No;
-    };
-    let path = change.path.strip_prefix("Properties.").unwrap_or_default();
-    let covers = |name: &String| {
-        path.strip_prefix(name.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    let unknown = change.after.as_ref().is_some_and(|v| v.contains(UNKNOWN));
-    if table.create_only.iter().any(covers) {
-        if unknown {
-            Replacement::Might
-        } else {
-            Replacement::Yes
-        }
-    } else if table.conditional_create_only.iter().any(covers) {
-        Replacement::Might
-    } else {
-        Replacement::No
-    }
 }
 
 /// Resources in the order in which they need each other, then the rest.
@@ -178,7 +114,7 @@ fn body<'a>(template: &'a Value, id: &str) -> Option<&'a Value> {
 }
 
 struct Comparison<'a> {
-    question: &'a Question<'a>,
+    input: &'a ChangeSetInput<'a>,
     moved: BTreeSet<&'a str>,
     /// What changes so far, and whether it is replaced; added ones count as replaced.
     changed: BTreeMap<String, Replacement>,
@@ -194,7 +130,7 @@ impl Resources for Overlay<'_> {
     fn reference(&self, id: &str) -> Option<String> {
         match self.changed.get(id) {
             Some(Replacement::Yes | Replacement::Might) => None,
-            _ => self.resources.reference(id),
+            Some(Replacement::No) | None => self.resources.reference(id),
         }
     }
 
@@ -208,12 +144,12 @@ impl Resources for Overlay<'_> {
 }
 
 impl<'a> Comparison<'a> {
-    fn new(question: &'a Question<'a>) -> Self {
-        let (before, after) = (question.before.parameters, question.after.parameters);
+    fn new(input: &'a ChangeSetInput<'a>) -> Self {
+        let (before, after) = (input.before.parameters, input.after.parameters);
         let names = before.keys().chain(after.keys());
         let moved = names.filter(|name| before.get(*name) != after.get(*name));
         Self {
-            question,
+            input,
             moved: moved.map(String::as_str).collect(),
             changed: BTreeMap::new(),
         }
@@ -221,21 +157,23 @@ impl<'a> Comparison<'a> {
 
     fn run(mut self) -> Vec<ResourceChange> {
         let mut found = Vec::new();
-        for id in ordered(self.question.after.template) {
+        for id in ordered(self.input.after.template) {
             if let Some(change) = self.one(&id) {
                 let counts = match change.action {
                     ChangeAction::Add => Replacement::Yes,
-                    _ => change.replacement,
+                    ChangeAction::Modify | ChangeAction::Remove | ChangeAction::Other(_) => {
+                        change.replacement
+                    }
                 };
                 self.changed.insert(id, counts);
                 found.push(change);
             }
         }
-        let before = self.question.before.template.get("Resources");
+        let before = self.input.before.template.get("Resources");
         for (id, old) in before.and_then(Value::as_object).into_iter().flatten() {
-            if body(self.question.after.template, id).is_none() {
+            if body(self.input.after.template, id).is_none() {
                 let mut change = plain(id, old, ChangeAction::Remove);
-                change.physical_id = self.question.resources.reference(id);
+                change.physical_id = self.input.resources.reference(id);
                 change.deletion_policy = Some(policy_when_removed(old));
                 found.push(change);
             }
@@ -247,8 +185,8 @@ impl<'a> Comparison<'a> {
     }
 
     fn one(&self, id: &str) -> Option<ResourceChange> {
-        let new = body(self.question.after.template, id)?;
-        let Some(old) = body(self.question.before.template, id) else {
+        let new = body(self.input.after.template, id)?;
+        let Some(old) = body(self.input.before.template, id) else {
             return Some(plain(id, new, ChangeAction::Add));
         };
         let mut properties = self.properties(new, old);
@@ -259,7 +197,7 @@ impl<'a> Comparison<'a> {
         }
         properties.extend(ALONG.iter().filter_map(|name| part(name, old, new)));
         let mut change = plain(id, new, ChangeAction::Modify);
-        change.physical_id = self.question.resources.reference(id);
+        change.physical_id = self.input.resources.reference(id);
         let gravest = properties.iter().map(|property| property.recreates).max();
         change.replacement = gravest.unwrap_or(Replacement::No);
         if of_type(old) != of_type(new) {
@@ -276,22 +214,22 @@ impl<'a> Comparison<'a> {
         let [was, is] = [old, new].map(|body| body.get("Properties").unwrap_or(&Value::Null));
         let mut named = BTreeSet::new();
         collect(is, &mut named);
-        let touched =
+        let moves =
             |name: &String| self.moved.contains(name.as_str()) || self.changed.contains_key(name);
-        if was == is && !named.iter().any(touched) {
+        if was == is && !named.iter().any(moves) {
             return Vec::new();
         }
-        let Question {
+        let ChangeSetInput {
             before,
             after,
             pseudo,
             resources,
-        } = self.question;
+        } = self.input;
         let overlay = Overlay {
             resources: *resources,
             changed: &self.changed,
         };
-        let scope = |side: &Side<'a>, resources| Scope {
+        let scope = |side: &TemplateVersion<'a>, resources| Scope {
             template: side.template,
             parameters: side.parameters,
             pseudo: *pseudo,
@@ -326,7 +264,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn tags(&self, resource_type: &str) -> Option<PropertyChange> {
-        let (before, after) = (self.question.before.tags, self.question.after.tags);
+        let (before, after) = (self.input.before.tags, self.input.after.tags);
         if before == after || UNTAGGED.contains(&resource_type) {
             return None;
         }
@@ -345,17 +283,17 @@ impl<'a> Comparison<'a> {
 
     /// Outputs that change touch no resource, but there is something to execute.
     fn stack_alone(&self) -> Option<ResourceChange> {
-        let outputs = |side: &Side<'a>| {
+        let outputs = |side: &TemplateVersion<'a>| {
             let scope = Scope {
                 template: side.template,
                 parameters: side.parameters,
-                pseudo: self.question.pseudo,
-                resources: self.question.resources,
+                pseudo: self.input.pseudo,
+                resources: self.input.resources,
             };
             scope.evaluate(side.template.get("Outputs").unwrap_or(&Value::Null))
         };
-        let pseudo = self.question.pseudo;
-        (outputs(&self.question.before) != outputs(&self.question.after))
+        let pseudo = self.input.pseudo;
+        (outputs(&self.input.before) != outputs(&self.input.after))
             .then(|| ResourceChange::of_stack_alone(pseudo.stack_name, pseudo.stack_id))
     }
 }

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::changes::{Question, Side, changes, plain};
+use super::changes::{ChangeSetInput, TemplateVersion, changes, plain};
 use super::compiled::Compiled;
 use super::names::{Setting, arn};
 use super::rng::{hex, seed, stream, uuid};
-use super::stack::{Set, Stack, StackResources, timestamp};
+use super::stack::{SimChangeSet, Stack, StackResources, timestamp};
 use super::state::State;
 use crate::cloud::{
     ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, CloudError, OpenChangeSet,
     ResourceChange, StackStatus,
 };
 
-impl Set {
+impl SimChangeSet {
     pub(super) fn open(&self) -> OpenChangeSet {
         OpenChangeSet {
             id: self.id.clone(),
@@ -26,7 +26,7 @@ impl Set {
     fn answer(&self, stack: &Stack) -> ChangeSet {
         ChangeSet {
             id: self.id.clone(),
-            stack_id: stack.found.id.clone(),
+            stack_id: stack.live.id.clone(),
             changes: self.changes.clone(),
             warnings: Vec::new(),
         }
@@ -44,13 +44,13 @@ fn compute(
     let Some(before) = &stack.compiled else {
         return Vec::new();
     };
-    let mut found = changes(&Question {
-        before: Side {
+    let mut found = changes(&ChangeSetInput {
+        before: TemplateVersion {
             template: &before.template,
-            parameters: &stack.found.parameters,
-            tags: &stack.found.tags,
+            parameters: &stack.live.parameters,
+            tags: &stack.live.tags,
         },
-        after: Side {
+        after: TemplateVersion {
             template: &compiled.template,
             parameters,
             tags,
@@ -90,7 +90,7 @@ fn name(wanted: &ChangeSetRequest) -> String {
 }
 
 fn id(setting: &Setting, stack: &Stack, name: &str) -> String {
-    let words = ["changeset", stack.found.id.as_str(), name];
+    let words = ["changeset", stack.live.id.as_str(), name];
     let number = (stack.operations << 16) | stack.sets.len() as u64;
     let rng = &mut stream(setting.seed, &words, number);
     arn(
@@ -100,19 +100,19 @@ fn id(setting: &Setting, stack: &Stack, name: &str) -> String {
     )
 }
 
-/// A change set of somebody else, that would change a tag.
-pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> Set {
+/// A change set from outside, that would change a tag.
+pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> SimChangeSet {
     let compiled = stack.compiled.clone().unwrap_or_default();
-    let mut tags = stack.found.tags.clone();
+    let mut tags = stack.live.tags.clone();
     let digits = &mut stream(setting.seed, &["foreign", name], 0);
     tags.insert("foreign".to_owned(), hex(digits, 4));
-    let changes = compute(stack, setting, &compiled, &stack.found.parameters, &tags);
-    Set {
+    let changes = compute(stack, setting, &compiled, &stack.live.parameters, &tags);
+    SimChangeSet {
         id: id(setting, stack, name),
         name: name.to_owned(),
         created: timestamp(at),
         compiled,
-        parameters: stack.found.parameters.clone(),
+        parameters: stack.live.parameters.clone(),
         tags,
         changes,
         operations: stack.operations,
@@ -128,7 +128,9 @@ impl State {
         let index = self.named(&wanted.stack);
         let index = index.ok_or_else(|| missing(&wanted.stack))?;
         let created = timestamp(self.now);
-        let (stack, env) = self.of(index).ok_or_else(|| missing(&wanted.stack))?;
+        let (stack, env) = self
+            .stack_and_env(index)
+            .ok_or_else(|| missing(&wanted.stack))?;
         ready(stack, "CreateChangeSet")?;
         let name = name(wanted);
         let current = stack.operations;
@@ -140,7 +142,7 @@ impl State {
         }
         let setting = &env.setting;
         let changes = compute(stack, setting, &compiled, &wanted.parameters, &wanted.tags);
-        let set = Set {
+        let set = SimChangeSet {
             id: id(setting, stack, &name),
             name,
             created,
@@ -159,7 +161,7 @@ impl State {
 
     pub(super) fn change_set(&self, set: &str, stack: &str) -> Option<ChangeSet> {
         let stack = self.stacks.get(self.find(stack)?)?;
-        let current = |one: &&Set| one.id == set && one.operations == stack.operations;
+        let current = |one: &&SimChangeSet| one.id == set && one.operations == stack.operations;
         Some(stack.sets.iter().find(current)?.answer(stack))
     }
 
@@ -198,7 +200,7 @@ impl State {
 /// Whether an update could begin.
 pub(super) fn ready(stack: &Stack, call: &str) -> Result<(), CloudError> {
     use StackStatus as S;
-    let status = &stack.found.status;
+    let status = &stack.live.status;
     if matches!(
         status,
         S::CreateComplete
@@ -211,13 +213,13 @@ pub(super) fn ready(stack: &Stack, call: &str) -> Result<(), CloudError> {
     }
     let message = format!(
         "Stack:{} is in {status} state and can not be updated.",
-        stack.found.id
+        stack.live.id
     );
-    if status.is_moving() {
+    if status.is_in_progress() {
         return Err(CloudError::Conflict(message));
     }
     Err(CloudError::Refused {
-        operation: format!("{call} of {}", stack.found.name),
+        operation: format!("{call} of {}", stack.live.name),
         message,
     })
 }

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::changes::{of_type, policy_when_removed, policy_when_replaced};
-use super::config::Operation;
 use super::timing::{self, Typical};
+use crate::catalog::durations::Operation;
 use crate::cloud::DeletionPolicy;
 use crate::templates::graph::{self, longest};
 use crate::templates::unresolved::unresolved;
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cloudformation_refuses_at_the_door_is_refused() {
+    fn invalid_templates_are_refused_at_create() {
         assert!(refusal(&json!({"Resources": {}})).contains("At least one Resources member"));
         let dangling =
             json!({"Resources": {"A": {"Type": "X", "Properties": {"B": {"Ref": "C"}}}}});
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_neither_missing_nor_foreign() {
+    fn missing_and_unknown_parameters_are_refused() {
         let template = json!({"Parameters": {"A": {"Type": "String"},
             "B": {"Type": "String", "Default": "b"}}, "Resources": {"R": {"Type": "X"}}});
         let compiled = Library::default().read(&template.to_string()).unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_waits_for_signals_knows_for_how_long() {
+    fn group_has_its_signal_timeout() {
         let template = json!({"Resources": {"G": {"Type": "AWS::AutoScaling::AutoScalingGroup",
             "CreationPolicy": {"ResourceSignal": {"Count": 2, "Timeout": "PT15M"}}}}});
         let compiled = Library::default().read(&template.to_string()).unwrap();

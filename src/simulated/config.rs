@@ -1,12 +1,13 @@
-//! What decides the course of a simulation before it starts: seed, speed, what fails, how unreliable the
+//! The configuration of a simulation: seed, speed, what fails, how unreliable the
 //! cloud is.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::catalog::durations::Operation;
 use crate::cloud::CloudError;
 
-/// Everything that decides the course of a simulated cloud.
+/// The configuration of a simulated cloud.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimulationConfig {
     /// The same seed and the same questions at the same times give the same answers.
@@ -44,14 +45,6 @@ pub struct ResourceFailure {
     pub times: u32,
 }
 
-/// What is done to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Operation {
-    Create,
-    Update,
-    Delete,
-}
-
 /// A resource that can't be brought back to what it was while an update is rolled back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RollbackFailure {
@@ -81,7 +74,7 @@ pub struct CallFault {
     pub about: Option<String>,
     /// How many of these calls go well before.
     pub after: u32,
-    /// How many it strikes then.
+    /// How many calls it affects then.
     pub times: u32,
     pub kind: FaultKind,
 }
@@ -122,7 +115,7 @@ pub struct Faults {
     pub expire_after: Option<u64>,
     pub crash_at: Option<Crash>,
     pub rollback_fails: Vec<RollbackFailure>,
-    /// Scripted faults; the first that fits a call strikes.
+    /// Scripted faults; the first that fits a call applies.
     pub calls: Vec<CallFault>,
     pub late: Vec<LateEvent>,
     /// How many turns other tasks get before a call has its effect, and again before it is answered.

@@ -1,4 +1,4 @@
-//! Drift: what somebody changed by hand, beside what the template made.
+//! Drift: what was changed outside CloudFormation.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::templates::evaluate::text;
 impl Stack {
     /// The resources that are not as the template made them.
     pub(super) fn drift(&self, setting: &Setting) -> Vec<Drift> {
-        let drifted = self.resources.iter().filter(|one| one.lives());
+        let drifted = self.resources.iter().filter(|one| one.exists());
         drifted
             .filter_map(|one| self.drifted(setting, one))
             .collect()
@@ -18,9 +18,9 @@ impl Stack {
 
     fn drifted(&self, setting: &Setting, resource: &Resource) -> Option<Drift> {
         let mut differences = Vec::new();
-        if !resource.touched.is_empty() && !resource.vanished {
+        if !resource.external_properties.is_empty() && !resource.deleted_externally {
             let made = self.properties(setting, &resource.logical_id);
-            for (path, actual) in &resource.touched {
+            for (path, actual) in &resource.external_properties {
                 let expected = at(&made, path);
                 if expected.map(text).as_deref() != Some(text(actual).as_str()) {
                     differences.push(Difference {
@@ -31,10 +31,10 @@ impl Stack {
                 }
             }
         }
-        (resource.vanished || !differences.is_empty()).then(|| Drift {
+        (resource.deleted_externally || !differences.is_empty()).then(|| Drift {
             logical_id: resource.logical_id.clone(),
             resource_type: resource.kind.clone(),
-            deleted: resource.vanished,
+            deleted: resource.deleted_externally,
             differences,
         })
     }

@@ -1,6 +1,5 @@
-//! Looking into a simulated cloud from outside, for assertions; and changing it, as other people do.
+//! A simulated cloud seen from outside, for assertions.
 
-use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -8,10 +7,8 @@ use serde_json::Value;
 
 use super::Simulated;
 use super::config::{Faults, ResourceFailure};
-use super::engine::touching;
-use super::state::{NewStack, State};
 use super::store::StoredParameter;
-use crate::cloud::{DeletionPolicy, LiveStack, OpenChangeSet, StackEvent, StackStatus};
+use crate::cloud::{DeletionPolicy, LiveStack, OpenChangeSet, StackEvent};
 
 /// A write that had an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,13 +38,13 @@ pub struct Loss {
     pub resource_type: String,
     pub physical_id: String,
     pub how: RemovalCause,
-    /// What became of it: only [`DeletionPolicy::Delete`] left nothing.
+    /// What CloudFormation did with it: only [`DeletionPolicy::Delete`] left nothing.
     pub deletion_policy: DeletionPolicy,
     /// Token of the operation.
     pub token: Option<String>,
 }
 
-/// How a resource came to be removed.
+/// Why a resource was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemovalCause {
     /// With its whole stack.
@@ -64,7 +61,7 @@ pub enum RemovalCause {
 
 impl RemovalCause {
     /// Whether what is removed is no longer what its stack calls by that name.
-    pub(super) fn is_of_old(self) -> bool {
+    pub(super) fn is_of_previous(self) -> bool {
         matches!(self, Self::Replaced | Self::UpdateRolledBack)
     }
 }
@@ -114,49 +111,28 @@ impl Calls {
     }
 }
 
-/// What somebody else does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExternalChange {
-    /// Changes a resource in place, by an update of their own.
-    Update { stack: String, logical_id: String },
-    /// Deletes a stack, protected or not.
-    Delete { stack: String },
-    /// Leaves a change set lying with a stack.
-    ChangeSet { stack: String, name: String },
-    /// The running operation of a stack was begun without rollback: where it fails, the stack stops.
-    DisableRollback { stack: String },
-    /// Deletes a parameter.
-    DeleteParameter { name: String },
-    /// Leaves a stack under review that nobody ever executed, with the tags of a cluster's stack.
-    ReviewStack {
-        stack: String,
-        cluster: String,
-        kind: String,
-    },
-}
-
 impl Simulated {
     /// Every call so far, refused ones too.
     pub fn calls(&self) -> Calls {
         Calls(self.state().calls.clone())
     }
 
-    /// Every stack as it stands, deleted ones too, in the order in which they were made.
+    /// Every stack, deleted ones too, in the order of creation.
     pub fn all_stacks(&self) -> Vec<LiveStack> {
         self.with_now(|state| {
             state
                 .stacks
                 .iter()
-                .map(|stack| stack.found.clone())
+                .map(|stack| stack.live.clone())
                 .collect()
         })
     }
 
-    /// Change sets that lie about, with the name of their stack.
+    /// Change sets that were not executed, with the name of their stack.
     pub fn open_change_sets(&self) -> Vec<(String, OpenChangeSet)> {
         self.with_now(|state| {
             let all = state.stacks.iter().flat_map(|stack| {
-                let name = stack.found.name.clone();
+                let name = stack.live.name.clone();
                 stack.sets.iter().map(move |set| (name.clone(), set.open()))
             });
             all.collect()
@@ -192,7 +168,7 @@ impl Simulated {
         self.with_now(|state| {
             let mut all = state.received.clone();
             for stack in &state.stacks {
-                all.extend(stack.found.outputs.values().cloned());
+                all.extend(stack.live.outputs.values().cloned());
                 let events = stack.events.iter().map(|published| &published.event);
                 for event in events {
                     all.extend(event.reason.clone());
@@ -204,36 +180,7 @@ impl Simulated {
         })
     }
 
-    /// Somebody changes a property of a resource by hand. `path` goes into its properties, with dots.
-    /// Whether there is such a resource.
-    pub fn change_property(&self, stack: &str, logical_id: &str, path: &str, value: Value) -> bool {
-        self.with_resource(stack, logical_id, |resource| {
-            resource.touched.insert(path.to_owned(), value);
-        })
-    }
-
-    /// Somebody deletes a resource by hand. Whether there is such a resource.
-    pub fn delete_resource(&self, stack: &str, logical_id: &str) -> bool {
-        self.with_resource(stack, logical_id, |resource| resource.vanished = true)
-    }
-
-    fn with_resource(
-        &self,
-        stack: &str,
-        logical_id: &str,
-        work: impl FnOnce(&mut super::stack::Resource),
-    ) -> bool {
-        self.with_now(|state| {
-            let stack = state.named(stack).and_then(|at| state.stacks.get_mut(at));
-            let resource = stack.and_then(|stack| {
-                let slot = stack.slot(logical_id)?;
-                stack.resources.get_mut(slot)
-            });
-            resource.map(work).is_some()
-        })
-    }
-
-    /// Whether the stack of this name stands with this template.
+    /// Whether the stack of this name has this template.
     pub fn has_template(&self, stack: &str, template: &Value) -> bool {
         self.with_now(|state| {
             let stack = state.named(stack).and_then(|at| state.stacks.get(at));
@@ -259,75 +206,8 @@ impl Simulated {
             let (index, now) = (state.named(stack), state.now);
             let stack = index.and_then(|index| state.stacks.get_mut(index));
             let stack = stack.expect("a stack of that name");
-            change(&mut stack.found);
+            change(&mut stack.live);
             stack.remember(now);
         });
     }
-
-    /// Somebody else does something to the account. Whether CloudFormation let them.
-    pub fn apply_external_change(&self, what: &ExternalChange) -> bool {
-        self.with_now(|state| apply_external_change(state, what).is_some())
-    }
-}
-
-fn apply_external_change(state: &mut State, what: &ExternalChange) -> Option<()> {
-    const TOKEN: &str = "somebody-else";
-    let at = state.now;
-    if let ExternalChange::ReviewStack {
-        stack,
-        cluster,
-        kind,
-    } = what
-    {
-        if state.named(stack).is_some() {
-            return None;
-        }
-        let tags = BTreeMap::from([
-            (TAG_CLUSTER.to_owned(), cluster.clone()),
-            (TAG_STACK.to_owned(), kind.clone()),
-        ]);
-        let review = state.fresh(NewStack {
-            name: stack,
-            tags,
-            parameters: BTreeMap::new(),
-            status: StackStatus::ReviewInProgress,
-        });
-        state.stacks.push(review);
-        return Some(());
-    }
-    let stack = match what {
-        ExternalChange::DeleteParameter { name } => {
-            return state.parameters.remove(name).map(drop);
-        }
-        ExternalChange::Update { stack, .. }
-        | ExternalChange::Delete { stack }
-        | ExternalChange::ChangeSet { stack, .. }
-        | ExternalChange::DisableRollback { stack }
-        | ExternalChange::ReviewStack { stack, .. } => stack,
-    };
-    let index = state.named(stack)?;
-    let (found, env) = state.of(index)?;
-    if let ExternalChange::ChangeSet { name, .. } = what {
-        let set = super::changesets::foreign(found, &env.setting, name, at);
-        found.sets.push(set);
-        return Some(());
-    }
-    if let ExternalChange::DisableRollback { .. } = what {
-        return found.disable_rollback();
-    }
-    let wanted = match what {
-        _ if found.found.status.is_moving() => return None,
-        ExternalChange::Update { logical_id, .. } => {
-            super::changesets::ready(found, "UpdateStack").ok()?;
-            Some(touching(found, logical_id)?)
-        }
-        _ => None,
-    };
-    let log = state.write("external_change", stack, Some(TOKEN));
-    let (found, env) = state.of(index)?;
-    match wanted {
-        Some(wanted) => found.update(env, at, wanted, Some(TOKEN), log),
-        None => found.delete(env, at, Some(TOKEN), log),
-    }
-    Some(())
 }

@@ -25,14 +25,14 @@ pub(super) struct FaultRng {
 
 /// Whether a call changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    None,
-    Some,
+enum Access {
+    Read,
+    Write,
 }
 
 /// How a call gets through.
 enum Admission {
-    /// With the scripted fault that strikes it.
+    /// With the scripted fault for it.
     Open(Option<FaultKind>),
     Crashed,
     Refused(CloudError),
@@ -61,7 +61,7 @@ impl Simulated {
         about: &str,
         work: impl FnOnce(&mut State) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
-        self.call(verb, about, Effect::None, work).await
+        self.call(verb, about, Access::Read, work).await
     }
 
     /// A call that changes something.
@@ -71,7 +71,7 @@ impl Simulated {
         about: &str,
         work: impl FnOnce(&mut State) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
-        self.call(verb, about, Effect::Some, work).await
+        self.call(verb, about, Access::Write, work).await
     }
 
     /// One call: what is due happens, the call gets through or not, has its effect, is answered or not.
@@ -79,10 +79,10 @@ impl Simulated {
         &self,
         verb: &'static str,
         about: &str,
-        effect: Effect,
+        access: Access,
         work: impl FnOnce(&mut State) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
-        self.others_go_first().await;
+        self.yield_to_others().await;
         let fault = match self.admit(verb, about) {
             Admission::Open(fault) => fault,
             Admission::Crashed => return pending().await,
@@ -90,17 +90,17 @@ impl Simulated {
         };
         self.state().lag = match &fault {
             Some(FaultKind::Stale(by)) => i64::try_from(by.as_millis()).unwrap_or(i64::MAX),
-            _ => 0,
+            Some(FaultKind::Refused(_) | FaultKind::AnswerLost(_)) | None => 0,
         };
         let answer = self.with_now(work);
         if self.crashes(CrashPoint::AfterEffect) {
             return pending().await;
         }
-        self.others_go_first().await;
+        self.yield_to_others().await;
         if let Some(FaultKind::AnswerLost(error)) = fault {
             return Err(error);
         }
-        if effect == Effect::Some && self.state().loses_answer() {
+        if access == Access::Write && self.state().loses_answer() {
             return Err(unreachable(
                 verb,
                 "the connection was closed before an answer came",
@@ -109,7 +109,7 @@ impl Simulated {
         answer
     }
 
-    async fn others_go_first(&self) {
+    async fn yield_to_others(&self) {
         let turns = self.state().turns();
         for _ in 0..turns {
             tokio::task::yield_now().await;
@@ -129,7 +129,7 @@ impl Simulated {
                 verb,
                 about,
             });
-            state.counted += 1;
+            state.call_count += 1;
         }
         if self.crashes(CrashPoint::BeforeEffect) {
             return Admission::Crashed;
@@ -147,7 +147,7 @@ impl Simulated {
     fn crashes(&self, when: CrashPoint) -> bool {
         let state = self.state();
         let crash = state.env.faults.crash_at;
-        if !crash.is_some_and(|crash| crash.call <= state.counted && crash.when == when) {
+        if !crash.is_some_and(|crash| crash.call <= state.call_count && crash.when == when) {
             return false;
         }
         self.has_crashed.set(true);
@@ -161,7 +161,7 @@ impl State {
         let faults = &self.env.faults;
         if faults
             .expire_after
-            .is_some_and(|after| self.counted > after)
+            .is_some_and(|after| self.call_count > after)
         {
             return Some(CloudError::Credentials {
                 reason: "The security token included in the request is expired".to_owned(),
@@ -177,7 +177,7 @@ impl State {
         None
     }
 
-    /// The scripted fault that strikes the newest call, if there is one.
+    /// The scripted fault for the newest call, if there is one.
     fn scripted(&mut self) -> Option<FaultKind> {
         let call = self.calls.last()?;
         let word = call.about.split(' ').next().unwrap_or_default();
@@ -199,10 +199,10 @@ impl State {
     /// What a call is about, with the name of a stack in the place of its ARN.
     fn by_name(&self, about: &str) -> String {
         let (first, rest) = about.split_at(about.find(' ').unwrap_or(about.len()));
-        let stack = self.stacks.iter().find(|stack| stack.found.id == first);
+        let stack = self.stacks.iter().find(|stack| stack.live.id == first);
         stack.map_or_else(
             || about.to_owned(),
-            |stack| format!("{}{rest}", stack.found.name),
+            |stack| format!("{}{rest}", stack.live.name),
         )
     }
 
@@ -233,7 +233,7 @@ impl State {
     }
 
     /// An answer about events, as it arrives.
-    pub(super) fn garbled<T: Clone>(&mut self, mut events: Vec<T>) -> Vec<T> {
+    pub(super) fn with_delivery_faults<T: Clone>(&mut self, mut events: Vec<T>) -> Vec<T> {
         let faults = &self.env.faults;
         if happens(&mut self.fault_rng.duplicate, faults.duplicate_pages) {
             let again = self.fault_rng.duplicate.usize(0..=events.len());

@@ -1,5 +1,5 @@
 //! A deterministic CloudFormation in virtual time, with the parameters, buckets and machines beside it:
-//! the same seed gives the same course. It knows how AWS behaves and misbehaves, not who asks or why.
+//! the same seed gives the same events. It knows how AWS behaves and fails, not what the calls are for.
 //!
 //! Every call first applies what was due until now (`engine`), then is answered from the state of that
 //! moment (`middleware` decides whether it gets through). Nothing happens between calls, nothing runs
@@ -13,8 +13,10 @@ mod changes;
 mod changesets;
 mod compiled;
 mod config;
+mod differences;
 mod drift;
 mod engine;
+mod external_change;
 mod inspect;
 mod machines;
 mod middleware;
@@ -39,15 +41,17 @@ use tokio::time::Instant;
 
 use state::State;
 
+pub use crate::catalog::durations::Operation;
 pub use compiled::Library;
 pub use config::{
-    CallFault, Crash, CrashPoint, FaultKind, Faults, LateEvent, Noise, Operation, ResourceFailure,
+    CallFault, Crash, CrashPoint, FaultKind, Faults, LateEvent, Noise, ResourceFailure,
     RollbackFailure, SimulationConfig,
 };
-pub use inspect::{Call, Calls, ExternalChange, Loss, RemovalCause, Write};
+pub use external_change::ExternalChange;
+pub use inspect::{Call, Calls, Loss, RemovalCause, Write};
 pub use store::StoredParameter;
 
-/// A cloud that is made up. Made inside a tokio runtime, whose clock it takes.
+/// A simulated cloud. Created inside a tokio runtime, whose clock it takes.
 pub struct Simulated {
     began: Instant,
     speed: f64,
@@ -78,7 +82,7 @@ impl Simulated {
         }
     }
 
-    /// Ready when [`Faults::crash_at`] strikes; the call that it strikes is never answered.
+    /// Ready at the crash of [`Faults::crash_at`]; the call that crashes is never answered.
     pub async fn crashed(&self) {
         loop {
             let notified = self.crash.notified();

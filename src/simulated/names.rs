@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_look_like_those_of_aws() {
+    fn physical_ids_have_the_form_of_aws() {
         assert!(id("AWS::EC2::VPC").starts_with("vpc-0"));
         assert_eq!(id("AWS::EC2::VPC").len(), "vpc-0".len() + 16);
         assert!(id("AWS::S3::Bucket").starts_with("canary-edge-thing-"));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_fit_their_resource() {
+    fn attributes_have_the_form_of_aws() {
         let of = |of_type: &str, id: &str, name: &str| attribute(&setting(), of_type, id, name, 4);
         assert_eq!(
             of("AWS::KMS::Key", "7f-1", "Arn"),

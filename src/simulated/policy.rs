@@ -100,7 +100,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_star_stands_for_anything() {
+    fn policy_star_matches_anything() {
         assert!(fits("*", "anything"));
         assert!(fits("Update:*", "Update:Replace"));
         assert!(fits(
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_beats_a_permission_and_silence_denies() {
+    fn policy_denies_by_default_and_deny_wins() {
         let policy = json!({"Statement": [
             {"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"},
             {"Effect": "Deny", "Principal": "*", "Action": ["Update:Replace", "Update:Delete"],

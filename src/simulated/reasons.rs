@@ -1,8 +1,8 @@
-//! Why a resource fails when nobody says why: the usual words of AWS, type by type.
+//! Reasons of failures without a scripted one: the usual messages of AWS, type by type.
 
-use super::config::Operation;
 use super::names::Setting;
 use super::rng::{stream, uuid};
+use crate::catalog::durations::Operation;
 
 /// What surrounds an answer of a service inside `CloudFormation`'s reason.
 fn handled(

@@ -3,10 +3,10 @@
 
 use super::Simulated;
 use crate::cloud::CloudError;
-use crate::cloud::remote::{FoundObject, Ran, Remote};
+use crate::cloud::remote::{CommandResult, ObjectSummary, Remote};
 
 impl Remote for Simulated {
-    async fn run(&self, group: &str, command: &str) -> Result<Ran, CloudError> {
+    async fn run(&self, group: &str, command: &str) -> Result<CommandResult, CloudError> {
         let about = format!("{group} {command}");
         self.write("run", &about, |state| {
             let asked = (group.to_owned(), command.to_owned());
@@ -20,11 +20,11 @@ impl Remote for Simulated {
         .await
     }
 
-    async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<FoundObject>, CloudError> {
+    async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectSummary>, CloudError> {
         self.read("objects", bucket, |state| {
             let all = state.env.buckets.get(bucket).into_iter().flatten();
             let found = all.filter(|(key, _)| key.starts_with(prefix));
-            let object = found.map(|(key, object)| FoundObject {
+            let object = found.map(|(key, object)| ObjectSummary {
                 key: key.clone(),
                 bytes: object.bytes.len() as u64,
                 written: object.written,
@@ -38,7 +38,7 @@ impl Remote for Simulated {
 impl Simulated {
     /// What the machine of a group answers to a command from now on, one after the other; the last answer
     /// stays. A machine that was given no answer is not there.
-    pub fn answer_command(&self, group: &str, command: &str, answers: Vec<Ran>) {
+    pub fn answer_command(&self, group: &str, command: &str, answers: Vec<CommandResult>) {
         let asked = (group.to_owned(), command.to_owned());
         self.with_now(|state| state.commands.insert(asked, answers.into()));
     }

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_of_different_purposes_are_different_and_each_is_the_same_again() {
+    fn random_streams_are_independent_and_repeatable() {
         let draw = |words: &[&str], number| stream(7, words, number).u64(..);
         assert_eq!(draw(&["a", "b"], 1), draw(&["a", "b"], 1));
         assert_ne!(draw(&["a", "b"], 1), draw(&["ab"], 1));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_noise_goes_through_median_and_ninth_decile() {
+    fn noise_has_the_given_median_and_ninth_decile() {
         let typical = Typical {
             p50: 100.0,
             p90: 200.0,

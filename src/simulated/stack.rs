@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::compiled::Compiled;
 use super::engine::Running;
-use super::machines::Silence;
+use super::machines::NoSignal;
 use super::names::{self, Setting};
 use crate::cloud::{LiveStack, ResourceChange, ResourceStatus, StackEvent, StackStatus};
 use crate::templates::evaluate::{Pseudo, Resources, Scope, text};
@@ -24,18 +24,18 @@ pub(super) fn timestamp(at: i64) -> Timestamp {
 }
 
 pub(super) struct Stack {
-    /// As it stands now.
-    pub(super) found: LiveStack,
-    /// As it stood, since when (milliseconds).
+    /// Its present state.
+    pub(super) live: LiveStack,
+    /// Its states, each with the millisecond from which it is valid.
     pub(super) versions: Vec<(i64, Rc<LiveStack>)>,
-    /// Its template; `None` for a shell that was never executed.
+    /// Its template; `None` for a stack under review.
     pub(super) compiled: Option<Rc<Compiled>>,
     pub(super) resources: Vec<Resource>,
     pub(super) policy: Option<Value>,
     pub(super) events: Vec<PublishedEvent>,
     /// Whether some event became readable later than it happened.
     pub(super) has_late: bool,
-    pub(super) sets: Vec<Set>,
+    pub(super) sets: Vec<SimChangeSet>,
     pub(super) running: Option<Running>,
     /// A rollback that failed and can be continued.
     pub(super) failed_rollback: Option<Running>,
@@ -66,16 +66,16 @@ pub(super) struct Resource {
     /// How often it was changed in place, plus one.
     pub(super) version: u64,
     /// Why its machines don't signal, where that is the reason why it is not up.
-    pub(super) silent: Option<Silence>,
-    /// What somebody changed by hand: path inside its properties and the value.
-    pub(super) touched: BTreeMap<String, Value>,
-    /// Whether somebody deleted it by hand.
-    pub(super) vanished: bool,
+    pub(super) no_signal: Option<NoSignal>,
+    /// Properties that were changed outside CloudFormation: path inside its properties and the value.
+    pub(super) external_properties: BTreeMap<String, Value>,
+    /// Whether it was deleted outside CloudFormation.
+    pub(super) deleted_externally: bool,
 }
 
 /// A change set.
 #[derive(Clone)]
-pub(super) struct Set {
+pub(super) struct SimChangeSet {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) created: Timestamp,
@@ -97,14 +97,14 @@ impl Resource {
             reason: None,
             generation: 0,
             version: 1,
-            silent: None,
-            touched: BTreeMap::new(),
-            vanished: false,
+            no_signal: None,
+            external_properties: BTreeMap::new(),
+            deleted_externally: false,
         }
     }
 
     /// Whether there is something in the account.
-    pub(super) fn lives(&self) -> bool {
+    pub(super) fn exists(&self) -> bool {
         self.physical_id.is_some() && !self.status.starts_with("DELETE_COMPLETE")
     }
 }
@@ -140,9 +140,9 @@ impl Resources for StackResources<'_> {
 }
 
 impl Stack {
-    pub(super) fn new(found: LiveStack) -> Self {
+    pub(super) fn new(live: LiveStack) -> Self {
         Self {
-            found,
+            live,
             versions: Vec::new(),
             compiled: None,
             resources: Vec::new(),
@@ -158,10 +158,10 @@ impl Stack {
     }
 
     pub(super) fn is_deleted(&self) -> bool {
-        self.found.status == StackStatus::DeleteComplete
+        self.live.status == StackStatus::DeleteComplete
     }
 
-    /// The stack as it stood at a moment; `None` when there was none.
+    /// The stack at a moment; `None` when there was none.
     pub(super) fn at(&self, at: i64) -> Option<&LiveStack> {
         let known = self.versions.iter().rev().find(|(since, _)| *since <= at)?;
         Some(&known.1)
@@ -176,8 +176,8 @@ impl Stack {
         Pseudo {
             account: &setting.account,
             region: &setting.region,
-            stack_id: &self.found.id,
-            stack_name: &self.found.name,
+            stack_id: &self.live.id,
+            stack_name: &self.live.name,
         }
     }
 
@@ -198,7 +198,7 @@ impl Stack {
         };
         let scope = Scope {
             template: &compiled.template,
-            parameters: &self.found.parameters,
+            parameters: &self.live.parameters,
             pseudo: self.pseudo(setting),
             resources: &resources,
         };
@@ -228,32 +228,32 @@ impl Stack {
                 text(&self.evaluate(setting, &compiled, written)),
             ))
         };
-        self.found.outputs = declared.into_iter().flatten().filter_map(value).collect();
+        self.live.outputs = declared.into_iter().flatten().filter_map(value).collect();
     }
 
     /// The stack takes a status, and says so.
-    pub(super) fn becomes(&mut self, at: i64, status: StackStatus, reason: Option<&str>) {
-        self.found.status = status;
-        self.found.reason = reason.map(str::to_owned);
+    pub(super) fn publish_status(&mut self, at: i64, status: StackStatus, reason: Option<&str>) {
+        self.live.status = status;
+        self.live.reason = reason.map(str::to_owned);
         self.remember(at);
     }
 
     /// Keeps what the stack is now as what it is from this moment on.
     pub(super) fn remember(&mut self, at: i64) {
-        self.versions.push((at, Rc::new(self.found.clone())));
+        self.versions.push((at, Rc::new(self.live.clone())));
     }
 
     pub(super) fn event_of_itself(&self) -> StackEvent {
         StackEvent {
             id: String::new(),
             at: Timestamp::UNIX_EPOCH,
-            logical_id: self.found.name.clone(),
-            physical_id: Some(self.found.id.clone()),
+            logical_id: self.live.name.clone(),
+            physical_id: Some(self.live.id.clone()),
             resource_type: "AWS::CloudFormation::Stack".to_owned(),
-            status: ResourceStatus::new(self.found.status.as_str()),
-            reason: self.found.reason.clone(),
+            status: ResourceStatus::new(self.live.status.as_str()),
+            reason: self.live.reason.clone(),
             token: None,
-            stack_status: Some(self.found.status.clone()),
+            stack_status: Some(self.live.status.clone()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! All that a simulated cloud holds, and the passing of time over it.
+//! The state of a simulated cloud, and how it advances in time.
 
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,7 +13,7 @@ use super::reasons;
 use super::rng::{stream, uuid};
 use super::stack::{Stack, timestamp};
 use super::store::StoredParameter;
-use crate::cloud::remote::Ran;
+use crate::cloud::remote::CommandResult;
 use crate::cloud::{LiveStack, Protection, StackStatus};
 
 pub(super) struct State {
@@ -30,14 +30,14 @@ pub(super) struct State {
     pub(super) lag: i64,
     pub(super) calls: Vec<Call>,
     /// Scripted answers of machines, by group and command.
-    pub(super) commands: BTreeMap<(String, String), VecDeque<Ran>>,
-    /// Calls since the start or the last revival.
-    pub(super) counted: u64,
+    pub(super) commands: BTreeMap<(String, String), VecDeque<CommandResult>>,
+    /// Calls since the start or the last restart.
+    pub(super) call_count: u64,
     /// Templates, parameters and tags that came in.
     pub(super) received: BTreeSet<String>,
 }
 
-/// A stack that begins.
+/// The beginning of a stack.
 pub(super) struct NewStack<'a> {
     pub(super) name: &'a str,
     pub(super) tags: BTreeMap<String, String>,
@@ -69,17 +69,17 @@ impl State {
             lag: 0,
             calls: Vec::new(),
             commands: BTreeMap::new(),
-            counted: 0,
+            call_count: 0,
             received: BTreeSet::new(),
         }
     }
 
     pub(super) fn restart(&mut self, faults: Faults) {
-        self.counted = 0;
+        self.call_count = 0;
         self.env.faults = faults;
     }
 
-    /// Lets happen whatever is due, over all stacks in the order of time.
+    /// Handles every event that is due, over all stacks in the order of time.
     pub(super) fn advance(&mut self, now: i64) {
         while let Some((at, index)) = self.next().filter(|(at, _)| *at <= now) {
             self.now = at;
@@ -87,7 +87,7 @@ impl State {
                 in_use: self.in_use(index),
                 serves: self.joins_next(index) && self.serves(index),
             };
-            if let Some((stack, env)) = self.of(index) {
+            if let Some((stack, env)) = self.stack_and_env(index) {
                 stack.step(env, others);
             }
         }
@@ -100,7 +100,7 @@ impl State {
         next.min()
     }
 
-    /// Whether the next event of a stack is that its machines look whether they can join.
+    /// Whether the next event of a stack is a check whether its machines can join.
     fn joins_next(&self, index: usize) -> bool {
         let running = self
             .stacks
@@ -123,22 +123,22 @@ impl State {
 
     /// The stack of this name that is not deleted.
     pub(super) fn named(&self, name: &str) -> Option<usize> {
-        let is = |stack: &Stack| stack.found.name == name && !stack.is_deleted();
+        let is = |stack: &Stack| stack.live.name == name && !stack.is_deleted();
         self.stacks.iter().position(is)
     }
 
     /// A stack by ARN, or by name while it is not deleted.
     pub(super) fn find(&self, id: &str) -> Option<usize> {
-        let by_id = self.stacks.iter().position(|stack| stack.found.id == id);
+        let by_id = self.stacks.iter().position(|stack| stack.live.id == id);
         by_id.or_else(|| self.named(id))
     }
 
     /// A stack, with what surrounds it.
-    pub(super) fn of(&mut self, index: usize) -> Option<(&mut Stack, &mut Environment)> {
+    pub(super) fn stack_and_env(&mut self, index: usize) -> Option<(&mut Stack, &mut Environment)> {
         Some((self.stacks.get_mut(index)?, &mut self.env))
     }
 
-    /// Keeps account of a write. Its line in the log.
+    /// Records a write. Returns its index in the log.
     pub(super) fn write(&mut self, verb: &'static str, stack: &str, token: Option<&str>) -> usize {
         self.log(verb, stack, token, None)
     }
@@ -163,14 +163,14 @@ impl State {
         self.env.log.len() - 1
     }
 
-    /// A stack that is new in this moment.
-    pub(super) fn fresh(&mut self, beginning: NewStack<'_>) -> Stack {
+    /// A stack that is created now.
+    pub(super) fn new_stack(&mut self, beginning: NewStack<'_>) -> Stack {
         let setting = &self.env.setting;
         let number = self.stacks.len() as u64;
         let rng = &mut stream(setting.seed, &["stack", beginning.name], number);
         let resource = format!("stack/{}/{}", beginning.name, uuid(rng));
         let tag = |name| beginning.tags.get(name).cloned().unwrap_or_default();
-        let found = LiveStack {
+        let live = LiveStack {
             id: arn(setting, "cloudformation", &resource),
             name: beginning.name.to_owned(),
             cluster: tag(TAG_CLUSTER),
@@ -184,7 +184,7 @@ impl State {
             created: timestamp(self.now),
             updated: None,
         };
-        let mut stack = Stack::new(found);
+        let mut stack = Stack::new(live);
         stack.remember(self.now);
         stack
     }
@@ -203,12 +203,12 @@ fn uses(stack: &Stack, physical_id: &str) -> bool {
         return false;
     };
     let given = |name: &String| {
-        let value = stack.found.parameters.get(name);
+        let value = stack.live.parameters.get(name);
         value.is_some_and(|value| value.split(',').any(|one| one == physical_id))
     };
     stack.resources.iter().any(|resource| {
         let item = compiled.item(&resource.logical_id);
-        resource.lives()
+        resource.exists()
             && !LOOSE.contains(&resource.kind.as_str())
             && item.is_some_and(|item| item.parameters.iter().any(given))
     })

@@ -1,4 +1,4 @@
-//! What lies outside `CloudFormation`: parameters, secrets, objects, the consoles of machines.
+//! What is outside `CloudFormation`: parameters, secrets, objects, the consoles of machines.
 
 use std::fmt::Write as _;
 
@@ -24,7 +24,7 @@ pub struct StoredParameter {
 impl Store for Simulated {
     async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError> {
         self.read("parameter", name, |state| {
-            // AWS's own: the same id in every simulation, as if nobody had published a newer image.
+            // AWS's own: the same id in every simulation, as if no newer image was published.
             if name.starts_with("/aws/service/") {
                 let region = state.env.setting.region.clone();
                 let rng = &mut stream(0, &[name, &region], 0);
@@ -152,7 +152,7 @@ impl State {
     fn owner(&self, physical_id: &str) -> Option<(&Stack, &Resource)> {
         let stacks = self.stacks.iter().filter(|stack| !stack.is_deleted());
         let mut all = stacks.flat_map(|stack| stack.resources.iter().map(move |one| (stack, one)));
-        all.find(|(_, one)| one.lives() && one.physical_id.as_deref() == Some(physical_id))
+        all.find(|(_, one)| one.exists() && one.physical_id.as_deref() == Some(physical_id))
     }
 
     fn has_bucket(&self, name: &str) -> bool {
@@ -171,7 +171,7 @@ impl State {
 fn spoken(state: &State, stack: &Stack, group: &Resource) -> Console {
     let words = [
         "instance",
-        stack.found.id.as_str(),
+        stack.live.id.as_str(),
         group.logical_id.as_str(),
     ];
     let rng = &mut stream(state.env.setting.seed, &words, group.generation);
@@ -181,7 +181,7 @@ fn spoken(state: &State, stack: &Stack, group: &Resource) -> Console {
         // Writing into a string does not fail.
         let _ = write!(host, "-{}", rng.u8(4..250));
     }
-    let said = machines::console(group.silent);
+    let said = machines::console(group.no_signal);
     let lines = said.iter().map(|line| format!("{host} {line}")).collect();
     Console { instance, lines }
 }

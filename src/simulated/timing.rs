@@ -3,14 +3,13 @@
 use serde_json::Value;
 
 use super::changes::of_type;
-use super::config::Operation;
-use crate::catalog::durations::{self, Durations};
+use crate::catalog::durations::{self, Durations, Operation};
 
 pub(super) use crate::catalog::durations::Seconds as Typical;
 
 /// What an operation on a resource takes, by all of it as the template has it.
 pub(super) fn of(operation: Operation, body: &Value) -> Typical {
-    Durations::builtin().seconds(ours(operation), of_type(body), Some(body))
+    Durations::builtin().seconds(operation, of_type(body), Some(body))
 }
 
 /// What `CloudFormation` itself takes around the resources of an operation.
@@ -21,12 +20,4 @@ pub(super) fn overhead() -> Typical {
 /// What the machines of a group take to join a control plane that answers.
 pub(super) fn join() -> Typical {
     durations::JOIN
-}
-
-fn ours(operation: Operation) -> durations::Operation {
-    match operation {
-        Operation::Create => durations::Operation::Create,
-        Operation::Update => durations::Operation::Update,
-        Operation::Delete => durations::Operation::Delete,
-    }
 }

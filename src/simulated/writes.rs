@@ -2,7 +2,7 @@
 
 use super::changesets::missing;
 use super::compiled::Compiled;
-use super::engine::{Wanted, candidates};
+use super::engine::{StackUpdate, candidates};
 use super::stack::Stack;
 use super::state::{NewStack, State};
 use crate::cloud::{ChangeSet, ChangeSetRequest, CloudError, OnFailure, Protection, StackStatus};
@@ -19,7 +19,7 @@ impl State {
                 .get(index)
                 .ok_or_else(|| missing(&wanted.stack))?;
             return if stack.tokens.contains(&wanted.token) {
-                Ok(stack.found.id.clone())
+                Ok(stack.live.id.clone())
             } else {
                 let message = format!("Stack [{}] already exists", wanted.stack);
                 Err(CloudError::Conflict(message))
@@ -29,18 +29,18 @@ impl State {
         acknowledged(wanted, &compiled)?;
         let token = Some(wanted.token.as_str());
         let log = self.log("create", &wanted.stack, token, Some(protection));
-        let mut stack = self.fresh(NewStack {
+        let mut stack = self.new_stack(NewStack {
             name: &wanted.stack,
             tags: wanted.tags.clone(),
             parameters: wanted.parameters.clone(),
             status: StackStatus::CreateInProgress,
         });
         stack.versions.clear();
-        stack.found.termination_protection = protection.termination;
+        stack.live.termination_protection = protection.termination;
         stack.policy.clone_from(&protection.policy);
         stack.compiled = Some(compiled);
         stack.create(&mut self.env, self.now, Some(&wanted.token), log);
-        let id = stack.found.id.clone();
+        let id = stack.live.id.clone();
         self.stacks.push(stack);
         Ok(id)
     }
@@ -61,8 +61,8 @@ impl State {
         if stack.tokens.contains(token) {
             return Ok(());
         }
-        if stack.found.status.is_moving() {
-            let (id, status) = (&stack.found.id, &stack.found.status);
+        if stack.live.status.is_in_progress() {
+            let (id, status) = (&stack.live.id, &stack.live.status);
             return Err(CloudError::Conflict(format!(
                 "Stack:{id} is in {status} state and can not be updated."
             )));
@@ -76,26 +76,28 @@ impl State {
                 set.id
             )));
         }
-        let (at, name) = (self.now, stack.found.name.clone());
-        if stopped(&stack.found.status) && on_failure == OnFailure::GoBack {
+        let (at, name) = (self.now, stack.live.name.clone());
+        if stopped(&stack.live.status) && on_failure == OnFailure::Rollback {
             let message = format!(
                 "This stack is currently in a non-terminal [{}] state. To update the stack from this \
                  state, please use the disable-rollback parameter with update-stack API.",
-                stack.found.status
+                stack.live.status
             );
             return Err(refusal("ExecuteChangeSet", &name, message));
         }
         let log = self.write("execute", &name, Some(token));
-        let (stack, env) = self.of(index).ok_or_else(|| missing(&set.stack_id))?;
+        let (stack, env) = self
+            .stack_and_env(index)
+            .ok_or_else(|| missing(&set.stack_id))?;
         stack.sets.clear();
-        let wanted = Wanted {
+        let wanted = StackUpdate {
             candidates: candidates(&found.changes),
             compiled: found.compiled,
             parameters: found.parameters,
             tags: found.tags,
         };
         stack.update(env, at, wanted, Some(token), log);
-        if on_failure == OnFailure::Stop {
+        if on_failure == OnFailure::DoNothing {
             stack.disable_rollback();
         }
         Ok(())
@@ -116,10 +118,10 @@ impl State {
         protection: &Protection,
     ) -> Result<(), CloudError> {
         let (index, name) = self.resources(stack_id)?;
-        self.log("protect", &name, None, Some(protection));
+        self.log("set_protection", &name, None, Some(protection));
         let at = self.now;
-        let (stack, _) = self.of(index).ok_or_else(|| missing(stack_id))?;
-        stack.found.termination_protection = protection.termination;
+        let (stack, _) = self.stack_and_env(index).ok_or_else(|| missing(stack_id))?;
+        stack.live.termination_protection = protection.termination;
         match &protection.policy {
             Some(policy) => stack.policy = Some(policy.clone()),
             // A policy can't be taken away, only opened.
@@ -134,7 +136,7 @@ impl State {
         use StackStatus as S;
         let index = self.find(stack_id).ok_or_else(|| missing(stack_id))?;
         let stack = self.stacks.get(index).ok_or_else(|| missing(stack_id))?;
-        let (name, status) = (stack.found.name.clone(), stack.found.status.clone());
+        let (name, status) = (stack.live.name.clone(), stack.live.status.clone());
         let refused = |message: String| CloudError::Refused {
             operation: format!("DeleteStack of {name}"),
             message,
@@ -143,20 +145,20 @@ impl State {
         {
             return Ok(());
         }
-        if stack.found.termination_protection {
+        if stack.live.termination_protection {
             return Err(refused(format!(
                 "Stack [{name}] cannot be deleted while TerminationProtection is enabled"
             )));
         }
-        if status.is_moving() && status != S::CreateInProgress {
+        if status.is_in_progress() && status != S::CreateInProgress {
             return Err(CloudError::Conflict(format!(
                 "Stack [{}] cannot be deleted while in status {status}",
-                stack.found.id
+                stack.live.id
             )));
         }
         let at = self.now;
         let log = self.write("delete", &name, Some(token));
-        let (stack, env) = self.of(index).ok_or_else(|| missing(stack_id))?;
+        let (stack, env) = self.stack_and_env(index).ok_or_else(|| missing(stack_id))?;
         stack.delete(env, at, Some(token), log);
         Ok(())
     }
@@ -172,13 +174,13 @@ impl State {
         if stack.tokens.contains(token) {
             return Ok(());
         }
-        let status = &stack.found.status;
+        let status = &stack.live.status;
         if *status != StackStatus::UpdateRollbackFailed {
             let message = format!(
                 "Stack:{} is in {status} state and can not continue rollback.",
-                stack.found.id
+                stack.live.id
             );
-            return Err(if status.is_moving() {
+            return Err(if status.is_in_progress() {
                 CloudError::Conflict(message)
             } else {
                 refusal("ContinueUpdateRollback", &name, message)
@@ -196,7 +198,7 @@ impl State {
         }
         let at = self.now;
         self.write("continue_rollback", &name, Some(token));
-        let (stack, env) = self.of(index).ok_or_else(|| missing(stack_id))?;
+        let (stack, env) = self.stack_and_env(index).ok_or_else(|| missing(stack_id))?;
         stack.continue_rollback(env, at, skip, token);
         Ok(())
     }
@@ -204,7 +206,7 @@ impl State {
     pub(super) fn cancel_update(&mut self, stack_id: &str, token: &str) -> Result<(), CloudError> {
         let (index, name) = self.resources(stack_id)?;
         let at = self.now;
-        let (stack, _) = self.of(index).ok_or_else(|| missing(stack_id))?;
+        let (stack, _) = self.stack_and_env(index).ok_or_else(|| missing(stack_id))?;
         if stack.tokens.contains(token) {
             return Ok(());
         }
@@ -214,7 +216,7 @@ impl State {
         }
         stack.tokens.insert(token.to_owned());
         self.write("cancel_update", &name, Some(token));
-        let (stack, env) = self.of(index).ok_or_else(|| missing(stack_id))?;
+        let (stack, env) = self.stack_and_env(index).ok_or_else(|| missing(stack_id))?;
         stack.cancel_update(env, at);
         Ok(())
     }
@@ -224,7 +226,7 @@ impl State {
         let index = self.find(stack_id);
         let there = |index: &usize| self.stacks.get(*index).is_some_and(|one| !one.is_deleted());
         let index = index.filter(there).ok_or_else(|| missing(stack_id))?;
-        let name = |stack: &Stack| stack.found.name.clone();
+        let name = |stack: &Stack| stack.live.name.clone();
         Ok((index, self.stacks.get(index).map(name).unwrap_or_default()))
     }
 }

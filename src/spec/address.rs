@@ -1,4 +1,4 @@
-//! Where every subnet and slot address lies inside the VPC range.
+//! The place of every subnet and slot address inside the VPC range.
 //! The plan is fixed for life: a subnet whose range moves is replaced with all it holds.
 
 use std::net::Ipv4Addr;
@@ -47,7 +47,7 @@ pub fn zone(vpc: Ipv4Net, index: usize) -> Option<ZoneAddresses> {
     })
 }
 
-/// The slot's host number; the /29 around it is reserved so that nobody else gets it.
+/// The slot's host number; the /29 around it is reserved for it.
 const SLOT_HOST: u32 = 10;
 
 /// The /29 that holds a slot's fixed address.
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sixteen_is_cut_as_documented() {
+    fn address_plan_of_a_16_is_as_documented() {
         let c = plan("10.20.0.0/16", 2).unwrap();
         assert_eq!(c.private.to_string(), "10.20.64.0/19");
         assert_eq!(c.public.to_string(), "10.20.98.0/24");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_has_no_plan() {
+    fn address_plan_needs_enough_room() {
         assert_eq!(plan("10.20.0.0/19", 0), None);
         assert_eq!(plan("10.20.0.0/16", 3), None);
         assert_eq!(plan("10.20.0.0/18", 2).unwrap().database.prefix_len(), 28);

@@ -50,7 +50,7 @@ pub struct ClusterSpec {
 pub struct Zone {
     /// Full name, for example `eu-west-1a`.
     pub name: String,
-    /// Its last letter: names slots and logical ids, so a zone keeps them wherever it stands in the list.
+    /// Its last letter: names slots and logical ids, so a zone keeps them at any position in the list.
     pub letter: char,
 }
 

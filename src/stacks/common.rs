@@ -1,4 +1,4 @@
-//! What several stacks are made of: tags, names of subnets, and the stack that comes of a template.
+//! What several stacks are made of: tags, names of subnets, and the stack of a rendered template.
 
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub(super) fn owned(spec: &ClusterSpec) -> Tag {
 }
 
 /// The tags of machines and their disks. CloudFormation does not carry a stack's tags to what a
-/// launch template makes, so these stand there in full.
+/// launch template makes, so these are written there in full.
 pub(super) fn machine_tags(
     spec: &ClusterSpec,
     kind: &StackKind,
@@ -59,7 +59,7 @@ pub(super) fn stack_tags(spec: &ClusterSpec, kind: &StackKind) -> BTreeMap<Strin
     tags
 }
 
-/// The zone's letter as it stands in logical ids.
+/// The zone's letter in logical ids.
 pub(super) fn letter(zone: &Zone) -> char {
     zone.letter.to_ascii_uppercase()
 }
@@ -79,7 +79,7 @@ pub(super) fn database_subnet(zone: &Zone) -> String {
     format!("DatabaseSubnet{}", letter(zone))
 }
 
-/// The subnet that machines of a zone stand in.
+/// The subnet of a zone's machines.
 pub(super) fn node_subnet(spec: &ClusterSpec, zone: &Zone) -> String {
     match spec.network.nat {
         Nat::None => public_subnet(zone),
@@ -87,7 +87,7 @@ pub(super) fn node_subnet(spec: &ClusterSpec, zone: &Zone) -> String {
     }
 }
 
-/// The stack that comes of a rendered template and its inputs.
+/// The stack of a rendered template and its inputs.
 pub(super) fn stack(
     spec: &ClusterSpec,
     kind: StackKind,

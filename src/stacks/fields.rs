@@ -8,9 +8,9 @@ use crate::common::tags::TAG_CLUSTER;
 /// One line of a stack's table: these resources, this property of theirs, and the fields that decide
 /// it, the most specific first. In the text of a table three columns, the fields with commas.
 ///
-/// In `resource` stands `*` for any letters and `?` for one. `path` is one of a property, as a change
+/// In `resource`, `*` matches any letters and `?` one. `path` is one of a property, as a change
 /// set has it (`Properties.MinSize`), `*` for all of them, and `-` for the resource itself: whether
-/// it is there, and what to look at when it fails. In a field stands `{pool}` for the pool's name and
+/// it is there, and what to look at when it fails. In a field, `{pool}` is the pool's name and
 /// `{lock}` for the lock file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldOrigin {
@@ -44,12 +44,12 @@ impl FieldOrigin {
         self.fields.split(", ")
     }
 
-    /// Whether this line speaks of a property, of something in it, or of something around it.
+    /// Whether this line is about a property, of something in it, or of something around it.
     pub fn matches_property(&self, logical_id: &str, path: &str) -> bool {
         self.path != ITSELF && matches(self.resource, logical_id) && meets(self.path, path)
     }
 
-    /// Whether this line speaks of the resource itself.
+    /// Whether this line is about the resource itself.
     pub fn matches_resource(&self, logical_id: &str) -> bool {
         self.path == ITSELF && matches(self.resource, logical_id)
     }
@@ -90,7 +90,7 @@ impl Stack {
             .filter_map(FieldOrigin::read)
     }
 
-    /// What stands for the lock file where a field is named: `canary.lock.yaml`.
+    /// The name of the lock file, where a field is named: `canary.lock.yaml`.
     pub fn lock_file(&self) -> String {
         let ending = format!("-{}", self.kind);
         let by_name = || self.name.strip_suffix(&ending).unwrap_or(&self.name);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_held_against_the_whole_name() {
+    fn field_pattern_matches_the_whole_name() {
         for (pattern, name, is) in [
             ("Eni?", "EniA", true),
             ("Eni?", "Eni", false),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_meets_its_parts_and_its_whole_but_no_neighbour() {
+    fn field_path_matches_parents_and_children() {
         let of = "Properties.KeyPolicy.Statement";
         for (path, is) in [
             ("Properties", true),

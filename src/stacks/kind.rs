@@ -126,7 +126,7 @@ impl Serialize for StackKind {
 impl<'de> Deserialize<'de> for StackKind {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let unknown = || serde::de::Error::custom(format!("{text} is no kind of stack"));
+        let unknown = || serde::de::Error::custom(format!("{text} is not a kind of stack"));
         Self::parse(&text).ok_or_else(unknown)
     }
 }

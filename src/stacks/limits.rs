@@ -111,7 +111,7 @@ fn limits(stack: &Stack) -> Vec<Limit> {
     limits
 }
 
-/// Every tag of the stack and, as far as they stand in the template, of its resources.
+/// Every tag of the stack and, as far as they are in the template, of its resources.
 fn tags(stack: &Stack) -> Vec<(&str, &str)> {
     let own = stack
         .tags

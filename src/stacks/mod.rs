@@ -124,7 +124,7 @@ pub fn design_at(
     Ok(stacks)
 }
 
-/// Does not compile when the spec gets a field that nobody thought of here. The fields of its parts are
+/// Does not compile when the spec gets a field that is not handled here. The fields of its parts are
 /// named where a stack is made of them.
 fn every_field_has_its_place(spec: &ClusterSpec) {
     let ClusterSpec {
@@ -132,7 +132,7 @@ fn every_field_has_its_place(spec: &ClusterSpec) {
         name: _,
         tags: _,
         protect: _,
-        // In several: the address plan, the names of zones, where machines and the database stand.
+        // In several: the address plan, the names of zones, where machines and the database are placed.
         region: _,
         zones: _,
         network: _,
@@ -190,7 +190,7 @@ impl Stack {
 
     /// The template for people: the same data as YAML.
     pub fn yaml(&self) -> String {
-        // Plain data always has a YAML form, so an empty text never comes of this.
+        // Plain data always has a YAML form, so the text is never empty.
         let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
         serde_saphyr::to_string_with_options(&self.template, options).unwrap_or_default()
     }
@@ -214,7 +214,7 @@ impl Stack {
     pub fn needs(&self) -> impl Iterator<Item = &StackKind> {
         self.inputs.iter().filter_map(|input| match &input.source {
             Source::Output { stack, .. } => Some(stack),
-            _ => None,
+            Source::Value(_) | Source::Locked { .. } => None,
         })
     }
 }

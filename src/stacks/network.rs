@@ -1,4 +1,4 @@
-//! The ground: VPC, subnets over the zones, routes, security groups.
+//! VPC, subnets over the zones, routes, security groups.
 
 use serde::Serialize;
 
@@ -130,7 +130,7 @@ fn route_tables(spec: &ClusterSpec) -> Vec<RouteTable> {
         (true, table("Public", "public", true)),
         (has_private(spec), table("Private", "private", true)),
         // Also without a database: it costs nothing, and a database that is taken out of the
-        // definition keeps the ground under it.
+        // definition keeps its subnets.
         (true, table("Database", "database", false)),
     ];
     all.into_iter()

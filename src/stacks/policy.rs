@@ -35,7 +35,7 @@ pub(super) fn of(template: &Value) -> Option<Value> {
 
 /// What holds data, and the interfaces: an etcd member is known to the others by its address.
 fn is_kept(resource_type: &str) -> bool {
-    resources::holds(resource_type).is_some() || resource_type == "AWS::EC2::NetworkInterface"
+    resources::stored_data(resource_type).is_some() || resource_type == "AWS::EC2::NetworkInterface"
 }
 
 #[cfg(test)]
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_holds_data_is_kept() {
+    fn stack_policy_protects_data_resources() {
         let template = json!({ "Resources": {
             "Vpc": { "Type": "AWS::EC2::VPC" }, "Gateway": { "Type": "AWS::EC2::InternetGateway" },
         }});

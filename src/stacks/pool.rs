@@ -243,7 +243,7 @@ mod tests {
     use super::share;
 
     #[test]
-    fn shares_are_even_and_nothing_is_lost() {
+    fn pool_shares_are_even_and_complete() {
         for (whole, all) in [(0, 3), (1, 3), (2, 3), (3, 3), (10, 3), (7, 2)] {
             let shares: Vec<_> = (0..all).map(|nth| share(whole, all, nth)).collect();
             assert_eq!(shares.iter().sum::<u32>(), whole);

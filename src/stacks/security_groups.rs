@@ -1,4 +1,4 @@
-//! Who may reach whom on which port: the whole table of the security groups.
+//! Which group may reach which on which port: the whole table of the security groups.
 //! Nothing is open to the world but the API, and that only to the ranges that the definition lists.
 
 use ipnet::Ipv4Net;
@@ -28,7 +28,7 @@ impl SecurityGroup {
         }
     }
 
-    /// The start of its logical id, as it stands in the ids of rules.
+    /// The start of its logical id, used in the ids of rules.
     fn short(self) -> &'static str {
         self.id().trim_end_matches("Sg")
     }
@@ -190,7 +190,7 @@ pub(super) fn rules(spec: &ClusterSpec) -> Vec<Rule> {
     rules
 }
 
-/// The API for a range of the definition. The id comes of the range, not of its place in the list:
+/// The API for a range of the definition. The id is made from the range, not from its place in the list:
 /// a range that moves must not touch the others.
 fn allowed(cidr: Ipv4Net) -> Rule {
     let digits = cidr.to_string().replace(['.', '/'], "x");

@@ -1,26 +1,26 @@
-//! Rendered YAML as plain data, without the surprises of YAML's guessing: what is spelt `1.10`,
-//! `yes` or `012345678901` reaches AWS as it is spelt. Knows nothing of templates.
+//! Rendered YAML as plain data, without the surprises of YAML's guessing: what is written `1.10`,
+//! `yes` or `012345678901` reaches AWS as it is written. Knows nothing of templates.
 //!
-//! Merge keys and tags are refused: intrinsics stand in their long form.
+//! Merge keys and tags are refused: intrinsics are in their long form.
 
 use serde_json::{Number, Value};
 
 use super::TemplateError;
-use crate::common::yaml::{self, Fault, FaultKind, Kind, Node};
+use crate::common::yaml::{self, Node, NodeKind, YamlError, YamlErrorKind};
 
-/// The most values of a template, with what aliases stand for: ten times what the largest one holds.
+/// The most values of a template, aliases expanded: ten times what the largest one holds.
 const MOST_VALUES: usize = 50_000;
 
 /// Reads `text`, which came of the template `name`.
 pub(super) fn parse(name: &str, text: &str) -> Result<Value, TemplateError> {
     let document = yaml::parse(text, MOST_VALUES);
-    match document.faults.into_iter().next() {
+    match document.errors.into_iter().next() {
         Some(fault) => Err(error(name, text, &fault)),
         None => Ok(document.root.map_or(Value::Null, value)),
     }
 }
 
-fn error(name: &str, text: &str, fault: &Fault) -> TemplateError {
+fn error(name: &str, text: &str, fault: &YamlError) -> TemplateError {
     let before = text.get(..fault.place.start).unwrap_or(text);
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
     TemplateError::Yaml {
@@ -37,29 +37,29 @@ fn error(name: &str, text: &str, fault: &Fault) -> TemplateError {
     }
 }
 
-fn what(fault: &FaultKind) -> String {
+fn what(fault: &YamlErrorKind) -> String {
     let what = match fault {
-        FaultKind::Syntax(error) => return error.kind().to_string(),
-        FaultKind::TooLarge => {
+        YamlErrorKind::Syntax(error) => return error.kind().to_string(),
+        YamlErrorKind::TooLarge => {
             return format!("more than {MOST_VALUES} values, with what aliases stand for");
         }
-        FaultKind::DuplicateKey(key) => return format!("`{key}` stands here a second time"),
-        FaultKind::Tag(_) => "a tag; write intrinsics out, such as `Ref: Vpc`",
-        FaultKind::SecondDocument => "a second document",
-        FaultKind::Recursion => "an alias inside what it stands for",
-        FaultKind::MergeKey => "a merge key; write the fields out",
-        FaultKind::EmptyKey => "a key without a name",
-        FaultKind::CollectionKey(_) => "a list or mapping as a key",
+        YamlErrorKind::DuplicateKey(key) => return format!("`{key}` appears here a second time"),
+        YamlErrorKind::Tag(_) => "a tag; write intrinsics out, such as `Ref: Vpc`",
+        YamlErrorKind::SecondDocument => "a second document",
+        YamlErrorKind::Recursion => "an alias inside the value that it refers to",
+        YamlErrorKind::MergeKey => "a merge key; write the fields out",
+        YamlErrorKind::EmptyKey => "a key without a name",
+        YamlErrorKind::CollectionKey(_) => "a list or mapping as a key",
     };
     what.to_owned()
 }
 
 fn value(node: Node) -> Value {
     match node.kind {
-        Kind::Scalar { text, quoted: true } => text.into(),
-        Kind::Scalar { text, .. } => as_spelt(text),
-        Kind::List(items) => items.into_iter().map(value).collect(),
-        Kind::Map(entries) => {
+        NodeKind::Scalar { text, quoted: true } => text.into(),
+        NodeKind::Scalar { text, .. } => as_spelt(text),
+        NodeKind::List(items) => items.into_iter().map(value).collect(),
+        NodeKind::Map(entries) => {
             let entries = entries.into_iter();
             let entries = entries.map(|(key, node)| (key.text, value(node)));
             Value::Object(entries.collect())
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_spelt_like_json_stays_text() {
+    fn yaml_values_not_in_json_form_stay_text() {
         let text = "account: 012345678901\nversion: 1.10\nanswer: yes\nport: 6443\non: true\n\
                     quoted: \"5\"\nnothing: null\nbig: 1_000\nempty: \"\"\nhalf: 0.5\nexp: 1e3\n";
         let want = json!({"account": "012345678901", "version": "1.10", "answer": "yes",
@@ -103,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn intrinsics_in_long_form_are_plain_data() {
+    fn long_form_intrinsics_are_plain_data() {
         let text = "a: { Fn::Sub: \"${AWS::Region}\" }\nb: [ { Ref: X }, 1 ]\n";
         let want = json!({"a": {"Fn::Sub": "${AWS::Region}"}, "b": [{"Ref": "X"}, 1]});
         assert_eq!(parse("t", text).unwrap(), want);
     }
 
     #[test]
-    fn broken_yaml_is_shown_with_its_line() {
+    fn invalid_yaml_is_located() {
         let error = parse("stacks/x.yaml.tera", "a: 1\nb: [1, 2\nc: 3\n").unwrap_err();
         let text = error.to_string();
         assert!(text.contains("stacks/x.yaml.tera"), "{text}");
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_is_a_copy_of_what_stands_at_its_anchor() {
+    fn alias_is_a_copy_of_its_anchor() {
         let text = "a: &x { n: 1.10, l: &y [1, no] }\nb: *x\nc: *y\n";
         let want = json!({"a": {"n": "1.10", "l": [1, "no"]}, "b": {"n": "1.10", "l": [1, "no"]},
             "c": [1, "no"]});
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_do_not_fill_the_memory() {
+    fn alias_expansion_is_limited() {
         let double = |n: usize| format!("a{n}: &a{n} [*a{before}, *a{before}]\n", before = n - 1);
         let text = format!("a0: &a0 [x]\n{}", (1..60).map(double).collect::<String>());
         let error = parse("t", &text).unwrap_err().to_string();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_meaning_in_a_template_is_refused_at_its_place() {
+    fn tags_and_merge_keys_are_refused_with_their_place() {
         for (text, place, what) in [
             ("a: 1\nb: !Ref Vpc\n", (2, 9), "a tag"),
             ("a: &x [*x]\n", (1, 8), "an alias inside"),
@@ -142,7 +142,7 @@ mod tests {
             (
                 "a: 1\nb: 2\na: 3\n",
                 (3, 1),
-                "`a` stands here a second time",
+                "`a` appears here a second time",
             ),
             ("[x]: 1\n", (1, 1), "a list or mapping as a key"),
             ("a: 1\n---\nb: 2\n", (2, 1), "a second document"),

@@ -21,7 +21,7 @@ pub trait Resources {
     fn attribute(&self, id: &str, name: &str) -> Option<String>;
 }
 
-/// What the pseudo parameters stand for.
+/// The values of the pseudo parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pseudo<'a> {
     pub account: &'a str,
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn every_function_comes_to_its_value() {
+    fn intrinsic_functions_are_evaluated() {
         let cases = [
             (json!({"Ref": "Given"}), json!("here")),
             (json!({"Ref": "Default"}), json!("usual")),
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_yet_says_so_wherever_it_ends_up() {
+    fn unknown_values_are_marked_in_results() {
         assert_eq!(come_to(&json!({"Ref": "Later"})), Some(json!(UNKNOWN)));
         let inside = come_to(&json!({"Fn::Sub": "arn/${Later.Arn}"}));
         assert_eq!(inside, Some(json!("arn/(known after apply)")));
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_has_its_partition() {
+    fn partition_follows_the_region() {
         let of = ["eu-west-1", "us-gov-west-1", "cn-north-1"].map(partition);
         assert_eq!(of, ["aws", "aws-us-gov", "aws-cn"]);
     }

@@ -98,7 +98,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn references_of_every_form_are_needs() {
+    fn references_of_every_form_are_dependencies() {
         let template = json!({"Resources": {
             "A": {"Type": "X", "Properties": {"P": {"Ref": "Parameter"}}},
             "B": {"Type": "X", "Properties": {"P": [{"Fn::GetAtt": ["A", "Arn"]}]}},
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_way_is_found_and_a_circle_ends() {
+    fn longest_path_is_found_despite_a_cycle() {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let needs = Needs::from([
             ("a".to_owned(), set(&[])),

@@ -118,7 +118,7 @@ fn substituted<'a>(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
     Text(&'a str),
-    /// What stands in `${…}`.
+    /// The content of `${…}`.
     Name(&'a str),
 }
 

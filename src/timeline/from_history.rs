@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::cloud::status::Phase;
+use crate::cloud::status::ResourcePhase;
 use crate::cloud::{LiveStack, StackEvent, StackStatus};
 use crate::events::{Event, Expected, Failure, Outcome, Verb};
 use crate::stacks::{StackKind, description};
@@ -203,7 +203,7 @@ impl<'a> StackOperation<'a> {
             Some((event.at, status))
         });
         let (_, last) = own.reduce(|best, next| if next.0 >= best.0 { next } else { best })?;
-        if last.is_moving() {
+        if last.is_in_progress() {
             return None;
         }
         Some(match last {
@@ -225,7 +225,7 @@ impl<'a> StackOperation<'a> {
                 .as_deref()
                 .is_some_and(Failure::is_cancellation);
             let itself = event.stack_status.is_none();
-            itself && event.status.phase() == Phase::Failed && !cancelled
+            itself && event.status.phase() == ResourcePhase::Failed && !cancelled
         });
         let Some(cause) = failed.min_by_key(|event| event.at) else {
             return Failure::of_stack(

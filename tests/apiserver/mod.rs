@@ -1,8 +1,8 @@
 //! A Kubernetes API server of the tests' own: a double, not a server. It has TLS with client
 //! certificates, objects of any kind without schemas, server-side apply with owners and conflicts,
 //! list pages, watches, certificate requests that are signed a moment after their approval, and
-//! enough of RBAC to tell who may do what. It has no controllers: no node joins it, no pod runs on
-//! it, nothing is defaulted. What a real server answers stands in `contract.rs`, which is run
+//! enough of RBAC to decide who may do what. It has no controllers: no node joins it, no pod runs on
+//! it, nothing is defaulted. The answers of a real server are in `contract.rs`, which is run
 //! against both.
 
 pub mod cluster;

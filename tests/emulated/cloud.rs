@@ -54,7 +54,7 @@ pub async fn a_stack_is_created_updated_and_deleted_with_all_events() {
     assert_eq!(actions["Note"], ChangeAction::Add);
     assert_eq!(actions["Vpc"], ChangeAction::Modify);
 
-    aws.execute(&change_set, "execute-1", OnFailure::GoBack)
+    aws.execute(&change_set, "execute-1", OnFailure::Rollback)
         .await
         .expect("begun");
     let followed = follow(&aws, &id, "execute-1").await;
@@ -64,7 +64,7 @@ pub async fn a_stack_is_created_updated_and_deleted_with_all_events() {
         update_log.last().map(String::as_str),
         Some("canary-network UPDATE_COMPLETE")
     );
-    aws.execute(&change_set, "execute-1", OnFailure::GoBack)
+    aws.execute(&change_set, "execute-1", OnFailure::Rollback)
         .await
         .expect("the same execution asked for twice is one");
 
@@ -93,7 +93,7 @@ pub async fn a_change_set_without_changes_is_empty_and_deleted() {
     let change_set = aws.create_change_set(&wanted).await.expect("proposed");
     assert!(change_set.changes.is_empty(), "{change_set:?}");
     let error = aws
-        .execute(&change_set, "execute-1", OnFailure::GoBack)
+        .execute(&change_set, "execute-1", OnFailure::Rollback)
         .await;
     assert!(
         matches!(error, Err(CloudError::NotFound(_))),
@@ -116,7 +116,7 @@ pub async fn a_change_set_can_be_created_again_and_deleted() {
         .expect("proposed again");
     assert_eq!(first, again);
     aws.delete_change_set(&first).await.expect("discarded");
-    let error = aws.execute(&first, "execute-1", OnFailure::GoBack).await;
+    let error = aws.execute(&first, "execute-1", OnFailure::Rollback).await;
     assert!(matches!(error, Err(CloudError::NotFound(_))), "{error:?}");
 }
 

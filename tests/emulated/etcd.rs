@@ -39,7 +39,7 @@ async fn a_snapshot_is_taken_on_the_slots_machine_and_listed() {
     let world = made("snapped");
     etcd(&world, "snapshot", &[])
         .ends(1)
-        .tells("an agent of Systems Manager that answers on i-");
+        .tells("the SSM agent on i-");
     let key = "etcd/20261123T100000Z-7.db";
     let taken =
         json!({"ok": true, "taken": true, "key": key, "revision": 7, "bytes": 7, "sha256": "ab"});

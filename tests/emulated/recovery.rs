@@ -7,7 +7,7 @@ use std::time::Duration;
 use kube_cfn::cloud::aws::Aws;
 use kube_cfn::cloud::{
     ChangeSetLifetime, Cloud, CloudError, DeletionPolicy, Difference, Finding, OnFailure,
-    Operation, Protection, StackStatus, Store,
+    Protection, StackOperation, StackStatus, Store,
 };
 use serde_json::{Value, json};
 
@@ -68,7 +68,7 @@ async fn status(aws: &Aws, id: &str) -> StackStatus {
 async fn settled(aws: &Aws, id: &str) -> StackStatus {
     for _ in 0..100 {
         let now = status(aws, id).await;
-        if !now.is_moving() {
+        if !now.is_in_progress() {
             return now;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -128,7 +128,7 @@ async fn a_change_set_of_a_killed_run_is_reused_once() {
         Ok(Some(saved.clone()))
     );
 
-    aws.execute(&saved, "execute-1", OnFailure::GoBack)
+    aws.execute(&saved, "execute-1", OnFailure::Rollback)
         .await
         .expect("begun");
     follow(&aws, &id, "execute-1").await;
@@ -143,7 +143,7 @@ async fn a_change_set_of_a_killed_run_is_reused_once() {
     let back = aws
         .create_change_set(&proposal("twice-notes", &back, "run-4"))
         .await;
-    aws.execute(&back.expect("proposed"), "execute-2", OnFailure::GoBack)
+    aws.execute(&back.expect("proposed"), "execute-2", OnFailure::Rollback)
         .await
         .expect("begun");
     follow(&aws, &id, "execute-2").await;
@@ -184,7 +184,7 @@ async fn a_failed_rollback_continues_with_resources_to_skip() {
     ]));
     let wanted = proposal("stuck-notes", &notes(&[("A", "2"), ("B", "2")]), "run-1");
     let change_set = aws.create_change_set(&wanted).await.expect("proposed");
-    aws.execute(&change_set, "execute-1", OnFailure::GoBack)
+    aws.execute(&change_set, "execute-1", OnFailure::Rollback)
         .await
         .expect("begun");
     let followed = follow(&aws, &id, "execute-1").await;
@@ -222,7 +222,7 @@ async fn a_cancelled_update_is_seen_by_its_followers() {
         "run-1",
     );
     let change_set = aws.create_change_set(&wanted).await.expect("proposed");
-    aws.execute(&change_set, "execute-1", OnFailure::GoBack)
+    aws.execute(&change_set, "execute-1", OnFailure::Rollback)
         .await
         .expect("begun");
     aws.cancel_update(&id, "cancel-1").await.expect("cancelled");
@@ -326,7 +326,7 @@ async fn hook_and_validation_failures_keep_their_reasons() {
     };
     assert_eq!(
         reason("A").as_deref(),
-        Some("hook MyOrg::Notes::Quiet said no: too loud")
+        Some("hook MyOrg::Notes::Quiet refused: too loud")
     );
 
     let rules = Rules::of("refused-notes");
@@ -336,7 +336,7 @@ async fn hook_and_validation_failures_keep_their_reasons() {
     let wanted = proposal("refused-notes", &notes(&[("A", "1")]), "create-1");
     let id = aws.create(&wanted, &OPEN).await.expect("begun");
     settled(&aws, &id).await;
-    let operation = Operation {
+    let operation = StackOperation {
         stack_id: id,
         token: None,
     };

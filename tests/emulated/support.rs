@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use kube_cfn::cloud::aws::{Aws, Settings};
-use kube_cfn::cloud::{ChangeSetRequest, Cloud, Operation, Protection, StackEvent, StackStatus};
+use kube_cfn::cloud::{
+    ChangeSetRequest, Cloud, Protection, StackEvent, StackOperation, StackStatus,
+};
 use serde_json::{Value, json};
 
 pub const REGION: &str = "eu-west-1";
@@ -72,7 +74,7 @@ pub const OPEN: Protection = Protection {
 
 /// Follows an operation to its end, as `apply` does: many polls, no event twice.
 pub async fn follow(aws: &Aws, stack_id: &str, token: &str) -> Vec<StackEvent> {
-    let operation = Operation {
+    let operation = StackOperation {
         stack_id: stack_id.to_owned(),
         token: Some(token.to_owned()),
     };
@@ -92,7 +94,7 @@ pub async fn follow(aws: &Aws, stack_id: &str, token: &str) -> Vec<StackEvent> {
             .iter()
             .rev()
             .find_map(|event| event.stack_status.as_ref());
-        if last.is_some_and(|status| !status.is_moving()) {
+        if last.is_some_and(|status| !status.is_in_progress()) {
             return all;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

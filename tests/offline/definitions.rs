@@ -84,7 +84,7 @@ fn an_oversized_file_is_not_read() {
     std::fs::write(&path, "# ".repeat(200 * 1024)).expect("written");
     let error = definition::load(&path).expect_err("too long").to_string();
     assert!(
-        error.ends_with("huge.yaml is no definition: it is larger than 256 KiB"),
+        error.ends_with("huge.yaml is not a valid definition: it is larger than 256 KiB"),
         "{error}"
     );
     let error = definition::load(&dir.path().join("none.yaml"))

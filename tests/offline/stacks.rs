@@ -10,7 +10,7 @@ mod template_rules;
 mod tools;
 
 use kube_cfn::spec::ClusterSpec;
-use kube_cfn::stacks::{self, Stack};
+use kube_cfn::stacks::{self, Stack, StackKind};
 use kube_cfn::templates::Templates;
 use serde_json::Value;
 
@@ -18,6 +18,12 @@ use crate::support::{golden, specs};
 
 fn design(spec: &ClusterSpec) -> Vec<Stack> {
     stacks::design(spec, &Templates::new(None).unwrap()).unwrap()
+}
+
+/// The stack of one kind.
+fn stack(spec: &ClusterSpec, kind: &StackKind) -> Stack {
+    let mut stacks = design(spec).into_iter();
+    stacks.find(|stack| stack.kind == *kind).unwrap()
 }
 
 /// Every stack of every cluster.

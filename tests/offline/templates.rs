@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use kube_cfn::stacks;
+use kube_cfn::stacks::{self, StackKind};
 use kube_cfn::templates::{TemplateError, Templates};
 
 use crate::support::specs;
@@ -22,8 +22,12 @@ fn a_file_beside_the_definitions_replaces_the_embedded_one() {
     write(directory.path(), "stacks/edge.yaml.tera", text);
     let templates = Templates::new(Some(directory.path())).unwrap();
     let stacks = stacks::design(&specs::minimal(), &templates).unwrap();
-    assert_eq!(stacks[2].template["Description"], "own minimal");
-    assert!(stacks[1].template["Resources"]["Vpc"].is_object());
+    let of = |kind| {
+        let stack = stacks.iter().find(|stack| stack.kind == kind);
+        &stack.unwrap().template
+    };
+    assert_eq!(of(StackKind::Edge)["Description"], "own minimal");
+    assert!(of(StackKind::Network)["Resources"]["Vpc"].is_object());
 }
 
 #[test]

@@ -171,7 +171,7 @@ async fn another_version_is_refused_and_nothing_is_written() {
         let after = (cloud.all_stacks(), cloud.writes());
         assert_eq!(after, (before.0, before.1), "{wanted}");
         let asked = |calls: &kube_cfn::simulated::Calls, verb| calls.by_verb().get(verb).copied();
-        for verb in ["propose", "drift", "upload"] {
+        for verb in ["create_change_set", "drift", "upload"] {
             let calls = cloud.calls();
             assert_eq!(asked(&calls, verb), asked(&before.2, verb), "{verb}");
         }
@@ -272,7 +272,7 @@ async fn an_unreadable_version_is_refused() {
         StackStatus::UpdateRollbackComplete,
         StackStatus::UpdateInProgress,
     ] {
-        let moving = status.is_moving();
+        let moving = status.is_in_progress();
         let survey = surveyed(&cloud, |found| found.status = status).await;
         let unknown = unknown(&survey).await;
         assert!(unknown.why.contains("may not be what runs"), "{unknown:?}");

@@ -49,7 +49,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
 
     /// The stack has left the failed rollback, by this run or by somebody else.
     fn rolled_back(&mut self, now: LiveStack) -> Signal {
-        self.recovered = !now.status.is_moving();
+        self.recovered = !now.status.is_in_progress();
         if !self.recovered {
             return self.moved_to(now);
         }

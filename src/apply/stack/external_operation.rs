@@ -18,7 +18,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// Follows what somebody else has begun to its end.
     pub(super) async fn follow_external(&mut self) -> Result<Signal, StackResult> {
         let found = self.moved.clone().map_or_else(|| self.found(), Ok)?;
-        if !found.status.is_moving() {
+        if !found.status.is_in_progress() {
             self.note("changed elsewhere since the plan was made: looking again");
             return Ok(Signal::AtRest);
         }

@@ -6,12 +6,12 @@ use crate::apply::follow::Direction;
 use crate::apply::registry::StackState;
 use crate::apply::stack_result::StackResult;
 use crate::apply::{Prepare, outcome};
-use crate::cloud::{Cloud, Operation, Store};
+use crate::cloud::{Cloud, StackOperation, Store};
 use crate::events::Verb;
 
 impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     /// AWS accepted an operation of this run.
-    pub(super) fn accept(&mut self, verb: Verb, operation: Operation) -> Signal {
+    pub(super) fn accept(&mut self, verb: Verb, operation: StackOperation) -> Signal {
         self.set_state(StackState::Running);
         self.context.emit.started(&self.step.stack.kind, verb);
         self.accepted = Some((verb, operation));

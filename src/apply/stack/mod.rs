@@ -47,7 +47,7 @@ use super::run::ApplyRun;
 use super::run_context::RunContext;
 use super::scheduler::Permit;
 use super::stack_result::{StackResult, blocked, failed};
-use crate::cloud::{Cloud, LiveStack, Operation, Protection, Store};
+use crate::cloud::{Cloud, LiveStack, Protection, StackOperation, Store};
 use crate::events::{Outcome, Verb};
 use crate::plan::{self, Action, Step};
 use crate::stacks::Stack;
@@ -76,7 +76,7 @@ pub(super) struct StackRun<'r, 'a, C, P> {
     /// A failed rollback was continued: a change, even if nothing is left to do after it.
     recovered: bool,
     permit: Option<Permit<'r>>,
-    accepted: Option<(Verb, Operation)>,
+    accepted: Option<(Verb, StackOperation)>,
     result: Option<StackResult>,
 }
 
@@ -204,7 +204,7 @@ impl<'r, 'a, C: Cloud + Store, P: Prepare> StackRun<'r, 'a, C, P> {
     /// Follows an operation on this stack to its end.
     async fn follow(
         &self,
-        operation: &Operation,
+        operation: &StackOperation,
         verb: Verb,
         direction: Direction,
     ) -> Result<(Outcome, Rest), StackResult> {

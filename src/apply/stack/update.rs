@@ -30,9 +30,9 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
         self.set_state(StackState::Requested);
         self.run.unexecuted.forget(&stack.kind);
         let on_failure = if resumes(&found.status) {
-            OnFailure::Stop
+            OnFailure::DoNothing
         } else {
-            OnFailure::GoBack
+            OnFailure::Rollback
         };
         let token = self.token("execute");
         let operation = with_token(&found.id, token.clone());

@@ -182,5 +182,5 @@ async fn the_empty_leftover_of_a_failed_creation_goes_although_it_was_protected(
     cloud.amend(database, |it| it.termination_protection = true);
     let (report, _) = gone(&cloud, Guard::Open).await;
     assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
-    assert_eq!(cloud.called("protect"), ["0 canary-database"]);
+    assert_eq!(cloud.called("set_protection"), ["0 canary-database"]);
 }

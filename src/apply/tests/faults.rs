@@ -84,7 +84,7 @@ async fn credentials_that_expire_detach_and_leave_the_dependants_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_creation_whose_answer_was_lost_is_found_by_its_token() {
+async fn create_with_a_lost_answer_is_found_by_token() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, network()).await;
     let lost = FaultKind::AnswerLost(unreachable("CreateStack"));
@@ -143,7 +143,7 @@ async fn an_update_held_up_by_another_run_is_looked_at_again_before_it_goes_on()
     cloud.touch("canary-network", "Vpc");
     let (report, _) = go(&cloud, plan).await;
     assert_eq!(outcome_lines(&report), ["network Updated"]);
-    assert_eq!(cloud.called("propose").len(), 2);
+    assert_eq!(cloud.called("create_change_set").len(), 2);
     assert_eq!(cloud.orphans(), 0);
 }
 
@@ -203,7 +203,7 @@ async fn a_failed_plan_leaves_no_change_set_behind() {
     for kind in stacks().into_iter().map(|stack| stack.kind) {
         wanted = altered_in(wanted, &kind);
     }
-    cloud.refuse("propose", "canary-edge", 1, &throttled());
+    cloud.refuse("create_change_set", "canary-edge", 1, &throttled());
     let answer = planned_with(&cloud, wanted, &[]).await;
     assert!(answer.is_err());
     assert_eq!(cloud.orphans(), 0);
@@ -218,7 +218,7 @@ async fn a_stale_old_status_right_after_the_call_is_not_the_end() {
     // For some time every read shows the status of before.
     let stale = FaultKind::Stale(Duration::from_mins(1));
     cloud.strike("stack", "canary-database", 8, stale.clone());
-    cloud.strike("moving", "", 8, stale);
+    cloud.strike("in_progress_stacks", "", 8, stale);
     let (report, _) = go(&cloud, plan).await;
     assert_eq!(
         outcome_lines(&report)[3],

@@ -7,7 +7,7 @@ use crate::apply::{End, Session};
 use crate::events::Event;
 use crate::stacks::{Stack, StackKind};
 
-const READS: [&str; 3] = ["events", "stack", "moving"];
+const READS: [&str; 3] = ["events", "stack", "in_progress_stacks"];
 
 fn pool(number: usize) -> StackKind {
     StackKind::Pool(format!("n{number:02}"))
@@ -120,7 +120,7 @@ async fn with_few_stacks_a_failure_is_heard_within_seconds() {
 async fn quiet(with_heartbeat: bool) -> (u64, TestCloud) {
     let cloud = TestCloud::new();
     if !with_heartbeat {
-        cloud.refuse("moving", "", 10_000, &unreachable("ListStacks"));
+        cloud.refuse("in_progress_stacks", "", 10_000, &unreachable("ListStacks"));
     }
     let alone = chain(0, "AWS::RDS::DBInstance", 1, &[]);
     let plan = planned(&cloud, vec![alone]).await;
@@ -141,7 +141,7 @@ async fn the_heartbeat_hears_an_end_between_two_polls() {
 async fn a_heartbeat_that_fails_changes_no_verdict_and_is_asked_for_less() {
     let (late, cloud) = quiet(false).await;
     assert!(late <= 22, "{late}");
-    let beats = cloud.called("moving").len();
+    let beats = cloud.called("in_progress_stacks").len();
     assert!(beats < 30, "{beats} beats that all fail");
 }
 

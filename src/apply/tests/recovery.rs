@@ -108,7 +108,7 @@ async fn a_creation_that_stopped_half_way_goes_on_and_nothing_is_deleted() {
 async fn what_cannot_be_resumed_names_the_one_command() {
     let cloud = creation_stopped().await;
     let no = refused("CreateChangeSet", "is in CREATE_FAILED");
-    cloud.refuse("propose", EDGE, 1, &no);
+    cloud.refuse("create_change_set", EDGE, 1, &no);
     let rollback = "`aws cloudformation rollback-stack --stack-name canary-edge` goes back to \
                     the last good state";
     let (reason, next) = blocked(&planned(&cloud, stacks()).await);
@@ -340,7 +340,7 @@ async fn stack_policy_is_restored_when_the_run_is_stopped_before_the_update() {
     let plan = planned_with(&cloud, wanted, &named).await.expect("a plan");
     // The stop falls between the policy and the execution: setting it has no answer yet.
     let lost = FaultKind::AnswerLost(unreachable("SetStackPolicy"));
-    cloud.strike("protect", "", 1, lost);
+    cloud.strike("set_protection", "", 1, lost);
     let (report, _) = go_until(&cloud, plan, sleep(Duration::from_millis(500))).await;
     assert_eq!(report.end(), End::Detached);
     assert_eq!(cloud.called("execute"), [""; 0]);

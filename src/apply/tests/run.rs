@@ -151,7 +151,12 @@ async fn a_second_run_asks_nothing_and_changes_nothing() {
             .all(|(_, outcome)| *outcome == Outcome::Unchanged)
     );
     for method in [
-        "propose", "create", "execute", "protect", "upload", "events",
+        "create_change_set",
+        "create",
+        "execute",
+        "set_protection",
+        "upload",
+        "events",
     ] {
         assert_eq!(cloud.called(method), [""; 0], "{method}");
     }

@@ -62,7 +62,7 @@ async fn a_saved_plan_comes_back_as_it_was_through_its_file() {
     let saved = Saved::read(&file).expect("a plan");
     let back = restored(&cloud, &saved, stacks, &ORIGIN).await;
     assert_eq!(back.as_ref(), Ok(&plan));
-    assert_eq!(cloud.called("propose").len(), 1);
+    assert_eq!(cloud.called("create_change_set").len(), 1);
     assert_eq!(back.expect("a plan").steps[2].action.word(), "update");
 }
 
@@ -236,7 +236,7 @@ async fn what_early_validation_refuses_blocks_its_stack_alone() {
         reason: "two findings".to_owned(),
         findings: findings.to_vec(),
     };
-    cloud.refuse("propose", "", 1, &invalid);
+    cloud.refuse("create_change_set", "", 1, &invalid);
     let plan = planned(&cloud, stacks.clone()).await;
     let (kind, why) = plan.blocked().next().expect("blocked");
     assert_eq!((kind, why.by_guard), (&StackKind::Edge, false));

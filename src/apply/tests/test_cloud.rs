@@ -101,7 +101,7 @@ impl TestCloud {
     /// The stack policies that were set, one after the other.
     pub fn policies(&self) -> Vec<Value> {
         let writes = self.cloud.writes().into_iter().skip(self.writes.get());
-        let set = writes.filter(|write| write.verb == "protect");
+        let set = writes.filter(|write| write.verb == "set_protection");
         set.filter_map(|write| write.policy).collect()
     }
 
@@ -216,13 +216,17 @@ impl TestCloud {
     pub async fn update(&self, stack: &Stack, token: &str) {
         let set = self.cloud.create_change_set(&proposal(stack, token)).await;
         let set = set.expect("a change set");
-        let begun = self.cloud.execute(&set, token, OnFailure::GoBack).await;
+        let begun = self.cloud.execute(&set, token, OnFailure::Rollback).await;
         begun.expect("begun");
     }
 
     /// Waits until no stack moves. Then the test begins.
     pub async fn rest(&self) {
-        while self.all_stacks().iter().any(|one| one.status.is_moving()) {
+        while self
+            .all_stacks()
+            .iter()
+            .any(|one| one.status.is_in_progress())
+        {
             self.sleep(Duration::from_secs(1)).await;
         }
         self.set_up();

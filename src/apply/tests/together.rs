@@ -120,7 +120,12 @@ async fn watching_follows_what_runs_and_what_begins_then_and_changes_nothing() {
         }
     ));
     for method in [
-        "create", "execute", "protect", "delete", "propose", "discard",
+        "create",
+        "execute",
+        "set_protection",
+        "delete",
+        "create_change_set",
+        "delete_change_set",
     ] {
         assert_eq!(cloud.called(method), [""; 0], "{method}");
     }
@@ -193,7 +198,7 @@ async fn an_update_is_cancelled_and_a_creation_given_up_but_never_with_data() {
     let all = offered(&cloud).await;
     done(&cloud, &all).await;
     assert_eq!(cloud.called("delete").len(), 1);
-    assert_eq!(cloud.called("protect").len(), 1);
+    assert_eq!(cloud.called("set_protection").len(), 1);
     // What rests by now is left alone.
     cloud.sleep(Duration::from_mins(10)).await;
     let said = done(&cloud, &all).await;

@@ -36,7 +36,7 @@ async fn an_update_executes_exactly_the_change_set_that_was_shown() {
     let (report, _) = go(&cloud, plan).await;
     assert_eq!(outcome_lines(&report)[2], "edge Updated");
     assert_eq!(cloud.called("execute"), [format!("0 canary-edge {set}")]);
-    assert_eq!(cloud.called("propose").len(), 1);
+    assert_eq!(cloud.called("create_change_set").len(), 1);
     assert_eq!(report.end(), End::Done);
     assert_eq!(cloud.orphans(), 0);
 }
@@ -206,7 +206,7 @@ async fn protection_alone_is_set_without_a_change_set() {
     assert!(plan.has_changes());
     let (report, _) = go(&cloud, plan).await;
     assert_eq!(outcome_lines(&report)[3], "database Updated");
-    assert_eq!(cloud.called("protect"), ["0 canary-database"]);
+    assert_eq!(cloud.called("set_protection"), ["0 canary-database"]);
     assert!(cloud.found("canary-database").termination_protection);
 }
 

@@ -47,7 +47,7 @@ fn text(cause: &str) -> String {
 }
 
 #[test]
-fn the_real_words_of_aws_find_their_cause() {
+fn hints_match_real_texts_of_aws() {
     for case in all() {
         let found = hint(case.of_type, case.operation, case.reason).map(|hint| hint.cause);
         assert_eq!(found, Some(case.cause), "{}", case.reason);
@@ -55,7 +55,7 @@ fn the_real_words_of_aws_find_their_cause() {
 }
 
 #[test]
-fn every_hint_of_the_table_has_a_real_text() {
+fn hints_of_the_table_have_a_real_text() {
     let cases = all();
     assert!(TABLE.hints.len() >= 25, "the embedded table was not read");
     for entry in &TABLE.hints {
@@ -65,7 +65,7 @@ fn every_hint_of_the_table_has_a_real_text() {
 }
 
 #[test]
-fn a_hint_fits_its_line_of_the_report() {
+fn hints_fit_one_report_line() {
     for case in all() {
         let text = hint(case.of_type, case.operation, case.reason)
             .expect("a hint")
@@ -76,7 +76,7 @@ fn a_hint_fits_its_line_of_the_report() {
 }
 
 #[test]
-fn a_quota_is_named_by_the_code_to_raise() {
+fn quota_hint_names_the_quota_code() {
     for entry in &TABLE.hints {
         if let Some(quota) = &entry.quota {
             assert!(entry.text.contains(&quota.code), "{}", entry.text);
@@ -85,7 +85,7 @@ fn a_quota_is_named_by_the_code_to_raise() {
 }
 
 #[test]
-fn the_missing_action_is_read_from_the_reason() {
+fn hint_names_the_missing_iam_action() {
     assert_eq!(
         text("accessDenied"),
         "ask for the IAM action ec2:CreateNatGateway, or use another profile"
@@ -99,7 +99,7 @@ fn the_missing_action_is_read_from_the_reason() {
 }
 
 #[test]
-fn what_nobody_knows_has_no_hint() {
+fn unknown_reason_has_no_hint() {
     assert_eq!(hint("AWS::EC2::VPC", CREATE, "the moon is full"), None);
     assert_eq!(hint("AWS::EC2::VPC", CREATE, ""), None);
     let deleted = hint("AWS::IAM::Role", DELETE, "already exists");

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::Aws;
-use super::calls::{Asked, each_page};
+use super::calls::{ApiCall, each_page};
 use super::error::unanswered;
 use crate::cloud::CloudError;
 use crate::cloud::limiter::Service;
@@ -22,7 +22,7 @@ pub(super) async fn upload(
     if is_there(aws, bucket, key, &address).await? {
         return Ok(());
     }
-    let asked = Asked::new(Service::S3, "PutObject", &address);
+    let api_call = ApiCall::new(Service::S3, "PutObject", &address);
     // No encryption header: the bucket's default names our key, and a header without a key's name
     // would choose AWS's own instead.
     let request = aws
@@ -32,7 +32,7 @@ pub(super) async fn upload(
         .key(key)
         .checksum_sha256(STANDARD.encode(Sha256::digest(bytes)))
         .body(ByteStream::from(bytes.to_vec()));
-    match aws.ask(asked, request.send()).await {
+    match aws.ask(api_call, request.send()).await {
         Ok(_) => Ok(()),
         // It is about the bucket, not about the object in it.
         Err(CloudError::NotFound(what)) if what.starts_with("bucket ") => {
@@ -43,9 +43,9 @@ pub(super) async fn upload(
 }
 
 async fn is_there(aws: &Aws, bucket: &str, key: &str, address: &str) -> Result<bool, CloudError> {
-    let asked = Asked::new(Service::S3, "HeadObject", address);
+    let api_call = ApiCall::new(Service::S3, "HeadObject", address);
     let request = aws.s3.head_object().bucket(bucket).key(key);
-    match aws.ask(asked, request.send()).await {
+    match aws.ask(api_call, request.send()).await {
         Ok(_) => Ok(true),
         // A caller who may not list a bucket gets 403 for every missing key.
         Err(CloudError::NotFound(_) | CloudError::Denied { .. }) => Ok(false),
@@ -61,26 +61,26 @@ pub(super) async fn read(
     key: &str,
 ) -> Result<Option<Vec<u8>>, CloudError> {
     let address = format!("{bucket}/{key}");
-    let asked = Asked::new(Service::S3, "GetObject", &address);
+    let api_call = ApiCall::new(Service::S3, "GetObject", &address);
     let request = aws.s3.get_object().bucket(bucket).key(key);
-    let Some(answer) = CloudError::optional(aws.ask(asked, request.send()).await)? else {
+    let Some(answer) = CloudError::optional(aws.ask(api_call, request.send()).await)? else {
         return Ok(None);
     };
     match answer.body.collect().await {
         Ok(bytes) => Ok(Some(bytes.to_vec())),
-        Err(error) => Err(unanswered(asked, &error.to_string())),
+        Err(error) => Err(unanswered(api_call, &error.to_string())),
     }
 }
 
 /// Deletes every version and delete marker. A bucket that is gone holds none.
 pub(super) async fn empty(aws: &Aws, bucket: &str) -> Result<usize, CloudError> {
-    let asked = Asked::new(Service::S3, "ListObjectVersions", bucket);
+    let api_call = ApiCall::new(Service::S3, "ListObjectVersions", bucket);
     let mut deleted = 0;
     let emptied = each_page(async |next: Option<(Option<String>, Option<String>)>| {
         let (key, version) = next.unwrap_or_default();
         let request = aws.s3.list_object_versions().bucket(bucket);
         let request = request.set_key_marker(key).set_version_id_marker(version);
-        let page = aws.ask(asked, request.send()).await?;
+        let page = aws.ask(api_call, request.send()).await?;
         let versions = page.versions.unwrap_or_default();
         let markers = page.delete_markers.unwrap_or_default();
         let versions = versions.into_iter().map(|one| (one.key, one.version_id));
@@ -105,15 +105,15 @@ async fn delete(aws: &Aws, bucket: &str, objects: Vec<ObjectIdentifier>) -> Resu
     if objects.is_empty() {
         return Ok(());
     }
-    let asked = Asked::new(Service::S3, "DeleteObjects", bucket);
+    let api_call = ApiCall::new(Service::S3, "DeleteObjects", bucket);
     let refused = |message: String| CloudError::Refused {
-        operation: asked.to_string(),
+        operation: api_call.to_string(),
         message,
     };
     let batch = Delete::builder().set_objects(Some(objects)).quiet(true);
     let batch = batch.build().map_err(|error| refused(error.to_string()))?;
     let request = aws.s3.delete_objects().bucket(bucket).delete(batch);
-    let answer = aws.ask(asked, request.send()).await?;
+    let answer = aws.ask(api_call, request.send()).await?;
     let errors = answer.errors.unwrap_or_default();
     let Some(first) = errors.first() else {
         return Ok(());

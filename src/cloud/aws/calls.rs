@@ -9,18 +9,18 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use super::Aws;
 use super::error::{explain, explain_newer, short_name};
 use crate::cloud::CloudError;
-use crate::cloud::limiter::{Effect, Service};
+use crate::cloud::limiter::{CallKind, Service};
 
 /// What is asked: the API's name of the call and what it is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct ApiCall<'a> {
     pub(super) service: Service,
     pub(super) call: &'static str,
     /// Name or ARN; empty where the call says it all.
     pub(super) of: &'a str,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> ApiCall<'a> {
     pub(super) const fn new(service: Service, call: &'static str, of: &'a str) -> Self {
         Self { service, call, of }
     }
@@ -31,7 +31,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-impl fmt::Display for Asked<'_> {
+impl fmt::Display for ApiCall<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.of {
             "" => f.write_str(self.call),
@@ -44,12 +44,12 @@ impl Aws {
     /// Sends a request when the limiter lets it out, for callers that look at the SDK's own error.
     pub(super) async fn send<T, E>(
         &self,
-        asked: Asked<'_>,
+        api_call: ApiCall<'_>,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, SdkError<E, HttpResponse>> {
-        let effect = Effect::of(asked.call);
+        let effect = CallKind::of(api_call.call);
         self.limiter
-            .acquire(&self.clock, asked.service, effect)
+            .acquire(&self.clock, api_call.service, effect)
             .await;
         request.await
     }
@@ -57,27 +57,27 @@ impl Aws {
     /// Sends a request.
     pub(super) async fn ask<T, E>(
         &self,
-        asked: Asked<'_>,
+        api_call: ApiCall<'_>,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, CloudError>
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let answer = self.send(asked, request).await;
-        answer.map_err(|error| explain(asked, &error))
+        let answer = self.send(api_call, request).await;
+        answer.map_err(|error| explain(api_call, &error))
     }
 
     /// As [`Aws::ask`], for calls that an endpoint may lack.
     pub(super) async fn ask_newer<T, E>(
         &self,
-        asked: Asked<'_>,
+        api_call: ApiCall<'_>,
         request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, CloudError>
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let answer = self.send(asked, request).await;
-        answer.map_err(|error| explain_newer(asked, &error))
+        let answer = self.send(api_call, request).await;
+        answer.map_err(|error| explain_newer(api_call, &error))
     }
 }
 

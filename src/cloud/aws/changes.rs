@@ -1,5 +1,5 @@
-//! Change sets: asked for, waited for, read to the last page. What their words mean is `mapping`'s
-//! business; how they end, `ending`'s.
+//! Change sets: created, polled, read to the last page. `mapping` reads their
+//! content, `ending` executes and deletes them.
 
 mod ending;
 mod name;
@@ -12,31 +12,31 @@ use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{ChangeSetStatus, ChangeSetType, ExecutionStatus};
 
-use super::calls::{Asked, all_pages};
+use super::calls::{ApiCall, all_pages};
 use super::error::{explain, is_unknown_call, short_name};
-use super::findings::{self, Of};
-use super::template::Travelling;
+use super::findings::{self, FindingScope};
+use super::template::TemplateSource;
 use super::{Aws, mapping, request, template};
 use crate::cloud::{ChangeSet, ChangeSetRequest, CloudError, ResourceChange};
 
 pub(super) use ending::{delete, execute};
 
-const FIRST_LOOK: Duration = Duration::from_millis(300);
-const SLOWEST_LOOK: Duration = Duration::from_secs(2);
+const FIRST_POLL: Duration = Duration::from_millis(300);
+const SLOWEST_POLL: Duration = Duration::from_secs(2);
 /// For 10 minutes. Change sets take seconds; after so long something is wrong.
-const LOOKS: Backoff = Backoff::new(FIRST_LOOK, 303).at_most(SLOWEST_LOOK);
+const POLLS: Backoff = Backoff::new(FIRST_POLL, 303).at_most(SLOWEST_POLL);
 /// For a minute, where one was ready before: nothing but a glitch makes it pending again.
-const LOOKS_AGAIN: Backoff = Backoff::new(FIRST_LOOK, 33).at_most(SLOWEST_LOOK);
+const REREAD_POLLS: Backoff = Backoff::new(FIRST_POLL, 33).at_most(SLOWEST_POLL);
 /// The longest idempotency token.
 const LONGEST_TOKEN: usize = 128;
 
-/// Where a change set stands.
-enum Standing {
+/// The state of a change set.
+enum ChangeSetState {
     Pending,
     Ready,
     Failed(String),
-    /// Executed already, or overtaken by another one.
-    Spent(String),
+    /// Executed already, or obsolete.
+    NotExecutable(String),
 }
 
 pub(super) async fn create(aws: &Aws, wanted: &ChangeSetRequest) -> Result<ChangeSet, CloudError> {
@@ -46,35 +46,40 @@ pub(super) async fn create(aws: &Aws, wanted: &ChangeSetRequest) -> Result<Chang
     if let Err(error) = &answer
         && !error.is_transient()
     {
-        // Nobody will ask for it again. What stays in spite of this does no harm.
+        // It will not be used. A change set that cannot be deleted does no harm.
         let _ = delete(aws, &name, &wanted.stack).await;
     }
     answer
 }
 
-/// Reads a change set that was proposed before; `None` when it cannot be executed any more.
-pub(super) async fn again(
+/// Reads a change set that was created before; `None` when it cannot be executed any more.
+pub(super) async fn reread(
     aws: &Aws,
     id: &str,
     stack_id: &str,
 ) -> Result<Option<ChangeSet>, CloudError> {
-    match CloudError::optional(wait(aws, id, stack_id, LOOKS_AGAIN).await)? {
-        Some((first, Standing::Ready)) => filled(aws, first, stack_id).await.map(Some),
-        _ => Ok(None),
+    match CloudError::optional(wait(aws, id, stack_id, REREAD_POLLS).await)? {
+        Some((first, ChangeSetState::Ready)) => with_changes(aws, first, stack_id).await.map(Some),
+        Some((
+            _,
+            ChangeSetState::Pending | ChangeSetState::Failed(_) | ChangeSetState::NotExecutable(_),
+        ))
+        | None => Ok(None),
     }
 }
 
-/// Makes sure that there is a change set of that name which can be executed, or will be soon.
+/// Creates a change set of that name unless there is one that can be executed, or will be soon.
 async fn ensure(aws: &Aws, wanted: &ChangeSetRequest, name: &str) -> Result<(), CloudError> {
-    let travelling = template::send(aws, wanted).await?;
-    if ask(aws, wanted, name, &travelling, &wanted.token).await? == Asking::Heard {
+    let source = template::send(aws, wanted).await?;
+    if request_creation(aws, wanted, name, &source, &wanted.token).await? == CreateOutcome::Accepted
+    {
         return Ok(());
     }
-    // The name says what is in it: another run's, or our own one whose answer was lost, is as good.
+    // The name is a hash of the content: one of another run, or of our own lost request, is the same.
     if is_usable(aws, name, &wanted.stack).await? {
         return Ok(());
     }
-    tracing::debug!(name, "a change set of this name is spent: it goes first");
+    tracing::debug!(name, "deleting an executed change set of this name first");
     delete(aws, name, &wanted.stack).await?;
     let kept = LONGEST_TOKEN - AGAIN.len();
     let token: String = wanted
@@ -83,7 +88,7 @@ async fn ensure(aws: &Aws, wanted: &ChangeSetRequest, name: &str) -> Result<(), 
         .take(kept)
         .chain(AGAIN.chars())
         .collect();
-    ask(aws, wanted, name, &travelling, &token).await?;
+    request_creation(aws, wanted, name, &source, &token).await?;
     Ok(())
 }
 
@@ -91,67 +96,69 @@ async fn ensure(aws: &Aws, wanted: &ChangeSetRequest, name: &str) -> Result<(), 
 const AGAIN: &str = "-again";
 
 #[derive(PartialEq, Eq)]
-enum Asking {
-    Heard,
-    NameIsTaken,
+enum CreateOutcome {
+    Accepted,
+    NameTaken,
 }
 
-async fn ask(
+async fn request_creation(
     aws: &Aws,
     wanted: &ChangeSetRequest,
     name: &str,
-    travelling: &Travelling,
+    source: &TemplateSource,
     token: &str,
-) -> Result<Asking, CloudError> {
-    let asked = Asked::stacks("CreateChangeSet", &wanted.stack);
+) -> Result<CreateOutcome, CloudError> {
+    let api_call = ApiCall::stacks("CreateChangeSet", &wanted.stack);
     let request = aws
         .cloudformation
         .create_change_set()
         .stack_name(&wanted.stack)
         .change_set_name(name)
         .change_set_type(ChangeSetType::Update)
-        .set_template_body(travelling.body.clone())
-        .set_template_url(travelling.url.clone())
+        .set_template_body(source.body.clone())
+        .set_template_url(source.url.clone())
         .set_parameters(Some(request::parameters(&wanted.parameters)))
         .set_capabilities(Some(request::capabilities(&wanted.capabilities)))
         .set_tags(Some(request::tags(&wanted.tags)))
         .client_token(token);
-    match aws.send(asked, request.send()).await {
-        Ok(_) => Ok(Asking::Heard),
-        Err(error) if error.code() == Some("AlreadyExistsException") => Ok(Asking::NameIsTaken),
-        Err(error) => Err(explain(asked, &error)),
+    match aws.send(api_call, request.send()).await {
+        Ok(_) => Ok(CreateOutcome::Accepted),
+        Err(error) if error.code() == Some("AlreadyExistsException") => {
+            Ok(CreateOutcome::NameTaken)
+        }
+        Err(error) => Err(explain(api_call, &error)),
     }
 }
 
 async fn is_usable(aws: &Aws, name: &str, stack: &str) -> Result<bool, CloudError> {
     let page = CloudError::optional(page(aws, name, stack, None).await)?;
-    let usable = |standing| matches!(standing, Standing::Pending | Standing::Ready);
-    Ok(page.is_some_and(|page| usable(standing(&page))))
+    let usable = |state| matches!(state, ChangeSetState::Pending | ChangeSetState::Ready);
+    Ok(page.is_some_and(|page| usable(state_of(&page))))
 }
 
-/// Waits for a change set and reads it. None stays that there is nothing to execute in.
+/// Waits for a change set and reads it. Deletes it when there is nothing to execute.
 async fn read(aws: &Aws, name: &str, stack: &str) -> Result<ChangeSet, CloudError> {
-    aws.sleep(FIRST_LOOK).await;
-    let (first, standing) = wait(aws, name, stack, LOOKS).await?;
-    match standing {
-        Standing::Failed(reason) if says_nothing_to_do(&reason) => {
+    aws.sleep(FIRST_POLL).await;
+    let (first, state) = wait(aws, name, stack, POLLS).await?;
+    match state {
+        ChangeSetState::Failed(reason) if is_no_change(&reason) => {
             let empty = empty(&first);
             delete(aws, name, stack).await?;
             Ok(empty)
         }
-        Standing::Failed(reason) => {
+        ChangeSetState::Failed(reason) => {
             let id = first.change_set_id.as_deref().unwrap_or(name);
             Err(refusal(aws, id, stack, reason).await)
         }
-        Standing::Spent(status) => Err(CloudError::Conflict(format!(
+        ChangeSetState::NotExecutable(status) => Err(CloudError::Conflict(format!(
             "the change set of {} is {status}: plan again",
             short_name(stack)
         ))),
-        Standing::Pending => Err(CloudError::Refused {
+        ChangeSetState::Pending => Err(CloudError::Refused {
             operation: format!("the change set of {}", short_name(stack)),
             message: "it is still being computed after 10 minutes".to_owned(),
         }),
-        Standing::Ready => filled(aws, first, stack).await,
+        ChangeSetState::Ready => with_changes(aws, first, stack).await,
     }
 }
 
@@ -165,7 +172,7 @@ fn empty(page: &DescribeChangeSetOutput) -> ChangeSet {
 }
 
 /// A change set that can be executed, with every change and warning.
-async fn filled(
+async fn with_changes(
     aws: &Aws,
     first: DescribeChangeSetOutput,
     stack: &str,
@@ -176,15 +183,15 @@ async fn filled(
         let alone = ResourceChange::of_stack_alone(short_name(stack), &change_set.stack_id);
         change_set.changes.push(alone);
     }
-    let report = findings::of(aws, Of::ChangeSet(&change_set.id)).await;
+    let report = findings::of(aws, FindingScope::ChangeSet(&change_set.id)).await;
     change_set.warnings = report.warnings;
     Ok(change_set)
 }
 
-/// Why a change set failed. AWS itself names no more than the hook or the validation that said no.
+/// Why a change set failed. AWS's own reason names only the hook or the validation that refused.
 async fn refusal(aws: &Aws, id: &str, stack: &str, reason: String) -> CloudError {
-    let report = findings::of(aws, Of::ChangeSet(id)).await;
-    let early = !report.findings.is_empty() || speaks_of_validation(&reason);
+    let report = findings::of(aws, FindingScope::ChangeSet(id)).await;
+    let early = !report.findings.is_empty() || is_early_validation(&reason);
     let reason = match report.as_reason() {
         Some(reason) => reason,
         None if reason.is_empty() => "it failed without a reason".to_owned(),
@@ -205,53 +212,53 @@ async fn refusal(aws: &Aws, id: &str, stack: &str, reason: String) -> CloudError
     }
 }
 
-/// In the sentences of a failed change set and of a failed stack.
-fn speaks_of_validation(reason: &str) -> bool {
+/// Whether the reason of a failed change set or stack is early validation.
+fn is_early_validation(reason: &str) -> bool {
     let reason = reason.to_lowercase();
     ["early validation", "earlyvalidation", "validation failed"]
         .iter()
         .any(|sign| reason.contains(sign))
 }
 
-/// Waits until a change set is computed, or until there are no looks left: then it is `Pending` still.
-/// Returns its first page.
+/// Polls until a change set is computed and returns its first page. It is still `Pending` when the polls
+/// run out.
 async fn wait(
     aws: &Aws,
     name: &str,
     stack: &str,
-    looks: Backoff,
-) -> Result<(DescribeChangeSetOutput, Standing), CloudError> {
-    retry(aws, looks, async || {
+    polls: Backoff,
+) -> Result<(DescribeChangeSetOutput, ChangeSetState), CloudError> {
+    retry(aws, polls, async || {
         let page = page(aws, name, stack, None).await;
-        let stands = page.map(|page| {
-            let standing = standing(&page);
-            (page, standing)
+        let answer = page.map(|page| {
+            let state = state_of(&page);
+            (page, state)
         });
-        Try::pending(stands, |(_, standing)| {
-            matches!(standing, Standing::Pending)
+        Try::pending(answer, |(_, state)| {
+            matches!(state, ChangeSetState::Pending)
         })
     })
     .await
 }
 
-fn standing(page: &DescribeChangeSetOutput) -> Standing {
+fn state_of(page: &DescribeChangeSetOutput) -> ChangeSetState {
     let reason = page.status_reason.clone().unwrap_or_default();
     match (page.status.as_ref(), page.execution_status.as_ref()) {
-        (Some(ChangeSetStatus::Failed), _) => Standing::Failed(reason),
+        (Some(ChangeSetStatus::Failed), _) => ChangeSetState::Failed(reason),
         (Some(ChangeSetStatus::CreateComplete), execution) => match execution {
             // Computed but not released yet: both must be looked at.
-            Some(ExecutionStatus::Unavailable) => Standing::Pending,
-            Some(ExecutionStatus::Available) | None => Standing::Ready,
-            Some(other) => Standing::Spent(other.as_str().to_owned()),
+            Some(ExecutionStatus::Unavailable) => ChangeSetState::Pending,
+            Some(ExecutionStatus::Available) | None => ChangeSetState::Ready,
+            Some(other) => ChangeSetState::NotExecutable(other.as_str().to_owned()),
         },
         (Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress) | None, _) => {
-            Standing::Pending
+            ChangeSetState::Pending
         }
-        (Some(other), _) => Standing::Spent(other.as_str().to_owned()),
+        (Some(other), _) => ChangeSetState::NotExecutable(other.as_str().to_owned()),
     }
 }
 
-/// Every change of every page; destructive ones like to stand on the second (cfn-config#156).
+/// Every change of every page; destructive ones are often on the second (cfn-config#156).
 async fn changes(
     aws: &Aws,
     first: DescribeChangeSetOutput,
@@ -276,7 +283,7 @@ async fn page(
     stack: &str,
     next: Option<String>,
 ) -> Result<DescribeChangeSetOutput, CloudError> {
-    let asked = Asked::stacks("DescribeChangeSet", stack);
+    let api_call = ApiCall::stacks("DescribeChangeSet", stack);
     let request = || {
         aws.cloudformation
             .describe_change_set()
@@ -285,18 +292,18 @@ async fn page(
             .set_next_token(next.clone())
     };
     let with_values = request().include_property_values(true);
-    match aws.send(asked, with_values.send()).await {
+    match aws.send(api_call, with_values.send()).await {
         Ok(page) => Ok(page),
         Err(error) if is_unknown_call(&error) => {
-            tracing::debug!(stack, "this endpoint tells no property values");
-            aws.ask(asked, request().send()).await
+            tracing::debug!(stack, "this endpoint has no property values");
+            aws.ask(api_call, request().send()).await
         }
-        Err(error) => Err(explain(asked, &error)),
+        Err(error) => Err(explain(api_call, &error)),
     }
 }
 
-/// CloudFormation's two sentences for an update that changes nothing.
-fn says_nothing_to_do(reason: &str) -> bool {
+/// CloudFormation's two messages for an update that changes nothing.
+fn is_no_change(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }
 

@@ -1,4 +1,4 @@
-//! How to reach AWS: profile, region, credentials, endpoint, proxy, TLS, retries and time-outs.
+//! The connection to AWS: profile, region, credentials, endpoint, proxy, TLS, retries and time-outs.
 //! Everything comes from the SDK's own chain; this file only says where ours differs from it, and why.
 
 use std::time::Duration;
@@ -37,15 +37,15 @@ pub struct Settings {
     pub region: Option<String>,
 }
 
-/// Given in place of what the environment and the profile say.
+/// Endpoint and credentials that replace those of the environment and the profile.
 #[derive(Debug, Clone)]
-pub(super) struct Given {
+pub(super) struct Overrides {
     pub(super) endpoint: String,
     pub(super) credentials: Credentials,
 }
 
 /// Where the calls go.
-pub(super) struct Reach {
+pub(super) struct Connection {
     pub(super) sdk: SdkConfig,
     pub(super) region: String,
     /// The region that the environment or the profile names, whatever was asked for.
@@ -56,9 +56,12 @@ pub(super) struct Reach {
     pub(super) ec2_endpoint: Option<String>,
 }
 
-/// Loads the configuration. Asks nobody but, without any region at all, the instance's metadata.
-pub(super) async fn load(settings: &Settings, given: Option<Given>) -> Result<Reach, CloudError> {
-    if given.is_none() {
+/// Loads the configuration. Calls nothing but, without any region, the instance's metadata.
+pub(super) async fn load(
+    settings: &Settings,
+    overrides: Option<Overrides>,
+) -> Result<Connection, CloudError> {
+    if overrides.is_none() {
         check_profile(settings).await?;
     }
     let http = http_client();
@@ -76,10 +79,10 @@ pub(super) async fn load(settings: &Settings, given: Option<Given>) -> Result<Re
     if let Some(region) = &settings.region {
         loader = loader.region(Region::new(region.clone()));
     }
-    if let Some(given) = &given {
+    if let Some(overrides) = &overrides {
         loader = loader
-            .endpoint_url(&given.endpoint)
-            .credentials_provider(given.credentials.clone());
+            .endpoint_url(&overrides.endpoint)
+            .credentials_provider(overrides.credentials.clone());
     }
     let mut sdk = loader.load().await;
     let Some(region) = sdk.region().cloned() else {
@@ -90,15 +93,15 @@ pub(super) async fn load(settings: &Settings, given: Option<Given>) -> Result<Re
                     .to_owned(),
         });
     };
-    if let (Some(profile), None) = (&settings.profile, &given) {
+    if let (Some(profile), None) = (&settings.profile, &overrides) {
         let provider = from_profile(profile, &region, http);
         sdk = sdk.into_builder().credentials_provider(provider).build();
     }
-    let endpoint = |service| match &given {
-        Some(given) => Some(given.endpoint.clone()),
+    let endpoint = |service| match &overrides {
+        Some(overrides) => Some(overrides.endpoint.clone()),
         None => endpoint_of(service, &sdk),
     };
-    Ok(Reach {
+    Ok(Connection {
         ambient_region: ambient_region(settings).await,
         s3_endpoint: endpoint("S3"),
         ec2_endpoint: endpoint("EC2"),

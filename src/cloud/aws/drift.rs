@@ -1,5 +1,4 @@
-//! Drift: what somebody changed by hand. CloudFormation looks for it on request, takes its time, and
-//! tells the outcome resource by resource.
+//! Drift: changes outside CloudFormation. Detection is started, polled, and read resource by resource.
 
 use crate::common::Clock;
 use crate::common::retry::{Backoff, Try, retry};
@@ -10,7 +9,7 @@ use aws_sdk_cloudformation::types::{
     StackResourceDriftStatus,
 };
 
-use super::calls::{Asked, all_pages};
+use super::calls::{ApiCall, all_pages};
 use super::error::short_name;
 use super::{Aws, mapping};
 use crate::cloud::{CloudError, Difference, Drift};
@@ -27,19 +26,19 @@ pub(super) async fn drift(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, Cloud
 }
 
 async fn detect(aws: &Aws, stack_id: &str) -> Result<String, CloudError> {
-    let asked = Asked::stacks("DetectStackDrift", stack_id);
+    let api_call = ApiCall::stacks("DetectStackDrift", stack_id);
     let request = aws.cloudformation.detect_stack_drift().stack_name(stack_id);
-    let answer = aws.ask_newer(asked, request.send()).await?;
+    let answer = aws.ask_newer(api_call, request.send()).await?;
     Ok(answer.stack_drift_detection_id.unwrap_or_default())
 }
 
 async fn wait(aws: &Aws, stack_id: &str, detection: &str) -> Result<(), CloudError> {
-    let asked = Asked::stacks("DescribeStackDriftDetectionStatus", stack_id);
+    let api_call = ApiCall::stacks("DescribeStackDriftDetectionStatus", stack_id);
     aws.sleep(FIRST_LOOK).await;
     let answer = retry(aws, LOOKS, async || {
         let request = aws.cloudformation.describe_stack_drift_detection_status();
         let request = request.stack_drift_detection_id(detection);
-        let answer = aws.ask_newer(asked, request.send()).await;
+        let answer = aws.ask_newer(api_call, request.send()).await;
         Try::pending(answer, |answer| !is_over(answer.detection_status.as_ref()))
     })
     .await?;
@@ -63,7 +62,7 @@ fn is_over(status: Option<&StackDriftDetectionStatus>) -> bool {
 }
 
 async fn drifted(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
-    let asked = Asked::stacks("DescribeStackResourceDrifts", stack_id);
+    let api_call = ApiCall::stacks("DescribeStackResourceDrifts", stack_id);
     let all = all_pages(async |next| {
         let request = aws.cloudformation.describe_stack_resource_drifts();
         let request = request
@@ -71,7 +70,7 @@ async fn drifted(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
             .stack_resource_drift_status_filters(StackResourceDriftStatus::Modified)
             .stack_resource_drift_status_filters(StackResourceDriftStatus::Deleted)
             .set_next_token(next);
-        let page = aws.ask(asked, request.send()).await?;
+        let page = aws.ask(api_call, request.send()).await?;
         Ok((page.stack_resource_drifts, page.next_token))
     })
     .await?;
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_has_a_dotted_path_and_both_values_as_text() {
+    fn drift_has_a_dotted_path_and_both_values() {
         let both = described(
             "/DBInstanceClass",
             "db.t4g.medium",
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_added_or_removed_by_hand_has_one_value_only() {
+    fn drift_of_an_added_or_removed_property_has_one_value() {
         let added = described(
             "/Tags/1",
             "null",
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_as_it_was_made_is_no_drift() {
+    fn resource_in_sync_has_no_drift() {
         let same = StackResourceDrift::builder()
             .stack_resource_drift_status(StackResourceDriftStatus::InSync)
             .build();

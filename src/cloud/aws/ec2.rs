@@ -15,15 +15,15 @@ use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 
 use super::Aws;
-use super::calls::{Asked, all_pages};
-use super::config::{Reach, plain_connector};
+use super::calls::{ApiCall, all_pages};
+use super::config::{Connection, plain_connector};
 use super::error::{explain_answer, no_credentials, unanswered};
-use crate::cloud::limiter::{Effect, Service};
+use crate::cloud::limiter::{CallKind, Service};
 use crate::cloud::{CloudError, Console};
 
 /// EC2's API; there has been no other since.
 const VERSION: &str = "2016-11-15";
-/// A console is nice to have: nobody waits long for it.
+/// A console is optional information: no long wait for it.
 const TRIES: Backoff = Backoff::constant(Duration::from_secs(1), 2);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
@@ -61,7 +61,7 @@ async fn newest(
     group: &str,
     filter: &[(&str, &str)],
 ) -> Result<Option<String>, CloudError> {
-    let asked = Asked::new(Service::Ec2, "DescribeInstances", group);
+    let api_call = ApiCall::new(Service::Ec2, "DescribeInstances", group);
     let machines = all_pages(async |next: Option<String>| {
         let mut parameters = vec![
             ("Filter.1.Name", "tag:aws:autoscaling:groupName"),
@@ -69,8 +69,8 @@ async fn newest(
         ];
         parameters.extend_from_slice(filter);
         parameters.extend(next.as_deref().map(|next| ("NextToken", next)));
-        let text = ask(aws, asked, &parameters).await?;
-        let page = answer::instances(&text).map_err(|cause| unanswered(asked, &cause))?;
+        let text = ask(aws, api_call, &parameters).await?;
+        let page = answer::instances(&text).map_err(|cause| unanswered(api_call, &cause))?;
         Ok((Some(page.machines), page.next))
     })
     .await?;
@@ -79,10 +79,10 @@ async fn newest(
 
 /// The latest output, which only machines on Nitro give; else what EC2 kept of the last boot.
 async fn output(aws: &Aws, instance: &str) -> Result<String, CloudError> {
-    let asked = Asked::new(Service::Ec2, "GetConsoleOutput", instance);
+    let api_call = ApiCall::new(Service::Ec2, "GetConsoleOutput", instance);
     let read = async |parameters: &[(&str, &str)]| {
-        let text = ask(aws, asked, parameters).await?;
-        answer::output(&text).map_err(|cause| unanswered(asked, &cause))
+        let text = ask(aws, api_call, parameters).await?;
+        answer::output(&text).map_err(|cause| unanswered(api_call, &cause))
     };
     let latest = read(&[("InstanceId", instance), ("Latest", "true")]).await;
     match latest {
@@ -94,15 +94,15 @@ async fn output(aws: &Aws, instance: &str) -> Result<String, CloudError> {
 
 async fn ask(
     aws: &Aws,
-    asked: Asked<'_>,
+    api_call: ApiCall<'_>,
     parameters: &[(&str, &str)],
 ) -> Result<String, CloudError> {
-    let body = form(asked.call, parameters);
-    let kind = (asked.service, Effect::of(asked.call));
+    let body = form(api_call.call, parameters);
+    let kind = (api_call.service, CallKind::of(api_call.call));
     retry(aws, TRIES, async || {
         let request = async {
-            let answer = tokio::time::timeout(ATTEMPT_TIMEOUT, aws.ec2.send(asked, &body)).await;
-            answer.unwrap_or_else(|_| Err(unanswered(asked, "it took too long")))
+            let answer = tokio::time::timeout(ATTEMPT_TIMEOUT, aws.ec2.send(api_call, &body)).await;
+            answer.unwrap_or_else(|_| Err(unanswered(api_call, "it took too long")))
         };
         let answer = aws.limiter.call(aws, kind, request).await;
         Try::transient(answer, CloudError::is_transient)
@@ -111,33 +111,33 @@ async fn ask(
 }
 
 impl Client {
-    pub(super) fn over(reach: &Reach) -> Self {
+    pub(super) fn over(connection: &Connection) -> Self {
         Self {
-            connector: plain_connector(&reach.sdk),
-            credentials: reach.sdk.credentials_provider(),
-            endpoint: address(reach.ec2_endpoint.as_deref(), &reach.region),
-            region: reach.region.clone(),
+            connector: plain_connector(&connection.sdk),
+            credentials: connection.sdk.credentials_provider(),
+            endpoint: address(connection.ec2_endpoint.as_deref(), &connection.region),
+            region: connection.region.clone(),
         }
     }
 
-    async fn send(&self, asked: Asked<'_>, body: &str) -> Result<String, CloudError> {
-        tracing::debug!("{}", asked.call);
-        let request = self.signed(asked, body).await?;
+    async fn send(&self, api_call: ApiCall<'_>, body: &str) -> Result<String, CloudError> {
+        tracing::debug!("{}", api_call.call);
+        let request = self.signed(api_call, body).await?;
         let answer = self.connector.call(request).await;
-        let answer = answer.map_err(|error| unanswered(asked, &error.to_string()))?;
+        let answer = answer.map_err(|error| unanswered(api_call, &error.to_string()))?;
         let status = answer.status().as_u16();
         let text = text(answer).await;
-        let text = text.map_err(|cause| unanswered(asked, &cause))?;
+        let text = text.map_err(|cause| unanswered(api_call, &cause))?;
         if status == 200 {
             return Ok(text);
         }
         let refusal = answer::refusal(&text);
-        Err(explain_answer(asked, status, refusal.said(&text)))
+        Err(explain_answer(api_call, status, refusal.error_text(&text)))
     }
 
-    async fn signed(&self, asked: Asked<'_>, body: &str) -> Result<HttpRequest, CloudError> {
+    async fn signed(&self, api_call: ApiCall<'_>, body: &str) -> Result<HttpRequest, CloudError> {
         let cannot = |error: String| CloudError::Refused {
-            operation: asked.to_string(),
+            operation: api_call.to_string(),
             message: format!("the request could not be signed ({error})"),
         };
         let Some(provider) = &self.credentials else {
@@ -178,7 +178,7 @@ impl Client {
 async fn text(answer: HttpResponse) -> Result<String, String> {
     let body = ByteStream::new(answer.into_body()).collect().await;
     let body = body.map_err(|error| error.to_string())?;
-    String::from_utf8(body.to_vec()).map_err(|_| "an answer that is no text".to_owned())
+    String::from_utf8(body.to_vec()).map_err(|_| "an answer that is not text".to_owned())
 }
 
 /// In the commercial, the Chinese and the US government partition.
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_names_the_call_and_escapes_every_value() {
+    fn ec2_form_names_the_call_and_escapes_values() {
         assert_eq!(
             form("DescribeInstances", &[("Filter.1.Name", "tag:a b/ü")]),
             "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=tag%3Aa+b%2F%C3%BC"
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_is_the_regions_own_the_partitions_or_the_endpoints() {
+    fn ec2_url_follows_region_partition_and_endpoint() {
         assert_eq!(
             address(None, "eu-west-1"),
             "https://ec2.eu-west-1.amazonaws.com/"
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_is_signed_for_ec2_in_its_region() {
+    async fn ec2_request_is_signed_for_its_region() {
         let credentials =
             aws_credential_types::Credentials::new("AKIAEXAMPLE", "s", None, None, "test");
         let settings = super::super::Settings {
@@ -234,9 +234,9 @@ mod tests {
             region: Some("eu-west-1".to_owned()),
         };
         let aws = Aws::connect_to("http://127.0.0.1:1", credentials, &settings).await;
-        let asked = Asked::new(Service::Ec2, "DescribeInstances", "");
+        let api_call = ApiCall::new(Service::Ec2, "DescribeInstances", "");
         let aws = aws.expect("everything is given");
-        let request = aws.ec2.signed(asked, "Action=X").await.expect("signed");
+        let request = aws.ec2.signed(api_call, "Action=X").await.expect("signed");
         let signature = request.headers().get("authorization").unwrap_or_default();
         assert!(
             signature.contains("Credential=AKIAEXAMPLE/")

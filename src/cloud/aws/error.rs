@@ -1,5 +1,5 @@
-//! What went wrong, from the SDK's errors to [`CloudError`], in words for the person at the terminal.
-//! Reads codes and messages, never the `Debug` of an answer: that could hold what nobody should see.
+//! From the SDK's errors to [`CloudError`], in words for people.
+//! Reads codes and messages, never the `Debug` of an answer: that could hold a secret.
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudformation::config::http::HttpResponse;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
-use super::calls::Asked;
+use super::calls::ApiCall;
 use crate::cloud::CloudError;
 
 mod credentials;
@@ -26,16 +26,16 @@ pub(super) fn short_name(of: &str) -> &str {
     resource.split('/').next().unwrap_or(resource)
 }
 
-/// What an answer says that was read by hand.
+/// Code and message of an answer that no SDK read.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Said<'a> {
+pub(super) struct ErrorText<'a> {
     pub(super) code: Option<&'a str>,
     pub(super) message: Option<&'a str>,
     /// The whole of it, for one that has neither.
     pub(super) body: Option<&'a str>,
 }
 
-/// The facts of an answer that refuses.
+/// An answer that refuses, with its HTTP status.
 #[derive(Debug, Default)]
 struct Answer<'a> {
     status: u16,
@@ -45,7 +45,7 @@ struct Answer<'a> {
 }
 
 /// Turns an SDK error into ours.
-pub(super) fn explain<E>(asked: Asked<'_>, error: &SdkError<E, HttpResponse>) -> CloudError
+pub(super) fn explain<E>(api_call: ApiCall<'_>, error: &SdkError<E, HttpResponse>) -> CloudError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -54,7 +54,7 @@ where
     }
     match error {
         SdkError::ServiceError(refusal) => from_answer(
-            asked,
+            api_call,
             &Answer {
                 status: refusal.raw().status().as_u16(),
                 code: refusal.err().code(),
@@ -63,35 +63,38 @@ where
             },
         ),
         SdkError::ResponseError(garbled) => no_answer(
-            asked,
+            api_call,
             format!(
                 "HTTP {} with an answer that AWS would not give{}",
                 garbled.raw().status().as_u16(),
                 quote(garbled.raw().body().bytes().and_then(as_text)),
             ),
         ),
-        SdkError::TimeoutError(_) => no_answer(asked, "it took too long".to_owned()),
+        SdkError::TimeoutError(_) => no_answer(api_call, "it took too long".to_owned()),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => no_answer(
-            asked,
+            api_call,
             format!("it took too long ({})", shorten(&innermost(error))),
         ),
         SdkError::DispatchFailure(_) => no_answer(
-            asked,
+            api_call,
             format!(
                 "{}; check the network, and HTTPS_PROXY and AWS_ENDPOINT_URL if they are set",
                 shorten(&innermost(error))
             ),
         ),
-        _ => refused(asked, shorten(&innermost(error))),
+        _ => refused(api_call, shorten(&innermost(error))),
     }
 }
 
 /// As [`explain`], for calls that carry a secret: AWS's validation messages quote the value.
-pub(super) fn explain_secretly<E>(asked: Asked<'_>, error: &SdkError<E, HttpResponse>) -> CloudError
+pub(super) fn explain_secretly<E>(
+    api_call: ApiCall<'_>,
+    error: &SdkError<E, HttpResponse>,
+) -> CloudError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    match explain(asked, error) {
+    match explain(api_call, error) {
         CloudError::Refused { operation, .. } => CloudError::Refused {
             operation,
             message: format!(
@@ -111,22 +114,26 @@ where
 }
 
 /// An answer that no SDK read, by its status and the code and message in it.
-pub(super) fn explain_answer(asked: Asked<'_>, status: u16, said: Said<'_>) -> CloudError {
+pub(super) fn explain_answer(
+    api_call: ApiCall<'_>,
+    status: u16,
+    text: ErrorText<'_>,
+) -> CloudError {
     let answer = Answer {
         status,
-        code: said.code,
-        message: said.message,
-        body: said.body,
+        code: text.code,
+        message: text.message,
+        body: text.body,
     };
-    from_answer(asked, &answer)
+    from_answer(api_call, &answer)
 }
 
 /// Nobody answered, with the cause in words.
-pub(super) fn unanswered(asked: Asked<'_>, cause: &str) -> CloudError {
-    no_answer(asked, shorten(cause))
+pub(super) fn unanswered(api_call: ApiCall<'_>, cause: &str) -> CloudError {
+    no_answer(api_call, shorten(cause))
 }
 
-/// Credentials that the chain could not come by.
+/// No credentials from the chain.
 pub(super) fn no_credentials(cause: &CredentialsError) -> CloudError {
     credentials::from_chain(cause)
 }
@@ -150,11 +157,11 @@ pub(super) fn is_throttle_code(code: &str) -> bool {
     )
 }
 
-fn from_answer(asked: Asked<'_>, answer: &Answer<'_>) -> CloudError {
+fn from_answer(api_call: ApiCall<'_>, answer: &Answer<'_>) -> CloudError {
     let code = answer.code.unwrap_or_default();
     let message = answer.message.unwrap_or_default();
     if is_throttle_code(code) || answer.status == 429 {
-        return CloudError::Throttled(asked.to_string());
+        return CloudError::Throttled(api_call.to_string());
     }
     if let Some(help) = credentials::help(code) {
         return CloudError::Credentials {
@@ -162,40 +169,42 @@ fn from_answer(asked: Asked<'_>, answer: &Answer<'_>) -> CloudError {
             help: help.to_owned(),
         };
     }
-    by_code(asked, code, message).unwrap_or_else(|| by_status(asked, answer))
+    by_code(api_call, code, message).unwrap_or_else(|| by_status(api_call, answer))
 }
 
-fn by_status(asked: Asked<'_>, answer: &Answer<'_>) -> CloudError {
+fn by_status(api_call: ApiCall<'_>, answer: &Answer<'_>) -> CloudError {
     let code = answer.code.unwrap_or_default();
     let message = answer.message.unwrap_or_default();
     match answer.status {
-        403 if code.is_empty() => denied(asked, message),
-        404 if code.is_empty() || code == "NotFound" => CloudError::NotFound(asked.of.to_owned()),
-        500.. => no_answer(asked, server_fault(answer)),
-        status if code.is_empty() && message.is_empty() => {
-            refused(asked, format!("HTTP {status}{}", quote(answer.body)))
+        403 if code.is_empty() => denied(api_call, message),
+        404 if code.is_empty() || code == "NotFound" => {
+            CloudError::NotFound(api_call.of.to_owned())
         }
-        _ => refused(asked, words(message, code)),
+        500.. => no_answer(api_call, server_fault(answer)),
+        status if code.is_empty() && message.is_empty() => {
+            refused(api_call, format!("HTTP {status}{}", quote(answer.body)))
+        }
+        _ => refused(api_call, words(message, code)),
     }
 }
 
-/// `None` for a code that only the status tells something of.
-fn by_code(asked: Asked<'_>, code: &str, message: &str) -> Option<CloudError> {
+/// `None` for a code that does not decide; then the HTTP status does.
+fn by_code(api_call: ApiCall<'_>, code: &str, message: &str) -> Option<CloudError> {
     Some(match code {
         "AccessDenied"
         | "AccessDeniedException"
         | "UnauthorizedOperation"
         | "Forbidden"
-        | "KMSAccessDeniedException" => denied(asked, message),
+        | "KMSAccessDeniedException" => denied(api_call, message),
         "ChangeSetNotFound" | "ChangeSetNotFoundException" => {
-            CloudError::NotFound(subject(message, "change set", asked))
+            CloudError::NotFound(subject(message, "change set", api_call))
         }
-        "InvalidInstanceID.NotFound" => CloudError::NotFound(format!("instance {}", asked.of)),
-        "NoSuchBucket" => CloudError::NotFound(format!("bucket {}", asked.of)),
-        "NoSuchKey" => CloudError::NotFound(format!("object {}", asked.of)),
-        "ParameterNotFound" => CloudError::NotFound(format!("parameter {}", asked.of)),
-        "ValidationError" if names_a_missing_stack(message) => {
-            CloudError::NotFound(subject(message, "stack", asked))
+        "InvalidInstanceID.NotFound" => CloudError::NotFound(format!("instance {}", api_call.of)),
+        "NoSuchBucket" => CloudError::NotFound(format!("bucket {}", api_call.of)),
+        "NoSuchKey" => CloudError::NotFound(format!("object {}", api_call.of)),
+        "ParameterNotFound" => CloudError::NotFound(format!("parameter {}", api_call.of)),
+        "ValidationError" if is_missing_stack(message) => {
+            CloudError::NotFound(subject(message, "stack", api_call))
         }
         "AlreadyExistsException"
         | "TokenAlreadyExistsException"
@@ -203,7 +212,7 @@ fn by_code(asked: Asked<'_>, code: &str, message: &str) -> Option<CloudError> {
         | "InvalidChangeSetStatus"
         | "OperationInProgressException"
         | "OperationAborted" => CloudError::Conflict(words(message, code)),
-        "ValidationError" if is_held(message) => CloudError::Conflict(words(message, code)),
+        "ValidationError" if is_busy(message) => CloudError::Conflict(words(message, code)),
         _ => return None,
     })
 }
@@ -220,7 +229,7 @@ fn server_fault(answer: &Answer<'_>) -> String {
 }
 
 /// From AWS's sentence "User: X is not authorized to perform: Y on resource: Z because …".
-fn denied(asked: Asked<'_>, message: &str) -> CloudError {
+fn denied(api_call: ApiCall<'_>, message: &str) -> CloudError {
     let after = |mark: &str| message.split_once(mark).map(|(_, rest)| rest.trim_start());
     let word = |text: &str| -> String {
         let end = text.find(char::is_whitespace).unwrap_or(text.len());
@@ -240,7 +249,7 @@ fn denied(asked: Asked<'_>, message: &str) -> CloudError {
     };
     match &action {
         Some(action) => text.push_str(action),
-        None => text.push_str(&asked.to_string()),
+        None => text.push_str(&api_call.to_string()),
     }
     if let Some(resource) = resource {
         text.push_str(" on ");
@@ -257,13 +266,13 @@ fn denied(asked: Asked<'_>, message: &str) -> CloudError {
 }
 
 /// Only these sentences: "S3 error: The specified bucket does not exist" is a refusal, not a missing stack.
-fn names_a_missing_stack(message: &str) -> bool {
+fn is_missing_stack(message: &str) -> bool {
     (message.starts_with("Stack ") || message.starts_with("ChangeSet "))
         && message.trim_end_matches('.').ends_with("does not exist")
 }
 
 /// Another operation has the stack.
-fn is_held(message: &str) -> bool {
+fn is_busy(message: &str) -> bool {
     message.contains("_IN_PROGRESS state and can not")
         || message.contains("_IN_PROGRESS state and cannot")
         || message.contains("currently being updated")
@@ -271,7 +280,7 @@ fn is_held(message: &str) -> bool {
 }
 
 /// The name that AWS puts in brackets or after `with id`, else what was asked about.
-fn subject(message: &str, noun: &str, asked: Asked<'_>) -> String {
+fn subject(message: &str, noun: &str, api_call: ApiCall<'_>) -> String {
     let named = message
         .split_once('[')
         .and_then(|(_, rest)| rest.split_once(']'))
@@ -280,19 +289,19 @@ fn subject(message: &str, noun: &str, asked: Asked<'_>) -> String {
             let (_, rest) = message.split_once("with id ")?;
             rest.split_once(" does not").map(|(name, _)| name)
         });
-    format!("{noun} {}", short_name(named.unwrap_or(asked.of)))
+    format!("{noun} {}", short_name(named.unwrap_or(api_call.of)))
 }
 
-fn refused(asked: Asked<'_>, message: String) -> CloudError {
+fn refused(api_call: ApiCall<'_>, message: String) -> CloudError {
     CloudError::Refused {
-        operation: asked.to_string(),
+        operation: api_call.to_string(),
         message,
     }
 }
 
-fn no_answer(asked: Asked<'_>, message: String) -> CloudError {
+fn no_answer(api_call: ApiCall<'_>, message: String) -> CloudError {
     CloudError::Unreachable {
-        operation: asked.to_string(),
+        operation: api_call.to_string(),
         message,
     }
 }

@@ -8,17 +8,17 @@ use std::collections::{HashMap, HashSet};
 
 use aws_sdk_cloudformation::types;
 
-use super::calls::{Asked, each_page};
+use super::calls::{ApiCall, each_page};
 use super::{Aws, timestamp};
-use crate::cloud::{CloudError, Operation, ResourceStatus, StackEvent, StackStatus};
+use crate::cloud::{CloudError, ResourceStatus, StackEvent, StackOperation, StackStatus};
 use picker::{Page, Picker};
 
 pub(super) async fn events(
     aws: &Aws,
-    operation: &Operation,
+    operation: &StackOperation,
     seen: &HashSet<String>,
 ) -> Result<Vec<StackEvent>, CloudError> {
-    let Reading { picker, operations } = read(aws, operation, seen).await?;
+    let EventsRead { picker, operations } = read(aws, operation, seen).await?;
     let mut events = picker.finish();
     reasons::resolve(aws, &operation.stack_id, &mut events, &operations).await;
     Ok(events)
@@ -30,9 +30,9 @@ pub(super) async fn has_begun(aws: &Aws, stack_id: &str, token: &str) -> Result<
     Ok(trace.start.is_some())
 }
 
-/// Whether anything on the stack happened under this token, be it within another operation.
-pub(super) async fn was_heard(aws: &Aws, stack_id: &str, token: &str) -> Result<bool, CloudError> {
-    Ok(trace(aws, stack_id, Some(token)).await?.was_met)
+/// Whether the stack has any event with this token, even within another operation.
+pub(super) async fn has_events(aws: &Aws, stack_id: &str, token: &str) -> Result<bool, CloudError> {
+    Ok(trace(aws, stack_id, Some(token)).await?.has_events)
 }
 
 /// Whether the operation of this token is the newest of the stack.
@@ -42,27 +42,31 @@ pub(super) async fn is_newest(aws: &Aws, stack_id: &str, token: &str) -> Result<
 }
 
 /// What is left of an operation in the history of its stack.
-struct Trace {
+struct OperationTrace {
     start: Option<StackEvent>,
-    was_met: bool,
+    has_events: bool,
 }
 
 /// Of the operation of this token, or of the newest one.
-async fn trace(aws: &Aws, stack_id: &str, token: Option<&str>) -> Result<Trace, CloudError> {
-    let operation = Operation {
+async fn trace(
+    aws: &Aws,
+    stack_id: &str,
+    token: Option<&str>,
+) -> Result<OperationTrace, CloudError> {
+    let operation = StackOperation {
         stack_id: stack_id.to_owned(),
         token: token.map(str::to_owned),
     };
     let seen = HashSet::new();
     let picker = read(aws, &operation, &seen).await?.picker;
-    Ok(Trace {
+    Ok(OperationTrace {
         start: picker.start().cloned(),
-        was_met: picker.has_met_it(),
+        has_events: picker.has_events(),
     })
 }
 
 /// What was read of a history.
-struct Reading<'a> {
+struct EventsRead<'a> {
     picker: Picker<'a>,
     /// Ids of the operations of events whose reason says nothing by itself, by event.
     operations: HashMap<String, String>,
@@ -70,23 +74,23 @@ struct Reading<'a> {
 
 async fn read<'a>(
     aws: &Aws,
-    operation: &'a Operation,
+    operation: &'a StackOperation,
     seen: &'a HashSet<String>,
-) -> Result<Reading<'a>, CloudError> {
-    let asked = Asked::stacks("DescribeStackEvents", &operation.stack_id);
+) -> Result<EventsRead<'a>, CloudError> {
+    let api_call = ApiCall::stacks("DescribeStackEvents", &operation.stack_id);
     let mut picker = Picker::new(operation, seen);
     let mut operations = HashMap::new();
     each_page(async |next| {
         let request = aws.cloudformation.describe_stack_events();
         let request = request.stack_name(&operation.stack_id).set_next_token(next);
-        let answer = aws.ask(asked, request.send()).await?;
+        let answer = aws.ask(api_call, request.send()).await?;
         let page = answer.stack_events.unwrap_or_default();
         operations.extend(page.iter().filter_map(reasons::operation));
         let wanted = picker.feed(page.into_iter().map(ours));
         Ok(answer.next_token.filter(|_| wanted == Page::Next))
     })
     .await?;
-    Ok(Reading { picker, operations })
+    Ok(EventsRead { picker, operations })
 }
 
 fn ours(event: types::StackEvent) -> StackEvent {

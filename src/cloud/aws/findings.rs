@@ -1,20 +1,20 @@
-//! What `DescribeEvents` alone says: the findings of early validation, and why a hook said no.
-//! Endpoints that lack the call say nothing: then nothing is added.
+//! What `DescribeEvents` alone says: the findings of early validation, and why a hook refused.
+//! Endpoints that lack the call have no findings.
 
 use aws_sdk_cloudformation::operation::describe_events::builders::DescribeEventsFluentBuilder;
 use aws_sdk_cloudformation::types::{EventFilter, EventType, OperationEvent};
 
-use super::calls::{Asked, each_page};
+use super::calls::{ApiCall, each_page};
 use super::{Aws, mapping};
 use crate::cloud::Finding;
 use crate::common::text::one_line;
 
-/// A stack's failed events of 90 days are more than anybody asked for.
+/// A stack's failed events reach back 90 days: the newest pages are enough.
 const PAGES_OF_A_STACK: usize = 3;
 
-/// Whose events are asked for.
+/// Whose events are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Of<'a> {
+pub(super) enum FindingScope<'a> {
     /// By ARN.
     ChangeSet(&'a str),
     Operation(&'a str),
@@ -31,10 +31,10 @@ pub(super) struct ValidationReport {
     pub(super) hooks: Vec<Hook>,
 }
 
-/// A hook that said no.
+/// A hook that refused.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Hook {
-    /// The resource that it said no to; `None` for the stack or change set as a whole.
+    /// The resource that it refused; `None` for the stack or change set as a whole.
     pub(super) logical_id: Option<String>,
     /// `MyOrg::Security::NoPublicBuckets`
     pub(super) name: String,
@@ -42,16 +42,17 @@ pub(super) struct Hook {
 }
 
 /// Reads and sorts the events. Best effort: without an answer the report is empty.
-pub(super) async fn of(aws: &Aws, whom: Of<'_>) -> ValidationReport {
-    let (Of::ChangeSet(of) | Of::Operation(of) | Of::Stack(of)) = whom;
-    let asked = Asked::stacks("DescribeEvents", of);
-    let of_a_stack = matches!(whom, Of::Stack(_));
+pub(super) async fn of(aws: &Aws, scope: FindingScope<'_>) -> ValidationReport {
+    let (FindingScope::ChangeSet(of) | FindingScope::Operation(of) | FindingScope::Stack(of)) =
+        scope;
+    let api_call = ApiCall::stacks("DescribeEvents", of);
+    let of_a_stack = matches!(scope, FindingScope::Stack(_));
     let mut report = ValidationReport::default();
     let (mut newest, mut pages) = (None, 0);
     let read = each_page(async |next| {
-        let request = narrowed(aws.cloudformation.describe_events(), whom);
+        let request = narrowed(aws.cloudformation.describe_events(), scope);
         let request = request.set_next_token(next);
-        let answer = aws.ask_newer(asked, request.send()).await?;
+        let answer = aws.ask_newer(api_call, request.send()).await?;
         for event in answer.operation_events.unwrap_or_default() {
             let operation = event.operation_id.clone();
             if of_a_stack && *newest.get_or_insert_with(|| operation.clone()) != operation {
@@ -64,18 +65,21 @@ pub(super) async fn of(aws: &Aws, whom: Of<'_>) -> ValidationReport {
         Ok(answer.next_token.filter(|_| !is_enough))
     });
     if let Err(error) = read.await {
-        tracing::debug!("what validation and hooks said is not to be had: {error}");
+        tracing::debug!("what validation and hooks reasons is not to be had: {error}");
     }
     report.sorted()
 }
 
 /// Failed events only where it is about failures: a warning is none.
-fn narrowed(request: DescribeEventsFluentBuilder, whom: Of<'_>) -> DescribeEventsFluentBuilder {
+fn narrowed(
+    request: DescribeEventsFluentBuilder,
+    scope: FindingScope<'_>,
+) -> DescribeEventsFluentBuilder {
     let failed = EventFilter::builder().failed_events(true).build();
-    match whom {
-        Of::ChangeSet(id) => request.change_set_name(id),
-        Of::Operation(id) => request.operation_id(id).filters(failed),
-        Of::Stack(id) => request.stack_name(id).filters(failed),
+    match scope {
+        FindingScope::ChangeSet(id) => request.change_set_name(id),
+        FindingScope::Operation(id) => request.operation_id(id).filters(failed),
+        FindingScope::Stack(id) => request.stack_name(id).filters(failed),
     }
 }
 
@@ -101,49 +105,49 @@ impl ValidationReport {
         self
     }
 
-    /// Every finding in one line, fit to stand as the reason of a failure.
+    /// Every finding in one line, as the reason of a failure.
     pub(super) fn as_reason(&self) -> Option<String> {
         let hooks = self.hooks.iter().map(ToString::to_string);
         let lines: Vec<_> = self.findings.iter().map(line).chain(hooks).collect();
         (!lines.is_empty()).then(|| lines.join("; "))
     }
 
-    /// The same, about one resource; what hooks said to the whole where nothing is about it alone.
+    /// The same, about one resource; what hooks said about the whole where nothing is about it alone.
     pub(super) fn about(&self, logical_id: &str) -> Option<String> {
         let hooks = |wanted: Option<&'_ str>| -> Vec<String> {
             let hooks = self.hooks.iter();
             hooks
                 .filter(|hook| hook.logical_id.as_deref() == wanted)
-                .map(Hook::said)
+                .map(Hook::text)
                 .collect()
         };
         let findings = self.findings.iter();
-        let mut said: Vec<_> = findings
+        let mut reasons: Vec<_> = findings
             .filter(|finding| finding.logical_id.as_deref() == Some(logical_id))
             .map(|finding| match &finding.path {
                 Some(path) => format!("{path}: {}", finding.reason),
                 None => finding.reason.clone(),
             })
             .collect();
-        said.extend(hooks(Some(logical_id)));
-        if said.is_empty() {
-            said = hooks(None);
+        reasons.extend(hooks(Some(logical_id)));
+        if reasons.is_empty() {
+            reasons = hooks(None);
         }
-        (!said.is_empty()).then(|| said.join("; "))
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 }
 
 impl Hook {
-    fn said(&self) -> String {
-        format!("hook {} said no: {}", self.name, self.reason)
+    fn text(&self) -> String {
+        format!("hook {} refused: {}", self.name, self.reason)
     }
 }
 
 impl std::fmt::Display for Hook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.logical_id {
-            Some(resource) => write!(f, "{resource}: {}", self.said()),
-            None => f.write_str(&self.said()),
+            Some(resource) => write!(f, "{resource}: {}", self.text()),
+            None => f.write_str(&self.text()),
         }
     }
 }
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_names_resource_path_and_reason() {
+    fn finding_names_resource_path_and_reason() {
         let mut report = ValidationReport::default();
         report.take(&failed(
             "/Resources/Database/Properties/DBInstanceClas",
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_may_begin_with_the_resource_and_escape_its_slashes() {
+    fn finding_path_may_start_with_the_resource() {
         let (_, path) = place("/Database/Metadata/kube-cfn~1means", Some("Database"));
         assert_eq!(path.as_deref(), Some("Metadata.kube-cfn/means"));
         let (resource, path) = place("#/Resources/Vpc/Properties/Tags/0", None);
@@ -249,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_is_quoted_in_its_own_words() {
+    fn hook_message_is_quoted() {
         let mut report = ValidationReport::default();
         report.take(
             &OperationEvent::builder()
@@ -259,15 +263,15 @@ mod tests {
                 .hook_status_reason("the bucket has no access block")
                 .build(),
         );
-        let said = "hook MyOrg::Buckets::Private said no: the bucket has no access block";
-        assert_eq!(report.about("StateBucket").as_deref(), Some(said));
+        let reason = "hook MyOrg::Buckets::Private refused: the bucket has no access block";
+        assert_eq!(report.about("StateBucket").as_deref(), Some(reason));
         assert_eq!(report.about("Vpc"), None);
-        let whole = format!("StateBucket: {said}");
+        let whole = format!("StateBucket: {reason}");
         assert_eq!(report.as_reason(), Some(whole));
     }
 
     #[test]
-    fn an_event_that_is_no_failed_validation_is_no_finding() {
+    fn other_events_are_not_findings() {
         assert_eq!(finding(&OperationEvent::builder().build()), None);
         let skipped = OperationEvent::builder()
             .validation_status(ValidationStatus::Skipped)

@@ -1,19 +1,19 @@
-//! What lies in the account: the stacks that move, what a stack holds, the change sets with it.
+//! Lists: stacks with a running operation, the resources and change sets of a stack.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_cloudformation::types;
 
-use super::calls::{Asked, all_pages};
+use super::calls::{ApiCall, all_pages};
 use super::{Aws, timestamp};
 use crate::cloud::{CloudError, LiveResource, OpenChangeSet, ResourceStatus, StackStatus};
 
 /// ARNs of the stacks in which an operation runs.
 pub(super) async fn in_progress(aws: &Aws) -> Result<BTreeSet<String>, CloudError> {
-    let asked = Asked::stacks("ListStacks", "");
+    let api_call = ApiCall::stacks("ListStacks", "");
     let wanted: Vec<_> = StackStatus::ALL
         .iter()
-        .filter(|status| status.is_moving())
+        .filter(|status| status.is_in_progress())
         .map(|status| types::StackStatus::from(status.as_str()))
         .collect();
     let all = all_pages(async |next| {
@@ -21,7 +21,7 @@ pub(super) async fn in_progress(aws: &Aws) -> Result<BTreeSet<String>, CloudErro
         let request = request
             .set_stack_status_filter(Some(wanted.clone()))
             .set_next_token(next);
-        let page = aws.ask(asked, request.send()).await?;
+        let page = aws.ask(api_call, request.send()).await?;
         Ok((page.stack_summaries, page.next_token))
     })
     .await?;
@@ -31,7 +31,7 @@ pub(super) async fn in_progress(aws: &Aws) -> Result<BTreeSet<String>, CloudErro
 /// The ARN, if an operation runs: endpoints exist that answer with every stack, filter or not.
 fn moves(stack: types::StackSummary) -> Option<String> {
     let status = StackStatus::from(stack.stack_status.as_ref()?.as_str());
-    stack.stack_id.filter(|_| status.is_moving())
+    stack.stack_id.filter(|_| status.is_in_progress())
 }
 
 /// Every change set of a stack, whatever came of it.
@@ -39,11 +39,11 @@ pub(super) async fn change_sets(
     aws: &Aws,
     stack_id: &str,
 ) -> Result<Vec<OpenChangeSet>, CloudError> {
-    let asked = Asked::stacks("ListChangeSets", stack_id);
+    let api_call = ApiCall::stacks("ListChangeSets", stack_id);
     let all = all_pages(async |next| {
         let request = aws.cloudformation.list_change_sets();
         let request = request.stack_name(stack_id).set_next_token(next);
-        let page = aws.ask(asked, request.send()).await?;
+        let page = aws.ask(api_call, request.send()).await?;
         Ok((page.summaries, page.next_token))
     })
     .await?;
@@ -57,11 +57,11 @@ pub(super) async fn change_sets(
 
 /// What a stack holds.
 pub(super) async fn resources(aws: &Aws, stack_id: &str) -> Result<Vec<LiveResource>, CloudError> {
-    let asked = Asked::stacks("ListStackResources", stack_id);
+    let api_call = ApiCall::stacks("ListStackResources", stack_id);
     let all = all_pages(async |next| {
         let request = aws.cloudformation.list_stack_resources();
         let request = request.stack_name(stack_id).set_next_token(next);
-        let page = aws.ask(asked, request.send()).await?;
+        let page = aws.ask(api_call, request.send()).await?;
         Ok((page.stack_resource_summaries, page.next_token))
     })
     .await?;

@@ -1,5 +1,5 @@
 //! What is asked of AWS, as lines of the log: the name of each call. Never a value, a header
-//! or a body: those may hold what nobody should see.
+//! or a body: those may hold a secret.
 
 use aws_sdk_cloudformation::config::http::HttpRequest;
 use aws_sdk_cloudformation::config::interceptors::BeforeTransmitInterceptorContextRef;
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_names_a_call_in_every_protocol_and_nothing_else() {
+    fn call_log_names_the_call_only() {
         let form = "Action=CreateStack&Version=1&Parameters.member.1.ParameterValue=hunter2";
         assert_eq!(call(&request("POST", "https://a/", form)), "CreateStack");
         let mut json = request("POST", "https://a/", r#"{"Value":"hunter2"}"#);

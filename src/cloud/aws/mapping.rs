@@ -1,6 +1,6 @@
-//! What a change set says, in our words: from the SDK's types to [`ResourceChange`]. Pure.
+//! The content of a change set: from the SDK's types to [`ResourceChange`]. Pure.
 //! CloudFormation reports one property in several details and calls a replacement certain that is not
-//! (values known only after apply): both are put right here.
+//! (values known only after apply): both are corrected here.
 
 use aws_sdk_cloudformation::types;
 
@@ -45,7 +45,7 @@ fn action(action: Option<&types::ChangeAction>) -> ChangeAction {
     }
 }
 
-/// A word that nobody knows counts as `Might`: better one question too many.
+/// An unknown value counts as `Might`: the plan then asks once too often.
 fn replacement(
     stated: Option<&types::Replacement>,
     policy: Option<&types::PolicyAction>,
@@ -94,7 +94,7 @@ struct Merged {
     path: String,
     before: Option<String>,
     after: Option<String>,
-    /// By static evaluation: CloudFormation has the value in hand.
+    /// By static evaluation: CloudFormation knows the value.
     sure: Option<Replacement>,
     /// By dynamic evaluation: the value may turn out to be the old one.
     unsure: Option<Replacement>,
@@ -169,7 +169,7 @@ pub(super) fn steps(pointer: &str) -> Vec<String> {
         .collect()
 }
 
-/// A JSON string without its quotes; everything else as it stands.
+/// A JSON string without its quotes; everything else unchanged.
 pub(super) fn plain(value: &str) -> String {
     serde_json::from_str::<String>(value).unwrap_or_else(|_| value.to_owned())
 }

@@ -1,5 +1,5 @@
-//! The cloud that is AWS: the traits of [`crate::cloud`] over the SDK. The only room that names it.
-//! Knows how AWS answers and how it fails; not why anybody asks.
+//! The cloud that is AWS: the traits of [`crate::cloud`] over the SDK. The only module that names it.
+//! Knows how AWS answers and how it fails; not what the calls are for.
 
 mod bucket;
 mod calls;
@@ -37,16 +37,16 @@ use aws_sdk_cloudformation::primitives::DateTime;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use calls::Asked;
+use calls::ApiCall;
 pub use config::Settings;
-use config::{Given, Reach};
+use config::{Connection, Overrides};
 use log::CallLog;
 use throttles::ThrottleWatch;
 
 use super::limiter::{Limiter, Service};
 use super::{
     ChangeSet, ChangeSetRequest, Cloud, CloudError, Drift, Identity, LiveResource, LiveStack,
-    OnFailure, OpenChangeSet, Operation, Protection, StackEvent,
+    OnFailure, OpenChangeSet, Protection, StackEvent, StackOperation,
 };
 
 /// One account and region of AWS. Everything that reads CloudFormation through one value shares one
@@ -67,8 +67,8 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Loads profile, region, credentials chain and endpoints. Sends nothing yet: whether the
-    /// credentials are good, [`Cloud::identity`] tells.
+    /// Loads profile, region, credentials chain and endpoints. Sends nothing yet:
+    /// [`Cloud::identity`] checks the credentials.
     ///
     /// # Errors
     /// `Credentials` when the profile cannot be read or needs what the SDK lacks (an MFA prompt, an
@@ -86,56 +86,56 @@ impl Aws {
         credentials: Credentials,
         settings: &Settings,
     ) -> Result<Self, CloudError> {
-        let given = Given {
+        let overrides = Overrides {
             endpoint: endpoint.to_owned(),
             credentials,
         };
-        Ok(Self::over(config::load(settings, Some(given)).await?))
+        Ok(Self::over(config::load(settings, Some(overrides)).await?))
     }
 
-    fn over(reach: Reach) -> Self {
+    fn over(connection: Connection) -> Self {
         let (limiter, clock) = (Limiter::default(), SystemClock::start());
         let watch = |service| ThrottleWatch {
             service,
             limiter: limiter.clone(),
             clock,
         };
-        let cloudformation = aws_sdk_cloudformation::config::Builder::from(&reach.sdk)
+        let cloudformation = aws_sdk_cloudformation::config::Builder::from(&connection.sdk)
             .interceptor(watch(Service::CloudFormation))
             .interceptor(CallLog)
             .build();
         // Emulators serve no virtual hosts.
-        let s3 = aws_sdk_s3::config::Builder::from(&reach.sdk)
-            .force_path_style(reach.s3_endpoint.is_some())
+        let s3 = aws_sdk_s3::config::Builder::from(&connection.sdk)
+            .force_path_style(connection.s3_endpoint.is_some())
             .interceptor(watch(Service::S3))
             .interceptor(CallLog)
             .build();
-        // The first call of every run: who is offline shall hear it in seconds.
-        let sts = aws_sdk_sts::config::Builder::from(&reach.sdk)
+        // The first call of every run: without a network it fails in seconds.
+        let sts = aws_sdk_sts::config::Builder::from(&connection.sdk)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             .interceptor(watch(Service::Sts))
             .interceptor(CallLog)
             .build();
-        let ssm = aws_sdk_ssm::config::Builder::from(&reach.sdk)
+        let ssm = aws_sdk_ssm::config::Builder::from(&connection.sdk)
             .interceptor(watch(Service::Ssm))
             .interceptor(CallLog)
             .build();
-        let pricing = aws_sdk_pricing::config::Builder::from(&reach.sdk)
+        let pricing = aws_sdk_pricing::config::Builder::from(&connection.sdk)
             .region(Region::new(prices::REGION))
             .retry_config(RetryConfig::standard().with_max_attempts(prices::ATTEMPTS))
             .interceptor(watch(Service::Pricing))
             .interceptor(CallLog)
             .build();
         Self {
-            ec2: ec2::Client::over(&reach),
+            ec2: ec2::Client::over(&connection),
             pricing: aws_sdk_pricing::Client::from_conf(pricing),
             cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation),
             s3: aws_sdk_s3::Client::from_conf(s3),
             ssm: aws_sdk_ssm::Client::from_conf(ssm),
             sts: aws_sdk_sts::Client::from_conf(sts),
-            region: reach.region,
-            ambient_region: reach.ambient_region,
-            s3_endpoint: reach.s3_endpoint,
+            region: connection.region,
+            ambient_region: connection.ambient_region,
+            s3_endpoint: connection.s3_endpoint,
             limiter,
             clock,
         }
@@ -169,8 +169,8 @@ macro_rules! answered_by {
 #[rustfmt::skip]
 impl Cloud for Aws {
     async fn identity(&self) -> Result<Identity, CloudError> {
-        let asked = Asked::new(Service::Sts, "GetCallerIdentity", "");
-        let answer = self.ask(asked, self.sts.get_caller_identity().send());
+        let api_call = ApiCall::new(Service::Sts, "GetCallerIdentity", "");
+        let answer = self.ask(api_call, self.sts.get_caller_identity().send());
         let answer = answer.await?;
         Ok(Identity {
             account: answer.account.unwrap_or_default(),
@@ -191,12 +191,12 @@ impl Cloud for Aws {
         create_change_set(wanted: &ChangeSetRequest) -> ChangeSet: changes::create;
         execute(change_set: &ChangeSet, token: &str, on_failure: OnFailure) -> (): changes::execute;
         set_protection(stack_id: &str, protection: &Protection) -> (): protection::set;
-        events(operation: &Operation, seen: &HashSet<String>) -> Vec<StackEvent>: events::events;
+        events(operation: &StackOperation, seen: &HashSet<String>) -> Vec<StackEvent>: events::events;
         resources(stack_id: &str) -> Vec<LiveResource>: listing::resources;
         delete(stack_id: &str, token: &str) -> (): stacks::delete;
         in_progress_stacks() -> BTreeSet<String>: listing::in_progress;
         change_sets(stack_id: &str) -> Vec<OpenChangeSet>: listing::change_sets;
-        change_set(id: &str, stack_id: &str) -> Option<ChangeSet>: changes::again;
+        change_set(id: &str, stack_id: &str) -> Option<ChangeSet>: changes::reread;
         policy(stack_id: &str) -> Option<Value>: protection::policy;
         continue_rollback(stack_id: &str, skip: &[String], token: &str) -> (): recovery::continue_rollback;
         cancel_update(stack_id: &str, token: &str) -> (): recovery::cancel_update;
@@ -204,7 +204,7 @@ impl Cloud for Aws {
     }
 }
 
-/// The server's time; the epoch where it tells none.
+/// The server's time; the epoch where there is none.
 fn timestamp(time: Option<DateTime>) -> Timestamp {
     let nanos = |time: DateTime| i32::try_from(time.subsec_nanos()).unwrap_or_default();
     time.and_then(|time| Timestamp::new(time.secs(), nanos(time)).ok())

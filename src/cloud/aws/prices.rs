@@ -4,7 +4,7 @@ use aws_sdk_pricing::types::{Filter, FilterType};
 use serde_json::Value;
 
 use super::Aws;
-use super::calls::{Asked, all_pages};
+use super::calls::{ApiCall, all_pages};
 use crate::cloud::CloudError;
 use crate::cloud::limiter::Service;
 
@@ -27,14 +27,14 @@ impl Aws {
         service: &str,
         filters: &[(&str, &str)],
     ) -> Result<Option<f64>, CloudError> {
-        let asked = Asked::new(Service::Pricing, "GetProducts", service);
+        let api_call = ApiCall::new(Service::Pricing, "GetProducts", service);
         let filter = |(field, value): &(&str, &str)| {
             let filter = Filter::builder().r#type(FilterType::TermMatch);
             filter.field(*field).value(*value).build()
         };
         let filters: Result<Vec<_>, _> = filters.iter().map(filter).collect();
         let filters = filters.map_err(|error| CloudError::Refused {
-            operation: asked.to_string(),
+            operation: api_call.to_string(),
             message: error.to_string(),
         })?;
         let products = all_pages(async |next| {
@@ -42,7 +42,7 @@ impl Aws {
             let request = request
                 .set_filters(Some(filters.clone()))
                 .set_next_token(next);
-            let page = self.ask_newer(asked, request.send()).await?;
+            let page = self.ask_newer(api_call, request.send()).await?;
             let next = page.next_token.filter(|token| !token.is_empty());
             Ok((page.price_list, next))
         })
@@ -83,13 +83,13 @@ mod tests {
     }
 
     #[test]
-    fn the_price_is_on_demand_and_never_reserved() {
+    fn price_is_on_demand_not_reserved() {
         let price = on_demand(&product(&["0.0000000000", "0.0376000000"]));
         assert_eq!(price, Some(0.0376));
     }
 
     #[test]
-    fn a_product_without_a_price_has_none() {
+    fn product_without_a_price_has_none() {
         assert_eq!(on_demand(&product(&["0.0000000000"])), None);
         assert_eq!(on_demand(r#"{"terms":{}}"#), None);
         assert_eq!(on_demand("not JSON"), None);

@@ -1,5 +1,5 @@
 //! What a profile may ask for that the SDK cannot do: a code typed at a prompt, an `aws login` session.
-//! Said before the first call, because AWS itself would only say "access denied".
+//! Reported before the first call, because AWS itself would only say "access denied".
 
 use std::borrow::Cow;
 
@@ -63,7 +63,7 @@ pub(super) fn check(profiles: &ProfileSet) -> Result<(), CloudError> {
         if profile.get("mfa_serial").is_some() && profile.get("role_arn").is_some() {
             return Err(CloudError::Credentials {
                 reason: format!(
-                    "profile {name} wants an MFA code (mfa_serial), which cannot be asked for here"
+                    "profile {name} wants an MFA code (mfa_serial), which cannot be api_call for here"
                 ),
                 help: MFA_WAY_OUT.to_owned(),
             });
@@ -164,7 +164,7 @@ source_profile = circle
     }
 
     #[tokio::test]
-    async fn everything_else_is_left_to_the_sdk() {
+    async fn other_profiles_are_left_to_the_sdk() {
         for profile in ["plain", "circle", "default"] {
             assert_eq!(check_config(CONFIG, profile).await, Ok(()));
         }

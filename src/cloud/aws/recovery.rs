@@ -4,7 +4,7 @@
 use aws_sdk_cloudformation::config::http::HttpResponse;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
-use super::calls::Asked;
+use super::calls::ApiCall;
 use super::error::explain;
 use super::{Aws, events};
 use crate::cloud::CloudError;
@@ -16,7 +16,7 @@ pub(super) async fn continue_rollback(
     skip: &[String],
     token: &str,
 ) -> Result<(), CloudError> {
-    let asked = Asked::stacks("ContinueUpdateRollback", stack_id);
+    let api_call = ApiCall::stacks("ContinueUpdateRollback", stack_id);
     let skip = Some(skip.to_vec()).filter(|skip| !skip.is_empty());
     let request = aws
         .cloudformation
@@ -24,9 +24,9 @@ pub(super) async fn continue_rollback(
         .stack_name(stack_id)
         .set_resources_to_skip(skip)
         .client_request_token(token);
-    match aws.send(asked, request.send()).await {
+    match aws.send(api_call, request.send()).await {
         Ok(_) => Ok(()),
-        Err(error) => unless_begun(aws, asked, token, &error).await,
+        Err(error) => unless_begun(aws, api_call, token, &error).await,
     }
 }
 
@@ -36,22 +36,22 @@ pub(super) async fn cancel_update(
     stack_id: &str,
     token: &str,
 ) -> Result<(), CloudError> {
-    let asked = Asked::stacks("CancelUpdateStack", stack_id);
+    let api_call = ApiCall::stacks("CancelUpdateStack", stack_id);
     let request = aws
         .cloudformation
         .cancel_update_stack()
         .stack_name(stack_id)
         .client_request_token(token);
-    match aws.send(asked, request.send()).await {
+    match aws.send(api_call, request.send()).await {
         Ok(_) => Ok(()),
-        Err(error) => unless_begun(aws, asked, token, &error).await,
+        Err(error) => unless_begun(aws, api_call, token, &error).await,
     }
 }
 
 /// Both calls are refused in plain words once they have had their effect: the stack has moved on.
 async fn unless_begun<E>(
     aws: &Aws,
-    asked: Asked<'_>,
+    api_call: ApiCall<'_>,
     token: &str,
     error: &SdkError<E, HttpResponse>,
 ) -> Result<(), CloudError>
@@ -61,12 +61,12 @@ where
     if error.code() == Some("TokenAlreadyExistsException") {
         return Ok(());
     }
-    let error = explain(asked, error);
+    let error = explain(api_call, error);
     let may_have_begun = matches!(
         error,
         CloudError::Conflict(_) | CloudError::Refused { .. } | CloudError::Unreachable { .. }
     );
-    if may_have_begun && matches!(events::was_heard(aws, asked.of, token).await, Ok(true)) {
+    if may_have_begun && matches!(events::has_events(aws, api_call.of, token).await, Ok(true)) {
         return Ok(());
     }
     Err(error)

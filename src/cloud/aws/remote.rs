@@ -12,12 +12,12 @@ use aws_sdk_ssm::operation::send_command::SendCommandError;
 use aws_sdk_ssm::types::CommandInvocationStatus;
 use jiff::Timestamp;
 
-use super::calls::{Asked, all_pages};
+use super::calls::{ApiCall, all_pages};
 use super::error::explain;
 use super::{Aws, ec2};
 use crate::cloud::CloudError;
 use crate::cloud::limiter::Service;
-use crate::cloud::remote::{FoundObject, Ran, Remote};
+use crate::cloud::remote::{CommandResult, ObjectSummary, Remote};
 
 /// AWS's own document that runs a shell command.
 const DOCUMENT: &str = "AWS-RunShellScript";
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 const UNKNOWN_LOOKS: u32 = 10;
 
 impl Remote for Aws {
-    async fn run(&self, group: &str, command: &str) -> Result<Ran, CloudError> {
+    async fn run(&self, group: &str, command: &str) -> Result<CommandResult, CloudError> {
         let Some(instance) = ec2::running(self, group).await? else {
             return Err(CloudError::NotFound(format!(
                 "a running machine of {group}"
@@ -40,12 +40,12 @@ impl Remote for Aws {
         follow(self, &instance, &id).await
     }
 
-    async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<FoundObject>, CloudError> {
-        let asked = Asked::new(Service::S3, "ListObjectsV2", bucket);
+    async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectSummary>, CloudError> {
+        let api_call = ApiCall::new(Service::S3, "ListObjectsV2", bucket);
         let all = all_pages(async |next| {
             let request = self.s3.list_objects_v2().bucket(bucket).prefix(prefix);
             let request = request.set_continuation_token(next);
-            let page = self.ask(asked, request.send()).await?;
+            let page = self.ask(api_call, request.send()).await?;
             Ok((page.contents, page.next_continuation_token))
         })
         .await?;
@@ -55,9 +55,9 @@ impl Remote for Aws {
     }
 }
 
-fn object(found: aws_sdk_s3::types::Object) -> Option<FoundObject> {
+fn object(found: aws_sdk_s3::types::Object) -> Option<ObjectSummary> {
     let written = found.last_modified?;
-    Some(FoundObject {
+    Some(ObjectSummary {
         key: found.key?,
         bytes: found.size.and_then(|size| u64::try_from(size).ok())?,
         written: Timestamp::from_second(written.secs()).ok()?,
@@ -65,7 +65,7 @@ fn object(found: aws_sdk_s3::types::Object) -> Option<FoundObject> {
 }
 
 async fn send(aws: &Aws, instance: &str, command: &str) -> Result<String, CloudError> {
-    let asked = Asked::new(Service::Ssm, "SendCommand", instance);
+    let api_call = ApiCall::new(Service::Ssm, "SendCommand", instance);
     let request = aws
         .ssm
         .send_command()
@@ -74,50 +74,48 @@ async fn send(aws: &Aws, instance: &str, command: &str) -> Result<String, CloudE
         .timeout_seconds(DELIVERY_SECONDS)
         .parameters("commands", vec![command.to_owned()])
         .parameters("executionTimeout", vec![EXECUTION_SECONDS.to_owned()]);
-    let answer = aws.send(asked, request.send()).await.map_err(|error| {
+    let answer = aws.send(api_call, request.send()).await.map_err(|error| {
         let refusal = error.as_service_error();
         if refusal.is_some_and(SendCommandError::is_invalid_instance_id) {
-            return silent(instance);
+            return agent_offline(instance);
         }
-        explain(asked, &error)
+        explain(api_call, &error)
     })?;
     let id = answer.command.and_then(|command| command.command_id);
     id.ok_or_else(|| CloudError::Unreachable {
-        operation: asked.to_string(),
+        operation: api_call.to_string(),
         message: "the answer names no command".to_owned(),
     })
 }
 
-fn silent(instance: &str) -> CloudError {
-    CloudError::NotFound(format!(
-        "an agent of Systems Manager that answers on {instance}"
-    ))
+fn agent_offline(instance: &str) -> CloudError {
+    CloudError::Offline(format!("the SSM agent on {instance}"))
 }
 
 /// Waits for the end of a command, which AWS brings about after [`EXECUTION_SECONDS`].
-async fn follow(aws: &Aws, instance: &str, id: &str) -> Result<Ran, CloudError> {
-    let asked = Asked::new(Service::Ssm, "GetCommandInvocation", instance);
+async fn follow(aws: &Aws, instance: &str, id: &str) -> Result<CommandResult, CloudError> {
+    let api_call = ApiCall::new(Service::Ssm, "GetCommandInvocation", instance);
     let mut unknown = 0;
     let found = retry(aws, Backoff::constant(PAUSE, u32::MAX), async || {
         let request = aws.ssm.get_command_invocation();
         let request = request.command_id(id).instance_id(instance);
-        match aws.send(asked, request.send()).await {
+        match aws.send(api_call, request.send()).await {
             // The command is known a moment before its run on the machine is.
-            Err(error) if is_early(&error) && unknown < UNKNOWN_LOOKS => {
+            Err(error) if is_not_yet_known(&error) && unknown < UNKNOWN_LOOKS => {
                 unknown += 1;
-                Try::Again(Err(explain(asked, &error)))
+                Try::Again(Err(explain(api_call, &error)))
             }
-            Err(error) => Try::Final(Err(explain(asked, &error))),
-            Ok(found) => Try::pending(Ok(found), is_under_way),
+            Err(error) => Try::Final(Err(explain(api_call, &error))),
+            Ok(found) => Try::pending(Ok(found), is_in_progress),
         }
     })
     .await?;
     // Never started there: the code is -1.
     if found.status == Some(CommandInvocationStatus::TimedOut) && found.response_code < 0 {
-        return Err(silent(instance));
+        return Err(agent_offline(instance));
     }
     // Success, failure, a cancellation, a time-out while it ran, and words that are not known yet.
-    Ok(Ran {
+    Ok(CommandResult {
         instance: instance.to_owned(),
         code: found.response_code,
         stdout: found.standard_output_content.unwrap_or_default(),
@@ -125,12 +123,12 @@ async fn follow(aws: &Aws, instance: &str, id: &str) -> Result<Ran, CloudError> 
     })
 }
 
-fn is_early(error: &SdkError<GetCommandInvocationError, HttpResponse>) -> bool {
+fn is_not_yet_known(error: &SdkError<GetCommandInvocationError, HttpResponse>) -> bool {
     let error = error.as_service_error();
     error.is_some_and(GetCommandInvocationError::is_invocation_does_not_exist)
 }
 
-fn is_under_way(found: &GetCommandInvocationOutput) -> bool {
+fn is_in_progress(found: &GetCommandInvocationOutput) -> bool {
     use CommandInvocationStatus::{Cancelling, Delayed, InProgress, Pending};
     let status = found.status.as_ref();
     matches!(status, Some(Pending | InProgress | Delayed | Cancelling))

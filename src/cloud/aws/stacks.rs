@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{self, OnFailure, TemplateStage};
 use serde_json::Value;
 
-use super::calls::{Asked, all_pages};
+use super::calls::{ApiCall, all_pages};
 use super::error::explain;
 use super::{Aws, events, request, template, timestamp};
 use crate::cloud::{ChangeSetRequest, CloudError, LiveStack, Protection, StackStatus};
@@ -34,12 +34,12 @@ async fn describe(
     id: Option<&str>,
     next: Option<String>,
 ) -> Result<(Option<Vec<LiveStack>>, Option<String>), CloudError> {
-    let asked = Asked::stacks("DescribeStacks", id.unwrap_or_default());
+    let api_call = ApiCall::stacks("DescribeStacks", id.unwrap_or_default());
     let request = aws.cloudformation.describe_stacks();
     let request = request
         .set_stack_name(id.map(str::to_owned))
         .set_next_token(next);
-    let answer = aws.ask(asked, request.send()).await?;
+    let answer = aws.ask(api_call, request.send()).await?;
     let stacks = answer.stacks.unwrap_or_default().into_iter();
     Ok((Some(stacks.map(found).collect()), answer.next_token))
 }
@@ -78,13 +78,13 @@ fn pairs<T>(
 
 /// The template as it was sent. The tool only ever sends JSON.
 pub(super) async fn template(aws: &Aws, stack_id: &str) -> Result<Value, CloudError> {
-    let asked = Asked::stacks("GetTemplate", stack_id);
+    let api_call = ApiCall::stacks("GetTemplate", stack_id);
     let request = aws.cloudformation.get_template().stack_name(stack_id);
     let request = request.template_stage(TemplateStage::Original);
-    let answer = aws.ask(asked, request.send()).await?;
+    let answer = aws.ask(api_call, request.send()).await?;
     let body = answer.template_body.unwrap_or_default();
     serde_json::from_str(&body).map_err(|error| CloudError::Refused {
-        operation: asked.to_string(),
+        operation: api_call.to_string(),
         message: format!("the stack's template is not the JSON that this tool sends ({error})"),
     })
 }
@@ -95,14 +95,14 @@ pub(super) async fn create(
     wanted: &ChangeSetRequest,
     protection: &Protection,
 ) -> Result<String, CloudError> {
-    let travelling = template::send(aws, wanted).await?;
-    let asked = Asked::stacks("CreateStack", &wanted.stack);
+    let source = template::send(aws, wanted).await?;
+    let api_call = ApiCall::stacks("CreateStack", &wanted.stack);
     let request = aws
         .cloudformation
         .create_stack()
         .stack_name(&wanted.stack)
-        .set_template_body(travelling.body)
-        .set_template_url(travelling.url)
+        .set_template_body(source.body)
+        .set_template_url(source.url)
         .set_parameters(Some(request::parameters(&wanted.parameters)))
         .set_capabilities(Some(request::capabilities(&wanted.capabilities)))
         .set_tags(Some(request::tags(&wanted.tags)))
@@ -110,7 +110,7 @@ pub(super) async fn create(
         .enable_termination_protection(protection.termination)
         .on_failure(OnFailure::Rollback)
         .client_request_token(&wanted.token);
-    let error = match aws.ask(asked, request.send()).await {
+    let error = match aws.ask(api_call, request.send()).await {
         Ok(answer) => return Ok(answer.stack_id.unwrap_or_default()),
         Err(error) => error,
     };
@@ -136,12 +136,12 @@ async fn created_by(aws: &Aws, wanted: &ChangeSetRequest) -> Result<Option<Strin
 
 /// Starts deleting. A second request with the same token is the first one again.
 pub(super) async fn delete(aws: &Aws, stack_id: &str, token: &str) -> Result<(), CloudError> {
-    let asked = Asked::stacks("DeleteStack", stack_id);
+    let api_call = ApiCall::stacks("DeleteStack", stack_id);
     let request = aws.cloudformation.delete_stack().stack_name(stack_id);
     let request = request.client_request_token(token);
-    match aws.send(asked, request.send()).await {
+    match aws.send(api_call, request.send()).await {
         Err(error) if error.code() != Some("TokenAlreadyExistsException") => {
-            Err(explain(asked, &error))
+            Err(explain(api_call, &error))
         }
         _ => Ok(()),
     }
@@ -154,7 +154,7 @@ mod tests {
     use aws_sdk_cloudformation::types::{Output, Parameter, Stack, Tag};
 
     #[test]
-    fn a_stack_is_found_with_its_tags_values_and_times() {
+    fn stack_has_tags_values_and_times() {
         let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
         let stack = found(
             Stack::builder()
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_of_tomorrow_and_a_stack_of_somebody_else_are_no_trouble() {
+    fn unknown_status_and_foreign_stack_are_accepted() {
         let status = types::StackStatus::from("UPDATE_PONDERING");
         let stack = found(Stack::builder().stack_status(status).build());
         assert_eq!(

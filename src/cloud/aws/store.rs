@@ -7,7 +7,7 @@ use aws_sdk_ssm::operation::get_parameter::GetParameterError;
 use aws_sdk_ssm::types::{ParameterTier, ParameterType};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::calls::{Asked, all_pages};
+use super::calls::{ApiCall, all_pages};
 use super::error::{explain, explain_secretly};
 use super::{Aws, bucket, ec2};
 use crate::cloud::limiter::Service;
@@ -20,11 +20,11 @@ const LARGEST: usize = 4096;
 
 impl Store for Aws {
     async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError> {
-        read(self, name, Reading::Plain).await
+        read(self, name, ValueKind::Plain).await
     }
 
     async fn secret(&self, name: &str) -> Result<Option<SecretString>, CloudError> {
-        let value = read(self, name, Reading::Decrypted).await?;
+        let value = read(self, name, ValueKind::Decrypted).await?;
         Ok(value.map(SecretString::from))
     }
 
@@ -34,7 +34,7 @@ impl Store for Aws {
         secret: &SecretString,
         key: &str,
     ) -> Result<PutResult, CloudError> {
-        keep(self, name, secret, Some(key)).await
+        put_if_absent(self, name, secret, Some(key)).await
     }
 
     async fn put_parameter_if_absent(
@@ -42,17 +42,17 @@ impl Store for Aws {
         name: &str,
         value: &str,
     ) -> Result<PutResult, CloudError> {
-        keep(self, name, &SecretString::from(value), None).await
+        put_if_absent(self, name, &SecretString::from(value), None).await
     }
 
     async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError> {
         let names = names_under(self, path).await?;
         for batch in names.chunks(BATCH) {
-            let asked = Asked::new(Service::Ssm, "DeleteParameters", path);
+            let api_call = ApiCall::new(Service::Ssm, "DeleteParameters", path);
             let request = self.ssm.delete_parameters();
             let request = request.set_names(Some(batch.to_vec()));
             // Names that AWS calls invalid are gone already.
-            self.ask(asked, request.send()).await?;
+            self.ask(api_call, request.send()).await?;
         }
         Ok(names)
     }
@@ -75,18 +75,18 @@ impl Store for Aws {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reading {
+enum ValueKind {
     Plain,
     Decrypted,
 }
 
-async fn read(aws: &Aws, name: &str, reading: Reading) -> Result<Option<String>, CloudError> {
-    let asked = Asked::new(Service::Ssm, "GetParameter", name);
+async fn read(aws: &Aws, name: &str, kind: ValueKind) -> Result<Option<String>, CloudError> {
+    let api_call = ApiCall::new(Service::Ssm, "GetParameter", name);
     let request = aws.ssm.get_parameter().name(name);
-    let request = request.with_decryption(reading == Reading::Decrypted);
-    match aws.send(asked, request.send()).await {
+    let request = request.with_decryption(kind == ValueKind::Decrypted);
+    match aws.send(api_call, request.send()).await {
         Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
-        Err(error) => match explain_read(asked, reading, &error) {
+        Err(error) => match explain_read(api_call, kind, &error) {
             CloudError::NotFound(_) => Ok(None),
             error => Err(error),
         },
@@ -95,28 +95,28 @@ async fn read(aws: &Aws, name: &str, reading: Reading) -> Result<Option<String>,
 
 /// Only an answer that should have been a good one can hold the value: a refusal's words stay.
 fn explain_read(
-    asked: Asked<'_>,
-    reading: Reading,
+    api_call: ApiCall<'_>,
+    kind: ValueKind,
     error: &SdkError<GetParameterError, HttpResponse>,
 ) -> CloudError {
-    match (reading, error) {
-        (Reading::Decrypted, SdkError::ResponseError(_)) => explain_secretly(asked, error),
-        _ => explain(asked, error),
+    match (kind, error) {
+        (ValueKind::Decrypted, SdkError::ResponseError(_)) => explain_secretly(api_call, error),
+        _ => explain(api_call, error),
     }
 }
 
 /// Puts a value unless there is one; under a key it is a `SecureString`.
-async fn keep(
+async fn put_if_absent(
     aws: &Aws,
     name: &str,
     value: &SecretString,
     key: Option<&str>,
 ) -> Result<PutResult, CloudError> {
-    let asked = Asked::new(Service::Ssm, "PutParameter", name);
+    let api_call = ApiCall::new(Service::Ssm, "PutParameter", name);
     let size = value.expose_secret().len();
     if size > LARGEST {
         return Err(CloudError::Refused {
-            operation: asked.to_string(),
+            operation: api_call.to_string(),
             message: format!("the value has {size} bytes, a standard parameter takes {LARGEST}"),
         });
     }
@@ -133,9 +133,9 @@ async fn keep(
         .set_key_id(key.map(str::to_owned))
         .tier(ParameterTier::Standard)
         .overwrite(false);
-    match aws.send(asked, request.send()).await {
+    match aws.send(api_call, request.send()).await {
         Ok(_) => Ok(PutResult::Stored),
-        Err(error) => match explain_secretly(asked, &error) {
+        Err(error) => match explain_secretly(api_call, &error) {
             // Also when an earlier attempt of ours came through and its answer did not: the reader
             // finds our own value then.
             CloudError::Conflict(_) => Ok(PutResult::AlreadyThere),
@@ -146,14 +146,14 @@ async fn keep(
 
 /// Sorted. All names are gathered first: deleting between two pages would make pages skip.
 async fn names_under(aws: &Aws, path: &str) -> Result<Vec<String>, CloudError> {
-    let asked = Asked::new(Service::Ssm, "GetParametersByPath", path);
+    let api_call = ApiCall::new(Service::Ssm, "GetParametersByPath", path);
     let all = all_pages(async |next| {
         let request = aws.ssm.get_parameters_by_path().path(path);
         let request = request
             .recursive(true)
             .with_decryption(false)
             .set_next_token(next);
-        let page = aws.ask(asked, request.send()).await?;
+        let page = aws.ask(api_call, request.send()).await?;
         Ok((page.parameters, page.next_token))
     })
     .await?;

@@ -1,4 +1,4 @@
-//! How a template travels: inside the request while it fits, through a bucket when it does not.
+//! How a template is sent: inside the request while it fits, through a bucket when it does not.
 //! Sizes and URL forms are CloudFormation's.
 
 use super::Aws;
@@ -8,16 +8,19 @@ use crate::common::digest;
 /// The longest template at all, in bytes.
 const LARGEST: usize = 1_048_576;
 
-/// A template on its way: exactly one of the two is set, as the API wants it.
-pub(super) struct Travelling {
+/// Where CloudFormation reads a template: exactly one of the two is set, as the API requires.
+pub(super) struct TemplateSource {
     pub(super) body: Option<String>,
     pub(super) url: Option<String>,
 }
 
-/// Makes the template of a proposal ready to be named in a request, uploading it if it must be.
-pub(super) async fn send(aws: &Aws, wanted: &ChangeSetRequest) -> Result<Travelling, CloudError> {
+/// Prepares the template of a request; uploads it if it is too large.
+pub(super) async fn send(
+    aws: &Aws,
+    wanted: &ChangeSetRequest,
+) -> Result<TemplateSource, CloudError> {
     let Some(bucket) = bucket_needed(wanted)? else {
-        return Ok(Travelling {
+        return Ok(TemplateSource {
             body: Some(wanted.template.clone()),
             url: None,
         });
@@ -28,9 +31,9 @@ pub(super) async fn send(aws: &Aws, wanted: &ChangeSetRequest) -> Result<Travell
     tracing::debug!(
         stack = wanted.stack,
         url,
-        "the template travels through the bucket"
+        "the template is sent through the bucket"
     );
-    Ok(Travelling {
+    Ok(TemplateSource {
         body: None,
         url: Some(url),
     })
@@ -92,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_travels_inside_the_request_while_it_fits() {
+    fn small_template_is_sent_inline() {
         assert_eq!(bucket_needed(&proposal(51_200, None)), Ok(None));
         assert_eq!(bucket_needed(&proposal(51_200, Some("b"))), Ok(None));
         assert_eq!(bucket_needed(&proposal(51_201, Some("b"))), Ok(Some("b")));
@@ -103,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_template_without_a_bucket_is_refused_with_its_size() {
+    fn large_template_without_a_bucket_is_refused() {
         let error = bucket_needed(&proposal(60_000, None)).expect_err("too large");
         assert_eq!(
             error.to_string(),
@@ -114,13 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn a_template_over_a_megabyte_is_refused_whatever_the_bucket() {
+    fn template_over_the_quota_is_refused() {
         let error = bucket_needed(&proposal(1_048_577, Some("b"))).expect_err("too large");
         assert!(error.to_string().contains("1048576 at most"), "{error}");
     }
 
     #[test]
-    fn the_url_is_the_regions_own_the_partitions_or_the_endpoints() {
+    fn template_url_follows_region_partition_and_endpoint() {
         let at = |region, endpoint| url("state", "templates/1.json", region, endpoint);
         assert_eq!(
             at("eu-west-1", None),
@@ -144,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_the_hash_of_the_content() {
+    fn template_key_is_the_content_hash() {
         assert_eq!(
             key(""),
             "templates/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.json"

@@ -1,4 +1,4 @@
-//! Tells the limiter of throttles that the SDK retries by itself, of which nobody else would hear.
+//! Reports to the limiter the throttles that the SDK retries itself.
 
 use aws_sdk_cloudformation::config::interceptors::FinalizerInterceptorContextRef;
 use aws_sdk_cloudformation::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use serde_json::Value;
 
 use super::error::is_throttle_code;
-use crate::cloud::limiter::{Effect, Limiter, Service};
+use crate::cloud::limiter::{CallKind, Limiter, Service};
 use crate::common::{Clock, SystemClock};
 
 /// Watches every attempt of every call to a service.
@@ -40,7 +40,7 @@ impl Intercept for ThrottleWatch {
             tracing::debug!("AWS asks to slow down");
             let effect = config
                 .load::<Metadata>()
-                .map_or(Effect::Read, |call| Effect::of(call.name()));
+                .map_or(CallKind::Read, |call| CallKind::of(call.name()));
             self.limiter
                 .throttled(self.clock.now(), self.service, effect);
         }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_code_of_an_answer_is_found_and_nothing_else() {
+    fn error_code_is_read_from_the_body() {
         let body = b"<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code>\
             <Message>Rate exceeded</Message></Error></ErrorResponse>";
         assert_eq!(error_code(body).as_deref(), Some("Throttling"));

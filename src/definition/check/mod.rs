@@ -24,7 +24,7 @@ use crate::spec::{
     NodePool, Zone,
 };
 
-/// The spec that `file` stands for, as far as it can be read. `stem` is the name of its file.
+/// The spec of `file`, as far as it can be read. `stem` is the name of its file.
 pub(super) fn cluster(file: ClusterFile, stem: Option<&str>, report: &mut Report) -> ClusterSpec {
     let ClusterFile {
         name,

@@ -39,7 +39,7 @@ impl Report {
         self.findings.is_empty()
     }
 
-    /// A problem with the value at `at`, which nobody needs to look at any more.
+    /// A problem with the value at `at`, which is not checked further.
     pub(in crate::definition) fn problem(
         &mut self,
         at: &str,
@@ -128,7 +128,7 @@ fn finding(
     }
 }
 
-/// Whether `inner` is the path `outer` or lies below it.
+/// Whether `inner` is the path `outer` or is below it.
 fn covers(outer: &str, inner: &str) -> bool {
     if outer.is_empty() {
         return inner.is_empty();
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_covers_what_lies_below_it() {
+    fn path_covers_its_descendants() {
         assert!(covers("pools[1]", "pools[1].min"));
         assert!(covers("network", "network.cidr"));
         assert!(!covers("pools[1]", "pools[10].min"));
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn report_hides_what_follows_from_a_mistake() {
+    fn report_hides_consequential_errors() {
         let mut report = Report::default();
         report.problem("network.cidr", "no range", "write one");
         report.violation(Violation {

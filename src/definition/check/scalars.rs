@@ -195,11 +195,7 @@ pub(super) fn unknown_region(region: &str, report: &mut Report) {
         } else {
             "if it is new, write its zones under `zones`".to_owned()
         };
-    report.problem(
-        "region",
-        format!("`{region}` is no region that this kube-cfn knows"),
-        help,
-    );
+    report.problem("region", format!("`{region}` is not a known region"), help);
 }
 
 /// The architecture of a type. A type without one has no instance type's form.

@@ -1,4 +1,4 @@
-//! Forms that stand in lists, for the schema only: the values themselves are plain text.
+//! Forms of list items, for the schema only: the values themselves are plain text.
 
 use schemars::JsonSchema;
 

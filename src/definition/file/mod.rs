@@ -1,5 +1,5 @@
 //! The file format, as types: the one source of field names, defaults, limits and the words that
-//! the schema and the messages use. Knows nothing of where a value stands in the file.
+//! the schema and the messages use. Knows nothing of the place of a value in the file.
 //!
 //! The principle behind the defaults: what is not said is safe. A definition that says little gets
 //! three control-plane nodes, NAT in every zone and protection; what saves money is written down.
@@ -139,7 +139,7 @@ impl Default for AccessFile {
     fn default() -> Self {
         Self {
             issuers: Vec::new(),
-            // A working day: nobody logs in twice, nobody keeps a key overnight.
+            // A working day: one login a day, and no key that is valid overnight.
             ttl: "8h".to_owned(),
             // A day, for the long job of a weekend; more has to be written down.
             max_ttl: "24h".to_owned(),

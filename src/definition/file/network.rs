@@ -63,7 +63,7 @@ pub struct ApiFile {
 impl Default for ApiFile {
     fn default() -> Self {
         Self {
-            // Nothing is open to the world unless somebody wrote so.
+            // Nothing is open to the world unless the definition says so.
             exposure: Exposure::Internal,
             allowed_cidrs: Vec::new(),
             dns: None,

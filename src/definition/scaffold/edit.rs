@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::definition::tree::{Kind, Node};
+use crate::definition::tree::{Node, NodeKind};
 
 /// Changes to a text, applied together.
 pub(super) struct Edits<'a> {
@@ -75,7 +75,7 @@ impl<'a> Edits<'a> {
 
     /// Adds a field as the first one of a mapping that is written down.
     fn insert(&mut self, parent: &Node, line: &str) {
-        let Kind::Map(entries) = &parent.kind else {
+        let NodeKind::Map(entries) = &parent.kind else {
             return;
         };
         let Some((first, _)) = entries.first() else {

@@ -51,7 +51,7 @@ fn region<'a>(request: &'a NewCluster<'_>) -> Result<&'a str, DefinitionError> {
             .unwrap_or_default();
         return Err(cannot(
             request,
-            &format!("`{region}` is no region that is known{guess}"),
+            &format!("`{region}` is not a known region{guess}"),
         ));
     }
     Ok(region)

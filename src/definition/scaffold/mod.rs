@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use semver::Version;
 
-use super::tree::{self, Kind, Node};
+use super::tree::{self, Node, NodeKind};
 use super::{DefinitionError, parse};
 use crate::spec::ClusterSpec;
 use edit::Edits;
@@ -91,13 +91,13 @@ fn region(request: &NewCluster<'_>, root: &Node, spec: &ClusterSpec, edits: &mut
     if let Some((
         _,
         Node {
-            kind: Kind::List(zones),
+            kind: NodeKind::List(zones),
             ..
         },
     )) = root.get("zones")
     {
         for zone in zones {
-            if let Kind::Scalar { text, .. } = &zone.kind {
+            if let NodeKind::Scalar { text, .. } = &zone.kind {
                 edits.replace(zone, &text.replacen(&spec.region, region, 1));
             }
         }

@@ -3,16 +3,16 @@
 use serde_json::{Map, Number, Value};
 
 use crate::definition::check::Report;
-use crate::definition::tree::{Kind, Node};
+use crate::definition::tree::{Node, NodeKind};
 use crate::definition::{messages, schema};
 use crate::spec::rules::path;
 
-/// The tree as JSON. Where the schema wants text, the text of a plain scalar is taken as it stands:
+/// The tree as JSON. Where the schema wants text, the text of a plain scalar is taken as it is:
 /// `1.36`, `012345678901` and `yes` stay what was written.
 pub(super) fn convert(node: &Node, schema: &Value, at: &str, report: &mut Report) -> Value {
     match &node.kind {
-        Kind::Scalar { text, quoted } => scalar(text, *quoted, schema::wanted(schema)),
-        Kind::List(items) => {
+        NodeKind::Scalar { text, quoted } => scalar(text, *quoted, schema::wanted(schema)),
+        NodeKind::List(items) => {
             let wanted = schema.get("items").unwrap_or(&Value::Null);
             let mut values = Vec::with_capacity(items.len());
             for (index, item) in items.iter().enumerate() {
@@ -30,7 +30,7 @@ pub(super) fn convert(node: &Node, schema: &Value, at: &str, report: &mut Report
             }
             Value::Array(values)
         }
-        Kind::Map(entries) => {
+        NodeKind::Map(entries) => {
             let mut fields = Map::with_capacity(entries.len());
             for (key, value) in entries {
                 let at = path(at, &key.text);

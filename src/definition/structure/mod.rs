@@ -13,7 +13,7 @@ use convert::{convert, placeholder};
 
 use super::check::Report;
 use super::file::ClusterFile;
-use super::tree::{Kind, Node, Tree};
+use super::tree::{Node, NodeKind, Tree};
 use super::{messages, schema};
 use crate::spec::rules::path;
 
@@ -23,7 +23,7 @@ pub(super) fn read(tree: &Tree, report: &mut Report) -> Option<ClusterFile> {
         report.text(error);
     }
     let root = schema::root();
-    if !matches!(tree.root.kind, Kind::Map(_)) {
+    if !matches!(tree.root.kind, NodeKind::Map(_)) {
         let (message, help) = messages::wrong_type(root, "", &tree.root);
         report.problem("", message, help);
         return None;
@@ -63,7 +63,7 @@ struct SchemaError<'a> {
     pointer: String,
     schema: &'a Value,
     node: Option<&'a Node>,
-    /// Whether it stands in a mapping that can do without it.
+    /// Whether it is in a mapping that is valid without it.
     optional: bool,
 }
 
@@ -128,7 +128,7 @@ impl<'a> SchemaError<'a> {
                 self.optional = false;
                 self.schema = self.schema.get("items").unwrap_or(&Value::Null);
                 self.node = match self.node.map(|node| &node.kind) {
-                    Some(Kind::List(nodes)) => nodes.get(index),
+                    Some(NodeKind::List(nodes)) => nodes.get(index),
                     _ => None,
                 };
                 items.get(index)

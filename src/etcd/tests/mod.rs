@@ -21,7 +21,7 @@ impl Machines {
     fn say(&self, asked: &str, answers: &[&str]) {
         let (slot, line) = asked.split_once(' ').expect("a slot and a line");
         let group = format!("group-{slot}");
-        let ran = |stdout: &&str| Ran {
+        let ran = |stdout: &&str| CommandResult {
             instance: format!("i-{group}"),
             code: match *stdout {
                 "" => 127,

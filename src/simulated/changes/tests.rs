@@ -1,6 +1,7 @@
 //! What counts as a change, and how grave it is.
 
 use super::*;
+use crate::templates::evaluate::UNKNOWN;
 use serde_json::json;
 
 struct StackResources;
@@ -29,13 +30,13 @@ fn ask_with(
     };
     let [was, is] = parameters.map(map);
     let [were, are] = tags.map(map);
-    changes(&Question {
-        before: Side {
+    changes(&ChangeSetInput {
+        before: TemplateVersion {
             template: before,
             parameters: &was,
             tags: &were,
         },
-        after: Side {
+        after: TemplateVersion {
             template: after,
             parameters: &is,
             tags: &are,
@@ -68,14 +69,14 @@ fn short(changes: &[ResourceChange]) -> Vec<String> {
 }
 
 #[test]
-fn the_same_twice_is_no_change() {
+fn identical_templates_have_no_changes() {
     let template = json!({"Resources": {"A": {"Type": "AWS::EC2::VPC"}}, "Outputs": {}});
     assert_eq!(ask(&template, &template), []);
     assert_eq!(ask(&template, &template.clone()), []);
 }
 
 #[test]
-fn what_is_added_removed_changed_and_replaced_is_told_apart() {
+fn changes_are_added_removed_modified_or_replaced() {
     let before = json!({"Resources": {
         "Gone": {"Type": "AWS::EC2::Volume", "DeletionPolicy": "Snapshot"},
         "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
@@ -115,7 +116,7 @@ fn what_is_added_removed_changed_and_replaced_is_told_apart() {
 }
 
 #[test]
-fn what_depends_on_a_replaced_resource_is_not_known_and_only_might_be_replaced() {
+fn dependents_of_a_replaced_resource_might_be_replaced() {
     let template = |cidr: &str| {
         json!({"Resources": {
             "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": cidr}},
@@ -139,7 +140,7 @@ fn what_depends_on_a_replaced_resource_is_not_known_and_only_might_be_replaced()
 }
 
 #[test]
-fn a_parameter_that_moves_is_the_cause() {
+fn changed_parameter_is_the_cause() {
     let template = json!({
         "Parameters": {"ImageId": {"Type": "String"}, "Unused": {"Type": "String"}},
         "Resources": {"L": {"Type": "AWS::EC2::LaunchTemplate", "Properties":
@@ -177,7 +178,7 @@ fn a_parameter_that_moves_is_the_cause() {
 }
 
 #[test]
-fn tags_reach_what_can_carry_them_and_outputs_change_the_stack_alone() {
+fn tags_change_taggable_resources_and_outputs_the_stack() {
     let template = json!({"Resources": {
         "A": {"Type": "AWS::EC2::VPC"}, "B": {"Type": "AWS::EC2::Route"}}});
     let found = ask_with(&template, &template, [&[], &[]], [&[], &[("team", "core")]]);
@@ -188,7 +189,7 @@ fn tags_reach_what_can_carry_them_and_outputs_change_the_stack_alone() {
 }
 
 #[test]
-fn a_policy_alone_is_no_change_but_a_sentence_is() {
+fn metadata_is_a_change_and_a_policy_alone_is_not() {
     let with = |policy: &str, sentence: &str| {
         json!({"Resources": {"V": {"Type": "AWS::EC2::Volume", "DeletionPolicy": policy,
             "Metadata": {"Description": sentence}}}})

@@ -1,10 +1,10 @@
 //! What an update does to a resource: nothing, change it in place, or replace it.
 
-use super::super::changes::differences;
-use super::job::Verb;
-use super::{Environment, Progress, Running, SimEvent};
+use super::job::JobAction;
+use super::{Environment, JobProgress, Running, SimEvent};
+use crate::catalog::durations::Operation;
 use crate::cloud::Replacement;
-use crate::simulated::config::Operation;
+use crate::simulated::differences::differences;
 use crate::simulated::policy;
 use crate::simulated::stack::{Stack, StackResources};
 use crate::templates::evaluate::{Pseudo, Scope};
@@ -17,27 +17,27 @@ impl Stack {
         env: &mut Environment,
         at: i64,
         number: usize,
-    ) -> Progress {
+    ) -> JobProgress {
         let Some(slot) = run.jobs.get(number).map(|job| job.slot) else {
-            return Progress::Instant;
+            return JobProgress::Done;
         };
         let Some(resource) = self.resources.get(slot) else {
-            return Progress::Instant;
+            return JobProgress::Done;
         };
         let Some(forced) = run.update.candidates.get(&resource.logical_id).copied() else {
-            return Progress::Instant;
+            return JobProgress::Done;
         };
         if resource.physical_id.is_none() || resource.status == "CREATE_FAILED" {
             run.update.made.push(slot);
             return self.make(run, env, at, number);
         }
         let verb = match self.compare(run, env, slot) {
-            Some(Replacement::Yes) => Verb::Replace,
-            Some(_) => Verb::Update,
-            None if forced => Verb::Update,
-            None => return Progress::Instant,
+            Some(Replacement::Yes) => JobAction::Replace,
+            Some(_) => JobAction::Update,
+            None if forced => JobAction::Update,
+            None => return JobProgress::Done,
         };
-        let action = if verb == Verb::Replace {
+        let action = if verb == JobAction::Replace {
             "Update:Replace"
         } else {
             "Update:Modify"
@@ -48,17 +48,17 @@ impl Stack {
         let (id, of_type) = (&resource.logical_id, &resource.kind);
         if let Some(reason) = policy::forbidden(self.policy.as_ref(), action, id, of_type) {
             run.after(at + 500, SimEvent::Fail(number, reason));
-            return Progress::Goes;
+            return JobProgress::Started;
         }
-        if verb == Verb::Replace {
-            self.note(run, env, slot, |write| &mut write.replaced);
+        if verb == JobAction::Replace {
+            self.record_write(run, env, slot, |write| &mut write.replaced);
             run.update.replaced_resources.push((slot, resource.clone()));
             return self.make(run, env, at, number);
         }
         run.update.changed.push(slot);
         self.set_status(env, at, run, slot, "UPDATE_IN_PROGRESS", None);
-        self.course(run, env, at, number, Operation::Update);
-        Progress::Goes
+        self.schedule(run, env, at, number, Operation::Update);
+        JobProgress::Started
     }
 
     /// What the change of a resource's properties does to it; `None` when they are as they were.
@@ -77,8 +77,8 @@ impl Stack {
             pseudo: Pseudo {
                 account: &env.setting.account,
                 region: &env.setting.region,
-                stack_id: &self.found.id,
-                stack_name: &self.found.name,
+                stack_id: &self.live.id,
+                stack_name: &self.live.name,
             },
             resources: &resources,
         };
@@ -98,20 +98,20 @@ impl Stack {
         _: &mut Environment,
         at: i64,
         number: usize,
-    ) -> Progress {
+    ) -> JobProgress {
         let slot = run.jobs.get(number).map(|job| job.slot);
         let Some(resource) = slot.and_then(|slot| self.resources.get(slot)) else {
-            return Progress::Instant;
+            return JobProgress::Done;
         };
         let (id, of_type) = (&resource.logical_id, &resource.kind);
         let denied = policy::forbidden(self.policy.as_ref(), "Update:Delete", id, of_type);
         let Some(reason) = denied else {
-            return Progress::Instant;
+            return JobProgress::Done;
         };
         if let Some(job) = run.job(number) {
-            (job.runs, job.verb) = (true, Verb::Update);
+            (job.runs, job.verb) = (true, JobAction::Update);
         }
         run.after(at + 500, SimEvent::Fail(number, reason));
-        Progress::Goes
+        JobProgress::Started
     }
 }

@@ -3,25 +3,27 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::job::{Direction, Verb, chain};
-use super::{Before, Due, Environment, Job, Phase, Progress, Running, SimEvent, Work};
+use super::job::{Direction, JobAction, chain};
+use super::{
+    Before, Environment, Job, JobProgress, Phase, Running, ScriptedFailure, SimEvent, Work,
+};
+use crate::catalog::durations::Operation;
 use crate::cloud::{ResourceChange, StackStatus};
 use crate::simulated::compiled::Compiled;
-use crate::simulated::config::Operation;
-use crate::simulated::machines::{Look, Silence, Waiting};
+use crate::simulated::machines::{JoinCheck, JoinWait, NoSignal};
 use crate::simulated::stack::{Resource, Stack};
 use crate::simulated::timing::Typical;
 use crate::simulated::{names, reasons, rng, timing};
 
-/// What an update brings.
-pub(in crate::simulated) struct Wanted {
+/// What an update applies.
+pub(in crate::simulated) struct StackUpdate {
     pub(in crate::simulated) compiled: Rc<Compiled>,
     pub(in crate::simulated) parameters: BTreeMap<String, String>,
     pub(in crate::simulated) tags: BTreeMap<String, String>,
     pub(in crate::simulated) candidates: BTreeMap<String, bool>,
 }
 
-/// Types that tell when they are configured but not yet settled.
+/// Types that report when they are configured but not yet complete.
 const REPORTS_CONFIGURED: &[&str] = &[
     "AWS::EC2::SecurityGroup",
     "AWS::ElasticLoadBalancingV2::LoadBalancer",
@@ -48,13 +50,13 @@ pub(in crate::simulated) fn candidates(changes: &[ResourceChange]) -> BTreeMap<S
 }
 
 /// An update that changes nothing but one resource, in place.
-pub(in crate::simulated) fn touching(stack: &Stack, id: &str) -> Option<Wanted> {
+pub(in crate::simulated) fn single_update(stack: &Stack, id: &str) -> Option<StackUpdate> {
     let compiled = stack.compiled.clone()?;
     compiled.item(id)?;
-    Some(Wanted {
+    Some(StackUpdate {
         compiled,
-        parameters: stack.found.parameters.clone(),
-        tags: stack.found.tags.clone(),
+        parameters: stack.live.parameters.clone(),
+        tags: stack.live.tags.clone(),
         candidates: BTreeMap::from([(id.to_owned(), true)]),
     })
 }
@@ -86,7 +88,7 @@ impl Stack {
         &mut self,
         env: &mut Environment,
         at: i64,
-        wanted: Wanted,
+        wanted: StackUpdate,
         token: Option<&str>,
         log: usize,
     ) {
@@ -97,8 +99,8 @@ impl Stack {
         let mut run = Running::new(number, token, Phase::Updating, log);
         run.update.before = Some(Before {
             compiled: old,
-            parameters: std::mem::replace(&mut self.found.parameters, wanted.parameters),
-            tags: std::mem::replace(&mut self.found.tags, wanted.tags),
+            parameters: std::mem::replace(&mut self.live.parameters, wanted.parameters),
+            tags: std::mem::replace(&mut self.live.tags, wanted.tags),
             resources: self.resources.clone(),
         });
         run.update.candidates = wanted.candidates;
@@ -123,7 +125,7 @@ impl Stack {
             &wanted.compiled,
             Direction::Up,
         );
-        self.found.updated = Some(super::timestamp(at));
+        self.live.updated = Some(super::timestamp(at));
         self.launch(env, at, run, StackStatus::UpdateInProgress);
     }
 
@@ -134,11 +136,11 @@ impl Stack {
         env: &mut Environment,
         at: i64,
         number: usize,
-    ) -> Progress {
+    ) -> JobProgress {
         let Some(job) = run.job(number) else {
-            return Progress::Instant;
+            return JobProgress::Done;
         };
-        let (slot, replaces) = (job.slot, job.verb == Verb::Replace);
+        let (slot, replaces) = (job.slot, job.verb == JobAction::Replace);
         job.runs = true;
         if replaces {
             let message = "Requested update requires the creation of a new physical resource; hence \
@@ -147,12 +149,12 @@ impl Stack {
         } else {
             self.set_status(env, at, run, slot, "CREATE_IN_PROGRESS", None);
         }
-        self.course(run, env, at, number, Operation::Create);
-        Progress::Goes
+        self.schedule(run, env, at, number, Operation::Create);
+        JobProgress::Started
     }
 
-    /// Plans what happens to a resource once it has started: its end, or its failure.
-    pub(super) fn course(
+    /// Schedules the events of a resource that has started: its end, or its failure.
+    pub(super) fn schedule(
         &mut self,
         run: &mut Running,
         env: &mut Environment,
@@ -178,7 +180,7 @@ impl Stack {
             |item| item.typical(operation),
         );
         let words = [
-            self.found.name.as_str(),
+            self.live.name.as_str(),
             resource.logical_id.as_str(),
             if operation == Operation::Create {
                 "create"
@@ -190,10 +192,10 @@ impl Stack {
         let signals = item
             .and_then(|item| item.signals)
             .filter(|_| operation == Operation::Create);
-        let due = env.due(&self.found.name, &resource.logical_id, operation);
+        let due = env.take_failure(&self.live.name, &resource.logical_id, operation);
         let creates = operation == Operation::Create;
         let first = (takes / 8).clamp(1, 3000);
-        if let Some(Due(reason)) = due {
+        if let Some(ScriptedFailure(reason)) = due {
             let reason = reason.unwrap_or_else(|| {
                 reasons::usual(
                     &env.setting,
@@ -203,14 +205,14 @@ impl Stack {
                     signals.map(|(_, count)| count),
                 )
             });
-            let silent = signals.is_some() && reason.contains("signal");
-            let silence = silent.then_some(Silence::Boot);
+            let times_out = signals.is_some() && reason.contains("signal");
+            let no_signal = times_out.then_some(NoSignal::Boot);
             let until = match signals {
-                Some((timeout, _)) if silent => rng::milliseconds(timeout),
+                Some((timeout, _)) if times_out => rng::milliseconds(timeout),
                 _ => (takes / 2).max(1),
             };
             if let Some(resource) = self.resources.get_mut(slot) {
-                resource.silent = silence;
+                resource.no_signal = no_signal;
             }
             if creates && until > first {
                 run.after(at + first, SimEvent::Initiated(number));
@@ -228,12 +230,12 @@ impl Stack {
         match signals.filter(|_| self.joins()) {
             Some((timeout, count)) => {
                 let words = [
-                    self.found.name.as_str(),
+                    self.live.name.as_str(),
                     resource.logical_id.as_str(),
                     "join",
                 ];
                 let joining = env.takes(&words, self.operations, timing::join());
-                let waiting = Waiting {
+                let waiting = JoinWait {
                     joining: joining.min(takes - first),
                     until: at + rng::milliseconds(timeout),
                     count,
@@ -246,26 +248,26 @@ impl Stack {
     }
 
     /// The machines of a job's group have looked whether they can join.
-    pub(super) fn joining(
+    pub(super) fn join_checked(
         &mut self,
         run: &mut Running,
         number: usize,
-        waiting: Waiting,
-        look: Look,
+        waiting: JoinWait,
+        look: JoinCheck,
     ) {
         let slot = run.jobs.get(number).map(|job| job.slot);
         let Some(resource) = slot.and_then(|slot| self.resources.get_mut(slot)) else {
             return;
         };
-        resource.silent = None;
+        resource.no_signal = None;
         match look {
-            Look::Signals(at) => run.after(at, SimEvent::End(number)),
-            Look::Again(at) => {
-                resource.silent = Some(Silence::ControlPlane);
+            JoinCheck::Signals(at) => run.after(at, SimEvent::End(number)),
+            JoinCheck::Repeat(at) => {
+                resource.no_signal = Some(NoSignal::ControlPlane);
                 run.after(at, SimEvent::Join(number, waiting));
             }
-            Look::GivesUp(at) => {
-                resource.silent = Some(Silence::ControlPlane);
+            JoinCheck::TimesOut(at) => {
+                resource.no_signal = Some(NoSignal::ControlPlane);
                 let reason = reasons::unsignalled(waiting.count);
                 run.after(at, SimEvent::Fail(number, reason));
             }
@@ -283,7 +285,7 @@ impl Stack {
             return;
         };
         let named = self.named(&env.setting, slot);
-        let stack = self.found.name.clone();
+        let stack = self.live.name.clone();
         if let Some(resource) = self.resources.get_mut(slot) {
             let made = || {
                 names::physical(
@@ -298,12 +300,12 @@ impl Stack {
             resource.generation += 1;
             resource.version = 1;
             resource.physical_id = Some(id);
-            resource.vanished = false;
-            resource.touched.clear();
+            resource.deleted_externally = false;
+            resource.external_properties.clear();
         }
         let status = match verb {
-            Verb::Replace => "UPDATE_IN_PROGRESS",
-            _ => "CREATE_IN_PROGRESS",
+            JobAction::Replace => "UPDATE_IN_PROGRESS",
+            JobAction::Create | JobAction::Update | JobAction::Delete => "CREATE_IN_PROGRESS",
         };
         self.set_status(
             env,
@@ -326,8 +328,8 @@ impl Stack {
             return;
         };
         let status = match verb {
-            Verb::Replace => "UPDATE_IN_PROGRESS",
-            _ => "CREATE_IN_PROGRESS",
+            JobAction::Replace => "UPDATE_IN_PROGRESS",
+            JobAction::Create | JobAction::Update | JobAction::Delete => "CREATE_IN_PROGRESS",
         };
         // The API's detailed status CONFIGURATION_COMPLETE comes with these words.
         let message = Some("Eventual consistency check initiated");

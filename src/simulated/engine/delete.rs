@@ -1,18 +1,37 @@
-//! Removing resources: what goes, what stays behind, what refuses, and what is lost with it.
+//! Deleting resources: what is deleted or retained, what refuses, and which data is lost.
 
-use super::job::{Direction, Verb, chain, with_snapshot};
-use super::{Due, Environment, Job, Progress, Removal, Running, SimEvent, Work};
-use crate::catalog::resources::holds;
-use crate::cloud::DeletionPolicy;
-use crate::simulated::config::Operation;
+use super::job::{Direction, JobAction, chain, with_snapshot};
+use super::{
+    Environment, Job, JobProgress, Phase, Removal, Running, ScriptedFailure, SimEvent, Work,
+};
+use crate::catalog::durations::Operation;
+use crate::catalog::resources::stored_data;
+use crate::cloud::{DeletionPolicy, StackStatus};
 use crate::simulated::inspect::{Loss, RemovalCause, Write};
 use crate::simulated::stack::{Resource, Stack, timestamp};
 use crate::simulated::timing::Typical;
 use crate::simulated::{compiled, reasons};
 
 impl Stack {
-    /// Why a resource can't be deleted, for reasons of its own.
-    pub(super) fn refuses(
+    pub(in crate::simulated) fn delete(
+        &mut self,
+        env: &mut Environment,
+        at: i64,
+        token: Option<&str>,
+        log: usize,
+    ) {
+        if let Some(mut run) = self.running.take() {
+            self.cancel(&mut run, env, at);
+        }
+        self.failed_rollback = None;
+        let number = self.number();
+        let mut run = Running::new(number, token, Phase::Deleting, log);
+        self.delete_resources(&mut run, env, RemovalCause::StackDeleted);
+        self.launch(env, at, run, StackStatus::DeleteInProgress);
+    }
+
+    /// Why a resource refuses to be deleted.
+    pub(super) fn removal_error(
         &self,
         env: &Environment,
         slot: usize,
@@ -36,7 +55,7 @@ impl Stack {
         }
     }
 
-    /// Starts removing a resource, or passes it by.
+    /// Starts deleting a resource, or retains it.
     pub(super) fn remove(
         &mut self,
         run: &mut Running,
@@ -44,21 +63,21 @@ impl Stack {
         at: i64,
         number: usize,
         removal: &Removal,
-    ) -> Progress {
+    ) -> JobProgress {
         let Some(slot) = run.jobs.get(number).map(|job| job.slot) else {
-            return Progress::Instant;
+            return JobProgress::Done;
         };
         let Some(resource) = self.resources.get(slot).cloned() else {
-            return Progress::Instant;
+            return JobProgress::Done;
         };
         if removal.deletion_policy == DeletionPolicy::Retain && removal.physical_id.is_some() {
-            self.leave(run, env, at, slot, removal);
-            return Progress::Instant;
+            self.retain(run, env, at, slot, removal);
+            return JobProgress::Done;
         }
         if let Some(job) = run.job(number) {
-            (job.runs, job.verb) = (true, Verb::Delete);
+            (job.runs, job.verb) = (true, JobAction::Delete);
         }
-        self.state(run, env, at, slot, removal, ("DELETE_IN_PROGRESS", None));
+        self.removal_event(run, env, at, slot, removal, ("DELETE_IN_PROGRESS", None));
         let compiled = self.compiled.clone();
         let item = compiled
             .as_ref()
@@ -69,7 +88,7 @@ impl Stack {
         };
         let typical = item.map_or(usual, |item| item.typical(Operation::Delete));
         let words = [
-            self.found.name.as_str(),
+            self.live.name.as_str(),
             resource.logical_id.as_str(),
             "delete",
         ];
@@ -81,8 +100,9 @@ impl Stack {
             ),
             None => 500,
         };
-        let event = match env.due(&self.found.name, &resource.logical_id, Operation::Delete) {
-            Some(Due(reason)) => {
+        let event = match env.take_failure(&self.live.name, &resource.logical_id, Operation::Delete)
+        {
+            Some(ScriptedFailure(reason)) => {
                 let (id, of_type) = (&resource.logical_id, &resource.kind);
                 let usual = || reasons::usual(&env.setting, id, of_type, Operation::Delete, None);
                 SimEvent::Fail(number, reason.unwrap_or_else(usual))
@@ -90,11 +110,11 @@ impl Stack {
             None => SimEvent::End(number),
         };
         run.after(at + takes, event);
-        Progress::Goes
+        JobProgress::Started
     }
 
     /// An event of what is removed, which may no longer be the stack's own resource.
-    pub(super) fn state(
+    pub(super) fn removal_event(
         &mut self,
         run: &Running,
         env: &mut Environment,
@@ -103,7 +123,7 @@ impl Stack {
         removal: &Removal,
         now: (&'static str, Option<&str>),
     ) {
-        if !removal.how.is_of_old() {
+        if !removal.how.is_of_previous() {
             return self.set_status(env, at, run, slot, now.0, now.1);
         }
         let Some(resource) = self.resources.get(slot) else {
@@ -118,7 +138,7 @@ impl Stack {
         self.resource_event(env, at, run, of, now.0, now.1);
     }
 
-    fn leave(
+    fn retain(
         &mut self,
         run: &Running,
         env: &mut Environment,
@@ -126,8 +146,8 @@ impl Stack {
         slot: usize,
         removal: &Removal,
     ) {
-        self.state(run, env, at, slot, removal, ("DELETE_SKIPPED", None));
-        self.lose(run, env, at, slot, removal);
+        self.removal_event(run, env, at, slot, removal, ("DELETE_SKIPPED", None));
+        self.record_loss(run, env, at, slot, removal);
     }
 
     pub(super) fn removed(
@@ -141,16 +161,16 @@ impl Stack {
         let Some(slot) = run.jobs.get(number).map(|job| job.slot) else {
             return;
         };
-        self.state(run, env, at, slot, removal, ("DELETE_COMPLETE", None));
-        self.note(run, env, slot, |write| &mut write.deleted);
+        self.removal_event(run, env, at, slot, removal, ("DELETE_COMPLETE", None));
+        self.record_write(run, env, slot, |write| &mut write.deleted);
         if let Some(bucket) = &removal.physical_id {
             env.buckets.remove(bucket);
         }
-        self.lose(run, env, at, slot, removal);
+        self.record_loss(run, env, at, slot, removal);
     }
 
-    /// Keeps account of what held data and is no longer the stack's.
-    fn lose(
+    /// Records a resource with data that is no longer the stack's.
+    fn record_loss(
         &mut self,
         run: &Running,
         env: &mut Environment,
@@ -164,10 +184,10 @@ impl Stack {
         let Some(physical_id) = removal.physical_id.clone() else {
             return;
         };
-        if holds(&resource.kind).is_some() {
+        if stored_data(&resource.kind).is_some() {
             env.losses.push(Loss {
                 at: timestamp(at),
-                stack: self.found.name.clone(),
+                stack: self.live.name.clone(),
                 logical_id: resource.logical_id.clone(),
                 resource_type: resource.kind.clone(),
                 physical_id,
@@ -179,7 +199,7 @@ impl Stack {
     }
 
     /// Writes a resource into the log of the write that runs.
-    pub(super) fn note(
+    pub(super) fn record_write(
         &self,
         run: &Running,
         env: &mut Environment,
@@ -195,7 +215,7 @@ impl Stack {
     }
 
     /// A resource that could not be deleted.
-    pub(super) fn remains(
+    pub(super) fn removal_failed(
         &mut self,
         run: &Running,
         env: &mut Environment,
@@ -209,7 +229,7 @@ impl Stack {
         let slot = job.slot;
         if let Work::Remove(removal) = &job.work {
             let removal = removal.clone();
-            self.state(
+            self.removal_event(
                 run,
                 env,
                 at,
@@ -265,7 +285,7 @@ impl Stack {
         let is_up = !matches!(resource.status, "CREATE_FAILED" | "CREATE_IN_PROGRESS");
         let protected = resource.kind == "AWS::RDS::DBInstance" && is_up && {
             let key = "DeletionProtection";
-            let by_hand = resource.touched.get(key).cloned();
+            let by_hand = resource.external_properties.get(key).cloned();
             let now = by_hand.or_else(|| {
                 let all = self.properties(&env.setting, &resource.logical_id);
                 all.get(key).cloned()
@@ -273,7 +293,10 @@ impl Stack {
             now.is_some_and(|value| compiled::is_true(&value))
         };
         Removal {
-            physical_id: resource.physical_id.clone().filter(|_| !resource.vanished),
+            physical_id: resource
+                .physical_id
+                .clone()
+                .filter(|_| !resource.deleted_externally),
             deletion_policy,
             how,
             protected,

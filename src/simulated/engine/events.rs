@@ -15,9 +15,9 @@ impl Stack {
         status: StackStatus,
         reason: Option<&str>,
     ) {
-        self.becomes(at, status, reason);
+        self.publish_status(at, status, reason);
         let mut event = self.event_of_itself();
-        let words = ["event", self.found.id.as_str()];
+        let words = ["event", self.live.id.as_str()];
         let number = self.events.len() as u64;
         event.id = uuid(&mut stream(env.setting.seed, &words, number));
         self.publish(env, at, run, event);
@@ -75,7 +75,7 @@ impl Stack {
         let late = env.faults.late_events;
         let mut readable = at;
         if late > 0.0 {
-            let words = ["late", self.found.id.as_str(), event.id.as_str()];
+            let words = ["late", self.live.id.as_str(), event.id.as_str()];
             let mut rng = stream(env.setting.seed, &words, 0);
             if rng.f64() < late {
                 let most = i64::try_from(env.faults.late_for.as_millis()).unwrap_or(i64::MAX);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::job::Verb;
+use super::job::JobAction;
 use super::{Environment, Phase, Running, SimEvent};
 use crate::cloud::StackStatus;
 use crate::simulated::stack::Stack;
@@ -25,14 +25,14 @@ impl Stack {
         run.failed
             .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
         match verb {
-            Verb::Delete => {
-                self.remains(run, env, at, number, reason);
+            JobAction::Delete => {
+                self.removal_failed(run, env, at, number, reason);
                 run.active = run.active.saturating_sub(1);
                 self.release(run, env, at, Vec::new());
                 return;
             }
-            Verb::Create => self.set_status(env, at, run, slot, "CREATE_FAILED", Some(reason)),
-            Verb::Update | Verb::Replace => {
+            JobAction::Create => self.set_status(env, at, run, slot, "CREATE_FAILED", Some(reason)),
+            JobAction::Update | JobAction::Replace => {
                 self.set_status(env, at, run, slot, "UPDATE_FAILED", Some(reason));
             }
         }
@@ -41,10 +41,10 @@ impl Stack {
             self.release(run, env, at, Vec::new());
             return;
         }
-        if run.turns {
+        if run.rolls_back {
             return;
         }
-        run.turns = true;
+        run.rolls_back = true;
         // What fails in the same moment is not cancelled any more.
         let soon = |due: i64| due < at + 1000;
         let others = std::mem::take(&mut run.queue);
@@ -67,14 +67,19 @@ impl Stack {
         }
         let (what, more) = match run.phase {
             Phase::Creating => ("create", "Rollback requested by user."),
-            _ => ("update", ""),
+            Phase::RollingBackCreate
+            | Phase::Updating
+            | Phase::Cleanup
+            | Phase::RollingBackUpdate
+            | Phase::RollbackCleanup
+            | Phase::Deleting => ("update", ""),
         };
         let failed = run.failed.join(", ");
         let message = format!("The following resource(s) failed to {what}: [{failed}]. {more}");
         run.after(at + 1000, SimEvent::RollBack(message));
     }
 
-    /// Breaks off whatever runs.
+    /// Cancels every running job.
     pub(super) fn cancel(&mut self, run: &mut Running, env: &mut Environment, at: i64) {
         run.queue.clear();
         run.active = 0;
@@ -87,8 +92,10 @@ impl Stack {
             run.failed
                 .extend(self.resources.get(slot).map(|one| one.logical_id.clone()));
             let (status, reason) = match verb {
-                Verb::Create => ("CREATE_FAILED", "Resource creation cancelled"),
-                _ => ("UPDATE_FAILED", "Resource update cancelled"),
+                JobAction::Create => ("CREATE_FAILED", "Resource creation cancelled"),
+                JobAction::Update | JobAction::Replace | JobAction::Delete => {
+                    ("UPDATE_FAILED", "Resource update cancelled")
+                }
             };
             self.set_status(env, at, run, slot, status, Some(reason));
         }
@@ -98,14 +105,19 @@ impl Stack {
     pub(super) fn stop(&mut self, run: &Running, env: &mut Environment, at: i64) {
         let (status, what) = match run.phase {
             Phase::Creating => (StackStatus::CreateFailed, "create"),
-            _ => (StackStatus::UpdateFailed, "update"),
+            Phase::RollingBackCreate
+            | Phase::Updating
+            | Phase::Cleanup
+            | Phase::RollingBackUpdate
+            | Phase::RollbackCleanup
+            | Phase::Deleting => (StackStatus::UpdateFailed, "update"),
         };
         let failed = run.failed.join(", ");
         let reason = format!("The following resource(s) failed to {what}: [{failed}]. ");
         self.stack_event(env, at, run, status, Some(&reason));
     }
 
-    /// The running operation does not go back where it fails. `None` when none runs.
+    /// The running operation is not rolled back where it fails. `None` when none runs.
     pub(in crate::simulated) fn disable_rollback(&mut self) -> Option<()> {
         let run = self.running.as_mut()?;
         run.stops = true;

@@ -12,9 +12,9 @@ use crate::simulated::timing::Typical;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::simulated) enum Work {
     Make,
-    /// Make, change, replace or leave alone: decided by what the properties come to.
+    /// Make, change, replace or leave alone: decided by the evaluated properties.
     Change,
-    /// May this resource go when the update is done?
+    /// May this resource be deleted when the update is done?
     CheckRemoval,
     /// Bring it back to what it was.
     Restore,
@@ -27,7 +27,7 @@ pub(in crate::simulated) struct Removal {
     pub(in crate::simulated) physical_id: Option<String>,
     pub(in crate::simulated) deletion_policy: DeletionPolicy,
     pub(in crate::simulated) how: RemovalCause,
-    /// Whether deletion protection stands in its way.
+    /// Whether deletion protection is on.
     pub(in crate::simulated) protected: bool,
 }
 
@@ -35,8 +35,8 @@ pub(in crate::simulated) struct Removal {
 pub(in crate::simulated) struct Job {
     pub(super) slot: usize,
     pub(super) work: Work,
-    /// The kind of thing that it turned out to be.
-    pub(super) verb: Verb,
+    /// What it does, once decided.
+    pub(super) verb: JobAction,
     pub(super) runs: bool,
     /// How many jobs have to be done before.
     pub(super) waits: usize,
@@ -45,19 +45,19 @@ pub(in crate::simulated) struct Job {
 
 /// What a job does to its resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(super) enum JobAction {
     Create,
     Update,
     Replace,
     Delete,
 }
 
-/// Which way the needs of a template are walked.
+/// The order in which dependencies are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
-    /// What is needed goes first.
+    /// Dependencies first.
     Up,
-    /// What needs goes first.
+    /// Dependents first.
     Down,
 }
 
@@ -66,7 +66,7 @@ impl Job {
         Self {
             slot,
             work,
-            verb: Verb::Create,
+            verb: JobAction::Create,
             runs: false,
             waits: 0,
             next: Vec::new(),

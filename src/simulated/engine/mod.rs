@@ -1,30 +1,32 @@
-//! Operations on stacks as a course of happenings in time: every resource starts when what it needs is
-//! there, and what happens next is decided when it happens. Knows one stack at a time.
+//! Operations on stacks as events in time: every resource starts when its dependencies are complete, and
+//! each event decides the next ones. Knows one stack at a time.
 
 mod change;
 mod create_update;
 mod delete;
 mod events;
 mod failure;
+mod finish;
 mod job;
 mod rollback;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-pub(super) use create_update::{Wanted, candidates, touching};
+pub(super) use create_update::{StackUpdate, candidates, single_update};
 pub(super) use job::{Job, Removal, Work};
 
 use jiff::Timestamp;
 
 use super::compiled::Compiled;
-use super::config::{Faults, Noise, Operation, ResourceFailure};
+use super::config::{Faults, Noise, ResourceFailure};
 use super::inspect::{Loss, Write};
-use super::machines::Waiting;
+use super::machines::JoinWait;
 use super::names::Setting;
 use super::rng::{stream, takes};
 use super::stack::{Resource, Stack, timestamp};
 use super::timing;
+use crate::catalog::durations::Operation;
 use crate::cloud::StackStatus;
 
 /// What all stacks share.
@@ -45,16 +47,16 @@ pub(super) struct StoredObject {
     pub(super) written: Timestamp,
 }
 
-/// How far an operation is.
+/// The phase of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Creating,
-    /// A failed creation is taken back.
+    /// A failed creation is rolled back.
     RollingBackCreate,
     Updating,
     /// What an update left over is deleted.
     Cleanup,
-    /// A failed update is taken back.
+    /// A failed update is rolled back.
     RollingBackUpdate,
     /// What a failed update had made is deleted.
     RollbackCleanup,
@@ -67,14 +69,14 @@ pub(super) enum SimEvent {
     Begin,
     Initiated(usize),
     Configured(usize),
-    /// The machines of the job's group look whether they can join.
-    Join(usize, Waiting),
+    /// The machines of the job's group check whether they can join.
+    Join(usize, JoinWait),
     End(usize),
     /// The job fails, for this reason.
     Fail(usize, String),
     /// The operation failed and was begun without rollback.
     Stop,
-    /// The operation turns back.
+    /// The rollback starts.
     RollBack(String),
     Finish,
 }
@@ -87,7 +89,7 @@ pub(super) struct OtherStacks {
     pub(super) serves: bool,
 }
 
-/// An operation that runs, or a rollback that got stuck.
+/// A running operation, or a failed rollback.
 pub(super) struct Running {
     /// Number of the operation that its events belong to.
     pub(super) number: u64,
@@ -103,13 +105,13 @@ pub(super) struct Running {
     failed: Vec<String>,
     /// Whether it stops where it fails.
     stops: bool,
-    /// Whether it turns back already.
-    turns: bool,
+    /// Whether its rollback is scheduled.
+    rolls_back: bool,
     tail: i64,
     update: Update,
 }
 
-/// What an update has to remember.
+/// The state of an update.
 #[derive(Default)]
 pub(super) struct Update {
     before: Option<Before>,
@@ -123,7 +125,7 @@ pub(super) struct Update {
     changed: Vec<usize>,
     /// Replaced ones as they were.
     replaced_resources: Vec<(usize, Resource)>,
-    /// New ones of replacements that were taken back.
+    /// New ones of replacements that were rolled back.
     discarded: Vec<(usize, Resource)>,
     skip: BTreeSet<String>,
 }
@@ -136,19 +138,24 @@ pub(super) struct Before {
     resources: Vec<Resource>,
 }
 
-/// Whether a job goes on or is done at once.
+/// Whether a job runs or was done at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    Goes,
-    Instant,
+enum JobProgress {
+    Started,
+    Done,
 }
 
 /// A scripted failure, with its reason where it has one of its own.
-struct Due(Option<String>);
+struct ScriptedFailure(Option<String>);
 
 impl Environment {
     /// Takes a scripted failure, if one is due.
-    fn due(&mut self, stack: &str, id: &str, operation: Operation) -> Option<Due> {
+    fn take_failure(
+        &mut self,
+        stack: &str,
+        id: &str,
+        operation: Operation,
+    ) -> Option<ScriptedFailure> {
         let fits = |one: &&mut ResourceFailure| {
             one.times > 0
                 && one.operation == operation
@@ -157,7 +164,7 @@ impl Environment {
         };
         let failing = self.failures.iter_mut().find(fits)?;
         failing.times -= 1;
-        Some(Due(failing.reason.clone()))
+        Some(ScriptedFailure(failing.reason.clone()))
     }
 
     /// Milliseconds that something takes, from a stream of its own.
@@ -180,7 +187,7 @@ impl Running {
             active: 0,
             failed: Vec::new(),
             stops: false,
-            turns: false,
+            rolls_back: false,
             tail: 0,
             update: Update::default(),
         }
@@ -191,7 +198,7 @@ impl Running {
         self.queue.insert((at, self.ticket), event);
     }
 
-    /// When the next thing happens.
+    /// The time of the next event.
     pub(super) fn next(&self) -> Option<i64> {
         self.queue.first_key_value().map(|((at, _), _)| *at)
     }
@@ -204,11 +211,11 @@ impl Running {
         };
         match &self.jobs.get(*number)?.work {
             Work::Remove(removal) => removal.physical_id.as_deref(),
-            _ => None,
+            Work::Make | Work::Change | Work::CheckRemoval | Work::Restore => None,
         }
     }
 
-    /// Whether the next thing is that machines look whether they can join.
+    /// Whether the next event is a check whether machines can join.
     pub(super) fn joins(&self) -> bool {
         let next = self.queue.first_key_value();
         matches!(next, Some((_, SimEvent::Join(..))))
@@ -218,8 +225,8 @@ impl Running {
         self.jobs.get_mut(number)
     }
 
-    /// Takes a job off its followers. Those that wait for nothing any more.
-    fn settle(&mut self, number: usize) -> Vec<usize> {
+    /// Removes a finished job from what its followers wait for. Returns those that can start.
+    fn release_followers(&mut self, number: usize) -> Vec<usize> {
         let next = self.job(number).map(|job| std::mem::take(&mut job.next));
         let mut free = Vec::new();
         for follower in next.unwrap_or_default() {
@@ -237,7 +244,7 @@ impl Running {
 impl Stack {
     /// Starts an operation: its first event, and the time until its first resource.
     fn launch(&mut self, env: &mut Environment, at: i64, mut run: Running, status: StackStatus) {
-        let words = ["overhead", self.found.name.as_str()];
+        let words = ["overhead", self.live.name.as_str()];
         let around = env.takes(&words, self.operations, timing::overhead());
         let lead = around * 3 / 8;
         run.tail = around - lead;
@@ -253,7 +260,7 @@ impl Stack {
         self.operations
     }
 
-    /// Lets the next thing happen.
+    /// Handles the next event.
     pub(super) fn step(&mut self, env: &mut Environment, others: OtherStacks) {
         let Some(mut run) = self.running.take() else {
             return;
@@ -267,8 +274,8 @@ impl Stack {
             SimEvent::Configured(job) => self.configured(&mut run, env, at, job),
             SimEvent::End(job) => self.end(&mut run, env, at, job, others.in_use),
             SimEvent::Join(job, waiting) => {
-                let look = waiting.look(at, others.serves);
-                self.joining(&mut run, job, waiting, look);
+                let look = waiting.check(at, others.serves);
+                self.join_checked(&mut run, job, waiting, look);
             }
             SimEvent::Fail(job, reason) => self.fail_job(&mut run, env, at, job, &reason),
             SimEvent::Stop => return self.stop(&run, env, at),
@@ -296,8 +303,8 @@ impl Stack {
     ) {
         ready.reverse();
         while let Some(number) = ready.pop() {
-            if self.start(run, env, at, number) == Progress::Instant {
-                ready.extend(run.settle(number));
+            if self.start(run, env, at, number) == JobProgress::Done {
+                ready.extend(run.release_followers(number));
             } else {
                 run.active += 1;
             }
@@ -305,7 +312,9 @@ impl Stack {
         if run.active == 0 {
             let tail = match run.phase {
                 Phase::Cleanup | Phase::RollbackCleanup | Phase::RollingBackUpdate => 1000,
-                _ => run.tail,
+                Phase::Creating | Phase::RollingBackCreate | Phase::Updating | Phase::Deleting => {
+                    run.tail
+                }
             };
             run.after(at + tail, SimEvent::Finish);
         }
@@ -317,9 +326,9 @@ impl Stack {
         env: &mut Environment,
         at: i64,
         number: usize,
-    ) -> Progress {
+    ) -> JobProgress {
         let Some(job) = run.jobs.get(number) else {
-            return Progress::Instant;
+            return JobProgress::Done;
         };
         match &job.work {
             Work::Make => self.make(run, env, at, number),

@@ -1,63 +1,19 @@
-//! Ends and ways back: what a finished job leaves, rolling back, deleting, and the next phase.
+//! Rollback: of a failed creation or update, continued after a failure, or asked for by a cancellation.
 
 use std::collections::BTreeSet;
 
-use super::job::{Direction, Verb, chain};
-use super::{Environment, Job, Phase, Progress, Running, SimEvent, Work};
-use crate::cloud::{DeletionPolicy, StackStatus};
-use crate::simulated::config::{Operation, RollbackFailure};
+use super::job::{Direction, JobAction, chain};
+use super::{Environment, Job, JobProgress, Phase, Running, SimEvent, Work};
+use crate::catalog::durations::Operation;
+use crate::cloud::StackStatus;
+use crate::simulated::config::RollbackFailure;
 use crate::simulated::inspect::RemovalCause;
 use crate::simulated::reasons;
 use crate::simulated::stack::Stack;
 use crate::simulated::timing::Typical;
 
 impl Stack {
-    pub(super) fn end(
-        &mut self,
-        run: &mut Running,
-        env: &mut Environment,
-        at: i64,
-        number: usize,
-        in_use: Option<String>,
-    ) {
-        let Some(job) = run.jobs.get(number) else {
-            return;
-        };
-        let (slot, verb) = (job.slot, job.verb);
-        if let Work::Remove(removal) = &job.work {
-            let removal = removal.clone();
-            if let Some(reason) = in_use.or_else(|| self.refuses(env, slot, &removal)) {
-                self.fail_job(run, env, at, number, &reason);
-                return;
-            }
-            self.removed(run, env, at, number, &removal);
-        } else if run.phase == Phase::RollingBackUpdate {
-            self.restored(run, slot);
-            self.set_status(env, at, run, slot, "UPDATE_COMPLETE", None);
-        } else {
-            let status = match verb {
-                Verb::Create => "CREATE_COMPLETE",
-                _ => "UPDATE_COMPLETE",
-            };
-            if let Some(resource) = self
-                .resources
-                .get_mut(slot)
-                .filter(|_| verb == Verb::Update)
-            {
-                resource.version += 1;
-                resource.touched.clear();
-            }
-            self.set_status(env, at, run, slot, status, None);
-        }
-        if let Some(job) = run.job(number) {
-            job.runs = false;
-        }
-        run.active = run.active.saturating_sub(1);
-        let free = run.settle(number);
-        self.release(run, env, at, free);
-    }
-
-    /// A phase fails on its way: the next one takes back what it did.
+    /// A phase failed: starts its rollback.
     pub(super) fn roll_back(
         &mut self,
         run: &mut Running,
@@ -66,7 +22,7 @@ impl Stack {
         reason: &str,
     ) {
         run.failed.clear();
-        run.turns = false;
+        run.rolls_back = false;
         if run.phase == Phase::Creating {
             run.phase = Phase::RollingBackCreate;
             let reason = Some(reason);
@@ -80,15 +36,15 @@ impl Stack {
         self.begin(run, env, at);
     }
 
-    /// Jobs that bring back what an update has changed.
+    /// Jobs that restore what an update has changed.
     fn roll_back_update(&mut self, run: &mut Running) {
         run.phase = Phase::RollingBackUpdate;
         let Some(before) = &run.update.before else {
             return;
         };
         self.compiled = Some(before.compiled.clone());
-        self.found.parameters.clone_from(&before.parameters);
-        self.found.tags.clone_from(&before.tags);
+        self.live.parameters.clone_from(&before.parameters);
+        self.live.tags.clone_from(&before.tags);
         let replaced_resources = run.update.replaced_resources.iter().map(|(slot, _)| *slot);
         let slots: BTreeSet<usize> = run
             .update
@@ -109,26 +65,26 @@ impl Stack {
         );
     }
 
-    /// Starts bringing a resource back.
+    /// Starts restoring a resource.
     pub(super) fn restore(
         &mut self,
         run: &mut Running,
         env: &mut Environment,
         at: i64,
         number: usize,
-    ) -> Progress {
+    ) -> JobProgress {
         let Some(slot) = run.jobs.get(number).map(|job| job.slot) else {
-            return Progress::Instant;
+            return JobProgress::Done;
         };
         let id = self.resources.get(slot).map(|one| one.logical_id.clone());
         let id = id.unwrap_or_default();
         if run.update.skip.contains(&id) {
             self.restored(run, slot);
             self.set_status(env, at, run, slot, "UPDATE_COMPLETE", None);
-            return Progress::Instant;
+            return JobProgress::Done;
         }
         if let Some(job) = run.job(number) {
-            (job.runs, job.verb) = (true, Verb::Update);
+            (job.runs, job.verb) = (true, JobAction::Update);
         }
         self.set_status(env, at, run, slot, "UPDATE_IN_PROGRESS", None);
         let item = self.compiled.as_ref().and_then(|all| all.item(&id));
@@ -137,10 +93,10 @@ impl Stack {
             p90: 15.0,
         };
         let typical = item.map_or(usual, |item| item.typical(Operation::Update));
-        let words = [self.found.name.as_str(), id.as_str(), "restore"];
+        let words = [self.live.name.as_str(), id.as_str(), "restore"];
         let takes = env.takes(&words, self.operations, typical);
         let stuck = |one: &&mut RollbackFailure| {
-            one.times > 0 && one.stack == self.found.name && one.logical_id == id
+            one.times > 0 && one.stack == self.live.name && one.logical_id == id
         };
         let event = match env.faults.rollback_fails.iter_mut().find(stuck) {
             Some(stuck) => {
@@ -154,11 +110,11 @@ impl Stack {
             None => SimEvent::End(number),
         };
         run.after(at + takes, event);
-        Progress::Goes
+        JobProgress::Started
     }
 
     /// A resource is what it was before the update.
-    fn restored(&mut self, run: &mut Running, slot: usize) {
+    pub(super) fn restored(&mut self, run: &mut Running, slot: usize) {
         run.update.changed.retain(|other| *other != slot);
         let at = run
             .update
@@ -179,148 +135,7 @@ impl Stack {
         }
     }
 
-    pub(super) fn finish(&mut self, mut run: Running, env: &mut Environment, at: i64) {
-        use StackStatus as S;
-        let what = if run.phase == Phase::RollingBackUpdate {
-            "update"
-        } else {
-            "delete"
-        };
-        let failed = run.failed.join(", ");
-        let message = format!("The following resource(s) failed to {what}: [{failed}]. ");
-        let message = (!run.failed.is_empty()).then_some(message.as_str());
-        match run.phase {
-            Phase::Creating => {
-                self.set_outputs(&env.setting);
-                self.stack_event(env, at, &run, S::CreateComplete, None);
-            }
-            Phase::RollingBackCreate if message.is_none() => {
-                self.stack_event(env, at, &run, S::RollbackComplete, None);
-            }
-            Phase::RollingBackCreate => self.stack_event(env, at, &run, S::RollbackFailed, message),
-            Phase::Deleting if message.is_none() => {
-                self.sets.clear();
-                self.stack_event(env, at, &run, S::DeleteComplete, None);
-            }
-            Phase::Deleting => self.stack_event(env, at, &run, S::DeleteFailed, message),
-            Phase::Updating => self.clean_up(run, env, at),
-            Phase::Cleanup => {
-                self.drop_dropped(&run);
-                self.stack_event(env, at, &run, S::UpdateComplete, None);
-            }
-            Phase::RollingBackUpdate if message.is_none() => self.clean_up_rollback(run, env, at),
-            Phase::RollingBackUpdate => {
-                self.stack_event(env, at, &run, S::UpdateRollbackFailed, message);
-                run.failed.clear();
-                self.failed_rollback = Some(run);
-            }
-            Phase::RollbackCleanup => {
-                let made = std::mem::take(&mut run.update.made);
-                let ids = made.iter().filter_map(|slot| self.resources.get(*slot));
-                run.update.dropped = ids.map(|one| one.logical_id.clone()).collect();
-                self.drop_dropped(&run);
-                self.stack_event(env, at, &run, S::UpdateRollbackComplete, None);
-            }
-        }
-    }
-
-    fn drop_dropped(&mut self, run: &Running) {
-        let gone = &run.update.dropped;
-        self.resources
-            .retain(|resource| !gone.contains(&resource.logical_id));
-    }
-
-    /// The new is there: what it took the place of goes.
-    fn clean_up(&mut self, mut run: Running, env: &mut Environment, at: i64) {
-        run.phase = Phase::Cleanup;
-        self.set_outputs(&env.setting);
-        self.stack_event(
-            env,
-            at,
-            &run,
-            StackStatus::UpdateCompleteCleanupInProgress,
-            None,
-        );
-        let mut jobs = Vec::new();
-        let before = run.update.before.take();
-        let old = before.as_ref().map(|before| before.compiled.clone());
-        for (slot, was) in std::mem::take(&mut run.update.replaced_resources) {
-            let new = self
-                .compiled
-                .as_ref()
-                .and_then(|all| all.item(&was.logical_id));
-            let deletion_policy = new.map_or(DeletionPolicy::Delete, |item| item.when_replaced);
-            let removal = self.removal(env, &was, deletion_policy, RemovalCause::Replaced);
-            jobs.push(Job::new(slot, Work::Remove(removal)));
-        }
-        for id in &run.update.dropped {
-            let item = old.as_ref().and_then(|all| all.item(id));
-            let deletion_policy = item.map_or(DeletionPolicy::Delete, |item| item.when_removed);
-            if let Some(slot) = self.slot(id) {
-                let resource = self.resources.get(slot);
-                let removal = resource.map(|one| {
-                    self.removal(env, one, deletion_policy, RemovalCause::RemovedFromTemplate)
-                });
-                jobs.extend(removal.map(|removal| Job::new(slot, Work::Remove(removal))));
-            }
-        }
-        if let Some(old) = old {
-            chain(&mut jobs, &self.resources, &old, Direction::Down);
-        }
-        run.jobs = jobs;
-        self.begin(&mut run, env, at);
-        self.running = Some(run);
-    }
-
-    /// The old is back: what had been made beside it goes.
-    fn clean_up_rollback(&mut self, mut run: Running, env: &mut Environment, at: i64) {
-        run.phase = Phase::RollbackCleanup;
-        let status = StackStatus::UpdateRollbackCompleteCleanupInProgress;
-        self.stack_event(env, at, &run, status, None);
-        let mut jobs = Vec::new();
-        for (slot, new) in std::mem::take(&mut run.update.discarded) {
-            let removal = self.removal(
-                env,
-                &new,
-                DeletionPolicy::Delete,
-                RemovalCause::UpdateRolledBack,
-            );
-            jobs.push(Job::new(slot, Work::Remove(removal)));
-        }
-        for slot in &run.update.made {
-            if let Some(resource) = self.resources.get(*slot) {
-                let removal = self.removal(
-                    env,
-                    resource,
-                    DeletionPolicy::Delete,
-                    RemovalCause::CreateRolledBack,
-                );
-                jobs.push(Job::new(*slot, Work::Remove(removal)));
-            }
-        }
-        run.jobs = jobs;
-        self.begin(&mut run, env, at);
-        self.running = Some(run);
-    }
-
-    pub(in crate::simulated) fn delete(
-        &mut self,
-        env: &mut Environment,
-        at: i64,
-        token: Option<&str>,
-        log: usize,
-    ) {
-        if let Some(mut run) = self.running.take() {
-            self.cancel(&mut run, env, at);
-        }
-        self.failed_rollback = None;
-        let number = self.number();
-        let mut run = Running::new(number, token, Phase::Deleting, log);
-        self.delete_resources(&mut run, env, RemovalCause::StackDeleted);
-        self.launch(env, at, run, StackStatus::DeleteInProgress);
-    }
-
-    /// Goes on with a rollback that got stuck. Its events carry the new token, and belong to the update.
+    /// Continues a failed rollback. Its events carry the new token, and belong to the update.
     pub(in crate::simulated) fn continue_rollback(
         &mut self,
         env: &mut Environment,
@@ -342,7 +157,7 @@ impl Stack {
         self.running = Some(run);
     }
 
-    /// Breaks off an update.
+    /// Cancels an update.
     pub(in crate::simulated) fn cancel_update(&mut self, env: &mut Environment, at: i64) {
         let Some(mut run) = self.running.take() else {
             return;
@@ -352,10 +167,10 @@ impl Stack {
         self.running = Some(run);
     }
 
-    /// Whether an update runs that has not turned back yet.
+    /// Whether an update runs that is not rolled back yet.
     pub(in crate::simulated) fn is_updating(&self) -> bool {
         let run = self.running.as_ref();
         run.is_some_and(|run| run.phase == Phase::Updating)
-            && self.found.status == StackStatus::UpdateInProgress
+            && self.live.status == StackStatus::UpdateInProgress
     }
 }

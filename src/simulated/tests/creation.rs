@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn resources_start_when_what_they_need_is_there_and_tell_of_it_as_aws_does() {
+async fn resources_start_after_their_dependencies() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("10.0.0.0/16")).await;
     let shown = lines(&events(&cloud, &id).await);
@@ -27,7 +27,7 @@ async fn resources_start_when_what_they_need_is_there_and_tell_of_it_as_aws_does
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_puts_out_what_its_resources_are() {
+async fn stack_outputs_are_resource_attributes() {
     let cloud = Simulated::new(steady());
     let id = cloud
         .create(&wanted("s", &network("x"), "t"), &OPEN)
@@ -58,7 +58,7 @@ async fn a_stack_puts_out_what_its_resources_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_token_gives_the_same_stack_and_another_one_conflicts() {
+async fn create_is_idempotent_by_token() {
     let cloud = Simulated::new(steady());
     let ask = wanted("s", &network("x"), "t");
     let first = cloud.create(&ask, &OPEN).await.unwrap();
@@ -69,7 +69,7 @@ async fn the_same_token_gives_the_same_stack_and_another_one_conflicts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_cancels_the_siblings_and_everything_is_taken_back_in_reverse() {
+async fn create_failure_cancels_siblings_and_rolls_back() {
     let cloud = Simulated::new(SimulationConfig {
         failures: vec![failing("NetA", Operation::Create)],
         ..steady()
@@ -115,7 +115,7 @@ async fn a_failure_cancels_the_siblings_and_everything_is_taken_back_in_reverse(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retained_resource_stays_when_a_creation_is_taken_back() {
+async fn retained_resource_survives_a_create_rollback() {
     let mut template = network("x");
     template["Resources"]["Vpc"]["DeletionPolicy"] = json!("Retain");
     let cloud = Simulated::new(SimulationConfig {
@@ -132,7 +132,7 @@ async fn a_retained_resource_stays_when_a_creation_is_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollback_that_fails_too_says_what_it_could_not_delete() {
+async fn failed_create_rollback_names_the_resources() {
     let cloud = Simulated::new(SimulationConfig {
         failures: vec![
             failing("NetA", Operation::Create),
@@ -148,7 +148,7 @@ async fn a_rollback_that_fails_too_says_what_it_could_not_delete() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_whose_machines_stay_silent_fails_at_its_timeout_and_its_console_says_why() {
+async fn group_without_signals_fails_at_its_timeout() {
     let template = json!({"Resources": {
         "G": {"Type": "AWS::AutoScaling::AutoScalingGroup",
             "CreationPolicy": {"ResourceSignal": {"Count": 2, "Timeout": "PT15M"}}},
@@ -185,7 +185,7 @@ async fn a_group_whose_machines_stay_silent_fails_at_its_timeout_and_its_console
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_wrong_with_a_request_is_refused_and_makes_nothing() {
+async fn invalid_create_request_has_no_effect() {
     let cloud = Simulated::new(steady());
     let template = json!({"Parameters": {"A": {"Type": "String"}},
         "Resources": {"R": {"Type": "AWS::IAM::Role"}}});
@@ -206,8 +206,8 @@ async fn what_is_wrong_with_a_request_is_refused_and_makes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_seed_gives_the_same_course_to_the_byte_and_another_one_another() {
-    async fn course(seed: u64) -> Vec<StackEvent> {
+async fn same_seed_gives_the_same_events() {
+    async fn history_of(seed: u64) -> Vec<StackEvent> {
         let cloud = Simulated::new(SimulationConfig {
             seed,
             failures: vec![failing("NetB", Operation::Create)],
@@ -217,7 +217,7 @@ async fn the_same_seed_gives_the_same_course_to_the_byte_and_another_one_another
         made(&cloud, "s", &network("x")).await;
         cloud.history()
     }
-    let first = course(1).await;
-    assert_eq!(first, course(1).await);
-    assert_ne!(first, course(2).await);
+    let first = history_of(1).await;
+    assert_eq!(first, history_of(1).await);
+    assert_ne!(first, history_of(2).await);
 }

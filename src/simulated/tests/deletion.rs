@@ -1,9 +1,9 @@
-//! Deleting stacks, and what stands in the way.
+//! Deleting stacks, and what prevents it.
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_goes_in_reverse_and_is_known_by_its_arn_alone() {
+async fn deleted_stack_is_found_by_arn_only() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let found = deleted(&cloud, &id).await;
@@ -22,7 +22,7 @@ async fn a_stack_goes_in_reverse_and_is_known_by_its_arn_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn policies_decide_what_stays() {
+async fn deletion_policies_decide_what_is_retained() {
     let mut template = database("a", false);
     template["Resources"]["Keep"] = json!({"Type": "AWS::EC2::Volume", "DeletionPolicy": "Retain"});
     let cloud = Simulated::new(steady());
@@ -46,7 +46,7 @@ async fn policies_decide_what_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn termination_protection_refuses_until_it_is_lifted() {
+async fn termination_protection_refuses_deletion() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let protected = Protection {
@@ -67,7 +67,7 @@ async fn termination_protection_refuses_until_it_is_lifted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_protected_database_keeps_its_stack_from_going() {
+async fn deletion_protection_of_a_database_fails_the_deletion() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &database("a", true)).await;
     let found = deleted(&cloud, &id).await;
@@ -83,7 +83,7 @@ async fn a_protected_database_keeps_its_stack_from_going() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subnet_that_another_stack_uses_can_not_go_before_it() {
+async fn subnet_used_by_another_stack_cannot_be_deleted() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let outputs = cloud.stack(&id).await.unwrap().unwrap().outputs;
@@ -109,7 +109,7 @@ async fn a_subnet_that_another_stack_uses_can_not_go_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bucket_goes_only_when_it_is_empty() {
+async fn bucket_with_objects_cannot_be_deleted() {
     let template = json!({"Resources": {"B": {"Type": "AWS::S3::Bucket"}},
         "Outputs": {"B": {"Value": {"Ref": "B"}}}});
     let cloud = Simulated::new(steady());
@@ -129,7 +129,7 @@ async fn a_bucket_goes_only_when_it_is_empty() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_creation_is_broken_off_by_deleting_and_an_update_is_not() {
+async fn deletion_interrupts_a_creation_but_not_an_update() {
     let cloud = Simulated::new(steady());
     let id = cloud
         .create(&wanted("s", &network("x"), "t"), &OPEN)
@@ -146,13 +146,13 @@ async fn a_creation_is_broken_off_by_deleting_and_an_update_is_not() {
         .create_change_set(&wanted("s", &database("b", false), "p"))
         .await
         .unwrap();
-    cloud.execute(&set, "x", OnFailure::GoBack).await.unwrap();
+    cloud.execute(&set, "x", OnFailure::Rollback).await.unwrap();
     let shown = cloud.delete(&id, "e").await;
     assert!(matches!(shown, Err(CloudError::Conflict(_))), "{shown:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_token_deletes_once() {
+async fn deletion_is_idempotent_by_token() {
     let cloud = Simulated::new(SimulationConfig {
         failures: vec![failing("Vpc", Operation::Delete)],
         ..steady()

@@ -9,7 +9,7 @@ fn with(faults: Faults) -> Simulated {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_throttled_call_has_no_effect() {
+async fn throttled_call_has_no_effect() {
     let cloud = with(Faults {
         throttle: 1.0,
         ..Faults::default()
@@ -21,7 +21,7 @@ async fn a_throttled_call_has_no_effect() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unreachable_cloud_does_nothing_and_a_lost_answer_hides_what_was_done() {
+async fn unreachable_has_no_effect_and_a_lost_answer_has() {
     let ask = wanted("s", &network("x"), "t");
     let cloud = with(Faults {
         unreachable: 1.0,
@@ -43,7 +43,7 @@ async fn an_unreachable_cloud_does_nothing_and_a_lost_answer_hides_what_was_done
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_chance_between_strikes_now_and_then_and_the_same_again_with_the_same_seed() {
+async fn random_faults_are_repeatable_by_seed() {
     async fn struck(seed: u64) -> Vec<bool> {
         let faults = Faults {
             throttle: 0.3,
@@ -68,7 +68,7 @@ async fn a_chance_between_strikes_now_and_then_and_the_same_again_with_the_same_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_read_tells_of_what_was() {
+async fn stale_read_shows_an_earlier_state() {
     let cloud = with(Faults {
         stale_read: 1.0,
         stale_for: Duration::from_secs(20),
@@ -102,7 +102,7 @@ async fn a_stale_read_tells_of_what_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn late_doubled_and_shuffled_events_are_all_there_in_the_end() {
+async fn late_duplicate_and_reordered_events_are_complete() {
     let cloud = with(Faults {
         late_events: 0.5,
         duplicate_pages: 0.5,
@@ -113,7 +113,7 @@ async fn late_doubled_and_shuffled_events_are_all_there_in_the_end() {
         .create(&wanted("s", &network("x"), "t"), &OPEN)
         .await
         .unwrap();
-    let asked = Asked {
+    let asked = StackOperation {
         stack_id: id.clone(),
         token: Some("t".to_owned()),
     };
@@ -138,7 +138,7 @@ async fn late_doubled_and_shuffled_events_are_all_there_in_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_expire_after_so_many_calls() {
+async fn credentials_expire_after_a_number_of_calls() {
     let cloud = with(Faults {
         expire_after: Some(2),
         ..Faults::default()
@@ -154,7 +154,7 @@ async fn credentials_expire_after_so_many_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn crashed_process_gets_no_answer_and_the_cloud_continues() {
+async fn crashed_process_gets_no_answer() {
     for (when, stacks) in [(CrashPoint::BeforeEffect, 0), (CrashPoint::AfterEffect, 1)] {
         let crash_at = Some(Crash { call: 2, when });
         let cloud = with(Faults {
@@ -194,7 +194,7 @@ fn strike(verb: &'static str, after: u32, times: u32, kind: FaultKind) -> CallFa
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scripted_fault_strikes_its_calls_alone() {
+async fn scripted_fault_affects_its_calls_only() {
     let cloud = Simulated::new(steady());
     let no = CloudError::Throttled("no".to_owned());
     let refused = FaultKind::Refused(no.clone());
@@ -214,7 +214,7 @@ async fn a_scripted_fault_strikes_its_calls_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scripted_stale_read_shows_stacks_and_parameters_as_they_were() {
+async fn scripted_stale_read_shows_an_earlier_state() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let stale = FaultKind::Stale(Duration::from_secs(30));
@@ -233,7 +233,7 @@ async fn a_scripted_stale_read_shows_stacks_and_parameters_as_they_were() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_event_is_read_later_than_those_after_it() {
+async fn late_event_is_readable_after_newer_ones() {
     let cloud = with(Faults {
         late: vec![LateEvent {
             logical_id: "Vpc".to_owned(),
@@ -250,7 +250,7 @@ async fn a_late_event_is_read_later_than_those_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_rollback_a_stack_stops_where_it_fails_and_an_update_continues_from_there() {
+async fn disabled_rollback_stops_at_the_failure() {
     let cloud = Simulated::new(steady());
     cloud.fail(failing("NetA", Operation::Create));
     let first = wanted("s", &network("x"), "t");
@@ -266,9 +266,12 @@ async fn without_rollback_a_stack_stops_where_it_fails_and_an_update_continues_f
         .map(|one| one.logical_id.as_str())
         .collect();
     assert_eq!(ids, ["NetA", "NetB", "Ip"]);
-    let answer = cloud.execute(&set, "e", OnFailure::GoBack).await;
+    let answer = cloud.execute(&set, "e", OnFailure::Rollback).await;
     assert!(refusal(answer).contains("use the disable-rollback parameter"));
-    cloud.execute(&set, "e", OnFailure::Stop).await.unwrap();
+    cloud
+        .execute(&set, "e", OnFailure::DoNothing)
+        .await
+        .unwrap();
     let found = rest(&cloud, &id).await;
     assert_eq!(found.status, StackStatus::UpdateComplete);
     assert!(found.outputs.contains_key("NetA"));

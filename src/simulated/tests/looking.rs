@@ -5,7 +5,7 @@ use crate::cloud::PutResult;
 use secrecy::{ExposeSecret, SecretString};
 
 #[tokio::test(start_paused = true)]
-async fn time_runs_at_the_configured_speed_from_a_fixed_start() {
+async fn time_runs_at_the_configured_speed() {
     let cloud = Simulated::new(SimulationConfig {
         speed: 60.0,
         ..steady()
@@ -19,7 +19,7 @@ async fn time_runs_at_the_configured_speed_from_a_fixed_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_somebody_changed_by_hand_is_drift_until_the_template_has_it_again() {
+async fn external_change_is_drift_until_updated() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     assert_eq!(cloud.drift(&id).await.unwrap(), []);
@@ -55,7 +55,7 @@ async fn what_somebody_changed_by_hand_is_drift_until_the_template_has_it_again(
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_store_never_overwrites_and_forgets_what_lies_under_a_path() {
+async fn store_never_overwrites_and_deletes_by_path() {
     let template = json!({"Resources": {"K": {"Type": "AWS::KMS::Key"}},
         "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["K", "Arn"]}}}});
     let cloud = Simulated::new(steady());
@@ -128,7 +128,7 @@ async fn the_store_never_overwrites_and_forgets_what_lies_under_a_path() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_public_image_has_the_same_id_in_every_world() {
+async fn public_image_id_does_not_depend_on_the_seed() {
     let mut ids = Vec::new();
     for seed in [1, 2] {
         let cloud = Simulated::new(SimulationConfig { seed, ..steady() });
@@ -144,7 +144,7 @@ async fn a_public_image_has_the_same_id_in_every_world() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_are_counted_by_second_and_texts_are_kept() {
+async fn calls_are_counted_and_texts_recorded() {
     let cloud = Simulated::new(steady());
     let mut ask = wanted("s", &network("x"), "t");
     ask.tags.insert("word".to_owned(), "overheard".to_owned());
@@ -154,17 +154,20 @@ async fn calls_are_counted_by_second_and_texts_are_kept() {
     assert_eq!(moving.len(), 1);
     let calls = cloud.calls();
     assert_eq!(calls.by_second(), BTreeMap::from([(0, 1), (5, 1)]));
-    assert_eq!((calls.total(), calls.by_verb()["moving"]), (2, 1));
+    assert_eq!(
+        (calls.total(), calls.by_verb()["in_progress_stacks"]),
+        (2, 1)
+    );
     assert!(cloud.texts().contains("overheard"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_are_selected_by_token_and_without_one_the_newest_operation_counts() {
+async fn events_are_selected_by_token_or_newest_operation() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     updated(&cloud, "s", &network("y")).await;
     let ask = async |token: Option<&str>| {
-        let asked = Asked {
+        let asked = StackOperation {
             stack_id: id.clone(),
             token: token.map(str::to_owned),
         };

@@ -41,7 +41,7 @@ async fn done(cloud: &Simulated, id: &str, of: &str) -> i64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pool_is_done_only_after_the_control_plane_answers() {
+async fn pool_waits_for_the_control_plane() {
     let cloud = Simulated::new(steady());
     let workers = begun(&cloud, "canary-pool-workers", &pool()).await;
     after(&cloud, 10).await;
@@ -59,7 +59,7 @@ async fn a_pool_is_done_only_after_the_control_plane_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pool_takes_its_usual_time_where_the_control_plane_answers_already() {
+async fn pool_takes_its_usual_time_with_a_running_control_plane() {
     let cloud = Simulated::new(steady());
     made(&cloud, "canary-control-plane", &control_plane(&["A"])).await;
     let before = cloud.now().duration_since(stack::timestamp(0)).as_secs();
@@ -69,7 +69,7 @@ async fn a_pool_takes_its_usual_time_where_the_control_plane_answers_already() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_than_half_of_the_slots_have_to_be_up() {
+async fn control_plane_needs_a_majority() {
     let cloud = Simulated::new(SimulationConfig {
         failures: ["B", "C"]
             .map(|id| ResourceFailure {
@@ -93,7 +93,7 @@ async fn more_than_half_of_the_slots_have_to_be_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pool_with_nothing_to_join_gives_up_at_the_timeout_of_its_signals() {
+async fn pool_without_a_control_plane_times_out() {
     let cloud = Simulated::new(steady());
     // Another cluster's control plane is nothing to join.
     let mut other = wanted("other-control-plane", &control_plane(&["A"]), "other");
@@ -123,7 +123,7 @@ async fn a_pool_with_nothing_to_join_gives_up_at_the_timeout_of_its_signals() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pool_whose_creation_is_given_up_joins_nothing_any_more() {
+async fn cancelled_pool_does_not_join() {
     let cloud = Simulated::new(steady());
     let workers = begun(&cloud, "canary-pool-workers", &pool()).await;
     after(&cloud, 10).await;

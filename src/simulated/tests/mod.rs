@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cloud::{
     ChangeSet, ChangeSetLifetime, ChangeSetRequest, Cloud, CloudError, DeletionPolicy, LiveStack,
-    OnFailure, Operation as Asked, Protection, StackEvent, StackStatus, Store,
+    OnFailure, Protection, StackEvent, StackOperation, StackStatus, Store,
 };
 
 pub const OPEN: Protection = Protection {
@@ -93,12 +93,12 @@ pub async fn made(cloud: &Simulated, stack: &str, template: &Value) -> String {
     id
 }
 
-/// Waits until a stack rests. As it stands then.
+/// Waits until no operation runs on a stack. Returns the stack.
 pub async fn rest(cloud: &Simulated, id: &str) -> LiveStack {
     loop {
         let all = cloud.all_stacks();
         let found = all.into_iter().find(|found| found.id == id).unwrap();
-        if !found.status.is_moving() {
+        if !found.status.is_in_progress() {
             return found;
         }
         cloud.sleep(Duration::from_secs(1)).await;
@@ -116,7 +116,10 @@ pub async fn updated(cloud: &Simulated, stack: &str, template: &Value) -> LiveSt
 
 pub async fn executed(cloud: &Simulated, set: &ChangeSet) -> LiveStack {
     let token = format!("execute-{}", cloud.writes().len());
-    cloud.execute(set, &token, OnFailure::GoBack).await.unwrap();
+    cloud
+        .execute(set, &token, OnFailure::Rollback)
+        .await
+        .unwrap();
     rest(cloud, &set.stack_id).await
 }
 
@@ -128,7 +131,7 @@ pub async fn deleted(cloud: &Simulated, id: &str) -> LiveStack {
 
 /// Events of the newest operation.
 pub async fn events(cloud: &Simulated, id: &str) -> Vec<StackEvent> {
-    let newest = Asked {
+    let newest = StackOperation {
         stack_id: id.to_owned(),
         token: None,
     };

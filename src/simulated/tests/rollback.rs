@@ -1,4 +1,4 @@
-//! Updates that fail, and their way back.
+//! Updates that fail, and their rollback.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn next() -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_update_brings_everything_back() {
+async fn failed_update_is_rolled_back() {
     let cloud = Simulated::new(steady());
     let before_template = network("10.0.0.0/16");
     let id = made(&cloud, "s", &before_template).await;
@@ -70,7 +70,7 @@ async fn a_failed_update_brings_everything_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_change_in_place_cancels_its_siblings() {
+async fn failed_update_in_place_cancels_siblings() {
     let cloud = Simulated::new(config(vec![failing("Ip", Operation::Update)], &[]));
     let id = made(&cloud, "s", &network("x")).await;
     let mut next = network("x");
@@ -117,7 +117,7 @@ async fn failed_rollback_is_continued_and_skips_the_named_resources() {
             StackStatus::UpdateRollbackComplete,
             "{skip:?}"
         );
-        let asked = Asked {
+        let asked = StackOperation {
             stack_id: id.clone(),
             token: Some("on".to_owned()),
         };
@@ -133,14 +133,14 @@ async fn failed_rollback_is_continued_and_skips_the_named_resources() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_can_be_cancelled_until_it_cleans_up() {
+async fn update_can_be_cancelled_until_cleanup() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &database("a", false)).await;
     let set = cloud
         .create_change_set(&wanted("s", &database("b", false), "p"))
         .await
         .unwrap();
-    cloud.execute(&set, "x", OnFailure::GoBack).await.unwrap();
+    cloud.execute(&set, "x", OnFailure::Rollback).await.unwrap();
     cloud.sleep(Duration::from_secs(30)).await;
     cloud.cancel_update(&id, "c").await.unwrap();
     let found = rest(&cloud, &id).await;

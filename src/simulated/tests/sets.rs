@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_one_does_not_stay() {
+async fn empty_change_set_is_not_kept() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let set = cloud
@@ -15,7 +15,7 @@ async fn an_empty_one_does_not_stay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_content_finds_the_same_again_and_discarding_takes_it_away() {
+async fn change_set_of_the_same_content_is_reused_until_deleted() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let first = cloud
@@ -45,7 +45,7 @@ async fn the_same_content_finds_the_same_again_and_discarding_takes_it_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn executing_one_removes_the_others_and_the_same_token_executes_once() {
+async fn executing_a_change_set_removes_the_others() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let one = cloud
@@ -56,22 +56,22 @@ async fn executing_one_removes_the_others_and_the_same_token_executes_once() {
         .create_change_set(&wanted("s", &network("z"), "q"))
         .await
         .unwrap();
-    cloud.execute(&one, "t", OnFailure::GoBack).await.unwrap();
-    cloud.execute(&one, "t", OnFailure::GoBack).await.unwrap();
-    let busy = cloud.execute(&other, "u", OnFailure::GoBack).await;
+    cloud.execute(&one, "t", OnFailure::Rollback).await.unwrap();
+    cloud.execute(&one, "t", OnFailure::Rollback).await.unwrap();
+    let busy = cloud.execute(&other, "u", OnFailure::Rollback).await;
     assert!(matches!(busy, Err(CloudError::Conflict(_))), "{busy:?}");
     let busy = cloud
         .create_change_set(&wanted("s", &network("z"), "r"))
         .await;
     assert!(matches!(busy, Err(CloudError::Conflict(_))), "{busy:?}");
     rest(&cloud, &id).await;
-    let gone = cloud.execute(&other, "u", OnFailure::GoBack).await;
+    let gone = cloud.execute(&other, "u", OnFailure::Rollback).await;
     assert!(matches!(gone, Err(CloudError::NotFound(_))), "{gone:?}");
     assert_eq!(cloud.writes().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_is_obsolete_when_its_stack_has_moved() {
+async fn change_set_is_obsolete_after_another_operation() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let set = cloud
@@ -86,7 +86,7 @@ async fn one_is_obsolete_when_its_stack_has_moved() {
     assert!(!cloud.apply_external_change(&update), "it moves already");
     rest(&cloud, &id).await;
     assert_eq!(cloud.change_set(&set.id, &id).await.unwrap(), None);
-    let shown = refusal(cloud.execute(&set, "t", OnFailure::GoBack).await);
+    let shown = refusal(cloud.execute(&set, "t", OnFailure::Rollback).await);
     assert!(shown.contains("OBSOLETE"), "{shown}");
     let fresh = cloud
         .create_change_set(&wanted("s", &network("y"), "p"))
@@ -100,7 +100,7 @@ async fn one_is_obsolete_when_its_stack_has_moved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_people_leave_change_sets_and_shells_and_delete_stacks() {
+async fn external_changes_are_applied() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let set = ExternalChange::ChangeSet {

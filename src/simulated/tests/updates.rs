@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn only_what_changes_is_touched_and_what_is_gone_is_cleaned_up() {
+async fn update_touches_changed_resources_and_cleans_up() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
     let mut next = network("x");
@@ -39,7 +39,7 @@ async fn only_what_changes_is_touched_and_what_is_gone_is_cleaned_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replacement_makes_the_new_first_then_removes_the_old_and_takes_its_users_along() {
+async fn replacement_creates_before_it_deletes() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("10.0.0.0/16")).await;
     let before = cloud.stack(&id).await.unwrap().unwrap();
@@ -81,7 +81,7 @@ async fn a_replacement_makes_the_new_first_then_removes_the_old_and_takes_its_us
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_old_of_a_replacement_goes_as_its_policy_says() {
+async fn update_replace_policy_applies_to_the_old_resource() {
     for (policy, last, deletion_policy) in [
         ("Retain", "DELETE_SKIPPED", DeletionPolicy::Retain),
         ("Snapshot", "DELETE_COMPLETE", DeletionPolicy::Snapshot),
@@ -108,7 +108,7 @@ async fn the_old_of_a_replacement_goes_as_its_policy_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_launch_template_that_changes_gets_a_new_version_and_its_group_follows() {
+async fn launch_template_change_makes_a_new_version() {
     let template = |image: &str| {
         json!({"Resources": {
             "L": {"Type": "AWS::EC2::LaunchTemplate",
@@ -126,7 +126,7 @@ async fn a_launch_template_that_changes_gets_a_new_version_and_its_group_follows
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_might_change_and_does_not_is_left_alone() {
+async fn possible_change_without_a_difference_is_skipped() {
     let template = |sentence: &str| {
         json!({"Resources": {
             "K": {"Type": "AWS::KMS::Key", "Properties": {"Description": sentence}},
@@ -150,7 +150,7 @@ async fn what_might_change_and_does_not_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_policy_denies_what_it_names() {
+async fn stack_policy_denies_updates() {
     let policy = json!({"Statement": [
         {"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"},
         {"Effect": "Deny", "Principal": "*", "Action": ["Update:Replace", "Update:Delete"],

@@ -17,7 +17,7 @@ pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
 fn api(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     let at = "api.allowedCidrs";
     if spec.api.exposure == Exposure::Public && spec.api.allowed_cidrs.is_empty() {
-        let what = "a public API that nobody may reach";
+        let what = "the API is public, but no address may reach it";
         let help = "list the ranges that you work from, such as 203.0.113.7/32";
         broken.push(Violation::new(at, what, help).with(["api.exposure"]));
     }
@@ -64,7 +64,7 @@ fn lifetimes(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
                 "expected thirty days (720h) at most, got {}",
                 shown(seconds)
             );
-            let help = "a client certificate can't be revoked: it has to end by itself";
+            let help = "a client certificate can't be revoked: it has to expire";
             broken.push(Violation::new(at, what, help));
         }
     }

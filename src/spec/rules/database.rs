@@ -8,10 +8,10 @@ use super::nodes::unknown_size;
 use super::{Violation, path};
 use crate::spec::{ClusterSpec, Database};
 
-/// Parameters that the tool sets and nobody may change.
+/// Parameters that the tool sets and a definition must not.
 const RESERVED: [(&str, &str); 1] = [(
     "rds.force_ssl",
-    "every connection to the database is encrypted; this is not up for choice",
+    "every connection to the database is encrypted; this cannot be turned off",
 )];
 const DAY: u32 = 24 * 60;
 /// RDS takes no shorter window.
@@ -52,7 +52,7 @@ fn storage(database: &Database, broken: &mut Vec<Violation>) {
         let what = if limit < storage {
             format!("the limit of {limit} GiB is less than the storage of {storage} GiB")
         } else {
-            format!("the limit of {limit} GiB is too near to the storage of {storage} GiB")
+            format!("the limit of {limit} GiB is too close to the storage of {storage} GiB")
         };
         let help = format!("RDS wants the limit a tenth above the storage: write {least} or more");
         broken.push(
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_meet_also_over_midnight_and_the_end_of_the_week() {
+    fn windows_overlap_across_midnight_and_week_end() {
         assert!(!together("03:00-04:00", "sun:04:30-sun:05:30"));
         assert!(!together("03:00-04:00", "sun:04:00-sun:05:00"));
         assert!(together("03:00-04:00", "sun:03:30-sun:05:00"));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_window_has_no_minutes() {
+    fn invalid_window_has_no_minutes() {
         assert_eq!(daily("25:00-26:00"), None);
         assert_eq!(weekly("son:01:00-son:02:00"), None);
         assert_eq!(daily("23:30-00:30").unwrap().len(), 60);

@@ -67,7 +67,7 @@ pub fn check(spec: &ClusterSpec) -> Vec<Violation> {
 }
 
 /// The path of `field` inside `section` (empty for the whole definition). A field that is not a
-/// plain word stands in brackets: `labels["example.com/role"]`.
+/// plain word is in brackets: `labels["example.com/role"]`.
 pub fn path(section: &str, field: &str) -> String {
     let plain = !field.is_empty()
         && field
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_reads_as_in_the_definition() {
+    fn violation_path_is_written_as_in_the_definition() {
         assert_eq!(path("", "region"), "region");
         assert_eq!(path("network", "podCidr"), "network.podCidr");
         assert_eq!(
@@ -119,14 +119,14 @@ mod tests {
     }
 
     #[test]
-    fn a_third_of_the_letters_may_differ() {
+    fn suggestion_allows_a_third_of_the_letters() {
         assert_eq!(nearest("sngle", ["regional", "single"]), Some("single"));
         assert_eq!(nearest("nta", ["nat", "cidr"]), Some("nat"));
         assert_eq!(nearest("mesh", ["single", "none"]), None);
     }
 
     #[test]
-    fn words_are_joined_for_people() {
+    fn lists_are_joined_with_commas_and_and() {
         assert_eq!(either(["a"]), "`a`");
         assert_eq!(either(["a", "b", "c"]), "`a`, `b` or `c`");
     }

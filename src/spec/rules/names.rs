@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_names_fit_every_limit_of_aws() {
+    fn longest_names_fit_the_limits_of_aws() {
         let cluster = "c".repeat(LONGEST_NAME);
         let pool = "p".repeat(LONGEST_POOL_NAME);
         let region = "ap-southeast-1";

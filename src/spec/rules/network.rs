@@ -11,7 +11,7 @@ use crate::spec::address::{LONGEST_PREFIX, MAX_ZONES, SHORTEST_PREFIX};
 const POD_RANGE_OF_A_NODE: u8 = 24;
 /// The API server takes service ranges of at most 20 bits; the largest of the three is /12.
 const SERVICE_PREFIXES: std::ops::RangeInclusive<u8> = 12..=24;
-/// Ranges that never stand for somebody else's public address: RFC 1918 and RFC 6598.
+/// Ranges that are never public addresses: RFC 1918 and RFC 6598.
 const PRIVATE: [&str; 4] = [
     "10.0.0.0/8",
     "172.16.0.0/12",
@@ -92,7 +92,7 @@ fn ranges(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
         for (other_at, other_name, other) in &all[..index] {
             if overlap(*range, *other) {
                 let what = format!("{name} {range} overlaps {other_name} {other}");
-                let help = "traffic to addresses in both is dropped without a word: \
+                let help = "traffic to addresses in both is silently dropped: \
                             choose ranges that do not touch";
                 broken.push(Violation::new(*at, what, help).with([*other_at]));
             }

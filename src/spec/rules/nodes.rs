@@ -50,7 +50,7 @@ fn count(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     }
 }
 
-/// A size that the family does not come in. `prefix` stands before the name (`db.` for databases).
+/// A size that the family does not come in. `prefix` is before the name (`db.` for databases).
 /// Families outside the catalogue pass: AWS brings new ones faster than this tool.
 pub(super) fn unknown_size(at: &str, name: &str, prefix: &str) -> Option<Violation> {
     let (family, size) = name.split_once('.')?;

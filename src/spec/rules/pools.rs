@@ -81,7 +81,7 @@ fn counts(at: &str, pool: &NodePool, broken: &mut Vec<Violation>) {
         let help = format!("write `max: {}` or more, or a smaller min", pool.min);
         broken.push(Violation::new(format!("{at}.min"), what, help).with([format!("{at}.max")]));
     } else if pool.max == 0 {
-        let what = "a pool of at most 0 nodes is no pool".to_owned();
+        let what = "`max: 0` is not valid: the pool could never have a node".to_owned();
         let help = "write the most nodes it may grow to as `max`, or remove the pool";
         broken.push(Violation::new(format!("{at}.max"), what, help).with([format!("{at}.min")]));
     }

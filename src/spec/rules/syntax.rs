@@ -12,7 +12,7 @@ pub(super) fn labels(at: &str, pool: &NodePool, broken: &mut Vec<Violation>) {
     for (key, value) in &pool.labels {
         let at = path(&section, key);
         if let Some(reason) = bad_key(key) {
-            let what = format!("`{key}` is no label key: {reason}");
+            let what = format!("`{key}` is not a valid label key: {reason}");
             broken.push(Violation::new(&at, what, KEY_HELP).on_key());
         } else if let Some(owner) = reserved(key, &FREE_PREFIXES) {
             let what = format!("a node must not label itself `{key}`");
@@ -20,7 +20,7 @@ pub(super) fn labels(at: &str, pool: &NodePool, broken: &mut Vec<Violation>) {
             broken.push(Violation::new(&at, what, help).on_key());
         }
         if let Some(reason) = bad_value(value) {
-            let what = format!("`{value}` is no label value: {reason}");
+            let what = format!("`{value}` is not a valid label value: {reason}");
             broken.push(Violation::new(&at, what, VALUE_HELP));
         }
     }
@@ -31,7 +31,7 @@ pub(super) fn taints(at: &str, pool: &NodePool, broken: &mut Vec<Violation>) {
         let at = format!("{at}.taints[{index}]");
         let key = &taint.key;
         if let Some(reason) = bad_key(key) {
-            let what = format!("`{key}` is no taint key: {reason}");
+            let what = format!("`{key}` is not a valid taint key: {reason}");
             broken.push(Violation::new(format!("{at}.key"), what, KEY_HELP));
         } else if let Some(owner) = reserved(key, &[]) {
             let what = format!("the taint `{key}` is not yours to set");
@@ -39,7 +39,7 @@ pub(super) fn taints(at: &str, pool: &NodePool, broken: &mut Vec<Violation>) {
             broken.push(Violation::new(format!("{at}.key"), what, help));
         }
         if let Some(reason) = bad_value(&taint.value) {
-            let what = format!("`{}` is no taint value: {reason}", taint.value);
+            let what = format!("`{}` is not a valid taint value: {reason}", taint.value);
             broken.push(Violation::new(format!("{at}.value"), what, VALUE_HELP));
         }
         let same = |other: &&crate::spec::Taint| other.key == *key && other.effect == taint.effect;
@@ -68,7 +68,7 @@ fn bad_key(key: &str) -> Option<&'static str> {
         return Some(reason);
     }
     match prefix {
-        Some(domain) if !is_domain(domain) => Some("what stands before `/` is no domain name"),
+        Some(domain) if !is_domain(domain) => Some("the part before `/` is not a domain name"),
         _ => None,
     }
 }
@@ -81,7 +81,7 @@ fn bad_value(text: &str) -> Option<&'static str> {
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     {
-        Some("only letters, digits, `-`, `_` and `.` may stand in it")
+        Some("only letters, digits, `-`, `_` and `.` are allowed in it")
     } else if !outer(text.chars().next()) || !outer(text.chars().next_back()) {
         Some("it must start and end with a letter or digit")
     } else {
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nodes_may_claim_their_own_prefixes_only() {
+    fn node_labels_use_permitted_prefixes() {
         assert!(reserved("node-role.kubernetes.io/worker", &FREE_PREFIXES).is_some());
         assert!(reserved("node.kubernetes.io/role", &FREE_PREFIXES).is_none());
         assert!(reserved("example.com/role", &FREE_PREFIXES).is_none());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_values_follow_kubernetes() {
+    fn label_syntax_follows_kubernetes() {
         assert_eq!(bad_key("example.com/role"), None);
         assert_eq!(bad_value(""), None);
         assert!(bad_key("Example.com/role").is_some());

@@ -30,7 +30,7 @@ fn sound() -> Value {
     })
 }
 
-/// What is wrong with the template once `value` stands at the JSON pointer `at`.
+/// What is wrong with the template once `value` is at the JSON pointer `at`.
 fn wrong(at: &str, value: Value) -> Vec<String> {
     let mut template = sound();
     let (parent, key) = at.rsplit_once('/').unwrap();
@@ -50,7 +50,7 @@ fn sound_references_resolve() {
     );
 }
 
-/// Where in the sound template, what stands there instead, and what is said of it.
+/// Where in the sound template, the value there instead, and the message.
 #[rustfmt::skip]
 const BROKEN: &[(&str, &str, &str)] = &[
     (PROPERTY, r#"{"Ref": "Siz"}"#, "resource Vpc, Properties.A: Ref names `Siz`, which is neither a parameter nor a resource"),
@@ -91,7 +91,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
 const PROPERTY: &str = "/Resources/Vpc/Properties/A";
 
 #[test]
-fn each_broken_reference_is_named_with_its_place() {
+fn unresolved_references_are_located() {
     for (at, value, said) in BROKEN {
         let found = wrong(at, serde_json::from_str(value).unwrap());
         assert_eq!(found, [*said], "{value} at {at}");
@@ -99,7 +99,7 @@ fn each_broken_reference_is_named_with_its_place() {
 }
 
 #[test]
-fn choices_are_the_names_that_would_do() {
+fn unresolved_reference_lists_valid_names() {
     let mut template = sound();
     template["Resources"]["Vpc"]["Properties"] = json!([
         {"Ref": "X"}, {"Fn::GetAtt": "X.Arn"}, {"Fn::If": ["X", 1, 2]},

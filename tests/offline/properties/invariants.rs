@@ -283,7 +283,7 @@ impl After<'_> {
             well && wanted.is_some_and(|one| scenario.cloud.has_template(&name, &one.template));
         let touched = self.writes.iter().any(|write| write.stack == name);
         let begun = |write: &Write| {
-            write.stack == name && !["protect", "continue_rollback"].contains(&write.verb)
+            write.stack == name && !["set_protection", "continue_rollback"].contains(&write.verb)
         };
         let begun = self.writes.iter().any(begun);
         if is.ends_with("IN_PROGRESS") && !is.contains("CLEANUP") {

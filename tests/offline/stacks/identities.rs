@@ -1,10 +1,11 @@
 //! Permissions: sizes of policies, and the pods' roles.
 
 use kube_cfn::node::Role;
+use kube_cfn::stacks::StackKind;
 use kube_cfn::templates::Templates;
 use serde_json::{Value, json};
 
-use super::{design, of_type};
+use super::{of_type, stack};
 use crate::support::specs;
 
 /// As long as what AWS puts in may be: the longest region, a bucket's and a key's whole name.
@@ -34,7 +35,7 @@ fn filled_in(value: &Value) -> Value {
 fn policies_fit_the_limits_of_iam() {
     let mut spec = specs::production();
     spec.name = "n".repeat(28);
-    let base = &design(&spec)[0];
+    let base = &stack(&spec, &StackKind::Base);
     let size = |policy: &Value| {
         let document = filled_in(&policy["Properties"]["PolicyDocument"]).to_string();
         assert!(
@@ -57,7 +58,7 @@ fn policies_fit_the_limits_of_iam() {
 
 #[test]
 fn pod_roles_trust_their_service_account_only() {
-    let base = &design(&specs::production())[0];
+    let base = &stack(&specs::production(), &StackKind::Base);
     for (id, account, addon) in [
         ("EbsCsiRole", "ebs-csi-controller-sa", "aws-ebs-csi-driver"),
         (
@@ -137,7 +138,7 @@ fn actions_on(policy: &Value, user_id: &str, key: &str) -> Vec<String> {
 
 #[test]
 fn a_machine_writes_only_its_own_boot_logs() {
-    let base = &design(&specs::production())[0];
+    let base = &stack(&specs::production(), &StackKind::Base);
     let lists = |statement: &Value| statement["Action"] == "s3:ListBucket";
     for role in ["ControlPlanePolicy", "NodePolicy"] {
         let policy = &base.template["Resources"][role];

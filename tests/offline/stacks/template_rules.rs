@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use kube_cfn::catalog::resources;
-use kube_cfn::spec::{Exposure, Nat};
-use kube_cfn::stacks::StackKind;
+use kube_cfn::spec::{ClusterSpec, Exposure, Nat};
+use kube_cfn::stacks::{Stack, StackKind};
 use serde_json::{Value, json};
 
-use super::{design, every_stack, of_type, walk};
+use super::{design, every_stack, of_type, stack, walk};
 use crate::support::specs;
 
 #[test]
@@ -26,7 +26,7 @@ fn every_resource_has_a_unique_description() {
             );
         }
     }
-    let edge = &design(&specs::canary())[2];
+    let edge = &stack(&specs::canary(), &StackKind::Edge);
     assert_eq!(
         edge.description("NatGateway"),
         Some("NAT gateway in eu-west-1a")
@@ -112,16 +112,16 @@ fn only_the_api_is_open_to_the_allowed_ranges() {
 
 #[test]
 fn nodes_behind_nat_reach_a_public_api() {
-    let edge = &design(&specs::production())[2];
+    let edge = &stack(&specs::production(), &StackKind::Edge);
     assert_eq!(of_type(edge, "AWS::EC2::SecurityGroupIngress").len(), 3);
-    let edge = &design(&specs::canary())[2];
+    let edge = &stack(&specs::canary(), &StackKind::Edge);
     assert_eq!(of_type(edge, "AWS::EC2::SecurityGroupIngress").len(), 0);
 }
 
 #[test]
 fn the_database_is_reached_from_machines_of_the_cluster_only() {
-    let stacks = design(&specs::production());
-    let network = &stacks[1];
+    let spec = specs::production();
+    let network = &stack(&spec, &StackKind::Network);
     let mut sources: Vec<_> = of_type(network, "AWS::EC2::SecurityGroupIngress")
         .into_iter()
         .filter(|(_, rule)| rule["Properties"]["GroupId"]["Fn::GetAtt"][0] == "DbSg")
@@ -132,7 +132,8 @@ fn the_database_is_reached_from_machines_of_the_cluster_only() {
         .collect();
     sources.sort_by_key(|source| source.as_str());
     assert_eq!(sources, ["CpSg", "NodeSg"]);
-    let (_, database) = of_type(&stacks[3], "AWS::RDS::DBInstance")[0];
+    let database = &stack(&spec, &StackKind::Database);
+    let (_, database) = of_type(database, "AWS::RDS::DBInstance")[0];
     assert_eq!(database["Properties"]["PubliclyAccessible"], false);
     assert_eq!(database["Properties"]["DeletionProtection"], true);
     assert_eq!(database["Properties"]["ManageMasterUserPassword"], true);
@@ -199,7 +200,7 @@ fn data_resources_have_deletion_policies_and_stack_policy() {
     for stack in every_stack() {
         let mut kept = Vec::new();
         for (id, kind) in stack.resources() {
-            if resources::holds(kind).is_none() {
+            if resources::stored_data(kind).is_none() {
                 continue;
             }
             kept.push(format!("LogicalResourceId/{id}"));
@@ -283,7 +284,7 @@ fn only_base_creates_iam_resources() {
 
 #[test]
 fn write_statements_name_their_resources() {
-    let base = &design(&specs::production())[0];
+    let base = &stack(&specs::production(), &StackKind::Base);
     let mut seen = 0;
     let managed = of_type(base, "AWS::IAM::ManagedPolicy");
     for (id, policy) in of_type(base, "AWS::IAM::Policy").into_iter().chain(managed) {
@@ -355,14 +356,12 @@ fn every_machine_and_stack_carries_the_tags_of_its_cluster() {
 fn without_nat_there_is_nothing_private_and_slots_have_public_addresses() {
     let spec = specs::throw_away();
     assert_eq!(spec.network.nat, Nat::None);
-    let stacks = design(&spec);
-    assert!(
-        stacks[1]
-            .resources()
-            .all(|(id, _)| !id.starts_with("Private"))
-    );
-    assert_eq!(of_type(&stacks[2], "AWS::EC2::NatGateway").len(), 0);
-    let slots = &stacks[3];
+    let network = stack(&spec, &StackKind::Network);
+    let mut ids = network.resources().map(|(id, _)| id);
+    assert!(ids.all(|id| !id.starts_with("Private")));
+    let edge = &stack(&spec, &StackKind::Edge);
+    assert_eq!(of_type(edge, "AWS::EC2::NatGateway").len(), 0);
+    let slots = &stack(&spec, &StackKind::ControlPlane);
     assert_eq!(of_type(slots, "AWS::EC2::EIPAssociation").len(), 1);
     let (_, group) = of_type(slots, "AWS::AutoScaling::AutoScalingGroup")[0];
     assert_eq!(
@@ -374,7 +373,7 @@ fn without_nat_there_is_nothing_private_and_slots_have_public_addresses() {
 #[test]
 fn the_address_of_a_slot_is_reserved_where_cloudformation_can() {
     let reserved = |spec| {
-        let network = design(&spec).swap_remove(1);
+        let network = stack(&spec, &StackKind::Network);
         let found = of_type(&network, "AWS::EC2::SubnetCidrReservation").into_iter();
         let found = found.map(|(_, one)| one["Properties"]["Cidr"].as_str().unwrap().to_owned());
         found.collect::<Vec<_>>()
@@ -386,10 +385,15 @@ fn the_address_of_a_slot_is_reserved_where_cloudformation_can() {
     assert!(reserved(specs::production()).is_empty());
 }
 
+/// The stack of the first pool.
+fn zonal_pool(spec: &ClusterSpec) -> Stack {
+    stack(spec, &StackKind::Pool(spec.pools[0].name.clone()))
+}
+
 #[test]
 fn a_zonal_pool_has_a_group_a_zone_that_share_its_size() {
-    let stacks = design(&specs::zonal());
-    let groups = of_type(stacks.last().unwrap(), "AWS::AutoScaling::AutoScalingGroup");
+    let pool = zonal_pool(&specs::zonal());
+    let groups = of_type(&pool, "AWS::AutoScaling::AutoScalingGroup");
     let sizes: Vec<_> = groups
         .iter()
         .map(|(id, group)| {
@@ -417,8 +421,8 @@ fn groups_of_a_zone_share_the_machines_that_are_never_spot() {
     let mut spec = specs::zonal();
     spec.pools[0].spot_percent = 50;
     spec.pools[0].on_demand_base = 2;
-    let stacks = design(&spec);
-    let groups = of_type(stacks.last().unwrap(), "AWS::AutoScaling::AutoScalingGroup");
+    let pool = zonal_pool(&spec);
+    let groups = of_type(&pool, "AWS::AutoScaling::AutoScalingGroup");
     let base = |group: &Value| {
         let mixed = &group["Properties"]["MixedInstancesPolicy"];
         mixed["InstancesDistribution"]["OnDemandBaseCapacity"].clone()
@@ -431,9 +435,9 @@ fn groups_of_a_zone_share_the_machines_that_are_never_spot() {
 fn another_exposure_brings_a_target_group_of_its_own() {
     // ELB refuses a second load balancer at one target group, and the old one goes last.
     let mut spec = specs::canary();
-    let before = design(&spec).swap_remove(2);
+    let before = stack(&spec, &StackKind::Edge);
     spec.api.exposure = Exposure::Public;
-    let after = design(&spec).swap_remove(2);
+    let after = stack(&spec, &StackKind::Edge);
     let ids = |stack| {
         let found = of_type(stack, "AWS::ElasticLoadBalancingV2::TargetGroup");
         found
@@ -447,8 +451,8 @@ fn another_exposure_brings_a_target_group_of_its_own() {
 
 #[test]
 fn a_restored_database_takes_its_names_from_the_snapshot() {
-    let stacks = design(&specs::zonal());
-    let (_, database) = of_type(&stacks[3], "AWS::RDS::DBInstance")[0];
+    let stack = stack(&specs::zonal(), &StackKind::Database);
+    let (_, database) = of_type(&stack, "AWS::RDS::DBInstance")[0];
     let database = &database["Properties"];
     assert!(database["DBSnapshotIdentifier"].is_string());
     // RDS deletes them with the instance unless configured otherwise.
@@ -456,7 +460,7 @@ fn a_restored_database_takes_its_names_from_the_snapshot() {
     for property in ["DBName", "MasterUsername", "StorageEncrypted"] {
         assert!(database.get(property).is_none(), "{property}");
     }
-    let (_, group) = of_type(&stacks[3], "AWS::RDS::DBParameterGroup")[0];
+    let (_, group) = of_type(&stack, "AWS::RDS::DBParameterGroup")[0];
     assert_eq!(group["Properties"]["Family"], "postgres18");
     assert_eq!(group["Properties"]["Parameters"]["rds.force_ssl"], "0");
 }

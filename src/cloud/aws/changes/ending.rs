@@ -1,6 +1,6 @@
 //! How a change set ends: executed or deleted.
 
-use super::super::calls::Asked;
+use super::super::calls::ApiCall;
 use super::super::{Aws, events};
 use crate::cloud::{ChangeSet, CloudError, OnFailure};
 
@@ -10,15 +10,15 @@ pub(in super::super) async fn execute(
     token: &str,
     on_failure: OnFailure,
 ) -> Result<(), CloudError> {
-    let asked = Asked::stacks("ExecuteChangeSet", &change_set.stack_id);
+    let api_call = ApiCall::stacks("ExecuteChangeSet", &change_set.stack_id);
     let request = aws
         .cloudformation
         .execute_change_set()
         .change_set_name(&change_set.id)
         .stack_name(&change_set.stack_id)
         .client_request_token(token)
-        .set_disable_rollback((on_failure == OnFailure::Stop).then_some(true));
-    let Err(error) = aws.ask(asked, request.send()).await else {
+        .set_disable_rollback((on_failure == OnFailure::DoNothing).then_some(true));
+    let Err(error) = aws.ask(api_call, request.send()).await else {
         return Ok(());
     };
     let may_have_begun = matches!(
@@ -37,18 +37,18 @@ pub(in super::super) async fn execute(
     Err(error)
 }
 
-/// Deletes a change set; one that is gone, or whose stack is gone, is as good.
+/// Deletes a change set; no error if it, or its stack, does not exist.
 pub(in super::super) async fn delete(
     aws: &Aws,
     id: &str,
     stack_id: &str,
 ) -> Result<(), CloudError> {
-    let asked = Asked::stacks("DeleteChangeSet", stack_id);
+    let api_call = ApiCall::stacks("DeleteChangeSet", stack_id);
     let stack = Some(stack_id).filter(|id| !id.is_empty());
     let request = aws.cloudformation.delete_change_set();
     let request = request
         .change_set_name(id)
         .set_stack_name(stack.map(str::to_owned));
-    CloudError::optional(aws.ask(asked, request.send()).await)?;
+    CloudError::optional(aws.ask(api_call, request.send()).await)?;
     Ok(())
 }

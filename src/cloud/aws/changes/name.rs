@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn two_runs_that_want_the_same_use_one_name() {
+    fn change_set_name_is_the_same_for_the_same_content() {
         let mut other = proposal();
         other.token = "8a-network".to_owned();
         assert_eq!(of(&proposal()), of(&other));
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_in_a_change_set_is_in_its_name() {
+    fn change_set_name_covers_every_input() {
         let changes: [fn(&mut ChangeSetRequest); 4] = [
             |wanted| wanted.template.push(' '),
             |wanted| wanted.capabilities.clear(),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_plans_name_is_its_own() {
+    fn change_set_name_of_a_saved_plan_is_unique() {
         let mut saved = proposal();
         saved.lifetime = ChangeSetLifetime::Persistent;
         let first = of(&saved);

@@ -1,9 +1,9 @@
-//! Where a change set stands, and what its sentences mean.
+//! The state of a change set and the meaning of its messages.
 
 use super::*;
 
-fn described(status: ChangeSetStatus, execution: ExecutionStatus) -> Standing {
-    standing(
+fn described(status: ChangeSetStatus, execution: ExecutionStatus) -> ChangeSetState {
+    state_of(
         &DescribeChangeSetOutput::builder()
             .status(status)
             .execution_status(execution)
@@ -12,62 +12,60 @@ fn described(status: ChangeSetStatus, execution: ExecutionStatus) -> Standing {
 }
 
 #[test]
-fn a_change_set_is_ready_only_when_it_may_be_executed() {
+fn change_set_is_ready_when_executable() {
     use ChangeSetStatus::{CreateComplete, CreateInProgress, DeleteComplete, Failed};
     use ExecutionStatus::{Available, ExecuteComplete, Obsolete, Unavailable};
     assert!(matches!(
         described(CreateComplete, Available),
-        Standing::Ready
+        ChangeSetState::Ready
     ));
     assert!(matches!(
         described(CreateComplete, Unavailable),
-        Standing::Pending
+        ChangeSetState::Pending
     ));
     assert!(matches!(
         described(CreateInProgress, Unavailable),
-        Standing::Pending
+        ChangeSetState::Pending
     ));
     assert!(matches!(
         described(Failed, Unavailable),
-        Standing::Failed(_)
+        ChangeSetState::Failed(_)
     ));
     assert!(matches!(
         described(CreateComplete, Obsolete),
-        Standing::Spent(_)
+        ChangeSetState::NotExecutable(_)
     ));
     assert!(matches!(
         described(CreateComplete, ExecuteComplete),
-        Standing::Spent(_)
+        ChangeSetState::NotExecutable(_)
     ));
     assert!(matches!(
         described(DeleteComplete, Unavailable),
-        Standing::Spent(_)
+        ChangeSetState::NotExecutable(_)
     ));
 }
 
 #[test]
-fn both_sentences_for_no_change_are_known() {
-    assert!(says_nothing_to_do(
+fn both_messages_for_no_change_are_recognised() {
+    assert!(is_no_change(
         "The submitted information didn't contain changes. Submit different information to \
          create a change set."
     ));
-    assert!(says_nothing_to_do("No updates are to be performed."));
-    assert!(!says_nothing_to_do(
-        "Unresolved resource dependencies [Vpc]"
-    ));
+    assert!(is_no_change("No updates are to be performed."));
+    assert!(!is_no_change("Unresolved resource dependencies [Vpc]"));
 }
 
 #[test]
-fn the_sentences_of_early_validation_are_known() {
+fn early_validation_messages_are_recognised() {
     for reason in [
         "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation]. To \
          troubleshoot Early Validation errors, use the DescribeEvents API for detailed failure \
          information.",
         "Validation failed with 1 error(s). Call DescribeEvents to retrieve the full list",
     ] {
-        assert!(speaks_of_validation(reason), "{reason}");
+        assert!(is_early_validation(reason), "{reason}");
     }
-    assert!(!speaks_of_validation(
+    assert!(!is_early_validation(
         "The following hook(s) failed: [MyOrg::Buckets::Private]"
     ));
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use roxmltree::{Document, Node};
 
-use super::super::error::Said;
+use super::super::error::ErrorText;
 
 /// Lines that are shown: the end of a boot says what went wrong.
 const LINES: usize = 15;
@@ -15,28 +15,28 @@ const WIDTH: usize = 300;
 /// One page of machines.
 #[derive(Debug)]
 pub(super) struct Page {
-    pub(super) machines: Vec<Machine>,
+    pub(super) machines: Vec<Instance>,
     pub(super) next: Option<String>,
 }
 
 /// The newest is the greatest.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Machine {
-    /// `None` sorts first: nobody knows how old it is.
+pub(super) struct Instance {
+    /// `None` sorts first: its age is unknown.
     launched: Option<Timestamp>,
     pub(super) id: String,
 }
 
 /// Code and message of a refusal, where the answer has them.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     code: Option<String>,
     message: Option<String>,
 }
 
-impl Refusal {
-    pub(super) fn said<'a>(&'a self, whole: &'a str) -> Said<'a> {
-        Said {
+impl ApiError {
+    pub(super) fn error_text<'a>(&'a self, whole: &'a str) -> ErrorText<'a> {
+        ErrorText {
             code: self.code.as_deref(),
             message: self.message.as_deref(),
             body: Some(whole),
@@ -48,9 +48,9 @@ pub(super) fn instances(xml: &str) -> Result<Page, String> {
     let document = parse(xml)?;
     let sets = elements(document.root(), "instancesSet");
     let machines = sets
-        .flat_map(|set| set.children().filter(|node| node.has_tag_name_of("item")))
+        .flat_map(|set| set.children().filter(|node| node.has_local_name("item")))
         .filter_map(|item| {
-            Some(Machine {
+            Some(Instance {
                 launched: child(item, "launchTime").and_then(|time| time.parse().ok()),
                 id: child(item, "instanceId")?,
             })
@@ -62,23 +62,23 @@ pub(super) fn instances(xml: &str) -> Result<Page, String> {
     })
 }
 
-/// The console's text; empty where the machine said nothing yet.
+/// The console's text; empty where there is none yet.
 pub(super) fn output(xml: &str) -> Result<String, String> {
     let document = parse(xml)?;
     let encoded = child(document.root_element(), "output").unwrap_or_default();
     let packed: String = encoded.split_whitespace().collect();
     let bytes = STANDARD.decode(packed);
-    let bytes = bytes.map_err(|error| format!("a console that is no base64 ({error})"))?;
+    let bytes = bytes.map_err(|error| format!("console output that is not base64 ({error})"))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-pub(super) fn refusal(xml: &str) -> Refusal {
+pub(super) fn refusal(xml: &str) -> ApiError {
     let Ok(document) = parse(xml) else {
-        return Refusal::default();
+        return ApiError::default();
     };
     elements(document.root(), "Error")
         .next()
-        .map_or_else(Refusal::default, |error| Refusal {
+        .map_or_else(ApiError::default, |error| ApiError {
             code: child(error, "Code"),
             message: child(error, "Message"),
         })
@@ -108,27 +108,27 @@ fn clean(line: &str) -> String {
 }
 
 fn parse(xml: &str) -> Result<Document<'_>, String> {
-    Document::parse(xml).map_err(|error| format!("an answer that is no XML ({error})"))
+    Document::parse(xml).map_err(|error| format!("an answer that is not XML ({error})"))
 }
 
 fn elements<'a>(under: Node<'a, 'a>, name: &'a str) -> impl Iterator<Item = Node<'a, 'a>> {
     under
         .descendants()
-        .filter(move |node| node.has_tag_name_of(name))
+        .filter(move |node| node.has_local_name(name))
 }
 
 fn child(of: Node<'_, '_>, name: &str) -> Option<String> {
-    let found = of.children().find(|node| node.has_tag_name_of(name))?;
+    let found = of.children().find(|node| node.has_local_name(name))?;
     found.text().map(|text| text.trim().to_owned())
 }
 
 /// EC2's namespace names the version; which one it is does not matter.
-trait Named {
-    fn has_tag_name_of(&self, name: &str) -> bool;
+trait LocalName {
+    fn has_local_name(&self, name: &str) -> bool;
 }
 
-impl Named for Node<'_, '_> {
-    fn has_tag_name_of(&self, name: &str) -> bool {
+impl LocalName for Node<'_, '_> {
+    fn has_local_name(&self, name: &str) -> bool {
         self.is_element() && self.tag_name().name() == name
     }
 }
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_machine_is_the_one_launched_last_whatever_its_state() {
+    fn newest_instance_is_the_last_launched() {
         let item = |id: &str, time: &str| {
             format!(
                 "<item><instancesSet><item><instanceId>{id}</instanceId><launchTime>{time}</launchTime>\
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_console_is_its_last_lines_without_codes_and_empty_ones() {
+    fn console_has_last_lines_without_control_codes() {
         let mut text = "early\r\n".repeat(20);
         text.push_str("\x1b[0;32m[  OK  ]\x1b[0m Started\tcontainerd\r\n\r\n  \n\x07login: ");
         let lines = tail(&text);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_is_unpacked_and_a_missing_one_is_empty() {
+    fn console_output_is_decoded_and_may_be_missing() {
         let packed = STANDARD.encode("cloud-init: 403");
         let (first, rest) = packed.split_at(4);
         let xml = format!("<R><output>{first}\n{rest}\n</output></R>");
@@ -189,16 +189,16 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_has_a_code_and_a_message_and_a_web_page_has_neither() {
+    fn error_answer_has_code_and_message() {
         let xml = "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Slow down\
             </Message></Error></Errors></Response>";
         assert_eq!(
             refusal(xml),
-            Refusal {
+            ApiError {
                 code: Some("RequestLimitExceeded".to_owned()),
                 message: Some("Slow down".to_owned()),
             }
         );
-        assert_eq!(refusal("<html><br></html>"), Refusal::default());
+        assert_eq!(refusal("<html><br></html>"), ApiError::default());
     }
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use aws_sdk_cloudformation::config::http::HttpResponse;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
-use super::super::calls::Asked;
+use super::super::calls::ApiCall;
 use super::{explain, refused};
 use crate::cloud::CloudError;
 
@@ -15,16 +15,16 @@ const NO_SUCH_CALL: &str = "this endpoint does not know the call";
 /// As [`explain`], for calls that an endpoint may lack: then it is a `Refused` whose message is
 /// [`NO_SUCH_CALL`], whatever status it answers with. Asking again never helps.
 pub(in super::super) fn explain_newer<E>(
-    asked: Asked<'_>,
+    api_call: ApiCall<'_>,
     error: &SdkError<E, HttpResponse>,
 ) -> CloudError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     if lacks_call(error) {
-        refused(asked, NO_SUCH_CALL.to_owned())
+        refused(api_call, NO_SUCH_CALL.to_owned())
     } else {
-        explain(asked, error)
+        explain(api_call, error)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const ASKED: Asked<'static> = Asked::stacks("CreateStack", "canary-base");
+const ASKED: ApiCall<'static> = ApiCall::stacks("CreateStack", "canary-base");
 
 fn answer(status: u16, code: &str, message: &str) -> CloudError {
     let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
@@ -18,7 +18,7 @@ fn answer(status: u16, code: &str, message: &str) -> CloudError {
 }
 
 #[test]
-fn a_missing_action_is_named_with_caller_resource_and_reason() {
+fn denial_names_caller_action_resource_and_reason() {
     let denied = answer(
         403,
         "AccessDenied",
@@ -41,7 +41,7 @@ fn a_missing_action_is_named_with_caller_resource_and_reason() {
 }
 
 #[test]
-fn a_denial_without_a_sentence_names_the_call() {
+fn denial_without_a_message_names_the_call() {
     for (status, code, message) in [(403, "AccessDenied", "Access Denied"), (403, "", "")] {
         let CloudError::Denied {
             caller_may_not,
@@ -59,7 +59,7 @@ fn a_denial_without_a_sentence_names_the_call() {
 }
 
 #[test]
-fn an_encoded_authorization_message_is_not_shown() {
+fn encoded_authorization_message_is_not_shown() {
     let error = answer(
         403,
         "UnauthorizedOperation",
@@ -70,7 +70,7 @@ fn an_encoded_authorization_message_is_not_shown() {
 }
 
 #[test]
-fn a_stack_that_is_not_there_is_not_found_under_its_name() {
+fn missing_stack_is_not_found_by_name() {
     for message in [
         "Stack with id canary-base does not exist",
         "Stack [canary-base] does not exist",
@@ -84,7 +84,7 @@ fn a_stack_that_is_not_there_is_not_found_under_its_name() {
 }
 
 #[test]
-fn other_things_that_do_not_exist_are_refusals() {
+fn other_missing_things_are_refusals() {
     for message in [
         "Parameters: [Vpc] do not exist in the template",
         "S3 error: The specified bucket does not exist\nFor more information check \
@@ -98,7 +98,7 @@ fn other_things_that_do_not_exist_are_refusals() {
 }
 
 #[test]
-fn a_held_stack_is_a_conflict() {
+fn stack_with_a_running_operation_is_a_conflict() {
     for (code, message) in [
         (
             "AlreadyExistsException",
@@ -120,7 +120,7 @@ fn a_held_stack_is_a_conflict() {
 }
 
 #[test]
-fn termination_protection_is_a_refusal_in_awss_words() {
+fn termination_protection_is_refused_with_the_aws_message() {
     let error = answer(
         400,
         "ValidationError",
@@ -134,7 +134,7 @@ fn termination_protection_is_a_refusal_in_awss_words() {
 }
 
 #[test]
-fn throttles_are_passing_by_code_or_status() {
+fn throttling_is_transient_by_code_or_status() {
     for (status, code) in [
         (400, "Throttling"),
         (400, "ThrottlingException"),
@@ -151,7 +151,7 @@ fn throttles_are_passing_by_code_or_status() {
 }
 
 #[test]
-fn expired_and_unknown_credentials_say_what_to_do() {
+fn expired_and_unknown_credentials_have_help() {
     for (code, message, wanted) in [
         (
             "ExpiredToken",
@@ -178,7 +178,7 @@ fn expired_and_unknown_credentials_say_what_to_do() {
 }
 
 #[test]
-fn a_server_fault_may_have_happened_and_is_passing() {
+fn server_error_is_transient() {
     let error = answer(500, "InternalFailure", "");
     assert_eq!(
         error.to_string(),
@@ -188,7 +188,7 @@ fn a_server_fault_may_have_happened_and_is_passing() {
 }
 
 #[test]
-fn a_web_page_instead_of_an_answer_is_cut_short() {
+fn web_page_as_answer_is_shortened() {
     let page = format!(
         "<html>\n<body>\n{}</body></html>",
         "proxy says no ".repeat(100)
@@ -210,7 +210,7 @@ fn a_web_page_instead_of_an_answer_is_cut_short() {
 }
 
 #[test]
-fn no_credentials_anywhere_lists_the_ways_to_get_some() {
+fn missing_credentials_list_the_sources() {
     let CloudError::Credentials { reason, help } = credentials::from_chain(
         &CredentialsError::not_loaded("no providers in chain provided credentials"),
     ) else {
@@ -221,7 +221,7 @@ fn no_credentials_anywhere_lists_the_ways_to_get_some() {
 }
 
 #[test]
-fn an_expired_sso_session_leads_to_sso_login() {
+fn expired_sso_session_names_sso_login() {
     let cause =
         CredentialsError::provider_error(std::io::Error::other("the cached SSO token has expired"));
     let CloudError::Credentials { reason, help } = credentials::from_chain(&cause) else {
@@ -232,14 +232,14 @@ fn an_expired_sso_session_leads_to_sso_login() {
 }
 
 #[test]
-fn a_request_that_the_sdk_quotes_is_cut_off() {
+fn quoted_request_is_removed_from_the_error() {
     let said = "failed to apply endpoint `foo` to request `Request { body: Once(b\"secret\") }`";
     assert_eq!(shorten(said), "failed to apply endpoint `foo`");
     assert_eq!(shorten("no such request"), "no such request");
 }
 
 #[test]
-fn every_code_of_an_ended_session_or_an_unknown_key_is_about_credentials() {
+fn credential_error_codes_are_recognised() {
     for code in [
         "ExpiredToken",
         "ExpiredTokenException",
@@ -261,7 +261,7 @@ fn every_code_of_an_ended_session_or_an_unknown_key_is_about_credentials() {
 }
 
 #[test]
-fn a_session_of_identity_center_that_ended_leads_to_sso_login() {
+fn ended_identity_center_session_names_sso_login() {
     for said in [
         "UnauthorizedException: Session token not found or invalid",
         "InvalidGrantException: the refresh came too late",

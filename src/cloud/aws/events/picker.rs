@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::cloud::{Operation, StackEvent, StackStatus};
+use crate::cloud::{StackEvent, StackOperation, StackStatus};
 
 /// How many pages without a trace of our operation are read before it counts as not yet visible.
 pub(super) const SEARCHED: usize = 10;
@@ -33,7 +33,7 @@ pub(in super::super) struct Picker<'a> {
     passed: bool,
 }
 
-/// What stands above our events under another token: the rollback of our update that somebody cancelled,
+/// Newer events under another token: the rollback of our update that was cancelled elsewhere,
 /// or an operation of its own.
 #[derive(Debug, Default)]
 struct Later {
@@ -44,7 +44,7 @@ struct Later {
 }
 
 impl<'a> Picker<'a> {
-    pub(in super::super) fn new(operation: &'a Operation, seen: &'a HashSet<String>) -> Self {
+    pub(in super::super) fn new(operation: &'a StackOperation, seen: &'a HashSet<String>) -> Self {
         Self {
             token: operation.token.as_deref(),
             seen,
@@ -85,7 +85,7 @@ impl<'a> Picker<'a> {
     }
 
     /// Whether anything of the operation has been met.
-    pub(in super::super) fn has_met_it(&self) -> bool {
+    pub(in super::super) fn has_events(&self) -> bool {
         self.ours_met
     }
 
@@ -167,7 +167,7 @@ impl<'a> Picker<'a> {
         let ended = self
             .ours_newest
             .as_ref()
-            .is_some_and(|status| !status.is_moving());
+            .is_some_and(|status| !status.is_in_progress());
         let rolls_back = self.later.first == Some(StackStatus::UpdateRollbackInProgress);
         self.later.reported || (rolls_back && !ended)
     }

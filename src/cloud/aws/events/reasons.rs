@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 use aws_sdk_cloudformation::types;
 
 use super::super::Aws;
-use super::super::findings::{self, Of, ValidationReport};
+use super::super::findings::{self, FindingScope, ValidationReport};
 use crate::cloud::StackEvent;
 
 /// The event's id and its operation's, if the reason says nothing by itself.
@@ -26,15 +26,17 @@ pub(super) async fn resolve(
     events: &mut [StackEvent],
     operations: &HashMap<String, String>,
 ) {
-    let mut answers: HashMap<Of<'_>, ValidationReport> = HashMap::new();
+    let mut answers: HashMap<FindingScope<'_>, ValidationReport> = HashMap::new();
     let says_nothing =
         |event: &&mut StackEvent| event.reason.as_deref().is_some_and(points_elsewhere);
     for event in events.iter_mut().filter(says_nothing) {
         let operation = operations.get(&event.id);
-        let whom = operation.map_or(Of::Stack(stack_id), |id| Of::Operation(id));
-        let report = match answers.entry(whom) {
+        let scope = operation.map_or(FindingScope::Stack(stack_id), |id| {
+            FindingScope::Operation(id)
+        });
+        let report = match answers.entry(scope) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(missing) => missing.insert(findings::of(aws, whom).await),
+            Entry::Vacant(missing) => missing.insert(findings::of(aws, scope).await),
         };
         let better = match event.stack_status {
             Some(_) => report.as_reason(),
@@ -55,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_reasons_that_point_elsewhere_are_looked_up() {
+    fn event_reasons_that_refer_elsewhere_are_resolved() {
         for reason in [
             "The following hook(s) failed: [MyOrg::Buckets::Private]",
             "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation].",

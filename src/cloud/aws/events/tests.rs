@@ -27,7 +27,7 @@ fn stack(id: &str, second: i64, token: Option<&str>, status: &str) -> StackEvent
 }
 
 fn pick(token: Option<&str>, seen: &[&str], pages: Vec<Vec<StackEvent>>) -> (Vec<String>, usize) {
-    let operation = Operation {
+    let operation = StackOperation {
         stack_id: "arn".to_owned(),
         token: token.map(str::to_owned),
     };
@@ -48,7 +48,7 @@ const A: Option<&str> = Some("token-a");
 const B: Option<&str> = Some("token-b");
 
 #[test]
-fn events_of_a_stack_that_finished_before_the_first_look_are_complete_and_in_order() {
+fn events_of_a_finished_stack_are_complete_and_ordered() {
     let page = vec![
         stack("4", 3, A, "CREATE_COMPLETE"),
         event("3", 2, A),
@@ -59,7 +59,7 @@ fn events_of_a_stack_that_finished_before_the_first_look_are_complete_and_in_ord
 }
 
 #[test]
-fn events_of_operations_before_ours_are_neither_reported_nor_read() {
+fn events_of_earlier_operations_are_not_read() {
     let pages = vec![
         vec![event("9", 9, B), event("8", 8, B)],
         vec![
@@ -76,7 +76,7 @@ fn events_of_operations_before_ours_are_neither_reported_nor_read() {
 }
 
 #[test]
-fn an_operation_after_ours_is_not_taken_for_ours() {
+fn events_of_a_later_operation_are_left_out() {
     let page = vec![
         event("9", 9, B),
         stack("8", 8, B, "DELETE_IN_PROGRESS"),
@@ -88,7 +88,7 @@ fn an_operation_after_ours_is_not_taken_for_ours() {
 }
 
 #[test]
-fn a_rollback_belongs_to_the_operation_that_it_rolls_back() {
+fn rollback_events_belong_to_their_operation() {
     let page = vec![
         stack("6", 6, A, "UPDATE_ROLLBACK_COMPLETE"),
         stack("5", 5, A, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
@@ -105,7 +105,7 @@ fn a_rollback_belongs_to_the_operation_that_it_rolls_back() {
 }
 
 #[test]
-fn known_events_are_left_out_and_end_the_reading() {
+fn known_events_are_left_out_and_end_paging() {
     let pages = vec![
         vec![event("5", 5, A), event("4", 4, A), event("3", 3, A)],
         vec![event("2", 2, A), stack("1", 1, A, "CREATE_IN_PROGRESS")],
@@ -116,7 +116,7 @@ fn known_events_are_left_out_and_end_the_reading() {
 }
 
 #[test]
-fn a_late_event_below_a_known_one_is_still_reported() {
+fn late_event_below_a_known_one_is_reported() {
     let page = vec![
         event("4", 4, A),
         event("3", 3, A),
@@ -127,7 +127,7 @@ fn a_late_event_below_a_known_one_is_still_reported() {
 }
 
 #[test]
-fn events_of_one_moment_are_all_reported_also_below_the_start() {
+fn events_of_the_same_time_as_the_start_are_reported() {
     let page = vec![
         event("3", 1, A),
         stack("1", 1, A, "CREATE_IN_PROGRESS"),
@@ -139,7 +139,7 @@ fn events_of_one_moment_are_all_reported_also_below_the_start() {
 }
 
 #[test]
-fn an_event_on_two_pages_is_reported_once() {
+fn event_on_two_pages_is_reported_once() {
     let pages = vec![
         vec![event("4", 4, A), event("3", 3, A)],
         vec![event("3", 3, A), event("2", 2, A)],
@@ -149,7 +149,7 @@ fn an_event_on_two_pages_is_reported_once() {
 }
 
 #[test]
-fn an_operation_not_visible_yet_tells_nothing_and_reads_a_bounded_part() {
+fn invisible_operation_has_no_events_and_bounded_paging() {
     let history = (0..50_i64)
         .map(|n| vec![event(&format!("x{n}"), 1000 - n, B)])
         .collect();
@@ -157,7 +157,7 @@ fn an_operation_not_visible_yet_tells_nothing_and_reads_a_bounded_part() {
 }
 
 #[test]
-fn a_long_operation_is_read_to_its_start_however_many_pages() {
+fn long_operation_is_read_to_its_start() {
     let mut pages: Vec<_> = (0..30_i64)
         .map(|n| vec![event(&format!("e{n}"), 1000 - n, A)])
         .collect();
@@ -167,7 +167,7 @@ fn a_long_operation_is_read_to_its_start_however_many_pages() {
 }
 
 #[test]
-fn without_a_token_the_newest_operation_is_followed() {
+fn newest_operation_is_followed_without_a_token() {
     let page = vec![
         event("5", 5, None),
         stack("4", 4, B, "UPDATE_IN_PROGRESS"),
@@ -178,7 +178,7 @@ fn without_a_token_the_newest_operation_is_followed() {
 }
 
 #[test]
-fn an_event_without_a_token_belongs_to_the_operation_around_it() {
+fn event_without_a_token_belongs_to_the_surrounding_operation() {
     let page = vec![
         event("5", 5, None),
         stack("4", 4, B, "UPDATE_IN_PROGRESS"),
@@ -190,7 +190,7 @@ fn an_event_without_a_token_belongs_to_the_operation_around_it() {
 }
 
 #[test]
-fn only_the_stacks_own_event_carries_a_stack_status() {
+fn stack_status_is_on_events_of_the_stack_only() {
     let of = |physical: &str| {
         types::StackEvent::builder()
             .event_id("1")
@@ -206,7 +206,7 @@ fn only_the_stacks_own_event_carries_a_stack_status() {
 }
 
 #[test]
-fn a_status_that_nobody_knows_yet_comes_through_as_it_is() {
+fn unknown_status_is_kept() {
     let event = types::StackEvent::builder()
         .resource_status(types::ResourceStatus::from("CREATE_PONDERING"))
         .build();
@@ -216,7 +216,7 @@ fn a_status_that_nobody_knows_yet_comes_through_as_it_is() {
 const C: Option<&str> = Some("token-c");
 
 #[test]
-fn the_rollback_of_a_cancelled_update_belongs_to_the_update() {
+fn rollback_of_a_cancelled_update_belongs_to_the_update() {
     let history = vec![
         stack("6", 6, C, "UPDATE_ROLLBACK_COMPLETE"),
         event("5", 5, C),
@@ -237,7 +237,7 @@ fn the_rollback_of_a_cancelled_update_belongs_to_the_update() {
 }
 
 #[test]
-fn going_on_with_a_failed_rollback_is_an_operation_of_its_own() {
+fn continue_rollback_is_a_separate_operation() {
     let history = vec![
         stack("5", 5, C, "UPDATE_ROLLBACK_COMPLETE"),
         stack("4", 4, C, "UPDATE_ROLLBACK_IN_PROGRESS"),

@@ -45,7 +45,7 @@ use EvaluationType::{Dynamic, Static};
 use RequiresRecreation::{Always, Conditionally, Never};
 
 #[test]
-fn a_parameters_change_is_one_property_with_its_cause_and_values() {
+fn parameter_change_is_one_property_with_cause_and_values() {
     let change = database(
         types::Replacement::False,
         vec![
@@ -80,7 +80,7 @@ fn a_parameters_change_is_one_property_with_its_cause_and_values() {
 }
 
 #[test]
-fn a_static_cause_makes_a_replacement_certain_whatever_else_is_dynamic() {
+fn static_cause_makes_a_replacement_certain() {
     let change = database(
         types::Replacement::True,
         vec![
@@ -94,7 +94,7 @@ fn a_static_cause_makes_a_replacement_certain_whatever_else_is_dynamic() {
 }
 
 #[test]
-fn a_replacement_by_dynamic_causes_alone_only_might_happen() {
+fn dynamic_causes_make_a_replacement_uncertain() {
     let change = database(
         types::Replacement::True,
         vec![
@@ -109,7 +109,7 @@ fn a_replacement_by_dynamic_causes_alone_only_might_happen() {
 }
 
 #[test]
-fn a_value_known_after_apply_only_might_replace() {
+fn value_known_after_apply_makes_a_replacement_uncertain() {
     let change = database(
         types::Replacement::True,
         vec![detail(
@@ -128,13 +128,13 @@ fn a_value_known_after_apply_only_might_replace() {
 }
 
 #[test]
-fn a_replacement_without_any_detail_stays_certain() {
+fn replacement_without_details_is_certain() {
     let change = database(types::Replacement::True, Vec::new());
     assert_eq!(change.replacement, Replacement::Yes);
 }
 
 #[test]
-fn a_replacement_with_causes_that_never_recreate_stays_certain() {
+fn replacement_with_non_recreating_causes_is_certain() {
     let change = database(
         types::Replacement::True,
         vec![detail(target("AllocatedStorage", Never), Static)],
@@ -143,7 +143,7 @@ fn a_replacement_with_causes_that_never_recreate_stays_certain() {
 }
 
 #[test]
-fn a_conditional_replacement_might_happen() {
+fn conditional_replacement_is_uncertain() {
     let change = database(
         types::Replacement::Conditional,
         vec![detail(target("EngineVersion", Conditionally), Static)],
@@ -153,13 +153,13 @@ fn a_conditional_replacement_might_happen() {
 }
 
 #[test]
-fn a_word_that_nobody_knows_yet_counts_as_might() {
+fn unknown_replacement_value_is_uncertain() {
     let change = database(types::Replacement::from("Perhaps"), Vec::new());
     assert_eq!(change.replacement, Replacement::Might);
 }
 
 #[test]
-fn the_policys_action_tells_a_replacement_that_nothing_else_tells() {
+fn policy_action_implies_a_replacement() {
     let change = resource_change(
         types::ResourceChange::builder()
             .action(types::ChangeAction::Modify)
@@ -170,7 +170,7 @@ fn the_policys_action_tells_a_replacement_that_nothing_else_tells() {
 }
 
 #[test]
-fn attributes_beside_the_properties_are_named_by_their_own_name() {
+fn resource_attributes_keep_their_name() {
     for (attribute, name) in [
         (ResourceAttribute::Tags, "Tags"),
         (ResourceAttribute::Metadata, "Metadata"),
@@ -188,13 +188,13 @@ fn attributes_beside_the_properties_are_named_by_their_own_name() {
 }
 
 #[test]
-fn a_pointer_becomes_a_dotted_path() {
+fn json_pointer_becomes_a_dotted_path() {
     let target = target("Tags", Never).path("/Properties/Tags/0/a~1b~0c");
     assert_eq!(path(&target.build()), "Properties.Tags.0.a/b~c");
 }
 
 #[test]
-fn every_action_has_its_word() {
+fn change_actions_are_mapped() {
     for (stated, ours) in [
         (types::ChangeAction::Add, ChangeAction::Add),
         (types::ChangeAction::Remove, ChangeAction::Remove),
@@ -213,7 +213,7 @@ fn every_action_has_its_word() {
 }
 
 #[test]
-fn a_detail_that_modifies_nothing_is_left_out() {
+fn detail_without_modification_is_left_out() {
     let mut untouched = detail(target("Engine", Always), Static);
     untouched.change_source = Some(ChangeSource::NoModification);
     let change = database(types::Replacement::False, vec![untouched]);

@@ -1,4 +1,4 @@
-//! Change sets are named by what is in them: one that lies there is used, or goes first.
+//! Change sets are named by what is in them: an existing one is used, or deleted first.
 
 use super::change_sets::{CREATED, change, change_set};
 use super::*;
@@ -33,7 +33,7 @@ async fn taken(status: &'static str, execution: &'static str) -> (Aws, Receiver<
 }
 
 #[tokio::test]
-async fn a_change_set_that_a_killed_run_left_is_used() {
+async fn change_set_of_a_killed_run_is_used() {
     for status in ["CREATE_COMPLETE", "CREATE_IN_PROGRESS"] {
         let (aws, asked) = taken(status, "AVAILABLE").await;
         let proposed = aws.create_change_set(&proposal()).await.expect("proposed");
@@ -46,7 +46,7 @@ async fn a_change_set_that_a_killed_run_left_is_used() {
 }
 
 #[tokio::test]
-async fn one_of_that_name_that_is_spent_goes_first() {
+async fn executed_change_set_of_the_same_name_is_deleted_first() {
     for (status, execution) in [
         ("FAILED", "UNAVAILABLE"),
         ("CREATE_COMPLETE", "OBSOLETE"),
@@ -65,7 +65,7 @@ async fn one_of_that_name_that_is_spent_goes_first() {
 }
 
 #[tokio::test]
-async fn a_saved_plans_change_set_has_a_name_of_its_own() {
+async fn change_set_of_a_saved_plan_has_its_own_name() {
     let (aws, asked) = taken("", "").await;
     let mut wanted = proposal();
     wanted.lifetime = ChangeSetLifetime::Persistent;
@@ -75,7 +75,7 @@ async fn a_saved_plans_change_set_has_a_name_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_change_set_is_read_again_until_it_is_spent() {
+async fn change_set_can_be_reread_until_executed() {
     for (status, execution) in [
         ("FAILED", "UNAVAILABLE"),
         ("CREATE_COMPLETE", "OBSOLETE"),

@@ -24,7 +24,7 @@ pub(super) fn change(action: &str, logical: &str, details: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_change_set_is_waited_for_and_read_to_its_last_page_with_values() {
+async fn change_set_is_polled_and_read_to_the_last_page() {
     let mut looks = 0;
     let (aws, asked) = serve(move |asked| {
         if asked.contains("Action=CreateChangeSet") {
@@ -72,7 +72,7 @@ async fn a_change_set_is_waited_for_and_read_to_its_last_page_with_values() {
 }
 
 #[tokio::test]
-async fn a_change_of_outputs_alone_is_a_change_of_the_stack() {
+async fn outputs_only_change_set_changes_the_stack() {
     let (aws, _asked) = serve(|asked| {
         if asked.contains("Action=CreateChangeSet") {
             ok("CreateChangeSet", CREATED)
@@ -88,7 +88,7 @@ async fn a_change_of_outputs_alone_is_a_change_of_the_stack() {
 }
 
 #[tokio::test]
-async fn a_refused_change_set_names_every_finding_and_is_deleted() {
+async fn refused_change_set_names_findings_and_is_deleted() {
     let (aws, asked) = serve(|asked| {
         if asked.contains("Action=CreateChangeSet") {
             ok("CreateChangeSet", CREATED)
@@ -130,7 +130,7 @@ async fn a_refused_change_set_names_every_finding_and_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_change_set_that_may_not_be_read_is_not_left_behind() {
+async fn unreadable_change_set_is_deleted() {
     let (aws, asked) = serve(|asked| {
         if asked.contains("Action=CreateChangeSet") {
             ok("CreateChangeSet", CREATED)
@@ -153,7 +153,7 @@ async fn a_change_set_that_may_not_be_read_is_not_left_behind() {
 }
 
 #[tokio::test]
-async fn an_endpoint_without_property_values_is_asked_without() {
+async fn change_set_without_property_values_is_accepted() {
     let (aws, asked) = serve(|asked| {
         if asked.contains("Action=CreateChangeSet") {
             ok("CreateChangeSet", CREATED)
@@ -188,7 +188,7 @@ fn finding(mode: &str, resource: &str, property: &str, reason: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_validation_warns_of_comes_with_the_change_set() {
+async fn validation_warnings_are_in_the_change_set() {
     let (aws, asked) = serve(|asked| {
         if asked.contains("Action=CreateChangeSet") {
             ok("CreateChangeSet", CREATED)
@@ -224,7 +224,7 @@ async fn what_validation_warns_of_comes_with_the_change_set() {
 }
 
 #[tokio::test]
-async fn a_refusing_hook_is_quoted() {
+async fn refusing_hook_is_quoted() {
     let (aws, _asked) = serve(|asked| {
         if asked.contains("Action=CreateChangeSet") {
             ok("CreateChangeSet", CREATED)
@@ -250,13 +250,13 @@ async fn a_refusing_hook_is_quoted() {
         .expect_err("refused");
     assert_eq!(
         error.to_string(),
-        "AWS refused the change set of canary-network: hook MyOrg::Buckets::Private said no: no \
+        "AWS refused the change set of canary-network: hook MyOrg::Buckets::Private refused: no \
          access block"
     );
 }
 
 #[tokio::test]
-async fn a_change_set_names_the_deletion_policy_of_removed_resources() {
+async fn change_set_has_deletion_policies() {
     let (aws, _asked) = serve(|asked| {
         if asked.contains("Action=CreateChangeSet") {
             return ok("CreateChangeSet", CREATED);

@@ -34,7 +34,7 @@ fn not_nitro() -> Answer {
 }
 
 #[tokio::test]
-async fn the_console_of_the_newest_machine_is_read_also_where_the_latest_is_not_to_be_had() {
+async fn console_falls_back_when_the_latest_output_is_unavailable() {
     let (aws, asked) = serve(|asked| {
         if asked.contains("Action=DescribeInstances") && asked.contains("NextToken=two") {
             let set = machine("i-old", "2026-11-23T09:00:00Z");
@@ -67,7 +67,7 @@ async fn the_console_of_the_newest_machine_is_read_also_where_the_latest_is_not_
 }
 
 #[tokio::test]
-async fn no_machine_and_a_silent_one_have_no_console() {
+async fn console_is_none_without_instance_or_output() {
     let (aws, _asked) = serve(|asked| {
         if asked.contains("Action=GetConsoleOutput") {
             said("")
@@ -84,7 +84,7 @@ async fn no_machine_and_a_silent_one_have_no_console() {
 }
 
 #[tokio::test]
-async fn a_console_is_asked_for_twice_and_no_more() {
+async fn console_is_requested_at_most_twice() {
     let (aws, asked) = serve(|_| Answer::Xml(503, "busy".to_owned())).await;
     let error = aws.console("group").await.expect_err("no answer");
     assert!(error.is_transient(), "{error:?}");
@@ -92,7 +92,7 @@ async fn a_console_is_asked_for_twice_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_price_is_the_smallest_on_demand_of_all_pages() {
+async fn price_is_the_lowest_of_all_pages() {
     let product = |price: &str| {
         serde_json::json!({"terms": {"OnDemand": {"X": {"priceDimensions": {"Y": {
             "unit": "Hrs", "pricePerUnit": {"USD": price}}}}}}})

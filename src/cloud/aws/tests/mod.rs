@@ -14,7 +14,7 @@ use http::Response;
 use self::server::{Request, connection, listen};
 use super::*;
 use crate::cloud::Store;
-use crate::cloud::limiter::Effect;
+use crate::cloud::limiter::CallKind;
 
 #[path = "../../../../tests/support/server.rs"]
 mod server;
@@ -93,7 +93,7 @@ fn stack(name: &str, cluster: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_page_of_stacks_is_read_and_other_clusters_are_left_out() {
+async fn stacks_of_all_pages_are_filtered_by_cluster() {
     let (aws, _asked) = serve(|asked| {
         let (page, next) = if asked.contains("NextToken=two") {
             (stack("canary-network", "canary"), "")
@@ -111,7 +111,7 @@ async fn every_page_of_stacks_is_read_and_other_clusters_are_left_out() {
 }
 
 #[tokio::test]
-async fn a_throttle_that_the_sdk_retries_slows_everybody() {
+async fn throttle_inside_the_sdk_slows_the_limiter() {
     let mut calls = 0;
     let (aws, _asked) = serve(move |_| {
         calls += 1;
@@ -122,13 +122,19 @@ async fn a_throttle_that_the_sdk_retries_slows_everybody() {
         }
     })
     .await;
-    assert!(!aws.limiter.is_slowed(Service::CloudFormation, Effect::Read));
+    assert!(
+        !aws.limiter
+            .is_slowed(Service::CloudFormation, CallKind::Read)
+    );
     assert_eq!(aws.stacks(None).await, Ok(Vec::new()));
-    assert!(aws.limiter.is_slowed(Service::CloudFormation, Effect::Read));
+    assert!(
+        aws.limiter
+            .is_slowed(Service::CloudFormation, CallKind::Read)
+    );
 }
 
 #[tokio::test]
-async fn a_creation_whose_answer_was_lost_is_found_by_its_token() {
+async fn create_with_a_lost_answer_is_found_by_token() {
     let mut created = false;
     let (aws, _asked) = serve(move |asked| {
         if asked.contains("Action=CreateStack") && !created {
@@ -164,7 +170,7 @@ async fn a_creation_whose_answer_was_lost_is_found_by_its_token() {
 }
 
 #[tokio::test]
-async fn a_garbled_answer_that_carries_a_secret_is_not_quoted() {
+async fn unreadable_answer_with_a_secret_is_not_quoted() {
     let torn = r#"{"Parameter":{"Value":"hunter2","#;
     let (aws, _asked) = serve(move |_| Answer::Xml(200, torn.to_owned())).await;
     let error = aws.secret("/kube-cfn/canary/cp/ca.key").await;
@@ -174,7 +180,7 @@ async fn a_garbled_answer_that_carries_a_secret_is_not_quoted() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_proxy_is_shown_short_and_without_its_debug() {
+async fn proxy_page_is_shown_short() {
     let page = format!("<html>{}</html>", "Access blocked. ".repeat(200));
     let (aws, _asked) = serve(move |_| Answer::Xml(400, page.clone())).await;
     let text = aws

@@ -12,7 +12,7 @@ fn summary(name: &str, status: &str) -> String {
 }
 
 #[tokio::test]
-async fn in_progress_stacks_are_read_from_every_page_and_filtered_here_too() {
+async fn in_progress_stacks_are_read_from_every_page() {
     let (aws, asked) = serve(|asked| {
         let (page, next) = if asked.contains("NextToken=two") {
             (summary("d", "DELETE_IN_PROGRESS"), "")
@@ -32,7 +32,9 @@ async fn in_progress_stacks_are_read_from_every_page_and_filtered_here_too() {
     let moving = aws.in_progress_stacks().await.expect("listed");
     assert_eq!(moving.into_iter().collect::<Vec<_>>(), ["arn:a", "arn:d"]);
     let request = asked.recv().expect("a request");
-    let wanted = StackStatus::ALL.iter().filter(|status| status.is_moving());
+    let wanted = StackStatus::ALL
+        .iter()
+        .filter(|status| status.is_in_progress());
     for status in wanted {
         assert!(request.contains(&format!("={status}&")) || request.ends_with(status.as_str()));
     }
@@ -40,7 +42,7 @@ async fn in_progress_stacks_are_read_from_every_page_and_filtered_here_too() {
 }
 
 #[tokio::test]
-async fn every_page_of_change_sets_is_read() {
+async fn change_sets_are_read_from_every_page() {
     let (aws, _asked) = serve(|asked| {
         let one = |name: &str| {
             format!(
@@ -66,7 +68,7 @@ async fn every_page_of_change_sets_is_read() {
 }
 
 #[tokio::test]
-async fn a_policy_is_read_as_data_and_none_is_none() {
+async fn stack_policy_is_read_as_data() {
     let (aws, _asked) = serve(|asked| {
         let body = if asked.contains("open") {
             ""
@@ -101,7 +103,7 @@ fn detection(status: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn drift_is_looked_for_waited_for_and_read_to_the_last_page() {
+async fn drift_is_detected_and_read_to_the_last_page() {
     let mut looks = 0;
     let (aws, asked) = serve(move |asked| {
         if asked.contains("Action=DetectStackDrift&") {
@@ -154,7 +156,7 @@ async fn drift_is_looked_for_waited_for_and_read_to_the_last_page() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_cannot_look_for_drift_says_so_in_one_way() {
+async fn drift_detection_may_be_unsupported() {
     for (status, code) in [(400, "InvalidAction"), (501, "")] {
         let body = if code.is_empty() {
             "not here".to_owned()
@@ -187,7 +189,7 @@ fn rolled_back(token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_rollback_or_cancellation_whose_answer_was_lost_is_found_by_its_token() {
+async fn rollback_with_a_lost_answer_is_found_by_token() {
     let server = || {
         serve(|asked| {
             if asked.contains("Action=DescribeStackEvents") {
@@ -222,7 +224,7 @@ async fn a_rollback_or_cancellation_whose_answer_was_lost_is_found_by_its_token(
 }
 
 #[tokio::test]
-async fn a_hooks_own_words_take_the_place_of_its_bare_name() {
+async fn hook_message_replaces_the_hook_name() {
     let (aws, asked) = serve(|asked| {
         if asked.contains("Action=DescribeEvents") {
             return ok(
@@ -245,7 +247,7 @@ async fn a_hooks_own_words_take_the_place_of_its_bare_name() {
         )
     })
     .await;
-    let operation = Operation {
+    let operation = StackOperation {
         stack_id: "arn:s".to_owned(),
         token: None,
     };
@@ -255,7 +257,7 @@ async fn a_hooks_own_words_take_the_place_of_its_bare_name() {
         .expect("events");
     assert_eq!(
         events[0].reason.as_deref(),
-        Some("hook MyOrg::Buckets::Private said no: no access block")
+        Some("hook MyOrg::Buckets::Private refused: no access block")
     );
     let asked: Vec<_> = asked.try_iter().collect();
     assert!(asked[1].contains("OperationId=op-1"), "{}", asked[1]);
@@ -267,7 +269,7 @@ async fn a_hooks_own_words_take_the_place_of_its_bare_name() {
 }
 
 #[tokio::test]
-async fn expired_credentials_are_reported_as_such_by_every_call() {
+async fn expired_credentials_are_reported_by_every_call() {
     let (aws, _asked) = serve(|_| {
         refusal(
             "ExpiredToken",
@@ -275,7 +277,7 @@ async fn expired_credentials_are_reported_as_such_by_every_call() {
         )
     })
     .await;
-    let operation = Operation {
+    let operation = StackOperation {
         stack_id: "arn:s".to_owned(),
         token: None,
     };

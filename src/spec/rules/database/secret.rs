@@ -7,9 +7,9 @@ use crate::spec::rules::Violation;
 const TAKEN_USERS: [(&str, &str); 5] = [
     ("postgres", "RDS rotates the master's password"),
     ("rdsadmin", "RDS keeps it for itself"),
-    ("public", "it stands for everybody"),
-    ("none", "SQL reads it as nobody"),
-    ("user", "SQL reads it as whoever is connected"),
+    ("public", "it means every user"),
+    ("none", "SQL reads it as no user"),
+    ("user", "SQL reads it as the current user"),
 ];
 /// What such users begin with.
 const TAKEN_PREFIXES: [(&str, &str); 2] = [
