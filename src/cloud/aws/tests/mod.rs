@@ -128,6 +128,26 @@ async fn a_throttle_that_the_sdk_retries_slows_everybody() {
 }
 
 #[tokio::test]
+async fn a_throttled_write_slows_writes_alone() {
+    let mut calls = 0;
+    let (aws, _asked) = serve(move |_| {
+        calls += 1;
+        if calls == 1 {
+            refusal("Throttling", "Rate exceeded")
+        } else {
+            ok("DeleteStack", "")
+        }
+    })
+    .await;
+    assert_eq!(aws.delete("arn:canary-network", "token").await, Ok(()));
+    assert!(
+        aws.limiter
+            .is_slowed(Service::CloudFormation, Effect::Write)
+    );
+    assert!(!aws.limiter.is_slowed(Service::CloudFormation, Effect::Read));
+}
+
+#[tokio::test]
 async fn a_creation_whose_answer_was_lost_is_found_by_its_token() {
     let mut created = false;
     let (aws, _asked) = serve(move |asked| {
