@@ -85,7 +85,7 @@ fn holds_data(one: &LiveResource) -> bool {
 }
 
 /// Cancels what can be cancelled. Each is looked at once more before: what was harmless when it was
-/// shown may hold data by now. Activity what was begun, or why nothing was.
+/// shown may hold data by now. Says what was begun, or why nothing was.
 pub async fn cancel(
     all: &[Cancellation],
     cloud: &impl Cloud,

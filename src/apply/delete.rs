@@ -142,7 +142,10 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         }
         let token = token(context.session.run, &found.name, "delete");
         match context.request_deletion(kind, found, token).await? {
-            Some(operation) => self.follow_deletion(step, &operation).await,
+            Some(operation) => {
+                context.states.set(kind, StackState::Running);
+                self.follow_deletion(step, &operation).await
+            }
             None => Ok(Outcome::Deleted),
         }
     }

@@ -59,10 +59,7 @@ impl<C: Cloud + Store> RunContext<'_, C> {
         self.states.set(stack, StackState::Requested);
         let delete = async |cloud: &C| cloud.delete(&found.id, &token).await;
         match send(self.cloud, delete).await {
-            Ok(()) => {
-                self.states.set(stack, StackState::Running);
-                Ok(Some(with_token(&found.id, token)))
-            }
+            Ok(()) => Ok(Some(with_token(&found.id, token))),
             Err(rejected) if matches!(rejected.error, CloudError::NotFound(_)) => Ok(None),
             Err(rejected) => Err(self.rejected(stack, rejected)),
         }

@@ -20,10 +20,11 @@ pub(super) struct Rejected {
 impl Rejected {
     /// The error of a request that certainly had no effect.
     pub fn known(self) -> Result<CloudError, StackResult> {
-        if self.lost && self.error.is_transient() {
-            return Err(unknown(&self.error));
+        match self.error {
+            error if self.lost && error.is_transient() => Err(unknown(&error)),
+            error @ CloudError::Credentials { .. } if self.lost => Err(StackResult::Expired(error)),
+            error => Ok(error),
         }
-        Ok(self.error)
     }
 }
 

@@ -39,7 +39,7 @@ pub enum Meeting {
     /// Follows it to its end, then plans the stack again.
     #[default]
     Follow,
-    /// Activity what runs since when, and leaves.
+    /// Says what runs since when, and leaves.
     Stop,
 }
 

@@ -60,15 +60,17 @@ impl Unexecuted {
     /// Restores every policy that was relaxed for nothing, and deletes every change set that nobody
     /// executed.
     pub async fn clean_up<C: Cloud + Store>(&self, context: &RunContext<'_, C>) {
-        for (stack, (id, wanted)) in self.relaxed.take() {
-            if let Err(error) = context.cloud.set_protection(&id, &wanted).await {
+        let relaxed: Vec<_> = self.relaxed.take().into_iter().collect();
+        join_all(relaxed.iter().map(async |(stack, (id, wanted))| {
+            if let Err(error) = context.cloud.set_protection(id, wanted).await {
                 let text = format!(
                     "its stack policy is still relaxed for a loss that did not happen: {error}; \
                      the next apply restores it"
                 );
-                context.emit.note(Some(&stack), text);
+                context.emit.note(Some(stack), text);
             }
-        }
+        }))
+        .await;
         let left: Vec<(StackKind, ChangeSet)> = self.change_sets.take().into_iter().collect();
         join_all(left.iter().map(async |(stack, set)| {
             if let Err(error) = context.cloud.delete_change_set(set).await {

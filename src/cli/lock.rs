@@ -73,7 +73,10 @@ pub async fn locked_images<C: Store>(
     if lock != known && refresh != Refresh::Unwritten {
         lock.write(&file, &session.spec().name)
             .map_err(Failure::other)?;
-        eprint(&images::changes(&known, &lock));
+        let changes = images::changes(&known, &lock);
+        if !changes.is_empty() {
+            eprint(&changes);
+        }
         let file = file.display();
         eprint(&format!("wrote {file}: commit it beside the definition"));
     }

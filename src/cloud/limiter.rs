@@ -73,7 +73,12 @@ impl Limit {
     /// The rest is cautious where calls are few, and wide for S3 and STS, which take hundreds.
     const fn of(service: Service, effect: CallKind) -> Self {
         match (service, effect) {
-            (Service::CloudFormation, _) | (Service::Ssm, CallKind::Write) => Self::new(3.0, 10.0),
+            (Service::CloudFormation, CallKind::Read) | (Service::Ssm, CallKind::Write) => {
+                Self::new(3.0, 10.0)
+            }
+            // A run makes a few a stack: they wait only after a throttle, so that one that is sent and one
+            // that waits to be sent are hardly ever mixed up when the run is stopped.
+            (Service::CloudFormation, CallKind::Write) => Self::new(5.0, 100.0),
             (Service::Ec2, CallKind::Read) => Self::new(10.0, 50.0),
             (Service::Ec2, CallKind::Write) => Self::new(2.0, 20.0),
             (Service::Ssm, CallKind::Read) => Self::new(20.0, 20.0),
@@ -95,7 +100,12 @@ impl Limiter {
         let now = clock.now();
         let delay = self.with_bucket(service, effect, now, |bucket| bucket.take(now));
         if !delay.is_zero() {
+            let token = Token {
+                limiter: self,
+                kind: (service, effect),
+            };
             clock.sleep(delay).await;
+            std::mem::forget(token);
         }
     }
 
@@ -140,6 +150,21 @@ impl Limiter {
 
     fn buckets(&self) -> MutexGuard<'_, BTreeMap<(Service, CallKind), Bucket>> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call's token while it waits. Dropped when the caller stops waiting: then the call is not made, and
+/// the token serves the next one.
+struct Token<'a> {
+    limiter: &'a Limiter,
+    kind: (Service, CallKind),
+}
+
+impl Drop for Token<'_> {
+    fn drop(&mut self) {
+        if let Some(bucket) = self.limiter.buckets().get_mut(&self.kind) {
+            bucket.tokens += 1.0;
+        }
     }
 }
 
@@ -324,5 +349,24 @@ mod tests {
         ] {
             assert_eq!(CallKind::of(call), CallKind::Write, "{call}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_are_given_up_cost_nothing() {
+        let (limiter, clock) = (Limiter::default(), SystemClock::start());
+        for _ in 0..10 {
+            limiter.acquire(&clock, READ.0, READ.1).await;
+        }
+        for _ in 0..20 {
+            let given_up = limiter.acquire(&clock, READ.0, READ.1);
+            let soon = tokio::time::timeout(Duration::from_millis(10), given_up).await;
+            assert!(soon.is_err());
+        }
+        let next = limiter.acquire(&clock, READ.0, READ.1);
+        assert!(
+            tokio::time::timeout(Duration::from_millis(400), next)
+                .await
+                .is_ok()
+        );
     }
 }

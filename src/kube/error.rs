@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_foreign_certificate_x_from_silence() {
+    fn foreign_certificates_are_untrusted_not_unreachable() {
         let of = |chain: &str| KubeError::of_transport("https://api:6443", chain);
         assert_eq!(
             of("ServiceError: client error (Connect): invalid peer certificate: UnknownIssuer")

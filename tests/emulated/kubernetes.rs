@@ -110,7 +110,7 @@ fn the_wait_ends_when_the_cluster_is_ready() {
     cluster
         .run(&short)
         .ends(4)
-        .tells("control plane 1 of 1 slot Ready")
+        .tells("control plane 1 of 1 node Ready")
         .tells("pool workers 0 of 1 node Ready")
         .tells("1 node has not joined yet")
         .tells("critical pods 0 of 9 kinds run");
@@ -146,7 +146,7 @@ fn leaving_the_wait_detaches() {
         "apply", "leaving", "--yes", "--wait", "ready", "--server", &server,
     ];
     let mut run = cluster.world.spawn(&wait);
-    run.until(&["control plane 0 of 1 slot Ready"]);
+    run.until(&["control plane 0 of 1 node Ready"]);
     run.interrupt();
     run.wait()
         .ends(6)

@@ -5,8 +5,8 @@ use super::{StackRun, protection};
 use crate::apply::Prepare;
 use crate::apply::registry::StackState;
 use crate::apply::requests::with_token;
-use crate::apply::retry::{Rejected, send};
-use crate::apply::stack_result::{StackResult, failed};
+use crate::apply::retry::{Rejected, send, with_retry};
+use crate::apply::stack_result::{StackResult, failed, unanswered, unknown};
 use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Store};
 use crate::events::Verb;
 use crate::plan::request::proposal;
@@ -45,8 +45,17 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
     ) -> Result<Signal, StackResult> {
         let (context, cluster) = (self.context, self.run.cluster);
         let all = async |cloud: &C| cloud.stacks(Some(cluster)).await;
-        let mut all = context.ask("", all).await?.into_iter();
+        let all = match with_retry(context.cloud, all).await {
+            Err(error) if rejected.lost && !matches!(error, CloudError::Credentials { .. }) => {
+                return Err(unknown(&error));
+            }
+            answer => answer.map_err(|error| unanswered("", error))?,
+        };
+        let mut all = all.into_iter();
         let Some(found) = all.find(|found| found.name == self.step.stack.name) else {
+            if rejected.lost {
+                return Err(unknown(&rejected.error));
+            }
             return Err(failed(format!(
                 "{}; it does not belong to {cluster}, so it is left alone",
                 rejected.error

@@ -105,6 +105,54 @@ async fn an_execution_whose_answer_was_lost_is_found_by_its_token() {
     assert_eq!(outcome_lines(&report), ["network Updated"]);
 }
 
+/// The answer of the first try is lost, the second one is refused although the first had its effect.
+fn lost_then(cloud: &TestCloud, verb: &'static str, error: CloudError) {
+    cloud.strike(verb, "", 1, FaultKind::Refused(error));
+    cloud.strike(verb, "", 1, FaultKind::AnswerLost(unreachable(verb)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_requests_are_found_by_their_token_when_the_next_try_is_refused() {
+    let conflict = |text: &str| CloudError::Conflict(text.to_owned());
+    let cloud = TestCloud::new();
+    let plan = planned(&cloud, network()).await;
+    lost_then(&cloud, "create", conflict("canary-network already exists"));
+    let (report, _) = go(&cloud, plan).await;
+    assert_eq!(outcome_lines(&report), ["network Created"]);
+
+    let cloud = TestCloud::standing().await;
+    let plan = planned(&cloud, altered_network()).await;
+    let gone = CloudError::NotFound("change set".to_owned());
+    lost_then(&cloud, "execute", gone);
+    let (report, events) = go(&cloud, plan).await;
+    assert_eq!(outcome_lines(&report), ["network Updated"]);
+    assert!(
+        notes(&events)
+            .iter()
+            .all(|text| !text.contains("following it"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_requests_may_have_begun_when_the_credentials_expire_or_nothing_can_be_listed() {
+    let cloud = TestCloud::standing().await;
+    let plan = planned(&cloud, altered_network()).await;
+    lost_then(&cloud, "execute", expired());
+    cloud.refuse("events", "", 9, &unreachable("DescribeStackEvents"));
+    let (report, _) = go(&cloud, plan).await;
+    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.running.len(), 1, "{:?}", report.waiting);
+
+    let cloud = TestCloud::new();
+    let plan = planned(&cloud, network()).await;
+    let exists = CloudError::Conflict("canary-network already exists".to_owned());
+    lost_then(&cloud, "create", exists);
+    cloud.refuse("stacks", "", 9, &unreachable("DescribeStacks"));
+    let (report, _) = go(&cloud, plan).await;
+    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.running.len(), 1, "{:?}", report.waiting);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_write_that_is_never_answered_is_not_called_a_failure() {
     let cloud = TestCloud::new();

@@ -57,6 +57,20 @@ fn assert_limited(reads: &BTreeMap<u64, usize>) {
     }
 }
 
+/// After the first seconds, in which everybody begins to look, the followers keep to three calls a second.
+fn steady(reads: &BTreeMap<u64, usize>) {
+    for from in reads.keys().filter(|second| **second > 5) {
+        let sum: usize = reads
+            .range(from..&(from + 10))
+            .map(|(_, calls)| calls)
+            .sum();
+        assert!(
+            sum <= 30,
+            "{sum} calls in ten seconds from {from}: {reads:?}"
+        );
+    }
+}
+
 /// Seconds from a resource's failure to its telling, for each stack.
 fn delays(events: &[Event], cloud: &TestCloud) -> Vec<i64> {
     let history = cloud.history();
@@ -94,6 +108,7 @@ async fn twenty_stacks_are_followed_within_the_limit() {
     let (cloud, events) = failing(20, 7).await;
     let all = reads(&cloud);
     assert_limited(&all);
+    steady(&all);
     let sum: usize = all.values().sum();
     let last = all.keys().last().copied().unwrap_or(1);
     assert!(sum as u64 * 10 <= last * 25, "{sum} calls in {last} s");
@@ -113,7 +128,15 @@ async fn with_few_stacks_a_failure_is_heard_within_seconds() {
         "{:?}",
         delays(&events, &cloud)
     );
-    assert_limited(&reads(&cloud));
+    let all = reads(&cloud);
+    assert_limited(&all);
+    // Three followers and the common poll.
+    let (sum, last) = (
+        all.values().sum::<usize>(),
+        all.keys().last().copied().unwrap_or(1),
+    );
+    assert!(sum as u64 * 10 <= last * 25, "{sum} calls in {last} s");
+    steady(&all);
 }
 
 /// A lone stack in which nothing is to be seen for ten minutes; by how many seconds its end was seen late.

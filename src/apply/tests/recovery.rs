@@ -361,6 +361,20 @@ async fn a_leftover_is_looked_at_once_more_before_it_goes() {
     );
     assert_eq!(cloud.called("delete"), [""; 0]);
 
+    // Another run is just deleting it: that is followed, and the stack is created afterwards.
+    let cloud = rolled_back().await;
+    let plan = planned(&cloud, stacks()).await;
+    cloud.remove(EDGE);
+    let (report, events) = go(&cloud, plan).await;
+    let followed = |text: &&str| text.contains("DELETE_IN_PROGRESS");
+    assert!(
+        notes(&events).iter().any(|text| followed(&&**text)),
+        "{:?}",
+        notes(&events)
+    );
+    assert_eq!(outcome_lines(&report)[2], "edge Created");
+    assert_eq!(cloud.called("delete"), [""; 0]);
+
     // Another run was quicker: its creation is followed, not deleted.
     let cloud = rolled_back().await;
     let plan = planned(&cloud, stacks()).await;

@@ -26,7 +26,7 @@ pub(super) struct ChangeView<'a> {
     pub resource_type: &'a str,
     pub action: &'a ChangeAction,
     pub replacement: Replacement,
-    pub deletion_policy: Option<DeletionPolicy>,
+    pub policy_action: Option<DeletionPolicy>,
     pub properties: Vec<PropertyView<'a>>,
 }
 
@@ -117,7 +117,7 @@ pub(super) fn views<'a>(step: &'a Step, causes: &Causes<'_>) -> Vec<ChangeView<'
         resource_type: &change.resource_type,
         action: &change.action,
         replacement: change.replacement,
-        deletion_policy: change.deletion_policy,
+        policy_action: change.deletion_policy,
         properties: change
             .properties
             .iter()

@@ -77,7 +77,7 @@ class Rules(Case):
 
 
 class ChangeSets(Case):
-    def test_a_database_replacement_is_answeras_such(self):
+    def test_a_database_replacement_is_reported_as_such(self):
         template = database(UpdateReplacePolicy="Snapshot")
         stack_id, _ = create(template)
         self.addCleanup(delete, stack_id)

@@ -81,7 +81,7 @@ class Consoles(Case):
 
 
 class Parallel(Case):
-    def test_independent_resources_are_answerinterleaved_and_siblings_of_a_failed_one_cancelled(self):
+    def test_independent_resources_are_interleaved_and_siblings_of_a_failed_one_cancelled(self):
         self.rules({"op": "create", "logical": "B", "fail": "Out of luck"})
         template = notes(A="1", B="2", C="3", D="4")
         template["Resources"]["D"]["DependsOn"] = "B"

@@ -65,6 +65,11 @@ fn boot_ignores_an_empty_record_of_a_restore() {
     fs::write(restores.join("pending"), "").unwrap();
     let guard = world.try_shell('a', "etcd_boot_guard");
     assert!(guard.status.success(), "{guard:?}");
+    let snapshot = world.program('a', "etcd-snapshot --now");
+    assert_ne!(
+        snapshot.result["reason"],
+        "a restore is running on this node"
+    );
     fs::write(restores.join("pending"), "t1 etcd/x.db\n").unwrap();
     let guard = world.try_shell('a', "etcd_boot_guard");
     assert_eq!(guard.status.code(), Some(3), "{guard:?}");

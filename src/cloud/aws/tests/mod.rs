@@ -134,6 +134,26 @@ async fn throttle_inside_the_sdk_slows_the_limiter() {
 }
 
 #[tokio::test]
+async fn a_throttled_write_slows_writes_alone() {
+    let mut calls = 0;
+    let (aws, _asked) = serve(move |_| {
+        calls += 1;
+        if calls == 1 {
+            refusal("Throttling", "Rate exceeded")
+        } else {
+            ok("DeleteStack", "")
+        }
+    })
+    .await;
+    assert_eq!(aws.delete("arn:canary-network", "token").await, Ok(()));
+    assert!(
+        aws.limiter
+            .is_slowed(Service::CloudFormation, CallKind::Write)
+    );
+    assert!(!aws.limiter.is_slowed(Service::CloudFormation, CallKind::Read));
+}
+
+#[tokio::test]
 async fn create_with_a_lost_answer_is_found_by_token() {
     let mut created = false;
     let (aws, _asked) = serve(move |asked| {
