@@ -43,6 +43,8 @@ enum Cut {
     Cancelled,
     /// Other stacks go.
     Others,
+    /// Only the state and the command stay.
+    Rest,
 }
 
 impl AfterFailure {
@@ -62,11 +64,12 @@ impl AfterFailure {
             Cut::Stuck,
             Cut::Cancelled,
             Cut::Others,
+            Cut::Rest,
         ];
         let texts = cuts.map(|cut| wrap(&self.cut_to(cut), columns));
         let fits = texts.iter().find(|text| text.len() <= lines);
         fits.cloned()
-            .unwrap_or_else(|| vec![fit(&self.cut_to(Cut::Others), columns)])
+            .unwrap_or_else(|| vec![fit(&self.cut_to(Cut::Rest), columns)])
     }
 
     fn cut_to(&self, cut: Cut) -> String {
@@ -74,7 +77,7 @@ impl AfterFailure {
         if self.cancelled > 0 && cut < Cut::Cancelled {
             parts = vec![format!("{}, {} cancelled", self.state, self.cancelled)];
         }
-        if !self.stuck.is_empty() {
+        if !self.stuck.is_empty() && cut < Cut::Rest {
             parts.push(if cut < Cut::Stuck {
                 format!("still there: {}", self.stuck.join(", "))
             } else {
@@ -95,9 +98,9 @@ impl AfterFailure {
     fn others(&self, cut: Cut) -> Option<String> {
         let beside = (!self.goes_on.is_empty()).then(|| {
             let verb = if self.goes_on.len() == 1 {
-                "goes on"
+                "continues"
             } else {
-                "go on"
+                "continue"
             };
             if cut < Cut::Beside {
                 format!("{} {verb}", self.goes_on.join(", "))
@@ -108,8 +111,7 @@ impl AfterFailure {
         let waits = (!self.waits.is_empty()).then(|| match self.waits.len() {
             _ if cut < Cut::Waits => format!("not started: {}", self.waits.join(", ")),
             number if cut < Cut::Short => format!("{number} not started"),
-            1 => "1 waits".to_owned(),
-            number => format!("{number} wait"),
+            number => format!("{number} blocked"),
         });
         let parts: Vec<String> = beside.into_iter().chain(waits).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
@@ -189,8 +191,8 @@ fn state(stack: &StackProgress) -> String {
         }
         Some((_, Outcome::RolledBack(_))) => unresolved(None),
         Some((_, Outcome::Failed(failure))) => unresolved(failure.status.as_ref()),
-        Some((_, Outcome::Updated)) => "updated all the same".to_owned(),
-        Some(_) => "at rest".to_owned(),
+        Some((_, Outcome::Updated)) => "updated despite it".to_owned(),
+        Some(_) => "settled".to_owned(),
         None if stack.rolling_back => "rolling back".to_owned(),
         None => match stack.operation {
             Some(Verb::Delete) => "the rest is still being deleted".to_owned(),
@@ -202,7 +204,7 @@ fn state(stack: &StackProgress) -> String {
 /// The state of a stack that failed and was not rolled back.
 pub(super) fn unresolved(status: Option<&StackStatus>) -> String {
     match status {
-        Some(status) => format!("needs a hand ({})", clean(status.as_str())),
-        None => "nothing of it was begun".to_owned(),
+        Some(status) => format!("needs manual action ({})", clean(status.as_str())),
+        None => "nothing was started".to_owned(),
     }
 }

@@ -94,10 +94,10 @@ impl ClusterWait {
         let mut lines = Vec::new();
         if self.ready {
             let parts: Vec<_> = self.parts.iter().map(state).collect();
-            let text = format!("{cluster} works after {waited}: {}", parts.join(", "));
+            let text = format!("{cluster} is ready after {waited}: {}", parts.join(", "));
             lines.extend(Line::wrapped(Mark::Done, &text, width));
         } else {
-            let text = format!("{cluster} does not work yet after {waited}; missing:");
+            let text = format!("{cluster} is not ready after {waited}; missing:");
             lines.push(Line::new(Mark::Failed, &text, width));
             for part in self.parts.iter().filter(|part| !is_there(part)) {
                 lines.extend(Line::wrapped(Mark::Detail, &state(part), width));

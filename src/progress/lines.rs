@@ -330,7 +330,7 @@ impl<W: Write> Renderer for Lines<W> {
         }
         if let Some(wait) = wait {
             let done = wait.parts.iter().filter(|part| is_there(part)).count();
-            let text = format!("{done} of {} parts are there", wait.parts.len());
+            let text = format!("{done} of {} parts are ready", wait.parts.len());
             self.wait_line(now, &wait, "waiting", &text)?;
         } else {
             let text = self.running(now);

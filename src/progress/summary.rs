@@ -70,7 +70,7 @@ impl Model {
             let eta = self
                 .forecast(now)
                 .map_or(String::new(), |known| format!(" ({})", known.text()));
-            texts = vec![format!("goes on in AWS{eta}: {}", moving.join(", "))];
+            texts = vec![format!("continues in AWS{eta}: {}", moving.join(", "))];
         }
         let idle = |stack: &&StackProgress| stack.mark() == Mark::Waiting;
         let idle: Vec<String> = self
@@ -85,8 +85,8 @@ impl Model {
         let texts = texts.iter().flat_map(|text| wrap(text, room(width)));
         let mut lines = Line::group(Mark::Running, texts, width);
         for text in [
-            format!("kube-cfn watch {}  looks on", self.cluster),
-            format!("{}  takes it up again", self.next()),
+            format!("kube-cfn watch {}  follows it", self.cluster),
+            format!("{}  resumes it", self.next()),
         ] {
             lines.push(Line::new(Mark::Detail, &text, width));
         }
@@ -120,7 +120,7 @@ impl Model {
                 let running = self.stacks.iter().filter(|stack| stack.is_moving()).count();
                 format!(
                     "{cluster}: no longer followed after {span}, {done} of {stacks} done, \
-                     {running} still moving"
+                     {running} still in progress"
                 )
             }
         }

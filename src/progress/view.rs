@@ -170,7 +170,7 @@ impl Model {
             (None, Some(_), _) if stack.rolling_back => "rolling back".to_owned(),
             (None, Some(_), _) if stack.failure.is_some() => "stopping".to_owned(),
             (None, Some(_), _) if stack.resources.is_empty() => "starting".to_owned(),
-            (None, Some(_), _) if done < all => "nothing moves right now".to_owned(),
+            (None, Some(_), _) if done < all => "no resource in progress".to_owned(),
             (None, Some(_), _) => "finishing".to_owned(),
             (None, None, _) if stack.operation.is_none() => "nothing to do".to_owned(),
             (None, None, _) => self.waiting(stack),
@@ -223,7 +223,7 @@ fn shorten(mut rows: Vec<Row>, room: usize) -> Vec<Row> {
 pub(super) fn verdict(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Unchanged => "nothing to do".to_owned(),
-        Outcome::Failed(_) => "failed, needs a hand".to_owned(),
+        Outcome::Failed(_) => "failed, needs manual action".to_owned(),
         Outcome::NotStarted { needs } => {
             format!("not started: needs {}", clean(&needs.to_string()))
         }

@@ -38,8 +38,8 @@ pub(super) fn gather(events: &[Event]) -> Option<Timeline> {
         }
     }
     for (stack, operations) in operations(events) {
-        let bars = operations.into_iter();
-        let bars = bars.filter_map(|(first, operation)| ResourceBar::of(first, &operation));
+        let bars = operations.iter();
+        let bars = bars.filter_map(|(first, operation)| ResourceBar::of(first, operation));
         timeline.stack_mut(stack).resources.extend(bars);
     }
     let until = timeline.until;

@@ -45,7 +45,7 @@ pub fn text(timeline: &Timeline, source: &str, detail: Detail, width: usize) -> 
     }
     lines.push(String::new());
     lines.extend(wrap(
-        "# critical  = not critical  ! from a failure on  . waiting  > goes on",
+        "# critical  = not critical  ! from a failure on  . waiting  > continues",
         chart.width,
     ));
     lines.extend(failures(timeline, chart.width));

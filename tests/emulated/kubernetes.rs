@@ -85,7 +85,7 @@ fn apply_waits_for_kubernetes_and_names_what_is_missing() {
         .tells("context beyond added to")
         .tells("beyond: waits for Kubernetes, at most 2s")
         .tells("API does not answer")
-        .tells("beyond does not work yet after 2s; missing:")
+        .tells("beyond is not ready after 2s; missing:")
         .tells("the stacks of beyond are as defined, but Kubernetes was not ready within 2s")
         .tells("`kube-cfn status beyond` checks again");
     assert!(said.at("created in") < said.at("waits for Kubernetes"));
@@ -119,7 +119,7 @@ fn the_wait_ends_when_the_cluster_is_ready() {
         .run(&wait)
         .ends(0)
         .tells("Nothing to do")
-        .tells("working works after")
+        .tells("working is ready after")
         .tells("pool workers 1 of 1 node Ready, critical pods 9 of 9 kinds run");
     let mut events = wait.to_vec();
     events.extend(["--progress", "json"]);
