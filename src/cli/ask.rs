@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use dialoguer::Input;
 
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 
 /// Consent to what a command is about to do.
 #[derive(clap::Args)]
@@ -25,14 +25,14 @@ pub struct ConfirmArg {
 
 impl YesArg {
     /// Asks unless `--yes` is given.
-    pub fn confirm(&self, question: &str) -> Result<(), Failure> {
+    pub fn confirm(&self, question: &str) -> Result<(), CommandError> {
         if self.yes { Ok(()) } else { confirm(question) }
     }
 }
 
 impl ConfirmArg {
     /// Asks for `name` to be typed unless `--confirm` gives it.
-    pub fn confirm(&self, question: &str, name: &str) -> Result<(), Failure> {
+    pub fn confirm(&self, question: &str, name: &str) -> Result<(), CommandError> {
         let answer = match &self.confirm {
             Some(given) if given == name => return Ok(()),
             Some(other) => format!("--confirm {other}"),
@@ -44,29 +44,29 @@ impl ConfirmArg {
                 format!("`{answer}`")
             }
         };
-        Err(Failure::refused(format!(
+        Err(CommandError::refused(format!(
             "{answer} is not {name}; nothing was changed"
         )))
     }
 }
 
 /// Asks for a yes.
-pub fn confirm(question: &str) -> Result<(), Failure> {
+pub fn confirm(question: &str) -> Result<(), CommandError> {
     if is_yes(&ask(&format!("{question} [y/N]"), "--yes")?) {
         return Ok(());
     }
-    Err(Failure::new(
+    Err(CommandError::new(
         Exit::Interrupted,
         "not confirmed; nothing was changed",
     ))
 }
 
 /// Asks on the terminal; without one `flag` has to say it beforehand.
-fn ask(question: &str, flag: &str) -> Result<String, Failure> {
+fn ask(question: &str, flag: &str) -> Result<String, CommandError> {
     if !is_terminal() {
         let message = "there is no terminal to confirm on; nothing was changed";
         let help = format!("look at the plan, then run with {flag}");
-        return Err(Failure::new(Exit::Usage, message).help(help));
+        return Err(CommandError::new(Exit::Usage, message).help(help));
     }
     let input = Input::<String>::new().with_prompt(question);
     let answer = input.allow_empty(true).interact_text();
@@ -78,10 +78,10 @@ fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-fn unanswered(error: &dialoguer::Error) -> Failure {
+fn unanswered(error: &dialoguer::Error) -> CommandError {
     // The question hid it, and Ctrl-C left it so. A terminal that is gone needs none.
     let _ = console::Term::stderr().show_cursor();
-    Failure::new(
+    CommandError::new(
         Exit::Interrupted,
         format!("no answer ({error}); nothing was changed"),
     )
@@ -106,15 +106,15 @@ pub async fn interrupted() {
 
 /// Hears the Ctrl-C that detaches a run, and remembers it.
 #[derive(Default)]
-pub struct Stop(Cell<bool>);
+pub struct Interrupt(Cell<bool>);
 
-impl Stop {
-    pub async fn heard(&self) {
+impl Interrupt {
+    pub async fn wait(&self) {
         interrupted().await;
         self.0.set(true);
     }
 
-    pub fn was_heard(&self) -> bool {
+    pub fn received(&self) -> bool {
         self.0.get()
     }
 }
@@ -129,7 +129,7 @@ mod tests {
     use super::is_yes;
 
     #[test]
-    fn only_a_whole_yes_is_one() {
+    fn confirmation_takes_only_a_whole_yes() {
         assert!(["y", "Y", "yes", " YES "].into_iter().all(is_yes));
         assert!(
             ["", "n", "no", "maybe", "yep", "y y"]

@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::api_access::ClusterRef;
-use super::failure::Failure;
+use super::error::CommandError;
 use super::session::{self, connect, connect_checked};
 use crate::cloud::Identity;
 use crate::cloud::aws::Aws;
@@ -51,7 +51,7 @@ impl ClusterArg {
     }
 
     /// What is known without credentials.
-    pub fn filter(&self, global: &Global) -> Result<ClusterFilter, Failure> {
+    pub fn filter(&self, global: &Global) -> Result<ClusterFilter, CommandError> {
         let defined = match self.read(global) {
             Ok((_, defined)) => defined,
             Err(DefinitionError::Unknown { .. }) => None,
@@ -72,11 +72,10 @@ impl ClusterArg {
     }
 
     /// Connects to the account and region of the cluster. The guards of a definition hold where there is one.
-    pub async fn open(&self, global: &Global) -> Result<Cluster, Failure> {
+    pub async fn open(&self, global: &Global) -> Result<Cluster, CommandError> {
         let (region, defined) = self.read(global).map_err(|error| match error {
-            unknown @ DefinitionError::Unknown { .. } => {
-                Failure::from(unknown).help("for a cluster without a definition, give its --region")
-            }
+            unknown @ DefinitionError::Unknown { .. } => CommandError::from(unknown)
+                .help("for a cluster without a definition, give its --region"),
             error => error.into(),
         })?;
         let (cloud, identity) = match &defined {
@@ -122,7 +121,7 @@ impl Cluster {
         }
     }
 
-    pub fn introduce(&self) {
-        session::introduce(&self.name, "", &self.identity);
+    pub fn print_header(&self) {
+        session::print_header(&self.name, "", &self.identity);
     }
 }

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
 use super::Global;
-use super::api_access::{request, span};
-use super::failure::{Exit, Failure};
+use super::api_access::{certificate_request, parse_duration};
+use super::error::{CommandError, Exit};
 use super::out;
 use super::session;
 use crate::access::{self, Cache, CacheKey, Limits, authority_of_exec_info};
@@ -26,16 +26,16 @@ pub struct Args {
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
     /// Lifetime of the certificate, as 30m; at most 30 days
-    #[arg(long, value_parser = span, default_value = "8h")]
+    #[arg(long, value_parser = parse_duration, default_value = "8h")]
     ttl: SignedDuration,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let ttl = args.ttl.as_secs().unsigned_abs();
     let key = CacheKey {
         cluster: args.name.clone(),
         scope: scope(global, &args.region),
-        request: request(Some(&args.user), &args.groups, Some(args.ttl), ""),
+        request: certificate_request(Some(&args.user), &args.groups, Some(args.ttl), ""),
     };
     let cloud = session::aws(global, &args.region).await?;
     let trusted = std::env::var("KUBERNETES_EXEC_INFO").ok();

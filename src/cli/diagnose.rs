@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Global;
 use super::cluster::ClusterArg;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{self, TextFormat, eprint};
 
 use crate::apply::diagnose::diagnose;
@@ -32,7 +32,7 @@ struct View<'a> {
     failure: &'a events::Failure,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
     let places = cluster.places();

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{self, eprint};
-use super::propose::{ConsentArgs, PlanRequest, discard_change_sets, propose};
+use super::planning::{ConsentArgs, PlanRequest, discard_change_sets, make_plan};
 use super::run::{learned_durations, run_id};
 use super::session::{self, Session};
 use super::{Global, saved};
@@ -13,7 +13,7 @@ use crate::common::Clock;
 use crate::common::text::listed_line;
 use crate::forecast::live_prices;
 use crate::plan::{DriftDetection, Plan};
-use crate::report::plan::{Detail, ForecastInputs, markdown, text, view};
+use crate::report::plan::{ForecastInputs, PlanDetail, markdown, text, view};
 
 #[derive(clap::Args)]
 #[expect(
@@ -43,11 +43,11 @@ pub struct Args {
     detailed_exitcode: bool,
     /// How to print the plan
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: PlanFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-enum Form {
+enum PlanFormat {
     #[default]
     Text,
     Json,
@@ -55,9 +55,9 @@ enum Form {
     Markdown,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let session = session::open(global, &args.name).await?;
-    session.introduce();
+    session.print_header();
     let run = run_id();
     let request = PlanRequest {
         lifetime: match args.out {
@@ -71,8 +71,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         },
         ..PlanRequest::new(&args.consents, &run)
     };
-    let plan = propose(&session, &request).await?;
-    let inputs = inputs(&plan, &session, args.live_prices).await;
+    let plan = make_plan(&session, &request).await?;
+    let inputs = forecast_inputs(&plan, &session, args.live_prices).await;
     let shown = show(&plan, &session, &inputs, args);
     let saved = match (&args.out, &shown) {
         (Some(path), Ok(())) => save(path, &plan, &session, &request),
@@ -92,7 +92,7 @@ fn save(
     plan: &Plan,
     session: &Session,
     request: &PlanRequest<'_>,
-) -> Result<bool, Failure> {
+) -> Result<bool, CommandError> {
     if plan.blocked().next().is_some() {
         eprint("no plan was saved: apply would refuse it");
         return Ok(false);
@@ -108,7 +108,7 @@ fn save(
 }
 
 /// What the forecast is made with. A price that AWS does not say stays the built-in one.
-async fn inputs(plan: &Plan, session: &Session, live: bool) -> ForecastInputs {
+async fn forecast_inputs(plan: &Plan, session: &Session, live: bool) -> ForecastInputs {
     let inputs = ForecastInputs {
         durations: learned_durations(session, plan),
         ..ForecastInputs::default()
@@ -133,17 +133,17 @@ fn show(
     session: &Session,
     inputs: &ForecastInputs,
     args: &Args,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let view = view(plan, &session.identity, &session.defined, inputs);
     let detail = if args.full {
-        Detail::Full
+        PlanDetail::Full
     } else {
-        Detail::Short
+        PlanDetail::Short
     };
     out::data(&match args.output {
-        Form::Text => text(&view, detail),
-        Form::Markdown => markdown(&view),
-        Form::Json => out::json(&view)?,
+        PlanFormat::Text => text(&view, detail),
+        PlanFormat::Markdown => markdown(&view),
+        PlanFormat::Json => out::json(&view)?,
     })
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::api_access::ApiArgs;
 use super::ask;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::eprint;
 use super::session::Session;
 use crate::catalog::durations::Durations;
@@ -39,17 +39,17 @@ pub struct Wait {
     )]
     pub until: Until,
     /// How long to wait for the cluster once its stacks are done
-    #[arg(long, value_parser = super::api_access::span, default_value = "15m", value_name = "TIME")]
+    #[arg(long, value_parser = super::api_access::parse_duration, default_value = "15m", value_name = "TIME")]
     timeout: SignedDuration,
     #[command(flatten)]
     pub api: ApiArgs,
 }
 
 /// How the wait ended.
-enum Ended {
+enum WaitEnd {
     Waited(Waited),
     /// Ctrl-C.
-    Left,
+    Interrupted,
 }
 
 /// Waits until the cluster of `session` works, at most as long as `args` say.
@@ -58,7 +58,7 @@ pub async fn wait(
     host: &str,
     args: &Wait,
     style: Style,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, CommandError> {
     let spec = session.spec();
     let name = spec.name.as_str();
     let reached = session.api().connect(host, &args.api).await?;
@@ -67,38 +67,38 @@ pub async fn wait(
     }
     let api = Api::connect(&reached.connection)?;
     let server = api.server();
-    let patience = WaitOptions::of(args.timeout.unsigned_abs());
-    let ended = watched(name, &api, &Wanted::of(spec), patience, style).await;
+    let options = WaitOptions::of(args.timeout.unsigned_abs());
+    let ended = wait_with_progress(name, &api, &Wanted::of(spec), options, style).await;
     finish((name, server), args.timeout, &ended)
 }
 
-async fn watched(
+async fn wait_with_progress(
     name: &str,
     api: &Api,
     wanted: &Wanted,
-    patience: WaitOptions,
+    options: WaitOptions,
     style: Style,
-) -> Ended {
+) -> WaitEnd {
     let (sender, events) = mpsc::unbounded_channel();
     let since = Timestamp::now();
-    let until = SignedDuration::try_from(patience.timeout).unwrap_or(SignedDuration::MAX);
+    let until = SignedDuration::try_from(options.timeout).unwrap_or(SignedDuration::MAX);
     let until = since.checked_add(until).unwrap_or(Timestamp::MAX);
     let doing = async move {
         let sent = Cell::new(false);
-        let tell = |readiness: &Readiness| {
+        let emit = |readiness: &Readiness| {
             sent.set(true);
             // Nobody listening is not worth failing for.
             let _ = sender.send(event(name, (since, until), readiness));
         };
         tokio::select! {
-            end = kube::wait(api, wanted, patience, tell) => {
+            end = kube::wait(api, wanted, options, emit) => {
                 // Where not even one look came to an end, there is still something to show.
                 if let Waited::TimedOut(last) = &end && !sent.get() {
-                    tell(last);
+                    emit(last);
                 }
-                Ended::Waited(end)
+                WaitEnd::Waited(end)
             }
-            () = ask::interrupted() => Ended::Left,
+            () = ask::interrupted() => WaitEnd::Interrupted,
         }
     };
     let (ended, shown) = tokio::join!(
@@ -135,27 +135,27 @@ fn event(name: &str, (since, until): (Timestamp, Timestamp), readiness: &Readine
 fn finish(
     (name, server): (&str, &str),
     timeout: SignedDuration,
-    ended: &Ended,
-) -> Result<Exit, Failure> {
+    ended: &WaitEnd,
+) -> Result<Exit, CommandError> {
     let again = format!(
         "`kube-cfn status {name}` checks again, `kube-cfn apply {name}` waits again; with \
          `--wait stacks` nothing is waited for"
     );
     match ended {
-        Ended::Waited(Waited::Ready(_)) => Ok(Exit::Done),
-        Ended::Waited(Waited::TimedOut(_)) => {
+        WaitEnd::Waited(Waited::Ready(_)) => Ok(Exit::Done),
+        WaitEnd::Waited(Waited::TimedOut(_)) => {
             let message = format!(
                 "the stacks of {name} are as defined, but Kubernetes was not ready within {}; see \
                  above what is missing at {server}",
                 elapsed(timeout)
             );
-            Err(Failure::new(Exit::NeedsAction, message).help(again))
+            Err(CommandError::new(Exit::NeedsAction, message).help(again))
         }
-        Ended::Left => {
+        WaitEnd::Interrupted => {
             let message = format!(
                 "detached: the stacks of {name} are as defined, its machines continue booting"
             );
-            Err(Failure::new(Exit::Detached, message).help(again))
+            Err(CommandError::new(Exit::Detached, message).help(again))
         }
     }
 }

@@ -3,10 +3,10 @@
 
 use jiff::Timestamp;
 
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::lock::Refresh;
 use super::out::{self, eprint};
-use super::propose::{ConsentArgs, PlanRequest, propose};
+use super::planning::{ConsentArgs, PlanRequest, make_plan};
 use super::run::{self, ProgressOptions, learned_durations, run_id};
 use super::session::{self, Session};
 use super::{Global, apply, ask};
@@ -14,7 +14,7 @@ use crate::cloud::{Cloud, Limited};
 use crate::definition::Defined;
 use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
-use crate::report::plan::{Detail, ForecastInputs, text, view};
+use crate::report::plan::{ForecastInputs, PlanDetail, text, view};
 use crate::simulated::{Faults, Operation, ResourceFailure, Simulated, SimulationConfig};
 use crate::stacks::Stack;
 
@@ -43,23 +43,24 @@ pub struct Args {
     progress: Style,
 }
 
-pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all();
     if args.speed == 0 {
         builder.start_paused(true);
     }
     let runtime = builder.build();
-    let runtime = runtime.map_err(|error| Failure::other(format!("failed to start: {error}")))?;
+    let runtime =
+        runtime.map_err(|error| CommandError::other(format!("failed to start: {error}")))?;
     runtime.block_on(rehearse(global, args))
 }
 
-async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let defined = session::define(global, &args.name)?;
+async fn rehearse(global: &Global, args: &Args) -> Result<Exit, CommandError> {
+    let defined = session::load_definition(global, &args.name)?;
     let stacks = session::design(&defined)?;
-    let seed = args.seed.unwrap_or_else(chance);
-    let world = world(&defined, &stacks, args, seed)?;
-    let cloud = Limited::new(Simulated::new(world));
+    let seed = args.seed.unwrap_or_else(random_seed);
+    let config = simulation_config(&defined, &stacks, args, seed)?;
+    let cloud = Limited::new(Simulated::new(config));
     let identity = cloud.identity().await?;
     let session = Session {
         defined,
@@ -76,10 +77,10 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
         images: Refresh::Unwritten,
         ..PlanRequest::new(&consents, &run)
     };
-    let plan = propose(&session, &request).await?;
+    let plan = make_plan(&session, &request).await?;
     let inputs = ForecastInputs::default();
     let view = view(&plan, &session.identity, &session.defined, &inputs);
-    out::data(&text(&view, Detail::Short))?;
+    out::data(&text(&view, PlanDetail::Short))?;
     drop(view);
     let options = ProgressOptions {
         speed: f64::from(args.speed.max(1)),
@@ -93,17 +94,20 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
     run::exit(&report, &format!("kube-cfn apply {name}"))
 }
 
-fn world(
+fn simulation_config(
     defined: &Defined,
     stacks: &[Stack],
     args: &Args,
     seed: u64,
-) -> Result<SimulationConfig, Failure> {
+) -> Result<SimulationConfig, CommandError> {
     let spec = &defined.spec;
     let locked = Lock::read(&lock::path(&defined.path)).ok().flatten();
     let account = locked.map(|lock| lock.account).or(spec.account.clone());
-    let failures: Result<Vec<ResourceFailure>, Failure> =
-        args.fail.iter().map(|name| failing(name, stacks)).collect();
+    let failures: Result<Vec<ResourceFailure>, CommandError> = args
+        .fail
+        .iter()
+        .map(|name| resource_failure(name, stacks))
+        .collect();
     Ok(SimulationConfig {
         speed: f64::from(args.speed.max(1)),
         account: account.unwrap_or_else(|| ACCOUNT.to_owned()),
@@ -134,7 +138,7 @@ fn injected_faults() -> Faults {
 }
 
 /// A resource named as `edge/NatGatewayA`, or with the whole name of its stack.
-fn failing(name: &str, stacks: &[Stack]) -> Result<ResourceFailure, Failure> {
+fn resource_failure(name: &str, stacks: &[Stack]) -> Result<ResourceFailure, CommandError> {
     let found = name.split_once('/').and_then(|(of, id)| {
         let mut all = stacks.iter();
         let stack = all.find(|stack| stack.name == of || stack.kind.to_string() == of)?;
@@ -157,7 +161,7 @@ fn failing(name: &str, stacks: &[Stack]) -> Result<ResourceFailure, Failure> {
             likeness(b).total_cmp(&likeness(a))
         });
         ids.truncate(3);
-        Failure::new(
+        CommandError::new(
             Exit::Usage,
             format!("--fail {name}: there is no such resource"),
         )
@@ -166,6 +170,6 @@ fn failing(name: &str, stacks: &[Stack]) -> Result<ResourceFailure, Failure> {
 }
 
 /// Another seed each time, short enough to be typed.
-fn chance() -> u64 {
+fn random_seed() -> u64 {
     Timestamp::now().as_microsecond().unsigned_abs() % 100_000
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::eprint;
 use super::session::Session;
 use crate::apply::{End, Report};
@@ -105,7 +105,7 @@ fn not_recorded(error: &JournalError) {
 }
 
 /// `Done`, or why it is not; `again` is the command that continues.
-pub fn exit(report: &Report, again: &str) -> Result<Exit, Failure> {
+pub fn exit(report: &Report, again: &str) -> Result<Exit, CommandError> {
     let (exit, message, help) = match report.end() {
         End::Done => return Ok(Exit::Done),
         End::Detached => {
@@ -132,5 +132,5 @@ pub fn exit(report: &Report, again: &str) -> Result<Exit, Failure> {
             format!("fix the cause, then re-run `{again}`: it shows what is left to do"),
         ),
     };
-    Err(Failure::new(exit, message).help(help))
+    Err(CommandError::new(exit, message).help(help))
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Global;
 use super::cluster::{Cluster, ClusterArg, ClusterFilter};
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{self, TextFormat, eprint};
 use crate::cloud::{Cloud, CloudError, LiveStack, Operation};
 use crate::common::files;
@@ -55,18 +55,18 @@ struct TimelineView {
     saving: Option<Saving>,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let filter = args.cluster.filter(global)?;
     let recorded = match &args.run {
-        Some(run) => Some(named(&filter, run)?),
-        None => last(&filter),
+        Some(run) => Some(recorded_by_id(&filter, run)?),
+        None => last_recorded(&filter),
     };
     let view = match recorded {
         Some(view) => view,
         None => from_aws(&args.cluster.open(global).await?).await?,
     };
     if let Some(file) = &args.html {
-        draw(&view, file)?;
+        write_page(&view, file)?;
     }
     out::data(&match args.output {
         TextFormat::Text => view.text(args.resources),
@@ -104,28 +104,28 @@ fn records(filter: &ClusterFilter) -> Result<Vec<Record>, JournalError> {
 
 /// The last run that was recorded here; needs no credentials. Without one there is still AWS's history:
 /// a record that can't be read is only reported.
-fn last(filter: &ClusterFilter) -> Option<TimelineView> {
-    let say = |error: JournalError| eprint(&format!("failed to {error}"));
-    let records = records(filter).map_err(say).unwrap_or_default();
+fn last_recorded(filter: &ClusterFilter) -> Option<TimelineView> {
+    let report = |error: JournalError| eprint(&format!("failed to {error}"));
+    let records = records(filter).map_err(report).unwrap_or_default();
     let mut readable = records.iter().filter_map(|record| {
-        let view = read(record).map_err(say);
+        let view = load_record(record).map_err(report);
         view.ok().flatten()
     });
     readable.next()
 }
 
 /// The recorded run of that id.
-fn named(filter: &ClusterFilter, run: &str) -> Result<TimelineView, Failure> {
+fn recorded_by_id(filter: &ClusterFilter, run: &str) -> Result<TimelineView, CommandError> {
     let records = records(filter)?;
     let Some(record) = records.iter().find(|record| record.run == run) else {
         return Err(no_such_run(&filter.name, run, &records));
     };
-    let empty = || Failure::other(format!("run {run} was ended before anything was recorded"));
-    read(record)?.ok_or_else(empty)
+    let empty = || CommandError::other(format!("run {run} was ended before anything was recorded"));
+    load_record(record)?.ok_or_else(empty)
 }
 
 /// `None` for a run that was ended before its first event.
-fn read(record: &Record) -> Result<Option<TimelineView>, JournalError> {
+fn load_record(record: &Record) -> Result<Option<TimelineView>, JournalError> {
     let run = journal::load(&record.path)?;
     if run.unread > 0 {
         eprint(&format!(
@@ -141,9 +141,9 @@ fn read(record: &Record) -> Result<Option<TimelineView>, JournalError> {
     Ok(timeline.map(|timeline| TimelineView::new(source, timeline)))
 }
 
-fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> Failure {
+fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> CommandError {
     let message = format!("there is no record of run {run} of {cluster}");
-    let missing = Failure::new(Exit::Usage, message);
+    let missing = CommandError::new(Exit::Usage, message);
     if records.is_empty() {
         return missing.help(
             "none is recorded on this machine; without --run, the last one is read from AWS's history",
@@ -158,12 +158,12 @@ fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> Failure {
 }
 
 /// The newest run by AWS's history of the stacks.
-async fn from_aws(cluster: &Cluster) -> Result<TimelineView, Failure> {
+async fn from_aws(cluster: &Cluster) -> Result<TimelineView, CommandError> {
     let mut found = cluster.cloud.stacks(Some(&cluster.name)).await?;
     found.sort_by_key(|found| StackKind::parse(&found.kind));
     let histories = found.into_iter().filter_map(|found| {
         let kind = StackKind::parse(&found.kind)?;
-        Some(past(cluster, kind, found))
+        Some(stack_history(cluster, kind, found))
     });
     let histories = try_join_all(histories).await?;
     let place = format!(
@@ -176,7 +176,7 @@ async fn from_aws(cluster: &Cluster) -> Result<TimelineView, Failure> {
             "no run of {} is recorded here, and it has no stacks in {place}",
             cluster.name
         );
-        Failure::other(nothing).help(format!("`{}` makes one", cluster.command("apply")))
+        CommandError::other(nothing).help(format!("`{}` makes one", cluster.command("apply")))
     })?;
     Ok(TimelineView::new(
         format!("from AWS's history, {place}"),
@@ -184,7 +184,7 @@ async fn from_aws(cluster: &Cluster) -> Result<TimelineView, Failure> {
     ))
 }
 
-async fn past(
+async fn stack_history(
     cluster: &Cluster,
     kind: StackKind,
     found: LiveStack,
@@ -208,17 +208,18 @@ async fn past(
 }
 
 /// Writes the page whole or not at all.
-fn draw(view: &TimelineView, file: &Path) -> Result<(), Failure> {
-    let failed = |error| Failure::other(format!("failed to {error}"));
+fn write_page(view: &TimelineView, file: &Path) -> Result<(), CommandError> {
+    let failed = |error| CommandError::other(format!("failed to {error}"));
     let templates = Templates::new(None).map_err(failed)?;
     let page = timeline::page(&view.timeline, &view.source, &templates).map_err(failed)?;
-    files::write(file, &page, files::PUBLIC)
-        .map_err(|error| Failure::other(format!("failed to write {}: {error}", file.display())))?;
+    files::write(file, &page, files::PUBLIC).map_err(|error| {
+        CommandError::other(format!("failed to write {}: {error}", file.display()))
+    })?;
     eprint(&format!("wrote {}", file.display()));
     Ok(())
 }
 
-impl From<JournalError> for Failure {
+impl From<JournalError> for CommandError {
     fn from(error: JournalError) -> Self {
         Self::other(format!("failed to {error}"))
     }

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn revoking_says_until_when_the_certificate_is_accepted() {
+    fn revoke_says_how_long_the_certificate_is_accepted() {
         let now = "2026-12-01T00:00:00Z".parse().unwrap();
         let gone = [binding("web", "2027-02-21T10:00:00Z")];
         let text = revoked("github", &gone, &[], now).replace("\n  ", " ");
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_says_what_has_expired() {
+    fn grants_table_shows_expiry() {
         let bindings = [binding("web", "2026-11-30T10:00:00Z")];
         let text = table(&bindings, "2026-12-01T00:00:00Z".parse().unwrap());
         assert!(text.contains("expired"), "{text}");

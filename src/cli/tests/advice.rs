@@ -57,7 +57,7 @@ fn filled(command: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_command_that_a_node_advises_is_one_that_this_program_takes() {
+fn commands_advised_by_nodes_parse() {
     let mut found = Vec::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/node");
     files(&root, &mut found);
@@ -82,7 +82,7 @@ fn every_command_that_a_node_advises_is_one_that_this_program_takes() {
 }
 
 #[test]
-fn a_command_ends_with_its_clause() {
+fn advised_command_ends_with_its_clause() {
     let line =
         "fail \"it is empty; run kube-cfn etcd list ${NODE_CLUSTER}; then kube-cfn apply x\"";
     let wanted = ["kube-cfn etcd list ${NODE_CLUSTER}", "kube-cfn apply x"];

@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_values_are_shown_where_they_part() {
+    fn long_values_are_cut_to_their_difference() {
         assert_eq!(between("a", "b"), "a -> b");
         let long = |end: &str| format!("{}{end}", "[same] ".repeat(20));
         let text = between(&long("1, and the rest"), &long("2, and the rest"));

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_value_is_read_as_markup() {
+    fn markdown_escapes_values() {
         assert_eq!(plain("a|b <x> *y*"), "a\\|b \\<x\\> \\*y\\*");
         assert_eq!(code("```\nrm"), "''' rm");
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use semver::Version;
 
 use super::ask;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::lock::{self, Refresh};
 use super::out::eprint;
 use super::session::{self, Session};
@@ -76,10 +76,10 @@ impl<'a> PlanRequest<'a> {
 
 /// Makes a plan with its change sets. The caller executes or discards them; after Ctrl-C they are
 /// discarded here.
-pub async fn propose<C: Cloud + Store>(
+pub async fn make_plan<C: Cloud + Store>(
     session: &Session<C>,
     request: &PlanRequest<'_>,
-) -> Result<Plan, Failure> {
+) -> Result<Plan, CommandError> {
     let mut work = std::pin::pin!(stages(session, request));
     tokio::select! {
         plan = &mut work => return plan,
@@ -96,15 +96,15 @@ pub async fn propose<C: Cloud + Store>(
         () = ask::interrupted() => {}
     }
     let message = "interrupted; nothing was changed";
-    Err(Failure::new(Exit::Interrupted, message))
+    Err(CommandError::new(Exit::Interrupted, message))
 }
 
 async fn stages<C: Cloud + Store>(
     session: &Session<C>,
     request: &PlanRequest<'_>,
-) -> Result<Plan, Failure> {
+) -> Result<Plan, CommandError> {
     let consents = request.consents;
-    let Found {
+    let PlanInputs {
         survey,
         stacks,
         refused,
@@ -128,7 +128,7 @@ async fn stages<C: Cloud + Store>(
 }
 
 /// What exists of a cluster, and the stacks that are wanted, each at the Kubernetes version that it may have.
-pub struct Found {
+pub struct PlanInputs {
     pub survey: Survey,
     pub stacks: Vec<Stack>,
     /// What the rule of versions refuses.
@@ -139,7 +139,7 @@ pub struct Found {
 pub async fn survey<C: Cloud + Store>(
     session: &Session<C>,
     stated: &[(StackKind, Version)],
-) -> Result<Found, Failure> {
+) -> Result<PlanInputs, CommandError> {
     let spec = session.spec();
     let survey = plan::survey(&session.cloud, &spec.name).await?;
     let mut running = plan::running::running(&survey, &session.cloud).await?;
@@ -152,7 +152,7 @@ pub async fn survey<C: Cloud + Store>(
         place: &session.defined.line("kubernetes"),
     };
     let decided = versions::decide(wanted, &running);
-    Ok(Found {
+    Ok(PlanInputs {
         stacks: session::design_at(&session.defined, &decided.versions)?,
         survey,
         refused: decided.refused,
@@ -168,7 +168,7 @@ pub async fn discard_change_sets<C: Cloud>(plan: &Plan, session: &Session<C>) {
     }
 }
 
-impl From<PlanError> for Failure {
+impl From<PlanError> for CommandError {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Cloud(error) => error.into(),

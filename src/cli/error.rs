@@ -49,7 +49,7 @@ impl From<Exit> for ExitCode {
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
-pub struct Failure {
+pub struct CommandError {
     pub exit: Exit,
     /// What failed, cause first; may have several lines. Empty when it is printed already.
     message: String,
@@ -57,7 +57,7 @@ pub struct Failure {
     help: Option<String>,
 }
 
-impl Failure {
+impl CommandError {
     pub fn new(exit: Exit, message: impl Display) -> Self {
         Self {
             exit,
@@ -84,7 +84,7 @@ impl Failure {
 
     /// Puts first what is done in spite of the failure.
     #[must_use]
-    pub fn after(mut self, done: &str) -> Self {
+    pub fn context(mut self, done: &str) -> Self {
         self.message = format!("{done}: {}", self.message);
         self
     }
@@ -127,7 +127,7 @@ fn fold(text: &str, columns: usize) -> String {
     }
 }
 
-impl From<CloudError> for Failure {
+impl From<CloudError> for CommandError {
     fn from(error: CloudError) -> Self {
         let failure = Self::other(&error);
         match error {
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_folded_between_words_only() {
+    fn messages_fold_between_words_only() {
         let flag = "--allow-data-loss canary-network/DatabaseSubnetA";
         let text = format!("error: if the data of the subnets may go, then give {flag} and apply");
         let folded = fold(&text, 60);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_first_line_keeps_its_form() {
+    fn lines_after_the_first_are_not_folded() {
         assert_eq!(
             fold("error: one\n  12 | {{ x }}", 80),
             "error: one\n  12 | {{ x }}"
