@@ -59,7 +59,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     }
     let mut text = String::new();
     for (stack, diagnosis) in &found {
-        for line in progress::report(&cluster.name, stack, diagnosis, 80, progress::Detail::Full) {
+        for line in progress::report(
+            &cluster.name,
+            stack,
+            diagnosis,
+            80,
+            progress::FailureDetail::Full,
+        ) {
             // Writing to a String can't fail.
             let _ = writeln!(text, "{line}");
         }

@@ -18,7 +18,7 @@ use crate::journal::{self, JournalError, Record, RunArchive};
 use crate::plan::run_of;
 use crate::stacks::StackKind;
 use crate::templates::Templates;
-use crate::timeline::{self, Detail, Saving, StackHistory, Timeline};
+use crate::timeline::{self, ChartDetail, Saving, StackHistory, Timeline};
 
 /// Columns where stdout is no terminal.
 const COLUMNS: u16 = 80;
@@ -87,9 +87,9 @@ impl TimelineView {
 
     fn text(&self, resources: bool) -> String {
         let detail = if resources {
-            Detail::Resources
+            ChartDetail::Resources
         } else {
-            Detail::Stacks
+            ChartDetail::Stacks
         };
         let size = Term::stdout().size_checked();
         let columns = size.map_or(COLUMNS, |(_, columns)| columns.min(WIDEST));
@@ -127,10 +127,10 @@ fn recorded_by_id(filter: &ClusterFilter, run: &str) -> Result<TimelineView, Com
 /// `None` for a run that was ended before its first event.
 fn load_record(record: &Record) -> Result<Option<TimelineView>, JournalError> {
     let run = journal::load(&record.path)?;
-    if run.unread > 0 {
+    if run.unknown_lines > 0 {
         eprint(&format!(
             "left out, as a newer kube-cfn may have written it: {} of the record's lines",
-            run.unread
+            run.unknown_lines
         ));
     }
     let source = format!(

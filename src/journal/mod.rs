@@ -25,7 +25,7 @@ use crate::events::Event;
 
 pub use archive::{Record, RunArchive};
 pub use learned::learned_durations;
-pub use record::{Journal, Run, load};
+pub use record::{Journal, RecordedRun, load};
 pub use samples::samples;
 
 /// Records of one cluster that are kept.

@@ -2,21 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Run;
+use super::RecordedRun;
 use crate::cloud::status::Phase;
 use crate::events::{Event, Operation, operations};
 use crate::stacks::StackKind;
 
 /// Names what is learned: of an operation on a resource by stack, logical id and type.
-pub type Key<'a> = dyn Fn(Operation, &StackKind, &str, &str) -> String + 'a;
+pub type SampleKey<'a> = dyn Fn(Operation, &StackKind, &str, &str) -> String + 'a;
 
 /// Seconds of every successful create, update and delete of a resource, oldest run first as given, by
 /// operation and key. Whether a database is Multi-AZ or a group waits for signals can't be seen in events:
 /// `key` says under which name of its type a resource is known. Left out: what followed a failure of the
 /// same resource, and updates that replaced it, which take as long as a creation.
 pub fn samples<'a>(
-    runs: impl IntoIterator<Item = &'a Run>,
-    key: &Key<'_>,
+    runs: impl IntoIterator<Item = &'a RecordedRun>,
+    key: &SampleKey<'_>,
 ) -> BTreeMap<(Operation, String), Vec<f64>> {
     let mut samples: BTreeMap<_, Vec<f64>> = BTreeMap::new();
     for run in runs {

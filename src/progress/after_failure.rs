@@ -18,9 +18,9 @@ pub(super) struct AfterFailure {
     /// What could not be removed.
     pub stuck: Vec<String>,
     /// Stacks that continue.
-    pub goes_on: Vec<String>,
+    pub continuing: Vec<String>,
     /// Stacks that do not start because of it.
-    pub waits: Vec<String>,
+    pub not_started: Vec<String>,
     /// The command.
     pub next: String,
 }
@@ -30,11 +30,11 @@ pub(super) struct AfterFailure {
 enum Cut {
     Nothing,
     /// Stacks that do not start are counted.
-    Waits,
+    NotStarted,
     /// The word before the command goes.
     Label,
     /// Stacks that continue are counted.
-    Beside,
+    Continuing,
     /// In fewer letters.
     Short,
     /// What could not be removed is counted.
@@ -57,9 +57,9 @@ impl AfterFailure {
     pub fn lines(&self, columns: usize, lines: usize) -> Vec<String> {
         let cuts = [
             Cut::Nothing,
-            Cut::Waits,
+            Cut::NotStarted,
             Cut::Label,
-            Cut::Beside,
+            Cut::Continuing,
             Cut::Short,
             Cut::Stuck,
             Cut::Cancelled,
@@ -96,24 +96,24 @@ impl AfterFailure {
 
     /// What continues, and what is blocked.
     fn others(&self, cut: Cut) -> Option<String> {
-        let beside = (!self.goes_on.is_empty()).then(|| {
-            let verb = if self.goes_on.len() == 1 {
+        let continuing_text = (!self.continuing.is_empty()).then(|| {
+            let verb = if self.continuing.len() == 1 {
                 "continues"
             } else {
                 "continue"
             };
-            if cut < Cut::Beside {
-                format!("{} {verb}", self.goes_on.join(", "))
+            if cut < Cut::Continuing {
+                format!("{} {verb}", self.continuing.join(", "))
             } else {
-                format!("{} {verb}", self.goes_on.len())
+                format!("{} {verb}", self.continuing.len())
             }
         });
-        let waits = (!self.waits.is_empty()).then(|| match self.waits.len() {
-            _ if cut < Cut::Waits => format!("not started: {}", self.waits.join(", ")),
+        let not_started = (!self.not_started.is_empty()).then(|| match self.not_started.len() {
+            _ if cut < Cut::NotStarted => format!("not started: {}", self.not_started.join(", ")),
             number if cut < Cut::Short => format!("{number} not started"),
             number => format!("{number} blocked"),
         });
-        let parts: Vec<String> = beside.into_iter().chain(waits).collect();
+        let parts: Vec<String> = continuing_text.into_iter().chain(not_started).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 }
@@ -121,10 +121,10 @@ impl AfterFailure {
 impl Model {
     /// What happens now that a stack failed.
     pub(super) fn after_failure(&self, stack: &StackProgress) -> AfterFailure {
-        let beside = |other: &&StackProgress| {
+        let continues = |other: &&StackProgress| {
             other.kind != stack.kind && other.settled.is_none() && other.mark() == Mark::Running
         };
-        let waits = |other: &&StackProgress| {
+        let not_started = |other: &&StackProgress| {
             let idle = match &other.settled {
                 Some((_, outcome)) => matches!(outcome, Outcome::NotStarted { .. }),
                 None => other.started.is_none() && other.operation.is_some(),
@@ -141,8 +141,8 @@ impl Model {
                 .filter(|sentence| cause != Some(*sentence))
                 .map(str::to_owned)
                 .collect(),
-            goes_on: self.stacks.iter().filter(beside).map(name).collect(),
-            waits: self.stacks.iter().filter(waits).map(name).collect(),
+            continuing: self.stacks.iter().filter(continues).map(name).collect(),
+            not_started: self.stacks.iter().filter(not_started).map(name).collect(),
             next: self.next(),
         }
     }

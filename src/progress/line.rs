@@ -83,7 +83,7 @@ impl Line {
     }
 
     /// With its colours, where the terminal and `NO_COLOR` allow them.
-    pub fn painted(&self) -> String {
+    pub fn styled(&self) -> String {
         let style = self.mark.style();
         match self.mark {
             Mark::Title => style.apply_to(&self.text).to_string(),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use kube_cfn::events::{Event, ReadyPart};
-use kube_cfn::progress::{ClusterWait, Lines, Renderer};
+use kube_cfn::progress::{ClusterWait, LineRenderer, Renderer};
 
 use super::runs::at;
 use crate::support::golden;
@@ -117,7 +117,7 @@ fn a_ready_cluster_is_one_line() {
 #[test]
 fn the_log_shows_changes_and_heartbeats() {
     let mut out = Vec::new();
-    let mut lines = Lines::new(&mut out);
+    let mut lines = LineRenderer::new(&mut out);
     for (second, parts) in [
         (4, silent()),
         (8, silent()),
@@ -127,7 +127,7 @@ fn the_log_shows_changes_and_heartbeats() {
         for beat in 0..second {
             lines.tick(at(beat)).unwrap();
         }
-        lines.take(&look(second, parts)).unwrap();
+        lines.render(&look(second, parts)).unwrap();
     }
     lines.finish(at(200)).unwrap();
     golden::check(
