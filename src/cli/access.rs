@@ -1,4 +1,4 @@
-//! `kube-cfn access`: a CI's right in one namespace, with a certificate of the cluster's own signer.
+//! `kube-cfn access`: grants a CI a role in one namespace, with a certificate of the cluster's own signer.
 
 mod credentials;
 
@@ -46,13 +46,13 @@ enum Command {
     ///             own role `admin`
     ///
     /// A user who may start pods may mount the namespace's Secrets and use its
-    /// service accounts: give a CI a namespace of its own. Granting again makes
-    /// another certificate; the earlier one stays valid until its end.
+    /// service accounts: give a CI a namespace of its own. Granting again issues
+    /// another certificate; the earlier one stays valid until it expires.
     #[command(verbatim_doc_comment)]
     Grant(Box<GrantArgs>),
     /// Show the grants: user, namespace, role, expiry
     List(ListArgs),
-    /// Take the role away; the certificate itself can't be revoked
+    /// Remove the role; the certificate itself can't be revoked
     Revoke(RevokeArgs),
 }
 
@@ -60,15 +60,15 @@ enum Command {
 struct GrantArgs {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// Name of the user, as github or circleci-web
+    /// Name of the user, such as github or circleci-web
     user: String,
-    /// Namespace that it may work in
+    /// Namespace of the grant
     #[arg(short, long, value_name = "NAME")]
     namespace: String,
-    /// Make the namespace if it is not there
+    /// Create the namespace if it does not exist
     #[arg(long)]
     create_namespace: bool,
-    /// What it may do there
+    /// Role in the namespace
     #[arg(long, value_enum)]
     role: RoleName,
     /// Lifetime of the certificate, from 10m to 365d
@@ -77,7 +77,7 @@ struct GrantArgs {
     /// What to print
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: CredentialFormat,
-    /// Write it to this file, readable by you alone, instead of printing it
+    /// Write to this file, readable by you alone, instead of printing
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -115,9 +115,9 @@ struct ListArgs {
 struct RevokeArgs {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// The name that was granted
+    /// Name of the user
     user: String,
-    /// Take it away in this namespace only
+    /// Only in this namespace
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
     #[command(flatten)]
@@ -172,8 +172,8 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, CommandError> 
         Some(path) => {
             credentials::write(path, &text).map_err(|error| {
                 CommandError::other(format!("failed to write {}: {error}", path.display()))
-                    .context("the access is granted, only what it takes is lost")
-                    .help("grant again: it makes a new key")
+                    .context("the access is granted, but its credentials were not written")
+                    .help("grant again: it issues a new certificate")
             })?;
             eprint(&format!(
                 "written to {}, readable by you alone",

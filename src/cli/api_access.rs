@@ -1,5 +1,5 @@
-//! The way from a cluster's name to its API: the address from the edge stack, the authority and a
-//! short-lived certificate from the store.
+//! Connects to the API of a cluster: its address from the edge stack, its authority and a short-lived
+//! certificate from the store.
 
 use std::collections::BTreeMap;
 
@@ -22,13 +22,13 @@ const LIFETIME: u64 = 3600;
 /// How the API is reached.
 #[derive(clap::Args, Clone)]
 pub struct ApiArgs {
-    /// Address of the API where it is reached through a tunnel
+    /// Address of the API through a tunnel
     #[arg(
         long,
         value_name = "URL",
         value_parser = url,
         env = "KUBE_CFN_SERVER",
-        help = "Address of the API where it is reached through a tunnel, as https://127.0.0.1:6443"
+        help = "Address of the API through a tunnel, such as https://127.0.0.1:6443"
     )]
     server: Option<String>,
 }
@@ -197,11 +197,11 @@ impl From<KubeError> for CommandError {
         let failure = Self::new(Exit::Other, &error);
         match error {
             KubeError::Unreachable { .. } => failure.help(
-                "is the API open to where you are (api.allowedCidrs, api.exposure)? through a \
-                 tunnel, name its end with --server",
+                "does the API allow your address (api.allowedCidrs, api.exposure)? for a tunnel, give \
+                 its address with --server",
             ),
             KubeError::Untrusted { .. } => failure.help(
-                "is this the address of another cluster, or a proxy that opens TLS? nothing was sent",
+                "this is another cluster's address, or a proxy that intercepts TLS; nothing was sent",
             ),
             KubeError::Conflict(_) => {
                 failure.help("another client wrote the same fields; look at them before you continue")

@@ -112,7 +112,7 @@ async fn read_or_make_plan(global: &Global, args: &Args) -> Result<PreparedPlan,
         });
     };
     if !args.consents.is_empty() {
-        let message = "a saved plan is applied as it was shown, without further allowances";
+        let message = "a saved plan is applied as it was shown, without further consents";
         let help = "give them to `kube-cfn plan NAME --out FILE`";
         return Err(CommandError::new(Exit::Usage, message).help(help));
     }
@@ -205,12 +205,12 @@ impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
         let base = outputs.get(&StackKind::Base);
         let provided = access::provide_authorities(self.cloud, self.cluster, base).await;
         let ensured = provided.map_err(|error| error.to_string())?;
-        let made = "the cluster's authorities are made, and kept under its key";
+        let made = "created the cluster's certificate authorities, encrypted with its KMS key";
         Ok(ensured.created().then(|| made.to_owned()))
     }
 }
 
-/// The run has taken Ctrl-C over, so it is listened for here too.
+/// The run has installed a handler for Ctrl-C, so this has to wait for it too.
 async fn write_kubeconfig(
     global: &Global,
     session: &Session,
@@ -224,7 +224,7 @@ async fn write_kubeconfig(
             written.map_err(|failure| {
                 let help = format!("`kube-cfn kubeconfig {name} --exec --file FILE` writes it elsewhere");
                 failure
-                    .context("the cluster is as defined, only its kubeconfig is not written")
+                    .context("the cluster is as defined, but its kubeconfig was not written")
                     .help(help)
             })
         }

@@ -1,4 +1,4 @@
-//! Asking the person before something changes, and hearing that they want out.
+//! Asking for confirmation before something changes, and waiting for Ctrl-C.
 
 use std::cell::Cell;
 use std::io::IsTerminal;
@@ -18,7 +18,7 @@ pub struct YesArg {
 /// Consent to what destroys data: a name has to be typed.
 #[derive(clap::Args)]
 pub struct ConfirmArg {
-    /// The cluster's name, for scripts: instead of typing it when asked
+    /// The cluster's name, instead of typing it when asked
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
 }
@@ -65,7 +65,7 @@ pub fn confirm(question: &str) -> Result<(), CommandError> {
 fn ask(question: &str, flag: &str) -> Result<String, CommandError> {
     if !is_terminal() {
         let message = "there is no terminal to confirm on; nothing was changed";
-        let help = format!("look at the plan, then run with {flag}");
+        let help = format!("review the plan, then re-run with {flag}");
         return Err(CommandError::new(Exit::Usage, message).help(help));
     }
     let input = Input::<String>::new().with_prompt(question);
@@ -73,13 +73,13 @@ fn ask(question: &str, flag: &str) -> Result<String, CommandError> {
     answer.map_err(|error| unanswered(&error))
 }
 
-/// A whole answer, ended with Enter: a stray key, or the `y` of another word, is no yes.
+/// Only a whole answer, ended with Enter, counts: not a stray key, not the `y` of another word.
 fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 fn unanswered(error: &dialoguer::Error) -> CommandError {
-    // The question hid it, and Ctrl-C left it so. A terminal that is gone needs none.
+    // The prompt hides the cursor, and Ctrl-C leaves it hidden. An error means that the terminal is gone.
     let _ = console::Term::stderr().show_cursor();
     CommandError::new(
         Exit::Interrupted,
@@ -87,7 +87,7 @@ fn unanswered(error: &dialoguer::Error) -> CommandError {
     )
 }
 
-/// Resolves at the first Ctrl-C (or SIGTERM): the run detaches, AWS goes on.
+/// Resolves at the first Ctrl-C (or SIGTERM): the run detaches, AWS continues.
 pub async fn interrupted() {
     let terminated = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
@@ -96,15 +96,15 @@ pub async fn interrupted() {
         }
     };
     tokio::select! {
-        heard = tokio::signal::ctrl_c() => {
-            // Without a handler there is nothing to hear: the run goes on undisturbed.
-            if heard.is_err() { std::future::pending::<()>().await }
+        signal = tokio::signal::ctrl_c() => {
+            // Without a handler no signal arrives: the run continues.
+            if signal.is_err() { std::future::pending::<()>().await }
         }
         () = terminated => {}
     }
 }
 
-/// Hears the Ctrl-C that detaches a run, and remembers it.
+/// Waits for the Ctrl-C that detaches a run, and remembers whether it came.
 #[derive(Default)]
 pub struct Interrupt(Cell<bool>);
 

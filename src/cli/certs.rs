@@ -22,11 +22,11 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Show the days left of every certificate that can be seen from here
+    /// Show how long every certificate of the cluster is still valid
     ///
-    /// Ends with 4 when one that is not renewed by itself has fewer days left than --warn-days, with 1
-    /// when one could not be checked, with 0 when all is well. Certificates kept by kubectl's plugin
-    /// or in a kubeconfig live for hours and are listed only.
+    /// Exits with 4 when a certificate that is not renewed automatically has fewer days left than
+    /// --warn-days, with 1 when one could not be checked, else with 0. Client certificates on this
+    /// machine are valid for hours; they are only listed.
     Status(StatusArgs),
 }
 
@@ -93,7 +93,7 @@ async fn api_certificates(
         None => rows.push(Certificate::unseen(
             CertificateKind::Access,
             "grants",
-            "the API keeps the record of them",
+            "not known until the API answers",
         )),
     }
     Ok(rows)
@@ -146,7 +146,9 @@ fn finish(name: &str, rows: &[Certificate], warn_days: u16) -> Result<Exit, Comm
     match certificates::assess(rows, warn_days) {
         Assessment::Good(days) => {
             if let Some(days) = days {
-                eprint(&format!("all good, for {days} days at least"));
+                eprint(&format!(
+                    "all certificates are valid for {days} more days at least"
+                ));
             }
             Ok(Exit::Done)
         }
@@ -154,8 +156,8 @@ fn finish(name: &str, rows: &[Certificate], warn_days: u16) -> Result<Exit, Comm
             let message =
                 format!("not all certificates of {name} are good for {warn_days} days: {names}");
             Err(CommandError::new(Exit::NeedsAction, message).help(
-                "a node makes a new serving certificate when it boots: replace the node; grant CI access \
-                 again; a certificate authority is valid for ten years, plan its replacement",
+                "serving certificate: replace the node, it makes a new one when it boots; CI access: grant it \
+                 again; authority, valid for ten years: plan its replacement",
             ))
         }
         Assessment::Unseen(names) => Err(CommandError::other(format!("could not check: {names}"))),

@@ -1,4 +1,4 @@
-//! A cluster in AWS that may have no definition here; then `--region` says where it is.
+//! A cluster in AWS that may have no definition here; `--region` says then where it is.
 
 use super::Global;
 use super::api_access::ClusterRef;

@@ -1,5 +1,5 @@
-//! `kube-cfn credential`: answers kubectl as a credential plugin. Needs no definition, for kubectl
-//! runs it from anywhere; what is fresh in the cache is answered without asking AWS.
+//! `kube-cfn credential`: the credential plugin of kubectl. Needs no definition, because kubectl runs it
+//! in any directory; a valid certificate in the cache is printed without calling AWS.
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
@@ -25,7 +25,7 @@ pub struct Args {
     /// Kubernetes group; may be repeated [default: kubeadm:cluster-admins]
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
-    /// Lifetime of the certificate, as 30m; at most 30 days
+    /// Lifetime of the certificate, such as 30m; at most 30 days
     #[arg(long, value_parser = parse_duration, default_value = "8h")]
     ttl: SignedDuration,
 }
@@ -58,7 +58,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     Ok(Exit::Done)
 }
 
-/// What tells two clusters of one name apart without asking AWS who is asking.
+/// Distinguishes clusters of one name without asking AWS for the account.
 fn scope(global: &Global, region: &str) -> String {
     let named = global
         .profile

@@ -99,8 +99,8 @@ fn finish(cluster: &Cluster, report: &Report) -> Result<Exit, CommandError> {
     Ok(exit)
 }
 
-/// Removes what this machine knows of a cluster that is gone. What can't be removed
-/// gives no access any more: it is reported, and the deletion stays a success.
+/// Removes the kubeconfig entry and the cached credentials of a deleted cluster. What can't be removed
+/// gives no access any more: it is only reported.
 fn remove_local_access(cluster: &Cluster) {
     let (name, origin) = (&cluster.name, origin(&cluster.identity));
     let removed = kubeconfig::Target::of_environment()

@@ -19,7 +19,7 @@ use crate::stacks::StackKind;
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// How to print it
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     output: TextFormat,
 }
@@ -51,7 +51,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     }
     if found.is_empty() {
         eprint(&format!(
-            "{}: the last operation on each of its {} stacks went well",
+            "{}: the last operation on each of its {} stacks succeeded",
             cluster.name,
             survey.found.len()
         ));

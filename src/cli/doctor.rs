@@ -1,4 +1,4 @@
-//! `kube-cfn doctor`: whether everything that keeps the cluster's data from harm is in force in AWS.
+//! `kube-cfn doctor`: checks in AWS whether everything that protects the cluster's data is in force.
 
 use futures::future::join_all;
 
@@ -41,7 +41,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
             Some(live) => found
                 .stacks
                 .push(format!("{} is in {}", stack.name, live.status)),
-            None => found.stacks.push(format!("{} is not there", stack.name)),
+            None => found.stacks.push(format!("{} does not exist", stack.name)),
         }
     }
     let read = existing.iter().map(|(stack, live)| {
@@ -72,15 +72,18 @@ async fn read_layers(
     layers(stack, live)
 }
 
-/// Silence of AWS is no proof: what could not be read counts like what is missing.
+/// A layer that could not be read counts like a missing one.
 fn exit(found: &Findings) -> Result<Exit, CommandError> {
     let open = found.open();
     if open == 0 {
         return Ok(Exit::Done);
     }
-    let message = format!("{} of protection can't be relied on", count(open, "layer"));
+    let message = format!(
+        "{} of protection missing or not checked",
+        count(open, "layer")
+    );
     let name = &found.cluster;
     Err(CommandError::new(Exit::NeedsAction, message).help(format!(
-        "`kube-cfn plan {name}` shows what `kube-cfn apply {name}` puts back"
+        "`kube-cfn plan {name}` shows what `kube-cfn apply {name}` restores"
     )))
 }

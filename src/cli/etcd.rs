@@ -1,4 +1,4 @@
-//! `kube-cfn etcd`: snapshots, a restore, a member replaced, by the programs on the cluster's machines.
+//! `kube-cfn etcd`: takes and restores snapshots and replaces members, with the programs on the machines.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ struct RestoreArgs {
     /// Resume the restore with this token [default: a new restore]
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// Return to the old data, until a control-plane node has started the restored cluster
+    /// Return to the old data; possible until a control-plane node has started the restored cluster
     #[arg(long, value_name = "TOKEN", conflicts_with_all = ["key", "token"])]
     abandon: Option<String>,
     #[command(flatten)]
@@ -72,7 +72,7 @@ struct ReplaceArgs {
     cluster: ClusterArg,
     /// The member (cp-b) or its control-plane node (b)
     member: String,
-    /// Replace it even if it serves
+    /// Replace it even if it is healthy
     #[arg(long)]
     even_if_healthy: bool,
     #[command(flatten)]
@@ -146,12 +146,12 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, CommandErr
         .await
         .map_err(failed)?;
     eprint(&format!(
-        "{name} serves what {key} holds; the old data stays in /var/lib/etcd/aside of each control-plane node"
+        "{name} serves the data of {key}; the old data stays in /var/lib/etcd/aside of each control-plane node"
     ));
     Ok(Exit::Done)
 }
 
-/// A new restore is a new cluster with a name of its own.
+/// The token of a restore; a new restore starts a new etcd cluster under this name.
 fn token(cluster: &Cluster, args: &RestoreArgs) -> String {
     let now = || {
         let now = Timestamp::now().strftime("%Y%m%dt%H%M%S");
@@ -160,7 +160,7 @@ fn token(cluster: &Cluster, args: &RestoreArgs) -> String {
     args.token.clone().unwrap_or_else(now)
 }
 
-/// Refuses a snapshot that the bucket does not have before anything stops.
+/// Refuses a snapshot that the bucket does not have, or that can't be verified, before anything stops.
 async fn require_verifiable(cluster: &Cluster, key: &str) -> Result<(), CommandError> {
     let bucket = state_bucket(cluster).await?;
     let found = etcd::list(&cluster.cloud, &bucket).await?;
@@ -182,7 +182,7 @@ async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, CommandErr
     let slots = slots(&cluster).await?;
     eprint(&format!(
         "replace {}: it is removed and added again, its data is copied from the other members;\n\
-         its present data is kept on its volume",
+         its current data stays on its volume",
         args.member
     ));
     args.yes.confirm("Replace it now?")?;
@@ -204,9 +204,9 @@ async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, CommandErr
                 .help(format!("re-run `{again} {}` to continue", args.member)),
         })?;
     eprint(&if done {
-        format!("{} is replaced, all members serve", args.member)
+        format!("{} is replaced, all members are healthy", args.member)
     } else {
-        format!("{} serves: nothing to do", args.member)
+        format!("{} is healthy: nothing to do", args.member)
     });
     Ok(Exit::Done)
 }
@@ -245,7 +245,7 @@ async fn outputs(
 
 fn stack_missing(cluster: &Cluster, kind: &StackKind) -> CommandError {
     let stack = kind.stack_name(&cluster.name);
-    CommandError::other(format!("{stack} is not there, or not finished"))
+    CommandError::other(format!("{stack} does not exist, or is not complete"))
         .help(format!("`{}` shows its state", cluster.command("status")))
 }
 

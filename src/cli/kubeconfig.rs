@@ -1,4 +1,4 @@
-//! `kube-cfn kubeconfig`: a kubeconfig with a short-lived certificate, or one that asks for it.
+//! `kube-cfn kubeconfig`: writes a kubeconfig, with a short-lived certificate or with a credential plugin.
 
 use std::path::{Path, PathBuf};
 
@@ -27,13 +27,13 @@ pub struct Args {
     /// Write no key: let kubectl ask `kube-cfn credential` for a certificate whenever it needs one
     #[arg(long)]
     exec: bool,
-    /// Print a kubeconfig of its own instead of merging into a file
+    /// Print a separate kubeconfig instead of merging into a file
     #[arg(long, conflicts_with = "file")]
     stdout: bool,
     /// The file to merge into [default: as kubectl, $KUBECONFIG or ~/.kube/config]
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Make the cluster kubectl's current context, whatever it was before
+    /// Make the cluster kubectl's current context
     #[arg(long, conflicts_with = "stdout")]
     switch: bool,
 }
@@ -47,7 +47,7 @@ struct CertificateArgs {
     /// Kubernetes group; may be repeated [default: kubeadm:cluster-admins]
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
-    /// Lifetime of the certificate, as 8h or 30m [default: access.ttl of the definition]
+    /// Lifetime of the certificate, such as 8h or 30m [default: access.ttl of the definition]
     #[arg(long, value_parser = parse_duration)]
     ttl: Option<SignedDuration>,
 }
@@ -74,7 +74,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     Ok(Exit::Done)
 }
 
-/// Writes the entry that asks for credentials, as apply leaves it behind.
+/// Writes the entry with the credential plugin, as apply does at its end.
 pub async fn write_exec_entry(
     global: &Global,
     session: &Session,
@@ -120,7 +120,7 @@ fn exec_login(
 ) -> Result<Exec, CommandError> {
     let (request, limits) = request(session, args);
     let seconds = request.lifetime(limits)?;
-    // kubectl runs it later, in whatever environment there is then.
+    // kubectl runs the plugin later, in another environment: the profile has to be named.
     let ambient = || {
         std::env::var("AWS_PROFILE")
             .ok()

@@ -19,8 +19,8 @@ pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
     name: String,
-    /// Move every image to the newest one, and drop those that are no longer used; without it only
-    /// missing ones are resolved
+    /// Resolve every image again, to the newest one, and drop unused ones; without this flag only
+    /// missing images are resolved
     #[arg(long)]
     update: bool,
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub enum Refresh {
     /// Those that the lock file lacks.
     Missing,
     All,
-    /// Those that the lock file lacks, without writing them down: a rehearsal's images are not real.
+    /// Those that the lock file lacks, without writing them: the images of a rehearsal are not real.
     Unwritten,
 }
 
@@ -59,7 +59,7 @@ pub async fn locked_images<C: Store>(
     let file = lock::path(&session.defined.path);
     let known = read(session, &file)?;
     let mut lock = match refresh {
-        // One that is not used now may be again: a definition that goes back gets its image back.
+        // Unused images stay: a definition that is reverted gets the same image again.
         Refresh::Missing | Refresh::Unwritten => known.clone(),
         Refresh::All => Lock::empty(&session.identity.account, &session.spec().region),
     };
@@ -124,7 +124,7 @@ async fn resolve<C: Store>(
     let found = session.cloud.parameter(parameter).await?;
     let Some(id) = found.filter(|id| id.starts_with("ami-")) else {
         return Err(CommandError::other(format!(
-            "AWS names no image under {parameter}"
+            "AWS has no image at {parameter}"
         )));
     };
     Ok(match before {

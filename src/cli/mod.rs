@@ -86,7 +86,7 @@ pub struct Global {
 enum Command {
     /// Write a commented definition
     New(new::Args),
-    /// Show the definitions, and the clusters in AWS
+    /// List the definitions, and the clusters in AWS
     List(list::Args),
     /// Check definitions, without AWS
     Validate(validate::Args),
@@ -100,7 +100,7 @@ enum Command {
     Apply(apply::Args),
     /// Run plan and apply on a simulated AWS, without any account
     Rehearse(rehearse::Args),
-    /// Follow the operations on the cluster's stacks, no matter who started them
+    /// Follow the operations that run on the cluster's stacks
     Watch(watch::Args),
     /// Show cluster status: stacks, nodes, certificates
     Status(status::Args),
@@ -110,15 +110,15 @@ enum Command {
     Timeline(timeline::Args),
     /// Check what protects the cluster's data
     Doctor(doctor::Args),
-    /// Write a kubeconfig with a short-lived certificate, or one that asks for it
+    /// Write a kubeconfig, with a short-lived certificate or with a credential plugin
     Kubeconfig(kubeconfig::Args),
-    /// Answer kubectl as a credential plugin
+    /// Print a credential for kubectl, as its credential plugin
     Credential(credential::Args),
     /// Grant CI access: a role in one namespace and a certificate for it
     Access(access::Args),
     /// Show the certificates of the cluster
     Certs(certs::Args),
-    /// Take, list and restore snapshots of etcd, or replace one of its members
+    /// Take, list and restore etcd snapshots; replace a member
     Etcd(etcd::Args),
     /// Delete the cluster
     Delete(delete::Args),
@@ -174,7 +174,7 @@ fn run(cli: &Cli) -> Result<Exit, CommandError> {
     }
 }
 
-/// Runs what talks to AWS on one thread; the others never start a runtime.
+/// Runs a command that calls AWS, on one thread. The other commands start no runtime.
 fn block_on(work: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -182,14 +182,14 @@ fn block_on(work: impl Future<Output = Result<Exit, CommandError>>) -> Result<Ex
     let runtime =
         runtime.map_err(|error| CommandError::other(format!("failed to start: {error}")))?;
     let end = runtime.block_on(work);
-    // Dropping it would wait for threads: a name look-up that hangs would hold a detached run.
+    // Dropping the runtime waits for its threads: a DNS lookup that hangs would delay the end of a detached run.
     runtime.shutdown_background();
     end
 }
 
 /// Help and version are an answer (exit 0); anything else is wrong usage (64).
 fn usage_error(error: &clap::Error) -> ExitCode {
-    // A closed pipe is no reason to end otherwise.
+    // A closed pipe does not change the exit code.
     let _ = error.print();
     if error.use_stderr() {
         Exit::Usage.into()

@@ -1,4 +1,4 @@
-//! `kube-cfn new`: writes a commented definition, fresh or after another one.
+//! `kube-cfn new`: writes a commented definition, from scratch or as a copy.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -91,7 +91,7 @@ fn others(directory: &Path) -> Result<Vec<(String, ClusterSpec)>, CommandError> 
     Ok(others)
 }
 
-/// Writes a new file; one that is there stays as it is.
+/// Writes a new file; never overwrites an existing one.
 fn write(path: &Path, text: &str) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| {
         CommandError::other(format!("failed to write {}: {error}", path.display()))

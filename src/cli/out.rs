@@ -20,7 +20,7 @@ pub enum Format {
 /// The format of a list.
 #[derive(clap::Args)]
 pub struct FormatArg {
-    /// How to print it
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,
 }

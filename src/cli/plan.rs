@@ -26,22 +26,22 @@ pub struct Args {
     name: String,
     #[command(flatten)]
     consents: ConsentArgs,
-    /// Keep the plan in a file for `apply FILE`, with its change sets
+    /// Save the plan and its change sets, for `apply FILE`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Do not look for drift, which takes AWS half a minute or more
+    /// Skip drift detection, which takes half a minute or more
     #[arg(long)]
     no_drift: bool,
     /// List every resource of new stacks
     #[arg(long)]
     full: bool,
-    /// Ask AWS's price list instead of the built-in prices
+    /// Use AWS's price list instead of the built-in prices
     #[arg(long)]
     live_prices: bool,
     /// Exit with 2 when there is something to change
     #[arg(long)]
     detailed_exitcode: bool,
-    /// How to print the plan
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     output: PlanFormat,
 }
@@ -51,7 +51,7 @@ enum PlanFormat {
     #[default]
     Text,
     Json,
-    /// Fit for a pull request
+    /// For a pull request
     Markdown,
 }
 
@@ -107,7 +107,7 @@ fn save(
     Ok(true)
 }
 
-/// What the forecast is made with. A price that AWS does not say stays the built-in one.
+/// What the forecast is made with. Where AWS gives no price, the built-in one is used.
 async fn forecast_inputs(plan: &Plan, session: &Session, live: bool) -> ForecastInputs {
     let inputs = ForecastInputs {
         durations: learned_durations(session, plan),
@@ -122,7 +122,7 @@ async fn forecast_inputs(plan: &Plan, session: &Session, live: bool) -> Forecast
     let (prices, failed) = live_prices(plan, region, inputs.prices, cloud.now(), ask).await;
     if let Some(error) = failed {
         eprint(&format!(
-            "AWS's price list could not be asked for everything, built-in prices stand in: {error}"
+            "AWS's price list did not answer everything, built-in prices are used instead: {error}"
         ));
     }
     ForecastInputs { prices, ..inputs }

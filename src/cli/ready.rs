@@ -1,4 +1,4 @@
-//! After the stacks: waiting until Kubernetes itself works, with the progress shown beside it.
+//! After the stacks: waits until Kubernetes is ready, with its progress on the screen.
 
 use std::cell::Cell;
 
@@ -16,7 +16,7 @@ use crate::events::{Event, ReadyPart};
 use crate::kube::{self, Api, Readiness, WaitOptions, Waited, Wanted};
 use crate::progress::{self, Pace, Style};
 
-/// How far apply goes.
+/// When apply ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Until {
     /// Until the stacks are as defined
@@ -52,7 +52,7 @@ enum WaitEnd {
     Interrupted,
 }
 
-/// Waits until the cluster of `session` works, at most as long as `args` say.
+/// Waits until the cluster of `session` is ready, at most for the timeout of `args`.
 pub async fn wait(
     session: &Session,
     host: &str,
@@ -63,7 +63,7 @@ pub async fn wait(
     let name = spec.name.as_str();
     let reached = session.api().connect(host, &args.api).await?;
     if let Some(why) = reached.no_credentials_reason {
-        eprint(&format!("only the API itself is waited for: {why}"));
+        eprint(&format!("waiting for the API only: {why}"));
     }
     let api = Api::connect(&reached.connection)?;
     let server = api.server();
@@ -87,12 +87,12 @@ async fn wait_with_progress(
         let sent = Cell::new(false);
         let emit = |readiness: &Readiness| {
             sent.set(true);
-            // Nobody listening is not worth failing for.
+            // Without a screen the wait continues.
             let _ = sender.send(event(name, (since, until), readiness));
         };
         tokio::select! {
             end = kube::wait(api, wanted, options, emit) => {
-                // Where not even one look came to an end, there is still something to show.
+                // Without one finished check, the last state is still shown.
                 if let Waited::TimedOut(last) = &end && !sent.get() {
                     emit(last);
                 }
@@ -130,16 +130,16 @@ fn event(name: &str, (since, until): (Timestamp, Timestamp), readiness: &Readine
     }
 }
 
-/// A timeout needs manual action (4): fifteen minutes are three times what a boot takes, so waiting longer
-/// by itself will seldom help. Ctrl-C detaches (6).
+/// A timeout needs manual action (4): fifteen minutes are three times what a boot takes, so waiting
+/// longer seldom helps. Ctrl-C detaches (6).
 fn finish(
     (name, server): (&str, &str),
     timeout: SignedDuration,
     ended: &WaitEnd,
 ) -> Result<Exit, CommandError> {
     let again = format!(
-        "`kube-cfn status {name}` checks again, `kube-cfn apply {name}` waits again; with \
-         `--wait stacks` nothing is waited for"
+        "`kube-cfn status {name}` checks again, `kube-cfn apply {name}` waits again; \
+         `--wait stacks` does not wait"
     );
     match ended {
         WaitEnd::Waited(Waited::Ready(_)) => Ok(Exit::Done),

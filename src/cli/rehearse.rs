@@ -1,5 +1,5 @@
-//! `kube-cfn rehearse`: the real plan and the real apply on a simulated AWS, with the real screens. Asks
-//! for nothing, changes nothing: to try the tool, and to practise an incident.
+//! `kube-cfn rehearse`: the real plan and the real apply on a simulated AWS, with the real screens, to try
+//! the tool and to practise an incident. Asks no questions and changes nothing.
 
 use jiff::Timestamp;
 
@@ -26,10 +26,10 @@ pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
     name: String,
-    /// How many seconds pass in one; 0 waits for nothing
+    /// Simulated seconds per real second; 0 does not wait at all
     #[arg(long, value_name = "N", default_value_t = 60)]
     speed: u32,
-    /// Let this resource fail; may be repeated
+    /// Make this resource fail; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
     fail: Vec<String>,
     /// Inject throttling, lost and stale answers
@@ -69,7 +69,7 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     };
     let name = session.spec().name.clone();
     eprint(&format!(
-        "a rehearsal of `kube-cfn apply {name}` on a simulated AWS: nothing real is asked or changed"
+        "rehearsal of `kube-cfn apply {name}` on a simulated AWS: nothing real is read or changed"
     ));
     let run = run_id();
     let consents = ConsentArgs::default();
@@ -169,7 +169,7 @@ fn resource_failure(name: &str, stacks: &[Stack]) -> Result<ResourceFailure, Com
     })
 }
 
-/// Another seed each time, short enough to be typed.
+/// A new seed each time, short enough to type.
 fn random_seed() -> u64 {
     Timestamp::now().as_microsecond().unsigned_abs() % 100_000
 }

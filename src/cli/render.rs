@@ -1,5 +1,4 @@
-//! `kube-cfn render`: the stacks' templates as AWS would get them, and the tree that a machine boots
-//! into, offline.
+//! `kube-cfn render`: writes the stacks' templates as AWS gets them, and the files of a machine. Offline.
 
 use std::path::{Path, PathBuf};
 
@@ -8,25 +7,30 @@ use super::error::{CommandError, Exit};
 use super::out::{self, eprint};
 use super::session;
 use crate::definition::Defined;
-use crate::stacks::{self, Stack};
+use crate::stacks::{self, Stack, StackKind};
 
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
     name: String,
-    /// Only this stack: base, network, edge, database, control-plane, pool-NAME
-    #[arg(long, value_name = "STACK")]
+    #[arg(long, value_name = "STACK", help = stack_help())]
     stack: Option<String>,
-    /// Write the root tree of this machine into --out instead: control-plane/a, or the name of a pool
+    /// Write the files of this machine into --out instead: control-plane/a, or the name of a pool
     #[arg(long, value_name = "NODE", requires = "out", conflicts_with_all = ["stack", "output"])]
     node: Option<String>,
-    /// Write one file a stack into this directory instead of printing
+    /// Write one file per stack into this directory instead of printing
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Form of the templates; json is byte for byte what AWS gets, one template a line
+    /// Output format; json is byte for byte what AWS gets, one template per line
     #[arg(short, long, value_enum, default_value_t)]
     output: TemplateFormat,
+}
+
+/// Lists every kind of stack.
+fn stack_help() -> String {
+    let names: Vec<_> = StackKind::examples().map(|kind| kind.to_string()).collect();
+    format!("Only this stack: {}", names.join(", "))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -87,7 +91,7 @@ fn print(stacks: &[Stack], format: TemplateFormat) -> Result<(), CommandError> {
     out::data(&whole)
 }
 
-/// The tree as the bundle lays it over a machine's own, with `host.env`, which user data writes there.
+/// Writes the files of the bundle, and `host.env`, which user data writes on the machine.
 fn write_tree(defined: &Defined, node: &str, directory: &Path) -> Result<(), CommandError> {
     let templates = session::templates(defined)?;
     let files = stacks::machine(&defined.spec, node, &templates).map_err(session::design_error)?;

@@ -1,4 +1,4 @@
-//! A run with its progress on the screen and its local record, and what its report means for the exit code.
+//! Runs an operation with its progress on the screen and its local record; the exit code of its report.
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedSender};
@@ -28,7 +28,7 @@ pub fn learned_durations<C>(session: &Session<C>, plan: &Plan) -> Durations {
 /// How a run is shown, and what is kept of it.
 pub struct ProgressOptions {
     pub style: Style,
-    /// Seconds of the run in one of ours.
+    /// Seconds of the run per real second.
     pub speed: f64,
     /// How long things take: what is slow is judged by it.
     pub durations: Durations,
@@ -65,8 +65,8 @@ impl ProgressOptions {
     }
 }
 
-/// Does `work` with its events shown beside it. That they could not be shown is only reported: the run's
-/// own end decides how the command ends.
+/// Runs `work` and shows its events meanwhile. An error of the screen is only reported: the run alone
+/// decides how the command ends.
 pub async fn with_progress(
     options: ProgressOptions,
     work: impl AsyncFnOnce(&UnboundedSender<Event>) -> Report,
@@ -100,7 +100,7 @@ pub async fn with_progress(
 
 fn not_recorded(error: &JournalError) {
     eprint(&format!(
-        "this run has no timeline later: failed to {error}"
+        "this run is not recorded and will have no timeline: failed to {error}"
     ));
 }
 

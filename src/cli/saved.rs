@@ -12,12 +12,12 @@ use crate::common::files;
 use crate::definition::lock as lock_file;
 use crate::plan::{Action, Origin, Plan, Saved};
 
-/// What a saved plan's kind is looked for by: a definition never holds it.
+/// The mark of a saved plan: a definition never contains it.
 const MARK: &str = "\"kube-cfn/plan\"";
 
 /// Reads the saved plan that `name` is the path of; `None` when it names no such file.
 pub fn read(name: &str) -> Result<Option<Saved>, CommandError> {
-    // What can't be read as text is a definition's or a name's matter.
+    // A file that is not readable text is no saved plan: it is taken for a definition or a name.
     match std::fs::read_to_string(name) {
         Ok(text) if text.contains(MARK) => {
             let saved = Saved::read(&text);
@@ -30,7 +30,7 @@ pub fn read(name: &str) -> Result<Option<Saved>, CommandError> {
     }
 }
 
-/// Whether a plan can be kept: stacks that move, or go back first, have no change set yet.
+/// Whether a plan can be saved: a stack with an operation in progress has no change set yet.
 pub fn can_be_saved(plan: &Plan) -> Result<(), CommandError> {
     let unsettled = plan
         .steps
@@ -96,7 +96,7 @@ pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, CommandEr
         .help(why.remedy));
     }
     let sources = PlanSources::of(session)?;
-    // What is not locked any more is a reason of its own: nothing is written here.
+    // An image that is no longer locked is a reason too: nothing is written here.
     let images = lock::locked_images(session, &stacks, Refresh::Unwritten)
         .await?
         .ids();

@@ -1,5 +1,5 @@
-//! What every command on a definition begins with: the definition, the connection to AWS, and the guards on
-//! account and region before anything happens.
+//! The start of every command on a definition: reads it, connects to AWS, and checks account and region
+//! before anything happens.
 
 use console::style;
 
@@ -39,12 +39,12 @@ pub fn design(defined: &Defined) -> Result<Vec<Stack>, CommandError> {
     stacks::design(&defined.spec, &templates(defined)?).map_err(design_error)
 }
 
-/// The same, each stack at a Kubernetes version of its own.
+/// The same, with each stack at its own Kubernetes version.
 pub fn design_at(defined: &Defined, versions: &Versions) -> Result<Vec<Stack>, CommandError> {
     stacks::design_at(&defined.spec, versions, &templates(defined)?).map_err(design_error)
 }
 
-/// Why no stack or node can be made of a definition.
+/// Why the stacks or nodes of a definition can't be rendered.
 pub fn design_error(error: impl std::fmt::Display) -> CommandError {
     CommandError::new(Exit::Definition, format!("failed to {error}"))
 }
@@ -60,7 +60,7 @@ pub async fn open(global: &Global, name: &str) -> Result<Session, CommandError> 
     })
 }
 
-/// Connects to the account and region of a definition; refuses when the environment says another one.
+/// Connects to the account and region of a definition; refuses when the environment names another one.
 pub async fn connect_checked(
     global: &Global,
     spec: &ClusterSpec,
@@ -69,7 +69,7 @@ pub async fn connect_checked(
     let cloud = aws(global, region).await?;
     if let Some(other) = cloud.ambient_region().filter(|other| *other != region) {
         let message = format!(
-            "{} lives in {region}, your AWS settings say {other}",
+            "{} is in {region}, but your AWS settings say {other}",
             spec.name
         );
         return Err(CommandError::refused(message).help(format!(

@@ -19,7 +19,7 @@ use crate::report::cluster::{StackWithResources, text, view};
 use crate::report::kubernetes::KubernetesView;
 use crate::stacks::{API_HOST, StackKind};
 
-/// The longest that the cluster itself may take to answer: what AWS says is worth seeing without.
+/// How long to wait for the cluster's API: the state of the stacks is shown without it too.
 const API_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(clap::Args)]
@@ -80,7 +80,7 @@ async fn read_stacks(cluster: &Cluster) -> Result<Vec<StackWithResources>, Comma
         .collect())
 }
 
-/// What the cluster itself reports. That it does not answer is no failure of `status`: it is shown.
+/// What the cluster itself reports. An API that does not answer is shown, and `status` does not fail.
 async fn kubernetes(
     cluster: &Cluster,
     found: &[StackWithResources],

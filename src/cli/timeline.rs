@@ -34,13 +34,13 @@ pub struct Args {
     /// A recorded run by its id [default: the last one]
     #[arg(long, value_name = "ID")]
     run: Option<String>,
-    /// Show the resources that took long too
+    /// Also show the resources that took long
     #[arg(long)]
     resources: bool,
-    /// Write the chart into FILE as well, as one page that needs nothing beside itself
+    /// Also write the chart to FILE, as one self-contained HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// How to print it
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     output: TextFormat,
 }
@@ -129,7 +129,7 @@ fn load_record(record: &Record) -> Result<Option<TimelineView>, JournalError> {
     let run = journal::load(&record.path)?;
     if run.unknown_lines > 0 {
         eprint(&format!(
-            "left out, as a newer kube-cfn may have written it: {} of the record's lines",
+            "{} lines of the record are left out: a newer kube-cfn may have written them",
             run.unknown_lines
         ));
     }
@@ -194,7 +194,7 @@ async fn stack_history(
         token: None,
     };
     let events = cluster.cloud.events(&newest, &HashSet::new()).await?;
-    // Only the descriptions come from there: without it the logical ids are shown.
+    // Only for the descriptions of resources: without it the logical ids are shown.
     let template = cluster.cloud.template(&found.id).await.unwrap_or_default();
     let token = events.iter().find_map(|event| event.token.as_deref());
     let run = token.and_then(|token| run_of(token, &found.name));

@@ -17,7 +17,7 @@ pub struct Args {
     output: FormatArg,
 }
 
-/// What became of one definition, for `-o json|yaml`.
+/// The result for one definition, for `-o json|yaml`.
 #[derive(Serialize)]
 struct ValidationView {
     definition: String,
@@ -47,7 +47,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     if args.output.output != Format::Table {
         args.output.print(&views, String::new)?;
     }
-    // One that can't be read at all hides none of the others.
+    // A definition that can't be read does not hide the others.
     if let Some(last) = errors.pop() {
         errors.iter().for_each(CommandError::print);
         return Err(last);
@@ -63,7 +63,7 @@ fn all_names(global: &Global) -> Result<Vec<String>, CommandError> {
             CommandError::other(nothing).help(if global.clusters.is_dir() {
                 "write one with `kube-cfn new NAME`"
             } else {
-                "that directory is not there: go where it is, or name it with --clusters"
+                "the directory does not exist: change to the one that contains it, or give it with --clusters"
             }),
         );
     }

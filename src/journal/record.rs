@@ -119,7 +119,7 @@ pub fn load(path: &Path) -> Result<RecordedRun, JournalError> {
 
 fn parse_header(line: &str) -> Result<RunHeader, String> {
     let first: FirstLine = serde_json::from_str(line)
-        .map_err(|error| format!("its first line is no header of a run: {error}"))?;
+        .map_err(|error| format!("its first line is not the header of a run: {error}"))?;
     if first.kind != KIND {
         return Err(format!("it is a {:?}, not a {KIND}", first.kind));
     }

@@ -21,7 +21,7 @@ pub fn samples<'a>(
     let mut samples: BTreeMap<_, Vec<f64>> = BTreeMap::new();
     for run in runs {
         for (stack, of_stack) in operations(&run.events) {
-            // What follows a failure is a way back, and says nothing of the usual.
+            // What follows a failure is a rollback: its times are not the usual ones.
             let mut failed = BTreeSet::new();
             for (first, one) in &of_stack {
                 let Event::Resource {

@@ -126,8 +126,11 @@ fn foreign_file_is_refused() {
         "cluster": "c", "account": "1", "region": "r", "run": "x", "command": "",
         "started": "2026-11-23T10:00:00Z"});
     for (text, why) in [
-        (String::new(), "no header of a run"),
-        ("{\"type\":\"note\"}\n".to_owned(), "no header of a run"),
+        (String::new(), "not the header of a run"),
+        (
+            "{\"type\":\"note\"}\n".to_owned(),
+            "not the header of a run",
+        ),
         (format!("{header}\n"), "a newer kube-cfn (9.0.0) wrote it"),
     ] {
         fs::write(&path, text).expect("written");

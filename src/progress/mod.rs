@@ -48,11 +48,11 @@ pub enum Style {
     /// A live block in a terminal, plain lines elsewhere and under `CI`.
     #[default]
     Auto,
-    /// A block that repaints itself; plain lines where standard error is no terminal.
+    /// A block that is repainted; plain lines where stderr is no terminal.
     Live,
-    /// One line an event on standard error.
+    /// One line per event, on stderr.
     Plain,
-    /// One JSON object an event on standard output.
+    /// One JSON object per event, on stdout.
     Json,
 }
 

@@ -14,26 +14,26 @@ use crate::pki::{Authority, Facts};
 pub enum CertificateKind {
     Authority,
     Serving,
-    /// Handed out by `access grant`.
+    /// Issued by `access grant`.
     Access,
     /// On this machine.
     Local,
 }
 
-/// One certificate, or why it can't be seen.
+/// One certificate, or why it could not be checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Certificate {
     pub kind: CertificateKind,
     pub name: String,
     pub expires: Option<Timestamp>,
-    /// Whole days; negative ones have gone by.
+    /// Whole days; negative once it has expired.
     pub days_left: Option<i64>,
-    /// Why it can't be seen, or what is wrong with it.
+    /// Why it could not be checked, or what is wrong with it.
     pub trouble: Option<String>,
 }
 
-/// What a certificate's end means.
+/// What the end of a certificate means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CertificateState {
     Good,
@@ -60,7 +60,7 @@ impl Certificate {
         }
     }
 
-    /// An authority, by what its plain copy says.
+    /// An authority, from its certificate in the store.
     pub fn authority(role: Authority, facts: &Facts, now: Timestamp) -> Self {
         let name = match role {
             Authority::Kubernetes => "kubernetes",
@@ -148,7 +148,7 @@ pub enum Assessment {
     Unseen(String),
 }
 
-/// Judges certificates that should have `warn_days` left.
+/// Checks certificates that should have `warn_days` left.
 pub fn assess(rows: &[Certificate], warn_days: u16) -> Assessment {
     let names = |state| {
         let of = rows.iter().filter(|row| row.state(warn_days) == state);

@@ -13,7 +13,7 @@ use crate::stacks::StackKind;
 
 use super::format::table;
 
-/// A cluster's stacks and what one wants to know of them first.
+/// The state of a cluster: its stacks, its API, its database.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusView {
@@ -148,7 +148,7 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
         };
         vec![
             stack.stack.clone(),
-            stack.status.clone().unwrap_or("not there".to_owned()),
+            stack.status.clone().unwrap_or("not created".to_owned()),
             since.unwrap_or_default(),
             resources.unwrap_or_default(),
             protected.to_owned(),
@@ -165,7 +165,7 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
     let _ = write!(
         text,
         "\n\napi       {}\n",
-        view.api.as_deref().unwrap_or("not there yet")
+        view.api.as_deref().unwrap_or("not created yet")
     );
     if let Some(kubernetes) = &view.kubernetes {
         text.push_str(&super::kubernetes::summary(kubernetes));

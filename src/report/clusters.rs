@@ -1,4 +1,4 @@
-//! Clusters side by side: those with a definition here and those that exist in AWS.
+//! The list of clusters: those with a definition here, and those that exist in AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -25,7 +25,7 @@ pub struct KubernetesView {
     pub failing: Vec<String>,
     pub etcd: EtcdView,
     pub nodes: Vec<NodeView>,
-    /// What a working cluster would have and this one lacks; empty without a definition.
+    /// What is missing until the cluster is ready; empty without a definition.
     pub missing: Vec<String>,
     pub certificates: Vec<Certificate>,
 }
@@ -34,9 +34,9 @@ pub struct KubernetesView {
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct EtcdView {
-    /// Whether the API server reaches it, which takes a quorum; `None` where it does not say.
+    /// Whether the API server reaches it, which takes a quorum; `None` where it is not known.
     answers: Option<bool>,
-    /// Members whose pod runs, and all that have one. A pod that runs is no healthy member yet.
+    /// Members whose pod runs, and all that have a pod. A running pod does not prove a healthy member.
     running: usize,
     pods: usize,
 }
@@ -45,7 +45,7 @@ pub struct EtcdView {
 #[serde(rename_all = "camelCase")]
 pub struct NodeView {
     name: String,
-    /// `control-plane a`, `pool web`, or nothing that we know.
+    /// `control-plane a`, `pool web`; empty where it is not known.
     role: String,
     version: String,
     ready: bool,
@@ -62,7 +62,7 @@ impl KubernetesView {
         }
     }
 
-    /// Of what one look found.
+    /// From one observation of the cluster.
     pub fn of(seen: &Seen, version: Option<String>, wanted: Option<(&Wanted, &Readiness)>) -> Self {
         let health = match &seen.health {
             Ok(health) => health,
@@ -137,10 +137,7 @@ pub fn summary(view: &KubernetesView) -> String {
         line("", "is ready");
     }
     if !view.failing.is_empty() {
-        line(
-            "",
-            &format!("checks that fail: {}", view.failing.join(", ")),
-        );
+        line("", &format!("failing checks: {}", view.failing.join(", ")));
     }
     if let Some(words) = etcd(&view.etcd) {
         line("etcd", &words);

@@ -225,7 +225,7 @@ impl Ending {
             Self::Failed => "failed",
             Self::NotStarted => "not started",
             Self::Open => "not followed to its end",
-            Self::Waiting => "had not begun",
+            Self::Waiting => "not started when last followed",
         }
     }
 }

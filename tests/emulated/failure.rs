@@ -13,7 +13,7 @@ fn a_failed_creation_rolls_back_and_the_next_run_recreates_it() {
     }]));
     let said = world.apply();
     said.ends(3)
-        .tells("a stack failed and is back where it was")
+        .tells("a stack failed and was rolled back")
         .tells(
             "help: fix the cause, then re-run `kube-cfn apply failed`; completed stacks are kept",
         );

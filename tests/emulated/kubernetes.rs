@@ -110,7 +110,7 @@ fn the_wait_ends_when_the_cluster_is_ready() {
     cluster
         .run(&short)
         .ends(4)
-        .tells("control plane 1 of 1 slot Ready")
+        .tells("control plane 1 of 1 node Ready")
         .tells("pool workers 0 of 1 node Ready")
         .tells("1 node has not joined yet")
         .tells("critical pods 0 of 9 kinds run");

@@ -1,4 +1,4 @@
-//! What a CI is given of a grant: a kubeconfig, or the certificates and the key, as text for a variable.
+//! The credentials of a grant, as text for a CI variable: a kubeconfig, or the certificates and the key.
 
 use std::path::Path;
 
@@ -14,15 +14,15 @@ use crate::common::files;
 use crate::kube::Connection;
 use crate::kubeconfig::{self, Entry, Login};
 
-/// How it is given.
+/// The form in which they are printed.
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
 pub(super) enum CredentialFormat {
     /// A kubeconfig
     #[default]
     Kubeconfig,
-    /// The same in one line of base64
+    /// A kubeconfig, as one line of base64
     Base64Kubeconfig,
-    /// A tar.gz of ca.crt, client.crt and client.key, in one line of base64
+    /// A tar.gz of ca.crt, client.crt and client.key, as one line of base64
     Base64Archive,
 }
 

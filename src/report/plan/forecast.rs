@@ -1,4 +1,4 @@
-//! How long a plan takes and what it costs, in words. Both are estimates and say so.
+//! How long a plan takes and what it costs, as text. Both are estimates and say so.
 
 use crate::catalog::durations::Span;
 use crate::common::text::listed_line;

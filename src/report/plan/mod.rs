@@ -35,7 +35,7 @@ pub struct PlanView<'a> {
     cluster: &'a str,
     account: &'a str,
     region: &'a str,
-    /// Why nothing of it is done: the rule of Kubernetes versions.
+    /// Why nothing of it is executed: the rule of Kubernetes versions.
     #[serde(skip_serializing_if = "slice_is_empty")]
     refused: &'a [Blocked],
     /// Whether a run would change anything.
@@ -71,7 +71,7 @@ struct StackView<'a> {
     creates: Vec<Planned>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     changes: Vec<ChangeView<'a>>,
-    /// What an update does to those who use the database.
+    /// What an update means for the users of the database.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     downtime: Vec<Outage>,
     /// What was changed outside kube-cfn.
@@ -86,7 +86,7 @@ struct StackView<'a> {
     /// What CloudFormation's early validation says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<FindingView<'a>>,
-    /// What to think of before the update.
+    /// Warnings about the update.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     #[serde(skip_serializing_if = "slice_is_empty")]
@@ -119,14 +119,14 @@ struct FindingView<'a> {
     fields: Vec<String>,
 }
 
-/// What happens to a stack, in one word.
+/// What happens to a stack. The JSON has these words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum StackAction {
     Create,
     Recreate,
     Update,
-    /// It changes when the stacks before it are done.
+    /// It is planned when the stacks that it depends on are done.
     Later,
     Protect,
     Keep,

@@ -3,7 +3,7 @@
 use super::{PlanView, StackAction, forecast};
 use crate::common::text::listed_line;
 
-/// What no plan of a creation contains.
+/// What a plan can't say about new stacks.
 const UNKNOWABLE: &str = "Known only after apply: IDs, addresses. Not checked: service quotas, instance \
                           capacity.";
 

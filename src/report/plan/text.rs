@@ -1,4 +1,4 @@
-//! A plan as people read it, in 80 columns. Decides nothing: it only words what the view holds.
+//! A plan as text for 80 columns. Decides nothing: it only formats the view.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -13,7 +13,7 @@ use crate::common::text::{listed_line, one_line};
 use crate::plan::{Blocked, Counts, Risk};
 use crate::stacks::StackKind;
 
-/// Where time and money stand behind what is done to a stack.
+/// The column of time and cost, behind what is done to a stack.
 const COLUMN: usize = 50;
 
 /// How much of a plan is shown.
@@ -131,7 +131,7 @@ fn stuck_text(out: &mut String, stack: &StackView<'_>) {
     }
 }
 
-/// The stacks that a new one waits for; for one that exists, the values that may still change.
+/// For a new stack, those that it depends on; for one that exists, the values that may still change.
 fn pending_text(out: &mut String, stack: &StackView<'_>) {
     if matches!(stack.action, StackAction::Create | StackAction::Recreate) {
         let producers: BTreeSet<&StackKind> =
@@ -255,7 +255,7 @@ fn line(out: &mut String, arguments: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{arguments}");
 }
 
-/// Writes text folded to the width, every line behind `indent`, the following ones a little deeper.
+/// Writes text folded to the width: every line with `indent`, the following ones a little deeper.
 fn wrapped(out: &mut String, indent: &str, text: &str) {
     line(out, format_args!("{}", listed_line(indent, text)));
 }
