@@ -4,18 +4,18 @@
 use super::line::Mark;
 use super::model::{Model, StackProgress};
 use crate::cloud::StackStatus;
-use crate::common::text::{clean, fit, wrap};
+use crate::common::text::{clean, count, fit, wrap};
 use crate::events::{Outcome, Verb};
 use crate::stacks::StackKind;
 
 /// The last line of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct AfterFailure {
-    /// What happens to the stack.
+    /// The state of the stack.
     pub state: String,
     /// Resources that were cancelled.
     pub cancelled: usize,
-    /// What could not be removed.
+    /// Resources that could not be deleted.
     pub stuck: Vec<String>,
     /// Stacks that continue.
     pub continuing: Vec<String>,
@@ -75,7 +75,8 @@ impl AfterFailure {
     fn cut_to(&self, cut: Cut) -> String {
         let mut parts = vec![self.state.clone()];
         if self.cancelled > 0 && cut < Cut::Cancelled {
-            parts = vec![format!("{}, {} cancelled", self.state, self.cancelled)];
+            let number = units(self.cancelled, "resource", cut < Cut::NotStarted);
+            parts = vec![format!("{}, {number} cancelled", self.state)];
         }
         if !self.stuck.is_empty() && cut < Cut::Rest {
             parts.push(if cut < Cut::Stuck {
@@ -105,7 +106,10 @@ impl AfterFailure {
             if cut < Cut::Continuing {
                 format!("{} {verb}", self.continuing.join(", "))
             } else {
-                format!("{} {verb}", self.continuing.len())
+                format!(
+                    "{} {verb}",
+                    units(self.continuing.len(), "stack", cut < Cut::Short)
+                )
             }
         });
         let not_started = (!self.not_started.is_empty()).then(|| match self.not_started.len() {
@@ -115,6 +119,15 @@ impl AfterFailure {
         });
         let parts: Vec<String> = continuing_text.into_iter().chain(not_started).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+/// A number, with its unit where there is room.
+fn units(number: usize, unit: &str, has_room: bool) -> String {
+    if has_room {
+        count(number, unit)
+    } else {
+        number.to_string()
     }
 }
 
@@ -191,7 +204,7 @@ fn state(stack: &StackProgress) -> String {
         }
         Some((_, Outcome::RolledBack(_))) => unresolved(None),
         Some((_, Outcome::Failed(failure))) => unresolved(failure.status.as_ref()),
-        Some((_, Outcome::Updated)) => "updated despite it".to_owned(),
+        Some((_, Outcome::Updated)) => "updated anyway".to_owned(),
         Some(_) => "settled".to_owned(),
         None if stack.rolling_back => "rolling back".to_owned(),
         None => match stack.operation {

@@ -119,7 +119,7 @@ pub(super) fn is_ready(part: &ReadyPart) -> bool {
     part.done >= part.wanted
 }
 
-/// `control plane 2 of 3 slots Ready`
+/// `control plane 2 of 3 nodes Ready`
 fn state(part: &ReadyPart) -> String {
     format!("{} {}", part.name, part.stands)
 }

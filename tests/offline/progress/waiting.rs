@@ -52,8 +52,8 @@ fn halfway() -> Vec<ReadyPart> {
             "control plane",
             2,
             3,
-            "2 of 3 slots Ready",
-            &["slot c: no node has joined as 10.20.64.10"],
+            "2 of 3 nodes Ready",
+            &["node c: no machine has joined as 10.20.64.10"],
         ),
         part(
             "pool web",
@@ -80,7 +80,7 @@ fn halfway() -> Vec<ReadyPart> {
 fn whole() -> Vec<ReadyPart> {
     vec![
         part("API", 1, 1, "answers", &[]),
-        part("control plane", 3, 3, "3 of 3 slots Ready", &[]),
+        part("control plane", 3, 3, "3 of 3 nodes Ready", &[]),
         part("pool web", 2, 2, "2 of 2 nodes Ready", &[]),
         part("critical pods", 9, 9, "9 of 9 kinds run", &[]),
     ]
