@@ -22,7 +22,6 @@ const LIFETIME: u64 = 3600;
 /// How the API is reached.
 #[derive(clap::Args, Clone)]
 pub struct ApiArgs {
-    /// Address of the API through a tunnel
     #[arg(
         long,
         value_name = "URL",

@@ -121,6 +121,19 @@ impl Cluster {
         }
     }
 
+    /// The error of a command on stacks, where there are none.
+    pub fn no_stacks(&self) -> CommandError {
+        let Self { name, identity, .. } = self;
+        let Identity {
+            account, region, ..
+        } = identity;
+        let message = format!("{name} has no stacks in account {account}, region {region}");
+        CommandError::other(message).help(match self.defined {
+            Some(_) => format!("create it with `kube-cfn apply {name}`"),
+            None => format!("`kube-cfn list --region {region}` shows the clusters there"),
+        })
+    }
+
     pub fn print_header(&self) {
         session::print_header(&self.name, "", &self.identity);
     }

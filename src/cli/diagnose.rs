@@ -35,6 +35,9 @@ struct View<'a> {
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
+    if survey.found.is_empty() {
+        return Err(cluster.no_stacks());
+    }
     let places = cluster.places();
     let found = diagnose(&survey, &cluster.cloud, &places).await?;
     if args.output == TextFormat::Json {

@@ -36,17 +36,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
     let found = read_stacks(&cluster).await?;
     if found.is_empty() {
-        let nothing = format!(
-            "{} has no stacks in account {}, region {}",
-            cluster.name, cluster.identity.account, cluster.identity.region
-        );
-        return Err(CommandError::other(nothing).help(match cluster.defined {
-            Some(_) => format!("create it with `kube-cfn apply {}`", cluster.name),
-            None => format!(
-                "`kube-cfn list --region {}` shows the clusters there",
-                cluster.identity.region
-            ),
-        }));
+        return Err(cluster.no_stacks());
     }
     let place = (
         cluster.identity.account.as_str(),

@@ -23,8 +23,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     cluster.print_header();
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
     if survey.found.is_empty() {
-        let message = format!("{} has no stacks here", cluster.name);
-        return Err(CommandError::other(message).help(cluster.command("apply")));
+        return Err(cluster.no_stacks());
     }
     let places = cluster.places();
     let run = run_id();

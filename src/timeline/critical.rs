@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Link, ResourceBar, StackBar, Timeline};
 use crate::stacks::StackKind;
 
-/// How far a resource may seem to begin before what released it: the two times are written apart.
+/// A resource may seem to begin this much before what it waited for: AWS writes the two times separately.
 const BLUR: SignedDuration = SignedDuration::from_millis(500);
 
 /// What the longest piece of the critical path cost the run.
@@ -139,7 +139,7 @@ fn slacks(timeline: &Timeline) -> BTreeMap<StackKind, SignedDuration> {
         return BTreeMap::new();
     };
     let mut latest: BTreeMap<&StackKind, Timestamp> = BTreeMap::new();
-    // Whoever waits for a stack began after it: going backwards, its dependants are known already.
+    // A dependant begins after the stack: going backwards, the dependants of a stack are known already.
     for bar in by_begin(timeline).into_iter().rev() {
         let Some(own) = bar.bar_end(until) else {
             continue;
