@@ -111,7 +111,7 @@ fn locked_parameters(stacks: &[Stack]) -> BTreeSet<&str> {
     let inputs = stacks.iter().flat_map(|stack| &stack.inputs);
     let locked = inputs.filter_map(|input| match &input.source {
         Source::Locked { parameter } => Some(parameter.as_str()),
-        _ => None,
+        Source::Value(_) | Source::Output { .. } => None,
     });
     locked.collect()
 }

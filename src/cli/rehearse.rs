@@ -11,6 +11,7 @@ use super::run::{self, ProgressOptions, learned_durations, run_id};
 use super::session::{self, Session};
 use super::{Global, apply, ask};
 use crate::cloud::{Cloud, Limited};
+use crate::common::text::listed_line;
 use crate::definition::Defined;
 use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
@@ -68,9 +69,10 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         identity,
     };
     let name = session.spec().name.clone();
-    eprint(&format!(
+    let about = format!(
         "rehearsal of `kube-cfn apply {name}` on a simulated AWS: nothing real is read or changed"
-    ));
+    );
+    eprint(&listed_line("", &about));
     let run = run_id();
     let consents = ConsentArgs::default();
     let request = PlanRequest {
@@ -88,9 +90,10 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         ..ProgressOptions::plain(args.progress)
     };
     let report = apply::execute_plan(plan, &session, &run, options, ask::interrupted()).await;
-    eprint(&format!(
+    let next = format!(
         "this was a rehearsal; `--seed {seed}` repeats it, `kube-cfn apply {name}` is the real run"
-    ));
+    );
+    eprint(&listed_line("", &next));
     run::exit(&report, &format!("kube-cfn apply {name}"))
 }
 

@@ -189,7 +189,7 @@ impl Model {
 pub(super) fn next(verb: Option<Verb>, cluster: &str) -> String {
     match verb {
         Some(Verb::Delete) => format!("kube-cfn delete {cluster}"),
-        _ => format!("kube-cfn apply {cluster}"),
+        Some(Verb::Create | Verb::Update) | None => format!("kube-cfn apply {cluster}"),
     }
 }
 
@@ -209,7 +209,7 @@ fn state(stack: &StackProgress) -> String {
         None if stack.rolling_back => "rolling back".to_owned(),
         None => match stack.operation {
             Some(Verb::Delete) => "the rest is still being deleted".to_owned(),
-            _ => "rolls back".to_owned(),
+            Some(Verb::Create | Verb::Update) | None => "rolls back".to_owned(),
         },
     }
 }

@@ -113,7 +113,11 @@ impl Renderer for LiveRenderer {
                 };
                 self.print(&Line::wrapped(Mark::Detail, &text, self.width()))
             }
-            _ => Ok(()),
+            Event::RunStarted { .. }
+            | Event::StackStarted { .. }
+            | Event::Resource { .. }
+            | Event::RunFinished { .. }
+            | Event::Readiness { .. } => Ok(()),
         }
     }
 

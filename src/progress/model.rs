@@ -243,7 +243,10 @@ impl StackProgress {
             Outcome::Updated => {
                 self.failure = self.failure.take().filter(FirstFailure::is_leftover);
             }
-            _ => self.failure = None,
+            Outcome::Created
+            | Outcome::Unchanged
+            | Outcome::Deleted
+            | Outcome::NotStarted { .. } => self.failure = None,
         }
     }
 

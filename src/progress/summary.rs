@@ -108,7 +108,9 @@ impl Model {
         match self.finished {
             Some((_, true)) if !self.has_changed() => match verb {
                 Verb::Delete => format!("{cluster}: nothing to delete"),
-                _ => format!("{cluster}: nothing to do, {stacks} as defined"),
+                Verb::Create | Verb::Update => {
+                    format!("{cluster}: nothing to do, {stacks} as defined")
+                }
             },
             Some((_, true)) => {
                 let resources = count(self.resources_done().0, "resource");
