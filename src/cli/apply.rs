@@ -150,7 +150,7 @@ fn check_and_confirm(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(),
     yes.confirm(&format!("Change {name} in account {account} now?"))
 }
 
-/// Executes the plan with its progress shown beside it. The first Ctrl-C detaches.
+/// Executes the plan and shows its progress. The first Ctrl-C detaches.
 pub async fn execute_plan<C: Cloud + Store>(
     plan: Plan,
     session: &Session<C>,

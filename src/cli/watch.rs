@@ -1,4 +1,4 @@
-//! `kube-cfn watch`: follows the operations on a cluster's stacks, no matter who started them. Changes nothing.
+//! `kube-cfn watch`: follows the operations that run on a cluster's stacks, from any caller. Changes nothing.
 
 use super::cluster::ClusterArg;
 use super::error::{CommandError, Exit};

@@ -31,7 +31,7 @@ enum Cut {
     Nothing,
     /// Stacks that do not start are counted.
     NotStarted,
-    /// The word before the command goes.
+    /// The word before the command is left out.
     Label,
     /// Stacks that continue are counted.
     Continuing,
@@ -39,9 +39,9 @@ enum Cut {
     Short,
     /// What could not be removed is counted.
     Stuck,
-    /// What was cancelled goes.
+    /// What was cancelled is left out.
     Cancelled,
-    /// Other stacks go.
+    /// Other stacks are left out.
     Others,
     /// Only the state and the command stay.
     Rest,

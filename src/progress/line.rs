@@ -6,7 +6,7 @@ use console::Style;
 
 use crate::common::text::{fit, wrap};
 
-/// What a line says at its start, so that nothing is said by colour alone.
+/// The mark at the start of a line: colour alone never carries a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     /// First line of a block.

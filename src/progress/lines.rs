@@ -261,7 +261,7 @@ impl<W: Write> LineRenderer<W> {
         is_due
     }
 
-    /// What is said in a heartbeat of a run.
+    /// The text of a heartbeat of a run.
     fn running(&self, now: Timestamp) -> String {
         let (done, all) = self.model.resources_done();
         let (stacks_done, stacks) = self.model.stacks_done();

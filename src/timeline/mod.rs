@@ -122,7 +122,7 @@ pub struct Link {
 }
 
 impl Timeline {
-    /// The course that a run's events tell. `None` without the run's first event: nothing had begun.
+    /// The course of a run from its events. `None` without the run's first event: nothing had begun.
     pub fn of(events: &[Event]) -> Option<Self> {
         let mut timeline = bars::collect_bars(events)?;
         critical::mark(&mut timeline);
@@ -193,7 +193,7 @@ impl StackBar {
         waited.filter(|_| !self.waits_for.is_empty())
     }
 
-    /// A resource in words; that it is deleted is said where its stack is not.
+    /// A resource in words, with `delete` in front where its stack is not deleted.
     pub fn name_of(&self, resource: &ResourceBar) -> String {
         let leaves = resource.status.is_delete() && self.operation != Some(Verb::Delete);
         let verb = if leaves { "delete " } else { "" };
