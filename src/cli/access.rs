@@ -1,6 +1,6 @@
-//! `kube-cfn access`: a CI's right in one namespace, with a certificate of the cluster's own signer.
+//! `kube-cfn access`: grants a CI a role in one namespace, with a certificate of the cluster's own signer.
 
-mod handover;
+mod credentials;
 
 use std::path::PathBuf;
 
@@ -8,16 +8,16 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
 use super::Global;
-use super::api_access::{ApiArgs, span};
+use super::api_access::{ApiArgs, parse_duration};
 use super::ask::YesArg;
 use super::cluster::{Cluster, ClusterArg};
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{self, FormatArg, eprint};
 
 use crate::access::{self, AbsentNamespace, Grant, GrantError};
 use crate::kube::{Api, Binding, Connection, Role};
 use crate::report::grants;
-use handover::Form;
+use credentials::CredentialFormat;
 
 /// The longest lifetime: kube-controller-manager signs for a year by default.
 const LONGEST: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -46,13 +46,13 @@ enum Command {
     ///             own role `admin`
     ///
     /// A user who may start pods may mount the namespace's Secrets and use its
-    /// service accounts: give a CI a namespace of its own. Granting again makes
-    /// another certificate; the earlier one stays valid until its end.
+    /// service accounts: give a CI a namespace of its own. Granting again issues
+    /// another certificate; the earlier one stays valid until it expires.
     #[command(verbatim_doc_comment)]
     Grant(Box<GrantArgs>),
     /// Show the grants: user, namespace, role, expiry
     List(ListArgs),
-    /// Take the role away; the certificate itself can't be revoked
+    /// Remove the role; the certificate itself can't be revoked
     Revoke(RevokeArgs),
 }
 
@@ -60,24 +60,24 @@ enum Command {
 struct GrantArgs {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// Name of the user, as github or circleci-web
+    /// Name of the user, such as github or circleci-web
     user: String,
-    /// Namespace that it may work in
+    /// Namespace of the grant
     #[arg(short, long, value_name = "NAME")]
     namespace: String,
-    /// Make the namespace if it is not there
+    /// Create the namespace if it does not exist
     #[arg(long)]
     create_namespace: bool,
-    /// What it may do there
+    /// Role in the namespace
     #[arg(long, value_enum)]
     role: RoleName,
     /// Lifetime of the certificate, from 10m to 365d
-    #[arg(long, value_parser = span, default_value = "90d", value_name = "TIME")]
+    #[arg(long, value_parser = parse_duration, default_value = "90d", value_name = "TIME")]
     ttl: SignedDuration,
     /// What to print
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: Form,
-    /// Write it to this file, readable by you alone, instead of printing it
+    format: CredentialFormat,
+    /// Write to this file, readable by you alone, instead of printing
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -115,9 +115,9 @@ struct ListArgs {
 struct RevokeArgs {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// The name that was granted
+    /// Name of the user
     user: String,
-    /// Take it away in this namespace only
+    /// Only in this namespace
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
     #[command(flatten)]
@@ -126,7 +126,7 @@ struct RevokeArgs {
     api: ApiArgs,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     match &args.command {
         Command::Grant(args) => grant(global, args).await,
         Command::List(args) => list(global, args).await,
@@ -139,21 +139,21 @@ async fn connect(
     global: &Global,
     cluster: &ClusterArg,
     api: &ApiArgs,
-) -> Result<(Cluster, Connection), Failure> {
+) -> Result<(Cluster, Connection), CommandError> {
     let cluster = cluster.open(global).await?;
     let host = cluster.api().require_host().await?;
     let connection = cluster.api().as_admin(&host, api).await?;
     Ok((cluster, connection))
 }
 
-async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
+async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, CommandError> {
     if args.ttl > LONGEST || args.ttl < SHORTEST {
         let message = format!("a lifetime of {:#} is not from 10m to 365d", args.ttl);
-        return Err(Failure::refused(message));
+        return Err(CommandError::refused(message));
     }
     access::check_name(&args.user)?;
     let (cluster, connection) = connect(global, &args.cluster, &args.api).await?;
-    let wish = Grant {
+    let request = Grant {
         who: args.user.clone(),
         namespace: args.namespace.clone(),
         role: args.role.into(),
@@ -165,15 +165,15 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
             AbsentNamespace::Refuse
         },
     };
-    let granted = access::grant(&connection, &wish, Timestamp::now()).await?;
-    eprint(&grants::granted(&wish, &granted));
-    let text = handover::text(&cluster, &connection, &wish, &granted, args.format)?;
+    let granted = access::grant(&connection, &request, Timestamp::now()).await?;
+    eprint(&grants::granted(&request, &granted));
+    let text = credentials::text(&cluster, &connection, &request, &granted, args.format)?;
     match &args.file {
         Some(path) => {
-            handover::write(path, &text).map_err(|error| {
-                Failure::other(format!("failed to write {}: {error}", path.display()))
-                    .after("the access is granted, only what it takes is lost")
-                    .help("grant again: it makes a new key")
+            credentials::write(path, &text).map_err(|error| {
+                CommandError::other(format!("failed to write {}: {error}", path.display()))
+                    .context("the access is granted, but its credentials were not written")
+                    .help("grant again: it issues a new certificate")
             })?;
             eprint(&format!(
                 "written to {}, readable by you alone",
@@ -185,7 +185,7 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
+async fn list(global: &Global, args: &ListArgs) -> Result<Exit, CommandError> {
     let (cluster, connection) = connect(global, &args.cluster, &args.api).await?;
     let bindings = bindings(&Api::connect(&connection)?, None, None).await?;
     let rows = grants::rows(&bindings);
@@ -201,19 +201,19 @@ async fn bindings(
     api: &Api,
     who: Option<&str>,
     namespace: Option<&str>,
-) -> Result<Vec<Binding>, Failure> {
+) -> Result<Vec<Binding>, CommandError> {
     let found = api.bindings(who, namespace).await;
-    found.map_err(|error| Failure::from(error).after("the grants can't be read"))
+    found.map_err(|error| CommandError::from(error).context("the grants can't be read"))
 }
 
-async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
+async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, CommandError> {
     let (cluster, connection) = connect(global, &args.cluster, &args.api).await?;
     let api = Api::connect(&connection)?;
     let namespace = args.namespace.as_deref();
     let found = bindings(&api, Some(&args.user), namespace).await?;
     if found.is_empty() {
         let message = format!("no grant for {} in cluster {}", args.user, cluster.name);
-        return Err(Failure::other(message).help(cluster.command("access list")));
+        return Err(CommandError::other(message).help(cluster.command("access list")));
     }
     let namespaces: Vec<_> = found.iter().map(|one| one.namespace.as_str()).collect();
     args.yes.confirm(&format!(
@@ -224,7 +224,7 @@ async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
     for binding in &found {
         api.unbind(binding).await.map_err(|error| {
             let left = format!("{} keeps its role in {}", args.user, binding.namespace);
-            Failure::from(error).after(&left)
+            CommandError::from(error).context(&left)
         })?;
         eprint(&format!(
             "{} lost its role in namespace {}",
@@ -241,10 +241,10 @@ async fn revoke(global: &Global, args: &RevokeArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-impl From<GrantError> for Failure {
+impl From<GrantError> for CommandError {
     fn from(error: GrantError) -> Self {
         match error {
-            GrantError::Kube(error) => Self::from(error).after("nothing was granted"),
+            GrantError::Kube(error) => Self::from(error).context("nothing was granted"),
             GrantError::Name(_) => Self::new(Exit::Usage, error),
             refused @ GrantError::NoNamespace(_) => Self::refused(refused),
             other => Self::other(other),

@@ -1,14 +1,14 @@
-//! The way from a cluster's name to its API: the address from the edge stack, the authority and a
-//! short-lived certificate from the store.
+//! Connects to the API of a cluster: its address from the edge stack, its authority and a short-lived
+//! certificate from the store.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use crate::access::{self, AccessError, CertificateRequest, Limits};
 use crate::cloud::{Cloud, Identity, Store};
-pub use crate::common::duration::parse as span;
+pub use crate::common::duration::parse as parse_duration;
 use crate::kube::{ClientLogin, Connection, KubeError};
 use crate::kubeconfig::server_url;
 use crate::stacks::{API_HOST, StackKind};
@@ -22,13 +22,12 @@ const LIFETIME: u64 = 3600;
 /// How the API is reached.
 #[derive(clap::Args, Clone)]
 pub struct ApiArgs {
-    /// Address of the API where it is reached through a tunnel
     #[arg(
         long,
         value_name = "URL",
         value_parser = url,
         env = "KUBE_CFN_SERVER",
-        help = "Address of the API where it is reached through a tunnel, as https://127.0.0.1:6443"
+        help = "Address of the API through a tunnel, such as https://127.0.0.1:6443"
     )]
     server: Option<String>,
 }
@@ -90,7 +89,7 @@ impl<C: Cloud + Store> ClusterRef<'_, C> {
     pub async fn outputs(
         &self,
         kind: &StackKind,
-    ) -> Result<Option<BTreeMap<String, String>>, Failure> {
+    ) -> Result<Option<BTreeMap<String, String>>, CommandError> {
         let found = self.cloud.stacks(Some(self.name)).await?;
         let kind = kind.to_string();
         let stack = found.into_iter().find(|stack| stack.kind == kind);
@@ -98,16 +97,16 @@ impl<C: Cloud + Store> ClusterRef<'_, C> {
     }
 
     /// Where its API answers, as the edge stack says; `None` before there is one.
-    pub async fn host(&self) -> Result<Option<String>, Failure> {
+    pub async fn host(&self) -> Result<Option<String>, CommandError> {
         let outputs = self.outputs(&StackKind::Edge).await?;
         Ok(outputs.and_then(|mut outputs| outputs.remove(API_HOST)))
     }
 
     /// The host, or the failure that says there is none.
-    pub async fn require_host(&self) -> Result<String, Failure> {
+    pub async fn require_host(&self) -> Result<String, CommandError> {
         let name = self.name;
         self.host().await?.ok_or_else(|| {
-            Failure::other(format!("{name} has no API yet"))
+            CommandError::other(format!("{name} has no API yet"))
                 .help(format!("create it with `kube-cfn apply {name}`"))
         })
     }
@@ -136,7 +135,7 @@ impl<C: Cloud + Store> ClusterRef<'_, C> {
             ttl_seconds: LIFETIME.min(most),
             max_ttl_seconds: most,
         };
-        let request = request(None, &[], None, &self.identity.caller);
+        let request = certificate_request(None, &[], None, &self.identity.caller);
         let now = Timestamp::now();
         let made = access::issue(self.cloud, self.name, &request, limits, now).await?;
         Ok(Connection {
@@ -166,14 +165,14 @@ impl<C: Cloud + Store> ClusterRef<'_, C> {
 }
 
 /// A request for a certificate; without a user it is for the caller, without groups for an administrator.
-pub fn request(
+pub fn certificate_request(
     user: Option<&str>,
     groups: &[String],
     ttl: Option<SignedDuration>,
     caller: &str,
 ) -> CertificateRequest {
     CertificateRequest {
-        user: user.map_or_else(|| person(caller), str::to_owned),
+        user: user.map_or_else(|| last_part(caller), str::to_owned),
         groups: match groups {
             [] => vec![ADMINS.to_owned()],
             groups => groups.to_vec(),
@@ -183,7 +182,7 @@ pub fn request(
 }
 
 /// The last part of an ARN: the session of an assumed role, the name of a user.
-fn person(arn: &str) -> String {
+fn last_part(arn: &str) -> String {
     arn.rsplit(['/', ':']).next().unwrap_or(arn).to_owned()
 }
 
@@ -192,16 +191,16 @@ pub fn origin(identity: &Identity) -> String {
     format!("{}/{}", identity.account, identity.region)
 }
 
-impl From<KubeError> for Failure {
+impl From<KubeError> for CommandError {
     fn from(error: KubeError) -> Self {
         let failure = Self::new(Exit::Other, &error);
         match error {
             KubeError::Unreachable { .. } => failure.help(
-                "is the API open to where you are (api.allowedCidrs, api.exposure)? through a \
-                 tunnel, name its end with --server",
+                "does the API allow your address (api.allowedCidrs, api.exposure)? for a tunnel, give \
+                 its address with --server",
             ),
             KubeError::Untrusted { .. } => failure.help(
-                "is this the address of another cluster, or a proxy that opens TLS? nothing was sent",
+                "this is another cluster's address, or a proxy that intercepts TLS; nothing was sent",
             ),
             KubeError::Conflict(_) => {
                 failure.help("another client wrote the same fields; look at them before you continue")
@@ -216,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_an_https_address_without_a_path() {
+    fn server_flag_takes_an_https_address_without_a_path() {
         for (given, kept) in [
             ("https://[::1]:6443/", "https://[::1]:6443"),
             ("https://[::1]", "https://[::1]"),
@@ -245,20 +244,20 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_is_named_by_the_last_part_of_the_arn() {
+    fn caller_name_is_the_last_part_of_the_arn() {
         assert_eq!(
-            person("arn:aws:sts::111122223333:assumed-role/ops/jane"),
+            last_part("arn:aws:sts::111122223333:assumed-role/ops/jane"),
             "jane"
         );
-        assert_eq!(person("arn:aws:iam::111122223333:user/ops/jane"), "jane");
-        assert_eq!(person("arn:aws:iam::111122223333:root"), "root");
+        assert_eq!(last_part("arn:aws:iam::111122223333:user/ops/jane"), "jane");
+        assert_eq!(last_part("arn:aws:iam::111122223333:root"), "root");
     }
 
     #[test]
-    fn a_lifetime_is_positive() {
-        assert_eq!(span("8h"), Ok(SignedDuration::from_hours(8)));
-        assert!(span("0s").is_err());
-        assert!(span("-1h").is_err());
-        assert!(span("soon").is_err());
+    fn lifetime_is_positive() {
+        assert_eq!(parse_duration("8h"), Ok(SignedDuration::from_hours(8)));
+        assert!(parse_duration("0s").is_err());
+        assert!(parse_duration("-1h").is_err());
+        assert!(parse_duration("soon").is_err());
     }
 }

@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 
 use super::api_access::ApiArgs;
-use super::ask::{Stop, YesArg};
-use super::failure::{Exit, Failure};
+use super::ask::{Interrupt, YesArg};
+use super::error::{CommandError, Exit};
 use super::out::eprint;
-use super::propose::{ConsentArgs, PlanRequest, discard_change_sets, propose};
+use super::planning::{ConsentArgs, PlanRequest, discard_change_sets, make_plan};
 use super::ready::{self, Until, Wait};
 use super::run::{self, ProgressOptions, learned_durations, run_id};
 use super::session::{self, Session};
@@ -18,7 +18,7 @@ use crate::cloud::{Cloud, Store};
 use crate::forecast;
 use crate::plan::Plan;
 use crate::progress::Style;
-use crate::report::plan::{Detail, ForecastInputs, text, view};
+use crate::report::plan::{ForecastInputs, PlanDetail, text, view};
 use crate::stacks::{API_HOST, Stack, StackKind};
 
 #[derive(clap::Args)]
@@ -40,8 +40,8 @@ pub struct Args {
     wait: Wait,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let Ready {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
+    let PreparedPlan {
         session,
         run,
         plan,
@@ -54,10 +54,10 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         ..ForecastInputs::default()
     };
     let shown = view(&plan, &session.identity, &session.defined, &inputs);
-    eprint(text(&shown, Detail::Short).trim_end());
+    eprint(text(&shown, PlanDetail::Short).trim_end());
     drop(shown);
 
-    if let Err(refused) = agree(&plan, &session, &args.yes) {
+    if let Err(refused) = check_and_confirm(&plan, &session, &args.yes) {
         // The change sets of a saved plan stay with its file.
         if !is_saved {
             discard_change_sets(&plan, &session).await;
@@ -69,9 +69,9 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         durations: inputs.durations,
         ..ProgressOptions::recorded(args.progress, &run, &name, &session.identity, "apply")
     };
-    let stop = Stop::default();
-    let report = Box::pin(execute_plan(plan, &session, &run, options, stop.heard())).await;
-    if stop.was_heard() {
+    let stop = Interrupt::default();
+    let report = Box::pin(execute_plan(plan, &session, &run, options, stop.wait())).await;
+    if stop.received() {
         cancel::offer(&session.cloud, &name, &run).await;
     }
     let exit = run::exit(&report, &format!("kube-cfn apply {name}"))?;
@@ -90,7 +90,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// A plan that can be shown and executed.
-struct Ready {
+struct PreparedPlan {
     session: Session,
     run: String,
     plan: Plan,
@@ -98,13 +98,13 @@ struct Ready {
 }
 
 /// Reads the plan that the argument names, or makes one for the definition that it names.
-async fn read_or_make_plan(global: &Global, args: &Args) -> Result<Ready, Failure> {
+async fn read_or_make_plan(global: &Global, args: &Args) -> Result<PreparedPlan, CommandError> {
     let Some(saved) = saved::read(&args.name)? else {
         let session = session::open(global, &args.name).await?;
-        session.introduce();
+        session.print_header();
         let run = run_id();
-        let plan = propose(&session, &PlanRequest::new(&args.consents, &run)).await?;
-        return Ok(Ready {
+        let plan = make_plan(&session, &PlanRequest::new(&args.consents, &run)).await?;
+        return Ok(PreparedPlan {
             session,
             run,
             plan,
@@ -112,14 +112,14 @@ async fn read_or_make_plan(global: &Global, args: &Args) -> Result<Ready, Failur
         });
     };
     if !args.consents.is_empty() {
-        let message = "a saved plan is applied as it was shown, without further allowances";
+        let message = "a saved plan is applied as it was shown, without further consents";
         let help = "give them to `kube-cfn plan NAME --out FILE`";
-        return Err(Failure::new(Exit::Usage, message).help(help));
+        return Err(CommandError::new(Exit::Usage, message).help(help));
     }
     let session = saved::open(global, &saved).await?;
-    session.introduce();
+    session.print_header();
     let plan = saved::restore(&saved, &session).await?;
-    Ok(Ready {
+    Ok(PreparedPlan {
         session,
         run: saved.run,
         plan,
@@ -128,20 +128,20 @@ async fn read_or_make_plan(global: &Global, args: &Args) -> Result<Ready, Failur
 }
 
 /// Whether the plan may be executed as shown.
-fn agree(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(), Failure> {
+fn check_and_confirm(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(), CommandError> {
     let name = &session.spec().name;
     if let Some(why) = plan.refused.first() {
         let message = format!("{name}: {}; nothing was changed", why.reason);
-        return Err(Failure::refused(message).help(&why.remedy));
+        return Err(CommandError::refused(message).help(&why.remedy));
     }
     if plan.is_refused() {
-        return Err(Failure::refused(format!(
+        return Err(CommandError::refused(format!(
             "the plan for {name} would lose data; nothing was changed"
         )));
     }
     if plan.blocked().next().is_some() {
         let message = format!("a stack of {name} is blocked; nothing was changed");
-        return Err(Failure::new(Exit::NeedsAction, message));
+        return Err(CommandError::new(Exit::NeedsAction, message));
     }
     if !plan.has_changes() {
         return Ok(());
@@ -150,7 +150,7 @@ fn agree(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(), Failure> {
     yes.confirm(&format!("Change {name} in account {account} now?"))
 }
 
-/// Executes the plan with its progress shown beside it. The first Ctrl-C detaches.
+/// Executes the plan and shows its progress. The first Ctrl-C detaches.
 pub async fn execute_plan<C: Cloud + Store>(
     plan: Plan,
     session: &Session<C>,
@@ -205,33 +205,33 @@ impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
         let base = outputs.get(&StackKind::Base);
         let provided = access::provide_authorities(self.cloud, self.cluster, base).await;
         let ensured = provided.map_err(|error| error.to_string())?;
-        let made = "the cluster's authorities are made, and kept under its key";
+        let made = "created the cluster's certificate authorities, encrypted with its KMS key";
         Ok(ensured.created().then(|| made.to_owned()))
     }
 }
 
-/// The run has taken Ctrl-C over, so it is listened for here too.
+/// The run has installed a handler for Ctrl-C, so this has to wait for it too.
 async fn write_kubeconfig(
     global: &Global,
     session: &Session,
     host: &str,
     api: &ApiArgs,
     file: Option<&std::path::Path>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let name = &session.spec().name;
     tokio::select! {
         written = kubeconfig::write_exec_entry(global, session, host, api, file) => {
             written.map_err(|failure| {
                 let help = format!("`kube-cfn kubeconfig {name} --exec --file FILE` writes it elsewhere");
                 failure
-                    .after("the cluster is as defined, only its kubeconfig is not written")
+                    .context("the cluster is as defined, but its kubeconfig was not written")
                     .help(help)
             })
         }
         () = ask::interrupted() => {
             let message = format!("{name} is done; interrupted before its kubeconfig was written");
             let help = format!("`kube-cfn kubeconfig {name} --exec` writes it");
-            Err(Failure::new(Exit::Interrupted, message).help(help))
+            Err(CommandError::new(Exit::Interrupted, message).help(help))
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Asking the person before something changes, and hearing that they want out.
+//! Asking for confirmation before something changes, and waiting for Ctrl-C.
 
 use std::cell::Cell;
 use std::io::IsTerminal;
 
 use dialoguer::Input;
 
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 
 /// Consent to what a command is about to do.
 #[derive(clap::Args)]
@@ -18,21 +18,21 @@ pub struct YesArg {
 /// Consent to what destroys data: a name has to be typed.
 #[derive(clap::Args)]
 pub struct ConfirmArg {
-    /// The cluster's name, for scripts: instead of typing it when asked
+    /// The cluster's name, instead of typing it when asked
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
 }
 
 impl YesArg {
     /// Asks unless `--yes` is given.
-    pub fn confirm(&self, question: &str) -> Result<(), Failure> {
+    pub fn confirm(&self, question: &str) -> Result<(), CommandError> {
         if self.yes { Ok(()) } else { confirm(question) }
     }
 }
 
 impl ConfirmArg {
     /// Asks for `name` to be typed unless `--confirm` gives it.
-    pub fn confirm(&self, question: &str, name: &str) -> Result<(), Failure> {
+    pub fn confirm(&self, question: &str, name: &str) -> Result<(), CommandError> {
         let answer = match &self.confirm {
             Some(given) if given == name => return Ok(()),
             Some(other) => format!("--confirm {other}"),
@@ -44,50 +44,50 @@ impl ConfirmArg {
                 format!("`{answer}`")
             }
         };
-        Err(Failure::refused(format!(
+        Err(CommandError::refused(format!(
             "{answer} is not {name}; nothing was changed"
         )))
     }
 }
 
 /// Asks for a yes.
-pub fn confirm(question: &str) -> Result<(), Failure> {
+pub fn confirm(question: &str) -> Result<(), CommandError> {
     if is_yes(&ask(&format!("{question} [y/N]"), "--yes")?) {
         return Ok(());
     }
-    Err(Failure::new(
+    Err(CommandError::new(
         Exit::Interrupted,
         "not confirmed; nothing was changed",
     ))
 }
 
 /// Asks on the terminal; without one `flag` has to say it beforehand.
-fn ask(question: &str, flag: &str) -> Result<String, Failure> {
+fn ask(question: &str, flag: &str) -> Result<String, CommandError> {
     if !is_terminal() {
         let message = "there is no terminal to confirm on; nothing was changed";
-        let help = format!("look at the plan, then run with {flag}");
-        return Err(Failure::new(Exit::Usage, message).help(help));
+        let help = format!("review the plan, then re-run with {flag}");
+        return Err(CommandError::new(Exit::Usage, message).help(help));
     }
     let input = Input::<String>::new().with_prompt(question);
     let answer = input.allow_empty(true).interact_text();
     answer.map_err(|error| unanswered(&error))
 }
 
-/// A whole answer, ended with Enter: a stray key, or the `y` of another word, is no yes.
+/// Only a whole answer, ended with Enter, counts: not a stray key, not the `y` of another word.
 fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-fn unanswered(error: &dialoguer::Error) -> Failure {
-    // The question hid it, and Ctrl-C left it so. A terminal that is gone needs none.
+fn unanswered(error: &dialoguer::Error) -> CommandError {
+    // The prompt hides the cursor, and Ctrl-C leaves it hidden. An error means that the terminal is gone.
     let _ = console::Term::stderr().show_cursor();
-    Failure::new(
+    CommandError::new(
         Exit::Interrupted,
         format!("no answer ({error}); nothing was changed"),
     )
 }
 
-/// Resolves at the first Ctrl-C (or SIGTERM): the run detaches, AWS goes on.
+/// Resolves at the first Ctrl-C (or SIGTERM): the run detaches, AWS continues.
 pub async fn interrupted() {
     let terminated = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
@@ -96,25 +96,25 @@ pub async fn interrupted() {
         }
     };
     tokio::select! {
-        heard = tokio::signal::ctrl_c() => {
-            // Without a handler there is nothing to hear: the run goes on undisturbed.
-            if heard.is_err() { std::future::pending::<()>().await }
+        signal = tokio::signal::ctrl_c() => {
+            // Without a handler no signal arrives: the run continues.
+            if signal.is_err() { std::future::pending::<()>().await }
         }
         () = terminated => {}
     }
 }
 
-/// Hears the Ctrl-C that detaches a run, and remembers it.
+/// Waits for the Ctrl-C that detaches a run, and remembers whether it came.
 #[derive(Default)]
-pub struct Stop(Cell<bool>);
+pub struct Interrupt(Cell<bool>);
 
-impl Stop {
-    pub async fn heard(&self) {
+impl Interrupt {
+    pub async fn wait(&self) {
         interrupted().await;
         self.0.set(true);
     }
 
-    pub fn was_heard(&self) -> bool {
+    pub fn received(&self) -> bool {
         self.0.get()
     }
 }
@@ -129,7 +129,7 @@ mod tests {
     use super::is_yes;
 
     #[test]
-    fn only_a_whole_yes_is_one() {
+    fn confirmation_takes_only_a_whole_yes() {
         assert!(["y", "Y", "yes", " YES "].into_iter().all(is_yes));
         assert!(
             ["", "n", "no", "maybe", "yep", "y y"]

@@ -1,4 +1,4 @@
-//! The second Ctrl-C: offers to cancel what a run that was just detached has begun.
+//! The second Ctrl-C: offers to cancel the operations of a run that was just detached.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::apply::{self, Cancellation};
 use crate::cloud::Cloud;
 use crate::cloud::aws::Aws;
 
-/// How long the second Ctrl-C is waited for: a detached run is gone within a second.
+/// How long to wait for the second Ctrl-C: a detached run ends within a second.
 const GRACE: Duration = Duration::from_millis(800);
 
 /// Waits a moment for a second Ctrl-C; then says what cancelling would do, asks, and does it.

@@ -5,14 +5,14 @@ use jiff::Timestamp;
 use super::Global;
 use super::api_access::{ApiArgs, origin};
 use super::cluster::{Cluster, ClusterArg};
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{FormatArg, eprint};
 
 use crate::access::{self, Cache};
 use crate::kube::{Api, serving_certificate};
 use crate::kubeconfig;
 use crate::pki::Facts;
-use crate::report::certificates::{self, Certificate, CertificateKind, Verdict};
+use crate::report::certificates::{self, Assessment, Certificate, CertificateKind};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,11 +22,11 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Show the days left of every certificate that can be seen from here
+    /// Show how long every certificate of the cluster is still valid
     ///
-    /// Ends with 4 when one that is not renewed by itself has fewer days left than --warn-days, with 1
-    /// when one could not be checked, with 0 when all is well. Certificates kept by kubectl's plugin
-    /// or in a kubeconfig live for hours and are listed only.
+    /// Exits with 4 when a certificate that is not renewed automatically has fewer days left than
+    /// --warn-days, with 1 when one could not be checked, else with 0. Client certificates on this
+    /// machine are valid for hours; they are only listed.
     Status(StatusArgs),
 }
 
@@ -43,31 +43,34 @@ struct StatusArgs {
     api: ApiArgs,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let Command::Status(args) = &args.command;
     let cluster = args.cluster.open(global).await?;
     let now = Timestamp::now();
     let mut rows = authorities(&cluster, now).await?;
-    rows.extend(of_api(&cluster, args, now).await?);
-    rows.extend(local(&cluster, now));
+    rows.extend(api_certificates(&cluster, args, now).await?);
+    rows.extend(local_certificates(&cluster, now));
     args.output
         .print(&rows, || certificates::table(&rows, args.warn_days))?;
     finish(&cluster.name, &rows, args.warn_days)
 }
 
 /// The authorities, by their plain copies.
-pub async fn authorities(cluster: &Cluster, now: Timestamp) -> Result<Vec<Certificate>, Failure> {
+pub async fn authorities(
+    cluster: &Cluster,
+    now: Timestamp,
+) -> Result<Vec<Certificate>, CommandError> {
     let found = access::authorities(&cluster.cloud, &cluster.name).await?;
     let row = |(role, facts): &(_, Facts)| Certificate::authority(*role, facts, now);
     Ok(found.iter().map(row).collect())
 }
 
 /// What the API shows and what it keeps on record.
-async fn of_api(
+async fn api_certificates(
     cluster: &Cluster,
     args: &StatusArgs,
     now: Timestamp,
-) -> Result<Vec<Certificate>, Failure> {
+) -> Result<Vec<Certificate>, CommandError> {
     let api = cluster.api();
     let Some(host) = api.host().await? else {
         return Ok(vec![Certificate::unseen(
@@ -86,18 +89,21 @@ async fn of_api(
     let answers = rows.iter().all(|row| row.days_left.is_some());
     match reached.no_credentials_reason {
         Some(why) => rows.push(Certificate::unseen(CertificateKind::Access, "grants", why)),
-        None if answers => rows.extend(grants(&reached.connection, now).await),
+        None if answers => rows.extend(grant_certificates(&reached.connection, now).await),
         None => rows.push(Certificate::unseen(
             CertificateKind::Access,
             "grants",
-            "the API keeps the record of them",
+            "not known until the API answers",
         )),
     }
     Ok(rows)
 }
 
 /// The newest certificate of every grant: an earlier one has been replaced.
-async fn grants(connection: &crate::kube::Connection, now: Timestamp) -> Vec<Certificate> {
+async fn grant_certificates(
+    connection: &crate::kube::Connection,
+    now: Timestamp,
+) -> Vec<Certificate> {
     let read = async { Api::connect(connection)?.bindings(None, None).await };
     match read.await {
         Err(error) => vec![Certificate::unseen(
@@ -117,7 +123,7 @@ async fn grants(connection: &crate::kube::Connection, now: Timestamp) -> Vec<Cer
 }
 
 /// Those kept on this machine: by the plugin, and in the kubeconfig.
-fn local(cluster: &Cluster, now: Timestamp) -> Vec<Certificate> {
+fn local_certificates(cluster: &Cluster, now: Timestamp) -> Vec<Certificate> {
     let row = |facts: &Facts, place: &str| {
         let name = format!("{}, {place}", facts.subject);
         Certificate::of(CertificateKind::Local, name, facts.expires, now)
@@ -136,23 +142,25 @@ fn local(cluster: &Cluster, now: Timestamp) -> Vec<Certificate> {
     rows
 }
 
-fn finish(name: &str, rows: &[Certificate], warn_days: u16) -> Result<Exit, Failure> {
-    match certificates::verdict(rows, warn_days) {
-        Verdict::Good(days) => {
+fn finish(name: &str, rows: &[Certificate], warn_days: u16) -> Result<Exit, CommandError> {
+    match certificates::assess(rows, warn_days) {
+        Assessment::Good(days) => {
             if let Some(days) = days {
-                eprint(&format!("all good, for {days} days at least"));
+                eprint(&format!(
+                    "all certificates are valid for {days} more days at least"
+                ));
             }
             Ok(Exit::Done)
         }
-        Verdict::Expiring(names) => {
+        Assessment::Expiring(names) => {
             let message =
                 format!("not all certificates of {name} are good for {warn_days} days: {names}");
-            Err(Failure::new(Exit::NeedsAction, message).help(
-                "a node makes a new serving certificate when it boots: replace the node; grant CI access \
-                 again; a certificate authority is valid for ten years, plan its replacement",
+            Err(CommandError::new(Exit::NeedsAction, message).help(
+                "serving certificate: replace the node, it makes a new one when it boots; CI access: grant it \
+                 again; authority, valid for ten years: plan its replacement",
             ))
         }
-        Verdict::Unseen(names) => Err(Failure::other(format!("could not check: {names}"))),
+        Assessment::Unseen(names) => Err(CommandError::other(format!("could not check: {names}"))),
     }
 }
 
@@ -168,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_soon_needs_a_hand_and_what_is_unseen_is_not_good() {
+    fn exit_code_follows_the_worst_certificate() {
         let code = |rows: &[Certificate]| match finish("canary", rows, 30) {
             Ok(exit) => exit,
             Err(failure) => failure.exit,
@@ -194,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_lives_for_hours_is_listed_only() {
+    fn local_certificates_do_not_count() {
         let rows = [
             row(CertificateKind::Local, 0),
             row(CertificateKind::Authority, 3000),
@@ -203,10 +211,10 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_proves_nothing_is_not_good() {
-        let mut doubtful = row(CertificateKind::Serving, 300);
-        doubtful.trouble = Some("it is for another name".to_owned());
-        let failure = finish("canary", &[doubtful], 30).unwrap_err();
+    fn unverified_certificate_needs_action() {
+        let mut unverified = row(CertificateKind::Serving, 300);
+        unverified.trouble = Some("it is for another name".to_owned());
+        let failure = finish("canary", &[unverified], 30).unwrap_err();
         assert_eq!(failure.exit, Exit::NeedsAction);
     }
 }

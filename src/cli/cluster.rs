@@ -1,8 +1,8 @@
-//! A cluster in AWS that may have no definition here; then `--region` says where it is.
+//! A cluster in AWS that may have no definition here; `--region` says then where it is.
 
 use super::Global;
 use super::api_access::ClusterRef;
-use super::failure::Failure;
+use super::error::CommandError;
 use super::session::{self, connect, connect_checked};
 use crate::cloud::Identity;
 use crate::cloud::aws::Aws;
@@ -51,7 +51,7 @@ impl ClusterArg {
     }
 
     /// What is known without credentials.
-    pub fn filter(&self, global: &Global) -> Result<ClusterFilter, Failure> {
+    pub fn filter(&self, global: &Global) -> Result<ClusterFilter, CommandError> {
         let defined = match self.read(global) {
             Ok((_, defined)) => defined,
             Err(DefinitionError::Unknown { .. }) => None,
@@ -72,11 +72,10 @@ impl ClusterArg {
     }
 
     /// Connects to the account and region of the cluster. The guards of a definition hold where there is one.
-    pub async fn open(&self, global: &Global) -> Result<Cluster, Failure> {
+    pub async fn open(&self, global: &Global) -> Result<Cluster, CommandError> {
         let (region, defined) = self.read(global).map_err(|error| match error {
-            unknown @ DefinitionError::Unknown { .. } => {
-                Failure::from(unknown).help("for a cluster without a definition, give its --region")
-            }
+            unknown @ DefinitionError::Unknown { .. } => CommandError::from(unknown)
+                .help("for a cluster without a definition, give its --region"),
             error => error.into(),
         })?;
         let (cloud, identity) = match &defined {
@@ -122,7 +121,20 @@ impl Cluster {
         }
     }
 
-    pub fn introduce(&self) {
-        session::introduce(&self.name, "", &self.identity);
+    /// The error of a command on stacks, where there are none.
+    pub fn no_stacks(&self) -> CommandError {
+        let Self { name, identity, .. } = self;
+        let Identity {
+            account, region, ..
+        } = identity;
+        let message = format!("{name} has no stacks in account {account}, region {region}");
+        CommandError::other(message).help(match self.defined {
+            Some(_) => format!("create it with `kube-cfn apply {name}`"),
+            None => format!("`kube-cfn list --region {region}` shows the clusters there"),
+        })
+    }
+
+    pub fn print_header(&self) {
+        session::print_header(&self.name, "", &self.identity);
     }
 }

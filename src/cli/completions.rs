@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap_complete::env::Shells;
 use clap_complete::{ArgValueCompleter, CompletionCandidate};
 
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out;
 use crate::definition;
 
@@ -17,15 +17,15 @@ pub struct Args {
     shell: String,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Failure> {
+pub fn run(args: &Args) -> Result<Exit, CommandError> {
     let shells = Shells::builtins();
-    let shell = shells
-        .completer(&args.shell)
-        .ok_or_else(|| Failure::new(Exit::Usage, format!("no completions for {}", args.shell)))?;
+    let shell = shells.completer(&args.shell).ok_or_else(|| {
+        CommandError::new(Exit::Usage, format!("no completions for {}", args.shell))
+    })?;
     let mut script = Vec::new();
     shell
         .write_registration("COMPLETE", "kube-cfn", "kube-cfn", "kube-cfn", &mut script)
-        .map_err(Failure::other)?;
+        .map_err(CommandError::other)?;
     out::data(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Done)
 }

@@ -1,12 +1,12 @@
-//! `kube-cfn credential`: answers kubectl as a credential plugin. Needs no definition, for kubectl
-//! runs it from anywhere; what is fresh in the cache is answered without asking AWS.
+//! `kube-cfn credential`: the credential plugin of kubectl. Needs no definition, because kubectl runs it
+//! in any directory; a valid certificate in the cache is printed without calling AWS.
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
 use super::Global;
-use super::api_access::{request, span};
-use super::failure::{Exit, Failure};
+use super::api_access::{certificate_request, parse_duration};
+use super::error::{CommandError, Exit};
 use super::out;
 use super::session;
 use crate::access::{self, Cache, CacheKey, Limits, authority_of_exec_info};
@@ -25,17 +25,17 @@ pub struct Args {
     /// Kubernetes group; may be repeated [default: kubeadm:cluster-admins]
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
-    /// Lifetime of the certificate, as 30m; at most 30 days
-    #[arg(long, value_parser = span, default_value = "8h")]
+    /// Lifetime of the certificate, such as 30m; at most 30 days
+    #[arg(long, value_parser = parse_duration, default_value = "8h")]
     ttl: SignedDuration,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let ttl = args.ttl.as_secs().unsigned_abs();
     let key = CacheKey {
         cluster: args.name.clone(),
         scope: scope(global, &args.region),
-        request: request(Some(&args.user), &args.groups, Some(args.ttl), ""),
+        request: certificate_request(Some(&args.user), &args.groups, Some(args.ttl), ""),
     };
     let cloud = session::aws(global, &args.region).await?;
     let trusted = std::env::var("KUBERNETES_EXEC_INFO").ok();
@@ -58,7 +58,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What tells two clusters of one name apart without asking AWS who is asking.
+/// Distinguishes clusters of one name without asking AWS for the account.
 fn scope(global: &Global, region: &str) -> String {
     let named = global
         .profile

@@ -3,7 +3,7 @@
 use super::api_access::origin;
 use super::ask::ConfirmArg;
 use super::cluster::{Cluster, ClusterArg};
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::eprint;
 use super::run::{self, ProgressOptions, run_id};
 
@@ -27,9 +27,9 @@ pub struct Args {
     progress: Style,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
-    cluster.introduce();
+    cluster.print_header();
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
     let plan = deletion::deletion(&survey, guard(&cluster));
     if plan.steps.is_empty() && plan.refused.is_some() {
@@ -46,7 +46,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     } else {
         eprint(deletions::text(&plan).trim_end());
     }
-    agree(&plan, args)?;
+    check_and_confirm(&plan, args)?;
     let report = delete(&plan, &cluster, args.progress).await;
     finish(&cluster, &report)
 }
@@ -58,7 +58,7 @@ fn guard(cluster: &Cluster) -> Guard {
     }
 }
 
-fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
+fn check_and_confirm(plan: &DeletePlan, args: &Args) -> Result<(), CommandError> {
     if let Some(why) = &plan.refused {
         let exit = if why.by_guard {
             Exit::Refused
@@ -66,7 +66,8 @@ fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
             Exit::NeedsAction
         };
         return Err(
-            Failure::new(exit, format!("{}; nothing was deleted", why.reason)).help(&why.remedy),
+            CommandError::new(exit, format!("{}; nothing was deleted", why.reason))
+                .help(&why.remedy),
         );
     }
     let question = format!("Type {} to delete it", plan.cluster);
@@ -84,7 +85,7 @@ async fn delete(plan: &DeletePlan, cluster: &Cluster, style: Style) -> Report {
     .await
 }
 
-fn finish(cluster: &Cluster, report: &Report) -> Result<Exit, Failure> {
+fn finish(cluster: &Cluster, report: &Report) -> Result<Exit, CommandError> {
     let name = &cluster.name;
     for remains in &report.remains {
         eprint(&deletions::remaining(remains));
@@ -93,14 +94,14 @@ fn finish(cluster: &Cluster, report: &Report) -> Result<Exit, Failure> {
         eprint(&format!("!! {line}"));
     }
     let exit = run::exit(report, &cluster.command("delete"))?;
-    forget(cluster);
+    remove_local_access(cluster);
     eprint(&format!("{name} is deleted"));
     Ok(exit)
 }
 
-/// Removes what this machine knows of a cluster that is gone. What can't be removed
-/// gives no access any more: it is reported, and the deletion stays a success.
-fn forget(cluster: &Cluster) {
+/// Removes the kubeconfig entry and the cached credentials of a deleted cluster. What can't be removed
+/// gives no access any more: it is only reported.
+fn remove_local_access(cluster: &Cluster) {
     let (name, origin) = (&cluster.name, origin(&cluster.identity));
     let removed = kubeconfig::Target::of_environment()
         .and_then(|files| kubeconfig::remove(&files, name, &origin, LockTries::USUAL));

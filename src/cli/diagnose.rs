@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Global;
 use super::cluster::ClusterArg;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{self, TextFormat, eprint};
 
 use crate::apply::diagnose::diagnose;
@@ -19,7 +19,7 @@ use crate::stacks::StackKind;
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArg,
-    /// How to print it
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     output: TextFormat,
 }
@@ -32,9 +32,12 @@ struct View<'a> {
     failure: &'a events::Failure,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
+    if survey.found.is_empty() {
+        return Err(cluster.no_stacks());
+    }
     let places = cluster.places();
     let found = diagnose(&survey, &cluster.cloud, &places).await?;
     if args.output == TextFormat::Json {
@@ -51,7 +54,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     }
     if found.is_empty() {
         eprint(&format!(
-            "{}: the last operation on each of its {} stacks went well",
+            "{}: the last operation on each of its {} stacks succeeded",
             cluster.name,
             survey.found.len()
         ));
@@ -59,7 +62,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     }
     let mut text = String::new();
     for (stack, diagnosis) in &found {
-        for line in progress::report(&cluster.name, stack, diagnosis, 80, progress::Detail::Full) {
+        for line in progress::report(
+            &cluster.name,
+            stack,
+            diagnosis,
+            80,
+            progress::FailureDetail::Full,
+        ) {
             // Writing to a String can't fail.
             let _ = writeln!(text, "{line}");
         }

@@ -1,9 +1,9 @@
-//! `kube-cfn doctor`: whether everything that keeps the cluster's data from harm is in force in AWS.
+//! `kube-cfn doctor`: checks in AWS whether everything that protects the cluster's data is in force.
 
 use futures::future::join_all;
 
 use super::Global;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::FormatArg;
 use super::session::{self, Session};
 use crate::cloud::{Cloud, LiveStack};
@@ -23,9 +23,9 @@ pub struct Args {
     output: FormatArg,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let session = session::open(global, &args.name).await?;
-    session.introduce();
+    session.print_header();
     let name = session.spec().name.clone();
     let survey = plan::survey(&session.cloud, &name).await?;
     let wanted = session::design(&session.defined)?;
@@ -34,26 +34,26 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         layers: Vec::new(),
         stacks: Vec::new(),
     };
-    let mut there = Vec::new();
+    let mut existing = Vec::new();
     for stack in wanted.iter().filter(|stack| stack.policy.is_some()) {
         match survey.named(&stack.name) {
-            Some(live) if rests(&live.status) => there.push((stack, live)),
+            Some(live) if rests(&live.status) => existing.push((stack, live)),
             Some(live) => found
                 .stacks
                 .push(format!("{} is in {}", stack.name, live.status)),
-            None => found.stacks.push(format!("{} is not there", stack.name)),
+            None => found.stacks.push(format!("{} does not exist", stack.name)),
         }
     }
-    let read = there.iter().map(|(stack, live)| {
+    let read = existing.iter().map(|(stack, live)| {
         let template = survey.templates.get(&live.id);
-        examine(&session, stack, live, template)
+        read_layers(&session, stack, live, template)
     });
     found.layers = join_all(read).await.into_iter().flatten().collect();
     args.output.print(&found, || protection::text(&found))?;
-    verdict(&found)
+    exit(&found)
 }
 
-async fn examine(
+async fn read_layers(
     session: &Session,
     stack: &Stack,
     found: &LiveStack,
@@ -72,15 +72,18 @@ async fn examine(
     layers(stack, live)
 }
 
-/// Silence of AWS is no proof: what could not be read counts like what is missing.
-fn verdict(found: &Findings) -> Result<Exit, Failure> {
+/// A layer that could not be read counts like a missing one.
+fn exit(found: &Findings) -> Result<Exit, CommandError> {
     let open = found.open();
     if open == 0 {
         return Ok(Exit::Done);
     }
-    let message = format!("{} of protection can't be relied on", count(open, "layer"));
+    let message = format!(
+        "{} of protection missing or not checked",
+        count(open, "layer")
+    );
     let name = &found.cluster;
-    Err(Failure::new(Exit::NeedsAction, message).help(format!(
-        "`kube-cfn plan {name}` shows what `kube-cfn apply {name}` puts back"
+    Err(CommandError::new(Exit::NeedsAction, message).help(format!(
+        "`kube-cfn plan {name}` shows what `kube-cfn apply {name}` restores"
     )))
 }

@@ -1,11 +1,11 @@
-//! `kube-cfn etcd`: snapshots, a restore, a member replaced, by the programs on the cluster's machines.
+//! `kube-cfn etcd`: takes and restores snapshots and replaces members, with the programs on the machines.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use super::cluster::{Cluster, ClusterArg};
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{Format, FormatArg, eprint};
 
 use super::Global;
@@ -18,11 +18,11 @@ use crate::stacks::{STATE_BUCKET, StackKind};
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    command: Verb,
+    command: Command,
 }
 
 #[derive(clap::Subcommand)]
-enum Verb {
+enum Command {
     /// Take a snapshot now, verify it and keep it in the state bucket
     Snapshot(SnapshotArgs),
     /// Show the snapshots in the state bucket, newest first
@@ -59,7 +59,7 @@ struct RestoreArgs {
     /// Resume the restore with this token [default: a new restore]
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// Return to the old data, until a control-plane node has started the restored cluster
+    /// Return to the old data; possible until a control-plane node has started the restored cluster
     #[arg(long, value_name = "TOKEN", conflicts_with_all = ["key", "token"])]
     abandon: Option<String>,
     #[command(flatten)]
@@ -72,32 +72,32 @@ struct ReplaceArgs {
     cluster: ClusterArg,
     /// The member (cp-b) or its control-plane node (b)
     member: String,
-    /// Replace it even if it serves
+    /// Replace it even if it is healthy
     #[arg(long)]
     even_if_healthy: bool,
     #[command(flatten)]
     yes: YesArg,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     match &args.command {
-        Verb::Snapshot(args) => snapshot(global, args).await,
-        Verb::List(args) => list(global, args).await,
-        Verb::Restore(args) => restore(global, args).await,
-        Verb::ReplaceMember(args) => replace(global, args).await,
+        Command::Snapshot(args) => snapshot(global, args).await,
+        Command::List(args) => list(global, args).await,
+        Command::Restore(args) => restore(global, args).await,
+        Command::ReplaceMember(args) => replace(global, args).await,
     }
 }
 
-async fn snapshot(global: &Global, args: &SnapshotArgs) -> Result<Exit, Failure> {
+async fn snapshot(global: &Global, args: &SnapshotArgs) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
-    cluster.introduce();
+    cluster.print_header();
     let slots = slots(&cluster).await?;
     let taken = etcd::snapshot(&members(&cluster, slots)).await?;
     args.output.print(&taken, || taken.key.clone())?;
     Ok(Exit::Done)
 }
 
-async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
+async fn list(global: &Global, args: &ListArgs) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
     let bucket = state_bucket(&cluster).await?;
     let found = etcd::list(&cluster.cloud, &bucket).await?;
@@ -112,9 +112,9 @@ async fn list(global: &Global, args: &ListArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
+async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
-    cluster.introduce();
+    cluster.print_header();
     let slots = slots(&cluster).await?;
     let name = &cluster.name;
     if let Some(token) = &args.abandon {
@@ -130,14 +130,14 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
     let key = args.key.as_deref().unwrap_or_default();
     let token = token(&cluster, args);
     if args.token.is_none() {
-        known(&cluster, key).await?;
+        require_verifiable(&cluster, key).await?;
     }
     eprint(&snapshots::restore_steps(&slots, key));
     args.confirm
         .confirm(&format!("Type {name} to restore it"), name)?;
     let again = format!("kube-cfn etcd restore {name} {key} --token {token}");
     let failed = |error: EtcdError| {
-        Failure::new(Exit::NeedsAction, format!("failed to {error}")).help(format!(
+        CommandError::new(Exit::NeedsAction, format!("failed to {error}")).help(format!(
             "resume with `{again}`; until a control-plane node has started the restored cluster, \
              `kube-cfn etcd restore {name} --abandon {token}` returns to the old data"
         ))
@@ -146,12 +146,12 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Failure> {
         .await
         .map_err(failed)?;
     eprint(&format!(
-        "{name} serves what {key} holds; the old data stays in /var/lib/etcd/aside of each control-plane node"
+        "{name} serves the data of {key}; the old data stays in /var/lib/etcd/aside of each control-plane node"
     ));
     Ok(Exit::Done)
 }
 
-/// A new restore is a new cluster with a name of its own.
+/// The token of a restore; a new restore starts a new etcd cluster under this name.
 fn token(cluster: &Cluster, args: &RestoreArgs) -> String {
     let now = || {
         let now = Timestamp::now().strftime("%Y%m%dt%H%M%S");
@@ -160,29 +160,29 @@ fn token(cluster: &Cluster, args: &RestoreArgs) -> String {
     args.token.clone().unwrap_or_else(now)
 }
 
-/// Refuses a snapshot that the bucket does not have before anything stops.
-async fn known(cluster: &Cluster, key: &str) -> Result<(), Failure> {
+/// Refuses a snapshot that the bucket does not have, or that can't be verified, before anything stops.
+async fn require_verifiable(cluster: &Cluster, key: &str) -> Result<(), CommandError> {
     let bucket = state_bucket(cluster).await?;
     let found = etcd::list(&cluster.cloud, &bucket).await?;
     match found.iter().find(|one| one.key == key) {
         Some(one) if one.verifiable => Ok(()),
-        Some(_) => Err(Failure::refused(format!(
+        Some(_) => Err(CommandError::refused(format!(
             "{key} has no checksum file; cannot verify it; nothing was changed"
         ))),
-        None => Err(Failure::refused(format!(
+        None => Err(CommandError::refused(format!(
             "{bucket} has no snapshot {key}; nothing was changed"
         ))
         .help(format!("see `{}`", cluster.command("etcd list")))),
     }
 }
 
-async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, Failure> {
+async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
-    cluster.introduce();
+    cluster.print_header();
     let slots = slots(&cluster).await?;
     eprint(&format!(
         "replace {}: it is removed and added again, its data is copied from the other members;\n\
-         its present data is kept on its volume",
+         its current data stays on its volume",
         args.member
     ));
     args.yes.confirm("Replace it now?")?;
@@ -195,16 +195,18 @@ async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, Failure> {
     let done = etcd::replace(&members(&cluster, slots), &args.member, healthy)
         .await
         .map_err(|error| match error {
-            EtcdError::NoSlot { .. } => Failure::new(Exit::Usage, format!("failed to {error}")),
-            EtcdError::Single(_) => Failure::refused(format!("failed to {error}"))
+            EtcdError::NoSlot { .. } => {
+                CommandError::new(Exit::Usage, format!("failed to {error}"))
+            }
+            EtcdError::Single(_) => CommandError::refused(format!("failed to {error}"))
                 .help(format!("see `{}`", cluster.command("etcd list"))),
-            error => Failure::new(Exit::NeedsAction, format!("failed to {error}"))
+            error => CommandError::new(Exit::NeedsAction, format!("failed to {error}"))
                 .help(format!("re-run `{again} {}` to continue", args.member)),
         })?;
     eprint(&if done {
-        format!("{} is replaced, all members serve", args.member)
+        format!("{} is replaced, all members are healthy", args.member)
     } else {
-        format!("{} serves: nothing to do", args.member)
+        format!("{} is healthy: nothing to do", args.member)
     });
     Ok(Exit::Done)
 }
@@ -217,34 +219,37 @@ fn members(cluster: &Cluster, slots: Vec<Slot>) -> Members<'_, Aws> {
     }
 }
 
-async fn slots(cluster: &Cluster) -> Result<Vec<Slot>, Failure> {
+async fn slots(cluster: &Cluster) -> Result<Vec<Slot>, CommandError> {
     let outputs = outputs(cluster, &StackKind::ControlPlane).await?;
     let slots = etcd::slots(&outputs);
     if slots.is_empty() {
-        return Err(unmade(cluster, &StackKind::ControlPlane));
+        return Err(stack_missing(cluster, &StackKind::ControlPlane));
     }
     Ok(slots)
 }
 
-async fn state_bucket(cluster: &Cluster) -> Result<String, Failure> {
+async fn state_bucket(cluster: &Cluster) -> Result<String, CommandError> {
     let outputs = outputs(cluster, &StackKind::Base)
         .await?
         .remove(STATE_BUCKET);
-    outputs.ok_or_else(|| unmade(cluster, &StackKind::Base))
+    outputs.ok_or_else(|| stack_missing(cluster, &StackKind::Base))
 }
 
-async fn outputs(cluster: &Cluster, kind: &StackKind) -> Result<BTreeMap<String, String>, Failure> {
+async fn outputs(
+    cluster: &Cluster,
+    kind: &StackKind,
+) -> Result<BTreeMap<String, String>, CommandError> {
     let outputs = cluster.api().outputs(kind).await?;
-    outputs.ok_or_else(|| unmade(cluster, kind))
+    outputs.ok_or_else(|| stack_missing(cluster, kind))
 }
 
-fn unmade(cluster: &Cluster, kind: &StackKind) -> Failure {
+fn stack_missing(cluster: &Cluster, kind: &StackKind) -> CommandError {
     let stack = kind.stack_name(&cluster.name);
-    Failure::other(format!("{stack} is not there, or not finished"))
+    CommandError::other(format!("{stack} does not exist, or is not complete"))
         .help(format!("`{}` shows its state", cluster.command("status")))
 }
 
-impl From<EtcdError> for Failure {
+impl From<EtcdError> for CommandError {
     fn from(error: EtcdError) -> Self {
         Self::other(format!("failed to {error}"))
     }

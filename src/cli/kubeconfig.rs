@@ -1,4 +1,4 @@
-//! `kube-cfn kubeconfig`: a kubeconfig with a short-lived certificate, or one that asks for it.
+//! `kube-cfn kubeconfig`: writes a kubeconfig, with a short-lived certificate or with a credential plugin.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
 use super::Global;
-use super::api_access::{self, ApiArgs, origin, span};
-use super::failure::{Exit, Failure};
+use super::api_access::{self, ApiArgs, origin, parse_duration};
+use super::error::{CommandError, Exit};
 use super::out::{self, eprint};
 use super::session::{self, Session};
 use crate::access::{self, AccessError, CertificateRequest, Limits};
@@ -27,13 +27,13 @@ pub struct Args {
     /// Write no key: let kubectl ask `kube-cfn credential` for a certificate whenever it needs one
     #[arg(long)]
     exec: bool,
-    /// Print a kubeconfig of its own instead of merging into a file
+    /// Print a separate kubeconfig instead of merging into a file
     #[arg(long, conflicts_with = "file")]
     stdout: bool,
     /// The file to merge into [default: as kubectl, $KUBECONFIG or ~/.kube/config]
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Make the cluster kubectl's current context, whatever it was before
+    /// Make the cluster kubectl's current context
     #[arg(long, conflicts_with = "stdout")]
     switch: bool,
 }
@@ -47,18 +47,18 @@ struct CertificateArgs {
     /// Kubernetes group; may be repeated [default: kubeadm:cluster-admins]
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
-    /// Lifetime of the certificate, as 8h or 30m [default: access.ttl of the definition]
-    #[arg(long, value_parser = span)]
+    /// Lifetime of the certificate, such as 8h or 30m [default: access.ttl of the definition]
+    #[arg(long, value_parser = parse_duration)]
     ttl: Option<SignedDuration>,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let session = session::open(global, &args.name).await?;
     let host = session.api().require_host().await?;
     let login = if args.exec {
-        Login::Exec(exec(global, &session, &args.certificate)?)
+        Login::Exec(exec_login(global, &session, &args.certificate)?)
     } else {
-        issued(&session, &args.certificate).await?
+        issue(&session, &args.certificate).await?
     };
     let entry = entry(&session, &host, &args.api, login).await?;
     if args.stdout {
@@ -74,20 +74,20 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Writes the entry that asks for credentials, as apply leaves it behind.
+/// Writes the entry with the credential plugin, as apply does at its end.
 pub async fn write_exec_entry(
     global: &Global,
     session: &Session,
     host: &str,
     api: &ApiArgs,
     file: Option<&Path>,
-) -> Result<(), Failure> {
-    let login = Login::Exec(exec(global, session, &CertificateArgs::default())?);
+) -> Result<(), CommandError> {
+    let login = Login::Exec(exec_login(global, session, &CertificateArgs::default())?);
     let entry = entry(session, host, api, login).await?;
     write(file, &entry, Current::IfUnset)
 }
 
-fn write(file: Option<&Path>, entry: &Entry, current: Current) -> Result<(), Failure> {
+fn write(file: Option<&Path>, entry: &Entry, current: Current) -> Result<(), CommandError> {
     let files = file.map_or_else(Target::of_environment, |file| Ok(Target::file(file)))?;
     let written = kubeconfig::write(&files, entry, current, LockTries::USUAL)?;
     eprint(&summary(&written));
@@ -99,7 +99,7 @@ async fn entry(
     host: &str,
     api: &ApiArgs,
     login: Login,
-) -> Result<Entry, Failure> {
+) -> Result<Entry, CommandError> {
     let name = &session.spec().name;
     let (server, server_name) = api.url(host);
     Ok(Entry {
@@ -113,10 +113,14 @@ async fn entry(
     })
 }
 
-fn exec(global: &Global, session: &Session, args: &CertificateArgs) -> Result<Exec, Failure> {
+fn exec_login(
+    global: &Global,
+    session: &Session,
+    args: &CertificateArgs,
+) -> Result<Exec, CommandError> {
     let (request, limits) = request(session, args);
     let seconds = request.lifetime(limits)?;
-    // kubectl runs it later, in whatever environment there is then.
+    // kubectl runs the plugin later, in another environment: the profile has to be named.
     let ambient = || {
         std::env::var("AWS_PROFILE")
             .ok()
@@ -133,7 +137,7 @@ fn exec(global: &Global, session: &Session, args: &CertificateArgs) -> Result<Ex
     ))
 }
 
-async fn issued(session: &Session, args: &CertificateArgs) -> Result<Login, Failure> {
+async fn issue(session: &Session, args: &CertificateArgs) -> Result<Login, CommandError> {
     let (request, limits) = request(session, args);
     let name = &session.spec().name;
     let made = access::issue(&session.cloud, name, &request, limits, Timestamp::now()).await?;
@@ -154,7 +158,7 @@ fn request(session: &Session, args: &CertificateArgs) -> (CertificateRequest, Li
         max_ttl_seconds: access.max_ttl_seconds,
     };
     let (user, caller) = (args.user.as_deref(), &session.identity.caller);
-    let request = api_access::request(user, &args.groups, args.ttl, caller);
+    let request = api_access::certificate_request(user, &args.groups, args.ttl, caller);
     (request, limits)
 }
 
@@ -179,7 +183,7 @@ fn summary(written: &Written) -> String {
     lines.join("\n")
 }
 
-impl From<AccessError> for Failure {
+impl From<AccessError> for CommandError {
     fn from(error: AccessError) -> Self {
         match error {
             refused @ AccessError::TooLong { .. } => Self::refused(refused),
@@ -188,7 +192,7 @@ impl From<AccessError> for Failure {
     }
 }
 
-impl From<KubeconfigError> for Failure {
+impl From<KubeconfigError> for CommandError {
     fn from(error: KubeconfigError) -> Self {
         Self::other(error)
     }

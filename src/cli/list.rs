@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::Global;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{FormatArg, eprint};
 use super::session;
 use crate::cloud::Cloud;
@@ -21,7 +21,7 @@ pub struct Args {
     output: FormatArg,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let mut clusters = defined(global)?;
     let regions: BTreeSet<String> = clusters.regions().chain(&args.region).cloned().collect();
     if regions.is_empty() {
@@ -32,7 +32,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     }
     for region in regions {
         let (cloud, identity) = session::connect(global, &region).await?;
-        clusters.add(&cloud.stacks(None).await?, &identity);
+        clusters.add_stacks(&cloud.stacks(None).await?, &identity);
     }
     args.output
         .print(&clusters.rows(), || clusters.table(Timestamp::now()))?;
@@ -40,12 +40,12 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// The definitions of the directory. One that is invalid is reported, and does not hide the others.
-fn defined(global: &Global) -> Result<Clusters, Failure> {
+fn defined(global: &Global) -> Result<Clusters, CommandError> {
     let mut clusters = Clusters::default();
     for found in definition::find(&global.clusters)? {
         let path = found.path.display().to_string();
         match definition::load(&found.path) {
-            Ok(spec) => clusters.define(&spec, path),
+            Ok(spec) => clusters.add_definition(&spec, path),
             Err(DefinitionError::Wrong(_)) => eprint(&format!(
                 "{path} is invalid: `kube-cfn validate {}` shows why",
                 found.name

@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::{Timestamp, Unit};
 
 use super::Global;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{FormatArg, eprint};
 use super::session::{self, Session};
 use crate::cloud::Store;
@@ -19,8 +19,8 @@ pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
     name: String,
-    /// Move every image to the newest one, and drop those that are no longer used; without it only
-    /// missing ones are resolved
+    /// Resolve every image again, to the newest one, and drop unused ones; without this flag only
+    /// missing images are resolved
     #[arg(long)]
     update: bool,
     #[command(flatten)]
@@ -33,11 +33,11 @@ pub enum Refresh {
     /// Those that the lock file lacks.
     Missing,
     All,
-    /// Those that the lock file lacks, without writing them down: a rehearsal's images are not real.
+    /// Those that the lock file lacks, without writing them: the images of a rehearsal are not real.
     Unwritten,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let session = session::open(global, &args.name).await?;
     let stacks = session::design(&session.defined)?;
     let refresh = if args.update {
@@ -55,15 +55,15 @@ pub async fn locked_images<C: Store>(
     session: &Session<C>,
     stacks: &[Stack],
     refresh: Refresh,
-) -> Result<Lock, Failure> {
+) -> Result<Lock, CommandError> {
     let file = lock::path(&session.defined.path);
     let known = read(session, &file)?;
     let mut lock = match refresh {
-        // One that is not used now may be again: a definition that goes back gets its image back.
+        // Unused images stay: a definition that is reverted gets the same image again.
         Refresh::Missing | Refresh::Unwritten => known.clone(),
         Refresh::All => Lock::empty(&session.identity.account, &session.spec().region),
     };
-    for parameter in wanted(stacks) {
+    for parameter in locked_parameters(stacks) {
         let image = match known.images.get(parameter) {
             Some(image) if refresh != Refresh::All => image.clone(),
             before => resolve(session, parameter, before).await?,
@@ -72,7 +72,7 @@ pub async fn locked_images<C: Store>(
     }
     if lock != known && refresh != Refresh::Unwritten {
         lock.write(&file, &session.spec().name)
-            .map_err(Failure::other)?;
+            .map_err(CommandError::other)?;
         let changes = images::changes(&known, &lock);
         if !changes.is_empty() {
             eprint(&changes);
@@ -84,11 +84,11 @@ pub async fn locked_images<C: Store>(
 }
 
 /// The lock file; refused when it belongs to another account or region.
-fn read<C>(session: &Session<C>, file: &Path) -> Result<Lock, Failure> {
+fn read<C>(session: &Session<C>, file: &Path) -> Result<Lock, CommandError> {
     let account = &session.identity.account;
     let region = &session.spec().region;
     let Some(lock) = Lock::read(file).map_err(|error| {
-        Failure::new(Exit::Definition, error)
+        CommandError::new(Exit::Definition, error)
             .help("restore it from version control; deleting it locks the newest images")
     })?
     else {
@@ -97,7 +97,7 @@ fn read<C>(session: &Session<C>, file: &Path) -> Result<Lock, Failure> {
     if lock.account == *account && lock.region == *region {
         return Ok(lock);
     }
-    Err(Failure::refused(format!(
+    Err(CommandError::refused(format!(
         "{} was resolved in account {}, region {}; this is account {account}, region {region}",
         file.display(),
         lock.account,
@@ -110,11 +110,11 @@ fn read<C>(session: &Session<C>, file: &Path) -> Result<Lock, Failure> {
     )))
 }
 
-fn wanted(stacks: &[Stack]) -> BTreeSet<&str> {
+fn locked_parameters(stacks: &[Stack]) -> BTreeSet<&str> {
     let inputs = stacks.iter().flat_map(|stack| &stack.inputs);
     let locked = inputs.filter_map(|input| match &input.source {
         Source::Locked { parameter } => Some(parameter.as_str()),
-        _ => None,
+        Source::Value(_) | Source::Output { .. } => None,
     });
     locked.collect()
 }
@@ -123,11 +123,11 @@ async fn resolve<C: Store>(
     session: &Session<C>,
     parameter: &str,
     before: Option<&Image>,
-) -> Result<Image, Failure> {
+) -> Result<Image, CommandError> {
     let found = session.cloud.parameter(parameter).await?;
     let Some(id) = found.filter(|id| id.starts_with("ami-")) else {
-        return Err(Failure::other(format!(
-            "AWS names no image under {parameter}"
+        return Err(CommandError::other(format!(
+            "AWS has no image at {parameter}"
         )));
     };
     Ok(match before {

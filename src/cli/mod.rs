@@ -13,15 +13,15 @@ mod credential;
 mod delete;
 mod diagnose;
 mod doctor;
+mod error;
 mod etcd;
-mod failure;
 mod kubeconfig;
 mod list;
 mod lock;
 mod new;
 mod out;
 mod plan;
-mod propose;
+mod planning;
 mod ready;
 mod rehearse;
 mod render;
@@ -41,7 +41,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use failure::{Exit, Failure};
+use error::{CommandError, Exit};
 
 /// Kubernetes clusters on AWS from a short definition, through CloudFormation.
 ///
@@ -52,7 +52,7 @@ use failure::{Exit, Failure};
     name = "kube-cfn",
     version,
     max_term_width = 100,
-    after_long_help = failure::EXIT_CODES
+    after_long_help = error::EXIT_CODES
 )]
 struct Cli {
     #[command(flatten)]
@@ -86,7 +86,7 @@ pub struct Global {
 enum Command {
     /// Write a commented definition
     New(new::Args),
-    /// Show the definitions, and the clusters in AWS
+    /// List the definitions, and the clusters in AWS
     List(list::Args),
     /// Check definitions, without AWS
     Validate(validate::Args),
@@ -100,7 +100,7 @@ enum Command {
     Apply(apply::Args),
     /// Run plan and apply on a simulated AWS, without any account
     Rehearse(rehearse::Args),
-    /// Follow the operations on the cluster's stacks, no matter who started them
+    /// Follow the operations that run on the cluster's stacks
     Watch(watch::Args),
     /// Show cluster status: stacks, nodes, certificates
     Status(status::Args),
@@ -110,15 +110,15 @@ enum Command {
     Timeline(timeline::Args),
     /// Check what protects the cluster's data
     Doctor(doctor::Args),
-    /// Write a kubeconfig with a short-lived certificate, or one that asks for it
+    /// Write a kubeconfig, with a short-lived certificate or with a credential plugin
     Kubeconfig(kubeconfig::Args),
-    /// Answer kubectl as a credential plugin
+    /// Print a credential for kubectl, as its credential plugin
     Credential(credential::Args),
     /// Grant CI access: a role in one namespace and a certificate for it
     Access(access::Args),
     /// Show the certificates of the cluster
     Certs(certs::Args),
-    /// Take, list and restore snapshots of etcd, or replace one of its members
+    /// Take, list and restore etcd snapshots; replace a member
     Etcd(etcd::Args),
     /// Delete the cluster
     Delete(delete::Args),
@@ -133,7 +133,7 @@ pub fn main() -> ExitCode {
     clap_complete::CompleteEnv::with_factory(Cli::command).complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage_error(&error),
     };
     if cli.global.verbose {
         out::start_log();
@@ -147,48 +147,49 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> Result<Exit, Failure> {
+fn run(cli: &Cli) -> Result<Exit, CommandError> {
     let global = &cli.global;
     match &cli.command {
         Command::New(args) => new::run(global, args),
-        Command::List(args) => wait(list::run(global, args)),
+        Command::List(args) => block_on(list::run(global, args)),
         Command::Validate(args) => validate::run(global, args),
-        Command::Lock(args) => wait(lock::run(global, args)),
+        Command::Lock(args) => block_on(lock::run(global, args)),
         Command::Render(args) => render::run(global, args),
-        Command::Plan(args) => wait(plan::run(global, args)),
-        Command::Apply(args) => wait(apply::run(global, args)),
+        Command::Plan(args) => block_on(plan::run(global, args)),
+        Command::Apply(args) => block_on(apply::run(global, args)),
         Command::Rehearse(args) => rehearse::run(global, args),
-        Command::Status(args) => wait(status::run(global, args)),
-        Command::Watch(args) => wait(watch::run(global, args)),
-        Command::Diagnose(args) => wait(diagnose::run(global, args)),
-        Command::Timeline(args) => wait(timeline::run(global, args)),
-        Command::Doctor(args) => wait(doctor::run(global, args)),
-        Command::Kubeconfig(args) => wait(kubeconfig::run(global, args)),
-        Command::Credential(args) => wait(credential::run(global, args)),
-        Command::Access(args) => wait(access::run(global, args)),
-        Command::Certs(args) => wait(certs::run(global, args)),
-        Command::Etcd(args) => wait(etcd::run(global, args)),
-        Command::Delete(args) => wait(delete::run(global, args)),
+        Command::Status(args) => block_on(status::run(global, args)),
+        Command::Watch(args) => block_on(watch::run(global, args)),
+        Command::Diagnose(args) => block_on(diagnose::run(global, args)),
+        Command::Timeline(args) => block_on(timeline::run(global, args)),
+        Command::Doctor(args) => block_on(doctor::run(global, args)),
+        Command::Kubeconfig(args) => block_on(kubeconfig::run(global, args)),
+        Command::Credential(args) => block_on(credential::run(global, args)),
+        Command::Access(args) => block_on(access::run(global, args)),
+        Command::Certs(args) => block_on(certs::run(global, args)),
+        Command::Etcd(args) => block_on(etcd::run(global, args)),
+        Command::Delete(args) => block_on(delete::run(global, args)),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
     }
 }
 
-/// Runs what talks to AWS on one thread; the others never start a runtime.
-fn wait(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+/// Runs a command that calls AWS, on one thread. The other commands start no runtime.
+fn block_on(work: impl Future<Output = Result<Exit, CommandError>>) -> Result<Exit, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let runtime = runtime.map_err(|error| Failure::other(format!("failed to start: {error}")))?;
+    let runtime =
+        runtime.map_err(|error| CommandError::other(format!("failed to start: {error}")))?;
     let end = runtime.block_on(work);
-    // Dropping it would wait for threads: a name look-up that hangs would hold a detached run.
+    // Dropping the runtime waits for its threads: a DNS lookup that hangs would delay the end of a detached run.
     runtime.shutdown_background();
     end
 }
 
 /// Help and version are an answer (exit 0); anything else is wrong usage (64).
-fn usage(error: &clap::Error) -> ExitCode {
-    // A closed pipe is no reason to end otherwise.
+fn usage_error(error: &clap::Error) -> ExitCode {
+    // A closed pipe does not change the exit code.
     let _ = error.print();
     if error.use_stderr() {
         Exit::Usage.into()

@@ -1,4 +1,4 @@
-//! `kube-cfn new`: writes a commented definition, fresh or after another one.
+//! `kube-cfn new`: writes a commented definition, from scratch or as a copy.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::path::Path;
 use semver::Version;
 
 use super::Global;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::eprint;
 use crate::definition::{self, DefinitionError, NewCluster, NewDatabase};
 use crate::spec::ClusterSpec;
@@ -33,7 +33,7 @@ pub struct Args {
     same_database: bool,
 }
 
-pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let source = args
         .from
         .as_deref()
@@ -74,7 +74,7 @@ fn source(global: &Global, from: &str) -> Result<String, DefinitionError> {
 }
 
 /// The other definitions: the new network range must not overlap theirs. An invalid one is ignored.
-fn others(directory: &Path) -> Result<Vec<(String, ClusterSpec)>, Failure> {
+fn others(directory: &Path) -> Result<Vec<(String, ClusterSpec)>, CommandError> {
     if !directory.exists() {
         return Ok(Vec::new());
     }
@@ -91,10 +91,10 @@ fn others(directory: &Path) -> Result<Vec<(String, ClusterSpec)>, Failure> {
     Ok(others)
 }
 
-/// Writes a new file; one that is there stays as it is.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+/// Writes a new file; never overwrites an existing one.
+fn write(path: &Path, text: &str) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| {
-        Failure::other(format!("failed to write {}: {error}", path.display()))
+        CommandError::other(format!("failed to write {}: {error}", path.display()))
     };
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed)?;

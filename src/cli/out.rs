@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
-use super::failure::Failure;
+use super::error::CommandError;
 use crate::definition::Problems;
 
 /// How listed data is printed.
@@ -20,7 +20,7 @@ pub enum Format {
 /// The format of a list.
 #[derive(clap::Args)]
 pub struct FormatArg {
-    /// How to print it
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,
 }
@@ -34,13 +34,13 @@ pub enum TextFormat {
 }
 
 /// Writes data to stdout, with a newline at its end.
-pub fn data(text: &str) -> Result<(), Failure> {
+pub fn data(text: &str) -> Result<(), CommandError> {
     let mut stdout = io::stdout().lock();
     let newline = if text.ends_with('\n') { "" } else { "\n" };
     match write!(stdout, "{text}{newline}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::other(format!(
-            "failed to write to stdout: {error}"
-        ))),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CommandError::other(
+            format!("failed to write to stdout: {error}"),
+        )),
         _ => Ok(()),
     }
 }
@@ -51,18 +51,18 @@ impl FormatArg {
         &self,
         value: &T,
         table: impl FnOnce() -> String,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         data(&match self.output {
             Format::Table => table(),
             Format::Json => json(value)?,
-            Format::Yaml => serde_saphyr::to_string(value).map_err(Failure::other)?,
+            Format::Yaml => serde_saphyr::to_string(value).map_err(CommandError::other)?,
         })
     }
 }
 
 /// A value as JSON.
-pub fn json<T: Serialize>(value: &T) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map_err(Failure::other)
+pub fn json<T: Serialize>(value: &T) -> Result<String, CommandError> {
+    serde_json::to_string_pretty(value).map_err(CommandError::other)
 }
 
 /// Prints a message on stderr. A closed stderr is no failure.

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{self, eprint};
-use super::propose::{ConsentArgs, PlanRequest, discard_change_sets, propose};
+use super::planning::{ConsentArgs, PlanRequest, discard_change_sets, make_plan};
 use super::run::{learned_durations, run_id};
 use super::session::{self, Session};
 use super::{Global, saved};
@@ -13,7 +13,7 @@ use crate::common::Clock;
 use crate::common::text::listed_line;
 use crate::forecast::live_prices;
 use crate::plan::{DriftDetection, Plan};
-use crate::report::plan::{Detail, ForecastInputs, markdown, text, view};
+use crate::report::plan::{ForecastInputs, PlanDetail, markdown, text, view};
 
 #[derive(clap::Args)]
 #[expect(
@@ -26,38 +26,38 @@ pub struct Args {
     name: String,
     #[command(flatten)]
     consents: ConsentArgs,
-    /// Keep the plan in a file for `apply FILE`, with its change sets
+    /// Save the plan and its change sets, for `apply FILE`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Do not look for drift, which takes AWS half a minute or more
+    /// Skip drift detection, which takes half a minute or more
     #[arg(long)]
     no_drift: bool,
     /// List every resource of new stacks
     #[arg(long)]
     full: bool,
-    /// Ask AWS's price list instead of the built-in prices
+    /// Use AWS's price list instead of the built-in prices
     #[arg(long)]
     live_prices: bool,
     /// Exit with 2 when there is something to change
     #[arg(long)]
     detailed_exitcode: bool,
-    /// How to print the plan
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: PlanFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-enum Form {
+enum PlanFormat {
     #[default]
     Text,
     Json,
-    /// Fit for a pull request
+    /// For a pull request
     Markdown,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let session = session::open(global, &args.name).await?;
-    session.introduce();
+    session.print_header();
     let run = run_id();
     let request = PlanRequest {
         lifetime: match args.out {
@@ -71,8 +71,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         },
         ..PlanRequest::new(&args.consents, &run)
     };
-    let plan = propose(&session, &request).await?;
-    let inputs = inputs(&plan, &session, args.live_prices).await;
+    let plan = make_plan(&session, &request).await?;
+    let inputs = forecast_inputs(&plan, &session, args.live_prices).await;
     let shown = show(&plan, &session, &inputs, args);
     let saved = match (&args.out, &shown) {
         (Some(path), Ok(())) => save(path, &plan, &session, &request),
@@ -92,7 +92,7 @@ fn save(
     plan: &Plan,
     session: &Session,
     request: &PlanRequest<'_>,
-) -> Result<bool, Failure> {
+) -> Result<bool, CommandError> {
     if plan.blocked().next().is_some() {
         eprint("no plan was saved: apply would refuse it");
         return Ok(false);
@@ -107,8 +107,8 @@ fn save(
     Ok(true)
 }
 
-/// What the forecast is made with. A price that AWS does not say stays the built-in one.
-async fn inputs(plan: &Plan, session: &Session, live: bool) -> ForecastInputs {
+/// What the forecast is made with. Where AWS gives no price, the built-in one is used.
+async fn forecast_inputs(plan: &Plan, session: &Session, live: bool) -> ForecastInputs {
     let inputs = ForecastInputs {
         durations: learned_durations(session, plan),
         ..ForecastInputs::default()
@@ -122,7 +122,7 @@ async fn inputs(plan: &Plan, session: &Session, live: bool) -> ForecastInputs {
     let (prices, failed) = live_prices(plan, region, inputs.prices, cloud.now(), ask).await;
     if let Some(error) = failed {
         eprint(&format!(
-            "AWS's price list could not be asked for everything, built-in prices stand in: {error}"
+            "AWS's price list did not answer everything, built-in prices are used instead: {error}"
         ));
     }
     ForecastInputs { prices, ..inputs }
@@ -133,17 +133,17 @@ fn show(
     session: &Session,
     inputs: &ForecastInputs,
     args: &Args,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let view = view(plan, &session.identity, &session.defined, inputs);
     let detail = if args.full {
-        Detail::Full
+        PlanDetail::Full
     } else {
-        Detail::Short
+        PlanDetail::Short
     };
     out::data(&match args.output {
-        Form::Text => text(&view, detail),
-        Form::Markdown => markdown(&view),
-        Form::Json => out::json(&view)?,
+        PlanFormat::Text => text(&view, detail),
+        PlanFormat::Markdown => markdown(&view),
+        PlanFormat::Json => out::json(&view)?,
     })
 }
 

@@ -1,4 +1,4 @@
-//! After the stacks: waiting until Kubernetes itself works, with the progress shown beside it.
+//! After the stacks: waits until Kubernetes is ready, with its progress on the screen.
 
 use std::cell::Cell;
 
@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::api_access::ApiArgs;
 use super::ask;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::eprint;
 use super::session::Session;
 use crate::catalog::durations::Durations;
@@ -16,7 +16,7 @@ use crate::events::{Event, ReadyPart};
 use crate::kube::{self, Api, Readiness, WaitOptions, Waited, Wanted};
 use crate::progress::{self, Pace, Style};
 
-/// How far apply goes.
+/// When apply ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Until {
     /// Until the stacks are as defined
@@ -39,66 +39,66 @@ pub struct Wait {
     )]
     pub until: Until,
     /// How long to wait for the cluster once its stacks are done
-    #[arg(long, value_parser = super::api_access::span, default_value = "15m", value_name = "TIME")]
+    #[arg(long, value_parser = super::api_access::parse_duration, default_value = "15m", value_name = "TIME")]
     timeout: SignedDuration,
     #[command(flatten)]
     pub api: ApiArgs,
 }
 
 /// How the wait ended.
-enum Ended {
+enum WaitEnd {
     Waited(Waited),
     /// Ctrl-C.
-    Left,
+    Interrupted,
 }
 
-/// Waits until the cluster of `session` works, at most as long as `args` say.
+/// Waits until the cluster of `session` is ready, at most for the timeout of `args`.
 pub async fn wait(
     session: &Session,
     host: &str,
     args: &Wait,
     style: Style,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, CommandError> {
     let spec = session.spec();
     let name = spec.name.as_str();
     let reached = session.api().connect(host, &args.api).await?;
     if let Some(why) = reached.no_credentials_reason {
-        eprint(&format!("only the API itself is waited for: {why}"));
+        eprint(&format!("waiting for the API only: {why}"));
     }
     let api = Api::connect(&reached.connection)?;
     let server = api.server();
-    let patience = WaitOptions::of(args.timeout.unsigned_abs());
-    let ended = watched(name, &api, &Wanted::of(spec), patience, style).await;
+    let options = WaitOptions::of(args.timeout.unsigned_abs());
+    let ended = wait_with_progress(name, &api, &Wanted::of(spec), options, style).await;
     finish((name, server), args.timeout, &ended)
 }
 
-async fn watched(
+async fn wait_with_progress(
     name: &str,
     api: &Api,
     wanted: &Wanted,
-    patience: WaitOptions,
+    options: WaitOptions,
     style: Style,
-) -> Ended {
+) -> WaitEnd {
     let (sender, events) = mpsc::unbounded_channel();
     let since = Timestamp::now();
-    let until = SignedDuration::try_from(patience.timeout).unwrap_or(SignedDuration::MAX);
+    let until = SignedDuration::try_from(options.timeout).unwrap_or(SignedDuration::MAX);
     let until = since.checked_add(until).unwrap_or(Timestamp::MAX);
     let doing = async move {
         let sent = Cell::new(false);
-        let tell = |readiness: &Readiness| {
+        let emit = |readiness: &Readiness| {
             sent.set(true);
-            // Nobody listening is not worth failing for.
+            // Without a screen the wait continues.
             let _ = sender.send(event(name, (since, until), readiness));
         };
         tokio::select! {
-            end = kube::wait(api, wanted, patience, tell) => {
-                // Where not even one look came to an end, there is still something to show.
+            end = kube::wait(api, wanted, options, emit) => {
+                // Without one finished check, the last state is still shown.
                 if let Waited::TimedOut(last) = &end && !sent.get() {
-                    tell(last);
+                    emit(last);
                 }
-                Ended::Waited(end)
+                WaitEnd::Waited(end)
             }
-            () = ask::interrupted() => Ended::Left,
+            () = ask::interrupted() => WaitEnd::Interrupted,
         }
     };
     let (ended, shown) = tokio::join!(
@@ -130,32 +130,32 @@ fn event(name: &str, (since, until): (Timestamp, Timestamp), readiness: &Readine
     }
 }
 
-/// A timeout needs manual action (4): fifteen minutes are three times what a boot takes, so waiting longer
-/// by itself will seldom help. Ctrl-C detaches (6).
+/// A timeout needs manual action (4): fifteen minutes are three times what a boot takes, so waiting
+/// longer seldom helps. Ctrl-C detaches (6).
 fn finish(
     (name, server): (&str, &str),
     timeout: SignedDuration,
-    ended: &Ended,
-) -> Result<Exit, Failure> {
+    ended: &WaitEnd,
+) -> Result<Exit, CommandError> {
     let again = format!(
-        "`kube-cfn status {name}` checks again, `kube-cfn apply {name}` waits again; with \
-         `--wait stacks` nothing is waited for"
+        "`kube-cfn status {name}` checks again, `kube-cfn apply {name}` waits again; \
+         `--wait stacks` does not wait"
     );
     match ended {
-        Ended::Waited(Waited::Ready(_)) => Ok(Exit::Done),
-        Ended::Waited(Waited::TimedOut(_)) => {
+        WaitEnd::Waited(Waited::Ready(_)) => Ok(Exit::Done),
+        WaitEnd::Waited(Waited::TimedOut(_)) => {
             let message = format!(
                 "the stacks of {name} are as defined, but Kubernetes was not ready within {}; see \
                  above what is missing at {server}",
                 elapsed(timeout)
             );
-            Err(Failure::new(Exit::NeedsAction, message).help(again))
+            Err(CommandError::new(Exit::NeedsAction, message).help(again))
         }
-        Ended::Left => {
+        WaitEnd::Interrupted => {
             let message = format!(
                 "detached: the stacks of {name} are as defined, its machines continue booting"
             );
-            Err(Failure::new(Exit::Detached, message).help(again))
+            Err(CommandError::new(Exit::Detached, message).help(again))
         }
     }
 }

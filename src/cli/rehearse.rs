@@ -1,20 +1,21 @@
-//! `kube-cfn rehearse`: the real plan and the real apply on a simulated AWS, with the real screens. Asks
-//! for nothing, changes nothing: to try the tool, and to practise an incident.
+//! `kube-cfn rehearse`: the real plan and the real apply on a simulated AWS, with the real screens, to try
+//! the tool and to practise an incident. Asks no questions and changes nothing.
 
 use jiff::Timestamp;
 
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::lock::Refresh;
 use super::out::{self, eprint};
-use super::propose::{ConsentArgs, PlanRequest, propose};
+use super::planning::{ConsentArgs, PlanRequest, make_plan};
 use super::run::{self, ProgressOptions, learned_durations, run_id};
 use super::session::{self, Session};
 use super::{Global, apply, ask};
 use crate::cloud::{Cloud, Limited};
+use crate::common::text::listed_line;
 use crate::definition::Defined;
 use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
-use crate::report::plan::{Detail, ForecastInputs, text, view};
+use crate::report::plan::{ForecastInputs, PlanDetail, text, view};
 use crate::simulated::{Faults, Operation, ResourceFailure, Simulated, SimulationConfig};
 use crate::stacks::Stack;
 
@@ -26,10 +27,10 @@ pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
     name: String,
-    /// How many seconds pass in one; 0 waits for nothing
+    /// Simulated seconds per real second; 0 does not wait at all
     #[arg(long, value_name = "N", default_value_t = 60)]
     speed: u32,
-    /// Let this resource fail; may be repeated
+    /// Make this resource fail; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
     fail: Vec<String>,
     /// Inject throttling, lost and stale answers
@@ -43,23 +44,24 @@ pub struct Args {
     progress: Style,
 }
 
-pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all();
     if args.speed == 0 {
         builder.start_paused(true);
     }
     let runtime = builder.build();
-    let runtime = runtime.map_err(|error| Failure::other(format!("failed to start: {error}")))?;
+    let runtime =
+        runtime.map_err(|error| CommandError::other(format!("failed to start: {error}")))?;
     runtime.block_on(rehearse(global, args))
 }
 
-async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let defined = session::define(global, &args.name)?;
+async fn rehearse(global: &Global, args: &Args) -> Result<Exit, CommandError> {
+    let defined = session::load_definition(global, &args.name)?;
     let stacks = session::design(&defined)?;
-    let seed = args.seed.unwrap_or_else(chance);
-    let world = world(&defined, &stacks, args, seed)?;
-    let cloud = Limited::new(Simulated::new(world));
+    let seed = args.seed.unwrap_or_else(random_seed);
+    let config = simulation_config(&defined, &stacks, args, seed)?;
+    let cloud = Limited::new(Simulated::new(config));
     let identity = cloud.identity().await?;
     let session = Session {
         defined,
@@ -67,19 +69,20 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
         identity,
     };
     let name = session.spec().name.clone();
-    eprint(&format!(
-        "a rehearsal of `kube-cfn apply {name}` on a simulated AWS: nothing real is asked or changed"
-    ));
+    let about = format!(
+        "rehearsal of `kube-cfn apply {name}` on a simulated AWS: nothing real is read or changed"
+    );
+    eprint(&listed_line("", &about));
     let run = run_id();
     let consents = ConsentArgs::default();
     let request = PlanRequest {
         images: Refresh::Unwritten,
         ..PlanRequest::new(&consents, &run)
     };
-    let plan = propose(&session, &request).await?;
+    let plan = make_plan(&session, &request).await?;
     let inputs = ForecastInputs::default();
     let view = view(&plan, &session.identity, &session.defined, &inputs);
-    out::data(&text(&view, Detail::Short))?;
+    out::data(&text(&view, PlanDetail::Short))?;
     drop(view);
     let options = ProgressOptions {
         speed: f64::from(args.speed.max(1)),
@@ -87,23 +90,27 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, Failure> {
         ..ProgressOptions::plain(args.progress)
     };
     let report = apply::execute_plan(plan, &session, &run, options, ask::interrupted()).await;
-    eprint(&format!(
+    let next = format!(
         "this was a rehearsal; `--seed {seed}` repeats it, `kube-cfn apply {name}` is the real run"
-    ));
+    );
+    eprint(&listed_line("", &next));
     run::exit(&report, &format!("kube-cfn apply {name}"))
 }
 
-fn world(
+fn simulation_config(
     defined: &Defined,
     stacks: &[Stack],
     args: &Args,
     seed: u64,
-) -> Result<SimulationConfig, Failure> {
+) -> Result<SimulationConfig, CommandError> {
     let spec = &defined.spec;
     let locked = Lock::read(&lock::path(&defined.path)).ok().flatten();
     let account = locked.map(|lock| lock.account).or(spec.account.clone());
-    let failures: Result<Vec<ResourceFailure>, Failure> =
-        args.fail.iter().map(|name| failing(name, stacks)).collect();
+    let failures: Result<Vec<ResourceFailure>, CommandError> = args
+        .fail
+        .iter()
+        .map(|name| resource_failure(name, stacks))
+        .collect();
     Ok(SimulationConfig {
         speed: f64::from(args.speed.max(1)),
         account: account.unwrap_or_else(|| ACCOUNT.to_owned()),
@@ -134,7 +141,7 @@ fn injected_faults() -> Faults {
 }
 
 /// A resource named as `edge/NatGatewayA`, or with the whole name of its stack.
-fn failing(name: &str, stacks: &[Stack]) -> Result<ResourceFailure, Failure> {
+fn resource_failure(name: &str, stacks: &[Stack]) -> Result<ResourceFailure, CommandError> {
     let found = name.split_once('/').and_then(|(of, id)| {
         let mut all = stacks.iter();
         let stack = all.find(|stack| stack.name == of || stack.kind.to_string() == of)?;
@@ -157,7 +164,7 @@ fn failing(name: &str, stacks: &[Stack]) -> Result<ResourceFailure, Failure> {
             likeness(b).total_cmp(&likeness(a))
         });
         ids.truncate(3);
-        Failure::new(
+        CommandError::new(
             Exit::Usage,
             format!("--fail {name}: there is no such resource"),
         )
@@ -165,7 +172,7 @@ fn failing(name: &str, stacks: &[Stack]) -> Result<ResourceFailure, Failure> {
     })
 }
 
-/// Another seed each time, short enough to be typed.
-fn chance() -> u64 {
+/// A new seed each time, short enough to type.
+fn random_seed() -> u64 {
     Timestamp::now().as_microsecond().unsigned_abs() % 100_000
 }

@@ -1,43 +1,47 @@
-//! `kube-cfn render`: the stacks' templates as AWS would get them, and the tree that a machine boots
-//! into, offline.
+//! `kube-cfn render`: writes the stacks' templates as AWS gets them, and the files of a machine. Offline.
 
 use std::path::{Path, PathBuf};
 
 use super::Global;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{self, eprint};
 use super::session;
 use crate::definition::Defined;
-use crate::stacks::{self, Stack};
+use crate::stacks::{self, Stack, StackKind};
 
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
     name: String,
-    /// Only this stack: base, network, edge, database, control-plane, pool-NAME
-    #[arg(long, value_name = "STACK")]
+    #[arg(long, value_name = "STACK", help = stack_help())]
     stack: Option<String>,
-    /// Write the root tree of this machine into --out instead: control-plane/a, or the name of a pool
+    /// Write the files of this machine into --out instead: control-plane/a, or the name of a pool
     #[arg(long, value_name = "NODE", requires = "out", conflicts_with_all = ["stack", "output"])]
     node: Option<String>,
-    /// Write one file a stack into this directory instead of printing
+    /// Write one file per stack into this directory instead of printing
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Form of the templates; json is byte for byte what AWS gets, one template a line
+    /// Output format; json is byte for byte what AWS gets, one template per line
     #[arg(short, long, value_enum, default_value_t)]
-    output: Form,
+    output: TemplateFormat,
+}
+
+/// Lists every kind of stack.
+fn stack_help() -> String {
+    let names: Vec<_> = StackKind::examples().map(|kind| kind.to_string()).collect();
+    format!("Only this stack: {}", names.join(", "))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-enum Form {
+enum TemplateFormat {
     #[default]
     Yaml,
     Json,
 }
 
-pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let defined = session::define(global, &args.name)?;
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
+    let defined = session::load_definition(global, &args.name)?;
     if let (Some(node), Some(directory)) = (&args.node, &args.out) {
         write_tree(&defined, node, directory)?;
         return Ok(Exit::Done);
@@ -50,7 +54,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn select(stacks: Vec<Stack>, wanted: Option<&str>) -> Result<Vec<Stack>, Failure> {
+fn select(stacks: Vec<Stack>, wanted: Option<&str>) -> Result<Vec<Stack>, CommandError> {
     let Some(wanted) = wanted else {
         return Ok(stacks);
     };
@@ -61,38 +65,40 @@ fn select(stacks: Vec<Stack>, wanted: Option<&str>) -> Result<Vec<Stack>, Failur
         .collect();
     if chosen.is_empty() {
         let message = format!("this definition has no stack `{wanted}`");
-        return Err(Failure::new(Exit::Usage, message).help(format!("it has {}", names.join(", "))));
+        return Err(
+            CommandError::new(Exit::Usage, message).help(format!("it has {}", names.join(", ")))
+        );
     }
     Ok(chosen)
 }
 
-fn text(stack: &Stack, form: Form) -> String {
-    match form {
-        Form::Yaml => stack.yaml(),
-        Form::Json => stack.body(),
+fn text(stack: &Stack, format: TemplateFormat) -> String {
+    match format {
+        TemplateFormat::Yaml => stack.yaml(),
+        TemplateFormat::Json => stack.body(),
     }
 }
 
-fn print(stacks: &[Stack], form: Form) -> Result<(), Failure> {
+fn print(stacks: &[Stack], format: TemplateFormat) -> Result<(), CommandError> {
     let mut whole = String::new();
     for stack in stacks {
-        if form == Form::Yaml && stacks.len() > 1 {
+        if format == TemplateFormat::Yaml && stacks.len() > 1 {
             whole.push_str("---\n");
         }
-        whole.push_str(text(stack, form).trim_end());
+        whole.push_str(text(stack, format).trim_end());
         whole.push('\n');
     }
     out::data(&whole)
 }
 
-/// The tree as the bundle lays it over a machine's own, with `host.env`, which user data writes there.
-fn write_tree(defined: &Defined, node: &str, directory: &Path) -> Result<(), Failure> {
+/// Writes the files of the bundle, and `host.env`, which user data writes on the machine.
+fn write_tree(defined: &Defined, node: &str, directory: &Path) -> Result<(), CommandError> {
     let templates = session::templates(defined)?;
-    let files = stacks::machine(&defined.spec, node, &templates).map_err(session::not_designed)?;
+    let files = stacks::machine(&defined.spec, node, &templates).map_err(session::design_error)?;
     let Some(files) = files else {
         let message = format!("this definition has no machine `{node}`");
         let known = stacks::machines(&defined.spec).join(", ");
-        return Err(Failure::new(Exit::Usage, message).help(format!("it has {known}")));
+        return Err(CommandError::new(Exit::Usage, message).help(format!("it has {known}")));
     };
     for file in &files {
         let path = directory.join(file.path.as_ref());
@@ -115,19 +121,19 @@ fn place(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::other(format!("failed to write {}: {error}", path.display()))
+fn failed(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::other(format!("failed to write {}: {error}", path.display()))
 }
 
-fn write(stacks: &[Stack], form: Form, directory: &Path) -> Result<(), Failure> {
+fn write(stacks: &[Stack], format: TemplateFormat, directory: &Path) -> Result<(), CommandError> {
     std::fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
-    let extension = match form {
-        Form::Yaml => "yaml",
-        Form::Json => "json",
+    let extension = match format {
+        TemplateFormat::Yaml => "yaml",
+        TemplateFormat::Json => "json",
     };
     for stack in stacks {
         let path = directory.join(format!("{}.{extension}", stack.name));
-        std::fs::write(&path, text(stack, form)).map_err(|error| failed(&path, &error))?;
+        std::fs::write(&path, text(stack, format)).map_err(|error| failed(&path, &error))?;
         eprint(&format!("wrote {}", path.display()));
     }
     Ok(())

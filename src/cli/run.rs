@@ -1,9 +1,9 @@
-//! A run with its progress on the screen and its local record, and what its report means for the exit code.
+//! Runs an operation with its progress on the screen and its local record; the exit code of its report.
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::eprint;
 use super::session::Session;
 use crate::apply::{End, Report};
@@ -28,7 +28,7 @@ pub fn learned_durations<C>(session: &Session<C>, plan: &Plan) -> Durations {
 /// How a run is shown, and what is kept of it.
 pub struct ProgressOptions {
     pub style: Style,
-    /// Seconds of the run in one of ours.
+    /// Seconds of the run per real second.
     pub speed: f64,
     /// How long things take: what is slow is judged by it.
     pub durations: Durations,
@@ -65,8 +65,8 @@ impl ProgressOptions {
     }
 }
 
-/// Does `work` with its events shown beside it. That they could not be shown is only reported: the run's
-/// own end decides how the command ends.
+/// Runs `work` and shows its events meanwhile. An error of the screen is only reported: the run alone
+/// decides how the command ends.
 pub async fn with_progress(
     options: ProgressOptions,
     work: impl AsyncFnOnce(&UnboundedSender<Event>) -> Report,
@@ -100,12 +100,12 @@ pub async fn with_progress(
 
 fn not_recorded(error: &JournalError) {
     eprint(&format!(
-        "this run has no timeline later: failed to {error}"
+        "this run is not recorded and will have no timeline: failed to {error}"
     ));
 }
 
 /// `Done`, or why it is not; `again` is the command that continues.
-pub fn exit(report: &Report, again: &str) -> Result<Exit, Failure> {
+pub fn exit(report: &Report, again: &str) -> Result<Exit, CommandError> {
     let (exit, message, help) = match report.end() {
         End::Done => return Ok(Exit::Done),
         End::Detached => {
@@ -132,5 +132,5 @@ pub fn exit(report: &Report, again: &str) -> Result<Exit, Failure> {
             format!("fix the cause, then re-run `{again}`: it shows what is left to do"),
         ),
     };
-    Err(Failure::new(exit, message).help(help))
+    Err(CommandError::new(exit, message).help(help))
 }

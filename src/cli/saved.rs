@@ -3,26 +3,26 @@
 use std::path::{Path, PathBuf};
 
 use super::Global;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::lock::{self, Refresh};
-use super::propose::{self, Found, PlanRequest};
+use super::planning::{self, PlanInputs, PlanRequest};
 use super::session::{self, Session};
 use crate::cloud::aws::Aws;
 use crate::common::files;
 use crate::definition::lock as lock_file;
 use crate::plan::{Action, Origin, Plan, Saved};
 
-/// What a saved plan's kind is looked for by: a definition never holds it.
+/// The mark of a saved plan: a definition never contains it.
 const MARK: &str = "\"kube-cfn/plan\"";
 
 /// Reads the saved plan that `name` is the path of; `None` when it names no such file.
-pub fn read(name: &str) -> Result<Option<Saved>, Failure> {
-    // What can't be read as text is a definition's or a name's matter.
+pub fn read(name: &str) -> Result<Option<Saved>, CommandError> {
+    // A file that is not readable text is no saved plan: it is taken for a definition or a name.
     match std::fs::read_to_string(name) {
         Ok(text) if text.contains(MARK) => {
             let saved = Saved::read(&text);
             saved.map(Some).map_err(|error| {
-                Failure::new(Exit::Usage, format!("{name}: failed to {error}"))
+                CommandError::new(Exit::Usage, format!("{name}: failed to {error}"))
                     .help("`kube-cfn plan NAME --out FILE` writes one")
             })
         }
@@ -30,8 +30,8 @@ pub fn read(name: &str) -> Result<Option<Saved>, Failure> {
     }
 }
 
-/// Whether a plan can be kept: stacks that move, or go back first, have no change set yet.
-pub fn can_be_saved(plan: &Plan) -> Result<(), Failure> {
+/// Whether a plan can be saved: a stack with an operation in progress has no change set yet.
+pub fn can_be_saved(plan: &Plan) -> Result<(), CommandError> {
     let unsettled = plan
         .steps
         .iter()
@@ -48,7 +48,7 @@ pub fn can_be_saved(plan: &Plan) -> Result<(), Failure> {
     let cluster = &plan.cluster;
     let help =
         format!("`kube-cfn watch {cluster}` follows it, `kube-cfn apply {cluster}` continues");
-    Err(Failure::new(Exit::NeedsAction, message).help(help))
+    Err(CommandError::new(Exit::NeedsAction, message).help(help))
 }
 
 /// Writes a plan into a file, whole or not at all.
@@ -57,55 +57,55 @@ pub fn write(
     plan: &Plan,
     session: &Session,
     request: &PlanRequest<'_>,
-) -> Result<(), Failure> {
-    let texts = Texts::of(session)?;
-    let images = texts.images()?;
+) -> Result<(), CommandError> {
+    let sources = PlanSources::of(session)?;
+    let images = sources.images()?;
     let origin = Origin {
         running: &request.consents.running,
-        ..texts.origin(session, request.run, &images)
+        ..sources.origin(session, request.run, &images)
     };
     let saved = Saved::of(plan, &origin);
-    let text = serde_json::to_string_pretty(&saved).map_err(Failure::other)?;
+    let text = serde_json::to_string_pretty(&saved).map_err(CommandError::other)?;
     let failed = |error: std::io::Error| {
-        Failure::other(format!("failed to write {}: {error}", path.display()))
+        CommandError::other(format!("failed to write {}: {error}", path.display()))
     };
     files::write(path, format!("{text}\n"), files::PUBLIC).map_err(failed)
 }
 
 /// Opens the definition and account that a saved plan was made for.
-pub async fn open(global: &Global, saved: &Saved) -> Result<Session<Aws>, Failure> {
+pub async fn open(global: &Global, saved: &Saved) -> Result<Session<Aws>, CommandError> {
     let opened = session::open(global, &saved.definition).await;
     opened.map_err(|failure| {
         let was = format!("the plan was made from {}", saved.definition);
-        failure.after(&was)
+        failure.context(&was)
     })
 }
 
 /// The plan as it was saved, or every reason why it no longer holds.
-pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> {
-    let Found {
+pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, CommandError> {
+    let PlanInputs {
         survey,
         stacks,
         refused,
-    } = propose::survey(session, &saved.running).await?;
+    } = planning::survey(session, &saved.running).await?;
     if let Some(why) = refused.into_values().next() {
-        return Err(Failure::refused(format!(
+        return Err(CommandError::refused(format!(
             "the saved plan no longer holds, nothing was changed: {}",
             why.reason
         ))
         .help(why.remedy));
     }
-    let texts = Texts::of(session)?;
-    // What is not locked any more is a reason of its own: nothing is written here.
+    let sources = PlanSources::of(session)?;
+    // An image that is no longer locked is a reason too: nothing is written here.
     let images = lock::locked_images(session, &stacks, Refresh::Unwritten)
         .await?
         .ids();
-    let origin = texts.origin(session, &saved.run, &images);
+    let origin = sources.origin(session, &saved.run, &images);
     let plan = saved.restore(stacks, &survey, &origin, &session.cloud);
     plan.await.map_err(|reasons| {
         let name = &session.spec().name;
         let reasons: Vec<String> = reasons.iter().map(|why| format!("\n  - {why}")).collect();
-        Failure::refused(format!(
+        CommandError::refused(format!(
             "the saved plan no longer holds, nothing was changed:{}",
             reasons.concat()
         ))
@@ -117,19 +117,19 @@ pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> 
 }
 
 /// The files that a plan is made from.
-struct Texts {
+struct PlanSources {
     definition: String,
     definition_text: String,
     lock: PathBuf,
     lock_text: Option<String>,
 }
 
-impl Texts {
-    fn of(session: &Session) -> Result<Self, Failure> {
+impl PlanSources {
+    fn of(session: &Session) -> Result<Self, CommandError> {
         let path = &session.defined.path;
         let lock = lock_file::path(path);
         let failed = |path: &Path, error: &std::io::Error| {
-            Failure::other(format!("failed to read {}: {error}", path.display()))
+            CommandError::other(format!("failed to read {}: {error}", path.display()))
         };
         let definition_text =
             std::fs::read_to_string(path).map_err(|error| failed(path, &error))?;
@@ -146,9 +146,9 @@ impl Texts {
         })
     }
 
-    fn images(&self) -> Result<std::collections::BTreeMap<String, String>, Failure> {
+    fn images(&self) -> Result<std::collections::BTreeMap<String, String>, CommandError> {
         let lock = lock_file::Lock::read(&self.lock)
-            .map_err(|error| Failure::new(Exit::Definition, error))?;
+            .map_err(|error| CommandError::new(Exit::Definition, error))?;
         Ok(lock.map(|lock| lock.ids()).unwrap_or_default())
     }
 

@@ -1,13 +1,13 @@
 //! `kube-cfn schema`: the JSON Schema of definitions, for editors and other tools.
 
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out;
 use crate::definition;
 
 #[derive(clap::Args)]
 pub struct Args {}
 
-pub fn run(_: &Args) -> Result<Exit, Failure> {
+pub fn run(_: &Args) -> Result<Exit, CommandError> {
     let schema = definition::schema();
     out::data(&out::json(&schema)?)?;
     Ok(Exit::Done)

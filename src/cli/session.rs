@@ -1,11 +1,11 @@
-//! What every command on a definition begins with: the definition, the connection to AWS, and the guards on
-//! account and region before anything happens.
+//! The start of every command on a definition: reads it, connects to AWS, and checks account and region
+//! before anything happens.
 
 use console::style;
 
 use super::Global;
 use super::api_access::ClusterRef;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::eprint;
 use crate::cloud::aws::{Aws, Settings};
 use crate::cloud::{Cloud, Identity};
@@ -23,35 +23,35 @@ pub struct Session<C = Aws> {
 }
 
 /// Reads and checks the definition of `name` (or the path that it is).
-pub fn define(global: &Global, name: &str) -> Result<Defined, Failure> {
+pub fn load_definition(global: &Global, name: &str) -> Result<Defined, CommandError> {
     let path = definition::resolve(name, &global.clusters)?;
     Ok(Defined::load(path)?)
 }
 
 /// The built-in templates, overridden by those beside the definition.
-pub fn templates(defined: &Defined) -> Result<Templates, Failure> {
+pub fn templates(defined: &Defined) -> Result<Templates, CommandError> {
     let beside = defined.path.parent().map(|parent| parent.join("templates"));
-    Templates::new(beside.as_deref().filter(|dir| dir.is_dir())).map_err(not_designed)
+    Templates::new(beside.as_deref().filter(|dir| dir.is_dir())).map_err(design_error)
 }
 
 /// The stacks that a definition asks for.
-pub fn design(defined: &Defined) -> Result<Vec<Stack>, Failure> {
-    stacks::design(&defined.spec, &templates(defined)?).map_err(not_designed)
+pub fn design(defined: &Defined) -> Result<Vec<Stack>, CommandError> {
+    stacks::design(&defined.spec, &templates(defined)?).map_err(design_error)
 }
 
-/// The same, each stack at a Kubernetes version of its own.
-pub fn design_at(defined: &Defined, versions: &Versions) -> Result<Vec<Stack>, Failure> {
-    stacks::design_at(&defined.spec, versions, &templates(defined)?).map_err(not_designed)
+/// The same, with each stack at its own Kubernetes version.
+pub fn design_at(defined: &Defined, versions: &Versions) -> Result<Vec<Stack>, CommandError> {
+    stacks::design_at(&defined.spec, versions, &templates(defined)?).map_err(design_error)
 }
 
-/// Why no stack or node can be made of a definition.
-pub fn not_designed(error: impl std::fmt::Display) -> Failure {
-    Failure::new(Exit::Definition, format!("failed to {error}"))
+/// Why the stacks or nodes of a definition can't be rendered.
+pub fn design_error(error: impl std::fmt::Display) -> CommandError {
+    CommandError::new(Exit::Definition, format!("failed to {error}"))
 }
 
 /// Opens a definition with its account; refuses the wrong account or region.
-pub async fn open(global: &Global, name: &str) -> Result<Session, Failure> {
-    let defined = define(global, name)?;
+pub async fn open(global: &Global, name: &str) -> Result<Session, CommandError> {
+    let defined = load_definition(global, name)?;
     let (cloud, identity) = connect_checked(global, &defined.spec).await?;
     Ok(Session {
         defined,
@@ -60,25 +60,25 @@ pub async fn open(global: &Global, name: &str) -> Result<Session, Failure> {
     })
 }
 
-/// Connects to the account and region of a definition; refuses when the environment says another one.
+/// Connects to the account and region of a definition; refuses when the environment names another one.
 pub async fn connect_checked(
     global: &Global,
     spec: &ClusterSpec,
-) -> Result<(Aws, Identity), Failure> {
+) -> Result<(Aws, Identity), CommandError> {
     let region = spec.region.as_str();
     let cloud = aws(global, region).await?;
     if let Some(other) = cloud.ambient_region().filter(|other| *other != region) {
         let message = format!(
-            "{} lives in {region}, your AWS settings say {other}",
+            "{} is in {region}, but your AWS settings say {other}",
             spec.name
         );
-        return Err(Failure::refused(message).help(format!(
+        return Err(CommandError::refused(message).help(format!(
             "set AWS_REGION={region}, or choose another --profile"
         )));
     }
     let identity = cloud.identity().await?;
     match &spec.account {
-        Some(account) if *account != identity.account => Err(Failure::refused(format!(
+        Some(account) if *account != identity.account => Err(CommandError::refused(format!(
             "{} belongs to account {account}, these credentials to {}",
             spec.name, identity.account
         ))
@@ -88,14 +88,14 @@ pub async fn connect_checked(
 }
 
 /// Connects to a region, whatever the environment says.
-pub async fn connect(global: &Global, region: &str) -> Result<(Aws, Identity), Failure> {
+pub async fn connect(global: &Global, region: &str) -> Result<(Aws, Identity), CommandError> {
     let cloud = aws(global, region).await?;
     let identity = cloud.identity().await?;
     Ok((cloud, identity))
 }
 
 /// The client of a region. Asks AWS nothing.
-pub async fn aws(global: &Global, region: &str) -> Result<Aws, Failure> {
+pub async fn aws(global: &Global, region: &str) -> Result<Aws, CommandError> {
     let settings = Settings {
         profile: global.profile.clone(),
         region: Some(region.to_owned()),
@@ -104,7 +104,7 @@ pub async fn aws(global: &Global, region: &str) -> Result<Aws, Failure> {
 }
 
 /// Prints the cluster, the account and the caller, before anything happens.
-pub fn introduce(name: &str, details: &str, identity: &Identity) {
+pub fn print_header(name: &str, details: &str, identity: &Identity) {
     let Identity {
         account,
         caller,
@@ -121,11 +121,11 @@ impl<C> Session<C> {
         &self.defined.spec
     }
 
-    pub fn introduce(&self) {
+    pub fn print_header(&self) {
         let ClusterSpec {
             name, kubernetes, ..
         } = self.spec();
-        introduce(name, &format!("  kubernetes {kubernetes}"), &self.identity);
+        print_header(name, &format!("  kubernetes {kubernetes}"), &self.identity);
     }
 
     /// The cluster as its API is reached.
@@ -157,7 +157,7 @@ pub fn place(
     })
 }
 
-impl From<DefinitionError> for Failure {
+impl From<DefinitionError> for CommandError {
     fn from(error: DefinitionError) -> Self {
         match error {
             DefinitionError::Wrong(problems) => Self::of_definition(&problems),

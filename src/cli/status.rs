@@ -9,18 +9,18 @@ use super::Global;
 use super::api_access::ApiArgs;
 use super::certs;
 use super::cluster::{Cluster, ClusterArg};
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::FormatArg;
 use super::session;
 use crate::cloud::Cloud;
 use crate::kube::{self, Api, Connection, Wanted};
 use crate::report::certificates;
-use crate::report::cluster::{StackResources, text, view};
+use crate::report::cluster::{StackWithResources, text, view};
 use crate::report::kubernetes::KubernetesView;
 use crate::stacks::{API_HOST, StackKind};
 
-/// The longest that the cluster itself may take to answer: what AWS says is worth seeing without.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long to wait for the cluster's API: the state of the stacks is shown without it too.
+const API_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -32,34 +32,24 @@ pub struct Args {
     api: ApiArgs,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
-    let found = found(&cluster).await?;
+    let found = read_stacks(&cluster).await?;
     if found.is_empty() {
-        let nothing = format!(
-            "{} has no stacks in account {}, region {}",
-            cluster.name, cluster.identity.account, cluster.identity.region
-        );
-        return Err(Failure::other(nothing).help(match cluster.defined {
-            Some(_) => format!("create it with `kube-cfn apply {}`", cluster.name),
-            None => format!(
-                "`kube-cfn list --region {}` shows the clusters there",
-                cluster.identity.region
-            ),
-        }));
+        return Err(cluster.no_stacks());
     }
     let place = (
         cluster.identity.account.as_str(),
         cluster.identity.region.as_str(),
     );
-    let mut view = view(&cluster.name, place, &wanted(&cluster)?, &found);
+    let mut view = view(&cluster.name, place, &defined_kinds(&cluster)?, &found);
     view.kubernetes = kubernetes(&cluster, &found, &args.api).await;
     args.output.print(&view, || text(&view, Timestamp::now()))?;
     Ok(Exit::Done)
 }
 
 /// The stacks that the definition asks for, in its order; none without a definition.
-fn wanted(cluster: &Cluster) -> Result<Vec<StackKind>, Failure> {
+fn defined_kinds(cluster: &Cluster) -> Result<Vec<StackKind>, CommandError> {
     let Some(defined) = &cluster.defined else {
         return Ok(Vec::new());
     };
@@ -69,21 +59,21 @@ fn wanted(cluster: &Cluster) -> Result<Vec<StackKind>, Failure> {
         .collect())
 }
 
-async fn found(cluster: &Cluster) -> Result<Vec<StackResources>, Failure> {
+async fn read_stacks(cluster: &Cluster) -> Result<Vec<StackWithResources>, CommandError> {
     let mut found = cluster.cloud.stacks(Some(&cluster.name)).await?;
     found.sort_by_key(|found| StackKind::parse(&found.kind));
     let resources = found.iter().map(|found| cluster.cloud.resources(&found.id));
     let resources = try_join_all(resources).await?;
     let pairs = found.into_iter().zip(resources);
     Ok(pairs
-        .map(|(found, resources)| StackResources { found, resources })
+        .map(|(found, resources)| StackWithResources { found, resources })
         .collect())
 }
 
-/// What the cluster itself reports. That it does not answer is no failure of `status`: it is shown.
+/// What the cluster itself reports. An API that does not answer is shown, and `status` does not fail.
 async fn kubernetes(
     cluster: &Cluster,
-    found: &[StackResources],
+    found: &[StackWithResources],
     api: &ApiArgs,
 ) -> Option<KubernetesView> {
     let edge = StackKind::Edge.to_string();
@@ -93,9 +83,9 @@ async fn kubernetes(
         Ok(reached) => reached,
         Err(error) => return Some(KubernetesView::silent(&error)),
     };
-    let looked = tokio::time::timeout(PATIENCE, looked(cluster, &reached.connection)).await;
-    let mut view = looked.unwrap_or_else(|_| {
-        let seconds = PATIENCE.as_secs();
+    let view = tokio::time::timeout(API_TIMEOUT, look(cluster, &reached.connection)).await;
+    let mut view = view.unwrap_or_else(|_| {
+        let seconds = API_TIMEOUT.as_secs();
         KubernetesView::silent(&format!("no answer within {seconds} seconds"))
     });
     if view.silent.is_none() {
@@ -108,7 +98,7 @@ async fn kubernetes(
     Some(view)
 }
 
-async fn looked(cluster: &Cluster, connection: &Connection) -> KubernetesView {
+async fn look(cluster: &Cluster, connection: &Connection) -> KubernetesView {
     let api = match Api::connect(connection) {
         Ok(api) => api,
         Err(error) => return KubernetesView::silent(&error),

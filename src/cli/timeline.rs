@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Global;
 use super::cluster::{Cluster, ClusterArg, ClusterFilter};
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{self, TextFormat, eprint};
 use crate::cloud::{Cloud, CloudError, LiveStack, StackOperation};
 use crate::common::files;
@@ -18,7 +18,7 @@ use crate::journal::{self, JournalError, Record, RunArchive};
 use crate::plan::run_of;
 use crate::stacks::StackKind;
 use crate::templates::Templates;
-use crate::timeline::{self, Detail, Saving, StackHistory, Timeline};
+use crate::timeline::{self, ChartDetail, Saving, StackHistory, Timeline};
 
 /// Columns where stdout is no terminal.
 const COLUMNS: u16 = 80;
@@ -34,13 +34,13 @@ pub struct Args {
     /// A recorded run by its id [default: the last one]
     #[arg(long, value_name = "ID")]
     run: Option<String>,
-    /// Show the resources that took long too
+    /// Also show the resources that took long
     #[arg(long)]
     resources: bool,
-    /// Write the chart into FILE as well, as one page that needs nothing beside itself
+    /// Also write the chart to FILE, as one self-contained HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// How to print it
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     output: TextFormat,
 }
@@ -55,18 +55,18 @@ struct TimelineView {
     saving: Option<Saving>,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let filter = args.cluster.filter(global)?;
     let recorded = match &args.run {
-        Some(run) => Some(named(&filter, run)?),
-        None => last(&filter),
+        Some(run) => Some(recorded_by_id(&filter, run)?),
+        None => last_recorded(&filter),
     };
     let view = match recorded {
         Some(view) => view,
         None => from_aws(&args.cluster.open(global).await?).await?,
     };
     if let Some(file) = &args.html {
-        draw(&view, file)?;
+        write_page(&view, file)?;
     }
     out::data(&match args.output {
         TextFormat::Text => view.text(args.resources),
@@ -87,9 +87,9 @@ impl TimelineView {
 
     fn text(&self, resources: bool) -> String {
         let detail = if resources {
-            Detail::Resources
+            ChartDetail::Resources
         } else {
-            Detail::Stacks
+            ChartDetail::Stacks
         };
         let size = Term::stdout().size_checked();
         let columns = size.map_or(COLUMNS, |(_, columns)| columns.min(WIDEST));
@@ -104,33 +104,33 @@ fn records(filter: &ClusterFilter) -> Result<Vec<Record>, JournalError> {
 
 /// The last run that was recorded here; needs no credentials. Without one there is still AWS's history:
 /// a record that can't be read is only reported.
-fn last(filter: &ClusterFilter) -> Option<TimelineView> {
-    let say = |error: JournalError| eprint(&format!("failed to {error}"));
-    let records = records(filter).map_err(say).unwrap_or_default();
+fn last_recorded(filter: &ClusterFilter) -> Option<TimelineView> {
+    let report = |error: JournalError| eprint(&format!("failed to {error}"));
+    let records = records(filter).map_err(report).unwrap_or_default();
     let mut readable = records.iter().filter_map(|record| {
-        let view = read(record).map_err(say);
+        let view = load_record(record).map_err(report);
         view.ok().flatten()
     });
     readable.next()
 }
 
 /// The recorded run of that id.
-fn named(filter: &ClusterFilter, run: &str) -> Result<TimelineView, Failure> {
+fn recorded_by_id(filter: &ClusterFilter, run: &str) -> Result<TimelineView, CommandError> {
     let records = records(filter)?;
     let Some(record) = records.iter().find(|record| record.run == run) else {
         return Err(no_such_run(&filter.name, run, &records));
     };
-    let empty = || Failure::other(format!("run {run} was ended before anything was recorded"));
-    read(record)?.ok_or_else(empty)
+    let empty = || CommandError::other(format!("run {run} was ended before anything was recorded"));
+    load_record(record)?.ok_or_else(empty)
 }
 
 /// `None` for a run that was ended before its first event.
-fn read(record: &Record) -> Result<Option<TimelineView>, JournalError> {
+fn load_record(record: &Record) -> Result<Option<TimelineView>, JournalError> {
     let run = journal::load(&record.path)?;
-    if run.unread > 0 {
+    if run.unknown_lines > 0 {
         eprint(&format!(
-            "left out, as a newer kube-cfn may have written it: {} of the record's lines",
-            run.unread
+            "{} lines of the record are left out: a newer kube-cfn may have written them",
+            run.unknown_lines
         ));
     }
     let source = format!(
@@ -141,9 +141,9 @@ fn read(record: &Record) -> Result<Option<TimelineView>, JournalError> {
     Ok(timeline.map(|timeline| TimelineView::new(source, timeline)))
 }
 
-fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> Failure {
+fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> CommandError {
     let message = format!("there is no record of run {run} of {cluster}");
-    let missing = Failure::new(Exit::Usage, message);
+    let missing = CommandError::new(Exit::Usage, message);
     if records.is_empty() {
         return missing.help(
             "none is recorded on this machine; without --run, the last one is read from AWS's history",
@@ -158,12 +158,12 @@ fn no_such_run(cluster: &str, run: &str, records: &[Record]) -> Failure {
 }
 
 /// The newest run by AWS's history of the stacks.
-async fn from_aws(cluster: &Cluster) -> Result<TimelineView, Failure> {
+async fn from_aws(cluster: &Cluster) -> Result<TimelineView, CommandError> {
     let mut found = cluster.cloud.stacks(Some(&cluster.name)).await?;
     found.sort_by_key(|found| StackKind::parse(&found.kind));
     let histories = found.into_iter().filter_map(|found| {
         let kind = StackKind::parse(&found.kind)?;
-        Some(past(cluster, kind, found))
+        Some(stack_history(cluster, kind, found))
     });
     let histories = try_join_all(histories).await?;
     let place = format!(
@@ -176,7 +176,7 @@ async fn from_aws(cluster: &Cluster) -> Result<TimelineView, Failure> {
             "no run of {} is recorded here, and it has no stacks in {place}",
             cluster.name
         );
-        Failure::other(nothing).help(format!("`{}` makes one", cluster.command("apply")))
+        CommandError::other(nothing).help(format!("`{}` makes one", cluster.command("apply")))
     })?;
     Ok(TimelineView::new(
         format!("from AWS's history, {place}"),
@@ -184,7 +184,7 @@ async fn from_aws(cluster: &Cluster) -> Result<TimelineView, Failure> {
     ))
 }
 
-async fn past(
+async fn stack_history(
     cluster: &Cluster,
     kind: StackKind,
     found: LiveStack,
@@ -194,7 +194,7 @@ async fn past(
         token: None,
     };
     let events = cluster.cloud.events(&newest, &HashSet::new()).await?;
-    // Only the descriptions come from there: without it the logical ids are shown.
+    // Only for the descriptions of resources: without it the logical ids are shown.
     let template = cluster.cloud.template(&found.id).await.unwrap_or_default();
     let token = events.iter().find_map(|event| event.token.as_deref());
     let run = token.and_then(|token| run_of(token, &found.name));
@@ -208,17 +208,18 @@ async fn past(
 }
 
 /// Writes the page whole or not at all.
-fn draw(view: &TimelineView, file: &Path) -> Result<(), Failure> {
-    let failed = |error| Failure::other(format!("failed to {error}"));
+fn write_page(view: &TimelineView, file: &Path) -> Result<(), CommandError> {
+    let failed = |error| CommandError::other(format!("failed to {error}"));
     let templates = Templates::new(None).map_err(failed)?;
     let page = timeline::page(&view.timeline, &view.source, &templates).map_err(failed)?;
-    files::write(file, &page, files::PUBLIC)
-        .map_err(|error| Failure::other(format!("failed to write {}: {error}", file.display())))?;
+    files::write(file, &page, files::PUBLIC).map_err(|error| {
+        CommandError::other(format!("failed to write {}: {error}", file.display()))
+    })?;
     eprint(&format!("wrote {}", file.display()));
     Ok(())
 }
 
-impl From<JournalError> for Failure {
+impl From<JournalError> for CommandError {
     fn from(error: JournalError) -> Self {
         Self::other(format!("failed to {error}"))
     }

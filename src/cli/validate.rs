@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Global;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::out::{self, Format, FormatArg, eprint};
 use super::session;
 use crate::definition::{self, Defined, DefinitionError, Problem};
@@ -17,59 +17,61 @@ pub struct Args {
     output: FormatArg,
 }
 
-/// What became of one definition, for `-o json|yaml`.
+/// The result for one definition, for `-o json|yaml`.
 #[derive(Serialize)]
-struct Verdict {
+struct ValidationView {
     definition: String,
     valid: bool,
     problems: Vec<Problem>,
 }
 
-pub fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let names = if args.names.is_empty() {
-        all(global)?
+        all_names(global)?
     } else {
         args.names.clone()
     };
-    let mut verdicts = Vec::new();
-    let mut unread = Vec::new();
+    let mut views = Vec::new();
+    let mut errors = Vec::new();
     for name in names {
         match check(global, &name, args.output.output) {
-            Ok(problems) => verdicts.push(Verdict {
+            Ok(problems) => views.push(ValidationView {
                 valid: problems.is_empty(),
                 definition: name,
                 problems,
             }),
-            Err(failure) => unread.push(failure),
+            Err(failure) => errors.push(failure),
         }
     }
-    let valid = verdicts.iter().all(|verdict| verdict.valid);
+    let valid = views.iter().all(|view| view.valid);
     if args.output.output != Format::Table {
-        args.output.print(&verdicts, String::new)?;
+        args.output.print(&views, String::new)?;
     }
-    // One that can't be read at all hides none of the others.
-    if let Some(last) = unread.pop() {
-        unread.iter().for_each(Failure::print);
+    // A definition that can't be read does not hide the others.
+    if let Some(last) = errors.pop() {
+        errors.iter().for_each(CommandError::print);
         return Err(last);
     }
     Ok(if valid { Exit::Done } else { Exit::Definition })
 }
 
-fn all(global: &Global) -> Result<Vec<String>, Failure> {
+fn all_names(global: &Global) -> Result<Vec<String>, CommandError> {
     let found = definition::find(&global.clusters)?;
     if found.is_empty() {
         let nothing = format!("no definition in {}", global.clusters.display());
-        return Err(Failure::other(nothing).help(if global.clusters.is_dir() {
-            "write one with `kube-cfn new NAME`"
-        } else {
-            "that directory is not there: go where it is, or name it with --clusters"
-        }));
+        return Err(
+            CommandError::other(nothing).help(if global.clusters.is_dir() {
+                "write one with `kube-cfn new NAME`"
+            } else {
+                "the directory does not exist: change to the one that contains it, or give it with --clusters"
+            }),
+        );
     }
     Ok(found.into_iter().map(|found| found.name).collect())
 }
 
 /// The problems of one definition; printed at once in the form for people.
-fn check(global: &Global, name: &str, output: Format) -> Result<Vec<Problem>, Failure> {
+fn check(global: &Global, name: &str, output: Format) -> Result<Vec<Problem>, CommandError> {
     let path = definition::resolve(name, &global.clusters)?;
     let shown = output == Format::Table;
     match definition::load(&path) {

@@ -1,7 +1,7 @@
-//! `kube-cfn watch`: follows the operations on a cluster's stacks, no matter who started them. Changes nothing.
+//! `kube-cfn watch`: follows the operations that run on a cluster's stacks, from any caller. Changes nothing.
 
 use super::cluster::ClusterArg;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::run::{self, ProgressOptions, run_id};
 
 use super::{Global, ask};
@@ -18,13 +18,12 @@ pub struct Args {
     progress: Style,
 }
 
-pub async fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
-    cluster.introduce();
+    cluster.print_header();
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
     if survey.found.is_empty() {
-        let message = format!("{} has no stacks here", cluster.name);
-        return Err(Failure::other(message).help(cluster.command("apply")));
+        return Err(cluster.no_stacks());
     }
     let places = cluster.places();
     let run = run_id();

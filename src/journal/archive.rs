@@ -77,7 +77,7 @@ impl RunArchive {
         region: Option<&str>,
         cluster: &str,
     ) -> Result<Vec<Record>, JournalError> {
-        part(cluster)?;
+        path_part(cluster)?;
         let is = |wanted: Option<&str>, name: &str| wanted.is_none_or(|wanted| wanted == name);
         let mut records = Vec::new();
         for holder in directories(&self.root)? {
@@ -107,7 +107,11 @@ impl RunArchive {
             // One more than wanted does no harm; the next run tries again.
             let _ = fs::remove_file(&old.path);
         }
-        let name = format!("{}-{}", header.started.strftime(START), part(&header.run)?);
+        let name = format!(
+            "{}-{}",
+            header.started.strftime(START),
+            path_part(&header.run)?
+        );
         Ok(directory.join(name).with_extension(ENDING))
     }
 
@@ -117,7 +121,7 @@ impl RunArchive {
         region: &str,
         cluster: &str,
     ) -> Result<PathBuf, JournalError> {
-        let parts = [part(account)?, part(region)?, part(cluster)?];
+        let parts = [path_part(account)?, path_part(region)?, path_part(cluster)?];
         Ok(parts
             .iter()
             .fold(self.root.clone(), |path, part| path.join(part)))
@@ -125,7 +129,7 @@ impl RunArchive {
 }
 
 /// A name that is one plain part of a path.
-fn part(name: &str) -> Result<&str, JournalError> {
+fn path_part(name: &str) -> Result<&str, JournalError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(plain) {
         return Err(JournalError::Name(name.to_owned()));
@@ -148,7 +152,7 @@ fn parse(path: &Path) -> Option<(Timestamp, String)> {
 fn directories(path: &Path) -> Result<Vec<String>, JournalError> {
     read(path, |entry| {
         let name = entry.file_name()?.to_str()?;
-        (part(name).is_ok() && entry.is_dir()).then(|| name.to_owned())
+        (path_part(name).is_ok() && entry.is_dir()).then(|| name.to_owned())
     })
 }
 

@@ -1,6 +1,6 @@
 //! How long things take, by what a cluster's own runs from this machine have shown.
 
-use super::{Run, RunArchive, load, samples};
+use super::{RecordedRun, RunArchive, load, samples};
 use crate::catalog::durations::{self, Durations};
 use crate::cloud::Identity;
 use crate::stacks::{Stack, StackKind};
@@ -15,7 +15,7 @@ pub fn learned_durations(identity: &Identity, cluster: &str, stacks: &[&Stack]) 
     let records = RunArchive::of_user()
         .and_then(|archive| archive.list(&identity.account, &identity.region, cluster));
     let newest = records.unwrap_or_default().into_iter().take(RUNS);
-    let runs: Vec<Run> = newest
+    let runs: Vec<RecordedRun> = newest
         .filter_map(|record| load(&record.path).ok())
         .collect();
     let body = |kind: &StackKind, id: &str| {

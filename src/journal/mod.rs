@@ -25,7 +25,7 @@ use crate::events::Event;
 
 pub use archive::{Record, RunArchive};
 pub use learned::learned_durations;
-pub use record::{Journal, Run, load};
+pub use record::{Journal, RecordedRun, load};
 pub use samples::samples;
 
 /// Records of one cluster that are kept.
@@ -57,7 +57,7 @@ pub enum JournalError {
     #[error("find the state directory: {0}")]
     NoStateDirectory(String),
     /// A name that would lead out of the directory of records.
-    #[error("keep a record of {0:?}: it is no name of a cluster, account, region or run")]
+    #[error("keep a record of {0:?}: not a valid name of a cluster, account, region or run")]
     Name(String),
     #[error("write the record {path}: {source}", path = path.display())]
     Write { path: PathBuf, source: io::Error },

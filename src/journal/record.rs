@@ -28,12 +28,12 @@ pub struct Journal {
 
 /// A record that was read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Run {
+pub struct RecordedRun {
     pub header: RunHeader,
     pub events: Vec<Event>,
     /// Lines in the middle that this program does not understand, as a newer one may write them. A half
     /// last line does not count: the run was killed while it wrote.
-    pub unread: usize,
+    pub unknown_lines: usize,
 }
 
 impl Journal {
@@ -90,7 +90,7 @@ impl RunArchive {
 }
 
 /// Reads a record, as far as it was written.
-pub fn load(path: &Path) -> Result<Run, JournalError> {
+pub fn load(path: &Path) -> Result<RecordedRun, JournalError> {
     let bytes = fs::read(path).map_err(|source| JournalError::Read {
         path: path.to_owned(),
         source,
@@ -102,15 +102,15 @@ pub fn load(path: &Path) -> Result<Run, JournalError> {
             path: path.to_owned(),
             why,
         })?;
-    let mut run = Run {
+    let mut run = RecordedRun {
         header,
         events: Vec::new(),
-        unread: 0,
+        unknown_lines: 0,
     };
     for line in lines {
         match serde_json::from_str(line) {
             Ok(event) => run.events.push(event),
-            Err(_) if line.ends_with('\n') => run.unread += 1,
+            Err(_) if line.ends_with('\n') => run.unknown_lines += 1,
             Err(_) => {}
         }
     }
@@ -119,7 +119,7 @@ pub fn load(path: &Path) -> Result<Run, JournalError> {
 
 fn parse_header(line: &str) -> Result<RunHeader, String> {
     let first: FirstLine = serde_json::from_str(line)
-        .map_err(|error| format!("its first line is no header of a run: {error}"))?;
+        .map_err(|error| format!("its first line is not the header of a run: {error}"))?;
     if first.kind != KIND {
         return Err(format!("it is a {:?}, not a {KIND}", first.kind));
     }

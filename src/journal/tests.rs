@@ -65,7 +65,7 @@ fn list(archive: &RunArchive) -> Vec<Record> {
 }
 
 #[test]
-fn what_is_written_is_read_again_and_nobody_else_may_read_it() {
+fn record_is_private_and_read_back() {
     let (_directory, archive) = archive();
     let mut journal = archive.begin(&header("7f3a", 0)).expect("begun");
     let events = vec![started(), moved(5, "Nat", "CREATE_IN_PROGRESS", None)];
@@ -81,12 +81,12 @@ fn what_is_written_is_read_again_and_nobody_else_may_read_it() {
     }
     // The journal is still open: a kill at this moment would leave the same.
     let run = load(&path).expect("read");
-    assert_eq!((run.header, run.unread), (header("7f3a", 0), 0));
+    assert_eq!((run.header, run.unknown_lines), (header("7f3a", 0), 0));
     assert_eq!(run.events, events);
 }
 
 #[test]
-fn a_half_last_line_is_as_if_it_had_not_been_begun() {
+fn half_last_line_is_ignored() {
     let (_directory, archive) = archive();
     let mut journal = archive.begin(&header("7f3a", 0)).expect("begun");
     journal.write(&started()).expect("written");
@@ -99,7 +99,7 @@ fn a_half_last_line_is_as_if_it_had_not_been_begun() {
         fs::write(journal.path(), &longer[..cut]).expect("cut");
         let run = load(journal.path()).expect("read");
         assert_eq!(
-            (run.events, run.unread),
+            (run.events, run.unknown_lines),
             (vec![started()], 0),
             "cut at {cut}"
         );
@@ -107,7 +107,7 @@ fn a_half_last_line_is_as_if_it_had_not_been_begun() {
 }
 
 #[test]
-fn a_line_of_a_newer_program_is_counted_not_hidden() {
+fn unknown_line_is_counted() {
     let (_directory, archive) = archive();
     let mut journal = archive.begin(&header("7f3a", 0)).expect("begun");
     let mut text = fs::read_to_string(journal.path()).expect("read");
@@ -115,19 +115,22 @@ fn a_line_of_a_newer_program_is_counted_not_hidden() {
     fs::write(journal.path(), text).expect("written");
     journal.write(&started()).expect("written");
     let run = load(journal.path()).expect("read");
-    assert_eq!((run.events, run.unread), (vec![started()], 1));
+    assert_eq!((run.events, run.unknown_lines), (vec![started()], 1));
 }
 
 #[test]
-fn a_file_that_is_no_record_says_so() {
+fn foreign_file_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("x.jsonl");
     let header = serde_json::json!({"kind": KIND, "schema": SCHEMA + 1, "tool": "9.0.0",
         "cluster": "c", "account": "1", "region": "r", "run": "x", "command": "",
         "started": "2026-11-23T10:00:00Z"});
     for (text, why) in [
-        (String::new(), "no header of a run"),
-        ("{\"type\":\"note\"}\n".to_owned(), "no header of a run"),
+        (String::new(), "not the header of a run"),
+        (
+            "{\"type\":\"note\"}\n".to_owned(),
+            "not the header of a run",
+        ),
         (format!("{header}\n"), "a newer kube-cfn (9.0.0) wrote it"),
     ] {
         fs::write(&path, text).expect("written");
@@ -137,7 +140,7 @@ fn a_file_that_is_no_record_says_so() {
 }
 
 #[test]
-fn the_last_fifty_runs_stay_newest_first() {
+fn newest_fifty_records_are_kept() {
     let (_directory, archive) = archive();
     for number in 0..KEPT + 3 {
         let second = i64::try_from(number).expect("small") * 60;
@@ -152,7 +155,7 @@ fn the_last_fifty_runs_stay_newest_first() {
 }
 
 #[test]
-fn another_cluster_keeps_its_own_and_is_found_without_its_account() {
+fn records_are_found_without_account() {
     let (_directory, archive) = archive();
     archive.begin(&header("1a", 0)).expect("begun");
     let elsewhere = RunHeader {
@@ -171,7 +174,7 @@ fn another_cluster_keeps_its_own_and_is_found_without_its_account() {
 }
 
 #[test]
-fn a_name_that_leads_elsewhere_is_refused() {
+fn record_name_cannot_leave_the_directory() {
     let (directory, archive) = archive();
     for name in ["../canary", "", "a/b", ".", "a\0b"] {
         let header = RunHeader {
@@ -185,10 +188,10 @@ fn a_name_that_leads_elsewhere_is_refused() {
 }
 
 #[tokio::test]
-async fn a_journal_that_can_not_be_written_keeps_no_event_from_the_screen() {
+async fn events_are_shown_when_the_record_fails() {
     let (_directory, archive) = archive();
     let mut journal = archive.begin(&header("7f3a", 0)).expect("begun");
-    // Opened for reading: every write fails, whoever runs the test.
+    // Opened for reading: every write fails, also as root.
     journal.file = fs::File::open(journal.path()).expect("opened");
     let (sender, events) = mpsc::unbounded_channel();
     sender.send(started()).expect("sent");
@@ -205,7 +208,7 @@ async fn a_journal_that_can_not_be_written_keeps_no_event_from_the_screen() {
 }
 
 #[tokio::test]
-async fn what_is_shown_is_what_is_recorded() {
+async fn shown_events_are_recorded() {
     let (_directory, archive) = archive();
     let journal = archive.begin(&header("7f3a", 0)).expect("begun");
     let path = journal.path().to_owned();
@@ -218,16 +221,16 @@ async fn what_is_shown_is_what_is_recorded() {
     assert_eq!(load(&path).expect("read").events, [started()]);
 }
 
-fn run(events: Vec<Event>) -> Run {
-    Run {
+fn run(events: Vec<Event>) -> RecordedRun {
+    RecordedRun {
         header: header("7f3a", 0),
         events,
-        unread: 0,
+        unknown_lines: 0,
     }
 }
 
 #[test]
-fn only_what_went_well_teaches_how_long_things_take() {
+fn durations_are_learned_from_successes_only() {
     let first = run(vec![
         moved(10, "A", "CREATE_IN_PROGRESS", None),
         moved(

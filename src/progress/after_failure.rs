@@ -4,23 +4,23 @@
 use super::line::Mark;
 use super::model::{Model, StackProgress};
 use crate::cloud::StackStatus;
-use crate::common::text::{clean, fit, wrap};
+use crate::common::text::{clean, count, fit, wrap};
 use crate::events::{Outcome, Verb};
 use crate::stacks::StackKind;
 
 /// The last line of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct AfterFailure {
-    /// What happens to the stack.
+    /// The state of the stack.
     pub state: String,
     /// Resources that were cancelled.
     pub cancelled: usize,
-    /// What could not be removed.
+    /// Resources that could not be deleted.
     pub stuck: Vec<String>,
     /// Stacks that continue.
-    pub goes_on: Vec<String>,
+    pub continuing: Vec<String>,
     /// Stacks that do not start because of it.
-    pub waits: Vec<String>,
+    pub not_started: Vec<String>,
     /// The command.
     pub next: String,
 }
@@ -30,18 +30,18 @@ pub(super) struct AfterFailure {
 enum Cut {
     Nothing,
     /// Stacks that do not start are counted.
-    Waits,
-    /// The word before the command goes.
+    NotStarted,
+    /// The word before the command is left out.
     Label,
     /// Stacks that continue are counted.
-    Beside,
+    Continuing,
     /// In fewer letters.
     Short,
     /// What could not be removed is counted.
     Stuck,
-    /// What was cancelled goes.
+    /// What was cancelled is left out.
     Cancelled,
-    /// Other stacks go.
+    /// Other stacks are left out.
     Others,
     /// Only the state and the command stay.
     Rest,
@@ -57,9 +57,9 @@ impl AfterFailure {
     pub fn lines(&self, columns: usize, lines: usize) -> Vec<String> {
         let cuts = [
             Cut::Nothing,
-            Cut::Waits,
+            Cut::NotStarted,
             Cut::Label,
-            Cut::Beside,
+            Cut::Continuing,
             Cut::Short,
             Cut::Stuck,
             Cut::Cancelled,
@@ -75,7 +75,8 @@ impl AfterFailure {
     fn cut_to(&self, cut: Cut) -> String {
         let mut parts = vec![self.state.clone()];
         if self.cancelled > 0 && cut < Cut::Cancelled {
-            parts = vec![format!("{}, {} cancelled", self.state, self.cancelled)];
+            let number = units(self.cancelled, "resource", cut < Cut::NotStarted);
+            parts = vec![format!("{}, {number} cancelled", self.state)];
         }
         if !self.stuck.is_empty() && cut < Cut::Rest {
             parts.push(if cut < Cut::Stuck {
@@ -96,35 +97,47 @@ impl AfterFailure {
 
     /// What continues, and what is blocked.
     fn others(&self, cut: Cut) -> Option<String> {
-        let beside = (!self.goes_on.is_empty()).then(|| {
-            let verb = if self.goes_on.len() == 1 {
+        let continuing_text = (!self.continuing.is_empty()).then(|| {
+            let verb = if self.continuing.len() == 1 {
                 "continues"
             } else {
                 "continue"
             };
-            if cut < Cut::Beside {
-                format!("{} {verb}", self.goes_on.join(", "))
+            if cut < Cut::Continuing {
+                format!("{} {verb}", self.continuing.join(", "))
             } else {
-                format!("{} {verb}", self.goes_on.len())
+                format!(
+                    "{} {verb}",
+                    units(self.continuing.len(), "stack", cut < Cut::Short)
+                )
             }
         });
-        let waits = (!self.waits.is_empty()).then(|| match self.waits.len() {
-            _ if cut < Cut::Waits => format!("not started: {}", self.waits.join(", ")),
+        let not_started = (!self.not_started.is_empty()).then(|| match self.not_started.len() {
+            _ if cut < Cut::NotStarted => format!("not started: {}", self.not_started.join(", ")),
             number if cut < Cut::Short => format!("{number} not started"),
             number => format!("{number} blocked"),
         });
-        let parts: Vec<String> = beside.into_iter().chain(waits).collect();
+        let parts: Vec<String> = continuing_text.into_iter().chain(not_started).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+/// A number, with its unit where there is room.
+fn units(number: usize, unit: &str, has_room: bool) -> String {
+    if has_room {
+        count(number, unit)
+    } else {
+        number.to_string()
     }
 }
 
 impl Model {
     /// What happens now that a stack failed.
     pub(super) fn after_failure(&self, stack: &StackProgress) -> AfterFailure {
-        let beside = |other: &&StackProgress| {
+        let continues = |other: &&StackProgress| {
             other.kind != stack.kind && other.settled.is_none() && other.mark() == Mark::Running
         };
-        let waits = |other: &&StackProgress| {
+        let not_started = |other: &&StackProgress| {
             let idle = match &other.settled {
                 Some((_, outcome)) => matches!(outcome, Outcome::NotStarted { .. }),
                 None => other.started.is_none() && other.operation.is_some(),
@@ -141,8 +154,8 @@ impl Model {
                 .filter(|sentence| cause != Some(*sentence))
                 .map(str::to_owned)
                 .collect(),
-            goes_on: self.stacks.iter().filter(beside).map(name).collect(),
-            waits: self.stacks.iter().filter(waits).map(name).collect(),
+            continuing: self.stacks.iter().filter(continues).map(name).collect(),
+            not_started: self.stacks.iter().filter(not_started).map(name).collect(),
             next: self.next(),
         }
     }
@@ -176,7 +189,7 @@ impl Model {
 pub(super) fn next(verb: Option<Verb>, cluster: &str) -> String {
     match verb {
         Some(Verb::Delete) => format!("kube-cfn delete {cluster}"),
-        _ => format!("kube-cfn apply {cluster}"),
+        Some(Verb::Create | Verb::Update) | None => format!("kube-cfn apply {cluster}"),
     }
 }
 
@@ -191,12 +204,12 @@ fn state(stack: &StackProgress) -> String {
         }
         Some((_, Outcome::RolledBack(_))) => unresolved(None),
         Some((_, Outcome::Failed(failure))) => unresolved(failure.status.as_ref()),
-        Some((_, Outcome::Updated)) => "updated despite it".to_owned(),
+        Some((_, Outcome::Updated)) => "updated anyway".to_owned(),
         Some(_) => "settled".to_owned(),
         None if stack.rolling_back => "rolling back".to_owned(),
         None => match stack.operation {
             Some(Verb::Delete) => "the rest is still being deleted".to_owned(),
-            _ => "rolls back".to_owned(),
+            Some(Verb::Create | Verb::Update) | None => "rolls back".to_owned(),
         },
     }
 }

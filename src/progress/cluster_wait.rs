@@ -99,7 +99,7 @@ impl ClusterWait {
         } else {
             let text = format!("{cluster} is not ready after {waited}; missing:");
             lines.push(Line::new(Mark::Failed, &text, width));
-            for part in self.parts.iter().filter(|part| !is_there(part)) {
+            for part in self.parts.iter().filter(|part| !is_ready(part)) {
                 lines.extend(Line::wrapped(Mark::Detail, &state(part), width));
                 for what in &part.missing {
                     let texts = wrap(what, room(width).saturating_sub(2));
@@ -115,11 +115,11 @@ impl ClusterWait {
     }
 }
 
-pub(super) fn is_there(part: &ReadyPart) -> bool {
+pub(super) fn is_ready(part: &ReadyPart) -> bool {
     part.done >= part.wanted
 }
 
-/// `control plane 2 of 3 slots Ready`
+/// `control plane 2 of 3 nodes Ready`
 fn state(part: &ReadyPart) -> String {
     format!("{} {}", part.name, part.stands)
 }
@@ -134,7 +134,7 @@ pub(super) fn whole_state(part: &ReadyPart) -> String {
 }
 
 pub(super) fn mark(part: &ReadyPart) -> Mark {
-    if is_there(part) {
+    if is_ready(part) {
         Mark::Done
     } else if part.done > 0 || !part.missing.is_empty() {
         Mark::Running

@@ -1,7 +1,7 @@
 //! A failure that is over, shown as it was when it happened.
 
 use super::after_failure::{AfterFailure, next, unresolved};
-use super::failure::{Detail, FirstFailure};
+use super::failure::{FailureDetail, FirstFailure};
 use super::line::{Line, Mark, room};
 use crate::cloud::StackStatus;
 use crate::common::text::clean;
@@ -14,14 +14,14 @@ pub fn report(
     stack: &StackKind,
     diagnosis: &Diagnosis,
     width: usize,
-    detail: Detail,
+    detail: FailureDetail,
 ) -> Vec<Line> {
     let failure = &diagnosis.failure;
     let status = diagnosis.resource_status.as_ref();
     let status = status.map(|word| clean(word.as_str()));
     let when = diagnosis.at.strftime("%Y-%m-%d %H:%M UTC");
     let first = FirstFailure::from_verdict(diagnosis.at, failure, status, diagnosis.took);
-    let first = first.dated(format!("at {when}"));
+    let first = first.with_moment(format!("at {when}"));
     let now = AfterFailure {
         state: state(failure.status.as_ref()),
         cancelled: failure.cancelled.len(),

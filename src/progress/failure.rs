@@ -20,7 +20,7 @@ const LINES: usize = 5;
 
 /// How much of a failure is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Detail {
+pub enum FailureDetail {
     /// Five lines at most; what is cut ends in `..`.
     #[default]
     Brief,
@@ -98,7 +98,7 @@ impl FirstFailure {
 
     /// With the moment instead of the span: for what is over.
     #[must_use]
-    pub fn dated(self, when: String) -> Self {
+    pub fn with_moment(self, when: String) -> Self {
         Self {
             when: Some(when),
             ..self
@@ -196,14 +196,14 @@ impl FirstFailure {
         stack: &StackKind,
         now: &AfterFailure,
         columns: usize,
-        detail: Detail,
+        detail: FailureDetail,
     ) -> Vec<String> {
-        if detail == Detail::Full {
-            return self.in_full(stack, now, columns);
+        if detail == FailureDetail::Full {
+            return self.full_report(stack, now, columns);
         }
         let fixed: Vec<String> = self.from(columns).into_iter().chain(self.hint()).collect();
         let spare = LINES.saturating_sub(3 + fixed.len());
-        let cause = within(&self.short_reason(), columns, 1 + spare);
+        let cause = wrapped_within(&self.short_reason(), columns, 1 + spare);
         let spare = spare.saturating_sub(cause.len().saturating_sub(1));
         let now = now.lines(columns, 1 + spare);
         std::iter::once(self.title_in(stack, columns))
@@ -213,7 +213,7 @@ impl FirstFailure {
             .collect()
     }
 
-    fn in_full(&self, stack: &StackKind, now: &AfterFailure, columns: usize) -> Vec<String> {
+    fn full_report(&self, stack: &StackKind, now: &AfterFailure, columns: usize) -> Vec<String> {
         let cancelled = (!self.cancelled.is_empty())
             .then(|| format!("cancelled because of it: {}", self.cancelled.join(", ")));
         [self.title(stack), cause_first(&self.reason)]
@@ -228,7 +228,7 @@ impl FirstFailure {
 }
 
 /// Wrapped, in at most so many lines; the last one ends in `..` where there is more.
-fn within(text: &str, columns: usize, lines: usize) -> Vec<String> {
+fn wrapped_within(text: &str, columns: usize, lines: usize) -> Vec<String> {
     let mut wrapped = wrap(text, columns);
     if wrapped.len() > lines {
         let whole = wrapped.split_off(lines.saturating_sub(1)).join(" ");

@@ -39,8 +39,9 @@ impl Model {
         if self.finished.is_some() {
             return None;
         }
-        let left = self.stacks.iter().filter(|stack| self.is_left(stack));
-        let left = left.map(|stack| Some((&stack.kind, (stack.awaited(), stack.left(now)?))));
+        let left = self.stacks.iter().filter(|stack| self.may_succeed(stack));
+        let left =
+            left.map(|stack| Some((&stack.kind, (stack.open_needs(), stack.time_left(now)?))));
         let left: BTreeMap<_, _> = left.collect::<Option<_>>()?;
         let (whole, critical) = remaining(&left)?;
         let own = left.get(critical).map(|(_, span)| span.to);
@@ -53,7 +54,7 @@ impl Model {
     }
 
     /// Whether a stack is still expected to succeed. Not if it failed, or needs one that did.
-    fn is_left(&self, stack: &StackProgress) -> bool {
+    fn may_succeed(&self, stack: &StackProgress) -> bool {
         let over = stack.failure.is_some() || stack.settled.is_some();
         let blocked = || {
             let failed = |other: &StackProgress| other.failure.is_some() && !other.is_done();
@@ -67,7 +68,7 @@ impl Model {
 
 impl StackProgress {
     /// The stacks that it waits for; none once it began.
-    fn awaited(&self) -> &[StackKind] {
+    fn open_needs(&self) -> &[StackKind] {
         if self.started.is_some() {
             &[]
         } else {
@@ -76,7 +77,7 @@ impl StackProgress {
     }
 
     /// Seconds that its own operation still takes.
-    fn left(&self, now: Timestamp) -> Option<Span> {
+    fn time_left(&self, now: Timestamp) -> Option<Span> {
         let span = self.span?;
         let Some(started) = self.started else {
             return Some(span);
@@ -91,7 +92,9 @@ impl StackProgress {
             return Some(left);
         }
         // Late as a whole, perhaps only because one of its resources began late.
-        let slowest = self.slowest(now).and_then(|resource| resource.left(now));
+        let slowest = self
+            .slowest(now)
+            .and_then(|resource| resource.time_left(now));
         Some(slowest.unwrap_or_default())
     }
 }

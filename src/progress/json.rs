@@ -13,12 +13,12 @@ pub const SCHEMA: u32 = 1;
 
 /// Shows events as NDJSON.
 #[derive(Debug)]
-pub struct Json<W> {
+pub struct JsonRenderer<W> {
     out: W,
     opened: bool,
 }
 
-impl<W: Write> Json<W> {
+impl<W: Write> JsonRenderer<W> {
     pub fn new(out: W) -> Self {
         Self { out, opened: false }
     }
@@ -32,8 +32,8 @@ impl<W: Write> Json<W> {
     }
 }
 
-impl<W: Write> Renderer for Json<W> {
-    fn take(&mut self, event: &Event) -> io::Result<()> {
+impl<W: Write> Renderer for JsonRenderer<W> {
+    fn render(&mut self, event: &Event) -> io::Result<()> {
         self.open()?;
         let line = serde_json::to_string(event)?;
         writeln!(self.out, "{line}")?;

@@ -6,7 +6,7 @@ use console::Style;
 
 use crate::common::text::{fit, wrap};
 
-/// What a line says at its start, so that nothing is said by colour alone.
+/// The mark at the start of a line: colour alone never carries a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     /// First line of a block.
@@ -83,7 +83,7 @@ impl Line {
     }
 
     /// With its colours, where the terminal and `NO_COLOR` allow them.
-    pub fn painted(&self) -> String {
+    pub fn styled(&self) -> String {
         let style = self.mark.style();
         match self.mark {
             Mark::Title => style.apply_to(&self.text).to_string(),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Renderer;
-use super::cluster_wait::{ClusterWait, is_there, mark, whole_state};
-use super::failure::{Detail, Reported};
+use super::cluster_wait::{ClusterWait, is_ready, mark, whole_state};
+use super::failure::{FailureDetail, Reported};
 use super::line::Mark;
 use super::model::{Model, StackProgress};
 use super::shorten_reason::cause_first;
@@ -25,13 +25,13 @@ pub const HEARTBEAT: SignedDuration = SignedDuration::from_secs(30);
 
 /// Shows events as lines.
 #[derive(Debug)]
-pub struct Lines<W> {
+pub struct LineRenderer<W> {
     out: W,
     model: Model,
     /// Width of the stack column, from the names announced at the start.
     stack_width: usize,
     /// When the last heartbeat was due; the start of the run or of the wait at first.
-    beat: Option<Timestamp>,
+    heartbeat_at: Option<Timestamp>,
     reported: Reported,
     /// The newest line about each part of a cluster that is waited for.
     parts: Vec<String>,
@@ -39,20 +39,20 @@ pub struct Lines<W> {
 
 /// The columns between time and text.
 #[derive(Default)]
-struct Columns<'a> {
+struct EventColumns<'a> {
     stack: Option<&'a StackKind>,
     logical_id: &'a str,
     status: &'a str,
     elapsed: Option<SignedDuration>,
 }
 
-impl<W: Write> Lines<W> {
+impl<W: Write> LineRenderer<W> {
     pub fn new(out: W) -> Self {
         Self {
             out,
             model: Model::default(),
             stack_width: "control-plane".len(),
-            beat: None,
+            heartbeat_at: None,
             reported: Reported::default(),
             parts: Vec::new(),
         }
@@ -65,7 +65,7 @@ impl<W: Write> Lines<W> {
         self
     }
 
-    fn line(&mut self, at: Timestamp, columns: &Columns, text: &str) -> io::Result<()> {
+    fn line(&mut self, at: Timestamp, columns: &EventColumns, text: &str) -> io::Result<()> {
         let word = |text: &str| match clean(text) {
             text if text.is_empty() => "-".to_owned(),
             text => text.replace(' ', "_"),
@@ -86,10 +86,10 @@ impl<W: Write> Lines<W> {
 
     /// A line that is about the run.
     fn run_line(&mut self, at: Timestamp, status: &str, text: &str) -> io::Result<()> {
-        let columns = Columns {
+        let columns = EventColumns {
             status,
             elapsed: Some(self.model.elapsed(at)),
-            ..Columns::default()
+            ..EventColumns::default()
         };
         self.line(at, &columns, text)
     }
@@ -102,11 +102,11 @@ impl<W: Write> Lines<W> {
         status: &str,
         text: &str,
     ) -> io::Result<()> {
-        let columns = Columns {
+        let columns = EventColumns {
             stack: Some(stack),
             status,
             elapsed: self.model.stack(stack).and_then(|known| known.span(at)),
-            ..Columns::default()
+            ..EventColumns::default()
         };
         self.line(at, &columns, text)
     }
@@ -122,14 +122,14 @@ impl<W: Write> Lines<W> {
         else {
             return Ok(());
         };
-        self.beat = Some(*at);
+        self.heartbeat_at = Some(*at);
         let names = stacks.iter().map(|known| known.stack.to_string().len());
         self.stack_width = names.max().unwrap_or(0).max(self.stack_width);
         let number = count(stacks.len(), "stack");
         let text = format!("{cluster}: {} {number}", verb.as_str());
         self.run_line(*at, "started", &text)?;
         for expected in stacks {
-            self.stack_line(*at, &expected.stack, "planned", &planned(expected))?;
+            self.stack_line(*at, &expected.stack, "planned", &planned_text(expected))?;
         }
         Ok(())
     }
@@ -149,7 +149,7 @@ impl<W: Write> Lines<W> {
         };
         let known = self.model.stack(stack);
         let known = known.and_then(|known| known.resources.get(logical_id));
-        let columns = Columns {
+        let columns = EventColumns {
             stack: Some(stack),
             logical_id,
             status: status.as_str(),
@@ -175,8 +175,8 @@ impl<W: Write> Lines<W> {
         }
         let after = self.model.after_failure(known);
         let elapsed = known.span(at);
-        for text in failure.report(stack, &after, usize::MAX, Detail::Brief) {
-            let columns = Columns {
+        for text in failure.report(stack, &after, usize::MAX, FailureDetail::Brief) {
+            let columns = EventColumns {
                 stack: Some(stack),
                 logical_id: failure.logical_id.as_deref().unwrap_or_default(),
                 status: "failing",
@@ -219,10 +219,10 @@ impl<W: Write> Lines<W> {
         status: &str,
         text: &str,
     ) -> io::Result<()> {
-        let columns = Columns {
+        let columns = EventColumns {
             status,
             elapsed: Some(wait.waited(at)),
-            ..Columns::default()
+            ..EventColumns::default()
         };
         self.line(at, &columns, text)
     }
@@ -236,7 +236,7 @@ impl<W: Write> Lines<W> {
             let (cluster, timeout) = (&wait.cluster, wait.timeout());
             let text = format!("{cluster}: waits for Kubernetes, at most {timeout}");
             self.wait_line(at, &wait, "waiting", &text)?;
-            self.beat = Some(at);
+            self.heartbeat_at = Some(at);
         }
         let parts: Vec<String> = wait.parts.iter().map(whole_state).collect();
         for (part, text) in wait.parts.iter().zip(&parts) {
@@ -244,7 +244,7 @@ impl<W: Write> Lines<W> {
             if self.parts.contains(text) || mark(part) == Mark::Waiting {
                 continue;
             }
-            let status = if is_there(part) { "ready" } else { "waiting" };
+            let status = if is_ready(part) { "ready" } else { "waiting" };
             self.wait_line(at, &wait, status, text)?;
         }
         self.parts = parts;
@@ -253,15 +253,15 @@ impl<W: Write> Lines<W> {
 
     /// Whether a heartbeat is due; remembers that it was.
     fn is_due(&mut self, now: Timestamp) -> bool {
-        let due = |beat| now.duration_since(beat) >= HEARTBEAT;
-        let is_due = self.beat.is_some_and(due);
+        let due = |last| now.duration_since(last) >= HEARTBEAT;
+        let is_due = self.heartbeat_at.is_some_and(due);
         if is_due {
-            self.beat = Some(now);
+            self.heartbeat_at = Some(now);
         }
         is_due
     }
 
-    /// What is said in a heartbeat of a run.
+    /// The text of a heartbeat of a run.
     fn running(&self, now: Timestamp) -> String {
         let (done, all) = self.model.resources_done();
         let (stacks_done, stacks) = self.model.stacks_done();
@@ -278,7 +278,7 @@ impl<W: Write> Lines<W> {
     }
 }
 
-fn planned(expected: &Expected) -> String {
+fn planned_text(expected: &Expected) -> String {
     let Some(verb) = expected.operation else {
         return "nothing to do".to_owned();
     };
@@ -292,8 +292,8 @@ fn planned(expected: &Expected) -> String {
     format!("{} {resources}{after}", verb.as_str())
 }
 
-impl<W: Write> Renderer for Lines<W> {
-    fn take(&mut self, event: &Event) -> io::Result<()> {
+impl<W: Write> Renderer for LineRenderer<W> {
+    fn render(&mut self, event: &Event) -> io::Result<()> {
         let waits = self.model.wait.is_some();
         self.model.update(event);
         let at = event.at();
@@ -329,7 +329,7 @@ impl<W: Write> Renderer for Lines<W> {
             return Ok(());
         }
         if let Some(wait) = wait {
-            let done = wait.parts.iter().filter(|part| is_there(part)).count();
+            let done = wait.parts.iter().filter(|part| is_ready(part)).count();
             let text = format!("{done} of {} parts are ready", wait.parts.len());
             self.wait_line(now, &wait, "waiting", &text)?;
         } else {

@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use super::Renderer;
-use super::failure::{Detail, Reported};
+use super::failure::{FailureDetail, Reported};
 use super::line::{Line, Mark};
 use super::model::Model;
 use super::view::verdict;
@@ -19,18 +19,18 @@ use crate::events::{Event, Outcome};
 use crate::stacks::StackKind;
 
 /// Size of the screen in columns and lines, read for every painting.
-pub type Size = Box<dyn Fn() -> (usize, usize)>;
+pub type ScreenSize = Box<dyn Fn() -> (usize, usize)>;
 
 /// Shows events as a block.
-pub struct Live {
+pub struct LiveRenderer {
     screen: MultiProgress,
     block: ProgressBar,
-    size: Size,
+    size: ScreenSize,
     model: Model,
     reported: Reported,
 }
 
-impl Live {
+impl LiveRenderer {
     /// On standard error, as large as it is at any moment.
     pub fn on_stderr() -> Self {
         let size = || {
@@ -41,7 +41,7 @@ impl Live {
     }
 
     /// On any target whose size `size` returns.
-    pub fn new(target: ProgressDrawTarget, size: Size) -> Self {
+    pub fn new(target: ProgressDrawTarget, size: ScreenSize) -> Self {
         let screen = MultiProgress::with_draw_target(target);
         let style = ProgressStyle::with_template("{msg}");
         let block = ProgressBar::no_length()
@@ -70,7 +70,7 @@ impl Live {
 
     /// Lines that stay, above the block.
     fn print(&self, lines: &[Line]) -> io::Result<()> {
-        let lines: Vec<String> = lines.iter().map(Line::painted).collect();
+        let lines: Vec<String> = lines.iter().map(Line::styled).collect();
         self.screen.println(lines.join("\n"))
     }
 
@@ -80,7 +80,7 @@ impl Live {
             return Ok(());
         };
         if self.reported.is_new(stack, known.failure.as_ref()) {
-            self.print(&self.model.report(known, self.width(), Detail::Brief))?;
+            self.print(&self.model.report(known, self.width(), FailureDetail::Brief))?;
         }
         Ok(())
     }
@@ -97,8 +97,8 @@ impl Live {
     }
 }
 
-impl Renderer for Live {
-    fn take(&mut self, event: &Event) -> io::Result<()> {
+impl Renderer for LiveRenderer {
+    fn render(&mut self, event: &Event) -> io::Result<()> {
         self.model.update(event);
         match event {
             Event::Failed { stack, .. } => self.report(stack),
@@ -113,7 +113,11 @@ impl Renderer for Live {
                 };
                 self.print(&Line::wrapped(Mark::Detail, &text, self.width()))
             }
-            _ => Ok(()),
+            Event::RunStarted { .. }
+            | Event::StackStarted { .. }
+            | Event::Resource { .. }
+            | Event::RunFinished { .. }
+            | Event::Readiness { .. } => Ok(()),
         }
     }
 
@@ -127,7 +131,7 @@ impl Renderer for Live {
             return Ok(());
         }
         // An empty line leads the block: what a typed key (`^C`) pushes down a line then leaves no rest.
-        let lines = block.iter().map(Line::painted);
+        let lines = block.iter().map(Line::styled);
         let block: Vec<String> = std::iter::once(String::new()).chain(lines).collect();
         self.block.set_message(block.join("\n"));
         self.block.tick();

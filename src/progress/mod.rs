@@ -31,11 +31,11 @@ use ticker::Ticker;
 
 pub use cluster_wait::ClusterWait;
 pub use diagnosis::report;
-pub use failure::Detail;
-pub use json::{Json, SCHEMA};
+pub use failure::FailureDetail;
+pub use json::{JsonRenderer, SCHEMA};
 pub use line::{Line, Mark};
-pub use lines::{HEARTBEAT, Lines};
-pub use live::{Live, Size};
+pub use lines::{HEARTBEAT, LineRenderer};
+pub use live::{LiveRenderer, ScreenSize};
 pub use model::Model;
 pub use ticker::Pace;
 
@@ -48,11 +48,11 @@ pub enum Style {
     /// A live block in a terminal, plain lines elsewhere and under `CI`.
     #[default]
     Auto,
-    /// A block that repaints itself; plain lines where standard error is no terminal.
+    /// A block that is repainted; plain lines where stderr is no terminal.
     Live,
-    /// One line an event on standard error.
+    /// One line per event, on stderr.
     Plain,
-    /// One JSON object an event on standard output.
+    /// One JSON object per event, on stdout.
     Json,
 }
 
@@ -93,7 +93,7 @@ impl Style {
 /// Something that shows events. Consumes each of them once, in order.
 pub trait Renderer {
     /// Takes one event in, and writes what stays.
-    fn take(&mut self, event: &Event) -> io::Result<()>;
+    fn render(&mut self, event: &Event) -> io::Result<()>;
     /// Time went by.
     fn tick(&mut self, now: Timestamp) -> io::Result<()>;
     /// No event will come any more.
@@ -111,11 +111,18 @@ pub async fn show(
     durations: Durations,
 ) -> io::Result<()> {
     match style.resolve(Environment::detect()) {
-        Style::Json => follow(Json::new(io::stdout()), events, pace).await,
-        Style::Live => follow(Live::on_stderr().with_durations(durations), events, pace).await,
+        Style::Json => follow(JsonRenderer::new(io::stdout()), events, pace).await,
+        Style::Live => {
+            follow(
+                LiveRenderer::on_stderr().with_durations(durations),
+                events,
+                pace,
+            )
+            .await
+        }
         Style::Auto | Style::Plain => {
             follow(
-                Lines::new(io::stderr()).with_durations(durations),
+                LineRenderer::new(io::stderr()).with_durations(durations),
                 events,
                 pace,
             )
@@ -139,7 +146,7 @@ pub async fn follow(
             event = events.recv() => {
                 let Some(event) = event else { break };
                 ticker.observe(&event);
-                written = written.and_then(|()| renderer.take(&event));
+                written = written.and_then(|()| renderer.render(&event));
             }
             _ = repaint.tick() => {
                 if let Some(now) = ticker.now() {

@@ -244,7 +244,10 @@ impl StackProgress {
             Outcome::Updated => {
                 self.failure = self.failure.take().filter(FirstFailure::is_leftover);
             }
-            _ => self.failure = None,
+            Outcome::Created
+            | Outcome::Unchanged
+            | Outcome::Deleted
+            | Outcome::NotStarted { .. } => self.failure = None,
         }
     }
 
@@ -298,7 +301,7 @@ impl StackProgress {
     pub fn resources_done(&self) -> (usize, usize) {
         let done = self.resources.values().filter(|known| known.done).count();
         let all = self.expected.max(self.resources.len());
-        // A verdict counts for all, seen or not: a followed operation is seen from its middle.
+        // The outcome counts for all resources: an operation that is followed late has events that were not seen.
         let done = match &self.settled {
             Some((_, outcome)) if outcome.is_good() => all,
             Some((_, Outcome::RolledBack(_))) => 0,

@@ -48,14 +48,14 @@ impl ResourceProgress {
 
     /// Sets, after a step, whether it is as the run wants it.
     pub fn update_done(&mut self, operation: Option<Verb>, rolling_back: bool) {
-        let settled_well = matches!(self.phase(), ResourcePhase::Done | ResourcePhase::Skipped);
+        let succeeded = matches!(self.phase(), ResourcePhase::Done | ResourcePhase::Skipped);
         let deleted = self.status().is_delete();
         self.done = match operation {
             _ if rolling_back => false,
-            Some(Verb::Create) => settled_well && !deleted,
-            Some(Verb::Delete) => settled_well && deleted,
+            Some(Verb::Create) => succeeded && !deleted,
+            Some(Verb::Delete) => succeeded && deleted,
             // The clean-up after an update removes what it replaced: done stays done.
-            Some(Verb::Update) | None => settled_well || self.done,
+            Some(Verb::Update) | None => succeeded || self.done,
         };
     }
 
@@ -96,7 +96,7 @@ impl ResourceProgress {
     }
 
     /// Seconds that are left, by half and by nine in ten of its kind.
-    pub fn left(&self, now: Timestamp) -> Option<Span> {
+    pub fn time_left(&self, now: Timestamp) -> Option<Span> {
         let passed = u32::try_from(self.span(now).as_secs().max(0)).unwrap_or(u32::MAX);
         let range = self.range()?;
         Some(Span {

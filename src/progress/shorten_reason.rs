@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_and_wrapping_go_and_the_cause_stays() {
+    fn short_reason_keeps_the_cause_without_ids() {
         for (reason, short) in [
             (
                 "Resource handler returned message: \"The maximum number of addresses has been reached. (Service: Ec2, Status Code: 400, Request ID: 5f0c)\" (RequestToken: 0f1e, HandlerErrorCode: ServiceLimitExceeded)",
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_comes_before_request_ids() {
+    fn cause_comes_before_request_ids() {
         let reason = "Resource handler returned message: \"The maximum number of addresses has \
             been reached. (Service: Ec2, Status Code: 400)\" (RequestToken: 1f, \
             HandlerErrorCode: ServiceLimitExceeded)";

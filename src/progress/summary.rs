@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::failure::Detail;
+use super::failure::FailureDetail;
 use super::line::{Line, Mark, room};
 use super::model::{Model, StackProgress};
 use super::table::table;
@@ -30,13 +30,13 @@ impl Model {
             .map(|stack| self.row(stack, now))
             .collect();
         lines.extend(table(&rows, width));
-        lines.extend(self.reports(width, Detail::Brief));
-        lines.extend(self.parting(now, width));
+        lines.extend(self.reports(width, FailureDetail::Brief));
+        lines.extend(self.detached_lines(now, width));
         lines
     }
 
     /// The failures of all stacks, each in five lines at most, or in full.
-    pub fn reports(&self, width: usize, detail: Detail) -> Vec<Line> {
+    pub fn reports(&self, width: usize, detail: FailureDetail) -> Vec<Line> {
         let reports = self
             .stacks
             .iter()
@@ -45,7 +45,12 @@ impl Model {
     }
 
     /// The failure of a stack in five lines or fewer; nothing where it did not fail.
-    pub(super) fn report(&self, stack: &StackProgress, width: usize, detail: Detail) -> Vec<Line> {
+    pub(super) fn report(
+        &self,
+        stack: &StackProgress,
+        width: usize,
+        detail: FailureDetail,
+    ) -> Vec<Line> {
         let Some(failure) = &stack.failure else {
             return Vec::new();
         };
@@ -55,7 +60,7 @@ impl Model {
     }
 
     /// What continues in AWS after a run that is no longer followed, and how to resume it.
-    fn parting(&self, now: Timestamp, width: usize) -> Vec<Line> {
+    fn detached_lines(&self, now: Timestamp, width: usize) -> Vec<Line> {
         if self.finished.is_some() || self.started.is_none() {
             return Vec::new();
         }
@@ -103,7 +108,9 @@ impl Model {
         match self.finished {
             Some((_, true)) if !self.has_changed() => match verb {
                 Verb::Delete => format!("{cluster}: nothing to delete"),
-                _ => format!("{cluster}: nothing to do, {stacks} as defined"),
+                Verb::Create | Verb::Update => {
+                    format!("{cluster}: nothing to do, {stacks} as defined")
+                }
             },
             Some((_, true)) => {
                 let resources = count(self.resources_done().0, "resource");

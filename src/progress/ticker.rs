@@ -8,7 +8,7 @@ use crate::events::Event;
 /// How fast the time of a run goes, measured by ours.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
-    /// Seconds of the run in one of ours: 1 for AWS, 60 for a rehearsal at sixty times the speed.
+    /// Seconds of the run per real second: 1 for AWS, 60 for a rehearsal at sixty times the speed.
     pub speed: f64,
 }
 

@@ -152,7 +152,7 @@ impl Model {
                 format!("{done}/{all}")
             },
             text: match resource {
-                Some(resource) => doing(resource, stack),
+                Some(resource) => resource_text(resource, stack),
                 None => self.activity(stack),
             },
             running: resource.map_or(String::new(), |resource| elapsed(resource.span(now))),
@@ -232,7 +232,7 @@ pub(super) fn verdict(outcome: &Outcome) -> String {
 }
 
 /// A resource's description, with its operation where the stack's row does not say so already.
-fn doing(resource: &ResourceProgress, stack: &StackProgress) -> String {
+fn resource_text(resource: &ResourceProgress, stack: &StackProgress) -> String {
     let obvious = match (stack.operation, stack.rolling_back) {
         (Some(Verb::Create), false) => Some(Operation::Create),
         (Some(Verb::Update), _) => Some(Operation::Update),

@@ -14,28 +14,28 @@ use crate::pki::{Authority, Facts};
 pub enum CertificateKind {
     Authority,
     Serving,
-    /// Handed out by `access grant`.
+    /// Issued by `access grant`.
     Access,
     /// On this machine.
     Local,
 }
 
-/// One certificate, or why it can't be seen.
+/// One certificate, or why it could not be checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Certificate {
     pub kind: CertificateKind,
     pub name: String,
     pub expires: Option<Timestamp>,
-    /// Whole days; negative ones have gone by.
+    /// Whole days; negative once it has expired.
     pub days_left: Option<i64>,
-    /// Why it can't be seen, or what is wrong with it.
+    /// Why it could not be checked, or what is wrong with it.
     pub trouble: Option<String>,
 }
 
-/// What a certificate's end means.
+/// What the end of a certificate means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum CertificateState {
     Good,
     /// Below the limit, or not what it should be.
     Soon,
@@ -60,7 +60,7 @@ impl Certificate {
         }
     }
 
-    /// An authority, by what its plain copy says.
+    /// An authority, from its certificate in the store.
     pub fn authority(role: Authority, facts: &Facts, now: Timestamp) -> Self {
         let name = match role {
             Authority::Kubernetes => "kubernetes",
@@ -80,21 +80,23 @@ impl Certificate {
         }
     }
 
-    fn state(&self, warn_days: u16) -> State {
+    fn state(&self, warn_days: u16) -> CertificateState {
         match self.days_left {
-            _ if self.kind == CertificateKind::Local => State::Listed,
-            None => State::Unseen,
-            Some(days) if days < i64::from(warn_days) || self.trouble.is_some() => State::Soon,
-            Some(_) => State::Good,
+            _ if self.kind == CertificateKind::Local => CertificateState::Listed,
+            None => CertificateState::Unseen,
+            Some(days) if days < i64::from(warn_days) || self.trouble.is_some() => {
+                CertificateState::Soon
+            }
+            Some(_) => CertificateState::Good,
         }
     }
 }
 
 /// The row of a certificate that the API showed.
-pub fn serving(der: &[u8], doubt: Option<&KubeError>, now: Timestamp) -> Certificate {
+pub fn serving(der: &[u8], verification_error: Option<&KubeError>, now: Timestamp) -> Certificate {
     match Facts::read_der("the API", der) {
         Ok(facts) => Certificate {
-            trouble: doubt.map(KubeError::brief),
+            trouble: verification_error.map(KubeError::brief),
             ..Certificate::of(CertificateKind::Serving, "API", facts.expires, now)
         },
         Err(error) => Certificate::unseen(CertificateKind::Serving, "API", error),
@@ -104,10 +106,10 @@ pub fn serving(der: &[u8], doubt: Option<&KubeError>, now: Timestamp) -> Certifi
 pub fn table(rows: &[Certificate], warn_days: u16) -> String {
     let lines = rows.iter().map(|row| {
         let mark = match row.state(warn_days) {
-            State::Good => "ok",
-            State::Soon => "!!",
-            State::Unseen => "..",
-            State::Listed => "",
+            CertificateState::Good => "ok",
+            CertificateState::Soon => "!!",
+            CertificateState::Unseen => "..",
+            CertificateState::Listed => "",
         };
         let kind = format!("{:?}", row.kind).to_lowercase();
         let until = row
@@ -137,7 +139,7 @@ fn left(row: &Certificate) -> String {
 
 /// What the certificates of a cluster mean together. Those on this machine do not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Assessment {
     /// All are good, for so many days at least.
     Good(Option<i64>),
     /// The names of those that need action.
@@ -146,19 +148,19 @@ pub enum Verdict {
     Unseen(String),
 }
 
-/// Judges certificates that should have `warn_days` left.
-pub fn verdict(rows: &[Certificate], warn_days: u16) -> Verdict {
+/// Checks certificates that should have `warn_days` left.
+pub fn assess(rows: &[Certificate], warn_days: u16) -> Assessment {
     let names = |state| {
         let of = rows.iter().filter(|row| row.state(warn_days) == state);
         let names: Vec<_> = of.map(|row| row.name.as_str()).collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
-    if let Some(names) = names(State::Soon) {
-        return Verdict::Expiring(names);
+    if let Some(names) = names(CertificateState::Soon) {
+        return Assessment::Expiring(names);
     }
-    if let Some(names) = names(State::Unseen) {
-        return Verdict::Unseen(names);
+    if let Some(names) = names(CertificateState::Unseen) {
+        return Assessment::Unseen(names);
     }
     let counted = rows.iter().filter(|row| row.kind != CertificateKind::Local);
-    Verdict::Good(counted.filter_map(|row| row.days_left).min())
+    Assessment::Good(counted.filter_map(|row| row.days_left).min())
 }

@@ -13,25 +13,25 @@ use crate::stacks::StackKind;
 
 use super::format::table;
 
-/// A cluster's stacks and what one wants to know of them first.
+/// The state of a cluster: its stacks, its API, its database.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusView {
     cluster: String,
     account: String,
     region: String,
-    stacks: Vec<StackStatus>,
+    stacks: Vec<StackRow>,
     /// Where the API answers.
     api: Option<String>,
     /// What the cluster itself reports; `None` before there is an API.
     pub kubernetes: Option<super::kubernetes::KubernetesView>,
     /// Where the database answers, and the secret that holds its master password.
-    database: Option<Database>,
+    database: Option<DatabaseAddress>,
 }
 
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
-struct StackStatus {
+struct StackRow {
     /// The kind, as `--stack` and the screens name it.
     stack: String,
     /// `None` where the definition has a stack that AWS does not.
@@ -55,13 +55,13 @@ struct FailedResource {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Database {
+struct DatabaseAddress {
     endpoint: String,
     secret: Option<String>,
 }
 
 /// A stack of AWS with what it holds.
-pub struct StackResources {
+pub struct StackWithResources {
     pub found: LiveStack,
     pub resources: Vec<LiveResource>,
 }
@@ -71,14 +71,14 @@ pub fn view(
     cluster: &str,
     (account, region): (&str, &str),
     wanted: &[StackKind],
-    stacks_found: &[StackResources],
+    stacks_found: &[StackWithResources],
 ) -> StatusView {
     let mut stacks: Vec<_> = stacks_found.iter().map(stack).collect();
     for kind in wanted.iter().map(ToString::to_string) {
         if stacks.iter().all(|stack| stack.stack != kind) {
-            stacks.push(StackStatus {
+            stacks.push(StackRow {
                 stack: kind,
-                ..StackStatus::default()
+                ..StackRow::default()
             });
         }
     }
@@ -96,7 +96,7 @@ pub fn view(
         stacks,
         kubernetes: None,
         api: output("edge", crate::stacks::API_HOST).map(|host| server_url(&host)),
-        database: output("database", crate::stacks::DATABASE_HOST).map(|host| Database {
+        database: output("database", crate::stacks::DATABASE_HOST).map(|host| DatabaseAddress {
             endpoint: match output("database", crate::stacks::DATABASE_PORT) {
                 Some(port) => format!("{host}:{port}"),
                 None => host,
@@ -106,10 +106,10 @@ pub fn view(
     }
 }
 
-fn stack(stacks_found: &StackResources) -> StackStatus {
-    let StackResources { found, resources } = stacks_found;
+fn stack(stacks_found: &StackWithResources) -> StackRow {
+    let StackWithResources { found, resources } = stacks_found;
     let is = |resource: &&LiveResource, phase| resource.status.phase() == phase;
-    StackStatus {
+    StackRow {
         stack: found.kind.clone(),
         status: Some(found.status.to_string()),
         reason: found.reason.clone(),
@@ -151,7 +151,7 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
         };
         vec![
             stack.stack.clone(),
-            stack.status.clone().unwrap_or("not there".to_owned()),
+            stack.status.clone().unwrap_or("not created".to_owned()),
             since.unwrap_or_default(),
             resources.unwrap_or_default(),
             protected.to_owned(),
@@ -168,12 +168,12 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
     let _ = write!(
         text,
         "\n\napi       {}\n",
-        view.api.as_deref().unwrap_or("not there yet")
+        view.api.as_deref().unwrap_or("not created yet")
     );
     if let Some(kubernetes) = &view.kubernetes {
-        text.push_str(&super::kubernetes::head(kubernetes));
+        text.push_str(&super::kubernetes::summary(kubernetes));
     }
-    if let Some(Database { endpoint, secret }) = &view.database {
+    if let Some(DatabaseAddress { endpoint, secret }) = &view.database {
         let _ = writeln!(text, "database  {endpoint}");
         if let Some(secret) = secret {
             let _ = writeln!(text, "password  in Secrets Manager, {secret}");
@@ -186,7 +186,7 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
 }
 
 /// What failed in a stack, a line each.
-fn trouble(stack: &StackStatus) -> impl Iterator<Item = String> {
+fn trouble(stack: &StackRow) -> impl Iterator<Item = String> {
     stack.failed.iter().map(|resource| {
         let reason = resource.reason.as_deref().unwrap_or("no reason given");
         format!(

@@ -1,4 +1,4 @@
-//! Clusters side by side: those with a definition here and those that exist in AWS.
+//! The list of clusters: those with a definition here, and those that exist in AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,9 +21,9 @@ pub struct ClusterView {
     kubernetes: Option<String>,
     account: Option<String>,
     stacks: usize,
-    /// The account that was looked into.
+    /// The account that was searched into.
     #[serde(skip)]
-    looked: Option<String>,
+    searched: Option<String>,
     /// The statuses of its stacks, each once.
     statuses: BTreeSet<String>,
     created: Option<Timestamp>,
@@ -34,7 +34,7 @@ pub struct ClusterView {
 pub struct Clusters(BTreeMap<(String, String), ClusterView>);
 
 impl Clusters {
-    fn of(&mut self, name: &str, region: &str) -> &mut ClusterView {
+    fn row_mut(&mut self, name: &str, region: &str) -> &mut ClusterView {
         let key = (name.to_owned(), region.to_owned());
         self.0
             .entry(key)
@@ -46,8 +46,8 @@ impl Clusters {
     }
 
     /// Adds the definition at `path`.
-    pub fn define(&mut self, spec: &ClusterSpec, path: String) {
-        let row = self.of(&spec.name, &spec.region);
+    pub fn add_definition(&mut self, spec: &ClusterSpec, path: String) {
+        let row = self.row_mut(&spec.name, &spec.region);
         row.definition = Some(path);
         row.kubernetes = Some(spec.kubernetes.to_string());
         row.account.clone_from(&spec.account);
@@ -59,9 +59,9 @@ impl Clusters {
     }
 
     /// Adds all stacks of a region.
-    pub fn add(&mut self, found: &[LiveStack], identity: &Identity) {
+    pub fn add_stacks(&mut self, found: &[LiveStack], identity: &Identity) {
         for one in found {
-            let row = self.of(&one.cluster, &identity.region);
+            let row = self.row_mut(&one.cluster, &identity.region);
             row.account = Some(identity.account.clone());
             row.stacks += 1;
             row.statuses.insert(one.status.to_string());
@@ -70,7 +70,7 @@ impl Clusters {
         }
         let here = |row: &&mut ClusterView| row.region == identity.region;
         for row in self.0.values_mut().filter(here) {
-            row.looked = Some(identity.account.clone());
+            row.searched = Some(identity.account.clone());
         }
     }
 
@@ -99,8 +99,8 @@ impl Clusters {
 impl ClusterView {
     fn in_aws(&self) -> String {
         let statuses = || self.statuses.iter().cloned().collect::<Vec<_>>().join(", ");
-        match (self.stacks, &self.account, &self.looked) {
-            (0, Some(account), looked) if looked.as_ref() != Some(account) => {
+        match (self.stacks, &self.account, &self.searched) {
+            (0, Some(account), searched) if searched.as_ref() != Some(account) => {
                 format!("not asked: account {account}")
             }
             (0, ..) => "not created".to_owned(),

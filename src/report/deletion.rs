@@ -1,4 +1,4 @@
-//! A deletion for people: what goes and with what data, and what it leaves on purpose.
+//! A deletion as text: which stacks and data are deleted, and what is kept on purpose.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::apply::Remains;
 use crate::common::text::listed_line;
 use crate::plan::DeletePlan;
 
-/// What goes, and what data goes with it.
+/// The stacks that are deleted, with the data in them.
 pub fn text(plan: &DeletePlan) -> String {
     let mut text = String::new();
     for step in &plan.steps {
@@ -33,7 +33,7 @@ pub fn text(plan: &DeletePlan) -> String {
     text
 }
 
-/// One line for something that a deletion leaves on purpose.
+/// One line for something that a deletion keeps on purpose.
 pub fn remaining(remains: &Remains) -> String {
     let text = match remains {
         Remains::Kept {

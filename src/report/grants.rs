@@ -1,4 +1,4 @@
-//! Access that was granted to a CI: what was handed out, what there is, what revoking leaves.
+//! Access of a CI: what was granted, which grants exist, what stays after a revocation.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -83,7 +83,7 @@ pub fn table(bindings: &[Binding], now: Timestamp) -> String {
     )
 }
 
-/// What revoking does not do.
+/// What stays after a revocation.
 pub fn revoked(who: &str, gone: &[Binding], left: &[Binding], now: Timestamp) -> String {
     let recorded = gone.iter().flat_map(|binding| &binding.certificates);
     let valid = recorded
@@ -91,7 +91,7 @@ pub fn revoked(who: &str, gone: &[Binding], left: &[Binding], now: Timestamp) ->
         .filter(|expires| *expires > now);
     let user = Binding::user(who);
     let Some(until) = valid.max() else {
-        return format!("no certificate of {user} that is on record is valid any more");
+        return format!("no recorded certificate of {user} is still valid");
     };
     let until = moment(until);
     let rights = if left.is_empty() {
@@ -106,8 +106,8 @@ pub fn revoked(who: &str, gone: &[Binding], left: &[Binding], now: Timestamp) ->
         "",
         &format!(
             "Kubernetes can't revoke a certificate: that of {user} is accepted until {until}; \
-             {rights}. What else is bound to that user or to the group kube-cfn:ci stays. \
-             Take it out of the CI's variables too"
+             {rights}. Other bindings of that user or of the group kube-cfn:ci stay. \
+             Remove it from the CI's variables too"
         ),
     )
 }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn revoking_says_until_when_the_certificate_is_accepted() {
+    fn revoke_says_how_long_the_certificate_is_accepted() {
         let now = "2026-12-01T00:00:00Z".parse().unwrap();
         let gone = [binding("web", "2027-02-21T10:00:00Z")];
         let text = revoked("github", &gone, &[], now).replace("\n  ", " ");
@@ -147,13 +147,13 @@ mod tests {
         let over = [binding("web", "2026-11-30T10:00:00Z")];
         let text = revoked("github", &over, &[], now);
         assert!(
-            text.starts_with("no certificate of kube-cfn:ci:github"),
+            text.starts_with("no recorded certificate of kube-cfn:ci:github"),
             "{text}"
         );
     }
 
     #[test]
-    fn the_list_says_what_has_expired() {
+    fn grants_table_shows_expiry() {
         let bindings = [binding("web", "2026-11-30T10:00:00Z")];
         let text = table(&bindings, "2026-12-01T00:00:00Z".parse().unwrap());
         assert!(text.contains("expired"), "{text}");

@@ -15,7 +15,7 @@ pub fn table(lock: &Lock) -> String {
     format::table(&["IMAGE", "AMI", "RESOLVED"], rows)
 }
 
-/// What is locked now and was not before, a line each.
+/// The images that changed, a line each.
 pub fn changes(before: &Lock, lock: &Lock) -> String {
     let before = before.ids();
     let ids = lock.ids();

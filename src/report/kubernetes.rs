@@ -23,9 +23,9 @@ pub struct KubernetesView {
     pub version: Option<String>,
     /// Checks of `/readyz` that fail.
     pub failing: Vec<String>,
-    pub etcd: Etcd,
+    pub etcd: EtcdView,
     pub nodes: Vec<NodeView>,
-    /// What a working cluster would have and this one lacks; empty without a definition.
+    /// What is missing until the cluster is ready; empty without a definition.
     pub missing: Vec<String>,
     pub certificates: Vec<Certificate>,
 }
@@ -33,10 +33,10 @@ pub struct KubernetesView {
 /// What is visible of etcd from outside.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
-pub struct Etcd {
-    /// Whether the API server reaches it, which takes a quorum; `None` where it does not say.
+pub struct EtcdView {
+    /// Whether the API server reaches it, which takes a quorum; `None` where it is not known.
     answers: Option<bool>,
-    /// Members whose pod runs, and all that have one. A pod that runs is no healthy member yet.
+    /// Members whose pod runs, and all that have a pod. A running pod does not prove a healthy member.
     running: usize,
     pods: usize,
 }
@@ -45,7 +45,7 @@ pub struct Etcd {
 #[serde(rename_all = "camelCase")]
 pub struct NodeView {
     name: String,
-    /// `control-plane a`, `pool web`, or nothing that we know.
+    /// `control-plane a`, `pool web`; empty where it is not known.
     role: String,
     version: String,
     ready: bool,
@@ -62,7 +62,7 @@ impl KubernetesView {
         }
     }
 
-    /// Of what one look found.
+    /// From one observation of the cluster.
     pub fn of(seen: &Seen, version: Option<String>, wanted: Option<(&Wanted, &Readiness)>) -> Self {
         let health = match &seen.health {
             Ok(health) => health,
@@ -82,7 +82,7 @@ impl KubernetesView {
             ready: health.ready,
             version,
             failing: health.failing().map(str::to_owned).collect(),
-            etcd: Etcd {
+            etcd: EtcdView {
                 answers: health.etcd(),
                 running: members().filter(runs).count(),
                 pods: members().count(),
@@ -121,7 +121,7 @@ fn node(node: &Node, wanted: Option<&Wanted>) -> NodeView {
 }
 
 /// The lines below the API's address, for 80 columns.
-pub fn head(view: &KubernetesView) -> String {
+pub fn summary(view: &KubernetesView) -> String {
     let mut text = String::new();
     let mut line = |label: &str, content: &str| {
         let label = format!("{label:10}");
@@ -137,10 +137,7 @@ pub fn head(view: &KubernetesView) -> String {
         line("", "is ready");
     }
     if !view.failing.is_empty() {
-        line(
-            "",
-            &format!("checks that fail: {}", view.failing.join(", ")),
-        );
+        line("", &format!("failing checks: {}", view.failing.join(", ")));
     }
     if let Some(words) = etcd(&view.etcd) {
         line("etcd", &words);
@@ -190,7 +187,7 @@ pub fn nodes(view: &KubernetesView) -> String {
     text
 }
 
-fn etcd(etcd: &Etcd) -> Option<String> {
+fn etcd(etcd: &EtcdView) -> Option<String> {
     let answers = if etcd.answers? {
         "answers"
     } else {
@@ -252,7 +249,7 @@ mod tests {
                 pods,
             })),
         };
-        let text = head(&KubernetesView::of(&seen, Some("v1.36.2".to_owned()), None));
+        let text = summary(&KubernetesView::of(&seen, Some("v1.36.2".to_owned()), None));
         assert_eq!(
             text,
             "version   v1.36.2, ready\netcd      answers; 1 of 2 members' pods run\n"
@@ -260,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_api_says_why_in_a_line() {
+    fn unreachable_api_says_why() {
         let seen = Seen {
             health: Err(KubeError::Unreachable {
                 server: "https://api:6443".to_owned(),
@@ -269,7 +266,7 @@ mod tests {
             inside: None,
         };
         assert_eq!(
-            head(&KubernetesView::of(&seen, None, None)),
+            summary(&KubernetesView::of(&seen, None, None)),
             "          can't be reached: its name is unknown (DNS)\n"
         );
     }

@@ -1,4 +1,4 @@
-//! What plans, clusters and lists look like: as views that serialise, and as text for 80 columns.
+//! Plans, clusters and lists as views that serialise, and as text for 80 columns.
 
 pub mod certificates;
 pub mod cluster;

@@ -11,12 +11,12 @@ use crate::plan::protection::{Layer, State};
 pub struct Findings {
     pub cluster: String,
     pub layers: Vec<Layer>,
-    /// Stacks that hold data by the definition and are not there, or can't be judged as they stand.
+    /// Stacks that should hold data and do not exist, or can't be checked in their present status.
     pub stacks: Vec<String>,
 }
 
 impl Findings {
-    /// How many layers and stacks can't be relied on: what could not be read counts like what is missing.
+    /// How many layers and stacks are missing or could not be checked.
     pub fn open(&self) -> usize {
         let broken = |layer: &&Layer| matches!(layer.state, State::Missing | State::Unknown);
         self.layers.iter().filter(broken).count() + self.stacks.len()

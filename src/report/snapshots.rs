@@ -1,4 +1,4 @@
-//! Snapshots of etcd and the work on its members, for people.
+//! Snapshots of etcd and the steps on its members, as text.
 
 use console::style;
 use jiff::Timestamp;
@@ -31,14 +31,14 @@ pub fn restore_steps(slots: &[Slot], key: &str) -> String {
         "restore {key} on {}:\n\
          1  every control-plane node fetches and verifies it, then stops etcd and the API server\n\
          2  when all have stopped, each starts the restored cluster\n\
-         {} everything written after the snapshot is gone from the cluster; workloads run on,\n   \
+         {} everything written after the snapshot is lost; workloads keep running,\n   \
          the API is unavailable for some minutes",
         names.join(", "),
         style("!!").for_stderr().yellow()
     )
 }
 
-/// A step on a control-plane node, as it begins and as it ends.
+/// A step on a control-plane node, when it starts and when it ends.
 pub fn step(step: &Step) -> String {
     let Step { slot, doing, came } = step;
     match came {

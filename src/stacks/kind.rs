@@ -68,6 +68,14 @@ pub(super) struct KindRow {
 type Design = fn(&ClusterSpec, &Versions, &Templates) -> Result<Vec<Stack>, DesignError>;
 
 impl StackKind {
+    /// Every kind once, a pool by the name NAME: for help texts.
+    pub fn examples() -> impl Iterator<Item = Self> {
+        KINDS.iter().map(|row| match &row.kind {
+            Self::Pool(_) => Self::Pool("NAME".to_owned()),
+            kind => kind.clone(),
+        })
+    }
+
     /// The kind that a stack's tag names; `None` for a word of a newer version.
     pub fn parse(tag: &str) -> Option<Self> {
         KINDS.iter().find_map(|row| match &row.kind {

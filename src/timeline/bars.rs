@@ -9,8 +9,8 @@ use crate::events::{Event, Expected, Failure, Outcome, ResourceOperation, Verb, 
 use crate::stacks::StackKind;
 
 /// All bars, without a critical path yet. `None` without a first event of a run.
-pub(super) fn gather(events: &[Event]) -> Option<Timeline> {
-    let mut timeline = events.iter().find_map(begun)?;
+pub(super) fn collect_bars(events: &[Event]) -> Option<Timeline> {
+    let mut timeline = events.iter().find_map(run_started)?;
     for event in events {
         timeline.until = timeline.until.max(event.at());
         match event {
@@ -47,7 +47,7 @@ pub(super) fn gather(events: &[Event]) -> Option<Timeline> {
     Some(timeline)
 }
 
-fn begun(event: &Event) -> Option<Timeline> {
+fn run_started(event: &Event) -> Option<Timeline> {
     let Event::RunStarted {
         at,
         run,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Link, ResourceBar, StackBar, Timeline};
 use crate::stacks::StackKind;
 
-/// How far a resource may seem to begin before what released it: the two times are written apart.
+/// A resource may seem to begin this much before what it waited for: AWS writes the two times separately.
 const BLUR: SignedDuration = SignedDuration::from_millis(500);
 
 /// What the longest piece of the critical path cost the run.
@@ -62,7 +62,7 @@ fn path(timeline: &Timeline) -> Vec<Link> {
 
 /// The stack that ended last; of several the first.
 fn last<'a>(bars: impl Iterator<Item = &'a StackBar>, until: Timestamp) -> Option<&'a StackBar> {
-    let ended = bars.filter_map(|bar| Some((bar.drawn_to(until)?, bar)));
+    let ended = bars.filter_map(|bar| Some((bar.bar_end(until)?, bar)));
     let later = |best: (Timestamp, &'a StackBar), next: (Timestamp, &'a StackBar)| {
         if next.0 > best.0 { next } else { best }
     };
@@ -73,7 +73,7 @@ fn last<'a>(bars: impl Iterator<Item = &'a StackBar>, until: Timestamp) -> Optio
 fn within(bar: &StackBar, until: Timestamp) -> Vec<Link> {
     let ends = bar.resources.iter().map(|it| (bar.end_of(it, until), it));
     let Some(mut at) = latest(ends) else {
-        let whole = bar.begin.zip(bar.drawn_to(until));
+        let whole = bar.begin.zip(bar.bar_end(until));
         let link = whole.map(|(begin, end)| Link {
             stack: bar.stack.clone(),
             logical_id: None,
@@ -135,20 +135,20 @@ fn slacks(timeline: &Timeline) -> BTreeMap<StackKind, SignedDuration> {
     if timeline.ended.is_none() {
         return BTreeMap::new();
     }
-    let Some(end) = last(timeline.stacks.iter(), until).and_then(|bar| bar.drawn_to(until)) else {
+    let Some(end) = last(timeline.stacks.iter(), until).and_then(|bar| bar.bar_end(until)) else {
         return BTreeMap::new();
     };
     let mut latest: BTreeMap<&StackKind, Timestamp> = BTreeMap::new();
-    // Whoever waits for a stack began after it: going backwards, its dependants are known already.
+    // A dependant begins after the stack: going backwards, the dependants of a stack are known already.
     for bar in by_begin(timeline).into_iter().rev() {
-        let Some(own) = bar.drawn_to(until) else {
+        let Some(own) = bar.bar_end(until) else {
             continue;
         };
         let dependants = timeline.stacks.iter().filter(|dependant| {
             dependant.waits_for.contains(&bar.stack) && dependant.stack != bar.stack
         });
         let bounds = dependants.filter_map(|dependant| {
-            let theirs = dependant.drawn_to(until)?;
+            let theirs = dependant.bar_end(until)?;
             let slack = latest.get(&dependant.stack)?.duration_since(theirs);
             let begin = dependant.begin? - lag(timeline, dependant);
             begin.checked_add(slack).ok()
@@ -163,8 +163,8 @@ fn slacks(timeline: &Timeline) -> BTreeMap<StackKind, SignedDuration> {
 }
 
 fn by_begin(timeline: &Timeline) -> Vec<&StackBar> {
-    let begun = timeline.stacks.iter().filter(|bar| bar.begin.is_some());
-    let mut bars: Vec<_> = begun.collect();
+    let started = timeline.stacks.iter().filter(|bar| bar.begin.is_some());
+    let mut bars: Vec<_> = started.collect();
     bars.sort_by_key(|bar| bar.begin);
     bars
 }
@@ -173,7 +173,7 @@ fn by_begin(timeline: &Timeline) -> Vec<&StackBar> {
 fn lag(timeline: &Timeline, bar: &StackBar) -> SignedDuration {
     let needs = bar.waits_for.iter().filter_map(|kind| timeline.bar(kind));
     let ready = needs
-        .filter_map(|needed| needed.drawn_to(timeline.until))
+        .filter_map(|needed| needed.bar_end(timeline.until))
         .max();
     let waited = bar
         .begin
@@ -189,7 +189,7 @@ impl Timeline {
         let longest = self.critical.iter().max_by_key(|link| link.took())?;
         let mut ends: BTreeMap<&StackKind, Timestamp> = BTreeMap::new();
         for bar in by_begin(self) {
-            let (Some(begin), Some(end)) = (bar.begin, bar.drawn_to(self.until)) else {
+            let (Some(begin), Some(end)) = (bar.begin, bar.bar_end(self.until)) else {
                 continue;
             };
             let needs = bar.waits_for.iter().filter_map(|kind| ends.get(kind)).max();

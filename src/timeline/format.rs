@@ -44,7 +44,7 @@ pub(super) fn verdict(timeline: &Timeline) -> String {
 }
 
 /// What would make the run shorter, in words.
-pub(super) fn shorter(timeline: &Timeline, saving: &Saving) -> String {
+pub(super) fn saving_text(timeline: &Timeline, saving: &Saving) -> String {
     let longest = &saving.longest;
     let text = format!(
         "longest on it: {}, {}",
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn an_axis_has_round_marks_and_never_too_many() {
+    fn axis_marks_are_round_and_few() {
         assert_eq!(labels(651, 6), ["0", "2m", "4m", "6m", "8m", "10m"]);
         assert_eq!(labels(0, 6), ["0", "1s"]);
         assert_eq!(labels(45, 5), ["0", "10s", "20s", "30s", "40s"]);

@@ -127,9 +127,9 @@ fn expected(history: &StackHistory, operations: &[StackOperation<'_>]) -> Expect
     let deletes = own.is_some_and(|operation| operation.verb == Verb::Delete);
     let needs = others.filter(|other| {
         if deletes {
-            takes_from(&other.history.found, &history.found)
+            uses_output_of(&other.history.found, &history.found)
         } else {
-            takes_from(&history.found, &other.history.found)
+            uses_output_of(&history.found, &other.history.found)
         }
     });
     Expected {
@@ -144,7 +144,7 @@ fn expected(history: &StackHistory, operations: &[StackOperation<'_>]) -> Expect
 }
 
 /// Whether a parameter of `user` has the value of an output of `source`.
-fn takes_from(user: &LiveStack, source: &LiveStack) -> bool {
+fn uses_output_of(user: &LiveStack, source: &LiveStack) -> bool {
     user.parameters.values().any(|value| {
         value.len() >= DISTINCT && source.outputs.values().any(|output| output == value)
     })

@@ -21,7 +21,7 @@ use crate::stacks::StackKind;
 pub use critical::Saving;
 pub use from_history::{StackHistory, events_of};
 pub use page::page;
-pub use text::{Detail, NARROWEST, text};
+pub use text::{ChartDetail, NARROWEST, text};
 
 /// The course of a run in time. Made by [`Timeline::of`]; every text in it is one line without control
 /// characters.
@@ -122,9 +122,9 @@ pub struct Link {
 }
 
 impl Timeline {
-    /// The course that a run's events tell. `None` without the run's first event: nothing had begun.
+    /// The course of a run from its events. `None` without the run's first event: nothing had begun.
     pub fn of(events: &[Event]) -> Option<Self> {
-        let mut timeline = bars::gather(events)?;
+        let mut timeline = bars::collect_bars(events)?;
         critical::mark(&mut timeline);
         Some(timeline)
     }
@@ -135,7 +135,7 @@ impl Timeline {
     }
 
     /// Whether a resource deserves a row: it took 5 % of the run or more, was critical, or failed.
-    pub(crate) fn stands_out(&self, bar: &StackBar, resource: &ResourceBar) -> bool {
+    pub(crate) fn is_notable(&self, bar: &StackBar, resource: &ResourceBar) -> bool {
         const WORTH: i32 = 20;
         bar.took_of(resource, self.until) * WORTH >= self.took()
             || resource.critical
@@ -167,7 +167,7 @@ impl Timeline {
 
 impl StackBar {
     /// Where its bar ends: its end, or `until` while it is open. `None` when it never began.
-    pub fn drawn_to(&self, until: Timestamp) -> Option<Timestamp> {
+    pub fn bar_end(&self, until: Timestamp) -> Option<Timestamp> {
         self.begin.map(|begin| self.end.unwrap_or(until).max(begin))
     }
 
@@ -179,7 +179,7 @@ impl StackBar {
 
     /// How long its bar is. `None` when it never began.
     pub fn took(&self, until: Timestamp) -> Option<SignedDuration> {
-        Some(self.drawn_to(until)?.duration_since(self.begin?))
+        Some(self.bar_end(until)?.duration_since(self.begin?))
     }
 
     pub fn took_of(&self, resource: &ResourceBar, until: Timestamp) -> SignedDuration {
@@ -187,13 +187,13 @@ impl StackBar {
     }
 
     /// Until when it waited for other stacks. `None` where it needs none, or is not known to have waited.
-    pub fn waited_to(&self, until: Timestamp) -> Option<Timestamp> {
+    pub fn waited_until(&self, until: Timestamp) -> Option<Timestamp> {
         let held_up = matches!(self.ending, Ending::NotStarted | Ending::Waiting);
         let waited = self.begin.or(held_up.then_some(until));
         waited.filter(|_| !self.waits_for.is_empty())
     }
 
-    /// A resource in words; that it is deleted is said where its stack is not.
+    /// A resource in words, with `delete` in front where its stack is not deleted.
     pub fn name_of(&self, resource: &ResourceBar) -> String {
         let leaves = resource.status.is_delete() && self.operation != Some(Verb::Delete);
         let verb = if leaves { "delete " } else { "" };
@@ -225,7 +225,7 @@ impl Ending {
             Self::Failed => "failed",
             Self::NotStarted => "not started",
             Self::Open => "not followed to its end",
-            Self::Waiting => "had not begun",
+            Self::Waiting => "not started when last followed",
         }
     }
 }

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::format::{shorter, slack, ticks, took, verdict};
+use super::format::{saving_text, slack, ticks, took, verdict};
 use super::text::mark;
 use super::{Ending, Link, ResourceBar, StackBar, Timeline};
 use crate::common::duration::elapsed;
@@ -15,36 +15,36 @@ const TEMPLATE: &str = "timeline.html.tera";
 const MARKS: usize = 6;
 
 #[derive(Serialize)]
-struct Page<'a> {
+struct ChartPage<'a> {
     cluster: &'a str,
     verdict: String,
     started: String,
     run: &'a str,
     source: &'a str,
-    failures: Vec<Entry>,
-    marks: Vec<Mark>,
-    stacks: Vec<Stack>,
-    critical: Vec<Entry>,
+    failures: Vec<TextLine>,
+    marks: Vec<AxisMark>,
+    stacks: Vec<StackRows>,
+    critical: Vec<TextLine>,
     shorter: Option<String>,
 }
 
 /// A mark of the axis. All places and widths are percents of the run.
 #[derive(Serialize)]
-struct Mark {
+struct AxisMark {
     left: f64,
     label: String,
 }
 
 #[derive(Serialize)]
-struct Stack {
+struct StackRows {
     /// Its own row and those of the resources that stand out.
-    shown: Vec<Row>,
+    shown: Vec<ChartRow>,
     /// All other resources.
-    folded: Vec<Row>,
+    folded: Vec<ChartRow>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct ChartRow {
     mark: &'static str,
     name: String,
     /// How it ended, in words; empty for a resource.
@@ -67,7 +67,7 @@ struct Bar {
 
 /// A line beside the chart.
 #[derive(Serialize)]
-struct Entry {
+struct TextLine {
     name: String,
     text: String,
     took: String,
@@ -80,9 +80,9 @@ pub fn page(
     source: &str,
     templates: &Templates,
 ) -> Result<String, TemplateError> {
-    let scale = Scale(timeline);
+    let scale = TimeScale(timeline);
     let saving = timeline.saving();
-    let page = Page {
+    let page = ChartPage {
         cluster: &timeline.cluster,
         verdict: verdict(timeline),
         started: timeline
@@ -94,7 +94,7 @@ pub fn page(
         failures: timeline
             .failures()
             .into_iter()
-            .map(|(stacks, ending, reason)| Entry {
+            .map(|(stacks, ending, reason)| TextLine {
                 name: format!("{stacks} {}", ending.as_str()),
                 text: reason.to_owned(),
                 took: String::new(),
@@ -103,13 +103,13 @@ pub fn page(
         marks: scale.marks(),
         stacks: timeline.stacks.iter().map(|bar| scale.stack(bar)).collect(),
         critical: timeline.critical.iter().map(link).collect(),
-        shorter: saving.map(|saving| shorter(timeline, &saving)),
+        shorter: saving.map(|saving| saving_text(timeline, &saving)),
     };
     templates.render(TEMPLATE, &page)
 }
 
-fn link(link: &Link) -> Entry {
-    Entry {
+fn link(link: &Link) -> TextLine {
+    TextLine {
         name: link.stack.to_string(),
         text: link.name(),
         took: elapsed(link.took()),
@@ -117,18 +117,18 @@ fn link(link: &Link) -> Entry {
 }
 
 /// From time to place.
-struct Scale<'a>(&'a Timeline);
+struct TimeScale<'a>(&'a Timeline);
 
-impl Scale<'_> {
+impl TimeScale<'_> {
     fn left(&self, at: Timestamp) -> f64 {
         let whole = self.0.took().as_secs_f64().max(0.001);
         let since = at.duration_since(self.0.started).as_secs_f64();
         hundredths((since / whole).clamp(0.0, 1.0) * 100.0)
     }
 
-    fn marks(&self) -> Vec<Mark> {
+    fn marks(&self) -> Vec<AxisMark> {
         let marks = ticks(self.0.took(), MARKS).into_iter();
-        let marks = marks.map(|(second, label)| Mark {
+        let marks = marks.map(|(second, label)| AxisMark {
             left: self.left(self.0.started + SignedDuration::from_secs(second)),
             label,
         });
@@ -146,26 +146,26 @@ impl Scale<'_> {
         }
     }
 
-    fn stack(&self, bar: &StackBar) -> Stack {
+    fn stack(&self, bar: &StackBar) -> StackRows {
         let (long, short): (Vec<_>, Vec<_>) = bar
             .resources
             .iter()
-            .partition(|resource| self.0.stands_out(bar, resource));
+            .partition(|resource| self.0.is_notable(bar, resource));
         let rows = |all: Vec<&ResourceBar>| {
             let rows = all.into_iter().map(|it| self.resource(bar, it));
             rows.collect::<Vec<_>>()
         };
         let mut shown = vec![self.whole(bar)];
         shown.extend(rows(long));
-        Stack {
+        StackRows {
             shown,
             folded: rows(short),
         }
     }
 
-    fn whole(&self, bar: &StackBar) -> Row {
+    fn whole(&self, bar: &StackBar) -> ChartRow {
         let bad = matches!(bar.ending, Ending::Failed | Ending::RolledBack);
-        Row {
+        ChartRow {
             mark: mark(bar.ending).trim_start(),
             name: bar.stack.to_string(),
             ending: bar.ending.as_str(),
@@ -180,12 +180,12 @@ impl Scale<'_> {
     /// How a stack waited, ran, failed, and could have gone on.
     fn bars(&self, bar: &StackBar) -> Vec<Bar> {
         let mut bars = Vec::new();
-        if let Some(end) = bar.waited_to(self.0.until) {
+        if let Some(end) = bar.waited_until(self.0.until) {
             let needs: Vec<_> = bar.waits_for.iter().map(ToString::to_string).collect();
             let title = format!("waited for {}", needs.join(", "));
             bars.push(self.bar("wait", (self.0.started, end), title));
         }
-        if let Some((begin, end)) = bar.begin.zip(bar.drawn_to(self.0.until)) {
+        if let Some((begin, end)) = bar.begin.zip(bar.bar_end(self.0.until)) {
             let failed = bar.failed_at.map_or(end, |at| at.clamp(begin, end));
             let title = bar.ending.as_str();
             let open = bar.end.is_none() && bar.failed_at.is_none();
@@ -202,7 +202,7 @@ impl Scale<'_> {
         bars
     }
 
-    fn resource(&self, of: &StackBar, resource: &ResourceBar) -> Row {
+    fn resource(&self, of: &StackBar, resource: &ResourceBar) -> ChartRow {
         let open = resource.end.is_none();
         let end = of.end_of(resource, self.0.until);
         let took = elapsed(of.took_of(resource, self.0.until));
@@ -218,7 +218,7 @@ impl Scale<'_> {
         } else {
             shape(resource.critical, open || resource.cancelled)
         };
-        Row {
+        ChartRow {
             mark: match (resource.failed, open) {
                 (true, _) => "!!",
                 (_, true) => ">",

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use console::measure_text_width;
 use jiff::{SignedDuration, Timestamp};
 
-use super::format::{shorter, slack, ticks, took, verdict};
+use super::format::{saving_text, slack, ticks, took, verdict};
 use super::{Ending, Link, ResourceBar, StackBar, Timeline};
 use crate::common::duration::elapsed;
 use crate::common::text::{pad, wrap, wrap_behind};
@@ -21,7 +21,7 @@ const NAMED: usize = 3;
 
 /// What has a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
+pub enum ChartDetail {
     Stacks,
     /// Below each stack the resources that stand out.
     Resources,
@@ -29,8 +29,8 @@ pub enum Detail {
 
 /// The chart, at most `width` columns wide (and at least [`NARROWEST`]). `source` says where the
 /// events come from.
-pub fn text(timeline: &Timeline, source: &str, detail: Detail, width: usize) -> String {
-    let chart = Chart::new(timeline, detail, width.max(NARROWEST));
+pub fn text(timeline: &Timeline, source: &str, detail: ChartDetail, width: usize) -> String {
+    let chart = TextChart::new(timeline, detail, width.max(NARROWEST));
     let started = timeline.started.strftime("%Y-%m-%d %H:%M:%S UTC");
     let title = format!("{}  {}", timeline.cluster, verdict(timeline));
     let about = format!("{started}, run {}, {source}", timeline.run);
@@ -39,8 +39,8 @@ pub fn text(timeline: &Timeline, source: &str, detail: Detail, width: usize) -> 
     lines.extend([String::new(), chart.axis()]);
     for bar in &timeline.stacks {
         lines.push(chart.stack(bar));
-        let worth = |resource: &&ResourceBar| chart.shows(bar, resource);
-        let rows = bar.resources.iter().filter(worth);
+        let is_shown = |resource: &&ResourceBar| chart.shows(bar, resource);
+        let rows = bar.resources.iter().filter(is_shown);
         lines.extend(rows.map(|resource| chart.resource(bar, resource)));
     }
     lines.push(String::new());
@@ -55,16 +55,16 @@ pub fn text(timeline: &Timeline, source: &str, detail: Detail, width: usize) -> 
 }
 
 /// The columns of one chart.
-struct Chart<'a> {
+struct TextChart<'a> {
     timeline: &'a Timeline,
-    detail: Detail,
+    detail: ChartDetail,
     width: usize,
     name: usize,
     cells: usize,
 }
 
-impl<'a> Chart<'a> {
-    fn new(timeline: &'a Timeline, detail: Detail, width: usize) -> Self {
+impl<'a> TextChart<'a> {
+    fn new(timeline: &'a Timeline, detail: ChartDetail, width: usize) -> Self {
         let mut chart = Self {
             timeline,
             detail,
@@ -84,7 +84,7 @@ impl<'a> Chart<'a> {
     }
 
     fn shows(&self, bar: &StackBar, resource: &ResourceBar) -> bool {
-        self.detail == Detail::Resources && self.timeline.stands_out(bar, resource)
+        self.detail == ChartDetail::Resources && self.timeline.is_notable(bar, resource)
     }
 
     /// The cell in which a moment lies; the end of the run lies behind the last.
@@ -118,10 +118,10 @@ impl<'a> Chart<'a> {
     fn stack(&self, bar: &StackBar) -> String {
         let until = self.timeline.until;
         let mut cells = vec![' '; self.cells];
-        if let Some(end) = bar.waited_to(until) {
+        if let Some(end) = bar.waited_until(until) {
             paint(&mut cells, 0, self.cell(end), '.');
         }
-        if let Some((begin, end)) = bar.begin.zip(bar.drawn_to(until)) {
+        if let Some((begin, end)) = bar.begin.zip(bar.bar_end(until)) {
             let fill = if bar.critical { '#' } else { '=' };
             self.bar(&mut cells, (begin, end), bar.failed_at, fill);
             if bar.end.is_none() {
@@ -220,14 +220,14 @@ fn critical(timeline: &Timeline, width: usize) -> Vec<String> {
         };
         let took = elapsed(bar.took(timeline.until).unwrap_or_default());
         let label = format!("  {} {took:>FIGURE$}  ", pad(&bar.stack.to_string(), 16));
-        lines.extend(wrap_behind(&label, &pieces(of_stack), width));
+        lines.extend(wrap_behind(&label, &longest_links(of_stack), width));
     }
-    lines.extend(wrap(&shorter(timeline, &saving), width));
+    lines.extend(wrap(&saving_text(timeline, &saving), width));
     lines
 }
 
 /// The longest links of a stack in their order, and how many are not named.
-fn pieces(links: &[Link]) -> String {
+fn longest_links(links: &[Link]) -> String {
     let mut longest: Vec<&Link> = links
         .iter()
         .filter(|link| link.sentence.is_some())

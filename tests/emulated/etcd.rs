@@ -85,7 +85,7 @@ async fn a_restore_needs_the_name_and_an_existing_snapshot() {
         .tells("has no snapshot etcd/other.db");
     etcd(&world, "restore", &[key])
         .ends(64)
-        .tells("everything written after the snapshot is gone")
+        .tells("everything written after the snapshot is lost")
         .tells("--confirm restored");
     etcd(&world, "restore", &[key, "--confirm", "other"]).ends(5);
     let refused =
@@ -115,7 +115,7 @@ async fn a_restore_needs_the_name_and_an_existing_snapshot() {
     )
     .ends(0)
     .tells("ok control-plane node a  started")
-    .tells("restored serves what etcd/");
+    .tells("restored serves the data of etcd/");
     etcd(&world, "replace-member", &["a", "--yes"])
         .ends(5)
         .tells("restore a snapshot instead");

@@ -37,7 +37,7 @@ async fn another_region_in_the_environment_is_refused() {
         let mut command = world.command(&["apply", "abroad", "--yes"]);
         Said::of(command.env(variable, "us-east-1"))
             .ends(5)
-            .tells("abroad lives in eu-west-1, your AWS settings say us-east-1")
+            .tells("abroad is in eu-west-1, but your AWS settings say us-east-1")
             .tells("set AWS_REGION=eu-west-1");
     }
     nothing_was_made(&world).await;

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// What a program said, and how it ended.
+/// The output of a program, and how it ended.
 #[derive(Debug)]
 pub struct Said {
     pub stdout: String,
@@ -34,7 +34,7 @@ impl Said {
         self
     }
 
-    /// It said this on stderr, where all talk goes, however the lines were folded.
+    /// The text is on stderr, where messages go, however its lines are folded.
     #[track_caller]
     pub fn tells(&self, text: &str) -> &Self {
         let found = folded(&self.stderr).contains(&folded(text));

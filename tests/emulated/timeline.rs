@@ -113,7 +113,8 @@ fn an_unwritable_state_directory_stops_nothing() {
     let world = World::small("unrecorded");
     world.write("state", "a file where the directory should be\n");
     let said = world.apply();
-    said.ends(0).tells("this run has no timeline later");
+    said.ends(0)
+        .tells("this run is not recorded and will have no timeline");
     assert_eq!(said.stderr.matches("no timeline later").count(), 1);
     let source = timeline(&world, &[])["source"].to_string();
     assert!(source.contains("from AWS's history"), "{source}");

@@ -240,7 +240,7 @@ async fn older_stacks_get_their_version_from_the_bundle() {
         .ends(64)
         .tells("--running pool-workers=1.34.8: it says by itself that it runs 1.35.8");
     for (wrong, stated) in [
-        ("1.35.8", "it takes STACK=VERSION"),
+        ("1.35.8", "expected STACK=VERSION"),
         ("edge=1.35.8", "control-plane and pool-NAME"),
         ("control-plane=x", "x is not a version"),
     ] {

@@ -7,7 +7,7 @@ use kube_cfn::cloud::Identity;
 use kube_cfn::definition::Defined;
 use kube_cfn::plan::versions::{Running, Wanted, decide};
 use kube_cfn::plan::{Action, Plan, Step};
-use kube_cfn::report::plan::{Detail, ForecastInputs, markdown, text, view};
+use kube_cfn::report::plan::{ForecastInputs, PlanDetail, markdown, text, view};
 use kube_cfn::stacks::{self, StackKind};
 use kube_cfn::templates::Templates;
 use semver::Version;
@@ -68,7 +68,7 @@ fn a_refused_version_stands_at_the_top_of_every_form() {
         region: "eu-west-1".to_owned(),
     };
     let view = view(&plan, &identity, &defined, &ForecastInputs::default());
-    let text = text(&view, Detail::Short);
+    let text = text(&view, PlanDetail::Short);
     assert!(
         text.lines().all(|line| line.chars().count() <= 80),
         "{text}"

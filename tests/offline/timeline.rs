@@ -7,7 +7,7 @@ mod path;
 use kube_cfn::events::{Outcome, Verb};
 use kube_cfn::stacks::StackKind::Edge;
 use kube_cfn::templates::Templates;
-use kube_cfn::timeline::{Detail, Timeline, page, text};
+use kube_cfn::timeline::{ChartDetail, Timeline, page, text};
 
 use crate::progress::runs::{self, Run, expected};
 use crate::support::golden;
@@ -23,7 +23,10 @@ fn drawn(run: &Run) -> String {
 }
 
 fn chart(name: &str, run: &Run) {
-    for (detail, file) in [(Detail::Stacks, "stacks"), (Detail::Resources, "resources")] {
+    for (detail, file) in [
+        (ChartDetail::Stacks, "stacks"),
+        (ChartDetail::Resources, "resources"),
+    ] {
         let chart = text(&course(run), SOURCE, detail, 80);
         golden::check(&format!("timeline/{name}/{file}.txt"), &chart);
     }

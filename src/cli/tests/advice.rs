@@ -1,8 +1,10 @@
-//! Test only: the commands of this program that the programs on the machines advise are ones that it takes.
+//! Test only: this program accepts every command that its messages, its papers and the programs on the
+//! machines advise.
 
 use std::path::Path;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use crate::cli::Cli;
 
@@ -57,7 +59,7 @@ fn filled(command: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_command_that_a_node_advises_is_one_that_this_program_takes() {
+fn commands_advised_by_nodes_parse() {
     let mut found = Vec::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/node");
     files(&root, &mut found);
@@ -81,8 +83,77 @@ fn every_command_that_a_node_advises_is_one_that_this_program_takes() {
     assert!(checked > 5, "only {checked} commands found");
 }
 
+/// The text between a mark and the next `end`, for each mark.
+fn between<'a>(text: &'a str, mark: &str, end: char) -> Vec<&'a str> {
+    let rests = text.split(mark).skip(1);
+    rests
+        .filter_map(|rest| Some(rest.split_once(end)?.0))
+        .collect()
+}
+
+/// The source of a message without line continuations.
+fn joined(source: &str) -> String {
+    let mut lines = source.split("\\\n");
+    let first = lines.next().unwrap_or_default().to_owned();
+    lines.fold(first, |text, line| text + line.trim_start())
+}
+
+/// What parsing says of an advised command. A mention of a command may leave its arguments out.
+fn rejection(command: &str) -> Option<clap::Error> {
+    let mut text = command.to_owned();
+    while let Some((start, rest)) = text.split_once('{') {
+        text = format!("{start}production{}", rest.split_once('}').unwrap().1);
+    }
+    let error = Cli::try_parse_from(text.split_whitespace()).err()?;
+    let incomplete = matches!(
+        error.kind(),
+        ErrorKind::MissingRequiredArgument | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    (!incomplete).then_some(error)
+}
+
 #[test]
-fn a_command_ends_with_its_clause() {
+fn commands_advised_by_messages_and_papers_parse() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    files(&root.join("src"), &mut found);
+    files(&root.join("docs"), &mut found);
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    found.push(("README.md".to_owned(), readme));
+    let mut checked = 0;
+    for (file, text) in found
+        .iter()
+        .filter(|(file, _)| !file.ends_with("advice.rs"))
+    {
+        let text = joined(text);
+        let quoted = between(&text, "`kube-cfn ", '`');
+        let composed = between(&text, ".command(\"", '"');
+        let typed = between(&text, "\n$ kube-cfn ", '\n');
+        let composed = composed
+            .into_iter()
+            .map(|verb| format!("{verb} production"));
+        let all = quoted
+            .into_iter()
+            .chain(typed)
+            .map(str::to_owned)
+            .chain(composed);
+        for command in all.filter(|command| !command.starts_with('{')) {
+            let rejected = rejection(&format!("kube-cfn {command}"));
+            assert!(
+                rejected.is_none(),
+                "{file}: `{command}`: {}",
+                rejected.unwrap()
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 60, "only {checked} commands found");
+    assert!(rejection("kube-cfn undo production").is_some());
+    assert!(rejection("kube-cfn plan {name} --skip x").is_some());
+}
+
+#[test]
+fn advised_command_ends_with_its_clause() {
     let line =
         "fail \"it is empty; run kube-cfn etcd list ${NODE_CLUSTER}; then kube-cfn apply x\"";
     let wanted = ["kube-cfn etcd list ${NODE_CLUSTER}", "kube-cfn apply x"];

@@ -102,7 +102,7 @@ impl<'a> Causes<'a> {
     }
 }
 
-/// The changes of a step. What a resource is called changes with what it is: no news.
+/// The changes of a step. A change of a resource's description is left out: it follows from the others.
 pub(super) fn views<'a>(step: &'a Step, causes: &Causes<'_>) -> Vec<ChangeView<'a>> {
     let changes = step.change_set().map_or(&[][..], |set| &set.changes);
     let property = |change: &ResourceChange, property: &'a PropertyChange| PropertyView {
@@ -207,7 +207,7 @@ pub(super) fn plain(path: &str) -> &str {
 /// The longest value that is shown whole, in characters.
 const LONGEST: usize = 60;
 
-/// A value on one line; long ones (user data, policies) by their beginning.
+/// A value on one line; long ones (user data, policies) are cut.
 pub(super) fn short(value: &str) -> String {
     let line = one_line(value);
     if line.chars().count() <= LONGEST {
@@ -217,7 +217,7 @@ pub(super) fn short(value: &str) -> String {
     format!("{head}…")
 }
 
-/// Two values beside each other; long ones from a little before the place where they part.
+/// Two values beside each other; long ones from shortly before their difference.
 fn between(before: &str, after: &str) -> String {
     const LEAD: usize = 16;
     let (before, after) = (one_line(before), one_line(after));
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_values_are_shown_where_they_part() {
+    fn long_values_are_cut_to_their_difference() {
         assert_eq!(between("a", "b"), "a -> b");
         let long = |end: &str| format!("{}{end}", "[same] ".repeat(20));
         let text = between(&long("1, and the rest"), &long("2, and the rest"));

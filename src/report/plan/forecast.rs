@@ -1,4 +1,4 @@
-//! How long a plan takes and what it costs, in words. Both are estimates and say so.
+//! How long a plan takes and what it costs, as text. Both are estimates and say so.
 
 use crate::catalog::durations::Span;
 use crate::common::text::listed_line;
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_short_and_never_too_small() {
+    fn spans_round_up() {
         let word = |from, to| span(Span { from, to });
         assert_eq!(word(40, 90), "40-90s");
         assert_eq!(word(781, 976), "13-17m");
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn money_is_shown_in_whole_dollars() {
+    fn costs_are_whole_dollars() {
         let range = |from, to| Range { from, to };
         assert_eq!(dollars(range(1023.4, 7840.0)), "$1,023-7,840");
         assert_eq!(dollars(range(270.3, 270.4)), "$270");

@@ -1,5 +1,5 @@
-//! A plan as Markdown, fit for a pull request: a table of the stacks, what is at stake in the open, every
-//! change behind a fold.
+//! A plan as Markdown, fit for a pull request: a table of the stacks, data at stake in the open, every
+//! change folded.
 
 use std::fmt::Write;
 
@@ -117,7 +117,7 @@ fn change_lines(out: &mut String, change: &ChangeView<'_>) {
     }
 }
 
-/// Text of a definition or of AWS, so that none of it is read as markup.
+/// Escapes text of a definition or of AWS, so that none of it is read as markup.
 fn plain(text: &str) -> String {
     let mut out = String::new();
     for sign in text.chars() {
@@ -129,7 +129,7 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// Inside a fence only the fence itself has a meaning.
+/// Escapes text inside a fence, where only the fence itself has a meaning.
 fn code(text: &str) -> String {
     text.replace('\n', " ").replace("```", "'''")
 }
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_value_is_read_as_markup() {
+    fn markdown_escapes_values() {
         assert_eq!(plain("a|b <x> *y*"), "a\\|b \\<x\\> \\*y\\*");
         assert_eq!(code("```\nrm"), "''' rm");
     }

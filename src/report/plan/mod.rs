@@ -26,7 +26,7 @@ use crate::stacks::StackKind;
 use changes::{Causes, ChangeView};
 
 pub use markdown::markdown;
-pub use text::{Detail, text};
+pub use text::{PlanDetail, text};
 
 /// A plan as data.
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ pub struct PlanView<'a> {
     cluster: &'a str,
     account: &'a str,
     region: &'a str,
-    /// Why nothing of it is done: the rule of Kubernetes versions.
+    /// Why nothing of it is executed: the rule of Kubernetes versions.
     #[serde(skip_serializing_if = "slice_is_empty")]
     refused: &'a [Blocked],
     /// Whether a run would change anything.
@@ -54,7 +54,7 @@ pub struct PlanView<'a> {
 struct StackView<'a> {
     stack: &'a StackKind,
     name: &'a str,
-    action: Word,
+    action: StackAction,
     counts: Counts,
     /// The Kubernetes version that its machines boot next.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +71,7 @@ struct StackView<'a> {
     creates: Vec<Planned>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     changes: Vec<ChangeView<'a>>,
-    /// What an update does to those who use the database.
+    /// What an update means for the users of the database.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     downtime: Vec<Outage>,
     /// What was changed outside kube-cfn.
@@ -86,7 +86,7 @@ struct StackView<'a> {
     /// What CloudFormation's early validation says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<FindingView<'a>>,
-    /// What to think of before the update.
+    /// Warnings about the update.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     #[serde(skip_serializing_if = "slice_is_empty")]
@@ -119,14 +119,14 @@ struct FindingView<'a> {
     fields: Vec<String>,
 }
 
-/// What happens to a stack, in one word.
+/// What happens to a stack. The JSON has these words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Word {
+enum StackAction {
     Create,
     Recreate,
     Update,
-    /// It changes when the stacks before it are done.
+    /// It is planned when the stacks that it depends on are done.
     Later,
     Protect,
     Keep,
@@ -202,7 +202,7 @@ fn stack_view<'a>(
     expected: &Estimate,
     cost: &Monthly,
 ) -> StackView<'a> {
-    let action = word(step);
+    let action = stack_action(step);
     let blocked = match &step.action {
         Action::Blocked(why) => Some(why),
         _ => None,
@@ -224,7 +224,7 @@ fn stack_view<'a>(
         expected: expected.stacks.get(kind).copied(),
         cost_difference: of_stack.map_or_else(Range::default, StackCost::difference),
         creates: match action {
-            Word::Create | Word::Recreate => step.resources(),
+            StackAction::Create | StackAction::Recreate => step.resources(),
             _ => Vec::new(),
         },
         changes: changes::views(step, causes),
@@ -243,7 +243,7 @@ fn stack_view<'a>(
             })
             .collect(),
         warnings: match action {
-            Word::Keep => Vec::new(),
+            StackAction::Keep => Vec::new(),
             _ => plan::warnings(step),
         },
         pending: &step.pending,
@@ -268,17 +268,17 @@ fn older(step: &Step, plan: &Plan) -> Option<Version> {
     (own < version).then_some(version)
 }
 
-fn word(step: &Step) -> Word {
+fn stack_action(step: &Step) -> StackAction {
     match &step.action {
-        Action::Create => Word::Create,
-        Action::Replace => Word::Recreate,
-        Action::Update(_) => Word::Update,
-        Action::Deferred => Word::Later,
-        Action::NoChange if step.needs_protection_update() => Word::Protect,
-        Action::NoChange => Word::Keep,
-        Action::Follow(_) => Word::Follow,
-        Action::Continue { .. } => Word::Continue,
-        Action::Blocked(why) if why.by_guard => Word::Refused,
-        Action::Blocked(_) => Word::Blocked,
+        Action::Create => StackAction::Create,
+        Action::Replace => StackAction::Recreate,
+        Action::Update(_) => StackAction::Update,
+        Action::Deferred => StackAction::Later,
+        Action::NoChange if step.needs_protection_update() => StackAction::Protect,
+        Action::NoChange => StackAction::Keep,
+        Action::Follow(_) => StackAction::Follow,
+        Action::Continue { .. } => StackAction::Continue,
+        Action::Blocked(why) if why.by_guard => StackAction::Refused,
+        Action::Blocked(_) => StackAction::Blocked,
     }
 }

@@ -5,8 +5,8 @@ use super::changes::{fields_words, plain, short};
 use crate::cloud::Difference;
 use crate::plan::Drifted;
 
-/// What else there is to know before the update of a stack, a sentence each. The first of a pair is
-/// `!!` where it asks for a decision.
+/// What else to know before the update of a stack, a sentence each with its mark: `!!` where a decision is
+/// needed.
 pub(super) fn notes(stack: &StackView<'_>) -> Vec<(&'static str, String)> {
     let mut notes: Vec<(&'static str, String)> = Vec::new();
     if let (Some(own), Some(version)) = (&stack.kubernetes, &stack.older) {

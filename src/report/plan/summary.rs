@@ -1,32 +1,39 @@
 //! The last lines of a plan: how many stacks change, how long it takes and what it costs.
 
-use super::{PlanView, Word, forecast};
+use super::{PlanView, StackAction, forecast};
 use crate::common::text::listed_line;
 
-/// What no plan of a creation contains.
+/// What a plan can't say about new stacks.
 const UNKNOWABLE: &str = "Known only after apply: IDs, addresses. Not checked: service quotas, instance \
                           capacity.";
 
 /// The last lines of a plan.
 pub(super) fn summary(view: &PlanView<'_>) -> String {
-    let count = |words: &[Word]| {
+    let count = |words: &[StackAction]| {
         view.stacks
             .iter()
             .filter(|s| words.contains(&s.action))
             .count()
     };
     let mut parts = vec![
-        format!("{} to create", count(&[Word::Create, Word::Recreate])),
+        format!(
+            "{} to create",
+            count(&[StackAction::Create, StackAction::Recreate])
+        ),
         format!(
             "{} to update",
-            count(&[Word::Update, Word::Later, Word::Protect])
+            count(&[
+                StackAction::Update,
+                StackAction::Later,
+                StackAction::Protect
+            ])
         ),
-        format!("{} unchanged", count(&[Word::Keep])),
+        format!("{} unchanged", count(&[StackAction::Keep])),
     ];
     for (words, what) in [
-        (&[Word::Follow][..], "in progress"),
-        (&[Word::Refused][..], "refused"),
-        (&[Word::Blocked][..], "blocked"),
+        (&[StackAction::Follow][..], "in progress"),
+        (&[StackAction::Refused][..], "refused"),
+        (&[StackAction::Blocked][..], "blocked"),
     ] {
         if count(words) > 0 {
             parts.push(format!("{} {what}", count(words)));
@@ -35,7 +42,7 @@ pub(super) fn summary(view: &PlanView<'_>) -> String {
     if view.changes {
         let mut lines = vec![format!("Plan: {}.", parts.join(", "))];
         lines.extend(forecast::lines(&view.expected, &view.cost));
-        if count(&[Word::Create, Word::Recreate]) > 0 {
+        if count(&[StackAction::Create, StackAction::Recreate]) > 0 {
             lines.push(listed_line("", UNKNOWABLE));
         }
         lines.join("\n") + "\n"

@@ -1,4 +1,4 @@
-//! A plan as people read it, in 80 columns. Decides nothing: it only words what the view holds.
+//! A plan as text for 80 columns. Decides nothing: it only formats the view.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -8,17 +8,17 @@ use console::{Style, measure_text_width, style};
 use super::changes::{ChangeView, action_words, property_lines, risk_words};
 use super::notes::notes;
 use super::summary::summary;
-use super::{PlanView, StackView, Word, forecast};
+use super::{PlanView, StackAction, StackView, forecast};
 use crate::common::text::{listed_line, one_line};
 use crate::plan::{Blocked, Counts, Risk};
 use crate::stacks::StackKind;
 
-/// Where time and money stand behind what is done to a stack.
+/// The column of time and cost, behind what is done to a stack.
 const COLUMN: usize = 50;
 
 /// How much of a plan is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
+pub enum PlanDetail {
     /// New stacks by their number of resources.
     Short,
     /// Every resource of new stacks too.
@@ -26,7 +26,7 @@ pub enum Detail {
 }
 
 /// A plan as text.
-pub fn text(view: &PlanView<'_>, detail: Detail) -> String {
+pub fn text(view: &PlanView<'_>, detail: PlanDetail) -> String {
     let mut out = String::new();
     refused_text(&mut out, view.refused);
     for stack in &view.stacks {
@@ -68,7 +68,7 @@ fn blocked_text(out: &mut String, why: &Blocked) {
     wrapped(out, "    ", &format!("next: {}", why.remedy));
 }
 
-fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
+fn stack_text(out: &mut String, stack: &StackView<'_>, detail: PlanDetail) {
     let (mark, colour, said) = headline(stack);
     let name = format!("{:<16}", stack.stack.to_string());
     let time = stack.expected.map(forecast::span).unwrap_or_default();
@@ -89,7 +89,7 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: Detail) {
     if let Some(blocked) = stack.blocked.filter(|_| !stack.refused_above) {
         blocked_text(out, blocked);
     }
-    if detail == Detail::Full {
+    if detail == PlanDetail::Full {
         for planned in &stack.creates {
             line(
                 out,
@@ -131,9 +131,9 @@ fn stuck_text(out: &mut String, stack: &StackView<'_>) {
     }
 }
 
-/// The stacks that a new one waits for; for one that exists, the values that may still change.
+/// For a new stack, those that it depends on; for one that exists, the values that may still change.
 fn pending_text(out: &mut String, stack: &StackView<'_>) {
-    if matches!(stack.action, Word::Create | Word::Recreate) {
+    if matches!(stack.action, StackAction::Create | StackAction::Recreate) {
         let producers: BTreeSet<&StackKind> =
             stack.pending.iter().map(|input| &input.from).collect();
         if !producers.is_empty() {
@@ -167,12 +167,12 @@ pub(super) fn headline_words(stack: &StackView<'_>) -> String {
 fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
     let counts = &stack.counts;
     match stack.action {
-        Word::Create => (
+        StackAction::Create => (
             "+",
             Style::new().green(),
             format!("create    {} resources", counts.add),
         ),
-        Word::Recreate => (
+        StackAction::Recreate => (
             "+",
             Style::new().green(),
             format!(
@@ -180,39 +180,39 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
                 counts.add
             ),
         ),
-        Word::Update => (
+        StackAction::Update => (
             "~",
             Style::new().yellow(),
             format!("update    {}", counted(counts)),
         ),
-        Word::Later => (
+        StackAction::Later => (
             "~",
             Style::new().yellow(),
             "update    once its inputs are known".to_owned(),
         ),
-        Word::Protect => (
+        StackAction::Protect => (
             "~",
             Style::new().yellow(),
             "update    its protection only".to_owned(),
         ),
-        Word::Keep if !stack.pending.is_empty() => (
+        StackAction::Keep if !stack.pending.is_empty() => (
             "=",
             Style::new().dim(),
             "nothing to do, unless its inputs change".to_owned(),
         ),
-        Word::Keep => ("=", Style::new().dim(), "nothing to do".to_owned()),
-        Word::Follow => (
+        StackAction::Keep => ("=", Style::new().dim(), "nothing to do".to_owned()),
+        StackAction::Follow => (
             ">",
             Style::new().cyan(),
             "in progress: will follow it, then re-plan".to_owned(),
         ),
-        Word::Continue => (
+        StackAction::Continue => (
             "~",
             Style::new().yellow(),
             "rollback failed; will continue the rollback, then re-plan".to_owned(),
         ),
-        Word::Refused => ("!", Style::new().red(), "refused".to_owned()),
-        Word::Blocked => ("!", Style::new().red(), "blocked".to_owned()),
+        StackAction::Refused => ("!", Style::new().red(), "refused".to_owned()),
+        StackAction::Blocked => ("!", Style::new().red(), "blocked".to_owned()),
     }
 }
 
@@ -255,7 +255,7 @@ fn line(out: &mut String, arguments: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{arguments}");
 }
 
-/// Writes text folded to the width, every line behind `indent`, the following ones a little deeper.
+/// Writes text folded to the width: every line with `indent`, the following ones a little deeper.
 fn wrapped(out: &mut String, indent: &str, text: &str) {
     line(out, format_args!("{}", listed_line(indent, text)));
 }

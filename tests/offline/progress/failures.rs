@@ -9,7 +9,7 @@ use kube_cfn::apply::cause::{self, Words};
 use kube_cfn::apply::diagnose::of_stack;
 use kube_cfn::cloud::{Console, Finding, LiveStack, ResourceStatus, StackEvent, StackStatus};
 use kube_cfn::events::{Event, Expected, Failure, Outcome, Place, Verb};
-use kube_cfn::progress::{Detail, Model, report};
+use kube_cfn::progress::{FailureDetail, Model, report};
 use kube_cfn::stacks::StackKind;
 use serde::Deserialize;
 
@@ -268,7 +268,7 @@ fn settled(
 }
 
 fn reports(model: &Model) -> String {
-    let lines = model.reports(80, Detail::Brief);
+    let lines = model.reports(80, FailureDetail::Brief);
     let text: Vec<String> = lines.iter().map(|line| line.to_string() + "\n").collect();
     for report in text.concat().split(" !!  ").skip(1) {
         assert!(
@@ -305,7 +305,7 @@ fn afterwards(script: &Script, seen: &BTreeMap<&str, Vec<StackEvent>>) -> String
         };
         let found = found(&one.kind(), ends);
         let diagnosis = of_stack(&found, &events, &words).expect("a diagnosis");
-        for line in report("canary", &one.kind(), &diagnosis, 80, Detail::Brief) {
+        for line in report("canary", &one.kind(), &diagnosis, 80, FailureDetail::Brief) {
             text = text + &line.to_string() + "\n";
         }
     }
@@ -376,7 +376,7 @@ fn a_full_failure_report_shortens_nothing() {
     for event in super::runs::failing().events {
         model.update(&event);
     }
-    let lines = model.reports(80, Detail::Full);
+    let lines = model.reports(80, FailureDetail::Full);
     let text: String = lines.iter().map(|line| line.to_string() + " ").collect();
     let words: Vec<&str> = text.split_whitespace().collect();
     let text = words.join(" ");

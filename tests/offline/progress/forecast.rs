@@ -126,7 +126,7 @@ fn a_failure_is_printed_once_per_cause() {
         let mut live = memory.live();
         run.events
             .iter()
-            .for_each(|event| live.take(event).expect("an event"));
+            .for_each(|event| live.render(event).expect("an event"));
         memory.text().matches("NatGatewayA) CREATE_FAILED").count()
     };
     let failure = |reason: &str| kube_cfn::events::Failure {
@@ -151,7 +151,7 @@ fn a_failure_is_printed_once_per_cause() {
 struct Watch(Option<jiff::Timestamp>);
 
 impl Renderer for &mut Watch {
-    fn take(&mut self, _: &Event) -> std::io::Result<()> {
+    fn render(&mut self, _: &Event) -> std::io::Result<()> {
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use kube_cfn::events::Event;
-use kube_cfn::progress::{Environment, Json, Lines, Pace, Renderer, Style, follow};
+use kube_cfn::progress::{Environment, JsonRenderer, LineRenderer, Pace, Renderer, Style, follow};
 use serde_json::Value;
 
 use super::runs::{self, Run, at};
@@ -11,7 +11,7 @@ use super::terminal::Memory;
 
 fn play(mut renderer: impl Renderer, run: &Run) {
     for event in &run.events {
-        renderer.take(event).expect("an event");
+        renderer.render(event).expect("an event");
         renderer.tick(event.at()).expect("a tick");
     }
     let last = run.events.last().map_or(at(0), Event::at);
@@ -20,13 +20,13 @@ fn play(mut renderer: impl Renderer, run: &Run) {
 
 fn lines(run: &Run) -> String {
     let mut out = Vec::new();
-    play(Lines::new(&mut out), run);
+    play(LineRenderer::new(&mut out), run);
     String::from_utf8(out).expect("text")
 }
 
 fn json(run: &Run) -> String {
     let mut out = Vec::new();
-    play(Json::new(&mut out), run);
+    play(JsonRenderer::new(&mut out), run);
     String::from_utf8(out).expect("text")
 }
 
@@ -126,10 +126,10 @@ fn lines_print_a_heartbeat_every_thirty_seconds() {
     let edge = kube_cfn::stacks::StackKind::Edge;
     let run = runs::halfway().resource(176, edge, runs::BALANCER, "CREATE_COMPLETE");
     let mut out = Vec::new();
-    let mut renderer = Lines::new(&mut out);
+    let mut renderer = LineRenderer::new(&mut out);
     run.events
         .iter()
-        .for_each(|event| renderer.take(event).expect("an event"));
+        .for_each(|event| renderer.render(event).expect("an event"));
     for second in 177..=360 {
         renderer.tick(at(second)).expect("a tick");
     }
@@ -152,7 +152,7 @@ async fn time_between_events_follows_their_own_clock() {
         tokio::time::sleep(std::time::Duration::from_secs(65)).await;
     };
     let (shown, ()) = tokio::join!(
-        follow(Lines::new(&mut out), receiver, Pace::default()),
+        follow(LineRenderer::new(&mut out), receiver, Pace::default()),
         silent
     );
     shown.expect("written");
@@ -193,7 +193,12 @@ async fn a_closed_output_stops_nothing() {
         sender.send(event).expect("somebody listens");
     }
     drop(sender);
-    let shown = follow(Json::new(Gone { written: 0 }), receiver, Pace::default()).await;
+    let shown = follow(
+        JsonRenderer::new(Gone { written: 0 }),
+        receiver,
+        Pace::default(),
+    )
+    .await;
     assert!(shown.is_ok());
 }
 
@@ -213,7 +218,7 @@ async fn a_full_disk_is_reported_after_the_run() {
         sender.send(event).expect("somebody listens");
     }
     drop(sender);
-    let shown = follow(Lines::new(Full), receiver, Pace::default()).await;
+    let shown = follow(LineRenderer::new(Full), receiver, Pace::default()).await;
     let kind = shown.expect_err("a full disk").kind();
     assert_eq!(kind, io::ErrorKind::StorageFull);
 }

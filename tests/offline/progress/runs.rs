@@ -274,7 +274,7 @@ pub fn update() -> Run {
         expected(pool("workers"), None, 0, &[]),
         expected(pool("spot"), Some(Verb::Create), 3, &[Edge]),
     ];
-    let template = "Template AWS::EC2::LaunchTemplate Launch template of the slots";
+    let template = "Template AWS::EC2::LaunchTemplate Launch template of control-plane node b";
     Run::start(Verb::Update, stacks)
         .stack(1, Edge, Verb::Update)
         .stack(1, Database, Verb::Update)
@@ -299,7 +299,7 @@ pub fn update() -> Run {
         .resource(
             30,
             ControlPlane,
-            "Volume AWS::EC2::Volume etcd volume of slot 2",
+            "Volume AWS::EC2::Volume etcd volume of control-plane node b",
             "DELETE_IN_PROGRESS",
         )
 }
@@ -362,7 +362,7 @@ pub fn strange() -> Run {
         .because(
             9,
             Base,
-            "Role AWS::IAM::Role Role of the slots",
+            "Role AWS::IAM::Role Role of the control plane",
             "CREATE_FAILED",
             Some(&reason),
         )

@@ -1,6 +1,6 @@
 //! Golden screens: the display at one moment, and the log and summary of the same run.
 
-use kube_cfn::progress::{Json, Lines, Model, Renderer};
+use kube_cfn::progress::{JsonRenderer, LineRenderer, Model, Renderer};
 
 use super::runs::{self, Run, at};
 use crate::support::golden;
@@ -30,7 +30,7 @@ fn written(run: &Run, end: i64, show: impl Fn(&mut Vec<u8>) -> Box<dyn Renderer 
             second += 1;
             renderer.tick(at(second)).expect("a tick");
         }
-        renderer.take(event).expect("an event");
+        renderer.render(event).expect("an event");
     }
     renderer.finish(at(end)).expect("an end");
     drop(renderer);
@@ -38,7 +38,7 @@ fn written(run: &Run, end: i64, show: impl Fn(&mut Vec<u8>) -> Box<dyn Renderer 
 }
 
 fn log(name: &str, run: &Run, end: i64) {
-    let lines = written(run, end, |out| Box::new(Lines::new(out)));
+    let lines = written(run, end, |out| Box::new(LineRenderer::new(out)));
     golden::check(&format!("progress/{name}/lines.txt"), &lines);
 }
 
@@ -54,7 +54,7 @@ fn a_whole_run_as_a_log() {
 
 #[test]
 fn a_whole_run_as_json() {
-    let events = written(&runs::whole(), 651, |out| Box::new(Json::new(out)));
+    let events = written(&runs::whole(), 651, |out| Box::new(JsonRenderer::new(out)));
     golden::check("progress/whole/events.jsonl", &events);
 }
 

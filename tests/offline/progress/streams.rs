@@ -3,7 +3,7 @@
 use console::measure_text_width;
 use kube_cfn::cloud::{ResourceStatus, StackStatus};
 use kube_cfn::events::{Event, Expected, Failure, Outcome, Place, Span, Verb};
-use kube_cfn::progress::{Lines, Model, Renderer};
+use kube_cfn::progress::{LineRenderer, Model, Renderer};
 use kube_cfn::stacks::StackKind;
 use proptest::prelude::*;
 
@@ -133,10 +133,10 @@ proptest! {
     #[test]
     fn every_event_is_a_line_of_its_own_and_a_failure_five_at_most(events in proptest::collection::vec(event(), 0..30)) {
         let mut out = Vec::new();
-        let mut renderer = Lines::new(&mut out);
+        let mut renderer = LineRenderer::new(&mut out);
         let (mut least, mut reports) = (0, 0);
         for event in &events {
-            renderer.take(event).expect("an event");
+            renderer.render(event).expect("an event");
             match event {
                 Event::RunStarted { stacks, .. } => least += 1 + stacks.len(),
                 // Five lines at most, and none when the cause was shown already.

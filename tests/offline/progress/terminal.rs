@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use indicatif::{ProgressDrawTarget, TermLike};
-use kube_cfn::progress::Live;
+use kube_cfn::progress::LiveRenderer;
 
 /// Everything written, cursor moves left out.
 #[derive(Debug, Clone, Default)]
@@ -17,9 +17,9 @@ impl Memory {
     }
 
     /// A live block of 80x24 on this memory.
-    pub fn live(&self) -> Live {
+    pub fn live(&self) -> LiveRenderer {
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(self.clone()), 255);
-        Live::new(target, Box::new(|| (80, 24)))
+        LiveRenderer::new(target, Box::new(|| (80, 24)))
     }
 
     fn push(&self, text: &str) {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use kube_cfn::events::{Event, ReadyPart};
-use kube_cfn::progress::{ClusterWait, Lines, Renderer};
+use kube_cfn::progress::{ClusterWait, LineRenderer, Renderer};
 
 use super::runs::at;
 use crate::support::golden;
@@ -52,8 +52,8 @@ fn halfway() -> Vec<ReadyPart> {
             "control plane",
             2,
             3,
-            "2 of 3 slots Ready",
-            &["slot c: no node has joined as 10.20.64.10"],
+            "2 of 3 nodes Ready",
+            &["node c: no machine has joined as 10.20.64.10"],
         ),
         part(
             "pool web",
@@ -80,7 +80,7 @@ fn halfway() -> Vec<ReadyPart> {
 fn whole() -> Vec<ReadyPart> {
     vec![
         part("API", 1, 1, "answers", &[]),
-        part("control plane", 3, 3, "3 of 3 slots Ready", &[]),
+        part("control plane", 3, 3, "3 of 3 nodes Ready", &[]),
         part("pool web", 2, 2, "2 of 2 nodes Ready", &[]),
         part("critical pods", 9, 9, "9 of 9 kinds run", &[]),
     ]
@@ -117,7 +117,7 @@ fn a_ready_cluster_is_one_line() {
 #[test]
 fn the_log_shows_changes_and_heartbeats() {
     let mut out = Vec::new();
-    let mut lines = Lines::new(&mut out);
+    let mut lines = LineRenderer::new(&mut out);
     for (second, parts) in [
         (4, silent()),
         (8, silent()),
@@ -127,7 +127,7 @@ fn the_log_shows_changes_and_heartbeats() {
         for beat in 0..second {
             lines.tick(at(beat)).unwrap();
         }
-        lines.take(&look(second, parts)).unwrap();
+        lines.render(&look(second, parts)).unwrap();
     }
     lines.finish(at(200)).unwrap();
     golden::check(

@@ -1,12 +1,12 @@
-//! The way from a definition to a plan, as a list of stages: survey, Kubernetes versions, stacks, images,
-//! comparison, change sets.
+//! From a definition to a plan, in stages: survey, Kubernetes versions, stacks, images, comparison, change
+//! sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
 
 use super::ask;
-use super::failure::{Exit, Failure};
+use super::error::{CommandError, Exit};
 use super::lock::{self, Refresh};
 use super::out::eprint;
 use super::session::{self, Session};
@@ -15,16 +15,16 @@ use crate::plan::versions::{self, Wanted};
 use crate::plan::{self, Blocked, DriftDetection, Plan, PlanError, PlanOptions, Survey};
 use crate::stacks::{Stack, StackKind};
 
-/// What is allowed by name, and what is stated because AWS does not say it.
+/// What is allowed by name, and what is stated because AWS can't tell.
 #[derive(clap::Args, Default)]
 pub struct ConsentArgs {
-    /// Let this resource be replaced or removed with the data in it; may be repeated
+    /// Allow this resource to be replaced or deleted with its data; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
     allow_data_loss: Vec<String>,
     /// When a rollback failed, continue it without this resource; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
     skip_resource: Vec<String>,
-    /// The Kubernetes version that a stack runs, where the plan says that it is not known; may be repeated
+    /// State the Kubernetes version of a stack, where the plan says that it is not known; may be repeated
     #[arg(long, value_name = "STACK=VERSION", value_parser = running)]
     pub running: Vec<(StackKind, Version)>,
 }
@@ -42,16 +42,20 @@ impl ConsentArgs {
 
 /// `control-plane=1.36.4`.
 fn running(text: &str) -> Result<(StackKind, Version), String> {
-    let (stack, version) = text.split_once('=').ok_or("it takes STACK=VERSION")?;
+    let (stack, version) = text.split_once('=').ok_or("expected STACK=VERSION")?;
     let kind = StackKind::parse(stack).filter(StackKind::has_machines);
-    let kind = kind.ok_or("the stacks with machines are control-plane and pool-NAME")?;
+    let kind = kind.ok_or_else(|| {
+        let known = StackKind::examples().filter(StackKind::has_machines);
+        let names: Vec<_> = known.map(|kind| kind.to_string()).collect();
+        format!("the stacks with machines are {}", names.join(" and "))
+    })?;
     let version = version
         .parse()
         .map_err(|_| format!("{version} is not a version such as 1.36.4"))?;
     Ok((kind, version))
 }
 
-/// What a plan is asked for with.
+/// How a plan is made.
 pub struct PlanRequest<'a> {
     pub consents: &'a ConsentArgs,
     /// Names the run.
@@ -76,18 +80,18 @@ impl<'a> PlanRequest<'a> {
 
 /// Makes a plan with its change sets. The caller executes or discards them; after Ctrl-C they are
 /// discarded here.
-pub async fn propose<C: Cloud + Store>(
+pub async fn make_plan<C: Cloud + Store>(
     session: &Session<C>,
     request: &PlanRequest<'_>,
-) -> Result<Plan, Failure> {
+) -> Result<Plan, CommandError> {
     let mut work = std::pin::pin!(stages(session, request));
     tokio::select! {
         plan = &mut work => return plan,
         () = ask::interrupted() => {}
     }
     eprint(
-        "interrupted: removing the change sets that were asked for; \
-         Ctrl-C once more leaves them, they do no harm",
+        "interrupted: deleting the change sets of this plan; \
+         press Ctrl-C again to leave them, they do no harm",
     );
     tokio::select! {
         plan = work => if let Ok(plan) = plan {
@@ -96,15 +100,15 @@ pub async fn propose<C: Cloud + Store>(
         () = ask::interrupted() => {}
     }
     let message = "interrupted; nothing was changed";
-    Err(Failure::new(Exit::Interrupted, message))
+    Err(CommandError::new(Exit::Interrupted, message))
 }
 
 async fn stages<C: Cloud + Store>(
     session: &Session<C>,
     request: &PlanRequest<'_>,
-) -> Result<Plan, Failure> {
+) -> Result<Plan, CommandError> {
     let consents = request.consents;
-    let Found {
+    let PlanInputs {
         survey,
         stacks,
         refused,
@@ -128,7 +132,7 @@ async fn stages<C: Cloud + Store>(
 }
 
 /// What exists of a cluster, and the stacks that are wanted, each at the Kubernetes version that it may have.
-pub struct Found {
+pub struct PlanInputs {
     pub survey: Survey,
     pub stacks: Vec<Stack>,
     /// What the rule of versions refuses.
@@ -139,7 +143,7 @@ pub struct Found {
 pub async fn survey<C: Cloud + Store>(
     session: &Session<C>,
     stated: &[(StackKind, Version)],
-) -> Result<Found, Failure> {
+) -> Result<PlanInputs, CommandError> {
     let spec = session.spec();
     let survey = plan::survey(&session.cloud, &spec.name).await?;
     let mut running = plan::running::running(&survey, &session.cloud).await?;
@@ -152,23 +156,23 @@ pub async fn survey<C: Cloud + Store>(
         place: &session.defined.line("kubernetes"),
     };
     let decided = versions::decide(wanted, &running);
-    Ok(Found {
+    Ok(PlanInputs {
         stacks: session::design_at(&session.defined, &decided.versions)?,
         survey,
         refused: decided.refused,
     })
 }
 
-/// Removes change sets that nobody will execute; one that stays is only reported, it does no harm.
+/// Deletes change sets that will not be executed. One that stays does no harm: it is only reported.
 pub async fn discard_change_sets<C: Cloud>(plan: &Plan, session: &Session<C>) {
     for error in plan::discard(plan, &session.cloud).await {
         eprint(&format!(
-            "a change set could not be removed, it will never be executed: {error}"
+            "a change set could not be deleted, it will never be executed: {error}"
         ));
     }
 }
 
-impl From<PlanError> for Failure {
+impl From<PlanError> for CommandError {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Cloud(error) => error.into(),

@@ -1,4 +1,4 @@
-//! What a CI is given of a grant: a kubeconfig, or the certificates and the key, as text for a variable.
+//! The credentials of a grant, as text for a CI variable: a kubeconfig, or the certificates and the key.
 
 use std::path::Path;
 
@@ -9,20 +9,20 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::access::{Grant, Granted};
 use crate::cli::api_access::{ApiArgs, origin};
 use crate::cli::cluster::Cluster;
-use crate::cli::failure::Failure;
+use crate::cli::error::CommandError;
 use crate::common::files;
 use crate::kube::Connection;
 use crate::kubeconfig::{self, Entry, Login};
 
-/// How it is given.
+/// The form in which they are printed.
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
-pub(super) enum Form {
+pub(super) enum CredentialFormat {
     /// A kubeconfig
     #[default]
     Kubeconfig,
-    /// The same in one line of base64
+    /// A kubeconfig, as one line of base64
     Base64Kubeconfig,
-    /// A tar.gz of ca.crt, client.crt and client.key, in one line of base64
+    /// A tar.gz of ca.crt, client.crt and client.key, as one line of base64
     Base64Archive,
 }
 
@@ -30,34 +30,36 @@ pub(super) enum Form {
 pub(super) fn text(
     cluster: &Cluster,
     connection: &Connection,
-    wish: &Grant,
+    request: &Grant,
     granted: &Granted,
-    form: Form,
-) -> Result<SecretString, Failure> {
+    format: CredentialFormat,
+) -> Result<SecretString, CommandError> {
     let entry = Entry {
         cluster: cluster.name.clone(),
         origin: origin(&cluster.identity),
         server: ApiArgs::address(connection),
         server_name: None,
         authority_pem: connection.authority_pem.clone(),
-        namespace: Some(wish.namespace.clone()),
+        namespace: Some(request.namespace.clone()),
         login: Login::Certificate {
             certificate_pem: granted.certificate_pem.clone(),
             key: granted.key.clone(),
         },
     };
     let base64 = |bytes: &[u8]| SecretString::from(STANDARD.encode(bytes));
-    Ok(match form {
-        Form::Kubeconfig => kubeconfig::render(&entry)?,
-        Form::Base64Kubeconfig => base64(kubeconfig::render(&entry)?.expose_secret().as_bytes()),
-        Form::Base64Archive => {
+    Ok(match format {
+        CredentialFormat::Kubeconfig => kubeconfig::render(&entry)?,
+        CredentialFormat::Base64Kubeconfig => {
+            base64(kubeconfig::render(&entry)?.expose_secret().as_bytes())
+        }
+        CredentialFormat::Base64Archive => {
             let files = [
                 ("ca.crt", entry.authority_pem.as_str(), 0o644),
                 ("client.crt", &granted.certificate_pem, 0o644),
                 ("client.key", granted.key.expose_secret(), 0o600),
             ];
             let packed = archive(&files);
-            let failed = |error| Failure::other(format!("failed to pack the files: {error}"));
+            let failed = |error| CommandError::other(format!("failed to pack the files: {error}"));
             base64(&packed.map_err(failed)?)
         }
     })
@@ -86,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_archive_holds_three_files_and_closes_the_key() {
+    fn archive_keeps_file_modes() {
         let files = [("ca.crt", "a", 0o644), ("client.key", "secret", 0o600)];
         let packed = archive(&files).unwrap();
         let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(packed.as_slice()));

@@ -1,4 +1,4 @@
-//! How a command ends: the exit codes, and how a failure is printed.
+//! How a command ends: the exit codes, and how an error is printed.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -16,10 +16,10 @@ Exit codes:
    1  anything not listed here
    2  changes present (plan --detailed-exitcode)
    3  failed and rolled back
-   4  failed and needs manual action: a stack, a cluster that is not ready in time,
-      a certificate that expires soon
+   4  failed and needs manual action: a stack, a cluster that is not ready in
+      time, a certificate that expires soon
    5  refused by a guard: wrong account or region, protection, data at stake,
-      the Kubernetes version of a living cluster
+      another Kubernetes version than the living cluster has
    6  detached: AWS continues; re-run the same command to resume
   64  wrong usage
   65  wrong definition
@@ -47,9 +47,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not do what it was asked for.
+/// Why a command failed, as it is printed: the cause, and what to do next.
 #[derive(Debug)]
-pub struct Failure {
+pub struct CommandError {
     pub exit: Exit,
     /// What failed, cause first; may have several lines. Empty when it is printed already.
     message: String,
@@ -57,7 +57,7 @@ pub struct Failure {
     help: Option<String>,
 }
 
-impl Failure {
+impl CommandError {
     pub fn new(exit: Exit, message: impl Display) -> Self {
         Self {
             exit,
@@ -82,10 +82,10 @@ impl Failure {
         self
     }
 
-    /// Puts first what is done in spite of the failure.
+    /// Puts a sentence first: what was done in spite of the error, or what the error is about.
     #[must_use]
-    pub fn after(mut self, done: &str) -> Self {
-        self.message = format!("{done}: {}", self.message);
+    pub fn context(mut self, first: &str) -> Self {
+        self.message = format!("{first}: {}", self.message);
         self
     }
 
@@ -109,8 +109,8 @@ impl Failure {
     }
 }
 
-/// Folded to the terminal, between words only: commands are copied from it. Without a terminal a
-/// message stays on its line, for those who search logs.
+/// Folded to the width of the terminal, between words only: people copy commands from it. Without a
+/// terminal a message stays on its line, so that logs can be searched.
 fn folded(text: &str) -> String {
     match Term::stderr().size_checked() {
         Some((_, columns)) if Term::stderr().is_term() => fold(text, columns.into()),
@@ -120,14 +120,14 @@ fn folded(text: &str) -> String {
 
 fn fold(text: &str, columns: usize) -> String {
     let options = folding(columns.clamp(40, 100)).subsequent_indent("       ");
-    // The first line is folded; what follows it has a form of its own, such as a template's place.
+    // Only the first line is folded; the others have a layout of their own, such as lines of a template.
     match text.split_once('\n') {
         None => textwrap::fill(text, options),
         Some((first, rest)) => format!("{}\n{rest}", textwrap::fill(first, options)),
     }
 }
 
-impl From<CloudError> for Failure {
+impl From<CloudError> for CommandError {
     fn from(error: CloudError) -> Self {
         let failure = Self::other(&error);
         match error {
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_folded_between_words_only() {
+    fn messages_fold_between_words_only() {
         let flag = "--allow-data-loss canary-network/DatabaseSubnetA";
         let text = format!("error: if the data of the subnets may go, then give {flag} and apply");
         let folded = fold(&text, 60);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_first_line_keeps_its_form() {
+    fn lines_after_the_first_are_not_folded() {
         assert_eq!(
             fold("error: one\n  12 | {{ x }}", 80),
             "error: one\n  12 | {{ x }}"
