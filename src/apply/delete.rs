@@ -8,15 +8,15 @@ use futures::future::join_all;
 use super::follow::Rest;
 use super::registry::StackState;
 use super::requests::newest;
-use super::retained::{Remains, expected_remains, remains};
+use super::retained::{expected_retained, retained};
 use super::retry::with_retry;
 use super::run_context::RunContext;
 use super::scheduler::{Claim, Role, Scheduler};
 use super::stack::{direction, verb};
 use super::stack_result::{StackResult, blocked};
-use super::{End, Report, Session};
+use super::{RunOutcome, RunReport, Session};
 use crate::cloud::{Cloud, Operation, Store};
-use crate::events::{Expected, Outcome, Verb};
+use crate::events::{Expected, Outcome, Retained, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::{DeleteAction, manual_action};
 use crate::plan::{resources_of, token};
@@ -28,7 +28,7 @@ struct DeleteRun<'a, C> {
     scheduler: Scheduler,
     /// Stacks whose deletion was asked for and is not over yet.
     deleting: RefCell<BTreeSet<StackKind>>,
-    remains: RefCell<Vec<Remains>>,
+    retained: RefCell<Vec<Retained>>,
     unfinished: RefCell<Vec<String>>,
 }
 
@@ -39,28 +39,28 @@ pub async fn delete<C: Cloud + Store>(
     cloud: &C,
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
-) -> Report {
+) -> RunReport {
     let run = DeleteRun {
         plan,
         context: RunContext::new(cloud, session, plan.steps.iter().map(|step| &step.kind)),
         // Nothing that is deleted waits for machines to join.
         scheduler: Scheduler::new(session.parallel, None),
         deleting: RefCell::default(),
-        remains: RefCell::default(),
+        retained: RefCell::default(),
         unfinished: RefCell::default(),
     };
     let context = &run.context;
     context.run_started(&plan.cluster, Verb::Delete, expected(plan));
     let end = context.until_end(run.execute(), stop).await;
     let mut report = context.states.report(end.why());
-    report.remains = run.remains.take();
+    report.retained = run.retained.take();
     // Nobody may see the end of these: what they leave is said before.
     let deleting = run.deleting.take();
     let unseen = plan
         .steps
         .iter()
         .filter(|step| deleting.contains(&step.kind));
-    report.remains.extend(unseen.flat_map(expected_remains));
+    report.retained.extend(unseen.flat_map(expected_retained));
     report.unfinished = run.unfinished.take();
     context.finish(&report, &end);
     report
@@ -87,7 +87,9 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
             self.context.settle(&step.kind, result).await;
         });
         join_all(stacks).await;
-        if self.plan.refused.is_none() && self.context.states.report("").end() == End::Done {
+        if self.plan.refused.is_none()
+            && self.context.states.report("").outcome() == RunOutcome::Done
+        {
             self.delete_parameters().await;
         }
     }
@@ -156,8 +158,8 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         self.deleting.borrow_mut().insert(step.kind.clone());
         let (outcome, rest) = self.follow(step, operation, Verb::Delete).await?;
         self.deleting.borrow_mut().remove(&step.kind);
-        let left = remains(step, &rest.events);
-        self.remains.borrow_mut().extend(left);
+        let left = retained(step, &rest.events);
+        self.retained.borrow_mut().extend(left);
         Ok(outcome)
     }
 

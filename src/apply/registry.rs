@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::watch;
 
-use super::{Outputs, Report, Running};
+use super::{Outputs, RunReport, RunningStack};
 use crate::events::Outcome;
 use crate::stacks::StackKind;
 
@@ -66,7 +66,12 @@ impl StackStates {
         self.modify(kind, |state| match state {
             StackState::Running => *state = StackState::RollingBack,
             StackState::External { rolling_back, .. } => *rolling_back = true,
-            _ => {}
+            StackState::Waiting
+            | StackState::Requested
+            | StackState::RollingBack
+            | StackState::Settled(..)
+            | StackState::Lost(_)
+            | StackState::Left => {}
         });
     }
 
@@ -102,14 +107,14 @@ impl StackStates {
         self.0.borrow().iter().filter_map(good).collect()
     }
 
-    /// The run's report as of now. `why` explains what still runs.
-    pub fn report(&self, why: &str) -> Report {
-        let mut report = Report {
+    /// The run's report as of now. `detached_because` is the reason for what still runs.
+    pub fn report(&self, detached_because: &str) -> RunReport {
+        let mut report = RunReport {
             outputs: self.outputs(),
-            ..Report::default()
+            ..RunReport::default()
         };
         for (stack, sender) in &*self.0.borrow() {
-            let why = match &*sender.borrow() {
+            let reason = match &*sender.borrow() {
                 StackState::Settled(outcome, _) => {
                     report.outcomes.push((stack.clone(), (**outcome).clone()));
                     continue;
@@ -119,12 +124,12 @@ impl StackStates {
                     continue;
                 }
                 StackState::Requested | StackState::Running | StackState::RollingBack => {
-                    why.to_owned()
+                    detached_because.to_owned()
                 }
-                StackState::External { what: why, .. } | StackState::Lost(why) => why.clone(),
+                StackState::External { what, .. } | StackState::Lost(what) => what.clone(),
             };
             let stack = stack.clone();
-            report.running.push(Running { stack, why });
+            report.running.push(RunningStack { stack, reason });
         }
         report
     }

@@ -11,7 +11,7 @@ use super::poller::Poller;
 use super::registry::{StackState, StackStates};
 use super::retry::with_retry;
 use super::stack_result::{StackResult, unanswered};
-use super::{End, Report, Session};
+use super::{RunOutcome, RunReport, Session};
 use crate::cloud::{Cloud, CloudError, Operation, Store};
 use crate::events::Emitter;
 use crate::events::{Expected, Outcome, Verb};
@@ -80,18 +80,18 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
     }
 
     /// The last events of a run. One that is not followed to its end has no verdict.
-    pub fn finish(&self, report: &Report, end: &RunEnd) {
+    pub fn finish(&self, report: &RunReport, end: &RunEnd) {
         if let RunEnd::Expired(why) = end {
             let text = format!("everything is left as it is, nothing more is begun: {why}");
             self.emit.note(None, text);
         }
         for running in &report.running {
-            let text = format!("goes on in AWS, not followed any more: {}", running.why);
+            let text = format!("goes on in AWS, not followed any more: {}", running.reason);
             self.emit.note(Some(&running.stack), text);
         }
-        match report.end() {
-            End::Detached => {}
-            end => self.emit.run_finished(end == End::Done),
+        match report.outcome() {
+            RunOutcome::Detached => {}
+            end => self.emit.run_finished(end == RunOutcome::Done),
         }
     }
 

@@ -15,7 +15,7 @@ use super::requests::newest;
 use super::run_context::RunContext;
 use super::stack::{direction, verb};
 use super::stack_result::StackResult;
-use super::{Report, Session};
+use super::{RunReport, Session};
 use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::status::{WatchAction, on_watch};
@@ -43,7 +43,7 @@ pub async fn watch<C: Cloud + Store>(
     cloud: &C,
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
-) -> Report {
+) -> RunReport {
     let mut kinds: Vec<StackKind> = known(&survey.found).map(|(kind, _)| kind).collect();
     kinds.sort();
     let run = WatchRun {

@@ -9,7 +9,7 @@ use super::run::{self, ProgressOptions, run_id};
 
 use super::{Global, ask};
 use crate::access::Cache;
-use crate::apply::{self, Report};
+use crate::apply::{self, RunReport};
 use crate::kubeconfig::{self, LockTries};
 use crate::plan::deletion::{DeletePlan, Guard};
 use crate::plan::{self, deletion};
@@ -73,7 +73,7 @@ fn agree(plan: &DeletePlan, args: &Args) -> Result<(), Failure> {
     args.confirm.confirm(&question, &plan.cluster)
 }
 
-async fn delete(plan: &DeletePlan, cluster: &Cluster, style: Style) -> Report {
+async fn delete(plan: &DeletePlan, cluster: &Cluster, style: Style) -> RunReport {
     let run = run_id();
     let options =
         ProgressOptions::recorded(style, &run, &cluster.name, &cluster.identity, "delete");
@@ -84,10 +84,10 @@ async fn delete(plan: &DeletePlan, cluster: &Cluster, style: Style) -> Report {
     .await
 }
 
-fn finish(cluster: &Cluster, report: &Report) -> Result<Exit, Failure> {
+fn finish(cluster: &Cluster, report: &RunReport) -> Result<Exit, Failure> {
     let name = &cluster.name;
-    for remains in &report.remains {
-        eprint(&deletions::remaining(remains));
+    for retained in &report.retained {
+        eprint(&deletions::retained(retained));
     }
     for line in &report.unfinished {
         eprint(&format!("!! {line}"));

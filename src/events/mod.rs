@@ -3,6 +3,7 @@
 
 mod emitter;
 mod operations;
+mod retained;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::stacks::StackKind;
 pub use crate::catalog::durations::{Operation, Span};
 pub use emitter::Emitter;
 pub use operations::{ResourceOperation, operations};
+pub use retained::Retained;
 
 /// What happened in a run. Serialised with a `type` field, camelCase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

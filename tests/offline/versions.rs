@@ -6,7 +6,7 @@ mod rule;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 
-use kube_cfn::apply::{self, End, Outputs, Prepare, Session};
+use kube_cfn::apply::{self, Outputs, Prerequisites, RunOutcome, Session};
 use kube_cfn::cloud::{CloudError, LiveStack, StackStatus, Store};
 use kube_cfn::plan::versions::{self, Decided, Running, Wanted};
 use kube_cfn::plan::{self, Action, Plan, PlanOptions, Survey};
@@ -23,8 +23,8 @@ use crate::support::specs;
 
 struct Nothing;
 
-impl Prepare for Nothing {
-    async fn before(&self, _: &StackKind, _: &Outputs) -> Result<Option<String>, String> {
+impl Prerequisites for Nothing {
+    async fn prepare(&self, _: &StackKind, _: &Outputs) -> Result<Option<String>, String> {
         Ok(None)
     }
 }
@@ -93,15 +93,15 @@ async fn completed(
     plan::resolve(draft, cloud, &terms).await.unwrap()
 }
 
-async fn execute(cloud: &Simulated, plan: Plan) -> End {
+async fn execute(cloud: &Simulated, plan: Plan) -> RunOutcome {
     execute_as(cloud, plan, "run").await
 }
 
-async fn execute_as(cloud: &Simulated, plan: Plan, run: &str) -> End {
+async fn execute_as(cloud: &Simulated, plan: Plan, run: &str) -> RunOutcome {
     let (events, _heard) = unbounded_channel();
     let session = Session::new(run, &events);
     let run = apply::run(plan, cloud, &Nothing, &session, pending());
-    run.await.end()
+    run.await.outcome()
 }
 
 /// Creates these stacks.
@@ -116,7 +116,7 @@ async fn standing(stacks: Vec<Stack>) -> Simulated {
         refused: BTreeMap::new(),
     };
     let plan = completed(&cloud, stacks, &survey, nothing).await;
-    assert_eq!(execute(&cloud, plan).await, End::Done);
+    assert_eq!(execute(&cloud, plan).await, RunOutcome::Done);
     cloud
 }
 
@@ -204,7 +204,7 @@ async fn a_pool_that_is_older_stays_as_it_is_while_all_else_changes() {
     };
     assert_eq!(version(&plan, &workers()), old());
     assert_eq!(version(&plan, &StackKind::Pool("batch".to_owned())), new());
-    assert_eq!(execute(&cloud, plan).await, End::Done);
+    assert_eq!(execute(&cloud, plan).await, RunOutcome::Done);
     assert!(!planned(&cloud, &lagging).await.has_changes());
 
     // Its own fields still change, at its own version.
@@ -236,7 +236,7 @@ async fn stacks_without_the_output_get_their_version_from_the_bundle() {
         words(&plan),
         ["control-plane update", "pool-workers update"]
     );
-    assert_eq!(execute(&cloud, plan).await, End::Done);
+    assert_eq!(execute(&cloud, plan).await, RunOutcome::Done);
     let outputs = |kind: &str| {
         let found = cloud
             .all_stacks()
@@ -355,8 +355,8 @@ async fn machines_that_another_run_made_meanwhile_keep_their_version() {
     assert_eq!(control_plane.unwrap().action, Action::Create);
     // Another run creates the cluster at its own version before this one begins.
     let other = planned(&cloud, &spec(old())).await;
-    assert_eq!(execute_as(&cloud, other, "other").await, End::Done);
-    assert_ne!(execute(&cloud, plan).await, End::Done);
+    assert_eq!(execute_as(&cloud, other, "other").await, RunOutcome::Done);
+    assert_ne!(execute(&cloud, plan).await, RunOutcome::Done);
     for kind in ["control-plane", "pool-workers"] {
         let mut all = cloud.all_stacks().into_iter();
         let found = all.find(|found| found.kind == kind);

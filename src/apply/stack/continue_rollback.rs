@@ -2,7 +2,7 @@
 
 use super::StackRun;
 use super::phase::Signal;
-use crate::apply::Prepare;
+use crate::apply::Prerequisites;
 use crate::apply::follow::Direction;
 use crate::apply::registry::StackState;
 use crate::apply::requests::with_token;
@@ -12,7 +12,7 @@ use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
 use crate::events::{Failure, Outcome, Verb};
 use crate::plan::{Action, Stuck};
 
-impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
+impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     /// Continues the rollback and follows it. The stack is read again afterwards.
     pub(super) async fn continue_rollback(&mut self) -> Result<Signal, StackResult> {
         let found = self.found()?;

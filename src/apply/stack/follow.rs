@@ -5,11 +5,11 @@ use super::{StackRun, allowed_losses, disagreement};
 use crate::apply::follow::Direction;
 use crate::apply::registry::StackState;
 use crate::apply::stack_result::StackResult;
-use crate::apply::{Prepare, outcome};
+use crate::apply::{Prerequisites, outcome};
 use crate::cloud::{Cloud, Operation, Store};
 use crate::events::Verb;
 
-impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
+impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     /// AWS accepted an operation of this run.
     pub(super) fn accept(&mut self, verb: Verb, operation: Operation) -> Signal {
         self.set_state(StackState::Running);

@@ -40,7 +40,7 @@ mod wait_for_inputs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Prepare;
+use super::Prerequisites;
 use super::follow::{Direction, Rest};
 use super::registry::StackState;
 use super::run::ApplyRun;
@@ -80,7 +80,7 @@ pub(super) struct StackRun<'r, 'a, C, P> {
     result: Option<StackResult>,
 }
 
-impl<'r, 'a, C: Cloud + Store, P: Prepare> StackRun<'r, 'a, C, P> {
+impl<'r, 'a, C: Cloud + Store, P: Prerequisites> StackRun<'r, 'a, C, P> {
     pub fn new(run: &'r ApplyRun<'a, C, P>, step: Step) -> Self {
         let found = step.found.clone();
         let status = found.as_ref().map(|found| found.status.clone());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::apply::{End, Report};
+use crate::apply::{RunOutcome, RunReport};
 use crate::cloud::CloudError;
 use crate::events::{Event, Outcome};
 use crate::plan::{Action, Plan};
@@ -19,7 +19,7 @@ fn altered_network() -> Vec<Stack> {
     altered_in(network(), &StackKind::Network)
 }
 
-fn outcome(report: &Report) -> &Outcome {
+fn outcome(report: &RunReport) -> &Outcome {
     &report.outcomes.first().expect("one outcome").1
 }
 
@@ -59,9 +59,9 @@ async fn ten_minutes_without_any_answer_end_in_detaching_not_in_a_verdict() {
     let plan = planned(&cloud, network()).await;
     cloud.refuse("events", "", 200, &unreachable("DescribeStackEvents"));
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     assert!(report.outcomes.is_empty());
-    assert!(report.running[0].why.contains("connection reset"));
+    assert!(report.running[0].reason.contains("connection reset"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,11 +70,16 @@ async fn credentials_that_expire_detach_and_leave_the_dependants_waiting() {
     let plan = planned(&cloud, stacks()).await;
     cloud.refuse("events", "canary-edge", 9, &expired());
     let (report, events) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     // Base, edge and database, all in the same moment: the first that hears it tells everybody.
     assert_eq!(report.running.len(), 3, "{:?}", outcome_lines(&report));
     let expired = |why: &str| why.contains("the token has expired");
-    assert!(report.running.iter().all(|running| expired(&running.why)));
+    assert!(
+        report
+            .running
+            .iter()
+            .all(|running| expired(&running.reason))
+    );
     assert_eq!(report.waiting.len(), 2);
     assert!(notes(&events).iter().any(|text| {
         text.starts_with("everything is left as it is, nothing more is begun") && expired(text)
@@ -111,10 +116,10 @@ async fn a_write_that_is_never_answered_is_not_called_a_failure() {
     let plan = planned(&cloud, network()).await;
     cloud.refuse("create", "", 9, &unreachable("CreateStack"));
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     assert!(
         report.running[0]
-            .why
+            .reason
             .contains("whether it began is not known")
     );
 }
@@ -163,7 +168,7 @@ async fn a_stack_of_that_name_that_is_not_ours_is_left_alone() {
         line.contains("already exists; it does not belong to canary"),
         "{line}"
     );
-    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::apply::{End, Session};
+use crate::apply::{RunOutcome, Session};
 use crate::events::Event;
 use crate::stacks::{Stack, StackKind};
 
@@ -84,7 +84,7 @@ async fn failing(stacks: usize, ill: usize) -> (TestCloud, Vec<Event>) {
         std::future::pending(),
     )
     .await;
-    assert_eq!(report.end(), End::RolledBack);
+    assert_eq!(report.outcome(), RunOutcome::RolledBack);
     assert!(before.is_empty());
     (cloud, events)
 }
@@ -125,7 +125,7 @@ async fn quiet(with_heartbeat: bool) -> (u64, TestCloud) {
     let alone = chain(0, "AWS::RDS::DBInstance", 1, &[]);
     let plan = planned(&cloud, vec![alone]).await;
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Done);
+    assert_eq!(report.outcome(), RunOutcome::Done);
     let (_, end) = cloud.spans()["canary-pool-n00"];
     assert!(end > 600, "{end}");
     (cloud.elapsed().as_secs() - end, cloud)
@@ -215,7 +215,12 @@ async fn makespan(graph: &Graph, remaining: &BTreeMap<StackKind, f64>, parallel:
         ..Session::new("r1", &events)
     };
     let report = go_in(&cloud, plan, &session, std::future::pending()).await;
-    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
     cloud.elapsed().as_secs()
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::*;
-use crate::apply::{End, Session, delete};
+use crate::apply::{RunOutcome, Session, delete};
 use crate::cloud::StackStatus;
 use crate::events::Outcome;
 use crate::plan::{Action, Guard, Plan, deletion, survey};
@@ -196,7 +196,7 @@ async fn a_rollback_that_fails_again_says_how_to_skip_and_a_skip_is_passed_on() 
     };
     let hint = why.hint.as_deref().unwrap_or_default();
     assert!(hint.contains("`--skip-resource canary-edge/Lb`"), "{hint}");
-    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
 
     let wrong = planned_under(&cloud, stacks(), &[], &["canary-edge/Nat"]).await;
     let text = wrong.expect_err("not stuck").to_string();
@@ -205,7 +205,12 @@ async fn a_rollback_that_fails_again_says_how_to_skip_and_a_skip_is_passed_on() 
     let another = |session: &mut Session<'_>| session.run = "r2";
     let plan = plan.expect("a plan");
     let (report, _) = go_as(&cloud, plan, another, std::future::pending()).await;
-    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
     let calls = cloud.called("continue_rollback");
     assert!(calls[1].ends_with("canary-edge Lb"), "{calls:?}");
 }
@@ -271,7 +276,7 @@ async fn a_leftover_that_will_not_go_says_why() {
     assert_eq!(cloud.called("create"), [""; 0]);
 }
 
-async fn deleted(cloud: &TestCloud) -> Report {
+async fn deleted(cloud: &TestCloud) -> RunReport {
     let found = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
     let plan = deletion(&found, Guard::Open);
     let (events, _heard) = unbounded_channel();
@@ -292,12 +297,17 @@ async fn own_review_stack_is_deleted_and_a_foreign_one_is_kept() {
     assert!(reason.contains("this tool did not make it"), "{reason}");
     assert!(next.contains("delete-stack"), "{next}");
     let report = deleted(&cloud).await;
-    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
     assert_eq!(cloud.called("delete"), [""; 0]);
 
     let cloud = under_review(&["kube-cfn-kcfn-7f3a"]).await;
     let report = deleted(&cloud).await;
-    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
 }
 
 /// The database's policy, and stacks that want it.
@@ -342,7 +352,7 @@ async fn stack_policy_is_restored_when_the_run_is_stopped_before_the_update() {
     let lost = FaultKind::AnswerLost(unreachable("SetStackPolicy"));
     cloud.strike("protect", "", 1, lost);
     let (report, _) = go_until(&cloud, plan, sleep(Duration::from_millis(500))).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     assert_eq!(cloud.called("execute"), [""; 0]);
     assert_eq!(cloud.policy_of("canary-database").await, Some(policy));
     assert_eq!(cloud.orphans(), 0);

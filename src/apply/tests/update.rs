@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::apply::End;
+use crate::apply::RunOutcome;
 use crate::cloud::Replacement;
 use crate::plan::{Action, Plan, Step};
 use crate::stacks::StackKind;
@@ -37,7 +37,7 @@ async fn an_update_executes_exactly_the_change_set_that_was_shown() {
     assert_eq!(outcome_lines(&report)[2], "edge Updated");
     assert_eq!(cloud.called("execute"), [format!("0 canary-edge {set}")]);
     assert_eq!(cloud.called("propose").len(), 1);
-    assert_eq!(report.end(), End::Done);
+    assert_eq!(report.outcome(), RunOutcome::Done);
     assert_eq!(cloud.orphans(), 0);
 }
 
@@ -262,7 +262,7 @@ async fn the_policy_comes_back_also_when_nothing_was_executed() {
     let plan = replacing(&cloud).await;
     cloud.refuse("execute", "", 1, &refused("ExecuteChangeSet", "no"));
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
     let policy = keeps(&["LogicalResourceId/Database"]);
     assert_eq!(cloud.policies(), [keeps(&[]), policy]);
     assert_eq!(cloud.orphans(), 0);
