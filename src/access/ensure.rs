@@ -13,11 +13,12 @@ use futures::future::{try_join, try_join_all, try_join3};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::error::Doing;
-use super::{AccessError, Names};
+use super::error::AccessOperation;
+use super::{AccessError, ParameterNames};
 use crate::cloud::{PutResult, Store};
 use crate::pki::{
-    Authority, CertificateAuthority, Facts, PkiError, ServiceAccountKey, encryption_configuration,
+    Authority, CertificateAuthority, CertificateInfo, PkiError, ServiceAccountKey,
+    encryption_configuration,
 };
 
 /// How often a parameter that is said to exist is read before giving up: reads may lag writes.
@@ -27,18 +28,18 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 /// What is in the store after [`ensure_authorities`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ensured {
+pub struct EnsuredAuthorities {
     /// Names of the secrets that this run made. Empty when all were there.
     pub made: Vec<String>,
     /// The Kubernetes authority's certificate, or bundle, as PEM.
     pub certificate_pem: String,
     /// What the certificates of all three authorities say, the cluster's own first.
-    pub facts: Vec<(Authority, Facts)>,
+    pub facts: Vec<(Authority, CertificateInfo)>,
     /// The public key of the service accounts as PEM.
     pub service_accounts: String,
 }
 
-impl Ensured {
+impl EnsuredAuthorities {
     /// Whether this run made any of them.
     pub fn created(&self) -> bool {
         !self.made.is_empty()
@@ -54,12 +55,12 @@ pub async fn ensure_authorities(
     cluster: &str,
     key_arn: &str,
     now: Timestamp,
-) -> Result<Ensured, AccessError> {
-    let names = Names::of(cluster)?;
+) -> Result<EnsuredAuthorities, AccessError> {
+    let names = ParameterNames::of(cluster)?;
     match load_or_create(store, cluster, &names, key_arn, now).await {
         Err(
             denied @ AccessError::Denied {
-                doing: Doing::ReadSecret,
+                doing: AccessOperation::ReadSecret,
                 ..
             },
         ) => published(store, &names).await?.ok_or(denied),
@@ -68,14 +69,17 @@ pub async fn ensure_authorities(
 }
 
 /// What the plain copies say; `None` while one of them is missing.
-async fn published(store: &impl Store, names: &Names) -> Result<Option<Ensured>, AccessError> {
-    let mut ensured = Ensured::nothing();
+async fn published(
+    store: &impl Store,
+    names: &ParameterNames,
+) -> Result<Option<EnsuredAuthorities>, AccessError> {
+    let mut ensured = EnsuredAuthorities::nothing();
     for role in Authority::ALL {
         let name = names.certificate(role);
         let Some(certificate) = read_plain(store, &name).await? else {
             return Ok(None);
         };
-        let facts = Facts::of_pem("a kept authority", &certificate);
+        let facts = CertificateInfo::of_pem("a kept authority", &certificate);
         ensured
             .facts
             .push((role, facts.map_err(|source| stored(&name, source))?));
@@ -95,10 +99,10 @@ async fn published(store: &impl Store, names: &Names) -> Result<Option<Ensured>,
 async fn load_or_create(
     store: &impl Store,
     cluster: &str,
-    names: &Names,
+    names: &ParameterNames,
     key_arn: &str,
     now: Timestamp,
-) -> Result<Ensured, AccessError> {
+) -> Result<EnsuredAuthorities, AccessError> {
     let encryption = names.encryption();
     let service_accounts = names.service_account_key();
     let authorities =
@@ -123,7 +127,7 @@ async fn load_or_create(
         publish(store, &public, key.public_pem(), &service_accounts),
     )
     .await?;
-    let mut ensured = Ensured::nothing();
+    let mut ensured = EnsuredAuthorities::nothing();
     ensured.note(encryption, configured);
     for (role, authority, origin) in authorities {
         if role == Authority::Kubernetes {
@@ -142,11 +146,11 @@ async fn load_or_create(
 async fn authority(
     store: &impl Store,
     cluster: &str,
-    names: &Names,
+    names: &ParameterNames,
     key_arn: &str,
     role: Authority,
     now: Timestamp,
-) -> Result<(Authority, CertificateAuthority, Origin), AccessError> {
+) -> Result<(Authority, CertificateAuthority, SecretOrigin), AccessError> {
     let name = names.secret(role);
     let make = || Ok(CertificateAuthority::generate(role, cluster, now)?.to_bundle());
     let (secret, origin) = decided(store, &name, key_arn, make).await?;
@@ -155,7 +159,7 @@ async fn authority(
     Ok((role, authority, origin))
 }
 
-impl Ensured {
+impl EnsuredAuthorities {
     fn nothing() -> Self {
         Self {
             made: Vec::new(),
@@ -165,15 +169,15 @@ impl Ensured {
         }
     }
 
-    fn note(&mut self, name: String, origin: Origin) {
-        if origin == Origin::ThisRun {
+    fn note(&mut self, name: String, origin: SecretOrigin) {
+        if origin == SecretOrigin::ThisRun {
             self.made.push(name);
         }
     }
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Origin {
+enum SecretOrigin {
     ThisRun,
     Found,
 }
@@ -184,21 +188,21 @@ async fn decided(
     name: &str,
     key_arn: &str,
     make: impl FnOnce() -> Result<SecretString, PkiError>,
-) -> Result<(SecretString, Origin), AccessError> {
+) -> Result<(SecretString, SecretOrigin), AccessError> {
     if let Some(secret) = read(store, name).await? {
-        return Ok((secret, Origin::Found));
+        return Ok((secret, SecretOrigin::Found));
     }
     let offer = make().map_err(AccessError::Issue)?;
     let kept = store
         .put_secret_if_absent(name, &offer, key_arn)
         .await
-        .map_err(|source| AccessError::cloud(Doing::KeepSecret, name, source))?;
+        .map_err(|source| AccessError::cloud(AccessOperation::KeepSecret, name, source))?;
     match kept {
-        PutResult::Stored => Ok((offer, Origin::ThisRun)),
+        PutResult::Stored => Ok((offer, SecretOrigin::ThisRun)),
         // Another run was faster: what this one made is dropped unseen.
         PutResult::AlreadyThere => Ok((
             read_with_retry(name, || read(store, name)).await?,
-            Origin::Found,
+            SecretOrigin::Found,
         )),
     }
 }
@@ -217,7 +221,9 @@ async fn publish(
             Ok(PutResult::AlreadyThere) => {
                 read_with_retry(name, || read_plain(store, name)).await?
             }
-            Err(source) => return Err(AccessError::cloud(Doing::KeepPlain, name, source)),
+            Err(source) => {
+                return Err(AccessError::cloud(AccessOperation::KeepPlain, name, source));
+            }
         },
     };
     if found.trim_end() == value.trim_end() {
@@ -233,14 +239,14 @@ async fn read(store: &impl Store, name: &str) -> Result<Option<SecretString>, Ac
     store
         .secret(name)
         .await
-        .map_err(|source| AccessError::cloud(Doing::ReadSecret, name, source))
+        .map_err(|source| AccessError::cloud(AccessOperation::ReadSecret, name, source))
 }
 
 async fn read_plain(store: &impl Store, name: &str) -> Result<Option<String>, AccessError> {
     store
         .parameter(name)
         .await
-        .map_err(|source| AccessError::cloud(Doing::ReadPlain, name, source))
+        .map_err(|source| AccessError::cloud(AccessOperation::ReadPlain, name, source))
 }
 
 /// Reads what is said to exist, again and again for a while.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::AccessError;
-use super::error::Doing;
+use super::error::AccessOperation;
 use crate::cloud::Store;
 use crate::pki;
 use crate::stacks::ISSUER_DOCUMENTS;
@@ -42,7 +42,11 @@ pub async fn publish_issuer(
             .upload(bucket, key, document.as_bytes())
             .await
             .map_err(|source| {
-                AccessError::cloud(Doing::Publish, &format!("s3://{bucket}/{key}"), source)
+                AccessError::cloud(
+                    AccessOperation::Publish,
+                    &format!("s3://{bucket}/{key}"),
+                    source,
+                )
             })?;
     }
     Ok(())

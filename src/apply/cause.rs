@@ -14,7 +14,7 @@ pub type Explain<'a> = dyn Fn(&str, Option<&str>) -> Option<Place> + 'a;
 
 /// How to put resources of a stack into words.
 #[derive(Clone, Copy)]
-pub struct Words<'a> {
+pub struct ResourceLabels<'a> {
     /// The human sentence of a logical id.
     pub sentence: &'a dyn Fn(&str) -> String,
     pub explain: &'a Explain<'a>,
@@ -59,7 +59,7 @@ pub fn failure(
     verb: Verb,
     status: Option<&StackStatus>,
     events: &[StackEvent],
-    words: &Words,
+    words: &ResourceLabels,
 ) -> Option<Failure> {
     if let Some(event) = cause(verb, events) {
         return Some(of_resource(status, event, events, words));
@@ -76,7 +76,7 @@ fn of_resource(
     status: Option<&StackStatus>,
     event: &StackEvent,
     events: &[StackEvent],
-    words: &Words,
+    words: &ResourceLabels,
 ) -> Failure {
     let reason = reason(event, events);
     Failure {
@@ -123,7 +123,7 @@ fn own_reason(events: &[StackEvent]) -> Option<&str> {
 }
 
 /// Sentences of the resources that were cancelled because of the cause.
-fn cancelled(cause: &StackEvent, events: &[StackEvent], words: &Words) -> Vec<String> {
+fn cancelled(cause: &StackEvent, events: &[StackEvent], words: &ResourceLabels) -> Vec<String> {
     let mut ids: Vec<&str> = Vec::new();
     let failed = |event: &&StackEvent| event.status.phase() == Phase::Failed && is_cancelled(event);
     for event in events.iter().filter(failed) {
@@ -176,7 +176,7 @@ fn says_what_a_hook_found(reason: &str) -> bool {
 }
 
 /// The failure of a stack whose template early validation refused: what it found first, with its place.
-pub fn refused(reason: &str, findings: &[Finding], words: &Words) -> Failure {
+pub fn refused(reason: &str, findings: &[Finding], words: &ResourceLabels) -> Failure {
     let Some(first) = findings.iter().find(|found| found.logical_id.is_some()) else {
         let reasons: Vec<&str> = findings.iter().map(|found| found.reason.as_str()).collect();
         let reason = if reasons.is_empty() {

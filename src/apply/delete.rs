@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
-use super::follow::Rest;
+use super::follow::OperationEnd;
 use super::registry::StackState;
 use super::requests::newest;
 use super::retained::{expected_retained, retained};
 use super::retry::with_retry;
 use super::run_context::RunContext;
-use super::scheduler::{Claim, Role, Scheduler};
+use super::scheduler::{PermitClaim, Role, Scheduler};
 use super::stack::{direction, verb};
 use super::stack_result::{StackResult, blocked};
 use super::{RunOutcome, RunReport, Session};
@@ -118,7 +118,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
     }
 
     /// Follows to its end what has to be over before the deletion begins.
-    async fn follow_external(&self, step: &DeleteStep) -> Result<Rest, StackResult> {
+    async fn follow_external(&self, step: &DeleteStep) -> Result<OperationEnd, StackResult> {
         let status = &step.found.status;
         let text = format!("{status}: waiting for its end first");
         self.context.emit.note(Some(&step.kind), text);
@@ -138,7 +138,10 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         let (context, kind, found) = (&self.context, &step.kind, &step.found);
         context.await_stacks(&step.after).await?;
         let (role, remaining) = (Role::Alone, context.session.remaining(kind));
-        let _permit = self.scheduler.acquire(Claim { role, remaining }).await;
+        let _permit = self
+            .scheduler
+            .acquire(PermitClaim { role, remaining })
+            .await;
         if *kind == StackKind::Base {
             self.empty_buckets(step).await?;
         }
@@ -168,7 +171,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         step: &DeleteStep,
         operation: &Operation,
         verb: Verb,
-    ) -> Result<(Outcome, Rest), StackResult> {
+    ) -> Result<(Outcome, OperationEnd), StackResult> {
         let (context, kind) = (&self.context, &step.kind);
         let sentence = |id: &str| step.description(id);
         let direction = direction(&step.found.status);

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures::future::join_all;
 use jiff::SignedDuration;
 
-use super::cause::{self, Words};
+use super::cause::{self, ResourceLabels};
 use crate::cloud::{Cloud, CloudError, LiveStack, Operation, StackEvent, StackStatus};
 pub use crate::events::Diagnosis;
 use crate::events::{Failure, Place, Verb};
@@ -34,7 +34,7 @@ pub async fn diagnose(
     for ((kind, found), events) in failed.into_iter().zip(histories) {
         let template = survey.templates.get(&found.id);
         let in_template = |id: &str| template.and_then(|template| description(template, id));
-        let words = Words {
+        let words = ResourceLabels {
             sentence: &|id| in_template(id).unwrap_or(id).to_owned(),
             explain: &|id, path| explain(&kind, id, path),
         };
@@ -67,7 +67,11 @@ fn may_have_failed(status: &StackStatus) -> bool {
 }
 
 /// The core of it: the events of a stack's newest operation, oldest first.
-pub fn of_stack(found: &LiveStack, events: &[StackEvent], words: &Words) -> Option<Diagnosis> {
+pub fn of_stack(
+    found: &LiveStack,
+    events: &[StackEvent],
+    words: &ResourceLabels,
+) -> Option<Diagnosis> {
     let operation = operation(events, &found.status);
     let failure = cause::failure(operation, Some(&found.status), events, words);
     let failure = match failure {

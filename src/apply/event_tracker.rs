@@ -9,7 +9,7 @@ use futures::future::{Either, select};
 use jiff::Timestamp;
 
 use super::cause;
-use super::follow::{Direction, FollowError, Subject};
+use super::follow::{Direction, FollowError, FollowedOperation};
 use super::poller::{Subscription, WakeReason};
 use crate::cloud::{Cloud, CloudError, Console, LiveStack, StackEvent, StackStatus, Store};
 use crate::common::Clock;
@@ -50,7 +50,7 @@ fn pace(age: Duration, quiet: Duration) -> Duration {
 
 /// One follower's knowledge.
 pub(super) struct EventTracker<'a, C> {
-    subject: &'a Subject<'a, C>,
+    subject: &'a FollowedOperation<'a, C>,
     began: Timestamp,
     last_event: Timestamp,
     /// When the stack itself was last read.
@@ -69,7 +69,7 @@ pub(super) struct EventTracker<'a, C> {
 }
 
 impl<'a, C: Cloud + Store> EventTracker<'a, C> {
-    pub fn new(subject: &'a Subject<'a, C>) -> Self {
+    pub fn new(subject: &'a FollowedOperation<'a, C>) -> Self {
         let now = subject.poller.cloud.now();
         Self {
             subject,
@@ -127,12 +127,12 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
 
     async fn read_events(&mut self) -> Result<(), CloudError> {
         let events = self.cloud().events(self.subject.operation, &self.seen);
-        let news = match events.await {
+        let new_events = match events.await {
             // A stack that is only just there, or just gone, may have no history for a moment.
             Err(CloudError::NotFound(_)) => Vec::new(),
             answer => answer?,
         };
-        for event in news {
+        for event in new_events {
             if self.seen.insert(event.id.clone()) {
                 self.last_event = self.now();
                 self.emit_event(&event);
@@ -177,7 +177,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
             Some(StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress)
                 if self.subject.direction == Direction::Forward =>
             {
-                (self.subject.rolls_back)();
+                (self.subject.mark_rolling_back)();
                 let reason = event.reason.as_deref().unwrap_or("no reason given");
                 let text = format!("failed and is being rolled back: {reason}");
                 self.subject.emit.note(Some(self.subject.kind), text);

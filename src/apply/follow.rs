@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::cause::Words;
+use super::cause::ResourceLabels;
 use super::event_tracker::EventTracker;
 use super::poller::{Poller, WakeReason};
 use crate::cloud::{
@@ -15,7 +15,7 @@ use crate::stacks::StackKind;
 
 /// The end of an operation.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Rest {
+pub(super) struct OperationEnd {
     pub status: StackStatus,
     /// The stack at its end; `None` when it is gone.
     pub found: Option<LiveStack>,
@@ -34,17 +34,17 @@ pub(super) enum FollowError {
 }
 
 /// What is followed, and how to speak of it.
-pub(super) struct Subject<'a, C> {
+pub(super) struct FollowedOperation<'a, C> {
     pub poller: &'a Poller<'a, C>,
     pub emit: Emitter<'a, C>,
     pub kind: &'a StackKind,
     pub operation: &'a Operation,
-    pub words: Words<'a>,
+    pub words: ResourceLabels<'a>,
     /// What is done. Where it is a deletion, the stack going away is what was asked for.
     pub verb: Verb,
     pub direction: Direction,
     /// Called when it turns out that the operation is rolled back.
-    pub rolls_back: &'a dyn Fn(),
+    pub mark_rolling_back: &'a dyn Fn(),
 }
 
 /// Which way an operation goes.
@@ -57,8 +57,8 @@ pub(super) enum Direction {
 
 /// Follows an operation to its end, emitting every event of its resources once.
 pub(super) async fn follow<C: Cloud + Store>(
-    subject: &Subject<'_, C>,
-) -> Result<Rest, FollowError> {
+    subject: &FollowedOperation<'_, C>,
+) -> Result<OperationEnd, FollowError> {
     let mut subscription = subject.poller.subscribe(&subject.operation.stack_id);
     let mut tracker = EventTracker::new(subject);
     let mut reason = WakeReason::Time;
@@ -67,7 +67,7 @@ pub(super) async fn follow<C: Cloud + Store>(
         wait = match tracker.poll(&subscription, reason).await {
             Ok(Some((status, found))) => {
                 tracker.last_read().await;
-                return Ok(Rest {
+                return Ok(OperationEnd {
                     status,
                     found,
                     events: tracker.events,

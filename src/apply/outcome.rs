@@ -1,12 +1,12 @@
 //! What a stack's end means: which outcome it is.
 
-use super::cause::{self, Words};
-use super::follow::Rest;
+use super::cause::{self, ResourceLabels};
+use super::follow::OperationEnd;
 use crate::cloud::{StackEvent, StackStatus};
 use crate::events::{Failure, Outcome, Verb};
 
 /// The outcome of an operation that came to rest.
-pub(super) fn outcome(verb: Verb, rest: &Rest, words: &Words<'_>) -> Outcome {
+pub(super) fn outcome(verb: Verb, rest: &OperationEnd, words: &ResourceLabels<'_>) -> Outcome {
     use StackStatus as S;
     match (verb, &rest.status) {
         (Verb::Create, S::CreateComplete) => Outcome::Created,
@@ -21,7 +21,7 @@ pub(super) fn outcome(verb: Verb, rest: &Rest, words: &Words<'_>) -> Outcome {
 }
 
 /// Why an operation did not end as wanted.
-fn failure(verb: Verb, rest: &Rest, words: &Words<'_>) -> Failure {
+fn failure(verb: Verb, rest: &OperationEnd, words: &ResourceLabels<'_>) -> Failure {
     let status = &rest.status;
     if let Some(failure) = cause::failure(verb, Some(status), &rest.events, words) {
         return match &rest.console {
@@ -68,15 +68,15 @@ mod tests {
         }
     }
 
-    fn plain() -> Words<'static> {
-        Words {
+    fn plain() -> ResourceLabels<'static> {
+        ResourceLabels {
             sentence: &|id| id.to_owned(),
             explain: &|_, _| None,
         }
     }
 
-    fn rest(status: &str, events: Vec<StackEvent>) -> Rest {
-        Rest {
+    fn rest(status: &str, events: Vec<StackEvent>) -> OperationEnd {
+        OperationEnd {
             status: status.into(),
             found: None,
             events,

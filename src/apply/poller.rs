@@ -29,7 +29,7 @@ const OLD: Duration = Duration::from_secs(15);
 
 /// The last answer.
 #[derive(Debug, Clone, Default)]
-struct Answer {
+struct PollResult {
     at: Option<Timestamp>,
     /// ARNs of the stacks in which an operation runs.
     moving: BTreeSet<String>,
@@ -38,7 +38,7 @@ struct Answer {
 /// Asks for all followers of a run at once which stacks move.
 pub(super) struct Poller<'a, C> {
     pub cloud: &'a C,
-    answers: watch::Sender<Answer>,
+    answers: watch::Sender<PollResult>,
     /// Why credentials ended; then everybody detaches at once.
     expired: watch::Sender<Option<String>>,
     /// How often each follower would look if it were alone, by its number.
@@ -78,7 +78,7 @@ impl<'a, C: Cloud> Poller<'a, C> {
                 Ok(moving) => {
                     fails = 0;
                     let at = Some(self.cloud.now());
-                    self.answers.send_replace(Answer { at, moving });
+                    self.answers.send_replace(PollResult { at, moving });
                 }
                 Err(error @ CloudError::Credentials { .. }) => self.expire(&error),
                 Err(_) => fails += 1,
@@ -158,7 +158,7 @@ pub(super) struct Subscription<'p, 'a, C> {
     stack_id: String,
     /// Whether an answer had the stack moving since the last wait that its end cut short.
     moved: bool,
-    answers: watch::Receiver<Answer>,
+    answers: watch::Receiver<PollResult>,
 }
 
 impl<C: Cloud> Subscription<'_, '_, C> {

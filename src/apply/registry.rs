@@ -62,7 +62,7 @@ impl StackStates {
     }
 
     /// The operation that is under way goes back.
-    pub fn rolls_back(&self, kind: &StackKind) {
+    pub fn mark_rolling_back(&self, kind: &StackKind) {
         self.modify(kind, |state| match state {
             StackState::Running => *state = StackState::RollingBack,
             StackState::External { rolling_back, .. } => *rolling_back = true,

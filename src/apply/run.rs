@@ -8,7 +8,7 @@ use futures::future::{join_all, select};
 
 use super::registry::StackState;
 use super::run_context::{RunContext, RunEnd};
-use super::scheduler::{Claim, Joined, Permit, Role, Scheduler};
+use super::scheduler::{JoinedStack, Permit, PermitClaim, Role, Scheduler};
 use super::stack::StackRun;
 use super::stack_result::{StackResult, failed, unbegun};
 use super::unexecuted::Unexecuted;
@@ -28,7 +28,7 @@ pub(super) struct ApplyRun<'a, C, P> {
     pub unexecuted: Unexecuted,
     prerequisites: &'a P,
     scheduler: Scheduler,
-    joined: Option<Joined>,
+    joined: Option<JoinedStack>,
 }
 
 /// Executes a plan. Ends when every stack rests, or soon after `stop` is ready; then whatever runs goes
@@ -81,8 +81,8 @@ impl<'a, C: Cloud + Store, P: Prerequisites> ApplyRun<'a, C, P> {
     fn new(plan: &'a Plan, cloud: &'a C, prerequisites: &'a P, session: &'a Session<'a>) -> Self {
         let kinds = plan.steps.iter().map(|step| &step.stack.kind);
         let context = RunContext::new(cloud, session, kinds);
-        let joined = Joined::of(plan);
-        let watch = |joined: &Joined| context.states.watch(&joined.kind);
+        let joined = JoinedStack::of(plan);
+        let watch = |joined: &JoinedStack| context.states.watch(&joined.kind);
         let state = joined.as_ref().and_then(watch);
         Self {
             cluster: &plan.cluster,
@@ -165,8 +165,11 @@ impl<'a, C: Cloud + Store, P: Prerequisites> ApplyRun<'a, C, P> {
             _ => Role::Alone,
         };
         let remaining = self.context.session.remaining(stack);
-        let permit = self.scheduler.acquire(Claim { role, remaining }).await;
-        if let Some(Joined { kind, serves }) = self.joined.as_ref().filter(|_| joins)
+        let permit = self
+            .scheduler
+            .acquire(PermitClaim { role, remaining })
+            .await;
+        if let Some(JoinedStack { kind, serves }) = self.joined.as_ref().filter(|_| joins)
             && !serves
             && self.context.states.is_final(kind)
         {

@@ -4,8 +4,8 @@ use std::pin::pin;
 
 use futures::future::{Either, select};
 
-use super::cause::Words;
-use super::follow::{Direction, FollowError, Rest, Subject, follow};
+use super::cause::ResourceLabels;
+use super::follow::{Direction, FollowError, FollowedOperation, OperationEnd, follow};
 use super::outcome;
 use super::poller::Poller;
 use super::registry::{StackState, StackStates};
@@ -129,18 +129,18 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
         operation: &Operation,
         verb: Verb,
         direction: Direction,
-    ) -> Result<(Outcome, Rest), FollowError> {
+    ) -> Result<(Outcome, OperationEnd), FollowError> {
         let explain = |id: &str, path: Option<&str>| (self.session.explain)(stack, id, path);
         let explain = &explain;
-        let subject = Subject {
+        let subject = FollowedOperation {
             poller: &self.poller,
             emit: self.emit,
             kind: stack,
             operation,
-            words: Words { sentence, explain },
+            words: ResourceLabels { sentence, explain },
             verb,
             direction,
-            rolls_back: &|| self.states.rolls_back(stack),
+            mark_rolling_back: &|| self.states.mark_rolling_back(stack),
         };
         let rest = follow(&subject).await?;
         Ok((outcome::outcome(verb, &rest, &subject.words), rest))

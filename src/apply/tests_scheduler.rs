@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::registry::{StackState, StackStates};
-use super::scheduler::{Claim, Role, Scheduler};
+use super::scheduler::{PermitClaim, Role, Scheduler};
 
 const JOINS: Role = Role::Joins;
 
-fn claim(role: Role, remaining: f64) -> Claim {
-    Claim { role, remaining }
+fn claim(role: Role, remaining: f64) -> PermitClaim {
+    PermitClaim { role, remaining }
 }
 
 /// What happened, in order.
@@ -188,9 +188,9 @@ fn a_rollback_of_what_runs_is_a_state_of_its_own() {
     let kind = crate::stacks::StackKind::ControlPlane;
     let states = StackStates::new([&kind].into_iter());
     let state = states.watch(&kind).expect("a stack of the run");
-    states.rolls_back(&kind);
+    states.mark_rolling_back(&kind);
     assert_eq!(*state.borrow(), StackState::Waiting);
     states.set(&kind, StackState::Running);
-    states.rolls_back(&kind);
+    states.mark_rolling_back(&kind);
     assert_eq!(*state.borrow(), StackState::RollingBack);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::follow::Rest;
+use super::follow::OperationEnd;
 use super::registry::StackState;
 use super::requests::newest;
 use super::run_context::RunContext;
@@ -164,7 +164,7 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
 }
 
 /// The outcome of an operation that somebody else began; an import is one more kind of update.
-fn imported(outcome: Outcome, rest: &Rest) -> Outcome {
+fn imported(outcome: Outcome, rest: &OperationEnd) -> Outcome {
     match (&rest.status, outcome) {
         (StackStatus::ImportComplete, _) => Outcome::Updated,
         (StackStatus::ImportRollbackComplete, Outcome::Failed(why)) => Outcome::RolledBack(why),

@@ -102,7 +102,7 @@ fn finish(cluster: &Cluster, report: &RunReport) -> Result<Exit, Failure> {
 /// gives no access any more: it is reported, and the deletion stays a success.
 fn forget(cluster: &Cluster) {
     let (name, origin) = (&cluster.name, origin(&cluster.identity));
-    let removed = kubeconfig::Target::of_environment()
+    let removed = kubeconfig::KubeconfigPaths::of_environment()
         .and_then(|files| kubeconfig::remove(&files, name, &origin, LockTries::USUAL));
     match removed {
         Ok(paths) => {

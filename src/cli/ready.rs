@@ -13,7 +13,7 @@ use super::session::Session;
 use crate::catalog::durations::Durations;
 use crate::common::duration::elapsed;
 use crate::events::{Event, ReadyPart};
-use crate::kube::{self, Api, Readiness, WaitOptions, Waited, Wanted};
+use crate::kube::{self, Api, Readiness, WaitOptions, WaitResult, WantedCluster};
 use crate::progress::{self, Pace, Style};
 
 /// How far apply goes.
@@ -47,7 +47,7 @@ pub struct Wait {
 
 /// How the wait ended.
 enum Ended {
-    Waited(Waited),
+    Waited(WaitResult),
     /// Ctrl-C.
     Left,
 }
@@ -68,14 +68,14 @@ pub async fn wait(
     let api = Api::connect(&reached.connection)?;
     let server = api.server();
     let patience = WaitOptions::of(args.timeout.unsigned_abs());
-    let ended = watched(name, &api, &Wanted::of(spec), patience, style).await;
+    let ended = watched(name, &api, &WantedCluster::of(spec), patience, style).await;
     finish((name, server), args.timeout, &ended)
 }
 
 async fn watched(
     name: &str,
     api: &Api,
-    wanted: &Wanted,
+    wanted: &WantedCluster,
     patience: WaitOptions,
     style: Style,
 ) -> Ended {
@@ -93,7 +93,7 @@ async fn watched(
         tokio::select! {
             end = kube::wait(api, wanted, patience, tell) => {
                 // Where not even one look came to an end, there is still something to show.
-                if let Waited::TimedOut(last) = &end && !sent.get() {
+                if let WaitResult::TimedOut(last) = &end && !sent.get() {
                     tell(last);
                 }
                 Ended::Waited(end)
@@ -112,7 +112,7 @@ async fn watched(
 }
 
 fn event(name: &str, (since, until): (Timestamp, Timestamp), readiness: &Readiness) -> Event {
-    let part = |one: &kube::Part| ReadyPart {
+    let part = |one: &kube::ReadinessPart| ReadyPart {
         name: one.name.clone(),
         done: one.done,
         wanted: one.wanted,
@@ -142,8 +142,8 @@ fn finish(
          `--wait stacks` nothing is waited for"
     );
     match ended {
-        Ended::Waited(Waited::Ready(_)) => Ok(Exit::Done),
-        Ended::Waited(Waited::TimedOut(_)) => {
+        Ended::Waited(WaitResult::Ready(_)) => Ok(Exit::Done),
+        Ended::Waited(WaitResult::TimedOut(_)) => {
             let message = format!(
                 "the stacks of {name} are as defined, but Kubernetes was not ready within {}; see \
                  above what is missing at {server}",

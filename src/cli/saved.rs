@@ -10,17 +10,17 @@ use super::session::{self, Session};
 use crate::cloud::aws::Aws;
 use crate::common::files;
 use crate::definition::lock as lock_file;
-use crate::plan::{Action, Origin, Plan, Saved};
+use crate::plan::{Action, Plan, PlanOrigin, SavedPlan};
 
 /// What a saved plan's kind is looked for by: a definition never holds it.
 const MARK: &str = "\"kube-cfn/plan\"";
 
 /// Reads the saved plan that `name` is the path of; `None` when it names no such file.
-pub fn read(name: &str) -> Result<Option<Saved>, Failure> {
+pub fn read(name: &str) -> Result<Option<SavedPlan>, Failure> {
     // What can't be read as text is a definition's or a name's matter.
     match std::fs::read_to_string(name) {
         Ok(text) if text.contains(MARK) => {
-            let saved = Saved::read(&text);
+            let saved = SavedPlan::read(&text);
             saved.map(Some).map_err(|error| {
                 Failure::new(Exit::Usage, format!("{name}: failed to {error}"))
                     .help("`kube-cfn plan NAME --out FILE` writes one")
@@ -60,11 +60,11 @@ pub fn write(
 ) -> Result<(), Failure> {
     let texts = Texts::of(session)?;
     let images = texts.images()?;
-    let origin = Origin {
+    let origin = PlanOrigin {
         running: &request.consents.running,
         ..texts.origin(session, request.run, &images)
     };
-    let saved = Saved::of(plan, &origin);
+    let saved = SavedPlan::of(plan, &origin);
     let text = serde_json::to_string_pretty(&saved).map_err(Failure::other)?;
     let failed = |error: std::io::Error| {
         Failure::other(format!("failed to write {}: {error}", path.display()))
@@ -73,7 +73,7 @@ pub fn write(
 }
 
 /// Opens the definition and account that a saved plan was made for.
-pub async fn open(global: &Global, saved: &Saved) -> Result<Session<Aws>, Failure> {
+pub async fn open(global: &Global, saved: &SavedPlan) -> Result<Session<Aws>, Failure> {
     let opened = session::open(global, &saved.definition).await;
     opened.map_err(|failure| {
         let was = format!("the plan was made from {}", saved.definition);
@@ -82,7 +82,7 @@ pub async fn open(global: &Global, saved: &Saved) -> Result<Session<Aws>, Failur
 }
 
 /// The plan as it was saved, or every reason why it no longer holds.
-pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, Failure> {
+pub async fn restore(saved: &SavedPlan, session: &Session) -> Result<Plan, Failure> {
     let Found {
         survey,
         stacks,
@@ -157,8 +157,8 @@ impl Texts {
         session: &'a Session,
         run: &'a str,
         images: &'a std::collections::BTreeMap<String, String>,
-    ) -> Origin<'a> {
-        Origin {
+    ) -> PlanOrigin<'a> {
+        PlanOrigin {
             account: &session.identity.account,
             region: &session.identity.region,
             run,

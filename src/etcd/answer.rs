@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What a program answers; each has some of these.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Answer {
+pub(super) struct ProgramResult {
     pub(super) ok: bool,
     pub(super) error: Option<String>,
     pub(super) members: Vec<Member>,
@@ -46,7 +46,7 @@ pub struct Member {
     pub bytes: u64,
 }
 
-impl Answer {
+impl ProgramResult {
     /// Out of a program's standard output; `None` when there is no such line.
     pub(super) fn of(stdout: &str) -> Option<Self> {
         serde_json::from_str(stdout.trim().lines().last()?).ok()

@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use answer::Member;
-pub use replace::{Healthy, replace};
+pub use replace::{OnHealthyMember, replace};
 pub use restore::{abandon, restore};
-pub use snapshot::{Snapshot, Taken, list, snapshot};
+pub use snapshot::{Snapshot, TakenSnapshot, list, snapshot};
 
 use crate::cloud::CloudError;
 use crate::cloud::remote::{Ran, Remote};
-use answer::Answer;
+use answer::ProgramResult;
 
 /// Where programs lie on a machine.
 const PROGRAMS: &str = "/opt/kube-cfn/bin";
@@ -58,12 +58,12 @@ pub struct Members<'a, R> {
     pub cloud: &'a R,
     pub slots: Vec<Slot>,
     /// Hears every step, before and after.
-    pub on_step: &'a dyn Fn(&Step),
+    pub on_step: &'a dyn Fn(&MemberStep),
 }
 
 /// A step on a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct MemberStep {
     pub slot: char,
     /// What is done there: `take a snapshot`.
     pub doing: String,
@@ -127,14 +127,19 @@ pub enum EtcdError {
 
 impl<R: Remote> Members<'_, R> {
     /// Runs a program on a slot and tells of it; a refusal is an error.
-    async fn ask(&self, slot: &Slot, doing: &str, line: &str) -> Result<Answer, EtcdError> {
-        self.tell(slot, doing, None);
-        let answer = self.quietly(slot, doing, line).await?;
-        self.tell(slot, doing, Some(answer.sentence()));
+    async fn ask(&self, slot: &Slot, doing: &str, line: &str) -> Result<ProgramResult, EtcdError> {
+        self.emit_step(slot, doing, None);
+        let answer = self.run_program(slot, doing, line).await?;
+        self.emit_step(slot, doing, Some(answer.sentence()));
         Ok(answer)
     }
 
-    async fn quietly(&self, slot: &Slot, doing: &str, line: &str) -> Result<Answer, EtcdError> {
+    async fn run_program(
+        &self,
+        slot: &Slot,
+        doing: &str,
+        line: &str,
+    ) -> Result<ProgramResult, EtcdError> {
         let command = format!("{PROGRAMS}/{line}");
         let ran = self.cloud.run(&slot.group, &command).await;
         let ran = ran.map_err(|source| EtcdError::Cloud {
@@ -142,7 +147,7 @@ impl<R: Remote> Members<'_, R> {
             doing: doing.to_owned(),
             source,
         })?;
-        let Some(answer) = Answer::of(&ran.stdout) else {
+        let Some(answer) = ProgramResult::of(&ran.stdout) else {
             return Err(unreadable(slot.letter, doing, &command, ran));
         };
         if answer.ok {
@@ -155,8 +160,8 @@ impl<R: Remote> Members<'_, R> {
         })
     }
 
-    fn tell(&self, slot: &Slot, doing: &str, came: Option<String>) {
-        (self.on_step)(&Step {
+    fn emit_step(&self, slot: &Slot, doing: &str, came: Option<String>) {
+        (self.on_step)(&MemberStep {
             slot: slot.letter,
             doing: doing.to_owned(),
             came,
@@ -182,7 +187,7 @@ impl<R: Remote> Members<'_, R> {
             .iter()
             .filter(|slot| Some(slot.letter) != without);
         for slot in others {
-            let asked = self.quietly(slot, "list the members of etcd", "etcd-member status");
+            let asked = self.run_program(slot, "list the members of etcd", "etcd-member status");
             match asked.await {
                 Ok(answer) => return Ok((slot, answer.members)),
                 Err(error) => failed = error,

@@ -9,7 +9,7 @@ const MINUTES: u64 = 30;
 
 /// What becomes of a member that is healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Healthy {
+pub enum OnHealthyMember {
     /// It is left alone.
     Keep,
     /// Its data is replaced all the same.
@@ -21,7 +21,7 @@ pub enum Healthy {
 pub async fn replace<R: Remote>(
     members: &Members<'_, R>,
     name: &str,
-    healthy: Healthy,
+    healthy: OnHealthyMember,
 ) -> Result<bool, EtcdError> {
     let slot = members.slot(name)?;
     let member = slot.member();
@@ -29,12 +29,12 @@ pub async fn replace<R: Remote>(
         return Err(EtcdError::Single(member));
     }
     let (helper, found) = members.status_without(Some(slot.letter)).await?;
-    if healthy == Healthy::Keep && is_well(&found, slot) {
+    if healthy == OnHealthyMember::Keep && is_well(&found, slot) {
         return Ok(false);
     }
     let even = match healthy {
-        Healthy::Keep => "",
-        Healthy::Replace => " --even-if-healthy",
+        OnHealthyMember::Keep => "",
+        OnHealthyMember::Replace => " --even-if-healthy",
     };
     let remove = format!("etcd-member remove {member}{even}");
     members
@@ -66,12 +66,12 @@ async fn rejoin<R: Remote>(members: &Members<'_, R>, slot: &Slot) -> Result<(), 
             ..
         }) => {
             let later = format!("there is no {what} now; the node's next boot does it");
-            members.tell(slot, doing, Some(later));
+            members.emit_step(slot, doing, Some(later));
             Ok(())
         }
         Err(EtcdError::NoProgram { instance, .. }) => {
             let later = format!("{instance} is still in its first boot, which does it");
-            members.tell(slot, doing, Some(later));
+            members.emit_step(slot, doing, Some(later));
             Ok(())
         }
         Err(error) => Err(error),

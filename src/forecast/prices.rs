@@ -53,7 +53,7 @@ pub struct Prices {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Table {
+struct PriceTable {
     sources: BTreeMap<String, Source>,
     factors: BTreeMap<String, f64>,
     /// Types of resources that AWS takes nothing for by themselves; of SSM parameters the standard ones,
@@ -62,7 +62,7 @@ struct Table {
     /// The beginning of a usage type in each region (`EU-NatGateway-Hours`). In us-east-1 there is none,
     /// but for the services that write `USE1`.
     usage_type_prefixes: BTreeMap<String, String>,
-    prices: Vec<Line>,
+    prices: Vec<PriceLine>,
 }
 
 #[derive(Deserialize)]
@@ -72,14 +72,14 @@ struct Source {
 }
 
 #[derive(Deserialize)]
-struct Line {
+struct PriceLine {
     meter: String,
     region: String,
     usd: f64,
     source: String,
 }
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
+static TABLE: LazyLock<PriceTable> = LazyLock::new(|| {
     serde_json::from_str(include_str!("data/prices.json")).unwrap_or_else(|error| {
         unreachable!("prices.json is part of this program and parses: {error}")
     })

@@ -12,7 +12,7 @@ use crate::spec::{ClusterSpec, Nat, address};
 
 /// The nodes that a cluster must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedCluster {
     pub version: Version,
     pub slots: Vec<WantedSlot>,
     pub pools: Vec<WantedPool>,
@@ -35,7 +35,7 @@ pub struct WantedPool {
     pub min: u32,
 }
 
-impl Wanted {
+impl WantedCluster {
     /// What a definition asks for.
     pub fn of(spec: &ClusterSpec) -> Self {
         let slot = |(index, letter)| {
@@ -64,15 +64,15 @@ impl Wanted {
 
 /// What one look at a cluster found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct ClusterState {
     pub health: Result<Health, KubeError>,
     /// `None` where the inside was not read: the API is not ready, or was asked without a credential.
-    pub inside: Option<Result<Inside, KubeError>>,
+    pub inside: Option<Result<ClusterContents, KubeError>>,
 }
 
 /// What lives in a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Inside {
+pub struct ClusterContents {
     pub nodes: Vec<Node>,
     /// The pods of `kube-system`.
     pub pods: Vec<Pod>,
@@ -81,14 +81,14 @@ pub struct Inside {
 /// Whether a cluster works, part by part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
-    pub parts: Vec<Part>,
+    pub parts: Vec<ReadinessPart>,
     /// What is other than defined but is not waited for.
     pub remarks: Vec<String>,
 }
 
 /// One thing that must be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct ReadinessPart {
     pub name: String,
     pub done: usize,
     pub wanted: usize,
@@ -98,7 +98,7 @@ pub struct Part {
     pub missing: Vec<String>,
 }
 
-impl Part {
+impl ReadinessPart {
     pub fn is_done(&self) -> bool {
         self.done >= self.wanted
     }
@@ -116,7 +116,7 @@ impl Part {
 
 impl Readiness {
     pub fn is_done(&self) -> bool {
-        self.parts.iter().all(Part::is_done)
+        self.parts.iter().all(ReadinessPart::is_done)
     }
 
     /// What is missing, each sentence with the part that it belongs to.
@@ -135,7 +135,7 @@ impl Readiness {
 }
 
 /// Compares what is wanted with what one look found.
-pub fn readiness(wanted: &Wanted, seen: &Seen) -> Readiness {
+pub fn readiness(wanted: &WantedCluster, seen: &ClusterState) -> Readiness {
     let mut parts = vec![api(&seen.health)];
     let mut remarks = Vec::new();
     match &seen.inside {
@@ -146,13 +146,13 @@ pub fn readiness(wanted: &Wanted, seen: &Seen) -> Readiness {
             remarks.extend(outdated(wanted, &inside.nodes));
         }
         Some(Err(error)) => {
-            let mut nodes = Part::unknown("nodes".to_owned(), 1);
+            let mut nodes = ReadinessPart::unknown("nodes".to_owned(), 1);
             "can't be read".clone_into(&mut nodes.stands);
             nodes.missing.push(error.to_string());
             parts.push(nodes);
         }
         // Asked without a credential, a healthy API is all that can be seen.
-        None if parts.iter().all(Part::is_done) => remarks.push(
+        None if parts.iter().all(ReadinessPart::is_done) => remarks.push(
             "nodes and pods were not checked: that takes a certificate of this cluster".to_owned(),
         ),
         None => parts.extend(unknown(wanted)),
@@ -160,12 +160,12 @@ pub fn readiness(wanted: &Wanted, seen: &Seen) -> Readiness {
     Readiness { parts, remarks }
 }
 
-fn unknown(wanted: &Wanted) -> Vec<Part> {
+fn unknown(wanted: &WantedCluster) -> Vec<ReadinessPart> {
     let pools = wanted.pools.iter().map(|pool| {
         let min = usize::try_from(pool.min).unwrap_or(usize::MAX);
-        Part::unknown(format!("pool {}", pool.name), min)
+        ReadinessPart::unknown(format!("pool {}", pool.name), min)
     });
-    std::iter::once(Part::unknown(
+    std::iter::once(ReadinessPart::unknown(
         "control plane".to_owned(),
         wanted.slots.len(),
     ))
@@ -173,7 +173,7 @@ fn unknown(wanted: &Wanted) -> Vec<Part> {
     .collect()
 }
 
-fn api(health: &Result<Health, KubeError>) -> Part {
+fn api(health: &Result<Health, KubeError>) -> ReadinessPart {
     let (done, stands, missing) = match health {
         Ok(health) if health.ready => (1, "answers".to_owned(), Vec::new()),
         Ok(health) => {
@@ -186,7 +186,7 @@ fn api(health: &Result<Health, KubeError>) -> Part {
         }
         Err(error) => (0, "does not answer".to_owned(), vec![error.brief()]),
     };
-    Part {
+    ReadinessPart {
         name: "API".to_owned(),
         done,
         wanted: 1,
@@ -195,7 +195,7 @@ fn api(health: &Result<Health, KubeError>) -> Part {
     }
 }
 
-fn control_plane(wanted: &Wanted, nodes: &[Node]) -> Part {
+fn control_plane(wanted: &WantedCluster, nodes: &[Node]) -> ReadinessPart {
     let mut missing = Vec::new();
     let mut done = 0;
     for slot in &wanted.slots {
@@ -213,7 +213,7 @@ fn control_plane(wanted: &Wanted, nodes: &[Node]) -> Part {
             },
         }
     }
-    Part {
+    ReadinessPart {
         name: "control plane".to_owned(),
         done,
         wanted: wanted.slots.len(),
@@ -233,7 +233,7 @@ pub(super) fn node_of<'a>(slot: &WantedSlot, nodes: &'a [Node]) -> Option<&'a No
     nodes.iter().filter(fills).max_by_key(|node| node.created)
 }
 
-fn pool(wanted: &WantedPool, nodes: &[Node]) -> Part {
+fn pool(wanted: &WantedPool, nodes: &[Node]) -> ReadinessPart {
     let mine = || {
         nodes
             .iter()
@@ -255,7 +255,7 @@ fn pool(wanted: &WantedPool, nodes: &[Node]) -> Part {
         let have = if absent == 1 { "has" } else { "have" };
         missing.push(format!("{} {have} not joined yet", count(absent, "node")));
     }
-    Part {
+    ReadinessPart {
         name: format!("pool {}", wanted.name),
         done,
         wanted: min,
@@ -266,7 +266,7 @@ fn pool(wanted: &WantedPool, nodes: &[Node]) -> Part {
 
 /// Nodes on another version. Applying moves launch templates and replaces no machine, so these
 /// are not waited for: they are reported.
-fn outdated(wanted: &Wanted, nodes: &[Node]) -> Option<String> {
+fn outdated(wanted: &WantedCluster, nodes: &[Node]) -> Option<String> {
     let version = format!("v{}", wanted.version);
     let others: Vec<String> = nodes
         .iter()

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Health, Inside, KubeError, Node, POOL_LABEL, Pod, Readiness, Seen, Wanted, WantedPool,
-    WantedSlot, readiness,
+    ClusterContents, ClusterState, Health, KubeError, Node, POOL_LABEL, Pod, Readiness,
+    WantedCluster, WantedPool, WantedSlot, readiness,
 };
 
-fn wanted() -> Wanted {
+fn wanted() -> WantedCluster {
     let slot = |letter, address: &str| WantedSlot {
         letter,
         address: address.parse().unwrap(),
     };
-    Wanted {
+    WantedCluster {
         version: "1.36.2".parse().unwrap(),
         slots: vec![slot('a', "10.20.0.10"), slot('b', "10.20.32.10")],
         pools: vec![WantedPool {
@@ -46,7 +46,7 @@ fn pod(name: &str, label: (&str, &str), node: &str) -> Pod {
 }
 
 /// A cluster that works.
-fn whole() -> Inside {
+fn whole() -> ClusterContents {
     let nodes = vec![
         node("i-0a", "10.20.0.10", None),
         node("i-0b", "10.20.32.10", None),
@@ -75,24 +75,24 @@ fn whole() -> Inside {
     pods.push(pod("operator", ("io.cilium/app", "operator"), "i-0a"));
     pods.push(pod("coredns", ("k8s-app", "kube-dns"), "i-1a"));
     pods.push(pod("ebs", ("app", "ebs-csi-controller"), "i-1a"));
-    Inside { nodes, pods }
+    ClusterContents { nodes, pods }
 }
 
-fn of(inside: Inside) -> Readiness {
+fn of(inside: ClusterContents) -> Readiness {
     let health = Health {
         ready: true,
         checks: Vec::new(),
     };
     readiness(
         &wanted(),
-        &Seen {
+        &ClusterState {
             health: Ok(health),
             inside: Some(Ok(inside)),
         },
     )
 }
 
-fn missing(inside: Inside) -> Vec<String> {
+fn missing(inside: ClusterContents) -> Vec<String> {
     of(inside).missing().collect()
 }
 
@@ -199,7 +199,7 @@ fn an_api_that_does_not_answer_is_all_that_is_known() {
     };
     let found = readiness(
         &wanted(),
-        &Seen {
+        &ClusterState {
             health: Err(why),
             inside: None,
         },
@@ -230,7 +230,7 @@ fn an_api_that_is_not_ready_names_the_failing_checks() {
     };
     let found = readiness(
         &wanted(),
-        &Seen {
+        &ClusterState {
             health: Ok(health),
             inside: None,
         },
@@ -247,7 +247,7 @@ fn without_a_credential_a_healthy_api_is_enough_and_it_is_said() {
     };
     let found = readiness(
         &wanted(),
-        &Seen {
+        &ClusterState {
             health: Ok(health),
             inside: None,
         },
@@ -256,7 +256,7 @@ fn without_a_credential_a_healthy_api_is_enough_and_it_is_said() {
     assert_eq!(found.remarks.len(), 1);
     let refused = readiness(
         &wanted(),
-        &Seen {
+        &ClusterState {
             health: Ok(Health {
                 ready: true,
                 checks: Vec::new(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ready::{Inside, Readiness, Seen, Wanted, readiness};
+use super::ready::{ClusterContents, ClusterState, Readiness, WantedCluster, readiness};
 use super::{Api, KubeError};
 
 /// The namespace that holds what the cluster itself runs on.
@@ -31,14 +31,14 @@ impl WaitOptions {
 
 /// How the waiting ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Waited {
+pub enum WaitResult {
     Ready(Readiness),
     /// What was missing at the last look.
     TimedOut(Readiness),
 }
 
 /// Looks once: health first, the inside only behind a healthy API and with a credential.
-pub async fn look(api: &Api) -> Seen {
+pub async fn look(api: &Api) -> ClusterState {
     let health = api.health().await;
     let healthy = health.as_ref().is_ok_and(|health| health.ready);
     let inside = if healthy && api.is_known() {
@@ -46,21 +46,21 @@ pub async fn look(api: &Api) -> Seen {
     } else {
         None
     };
-    Seen { health, inside }
+    ClusterState { health, inside }
 }
 
-async fn inside(api: &Api) -> Result<Inside, KubeError> {
+async fn inside(api: &Api) -> Result<ClusterContents, KubeError> {
     let (nodes, pods) = futures::try_join!(api.nodes(), api.pods(SYSTEM))?;
-    Ok(Inside { nodes, pods })
+    Ok(ClusterContents { nodes, pods })
 }
 
 /// Waits until the cluster is as `wanted`; `tell` hears the account of every look.
 pub async fn wait(
     api: &Api,
-    wanted: &Wanted,
+    wanted: &WantedCluster,
     options: WaitOptions,
     mut tell: impl FnMut(&Readiness),
-) -> Waited {
+) -> WaitResult {
     let deadline = Instant::now() + options.timeout;
     let silence = KubeError::Unreachable {
         server: api.server().to_owned(),
@@ -68,7 +68,7 @@ pub async fn wait(
     };
     let mut known = readiness(
         wanted,
-        &Seen {
+        &ClusterState {
             health: Err(silence),
             inside: None,
         },
@@ -77,7 +77,7 @@ pub async fn wait(
         known = readiness(wanted, &seen);
         tell(&known);
         if known.is_done() {
-            return Waited::Ready(known);
+            return WaitResult::Ready(known);
         }
         if tokio::time::timeout_at(deadline, tokio::time::sleep(options.interval))
             .await
@@ -86,5 +86,5 @@ pub async fn wait(
             break;
         }
     }
-    Waited::TimedOut(known)
+    WaitResult::TimedOut(known)
 }

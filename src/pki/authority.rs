@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyUsagePurpose};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::certificate::{self, Facts};
+use super::certificate::{self, CertificateInfo};
 use super::key::PrivateKey;
 use super::{CLOCK_SKEW_SECONDS, PkiError};
 
@@ -53,7 +53,7 @@ impl fmt::Display for Authority {
 pub struct CertificateAuthority {
     role: Authority,
     certificate: String,
-    facts: Facts,
+    facts: CertificateInfo,
     key: PrivateKey,
 }
 
@@ -89,7 +89,7 @@ impl CertificateAuthority {
             .self_signed(key.pair())
             .map_err(|error| failed(error.to_string()))?;
         let text = certificate::to_pem("CERTIFICATE", made.der());
-        let facts = Facts::of_pem(&role.to_string(), &text)?;
+        let facts = CertificateInfo::of_pem(&role.to_string(), &text)?;
         Ok(Self {
             role,
             certificate: text,
@@ -102,7 +102,7 @@ impl CertificateAuthority {
     /// In a bundle of several certificates the signing one stands first, as kubeadm wants it.
     fn from_pem(role: Authority, certificates: &str, key: &SecretString) -> Result<Self, PkiError> {
         let name = role.to_string();
-        let facts = Facts::of_pem(&name, certificates)?;
+        let facts = CertificateInfo::of_pem(&name, certificates)?;
         if !facts.is_authority {
             return Err(PkiError::NotAnAuthority(name));
         }
@@ -154,7 +154,7 @@ impl CertificateAuthority {
     }
 
     /// What the signing certificate says.
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &CertificateInfo {
         &self.facts
     }
 

@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
-use super::certificate::{self, Facts};
+use super::certificate::{self, CertificateInfo};
 use super::key::PrivateKey;
 use super::tbs_certificate::TbsCertificate;
 use super::{CLOCK_SKEW_SECONDS, CertificateAuthority, PkiError};
@@ -85,7 +85,7 @@ pub fn issue_client(
         .sign(authority.key().pair())
         .map_err(|error| failed(error.to_string()))?;
     let certificate_pem = certificate::to_pem("CERTIFICATE", &der);
-    let read = Facts::of_pem(&format!("`{}`", subject.user), &certificate_pem)?;
+    let read = CertificateInfo::of_pem(&format!("`{}`", subject.user), &certificate_pem)?;
     Ok(ClientCertificate {
         certificate_pem,
         key: key.to_pem(),
@@ -113,7 +113,7 @@ fn check_name(field: &'static str, value: &str) -> Result<(), PkiError> {
 
 fn check_lifetime(
     authority: &str,
-    facts: &Facts,
+    facts: &CertificateInfo,
     ttl: SignedDuration,
     now: Timestamp,
 ) -> Result<Timestamp, PkiError> {
@@ -166,7 +166,7 @@ mod tests {
     fn user_and_groups_stand_in_the_subject() {
         let ada = subject("ada", &["ops", "kube-cfn:admins", "ops"]).unwrap();
         let made = issue_client(&authority(), &ada, hours(8), now()).unwrap();
-        let facts = Facts::of_pem("ada", &made.certificate_pem).unwrap();
+        let facts = CertificateInfo::of_pem("ada", &made.certificate_pem).unwrap();
         assert_eq!(facts.subject, "O=kube-cfn:admins, O=ops, CN=ada");
         assert_eq!(facts.not_before.to_string(), "2026-11-23T09:00:00Z");
         assert_eq!(made.expires.to_string(), "2026-11-23T18:00:00Z");
@@ -248,7 +248,7 @@ mod tests {
         let (ca, ada) = (authority(), subject("ada", &[]).unwrap());
         let early = ca.facts().not_before + SignedDuration::from_secs(10);
         let made = issue_client(&ca, &ada, hours(1), early).unwrap();
-        let facts = Facts::of_pem("ada", &made.certificate_pem).unwrap();
+        let facts = CertificateInfo::of_pem("ada", &made.certificate_pem).unwrap();
         assert_eq!(facts.not_before, ca.facts().not_before);
     }
 

@@ -18,7 +18,7 @@ mod request;
 mod tbs_certificate;
 
 pub use authority::{Authority, CertificateAuthority};
-pub use certificate::Facts;
+pub use certificate::CertificateInfo;
 pub use client::{ClientCertificate, Subject, issue_client};
 pub use encryption::encryption_configuration;
 pub use issuer::key_set;

@@ -3,7 +3,7 @@
 use rcgen::{CertificateParams, DnType, KeyUsagePurpose};
 use secrecy::SecretString;
 
-use super::certificate::{self, Facts};
+use super::certificate::{self, CertificateInfo};
 use super::key::PrivateKey;
 use super::{PkiError, Subject};
 
@@ -49,9 +49,9 @@ impl SigningRequest {
     }
 
     /// What the signed certificate says; refused if it is not of this key.
-    pub fn accept(&self, certificate_pem: &str) -> Result<Facts, PkiError> {
+    pub fn accept(&self, certificate_pem: &str) -> Result<CertificateInfo, PkiError> {
         let name = format!("`{}`", self.user);
-        let facts = Facts::of_pem(&name, certificate_pem)?;
+        let facts = CertificateInfo::of_pem(&name, certificate_pem)?;
         let own = rcgen::PublicKeyData::subject_public_key_info(self.key.pair());
         if facts.public_key == own {
             Ok(facts)

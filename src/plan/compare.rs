@@ -53,13 +53,13 @@ pub fn moved(
 
 /// Two templates of a stack and the parameters that move between them.
 #[derive(Debug, Clone, Copy)]
-pub struct Templates<'a> {
+pub struct TemplatePair<'a> {
     pub before: &'a Value,
     pub after: &'a Value,
     pub moved: &'a BTreeSet<String>,
 }
 
-impl Templates<'_> {
+impl TemplatePair<'_> {
     /// Whether a property of a resource differs: its text, or a parameter in it. `path` has dots.
     pub fn differ(&self, logical_id: &str, path: &str) -> bool {
         let before = property(self.before, logical_id, path);
@@ -129,7 +129,7 @@ mod tests {
         let mut after = before.clone();
         after["Resources"]["Db"]["Properties"]["DBName"] = json!("b");
         let none = BTreeSet::new();
-        let templates = Templates {
+        let templates = TemplatePair {
             before: &before,
             after: &after,
             moved: &none,
@@ -142,7 +142,7 @@ mod tests {
         assert!(!templates.differ("Db", "Port"));
         assert!(!templates.differ("Db", "Net.Kind"));
         let moved = BTreeSet::from(["Port".to_owned(), "Zone".to_owned()]);
-        let templates = Templates {
+        let templates = TemplatePair {
             moved: &moved,
             ..templates
         };

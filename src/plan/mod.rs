@@ -39,13 +39,15 @@ pub use change_sets::{DriftDetection, PlanOptions, discard, resolve};
 pub use deletion::{DeletePlan, Guard, deletion};
 pub use drift::Drifted;
 pub use error::PlanError;
-pub use model::{Action, Blocked, Counts, Pending, Plan, Planned, Step, resources_of};
+pub use model::{
+    Action, Blocked, ChangeCounts, PendingInput, Plan, PlannedResource, Step, resources_of,
+};
 pub use offline::{PlanDraft, draft};
 pub use order::{joins, needs};
-pub use recovery::Stuck;
+pub use recovery::StuckResource;
 pub use request::{run_of, token};
 pub use risk::{Effect, Risk};
-pub use saved::{Origin, Saved};
+pub use saved::{PlanOrigin, SavedPlan};
 pub use survey::{Survey, survey};
 pub use warnings::warnings;
 

@@ -19,7 +19,7 @@ const OURS: &str = "kube-cfn-";
 /// A resource that keeps a stack from going back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Stuck {
+pub struct StuckResource {
     pub logical_id: String,
     /// The human sentence of its template `Metadata`; the logical id where there is none.
     pub sentence: String,
@@ -109,7 +109,7 @@ pub(super) fn delete_failed(
     let failed = |event: &StackEvent| event.status.as_str() == "DELETE_FAILED";
     let reasons: Vec<String> = stuck(events, before, failed)
         .iter()
-        .map(Stuck::text)
+        .map(StuckResource::text)
         .collect();
     let mut why = manual_action(&found.status, &found.name);
     if !reasons.is_empty() {
@@ -119,8 +119,12 @@ pub(super) fn delete_failed(
 }
 
 /// Continues a rollback that failed, without the resources in `skip` (`STACK/RESOURCE`).
-pub(super) fn continuing(found: &LiveStack, stuck: Vec<Stuck>, skip: &BTreeSet<String>) -> Action {
-    let named = |one: &&Stuck| skip.contains(&format!("{}/{}", found.name, one.logical_id));
+pub(super) fn continuing(
+    found: &LiveStack,
+    stuck: Vec<StuckResource>,
+    skip: &BTreeSet<String>,
+) -> Action {
+    let named = |one: &&StuckResource| skip.contains(&format!("{}/{}", found.name, one.logical_id));
     let skip = stuck.iter().filter(named).map(|one| one.logical_id.clone());
     Action::Continue {
         skip: skip.collect(),
@@ -129,7 +133,10 @@ pub(super) fn continuing(found: &LiveStack, stuck: Vec<Stuck>, skip: &BTreeSet<S
 }
 
 /// The resources that failed in the last rollback; what failed before it was the cause.
-pub(super) fn stuck_in_rollback(events: &[StackEvent], before: Option<&Value>) -> Vec<Stuck> {
+pub(super) fn stuck_in_rollback(
+    events: &[StackEvent],
+    before: Option<&Value>,
+) -> Vec<StuckResource> {
     let back = events
         .iter()
         .rposition(|event| event.stack_status == Some(StackStatus::UpdateRollbackInProgress));
@@ -138,10 +145,13 @@ pub(super) fn stuck_in_rollback(events: &[StackEvent], before: Option<&Value>) -
 }
 
 /// The resources that are in a failed state.
-pub(super) fn failed_resources(held: &[LiveResource], before: Option<&Value>) -> Vec<Stuck> {
+pub(super) fn failed_resources(
+    held: &[LiveResource],
+    before: Option<&Value>,
+) -> Vec<StuckResource> {
     held.iter()
         .filter(|one| one.status.phase() == Phase::Failed)
-        .map(|one| Stuck::new(&one.logical_id, one.reason.as_deref(), before))
+        .map(|one| StuckResource::new(&one.logical_id, one.reason.as_deref(), before))
         .collect()
 }
 
@@ -150,7 +160,7 @@ fn stuck(
     events: &[StackEvent],
     before: Option<&Value>,
     failed: impl Fn(&StackEvent) -> bool,
-) -> Vec<Stuck> {
+) -> Vec<StuckResource> {
     let of_resources = || events.iter().filter(|event| event.stack_status.is_none());
     let last: BTreeMap<&str, &StackEvent> = of_resources()
         .map(|event| (event.logical_id.as_str(), event))
@@ -160,11 +170,11 @@ fn stuck(
         .filter(|event| met.insert(event.logical_id.as_str()))
         .filter_map(|event| last.get(event.logical_id.as_str()))
         .filter(|event| failed(event))
-        .map(|event| Stuck::new(&event.logical_id, event.reason.as_deref(), before))
+        .map(|event| StuckResource::new(&event.logical_id, event.reason.as_deref(), before))
         .collect()
 }
 
-impl Stuck {
+impl StuckResource {
     fn new(logical_id: &str, reason: Option<&str>, before: Option<&Value>) -> Self {
         let known = before.and_then(|template| description(template, logical_id));
         Self {
@@ -190,7 +200,7 @@ pub fn known_skips(
         let Action::Continue { stuck, .. } = &step.action else {
             return Vec::new();
         };
-        let full = |one: &Stuck| format!("{}/{}", step.stack.name, one.logical_id);
+        let full = |one: &StuckResource| format!("{}/{}", step.stack.name, one.logical_id);
         stuck.iter().map(full).collect()
     };
     let stuck: BTreeSet<String> = steps.iter().flat_map(names).collect();

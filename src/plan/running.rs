@@ -4,15 +4,15 @@
 use semver::Version;
 use serde_json::Value;
 
-use super::versions::{Running, Unknown};
+use super::versions::{RunningVersions, UnknownVersion};
 use super::{Survey, status};
 use crate::cloud::{CloudError, LiveStack, Store};
 use crate::stacks::{KUBERNETES_VERSION, STATE_BUCKET, StackKind, versions as stack_versions};
 
 /// Reads what runs. Stacks made before there was the output tell it by the bundle that their template
 /// names.
-pub async fn running(survey: &Survey, store: &impl Store) -> Result<Running, CloudError> {
-    let mut running = Running::new();
+pub async fn running(survey: &Survey, store: &impl Store) -> Result<RunningVersions, CloudError> {
+    let mut running = RunningVersions::new();
     for found in &survey.found {
         let kind = StackKind::parse(&found.kind).filter(StackKind::has_machines);
         let Some(kind) = kind.filter(|_| status::runs(&found.status)) else {
@@ -39,8 +39,8 @@ async fn of_bundle(
     survey: &Survey,
     found: &LiveStack,
     store: &impl Store,
-) -> Result<Result<Version, Unknown>, CloudError> {
-    let unknown = |why: String, next: Option<String>| Ok(Err(Unknown { why, next }));
+) -> Result<Result<Version, UnknownVersion>, CloudError> {
+    let unknown = |why: String, next: Option<String>| Ok(Err(UnknownVersion { why, next }));
     let name = &found.name;
     if !status::template_in_force(&found.status) {
         let watch = format!("`kube-cfn watch {}` follows it to its end", survey.cluster);

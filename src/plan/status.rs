@@ -53,7 +53,7 @@ pub enum WatchAction {
 
 /// What is known of the Kubernetes version that the machines of a stack run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Machines {
+enum RunningMachines {
     /// None runs: its creation was rolled back, or it is being deleted.
     None,
     /// Some may run, and come from the template on record. One in `CREATE_FAILED` kept what it had made.
@@ -63,10 +63,10 @@ enum Machines {
 }
 
 /// The table: what `apply` and `delete` do with stack `name` in `status`, and what its machines run.
-fn row(status: &StackStatus, name: &str) -> (ApplyAction, DeleteAction, Machines) {
+fn row(status: &StackStatus, name: &str) -> (ApplyAction, DeleteAction, RunningMachines) {
     use ApplyAction as A;
     use DeleteAction as D;
-    use Machines as M;
+    use RunningMachines as M;
     use StackStatus as S;
     match status {
         S::CreateInProgress | S::UpdateCompleteCleanupInProgress => {
@@ -133,12 +133,12 @@ pub fn rests(status: &StackStatus) -> bool {
 
 /// Whether machines of a stack in this status may run Kubernetes: then its version is not changed.
 pub fn runs(status: &StackStatus) -> bool {
-    row(status, "").2 != Machines::None
+    row(status, "").2 != RunningMachines::None
 }
 
 /// Whether the template on record is certainly the one that the machines of the stack come from.
 pub fn template_in_force(status: &StackStatus) -> bool {
-    row(status, "").2 == Machines::OfTemplate
+    row(status, "").2 == RunningMachines::OfTemplate
 }
 
 /// Why a stack in this status needs manual action, and the one command that helps.

@@ -14,11 +14,11 @@ use semver::Version;
 const MAX_SKEW: u64 = 2;
 
 /// What the machines of a cluster boot, by stack; stacks in which no machine can run are not here.
-pub type Running = BTreeMap<StackKind, Result<Version, Unknown>>;
+pub type RunningVersions = BTreeMap<StackKind, Result<Version, UnknownVersion>>;
 
 /// Why the version of a stack is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown {
+pub struct UnknownVersion {
     pub why: String,
     /// The step that makes it known.
     pub next: Option<String>,
@@ -26,7 +26,7 @@ pub struct Unknown {
 
 /// Takes a person's word for what could not be read, and for nothing else.
 pub fn accept_stated(
-    running: &mut Running,
+    running: &mut RunningVersions,
     stated: &[(StackKind, Version)],
 ) -> Result<(), PlanError> {
     for (stack, version) in stated {
@@ -50,7 +50,7 @@ pub fn accept_stated(
 
 /// The versions that the stacks are wanted at, and what is refused.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decided {
+pub struct VersionDecision {
     /// What runs stays as it is, also where that is refused; what does not run yet is as defined.
     pub versions: Versions,
     pub refused: BTreeMap<StackKind, Blocked>,
@@ -58,7 +58,7 @@ pub struct Decided {
 
 /// What a definition says, and where it says it.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct WantedVersions<'a> {
     pub cluster: &'a str,
     pub kubernetes: &'a Version,
     pub pools: &'a [&'a str],
@@ -67,8 +67,8 @@ pub struct Wanted<'a> {
 }
 
 /// Compares the definition with what runs. Without a control plane nothing runs: all is as defined.
-pub fn decide(wanted: Wanted<'_>, running: &Running) -> Decided {
-    let mut decided = Decided {
+pub fn decide(wanted: WantedVersions<'_>, running: &RunningVersions) -> VersionDecision {
+    let mut decided = VersionDecision {
         versions: Versions::all(wanted.kubernetes),
         refused: BTreeMap::new(),
     };
@@ -125,7 +125,7 @@ pub(super) fn kept(
 }
 
 /// The definition says another version than runs.
-fn changed(wanted: Wanted<'_>, runs: &Version) -> Blocked {
+fn changed(wanted: WantedVersions<'_>, runs: &Version) -> Blocked {
     let remedy = if kubernetes::knows(runs) {
         format!("set `kubernetes:` back to {runs} in {}", wanted.place)
     } else {
@@ -173,7 +173,7 @@ fn skew(pool: &str, version: &Version, runs: Option<&Version>) -> Option<String>
     }
 }
 
-fn another_pool(wanted: Wanted<'_>, kind: &StackKind, reason: String) -> Blocked {
+fn another_pool(wanted: WantedVersions<'_>, kind: &StackKind, reason: String) -> Blocked {
     let stack = kind.stack_name(wanted.cluster);
     let remedy = format!(
         "give the pool another name in the definition: apply creates it beside this one, at the \
@@ -183,7 +183,7 @@ fn another_pool(wanted: Wanted<'_>, kind: &StackKind, reason: String) -> Blocked
     Blocked::by_guard(reason, remedy)
 }
 
-fn not_known(wanted: Wanted<'_>, kind: &StackKind, unknown: &Unknown) -> Blocked {
+fn not_known(wanted: WantedVersions<'_>, kind: &StackKind, unknown: &UnknownVersion) -> Blocked {
     let stack = kind.stack_name(wanted.cluster);
     let why = &unknown.why;
     let first = unknown.next.as_ref();

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::certificates::{Certificate, CertificateKind};
 use super::format;
 use crate::common::text::{folding, listed_line};
-use crate::kube::{Node, Pod, Readiness, Seen, Wanted};
+use crate::kube::{ClusterState, Node, Pod, Readiness, WantedCluster};
 
 /// The label of etcd's static pods.
 const ETCD: (&str, &str) = ("component", "etcd");
@@ -63,7 +63,11 @@ impl KubernetesView {
     }
 
     /// Of what one look found.
-    pub fn of(seen: &Seen, version: Option<String>, wanted: Option<(&Wanted, &Readiness)>) -> Self {
+    pub fn of(
+        seen: &ClusterState,
+        version: Option<String>,
+        wanted: Option<(&WantedCluster, &Readiness)>,
+    ) -> Self {
         let health = match &seen.health {
             Ok(health) => health,
             Err(error) => return Self::silent(&error.brief()),
@@ -97,7 +101,7 @@ impl KubernetesView {
     }
 }
 
-fn node(node: &Node, wanted: Option<&Wanted>) -> NodeView {
+fn node(node: &Node, wanted: Option<&WantedCluster>) -> NodeView {
     let slot = wanted.and_then(|wanted| {
         let fits = |address| node.address == Some(std::net::IpAddr::V4(address));
         let slot = wanted.slots.iter().find(|slot| fits(slot.address))?;
@@ -223,7 +227,7 @@ fn table(nodes: &[NodeView]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kube::{Health, Inside, KubeError};
+    use crate::kube::{ClusterContents, Health, KubeError};
 
     fn healthy() -> Health {
         Health {
@@ -245,9 +249,9 @@ mod tests {
     #[test]
     fn etcd_shows_quorum_and_running_pods() {
         let pods = vec![etcd_pod("a", None), etcd_pod("b", Some("CrashLoopBackOff"))];
-        let seen = Seen {
+        let seen = ClusterState {
             health: Ok(healthy()),
-            inside: Some(Ok(Inside {
+            inside: Some(Ok(ClusterContents {
                 nodes: Vec::new(),
                 pods,
             })),
@@ -261,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_silent_api_says_why_in_a_line() {
-        let seen = Seen {
+        let seen = ClusterState {
             health: Err(KubeError::Unreachable {
                 server: "https://api:6443".to_owned(),
                 why: "its name is unknown (DNS)".to_owned(),

@@ -8,7 +8,7 @@ use std::future::pending;
 
 use kube_cfn::apply::{self, Outputs, Prerequisites, RunOutcome, Session};
 use kube_cfn::cloud::{CloudError, LiveStack, StackStatus, Store};
-use kube_cfn::plan::versions::{self, Decided, Running, Wanted};
+use kube_cfn::plan::versions::{self, RunningVersions, VersionDecision, WantedVersions};
 use kube_cfn::plan::{self, Action, Plan, PlanOptions, Survey};
 use kube_cfn::simulated::{Simulated, SimulationConfig};
 use kube_cfn::spec::ClusterSpec;
@@ -84,7 +84,7 @@ async fn completed(
     cloud: &Simulated,
     stacks: Vec<Stack>,
     survey: &Survey,
-    refused: Decided,
+    refused: VersionDecision,
 ) -> Plan {
     let images = images(cloud, &stacks).await;
     let none = BTreeSet::new();
@@ -111,7 +111,7 @@ async fn standing(stacks: Vec<Stack>) -> Simulated {
         cluster: "canary".to_owned(),
         ..Survey::default()
     };
-    let nothing = Decided {
+    let nothing = VersionDecision {
         versions: Versions::all(&new()),
         refused: BTreeMap::new(),
     };
@@ -120,9 +120,9 @@ async fn standing(stacks: Vec<Stack>) -> Simulated {
     cloud
 }
 
-fn decided(spec: &ClusterSpec, running: &Running) -> Decided {
+fn decided(spec: &ClusterSpec, running: &RunningVersions) -> VersionDecision {
     let pools: Vec<&str> = spec.pools.iter().map(|pool| pool.name.as_str()).collect();
-    let wanted = Wanted {
+    let wanted = WantedVersions {
         cluster: &spec.name,
         kubernetes: &spec.kubernetes,
         pools: &pools,

@@ -11,12 +11,12 @@ use crate::cloud::Store as _;
 use crate::pki::{Authority, CertificateAuthority, ServiceAccountKey};
 use crate::simulated::ExternalChange;
 
-type Answer = Result<Ensured, AccessError>;
+type Answer = Result<EnsuredAuthorities, AccessError>;
 
 /// A run that advances one step at a time; dropping it is a crash.
 struct Run<'a> {
     future: Pin<Box<dyn Future<Output = Answer> + 'a>>,
-    answer: Option<Ensured>,
+    answer: Option<EnsuredAuthorities>,
 }
 
 impl<'a> Run<'a> {
@@ -41,7 +41,7 @@ impl<'a> Run<'a> {
         count
     }
 
-    fn finish(mut self) -> Ensured {
+    fn finish(mut self) -> EnsuredAuthorities {
         self.steps(usize::MAX);
         self.answer.unwrap()
     }
@@ -60,7 +60,7 @@ async fn unsteady(seed: usize) -> Simulated {
 /// Every secret is whole, every plain copy is of the secret beside it, and none says that everything
 /// is there before it is.
 fn assert_sound(cloud: &Simulated) {
-    let names = Names::of("canary").unwrap();
+    let names = ParameterNames::of("canary").unwrap();
     let (secret, plain): (BTreeMap<_, _>, BTreeMap<_, _>) = cloud
         .parameters()
         .into_iter()
@@ -96,7 +96,7 @@ fn assert_complete(cloud: &Simulated) {
 }
 
 /// Both runs agree on everything, and each secret was made by exactly one of them.
-fn assert_one_won_each(one: &Ensured, two: &Ensured) {
+fn assert_one_won_each(one: &EnsuredAuthorities, two: &EnsuredAuthorities) {
     assert_eq!(one.facts, two.facts);
     assert_eq!(one.certificate_pem, two.certificate_pem);
     assert_eq!(one.service_accounts, two.service_accounts);

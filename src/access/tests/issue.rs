@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::cloud::Store as _;
-use crate::pki::Facts;
+use crate::pki::CertificateInfo;
 
 #[tokio::test(start_paused = true)]
 async fn minting_needs_authorities_and_the_right_to_read_them() {
@@ -92,7 +92,7 @@ async fn the_authority_that_kubectl_trusts_is_read_from_what_it_tells() {
         "kind": "ExecCredential",
         "spec": {"interactive": false, "cluster": {"certificate-authority-data": data}},
     });
-    let facts = Facts::of_pem("it", &ensured.certificate_pem).unwrap();
+    let facts = CertificateInfo::of_pem("it", &ensured.certificate_pem).unwrap();
     assert_eq!(
         authority_of_exec_info(&info.to_string()),
         Some(facts.fingerprint)

@@ -3,7 +3,7 @@
 use super::*;
 use jiff::Timestamp;
 
-const WORDS: Words<'static> = Words {
+const WORDS: ResourceLabels<'static> = ResourceLabels {
     sentence: &|id| format!("the {id}"),
     explain: &|id, path| {
         Some(Place {

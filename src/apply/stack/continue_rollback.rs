@@ -10,7 +10,7 @@ use crate::apply::retry::Rejected;
 use crate::apply::stack_result::{StackResult, failed, unanswered};
 use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
 use crate::events::{Failure, Outcome, Verb};
-use crate::plan::{Action, Stuck};
+use crate::plan::{Action, StuckResource};
 
 impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     /// Continues the rollback and follows it. The stack is read again afterwards.
@@ -92,7 +92,7 @@ fn announcement(skip: &[String]) -> String {
 }
 
 /// What helps when it failed once more.
-fn way_out(name: &str, stuck: &[Stuck], failure: &Failure) -> String {
+fn way_out(name: &str, stuck: &[StuckResource], failure: &Failure) -> String {
     let before = || stuck.first().map(|one| one.logical_id.as_str());
     match failure.logical_id.as_deref().or_else(before) {
         Some(id) => format!(

@@ -41,7 +41,7 @@ mod wait_for_inputs;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Prerequisites;
-use super::follow::{Direction, Rest};
+use super::follow::{Direction, OperationEnd};
 use super::registry::StackState;
 use super::run::ApplyRun;
 use super::run_context::RunContext;
@@ -207,7 +207,7 @@ impl<'r, 'a, C: Cloud + Store, P: Prerequisites> StackRun<'r, 'a, C, P> {
         operation: &Operation,
         verb: Verb,
         direction: Direction,
-    ) -> Result<(Outcome, Rest), StackResult> {
+    ) -> Result<(Outcome, OperationEnd), StackResult> {
         let sentence = |id: &str| self.step.description(id);
         let (context, kind) = (self.context, &self.step.stack.kind);
         let end = context.follow(kind, &sentence, operation, verb, direction);

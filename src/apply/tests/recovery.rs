@@ -164,7 +164,7 @@ async fn failed_rollback_is_explained_continued_and_then_updated() {
     let Action::Continue { stuck, skip } = &plan.steps[2].action else {
         panic!("{:?}", plan.steps[2].action)
     };
-    let all: Vec<String> = stuck.iter().map(crate::plan::Stuck::text).collect();
+    let all: Vec<String> = stuck.iter().map(crate::plan::StuckResource::text).collect();
     assert_eq!(all, ["the Lb of edge (Lb): the load balancer is busy"]);
     assert!(skip.is_empty() && plan.has_changes());
     let (report, events) = go(&cloud, plan).await;

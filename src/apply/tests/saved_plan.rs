@@ -10,11 +10,11 @@ use crate::cloud::{
     StackStatus,
 };
 use crate::plan::{
-    Action, DriftDetection, Origin, Plan, PlanOptions, Saved, draft, resolve, survey,
+    Action, DriftDetection, Plan, PlanOptions, PlanOrigin, SavedPlan, draft, resolve, survey,
 };
 use crate::stacks::{Stack, StackKind};
 
-const ORIGIN: Origin<'_> = Origin {
+const ORIGIN: PlanOrigin<'_> = PlanOrigin {
     account: "111122223333",
     region: "eu-west-1",
     run: "r1",
@@ -35,9 +35,9 @@ async fn edge() -> (TestCloud, Vec<Stack>) {
 
 async fn restored(
     cloud: &TestCloud,
-    saved: &Saved,
+    saved: &SavedPlan,
     stacks: Vec<Stack>,
-    origin: &Origin<'_>,
+    origin: &PlanOrigin<'_>,
 ) -> Result<Plan, Vec<String>> {
     let survey = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
     saved.restore(stacks, &survey, origin, &cloud.cloud).await
@@ -58,8 +58,8 @@ async fn live(cloud: &TestCloud, stacks: Vec<Stack>) -> Plan {
 async fn a_saved_plan_comes_back_as_it_was_through_its_file() {
     let (cloud, stacks) = edge().await;
     let plan = planned(&cloud, stacks.clone()).await;
-    let file = serde_json::to_string(&Saved::of(&plan, &ORIGIN)).expect("a file");
-    let saved = Saved::read(&file).expect("a plan");
+    let file = serde_json::to_string(&SavedPlan::of(&plan, &ORIGIN)).expect("a file");
+    let saved = SavedPlan::read(&file).expect("a plan");
     let back = restored(&cloud, &saved, stacks, &ORIGIN).await;
     assert_eq!(back.as_ref(), Ok(&plan));
     assert_eq!(cloud.called("propose").len(), 1);
@@ -70,7 +70,7 @@ async fn a_saved_plan_comes_back_as_it_was_through_its_file() {
 async fn a_cluster_that_is_to_be_made_comes_back_too() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, stacks()).await;
-    let saved = Saved::of(&plan, &ORIGIN);
+    let saved = SavedPlan::of(&plan, &ORIGIN);
     assert_eq!(restored(&cloud, &saved, stacks(), &ORIGIN).await, Ok(plan));
 }
 
@@ -78,7 +78,7 @@ async fn a_cluster_that_is_to_be_made_comes_back_too() {
 async fn saved_plan_reports_every_reason_at_once() {
     let (cloud, stacks) = edge().await;
     let plan = planned(&cloud, stacks.clone()).await;
-    let saved = Saved::of(&plan, &ORIGIN);
+    let saved = SavedPlan::of(&plan, &ORIGIN);
     cloud.amend("canary-base", |found| {
         found.updated = Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1));
     });
@@ -95,7 +95,7 @@ async fn saved_plan_reports_every_reason_at_once() {
     cloud.delete_change_set(set).await.expect("gone");
     let mut stacks = stacks;
     stacks[5].template["Description"] = "other".into();
-    let origin = Origin {
+    let origin = PlanOrigin {
         definition_text: "name: canary # changed",
         lock_text: None,
         ..ORIGIN
@@ -119,8 +119,8 @@ async fn saved_plan_reports_every_reason_at_once() {
 #[tokio::test(start_paused = true)]
 async fn another_account_or_region_refuses_before_anything_is_compared() {
     let (cloud, stacks) = edge().await;
-    let saved = Saved::of(&planned(&cloud, stacks.clone()).await, &ORIGIN);
-    let origin = Origin {
+    let saved = SavedPlan::of(&planned(&cloud, stacks.clone()).await, &ORIGIN);
+    let origin = PlanOrigin {
         account: "444455556666",
         region: "eu-west-2",
         definition_text: "",
@@ -141,7 +141,7 @@ async fn another_account_or_region_refuses_before_anything_is_compared() {
 async fn stacks_that_came_and_went_refuse() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, stacks()).await;
-    let saved = Saved::of(&plan, &ORIGIN);
+    let saved = SavedPlan::of(&plan, &ORIGIN);
     let mut fewer = stacks();
     fewer.pop();
     let why = restored(&TestCloud::standing().await, &saved, fewer, &ORIGIN).await;
@@ -163,7 +163,7 @@ async fn a_loss_that_was_named_stays_named_and_one_that_was_not_stays_refused() 
             .await
             .expect("a plan");
         assert_eq!(plan.steps[3].action.word(), word);
-        let saved = Saved::of(&plan, &ORIGIN);
+        let saved = SavedPlan::of(&plan, &ORIGIN);
         assert_eq!(saved.allow.len(), allow.len());
         let back = restored(&cloud, &saved, stacks.clone(), &ORIGIN).await;
         assert_eq!(back, Ok(plan));
@@ -184,7 +184,7 @@ fn what_is_no_saved_plan_is_refused() {
         (r#"{"kind": "kube-cfn/plan", "schema": 2}"#, "schema 2"),
         (r#"{"kind": "kube-cfn/plan", "schema": 1}"#, "missing field"),
     ] {
-        let error = Saved::read(text).expect_err(text).to_string();
+        let error = SavedPlan::read(text).expect_err(text).to_string();
         assert!(error.contains(part), "{error}");
     }
 }
@@ -246,7 +246,7 @@ async fn what_early_validation_refuses_blocks_its_stack_alone() {
     );
     assert_eq!(plan.steps[2].findings, findings);
     assert_eq!(plan.blocked().count(), 1);
-    let saved = Saved::of(&plan, &ORIGIN);
+    let saved = SavedPlan::of(&plan, &ORIGIN);
     assert_eq!(restored(&cloud, &saved, stacks, &ORIGIN).await, Ok(plan));
 }
 

@@ -50,7 +50,7 @@ impl Machines {
 fn members<'a>(
     cloud: &'a Machines,
     letters: &str,
-    on_step: &'a dyn Fn(&Step),
+    on_step: &'a dyn Fn(&MemberStep),
 ) -> Members<'a, Simulated> {
     let slot = |letter| Slot {
         letter,
@@ -63,7 +63,7 @@ fn members<'a>(
     }
 }
 
-fn deaf(_: &Step) {}
+fn deaf(_: &MemberStep) {}
 
 /// A status in which these slots serve and these are learners.
 fn status(serving: &str, learners: &str) -> String {
@@ -121,7 +121,7 @@ async fn a_restore_stops_every_slot_before_one_begins() {
         &[&status("ac", ""), &status("abc", "")],
     );
     let heard = RefCell::new(Vec::new());
-    let on_step = |step: &Step| {
+    let on_step = |step: &MemberStep| {
         if let Some(came) = &step.came {
             heard.borrow_mut().push(format!("{} {came}", step.slot));
         }
@@ -201,7 +201,7 @@ async fn a_member_is_replaced_by_another_slot_and_waited_for() {
         r#"{"ok":true,"changed":false,"promoted":false,"reason":"it has not caught up yet"}"#;
     let promoted = r#"{"ok":true,"changed":true,"promoted":true}"#;
     cloud.say("c etcd-member promote cp-b --wait 20", &[early, promoted]);
-    let replaced = replace(&members(&cloud, "abc", &deaf), "b", Healthy::Keep).await;
+    let replaced = replace(&members(&cloud, "abc", &deaf), "b", OnHealthyMember::Keep).await;
     assert!(replaced.expect("replaced"));
     let asked = cloud.asked();
     assert_eq!(
@@ -231,12 +231,17 @@ async fn a_slot_without_a_machine_joins_at_its_next_boot() {
     let promoted = r#"{"ok":true,"changed":true,"promoted":true}"#;
     cloud.say("a etcd-member promote cp-b --wait 20", &[promoted]);
     let heard = RefCell::new(String::new());
-    let on_step = |step: &Step| {
+    let on_step = |step: &MemberStep| {
         heard
             .borrow_mut()
             .push_str(step.came.as_deref().unwrap_or_default());
     };
-    let replaced = replace(&members(&cloud, "abc", &on_step), "cp-b", Healthy::Keep).await;
+    let replaced = replace(
+        &members(&cloud, "abc", &on_step),
+        "cp-b",
+        OnHealthyMember::Keep,
+    )
+    .await;
     assert!(replaced.expect("replaced"));
     assert!(heard.into_inner().contains("the node's next boot does it"));
 }
@@ -246,14 +251,20 @@ async fn a_healthy_member_and_a_single_slot_are_left_alone() {
     let cloud = Machines::new();
     cloud.say("a etcd-member status", &[&status("abc", "")]);
     let three = members(&cloud, "abc", &deaf);
-    assert!(!replace(&three, "b", Healthy::Keep).await.expect("asked"));
+    assert!(
+        !replace(&three, "b", OnHealthyMember::Keep)
+            .await
+            .expect("asked")
+    );
     assert_eq!(cloud.asked().len(), 1);
-    let error = replace(&three, "d", Healthy::Keep).await.unwrap_err();
+    let error = replace(&three, "d", OnHealthyMember::Keep)
+        .await
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "find the control-plane node d: the cluster has cp-a, cp-b, cp-c"
     );
-    let error = replace(&members(&cloud, "a", &deaf), "a", Healthy::Replace)
+    let error = replace(&members(&cloud, "a", &deaf), "a", OnHealthyMember::Replace)
         .await
         .unwrap_err();
     assert!(
@@ -278,7 +289,7 @@ async fn a_member_that_is_being_replaced_is_gone_on_with() {
         "a etcd-member promote cp-b --wait 20",
         &[r#"{"ok":true,"promoted":true}"#],
     );
-    let replaced = replace(&members(&cloud, "abc", &deaf), "b", Healthy::Keep).await;
+    let replaced = replace(&members(&cloud, "abc", &deaf), "b", OnHealthyMember::Keep).await;
     assert!(replaced.expect("replaced"));
 }
 

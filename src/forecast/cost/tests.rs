@@ -21,7 +21,7 @@ fn of(resources: Value, parameters: &[(&str, &str)]) -> Cost {
 
 /// Items as lines: what, quantity, dollars.
 fn lines(cost: &Cost) -> Vec<String> {
-    let line = |item: &Item| {
+    let line = |item: &CostItem| {
         let usd = item.usd_month;
         format!(
             "{} | {} | {:.2} to {:.2}",
@@ -254,7 +254,7 @@ fn a_plan_says_what_is_more_a_month() {
         database(true),
         Action::Deferred,
     ));
-    let usd = |range: Range| (range.from, range.to);
+    let usd = |range: CostRange| (range.from, range.to);
     assert_eq!(found.before.map(usd), Some((134.54, 180.54)));
     assert_eq!(usd(found.after), (269.41, 361.41));
     assert_eq!(usd(found.difference), (134.87, 180.87));

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::cloud::LiveStack;
-use crate::plan::{Guard, Pending, Survey};
+use crate::plan::{Guard, PendingInput, Survey};
 use crate::stacks::{Input, Source, Stack};
 
 fn body(of_type: &str, needs: &[&str]) -> Value {
@@ -140,7 +140,7 @@ fn of_a_later_update_only_what_waits_for_a_value_counts() {
     let mut later = doing(stack(StackKind::Database, resources, &[]), Action::Deferred);
     let nothing = step(&later, &Durations::builtin()).unwrap().from;
     assert_eq!(nothing, 16);
-    later.pending.push(Pending {
+    later.pending.push(PendingInput {
         parameter: "Group".to_owned(),
         from: StackKind::Network,
         key: "DbSg".to_owned(),

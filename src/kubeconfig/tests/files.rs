@@ -12,7 +12,7 @@ fn the_first_file_that_has_the_entry_is_written_else_the_first_that_exists() {
     );
     put(&two, &entry()).unwrap();
     let list = std::env::join_paths([&none, &one, &two]).unwrap();
-    let target = Target::of_user(Some(&list), None).unwrap();
+    let target = KubeconfigPaths::of_user(Some(&list), None).unwrap();
     let written = write(&target, &entry(), Current::IfUnset, LockTries::NONE).unwrap();
     assert_eq!(
         (written.path, written.created, written.current),
@@ -30,7 +30,7 @@ fn switching_reaches_the_file_that_decides() {
     let (one, two) = (place.put("one", OTHERS), place.path("two"));
     put(&two, &entry()).unwrap();
     let list = std::env::join_paths([&one, &two]).unwrap();
-    let target = Target::of_user(Some(&list), None).unwrap();
+    let target = KubeconfigPaths::of_user(Some(&list), None).unwrap();
     let written = write(&target, &entry(), Current::Switch, LockTries::NONE).unwrap();
     assert!(written.current);
     assert_eq!(data(&one)["current-context"], "canary");
@@ -50,7 +50,7 @@ fn removing_leaves_a_cluster_of_that_name_elsewhere() {
     let place = Place::new();
     let path = place.path("config");
     put(&path, &entry()).unwrap();
-    let target = Target::file(&path);
+    let target = KubeconfigPaths::file(&path);
     assert!(
         remove(&target, "canary", "1/us-east-1", LockTries::NONE)
             .unwrap()

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use jiff::Timestamp;
-use kube_cfn::apply::cause::{self, Words};
+use kube_cfn::apply::cause::{self, ResourceLabels};
 use kube_cfn::apply::diagnose::of_stack;
 use kube_cfn::cloud::{Console, Finding, LiveStack, ResourceStatus, StackEvent, StackStatus};
 use kube_cfn::events::{Event, Expected, Failure, Outcome, Place, Verb};
@@ -83,7 +83,7 @@ impl Failing {
         status: Option<&StackStatus>,
         events: &[StackEvent],
     ) -> Option<Failure> {
-        let words = Words {
+        let words = ResourceLabels {
             sentence: &|id| self.description(id),
             explain: &|id, path| self.place(id, path),
         };
@@ -252,7 +252,7 @@ fn settled(
                 reason: reason.clone(),
             };
             let findings: Vec<Finding> = one.findings.iter().map(finding).collect();
-            let words = Words {
+            let words = ResourceLabels {
                 sentence: &|id| one.description(id),
                 explain: &|id, path| one.place(id, path),
             };
@@ -299,7 +299,7 @@ fn afterwards(script: &Script, seen: &BTreeMap<&str, Vec<StackEvent>>) -> String
         ]);
         let mut events: Vec<StackEvent> = [start].into_iter().chain(events.clone()).collect();
         events.sort_by_key(|event| event.at);
-        let words = Words {
+        let words = ResourceLabels {
             sentence: &|id| one.description(id),
             explain: &|id, path| one.place(id, path),
         };
