@@ -16,15 +16,15 @@ use secrecy::SecretString;
 use super::error::AccessOperation;
 use super::{AccessError, ParameterNames};
 use crate::cloud::{PutResult, Store};
+use crate::common::Clock;
+use crate::common::retry::{Backoff, Try, retry};
 use crate::pki::{
     Authority, CertificateAuthority, CertificateInfo, PkiError, ServiceAccountKey,
     encryption_configuration,
 };
 
-/// How often a parameter that is said to exist is read before giving up: reads may lag writes.
-const READS: u32 = 5;
-/// Wait before the second read; it doubles from then on.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// Reads of a parameter that is known to exist: reads may lag writes.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), 5);
 
 /// What is in the store after [`ensure_authorities`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,12 +46,13 @@ impl EnsuredAuthorities {
     }
 }
 
-/// Makes the cluster's authorities under `key_arn`, with their plain copies beside them. Uses what is there; of two runs at once both return the same.
+/// Makes the cluster's authorities under `key_arn`, with their plain copies beside them. Uses what is
+/// there; two runs at once return the same.
 ///
-/// A caller who may not read the secrets (`access.issuers` names others) may still apply once the plain
-/// copies exist: they are only ever made of secrets that are stored.
+/// A caller who may not read the secrets (`access.issuers` names others) can still apply once the plain
+/// copies exist: they are only made from stored secrets.
 pub async fn ensure_authorities(
-    store: &impl Store,
+    store: &(impl Store + Clock),
     cluster: &str,
     key_arn: &str,
     now: Timestamp,
@@ -97,7 +98,7 @@ async fn published(
 /// The secrets go side by side, then the plain copies: the encryption configuration has none, so that
 /// plain copies may only say that everything is there once every secret is.
 async fn load_or_create(
-    store: &impl Store,
+    store: &(impl Store + Clock),
     cluster: &str,
     names: &ParameterNames,
     key_arn: &str,
@@ -108,9 +109,9 @@ async fn load_or_create(
     let authorities =
         Authority::ALL.map(|role| authority(store, cluster, names, key_arn, role, now));
     let ((_, configured), authorities, (service_account, signed)) = try_join3(
-        decided(store, &encryption, key_arn, encryption_configuration),
+        load_or_put(store, &encryption, key_arn, encryption_configuration),
         try_join_all(authorities),
-        decided(store, &service_accounts, key_arn, || {
+        load_or_put(store, &service_accounts, key_arn, || {
             Ok(ServiceAccountKey::generate()?.private_pem().clone())
         }),
     )
@@ -144,7 +145,7 @@ async fn load_or_create(
 
 /// One authority as it is stored, made if there is none.
 async fn authority(
-    store: &impl Store,
+    store: &(impl Store + Clock),
     cluster: &str,
     names: &ParameterNames,
     key_arn: &str,
@@ -153,7 +154,7 @@ async fn authority(
 ) -> Result<(Authority, CertificateAuthority, SecretOrigin), AccessError> {
     let name = names.secret(role);
     let make = || Ok(CertificateAuthority::generate(role, cluster, now)?.to_bundle());
-    let (secret, origin) = decided(store, &name, key_arn, make).await?;
+    let (secret, origin) = load_or_put(store, &name, key_arn, make).await?;
     let authority =
         CertificateAuthority::from_bundle(role, &secret).map_err(|source| stored(&name, source))?;
     Ok((role, authority, origin))
@@ -183,8 +184,8 @@ enum SecretOrigin {
 }
 
 /// The secret as it is stored, made and offered first if there is none.
-async fn decided(
-    store: &impl Store,
+async fn load_or_put(
+    store: &(impl Store + Clock),
     name: &str,
     key_arn: &str,
     make: impl FnOnce() -> Result<SecretString, PkiError>,
@@ -199,17 +200,17 @@ async fn decided(
         .map_err(|source| AccessError::cloud(AccessOperation::KeepSecret, name, source))?;
     match kept {
         PutResult::Stored => Ok((offer, SecretOrigin::ThisRun)),
-        // Another run was faster: what this one made is dropped unseen.
+        // Another run was faster: its secret counts.
         PutResult::AlreadyThere => Ok((
-            read_with_retry(name, || read(store, name)).await?,
+            read_with_retry(store, name, || read(store, name)).await?,
             SecretOrigin::Found,
         )),
     }
 }
 
-/// Puts the plain copy beside its secret if it is missing, and refuses one that says otherwise.
+/// Puts the plain copy beside its secret if it is missing, and refuses one that differs.
 async fn publish(
-    store: &impl Store,
+    store: &(impl Store + Clock),
     name: &str,
     value: &str,
     secret: &str,
@@ -219,7 +220,7 @@ async fn publish(
         None => match store.put_parameter_if_absent(name, value).await {
             Ok(PutResult::Stored) => return Ok(()),
             Ok(PutResult::AlreadyThere) => {
-                read_with_retry(name, || read_plain(store, name)).await?
+                read_with_retry(store, name, || read_plain(store, name)).await?
             }
             Err(source) => {
                 return Err(AccessError::cloud(AccessOperation::KeepPlain, name, source));
@@ -249,21 +250,15 @@ async fn read_plain(store: &impl Store, name: &str) -> Result<Option<String>, Ac
         .map_err(|source| AccessError::cloud(AccessOperation::ReadPlain, name, source))
 }
 
-/// Reads what is said to exist, again and again for a while.
+/// Reads a parameter that is known to exist, until a read finds it.
 async fn read_with_retry<T>(
+    clock: &impl Clock,
     name: &str,
     read: impl AsyncFn() -> Result<Option<T>, AccessError>,
 ) -> Result<T, AccessError> {
-    let mut wait = FIRST_WAIT;
-    for _ in 1..READS {
-        if let Some(found) = read().await? {
-            return Ok(found);
-        }
-        tokio::time::sleep(wait).await;
-        wait *= 2;
-    }
-    let last = read().await?;
-    last.ok_or_else(|| AccessError::Vanished(name.to_owned()))
+    let find = async || Try::pending(read().await, Option::is_none);
+    let found = retry(clock, BACKOFF, find).await?;
+    found.ok_or_else(|| AccessError::Vanished(name.to_owned()))
 }
 
 fn stored(name: &str, source: PkiError) -> AccessError {
