@@ -1,4 +1,4 @@
-//! Credentials that are still good, kept between two calls of the plugin: kubectl starts it
+//! Valid credentials, kept between two calls of the plugin: kubectl starts it
 //! for every command. A file counts only if it is the user's own and readable by no other.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};

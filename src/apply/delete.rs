@@ -123,7 +123,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         let text = format!("{status}: waiting for its end first");
         self.context.emit.note(Some(&step.kind), text);
         let state = StackState::External {
-            what: format!("its {status} goes on; its deletion has not begun"),
+            what: format!("its {status} continues; its deletion has not begun"),
             rolling_back: false,
         };
         self.context.states.set(&step.kind, state);

@@ -246,7 +246,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         match self.unreadable_since {
             None => {
                 self.unreadable_since = Some(self.now());
-                let text = format!("can't be seen for the moment, it goes on in AWS: {error}");
+                let text = format!("can't be read at the moment, AWS continues: {error}");
                 self.subject.emit.note(Some(self.subject.kind), text);
             }
             Some(since) if self.since(since) >= UNREADABLE => {

@@ -82,11 +82,11 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
     /// The last events of a run. One that is not followed to its end has no verdict.
     pub fn finish(&self, report: &RunReport, end: &RunEnd) {
         if let RunEnd::Expired(why) = end {
-            let text = format!("everything is left as it is, nothing more is begun: {why}");
+            let text = format!("nothing more is started, AWS continues what runs: {why}");
             self.emit.note(None, text);
         }
         for running in &report.running {
-            let text = format!("goes on in AWS, not followed any more: {}", running.reason);
+            let text = format!("continues in AWS, no longer followed: {}", running.reason);
             self.emit.note(Some(&running.stack), text);
         }
         match report.outcome() {

@@ -116,7 +116,7 @@ fn event(name: &str, (since, until): (Timestamp, Timestamp), readiness: &Readine
         name: one.name.clone(),
         done: one.done,
         wanted: one.wanted,
-        stands: one.stands.clone(),
+        state: one.state.clone(),
         missing: one.missing.clone(),
     };
     Event::Readiness {

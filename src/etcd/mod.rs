@@ -1,6 +1,6 @@
-//! What is asked of the etcd members of a running cluster, and in which order: snapshots, a restore on
-//! all slots, a member replaced. The programs on the machines do each step, and do only what is left of
-//! it; so every order here may be cut off and begun again. Must not know Systems Manager or the screen.
+//! Operations on the etcd members of a running cluster, step by step: snapshots, a restore on all slots,
+//! the replacement of a member. Programs on the machines do each step, and only what is left of it; so
+//! every operation can be interrupted and repeated. Must not know Systems Manager or the screen.
 
 mod answer;
 mod replace;
@@ -57,7 +57,7 @@ pub fn slots(outputs: &BTreeMap<String, String>) -> Vec<Slot> {
 pub struct Members<'a, R> {
     pub cloud: &'a R,
     pub slots: Vec<Slot>,
-    /// Hears every step, before and after.
+    /// Called before and after every step.
     pub on_step: &'a dyn Fn(&MemberStep),
 }
 
@@ -67,8 +67,8 @@ pub struct MemberStep {
     pub slot: char,
     /// What is done there: `take a snapshot`.
     pub doing: String,
-    /// `None` when it begins; what came of it when it ended.
-    pub came: Option<String>,
+    /// `None` when it begins; its result when it ended.
+    pub result: Option<String>,
 }
 
 /// Why a step could not be done; fits after "failed to …: ".
@@ -80,7 +80,7 @@ pub enum EtcdError {
         doing: String,
         source: CloudError,
     },
-    /// The program on the machine said no, or failed; `reason` is its own.
+    /// The program on the machine refused or failed; `reason` is its own.
     #[error("{doing} on control-plane node {slot}: {reason}")]
     Refused {
         slot: char,
@@ -89,25 +89,25 @@ pub enum EtcdError {
     },
     /// The shell on the machine did not find the program.
     #[error(
-        "{doing} on control-plane node {slot}: the machine {instance} has no {program} yet; its boot did not come that far: {said}"
+        "{doing} on control-plane node {slot}: the machine {instance} has no {program} yet; its boot has not installed it yet: {output}"
     )]
     NoProgram {
         slot: char,
         doing: String,
         instance: String,
         program: String,
-        said: String,
+        output: String,
     },
     /// The program ended without a line of JSON that can be read.
     #[error(
-        "{doing} on control-plane node {slot}: the program on {instance} ended (exit code {code}) with a line that is no result: {said}"
+        "{doing} on control-plane node {slot}: the program on {instance} ended (exit code {code}) without a readable result: {output}"
     )]
     NoAnswer {
         slot: char,
         doing: String,
         instance: String,
         code: i32,
-        said: String,
+        output: String,
     },
     #[error("find the control-plane node {name}: the cluster has {known}")]
     NoSlot { name: String, known: String },
@@ -117,7 +117,7 @@ pub enum EtcdError {
     Single(String),
     #[error("read the snapshots: {0}")]
     Bucket(CloudError),
-    #[error("wait for {what}: not so after {minutes} minutes; {state}")]
+    #[error("wait for {what}: timed out after {minutes} minutes; {state}")]
     Late {
         what: String,
         minutes: u64,
@@ -126,11 +126,11 @@ pub enum EtcdError {
 }
 
 impl<R: Remote> Members<'_, R> {
-    /// Runs a program on a slot and tells of it; a refusal is an error.
+    /// Runs a program on a slot and reports the step; a refusal is an error.
     async fn ask(&self, slot: &Slot, doing: &str, line: &str) -> Result<ProgramResult, EtcdError> {
         self.emit_step(slot, doing, None);
         let answer = self.run_program(slot, doing, line).await?;
-        self.emit_step(slot, doing, Some(answer.sentence()));
+        self.emit_step(slot, doing, Some(answer.summary()));
         Ok(answer)
     }
 
@@ -160,11 +160,11 @@ impl<R: Remote> Members<'_, R> {
         })
     }
 
-    fn emit_step(&self, slot: &Slot, doing: &str, came: Option<String>) {
+    fn emit_step(&self, slot: &Slot, doing: &str, result: Option<String>) {
         (self.on_step)(&MemberStep {
             slot: slot.letter,
             doing: doing.to_owned(),
-            came,
+            result,
         });
     }
 
@@ -231,7 +231,7 @@ impl<R: Remote> Members<'_, R> {
                     state,
                 });
             }
-            self.cloud.sleep(PAUSE).await;
+            self.cloud.sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -254,7 +254,7 @@ fn unreadable(slot: char, doing: &str, command: &str, ran: Ran) -> EtcdError {
             doing,
             instance: ran.instance,
             program: command.split(' ').next().unwrap_or(command).to_owned(),
-            said: answer::last_line(&ran.stderr),
+            output: answer::last_line(&ran.stderr),
         };
     }
     let printed = if ran.stdout.trim().is_empty() {
@@ -266,13 +266,13 @@ fn unreadable(slot: char, doing: &str, command: &str, ran: Ran) -> EtcdError {
         slot,
         doing,
         code: ran.code,
-        said: answer::last_line(printed),
+        output: answer::last_line(printed),
         instance: ran.instance,
     }
 }
 
-/// Between two looks at a machine.
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
+/// Between two polls.
+const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn is_over(began: Timestamp, now: Timestamp, minutes: u64) -> bool {
     let most = i64::try_from(minutes * 60).unwrap_or(i64::MAX);

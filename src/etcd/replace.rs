@@ -1,13 +1,13 @@
-//! A member that lost its data, or whose data is no good, made again from what the others have.
+//! Replaces a member without usable data: the new one copies the data of the others.
 
-use super::{EtcdError, Member, Members, PAUSE, Slot, is_over};
+use super::{EtcdError, Member, Members, POLL_INTERVAL, Slot, is_over};
 use crate::cloud::CloudError;
 use crate::cloud::remote::Remote;
 
 /// Until the new member has all data: a machine may have to boot first.
 const MINUTES: u64 = 30;
 
-/// What becomes of a member that is healthy.
+/// What to do about a member that is healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnHealthyMember {
     /// It is left alone.
@@ -29,7 +29,7 @@ pub async fn replace<R: Remote>(
         return Err(EtcdError::Single(member));
     }
     let (helper, found) = members.status_without(Some(slot.letter)).await?;
-    if healthy == OnHealthyMember::Keep && is_well(&found, slot) {
+    if healthy == OnHealthyMember::Keep && is_healthy(&found, slot) {
         return Ok(false);
     }
     let even = match healthy {
@@ -50,7 +50,7 @@ pub async fn replace<R: Remote>(
     Ok(true)
 }
 
-fn is_well(found: &[Member], slot: &Slot) -> bool {
+fn is_healthy(found: &[Member], slot: &Slot) -> bool {
     let letter = slot.letter.to_string();
     let of_slot = found.iter().find(|member| member.slot == letter);
     of_slot.is_some_and(|member| member.serves && !member.learner)
@@ -98,6 +98,6 @@ async fn promote<R: Remote>(
                 state: answer.reason.unwrap_or_default(),
             });
         }
-        members.cloud.sleep(PAUSE).await;
+        members.cloud.sleep(POLL_INTERVAL).await;
     }
 }

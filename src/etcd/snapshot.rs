@@ -61,7 +61,9 @@ pub async fn snapshot<R: Remote>(members: &Members<'_, R>) -> Result<TakenSnapsh
         failed = EtcdError::Refused {
             slot: slot.letter,
             doing: "take a snapshot".to_owned(),
-            reason: answer.reason.unwrap_or_else(|| "it took none".to_owned()),
+            reason: answer
+                .reason
+                .unwrap_or_else(|| "no snapshot was taken".to_owned()),
         };
     }
     Err(failed)

@@ -94,7 +94,7 @@ pub struct ReadyPart {
     pub done: usize,
     pub wanted: usize,
     /// Its state, in one short phrase.
-    pub stands: String,
+    pub state: String,
     /// What is missing, a sentence each.
     pub missing: Vec<String>,
 }

@@ -89,34 +89,38 @@ const CRITICAL: &[CriticalPod] = &[
 ];
 
 /// How the critical pods stand: each kind counts once.
-pub(super) fn readiness(wanted: &WantedCluster, inside: &ClusterContents) -> ReadinessPart {
+pub(super) fn readiness(wanted: &WantedCluster, contents: &ClusterContents) -> ReadinessPart {
     let troubles = CRITICAL
         .iter()
-        .filter_map(|one| trouble(one, wanted, inside));
+        .filter_map(|one| trouble(one, wanted, contents));
     let missing: Vec<String> = troubles.collect();
     let (all, done) = (CRITICAL.len(), CRITICAL.len() - missing.len());
     ReadinessPart {
         name: "critical pods".to_owned(),
         done,
         wanted: all,
-        stands: format!("{done} of {} run", count(all, "kind")),
+        state: format!("{done} of {} run", count(all, "kind")),
         missing,
     }
 }
 
-fn trouble(one: &CriticalPod, wanted: &WantedCluster, inside: &ClusterContents) -> Option<String> {
-    let pods: Vec<&Pod> = inside
+fn trouble(
+    one: &CriticalPod,
+    wanted: &WantedCluster,
+    contents: &ClusterContents,
+) -> Option<String> {
+    let pods: Vec<&Pod> = contents
         .pods
         .iter()
         .filter(|pod| one.labels.iter().any(|label| pod.is(*label)))
         .collect();
     let nodes: Vec<&Node> = match one.place {
         Placement::Anywhere => return anywhere(one.name, &pods),
-        Placement::Nodes => inside.nodes.iter().collect(),
+        Placement::Nodes => contents.nodes.iter().collect(),
         Placement::Slots => {
             let slots = wanted.slots.iter();
             slots
-                .filter_map(|slot| node_of(slot, &inside.nodes))
+                .filter_map(|slot| node_of(slot, &contents.nodes))
                 .collect()
         }
     };

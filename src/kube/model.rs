@@ -111,7 +111,7 @@ fn trouble(conditions: &[core::NodeCondition]) -> Option<String> {
     let says = ready.message.as_deref().unwrap_or_default().trim();
     match (ready.status.as_str(), says) {
         ("True", _) => None,
-        ("Unknown", "") => Some("its kubelet is silent".to_owned()),
+        ("Unknown", "") => Some("its kubelet stopped reporting".to_owned()),
         (_, "") => Some(
             ready
                 .reason
@@ -129,7 +129,7 @@ fn plain(says: &str) -> String {
         return format!("network plugin not ready: {}", cause.trim());
     }
     match says {
-        "Kubelet stopped posting node status." => "its kubelet is silent".to_owned(),
+        "Kubelet stopped posting node status." => "its kubelet stopped reporting".to_owned(),
         says => one_line(says),
     }
 }
@@ -227,7 +227,10 @@ mod tests {
             Some("network plugin not ready: cni plugin not initialized")
         );
         let silent = node("Unknown", "Kubelet stopped posting node status.");
-        assert_eq!(silent.trouble.as_deref(), Some("its kubelet is silent"));
+        assert_eq!(
+            silent.trouble.as_deref(),
+            Some("its kubelet stopped reporting")
+        );
         assert_eq!(silent.pool(), Some("web"));
         let bare = Node::from(core::Node::default());
         assert_eq!(

@@ -1,5 +1,5 @@
-//! What has to be there before a cluster is called working, and the account of what is missing.
-//! Pure: what is wanted and what is seen in, sentences out.
+//! What a ready cluster needs, and what is missing. Pure: from the wanted cluster and its state to a
+//! readiness.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -62,15 +62,15 @@ impl WantedCluster {
     }
 }
 
-/// What one look at a cluster found.
+/// The state of a cluster as one poll found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterState {
     pub health: Result<Health, KubeError>,
-    /// `None` where the inside was not read: the API is not ready, or was asked without a credential.
-    pub inside: Option<Result<ClusterContents, KubeError>>,
+    /// `None` if the contents were not read: the API is not ready, or there is no credential.
+    pub contents: Option<Result<ClusterContents, KubeError>>,
 }
 
-/// What lives in a cluster.
+/// The nodes and pods of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClusterContents {
     pub nodes: Vec<Node>,
@@ -82,7 +82,7 @@ pub struct ClusterContents {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
     pub parts: Vec<ReadinessPart>,
-    /// What is other than defined but is not waited for.
+    /// What differs from the definition but is not waited for.
     pub remarks: Vec<String>,
 }
 
@@ -93,7 +93,7 @@ pub struct ReadinessPart {
     pub done: usize,
     pub wanted: usize,
     /// Its state in one short phrase: `2 of 3 nodes Ready`.
-    pub stands: String,
+    pub state: String,
     /// What is missing, a sentence each.
     pub missing: Vec<String>,
 }
@@ -108,7 +108,7 @@ impl ReadinessPart {
             name,
             done: 0,
             wanted,
-            stands: "can't be checked until the API answers".to_owned(),
+            state: "can't be checked until the API answers".to_owned(),
             missing: Vec::new(),
         }
     }
@@ -124,7 +124,7 @@ impl Readiness {
         let open = self.parts.iter().filter(|part| !part.is_done());
         open.flat_map(|part| {
             let name = &part.name;
-            let whole = format!("{name}: {}", part.stands);
+            let whole = format!("{name}: {}", part.state);
             let details = part
                 .missing
                 .iter()
@@ -134,20 +134,20 @@ impl Readiness {
     }
 }
 
-/// Compares what is wanted with what one look found.
+/// Compares the wanted cluster with its state.
 pub fn readiness(wanted: &WantedCluster, seen: &ClusterState) -> Readiness {
     let mut parts = vec![api(&seen.health)];
     let mut remarks = Vec::new();
-    match &seen.inside {
-        Some(Ok(inside)) => {
-            parts.push(control_plane(wanted, &inside.nodes));
-            parts.extend(wanted.pools.iter().map(|one| pool(one, &inside.nodes)));
-            parts.push(critical::readiness(wanted, inside));
-            remarks.extend(outdated(wanted, &inside.nodes));
+    match &seen.contents {
+        Some(Ok(contents)) => {
+            parts.push(control_plane(wanted, &contents.nodes));
+            parts.extend(wanted.pools.iter().map(|one| pool(one, &contents.nodes)));
+            parts.push(critical::readiness(wanted, contents));
+            remarks.extend(outdated(wanted, &contents.nodes));
         }
         Some(Err(error)) => {
             let mut nodes = ReadinessPart::unknown("nodes".to_owned(), 1);
-            "can't be read".clone_into(&mut nodes.stands);
+            "can't be read".clone_into(&mut nodes.state);
             nodes.missing.push(error.to_string());
             parts.push(nodes);
         }
@@ -174,13 +174,13 @@ fn unknown(wanted: &WantedCluster) -> Vec<ReadinessPart> {
 }
 
 fn api(health: &Result<Health, KubeError>) -> ReadinessPart {
-    let (done, stands, missing) = match health {
+    let (done, state, missing) = match health {
         Ok(health) if health.ready => (1, "answers".to_owned(), Vec::new()),
         Ok(health) => {
             let failing: Vec<_> = health.failing().collect();
             let what = match failing.as_slice() {
-                [] => "/readyz says no".to_owned(),
-                names => format!("/readyz says no: {}", names.join(", ")),
+                [] => "/readyz fails".to_owned(),
+                names => format!("/readyz fails: {}", names.join(", ")),
             };
             (0, "is not ready".to_owned(), vec![what])
         }
@@ -190,7 +190,7 @@ fn api(health: &Result<Health, KubeError>) -> ReadinessPart {
         name: "API".to_owned(),
         done,
         wanted: 1,
-        stands,
+        state,
         missing,
     }
 }
@@ -217,7 +217,7 @@ fn control_plane(wanted: &WantedCluster, nodes: &[Node]) -> ReadinessPart {
         name: "control plane".to_owned(),
         done,
         wanted: wanted.slots.len(),
-        stands: format!("{done} of {} Ready", count(wanted.slots.len(), "node")),
+        state: format!("{done} of {} Ready", count(wanted.slots.len(), "node")),
         missing,
     }
 }
@@ -259,7 +259,7 @@ fn pool(wanted: &WantedPool, nodes: &[Node]) -> ReadinessPart {
         name: format!("pool {}", wanted.name),
         done,
         wanted: min,
-        stands: format!("{done} of {} Ready", count(min, "node")),
+        state: format!("{done} of {} Ready", count(min, "node")),
         missing,
     }
 }

@@ -78,7 +78,7 @@ fn whole() -> ClusterContents {
     ClusterContents { nodes, pods }
 }
 
-fn of(inside: ClusterContents) -> Readiness {
+fn of(contents: ClusterContents) -> Readiness {
     let health = Health {
         ready: true,
         checks: Vec::new(),
@@ -87,13 +87,13 @@ fn of(inside: ClusterContents) -> Readiness {
         &wanted(),
         &ClusterState {
             health: Ok(health),
-            inside: Some(Ok(inside)),
+            contents: Some(Ok(contents)),
         },
     )
 }
 
-fn missing(inside: ClusterContents) -> Vec<String> {
-    of(inside).missing().collect()
+fn missing(contents: ClusterContents) -> Vec<String> {
+    of(contents).missing().collect()
 }
 
 #[test]
@@ -106,38 +106,38 @@ fn a_whole_cluster_misses_nothing() {
 
 #[test]
 fn a_missing_node_differs_from_one_that_is_not_ready() {
-    let mut inside = whole();
-    inside.nodes.remove(0);
-    inside.nodes[0].trouble = Some("its kubelet is silent".to_owned());
-    let missing = missing(inside);
+    let mut contents = whole();
+    contents.nodes.remove(0);
+    contents.nodes[0].trouble = Some("its kubelet stopped reporting".to_owned());
+    let missing = missing(contents);
     assert_eq!(
         missing,
         [
             "control plane: 0 of 2 nodes Ready",
             "control plane: node a: no machine has joined as 10.20.0.10",
-            "control plane: node b: i-0b is NotReady: its kubelet is silent",
+            "control plane: node b: i-0b is NotReady: its kubelet stopped reporting",
         ]
     );
 }
 
 #[test]
 fn the_younger_of_two_nodes_of_a_slot_counts() {
-    let mut inside = whole();
+    let mut contents = whole();
     let mut younger = node("i-0new", "10.20.0.10", None);
     younger.created = Some("2026-11-23T11:00:00Z".parse().unwrap());
     younger.trouble = Some("its kubelet has not reported yet".to_owned());
-    inside.nodes.push(younger);
-    let missing = missing(inside);
+    contents.nodes.push(younger);
+    let missing = missing(contents);
     let slot = "control plane: node a: i-0new is NotReady: its kubelet has not reported yet";
     assert!(missing.iter().any(|line| line == slot), "{missing:?}");
 }
 
 #[test]
 fn a_pool_below_its_minimum_says_who_is_missing() {
-    let mut inside = whole();
-    inside.nodes[2].trouble = Some("network plugin not ready: cni".to_owned());
-    inside.nodes.remove(3);
-    let missing = missing(inside);
+    let mut contents = whole();
+    contents.nodes[2].trouble = Some("network plugin not ready: cni".to_owned());
+    contents.nodes.remove(3);
+    let missing = missing(contents);
     assert_eq!(
         missing,
         [
@@ -150,26 +150,26 @@ fn a_pool_below_its_minimum_says_who_is_missing() {
 
 #[test]
 fn more_nodes_than_the_minimum_hide_no_missing_one() {
-    let mut inside = whole();
+    let mut contents = whole();
     let mut third = node("i-1c", "10.20.1.2", Some("web"));
-    third.trouble = Some("its kubelet is silent".to_owned());
-    inside.nodes.push(third);
-    inside
+    third.trouble = Some("its kubelet stopped reporting".to_owned());
+    contents.nodes.push(third);
+    contents
         .pods
         .push(pod("cilium", ("k8s-app", "cilium"), "i-1c"));
-    assert!(of(inside).is_done(), "two of at least two are Ready");
+    assert!(of(contents).is_done(), "two of at least two are Ready");
 }
 
 #[test]
 fn a_critical_pod_must_run_where_it_belongs() {
-    let mut inside = whole();
+    let mut contents = whole();
     let etcd = |pod: &&mut Pod| pod.name == "etcd" && pod.node.as_deref() == Some("i-0b");
-    inside.pods.iter_mut().find(etcd).unwrap().trouble = Some("CrashLoopBackOff".to_owned());
-    inside.pods.retain(|pod| pod.name != "coredns");
+    contents.pods.iter_mut().find(etcd).unwrap().trouble = Some("CrashLoopBackOff".to_owned());
+    contents.pods.retain(|pod| pod.name != "coredns");
     let gone = |pod: &Pod| pod.name == "cilium" && pod.node.as_deref() != Some("i-0a");
-    inside.pods.retain(|pod| !gone(pod));
+    contents.pods.retain(|pod| !gone(pod));
     assert_eq!(
-        missing(inside),
+        missing(contents),
         [
             "critical pods: 6 of 9 kinds run",
             "critical pods: etcd on i-0b: CrashLoopBackOff",
@@ -181,9 +181,9 @@ fn a_critical_pod_must_run_where_it_belongs() {
 
 #[test]
 fn nodes_of_another_version_are_reported_and_not_waited_for() {
-    let mut inside = whole();
-    inside.nodes[2].version = "v1.35.9".to_owned();
-    let found = of(inside);
+    let mut contents = whole();
+    contents.nodes[2].version = "v1.35.9".to_owned();
+    let found = of(contents);
     assert!(found.is_done());
     assert_eq!(
         found.remarks,
@@ -201,7 +201,7 @@ fn an_api_that_does_not_answer_is_all_that_is_known() {
         &wanted(),
         &ClusterState {
             health: Err(why),
-            inside: None,
+            contents: None,
         },
     );
     assert!(!found.is_done());
@@ -232,11 +232,11 @@ fn an_api_that_is_not_ready_names_the_failing_checks() {
         &wanted(),
         &ClusterState {
             health: Ok(health),
-            inside: None,
+            contents: None,
         },
     );
     let missing: Vec<_> = found.missing().collect();
-    assert_eq!(missing[1], "API: /readyz says no: etcd");
+    assert_eq!(missing[1], "API: /readyz fails: etcd");
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn without_a_credential_a_healthy_api_is_enough_and_it_is_said() {
         &wanted(),
         &ClusterState {
             health: Ok(health),
-            inside: None,
+            contents: None,
         },
     );
     assert!(found.is_done());
@@ -261,7 +261,7 @@ fn without_a_credential_a_healthy_api_is_enough_and_it_is_said() {
                 ready: true,
                 checks: Vec::new(),
             }),
-            inside: Some(Err(KubeError::Forbidden("nodes".to_owned()))),
+            contents: Some(Err(KubeError::Forbidden("nodes".to_owned()))),
         },
     );
     assert!(!refused.is_done(), "what is refused is not there");

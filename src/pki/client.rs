@@ -193,22 +193,22 @@ mod tests {
             (
                 "",
                 vec![],
-                "the user `` can't stand in a certificate: it is empty",
+                "the user `` is not valid in a certificate: it is empty",
             ),
             (
                 " ",
                 vec![],
-                "the user ` ` can't stand in a certificate: it is empty",
+                "the user ` ` is not valid in a certificate: it is empty",
             ),
             (
                 "ada",
                 vec![""],
-                "the group `` can't stand in a certificate: it is empty",
+                "the group `` is not valid in a certificate: it is empty",
             ),
             (
                 "a\nb",
                 vec![],
-                "the user `a\\nb` can't stand in a certificate: it has control characters",
+                "the user `a\\nb` is not valid in a certificate: it has control characters",
             ),
         ] {
             let error = subject(user, &groups).unwrap_err();

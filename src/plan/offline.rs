@@ -186,7 +186,7 @@ fn decide(
     let Some(found) = found else {
         return Resolution::Decided(Action::Create);
     };
-    if let Some(why) = versions::kept(cluster, stack, found, known.versions_decided) {
+    if let Some(why) = versions::check_version(cluster, stack, found, known.versions_decided) {
         return Resolution::Decided(Action::Blocked(why));
     }
     let unknown = known.pending.iter().any(|input| input.now.is_none());

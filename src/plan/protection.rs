@@ -1,5 +1,5 @@
-//! What keeps a cluster's data from harm, layer by layer, as it is in AWS. Pure: it compares what
-//! the definition wants with what was read.
+//! The protection of a cluster's data in AWS, layer by layer. Pure: it compares what the definition
+//! wants with what was read.
 //!
 //! Four layers hold the database: its own deletion protection; both of the template's policies, with the
 //! automated backups kept; the stack policy; the stack's termination protection. The other resources
@@ -20,13 +20,13 @@ const DATABASE: &str = "AWS::RDS::DBInstance";
 #[serde(rename_all = "camelCase")]
 pub struct ProtectionLayer {
     pub stack: StackKind,
-    /// The resource's sentence; `None` for a layer of the whole stack.
+    /// The resource's description; `None` for a layer of the whole stack.
     pub resource: Option<String>,
     pub layer: &'static str,
     pub state: LayerState,
     /// The state in words.
     pub text: String,
-    /// The command that brings a missing layer back.
+    /// The command that restores a missing layer.
     pub next: Option<String>,
 }
 
@@ -116,9 +116,9 @@ fn switched(wanted: bool, live: bool) -> StateText {
 fn stack_policy(wanted: &Value, live: LiveProtection<'_>) -> StateText {
     let in_force = match live.policy {
         Err(why) => return (LayerState::Unknown, format!("can't be read: {why}")),
-        Ok(policy) => stack_policy::kept(policy.as_ref()),
+        Ok(policy) => stack_policy::protected_resources(policy.as_ref()),
     };
-    let asked = stack_policy::kept(Some(wanted));
+    let asked = stack_policy::protected_resources(Some(wanted));
     let open: Vec<&str> = asked.difference(&in_force).map(String::as_str).collect();
     if open.is_empty() {
         return (
@@ -161,8 +161,8 @@ fn policies(body: &Value, now: Option<&Value>) -> Option<StateText> {
     Some((LayerState::Holds, kept.to_owned()))
 }
 
-/// What the template says, unless somebody changed it by hand since; then with the command that
-/// switches it on.
+/// As in the template, unless it was changed outside kube-cfn since; then with the command that switches
+/// it on.
 fn deletion_protection(
     id: &str,
     body: &Value,
@@ -176,12 +176,12 @@ fn deletion_protection(
     let drift = match live.drift {
         Ok(drift) => drift.iter().find(|drift| drift.logical_id == id),
         Err(why) => {
-            let unknown = (LayerState::Unknown, format!("AWS did not say: {why}"));
+            let unknown = (LayerState::Unknown, format!("could not be read: {why}"));
             return (unknown, None);
         }
     };
     if drift.is_some_and(|drift| drift.deleted) {
-        return (missing("the database is gone"), None);
+        return (missing("the database does not exist"), None);
     }
     let by_hand = drift.and_then(|drift| {
         let mut all = drift.differences.iter();
@@ -199,7 +199,7 @@ fn deletion_protection(
                 "`aws rds modify-db-instance --db-instance-identifier {database} \
                  --deletion-protection --apply-immediately`"
             );
-            (missing("off, by hand"), Some(switch))
+            (missing("off, changed outside kube-cfn"), Some(switch))
         }
         verdict => (verdict, None),
     }
@@ -300,7 +300,7 @@ mod tests {
                 "termination protection Missing: off",
                 "stack policy Missing: allows to replace and delete Database, DatabaseSubnets",
                 "policies Missing: open: UpdateReplacePolicy, DeleteAutomatedBackups",
-                "deletion protection Missing: off, by hand",
+                "deletion protection Missing: off, changed outside kube-cfn",
             ]
         );
     }

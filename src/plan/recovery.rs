@@ -13,21 +13,21 @@ use crate::cloud::status::Phase;
 use crate::cloud::{LiveResource, LiveStack, OpenChangeSet, StackEvent, StackStatus};
 use crate::stacks::description;
 
-/// What every change set of this tool is called begins with this.
-const OURS: &str = "kube-cfn-";
+/// Prefix of the names of this tool's change sets.
+const OWN_PREFIX: &str = "kube-cfn-";
 
-/// A resource that keeps a stack from going back.
+/// A resource that blocks the rollback of its stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StuckResource {
     pub logical_id: String,
-    /// The human sentence of its template `Metadata`; the logical id where there is none.
+    /// The description in its template `Metadata`; the logical id if there is none.
     pub sentence: String,
     /// AWS's reason.
     pub reason: String,
 }
 
-/// Whether an update goes on where a failed operation of this stack stopped.
+/// Whether an update continues where a failed operation of this stack stopped.
 pub fn resumes(status: &StackStatus) -> bool {
     matches!(
         status,
@@ -35,18 +35,21 @@ pub fn resumes(status: &StackStatus) -> bool {
     )
 }
 
-/// AWS does not take an update that would go on from here.
+/// AWS rejects an update that would continue from here.
 pub fn not_resumed(found: &LiveStack, why: &str) -> Blocked {
     let plain = manual_action(&found.status, &found.name);
     Blocked {
-        reason: format!("{}; an update can't go on from there: {why}", plain.reason),
+        reason: format!(
+            "{}; an update can't continue from there: {why}",
+            plain.reason
+        ),
         ..plain
     }
 }
 
 /// Whether a placeholder is this tool's: all change sets in it are. An empty one with our tags is, too.
 pub fn is_ours(sets: &[OpenChangeSet]) -> bool {
-    sets.iter().all(|set| set.name.starts_with(OURS))
+    sets.iter().all(|set| set.name.starts_with(OWN_PREFIX))
 }
 
 /// An empty placeholder of a change set is replaced if this tool made it.
@@ -62,8 +65,8 @@ pub(super) fn under_review(
     }
 }
 
-/// The leftover of a failed creation may go if nothing was kept back. Where removing it failed, it is
-/// tried once more, unless something in it holds data.
+/// The leftover of a failed creation is replaced if it retained nothing. If its rollback failed, its
+/// deletion is tried again, unless something in it holds data.
 pub(super) fn leftovers(found: &LiveStack, resources: &[LiveResource]) -> Action {
     let failed = found.status == StackStatus::RollbackFailed;
     let kept: Vec<String> = resources
@@ -83,7 +86,7 @@ pub(super) fn leftovers(found: &LiveStack, resources: &[LiveResource]) -> Action
     let plain = manual_action(&found.status, &found.name);
     Action::Blocked(Blocked {
         reason: format!(
-            "{}; these are still there, save what you need: {}",
+            "{}; these resources still exist, save what you need: {}",
             plain.reason,
             kept.join(", ")
         ),
@@ -91,7 +94,7 @@ pub(super) fn leftovers(found: &LiveStack, resources: &[LiveResource]) -> Action
     })
 }
 
-/// Whether people would miss it; the network holds nothing once the rest is gone.
+/// Whether a resource of this type holds data of its own; a network does not.
 pub fn is_data(resource_type: &str) -> bool {
     let network = matches!(
         resource_type,
@@ -113,7 +116,7 @@ pub(super) fn delete_failed(
         .collect();
     let mut why = manual_action(&found.status, &found.name);
     if !reasons.is_empty() {
-        why.reason = format!("{}; in the way: {}", why.reason, reasons.join("; "));
+        why.reason = format!("{}; blocked by: {}", why.reason, reasons.join("; "));
     }
     Action::Blocked(why)
 }
@@ -132,7 +135,7 @@ pub(super) fn continuing(
     }
 }
 
-/// The resources that failed in the last rollback; what failed before it was the cause.
+/// The resources that failed in the last rollback; a failure before it was its cause.
 pub(super) fn stuck_in_rollback(
     events: &[StackEvent],
     before: Option<&Value>,
@@ -155,7 +158,7 @@ pub(super) fn failed_resources(
         .collect()
 }
 
-/// Resources whose last word in these events is a failure, in the order of their first one.
+/// Resources whose last status in these events is a failure, in the order of their first event.
 fn stuck(
     events: &[StackEvent],
     before: Option<&Value>,
@@ -190,7 +193,7 @@ impl StuckResource {
     }
 }
 
-/// Every name given with `--skip-resource` has to name a resource that keeps its stack from going back.
+/// Every name given with `--skip-resource` has to name a resource that blocks the rollback of its stack.
 pub fn known_skips(
     cluster: &str,
     steps: &[Step],
@@ -208,10 +211,10 @@ pub fn known_skips(
         return Ok(());
     };
     let hint = if stuck.is_empty() {
-        "nothing is".to_owned()
+        "no resource does".to_owned()
     } else {
         let all: Vec<&str> = stuck.iter().map(String::as_str).collect();
-        format!("these are: {}", all.join(", "))
+        format!("these do: {}", all.join(", "))
     };
     Err(PlanError::NotStuck {
         name: unknown.clone(),

@@ -9,8 +9,8 @@ use super::{Survey, status};
 use crate::cloud::{CloudError, LiveStack, Store};
 use crate::stacks::{KUBERNETES_VERSION, STATE_BUCKET, StackKind, versions as stack_versions};
 
-/// Reads what runs. Stacks made before there was the output tell it by the bundle that their template
-/// names.
+/// Reads the running versions. Of stacks that are older than the output, the bundle named in their
+/// template says the version.
 pub async fn running(survey: &Survey, store: &impl Store) -> Result<RunningVersions, CloudError> {
     let mut running = RunningVersions::new();
     for found in &survey.found {
@@ -18,7 +18,7 @@ pub async fn running(survey: &Survey, store: &impl Store) -> Result<RunningVersi
         let Some(kind) = kind.filter(|_| status::runs(&found.status)) else {
             continue;
         };
-        let version = match said(found, survey.templates.get(&found.id)) {
+        let version = match declared_version(found, survey.templates.get(&found.id)) {
             Some(version) => Ok(version),
             None => of_bundle(survey, found, store).await?,
         };
@@ -27,9 +27,9 @@ pub async fn running(survey: &Survey, store: &impl Store) -> Result<RunningVersi
     Ok(running)
 }
 
-/// What a stack says by itself. The output is what runs. Where there is none yet, a template that declares
-/// it will do: only programs that hold this rule send one.
-fn said(found: &LiveStack, template: Option<&Value>) -> Option<Version> {
+/// The version in the output of a stack, else the one that its template declares: only versions of this
+/// tool that follow the rule send such a template.
+fn declared_version(found: &LiveStack, template: Option<&Value>) -> Option<Version> {
     let output = found.outputs.get(KUBERNETES_VERSION);
     let output = output.and_then(|text| text.parse().ok());
     output.or_else(|| stack_versions::declared(template?))
@@ -40,7 +40,8 @@ async fn of_bundle(
     found: &LiveStack,
     store: &impl Store,
 ) -> Result<Result<Version, UnknownVersion>, CloudError> {
-    let unknown = |why: String, next: Option<String>| Ok(Err(UnknownVersion { why, next }));
+    let unknown =
+        |reason: String, remedy: Option<String>| Ok(Err(UnknownVersion { reason, remedy }));
     let name = &found.name;
     if !status::template_in_force(&found.status) {
         let watch = format!("`kube-cfn watch {}` follows it to its end", survey.cluster);

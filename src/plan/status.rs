@@ -144,7 +144,7 @@ pub fn template_in_force(status: &StackStatus) -> bool {
 /// Why a stack in this status needs manual action, and the one command that helps.
 pub fn manual_action(status: &StackStatus, name: &str) -> Blocked {
     use StackStatus as S;
-    const UNDO: (&str, &str) = ("rollback-stack", "goes back to the last good state");
+    const UNDO: (&str, &str) = ("rollback-stack", "returns it to the last good state");
     const DELETE: (&str, &str) = ("delete-stack", "removes this stack alone");
     let (trouble, (verb, effect)) = match status {
         S::CreateFailed => (
@@ -152,14 +152,11 @@ pub fn manual_action(status: &StackStatus, name: &str) -> Blocked {
             UNDO,
         ),
         S::UpdateFailed => ("its last update failed and was not rolled back", UNDO),
-        S::RollbackComplete => ("its creation failed and was undone", DELETE),
-        S::RollbackFailed => (
-            "its creation failed, and so did removing what had been created",
-            DELETE,
-        ),
-        S::DeleteFailed => ("its deletion began and could not finish", DELETE),
+        S::RollbackComplete => ("its creation failed and was rolled back", DELETE),
+        S::RollbackFailed => ("its creation failed, and so did its rollback", DELETE),
+        S::DeleteFailed => ("its deletion failed", DELETE),
         S::UpdateRollbackFailed => (
-            "its last update failed, and so did its rollback; deleting it is not the way out",
+            "its last update failed, and so did its rollback; do not delete it",
             ("continue-update-rollback", "continues the rollback"),
         ),
         S::ReviewInProgress => (
@@ -170,7 +167,7 @@ pub fn manual_action(status: &StackStatus, name: &str) -> Blocked {
             ),
         ),
         S::ImportRollbackFailed => (
-            "an import into it failed, and so did undoing that",
+            "an import into it failed, and so did its rollback",
             ("describe-stack-events", "shows the cause"),
         ),
         _ => (

@@ -72,13 +72,13 @@ impl KubernetesView {
             Ok(health) => health,
             Err(error) => return Self::silent(&error.brief()),
         };
-        let (inside, silent) = match &seen.inside {
-            Some(Ok(inside)) => (Some(inside), None),
+        let (contents, silent) = match &seen.contents {
+            Some(Ok(contents)) => (Some(contents), None),
             Some(Err(error)) => (None, Some(error.to_string())),
             None => (None, None),
         };
-        let nodes = inside.map_or(&[][..], |inside| &inside.nodes);
-        let pods = inside.map_or(&[][..], |inside| &inside.pods);
+        let nodes = contents.map_or(&[][..], |contents| &contents.nodes);
+        let pods = contents.map_or(&[][..], |contents| &contents.pods);
         let members = || pods.iter().filter(|pod| pod.is(ETCD));
         let runs = |pod: &&Pod| pod.trouble.is_none();
         Self {
@@ -251,7 +251,7 @@ mod tests {
         let pods = vec![etcd_pod("a", None), etcd_pod("b", Some("CrashLoopBackOff"))];
         let seen = ClusterState {
             health: Ok(healthy()),
-            inside: Some(Ok(ClusterContents {
+            contents: Some(Ok(ClusterContents {
                 nodes: Vec::new(),
                 pods,
             })),
@@ -270,7 +270,7 @@ mod tests {
                 server: "https://api:6443".to_owned(),
                 why: "its name is unknown (DNS)".to_owned(),
             }),
-            inside: None,
+            contents: None,
         };
         assert_eq!(
             head(&KubernetesView::of(&seen, None, None)),

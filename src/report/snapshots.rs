@@ -40,9 +40,13 @@ pub fn restore_steps(slots: &[Slot], key: &str) -> String {
 
 /// A step on a control-plane node, as it begins and as it ends.
 pub fn step(step: &MemberStep) -> String {
-    let MemberStep { slot, doing, came } = step;
-    match came {
+    let MemberStep {
+        slot,
+        doing,
+        result,
+    } = step;
+    match result {
         None => listed_line(">  ", &format!("control-plane node {slot}  {doing}")),
-        Some(came) => listed_line("ok ", &format!("control-plane node {slot}  {came}")),
+        Some(result) => listed_line("ok ", &format!("control-plane node {slot}  {result}")),
     }
 }

@@ -98,7 +98,7 @@ fn readiness_is_reported_step_by_step() {
     let seen = seen.into_inner().unwrap();
     assert_eq!(
         seen[0][..2],
-        ["API: is not ready", "API: /readyz says no: etcd"]
+        ["API: is not ready", "API: /readyz fails: etcd"]
     );
     assert_eq!(
         seen[1],

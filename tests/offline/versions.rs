@@ -275,33 +275,36 @@ async fn an_unreadable_version_is_refused() {
         let moving = status.is_moving();
         let survey = surveyed(&cloud, |found| found.status = status).await;
         let unknown = unknown(&survey).await;
-        assert!(unknown.why.contains("may not be what runs"), "{unknown:?}");
-        assert_eq!(unknown.next.is_some(), moving, "{unknown:?}");
+        assert!(
+            unknown.reason.contains("may not be what runs"),
+            "{unknown:?}"
+        );
+        assert_eq!(unknown.remedy.is_some(), moving, "{unknown:?}");
     }
     let mut survey = surveyed(&cloud, |_| ()).await;
     let base = survey.found.iter_mut().find(|found| found.kind == "base");
     let bucket = base.unwrap().outputs.remove(STATE_BUCKET).unwrap();
-    assert!(unknown(&survey).await.why.contains("no state bucket"));
+    assert!(unknown(&survey).await.reason.contains("no state bucket"));
 
     let mut survey = surveyed(&cloud, |_| ()).await;
     survey.templates.clear();
     assert!(
         unknown(&survey)
             .await
-            .why
+            .reason
             .ends_with("and its template no bundle")
     );
 
     let survey = surveyed(&cloud, |_| ()).await;
     cloud.empty_bucket(&bucket).await.unwrap();
     let gone = unknown(&survey).await;
-    assert!(gone.why.ends_with("is not there"), "{gone:?}");
-    let key = gone.why.split_whitespace().next().unwrap();
+    assert!(gone.reason.ends_with("is not there"), "{gone:?}");
+    let key = gone.reason.split_whitespace().next().unwrap();
     let key = key.strip_prefix(&format!("s3://{bucket}/")).unwrap();
     cloud.upload(&bucket, key, b"something else").await.unwrap();
     let other = unknown(&survey).await;
     assert!(
-        other.why.ends_with("is no bundle of that name"),
+        other.reason.ends_with("is no bundle of that name"),
         "{other:?}"
     );
     assert!(matches!(

@@ -19,7 +19,7 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     pub(super) async fn follow_external(&mut self) -> Result<Signal, StackResult> {
         let found = self.moved.clone().map_or_else(|| self.found(), Ok)?;
         if !found.status.is_moving() {
-            self.note("changed elsewhere since the plan was made: looking again");
+            self.note("changed outside this run since the plan was made: reading it again");
             return Ok(Signal::AtRest);
         }
         let what = self.context.what_runs(&found).await;

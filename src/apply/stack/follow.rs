@@ -27,7 +27,7 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
             let reason = event.reason.as_deref().unwrap_or("no reason given");
             let what = event.physical_id.as_deref().unwrap_or(&event.logical_id);
             self.note(format!(
-                "{what} is not needed any more, could not be removed and stays: {reason}"
+                "{what} is no longer needed but could not be removed: {reason}"
             ));
         }
         if verb == Verb::Update && !allowed_losses(&self.step).is_empty() {

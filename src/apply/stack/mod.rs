@@ -137,7 +137,7 @@ impl<'r, 'a, C: Cloud + Store, P: Prerequisites> StackRun<'r, 'a, C, P> {
         if signal == Signal::MovedElsewhere {
             self.conflicts += 1;
             if self.conflicts >= CONFLICTS {
-                let reason = "somebody else keeps moving this stack";
+                let reason = "another run or person keeps changing this stack";
                 return Err(failed(format!(
                     "{reason}; re-run the same command when they are done"
                 )));

@@ -77,7 +77,7 @@ fn agree(fresh: &Step, shown: &[ResourceChange]) -> Result<(), StackResult> {
         return Ok(());
     }
     Err(failed(format!(
-        "with the values known by now it would {}, which the plan did not show; nothing was \
+        "with the values known now it would {}, which the plan did not show; nothing was \
          done: look at the plan again",
         worse.join(", ")
     )))

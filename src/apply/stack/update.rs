@@ -71,7 +71,7 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
             return Err(blocked(None, &not_resumed(found, &error.to_string())));
         }
         Err(failed(format!(
-            "{error}; the stack moved since the plan was made: look at the plan again"
+            "{error}; the stack changed since the plan was made: look at the plan again"
         )))
     }
 

@@ -34,7 +34,7 @@ async fn polls_that_fail_never_change_the_verdict() {
     assert_eq!(report.outputs[&StackKind::Network]["VpcId"], "vpc-1");
     let count = notes(&events)
         .iter()
-        .filter(|text| text.contains("can't be seen"))
+        .filter(|text| text.contains("can't be read at the moment"))
         .count();
     assert!((1..=2).contains(&count), "{:?}", notes(&events));
 }
@@ -82,7 +82,7 @@ async fn credentials_that_expire_detach_and_leave_the_dependants_waiting() {
     );
     assert_eq!(report.waiting.len(), 2);
     assert!(notes(&events).iter().any(|text| {
-        text.starts_with("everything is left as it is, nothing more is begun") && expired(text)
+        text.starts_with("nothing more is started, AWS continues what runs") && expired(text)
     }));
     let settled = |event: &&Event| matches!(event, Event::StackSettled { stack, .. } if *stack == StackKind::Edge);
     assert_eq!(events.iter().filter(settled).count(), 0);
@@ -245,7 +245,7 @@ async fn a_change_set_that_another_run_swept_away_is_asked_for_again() {
     assert!(
         notes(&events)
             .iter()
-            .any(|text| text.starts_with("changed elsewhere"))
+            .any(|text| text.starts_with("changed outside this run"))
     );
 }
 
@@ -257,7 +257,7 @@ async fn a_stack_that_never_comes_to_rest_for_us_is_given_up() {
     cloud.refuse("execute", "", 9, &busy);
     let (report, _) = go(&cloud, plan).await;
     assert!(
-        outcome_lines(&report)[0].contains("somebody else keeps moving"),
+        outcome_lines(&report)[0].contains("another run or person keeps changing"),
         "{:?}",
         outcome_lines(&report)
     );

@@ -109,8 +109,8 @@ async fn what_cannot_be_resumed_names_the_one_command() {
     let cloud = creation_stopped().await;
     let no = refused("CreateChangeSet", "is in CREATE_FAILED");
     cloud.refuse("propose", EDGE, 1, &no);
-    let rollback = "`aws cloudformation rollback-stack --stack-name canary-edge` goes back to \
-                    the last good state";
+    let rollback = "`aws cloudformation rollback-stack --stack-name canary-edge` returns it \
+                    to the last good state";
     let (reason, next) = blocked(&planned(&cloud, stacks()).await);
     assert!(reason.contains("is in CREATE_FAILED"), "{reason}");
     assert_eq!(next, rollback);
@@ -200,7 +200,7 @@ async fn a_rollback_that_fails_again_says_how_to_skip_and_a_skip_is_passed_on() 
 
     let wrong = planned_under(&cloud, stacks(), &[], &["canary-edge/Nat"]).await;
     let text = wrong.expect_err("not stuck").to_string();
-    assert!(text.contains("these are: canary-edge/Lb"), "{text}");
+    assert!(text.contains("these do: canary-edge/Lb"), "{text}");
     let plan = planned_under(&cloud, stacks(), &[], &["canary-edge/Lb"]).await;
     let another = |session: &mut Session<'_>| session.run = "r2";
     let plan = plan.expect("a plan");
@@ -236,7 +236,7 @@ async fn a_deletion_that_failed_names_what_is_in_the_way() {
     cloud.removed(EDGE).await;
     let (reason, next) = blocked(&planned(&cloud, stacks()).await);
     assert!(
-        reason.ends_with("in the way: the Lb of edge (Lb): has targets"),
+        reason.ends_with("blocked by: the Lb of edge (Lb): has targets"),
         "{reason}"
     );
     assert!(

@@ -222,7 +222,7 @@ async fn a_stop_detaches_within_a_second_and_cancels_nothing() {
     assert!(
         notes(&events)
             .iter()
-            .any(|text| text.starts_with("goes on in AWS"))
+            .any(|text| text.starts_with("continues in AWS"))
     );
     let verdict = |event: &Event| matches!(event, Event::RunFinished { .. });
     assert!(!events.iter().any(verdict), "nothing failed: it goes on");

@@ -248,7 +248,7 @@ async fn leaving_a_deletion_names_what_it_will_leave_and_what_has_not_begun() {
         .find(|one| one.stack == StackKind::Edge);
     assert_eq!(
         edge.map(|one| one.reason.as_str()),
-        Some("its CREATE_IN_PROGRESS goes on; its deletion has not begun")
+        Some("its CREATE_IN_PROGRESS continues; its deletion has not begun")
     );
     let begins = report.retained.iter().find_map(|left| match left {
         Retained::Snapshot { begins_with, .. } => begins_with.as_deref(),

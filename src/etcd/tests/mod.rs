@@ -122,7 +122,7 @@ async fn a_restore_stops_every_slot_before_one_begins() {
     );
     let heard = RefCell::new(Vec::new());
     let on_step = |step: &MemberStep| {
-        if let Some(came) = &step.came {
+        if let Some(came) = &step.result {
             heard.borrow_mut().push(format!("{} {came}", step.slot));
         }
     };
@@ -177,7 +177,7 @@ async fn a_restore_whose_members_never_serve_ends() {
         .await
         .unwrap_err();
     assert!(
-        error.to_string().contains("not so after 10 minutes"),
+        error.to_string().contains("timed out after 10 minutes"),
         "{error}"
     );
     assert!(error.to_string().contains("none answers"), "{error}");
@@ -234,7 +234,7 @@ async fn a_slot_without_a_machine_joins_at_its_next_boot() {
     let on_step = |step: &MemberStep| {
         heard
             .borrow_mut()
-            .push_str(step.came.as_deref().unwrap_or_default());
+            .push_str(step.result.as_deref().unwrap_or_default());
     };
     let replaced = replace(
         &members(&cloud, "abc", &on_step),
@@ -316,14 +316,14 @@ async fn a_missing_program_and_an_unreadable_result_differ() {
     let unreadable = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
     assert_eq!(
         unreadable.to_string(),
-        "take a snapshot on control-plane node b: the program on i-group-b ended (exit code 1) with a line that is \
-         no result: {\"ok\":tr"
+        "take a snapshot on control-plane node b: the program on i-group-b ended (exit code 1) without a readable \
+         result: {\"ok\":tr"
     );
     let missing = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
     assert_eq!(
         missing.to_string(),
         "take a snapshot on control-plane node b: the machine i-group-b has no /opt/kube-cfn/bin/etcd-snapshot yet; \
-         its boot did not come that far: the last line"
+         its boot has not installed it yet: the last line"
     );
 }
 

@@ -20,8 +20,8 @@ fn version(text: &str) -> Version {
 
 fn unread() -> UnknownVersion {
     UnknownVersion {
-        why: "s3://bucket/key is not there".to_owned(),
-        next: Some("restore s3://bucket/key: new machines need it too".to_owned()),
+        reason: "s3://bucket/key is not there".to_owned(),
+        remedy: Some("restore s3://bucket/key: new machines need it too".to_owned()),
     }
 }
 
@@ -142,11 +142,11 @@ fn the_running_flag_counts_only_without_other_evidence() {
     for (stack, hint) in [
         (
             StackKind::ControlPlane,
-            "--running control-plane=1.34.8: it says by itself that it runs 1.36.4",
+            "--running control-plane=1.34.8: its stack says that it runs 1.36.4",
         ),
         (
             StackKind::Pool("batch".to_owned()),
-            "--running pool-batch=1.34.8: no machine of such a stack runs Kubernetes",
+            "--running pool-batch=1.34.8: that stack has no machine that runs Kubernetes",
         ),
     ] {
         let error = accept_stated(&mut unsaid, &stated(stack, "1.34.8")).unwrap_err();
