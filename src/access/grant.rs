@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_becomes_part_of_a_label_and_of_a_user() {
+    fn grant_name_fits_label_and_user() {
         for name in ["ci", "github-actions", "a1"] {
             assert!(check_name(name).is_ok(), "{name}");
         }

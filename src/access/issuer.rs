@@ -58,7 +58,7 @@ mod tests {
     use crate::pki::ServiceAccountKey;
 
     #[test]
-    fn the_discovery_document_leads_to_the_key_set() {
+    fn discovery_document_names_the_key_set() {
         let issuer = "https://bucket.s3.eu-west-1.amazonaws.com";
         let key = ServiceAccountKey::generate().unwrap();
         let [discovery, keys] = issuer_documents(issuer, key.public_pem()).unwrap();

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_could_leave_its_path_is_refused() {
+    fn cluster_name_outside_its_path_is_refused() {
         for name in ["", "..", "a/b", "Canary", "a b", "ä"] {
             assert!(ParameterNames::of(name).is_err(), "{name}");
         }

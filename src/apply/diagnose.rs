@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_word_of_a_history_says_what_was_asked() {
+    fn first_stack_event_names_the_operation() {
         let of = |status: &str| operation(&[], &StackStatus::from(status));
         assert_eq!(of("ROLLBACK_COMPLETE"), Verb::Create);
         assert_eq!(of("CREATE_FAILED"), Verb::Create);

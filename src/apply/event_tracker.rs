@@ -263,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn polls_are_close_at_first_and_widen_while_nothing_moves() {
+    fn poll_interval_widens_while_nothing_changes() {
         let seconds =
             |age, quiet| pace(Duration::from_secs(age), Duration::from_secs(quiet)).as_secs_f64();
         let shown: Vec<f64> = [

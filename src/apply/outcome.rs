@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_real_failure_in_time_is_the_cause_however_late_it_is_read() {
+    fn first_real_failure_is_the_cause_however_late_it_is_read() {
         let events = [
             event(30, "B", "CREATE_FAILED", "Resource creation cancelled"),
             event(32, "C", "DELETE_FAILED", "is in use"),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_without_a_failed_resource_gives_its_own_reason() {
+    fn stack_reason_counts_without_failed_resource() {
         let own = event(3, "", "ROLLBACK_IN_PROGRESS", "Parameter X is wrong");
         let end = rest("ROLLBACK_COMPLETE", vec![own]);
         let Outcome::RolledBack(why) = outcome(Verb::Create, &end, &plain()) else {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_status_that_was_asked_for_is_a_success() {
+    fn only_the_requested_status_is_a_success() {
         let word = |verb, status: &str| {
             let end = outcome(verb, &rest(status, Vec::new()), &plain());
             match end {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_update_could_not_remove_is_told_although_it_succeeded() {
+    fn resources_that_an_update_could_not_remove_are_reported() {
         let events = [event(1, "Old", "DELETE_FAILED", "is in use")];
         assert_eq!(not_removed(&Outcome::Updated, &events).count(), 1);
         assert_eq!(not_removed(&Outcome::Created, &events).count(), 0);

@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_quick_ones_give_way_and_the_slow_ones_keep_their_pace() {
+    fn poll_rate_limit_slows_only_fast_followers() {
         let near = |wishes: &[f64], wanted: f64| {
             let found = quickest(wishes);
             assert!((found - wanted).abs() < 0.01, "{wishes:?}: {found}");

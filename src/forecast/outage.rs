@@ -181,7 +181,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn every_row_names_a_source() {
+    fn every_outage_row_names_a_source() {
         let fixed = [
             &TABLE.others,
             &TABLE.replacement,
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_situation_decides_the_outage_of_a_property() {
+    fn outage_depends_on_old_and_new_values() {
         let seconds = |name, standby, was: Value, new: Value| {
             expected(name, standby, &was, &new).map(|found| found.seconds)
         };

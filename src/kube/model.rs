@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_is_not_ready_says_why() {
+    fn not_ready_node_has_a_reason() {
         assert_eq!(
             node("True", "kubelet is posting ready status").trouble,
             None
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_does_not_run_says_why() {
+    fn not_running_pod_has_a_reason() {
         let pod = |status: serde_json::Value| {
             let pod: core::Pod =
                 serde_json::from_value(json!({"metadata": {}, "status": status})).unwrap();
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn health_is_read_line_by_line() {
+    fn health_is_parsed_by_line() {
         let text = "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n";
         let health = Health::read(500, text);
         assert!(!health.ready);

@@ -97,7 +97,7 @@ fn missing(contents: ClusterContents) -> Vec<String> {
 }
 
 #[test]
-fn a_whole_cluster_misses_nothing() {
+fn complete_cluster_is_ready() {
     let found = of(whole());
     assert!(found.is_done(), "{found:?}");
     assert_eq!(found.missing().count(), 0);
@@ -105,7 +105,7 @@ fn a_whole_cluster_misses_nothing() {
 }
 
 #[test]
-fn a_missing_node_differs_from_one_that_is_not_ready() {
+fn missing_and_not_ready_nodes_differ() {
     let mut contents = whole();
     contents.nodes.remove(0);
     contents.nodes[0].trouble = Some("its kubelet stopped reporting".to_owned());
@@ -121,7 +121,7 @@ fn a_missing_node_differs_from_one_that_is_not_ready() {
 }
 
 #[test]
-fn the_younger_of_two_nodes_of_a_slot_counts() {
+fn younger_of_two_nodes_of_a_slot_counts() {
     let mut contents = whole();
     let mut younger = node("i-0new", "10.20.0.10", None);
     younger.created = Some("2026-11-23T11:00:00Z".parse().unwrap());
@@ -133,7 +133,7 @@ fn the_younger_of_two_nodes_of_a_slot_counts() {
 }
 
 #[test]
-fn a_pool_below_its_minimum_says_who_is_missing() {
+fn pool_below_its_minimum_names_missing_nodes() {
     let mut contents = whole();
     contents.nodes[2].trouble = Some("network plugin not ready: cni".to_owned());
     contents.nodes.remove(3);
@@ -149,7 +149,7 @@ fn a_pool_below_its_minimum_says_who_is_missing() {
 }
 
 #[test]
-fn more_nodes_than_the_minimum_hide_no_missing_one() {
+fn nodes_above_the_minimum_hide_no_missing_one() {
     let mut contents = whole();
     let mut third = node("i-1c", "10.20.1.2", Some("web"));
     third.trouble = Some("its kubelet stopped reporting".to_owned());
@@ -161,7 +161,7 @@ fn more_nodes_than_the_minimum_hide_no_missing_one() {
 }
 
 #[test]
-fn a_critical_pod_must_run_where_it_belongs() {
+fn critical_pod_must_run_in_its_place() {
     let mut contents = whole();
     let etcd = |pod: &&mut Pod| pod.name == "etcd" && pod.node.as_deref() == Some("i-0b");
     contents.pods.iter_mut().find(etcd).unwrap().trouble = Some("CrashLoopBackOff".to_owned());
@@ -180,7 +180,7 @@ fn a_critical_pod_must_run_where_it_belongs() {
 }
 
 #[test]
-fn nodes_of_another_version_are_reported_and_not_waited_for() {
+fn nodes_of_another_version_are_remarks() {
     let mut contents = whole();
     contents.nodes[2].version = "v1.35.9".to_owned();
     let found = of(contents);
@@ -192,7 +192,7 @@ fn nodes_of_another_version_are_reported_and_not_waited_for() {
 }
 
 #[test]
-fn an_api_that_does_not_answer_is_all_that_is_known() {
+fn unreachable_api_leaves_other_parts_unknown() {
     let why = KubeError::Unreachable {
         server: "https://api:6443".to_owned(),
         why: "nothing listens there".to_owned(),
@@ -223,7 +223,7 @@ fn an_api_that_does_not_answer_is_all_that_is_known() {
 }
 
 #[test]
-fn an_api_that_is_not_ready_names_the_failing_checks() {
+fn unready_api_names_failing_checks() {
     let health = Health {
         ready: false,
         checks: vec![("ping".to_owned(), true), ("etcd".to_owned(), false)],
@@ -240,7 +240,7 @@ fn an_api_that_is_not_ready_names_the_failing_checks() {
 }
 
 #[test]
-fn without_a_credential_a_healthy_api_is_enough_and_it_is_said() {
+fn healthy_api_is_enough_without_credential() {
     let health = Health {
         ready: true,
         checks: Vec::new(),

@@ -70,14 +70,14 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_the_environment_counts_else_the_home() {
+    fn kubeconfig_variable_takes_precedence_over_home() {
         assert_eq!(files(None), ["/home/ada/.kube/config"]);
         assert_eq!(files(Some("")), ["/home/ada/.kube/config"]);
         assert_eq!(files(Some("/a:/b::/a")), ["/a", "/b"]);
     }
 
     #[test]
-    fn a_home_is_missed_only_where_nothing_is_listed() {
+    fn home_is_needed_only_without_kubeconfig_variable() {
         assert!(KubeconfigPaths::of_user(Some(OsStr::new("/a")), None).is_ok());
         let missed = KubeconfigPaths::of_user(None, None);
         assert!(matches!(missed, Err(KubeconfigError::NoHome)), "{missed:?}");

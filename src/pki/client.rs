@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn user_and_groups_stand_in_the_subject() {
+    fn subject_has_user_and_groups() {
         let ada = subject("ada", &["ops", "kube-cfn:admins", "ops"]).unwrap();
         let made = issue_client(&authority(), &ada, hours(8), now()).unwrap();
         let facts = CertificateInfo::of_pem("ada", &made.certificate_pem).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn two_certificates_of_one_user_are_never_the_same() {
+    fn certificates_of_one_user_differ() {
         let (ca, ada) = (authority(), subject("ada", &[]).unwrap());
         let serial = |made: &ClientCertificate| {
             let block = certificate::first_certificate(&made.certificate_pem).unwrap();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_cannot_be_shown_or_are_empty_are_refused() {
+    fn empty_or_unprintable_names_are_refused() {
         for (user, groups, message) in [
             (
                 "",
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lifetime_is_positive_and_ends_before_its_authority() {
+    fn lifetime_is_positive_and_ends_before_its_authority() {
         let (ca, ada) = (authority(), subject("ada", &[]).unwrap());
         for short in [0, 59, -5] {
             let made = issue_client(&ca, &ada, SignedDuration::from_secs(short), now());
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_out_of_its_time_signs_nothing() {
+    fn expired_or_future_authority_signs_nothing() {
         let (ca, ada) = (authority(), subject("ada", &[]).unwrap());
         let made = issue_client(&ca, &ada, hours(1), ca.facts().expires);
         assert!(matches!(made, Err(PkiError::Expired { .. })));
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_never_starts_before_its_authority() {
+    fn certificate_never_starts_before_its_authority() {
         let (ca, ada) = (authority(), subject("ada", &[]).unwrap());
         let early = ca.facts().not_before + SignedDuration::from_secs(10);
         let made = issue_client(&ca, &ada, hours(1), early).unwrap();

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_left_to_its_default_has_not_moved() {
+    fn parameter_at_its_default_is_unchanged() {
         let template = json!({"Parameters": {"Size": {"Type": "Number", "Default": 3}}});
         assert!(moved(&template, &values(&[("Size", "3")]), &values(&[])).is_empty());
         assert!(!moved(&template, &values(&[("Size", "4")]), &values(&[])).is_empty());
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_property_differs_by_its_text_or_by_a_parameter_in_it() {
+    fn property_differs_by_text_or_parameter() {
         let before = json!({"Resources": {"Db": {"Properties": {
             "DBName": "a", "Port": {"Ref": "Port"}, "Net": {"Kind": {"Fn::Sub": "${Zone}-x"}}}}}});
         let mut after = before.clone();

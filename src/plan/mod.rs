@@ -65,7 +65,7 @@ mod tests {
     ];
 
     #[test]
-    fn only_the_asking_files_know_a_cloud() {
+    fn only_asking_files_use_the_cloud() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/plan");
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();

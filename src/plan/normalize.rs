@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mere_interruption_of_the_database_is_no_replacement() {
+    fn database_interruption_is_no_replacement() {
         let word = |names: &[&str]| {
             let mut one = change("Db", "AWS::RDS::DBInstance", Replacement::Might);
             let path = |name: &&str| format!("Properties.{name}");
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_moves_replaces_through_a_create_only_property() {
+    fn changed_parameter_in_create_only_property_replaces() {
         let template = json!({"Resources": {"Net": {"Type": "AWS::EC2::Subnet", "Properties": {
             "VpcId": {"Ref": "VpcId"}, "MapPublicIpOnLaunch": {"Ref": "Public"}}}}});
         let word = |parameter: &str| {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gravest_change_comes_first() {
+    fn riskiest_change_is_first() {
         let mut add = change("A", "AWS::X", Replacement::Yes);
         add.action = ChangeAction::Add;
         let mut remove = change("Z", "AWS::X", Replacement::No);

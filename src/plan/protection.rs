@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_layer_is_reported() {
+    fn missing_layer_is_reported() {
         let mut template = wanted().template;
         template["Resources"]["Database"]["UpdateReplacePolicy"] = json!("Delete");
         template["Resources"]["Database"]["Properties"]["DeleteAutomatedBackups"] = json!(true);
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_switched_off_by_the_definition_is_open_and_an_unread_one_unknown() {
+    fn layer_off_by_definition_is_open_and_an_unread_one_unknown() {
         let mut stack = wanted();
         stack.termination_protection = false;
         let live = LiveProtection {

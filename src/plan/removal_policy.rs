@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_harsher_of_two_policies_holds_unless_the_cloud_decides() {
+    fn stricter_update_replace_policy_counts_unless_cloudformation_decides() {
         let (kept, gone) = (
             template(None, Some("Retain")),
             template(None, Some("Delete")),

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn every_status_has_its_line_in_the_table() {
+    fn status_table_covers_every_status() {
         assert_eq!(StackStatus::ALL.len(), 23);
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/plan/statuses.txt");
         let held = std::fs::read_to_string(path).unwrap_or_default();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moving_stack_is_followed() {
+    fn moving_stack_is_followed() {
         for status in StackStatus::ALL {
             let follows = on_apply(status, "c-base") == ApplyAction::Follow;
             assert_eq!(follows, status.is_moving(), "{status}");

@@ -32,7 +32,7 @@ fn first(verb: Verb, events: &[StackEvent]) -> Option<&str> {
 }
 
 #[test]
-fn the_first_real_failure_in_time_is_the_cause_however_late_it_is_read() {
+fn first_real_failure_is_the_cause_however_late_it_is_read() {
     let events = [
         event(30, "B", "CREATE_FAILED", "Resource creation cancelled"),
         event(32, "C", "DELETE_FAILED", "is in use"),
@@ -43,7 +43,7 @@ fn the_first_real_failure_in_time_is_the_cause_however_late_it_is_read() {
 }
 
 #[test]
-fn of_two_failures_in_the_same_moment_the_first_told_counts() {
+fn first_listed_of_two_simultaneous_failures_is_the_cause() {
     let events = [
         event(30, "B", "CREATE_FAILED", "quota reached"),
         event(30, "A", "CREATE_FAILED", "access denied"),
@@ -52,7 +52,7 @@ fn of_two_failures_in_the_same_moment_the_first_told_counts() {
 }
 
 #[test]
-fn a_rollback_that_fails_never_outranks_the_update_that_failed() {
+fn rollback_failure_is_not_the_cause_of_an_update_failure() {
     let events = [
         event(1, "", "UPDATE_IN_PROGRESS", ""),
         // A clock of AWS that runs behind: told later, dated earlier than the turn, and a deletion.
@@ -84,7 +84,7 @@ fn a_rollback_that_fails_never_outranks_the_update_that_failed() {
 }
 
 #[test]
-fn when_deleting_what_could_not_be_deleted_is_the_cause() {
+fn undeletable_resource_is_the_cause_of_a_failed_deletion() {
     let events = [event(
         9,
         "Subnet",
@@ -97,7 +97,7 @@ fn when_deleting_what_could_not_be_deleted_is_the_cause() {
 }
 
 #[test]
-fn a_sum_of_failures_is_no_cause_while_there_is_another() {
+fn summary_event_is_no_cause_while_there_is_another() {
     let sum = "The following resource(s) failed to create: [B, C]. Rollback requested by user.";
     let events = [
         event(3, "Nested", "CREATE_FAILED", sum),
@@ -119,7 +119,7 @@ fn a_sum_of_failures_is_no_cause_while_there_is_another() {
 }
 
 #[test]
-fn while_nothing_fails_there_is_no_failure() {
+fn no_failure_without_failed_events() {
     let events = [
         event(1, "", "CREATE_IN_PROGRESS", "User Initiated"),
         event(2, "A", "CREATE_IN_PROGRESS", "Resource creation Initiated"),
@@ -128,7 +128,7 @@ fn while_nothing_fails_there_is_no_failure() {
 }
 
 #[test]
-fn the_failure_says_where_it_comes_from_and_what_went_with_it() {
+fn failure_names_its_place_and_cancelled_resources() {
     let events = [
         event(
             5,
@@ -147,7 +147,7 @@ fn the_failure_says_where_it_comes_from_and_what_went_with_it() {
 }
 
 #[test]
-fn a_hook_is_told_with_what_it_found() {
+fn hook_failure_includes_its_findings() {
     let events = [
         event(
             5,
@@ -170,7 +170,7 @@ fn a_hook_is_told_with_what_it_found() {
 }
 
 #[test]
-fn early_validation_is_told_by_its_findings_not_by_the_name_of_its_hook() {
+fn early_validation_failure_shows_its_findings() {
     let finding = |id: Option<&str>, path: Option<&str>, reason: &str| Finding {
         logical_id: id.map(str::to_owned),
         path: path.map(str::to_owned),
@@ -200,7 +200,7 @@ fn early_validation_is_told_by_its_findings_not_by_the_name_of_its_hook() {
 }
 
 #[test]
-fn a_silent_machine_is_told_by_what_its_console_says_of_trouble() {
+fn missing_signal_shows_errors_of_the_console() {
     let reason = "Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100% requirement";
     let events = [event(5, "Slot", "CREATE_FAILED", reason)];
     let told = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
@@ -228,7 +228,7 @@ fn a_silent_machine_is_told_by_what_its_console_says_of_trouble() {
 
 /// What a signal says is no more than that; the boot's reason is the last line on the console.
 #[test]
-fn a_machine_that_reports_a_failure_is_described_by_its_console() {
+fn failure_signal_shows_errors_of_the_console() {
     for reason in [
         "Received 1 FAILURE signal(s) out of 1.  Unable to satisfy 100% requirement",
         "Received FAILURE signal with UniqueId i-0a1b",

@@ -26,7 +26,7 @@ async fn gone_in(run: &str, cloud: &TestCloud, guard: Guard) -> (RunReport, Vec<
 }
 
 #[tokio::test(start_paused = true)]
-async fn stacks_go_in_reverse_and_all_at_once_where_nothing_uses_them() {
+async fn deletion_runs_in_reverse_and_in_parallel() {
     let cloud = TestCloud::standing().await;
     for key in ["one", "two"] {
         cloud.upload("bucket-1", key, b"1").await.expect("kept");
@@ -65,7 +65,7 @@ async fn stacks_go_in_reverse_and_all_at_once_where_nothing_uses_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_earlier_deletion_left_outside_its_stacks_goes_unless_protected() {
+async fn deletion_removes_remaining_parameters_unless_protected() {
     let cloud = TestCloud::new();
     let (report, _) = gone(&cloud, Guard::Protected).await;
     assert_eq!(report.outcome(), RunOutcome::Done);
@@ -76,7 +76,7 @@ async fn what_an_earlier_deletion_left_outside_its_stacks_goes_unless_protected(
 }
 
 #[tokio::test(start_paused = true)]
-async fn protection_refuses_and_nothing_is_touched() {
+async fn protected_cluster_refuses_deletion() {
     let cloud = TestCloud::standing().await;
     let refused = plan(&cloud, Guard::Protected)
         .await
@@ -99,7 +99,7 @@ async fn protection_refuses_and_nothing_is_touched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_blocks_a_deletion_is_named_and_a_second_run_goes_on() {
+async fn failed_deletion_names_its_cause_and_a_second_run_resumes() {
     let cloud = TestCloud::standing().await;
     let reason = "has dependencies and cannot be deleted";
     cloud.fails("canary-network", "Vpc", Operation::Delete, reason);
@@ -122,7 +122,7 @@ async fn what_blocks_a_deletion_is_named_and_a_second_run_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_remains_is_listed() {
+async fn deletion_lists_retained_resources() {
     let mut retaining = stacks();
     retaining[1].template["Resources"]["Vpc"]["DeletionPolicy"] = json!("Retain");
     let cloud = TestCloud::standing_as(retaining).await;
@@ -146,7 +146,7 @@ async fn what_remains_is_listed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_under_way_is_followed_and_a_moving_stack_is_waited_for() {
+async fn deletion_follows_running_operations() {
     let cloud = TestCloud::standing().await;
     cloud.remove("canary-database");
     cloud.touch("canary-edge", "Lb");
@@ -166,7 +166,7 @@ async fn a_deletion_under_way_is_followed_and_a_moving_stack_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_left_to_delete_is_no_error() {
+async fn deletion_of_nothing_succeeds() {
     let cloud = TestCloud::new();
     let (report, _) = gone(&cloud, Guard::Open).await;
     assert_eq!(report.outcome(), RunOutcome::Done);
@@ -174,7 +174,7 @@ async fn nothing_left_to_delete_is_no_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_of_an_unknown_kind_stops_the_deletion() {
+async fn unknown_stack_kind_refuses_deletion() {
     let cloud = TestCloud::standing().await;
     cloud.amend("canary-edge", |it| it.kind = "mesh".to_owned());
     let refused = plan(&cloud, Guard::Open).await.refused.expect("refused");
@@ -182,7 +182,7 @@ async fn a_stack_of_an_unknown_kind_stops_the_deletion() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_empty_leftover_of_a_failed_creation_goes_although_it_was_protected() {
+async fn protected_empty_leftover_is_deleted() {
     let (cloud, database) = (TestCloud::standing().await, "canary-database");
     cloud.removed(database).await;
     cloud.fails(database, "Database", Operation::Create, "no capacity");

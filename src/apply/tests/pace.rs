@@ -90,7 +90,7 @@ async fn failing(stacks: usize, ill: usize) -> (TestCloud, Vec<Event>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn twenty_stacks_are_followed_within_the_limit() {
+async fn twenty_stacks_are_polled_within_the_rate_limit() {
     let (cloud, events) = failing(20, 7).await;
     let all = reads(&cloud);
     assert_limited(&all);
@@ -106,7 +106,7 @@ async fn twenty_stacks_are_followed_within_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_few_stacks_a_failure_is_heard_within_seconds() {
+async fn failure_of_few_stacks_is_emitted_within_seconds() {
     let (cloud, events) = failing(3, 1).await;
     assert!(
         matches!(delays(&events, &cloud)[..], [0..=9]),
@@ -132,13 +132,13 @@ async fn quiet(with_heartbeat: bool) -> (u64, TestCloud) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_heartbeat_hears_an_end_between_two_polls() {
+async fn poller_notices_an_end_between_two_polls() {
     let (late, _) = quiet(true).await;
     assert!(late <= 7, "{late}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_heartbeat_that_fails_changes_no_verdict_and_is_asked_for_less() {
+async fn failing_poller_changes_no_outcome_and_backs_off() {
     let (late, cloud) = quiet(false).await;
     assert!(late <= 22, "{late}");
     let beats = cloud.called("moving").len();
@@ -225,7 +225,7 @@ async fn makespan(graph: &Graph, remaining: &BTreeMap<StackKind, f64>, parallel:
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_longest_way_first_is_never_worse_than_first_come_first_served() {
+async fn longest_path_first_is_never_slower_than_fifo() {
     let none = BTreeMap::new();
     let (mut ordered, mut fifo) = (0, 0);
     for seed in 0..12 {
@@ -244,7 +244,7 @@ async fn the_longest_way_first_is_never_worse_than_first_come_first_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_room_for_all_a_run_takes_as_long_as_its_longest_way() {
+async fn run_with_enough_permits_takes_its_longest_path() {
     for seed in 20..26 {
         let graph = graph(seed, 14);
         let took = makespan(&graph, &graph.remaining, 14).await;
@@ -258,7 +258,7 @@ async fn with_room_for_all_a_run_takes_as_long_as_its_longest_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_stacks_are_in_operation_at_once_than_allowed() {
+async fn parallel_limit_is_respected() {
     let graph = graph(3, 10);
     let serial: u64 = graph.seconds.iter().sum();
     let took = makespan(&graph, &graph.remaining, 1).await;

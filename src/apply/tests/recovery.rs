@@ -90,7 +90,7 @@ fn blocked(plan: &Plan) -> (String, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_creation_that_stopped_half_way_goes_on_and_nothing_is_deleted() {
+async fn stopped_creation_resumes_without_deletion() {
     for (cloud, status) in [
         (creation_stopped().await, StackStatus::CreateFailed),
         (update_stopped().await, StackStatus::UpdateFailed),
@@ -105,7 +105,7 @@ async fn a_creation_that_stopped_half_way_goes_on_and_nothing_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_resumed_names_the_one_command() {
+async fn unresumable_stack_names_one_command() {
     let cloud = creation_stopped().await;
     let no = refused("CreateChangeSet", "is in CREATE_FAILED");
     cloud.refuse("propose", EDGE, 1, &no);
@@ -158,7 +158,7 @@ fn busy(cloud: &TestCloud, reason: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_rollback_is_explained_continued_and_then_updated() {
+async fn failed_rollback_is_explained_continued_and_updated() {
     let cloud = stuck().await;
     let plan = planned(&cloud, altered_edge()).await;
     let Action::Continue { stuck, skip } = &plan.steps[2].action else {
@@ -185,7 +185,7 @@ async fn rollback_alone_is_a_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollback_that_fails_again_says_how_to_skip_and_a_skip_is_passed_on() {
+async fn rollback_that_fails_again_names_the_skip_flag() {
     let cloud = stuck().await;
     busy(&cloud, "still busy");
     let plan = planned(&cloud, stacks()).await;
@@ -216,7 +216,7 @@ async fn a_rollback_that_fails_again_says_how_to_skip_and_a_skip_is_passed_on() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_replaced_after_a_rollback_that_was_not_shown() {
+async fn unplanned_rollback_replaces_nothing() {
     let cloud = stuck().await;
     let graver = changed(stacks(), &StackKind::Edge, "Lb", "Scheme");
     let plan = planned(&cloud, graver).await;
@@ -230,7 +230,7 @@ async fn nothing_is_replaced_after_a_rollback_that_was_not_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_that_failed_names_what_is_in_the_way() {
+async fn delete_failed_stack_names_blocking_resources() {
     let cloud = TestCloud::standing().await;
     cloud.fails(EDGE, "Lb", Operation::Delete, "has targets");
     cloud.removed(EDGE).await;
@@ -246,7 +246,7 @@ async fn a_deletion_that_failed_names_what_is_in_the_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_failed_creation_left_goes_unless_it_holds_data() {
+async fn leftover_is_deleted_unless_it_holds_data() {
     let cloud = rollback_failed(&edge(), "Nat").await;
     assert_eq!(cloud.found(EDGE).status, StackStatus::RollbackFailed);
     let plan = planned(&cloud, stacks()).await;
@@ -267,7 +267,7 @@ async fn what_a_failed_creation_left_goes_unless_it_holds_data() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leftover_that_will_not_go_says_why() {
+async fn undeletable_leftover_names_the_reason() {
     let cloud = rollback_failed(&edge(), "Nat").await;
     cloud.fails(EDGE, "Nat", Operation::Delete, "still in use");
     let plan = planned(&cloud, stacks()).await;
@@ -359,7 +359,7 @@ async fn stack_policy_is_restored_when_the_run_is_stopped_before_the_update() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leftover_is_looked_at_once_more_before_it_goes() {
+async fn leftover_is_inspected_again_before_deletion() {
     let cloud = under_review(&["kube-cfn-kcfn-7f3a"]).await;
     let plan = planned(&cloud, stacks()).await;
     leave_change_set(&cloud, "by-hand");

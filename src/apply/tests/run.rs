@@ -83,7 +83,7 @@ async fn every_stack_starts_as_soon_as_its_inputs_exist() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn long_operations_are_polled_sparingly() {
+async fn long_operations_are_polled_less_often() {
     let cloud = TestCloud::new();
     let database: Vec<_> = stacks()
         .into_iter()
@@ -101,7 +101,7 @@ async fn long_operations_are_polled_sparingly() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_stops_only_what_needs_it_and_its_cause_comes_first() {
+async fn failure_stops_only_dependent_stacks() {
     let cloud = TestCloud::new();
     cloud.fails(
         "canary-edge",
@@ -138,7 +138,7 @@ async fn a_failure_stops_only_what_needs_it_and_its_cause_comes_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_run_asks_nothing_and_changes_nothing() {
+async fn second_run_changes_nothing() {
     let cloud = TestCloud::standing().await;
     let plan = planned(&cloud, stacks()).await;
     assert!(
@@ -163,7 +163,7 @@ async fn a_second_run_asks_nothing_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn preparation_comes_with_the_base_beside_other_needs_and_its_refusal_stops_that_stack() {
+async fn prerequisites_run_after_the_base_and_their_failure_stops_the_stack() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, stacks()).await;
     let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
@@ -201,7 +201,7 @@ async fn preparation_comes_with_the_base_beside_other_needs_and_its_refusal_stop
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_detaches_within_a_second_and_cancels_nothing() {
+async fn stop_detaches_within_a_second_and_cancels_nothing() {
     let cloud = TestCloud::standing().await;
     cloud.removed("canary-edge").await;
     let pool = StackKind::Pool("workers".to_owned());

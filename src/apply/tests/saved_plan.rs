@@ -55,7 +55,7 @@ async fn live(cloud: &TestCloud, stacks: Vec<Stack>) -> Plan {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_saved_plan_comes_back_as_it_was_through_its_file() {
+async fn saved_plan_round_trips_through_its_file() {
     let (cloud, stacks) = edge().await;
     let plan = planned(&cloud, stacks.clone()).await;
     let file = serde_json::to_string(&SavedPlan::of(&plan, &ORIGIN)).expect("a file");
@@ -67,7 +67,7 @@ async fn a_saved_plan_comes_back_as_it_was_through_its_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cluster_that_is_to_be_made_comes_back_too() {
+async fn saved_plan_of_a_new_cluster_round_trips() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, stacks()).await;
     let saved = SavedPlan::of(&plan, &ORIGIN);
@@ -117,7 +117,7 @@ async fn saved_plan_reports_every_reason_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_account_or_region_refuses_before_anything_is_compared() {
+async fn saved_plan_refuses_another_account_or_region_first() {
     let (cloud, stacks) = edge().await;
     let saved = SavedPlan::of(&planned(&cloud, stacks.clone()).await, &ORIGIN);
     let origin = PlanOrigin {
@@ -138,7 +138,7 @@ async fn another_account_or_region_refuses_before_anything_is_compared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stacks_that_came_and_went_refuse() {
+async fn saved_plan_refuses_new_and_deleted_stacks() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, stacks()).await;
     let saved = SavedPlan::of(&plan, &ORIGIN);
@@ -152,7 +152,7 @@ async fn stacks_that_came_and_went_refuse() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_loss_that_was_named_stays_named_and_one_that_was_not_stays_refused() {
+async fn saved_plan_keeps_allowed_and_refused_losses() {
     for (allow, word) in [
         (&["canary-database/Database"][..], "update"),
         (&[], "blocked"),
@@ -177,7 +177,7 @@ async fn a_loss_that_was_named_stays_named_and_one_that_was_not_stays_refused() 
 }
 
 #[test]
-fn what_is_no_saved_plan_is_refused() {
+fn invalid_saved_plan_is_refused() {
     for (text, part) in [
         ("{", "no plan of kube-cfn"),
         (r#"{"kind": "other"}"#, "`kind` is not kube-cfn/plan"),
@@ -190,7 +190,7 @@ fn what_is_no_saved_plan_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drift_is_read_of_what_stands_and_a_refusal_is_not_fatal() {
+async fn drift_is_read_of_settled_stacks_and_a_refusal_is_not_fatal() {
     let (cloud, stacks) = edge().await;
     let difference = Difference {
         path: "Properties.Name".to_owned(),
@@ -224,7 +224,7 @@ async fn drift_is_read_of_what_stands_and_a_refusal_is_not_fatal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_early_validation_refuses_blocks_its_stack_alone() {
+async fn early_validation_blocks_only_its_stack() {
     let (cloud, stacks) = edge().await;
     let findings = ["one", "two"].map(|reason| Finding {
         logical_id: Some("Lb".to_owned()),
@@ -251,7 +251,7 @@ async fn what_early_validation_refuses_blocks_its_stack_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_not_known_yet_names_the_stack_that_decides_it() {
+async fn unknown_value_names_its_producer() {
     let cloud = TestCloud::standing().await;
     let mut plan = planned(&cloud, altered(&StackKind::ControlPlane)).await;
     let step = &mut plan.steps[4];

@@ -16,7 +16,7 @@ use crate::plan::{Guard, deletion, survey};
 use crate::stacks::StackKind;
 
 #[tokio::test(start_paused = true)]
-async fn who_began_what_runs_is_said_where_it_can_be_known() {
+async fn external_operation_names_the_run_that_began_it() {
     let cloud = TestCloud::standing().await;
     let theirs = &altered(&StackKind::Edge)[2];
     cloud.update(theirs, "kcfn-18a2f-canary-edge-execute").await;
@@ -34,7 +34,7 @@ async fn who_began_what_runs_is_said_where_it_can_be_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_shall_not_meet_another_says_what_runs_and_leaves() {
+async fn external_operation_fails_the_run_on_request() {
     let cloud = TestCloud::standing().await;
     cloud.removed("canary-database").await;
     cloud.touch("canary-edge", "Lb");
@@ -52,7 +52,7 @@ async fn a_run_that_shall_not_meet_another_says_what_runs_and_leaves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn expired_credentials_stop_every_beginning() {
+async fn expired_credentials_start_no_operation() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, stacks()).await;
     cloud.refuse("create", "canary-network", 1, &expired());
@@ -95,7 +95,7 @@ async fn watched(cloud: &TestCloud, stop: impl Future<Output = ()>) -> (RunRepor
 }
 
 #[tokio::test(start_paused = true)]
-async fn watching_follows_what_runs_and_what_begins_then_and_changes_nothing() {
+async fn watch_follows_running_and_new_operations_without_changes() {
     let cloud = TestCloud::standing().await;
     let reason = "storage is full";
     cloud.fails("canary-database", "Database", Operation::Update, reason);
@@ -134,7 +134,7 @@ async fn watching_follows_what_runs_and_what_begins_then_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn watching_what_rests_ends_at_once_and_a_stop_detaches() {
+async fn watch_of_settled_stacks_ends_at_once_and_detaches_on_stop() {
     let cloud = TestCloud::standing().await;
     let (report, _) = watched(&cloud, std::future::pending()).await;
     assert_eq!(report.outcome(), RunOutcome::Done);
@@ -168,7 +168,7 @@ async fn done(cloud: &TestCloud, all: &[Cancellation]) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_is_cancelled_and_a_creation_given_up_but_never_with_data() {
+async fn cancel_rolls_back_updates_and_never_deletes_data() {
     let cloud = TestCloud::standing().await;
     cloud.touch("canary-edge", "Lb");
     let all = offered(&cloud).await;
@@ -234,7 +234,7 @@ async fn deleting(cloud: &TestCloud, stop: impl Future<Output = ()>) -> RunRepor
 }
 
 #[tokio::test(start_paused = true)]
-async fn leaving_a_deletion_names_what_it_will_leave_and_what_has_not_begun() {
+async fn detached_deletion_lists_retained_resources_and_unstarted_stacks() {
     let mut snapshots = stacks();
     snapshots[3].template["Resources"]["Database"]["DeletionPolicy"] = json!("Snapshot");
     let cloud = TestCloud::standing_as(snapshots).await;
@@ -258,7 +258,7 @@ async fn leaving_a_deletion_names_what_it_will_leave_and_what_has_not_begun() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_expire_while_deleting_detach_everything() {
+async fn expired_credentials_detach_a_deletion() {
     let cloud = TestCloud::standing().await;
     cloud.refuse("events", "canary-database", 9, &expired());
     let report = deleting(&cloud, std::future::pending()).await;

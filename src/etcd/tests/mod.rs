@@ -89,7 +89,7 @@ const STARTED: &str = r#"{"ok":true,"state":"started","waiting":[]}"#;
 const DONE: &str = r#"{"ok":true,"changed":true}"#;
 
 #[test]
-fn the_slots_are_the_outputs_of_that_name() {
+fn slots_are_read_from_outputs() {
     let outputs = [
         ("SlotA", "g1"),
         ("SlotB", "g2"),
@@ -110,7 +110,7 @@ fn the_slots_are_the_outputs_of_that_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restore_stops_every_slot_before_one_begins() {
+async fn restore_stops_every_member_before_one_starts() {
     let cloud = Machines::new();
     let line = "etcd-restore etcd/x.db --token t1";
     cloud.say(&format!("a {line}"), &[STOPPED, STARTED]);
@@ -145,7 +145,7 @@ async fn a_restore_stops_every_slot_before_one_begins() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_that_refuses_ends_the_restore_with_its_reason() {
+async fn refused_restore_step_names_its_reason() {
     let cloud = Machines::new();
     let line = "etcd-restore etcd/x.db --token t1";
     cloud.say(&format!("a {line}"), &[STOPPED]);
@@ -166,7 +166,7 @@ async fn a_slot_that_refuses_ends_the_restore_with_its_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restore_whose_members_never_serve_ends() {
+async fn restore_times_out_when_members_never_serve() {
     let cloud = Machines::new();
     cloud.say("a etcd-restore etcd/x.db --token t1", &[STARTED]);
     cloud.say(
@@ -184,7 +184,7 @@ async fn a_restore_whose_members_never_serve_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_is_replaced_by_another_slot_and_waited_for() {
+async fn member_is_replaced_through_another_slot() {
     let cloud = Machines::new();
     cloud.say(
         "a etcd-member status",
@@ -219,7 +219,7 @@ async fn a_member_is_replaced_by_another_slot_and_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_without_a_machine_joins_at_its_next_boot() {
+async fn slot_without_machine_joins_at_its_next_boot() {
     let cloud = Machines::new();
     cloud.say(
         "a etcd-member status",
@@ -247,7 +247,7 @@ async fn a_slot_without_a_machine_joins_at_its_next_boot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_healthy_member_and_a_single_slot_are_left_alone() {
+async fn healthy_or_single_member_is_not_replaced() {
     let cloud = Machines::new();
     cloud.say("a etcd-member status", &[&status("abc", "")]);
     let three = members(&cloud, "abc", &deaf);
@@ -274,7 +274,7 @@ async fn a_healthy_member_and_a_single_slot_are_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_that_is_being_replaced_is_gone_on_with() {
+async fn started_member_replacement_is_resumed() {
     let cloud = Machines::new();
     cloud.say(
         "a etcd-member status",
@@ -294,7 +294,7 @@ async fn a_member_that_is_being_replaced_is_gone_on_with() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_slot_that_can_takes_the_snapshot() {
+async fn first_able_slot_takes_the_snapshot() {
     let cloud = Machines::new();
     cloud.say("b etcd-snapshot --now", &["{\"ok\":tr", ""]);
     let taken =
@@ -310,7 +310,7 @@ async fn the_first_slot_that_can_takes_the_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_program_and_an_unreadable_result_differ() {
+async fn missing_program_and_unreadable_result_differ() {
     let cloud = Machines::new();
     cloud.say("b etcd-snapshot --now", &["{\"ok\":tr", ""]);
     let unreadable = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
@@ -328,7 +328,7 @@ async fn a_missing_program_and_an_unreadable_result_differ() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn snapshots_are_listed_newest_first_without_sums_and_marks() {
+async fn snapshots_are_listed_newest_first() {
     let cloud = Simulated::new(SimulationConfig::default());
     let template = serde_json::json!({"Resources": {
         "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "bucket"}}}});
