@@ -1,5 +1,5 @@
-//! Following one operation of one stack to its end. A poll that fails never decides a verdict: only
-//! the stack's own last event, confirmed by the stack, does.
+//! Follows one operation of one stack to its end. A failed poll never decides the outcome: only the stack's
+//! own last event, confirmed by the stack, does.
 
 use std::time::Duration;
 
@@ -19,39 +19,39 @@ pub(super) struct OperationEnd {
     pub status: StackStatus,
     /// The stack at its end; `None` when it is gone.
     pub found: Option<LiveStack>,
-    /// Everything that happened, in the order in which AWS listed it.
+    /// All its events, in the order in which AWS listed them.
     pub events: Vec<StackEvent>,
-    /// What a machine said last whose group never reported.
+    /// The end of the console of a machine whose group never signalled.
     pub console: Option<Console>,
 }
 
-/// Nobody can follow any more; the operation goes on in AWS.
+/// The operation can no longer be followed; AWS continues it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FollowError {
     Lost(String),
-    /// Nor can anybody else: the credentials have ended.
+    /// The credentials have expired: no operation can be followed.
     Expired(CloudError),
 }
 
-/// What is followed, and how to speak of it.
+/// An operation to follow, and the names for its events.
 pub(super) struct FollowedOperation<'a, C> {
     pub poller: &'a Poller<'a, C>,
     pub emit: Emitter<'a, C>,
     pub kind: &'a StackKind,
     pub operation: &'a Operation,
-    pub words: ResourceLabels<'a>,
-    /// What is done. Where it is a deletion, the stack going away is what was asked for.
+    pub labels: ResourceLabels<'a>,
+    /// The kind of operation. Only a deletion may end without a stack.
     pub verb: Verb,
     pub direction: Direction,
     /// Called when it turns out that the operation is rolled back.
     pub mark_rolling_back: &'a dyn Fn(),
 }
 
-/// Which way an operation goes.
+/// The direction of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Forward,
-    /// A rollback from the start: one that is continued.
+    /// A continued rollback: a rollback from its start.
     Rollback,
 }
 

@@ -5,31 +5,33 @@ use super::follow::OperationEnd;
 use crate::cloud::{StackEvent, StackStatus};
 use crate::events::{Failure, Outcome, Verb};
 
-/// The outcome of an operation that came to rest.
-pub(super) fn outcome(verb: Verb, rest: &OperationEnd, words: &ResourceLabels<'_>) -> Outcome {
+/// The outcome of an operation that came to end.
+pub(super) fn outcome(verb: Verb, end: &OperationEnd, labels: &ResourceLabels<'_>) -> Outcome {
     use StackStatus as S;
-    match (verb, &rest.status) {
+    match (verb, &end.status) {
         (Verb::Create, S::CreateComplete) => Outcome::Created,
         (Verb::Update, S::UpdateComplete | S::UpdateCompleteCleanupInProgress) => Outcome::Updated,
         (Verb::Delete, S::DeleteComplete) => Outcome::Deleted,
         (Verb::Create, S::RollbackComplete)
         | (Verb::Update, S::UpdateRollbackComplete | S::UpdateRollbackCompleteCleanupInProgress) => {
-            Outcome::RolledBack(failure(verb, rest, words))
+            Outcome::RolledBack(failure(verb, end, labels))
         }
-        _ => Outcome::Failed(failure(verb, rest, words)),
+        _ => Outcome::Failed(failure(verb, end, labels)),
     }
 }
 
 /// Why an operation did not end as wanted.
-fn failure(verb: Verb, rest: &OperationEnd, words: &ResourceLabels<'_>) -> Failure {
-    let status = &rest.status;
-    if let Some(failure) = cause::failure(verb, Some(status), &rest.events, words) {
-        return match &rest.console {
-            Some(console) if cause::is_silence(&failure) => cause::with_console(failure, console),
+fn failure(verb: Verb, end: &OperationEnd, labels: &ResourceLabels<'_>) -> Failure {
+    let status = &end.status;
+    if let Some(failure) = cause::failure(verb, Some(status), &end.events, labels) {
+        return match &end.console {
+            Some(console) if cause::is_signal_failure(&failure) => {
+                cause::with_console(failure, console)
+            }
             _ => failure,
         };
     }
-    let found = rest.found.as_ref().and_then(|found| found.reason.clone());
+    let found = end.found.as_ref().and_then(|found| found.reason.clone());
     let reason = found.unwrap_or_else(|| format!("AWS gives no reason; the stack is in {status}"));
     Failure::of_stack(Some(status.clone()), reason)
 }
@@ -70,12 +72,12 @@ mod tests {
 
     fn plain() -> ResourceLabels<'static> {
         ResourceLabels {
-            sentence: &|id| id.to_owned(),
+            describe: &|id| id.to_owned(),
             explain: &|_, _| None,
         }
     }
 
-    fn rest(status: &str, events: Vec<StackEvent>) -> OperationEnd {
+    fn ended(status: &str, events: Vec<StackEvent>) -> OperationEnd {
         OperationEnd {
             status: status.into(),
             found: None,
@@ -101,7 +103,7 @@ mod tests {
     #[test]
     fn stack_reason_counts_without_failed_resource() {
         let own = event(3, "", "ROLLBACK_IN_PROGRESS", "Parameter X is wrong");
-        let end = rest("ROLLBACK_COMPLETE", vec![own]);
+        let end = ended("ROLLBACK_COMPLETE", vec![own]);
         let Outcome::RolledBack(why) = outcome(Verb::Create, &end, &plain()) else {
             panic!("rolled back")
         };
@@ -112,7 +114,7 @@ mod tests {
     #[test]
     fn only_the_requested_status_is_a_success() {
         let word = |verb, status: &str| {
-            let end = outcome(verb, &rest(status, Vec::new()), &plain());
+            let end = outcome(verb, &ended(status, Vec::new()), &plain());
             match end {
                 Outcome::RolledBack(_) => "rolled back",
                 Outcome::Failed(_) => "failed",

@@ -1,5 +1,4 @@
-//! The state of every stack of a run: what one stack's state machine makes known to those that wait for
-//! it.
+//! The state of every stack of a run, published by its state machine for those that wait for it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,13 +12,13 @@ use crate::stacks::StackKind;
 /// The state of a stack in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum StackState {
-    /// Nothing of it has begun.
+    /// No operation has begun.
     Waiting,
-    /// An operation was asked for; AWS has not accepted it yet.
+    /// An operation was requested; AWS has not accepted it yet.
     Requested,
-    /// An operation of this run is under way.
+    /// An operation of this run is running.
     Running,
-    /// The same, on its way back.
+    /// The same, rolling back.
     RollingBack,
     /// An operation that somebody else began is followed; ours has not begun.
     External {
@@ -27,9 +26,9 @@ pub(super) enum StackState {
         rolling_back: bool,
     },
     Settled(Box<Outcome>, BTreeMap<String, String>),
-    /// It runs in AWS, and nobody follows it any more.
+    /// It runs in AWS and is no longer followed.
     Lost(String),
-    /// Left waiting for a stack that nobody follows any more.
+    /// Not started, because a stack that it needs is no longer followed.
     Left,
 }
 
@@ -61,7 +60,7 @@ impl StackStates {
         }
     }
 
-    /// The operation that is under way goes back.
+    /// The running operation is rolled back.
     pub fn mark_rolling_back(&self, kind: &StackKind) {
         self.modify(kind, |state| match state {
             StackState::Running => *state = StackState::RollingBack,

@@ -30,12 +30,12 @@ pub(super) struct RunContext<'a, C> {
 pub(super) enum RunEnd {
     Completed,
     Stopped,
-    /// The credentials ended, said in words.
+    /// The credentials expired; the error as text.
     Expired(String),
 }
 
 impl RunEnd {
-    /// Why what still runs is not followed any more.
+    /// Why running operations are no longer followed.
     pub fn why(&self) -> &str {
         match self {
             Self::Expired(why) => why,
@@ -68,7 +68,7 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
         self.emit.run_started(run, cluster, verb, stacks);
     }
 
-    /// Runs `work` with the poller beside it, until it is done, `stop` is ready or the credentials end.
+    /// Runs `work` with the poller beside it, until it is done, `stop` is ready or the credentials expire.
     pub async fn until_end(&self, work: impl Future, stop: impl Future<Output = ()>) -> RunEnd {
         let (work, poll) = (pin!(work), pin!(self.poller.poll_forever()));
         let (stop, expired) = (pin!(stop), pin!(self.poller.expired()));
@@ -79,7 +79,7 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
         }
     }
 
-    /// The last events of a run. One that is not followed to its end has no verdict.
+    /// Emits the last events of a run. A run that is not followed to its end has no outcome.
     pub fn finish(&self, report: &RunReport, end: &RunEnd) {
         if let RunEnd::Expired(why) = end {
             let text = format!("nothing more is started, AWS continues what runs: {why}");
@@ -95,8 +95,8 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
         }
     }
 
-    /// Sends a request before anything of a stack begins: without a good answer nothing of it does.
-    /// `doing` says what it is for.
+    /// Sends a request before any operation on a stack: if it fails, none is started. `doing` says what it
+    /// is for.
     pub async fn ask<T>(
         &self,
         doing: &str,
@@ -121,11 +121,11 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
         Ok(())
     }
 
-    /// Follows an operation to its end, no matter who began it, and says what its end means.
+    /// Follows an operation to its end, no matter who began it, and returns its outcome.
     pub async fn follow(
         &self,
         stack: &StackKind,
-        sentence: &dyn Fn(&str) -> String,
+        describe: &dyn Fn(&str) -> String,
         operation: &Operation,
         verb: Verb,
         direction: Direction,
@@ -137,17 +137,16 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
             emit: self.emit,
             kind: stack,
             operation,
-            words: ResourceLabels { sentence, explain },
+            labels: ResourceLabels { describe, explain },
             verb,
             direction,
             mark_rolling_back: &|| self.states.mark_rolling_back(stack),
         };
-        let rest = follow(&subject).await?;
-        Ok((outcome::outcome(verb, &rest, &subject.words), rest))
+        let end = follow(&subject).await?;
+        Ok((outcome::outcome(verb, &end, &subject.labels), end))
     }
 
-    /// Makes known how a stack's part ended. Never returns when the credentials ended: the run stops as
-    /// a whole.
+    /// Publishes the result of a stack. Never returns when the credentials expired: the whole run stops.
     pub async fn settle(&self, stack: &StackKind, result: StackResult) {
         let state = match result {
             StackResult::Settled(outcome, outputs) => {

@@ -1,4 +1,4 @@
-//! How many stacks are in operation at once, and which of those that are ready goes first.
+//! How many stacks are in operation at once, and which ready stack starts first.
 //!
 //! Some stacks make machines that join the API of another stack of the same run, and end only after it
 //! answers. They must not keep the joined stack from starting, so two rules hold until it is settled:

@@ -4,7 +4,7 @@ use super::*;
 use jiff::Timestamp;
 
 const WORDS: ResourceLabels<'static> = ResourceLabels {
-    sentence: &|id| format!("the {id}"),
+    describe: &|id| format!("the {id}"),
     explain: &|id, path| {
         Some(Place {
             template: format!("edge.yaml:{}", id.len()),
@@ -55,7 +55,7 @@ fn first_listed_of_two_simultaneous_failures_is_the_cause() {
 fn rollback_failure_is_not_the_cause_of_an_update_failure() {
     let events = [
         event(1, "", "UPDATE_IN_PROGRESS", ""),
-        // A clock of AWS that runs behind: told later, dated earlier than the turn, and a deletion.
+        // A clock of AWS that runs behind: found later, dated earlier than the turn, and a deletion.
         event(9, "New", "DELETE_FAILED", "is in use"),
         event(
             10,
@@ -78,9 +78,9 @@ fn rollback_failure_is_not_the_cause_of_an_update_failure() {
         ),
     ];
     let status = StackStatus::UpdateRollbackFailed;
-    let told = failure(Verb::Update, Some(&status), &events, &WORDS).expect("a failure");
-    assert_eq!(told.reason, "storage is being optimized");
-    assert_eq!(told.status, Some(status));
+    let found = failure(Verb::Update, Some(&status), &events, &WORDS).expect("a failure");
+    assert_eq!(found.reason, "storage is being optimized");
+    assert_eq!(found.status, Some(status));
 }
 
 #[test]
@@ -91,9 +91,9 @@ fn undeletable_resource_is_the_cause_of_a_failed_deletion() {
         "DELETE_FAILED",
         "has dependencies and cannot be deleted",
     )];
-    let told = failure(Verb::Delete, None, &events, &WORDS).expect("a failure");
-    assert_eq!(told.resource.as_deref(), Some("the Subnet"));
-    assert!(told.hint.is_some_and(|hint| hint.contains("Kubernetes")));
+    let found = failure(Verb::Delete, None, &events, &WORDS).expect("a failure");
+    assert_eq!(found.resource.as_deref(), Some("the Subnet"));
+    assert!(found.hint.is_some_and(|hint| hint.contains("Kubernetes")));
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn summary_event_is_no_cause_while_there_is_another() {
             "Limit for stack has been exceeded",
         ),
     ];
-    let told = failure(Verb::Create, None, &alone, &WORDS).expect("a failure");
-    assert_eq!(told.reason, "Limit for stack has been exceeded");
-    assert!(told.hint.is_some());
+    let found = failure(Verb::Create, None, &alone, &WORDS).expect("a failure");
+    assert_eq!(found.reason, "Limit for stack has been exceeded");
+    assert!(found.hint.is_some());
 }
 
 #[test]
@@ -140,10 +140,10 @@ fn failure_names_its_place_and_cancelled_resources() {
         event(6, "Lb", "CREATE_FAILED", "Resource creation cancelled"),
         event(6, "Route", "CREATE_FAILED", "Resource creation cancelled"),
     ];
-    let told = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
-    assert_eq!(told.cancelled, ["the Lb", "the Route"]);
-    assert_eq!(told.place.expect("a place").template, "edge.yaml:3");
-    assert!(told.hint.is_some_and(|hint| hint.contains("L-0263D0A3")));
+    let found = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
+    assert_eq!(found.cancelled, ["the Lb", "the Route"]);
+    assert_eq!(found.place.expect("a place").template, "edge.yaml:3");
+    assert!(found.hint.is_some_and(|hint| hint.contains("L-0263D0A3")));
 }
 
 #[test]
@@ -162,9 +162,9 @@ fn hook_failure_includes_its_findings() {
             "The following hook(s) failed: [Our::Guard::Hook]",
         ),
     ];
-    let told = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
+    let found = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
     assert_eq!(
-        told.reason,
+        found.reason,
         "The following hook(s) failed: [Our::Guard::Hook]: Hook failed with message: buckets are encrypted here"
     );
 }
@@ -185,13 +185,13 @@ fn early_validation_failure_shows_its_findings() {
         finding(Some("Db"), Some("Properties.Engine"), "Unknown value"),
         finding(Some("Vpc"), None, "Name taken"),
     ];
-    let told = refused("Validation failed", &found, &WORDS);
+    let found = refused("Validation failed", &found, &WORDS);
     assert_eq!(
-        told.reason,
+        found.reason,
         "DBInstanceClas: Unsupported property; Engine: Unknown value; Vpc: Name taken"
     );
-    assert_eq!(told.resource.as_deref(), Some("the Db"));
-    let place = told.place.expect("a place");
+    assert_eq!(found.resource.as_deref(), Some("the Db"));
+    let place = found.place.expect("a place");
     assert_eq!(place.field.as_deref(), Some("Properties.DBInstanceClas"));
     assert_eq!(
         refused("Validation failed", &[], &WORDS).reason,
@@ -203,8 +203,8 @@ fn early_validation_failure_shows_its_findings() {
 fn missing_signal_shows_errors_of_the_console() {
     let reason = "Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100% requirement";
     let events = [event(5, "Slot", "CREATE_FAILED", reason)];
-    let told = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
-    assert!(is_silence(&told));
+    let found = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
+    assert!(is_signal_failure(&found));
     let console = Console {
         instance: "i-0a1b".to_owned(),
         lines: vec![
@@ -214,16 +214,16 @@ fn missing_signal_shows_errors_of_the_console() {
             "ip-10-20-0-12 login:".to_owned(),
         ],
     };
-    let told = with_console(told, &console).reason;
+    let found = with_console(found, &console).reason;
     assert!(
-        told.starts_with("Received 0 SUCCESS signal(s) out of 1."),
-        "{told}"
+        found.starts_with("Received 0 SUCCESS signal(s) out of 1."),
+        "{found}"
     );
     assert!(
-        told.contains("i-0a1b: curl: (22) The requested URL returned error: 403 ("),
-        "{told}"
+        found.contains("i-0a1b: curl: (22) The requested URL returned error: 403 ("),
+        "{found}"
     );
-    assert!(told.ends_with("| ip-10-20-0-12 login:)"), "{told}");
+    assert!(found.ends_with("| ip-10-20-0-12 login:)"), "{found}");
 }
 
 /// What a signal says is no more than that; the boot's reason is the last line on the console.
@@ -235,7 +235,7 @@ fn failure_signal_shows_errors_of_the_console() {
     ] {
         let events = [event(5, "Slot", "CREATE_FAILED", reason)];
         let found = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
-        assert!(is_silence(&found), "{reason}");
+        assert!(is_signal_failure(&found), "{reason}");
         let console = Console {
             instance: "i-0a1b".to_owned(),
             lines: vec![

@@ -66,7 +66,7 @@ impl Failing {
     /// With what the console says, where a group never reported.
     fn explained(&self, failure: Failure) -> Failure {
         match &self.console {
-            Some(tail) if cause::is_silence(&failure) => {
+            Some(tail) if cause::is_signal_failure(&failure) => {
                 let console = Console {
                     instance: tail.instance.clone(),
                     lines: tail.lines.clone(),
@@ -84,7 +84,7 @@ impl Failing {
         events: &[StackEvent],
     ) -> Option<Failure> {
         let words = ResourceLabels {
-            sentence: &|id| self.description(id),
+            describe: &|id| self.description(id),
             explain: &|id, path| self.place(id, path),
         };
         let failure = cause::failure(verb, status, events, &words)?;
@@ -253,7 +253,7 @@ fn settled(
             };
             let findings: Vec<Finding> = one.findings.iter().map(finding).collect();
             let words = ResourceLabels {
-                sentence: &|id| one.description(id),
+                describe: &|id| one.description(id),
                 explain: &|id, path| one.place(id, path),
             };
             Outcome::Failed(cause::refused(reason, &findings, &words))
@@ -300,7 +300,7 @@ fn afterwards(script: &Script, seen: &BTreeMap<&str, Vec<StackEvent>>) -> String
         let mut events: Vec<StackEvent> = [start].into_iter().chain(events.clone()).collect();
         events.sort_by_key(|event| event.at);
         let words = ResourceLabels {
-            sentence: &|id| one.description(id),
+            describe: &|id| one.description(id),
             explain: &|id, path| one.place(id, path),
         };
         let found = found(&one.kind(), ends);
