@@ -12,7 +12,7 @@ use std::path::Path;
 
 use fastrand::Rng;
 use jiff::Timestamp;
-use kube_cfn::apply::{self, End, Outputs, Prepare, Session};
+use kube_cfn::apply::{self, Outputs, Prerequisites, RunOutcome, Session};
 use kube_cfn::catalog::durations::Durations;
 use kube_cfn::cloud::{Limited, Store};
 use kube_cfn::definition;
@@ -40,8 +40,8 @@ struct Figures {
 /// Nothing has to be done outside CloudFormation.
 struct Nothing;
 
-impl Prepare for Nothing {
-    async fn before(&self, _: &StackKind, _: &Outputs) -> Result<Option<String>, String> {
+impl Prerequisites for Nothing {
+    async fn prepare(&self, _: &StackKind, _: &Outputs) -> Result<Option<String>, String> {
         Ok(None)
     }
 }
@@ -137,7 +137,7 @@ fn played(cluster: &str, world: SimulationConfig, stacks: &[Stack], parallel: us
         };
         let began = cloud.now();
         let report = apply::run(plan, &cloud, &Nothing, &session, pending()).await;
-        assert_eq!(report.end(), End::Done, "{report:#?}");
+        assert_eq!(report.outcome(), RunOutcome::Done, "{report:#?}");
         figures(&cloud, stacks, began)
     })
 }

@@ -1,4 +1,4 @@
-//! Credentials that are still good, kept between two calls of the plugin: kubectl starts it
+//! Valid credentials, kept between two calls of the plugin: kubectl starts it
 //! for every command. A file counts only if it is the user's own and readable by no other.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
@@ -11,9 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{AccessError, CertificateRequest, Credential, Names};
+use super::{AccessError, CertificateRequest, Credential, ParameterNames};
 use crate::common::{digest, files};
-use crate::pki::Facts;
+use crate::pki::CertificateInfo;
 
 /// A credential with less than this left is renewed: a command may run for a while.
 const LEAST_LEFT: SignedDuration = SignedDuration::from_mins(5);
@@ -40,7 +40,7 @@ pub struct CacheKey {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct CacheEntry {
     certificate: String,
     key: String,
     authority: String,
@@ -80,7 +80,7 @@ impl Cache {
         now: Timestamp,
     ) -> Option<Credential> {
         let path = self.path(key).ok()?;
-        let entry: Entry = serde_json::from_str(read_private(&path)?.expose_secret()).ok()?;
+        let entry: CacheEntry = serde_json::from_str(read_private(&path)?.expose_secret()).ok()?;
         let found = Credential {
             certificate_pem: entry.certificate,
             key: entry.key.into(),
@@ -97,7 +97,7 @@ impl Cache {
     /// Keeps a credential for `key` in place of what was there.
     pub fn keep(&self, key: &CacheKey, credential: &Credential) -> Result<(), AccessError> {
         let path = self.path(key)?;
-        let entry = Entry {
+        let entry = CacheEntry {
             certificate: credential.certificate_pem.clone(),
             key: credential.key.expose_secret().to_owned(),
             authority: credential.authority_pem.clone(),
@@ -109,24 +109,25 @@ impl Cache {
     }
 
     /// What the certificates kept for a cluster say, expired ones included. What can't be read is none.
-    pub fn kept(&self, cluster: &str) -> Result<Vec<Facts>, AccessError> {
-        Names::of(cluster)?;
+    pub fn kept(&self, cluster: &str) -> Result<Vec<CertificateInfo>, AccessError> {
+        ParameterNames::of(cluster)?;
         let Ok(files) = fs::read_dir(self.root.join(cluster)) else {
             return Ok(Vec::new());
         };
         let read = |path: PathBuf| {
             let text = read_private(&path)?;
-            let entry: Entry = serde_json::from_str(text.expose_secret()).ok()?;
-            Facts::of_pem("a kept certificate", &entry.certificate).ok()
+            let entry: CacheEntry = serde_json::from_str(text.expose_secret()).ok()?;
+            CertificateInfo::of_pem("a kept certificate", &entry.certificate).ok()
         };
-        let mut kept: Vec<Facts> = files.filter_map(|file| read(file.ok()?.path())).collect();
+        let mut kept: Vec<CertificateInfo> =
+            files.filter_map(|file| read(file.ok()?.path())).collect();
         kept.sort_by(|one, other| one.subject.cmp(&other.subject));
         Ok(kept)
     }
 
     /// Drops every credential of a cluster. Not an error if there is none.
     pub fn forget(&self, cluster: &str) -> Result<(), AccessError> {
-        Names::of(cluster)?;
+        ParameterNames::of(cluster)?;
         let path = self.root.join(cluster);
         match fs::remove_dir_all(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -137,12 +138,12 @@ impl Cache {
     }
 
     fn path(&self, key: &CacheKey) -> Result<PathBuf, AccessError> {
-        Names::of(&key.cluster)?;
+        ParameterNames::of(&key.cluster)?;
         let file = format!("{}.json", key.hash());
         Ok(self.root.join(&key.cluster).join(file))
     }
 
-    fn write(&self, path: &Path, entry: &Entry) -> io::Result<()> {
+    fn write(&self, path: &Path, entry: &CacheEntry) -> io::Result<()> {
         let directory = path.parent().unwrap_or(&self.root);
         DirBuilder::new()
             .recursive(true)

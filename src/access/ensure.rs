@@ -13,53 +13,55 @@ use futures::future::{try_join, try_join_all, try_join3};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::error::Doing;
-use super::{AccessError, Names};
+use super::error::AccessOperation;
+use super::{AccessError, ParameterNames};
 use crate::cloud::{PutResult, Store};
+use crate::common::Clock;
+use crate::common::retry::{Backoff, Try, retry};
 use crate::pki::{
-    Authority, CertificateAuthority, Facts, PkiError, ServiceAccountKey, encryption_configuration,
+    Authority, CertificateAuthority, CertificateInfo, PkiError, ServiceAccountKey,
+    encryption_configuration,
 };
 
-/// How often a parameter that is said to exist is read before giving up: reads may lag writes.
-const READS: u32 = 5;
-/// Wait before the second read; it doubles from then on.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// Reads of a parameter that is known to exist: reads may lag writes.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), 5);
 
 /// What is in the store after [`ensure_authorities`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ensured {
+pub struct EnsuredAuthorities {
     /// Names of the secrets that this run made. Empty when all were there.
     pub made: Vec<String>,
     /// The Kubernetes authority's certificate, or bundle, as PEM.
     pub certificate_pem: String,
     /// What the certificates of all three authorities say, the cluster's own first.
-    pub facts: Vec<(Authority, Facts)>,
+    pub facts: Vec<(Authority, CertificateInfo)>,
     /// The public key of the service accounts as PEM.
     pub service_accounts: String,
 }
 
-impl Ensured {
+impl EnsuredAuthorities {
     /// Whether this run made any of them.
     pub fn created(&self) -> bool {
         !self.made.is_empty()
     }
 }
 
-/// Makes the cluster's authorities under `key_arn`, with their plain copies beside them. Uses what is there; of two runs at once both return the same.
+/// Makes the cluster's authorities under `key_arn`, with their plain copies beside them. Uses what is
+/// there; two runs at once return the same.
 ///
-/// A caller who may not read the secrets (`access.issuers` names others) may still apply once the plain
-/// copies exist: they are only ever made of secrets that are stored.
+/// A caller who may not read the secrets (`access.issuers` names others) can still apply once the plain
+/// copies exist: they are only made from stored secrets.
 pub async fn ensure_authorities(
-    store: &impl Store,
+    store: &(impl Store + Clock),
     cluster: &str,
     key_arn: &str,
     now: Timestamp,
-) -> Result<Ensured, AccessError> {
-    let names = Names::of(cluster)?;
+) -> Result<EnsuredAuthorities, AccessError> {
+    let names = ParameterNames::of(cluster)?;
     match load_or_create(store, cluster, &names, key_arn, now).await {
         Err(
             denied @ AccessError::Denied {
-                doing: Doing::ReadSecret,
+                doing: AccessOperation::ReadSecret,
                 ..
             },
         ) => published(store, &names).await?.ok_or(denied),
@@ -68,14 +70,17 @@ pub async fn ensure_authorities(
 }
 
 /// What the plain copies say; `None` while one of them is missing.
-async fn published(store: &impl Store, names: &Names) -> Result<Option<Ensured>, AccessError> {
-    let mut ensured = Ensured::nothing();
+async fn published(
+    store: &impl Store,
+    names: &ParameterNames,
+) -> Result<Option<EnsuredAuthorities>, AccessError> {
+    let mut ensured = EnsuredAuthorities::nothing();
     for role in Authority::ALL {
         let name = names.certificate(role);
         let Some(certificate) = read_plain(store, &name).await? else {
             return Ok(None);
         };
-        let facts = Facts::of_pem("a kept authority", &certificate);
+        let facts = CertificateInfo::of_pem("a kept authority", &certificate);
         ensured
             .facts
             .push((role, facts.map_err(|source| stored(&name, source))?));
@@ -93,20 +98,20 @@ async fn published(store: &impl Store, names: &Names) -> Result<Option<Ensured>,
 /// The secrets go side by side, then the plain copies: the encryption configuration has none, so that
 /// plain copies may only say that everything is there once every secret is.
 async fn load_or_create(
-    store: &impl Store,
+    store: &(impl Store + Clock),
     cluster: &str,
-    names: &Names,
+    names: &ParameterNames,
     key_arn: &str,
     now: Timestamp,
-) -> Result<Ensured, AccessError> {
+) -> Result<EnsuredAuthorities, AccessError> {
     let encryption = names.encryption();
     let service_accounts = names.service_account_key();
     let authorities =
         Authority::ALL.map(|role| authority(store, cluster, names, key_arn, role, now));
     let ((_, configured), authorities, (service_account, signed)) = try_join3(
-        decided(store, &encryption, key_arn, encryption_configuration),
+        load_or_put(store, &encryption, key_arn, encryption_configuration),
         try_join_all(authorities),
-        decided(store, &service_accounts, key_arn, || {
+        load_or_put(store, &service_accounts, key_arn, || {
             Ok(ServiceAccountKey::generate()?.private_pem().clone())
         }),
     )
@@ -123,7 +128,7 @@ async fn load_or_create(
         publish(store, &public, key.public_pem(), &service_accounts),
     )
     .await?;
-    let mut ensured = Ensured::nothing();
+    let mut ensured = EnsuredAuthorities::nothing();
     ensured.note(encryption, configured);
     for (role, authority, origin) in authorities {
         if role == Authority::Kubernetes {
@@ -140,22 +145,22 @@ async fn load_or_create(
 
 /// One authority as it is stored, made if there is none.
 async fn authority(
-    store: &impl Store,
+    store: &(impl Store + Clock),
     cluster: &str,
-    names: &Names,
+    names: &ParameterNames,
     key_arn: &str,
     role: Authority,
     now: Timestamp,
-) -> Result<(Authority, CertificateAuthority, Origin), AccessError> {
+) -> Result<(Authority, CertificateAuthority, SecretOrigin), AccessError> {
     let name = names.secret(role);
     let make = || Ok(CertificateAuthority::generate(role, cluster, now)?.to_bundle());
-    let (secret, origin) = decided(store, &name, key_arn, make).await?;
+    let (secret, origin) = load_or_put(store, &name, key_arn, make).await?;
     let authority =
         CertificateAuthority::from_bundle(role, &secret).map_err(|source| stored(&name, source))?;
     Ok((role, authority, origin))
 }
 
-impl Ensured {
+impl EnsuredAuthorities {
     fn nothing() -> Self {
         Self {
             made: Vec::new(),
@@ -165,47 +170,47 @@ impl Ensured {
         }
     }
 
-    fn note(&mut self, name: String, origin: Origin) {
-        if origin == Origin::ThisRun {
+    fn note(&mut self, name: String, origin: SecretOrigin) {
+        if origin == SecretOrigin::ThisRun {
             self.made.push(name);
         }
     }
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Origin {
+enum SecretOrigin {
     ThisRun,
     Found,
 }
 
 /// The secret as it is stored, made and offered first if there is none.
-async fn decided(
-    store: &impl Store,
+async fn load_or_put(
+    store: &(impl Store + Clock),
     name: &str,
     key_arn: &str,
     make: impl FnOnce() -> Result<SecretString, PkiError>,
-) -> Result<(SecretString, Origin), AccessError> {
+) -> Result<(SecretString, SecretOrigin), AccessError> {
     if let Some(secret) = read(store, name).await? {
-        return Ok((secret, Origin::Found));
+        return Ok((secret, SecretOrigin::Found));
     }
     let offer = make().map_err(AccessError::Issue)?;
     let kept = store
         .put_secret_if_absent(name, &offer, key_arn)
         .await
-        .map_err(|source| AccessError::cloud(Doing::KeepSecret, name, source))?;
+        .map_err(|source| AccessError::cloud(AccessOperation::KeepSecret, name, source))?;
     match kept {
-        PutResult::Stored => Ok((offer, Origin::ThisRun)),
-        // Another run was faster: what this one made is dropped unseen.
+        PutResult::Stored => Ok((offer, SecretOrigin::ThisRun)),
+        // Another run was faster: its secret counts.
         PutResult::AlreadyThere => Ok((
-            read_with_retry(name, || read(store, name)).await?,
-            Origin::Found,
+            read_with_retry(store, name, || read(store, name)).await?,
+            SecretOrigin::Found,
         )),
     }
 }
 
-/// Puts the plain copy beside its secret if it is missing, and refuses one that says otherwise.
+/// Puts the plain copy beside its secret if it is missing, and refuses one that differs.
 async fn publish(
-    store: &impl Store,
+    store: &(impl Store + Clock),
     name: &str,
     value: &str,
     secret: &str,
@@ -215,9 +220,11 @@ async fn publish(
         None => match store.put_parameter_if_absent(name, value).await {
             Ok(PutResult::Stored) => return Ok(()),
             Ok(PutResult::AlreadyThere) => {
-                read_with_retry(name, || read_plain(store, name)).await?
+                read_with_retry(store, name, || read_plain(store, name)).await?
             }
-            Err(source) => return Err(AccessError::cloud(Doing::KeepPlain, name, source)),
+            Err(source) => {
+                return Err(AccessError::cloud(AccessOperation::KeepPlain, name, source));
+            }
         },
     };
     if found.trim_end() == value.trim_end() {
@@ -233,31 +240,25 @@ async fn read(store: &impl Store, name: &str) -> Result<Option<SecretString>, Ac
     store
         .secret(name)
         .await
-        .map_err(|source| AccessError::cloud(Doing::ReadSecret, name, source))
+        .map_err(|source| AccessError::cloud(AccessOperation::ReadSecret, name, source))
 }
 
 async fn read_plain(store: &impl Store, name: &str) -> Result<Option<String>, AccessError> {
     store
         .parameter(name)
         .await
-        .map_err(|source| AccessError::cloud(Doing::ReadPlain, name, source))
+        .map_err(|source| AccessError::cloud(AccessOperation::ReadPlain, name, source))
 }
 
-/// Reads what is said to exist, again and again for a while.
+/// Reads a parameter that is known to exist, until a read finds it.
 async fn read_with_retry<T>(
+    clock: &impl Clock,
     name: &str,
     read: impl AsyncFn() -> Result<Option<T>, AccessError>,
 ) -> Result<T, AccessError> {
-    let mut wait = FIRST_WAIT;
-    for _ in 1..READS {
-        if let Some(found) = read().await? {
-            return Ok(found);
-        }
-        tokio::time::sleep(wait).await;
-        wait *= 2;
-    }
-    let last = read().await?;
-    last.ok_or_else(|| AccessError::Vanished(name.to_owned()))
+    let find = async || Try::pending(read().await, Option::is_none);
+    let found = retry(clock, BACKOFF, find).await?;
+    found.ok_or_else(|| AccessError::Vanished(name.to_owned()))
 }
 
 fn stored(name: &str, source: PkiError) -> AccessError {

@@ -8,7 +8,7 @@ use crate::pki::PkiError;
 
 /// What was being done to a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doing {
+pub enum AccessOperation {
     ReadSecret,
     ReadPlain,
     KeepSecret,
@@ -17,7 +17,7 @@ pub enum Doing {
     Publish,
 }
 
-impl Doing {
+impl AccessOperation {
     fn verb(self) -> &'static str {
         match self {
             Self::ReadSecret | Self::ReadPlain => "read",
@@ -52,13 +52,13 @@ pub enum AccessError {
         doing.verb(), doing.needs()
     )]
     Denied {
-        doing: Doing,
+        doing: AccessOperation,
         name: String,
         says: String,
     },
     #[error("failed to {} {name}: {source}", doing.verb())]
     Cloud {
-        doing: Doing,
+        doing: AccessOperation,
         name: String,
         source: CloudError,
     },
@@ -104,7 +104,7 @@ impl AccessError {
         }
     }
 
-    pub(super) fn cloud(doing: Doing, name: &str, source: CloudError) -> Self {
+    pub(super) fn cloud(doing: AccessOperation, name: &str, source: CloudError) -> Self {
         let name = name.to_owned();
         match source {
             CloudError::Denied { caller_may_not, .. } => Self::Denied {

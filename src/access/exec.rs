@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::Credential;
-use crate::pki::Facts;
+use crate::pki::CertificateInfo;
 
 impl Credential {
     /// What a credential plugin prints: one line of JSON. Holds the private key.
@@ -33,6 +33,6 @@ pub fn authority_of_exec_info(info: &str) -> Option<String> {
         .pointer("/spec/cluster/certificate-authority-data")?
         .as_str()?;
     let text = String::from_utf8(STANDARD.decode(data).ok()?).ok()?;
-    let facts = Facts::of_pem("the caller's authority", &text).ok()?;
+    let facts = CertificateInfo::of_pem("the caller's authority", &text).ok()?;
     Some(facts.fingerprint)
 }

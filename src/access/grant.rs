@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::common::digest;
-use crate::kube::{Api, Binding, ClientLogin, Connection, Issued, KubeError, Role};
+use crate::kube::{
+    Api, Binding, ClientLogin, Connection, IssuedCertificate, KubeError, NamespaceRole,
+};
 use crate::pki::{PkiError, SigningRequest};
 
 /// The group of every such user. Nothing is bound to it; audit logs find them by it.
@@ -21,7 +23,7 @@ pub struct Grant {
     /// Names the CI: lower-case letters, digits and dashes.
     pub who: String,
     pub namespace: String,
-    pub role: Role,
+    pub role: NamespaceRole,
     /// Lifetime of the certificate in seconds.
     pub seconds: i32,
     /// Who asks, for the record.
@@ -38,17 +40,17 @@ pub enum AbsentNamespace {
 
 /// What was handed out.
 #[derive(Debug)]
-pub struct Granted {
+pub struct GrantResult {
     pub certificate_pem: String,
     /// PKCS#8 PEM.
     pub key: SecretString,
-    pub issued: Issued,
+    pub issued: IssuedCertificate,
     /// Whether the cluster's signer gave less time than was asked for.
     pub shortened: bool,
     /// Earlier certificates of the same name and namespace that are still valid.
-    pub earlier: Vec<Issued>,
+    pub earlier: Vec<IssuedCertificate>,
     /// The role that this one took the place of.
-    pub replaced: Option<Role>,
+    pub replaced: Option<NamespaceRole>,
 }
 
 /// Why nothing was granted.
@@ -75,7 +77,7 @@ pub async fn grant(
     connection: &Connection,
     wish: &Grant,
     now: Timestamp,
-) -> Result<Granted, GrantError> {
+) -> Result<GrantResult, GrantError> {
     check_name(&wish.who)?;
     let api = Api::connect(connection)?;
     if !api.has_namespace(&wish.namespace).await? {
@@ -95,7 +97,7 @@ pub async fn grant(
     };
     try_out(connection, &login, &user).await?;
 
-    let issued = Issued {
+    let issued = IssuedCertificate {
         serial: facts.serial,
         issued: now,
         expires: facts.expires,
@@ -103,7 +105,7 @@ pub async fn grant(
     };
     let (earlier, replaced) = bind(&api, wish, &issued, now).await?;
     let left = issued.expires.duration_since(now).as_secs();
-    Ok(Granted {
+    Ok(GrantResult {
         certificate_pem: login.certificate_pem,
         key: login.key,
         shortened: left + TOLERANCE < i64::from(wish.seconds),
@@ -138,9 +140,9 @@ async fn try_out(
 async fn bind(
     api: &Api,
     wish: &Grant,
-    issued: &Issued,
+    issued: &IssuedCertificate,
     now: Timestamp,
-) -> Result<(Vec<Issued>, Option<Role>), GrantError> {
+) -> Result<(Vec<IssuedCertificate>, Option<NamespaceRole>), GrantError> {
     let found = api.bindings(Some(&wish.who), Some(&wish.namespace)).await?;
     let before = found.into_iter().next();
     let replaced = before.as_ref().and_then(|before| before.role);
@@ -189,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_becomes_part_of_a_label_and_of_a_user() {
+    fn grant_name_fits_label_and_user() {
         for name in ["ci", "github-actions", "a1"] {
             assert!(check_name(name).is_ok(), "{name}");
         }

@@ -6,10 +6,10 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
-use super::error::Doing;
-use super::{AccessError, Cache, CacheKey, Names};
+use super::error::AccessOperation;
+use super::{AccessError, Cache, CacheKey, ParameterNames};
 use crate::cloud::Store;
-use crate::pki::{Authority, CertificateAuthority, Facts, Subject, issue_client};
+use crate::pki::{Authority, CertificateAuthority, CertificateInfo, Subject, issue_client};
 
 /// For whom a certificate is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct CertificateRequest {
 
 /// What the definition allows, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct LifetimeLimits {
     pub ttl_seconds: u64,
     pub max_ttl_seconds: u64,
 }
@@ -42,7 +42,7 @@ pub struct Credential {
 
 impl CertificateRequest {
     /// The lifetime in seconds, if it is allowed.
-    pub fn lifetime(&self, limits: Limits) -> Result<u64, AccessError> {
+    pub fn lifetime(&self, limits: LifetimeLimits) -> Result<u64, AccessError> {
         // The default never breaks the limit, whichever of the two was changed.
         let default = limits.ttl_seconds.min(limits.max_ttl_seconds);
         let asked = self.ttl_seconds.unwrap_or(default);
@@ -59,7 +59,8 @@ impl CertificateRequest {
 impl Credential {
     /// Fingerprint of the authority that signed it.
     pub fn authority(&self) -> Option<String> {
-        let facts = Facts::of_pem("the Kubernetes authority", &self.authority_pem).ok()?;
+        let facts =
+            CertificateInfo::of_pem("the Kubernetes authority", &self.authority_pem).ok()?;
         Some(facts.fingerprint)
     }
 }
@@ -81,17 +82,17 @@ pub async fn issue(
     store: &impl Store,
     cluster: &str,
     request: &CertificateRequest,
-    limits: Limits,
+    limits: LifetimeLimits,
     now: Timestamp,
 ) -> Result<Credential, AccessError> {
-    let name = Names::of(cluster)?.secret(Authority::Kubernetes);
+    let name = ParameterNames::of(cluster)?.secret(Authority::Kubernetes);
     // What can be refused without AWS is refused before it.
     let subject = Subject::new(&request.user, &request.groups).map_err(AccessError::Issue)?;
     let ttl = span(request.lifetime(limits)?);
     let secret = store
         .secret(&name)
         .await
-        .map_err(|source| AccessError::cloud(Doing::ReadSecret, &name, source))?
+        .map_err(|source| AccessError::cloud(AccessOperation::ReadSecret, &name, source))?
         .ok_or_else(|| AccessError::NoAuthorities(cluster.to_owned()))?;
     let authority = CertificateAuthority::from_bundle(Authority::Kubernetes, &secret)
         .map_err(|source| AccessError::Stored { name, source })?;
@@ -114,7 +115,7 @@ pub async fn credential(
     store: &impl Store,
     cache: &Cache,
     key: &CacheKey,
-    limits: Limits,
+    limits: LifetimeLimits,
     authority: Option<&str>,
     now: Timestamp,
 ) -> Result<Credential, AccessError> {
@@ -133,13 +134,13 @@ pub async fn authority_certificate(
     store: &impl Store,
     cluster: &str,
 ) -> Result<String, AccessError> {
-    let name = Names::of(cluster)?.certificate(Authority::Kubernetes);
+    let name = ParameterNames::of(cluster)?.certificate(Authority::Kubernetes);
     let found = store
         .parameter(&name)
         .await
-        .map_err(|source| AccessError::cloud(Doing::ReadPlain, &name, source))?
+        .map_err(|source| AccessError::cloud(AccessOperation::ReadPlain, &name, source))?
         .ok_or_else(|| AccessError::NoAuthorities(cluster.to_owned()))?;
-    Facts::of_pem("the Kubernetes authority", &found)
+    CertificateInfo::of_pem("the Kubernetes authority", &found)
         .map_err(|source| AccessError::Stored { name, source })?;
     Ok(found)
 }
@@ -149,17 +150,17 @@ pub async fn authority_certificate(
 pub async fn authorities(
     store: &impl Store,
     cluster: &str,
-) -> Result<Vec<(Authority, Facts)>, AccessError> {
-    let names = Names::of(cluster)?;
+) -> Result<Vec<(Authority, CertificateInfo)>, AccessError> {
+    let names = ParameterNames::of(cluster)?;
     let mut found = Vec::new();
     for role in Authority::ALL {
         let name = names.certificate(role);
         let text = store
             .parameter(&name)
             .await
-            .map_err(|source| AccessError::cloud(Doing::ReadPlain, &name, source))?
+            .map_err(|source| AccessError::cloud(AccessOperation::ReadPlain, &name, source))?
             .ok_or_else(|| AccessError::NoAuthorities(cluster.to_owned()))?;
-        let facts = Facts::of_pem(&role.to_string(), &text);
+        let facts = CertificateInfo::of_pem(&role.to_string(), &text);
         found.push((
             role,
             facts.map_err(|source| AccessError::Stored { name, source })?,

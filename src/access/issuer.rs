@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::AccessError;
-use super::error::Doing;
+use super::error::AccessOperation;
 use crate::cloud::Store;
 use crate::pki;
 use crate::stacks::ISSUER_DOCUMENTS;
@@ -42,7 +42,11 @@ pub async fn publish_issuer(
             .upload(bucket, key, document.as_bytes())
             .await
             .map_err(|source| {
-                AccessError::cloud(Doing::Publish, &format!("s3://{bucket}/{key}"), source)
+                AccessError::cloud(
+                    AccessOperation::Publish,
+                    &format!("s3://{bucket}/{key}"),
+                    source,
+                )
             })?;
     }
     Ok(())
@@ -54,7 +58,7 @@ mod tests {
     use crate::pki::ServiceAccountKey;
 
     #[test]
-    fn the_discovery_document_leads_to_the_key_set() {
+    fn discovery_document_names_the_key_set() {
         let issuer = "https://bucket.s3.eu-west-1.amazonaws.com";
         let key = ServiceAccountKey::generate().unwrap();
         let [discovery, keys] = issuer_documents(issuer, key.public_pem()).unwrap();

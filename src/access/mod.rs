@@ -17,13 +17,14 @@ mod provide;
 mod tests;
 
 pub use cache::{Cache, CacheKey};
-pub use ensure::{Ensured, ensure_authorities};
+pub use ensure::{EnsuredAuthorities, ensure_authorities};
 pub use error::AccessError;
 pub use exec::authority_of_exec_info;
-pub use grant::{AbsentNamespace, Grant, GrantError, Granted, check_name, grant};
+pub use grant::{AbsentNamespace, Grant, GrantError, GrantResult, check_name, grant};
 pub use issue::{
-    CertificateRequest, Credential, Limits, authorities, authority_certificate, credential, issue,
+    CertificateRequest, Credential, LifetimeLimits, authorities, authority_certificate, credential,
+    issue,
 };
 pub use issuer::{issuer_documents, publish_issuer};
-pub use names::Names;
+pub use names::ParameterNames;
 pub use provide::provide_authorities;

@@ -7,11 +7,11 @@ use crate::stacks::parameter_path;
 
 /// The parameter names of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
+pub struct ParameterNames {
     root: String,
 }
 
-impl Names {
+impl ParameterNames {
     /// The names for `cluster`: lower-case letters, digits and dashes, since it becomes part of paths.
     pub fn of(cluster: &str) -> Result<Self, AccessError> {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -68,11 +68,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_could_leave_its_path_is_refused() {
+    fn cluster_name_outside_its_path_is_refused() {
         for name in ["", "..", "a/b", "Canary", "a b", "ä"] {
-            assert!(Names::of(name).is_err(), "{name}");
+            assert!(ParameterNames::of(name).is_err(), "{name}");
         }
-        let names = Names::of("canary-2").unwrap();
+        let names = ParameterNames::of("canary-2").unwrap();
         assert_eq!(
             names.secret(Authority::Kubernetes),
             "/kube-cfn/canary-2/cp/ca.key"

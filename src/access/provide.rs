@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{AccessError, Ensured, ensure_authorities, publish_issuer};
+use super::{AccessError, EnsuredAuthorities, ensure_authorities, publish_issuer};
 use crate::cloud::Store;
 use crate::common::Clock;
 use crate::common::retry::{Backoff, Try, retry};
@@ -19,7 +19,7 @@ pub async fn provide_authorities(
     cloud: &(impl Store + Clock),
     cluster: &str,
     outputs: Option<&BTreeMap<String, String>>,
-) -> Result<Ensured, AccessError> {
+) -> Result<EnsuredAuthorities, AccessError> {
     let output = |key| {
         let value = outputs.and_then(|outputs| outputs.get(key));
         value.ok_or(AccessError::NoOutput(key))

@@ -16,32 +16,32 @@ use crate::stacks::StackKind;
 pub struct Cancellation {
     pub stack: StackKind,
     pub found: LiveStack,
-    pub what: What,
+    pub effect: CancelEffect,
 }
 
-/// What becomes of a stack whose operation is cancelled.
+/// What cancelling an operation does to its stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// Its update is cancelled: it goes back to what it was.
-    GoesBack,
+pub enum CancelEffect {
+    /// Its update is cancelled and rolled back.
+    RollsBack,
     /// It is being created: it is deleted.
     Deleted,
     /// Left alone, and why.
-    Stays(String),
+    LeftAlone(String),
 }
 
 impl Cancellation {
     /// What would happen, as a sentence without its subject.
     pub fn description(&self) -> String {
-        match &self.what {
-            What::GoesBack => "its update is cancelled and it goes back to what it was".to_owned(),
-            What::Deleted => "its creation is given up and it is deleted".to_owned(),
-            What::Stays(why) => format!("left alone: {why}"),
+        match &self.effect {
+            CancelEffect::RollsBack => "its update is cancelled and rolled back".to_owned(),
+            CancelEffect::Deleted => "its creation is cancelled and it is deleted".to_owned(),
+            CancelEffect::LeftAlone(why) => format!("left alone: {why}"),
         }
     }
 }
 
-/// What cancelling would do to each of these stacks. Stacks at rest are none.
+/// What cancelling would do to each of these stacks. Stacks without an operation are left out.
 pub async fn cancellations(
     found: &[LiveStack],
     cloud: &impl Cloud,
@@ -50,7 +50,7 @@ pub async fn cancellations(
     let known = moving.filter_map(|found| Some((StackKind::parse(&found.kind)?, found)));
     let all = known.map(|(stack, found)| async move {
         Ok(Cancellation {
-            what: what(found, cloud).await?,
+            effect: effect(found, cloud).await?,
             found: found.clone(),
             stack,
         })
@@ -58,22 +58,22 @@ pub async fn cancellations(
     join_all(all).await
 }
 
-async fn what(found: &LiveStack, cloud: &impl Cloud) -> Result<What, CloudError> {
+async fn effect(found: &LiveStack, cloud: &impl Cloud) -> Result<CancelEffect, CloudError> {
     match found.status {
-        StackStatus::UpdateInProgress => Ok(What::GoesBack),
+        StackStatus::UpdateInProgress => Ok(CancelEffect::RollsBack),
         StackStatus::CreateInProgress => {
             let held = with_retry(cloud, async |cloud| cloud.resources(&found.id).await).await?;
             let data = held.iter().find(|one| holds_data(one));
-            Ok(data.map_or(What::Deleted, |one| {
+            Ok(data.map_or(CancelEffect::Deleted, |one| {
                 let logical = &one.logical_id;
                 let id = one.physical_id.as_ref().unwrap_or(logical);
-                What::Stays(format!(
+                CancelEffect::LeftAlone(format!(
                     "{logical} ({id}) is complete and may hold data by now"
                 ))
             }))
         }
-        _ => Ok(What::Stays(format!(
-            "{} can't be cancelled, it ends by itself",
+        _ => Ok(CancelEffect::LeftAlone(format!(
+            "{} can't be cancelled; it ends by itself",
             found.status
         ))),
     }
@@ -84,8 +84,8 @@ fn holds_data(one: &LiveResource) -> bool {
     there && is_data(&one.resource_type)
 }
 
-/// Cancels what can be cancelled. Each is looked at once more before: what was harmless when it was
-/// shown may hold data by now. Says what was begun, or why nothing was.
+/// Cancels what can be cancelled. Reads each stack again before: one that was empty when it was shown may
+/// hold data by now. Returns what was begun, or why nothing was.
 pub async fn cancel(
     all: &[Cancellation],
     cloud: &impl Cloud,
@@ -98,19 +98,19 @@ pub async fn cancel(
 async fn begin(was: &LiveStack, cloud: &impl Cloud, run: &str) -> Result<String, CloudError> {
     let now = with_retry(cloud, async |cloud| cloud.stack(&was.id).await).await?;
     let Some(now) = now.filter(|now| now.status.is_in_progress()) else {
-        return Ok("it rests by now: there is nothing to cancel".to_owned());
+        return Ok("its operation is over: nothing to cancel".to_owned());
     };
     let (id, token) = (&now.id, token(run, &now.name, "cancel"));
-    match what(&now, cloud).await? {
-        What::Stays(why) => Ok(format!("left alone: {why}")),
-        What::GoesBack => {
+    match effect(&now, cloud).await? {
+        CancelEffect::LeftAlone(why) => Ok(format!("left alone: {why}")),
+        CancelEffect::RollsBack => {
             with_retry(cloud, async |cloud| cloud.cancel_update(id, &token).await).await?;
-            Ok("its update is cancelled, it goes back to what it was".to_owned())
+            Ok("its update is cancelled, it is rolling back".to_owned())
         }
-        What::Deleted => {
+        CancelEffect::Deleted => {
             unprotect(cloud, &now).await?;
             with_retry(cloud, async |cloud| cloud.delete(id, &token).await).await?;
-            Ok("its creation is given up, it is being deleted".to_owned())
+            Ok("its creation is cancelled, it is being deleted".to_owned())
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Which of many failures is the cause, and how it is said: pure, from the events of one operation.
+//! Finds the root cause among many failures: pure, from the events of one operation.
 //!
-//! The cause is the first real failure in time. Cancelled resources are none, sums of other failures
-//! are none, and what fails while a stack goes back never outranks what made it go back.
+//! The cause is the first real failure in time. Cancelled resources do not count, nor do summaries of
+//! other failures; a failure during a rollback never outranks the one that started it.
 
 use crate::catalog::durations::Operation;
 use crate::catalog::hints::{self, Hint};
@@ -12,11 +12,11 @@ use crate::events::{Failure, Place, Verb};
 /// Where a resource, or a property of it (a path with dots), comes from.
 pub type Explain<'a> = dyn Fn(&str, Option<&str>) -> Option<Place> + 'a;
 
-/// How to put resources of a stack into words.
+/// How to name the resources of a stack: what each is, and where it comes from.
 #[derive(Clone, Copy)]
-pub struct Words<'a> {
-    /// The human sentence of a logical id.
-    pub sentence: &'a dyn Fn(&str) -> String,
+pub struct ResourceLabels<'a> {
+    /// The description of a logical id.
+    pub describe: &'a dyn Fn(&str) -> String,
     pub explain: &'a Explain<'a>,
 }
 
@@ -25,14 +25,14 @@ const TAIL: usize = 6;
 
 /// The first real failure in time. The order of a tie is the order in which AWS listed it.
 pub fn cause(verb: Verb, events: &[StackEvent]) -> Option<&StackEvent> {
-    let turned = turned(verb, events);
+    let rollback = rollback_began(verb, events);
     events
         .iter()
         .filter(|event| event.stack_status.is_none())
         .filter(|event| event.status.phase() == ResourcePhase::Failed && !is_cancelled(event))
         .min_by_key(|event| {
             (
-                turned.is_some_and(|turned| event.at > turned),
+                rollback.is_some_and(|began| event.at > began),
                 verb != Verb::Delete && event.status.is_delete(),
                 event.reason.as_deref().is_some_and(only_sums_up),
                 event.at,
@@ -40,8 +40,8 @@ pub fn cause(verb: Verb, events: &[StackEvent]) -> Option<&StackEvent> {
         })
 }
 
-/// When the stack turned back.
-fn turned(verb: Verb, events: &[StackEvent]) -> Option<jiff::Timestamp> {
+/// When the rollback began.
+fn rollback_began(verb: Verb, events: &[StackEvent]) -> Option<jiff::Timestamp> {
     let back = |status: &StackStatus| match status {
         StackStatus::DeleteInProgress => verb == Verb::Create,
         other => other.as_str().contains("ROLLBACK"),
@@ -59,10 +59,10 @@ pub fn failure(
     verb: Verb,
     status: Option<&StackStatus>,
     events: &[StackEvent],
-    words: &Words,
+    labels: &ResourceLabels,
 ) -> Option<Failure> {
     if let Some(event) = cause(verb, events) {
-        return Some(of_resource(status, event, events, words));
+        return Some(of_resource(status, event, events, labels));
     }
     let reason = own_reason(events)?;
     let hint = hints::hint("", None, reason).map(|hint| hint.text);
@@ -76,17 +76,17 @@ fn of_resource(
     status: Option<&StackStatus>,
     event: &StackEvent,
     events: &[StackEvent],
-    words: &Words,
+    labels: &ResourceLabels,
 ) -> Failure {
     let reason = reason(event, events);
     Failure {
         status: status.cloned(),
-        resource: Some((words.sentence)(&event.logical_id)),
+        resource: Some((labels.describe)(&event.logical_id)),
         logical_id: Some(event.logical_id.clone()),
         resource_type: Some(event.resource_type.clone()),
-        place: (words.explain)(&event.logical_id, None),
+        place: (labels.explain)(&event.logical_id, None),
         hint: hint(event, &reason).map(|hint| hint.text),
-        cancelled: cancelled(event, events, words),
+        cancelled: cancelled(event, events, labels),
         reason,
     }
 }
@@ -122,8 +122,8 @@ fn own_reason(events: &[StackEvent]) -> Option<&str> {
         .or_else(|| reasons().next())
 }
 
-/// Sentences of the resources that were cancelled because of the cause.
-fn cancelled(cause: &StackEvent, events: &[StackEvent], words: &Words) -> Vec<String> {
+/// Descriptions of the resources that were cancelled because of the cause.
+fn cancelled(cause: &StackEvent, events: &[StackEvent], labels: &ResourceLabels) -> Vec<String> {
     let mut ids: Vec<&str> = Vec::new();
     let failed =
         |event: &&StackEvent| event.status.phase() == ResourcePhase::Failed && is_cancelled(event);
@@ -133,7 +133,7 @@ fn cancelled(cause: &StackEvent, events: &[StackEvent], words: &Words) -> Vec<St
             ids.push(id);
         }
     }
-    ids.into_iter().map(words.sentence).collect()
+    ids.into_iter().map(labels.describe).collect()
 }
 
 fn is_cancelled(event: &StackEvent) -> bool {
@@ -141,43 +141,43 @@ fn is_cancelled(event: &StackEvent) -> bool {
     reason.is_some_and(Failure::is_cancellation)
 }
 
-/// Whether a reason only says that others failed, or nothing at all.
+/// Whether a reason only summarises other failures, or says nothing.
 fn only_sums_up(reason: &str) -> bool {
     reason.starts_with("The following resource(s) failed to")
         || reason.starts_with("Embedded stack ")
         || reason.starts_with("Resource creation Initiated")
 }
 
-/// A failure's reason. A hook says in an event of its own what it found; the failure names it only.
+/// A failure's reason. The findings of a hook are in an event of its own; the failure only names it.
 fn reason(event: &StackEvent, events: &[StackEvent]) -> String {
     let Some(reason) = event.reason.clone() else {
         return format!("AWS gives no reason for {}", event.status);
     };
-    if !is_hooks(&reason) || reason.contains("] : ") {
+    if !names_a_hook(&reason) || reason.contains("] : ") {
         return reason;
     }
-    let said = events
+    let finding = events
         .iter()
         .filter(|other| other.logical_id == event.logical_id && other.id != event.id)
         .filter_map(|other| other.reason.as_deref())
-        .rfind(|said| says_what_a_hook_found(said));
-    match said {
-        Some(said) => format!("{reason}: {said}"),
+        .rfind(|reason| is_hook_finding(reason));
+    match finding {
+        Some(finding) => format!("{reason}: {finding}"),
         None => reason,
     }
 }
 
-fn is_hooks(reason: &str) -> bool {
+fn names_a_hook(reason: &str) -> bool {
     reason.starts_with("The following hook(s)")
 }
 
-fn says_what_a_hook_found(reason: &str) -> bool {
+fn is_hook_finding(reason: &str) -> bool {
     let text = reason.to_lowercase();
-    text.contains("hook") && !is_hooks(reason) && !text.starts_with("hook invocations complete")
+    text.contains("hook") && !names_a_hook(reason) && !text.starts_with("hook invocations complete")
 }
 
-/// The failure of a stack whose template early validation refused: what it found first, with its place.
-pub fn refused(reason: &str, findings: &[Finding], words: &Words) -> Failure {
+/// The failure of a stack whose template early validation refused: the first finding, with its place.
+pub fn refused(reason: &str, findings: &[Finding], labels: &ResourceLabels) -> Failure {
     let Some(first) = findings.iter().find(|found| found.logical_id.is_some()) else {
         let reasons: Vec<&str> = findings.iter().map(|found| found.reason.as_str()).collect();
         let reason = if reasons.is_empty() {
@@ -198,9 +198,9 @@ pub fn refused(reason: &str, findings: &[Finding], words: &Words) -> Failure {
         .or_else(|| hints::hint("", None, "early validation"))
         .map(|hint| hint.text);
     Failure {
-        resource: Some((words.sentence)(id)),
+        resource: Some((labels.describe)(id)),
         logical_id: Some(id.to_owned()),
-        place: (words.explain)(id, first.path.as_deref()),
+        place: (labels.explain)(id, first.path.as_deref()),
         hint,
         ..Failure::of_stack(None, reason)
     }
@@ -222,24 +222,28 @@ fn one(found: &Finding, id: &str) -> String {
 
 /// Whether a group of machines failed because they never reported, or reported that they failed: a signal
 /// carries no reason, so the console of one of them says more than AWS.
-pub fn is_silence(failure: &Failure) -> bool {
+pub fn is_signal_failure(failure: &Failure) -> bool {
     let of_type = failure.resource_type.as_deref().unwrap_or_default();
     hints::hint(of_type, None, &failure.reason).is_some_and(|hint| hint.cause == "signalTimeout")
 }
 
-/// The same failure with what a machine said last: the line that looks most like trouble in front.
+/// The same failure with the end of a machine's console: the last line that looks like an error first.
 #[must_use]
 pub fn with_console(failure: Failure, console: &Console) -> Failure {
     let lines: Vec<&str> = console
         .lines
         .iter()
-        .map(|line| bare(line))
+        .map(|line| strip_prefixes(line))
         .filter(|line| !line.is_empty())
         .collect();
     let tail = lines
         .get(lines.len().saturating_sub(TAIL)..)
         .unwrap_or_default();
-    let Some(last) = lines.iter().rfind(|line| sounds_bad(line)).or(lines.last()) else {
+    let Some(last) = lines
+        .iter()
+        .rfind(|line| looks_like_error(line))
+        .or(lines.last())
+    else {
         return failure;
     };
     let aws = failure.reason.trim_end_matches('.');
@@ -252,7 +256,7 @@ pub fn with_console(failure: Failure, console: &Console) -> Failure {
 }
 
 /// A line of a console without the time since boot and the name of the unit.
-fn bare(line: &str) -> &str {
+fn strip_prefixes(line: &str) -> &str {
     let line = line.trim();
     let line = match line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((time, rest)) if time.trim().parse::<f64>().is_ok() => rest.trim(),
@@ -264,7 +268,7 @@ fn bare(line: &str) -> &str {
     }
 }
 
-fn sounds_bad(line: &str) -> bool {
+fn looks_like_error(line: &str) -> bool {
     let text = line.to_lowercase();
     [
         "error",

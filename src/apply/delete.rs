@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
-use super::follow::Rest;
+use super::follow::OperationEnd;
 use super::registry::StackState;
 use super::requests::newest;
-use super::retained::{Remains, expected_remains, remains};
+use super::retained::{expected_retained, retained};
 use super::retry::with_retry;
 use super::run_context::RunContext;
-use super::scheduler::{Claim, Role, Scheduler};
+use super::scheduler::{PermitClaim, Role, Scheduler};
 use super::stack::{direction, verb};
 use super::stack_result::{StackResult, blocked};
-use super::{End, Report, Session};
+use super::{RunOutcome, RunReport, Session};
 use crate::cloud::{Cloud, StackOperation, Store};
-use crate::events::{Expected, Outcome, Verb};
+use crate::events::{Expected, Outcome, Retained, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::{DeleteAction, manual_action};
 use crate::plan::{resources_of, token};
@@ -28,7 +28,7 @@ struct DeleteRun<'a, C> {
     scheduler: Scheduler,
     /// Stacks whose deletion was asked for and is not over yet.
     deleting: RefCell<BTreeSet<StackKind>>,
-    remains: RefCell<Vec<Remains>>,
+    retained: RefCell<Vec<Retained>>,
     unfinished: RefCell<Vec<String>>,
 }
 
@@ -39,28 +39,28 @@ pub async fn delete<C: Cloud + Store>(
     cloud: &C,
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
-) -> Report {
+) -> RunReport {
     let run = DeleteRun {
         plan,
         context: RunContext::new(cloud, session, plan.steps.iter().map(|step| &step.kind)),
         // Nothing that is deleted waits for machines to join.
         scheduler: Scheduler::new(session.parallel, None),
         deleting: RefCell::default(),
-        remains: RefCell::default(),
+        retained: RefCell::default(),
         unfinished: RefCell::default(),
     };
     let context = &run.context;
     context.run_started(&plan.cluster, Verb::Delete, expected(plan));
     let end = context.until_end(run.execute(), stop).await;
     let mut report = context.states.report(end.why());
-    report.remains = run.remains.take();
+    report.retained = run.retained.take();
     // Nobody may see the end of these: what they leave is said before.
     let deleting = run.deleting.take();
     let unseen = plan
         .steps
         .iter()
         .filter(|step| deleting.contains(&step.kind));
-    report.remains.extend(unseen.flat_map(expected_remains));
+    report.retained.extend(unseen.flat_map(expected_retained));
     report.unfinished = run.unfinished.take();
     context.finish(&report, &end);
     report
@@ -87,7 +87,9 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
             self.context.settle(&step.kind, result).await;
         });
         join_all(stacks).await;
-        if self.plan.refused.is_none() && self.context.states.report("").end() == End::Done {
+        if self.plan.refused.is_none()
+            && self.context.states.report("").outcome() == RunOutcome::Done
+        {
             self.delete_parameters().await;
         }
     }
@@ -116,12 +118,12 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
     }
 
     /// Follows to its end what has to be over before the deletion begins.
-    async fn follow_external(&self, step: &DeleteStep) -> Result<Rest, StackResult> {
+    async fn follow_external(&self, step: &DeleteStep) -> Result<OperationEnd, StackResult> {
         let status = &step.found.status;
         let text = format!("{status}: waiting for its end first");
         self.context.emit.note(Some(&step.kind), text);
         let state = StackState::External {
-            what: format!("its {status} goes on; its deletion has not begun"),
+            what: format!("its {status} continues; its deletion has not begun"),
             rolling_back: false,
         };
         self.context.states.set(&step.kind, state);
@@ -136,7 +138,10 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         let (context, kind, found) = (&self.context, &step.kind, &step.found);
         context.await_stacks(&step.after).await?;
         let (role, remaining) = (Role::Alone, context.session.remaining(kind));
-        let _permit = self.scheduler.acquire(Claim { role, remaining }).await;
+        let _permit = self
+            .scheduler
+            .acquire(PermitClaim { role, remaining })
+            .await;
         if *kind == StackKind::Base {
             self.empty_buckets(step).await?;
         }
@@ -159,8 +164,8 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         self.deleting.borrow_mut().insert(step.kind.clone());
         let (outcome, rest) = self.follow(step, operation, Verb::Delete).await?;
         self.deleting.borrow_mut().remove(&step.kind);
-        let left = remains(step, &rest.events);
-        self.remains.borrow_mut().extend(left);
+        let left = retained(step, &rest.events);
+        self.retained.borrow_mut().extend(left);
         Ok(outcome)
     }
 
@@ -169,7 +174,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         step: &DeleteStep,
         operation: &StackOperation,
         verb: Verb,
-    ) -> Result<(Outcome, Rest), StackResult> {
+    ) -> Result<(Outcome, OperationEnd), StackResult> {
         let (context, kind) = (&self.context, &step.kind);
         let sentence = |id: &str| step.description(id);
         let direction = direction(&step.found.status);

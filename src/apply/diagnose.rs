@@ -1,11 +1,11 @@
-//! Why stacks failed, afterwards: from the history that CloudFormation keeps of their newest operation.
+//! Why stacks failed, from the history that CloudFormation keeps of their newest operation.
 
 use std::collections::HashSet;
 
 use futures::future::join_all;
 use jiff::SignedDuration;
 
-use super::cause::{self, Words};
+use super::cause::{self, ResourceLabels};
 use crate::cloud::{Cloud, CloudError, LiveStack, StackEvent, StackOperation, StackStatus};
 pub use crate::events::Diagnosis;
 use crate::events::{Failure, Place, Verb};
@@ -15,8 +15,8 @@ use crate::stacks::{StackKind, description};
 /// Where a resource of a stack, or a property of it, comes from.
 pub type Explain<'a> = dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place> + 'a;
 
-/// Reads the newest operation of every stack and tells those that failed, in the order of the survey.
-/// Stacks that are fine, or of no kind that this version knows, are none.
+/// Reads the newest operation of every stack and returns those that failed, in the order of the survey.
+/// Leaves out healthy stacks, and those of a kind that this version does not know.
 pub async fn diagnose(
     survey: &Survey,
     cloud: &impl Cloud,
@@ -34,11 +34,11 @@ pub async fn diagnose(
     for ((kind, found), events) in failed.into_iter().zip(histories) {
         let template = survey.templates.get(&found.id);
         let in_template = |id: &str| template.and_then(|template| description(template, id));
-        let words = Words {
-            sentence: &|id| in_template(id).unwrap_or(id).to_owned(),
+        let labels = ResourceLabels {
+            describe: &|id| in_template(id).unwrap_or(id).to_owned(),
             explain: &|id, path| explain(&kind, id, path),
         };
-        let diagnosis = of_stack(found, &events?, &words);
+        let diagnosis = of_stack(found, &events?, &labels);
         all.extend(diagnosis.map(|diagnosis| (kind.clone(), diagnosis)));
     }
     Ok(all)
@@ -52,7 +52,7 @@ async fn history(cloud: &impl Cloud, stack_id: &str) -> Result<Vec<StackEvent>, 
     cloud.events(&newest, &HashSet::new()).await
 }
 
-/// Whether a stack in this status can have a failure to tell. A moving one may be about to go back.
+/// Whether a stack in this status can have a failure. A moving one may be about to roll back.
 fn may_have_failed(status: &StackStatus) -> bool {
     use StackStatus as S;
     !matches!(
@@ -66,10 +66,14 @@ fn may_have_failed(status: &StackStatus) -> bool {
     )
 }
 
-/// The core of it: the events of a stack's newest operation, oldest first.
-pub fn of_stack(found: &LiveStack, events: &[StackEvent], words: &Words) -> Option<Diagnosis> {
+/// The diagnosis of one stack from the events of its newest operation, oldest first.
+pub fn of_stack(
+    found: &LiveStack,
+    events: &[StackEvent],
+    labels: &ResourceLabels,
+) -> Option<Diagnosis> {
     let operation = operation(events, &found.status);
-    let failure = cause::failure(operation, Some(&found.status), events, words);
+    let failure = cause::failure(operation, Some(&found.status), events, labels);
     let failure = match failure {
         Some(failure) => failure,
         None if found.status.is_in_progress() => return None,
@@ -90,7 +94,7 @@ pub fn of_stack(found: &LiveStack, events: &[StackEvent], words: &Words) -> Opti
     })
 }
 
-/// What was asked of a stack: its own first event says, its status where that is out of sight.
+/// The operation on a stack: from its own first event, or from its status if there is none.
 fn operation(events: &[StackEvent], status: &StackStatus) -> Verb {
     let first = events.iter().find_map(|event| event.stack_status.as_ref());
     let word = first.unwrap_or(status).as_str();
@@ -101,7 +105,7 @@ fn operation(events: &[StackEvent], status: &StackStatus) -> Verb {
     }
 }
 
-/// From the first event in which the resource was at what it failed in.
+/// How long the failed operation on the resource took, from its first event.
 fn took(failed: &StackEvent, events: &[StackEvent]) -> Option<SignedDuration> {
     let verb = |event: &StackEvent| event.status.as_str().split('_').next().map(str::to_owned);
     let began = events
@@ -120,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_word_of_a_history_says_what_was_asked() {
+    fn first_stack_event_names_the_operation() {
         let of = |status: &str| operation(&[], &StackStatus::from(status));
         assert_eq!(of("ROLLBACK_COMPLETE"), Verb::Create);
         assert_eq!(of("CREATE_FAILED"), Verb::Create);

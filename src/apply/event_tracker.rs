@@ -1,5 +1,5 @@
-//! What one follower knows of an operation: every event once, the first real failure at once, and
-//! what events and stack say of the end.
+//! The events of one followed operation: emits each once, reports the first real failure at once, and
+//! decides from events and stack when the operation is over.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -9,17 +9,17 @@ use futures::future::{Either, select};
 use jiff::Timestamp;
 
 use super::cause;
-use super::follow::{Direction, FollowError, Subject};
+use super::follow::{Direction, FollowError, FollowedOperation};
 use super::poller::{Subscription, WakeReason};
 use crate::cloud::{Cloud, CloudError, Console, LiveStack, StackEvent, StackStatus, Store};
 use crate::common::Clock;
 use crate::common::clock::elapsed;
 use crate::events::Verb;
 
-/// How long a stack may contradict its own last event, or stay silent, before its status counts.
+/// How long a stack may contradict its own last event before its status counts.
 /// Reads of `DescribeStacks` were seen stale for seconds; this leaves room.
 const STALE: Duration = Duration::from_mins(1);
-/// How long nothing but errors may come back before the follower gives up.
+/// How long all polls may fail before the follower gives up.
 const UNREADABLE: Duration = Duration::from_mins(10);
 /// Longest wait between two polls that fail.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ const LAST_READS: usize = 3;
 /// How long a machine's console may take to be read.
 const CONSOLE: Duration = Duration::from_secs(10);
 
-/// What a machine of a group said last, while there still is one.
+/// The end of the console of a machine of a group, while there still is one.
 async fn read_console(cloud: &(impl Clock + Store), group: Option<&str>) -> Option<Console> {
     match select(pin!(cloud.console(group?)), pin!(cloud.sleep(CONSOLE))).await {
         Either::Left((Ok(console), _)) => console,
@@ -48,28 +48,28 @@ fn pace(age: Duration, quiet: Duration) -> Duration {
     (Duration::from_secs(2) + slower).min(Duration::from_secs(10))
 }
 
-/// One follower's knowledge.
+/// The events of one operation and what was read of its stack.
 pub(super) struct EventTracker<'a, C> {
-    subject: &'a Subject<'a, C>,
+    subject: &'a FollowedOperation<'a, C>,
     began: Timestamp,
     last_event: Timestamp,
     /// When the stack itself was last read.
     last_stack_read: Timestamp,
-    /// Since when the stack has said that it rests, while its events do not say so, or say otherwise.
+    /// Since when the stack has been at rest while its events do not show the end.
     settling_since: Option<Timestamp>,
-    /// Since when there was nothing but errors.
+    /// Since when all polls failed.
     unreadable_since: Option<Timestamp>,
     seen: HashSet<String>,
     /// Everything that happened, in the order in which AWS listed it.
     pub events: Vec<StackEvent>,
     /// The event that was reported as the first real failure.
     reported: Option<String>,
-    /// What a machine said last whose group never reported.
+    /// The end of the console of a machine whose group never signalled.
     pub console: Option<Console>,
 }
 
 impl<'a, C: Cloud + Store> EventTracker<'a, C> {
-    pub fn new(subject: &'a Subject<'a, C>) -> Self {
+    pub fn new(subject: &'a FollowedOperation<'a, C>) -> Self {
         let now = subject.poller.cloud.now();
         Self {
             subject,
@@ -103,7 +103,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         pace(self.since(self.began), self.since(self.last_event))
     }
 
-    /// One poll. Something when the operation is over.
+    /// Polls once. `Some` when the operation is over.
     pub async fn poll(
         &mut self,
         subscription: &Subscription<'_, '_, C>,
@@ -127,12 +127,12 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
 
     async fn read_events(&mut self) -> Result<(), CloudError> {
         let events = self.cloud().events(self.subject.operation, &self.seen);
-        let news = match events.await {
+        let new_events = match events.await {
             // A stack that is only just there, or just gone, may have no history for a moment.
             Err(CloudError::NotFound(_)) => Vec::new(),
             answer => answer?,
         };
-        for event in news {
+        for event in new_events {
             if self.seen.insert(event.id.clone()) {
                 self.last_event = self.now();
                 self.emit_event(&event);
@@ -155,9 +155,9 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         self.reported = Some(cause.id.clone());
         let mut statuses = self.events.iter().rev();
         let status = statuses.find_map(|event| event.stack_status.as_ref());
-        let failure = cause::failure(verb, status, &self.events, &self.subject.words);
+        let failure = cause::failure(verb, status, &self.events, &self.subject.labels);
         let Some(mut failure) = failure else { return };
-        if cause::is_silence(&failure) {
+        if cause::is_signal_failure(&failure) {
             self.console = read_console(self.cloud(), group.as_deref()).await;
             if let Some(console) = &self.console {
                 failure = cause::with_console(failure, console);
@@ -169,15 +169,15 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
     fn emit_event(&self, event: &StackEvent) {
         match &event.stack_status {
             None => {
-                let sentence = (self.subject.words.sentence)(&event.logical_id);
+                let description = (self.subject.labels.describe)(&event.logical_id);
                 self.subject
                     .emit
-                    .resource(self.subject.kind, sentence, event);
+                    .resource(self.subject.kind, description, event);
             }
             Some(StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress)
                 if self.subject.direction == Direction::Forward =>
             {
-                (self.subject.rolls_back)();
+                (self.subject.mark_rolling_back)();
                 let reason = event.reason.as_deref().unwrap_or("no reason given");
                 let text = format!("failed and is being rolled back: {reason}");
                 self.subject.emit.note(Some(self.subject.kind), text);
@@ -198,8 +198,8 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         ended.then_some(last)
     }
 
-    /// Weighs what the events say against what the stack says. Right after a call the stack may
-    /// still show its old status, or not be there at all.
+    /// Compares the events with the stack. Right after a request the stack may still show its old status,
+    /// or not exist yet.
     fn confirm(
         &mut self,
         ended: Option<StackStatus>,
@@ -207,7 +207,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
     ) -> Option<(StackStatus, Option<LiveStack>)> {
         let now = found.as_ref().map(|found| found.status.clone());
         let now = now.unwrap_or(StackStatus::DeleteComplete);
-        // A stack that is gone stays gone: nothing old says so.
+        // A deleted stack stays deleted: this answer can't be stale.
         let gone = now == StackStatus::DeleteComplete && self.subject.verb == Verb::Delete;
         if gone || ended.as_ref() == Some(&now) {
             return Some((now, found));
@@ -222,7 +222,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         (self.since(since) >= STALE).then(|| (ended.unwrap_or(now), found))
     }
 
-    /// What became readable only after the end; the cause of a failure may be among it.
+    /// Reads events that became readable only after the end; the cause of a failure may be among them.
     pub async fn last_read(&mut self) {
         for _ in 0..LAST_READS {
             if self.read_events().await.is_ok() {
@@ -246,7 +246,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         match self.unreadable_since {
             None => {
                 self.unreadable_since = Some(self.now());
-                let text = format!("can't be seen for the moment, it goes on in AWS: {error}");
+                let text = format!("can't be read at the moment, AWS continues: {error}");
                 self.subject.emit.note(Some(self.subject.kind), text);
             }
             Some(since) if self.since(since) >= UNREADABLE => {
@@ -263,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn polls_are_close_at_first_and_widen_while_nothing_moves() {
+    fn poll_interval_widens_while_nothing_changes() {
         let seconds =
             |age, quiet| pace(Duration::from_secs(age), Duration::from_secs(quiet)).as_secs_f64();
         let shown: Vec<f64> = [

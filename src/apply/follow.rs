@@ -1,9 +1,9 @@
-//! Following one operation of one stack to its end. A poll that fails never decides a verdict: only
-//! the stack's own last event, confirmed by the stack, does.
+//! Follows one operation of one stack to its end. A failed poll never decides the outcome: only the stack's
+//! own last event, confirmed by the stack, does.
 
 use std::time::Duration;
 
-use super::cause::Words;
+use super::cause::ResourceLabels;
 use super::event_tracker::EventTracker;
 use super::poller::{Poller, WakeReason};
 use crate::cloud::{
@@ -15,50 +15,50 @@ use crate::stacks::StackKind;
 
 /// The end of an operation.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Rest {
+pub(super) struct OperationEnd {
     pub status: StackStatus,
     /// The stack at its end; `None` when it is gone.
     pub found: Option<LiveStack>,
-    /// Everything that happened, in the order in which AWS listed it.
+    /// All its events, in the order in which AWS listed them.
     pub events: Vec<StackEvent>,
-    /// What a machine said last whose group never reported.
+    /// The end of the console of a machine whose group never signalled.
     pub console: Option<Console>,
 }
 
-/// Nobody can follow any more; the operation goes on in AWS.
+/// The operation can no longer be followed; AWS continues it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FollowError {
     Lost(String),
-    /// Nor can anybody else: the credentials have ended.
+    /// The credentials have expired: no operation can be followed.
     Expired(CloudError),
 }
 
-/// What is followed, and how to speak of it.
-pub(super) struct Subject<'a, C> {
+/// An operation to follow, and the names for its events.
+pub(super) struct FollowedOperation<'a, C> {
     pub poller: &'a Poller<'a, C>,
     pub emit: Emitter<'a, C>,
     pub kind: &'a StackKind,
     pub operation: &'a StackOperation,
-    pub words: Words<'a>,
-    /// What is done. Where it is a deletion, the stack going away is what was asked for.
+    pub labels: ResourceLabels<'a>,
+    /// The kind of operation. Only a deletion may end without a stack.
     pub verb: Verb,
     pub direction: Direction,
     /// Called when it turns out that the operation is rolled back.
-    pub rolls_back: &'a dyn Fn(),
+    pub mark_rolling_back: &'a dyn Fn(),
 }
 
-/// Which way an operation goes.
+/// The direction of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Forward,
-    /// A rollback from the start: one that is continued.
+    /// A continued rollback: a rollback from its start.
     Rollback,
 }
 
 /// Follows an operation to its end, emitting every event of its resources once.
 pub(super) async fn follow<C: Cloud + Store>(
-    subject: &Subject<'_, C>,
-) -> Result<Rest, FollowError> {
+    subject: &FollowedOperation<'_, C>,
+) -> Result<OperationEnd, FollowError> {
     let mut subscription = subject.poller.subscribe(&subject.operation.stack_id);
     let mut tracker = EventTracker::new(subject);
     let mut reason = WakeReason::Time;
@@ -67,7 +67,7 @@ pub(super) async fn follow<C: Cloud + Store>(
         wait = match tracker.poll(&subscription, reason).await {
             Ok(Some((status, found))) => {
                 tracker.last_read().await;
-                return Ok(Rest {
+                return Ok(OperationEnd {
                     status,
                     found,
                     events: tracker.events,

@@ -2,8 +2,8 @@
 //! Emits [`crate::events::Event`]s; knows nothing of how anything looks.
 //!
 //! [`run()`] drives one state machine for each stack; `stack/mod.rs` has its phases and the table of its
-//! transitions. What a run knows is in AWS alone. When it ends early, whatever runs goes on there, and the same
-//! command finds it again.
+//! transitions. All state is in AWS. When a run ends early, AWS continues its operations, and the same
+//! command follows them again.
 
 mod cancel;
 pub mod cause;
@@ -33,81 +33,81 @@ mod tests_scheduler;
 
 use std::collections::BTreeMap;
 
-use crate::events::Outcome;
+use crate::events::{Outcome, Retained};
 use crate::stacks::StackKind;
 
-pub use cancel::{Cancellation, What, cancel, cancellations};
+pub use cancel::{CancelEffect, Cancellation, cancel, cancellations};
 pub use delete::delete;
-pub use retained::Remains;
 pub use run::run;
-pub use session::{Meeting, Session};
+pub use session::{OnExternalOperation, Session};
 pub use watch::watch;
 
-/// What stacks put out, by kind.
+/// The outputs of stacks, by kind.
 pub type Outputs = BTreeMap<StackKind, BTreeMap<String, String>>;
 
 /// What has to be done outside CloudFormation before a stack starts.
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
-pub trait Prepare {
-    /// Called before anything of the stack itself, as soon as the outputs of the base are there where the
-    /// stack needs the base, beside whatever else the stack waits for. Not called for a stack that
-    /// turns out to stay as it is. Has to bear being called again. Returns a line to tell where something
-    /// was done; the error says what, why and what to do.
-    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String>;
+pub trait Prerequisites {
+    /// Called before any operation on the stack, in parallel with its wait for other stacks. A stack that
+    /// needs the base waits for the outputs of the base first. Not called for a stack that does not
+    /// change. Must be idempotent. Returns a line for the user if it did something; the error says what
+    /// failed, why, and what to do.
+    async fn prepare(&self, stack: &StackKind, outputs: &Outputs)
+    -> Result<Option<String>, String>;
 }
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Report {
-    /// Stacks that came to rest, in the order of the plan.
+pub struct RunReport {
+    /// Stacks that settled, in the order of the plan.
     pub outcomes: Vec<(StackKind, Outcome)>,
     /// Outputs of all stacks that are as wanted.
     pub outputs: Outputs,
-    /// Stacks whose operation goes on in AWS while nobody follows it here.
-    pub running: Vec<Running>,
-    /// Stacks that were left waiting because of those, or because the run was stopped.
+    /// Stacks whose operation continues in AWS and is no longer followed here.
+    pub running: Vec<RunningStack>,
+    /// Stacks that did not start because of those, or because the run was stopped.
     pub waiting: Vec<StackKind>,
-    /// What a deletion leaves behind on purpose.
-    pub remains: Vec<Remains>,
-    /// Why the end of a run could not be finished, although every stack is gone: one line each.
+    /// Resources that a deletion leaves behind on purpose.
+    pub retained: Vec<Retained>,
+    /// Cleanup that failed although every stack is gone: one line each.
     pub unfinished: Vec<String>,
 }
 
-/// A stack that moves while nobody follows it.
+/// A stack whose operation continues and is no longer followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Running {
+pub struct RunningStack {
     pub stack: StackKind,
-    /// Why it is not followed any more.
-    pub why: String,
+    /// Why it is no longer followed.
+    pub reason: String,
 }
 
-/// The one word for a run's end; the worst of its stacks decides.
+/// The outcome of a whole run: that of its worst stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum RunOutcome {
     /// Done, or nothing to do (exit code 0).
     Done,
-    /// Failed, and everything that failed is back where it was (3).
+    /// Failed, and every failed stack was rolled back (3).
     RolledBack,
-    /// Failed, and a hand is needed (4).
-    NeedsHand,
-    /// Something still runs or waits; the same command goes on (6).
+    /// Failed, and needs manual action (4).
+    NeedsManualAction,
+    /// Something still runs or waits; the same command resumes it (6).
     Detached,
 }
 
-impl Report {
+impl RunReport {
     /// How the run ended.
-    pub fn end(&self) -> End {
+    pub fn outcome(&self) -> RunOutcome {
         let outcomes = || self.outcomes.iter().map(|(_, outcome)| outcome);
         if !self.running.is_empty() || !self.waiting.is_empty() {
-            End::Detached
+            RunOutcome::Detached
         } else if outcomes().any(|outcome| matches!(outcome, Outcome::Failed(_)))
             || !self.unfinished.is_empty()
         {
-            End::NeedsHand
+            RunOutcome::NeedsManualAction
         } else if outcomes().all(Outcome::is_good) {
-            End::Done
+            RunOutcome::Done
         } else {
-            End::RolledBack
+            RunOutcome::RolledBack
         }
     }
 }

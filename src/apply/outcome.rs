@@ -1,35 +1,37 @@
 //! What a stack's end means: which outcome it is.
 
-use super::cause::{self, Words};
-use super::follow::Rest;
+use super::cause::{self, ResourceLabels};
+use super::follow::OperationEnd;
 use crate::cloud::{StackEvent, StackStatus};
 use crate::events::{Failure, Outcome, Verb};
 
-/// The outcome of an operation that came to rest.
-pub(super) fn outcome(verb: Verb, rest: &Rest, words: &Words<'_>) -> Outcome {
+/// The outcome of an operation that came to end.
+pub(super) fn outcome(verb: Verb, end: &OperationEnd, labels: &ResourceLabels<'_>) -> Outcome {
     use StackStatus as S;
-    match (verb, &rest.status) {
+    match (verb, &end.status) {
         (Verb::Create, S::CreateComplete) => Outcome::Created,
         (Verb::Update, S::UpdateComplete | S::UpdateCompleteCleanupInProgress) => Outcome::Updated,
         (Verb::Delete, S::DeleteComplete) => Outcome::Deleted,
         (Verb::Create, S::RollbackComplete)
         | (Verb::Update, S::UpdateRollbackComplete | S::UpdateRollbackCompleteCleanupInProgress) => {
-            Outcome::RolledBack(failure(verb, rest, words))
+            Outcome::RolledBack(failure(verb, end, labels))
         }
-        _ => Outcome::Failed(failure(verb, rest, words)),
+        _ => Outcome::Failed(failure(verb, end, labels)),
     }
 }
 
 /// Why an operation did not end as wanted.
-fn failure(verb: Verb, rest: &Rest, words: &Words<'_>) -> Failure {
-    let status = &rest.status;
-    if let Some(failure) = cause::failure(verb, Some(status), &rest.events, words) {
-        return match &rest.console {
-            Some(console) if cause::is_silence(&failure) => cause::with_console(failure, console),
+fn failure(verb: Verb, end: &OperationEnd, labels: &ResourceLabels<'_>) -> Failure {
+    let status = &end.status;
+    if let Some(failure) = cause::failure(verb, Some(status), &end.events, labels) {
+        return match &end.console {
+            Some(console) if cause::is_signal_failure(&failure) => {
+                cause::with_console(failure, console)
+            }
             _ => failure,
         };
     }
-    let found = rest.found.as_ref().and_then(|found| found.reason.clone());
+    let found = end.found.as_ref().and_then(|found| found.reason.clone());
     let reason = found.unwrap_or_else(|| format!("AWS gives no reason; the stack is in {status}"));
     Failure::of_stack(Some(status.clone()), reason)
 }
@@ -68,15 +70,15 @@ mod tests {
         }
     }
 
-    fn plain() -> Words<'static> {
-        Words {
-            sentence: &|id| id.to_owned(),
+    fn plain() -> ResourceLabels<'static> {
+        ResourceLabels {
+            describe: &|id| id.to_owned(),
             explain: &|_, _| None,
         }
     }
 
-    fn rest(status: &str, events: Vec<StackEvent>) -> Rest {
-        Rest {
+    fn ended(status: &str, events: Vec<StackEvent>) -> OperationEnd {
+        OperationEnd {
             status: status.into(),
             found: None,
             events,
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_real_failure_in_time_is_the_cause_however_late_it_is_read() {
+    fn first_real_failure_is_the_cause_however_late_it_is_read() {
         let events = [
             event(30, "B", "CREATE_FAILED", "Resource creation cancelled"),
             event(32, "C", "DELETE_FAILED", "is in use"),
@@ -99,9 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_without_a_failed_resource_gives_its_own_reason() {
+    fn stack_reason_counts_without_failed_resource() {
         let own = event(3, "", "ROLLBACK_IN_PROGRESS", "Parameter X is wrong");
-        let end = rest("ROLLBACK_COMPLETE", vec![own]);
+        let end = ended("ROLLBACK_COMPLETE", vec![own]);
         let Outcome::RolledBack(why) = outcome(Verb::Create, &end, &plain()) else {
             panic!("rolled back")
         };
@@ -110,9 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn only_the_status_that_was_asked_for_is_a_success() {
+    fn only_the_requested_status_is_a_success() {
         let word = |verb, status: &str| {
-            let end = outcome(verb, &rest(status, Vec::new()), &plain());
+            let end = outcome(verb, &ended(status, Vec::new()), &plain());
             match end {
                 Outcome::RolledBack(_) => "rolled back",
                 Outcome::Failed(_) => "failed",
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_update_could_not_remove_is_told_although_it_succeeded() {
+    fn resources_that_an_update_could_not_remove_are_reported() {
         let events = [event(1, "Old", "DELETE_FAILED", "is in use")];
         assert_eq!(not_removed(&Outcome::Updated, &events).count(), 1);
         assert_eq!(not_removed(&Outcome::Created, &events).count(), 0);

@@ -1,5 +1,5 @@
-//! One poller for all followers of a run. A poll that fails or is old only means
-//! that the followers look for themselves: it never decides a verdict.
+//! One poller for all followers of a run. If its polls fail or are old, the followers poll for themselves:
+//! it never decides an outcome.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,32 +16,32 @@ use crate::common::clock::elapsed;
 /// Calls a second that followers plan with. Less than the cloud's limiter allows, so that the poller and
 /// the requests of the run do not queue behind them.
 const PLANNED: f64 = 1.8;
-/// Time between two polls while a follower has much to see.
+/// Time between two polls while a follower polls often.
 const INTERVAL: Duration = Duration::from_secs(2);
 /// The same while only slow things run.
 const SLOW_INTERVAL: Duration = Duration::from_secs(5);
 /// Longest time between two polls that fail.
 const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
-/// A follower that wants to look more often than this has much to see.
+/// A follower with a shorter interval than this polls often.
 const LIVELY: Duration = Duration::from_secs(5);
-/// After this long an answer says nothing any more.
+/// An answer older than this does not count.
 const OLD: Duration = Duration::from_secs(15);
 
-/// The last answer.
+/// The answer of the last poll.
 #[derive(Debug, Clone, Default)]
-struct Answer {
+struct PollResult {
     at: Option<Timestamp>,
     /// ARNs of the stacks in which an operation runs.
     moving: BTreeSet<String>,
 }
 
-/// Asks for all followers of a run at once which stacks move.
+/// Asks which stacks have a running operation, once for all followers of a run.
 pub(super) struct Poller<'a, C> {
     pub cloud: &'a C,
-    answers: watch::Sender<Answer>,
-    /// Why credentials ended; then everybody detaches at once.
+    answers: watch::Sender<PollResult>,
+    /// Why the credentials expired; then the whole run detaches at once.
     expired: watch::Sender<Option<String>>,
-    /// How often each follower would look if it were alone, by its number.
+    /// The poll interval of each follower, if it were alone, by its number.
     paces: RefCell<BTreeMap<usize, Duration>>,
     subscriptions: Cell<usize>,
 }
@@ -65,7 +65,7 @@ impl<'a, C: Cloud> Poller<'a, C> {
         }
     }
 
-    /// Polls for ever, while it is of use to a follower. Runs beside the work.
+    /// Polls for ever, while a follower needs it. Runs beside the work.
     pub async fn poll_forever(&self) {
         let mut fails: u32 = 0;
         loop {
@@ -78,7 +78,7 @@ impl<'a, C: Cloud> Poller<'a, C> {
                 Ok(moving) => {
                     fails = 0;
                     let at = Some(self.cloud.now());
-                    self.answers.send_replace(Answer { at, moving });
+                    self.answers.send_replace(PollResult { at, moving });
                 }
                 Err(error @ CloudError::Credentials { .. }) => self.expire(&error),
                 Err(_) => fails += 1,
@@ -91,7 +91,7 @@ impl<'a, C: Cloud> Poller<'a, C> {
         if lively { INTERVAL } else { SLOW_INTERVAL }
     }
 
-    /// One follower that looks as often as the poller itself needs none.
+    /// A single follower that polls as often as the poller needs none.
     fn is_useful(&self) -> bool {
         let paces = self.paces.borrow();
         paces.len() > 1 || paces.values().any(|pace| *pace > INTERVAL)
@@ -110,12 +110,12 @@ impl<'a, C: Cloud> Poller<'a, C> {
         }
     }
 
-    /// Credentials ended: nobody can look or begin anything any more.
+    /// The credentials expired: nothing can be read or started any more.
     pub fn expire(&self, error: &CloudError) {
         self.expired.send_replace(Some(error.to_string()));
     }
 
-    /// Resolves with the reason when credentials have ended.
+    /// Resolves with the reason when the credentials have expired.
     pub async fn expired(&self) -> String {
         let mut expired = self.expired.subscribe();
         match expired.wait_for(Option::is_some).await {
@@ -124,17 +124,17 @@ impl<'a, C: Cloud> Poller<'a, C> {
         }
     }
 
-    /// A follower's pace, widened when all together would ask too often: the quick ones give way first.
+    /// The interval of a follower, longer if all together would poll too often: the fastest slow down first.
     fn stretched(&self, pace: Duration) -> Duration {
         let paces = self.paces.borrow();
         let paces: Vec<f64> = paces.values().map(Duration::as_secs_f64).collect();
-        pace.max(Duration::from_secs_f64(quickest(&paces)))
+        pace.max(Duration::from_secs_f64(shortest_interval(&paces)))
     }
 }
 
 /// The least time between two polls of one follower, in seconds, with which all together keep to
 /// [`PLANNED`]. None of those that want to look less often is slowed down by it.
-fn quickest(paces: &[f64]) -> f64 {
+fn shortest_interval(paces: &[f64]) -> f64 {
     let mut slow = paces.to_vec();
     slow.sort_by(|a, b| b.total_cmp(a));
     let mut left = PLANNED;
@@ -151,19 +151,19 @@ fn quickest(paces: &[f64]) -> f64 {
     0.0
 }
 
-/// One follower's part in the poller, until it is dropped.
+/// The subscription of one follower, until it is dropped.
 pub(super) struct Subscription<'p, 'a, C> {
     poller: &'p Poller<'a, C>,
     number: usize,
     stack_id: String,
     /// Whether an answer had the stack moving since the last wait that its end cut short.
     moved: bool,
-    answers: watch::Receiver<Answer>,
+    answers: watch::Receiver<PollResult>,
 }
 
 impl<C: Cloud> Subscription<'_, '_, C> {
-    /// Waits until the next poll: at the own pace as far as all together allow it, or at once when
-    /// the stack stops moving.
+    /// Waits until the next poll: for the own interval, as far as all together allow it, or until the stack
+    /// stops moving.
     pub async fn wait(&mut self, pace: Duration) -> WakeReason {
         let poller = self.poller;
         poller.paces.borrow_mut().insert(self.number, pace);
@@ -174,7 +174,7 @@ impl<C: Cloud> Subscription<'_, '_, C> {
         }
     }
 
-    /// Whether the stack moves, as far as an answer says so that is not old.
+    /// Whether a recent answer shows the stack moving.
     pub fn moves(&self) -> bool {
         let answer = self.answers.borrow();
         let fresh = |at| elapsed(at, self.poller.cloud.now()) <= OLD;
@@ -211,9 +211,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_quick_ones_give_way_and_the_slow_ones_keep_their_pace() {
+    fn poll_rate_limit_slows_only_fast_followers() {
         let near = |wishes: &[f64], wanted: f64| {
-            let found = quickest(wishes);
+            let found = shortest_interval(wishes);
             assert!((found - wanted).abs() < 0.01, "{wishes:?}: {found}");
         };
         near(&[1.0], 0.0);

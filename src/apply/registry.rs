@@ -1,25 +1,24 @@
-//! The state of every stack of a run: what one stack's state machine makes known to those that wait for
-//! it.
+//! The state of every stack of a run, published by its state machine for those that wait for it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use tokio::sync::watch;
 
-use super::{Outputs, Report, Running};
+use super::{Outputs, RunReport, RunningStack};
 use crate::events::Outcome;
 use crate::stacks::StackKind;
 
 /// The state of a stack in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum StackState {
-    /// Nothing of it has begun.
+    /// No operation has begun.
     Waiting,
-    /// An operation was asked for; AWS has not accepted it yet.
+    /// An operation was requested; AWS has not accepted it yet.
     Requested,
-    /// An operation of this run is under way.
+    /// An operation of this run is running.
     Running,
-    /// The same, on its way back.
+    /// The same, rolling back.
     RollingBack,
     /// An operation that somebody else began is followed; ours has not begun.
     External {
@@ -27,9 +26,9 @@ pub(super) enum StackState {
         rolling_back: bool,
     },
     Settled(Box<Outcome>, BTreeMap<String, String>),
-    /// It runs in AWS, and nobody follows it any more.
+    /// It runs in AWS and is no longer followed.
     Lost(String),
-    /// Left waiting for a stack that nobody follows any more.
+    /// Not started, because a stack that it needs is no longer followed.
     Left,
 }
 
@@ -61,12 +60,17 @@ impl StackStates {
         }
     }
 
-    /// The operation that is under way goes back.
-    pub fn rolls_back(&self, kind: &StackKind) {
+    /// The running operation is rolled back.
+    pub fn mark_rolling_back(&self, kind: &StackKind) {
         self.modify(kind, |state| match state {
             StackState::Running => *state = StackState::RollingBack,
             StackState::External { rolling_back, .. } => *rolling_back = true,
-            _ => {}
+            StackState::Waiting
+            | StackState::Requested
+            | StackState::RollingBack
+            | StackState::Settled(..)
+            | StackState::Lost(_)
+            | StackState::Left => {}
         });
     }
 
@@ -102,14 +106,14 @@ impl StackStates {
         self.0.borrow().iter().filter_map(good).collect()
     }
 
-    /// The run's report as of now. `why` explains what still runs.
-    pub fn report(&self, why: &str) -> Report {
-        let mut report = Report {
+    /// The run's report as of now. `detached_because` is the reason for what still runs.
+    pub fn report(&self, detached_because: &str) -> RunReport {
+        let mut report = RunReport {
             outputs: self.outputs(),
-            ..Report::default()
+            ..RunReport::default()
         };
         for (stack, sender) in &*self.0.borrow() {
-            let why = match &*sender.borrow() {
+            let reason = match &*sender.borrow() {
                 StackState::Settled(outcome, _) => {
                     report.outcomes.push((stack.clone(), (**outcome).clone()));
                     continue;
@@ -119,12 +123,12 @@ impl StackStates {
                     continue;
                 }
                 StackState::Requested | StackState::Running | StackState::RollingBack => {
-                    why.to_owned()
+                    detached_because.to_owned()
                 }
-                StackState::External { what: why, .. } | StackState::Lost(why) => why.clone(),
+                StackState::External { what, .. } | StackState::Lost(what) => what.clone(),
             };
             let stack = stack.clone();
-            report.running.push(Running { stack, why });
+            report.running.push(RunningStack { stack, reason });
         }
         report
     }

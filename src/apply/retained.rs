@@ -1,52 +1,18 @@
-//! What a deletion leaves behind on purpose: kept resources, snapshots, keys that wait for their end.
+//! Finds out what a deletion leaves behind on purpose: from its events, or from the template alone.
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::cloud::StackEvent;
 use crate::cloud::status::ResourcePhase;
+use crate::events::Retained;
 use crate::plan::deletion::{DeleteStep, Loss, policy};
-use crate::stacks::{StackKind, description};
+use crate::stacks::description;
 
 /// Days that a key waits for its deletion where the template does not say: the default of KMS.
 const KEY_WINDOW: u64 = 30;
 
-/// Something that is still there after a deletion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase",
-    tag = "type"
-)]
-pub enum Remains {
-    /// Its deletion policy keeps it.
-    Kept {
-        stack: StackKind,
-        sentence: String,
-        resource_type: String,
-        physical_id: Option<String>,
-    },
-    /// A snapshot made before its source went away. CloudFormation rarely says its full name.
-    Snapshot {
-        stack: StackKind,
-        sentence: String,
-        /// Physical id of what it is a snapshot of.
-        of: Option<String>,
-        /// Its full name, where CloudFormation says it.
-        name: Option<String>,
-        /// What its name begins with, where it has one: a volume's snapshot has only an id.
-        begins_with: Option<String>,
-    },
-    /// A key that is disabled, and deleted for good after this many days; until then it can be saved.
-    Key {
-        stack: StackKind,
-        physical_id: Option<String>,
-        days: u64,
-    },
-}
-
-/// What remains of a stack after the events of its deletion.
-pub(super) fn remains(step: &DeleteStep, events: &[StackEvent]) -> Vec<Remains> {
+/// What the events of its deletion say is left of a stack.
+pub(super) fn retained(step: &DeleteStep, events: &[StackEvent]) -> Vec<Retained> {
     let resources = events.iter().filter(|event| event.stack_status.is_none());
     let one = |event: &StackEvent| {
         let (id, of_type) = (&event.logical_id, &event.resource_type);
@@ -64,7 +30,7 @@ pub(super) fn remains(step: &DeleteStep, events: &[StackEvent]) -> Vec<Remains> 
 }
 
 /// What a deletion will leave, by the stack's template alone.
-pub(super) fn expected_remains(step: &DeleteStep) -> Vec<Remains> {
+pub(super) fn expected_retained(step: &DeleteStep) -> Vec<Retained> {
     let losses = step.losses().into_iter();
     let one = |loss: Loss| {
         left(
@@ -85,21 +51,21 @@ fn left(
     resource_type: &str,
     policy: &str,
     event: Option<&StackEvent>,
-) -> Option<Remains> {
-    let (stack, sentence) = (step.kind.clone(), step.description(logical_id));
+) -> Option<Retained> {
+    let (stack, description) = (step.kind.clone(), step.description(logical_id));
     let physical_id = event.and_then(|event| event.physical_id.clone());
     if policy.starts_with("Retain") {
         let resource_type = resource_type.to_owned();
-        return Some(Remains::Kept {
+        return Some(Retained::Kept {
             stack,
-            sentence,
+            description,
             resource_type,
             physical_id,
         });
     }
     if resource_type == "AWS::KMS::Key" {
         let days = days(step, logical_id);
-        return Some(Remains::Key {
+        return Some(Retained::Key {
             stack,
             physical_id,
             days,
@@ -107,9 +73,9 @@ fn left(
     }
     let reason = event.and_then(|event| event.reason.as_deref());
     let rds = resource_type.starts_with("AWS::RDS::");
-    (policy == "Snapshot").then(|| Remains::Snapshot {
+    (policy == "Snapshot").then(|| Retained::Snapshot {
         stack,
-        sentence,
+        description,
         of: physical_id,
         name: reason.and_then(|reason| snapshot_name(reason, step)),
         begins_with: rds.then(|| name_start(step, logical_id)),
@@ -139,11 +105,11 @@ fn snapshot_name(reason: &str, step: &DeleteStep) -> Option<String> {
 }
 
 impl DeleteStep {
-    /// The human sentence of a resource.
+    /// The description of a resource; its logical id if the template has none.
     pub fn description(&self, logical_id: &str) -> String {
         let template = self.template.as_ref();
-        let sentence = template.and_then(|template| description(template, logical_id));
-        sentence.unwrap_or(logical_id).to_owned()
+        let found = template.and_then(|template| description(template, logical_id));
+        found.unwrap_or(logical_id).to_owned()
     }
 
     fn resource(&self, logical_id: &str) -> Option<&Value> {

@@ -1,5 +1,5 @@
-//! Sending a request again when it had no answer. Only for requests that bear it: reads, and writes with
-//! a token.
+//! Sends a request again after a transient error. Only for idempotent requests: reads, and writes with a
+//! token.
 
 use std::time::Duration;
 

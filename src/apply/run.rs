@@ -8,11 +8,11 @@ use futures::future::{join_all, select};
 
 use super::registry::StackState;
 use super::run_context::{RunContext, RunEnd};
-use super::scheduler::{Claim, Joined, Permit, Role, Scheduler};
+use super::scheduler::{JoinedStack, Permit, PermitClaim, Role, Scheduler};
 use super::stack::StackRun;
 use super::stack_result::{StackResult, failed, unbegun};
 use super::unexecuted::Unexecuted;
-use super::{Meeting, Outputs, Prepare, Report, Session};
+use super::{OnExternalOperation, Outputs, Prerequisites, RunReport, Session};
 use crate::cloud::{Cloud, Store};
 use crate::events::{Expected, Verb};
 use crate::plan::{Action, Plan, Step, needs, resources_of};
@@ -26,9 +26,9 @@ pub(super) struct ApplyRun<'a, C, P> {
     pub cluster: &'a str,
     pub context: RunContext<'a, C>,
     pub unexecuted: Unexecuted,
-    prepare: &'a P,
+    prerequisites: &'a P,
     scheduler: Scheduler,
-    joined: Option<Joined>,
+    joined: Option<JoinedStack>,
 }
 
 /// Executes a plan. Ends when every stack rests, or soon after `stop` is ready; then whatever runs goes
@@ -36,11 +36,11 @@ pub(super) struct ApplyRun<'a, C, P> {
 pub async fn run<C: Cloud + Store>(
     plan: Plan,
     cloud: &C,
-    prepare: &impl Prepare,
+    prerequisites: &impl Prerequisites,
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
-) -> Report {
-    let run = ApplyRun::new(&plan, cloud, prepare, session);
+) -> RunReport {
+    let run = ApplyRun::new(&plan, cloud, prerequisites, session);
     let context = &run.context;
     context.run_started(&plan.cluster, verb(&plan), expected(&plan, session));
     let end = context.until_end(run.execute(&plan), stop).await;
@@ -77,25 +77,27 @@ fn expected(plan: &Plan, session: &Session<'_>) -> Vec<Expected> {
     plan.steps.iter().map(line).collect()
 }
 
-impl<'a, C: Cloud + Store, P: Prepare> ApplyRun<'a, C, P> {
-    fn new(plan: &'a Plan, cloud: &'a C, prepare: &'a P, session: &'a Session<'a>) -> Self {
+impl<'a, C: Cloud + Store, P: Prerequisites> ApplyRun<'a, C, P> {
+    fn new(plan: &'a Plan, cloud: &'a C, prerequisites: &'a P, session: &'a Session<'a>) -> Self {
         let kinds = plan.steps.iter().map(|step| &step.stack.kind);
         let context = RunContext::new(cloud, session, kinds);
-        let joined = Joined::of(plan);
-        let watch = |joined: &Joined| context.states.watch(&joined.kind);
+        let joined = JoinedStack::of(plan);
+        let watch = |joined: &JoinedStack| context.states.watch(&joined.kind);
         let state = joined.as_ref().and_then(watch);
         Self {
             cluster: &plan.cluster,
             context,
             unexecuted: Unexecuted::of(plan),
-            prepare,
+            prerequisites,
             scheduler: Scheduler::new(session.parallel, state),
             joined,
         }
     }
 
     async fn execute(&self, plan: &Plan) {
-        if self.context.session.meeting == Meeting::Stop && self.anything_runs(plan).await {
+        if self.context.session.on_external_operation == OnExternalOperation::Fail
+            && self.anything_runs(plan).await
+        {
             return;
         }
         let stacks = plan.steps.iter().map(async |step| {
@@ -147,7 +149,7 @@ impl<'a, C: Cloud + Store, P: Prepare> ApplyRun<'a, C, P> {
             return Ok(());
         }
         let outputs = self.context.states.outputs();
-        let done = self.prepare.before(&stack.kind, &outputs).await;
+        let done = self.prerequisites.prepare(&stack.kind, &outputs).await;
         if let Some(done) = done.map_err(unbegun)? {
             self.context.emit.note(Some(&stack.kind), done);
         }
@@ -163,8 +165,11 @@ impl<'a, C: Cloud + Store, P: Prepare> ApplyRun<'a, C, P> {
             _ => Role::Alone,
         };
         let remaining = self.context.session.remaining(stack);
-        let permit = self.scheduler.acquire(Claim { role, remaining }).await;
-        if let Some(Joined { kind, serves }) = self.joined.as_ref().filter(|_| joins)
+        let permit = self
+            .scheduler
+            .acquire(PermitClaim { role, remaining })
+            .await;
+        if let Some(JoinedStack { kind, serves }) = self.joined.as_ref().filter(|_| joins)
             && !serves
             && self.context.states.is_final(kind)
         {

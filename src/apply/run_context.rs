@@ -4,14 +4,14 @@ use std::pin::pin;
 
 use futures::future::{Either, select};
 
-use super::cause::Words;
-use super::follow::{Direction, FollowError, Rest, Subject, follow};
+use super::cause::ResourceLabels;
+use super::follow::{Direction, FollowError, FollowedOperation, OperationEnd, follow};
 use super::outcome;
 use super::poller::Poller;
 use super::registry::{StackState, StackStates};
 use super::retry::with_retry;
 use super::stack_result::{StackResult, unanswered};
-use super::{End, Report, Session};
+use super::{RunOutcome, RunReport, Session};
 use crate::cloud::{Cloud, CloudError, StackOperation, Store};
 use crate::events::Emitter;
 use crate::events::{Expected, Outcome, Verb};
@@ -30,12 +30,12 @@ pub(super) struct RunContext<'a, C> {
 pub(super) enum RunEnd {
     Completed,
     Stopped,
-    /// The credentials ended, said in words.
+    /// The credentials expired; the error as text.
     Expired(String),
 }
 
 impl RunEnd {
-    /// Why what still runs is not followed any more.
+    /// Why running operations are no longer followed.
     pub fn why(&self) -> &str {
         match self {
             Self::Expired(why) => why,
@@ -68,7 +68,7 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
         self.emit.run_started(run, cluster, verb, stacks);
     }
 
-    /// Runs `work` with the poller beside it, until it is done, `stop` is ready or the credentials end.
+    /// Runs `work` with the poller beside it, until it is done, `stop` is ready or the credentials expire.
     pub async fn until_end(&self, work: impl Future, stop: impl Future<Output = ()>) -> RunEnd {
         let (work, poll) = (pin!(work), pin!(self.poller.poll_forever()));
         let (stop, expired) = (pin!(stop), pin!(self.poller.expired()));
@@ -79,24 +79,24 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
         }
     }
 
-    /// The last events of a run. One that is not followed to its end has no verdict.
-    pub fn finish(&self, report: &Report, end: &RunEnd) {
+    /// Emits the last events of a run. A run that is not followed to its end has no outcome.
+    pub fn finish(&self, report: &RunReport, end: &RunEnd) {
         if let RunEnd::Expired(why) = end {
-            let text = format!("everything is left as it is, nothing more is begun: {why}");
+            let text = format!("nothing more is started, AWS continues what runs: {why}");
             self.emit.note(None, text);
         }
         for running in &report.running {
-            let text = format!("goes on in AWS, not followed any more: {}", running.why);
+            let text = format!("continues in AWS, no longer followed: {}", running.reason);
             self.emit.note(Some(&running.stack), text);
         }
-        match report.end() {
-            End::Detached => {}
-            end => self.emit.run_finished(end == End::Done),
+        match report.outcome() {
+            RunOutcome::Detached => {}
+            end => self.emit.run_finished(end == RunOutcome::Done),
         }
     }
 
-    /// Sends a request before anything of a stack begins: without a good answer nothing of it does.
-    /// `doing` says what it is for.
+    /// Sends a request before any operation on a stack: if it fails, none is started. `doing` says what it
+    /// is for.
     pub async fn ask<T>(
         &self,
         doing: &str,
@@ -121,33 +121,32 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
         Ok(())
     }
 
-    /// Follows an operation to its end, no matter who began it, and says what its end means.
+    /// Follows an operation to its end, no matter who began it, and returns its outcome.
     pub async fn follow(
         &self,
         stack: &StackKind,
-        sentence: &dyn Fn(&str) -> String,
+        describe: &dyn Fn(&str) -> String,
         operation: &StackOperation,
         verb: Verb,
         direction: Direction,
-    ) -> Result<(Outcome, Rest), FollowError> {
+    ) -> Result<(Outcome, OperationEnd), FollowError> {
         let explain = |id: &str, path: Option<&str>| (self.session.explain)(stack, id, path);
         let explain = &explain;
-        let subject = Subject {
+        let subject = FollowedOperation {
             poller: &self.poller,
             emit: self.emit,
             kind: stack,
             operation,
-            words: Words { sentence, explain },
+            labels: ResourceLabels { describe, explain },
             verb,
             direction,
-            rolls_back: &|| self.states.rolls_back(stack),
+            mark_rolling_back: &|| self.states.mark_rolling_back(stack),
         };
-        let rest = follow(&subject).await?;
-        Ok((outcome::outcome(verb, &rest, &subject.words), rest))
+        let end = follow(&subject).await?;
+        Ok((outcome::outcome(verb, &end, &subject.labels), end))
     }
 
-    /// Makes known how a stack's part ended. Never returns when the credentials ended: the run stops as
-    /// a whole.
+    /// Publishes the result of a stack. Never returns when the credentials expired: the whole run stops.
     pub async fn settle(&self, stack: &StackKind, result: StackResult) {
         let state = match result {
             StackResult::Settled(outcome, outputs) => {

@@ -1,4 +1,4 @@
-//! How many stacks are in operation at once, and which of those that are ready goes first.
+//! How many stacks are in operation at once, and which ready stack starts first.
 //!
 //! Some stacks make machines that join the API of another stack of the same run, and end only after it
 //! answers. They must not keep the joined stack from starting, so two rules hold until it is settled:
@@ -42,14 +42,14 @@ struct Queue {
 
 #[derive(Clone, Copy)]
 struct Waiter {
-    claim: Claim,
+    claim: PermitClaim,
     /// The first to come goes first where all else is equal.
     number: usize,
 }
 
 /// What decides when a stack gets its permit.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Claim {
+pub(super) struct PermitClaim {
     pub role: Role,
     /// Seconds of the longest way from here to the end of the run.
     pub remaining: f64,
@@ -91,7 +91,7 @@ impl Scheduler {
     }
 
     /// Waits for leave to begin.
-    pub async fn acquire(&self, claim: Claim) -> Permit<'_> {
+    pub async fn acquire(&self, claim: PermitClaim) -> Permit<'_> {
         let mut permit = self.enqueue(claim);
         let mut joined = self.joined.clone();
         loop {
@@ -113,7 +113,7 @@ impl Scheduler {
         }
     }
 
-    fn enqueue(&self, claim: Claim) -> Permit<'_> {
+    fn enqueue(&self, claim: PermitClaim) -> Permit<'_> {
         let mut queue = self.queue.borrow_mut();
         let number = queue.numbers;
         let waiter = Waiter { claim, number };
@@ -180,13 +180,13 @@ impl Drop for Permit<'_> {
 }
 
 /// The stack whose API the machines of others join.
-pub(super) struct Joined {
+pub(super) struct JoinedStack {
     pub kind: StackKind,
     /// Whether it served before this run.
     pub serves: bool,
 }
 
-impl Joined {
+impl JoinedStack {
     pub fn of(plan: &Plan) -> Option<Self> {
         let kind = plan.steps.iter().find_map(|step| step.stack.kind.joins())?;
         let step = plan.steps.iter().find(|step| step.stack.kind == kind)?;

@@ -1,4 +1,4 @@
-//! How a stack's part of a run ends, and the words for a stack of which nothing began.
+//! The result of a stack in a run, and the results of stacks for which no operation began.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use crate::cloud::{CloudError, StackStatus};
 use crate::events::{Failure, Outcome};
 use crate::plan::Blocked;
 
-/// How a stack's part of a run ended, well or not.
+/// The result of a stack in a run, good or bad.
 pub(super) enum StackResult {
-    /// At rest, with what it puts out.
+    /// At rest, with its outputs.
     Settled(Box<Outcome>, BTreeMap<String, String>),
-    /// It runs in AWS, and nobody follows it any more.
+    /// It runs in AWS and is no longer followed.
     Lost(String),
-    /// It waits for a stack that nobody follows any more.
+    /// It waits for a stack that is no longer followed.
     Left,
-    /// The credentials ended: the whole run detaches, wherever its stacks are.
+    /// The credentials expired: the whole run detaches.
     Expired(CloudError),
 }
 
@@ -34,7 +34,7 @@ impl StackResult {
         Self::Settled(Box::new(outcome), outputs)
     }
 
-    /// At rest, with nothing to put out.
+    /// At rest, without outputs.
     pub fn at_rest(outcome: Outcome) -> Self {
         Self::with(outcome, BTreeMap::new())
     }
@@ -50,23 +50,23 @@ impl StackResult {
     }
 }
 
-/// A stack of which nothing began, because somebody has to decide first.
+/// No operation began, and manual action is needed.
 pub(super) fn failed(reason: impl Into<String>) -> StackResult {
     StackResult::at_rest(Outcome::Failed(Failure::of_stack(None, reason)))
 }
 
-/// The same in the plan's words, for a stack in `status`.
+/// The same with the reason and remedy of the plan, for a stack in `status`.
 pub(super) fn blocked(status: Option<StackStatus>, why: &Blocked) -> StackResult {
     let reason = format!("{}; {}", why.reason, why.remedy);
     StackResult::at_rest(Outcome::Failed(Failure::of_stack(status, reason)))
 }
 
-/// A stack of which nothing began: it is where it was, and the same command again simply resumes.
+/// No operation began: the stack is unchanged, and re-running the same command resumes.
 pub(super) fn unbegun(reason: impl Into<String>) -> StackResult {
     StackResult::at_rest(Outcome::RolledBack(Failure::of_stack(None, reason)))
 }
 
-/// The same for a request that AWS did not answer well; `doing` says what for.
+/// The same for a failed request; `doing` says what it was for.
 pub(super) fn unanswered(doing: &str, error: CloudError) -> StackResult {
     match error {
         CloudError::Credentials { .. } => StackResult::Expired(error),
@@ -75,7 +75,7 @@ pub(super) fn unanswered(doing: &str, error: CloudError) -> StackResult {
     }
 }
 
-/// No answer came, and what was asked may have happened all the same.
+/// A request without an answer: it may have had its effect.
 pub(super) fn unknown(error: &CloudError) -> StackResult {
     StackResult::Lost(format!("{error}; whether it began is not known"))
 }

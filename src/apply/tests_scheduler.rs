@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::registry::{StackState, StackStates};
-use super::scheduler::{Claim, Role, Scheduler};
+use super::scheduler::{PermitClaim, Role, Scheduler};
 
 const JOINS: Role = Role::Joins;
 
-fn claim(role: Role, remaining: f64) -> Claim {
-    Claim { role, remaining }
+fn claim(role: Role, remaining: f64) -> PermitClaim {
+    PermitClaim { role, remaining }
 }
 
 /// What happened, in order.
@@ -89,7 +89,7 @@ async fn crowd(permits: usize, others: usize) -> Log {
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_number_of_permits_lets_the_joined_stack_start_and_all_end() {
+async fn joined_stack_starts_with_any_number_of_permits() {
     for permits in 1..=22 {
         for others in 0..=1 {
             let log = crowd(permits, others).await;
@@ -105,7 +105,7 @@ async fn any_number_of_permits_lets_the_joined_stack_start_and_all_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_run_makes_is_joined_beside_it_but_never_with_the_last_permit() {
+async fn stacks_joining_an_external_creation_leave_one_permit() {
     let place = watch::Sender::new(StackState::External {
         what: "CREATE_IN_PROGRESS".to_owned(),
         rolling_back: false,
@@ -131,7 +131,7 @@ async fn what_another_run_makes_is_joined_beside_it_but_never_with_the_last_perm
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_end_makes_ready_goes_before_what_ranks_lower_and_waits_already() {
+async fn newly_ready_stack_with_longer_path_starts_first() {
     let scheduler = Scheduler::new(1, None);
     let (ended, ends) = tokio::sync::oneshot::channel();
     let log = Log::default();
@@ -154,14 +154,14 @@ async fn what_an_end_makes_ready_goes_before_what_ranks_lower_and_waits_already(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_without_a_stack_to_join_holds_nobody_back() {
+async fn run_without_joined_stack_delays_no_stack() {
     let scheduler = Scheduler::new(1, None);
     let work = async { drop(scheduler.acquire(claim(JOINS, 1.0)).await) };
     work.await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_joins_before_a_creation_is_accepted_or_while_it_is_rolled_back() {
+async fn joining_waits_for_accepted_creation_and_not_for_rollback() {
     let outside = |rolling_back| StackState::External {
         what: "CREATE_IN_PROGRESS".to_owned(),
         rolling_back,
@@ -184,13 +184,13 @@ async fn nothing_joins_before_a_creation_is_accepted_or_while_it_is_rolled_back(
 }
 
 #[test]
-fn a_rollback_of_what_runs_is_a_state_of_its_own() {
+fn rollback_is_a_state_of_its_own() {
     let kind = crate::stacks::StackKind::ControlPlane;
     let states = StackStates::new([&kind].into_iter());
     let state = states.watch(&kind).expect("a stack of the run");
-    states.rolls_back(&kind);
+    states.mark_rolling_back(&kind);
     assert_eq!(*state.borrow(), StackState::Waiting);
     states.set(&kind, StackState::Running);
-    states.rolls_back(&kind);
+    states.mark_rolling_back(&kind);
     assert_eq!(*state.borrow(), StackState::RollingBack);
 }

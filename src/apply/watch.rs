@@ -9,24 +9,24 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::follow::Rest;
+use super::follow::OperationEnd;
 use super::registry::StackState;
 use super::requests::newest;
 use super::run_context::RunContext;
 use super::stack::{direction, verb};
 use super::stack_result::StackResult;
-use super::{Report, Session};
+use super::{RunReport, Session};
 use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
 use crate::events::{Expected, Outcome, Verb};
 use crate::plan::status::{WatchAction, on_watch};
 use crate::plan::{Survey, resources_of};
 use crate::stacks::{StackKind, description};
 
-/// How often is looked for stacks that begin to move.
-const LOOK: Duration = Duration::from_secs(10);
-/// How often nothing may be found moving before all counts as at rest: a run takes a moment from one
-/// stack to the next.
-const QUIET: usize = 2;
+/// Time between two searches for newly moving stacks.
+const POLL_INTERVAL: Duration = Duration::from_secs(10);
+/// Polls in a row without a moving stack before the watch ends: a run takes a moment from one stack to
+/// the next.
+const QUIET_POLLS: usize = 2;
 
 struct WatchRun<'a, C> {
     survey: &'a Survey,
@@ -43,7 +43,7 @@ pub async fn watch<C: Cloud + Store>(
     cloud: &C,
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
-) -> Report {
+) -> RunReport {
     let mut kinds: Vec<StackKind> = known(&survey.found).map(|(kind, _)| kind).collect();
     kinds.sort();
     let run = WatchRun {
@@ -52,7 +52,7 @@ pub async fn watch<C: Cloud + Store>(
         followed: RefCell::default(),
     };
     let context = &run.context;
-    context.run_started(&survey.cluster, runs(survey), expected(survey));
+    context.run_started(&survey.cluster, running_verb(survey), expected(survey));
     let end = context.until_end(run.execute(), stop).await;
     let report = context.states.report(end.why());
     context.finish(&report, &end);
@@ -68,8 +68,8 @@ fn moves(found: &LiveStack) -> bool {
     on_watch(&found.status) == WatchAction::Follow
 }
 
-/// What runs, in one word.
-fn runs(survey: &Survey) -> Verb {
+/// The kind of the running operations.
+fn running_verb(survey: &Survey) -> Verb {
     let moving = || survey.found.iter().filter(|found| moves(found));
     let verbs = || moving().map(|found| verb(&found.status));
     if moving().next().is_some() && verbs().all(|verb| verb == Verb::Delete) {
@@ -96,7 +96,7 @@ fn expected(survey: &Survey) -> Vec<Expected> {
 }
 
 impl<C: Cloud + Store> WatchRun<'_, C> {
-    /// Follows what moves, and looks now and then for what begins to.
+    /// Follows moving stacks, and polls for new ones.
     async fn execute(&self) {
         for (stack, found) in known(&self.survey.found).filter(|(_, found)| !moves(found)) {
             let result = StackResult::with(Outcome::Unchanged, found.outputs.clone());
@@ -104,13 +104,17 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
         }
         let mut following = FuturesUnordered::new();
         let follow = |(stack, found)| self.follow(stack, found);
-        following.extend(self.begun(&self.survey.found).into_iter().map(follow));
+        following.extend(
+            self.newly_moving(&self.survey.found)
+                .into_iter()
+                .map(follow),
+        );
         if following.is_empty() {
             return;
         }
         let mut quiet = 0;
-        let mut look = Box::pin(self.context.cloud.sleep(LOOK));
-        while quiet < QUIET {
+        let mut look = Box::pin(self.context.cloud.sleep(POLL_INTERVAL));
+        while quiet < QUIET_POLLS {
             let ended = async {
                 if following.next().await.is_none() {
                     std::future::pending::<()>().await;
@@ -119,17 +123,17 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
             if let Either::Left(_) = select(pin!(ended), &mut look).await {
                 continue;
             }
-            // Without an answer nothing is known: it is looked for again.
+            // Without an answer the next poll decides.
             if let Ok(found) = self.context.cloud.stacks(Some(&self.survey.cluster)).await {
-                following.extend(self.begun(&found).into_iter().map(follow));
+                following.extend(self.newly_moving(&found).into_iter().map(follow));
                 quiet = if following.is_empty() { quiet + 1 } else { 0 };
             }
-            look = Box::pin(self.context.cloud.sleep(LOOK));
+            look = Box::pin(self.context.cloud.sleep(POLL_INTERVAL));
         }
     }
 
-    /// Those that move and are not followed yet.
-    fn begun(&self, found: &[LiveStack]) -> Vec<(StackKind, LiveStack)> {
+    /// Moving stacks that are not followed yet.
+    fn newly_moving(&self, found: &[LiveStack]) -> Vec<(StackKind, LiveStack)> {
         let mut followed = self.followed.borrow_mut();
         let moving = known(found).filter(|(_, one)| moves(one));
         let new = moving.filter(|(_, one)| followed.insert(one.id.clone()));
@@ -164,7 +168,7 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
 }
 
 /// The outcome of an operation that somebody else began; an import is one more kind of update.
-fn imported(outcome: Outcome, rest: &Rest) -> Outcome {
+fn imported(outcome: Outcome, rest: &OperationEnd) -> Outcome {
     match (&rest.status, outcome) {
         (StackStatus::ImportComplete, _) => Outcome::Updated,
         (StackStatus::ImportRollbackComplete, Outcome::Failed(why)) => Outcome::RolledBack(why),

@@ -15,7 +15,7 @@ use super::error::{CommandError, Exit};
 use super::out::{self, FormatArg, eprint};
 
 use crate::access::{self, AbsentNamespace, Grant, GrantError};
-use crate::kube::{Api, Binding, Connection, Role};
+use crate::kube::{Api, Binding, Connection, NamespaceRole};
 use crate::report::grants;
 use credentials::CredentialFormat;
 
@@ -91,7 +91,7 @@ enum RoleName {
     Admin,
 }
 
-impl From<RoleName> for Role {
+impl From<RoleName> for NamespaceRole {
     fn from(name: RoleName) -> Self {
         match name {
             RoleName::Viewer => Self::Viewer,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::{CommandError, Exit};
-use crate::access::{self, AccessError, CertificateRequest, Limits};
+use crate::access::{self, AccessError, CertificateRequest, LifetimeLimits};
 use crate::cloud::{Cloud, Identity, Store};
 pub use crate::common::duration::parse as parse_duration;
 use crate::kube::{ClientLogin, Connection, KubeError};
@@ -131,7 +131,7 @@ impl<C: Cloud + Store> ClusterRef<'_, C> {
     pub async fn as_admin(&self, host: &str, args: &ApiArgs) -> Result<Connection, AccessError> {
         let plain = self.without_credentials(host, args).await?;
         let most = self.max_ttl.unwrap_or(LIFETIME);
-        let limits = Limits {
+        let limits = LifetimeLimits {
             ttl_seconds: LIFETIME.min(most),
             max_ttl_seconds: most,
         };

@@ -13,7 +13,7 @@ use super::run::{self, ProgressOptions, learned_durations, run_id};
 use super::session::{self, Session};
 use super::{Global, ask, cancel, kubeconfig, saved};
 use crate::access;
-use crate::apply::{self, Outputs, Prepare, Report};
+use crate::apply::{self, Outputs, Prerequisites, RunReport};
 use crate::cloud::{Cloud, Store};
 use crate::forecast;
 use crate::plan::Plan;
@@ -157,7 +157,7 @@ pub async fn execute_plan<C: Cloud + Store>(
     run: &str,
     options: ProgressOptions,
     stop: impl Future<Output = ()>,
-) -> Report {
+) -> RunReport {
     if !plan.has_changes() {
         return unchanged(&plan);
     }
@@ -180,14 +180,14 @@ pub async fn execute_plan<C: Cloud + Store>(
 }
 
 /// The report of a run that has nothing to do.
-fn unchanged(plan: &Plan) -> Report {
+fn unchanged(plan: &Plan) -> RunReport {
     let outputs = plan.steps.iter().filter_map(|step| {
         let found = step.found.as_ref()?;
         Some((step.stack.kind.clone(), found.outputs.clone()))
     });
-    Report {
+    RunReport {
         outputs: outputs.collect(),
-        ..Report::default()
+        ..RunReport::default()
     }
 }
 
@@ -197,8 +197,12 @@ struct Authorities<'a, C> {
     cloud: &'a C,
 }
 
-impl<C: Cloud + Store> Prepare for Authorities<'_, C> {
-    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String> {
+impl<C: Cloud + Store> Prerequisites for Authorities<'_, C> {
+    async fn prepare(
+        &self,
+        stack: &StackKind,
+        outputs: &Outputs,
+    ) -> Result<Option<String>, String> {
         if *stack != StackKind::ControlPlane {
             return Ok(None);
         }

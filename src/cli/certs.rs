@@ -11,7 +11,7 @@ use super::out::{FormatArg, eprint};
 use crate::access::{self, Cache};
 use crate::kube::{Api, serving_certificate};
 use crate::kubeconfig;
-use crate::pki::Facts;
+use crate::pki::CertificateInfo;
 use crate::report::certificates::{self, Assessment, Certificate, CertificateKind};
 
 #[derive(clap::Args)]
@@ -61,7 +61,7 @@ pub async fn authorities(
     now: Timestamp,
 ) -> Result<Vec<Certificate>, CommandError> {
     let found = access::authorities(&cluster.cloud, &cluster.name).await?;
-    let row = |(role, facts): &(_, Facts)| Certificate::authority(*role, facts, now);
+    let row = |(role, facts): &(_, CertificateInfo)| Certificate::authority(*role, facts, now);
     Ok(found.iter().map(row).collect())
 }
 
@@ -124,7 +124,7 @@ async fn grant_certificates(
 
 /// Those kept on this machine: by the plugin, and in the kubeconfig.
 fn local_certificates(cluster: &Cluster, now: Timestamp) -> Vec<Certificate> {
-    let row = |facts: &Facts, place: &str| {
+    let row = |facts: &CertificateInfo, place: &str| {
         let name = format!("{}, {place}", facts.subject);
         Certificate::of(CertificateKind::Local, name, facts.expires, now)
     };
@@ -132,10 +132,10 @@ fn local_certificates(cluster: &Cluster, now: Timestamp) -> Vec<Certificate> {
     let cached = cached.unwrap_or_default();
     let mut rows: Vec<Certificate> = cached.iter().map(|facts| row(facts, "cache")).collect();
     let origin = origin(&cluster.identity);
-    let held = kubeconfig::Target::of_environment()
+    let held = kubeconfig::KubeconfigPaths::of_environment()
         .and_then(|files| kubeconfig::client_certificates(&files, &cluster.name, &origin));
     for (path, pem) in held.unwrap_or_default() {
-        if let Ok(facts) = Facts::of_pem("a kubeconfig", &pem) {
+        if let Ok(facts) = CertificateInfo::of_pem("a kubeconfig", &pem) {
             rows.push(row(&facts, &path.display().to_string()));
         }
     }

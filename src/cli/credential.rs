@@ -9,7 +9,7 @@ use super::api_access::{certificate_request, parse_duration};
 use super::error::{CommandError, Exit};
 use super::out;
 use super::session;
-use crate::access::{self, Cache, CacheKey, Limits, authority_of_exec_info};
+use crate::access::{self, Cache, CacheKey, LifetimeLimits, authority_of_exec_info};
 use crate::spec::rules::LONGEST_TTL;
 
 #[derive(clap::Args)]
@@ -43,7 +43,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         &cloud,
         &Cache::of_user()?,
         &key,
-        Limits {
+        LifetimeLimits {
             ttl_seconds: ttl,
             max_ttl_seconds: LONGEST_TTL,
         },

@@ -9,7 +9,7 @@ use super::run::{self, ProgressOptions, run_id};
 
 use super::{Global, ask};
 use crate::access::Cache;
-use crate::apply::{self, Report};
+use crate::apply::{self, RunReport};
 use crate::kubeconfig::{self, LockTries};
 use crate::plan::deletion::{DeletePlan, Guard};
 use crate::plan::{self, deletion};
@@ -74,7 +74,7 @@ fn check_and_confirm(plan: &DeletePlan, args: &Args) -> Result<(), CommandError>
     args.confirm.confirm(&question, &plan.cluster)
 }
 
-async fn delete(plan: &DeletePlan, cluster: &Cluster, style: Style) -> Report {
+async fn delete(plan: &DeletePlan, cluster: &Cluster, style: Style) -> RunReport {
     let run = run_id();
     let options =
         ProgressOptions::recorded(style, &run, &cluster.name, &cluster.identity, "delete");
@@ -85,10 +85,10 @@ async fn delete(plan: &DeletePlan, cluster: &Cluster, style: Style) -> Report {
     .await
 }
 
-fn finish(cluster: &Cluster, report: &Report) -> Result<Exit, CommandError> {
+fn finish(cluster: &Cluster, report: &RunReport) -> Result<Exit, CommandError> {
     let name = &cluster.name;
-    for remains in &report.remains {
-        eprint(&deletions::remaining(remains));
+    for retained in &report.retained {
+        eprint(&deletions::retained(retained));
     }
     for line in &report.unfinished {
         eprint(&format!("!! {line}"));
@@ -103,7 +103,7 @@ fn finish(cluster: &Cluster, report: &Report) -> Result<Exit, CommandError> {
 /// gives no access any more: it is only reported.
 fn remove_local_access(cluster: &Cluster) {
     let (name, origin) = (&cluster.name, origin(&cluster.identity));
-    let removed = kubeconfig::Target::of_environment()
+    let removed = kubeconfig::KubeconfigPaths::of_environment()
         .and_then(|files| kubeconfig::remove(&files, name, &origin, LockTries::USUAL));
     match removed {
         Ok(paths) => {

@@ -8,7 +8,7 @@ use super::out::FormatArg;
 use super::session::{self, Session};
 use crate::cloud::{Cloud, LiveStack};
 use crate::common::text::count;
-use crate::plan::protection::{Layer, Live, layers};
+use crate::plan::protection::{LiveProtection, ProtectionLayer, layers};
 use crate::plan::status::rests;
 use crate::plan::{self};
 use crate::report::protection::{self, Findings};
@@ -58,12 +58,12 @@ async fn read_layers(
     stack: &Stack,
     found: &LiveStack,
     template: Option<&serde_json::Value>,
-) -> Vec<Layer> {
+) -> Vec<ProtectionLayer> {
     let (policy, drift) = futures::join!(
         session.cloud.policy(&found.id),
         session.cloud.drift(&found.id)
     );
-    let live = Live {
+    let live = LiveProtection {
         found,
         template,
         policy: &policy.map_err(|error| error.to_string()),

@@ -11,7 +11,7 @@ use super::out::{Format, FormatArg, eprint};
 use super::Global;
 use super::ask::{ConfirmArg, YesArg};
 use crate::cloud::aws::Aws;
-use crate::etcd::{self, EtcdError, Healthy, Members, Slot};
+use crate::etcd::{self, EtcdError, Members, OnHealthyMember, Slot};
 use crate::report::snapshots;
 use crate::stacks::{STATE_BUCKET, StackKind};
 
@@ -187,9 +187,9 @@ async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, CommandErr
     ));
     args.yes.confirm("Replace it now?")?;
     let healthy = if args.even_if_healthy {
-        Healthy::Replace
+        OnHealthyMember::Replace
     } else {
-        Healthy::Keep
+        OnHealthyMember::Keep
     };
     let again = cluster.command("etcd replace-member");
     let done = etcd::replace(&members(&cluster, slots), &args.member, healthy)

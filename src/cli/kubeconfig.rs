@@ -10,9 +10,9 @@ use super::api_access::{self, ApiArgs, origin, parse_duration};
 use super::error::{CommandError, Exit};
 use super::out::{self, eprint};
 use super::session::{self, Session};
-use crate::access::{self, AccessError, CertificateRequest, Limits};
+use crate::access::{self, AccessError, CertificateRequest, LifetimeLimits};
 use crate::kubeconfig::{
-    self, Current, Entry, Exec, KubeconfigError, LockTries, Login, Target, Written,
+    self, Current, Entry, Exec, KubeconfigError, KubeconfigPaths, LockTries, Login, Written,
 };
 
 #[derive(clap::Args)]
@@ -88,7 +88,9 @@ pub async fn write_exec_entry(
 }
 
 fn write(file: Option<&Path>, entry: &Entry, current: Current) -> Result<(), CommandError> {
-    let files = file.map_or_else(Target::of_environment, |file| Ok(Target::file(file)))?;
+    let files = file.map_or_else(KubeconfigPaths::of_environment, |file| {
+        Ok(KubeconfigPaths::file(file))
+    })?;
     let written = kubeconfig::write(&files, entry, current, LockTries::USUAL)?;
     eprint(&summary(&written));
     Ok(())
@@ -151,9 +153,9 @@ async fn issue(session: &Session, args: &CertificateArgs) -> Result<Login, Comma
     })
 }
 
-fn request(session: &Session, args: &CertificateArgs) -> (CertificateRequest, Limits) {
+fn request(session: &Session, args: &CertificateArgs) -> (CertificateRequest, LifetimeLimits) {
     let access = &session.spec().access;
-    let limits = Limits {
+    let limits = LifetimeLimits {
         ttl_seconds: access.ttl_seconds,
         max_ttl_seconds: access.max_ttl_seconds,
     };

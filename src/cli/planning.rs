@@ -11,7 +11,7 @@ use super::lock::{self, Refresh};
 use super::out::eprint;
 use super::session::{self, Session};
 use crate::cloud::{ChangeSetLifetime, Cloud, Store};
-use crate::plan::versions::{self, Wanted};
+use crate::plan::versions::{self, WantedVersions};
 use crate::plan::{self, Blocked, DriftDetection, Plan, PlanError, PlanOptions, Survey};
 use crate::stacks::{Stack, StackKind};
 
@@ -149,7 +149,7 @@ pub async fn survey<C: Cloud + Store>(
     let mut running = plan::running::running(&survey, &session.cloud).await?;
     versions::accept_stated(&mut running, stated)?;
     let pools: Vec<&str> = spec.pools.iter().map(|pool| pool.name.as_str()).collect();
-    let wanted = Wanted {
+    let wanted = WantedVersions {
         cluster: &spec.name,
         kubernetes: &spec.kubernetes,
         pools: &pools,

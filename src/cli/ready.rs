@@ -13,7 +13,7 @@ use super::session::Session;
 use crate::catalog::durations::Durations;
 use crate::common::duration::elapsed;
 use crate::events::{Event, ReadyPart};
-use crate::kube::{self, Api, Readiness, WaitOptions, Waited, Wanted};
+use crate::kube::{self, Api, Readiness, WaitOptions, WaitResult, WantedCluster};
 use crate::progress::{self, Pace, Style};
 
 /// When apply ends.
@@ -47,7 +47,7 @@ pub struct Wait {
 
 /// How the wait ended.
 enum WaitEnd {
-    Waited(Waited),
+    Waited(WaitResult),
     /// Ctrl-C.
     Interrupted,
 }
@@ -68,14 +68,14 @@ pub async fn wait(
     let api = Api::connect(&reached.connection)?;
     let server = api.server();
     let options = WaitOptions::of(args.timeout.unsigned_abs());
-    let ended = wait_with_progress(name, &api, &Wanted::of(spec), options, style).await;
+    let ended = wait_with_progress(name, &api, &WantedCluster::of(spec), options, style).await;
     finish((name, server), args.timeout, &ended)
 }
 
 async fn wait_with_progress(
     name: &str,
     api: &Api,
-    wanted: &Wanted,
+    wanted: &WantedCluster,
     options: WaitOptions,
     style: Style,
 ) -> WaitEnd {
@@ -93,7 +93,7 @@ async fn wait_with_progress(
         tokio::select! {
             end = kube::wait(api, wanted, options, emit) => {
                 // Without one finished check, the last state is still shown.
-                if let Waited::TimedOut(last) = &end && !sent.get() {
+                if let WaitResult::TimedOut(last) = &end && !sent.get() {
                     emit(last);
                 }
                 WaitEnd::Waited(end)
@@ -112,11 +112,11 @@ async fn wait_with_progress(
 }
 
 fn event(name: &str, (since, until): (Timestamp, Timestamp), readiness: &Readiness) -> Event {
-    let part = |one: &kube::Part| ReadyPart {
+    let part = |one: &kube::ReadinessPart| ReadyPart {
         name: one.name.clone(),
         done: one.done,
         wanted: one.wanted,
-        stands: one.stands.clone(),
+        state: one.state.clone(),
         missing: one.missing.clone(),
     };
     Event::Readiness {
@@ -142,8 +142,8 @@ fn finish(
          `--wait stacks` does not wait"
     );
     match ended {
-        WaitEnd::Waited(Waited::Ready(_)) => Ok(Exit::Done),
-        WaitEnd::Waited(Waited::TimedOut(_)) => {
+        WaitEnd::Waited(WaitResult::Ready(_)) => Ok(Exit::Done),
+        WaitEnd::Waited(WaitResult::TimedOut(_)) => {
             let message = format!(
                 "the stacks of {name} are as defined, but Kubernetes was not ready within {}; see \
                  above what is missing at {server}",

@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use super::error::{CommandError, Exit};
 use super::out::eprint;
 use super::session::Session;
-use crate::apply::{End, Report};
+use crate::apply::{RunOutcome, RunReport};
 use crate::catalog::durations::Durations;
 use crate::cloud::Identity;
 use crate::events::Event;
@@ -69,8 +69,8 @@ impl ProgressOptions {
 /// decides how the command ends.
 pub async fn with_progress(
     options: ProgressOptions,
-    work: impl AsyncFnOnce(&UnboundedSender<Event>) -> Report,
-) -> Report {
+    work: impl AsyncFnOnce(&UnboundedSender<Event>) -> RunReport,
+) -> RunReport {
     let (sender, events) = mpsc::unbounded_channel();
     let doing = async move {
         // The sender is dropped at the end of this block: then the screen ends too.
@@ -105,14 +105,14 @@ fn not_recorded(error: &JournalError) {
 }
 
 /// `Done`, or why it is not; `again` is the command that continues.
-pub fn exit(report: &Report, again: &str) -> Result<Exit, CommandError> {
-    let (exit, message, help) = match report.end() {
-        End::Done => return Ok(Exit::Done),
-        End::Detached => {
+pub fn exit(report: &RunReport, again: &str) -> Result<Exit, CommandError> {
+    let (exit, message, help) = match report.outcome() {
+        RunOutcome::Done => return Ok(Exit::Done),
+        RunOutcome::Detached => {
             for running in &report.running {
                 eprint(&format!(
                     "> {} continues in AWS: {}",
-                    running.stack, running.why
+                    running.stack, running.reason
                 ));
             }
             (
@@ -121,12 +121,12 @@ pub fn exit(report: &Report, again: &str) -> Result<Exit, CommandError> {
                 format!("`{again}` resumes it"),
             )
         }
-        End::RolledBack => (
+        RunOutcome::RolledBack => (
             Exit::RolledBack,
             "a stack failed and was rolled back; see the cause above",
             format!("fix the cause, then re-run `{again}`; completed stacks are kept"),
         ),
-        End::NeedsHand => (
+        RunOutcome::NeedsManualAction => (
             Exit::NeedsAction,
             "a stack failed and needs manual action; see the cause above",
             format!("fix the cause, then re-run `{again}`: it shows what is left to do"),

@@ -10,17 +10,17 @@ use super::session::{self, Session};
 use crate::cloud::aws::Aws;
 use crate::common::files;
 use crate::definition::lock as lock_file;
-use crate::plan::{Action, Origin, Plan, Saved};
+use crate::plan::{Action, Plan, PlanOrigin, SavedPlan};
 
 /// The mark of a saved plan: a definition never contains it.
 const MARK: &str = "\"kube-cfn/plan\"";
 
 /// Reads the saved plan that `name` is the path of; `None` when it names no such file.
-pub fn read(name: &str) -> Result<Option<Saved>, CommandError> {
+pub fn read(name: &str) -> Result<Option<SavedPlan>, CommandError> {
     // A file that is not readable text is no saved plan: it is taken for a definition or a name.
     match std::fs::read_to_string(name) {
         Ok(text) if text.contains(MARK) => {
-            let saved = Saved::read(&text);
+            let saved = SavedPlan::read(&text);
             saved.map(Some).map_err(|error| {
                 CommandError::new(Exit::Usage, format!("{name}: failed to {error}"))
                     .help("`kube-cfn plan NAME --out FILE` writes one")
@@ -60,11 +60,11 @@ pub fn write(
 ) -> Result<(), CommandError> {
     let sources = PlanSources::of(session)?;
     let images = sources.images()?;
-    let origin = Origin {
+    let origin = PlanOrigin {
         running: &request.consents.running,
         ..sources.origin(session, request.run, &images)
     };
-    let saved = Saved::of(plan, &origin);
+    let saved = SavedPlan::of(plan, &origin);
     let text = serde_json::to_string_pretty(&saved).map_err(CommandError::other)?;
     let failed = |error: std::io::Error| {
         CommandError::other(format!("failed to write {}: {error}", path.display()))
@@ -73,7 +73,7 @@ pub fn write(
 }
 
 /// Opens the definition and account that a saved plan was made for.
-pub async fn open(global: &Global, saved: &Saved) -> Result<Session<Aws>, CommandError> {
+pub async fn open(global: &Global, saved: &SavedPlan) -> Result<Session<Aws>, CommandError> {
     let opened = session::open(global, &saved.definition).await;
     opened.map_err(|failure| {
         let was = format!("the plan was made from {}", saved.definition);
@@ -82,7 +82,7 @@ pub async fn open(global: &Global, saved: &Saved) -> Result<Session<Aws>, Comman
 }
 
 /// The plan as it was saved, or every reason why it no longer holds.
-pub async fn restore(saved: &Saved, session: &Session) -> Result<Plan, CommandError> {
+pub async fn restore(saved: &SavedPlan, session: &Session) -> Result<Plan, CommandError> {
     let PlanInputs {
         survey,
         stacks,
@@ -157,8 +157,8 @@ impl PlanSources {
         session: &'a Session,
         run: &'a str,
         images: &'a std::collections::BTreeMap<String, String>,
-    ) -> Origin<'a> {
-        Origin {
+    ) -> PlanOrigin<'a> {
+        PlanOrigin {
             account: &session.identity.account,
             region: &session.identity.region,
             run,

@@ -13,7 +13,7 @@ use super::error::{CommandError, Exit};
 use super::out::FormatArg;
 use super::session;
 use crate::cloud::Cloud;
-use crate::kube::{self, Api, Connection, Wanted};
+use crate::kube::{self, Api, Connection, WantedCluster};
 use crate::report::certificates;
 use crate::report::cluster::{StackWithResources, text, view};
 use crate::report::kubernetes::KubernetesView;
@@ -111,7 +111,7 @@ async fn look(cluster: &Cluster, connection: &Connection) -> KubernetesView {
         None
     };
     let spec = cluster.defined.as_ref().map(|defined| &defined.spec);
-    let wanted = spec.map(Wanted::of);
+    let wanted = spec.map(WantedCluster::of);
     let account = wanted
         .as_ref()
         .map(|wanted| (wanted, kube::readiness(wanted, &seen)));

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a program answers; each has some of these.
+/// What a program prints; each has some of these.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Answer {
+pub(super) struct ProgramResult {
     pub(super) ok: bool,
     pub(super) error: Option<String>,
     pub(super) members: Vec<Member>,
@@ -46,14 +46,14 @@ pub struct Member {
     pub bytes: u64,
 }
 
-impl Answer {
+impl ProgramResult {
     /// Out of a program's standard output; `None` when there is no such line.
     pub(super) fn of(stdout: &str) -> Option<Self> {
         serde_json::from_str(stdout.trim().lines().last()?).ok()
     }
 
-    /// What came of it, in a few words.
-    pub(super) fn sentence(&self) -> String {
+    /// The result in a few words.
+    pub(super) fn summary(&self) -> String {
         match (self.state.as_deref(), self.changed) {
             (Some("stopped"), _) if !self.waiting.is_empty() => {
                 let slots: Vec<_> = self.waiting.iter().map(char::to_string).collect();
@@ -63,7 +63,7 @@ impl Answer {
             (Some(state), _) => state.to_owned(),
             (None, Some(false)) => match &self.reason {
                 Some(reason) => reason.clone(),
-                None => "was done already".to_owned(),
+                None => "already done".to_owned(),
             },
             _ => match &self.key {
                 Some(key) => key.clone(),
@@ -74,6 +74,6 @@ impl Answer {
 }
 
 pub(super) fn last_line(text: &str) -> String {
-    let line = text.trim().lines().last().unwrap_or("it said nothing");
+    let line = text.trim().lines().last().unwrap_or("no output");
     line.chars().take(300).collect()
 }

@@ -1,6 +1,6 @@
-//! What is asked of the etcd members of a running cluster, and in which order: snapshots, a restore on
-//! all slots, a member replaced. The programs on the machines do each step, and do only what is left of
-//! it; so every order here may be cut off and begun again. Must not know Systems Manager or the screen.
+//! Operations on the etcd members of a running cluster, step by step: snapshots, a restore on all slots,
+//! the replacement of a member. Programs on the machines do each step, and only what is left of it; so
+//! every operation can be interrupted and repeated. Must not know Systems Manager or the screen.
 
 mod answer;
 mod replace;
@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use answer::Member;
-pub use replace::{Healthy, replace};
+pub use replace::{OnHealthyMember, replace};
 pub use restore::{abandon, restore};
-pub use snapshot::{Snapshot, Taken, list, snapshot};
+pub use snapshot::{Snapshot, TakenSnapshot, list, snapshot};
 
 use crate::cloud::CloudError;
 use crate::cloud::remote::{CommandResult, Remote};
-use answer::Answer;
+use answer::ProgramResult;
 
 /// Where programs lie on a machine.
 const PROGRAMS: &str = "/opt/kube-cfn/bin";
@@ -57,18 +57,18 @@ pub fn slots(outputs: &BTreeMap<String, String>) -> Vec<Slot> {
 pub struct Members<'a, R> {
     pub cloud: &'a R,
     pub slots: Vec<Slot>,
-    /// Hears every step, before and after.
-    pub on_step: &'a dyn Fn(&Step),
+    /// Called before and after every step.
+    pub on_step: &'a dyn Fn(&MemberStep),
 }
 
 /// A step on a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct MemberStep {
     pub slot: char,
     /// What is done there: `take a snapshot`.
     pub doing: String,
-    /// `None` when it begins; what came of it when it ended.
-    pub came: Option<String>,
+    /// `None` when it begins; its result when it ended.
+    pub result: Option<String>,
 }
 
 /// Why a step could not be done; fits after "failed to …: ".
@@ -80,7 +80,7 @@ pub enum EtcdError {
         doing: String,
         source: CloudError,
     },
-    /// The program on the machine said no, or failed; `reason` is its own.
+    /// The program on the machine refused or failed; `reason` is its own.
     #[error("{doing} on control-plane node {slot}: {reason}")]
     Refused {
         slot: char,
@@ -89,25 +89,25 @@ pub enum EtcdError {
     },
     /// The shell on the machine did not find the program.
     #[error(
-        "{doing} on control-plane node {slot}: the machine {instance} has no {program} yet; its boot did not come that far: {said}"
+        "{doing} on control-plane node {slot}: the machine {instance} has no {program} yet; its boot has not installed it yet: {output}"
     )]
     NoProgram {
         slot: char,
         doing: String,
         instance: String,
         program: String,
-        said: String,
+        output: String,
     },
     /// The program ended without a line of JSON that can be read.
     #[error(
-        "{doing} on control-plane node {slot}: the program on {instance} ended (exit code {code}) with a line that is no result: {said}"
+        "{doing} on control-plane node {slot}: the program on {instance} ended (exit code {code}) without a readable result: {output}"
     )]
     NoAnswer {
         slot: char,
         doing: String,
         instance: String,
         code: i32,
-        said: String,
+        output: String,
     },
     #[error("find the control-plane node {name}: the cluster has {known}")]
     NoSlot { name: String, known: String },
@@ -117,7 +117,7 @@ pub enum EtcdError {
     Single(String),
     #[error("read the snapshots: {0}")]
     Bucket(CloudError),
-    #[error("wait for {what}: not so after {minutes} minutes; {state}")]
+    #[error("wait for {what}: timed out after {minutes} minutes; {state}")]
     Late {
         what: String,
         minutes: u64,
@@ -126,15 +126,20 @@ pub enum EtcdError {
 }
 
 impl<R: Remote> Members<'_, R> {
-    /// Runs a program on a slot and tells of it; a refusal is an error.
-    async fn ask(&self, slot: &Slot, doing: &str, line: &str) -> Result<Answer, EtcdError> {
-        self.tell(slot, doing, None);
-        let answer = self.quietly(slot, doing, line).await?;
-        self.tell(slot, doing, Some(answer.sentence()));
+    /// Runs a program on a slot and reports the step; a refusal is an error.
+    async fn ask(&self, slot: &Slot, doing: &str, line: &str) -> Result<ProgramResult, EtcdError> {
+        self.emit_step(slot, doing, None);
+        let answer = self.run_program(slot, doing, line).await?;
+        self.emit_step(slot, doing, Some(answer.summary()));
         Ok(answer)
     }
 
-    async fn quietly(&self, slot: &Slot, doing: &str, line: &str) -> Result<Answer, EtcdError> {
+    async fn run_program(
+        &self,
+        slot: &Slot,
+        doing: &str,
+        line: &str,
+    ) -> Result<ProgramResult, EtcdError> {
         let command = format!("{PROGRAMS}/{line}");
         let ran = self.cloud.run(&slot.group, &command).await;
         let ran = ran.map_err(|source| EtcdError::Cloud {
@@ -142,7 +147,7 @@ impl<R: Remote> Members<'_, R> {
             doing: doing.to_owned(),
             source,
         })?;
-        let Some(answer) = Answer::of(&ran.stdout) else {
+        let Some(answer) = ProgramResult::of(&ran.stdout) else {
             return Err(unreadable(slot.letter, doing, &command, ran));
         };
         if answer.ok {
@@ -155,11 +160,11 @@ impl<R: Remote> Members<'_, R> {
         })
     }
 
-    fn tell(&self, slot: &Slot, doing: &str, came: Option<String>) {
-        (self.on_step)(&Step {
+    fn emit_step(&self, slot: &Slot, doing: &str, result: Option<String>) {
+        (self.on_step)(&MemberStep {
             slot: slot.letter,
             doing: doing.to_owned(),
-            came,
+            result,
         });
     }
 
@@ -182,7 +187,7 @@ impl<R: Remote> Members<'_, R> {
             .iter()
             .filter(|slot| Some(slot.letter) != without);
         for slot in others {
-            let asked = self.quietly(slot, "list the members of etcd", "etcd-member status");
+            let asked = self.run_program(slot, "list the members of etcd", "etcd-member status");
             match asked.await {
                 Ok(answer) => return Ok((slot, answer.members)),
                 Err(error) => failed = error,
@@ -226,7 +231,7 @@ impl<R: Remote> Members<'_, R> {
                     state,
                 });
             }
-            self.cloud.sleep(PAUSE).await;
+            self.cloud.sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -249,7 +254,7 @@ fn unreadable(slot: char, doing: &str, command: &str, ran: CommandResult) -> Etc
             doing,
             instance: ran.instance,
             program: command.split(' ').next().unwrap_or(command).to_owned(),
-            said: answer::last_line(&ran.stderr),
+            output: answer::last_line(&ran.stderr),
         };
     }
     let printed = if ran.stdout.trim().is_empty() {
@@ -261,13 +266,13 @@ fn unreadable(slot: char, doing: &str, command: &str, ran: CommandResult) -> Etc
         slot,
         doing,
         code: ran.code,
-        said: answer::last_line(printed),
+        output: answer::last_line(printed),
         instance: ran.instance,
     }
 }
 
-/// Between two looks at a machine.
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
+/// Between two polls.
+const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn is_over(began: Timestamp, now: Timestamp, minutes: u64) -> bool {
     let most = i64::try_from(minutes * 60).unwrap_or(i64::MAX);

@@ -1,15 +1,15 @@
-//! A member that lost its data, or whose data is no good, made again from what the others have.
+//! Replaces a member without usable data: the new one copies the data of the others.
 
-use super::{EtcdError, Member, Members, PAUSE, Slot, is_over};
+use super::{EtcdError, Member, Members, POLL_INTERVAL, Slot, is_over};
 use crate::cloud::CloudError;
 use crate::cloud::remote::Remote;
 
 /// Until the new member has all data: a machine may have to boot first.
 const MINUTES: u64 = 30;
 
-/// What becomes of a member that is healthy.
+/// What to do about a member that is healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Healthy {
+pub enum OnHealthyMember {
     /// It is left alone.
     Keep,
     /// Its data is replaced all the same.
@@ -21,7 +21,7 @@ pub enum Healthy {
 pub async fn replace<R: Remote>(
     members: &Members<'_, R>,
     name: &str,
-    healthy: Healthy,
+    healthy: OnHealthyMember,
 ) -> Result<bool, EtcdError> {
     let slot = members.slot(name)?;
     let member = slot.member();
@@ -29,12 +29,12 @@ pub async fn replace<R: Remote>(
         return Err(EtcdError::Single(member));
     }
     let (helper, found) = members.status_without(Some(slot.letter)).await?;
-    if healthy == Healthy::Keep && is_well(&found, slot) {
+    if healthy == OnHealthyMember::Keep && is_healthy(&found, slot) {
         return Ok(false);
     }
     let even = match healthy {
-        Healthy::Keep => "",
-        Healthy::Replace => " --even-if-healthy",
+        OnHealthyMember::Keep => "",
+        OnHealthyMember::Replace => " --even-if-healthy",
     };
     let remove = format!("etcd-member remove {member}{even}");
     members
@@ -50,7 +50,7 @@ pub async fn replace<R: Remote>(
     Ok(true)
 }
 
-fn is_well(found: &[Member], slot: &Slot) -> bool {
+fn is_healthy(found: &[Member], slot: &Slot) -> bool {
     let letter = slot.letter.to_string();
     let of_slot = found.iter().find(|member| member.slot == letter);
     of_slot.is_some_and(|member| member.serves && !member.learner)
@@ -66,12 +66,12 @@ async fn rejoin<R: Remote>(members: &Members<'_, R>, slot: &Slot) -> Result<(), 
             ..
         }) => {
             let later = format!("{source}; the node's next boot does it");
-            members.tell(slot, doing, Some(later));
+            members.emit_step(slot, doing, Some(later));
             Ok(())
         }
         Err(EtcdError::NoProgram { instance, .. }) => {
             let later = format!("{instance} is still in its first boot, which does it");
-            members.tell(slot, doing, Some(later));
+            members.emit_step(slot, doing, Some(later));
             Ok(())
         }
         Err(error) => Err(error),
@@ -98,6 +98,6 @@ async fn promote<R: Remote>(
                 state: answer.reason.unwrap_or_default(),
             });
         }
-        members.cloud.sleep(PAUSE).await;
+        members.cloud.sleep(POLL_INTERVAL).await;
     }
 }

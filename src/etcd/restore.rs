@@ -34,7 +34,7 @@ pub async fn restore<R: Remote>(
             return Err(EtcdError::Late {
                 what: "all control-plane nodes to stop".to_owned(),
                 minutes: MINUTES,
-                state: "nothing was swapped on those that wait".to_owned(),
+                state: "the waiting nodes still have their old data".to_owned(),
             });
         }
     }

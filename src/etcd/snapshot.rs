@@ -14,7 +14,7 @@ const SUM: &str = ".sha256";
 /// A snapshot that was just taken and verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Taken {
+pub struct TakenSnapshot {
     /// Key in the state bucket.
     pub key: String,
     pub revision: u64,
@@ -36,7 +36,7 @@ pub struct Snapshot {
 }
 
 /// Has the first slot that can take a snapshot; the error is the last slot's.
-pub async fn snapshot<R: Remote>(members: &Members<'_, R>) -> Result<Taken, EtcdError> {
+pub async fn snapshot<R: Remote>(members: &Members<'_, R>) -> Result<TakenSnapshot, EtcdError> {
     let mut failed = EtcdError::NoSlot {
         name: "that answers".to_owned(),
         known: members.known(),
@@ -51,7 +51,7 @@ pub async fn snapshot<R: Remote>(members: &Members<'_, R>) -> Result<Taken, Etcd
             }
         };
         if let (Some(key), Some(sha256)) = (answer.key, answer.sha256) {
-            return Ok(Taken {
+            return Ok(TakenSnapshot {
                 key,
                 revision: answer.revision,
                 bytes: answer.bytes,
@@ -61,7 +61,9 @@ pub async fn snapshot<R: Remote>(members: &Members<'_, R>) -> Result<Taken, Etcd
         failed = EtcdError::Refused {
             slot: slot.letter,
             doing: "take a snapshot".to_owned(),
-            reason: answer.reason.unwrap_or_else(|| "it took none".to_owned()),
+            reason: answer
+                .reason
+                .unwrap_or_else(|| "no snapshot was taken".to_owned()),
         };
     }
     Err(failed)

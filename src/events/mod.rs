@@ -3,6 +3,7 @@
 
 mod emitter;
 mod operations;
+mod retained;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::stacks::StackKind;
 pub use crate::catalog::durations::{Operation, Span};
 pub use emitter::Emitter;
 pub use operations::{ResourceOperation, operations};
+pub use retained::Retained;
 
 /// What happened in a run. Serialised with a `type` field, camelCase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,7 +94,7 @@ pub struct ReadyPart {
     pub done: usize,
     pub wanted: usize,
     /// Its state, in one short phrase.
-    pub stands: String,
+    pub state: String,
     /// What is missing, a sentence each.
     pub missing: Vec<String>,
 }

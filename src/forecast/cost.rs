@@ -22,7 +22,7 @@ use charges::{Charge, charges};
 /// US dollars from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Range {
+pub struct CostRange {
     pub from: f64,
     pub to: f64,
 }
@@ -30,13 +30,13 @@ pub struct Range {
 /// One thing that costs something.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Item {
+pub struct CostItem {
     /// The resource's sentence, and the part of it where it has several prices.
     pub what: String,
     pub logical_id: String,
     /// How many, in words: `3 to 12 machines`, `100 GiB`.
     pub quantity: String,
-    pub usd_month: Range,
+    pub usd_month: CostRange,
     /// How the upper end is known.
     pub basis: Basis,
 }
@@ -45,7 +45,7 @@ pub struct Item {
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
-    pub items: Vec<Item>,
+    pub items: Vec<CostItem>,
     /// What costs something and is not in `items`: by use, or without a known price.
     pub uncounted: Vec<String>,
 }
@@ -65,11 +65,11 @@ pub struct StackCost {
 #[serde(rename_all = "camelCase")]
 pub struct Monthly {
     /// `None` when nothing exists yet.
-    pub before: Option<Range>,
-    pub after: Range,
+    pub before: Option<CostRange>,
+    pub after: CostRange,
     /// What is more (or less, below nought): of the least size from the least, of the largest from the
     /// largest; the smaller of the two first.
-    pub difference: Range,
+    pub difference: CostRange,
     pub stacks: Vec<StackCost>,
     /// Of all stacks as they become, each once.
     pub uncounted: Vec<String>,
@@ -105,8 +105,8 @@ fn once_each(lines: impl IntoIterator<Item = String>) -> Vec<String> {
     lines.into_iter().filter(new).collect()
 }
 
-fn sum(ranges: impl Iterator<Item = Range>) -> Range {
-    ranges.fold(Range::default(), Add::add)
+fn sum(ranges: impl Iterator<Item = CostRange>) -> CostRange {
+    ranges.fold(CostRange::default(), Add::add)
 }
 
 /// Which prices a template needs: what to ask the AWS price list for.
@@ -193,7 +193,7 @@ fn item(
     region: &str,
     prices: &Prices,
     uncounted: &mut Vec<String>,
-) -> Option<Item> {
+) -> Option<CostItem> {
     let mut known = Vec::new();
     for meter in &charge.meters {
         let key = PriceKey::new(region, meter.clone());
@@ -208,18 +208,18 @@ fn item(
     }
     let least = known.iter().map(|(usd, _)| *usd).min_by(f64::total_cmp)?;
     let (most, basis) = known.into_iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
-    Some(Item {
+    Some(CostItem {
         what: charge.what.clone(),
         logical_id: charge.logical_id.clone(),
         quantity: charge.quantity.clone(),
-        usd_month: Range::of(least * charge.paid, most * charge.most),
+        usd_month: CostRange::of(least * charge.paid, most * charge.most),
         basis,
     })
 }
 
 impl StackCost {
     /// What is more (or less, below nought) than before, as in [`Monthly::difference`].
-    pub fn difference(&self) -> Range {
+    pub fn difference(&self) -> CostRange {
         let before = self.before.as_ref().map(Cost::usd_month);
         self.after.usd_month().less(before.unwrap_or_default())
     }
@@ -227,12 +227,12 @@ impl StackCost {
 
 impl Cost {
     /// All items together.
-    pub fn usd_month(&self) -> Range {
+    pub fn usd_month(&self) -> CostRange {
         sum(self.items.iter().map(|item| item.usd_month))
     }
 }
 
-impl Range {
+impl CostRange {
     /// In whole cents.
     fn of(from: f64, to: f64) -> Self {
         let cents = |usd: f64| (usd * 100.0).round() / 100.0;
@@ -248,7 +248,7 @@ impl Range {
     }
 }
 
-impl Add for Range {
+impl Add for CostRange {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {

@@ -31,15 +31,15 @@ pub struct Outage {
 /// The table of data/outages.json.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Table {
+struct OutageTable {
     sources: BTreeMap<String, String>,
     /// By property, `PROPERTY+variant` where the situation decides.
-    properties: BTreeMap<String, Expected>,
+    properties: BTreeMap<String, Interruption>,
     /// Properties that are not in the table.
-    others: Expected,
-    replacement: Expected,
-    parameter: Expected,
-    static_parameter: Expected,
+    others: Interruption,
+    replacement: Interruption,
+    parameter: Interruption,
+    static_parameter: Interruption,
     /// Parameters of Postgres that hold only after a restart. From `pg_settings` (context `postmaster`)
     /// of Postgres 14 to 18, and those of RDS's own that its parameter groups call static.
     static_parameters: BTreeSet<String>,
@@ -47,7 +47,7 @@ struct Table {
 
 /// An interruption without what causes it.
 #[derive(Deserialize)]
-struct Expected {
+struct Interruption {
     #[serde(default = "none")]
     expect: String,
     #[serde(default)]
@@ -60,13 +60,13 @@ fn none() -> String {
     "no interruption".to_owned()
 }
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
+static TABLE: LazyLock<OutageTable> = LazyLock::new(|| {
     serde_json::from_str(include_str!("data/outages.json")).unwrap_or_else(|error| {
         unreachable!("outages.json is part of this program and parses: {error}")
     })
 });
 
-impl Expected {
+impl Interruption {
     fn of(&'static self, logical_id: &str, property: String) -> Outage {
         Outage {
             logical_id: logical_id.to_owned(),
@@ -125,7 +125,7 @@ fn of_instance(step: &Step, change: &ResourceChange) -> Vec<Outage> {
 }
 
 /// What to expect of a property; `None` for tags, which no user of a database notices.
-fn expected(name: &str, standby: bool, was: &Value, new: &Value) -> Option<&'static Expected> {
+fn expected(name: &str, standby: bool, was: &Value, new: &Value) -> Option<&'static Interruption> {
     let variant = match name {
         "Tags" => return None,
         "DBInstanceClass" if standby => "+standby",
@@ -181,7 +181,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn every_row_names_a_source() {
+    fn every_outage_row_names_a_source() {
         let fixed = [
             &TABLE.others,
             &TABLE.replacement,
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_situation_decides_the_outage_of_a_property() {
+    fn outage_depends_on_old_and_new_values() {
         let seconds = |name, standby, was: Value, new: Value| {
             expected(name, standby, &was, &new).map(|found| found.seconds)
         };

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_is_asked_for_as_the_price_list_names_it() {
+    fn price_query_names_machines_as_the_price_list() {
         assert_eq!(
             asked("eu-west-1", "instance m7g.large"),
             "AmazonEC2 instanceType=m7g.large operatingSystem=Linux tenancy=Shared \
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_usage_type_is_written_as_its_region_writes_it() {
+    fn usage_type_has_the_prefix_of_its_region() {
         assert_eq!(
             asked("us-east-1", "nat-hour"),
             "AmazonEC2 usagetype=NatGateway-Hours regionCode=us-east-1"
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn every_region_of_the_catalogue_can_be_asked() {
+    fn every_region_has_a_price_query() {
         for region in regions::names() {
             assert!(
                 PriceKey::new(region, Meter::NatHour).query().is_some(),

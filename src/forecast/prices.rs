@@ -53,7 +53,7 @@ pub struct Prices {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Table {
+struct PriceTable {
     sources: BTreeMap<String, Source>,
     factors: BTreeMap<String, f64>,
     /// Types of resources that AWS takes nothing for by themselves; of SSM parameters the standard ones,
@@ -62,7 +62,7 @@ struct Table {
     /// The beginning of a usage type in each region (`EU-NatGateway-Hours`). In us-east-1 there is none,
     /// but for the services that write `USE1`.
     usage_type_prefixes: BTreeMap<String, String>,
-    prices: Vec<Line>,
+    prices: Vec<PriceLine>,
 }
 
 #[derive(Deserialize)]
@@ -72,14 +72,14 @@ struct Source {
 }
 
 #[derive(Deserialize)]
-struct Line {
+struct PriceLine {
     meter: String,
     region: String,
     usd: f64,
     source: String,
 }
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
+static TABLE: LazyLock<PriceTable> = LazyLock::new(|| {
     serde_json::from_str(include_str!("data/prices.json")).unwrap_or_else(|error| {
         unreachable!("prices.json is part of this program and parses: {error}")
     })
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_of_the_table_has_a_source_with_a_day_and_a_meter_that_is_known() {
+    fn every_price_has_a_dated_source_and_a_known_meter() {
         for line in &TABLE.prices {
             let meter: Meter = line.meter.parse().unwrap();
             assert_eq!(meter.to_string(), line.meter);
@@ -228,13 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn no_figure_stands_twice() {
+    fn no_price_is_listed_twice() {
         let machines = instances::names().count();
         assert_eq!(Prices::table().figures.len(), machines + TABLE.prices.len());
     }
 
     #[test]
-    fn the_factor_of_a_region_is_the_middle_of_its_figures_over_those_at_home() {
+    fn region_factor_is_the_median_price_ratio() {
         let table = Prices::table();
         for (region, factor) in &TABLE.factors {
             let here = table
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_of_the_region_itself_comes_first() {
+    fn own_price_of_a_region_counts_first() {
         close(usd("us-east-1", "instance m7g.large"), 0.0816, None);
         close(usd("eu-west-1", "nat-regional-hour"), 0.048, None);
         close(
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_published_is_worked_out_and_says_how() {
+    fn derived_price_names_its_derivation() {
         let how = Some("2 x m7g.large");
         close(usd("eu-west-1", "instance m7g.xlarge"), 0.182, how);
         let how = Some("0.5 x db.m6g.large");
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_costs_the_same_everywhere_needs_no_factor() {
+    fn global_price_needs_no_factor() {
         for word in ["ipv4-hour", "key", "secret", "zone"] {
             let meter: Meter = word.parse().unwrap();
             let figures = TABLE.prices.iter().filter(|line| line.meter == word);
@@ -306,13 +306,13 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_has_no_price() {
+    fn unknown_meter_has_no_price() {
         assert_eq!(usd("us-east-1", "instance q9z.large"), None);
         assert_eq!(usd("us-east-1", "database single db.q9z.large"), None);
     }
 
     #[test]
-    fn the_price_list_of_today_goes_before_the_table() {
+    fn live_price_overrides_the_table() {
         let key = PriceKey::new("eu-west-1", Meter::NlbHour);
         let prices = Prices::table().overlay([(key.clone(), 0.0252)], "2026-11-20");
         let found = prices.find(&key).unwrap();

@@ -26,7 +26,7 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 /// What a user may do in one namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub enum NamespaceRole {
     /// Reads everything but Secrets: the cluster's own `view`.
     Viewer,
     /// Deploys: writes workloads, services, configuration, Secrets; no exec, no rights, no quotas.
@@ -35,7 +35,7 @@ pub enum Role {
     Admin,
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for NamespaceRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Viewer => "viewer",
@@ -48,7 +48,7 @@ impl fmt::Display for Role {
 /// A certificate that was handed out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Issued {
+pub struct IssuedCertificate {
     /// Serial number in hex, as the audit log's readers look for it.
     pub serial: String,
     pub issued: Timestamp,
@@ -64,8 +64,8 @@ pub struct Binding {
     pub who: String,
     pub namespace: String,
     /// `None` where the record was changed by another client.
-    pub role: Option<Role>,
-    pub certificates: Vec<Issued>,
+    pub role: Option<NamespaceRole>,
+    pub certificates: Vec<IssuedCertificate>,
 }
 
 impl Binding {
@@ -93,13 +93,13 @@ impl Binding {
         })
     }
 
-    fn write(&self, role: Role) -> Result<rbac::RoleBinding, KubeError> {
+    fn write(&self, role: NamespaceRole) -> Result<rbac::RoleBinding, KubeError> {
         let unwritable = |error: serde_json::Error| KubeError::Setup(error.to_string());
         let certificates = serde_json::to_string(&self.certificates).map_err(unwritable)?;
         let (kind, name) = match role {
-            Role::Viewer => ("ClusterRole", "view"),
-            Role::Deployer => ("Role", DEPLOYER),
-            Role::Admin => ("ClusterRole", "admin"),
+            NamespaceRole::Viewer => ("ClusterRole", "view"),
+            NamespaceRole::Deployer => ("Role", DEPLOYER),
+            NamespaceRole::Admin => ("ClusterRole", "admin"),
         };
         Ok(rbac::RoleBinding {
             metadata: ObjectMeta {
@@ -176,9 +176,9 @@ impl Api {
 
     /// Writes a binding and the role behind it; a conflict with another owner of the same fields is
     /// refused, never taken over.
-    pub async fn bind(&self, binding: &Binding, role: Role) -> Result<(), KubeError> {
+    pub async fn bind(&self, binding: &Binding, role: NamespaceRole) -> Result<(), KubeError> {
         let params = PatchParams::apply(MANAGER);
-        if role == Role::Deployer {
+        if role == NamespaceRole::Deployer {
             let wanted = deployer(&binding.namespace);
             let roles = self.in_namespace::<rbac::Role>(&binding.namespace);
             let applied = roles.patch(DEPLOYER, &params, &Patch::Apply(&wanted)).await;

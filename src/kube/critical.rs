@@ -1,12 +1,12 @@
 //! The pods without which nothing else works, by the labels that kubeadm and the charts give them.
 
-use super::ready::{Inside, Part, Wanted, node_of};
+use super::ready::{ClusterContents, ReadinessPart, WantedCluster, node_of};
 use super::{Node, Pod};
 use crate::common::text::count;
 
 /// Where one of them must run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Placement {
     /// On the node of every slot: a static pod, or a `DaemonSet` of the control plane.
     Slots,
     /// On every node.
@@ -16,19 +16,19 @@ enum Place {
 }
 
 /// A pod that must run.
-struct Critical {
+struct CriticalPod {
     name: &'static str,
     /// Labels that tell it; one of them is enough, since charts and kubeadm differ.
     labels: &'static [(&'static str, &'static str)],
-    place: Place,
+    place: Placement,
 }
 
 const fn critical(
     name: &'static str,
     labels: &'static [(&'static str, &'static str)],
-    place: Place,
-) -> Critical {
-    Critical {
+    place: Placement,
+) -> CriticalPod {
+    CriticalPod {
         name,
         labels,
         place,
@@ -37,24 +37,24 @@ const fn critical(
 
 /// metrics-server and the autoscaler are not among them: a cluster schedules, resolves names and
 /// mounts volumes without.
-const CRITICAL: &[Critical] = &[
-    critical("etcd", &[("component", "etcd")], Place::Slots),
+const CRITICAL: &[CriticalPod] = &[
+    critical("etcd", &[("component", "etcd")], Placement::Slots),
     critical(
         "kube-apiserver",
         &[("component", "kube-apiserver")],
-        Place::Slots,
+        Placement::Slots,
     ),
     critical(
         "kube-controller-manager",
         &[("component", "kube-controller-manager")],
-        Place::Slots,
+        Placement::Slots,
     ),
     critical(
         "kube-scheduler",
         &[("component", "kube-scheduler")],
-        Place::Slots,
+        Placement::Slots,
     ),
-    critical("Cilium", &[("k8s-app", "cilium")], Place::Nodes),
+    critical("Cilium", &[("k8s-app", "cilium")], Placement::Nodes),
     critical(
         "the Cilium operator",
         &[
@@ -62,7 +62,7 @@ const CRITICAL: &[Critical] = &[
             ("name", "cilium-operator"),
             ("app.kubernetes.io/name", "cilium-operator"),
         ],
-        Place::Anywhere,
+        Placement::Anywhere,
     ),
     critical(
         "the cloud controller manager",
@@ -70,7 +70,7 @@ const CRITICAL: &[Critical] = &[
             ("k8s-app", "aws-cloud-controller-manager"),
             ("app.kubernetes.io/name", "aws-cloud-controller-manager"),
         ],
-        Place::Slots,
+        Placement::Slots,
     ),
     critical(
         "CoreDNS",
@@ -79,44 +79,48 @@ const CRITICAL: &[Critical] = &[
             ("k8s-app", "coredns"),
             ("app.kubernetes.io/name", "coredns"),
         ],
-        Place::Anywhere,
+        Placement::Anywhere,
     ),
     critical(
         "the EBS CSI controller",
         &[("app", "ebs-csi-controller")],
-        Place::Anywhere,
+        Placement::Anywhere,
     ),
 ];
 
 /// How the critical pods stand: each kind counts once.
-pub(super) fn readiness(wanted: &Wanted, inside: &Inside) -> Part {
+pub(super) fn readiness(wanted: &WantedCluster, contents: &ClusterContents) -> ReadinessPart {
     let troubles = CRITICAL
         .iter()
-        .filter_map(|one| trouble(one, wanted, inside));
+        .filter_map(|one| trouble(one, wanted, contents));
     let missing: Vec<String> = troubles.collect();
     let (all, done) = (CRITICAL.len(), CRITICAL.len() - missing.len());
-    Part {
+    ReadinessPart {
         name: "critical pods".to_owned(),
         done,
         wanted: all,
-        stands: format!("{done} of {} run", count(all, "kind")),
+        state: format!("{done} of {} run", count(all, "kind")),
         missing,
     }
 }
 
-fn trouble(one: &Critical, wanted: &Wanted, inside: &Inside) -> Option<String> {
-    let pods: Vec<&Pod> = inside
+fn trouble(
+    one: &CriticalPod,
+    wanted: &WantedCluster,
+    contents: &ClusterContents,
+) -> Option<String> {
+    let pods: Vec<&Pod> = contents
         .pods
         .iter()
         .filter(|pod| one.labels.iter().any(|label| pod.is(*label)))
         .collect();
     let nodes: Vec<&Node> = match one.place {
-        Place::Anywhere => return anywhere(one.name, &pods),
-        Place::Nodes => inside.nodes.iter().collect(),
-        Place::Slots => {
+        Placement::Anywhere => return anywhere(one.name, &pods),
+        Placement::Nodes => contents.nodes.iter().collect(),
+        Placement::Slots => {
             let slots = wanted.slots.iter();
             slots
-                .filter_map(|slot| node_of(slot, &inside.nodes))
+                .filter_map(|slot| node_of(slot, &contents.nodes))
                 .collect()
         }
     };

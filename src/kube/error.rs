@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_certificates_are_untrusted_not_unreachable() {
+    fn foreign_certificate_differs_from_no_answer() {
         let of = |chain: &str| KubeError::of_transport("https://api:6443", chain);
         assert_eq!(
             of("ServiceError: client error (Connect): invalid peer certificate: UnknownIssuer")
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_the_api_are_passed_on() {
+    fn api_error_message_is_passed_on() {
         let text = "nodes is forbidden: User \"ci\" cannot list resource \"nodes\"";
         assert_eq!(
             KubeError::of_status(403, text).to_string(),

@@ -11,14 +11,17 @@ mod serving;
 mod signing;
 mod wait;
 
-pub use access::{Binding, Issued, Role};
+pub use access::{Binding, IssuedCertificate, NamespaceRole};
 pub use api::{Api, ClientLogin, Connection, Identity};
 pub use error::KubeError;
 pub use model::{Health, Node, POOL_LABEL, Pod, SLOT_LABEL};
-pub use ready::{Inside, Part, Readiness, Seen, Wanted, WantedPool, WantedSlot, readiness};
+pub use ready::{
+    ClusterContents, ClusterState, Readiness, ReadinessPart, WantedCluster, WantedPool, WantedSlot,
+    readiness,
+};
 pub use serving::{PeerCert, serving_certificate};
-pub use signing::Signed;
-pub use wait::{WaitOptions, Waited, look, wait};
+pub use signing::SignedCertificate;
+pub use wait::{WaitOptions, WaitResult, look, wait};
 
 #[cfg(test)]
 mod tests;

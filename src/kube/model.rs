@@ -111,7 +111,7 @@ fn trouble(conditions: &[core::NodeCondition]) -> Option<String> {
     let says = ready.message.as_deref().unwrap_or_default().trim();
     match (ready.status.as_str(), says) {
         ("True", _) => None,
-        ("Unknown", "") => Some("its kubelet is silent".to_owned()),
+        ("Unknown", "") => Some("its kubelet stopped reporting".to_owned()),
         (_, "") => Some(
             ready
                 .reason
@@ -129,7 +129,7 @@ fn plain(says: &str) -> String {
         return format!("network plugin not ready: {}", cause.trim());
     }
     match says {
-        "Kubelet stopped posting node status." => "its kubelet is silent".to_owned(),
+        "Kubelet stopped posting node status." => "its kubelet stopped reporting".to_owned(),
         says => one_line(says),
     }
 }
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_is_not_ready_says_why() {
+    fn not_ready_node_has_a_reason() {
         assert_eq!(
             node("True", "kubelet is posting ready status").trouble,
             None
@@ -227,7 +227,10 @@ mod tests {
             Some("network plugin not ready: cni plugin not initialized")
         );
         let silent = node("Unknown", "Kubelet stopped posting node status.");
-        assert_eq!(silent.trouble.as_deref(), Some("its kubelet is silent"));
+        assert_eq!(
+            silent.trouble.as_deref(),
+            Some("its kubelet stopped reporting")
+        );
         assert_eq!(silent.pool(), Some("web"));
         let bare = Node::from(core::Node::default());
         assert_eq!(
@@ -237,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_does_not_run_says_why() {
+    fn not_running_pod_has_a_reason() {
         let pod = |status: serde_json::Value| {
             let pod: core::Pod =
                 serde_json::from_value(json!({"metadata": {}, "status": status})).unwrap();
@@ -267,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn health_is_read_line_by_line() {
+    fn health_is_parsed_by_line() {
         let text = "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n";
         let health = Health::read(500, text);
         assert!(!health.ready);

@@ -1,5 +1,5 @@
-//! What has to be there before a cluster is called working, and the account of what is missing.
-//! Pure: what is wanted and what is seen in, sentences out.
+//! What a ready cluster needs, and what is missing. Pure: from the wanted cluster and its state to a
+//! readiness.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,7 +12,7 @@ use crate::spec::{ClusterSpec, Nat, address};
 
 /// The nodes that a cluster must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedCluster {
     pub version: Version,
     pub slots: Vec<WantedSlot>,
     pub pools: Vec<WantedPool>,
@@ -35,7 +35,7 @@ pub struct WantedPool {
     pub min: u32,
 }
 
-impl Wanted {
+impl WantedCluster {
     /// What a definition asks for.
     pub fn of(spec: &ClusterSpec) -> Self {
         let slot = |(index, letter)| {
@@ -62,17 +62,17 @@ impl Wanted {
     }
 }
 
-/// What one look at a cluster found.
+/// The state of a cluster as one poll found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct ClusterState {
     pub health: Result<Health, KubeError>,
-    /// `None` where the inside was not read: the API is not ready, or was asked without a credential.
-    pub inside: Option<Result<Inside, KubeError>>,
+    /// `None` if the contents were not read: the API is not ready, or there is no credential.
+    pub contents: Option<Result<ClusterContents, KubeError>>,
 }
 
-/// What lives in a cluster.
+/// The nodes and pods of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Inside {
+pub struct ClusterContents {
     pub nodes: Vec<Node>,
     /// The pods of `kube-system`.
     pub pods: Vec<Pod>,
@@ -81,24 +81,24 @@ pub struct Inside {
 /// Whether a cluster works, part by part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
-    pub parts: Vec<Part>,
-    /// What is other than defined but is not waited for.
+    pub parts: Vec<ReadinessPart>,
+    /// What differs from the definition but is not waited for.
     pub remarks: Vec<String>,
 }
 
 /// One thing that must be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct ReadinessPart {
     pub name: String,
     pub done: usize,
     pub wanted: usize,
     /// Its state in one short phrase: `2 of 3 nodes Ready`.
-    pub stands: String,
+    pub state: String,
     /// What is missing, a sentence each.
     pub missing: Vec<String>,
 }
 
-impl Part {
+impl ReadinessPart {
     pub fn is_done(&self) -> bool {
         self.done >= self.wanted
     }
@@ -108,7 +108,7 @@ impl Part {
             name,
             done: 0,
             wanted,
-            stands: "can't be checked until the API answers".to_owned(),
+            state: "can't be checked until the API answers".to_owned(),
             missing: Vec::new(),
         }
     }
@@ -116,7 +116,7 @@ impl Part {
 
 impl Readiness {
     pub fn is_done(&self) -> bool {
-        self.parts.iter().all(Part::is_done)
+        self.parts.iter().all(ReadinessPart::is_done)
     }
 
     /// What is missing, each sentence with the part that it belongs to.
@@ -124,7 +124,7 @@ impl Readiness {
         let open = self.parts.iter().filter(|part| !part.is_done());
         open.flat_map(|part| {
             let name = &part.name;
-            let whole = format!("{name}: {}", part.stands);
+            let whole = format!("{name}: {}", part.state);
             let details = part
                 .missing
                 .iter()
@@ -134,25 +134,25 @@ impl Readiness {
     }
 }
 
-/// Compares what is wanted with what one look found.
-pub fn readiness(wanted: &Wanted, seen: &Seen) -> Readiness {
+/// Compares the wanted cluster with its state.
+pub fn readiness(wanted: &WantedCluster, seen: &ClusterState) -> Readiness {
     let mut parts = vec![api(&seen.health)];
     let mut remarks = Vec::new();
-    match &seen.inside {
-        Some(Ok(inside)) => {
-            parts.push(control_plane(wanted, &inside.nodes));
-            parts.extend(wanted.pools.iter().map(|one| pool(one, &inside.nodes)));
-            parts.push(critical::readiness(wanted, inside));
-            remarks.extend(outdated(wanted, &inside.nodes));
+    match &seen.contents {
+        Some(Ok(contents)) => {
+            parts.push(control_plane(wanted, &contents.nodes));
+            parts.extend(wanted.pools.iter().map(|one| pool(one, &contents.nodes)));
+            parts.push(critical::readiness(wanted, contents));
+            remarks.extend(outdated(wanted, &contents.nodes));
         }
         Some(Err(error)) => {
-            let mut nodes = Part::unknown("nodes".to_owned(), 1);
-            "can't be read".clone_into(&mut nodes.stands);
+            let mut nodes = ReadinessPart::unknown("nodes".to_owned(), 1);
+            "can't be read".clone_into(&mut nodes.state);
             nodes.missing.push(error.to_string());
             parts.push(nodes);
         }
         // Asked without a credential, a healthy API is all that can be seen.
-        None if parts.iter().all(Part::is_done) => remarks.push(
+        None if parts.iter().all(ReadinessPart::is_done) => remarks.push(
             "nodes and pods were not checked: that takes a certificate of this cluster".to_owned(),
         ),
         None => parts.extend(unknown(wanted)),
@@ -160,12 +160,12 @@ pub fn readiness(wanted: &Wanted, seen: &Seen) -> Readiness {
     Readiness { parts, remarks }
 }
 
-fn unknown(wanted: &Wanted) -> Vec<Part> {
+fn unknown(wanted: &WantedCluster) -> Vec<ReadinessPart> {
     let pools = wanted.pools.iter().map(|pool| {
         let min = usize::try_from(pool.min).unwrap_or(usize::MAX);
-        Part::unknown(format!("pool {}", pool.name), min)
+        ReadinessPart::unknown(format!("pool {}", pool.name), min)
     });
-    std::iter::once(Part::unknown(
+    std::iter::once(ReadinessPart::unknown(
         "control plane".to_owned(),
         wanted.slots.len(),
     ))
@@ -173,29 +173,29 @@ fn unknown(wanted: &Wanted) -> Vec<Part> {
     .collect()
 }
 
-fn api(health: &Result<Health, KubeError>) -> Part {
-    let (done, stands, missing) = match health {
+fn api(health: &Result<Health, KubeError>) -> ReadinessPart {
+    let (done, state, missing) = match health {
         Ok(health) if health.ready => (1, "answers".to_owned(), Vec::new()),
         Ok(health) => {
             let failing: Vec<_> = health.failing().collect();
             let what = match failing.as_slice() {
-                [] => "/readyz says no".to_owned(),
-                names => format!("/readyz says no: {}", names.join(", ")),
+                [] => "/readyz fails".to_owned(),
+                names => format!("/readyz fails: {}", names.join(", ")),
             };
             (0, "is not ready".to_owned(), vec![what])
         }
         Err(error) => (0, "does not answer".to_owned(), vec![error.brief()]),
     };
-    Part {
+    ReadinessPart {
         name: "API".to_owned(),
         done,
         wanted: 1,
-        stands,
+        state,
         missing,
     }
 }
 
-fn control_plane(wanted: &Wanted, nodes: &[Node]) -> Part {
+fn control_plane(wanted: &WantedCluster, nodes: &[Node]) -> ReadinessPart {
     let mut missing = Vec::new();
     let mut done = 0;
     for slot in &wanted.slots {
@@ -213,11 +213,11 @@ fn control_plane(wanted: &Wanted, nodes: &[Node]) -> Part {
             },
         }
     }
-    Part {
+    ReadinessPart {
         name: "control plane".to_owned(),
         done,
         wanted: wanted.slots.len(),
-        stands: format!("{done} of {} Ready", count(wanted.slots.len(), "node")),
+        state: format!("{done} of {} Ready", count(wanted.slots.len(), "node")),
         missing,
     }
 }
@@ -233,7 +233,7 @@ pub(super) fn node_of<'a>(slot: &WantedSlot, nodes: &'a [Node]) -> Option<&'a No
     nodes.iter().filter(fills).max_by_key(|node| node.created)
 }
 
-fn pool(wanted: &WantedPool, nodes: &[Node]) -> Part {
+fn pool(wanted: &WantedPool, nodes: &[Node]) -> ReadinessPart {
     let mine = || {
         nodes
             .iter()
@@ -255,18 +255,18 @@ fn pool(wanted: &WantedPool, nodes: &[Node]) -> Part {
         let have = if absent == 1 { "has" } else { "have" };
         missing.push(format!("{} {have} not joined yet", count(absent, "node")));
     }
-    Part {
+    ReadinessPart {
         name: format!("pool {}", wanted.name),
         done,
         wanted: min,
-        stands: format!("{done} of {} Ready", count(min, "node")),
+        state: format!("{done} of {} Ready", count(min, "node")),
         missing,
     }
 }
 
 /// Nodes on another version. Applying moves launch templates and replaces no machine, so these
 /// are not waited for: they are reported.
-fn outdated(wanted: &Wanted, nodes: &[Node]) -> Option<String> {
+fn outdated(wanted: &WantedCluster, nodes: &[Node]) -> Option<String> {
     let version = format!("v{}", wanted.version);
     let others: Vec<String> = nodes
         .iter()

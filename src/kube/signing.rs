@@ -20,7 +20,7 @@ const BETWEEN: Duration = Duration::from_millis(500);
 
 /// What the signer made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signed {
+pub struct SignedCertificate {
     pub certificate_pem: String,
 }
 
@@ -32,7 +32,7 @@ impl Api {
         name: &str,
         request_pem: &str,
         seconds: i32,
-    ) -> Result<Signed, KubeError> {
+    ) -> Result<SignedCertificate, KubeError> {
         let requests = self.cluster::<certificates::CertificateSigningRequest>();
         let asked = certificates::CertificateSigningRequest {
             metadata: ObjectMeta {
@@ -87,7 +87,7 @@ impl Api {
 /// How a request ended; `None` while nothing is decided.
 fn outcome(
     status: certificates::CertificateSigningRequestStatus,
-) -> Option<Result<Signed, KubeError>> {
+) -> Option<Result<SignedCertificate, KubeError>> {
     for condition in status.conditions.unwrap_or_default() {
         if condition.type_ == "Failed" || condition.type_ == "Denied" {
             let why = condition.message.or(condition.reason).unwrap_or_default();
@@ -98,7 +98,7 @@ fn outcome(
     let certificate = status.certificate.filter(|made| !made.0.is_empty())?;
     let text = String::from_utf8(certificate.0);
     Some(match text {
-        Ok(certificate_pem) => Ok(Signed { certificate_pem }),
+        Ok(certificate_pem) => Ok(SignedCertificate { certificate_pem }),
         Err(error) => Err(KubeError::Answer(error.to_string())),
     })
 }

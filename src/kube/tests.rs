@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Health, Inside, KubeError, Node, POOL_LABEL, Pod, Readiness, Seen, Wanted, WantedPool,
-    WantedSlot, readiness,
+    ClusterContents, ClusterState, Health, KubeError, Node, POOL_LABEL, Pod, Readiness,
+    WantedCluster, WantedPool, WantedSlot, readiness,
 };
 
-fn wanted() -> Wanted {
+fn wanted() -> WantedCluster {
     let slot = |letter, address: &str| WantedSlot {
         letter,
         address: address.parse().unwrap(),
     };
-    Wanted {
+    WantedCluster {
         version: "1.36.2".parse().unwrap(),
         slots: vec![slot('a', "10.20.0.10"), slot('b', "10.20.32.10")],
         pools: vec![WantedPool {
@@ -46,7 +46,7 @@ fn pod(name: &str, label: (&str, &str), node: &str) -> Pod {
 }
 
 /// A cluster that works.
-fn whole() -> Inside {
+fn whole() -> ClusterContents {
     let nodes = vec![
         node("i-0a", "10.20.0.10", None),
         node("i-0b", "10.20.32.10", None),
@@ -75,29 +75,29 @@ fn whole() -> Inside {
     pods.push(pod("operator", ("io.cilium/app", "operator"), "i-0a"));
     pods.push(pod("coredns", ("k8s-app", "kube-dns"), "i-1a"));
     pods.push(pod("ebs", ("app", "ebs-csi-controller"), "i-1a"));
-    Inside { nodes, pods }
+    ClusterContents { nodes, pods }
 }
 
-fn of(inside: Inside) -> Readiness {
+fn of(contents: ClusterContents) -> Readiness {
     let health = Health {
         ready: true,
         checks: Vec::new(),
     };
     readiness(
         &wanted(),
-        &Seen {
+        &ClusterState {
             health: Ok(health),
-            inside: Some(Ok(inside)),
+            contents: Some(Ok(contents)),
         },
     )
 }
 
-fn missing(inside: Inside) -> Vec<String> {
-    of(inside).missing().collect()
+fn missing(contents: ClusterContents) -> Vec<String> {
+    of(contents).missing().collect()
 }
 
 #[test]
-fn a_whole_cluster_misses_nothing() {
+fn complete_cluster_is_ready() {
     let found = of(whole());
     assert!(found.is_done(), "{found:?}");
     assert_eq!(found.missing().count(), 0);
@@ -105,39 +105,39 @@ fn a_whole_cluster_misses_nothing() {
 }
 
 #[test]
-fn a_missing_node_differs_from_one_that_is_not_ready() {
-    let mut inside = whole();
-    inside.nodes.remove(0);
-    inside.nodes[0].trouble = Some("its kubelet is silent".to_owned());
-    let missing = missing(inside);
+fn missing_and_not_ready_nodes_differ() {
+    let mut contents = whole();
+    contents.nodes.remove(0);
+    contents.nodes[0].trouble = Some("its kubelet stopped reporting".to_owned());
+    let missing = missing(contents);
     assert_eq!(
         missing,
         [
             "control plane: 0 of 2 nodes Ready",
             "control plane: node a: no machine has joined as 10.20.0.10",
-            "control plane: node b: i-0b is NotReady: its kubelet is silent",
+            "control plane: node b: i-0b is NotReady: its kubelet stopped reporting",
         ]
     );
 }
 
 #[test]
-fn the_younger_of_two_nodes_of_a_slot_counts() {
-    let mut inside = whole();
+fn younger_of_two_nodes_of_a_slot_counts() {
+    let mut contents = whole();
     let mut younger = node("i-0new", "10.20.0.10", None);
     younger.created = Some("2026-11-23T11:00:00Z".parse().unwrap());
     younger.trouble = Some("its kubelet has not reported yet".to_owned());
-    inside.nodes.push(younger);
-    let missing = missing(inside);
+    contents.nodes.push(younger);
+    let missing = missing(contents);
     let slot = "control plane: node a: i-0new is NotReady: its kubelet has not reported yet";
     assert!(missing.iter().any(|line| line == slot), "{missing:?}");
 }
 
 #[test]
-fn a_pool_below_its_minimum_says_who_is_missing() {
-    let mut inside = whole();
-    inside.nodes[2].trouble = Some("network plugin not ready: cni".to_owned());
-    inside.nodes.remove(3);
-    let missing = missing(inside);
+fn pool_below_its_minimum_names_missing_nodes() {
+    let mut contents = whole();
+    contents.nodes[2].trouble = Some("network plugin not ready: cni".to_owned());
+    contents.nodes.remove(3);
+    let missing = missing(contents);
     assert_eq!(
         missing,
         [
@@ -149,27 +149,27 @@ fn a_pool_below_its_minimum_says_who_is_missing() {
 }
 
 #[test]
-fn more_nodes_than_the_minimum_hide_no_missing_one() {
-    let mut inside = whole();
+fn nodes_above_the_minimum_hide_no_missing_one() {
+    let mut contents = whole();
     let mut third = node("i-1c", "10.20.1.2", Some("web"));
-    third.trouble = Some("its kubelet is silent".to_owned());
-    inside.nodes.push(third);
-    inside
+    third.trouble = Some("its kubelet stopped reporting".to_owned());
+    contents.nodes.push(third);
+    contents
         .pods
         .push(pod("cilium", ("k8s-app", "cilium"), "i-1c"));
-    assert!(of(inside).is_done(), "two of at least two are Ready");
+    assert!(of(contents).is_done(), "two of at least two are Ready");
 }
 
 #[test]
-fn a_critical_pod_must_run_where_it_belongs() {
-    let mut inside = whole();
+fn critical_pod_must_run_in_its_place() {
+    let mut contents = whole();
     let etcd = |pod: &&mut Pod| pod.name == "etcd" && pod.node.as_deref() == Some("i-0b");
-    inside.pods.iter_mut().find(etcd).unwrap().trouble = Some("CrashLoopBackOff".to_owned());
-    inside.pods.retain(|pod| pod.name != "coredns");
+    contents.pods.iter_mut().find(etcd).unwrap().trouble = Some("CrashLoopBackOff".to_owned());
+    contents.pods.retain(|pod| pod.name != "coredns");
     let gone = |pod: &Pod| pod.name == "cilium" && pod.node.as_deref() != Some("i-0a");
-    inside.pods.retain(|pod| !gone(pod));
+    contents.pods.retain(|pod| !gone(pod));
     assert_eq!(
-        missing(inside),
+        missing(contents),
         [
             "critical pods: 6 of 9 kinds run",
             "critical pods: etcd on i-0b: CrashLoopBackOff",
@@ -180,10 +180,10 @@ fn a_critical_pod_must_run_where_it_belongs() {
 }
 
 #[test]
-fn nodes_of_another_version_are_reported_and_not_waited_for() {
-    let mut inside = whole();
-    inside.nodes[2].version = "v1.35.9".to_owned();
-    let found = of(inside);
+fn nodes_of_another_version_are_remarks() {
+    let mut contents = whole();
+    contents.nodes[2].version = "v1.35.9".to_owned();
+    let found = of(contents);
     assert!(found.is_done());
     assert_eq!(
         found.remarks,
@@ -192,16 +192,16 @@ fn nodes_of_another_version_are_reported_and_not_waited_for() {
 }
 
 #[test]
-fn an_api_that_does_not_answer_is_all_that_is_known() {
+fn unreachable_api_leaves_other_parts_unknown() {
     let why = KubeError::Unreachable {
         server: "https://api:6443".to_owned(),
         why: "nothing listens there".to_owned(),
     };
     let found = readiness(
         &wanted(),
-        &Seen {
+        &ClusterState {
             health: Err(why),
-            inside: None,
+            contents: None,
         },
     );
     assert!(!found.is_done());
@@ -223,45 +223,45 @@ fn an_api_that_does_not_answer_is_all_that_is_known() {
 }
 
 #[test]
-fn an_api_that_is_not_ready_names_the_failing_checks() {
+fn unready_api_names_failing_checks() {
     let health = Health {
         ready: false,
         checks: vec![("ping".to_owned(), true), ("etcd".to_owned(), false)],
     };
     let found = readiness(
         &wanted(),
-        &Seen {
+        &ClusterState {
             health: Ok(health),
-            inside: None,
+            contents: None,
         },
     );
     let missing: Vec<_> = found.missing().collect();
-    assert_eq!(missing[1], "API: /readyz says no: etcd");
+    assert_eq!(missing[1], "API: /readyz fails: etcd");
 }
 
 #[test]
-fn without_a_credential_a_healthy_api_is_enough_and_it_is_said() {
+fn healthy_api_is_enough_without_credential() {
     let health = Health {
         ready: true,
         checks: Vec::new(),
     };
     let found = readiness(
         &wanted(),
-        &Seen {
+        &ClusterState {
             health: Ok(health),
-            inside: None,
+            contents: None,
         },
     );
     assert!(found.is_done());
     assert_eq!(found.remarks.len(), 1);
     let refused = readiness(
         &wanted(),
-        &Seen {
+        &ClusterState {
             health: Ok(Health {
                 ready: true,
                 checks: Vec::new(),
             }),
-            inside: Some(Err(KubeError::Forbidden("nodes".to_owned()))),
+            contents: Some(Err(KubeError::Forbidden("nodes".to_owned()))),
         },
     );
     assert!(!refused.is_done(), "what is refused is not there");

@@ -1,11 +1,11 @@
-//! Waiting for a cluster to work: a look every few seconds, reported as it changes, until all is there
-//! or the time is over. A look that fails is one more thing that is missing, never the end.
+//! Waiting until a cluster is ready: a poll every few seconds, each reported, until everything is ready or
+//! the timeout. A poll that fails counts as not ready; it never ends the wait.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ready::{Inside, Readiness, Seen, Wanted, readiness};
+use super::ready::{ClusterContents, ClusterState, Readiness, WantedCluster, readiness};
 use super::{Api, KubeError};
 
 /// The namespace that holds what the cluster itself runs on.
@@ -15,12 +15,12 @@ const SYSTEM: &str = "kube-system";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitOptions {
     pub timeout: Duration,
-    /// Between the end of one look and the next.
+    /// Between the end of one poll and the next.
     pub interval: Duration,
 }
 
 impl WaitOptions {
-    /// A look every four seconds: a node takes five to become Ready.
+    /// A poll every four seconds: a node takes five to become Ready.
     pub fn of(timeout: Duration) -> Self {
         Self {
             timeout,
@@ -31,36 +31,36 @@ impl WaitOptions {
 
 /// How the waiting ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Waited {
+pub enum WaitResult {
     Ready(Readiness),
-    /// What was missing at the last look.
+    /// What was missing at the last poll.
     TimedOut(Readiness),
 }
 
-/// Looks once: health first, the inside only behind a healthy API and with a credential.
-pub async fn look(api: &Api) -> Seen {
+/// Polls once: health first, the contents only with a healthy API and a credential.
+pub async fn look(api: &Api) -> ClusterState {
     let health = api.health().await;
     let healthy = health.as_ref().is_ok_and(|health| health.ready);
-    let inside = if healthy && api.is_known() {
-        Some(inside(api).await)
+    let contents = if healthy && api.is_known() {
+        Some(contents(api).await)
     } else {
         None
     };
-    Seen { health, inside }
+    ClusterState { health, contents }
 }
 
-async fn inside(api: &Api) -> Result<Inside, KubeError> {
+async fn contents(api: &Api) -> Result<ClusterContents, KubeError> {
     let (nodes, pods) = futures::try_join!(api.nodes(), api.pods(SYSTEM))?;
-    Ok(Inside { nodes, pods })
+    Ok(ClusterContents { nodes, pods })
 }
 
-/// Waits until the cluster is as `wanted`; `tell` hears the account of every look.
+/// Waits until the cluster is as `wanted`; `report` gets the result of every poll.
 pub async fn wait(
     api: &Api,
-    wanted: &Wanted,
+    wanted: &WantedCluster,
     options: WaitOptions,
-    mut tell: impl FnMut(&Readiness),
-) -> Waited {
+    mut report: impl FnMut(&Readiness),
+) -> WaitResult {
     let deadline = Instant::now() + options.timeout;
     let silence = KubeError::Unreachable {
         server: api.server().to_owned(),
@@ -68,16 +68,16 @@ pub async fn wait(
     };
     let mut known = readiness(
         wanted,
-        &Seen {
+        &ClusterState {
             health: Err(silence),
-            inside: None,
+            contents: None,
         },
     );
     while let Ok(seen) = tokio::time::timeout_at(deadline, look(api)).await {
         known = readiness(wanted, &seen);
-        tell(&known);
+        report(&known);
         if known.is_done() {
-            return Waited::Ready(known);
+            return WaitResult::Ready(known);
         }
         if tokio::time::timeout_at(deadline, tokio::time::sleep(options.interval))
             .await
@@ -86,5 +86,5 @@ pub async fn wait(
             break;
         }
     }
-    Waited::TimedOut(known)
+    WaitResult::TimedOut(known)
 }

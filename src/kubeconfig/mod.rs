@@ -26,7 +26,7 @@ use serde_json::Value;
 pub use entry::{Entry, Exec, Login, server_url};
 pub use error::{KubeconfigError, Problem};
 pub use lock::LockTries;
-pub use paths::Target;
+pub use paths::KubeconfigPaths;
 
 /// What happens to `current-context`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub fn render(entry: &Entry) -> Result<SecretString, KubeconfigError> {
 
 /// Merges `entry` into the file of `target` that has it already, else into kubectl's choice.
 pub fn write(
-    target: &Target,
+    target: &KubeconfigPaths,
     entry: &Entry,
     current: Current,
     tries: LockTries,
@@ -105,7 +105,7 @@ pub fn write(
 /// Takes out what kube-cfn wrote for the cluster of `origin`; returns the files that changed.
 /// Entries of that name that are not ours stay.
 pub fn remove(
-    target: &Target,
+    target: &KubeconfigPaths,
     cluster: &str,
     origin: &str,
     tries: LockTries,
@@ -136,7 +136,7 @@ pub fn remove(
 
 /// The client certificates, as PEM, that the files of the target hold for the cluster of `origin`.
 pub fn client_certificates(
-    target: &Target,
+    target: &KubeconfigPaths,
     cluster: &str,
     origin: &str,
 ) -> Result<Vec<(PathBuf, String)>, KubeconfigError> {
@@ -150,7 +150,7 @@ pub fn client_certificates(
     Ok(files.filter_map(read).collect())
 }
 
-fn read_all(target: &Target) -> Result<Vec<(PathBuf, Value)>, KubeconfigError> {
+fn read_all(target: &KubeconfigPaths) -> Result<Vec<(PathBuf, Value)>, KubeconfigError> {
     let mut files = Vec::new();
     for path in target.files() {
         if let Some(held) = file::read(path)? {

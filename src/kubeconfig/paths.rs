@@ -7,11 +7,11 @@ use super::KubeconfigError;
 
 /// The files to read, in order; for each entry the first file that has it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct KubeconfigPaths {
     files: Vec<PathBuf>,
 }
 
-impl Target {
+impl KubeconfigPaths {
     /// One file, whatever the environment says.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -61,7 +61,7 @@ mod tests {
 
     fn files(kubeconfig: Option<&str>) -> Vec<String> {
         let home = Path::new("/home/ada");
-        let target = Target::of_user(kubeconfig.map(OsStr::new), Some(home)).unwrap();
+        let target = KubeconfigPaths::of_user(kubeconfig.map(OsStr::new), Some(home)).unwrap();
         target
             .files()
             .iter()
@@ -70,16 +70,16 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_the_environment_counts_else_the_home() {
+    fn kubeconfig_variable_takes_precedence_over_home() {
         assert_eq!(files(None), ["/home/ada/.kube/config"]);
         assert_eq!(files(Some("")), ["/home/ada/.kube/config"]);
         assert_eq!(files(Some("/a:/b::/a")), ["/a", "/b"]);
     }
 
     #[test]
-    fn a_home_is_missed_only_where_nothing_is_listed() {
-        assert!(Target::of_user(Some(OsStr::new("/a")), None).is_ok());
-        let missed = Target::of_user(None, None);
+    fn home_is_needed_only_without_kubeconfig_variable() {
+        assert!(KubeconfigPaths::of_user(Some(OsStr::new("/a")), None).is_ok());
+        let missed = KubeconfigPaths::of_user(None, None);
         assert!(matches!(missed, Err(KubeconfigError::NoHome)), "{missed:?}");
     }
 }

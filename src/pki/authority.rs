@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyUsagePurpose};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::certificate::{self, Facts};
+use super::certificate::{self, CertificateInfo};
 use super::key::PrivateKey;
 use super::{CLOCK_SKEW_SECONDS, PkiError};
 
@@ -53,7 +53,7 @@ impl fmt::Display for Authority {
 pub struct CertificateAuthority {
     role: Authority,
     certificate: String,
-    facts: Facts,
+    facts: CertificateInfo,
     key: PrivateKey,
 }
 
@@ -89,7 +89,7 @@ impl CertificateAuthority {
             .self_signed(key.pair())
             .map_err(|error| failed(error.to_string()))?;
         let text = certificate::to_pem("CERTIFICATE", made.der());
-        let facts = Facts::of_pem(&role.to_string(), &text)?;
+        let facts = CertificateInfo::of_pem(&role.to_string(), &text)?;
         Ok(Self {
             role,
             certificate: text,
@@ -102,7 +102,7 @@ impl CertificateAuthority {
     /// In a bundle of several certificates the signing one stands first, as kubeadm wants it.
     fn from_pem(role: Authority, certificates: &str, key: &SecretString) -> Result<Self, PkiError> {
         let name = role.to_string();
-        let facts = Facts::of_pem(&name, certificates)?;
+        let facts = CertificateInfo::of_pem(&name, certificates)?;
         if !facts.is_authority {
             return Err(PkiError::NotAnAuthority(name));
         }
@@ -154,7 +154,7 @@ impl CertificateAuthority {
     }
 
     /// What the signing certificate says.
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &CertificateInfo {
         &self.facts
     }
 
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_reads_back_as_the_same_authority() {
+    fn bundle_round_trips() {
         let made = CertificateAuthority::generate(Authority::Etcd, "canary", now()).unwrap();
         let read = CertificateAuthority::from_bundle(Authority::Etcd, &made.to_bundle()).unwrap();
         assert_eq!(read.facts(), made.facts());
@@ -194,14 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_fits_in_a_standard_parameter() {
+    fn bundle_fits_in_a_standard_parameter() {
         let name = "x".repeat(63);
         let made = CertificateAuthority::generate(Authority::FrontProxy, &name, now()).unwrap();
         assert!(made.to_bundle().expose_secret().len() < 2048);
     }
 
     #[test]
-    fn an_authority_lives_ten_years_from_an_hour_ago() {
+    fn authority_is_valid_for_ten_years() {
         let made = CertificateAuthority::generate(Authority::Kubernetes, "canary", now()).unwrap();
         assert_eq!(made.facts().not_before.to_string(), "2026-11-23T09:00:00Z");
         assert_eq!(made.facts().expires.to_string(), "2036-11-20T09:00:00Z");
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_with_the_key_of_another_run_is_refused() {
+    fn certificate_with_another_key_is_refused() {
         let one = CertificateAuthority::generate(Authority::Etcd, "canary", now()).unwrap();
         let two = CertificateAuthority::generate(Authority::Etcd, "canary", now()).unwrap();
         let mixed = CertificateAuthority::from_pem(
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_key_is_shown() {
+    fn authority_key_is_not_in_debug_output() {
         let made = CertificateAuthority::generate(Authority::Etcd, "canary", now()).unwrap();
         let shown = format!("{made:?} {:?} {:?}", made.to_bundle(), made.key.to_pem());
         let key = made.key.to_pem();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_certificate_of_a_bundle_is_trusted_but_does_not_sign() {
+    fn later_certificate_of_a_bundle_is_trusted_but_does_not_sign() {
         let old = CertificateAuthority::generate(Authority::Etcd, "canary", now()).unwrap();
         let new = CertificateAuthority::generate(Authority::Etcd, "canary", now()).unwrap();
         let both = format!("{}{}", old.certificate_pem(), new.certificate_pem());

@@ -8,7 +8,7 @@ use crate::common::digest;
 
 /// What a certificate says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
+pub struct CertificateInfo {
     /// As people read it: `CN=kubernetes, O=canary`.
     pub subject: String,
     pub not_before: Timestamp,
@@ -28,7 +28,7 @@ pub struct Facts {
     pub(super) public_key: Vec<u8>,
 }
 
-impl Facts {
+impl CertificateInfo {
     /// Reads the first certificate of a PEM text. In a bundle the signing one stands first.
     pub fn of_pem(what: &str, text: &str) -> Result<Self, PkiError> {
         let unreadable = |reason: String| PkiError::Unreadable {

@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
-use super::certificate::{self, Facts};
+use super::certificate::{self, CertificateInfo};
 use super::key::PrivateKey;
 use super::tbs_certificate::TbsCertificate;
 use super::{CLOCK_SKEW_SECONDS, CertificateAuthority, PkiError};
@@ -85,7 +85,7 @@ pub fn issue_client(
         .sign(authority.key().pair())
         .map_err(|error| failed(error.to_string()))?;
     let certificate_pem = certificate::to_pem("CERTIFICATE", &der);
-    let read = Facts::of_pem(&format!("`{}`", subject.user), &certificate_pem)?;
+    let read = CertificateInfo::of_pem(&format!("`{}`", subject.user), &certificate_pem)?;
     Ok(ClientCertificate {
         certificate_pem,
         key: key.to_pem(),
@@ -113,7 +113,7 @@ fn check_name(field: &'static str, value: &str) -> Result<(), PkiError> {
 
 fn check_lifetime(
     authority: &str,
-    facts: &Facts,
+    facts: &CertificateInfo,
     ttl: SignedDuration,
     now: Timestamp,
 ) -> Result<Timestamp, PkiError> {
@@ -163,10 +163,10 @@ mod tests {
     }
 
     #[test]
-    fn user_and_groups_stand_in_the_subject() {
+    fn subject_has_user_and_groups() {
         let ada = subject("ada", &["ops", "kube-cfn:admins", "ops"]).unwrap();
         let made = issue_client(&authority(), &ada, hours(8), now()).unwrap();
-        let facts = Facts::of_pem("ada", &made.certificate_pem).unwrap();
+        let facts = CertificateInfo::of_pem("ada", &made.certificate_pem).unwrap();
         assert_eq!(facts.subject, "O=kube-cfn:admins, O=ops, CN=ada");
         assert_eq!(facts.not_before.to_string(), "2026-11-23T09:00:00Z");
         assert_eq!(made.expires.to_string(), "2026-11-23T18:00:00Z");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn two_certificates_of_one_user_are_never_the_same() {
+    fn certificates_of_one_user_differ() {
         let (ca, ada) = (authority(), subject("ada", &[]).unwrap());
         let serial = |made: &ClientCertificate| {
             let block = certificate::first_certificate(&made.certificate_pem).unwrap();
@@ -188,27 +188,27 @@ mod tests {
     }
 
     #[test]
-    fn names_that_cannot_be_shown_or_are_empty_are_refused() {
+    fn empty_or_unprintable_names_are_refused() {
         for (user, groups, message) in [
             (
                 "",
                 vec![],
-                "the user `` can't stand in a certificate: it is empty",
+                "the user `` is not valid in a certificate: it is empty",
             ),
             (
                 " ",
                 vec![],
-                "the user ` ` can't stand in a certificate: it is empty",
+                "the user ` ` is not valid in a certificate: it is empty",
             ),
             (
                 "ada",
                 vec![""],
-                "the group `` can't stand in a certificate: it is empty",
+                "the group `` is not valid in a certificate: it is empty",
             ),
             (
                 "a\nb",
                 vec![],
-                "the user `a\\nb` can't stand in a certificate: it has control characters",
+                "the user `a\\nb` is not valid in a certificate: it has control characters",
             ),
         ] {
             let error = subject(user, &groups).unwrap_err();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lifetime_is_positive_and_ends_before_its_authority() {
+    fn lifetime_is_positive_and_ends_before_its_authority() {
         let (ca, ada) = (authority(), subject("ada", &[]).unwrap());
         for short in [0, 59, -5] {
             let made = issue_client(&ca, &ada, SignedDuration::from_secs(short), now());
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_out_of_its_time_signs_nothing() {
+    fn expired_or_future_authority_signs_nothing() {
         let (ca, ada) = (authority(), subject("ada", &[]).unwrap());
         let made = issue_client(&ca, &ada, hours(1), ca.facts().expires);
         assert!(matches!(made, Err(PkiError::Expired { .. })));
@@ -244,11 +244,11 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_never_starts_before_its_authority() {
+    fn certificate_never_starts_before_its_authority() {
         let (ca, ada) = (authority(), subject("ada", &[]).unwrap());
         let early = ca.facts().not_before + SignedDuration::from_secs(10);
         let made = issue_client(&ca, &ada, hours(1), early).unwrap();
-        let facts = Facts::of_pem("ada", &made.certificate_pem).unwrap();
+        let facts = CertificateInfo::of_pem("ada", &made.certificate_pem).unwrap();
         assert_eq!(facts.not_before, ca.facts().not_before);
     }
 

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_cluster_gets_a_key_of_its_own_of_the_right_length() {
+    fn every_encryption_key_is_random_and_of_the_right_length() {
         let (one, two) = (
             encryption_configuration().unwrap(),
             encryption_configuration().unwrap(),
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_key_is_shown() {
+    fn encryption_key_is_not_in_debug_output() {
         let made = encryption_configuration().unwrap();
         assert!(!format!("{made:?}").contains("secretbox"));
     }

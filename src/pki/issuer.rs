@@ -47,7 +47,7 @@ mod tests {
     use crate::pki::ServiceAccountKey;
 
     #[test]
-    fn the_key_of_a_known_pair_is_found_under_the_id_that_kubernetes_gives_it() {
+    fn key_id_is_that_of_kubernetes() {
         // The key of RFC 7515, appendix A.3.
         let pem = "-----BEGIN PUBLIC KEY-----\n\
             MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV7\n\
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_that_is_made_has_its_own_id() {
+    fn every_generated_key_has_its_own_id() {
         let id = || {
             let pair = ServiceAccountKey::generate().unwrap();
             let keys = key_set(pair.public_pem()).unwrap();
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_kind_is_refused() {
+    fn key_of_another_algorithm_is_refused() {
         let rsa = pem::encode(&pem::Pem::new("PUBLIC KEY", vec![0x30; 91]));
         assert!(matches!(key_set(&rsa), Err(PkiError::Algorithm { .. })));
         assert!(matches!(key_set("no"), Err(PkiError::Unreadable { .. })));

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_public_half_is_found_again_from_the_private_one() {
+    fn public_key_is_derived_from_the_private_key() {
         let made = ServiceAccountKey::generate().unwrap();
         let read = ServiceAccountKey::from_pem(made.private_pem()).unwrap();
         assert_eq!(read.public_pem(), made.public_pem());
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_key_is_named_but_never_quoted() {
+    fn invalid_key_is_named_but_never_quoted() {
         for (text, word) in [
             ("", "no PRIVATE KEY block"),
             (

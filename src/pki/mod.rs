@@ -18,7 +18,7 @@ mod request;
 mod tbs_certificate;
 
 pub use authority::{Authority, CertificateAuthority};
-pub use certificate::Facts;
+pub use certificate::CertificateInfo;
 pub use client::{ClientCertificate, Subject, issue_client};
 pub use encryption::encryption_configuration;
 pub use issuer::key_set;
@@ -40,7 +40,7 @@ pub enum PkiError {
     NotAnAuthority(String),
     #[error("{what} uses another algorithm than ECDSA P-256; kube-cfn signs with that only")]
     Algorithm { what: String },
-    #[error("the {field} `{value}` can't stand in a certificate: {reason}")]
+    #[error("the {field} `{value}` is not valid in a certificate: {reason}")]
     Name {
         field: &'static str,
         value: String,
@@ -49,14 +49,14 @@ pub enum PkiError {
     #[error("a lifetime of {0} seconds is too short; ask for at least 60")]
     TooShort(i64),
     #[error(
-        "a lifetime until {asked} reaches beyond the end of {authority}, {end}; ask for a shorter one"
+        "a lifetime until {asked} is longer than that of {authority}, which ends at {end}; ask for a shorter one"
     )]
     OutlivesAuthority {
         authority: String,
         asked: jiff::Timestamp,
         end: jiff::Timestamp,
     },
-    #[error("{authority} expired at {end}: no certificate of it is accepted any more")]
+    #[error("{authority} expired at {end}: its certificates are no longer accepted")]
     Expired {
         authority: String,
         end: jiff::Timestamp,

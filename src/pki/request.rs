@@ -3,7 +3,7 @@
 use rcgen::{CertificateParams, DnType, KeyUsagePurpose};
 use secrecy::SecretString;
 
-use super::certificate::{self, Facts};
+use super::certificate::{self, CertificateInfo};
 use super::key::PrivateKey;
 use super::{PkiError, Subject};
 
@@ -49,9 +49,9 @@ impl SigningRequest {
     }
 
     /// What the signed certificate says; refused if it is not of this key.
-    pub fn accept(&self, certificate_pem: &str) -> Result<Facts, PkiError> {
+    pub fn accept(&self, certificate_pem: &str) -> Result<CertificateInfo, PkiError> {
         let name = format!("`{}`", self.user);
-        let facts = Facts::of_pem(&name, certificate_pem)?;
+        let facts = CertificateInfo::of_pem(&name, certificate_pem)?;
         let own = rcgen::PublicKeyData::subject_public_key_info(self.key.pair());
         if facts.public_key == own {
             Ok(facts)
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_names_the_user_and_the_group_and_carries_no_key() {
+    fn signing_request_has_user_and_group_but_no_key() {
         let asked = SigningRequest::new("kube-cfn:ci:deploy", "kube-cfn:ci").unwrap();
         let blocks = pem::parse_many(asked.pem()).unwrap();
         assert_eq!(blocks.len(), 1);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_of_another_key_is_not_taken() {
+    fn signed_certificate_of_another_key_is_refused() {
         let asked = SigningRequest::new("ci", "kube-cfn:ci").unwrap();
         let now = "2026-11-23T10:00:00Z".parse().unwrap();
         let other = crate::pki::CertificateAuthority::generate(

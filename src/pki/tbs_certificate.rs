@@ -9,7 +9,7 @@ use yasna::models::ObjectIdentifier;
 use yasna::tags::{TAG_GENERALIZEDTIME, TAG_UTCTIME};
 use yasna::{DERWriter, DERWriterSeq, Tag};
 
-use super::certificate::Facts;
+use super::certificate::CertificateInfo;
 use super::client::Subject;
 
 /// RFC 5280: dates from this year on are `GeneralizedTime`.
@@ -27,7 +27,7 @@ const ECDSA_WITH_SHA256: &[u64] = &[1, 2, 840, 10045, 4, 3, 2];
 /// What is signed: `TBSCertificate` of RFC 5280 section 4.1.
 pub(super) struct TbsCertificate<'a> {
     pub subject: &'a Subject,
-    pub issuer: &'a Facts,
+    pub issuer: &'a CertificateInfo,
     pub start: Timestamp,
     pub end: Timestamp,
     pub key: &'a KeyPair,

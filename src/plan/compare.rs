@@ -53,13 +53,13 @@ pub fn moved(
 
 /// Two templates of a stack and the parameters that move between them.
 #[derive(Debug, Clone, Copy)]
-pub struct Templates<'a> {
+pub struct TemplatePair<'a> {
     pub before: &'a Value,
     pub after: &'a Value,
     pub moved: &'a BTreeSet<String>,
 }
 
-impl Templates<'_> {
+impl TemplatePair<'_> {
     /// Whether a property of a resource differs: its text, or a parameter in it. `path` has dots.
     pub fn differ(&self, logical_id: &str, path: &str) -> bool {
         let before = property(self.before, logical_id, path);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_left_to_its_default_has_not_moved() {
+    fn parameter_at_its_default_is_unchanged() {
         let template = json!({"Parameters": {"Size": {"Type": "Number", "Default": 3}}});
         assert!(moved(&template, &values(&[("Size", "3")]), &values(&[])).is_empty());
         assert!(!moved(&template, &values(&[("Size", "4")]), &values(&[])).is_empty());
@@ -123,13 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn a_property_differs_by_its_text_or_by_a_parameter_in_it() {
+    fn property_differs_by_text_or_parameter() {
         let before = json!({"Resources": {"Db": {"Properties": {
             "DBName": "a", "Port": {"Ref": "Port"}, "Net": {"Kind": {"Fn::Sub": "${Zone}-x"}}}}}});
         let mut after = before.clone();
         after["Resources"]["Db"]["Properties"]["DBName"] = json!("b");
         let none = BTreeSet::new();
-        let templates = Templates {
+        let templates = TemplatePair {
             before: &before,
             after: &after,
             moved: &none,
@@ -142,7 +142,7 @@ mod tests {
         assert!(!templates.differ("Db", "Port"));
         assert!(!templates.differ("Db", "Net.Kind"));
         let moved = BTreeSet::from(["Port".to_owned(), "Zone".to_owned()]);
-        let templates = Templates {
+        let templates = TemplatePair {
             moved: &moved,
             ..templates
         };

@@ -164,7 +164,7 @@ impl DeleteStep {
         let Some(template) = &self.template else {
             return Vec::new();
         };
-        let loss = |resource: super::Planned| {
+        let loss = |resource: super::PlannedResource| {
             Some(Loss {
                 holds: stored_data(&resource.resource_type)?,
                 policy: policy(template, &resource.logical_id, &resource.resource_type),

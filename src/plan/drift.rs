@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_change_set_touches_is_overwritten() {
+    fn drift_is_overwritten_only_where_the_change_set_changes_it() {
         let drift = drift(&["Properties.MaxSize", "Properties.Tags.0.Value"]);
         let one = change(Replacement::No, &["Properties.MaxSize"]);
         assert_eq!(overwritten(&drift, &one), ["Properties.MaxSize"]);

@@ -19,10 +19,8 @@ pub enum PlanError {
         cluster: String,
         hint: String,
     },
-    /// A name given with `--skip-resource` that keeps nothing from going back.
-    #[error(
-        "--skip-resource {name}: it does not keep a stack of {cluster} from going back; {hint}"
-    )]
+    /// A name given with `--skip-resource` that blocks no rollback.
+    #[error("--skip-resource {name}: it blocks no rollback in {cluster}; {hint}")]
     NotStuck {
         name: String,
         cluster: String,

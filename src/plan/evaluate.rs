@@ -22,7 +22,7 @@ pub(super) fn evaluate(
         return;
     }
     let moved = compare::moved(&step.stack.template, &found.parameters, &step.parameters);
-    let templates = step.before.as_ref().map(|before| compare::Templates {
+    let templates = step.before.as_ref().map(|before| compare::TemplatePair {
         before,
         after: &step.stack.template,
         moved: &moved,

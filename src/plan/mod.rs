@@ -39,13 +39,15 @@ pub use change_sets::{DriftDetection, PlanOptions, discard, resolve};
 pub use deletion::{DeletePlan, Guard, deletion};
 pub use drift::Drifted;
 pub use error::PlanError;
-pub use model::{Action, Blocked, Counts, Pending, Plan, Planned, Step, resources_of};
+pub use model::{
+    Action, Blocked, ChangeCounts, PendingInput, Plan, PlannedResource, Step, resources_of,
+};
 pub use offline::{PlanDraft, draft};
 pub use order::{joins, needs};
-pub use recovery::Stuck;
+pub use recovery::StuckResource;
 pub use request::{run_of, token};
 pub use risk::{Effect, Risk};
-pub use saved::{Origin, Saved};
+pub use saved::{PlanOrigin, SavedPlan};
 pub use survey::{Survey, survey};
 pub use warnings::warnings;
 
@@ -63,7 +65,7 @@ mod tests {
     ];
 
     #[test]
-    fn only_the_asking_files_know_a_cloud() {
+    fn only_asking_files_use_the_cloud() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/plan");
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();

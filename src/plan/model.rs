@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::drift::Drifted;
-use super::recovery::Stuck;
+use super::recovery::StuckResource;
 use super::risk::Risk;
 use super::{normalize, status};
 use crate::cloud::{
@@ -35,7 +35,7 @@ pub struct Step {
     /// Parameter values as far as known now; missing ones come from stacks that are not there yet.
     pub parameters: BTreeMap<String, String>,
     /// Inputs whose value another step may still set or change.
-    pub pending: Vec<Pending>,
+    pub pending: Vec<PendingInput>,
     /// What the change set would do to resources that hold data.
     pub risks: Vec<Risk>,
     /// The change set that a guard blocks: shown, never executed.
@@ -55,7 +55,7 @@ pub struct Step {
 /// An input that is settled only when another stack is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Pending {
+pub struct PendingInput {
     pub parameter: String,
     /// The stack that the value comes from.
     pub from: StackKind,
@@ -74,7 +74,7 @@ pub enum Action {
     /// looked at again.
     Continue {
         /// What keeps it from being rolled back.
-        stuck: Vec<Stuck>,
+        stuck: Vec<StuckResource>,
         /// Of those, what is left as it is: it will not match its template any more.
         skip: Vec<String>,
     },
@@ -140,7 +140,7 @@ impl Blocked {
 /// How many resources a step touches, by what happens to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Counts {
+pub struct ChangeCounts {
     pub add: usize,
     pub modify: usize,
     pub replace: usize,
@@ -152,7 +152,7 @@ pub struct Counts {
 /// A resource that a step would create.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Planned {
+pub struct PlannedResource {
     pub logical_id: String,
     pub resource_type: String,
     pub sentence: String,
@@ -241,19 +241,19 @@ impl Step {
     }
 
     /// The resources that a creation makes, in the template's order.
-    pub fn resources(&self) -> Vec<Planned> {
+    pub fn resources(&self) -> Vec<PlannedResource> {
         resources_of(&self.stack.template)
     }
 
     /// What happens to how many resources.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> ChangeCounts {
         if matches!(self.action, Action::Create | Action::Replace) {
-            return Counts {
+            return ChangeCounts {
                 add: self.resources().len(),
-                ..Counts::default()
+                ..ChangeCounts::default()
             };
         }
-        let mut counts = Counts::default();
+        let mut counts = ChangeCounts::default();
         for change in self.change_set().map_or(&[][..], |set| &set.changes) {
             match (&change.action, change.replacement) {
                 (ChangeAction::Add, _) => counts.add += 1,
@@ -279,11 +279,11 @@ impl Step {
 }
 
 /// Every resource of a template.
-pub fn resources_of(template: &Value) -> Vec<Planned> {
+pub fn resources_of(template: &Value) -> Vec<PlannedResource> {
     let Some(resources) = template.get("Resources").and_then(Value::as_object) else {
         return Vec::new();
     };
-    let planned = |(id, body): (&String, &Value)| Planned {
+    let planned = |(id, body): (&String, &Value)| PlannedResource {
         logical_id: id.clone(),
         resource_type: body
             .get("Type")

@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 
-use super::compare::Templates;
+use super::compare::TemplatePair;
 use super::risk::Effect;
 use crate::catalog::resources::{create_only, interrupts_only};
 use crate::cloud::{ChangeAction, KNOWN_AFTER_APPLY, PropertyChange, Replacement, ResourceChange};
@@ -12,7 +12,7 @@ use crate::cloud::{ChangeAction, KNOWN_AFTER_APPLY, PropertyChange, Replacement,
 /// Brings CloudFormation's answer in order: what is known to be an interruption is no replacement,
 /// a changed create-only property is one, a value not known yet might be one, and the gravest changes
 /// come first.
-pub fn normalize(changes: &mut [ResourceChange], templates: Option<Templates<'_>>) {
+pub fn normalize(changes: &mut [ResourceChange], templates: Option<TemplatePair<'_>>) {
     for change in changes.iter_mut() {
         downgrade_interruptions(change, templates);
         if let Some(templates) = templates
@@ -30,7 +30,7 @@ pub fn normalize(changes: &mut [ResourceChange], templates: Option<Templates<'_>
 }
 
 /// CloudFormation calls some mere interruptions conditional replacements.
-fn downgrade_interruptions(change: &mut ResourceChange, templates: Option<Templates<'_>>) {
+fn downgrade_interruptions(change: &mut ResourceChange, templates: Option<TemplatePair<'_>>) {
     if templates.is_some_and(|templates| templates.replaces_groups(&change.logical_id)) {
         return;
     }
@@ -70,7 +70,7 @@ pub fn is_unknown(property: &PropertyChange) -> bool {
     after.is_some_and(|after| after.contains(KNOWN_AFTER_APPLY))
 }
 
-fn add_create_only(change: &mut ResourceChange, templates: Templates<'_>) {
+fn add_create_only(change: &mut ResourceChange, templates: TemplatePair<'_>) {
     let Some(known) = create_only(&change.resource_type) else {
         return;
     };
@@ -86,7 +86,7 @@ fn add_create_only(change: &mut ResourceChange, templates: Templates<'_>) {
 }
 
 /// A property that differs replaces at least to this degree.
-fn raise(change: &mut ResourceChange, templates: Templates<'_>, name: &str, least: Replacement) {
+fn raise(change: &mut ResourceChange, templates: TemplatePair<'_>, name: &str, least: Replacement) {
     if !templates.differ(&change.logical_id, name) {
         return;
     }
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mere_interruption_of_the_database_is_no_replacement() {
+    fn database_interruption_is_no_replacement() {
         let word = |names: &[&str]| {
             let mut one = change("Db", "AWS::RDS::DBInstance", Replacement::Might);
             let path = |name: &&str| format!("Properties.{name}");
@@ -178,12 +178,12 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_moves_replaces_through_a_create_only_property() {
+    fn changed_parameter_in_create_only_property_replaces() {
         let template = json!({"Resources": {"Net": {"Type": "AWS::EC2::Subnet", "Properties": {
             "VpcId": {"Ref": "VpcId"}, "MapPublicIpOnLaunch": {"Ref": "Public"}}}}});
         let word = |parameter: &str| {
             let moved = BTreeSet::from([parameter.to_owned()]);
-            let templates = Templates {
+            let templates = TemplatePair {
                 before: &template,
                 after: &template,
                 moved: &moved,
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gravest_change_comes_first() {
+    fn riskiest_change_is_first() {
         let mut add = change("A", "AWS::X", Replacement::Yes);
         add.action = ChangeAction::Add;
         let mut remove = change("Z", "AWS::X", Replacement::No);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::status::{ApplyAction, on_apply};
-use super::{Action, Blocked, Pending, Step, Survey, compare, versions};
+use super::{Action, Blocked, PendingInput, Step, Survey, compare, versions};
 use crate::cloud::LiveStack;
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 
@@ -45,7 +45,7 @@ pub enum Resolution {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Inputs {
     pub parameters: BTreeMap<String, String>,
-    pub pending: Vec<Pending>,
+    pub pending: Vec<PendingInput>,
     /// SSM parameters of AMI ids that the lock file lacks.
     pub unlocked: Vec<String>,
     /// Whether the Kubernetes version was compared with what runs ([`versions::decide`]) at this moment;
@@ -138,7 +138,7 @@ pub fn inputs(
             }
             Source::Output { stack: from, key } => {
                 let now = outputs.get(from).and_then(|of| of.get(key).cloned());
-                known.pending.push(Pending {
+                known.pending.push(PendingInput {
                     parameter: input.parameter.clone(),
                     from: from.clone(),
                     key: key.clone(),
@@ -186,7 +186,7 @@ fn decide(
     let Some(found) = found else {
         return Resolution::Decided(Action::Create);
     };
-    if let Some(why) = versions::kept(cluster, stack, found, known.versions_decided) {
+    if let Some(why) = versions::check_version(cluster, stack, found, known.versions_decided) {
         return Resolution::Decided(Action::Blocked(why));
     }
     let unknown = known.pending.iter().any(|input| input.now.is_none());

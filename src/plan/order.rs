@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_joins_where_it_makes_machines_that_signal() {
+    fn step_with_signalling_machines_joins() {
         use {ChangeAction as A, Replacement as R};
         let joined = Some(StackKind::ControlPlane);
         assert_eq!(joins(&step(pool(), Action::Create)), joined);

@@ -1,5 +1,5 @@
-//! What keeps a cluster's data from harm, layer by layer, as it is in AWS. Pure: it compares what
-//! the definition wants with what was read.
+//! The protection of a cluster's data in AWS, layer by layer. Pure: it compares what the definition
+//! wants with what was read.
 //!
 //! Four layers hold the database: its own deletion protection; both of the template's policies, with the
 //! automated backups kept; the stack policy; the stack's termination protection. The other resources
@@ -18,22 +18,22 @@ const DATABASE: &str = "AWS::RDS::DBInstance";
 /// One layer of one stack or resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Layer {
+pub struct ProtectionLayer {
     pub stack: StackKind,
-    /// The resource's sentence; `None` for a layer of the whole stack.
+    /// The resource's description; `None` for a layer of the whole stack.
     pub resource: Option<String>,
     pub layer: &'static str,
-    pub state: State,
+    pub state: LayerState,
     /// The state in words.
     pub text: String,
-    /// The command that brings a missing layer back.
+    /// The command that restores a missing layer.
     pub next: Option<String>,
 }
 
 /// Whether a layer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum State {
+pub enum LayerState {
     Holds,
     /// Off, as the definition wants it (`protect: false`).
     Open,
@@ -45,7 +45,7 @@ pub enum State {
 
 /// A stack as it is in AWS.
 #[derive(Debug, Clone, Copy)]
-pub struct Live<'a> {
+pub struct LiveProtection<'a> {
     pub found: &'a LiveStack,
     pub template: Option<&'a Value>,
     /// The stack policy in force, or why it could not be read.
@@ -55,21 +55,21 @@ pub struct Live<'a> {
 }
 
 /// The state of a layer, and the same in words.
-type Verdict = (State, String);
+type StateText = (LayerState, String);
 
 /// Every layer of a stack; none for a stack that holds no data.
-pub fn layers(wanted: &Stack, live: Live<'_>) -> Vec<Layer> {
+pub fn layers(wanted: &Stack, live: LiveProtection<'_>) -> Vec<ProtectionLayer> {
     let Some(wanted_policy) = &wanted.policy else {
         return Vec::new();
     };
     let apply = format!("`kube-cfn apply {}`", live.found.cluster);
-    let layer = |id: Option<&str>, layer, (state, text): Verdict, remedy: &str| Layer {
+    let layer = |id: Option<&str>, layer, (state, text): StateText, remedy: &str| ProtectionLayer {
         stack: wanted.kind.clone(),
         resource: id.map(|id| wanted.description(id).unwrap_or(id).to_owned()),
         layer,
         state,
         text,
-        next: (state == State::Missing).then(|| remedy.to_owned()),
+        next: (state == LayerState::Missing).then(|| remedy.to_owned()),
     };
     let termination = switched(
         wanted.termination_protection,
@@ -105,33 +105,36 @@ fn data_bearing(template: &Value) -> impl Iterator<Item = (&str, &Value)> {
         .map(|(id, body)| (id.as_str(), body))
 }
 
-fn missing(why: impl Into<String>) -> Verdict {
-    (State::Missing, why.into())
+fn missing(why: impl Into<String>) -> StateText {
+    (LayerState::Missing, why.into())
 }
 
-fn switched(wanted: bool, live: bool) -> Verdict {
+fn switched(wanted: bool, live: bool) -> StateText {
     match (wanted, live) {
-        (_, true) => (State::Holds, "on".to_owned()),
-        (false, false) => (State::Open, "off, as the definition says".to_owned()),
+        (_, true) => (LayerState::Holds, "on".to_owned()),
+        (false, false) => (LayerState::Open, "off, as the definition says".to_owned()),
         (true, false) => missing("off"),
     }
 }
 
-fn stack_policy(wanted: &Value, live: Live<'_>) -> Verdict {
+fn stack_policy(wanted: &Value, live: LiveProtection<'_>) -> StateText {
     let in_force = match live.policy {
-        Err(why) => return (State::Unknown, format!("can't be read: {why}")),
-        Ok(policy) => stack_policy::kept(policy.as_ref()),
+        Err(why) => return (LayerState::Unknown, format!("can't be read: {why}")),
+        Ok(policy) => stack_policy::protected_resources(policy.as_ref()),
     };
-    let asked = stack_policy::kept(Some(wanted));
+    let asked = stack_policy::protected_resources(Some(wanted));
     let open: Vec<&str> = asked.difference(&in_force).map(String::as_str).collect();
     if open.is_empty() {
-        return (State::Holds, format!("protects {} resources", asked.len()));
+        return (
+            LayerState::Holds,
+            format!("protects {} resources", asked.len()),
+        );
     }
     missing(format!("allows to replace and delete {}", open.join(", ")))
 }
 
 /// Both policies of a resource, where the template gives any; of a database the backups too.
-fn policies(body: &Value, now: Option<&Value>) -> Option<Verdict> {
+fn policies(body: &Value, now: Option<&Value>) -> Option<StateText> {
     let database = body["Type"] == DATABASE;
     let keeps = |body: &Value, key: &str| {
         matches!(
@@ -159,17 +162,17 @@ fn policies(body: &Value, now: Option<&Value>) -> Option<Verdict> {
         (_, Some("Snapshot")) => "a last snapshot",
         _ => "kept in the account",
     };
-    Some((State::Holds, kept.to_owned()))
+    Some((LayerState::Holds, kept.to_owned()))
 }
 
-/// What the template says, unless somebody changed it by hand since; then with the command that
-/// switches it on.
+/// As in the template, unless it was changed outside kube-cfn since; then with the command that switches
+/// it on.
 fn deletion_protection(
     id: &str,
     body: &Value,
     now: Option<&Value>,
-    live: Live<'_>,
-) -> (Verdict, Option<String>) {
+    live: LiveProtection<'_>,
+) -> (StateText, Option<String>) {
     let on = |body: &Value| body["Properties"]["DeletionProtection"] == Value::Bool(true);
     let Some(now) = now else {
         return (missing("not in the stack"), None);
@@ -177,12 +180,12 @@ fn deletion_protection(
     let drift = match live.drift {
         Ok(drift) => drift.iter().find(|drift| drift.logical_id == id),
         Err(why) => {
-            let unknown = (State::Unknown, format!("AWS did not say: {why}"));
+            let unknown = (LayerState::Unknown, format!("could not be read: {why}"));
             return (unknown, None);
         }
     };
     if drift.is_some_and(|drift| drift.deleted) {
-        return (missing("the database is gone"), None);
+        return (missing("the database does not exist"), None);
     }
     let by_hand = drift.and_then(|drift| {
         let mut all = drift.differences.iter();
@@ -192,7 +195,7 @@ fn deletion_protection(
         return (switched(on(body), on(now)), None);
     };
     match switched(on(body), by_hand.actual.as_deref() == Some("true")) {
-        (State::Missing, _) => {
+        (LayerState::Missing, _) => {
             // An update leaves alone what its template does not change.
             let outputs = &live.found.outputs;
             let database = outputs.get("DbInstanceId").map_or(id, String::as_str);
@@ -200,7 +203,7 @@ fn deletion_protection(
                 "`aws rds modify-db-instance --db-instance-identifier {database} \
                  --deletion-protection --apply-immediately`"
             );
-            (missing("off, by hand"), Some(switch))
+            (missing("off, changed outside kube-cfn"), Some(switch))
         }
         verdict => (verdict, None),
     }
@@ -253,14 +256,14 @@ mod tests {
     }
 
     fn texts(template: &Value, policy: Option<Value>, drift: Vec<Drift>, on: bool) -> Vec<String> {
-        let live = Live {
+        let live = LiveProtection {
             found: &found(on),
             template: Some(template),
             policy: &Ok(policy),
             drift: &Ok(drift),
         };
-        let text = |one: Layer| {
-            assert_eq!(one.next.is_some(), one.state == State::Missing);
+        let text = |one: ProtectionLayer| {
+            assert_eq!(one.next.is_some(), one.state == LayerState::Missing);
             format!("{} {:?}: {}", one.layer, one.state, one.text)
         };
         layers(&wanted(), live).into_iter().map(text).collect()
@@ -281,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_layer_is_reported() {
+    fn missing_layer_is_reported() {
         let mut template = wanted().template;
         template["Resources"]["Database"]["UpdateReplacePolicy"] = json!("Delete");
         template["Resources"]["Database"]["Properties"]["DeleteAutomatedBackups"] = json!(true);
@@ -301,25 +304,30 @@ mod tests {
                 "termination protection Missing: off",
                 "stack policy Missing: allows to replace and delete Database, DatabaseSubnets",
                 "policies Missing: open: UpdateReplacePolicy, DeleteAutomatedBackups",
-                "deletion protection Missing: off, by hand",
+                "deletion protection Missing: off, changed outside kube-cfn",
             ]
         );
     }
 
     #[test]
-    fn a_layer_switched_off_by_the_definition_is_open_and_an_unread_one_unknown() {
+    fn layer_off_by_definition_is_open_and_an_unread_one_unknown() {
         let mut stack = wanted();
         stack.termination_protection = false;
-        let live = Live {
+        let live = LiveProtection {
             found: &found(false),
             template: Some(&stack.template),
             policy: &Err("denied".to_owned()),
             drift: &Err("denied".to_owned()),
         };
-        let states: Vec<State> = layers(&stack, live).into_iter().map(|l| l.state).collect();
+        let states: Vec<LayerState> = layers(&stack, live).into_iter().map(|l| l.state).collect();
         assert_eq!(
             states,
-            [State::Open, State::Unknown, State::Holds, State::Unknown]
+            [
+                LayerState::Open,
+                LayerState::Unknown,
+                LayerState::Holds,
+                LayerState::Unknown
+            ]
         );
     }
 }

@@ -13,21 +13,21 @@ use crate::cloud::status::ResourcePhase;
 use crate::cloud::{LiveResource, LiveStack, OpenChangeSet, StackEvent, StackStatus};
 use crate::stacks::description;
 
-/// What every change set of this tool is called begins with this.
-const OURS: &str = "kube-cfn-";
+/// Prefix of the names of this tool's change sets.
+const OWN_PREFIX: &str = "kube-cfn-";
 
-/// A resource that keeps a stack from going back.
+/// A resource that blocks the rollback of its stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Stuck {
+pub struct StuckResource {
     pub logical_id: String,
-    /// The human sentence of its template `Metadata`; the logical id where there is none.
+    /// The description in its template `Metadata`; the logical id if there is none.
     pub sentence: String,
     /// AWS's reason.
     pub reason: String,
 }
 
-/// Whether an update goes on where a failed operation of this stack stopped.
+/// Whether an update continues where a failed operation of this stack stopped.
 pub fn resumes(status: &StackStatus) -> bool {
     matches!(
         status,
@@ -35,18 +35,21 @@ pub fn resumes(status: &StackStatus) -> bool {
     )
 }
 
-/// AWS does not take an update that would go on from here.
+/// AWS rejects an update that would continue from here.
 pub fn not_resumed(found: &LiveStack, why: &str) -> Blocked {
     let plain = manual_action(&found.status, &found.name);
     Blocked {
-        reason: format!("{}; an update can't go on from there: {why}", plain.reason),
+        reason: format!(
+            "{}; an update can't continue from there: {why}",
+            plain.reason
+        ),
         ..plain
     }
 }
 
 /// Whether a placeholder is this tool's: all change sets in it are. An empty one with our tags is, too.
 pub fn is_ours(sets: &[OpenChangeSet]) -> bool {
-    sets.iter().all(|set| set.name.starts_with(OURS))
+    sets.iter().all(|set| set.name.starts_with(OWN_PREFIX))
 }
 
 /// An empty placeholder of a change set is replaced if this tool made it.
@@ -62,8 +65,8 @@ pub(super) fn under_review(
     }
 }
 
-/// The leftover of a failed creation may go if nothing was kept back. Where removing it failed, it is
-/// tried once more, unless something in it holds data.
+/// The leftover of a failed creation is replaced if it retained nothing. If its rollback failed, its
+/// deletion is tried again, unless something in it holds data.
 pub(super) fn leftovers(found: &LiveStack, resources: &[LiveResource]) -> Action {
     let failed = found.status == StackStatus::RollbackFailed;
     let kept: Vec<String> = resources
@@ -85,7 +88,7 @@ pub(super) fn leftovers(found: &LiveStack, resources: &[LiveResource]) -> Action
     let plain = manual_action(&found.status, &found.name);
     Action::Blocked(Blocked {
         reason: format!(
-            "{}; these are still there, save what you need: {}",
+            "{}; these resources still exist, save what you need: {}",
             plain.reason,
             kept.join(", ")
         ),
@@ -93,7 +96,7 @@ pub(super) fn leftovers(found: &LiveStack, resources: &[LiveResource]) -> Action
     })
 }
 
-/// Whether people would miss it; the network holds nothing once the rest is gone.
+/// Whether a resource of this type holds data of its own; a network does not.
 pub fn is_data(resource_type: &str) -> bool {
     let network = matches!(
         resource_type,
@@ -111,18 +114,22 @@ pub(super) fn delete_failed(
     let failed = |event: &StackEvent| event.status.as_str() == "DELETE_FAILED";
     let reasons: Vec<String> = stuck(events, before, failed)
         .iter()
-        .map(Stuck::text)
+        .map(StuckResource::text)
         .collect();
     let mut why = manual_action(&found.status, &found.name);
     if !reasons.is_empty() {
-        why.reason = format!("{}; in the way: {}", why.reason, reasons.join("; "));
+        why.reason = format!("{}; blocked by: {}", why.reason, reasons.join("; "));
     }
     Action::Blocked(why)
 }
 
 /// Continues a rollback that failed, without the resources in `skip` (`STACK/RESOURCE`).
-pub(super) fn continuing(found: &LiveStack, stuck: Vec<Stuck>, skip: &BTreeSet<String>) -> Action {
-    let named = |one: &&Stuck| skip.contains(&format!("{}/{}", found.name, one.logical_id));
+pub(super) fn continuing(
+    found: &LiveStack,
+    stuck: Vec<StuckResource>,
+    skip: &BTreeSet<String>,
+) -> Action {
+    let named = |one: &&StuckResource| skip.contains(&format!("{}/{}", found.name, one.logical_id));
     let skip = stuck.iter().filter(named).map(|one| one.logical_id.clone());
     Action::Continue {
         skip: skip.collect(),
@@ -130,8 +137,11 @@ pub(super) fn continuing(found: &LiveStack, stuck: Vec<Stuck>, skip: &BTreeSet<S
     }
 }
 
-/// The resources that failed in the last rollback; what failed before it was the cause.
-pub(super) fn stuck_in_rollback(events: &[StackEvent], before: Option<&Value>) -> Vec<Stuck> {
+/// The resources that failed in the last rollback; a failure before it was its cause.
+pub(super) fn stuck_in_rollback(
+    events: &[StackEvent],
+    before: Option<&Value>,
+) -> Vec<StuckResource> {
     let back = events
         .iter()
         .rposition(|event| event.stack_status == Some(StackStatus::UpdateRollbackInProgress));
@@ -140,19 +150,22 @@ pub(super) fn stuck_in_rollback(events: &[StackEvent], before: Option<&Value>) -
 }
 
 /// The resources that are in a failed state.
-pub(super) fn failed_resources(held: &[LiveResource], before: Option<&Value>) -> Vec<Stuck> {
+pub(super) fn failed_resources(
+    held: &[LiveResource],
+    before: Option<&Value>,
+) -> Vec<StuckResource> {
     held.iter()
         .filter(|one| one.status.phase() == ResourcePhase::Failed)
-        .map(|one| Stuck::new(&one.logical_id, one.reason.as_deref(), before))
+        .map(|one| StuckResource::new(&one.logical_id, one.reason.as_deref(), before))
         .collect()
 }
 
-/// Resources whose last word in these events is a failure, in the order of their first one.
+/// Resources whose last status in these events is a failure, in the order of their first event.
 fn stuck(
     events: &[StackEvent],
     before: Option<&Value>,
     failed: impl Fn(&StackEvent) -> bool,
-) -> Vec<Stuck> {
+) -> Vec<StuckResource> {
     let of_resources = || events.iter().filter(|event| event.stack_status.is_none());
     let last: BTreeMap<&str, &StackEvent> = of_resources()
         .map(|event| (event.logical_id.as_str(), event))
@@ -162,11 +175,11 @@ fn stuck(
         .filter(|event| met.insert(event.logical_id.as_str()))
         .filter_map(|event| last.get(event.logical_id.as_str()))
         .filter(|event| failed(event))
-        .map(|event| Stuck::new(&event.logical_id, event.reason.as_deref(), before))
+        .map(|event| StuckResource::new(&event.logical_id, event.reason.as_deref(), before))
         .collect()
 }
 
-impl Stuck {
+impl StuckResource {
     fn new(logical_id: &str, reason: Option<&str>, before: Option<&Value>) -> Self {
         let known = before.and_then(|template| description(template, logical_id));
         Self {
@@ -182,7 +195,7 @@ impl Stuck {
     }
 }
 
-/// Every name given with `--skip-resource` has to name a resource that keeps its stack from going back.
+/// Every name given with `--skip-resource` has to name a resource that blocks the rollback of its stack.
 pub fn known_skips(
     cluster: &str,
     steps: &[Step],
@@ -192,7 +205,7 @@ pub fn known_skips(
         let Action::Continue { stuck, .. } = &step.action else {
             return Vec::new();
         };
-        let full = |one: &Stuck| format!("{}/{}", step.stack.name, one.logical_id);
+        let full = |one: &StuckResource| format!("{}/{}", step.stack.name, one.logical_id);
         stuck.iter().map(full).collect()
     };
     let stuck: BTreeSet<String> = steps.iter().flat_map(names).collect();
@@ -200,10 +213,10 @@ pub fn known_skips(
         return Ok(());
     };
     let hint = if stuck.is_empty() {
-        "nothing is".to_owned()
+        "no resource does".to_owned()
     } else {
         let all: Vec<&str> = stuck.iter().map(String::as_str).collect();
-        format!("these are: {}", all.join(", "))
+        format!("these do: {}", all.join(", "))
     };
     Err(PlanError::NotStuck {
         name: unknown.clone(),

@@ -59,7 +59,7 @@ pub fn words(change: &ResourceChange, action: DeletionPolicy, template: &Value) 
         _ if !instance => "",
         Value::Bool(false) => "; automated backups are kept",
         Value::String(word) if word == "false" => "; automated backups are kept",
-        _ => "; automated backups go with it",
+        _ => "; automated backups are deleted too",
     };
     match (action, change.resource_type.as_str()) {
         (DeletionPolicy::Retain, _) => "stays in the account, outside the stack".to_owned(),
@@ -68,7 +68,7 @@ pub fn words(change: &ResourceChange, action: DeletionPolicy, template: &Value) 
         (DeletionPolicy::Delete, "AWS::KMS::Key") => {
             let days = properties["PendingWindowInDays"].as_u64().unwrap_or(30);
             format!(
-                "out of use at once, deleted after {days} days; until then it can be called back"
+                "disabled at once, deleted after {days} days; until then the deletion can be cancelled"
             )
         }
         (DeletionPolicy::Delete, "AWS::S3::Bucket") => {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_harsher_of_two_policies_holds_unless_the_cloud_decides() {
+    fn stricter_update_replace_policy_counts_unless_cloudformation_decides() {
         let (kept, gone) = (
             template(None, Some("Retain")),
             template(None, Some("Delete")),
@@ -204,7 +204,7 @@ mod tests {
         let bare = json!({"Resources": {"It": {"Properties": {"PendingWindowInDays": 7}}}});
         assert_eq!(
             say(DB, DeletionPolicy::Delete, &bare),
-            "deleted with everything in it; automated backups go with it"
+            "deleted with everything in it; automated backups are deleted too"
         );
         assert_eq!(
             say("AWS::EC2::Volume", DeletionPolicy::Snapshot, &kept),

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_the_same_for_the_same_step_and_fits_whatever_the_names() {
+    fn token_is_stable_and_within_its_length_limit() {
         assert_eq!(
             token("7f3a", "canary-base", "create"),
             "kcfn-7f3a-canary-base-create"

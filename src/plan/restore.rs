@@ -8,19 +8,19 @@ use futures::future::join_all;
 use super::change_sets::resolve_step;
 use super::evaluate::{evaluate, settle_pending};
 use super::offline::{Resolution, StepDraft};
-use super::saved::{Origin, Saved, SavedStep};
+use super::saved::{PlanOrigin, SavedPlan, SavedStep};
 use super::{Action, Plan, PlanOptions, Step, Survey, draft};
 use crate::cloud::{ChangeSet, Cloud};
 use crate::stacks::Stack;
 
-impl Saved {
+impl SavedPlan {
     /// The plan with the change sets that were shown, or every reason why it no longer holds. In
     /// another account or region nothing else is compared.
     pub async fn restore(
         &self,
         stacks: Vec<Stack>,
         survey: &Survey,
-        origin: &Origin<'_>,
+        origin: &PlanOrigin<'_>,
         cloud: &impl Cloud,
     ) -> Result<Plan, Vec<String>> {
         let elsewhere = self.elsewhere(survey, origin);
@@ -57,7 +57,7 @@ impl SavedStep {
     async fn restore(
         &self,
         draft: StepDraft,
-        saved: &Saved,
+        saved: &SavedPlan,
         cloud: &impl Cloud,
     ) -> Result<Step, Vec<String>> {
         let reasons = self.moved(&draft.step);
@@ -102,7 +102,7 @@ impl SavedStep {
         &self,
         draft: StepDraft,
         set: Option<ChangeSet>,
-        saved: &Saved,
+        saved: &SavedPlan,
         cloud: &impl Cloud,
     ) -> Result<Step, String> {
         let (found, propose) = (

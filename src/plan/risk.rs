@@ -57,7 +57,7 @@ pub fn risks(
     changes: &[ResourceChange],
     allow: &BTreeSet<String>,
 ) -> Vec<Risk> {
-    let kept = stack_policy::kept(stack.policy.as_ref());
+    let kept = stack_policy::protected_resources(stack.policy.as_ref());
     let risk = |change: &ResourceChange| {
         let effect = effect(change)?;
         let name = format!("{}/{}", stack.name, change.logical_id);
@@ -94,7 +94,7 @@ pub fn guard(stack: &Stack, found: &LiveStack, risks: &[Risk]) -> Option<Blocked
     } else {
         open
     };
-    let reasons: Vec<String> = shown.iter().map(|risk| sentence(risk)).collect();
+    let reasons: Vec<String> = shown.iter().map(|risk| describe(risk)).collect();
     let flags: Vec<String> = risks
         .iter()
         .map(|risk| format!("--allow-data-loss {}", risk.name))
@@ -105,11 +105,11 @@ pub fn guard(stack: &Stack, found: &LiveStack, risks: &[Risk]) -> Option<Blocked
         ""
     };
     let flags = flags.join(" ");
-    let remedy = format!("take the change back; or, if the data may go, {first}give {flags}");
+    let remedy = format!("undo the change; or, to accept the loss, {first}pass {flags}");
     Some(Blocked::by_guard(reasons.join("; "), remedy))
 }
 
-fn sentence(risk: &Risk) -> String {
+fn describe(risk: &Risk) -> String {
     let verb = match risk.effect {
         Effect::Remove => "would be deleted",
         Effect::Replace => "would be replaced",
@@ -154,7 +154,7 @@ pub fn known_names(draft: &PlanDraft, allow: &BTreeSet<String>) -> Result<(), Pl
 }
 
 fn data_names(stack: &Stack, template: &Value) -> Vec<String> {
-    let kept = stack_policy::kept(stack.policy.as_ref());
+    let kept = stack_policy::protected_resources(stack.policy.as_ref());
     let mut resources = resources_of(template);
     resources.retain(|resource| {
         stored_data(&resource.resource_type).is_some() || kept.contains(&resource.logical_id)

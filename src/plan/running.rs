@@ -4,21 +4,21 @@
 use semver::Version;
 use serde_json::Value;
 
-use super::versions::{Running, Unknown};
+use super::versions::{RunningVersions, UnknownVersion};
 use super::{Survey, status};
 use crate::cloud::{CloudError, LiveStack, Store};
 use crate::stacks::{KUBERNETES_VERSION, STATE_BUCKET, StackKind, versions as stack_versions};
 
-/// Reads what runs. Stacks made before there was the output tell it by the bundle that their template
-/// names.
-pub async fn running(survey: &Survey, store: &impl Store) -> Result<Running, CloudError> {
-    let mut running = Running::new();
+/// Reads the running versions. Of stacks that are older than the output, the bundle named in their
+/// template says the version.
+pub async fn running(survey: &Survey, store: &impl Store) -> Result<RunningVersions, CloudError> {
+    let mut running = RunningVersions::new();
     for found in &survey.found {
         let kind = StackKind::parse(&found.kind).filter(StackKind::has_machines);
         let Some(kind) = kind.filter(|_| status::runs(&found.status)) else {
             continue;
         };
-        let version = match said(found, survey.templates.get(&found.id)) {
+        let version = match declared_version(found, survey.templates.get(&found.id)) {
             Some(version) => Ok(version),
             None => of_bundle(survey, found, store).await?,
         };
@@ -27,9 +27,9 @@ pub async fn running(survey: &Survey, store: &impl Store) -> Result<Running, Clo
     Ok(running)
 }
 
-/// What a stack says by itself. The output is what runs. Where there is none yet, a template that declares
-/// it will do: only programs that hold this rule send one.
-fn said(found: &LiveStack, template: Option<&Value>) -> Option<Version> {
+/// The version in the output of a stack, else the one that its template declares: only versions of this
+/// tool that follow the rule send such a template.
+fn declared_version(found: &LiveStack, template: Option<&Value>) -> Option<Version> {
     let output = found.outputs.get(KUBERNETES_VERSION);
     let output = output.and_then(|text| text.parse().ok());
     output.or_else(|| stack_versions::declared(template?))
@@ -39,8 +39,9 @@ async fn of_bundle(
     survey: &Survey,
     found: &LiveStack,
     store: &impl Store,
-) -> Result<Result<Version, Unknown>, CloudError> {
-    let unknown = |why: String, next: Option<String>| Ok(Err(Unknown { why, next }));
+) -> Result<Result<Version, UnknownVersion>, CloudError> {
+    let unknown =
+        |reason: String, remedy: Option<String>| Ok(Err(UnknownVersion { reason, remedy }));
     let name = &found.name;
     if !status::template_in_force(&found.status) {
         let watch = format!("`kube-cfn watch {}` follows it to its end", survey.cluster);

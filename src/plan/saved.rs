@@ -18,7 +18,7 @@ const SCHEMA: u32 = 1;
 
 /// What a plan is made from, apart from the stacks.
 #[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
+pub struct PlanOrigin<'a> {
     pub account: &'a str,
     pub region: &'a str,
     /// Names the run.
@@ -40,7 +40,7 @@ pub struct Origin<'a> {
 /// A plan as a file keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Saved {
+pub struct SavedPlan {
     pub kind: String,
     pub schema: u32,
     pub cluster: String,
@@ -60,7 +60,7 @@ pub struct Saved {
     pub running: Vec<(StackKind, Version)>,
     pub steps: Vec<SavedStep>,
     /// Stacks that the definition no longer has.
-    pub leftover: Vec<Standing>,
+    pub leftover: Vec<SavedStack>,
 }
 
 /// One stack of a saved plan.
@@ -76,7 +76,7 @@ pub struct SavedStep {
     /// Wanted, as far as known.
     pub parameters: BTreeMap<String, String>,
     /// `None` when there was no such stack.
-    pub standing: Option<Standing>,
+    pub standing: Option<SavedStack>,
     /// ARN.
     pub change_set: Option<String>,
     pub blocked: Option<Blocked>,
@@ -86,7 +86,7 @@ pub struct SavedStep {
 /// A stack as it stood when the plan was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Standing {
+pub struct SavedStack {
     /// ARN.
     pub id: String,
     pub name: String,
@@ -98,7 +98,7 @@ pub struct Standing {
 
 /// Why a file is no saved plan.
 #[derive(Debug, thiserror::Error)]
-pub enum SavedError {
+pub enum SavedPlanError {
     #[error("read the saved plan: it is no plan of kube-cfn: {0}")]
     NoPlan(String),
     #[error(
@@ -107,9 +107,9 @@ pub enum SavedError {
     Schema(u64),
 }
 
-impl Saved {
+impl SavedPlan {
     /// What a file keeps of a plan.
-    pub fn of(plan: &Plan, origin: &Origin<'_>) -> Self {
+    pub fn of(plan: &Plan, origin: &PlanOrigin<'_>) -> Self {
         let risks = plan.steps.iter().flat_map(|step| &step.risks);
         let allowed = risks.filter(|risk| risk.allowed);
         Self {
@@ -127,26 +127,26 @@ impl Saved {
             allow: allowed.map(|risk| risk.name.clone()).collect(),
             running: origin.running.to_vec(),
             steps: plan.steps.iter().map(SavedStep::of).collect(),
-            leftover: plan.leftover.iter().map(Standing::of).collect(),
+            leftover: plan.leftover.iter().map(SavedStack::of).collect(),
         }
     }
 
     /// Reads the text of a file.
-    pub fn read(text: &str) -> Result<Self, SavedError> {
-        let no_plan = |error: serde_json::Error| SavedError::NoPlan(error.to_string());
+    pub fn read(text: &str) -> Result<Self, SavedPlanError> {
+        let no_plan = |error: serde_json::Error| SavedPlanError::NoPlan(error.to_string());
         let data: serde_json::Value = serde_json::from_str(text).map_err(no_plan)?;
         if data["kind"] != KIND {
-            return Err(SavedError::NoPlan(format!("`kind` is not {KIND}")));
+            return Err(SavedPlanError::NoPlan(format!("`kind` is not {KIND}")));
         }
         match data["schema"].as_u64() {
             Some(schema) if schema == u64::from(SCHEMA) => {}
-            other => return Err(SavedError::Schema(other.unwrap_or_default())),
+            other => return Err(SavedPlanError::Schema(other.unwrap_or_default())),
         }
         serde_json::from_value(data).map_err(no_plan)
     }
 
     /// Why the plan is not for this cluster, account and region.
-    pub(super) fn elsewhere(&self, survey: &Survey, origin: &Origin<'_>) -> Vec<String> {
+    pub(super) fn elsewhere(&self, survey: &Survey, origin: &PlanOrigin<'_>) -> Vec<String> {
         [
             ("cluster", &self.cluster, survey.cluster.as_str()),
             ("account", &self.account, origin.account),
@@ -159,7 +159,7 @@ impl Saved {
     }
 
     /// What has changed since in the files that the plan was made from, and in the account.
-    pub(super) fn outdated(&self, draft: &PlanDraft, origin: &Origin<'_>) -> Vec<String> {
+    pub(super) fn outdated(&self, draft: &PlanDraft, origin: &PlanOrigin<'_>) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.definition_sha256 != sha256(origin.definition_text) {
             reasons.push(format!("{} has changed", origin.definition));
@@ -198,7 +198,7 @@ impl SavedStep {
             action: step.action.word().to_owned(),
             template_sha256: sha256(step.stack.body()),
             parameters: step.parameters.clone(),
-            standing: step.found.as_ref().map(Standing::of),
+            standing: step.found.as_ref().map(SavedStack::of),
             change_set: step.change_set().map(|set| set.id.clone()),
             blocked: match &step.action {
                 Action::Blocked(why) => Some(why.clone()),
@@ -228,7 +228,7 @@ impl SavedStep {
     }
 }
 
-impl Standing {
+impl SavedStack {
     fn of(found: &LiveStack) -> Self {
         Self {
             id: found.id.clone(),
@@ -242,8 +242,8 @@ impl Standing {
 }
 
 /// Why a stack is not as it was; `None` when it is.
-fn moved(name: &str, was: Option<&Standing>, is: Option<&LiveStack>) -> Option<String> {
-    let is = is.map(Standing::of);
+fn moved(name: &str, was: Option<&SavedStack>, is: Option<&LiveStack>) -> Option<String> {
+    let is = is.map(SavedStack::of);
     match (was, is) {
         (None, Some(_)) => Some(format!("{name} was created since")),
         (Some(_), None) => Some(format!("{name} was deleted since")),

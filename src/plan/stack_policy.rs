@@ -1,4 +1,4 @@
-//! What a stack policy keeps from being replaced or deleted, and the policy without some of it.
+//! The resources that a stack policy protects from replacement and deletion, and the policy without some.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 const RESOURCE: &str = "LogicalResourceId/";
 
 /// The resources that a stack policy, if any, denies to replace or delete, where it names them.
-pub fn kept(policy: Option<&Value>) -> BTreeSet<String> {
+pub fn protected_resources(policy: Option<&Value>) -> BTreeSet<String> {
     policy
         .into_iter()
         .flat_map(denials)
@@ -55,16 +55,19 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn only_what_is_named_loses_its_denial() {
+    fn relaxed_policy_allows_only_the_named_resources() {
         let policy = json!({"Statement": [
             {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"},
             {"Effect": "Deny", "Action": ["Update:Replace"], "Principal": "*",
              "Resource": ["LogicalResourceId/Db", "LogicalResourceId/Net"]},
         ]});
         let both = BTreeSet::from(["Db".to_owned(), "Net".to_owned()]);
-        assert_eq!(kept(Some(&policy)), both);
+        assert_eq!(protected_resources(Some(&policy)), both);
         let one = relaxed(&policy, &BTreeSet::from(["Db".to_owned()]));
-        assert_eq!(kept(Some(&one)), BTreeSet::from(["Net".to_owned()]));
+        assert_eq!(
+            protected_resources(Some(&one)),
+            BTreeSet::from(["Net".to_owned()])
+        );
         assert_eq!(one["Statement"].as_array().map(Vec::len), Some(2));
         let none = relaxed(&policy, &both);
         assert_eq!(none["Statement"], json!([policy["Statement"][0]]));

@@ -53,7 +53,7 @@ pub enum WatchAction {
 
 /// What is known of the Kubernetes version that the machines of a stack run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Machines {
+enum RunningMachines {
     /// None runs: its creation was rolled back, or it is being deleted.
     None,
     /// Some may run, and come from the template on record. One in `CREATE_FAILED` kept what it had made.
@@ -63,10 +63,10 @@ enum Machines {
 }
 
 /// The table: what `apply` and `delete` do with stack `name` in `status`, and what its machines run.
-fn row(status: &StackStatus, name: &str) -> (ApplyAction, DeleteAction, Machines) {
+fn row(status: &StackStatus, name: &str) -> (ApplyAction, DeleteAction, RunningMachines) {
     use ApplyAction as A;
     use DeleteAction as D;
-    use Machines as M;
+    use RunningMachines as M;
     use StackStatus as S;
     match status {
         S::CreateInProgress | S::UpdateCompleteCleanupInProgress => {
@@ -133,18 +133,18 @@ pub fn rests(status: &StackStatus) -> bool {
 
 /// Whether machines of a stack in this status may run Kubernetes: then its version is not changed.
 pub fn runs(status: &StackStatus) -> bool {
-    row(status, "").2 != Machines::None
+    row(status, "").2 != RunningMachines::None
 }
 
 /// Whether the template on record is certainly the one that the machines of the stack come from.
 pub fn template_in_force(status: &StackStatus) -> bool {
-    row(status, "").2 == Machines::OfTemplate
+    row(status, "").2 == RunningMachines::OfTemplate
 }
 
 /// Why a stack in this status needs manual action, and the one command that helps.
 pub fn manual_action(status: &StackStatus, name: &str) -> Blocked {
     use StackStatus as S;
-    const UNDO: (&str, &str) = ("rollback-stack", "goes back to the last good state");
+    const UNDO: (&str, &str) = ("rollback-stack", "returns it to the last good state");
     const DELETE: (&str, &str) = ("delete-stack", "removes this stack alone");
     let (trouble, (verb, effect)) = match status {
         S::CreateFailed => (
@@ -152,14 +152,11 @@ pub fn manual_action(status: &StackStatus, name: &str) -> Blocked {
             UNDO,
         ),
         S::UpdateFailed => ("its last update failed and was not rolled back", UNDO),
-        S::RollbackComplete => ("its creation failed and was undone", DELETE),
-        S::RollbackFailed => (
-            "its creation failed, and so did removing what had been created",
-            DELETE,
-        ),
-        S::DeleteFailed => ("its deletion began and could not finish", DELETE),
+        S::RollbackComplete => ("its creation failed and was rolled back", DELETE),
+        S::RollbackFailed => ("its creation failed, and so did its rollback", DELETE),
+        S::DeleteFailed => ("its deletion failed", DELETE),
         S::UpdateRollbackFailed => (
-            "its last update failed, and so did its rollback; deleting it is not the way out",
+            "its last update failed, and so did its rollback; do not delete it",
             ("continue-update-rollback", "continues the rollback"),
         ),
         S::ReviewInProgress => (
@@ -170,7 +167,7 @@ pub fn manual_action(status: &StackStatus, name: &str) -> Blocked {
             ),
         ),
         S::ImportRollbackFailed => (
-            "an import into it failed, and so did undoing that",
+            "an import into it failed, and so did its rollback",
             ("describe-stack-events", "shows the cause"),
         ),
         _ => (
@@ -236,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn every_status_has_its_line_in_the_table() {
+    fn status_table_covers_every_status() {
         assert_eq!(StackStatus::ALL.len(), 23);
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/plan/statuses.txt");
         let held = std::fs::read_to_string(path).unwrap_or_default();
@@ -248,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moving_stack_is_followed() {
+    fn moving_stack_is_followed() {
         for status in StackStatus::ALL {
             let follows = on_apply(status, "c-base") == ApplyAction::Follow;
             assert_eq!(follows, status.is_in_progress(), "{status}");

@@ -1,5 +1,5 @@
-//! The rule of Kubernetes versions: what runs never changes its version by an `apply`. What runs is read
-//! from the stacks' outputs; a pool may be older than the control plane and is then wanted as old as it is.
+//! The rule of Kubernetes versions: an `apply` never changes a version that runs. Running versions come
+//! from the stacks' outputs; a pool may be older than the control plane and keeps its version.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +14,19 @@ use semver::Version;
 const MAX_SKEW: u64 = 2;
 
 /// What the machines of a cluster boot, by stack; stacks in which no machine can run are not here.
-pub type Running = BTreeMap<StackKind, Result<Version, Unknown>>;
+pub type RunningVersions = BTreeMap<StackKind, Result<Version, UnknownVersion>>;
 
 /// Why the version of a stack is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown {
-    pub why: String,
+pub struct UnknownVersion {
+    pub reason: String,
     /// The step that makes it known.
-    pub next: Option<String>,
+    pub remedy: Option<String>,
 }
 
-/// Takes a person's word for what could not be read, and for nothing else.
+/// Accepts stated versions for stacks whose version could not be read, and for no others.
 pub fn accept_stated(
-    running: &mut Running,
+    running: &mut RunningVersions,
     stated: &[(StackKind, Version)],
 ) -> Result<(), PlanError> {
     for (stack, version) in stated {
@@ -36,8 +36,8 @@ pub fn accept_stated(
                 continue;
             }
             Some(Ok(known)) if known == version => continue,
-            Some(Ok(known)) => format!("it says by itself that it runs {known}"),
-            None => "no machine of such a stack runs Kubernetes".to_owned(),
+            Some(Ok(known)) => format!("its stack says that it runs {known}"),
+            None => "that stack has no machine that runs Kubernetes".to_owned(),
         };
         return Err(PlanError::VersionNotAsked {
             stack: stack.clone(),
@@ -48,17 +48,17 @@ pub fn accept_stated(
     Ok(())
 }
 
-/// The versions that the stacks are wanted at, and what is refused.
+/// The wanted versions of the stacks, and what is refused.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decided {
-    /// What runs stays as it is, also where that is refused; what does not run yet is as defined.
+pub struct VersionDecision {
+    /// Running machines keep their version, also where that is refused; the others get the defined one.
     pub versions: Versions,
     pub refused: BTreeMap<StackKind, Blocked>,
 }
 
 /// What a definition says, and where it says it.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct WantedVersions<'a> {
     pub cluster: &'a str,
     pub kubernetes: &'a Version,
     pub pools: &'a [&'a str],
@@ -67,8 +67,8 @@ pub struct Wanted<'a> {
 }
 
 /// Compares the definition with what runs. Without a control plane nothing runs: all is as defined.
-pub fn decide(wanted: Wanted<'_>, running: &Running) -> Decided {
-    let mut decided = Decided {
+pub fn decide(wanted: WantedVersions<'_>, running: &RunningVersions) -> VersionDecision {
+    let mut decided = VersionDecision {
         versions: Versions::all(wanted.kubernetes),
         refused: BTreeMap::new(),
     };
@@ -108,9 +108,9 @@ pub fn decide(wanted: Wanted<'_>, running: &Running) -> Decided {
     decided
 }
 
-/// The last look before an update: machines that another run has made meanwhile keep their version too. A
-/// pool may be updated to another version only where that was `decided` with all that runs in view.
-pub(super) fn kept(
+/// The last check before an update: machines that another run made meanwhile keep their version too. A
+/// pool may be updated to another version only if that was `decided` with all running versions known.
+pub(super) fn check_version(
     cluster: &str,
     stack: &Stack,
     found: &LiveStack,
@@ -125,7 +125,7 @@ pub(super) fn kept(
 }
 
 /// The definition says another version than runs.
-fn changed(wanted: Wanted<'_>, runs: &Version) -> Blocked {
+fn changed(wanted: WantedVersions<'_>, runs: &Version) -> Blocked {
     let remedy = if kubernetes::knows(runs) {
         format!("set `kubernetes:` back to {runs} in {}", wanted.place)
     } else {
@@ -147,7 +147,7 @@ fn change(wanted: &Version, runs: &Version) -> String {
     };
     format!(
         "the definition says Kubernetes {wanted}, the cluster runs {runs}: apply never changes the \
-         Kubernetes version of a living cluster ({harm})"
+         Kubernetes version of a running cluster ({harm})"
     )
 }
 
@@ -173,7 +173,7 @@ fn skew(pool: &str, version: &Version, runs: Option<&Version>) -> Option<String>
     }
 }
 
-fn another_pool(wanted: Wanted<'_>, kind: &StackKind, reason: String) -> Blocked {
+fn another_pool(wanted: WantedVersions<'_>, kind: &StackKind, reason: String) -> Blocked {
     let stack = kind.stack_name(wanted.cluster);
     let remedy = format!(
         "give the pool another name in the definition: apply creates it beside this one, at the \
@@ -183,13 +183,13 @@ fn another_pool(wanted: Wanted<'_>, kind: &StackKind, reason: String) -> Blocked
     Blocked::by_guard(reason, remedy)
 }
 
-fn not_known(wanted: Wanted<'_>, kind: &StackKind, unknown: &Unknown) -> Blocked {
+fn not_known(wanted: WantedVersions<'_>, kind: &StackKind, unknown: &UnknownVersion) -> Blocked {
     let stack = kind.stack_name(wanted.cluster);
-    let why = &unknown.why;
-    let first = unknown.next.as_ref();
+    let why = &unknown.reason;
+    let first = unknown.remedy.as_ref();
     let first = first.map_or_else(String::new, |next| format!("{next}; or "));
     Blocked::by_guard(
-        format!("which Kubernetes version {stack} runs is not known: {why}"),
-        format!("{first}say what `kubectl get nodes` shows: `--running {kind}=VERSION`"),
+        format!("the Kubernetes version of {stack} is unknown: {why}"),
+        format!("{first}state what `kubectl get nodes` shows: `--running {kind}=VERSION`"),
     )
 }

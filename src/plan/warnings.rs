@@ -1,6 +1,5 @@
-//! What to think of before an update: changes that CloudFormation takes for ordinary ones. Pure, from
-//! the template of today and the wanted one. Of the version of Kubernetes a template tells nothing: it
-//! travels inside the nodes' bundles.
+//! Warnings before an update: changes that CloudFormation treats as ordinary. Pure, from the current
+//! template and the wanted one. Kubernetes versions are not here: they are in the nodes' bundles.
 
 use serde_json::{Map, Value};
 
@@ -52,15 +51,15 @@ fn database(id: &str, was: &str, is: &str) -> Option<String> {
         let open = old.starts_with(&new);
         return (!open).then(|| {
             format!(
-                "{id}: from PostgreSQL {was} to {is} is a step back, which RDS refuses; only a \
-                 snapshot from before goes back"
+                "{id}: from PostgreSQL {was} to {is} is a downgrade, which RDS refuses; restore \
+                 a snapshot taken before instead"
             )
         });
     }
     (new.first() != old.first()).then(|| {
         format!(
-            "{id}: from PostgreSQL {was} to {is} is a major upgrade; there is no way back but a \
-             snapshot from before"
+            "{id}: from PostgreSQL {was} to {is} is a major upgrade; the only way back is a \
+             snapshot taken before"
         )
     })
 }
@@ -68,8 +67,8 @@ fn database(id: &str, was: &str, is: &str) -> Option<String> {
 fn range(id: &str, was: &str, is: &str) -> Option<String> {
     (was != is).then(|| {
         format!(
-            "{id}: a new address range, {is} in place of {was}, means a new one of it; everything in \
-             the old one has to move first"
+            "{id}: a new address range, {is} in place of {was}, replaces it; everything in the old \
+             one has to move first"
         )
     })
 }
@@ -106,8 +105,8 @@ mod tests {
         for (was, is, expected) in [
             ("16.4", "17.2", Some("is a major upgrade")),
             ("9.6", "10.1", Some("is a major upgrade")),
-            ("17.2", "16.4", Some("is a step back")),
-            ("16.10", "16.9", Some("is a step back")),
+            ("17.2", "16.4", Some("is a downgrade")),
+            ("16.10", "16.9", Some("is a downgrade")),
             ("16.9", "16.10", None),
             ("16.4", "16", None),
             ("16.4", "next", None),

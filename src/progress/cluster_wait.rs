@@ -39,7 +39,7 @@ impl ClusterWait {
         };
         let parts = parts.iter().map(|part| ReadyPart {
             name: clean(&part.name),
-            stands: clean(&part.stands),
+            state: clean(&part.state),
             missing: part.missing.iter().map(|one| clean(one)).collect(),
             ..*part
         });
@@ -74,7 +74,7 @@ impl ClusterWait {
         let names = self.parts.iter().map(|part| part.name.chars().count());
         let names = names.max().unwrap_or_default();
         for part in &self.parts {
-            let text = format!("{}  {}", pad(&part.name, names), part.stands);
+            let text = format!("{}  {}", pad(&part.name, names), part.state);
             lines.push(Line::new(mark(part), &text, width));
             for what in part.missing.iter().take(DETAILS) {
                 lines.extend(Line::wrapped(Mark::Detail, what, width));
@@ -121,7 +121,7 @@ pub(super) fn is_ready(part: &ReadyPart) -> bool {
 
 /// `control plane 2 of 3 nodes Ready`
 fn state(part: &ReadyPart) -> String {
-    format!("{} {}", part.name, part.stands)
+    format!("{} {}", part.name, part.state)
 }
 
 /// Its state and everything that is missing, on one line.

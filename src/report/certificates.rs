@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::format;
 use crate::common::text::listed_line;
 use crate::kube::KubeError;
-use crate::pki::{Authority, Facts};
+use crate::pki::{Authority, CertificateInfo};
 
 /// Where a certificate was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -61,7 +61,7 @@ impl Certificate {
     }
 
     /// An authority, from its certificate in the store.
-    pub fn authority(role: Authority, facts: &Facts, now: Timestamp) -> Self {
+    pub fn authority(role: Authority, facts: &CertificateInfo, now: Timestamp) -> Self {
         let name = match role {
             Authority::Kubernetes => "kubernetes",
             Authority::Etcd => "etcd",
@@ -94,7 +94,7 @@ impl Certificate {
 
 /// The row of a certificate that the API showed.
 pub fn serving(der: &[u8], verification_error: Option<&KubeError>, now: Timestamp) -> Certificate {
-    match Facts::read_der("the API", der) {
+    match CertificateInfo::read_der("the API", der) {
         Ok(facts) => Certificate {
             trouble: verification_error.map(KubeError::brief),
             ..Certificate::of(CertificateKind::Serving, "API", facts.expires, now)

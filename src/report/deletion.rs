@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use console::style;
 
-use crate::apply::Remains;
 use crate::common::text::listed_line;
+use crate::events::Retained;
 use crate::plan::DeletePlan;
 
 /// The stacks that are deleted, with the data in them.
@@ -34,19 +34,19 @@ pub fn text(plan: &DeletePlan) -> String {
 }
 
 /// One line for something that a deletion keeps on purpose.
-pub fn remaining(remains: &Remains) -> String {
-    let text = match remains {
-        Remains::Kept {
+pub fn retained(retained: &Retained) -> String {
+    let text = match retained {
+        Retained::Kept {
             stack,
-            sentence,
+            description,
             physical_id,
             ..
         } => {
             let id = physical_id.as_deref().unwrap_or("without a known id");
-            format!("{sentence} of {stack}, kept by its template: {id}")
+            format!("{description} of {stack}, kept by its template: {id}")
         }
-        Remains::Snapshot {
-            sentence,
+        Retained::Snapshot {
+            description,
             of,
             name,
             begins_with,
@@ -54,14 +54,14 @@ pub fn remaining(remains: &Remains) -> String {
         } => {
             let of = of.as_deref().unwrap_or("unknown");
             match (name, begins_with) {
-                (Some(name), _) => format!("last snapshot of {sentence} ({of}): {name}"),
+                (Some(name), _) => format!("last snapshot of {description} ({of}): {name}"),
                 (None, Some(begin)) => {
-                    format!("last snapshot of {sentence} ({of}): its name begins with {begin}")
+                    format!("last snapshot of {description} ({of}): its name begins with {begin}")
                 }
-                (None, None) => format!("last snapshot of {sentence} ({of})"),
+                (None, None) => format!("last snapshot of {description} ({of})"),
             }
         }
-        Remains::Key {
+        Retained::Key {
             physical_id, days, ..
         } => format!(
             "key {}: disabled, and deleted for good in {days} days",

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::format::{self, moment};
-use crate::access::{Grant, Granted};
+use crate::access::{Grant, GrantResult};
 use crate::common::duration::age;
 use crate::common::text::listed_line;
-use crate::kube::{Binding, Issued};
+use crate::kube::{Binding, IssuedCertificate};
 
 /// A binding as it is listed.
 #[derive(Serialize)]
@@ -28,8 +28,8 @@ pub fn rows(bindings: &[Binding]) -> Vec<GrantView<'_>> {
 }
 
 /// What was granted, a line each.
-pub fn granted(wish: &Grant, granted: &Granted) -> String {
-    let Issued {
+pub fn granted(wish: &Grant, granted: &GrantResult) -> String {
+    let IssuedCertificate {
         serial, expires, ..
     } = &granted.issued;
     let (user, role, namespace) = (Binding::user(&wish.who), wish.role, &wish.namespace);
@@ -115,14 +115,14 @@ pub fn revoked(who: &str, gone: &[Binding], left: &[Binding], now: Timestamp) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kube::Role;
+    use crate::kube::NamespaceRole;
 
     fn binding(namespace: &str, expires: &str) -> Binding {
         Binding {
             who: "github".to_owned(),
             namespace: namespace.to_owned(),
-            role: Some(Role::Deployer),
-            certificates: vec![Issued {
+            role: Some(NamespaceRole::Deployer),
+            certificates: vec![IssuedCertificate {
                 serial: "0a".to_owned(),
                 issued: "2026-11-23T10:00:00Z".parse().unwrap(),
                 expires: expires.parse().unwrap(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::certificates::{Certificate, CertificateKind};
 use super::format;
 use crate::common::text::{folding, listed_line};
-use crate::kube::{Node, Pod, Readiness, Seen, Wanted};
+use crate::kube::{ClusterState, Node, Pod, Readiness, WantedCluster};
 
 /// The label of etcd's static pods.
 const ETCD: (&str, &str) = ("component", "etcd");
@@ -63,18 +63,22 @@ impl KubernetesView {
     }
 
     /// From one observation of the cluster.
-    pub fn of(seen: &Seen, version: Option<String>, wanted: Option<(&Wanted, &Readiness)>) -> Self {
+    pub fn of(
+        seen: &ClusterState,
+        version: Option<String>,
+        wanted: Option<(&WantedCluster, &Readiness)>,
+    ) -> Self {
         let health = match &seen.health {
             Ok(health) => health,
             Err(error) => return Self::silent(&error.brief()),
         };
-        let (inside, silent) = match &seen.inside {
-            Some(Ok(inside)) => (Some(inside), None),
+        let (contents, silent) = match &seen.contents {
+            Some(Ok(contents)) => (Some(contents), None),
             Some(Err(error)) => (None, Some(error.to_string())),
             None => (None, None),
         };
-        let nodes = inside.map_or(&[][..], |inside| &inside.nodes);
-        let pods = inside.map_or(&[][..], |inside| &inside.pods);
+        let nodes = contents.map_or(&[][..], |contents| &contents.nodes);
+        let pods = contents.map_or(&[][..], |contents| &contents.pods);
         let members = || pods.iter().filter(|pod| pod.is(ETCD));
         let runs = |pod: &&Pod| pod.trouble.is_none();
         Self {
@@ -97,7 +101,7 @@ impl KubernetesView {
     }
 }
 
-fn node(node: &Node, wanted: Option<&Wanted>) -> NodeView {
+fn node(node: &Node, wanted: Option<&WantedCluster>) -> NodeView {
     let slot = wanted.and_then(|wanted| {
         let fits = |address| node.address == Some(std::net::IpAddr::V4(address));
         let slot = wanted.slots.iter().find(|slot| fits(slot.address))?;
@@ -220,7 +224,7 @@ fn table(nodes: &[NodeView]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kube::{Health, Inside, KubeError};
+    use crate::kube::{ClusterContents, Health, KubeError};
 
     fn healthy() -> Health {
         Health {
@@ -242,9 +246,9 @@ mod tests {
     #[test]
     fn etcd_shows_quorum_and_running_pods() {
         let pods = vec![etcd_pod("a", None), etcd_pod("b", Some("CrashLoopBackOff"))];
-        let seen = Seen {
+        let seen = ClusterState {
             health: Ok(healthy()),
-            inside: Some(Ok(Inside {
+            contents: Some(Ok(ClusterContents {
                 nodes: Vec::new(),
                 pods,
             })),
@@ -258,12 +262,12 @@ mod tests {
 
     #[test]
     fn unreachable_api_says_why() {
-        let seen = Seen {
+        let seen = ClusterState {
             health: Err(KubeError::Unreachable {
                 server: "https://api:6443".to_owned(),
                 why: "its name is unknown (DNS)".to_owned(),
             }),
-            inside: None,
+            contents: None,
         };
         assert_eq!(
             summary(&KubernetesView::of(&seen, None, None)),

@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use crate::common::text::listed_line;
-use crate::plan::protection::{Layer, State};
+use crate::plan::protection::{LayerState, ProtectionLayer};
 
 /// What was found, as data.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Findings {
     pub cluster: String,
-    pub layers: Vec<Layer>,
+    pub layers: Vec<ProtectionLayer>,
     /// Stacks that should hold data and do not exist, or can't be checked in their present status.
     pub stacks: Vec<String>,
 }
@@ -18,19 +18,21 @@ pub struct Findings {
 impl Findings {
     /// How many layers and stacks are missing or could not be checked.
     pub fn open(&self) -> usize {
-        let broken = |layer: &&Layer| matches!(layer.state, State::Missing | State::Unknown);
+        let broken = |layer: &&ProtectionLayer| {
+            matches!(layer.state, LayerState::Missing | LayerState::Unknown)
+        };
         self.layers.iter().filter(broken).count() + self.stacks.len()
     }
 }
 
 /// The findings for people.
 pub fn text(found: &Findings) -> String {
-    let row = |layer: &Layer| {
+    let row = |layer: &ProtectionLayer| {
         let mark = match layer.state {
-            State::Holds => "ok",
-            State::Open => "--",
-            State::Missing => "!!",
-            State::Unknown => "??",
+            LayerState::Holds => "ok",
+            LayerState::Open => "--",
+            LayerState::Missing => "!!",
+            LayerState::Unknown => "??",
         };
         let whose = layer.resource.as_ref().map(|one| format!("{one}: "));
         let (stack, whose) = (layer.stack.to_string(), whose.unwrap_or_default());

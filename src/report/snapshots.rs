@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::format;
 use crate::common::duration::age;
 use crate::common::text::listed_line;
-use crate::etcd::{Slot, Snapshot, Step};
+use crate::etcd::{MemberStep, Slot, Snapshot};
 
 /// Snapshots for people; ages are counted to `now`.
 pub fn table(found: &[Snapshot], now: Timestamp) -> String {
@@ -39,10 +39,14 @@ pub fn restore_steps(slots: &[Slot], key: &str) -> String {
 }
 
 /// A step on a control-plane node, when it starts and when it ends.
-pub fn step(step: &Step) -> String {
-    let Step { slot, doing, came } = step;
-    match came {
+pub fn step(step: &MemberStep) -> String {
+    let MemberStep {
+        slot,
+        doing,
+        result,
+    } = step;
+    match result {
         None => listed_line(">  ", &format!("control-plane node {slot}  {doing}")),
-        Some(came) => listed_line("ok ", &format!("control-plane node {slot}  {came}")),
+        Some(result) => listed_line("ok ", &format!("control-plane node {slot}  {result}")),
     }
 }

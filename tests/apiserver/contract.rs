@@ -16,7 +16,8 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core;
 use kube_cfn::kube::{
-    Api, Binding, ClientLogin, Connection, Issued, KubeError, POOL_LABEL, Role, serving_certificate,
+    Api, Binding, ClientLogin, Connection, IssuedCertificate, KubeError, NamespaceRole, POOL_LABEL,
+    serving_certificate,
 };
 use kube_cfn::pki::SigningRequest;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -253,7 +254,7 @@ fn a_deployer_deploys_in_its_namespace_and_nothing_else() {
         let who = own("ci");
         let login = signed(&who).await;
         let binding = binding(&who, namespace);
-        api().bind(&binding, Role::Deployer).await.unwrap();
+        api().bind(&binding, NamespaceRole::Deployer).await.unwrap();
         let found = api().bindings(Some(&who), None).await.unwrap();
         assert_eq!(found, std::slice::from_ref(&binding));
 
@@ -289,10 +290,10 @@ fn a_viewer_reads_and_writes_nothing() {
         let who = own("viewer");
         let login = signed(&who).await;
         let binding = Binding {
-            role: Some(Role::Viewer),
+            role: Some(NamespaceRole::Viewer),
             ..binding(&who, namespace)
         };
-        api().bind(&binding, Role::Viewer).await.unwrap();
+        api().bind(&binding, NamespaceRole::Viewer).await.unwrap();
         let ci = client(login);
         let maps = ::kube::Api::<core::ConfigMap>::namespaced(ci.clone(), namespace);
         eventually(async || maps.list(&ListParams::default()).await).await;
@@ -315,8 +316,11 @@ fn a_viewer_reads_and_writes_nothing() {
 fn the_role_of_a_binding_is_not_changed_in_place() {
     in_namespace(async |namespace| {
         let binding = binding(&own("ci"), namespace);
-        api().bind(&binding, Role::Deployer).await.unwrap();
-        let error = api().bind(&binding, Role::Admin).await.unwrap_err();
+        api().bind(&binding, NamespaceRole::Deployer).await.unwrap();
+        let error = api()
+            .bind(&binding, NamespaceRole::Admin)
+            .await
+            .unwrap_err();
         assert!(
             matches!(error, KubeError::Api { code: 422, .. }),
             "{error:?}"
@@ -528,8 +532,8 @@ fn binding(who: &str, namespace: &str) -> Binding {
     Binding {
         who: who.to_owned(),
         namespace: namespace.to_owned(),
-        role: Some(Role::Deployer),
-        certificates: vec![Issued {
+        role: Some(NamespaceRole::Deployer),
+        certificates: vec![IssuedCertificate {
             serial: "00ff".to_owned(),
             issued: "2026-11-23T10:00:00Z".parse().unwrap(),
             expires: "2027-02-21T10:00:00Z".parse().unwrap(),

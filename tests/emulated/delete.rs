@@ -1,6 +1,6 @@
 //! Deleting: protection, what is listed before, and what remains.
 
-use kube_cfn::access::Names;
+use kube_cfn::access::ParameterNames;
 use kube_cfn::cloud::{Cloud, Store};
 use kube_cfn::pki::Authority;
 use serde_json::json;
@@ -53,7 +53,7 @@ async fn a_deleted_cluster_leaves_only_what_is_listed() {
         .tells("removed deleted from")
         .tells("deleted is deleted");
     assert_eq!(aws.stacks(Some("deleted")).await, Ok(Vec::new()));
-    let names = Names::of("deleted").expect("a name");
+    let names = ParameterNames::of("deleted").expect("a name");
     let certificate = names.certificate(Authority::Kubernetes);
     assert_eq!(aws.parameter(&certificate).await, Ok(None));
     assert!(

@@ -5,7 +5,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use jiff::Timestamp;
-use kube_cfn::access::Names;
+use kube_cfn::access::ParameterNames;
 use kube_cfn::cloud::Store;
 use kube_cfn::pki::{Authority, CertificateAuthority};
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ fn authority(world: &World) -> CertificateAuthority {
         .build()
         .expect("a runtime");
     let bundle = runtime.block_on(async {
-        let name = Names::of(&world.name)
+        let name = ParameterNames::of(&world.name)
             .expect("a name")
             .secret(Authority::Kubernetes);
         world

@@ -1,6 +1,6 @@
 //! The output of a run in every form: parseable lines, and never a secret.
 
-use kube_cfn::access::Names;
+use kube_cfn::access::ParameterNames;
 use kube_cfn::cloud::{Cloud, Store};
 use kube_cfn::pki::Authority;
 use secrecy::ExposeSecret;
@@ -88,7 +88,7 @@ async fn no_secret_is_in_output_events_templates_or_parameters() {
     heap += &json!(tools::events(&world, &all)).to_string();
     assert!(heap.contains("launch template") || heap.contains("Launch template"));
 
-    let names = Names::of("silenced").expect("a name");
+    let names = ParameterNames::of("silenced").expect("a name");
     let key = aws.secret(&names.secret(Authority::Kubernetes)).await;
     let key = key.expect("asked").expect("kept");
     let line = key.expose_secret().lines().nth(1).expect("PEM");

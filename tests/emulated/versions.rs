@@ -1,4 +1,4 @@
-//! The Kubernetes version of a living cluster: a change is shown and refused; an older pool is not changed.
+//! The Kubernetes version of a running cluster: a change is shown and refused; an older pool is not changed.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +68,7 @@ async fn another_version_is_refused_by_plan_and_apply_and_leaves_no_trace() {
         runs = wanted;
         let reason = format!(
             "the definition says Kubernetes {wanted}, the cluster runs 1.34.8: apply never changes the \
-             Kubernetes version of a living cluster"
+             Kubernetes version of a running cluster"
         );
         let next = "set `kubernetes:` back to 1.34.8 in clusters/steady.yaml:3";
         let plan = world.cluster("plan", &["--detailed-exitcode", "--out", out]);
@@ -233,12 +233,12 @@ async fn older_stacks_get_their_version_from_the_bundle() {
     world
         .cluster("plan", &[])
         .ends(5)
-        .prints("which Kubernetes version mute-control-plane runs is not known: s3://")
+        .prints("the Kubernetes version of mute-control-plane is unknown: s3://")
         .prints("`--running control-plane=VERSION`");
     world
         .cluster("plan", &["--running", "pool-workers=1.34.8"])
         .ends(64)
-        .tells("--running pool-workers=1.34.8: it says by itself that it runs 1.35.8");
+        .tells("--running pool-workers=1.34.8: its stack says that it runs 1.35.8");
     for (wrong, stated) in [
         ("1.35.8", "expected STACK=VERSION"),
         ("edge=1.35.8", "control-plane and pool-NAME"),

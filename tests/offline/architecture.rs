@@ -11,15 +11,10 @@ const MODULES: &[(&str, &str)] = &[
          simulated templates cloud spec catalog common",
     ),
     (
-        // `apply` until outcomes and diagnoses are in `events`.
         "report",
-        "apply access etcd forecast plan stacks definition kubeconfig kube pki cloud spec catalog common",
+        "access etcd events forecast plan stacks definition kubeconfig kube pki cloud spec catalog common",
     ),
-    // `apply` as above.
-    (
-        "progress",
-        "apply events forecast stacks cloud catalog common",
-    ),
+    ("progress", "events forecast stacks cloud catalog common"),
     ("timeline", "events stacks templates cloud catalog common"),
     ("journal", "events stacks cloud catalog common"),
     ("apply", "events plan stacks cloud catalog common"),

@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kube_cfn::access::{AbsentNamespace, Grant, GrantError, Granted, grant};
+use kube_cfn::access::{AbsentNamespace, Grant, GrantError, GrantResult, grant};
 use kube_cfn::kube::{
-    Api, Binding, ClientLogin, Connection, Readiness, Role, WaitOptions, Waited, Wanted,
-    WantedPool, WantedSlot, wait,
+    Api, Binding, ClientLogin, Connection, NamespaceRole, Readiness, WaitOptions, WaitResult,
+    WantedCluster, WantedPool, WantedSlot, wait,
 };
 use kube_cfn::kubeconfig::{Entry, Login, render};
 use secrecy::ExposeSecret as _;
@@ -18,12 +18,12 @@ use crate::apiserver::ApiServer;
 use crate::apiserver::cluster::{NODES, PODS, fill, node};
 use crate::tools::{kubectl, run as run_tool};
 
-fn wanted() -> Wanted {
+fn wanted() -> WantedCluster {
     let slot = |letter, address: &str| WantedSlot {
         letter,
         address: address.parse().unwrap(),
     };
-    Wanted {
+    WantedCluster {
         version: "1.36.4".parse().unwrap(),
         slots: vec![slot('a', "10.20.0.10"), slot('b', "10.20.32.10")],
         pools: vec![WantedPool {
@@ -51,17 +51,17 @@ fn run<T>(work: impl Future<Output = T>) -> T {
     runtime.unwrap().block_on(work)
 }
 
-fn waited(connection: &Connection, seconds: u64, tell: impl FnMut(&Readiness)) -> Waited {
+fn waited(connection: &Connection, seconds: u64, tell: impl FnMut(&Readiness)) -> WaitResult {
     run(async {
         let api = Api::connect(connection).unwrap();
         wait(&api, &wanted(), patience(seconds), tell).await
     })
 }
 
-fn missing(waited: &Waited) -> Vec<String> {
+fn missing(waited: &WaitResult) -> Vec<String> {
     match waited {
-        Waited::Ready(readiness) => panic!("ready: {readiness:?}"),
-        Waited::TimedOut(readiness) => readiness.missing().collect(),
+        WaitResult::Ready(readiness) => panic!("ready: {readiness:?}"),
+        WaitResult::TimedOut(readiness) => readiness.missing().collect(),
     }
 }
 
@@ -71,7 +71,7 @@ fn a_complete_cluster_is_ready_at_once() {
     fill_whole(&server);
     let mut looks = 0;
     let waited = waited(&server.connection(), 30, |_| looks += 1);
-    assert!(matches!(waited, Waited::Ready(_)), "{waited:?}");
+    assert!(matches!(waited, WaitResult::Ready(_)), "{waited:?}");
     assert_eq!(looks, 1);
 }
 
@@ -94,11 +94,11 @@ fn readiness_is_reported_step_by_step() {
         }
         seen.push(now);
     });
-    assert!(matches!(waited, Waited::Ready(_)), "{waited:?}");
+    assert!(matches!(waited, WaitResult::Ready(_)), "{waited:?}");
     let seen = seen.into_inner().unwrap();
     assert_eq!(
         seen[0][..2],
-        ["API: is not ready", "API: /readyz says no: etcd"]
+        ["API: is not ready", "API: /readyz fails: etcd"]
     );
     assert_eq!(
         seen[1],
@@ -155,7 +155,7 @@ fn a_silent_server_does_not_extend_the_timeout() {
 #[test]
 fn without_credentials_only_health_is_checked() {
     let server = ApiServer::start();
-    let Waited::Ready(readiness) = waited(&server.anonymous(), 30, |_| ()) else {
+    let WaitResult::Ready(readiness) = waited(&server.anonymous(), 30, |_| ()) else {
         panic!("not ready")
     };
     assert!(
@@ -164,7 +164,7 @@ fn without_credentials_only_health_is_checked() {
     );
 }
 
-fn wish(role: Role, absent: AbsentNamespace) -> Grant {
+fn wish(role: NamespaceRole, absent: AbsentNamespace) -> Grant {
     Grant {
         who: "github".to_owned(),
         namespace: "web".to_owned(),
@@ -175,7 +175,7 @@ fn wish(role: Role, absent: AbsentNamespace) -> Grant {
     }
 }
 
-fn granted(server: &ApiServer, role: Role) -> Granted {
+fn granted(server: &ApiServer, role: NamespaceRole) -> GrantResult {
     let wish = wish(role, AbsentNamespace::Create);
     run(grant(&server.connection(), &wish, Timestamp::now())).unwrap()
 }
@@ -190,11 +190,11 @@ fn bindings(server: &ApiServer) -> Vec<Binding> {
 #[test]
 fn a_grant_needs_its_namespace_or_create_namespace() {
     let server = ApiServer::start();
-    let wish = wish(Role::Deployer, AbsentNamespace::Refuse);
+    let wish = wish(NamespaceRole::Deployer, AbsentNamespace::Refuse);
     let error = run(grant(&server.connection(), &wish, Timestamp::now())).unwrap_err();
     assert!(matches!(error, GrantError::NoNamespace(_)), "{error}");
     assert_eq!(bindings(&server), []);
-    let made = granted(&server, Role::Deployer);
+    let made = granted(&server, NamespaceRole::Deployer);
     let left = made.issued.expires.duration_since(Timestamp::now());
     assert_eq!(
         left.as_hours(),
@@ -206,8 +206,8 @@ fn a_grant_needs_its_namespace_or_create_namespace() {
 #[test]
 fn a_second_grant_keeps_the_record_of_the_first() {
     let server = ApiServer::start();
-    let first = granted(&server, Role::Deployer);
-    let second = granted(&server, Role::Deployer);
+    let first = granted(&server, NamespaceRole::Deployer);
+    let second = granted(&server, NamespaceRole::Deployer);
     assert_eq!(second.earlier, std::slice::from_ref(&first.issued));
     assert_eq!(second.replaced, None);
     let found = bindings(&server);
@@ -219,11 +219,11 @@ fn a_second_grant_keeps_the_record_of_the_first() {
 #[test]
 fn granting_another_role_replaces_the_first() {
     let server = ApiServer::start();
-    granted(&server, Role::Admin);
-    let second = granted(&server, Role::Viewer);
-    assert_eq!(second.replaced, Some(Role::Admin));
+    granted(&server, NamespaceRole::Admin);
+    let second = granted(&server, NamespaceRole::Viewer);
+    assert_eq!(second.replaced, Some(NamespaceRole::Admin));
     let found = bindings(&server);
-    assert_eq!(found[0].role, Some(Role::Viewer));
+    assert_eq!(found[0].role, Some(NamespaceRole::Viewer));
     assert_eq!(found[0].certificates.len(), 2);
 }
 
@@ -231,7 +231,7 @@ fn granting_another_role_replaces_the_first() {
 fn only_administrators_grant_access() {
     let server = ApiServer::start();
     let somebody = server.known_as("eve", &["ops".to_owned()]);
-    let wish = wish(Role::Admin, AbsentNamespace::Create);
+    let wish = wish(NamespaceRole::Admin, AbsentNamespace::Create);
     let error = run(grant(&somebody, &wish, Timestamp::now())).unwrap_err();
     assert!(error.to_string().contains("User \"eve\" cannot"), "{error}");
     assert_eq!(bindings(&server), []);
@@ -240,7 +240,7 @@ fn only_administrators_grant_access() {
 #[test]
 fn a_revoked_certificate_authenticates_without_rights() {
     let server = ApiServer::start();
-    let made = granted(&server, Role::Deployer);
+    let made = granted(&server, NamespaceRole::Deployer);
     let login = ClientLogin {
         certificate_pem: made.certificate_pem,
         key: made.key,
@@ -263,7 +263,7 @@ fn a_revoked_certificate_authenticates_without_rights() {
 #[test]
 fn kubectl_works_with_the_granted_kubeconfig() {
     let server = ApiServer::start();
-    let made = granted(&server, Role::Deployer);
+    let made = granted(&server, NamespaceRole::Deployer);
     let entry = Entry {
         cluster: "canary".to_owned(),
         origin: "111122223333/eu-west-1".to_owned(),

@@ -10,7 +10,7 @@ use std::process::{Child, Stdio};
 use jiff::{SignedDuration, Timestamp};
 use kube_cfn::access::{Credential, authority_of_exec_info};
 use kube_cfn::kubeconfig::{
-    Current, Entry, Exec, LockTries, Login, Target, render, server_url, write,
+    Current, Entry, Exec, KubeconfigPaths, LockTries, Login, render, server_url, write,
 };
 use kube_cfn::pki::{Authority, CertificateAuthority, Subject, issue_client};
 use secrecy::ExposeSecret;
@@ -196,7 +196,7 @@ fn kubectl_and_we_write_the_same_file_in_turn() {
     let place = tempdir().unwrap();
     let by = authority();
     let file = place.path().join("config");
-    let target = Target::file(&file);
+    let target = KubeconfigPaths::file(&file);
     let wanted = entry(
         &by,
         server_url("api.example.com"),
@@ -262,7 +262,7 @@ fn kubectl_chooses_the_same_file_of_a_list() {
                 let args = ["config", "set-context", "x", "--cluster=x"];
                 run(kubectl().env("KUBECONFIG", &list).args(args), &home);
             } else {
-                let target = Target::of_user(Some(&list), Some(&home)).unwrap();
+                let target = KubeconfigPaths::of_user(Some(&list), Some(&home)).unwrap();
                 write(&target, &wanted, Current::IfUnset, LockTries::NONE).unwrap();
             }
             let is_written =

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use kube_cfn::cloud::Identity;
 use kube_cfn::definition::Defined;
-use kube_cfn::plan::versions::{Running, Wanted, decide};
+use kube_cfn::plan::versions::{RunningVersions, WantedVersions, decide};
 use kube_cfn::plan::{Action, Plan, Step};
 use kube_cfn::report::plan::{ForecastInputs, PlanDetail, markdown, text, view};
 use kube_cfn::stacks::{self, StackKind};
@@ -19,14 +19,14 @@ use crate::support::golden;
 fn refused() -> (Defined, Plan) {
     let path = PathBuf::from("clusters/canary.yaml");
     let defined = Defined::load(path).expect("a definition");
-    let running: Running = BTreeMap::from([
+    let running: RunningVersions = BTreeMap::from([
         (StackKind::ControlPlane, Ok(Version::new(1, 35, 8))),
         (
             StackKind::Pool("workers".to_owned()),
             Ok(Version::new(1, 34, 8)),
         ),
     ]);
-    let wanted = Wanted {
+    let wanted = WantedVersions {
         cluster: "canary",
         kubernetes: &defined.spec.kubernetes,
         pools: &["workers"],

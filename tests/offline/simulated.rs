@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::path::Path;
 
-use kube_cfn::apply::{self, End, Outputs, Prepare, Report, Session};
+use kube_cfn::apply::{self, Outputs, Prerequisites, RunOutcome, RunReport, Session};
 use kube_cfn::cloud::{CloudError, Store};
 use kube_cfn::definition;
 use kube_cfn::events::Outcome;
@@ -23,8 +23,8 @@ use tokio::sync::mpsc::unbounded_channel;
 /// Nothing has to be prepared outside CloudFormation here.
 struct Nothing;
 
-impl Prepare for Nothing {
-    async fn before(&self, _: &StackKind, _: &Outputs) -> Result<Option<String>, String> {
+impl Prerequisites for Nothing {
+    async fn prepare(&self, _: &StackKind, _: &Outputs) -> Result<Option<String>, String> {
         Ok(None)
     }
 }
@@ -86,14 +86,14 @@ async fn planned(cloud: &Simulated, spec: &ClusterSpec, stacks: &[Stack], run: &
     }
 }
 
-async fn applied(cloud: &Simulated, spec: &ClusterSpec, stacks: &[Stack], run: &str) -> Report {
+async fn applied(cloud: &Simulated, spec: &ClusterSpec, stacks: &[Stack], run: &str) -> RunReport {
     let plan = planned(cloud, spec, stacks, run).await;
     let (events, _heard) = unbounded_channel();
     let session = Session::new(run, &events);
     apply::run(plan, cloud, &Nothing, &session, pending()).await
 }
 
-async fn deleted(cloud: &Simulated, spec: &ClusterSpec, run: &str) -> Report {
+async fn deleted(cloud: &Simulated, spec: &ClusterSpec, run: &str) -> RunReport {
     let survey = plan::survey(cloud, &spec.name).await.unwrap();
     let demolition = plan::deletion(&survey, Guard::Open);
     assert_eq!(demolition.refused, None);
@@ -118,7 +118,7 @@ async fn the_shipped_clusters_are_created_and_a_second_plan_has_nothing_to_do() 
         let stacks = design(&spec);
         let cloud = Simulated::new(world(&spec));
         let report = applied(&cloud, &spec, &stacks, "first").await;
-        assert_eq!(report.end(), End::Done, "{report:#?}");
+        assert_eq!(report.outcome(), RunOutcome::Done, "{report:#?}");
         assert_eq!(statuses(&cloud), only("CREATE_COMPLETE"));
         let again = planned(&cloud, &spec, &stacks, "second").await;
         let actions: Vec<_> = again.steps.iter().map(|step| &step.action).collect();
@@ -133,13 +133,13 @@ async fn a_protected_cluster_is_deleted_after_protection_is_off() {
     assert!(spec.protect, "the shipped production is protected");
     let cloud = Simulated::new(world(&spec));
     let report = applied(&cloud, &spec, &design(&spec), "first").await;
-    assert_eq!(report.end(), End::Done, "{report:#?}");
+    assert_eq!(report.outcome(), RunOutcome::Done, "{report:#?}");
     spec.protect = false;
     let report = applied(&cloud, &spec, &design(&spec), "open").await;
-    assert_eq!(report.end(), End::Done, "{report:#?}");
+    assert_eq!(report.outcome(), RunOutcome::Done, "{report:#?}");
     assert_eq!(cloud.losses(), []);
     let report = deleted(&cloud, &spec, "gone").await;
-    assert_eq!(report.end(), End::Done, "{report:#?}");
+    assert_eq!(report.outcome(), RunOutcome::Done, "{report:#?}");
     assert_eq!(statuses(&cloud), only("DELETE_COMPLETE"));
     let lost = cloud.losses();
     assert!(
@@ -164,7 +164,7 @@ async fn a_failed_creation_rolls_back_and_the_next_run_creates_it() {
         ..world(&spec)
     });
     let report = applied(&cloud, &spec, &stacks, "first").await;
-    assert_ne!(report.end(), End::Done);
+    assert_ne!(report.outcome(), RunOutcome::Done);
     let edge = report
         .outcomes
         .iter()
@@ -178,7 +178,7 @@ async fn a_failed_creation_rolls_back_and_the_next_run_creates_it() {
         "{failure:?}"
     );
     let report = applied(&cloud, &spec, &stacks, "second").await;
-    assert_eq!(report.end(), End::Done, "{report:#?}");
+    assert_eq!(report.outcome(), RunOutcome::Done, "{report:#?}");
     let standing = cloud.all_stacks();
     let made = standing
         .iter()
@@ -212,9 +212,9 @@ async fn faults_do_not_prevent_completion() {
         // Five requests in a row without an answer: a run may have to leave it open what began.
         for run in ["first", "second", "third"] {
             let report = applied(&cloud, &spec, &stacks, run).await;
-            match report.end() {
-                End::Done => break,
-                End::Detached if run != "third" => {}
+            match report.outcome() {
+                RunOutcome::Done => break,
+                RunOutcome::Detached if run != "third" => {}
                 _ => panic!("seed {seed}, {run} run: {report:#?}"),
             }
         }
@@ -246,13 +246,17 @@ async fn a_crash_at_any_call_is_recovered_without_duplicates() {
             let cloud = Simulated::sharing(deadly, &library);
             tokio::select! {
                 report = applied(&cloud, &spec, &stacks, "first") => {
-                    assert_eq!(report.end(), End::Done);
+                    assert_eq!(report.outcome(), RunOutcome::Done);
                 }
                 () = cloud.crashed() => {}
             }
             cloud.restart(Faults::default());
             let report = applied(&cloud, &spec, &stacks, "second").await;
-            assert_eq!(report.end(), End::Done, "call {call} {when:?}: {report:#?}");
+            assert_eq!(
+                report.outcome(),
+                RunOutcome::Done,
+                "call {call} {when:?}: {report:#?}"
+            );
             assert_eq!(
                 statuses(&cloud),
                 only("CREATE_COMPLETE"),

@@ -6,9 +6,9 @@ mod rule;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 
-use kube_cfn::apply::{self, End, Outputs, Prepare, Session};
+use kube_cfn::apply::{self, Outputs, Prerequisites, RunOutcome, Session};
 use kube_cfn::cloud::{CloudError, LiveStack, StackStatus, Store};
-use kube_cfn::plan::versions::{self, Decided, Running, Wanted};
+use kube_cfn::plan::versions::{self, RunningVersions, VersionDecision, WantedVersions};
 use kube_cfn::plan::{self, Action, Plan, PlanOptions, Survey};
 use kube_cfn::simulated::{Simulated, SimulationConfig};
 use kube_cfn::spec::ClusterSpec;
@@ -23,8 +23,8 @@ use crate::support::specs;
 
 struct Nothing;
 
-impl Prepare for Nothing {
-    async fn before(&self, _: &StackKind, _: &Outputs) -> Result<Option<String>, String> {
+impl Prerequisites for Nothing {
+    async fn prepare(&self, _: &StackKind, _: &Outputs) -> Result<Option<String>, String> {
         Ok(None)
     }
 }
@@ -84,7 +84,7 @@ async fn completed(
     cloud: &Simulated,
     stacks: Vec<Stack>,
     survey: &Survey,
-    refused: Decided,
+    refused: VersionDecision,
 ) -> Plan {
     let images = images(cloud, &stacks).await;
     let none = BTreeSet::new();
@@ -93,15 +93,15 @@ async fn completed(
     plan::resolve(draft, cloud, &terms).await.unwrap()
 }
 
-async fn execute(cloud: &Simulated, plan: Plan) -> End {
+async fn execute(cloud: &Simulated, plan: Plan) -> RunOutcome {
     execute_as(cloud, plan, "run").await
 }
 
-async fn execute_as(cloud: &Simulated, plan: Plan, run: &str) -> End {
+async fn execute_as(cloud: &Simulated, plan: Plan, run: &str) -> RunOutcome {
     let (events, _heard) = unbounded_channel();
     let session = Session::new(run, &events);
     let run = apply::run(plan, cloud, &Nothing, &session, pending());
-    run.await.end()
+    run.await.outcome()
 }
 
 /// Creates these stacks.
@@ -111,18 +111,18 @@ async fn standing(stacks: Vec<Stack>) -> Simulated {
         cluster: "canary".to_owned(),
         ..Survey::default()
     };
-    let nothing = Decided {
+    let nothing = VersionDecision {
         versions: Versions::all(&new()),
         refused: BTreeMap::new(),
     };
     let plan = completed(&cloud, stacks, &survey, nothing).await;
-    assert_eq!(execute(&cloud, plan).await, End::Done);
+    assert_eq!(execute(&cloud, plan).await, RunOutcome::Done);
     cloud
 }
 
-fn decided(spec: &ClusterSpec, running: &Running) -> Decided {
+fn decided(spec: &ClusterSpec, running: &RunningVersions) -> VersionDecision {
     let pools: Vec<&str> = spec.pools.iter().map(|pool| pool.name.as_str()).collect();
-    let wanted = Wanted {
+    let wanted = WantedVersions {
         cluster: &spec.name,
         kubernetes: &spec.kubernetes,
         pools: &pools,
@@ -204,7 +204,7 @@ async fn a_pool_that_is_older_stays_as_it_is_while_all_else_changes() {
     };
     assert_eq!(version(&plan, &workers()), old());
     assert_eq!(version(&plan, &StackKind::Pool("batch".to_owned())), new());
-    assert_eq!(execute(&cloud, plan).await, End::Done);
+    assert_eq!(execute(&cloud, plan).await, RunOutcome::Done);
     assert!(!planned(&cloud, &lagging).await.has_changes());
 
     // Its own fields still change, at its own version.
@@ -236,7 +236,7 @@ async fn stacks_without_the_output_get_their_version_from_the_bundle() {
         words(&plan),
         ["control-plane update", "pool-workers update"]
     );
-    assert_eq!(execute(&cloud, plan).await, End::Done);
+    assert_eq!(execute(&cloud, plan).await, RunOutcome::Done);
     let outputs = |kind: &str| {
         let found = cloud
             .all_stacks()
@@ -275,33 +275,36 @@ async fn an_unreadable_version_is_refused() {
         let moving = status.is_in_progress();
         let survey = surveyed(&cloud, |found| found.status = status).await;
         let unknown = unknown(&survey).await;
-        assert!(unknown.why.contains("may not be what runs"), "{unknown:?}");
-        assert_eq!(unknown.next.is_some(), moving, "{unknown:?}");
+        assert!(
+            unknown.reason.contains("may not be what runs"),
+            "{unknown:?}"
+        );
+        assert_eq!(unknown.remedy.is_some(), moving, "{unknown:?}");
     }
     let mut survey = surveyed(&cloud, |_| ()).await;
     let base = survey.found.iter_mut().find(|found| found.kind == "base");
     let bucket = base.unwrap().outputs.remove(STATE_BUCKET).unwrap();
-    assert!(unknown(&survey).await.why.contains("no state bucket"));
+    assert!(unknown(&survey).await.reason.contains("no state bucket"));
 
     let mut survey = surveyed(&cloud, |_| ()).await;
     survey.templates.clear();
     assert!(
         unknown(&survey)
             .await
-            .why
+            .reason
             .ends_with("and its template no bundle")
     );
 
     let survey = surveyed(&cloud, |_| ()).await;
     cloud.empty_bucket(&bucket).await.unwrap();
     let gone = unknown(&survey).await;
-    assert!(gone.why.ends_with("is not there"), "{gone:?}");
-    let key = gone.why.split_whitespace().next().unwrap();
+    assert!(gone.reason.ends_with("is not there"), "{gone:?}");
+    let key = gone.reason.split_whitespace().next().unwrap();
     let key = key.strip_prefix(&format!("s3://{bucket}/")).unwrap();
     cloud.upload(&bucket, key, b"something else").await.unwrap();
     let other = unknown(&survey).await;
     assert!(
-        other.why.ends_with("is no bundle of that name"),
+        other.reason.ends_with("is no bundle of that name"),
         "{other:?}"
     );
     assert!(matches!(
@@ -355,8 +358,8 @@ async fn machines_that_another_run_made_meanwhile_keep_their_version() {
     assert_eq!(control_plane.unwrap().action, Action::Create);
     // Another run creates the cluster at its own version before this one begins.
     let other = planned(&cloud, &spec(old())).await;
-    assert_eq!(execute_as(&cloud, other, "other").await, End::Done);
-    assert_ne!(execute(&cloud, plan).await, End::Done);
+    assert_eq!(execute_as(&cloud, other, "other").await, RunOutcome::Done);
+    assert_ne!(execute(&cloud, plan).await, RunOutcome::Done);
     for kind in ["control-plane", "pool-workers"] {
         let mut all = cloud.all_stacks().into_iter();
         let found = all.find(|found| found.kind == kind);

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_fresh_credential_is_used_again_and_an_old_one_is_not() {
+async fn fresh_cached_credential_is_reused() {
     let (cloud, place) = (cloud().await, tempfile::tempdir().unwrap());
     ensure(&cloud).await.unwrap();
     let cache = Cache::at(place.path().join("cache"));
@@ -37,7 +37,7 @@ async fn a_fresh_credential_is_used_again_and_an_old_one_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cached_credential_is_for_one_user_and_one_authority() {
+async fn cached_credential_belongs_to_one_user_and_authority() {
     let (cloud, place) = (cloud().await, tempfile::tempdir().unwrap());
     ensure(&cloud).await.unwrap();
     let cache = Cache::at(place.path());
@@ -65,7 +65,7 @@ async fn a_cached_credential_is_for_one_user_and_one_authority() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_cache_is_closed_to_others_or_does_not_count() {
+async fn cache_readable_by_others_is_ignored() {
     let (cloud, place) = (cloud().await, tempfile::tempdir().unwrap());
     ensure(&cloud).await.unwrap();
     let (cache, key) = (Cache::at(place.path().join("deep/cache")), cache_key("ada"));
@@ -106,7 +106,7 @@ async fn the_cache_is_closed_to_others_or_does_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cache_that_cannot_be_written_does_not_keep_anybody_out() {
+async fn unwritable_cache_is_no_error() {
     let (cloud, place) = (cloud().await, tempfile::tempdir().unwrap());
     ensure(&cloud).await.unwrap();
     let blocked = place.path().join("file");

@@ -11,12 +11,12 @@ use crate::cloud::Store as _;
 use crate::pki::{Authority, CertificateAuthority, ServiceAccountKey};
 use crate::simulated::ExternalChange;
 
-type Answer = Result<Ensured, AccessError>;
+type Answer = Result<EnsuredAuthorities, AccessError>;
 
 /// A run that advances one step at a time; dropping it is a crash.
 struct Run<'a> {
     future: Pin<Box<dyn Future<Output = Answer> + 'a>>,
-    answer: Option<Ensured>,
+    answer: Option<EnsuredAuthorities>,
 }
 
 impl<'a> Run<'a> {
@@ -41,7 +41,7 @@ impl<'a> Run<'a> {
         count
     }
 
-    fn finish(mut self) -> Ensured {
+    fn finish(mut self) -> EnsuredAuthorities {
         self.steps(usize::MAX);
         self.answer.unwrap()
     }
@@ -60,7 +60,7 @@ async fn unsteady(seed: usize) -> Simulated {
 /// Every secret is whole, every plain copy is of the secret beside it, and none says that everything
 /// is there before it is.
 fn assert_sound(cloud: &Simulated) {
-    let names = Names::of("canary").unwrap();
+    let names = ParameterNames::of("canary").unwrap();
     let (secret, plain): (BTreeMap<_, _>, BTreeMap<_, _>) = cloud
         .parameters()
         .into_iter()
@@ -96,7 +96,7 @@ fn assert_complete(cloud: &Simulated) {
 }
 
 /// Both runs agree on everything, and each secret was made by exactly one of them.
-fn assert_one_won_each(one: &Ensured, two: &Ensured) {
+fn assert_one_won_each(one: &EnsuredAuthorities, two: &EnsuredAuthorities) {
     assert_eq!(one.facts, two.facts);
     assert_eq!(one.certificate_pem, two.certificate_pem);
     assert_eq!(one.service_accounts, two.service_accounts);
@@ -108,7 +108,7 @@ fn assert_one_won_each(one: &Ensured, two: &Ensured) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_run_uses_what_is_there() {
+async fn second_run_uses_stored_authorities() {
     let cloud = steady().await;
     let first = Run::new(&cloud).finish();
     assert!(first.created());
@@ -120,7 +120,7 @@ async fn a_second_run_uses_what_is_there() {
 
 /// Nine parameters, each read and written: one after another they are eighteen requests.
 #[tokio::test(start_paused = true)]
-async fn the_parameters_take_the_time_of_four_requests() {
+async fn parameters_are_read_and_written_in_parallel() {
     let request = 2;
     let cloud = steady().await;
     let taken = Run::new(&cloud).steps(usize::MAX);
@@ -129,7 +129,7 @@ async fn the_parameters_take_the_time_of_four_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_may_not_read_the_secrets_may_apply_once_they_are_there() {
+async fn existing_authorities_need_no_access_to_secrets() {
     let cloud = steady().await;
     deny(&cloud, Some("secret"));
     let refused = ensure(&cloud).await;
@@ -144,7 +144,7 @@ async fn who_may_not_read_the_secrets_may_apply_once_they_are_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_runs_at_once_one_wins_at_every_point() {
+async fn concurrent_runs_agree_at_every_step() {
     let alone = Run::new(&unsteady(0).await).steps(usize::MAX);
     for ahead in 0..=alone {
         for meanwhile in 0..=alone {
@@ -160,7 +160,7 @@ async fn of_two_runs_at_once_one_wins_at_every_point() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crash_at_any_point_is_finished_by_the_next_run() {
+async fn next_run_completes_a_crashed_run() {
     let alone = Run::new(&unsteady(0).await).steps(usize::MAX);
     for reached in 0..=alone {
         for reached_again in [0, reached / 2, reached, reached + 1] {
@@ -188,7 +188,7 @@ fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn any_order_of_three_runs_ends_the_same(
+    fn any_interleaving_of_three_runs_agrees(
         seed in any::<u16>(),
         turns in proptest::collection::vec(any::<u8>(), 150),
     ) {
@@ -208,7 +208,7 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_lags_behind_the_write_is_asked_again() {
+async fn stale_read_is_retried() {
     let cloud = steady().await;
     let first = ensure(&cloud).await.unwrap();
     lag(&cloud, 4);
@@ -220,7 +220,7 @@ async fn a_read_that_lags_behind_the_write_is_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_certificate_left_by_another_cluster_stops_the_run() {
+async fn certificate_of_another_cluster_is_refused() {
     let cloud = steady().await;
     ensure(&cloud).await.unwrap();
     let gone = ExternalChange::DeleteParameter {

@@ -5,10 +5,10 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::cloud::Store as _;
-use crate::pki::Facts;
+use crate::pki::CertificateInfo;
 
 #[tokio::test(start_paused = true)]
-async fn minting_needs_authorities_and_the_right_to_read_them() {
+async fn issuing_needs_readable_authorities() {
     let cloud = cloud().await;
     let none = issue(&cloud, "canary", &request("ada", None), limits(), now()).await;
     assert_eq!(
@@ -29,7 +29,7 @@ async fn minting_needs_authorities_and_the_right_to_read_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lifetime_is_the_default_or_what_is_asked_up_to_the_limit() {
+async fn lifetime_is_the_default_or_the_requested_one_up_to_the_limit() {
     let cloud = cloud().await;
     ensure(&cloud).await.unwrap();
     for (asked, minutes) in [(None, 8 * 60), (Some(60), 1), (Some(24 * 3600), 24 * 60)] {
@@ -45,7 +45,7 @@ async fn a_lifetime_is_the_default_or_what_is_asked_up_to_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stored_text_that_is_no_authority_is_named_not_quoted() {
+async fn invalid_stored_authority_is_named_not_quoted() {
     let cloud = cloud().await;
     let junk = "hunter2".into();
     cloud
@@ -61,7 +61,7 @@ async fn a_stored_text_that_is_no_authority_is_named_not_quoted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_plugin_answers_in_the_words_of_kubectl() {
+async fn plugin_prints_an_exec_credential() {
     let cloud = cloud().await;
     ensure(&cloud).await.unwrap();
     let made = issue(&cloud, "canary", &request("ada", None), limits(), now())
@@ -84,7 +84,7 @@ async fn the_plugin_answers_in_the_words_of_kubectl() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_authority_that_kubectl_trusts_is_read_from_what_it_tells() {
+async fn trusted_authority_is_read_from_exec_info() {
     let cloud = cloud().await;
     let ensured = ensure(&cloud).await.unwrap();
     let data = base64::engine::general_purpose::STANDARD.encode(&ensured.certificate_pem);
@@ -92,7 +92,7 @@ async fn the_authority_that_kubectl_trusts_is_read_from_what_it_tells() {
         "kind": "ExecCredential",
         "spec": {"interactive": false, "cluster": {"certificate-authority-data": data}},
     });
-    let facts = Facts::of_pem("it", &ensured.certificate_pem).unwrap();
+    let facts = CertificateInfo::of_pem("it", &ensured.certificate_pem).unwrap();
     assert_eq!(
         authority_of_exec_info(&info.to_string()),
         Some(facts.fingerprint)

@@ -62,7 +62,7 @@ fn key(cloud: &Simulated) -> String {
     cloud.all_stacks()[0].outputs["KeyArn"].clone()
 }
 
-async fn ensure(cloud: &Simulated) -> Result<Ensured, AccessError> {
+async fn ensure(cloud: &Simulated) -> Result<EnsuredAuthorities, AccessError> {
     ensure_authorities(cloud, "canary", &key(cloud), now()).await
 }
 
@@ -100,8 +100,8 @@ fn later(minutes: i64) -> Timestamp {
     now() + jiff::SignedDuration::from_mins(minutes)
 }
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> LifetimeLimits {
+    LifetimeLimits {
         ttl_seconds: 8 * 3600,
         max_ttl_seconds: 24 * 3600,
     }

@@ -3,8 +3,8 @@
 use super::*;
 use jiff::Timestamp;
 
-const WORDS: Words<'static> = Words {
-    sentence: &|id| format!("the {id}"),
+const WORDS: ResourceLabels<'static> = ResourceLabels {
+    describe: &|id| format!("the {id}"),
     explain: &|id, path| {
         Some(Place {
             template: format!("edge.yaml:{}", id.len()),
@@ -32,7 +32,7 @@ fn first(verb: Verb, events: &[StackEvent]) -> Option<&str> {
 }
 
 #[test]
-fn the_first_real_failure_in_time_is_the_cause_however_late_it_is_read() {
+fn first_real_failure_is_the_cause_however_late_it_is_read() {
     let events = [
         event(30, "B", "CREATE_FAILED", "Resource creation cancelled"),
         event(32, "C", "DELETE_FAILED", "is in use"),
@@ -43,7 +43,7 @@ fn the_first_real_failure_in_time_is_the_cause_however_late_it_is_read() {
 }
 
 #[test]
-fn of_two_failures_in_the_same_moment_the_first_told_counts() {
+fn first_listed_of_two_simultaneous_failures_is_the_cause() {
     let events = [
         event(30, "B", "CREATE_FAILED", "quota reached"),
         event(30, "A", "CREATE_FAILED", "access denied"),
@@ -52,10 +52,10 @@ fn of_two_failures_in_the_same_moment_the_first_told_counts() {
 }
 
 #[test]
-fn a_rollback_that_fails_never_outranks_the_update_that_failed() {
+fn rollback_failure_is_not_the_cause_of_an_update_failure() {
     let events = [
         event(1, "", "UPDATE_IN_PROGRESS", ""),
-        // A clock of AWS that runs behind: told later, dated earlier than the turn, and a deletion.
+        // A clock of AWS that runs behind: found later, dated earlier than the turn, and a deletion.
         event(9, "New", "DELETE_FAILED", "is in use"),
         event(
             10,
@@ -78,26 +78,26 @@ fn a_rollback_that_fails_never_outranks_the_update_that_failed() {
         ),
     ];
     let status = StackStatus::UpdateRollbackFailed;
-    let told = failure(Verb::Update, Some(&status), &events, &WORDS).expect("a failure");
-    assert_eq!(told.reason, "storage is being optimized");
-    assert_eq!(told.status, Some(status));
+    let found = failure(Verb::Update, Some(&status), &events, &WORDS).expect("a failure");
+    assert_eq!(found.reason, "storage is being optimized");
+    assert_eq!(found.status, Some(status));
 }
 
 #[test]
-fn when_deleting_what_could_not_be_deleted_is_the_cause() {
+fn undeletable_resource_is_the_cause_of_a_failed_deletion() {
     let events = [event(
         9,
         "Subnet",
         "DELETE_FAILED",
         "has dependencies and cannot be deleted",
     )];
-    let told = failure(Verb::Delete, None, &events, &WORDS).expect("a failure");
-    assert_eq!(told.resource.as_deref(), Some("the Subnet"));
-    assert!(told.hint.is_some_and(|hint| hint.contains("Kubernetes")));
+    let found = failure(Verb::Delete, None, &events, &WORDS).expect("a failure");
+    assert_eq!(found.resource.as_deref(), Some("the Subnet"));
+    assert!(found.hint.is_some_and(|hint| hint.contains("Kubernetes")));
 }
 
 #[test]
-fn a_sum_of_failures_is_no_cause_while_there_is_another() {
+fn summary_event_is_no_cause_while_there_is_another() {
     let sum = "The following resource(s) failed to create: [B, C]. Rollback requested by user.";
     let events = [
         event(3, "Nested", "CREATE_FAILED", sum),
@@ -113,13 +113,13 @@ fn a_sum_of_failures_is_no_cause_while_there_is_another() {
             "Limit for stack has been exceeded",
         ),
     ];
-    let told = failure(Verb::Create, None, &alone, &WORDS).expect("a failure");
-    assert_eq!(told.reason, "Limit for stack has been exceeded");
-    assert!(told.hint.is_some());
+    let found = failure(Verb::Create, None, &alone, &WORDS).expect("a failure");
+    assert_eq!(found.reason, "Limit for stack has been exceeded");
+    assert!(found.hint.is_some());
 }
 
 #[test]
-fn while_nothing_fails_there_is_no_failure() {
+fn no_failure_without_failed_events() {
     let events = [
         event(1, "", "CREATE_IN_PROGRESS", "User Initiated"),
         event(2, "A", "CREATE_IN_PROGRESS", "Resource creation Initiated"),
@@ -128,7 +128,7 @@ fn while_nothing_fails_there_is_no_failure() {
 }
 
 #[test]
-fn the_failure_says_where_it_comes_from_and_what_went_with_it() {
+fn failure_names_its_place_and_cancelled_resources() {
     let events = [
         event(
             5,
@@ -140,14 +140,14 @@ fn the_failure_says_where_it_comes_from_and_what_went_with_it() {
         event(6, "Lb", "CREATE_FAILED", "Resource creation cancelled"),
         event(6, "Route", "CREATE_FAILED", "Resource creation cancelled"),
     ];
-    let told = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
-    assert_eq!(told.cancelled, ["the Lb", "the Route"]);
-    assert_eq!(told.place.expect("a place").template, "edge.yaml:3");
-    assert!(told.hint.is_some_and(|hint| hint.contains("L-0263D0A3")));
+    let found = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
+    assert_eq!(found.cancelled, ["the Lb", "the Route"]);
+    assert_eq!(found.place.expect("a place").template, "edge.yaml:3");
+    assert!(found.hint.is_some_and(|hint| hint.contains("L-0263D0A3")));
 }
 
 #[test]
-fn a_hook_is_told_with_what_it_found() {
+fn hook_failure_includes_its_findings() {
     let events = [
         event(
             5,
@@ -162,15 +162,15 @@ fn a_hook_is_told_with_what_it_found() {
             "The following hook(s) failed: [Our::Guard::Hook]",
         ),
     ];
-    let told = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
+    let found = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
     assert_eq!(
-        told.reason,
+        found.reason,
         "The following hook(s) failed: [Our::Guard::Hook]: Hook failed with message: buckets are encrypted here"
     );
 }
 
 #[test]
-fn early_validation_is_told_by_its_findings_not_by_the_name_of_its_hook() {
+fn early_validation_failure_shows_its_findings() {
     let finding = |id: Option<&str>, path: Option<&str>, reason: &str| Finding {
         logical_id: id.map(str::to_owned),
         path: path.map(str::to_owned),
@@ -185,13 +185,13 @@ fn early_validation_is_told_by_its_findings_not_by_the_name_of_its_hook() {
         finding(Some("Db"), Some("Properties.Engine"), "Unknown value"),
         finding(Some("Vpc"), None, "Name taken"),
     ];
-    let told = refused("Validation failed", &found, &WORDS);
+    let found = refused("Validation failed", &found, &WORDS);
     assert_eq!(
-        told.reason,
+        found.reason,
         "DBInstanceClas: Unsupported property; Engine: Unknown value; Vpc: Name taken"
     );
-    assert_eq!(told.resource.as_deref(), Some("the Db"));
-    let place = told.place.expect("a place");
+    assert_eq!(found.resource.as_deref(), Some("the Db"));
+    let place = found.place.expect("a place");
     assert_eq!(place.field.as_deref(), Some("Properties.DBInstanceClas"));
     assert_eq!(
         refused("Validation failed", &[], &WORDS).reason,
@@ -200,11 +200,11 @@ fn early_validation_is_told_by_its_findings_not_by_the_name_of_its_hook() {
 }
 
 #[test]
-fn a_silent_machine_is_told_by_what_its_console_says_of_trouble() {
+fn missing_signal_shows_errors_of_the_console() {
     let reason = "Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100% requirement";
     let events = [event(5, "Slot", "CREATE_FAILED", reason)];
-    let told = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
-    assert!(is_silence(&told));
+    let found = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
+    assert!(is_signal_failure(&found));
     let console = Console {
         instance: "i-0a1b".to_owned(),
         lines: vec![
@@ -214,28 +214,28 @@ fn a_silent_machine_is_told_by_what_its_console_says_of_trouble() {
             "ip-10-20-0-12 login:".to_owned(),
         ],
     };
-    let told = with_console(told, &console).reason;
+    let found = with_console(found, &console).reason;
     assert!(
-        told.starts_with("Received 0 SUCCESS signal(s) out of 1."),
-        "{told}"
+        found.starts_with("Received 0 SUCCESS signal(s) out of 1."),
+        "{found}"
     );
     assert!(
-        told.contains("i-0a1b: curl: (22) The requested URL returned error: 403 ("),
-        "{told}"
+        found.contains("i-0a1b: curl: (22) The requested URL returned error: 403 ("),
+        "{found}"
     );
-    assert!(told.ends_with("| ip-10-20-0-12 login:)"), "{told}");
+    assert!(found.ends_with("| ip-10-20-0-12 login:)"), "{found}");
 }
 
 /// What a signal says is no more than that; the boot's reason is the last line on the console.
 #[test]
-fn a_machine_that_reports_a_failure_is_described_by_its_console() {
+fn failure_signal_shows_errors_of_the_console() {
     for reason in [
         "Received 1 FAILURE signal(s) out of 1.  Unable to satisfy 100% requirement",
         "Received FAILURE signal with UniqueId i-0a1b",
     ] {
         let events = [event(5, "Slot", "CREATE_FAILED", reason)];
         let found = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
-        assert!(is_silence(&found), "{reason}");
+        assert!(is_signal_failure(&found), "{reason}");
         let console = Console {
             instance: "i-0a1b".to_owned(),
             lines: vec![

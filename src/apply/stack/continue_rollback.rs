@@ -2,7 +2,7 @@
 
 use super::StackRun;
 use super::phase::Signal;
-use crate::apply::Prepare;
+use crate::apply::Prerequisites;
 use crate::apply::follow::Direction;
 use crate::apply::registry::StackState;
 use crate::apply::requests::with_token;
@@ -10,9 +10,9 @@ use crate::apply::retry::Rejected;
 use crate::apply::stack_result::{StackResult, failed, unanswered};
 use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
 use crate::events::{Failure, Outcome, Verb};
-use crate::plan::{Action, Stuck};
+use crate::plan::{Action, StuckResource};
 
-impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
+impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     /// Continues the rollback and follows it. The stack is read again afterwards.
     pub(super) async fn continue_rollback(&mut self) -> Result<Signal, StackResult> {
         let found = self.found()?;
@@ -92,7 +92,7 @@ fn announcement(skip: &[String]) -> String {
 }
 
 /// What helps when it failed once more.
-fn way_out(name: &str, stuck: &[Stuck], failure: &Failure) -> String {
+fn way_out(name: &str, stuck: &[StuckResource], failure: &Failure) -> String {
     let before = || stuck.first().map(|one| one.logical_id.as_str());
     match failure.logical_id.as_deref().or_else(before) {
         Some(id) => format!(

@@ -2,7 +2,7 @@
 
 use super::phase::Signal;
 use super::{StackRun, protection};
-use crate::apply::Prepare;
+use crate::apply::Prerequisites;
 use crate::apply::registry::StackState;
 use crate::apply::requests::with_token;
 use crate::apply::retry::{Rejected, send, with_retry};
@@ -11,7 +11,7 @@ use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Store};
 use crate::events::Verb;
 use crate::plan::request::proposal;
 
-impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
+impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     /// Asks for the creation.
     pub(super) async fn create(&mut self) -> Result<Signal, StackResult> {
         let stack = &self.step.stack;

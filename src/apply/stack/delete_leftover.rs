@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::StackRun;
 use super::phase::Signal;
-use crate::apply::Prepare;
+use crate::apply::Prerequisites;
 use crate::apply::follow::Direction;
 use crate::apply::stack_result::{StackResult, blocked};
 use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
@@ -12,7 +12,7 @@ use crate::events::{Outcome, Verb};
 use crate::plan::inspect::look_inside;
 use crate::plan::{Action, PlanOptions};
 
-impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
+impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     /// Deletes the leftover, unless it is not what it was when the plan was made.
     pub(super) async fn delete_leftover(&mut self) -> Result<Signal, StackResult> {
         let found = self.found()?;

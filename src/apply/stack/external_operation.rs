@@ -1,4 +1,4 @@
-//! Meeting what somebody else, or an earlier run, has begun on a stack.
+//! Operations on a stack that another run, an earlier one, or a person began.
 
 use std::collections::HashSet;
 
@@ -9,21 +9,21 @@ use crate::apply::registry::StackState;
 use crate::apply::requests::newest;
 use crate::apply::run_context::RunContext;
 use crate::apply::stack_result::StackResult;
-use crate::apply::{Meeting, Prepare};
+use crate::apply::{OnExternalOperation, Prerequisites};
 use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
 use crate::events::Verb;
 use crate::plan;
 
-impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
+impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     /// Follows what somebody else has begun to its end.
     pub(super) async fn follow_external(&mut self) -> Result<Signal, StackResult> {
         let found = self.moved.clone().map_or_else(|| self.found(), Ok)?;
         if !found.status.is_in_progress() {
-            self.note("changed elsewhere since the plan was made: looking again");
+            self.note("changed outside this run since the plan was made: reading it again");
             return Ok(Signal::AtRest);
         }
         let what = self.context.what_runs(&found).await;
-        if self.context.session.meeting == Meeting::Stop {
+        if self.context.session.on_external_operation == OnExternalOperation::Fail {
             return Err(StackResult::Lost(what));
         }
         self.note(format!("{what}: following it"));

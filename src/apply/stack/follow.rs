@@ -5,11 +5,11 @@ use super::{StackRun, allowed_losses, disagreement};
 use crate::apply::follow::Direction;
 use crate::apply::registry::StackState;
 use crate::apply::stack_result::StackResult;
-use crate::apply::{Prepare, outcome};
+use crate::apply::{Prerequisites, outcome};
 use crate::cloud::{Cloud, StackOperation, Store};
 use crate::events::Verb;
 
-impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
+impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     /// AWS accepted an operation of this run.
     pub(super) fn accept(&mut self, verb: Verb, operation: StackOperation) -> Signal {
         self.set_state(StackState::Running);
@@ -27,7 +27,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
             let reason = event.reason.as_deref().unwrap_or("no reason given");
             let what = event.physical_id.as_deref().unwrap_or(&event.logical_id);
             self.note(format!(
-                "{what} is not needed any more, could not be removed and stays: {reason}"
+                "{what} is no longer needed but could not be removed: {reason}"
             ));
         }
         if verb == Verb::Update && !allowed_losses(&self.step).is_empty() {

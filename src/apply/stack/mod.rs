@@ -40,8 +40,8 @@ mod wait_for_inputs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Prepare;
-use super::follow::{Direction, Rest};
+use super::Prerequisites;
+use super::follow::{Direction, OperationEnd};
 use super::registry::StackState;
 use super::run::ApplyRun;
 use super::run_context::RunContext;
@@ -80,7 +80,7 @@ pub(super) struct StackRun<'r, 'a, C, P> {
     result: Option<StackResult>,
 }
 
-impl<'r, 'a, C: Cloud + Store, P: Prepare> StackRun<'r, 'a, C, P> {
+impl<'r, 'a, C: Cloud + Store, P: Prerequisites> StackRun<'r, 'a, C, P> {
     pub fn new(run: &'r ApplyRun<'a, C, P>, step: Step) -> Self {
         let found = step.found.clone();
         let status = found.as_ref().map(|found| found.status.clone());
@@ -137,7 +137,7 @@ impl<'r, 'a, C: Cloud + Store, P: Prepare> StackRun<'r, 'a, C, P> {
         if signal == Signal::MovedElsewhere {
             self.conflicts += 1;
             if self.conflicts >= CONFLICTS {
-                let reason = "somebody else keeps moving this stack";
+                let reason = "another run or person keeps changing this stack";
                 return Err(failed(format!(
                     "{reason}; re-run the same command when they are done"
                 )));
@@ -207,7 +207,7 @@ impl<'r, 'a, C: Cloud + Store, P: Prepare> StackRun<'r, 'a, C, P> {
         operation: &StackOperation,
         verb: Verb,
         direction: Direction,
-    ) -> Result<(Outcome, Rest), StackResult> {
+    ) -> Result<(Outcome, OperationEnd), StackResult> {
         let sentence = |id: &str| self.step.description(id);
         let (context, kind) = (self.context, &self.step.stack.kind);
         let end = context.follow(kind, &sentence, operation, verb, direction);

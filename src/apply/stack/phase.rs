@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_moves_elsewhere_is_read_again_before_anything_is_done() {
+    fn external_change_is_read_again_before_any_operation() {
         assert_eq!(
             Phase::FollowExternal.next(Signal::AtRest),
             Some(Phase::WaitForInputs)

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use super::StackRun;
 use super::phase::Signal;
-use crate::apply::Prepare;
+use crate::apply::Prerequisites;
 use crate::apply::stack_result::{StackResult, blocked, failed};
 use crate::cloud::{Cloud, ResourceChange, StackStatus, Store};
 use crate::plan::offline::{Inputs, classify};
 use crate::plan::{self, Action, PlanOptions, Step, risk};
 
-impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
+impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     /// Reads the stack again and asks what would change with the parameters of now.
     pub(super) async fn replan(&mut self) -> Result<Signal, StackResult> {
         let was = self.moved.take().map_or_else(|| self.found(), Ok)?;
@@ -77,7 +77,7 @@ fn agree(fresh: &Step, shown: &[ResourceChange]) -> Result<(), StackResult> {
         return Ok(());
     }
     Err(failed(format!(
-        "with the values known by now it would {}, which the plan did not show; nothing was \
+        "with the values known now it would {}, which the plan did not show; nothing was \
          done: look at the plan again",
         worse.join(", ")
     )))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::phase::Signal;
 use super::{StackRun, allowed_losses, protection};
-use crate::apply::Prepare;
+use crate::apply::Prerequisites;
 use crate::apply::registry::StackState;
 use crate::apply::requests::with_token;
 use crate::apply::retry::{Rejected, with_retry};
@@ -15,7 +15,7 @@ use crate::plan::Action;
 use crate::plan::recovery::{not_resumed, resumes};
 use crate::plan::stack_policy::relaxed;
 
-impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
+impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     /// Executes the change set.
     pub(super) async fn update(&mut self) -> Result<Signal, StackResult> {
         let found = self.found()?;
@@ -71,7 +71,7 @@ impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
             return Err(blocked(None, &not_resumed(found, &error.to_string())));
         }
         Err(failed(format!(
-            "{error}; the stack moved since the plan was made: look at the plan again"
+            "{error}; the stack changed since the plan was made: look at the plan again"
         )))
     }
 

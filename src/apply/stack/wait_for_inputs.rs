@@ -5,12 +5,12 @@ use futures::future::try_join;
 use super::phase::Signal;
 use super::{Parameters, StackRun, disagreement};
 use crate::apply::stack_result::{StackResult, failed};
-use crate::apply::{Outputs, Prepare};
+use crate::apply::{Outputs, Prerequisites};
 use crate::cloud::{Cloud, Store};
 use crate::plan::{Action, Step};
 use crate::stacks::Source;
 
-impl<C: Cloud + Store, P: Prepare> StackRun<'_, '_, C, P> {
+impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     /// Waits for everything that the stack needs. What has to be done outside CloudFormation is done
     /// beside it, where it is certain by now that the stack changes.
     pub(super) async fn wait_for_inputs(&mut self) -> Result<Signal, StackResult> {

@@ -1,9 +1,9 @@
 //! A deletion as its user sees it: the order, what refuses, what remains.
 
 use super::*;
-use crate::apply::{End, Remains, Report, Session, delete};
+use crate::apply::{RunOutcome, RunReport, Session, delete};
 use crate::cloud::Store as _;
-use crate::events::{Event, Outcome};
+use crate::events::{Event, Outcome, Retained};
 use crate::plan::{DeletePlan, Guard, deletion, survey};
 use crate::stacks::StackKind;
 
@@ -12,11 +12,11 @@ async fn plan(cloud: &TestCloud, guard: Guard) -> DeletePlan {
     deletion(&found, guard)
 }
 
-async fn gone(cloud: &TestCloud, guard: Guard) -> (Report, Vec<Event>) {
+async fn gone(cloud: &TestCloud, guard: Guard) -> (RunReport, Vec<Event>) {
     gone_in("r1", cloud, guard).await
 }
 
-async fn gone_in(run: &str, cloud: &TestCloud, guard: Guard) -> (Report, Vec<Event>) {
+async fn gone_in(run: &str, cloud: &TestCloud, guard: Guard) -> (RunReport, Vec<Event>) {
     let plan = plan(cloud, guard).await;
     let (events, heard) = unbounded_channel();
     let session = Session::new(run, &events);
@@ -26,13 +26,18 @@ async fn gone_in(run: &str, cloud: &TestCloud, guard: Guard) -> (Report, Vec<Eve
 }
 
 #[tokio::test(start_paused = true)]
-async fn stacks_go_in_reverse_and_all_at_once_where_nothing_uses_them() {
+async fn deletion_runs_in_reverse_and_in_parallel() {
     let cloud = TestCloud::standing().await;
     for key in ["one", "two"] {
         cloud.upload("bucket-1", key, b"1").await.expect("kept");
     }
     let (report, events) = gone(&cloud, Guard::Open).await;
-    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
     assert_eq!(report.outcomes.len(), 6);
     let calls = cloud.called("delete");
     let order: Vec<&str> = calls
@@ -60,18 +65,18 @@ async fn stacks_go_in_reverse_and_all_at_once_where_nothing_uses_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_earlier_deletion_left_outside_its_stacks_goes_unless_protected() {
+async fn deletion_removes_remaining_parameters_unless_protected() {
     let cloud = TestCloud::new();
     let (report, _) = gone(&cloud, Guard::Protected).await;
-    assert_eq!(report.end(), End::Done);
+    assert_eq!(report.outcome(), RunOutcome::Done);
     assert!(cloud.called("delete_parameters_under").is_empty());
     let (report, _) = gone(&cloud, Guard::Open).await;
-    assert_eq!(report.end(), End::Done);
+    assert_eq!(report.outcome(), RunOutcome::Done);
     assert_eq!(cloud.called("delete_parameters_under").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn protection_refuses_and_nothing_is_touched() {
+async fn protected_cluster_refuses_deletion() {
     let cloud = TestCloud::standing().await;
     let refused = plan(&cloud, Guard::Protected)
         .await
@@ -88,13 +93,13 @@ async fn protection_refuses_and_nothing_is_touched() {
     );
     assert!(refused.remedy.contains("`protect: false`"));
     let (report, _) = gone(&cloud, Guard::Open).await;
-    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
     assert_eq!(cloud.called("delete"), [""; 0]);
     assert_eq!(cloud.called("delete_parameters_under"), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_blocks_a_deletion_is_named_and_a_second_run_goes_on() {
+async fn failed_deletion_names_its_cause_and_a_second_run_resumes() {
     let cloud = TestCloud::standing().await;
     let reason = "has dependencies and cannot be deleted";
     cloud.fails("canary-network", "Vpc", Operation::Delete, reason);
@@ -108,7 +113,7 @@ async fn what_blocks_a_deletion_is_named_and_a_second_run_goes_on() {
     };
     assert_eq!(why.resource.as_deref(), Some("the Vpc of network"));
     assert_eq!(why.reason, "has dependencies and cannot be deleted");
-    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
     assert_eq!(cloud.called("delete_parameters_under"), [""; 0]);
 
     let (report, _) = gone_in("r2", &cloud, Guard::Open).await;
@@ -117,36 +122,41 @@ async fn what_blocks_a_deletion_is_named_and_a_second_run_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_remains_is_listed() {
+async fn deletion_lists_retained_resources() {
     let mut retaining = stacks();
     retaining[1].template["Resources"]["Vpc"]["DeletionPolicy"] = json!("Retain");
     let cloud = TestCloud::standing_as(retaining).await;
     let (report, _) = gone(&cloud, Guard::Open).await;
-    assert_eq!(report.remains.len(), 3, "{:?}", report.remains);
-    let begins = report.remains.iter().find_map(|left| match left {
-        Remains::Snapshot { begins_with, .. } => begins_with.clone(),
+    assert_eq!(report.retained.len(), 3, "{:?}", report.retained);
+    let begins = report.retained.iter().find_map(|left| match left {
+        Retained::Snapshot { begins_with, .. } => begins_with.clone(),
         _ => None,
     });
     assert_eq!(
         begins.as_deref(),
         Some("canary-database-snapshot-database-")
     );
-    let days = report.remains.iter().find_map(|left| match left {
-        Remains::Key { days, .. } => Some(*days),
+    let days = report.retained.iter().find_map(|left| match left {
+        Retained::Key { days, .. } => Some(*days),
         _ => None,
     });
     assert_eq!(days, Some(30));
-    let kept = |left: &Remains| matches!(left, Remains::Kept { sentence, .. } if sentence == "the Vpc of network");
-    assert!(report.remains.iter().any(kept));
+    let kept = |left: &Retained| matches!(left, Retained::Kept { description, .. } if description == "the Vpc of network");
+    assert!(report.retained.iter().any(kept));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_under_way_is_followed_and_a_moving_stack_is_waited_for() {
+async fn deletion_follows_running_operations() {
     let cloud = TestCloud::standing().await;
     cloud.remove("canary-database");
     cloud.touch("canary-edge", "Lb");
     let (report, _) = gone(&cloud, Guard::Open).await;
-    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
     let calls = cloud.called("delete");
     assert!(
         !calls.iter().any(|call| call.ends_with("database")),
@@ -156,15 +166,15 @@ async fn a_deletion_under_way_is_followed_and_a_moving_stack_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_left_to_delete_is_no_error() {
+async fn deletion_of_nothing_succeeds() {
     let cloud = TestCloud::new();
     let (report, _) = gone(&cloud, Guard::Open).await;
-    assert_eq!(report.end(), End::Done);
+    assert_eq!(report.outcome(), RunOutcome::Done);
     assert_eq!(cloud.called("delete_parameters_under").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_of_an_unknown_kind_stops_the_deletion() {
+async fn unknown_stack_kind_refuses_deletion() {
     let cloud = TestCloud::standing().await;
     cloud.amend("canary-edge", |it| it.kind = "mesh".to_owned());
     let refused = plan(&cloud, Guard::Open).await.refused.expect("refused");
@@ -172,7 +182,7 @@ async fn a_stack_of_an_unknown_kind_stops_the_deletion() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_empty_leftover_of_a_failed_creation_goes_although_it_was_protected() {
+async fn protected_empty_leftover_is_deleted() {
     let (cloud, database) = (TestCloud::standing().await, "canary-database");
     cloud.removed(database).await;
     cloud.fails(database, "Database", Operation::Create, "no capacity");
@@ -181,6 +191,11 @@ async fn the_empty_leftover_of_a_failed_creation_goes_although_it_was_protected(
     assert_eq!(cloud.found(database).status.as_str(), "ROLLBACK_COMPLETE");
     cloud.amend(database, |it| it.termination_protection = true);
     let (report, _) = gone(&cloud, Guard::Open).await;
-    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
     assert_eq!(cloud.called("set_protection"), ["0 canary-database"]);
 }

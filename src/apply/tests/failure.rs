@@ -17,7 +17,7 @@ fn failures(events: &[Event]) -> Vec<(i64, Failure)> {
 }
 
 /// Creates one stack alone.
-async fn created(cloud: &TestCloud, stacks: Vec<Stack>) -> (Report, Vec<Event>) {
+async fn created(cloud: &TestCloud, stacks: Vec<Stack>) -> (RunReport, Vec<Event>) {
     let plan = planned(cloud, stacks).await;
     go(cloud, plan).await
 }

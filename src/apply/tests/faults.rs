@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::apply::{End, Report};
+use crate::apply::{RunOutcome, RunReport};
 use crate::cloud::CloudError;
 use crate::events::{Event, Outcome};
 use crate::plan::{Action, Plan};
@@ -19,12 +19,12 @@ fn altered_network() -> Vec<Stack> {
     altered_in(network(), &StackKind::Network)
 }
 
-fn outcome(report: &Report) -> &Outcome {
+fn outcome(report: &RunReport) -> &Outcome {
     &report.outcomes.first().expect("one outcome").1
 }
 
 #[tokio::test(start_paused = true)]
-async fn polls_that_fail_never_change_the_verdict() {
+async fn failed_polls_never_change_the_outcome() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, network()).await;
     cloud.refuse("events", "", 12, &throttled());
@@ -34,13 +34,13 @@ async fn polls_that_fail_never_change_the_verdict() {
     assert_eq!(report.outputs[&StackKind::Network]["VpcId"], "vpc-1");
     let count = notes(&events)
         .iter()
-        .filter(|text| text.contains("can't be seen"))
+        .filter(|text| text.contains("can't be read at the moment"))
         .count();
     assert!((1..=2).contains(&count), "{:?}", notes(&events));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_stays_a_failure_when_the_last_polls_fail() {
+async fn failure_is_reported_although_the_last_polls_fail() {
     let cloud = TestCloud::new();
     let reason = "limit of 5 VPCs reached";
     cloud.fails("canary-network", "Vpc", Operation::Create, reason);
@@ -54,37 +54,42 @@ async fn a_failure_stays_a_failure_when_the_last_polls_fail() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_minutes_without_any_answer_end_in_detaching_not_in_a_verdict() {
+async fn ten_minutes_without_answers_detach() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, network()).await;
     cloud.refuse("events", "", 200, &unreachable("DescribeStackEvents"));
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     assert!(report.outcomes.is_empty());
-    assert!(report.running[0].why.contains("connection reset"));
+    assert!(report.running[0].reason.contains("connection reset"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_expire_detach_and_leave_the_dependants_waiting() {
+async fn expired_credentials_detach_and_dependent_stacks_wait() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, stacks()).await;
     cloud.refuse("events", "canary-edge", 9, &expired());
     let (report, events) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     // Base, edge and database, all in the same moment: the first that hears it tells everybody.
     assert_eq!(report.running.len(), 3, "{:?}", outcome_lines(&report));
     let expired = |why: &str| why.contains("the token has expired");
-    assert!(report.running.iter().all(|running| expired(&running.why)));
+    assert!(
+        report
+            .running
+            .iter()
+            .all(|running| expired(&running.reason))
+    );
     assert_eq!(report.waiting.len(), 2);
     assert!(notes(&events).iter().any(|text| {
-        text.starts_with("everything is left as it is, nothing more is begun") && expired(text)
+        text.starts_with("nothing more is started, AWS continues what runs") && expired(text)
     }));
     let settled = |event: &&Event| matches!(event, Event::StackSettled { stack, .. } if *stack == StackKind::Edge);
     assert_eq!(events.iter().filter(settled).count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn create_with_a_lost_answer_is_found_by_token() {
+async fn creation_with_lost_answer_is_found_by_its_token() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, network()).await;
     let lost = FaultKind::AnswerLost(unreachable("CreateStack"));
@@ -96,7 +101,7 @@ async fn create_with_a_lost_answer_is_found_by_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_execution_whose_answer_was_lost_is_found_by_its_token() {
+async fn execution_with_lost_answer_is_found_by_its_token() {
     let cloud = TestCloud::standing().await;
     let plan = planned(&cloud, altered_network()).await;
     let lost = FaultKind::AnswerLost(unreachable("ExecuteChangeSet"));
@@ -140,7 +145,7 @@ async fn lost_requests_may_have_begun_when_the_credentials_expire_or_nothing_can
     lost_then(&cloud, "execute", expired());
     cloud.refuse("events", "", 9, &unreachable("DescribeStackEvents"));
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     assert_eq!(report.running.len(), 1, "{:?}", report.waiting);
 
     let cloud = TestCloud::new();
@@ -149,26 +154,26 @@ async fn lost_requests_may_have_begun_when_the_credentials_expire_or_nothing_can
     lost_then(&cloud, "create", exists);
     cloud.refuse("stacks", "", 9, &unreachable("DescribeStacks"));
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     assert_eq!(report.running.len(), 1, "{:?}", report.waiting);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_is_never_answered_is_not_called_a_failure() {
+async fn write_without_answer_is_no_failure() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, network()).await;
     cloud.refuse("create", "", 9, &unreachable("CreateStack"));
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     assert!(
         report.running[0]
-            .why
+            .reason
             .contains("whether it began is not known")
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_second_of_two_runs_follows_the_first_and_keeps_its_work() {
+async fn second_run_follows_the_first() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, network()).await;
     assert_eq!(plan.steps[0].action, Action::Create);
@@ -185,7 +190,7 @@ async fn the_second_of_two_runs_follows_the_first_and_keeps_its_work() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_held_up_by_another_run_is_looked_at_again_before_it_goes_on() {
+async fn update_delayed_by_another_run_is_replanned() {
     let cloud = TestCloud::standing().await;
     let plan = planned(&cloud, altered_network()).await;
     cloud.touch("canary-network", "Vpc");
@@ -196,7 +201,7 @@ async fn an_update_held_up_by_another_run_is_looked_at_again_before_it_goes_on()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_of_that_name_that_is_not_ours_is_left_alone() {
+async fn foreign_stack_of_the_same_name_is_left_alone() {
     let cloud = TestCloud::new();
     let mut theirs = network().remove(0);
     theirs
@@ -211,11 +216,11 @@ async fn a_stack_of_that_name_that_is_not_ours_is_left_alone() {
         line.contains("already exists; it does not belong to canary"),
         "{line}"
     );
-    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_runs_already_is_followed_then_brought_up_to_date() {
+async fn running_operation_is_followed_then_updated() {
     let cloud = TestCloud::standing().await;
     cloud.touch("canary-network", "Vpc");
     let plan = planned(&cloud, altered_network()).await;
@@ -225,7 +230,7 @@ async fn what_runs_already_is_followed_then_brought_up_to_date() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_following_nothing_is_replaced_that_was_not_shown() {
+async fn unplanned_replacement_after_following_is_refused() {
     let mut with_table = network();
     let resources = [("Vpc", "AWS::EC2::VPC"), ("Table", "AWS::EC2::RouteTable")];
     let outputs = [("VpcId", "vpc-1")];
@@ -245,7 +250,7 @@ async fn after_following_nothing_is_replaced_that_was_not_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_plan_leaves_no_change_set_behind() {
+async fn failed_plan_leaves_no_change_set() {
     let cloud = TestCloud::standing().await;
     let mut wanted = stacks();
     for kind in stacks().into_iter().map(|stack| stack.kind) {
@@ -258,7 +263,7 @@ async fn a_failed_plan_leaves_no_change_set_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_old_status_right_after_the_call_is_not_the_end() {
+async fn stale_status_after_a_request_is_not_the_end() {
     let cloud = TestCloud::standing().await;
     let reason = "no such storage";
     cloud.fails("canary-database", "Database", Operation::Update, reason);
@@ -277,7 +282,7 @@ async fn a_stale_old_status_right_after_the_call_is_not_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_set_that_another_run_swept_away_is_asked_for_again() {
+async fn change_set_removed_by_another_run_is_created_again() {
     let cloud = TestCloud::standing().await;
     let plan = planned(&cloud, altered_network()).await;
     // The other run wants the same, and was quicker.
@@ -288,19 +293,19 @@ async fn a_change_set_that_another_run_swept_away_is_asked_for_again() {
     assert!(
         notes(&events)
             .iter()
-            .any(|text| text.starts_with("changed elsewhere"))
+            .any(|text| text.starts_with("changed outside this run"))
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_that_never_comes_to_rest_for_us_is_given_up() {
+async fn stack_that_others_keep_changing_fails() {
     let cloud = TestCloud::standing().await;
     let plan = planned(&cloud, altered_network()).await;
     let busy = CloudError::Conflict("is being updated".to_owned());
     cloud.refuse("execute", "", 9, &busy);
     let (report, _) = go(&cloud, plan).await;
     assert!(
-        outcome_lines(&report)[0].contains("somebody else keeps moving"),
+        outcome_lines(&report)[0].contains("another run or person keeps changing"),
         "{:?}",
         outcome_lines(&report)
     );

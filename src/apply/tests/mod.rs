@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::{Outputs, Prepare, Report, Session};
+use super::{Outputs, Prerequisites, RunReport, Session};
 use crate::cloud::{Cloud as _, CloudError, Protection};
 use crate::common::Clock as _;
 use crate::common::tags::TAG_CLUSTER;
@@ -63,8 +63,12 @@ struct Prepared {
     refuses: Option<StackKind>,
 }
 
-impl Prepare for Prepared {
-    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String> {
+impl Prerequisites for Prepared {
+    async fn prepare(
+        &self,
+        stack: &StackKind,
+        outputs: &Outputs,
+    ) -> Result<Option<String>, String> {
         let known = outputs.keys().cloned().collect();
         self.asked.borrow_mut().push((stack.clone(), known));
         if self.refuses.as_ref() == Some(stack) {
@@ -78,7 +82,7 @@ async fn go_until(
     cloud: &TestCloud,
     plan: Plan,
     stop: impl Future<Output = ()>,
-) -> (Report, Vec<Event>) {
+) -> (RunReport, Vec<Event>) {
     go_as(cloud, plan, |_| {}, stop).await
 }
 
@@ -88,7 +92,7 @@ async fn go_as(
     plan: Plan,
     amend: impl FnOnce(&mut Session<'_>),
     stop: impl Future<Output = ()>,
-) -> (Report, Vec<Event>) {
+) -> (RunReport, Vec<Event>) {
     let (events, heard) = unbounded_channel();
     let mut session = Session::new("r1", &events);
     amend(&mut session);
@@ -101,12 +105,12 @@ async fn go_in(
     plan: Plan,
     session: &Session<'_>,
     stop: impl Future<Output = ()>,
-) -> Report {
+) -> RunReport {
     cloud.began.set(cloud.now());
     super::run(plan, &cloud.cloud, &Prepared::default(), session, stop).await
 }
 
-async fn go(cloud: &TestCloud, plan: Plan) -> (Report, Vec<Event>) {
+async fn go(cloud: &TestCloud, plan: Plan) -> (RunReport, Vec<Event>) {
     go_until(cloud, plan, std::future::pending()).await
 }
 
@@ -120,7 +124,7 @@ fn received(mut events: UnboundedReceiver<Event>) -> Vec<Event> {
 }
 
 /// Outcomes as `kind word`, failures with their reason.
-fn outcome_lines(report: &Report) -> Vec<String> {
+fn outcome_lines(report: &RunReport) -> Vec<String> {
     let line = |(kind, outcome): &(StackKind, Outcome)| match outcome {
         Outcome::RolledBack(why) if why.status.is_none() => {
             format!("{kind} not begun: {}", why.reason)

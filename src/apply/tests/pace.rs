@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::apply::{End, Session};
+use crate::apply::{RunOutcome, Session};
 use crate::events::Event;
 use crate::stacks::{Stack, StackKind};
 
@@ -98,13 +98,13 @@ async fn failing(stacks: usize, ill: usize) -> (TestCloud, Vec<Event>) {
         std::future::pending(),
     )
     .await;
-    assert_eq!(report.end(), End::RolledBack);
+    assert_eq!(report.outcome(), RunOutcome::RolledBack);
     assert!(before.is_empty());
     (cloud, events)
 }
 
 #[tokio::test(start_paused = true)]
-async fn twenty_stacks_are_followed_within_the_limit() {
+async fn twenty_stacks_are_polled_within_the_rate_limit() {
     let (cloud, events) = failing(20, 7).await;
     let all = reads(&cloud);
     assert_limited(&all);
@@ -121,7 +121,7 @@ async fn twenty_stacks_are_followed_within_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_few_stacks_a_failure_is_heard_within_seconds() {
+async fn failure_of_few_stacks_is_emitted_within_seconds() {
     let (cloud, events) = failing(3, 1).await;
     assert!(
         matches!(delays(&events, &cloud)[..], [0..=9]),
@@ -148,20 +148,20 @@ async fn quiet(with_heartbeat: bool) -> (u64, TestCloud) {
     let alone = chain(0, "AWS::RDS::DBInstance", 1, &[]);
     let plan = planned(&cloud, vec![alone]).await;
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Done);
+    assert_eq!(report.outcome(), RunOutcome::Done);
     let (_, end) = cloud.spans()["canary-pool-n00"];
     assert!(end > 600, "{end}");
     (cloud.elapsed().as_secs() - end, cloud)
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_heartbeat_hears_an_end_between_two_polls() {
+async fn poller_notices_an_end_between_two_polls() {
     let (late, _) = quiet(true).await;
     assert!(late <= 7, "{late}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_heartbeat_that_fails_changes_no_verdict_and_is_asked_for_less() {
+async fn failing_poller_changes_no_outcome_and_backs_off() {
     let (late, cloud) = quiet(false).await;
     assert!(late <= 22, "{late}");
     let beats = cloud.called("in_progress_stacks").len();
@@ -238,12 +238,17 @@ async fn makespan(graph: &Graph, remaining: &BTreeMap<StackKind, f64>, parallel:
         ..Session::new("r1", &events)
     };
     let report = go_in(&cloud, plan, &session, std::future::pending()).await;
-    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
     cloud.elapsed().as_secs()
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_longest_way_first_is_never_worse_than_first_come_first_served() {
+async fn longest_path_first_is_never_slower_than_fifo() {
     let none = BTreeMap::new();
     let (mut ordered, mut fifo) = (0, 0);
     for seed in 0..12 {
@@ -262,7 +267,7 @@ async fn the_longest_way_first_is_never_worse_than_first_come_first_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_room_for_all_a_run_takes_as_long_as_its_longest_way() {
+async fn run_with_enough_permits_takes_its_longest_path() {
     for seed in 20..26 {
         let graph = graph(seed, 14);
         let took = makespan(&graph, &graph.remaining, 14).await;
@@ -276,7 +281,7 @@ async fn with_room_for_all_a_run_takes_as_long_as_its_longest_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_stacks_are_in_operation_at_once_than_allowed() {
+async fn parallel_limit_is_respected() {
     let graph = graph(3, 10);
     let serial: u64 = graph.seconds.iter().sum();
     let took = makespan(&graph, &graph.remaining, 1).await;

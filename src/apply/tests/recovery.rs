@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::*;
-use crate::apply::{End, Session, delete};
+use crate::apply::{RunOutcome, Session, delete};
 use crate::cloud::StackStatus;
 use crate::events::Outcome;
 use crate::plan::{Action, Guard, Plan, deletion, survey};
@@ -90,7 +90,7 @@ fn blocked(plan: &Plan) -> (String, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_creation_that_stopped_half_way_goes_on_and_nothing_is_deleted() {
+async fn stopped_creation_resumes_without_deletion() {
     for (cloud, status) in [
         (creation_stopped().await, StackStatus::CreateFailed),
         (update_stopped().await, StackStatus::UpdateFailed),
@@ -105,12 +105,12 @@ async fn a_creation_that_stopped_half_way_goes_on_and_nothing_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_resumed_names_the_one_command() {
+async fn unresumable_stack_names_one_command() {
     let cloud = creation_stopped().await;
     let no = refused("CreateChangeSet", "is in CREATE_FAILED");
     cloud.refuse("create_change_set", EDGE, 1, &no);
-    let rollback = "`aws cloudformation rollback-stack --stack-name canary-edge` goes back to \
-                    the last good state";
+    let rollback = "`aws cloudformation rollback-stack --stack-name canary-edge` returns it \
+                    to the last good state";
     let (reason, next) = blocked(&planned(&cloud, stacks()).await);
     assert!(reason.contains("is in CREATE_FAILED"), "{reason}");
     assert_eq!(next, rollback);
@@ -158,13 +158,13 @@ fn busy(cloud: &TestCloud, reason: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_rollback_is_explained_continued_and_then_updated() {
+async fn failed_rollback_is_explained_continued_and_updated() {
     let cloud = stuck().await;
     let plan = planned(&cloud, altered_edge()).await;
     let Action::Continue { stuck, skip } = &plan.steps[2].action else {
         panic!("{:?}", plan.steps[2].action)
     };
-    let all: Vec<String> = stuck.iter().map(crate::plan::Stuck::text).collect();
+    let all: Vec<String> = stuck.iter().map(crate::plan::StuckResource::text).collect();
     assert_eq!(all, ["the Lb of edge (Lb): the load balancer is busy"]);
     assert!(skip.is_empty() && plan.has_changes());
     let (report, events) = go(&cloud, plan).await;
@@ -185,7 +185,7 @@ async fn rollback_alone_is_a_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollback_that_fails_again_says_how_to_skip_and_a_skip_is_passed_on() {
+async fn rollback_that_fails_again_names_the_skip_flag() {
     let cloud = stuck().await;
     busy(&cloud, "still busy");
     let plan = planned(&cloud, stacks()).await;
@@ -196,22 +196,27 @@ async fn a_rollback_that_fails_again_says_how_to_skip_and_a_skip_is_passed_on() 
     };
     let hint = why.hint.as_deref().unwrap_or_default();
     assert!(hint.contains("`--skip-resource canary-edge/Lb`"), "{hint}");
-    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
 
     let wrong = planned_under(&cloud, stacks(), &[], &["canary-edge/Nat"]).await;
     let text = wrong.expect_err("not stuck").to_string();
-    assert!(text.contains("these are: canary-edge/Lb"), "{text}");
+    assert!(text.contains("these do: canary-edge/Lb"), "{text}");
     let plan = planned_under(&cloud, stacks(), &[], &["canary-edge/Lb"]).await;
     let another = |session: &mut Session<'_>| session.run = "r2";
     let plan = plan.expect("a plan");
     let (report, _) = go_as(&cloud, plan, another, std::future::pending()).await;
-    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
     let calls = cloud.called("continue_rollback");
     assert!(calls[1].ends_with("canary-edge Lb"), "{calls:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_replaced_after_a_rollback_that_was_not_shown() {
+async fn unplanned_rollback_replaces_nothing() {
     let cloud = stuck().await;
     let graver = changed(stacks(), &StackKind::Edge, "Lb", "Scheme");
     let plan = planned(&cloud, graver).await;
@@ -225,13 +230,13 @@ async fn nothing_is_replaced_after_a_rollback_that_was_not_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deletion_that_failed_names_what_is_in_the_way() {
+async fn delete_failed_stack_names_blocking_resources() {
     let cloud = TestCloud::standing().await;
     cloud.fails(EDGE, "Lb", Operation::Delete, "has targets");
     cloud.removed(EDGE).await;
     let (reason, next) = blocked(&planned(&cloud, stacks()).await);
     assert!(
-        reason.ends_with("in the way: the Lb of edge (Lb): has targets"),
+        reason.ends_with("blocked by: the Lb of edge (Lb): has targets"),
         "{reason}"
     );
     assert!(
@@ -241,7 +246,7 @@ async fn a_deletion_that_failed_names_what_is_in_the_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_failed_creation_left_goes_unless_it_holds_data() {
+async fn leftover_is_deleted_unless_it_holds_data() {
     let cloud = rollback_failed(&edge(), "Nat").await;
     assert_eq!(cloud.found(EDGE).status, StackStatus::RollbackFailed);
     let plan = planned(&cloud, stacks()).await;
@@ -262,7 +267,7 @@ async fn what_a_failed_creation_left_goes_unless_it_holds_data() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leftover_that_will_not_go_says_why() {
+async fn undeletable_leftover_names_the_reason() {
     let cloud = rollback_failed(&edge(), "Nat").await;
     cloud.fails(EDGE, "Nat", Operation::Delete, "still in use");
     let plan = planned(&cloud, stacks()).await;
@@ -271,7 +276,7 @@ async fn a_leftover_that_will_not_go_says_why() {
     assert_eq!(cloud.called("create"), [""; 0]);
 }
 
-async fn deleted(cloud: &TestCloud) -> Report {
+async fn deleted(cloud: &TestCloud) -> RunReport {
     let found = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
     let plan = deletion(&found, Guard::Open);
     let (events, _heard) = unbounded_channel();
@@ -292,12 +297,17 @@ async fn own_review_stack_is_deleted_and_a_foreign_one_is_kept() {
     assert!(reason.contains("this tool did not make it"), "{reason}");
     assert!(next.contains("delete-stack"), "{next}");
     let report = deleted(&cloud).await;
-    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
     assert_eq!(cloud.called("delete"), [""; 0]);
 
     let cloud = under_review(&["kube-cfn-kcfn-7f3a"]).await;
     let report = deleted(&cloud).await;
-    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
 }
 
 /// The database's policy, and stacks that want it.
@@ -342,14 +352,14 @@ async fn stack_policy_is_restored_when_the_run_is_stopped_before_the_update() {
     let lost = FaultKind::AnswerLost(unreachable("SetStackPolicy"));
     cloud.strike("set_protection", "", 1, lost);
     let (report, _) = go_until(&cloud, plan, sleep(Duration::from_millis(500))).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     assert_eq!(cloud.called("execute"), [""; 0]);
     assert_eq!(cloud.policy_of("canary-database").await, Some(policy));
     assert_eq!(cloud.orphans(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leftover_is_looked_at_once_more_before_it_goes() {
+async fn leftover_is_inspected_again_before_deletion() {
     let cloud = under_review(&["kube-cfn-kcfn-7f3a"]).await;
     let plan = planned(&cloud, stacks()).await;
     leave_change_set(&cloud, "by-hand");

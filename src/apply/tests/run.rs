@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::apply::{End, Session, run};
+use crate::apply::{RunOutcome, Session, run};
 use crate::events::{Event, Outcome};
 use crate::plan::Action;
 use crate::stacks::StackKind;
@@ -28,7 +28,12 @@ async fn every_stack_starts_as_soon_as_its_inputs_exist() {
     let plan = planned(&cloud, stacks()).await;
     assert!(plan.steps.iter().all(|step| step.action == Action::Create));
     let (report, events) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
     let calls = cloud.called("create");
     let starts: Vec<u64> = [
         "base",
@@ -78,7 +83,7 @@ async fn every_stack_starts_as_soon_as_its_inputs_exist() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn long_operations_are_polled_sparingly() {
+async fn long_operations_are_polled_less_often() {
     let cloud = TestCloud::new();
     let database: Vec<_> = stacks()
         .into_iter()
@@ -86,7 +91,7 @@ async fn long_operations_are_polled_sparingly() {
         .collect();
     let plan = planned(&cloud, database).await;
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Done);
+    assert_eq!(report.outcome(), RunOutcome::Done);
     let polls = cloud
         .called("events")
         .iter()
@@ -96,7 +101,7 @@ async fn long_operations_are_polled_sparingly() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_stops_only_what_needs_it_and_its_cause_comes_first() {
+async fn failure_stops_only_dependent_stacks() {
     let cloud = TestCloud::new();
     cloud.fails(
         "canary-edge",
@@ -117,7 +122,7 @@ async fn a_failure_stops_only_what_needs_it_and_its_cause_comes_first() {
             "pool-workers not started: edge",
         ]
     );
-    assert_eq!(report.end(), End::RolledBack);
+    assert_eq!(report.outcome(), RunOutcome::RolledBack);
     let Some((_, Outcome::RolledBack(why))) = report.outcomes.get(2) else {
         panic!("the edge was rolled back")
     };
@@ -133,7 +138,7 @@ async fn a_failure_stops_only_what_needs_it_and_its_cause_comes_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_run_asks_nothing_and_changes_nothing() {
+async fn second_run_changes_nothing() {
     let cloud = TestCloud::standing().await;
     let plan = planned(&cloud, stacks()).await;
     assert!(
@@ -143,7 +148,7 @@ async fn a_second_run_asks_nothing_and_changes_nothing() {
     );
     assert!(plan.steps.iter().all(|step| step.pending.is_empty()));
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Done);
+    assert_eq!(report.outcome(), RunOutcome::Done);
     assert!(
         report
             .outcomes
@@ -163,7 +168,7 @@ async fn a_second_run_asks_nothing_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn preparation_comes_with_the_base_beside_other_needs_and_its_refusal_stops_that_stack() {
+async fn prerequisites_run_after_the_base_and_their_failure_stops_the_stack() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, stacks()).await;
     let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
@@ -185,7 +190,7 @@ async fn preparation_comes_with_the_base_beside_other_needs_and_its_refusal_stop
         "control-plane not begun: no authorities"
     );
     // Nothing of it began: run again, it goes on.
-    assert_eq!(report.end(), End::RolledBack);
+    assert_eq!(report.outcome(), RunOutcome::RolledBack);
     let asked = prepared.asked.borrow();
     let (_, known) = asked
         .iter()
@@ -201,7 +206,7 @@ async fn preparation_comes_with_the_base_beside_other_needs_and_its_refusal_stop
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_detaches_within_a_second_and_cancels_nothing() {
+async fn stop_detaches_within_a_second_and_cancels_nothing() {
     let cloud = TestCloud::standing().await;
     cloud.removed("canary-edge").await;
     let pool = StackKind::Pool("workers".to_owned());
@@ -210,7 +215,7 @@ async fn a_stop_detaches_within_a_second_and_cancels_nothing() {
     let began = Instant::now();
     let (report, events) = go_until(&cloud, plan, sleep(Duration::from_millis(70_500))).await;
     assert!(began.elapsed() < Duration::from_millis(71_500));
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     let running: Vec<String> = report.running.iter().map(|r| r.stack.to_string()).collect();
     assert_eq!(running, ["edge", "database"]);
     assert_eq!(
@@ -222,7 +227,7 @@ async fn a_stop_detaches_within_a_second_and_cancels_nothing() {
     assert!(
         notes(&events)
             .iter()
-            .any(|text| text.starts_with("goes on in AWS"))
+            .any(|text| text.starts_with("continues in AWS"))
     );
     let verdict = |event: &Event| matches!(event, Event::RunFinished { .. });
     assert!(!events.iter().any(verdict), "nothing failed: it goes on");

@@ -10,11 +10,11 @@ use crate::cloud::{
     StackStatus,
 };
 use crate::plan::{
-    Action, DriftDetection, Origin, Plan, PlanOptions, Saved, draft, resolve, survey,
+    Action, DriftDetection, Plan, PlanOptions, PlanOrigin, SavedPlan, draft, resolve, survey,
 };
 use crate::stacks::{Stack, StackKind};
 
-const ORIGIN: Origin<'_> = Origin {
+const ORIGIN: PlanOrigin<'_> = PlanOrigin {
     account: "111122223333",
     region: "eu-west-1",
     run: "r1",
@@ -35,9 +35,9 @@ async fn edge() -> (TestCloud, Vec<Stack>) {
 
 async fn restored(
     cloud: &TestCloud,
-    saved: &Saved,
+    saved: &SavedPlan,
     stacks: Vec<Stack>,
-    origin: &Origin<'_>,
+    origin: &PlanOrigin<'_>,
 ) -> Result<Plan, Vec<String>> {
     let survey = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
     saved.restore(stacks, &survey, origin, &cloud.cloud).await
@@ -55,11 +55,11 @@ async fn live(cloud: &TestCloud, stacks: Vec<Stack>) -> Plan {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_saved_plan_comes_back_as_it_was_through_its_file() {
+async fn saved_plan_round_trips_through_its_file() {
     let (cloud, stacks) = edge().await;
     let plan = planned(&cloud, stacks.clone()).await;
-    let file = serde_json::to_string(&Saved::of(&plan, &ORIGIN)).expect("a file");
-    let saved = Saved::read(&file).expect("a plan");
+    let file = serde_json::to_string(&SavedPlan::of(&plan, &ORIGIN)).expect("a file");
+    let saved = SavedPlan::read(&file).expect("a plan");
     let back = restored(&cloud, &saved, stacks, &ORIGIN).await;
     assert_eq!(back.as_ref(), Ok(&plan));
     assert_eq!(cloud.called("create_change_set").len(), 1);
@@ -67,10 +67,10 @@ async fn a_saved_plan_comes_back_as_it_was_through_its_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cluster_that_is_to_be_made_comes_back_too() {
+async fn saved_plan_of_a_new_cluster_round_trips() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, stacks()).await;
-    let saved = Saved::of(&plan, &ORIGIN);
+    let saved = SavedPlan::of(&plan, &ORIGIN);
     assert_eq!(restored(&cloud, &saved, stacks(), &ORIGIN).await, Ok(plan));
 }
 
@@ -78,7 +78,7 @@ async fn a_cluster_that_is_to_be_made_comes_back_too() {
 async fn saved_plan_reports_every_reason_at_once() {
     let (cloud, stacks) = edge().await;
     let plan = planned(&cloud, stacks.clone()).await;
-    let saved = Saved::of(&plan, &ORIGIN);
+    let saved = SavedPlan::of(&plan, &ORIGIN);
     cloud.amend("canary-base", |found| {
         found.updated = Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1));
     });
@@ -95,7 +95,7 @@ async fn saved_plan_reports_every_reason_at_once() {
     cloud.delete_change_set(set).await.expect("gone");
     let mut stacks = stacks;
     stacks[5].template["Description"] = "other".into();
-    let origin = Origin {
+    let origin = PlanOrigin {
         definition_text: "name: canary # changed",
         lock_text: None,
         ..ORIGIN
@@ -117,10 +117,10 @@ async fn saved_plan_reports_every_reason_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_account_or_region_refuses_before_anything_is_compared() {
+async fn saved_plan_refuses_another_account_or_region_first() {
     let (cloud, stacks) = edge().await;
-    let saved = Saved::of(&planned(&cloud, stacks.clone()).await, &ORIGIN);
-    let origin = Origin {
+    let saved = SavedPlan::of(&planned(&cloud, stacks.clone()).await, &ORIGIN);
+    let origin = PlanOrigin {
         account: "444455556666",
         region: "eu-west-2",
         definition_text: "",
@@ -138,10 +138,10 @@ async fn another_account_or_region_refuses_before_anything_is_compared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stacks_that_came_and_went_refuse() {
+async fn saved_plan_refuses_new_and_deleted_stacks() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, stacks()).await;
-    let saved = Saved::of(&plan, &ORIGIN);
+    let saved = SavedPlan::of(&plan, &ORIGIN);
     let mut fewer = stacks();
     fewer.pop();
     let why = restored(&TestCloud::standing().await, &saved, fewer, &ORIGIN).await;
@@ -152,7 +152,7 @@ async fn stacks_that_came_and_went_refuse() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_loss_that_was_named_stays_named_and_one_that_was_not_stays_refused() {
+async fn saved_plan_keeps_allowed_and_refused_losses() {
     for (allow, word) in [
         (&["canary-database/Database"][..], "update"),
         (&[], "blocked"),
@@ -163,7 +163,7 @@ async fn a_loss_that_was_named_stays_named_and_one_that_was_not_stays_refused() 
             .await
             .expect("a plan");
         assert_eq!(plan.steps[3].action.word(), word);
-        let saved = Saved::of(&plan, &ORIGIN);
+        let saved = SavedPlan::of(&plan, &ORIGIN);
         assert_eq!(saved.allow.len(), allow.len());
         let back = restored(&cloud, &saved, stacks.clone(), &ORIGIN).await;
         assert_eq!(back, Ok(plan));
@@ -177,20 +177,20 @@ async fn a_loss_that_was_named_stays_named_and_one_that_was_not_stays_refused() 
 }
 
 #[test]
-fn what_is_no_saved_plan_is_refused() {
+fn invalid_saved_plan_is_refused() {
     for (text, part) in [
         ("{", "no plan of kube-cfn"),
         (r#"{"kind": "other"}"#, "`kind` is not kube-cfn/plan"),
         (r#"{"kind": "kube-cfn/plan", "schema": 2}"#, "schema 2"),
         (r#"{"kind": "kube-cfn/plan", "schema": 1}"#, "missing field"),
     ] {
-        let error = Saved::read(text).expect_err(text).to_string();
+        let error = SavedPlan::read(text).expect_err(text).to_string();
         assert!(error.contains(part), "{error}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn drift_is_read_of_what_stands_and_a_refusal_is_not_fatal() {
+async fn drift_is_read_of_settled_stacks_and_a_refusal_is_not_fatal() {
     let (cloud, stacks) = edge().await;
     let difference = Difference {
         path: "Properties.Name".to_owned(),
@@ -224,7 +224,7 @@ async fn drift_is_read_of_what_stands_and_a_refusal_is_not_fatal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_early_validation_refuses_blocks_its_stack_alone() {
+async fn early_validation_blocks_only_its_stack() {
     let (cloud, stacks) = edge().await;
     let findings = ["one", "two"].map(|reason| Finding {
         logical_id: Some("Lb".to_owned()),
@@ -246,12 +246,12 @@ async fn what_early_validation_refuses_blocks_its_stack_alone() {
     );
     assert_eq!(plan.steps[2].findings, findings);
     assert_eq!(plan.blocked().count(), 1);
-    let saved = Saved::of(&plan, &ORIGIN);
+    let saved = SavedPlan::of(&plan, &ORIGIN);
     assert_eq!(restored(&cloud, &saved, stacks, &ORIGIN).await, Ok(plan));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_not_known_yet_names_the_stack_that_decides_it() {
+async fn unknown_value_names_its_producer() {
     let cloud = TestCloud::standing().await;
     let mut plan = planned(&cloud, altered(&StackKind::ControlPlane)).await;
     let step = &mut plan.steps[4];

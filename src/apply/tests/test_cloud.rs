@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{go, outcome_lines, planned, stacks};
-use crate::apply::End;
+use crate::apply::RunOutcome;
 use crate::cloud::{
     ChangeSetLifetime, ChangeSetRequest, Cloud, CloudError, Limited, LiveStack, OnFailure,
     Protection,
@@ -67,7 +67,12 @@ impl TestCloud {
         let cloud = Self::new();
         let plan = planned(&cloud, stacks).await;
         let (report, _) = go(&cloud, plan).await;
-        assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
+        assert_eq!(
+            report.outcome(),
+            RunOutcome::Done,
+            "{:?}",
+            outcome_lines(&report)
+        );
         cloud.set_up();
         cloud
     }

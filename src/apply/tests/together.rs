@@ -7,36 +7,43 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::apply::{
-    Cancellation, End, Meeting, Remains, Report, Session, What, cancel, cancellations,
+    CancelEffect, Cancellation, OnExternalOperation, RunOutcome, RunReport, Session, cancel,
+    cancellations,
 };
 use crate::cloud::StackStatus;
-use crate::events::{Event, Outcome, Verb};
+use crate::events::{Event, Outcome, Retained, Verb};
 use crate::plan::{Guard, deletion, survey};
 use crate::stacks::StackKind;
 
 #[tokio::test(start_paused = true)]
-async fn who_began_what_runs_is_said_where_it_can_be_known() {
+async fn external_operation_names_the_run_that_began_it() {
     let cloud = TestCloud::standing().await;
     let theirs = &altered(&StackKind::Edge)[2];
     cloud.update(theirs, "kcfn-18a2f-canary-edge-execute").await;
     let since = cloud.now();
     let plan = planned(&cloud, stacks()).await;
     let (report, events) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Done, "{:?}", outcome_lines(&report));
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
     let met = format!("UPDATE_IN_PROGRESS since {since:.0}, begun by run 18a2f: following it");
     assert!(notes(&events).contains(&met), "{:?}", notes(&events));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_shall_not_meet_another_says_what_runs_and_leaves() {
+async fn external_operation_fails_the_run_on_request() {
     let cloud = TestCloud::standing().await;
     cloud.removed("canary-database").await;
     cloud.touch("canary-edge", "Lb");
     let plan = planned(&cloud, stacks()).await;
-    let stops = |session: &mut Session<'_>| session.meeting = Meeting::Stop;
+    let stops =
+        |session: &mut Session<'_>| session.on_external_operation = OnExternalOperation::Fail;
     let (report, _) = go_as(&cloud, plan, stops, std::future::pending()).await;
-    assert_eq!(report.end(), End::Detached);
-    let why = &report.running[0].why;
+    assert_eq!(report.outcome(), RunOutcome::Detached);
+    let why = &report.running[0].reason;
     assert!(
         why.starts_with("UPDATE_IN_PROGRESS since ") && why.ends_with("begun elsewhere"),
         "{why}"
@@ -45,12 +52,12 @@ async fn a_run_that_shall_not_meet_another_says_what_runs_and_leaves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn expired_credentials_stop_every_beginning() {
+async fn expired_credentials_start_no_operation() {
     let cloud = TestCloud::new();
     let plan = planned(&cloud, stacks()).await;
     cloud.refuse("create", "canary-network", 1, &expired());
     let (report, events) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     assert_eq!(
         report.running.len(),
         1,
@@ -75,10 +82,10 @@ async fn stack_that_never_began_needs_no_manual_action() {
         line.starts_with("control-plane not begun: uploading node/1.tar.gz"),
         "{line}"
     );
-    assert_eq!(report.end(), End::RolledBack);
+    assert_eq!(report.outcome(), RunOutcome::RolledBack);
 }
 
-async fn watched(cloud: &TestCloud, stop: impl Future<Output = ()>) -> (Report, Vec<Event>) {
+async fn watched(cloud: &TestCloud, stop: impl Future<Output = ()>) -> (RunReport, Vec<Event>) {
     let found = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
     let (events, heard) = unbounded_channel();
     let session = Session::new("w1", &events);
@@ -88,7 +95,7 @@ async fn watched(cloud: &TestCloud, stop: impl Future<Output = ()>) -> (Report, 
 }
 
 #[tokio::test(start_paused = true)]
-async fn watching_follows_what_runs_and_what_begins_then_and_changes_nothing() {
+async fn watch_follows_running_and_new_operations_without_changes() {
     let cloud = TestCloud::standing().await;
     let reason = "storage is full";
     cloud.fails("canary-database", "Database", Operation::Update, reason);
@@ -111,7 +118,7 @@ async fn watching_follows_what_runs_and_what_begins_then_and_changes_nothing() {
             "pool-workers Unchanged",
         ]
     );
-    assert_eq!(report.end(), End::RolledBack);
+    assert_eq!(report.outcome(), RunOutcome::RolledBack);
     assert!(matches!(
         &events[0],
         Event::RunStarted {
@@ -132,15 +139,15 @@ async fn watching_follows_what_runs_and_what_begins_then_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn watching_what_rests_ends_at_once_and_a_stop_detaches() {
+async fn watch_of_settled_stacks_ends_at_once_and_detaches_on_stop() {
     let cloud = TestCloud::standing().await;
     let (report, _) = watched(&cloud, std::future::pending()).await;
-    assert_eq!(report.end(), End::Done);
+    assert_eq!(report.outcome(), RunOutcome::Done);
     assert_eq!(report.outcomes.len(), 6);
     assert!(cloud.elapsed() < Duration::from_secs(1));
     cloud.remove("canary-edge");
     let (report, events) = watched(&cloud, sleep(Duration::from_secs(3))).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     assert_eq!(report.running[0].stack, StackKind::Edge);
     assert!(matches!(
         &events[0],
@@ -166,12 +173,12 @@ async fn done(cloud: &TestCloud, all: &[Cancellation]) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_is_cancelled_and_a_creation_given_up_but_never_with_data() {
+async fn cancel_rolls_back_updates_and_never_deletes_data() {
     let cloud = TestCloud::standing().await;
     cloud.touch("canary-edge", "Lb");
     let all = offered(&cloud).await;
     assert_eq!(all.len(), 1);
-    assert_eq!(all[0].what, What::GoesBack);
+    assert_eq!(all[0].effect, CancelEffect::RollsBack);
     done(&cloud, &all).await;
     assert_eq!(cloud.called("cancel_update"), ["0 canary-edge"]);
     cloud.rest().await;
@@ -181,7 +188,7 @@ async fn an_update_is_cancelled_and_a_creation_given_up_but_never_with_data() {
     let cloud = TestCloud::standing().await;
     let database = creating_database(&cloud).await;
     let all = offered(&cloud).await;
-    assert_eq!(all[0].what, What::Deleted);
+    assert_eq!(all[0].effect, CancelEffect::Deleted);
     // Between the offer and the yes the database is done, and the stack is not.
     cloud.sleep(Duration::from_secs(595)).await;
     let said = done(&cloud, &all).await;
@@ -191,7 +198,10 @@ async fn an_update_is_cancelled_and_a_creation_given_up_but_never_with_data() {
         "{said:?}"
     );
     assert_eq!(cloud.called("delete"), [""; 0]);
-    assert!(matches!(&offered(&cloud).await[0].what, What::Stays(_)));
+    assert!(matches!(
+        &offered(&cloud).await[0].effect,
+        CancelEffect::LeftAlone(_)
+    ));
     cloud.rest().await;
 
     creating_database(&cloud).await;
@@ -220,7 +230,7 @@ async fn database_of(cloud: &TestCloud, stack: &str) -> String {
     held[0].physical_id.clone().expect("a database")
 }
 
-async fn deleting(cloud: &TestCloud, stop: impl Future<Output = ()>) -> Report {
+async fn deleting(cloud: &TestCloud, stop: impl Future<Output = ()>) -> RunReport {
     let found = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
     let plan = deletion(&found, Guard::Open);
     let (events, _heard) = unbounded_channel();
@@ -229,36 +239,41 @@ async fn deleting(cloud: &TestCloud, stop: impl Future<Output = ()>) -> Report {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leaving_a_deletion_names_what_it_will_leave_and_what_has_not_begun() {
+async fn detached_deletion_lists_retained_resources_and_unstarted_stacks() {
     let mut snapshots = stacks();
     snapshots[3].template["Resources"]["Database"]["DeletionPolicy"] = json!("Snapshot");
     let cloud = TestCloud::standing_as(snapshots).await;
     cloud.removed("canary-edge").await;
     cloud.begin(&stacks()[2]).await;
     let report = deleting(&cloud, sleep(Duration::from_secs(30))).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     let edge = report
         .running
         .iter()
         .find(|one| one.stack == StackKind::Edge);
     assert_eq!(
-        edge.map(|one| one.why.as_str()),
-        Some("its CREATE_IN_PROGRESS goes on; its deletion has not begun")
+        edge.map(|one| one.reason.as_str()),
+        Some("its CREATE_IN_PROGRESS continues; its deletion has not begun")
     );
-    let begins = report.remains.iter().find_map(|left| match left {
-        Remains::Snapshot { begins_with, .. } => begins_with.as_deref(),
+    let begins = report.retained.iter().find_map(|left| match left {
+        Retained::Snapshot { begins_with, .. } => begins_with.as_deref(),
         _ => None,
     });
     assert_eq!(begins, Some("canary-database-snapshot-database-"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_expire_while_deleting_detach_everything() {
+async fn expired_credentials_detach_a_deletion() {
     let cloud = TestCloud::standing().await;
     cloud.refuse("events", "canary-database", 9, &expired());
     let report = deleting(&cloud, std::future::pending()).await;
-    assert_eq!(report.end(), End::Detached);
+    assert_eq!(report.outcome(), RunOutcome::Detached);
     let good = |(_, outcome): &(StackKind, Outcome)| outcome.is_good();
     assert!(report.outcomes.iter().all(good));
-    assert!(report.running.iter().all(|one| one.why.contains("expired")));
+    assert!(
+        report
+            .running
+            .iter()
+            .all(|one| one.reason.contains("expired"))
+    );
 }

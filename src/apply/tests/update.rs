@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::apply::End;
+use crate::apply::RunOutcome;
 use crate::cloud::Replacement;
 use crate::plan::{Action, Plan, Step};
 use crate::stacks::StackKind;
@@ -22,7 +22,7 @@ fn following(name: &str) -> Vec<Stack> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_executes_exactly_the_change_set_that_was_shown() {
+async fn update_executes_the_shown_change_set() {
     let cloud = TestCloud::standing().await;
     let plan = planned(&cloud, altered(&StackKind::Edge)).await;
     let set = plan.steps[2].change_set().expect("a change set").id.clone();
@@ -37,12 +37,12 @@ async fn an_update_executes_exactly_the_change_set_that_was_shown() {
     assert_eq!(outcome_lines(&report)[2], "edge Updated");
     assert_eq!(cloud.called("execute"), [format!("0 canary-edge {set}")]);
     assert_eq!(cloud.called("create_change_set").len(), 1);
-    assert_eq!(report.end(), End::Done);
+    assert_eq!(report.outcome(), RunOutcome::Done);
     assert_eq!(cloud.orphans(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_output_of_a_producer_is_passed_on() {
+async fn changed_output_is_passed_to_dependent_stacks() {
     let all = following("MinSize");
     let cloud = TestCloud::standing_as(all.clone()).await;
     let plan = planned(&cloud, moved(all)).await;
@@ -55,7 +55,7 @@ async fn a_changed_output_of_a_producer_is_passed_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_turns_out_graver_than_shown_is_not_executed() {
+async fn riskier_change_set_than_shown_is_not_executed() {
     let all = following("AutoScalingGroupName");
     let cloud = TestCloud::standing_as(all.clone()).await;
     let plan = planned(&cloud, moved(all)).await;
@@ -72,7 +72,7 @@ async fn what_turns_out_graver_than_shown_is_not_executed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn replacing_the_database_is_refused_unless_named_and_unprotected() {
+async fn database_replacement_is_refused_unless_allowed_and_unprotected() {
     let cloud = TestCloud::standing().await;
     let wanted = changed(stacks(), &StackKind::Database, "Database", MIGHT_REPLACE);
     let plan = planned(&cloud, wanted).await;
@@ -113,7 +113,7 @@ async fn replacing_the_database_is_refused_unless_named_and_unprotected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_loss_that_names_nothing_is_an_error_with_a_hint() {
+async fn allowed_loss_of_unknown_resource_is_an_error_with_hint() {
     let cloud = TestCloud::standing().await;
     let answer = planned_with(&cloud, stacks(), &["canary-database/Databse"]).await;
     let text = answer.expect_err("an unknown name").to_string();
@@ -124,7 +124,7 @@ async fn a_loss_that_names_nothing_is_an_error_with_a_hint() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_create_only_property_counts_even_if_the_endpoint_says_nothing() {
+async fn changed_create_only_property_is_a_replacement() {
     let cloud = TestCloud::standing().await;
     let mut wanted = stacks();
     *property(&mut wanted[3], "Database", "DBName") = json!("other");
@@ -140,7 +140,7 @@ async fn a_changed_create_only_property_counts_even_if_the_endpoint_says_nothing
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_existing_stack_that_needs_a_new_output_is_proposed_later() {
+async fn stack_that_needs_a_new_output_is_deferred() {
     let cloud = TestCloud::standing().await;
     let mut wanted = altered(&StackKind::Network);
     wanted[1].template["Outputs"]["Zone"] = json!({"Value": "z1"});
@@ -160,7 +160,7 @@ async fn an_existing_stack_that_needs_a_new_output_is_proposed_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn empty_leftover_is_created_again_and_a_full_one_is_kept() {
+async fn empty_leftover_is_replaced_and_a_full_one_is_kept() {
     let cloud = rolled_back(&stacks()[2]).await;
     let plan = planned(&cloud, stacks()).await;
     assert_eq!(plan.steps[2].action, Action::Replace);
@@ -198,7 +198,7 @@ async fn rolled_back(edge: &Stack) -> TestCloud {
 }
 
 #[tokio::test(start_paused = true)]
-async fn protection_alone_is_set_without_a_change_set() {
+async fn protection_update_needs_no_change_set() {
     let cloud = TestCloud::standing().await;
     let mut wanted = stacks();
     wanted[3].termination_protection = true;
@@ -211,7 +211,7 @@ async fn protection_alone_is_set_without_a_change_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn protection_is_set_also_on_a_stack_whose_last_update_was_rolled_back() {
+async fn protection_is_updated_after_a_rolled_back_update() {
     let cloud = TestCloud::standing().await;
     let database = "canary-database";
     cloud.fails(database, "Database", Operation::Update, "storage is full");
@@ -247,7 +247,7 @@ async fn replacing(cloud: &TestCloud) -> Plan {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_policy_steps_aside_for_a_named_loss_and_comes_back() {
+async fn stack_policy_is_relaxed_for_an_allowed_loss_and_restored() {
     let cloud = TestCloud::standing().await;
     let plan = replacing(&cloud).await;
     let (report, _) = go(&cloud, plan).await;
@@ -257,19 +257,19 @@ async fn the_policy_steps_aside_for_a_named_loss_and_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_policy_comes_back_also_when_nothing_was_executed() {
+async fn stack_policy_is_restored_when_nothing_was_executed() {
     let cloud = TestCloud::standing().await;
     let plan = replacing(&cloud).await;
     cloud.refuse("execute", "", 1, &refused("ExecuteChangeSet", "no"));
     let (report, _) = go(&cloud, plan).await;
-    assert_eq!(report.end(), End::NeedsHand);
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
     let policy = keeps(&["LogicalResourceId/Database"]);
     assert_eq!(cloud.policies(), [keeps(&[]), policy]);
     assert_eq!(cloud.orphans(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_policy_keeps_is_guarded_although_it_holds_no_data() {
+async fn stack_policy_resources_are_guarded_without_data() {
     let cloud = TestCloud::standing().await;
     let mut wanted = changed(stacks(), &StackKind::Edge, "Lb", "Scheme");
     wanted[2].policy =

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::access::{Grant, Granted};
+use crate::access::{Grant, GrantResult};
 use crate::cli::api_access::{ApiArgs, origin};
 use crate::cli::cluster::Cluster;
 use crate::cli::error::CommandError;
@@ -31,7 +31,7 @@ pub(super) fn text(
     cluster: &Cluster,
     connection: &Connection,
     request: &Grant,
-    granted: &Granted,
+    granted: &GrantResult,
     format: CredentialFormat,
 ) -> Result<SecretString, CommandError> {
     let entry = Entry {

@@ -50,7 +50,7 @@ impl Machines {
 fn members<'a>(
     cloud: &'a Machines,
     letters: &str,
-    on_step: &'a dyn Fn(&Step),
+    on_step: &'a dyn Fn(&MemberStep),
 ) -> Members<'a, Simulated> {
     let slot = |letter| Slot {
         letter,
@@ -63,7 +63,7 @@ fn members<'a>(
     }
 }
 
-fn deaf(_: &Step) {}
+fn deaf(_: &MemberStep) {}
 
 /// A status in which these slots serve and these are learners.
 fn status(serving: &str, learners: &str) -> String {
@@ -89,7 +89,7 @@ const STARTED: &str = r#"{"ok":true,"state":"started","waiting":[]}"#;
 const DONE: &str = r#"{"ok":true,"changed":true}"#;
 
 #[test]
-fn the_slots_are_the_outputs_of_that_name() {
+fn slots_are_read_from_outputs() {
     let outputs = [
         ("SlotA", "g1"),
         ("SlotB", "g2"),
@@ -110,7 +110,7 @@ fn the_slots_are_the_outputs_of_that_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restore_stops_every_slot_before_one_begins() {
+async fn restore_stops_every_member_before_one_starts() {
     let cloud = Machines::new();
     let line = "etcd-restore etcd/x.db --token t1";
     cloud.say(&format!("a {line}"), &[STOPPED, STARTED]);
@@ -121,8 +121,8 @@ async fn a_restore_stops_every_slot_before_one_begins() {
         &[&status("ac", ""), &status("abc", "")],
     );
     let heard = RefCell::new(Vec::new());
-    let on_step = |step: &Step| {
-        if let Some(came) = &step.came {
+    let on_step = |step: &MemberStep| {
+        if let Some(came) = &step.result {
             heard.borrow_mut().push(format!("{} {came}", step.slot));
         }
     };
@@ -145,7 +145,7 @@ async fn a_restore_stops_every_slot_before_one_begins() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_that_refuses_ends_the_restore_with_its_reason() {
+async fn refused_restore_step_names_its_reason() {
     let cloud = Machines::new();
     let line = "etcd-restore etcd/x.db --token t1";
     cloud.say(&format!("a {line}"), &[STOPPED]);
@@ -166,7 +166,7 @@ async fn a_slot_that_refuses_ends_the_restore_with_its_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restore_whose_members_never_serve_ends() {
+async fn restore_times_out_when_members_never_serve() {
     let cloud = Machines::new();
     cloud.say("a etcd-restore etcd/x.db --token t1", &[STARTED]);
     cloud.say(
@@ -177,14 +177,14 @@ async fn a_restore_whose_members_never_serve_ends() {
         .await
         .unwrap_err();
     assert!(
-        error.to_string().contains("not so after 10 minutes"),
+        error.to_string().contains("timed out after 10 minutes"),
         "{error}"
     );
     assert!(error.to_string().contains("none answers"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_is_replaced_by_another_slot_and_waited_for() {
+async fn member_is_replaced_through_another_slot() {
     let cloud = Machines::new();
     cloud.say(
         "a etcd-member status",
@@ -201,7 +201,7 @@ async fn a_member_is_replaced_by_another_slot_and_waited_for() {
         r#"{"ok":true,"changed":false,"promoted":false,"reason":"it has not caught up yet"}"#;
     let promoted = r#"{"ok":true,"changed":true,"promoted":true}"#;
     cloud.say("c etcd-member promote cp-b --wait 20", &[early, promoted]);
-    let replaced = replace(&members(&cloud, "abc", &deaf), "b", Healthy::Keep).await;
+    let replaced = replace(&members(&cloud, "abc", &deaf), "b", OnHealthyMember::Keep).await;
     assert!(replaced.expect("replaced"));
     let asked = cloud.asked();
     assert_eq!(
@@ -219,7 +219,7 @@ async fn a_member_is_replaced_by_another_slot_and_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_without_a_machine_joins_at_its_next_boot() {
+async fn slot_without_machine_joins_at_its_next_boot() {
     let cloud = Machines::new();
     cloud.say(
         "a etcd-member status",
@@ -231,29 +231,40 @@ async fn a_slot_without_a_machine_joins_at_its_next_boot() {
     let promoted = r#"{"ok":true,"changed":true,"promoted":true}"#;
     cloud.say("a etcd-member promote cp-b --wait 20", &[promoted]);
     let heard = RefCell::new(String::new());
-    let on_step = |step: &Step| {
+    let on_step = |step: &MemberStep| {
         heard
             .borrow_mut()
-            .push_str(step.came.as_deref().unwrap_or_default());
+            .push_str(step.result.as_deref().unwrap_or_default());
     };
-    let replaced = replace(&members(&cloud, "abc", &on_step), "cp-b", Healthy::Keep).await;
+    let replaced = replace(
+        &members(&cloud, "abc", &on_step),
+        "cp-b",
+        OnHealthyMember::Keep,
+    )
+    .await;
     assert!(replaced.expect("replaced"));
     assert!(heard.into_inner().contains("the node's next boot does it"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_healthy_member_and_a_single_slot_are_left_alone() {
+async fn healthy_or_single_member_is_not_replaced() {
     let cloud = Machines::new();
     cloud.say("a etcd-member status", &[&status("abc", "")]);
     let three = members(&cloud, "abc", &deaf);
-    assert!(!replace(&three, "b", Healthy::Keep).await.expect("asked"));
+    assert!(
+        !replace(&three, "b", OnHealthyMember::Keep)
+            .await
+            .expect("asked")
+    );
     assert_eq!(cloud.asked().len(), 1);
-    let error = replace(&three, "d", Healthy::Keep).await.unwrap_err();
+    let error = replace(&three, "d", OnHealthyMember::Keep)
+        .await
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "find the control-plane node d: the cluster has cp-a, cp-b, cp-c"
     );
-    let error = replace(&members(&cloud, "a", &deaf), "a", Healthy::Replace)
+    let error = replace(&members(&cloud, "a", &deaf), "a", OnHealthyMember::Replace)
         .await
         .unwrap_err();
     assert!(
@@ -263,7 +274,7 @@ async fn a_healthy_member_and_a_single_slot_are_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_that_is_being_replaced_is_gone_on_with() {
+async fn started_member_replacement_is_resumed() {
     let cloud = Machines::new();
     cloud.say(
         "a etcd-member status",
@@ -278,12 +289,12 @@ async fn a_member_that_is_being_replaced_is_gone_on_with() {
         "a etcd-member promote cp-b --wait 20",
         &[r#"{"ok":true,"promoted":true}"#],
     );
-    let replaced = replace(&members(&cloud, "abc", &deaf), "b", Healthy::Keep).await;
+    let replaced = replace(&members(&cloud, "abc", &deaf), "b", OnHealthyMember::Keep).await;
     assert!(replaced.expect("replaced"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_slot_that_can_takes_the_snapshot() {
+async fn first_able_slot_takes_the_snapshot() {
     let cloud = Machines::new();
     cloud.say("b etcd-snapshot --now", &["{\"ok\":tr", ""]);
     let taken =
@@ -299,25 +310,25 @@ async fn the_first_slot_that_can_takes_the_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_program_and_an_unreadable_result_differ() {
+async fn missing_program_and_unreadable_result_differ() {
     let cloud = Machines::new();
     cloud.say("b etcd-snapshot --now", &["{\"ok\":tr", ""]);
     let unreadable = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
     assert_eq!(
         unreadable.to_string(),
-        "take a snapshot on control-plane node b: the program on i-group-b ended (exit code 1) with a line that is \
-         no result: {\"ok\":tr"
+        "take a snapshot on control-plane node b: the program on i-group-b ended (exit code 1) without a readable \
+         result: {\"ok\":tr"
     );
     let missing = snapshot(&members(&cloud, "b", &deaf)).await.unwrap_err();
     assert_eq!(
         missing.to_string(),
         "take a snapshot on control-plane node b: the machine i-group-b has no /opt/kube-cfn/bin/etcd-snapshot yet; \
-         its boot did not come that far: the last line"
+         its boot has not installed it yet: the last line"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn snapshots_are_listed_newest_first_without_sums_and_marks() {
+async fn snapshots_are_listed_newest_first() {
     let cloud = Simulated::new(SimulationConfig::default());
     let template = serde_json::json!({"Resources": {
         "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "bucket"}}}});

@@ -21,7 +21,7 @@ fn of(resources: Value, parameters: &[(&str, &str)]) -> Cost {
 
 /// Items as lines: what, quantity, dollars.
 fn lines(cost: &Cost) -> Vec<String> {
-    let line = |item: &Item| {
+    let line = |item: &CostItem| {
         let usd = item.usd_month;
         format!(
             "{} | {} | {:.2} to {:.2}",
@@ -45,7 +45,7 @@ fn group(policy: Value) -> Value {
 }
 
 #[test]
-fn a_group_costs_from_its_least_to_its_most_machines() {
+fn group_cost_ranges_from_minimum_to_maximum_size() {
     let launch = json!({"LaunchTemplateId": {"Ref": "Template"}});
     let fixed = json!({"MinSize": "2", "MaxSize": 4, "LaunchTemplate": launch});
     assert_eq!(
@@ -78,7 +78,7 @@ fn mixed(base: u32, percent: u32) -> Value {
 }
 
 #[test]
-fn several_types_cost_from_the_cheapest_to_the_dearest() {
+fn mixed_types_cost_from_cheapest_to_dearest() {
     let found = lines(&of(mixed(0, 100), &[]));
     // 3 x 0.077 and 10 x 0.0816 dollars for 730 hours.
     assert_eq!(
@@ -88,7 +88,7 @@ fn several_types_cost_from_the_cheapest_to_the_dearest() {
 }
 
 #[test]
-fn spot_machines_count_for_the_upper_end_alone_and_say_so() {
+fn spot_machines_count_for_the_upper_end_only() {
     let found = of(mixed(1, 50), &[]);
     // One firm, half of the other two: 2 x 0.077.
     assert!(
@@ -103,7 +103,7 @@ fn spot_machines_count_for_the_upper_end_alone_and_say_so() {
 }
 
 #[test]
-fn what_has_no_price_is_named_and_never_guessed() {
+fn resource_without_price_is_uncounted() {
     let strange = json!({
         "Box": {"Type": "AWS::Nobody::Knows", "Metadata": {"Description": "The box"}},
         "Database": {"Type": "AWS::RDS::DBInstance", "Metadata": {"Description": "The database"},
@@ -126,7 +126,7 @@ fn what_has_no_price_is_named_and_never_guessed() {
 }
 
 #[test]
-fn one_type_without_a_price_leaves_the_others_counted() {
+fn type_without_price_leaves_the_others_counted() {
     let mut odd = mixed(0, 100);
     odd["Group"]["Properties"]["MixedInstancesPolicy"]["LaunchTemplate"]["Overrides"][1]["InstanceType"] =
         json!("q9z.large");
@@ -148,7 +148,7 @@ fn database(multi_az: bool) -> Value {
 }
 
 #[test]
-fn a_database_costs_its_class_its_storage_and_its_secret() {
+fn database_cost_has_class_storage_and_secret() {
     assert_eq!(
         lines(&of(database(true), &[])),
         [
@@ -162,7 +162,7 @@ fn a_database_costs_its_class_its_storage_and_its_secret() {
 }
 
 #[test]
-fn what_hangs_in_the_network_costs_by_zone() {
+fn network_cost_counts_by_zone() {
     let network = json!({
         "Nat": {"Type": "AWS::EC2::NatGateway", "Metadata": {"Description": "NAT"},
             "Properties": {"AvailabilityMode": "regional", "AvailabilityZoneAddresses": [{}, {}, {}]}},
@@ -188,7 +188,7 @@ fn what_hangs_in_the_network_costs_by_zone() {
 }
 
 #[test]
-fn the_prices_that_are_wanted_are_those_that_are_used() {
+fn requested_prices_are_the_used_ones() {
     let template = json!({"Resources": database(true)});
     let keys = wanted(&template, &BTreeMap::new(), HOME);
     let meters: Vec<Meter> = keys.into_iter().map(|key| key.meter).collect();
@@ -248,13 +248,13 @@ fn monthly_of(step: Step) -> Monthly {
 }
 
 #[test]
-fn a_plan_says_what_is_more_a_month() {
+fn plan_shows_the_monthly_difference() {
     let found = monthly_of(step_of(
         Some(database(false)),
         database(true),
         Action::Deferred,
     ));
-    let usd = |range: Range| (range.from, range.to);
+    let usd = |range: CostRange| (range.from, range.to);
     assert_eq!(found.before.map(usd), Some((134.54, 180.54)));
     assert_eq!(usd(found.after), (269.41, 361.41));
     assert_eq!(usd(found.difference), (134.87, 180.87));
@@ -264,7 +264,7 @@ fn a_plan_says_what_is_more_a_month() {
 }
 
 #[test]
-fn what_does_not_exist_costs_nothing_before() {
+fn new_stack_has_no_cost_before() {
     let new = monthly_of(step_of(None, database(true), Action::Create));
     assert_eq!((new.before, new.difference), (None, new.after));
     let again = monthly_of(step_of(

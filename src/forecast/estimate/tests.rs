@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::cloud::LiveStack;
-use crate::plan::{Guard, Pending, Survey};
+use crate::plan::{Guard, PendingInput, Survey};
 use crate::stacks::{Input, Source, Stack};
 
 fn body(of_type: &str, needs: &[&str]) -> Value {
@@ -79,7 +79,7 @@ fn from(action: Action) -> u32 {
 }
 
 #[test]
-fn a_creation_counts_everything_and_an_update_what_changes() {
+fn creation_counts_all_resources_and_update_the_changed_ones() {
     // 595 and 2 and CloudFormation's own 16.
     assert!(
         (610..625).contains(&from(Action::Create)),
@@ -105,7 +105,7 @@ fn a_creation_counts_everything_and_an_update_what_changes() {
 }
 
 #[test]
-fn a_replacement_is_a_creation_and_then_a_deletion() {
+fn replacement_is_a_creation_then_a_deletion() {
     let replaced = || change("Database", ChangeAction::Modify, Replacement::Yes);
     let both = from(set(vec![replaced()]));
     assert!((595 + 300..595 + 300 + 60).contains(&both), "{both}");
@@ -123,7 +123,7 @@ fn a_replacement_is_a_creation_and_then_a_deletion() {
 }
 
 #[test]
-fn a_leftover_goes_first_and_what_is_kept_takes_no_time() {
+fn leftover_deletion_counts_and_retained_resources_take_no_time() {
     assert!(from(Action::Replace) > from(Action::Create) + 10);
     assert_eq!(span(Action::NoChange), None);
     assert_eq!(span(Action::Follow(StackStatus::UpdateInProgress)), None);
@@ -134,13 +134,13 @@ fn a_leftover_goes_first_and_what_is_kept_takes_no_time() {
 }
 
 #[test]
-fn of_a_later_update_only_what_waits_for_a_value_counts() {
+fn deferred_update_counts_only_resources_with_pending_values() {
     let mut resources = data().template["Resources"].clone();
     resources["Database"]["Properties"] = json!({"VPCSecurityGroups": [{"Ref": "Group"}]});
     let mut later = doing(stack(StackKind::Database, resources, &[]), Action::Deferred);
     let nothing = step(&later, &Durations::builtin()).unwrap().from;
     assert_eq!(nothing, 16);
-    later.pending.push(Pending {
+    later.pending.push(PendingInput {
         parameter: "Group".to_owned(),
         from: StackKind::Network,
         key: "DbSg".to_owned(),
@@ -174,7 +174,7 @@ fn small_cluster() -> Plan {
 }
 
 #[test]
-fn the_longest_way_has_no_slack_and_the_most_left_begins_it() {
+fn longest_path_has_no_slack() {
     let found = estimate(&small_cluster(), &Durations::builtin());
     assert_eq!(found.path, [StackKind::Network, StackKind::Database]);
     assert_eq!(found.slack[&StackKind::Network], 0);
@@ -192,7 +192,7 @@ fn the_longest_way_has_no_slack_and_the_most_left_begins_it() {
 }
 
 #[test]
-fn pools_end_after_the_control_plane_answers_and_leave_it_the_longer_way() {
+fn pools_end_after_the_control_plane() {
     let estimated = |policy: Value| {
         let mut plan = small_cluster();
         plan.steps
@@ -214,7 +214,7 @@ fn pools_end_after_the_control_plane_answers_and_leave_it_the_longer_way() {
 }
 
 #[test]
-fn a_stack_that_is_kept_hands_the_wait_on() {
+fn unchanged_stack_passes_its_needs_on() {
     let mut plan = small_cluster();
     plan.steps[1].action = Action::NoChange;
     let found = estimate(&plan, &Durations::builtin());
@@ -236,7 +236,7 @@ fn nothing_to_do_takes_no_time() {
 }
 
 #[test]
-fn a_deletion_goes_from_the_users_to_what_they_use() {
+fn deletion_order_is_reversed() {
     let plan = small_cluster();
     let found = |step: &Step| LiveStack {
         id: step.stack.name.clone(),

@@ -104,28 +104,28 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_come_back_as_they_went_in() {
+    fn percentiles_round_trip() {
         let found = work(240.0, 480.0).seconds();
         assert!((found.p50 - 240.0).abs() < 1e-6);
         assert!((found.p90 - 480.0).abs() < 1e-6);
     }
 
     #[test]
-    fn a_chain_is_late_by_less_than_its_parts_together() {
+    fn sequence_p90_is_below_the_sum_of_p90s() {
         let chain = needs(&[("a", &[]), ("b", &["a"]), ("c", &["b"])]);
         let found = Work::of_all(&chain, |_| work(100.0, 200.0)).seconds();
         assert!(found.p50 > 300.0 && found.p90 < 550.0, "{found:?}");
     }
 
     #[test]
-    fn of_many_side_by_side_one_is_late() {
+    fn parallel_parts_take_longer_than_their_median() {
         let many = needs(&[("a", &[]), ("b", &[]), ("c", &[]), ("d", &[])]);
         let found = Work::of_all(&many, |_| work(100.0, 150.0)).seconds();
         assert!(found.p50 > 120.0 && found.p50 < 150.0, "{found:?}");
     }
 
     #[test]
-    fn what_two_ways_have_in_common_makes_neither_later() {
+    fn shared_prefix_of_two_paths_counts_once() {
         let fork = needs(&[("a", &[]), ("b", &["a"]), ("c", &["a"])]);
         let sure = |id: &str| {
             if id == "a" {

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_new_file_holds_the_cluster_and_is_private() {
+fn new_file_is_private() {
     let place = Place::new();
     let path = place.path("new/deep/config");
     let written = put(&path, &entry()).unwrap();
@@ -46,7 +46,7 @@ users:
 }
 
 #[test]
-fn what_belongs_to_others_stays_in_its_order_and_type() {
+fn foreign_entries_keep_order_and_type() {
     let place = Place::new();
     let path = place.put("config", OTHERS);
     let before = data(&path);
@@ -78,7 +78,7 @@ fn writing_twice_changes_nothing() {
 }
 
 #[test]
-fn what_the_user_changed_in_our_entries_stays() {
+fn user_changes_in_own_entries_are_kept() {
     let place = Place::new();
     let path = place.path("config");
     put(&path, &entry()).unwrap();
@@ -113,7 +113,7 @@ fn what_the_user_changed_in_our_entries_stays() {
 }
 
 #[test]
-fn a_server_that_nobody_changed_follows_the_cluster() {
+fn unedited_server_is_updated() {
     let place = Place::new();
     let path = place.path("config");
     put(&path, &entry()).unwrap();
@@ -127,7 +127,7 @@ fn a_server_that_nobody_changed_follows_the_cluster() {
 }
 
 #[test]
-fn the_end_of_a_tunnel_is_written_with_the_server_s_own_name_and_both_go_again() {
+fn tunnel_server_and_server_name_are_written_and_removed() {
     let place = Place::new();
     let path = place.path("config");
     put(&path, &entry()).unwrap();
@@ -150,7 +150,7 @@ fn the_end_of_a_tunnel_is_written_with_the_server_s_own_name_and_both_go_again()
 }
 
 #[test]
-fn a_recreated_cluster_replaces_an_edited_server() {
+fn recreated_cluster_replaces_an_edited_server() {
     let place = Place::new();
     let path = place.path("config");
     put(&path, &entry()).unwrap();
@@ -167,7 +167,7 @@ fn a_recreated_cluster_replaces_an_edited_server() {
 }
 
 #[test]
-fn a_user_who_skips_verification_gets_no_authority_beside_it() {
+fn insecure_skip_tls_verify_excludes_the_authority() {
     let place = Place::new();
     let path = place.path("config");
     put(&path, &entry()).unwrap();
@@ -184,7 +184,7 @@ fn a_user_who_skips_verification_gets_no_authority_beside_it() {
 }
 
 #[test]
-fn one_way_to_log_in_replaces_the_other_and_keeps_variables() {
+fn new_login_replaces_the_old_one_and_keeps_variables() {
     let place = Place::new();
     let path = place.path("config");
     put(&path, &entry()).unwrap();
@@ -215,7 +215,7 @@ fn one_way_to_log_in_replaces_the_other_and_keeps_variables() {
 }
 
 #[test]
-fn an_entry_of_somebody_else_is_refused_and_left() {
+fn foreign_entry_is_refused() {
     let place = Place::new();
     let stranger = OTHERS.replace("name: old", "name: canary");
     let path = place.put("config", &stranger);

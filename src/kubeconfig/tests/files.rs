@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_first_file_that_has_the_entry_is_written_else_the_first_that_exists() {
+fn first_file_with_the_entry_is_written() {
     let place = Place::new();
     let (none, one, two) = (
         place.path("none"),
@@ -12,7 +12,7 @@ fn the_first_file_that_has_the_entry_is_written_else_the_first_that_exists() {
     );
     put(&two, &entry()).unwrap();
     let list = std::env::join_paths([&none, &one, &two]).unwrap();
-    let target = Target::of_user(Some(&list), None).unwrap();
+    let target = KubeconfigPaths::of_user(Some(&list), None).unwrap();
     let written = write(&target, &entry(), Current::IfUnset, LockTries::NONE).unwrap();
     assert_eq!(
         (written.path, written.created, written.current),
@@ -25,12 +25,12 @@ fn the_first_file_that_has_the_entry_is_written_else_the_first_that_exists() {
 }
 
 #[test]
-fn switching_reaches_the_file_that_decides() {
+fn current_context_is_set_in_the_file_that_counts() {
     let place = Place::new();
     let (one, two) = (place.put("one", OTHERS), place.path("two"));
     put(&two, &entry()).unwrap();
     let list = std::env::join_paths([&one, &two]).unwrap();
-    let target = Target::of_user(Some(&list), None).unwrap();
+    let target = KubeconfigPaths::of_user(Some(&list), None).unwrap();
     let written = write(&target, &entry(), Current::Switch, LockTries::NONE).unwrap();
     assert!(written.current);
     assert_eq!(data(&one)["current-context"], "canary");
@@ -46,11 +46,11 @@ fn switching_reaches_the_file_that_decides() {
 }
 
 #[test]
-fn removing_leaves_a_cluster_of_that_name_elsewhere() {
+fn remove_keeps_a_cluster_of_another_origin() {
     let place = Place::new();
     let path = place.path("config");
     put(&path, &entry()).unwrap();
-    let target = Target::file(&path);
+    let target = KubeconfigPaths::file(&path);
     assert!(
         remove(&target, "canary", "1/us-east-1", LockTries::NONE)
             .unwrap()
@@ -60,7 +60,7 @@ fn removing_leaves_a_cluster_of_that_name_elsewhere() {
 }
 
 #[test]
-fn a_file_that_somebody_is_writing_is_left_alone() {
+fn locked_file_is_left_alone() {
     let place = Place::new();
     let path = place.put("config", OTHERS);
     let lock = place.put("config.lock", "");
@@ -82,7 +82,7 @@ fn a_file_that_somebody_is_writing_is_left_alone() {
 }
 
 #[test]
-fn a_link_stays_a_link_and_a_strict_mode_strict() {
+fn symlink_and_strict_mode_are_kept() {
     let place = Place::new();
     let real = place.put("real", OTHERS);
     fs::set_permissions(&real, fs::Permissions::from_mode(0o644)).unwrap();
@@ -100,7 +100,7 @@ fn a_link_stays_a_link_and_a_strict_mode_strict() {
 }
 
 #[test]
-fn a_broken_file_is_named_never_quoted_and_left() {
+fn invalid_file_is_named_never_quoted() {
     let place = Place::new();
     for (text, word) in [
         ("users:\n- hunter2: [", "not valid YAML (line "),
@@ -124,7 +124,7 @@ fn a_broken_file_is_named_never_quoted_and_left() {
 }
 
 #[test]
-fn an_empty_file_and_empty_lists_are_filled() {
+fn empty_file_and_lists_are_filled() {
     let place = Place::new();
     for text in ["", "\n# mine\n", "clusters: null\ncontexts:\nusers: []\n"] {
         let path = place.put("config", text);
@@ -133,7 +133,7 @@ fn an_empty_file_and_empty_lists_are_filled() {
 }
 
 #[test]
-fn no_key_is_shown() {
+fn key_is_not_in_debug_output() {
     let shown = format!("{:?}", entry());
     assert!(!shown.contains("the key"), "{shown}");
 }

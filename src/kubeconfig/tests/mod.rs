@@ -98,7 +98,7 @@ fn edit(path: &Path, change: impl FnOnce(&mut Value)) {
 
 fn put(path: &Path, entry: &Entry) -> Result<Written, KubeconfigError> {
     write(
-        &Target::file(path),
+        &KubeconfigPaths::file(path),
         entry,
         Current::IfUnset,
         LockTries::NONE,

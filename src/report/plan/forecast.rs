@@ -2,7 +2,7 @@
 
 use crate::catalog::durations::Span;
 use crate::common::text::listed_line;
-use crate::forecast::cost::{Monthly, Range};
+use crate::forecast::cost::{CostRange, Monthly};
 use crate::forecast::estimate::Estimate;
 
 /// `13-17m`, `40-90s`; half of all runs stay under the first, nine in ten under the second.
@@ -21,7 +21,7 @@ pub fn span(span: Span) -> String {
 }
 
 /// `+$63 a month`; nothing where it is less than a dollar.
-pub fn difference(range: Range) -> Option<String> {
+pub fn difference(range: CostRange) -> Option<String> {
     let signed = |usd: f64| {
         let sign = if usd < 0.0 { '-' } else { '+' };
         format!("{sign}${}", thousands(usd.abs()))
@@ -64,7 +64,7 @@ pub fn lines(expected: &Estimate, cost: &Monthly) -> Vec<String> {
     lines
 }
 
-fn dollars(range: Range) -> String {
+fn dollars(range: CostRange) -> String {
     let (from, to) = (thousands(range.from), thousands(range.to));
     if from == to {
         format!("${to}")
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn costs_are_whole_dollars() {
-        let range = |from, to| Range { from, to };
+        let range = |from, to| CostRange { from, to };
         assert_eq!(dollars(range(1023.4, 7840.0)), "$1,023-7,840");
         assert_eq!(dollars(range(270.3, 270.4)), "$270");
         assert_eq!(dollars(range(0.0, 1_234_567.0)), "$0-1,234,567");

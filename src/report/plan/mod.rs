@@ -15,12 +15,13 @@ use serde::Serialize;
 use crate::catalog::durations::{Durations, Span};
 use crate::cloud::{Finding, Identity};
 use crate::definition::Defined;
-use crate::forecast::cost::{self, Monthly, Range, StackCost};
+use crate::forecast::cost::{self, CostRange, Monthly, StackCost};
 use crate::forecast::estimate::{self, Estimate};
 use crate::forecast::outage::{Outage, outages};
 use crate::forecast::prices::Prices;
 use crate::plan::{
-    self, Action, Blocked, Counts, Drifted, Pending, Plan, Planned, Risk, Step, Stuck,
+    self, Action, Blocked, ChangeCounts, Drifted, PendingInput, Plan, PlannedResource, Risk, Step,
+    StuckResource,
 };
 use crate::stacks::StackKind;
 use changes::{Causes, ChangeView};
@@ -55,7 +56,7 @@ struct StackView<'a> {
     stack: &'a StackKind,
     name: &'a str,
     action: StackAction,
-    counts: Counts,
+    counts: ChangeCounts,
     /// The Kubernetes version that its machines boot next.
     #[serde(skip_serializing_if = "Option::is_none")]
     kubernetes: Option<Version>,
@@ -66,9 +67,9 @@ struct StackView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<Span>,
     /// US dollars a month more, or less.
-    cost_difference: Range,
+    cost_difference: CostRange,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    creates: Vec<Planned>,
+    creates: Vec<PlannedResource>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     changes: Vec<ChangeView<'a>>,
     /// What an update means for the users of the database.
@@ -90,7 +91,7 @@ struct StackView<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     #[serde(skip_serializing_if = "slice_is_empty")]
-    pending: &'a [Pending],
+    pending: &'a [PendingInput],
     #[serde(skip_serializing_if = "slice_is_empty")]
     risks: &'a [Risk],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +101,7 @@ struct StackView<'a> {
     refused_above: bool,
     /// What blocks the rollback of the stack.
     #[serde(skip_serializing_if = "slice_is_empty")]
-    stuck: &'a [Stuck],
+    stuck: &'a [StuckResource],
     /// Of those, what is skipped.
     #[serde(skip_serializing_if = "slice_is_empty")]
     skip: &'a [String],
@@ -222,7 +223,7 @@ fn stack_view<'a>(
         kubernetes: step.stack.kubernetes(),
         older: older(step, plan),
         expected: expected.stacks.get(kind).copied(),
-        cost_difference: of_stack.map_or_else(Range::default, StackCost::difference),
+        cost_difference: of_stack.map_or_else(CostRange::default, StackCost::difference),
         creates: match action {
             StackAction::Create | StackAction::Recreate => step.resources(),
             _ => Vec::new(),

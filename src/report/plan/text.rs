@@ -10,7 +10,7 @@ use super::notes::notes;
 use super::summary::summary;
 use super::{PlanView, StackAction, StackView, forecast};
 use crate::common::text::{listed_line, one_line};
-use crate::plan::{Blocked, Counts, Risk};
+use crate::plan::{Blocked, ChangeCounts, Risk};
 use crate::stacks::StackKind;
 
 /// The column of time and cost, behind what is done to a stack.
@@ -217,7 +217,7 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
 }
 
 /// `2 in place, 1 replaced`.
-pub(super) fn counted(counts: &Counts) -> String {
+pub(super) fn counted(counts: &ChangeCounts) -> String {
     let parts = [
         (counts.add, "added"),
         (counts.modify, "in place"),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use jiff::Timestamp;
-use kube_cfn::apply::cause::{self, Words};
+use kube_cfn::apply::cause::{self, ResourceLabels};
 use kube_cfn::apply::diagnose::of_stack;
 use kube_cfn::cloud::{Console, Finding, LiveStack, ResourceStatus, StackEvent, StackStatus};
 use kube_cfn::events::{Event, Expected, Failure, Outcome, Place, Verb};
@@ -66,7 +66,7 @@ impl Failing {
     /// With what the console says, where a group never reported.
     fn explained(&self, failure: Failure) -> Failure {
         match &self.console {
-            Some(tail) if cause::is_silence(&failure) => {
+            Some(tail) if cause::is_signal_failure(&failure) => {
                 let console = Console {
                     instance: tail.instance.clone(),
                     lines: tail.lines.clone(),
@@ -83,8 +83,8 @@ impl Failing {
         status: Option<&StackStatus>,
         events: &[StackEvent],
     ) -> Option<Failure> {
-        let words = Words {
-            sentence: &|id| self.description(id),
+        let words = ResourceLabels {
+            describe: &|id| self.description(id),
             explain: &|id, path| self.place(id, path),
         };
         let failure = cause::failure(verb, status, events, &words)?;
@@ -252,8 +252,8 @@ fn settled(
                 reason: reason.clone(),
             };
             let findings: Vec<Finding> = one.findings.iter().map(finding).collect();
-            let words = Words {
-                sentence: &|id| one.description(id),
+            let words = ResourceLabels {
+                describe: &|id| one.description(id),
                 explain: &|id, path| one.place(id, path),
             };
             Outcome::Failed(cause::refused(reason, &findings, &words))
@@ -299,8 +299,8 @@ fn afterwards(script: &Script, seen: &BTreeMap<&str, Vec<StackEvent>>) -> String
         ]);
         let mut events: Vec<StackEvent> = [start].into_iter().chain(events.clone()).collect();
         events.sort_by_key(|event| event.at);
-        let words = Words {
-            sentence: &|id| one.description(id),
+        let words = ResourceLabels {
+            describe: &|id| one.description(id),
             explain: &|id, path| one.place(id, path),
         };
         let found = found(&one.kind(), ends);

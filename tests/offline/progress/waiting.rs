@@ -8,12 +8,12 @@ use kube_cfn::progress::{ClusterWait, LineRenderer, Renderer};
 use super::runs::at;
 use crate::support::golden;
 
-fn part(name: &str, done: usize, wanted: usize, stands: &str, missing: &[&str]) -> ReadyPart {
+fn part(name: &str, done: usize, wanted: usize, state: &str, missing: &[&str]) -> ReadyPart {
     ReadyPart {
         name: name.to_owned(),
         done,
         wanted,
-        stands: stands.to_owned(),
+        state: state.to_owned(),
         missing: missing.iter().map(ToString::to_string).collect(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use kube_cfn::apply::{End, Report};
+use kube_cfn::apply::{RunOutcome, RunReport};
 use kube_cfn::cloud::{DeletionPolicy, LiveStack, StackEvent, StackStatus};
 use kube_cfn::events::{Event, Outcome};
 use kube_cfn::plan::Plan;
@@ -52,7 +52,7 @@ impl Scenario<'_> {
         &self,
         run: &str,
         done: &Done,
-        report: &Report,
+        report: &RunReport,
         (before, began): (usize, Timestamp),
     ) -> Result<(), String> {
         let all = self.cloud.all_stacks().into_iter();
@@ -69,10 +69,10 @@ impl Scenario<'_> {
         for (kind, outcome) in &report.outcomes {
             after.is_so(kind, outcome, report, plan)?;
         }
-        if report.end() == End::Detached && run.starts_with("calm") {
+        if report.outcome() == RunOutcome::Detached && run.starts_with("calm") {
             return Err("detached without faults".to_owned());
         }
-        if report.end() != End::Done {
+        if report.outcome() != RunOutcome::Done {
             return Ok(());
         }
         if plan.is_some() && report.outcomes.len() != self.wanted.len() {
@@ -86,21 +86,21 @@ impl Scenario<'_> {
     }
 
     /// The stream of events says the same as the report.
-    pub fn events_match(report: &Report, events: &[Event]) -> Result<(), String> {
+    pub fn events_match(report: &RunReport, events: &[Event]) -> Result<(), String> {
         let said = events.iter().find_map(|event| match event {
             Event::RunFinished { succeeded, .. } => Some(*succeeded),
             _ => None,
         });
-        let is = match report.end() {
-            End::Detached => None,
-            end => Some(end == End::Done),
+        let is = match report.outcome() {
+            RunOutcome::Detached => None,
+            end => Some(end == RunOutcome::Done),
         };
         let settled = |event: &&Event| matches!(event, Event::StackSettled { .. });
         let settled = events.iter().filter(settled).count();
         if said != is || settled != report.outcomes.len() {
             return Err(format!(
                 "{:?}, but the events say {said:?} and {settled} ends",
-                report.end()
+                report.outcome()
             ));
         }
         if format!("{report:?}").contains(SECRET) {
@@ -262,7 +262,7 @@ impl After<'_> {
         &self,
         kind: &StackKind,
         outcome: &Outcome,
-        report: &Report,
+        report: &RunReport,
         plan: Option<&Plan>,
     ) -> Result<(), String> {
         let scenario = self.scenario;

@@ -8,7 +8,7 @@ use std::future::{Future, pending};
 use std::time::Duration;
 
 use fastrand::Rng;
-use kube_cfn::apply::{self, End, Outputs, Prepare, Report, Session};
+use kube_cfn::apply::{self, Outputs, Prerequisites, RunOutcome, RunReport, Session};
 use kube_cfn::cloud::Store;
 use kube_cfn::events::Event;
 use kube_cfn::plan::DriftDetection;
@@ -31,8 +31,12 @@ const READING: Duration = Duration::from_secs(12);
 /// Keeps a secret before the control plane starts, as the authorities are kept.
 struct Keeper<'a>(&'a Scenario<'a>);
 
-impl Prepare for Keeper<'_> {
-    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String> {
+impl Prerequisites for Keeper<'_> {
+    async fn prepare(
+        &self,
+        stack: &StackKind,
+        outputs: &Outputs,
+    ) -> Result<Option<String>, String> {
         let key = outputs.get(&StackKind::Base).and_then(|of| of.get(KEY_ARN));
         let (StackKind::ControlPlane, Some(key)) = (stack, key) else {
             return Ok(None);
@@ -80,7 +84,7 @@ pub enum Done {
 pub enum Ended {
     Killed,
     NoPlan(String),
-    Over(Done, Report),
+    Over(Done, RunReport),
 }
 
 /// Plays a seed. The error says which invariant was broken.
@@ -307,7 +311,7 @@ impl Scenario<'_> {
             self.say(|| format!("{run} has no plan: {why}"));
         }
         if let Ended::Over(done, report) = &ended {
-            self.say(|| format!("{run}: {:?}", report.end()));
+            self.say(|| format!("{run}: {:?}", report.outcome()));
             self.verdict(run, done, report, (before, began))
                 .and_then(|()| Self::events_match(report, &seen))
                 .map_err(|why| format!("{run}: {why}"))?;
@@ -346,9 +350,9 @@ impl Scenario<'_> {
                 Ended::NoPlan(why) => return Err(format!("no plan without faults: {why}")),
                 _ => return Err("killed without faults".to_owned()),
             };
-            match report.end() {
-                End::Detached => return Err(format!("detached without faults: {report:?}")),
-                End::Done => return self.converged().await,
+            match report.outcome() {
+                RunOutcome::Detached => return Err(format!("detached without faults: {report:?}")),
+                RunOutcome::Done => return self.converged().await,
                 _ if self.rightly_refused(&plan)? => return self.tidy(),
                 _ => last = format!("{:?}", report.outcomes),
             }
@@ -367,7 +371,9 @@ impl Scenario<'_> {
         let mut last = String::new();
         for number in 0..CALM {
             match self.delete(&format!("calm-{number}"), 0.0).await? {
-                Ended::Over(_, report) if report.end() == End::Done => return self.gone().await,
+                Ended::Over(_, report) if report.outcome() == RunOutcome::Done => {
+                    return self.gone().await;
+                }
                 Ended::Over(_, report) => last = format!("{:?}", report.outcomes),
                 Ended::NoPlan(why) => last = why,
                 Ended::Killed => return Err("killed without faults".to_owned()),

@@ -32,8 +32,12 @@ fn many(pools: usize, database: bool) -> ClusterSpec {
 /// What has to be done before the control plane starts, and the time that it takes.
 struct Authorities<'a>(&'a Simulated, Duration);
 
-impl Prepare for Authorities<'_> {
-    async fn before(&self, stack: &StackKind, outputs: &Outputs) -> Result<Option<String>, String> {
+impl Prerequisites for Authorities<'_> {
+    async fn prepare(
+        &self,
+        stack: &StackKind,
+        outputs: &Outputs,
+    ) -> Result<Option<String>, String> {
         if *stack == StackKind::ControlPlane {
             assert!(outputs.contains_key(&StackKind::Base), "{outputs:?}");
             self.0.sleep(self.1).await;
@@ -52,7 +56,7 @@ async fn run(
     name: &str,
     parallel: Option<usize>,
     stop: impl Future<Output = ()>,
-) -> Report {
+) -> RunReport {
     let plan = planned(cloud, spec, stacks, name).await;
     let (events, _heard) = unbounded_channel();
     let mut session = Session::new(name, &events);
@@ -97,7 +101,12 @@ async fn comes_up(pools: usize, database: bool, parallel: Option<usize>) {
     let cloud = Simulated::new(world(&spec));
     let began = cloud.now();
     let report = run(&cloud, (&spec, &stacks), "first", parallel, pending()).await;
-    assert_eq!(report.end(), End::Done, "{what}: {:#?}", report.outcomes);
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{what}: {:#?}",
+        report.outcomes
+    );
     assert_eq!(statuses(&cloud), only("CREATE_COMPLETE"), "{what}");
     let spans = spans(&cloud);
     let control_plane = spans["canary-control-plane"];
@@ -151,7 +160,7 @@ async fn pools_update_beside_a_running_control_plane() {
     let spec = many(POOLS - 1, false);
     let cloud = Simulated::new(world(&spec));
     let report = run(&cloud, (&spec, &design(&spec)), "first", None, pending()).await;
-    assert_eq!(report.end(), End::Done, "{:#?}", report.outcomes);
+    assert_eq!(report.outcome(), RunOutcome::Done, "{:#?}", report.outcomes);
     let mut more = many(POOLS, false);
     for pool in &mut more.pools {
         pool.volume_gib += 10;
@@ -167,7 +176,7 @@ async fn pools_update_beside_a_running_control_plane() {
             pending(),
         )
         .await;
-        assert_eq!(report.end(), End::Done, "{:#?}", report.outcomes);
+        assert_eq!(report.outcome(), RunOutcome::Done, "{:#?}", report.outcomes);
         for pool in &mut more.pools {
             pool.volume_gib += 10;
         }
@@ -180,7 +189,7 @@ async fn pools_update_beside_a_running_control_plane() {
 }
 
 /// Stops the first run once the control plane is on its way, and goes on with another one.
-async fn resumed(parallel: usize, failures: Vec<ResourceFailure>) -> (Simulated, Report) {
+async fn resumed(parallel: usize, failures: Vec<ResourceFailure>) -> (Simulated, RunReport) {
     let spec = many(POOLS, false);
     let stacks = design(&spec);
     let cloud = Simulated::new(SimulationConfig {
@@ -194,7 +203,7 @@ async fn resumed(parallel: usize, failures: Vec<ResourceFailure>) -> (Simulated,
         cloud.sleep(Duration::from_secs(20)).await;
     };
     let report = run(&cloud, (&spec, &stacks), "first", Some(parallel), begun).await;
-    assert_eq!(report.end(), End::Detached, "{report:#?}");
+    assert_eq!(report.outcome(), RunOutcome::Detached, "{report:#?}");
     let again = (&spec, stacks.as_slice());
     let report = run(&cloud, again, "second", Some(parallel), pending()).await;
     (cloud, report)
@@ -205,8 +214,8 @@ async fn following_stacks_of_another_run_takes_no_permit() {
     for parallel in [1, 2, 10] {
         let (cloud, report) = resumed(parallel, Vec::new()).await;
         assert_eq!(
-            report.end(),
-            End::Done,
+            report.outcome(),
+            RunOutcome::Done,
             "{parallel}: {:#?}",
             report.outcomes
         );
@@ -224,7 +233,7 @@ async fn pools_wait_for_a_control_plane_whose_authorities_take_long() {
     let session = Session::new("first", &events);
     let authorities = Authorities(&cloud, Duration::from_mins(20));
     let report = apply::run(plan, &cloud, &authorities, &session, pending()).await;
-    assert_eq!(report.end(), End::Done, "{:#?}", report.outcomes);
+    assert_eq!(report.outcome(), RunOutcome::Done, "{:#?}", report.outcomes);
     assert_eq!(statuses(&cloud), only("CREATE_COMPLETE"));
 }
 
@@ -243,8 +252,8 @@ async fn a_failed_control_plane_of_another_run_is_recreated_before_its_pools_tim
     for parallel in [2, 10] {
         let (cloud, report) = resumed(parallel, silent(1)).await;
         assert_eq!(
-            report.end(),
-            End::Done,
+            report.outcome(),
+            RunOutcome::Done,
             "{parallel}: {:#?}",
             report.outcomes
         );
@@ -270,7 +279,12 @@ async fn pools_are_not_started_for_a_failed_control_plane() {
         ..world(&spec)
     });
     let report = run(&cloud, (&spec, &design(&spec)), "first", None, pending()).await;
-    assert_eq!(report.end(), End::RolledBack, "{:#?}", report.outcomes);
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::RolledBack,
+        "{:#?}",
+        report.outcomes
+    );
     let not_started = |(_, outcome): &&(StackKind, Outcome)| {
         let needs = StackKind::ControlPlane;
         *outcome == Outcome::NotStarted { needs }

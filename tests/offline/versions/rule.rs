@@ -4,7 +4,9 @@
 use std::fmt::Write as _;
 
 use kube_cfn::catalog::kubernetes;
-use kube_cfn::plan::versions::{Decided, Running, Unknown, Wanted, accept_stated, decide};
+use kube_cfn::plan::versions::{
+    RunningVersions, UnknownVersion, VersionDecision, WantedVersions, accept_stated, decide,
+};
 use kube_cfn::stacks::StackKind;
 use semver::Version;
 
@@ -16,15 +18,15 @@ fn version(text: &str) -> Version {
     text.parse().unwrap()
 }
 
-fn unread() -> Unknown {
-    Unknown {
-        why: "s3://bucket/key is not there".to_owned(),
-        next: Some("restore s3://bucket/key: new machines need it too".to_owned()),
+fn unread() -> UnknownVersion {
+    UnknownVersion {
+        reason: "s3://bucket/key is not there".to_owned(),
+        remedy: Some("restore s3://bucket/key: new machines need it too".to_owned()),
     }
 }
 
 /// `-` stands for what does not run, `?` for what is not known.
-fn running(control_plane: &str, pool: &str) -> Running {
+fn running(control_plane: &str, pool: &str) -> RunningVersions {
     let kinds = [
         (StackKind::ControlPlane, control_plane),
         (StackKind::Pool(POOL.to_owned()), pool),
@@ -37,8 +39,8 @@ fn running(control_plane: &str, pool: &str) -> Running {
     kinds.into_iter().filter_map(known).collect()
 }
 
-fn decided(wanted: &str, control_plane: &str, pool: &str) -> Decided {
-    let wanted = Wanted {
+fn decided(wanted: &str, control_plane: &str, pool: &str) -> VersionDecision {
+    let wanted = WantedVersions {
         cluster: "canary",
         kubernetes: &version(wanted),
         pools: &[POOL],
@@ -76,7 +78,7 @@ const CASES: [[&str; 3]; 19] = [
 fn table() -> String {
     let mut text = String::new();
     for [wanted, control_plane, pool] in CASES {
-        let Decided { versions, refused } = decided(wanted, control_plane, pool);
+        let VersionDecision { versions, refused } = decided(wanted, control_plane, pool);
         writeln!(
             text,
             "definition {wanted}, control plane {control_plane}, pool {pool}\n  \
@@ -140,11 +142,11 @@ fn the_running_flag_counts_only_without_other_evidence() {
     for (stack, hint) in [
         (
             StackKind::ControlPlane,
-            "--running control-plane=1.34.8: it says by itself that it runs 1.36.4",
+            "--running control-plane=1.34.8: its stack says that it runs 1.36.4",
         ),
         (
             StackKind::Pool("batch".to_owned()),
-            "--running pool-batch=1.34.8: no machine of such a stack runs Kubernetes",
+            "--running pool-batch=1.34.8: that stack has no machine that runs Kubernetes",
         ),
     ] {
         let error = accept_stated(&mut unsaid, &stated(stack, "1.34.8")).unwrap_err();

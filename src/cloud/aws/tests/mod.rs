@@ -150,7 +150,10 @@ async fn a_throttled_write_slows_writes_alone() {
         aws.limiter
             .is_slowed(Service::CloudFormation, CallKind::Write)
     );
-    assert!(!aws.limiter.is_slowed(Service::CloudFormation, CallKind::Read));
+    assert!(
+        !aws.limiter
+            .is_slowed(Service::CloudFormation, CallKind::Read)
+    );
 }
 
 #[tokio::test]
