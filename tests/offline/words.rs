@@ -86,7 +86,6 @@ fn identifiers_are_split_into_words() {
 }
 
 #[test]
-#[ignore = "src/ still has words that other branches of issue 10 remove; enable it once they are merged"]
 fn forbidden_words_are_not_used() {
     let hits = hits(Path::new(env!("CARGO_MANIFEST_DIR")));
     let mut unused: BTreeSet<(&str, String)> = BTreeSet::new();

@@ -57,7 +57,7 @@ fn assert_limited(reads: &BTreeMap<u64, usize>) {
     }
 }
 
-/// After the first seconds, in which everybody begins to look, the followers keep to three calls a second.
+/// After the first seconds, in which all followers begin, they keep to about three calls a second.
 fn steady(reads: &BTreeMap<u64, usize>) {
     for from in reads.keys().filter(|second| **second > 5) {
         let sum: usize = reads
