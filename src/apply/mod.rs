@@ -28,8 +28,6 @@ mod watch;
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_scheduler;
 
 use std::collections::BTreeMap;
 

@@ -8,6 +8,9 @@
 //! (with one permit: before all that join it). Following an operation that somebody else began takes no
 //! permit.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::pin::pin;

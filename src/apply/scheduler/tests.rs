@@ -8,8 +8,8 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::registry::{StackState, StackStates};
-use super::scheduler::{PermitClaim, Role, Scheduler};
+use super::{PermitClaim, Role, Scheduler};
+use crate::apply::registry::{StackState, StackStates};
 
 const JOINS: Role = Role::Joins;
 
