@@ -233,7 +233,11 @@ impl Outcome {
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::RolledBack(failure) | Self::Failed(failure) => Some(failure),
-            _ => None,
+            Self::Created
+            | Self::Updated
+            | Self::Unchanged
+            | Self::Deleted
+            | Self::NotStarted { .. } => None,
         }
     }
 

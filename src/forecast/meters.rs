@@ -113,7 +113,13 @@ impl Meter {
             | Self::NlbHour
             | Self::Ipv4Hour
             | Self::EndpointHour => HOURS,
-            _ => 1.0,
+            Self::DatabaseStorage(_)
+            | Self::VolumeGib
+            | Self::VolumeIops
+            | Self::VolumeThroughput
+            | Self::Key
+            | Self::Secret
+            | Self::Zone => 1.0,
         }
     }
 }

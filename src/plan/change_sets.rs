@@ -100,7 +100,7 @@ async fn resolve_with_drift(
             let asked = resolve_step(draft, cloud, options, bucket, "propose");
             join(asked, drift_of(found.as_ref(), cloud)).await
         }
-        _ => (
+        DriftDetection::ChangedOnly | DriftDetection::Off => (
             resolve_step(draft, cloud, options, bucket, "propose").await,
             None,
         ),

@@ -112,7 +112,12 @@ fn lasting_outputs(stack: &Stack, survey: &Survey) -> Option<BTreeMap<String, St
     let found = survey.named(&stack.name)?;
     match on_apply(&found.status, &stack.name) {
         ApplyAction::Create | ApplyAction::LookInside => None,
-        _ => Some(found.outputs.clone()),
+        ApplyAction::Compare
+        | ApplyAction::Ask
+        | ApplyAction::Resume
+        | ApplyAction::Continue
+        | ApplyAction::Follow
+        | ApplyAction::Blocked(_) => Some(found.outputs.clone()),
     }
 }
 

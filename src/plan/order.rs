@@ -37,7 +37,7 @@ fn may_make(change: &ResourceChange) -> bool {
     match change.action {
         ChangeAction::Remove => false,
         ChangeAction::Add => true,
-        _ => change.replacement != Replacement::No,
+        ChangeAction::Modify | ChangeAction::Other(_) => change.replacement != Replacement::No,
     }
 }
 
