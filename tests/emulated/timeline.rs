@@ -115,7 +115,7 @@ fn an_unwritable_state_directory_stops_nothing() {
     let said = world.apply();
     said.ends(0)
         .tells("this run is not recorded and will have no timeline");
-    assert_eq!(said.stderr.matches("no timeline later").count(), 1);
+    assert_eq!(said.stderr.matches("will have no timeline").count(), 1);
     let source = timeline(&world, &[])["source"].to_string();
     assert!(source.contains("from AWS's history"), "{source}");
 }
