@@ -2,16 +2,12 @@
 //! the tokens of pods. Retried, because no secret is ever overwritten.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::{AccessError, EnsuredAuthorities, ensure_authorities, publish_issuer};
 use crate::cloud::Store;
 use crate::common::Clock;
 use crate::common::retry::{Backoff, Try, retry};
 use crate::stacks::{KEY_ARN, OIDC_BUCKET, OIDC_ISSUER};
-
-/// The tries at 0, 1, 3, 7 and 15 seconds.
-const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), 5);
 
 /// Makes the authorities of a cluster, or finds them, and publishes its issuer, with the `outputs` of its base
 /// stack. Safe to repeat.
@@ -26,7 +22,7 @@ pub async fn provide_authorities(
     };
     let (key, issuer) = (output(KEY_ARN)?, output(OIDC_ISSUER)?);
     let bucket = output(OIDC_BUCKET)?;
-    retry(cloud, BACKOFF, async || {
+    retry(cloud, Backoff::REQUEST, async || {
         let provided = async {
             let ensured = ensure_authorities(cloud, cluster, key, cloud.now()).await?;
             publish_issuer(cloud, bucket, issuer, &ensured.service_accounts).await?;

@@ -1,14 +1,10 @@
 //! Sends a request again after a transient error. Only for idempotent requests: reads, and writes with a
 //! token.
 
-use std::time::Duration;
-
 use super::stack_result::{StackResult, unknown};
 use crate::cloud::CloudError;
 use crate::common::Clock;
 use crate::common::retry::{Backoff, Try, retry};
-
-const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), 5);
 
 /// A request that AWS did not accept.
 pub(super) struct Rejected {
@@ -43,7 +39,7 @@ pub(super) async fn send<C: Clock, T>(
     mut request: impl AsyncFnMut(&C) -> Result<T, CloudError>,
 ) -> Result<T, Rejected> {
     let mut lost = false;
-    let answer = retry(cloud, BACKOFF, async || {
+    let answer = retry(cloud, Backoff::REQUEST, async || {
         let answer = request(cloud).await;
         lost |= matches!(answer, Err(CloudError::Unreachable { .. }));
         Try::transient(answer, CloudError::is_transient)

@@ -6,7 +6,6 @@ use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
 use super::out::eprint;
 use super::run::{self, ProgressOptions, run_id};
-
 use super::{Global, ask};
 use crate::access::Cache;
 use crate::apply::{self, RunReport};

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::Global;
+use super::ask::{ConfirmArg, YesArg};
 use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
 use super::out::{Format, FormatArg, eprint};
-
-use super::Global;
-use super::ask::{ConfirmArg, YesArg};
 use crate::cloud::aws::Aws;
 use crate::etcd::{self, EtcdError, Members, OnHealthyMember, Slot};
 use crate::report::snapshots;

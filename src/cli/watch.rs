@@ -3,7 +3,6 @@
 use super::cluster::ClusterArg;
 use super::error::{CommandError, Exit};
 use super::run::{self, ProgressOptions, run_id};
-
 use super::{Global, ask};
 use crate::apply;
 use crate::plan;

@@ -13,6 +13,9 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// For a request to AWS that bears repeating: five tries at 0, 1, 3, 7 and 15 seconds.
+    pub const REQUEST: Self = Self::new(Duration::from_secs(1), 5);
+
     /// For `tries` requests in all, the second one `first` after the first.
     pub const fn new(first: Duration, tries: u32) -> Self {
         Self {

@@ -110,18 +110,23 @@ async fn stacks_of_all_pages_are_filtered_by_cluster() {
     assert_eq!(aws.stacks(None).await.map(|found| found.len()), Ok(3));
 }
 
-#[tokio::test]
-async fn throttle_inside_the_sdk_slows_the_limiter() {
+/// A server that throttles the first request and answers the others.
+async fn throttled_once(call: &'static str, inside: &'static str) -> (Aws, Receiver<String>) {
     let mut calls = 0;
-    let (aws, _asked) = serve(move |_| {
+    serve(move |_| {
         calls += 1;
         if calls == 1 {
             refusal("Throttling", "Rate exceeded")
         } else {
-            ok("DescribeStacks", "<Stacks></Stacks>")
+            ok(call, inside)
         }
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn throttle_inside_the_sdk_slows_the_limiter() {
+    let (aws, _asked) = throttled_once("DescribeStacks", "<Stacks></Stacks>").await;
     assert!(
         !aws.limiter
             .is_slowed(Service::CloudFormation, CallKind::Read)
@@ -135,16 +140,7 @@ async fn throttle_inside_the_sdk_slows_the_limiter() {
 
 #[tokio::test]
 async fn a_throttled_write_slows_writes_alone() {
-    let mut calls = 0;
-    let (aws, _asked) = serve(move |_| {
-        calls += 1;
-        if calls == 1 {
-            refusal("Throttling", "Rate exceeded")
-        } else {
-            ok("DeleteStack", "")
-        }
-    })
-    .await;
+    let (aws, _asked) = throttled_once("DeleteStack", "").await;
     assert_eq!(aws.delete("arn:canary-network", "token").await, Ok(()));
     assert!(
         aws.limiter
