@@ -14,8 +14,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::error::AccessOperation;
+use super::inventory::{Inventory, inventory};
 use super::{AccessError, ParameterNames};
-use crate::cloud::{PutResult, Store};
+use crate::cloud::{PutResult, StackStatus, Store};
 use crate::common::Clock;
 use crate::common::retry::{Backoff, Try, retry};
 use crate::pki::{
@@ -49,16 +50,24 @@ impl EnsuredAuthorities {
 /// Makes the cluster's authorities under `key_arn`, with their plain copies beside them. Uses what is
 /// there; two runs at once return the same.
 ///
+/// Makes nothing for a cluster that has lived, by the status of its `control_plane` stack or by what its
+/// machines noted: see [`inventory`].
+///
 /// A caller who may not read the secrets (`access.issuers` names others) can still apply once the plain
 /// copies exist: they are only made from stored secrets.
 pub async fn ensure_authorities(
     store: &(impl Store + Clock),
     cluster: &str,
     key_arn: &str,
+    control_plane: Option<&StackStatus>,
     now: Timestamp,
 ) -> Result<EnsuredAuthorities, AccessError> {
     let names = ParameterNames::of(cluster)?;
-    match load_or_create(store, cluster, &names, key_arn, now).await {
+    let listed = inventory(store, cluster, Some(key_arn), control_plane).await?;
+    if let Some(refused) = listed.refusal() {
+        return Err(AccessError::Refused(refused));
+    }
+    match load_or_create(store, &names, &listed, key_arn, now).await {
         Err(
             denied @ AccessError::Denied {
                 doing: AccessOperation::ReadSecret,
@@ -99,15 +108,15 @@ async fn published(
 /// plain copies may only say that everything is there once every secret is.
 async fn load_or_create(
     store: &(impl Store + Clock),
-    cluster: &str,
     names: &ParameterNames,
+    listed: &Inventory,
     key_arn: &str,
     now: Timestamp,
 ) -> Result<EnsuredAuthorities, AccessError> {
     let encryption = names.encryption();
     let service_accounts = names.service_account_key();
     let authorities =
-        Authority::ALL.map(|role| authority(store, cluster, names, key_arn, role, now));
+        Authority::ALL.map(|role| authority(store, &listed.cluster, names, key_arn, role, now));
     let ((_, configured), authorities, (service_account, signed)) = try_join3(
         load_or_put(store, &encryption, key_arn, encryption_configuration),
         try_join_all(authorities),
@@ -120,12 +129,12 @@ async fn load_or_create(
         .map_err(|source| stored(&service_accounts, source))?;
     let copies = authorities.iter().map(|(role, authority, _)| {
         let (copy, secret) = (names.certificate(*role), names.secret(*role));
-        async move { publish(store, &copy, authority.certificate_pem(), &secret).await }
+        async move { publish(store, listed, &copy, authority.certificate_pem(), &secret).await }
     });
     let public = names.service_account_public();
     try_join(
         try_join_all(copies),
-        publish(store, &public, key.public_pem(), &service_accounts),
+        publish(store, listed, &public, key.public_pem(), &service_accounts),
     )
     .await?;
     let mut ensured = EnsuredAuthorities::nothing();
@@ -211,6 +220,7 @@ async fn load_or_put(
 /// Puts the plain copy beside its secret if it is missing, and refuses one that differs.
 async fn publish(
     store: &(impl Store + Clock),
+    listed: &Inventory,
     name: &str,
     value: &str,
     secret: &str,
@@ -233,6 +243,7 @@ async fn publish(
     Err(AccessError::Foreign {
         name: name.to_owned(),
         secret: secret.to_owned(),
+        next: listed.on_mismatch(name),
     })
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::cloud::CloudError;
 use crate::pki::PkiError;
+use crate::plan::Blocked;
 
 /// What was being done to a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,13 +16,19 @@ pub enum AccessOperation {
     KeepPlain,
     /// A document of the issuer, in its bucket.
     Publish,
+    /// The names and keys of all of them.
+    List,
+    /// The copy of the authorities in the state bucket.
+    ReadCopy,
+    KeepCopy,
 }
 
 impl AccessOperation {
     fn verb(self) -> &'static str {
         match self {
-            Self::ReadSecret | Self::ReadPlain => "read",
-            Self::KeepSecret | Self::KeepPlain | Self::Publish => "store",
+            Self::ReadSecret | Self::ReadPlain | Self::ReadCopy => "read",
+            Self::KeepSecret | Self::KeepPlain | Self::Publish | Self::KeepCopy => "store",
+            Self::List => "list the parameters under",
         }
     }
 
@@ -33,6 +40,9 @@ impl AccessOperation {
             Self::KeepSecret => "ssm:PutParameter on it and kms:Encrypt on the cluster's key",
             Self::KeepPlain => "ssm:PutParameter on it",
             Self::Publish => "s3:GetObject and s3:PutObject on it",
+            Self::List => "ssm:DescribeParameters",
+            Self::ReadCopy => "s3:ListBucket, s3:GetObject and kms:Decrypt on the cluster's key",
+            Self::KeepCopy => "s3:PutObject on it and kms:GenerateDataKey on the cluster's key",
         }
     }
 }
@@ -66,11 +76,22 @@ pub enum AccessError {
     Stored { name: String, source: PkiError },
     /// The plain copy tells of another authority than the secret: left over from a deleted cluster,
     /// or changed by a person. Nodes would trust the wrong one, so this is never decided silently.
-    #[error(
-        "{name} does not belong to {secret}; if it is left over from a deleted cluster, remove it \
-         (`aws ssm delete-parameter --name {name}`) and run again"
-    )]
-    Foreign { name: String, secret: String },
+    #[error("{name} does not belong to {secret}: {next}")]
+    Foreign {
+        name: String,
+        secret: String,
+        /// What to do about it.
+        next: String,
+    },
+    /// Parameters of a living cluster are missing, or some lie under a key that is not the cluster's.
+    #[error("{}; {}", .0.reason, .0.remedy)]
+    Refused(Blocked),
+    #[error("the copy of the authorities s3://{bucket}/{key} can't be used: {why}")]
+    Copy {
+        bucket: String,
+        key: &'static str,
+        why: String,
+    },
     #[error("{0} was stored a moment ago and now can't be read: run again")]
     Vanished(String),
     #[error("failed to issue a credential: {0}")]

@@ -5,14 +5,18 @@
 //! the cluster's KMS key. kube-cfn adds no permission system of its own.
 
 mod cache;
+pub mod copy;
 mod ensure;
 mod error;
 mod exec;
 mod grant;
+mod inventory;
 mod issue;
 mod issuer;
 mod names;
+mod protection;
 mod provide;
+pub mod restore;
 #[cfg(test)]
 mod tests;
 
@@ -21,10 +25,12 @@ pub use ensure::{EnsuredAuthorities, ensure_authorities};
 pub use error::AccessError;
 pub use exec::authority_of_exec_info;
 pub use grant::{AbsentNamespace, Grant, GrantError, GrantResult, check_name, grant};
+pub use inventory::{ClusterLife, Inventory, inventory};
 pub use issue::{
     CertificateRequest, Credential, LifetimeLimits, authorities, authority_certificate, credential,
     issue,
 };
 pub use issuer::{issuer_documents, publish_issuer};
-pub use names::ParameterNames;
+pub use names::{AuthorityParameter, ParameterNames};
+pub use protection::{CopyRead, copy_layer, parameter_layers, validity_layer};
 pub use provide::provide_authorities;

@@ -5,6 +5,24 @@ use super::AccessError;
 use crate::pki::Authority;
 use crate::stacks::parameter_path;
 
+/// Where the parameters of a cluster are, in words.
+pub(super) fn place(cluster: &str) -> String {
+    format!("the parameters under {}/", parameter_path(cluster))
+}
+
+/// One of the nine parameters that make up a cluster's authorities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorityParameter {
+    /// Its full name.
+    pub name: String,
+    /// The same below the cluster's path, such as `cp/ca.key`.
+    pub short: String,
+    /// Whether it is stored under the cluster's key.
+    pub is_secret: bool,
+    /// The files of a control-plane node that together hold the same text.
+    pub node_files: &'static [&'static str],
+}
+
 /// The parameter names of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterNames {
@@ -58,8 +76,79 @@ impl ParameterNames {
         self.name("cp/encryption.yaml")
     }
 
+    /// All nine, secrets first.
+    pub fn all(&self) -> Vec<AuthorityParameter> {
+        let secrets = Authority::ALL.map(|role| (self.secret(role), true, secret_files(role)));
+        let plain =
+            Authority::ALL.map(|role| (self.certificate(role), false, certificate_files(role)));
+        let others = [
+            (
+                self.encryption(),
+                true,
+                &["/etc/kube-cfn/apiserver/encryption.yaml"][..],
+            ),
+            (
+                self.service_account_key(),
+                true,
+                &["/etc/kubernetes/pki/sa.key"][..],
+            ),
+            (
+                self.service_account_public(),
+                false,
+                &["/etc/kubernetes/pki/sa.pub"][..],
+            ),
+        ];
+        let mut all: Vec<_> = secrets.into_iter().chain(plain).chain(others).collect();
+        all.sort_by_key(|(_, is_secret, _)| !is_secret);
+        let parameter = |(name, is_secret, node_files): (String, bool, _)| AuthorityParameter {
+            short: self.short(&name).to_owned(),
+            name,
+            is_secret,
+            node_files,
+        };
+        all.into_iter().map(parameter).collect()
+    }
+
+    /// Says that all members of etcd have served once; a control-plane node writes it.
+    pub fn etcd_initialized(&self) -> String {
+        self.name("state/etcd-initialized")
+    }
+
+    /// The path that all of them are under, without a slash at its end.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    fn short<'a>(&self, name: &'a str) -> &'a str {
+        let rest = name.strip_prefix(&self.root);
+        rest.map_or(name, |rest| rest.trim_start_matches('/'))
+    }
+
     fn name(&self, rest: &str) -> String {
         format!("{}/{rest}", self.root)
+    }
+}
+
+/// As templates/node/lib/control-plane.sh writes them.
+fn secret_files(role: Authority) -> &'static [&'static str] {
+    match role {
+        Authority::Kubernetes => &["/etc/kubernetes/pki/ca.key", "/etc/kubernetes/pki/ca.crt"],
+        Authority::Etcd => &[
+            "/etc/kubernetes/pki/etcd/ca.key",
+            "/etc/kubernetes/pki/etcd/ca.crt",
+        ],
+        Authority::FrontProxy => &[
+            "/etc/kubernetes/pki/front-proxy-ca.key",
+            "/etc/kubernetes/pki/front-proxy-ca.crt",
+        ],
+    }
+}
+
+fn certificate_files(role: Authority) -> &'static [&'static str] {
+    match role {
+        Authority::Kubernetes => &["/etc/kubernetes/pki/ca.crt"],
+        Authority::Etcd => &["/etc/kubernetes/pki/etcd/ca.crt"],
+        Authority::FrontProxy => &["/etc/kubernetes/pki/front-proxy-ca.crt"],
     }
 }
 

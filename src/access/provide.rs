@@ -4,17 +4,18 @@
 use std::collections::BTreeMap;
 
 use super::{AccessError, EnsuredAuthorities, ensure_authorities, publish_issuer};
-use crate::cloud::Store;
+use crate::cloud::{StackStatus, Store};
 use crate::common::Clock;
 use crate::common::retry::{Backoff, Try, retry};
 use crate::stacks::{KEY_ARN, OIDC_BUCKET, OIDC_ISSUER};
 
 /// Makes the authorities of a cluster, or finds them, and publishes its issuer, with the `outputs` of its base
-/// stack. Safe to repeat.
+/// stack and the status of its `control_plane` stack. Safe to repeat.
 pub async fn provide_authorities(
     cloud: &(impl Store + Clock),
     cluster: &str,
     outputs: Option<&BTreeMap<String, String>>,
+    control_plane: Option<&StackStatus>,
 ) -> Result<EnsuredAuthorities, AccessError> {
     let output = |key| {
         let value = outputs.and_then(|outputs| outputs.get(key));
@@ -24,7 +25,8 @@ pub async fn provide_authorities(
     let bucket = output(OIDC_BUCKET)?;
     retry(cloud, Backoff::REQUEST, async || {
         let provided = async {
-            let ensured = ensure_authorities(cloud, cluster, key, cloud.now()).await?;
+            let ensured =
+                ensure_authorities(cloud, cluster, key, control_plane, cloud.now()).await?;
             publish_issuer(cloud, bucket, issuer, &ensured.service_accounts).await?;
             Ok(ensured)
         };

@@ -13,13 +13,16 @@ use super::run::{self, ProgressOptions, learned_durations, run_id};
 use super::session::{self, Session};
 use super::{Global, ask, cancel, kubeconfig, saved};
 use crate::access;
+use crate::access::copy::{self, COPY_KEY, KeptCopy};
 use crate::apply::{self, Outputs, Prerequisites, RunReport};
-use crate::cloud::{Cloud, Store};
+use crate::cloud::remote::Remote;
+use crate::cloud::{Cloud, StackStatus, Store};
+use crate::common::text::listed_line;
 use crate::forecast;
 use crate::plan::Plan;
 use crate::progress::Style;
 use crate::report::plan::{ForecastInputs, PlanDetail, text, view};
-use crate::stacks::{API_HOST, Stack, StackKind};
+use crate::stacks::{API_HOST, STATE_BUCKET, Stack, StackKind};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -75,6 +78,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         cancel::offer(&session.cloud, &name, &run).await;
     }
     let exit = run::exit(&report, &format!("kube-cfn apply {name}"))?;
+    keep_copy(&session, &report.outputs).await;
 
     let edge = report.outputs.get(&StackKind::Edge);
     let Some(host) = edge.and_then(|outputs| outputs.get(API_HOST)) else {
@@ -151,7 +155,7 @@ fn check_and_confirm(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(),
 }
 
 /// Executes the plan and shows its progress. The first Ctrl-C detaches.
-pub async fn execute_plan<C: Cloud + Store>(
+pub async fn execute_plan<C: Cloud + Store + Remote>(
     plan: Plan,
     session: &Session<C>,
     run: &str,
@@ -164,6 +168,7 @@ pub async fn execute_plan<C: Cloud + Store>(
     let prepare = Authorities {
         cluster: &session.spec().name,
         cloud: &session.cloud,
+        control_plane: control_plane_status(&plan),
     };
     let expected = forecast::estimate(&plan, &options.durations);
     let stacks: Vec<Stack> = plan.steps.iter().map(|step| step.stack.clone()).collect();
@@ -195,9 +200,11 @@ fn unchanged(plan: &Plan) -> RunReport {
 struct Authorities<'a, C> {
     cluster: &'a str,
     cloud: &'a C,
+    /// The control-plane stack as the plan found it.
+    control_plane: Option<StackStatus>,
 }
 
-impl<C: Cloud + Store> Prerequisites for Authorities<'_, C> {
+impl<C: Cloud + Store + Remote> Prerequisites for Authorities<'_, C> {
     async fn prepare(
         &self,
         stack: &StackKind,
@@ -207,10 +214,55 @@ impl<C: Cloud + Store> Prerequisites for Authorities<'_, C> {
             return Ok(None);
         }
         let base = outputs.get(&StackKind::Base);
-        let provided = access::provide_authorities(self.cloud, self.cluster, base).await;
+        let control_plane = self.control_plane.as_ref();
+        let provided =
+            access::provide_authorities(self.cloud, self.cluster, base, control_plane).await;
         let ensured = provided.map_err(|error| error.to_string())?;
-        let made = "created the cluster's certificate authorities, encrypted with its KMS key";
-        Ok(ensured.created().then(|| made.to_owned()))
+        let made = ensured.created().then_some(
+            "created the cluster's certificate authorities, encrypted with its KMS key".to_owned(),
+        );
+        // Before the first machine: from then on data depends on them.
+        let bucket = base.and_then(|outputs| outputs.get(STATE_BUCKET));
+        let copied = match bucket {
+            Some(bucket) => copy_note(self.cloud, self.cluster, bucket).await,
+            None => None,
+        };
+        let said: Vec<String> = made.into_iter().chain(copied).collect();
+        Ok((!said.is_empty()).then(|| said.join("; ")))
+    }
+}
+
+fn control_plane_status(plan: &Plan) -> Option<StackStatus> {
+    let mut steps = plan.steps.iter();
+    let step = steps.find(|step| step.stack.kind == StackKind::ControlPlane)?;
+    step.found.as_ref().map(|found| found.status.clone())
+}
+
+/// A cluster that an earlier version made gets its copy of the authorities too.
+async fn keep_copy(session: &Session, outputs: &Outputs) {
+    let bucket = outputs
+        .get(&StackKind::Base)
+        .and_then(|outputs| outputs.get(STATE_BUCKET));
+    if let Some(bucket) = bucket
+        && let Some(note) = copy_note(&session.cloud, &session.spec().name, bucket).await
+    {
+        eprint(&listed_line("", &note));
+    }
+}
+
+/// Writes the copy of the authorities unless there is one; says what came of it. A copy that can't be
+/// written stops no run: `doctor` finds that it is missing.
+async fn copy_note(cloud: &(impl Store + Remote), cluster: &str, bucket: &str) -> Option<String> {
+    match copy::keep_copy(cloud, bucket, cluster).await {
+        Ok(KeptCopy::Found) => None,
+        Ok(KeptCopy::Written) => Some(format!(
+            "wrote a copy of the certificate authorities and keys to s3://{bucket}/{COPY_KEY}"
+        )),
+        Ok(KeptCopy::Incomplete(missing)) => Some(format!(
+            "no copy of the authorities was written: {} missing",
+            missing.join(", ")
+        )),
+        Err(error) => Some(format!("no copy of the authorities was written: {error}")),
     }
 }
 

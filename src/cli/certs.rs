@@ -1,4 +1,7 @@
-//! `kube-cfn certs status`: how long the certificates of a cluster live, for people and for monitors.
+//! `kube-cfn certs`: how long the certificates of a cluster live, for people and for monitors; the second
+//! copy of its authorities.
+
+mod authorities;
 
 use jiff::Timestamp;
 
@@ -28,6 +31,15 @@ enum Command {
     /// --warn-days, with 1 when one could not be checked, else with 0. Client certificates on this
     /// machine are valid for hours; they are only listed.
     Status(StatusArgs),
+    /// Put missing parameters of the authorities back, from the copy in the state bucket
+    ///
+    /// `apply` keeps a copy of the cluster's authorities and keys beside the etcd snapshots. Nothing that
+    /// is stored is overwritten. Takes no running machine.
+    Restore(authorities::RestoreArgs),
+    /// Write the copy of the authorities again, from what is stored
+    ///
+    /// The earlier copy stays in the bucket as an old version.
+    Backup(authorities::BackupArgs),
 }
 
 #[derive(clap::Args)]
@@ -44,10 +56,17 @@ struct StatusArgs {
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
-    let Command::Status(args) = &args.command;
+    match &args.command {
+        Command::Status(args) => status(global, args).await,
+        Command::Restore(args) => authorities::restore(global, args).await,
+        Command::Backup(args) => authorities::backup(global, args).await,
+    }
+}
+
+async fn status(global: &Global, args: &StatusArgs) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
     let now = Timestamp::now();
-    let mut rows = authorities(&cluster, now).await?;
+    let mut rows = authority_certificates(&cluster, now).await?;
     rows.extend(api_certificates(&cluster, args, now).await?);
     rows.extend(local_certificates(&cluster, now));
     args.output
@@ -56,7 +75,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
 }
 
 /// The authorities, by their plain copies.
-pub async fn authorities(
+pub async fn authority_certificates(
     cluster: &Cluster,
     now: Timestamp,
 ) -> Result<Vec<Certificate>, CommandError> {

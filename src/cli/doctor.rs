@@ -5,14 +5,19 @@ use futures::future::join_all;
 use super::Global;
 use super::error::{CommandError, Exit};
 use super::out::FormatArg;
+use super::planning::list_authorities;
 use super::session::{self, Session};
+use crate::access::{self, AccessError, CopyRead, Inventory, copy};
+use crate::cloud::aws::Aws;
 use crate::cloud::{Cloud, LiveStack};
+use crate::common::Clock as _;
 use crate::common::text::count;
+use crate::etcd;
 use crate::plan::protection::{LiveProtection, ProtectionLayer, layers};
 use crate::plan::status::rests;
-use crate::plan::{self};
+use crate::plan::{self, Survey};
 use crate::report::protection::{self, Findings};
-use crate::stacks::Stack;
+use crate::stacks::{STATE_BUCKET, Stack, StackKind};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -48,9 +53,58 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         let template = survey.templates.get(&live.id);
         read_layers(&session, stack, live, template)
     });
-    found.layers = join_all(read).await.into_iter().flatten().collect();
+    let (stacks, outside) = futures::join!(join_all(read), outside_stacks(&session, &survey));
+    found.layers = stacks.into_iter().flatten().chain(outside?).collect();
     args.output.print(&found, || protection::text(&found))?;
     exit(&found)
+}
+
+/// What protects the data outside CloudFormation: the authorities with their copy, and the snapshots.
+async fn outside_stacks(
+    session: &Session,
+    survey: &Survey,
+) -> Result<Vec<ProtectionLayer>, CommandError> {
+    let (cloud, name) = (&session.cloud, &session.spec().name);
+    let base = survey.named(&StackKind::Base.stack_name(name));
+    let Some(bucket) = base.and_then(|base| base.outputs.get(STATE_BUCKET)) else {
+        return Ok(Vec::new());
+    };
+    let listed = list_authorities(cloud, name, &survey.found).await?;
+    let control_plane = survey.named(&StackKind::ControlPlane.stack_name(name));
+    let (copy, authorities, snapshots) = futures::join!(
+        read_copy(cloud, &listed, bucket),
+        access::authorities(cloud, name),
+        etcd::list(cloud, bucket)
+    );
+    let now = cloud.now();
+    let mut layers = access::parameter_layers(&listed);
+    layers.push(access::copy_layer(
+        &listed,
+        &copy.map_err(|error| error.to_string()),
+    ));
+    if listed.missing.is_empty() {
+        let authorities = authorities.map_err(|error| error.to_string());
+        layers.push(access::validity_layer(name, &authorities, now));
+    }
+    if let Some(control_plane) = control_plane {
+        let snapshots = snapshots.map_err(|error| error.to_string());
+        layers.push(etcd::snapshot_layer(
+            name,
+            control_plane.created,
+            &snapshots,
+            now,
+        ));
+    }
+    Ok(layers)
+}
+
+async fn read_copy(cloud: &Aws, listed: &Inventory, bucket: &str) -> Result<CopyRead, AccessError> {
+    let readable = listed.readable();
+    let (stored, copy) = futures::try_join!(
+        copy::read_parameters(cloud, &readable),
+        copy::read_copy(cloud, bucket, &listed.cluster)
+    )?;
+    Ok(CopyRead { stored, copy })
 }
 
 async fn read_layers(
@@ -72,18 +126,22 @@ async fn read_layers(
     layers(stack, live)
 }
 
-/// A layer that could not be read counts like a missing one.
+/// What could not be read is no all-clear either.
 fn exit(found: &Findings) -> Result<Exit, CommandError> {
-    let open = found.open();
-    if open == 0 {
-        return Ok(Exit::Done);
-    }
-    let message = format!(
-        "{} of protection missing or not checked",
-        count(open, "layer")
-    );
+    let (missing, unknown) = (found.missing(), found.unknown());
     let name = &found.cluster;
-    Err(CommandError::new(Exit::NeedsAction, message).help(format!(
-        "`kube-cfn plan {name}` shows what `kube-cfn apply {name}` restores"
-    )))
+    if missing > 0 {
+        let message = format!("{} of protection missing", count(missing, "layer"));
+        return Err(CommandError::new(Exit::NeedsAction, message).help(format!(
+            "see `next` above; `kube-cfn plan {name}` shows what `kube-cfn apply {name}` restores"
+        )));
+    }
+    if unknown > 0 {
+        let message = format!(
+            "{} of protection could not be checked",
+            count(unknown, "layer")
+        );
+        return Err(CommandError::other(message).help("see the reasons above"));
+    }
+    Ok(Exit::Done)
 }

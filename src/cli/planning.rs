@@ -10,10 +10,12 @@ use super::error::{CommandError, Exit};
 use super::lock::{self, Refresh};
 use super::out::eprint;
 use super::session::{self, Session};
-use crate::cloud::{ChangeSetLifetime, Cloud, Store};
+use crate::access::{self, AccessError, Inventory};
+use crate::cloud::{ChangeSetLifetime, Cloud, LiveStack, Store};
+use crate::common::Clock;
 use crate::plan::versions::{self, WantedVersions};
 use crate::plan::{self, Blocked, DriftDetection, Plan, PlanError, PlanOptions, Survey};
-use crate::stacks::{Stack, StackKind};
+use crate::stacks::{KEY_ARN, Stack, StackKind};
 
 /// What is allowed by name, and what is stated because AWS can't tell.
 #[derive(clap::Args, Default)]
@@ -135,7 +137,7 @@ async fn stages<C: Cloud + Store>(
 pub struct PlanInputs {
     pub survey: Survey,
     pub stacks: Vec<Stack>,
-    /// What the rule of versions refuses.
+    /// What lost authorities and the rule of versions refuse.
     pub refused: BTreeMap<StackKind, Blocked>,
 }
 
@@ -146,6 +148,7 @@ pub async fn survey<C: Cloud + Store>(
 ) -> Result<PlanInputs, CommandError> {
     let spec = session.spec();
     let survey = plan::survey(&session.cloud, &spec.name).await?;
+    let listed = list_authorities(&session.cloud, &spec.name, &survey.found).await?;
     let mut running = plan::running::running(&survey, &session.cloud).await?;
     versions::accept_stated(&mut running, stated)?;
     let pools: Vec<&str> = spec.pools.iter().map(|pool| pool.name.as_str()).collect();
@@ -155,12 +158,32 @@ pub async fn survey<C: Cloud + Store>(
         pools: &pools,
         place: &session.defined.line("kubernetes"),
     };
-    let decided = versions::decide(wanted, &running);
+    let mut decided = versions::decide(wanted, &running);
+    // Nothing else counts before this: it comes first, in place of what the versions say of the base.
+    decided
+        .refused
+        .extend(listed.refusal().map(|why| (StackKind::Base, why)));
     Ok(PlanInputs {
         stacks: session::design_at(&session.defined, &decided.versions)?,
         survey,
         refused: decided.refused,
     })
+}
+
+/// The parameters of a cluster's authorities, compared with the stacks that depend on them.
+pub async fn list_authorities(
+    cloud: &(impl Store + Clock),
+    cluster: &str,
+    stacks: &[LiveStack],
+) -> Result<Inventory, AccessError> {
+    let stack = |kind: StackKind| {
+        stacks
+            .iter()
+            .find(move |found| found.kind == kind.to_string())
+    };
+    let key = stack(StackKind::Base).and_then(|base| base.outputs.get(KEY_ARN));
+    let control_plane = stack(StackKind::ControlPlane).map(|found| &found.status);
+    access::inventory(cloud, cluster, key.map(String::as_str), control_plane).await
 }
 
 /// Deletes change sets that will not be executed. One that stays does no harm: it is only reported.

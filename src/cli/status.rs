@@ -11,11 +11,14 @@ use super::certs;
 use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
 use super::out::FormatArg;
+use super::planning::list_authorities;
 use super::session;
 use crate::cloud::Cloud;
 use crate::kube::{self, Api, Connection, WantedCluster};
 use crate::report::certificates;
-use crate::report::cluster::{StackWithResources, text, view};
+use crate::report::cluster::{
+    AuthoritiesView, Health, StackWithResources, StatusView, health, text, view,
+};
 use crate::report::kubernetes::KubernetesView;
 use crate::stacks::{API_HOST, StackKind};
 
@@ -26,6 +29,9 @@ const API_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArg,
+    /// Exit with 4 when the cluster is not healthy, with 1 when that could not be checked
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     output: FormatArg,
     #[command(flatten)]
@@ -43,8 +49,36 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         cluster.identity.region.as_str(),
     );
     let mut view = view(&cluster.name, place, &defined_kinds(&cluster)?, &found);
-    view.kubernetes = kubernetes(&cluster, &found, &args.api).await;
+    let stacks: Vec<_> = found.iter().map(|stack| stack.found.clone()).collect();
+    let (kubernetes, listed) = futures::join!(
+        kubernetes(&cluster, &found, &args.api),
+        list_authorities(&cluster.cloud, &cluster.name, &stacks)
+    );
+    view.kubernetes = kubernetes;
+    view.authorities = Some(AuthoritiesView::of(listed.as_ref()));
     args.output.print(&view, || text(&view, Timestamp::now()))?;
+    if args.check {
+        check(&cluster, &view)
+    } else {
+        Ok(Exit::Done)
+    }
+}
+
+/// A cluster that could not be looked at is not healthy, and not unhealthy.
+fn check(cluster: &Cluster, view: &StatusView) -> Result<Exit, CommandError> {
+    let name = &cluster.name;
+    let Health { unhealthy, unknown } = health(view);
+    if !unhealthy.is_empty() {
+        let message = format!("{name} is not healthy: {}", unhealthy.join("; "));
+        let help = format!("`{}` looks for the cause", cluster.command("diagnose"));
+        return Err(CommandError::new(Exit::NeedsAction, message).help(help));
+    }
+    if !unknown.is_empty() {
+        return Err(CommandError::other(format!(
+            "could not check: {}",
+            unknown.join("; ")
+        )));
+    }
     Ok(Exit::Done)
 }
 
@@ -92,7 +126,7 @@ async fn kubernetes(
         let why = reached.no_credentials_reason;
         view.silent = why.map(|why| format!("nodes are not shown: {why}"));
     }
-    if let Ok(authorities) = certs::authorities(cluster, Timestamp::now()).await {
+    if let Ok(authorities) = certs::authority_certificates(cluster, Timestamp::now()).await {
         view.certificates.extend(authorities);
     }
     Some(view)

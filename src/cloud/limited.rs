@@ -12,7 +12,8 @@ use super::limiter::{CallKind, Limiter, Service};
 use super::remote::{CommandResult, ObjectSummary, Remote};
 use super::{
     ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity, LiveResource,
-    LiveStack, OnFailure, OpenChangeSet, Protection, PutResult, StackEvent, StackOperation, Store,
+    LiveStack, OnFailure, OpenChangeSet, ParameterSummary, Protection, PutResult, StackEvent,
+    StackOperation, Store,
 };
 use crate::common::Clock;
 
@@ -94,8 +95,10 @@ impl<C: Store + Clock> Store for Limited<C> {
         Read Ssm: secret(name: &str) -> Option<SecretString>;
         Write Ssm: put_secret_if_absent(name: &str, secret: &SecretString, key: &str) -> PutResult;
         Write Ssm: put_parameter_if_absent(name: &str, value: &str) -> PutResult;
+        Read Ssm: parameters_under(path: &str) -> Vec<ParameterSummary>;
         Write Ssm: delete_parameters_under(path: &str) -> Vec<String>;
         Write S3: upload(bucket: &str, key: &str, bytes: &[u8]) -> ();
+        Write S3: replace_object(bucket: &str, key: &str, bytes: &[u8]) -> ();
         Read S3: object(bucket: &str, key: &str) -> Option<Vec<u8>>;
         Write S3: empty_bucket(bucket: &str) -> usize;
         Read Ec2: console(group: &str) -> Option<Console>;

@@ -30,7 +30,7 @@ pub use event::{StackEvent, StackOperation};
 pub use limited::Limited;
 pub use stack::{LiveResource, LiveStack, Protection};
 pub use status::{ResourceStatus, StackStatus};
-pub use store::{Console, PutResult, Store};
+pub use store::{Console, ParameterSummary, PutResult, Store};
 
 /// Who is asking, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

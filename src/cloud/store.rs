@@ -13,6 +13,14 @@ pub enum PutResult {
     AlreadyThere,
 }
 
+/// A parameter as a list shows it, without its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterSummary {
+    pub name: String,
+    /// The KMS key of a secret, as it was named when the secret was stored; `None` for a plain value.
+    pub key: Option<String>,
+}
+
 /// The end of a machine's console output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Console {
@@ -46,11 +54,18 @@ pub trait Store {
         value: &str,
     ) -> Result<PutResult, CloudError>;
 
+    /// Every parameter under `path`, sorted by name, without a value: nothing is decrypted.
+    async fn parameters_under(&self, path: &str) -> Result<Vec<ParameterSummary>, CloudError>;
+
     /// Deletes every parameter under `path`; returns their names.
     async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError>;
 
     /// Puts an object unless one of that key is there. The keys are content-addressed.
     async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError>;
+
+    /// Puts an object in place of what is there: in a versioned bucket the old version stays.
+    async fn replace_object(&self, bucket: &str, key: &str, bytes: &[u8])
+    -> Result<(), CloudError>;
 
     /// The bytes of an object. `None` when there is none.
     async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError>;

@@ -21,7 +21,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Stacks of this cluster in AWS that the definition no longer has; `apply` leaves them alone.
     pub leftover: Vec<LiveStack>,
-    /// What the rule of Kubernetes versions refuses (exit code 5); then nothing of the plan is done.
+    /// What a guard of the whole plan refuses (exit code 5), as lost authorities or the rule of Kubernetes
+    /// versions; then nothing of the plan is done.
     pub refused: Vec<Blocked>,
 }
 

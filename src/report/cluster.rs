@@ -5,10 +5,14 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::access::{AccessError, Inventory};
 use crate::cloud::status::ResourcePhase;
-use crate::cloud::{LiveResource, LiveStack};
+use crate::cloud::{LiveResource, LiveStack, StackStatus};
 use crate::common::duration::age;
+use crate::common::text::listed_line;
 use crate::kubeconfig::server_url;
+use crate::plan::Blocked;
+use crate::plan::status::{ApplyAction, on_apply};
 use crate::stacks::StackKind;
 
 use super::format::table;
@@ -25,6 +29,8 @@ pub struct StatusView {
     api: Option<String>,
     /// What the cluster itself reports; `None` before there is an API.
     pub kubernetes: Option<super::kubernetes::KubernetesView>,
+    /// What of the authorities is lost; `None` before that was looked at.
+    pub authorities: Option<AuthoritiesView>,
     /// Where the database answers, and the secret that holds its master password.
     database: Option<DatabaseAddress>,
 }
@@ -58,6 +64,76 @@ struct FailedResource {
 struct DatabaseAddress {
     endpoint: String,
     secret: Option<String>,
+}
+
+/// What is wrong with the parameters of the authorities.
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthoritiesView {
+    /// Why they can't be relied on, and what to do; `None` where all are there.
+    lost: Option<Blocked>,
+    /// Why they could not be listed.
+    unknown: Option<String>,
+}
+
+/// Whether a cluster is healthy, as far as it was looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Health {
+    /// What is wrong, in words.
+    pub unhealthy: Vec<String>,
+    /// What could not be looked at.
+    pub unknown: Vec<String>,
+}
+
+impl AuthoritiesView {
+    pub fn of(listed: Result<&Inventory, &AccessError>) -> Self {
+        match listed {
+            Ok(listed) => Self {
+                lost: listed.refusal(),
+                unknown: None,
+            },
+            Err(error) => Self {
+                lost: None,
+                unknown: Some(error.to_string()),
+            },
+        }
+    }
+}
+
+/// What a view says of the cluster's health.
+pub fn health(view: &StatusView) -> Health {
+    let mut unhealthy: Vec<_> = view.stacks.iter().filter_map(stack_trouble).collect();
+    let mut unknown = Vec::new();
+    match &view.kubernetes {
+        None => unhealthy.push("there is no API yet".to_owned()),
+        Some(kubernetes) => match &kubernetes.silent {
+            Some(why) => unknown.push(format!("Kubernetes: {why}")),
+            None if !kubernetes.ready => unhealthy.push("the API is not ready".to_owned()),
+            None => unhealthy.extend(kubernetes.missing.iter().cloned()),
+        },
+    }
+    if let Some(AuthoritiesView { lost, unknown: why }) = &view.authorities {
+        unhealthy.extend(lost.as_ref().map(|lost| lost.reason.clone()));
+        unknown.extend(why.clone());
+    }
+    Health { unhealthy, unknown }
+}
+
+/// A stack that is at rest and was neither left failed nor rolled back to nothing has none.
+fn stack_trouble(row: &StackRow) -> Option<String> {
+    let (stack, status) = (&row.stack, row.status.as_deref());
+    let Some(status) = status else {
+        return Some(format!("{stack} does not exist"));
+    };
+    match on_apply(&StackStatus::from(status), stack) {
+        ApplyAction::Compare | ApplyAction::Ask => None,
+        ApplyAction::Resume
+        | ApplyAction::Create
+        | ApplyAction::LookInside
+        | ApplyAction::Continue
+        | ApplyAction::Follow
+        | ApplyAction::Blocked(_) => Some(format!("{stack} is in {status}")),
+    }
 }
 
 /// A stack of AWS with what it holds.
@@ -95,6 +171,7 @@ pub fn view(
         region: region.to_owned(),
         stacks,
         kubernetes: None,
+        authorities: None,
         api: output("edge", crate::stacks::API_HOST).map(|host| server_url(&host)),
         database: output("database", crate::stacks::DATABASE_HOST).map(|host| DatabaseAddress {
             endpoint: match output("database", crate::stacks::DATABASE_PORT) {
@@ -164,6 +241,10 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
             text.push_str(&line);
         }
     }
+    for line in view.authorities.iter().flat_map(authorities_trouble) {
+        text.push('\n');
+        text.push_str(&line);
+    }
     // Writing to a String can't fail.
     let _ = write!(
         text,
@@ -194,4 +275,20 @@ fn trouble(stack: &StackRow) -> impl Iterator<Item = String> {
             stack.stack, resource.logical_id, resource.status
         )
     })
+}
+
+/// What is wrong with the authorities, and what to do.
+fn authorities_trouble(view: &AuthoritiesView) -> Vec<String> {
+    let AuthoritiesView { lost, unknown } = view;
+    let unknown = unknown
+        .iter()
+        .map(|why| listed_line("?? authorities: ", why));
+    let lost = lost.iter().flat_map(|lost| {
+        let next = format!("next: {}", lost.remedy);
+        [
+            listed_line("!! authorities: ", &lost.reason),
+            listed_line("   ", &next),
+        ]
+    });
+    unknown.chain(lost).collect()
 }

@@ -1,5 +1,6 @@
 //! Plans, clusters and lists as views that serialise, and as text for 80 columns.
 
+pub mod authorities;
 pub mod certificates;
 pub mod cluster;
 pub mod clusters;

@@ -16,12 +16,21 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// How many layers and stacks are missing or could not be checked.
-    pub fn open(&self) -> usize {
-        let broken = |layer: &&ProtectionLayer| {
-            matches!(layer.state, LayerState::Missing | LayerState::Unknown)
-        };
-        self.layers.iter().filter(broken).count() + self.stacks.len()
+    /// How many layers and stacks are missing.
+    pub fn missing(&self) -> usize {
+        self.count(LayerState::Missing) + self.stacks.len()
+    }
+
+    /// How many layers could not be checked.
+    pub fn unknown(&self) -> usize {
+        self.count(LayerState::Unknown)
+    }
+
+    fn count(&self, state: LayerState) -> usize {
+        self.layers
+            .iter()
+            .filter(|layer| layer.state == state)
+            .count()
     }
 }
 

@@ -10,7 +10,7 @@ use super::machines;
 use super::rng::{hex, stream};
 use super::stack::{Resource, Stack, timestamp};
 use super::state::State;
-use crate::cloud::{CloudError, Console, PutResult, Store};
+use crate::cloud::{CloudError, Console, ParameterSummary, PutResult, Store};
 
 /// A parameter as it is stored.
 #[derive(Debug, Clone)]
@@ -73,6 +73,21 @@ impl Store for Simulated {
         .await
     }
 
+    async fn parameters_under(&self, path: &str) -> Result<Vec<ParameterSummary>, CloudError> {
+        let below = format!("{}/", path.trim_end_matches('/'));
+        self.read("parameters_under", path, |state| {
+            let at = state.stored_as_of();
+            let all = state.parameters.iter();
+            let seen = all.filter(|(name, one)| name.starts_with(&below) && one.written <= at);
+            let summary = seen.map(|(name, one)| ParameterSummary {
+                name: name.clone(),
+                key: one.key.clone(),
+            });
+            Ok(summary.collect())
+        })
+        .await
+    }
+
     async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError> {
         self.write("delete_parameters_under", path, |state| {
             let below = format!("{}/", path.trim_end_matches('/'));
@@ -84,21 +99,20 @@ impl Store for Simulated {
     }
 
     async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError> {
-        self.write("upload", &format!("{bucket}/{key}"), |state| {
-            if !state.has_bucket(bucket) {
-                return Err(CloudError::NotFound(format!("bucket {bucket}")));
-            }
-            let written = timestamp(state.now);
-            let objects = state.env.buckets.entry(bucket.to_owned()).or_default();
-            objects
-                .entry(key.to_owned())
-                .or_insert_with(|| StoredObject {
-                    bytes: bytes.to_vec(),
-                    written,
-                });
-            Ok(())
+        self.put_object("upload", bucket, key, |found| {
+            found.is_none().then(|| bytes.to_vec())
         })
         .await
+    }
+
+    async fn replace_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<(), CloudError> {
+        let put = |_: Option<&StoredObject>| Some(bytes.to_vec());
+        self.put_object("replace_object", bucket, key, put).await
     }
 
     async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError> {
@@ -123,6 +137,30 @@ impl Store for Simulated {
             Ok(state
                 .owner(group)
                 .map(|(stack, resource)| spoken(state, stack, resource)))
+        })
+        .await
+    }
+}
+
+impl Simulated {
+    /// Puts what `bytes` makes of the object that is there, if anything.
+    async fn put_object(
+        &self,
+        verb: &'static str,
+        bucket: &str,
+        key: &str,
+        bytes: impl FnOnce(Option<&StoredObject>) -> Option<Vec<u8>>,
+    ) -> Result<(), CloudError> {
+        self.write(verb, &format!("{bucket}/{key}"), |state| {
+            if !state.has_bucket(bucket) {
+                return Err(CloudError::NotFound(format!("bucket {bucket}")));
+            }
+            let written = timestamp(state.now);
+            let objects = state.env.buckets.entry(bucket.to_owned()).or_default();
+            if let Some(bytes) = bytes(objects.get(key)) {
+                objects.insert(key.to_owned(), StoredObject { bytes, written });
+            }
+            Ok(())
         })
         .await
     }

@@ -9,7 +9,6 @@ use secrecy::ExposeSecret as _;
 use super::*;
 use crate::cloud::Store as _;
 use crate::pki::{Authority, CertificateAuthority, ServiceAccountKey};
-use crate::simulated::ExternalChange;
 
 type Answer = Result<EnsuredAuthorities, AccessError>;
 
@@ -223,10 +222,7 @@ async fn stale_read_is_retried() {
 async fn certificate_of_another_cluster_is_refused() {
     let cloud = steady().await;
     ensure(&cloud).await.unwrap();
-    let gone = ExternalChange::DeleteParameter {
-        name: "/kube-cfn/canary/cp/ca.key".to_owned(),
-    };
-    assert!(cloud.apply_external_change(&gone));
+    lose(&cloud, "cp/ca.key");
     let error = ensure(&cloud).await.unwrap_err();
     let message = error.to_string();
     assert!(

@@ -1,7 +1,9 @@
 //! The whole module on the simulated cloud.
 
 mod cache;
+mod copy;
 mod ensure;
+mod inventory;
 mod issue;
 
 use std::collections::BTreeMap;
@@ -11,8 +13,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::*;
-use crate::cloud::{ChangeSetLifetime, ChangeSetRequest, Cloud as _, CloudError, Protection};
-use crate::simulated::{CallFault, FaultKind, Faults, Simulated, SimulationConfig};
+use crate::cloud::{
+    ChangeSetLifetime, ChangeSetRequest, Cloud as _, CloudError, Protection, StackStatus,
+};
+use crate::simulated::{CallFault, ExternalChange, FaultKind, Faults, Simulated, SimulationConfig};
 
 /// A cloud with the key of the cluster. Other tasks get these turns before and after each call has its
 /// effect.
@@ -23,8 +27,14 @@ async fn cloud_with(seed: u64, turns: RangeInclusive<u32>) -> Simulated {
         ..SimulationConfig::default()
     });
     let template = serde_json::json!({
-        "Resources": {"Key": {"Type": "AWS::KMS::Key", "Properties": {}}},
-        "Outputs": {"KeyArn": {"Value": {"Fn::GetAtt": ["Key", "Arn"]}}},
+        "Resources": {
+            "Key": {"Type": "AWS::KMS::Key", "Properties": {}},
+            "StateBucket": {"Type": "AWS::S3::Bucket", "Properties": {}},
+        },
+        "Outputs": {
+            "KeyArn": {"Value": {"Fn::GetAtt": ["Key", "Arn"]}},
+            "StateBucket": {"Value": {"Ref": "StateBucket"}},
+        },
     });
     let base = ChangeSetRequest {
         stack: "canary-base".to_owned(),
@@ -62,8 +72,33 @@ fn key(cloud: &Simulated) -> String {
     cloud.all_stacks()[0].outputs["KeyArn"].clone()
 }
 
+/// Its state bucket.
+fn bucket(cloud: &Simulated) -> String {
+    cloud.all_stacks()[0].outputs["StateBucket"].clone()
+}
+
+/// Before there is a control plane.
 async fn ensure(cloud: &Simulated) -> Result<EnsuredAuthorities, AccessError> {
-    ensure_authorities(cloud, "canary", &key(cloud), now()).await
+    ensure_with(cloud, None).await
+}
+
+async fn ensure_with(
+    cloud: &Simulated,
+    control_plane: Option<&StackStatus>,
+) -> Result<EnsuredAuthorities, AccessError> {
+    ensure_authorities(cloud, "canary", &key(cloud), control_plane, now()).await
+}
+
+/// Somebody deletes a parameter.
+fn lose(cloud: &Simulated, short: &str) {
+    let name = format!("/kube-cfn/canary/{short}");
+    assert!(cloud.apply_external_change(&ExternalChange::DeleteParameter { name }));
+}
+
+/// The names of the nine below the cluster's path.
+fn nine() -> Vec<String> {
+    let all = ParameterNames::of("canary").unwrap().all();
+    all.into_iter().map(|one| one.short).collect()
 }
 
 /// From now on calls of a method, or all, are denied.

@@ -11,6 +11,7 @@ use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
 use crate::events::{Outcome, Verb};
 use crate::plan::inspect::look_inside;
 use crate::plan::{Action, PlanOptions};
+use crate::stacks::{StackKind, parameter_path};
 
 impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     /// Deletes the leftover, unless it is not what it was when the plan was made.
@@ -22,6 +23,7 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
             Some(now) if now.status != found.status => return Ok(self.moved_to(now)),
             Some(_) => self.still_expendable(&found).await?,
         }
+        self.forget_machine_state(&found).await?;
         self.note(format!("removing what is left of {} first", found.name));
         let (kind, token) = (&self.step.stack.kind, self.token("clear"));
         let deletion = self.context.request_deletion(kind, &found, token);
@@ -33,6 +35,31 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
             (Outcome::Deleted, _) => Ok(Signal::Missing),
             (outcome, _) => Err(StackResult::at_rest(outcome)),
         }
+    }
+
+    /// A control plane whose creation was rolled back may have noted that its etcd had data. The volumes go
+    /// with it, and the note would keep the next machines from starting with new ones.
+    async fn forget_machine_state(&self, found: &LiveStack) -> Result<(), StackResult> {
+        let rolled_back = matches!(
+            found.status,
+            StackStatus::RollbackComplete | StackStatus::RollbackFailed
+        );
+        if self.step.stack.kind != StackKind::ControlPlane || !rolled_back {
+            return Ok(());
+        }
+        let path = format!("{}/state", parameter_path(self.run.cluster));
+        let forget = async |cloud: &C| cloud.delete_parameters_under(&path).await;
+        let names = self
+            .context
+            .ask("clearing what its machines noted", forget)
+            .await?;
+        if !names.is_empty() {
+            self.note(format!(
+                "removed what its machines noted: {}",
+                names.join(", ")
+            ));
+        }
+        Ok(())
     }
 
     /// Refuses a leftover into which somebody put something since the plan.

@@ -22,6 +22,17 @@ pub(super) async fn upload(
     if is_there(aws, bucket, key, &address).await? {
         return Ok(());
     }
+    put(aws, bucket, key, bytes).await
+}
+
+/// Puts an object in place of what is there.
+pub(super) async fn put(
+    aws: &Aws,
+    bucket: &str,
+    key: &str,
+    bytes: &[u8],
+) -> Result<(), CloudError> {
+    let address = format!("{bucket}/{key}");
     let api_call = ApiCall::new(Service::S3, "PutObject", &address);
     // No encryption header: the bucket's default names our key, and a header without a key's name
     // would choose AWS's own instead.

@@ -4,19 +4,21 @@
 use aws_sdk_ssm::config::http::HttpResponse;
 use aws_sdk_ssm::error::SdkError;
 use aws_sdk_ssm::operation::get_parameter::GetParameterError;
-use aws_sdk_ssm::types::{ParameterTier, ParameterType};
+use aws_sdk_ssm::types::{ParameterStringFilter, ParameterTier, ParameterType};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::calls::{ApiCall, all_pages};
 use super::error::{explain, explain_secretly};
 use super::{Aws, bucket, ec2};
 use crate::cloud::limiter::Service;
-use crate::cloud::{CloudError, Console, PutResult, Store};
+use crate::cloud::{CloudError, Console, ParameterSummary, PutResult, Store};
 
 /// What one `DeleteParameters` takes.
 const BATCH: usize = 10;
 /// The longest value of a parameter of the standard tier, in bytes.
 const LARGEST: usize = 4096;
+/// AWS's own key for parameters.
+const DEFAULT_KEY: &str = "alias/aws/ssm";
 
 impl Store for Aws {
     async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError> {
@@ -45,6 +47,10 @@ impl Store for Aws {
         put_if_absent(self, name, &SecretString::from(value), None).await
     }
 
+    async fn parameters_under(&self, path: &str) -> Result<Vec<ParameterSummary>, CloudError> {
+        summaries_under(self, path).await
+    }
+
     async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError> {
         let names = names_under(self, path).await?;
         for batch in names.chunks(BATCH) {
@@ -59,6 +65,15 @@ impl Store for Aws {
 
     async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError> {
         bucket::upload(self, bucket, key, bytes).await
+    }
+
+    async fn replace_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<(), CloudError> {
+        bucket::put(self, bucket, key, bytes).await
     }
 
     async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError> {
@@ -161,4 +176,39 @@ async fn names_under(aws: &Aws, path: &str) -> Result<Vec<String>, CloudError> {
     let mut names: Vec<_> = names.collect();
     names.sort();
     Ok(names)
+}
+
+/// Sorted. Only `DescribeParameters` says which key a secret is under.
+async fn summaries_under(aws: &Aws, path: &str) -> Result<Vec<ParameterSummary>, CloudError> {
+    let api_call = ApiCall::new(Service::Ssm, "DescribeParameters", path);
+    let below = ParameterStringFilter::builder()
+        .key("Path")
+        .option("Recursive")
+        .values(path.trim_end_matches('/'))
+        .build()
+        .map_err(|error| CloudError::Refused {
+            operation: api_call.to_string(),
+            message: error.to_string(),
+        })?;
+    let all = all_pages(async |next| {
+        let request = aws.ssm.describe_parameters();
+        let request = request
+            .parameter_filters(below.clone())
+            .set_next_token(next);
+        let page = aws.ask(api_call, request.send()).await?;
+        Ok((page.parameters, page.next_token))
+    })
+    .await?;
+    let summary = |found: aws_sdk_ssm::types::ParameterMetadata| {
+        let secret = found.r#type == Some(ParameterType::SecureString);
+        let key = found.key_id.filter(|_| secret);
+        Some(ParameterSummary {
+            name: found.name?,
+            // A secret that names no key is under AWS's own.
+            key: key.or_else(|| secret.then(|| DEFAULT_KEY.to_owned())),
+        })
+    };
+    let mut found: Vec<_> = all.into_iter().filter_map(summary).collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
 }

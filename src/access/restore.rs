@@ -1,0 +1,166 @@
+//! Puts missing parameters of the authorities back: a plain one from the secret beside it, the others from
+//! the copy in the state bucket. Never overwrites: what differs is shown.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::copy::{StoredValues, is_same};
+use super::error::AccessOperation;
+use super::names::{AuthorityParameter, ParameterNames};
+use super::{AccessError, Inventory};
+use crate::cloud::{PutResult, Store};
+use crate::pki::{Authority, CertificateAuthority, ServiceAccountKey};
+
+/// What a restore would do about each of the nine parameters.
+pub struct RestorePlan {
+    pub items: Vec<RestoreItem>,
+}
+
+/// One parameter of a [`RestorePlan`].
+pub struct RestoreItem {
+    pub parameter: AuthorityParameter,
+    pub action: RestoreAction,
+}
+
+/// What is to do about a parameter.
+pub enum RestoreAction {
+    /// It is there, and as in the copy where there is one.
+    Keep,
+    /// It is there, with another value than the copy: which one is right is not for a program to decide.
+    Differs,
+    /// It is there, under this key, which is not the cluster's.
+    OtherKey(String),
+    /// It is missing and comes back.
+    Put {
+        value: SecretString,
+        from: RestoreSource,
+    },
+    /// It is missing, and nothing here has it.
+    Lost,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestoreSource {
+    Copy,
+    /// Computed from the secret that it belongs to.
+    Secret,
+}
+
+impl RestorePlan {
+    /// Compares what is listed and stored with the copy.
+    pub fn of(
+        listed: &Inventory,
+        stored: &StoredValues,
+        copy: Option<&StoredValues>,
+    ) -> Result<Self, AccessError> {
+        let names = ParameterNames::of(&listed.cluster)?;
+        let item = |parameter: AuthorityParameter| {
+            let action = action(&names, &parameter, listed, stored, copy);
+            RestoreItem { parameter, action }
+        };
+        Ok(Self {
+            items: names.all().into_iter().map(item).collect(),
+        })
+    }
+
+    /// The parameters that would come back.
+    pub fn puts(&self) -> impl Iterator<Item = &RestoreItem> {
+        let puts = |item: &&RestoreItem| matches!(item.action, RestoreAction::Put { .. });
+        self.items.iter().filter(puts)
+    }
+
+    /// Whether something stored is not what it should be: then nothing is put back, since it would not
+    /// belong to the rest.
+    pub fn has_conflict(&self) -> bool {
+        self.items.iter().any(|item| match item.action {
+            RestoreAction::Differs | RestoreAction::OtherKey(_) => true,
+            RestoreAction::Keep | RestoreAction::Put { .. } | RestoreAction::Lost => false,
+        })
+    }
+
+    /// The parameters that stay missing, or are not what the copy has.
+    pub fn open(&self) -> impl Iterator<Item = &RestoreItem> {
+        let open = |item: &&RestoreItem| match item.action {
+            RestoreAction::Differs | RestoreAction::OtherKey(_) | RestoreAction::Lost => true,
+            RestoreAction::Keep | RestoreAction::Put { .. } => false,
+        };
+        self.items.iter().filter(open)
+    }
+}
+
+fn action(
+    names: &ParameterNames,
+    parameter: &AuthorityParameter,
+    listed: &Inventory,
+    stored: &StoredValues,
+    copy: Option<&StoredValues>,
+) -> RestoreAction {
+    let other_key = listed.foreign.iter().find(|(one, _)| one == parameter);
+    if let Some((_, key)) = other_key {
+        return RestoreAction::OtherKey(key.clone());
+    }
+    let saved = copy.and_then(|copy| copy.get(parameter));
+    match (stored.get(parameter), saved) {
+        (Some(here), Some(saved)) if !is_same(here, saved) => RestoreAction::Differs,
+        (Some(_), _) => RestoreAction::Keep,
+        (None, Some(saved)) => RestoreAction::Put {
+            value: saved.clone(),
+            from: RestoreSource::Copy,
+        },
+        (None, None) => match from_secret(names, parameter, stored) {
+            Some(value) => RestoreAction::Put {
+                value,
+                from: RestoreSource::Secret,
+            },
+            None => RestoreAction::Lost,
+        },
+    }
+}
+
+/// The plain half of a stored secret.
+fn from_secret(
+    names: &ParameterNames,
+    parameter: &AuthorityParameter,
+    stored: &StoredValues,
+) -> Option<SecretString> {
+    let all = names.all();
+    let value = |name: &str| stored.get(all.iter().find(|one| one.name == name)?);
+    if parameter.name == names.service_account_public() {
+        let key = ServiceAccountKey::from_pem(value(&names.service_account_key())?).ok()?;
+        return Some(key.public_pem().into());
+    }
+    let role = Authority::ALL
+        .into_iter()
+        .find(|role| names.certificate(*role) == parameter.name)?;
+    let bundle = value(&names.secret(role))?;
+    let authority = CertificateAuthority::from_bundle(role, bundle).ok()?;
+    Some(authority.certificate_pem().into())
+}
+
+/// Stores what a plan puts back under the key of this ARN; returns the names. One that came back meanwhile
+/// is left alone.
+pub async fn restore_parameters(
+    store: &impl Store,
+    plan: &RestorePlan,
+    key_arn: &str,
+) -> Result<Vec<String>, AccessError> {
+    let mut restored = Vec::new();
+    for item in &plan.items {
+        let RestoreAction::Put { value, .. } = &item.action else {
+            continue;
+        };
+        let name = &item.parameter.name;
+        let (doing, put) = if item.parameter.is_secret {
+            let put = store.put_secret_if_absent(name, value, key_arn).await;
+            (AccessOperation::KeepSecret, put)
+        } else {
+            let put = store.put_parameter_if_absent(name, value.expose_secret());
+            (AccessOperation::KeepPlain, put.await)
+        };
+        match put.map_err(|source| AccessError::cloud(doing, name, source))? {
+            PutResult::Stored => restored.push(item.parameter.short.clone()),
+            PutResult::AlreadyThere => {}
+        }
+    }
+    Ok(restored)
+}
