@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "the offline tests use the rest of it")]
 #[path = "../apiserver/mod.rs"]
 mod apiserver;
+mod authorities;
 
 mod change;
 mod cloud;
