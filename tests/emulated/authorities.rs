@@ -76,6 +76,7 @@ fn bucket(world: &World) -> String {
 #[tokio::test]
 async fn every_lost_parameter_is_named_by_every_command_and_comes_back() {
     let world = made("lost");
+    world.cluster("doctor", &[]).ends(0);
     let before = parameters(&world);
     assert_eq!(before.len(), 9);
     lose(&world, &NINE);
@@ -152,13 +153,6 @@ async fn an_older_cluster_gets_its_copy_from_the_next_apply() {
         .apply()
         .ends(0)
         .tells("wrote a copy of the certificate authorities");
-    let head = ask(
-        &world,
-        "s3",
-        "head_object",
-        &json!({"Bucket": bucket, "Key": key}),
-    );
-    assert_eq!(head["ServerSideEncryption"], "aws:kms");
     world.apply().ends(0).omits("wrote a copy");
     // The copy holds the keys: never in what is printed.
     let said = world.run(&["certs", "restore", "uncopied", "--plan"]);
