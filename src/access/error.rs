@@ -51,7 +51,8 @@ impl AccessOperation {
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     #[error(
-        "no CA of cluster `{0}` in this account and region: is the profile wrong? `kube-cfn apply {0}` makes one"
+        "no CA of cluster `{0}` in this account and region: is the profile wrong? for a new cluster `kube-cfn apply \
+         {0}` makes one; for a living one `kube-cfn certs restore {0}` puts it back"
     )]
     NoAuthorities(String),
     #[error("`{0}` is not a valid cluster name: lower-case letters, digits and dashes only")]

@@ -162,9 +162,12 @@ impl Inventory {
     fn lost(&self) -> Blocked {
         let Self { cluster, .. } = self;
         let missing: Vec<_> = self.missing.iter().map(|one| one.short.as_str()).collect();
-        let are = if missing.len() == 1 { "is" } else { "are" };
+        let (are, they) = match missing.len() {
+            1 => ("is", "it is"),
+            _ => ("are", "they are"),
+        };
         let reason = format!(
-            "{} of {} {are} missing: the cluster has lived with it, so it is never made again",
+            "{} of {} {are} missing; data of this cluster depends on that, so {they} never made again",
             missing.join(", "),
             super::names::place(cluster),
         );

@@ -67,10 +67,15 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
 /// A cluster that could not be looked at is not healthy, and not unhealthy.
 fn check(cluster: &Cluster, view: &StatusView) -> Result<Exit, CommandError> {
     let name = &cluster.name;
-    let Health { unhealthy, unknown } = health(view);
+    let Health {
+        unhealthy,
+        unknown,
+        lost,
+    } = health(view);
     if !unhealthy.is_empty() {
         let message = format!("{name} is not healthy: {}", unhealthy.join("; "));
-        let help = format!("`{}` looks for the cause", cluster.command("diagnose"));
+        let help = lost
+            .unwrap_or_else(|| format!("`{}` looks for the cause", cluster.command("diagnose")));
         return Err(CommandError::new(Exit::NeedsAction, message).help(help));
     }
     if !unknown.is_empty() {

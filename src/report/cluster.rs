@@ -83,6 +83,8 @@ pub struct Health {
     pub unhealthy: Vec<String>,
     /// What could not be looked at.
     pub unknown: Vec<String>,
+    /// The way back where authorities are lost.
+    pub lost: Option<String>,
 }
 
 impl AuthoritiesView {
@@ -112,11 +114,17 @@ pub fn health(view: &StatusView) -> Health {
             None => unhealthy.extend(kubernetes.missing.iter().cloned()),
         },
     }
+    let mut remedy = None;
     if let Some(AuthoritiesView { lost, unknown: why }) = &view.authorities {
         unhealthy.extend(lost.as_ref().map(|lost| lost.reason.clone()));
         unknown.extend(why.clone());
+        remedy = lost.as_ref().map(|lost| lost.remedy.clone());
     }
-    Health { unhealthy, unknown }
+    Health {
+        unhealthy,
+        unknown,
+        lost: remedy,
+    }
 }
 
 /// A stack that is at rest and was neither left failed nor rolled back to nothing has none.

@@ -22,7 +22,7 @@ pub fn markdown(view: &PlanView<'_>) -> String {
         view.account
     );
     for why in view.refused {
-        blocked(&mut out, "kubernetes", why);
+        blocked(&mut out, "the plan", why);
     }
     if !view.refused.is_empty() {
         out.push('\n');

@@ -55,7 +55,7 @@ fn refused_text(out: &mut String, refused: &[Blocked]) {
         return;
     }
     let red = Style::new().red().bold();
-    let name = format!("{:<16}", "kubernetes");
+    let name = format!("{:<16}", "the plan");
     let (mark, said) = (red.apply_to("!"), red.apply_to("refused"));
     line(out, format_args!("{mark} {} {said}", red.apply_to(name)));
     for why in refused {
