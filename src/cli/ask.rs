@@ -21,6 +21,9 @@ pub struct ConfirmArg {
     /// The cluster's name, instead of typing it when asked
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
+    /// Not enough here: taken only to say so
+    #[arg(short, long, hide = true)]
+    yes: bool,
 }
 
 impl YesArg {
@@ -33,6 +36,11 @@ impl YesArg {
 impl ConfirmArg {
     /// Asks for `name` to be typed unless `--confirm` gives it.
     pub fn confirm(&self, question: &str, name: &str) -> Result<(), CommandError> {
+        if self.yes && self.confirm.is_none() {
+            let message = "--yes does not confirm what destroys data; nothing was changed";
+            let help = format!("review what is destroyed, then re-run with --confirm {name}");
+            return Err(CommandError::new(Exit::Usage, message).help(help));
+        }
         let answer = match &self.confirm {
             Some(given) if given == name => return Ok(()),
             Some(other) => format!("--confirm {other}"),
@@ -126,7 +134,22 @@ pub fn is_terminal() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_yes;
+    use super::*;
+
+    #[test]
+    fn yes_does_not_confirm_what_destroys_data() {
+        let with = |yes, confirm: Option<&str>| ConfirmArg {
+            yes,
+            confirm: confirm.map(str::to_owned),
+        };
+        let exit = |arg: ConfirmArg| match arg.confirm("Type canary", "canary") {
+            Ok(()) => Exit::Done,
+            Err(error) => error.exit,
+        };
+        assert_eq!(exit(with(true, None)), Exit::Usage);
+        assert_eq!(exit(with(true, Some("canary"))), Exit::Done);
+        assert_eq!(exit(with(false, Some("other"))), Exit::Refused);
+    }
 
     #[test]
     fn confirmation_takes_only_a_whole_yes() {

@@ -55,24 +55,27 @@ pub fn lost_help(plan: &RestorePlan, key: &str) -> String {
         "as long as one control-plane node runs, its disk has them: open a session (`aws ssm start-session \
          --target INSTANCE`), join the files in this order into one, and store it",
     );
-    for item in lost {
-        let parameter = &item.parameter;
-        let (kind, under) = if parameter.is_secret {
-            ("SecureString", format!(" --key-id {key}"))
-        } else {
-            ("String", String::new())
-        };
-        help.push_str(&format!(
-            "\n  {}: {}\n    aws ssm put-parameter --name {} --type {kind}{under} --value file://FILE",
-            parameter.short,
-            parameter.node_files.join(" "),
-            parameter.name,
-        ));
-    }
+    help.extend(lost.map(|item| put_again(item, key)));
     help.push_str(
         "\nWithout a machine: without encryption.yaml every Secret in etcd and in its snapshots is unreadable; \
          without a key of an authority no certificate can be issued and no machine joins; without sa.key all \
          tokens of service accounts end. Nothing replaces them in this cluster.",
     );
     help
+}
+
+/// The files that hold a parameter's text, and the command that stores it.
+fn put_again(item: &RestoreItem, key: &str) -> String {
+    let parameter = &item.parameter;
+    let (kind, under) = if parameter.is_secret {
+        ("SecureString", format!(" --key-id {key}"))
+    } else {
+        ("String", String::new())
+    };
+    format!(
+        "\n  {}: {}\n    aws ssm put-parameter --name {} --type {kind}{under} --value file://FILE",
+        parameter.short,
+        parameter.node_files.join(" "),
+        parameter.name,
+    )
 }
