@@ -14,7 +14,6 @@ mod inventory;
 mod issue;
 mod issuer;
 mod names;
-mod protection;
 mod provide;
 pub mod restore;
 #[cfg(test)]
@@ -32,5 +31,4 @@ pub use issue::{
 };
 pub use issuer::{issuer_documents, publish_issuer};
 pub use names::{AuthorityParameter, ParameterNames};
-pub use protection::{CopyRead, copy_layer, parameter_layers, validity_layer};
 pub use provide::provide_authorities;

@@ -7,7 +7,7 @@ use super::error::{CommandError, Exit};
 use super::out::FormatArg;
 use super::planning::list_authorities;
 use super::session::{self, Session};
-use crate::access::{self, AccessError, CopyRead, Inventory, copy};
+use crate::access::{self, AccessError, Inventory, copy};
 use crate::cloud::aws::Aws;
 use crate::cloud::{Cloud, LiveStack};
 use crate::common::Clock as _;
@@ -16,7 +16,7 @@ use crate::etcd;
 use crate::plan::protection::{LiveProtection, ProtectionLayer, layers};
 use crate::plan::status::rests;
 use crate::plan::{self, Survey};
-use crate::report::protection::{self, Findings};
+use crate::report::protection::{self, CopyRead, Findings};
 use crate::stacks::{STATE_BUCKET, Stack, StackKind};
 
 #[derive(clap::Args)]
@@ -77,18 +77,18 @@ async fn outside_stacks(
         etcd::list(cloud, bucket)
     );
     let now = cloud.now();
-    let mut layers = access::parameter_layers(&listed);
-    layers.push(access::copy_layer(
+    let mut layers = protection::parameter_layers(&listed);
+    layers.push(protection::copy_layer(
         &listed,
         &copy.map_err(|error| error.to_string()),
     ));
     if listed.missing.is_empty() {
         let authorities = authorities.map_err(|error| error.to_string());
-        layers.push(access::validity_layer(name, &authorities, now));
+        layers.push(protection::validity_layer(name, &authorities, now));
     }
     if let Some(control_plane) = control_plane {
         let snapshots = snapshots.map_err(|error| error.to_string());
-        layers.push(etcd::snapshot_layer(
+        layers.push(protection::snapshot_layer(
             name,
             control_plane.created,
             &snapshots,

@@ -3,7 +3,6 @@
 //! every operation can be interrupted and repeated. Must not know Systems Manager or the screen.
 
 mod answer;
-mod protection;
 mod replace;
 mod restore;
 mod snapshot;
@@ -15,7 +14,6 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use answer::Member;
-pub use protection::snapshot_layer;
 pub use replace::{OnHealthyMember, replace};
 pub use restore::{abandon, restore};
 pub use snapshot::{Snapshot, TakenSnapshot, list, snapshot};

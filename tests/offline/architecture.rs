@@ -18,7 +18,7 @@ const MODULES: &[(&str, &str)] = &[
     ("timeline", "events stacks templates cloud catalog common"),
     ("journal", "events stacks cloud catalog common"),
     ("apply", "events plan stacks cloud catalog common"),
-    ("access", "stacks kubeconfig kube pki cloud common"),
+    ("access", "plan stacks kubeconfig kube pki cloud common"),
     ("etcd", "cloud common"),
     ("events", "stacks cloud catalog common"),
     ("forecast", "plan stacks templates cloud catalog common"),

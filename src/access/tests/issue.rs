@@ -14,7 +14,8 @@ async fn issuing_needs_readable_authorities() {
     assert_eq!(
         none.unwrap_err().to_string(),
         "no CA of cluster `canary` in this account and region: is the profile wrong? \
-         `kube-cfn apply canary` makes one"
+         for a new cluster `kube-cfn apply canary` makes one; for a living one `kube-cfn certs \
+         restore canary` puts it back"
     );
     let none = authority_certificate(&cloud, "canary").await;
     assert!(matches!(none, Err(AccessError::NoAuthorities(_))));

@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Snapshot;
 use crate::common::duration::age;
+use crate::etcd::Snapshot;
 use crate::plan::protection::{LayerState, ProtectionLayer};
 use crate::stacks::StackKind;
 

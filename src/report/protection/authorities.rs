@@ -3,8 +3,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Inventory;
-use super::copy::{COPY_KEY, StoredValues};
+use crate::access::Inventory;
+use crate::access::copy::{COPY_KEY, StoredValues};
 use crate::pki::{Authority, CertificateInfo};
 use crate::plan::protection::{LayerState, ProtectionLayer};
 use crate::stacks::StackKind;
