@@ -2,10 +2,17 @@
 
 use std::cell::Cell;
 use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
 
 use dialoguer::Input;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::error::{CommandError, Exit};
+pub use super::signals::interrupted;
+use crate::common::terminal::escape;
+
+/// The terminal as it was before the question that is open now.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Consent to what a command is about to do.
 #[derive(clap::Args)]
@@ -68,9 +75,25 @@ fn ask(question: &str, flag: &str) -> Result<String, CommandError> {
         let help = format!("review the plan, then re-run with {flag}");
         return Err(CommandError::new(Exit::Usage, message).help(help));
     }
-    let input = Input::<String>::new().with_prompt(question);
+    before(tcgetattr(std::io::stdin()).ok());
+    let input = Input::<String>::new().with_prompt(escape(question));
     let answer = input.allow_empty(true).interact_text();
+    before(None);
     answer.map_err(|error| unanswered(&error))
+}
+
+fn before(terminal: Option<Termios>) -> Option<Termios> {
+    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut before, terminal)
+}
+
+/// Puts the terminal back where a question was open when the program is interrupted.
+pub fn leave() {
+    if let Some(terminal) = before(None) {
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &terminal);
+        let _ = console::Term::stderr().show_cursor();
+        super::out::eprint("");
+    }
 }
 
 /// Only a whole answer, ended with Enter, counts: not a stray key, not the `y` of another word.
@@ -87,24 +110,7 @@ fn unanswered(error: &dialoguer::Error) -> CommandError {
     )
 }
 
-/// Resolves at the first Ctrl-C (or SIGTERM): the run detaches, AWS continues.
-pub async fn interrupted() {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await.map_or((), |()| ()),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        signal = tokio::signal::ctrl_c() => {
-            // Without a handler no signal arrives: the run continues.
-            if signal.is_err() { std::future::pending::<()>().await }
-        }
-        () = terminated => {}
-    }
-}
-
-/// Waits for the Ctrl-C that detaches a run, and remembers whether it came.
+/// Waits for the signal that detaches a run, and remembers whether it came.
 #[derive(Default)]
 pub struct Interrupt(Cell<bool>);
 

@@ -3,9 +3,10 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use console::{Term, style};
+use console::{Style, Term};
 
 use crate::cloud::CloudError;
+use crate::common::terminal::paint;
 use crate::common::text::folding;
 use crate::definition::Problems;
 
@@ -100,10 +101,10 @@ impl CommandError {
         if self.message.is_empty() {
             return;
         }
-        let label = style("error:").for_stderr().red().bold();
+        let label = paint(&Style::new().for_stderr().red().bold(), "error:");
         super::out::eprint(&folded(&format!("{label} {}", self.message)));
         if let Some(help) = &self.help {
-            let label = style("help:").for_stderr().cyan().bold();
+            let label = paint(&Style::new().for_stderr().cyan().bold(), "help:");
             super::out::eprint(&folded(&format!(" {label} {help}")));
         }
     }
