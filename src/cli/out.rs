@@ -72,7 +72,7 @@ impl FormatArg {
         match self.output {
             Format::Table => text(&table()),
             Format::Json => data(&json(value)?),
-            Format::Yaml => data(&serde_saphyr::to_string(value).map_err(CommandError::other)?),
+            Format::Yaml => data(&yaml(value)?),
         }
     }
 }
@@ -81,6 +81,16 @@ impl FormatArg {
 pub fn json<T: Serialize>(value: &T) -> Result<String, CommandError> {
     let json = serde_json::to_string_pretty(value).map_err(CommandError::other)?;
     Ok(escape_json(&json).into_owned())
+}
+
+/// A value as YAML. Where that would hold what a terminal obeys, as JSON, which is YAML too and can escape
+/// everything.
+fn yaml<T: Serialize>(value: &T) -> Result<String, CommandError> {
+    let yaml = serde_saphyr::to_string(value).map_err(CommandError::other)?;
+    if yaml.contains(is_obeyed) {
+        return json(value);
+    }
+    Ok(yaml)
 }
 
 /// Prints a message on stderr. A closed stderr is no failure.

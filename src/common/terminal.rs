@@ -11,8 +11,13 @@ use console::Style;
 const START: &str = "\u{1b}[";
 const END: char = 'm';
 
-/// A parameter that no text from outside can contain, because it is new in every process.
-static MARK: LazyLock<String> = LazyLock::new(|| format!(";{}", fastrand::u64(1 << 32..)));
+/// Parameters that no text from outside can contain, because they are new in every process. Four digits
+/// each, the most that are taken for a colour where the width of a text is measured.
+static MARK: LazyLock<String> = LazyLock::new(|| {
+    (0..4).fold(String::new(), |mark, _| {
+        format!("{mark};{}", fastrand::u16(1000..10_000))
+    })
+});
 
 /// Whether a terminal obeys it or reorders text at it. Line breaks and tabs are layout.
 pub fn is_obeyed(c: char) -> bool {

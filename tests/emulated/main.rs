@@ -12,6 +12,7 @@ mod create;
 mod delete;
 mod etcd;
 mod failure;
+mod files;
 mod guards;
 mod interrupted;
 mod kubernetes;

@@ -8,6 +8,66 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{define, enter, kube_cfn, listing, record};
 
+/// Commands that call AWS, each in the way in which it asks first.
+const CALLS: [&[&str]; 14] = [
+    &["list"],
+    &["plan", "canary"],
+    &["apply", "canary", "--yes"],
+    &["delete", "canary", "--confirm", "canary"],
+    &["lock", "canary"],
+    &["watch", "canary"],
+    &["status", "canary"],
+    &["diagnose", "canary"],
+    &["timeline", "canary"],
+    &["doctor", "canary"],
+    &["kubeconfig", "canary"],
+    &[
+        "credential",
+        "canary",
+        "--region",
+        "eu-west-1",
+        "--user",
+        "ada",
+    ],
+    &["certs", "status", "canary"],
+    &["etcd", "list", "canary"],
+];
+
+#[test]
+fn every_command_that_waits_for_aws_ends_at_every_signal() {
+    if !enter("files::signals::every_command_that_waits_for_aws_ends_at_every_signal") {
+        return;
+    }
+    define("canary");
+    // It accepts a call and never answers.
+    let aws = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", aws.local_addr().unwrap());
+    for arguments in CALLS {
+        for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+            let child = kube_cfn(arguments)
+                .env("AWS_ENDPOINT_URL", &endpoint)
+                .env("AWS_ACCESS_KEY_ID", "a")
+                .env("AWS_SECRET_ACCESS_KEY", "b")
+                .env("AWS_EC2_METADATA_DISABLED", "true")
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let call = aws.accept().unwrap();
+            send(&child, signal);
+            let output = child.wait_with_output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(
+                output.status.code(),
+                Some(130),
+                "{arguments:?} {signal:?}: {stderr}"
+            );
+            assert!(stderr.contains("interrupted"), "{arguments:?}: {stderr}");
+            drop(call);
+        }
+    }
+}
+
 fn send(child: &Child, signal: Signal) {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     kill_process(pid.unwrap(), signal).unwrap();
