@@ -107,3 +107,21 @@ fn a_lock_file_stays_as_it_was() {
         ["file small/canary.lock.yaml", "file small/filler"]
     );
 }
+
+#[test]
+fn a_kubeconfig_stays_as_it_was_and_unlocked() {
+    if !enter("files::disk::a_kubeconfig_stays_as_it_was_and_unlocked") {
+        return;
+    }
+    let before = "kind: Config\n";
+    fs::write("small/config", before).unwrap();
+    fill(0);
+    for path in ["small/config", "small/new"] {
+        let error = super::state::write(path).unwrap_err().to_string();
+        assert!(error.contains("No space left"), "{error}");
+    }
+    assert_eq!(fs::read_to_string("small/config").unwrap(), before);
+    assert_eq!(listing("small"), ["file small/config", "file small/filler"]);
+    fs::remove_file("small/filler").unwrap();
+    super::state::write("small/config").unwrap();
+}

@@ -14,7 +14,8 @@ use kube_cfn::kubeconfig::{
 
 use super::{enter, kube_cfn, listing, places, record, said};
 
-fn write(path: &str) -> Result<Written, KubeconfigError> {
+/// Writes an entry with a key into the kubeconfig at `path`.
+pub fn write(path: &str) -> Result<Written, KubeconfigError> {
     let entry = Entry {
         cluster: "canary".to_owned(),
         origin: "123456789012/eu-west-1".to_owned(),
