@@ -1,6 +1,7 @@
 //! Signals that ask the program to end: Ctrl-C (SIGINT), SIGTERM, and SIGHUP of a closed terminal. All
-//! three do the same in every command. What waits for one gets it, as a run that detaches then; where
-//! nothing waits the command ends with 130, and the files that it has begun are removed.
+//! three do the same in every command. What waits for one gets it, as a run that detaches then, or a
+//! question that stays without answer; where nothing waits the command ends with 130, and the files that it
+//! has begun are removed.
 
 use std::any::Any;
 use std::panic::resume_unwind;
@@ -70,7 +71,6 @@ pub fn run(command: impl FnOnce() -> ExitCode + Send + 'static) -> ExitCode {
         Ok(Ended::Panicked(None)) => Exit::Other.into(),
         Ok(Ended::Interrupted) => {
             files::remove_unfinished();
-            ask::leave();
             failed(&CommandError::new(Exit::Interrupted, "interrupted"))
         }
         Err(error) => failed(&CommandError::other(format!("failed to start: {error}"))),
@@ -122,13 +122,15 @@ impl Signals {
         }
     }
 
-    /// Hands every signal to who waits for it; resolves at one that nobody waits for. The first one after
+    /// Hands every signal to the open question or to who waits for it; resolves at one that nobody waits for. The first one after
     /// a signal that was heard does not count: a run needs a moment to detach.
     async fn unheard(&mut self) {
         let mut is_ending = false;
         loop {
             self.next().await;
-            if WAITING.load(Ordering::SeqCst) > 0 {
+            if ask::abandon() {
+                is_ending = true;
+            } else if WAITING.load(Ordering::SeqCst) > 0 {
                 ARRIVED.notify_waiters();
                 is_ending = true;
             } else if !std::mem::take(&mut is_ending) {
