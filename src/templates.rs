@@ -16,6 +16,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tera::{Context, Tera};
 
+use crate::common::files;
+
 mod data;
 pub mod evaluate;
 pub mod graph;
@@ -206,7 +208,7 @@ fn overlay(
             let known = texts.keys().cloned().collect::<Vec<_>>().join(", ");
             return Err(TemplateError::Unknown { path, known });
         }
-        let text = std::fs::read_to_string(&path).map_err(failed(&path))?;
+        let text = files::read_text(&path).map_err(failed(&path))?;
         texts.insert(name, text);
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Valid credentials, kept between two calls of the plugin: kubectl starts it
 //! for every command. A file counts only if it is the user's own and readable by no other.
 
-use std::fs::{self, DirBuilder, File, Metadata, Permissions};
+use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -46,6 +46,37 @@ struct CacheEntry {
     authority: String,
     issued: Timestamp,
     expires: Timestamp,
+    /// Of all other fields: damage inside valid JSON would else reach kubectl until it expires.
+    #[serde(default)]
+    sum: String,
+}
+
+impl CacheEntry {
+    fn of(credential: &Credential) -> Self {
+        let entry = Self {
+            certificate: credential.certificate_pem.clone(),
+            key: credential.key.expose_secret().to_owned(),
+            authority: credential.authority_pem.clone(),
+            issued: credential.issued,
+            expires: credential.expires,
+            sum: String::new(),
+        };
+        let sum = entry.sum();
+        Self { sum, ..entry }
+    }
+
+    fn sum(&self) -> String {
+        let Self {
+            certificate,
+            key,
+            authority,
+            issued,
+            expires,
+            sum: _,
+        } = self;
+        let fields = serde_json::json!([certificate, key, authority, issued, expires]);
+        digest::sha256(SecretString::from(fields.to_string()).expose_secret())
+    }
 }
 
 impl CacheKey {
@@ -81,6 +112,9 @@ impl Cache {
     ) -> Option<Credential> {
         let path = self.path(key).ok()?;
         let entry: CacheEntry = serde_json::from_str(read_private(&path)?.expose_secret()).ok()?;
+        if entry.sum() != entry.sum {
+            return None;
+        }
         let found = Credential {
             certificate_pem: entry.certificate,
             key: entry.key.into(),
@@ -97,14 +131,7 @@ impl Cache {
     /// Keeps a credential for `key` in place of what was there.
     pub fn keep(&self, key: &CacheKey, credential: &Credential) -> Result<(), AccessError> {
         let path = self.path(key)?;
-        let entry = CacheEntry {
-            certificate: credential.certificate_pem.clone(),
-            key: credential.key.expose_secret().to_owned(),
-            authority: credential.authority_pem.clone(),
-            issued: credential.issued,
-            expires: credential.expires,
-        };
-        self.write(&path, &entry)
+        self.write(&path, &CacheEntry::of(credential))
             .map_err(|source| AccessError::Cache { path, source })
     }
 
@@ -168,9 +195,8 @@ fn read_private(path: &Path) -> Option<SecretString> {
     if !is_private(&fs::metadata(path.parent()?).ok()?) {
         return None;
     }
-    let file = File::open(path).ok()?;
-    let about = file.metadata().ok()?;
-    if !about.is_file() || !is_private(&about) {
+    let file = files::open(path).ok()?;
+    if !is_private(&file.metadata().ok()?) {
         return None;
     }
     let mut text = String::new();

@@ -15,6 +15,7 @@ use super::error::{CommandError, Exit};
 use super::out::{self, FormatArg, eprint};
 
 use crate::access::{self, AbsentNamespace, Grant, GrantError};
+use crate::common::files::Written;
 use crate::kube::{Api, Binding, Connection, NamespaceRole};
 use crate::report::grants;
 use credentials::CredentialFormat;
@@ -170,15 +171,17 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, CommandError> 
     let text = credentials::text(&cluster, &connection, &request, &granted, args.format)?;
     match &args.file {
         Some(path) => {
-            credentials::write(path, &text).map_err(|error| {
+            let written = credentials::write(path, &text).map_err(|error| {
                 CommandError::other(format!("failed to write {}: {error}", path.display()))
                     .context("the access is granted, but its credentials were not written")
                     .help("grant again: it issues a new certificate")
             })?;
-            eprint(&format!(
-                "written to {}, readable by you alone",
-                path.display()
-            ));
+            if written == Written::File {
+                eprint(&format!(
+                    "written to {}, readable by you alone",
+                    path.display()
+                ));
+            }
         }
         None => out::data(text.expose_secret())?,
     }

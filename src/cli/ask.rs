@@ -2,10 +2,26 @@
 
 use std::cell::Cell;
 use std::io::IsTerminal;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, PoisonError};
 
 use dialoguer::Input;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::error::{CommandError, Exit};
+pub use super::signals::interrupted;
+use crate::common::terminal::escape;
+
+/// The question that is open now.
+static OPEN: Mutex<Option<OpenQuestion>> = Mutex::new(None);
+
+/// How to end a question from outside.
+struct OpenQuestion {
+    /// `None` is a signal.
+    answers: Sender<Option<dialoguer::Result<String>>>,
+    /// As it was before.
+    terminal: Option<Termios>,
+}
 
 /// Consent to what a command is about to do.
 #[derive(clap::Args)]
@@ -76,9 +92,42 @@ fn ask(question: &str, flag: &str) -> Result<String, CommandError> {
         let help = format!("review the plan, then re-run with {flag}");
         return Err(CommandError::new(Exit::Usage, message).help(help));
     }
-    let input = Input::<String>::new().with_prompt(question);
-    let answer = input.allow_empty(true).interact_text();
-    answer.map_err(|error| unanswered(&error))
+    let prompt = Input::<String>::new().with_prompt(escape(question));
+    let prompt = prompt.allow_empty(true);
+    let (answers, answer) = channel();
+    set_open(Some(OpenQuestion {
+        answers: answers.clone(),
+        terminal: tcgetattr(std::io::stdin()).ok(),
+    }));
+    // On a thread of its own: nothing ends a read of the terminal.
+    std::thread::spawn(move || answers.send(Some(prompt.interact_text())));
+    match answer.recv() {
+        Ok(Some(Ok(answer))) => {
+            set_open(None);
+            Ok(answer)
+        }
+        // The question stays open for the signal of a Ctrl-C, which may come after the error.
+        Ok(Some(Err(error))) => Err(unanswered(&error.to_string())),
+        Ok(None) | Err(_) => Err(unanswered("interrupted")),
+    }
+}
+
+fn set_open(question: Option<OpenQuestion>) -> Option<OpenQuestion> {
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut open, question)
+}
+
+/// Ends the question that is open, with the terminal as it was before; false if none is.
+pub fn abandon() -> bool {
+    let Some(question) = set_open(None) else {
+        return false;
+    };
+    if let Some(terminal) = &question.terminal {
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, terminal);
+    }
+    // Without a receiver the error of the prompt was quicker.
+    let _ = question.answers.send(None);
+    true
 }
 
 /// Only a whole answer, ended with Enter, counts: not a stray key, not the `y` of another word.
@@ -86,33 +135,17 @@ fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-fn unanswered(error: &dialoguer::Error) -> CommandError {
+fn unanswered(why: &str) -> CommandError {
     // The prompt hides the cursor, and Ctrl-C leaves it hidden. An error means that the terminal is gone.
     let _ = console::Term::stderr().show_cursor();
+    super::out::eprint("");
     CommandError::new(
         Exit::Interrupted,
-        format!("no answer ({error}); nothing was changed"),
+        format!("no answer ({why}); nothing was changed"),
     )
 }
 
-/// Resolves at the first Ctrl-C (or SIGTERM): the run detaches, AWS continues.
-pub async fn interrupted() {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await.map_or((), |()| ()),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        signal = tokio::signal::ctrl_c() => {
-            // Without a handler no signal arrives: the run continues.
-            if signal.is_err() { std::future::pending::<()>().await }
-        }
-        () = terminated => {}
-    }
-}
-
-/// Waits for the Ctrl-C that detaches a run, and remembers whether it came.
+/// Waits for the signal that detaches a run, and remembers whether it came.
 #[derive(Default)]
 pub struct Interrupt(Cell<bool>);
 

@@ -8,6 +8,7 @@ use clap_complete::{ArgValueCompleter, CompletionCandidate};
 
 use super::error::{CommandError, Exit};
 use super::out;
+use crate::common::terminal::is_obeyed;
 use crate::definition;
 
 #[derive(clap::Args)]
@@ -39,7 +40,8 @@ pub fn definitions() -> ArgValueCompleter {
         let found = definition::find(&directory).unwrap_or_default();
         let names = found.into_iter().map(|found| found.name);
         names
-            .filter(|name| name.starts_with(&*current))
+            // The shell would print it as it is.
+            .filter(|name| name.starts_with(&*current) && !name.contains(is_obeyed))
             .map(CompletionCandidate::new)
             .collect()
     })

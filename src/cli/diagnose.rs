@@ -73,6 +73,6 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
             let _ = writeln!(text, "{line}");
         }
     }
-    out::data(&text)?;
+    out::text(&text)?;
     Ok(Exit::Done)
 }

@@ -3,9 +3,10 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use console::{Term, style};
+use console::{Style, Term};
 
 use crate::cloud::CloudError;
+use crate::common::terminal::paint;
 use crate::common::text::folding;
 use crate::definition::Problems;
 
@@ -23,7 +24,7 @@ Exit codes:
    6  detached: AWS continues; re-run the same command to resume
   64  wrong usage
   65  wrong definition
- 130  not confirmed";
+ 130  not confirmed, or interrupted";
 
 /// How a command ended. The numbers are [`EXIT_CODES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,10 +101,10 @@ impl CommandError {
         if self.message.is_empty() {
             return;
         }
-        let label = style("error:").for_stderr().red().bold();
+        let label = paint(&Style::new().for_stderr().red().bold(), "error:");
         super::out::eprint(&folded(&format!("{label} {}", self.message)));
         if let Some(help) = &self.help {
-            let label = style("help:").for_stderr().cyan().bold();
+            let label = paint(&Style::new().for_stderr().cyan().bold(), "help:");
             super::out::eprint(&folded(&format!(" {label} {help}")));
         }
     }

@@ -11,6 +11,7 @@ use super::error::{CommandError, Exit};
 use super::out::{self, eprint};
 use super::session::{self, Session};
 use crate::access::{self, AccessError, CertificateRequest, LifetimeLimits};
+use crate::common::files;
 use crate::kubeconfig::{
     self, Current, Entry, Exec, KubeconfigError, KubeconfigPaths, LockTries, Login, Written,
 };
@@ -30,7 +31,8 @@ pub struct Args {
     /// Print a separate kubeconfig instead of merging into a file
     #[arg(long, conflicts_with = "file")]
     stdout: bool,
-    /// The file to merge into [default: as kubectl, $KUBECONFIG or ~/.kube/config]
+    /// The file to merge into; a stream such as `-` gets a separate kubeconfig [default: as kubectl,
+    /// $KUBECONFIG or ~/.kube/config]
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Make the cluster kubectl's current context
@@ -82,12 +84,33 @@ pub async fn write_exec_entry(
     api: &ApiArgs,
     file: Option<&Path>,
 ) -> Result<(), CommandError> {
+    if file.is_none() && is_unwanted() {
+        let name = &session.spec().name;
+        eprint(&format!(
+            "KUBECONFIG keeps nothing, so no kubeconfig was written; `kube-cfn kubeconfig {name} --file FILE` \
+             writes one"
+        ));
+        return Ok(());
+    }
     let login = Login::Exec(exec_login(global, session, &CertificateArgs::default())?);
     let entry = entry(session, host, api, login).await?;
     write(file, &entry, Current::IfUnset)
 }
 
+/// Whether `KUBECONFIG` is the null device: by convention, that no kubeconfig is wanted.
+fn is_unwanted() -> bool {
+    let paths = KubeconfigPaths::of_environment();
+    paths.is_ok_and(|paths| paths.files().iter().all(|path| files::is_null_device(path)))
+}
+
 fn write(file: Option<&Path>, entry: &Entry, current: Current) -> Result<(), CommandError> {
+    if let Some(stream) = file.filter(|file| files::is_stream(file)) {
+        let text = kubeconfig::render(entry)?;
+        files::output(stream, text.expose_secret(), files::PRIVATE).map_err(|error| {
+            CommandError::other(format!("failed to write {}: {error}", stream.display()))
+        })?;
+        return Ok(());
+    }
     let files = file.map_or_else(KubeconfigPaths::of_environment, |file| {
         Ok(KubeconfigPaths::file(file))
     })?;

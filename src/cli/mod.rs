@@ -29,6 +29,7 @@ mod run;
 mod saved;
 mod schema;
 mod session;
+mod signals;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -138,13 +139,13 @@ pub fn main() -> ExitCode {
     if cli.global.verbose {
         out::start_log();
     }
-    match run(&cli) {
+    signals::run(move || match run(&cli) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.print();
             failure.exit.into()
         }
-    }
+    })
 }
 
 fn run(cli: &Cli) -> Result<Exit, CommandError> {
@@ -189,8 +190,15 @@ fn block_on(work: impl Future<Output = Result<Exit, CommandError>>) -> Result<Ex
 
 /// Help and version are an answer (exit 0); anything else is wrong usage (64).
 fn usage_error(error: &clap::Error) -> ExitCode {
-    // A closed pipe does not change the exit code.
-    let _ = error.print();
+    // A closed pipe does not change the exit code. The colours are clap's own: text of the user that a
+    // terminal would obey is shown without any.
+    if out::is_given_plain() {
+        let _ = error.print();
+    } else if error.use_stderr() {
+        out::eprint(error.render().to_string().trim_end());
+    } else {
+        let _ = out::text(&error.render().to_string());
+    }
     if error.use_stderr() {
         Exit::Usage.into()
     } else {

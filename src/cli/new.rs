@@ -1,7 +1,5 @@
 //! `kube-cfn new`: writes a commented definition, from scratch or as a copy.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::Path;
 
 use semver::Version;
@@ -9,6 +7,7 @@ use semver::Version;
 use super::Global;
 use super::error::{CommandError, Exit};
 use super::out::eprint;
+use crate::common::files;
 use crate::definition::{self, DefinitionError, NewCluster, NewDatabase};
 use crate::spec::ClusterSpec;
 
@@ -91,7 +90,7 @@ fn others(directory: &Path) -> Result<Vec<(String, ClusterSpec)>, CommandError> 
     Ok(others)
 }
 
-/// Writes a new file; never overwrites an existing one.
+/// Writes a new file, whole or not at all; never overwrites an existing one.
 fn write(path: &Path, text: &str) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| {
         CommandError::other(format!("failed to write {}: {error}", path.display()))
@@ -99,10 +98,6 @@ fn write(path: &Path, text: &str) -> Result<(), CommandError> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)
+    let place = files::regular(path).map_err(failed)?;
+    files::create(&place, text, files::PUBLIC).map_err(failed)
 }

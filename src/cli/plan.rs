@@ -10,6 +10,7 @@ use super::session::{self, Session};
 use super::{Global, saved};
 use crate::cloud::ChangeSetLifetime;
 use crate::common::Clock;
+use crate::common::files::{self, Written};
 use crate::common::text::listed_line;
 use crate::forecast::live_prices;
 use crate::plan::{DriftDetection, Plan};
@@ -26,7 +27,7 @@ pub struct Args {
     name: String,
     #[command(flatten)]
     consents: ConsentArgs,
-    /// Save the plan and its change sets, for `apply FILE`
+    /// Save the plan and its change sets, for `apply FILE`; `-` is stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Skip drift detection, which takes half a minute or more
@@ -98,13 +99,20 @@ fn save(
         return Ok(false);
     }
     saved::can_be_saved(plan)?;
-    saved::write(path, plan, session, request)?;
+    let written = saved::write(path, plan, session, request)?;
     let path = path.display();
-    let next = format!(
-        "saved as {path}; next: `kube-cfn apply {path}`, which does exactly this or nothing"
-    );
+    let next = match written {
+        Written::File => format!(
+            "saved as {path}; next: `kube-cfn apply {path}`, which does exactly this or nothing"
+        ),
+        Written::Stream => format!(
+            "the plan was written to {path}; next: `kube-cfn apply FILE` with the file in which it \
+             ends, which does exactly this or nothing"
+        ),
+        Written::Nowhere => format!("the plan was not saved: {path} keeps nothing"),
+    };
     eprint(&listed_line("", &next));
-    Ok(true)
+    Ok(written != Written::Nowhere)
 }
 
 /// What the forecast is made with. Where AWS gives no price, the built-in one is used.
@@ -140,11 +148,21 @@ fn show(
     } else {
         PlanDetail::Short
     };
-    out::data(&match args.output {
-        PlanFormat::Text => text(&view, detail),
-        PlanFormat::Markdown => markdown(&view),
-        PlanFormat::Json => out::json(&view)?,
-    })
+    let (shown, is_data) = match args.output {
+        PlanFormat::Text => (text(&view, detail), false),
+        PlanFormat::Markdown => (markdown(&view), false),
+        PlanFormat::Json => (out::json(&view)?, true),
+    };
+    // `--out -`: stdout is the saved plan's.
+    if args.out.as_deref().is_some_and(files::is_stdout) {
+        eprint(shown.trim_end());
+        return Ok(());
+    }
+    if is_data {
+        out::data(&shown)
+    } else {
+        out::text(&shown)
+    }
 }
 
 fn exit(plan: &Plan, detailed: bool) -> Exit {

@@ -82,7 +82,7 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let plan = make_plan(&session, &request).await?;
     let inputs = ForecastInputs::default();
     let view = view(&plan, &session.identity, &session.defined, &inputs);
-    out::data(&text(&view, PlanDetail::Short))?;
+    out::text(&text(&view, PlanDetail::Short))?;
     drop(view);
     let options = ProgressOptions {
         speed: f64::from(args.speed.max(1)),

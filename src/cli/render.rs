@@ -1,11 +1,14 @@
 //! `kube-cfn render`: writes the stacks' templates as AWS gets them, and the files of a machine. Offline.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Global;
 use super::error::{CommandError, Exit};
 use super::out::{self, eprint};
 use super::session;
+use crate::common::files;
 use crate::definition::Defined;
 use crate::stacks::{self, Stack, StackKind};
 
@@ -19,7 +22,7 @@ pub struct Args {
     /// Write the files of this machine into --out instead: control-plane/a, or the name of a pool
     #[arg(long, value_name = "NODE", requires = "out", conflicts_with_all = ["stack", "output"])]
     node: Option<String>,
-    /// Write one file per stack into this directory instead of printing
+    /// Write one file per stack into this directory instead of printing; `-` prints
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Output format; json is byte for byte what AWS gets, one template per line
@@ -47,7 +50,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         return Ok(Exit::Done);
     }
     let stacks = select(session::design(&defined)?, args.stack.as_deref())?;
-    match &args.out {
+    match args.out.as_deref().filter(|out| *out != Path::new("-")) {
         Some(directory) => write(&stacks, args.output, directory)?,
         None => print(&stacks, args.output)?,
     }
@@ -113,12 +116,13 @@ fn write_tree(defined: &Defined, node: &str, directory: &Path) -> Result<(), Com
 }
 
 fn place(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    std::fs::write(path, text)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    // As on the machine, whatever the umask here.
+    files::write_with(path, text, mode, |file| {
+        file.set_permissions(Permissions::from_mode(mode))
+    })
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> CommandError {
@@ -133,7 +137,8 @@ fn write(stacks: &[Stack], format: TemplateFormat, directory: &Path) -> Result<(
     };
     for stack in stacks {
         let path = directory.join(format!("{}.{extension}", stack.name));
-        std::fs::write(&path, text(stack, format)).map_err(|error| failed(&path, &error))?;
+        files::write(&path, text(stack, format), files::PUBLIC)
+            .map_err(|error| failed(&path, &error))?;
         eprint(&format!("wrote {}", path.display()));
     }
     Ok(())

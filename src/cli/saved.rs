@@ -8,7 +8,7 @@ use super::lock::{self, Refresh};
 use super::planning::{self, PlanInputs, PlanRequest};
 use super::session::{self, Session};
 use crate::cloud::aws::Aws;
-use crate::common::files;
+use crate::common::files::{self, Written};
 use crate::definition::lock as lock_file;
 use crate::plan::{Action, Plan, PlanOrigin, SavedPlan};
 
@@ -18,7 +18,7 @@ const MARK: &str = "\"kube-cfn/plan\"";
 /// Reads the saved plan that `name` is the path of; `None` when it names no such file.
 pub fn read(name: &str) -> Result<Option<SavedPlan>, CommandError> {
     // A file that is not readable text is no saved plan: it is taken for a definition or a name.
-    match std::fs::read_to_string(name) {
+    match files::read_text_or_stream(Path::new(name)) {
         Ok(text) if text.contains(MARK) => {
             let saved = SavedPlan::read(&text);
             saved.map(Some).map_err(|error| {
@@ -51,13 +51,13 @@ pub fn can_be_saved(plan: &Plan) -> Result<(), CommandError> {
     Err(CommandError::new(Exit::NeedsAction, message).help(help))
 }
 
-/// Writes a plan into a file, whole or not at all.
+/// Writes a plan into a file, whole or not at all, or into a stream.
 pub fn write(
     path: &Path,
     plan: &Plan,
     session: &Session,
     request: &PlanRequest<'_>,
-) -> Result<(), CommandError> {
+) -> Result<Written, CommandError> {
     let sources = PlanSources::of(session)?;
     let images = sources.images()?;
     let origin = PlanOrigin {
@@ -69,7 +69,7 @@ pub fn write(
     let failed = |error: std::io::Error| {
         CommandError::other(format!("failed to write {}: {error}", path.display()))
     };
-    files::write(path, format!("{text}\n"), files::PUBLIC).map_err(failed)
+    files::output(path, format!("{text}\n"), files::PUBLIC).map_err(failed)
 }
 
 /// Opens the definition and account that a saved plan was made for.
@@ -131,9 +131,8 @@ impl PlanSources {
         let failed = |path: &Path, error: &std::io::Error| {
             CommandError::other(format!("failed to read {}: {error}", path.display()))
         };
-        let definition_text =
-            std::fs::read_to_string(path).map_err(|error| failed(path, &error))?;
-        let lock_text = match std::fs::read_to_string(&lock) {
+        let definition_text = files::read_text(path).map_err(|error| failed(path, &error))?;
+        let lock_text = match files::read_text(&lock) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(&lock, &error)),

@@ -1,7 +1,7 @@
 //! The start of every command on a definition: reads it, connects to AWS, and checks account and region
 //! before anything happens.
 
-use console::style;
+use console::Style;
 
 use super::Global;
 use super::api_access::ClusterRef;
@@ -9,6 +9,7 @@ use super::error::{CommandError, Exit};
 use super::out::eprint;
 use crate::cloud::aws::{Aws, Settings};
 use crate::cloud::{Cloud, Identity};
+use crate::common::terminal::paint;
 use crate::definition::{self, Defined, DefinitionError};
 use crate::events::Place;
 use crate::spec::ClusterSpec;
@@ -110,7 +111,7 @@ pub fn print_header(name: &str, details: &str, identity: &Identity) {
         caller,
         region,
     } = identity;
-    let name = style(name).for_stderr().bold();
+    let name = paint(&Style::new().for_stderr().bold(), name);
     eprint(&format!(
         "{name}{details}  {region}  account {account}\ncaller {caller}"
     ));

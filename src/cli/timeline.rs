@@ -13,7 +13,7 @@ use super::cluster::{Cluster, ClusterArg, ClusterFilter};
 use super::error::{CommandError, Exit};
 use super::out::{self, TextFormat, eprint};
 use crate::cloud::{Cloud, CloudError, LiveStack, StackOperation};
-use crate::common::files;
+use crate::common::files::{self, Written};
 use crate::journal::{self, JournalError, Record, RunArchive};
 use crate::plan::run_of;
 use crate::stacks::StackKind;
@@ -37,7 +37,7 @@ pub struct Args {
     /// Also show the resources that took long
     #[arg(long)]
     resources: bool,
-    /// Also write the chart to FILE, as one self-contained HTML page
+    /// Also write the chart to FILE, as one self-contained HTML page; `-` writes it alone, to stdout
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Output format
@@ -67,11 +67,15 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     };
     if let Some(file) = &args.html {
         write_page(&view, file)?;
+        // `--html -`: stdout is the page's.
+        if files::is_stdout(file) {
+            return Ok(Exit::Done);
+        }
     }
-    out::data(&match args.output {
-        TextFormat::Text => view.text(args.resources),
-        TextFormat::Json => out::json(&view)?,
-    })?;
+    match args.output {
+        TextFormat::Text => out::text(&view.text(args.resources))?,
+        TextFormat::Json => out::data(&out::json(&view)?)?,
+    }
     Ok(Exit::Done)
 }
 
@@ -207,15 +211,17 @@ async fn stack_history(
     })
 }
 
-/// Writes the page whole or not at all.
+/// Writes the page into a file, whole or not at all, or into a stream.
 fn write_page(view: &TimelineView, file: &Path) -> Result<(), CommandError> {
     let failed = |error| CommandError::other(format!("failed to {error}"));
     let templates = Templates::new(None).map_err(failed)?;
     let page = timeline::page(&view.timeline, &view.source, &templates).map_err(failed)?;
-    files::write(file, &page, files::PUBLIC).map_err(|error| {
+    let written = files::output(file, &page, files::PUBLIC).map_err(|error| {
         CommandError::other(format!("failed to write {}: {error}", file.display()))
     })?;
-    eprint(&format!("wrote {}", file.display()));
+    if written == Written::File {
+        eprint(&format!("wrote {}", file.display()));
+    }
     Ok(())
 }
 

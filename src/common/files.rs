@@ -1,9 +1,25 @@
 //! Files that are written whole or not at all: what was there stays until the new content is on the disk.
+//! Only a regular file is replaced, never a device, a pipe, a socket or a directory; a link stays a link, and
+//! gets its target where that is missing. What the user asked to be put out may go to a stream instead.
+
+mod input;
+mod leftovers;
+mod output;
+mod target;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+pub use input::{open, read, read_text, read_text_or_stream};
+pub use leftovers::{Unfinished, remove_unfinished};
+pub use output::{Written, output};
+pub use target::{is_null_device, is_stdout, is_stream, regular};
 
 /// For what only the user may read.
 pub const PRIVATE: u32 = 0o600;
@@ -22,43 +38,45 @@ pub fn write_with(
     mode: u32,
     prepare: impl FnOnce(&File) -> io::Result<()>,
 ) -> io::Result<()> {
-    let directory = path.parent().filter(|path| !path.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
-        .prefix(".kube-cfn-")
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(directory.unwrap_or(Path::new(".")))?;
-    file.write_all(bytes.as_ref())?;
-    prepare(file.as_file())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
+    let place = regular(path)?;
+    let (file, _unfinished) = prepared(&place, bytes.as_ref(), mode, prepare)?;
+    file.persist(&place).map_err(|error| in_use(error.error))?;
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
+/// Writes a new file; an error of kind `AlreadyExists` where anything is there, a link included.
+pub fn create(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) -> io::Result<()> {
+    let (file, _unfinished) = prepared(path, bytes.as_ref(), mode, |_| Ok(()))?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    Ok(())
+}
 
-    #[test]
-    fn files_are_replaced_whole_with_their_mode() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("file");
-        fs::write(&path, "a longer text than the next one").unwrap();
-        write(&path, "new", PRIVATE).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
-        let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, PRIVATE);
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-    }
+/// The new content beside its place, on the disk.
+fn prepared(
+    place: &Path,
+    bytes: &[u8],
+    mode: u32,
+    prepare: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<(NamedTempFile, Unfinished)> {
+    let directory = place.parent().filter(|path| !path.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    leftovers::sweep(directory);
+    let mut file = tempfile::Builder::new()
+        .prefix(&leftovers::prefix())
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(directory)?;
+    let unfinished = Unfinished::new(file.path());
+    file.write_all(bytes)?;
+    prepare(file.as_file())?;
+    file.as_file().sync_all()?;
+    Ok((file, unfinished))
+}
 
-    #[test]
-    fn a_failed_write_leaves_the_old_file() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("file");
-        fs::write(&path, "old").unwrap();
-        let full = |_: &File| Err(io::Error::other("no space"));
-        assert!(write_with(&path, "new", PUBLIC, full).is_err());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+/// A file that is mounted by itself, as into a container, can't be replaced.
+fn in_use(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::ResourceBusy {
+        let text = "it is mounted by itself and can't be replaced: mount its directory instead";
+        return io::Error::new(error.kind(), text);
     }
+    error
 }

@@ -5,12 +5,20 @@ use std::borrow::Cow;
 use console::{measure_text_width, truncate_str};
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
+use crate::common::terminal::is_obeyed;
+
 /// Width of what is printed to be read and piped: plans, lists, checks.
 const COLUMNS: usize = 80;
 
 /// Text on one line and without control characters, which a terminal would obey.
 pub fn clean(text: &str) -> String {
-    let harmless = |c: char| if c.is_control() { ' ' } else { c };
+    let harmless = |c: char| {
+        if c.is_whitespace() || is_obeyed(c) {
+            ' '
+        } else {
+            c
+        }
+    };
     one_line(&text.chars().map(harmless).collect::<String>())
 }
 

@@ -19,10 +19,10 @@ mod source_line;
 mod structure;
 mod tree;
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::common::files;
 use crate::spec::{ClusterSpec, rules};
 
 pub use defined::Defined;
@@ -113,7 +113,7 @@ pub fn read(path: &Path) -> Result<String, DefinitionError> {
         why,
     };
     let mut bytes = Vec::new();
-    File::open(path)
+    files::open(path)
         .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
         .map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST {

@@ -1,11 +1,13 @@
 //! Problems as text for people: the line of each, the mark below it, what to do. Eighty
-//! columns, but for lines of the definition itself.
+//! columns, but for lines of the definition itself. What a terminal would obey is escaped here: the
+//! colours around it are not known to others as ours.
 
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
 };
 
 use super::problem::{Problem, Problems};
+use crate::common::terminal::{escape, mask};
 use crate::common::text::{count, wrap_quoted};
 
 /// Messages are read on a terminal of 80 columns.
@@ -28,36 +30,37 @@ pub(super) fn render(problems: &Problems, theme: GraphicalTheme) -> String {
     for problem in problems.iter() {
         let report = report(&problems.text, problem);
         if handler.render_report(&mut out, report.as_ref()).is_err() {
-            out.push_str(&problem.message);
+            out.push_str(&escape(&problem.message));
         }
         out.push('\n');
         file = &problem.file;
     }
     let count = count(problems.len(), "problem");
-    trimmed(&format!("{out}{count} in {file}"))
+    trimmed(&format!("{out}{count} in {}", escape(file)))
 }
 
 fn report(text: &str, problem: &Problem) -> Report {
     let place = &problem.place;
     let around = around(text, place.start);
     let shown = !around.is_empty() && around.iter().all(|line| line.len() <= LONGEST_LINE);
+    let (file, message) = (escape(&problem.file), escape(&problem.message));
     let message = if shown {
-        problem.message.clone()
+        message.into_owned()
     } else {
-        let (file, line, column) = (&problem.file, problem.line, problem.column);
-        format!("{file}:{line}:{column}: {}", problem.message)
+        let (line, column) = (problem.line, problem.column);
+        format!("{file}:{line}:{column}: {message}")
     };
     let mut diagnostic = MietteDiagnostic::new(wrap_quoted(&message, WIDTH - BEFORE_MESSAGE));
     if !problem.help.is_empty() {
-        diagnostic = diagnostic.with_help(wrap_quoted(&problem.help, WIDTH - BEFORE_HELP));
+        diagnostic = diagnostic.with_help(wrap_quoted(&escape(&problem.help), WIDTH - BEFORE_HELP));
     }
     if !shown {
         return Report::new(diagnostic);
     }
-    let label = (!problem.label.is_empty()).then(|| problem.label.clone());
+    let label = (!problem.label.is_empty()).then(|| escape(&problem.label).into_owned());
     let span = LabeledSpan::new(label, place.start, place.len());
     Report::new(diagnostic.with_label(span))
-        .with_source_code(NamedSource::new(&problem.file, text.to_owned()))
+        .with_source_code(NamedSource::new(file, mask(text).into_owned()))
 }
 
 /// The line at `start` and its neighbours.

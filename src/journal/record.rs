@@ -1,13 +1,13 @@
 //! One record: written line by line as a run goes on, read back as far as it was written.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{JournalError, KIND, RunArchive, RunHeader, SCHEMA};
+use crate::common::files;
 use crate::events::Event;
 
 /// The first line of a record.
@@ -53,12 +53,8 @@ impl Journal {
     }
 
     fn line(&mut self, value: &impl Serialize) -> Result<(), JournalError> {
-        let write = |file: &mut File| {
-            let mut line = serde_json::to_vec(value)?;
-            line.push(b'\n');
-            // One call, no buffer: a kill cuts at most the last line.
-            file.write_all(&line)
-        };
+        // One call, no buffer: a kill cuts at most the last line.
+        let write = |file: &mut File| file.write_all(&to_line(value)?);
         write(&mut self.file).map_err(|source| JournalError::Write {
             path: self.path.clone(),
             source,
@@ -70,28 +66,32 @@ impl RunArchive {
     /// Begins the record of a run; removes the cluster's oldest ones.
     pub fn begin(&self, header: &RunHeader) -> Result<Journal, JournalError> {
         let path = self.new_path(header)?;
-        let opened = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path);
-        let file = opened.map_err(|source| JournalError::Write {
-            path: path.clone(),
-            source,
-        })?;
-        let mut journal = Journal { path, file };
-        journal.line(&FirstLine {
+        let first = FirstLine {
             kind: KIND.to_owned(),
             schema: SCHEMA,
             header: header.clone(),
-        })?;
-        Ok(journal)
+        };
+        let begin = || {
+            // With its first line, or not at all: without it it is no record.
+            files::create(&path, to_line(&first)?, files::PRIVATE)?;
+            File::options().append(true).open(&path)
+        };
+        match begin() {
+            Ok(file) => Ok(Journal { path, file }),
+            Err(source) => Err(JournalError::Write { path, source }),
+        }
     }
+}
+
+fn to_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// Reads a record, as far as it was written.
 pub fn load(path: &Path) -> Result<RecordedRun, JournalError> {
-    let bytes = fs::read(path).map_err(|source| JournalError::Read {
+    let bytes = files::read(path).map_err(|source| JournalError::Read {
         path: path.to_owned(),
         source,
     })?;

@@ -3,14 +3,30 @@
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use serde_saphyr::DuplicateKeyPolicy;
 
 use super::KubeconfigError;
 use super::error::Problem;
 use crate::common::files::{self, PRIVATE};
+
+/// The fields of a kubeconfig.
+const FIELDS: [&str; 8] = [
+    "kind",
+    "apiVersion",
+    "clusters",
+    "users",
+    "contexts",
+    "current-context",
+    "preferences",
+    "extensions",
+];
+
+/// The longest kind that is quoted.
+const LONGEST_WORD: usize = 60;
 
 /// A kubeconfig without entries.
 pub(super) fn empty() -> Value {
@@ -26,12 +42,24 @@ pub(super) fn empty() -> Value {
 
 /// The file as data; `None` if there is none. One without content is an empty kubeconfig.
 pub(super) fn read(path: &Path) -> Result<Option<Value>, KubeconfigError> {
-    let text = match fs::read_to_string(path) {
+    // By convention it says that there is none.
+    if files::is_null_device(path) {
+        return Ok(None);
+    }
+    let text = match files::read_text(path) {
         Ok(text) => SecretString::from(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(failed("read", path, source)),
     };
-    let document: Value = serde_saphyr::from_str(text.expose_secret()).map_err(|error| {
+    parse(path, text.expose_secret()).map(Some)
+}
+
+/// Reads as kubectl does: of a key that is there twice the last one counts. It ignores further documents;
+/// here they are an error, unless they are empty, for writing would lose them.
+fn parse(path: &Path, text: &str) -> Result<Value, KubeconfigError> {
+    let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+    let parsed = serde_saphyr::from_multiple_with_options::<Value>(text, options);
+    let mut documents = parsed.map_err(|error| {
         // The error's own text quotes the file.
         let at = error.location().map(|place| {
             let (line, column) = (place.line(), place.column());
@@ -42,11 +70,42 @@ pub(super) fn read(path: &Path) -> Result<Option<Value>, KubeconfigError> {
             at: at.unwrap_or_default(),
         }
     })?;
-    match document {
-        Value::Null => Ok(Some(empty())),
-        Value::Object(_) => Ok(Some(document)),
+    let document = documents.pop().unwrap_or_else(empty);
+    if !documents.is_empty() {
+        return Err(Problem::SeveralDocuments.at(path));
+    }
+    match &document {
+        Value::Object(fields) => check_kind(fields)
+            .map(|()| document)
+            .map_err(|why| why.at(path)),
         _ => Err(Problem::NotAMapping.at(path)),
     }
+}
+
+/// Whether a mapping is a kubeconfig. kubectl takes one that says nothing of itself; to write entries into
+/// a file of another kind would damage it.
+fn check_kind(fields: &Map<String, Value>) -> Result<(), Problem> {
+    for (field, wanted) in [("kind", "Config"), ("apiVersion", "v1")] {
+        match fields.get(field) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(found)) if found == wanted || found.is_empty() => {}
+            Some(found) => return Err(Problem::AnotherKind(field, word(found))),
+        }
+    }
+    if fields.is_empty() || fields.keys().any(|key| FIELDS.contains(&key.as_str())) {
+        return Ok(());
+    }
+    Err(Problem::UnknownKind)
+}
+
+/// A value that is a plain word: nothing else of a file is quoted.
+fn word(value: &Value) -> String {
+    let text = value.as_str().unwrap_or_default();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-/".contains(c);
+    if text.is_empty() || text.len() > LONGEST_WORD || !text.chars().all(is_plain) {
+        return "something else".to_owned();
+    }
+    format!("`{text}`")
 }
 
 /// YAML as kubectl writes it: no block scalars, and quotes where a string looks like something else.
@@ -60,12 +119,21 @@ pub(super) fn to_text(path: &Path, document: &Value) -> Result<SecretString, Kub
         })
 }
 
-/// Writes beside the file, then renames over it. A link stays a link; the mode gets no wider than
+/// Writes beside the file, then renames over it. A link stays a link and gets its target; the mode gets no wider than
 /// 0600 and stays stricter where it was.
 pub(super) fn write(path: &Path, document: &Value) -> Result<(), KubeconfigError> {
     let text = to_text(path, document)?;
-    let place = resolve(path)?;
-    replace(&place, text.expose_secret()).map_err(|source| failed("write", path, source))
+    replace(path, text.expose_secret()).map_err(|source| failed("write", path, source))
+}
+
+/// Checks that a kubeconfig is or can be at `path`: the null device, a pipe or a directory is an error.
+pub(super) fn check_place(path: &Path) -> Result<(), KubeconfigError> {
+    if files::is_null_device(path) {
+        return Err(KubeconfigError::NullDevice(path.to_owned()));
+    }
+    files::regular(path)
+        .map(drop)
+        .map_err(|source| failed("write", path, source))
 }
 
 fn replace(place: &Path, text: &str) -> io::Result<()> {
@@ -96,14 +164,6 @@ pub(super) fn make_directory(path: &Path) -> Result<(), KubeconfigError> {
         .mode(0o700)
         .create(directory)
         .map_err(|source| failed("make the directory", directory, source))
-}
-
-/// Where a link leads; the path itself if it is none, or nothing is there yet.
-fn resolve(path: &Path) -> Result<PathBuf, KubeconfigError> {
-    if fs::symlink_metadata(path).is_err() {
-        return Ok(path.to_owned());
-    }
-    fs::canonicalize(path).map_err(|source| failed("follow the link", path, source))
 }
 
 fn failed(doing: &'static str, path: &Path, source: io::Error) -> KubeconfigError {

@@ -52,6 +52,7 @@ impl Kind {
         }
     }
 
+    /// Also its word in kubectl's commands.
     fn content(self) -> &'static str {
         match self {
             Self::Cluster => "cluster",
@@ -138,6 +139,11 @@ fn check_owner(document: &Value, entry: &Entry) -> Result<bool, Problem> {
     let foreign = |owner: &str| Problem::Foreign {
         name: entry.cluster.clone(),
         owner: owner.to_owned(),
+        kinds: [Kind::Context, Kind::Cluster, Kind::User]
+            .into_iter()
+            .filter(|kind| find(document, *kind, &entry.cluster).is_some())
+            .map(Kind::content)
+            .collect(),
     };
     let Some(cluster) = find(document, Kind::Cluster, &entry.cluster) else {
         if holds(document, &entry.cluster) {

@@ -166,6 +166,8 @@ fn change<T>(
     tries: LockTries,
     act: impl FnOnce(&mut Value) -> Result<T, Problem>,
 ) -> Result<T, KubeconfigError> {
+    // Before a lock is made beside it.
+    file::check_place(path)?;
     let _lock = lock::Lock::take(path, tries)?;
     let mut document = file::read(path)?.unwrap_or_else(file::empty);
     let done = act(&mut document).map_err(|problem| problem.at(path))?;

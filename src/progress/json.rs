@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Renderer;
+use crate::common::terminal::escape_json;
 use crate::events::Event;
 
 /// Version of the stream; it rises when a field changes its meaning or goes away.
@@ -36,7 +37,7 @@ impl<W: Write> Renderer for JsonRenderer<W> {
     fn render(&mut self, event: &Event) -> io::Result<()> {
         self.open()?;
         let line = serde_json::to_string(event)?;
-        writeln!(self.out, "{line}")?;
+        writeln!(self.out, "{}", escape_json(&line))?;
         self.out.flush()
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use console::Style;
 
+use crate::common::terminal::paint;
 use crate::common::text::{fit, wrap};
 
 /// The mark at the start of a line: colour alone never carries a meaning.
@@ -86,8 +87,8 @@ impl Line {
     pub fn styled(&self) -> String {
         let style = self.mark.style();
         match self.mark {
-            Mark::Title => style.apply_to(&self.text).to_string(),
-            mark => format!("{}{}", style.apply_to(mark.as_str()), self.text),
+            Mark::Title => paint(&style, &self.text),
+            mark => format!("{}{}", paint(&style, mark.as_str()), self.text),
         }
     }
 }

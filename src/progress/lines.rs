@@ -16,6 +16,7 @@ use super::shorten_reason::cause_first;
 use super::view::{usual, verdict};
 use crate::catalog::durations::Durations;
 use crate::common::duration::elapsed;
+use crate::common::terminal::visible;
 use crate::common::text::{clean, count};
 use crate::events::{Event, Expected, Outcome};
 use crate::stacks::StackKind;
@@ -81,7 +82,7 @@ impl<W: Write> LineRenderer<W> {
             span = columns.elapsed.map_or_else(|| "-".to_owned(), elapsed),
             text = clean(text),
         );
-        writeln!(self.out, "{}", line.trim_end())
+        writeln!(self.out, "{}", visible(line.trim_end()))
     }
 
     /// A line that is about the run.
@@ -344,7 +345,7 @@ impl<W: Write> Renderer for LineRenderer<W> {
         for summary in [run, wait].iter().filter(|lines| !lines.is_empty()) {
             writeln!(self.out)?;
             for line in summary {
-                writeln!(self.out, "{line}")?;
+                writeln!(self.out, "{}", visible(&line.to_string()))?;
             }
         }
         self.out.flush()

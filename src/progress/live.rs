@@ -14,6 +14,7 @@ use super::model::Model;
 use super::view::verdict;
 use crate::catalog::durations::Durations;
 use crate::common::duration::elapsed;
+use crate::common::terminal::visible;
 use crate::common::text::clean;
 use crate::events::{Event, Outcome};
 use crate::stacks::StackKind;
@@ -71,7 +72,7 @@ impl LiveRenderer {
     /// Lines that stay, above the block.
     fn print(&self, lines: &[Line]) -> io::Result<()> {
         let lines: Vec<String> = lines.iter().map(Line::styled).collect();
-        self.screen.println(lines.join("\n"))
+        self.screen.println(visible(&lines.join("\n")))
     }
 
     /// Prints the report of a stack's failure, once for each cause.
@@ -133,7 +134,8 @@ impl Renderer for LiveRenderer {
         // An empty line leads the block: what a typed key (`^C`) pushes down a line then leaves no rest.
         let lines = block.iter().map(Line::styled);
         let block: Vec<String> = std::iter::once(String::new()).chain(lines).collect();
-        self.block.set_message(block.join("\n"));
+        self.block
+            .set_message(visible(&block.join("\n")).into_owned());
         self.block.tick();
         Ok(())
     }

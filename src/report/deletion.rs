@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use console::style;
+use console::Style;
 
+use crate::common::terminal::paint;
 use crate::common::text::listed_line;
 use crate::events::Retained;
 use crate::plan::DeletePlan;
@@ -16,7 +17,7 @@ pub fn text(plan: &DeletePlan) -> String {
         let _ = writeln!(
             text,
             "{} {}",
-            style("-").for_stderr().red(),
+            paint(&Style::new().for_stderr().red(), "-"),
             step.found.name
         );
         for loss in step.losses().iter().filter(|loss| loss.is_data()) {

@@ -1,10 +1,11 @@
 //! Snapshots of etcd and the steps on its members, as text.
 
-use console::style;
+use console::Style;
 use jiff::Timestamp;
 
 use super::format;
 use crate::common::duration::age;
+use crate::common::terminal::paint;
 use crate::common::text::listed_line;
 use crate::etcd::{MemberStep, Slot, Snapshot};
 
@@ -34,7 +35,7 @@ pub fn restore_steps(slots: &[Slot], key: &str) -> String {
          {} everything written after the snapshot is lost; workloads keep running,\n   \
          the API is unavailable for some minutes",
         names.join(", "),
-        style("!!").for_stderr().yellow()
+        paint(&Style::new().for_stderr().yellow(), "!!")
     )
 }
 

@@ -13,6 +13,7 @@ mod create;
 mod delete;
 mod etcd;
 mod failure;
+mod files;
 mod guards;
 mod interrupted;
 mod kubernetes;

@@ -135,8 +135,12 @@ impl Running {
 
     /// What Ctrl-C does.
     pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    pub fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(id.expect("a process"), Signal::INT).expect("it still runs");
+        kill_process(id.expect("a process"), signal).expect("it still runs");
     }
 
     /// As if the machine went away.

@@ -1,5 +1,7 @@
 //! Our kubeconfigs with the real kubectl, up to a TLS server that asks for a client certificate.
 
+mod merging;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;

@@ -118,3 +118,29 @@ async fn unwritable_cache_is_no_error() {
             .is_ok()
     );
 }
+
+/// Damage that leaves the file valid JSON: kubectl would get a broken certificate until it expires.
+#[tokio::test(start_paused = true)]
+async fn a_damaged_credential_is_none() {
+    let (cloud, place) = (cloud().await, tempfile::tempdir().unwrap());
+    ensure(&cloud).await.unwrap();
+    let (cache, key) = (Cache::at(place.path().join("cache")), cache_key("ada"));
+    credential(&cloud, &cache, &key, limits(), None, now())
+        .await
+        .unwrap();
+    let directory = std::fs::read_dir(place.path().join("cache/canary")).unwrap();
+    let file = directory.flatten().next().unwrap().path();
+    let whole = std::fs::read_to_string(&file).unwrap();
+    let mut valid = 0;
+    for (at, byte) in whole.bytes().enumerate().step_by(7) {
+        let other = if byte == b'A' { 'B' } else { 'A' };
+        let damaged = format!("{}{other}{}", &whole[..at], &whole[at + 1..]);
+        valid += usize::from(serde_json::from_str::<serde_json::Value>(&damaged).is_ok());
+        std::fs::write(&file, damaged).unwrap();
+        let found = cache.find(&key, None, now());
+        assert!(found.is_none(), "byte {at}");
+    }
+    assert!(valid > 50, "only {valid} damages are valid JSON");
+    std::fs::write(&file, &whole).unwrap();
+    assert!(cache.find(&key, None, now()).is_some());
+}

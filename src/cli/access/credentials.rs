@@ -10,7 +10,7 @@ use crate::access::{Grant, GrantResult};
 use crate::cli::api_access::{ApiArgs, origin};
 use crate::cli::cluster::Cluster;
 use crate::cli::error::CommandError;
-use crate::common::files;
+use crate::common::files::{self, Written};
 use crate::kube::Connection;
 use crate::kubeconfig::{self, Entry, Login};
 
@@ -77,10 +77,10 @@ fn archive(files: &[(&str, &str, u32)]) -> std::io::Result<Vec<u8>> {
     tar.into_inner()?.finish()
 }
 
-/// Written whole or not at all, for the user alone from its first byte on.
-pub(super) fn write(path: &Path, text: &SecretString) -> std::io::Result<()> {
+/// Written into a file whole or not at all, for the user alone from its first byte on; or into a stream.
+pub(super) fn write(path: &Path, text: &SecretString) -> std::io::Result<Written> {
     let text = SecretString::from(format!("{}\n", text.expose_secret().trim_end()));
-    files::write(path, text.expose_secret(), files::PRIVATE)
+    files::output(path, text.expose_secret(), files::PRIVATE)
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use console::{Style, measure_text_width, style};
+use console::{Style, measure_text_width};
 
 use super::changes::{ChangeView, action_words, property_lines, risk_words};
 use super::notes::notes;
 use super::summary::summary;
 use super::{PlanView, StackAction, StackView, forecast};
+use crate::common::terminal::paint;
 use crate::common::text::{listed_line, one_line};
 use crate::plan::{Blocked, ChangeCounts, Risk};
 use crate::stacks::StackKind;
@@ -56,8 +57,8 @@ fn refused_text(out: &mut String, refused: &[Blocked]) {
     }
     let red = Style::new().red().bold();
     let name = format!("{:<16}", "the plan");
-    let (mark, said) = (red.apply_to("!"), red.apply_to("refused"));
-    line(out, format_args!("{mark} {} {said}", red.apply_to(name)));
+    let (mark, said) = (paint(&red, "!"), paint(&red, "refused"));
+    line(out, format_args!("{mark} {} {said}", paint(&red, name)));
     for why in refused {
         blocked_text(out, why);
     }
@@ -74,7 +75,11 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: PlanDetail) {
     let time = stack.expected.map(forecast::span).unwrap_or_default();
     let money = forecast::difference(stack.cost_difference).unwrap_or_default();
     let weighed = format!("{time:>7}  {money}");
-    let head = format_args!("{} {} {said}", colour.apply_to(mark), style(name).bold()).to_string();
+    let head = format!(
+        "{} {} {said}",
+        paint(&colour, mark),
+        paint(&Style::new().bold(), name)
+    );
     let room = COLUMN.saturating_sub(measure_text_width(&head));
     if weighed.trim().is_empty() {
         line(out, format_args!("{head}"));
