@@ -8,7 +8,7 @@ use aws_sdk_ssm::types::{ParameterTier, ParameterType};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::calls::{ApiCall, all_pages};
-use super::error::{explain, explain_secretly};
+use super::error::{explain, explain_secretly, unanswered};
 use super::{Aws, bucket, ec2};
 use crate::cloud::limiter::Service;
 use crate::cloud::{CloudError, Console, PutResult, Store};
@@ -85,7 +85,11 @@ async fn read(aws: &Aws, name: &str, kind: ValueKind) -> Result<Option<String>, 
     let request = aws.ssm.get_parameter().name(name);
     let request = request.with_decryption(kind == ValueKind::Decrypted);
     match aws.send(api_call, request.send()).await {
-        Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
+        Ok(answer) => match answer.parameter.and_then(|parameter| parameter.value) {
+            Some(value) => Ok(Some(value)),
+            // AWS says in so many words that there is none.
+            None => Err(unanswered(api_call, "the answer holds no parameter")),
+        },
         Err(error) => match explain_read(api_call, kind, &error) {
             CloudError::NotFound(_) => Ok(None),
             error => Err(error),
@@ -154,6 +158,9 @@ async fn names_under(aws: &Aws, path: &str) -> Result<Vec<String>, CloudError> {
             .with_decryption(false)
             .set_next_token(next);
         let page = aws.ask(api_call, request.send()).await?;
+        if page.parameters.is_none() {
+            return Err(unanswered(api_call, "the answer holds no list"));
+        }
         Ok((page.parameters, page.next_token))
     })
     .await?;
