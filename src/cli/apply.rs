@@ -208,9 +208,11 @@ impl<C: Cloud + Store> Prerequisites for Authorities<'_, C> {
         }
         let base = outputs.get(&StackKind::Base);
         let provided = access::provide_authorities(self.cloud, self.cluster, base).await;
-        let ensured = provided.map_err(|error| error.to_string())?;
+        let provided = provided.map_err(|error| error.to_string())?;
         let made = "created the cluster's certificate authorities, encrypted with its KMS key";
-        Ok(ensured.created().then(|| made.to_owned()))
+        let made = provided.authorities.created().then(|| made.to_owned());
+        let lines: Vec<String> = made.into_iter().chain(provided.replaced).collect();
+        Ok((!lines.is_empty()).then(|| lines.join("; ")))
     }
 }
 

@@ -4,6 +4,7 @@ use futures::future::join_all;
 
 use super::Global;
 use super::error::{CommandError, Exit};
+use super::objects;
 use super::out::FormatArg;
 use super::session::{self, Session};
 use crate::cloud::{Cloud, LiveStack};
@@ -49,6 +50,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         read_layers(&session, stack, live, template)
     });
     found.layers = join_all(read).await.into_iter().flatten().collect();
+    let objects = objects::layers(&session, &survey, &wanted).await?;
+    found.layers.extend(objects);
     args.output.print(&found, || protection::text(&found))?;
     exit(&found)
 }

@@ -6,7 +6,8 @@
 //! 1. [`survey()`] reads the stacks of a cluster, [`running`] which Kubernetes version they run;
 //! 2. [`change_sets`] asks for the change sets of what differs, [`inspect`] what failed stacks hold;
 //!    [`discard`] removes the change sets that nobody will execute;
-//! 3. [`restore`] reads a saved plan's change sets again.
+//! 3. [`objects`] compares what lies in the state bucket with what belongs there;
+//! 4. [`restore`] reads a saved plan's change sets again.
 //!
 //! All others are functions without a cloud: [`draft()`] compares wanted stacks with a survey.
 
@@ -19,6 +20,7 @@ mod evaluate;
 pub mod inspect;
 mod model;
 pub mod normalize;
+pub mod objects;
 pub mod offline;
 pub mod order;
 pub mod protection;
@@ -40,7 +42,8 @@ pub use deletion::{DeletePlan, Guard, deletion};
 pub use drift::Drifted;
 pub use error::PlanError;
 pub use model::{
-    Action, Blocked, ChangeCounts, PendingInput, Plan, PlannedResource, Step, resources_of,
+    Action, Blocked, ChangeCounts, Damage, DamagedObject, PendingInput, Plan, PlannedResource,
+    Step, resources_of,
 };
 pub use offline::{PlanDraft, draft};
 pub use order::{joins, needs};
@@ -56,9 +59,10 @@ mod tests {
     use std::fs;
 
     /// The files that ask the cloud.
-    const ASKING: [&str; 5] = [
+    const ASKING: [&str; 6] = [
         "change_sets.rs",
         "inspect.rs",
+        "objects.rs",
         "restore.rs",
         "running.rs",
         "survey.rs",

@@ -49,7 +49,45 @@ pub struct Step {
     pub drift_unknown: Option<String>,
     /// Whether the stack policy in force is not the wanted one.
     pub policy_drifted: bool,
+    /// Objects of the stack in a bucket that are not as they should be; a run puts them back.
+    pub damaged_objects: Vec<DamagedObject>,
     pub action: Action,
+}
+
+/// An object in a bucket that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DamagedObject {
+    pub bucket: String,
+    pub key: String,
+    pub damage: Damage,
+}
+
+/// What is wrong with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Damage {
+    Missing,
+    /// It is there with other content.
+    OtherContent,
+}
+
+impl DamagedObject {
+    /// What is wrong, and what a run does about it.
+    pub fn text(&self) -> String {
+        let Self {
+            bucket,
+            key,
+            damage,
+        } = self;
+        match damage {
+            Damage::Missing => format!("s3://{bucket}/{key} is missing: it is put back"),
+            Damage::OtherContent => format!(
+                "s3://{bucket}/{key} has other content: it is replaced; find out who may write to \
+                 that bucket"
+            ),
+        }
+    }
 }
 
 /// An input that is settled only when another stack is done.
@@ -161,9 +199,24 @@ pub struct PlannedResource {
 impl Plan {
     /// Whether a run would change anything.
     pub fn has_changes(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| !matches!(step.action, Action::NoChange) || step.needs_protection_update())
+        self.steps.iter().any(|step| {
+            !matches!(step.action, Action::NoChange)
+                || step.needs_protection_update()
+                || !step.damaged_objects.is_empty()
+        })
+    }
+
+    /// Notes damaged objects of a stack in which nothing else is to do.
+    pub fn note_damaged(&mut self, stack: &StackKind, objects: Vec<DamagedObject>) {
+        let stays = |step: &&mut Step| {
+            let rests = |found: &LiveStack| status::rests(&found.status);
+            step.stack.kind == *stack
+                && step.action == Action::NoChange
+                && step.found.as_ref().is_some_and(rests)
+        };
+        if let Some(step) = self.steps.iter_mut().find(stays) {
+            step.damaged_objects.extend(objects);
+        }
     }
 
     /// The stacks that can't be touched.
@@ -195,6 +248,7 @@ impl Step {
             drift: Vec::new(),
             drift_unknown: None,
             policy_drifted: false,
+            damaged_objects: Vec::new(),
             action,
         }
     }

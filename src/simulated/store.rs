@@ -10,7 +10,9 @@ use super::machines;
 use super::rng::{hex, stream};
 use super::stack::{Resource, Stack, timestamp};
 use super::state::State;
-use crate::cloud::{CloudError, Console, PutResult, Store};
+use crate::cloud::{
+    CloudError, Console, PutResult, Store, StoredContent, UploadOutcome, UploadedObject,
+};
 
 /// A parameter as it is stored.
 #[derive(Debug, Clone)]
@@ -83,20 +85,47 @@ impl Store for Simulated {
         .await
     }
 
-    async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError> {
+    async fn upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<UploadedObject, CloudError> {
         self.write("upload", &format!("{bucket}/{key}"), |state| {
             if !state.has_bucket(bucket) {
                 return Err(CloudError::NotFound(format!("bucket {bucket}")));
             }
+            let outcome = match state.compared(bucket, key, bytes) {
+                StoredContent::Same { version } => {
+                    let outcome = UploadOutcome::AlreadyThere;
+                    return Ok(UploadedObject { outcome, version });
+                }
+                StoredContent::Other => UploadOutcome::Replaced,
+                StoredContent::Missing => UploadOutcome::Stored,
+            };
             let written = timestamp(state.now);
             let objects = state.env.buckets.entry(bucket.to_owned()).or_default();
-            objects
-                .entry(key.to_owned())
-                .or_insert_with(|| StoredObject {
-                    bytes: bytes.to_vec(),
-                    written,
-                });
-            Ok(())
+            let old = objects.get(key).map_or(0, |object| object.version);
+            let object = StoredObject {
+                bytes: bytes.to_vec(),
+                written,
+                version: old + 1,
+            };
+            let version = Some(object.version.to_string());
+            objects.insert(key.to_owned(), object);
+            Ok(UploadedObject { outcome, version })
+        })
+        .await
+    }
+
+    async fn compare_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<StoredContent, CloudError> {
+        self.read("compare_object", &format!("{bucket}/{key}"), |state| {
+            Ok(state.compared(bucket, key, bytes))
         })
         .await
     }
@@ -153,6 +182,17 @@ impl State {
         let stacks = self.stacks.iter().filter(|stack| !stack.is_deleted());
         let mut all = stacks.flat_map(|stack| stack.resources.iter().map(move |one| (stack, one)));
         all.find(|(_, one)| one.exists() && one.physical_id.as_deref() == Some(physical_id))
+    }
+
+    fn compared(&self, bucket: &str, key: &str, bytes: &[u8]) -> StoredContent {
+        let objects = self.env.buckets.get(bucket);
+        match objects.and_then(|objects| objects.get(key)) {
+            None => StoredContent::Missing,
+            Some(object) if object.bytes == bytes => StoredContent::Same {
+                version: Some(object.version.to_string()),
+            },
+            Some(_) => StoredContent::Other,
+        }
     }
 
     fn has_bucket(&self, name: &str) -> bool {

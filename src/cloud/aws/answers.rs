@@ -89,7 +89,9 @@ mod tests {
     #[test]
     fn answers_have_the_form_of_their_protocol() {
         let query = |body: &[u8]| has_form(Service::CloudFormation, "DeleteStack", Some(body));
-        assert!(query(b"<?xml version=\"1.0\"?>\n<DeleteStackResponse xmlns=\"x\"/>"));
+        assert!(query(
+            b"<?xml version=\"1.0\"?>\n<DeleteStackResponse xmlns=\"x\"/>"
+        ));
         assert!(!query(b"<html>sign in</html>") && !query(b"") && !query(&[0xff]));
         let json = |body: &[u8]| has_form(Service::Ssm, "GetParameter", Some(body));
         assert!(json(b"{}") && json(b" {\"Parameter\":{}}"));

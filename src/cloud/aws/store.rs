@@ -11,7 +11,7 @@ use super::calls::{ApiCall, all_pages};
 use super::error::{explain, explain_secretly, unanswered};
 use super::{Aws, bucket, ec2};
 use crate::cloud::limiter::Service;
-use crate::cloud::{CloudError, Console, PutResult, Store};
+use crate::cloud::{CloudError, Console, PutResult, Store, StoredContent, UploadedObject};
 
 /// What one `DeleteParameters` takes.
 const BATCH: usize = 10;
@@ -57,12 +57,26 @@ impl Store for Aws {
         Ok(names)
     }
 
-    async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError> {
+    async fn upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<UploadedObject, CloudError> {
         bucket::upload(self, bucket, key, bytes).await
     }
 
+    async fn compare_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<StoredContent, CloudError> {
+        bucket::compare(self, bucket, key, bytes).await
+    }
+
     async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError> {
-        bucket::read(self, bucket, key).await
+        bucket::read(self, bucket, key, None).await
     }
 
     async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError> {

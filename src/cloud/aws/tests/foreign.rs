@@ -39,7 +39,10 @@ async fn write_without_a_result_is_repeated_after_a_foreign_answer() {
         assert_eq!(aws.delete("arn:s", "token").await, Ok(()), "{first:?}");
         let sent: Vec<String> = asked.try_iter().collect();
         assert_eq!(sent.len(), 2);
-        assert!(sent.iter().all(|one| one.contains("ClientRequestToken=token")));
+        assert!(
+            sent.iter()
+                .all(|one| one.contains("ClientRequestToken=token"))
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod change_set_names;
 mod change_sets;
+mod commands;
 mod ec2_and_prices;
 mod foreign;
 mod operations;
