@@ -44,6 +44,13 @@ impl Remote for Aws {
                 "a running machine of {group}"
             )));
         };
+        if !is_instance_id(&instance) {
+            let api_call = ApiCall::new(Service::Ec2, "DescribeInstances", group);
+            return Err(unanswered(
+                api_call,
+                "the answer holds no id of an instance",
+            ));
+        }
         let id = send(self, &instance, command).await?;
         follow(self, &instance, &id).await
     }
@@ -61,6 +68,12 @@ impl Remote for Aws {
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
     }
+}
+
+/// `i-` and hexadecimal digits: it becomes a part of requests and of commands that messages advise.
+fn is_instance_id(text: &str) -> bool {
+    let digits = text.strip_prefix("i-").unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn object(found: aws_sdk_s3::types::Object) -> Option<ObjectSummary> {
