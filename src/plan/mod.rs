@@ -13,6 +13,7 @@
 
 pub mod change_sets;
 pub mod compare;
+mod damaged;
 pub mod deletion;
 pub mod drift;
 mod error;
@@ -38,12 +39,12 @@ pub mod versions;
 pub mod warnings;
 
 pub use change_sets::{DriftDetection, PlanOptions, discard, resolve};
+pub use damaged::{Damage, DamagedObject};
 pub use deletion::{DeletePlan, Guard, deletion};
 pub use drift::Drifted;
 pub use error::PlanError;
 pub use model::{
-    Action, Blocked, ChangeCounts, Damage, DamagedObject, PendingInput, Plan, PlannedResource,
-    Step, resources_of,
+    Action, Blocked, ChangeCounts, PendingInput, Plan, PlannedResource, Step, resources_of,
 };
 pub use offline::{PlanDraft, draft};
 pub use order::{joins, needs};

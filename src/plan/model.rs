@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::damaged::DamagedObject;
 use super::drift::Drifted;
 use super::recovery::StuckResource;
 use super::risk::Risk;
@@ -52,42 +53,6 @@ pub struct Step {
     /// Objects of the stack in a bucket that are not as they should be; a run puts them back.
     pub damaged_objects: Vec<DamagedObject>,
     pub action: Action,
-}
-
-/// An object in a bucket that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DamagedObject {
-    pub bucket: String,
-    pub key: String,
-    pub damage: Damage,
-}
-
-/// What is wrong with an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Damage {
-    Missing,
-    /// It is there with other content.
-    OtherContent,
-}
-
-impl DamagedObject {
-    /// What is wrong, and what a run does about it.
-    pub fn text(&self) -> String {
-        let Self {
-            bucket,
-            key,
-            damage,
-        } = self;
-        match damage {
-            Damage::Missing => format!("s3://{bucket}/{key} is missing: it is put back"),
-            Damage::OtherContent => format!(
-                "s3://{bucket}/{key} has other content: it is replaced; find out who may write to \
-                 that bucket"
-            ),
-        }
-    }
 }
 
 /// An input that is settled only when another stack is done.

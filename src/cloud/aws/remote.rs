@@ -85,7 +85,7 @@ fn object(found: aws_sdk_s3::types::Object) -> Option<ObjectSummary> {
     })
 }
 
-/// Has a command run and returns its id. SendCommand takes no token that would keep a second request from
+/// Has a command run and returns its id. `SendCommand` takes no token that would keep a second request from
 /// running it again; so every request has a comment of its own, and one whose answer was lost is looked for
 /// by that before anything is sent again.
 async fn send(aws: &Aws, instance: &str, command: &RemoteCommand) -> Result<String, CloudError> {

@@ -1,4 +1,4 @@
-//! Run Command while answers are lost: SendCommand has no token, so a second request would run the command
+//! Run Command while answers are lost: `SendCommand` has no token, so a second request would run the command
 //! again.
 
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cloud::remote::{CommandResult, Program, Remote, RemoteCommand};
 
-/// What becomes of the first SendCommand.
+/// What becomes of the first `SendCommand`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum First {
     /// It runs, and the connection is cut.
