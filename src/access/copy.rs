@@ -186,7 +186,7 @@ pub async fn replace_copy(
         why: "it can't be written as JSON".to_owned(),
     })?;
     let put = store
-        .replace_object(bucket, COPY_KEY, text.expose_secret().as_bytes())
+        .upload(bucket, COPY_KEY, text.expose_secret().as_bytes())
         .await;
     put.map_err(|source| failed(AccessOperation::KeepCopy, bucket, source))?;
     Ok(KeptCopy::Written)

@@ -1,12 +1,14 @@
 //! The documents by which AWS checks the tokens of the cluster's service accounts, put where it reads them.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
-use super::AccessError;
 use super::error::AccessOperation;
-use crate::cloud::Store;
+use super::{AccessError, ParameterNames};
+use crate::cloud::{Store, UploadOutcome, replaced_object};
 use crate::pki;
-use crate::stacks::ISSUER_DOCUMENTS;
+use crate::stacks::{ISSUER_DOCUMENTS, OIDC_BUCKET, OIDC_ISSUER};
 
 /// What lies in the issuer's bucket, by key: the discovery document and the key set of `sa.pub`.
 /// `issuer` is the URL in the tokens, without a slash at its end.
@@ -29,27 +31,58 @@ pub fn issuer_documents(
     Ok([(discovery, found.to_string()), (keys, set)])
 }
 
-/// Puts the documents into the issuer's bucket unless they are there. Issuer and key stay as they are
-/// for the cluster's life, so what is there is what would be put.
+/// Makes the documents lie in the issuer's bucket. Issuer and key stay as they are for the cluster's life:
+/// other content was put there by somebody else, is replaced, and is reported in the lines returned.
 pub async fn publish_issuer(
     store: &impl Store,
     bucket: &str,
     issuer: &str,
     service_accounts: &str,
-) -> Result<(), AccessError> {
+) -> Result<Vec<String>, AccessError> {
+    let mut replaced = Vec::new();
     for (key, document) in issuer_documents(issuer, service_accounts)? {
-        store
-            .upload(bucket, key, document.as_bytes())
-            .await
-            .map_err(|source| {
-                AccessError::cloud(
-                    AccessOperation::Publish,
-                    &format!("s3://{bucket}/{key}"),
-                    source,
-                )
-            })?;
+        let uploaded = store.upload(bucket, key, document.as_bytes()).await;
+        let uploaded = uploaded.map_err(|source| {
+            let place = format!("s3://{bucket}/{key}");
+            AccessError::cloud(AccessOperation::Publish, &place, source)
+        })?;
+        if uploaded.outcome == UploadOutcome::Replaced {
+            replaced.push(replaced_object(bucket, key));
+        }
     }
-    Ok(())
+    Ok(replaced)
+}
+
+/// The documents as they should lie in a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerDocuments {
+    pub bucket: String,
+    /// Content by key.
+    pub documents: [(&'static str, String); 2],
+}
+
+/// What should lie in the issuer's bucket of a cluster, by the `outputs` of its base stack and its published
+/// key. `None` while there is no such bucket or key.
+pub async fn wanted_issuer_documents(
+    store: &impl Store,
+    cluster: &str,
+    outputs: Option<&BTreeMap<String, String>>,
+) -> Result<Option<IssuerDocuments>, AccessError> {
+    let output = |key| outputs.and_then(|outputs| outputs.get(key));
+    let (Some(issuer), Some(bucket)) = (output(OIDC_ISSUER), output(OIDC_BUCKET)) else {
+        return Ok(None);
+    };
+    let name = ParameterNames::of(cluster)?.service_account_public();
+    let key = store.parameter(&name).await;
+    let key =
+        key.map_err(|source| AccessError::cloud(AccessOperation::ReadPlain, &name, source))?;
+    let Some(key) = key else {
+        return Ok(None);
+    };
+    Ok(Some(IssuerDocuments {
+        bucket: bucket.clone(),
+        documents: issuer_documents(issuer, &key)?,
+    }))
 }
 
 #[cfg(test)]

@@ -29,6 +29,6 @@ pub use issue::{
     CertificateRequest, Credential, LifetimeLimits, authorities, authority_certificate, credential,
     issue,
 };
-pub use issuer::{issuer_documents, publish_issuer};
+pub use issuer::{IssuerDocuments, issuer_documents, publish_issuer, wanted_issuer_documents};
 pub use names::{AuthorityParameter, ParameterNames};
-pub use provide::provide_authorities;
+pub use provide::{Provided, provide_authorities};

@@ -9,6 +9,14 @@ use crate::common::Clock;
 use crate::common::retry::{Backoff, Try, retry};
 use crate::stacks::{KEY_ARN, OIDC_BUCKET, OIDC_ISSUER};
 
+/// What a run has provided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provided {
+    pub authorities: EnsuredAuthorities,
+    /// The issuer's documents that had other content, as lines to report.
+    pub replaced: Vec<String>,
+}
+
 /// Makes the authorities of a cluster, or finds them, and publishes its issuer, with the `outputs` of its base
 /// stack and the status of its `control_plane` stack. Safe to repeat.
 pub async fn provide_authorities(
@@ -16,7 +24,7 @@ pub async fn provide_authorities(
     cluster: &str,
     outputs: Option<&BTreeMap<String, String>>,
     control_plane: Option<&StackStatus>,
-) -> Result<EnsuredAuthorities, AccessError> {
+) -> Result<Provided, AccessError> {
     let output = |key| {
         let value = outputs.and_then(|outputs| outputs.get(key));
         value.ok_or(AccessError::NoOutput(key))
@@ -25,10 +33,14 @@ pub async fn provide_authorities(
     let bucket = output(OIDC_BUCKET)?;
     retry(cloud, Backoff::REQUEST, async || {
         let provided = async {
-            let ensured =
+            let authorities =
                 ensure_authorities(cloud, cluster, key, control_plane, cloud.now()).await?;
-            publish_issuer(cloud, bucket, issuer, &ensured.service_accounts).await?;
-            Ok(ensured)
+            let key = &authorities.service_accounts;
+            let replaced = publish_issuer(cloud, bucket, issuer, key).await?;
+            Ok(Provided {
+                authorities,
+                replaced,
+            })
         };
         Try::transient(provided.await, AccessError::is_transient)
     })

@@ -13,10 +13,10 @@ use super::stack::StackRun;
 use super::stack_result::{StackResult, failed, unbegun};
 use super::unexecuted::Unexecuted;
 use super::{OnExternalOperation, Outputs, Prerequisites, RunReport, Session};
-use crate::cloud::{Cloud, Store};
+use crate::cloud::{Cloud, INLINE, Store, UploadOutcome, replaced_object, template_key};
 use crate::events::{Expected, Verb};
 use crate::plan::{Action, Plan, Step, needs, resources_of};
-use crate::stacks::{STATE_BUCKET, Stack, StackKind};
+use crate::stacks::{Object, STATE_BUCKET, Stack, StackKind};
 
 /// What a stopped run still spends on cleaning up: it has to be gone within a second.
 const CLEAN_UP: Duration = Duration::from_millis(700);
@@ -198,15 +198,43 @@ impl<'a, C: Cloud + Store, P: Prerequisites> ApplyRun<'a, C, P> {
             )));
         };
         for object in &stack.objects {
-            let put = async |cloud: &C| cloud.upload(&bucket, &object.key, &object.bytes).await;
-            let doing = format!("uploading {}", object.key);
-            self.context.ask(&doing, put).await?;
+            let Object { key, bytes } = object;
+            self.put(&stack.kind, &bucket, key, bytes).await?;
         }
         let text = match stack.objects.len() {
             1 => "its node bundle is in the state bucket".to_owned(),
             n => format!("its {n} node bundles are in the state bucket"),
         };
         self.context.emit.note(Some(&stack.kind), text);
+        Ok(())
+    }
+
+    /// Puts the template of a stack into the state bucket, if it has to go through there.
+    pub async fn upload_template(&self, stack: &Stack) -> Result<(), StackResult> {
+        let body = stack.body();
+        match self.bucket() {
+            Some(bucket) if body.len() > INLINE => {
+                let key = template_key(&body);
+                self.put(&stack.kind, &bucket, &key, body.as_bytes()).await
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Makes an object have its bytes, and reports one that had others.
+    async fn put(
+        &self,
+        stack: &StackKind,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<(), StackResult> {
+        let put = async |cloud: &C| cloud.upload(bucket, key, bytes).await;
+        let uploaded = self.context.ask(&format!("uploading {key}"), put).await?;
+        if uploaded.outcome == UploadOutcome::Replaced {
+            let text = replaced_object(bucket, key);
+            self.context.emit.note(Some(stack), text);
+        }
         Ok(())
     }
 }

@@ -217,8 +217,8 @@ impl<C: Cloud + Store + Remote> Prerequisites for Authorities<'_, C> {
         let control_plane = self.control_plane.as_ref();
         let provided =
             access::provide_authorities(self.cloud, self.cluster, base, control_plane).await;
-        let ensured = provided.map_err(|error| error.to_string())?;
-        let made = ensured.created().then_some(
+        let provided = provided.map_err(|error| error.to_string())?;
+        let made = provided.authorities.created().then_some(
             "created the cluster's certificate authorities, encrypted with its KMS key".to_owned(),
         );
         // Before the first machine: from then on data depends on them.
@@ -227,7 +227,8 @@ impl<C: Cloud + Store + Remote> Prerequisites for Authorities<'_, C> {
             Some(bucket) => copy_note(self.cloud, self.cluster, bucket).await,
             None => None,
         };
-        let said: Vec<String> = made.into_iter().chain(copied).collect();
+        let said = made.into_iter().chain(provided.replaced).chain(copied);
+        let said: Vec<String> = said.collect();
         Ok((!said.is_empty()).then(|| said.join("; ")))
     }
 }

@@ -4,6 +4,7 @@ use futures::future::join_all;
 
 use super::Global;
 use super::error::{CommandError, Exit};
+use super::objects;
 use super::out::FormatArg;
 use super::planning::list_authorities;
 use super::session::{self, Session};
@@ -55,6 +56,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     });
     let (stacks, outside) = futures::join!(join_all(read), outside_stacks(&session, &survey));
     found.layers = stacks.into_iter().flatten().chain(outside?).collect();
+    let objects = objects::layers(&session, &survey, &wanted).await?;
+    found.layers.extend(objects);
     args.output.print(&found, || protection::text(&found))?;
     exit(&found)
 }
@@ -87,7 +90,9 @@ async fn outside_stacks(
         layers.push(protection::validity_layer(name, &authorities, now));
     }
     if let Some(control_plane) = control_plane {
-        let snapshots = snapshots.map_err(|error| error.to_string());
+        let snapshots = snapshots
+            .map(|all| all.found)
+            .map_err(|error| error.to_string());
         layers.push(protection::snapshot_layer(
             name,
             control_plane.created,

@@ -10,7 +10,9 @@ use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
 use super::out::{Format, FormatArg, eprint};
 use crate::cloud::aws::Aws;
-use crate::etcd::{self, EtcdError, Members, OnHealthyMember, Slot};
+use crate::etcd::{
+    self, EtcdError, Members, OnHealthyMember, RestoreToken, Slot, SnapshotKey, Snapshots,
+};
 use crate::report::snapshots;
 use crate::stacks::{STATE_BUCKET, StackKind};
 
@@ -54,13 +56,13 @@ struct RestoreArgs {
     cluster: ClusterArg,
     /// Key of the snapshot, as `etcd list` shows it
     #[arg(required_unless_present = "abandon")]
-    key: Option<String>,
+    key: Option<SnapshotKey>,
     /// Resume the restore with this token [default: a new restore]
     #[arg(long, value_name = "TOKEN")]
-    token: Option<String>,
+    token: Option<RestoreToken>,
     /// Return to the old data; possible until a control-plane node has started the restored cluster
     #[arg(long, value_name = "TOKEN", conflicts_with_all = ["key", "token"])]
-    abandon: Option<String>,
+    abandon: Option<RestoreToken>,
     #[command(flatten)]
     confirm: ConfirmArg,
 }
@@ -92,14 +94,17 @@ async fn snapshot(global: &Global, args: &SnapshotArgs) -> Result<Exit, CommandE
     cluster.print_header();
     let slots = slots(&cluster).await?;
     let taken = etcd::snapshot(&members(&cluster, slots)).await?;
-    args.output.print(&taken, || taken.key.clone())?;
+    args.output.print(&taken, || taken.key.to_string())?;
     Ok(Exit::Done)
 }
 
 async fn list(global: &Global, args: &ListArgs) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
     let bucket = state_bucket(&cluster).await?;
-    let found = etcd::list(&cluster.cloud, &bucket).await?;
+    let Snapshots { found, foreign } = etcd::list(&cluster.cloud, &bucket).await?;
+    if let Some(warning) = snapshots::foreign(&bucket, &foreign) {
+        eprint(&warning);
+    }
     if found.is_empty() && args.output.output == Format::Table {
         eprint(&format!(
             "{} has no snapshots yet: the control plane takes one every half hour",
@@ -126,11 +131,11 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, CommandErr
         eprint(&format!("{name} serves its old data"));
         return Ok(Exit::Done);
     }
-    let key = args.key.as_deref().unwrap_or_default();
-    let token = token(&cluster, args);
-    if args.token.is_none() {
-        require_verifiable(&cluster, key).await?;
-    }
+    let Some(key) = &args.key else {
+        return Err(CommandError::new(Exit::Usage, "name a snapshot"));
+    };
+    require_verifiable(&cluster, key, args.token.as_ref()).await?;
+    let token = token(&cluster, args)?;
     eprint(&snapshots::restore_steps(&slots, key));
     args.confirm
         .confirm(&format!("Type {name} to restore it"), name)?;
@@ -151,28 +156,37 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, CommandErr
 }
 
 /// The token of a restore; a new restore starts a new etcd cluster under this name.
-fn token(cluster: &Cluster, args: &RestoreArgs) -> String {
-    let now = || {
-        let now = Timestamp::now().strftime("%Y%m%dt%H%M%S");
-        format!("{}-{now}", cluster.name)
-    };
-    args.token.clone().unwrap_or_else(now)
+fn token(cluster: &Cluster, args: &RestoreArgs) -> Result<RestoreToken, CommandError> {
+    if let Some(token) = &args.token {
+        return Ok(token.clone());
+    }
+    let now = Timestamp::now().strftime("%Y%m%dt%H%M%S");
+    let token = format!("{}-{now}", cluster.name).parse();
+    token.map_err(|error| CommandError::other(format!("failed to name the restore: {error}")))
 }
 
 /// Refuses a snapshot that the bucket does not have, or that can't be verified, before anything stops.
-async fn require_verifiable(cluster: &Cluster, key: &str) -> Result<(), CommandError> {
+async fn require_verifiable(
+    cluster: &Cluster,
+    key: &SnapshotKey,
+    resumed: Option<&RestoreToken>,
+) -> Result<(), CommandError> {
     let bucket = state_bucket(cluster).await?;
-    let found = etcd::list(&cluster.cloud, &bucket).await?;
-    match found.iter().find(|one| one.key == key) {
-        Some(one) if one.verifiable => Ok(()),
-        Some(_) => Err(CommandError::refused(format!(
-            "{key} has no checksum file; cannot verify it; nothing was changed"
-        ))),
-        None => Err(CommandError::refused(format!(
-            "{bucket} has no snapshot {key}; nothing was changed"
-        ))
-        .help(format!("see `{}`", cluster.command("etcd list")))),
-    }
+    let found = etcd::list(&cluster.cloud, &bucket).await?.found;
+    let why = match found.iter().find(|one| one.key == *key) {
+        Some(one) if one.verifiable => return Ok(()),
+        Some(_) => format!("{key} has no checksum file; cannot verify it"),
+        None => format!("{bucket} has no snapshot {key}"),
+    };
+    let there = snapshots::newest(&found);
+    let help = match resumed {
+        None => format!("{there}; see `{}`", cluster.command("etcd list")),
+        Some(token) => format!(
+            "{there}; `kube-cfn etcd restore {} --abandon {token}` returns to the old data",
+            cluster.name
+        ),
+    };
+    Err(CommandError::refused(format!("{why}; nothing was changed")).help(help))
 }
 
 async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, CommandError> {

@@ -19,6 +19,7 @@ mod kubeconfig;
 mod list;
 mod lock;
 mod new;
+mod objects;
 mod out;
 mod plan;
 mod planning;

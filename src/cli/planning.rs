@@ -8,6 +8,7 @@ use semver::Version;
 use super::ask;
 use super::error::{CommandError, Exit};
 use super::lock::{self, Refresh};
+use super::objects;
 use super::out::eprint;
 use super::session::{self, Session};
 use crate::access::{self, AccessError, Inventory};
@@ -130,7 +131,10 @@ async fn stages<C: Cloud + Store>(
         drift: detection,
         ..PlanOptions::new(request.run, &allow, &skip)
     };
-    Ok(plan::resolve(draft, &session.cloud, &terms).await?)
+    let documents = objects::damaged_documents(session, &survey).await?;
+    let mut plan = plan::resolve(draft, &session.cloud, &terms).await?;
+    plan.note_damaged(&StackKind::ControlPlane, documents);
+    Ok(plan)
 }
 
 /// What exists of a cluster, and the stacks that are wanted, each at the Kubernetes version that it may have.

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use super::Global;
 use super::error::{CommandError, Exit};
 use super::lock::{self, Refresh};
+use super::objects;
 use super::planning::{self, PlanInputs, PlanRequest};
 use super::session::{self, Session};
 use crate::cloud::aws::Aws;
 use crate::common::files::{self, Written};
 use crate::definition::lock as lock_file;
 use crate::plan::{Action, Plan, PlanOrigin, SavedPlan};
+use crate::stacks::StackKind;
 
 /// The mark of a saved plan: a definition never contains it.
 const MARK: &str = "\"kube-cfn/plan\"";
@@ -101,8 +103,9 @@ pub async fn restore(saved: &SavedPlan, session: &Session) -> Result<Plan, Comma
         .await?
         .ids();
     let origin = sources.origin(session, &saved.run, &images);
+    let documents = objects::damaged_documents(session, &survey).await?;
     let plan = saved.restore(stacks, &survey, &origin, &session.cloud);
-    plan.await.map_err(|reasons| {
+    let mut plan = plan.await.map_err(|reasons| {
         let name = &session.spec().name;
         let reasons: Vec<String> = reasons.iter().map(|why| format!("\n  - {why}")).collect();
         CommandError::refused(format!(
@@ -113,7 +116,9 @@ pub async fn restore(saved: &SavedPlan, session: &Session) -> Result<Plan, Comma
             "`kube-cfn plan {name} --out FILE` makes a new one; `kube-cfn apply {name}` works \
              without a saved plan"
         ))
-    })
+    })?;
+    plan.note_damaged(&StackKind::ControlPlane, documents);
+    Ok(plan)
 }
 
 /// The files that a plan is made from.

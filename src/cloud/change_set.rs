@@ -5,9 +5,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::common::digest;
+
 /// The largest template that fits into a request, in bytes; a larger one needs
 /// [`ChangeSetRequest::bucket`]. CloudFormation's quota.
 pub const INLINE: usize = 51_200;
+
+/// Key of a template in [`ChangeSetRequest::bucket`], by its content: the same template lies there once.
+pub fn template_key(template: &str) -> String {
+    format!("templates/{}.json", digest::sha256(template))
+}
 
 /// The text in [`PropertyChange::after`] for a value, or a part of one, that is known only when another
 /// resource has changed.
@@ -165,5 +172,18 @@ impl ResourceChange {
                 cause: None,
             }],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn template_key_is_the_content_hash() {
+        assert_eq!(
+            template_key(""),
+            "templates/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.json"
+        );
     }
 }

@@ -9,11 +9,11 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::limiter::{CallKind, Limiter, Service};
-use super::remote::{CommandResult, ObjectSummary, Remote};
+use super::remote::{CommandResult, ObjectSummary, Remote, RemoteCommand};
 use super::{
     ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity, LiveResource,
     LiveStack, OnFailure, OpenChangeSet, ParameterSummary, Protection, PutResult, StackEvent,
-    StackOperation, Store,
+    StackOperation, Store, StoredContent, UploadedObject,
 };
 use crate::common::Clock;
 
@@ -97,8 +97,8 @@ impl<C: Store + Clock> Store for Limited<C> {
         Write Ssm: put_parameter_if_absent(name: &str, value: &str) -> PutResult;
         Read Ssm: parameters_under(path: &str) -> Vec<ParameterSummary>;
         Write Ssm: delete_parameters_under(path: &str) -> Vec<String>;
-        Write S3: upload(bucket: &str, key: &str, bytes: &[u8]) -> ();
-        Write S3: replace_object(bucket: &str, key: &str, bytes: &[u8]) -> ();
+        Write S3: upload(bucket: &str, key: &str, bytes: &[u8]) -> UploadedObject;
+        Read S3: compare_object(bucket: &str, key: &str, bytes: &[u8]) -> StoredContent;
         Read S3: object(bucket: &str, key: &str) -> Option<Vec<u8>>;
         Write S3: empty_bucket(bucket: &str) -> usize;
         Read Ec2: console(group: &str) -> Option<Console>;
@@ -107,7 +107,7 @@ impl<C: Store + Clock> Store for Limited<C> {
 
 impl<C: Remote> Remote for Limited<C> {
     limited! {
-        Write Ssm: run(group: &str, command: &str) -> CommandResult;
+        Write Ssm: run(group: &str, command: &RemoteCommand) -> CommandResult;
         Read S3: objects(bucket: &str, prefix: &str) -> Vec<ObjectSummary>;
     }
 }

@@ -23,6 +23,7 @@ use crate::common::Clock;
 pub use change_set::{
     ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, DeletionPolicy, Finding, INLINE,
     KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement, ResourceChange,
+    template_key,
 };
 pub use drift::{Difference, Drift};
 pub use error::CloudError;
@@ -30,7 +31,10 @@ pub use event::{StackEvent, StackOperation};
 pub use limited::Limited;
 pub use stack::{LiveResource, LiveStack, Protection};
 pub use status::{ResourceStatus, StackStatus};
-pub use store::{Console, ParameterSummary, PutResult, Store};
+pub use store::{
+    Console, ParameterSummary, PutResult, Store, StoredContent, UploadOutcome, UploadedObject,
+    replaced_object,
+};
 
 /// Who is asking, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

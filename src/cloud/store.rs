@@ -21,6 +21,45 @@ pub struct ParameterSummary {
     pub key: Option<String>,
 }
 
+/// An object that lies in a bucket as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadedObject {
+    pub outcome: UploadOutcome,
+    /// Names exactly these bytes from now on; `None` in a bucket that keeps no versions.
+    pub version: Option<String>,
+}
+
+/// What an upload came upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadOutcome {
+    /// No object of this key that could be read: ours is stored.
+    Stored,
+    /// The same bytes were there already.
+    AlreadyThere,
+    /// There were other bytes under this key: ours are stored over them.
+    Replaced,
+}
+
+/// What to report of an object that was [`Replaced`](UploadOutcome::Replaced).
+pub fn replaced_object(bucket: &str, key: &str) -> String {
+    format!(
+        "s3://{bucket}/{key} had other content and was replaced; find out who may write to that bucket: \
+         the other content is kept as the version before"
+    )
+}
+
+/// What lies under a key, compared with the bytes that belong there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredContent {
+    Missing,
+    /// Exactly these bytes, under this version.
+    Same {
+        version: Option<String>,
+    },
+    /// Other bytes.
+    Other,
+}
+
 /// The end of a machine's console output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Console {
@@ -60,12 +99,23 @@ pub trait Store {
     /// Deletes every parameter under `path`; returns their names.
     async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError>;
 
-    /// Puts an object unless one of that key is there. The keys are content-addressed.
-    async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError>;
+    /// Makes an object have these bytes: puts it unless exactly they are there. For objects whose content
+    /// never changes.
+    async fn upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<UploadedObject, CloudError>;
 
-    /// Puts an object in place of what is there: in a versioned bucket the old version stays.
-    async fn replace_object(&self, bucket: &str, key: &str, bytes: &[u8])
-    -> Result<(), CloudError>;
+    /// Compares an object with the bytes that it should have, by the checksum that S3 computed where there
+    /// is one; changes nothing. A caller who may not read it gets `Denied`.
+    async fn compare_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<StoredContent, CloudError>;
 
     /// The bytes of an object. `None` when there is none.
     async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError>;

@@ -3,6 +3,7 @@
 //! every operation can be interrupted and repeated. Must not know Systems Manager or the screen.
 
 mod answer;
+mod names;
 mod replace;
 mod restore;
 mod snapshot;
@@ -14,29 +15,27 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use answer::Member;
+pub use names::{MemberName, RestoreToken, SnapshotKey};
 pub use replace::{OnHealthyMember, replace};
 pub use restore::{abandon, restore};
-pub use snapshot::{Snapshot, TakenSnapshot, list, snapshot};
+pub use snapshot::{Snapshot, Snapshots, TakenSnapshot, list, snapshot};
 
 use crate::cloud::CloudError;
-use crate::cloud::remote::{CommandResult, Remote};
+use crate::cloud::remote::{CommandResult, Program, Remote, RemoteCommand};
 use answer::ProgramResult;
 
-/// Where programs lie on a machine.
-const PROGRAMS: &str = "/opt/kube-cfn/bin";
-
-/// A slot of the control plane, by its letter.
+/// A slot of the control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
-    pub letter: char,
+    /// The name of its member, which has its letter.
+    pub member: MemberName,
     /// Physical name of its Auto Scaling group.
     pub group: String,
 }
 
 impl Slot {
-    /// The name of its member: `cp-a`.
-    pub fn member(&self) -> String {
-        format!("cp-{}", self.letter)
+    pub const fn letter(&self) -> char {
+        self.member.letter()
     }
 }
 
@@ -45,8 +44,9 @@ pub fn slots(outputs: &BTreeMap<String, String>) -> Vec<Slot> {
     let slot = |(key, group): (&String, &String)| {
         let mut letters = key.strip_prefix("Slot")?.chars();
         let letter = letters.next().filter(char::is_ascii_uppercase)?;
+        let member = MemberName::of(letter.to_ascii_lowercase())?;
         letters.next().is_none().then(|| Slot {
-            letter: letter.to_ascii_lowercase(),
+            member,
             group: group.clone(),
         })
     };
@@ -127,9 +127,14 @@ pub enum EtcdError {
 
 impl<R: Remote> Members<'_, R> {
     /// Runs a program on a slot and reports the step; a refusal is an error.
-    async fn ask(&self, slot: &Slot, doing: &str, line: &str) -> Result<ProgramResult, EtcdError> {
+    async fn ask(
+        &self,
+        slot: &Slot,
+        doing: &str,
+        command: &RemoteCommand,
+    ) -> Result<ProgramResult, EtcdError> {
         self.emit_step(slot, doing, None);
-        let answer = self.run_program(slot, doing, line).await?;
+        let answer = self.run_program(slot, doing, command).await?;
         self.emit_step(slot, doing, Some(answer.summary()));
         Ok(answer)
     }
@@ -138,23 +143,22 @@ impl<R: Remote> Members<'_, R> {
         &self,
         slot: &Slot,
         doing: &str,
-        line: &str,
+        command: &RemoteCommand,
     ) -> Result<ProgramResult, EtcdError> {
-        let command = format!("{PROGRAMS}/{line}");
-        let ran = self.cloud.run(&slot.group, &command).await;
+        let ran = self.cloud.run(&slot.group, command).await;
         let ran = ran.map_err(|source| EtcdError::Cloud {
-            slot: slot.letter,
+            slot: slot.letter(),
             doing: doing.to_owned(),
             source,
         })?;
         let Some(answer) = ProgramResult::of(&ran.stdout) else {
-            return Err(unreadable(slot.letter, doing, &command, ran));
+            return Err(unreadable(slot.letter(), doing, command.program(), ran));
         };
         if answer.ok {
             return Ok(answer);
         }
         Err(EtcdError::Refused {
-            slot: slot.letter,
+            slot: slot.letter(),
             doing: doing.to_owned(),
             reason: answer.error.unwrap_or_default(),
         })
@@ -162,7 +166,7 @@ impl<R: Remote> Members<'_, R> {
 
     fn emit_step(&self, slot: &Slot, doing: &str, result: Option<String>) {
         (self.on_step)(&MemberStep {
-            slot: slot.letter,
+            slot: slot.letter(),
             doing: doing.to_owned(),
             result,
         });
@@ -185,9 +189,10 @@ impl<R: Remote> Members<'_, R> {
         let others = self
             .slots
             .iter()
-            .filter(|slot| Some(slot.letter) != without);
+            .filter(|slot| Some(slot.letter()) != without);
         for slot in others {
-            let asked = self.run_program(slot, "list the members of etcd", "etcd-member status");
+            let status = RemoteCommand::new(Program::EtcdMember).word("status");
+            let asked = self.run_program(slot, "list the members of etcd", &status);
             match asked.await {
                 Ok(answer) => return Ok((slot, answer.members)),
                 Err(error) => failed = error,
@@ -197,7 +202,8 @@ impl<R: Remote> Members<'_, R> {
     }
 
     fn slot(&self, name: &str) -> Result<&Slot, EtcdError> {
-        let named = |slot: &&Slot| slot.member() == name || slot.letter.to_string() == name;
+        let named =
+            |slot: &&Slot| slot.member.to_string() == name || slot.letter().to_string() == name;
         self.slots
             .iter()
             .find(named)
@@ -208,7 +214,11 @@ impl<R: Remote> Members<'_, R> {
     }
 
     fn known(&self) -> String {
-        let names: Vec<_> = self.slots.iter().map(Slot::member).collect();
+        let names: Vec<_> = self
+            .slots
+            .iter()
+            .map(|slot| slot.member.to_string())
+            .collect();
         match names.as_slice() {
             [] => "none".to_owned(),
             names => names.join(", "),
@@ -246,14 +256,14 @@ impl<R: Remote> Members<'_, R> {
 /// Exit codes of a shell that did not find, or may not run, a program (POSIX, Shell Command Language 2.8.2).
 const NOT_RUN: [i32; 2] = [126, 127];
 
-fn unreadable(slot: char, doing: &str, command: &str, ran: CommandResult) -> EtcdError {
+fn unreadable(slot: char, doing: &str, program: Program, ran: CommandResult) -> EtcdError {
     let doing = doing.to_owned();
     if NOT_RUN.contains(&ran.code) {
         return EtcdError::NoProgram {
             slot,
             doing,
             instance: ran.instance,
-            program: command.split(' ').next().unwrap_or(command).to_owned(),
+            program: program.path(),
             output: answer::last_line(&ran.stderr),
         };
     }

@@ -1,8 +1,9 @@
 //! Replaces a member without usable data: the new one copies the data of the others.
 
+use super::names::{MemberName, Seconds};
 use super::{EtcdError, Member, Members, POLL_INTERVAL, Slot, is_over};
 use crate::cloud::CloudError;
-use crate::cloud::remote::Remote;
+use crate::cloud::remote::{Program, Remote, RemoteCommand};
 
 /// Until the new member has all data: a machine may have to boot first.
 const MINUTES: u64 = 30;
@@ -24,34 +25,38 @@ pub async fn replace<R: Remote>(
     healthy: OnHealthyMember,
 ) -> Result<bool, EtcdError> {
     let slot = members.slot(name)?;
-    let member = slot.member();
+    let member = slot.member;
     if members.slots.len() == 1 {
-        return Err(EtcdError::Single(member));
+        return Err(EtcdError::Single(member.to_string()));
     }
-    let (helper, found) = members.status_without(Some(slot.letter)).await?;
+    let (helper, found) = members.status_without(Some(slot.letter())).await?;
     if healthy == OnHealthyMember::Keep && is_healthy(&found, slot) {
         return Ok(false);
     }
-    let even = match healthy {
-        OnHealthyMember::Keep => "",
-        OnHealthyMember::Replace => " --even-if-healthy",
+    let remove = program().word("remove").argument(&member);
+    let remove = match healthy {
+        OnHealthyMember::Keep => remove,
+        OnHealthyMember::Replace => remove.word("--even-if-healthy"),
     };
-    let remove = format!("etcd-member remove {member}{even}");
     members
         .ask(helper, &format!("remove {member}"), &remove)
         .await?;
-    let add = format!("etcd-member add {member}");
+    let add = program().word("add").argument(&member);
     members
         .ask(helper, &format!("add {member} as a learner"), &add)
         .await?;
     rejoin(members, slot).await?;
-    promote(members, helper, &member).await?;
+    promote(members, helper, member).await?;
     members.all_serve(MINUTES).await?;
     Ok(true)
 }
 
+const fn program() -> RemoteCommand {
+    RemoteCommand::new(Program::EtcdMember)
+}
+
 fn is_healthy(found: &[Member], slot: &Slot) -> bool {
-    let letter = slot.letter.to_string();
+    let letter = slot.letter().to_string();
     let of_slot = found.iter().find(|member| member.slot == letter);
     of_slot.is_some_and(|member| member.serves && !member.learner)
 }
@@ -59,7 +64,7 @@ fn is_healthy(found: &[Member], slot: &Slot) -> bool {
 /// A slot without a machine that answers is no failure: its next machine finds at boot what to do.
 async fn rejoin<R: Remote>(members: &Members<'_, R>, slot: &Slot) -> Result<(), EtcdError> {
     let doing = "boot again, to join without data";
-    match members.ask(slot, doing, "etcd-member rejoin").await {
+    match members.ask(slot, doing, &program().word("rejoin")).await {
         Ok(_) => Ok(()),
         Err(EtcdError::Cloud {
             source: source @ (CloudError::NotFound(_) | CloudError::Offline(_)),
@@ -81,13 +86,14 @@ async fn rejoin<R: Remote>(members: &Members<'_, R>, slot: &Slot) -> Result<(), 
 async fn promote<R: Remote>(
     members: &Members<'_, R>,
     helper: &Slot,
-    member: &str,
+    member: MemberName,
 ) -> Result<(), EtcdError> {
     let began = members.cloud.now();
     let doing = format!("give {member} a vote");
-    let line = format!("etcd-member promote {member} --wait 20");
+    let promote = program().word("promote").argument(&member);
+    let promote = promote.word("--wait").argument(&Seconds(20));
     loop {
-        let answer = members.ask(helper, &doing, &line).await?;
+        let answer = members.ask(helper, &doing, &promote).await?;
         if answer.promoted {
             return Ok(());
         }

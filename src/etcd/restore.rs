@@ -1,7 +1,7 @@
 //! A restore: all slots stop before the first starts the restored cluster.
 
-use super::{EtcdError, Members, is_over};
-use crate::cloud::remote::Remote;
+use super::{EtcdError, Members, RestoreToken, SnapshotKey, is_over};
+use crate::cloud::remote::{Program, Remote, RemoteCommand};
 
 /// Until all members serve after the last slot began.
 const MINUTES: u64 = 10;
@@ -13,17 +13,18 @@ const MINUTES: u64 = 10;
 /// every one has started. The old data stays on the slots' volumes.
 pub async fn restore<R: Remote>(
     members: &Members<'_, R>,
-    key: &str,
-    token: &str,
+    key: &SnapshotKey,
+    token: &RestoreToken,
 ) -> Result<(), EtcdError> {
-    let line = format!("etcd-restore {key} --token {token}");
+    let command = RemoteCommand::new(Program::EtcdRestore).argument(key);
+    let command = command.word("--token").argument(token);
     let began = members.cloud.now();
     let mut left: Vec<_> = members.slots.iter().collect();
     let mut doing = "stop, with the snapshot unpacked beside the old data";
     while !left.is_empty() {
         let mut waiting = Vec::new();
         for slot in left {
-            let answer = members.ask(slot, doing, &line).await?;
+            let answer = members.ask(slot, doing, &command).await?;
             if answer.state.as_deref() != Some("started") {
                 waiting.push(slot);
             }
@@ -42,10 +43,14 @@ pub async fn restore<R: Remote>(
 }
 
 /// Returns to the old data on every slot; refused once one has started the restored cluster.
-pub async fn abandon<R: Remote>(members: &Members<'_, R>, token: &str) -> Result<(), EtcdError> {
+pub async fn abandon<R: Remote>(
+    members: &Members<'_, R>,
+    token: &RestoreToken,
+) -> Result<(), EtcdError> {
+    let command = RemoteCommand::new(Program::EtcdRestore).word("--abandon");
+    let command = command.argument(token);
     for slot in &members.slots {
-        let line = format!("etcd-restore --abandon {token}");
-        let asked = members.ask(slot, "return to the old data", &line);
+        let asked = members.ask(slot, "return to the old data", &command);
         asked.await?;
     }
     members.all_serve(MINUTES).await

@@ -1,22 +1,25 @@
 //! Taking a snapshot now, and the ones that are kept.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{EtcdError, Members};
-use crate::cloud::remote::{ObjectSummary, Remote};
+use super::names::PREFIX;
+use super::{EtcdError, Members, SnapshotKey};
+use crate::cloud::remote::{Program, Remote, RemoteCommand};
 
-/// Where snapshots lie in the state bucket.
-const PREFIX: &str = "etcd/";
-const ENDING: &str = ".db";
+/// What the checksum of a snapshot is called.
 const SUM: &str = ".sha256";
+/// Where the nodes keep the marks of a restore.
+const MARKS: &str = "etcd/restore/";
 
 /// A snapshot that was just taken and verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TakenSnapshot {
     /// Key in the state bucket.
-    pub key: String,
+    pub key: SnapshotKey,
     pub revision: u64,
     pub bytes: u64,
     pub sha256: String,
@@ -26,13 +29,22 @@ pub struct TakenSnapshot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
-    pub key: String,
+    pub key: SnapshotKey,
     /// etcd's revision, as the key says it.
-    pub revision: Option<u64>,
+    pub revision: u64,
     pub bytes: u64,
     pub written: Timestamp,
     /// Whether the sum that a restore asks for lies beside it.
     pub verifiable: bool,
+}
+
+/// What lies under `etcd/` in the state bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshots {
+    /// Newest first.
+    pub found: Vec<Snapshot>,
+    /// Keys of objects that no program of this tool writes there; none can be restored.
+    pub foreign: Vec<String>,
 }
 
 /// Has the first slot that can take a snapshot; the error is the last slot's.
@@ -42,7 +54,8 @@ pub async fn snapshot<R: Remote>(members: &Members<'_, R>) -> Result<TakenSnapsh
         known: members.known(),
     };
     for slot in &members.slots {
-        let asked = members.ask(slot, "take a snapshot", "etcd-snapshot --now");
+        let command = RemoteCommand::new(Program::EtcdSnapshot).word("--now");
+        let asked = members.ask(slot, "take a snapshot", &command);
         let answer = match asked.await {
             Ok(answer) => answer,
             Err(error) => {
@@ -50,7 +63,7 @@ pub async fn snapshot<R: Remote>(members: &Members<'_, R>) -> Result<TakenSnapsh
                 continue;
             }
         };
-        if let (Some(key), Some(sha256)) = (answer.key, answer.sha256) {
+        if let (Some(Ok(key)), Some(sha256)) = (answer.key.map(|key| key.parse()), answer.sha256) {
             return Ok(TakenSnapshot {
                 key,
                 revision: answer.revision,
@@ -59,7 +72,7 @@ pub async fn snapshot<R: Remote>(members: &Members<'_, R>) -> Result<TakenSnapsh
             });
         }
         failed = EtcdError::Refused {
-            slot: slot.letter,
+            slot: slot.letter(),
             doing: "take a snapshot".to_owned(),
             reason: answer
                 .reason
@@ -69,38 +82,31 @@ pub async fn snapshot<R: Remote>(members: &Members<'_, R>) -> Result<TakenSnapsh
     Err(failed)
 }
 
-/// The snapshots in the bucket, newest first.
-pub async fn list(cloud: &impl Remote, bucket: &str) -> Result<Vec<Snapshot>, EtcdError> {
+/// The snapshots in the bucket, and what else lies beside them.
+pub async fn list(cloud: &impl Remote, bucket: &str) -> Result<Snapshots, EtcdError> {
     let objects = cloud.objects(bucket, PREFIX).await;
     let objects = objects.map_err(EtcdError::Bucket)?;
-    let sum = |key: &str| {
-        let beside = format!("{key}{SUM}");
-        objects.iter().any(|object| object.key == beside)
-    };
-    let mut found: Vec<_> = objects
+    let sums: BTreeSet<&str> = objects
         .iter()
-        .filter(|object| is_snapshot(&object.key))
-        .map(|object| of(object, sum(&object.key)))
+        .filter_map(|object| object.key.strip_suffix(SUM))
         .collect();
-    found.sort_by(|a, b| (b.written, &b.key).cmp(&(a.written, &a.key)));
-    Ok(found)
-}
-
-/// `etcd/TIME-REVISION.db`, not what a restore leaves below `etcd/restore/`.
-fn is_snapshot(key: &str) -> bool {
-    key.strip_prefix(PREFIX)
-        .and_then(|rest| rest.strip_suffix(ENDING))
-        .is_some_and(|name| !name.contains('/'))
-}
-
-fn of(object: &ObjectSummary, verifiable: bool) -> Snapshot {
-    let name = object.key.strip_suffix(ENDING).unwrap_or(&object.key);
-    let revision = name.rsplit_once('-').map(|(_, revision)| revision);
-    Snapshot {
-        key: object.key.clone(),
-        revision: revision.and_then(|revision| revision.parse().ok()),
-        bytes: object.bytes,
-        written: object.written,
-        verifiable,
+    let (mut found, mut foreign) = (Vec::new(), Vec::new());
+    for object in &objects {
+        let key = object.key.as_str();
+        let of = key.strip_suffix(SUM).unwrap_or(key);
+        match of.parse::<SnapshotKey>() {
+            Ok(snapshot) if of == key => found.push(Snapshot {
+                revision: snapshot.revision(),
+                key: snapshot,
+                bytes: object.bytes,
+                written: object.written,
+                verifiable: sums.contains(key),
+            }),
+            Ok(_) => {}
+            Err(_) if key.starts_with(MARKS) => {}
+            Err(_) => foreign.push(object.key.clone()),
+        }
     }
+    found.sort_by(|a, b| (b.written, &b.key).cmp(&(a.written, &a.key)));
+    Ok(Snapshots { found, foreign })
 }

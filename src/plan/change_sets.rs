@@ -8,8 +8,10 @@ use futures::future::{join, join_all};
 use super::inspect::look_inside;
 use super::offline::{Resolution, StepDraft};
 use super::request::{proposal, token};
-use super::{Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, recovery, risk, status};
-use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Drift, LiveStack};
+use super::{
+    Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, objects, recovery, risk, status,
+};
+use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Drift, LiveStack, Store};
 
 /// What a plan is made under.
 #[derive(Debug, Clone, Copy)]
@@ -54,11 +56,12 @@ impl<'a> PlanOptions<'a> {
 /// Asks for change sets of all stacks that exist and differ, all at once. On an error
 /// those that were answered are removed.
 pub async fn resolve(
-    draft: PlanDraft,
-    cloud: &impl Cloud,
+    mut draft: PlanDraft,
+    cloud: &(impl Cloud + Store),
     options: &PlanOptions<'_>,
 ) -> Result<Plan, PlanError> {
     risk::known_names(&draft, options.allow)?;
+    objects::note_templates(&mut draft, cloud).await?;
     let bucket = draft.bucket.as_deref();
     let asked = draft.steps.into_iter();
     let asked = asked.map(|step| resolve_with_drift(step, cloud, options, bucket));
@@ -71,6 +74,8 @@ pub async fn resolve(
         }
     }
     evaluate::settle_pending(&mut steps);
+    let objects = objects::note_bundles(&mut steps, cloud, bucket).await;
+    failed = failed.or(objects.err());
     let skips = recovery::known_skips(&draft.cluster, &steps, options.skip);
     let plan = Plan {
         cluster: draft.cluster,

@@ -6,12 +6,14 @@
 //! 1. [`survey()`] reads the stacks of a cluster, [`running`] which Kubernetes version they run;
 //! 2. [`change_sets`] asks for the change sets of what differs, [`inspect`] what failed stacks hold;
 //!    [`discard`] removes the change sets that nobody will execute;
-//! 3. [`restore`] reads a saved plan's change sets again.
+//! 3. [`objects`] compares what lies in the state bucket with what belongs there;
+//! 4. [`restore`] reads a saved plan's change sets again.
 //!
 //! All others are functions without a cloud: [`draft()`] compares wanted stacks with a survey.
 
 pub mod change_sets;
 pub mod compare;
+mod damaged;
 pub mod deletion;
 pub mod drift;
 mod error;
@@ -19,6 +21,7 @@ mod evaluate;
 pub mod inspect;
 mod model;
 pub mod normalize;
+pub mod objects;
 pub mod offline;
 pub mod order;
 pub mod protection;
@@ -36,6 +39,7 @@ pub mod versions;
 pub mod warnings;
 
 pub use change_sets::{DriftDetection, PlanOptions, discard, resolve};
+pub use damaged::{Damage, DamagedObject};
 pub use deletion::{DeletePlan, Guard, deletion};
 pub use drift::Drifted;
 pub use error::PlanError;
@@ -56,9 +60,10 @@ mod tests {
     use std::fs;
 
     /// The files that ask the cloud.
-    const ASKING: [&str; 5] = [
+    const ASKING: [&str; 6] = [
         "change_sets.rs",
         "inspect.rs",
+        "objects.rs",
         "restore.rs",
         "running.rs",
         "survey.rs",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::damaged::DamagedObject;
 use super::drift::Drifted;
 use super::recovery::StuckResource;
 use super::risk::Risk;
@@ -50,6 +51,8 @@ pub struct Step {
     pub drift_unknown: Option<String>,
     /// Whether the stack policy in force is not the wanted one.
     pub policy_drifted: bool,
+    /// Objects of the stack in a bucket that are not as they should be; a run puts them back.
+    pub damaged_objects: Vec<DamagedObject>,
     pub action: Action,
 }
 
@@ -162,9 +165,24 @@ pub struct PlannedResource {
 impl Plan {
     /// Whether a run would change anything.
     pub fn has_changes(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| !matches!(step.action, Action::NoChange) || step.needs_protection_update())
+        self.steps.iter().any(|step| {
+            !matches!(step.action, Action::NoChange)
+                || step.needs_protection_update()
+                || !step.damaged_objects.is_empty()
+        })
+    }
+
+    /// Notes damaged objects of a stack in which nothing else is to do.
+    pub fn note_damaged(&mut self, stack: &StackKind, objects: Vec<DamagedObject>) {
+        let stays = |step: &&mut Step| {
+            let rests = |found: &LiveStack| status::rests(&found.status);
+            step.stack.kind == *stack
+                && step.action == Action::NoChange
+                && step.found.as_ref().is_some_and(rests)
+        };
+        if let Some(step) = self.steps.iter_mut().find(stays) {
+            step.damaged_objects.extend(objects);
+        }
     }
 
     /// The stacks that can't be touched.
@@ -196,6 +214,7 @@ impl Step {
             drift: Vec::new(),
             drift_unknown: None,
             policy_drifted: false,
+            damaged_objects: Vec::new(),
             action,
         }
     }

@@ -7,10 +7,11 @@ use futures::future::join_all;
 
 use super::change_sets::resolve_step;
 use super::evaluate::{evaluate, settle_pending};
+use super::objects::note_bundles;
 use super::offline::{Resolution, StepDraft};
 use super::saved::{PlanOrigin, SavedPlan, SavedStep};
 use super::{Action, Plan, PlanOptions, Step, Survey, draft};
-use crate::cloud::{ChangeSet, Cloud};
+use crate::cloud::{ChangeSet, Cloud, Store};
 use crate::stacks::Stack;
 
 impl SavedPlan {
@@ -21,7 +22,7 @@ impl SavedPlan {
         stacks: Vec<Stack>,
         survey: &Survey,
         origin: &PlanOrigin<'_>,
-        cloud: &impl Cloud,
+        cloud: &(impl Cloud + Store),
     ) -> Result<Plan, Vec<String>> {
         let elsewhere = self.elsewhere(survey, origin);
         if !elsewhere.is_empty() {
@@ -44,6 +45,8 @@ impl SavedPlan {
             return Err(reasons);
         }
         settle_pending(&mut steps);
+        let objects = note_bundles(&mut steps, cloud, draft.bucket.as_deref()).await;
+        objects.map_err(|error| vec![format!("the state bucket can't be read: {error}")])?;
         Ok(Plan {
             cluster: draft.cluster,
             steps,

@@ -3,13 +3,14 @@
 
 use super::Simulated;
 use crate::cloud::CloudError;
-use crate::cloud::remote::{CommandResult, ObjectSummary, Remote};
+use crate::cloud::remote::{CommandResult, ObjectSummary, Remote, RemoteCommand};
 
 impl Remote for Simulated {
-    async fn run(&self, group: &str, command: &str) -> Result<CommandResult, CloudError> {
-        let about = format!("{group} {command}");
+    async fn run(&self, group: &str, command: &RemoteCommand) -> Result<CommandResult, CloudError> {
+        let line = command.line();
+        let about = format!("{group} {line}");
         self.write("run", &about, |state| {
-            let asked = (group.to_owned(), command.to_owned());
+            let asked = (group.to_owned(), line);
             let answers = state.commands.get_mut(&asked);
             let answer = answers.and_then(|all| match all.len() {
                 0 | 1 => all.front().cloned(),
@@ -36,7 +37,7 @@ impl Remote for Simulated {
 }
 
 impl Simulated {
-    /// What the machine of a group answers to a command from now on, one after the other; the last answer
+    /// What the machine of a group answers to a command (its line) from now on, one after the other; the last answer
     /// stays. A machine that was given no answer is not there.
     pub fn answer_command(&self, group: &str, command: &str, answers: Vec<CommandResult>) {
         let asked = (group.to_owned(), command.to_owned());

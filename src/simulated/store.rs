@@ -10,7 +10,10 @@ use super::machines;
 use super::rng::{hex, stream};
 use super::stack::{Resource, Stack, timestamp};
 use super::state::State;
-use crate::cloud::{CloudError, Console, ParameterSummary, PutResult, Store};
+use crate::cloud::{
+    CloudError, Console, ParameterSummary, PutResult, Store, StoredContent, UploadOutcome,
+    UploadedObject,
+};
 
 /// A parameter as it is stored.
 #[derive(Debug, Clone)]
@@ -98,21 +101,49 @@ impl Store for Simulated {
         .await
     }
 
-    async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError> {
-        self.put_object("upload", bucket, key, |found| {
-            found.is_none().then(|| bytes.to_vec())
-        })
-        .await
-    }
-
-    async fn replace_object(
+    async fn upload(
         &self,
         bucket: &str,
         key: &str,
         bytes: &[u8],
-    ) -> Result<(), CloudError> {
-        let put = |_: Option<&StoredObject>| Some(bytes.to_vec());
-        self.put_object("replace_object", bucket, key, put).await
+    ) -> Result<UploadedObject, CloudError> {
+        self.write("upload", &format!("{bucket}/{key}"), |state| {
+            if !state.has_bucket(bucket) {
+                return Err(CloudError::NotFound(format!("bucket {bucket}")));
+            }
+            let outcome = match state.compared(bucket, key, bytes) {
+                StoredContent::Same { version } => {
+                    let outcome = UploadOutcome::AlreadyThere;
+                    return Ok(UploadedObject { outcome, version });
+                }
+                StoredContent::Other => UploadOutcome::Replaced,
+                StoredContent::Missing => UploadOutcome::Stored,
+            };
+            let written = timestamp(state.now);
+            let objects = state.env.buckets.entry(bucket.to_owned()).or_default();
+            let old = objects.get(key).map_or(0, |object| object.version);
+            let object = StoredObject {
+                bytes: bytes.to_vec(),
+                written,
+                version: old + 1,
+            };
+            let version = Some(object.version.to_string());
+            objects.insert(key.to_owned(), object);
+            Ok(UploadedObject { outcome, version })
+        })
+        .await
+    }
+
+    async fn compare_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<StoredContent, CloudError> {
+        self.read("compare_object", &format!("{bucket}/{key}"), |state| {
+            Ok(state.compared(bucket, key, bytes))
+        })
+        .await
     }
 
     async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError> {
@@ -137,30 +168,6 @@ impl Store for Simulated {
             Ok(state
                 .owner(group)
                 .map(|(stack, resource)| spoken(state, stack, resource)))
-        })
-        .await
-    }
-}
-
-impl Simulated {
-    /// Puts what `bytes` makes of the object that is there, if anything.
-    async fn put_object(
-        &self,
-        verb: &'static str,
-        bucket: &str,
-        key: &str,
-        bytes: impl FnOnce(Option<&StoredObject>) -> Option<Vec<u8>>,
-    ) -> Result<(), CloudError> {
-        self.write(verb, &format!("{bucket}/{key}"), |state| {
-            if !state.has_bucket(bucket) {
-                return Err(CloudError::NotFound(format!("bucket {bucket}")));
-            }
-            let written = timestamp(state.now);
-            let objects = state.env.buckets.entry(bucket.to_owned()).or_default();
-            if let Some(bytes) = bytes(objects.get(key)) {
-                objects.insert(key.to_owned(), StoredObject { bytes, written });
-            }
-            Ok(())
         })
         .await
     }
@@ -191,6 +198,17 @@ impl State {
         let stacks = self.stacks.iter().filter(|stack| !stack.is_deleted());
         let mut all = stacks.flat_map(|stack| stack.resources.iter().map(move |one| (stack, one)));
         all.find(|(_, one)| one.exists() && one.physical_id.as_deref() == Some(physical_id))
+    }
+
+    fn compared(&self, bucket: &str, key: &str, bytes: &[u8]) -> StoredContent {
+        let objects = self.env.buckets.get(bucket);
+        match objects.and_then(|objects| objects.get(key)) {
+            None => StoredContent::Missing,
+            Some(object) if object.bytes == bytes => StoredContent::Same {
+                version: Some(object.version.to_string()),
+            },
+            Some(_) => StoredContent::Other,
+        }
     }
 
     fn has_bucket(&self, name: &str) -> bool {

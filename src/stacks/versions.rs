@@ -98,7 +98,11 @@ fn collect_keys<'a>(value: &'a Value, keys: &mut Vec<&'a str>) {
 /// The version that the bundle of this key installs. `None` where the bytes are not those that the key
 /// names, or say no version.
 pub fn of_bundle(key: &str, bytes: &[u8]) -> Option<Version> {
-    let digest = format!("-{}.tar.gz", digest::sha256(bytes));
-    let text = key.ends_with(&digest).then(|| node::kubernetes_of(bytes))?;
+    let text = is_bundle(key, bytes).then(|| node::kubernetes_of(bytes))?;
     text?.parse().ok()
+}
+
+/// Whether these are the bytes that the key of a bundle names.
+pub fn is_bundle(key: &str, bytes: &[u8]) -> bool {
+    key.ends_with(&format!("-{}.tar.gz", digest::sha256(bytes)))
 }

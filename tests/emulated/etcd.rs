@@ -58,8 +58,17 @@ async fn a_snapshot_is_taken_on_the_slots_machine_and_listed() {
     keep(&world, key).await;
     keep(&world, &format!("{key}.sha256")).await;
     keep(&world, "etcd/20261123T103000Z-9.db").await;
+    keep(&world, "etcd/20261129T160000Z-7.db;touch${IFS}pwned;#.db").await;
+    keep(
+        &world,
+        "etcd/20261129T160000Z-7.db;touch${IFS}pwned;#.db.sha256",
+    )
+    .await;
     let said = etcd(&world, "list", &["-o", "json"]);
-    let listed: Value = serde_json::from_str(&said.ends(0).stdout).expect("JSON");
+    said.ends(0)
+        .tells("2 objects below etcd/ in")
+        .tells("that no control-plane node wrote");
+    let listed: Value = serde_json::from_str(&said.stdout).expect("JSON");
     let found = listed.as_array().expect("a list");
     assert_eq!(found.len(), 2, "{listed}");
     let first = found.iter().find(|one| one["revision"] == 7).expect("it");
@@ -80,9 +89,24 @@ async fn a_restore_needs_the_name_and_an_existing_snapshot() {
         .ends(5)
         .tells("has no checksum file; cannot verify it");
     keep(&world, &format!("{key}.sha256")).await;
-    etcd(&world, "restore", &["etcd/other.db"])
-        .ends(5)
-        .tells("has no snapshot etcd/other.db");
+    let unknown = "etcd/20261123T110000Z-8.db";
+    for token in [&[][..], &["--token", "t1"]] {
+        let mut arguments = vec![unknown];
+        arguments.extend(token);
+        etcd(&world, "restore", &arguments)
+            .ends(5)
+            .tells(&format!("has no snapshot {unknown}"))
+            .tells(&format!("the newest are {key}"));
+    }
+    for hostile in [
+        &["etcd/20261129T160000Z-7.db;touch${IFS}pwned;#.db"][..],
+        &[key, "--token", "x; reboot"],
+        &["--abandon", "x; reboot"],
+    ] {
+        etcd(&world, "restore", hostile)
+            .ends(64)
+            .tells("invalid value");
+    }
     etcd(&world, "restore", &[key])
         .ends(64)
         .tells("everything written after the snapshot is lost")

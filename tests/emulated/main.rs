@@ -18,6 +18,7 @@ mod guards;
 mod interrupted;
 mod kubernetes;
 mod node;
+mod objects;
 mod output;
 mod process;
 mod production;

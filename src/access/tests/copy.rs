@@ -184,7 +184,7 @@ async fn copy_of_another_cluster_or_a_damaged_one_is_refused_without_a_quote() {
     ];
     for broken in broken {
         cloud
-            .replace_object(&bucket, COPY_KEY, broken.as_bytes())
+            .upload(&bucket, COPY_KEY, broken.as_bytes())
             .await
             .unwrap();
         let error = read_copy(&cloud, &bucket, "canary").await.err().unwrap();

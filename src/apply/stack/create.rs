@@ -16,6 +16,7 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     pub(super) async fn create(&mut self) -> Result<Signal, StackResult> {
         let stack = &self.step.stack;
         self.run.upload(stack).await?;
+        self.run.upload_template(stack).await?;
         let (token, bucket) = (self.token("create"), self.run.bucket());
         let wanted = proposal(
             stack,

@@ -41,7 +41,9 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
             plan::change_sets::resolve_step(draft.clone(), cloud, &terms, bucket.as_deref(), &name)
                 .await
         };
+        let damaged = std::mem::take(&mut self.step.damaged_objects);
         self.step = context.ask("", fresh).await?;
+        self.step.damaged_objects = damaged;
         run.unexecuted.add(&self.step);
         let shown = shown.map(|set| set.changes).unwrap_or_default();
         agree(&self.step, &shown)?;

@@ -75,7 +75,7 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
         )))
     }
 
-    /// Nothing to change but, perhaps, its protection.
+    /// Nothing to change but, perhaps, its protection and its objects in buckets.
     ///
     /// Looked at once more: since the plan was made somebody may have moved it, and what was read then,
     /// shortly after another run began an update, may have been old.
@@ -89,6 +89,11 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
         let mut outcome = Outcome::Unchanged;
         if self.step.needs_protection_update() {
             self.protect(&found, &BTreeSet::new()).await?;
+            outcome = Outcome::Updated;
+        }
+        if !self.step.damaged_objects.is_empty() {
+            self.run.prepare(&self.step.stack).await?;
+            self.run.upload(&self.step.stack).await?;
             outcome = Outcome::Updated;
         }
         Ok(self.end(StackResult::with(outcome, found.outputs)))

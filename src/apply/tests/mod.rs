@@ -5,6 +5,7 @@ mod delete;
 mod diagnose;
 mod failure;
 mod faults;
+mod objects;
 mod pace;
 mod recovery;
 mod run;

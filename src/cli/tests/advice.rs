@@ -49,7 +49,7 @@ fn filled(command: &str) -> Vec<String> {
         let value = match name.as_str() {
             "NODE_CLUSTER" => "production",
             "SLOT" => "a",
-            "key" | "other_key" => "etcd/a/2026-11-23T10:00:00Z.db",
+            "key" | "other_key" => "etcd/20261123T100000Z-7.db",
             "token" | "other" => "production-0123456789ab",
             other => panic!("{command}: what is ${other}? say so here"),
         };

@@ -1,7 +1,7 @@
-//! Objects in S3: putting one that is named by its content, reading one, and emptying a bucket to the last version.
+//! Objects in S3: making one have its bytes, comparing and reading one, and emptying a bucket to the last version.
 
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{ChecksumMode, Delete, ObjectIdentifier};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -9,29 +9,78 @@ use sha2::{Digest, Sha256};
 use super::Aws;
 use super::calls::{ApiCall, each_page};
 use super::error::unanswered;
-use crate::cloud::CloudError;
 use crate::cloud::limiter::Service;
+use crate::cloud::{CloudError, StoredContent, UploadOutcome, UploadedObject};
 
+/// Puts an object unless exactly these bytes are there.
 pub(super) async fn upload(
     aws: &Aws,
     bucket: &str,
     key: &str,
     bytes: &[u8],
-) -> Result<(), CloudError> {
-    let address = format!("{bucket}/{key}");
-    if is_there(aws, bucket, key, &address).await? {
-        return Ok(());
-    }
-    put(aws, bucket, key, bytes).await
+) -> Result<UploadedObject, CloudError> {
+    let outcome = match compare(aws, bucket, key, bytes).await {
+        Ok(StoredContent::Same { version }) => {
+            return Ok(UploadedObject {
+                outcome: UploadOutcome::AlreadyThere,
+                version,
+            });
+        }
+        Ok(StoredContent::Other) => UploadOutcome::Replaced,
+        // A caller who may not read cannot know what is there, and one who may not list a bucket gets 403
+        // for every missing key.
+        Ok(StoredContent::Missing) | Err(CloudError::Denied { .. }) => UploadOutcome::Stored,
+        Err(error) => return Err(error),
+    };
+    let version = put(aws, bucket, key, bytes).await?;
+    Ok(UploadedObject { outcome, version })
 }
 
-/// Puts an object in place of what is there.
-pub(super) async fn put(
+/// Compares an object with the bytes that it should have.
+pub(super) async fn compare(
     aws: &Aws,
     bucket: &str,
     key: &str,
     bytes: &[u8],
-) -> Result<(), CloudError> {
+) -> Result<StoredContent, CloudError> {
+    let address = format!("{bucket}/{key}");
+    let api_call = ApiCall::new(Service::S3, "HeadObject", &address);
+    let request = aws.s3.head_object().bucket(bucket).key(key);
+    let request = request.checksum_mode(ChecksumMode::Enabled);
+    let Some(found) = CloudError::optional(aws.ask(api_call, request.send()).await)? else {
+        return Ok(StoredContent::Missing);
+    };
+    let size = found
+        .content_length
+        .and_then(|size| usize::try_from(size).ok());
+    if size != Some(bytes.len()) {
+        return Ok(StoredContent::Other);
+    }
+    let version = kept(found.version_id);
+    // S3 computes or checks it. With a dash it is the sum of the parts' sums.
+    let sum = found.checksum_sha256.filter(|sum| !sum.contains('-'));
+    let same = match sum {
+        Some(sum) => sum == checksum(bytes),
+        // Written by a program that asks for another checksum, or for none.
+        None => match read(aws, bucket, key, version.as_deref()).await? {
+            Some(stored) => stored == bytes,
+            None => return Ok(StoredContent::Missing),
+        },
+    };
+    Ok(if same {
+        StoredContent::Same { version }
+    } else {
+        StoredContent::Other
+    })
+}
+
+/// Puts an object over whatever is there; returns its version.
+async fn put(
+    aws: &Aws,
+    bucket: &str,
+    key: &str,
+    bytes: &[u8],
+) -> Result<Option<String>, CloudError> {
     let address = format!("{bucket}/{key}");
     let api_call = ApiCall::new(Service::S3, "PutObject", &address);
     // No encryption header: the bucket's default names our key, and a header without a key's name
@@ -41,10 +90,10 @@ pub(super) async fn put(
         .put_object()
         .bucket(bucket)
         .key(key)
-        .checksum_sha256(STANDARD.encode(Sha256::digest(bytes)))
+        .checksum_sha256(checksum(bytes))
         .body(ByteStream::from(bytes.to_vec()));
     match aws.ask(api_call, request.send()).await {
-        Ok(_) => Ok(()),
+        Ok(answer) => Ok(kept(answer.version_id)),
         // It is about the bucket, not about the object in it.
         Err(CloudError::NotFound(what)) if what.starts_with("bucket ") => {
             Err(CloudError::NotFound(format!("bucket {bucket}")))
@@ -53,27 +102,28 @@ pub(super) async fn put(
     }
 }
 
-async fn is_there(aws: &Aws, bucket: &str, key: &str, address: &str) -> Result<bool, CloudError> {
-    let api_call = ApiCall::new(Service::S3, "HeadObject", address);
-    let request = aws.s3.head_object().bucket(bucket).key(key);
-    match aws.ask(api_call, request.send()).await {
-        Ok(_) => Ok(true),
-        // A caller who may not list a bucket gets 403 for every missing key.
-        Err(CloudError::NotFound(_) | CloudError::Denied { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
+/// SHA-256, as S3 has it.
+fn checksum(bytes: &[u8]) -> String {
+    STANDARD.encode(Sha256::digest(bytes))
 }
 
-/// The bytes of an object. A caller who may not list the bucket gets 403 for a missing one, so that is
+/// A version that nobody can put other bytes under: `null` is that of a bucket which keeps none.
+fn kept(version: Option<String>) -> Option<String> {
+    version.filter(|version| version != "null")
+}
+
+/// The bytes of an object, of one version if it is named. A caller who may not list the bucket gets 403 for a missing one, so that is
 /// no answer.
 pub(super) async fn read(
     aws: &Aws,
     bucket: &str,
     key: &str,
+    version: Option<&str>,
 ) -> Result<Option<Vec<u8>>, CloudError> {
     let address = format!("{bucket}/{key}");
     let api_call = ApiCall::new(Service::S3, "GetObject", &address);
     let request = aws.s3.get_object().bucket(bucket).key(key);
+    let request = request.set_version_id(version.map(str::to_owned));
     let Some(answer) = CloudError::optional(aws.ask(api_call, request.send()).await)? else {
         return Ok(None);
     };

@@ -7,6 +7,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudformation::config::http::HttpResponse;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
+use super::answers::is_numbered;
 use super::calls::ApiCall;
 use crate::cloud::CloudError;
 
@@ -42,6 +43,8 @@ struct Answer<'a> {
     code: Option<&'a str>,
     message: Option<&'a str>,
     body: Option<&'a str>,
+    /// AWS has numbered it: it comes from no proxy.
+    numbered: bool,
 }
 
 /// Turns an SDK error into ours.
@@ -60,16 +63,13 @@ where
                 code: refusal.err().code(),
                 message: refusal.err().message(),
                 body: refusal.raw().body().bytes().and_then(as_text),
+                numbered: is_numbered(refusal.raw()),
             },
         ),
-        SdkError::ResponseError(garbled) => no_answer(
-            api_call,
-            format!(
-                "HTTP {} with an answer that AWS would not give{}",
-                garbled.raw().status().as_u16(),
-                quote(garbled.raw().body().bytes().and_then(as_text)),
-            ),
-        ),
+        SdkError::ResponseError(garbled) => {
+            let body = garbled.raw().body().bytes().and_then(as_text);
+            no_answer(api_call, foreign(garbled.raw().status().as_u16(), body))
+        }
         SdkError::TimeoutError(_) => no_answer(api_call, "it took too long".to_owned()),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => no_answer(
             api_call,
@@ -124,6 +124,8 @@ pub(super) fn explain_answer(
         code: text.code,
         message: text.message,
         body: text.body,
+        // Every error of a query API has a code; that is what counts then.
+        numbered: false,
     };
     from_answer(api_call, &answer)
 }
@@ -175,7 +177,14 @@ fn from_answer(api_call: ApiCall<'_>, answer: &Answer<'_>) -> CloudError {
 fn by_status(api_call: ApiCall<'_>, answer: &Answer<'_>) -> CloudError {
     let code = answer.code.unwrap_or_default();
     let message = answer.message.unwrap_or_default();
+    // The SDK itself names a 404 to a HEAD request, no matter who gave it.
+    let named = !matches!(code, "" | "NotFound");
     match answer.status {
+        // Good, but not to be read: what was asked may have happened.
+        200..=299 => no_answer(api_call, foreign(answer.status, answer.body)),
+        ..500 if !named && !answer.numbered => {
+            no_answer(api_call, foreign(answer.status, answer.body))
+        }
         403 if code.is_empty() => denied(api_call, message),
         404 if code.is_empty() || code == "NotFound" => {
             CloudError::NotFound(api_call.of.to_owned())
@@ -215,6 +224,14 @@ fn by_code(api_call: ApiCall<'_>, code: &str, message: &str) -> Option<CloudErro
         "ValidationError" if is_busy(message) => CloudError::Conflict(words(message, code)),
         _ => return None,
     })
+}
+
+/// An answer of a proxy, or one that is damaged.
+fn foreign(status: u16, body: Option<&str>) -> String {
+    format!(
+        "HTTP {status} with an answer that AWS would not give{}",
+        quote(body)
+    )
 }
 
 fn server_fault(answer: &Answer<'_>) -> String {

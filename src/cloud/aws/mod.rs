@@ -1,6 +1,7 @@
 //! The cloud that is AWS: the traits of [`crate::cloud`] over the SDK. The only module that names it.
 //! Knows how AWS answers and how it fails; not what the calls are for.
 
+mod answers;
 mod bucket;
 mod calls;
 mod changes;
@@ -37,6 +38,7 @@ use aws_sdk_cloudformation::primitives::DateTime;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use answers::{AnswerCheck, RetryUnreadable};
 use calls::ApiCall;
 pub use config::Settings;
 use config::{Connection, Overrides};
@@ -102,28 +104,38 @@ impl Aws {
         };
         let cloudformation = aws_sdk_cloudformation::config::Builder::from(&connection.sdk)
             .interceptor(watch(Service::CloudFormation))
+            .interceptor(AnswerCheck(Service::CloudFormation))
+            .retry_classifier(RetryUnreadable)
             .interceptor(CallLog)
             .build();
         // Emulators serve no virtual hosts.
         let s3 = aws_sdk_s3::config::Builder::from(&connection.sdk)
             .force_path_style(connection.s3_endpoint.is_some())
             .interceptor(watch(Service::S3))
+            .interceptor(AnswerCheck(Service::S3))
+            .retry_classifier(RetryUnreadable)
             .interceptor(CallLog)
             .build();
         // The first call of every run: without a network it fails in seconds.
         let sts = aws_sdk_sts::config::Builder::from(&connection.sdk)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             .interceptor(watch(Service::Sts))
+            .interceptor(AnswerCheck(Service::Sts))
+            .retry_classifier(RetryUnreadable)
             .interceptor(CallLog)
             .build();
         let ssm = aws_sdk_ssm::config::Builder::from(&connection.sdk)
             .interceptor(watch(Service::Ssm))
+            .interceptor(AnswerCheck(Service::Ssm))
+            .retry_classifier(RetryUnreadable)
             .interceptor(CallLog)
             .build();
         let pricing = aws_sdk_pricing::config::Builder::from(&connection.sdk)
             .region(Region::new(prices::REGION))
             .retry_config(RetryConfig::standard().with_max_attempts(prices::ATTEMPTS))
             .interceptor(watch(Service::Pricing))
+            .interceptor(AnswerCheck(Service::Pricing))
+            .retry_classifier(RetryUnreadable)
             .interceptor(CallLog)
             .build();
         Self {

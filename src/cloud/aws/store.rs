@@ -8,10 +8,12 @@ use aws_sdk_ssm::types::{ParameterStringFilter, ParameterTier, ParameterType};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::calls::{ApiCall, all_pages};
-use super::error::{explain, explain_secretly};
+use super::error::{explain, explain_secretly, unanswered};
 use super::{Aws, bucket, ec2};
 use crate::cloud::limiter::Service;
-use crate::cloud::{CloudError, Console, ParameterSummary, PutResult, Store};
+use crate::cloud::{
+    CloudError, Console, ParameterSummary, PutResult, Store, StoredContent, UploadedObject,
+};
 
 /// What one `DeleteParameters` takes.
 const BATCH: usize = 10;
@@ -63,21 +65,26 @@ impl Store for Aws {
         Ok(names)
     }
 
-    async fn upload(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), CloudError> {
-        bucket::upload(self, bucket, key, bytes).await
-    }
-
-    async fn replace_object(
+    async fn upload(
         &self,
         bucket: &str,
         key: &str,
         bytes: &[u8],
-    ) -> Result<(), CloudError> {
-        bucket::put(self, bucket, key, bytes).await
+    ) -> Result<UploadedObject, CloudError> {
+        bucket::upload(self, bucket, key, bytes).await
+    }
+
+    async fn compare_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<StoredContent, CloudError> {
+        bucket::compare(self, bucket, key, bytes).await
     }
 
     async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError> {
-        bucket::read(self, bucket, key).await
+        bucket::read(self, bucket, key, None).await
     }
 
     async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError> {
@@ -100,7 +107,11 @@ async fn read(aws: &Aws, name: &str, kind: ValueKind) -> Result<Option<String>, 
     let request = aws.ssm.get_parameter().name(name);
     let request = request.with_decryption(kind == ValueKind::Decrypted);
     match aws.send(api_call, request.send()).await {
-        Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
+        Ok(answer) => match answer.parameter.and_then(|parameter| parameter.value) {
+            Some(value) => Ok(Some(value)),
+            // AWS says in so many words that there is none.
+            None => Err(unanswered(api_call, "the answer holds no parameter")),
+        },
         Err(error) => match explain_read(api_call, kind, &error) {
             CloudError::NotFound(_) => Ok(None),
             error => Err(error),
@@ -169,6 +180,9 @@ async fn names_under(aws: &Aws, path: &str) -> Result<Vec<String>, CloudError> {
             .with_decryption(false)
             .set_next_token(next);
         let page = aws.ask(api_call, request.send()).await?;
+        if page.parameters.is_none() {
+            return Err(unanswered(api_call, "the answer holds no list"));
+        }
         Ok((page.parameters, page.next_token))
     })
     .await?;

@@ -2,8 +2,7 @@
 //! Sizes and URL forms are CloudFormation's.
 
 use super::Aws;
-use crate::cloud::{ChangeSetRequest, CloudError, INLINE, Store};
-use crate::common::digest;
+use crate::cloud::{ChangeSetRequest, CloudError, INLINE, Store, template_key};
 
 /// The longest template at all, in bytes.
 const LARGEST: usize = 1_048_576;
@@ -25,9 +24,17 @@ pub(super) async fn send(
             url: None,
         });
     };
-    let key = key(&wanted.template);
-    aws.upload(bucket, &key, wanted.template.as_bytes()).await?;
-    let url = url(bucket, &key, &aws.region, aws.s3_endpoint.as_deref());
+    let key = template_key(&wanted.template);
+    let uploaded = aws.upload(bucket, &key, wanted.template.as_bytes()).await?;
+    let Some(version) = uploaded.version else {
+        return Err(refused(wanted, unversioned(bucket)));
+    };
+    let object = StoredTemplate {
+        bucket,
+        key: &key,
+        version: &version,
+    };
+    let url = url(&object, &aws.region, aws.s3_endpoint.as_deref());
     tracing::debug!(
         stack = wanted.stack,
         url,
@@ -39,13 +46,32 @@ pub(super) async fn send(
     })
 }
 
+/// A template as CloudFormation is to read it: nobody can put another one under the version.
+struct StoredTemplate<'a> {
+    bucket: &'a str,
+    key: &'a str,
+    version: &'a str,
+}
+
+fn refused(wanted: &ChangeSetRequest, message: String) -> CloudError {
+    CloudError::Refused {
+        operation: format!("the template of {}", wanted.stack),
+        message,
+    }
+}
+
+fn unversioned(bucket: &str) -> String {
+    format!(
+        "the state bucket {bucket} keeps no versions, so somebody could exchange the template before \
+         CloudFormation reads it; a new bucket takes up to 15 minutes for that; else run `aws s3api \
+         put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled`"
+    )
+}
+
 /// The bucket that the template must go through, if it must.
 fn bucket_needed(wanted: &ChangeSetRequest) -> Result<Option<&str>, CloudError> {
     let size = wanted.template.len();
-    let refuse = |message: String| CloudError::Refused {
-        operation: format!("the template of {}", wanted.stack),
-        message,
-    };
+    let refuse = |message: String| refused(wanted, message);
     if size > LARGEST {
         return Err(refuse(format!(
             "it has {size} bytes, CloudFormation takes {LARGEST} at most; split what it holds into \
@@ -62,19 +88,21 @@ fn bucket_needed(wanted: &ChangeSetRequest) -> Result<Option<&str>, CloudError> 
     }
 }
 
-/// Content-addressed: the same template is uploaded once.
-fn key(template: &str) -> String {
-    format!("templates/{}.json", digest::sha256(template))
-}
-
 /// Where CloudFormation reads an object. Another endpoint in AWS's own domain (a VPC's) is no
 /// address for CloudFormation, which reads from outside of the VPC.
-fn url(bucket: &str, key: &str, region: &str, endpoint: Option<&str>) -> String {
+fn url(object: &StoredTemplate<'_>, region: &str, endpoint: Option<&str>) -> String {
+    let StoredTemplate {
+        bucket,
+        key,
+        version,
+    } = object;
     let china = if region.starts_with("cn-") { ".cn" } else { "" };
-    match endpoint.filter(|endpoint| !endpoint.contains(".amazonaws.com")) {
-        Some(endpoint) => format!("{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
-        None => format!("https://s3.{region}.amazonaws.com{china}/{bucket}/{key}"),
-    }
+    let host = match endpoint.filter(|endpoint| !endpoint.contains(".amazonaws.com")) {
+        Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+        None => format!("https://s3.{region}.amazonaws.com{china}"),
+    };
+    let version: String = form_urlencoded::byte_serialize(version.as_bytes()).collect();
+    format!("{host}/{bucket}/{key}?versionId={version}")
 }
 
 #[cfg(test)]
@@ -124,33 +152,30 @@ mod tests {
 
     #[test]
     fn template_url_follows_region_partition_and_endpoint() {
-        let at = |region, endpoint| url("state", "templates/1.json", region, endpoint);
+        let object = StoredTemplate {
+            bucket: "state",
+            key: "templates/1.json",
+            version: "3sL4+k",
+        };
+        let at = |region, endpoint| url(&object, region, endpoint);
         assert_eq!(
             at("eu-west-1", None),
-            "https://s3.eu-west-1.amazonaws.com/state/templates/1.json"
+            "https://s3.eu-west-1.amazonaws.com/state/templates/1.json?versionId=3sL4%2Bk"
         );
         assert_eq!(
             at("cn-north-1", None),
-            "https://s3.cn-north-1.amazonaws.com.cn/state/templates/1.json"
+            "https://s3.cn-north-1.amazonaws.com.cn/state/templates/1.json?versionId=3sL4%2Bk"
         );
         assert_eq!(
             at("eu-west-1", Some("http://127.0.0.1:4566/")),
-            "http://127.0.0.1:4566/state/templates/1.json"
+            "http://127.0.0.1:4566/state/templates/1.json?versionId=3sL4%2Bk"
         );
         assert_eq!(
             at(
                 "eu-west-1",
                 Some("https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com")
             ),
-            "https://s3.eu-west-1.amazonaws.com/state/templates/1.json"
-        );
-    }
-
-    #[test]
-    fn template_key_is_the_content_hash() {
-        assert_eq!(
-            key(""),
-            "templates/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.json"
+            "https://s3.eu-west-1.amazonaws.com/state/templates/1.json?versionId=3sL4%2Bk"
         );
     }
 }

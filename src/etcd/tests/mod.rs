@@ -1,5 +1,7 @@
 //! The order of the steps, on machines that answer what a test has them say.
 
+mod hostile;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -53,7 +55,7 @@ fn members<'a>(
     on_step: &'a dyn Fn(&MemberStep),
 ) -> Members<'a, Simulated> {
     let slot = |letter| Slot {
-        letter,
+        member: MemberName::of(letter).expect("a letter"),
         group: format!("group-{letter}"),
     };
     Members {
@@ -64,6 +66,14 @@ fn members<'a>(
 }
 
 fn deaf(_: &MemberStep) {}
+
+fn key() -> SnapshotKey {
+    "etcd/20261123T100000Z-7.db".parse().expect("a key")
+}
+
+fn token() -> RestoreToken {
+    "t1".parse().expect("a token")
+}
 
 /// A status in which these slots serve and these are learners.
 fn status(serving: &str, learners: &str) -> String {
@@ -104,7 +114,7 @@ fn slots_are_read_from_outputs() {
     let found = slots(&outputs);
     let seen: Vec<_> = found
         .iter()
-        .map(|slot| (slot.member(), slot.group.as_str()))
+        .map(|slot| (slot.member.to_string(), slot.group.as_str()))
         .collect();
     assert_eq!(seen, [("cp-a".to_owned(), "g1"), ("cp-b".to_owned(), "g2")]);
 }
@@ -112,7 +122,7 @@ fn slots_are_read_from_outputs() {
 #[tokio::test(start_paused = true)]
 async fn restore_stops_every_member_before_one_starts() {
     let cloud = Machines::new();
-    let line = "etcd-restore etcd/x.db --token t1";
+    let line = "etcd-restore etcd/20261123T100000Z-7.db --token t1";
     cloud.say(&format!("a {line}"), &[STOPPED, STARTED]);
     cloud.say(&format!("b {line}"), &[STOPPED, STARTED]);
     cloud.say(&format!("c {line}"), &[STARTED]);
@@ -126,7 +136,7 @@ async fn restore_stops_every_member_before_one_starts() {
             heard.borrow_mut().push(format!("{} {came}", step.slot));
         }
     };
-    restore(&members(&cloud, "abc", &on_step), "etcd/x.db", "t1")
+    restore(&members(&cloud, "abc", &on_step), &key(), &token())
         .await
         .expect("restored");
     let asked = cloud.asked();
@@ -147,19 +157,19 @@ async fn restore_stops_every_member_before_one_starts() {
 #[tokio::test(start_paused = true)]
 async fn refused_restore_step_names_its_reason() {
     let cloud = Machines::new();
-    let line = "etcd-restore etcd/x.db --token t1";
+    let line = "etcd-restore etcd/20261123T100000Z-7.db --token t1";
     cloud.say(&format!("a {line}"), &[STOPPED]);
     cloud.say(
         &format!("b {line}"),
-        &[r#"{"ok":false,"error":"verify etcd/x.db: not those bytes"}"#],
+        &[r#"{"ok":false,"error":"verify etcd/20261123T100000Z-7.db: not those bytes"}"#],
     );
-    let error = restore(&members(&cloud, "abc", &deaf), "etcd/x.db", "t1")
+    let error = restore(&members(&cloud, "abc", &deaf), &key(), &token())
         .await
         .unwrap_err();
     assert!(
-        error
-            .to_string()
-            .ends_with("on control-plane node b: verify etcd/x.db: not those bytes"),
+        error.to_string().ends_with(
+            "on control-plane node b: verify etcd/20261123T100000Z-7.db: not those bytes"
+        ),
         "{error}"
     );
     assert_eq!(cloud.asked().len(), 2, "c goes on");
@@ -168,12 +178,15 @@ async fn refused_restore_step_names_its_reason() {
 #[tokio::test(start_paused = true)]
 async fn restore_times_out_when_members_never_serve() {
     let cloud = Machines::new();
-    cloud.say("a etcd-restore etcd/x.db --token t1", &[STARTED]);
+    cloud.say(
+        "a etcd-restore etcd/20261123T100000Z-7.db --token t1",
+        &[STARTED],
+    );
     cloud.say(
         "a etcd-member status",
         &[r#"{"ok":false,"error":"none answers"}"#],
     );
-    let error = restore(&members(&cloud, "a", &deaf), "etcd/x.db", "t1")
+    let error = restore(&members(&cloud, "a", &deaf), &key(), &token())
         .await
         .unwrap_err();
     assert!(
@@ -297,15 +310,14 @@ async fn started_member_replacement_is_resumed() {
 async fn first_able_slot_takes_the_snapshot() {
     let cloud = Machines::new();
     cloud.say("b etcd-snapshot --now", &["{\"ok\":tr", ""]);
-    let taken =
-        r#"{"ok":true,"taken":true,"key":"etcd/t-9.db","revision":9,"bytes":20,"sha256":"ab"}"#;
+    let taken = r#"{"ok":true,"taken":true,"key":"etcd/20261123T103000Z-9.db","revision":9,"bytes":20,"sha256":"ab"}"#;
     cloud.say("c etcd-snapshot --now", &[taken]);
     let found = snapshot(&members(&cloud, "abc", &deaf))
         .await
         .expect("taken");
     assert_eq!(
         (found.key.as_str(), found.revision, found.bytes),
-        ("etcd/t-9.db", 9, 20)
+        ("etcd/20261123T103000Z-9.db", 9, 20)
     );
 }
 
@@ -353,7 +365,9 @@ async fn snapshots_are_listed_newest_first() {
         "etcd/20261123T100000Z-7.db.sha256",
         "etcd/20261123T100000Z-7.db",
         "etcd/20261123T103000Z-9.db",
-        "etcd/restore/t1/ab/a.db",
+        "etcd/restore/t1/ab/a.stopped",
+        "etcd/20261129T160000Z-7.db;touch${IFS}pwned;#.db",
+        "etcd/20261129T160000Z-7.db;touch${IFS}pwned;#.db.sha256",
         "other/20261123T103000Z-9.db",
     ] {
         cloud.upload("bucket", key, &[0; 10]).await.expect("kept");
@@ -361,8 +375,10 @@ async fn snapshots_are_listed_newest_first() {
     }
     let found = list(&cloud, "bucket").await.expect("listed");
     let seen: Vec<_> = found
+        .found
         .iter()
         .map(|one| (one.revision, one.verifiable))
         .collect();
-    assert_eq!(seen, [(Some(9), false), (Some(7), true)]);
+    assert_eq!(seen, [(9, false), (7, true)]);
+    assert_eq!(found.foreign.len(), 2, "{found:?}");
 }

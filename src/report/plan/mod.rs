@@ -20,8 +20,8 @@ use crate::forecast::estimate::{self, Estimate};
 use crate::forecast::outage::{Outage, outages};
 use crate::forecast::prices::Prices;
 use crate::plan::{
-    self, Action, Blocked, ChangeCounts, Drifted, PendingInput, Plan, PlannedResource, Risk, Step,
-    StuckResource,
+    self, Action, Blocked, ChangeCounts, DamagedObject, Drifted, PendingInput, Plan,
+    PlannedResource, Risk, Step, StuckResource,
 };
 use crate::stacks::StackKind;
 use changes::{Causes, ChangeView};
@@ -110,6 +110,9 @@ struct StackView<'a> {
     /// Whether its stack policy is set back to the wanted one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     policy: bool,
+    /// Objects in a bucket that are put back.
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    damaged_objects: &'a [DamagedObject],
 }
 
 #[derive(Serialize)]
@@ -130,6 +133,8 @@ enum StackAction {
     /// It is planned when the stacks that it depends on are done.
     Later,
     Protect,
+    /// Objects in a bucket are put back.
+    PutBack,
     Keep,
     Follow,
     /// The rollback that failed is continued.
@@ -257,6 +262,7 @@ fn stack_view<'a>(
             .needs_termination_protection_update()
             .then_some(step.stack.termination_protection),
         policy: step.policy_drifted && !matches!(step.action, Action::Blocked(_)),
+        damaged_objects: &step.damaged_objects,
     }
 }
 
@@ -276,6 +282,7 @@ fn stack_action(step: &Step) -> StackAction {
         Action::Update(_) => StackAction::Update,
         Action::Deferred => StackAction::Later,
         Action::NoChange if step.needs_protection_update() => StackAction::Protect,
+        Action::NoChange if !step.damaged_objects.is_empty() => StackAction::PutBack,
         Action::NoChange => StackAction::Keep,
         Action::Follow(_) => StackAction::Follow,
         Action::Continue { .. } => StackAction::Continue,

@@ -1,4 +1,5 @@
-//! What else to know before the update of a stack: older pools, findings of AWS, downtime of the database, drift.
+//! What else to know before the update of a stack: older pools, findings of AWS, damaged objects, downtime of the
+//! database, drift.
 
 use super::StackView;
 use super::changes::{fields_words, plain, short};
@@ -21,6 +22,8 @@ pub(super) fn notes(stack: &StackView<'_>) -> Vec<(&'static str, String)> {
         let text = format!("AWS finds {about}{}{fields}", view.finding.reason);
         notes.push(("!!", text));
     }
+    let damaged = stack.damaged_objects.iter();
+    notes.extend(damaged.map(|object| ("!!", object.text())));
     let warned = stack.warnings.iter();
     notes.extend(warned.map(|warning| ("!!", warning.clone())));
     for one in &stack.downtime {

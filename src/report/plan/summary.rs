@@ -25,7 +25,8 @@ pub(super) fn summary(view: &PlanView<'_>) -> String {
             count(&[
                 StackAction::Update,
                 StackAction::Later,
-                StackAction::Protect
+                StackAction::Protect,
+                StackAction::PutBack
             ])
         ),
         format!("{} unchanged", count(&[StackAction::Keep])),

@@ -200,6 +200,11 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
             Style::new().yellow(),
             "update    its protection only".to_owned(),
         ),
+        StackAction::PutBack => (
+            "~",
+            Style::new().yellow(),
+            "update    its objects in buckets only".to_owned(),
+        ),
         StackAction::Keep if !stack.pending.is_empty() => (
             "=",
             Style::new().dim(),

@@ -68,8 +68,8 @@ mod tests {
         let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
         let before = |hours| now - SignedDuration::from_hours(hours);
         let all = snapshots.iter().map(|&(hours, verifiable)| Snapshot {
-            key: "etcd/20261130T100000Z-7.db".to_owned(),
-            revision: Some(7),
+            key: "etcd/20261130T100000Z-7.db".parse().unwrap(),
+            revision: 7,
             bytes: 1,
             written: before(hours),
             verifiable,

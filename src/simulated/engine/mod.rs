@@ -45,6 +45,8 @@ pub(super) struct Environment {
 pub(super) struct StoredObject {
     pub(super) bytes: Vec<u8>,
     pub(super) written: Timestamp,
+    /// How often the object was put.
+    pub(super) version: u64,
 }
 
 /// The phase of an operation.

@@ -9,7 +9,7 @@ etcd_rejoined="${etcd_home}/rejoined"
 
 # What state/etcd-recover-SLOT says: `existing ID` while this slot's member is being replaced, ID being that of its
 # learner. `done` afterwards, since a machine may write parameters but not delete them. Prints the id, `-` for a request
-# without one; fails with 1 when the member is not being replaced, with 2 when SSM does not answer.
+# without a valid one; fails with 1 when the member is not being replaced, with 2 when SSM does not answer.
 etcd_recovery() {
   local value status=0
   value=$(ec2_parameter "state/etcd-recover-${SLOT}") || status=$?
@@ -19,7 +19,10 @@ etcd_recovery() {
   fi
   case "${value}" in
     existing) echo - ;;
-    'existing '*) printf '%s\n' "${value#existing }" ;;
+    'existing '*)
+      value=${value#existing }
+      if [[ ${value} =~ ^[0-9a-f]{1,16}$ ]]; then printf '%s\n' "${value}"; else echo -; fi
+      ;;
     *) return 1 ;;
   esac
 }
@@ -33,6 +36,11 @@ etcd_initial_token() {
   value=$(ec2_parameter state/etcd-token) || status=$?
   if [ "${status}" -ne 0 ] && [ "${status}" -ne 4 ]; then
     echo 'read the parameter state/etcd-token: SSM does not answer; try again' >&2
+    return 2
+  fi
+  # It becomes a part of a manifest.
+  if ! [[ ${value:-${NODE_CLUSTER}} =~ ^[a-z0-9][a-z0-9-]{0,79}$ ]]; then
+    echo 'read the parameter state/etcd-token: it is no token of a restore; delete it, or set the one that the restore printed' >&2
     return 2
   fi
   printf '%s\n' "${value:-${NODE_CLUSTER}}"
@@ -68,7 +76,7 @@ etcd_decide_start() {
   ETCD_STATE=${ETCD_STATE:-new}
   put "${stored}/etcd-state" 644 <<< "${ETCD_STATE}" || return 1
   ETCD_TOKEN=$(etcd_initial_token) || ETCD_TOKEN=$(cat "${stored}/etcd-token" 2> /dev/null) || {
-    etcd_error='read the parameter state/etcd-token: SSM does not answer'
+    etcd_error='read the parameter state/etcd-token: SSM does not answer, or it holds no token'
     return 1
   }
   put "${stored}/etcd-token" 644 <<< "${ETCD_TOKEN}" || return 1

@@ -55,7 +55,8 @@ pub fn etcd(world: &World, machine: &Machine) {
         "{marks:?}"
     );
     // A token that was used is known by what lies in the bucket.
-    let none = "touch /run/mounted; exec /opt/kube-cfn/bin/etcd-restore etcd/none.db --token t2";
+    let none = "touch /run/mounted; \
+        exec /opt/kube-cfn/bin/etcd-restore etcd/20261123T100000Z-404.db --token t2";
     let gone = machine.run(&["/bin/bash", "-c", none]);
     gone.ends(1)
         .tells("the bucket has no such snapshot with a checksum");

@@ -1,10 +1,10 @@
 """What CloudFormation refuses and ministack accepts, in CloudFormation's words."""
 
 import re
-from urllib.parse import urlparse
+from urllib.parse import parse_qs, urlparse
 
 from ministack.core.responses import error_response_json, get_region
-from ministack.services import ssm
+from ministack.services import s3, ssm
 from ministack.services.cloudformation import _change_sets, _stacks, changesets, engine, handlers
 from ministack.services.cloudformation.helpers import _error, _p, _resolve_template, _xml
 
@@ -23,6 +23,7 @@ def install():
     handlers._capabilities_enforced = lambda: True
     _public_amis()
     _empty_parameters()
+    _template_versions()
     actions = handlers._ACTION_HANDLERS
     for name in ("CreateStack", "UpdateStack", "CreateChangeSet", "ValidateTemplate", "GetTemplateSummary"):
         actions[name] = _checked(name, actions[name])
@@ -53,6 +54,21 @@ def _empty_parameters():
     ssm._put_parameter = checked
 
 
+# Between the key and the version of a template's object.
+VERSION = "@version="
+
+
+def _template_versions():
+    """CloudFormation reads the version that a template's URL names."""
+    read = s3._get_object_data
+
+    def versioned(bucket, key, version_id=None):
+        key, _, named = key.partition(VERSION)
+        return read(bucket, key, version_id or named or None)
+
+    s3._get_object_data = versioned
+
+
 def _checked(action, run):
     def checked(params):
         _path_style(params)
@@ -64,11 +80,14 @@ def _checked(action, run):
 
 
 def _path_style(params):
-    """ministack understands path-style template URLs only."""
+    """ministack understands path-style template URLs only, and no versions in them."""
     url = urlparse(_p(params, "TemplateURL"))
+    version = "".join(VERSION + version for version in parse_qs(url.query).get("versionId", []))
     virtual = re.fullmatch(r"(?P<bucket>[a-z0-9.-]+)\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com", url.netloc)
     if virtual:
-        params["TemplateURL"] = [f"https://s3.{get_region()}.amazonaws.com/{virtual['bucket']}{url.path}"]
+        params["TemplateURL"] = [f"https://s3.{get_region()}.amazonaws.com/{virtual['bucket']}{url.path}{version}"]
+    elif version:
+        params["TemplateURL"] = [f"{url.scheme}://{url.netloc}{url.path}{version}"]
 
 
 def _refusal(action, params, body):

@@ -220,6 +220,20 @@ class Refusals(Case):
         s3.delete_object(Bucket=bucket, Key="k")
         self.assertEqual("DELETE_COMPLETE", delete(stack_id)["StackStatus"])
 
+    def test_a_template_url_may_name_a_version(self):
+        versioned = {"VersioningConfiguration": {"Status": "Enabled"}}
+        stack_id, _ = create({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": versioned}}})
+        bucket = CFN.describe_stack_resource(StackName=stack_id, LogicalResourceId="Bucket")["StackResourceDetail"]["PhysicalResourceId"]
+        s3 = SESSION.create_client("s3")
+        put = lambda **values: s3.put_object(Bucket=bucket, Key="k", Body=json.dumps(notes(**values)).encode())["VersionId"]
+        first, second = put(A="1"), put(A="2", B="2")
+        for name, version, resources in (("first", first, ["A"]), ("second", second, ["A", "B"])):
+            url = f"https://s3.eu-west-1.amazonaws.com/{bucket}/k?versionId={version}"
+            made = CFN.create_stack(StackName=f"version-{name}", TemplateURL=url)["StackId"]
+            self.assertEqual("CREATE_COMPLETE", settled(made)["StackStatus"])
+            found = CFN.describe_stack_resources(StackName=made)["StackResources"]
+            self.assertEqual(resources, sorted(one["LogicalResourceId"] for one in found))
+
 
 if __name__ == "__main__":
     unittest.main()

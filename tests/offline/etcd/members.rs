@@ -420,3 +420,20 @@ fn a_member_is_not_removed_when_the_others_are_no_majority() {
     let unknown = world.program('a', "etcd-member remove d");
     assert_eq!(unknown.code, Some(64), "{}", unknown.talk);
 }
+
+/// What a parameter says becomes a part of manifests and messages.
+#[test]
+fn parameters_that_hold_no_name_are_not_used() {
+    let world = World::of("a");
+    world.set_parameter("state/etcd-token", "t1");
+    assert_eq!(world.shell('a', "etcd_initial_token"), "t1");
+    world.set_parameter("state/etcd-token", "t1\"\n      - --client-cert-auth=false");
+    let token = world.try_shell('a', "etcd_initial_token");
+    assert_eq!(token.status.code(), Some(2), "{token:?}");
+    assert!(token.stdout.is_empty(), "{token:?}");
+
+    world.set_parameter("state/etcd-recover-a", "existing 1f");
+    assert_eq!(world.shell('a', "etcd_recovery"), "1f");
+    world.set_parameter("state/etcd-recover-a", "existing 1f;reboot");
+    assert_eq!(world.shell('a', "etcd_recovery"), "-");
+}

@@ -201,12 +201,15 @@ fn a_changed_or_missing_snapshot_stops_no_member() {
     fs::write(world.object(&key), bytes).unwrap();
     let changed = world.refused('a', &format!("etcd-restore {key} --token t1"));
     assert!(changed.contains("its checksum does not match"), "{changed}");
-    let absent = world.refused('a', "etcd-restore etcd/none.db --token t1");
+    let absent = world.refused('a', "etcd-restore etcd/20261123T100000Z-404.db --token t1");
     assert!(absent.contains("no such snapshot"), "{absent}");
     for usage in [
         "etcd-restore",
         "etcd-restore other/x.db --token t1",
-        "etcd-restore etcd/x.db --token ../t",
+        "etcd-restore etcd/x.db --token t1",
+        "etcd-restore etcd/20261123T100000Z-4.db --token ../t",
+        "etcd-restore etcd/20261123T100000Z-4.db --token T1",
+        "etcd-restore --abandon t/1",
         "etcd-snapshot --later",
     ] {
         assert_eq!(world.program('a', usage).code, Some(64), "{usage}");

@@ -3,11 +3,14 @@
 use kube_cfn::node::archive::{self, File};
 use kube_cfn::node::{self, BootParams, Bundle};
 use kube_cfn::templates::Templates;
+use proptest::prelude::*;
 
 use super::machine::{Machine, assert_same, sha256, text, tree};
 use crate::support::specs;
 
 const POOL: &str = "batch";
+/// What a shell might take for more than text.
+const HOSTILE: &str = "([a-z '\"\\\\$`;&|<>#*?~!(){}\n-]|\\$\\(id\\)|';reboot;'){0,12}";
 const TOKEN: &str = "srv/parameters/worker/bootstrap-token";
 
 /// A machine with nothing but its user data; its bundle lies in the state bucket.
@@ -138,5 +141,31 @@ fn stack_values_reach_the_boot_programs() {
         "SLOT=''",
     ] {
         assert!(env.lines().any(|found| found == line), "{line}: {env}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// The values of the definition and of overridden templates, as the script of user data sets them and as
+    /// the programs of the node read them back.
+    #[test]
+    fn hostile_values_stay_values(signal in HOSTILE, stack in HOSTILE, key in HOSTILE) {
+        let bundle = Bundle {
+            key: key.clone(),
+            sha256: String::new(),
+            bytes: Vec::new(),
+            kubernetes: specs::production().kubernetes,
+        };
+        let boot = BootParams { signal: signal.clone(), stack: stack.clone(), slot: None };
+        let templates = Templates::new(None).unwrap();
+        let script = node::user_data(&specs::production(), &bundle, &boot, &templates).unwrap();
+        let (values, _) = script.split_once("set -euo pipefail").expect("the values come first");
+        let read = "eval \"$(printf '%s=%q\\n' A \"${SIGNAL}\" B \"${STACK}\" C \"${BUNDLE_KEY}\")\"\n\
+                    printf '%s\\0' \"${A}\" \"${B}\" \"${C}\"";
+        let script = format!("{values}\n{read}");
+        let ran = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+        prop_assert!(ran.stderr.is_empty(), "{}", text(&ran.stderr));
+        prop_assert_eq!(text(&ran.stdout), format!("{signal}\0{stack}\0{key}\0"));
     }
 }

@@ -13,6 +13,7 @@ fn answer(status: u16, code: &str, message: &str) -> CloudError {
             code: some(code),
             message: some(message),
             body: None,
+            numbered: true,
         },
     )
 }
@@ -273,5 +274,32 @@ fn ended_identity_center_session_names_sso_login() {
             panic!("about credentials");
         };
         assert!(help.starts_with("run `aws sso login`"), "{said}: {help}");
+    }
+}
+
+#[test]
+fn foreign_answer_is_no_answer_whatever_its_status() {
+    let page = "<html>sign in first</html>";
+    for (status, code) in [
+        (200, None),
+        (302, None),
+        (403, None),
+        (404, None),
+        (404, Some("NotFound")),
+        (407, None),
+    ] {
+        let answer = Answer {
+            status,
+            code,
+            body: Some(page),
+            ..Answer::default()
+        };
+        let error = from_answer(ASKED, &answer);
+        assert!(error.is_transient(), "{status} {code:?}: {error:?}");
+        let text = error.to_string();
+        assert!(
+            text.contains(&format!("HTTP {status}")) && text.contains(page),
+            "{text}"
+        );
     }
 }

@@ -76,6 +76,8 @@ async fn outputs_only_change_set_changes_the_stack() {
     let (aws, _asked) = serve(|asked| {
         if asked.contains("Action=CreateChangeSet") {
             ok("CreateChangeSet", CREATED)
+        } else if asked.contains("Action=DescribeEvents") {
+            ok("DescribeEvents", "")
         } else {
             change_set("CREATE_COMPLETE", "AVAILABLE", "<Changes></Changes>")
         }

@@ -3,7 +3,9 @@
 
 mod change_set_names;
 mod change_sets;
+mod commands;
 mod ec2_and_prices;
+mod foreign;
 mod operations;
 
 use std::sync::mpsc::{Receiver, channel};
@@ -22,6 +24,8 @@ mod server;
 /// What the server does with a request.
 enum Answer {
     Xml(u16, String),
+    /// Answers in the place of AWS, as a proxy does.
+    Foreign(u16, String),
     /// Does what was asked and hangs up.
     Silence,
 }
@@ -40,6 +44,11 @@ async fn serve(script: impl FnMut(&str) -> Answer + Send + 'static) -> (Aws, Rec
             match answer {
                 Answer::Xml(status, body) => {
                     let answer = Response::builder().status(status);
+                    let answer = answer.header("x-amzn-requestid", "1");
+                    Some(answer.body(server::whole(body)).expect("an answer"))
+                }
+                Answer::Foreign(status, body) => {
+                    let answer = Response::builder().status(status);
                     Some(answer.body(server::whole(body)).expect("an answer"))
                 }
                 Answer::Silence => None,
@@ -54,6 +63,14 @@ async fn serve(script: impl FnMut(&str) -> Answer + Send + 'static) -> (Aws, Rec
     };
     let aws = Aws::connect_to(&endpoint, credentials, &settings).await;
     (aws.expect("everything is given"), asked)
+}
+
+/// Sends each request to Systems Manager once: a test waits for no backoff of the SDK.
+fn without_retries(mut aws: Aws) -> Aws {
+    let once = RetryConfig::disabled();
+    let config = aws.ssm.config().to_builder().retry_config(once);
+    aws.ssm = aws_sdk_ssm::Client::from_conf(config.build());
+    aws
 }
 
 fn ok(call: &str, inside: &str) -> Answer {
@@ -192,6 +209,7 @@ async fn create_with_a_lost_answer_is_found_by_token() {
 async fn unreadable_answer_with_a_secret_is_not_quoted() {
     let torn = r#"{"Parameter":{"Value":"hunter2","#;
     let (aws, _asked) = serve(move |_| Answer::Xml(200, torn.to_owned())).await;
+    let aws = without_retries(aws);
     let error = aws.secret("/kube-cfn/canary/cp/ca.key").await;
     let error = error.expect_err("not an answer");
     assert!(error.is_transient(), "{error:?}");
@@ -201,13 +219,16 @@ async fn unreadable_answer_with_a_secret_is_not_quoted() {
 #[tokio::test]
 async fn proxy_page_is_shown_short() {
     let page = format!("<html>{}</html>", "Access blocked. ".repeat(200));
-    let (aws, _asked) = serve(move |_| Answer::Xml(400, page.clone())).await;
+    let (aws, _asked) = serve(move |_| Answer::Foreign(400, page.clone())).await;
     let text = aws
         .stacks(None)
         .await
         .expect_err("not an answer")
         .to_string();
-    assert!(text.contains("HTTP 400: <html>Access blocked."), "{text}");
+    assert!(
+        text.contains("HTTP 400 with an answer that AWS would not give: <html>Access blocked."),
+        "{text}"
+    );
     assert!(text.chars().count() < 260, "{text}");
     assert!(!text.contains("Response {"), "{text}");
 }
