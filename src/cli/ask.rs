@@ -92,15 +92,17 @@ fn ask(question: &str, flag: &str) -> Result<String, CommandError> {
         let help = format!("review the plan, then re-run with {flag}");
         return Err(CommandError::new(Exit::Usage, message).help(help));
     }
-    let prompt = Input::<String>::new().with_prompt(escape(question));
-    let prompt = prompt.allow_empty(true);
+    let question = escape(question).into_owned();
     let (answers, answer) = channel();
     set_open(Some(OpenQuestion {
         answers: answers.clone(),
         terminal: tcgetattr(std::io::stdin()).ok(),
     }));
     // On a thread of its own: nothing ends a read of the terminal.
-    std::thread::spawn(move || answers.send(Some(prompt.interact_text())));
+    std::thread::spawn(move || {
+        let prompt = Input::<String>::new().with_prompt(question);
+        let _ = answers.send(Some(prompt.allow_empty(true).interact_text()));
+    });
     match answer.recv() {
         Ok(Some(Ok(answer))) => {
             set_open(None);

@@ -39,13 +39,15 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
-    let masked = |c: char| match (is_obeyed(c), c.len_utf8()) {
-        (false, _) => c,
-        (true, 1) => '?',
-        (true, 2) => '\u{bf}',
-        (true, _) => char::REPLACEMENT_CHARACTER,
+    let masked = |(at, c): (usize, char)| match c.len_utf8() {
+        // The end of a line as Windows has it.
+        1 if c == '\r' && text[at + 1..].starts_with('\n') => c,
+        _ if !is_obeyed(c) => c,
+        1 => '?',
+        2 => '\u{bf}',
+        _ => char::REPLACEMENT_CHARACTER,
     };
-    Cow::Owned(text.chars().map(masked).collect())
+    Cow::Owned(text.char_indices().map(masked).collect())
 }
 
 /// [`escape`], for JSON: what its own rules leave as it is gets JSON's escapes.
@@ -132,6 +134,7 @@ mod tests {
 
     #[test]
     fn masking_keeps_places() {
+        assert_eq!(mask("a\r\nb\rc"), "a\r\nb?c");
         let masked = mask(HOSTILE);
         assert_eq!(masked.len(), HOSTILE.len());
         assert!(!masked.contains(is_obeyed), "{masked}");

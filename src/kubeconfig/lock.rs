@@ -292,7 +292,7 @@ mod tests {
             ..Holder::this()
         };
         put(&lock_path(&file), &before);
-        let long_ago = machine_start().unwrap() - Duration::from_secs(60);
+        let long_ago = machine_start().unwrap() - Duration::from_mins(1);
         let lock = File::options().write(true).open(lock_path(&file)).unwrap();
         lock.set_modified(long_ago).unwrap();
         Lock::take(&file, LockTries::NONE).unwrap();

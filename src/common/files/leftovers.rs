@@ -12,7 +12,7 @@ use crate::common::process::Process;
 /// How every unfinished file of this program begins.
 const PREFIX: &str = ".kube-cfn-";
 /// No write takes as long. Also says of one on another machine that its writer is gone.
-const OLD: Duration = Duration::from_secs(10 * 60);
+const OLD: Duration = Duration::from_mins(10);
 
 /// What this process has begun, oldest first.
 static BEGUN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());

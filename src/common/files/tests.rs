@@ -76,7 +76,7 @@ fn unfinished_files_of_ended_writers_are_removed() {
     let directory = tempdir().unwrap();
     let this = crate::common::process::Process::this();
     let started = this.started.unwrap_or_default();
-    let old = SystemTime::now() - Duration::from_secs(3600);
+    let old = SystemTime::now() - Duration::from_hours(1);
     let put = |name: &str, at: SystemTime| {
         let file = File::create(directory.path().join(name)).unwrap();
         file.set_modified(at).unwrap();

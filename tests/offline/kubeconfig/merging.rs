@@ -157,7 +157,7 @@ fn the_advice_for_a_taken_name_works() {
             .unwrap()
             .to_owned();
         for command in advised {
-            let mut shell = std::process::Command::new("sh");
+            let mut shell = std::process::Command::new("/bin/sh");
             run(
                 shell.args(["-c", command]).env("PATH", &directory),
                 place.path(),

@@ -112,6 +112,7 @@ fn shellcheck_finds_nothing_in_the_tests_own_programs() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "sh"))
         .map(|path| format!("node/stand-ins/{}", path.file_name().unwrap().display()));
     let scripts: Vec<_> = [
+        "files/enter",
         "node/enter",
         "node/machine",
         "node/double",
