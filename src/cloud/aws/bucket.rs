@@ -1,5 +1,6 @@
 //! Objects in S3: making one have its bytes, comparing and reading one, and emptying a bucket to the last version.
 
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumMode, Delete, ObjectIdentifier};
 use base64::Engine;
@@ -8,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Aws;
 use super::calls::{ApiCall, each_page};
-use super::error::unanswered;
+use super::error::{explain, unanswered};
 use crate::cloud::limiter::Service;
 use crate::cloud::{CloudError, StoredContent, UploadOutcome, UploadedObject};
 
@@ -50,28 +51,41 @@ pub(super) async fn compare(
     let Some(found) = CloudError::optional(aws.ask(api_call, request.send()).await)? else {
         return Ok(StoredContent::Missing);
     };
-    let size = found
-        .content_length
-        .and_then(|size| usize::try_from(size).ok());
-    if size != Some(bytes.len()) {
-        return Ok(StoredContent::Other);
-    }
     let version = kept(found.version_id);
     // S3 computes or checks it. With a dash it is the sum of the parts' sums.
     let sum = found.checksum_sha256.filter(|sum| !sum.contains('-'));
     let same = match sum {
         Some(sum) => sum == checksum(bytes),
         // Written by a program that asks for another checksum, or for none.
-        None => match read(aws, bucket, key, version.as_deref()).await? {
-            Some(stored) => stored == bytes,
-            None => return Ok(StoredContent::Missing),
-        },
+        None => holds(aws, bucket, key, version.as_deref(), bytes).await?,
     };
     Ok(if same {
         StoredContent::Same { version }
     } else {
         StoredContent::Other
     })
+}
+
+/// Whether a version of an object has exactly these bytes. Reads one more at most: an object may be huge.
+async fn holds(
+    aws: &Aws,
+    bucket: &str,
+    key: &str,
+    version: Option<&str>,
+    bytes: &[u8],
+) -> Result<bool, CloudError> {
+    let address = format!("{bucket}/{key}");
+    let api_call = ApiCall::new(Service::S3, "GetObject", &address);
+    let request = aws.s3.get_object().bucket(bucket).key(key);
+    let request = request
+        .set_version_id(version.map(str::to_owned))
+        .range(format!("bytes=0-{}", bytes.len()));
+    match aws.send(api_call, request.send()).await {
+        Ok(answer) => Ok(collected(api_call, answer.body).await? == bytes),
+        // An empty one.
+        Err(error) if error.code() == Some("InvalidRange") => Ok(bytes.is_empty()),
+        Err(error) => Err(explain(api_call, &error)),
+    }
 }
 
 /// Puts an object over whatever is there; returns its version.
@@ -112,23 +126,25 @@ fn kept(version: Option<String>) -> Option<String> {
     version.filter(|version| version != "null")
 }
 
-/// The bytes of an object, of one version if it is named. A caller who may not list the bucket gets 403 for a missing one, so that is
+/// The bytes of an object. A caller who may not list the bucket gets 403 for a missing one, so that is
 /// no answer.
 pub(super) async fn read(
     aws: &Aws,
     bucket: &str,
     key: &str,
-    version: Option<&str>,
 ) -> Result<Option<Vec<u8>>, CloudError> {
     let address = format!("{bucket}/{key}");
     let api_call = ApiCall::new(Service::S3, "GetObject", &address);
     let request = aws.s3.get_object().bucket(bucket).key(key);
-    let request = request.set_version_id(version.map(str::to_owned));
     let Some(answer) = CloudError::optional(aws.ask(api_call, request.send()).await)? else {
         return Ok(None);
     };
-    match answer.body.collect().await {
-        Ok(bytes) => Ok(Some(bytes.to_vec())),
+    collected(api_call, answer.body).await.map(Some)
+}
+
+async fn collected(api_call: ApiCall<'_>, body: ByteStream) -> Result<Vec<u8>, CloudError> {
+    match body.collect().await {
+        Ok(bytes) => Ok(bytes.to_vec()),
         Err(error) => Err(unanswered(api_call, &error.to_string())),
     }
 }

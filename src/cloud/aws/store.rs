@@ -84,7 +84,7 @@ impl Store for Aws {
     }
 
     async fn object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, CloudError> {
-        bucket::read(self, bucket, key, None).await
+        bucket::read(self, bucket, key).await
     }
 
     async fn empty_bucket(&self, bucket: &str) -> Result<usize, CloudError> {
