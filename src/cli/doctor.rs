@@ -8,11 +8,13 @@ use super::out::FormatArg;
 use super::session::{self, Session};
 use crate::cloud::{Cloud, LiveStack};
 use crate::common::text::count;
-use crate::plan::protection::{LiveProtection, ProtectionLayer, layers};
+use crate::plan::protection::account::{self, LiveAccount};
+use crate::plan::protection::stack::{LiveProtection, WantedProtection, layers};
+use crate::plan::protection::{LayerState, ProtectionLayer, read};
 use crate::plan::status::rests;
-use crate::plan::{self};
+use crate::plan::{self, Survey};
 use crate::report::protection::{self, Findings};
-use crate::stacks::Stack;
+use crate::stacks::StackKind;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -29,6 +31,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let name = session.spec().name.clone();
     let survey = plan::survey(&session.cloud, &name).await?;
     let wanted = session::design(&session.defined)?;
+    let own = session::own_design(&session.defined)?;
     let mut found = Findings {
         cluster: name.clone(),
         layers: Vec::new(),
@@ -44,18 +47,27 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
             None => found.stacks.push(format!("{} does not exist", stack.name)),
         }
     }
+    let overrides = session::override_directory(&session.defined);
+    let overrides = overrides.display().to_string();
     let read = existing.iter().map(|(stack, live)| {
         let template = survey.templates.get(&live.id);
-        read_layers(&session, stack, live, template)
+        let own = own.iter().find(|own| own.kind == stack.kind);
+        let wanted = WantedProtection {
+            stack,
+            own: own.unwrap_or(stack),
+            overrides: &overrides,
+        };
+        read_layers(&session, wanted, live, template)
     });
     found.layers = join_all(read).await.into_iter().flatten().collect();
+    found.layers.extend(account_layers(&session, &survey).await);
     args.output.print(&found, || protection::text(&found))?;
     exit(&found)
 }
 
 async fn read_layers(
     session: &Session,
-    stack: &Stack,
+    wanted: WantedProtection<'_>,
     found: &LiveStack,
     template: Option<&serde_json::Value>,
 ) -> Vec<ProtectionLayer> {
@@ -69,7 +81,37 @@ async fn read_layers(
         policy: &policy.map_err(|error| error.to_string()),
         drift: &drift.map_err(|error| error.to_string()),
     };
-    layers(stack, live)
+    layers(wanted, live)
+}
+
+/// Key, buckets and roles of every stack as they are in the account.
+async fn account_layers(session: &Session, survey: &Survey) -> Vec<ProtectionLayer> {
+    let at_rest = survey.found.iter().filter(|found| rests(&found.status));
+    let stacks = at_rest.filter_map(|found| {
+        let kind = StackKind::parse(&found.kind)?;
+        let template = survey.templates.get(&found.id)?;
+        account::concerns(template).then_some((kind, found, template))
+    });
+    let read = stacks.map(async |(kind, found, template)| {
+        match read::account(&session.cloud, found).await {
+            Ok(facts) => account::layers(LiveAccount {
+                identity: &session.identity,
+                kind: &kind,
+                found,
+                template,
+                facts: &facts,
+            }),
+            Err(why) => vec![ProtectionLayer {
+                stack: kind,
+                resource: None,
+                layer: "key, buckets and roles",
+                state: LayerState::Unknown,
+                text: format!("could not be read: {why}"),
+                next: None,
+            }],
+        }
+    });
+    join_all(read).await.into_iter().flatten().collect()
 }
 
 /// A layer that could not be read counts like a missing one.

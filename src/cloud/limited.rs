@@ -11,8 +11,9 @@ use serde_json::Value;
 use super::limiter::{CallKind, Limiter, Service};
 use super::remote::{CommandResult, ObjectSummary, Remote};
 use super::{
-    ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity, LiveResource,
-    LiveStack, OnFailure, OpenChangeSet, Protection, PutResult, StackEvent, StackOperation, Store,
+    BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity,
+    Inspect, KeyState, LiveResource, LiveStack, OnFailure, OpenChangeSet, Protection, PutResult,
+    RoleAccess, StackEvent, StackOperation, Store,
 };
 use crate::common::Clock;
 
@@ -99,6 +100,15 @@ impl<C: Store + Clock> Store for Limited<C> {
         Read S3: object(bucket: &str, key: &str) -> Option<Vec<u8>>;
         Write S3: empty_bucket(bucket: &str) -> usize;
         Read Ec2: console(group: &str) -> Option<Console>;
+    }
+}
+
+impl<C: Inspect + Clock> Inspect for Limited<C> {
+    limited! {
+        Read Kms: key(key: &str) -> Option<KeyState>;
+        Read Kms: key_policy(key: &str) -> Option<Value>;
+        Read S3: bucket_access(bucket: &str) -> Option<BucketAccess>;
+        Read Iam: role(name: &str) -> Option<RoleAccess>;
     }
 }
 

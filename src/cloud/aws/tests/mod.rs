@@ -4,6 +4,7 @@
 mod change_set_names;
 mod change_sets;
 mod ec2_and_prices;
+mod inspecting;
 mod operations;
 
 use std::sync::mpsc::{Receiver, channel};
