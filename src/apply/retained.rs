@@ -29,9 +29,10 @@ pub(super) fn retained(step: &DeleteStep, events: &[StackEvent]) -> Vec<Retained
     let deleted = |event: &StackEvent| {
         event.status.is_delete() && event.status.phase() == ResourcePhase::Done
     };
-    let beside = |event: &StackEvent| match deleted(event) {
-        true => of_database(step, &event.logical_id, event.physical_id.as_deref()),
-        false => Vec::new(),
+    let beside = |event: &StackEvent| {
+        let left = deleted(event)
+            .then(|| of_database(step, &event.logical_id, event.physical_id.as_deref()));
+        left.unwrap_or_default()
     };
     let all = resources.flat_map(|event| one(event).into_iter().chain(beside(event)));
     all.collect()

@@ -98,8 +98,9 @@ fn what_guards_the_data_is_named_once_it_is_off() {
         {"Sid": "Everything", "Effect": "Allow", "Action": "*", "Resource": "*"}]});
     let guest = json!({"Version": "2012-10-17", "Statement": [{"Sid": "Guest", "Effect": "Allow", "Action": "kms:*",
         "Resource": "*", "Principal": {"AWS": format!("arn:aws:iam::{}:root", world.account())}}]});
-    let public = json!({"Version": "2012-10-17", "Statement": [{"Sid": "Public", "Effect": "Allow", "Principal": "*",
-        "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{bucket}/*")}]});
+    let outside = json!({"Version": "2012-10-17", "Statement": [{"Sid": "Outside", "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::999988887777:root"}, "Action": "s3:GetObject",
+        "Resource": format!("arn:aws:s3:::{bucket}/*")}]});
     let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
     let anybody = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"AWS": "999988887777"}}]});
@@ -142,9 +143,9 @@ fn what_guards_the_data_is_named_once_it_is_off() {
         (
             "s3",
             "put_bucket_policy",
-            json!({"Bucket": bucket, "Policy": public.to_string()}),
+            json!({"Bucket": bucket, "Policy": outside.to_string()}),
             "bucket policy",
-            "public; wider than its template",
+            "Allow statement Outside is added",
         ),
         (
             "iam",

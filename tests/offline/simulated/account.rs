@@ -107,8 +107,14 @@ async fn account_changed_outside_cloudformation_is_named() {
             ),
             ("Role of the nodes of the pools", "permissions"),
             ("Role of the control plane", "permissions"),
-            ("Role of the driver of EBS volumes", "trust"),
-            ("Role of the cluster autoscaler", "permissions"),
+            (
+                "Role of the driver of EBS volumes, for its service account alone",
+                "trust"
+            ),
+            (
+                "Role of the cluster autoscaler, for its service account alone",
+                "permissions"
+            ),
         ]),
         "{all:#?}"
     );

@@ -39,7 +39,7 @@ pub(super) fn role(
         Ok(wanted) => {
             let open = permissions(name, &wanted, access);
             if open.is_empty() {
-                findings.push(Finding::holds(PERMISSIONS, "as the template says"));
+                findings.push(Finding::holds(PERMISSIONS, "as its template says"));
             }
             findings.extend(open);
         }
@@ -54,7 +54,7 @@ fn trust(live: LiveTemplate<'_>, name: &str, body: &Value, access: &RoleAccess) 
     };
     let differences = documents::compare(&wanted, &access.trust);
     if differences.is_empty() {
-        return Finding::holds(TRUST, "as the template says");
+        return Finding::holds(TRUST, "as its template says");
     }
     let put = format!(
         "`aws iam update-assume-role-policy --role-name {name} --policy-document {}`",

@@ -174,6 +174,12 @@ fn key_policy(facts: &mut AccountFacts) -> &mut Value {
     key.and_then(Option::as_mut).expect("a policy")
 }
 
+/// The statements of the key policy in force.
+fn statements(facts: &mut AccountFacts) -> &mut Vec<Value> {
+    let statements = key_policy(facts)["Statement"].as_array_mut();
+    statements.expect("a list")
+}
+
 #[test]
 fn account_as_made_holds_whatever_form_aws_gives_it() {
     let all = checked(&template(), &as_made());
@@ -197,7 +203,7 @@ fn account_as_made_holds_whatever_form_aws_gives_it() {
 fn key_that_can_not_be_used_is_missing() {
     let state = |state: KeyState| {
         move |facts: &mut AccountFacts| {
-            facts.keys.get_mut("Key").expect("a key").0 = Ok(Some(state))
+            facts.keys.get_mut("Key").expect("a key").0 = Ok(Some(state));
         }
     };
     let day = "2026-12-30T00:00:00Z".parse().ok();
@@ -222,10 +228,7 @@ fn key_policy_is_named_wider_or_narrower() {
     let (layer, text, next) = broken(|facts| {
         let allowed = json!({"Sid": "Guest", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999988887777:root"},
             "Action": "kms:Decrypt", "Resource": "*"});
-        key_policy(facts)["Statement"]
-            .as_array_mut()
-            .expect("a list")
-            .push(allowed);
+        statements(facts).push(allowed);
     });
     assert_eq!(layer, "key policy");
     assert_eq!(
@@ -236,24 +239,14 @@ fn key_policy_is_named_wider_or_narrower() {
     assert!(next.starts_with(start) && next.contains(ROLE_ARN), "{next}");
 
     let (_, text, _) = broken(|facts| {
-        drop(
-            key_policy(facts)["Statement"]
-                .as_array_mut()
-                .expect("a list")
-                .remove(0),
-        )
+        statements(facts).remove(0);
     });
     assert_eq!(
         text,
         "wider than its template: Deny statement Closed is missing"
     );
     let (_, text, _) = broken(|facts| {
-        drop(
-            key_policy(facts)["Statement"]
-                .as_array_mut()
-                .expect("a list")
-                .remove(1),
-        )
+        statements(facts).remove(1);
     });
     assert_eq!(
         text,
