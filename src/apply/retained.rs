@@ -26,22 +26,45 @@ pub(super) fn retained(step: &DeleteStep, events: &[StackEvent]) -> Vec<Retained
             _ => None,
         }
     };
-    resources.filter_map(one).collect()
+    let deleted = |event: &StackEvent| {
+        event.status.is_delete() && event.status.phase() == ResourcePhase::Done
+    };
+    let beside = |event: &StackEvent| {
+        let left = deleted(event)
+            .then(|| of_database(step, &event.logical_id, event.physical_id.as_deref()));
+        left.unwrap_or_default()
+    };
+    let all = resources.flat_map(|event| one(event).into_iter().chain(beside(event)));
+    all.collect()
+}
+
+/// What RDS leaves behind of a database.
+fn of_database(step: &DeleteStep, logical_id: &str, physical_id: Option<&str>) -> Vec<Retained> {
+    let Some(left) = step.database_leftovers(logical_id, physical_id) else {
+        return Vec::new();
+    };
+    let stack = || step.kind.clone();
+    let backups = left.backup_days.map(|days| Retained::Backups {
+        stack: stack(),
+        database: left.database,
+        days,
+    });
+    let logs = (!left.log_groups.is_empty()).then(|| Retained::LogGroups {
+        stack: stack(),
+        names: left.log_groups,
+    });
+    backups.into_iter().chain(logs).collect()
 }
 
 /// What a deletion will leave, by the stack's template alone.
 pub(super) fn expected_retained(step: &DeleteStep) -> Vec<Retained> {
     let losses = step.losses().into_iter();
     let one = |loss: Loss| {
-        left(
-            step,
-            &loss.logical_id,
-            &loss.resource_type,
-            &loss.policy,
-            None,
-        )
+        let id = &loss.logical_id;
+        let left = left(step, id, &loss.resource_type, &loss.policy, None);
+        left.into_iter().chain(of_database(step, id, None))
     };
-    losses.filter_map(one).collect()
+    losses.flat_map(one).collect()
 }
 
 /// What is left of a resource with this deletion policy; `event` is the end of it, once seen.

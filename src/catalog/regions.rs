@@ -41,6 +41,25 @@ const REGIONS: &[(&str, &str)] = &[
     ("us-west-2", "abc"),
 ];
 
+/// Regions of other partitions of AWS, by the start of their names, and why no cluster can be there: endpoints, service
+/// names in policies and what machines download are those of the commercial and the US government partition.
+const UNSUPPORTED: &[(&str, &str)] = &[
+    ("cn-", "China regions are not supported yet"),
+    ("us-iso", "isolated regions are not supported"),
+    ("eu-iso", "isolated regions are not supported"),
+    (
+        "eusc-",
+        "regions of the European Sovereign Cloud are not supported yet",
+    ),
+];
+
+/// Why there can be no cluster in a region; `None` where there can.
+pub fn unsupported(region: &str) -> Option<&'static str> {
+    let mut all = UNSUPPORTED.iter();
+    let found = all.find(|(start, _)| region.starts_with(start))?;
+    Some(found.1)
+}
+
 /// Every region of the catalogue.
 pub fn names() -> impl Iterator<Item = &'static str> {
     REGIONS.iter().map(|(name, _)| *name)

@@ -53,7 +53,8 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
 fn guard(cluster: &Cluster) -> Guard {
     match &cluster.defined {
         Some(defined) if defined.spec.protect => Guard::Protected,
-        _ => Guard::Open,
+        Some(_) => Guard::Open,
+        None => Guard::Undefined,
     }
 }
 

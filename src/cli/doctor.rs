@@ -1,24 +1,23 @@
 //! `kube-cfn doctor`: checks in AWS whether everything that protects the cluster's data is in force.
 
+mod authorities;
+
 use futures::future::join_all;
 
 use super::Global;
 use super::error::{CommandError, Exit};
 use super::objects;
 use super::out::FormatArg;
-use super::planning::list_authorities;
 use super::session::{self, Session};
-use crate::access::{self, AccessError, Inventory, copy};
-use crate::cloud::aws::Aws;
 use crate::cloud::{Cloud, LiveStack};
-use crate::common::Clock as _;
 use crate::common::text::count;
-use crate::etcd;
-use crate::plan::protection::{LiveProtection, ProtectionLayer, layers};
+use crate::plan::protection::account::{self, LiveAccount};
+use crate::plan::protection::stack::{LiveProtection, WantedProtection, layers};
+use crate::plan::protection::{LayerState, ProtectionLayer, read};
 use crate::plan::status::rests;
 use crate::plan::{self, Survey};
-use crate::report::protection::{self, CopyRead, Findings};
-use crate::stacks::{STATE_BUCKET, Stack, StackKind};
+use crate::report::protection::{self, Findings};
+use crate::stacks::StackKind;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -35,6 +34,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let name = session.spec().name.clone();
     let survey = plan::survey(&session.cloud, &name).await?;
     let wanted = session::design(&session.defined)?;
+    let own = session::own_design(&session.defined)?;
     let mut found = Findings {
         cluster: name.clone(),
         layers: Vec::new(),
@@ -50,71 +50,35 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
             None => found.stacks.push(format!("{} does not exist", stack.name)),
         }
     }
+    let overrides = session::override_directory(&session.defined);
+    let overrides = overrides.display().to_string();
     let read = existing.iter().map(|(stack, live)| {
         let template = survey.templates.get(&live.id);
-        read_layers(&session, stack, live, template)
+        let own = own.iter().find(|own| own.kind == stack.kind);
+        let wanted = WantedProtection {
+            stack,
+            own: own.unwrap_or(stack),
+            overrides: &overrides,
+        };
+        read_layers(&session, wanted, live, template)
     });
-    let (stacks, outside) = futures::join!(join_all(read), outside_stacks(&session, &survey));
-    found.layers = stacks.into_iter().flatten().chain(outside?).collect();
-    let objects = objects::layers(&session, &survey, &wanted).await?;
-    found.layers.extend(objects);
+    let (stacks, account, outside, objects) = futures::join!(
+        join_all(read),
+        account_layers(&session, &survey),
+        authorities::layers(&session, &survey),
+        objects::layers(&session, &survey, &wanted),
+    );
+    found.layers = stacks.into_iter().flatten().collect();
+    found.layers.extend(account);
+    found.layers.extend(outside?);
+    found.layers.extend(objects?);
     args.output.print(&found, || protection::text(&found))?;
     exit(&found)
 }
 
-/// What protects the data outside CloudFormation: the authorities with their copy, and the snapshots.
-async fn outside_stacks(
-    session: &Session,
-    survey: &Survey,
-) -> Result<Vec<ProtectionLayer>, CommandError> {
-    let (cloud, name) = (&session.cloud, &session.spec().name);
-    let base = survey.named(&StackKind::Base.stack_name(name));
-    let Some(bucket) = base.and_then(|base| base.outputs.get(STATE_BUCKET)) else {
-        return Ok(Vec::new());
-    };
-    let listed = list_authorities(cloud, name, &survey.found).await?;
-    let control_plane = survey.named(&StackKind::ControlPlane.stack_name(name));
-    let (copy, authorities, snapshots) = futures::join!(
-        read_copy(cloud, &listed, bucket),
-        access::authorities(cloud, name),
-        etcd::list(cloud, bucket)
-    );
-    let now = cloud.now();
-    let mut layers = protection::parameter_layers(&listed);
-    layers.push(protection::copy_layer(
-        &listed,
-        &copy.map_err(|error| error.to_string()),
-    ));
-    if listed.missing.is_empty() {
-        let authorities = authorities.map_err(|error| error.to_string());
-        layers.push(protection::validity_layer(name, &authorities, now));
-    }
-    if let Some(control_plane) = control_plane {
-        let snapshots = snapshots
-            .map(|all| all.found)
-            .map_err(|error| error.to_string());
-        layers.push(protection::snapshot_layer(
-            name,
-            control_plane.created,
-            &snapshots,
-            now,
-        ));
-    }
-    Ok(layers)
-}
-
-async fn read_copy(cloud: &Aws, listed: &Inventory, bucket: &str) -> Result<CopyRead, AccessError> {
-    let readable = listed.readable();
-    let (stored, copy) = futures::try_join!(
-        copy::read_parameters(cloud, &readable),
-        copy::read_copy(cloud, bucket, &listed.cluster)
-    )?;
-    Ok(CopyRead { stored, copy })
-}
-
 async fn read_layers(
     session: &Session,
-    stack: &Stack,
+    wanted: WantedProtection<'_>,
     found: &LiveStack,
     template: Option<&serde_json::Value>,
 ) -> Vec<ProtectionLayer> {
@@ -128,7 +92,37 @@ async fn read_layers(
         policy: &policy.map_err(|error| error.to_string()),
         drift: &drift.map_err(|error| error.to_string()),
     };
-    layers(stack, live)
+    layers(wanted, live)
+}
+
+/// Key, buckets and roles of every stack as they are in the account.
+async fn account_layers(session: &Session, survey: &Survey) -> Vec<ProtectionLayer> {
+    let at_rest = survey.found.iter().filter(|found| rests(&found.status));
+    let stacks = at_rest.filter_map(|found| {
+        let kind = StackKind::parse(&found.kind)?;
+        let template = survey.templates.get(&found.id)?;
+        account::concerns(template).then_some((kind, found, template))
+    });
+    let read = stacks.map(async |(kind, found, template)| {
+        match read::account(&session.cloud, found).await {
+            Ok(facts) => account::layers(LiveAccount {
+                identity: &session.identity,
+                kind: &kind,
+                found,
+                template,
+                facts: &facts,
+            }),
+            Err(why) => vec![ProtectionLayer {
+                stack: kind,
+                resource: None,
+                layer: "key, buckets and roles",
+                state: LayerState::Unknown,
+                text: format!("could not be read: {why}"),
+                next: None,
+            }],
+        }
+    });
+    join_all(read).await.into_iter().flatten().collect()
 }
 
 /// What could not be read is no all-clear either.

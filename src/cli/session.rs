@@ -2,6 +2,7 @@
 //! before anything happens.
 
 use console::Style;
+use std::path::{Path, PathBuf};
 
 use super::Global;
 use super::api_access::ClusterRef;
@@ -31,8 +32,19 @@ pub fn load_definition(global: &Global, name: &str) -> Result<Defined, CommandEr
 
 /// The built-in templates, overridden by those beside the definition.
 pub fn templates(defined: &Defined) -> Result<Templates, CommandError> {
-    let beside = defined.path.parent().map(|parent| parent.join("templates"));
-    Templates::new(beside.as_deref().filter(|dir| dir.is_dir())).map_err(design_error)
+    let beside = override_directory(defined);
+    Templates::new(
+        Some(&beside)
+            .filter(|dir| dir.is_dir())
+            .map(PathBuf::as_path),
+    )
+    .map_err(design_error)
+}
+
+/// Where the templates beside a definition are, if there are any.
+pub fn override_directory(defined: &Defined) -> PathBuf {
+    let parent = defined.path.parent().unwrap_or(Path::new(""));
+    parent.join("templates")
 }
 
 /// The stacks that a definition asks for.
@@ -40,7 +52,13 @@ pub fn design(defined: &Defined) -> Result<Vec<Stack>, CommandError> {
     stacks::design(&defined.spec, &templates(defined)?).map_err(design_error)
 }
 
-/// The same, with each stack at its own Kubernetes version.
+/// The same from the built-in templates alone.
+pub fn own_design(defined: &Defined) -> Result<Vec<Stack>, CommandError> {
+    let templates = Templates::new(None).map_err(design_error)?;
+    stacks::design(&defined.spec, &templates).map_err(design_error)
+}
+
+/// The same as [`design`], with each stack at its own Kubernetes version.
 pub fn design_at(defined: &Defined, versions: &Versions) -> Result<Vec<Stack>, CommandError> {
     stacks::design_at(&defined.spec, versions, &templates(defined)?).map_err(design_error)
 }

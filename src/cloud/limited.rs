@@ -11,9 +11,10 @@ use serde_json::Value;
 use super::limiter::{CallKind, Limiter, Service};
 use super::remote::{CommandResult, ObjectSummary, Remote, RemoteCommand};
 use super::{
-    ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity, LiveResource,
-    LiveStack, OnFailure, OpenChangeSet, ParameterSummary, Protection, PutResult, StackEvent,
-    StackOperation, Store, StoredContent, UploadedObject,
+    BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity,
+    Inspect, KeyState, LiveResource, LiveStack, OnFailure, OpenChangeSet, ParameterSummary,
+    Protection, PutResult, RoleAccess, StackEvent, StackOperation, Store, StoredContent,
+    UploadedObject,
 };
 use crate::common::Clock;
 
@@ -102,6 +103,15 @@ impl<C: Store + Clock> Store for Limited<C> {
         Read S3: object(bucket: &str, key: &str) -> Option<Vec<u8>>;
         Write S3: empty_bucket(bucket: &str) -> usize;
         Read Ec2: console(group: &str) -> Option<Console>;
+    }
+}
+
+impl<C: Inspect + Clock> Inspect for Limited<C> {
+    limited! {
+        Read Kms: key(key: &str) -> Option<KeyState>;
+        Read Kms: key_policy(key: &str) -> Option<Value>;
+        Read S3: bucket_access(bucket: &str) -> Option<BucketAccess>;
+        Read Iam: role(name: &str) -> Option<RoleAccess>;
     }
 }
 

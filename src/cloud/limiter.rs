@@ -27,6 +27,8 @@ const SAME_THROTTLE: Duration = Duration::from_secs(1);
 pub enum Service {
     CloudFormation,
     Ec2,
+    Iam,
+    Kms,
     Pricing,
     S3,
     Ssm,
@@ -81,8 +83,10 @@ impl Limit {
             (Service::CloudFormation, CallKind::Write) => Self::new(5.0, 100.0),
             (Service::Ec2, CallKind::Read) => Self::new(10.0, 50.0),
             (Service::Ec2, CallKind::Write) => Self::new(2.0, 20.0),
-            (Service::Ssm, CallKind::Read) => Self::new(20.0, 20.0),
+            (Service::Ssm, CallKind::Read) | (Service::Kms, _) => Self::new(20.0, 20.0),
             (Service::Pricing, _) => Self::new(5.0, 10.0),
+            // A check of a cluster reads about twenty things of IAM.
+            (Service::Iam, _) => Self::new(5.0, 30.0),
             (Service::S3 | Service::Sts, _) => Self::new(100.0, 100.0),
         }
     }

@@ -6,6 +6,7 @@ mod change_set;
 mod drift;
 mod error;
 mod event;
+mod inspect;
 mod limited;
 mod limiter;
 pub mod remote;
@@ -28,6 +29,7 @@ pub use change_set::{
 pub use drift::{Difference, Drift};
 pub use error::CloudError;
 pub use event::{StackEvent, StackOperation};
+pub use inspect::{ACCESS_BLOCKS, BucketAccess, Inspect, KeyState, RoleAccess};
 pub use limited::Limited;
 pub use stack::{LiveResource, LiveStack, Protection};
 pub use status::{ResourceStatus, StackStatus};

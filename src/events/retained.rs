@@ -23,6 +23,18 @@ pub enum Retained {
         /// The beginning of its name, if it has one: a volume's snapshot has only an id.
         begins_with: Option<String>,
     },
+    /// Log groups of a database: they never expire.
+    LogGroups {
+        stack: StackKind,
+        names: Vec<String>,
+    },
+    /// Automated backups of a deleted database.
+    Backups {
+        stack: StackKind,
+        /// Identifier of the database, where it is known.
+        database: Option<String>,
+        days: u64,
+    },
     /// A disabled key that KMS deletes after this many days; until then its deletion can be cancelled.
     Key {
         stack: StackKind,

@@ -15,8 +15,10 @@ use crate::stacks::StackKind;
 pub enum Guard {
     /// It says `protect: true`.
     Protected,
-    /// It says `protect: false`, or there is no definition.
+    /// It says `protect: false`.
     Open,
+    /// There is no definition.
+    Undefined,
 }
 
 /// What a deletion would do, in the order in which stacks may go.
@@ -124,21 +126,38 @@ fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked>
         .collect();
     let reason = match guard {
         Guard::Protected => format!("the definition of {cluster} says `protect: true`"),
-        Guard::Open if !locked.is_empty() => {
+        Guard::Open | Guard::Undefined if !locked.is_empty() => {
             format!("termination protection is on for {}", locked.join(", "))
         }
-        Guard::Open => {
+        Guard::Open | Guard::Undefined => {
             return steps.iter().find_map(|step| match &step.action {
                 DeleteAction::Blocked(why) => Some(why.clone()),
                 _ => None,
             });
         }
     };
-    let remedy = format!(
-        "set `protect: false` in the definition, run `kube-cfn apply {cluster}`, \
-         then `kube-cfn delete {cluster}` again"
-    );
+    let remedy = match guard {
+        Guard::Protected | Guard::Open => format!(
+            "set `protect: false` in the definition, run `kube-cfn apply {cluster}`, \
+             then `kube-cfn delete {cluster}` again"
+        ),
+        Guard::Undefined => unlocked(&locked),
+    };
     Some(Blocked::by_guard(reason, remedy))
+}
+
+/// How the protection of these stacks is switched off where no definition does it.
+fn unlocked(stacks: &[&str]) -> String {
+    let command = |stack: &&str| {
+        format!(
+            "`aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {stack}`"
+        )
+    };
+    let commands: Vec<String> = stacks.iter().map(command).collect();
+    format!(
+        "there is no definition to change: run {}, then this command again",
+        commands.join(", ")
+    )
 }
 
 impl DeleteStep {

@@ -29,10 +29,27 @@ pub fn warnings(step: &Step) -> Vec<String> {
                 let texts = was["CidrBlock"].as_str().zip(is["CidrBlock"].as_str());
                 all.extend(texts.and_then(|(was, is)| range(id, was, is)));
             }
+            Some("AWS::EC2::LaunchTemplate") if disk_keys(was) != disk_keys(is) => {
+                all.push(disks(id));
+            }
             _ => {}
         }
     }
     all
+}
+
+/// The keys of a launch template's disks.
+fn disk_keys(properties: &Value) -> Vec<&Value> {
+    let disks = properties["LaunchTemplateData"]["BlockDeviceMappings"].as_array();
+    let disks = disks.into_iter().flatten();
+    disks.map(|disk| &disk["Ebs"]["KmsKeyId"]).collect()
+}
+
+fn disks(id: &str) -> String {
+    format!(
+        "{id}: disks of new machines are encrypted under another key; machines that run keep theirs until they are \
+         replaced"
+    )
 }
 
 fn resources(template: &Value) -> Option<&Map<String, Value>> {
@@ -124,6 +141,22 @@ mod tests {
                 "{was} {is}: {all:?}"
             );
         }
+    }
+
+    #[test]
+    fn new_key_of_disks_warns() {
+        let disk =
+            |ebs: Value| json!({"LaunchTemplateData": {"BlockDeviceMappings": [{"Ebs": ebs}]}});
+        let (was, is) = (
+            disk(json!({"VolumeSize": 30})),
+            disk(json!({"KmsKeyId": {"Ref": "KeyArn"}})),
+        );
+        let mut step = step("AWS::EC2::LaunchTemplate", &was, &is);
+        let all = warnings(&step);
+        assert_eq!(all.len(), 1, "{all:?}");
+        assert!(all[0].ends_with("machines that run keep theirs until they are replaced"));
+        step.before = Some(step.stack.template.clone());
+        assert!(warnings(&step).is_empty());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::common::terminal::paint;
 use crate::common::text::listed_line;
 use crate::events::Retained;
 use crate::plan::DeletePlan;
+use crate::plan::leftovers::DatabaseLeftovers;
 
 /// The stacks that are deleted, with the data in them.
 pub fn text(plan: &DeletePlan) -> String {
@@ -29,9 +30,50 @@ pub fn text(plan: &DeletePlan) -> String {
             };
             let line = format!("{} ({}): {policy}", loss.sentence, loss.logical_id);
             let _ = writeln!(text, "{}", listed_line("    ", &line));
+            let left = step.database_leftovers(&loss.logical_id, None);
+            for line in left.iter().flat_map(beside) {
+                let _ = writeln!(
+                    text,
+                    "{}",
+                    listed_line("      ", &format!("remains: {line}"))
+                );
+            }
         }
     }
     text
+}
+
+/// What RDS leaves behind of a database, in lines.
+fn beside(left: &DatabaseLeftovers) -> Vec<String> {
+    let days = left.backup_days;
+    let backups = days.map(|days| backups(left.database.as_deref(), days));
+    let logs = (!left.log_groups.is_empty()).then(|| log_groups(&left.log_groups));
+    backups.into_iter().chain(logs).collect()
+}
+
+fn backups(database: Option<&str>, days: u64) -> String {
+    let (of, filter) = match database {
+        Some(id) => (
+            format!(" of {id}"),
+            format!(" --db-instance-identifier {id}"),
+        ),
+        None => (" of the database".to_owned(), String::new()),
+    };
+    format!(
+        "automated backups{of} for {days} days: `aws rds describe-db-instance-automated-backups{filter}` shows them, \
+         `aws rds delete-db-instance-automated-backup` deletes one"
+    )
+}
+
+fn log_groups(names: &[String]) -> String {
+    let commands = names
+        .iter()
+        .map(|name| format!("`aws logs delete-log-group --log-group-name {name}`"));
+    let commands: Vec<String> = commands.collect();
+    format!(
+        "log groups, which never expire; delete them with {}",
+        commands.join(" and ")
+    )
 }
 
 /// One line for something that a deletion keeps on purpose.
@@ -62,6 +104,8 @@ pub fn retained(retained: &Retained) -> String {
                 (None, None) => format!("last snapshot of {description} ({of})"),
             }
         }
+        Retained::LogGroups { names, .. } => log_groups(names),
+        Retained::Backups { database, days, .. } => backups(database.as_deref(), *days),
         Retained::Key {
             physical_id, days, ..
         } => format!(

@@ -18,6 +18,7 @@ mod drift;
 mod engine;
 mod external_change;
 mod inspect;
+mod inspected;
 mod machines;
 mod middleware;
 mod names;

@@ -68,6 +68,14 @@ pub(super) fn physical(
         "AWS::EC2::VPCGatewayAttachment" => format!("IGW|vpc-0{}", hex(rng, 16)),
         "AWS::EC2::Route" => format!("rtb-0{}|0.0.0.0/0", hex(rng, 16)),
         "AWS::KMS::Key" => uuid(rng),
+        "AWS::IAM::ManagedPolicy" | "AWS::IAM::OIDCProvider" => {
+            let kind = match resource_type {
+                "AWS::IAM::ManagedPolicy" => "policy",
+                _ => "oidc-provider",
+            };
+            let name = format!("{kind}/{stack}-{logical_id}-{}", capitals(rng, 12));
+            global(setting, "iam", &setting.account, &name)
+        }
         "AWS::Route53::HostedZone" => format!("Z{}", capitals(rng, 19)),
         "AWS::ElasticLoadBalancingV2::LoadBalancer" => balancing(
             setting,
@@ -174,6 +182,9 @@ pub(super) fn attribute(
             format!("10.{}.{}.{}", rng.u8(..), rng.u8(..), rng.u8(4..255))
         }
         (_, "Arn" | "DBInstanceArn") => arn_of(setting, resource_type, physical_id),
+        ("AWS::S3::Bucket", "RegionalDomainName") => {
+            format!("{physical_id}.s3.{}.amazonaws.com", setting.region)
+        }
         (_, "DNSName") => format!(
             "{last}-{}.elb.{}.amazonaws.com",
             hex(rng, 16),
@@ -245,6 +256,8 @@ mod tests {
             "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/canary-Thing-";
         assert!(balancer.starts_with(head), "{balancer}");
         assert!(id("AWS::IAM::Role").starts_with("canary-edge-Thing-"));
+        let policy = "arn:aws:iam::123456789012:policy/canary-edge-Thing-";
+        assert!(id("AWS::IAM::ManagedPolicy").starts_with(policy));
         assert_ne!(
             id("AWS::EC2::VPC"),
             physical(&setting(), "canary-edge", "Thing", "AWS::EC2::VPC", 1)

@@ -27,6 +27,7 @@ pub(super) static KIND: KindRow = KindRow {
 const FIELDS: &str = "
 Key  Properties.PendingWindowInDays  protect
 Key  Properties.KeyPolicy            access.issuers
+StateBucketPolicy  Properties.PolicyDocument  access.issuers
 *    -                               name
 ";
 

@@ -49,6 +49,8 @@ async fn a_deleted_cluster_leaves_only_what_is_listed() {
         .tells("(Database): a last snapshot is taken")
         .tells("remains: last snapshot of PostgreSQL")
         .tells("deleted-database-snapshot-")
+        .tells("remains: automated backups of deleted-database-database-")
+        .tells("`aws logs delete-log-group --log-group-name /aws/rds/instance/deleted-database-database-")
         .tells("remains: key ")
         .tells("removed deleted from")
         .tells("deleted is deleted");

@@ -11,6 +11,7 @@ mod change;
 mod cloud;
 mod create;
 mod delete;
+mod doctor;
 mod etcd;
 mod failure;
 mod files;

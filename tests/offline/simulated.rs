@@ -1,5 +1,6 @@
 //! The shipped clusters on the simulated cloud: planned, applied, changed, deleted, without AWS.
 
+mod account;
 mod pools;
 
 use std::collections::{BTreeMap, BTreeSet};

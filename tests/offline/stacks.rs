@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod fields;
+mod grants;
 mod graph;
+mod iam;
 mod identities;
 pub mod node;
 mod template_rules;

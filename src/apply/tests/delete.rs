@@ -146,6 +146,31 @@ async fn deletion_lists_retained_resources() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn deletion_lists_logs_and_backups_of_the_database() {
+    let mut stacks = stacks();
+    let database = &mut stacks[3].template["Resources"]["Database"]["Properties"];
+    database["EnableCloudwatchLogsExports"] = json!(["postgresql", "upgrade"]);
+    database["DeleteAutomatedBackups"] = json!(false);
+    database["BackupRetentionPeriod"] = json!(7);
+    let cloud = TestCloud::standing_as(stacks).await;
+    let (report, _) = gone(&cloud, Guard::Open).await;
+    let mut logs = Vec::new();
+    let mut backups = Vec::new();
+    for left in &report.retained {
+        match left {
+            Retained::LogGroups { names, .. } => logs.extend(names),
+            Retained::Backups { database, days, .. } => backups.push((database.as_deref(), *days)),
+            Retained::Kept { .. } | Retained::Snapshot { .. } | Retained::Key { .. } => {}
+        }
+    }
+    let [(Some(database), 7)] = backups[..] else {
+        panic!("{backups:?}")
+    };
+    let group = |log: &str| format!("/aws/rds/instance/{database}/{log}");
+    assert_eq!(logs, [&group("postgresql"), &group("upgrade")]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn deletion_follows_running_operations() {
     let cloud = TestCloud::standing().await;
     cloud.remove("canary-database");

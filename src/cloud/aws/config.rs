@@ -54,6 +54,10 @@ pub(super) struct Connection {
     pub(super) s3_endpoint: Option<String>,
     /// The same for EC2.
     pub(super) ec2_endpoint: Option<String>,
+    /// The same for IAM.
+    pub(super) iam_endpoint: Option<String>,
+    /// The same for KMS.
+    pub(super) kms_endpoint: Option<String>,
 }
 
 /// Loads the configuration. Calls nothing but, without any region, the instance's metadata.
@@ -105,6 +109,8 @@ pub(super) async fn load(
         ambient_region: ambient_region(settings).await,
         s3_endpoint: endpoint("S3"),
         ec2_endpoint: endpoint("EC2"),
+        iam_endpoint: endpoint("IAM"),
+        kms_endpoint: endpoint("KMS"),
         region: region.to_string(),
         sdk,
     })

@@ -10,6 +10,7 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use super::answers::is_numbered;
 use super::calls::ApiCall;
 use crate::cloud::CloudError;
+use crate::cloud::limiter::Service;
 
 mod credentials;
 mod newer;
@@ -210,7 +211,17 @@ fn by_code(api_call: ApiCall<'_>, code: &str, message: &str) -> Option<CloudErro
         }
         "InvalidInstanceID.NotFound" => CloudError::NotFound(format!("instance {}", api_call.of)),
         "NoSuchBucket" => CloudError::NotFound(format!("bucket {}", api_call.of)),
+        "NoSuchBucketPolicy" => {
+            CloudError::NotFound(format!("the policy of bucket {}", api_call.of))
+        }
+        "NoSuchEntity" => CloudError::NotFound(format!("{} in IAM", api_call.of)),
         "NoSuchKey" => CloudError::NotFound(format!("object {}", api_call.of)),
+        "NoSuchPublicAccessBlockConfiguration" => {
+            CloudError::NotFound(format!("the public access block of bucket {}", api_call.of))
+        }
+        "NotFoundException" if api_call.service == Service::Kms => {
+            CloudError::NotFound(format!("key {}", api_call.of))
+        }
         "ParameterNotFound" => CloudError::NotFound(format!("parameter {}", api_call.of)),
         "ValidationError" if is_missing_stack(message) => {
             CloudError::NotFound(subject(message, "stack", api_call))

@@ -11,6 +11,9 @@ mod ec2;
 mod error;
 mod events;
 mod findings;
+mod iam;
+mod inspect;
+mod kms;
 mod listing;
 mod log;
 mod mapping;
@@ -20,6 +23,7 @@ mod protection;
 mod recovery;
 mod remote;
 mod request;
+mod signed;
 mod stacks;
 mod store;
 mod template;
@@ -56,7 +60,7 @@ use super::{
 #[derive(Debug)]
 pub struct Aws {
     cloudformation: aws_sdk_cloudformation::Client,
-    ec2: ec2::Client,
+    signed: signed::Client,
     pricing: aws_sdk_pricing::Client,
     s3: aws_sdk_s3::Client,
     ssm: aws_sdk_ssm::Client,
@@ -139,7 +143,7 @@ impl Aws {
             .interceptor(CallLog)
             .build();
         Self {
-            ec2: ec2::Client::over(&connection),
+            signed: signed::Client::over(&connection),
             pricing: aws_sdk_pricing::Client::from_conf(pricing),
             cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation),
             s3: aws_sdk_s3::Client::from_conf(s3),

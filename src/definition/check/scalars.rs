@@ -181,7 +181,8 @@ pub(super) fn name(at: &str, text: &str, longest: usize, report: &mut Report) {
 /// Reports a region outside the catalogue: it is fine only where its zones are written down.
 pub(super) fn unknown_region(region: &str, report: &mut Report) {
     report.broken("zones");
-    if report.hides("region") {
+    // A rule says why there can't be a cluster.
+    if report.hides("region") || regions::unsupported(region).is_some() {
         return;
     }
     let zone = region.strip_suffix(|c: char| c.is_ascii_lowercase());

@@ -45,6 +45,9 @@ fn region<'a>(request: &'a NewCluster<'_>) -> Result<&'a str, DefinitionError> {
             "no other definition has a region to take: give --region",
         ));
     };
+    if let Some(why) = regions::unsupported(region) {
+        return Err(cannot(request, &format!("{why}: `{region}`")));
+    }
     if regions::default_zones(region).is_none() {
         let guess = nearest(region, regions::names())
             .map(|near| format!(", did you mean `{near}`?"))

@@ -36,18 +36,27 @@ pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     tags(spec, broken);
 }
 
-/// A cluster `a-pool` with its stack `a-pool-base` would meet pool `base` of a cluster `a`.
+/// A cluster `a-pool` with its stack `a-pool-base` would meet pool `base` of a cluster `a`; the database of a cluster
+/// `a-database` has a name that a pattern for the database of `a` fits.
 fn name(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
-    if spec.name.ends_with("-pool") || spec.name.contains("-pool-") {
-        broken.push(Violation::new(
-            "name",
-            format!(
-                "`{}` could be the name of another cluster's pool stack",
-                spec.name
-            ),
+    let has = |part: &str| spec.name.ends_with(part) || spec.name.contains(&format!("{part}-"));
+    let (what, why) = if has("-pool") {
+        (
+            "could be the name of another cluster's pool stack",
             "the stacks of pools are called `<cluster>-pool-<pool>`: write a name without `-pool`",
-        ));
-    }
+        )
+    } else if has("-database") {
+        (
+            "could be the name of another cluster's database",
+            "the control plane of a cluster may read the password of what is called `<cluster>-database-...`: write a \
+             name without `-database`; a cluster that has such a name is still found by commands with `--region`, \
+             `kube-cfn delete NAME --region REGION` for one",
+        )
+    } else {
+        return;
+    };
+    let what = format!("`{}` {what}", spec.name);
+    broken.push(Violation::new("name", what, why));
 }
 
 fn version(version: &Version, broken: &mut Vec<Violation>) {

@@ -20,6 +20,11 @@ const PRIVATE: [&str; 4] = [
 ];
 
 pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
+    if let Some(why) = regions::unsupported(&spec.region) {
+        let help = "endpoints, the names of services in policies and what machines download differ there: choose a \
+                    region of the commercial partition or of GovCloud";
+        broken.push(Violation::new("region", why, help));
+    }
     zones(spec, broken);
     ranges(spec, broken);
     sizes(spec, broken);

@@ -5,6 +5,7 @@ use kube_cfn::stacks::StackKind;
 use kube_cfn::templates::Templates;
 use serde_json::{Value, json};
 
+use super::iam::covers;
 use super::{of_type, stack};
 use crate::support::specs;
 
@@ -95,16 +96,6 @@ fn pod_roles_trust_their_service_account_only() {
             values.text.contains(&format!("name: {account} ")),
             "{addon}"
         );
-    }
-}
-
-/// Whether a pattern of IAM covers a text: `*` is any part of it.
-fn covers(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((start, rest)) => text.strip_prefix(start).is_some_and(|text| {
-            (0..=text.len()).any(|at| text.is_char_boundary(at) && covers(rest, &text[at..]))
-        }),
     }
 }
 

@@ -155,6 +155,10 @@ fn every_disk_and_store_is_encrypted() {
             let data = &template["Properties"]["LaunchTemplateData"];
             for mapping in data["BlockDeviceMappings"].as_array().unwrap() {
                 assert_eq!(mapping["Ebs"]["Encrypted"], true, "{id}");
+                // The control plane's keys are on its disk; workers' are under the account's default key.
+                let ours = json!({"Ref": "KeyArn"});
+                let key = Some(&ours).filter(|_| stack.kind == StackKind::ControlPlane);
+                assert_eq!(mapping["Ebs"].get("KmsKeyId"), key, "{id}");
                 disks += 1;
             }
         }

@@ -3,9 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use roxmltree::{Document, Node};
 
-use super::super::error::ErrorText;
+use super::super::signed::xml::{LocalName, child, elements, parse};
 
 /// Lines that are shown: the end of a boot says what went wrong.
 const LINES: usize = 15;
@@ -25,23 +24,6 @@ pub(super) struct Instance {
     /// `None` sorts first: its age is unknown.
     launched: Option<Timestamp>,
     pub(super) id: String,
-}
-
-/// Code and message of a refusal, where the answer has them.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ApiError {
-    code: Option<String>,
-    message: Option<String>,
-}
-
-impl ApiError {
-    pub(super) fn error_text<'a>(&'a self, whole: &'a str) -> ErrorText<'a> {
-        ErrorText {
-            code: self.code.as_deref(),
-            message: self.message.as_deref(),
-            body: Some(whole),
-        }
-    }
 }
 
 pub(super) fn instances(xml: &str) -> Result<Page, String> {
@@ -72,18 +54,6 @@ pub(super) fn output(xml: &str) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-pub(super) fn refusal(xml: &str) -> ApiError {
-    let Ok(document) = parse(xml) else {
-        return ApiError::default();
-    };
-    elements(document.root(), "Error")
-        .next()
-        .map_or_else(ApiError::default, |error| ApiError {
-            code: child(error, "Code"),
-            message: child(error, "Message"),
-        })
-}
-
 /// The last lines that say something, without colours and other control codes.
 pub(super) fn tail(text: &str) -> Vec<String> {
     let plain = console::strip_ansi_codes(text);
@@ -105,32 +75,6 @@ fn clean(line: &str) -> String {
     }
     let kept: String = line.chars().take(WIDTH - 2).collect();
     format!("{kept} …")
-}
-
-fn parse(xml: &str) -> Result<Document<'_>, String> {
-    Document::parse(xml).map_err(|error| format!("an answer that is not XML ({error})"))
-}
-
-fn elements<'a>(under: Node<'a, 'a>, name: &'a str) -> impl Iterator<Item = Node<'a, 'a>> {
-    under
-        .descendants()
-        .filter(move |node| node.has_local_name(name))
-}
-
-fn child(of: Node<'_, '_>, name: &str) -> Option<String> {
-    let found = of.children().find(|node| node.has_local_name(name))?;
-    found.text().map(|text| text.trim().to_owned())
-}
-
-/// EC2's namespace names the version; which one it is does not matter.
-trait LocalName {
-    fn has_local_name(&self, name: &str) -> bool;
-}
-
-impl LocalName for Node<'_, '_> {
-    fn has_local_name(&self, name: &str) -> bool {
-        self.is_element() && self.tag_name().name() == name
-    }
 }
 
 #[cfg(test)]
@@ -186,19 +130,5 @@ mod tests {
             Ok("")
         );
         assert!(output("<R><output>%</output></R>").is_err());
-    }
-
-    #[test]
-    fn error_answer_has_code_and_message() {
-        let xml = "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Slow down\
-            </Message></Error></Errors></Response>";
-        assert_eq!(
-            refusal(xml),
-            ApiError {
-                code: Some("RequestLimitExceeded".to_owned()),
-                message: Some("Slow down".to_owned()),
-            }
-        );
-        assert_eq!(refusal("<html><br></html>"), ApiError::default());
     }
 }

@@ -6,6 +6,7 @@ mod change_sets;
 mod commands;
 mod ec2_and_prices;
 mod foreign;
+mod inspecting;
 mod operations;
 
 use std::sync::mpsc::{Receiver, channel};

@@ -1,0 +1,280 @@
+//! Signed requests to the services without an SDK client here, over the SDK's own connection: the query protocol of
+//! EC2 and IAM, the JSON protocol of KMS. The whole SDK of EC2 takes 8 GB of memory to compile, and each further one
+//! costs minutes.
+
+mod endpoint;
+pub(super) mod xml;
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_cloudformation::config::http::{HttpRequest, HttpResponse};
+use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
+use serde_json::Value;
+
+use self::endpoint::{Endpoint, Endpoints};
+use super::Aws;
+use super::calls::ApiCall;
+use super::config::{Connection, plain_connector};
+use super::error::{ErrorText, explain_answer, no_credentials, unanswered};
+use crate::cloud::CloudError;
+use crate::cloud::limiter::CallKind;
+use crate::common::retry::{Backoff, Try, retry};
+
+const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+const JSON: &str = "application/x-amz-json-1.1";
+
+/// How often a call is tried, and how long one try may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tries {
+    pub(super) backoff: Backoff,
+    pub(super) attempt: Duration,
+}
+
+impl Tries {
+    /// For what has to be known.
+    pub(super) const USUAL: Self = Self {
+        backoff: Backoff::REQUEST,
+        attempt: Duration::from_secs(15),
+    };
+}
+
+/// Connection, credentials and endpoints.
+#[derive(Debug)]
+pub(super) struct Client {
+    connector: SharedHttpConnector,
+    credentials: Option<SharedCredentialsProvider>,
+    endpoints: Endpoints,
+}
+
+/// A request before it is signed.
+struct Unsigned {
+    /// Content type first.
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+/// Code and message of a refusal, where the answer has them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct ApiError {
+    code: Option<String>,
+    message: Option<String>,
+}
+
+/// Asks a query API, by the version of the API; the answer is XML.
+pub(super) async fn query(
+    aws: &Aws,
+    tries: Tries,
+    (api_call, version): (ApiCall<'_>, &str),
+    parameters: &[(&str, &str)],
+) -> Result<String, CloudError> {
+    let request = || Unsigned {
+        headers: vec![("content-type", FORM.to_owned())],
+        body: form(api_call.call, version, parameters),
+    };
+    ask(aws, tries, api_call, request, xml::refusal).await
+}
+
+/// Asks a JSON API, by the name that goes before the call's in `X-Amz-Target`.
+pub(super) async fn json(
+    aws: &Aws,
+    (api_call, target): (ApiCall<'_>, &str),
+    body: &Value,
+) -> Result<Value, CloudError> {
+    let request = || Unsigned {
+        headers: vec![
+            ("content-type", JSON.to_owned()),
+            ("x-amz-target", format!("{target}.{}", api_call.call)),
+        ],
+        body: body.to_string(),
+    };
+    let text = ask(aws, Tries::USUAL, api_call, request, json_refusal).await?;
+    let not_json = |error| unanswered(api_call, &format!("an answer that is not JSON ({error})"));
+    serde_json::from_str(&text).map_err(not_json)
+}
+
+async fn ask(
+    aws: &Aws,
+    tries: Tries,
+    api_call: ApiCall<'_>,
+    request: impl Fn() -> Unsigned,
+    refusal: fn(&str) -> ApiError,
+) -> Result<String, CloudError> {
+    let kind = (api_call.service, CallKind::of(api_call.call));
+    retry(aws, tries.backoff, async || {
+        let request = async {
+            let sent = aws.signed.send(api_call, request(), refusal);
+            let answer = tokio::time::timeout(tries.attempt, sent).await;
+            answer.unwrap_or_else(|_| Err(unanswered(api_call, "it took too long")))
+        };
+        let answer = aws.limiter.call(aws, kind, request).await;
+        Try::transient(answer, CloudError::is_transient)
+    })
+    .await
+}
+
+impl Client {
+    pub(super) fn over(connection: &Connection) -> Self {
+        Self {
+            connector: plain_connector(&connection.sdk),
+            credentials: connection.sdk.credentials_provider(),
+            endpoints: Endpoints::of_connection(connection),
+        }
+    }
+
+    async fn send(
+        &self,
+        api_call: ApiCall<'_>,
+        request: Unsigned,
+        refusal: fn(&str) -> ApiError,
+    ) -> Result<String, CloudError> {
+        tracing::debug!("{}", api_call.call);
+        let request = self.signed(api_call, request).await?;
+        let answer = self.connector.call(request).await;
+        let answer = answer.map_err(|error| unanswered(api_call, &error.to_string()))?;
+        let status = answer.status().as_u16();
+        let text = text(answer).await;
+        let text = text.map_err(|cause| unanswered(api_call, &cause))?;
+        if status == 200 {
+            return Ok(text);
+        }
+        let refusal = refusal(&text);
+        let error = ErrorText {
+            code: refusal.code.as_deref(),
+            message: refusal.message.as_deref(),
+            body: Some(&text),
+        };
+        Err(explain_answer(api_call, status, error))
+    }
+
+    async fn signed(
+        &self,
+        api_call: ApiCall<'_>,
+        unsigned: Unsigned,
+    ) -> Result<HttpRequest, CloudError> {
+        let cannot = |error: String| CloudError::Refused {
+            operation: api_call.to_string(),
+            message: format!("the request could not be signed ({error})"),
+        };
+        let Some(provider) = &self.credentials else {
+            return Err(cannot("no credentials are set up".to_owned()));
+        };
+        let Some(Endpoint { url, name, region }) = self.endpoints.of(api_call.service) else {
+            return Err(cannot("no endpoint is known for it".to_owned()));
+        };
+        let credentials = provider.provide_credentials().await;
+        let identity = credentials.map_err(|cause| no_credentials(&cause))?.into();
+        let signing = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name(name)
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| cannot(error.to_string()))?;
+        let headers = || {
+            unsigned
+                .headers
+                .iter()
+                .map(|(name, text)| (*name, text.as_str()))
+        };
+        let bytes = SignableBody::Bytes(unsigned.body.as_bytes());
+        let signable = SignableRequest::new("POST", url, headers(), bytes)
+            .map_err(|error| cannot(error.to_string()))?;
+        let signed = sign(signable, &signing.into()).map_err(|error| cannot(error.to_string()))?;
+        let (instructions, _) = signed.into_parts();
+
+        let mut request = HttpRequest::new(SdkBody::from(unsigned.body.as_str()));
+        let line = request
+            .set_method("POST")
+            .and_then(|()| request.set_uri(url.as_str()));
+        line.map_err(|error| cannot(error.to_string()))?;
+        for (name, value) in headers().chain(instructions.headers()) {
+            request
+                .headers_mut()
+                .insert(name.to_owned(), value.to_owned());
+        }
+        Ok(request)
+    }
+}
+
+async fn text(answer: HttpResponse) -> Result<String, String> {
+    let body = ByteStream::new(answer.into_body()).collect().await;
+    let body = body.map_err(|error| error.to_string())?;
+    String::from_utf8(body.to_vec()).map_err(|_| "an answer that is not text".to_owned())
+}
+
+fn form(call: &str, version: &str, parameters: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("Action", call), ("Version", version)])
+        .extend_pairs(parameters)
+        .finish()
+}
+
+/// The code may stand behind a namespace: `com.amazonaws.kms#NotFoundException`.
+fn json_refusal(text: &str) -> ApiError {
+    let answer: Value = serde_json::from_str(text).unwrap_or_default();
+    let word = |name: &str| answer[name].as_str().map(str::to_owned);
+    let code = word("__type").or_else(|| word("code"));
+    ApiError {
+        code: code.map(|code| code.rsplit('#').next().unwrap_or(&code).to_owned()),
+        message: word("message").or_else(|| word("Message")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::limiter::Service;
+
+    #[test]
+    fn query_form_names_the_call_and_escapes_values() {
+        let filter = [("Filter.1.Name", "tag:a b/ü")];
+        assert_eq!(
+            form("DescribeInstances", "2016-11-15", &filter),
+            "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=tag%3Aa+b%2F%C3%BC"
+        );
+    }
+
+    #[test]
+    fn json_refusal_has_the_code_without_its_namespace() {
+        let said =
+            json_refusal(r#"{"__type":"com.amazonaws.kms#NotFoundException","message":"no"}"#);
+        assert_eq!(said.code.as_deref(), Some("NotFoundException"));
+        assert_eq!(said.message.as_deref(), Some("no"));
+        assert_eq!(json_refusal("<html>"), ApiError::default());
+    }
+
+    #[tokio::test]
+    async fn request_is_signed_for_its_service_and_region() {
+        let credentials =
+            aws_credential_types::Credentials::new("AKIAEXAMPLE", "s", None, None, "test");
+        let settings = super::super::Settings {
+            profile: None,
+            region: Some("eu-west-1".to_owned()),
+        };
+        let aws = Aws::connect_to("http://127.0.0.1:1", credentials, &settings).await;
+        let aws = aws.expect("everything is given");
+        for (service, scope) in [
+            (Service::Ec2, "/eu-west-1/ec2/aws4_request"),
+            (Service::Kms, "/eu-west-1/kms/aws4_request"),
+            (Service::Iam, "/us-east-1/iam/aws4_request"),
+        ] {
+            let api_call = ApiCall::new(service, "DescribeIt", "");
+            let unsigned = Unsigned {
+                headers: vec![("content-type", FORM.to_owned())],
+                body: "Action=X".to_owned(),
+            };
+            let request = aws.signed.signed(api_call, unsigned).await.expect("signed");
+            let signature = request.headers().get("authorization").unwrap_or_default();
+            assert!(
+                signature.contains("Credential=AKIAEXAMPLE/") && signature.contains(scope),
+                "{signature}"
+            );
+            assert!(request.headers().get("x-amz-date").is_some());
+        }
+    }
+}

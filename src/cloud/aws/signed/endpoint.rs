@@ -1,0 +1,111 @@
+//! Where the services without an SDK client answer, and which region their requests are signed for.
+
+use super::super::config::Connection;
+use crate::cloud::limiter::Service;
+
+/// One service's.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) url: String,
+    /// As signatures name the service.
+    pub(super) name: &'static str,
+    pub(super) region: String,
+}
+
+/// Of every service that is asked here.
+#[derive(Debug)]
+pub(super) struct Endpoints {
+    ec2: Endpoint,
+    iam: Endpoint,
+    kms: Endpoint,
+}
+
+impl Endpoints {
+    pub(super) fn of_connection(connection: &Connection) -> Self {
+        let region = connection.region.as_str();
+        let endpoint = |given: &Option<String>, (url, name, region): (String, _, &str)| Endpoint {
+            url: match given {
+                Some(given) => format!("{}/", given.trim_end_matches('/')),
+                None => url,
+            },
+            name,
+            region: region.to_owned(),
+        };
+        let (url, signed_for) = iam(region);
+        Self {
+            ec2: endpoint(&connection.ec2_endpoint, regional("ec2", region)),
+            iam: endpoint(
+                &connection.iam_endpoint,
+                (url.to_owned(), "iam", signed_for),
+            ),
+            kms: endpoint(&connection.kms_endpoint, regional("kms", region)),
+        }
+    }
+
+    /// `None` for a service with an SDK client.
+    pub(super) fn of(&self, service: Service) -> Option<&Endpoint> {
+        match service {
+            Service::Ec2 => Some(&self.ec2),
+            Service::Iam => Some(&self.iam),
+            Service::Kms => Some(&self.kms),
+            Service::CloudFormation
+            | Service::Pricing
+            | Service::S3
+            | Service::Ssm
+            | Service::Sts => None,
+        }
+    }
+}
+
+/// In the commercial, the Chinese and the US government partition.
+fn regional<'a>(name: &'static str, region: &'a str) -> (String, &'static str, &'a str) {
+    let china = if region.starts_with("cn-") { ".cn" } else { "" };
+    let url = format!("https://{name}.{region}.amazonaws.com{china}/");
+    (url, name, region)
+}
+
+/// IAM has one endpoint for each partition.
+fn iam(region: &str) -> (&'static str, &'static str) {
+    match region.split('-').next() {
+        Some("cn") => ("https://iam.cn-north-1.amazonaws.com.cn/", "cn-north-1"),
+        _ if region.starts_with("us-gov-") => {
+            ("https://iam.us-gov.amazonaws.com/", "us-gov-west-1")
+        }
+        _ => ("https://iam.amazonaws.com/", "us-east-1"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_follow_region_and_partition() {
+        for (region, ec2, iam_url, signed_for) in [
+            (
+                "eu-west-1",
+                "eu-west-1.amazonaws.com",
+                "iam.amazonaws.com",
+                "us-east-1",
+            ),
+            (
+                "cn-north-1",
+                "cn-north-1.amazonaws.com.cn",
+                "iam.cn-north-1.amazonaws.com.cn",
+                "cn-north-1",
+            ),
+            (
+                "us-gov-east-1",
+                "us-gov-east-1.amazonaws.com",
+                "iam.us-gov.amazonaws.com",
+                "us-gov-west-1",
+            ),
+        ] {
+            assert_eq!(regional("ec2", region).0, format!("https://ec2.{ec2}/"));
+            assert_eq!(regional("kms", region).0, format!("https://kms.{ec2}/"));
+            let expected = (format!("https://{iam_url}/"), signed_for);
+            let (url, region) = iam(region);
+            assert_eq!((url.to_owned(), region), expected);
+        }
+    }
+}

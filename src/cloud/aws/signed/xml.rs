@@ -1,0 +1,67 @@
+//! The XML of query APIs: elements by local name, lists, and what a refusal says. Pure.
+
+use roxmltree::{Document, Node};
+
+use super::ApiError;
+
+pub(in crate::cloud::aws) fn parse(xml: &str) -> Result<Document<'_>, String> {
+    Document::parse(xml).map_err(|error| format!("an answer that is not XML ({error})"))
+}
+
+/// Every element of this name, however deep.
+pub(in crate::cloud::aws) fn elements<'a>(
+    under: Node<'a, 'a>,
+    name: &'a str,
+) -> impl Iterator<Item = Node<'a, 'a>> {
+    under
+        .descendants()
+        .filter(move |node| node.has_local_name(name))
+}
+
+/// The text of a direct child.
+pub(in crate::cloud::aws) fn child(of: Node<'_, '_>, name: &str) -> Option<String> {
+    let found = of.children().find(|node| node.has_local_name(name))?;
+    found.text().map(|text| text.trim().to_owned())
+}
+
+pub(super) fn refusal(xml: &str) -> ApiError {
+    let Ok(document) = parse(xml) else {
+        return ApiError::default();
+    };
+    elements(document.root(), "Error")
+        .next()
+        .map_or_else(ApiError::default, |error| ApiError {
+            code: child(error, "Code"),
+            message: child(error, "Message"),
+        })
+}
+
+/// A namespace names the version of an API; which one it is does not matter.
+pub(in crate::cloud::aws) trait LocalName {
+    fn has_local_name(&self, name: &str) -> bool;
+}
+
+impl LocalName for Node<'_, '_> {
+    fn has_local_name(&self, name: &str) -> bool {
+        self.is_element() && self.tag_name().name() == name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_answer_has_code_and_message() {
+        let xml = "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Slow down\
+            </Message></Error></Errors></Response>";
+        assert_eq!(
+            refusal(xml),
+            ApiError {
+                code: Some("RequestLimitExceeded".to_owned()),
+                message: Some("Slow down".to_owned()),
+            }
+        );
+        assert_eq!(refusal("<html><br></html>"), ApiError::default());
+    }
+}

@@ -1,0 +1,4 @@
+//! Layers of protection, from templates and answers made here.
+
+mod account;
+mod stack;
