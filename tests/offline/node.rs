@@ -8,5 +8,6 @@ mod documents;
 mod expected;
 mod interruptions;
 mod machine;
+mod renewal;
 mod stand_ins;
 mod user_data;
