@@ -82,7 +82,11 @@ async fn node_certificates(
     let slots = etcd::slots(&outputs.unwrap_or_default());
     if slots.is_empty() {
         let why = "there is no control plane yet";
-        return Ok(vec![Certificate::unseen(CertificateKind::Node, "nodes", why)]);
+        return Ok(vec![Certificate::unseen(
+            CertificateKind::Node,
+            "nodes",
+            why,
+        )]);
     }
     let members = Members {
         cloud: &cluster.cloud,
@@ -90,7 +94,10 @@ async fn node_certificates(
         on_step: &|_| {},
     };
     let found = etcd::certificates(&members).await;
-    Ok(found.iter().map(|one| Certificate::of_node(one, now)).collect())
+    Ok(found
+        .iter()
+        .map(|one| Certificate::of_node(one, now))
+        .collect())
 }
 
 /// What the API shows and what it keeps on record.

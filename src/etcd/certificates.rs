@@ -56,7 +56,11 @@ async fn of_slot<R: Remote>(members: &Members<'_, R>, slot: &Slot) -> Vec<NodeCe
 }
 
 fn of_entry(slot: char, entry: CertificateEntry) -> NodeCertificate {
-    let unread = || entry.error.unwrap_or_else(|| "its end is not given".to_owned());
+    let unread = || {
+        entry
+            .error
+            .unwrap_or_else(|| "its end is not given".to_owned())
+    };
     NodeCertificate {
         slot,
         name: entry.name,

@@ -154,7 +154,9 @@ pub fn table(rows: &[Certificate], warn_days: u16) -> String {
     for row in rows {
         if let Some(trouble) = &row.trouble {
             text.push('\n');
-            let of = row.node.map(|node| format!(" of control-plane node {node}"));
+            let of = row
+                .node
+                .map(|node| format!(" of control-plane node {node}"));
             let of = format!("{}{}: ", row.name, of.unwrap_or_default());
             text.push_str(&listed_line(&of, trouble));
         }
@@ -213,4 +215,74 @@ pub fn assess(rows: &[Certificate], warn_days: u16) -> Assessment {
     }
     let counted = rows.iter().filter(|row| row.kind != CertificateKind::Local);
     Assessment::Good(counted.filter_map(|row| row.days_left).min())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+
+    fn node(slot: char, name: &str, days: Option<i64>) -> Certificate {
+        let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
+        let days =
+            days.ok_or_else(|| "the SSM agent on i-0123456789abcdef0 is not online".to_owned());
+        let found = NodeCertificate {
+            slot,
+            name: name.to_owned(),
+            expires: days.map(|days| now + SignedDuration::from_hours(days * 24 + 1)),
+        };
+        Certificate::of_node(&found, now)
+    }
+
+    #[test]
+    fn certificates_of_nodes_fit_80_columns() {
+        let rows = [
+            node('a', "apiserver-kubelet-client", Some(1000)),
+            node('a', "etcd-peer", Some(3)),
+            node('b', "certificates", None),
+        ];
+        let text = table(&rows, 30);
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        let squeezed: Vec<_> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(
+            squeezed[1..],
+            [
+                "ok control-plane a apiserver-kubelet-client 2029-08-19 1000 days",
+                "!! control-plane a etcd-peer 2026-11-26 3 days",
+                ".. control-plane b certificates unknown",
+                "certificates of control-plane node b: the SSM agent on i-0123456789abcdef0 is",
+                "not online",
+            ]
+        );
+        let json = serde_json::to_value(&rows[1]).unwrap();
+        assert_eq!(
+            (&json["kind"], &json["node"]),
+            (&"node".into(), &"a".into())
+        );
+    }
+
+    #[test]
+    fn certificates_of_a_node_are_named_together() {
+        let rows = [
+            node('a', "etcd-peer", Some(3)),
+            node('a', "etcd-server", Some(3)),
+            node('b', "etcd-peer", Some(3)),
+            node('b', "apiserver", Some(300)),
+        ];
+        let names =
+            "control-plane node a (etcd-peer, etcd-server), control-plane node b (etcd-peer)";
+        assert_eq!(assess(&rows, 30), Assessment::Expiring(names.to_owned()));
+        let unseen = [
+            node('a', "apiserver", Some(300)),
+            node('b', "certificates", None),
+        ];
+        let names = "control-plane node b (certificates)";
+        assert_eq!(assess(&unseen, 30), Assessment::Unseen(names.to_owned()));
+    }
 }

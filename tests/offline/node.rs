@@ -6,6 +6,7 @@ mod boot_log;
 mod cis;
 mod documents;
 mod expected;
+mod host;
 mod interruptions;
 mod machine;
 mod renewal;

@@ -1,5 +1,7 @@
 //! The order of the steps, on machines that answer what a test has them say.
 
+mod certificates;
+
 use std::cell::RefCell;
 use std::time::Duration;
 

@@ -27,7 +27,10 @@ main() {
   fi
   [[ "${TEXT}" == *'-----BEGIN CERTIFICATE-----'*'-----END CERTIFICATE-----'* ]] \
     || { echo "Could not find certificate from ${file:-<stdin>}" >&2 && exit 1; }
-  [[ ! "${TEXT}" =~ $'\n'ends\ ([^$'\n']+) ]] || end="${BASH_REMATCH[1]}"
+  if [[ "${TEXT}" == *$'\n'ends* ]]; then
+    end="${TEXT#*$'\n'ends }"
+    end="${end%%$'\n'*}"
+  fi
   [ -z "${OPTION[-enddate]:-}" ] || echo "notAfter=${end}"
   [ -n "${OPTION[-noout]:-}" ] || printf '%s\n' "${TEXT}"
   [ -n "${OPTION[-checkend]:-}" ] || return 0

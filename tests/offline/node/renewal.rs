@@ -178,7 +178,10 @@ fn a_renewal_restarts_each_static_pod_after_the_one_before_serves() {
     let before = machine.get(PEER);
     let (code, said) = renew(&machine, &format!("{}{CONTAINERS}", ends_in(PEER, 89)));
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("fewer than 90 days left, or not readable: etcd-peer"), "{said}");
+    assert!(
+        said.contains("fewer than 90 days left, or not readable: etcd-peer"),
+        "{said}"
+    );
     assert_eq!(machine.get(PEER), before);
     let calls = machine.calls();
     let containers = machine.get("srv/before");
@@ -200,7 +203,11 @@ fn a_renewal_restarts_each_static_pod_after_the_one_before_serves() {
     assert_eq!((stopped, calls.matches("crictl --runtime-endpoint unix:///run/containerd/containerd.sock --timeout 30s stop ").count()), (4, 4), "{calls}");
     // The lease was this node's, and is free again.
     assert!(calls.matches("create --filename -").count() == 1, "{calls}");
-    assert!(!machine.get(LEASE).contains("holderIdentity"), "{}", machine.get(LEASE));
+    assert!(
+        !machine.get(LEASE).contains("holderIdentity"),
+        "{}",
+        machine.get(LEASE)
+    );
 }
 
 #[test]
@@ -226,7 +233,10 @@ fn a_renewal_waits_while_a_member_or_an_api_server_is_not_healthy() {
     let machine = booted();
     let aged = ends_in(PEER, 89);
     for (fault, says) in [
-        ("touch /srv/a-member-is-away;", "etcd of control-plane node b does not serve"),
+        (
+            "touch /srv/a-member-is-away;",
+            "etcd of control-plane node b does not serve",
+        ),
         ("rm /srv/a-member-is-away; echo 500 > /srv/readyz;", ""),
     ] {
         let (code, said) = renew(&machine, &format!("{aged}{fault}rm /srv/calls;"));
@@ -249,8 +259,16 @@ fn a_renewal_that_kubeadm_fails_keeps_the_old_files_and_the_lease() {
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("the old ones are still in place"), "{said}");
     assert!(said.contains("see journalctl -u kube-cfn-boot"), "{said}");
-    for name in ["apiserver.crt", "apiserver.key", "etcd/peer.crt", "etcd/peer.key"] {
-        let (now, then) = (format!("etc/kubernetes/pki/{name}"), format!("srv/pki/{name}"));
+    for name in [
+        "apiserver.crt",
+        "apiserver.key",
+        "etcd/peer.crt",
+        "etcd/peer.key",
+    ] {
+        let (now, then) = (
+            format!("etc/kubernetes/pki/{name}"),
+            format!("srv/pki/{name}"),
+        );
         assert_eq!(machine.get(&now), machine.get(&then), "{name}");
     }
     assert!(!machine.has("etc/kubernetes/new"));
@@ -264,10 +282,16 @@ fn a_pod_with_older_certificates_is_restarted_the_next_day() {
     let script = format!("{CONTAINERS}echo other > /run/kube-cfn/pod-certificates/kube-scheduler;");
     let (code, said) = renew(&machine, &script);
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("kube-scheduler runs with older certificates"), "{said}");
+    assert!(
+        said.contains("kube-scheduler runs with older certificates"),
+        "{said}"
+    );
     let calls = machine.calls();
     let scheduler = machine.get("srv/before");
     let scheduler = scheduler.split_whitespace().last().unwrap();
-    assert!(calls.contains(&format!("--timeout 60 {scheduler}")), "{calls}");
+    assert!(
+        calls.contains(&format!("--timeout 60 {scheduler}")),
+        "{calls}"
+    );
     assert_eq!(calls.matches(" stop --timeout ").count(), 1, "{calls}");
 }
