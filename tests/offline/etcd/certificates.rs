@@ -6,7 +6,7 @@ use std::fs;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::world::World;
+use super::world::{Running, World};
 use crate::tools::{openssl, run};
 
 /// Where the certificates of etcd's authority in the tests' world are.
@@ -148,4 +148,45 @@ fn pods_have_to_restart_for_the_certificates_that_they_read() {
     let before = hash();
     make(&world, "etcd/server", 91);
     assert_ne!(hash(), before);
+}
+
+/// The serial number of the certificate that the member of a slot shows.
+fn shown(world: &World, slot: char) -> String {
+    let pki = world.root(slot).join(PKI).join("etcd");
+    let address = world.address(slot);
+    let ask = format!(
+        "echo | openssl s_client -connect {address}:2379 -CAfile ca.crt -cert healthcheck-client.crt \
+         -key healthcheck-client.key 2> /dev/null | openssl x509 -noout -serial"
+    );
+    run(std::process::Command::new("bash").args(["-c", &ask]), &pki)
+}
+
+fn serial(world: &World, slot: char, name: &str) -> String {
+    let pki = world.root(slot).join(PKI).join("etcd");
+    let ask = format!("x509 -noout -serial -in {name}.crt");
+    run(openssl().args(ask.split(' ')), &pki)
+}
+
+/// As boot renews them: other files in the place of those that a running member has read, then another start of it.
+#[test]
+fn a_member_with_new_certificates_serves_and_keeps_its_data() {
+    let world = World::of("abc");
+    let _slots: [Running; 3] = ['a', 'b', 'c'].map(|slot| world.start(slot));
+    world.all_serve();
+    world.put('a', "before", "1");
+    for slot in ['a', 'b', 'c'] {
+        let old = serial(&world, slot, "server");
+        world.certify(slot);
+        assert_ne!(serial(&world, slot, "server"), old);
+        world.all_serve();
+        let pid = world.process(slot);
+        let process = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        world.until("a new process", || world.process(slot) != pid);
+        world.all_serve();
+        assert_eq!(shown(&world, slot), serial(&world, slot, "server"));
+    }
+    for slot in ['a', 'b', 'c'] {
+        assert_eq!(world.get(slot, "before"), "1");
+    }
 }
