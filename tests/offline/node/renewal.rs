@@ -153,6 +153,7 @@ fn a_power_cut_while_certificates_are_renewed_leaves_whole_files() {
             cuts += 1;
         }
         assert!(cuts > 3, "{cuts}");
+        assert!(cut.get(PEER).contains(NEVER), "{}", cut.get(PEER));
         super::machine::assert_same(&cut.kept(), &whole.kept(), "the cuts left their marks");
         assert!(!cut.has("etc/kubernetes/new"));
     }
