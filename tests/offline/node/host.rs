@@ -8,7 +8,7 @@ fn slot() -> Machine {
     Machine::new(&specs::production(), "control-plane/a")
 }
 
-/// A kernel without br_netfilter, or with overlay built in: what is needed is there.
+/// A kernel without `br_netfilter`, or with overlay built in: what is needed is there.
 #[test]
 fn boots_continue_when_a_kernel_module_or_setting_is_missing() {
     for machine in [slot(), worker()] {
