@@ -12,10 +12,12 @@ use super::error::{CommandError, Exit};
 use super::out::{FormatArg, eprint};
 
 use crate::access::{self, Cache};
+use crate::etcd::{self, Members};
 use crate::kube::{Api, serving_certificate};
 use crate::kubeconfig;
 use crate::pki::CertificateInfo;
 use crate::report::certificates::{self, Assessment, Certificate, CertificateKind};
+use crate::stacks::StackKind;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -27,9 +29,10 @@ pub struct Args {
 enum Command {
     /// Show how long every certificate of the cluster is still valid
     ///
-    /// Exits with 4 when a certificate that is not renewed automatically has fewer days left than
-    /// --warn-days, with 1 when one could not be checked, else with 0. Client certificates on this
-    /// machine are valid for hours; they are only listed.
+    /// Exits with 4 when a certificate has fewer days left than --warn-days, with 1 when one could not be
+    /// checked, else with 0. Control-plane nodes are asked through Systems Manager; they renew their own
+    /// certificates when 90 days are left. Client certificates on this machine are valid for hours; they are
+    /// only listed.
     Status(StatusArgs),
     /// Put missing parameters of the authorities back, from the copy in the state bucket
     ///
@@ -67,7 +70,12 @@ async fn status(global: &Global, args: &StatusArgs) -> Result<Exit, CommandError
     let cluster = args.cluster.open(global).await?;
     let now = Timestamp::now();
     let mut rows = authority_certificates(&cluster, now).await?;
-    rows.extend(api_certificates(&cluster, args, now).await?);
+    let (api, nodes) = futures::try_join!(
+        api_certificates(&cluster, args, now),
+        node_certificates(&cluster, now)
+    )?;
+    rows.extend(api);
+    rows.extend(nodes);
     rows.extend(local_certificates(&cluster, now));
     args.output
         .print(&rows, || certificates::table(&rows, args.warn_days))?;
@@ -82,6 +90,33 @@ pub async fn authority_certificates(
     let found = access::authorities(&cluster.cloud, &cluster.name).await?;
     let row = |(role, facts): &(_, CertificateInfo)| Certificate::authority(*role, facts, now);
     Ok(found.iter().map(row).collect())
+}
+
+/// Those on the control-plane nodes, etcd's among them.
+async fn node_certificates(
+    cluster: &Cluster,
+    now: Timestamp,
+) -> Result<Vec<Certificate>, CommandError> {
+    let outputs = cluster.api().outputs(&StackKind::ControlPlane).await?;
+    let slots = etcd::slots(&outputs.unwrap_or_default());
+    if slots.is_empty() {
+        let why = "there is no control plane yet";
+        return Ok(vec![Certificate::unseen(
+            CertificateKind::Node,
+            "nodes",
+            why,
+        )]);
+    }
+    let members = Members {
+        cloud: &cluster.cloud,
+        slots,
+        on_step: &|_| {},
+    };
+    let found = etcd::certificates(&members).await;
+    Ok(found
+        .iter()
+        .map(|one| Certificate::of_node(one, now))
+        .collect())
 }
 
 /// What the API shows and what it keeps on record.
@@ -175,8 +210,9 @@ fn finish(name: &str, rows: &[Certificate], warn_days: u16) -> Result<Exit, Comm
             let message =
                 format!("not all certificates of {name} are good for {warn_days} days: {names}");
             Err(CommandError::new(Exit::NeedsAction, message).help(
-                "serving certificate: replace the node, it makes a new one when it boots; CI access: grant it \
-                 again; authority, valid for ten years: plan its replacement",
+                "serving certificate and those of control-plane nodes: a timer renews them when 90 days are left, so \
+                 it has failed; see `journalctl -u kube-cfn-certificates` on the node, or replace the node; CI access: \
+                 grant it again; authority, valid for ten years: plan its replacement",
             ))
         }
         Assessment::Unseen(names) => Err(CommandError::other(format!("could not check: {names}"))),

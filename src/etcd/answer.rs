@@ -1,5 +1,6 @@
 //! The one line of JSON with which a program of a node ends.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What a program prints; each has some of these.
@@ -18,6 +19,16 @@ pub(super) struct ProgramResult {
     pub(super) revision: u64,
     pub(super) bytes: u64,
     pub(super) sha256: Option<String>,
+    pub(super) certificates: Vec<CertificateEntry>,
+}
+
+/// A certificate on a node: its end, or why that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CertificateEntry {
+    pub(super) name: String,
+    pub(super) not_after: Option<Timestamp>,
+    pub(super) error: Option<String>,
 }
 
 /// A member of etcd, as the others list it and as it answers.

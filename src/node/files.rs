@@ -25,14 +25,17 @@ units/containerd.service  etc/systemd/system/
 units/kubelet.service     etc/systemd/system/
 ";
 
-/// The programs of etcd are called by units, through Systems Manager and by people, and print one line
-/// of JSON; their libraries, all but the first of which boot reads too, stand beside the others.
+/// The programs of etcd and `certificates` are called by units, through Systems Manager and by people, and
+/// print one line of JSON; their libraries, all but the first of which boot reads too, stand beside the others.
 const CONTROL_PLANE: &str = "
 lib/etcd-volume.sh                      opt/kube-cfn/lib/
 lib/control-plane.sh                    opt/kube-cfn/lib/
 bin/bootstrap-token                     opt/kube-cfn/bin/
 units/kube-cfn-bootstrap-token.service  etc/systemd/system/
 units/kube-cfn-bootstrap-token.timer    etc/systemd/system/
+bin/grow-etcd-volume                    opt/kube-cfn/bin/
+units/kube-cfn-etcd-volume.service      etc/systemd/system/
+units/kube-cfn-etcd-volume.timer        etc/systemd/system/
 units/10-etcd-volume.conf               etc/systemd/system/kubelet.service.d/
 apiserver/authentication.yaml           etc/kube-cfn/apiserver/
 apiserver/audit.yaml                    etc/kube-cfn/apiserver/
@@ -48,6 +51,11 @@ etcd/stop-control-plane                 opt/kube-cfn/bin/
 etcd/kube-cfn-etcd-snapshot.service     etc/systemd/system/
 etcd/kube-cfn-etcd-snapshot.timer       etc/systemd/system/
 etcd/kube-cfn-shutdown.service          etc/systemd/system/
+certificates/certificates.sh            opt/kube-cfn/lib/
+certificates/certificates               opt/kube-cfn/bin/
+certificates/renew-certificates         opt/kube-cfn/bin/
+certificates/kube-cfn-certificates.service etc/systemd/system/
+certificates/kube-cfn-certificates.timer etc/systemd/system/
 addons/addons.sh                        opt/kube-cfn/bin/addons
 addons/lease.sh                         opt/kube-cfn/lib/
 addons/kube-cfn-addons.service          etc/systemd/system/

@@ -79,6 +79,8 @@ pub struct ClusterConfiguration {
     pub control_plane_endpoint: String,
     pub encryption_algorithm: String,
     pub certificate_validity_period: String,
+    /// Boot has new certificates made elsewhere, and moves them to where they are used.
+    pub certificates_dir: String,
     pub networking: Networking,
     pub proxy: Disabled,
     pub dns: Disabled,
@@ -231,6 +233,7 @@ fn cluster(env: &NodeEnv, etcd_args: Vec<Arg>) -> ClusterConfiguration {
         control_plane_endpoint: "@API_HOST@:6443".to_owned(),
         encryption_algorithm: "ECDSA-P256".to_owned(),
         certificate_validity_period: "8760h0m0s".to_owned(),
+        certificates_dir: "@CERTIFICATES@".to_owned(),
         networking: Networking {
             dns_domain: DOMAIN.to_owned(),
             pod_subnet: env.pod_range.clone(),

@@ -175,9 +175,59 @@ fn status_shows_the_cluster_itself_or_why_it_can_not() {
     assert_eq!(view["kubernetes"]["nodes"][0]["ready"], json!(true));
 }
 
+/// The control-plane node says that its certificates end in so many days.
+fn nodes_say(world: &World, days: i64) {
+    let end = Timestamp::now() + jiff::SignedDuration::from_hours(24 * days + 1);
+    let one = |name: &str| json!({"name": name, "notAfter": end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()});
+    let names = ["etcd-server", "etcd-peer", "apiserver-etcd-client"];
+    let answer = json!({"ok": true, "certificates": names.map(one)});
+    world.rules(json!([{"op": "command", "logical": "SlotA", "says": "/opt/kube-cfn/bin/certificates", "code": 0,
+        "stdout": format!("{answer}\n"), "stderr": ""}]));
+}
+
+#[test]
+fn certificates_of_control_plane_nodes_are_read_through_run_command() {
+    let cluster = Cluster::new("inside");
+    let status = ["certs", "status", "inside"];
+    let unseen = cluster.run(&status);
+    unseen
+        .ends(1)
+        .prints(".. control-plane a certificates")
+        .prints("certificates of control-plane node a: the SSM agent on i-")
+        .tells("could not check: control-plane node a (certificates)");
+    nodes_say(&cluster.world, 80);
+    let good = cluster.run(&status);
+    good.ends(0)
+        .prints("ok control-plane a etcd-peer")
+        .prints("ok control-plane a apiserver-etcd-client")
+        .prints("ok serving API")
+        .tells("valid for 80 more days");
+    let rows = cluster.json(&status);
+    let peer = rows.as_array().expect("rows").iter();
+    let peer = peer.filter(|row| row["name"] == "etcd-peer");
+    let peer: Vec<_> = peer
+        .map(|row| (&row["node"], &row["kind"], &row["daysLeft"]))
+        .collect();
+    assert_eq!(peer, [(&json!("a"), &json!("node"), &json!(80))]);
+    nodes_say(&cluster.world, 29);
+    cluster
+        .run(&status)
+        .ends(4)
+        .prints("!! control-plane a etcd-server")
+        .tells("control-plane node a (etcd-server, etcd-peer, apiserver-etcd-client)")
+        .tells("journalctl -u kube-cfn-certificates");
+    let silent = json!([{"op": "command", "logical": "SlotA", "says": "etcd", "code": 0, "stdout": "", "stderr": ""}]);
+    cluster.world.rules(silent);
+    cluster
+        .run(&status)
+        .ends(1)
+        .prints("it has older boot files");
+}
+
 #[test]
 fn certificates_are_judged_by_their_days_left() {
     let cluster = Cluster::new("dated");
+    nodes_say(&cluster.world, 360);
     cluster
         .run(&["certs", "status", "dated"])
         .ends(0)
@@ -188,11 +238,11 @@ fn certificates_are_judged_by_their_days_left() {
         .run(&["certs", "status", "dated", "--warn-days", "400"])
         .ends(4)
         .prints("!! serving API")
-        .tells("not all certificates of dated are good for 400 days: API");
+        .tells("not all certificates of dated are good for 400 days: API, control-plane node a");
     let unseen = cluster.world.run(&["certs", "status", "dated"]);
     unseen.ends(1).tells("could not check: API, grants");
     let rows = cluster.json(&["certs", "status", "dated"]);
-    assert_eq!(rows.as_array().map(Vec::len), Some(4));
+    assert_eq!(rows.as_array().map(Vec::len), Some(7));
     let foreign = ApiServer::start();
     let server = foreign.server();
     let said = cluster
@@ -289,6 +339,7 @@ fn ci_access_is_granted_and_revoked() {
     assert!(until.duration_since(Timestamp::now()).as_hours() > 89 * 24);
     let table = cluster.run(&["access", "list", "guest"]);
     table.ends(0).prints("github web deployer");
+    nodes_say(&cluster.world, 360);
     let checked = cluster.run(&["certs", "status", "guest", "--warn-days", "80"]);
     checked.ends(0).prints("ok access github in web");
 

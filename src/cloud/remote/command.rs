@@ -4,17 +4,24 @@
 /// The programs of a node that may be started from outside of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
+    Certificates,
     EtcdMember,
     EtcdRestore,
     EtcdSnapshot,
 }
 
 impl Program {
-    pub const ALL: [Self; 3] = [Self::EtcdMember, Self::EtcdRestore, Self::EtcdSnapshot];
+    pub const ALL: [Self; 4] = [
+        Self::Certificates,
+        Self::EtcdMember,
+        Self::EtcdRestore,
+        Self::EtcdSnapshot,
+    ];
 
     /// The name of its file.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Certificates => "certificates",
             Self::EtcdMember => "etcd-member",
             Self::EtcdRestore => "etcd-restore",
             Self::EtcdSnapshot => "etcd-snapshot",

@@ -8,6 +8,8 @@ PKI=/etc/kubernetes/pki
 OWN_CONFIG=/etc/kube-cfn/kubeadm/config.yaml
 SHARED_CONFIG=/etc/kube-cfn/kubeadm/shared.yaml
 INPUTS=/var/lib/kube-cfn/kubeadm-inputs
+# Where new certificates are made.
+STAGE=/etc/kubernetes/new
 PODS=/var/lib/kube-cfn/static-pods
 
 check_slot() {
@@ -58,22 +60,15 @@ pull_images() {
   done
 }
 
-# kubeadm keeps an existing certificate or kubeconfig, and fails at one that does not fit: those made of other inputs,
-# incomplete ones and those that expire within three months are removed first.
-remove_stale_certificates() {
-  local file
-  if [ "$(cat "${INPUTS}" 2> /dev/null || true)" = "$1" ] \
-    && openssl x509 -checkend 7776000 -noout -in "${PKI}/apiserver.crt" > /dev/null; then
-    return 0
-  fi
-  rm -f "${INPUTS}"
-  for file in "${PKI}"/*.crt "${PKI}"/*.key "${PKI}"/etcd/*.crt "${PKI}"/etcd/*.key; do
-    case "${file#"${PKI}/"}" in
-      ca.* | etcd/ca.* | front-proxy-ca.* | sa.*) ;;
-      *) rm -f "${file}" ;;
-    esac
-  done
-  rm -f /etc/kubernetes/*.conf
+# Whether the certificates and kubeconfigs were made of these inputs, and none of them ends soon or can't be read.
+certificates_are_current() {
+  local names
+  [ "$(cat "${INPUTS}" 2> /dev/null || true)" = "$1" ] || return 1
+  # local-admin.conf is written at every boot.
+  names="$(certificates_ending | { grep -vx local-admin.conf || true; } | paste --serial --delimiters ' ')"
+  [ -n "${names}" ] || return 0
+  say "make new certificates; fewer than 90 days left, or not readable: ${names}"
+  return 1
 }
 
 phase() {
@@ -84,7 +79,8 @@ phase() {
 write_kubernetes_files() {
   local inputs part local_admin
   inputs="$(cat "${SHARED_CONFIG}" "${PKI}/ca.crt" "${PKI}/etcd/ca.crt" "${PKI}/front-proxy-ca.crt" | sha256sum | cut -d ' ' -f 1)"
-  remove_stale_certificates "${inputs}"
+  certificates_are_current "${inputs}" || make_certificates "${STAGE}"
+  # kubeadm keeps what is there, and fails if something does not fit.
   for part in 'certs all' 'kubeconfig all'; do
     phase "${part}" "${OWN_CONFIG}"
   done
@@ -123,17 +119,46 @@ stop_old_pods() {
   done <<< "${old}"
 }
 
-# Waits for the pods of changed manifests: the old ones may still answer for a while.
+# Whether the component answers that it is healthy. Controller manager and scheduler show certificates that they sign
+# themselves.
+static_pod_serves() {
+  local port=10257
+  case "$1" in
+    etcd) etcd_serves "${SLOT}" ;;
+    kube-apiserver) api_is_ready ;;
+    *)
+      [ "$1" = kube-controller-manager ] || port=10259
+      curl --silent --fail --insecure --max-time 5 --output /dev/null "https://127.0.0.1:${port}/healthz"
+      ;;
+  esac
+}
+
+# Ends the container of a static pod; the kubelet starts another one, which reads the files that are there now.
+restart_static_pod() {
+  local sandboxes
+  say "restart $1: it has started with older certificates"
+  sandboxes="$(etcd_sandboxes)" || fail "restart $1: crictl does not answer; see journalctl -u containerd"
+  etcd_stop_containers "$1" "${sandboxes}" || fail "restart $1: its container did not end; see crictl ps"
+  attempt 60 5 static_pod_serves "$1" || fail "restart $1 with new certificates: it is not healthy after five minutes; see crictl ps --all and crictl logs"
+}
+
+# Waits for the pods of changed manifests: the old ones may still answer for a while. Pods that have started with other
+# certificates are restarted one after another.
 wait_for_static_pods() {
-  local part sum before
+  local part sum before certificates
+  certificates="$(certificates_hash)"
   for part in etcd kube-apiserver kube-controller-manager kube-scheduler; do
     sum="$(sha256sum < "/etc/kubernetes/manifests/${part}.yaml" | cut -d ' ' -f 1)"
     before="$(cat "${PODS}/${part}" 2> /dev/null || true)"
-    [ "${before%% *}" != "${sum}" ] || continue
-    stop_old_pods "${part}" "${before#* }"
-    attempt 120 5 static_pod_is_new "${part}" "${before#* }" \
-      || fail "start ${part}: the kubelet made no new pod of its manifest in ten minutes; see journalctl -u kubelet and crictl pods"
-    put "${PODS}/${part}" 644 <<< "${sum} $(static_pod_hash "${part}")"
+    if [ "${before%% *}" != "${sum}" ]; then
+      stop_old_pods "${part}" "${before#* }"
+      attempt 120 5 static_pod_is_new "${part}" "${before#* }" \
+        || fail "start ${part}: the kubelet made no new pod of its manifest in ten minutes; see journalctl -u kubelet and crictl pods"
+      put "${PODS}/${part}" 644 <<< "${sum} $(static_pod_hash "${part}")"
+    else
+      pod_is_current "${part}" "${certificates}" || restart_static_pod "${part}"
+    fi
+    put "${POD_CERTIFICATES}/${part}" 644 <<< "${certificates}"
   done
 }
 
@@ -221,7 +246,7 @@ start_units() {
   local unit
   /opt/kube-cfn/bin/bootstrap-token || fail 'make a bootstrap token: see the lines above'
   for unit in kube-cfn-bootstrap-token.timer kube-cfn-etcd-snapshot.timer kube-cfn-addons.service \
-    kube-cfn-addons.timer kube-cfn-database.timer; do
+    kube-cfn-addons.timer kube-cfn-database.timer kube-cfn-certificates.timer kube-cfn-etcd-volume.timer; do
     [ ! -e "/etc/systemd/system/${unit}" ] || systemctl start --no-block "${unit}"
   done
 }

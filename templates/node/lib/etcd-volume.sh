@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The volume with etcd's data: attaches it, formats it once in its life, mounts it.
+# The volume with etcd's data: attaches it, formats it once in its life, mounts it, grows its file system. Sourced; does
+# nothing by itself.
 
 ETCD_DIRECTORY=/var/lib/etcd
 # Names the volume whose formatting this machine has begun and not finished: it has never held data.
@@ -46,6 +47,17 @@ format_if_new() {
   rm -f "${FORMATTING}"
 }
 
+# Grows the mounted file system to the size of its volume; nothing happens where it has that size.
+grow_etcd_volume() {
+  local said line
+  said="$(xfs_growfs -d "${ETCD_DIRECTORY}" 2>&1)" || {
+    say "xfs_growfs failed on ${ETCD_DIRECTORY}: ${said##*$'\n'}" >&2
+    return 1
+  }
+  line="$(grep '^data blocks changed' <<< "${said}")" || return 0
+  say "the file system of ${ETCD_DIRECTORY} has grown: ${line}"
+}
+
 mount_etcd_volume() {
   local device
   mkdir -p "${ETCD_DIRECTORY}"
@@ -55,6 +67,8 @@ mount_etcd_volume() {
     mount -t xfs -o noatime "${device}" "${ETCD_DIRECTORY}" \
       || fail "mount ${ETCD_VOLUME}: ${device} holds no readable XFS; look at it with blkid -p and xfs_repair -n before anything is formatted"
   fi
+  # etcd works as well on the size that there is.
+  grow_etcd_volume || say "${ETCD_DIRECTORY} keeps its size for now; kube-cfn-etcd-volume.timer tries again"
   mkdir -p "${ETCD_DIRECTORY}/data"
   chmod 0700 "${ETCD_DIRECTORY}/data"
 }

@@ -28,8 +28,11 @@ install_packages() {
 apply_host_settings() {
   systemctl daemon-reload
   [ ! -e /run/kube-cfn/host-settings ] || return 0
-  systemctl restart systemd-modules-load.service || fail 'load overlay and br_netfilter: see journalctl -u systemd-modules-load'
-  systemctl restart systemd-sysctl.service || fail 'apply the kernel settings: see journalctl -u systemd-sysctl'
+  # A module may be built in, or br_netfilter be missing, which Cilium does not need: what counts is checked afterwards.
+  systemctl restart systemd-modules-load.service || say 'a kernel module was not loaded; see journalctl -u systemd-modules-load'
+  grep -qw overlay /proc/filesystems || fail "load overlay: this kernel has no such file system, which containerd needs; use another image, or see journalctl -u systemd-modules-load"
+  systemctl restart systemd-sysctl.service || say 'a kernel setting was refused; see journalctl -u systemd-sysctl'
+  [ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || fail 'forward packets of pods: net.ipv4.ip_forward is not 1; see journalctl -u systemd-sysctl'
   systemctl try-restart systemd-networkd.service || fail 'restart systemd-networkd: see journalctl -u systemd-networkd'
   mkdir -p /run/kube-cfn
   touch /run/kube-cfn/host-settings
@@ -61,7 +64,8 @@ fill() {
   sed -e "s#@NODE@#${NODE}#g" -e "s#@ADDRESS@#${ADDRESS}#g" -e "s#@API_HOST@#${API_HOST}#g" \
     -e "s#@SLOT@#${SLOT}#g" -e "s#@ETCD_STATE@#${ETCD_STATE:-new}#g" \
     -e "s#@ETCD_TOKEN@#${ETCD_TOKEN:-}#g" -e "s#@RESOLVER@#${resolver}#g" \
-    -e "s#@ISSUER@#${ISSUER:-https://kubernetes.default.svc.cluster.local}#g" "$1"
+    -e "s#@ISSUER@#${ISSUER:-https://kubernetes.default.svc.cluster.local}#g" \
+    -e "s#@CERTIFICATES@#${CERTIFICATES:-/etc/kubernetes/pki}#g" "$1"
 }
 
 prepare_host() {

@@ -3,7 +3,9 @@
 # does them: what is there is checked and kept. Its files are written in place, not renamed: a power cut
 # leaves half of one, which `cut_in` of the caller may make happen.
 
-# A certificate is its subject, its issuer's text and its names between PEM's lines, a key its subject.
+# A certificate is its subject, its issuer's text, its names and its end between PEM's lines, a key its subject.
+ENDS='Jan  1 00:00:00 2099 GMT'
+
 write() {
   mkdir -p "${ROOT}${1%/*}"
   case "$1" in
@@ -54,7 +56,7 @@ leaf() {
   fi
   echo "[certs] Generating \"${name}\" certificate and key"
   write "${PKI}/${name}.key" 600 $'-----BEGIN PRIVATE KEY-----\n'"key of ${name}"$'\n-----END PRIVATE KEY-----'
-  write "${PKI}/${name}.crt" 644 $'-----BEGIN CERTIFICATE-----\n'"subject ${name}"$'\n'"issued by ${issuer}"$'\n'"for ${names} "$'\n-----END CERTIFICATE-----'
+  write "${PKI}/${name}.crt" 644 $'-----BEGIN CERTIFICATE-----\n'"subject ${name}"$'\n'"issued by ${issuer}"$'\n'"for ${names} "$'\n'"ends ${ENDS}"$'\n-----END CERTIFICATE-----'
 }
 
 certs() {
@@ -82,11 +84,12 @@ certs() {
 
 # phases/kubeconfig/kubeconfig.go, createKubeConfigFileIfNotExists.
 kubeconfig() {
-  local file="/etc/kubernetes/$1.conf" server="https://$2" user="$3" authority text
+  local file="${CONFIGS}/$1.conf" server="https://$2" user="$3" authority text client
   { pem "${PKI}/ca.key" 'PRIVATE KEY' && pem "${PKI}/ca.crt" CERTIFICATE; } || fails "error execution phase kubeconfig/$1: couldn't create a kubeconfig; the CA files couldn't be loaded: failed to load certificate"
   authority="${TEXT//$'\n'/ }"
+  client="$(base64 --wrap=0 <<< $'-----BEGIN CERTIFICATE-----\n'"subject ${user}"$'\n'"ends ${ENDS}"$'\n-----END CERTIFICATE-----')"
   printf -v text 'apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: %s\n    server: %s\n  name: kubernetes\nkind: Config\nusers:\n- name: %s\n  user:\n    client-certificate-data: %s\n    client-key-data: %s' \
-    "${authority}" "${server}" "${user}" "${user}" "${user}"
+    "${authority}" "${server}" "${user}" "${client}" "key of ${user}"
   if [ ! -e "${ROOT}${file}" ]; then
     echo "[kubeconfig] Writing \"$1.conf\" kubeconfig file"
     write "${file}" 600 "${text}"

@@ -3,7 +3,8 @@
 # API server. Flags and rules are cmd/kubeadm/app/cmd and below; the phases are in kubeadm-phases.sh.
 # Progress goes to standard output, warnings and errors to standard error, as there.
 
-PKI=/etc/kubernetes/pki
+# certificatesDir and --kubeconfig-dir say otherwise.
+PKI=/etc/kubernetes/pki CONFIGS=/etc/kubernetes
 # What v1.36.4 names where nobody says otherwise: cmd/kubeadm/app/constants/constants.go.
 CORE_DNS=v1.14.2 PAUSE=3.10.2 ETCD=3.6.8-0
 
@@ -67,6 +68,8 @@ valid_config() {
   [[ "${VERSION}" =~ ^v1\.3[4-6]\.[0-9]+$ ]] || fails "this version of kubeadm only supports deploying clusters with the control plane version >= 1.34.0. Current version: ${VERSION}"
   field "${CLUSTER}" encryptionAlgorithm || true
   [[ "${PLAIN}" =~ ^(|RSA-2048|RSA-3072|RSA-4096|ECDSA-P256|ECDSA-P384)$ ]] || fails "encryptionAlgorithm: Invalid value: \"${PLAIN}\": Invalid encryption algorithm"
+  ! field "${CLUSTER}" certificatesDir || PKI="${PLAIN}"
+  [[ "${PKI}" == /* ]] || fails "certificatesDir: Invalid value: \"${PKI}\": path is not absolute"
   field "${CLUSTER}" etcd.local.dataDir && DATA="${PLAIN}"
   [[ "${DATA}" == /* ]] || fails "etcd.dataDir: Invalid value: \"${DATA}\": path is not absolute"
   field "${CLUSTER}" etcd.local.imageTag || PLAIN="${ETCD}"
@@ -120,8 +123,12 @@ main() {
       images
       ;;
     'init phase '*)
-      options "${common} --dry-run --cert-dir= --node-name= --patches= --apiserver-advertise-address=" "$@"
-      # app/apis/kubeadm/validation/validation.go, ValidateMixedArguments.
+      options "${common} --dry-run --cert-dir= --node-name= --patches= --apiserver-advertise-address= --kubeconfig-dir=" "$@"
+      # app/cmd/phases/init/kubeconfig.go, getKubeConfigPhaseFlags.
+      [ -z "${OPTION[--kubeconfig-dir]:-}" ] || [ "${REST[2]:-}" = kubeconfig ] || unknown_flag --kubeconfig-dir
+      CONFIGS="${OPTION[--kubeconfig-dir]:-${CONFIGS}}"
+      # app/apis/kubeadm/validation/validation.go, ValidateMixedArguments and isAllowedFlag.
+      unset 'OPTION[--kubeconfig-dir]'
       [ "${#OPTION[@]}" -eq 1 ] || fails 'can not mix '\''--config'\'' with arguments'
       load_config "${OPTION[--config]:-}" no
       phase "${REST[2]:-}" "${REST[3]:-}"

@@ -49,9 +49,38 @@ get() {
       text_of "${ROOT}/srv/token-expiration"
       printf '%s' "${TEXT}"
       ;;
+    'lease '*) lease "${REST[2]}" ;;
     *) fails "error: the stand-in has no \"${REST[1]:-}\"" ;;
   esac
 }
+
+# A Lease is a file of JSON below ROOT/srv/cluster; its version counts the writes.
+lease() {
+  local file="${ROOT}/srv/cluster/lease-$1"
+  [ -e "${file}" ] || found_not leases.coordination.k8s.io "$1"
+  [ "${OPTION[--output]:-}" = 'jsonpath={.metadata.resourceVersion} {.spec.renewTime} {.spec.leaseDurationSeconds} {.spec.holderIdentity}' ] \
+    || fails 'error: the stand-in has no other output of a lease'
+  jq -r '"\(.metadata.resourceVersion) \(.spec.renewTime) \(.spec.leaseDurationSeconds) \(.spec.holderIdentity // "")"' "${file}"
+}
+
+# An object from standard input, which replaces one of the same version or is new.
+write_object() {
+  local object file was='' wants
+  [ "${OPTION[--filename]:-}" = - ] || fails 'error: must specify one of -f and -k'
+  object="$(cat)"
+  [ "$(jq -r .kind <<< "${object}")" = Lease ] || fails 'error: the stand-in keeps no other kind'
+  file="${ROOT}/srv/cluster/lease-$(jq -r .metadata.name <<< "${object}")"
+  wants="$(jq -r '.metadata.resourceVersion // ""' <<< "${object}")"
+  [ ! -e "${file}" ] || was="$(jq -r .metadata.resourceVersion "${file}")"
+  case "$1" in
+    create) [ -z "${was}" ] || fails 'Error from server (AlreadyExists): leases.coordination.k8s.io already exists' ;;
+    replace) [ -n "${was}" ] && [ "${wants:-${was}}" = "${was}" ] || fails 'Error from server (Conflict): the object has been modified' ;;
+  esac
+  jq --arg version "$((${was:-0} + 1))" '.metadata.resourceVersion = $version' <<< "${object}" > "${file}"
+}
+
+create() { write_object create; }
+replace() { write_object replace; }
 
 found_not() {
   [ -z "${OPTION[--ignore-not-found]:-}" ] || exit 0
@@ -84,6 +113,7 @@ main() {
   case " ${verbs[*]} " in
     *' apply '*) options "${GLOBAL} --server-side --force-conflicts --field-manager= --filename= -f:--filename --dry-run= --prune --validate=" "$@" ;;
     *' delete '*) options "${GLOBAL} --ignore-not-found --wait --selector= -l:--selector --filename= -f:--filename --force --grace-period= --cascade= --now" "$@" ;;
+    *' create '* | *' replace '*) options "${GLOBAL} --filename= -f:--filename --dry-run= --save-config --validate= --force" "$@" ;;
     *' get '*) options "${GLOBAL} ${GETS}" "$@" ;;
     *) fails "error: unknown command \"${1:-}\" for \"kubectl\"" ;;
   esac

@@ -99,14 +99,19 @@ kubelet_login() {
     || kubelet_fails "failed to run Kubelet: unable to load bootstrap kubeconfig: stat ${bootstrap}: no such file or directory"
 }
 
+# The kubelet's certificate, with the key behind it.
+client_certificate() {
+  mkdir -p "${1%/*}"
+  printf -- '-----BEGIN CERTIFICATE-----\nsubject system:node\nends Jan  1 00:00:00 2099 GMT\n-----END CERTIFICATE-----\n' > "$1"
+}
+
 # Gets the client certificate when the API answers; one that is there is renewed without anybody.
 kubelet_bootstrap() {
   local pem="${ROOT}/var/lib/kubelet/pki/kubelet-client-current.pem" authority
-  [ ! -s "${KUBELET_CONF}" ] || { [ -e "${pem}" ] || { mkdir -p "${pem%/*}" && echo certificate > "${pem}"; }; return 0; }
+  [ ! -s "${KUBELET_CONF}" ] || { [ -e "${pem}" ] || { client_certificate "${pem}"; }; return 0; }
   [ ! -e "${ROOT}/srv/no-certificate" ] && text_of "${KUBELET_BOOTSTRAP}" || return 1
   [[ "${TEXT}" =~ token:\ \"?[a-z0-9]{6}\.[a-z0-9]{16}\"?$'\n' ]] || return 1
   [[ "${TEXT}" =~ certificate-authority:\ ([^ $'\n']+) ]] && [ -s "${ROOT}${BASH_REMATCH[1]}" ] || return 1
-  mkdir -p "${pem%/*}"
-  echo certificate > "${pem}"
+  client_certificate "${pem}"
   printf 'user with %s\n' "${pem#"${ROOT}"}" > "${KUBELET_CONF}"
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Stands in for systemctl of systemd 252 (src/systemctl): units are the files in /etc/systemd/system and those
-# that the system itself has. A unit that runs is a file in ROOT/run/units.
+# that the system itself has. A unit that runs is a file in ROOT/run/units; one in ROOT/srv/units-that-fail does not start.
 
 UNITS="${ROOT}/etc/systemd/system"
 
@@ -45,6 +45,7 @@ condition_holds() {
 # What the unit runs, and whether it is there; a timer has to have a unit to start.
 executable() {
   local unit="$1"
+  [ ! -e "${ROOT}/srv/units-that-fail/${unit}" ] || return 1
   if [[ "${unit}" == *.timer ]]; then
     setting "${unit}" Unit
     unit="${VALUE:-${unit%.timer}.service}"
@@ -67,6 +68,20 @@ start_unit() {
   mkdir -p "${ROOT}/run/units" "${PODS}"
   : > "${ROOT}/run/units/${unit}"
   [ "${unit}" != kubelet.service ] || kubelet_of_the_unit
+  setting "${unit}" Type
+  [ "${VALUE}" != oneshot ] || [ -n "${OPTION[--no-block]:-}" ] || run_oneshot "${unit}"
+}
+
+# A job for a unit of type oneshot ends with its program, which ROOT/srv/journal hears.
+run_oneshot() {
+  local -a words
+  setting "$1" ExecStart
+  read -r -a words <<< "${VALUE}"
+  [ "${#words[@]}" -gt 0 ] || return 0
+  "${ROOT}${words[0]}" "${words[@]:1}" >> "${ROOT}/srv/journal-of-$1" 2>&1 && return 0
+  rm -f "${ROOT}/run/units/$1"
+  echo "Job for $1 failed because the control process exited with error code." >&2
+  exit 1
 }
 
 # The command line as systemd makes it of the unit's ExecStart and EnvironmentFile.

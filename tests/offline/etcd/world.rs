@@ -120,7 +120,7 @@ impl World {
 
     /// The authority and the health check's certificate by our `pki`; server and peer by openssl from
     /// our authority's files, as kubeadm makes them on the node.
-    fn certify(&self, slot: char) {
+    pub fn certify(&self, slot: char) {
         let pki = self.root(slot).join("etc/kubernetes/pki/etcd");
         let address = self.address(slot);
         write(&pki.join("ca.crt"), self.authority.certificate_pem());

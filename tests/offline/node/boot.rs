@@ -456,19 +456,6 @@ fn certificates_are_renewed_when_their_content_changes() {
 }
 
 #[test]
-fn certificates_that_expire_soon_are_renewed() {
-    let (_, machine) = slot();
-    machine.boots();
-    let old = format!("{}old\n", machine.get("etc/kubernetes/pki/apiserver.crt"));
-    machine.set("etc/kubernetes/pki/apiserver.crt", &old);
-    machine.boots();
-    assert_eq!(machine.get("etc/kubernetes/pki/apiserver.crt"), old);
-    machine.set("srv/leaf-ends", "");
-    machine.boots();
-    assert_ne!(machine.get("etc/kubernetes/pki/apiserver.crt"), old);
-}
-
-#[test]
 fn a_changed_pin_replaces_a_binary_and_a_wrong_one_is_refused() {
     let (_, machine) = slot();
     machine.boots();
