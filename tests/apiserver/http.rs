@@ -190,6 +190,14 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
             }
             Err(error) => Answer::status(400, "BadRequest", &error.to_string(), None),
         },
+        ("PUT", _) => match body() {
+            Ok(object) => {
+                let refused = validation::replaced(place, &object)
+                    .or_else(|| super::signer::decided(place, &object));
+                refused.unwrap_or_else(|| store.replace(place, &object, manager))
+            }
+            Err(error) => Answer::status(400, "BadRequest", &error.to_string(), None),
+        },
         ("PATCH", sub) => {
             let how = match request.kind.as_str() {
                 "application/apply-patch+yaml" => Patch::Apply {

@@ -220,7 +220,7 @@ mark_initialized() {
 start_units() {
   local unit
   /opt/kube-cfn/bin/bootstrap-token || fail 'make a bootstrap token: see the lines above'
-  for unit in kube-cfn-bootstrap-token.timer kube-cfn-etcd-snapshot.timer kube-cfn-addons.service \
+  for unit in kube-cfn-approve-nodes.service kube-cfn-bootstrap-token.timer kube-cfn-etcd-snapshot.timer kube-cfn-addons.service \
     kube-cfn-addons.timer kube-cfn-database.timer; do
     [ ! -e "/etc/systemd/system/${unit}" ] || systemctl start --no-block "${unit}"
   done
