@@ -103,7 +103,10 @@ impl Request {
     }
 }
 
+/// A path, where `&`, `=` and `+` mean themselves.
 fn decoded(path: &str) -> String {
+    let path = path.replace('&', "%26").replace('=', "%3D");
+    let path = path.replace('+', "%2B");
     let mut pairs = form_urlencoded::parse(path.as_bytes());
     pairs
         .next()

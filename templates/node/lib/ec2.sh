@@ -154,7 +154,7 @@ ec2_launch_time() {
   local time
   time="$(aws ec2 describe-instances --instance-ids "$1" --query 'Reservations[0].Instances[0].LaunchTime' --output text)" \
     || return 1
-  date --date "${time}" +%s
+  [[ "${time}" == 20*T* ]] && date --date "${time}" +%s
 }
 
 # ec2_signal SUCCESS|FAILURE REASON: CloudFormation waits for it only while it makes the group, and takes no

@@ -36,7 +36,7 @@ has_certificate() {
 
 # The kubelet would ask for another one until the control plane denies it.
 refuse_expired_certificate() {
-  if has_certificate || ! openssl x509 -noout -in "${CERTIFICATE}" > /dev/null 2>&1; then
+  if [ ! -e "${CERTIFICATE}" ] || has_certificate || ! openssl x509 -noout -in "${CERTIFICATE}" > /dev/null 2>&1; then
     return 0
   fi
   fail "use the client certificate of this machine: it has expired, and no machine gets a second first one; this machine has to be replaced: terminate instance ${NODE}, its group launches a new one"

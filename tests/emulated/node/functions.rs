@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::machine::{Machine, Timed};
-use super::programs;
+use super::{approval, programs};
 use crate::tools::ask;
 use crate::world::World;
 
@@ -29,6 +29,8 @@ fn ec2_sh_works_with_the_real_aws_cli() {
     a_signal_has_options_that_cfn_signal_knows(&world, &machine);
     the_database_and_the_secret_of_its_master_are_found(&world, &machine);
     programs::database(&world, &machine);
+    let worker = Machine::worker(&world).instance;
+    approval::approves_the_machine_of_the_pool(&machine, &worker);
 }
 
 /// The value of a parameter below the cluster's path, as AWS keeps it.
