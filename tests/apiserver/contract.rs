@@ -262,11 +262,11 @@ async fn undecided(requests: &::kube::Api<CertificateSigningRequest>) -> Certifi
         .unwrap()
 }
 
-fn with_conditions(request: &CertificateSigningRequest, kinds: &[&str]) -> Vec<u8> {
+fn with_conditions(request: &CertificateSigningRequest, kinds: &[&str]) -> Value {
     let mut object = json!(request);
     let condition = |kind: &&str| json!({"type": kind, "status": "True", "reason": "Test"});
     object["status"]["conditions"] = kinds.iter().map(condition).collect();
-    serde_json::to_vec(&object).unwrap()
+    object
 }
 
 /// Names of requests may be any segment of a path.
@@ -279,7 +279,7 @@ fn a_decision_is_for_the_version_that_was_read() {
         let decide = async |kinds: &[&str]| {
             let body = with_conditions(&made, kinds);
             let answer: Result<CertificateSigningRequest, _> = requests
-                .replace_subresource("approval", &name, &PostParams::default(), body)
+                .replace_subresource("approval", &name, &PostParams::default(), &body)
                 .await;
             answer
         };

@@ -36,11 +36,15 @@ fn several_control_plane_nodes_decide_together() {
     for request in &requests {
         cluster.ask(request);
     }
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| cluster.rounds(2));
-        }
+    let said: Vec<_> = std::thread::scope(|scope| {
+        let programs: Vec<_> = (0..3).map(|_| scope.spawn(|| cluster.rounds(2))).collect();
+        let ends = programs.into_iter().map(|program| program.join().unwrap());
+        ends.collect()
     });
+    // One of them decides, the others say nothing of it.
+    let said = said.concat();
+    assert_eq!(said.matches(": approved i-").count(), 6, "{said}");
+    assert_eq!(said.lines().count(), 6, "{said}");
     for request in &requests {
         assert_eq!(cluster.decision(&request.name), Decision::Approved);
     }
