@@ -70,10 +70,6 @@ impl ApiServer {
         }
     }
 
-    pub fn port(&self) -> u16 {
-        self.address.port()
-    }
-
     /// `https://127.0.0.1:port`.
     pub fn server(&self) -> String {
         format!("https://{}", self.address)

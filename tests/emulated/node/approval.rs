@@ -58,7 +58,9 @@ fn kubeconfig(server: &ApiServer) -> String {
 /// The machine of the pool is approved, the control-plane node and a name that nobody has are not.
 pub fn approves_the_machine_of_the_pool(slot: &Machine, worker: &str) {
     let server = ApiServer::start();
-    slot.reaches(server.port());
+    let port = server.server();
+    let port = port.rsplit(':').next().and_then(|port| port.parse().ok());
+    slot.reaches(port.expect("a port"));
     slot.write("etc/kube-cfn/local-admin.conf", &kubeconfig(&server));
     fs::copy(tool("kubectl"), slot.path("srv/kubectl")).expect("copied");
     slot.program("kubectl", "#!/bin/bash\nexec /srv/kubectl \"$@\"\n");

@@ -163,7 +163,7 @@ fn forms(instance: &str) -> Vec<(&'static str, Request)> {
     let with = |text: &str| Request::with_pem(text);
     let raw = |request: &str| {
         let mut made = Request::with_pem(&good);
-        request.clone_into(&mut made.request);
+        request.clone_into(&mut made.encoded);
         made
     };
     let half: Vec<_> = good.lines().collect();

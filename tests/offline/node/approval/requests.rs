@@ -22,7 +22,7 @@ const CLIENT: [&str; 2] = ["digital signature", "client auth"];
 pub struct Request {
     pub name: String,
     /// As the API has it: base64 of PEM.
-    pub request: String,
+    pub encoded: String,
     user: String,
     groups: Vec<String>,
     usages: Vec<String>,
@@ -97,7 +97,7 @@ impl Request {
     pub fn with_pem(pem: &str) -> Self {
         Self {
             name: fresh_name(),
-            request: STANDARD.encode(pem),
+            encoded: STANDARD.encode(pem),
             user: "system:bootstrap:abcdef".to_owned(),
             groups: owned(&["system:bootstrappers", GROUP, "system:authenticated"]),
             usages: owned(&CLIENT),
@@ -114,7 +114,7 @@ impl Request {
         );
         let instance = said.trim().split([':', ',']).nth(2).unwrap();
         let key = ssl(&["genrsa", "2048"], "");
-        self.request = STANDARD.encode(pem(&subject(instance), &key, &[]));
+        self.encoded = STANDARD.encode(pem(&subject(instance), &key, &[]));
         self.usages.push("key encipherment".to_owned());
         self
     }
@@ -147,7 +147,7 @@ impl Request {
     }
 
     fn text(&self) -> String {
-        String::from_utf8(STANDARD.decode(&self.request).unwrap()).unwrap()
+        String::from_utf8(STANDARD.decode(&self.encoded).unwrap()).unwrap()
     }
 
     /// SHA-256 of its public key.
@@ -164,7 +164,7 @@ impl Request {
             "apiVersion": "certificates.k8s.io/v1",
             "kind": "CertificateSigningRequest",
             "metadata": {"name": self.name, "creationTimestamp": ago(self.age)},
-            "spec": {"request": self.request, "signerName": self.signer, "usages": self.usages,
+            "spec": {"request": self.encoded, "signerName": self.signer, "usages": self.usages,
                 "username": self.user, "groups": self.groups},
         })
     }
