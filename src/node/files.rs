@@ -30,7 +30,9 @@ units/kubelet.service     etc/systemd/system/
 const CONTROL_PLANE: &str = "
 lib/etcd-volume.sh                      opt/kube-cfn/lib/
 lib/control-plane.sh                    opt/kube-cfn/lib/
+bin/approve-nodes                       opt/kube-cfn/bin/
 bin/bootstrap-token                     opt/kube-cfn/bin/
+units/kube-cfn-approve-nodes.service    etc/systemd/system/
 units/kube-cfn-bootstrap-token.service  etc/systemd/system/
 units/kube-cfn-bootstrap-token.timer    etc/systemd/system/
 bin/grow-etcd-volume                    opt/kube-cfn/bin/

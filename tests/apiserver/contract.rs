@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt as _;
 use jiff::Timestamp;
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::core::v1 as core;
 use kube_cfn::kube::{
     Api, Binding, ClientLogin, Connection, IssuedCertificate, KubeError, NamespaceRole, POOL_LABEL,
@@ -245,6 +246,80 @@ fn a_lifetime_below_ten_minutes_is_refused() {
             matches!(error, KubeError::Api { code: 422, .. }),
             "{error:?}"
         );
+    });
+}
+
+/// A request for a certificate that nobody has decided.
+async fn undecided(requests: &::kube::Api<CertificateSigningRequest>) -> CertificateSigningRequest {
+    let asked = SigningRequest::new("kube-cfn:ci:undecided", "kube-cfn:ci").unwrap();
+    let request = json!({"metadata": {"name": format!("{}_X", own("Csr"))}, "spec": {
+        "request": STANDARD.encode(asked.pem()), "usages": ["client auth"], "expirationSeconds": 3600,
+        "signerName": "kubernetes.io/kube-apiserver-client"}});
+    let request = serde_json::from_value(request).unwrap();
+    requests
+        .create(&PostParams::default(), &request)
+        .await
+        .unwrap()
+}
+
+fn with_conditions(request: &CertificateSigningRequest, kinds: &[&str]) -> Value {
+    let mut object = json!(request);
+    let condition = |kind: &&str| json!({"type": kind, "status": "True", "reason": "Test"});
+    object["status"]["conditions"] = kinds.iter().map(condition).collect();
+    object
+}
+
+/// Names of requests may be any segment of a path.
+#[test]
+fn a_decision_is_for_the_version_that_was_read() {
+    run(async {
+        let requests = ::kube::Api::<CertificateSigningRequest>::all(raw());
+        let made = undecided(&requests).await;
+        let name = made.metadata.name.clone().unwrap();
+        let decide = async |kinds: &[&str]| {
+            let body = with_conditions(&made, kinds);
+            let answer: Result<CertificateSigningRequest, _> = requests
+                .replace_subresource("approval", &name, &PostParams::default(), &body)
+                .await;
+            answer
+        };
+        let both = decide(&["Approved", "Denied"]).await.unwrap_err();
+        assert_eq!(code(&both), 422);
+        let denied = decide(&["Denied"]).await.unwrap();
+        let conditions = denied.status.unwrap().conditions.unwrap();
+        assert_eq!(conditions[0].type_, "Denied");
+        let late = decide(&["Approved"]).await.unwrap_err();
+        assert_eq!(code(&late), 409);
+        requests
+            .delete(&name, &DeleteParams::default())
+            .await
+            .unwrap();
+    });
+}
+
+#[test]
+fn fields_select_by_name_and_signer_only() {
+    run(async {
+        let requests = ::kube::Api::<CertificateSigningRequest>::all(raw());
+        let made = undecided(&requests).await;
+        let name = made.metadata.name.clone().unwrap();
+        let found = async |fields: &str| {
+            let listed = requests.list(&ListParams::default().fields(fields)).await?;
+            let mut all = listed.items.into_iter();
+            Ok::<_, ::kube::Error>(all.any(|one| one.metadata.name.as_ref() == Some(&name)))
+        };
+        assert!(found(&format!("metadata.name={name}")).await.unwrap());
+        assert!(!found("metadata.name=another").await.unwrap());
+        let signer = "kubernetes.io/kube-apiserver-client";
+        assert!(found(&format!("spec.signerName={signer}")).await.unwrap());
+        let other = format!("spec.signerName={signer}-kubelet");
+        assert!(!found(&other).await.unwrap());
+        let error = found("spec.username=ada").await.unwrap_err();
+        assert_eq!(code(&error), 400);
+        requests
+            .delete(&name, &DeleteParams::default())
+            .await
+            .unwrap();
     });
 }
 

@@ -103,7 +103,10 @@ impl Request {
     }
 }
 
+/// A path, where `&`, `=` and `+` mean themselves.
 fn decoded(path: &str) -> String {
+    let path = path.replace('&', "%26").replace('=', "%3D");
+    let path = path.replace('+', "%2B");
     let mut pairs = form_urlencoded::parse(path.as_bytes());
     pairs
         .next()
@@ -187,6 +190,14 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
                     return refused;
                 }
                 store.create(place, object, manager, &who.user)
+            }
+            Err(error) => Answer::status(400, "BadRequest", &error.to_string(), None),
+        },
+        ("PUT", _) => match body() {
+            Ok(object) => {
+                let refused = validation::replaced(place, &object)
+                    .or_else(|| super::signer::decided(place, &object));
+                refused.unwrap_or_else(|| store.replace(place, &object, manager))
             }
             Err(error) => Answer::status(400, "BadRequest", &error.to_string(), None),
         },

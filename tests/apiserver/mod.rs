@@ -110,6 +110,11 @@ impl ApiServer {
         self.state.store().put(collection, object);
     }
 
+    /// All objects of a collection.
+    pub fn objects(&self, collection: &str) -> Vec<Value> {
+        self.state.store().of(collection)
+    }
+
     /// Takes all objects of a collection away.
     pub fn clear(&self, collection: &str) {
         self.state.store().clear(collection);

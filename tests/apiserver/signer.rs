@@ -123,6 +123,27 @@ pub fn refused(place: &Place, object: &Value) -> Option<Answer> {
     None
 }
 
+/// What a server refuses of a decision.
+///
+/// pkg/apis/certificates/validation/validation.go, `validateConditions`.
+pub fn decided(place: &Place, object: &Value) -> Option<Answer> {
+    if place.resource != "certificatesigningrequests" {
+        return None;
+    }
+    let conditions = object["status"]["conditions"].as_array();
+    let has = |kind: &str| {
+        conditions.is_some_and(|all| {
+            all.iter()
+                .any(|one| one["type"] == kind && one["status"] == "True")
+        })
+    };
+    let both = has("Approved") && has("Denied");
+    let empty = conditions.is_some_and(|all| all.iter().any(|one| one["type"] == ""));
+    let message = "CertificateSigningRequest.certificates.k8s.io is invalid: status.conditions: Invalid value: \
+                   Approved and Denied conditions are mutually exclusive";
+    (both || empty).then(|| Answer::status(422, "Invalid", message, None))
+}
+
 /// Valid from five minutes ago, as the controller's, for `seconds`.
 fn lives(wanted: &mut CertificateParams, seconds: i64) {
     let epoch = rcgen::date_time_ymd(1970, 1, 1);

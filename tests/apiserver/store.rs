@@ -181,9 +181,17 @@ impl Store {
 
     pub fn list(&self, place: &Place, query: &BTreeMap<String, String>) -> Answer {
         let selector = query.get("labelSelector").filter(|text| !text.is_empty());
+        let fields = query
+            .get("fieldSelector")
+            .map(String::as_str)
+            .unwrap_or_default();
+        if let Some(refused) = unknown_field_label(place, fields) {
+            return refused;
+        }
         let found = self.objects.iter();
         let found =
             found.filter(|(key, stored)| Self::selects(place, selector, key, &stored.object));
+        let found = found.filter(|(_, stored)| has_fields(&stored.object, fields));
         let start = query
             .get("continue")
             .and_then(|text| text.parse().ok())
@@ -268,6 +276,44 @@ impl Store {
             BTreeMap::from([(manager.to_owned(), fields)]),
         );
         Answer::of(201, self.objects[&key].object.clone())
+    }
+
+    /// Replaces an object, or its status alone through a subresource, if `object` has the newest version or
+    /// none.
+    ///
+    /// apiserver/pkg/registry/generic/registry/store.go, `Update`.
+    pub fn replace(&mut self, place: &Place, object: &Value, manager: &str) -> Answer {
+        let name = place.name.clone().unwrap_or_default();
+        let key = Self::key(place, &name);
+        let Some(stored) = self.objects.get(&key) else {
+            return Answer::missing(place, &name);
+        };
+        let given = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
+        for field in ["uid", "resourceVersion"] {
+            if !given(field).is_empty() && stored.object["metadata"][field] != given(field) {
+                let message = format!(
+                    "Operation cannot be fulfilled on {}.{} \"{name}\": the object has been modified; \
+                     please apply your changes to the latest version and try again",
+                    place.resource, place.group
+                );
+                return Answer::status(409, "Conflict", &message, None);
+            }
+        }
+        let mut new = match place.sub {
+            Some(_) => stored.object.clone(),
+            None => object.clone(),
+        };
+        if place.sub.is_some() {
+            new["status"] = object["status"].clone();
+        }
+        let mut fields = BTreeSet::new();
+        leaves(&new, String::new(), &mut fields);
+        self.keep(
+            key.clone(),
+            new,
+            BTreeMap::from([(manager.to_owned(), fields)]),
+        );
+        Answer::of(200, self.objects[&key].object.clone())
     }
 
     pub fn patch(
@@ -406,6 +452,30 @@ impl Store {
             seen,
         )
     }
+}
+
+/// Every kind can be selected by its name, requests for certificates by their signer too.
+///
+/// apimachinery/pkg/runtime/conversion.go, `DefaultMetaV1FieldSelectorConversion`;
+/// pkg/apis/certificates/v1/conversion.go of kubernetes/kubernetes.
+fn unknown_field_label(place: &Place, selector: &str) -> Option<Answer> {
+    let known = |term: &str| {
+        let field = term.split_once('=').map_or(term, |(field, _)| field);
+        ["metadata.name", "metadata.namespace"].contains(&field)
+            || place.resource == "certificatesigningrequests" && field == "spec.signerName"
+    };
+    let mut terms = selector.split(',').filter(|term| !term.is_empty());
+    let unknown = terms.find(|term| !known(term))?;
+    let message = format!("field label not supported: {unknown}");
+    Some(Answer::status(400, "BadRequest", &message, None))
+}
+
+fn has_fields(object: &Value, selector: &str) -> bool {
+    let mut terms = selector.split(',').filter_map(|term| term.split_once('='));
+    terms.all(|(field, value)| {
+        let pointer = format!("/{}", field.replace('.', "/"));
+        object.pointer(&pointer).and_then(Value::as_str) == Some(value.trim_start_matches('='))
+    })
 }
 
 /// JSON pointers of all leaves; a list is one leaf, as an atomic one. Identity and versions belong

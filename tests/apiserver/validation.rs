@@ -42,6 +42,20 @@ pub fn applied(place: &Place, object: &Value) -> Option<Answer> {
     named_as_the_url(place, object)
 }
 
+/// The refusal of an object that replaces another one.
+///
+/// apimachinery/pkg/runtime/serializer/json/json.go, `Decode`; .../handlers/update.go, `UpdateResource`.
+pub fn replaced(place: &Place, object: &Value) -> Option<Answer> {
+    for (field, what) in [("kind", "Kind"), ("apiVersion", "apiVersion")] {
+        if object[field].as_str().unwrap_or_default().is_empty() {
+            return Some(bad_request(&format!(
+                "Object '{what}' is missing in the body"
+            )));
+        }
+    }
+    named_as_the_url(place, object)
+}
+
 /// apiserver/pkg/endpoints/handlers/rest.go, `checkName`.
 fn named_as_the_url(place: &Place, object: &Value) -> Option<Answer> {
     let url = place.name.as_deref().unwrap_or_default();
@@ -89,7 +103,8 @@ pub fn created(place: &Place, object: &Value) -> Option<Answer> {
         return invalid("Required value: name or generateName is required");
     }
     // pkg/apis/rbac/validation: names of roles and bindings are path segments, which may hold colons.
-    let rbac = place.group == "rbac.authorization.k8s.io";
+    // pkg/apis/certificates/validation, `ValidateCertificateRequestName`: any path segment.
+    let rbac = ["rbac.authorization.k8s.io", "certificates.k8s.io"].contains(&place.group.as_str());
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
     if !rbac && !name.chars().all(allowed) {
         let why = format!(

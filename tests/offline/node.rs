@@ -1,6 +1,7 @@
 //! The boot of a machine: its documents, and the boot programs themselves, run in a root directory of their own
 //! with stand-ins for everything outside.
 
+mod approval;
 mod boot;
 mod boot_log;
 mod cis;

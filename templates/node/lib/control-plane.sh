@@ -245,8 +245,8 @@ mark_initialized() {
 start_units() {
   local unit
   /opt/kube-cfn/bin/bootstrap-token || fail 'make a bootstrap token: see the lines above'
-  for unit in kube-cfn-bootstrap-token.timer kube-cfn-etcd-snapshot.timer kube-cfn-addons.service \
-    kube-cfn-addons.timer kube-cfn-database.timer kube-cfn-certificates.timer kube-cfn-etcd-volume.timer; do
+  for unit in kube-cfn-approve-nodes.service kube-cfn-bootstrap-token.timer kube-cfn-etcd-snapshot.timer \
+    kube-cfn-addons.service kube-cfn-addons.timer kube-cfn-database.timer kube-cfn-certificates.timer kube-cfn-etcd-volume.timer; do
     [ ! -e "/etc/systemd/system/${unit}" ] || systemctl start --no-block "${unit}"
   done
 }

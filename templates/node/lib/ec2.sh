@@ -138,6 +138,25 @@ ec2_databases() {
        masterSecretArn: .MasterUserSecret.SecretArn, status: .DBInstanceStatus}]'
 }
 
+# ec2_group_instances: the machines in the Auto Scaling groups of the cluster, one a line: instance, stack (control-plane,
+# pool-NAME), state in the group (Pending, InService, Terminating:Wait, ...). Nobody but CloudFormation can set the tag
+# with the name of the stack.
+ec2_group_instances() {
+  aws autoscaling describe-auto-scaling-groups --filters "Name=tag:kube-cfn/cluster,Values=${NODE_CLUSTER}" --output json \
+    | jq -r --arg cluster "${NODE_CLUSTER}" '.AutoScalingGroups[] | (.Tags | map({(.Key): .Value}) | add // {}) as $tags
+      | $tags["kube-cfn/stack"] as $stack
+      | select($tags["kube-cfn/cluster"] == $cluster and $tags["aws:cloudformation:stack-name"] == "\($cluster)-\($stack)")
+      | .Instances[] | "\(.InstanceId) \($stack) \(.LifecycleState)"'
+}
+
+# ec2_launch_time INSTANCE: in seconds since 1970.
+ec2_launch_time() {
+  local time
+  time="$(aws ec2 describe-instances --instance-ids "$1" --query 'Reservations[0].Instances[0].LaunchTime' --output text)" \
+    || return 1
+  [[ "${time}" == 20*T* ]] && date --date "${time}" +%s
+}
+
 # ec2_signal SUCCESS|FAILURE REASON: CloudFormation waits for it only while it makes the group, and takes no
 # reason of a resource's signal (SignalResource has no field for one). For the signals that carry a reason it
 # takes 4096 bytes in all; the end of a longer one says what to do next, so the end stays.

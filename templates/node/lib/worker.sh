@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2153
-# Boots a node of a pool: a kubelet that gets its certificate with the bootstrap token, and renews it.
+# Boots a node of a pool: a kubelet that gets its certificate with the bootstrap token, and renews it. The control plane
+# approves one first certificate for a machine, in the hour after its launch (bin/approve-nodes there).
 
 CA=/etc/kubernetes/pki/ca.crt
 CERTIFICATE=/var/lib/kubelet/pki/kubelet-client-current.pem
@@ -21,7 +22,7 @@ write_kubelet_files() {
   put /var/lib/kubelet/kubeadm-flags.env 644 <<< "KUBELET_KUBEADM_ARGS=\"${text}\""
 }
 
-# The token is valid for a day and renewed every six hours: read again on every attempt.
+# The token is valid for two hours and renewed before its end: read again on every attempt.
 write_bootstrap_config() {
   local token text
   token="$(ec2_parameter worker/bootstrap-token)" || return 1
@@ -29,15 +30,29 @@ write_bootstrap_config() {
   put "${BOOTSTRAP}" 600 <<< "${text/@TOKEN@/${token}}"
 }
 
-# An expired one does not count: the kubelet requests another with a token.
 has_certificate() {
   [ -e "${CERTIFICATE}" ] && openssl x509 -checkend 0 -noout -in "${CERTIFICATE}" > /dev/null
+}
+
+# The kubelet would ask for another one until the control plane denies it.
+refuse_expired_certificate() {
+  if [ ! -e "${CERTIFICATE}" ] || has_certificate || ! openssl x509 -noout -in "${CERTIFICATE}" > /dev/null 2>&1; then
+    return 0
+  fi
+  fail "use the client certificate of this machine: it has expired, and no machine gets a second first one; this machine has to be replaced: terminate instance ${NODE}, its group launches a new one"
+}
+
+# The last denial that the kubelet has logged, with its reason.
+last_denial() {
+  journalctl --quiet --no-pager --unit kubelet.service --since=-25min --output cat 2> /dev/null \
+    | grep -o 'certificate signing request is denied.*' | tail -n 1 || true
 }
 
 # A worker may boot before the control plane has made the first token. The kubelet itself retries while the API does
 # not answer.
 enrol() {
-  local try
+  local try denial
+  refuse_expired_certificate
   if ! has_certificate; then
     attempt 120 10 write_bootstrap_config || fail 'read the parameter worker/bootstrap-token: none after twenty minutes; is a control-plane node up?'
   fi
@@ -46,7 +61,10 @@ enrol() {
     attempt 6 5 has_certificate && break
     renew_token
   done
-  has_certificate || fail "get a client certificate from https://${API_HOST}:6443: none after twenty minutes; does the API answer from here? see journalctl -u kubelet"
+  if ! has_certificate; then
+    denial="$(last_denial)"
+    fail "get a client certificate from https://${API_HOST}:6443: ${denial:-none after twenty minutes; does the API answer from here? see journalctl -u kubelet}; a machine that is older than an hour or has lost its certificate gets none: terminate instance ${NODE}, its group launches a new one"
+  fi
   rm -f "${BOOTSTRAP}"
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::machine::{Machine, Timed};
-use super::programs;
+use super::{approval, programs};
 use crate::tools::ask;
 use crate::world::World;
 
@@ -25,9 +25,12 @@ fn ec2_sh_works_with_the_real_aws_cli() {
     parameters_go_through_a_pipe_and_come_back_whole(&world, &machine);
     a_volume_is_attached_once_it_is_this_slots_and_free(&world, &machine);
     objects_are_stored_listed_fetched_and_removed(&machine);
+    machines_of_the_cluster_are_listed_by_group(&world, &machine);
     a_signal_has_options_that_cfn_signal_knows(&world, &machine);
     the_database_and_the_secret_of_its_master_are_found(&world, &machine);
     programs::database(&world, &machine);
+    let worker = Machine::worker(&world).instance;
+    approval::approves_the_machine_of_the_pool(&machine, &worker);
 }
 
 /// The value of a parameter below the cluster's path, as AWS keeps it.
@@ -151,6 +154,31 @@ fn objects_are_stored_listed_fetched_and_removed(machine: &Machine) {
     said.tells("(404)");
     let own = machine.objects(&format!("boot/{}/", machine.user_id));
     assert_eq!(own.len(), 1, "{own:?}");
+}
+
+fn machines_of_the_cluster_are_listed_by_group(world: &World, machine: &Machine) {
+    let worker = Machine::worker(world).instance;
+    let said = machine.bash("ec2_group_instances | sort");
+    let mut expected = [
+        format!("{} control-plane InService\n", machine.instance),
+        format!("{worker} pool-workers InService\n"),
+    ];
+    expected.sort();
+    assert_eq!(said.ends(0).stdout, expected.concat(), "{said}");
+    let said = machine.bash("NODE_CLUSTER=another; ec2_group_instances");
+    assert_eq!(said.ends(0).stdout, "", "{said}");
+    let said = machine.bash(&format!(
+        "launched=\"$(ec2_launch_time {worker})\"; now=\"$(date +%s)\"\n\
+         [ \"$launched\" -le \"$now\" ] && [ \"$launched\" -gt \"$((now - 3600))\" ] && echo 'within the hour'"
+    ));
+    assert_eq!(said.ends(0).stdout, "within the hour\n", "{said}");
+    machine
+        .bash("ec2_launch_time i-0123456789abcdef0")
+        .ends(1)
+        .tells("InvalidInstanceID.NotFound");
+    machine
+        .bash("AWS_ENDPOINT_URL=http://127.0.0.1:1 AWS_MAX_ATTEMPTS=1 ec2_group_instances")
+        .ends(255);
 }
 
 fn a_signal_has_options_that_cfn_signal_knows(world: &World, machine: &Machine) {

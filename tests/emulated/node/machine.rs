@@ -160,6 +160,15 @@ impl<'a> Machine<'a> {
         self.executable("opt/aws/bin/cfn-signal", &signal);
     }
 
+    /// From now on this port of loopback leads to the one of the tests.
+    pub fn reaches(&self, port: u16) {
+        let path = self.home.path().join("facts.json");
+        let mut facts: Value = serde_json::from_str(&read(&path)).expect("JSON");
+        let ports = facts["ports"].as_array_mut().expect("a list");
+        ports.push(json!(port));
+        fs::write(path, facts.to_string()).expect("written");
+    }
+
     pub fn root(&self) -> PathBuf {
         self.home.path().join("root")
     }

@@ -157,7 +157,7 @@ control_plane() {
   manifest kube-controller-manager "registry.k8s.io/kube-controller-manager:${VERSION}" controllerManager.extraArgs \
     --authentication-kubeconfig="${conf}/controller-manager.conf" --authorization-kubeconfig="${conf}/controller-manager.conf" \
     --bind-address=127.0.0.1 --client-ca-file="${PKI}/ca.crt" --cluster-signing-cert-file="${PKI}/ca.crt" \
-    --cluster-signing-key-file="${PKI}/ca.key" --kubeconfig="${conf}/controller-manager.conf" --leader-elect=true \
+    --cluster-signing-key-file="${PKI}/ca.key" '--controllers=*,bootstrapsigner,tokencleaner' --kubeconfig="${conf}/controller-manager.conf" --leader-elect=true \
     --requestheader-client-ca-file="${PKI}/front-proxy-ca.crt" --root-ca-file="${PKI}/ca.crt" \
     --service-account-private-key-file="${PKI}/sa.key" --use-service-account-credentials=true
   manifest kube-scheduler "registry.k8s.io/kube-scheduler:${VERSION}" scheduler.extraArgs \

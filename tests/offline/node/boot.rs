@@ -1,6 +1,9 @@
 //! The boot programs on the first boot, on later ones, on the machine that takes over a control-plane node, and
 //! what they refuse.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
 use kube_cfn::spec::ClusterSpec;
 
 use super::machine::{Machine, assert_same, sha256, text};
@@ -8,7 +11,7 @@ use crate::support::{golden, specs};
 
 const SLOT: &str = "control-plane/a";
 
-fn slot() -> (ClusterSpec, Machine) {
+pub fn slot() -> (ClusterSpec, Machine) {
     let spec = specs::production();
     let machine = Machine::new(&spec, SLOT);
     (spec, machine)
@@ -234,12 +237,56 @@ fn boots_create_no_authority() {
 fn a_bootstrap_token_with_time_left_is_kept() {
     let (_, machine) = slot();
     machine.boots();
-    machine.set("srv/token-expiration", "MjA5OS0wMS0wMVQwMDowMDowMFo=");
+    // Less than the timer needs, what earlier boot files made, and what has ended.
+    for (minutes, kept) in [
+        (80, true),
+        (119, true),
+        (70, false),
+        (1440, false),
+        (-1, false),
+    ] {
+        let ends = Timestamp::now() + SignedDuration::from_mins(minutes);
+        let ends = ends.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        machine.set("srv/token-expiration", &STANDARD.encode(ends));
+        machine.boots();
+        let calls = machine.calls();
+        let made = calls.contains("kubeadm token create");
+        assert_eq!(made, !kept, "{minutes}: {calls}");
+        assert_eq!(made, calls.contains(" --ttl 2h "), "{calls}");
+    }
+}
+
+/// Between two looks of the timer, and with its delay, a token keeps time enough for a boot.
+#[test]
+fn the_token_timer_leaves_new_nodes_half_an_hour() {
+    let (_, machine) = slot();
+    let timer = machine.get("etc/systemd/system/kube-cfn-bootstrap-token.timer");
+    let minutes = |name: &str| -> i64 {
+        let line = timer.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.strip_suffix("min"))
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    let program = machine.get("opt/kube-cfn/bin/bootstrap-token");
+    let (_, least) = program.split_once("\"${left}\" -ge ").unwrap();
+    let least: i64 = least.split(' ').next().unwrap().parse().unwrap();
+    let pause = minutes("OnUnitActiveSec=") + minutes("RandomizedDelaySec=");
+    assert!(least / 60 - pause >= 30, "{least} s, {pause} min");
+}
+
+/// kubeadm's own list; the cleaner is off where nobody names it.
+#[test]
+fn expired_tokens_are_deleted_by_the_controller_manager() {
+    let (_, machine) = slot();
     machine.boots();
-    assert!(!machine.calls().contains("kubeadm token create"));
-    machine.set("srv/token-expiration", "MjAyMC0wMS0wMVQwMDowMDowMFo=");
-    machine.boots();
-    assert!(machine.calls().contains("kubeadm token create"));
+    let manifest = machine.get("etc/kubernetes/manifests/kube-controller-manager.yaml");
+    let lists: Vec<_> = manifest
+        .lines()
+        .filter_map(|line| line.split_once("--controllers="))
+        .map(|(_, list)| list)
+        .collect();
+    assert_eq!(lists, ["*,bootstrapsigner,tokencleaner"], "{manifest}");
 }
 
 #[test]

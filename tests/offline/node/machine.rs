@@ -98,6 +98,14 @@ impl Machine {
         std::fs::write(path, text).unwrap();
     }
 
+    /// A program of its own in the place of a stand-in, which shares its file with others.
+    pub fn program(&self, name: &str, text: &str) {
+        let path = self.path(&format!("local/sbin/{name}"));
+        let _ = std::fs::remove_file(&path);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     pub fn get(&self, name: &str) -> String {
         let path = self.path(name);
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))

@@ -178,3 +178,33 @@ fn a_machine_writes_only_its_own_boot_logs() {
             .any(|rule| expires(&rule))
     );
 }
+
+/// The approval of new nodes must not depend on the policy of an addon.
+#[test]
+fn the_control_plane_may_find_machines_and_nothing_wider() {
+    let base = &stack(&specs::production(), &StackKind::Base);
+    let actions = |role: &str| {
+        let policy = &base.template["Resources"][role]["Properties"]["PolicyDocument"];
+        let statements = policy["Statement"].as_array().unwrap();
+        let allowed = statements.iter().filter(|one| one["Effect"] == "Allow");
+        let all = allowed.flat_map(|one| match &one["Action"] {
+            Value::Array(all) => all.clone(),
+            one => vec![one.clone()],
+        });
+        all.map(|one| one.as_str().unwrap().to_owned())
+            .filter(|one| one.starts_with("autoscaling:") || one.starts_with("ec2:"))
+            .collect::<Vec<_>>()
+    };
+    let mut own = actions("ControlPlanePolicy");
+    own.sort();
+    assert_eq!(
+        own,
+        [
+            "autoscaling:DescribeAutoScalingGroups",
+            "ec2:AttachVolume",
+            "ec2:DescribeInstances",
+            "ec2:DescribeVolumes",
+        ]
+    );
+    assert_eq!(actions("NodePolicy"), Vec::<String>::new());
+}
