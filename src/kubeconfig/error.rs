@@ -36,10 +36,15 @@ pub enum Problem {
     NotAList(&'static str),
     /// An entry of that name that kube-cfn did not write, or wrote for another cluster.
     #[error(
-        "it has an entry `{name}` that belongs to {owner}; rename that one \
-         (`kubectl config rename-context`), or name another file"
+        "it has an entry `{name}` ({kinds}) that belongs to {owner}; rename it there in every place that has the \
+         name (`kubectl config rename-context` renames the context alone), or name another file"
     )]
-    Foreign { name: String, owner: String },
+    Foreign {
+        name: String,
+        /// What of a kubeconfig has that name: `cluster and user`.
+        kinds: String,
+        owner: String,
+    },
 }
 
 impl Problem {

@@ -17,6 +17,7 @@ mod database;
 mod definitions;
 mod estimate;
 mod etcd;
+mod identities;
 mod kube;
 mod kubeconfig;
 mod node;

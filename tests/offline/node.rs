@@ -4,9 +4,11 @@
 mod boot;
 mod boot_log;
 mod cis;
+mod cis_policies;
 mod documents;
 mod expected;
 mod interruptions;
 mod machine;
+mod pod_security;
 mod stand_ins;
 mod user_data;
