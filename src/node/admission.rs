@@ -1,4 +1,4 @@
-//! What pods may ask of their machine: the configuration of the API server's admission plugin PodSecurity.
+//! What pods may ask of their machine: the configuration of the API server's admission plugin `PodSecurity`.
 //! The levels are in the template, the namespaces that it exempts in the catalogue.
 
 use serde::Serialize;

@@ -68,12 +68,9 @@ pub fn notes(bindings: &[Binding], cluster: &str) -> Vec<String> {
     lines.extend(bindings.iter().filter_map(|binding| {
         let Binding { who, namespace, .. } = binding;
         let reason = reserved(namespace)?;
-        Some(listed_line(
-            "!! ",
-            &format!(
-                "{who} has a role in {namespace}: {reason}. `kube-cfn access revoke {cluster} {who} \
-                 --namespace {namespace}` takes it away"
-            ),
+        let what = listed_line("!! ", &format!("{who} has a role in {namespace}: {reason}"));
+        Some(format!(
+            "{what}\n   `kube-cfn access revoke {cluster} {who} --namespace {namespace}` takes it away"
         ))
     }));
     lines
@@ -258,7 +255,7 @@ mod tests {
             "{text}"
         );
         let advice = "`kube-cfn access revoke canary github --namespace kube-system`";
-        assert!(text.replace("\n     ", " ").contains(advice), "{text}");
+        assert!(text.contains(advice), "{text}");
         assert_eq!(notes(&[]), "");
     }
 

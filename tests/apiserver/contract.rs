@@ -220,8 +220,8 @@ fn creating_an_existing_namespace_is_a_conflict() {
     });
 }
 
-/// Pods of that name, the way a deployer's workloads make them.
-fn pod(name: &str, spec: Value) -> core::Pod {
+/// A pod of one container.
+fn pod(name: &str, spec: &Value) -> core::Pod {
     let mut whole = json!({"metadata": {"name": name}, "spec": spec});
     let image = json!("registry.k8s.io/pause:3.10.1");
     whole["spec"]["containers"][0]["name"] = json!("one");
@@ -238,7 +238,7 @@ fn a_created_namespace_refuses_pods_that_reach_their_machine() {
             ..PostParams::default()
         };
         // A real server makes the service account of a new namespace a moment later.
-        let plain = pod("plain", json!({"containers": [{}]}));
+        let plain = pod("plain", &json!({"containers": [{}]}));
         eventually(async || pods.create(&dry, &plain).await).await;
         for spec in [
             json!({"containers": [{"securityContext": {"privileged": true}}]}),
@@ -246,7 +246,7 @@ fn a_created_namespace_refuses_pods_that_reach_their_machine() {
             json!({"containers": [{}], "hostPID": true}),
             json!({"containers": [{}], "volumes": [{"name": "v", "hostPath": {"path": "/"}}]}),
         ] {
-            let answer = pods.create(&dry, &pod("reaching", spec)).await;
+            let answer = pods.create(&dry, &pod("reaching", &spec)).await;
             assert_eq!(
                 refused(answer, "violates PodSecurity \"baseline:latest\""),
                 403

@@ -1,4 +1,4 @@
-//! The admission plugin PodSecurity, as far as the tests need it: pods that are privileged, or use their machine's
+//! The admission plugin `PodSecurity`, as far as the tests need it: pods that are privileged, or use their machine's
 //! network, processes or paths, against the level of their namespace. The plugin is on in every API server;
 //! without a configuration its default is `privileged`.
 //!
