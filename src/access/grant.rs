@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use crate::common::digest;
 use crate::kube::{
     Api, Binding, ClientLogin, Connection, IssuedCertificate, KubeError, NamespaceRole,
+    PodSecurity, reserved,
 };
 use crate::pki::{PkiError, SigningRequest};
 
@@ -14,6 +15,8 @@ use crate::pki::{PkiError, SigningRequest};
 const GROUP: &str = "kube-cfn:ci";
 /// The longest name: it becomes part of a label's value, which has 63 characters.
 const LONGEST: usize = 40;
+/// The longest name of a namespace.
+const LONGEST_NAMESPACE: usize = 63;
 /// A signer that gives this many seconds less than asked for has shortened the lifetime.
 const TOLERANCE: i64 = 600;
 
@@ -29,6 +32,7 @@ pub struct Grant {
     /// Who asks, for the record.
     pub by: String,
     pub absent: AbsentNamespace,
+    pub unconfined: UnconfinedPods,
 }
 
 /// What happens where there is no such namespace.
@@ -36,6 +40,13 @@ pub struct Grant {
 pub enum AbsentNamespace {
     Refuse,
     Create,
+}
+
+/// What happens where the role starts pods, and nothing is known to keep them from their machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnconfinedPods {
+    Refuse,
+    Allow,
 }
 
 /// What was handed out.
@@ -51,6 +62,8 @@ pub struct GrantResult {
     pub earlier: Vec<IssuedCertificate>,
     /// The role that this one took the place of.
     pub replaced: Option<NamespaceRole>,
+    /// What confines the pods of the namespace; `None` for a role that starts none.
+    pub pod_security: Option<PodSecurity>,
 }
 
 /// Why nothing was granted.
@@ -62,6 +75,25 @@ pub enum GrantError {
         "there is no namespace {0}; name one that is there, or make it with --create-namespace"
     )]
     NoNamespace(String),
+    #[error(
+        "`{0}` is not a valid namespace: up to 63 lower-case letters, digits and dashes, a letter or digit \
+         first and last"
+    )]
+    Namespace(String),
+    #[error("no grant in the namespace {namespace}: {reason}")]
+    Reserved {
+        namespace: String,
+        reason: &'static str,
+    },
+    #[error(
+        "pods in namespace {namespace} are not known to be kept from their machine: {found}. A {role} could \
+         start a privileged pod on any machine, the control plane's included, and read the keys of the cluster"
+    )]
+    Unconfined {
+        namespace: String,
+        role: NamespaceRole,
+        found: PodSecurity,
+    },
     #[error("{0}")]
     Kube(#[from] KubeError),
     #[error("failed to make the key or the request: {0}")]
@@ -79,13 +111,9 @@ pub async fn grant(
     now: Timestamp,
 ) -> Result<GrantResult, GrantError> {
     check_name(&wish.who)?;
+    check_namespace(&wish.namespace)?;
     let api = Api::connect(connection)?;
-    if !api.has_namespace(&wish.namespace).await? {
-        match wish.absent {
-            AbsentNamespace::Refuse => return Err(GrantError::NoNamespace(wish.namespace.clone())),
-            AbsentNamespace::Create => api.make_namespace(&wish.namespace).await?,
-        }
-    }
+    let pod_security = ensure_namespace(&api, wish).await?;
     let user = Binding::user(&wish.who);
     let request = SigningRequest::new(&user, GROUP)?;
     let name = request_name(&wish.who, &request);
@@ -112,7 +140,31 @@ pub async fn grant(
         issued,
         earlier,
         replaced,
+        pod_security,
     })
+}
+
+/// Makes the namespace where that is wanted; refuses one whose pods reach their machine. Returns what confines
+/// them, for a role that starts pods.
+async fn ensure_namespace(api: &Api, wish: &Grant) -> Result<Option<PodSecurity>, GrantError> {
+    let name = &wish.namespace;
+    let found = match (api.namespace_labels(name).await?, wish.absent) {
+        (None, AbsentNamespace::Refuse) => return Err(GrantError::NoNamespace(name.clone())),
+        (None, AbsentNamespace::Create) => api.make_namespace(name).await?,
+        (Some(_), _) if !wish.role.starts_pods() => return Ok(None),
+        (Some(labels), _) => api.pod_security(name, &labels).await?,
+    };
+    if !wish.role.starts_pods() {
+        return Ok(None);
+    }
+    match wish.unconfined {
+        UnconfinedPods::Refuse if !found.confines_pods() => Err(GrantError::Unconfined {
+            namespace: name.clone(),
+            role: wish.role,
+            found,
+        }),
+        UnconfinedPods::Refuse | UnconfinedPods::Allow => Ok(Some(found)),
+    }
 }
 
 /// The API must take the bearer for whom they were meant to be.
@@ -169,15 +221,39 @@ async fn bind(
 
 /// Lower-case letters, digits and dashes, not at its ends: the name becomes part of a label and of a user.
 pub fn check_name(who: &str) -> Result<(), GrantError> {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let edge = |c: Option<char>| c.is_some_and(|c| c != '-');
-    let good = who.len() <= LONGEST && who.chars().all(fits);
-    if good && edge(who.chars().next()) && edge(who.chars().last()) {
+    if is_label(who, LONGEST) {
         return Ok(());
     }
-    Err(GrantError::Name(
-        who.chars().flat_map(char::escape_default).collect(),
-    ))
+    Err(GrantError::Name(escaped(who)))
+}
+
+/// A namespace of users: its name is one that Kubernetes takes, and it is not the cluster's own.
+pub fn check_namespace(name: &str) -> Result<(), GrantError> {
+    if !is_label(name, LONGEST_NAMESPACE) {
+        return Err(GrantError::Namespace(escaped(name)));
+    }
+    match reserved(name) {
+        None => Ok(()),
+        Some(reason) => Err(GrantError::Reserved {
+            namespace: name.to_owned(),
+            reason,
+        }),
+    }
+}
+
+/// A DNS label (RFC 1123) of at most so many characters.
+fn is_label(text: &str, longest: usize) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    text.len() <= longest
+        && text.chars().all(fits)
+        && !text.is_empty()
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// Text that can be shown whatever it holds.
+fn escaped(text: &str) -> String {
+    text.chars().flat_map(char::escape_default).collect()
 }
 
 /// A name that no other request has: it carries a part of the request's hash.
@@ -198,6 +274,33 @@ mod tests {
         let long = "x".repeat(41);
         for name in ["", "-ci", "ci-", "CI", "a:b", "a b", &long] {
             assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn grant_in_a_namespace_of_the_cluster_is_refused_with_the_reason() {
+        let error = check_namespace("kube-system").unwrap_err().to_string();
+        assert!(
+            error.contains("administrator of the whole cluster"),
+            "{error}"
+        );
+        for name in ["kube-public", "kube-node-lease", "kube-cfn"] {
+            let error = check_namespace(name).unwrap_err();
+            assert!(matches!(error, GrantError::Reserved { .. }), "{error}");
+        }
+        for name in ["web", "default", "a", &"x".repeat(63)] {
+            assert!(check_namespace(name).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            "Web",
+            "web/../kube-system",
+            "-web",
+            "a b",
+            &"x".repeat(64),
+        ] {
+            let error = check_namespace(name).unwrap_err();
+            assert!(matches!(error, GrantError::Namespace(_)), "{error}");
         }
     }
 }

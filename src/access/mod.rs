@@ -10,6 +10,7 @@ mod ensure;
 mod error;
 mod exec;
 mod grant;
+mod identity;
 mod inventory;
 mod issue;
 mod issuer;
@@ -23,7 +24,11 @@ pub use cache::{Cache, CacheKey};
 pub use ensure::{EnsuredAuthorities, ensure_authorities};
 pub use error::AccessError;
 pub use exec::authority_of_exec_info;
-pub use grant::{AbsentNamespace, Grant, GrantError, GrantResult, check_name, grant};
+pub use grant::{
+    AbsentNamespace, Grant, GrantError, GrantResult, UnconfinedPods, check_name, check_namespace,
+    grant,
+};
+pub use identity::{ADMINS, BOUND_GROUPS, BoundGroup, SystemIdentity, system_identity, unbound};
 pub use inventory::{ClusterLife, Inventory, inventory};
 pub use issue::{
     CertificateRequest, Credential, LifetimeLimits, authorities, authority_certificate, credential,

@@ -22,6 +22,10 @@ pub const ORDER: [&str; 6] = [
     CLUSTER_AUTOSCALER,
 ];
 
+/// The namespace that all of them, and the control plane's own pods, run in. Their pods use the machine
+/// (its network, its disks), so Pod Security exempts it, and no grant is made there.
+pub const NAMESPACE: &str = "kube-system";
+
 /// The pod network, and services in place of kube-proxy.
 pub const CILIUM: &str = "cilium";
 /// Nodes and load balancers as AWS has them.

@@ -12,11 +12,11 @@ use super::api_access::{ApiArgs, parse_duration};
 use super::ask::YesArg;
 use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
-use super::out::{self, FormatArg, eprint};
+use super::out::{self, Format, FormatArg, eprint};
 
-use crate::access::{self, AbsentNamespace, Grant, GrantError};
+use crate::access::{self, AbsentNamespace, Grant, GrantError, UnconfinedPods};
 use crate::common::files::Written;
-use crate::kube::{Api, Binding, Connection, NamespaceRole};
+use crate::kube::{Api, Binding, Connection, ENFORCE_LABEL, NamespaceRole, PodSecurity};
 use crate::report::grants;
 use credentials::CredentialFormat;
 
@@ -34,22 +34,7 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Bind a role and print a kubeconfig, or the certificates, for a CI variable
-    ///
-    /// A grant is a role in one namespace for the Kubernetes user kube-cfn:ci:USER,
-    /// and a client certificate for it that the cluster itself signs. The roles:
-    ///
-    ///   viewer    reads everything in the namespace but Secrets: the cluster's
-    ///             own role `view`
-    ///   deployer  writes workloads, services, configuration and Secrets, reads
-    ///             pods and logs: enough for kubectl apply and Helm; no exec, no
-    ///             roles, no quotas
-    ///   admin     everything in the namespace, roles included: the cluster's
-    ///             own role `admin`
-    ///
-    /// A user who may start pods may mount the namespace's Secrets and use its
-    /// service accounts: give a CI a namespace of its own. Granting again issues
-    /// another certificate; the earlier one stays valid until it expires.
-    #[command(verbatim_doc_comment)]
+    #[command(long_about = grants::help())]
     Grant(Box<GrantArgs>),
     /// Show the grants: user, namespace, role, expiry
     List(ListArgs),
@@ -66,9 +51,13 @@ struct GrantArgs {
     /// Namespace of the grant
     #[arg(short, long, value_name = "NAME")]
     namespace: String,
-    /// Create the namespace if it does not exist
+    /// Create the namespace if it does not exist, with Pod Security `baseline`
     #[arg(long)]
     create_namespace: bool,
+    /// Grant even where nothing keeps the namespace's pods from their machine: such a user can become root
+    /// on every machine
+    #[arg(long)]
+    allow_privileged_pods: bool,
     /// Role in the namespace
     #[arg(long, value_enum)]
     role: RoleName,
@@ -153,6 +142,7 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, CommandError> 
         return Err(CommandError::refused(message));
     }
     access::check_name(&args.user)?;
+    access::check_namespace(&args.namespace)?;
     let (cluster, connection) = connect(global, &args.cluster, &args.api).await?;
     let request = Grant {
         who: args.user.clone(),
@@ -164,6 +154,11 @@ async fn grant(global: &Global, args: &GrantArgs) -> Result<Exit, CommandError> 
             AbsentNamespace::Create
         } else {
             AbsentNamespace::Refuse
+        },
+        unconfined: if args.allow_privileged_pods {
+            UnconfinedPods::Allow
+        } else {
+            UnconfinedPods::Refuse
         },
     };
     let granted = access::grant(&connection, &request, Timestamp::now()).await?;
@@ -197,6 +192,11 @@ async fn list(global: &Global, args: &ListArgs) -> Result<Exit, CommandError> {
     }
     let now = Timestamp::now();
     args.output.print(&rows, || grants::table(&bindings, now))?;
+    if args.output.output == Format::Table {
+        for line in grants::notes(&bindings, &cluster.name) {
+            eprint(&line);
+        }
+    }
     Ok(Exit::Done)
 }
 
@@ -248,9 +248,33 @@ impl From<GrantError> for CommandError {
     fn from(error: GrantError) -> Self {
         match error {
             GrantError::Kube(error) => Self::from(error).context("nothing was granted"),
-            GrantError::Name(_) => Self::new(Exit::Usage, error),
-            refused @ GrantError::NoNamespace(_) => Self::refused(refused),
-            other => Self::other(other),
+            GrantError::Name(_) | GrantError::Namespace(_) => Self::new(Exit::Usage, error),
+            GrantError::NoNamespace(_) => Self::refused(error),
+            GrantError::Reserved { .. } => Self::refused(error)
+                .help("name a namespace of your own; --create-namespace makes it"),
+            GrantError::Unconfined {
+                ref namespace,
+                ref found,
+                ..
+            } => {
+                let help = confine(namespace, found);
+                Self::refused(error).help(help)
+            }
+            GrantError::Pki(_) | GrantError::Somebody { .. } => Self::other(error),
         }
     }
+}
+
+/// How pods are kept from their machine, and the way to grant without.
+fn confine(namespace: &str, found: &PodSecurity) -> String {
+    let cluster = match found {
+        PodSecurity::Unenforced => {
+            "; for every namespace: `kube-cfn apply NAME`, then replace the control-plane machines"
+        }
+        PodSecurity::Label(_) | PodSecurity::Default(_) | PodSecurity::Unknown(_) => "",
+    };
+    format!(
+        "`kubectl label --overwrite namespace {namespace} {ENFORCE_LABEL}=baseline` and grant again{cluster}; \
+         --allow-privileged-pods grants without it"
+    )
 }

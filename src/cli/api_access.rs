@@ -13,9 +13,6 @@ use crate::kube::{ClientLogin, Connection, KubeError};
 use crate::kubeconfig::server_url;
 use crate::stacks::{API_HOST, StackKind};
 
-/// The group that kubeadm binds to cluster-admin: removing the binding removes the right, which no
-/// certificate of `system:masters` would allow.
-const ADMINS: &str = "kubeadm:cluster-admins";
 /// Lifetime of the tool's own certificate in seconds: longer than any command takes.
 const LIFETIME: u64 = 3600;
 
@@ -174,7 +171,7 @@ pub fn certificate_request(
     CertificateRequest {
         user: user.map_or_else(|| last_part(caller), str::to_owned),
         groups: match groups {
-            [] => vec![ADMINS.to_owned()],
+            [] => vec![access::ADMINS.to_owned()],
             groups => groups.to_vec(),
         },
         ttl_seconds: ttl.map(|ttl| ttl.as_secs().unsigned_abs()),
@@ -182,7 +179,7 @@ pub fn certificate_request(
 }
 
 /// The last part of an ARN: the session of an assumed role, the name of a user.
-fn last_part(arn: &str) -> String {
+pub fn last_part(arn: &str) -> String {
     arn.rsplit(['/', ':']).next().unwrap_or(arn).to_owned()
 }
 

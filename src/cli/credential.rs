@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 use super::Global;
 use super::api_access::{certificate_request, parse_duration};
 use super::error::{CommandError, Exit};
+use super::identity::{Caller, GroupArgs};
 use super::out;
 use super::session;
 use crate::access::{self, Cache, CacheKey, LifetimeLimits, authority_of_exec_info};
@@ -22,23 +23,27 @@ pub struct Args {
     /// Kubernetes user
     #[arg(long)]
     user: String,
-    /// Kubernetes group; may be repeated [default: kubeadm:cluster-admins]
-    #[arg(long = "group", value_name = "GROUP")]
-    groups: Vec<String>,
+    #[command(flatten)]
+    groups: GroupArgs,
     /// Lifetime of the certificate, such as 30m; at most 30 days
     #[arg(long, value_parser = parse_duration, default_value = "8h")]
     ttl: SignedDuration,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
+    let trusted = std::env::var("KUBERNETES_EXEC_INFO").ok();
+    let caller = match &trusted {
+        Some(_) => Caller::Kubectl,
+        None => Caller::Person,
+    };
+    args.groups.check(Some(&args.user), caller)?;
     let ttl = args.ttl.as_secs().unsigned_abs();
     let key = CacheKey {
         cluster: args.name.clone(),
         scope: scope(global, &args.region),
-        request: certificate_request(Some(&args.user), &args.groups, Some(args.ttl), ""),
+        request: certificate_request(Some(&args.user), &args.groups.groups, Some(args.ttl), ""),
     };
     let cloud = session::aws(global, &args.region).await?;
-    let trusted = std::env::var("KUBERNETES_EXEC_INFO").ok();
     let made = access::credential(
         &cloud,
         &Cache::of_user()?,

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use super::Global;
 use super::api_access::{self, ApiArgs, origin, parse_duration};
 use super::error::{CommandError, Exit};
+use super::identity::{ALLOW_SYSTEM_IDENTITY, Caller, GroupArgs};
 use super::out::{self, eprint};
 use super::session::{self, Session};
 use crate::access::{self, AccessError, CertificateRequest, LifetimeLimits};
@@ -43,26 +44,33 @@ pub struct Args {
 /// For whom a certificate is.
 #[derive(clap::Args, Default)]
 struct CertificateArgs {
-    /// Kubernetes user [default: the last part of your ARN]
+    /// Kubernetes user [default: the last part of your ARN]; somebody else gets a context of their own,
+    /// NAME-USER
     #[arg(long)]
     user: Option<String>,
-    /// Kubernetes group; may be repeated [default: kubeadm:cluster-admins]
-    #[arg(long = "group", value_name = "GROUP")]
-    groups: Vec<String>,
+    #[command(flatten)]
+    groups: GroupArgs,
     /// Lifetime of the certificate, such as 8h or 30m [default: access.ttl of the definition]
     #[arg(long, value_parser = parse_duration)]
     ttl: Option<SignedDuration>,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
+    let certificate = &args.certificate;
+    let user = certificate.user.as_deref();
+    certificate.groups.check(user, Caller::Person)?;
     let session = session::open(global, &args.name).await?;
     let host = session.api().require_host().await?;
     let login = if args.exec {
-        Login::Exec(exec_login(global, &session, &args.certificate)?)
+        Login::Exec(exec_login(global, &session, certificate)?)
     } else {
-        issue(&session, &args.certificate).await?
+        issue(&session, certificate).await?
     };
-    let entry = entry(&session, &host, &args.api, login).await?;
+    certificate.groups.warn_unbound();
+    let entry = Entry {
+        person: user.and_then(|user| somebody_else(&session, user)),
+        ..entry(&session, &host, &args.api, login).await?
+    };
     if args.stdout {
         out::data(kubeconfig::render(&entry)?.expose_secret())?;
         return Ok(Exit::Done);
@@ -134,8 +142,15 @@ async fn entry(
         server_name,
         authority_pem: access::authority_certificate(&session.cloud, name).await?,
         namespace: None,
+        person: None,
         login,
     })
+}
+
+/// The user of a certificate that is not for the caller.
+fn somebody_else(session: &Session, user: &str) -> Option<String> {
+    let own = api_access::last_part(&session.identity.caller);
+    (user != own).then(|| user.to_owned())
 }
 
 fn exec_login(
@@ -152,14 +167,18 @@ fn exec_login(
             .filter(|name| !name.is_empty())
     };
     let profile = global.profile.clone().or_else(ambient);
-    Ok(Exec::credential(
+    let mut exec = Exec::credential(
         &session.spec().name,
         &session.spec().region,
         profile.as_deref(),
         &request.user,
         &request.groups,
         Some(&format!("{seconds}s")),
-    ))
+    );
+    if access::system_identity(&request.user, &request.groups).is_some() {
+        exec.args.push(ALLOW_SYSTEM_IDENTITY.to_owned());
+    }
+    Ok(exec)
 }
 
 async fn issue(session: &Session, args: &CertificateArgs) -> Result<Login, CommandError> {
@@ -183,7 +202,7 @@ fn request(session: &Session, args: &CertificateArgs) -> (CertificateRequest, Li
         max_ttl_seconds: access.max_ttl_seconds,
     };
     let (user, caller) = (args.user.as_deref(), &session.identity.caller);
-    let request = api_access::certificate_request(user, &args.groups, args.ttl, caller);
+    let request = api_access::certificate_request(user, &args.groups.groups, args.ttl, caller);
     (request, limits)
 }
 

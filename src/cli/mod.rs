@@ -15,6 +15,7 @@ mod diagnose;
 mod doctor;
 mod error;
 mod etcd;
+mod identity;
 mod kubeconfig;
 mod list;
 mod lock;

@@ -6,14 +6,13 @@ use std::fmt;
 
 use ::kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1 as rbac;
 use serde::{Deserialize, Serialize};
 
 use super::{Api, KubeError};
 
 /// Owner of the fields that are written.
-const MANAGER: &str = "kube-cfn";
+pub(super) const MANAGER: &str = "kube-cfn";
 /// Tells our bindings from everybody else's.
 const MARK: (&str, &str) = ("app.kubernetes.io/managed-by", "kube-cfn");
 const WHO: &str = "kube-cfn/access";
@@ -24,7 +23,7 @@ const DEPLOYER: &str = "kube-cfn:deployer";
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// What a user may do in one namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NamespaceRole {
     /// Reads everything but Secrets: the cluster's own `view`.
@@ -33,6 +32,41 @@ pub enum NamespaceRole {
     Deployer,
     /// Everything in the namespace, rights included: the cluster's own `admin`.
     Admin,
+}
+
+impl NamespaceRole {
+    /// Every role, the weakest first.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Deployer, Self::Admin];
+
+    /// What a user with the role can reach, in words that fit after its name. Not only its verbs: who may start
+    /// a pod has what the pod has.
+    pub fn reach(self) -> &'static str {
+        match self {
+            Self::Viewer => {
+                "reads everything in the namespace but Secrets and roles, the logs of its pods included \
+                 (the cluster's own role `view`)"
+            }
+            Self::Deployer => {
+                "writes workloads, services, configuration and Secrets, reads pods and logs: enough for \
+                 kubectl apply and Helm; no exec, no roles, no quotas. So it reads every Secret of the \
+                 namespace, runs any image under any of its service accounts, makes tokens of them, and has \
+                 the AWS roles that trust them, as with the cluster's own role `edit`"
+            }
+            Self::Admin => {
+                "everything in the namespace but its quotas and its own labels (the cluster's own role \
+                 `admin`): what a deployer reaches, exec into its pods, and roles for others"
+            }
+        }
+    }
+
+    /// Whether a user with the role can start pods: then what Pod Security enforces in the namespace decides
+    /// whether they can become root on a machine.
+    pub fn starts_pods(self) -> bool {
+        match self {
+            Self::Viewer => false,
+            Self::Deployer | Self::Admin => true,
+        }
+    }
 }
 
 impl fmt::Display for NamespaceRole {
@@ -126,30 +160,6 @@ impl Binding {
 }
 
 impl Api {
-    /// Whether there is such a namespace.
-    pub async fn has_namespace(&self, name: &str) -> Result<bool, KubeError> {
-        let found = self.cluster::<Namespace>().get_opt(name).await;
-        Ok(found.map_err(|error| self.failed(error))?.is_some())
-    }
-
-    /// Makes a namespace, or leaves the one that is there.
-    pub async fn make_namespace(&self, name: &str) -> Result<(), KubeError> {
-        let wanted = Namespace {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                ..ObjectMeta::default()
-            },
-            ..Namespace::default()
-        };
-        let params = PatchParams::apply(MANAGER);
-        let namespaces = self.cluster::<Namespace>();
-        let applied = namespaces
-            .patch(name, &params, &Patch::Apply(&wanted))
-            .await;
-        applied.map_err(|error| self.failed(error))?;
-        Ok(())
-    }
-
     /// The bindings of everybody, or of `who`, in every namespace or in one.
     pub async fn bindings(
         &self,
@@ -214,7 +224,7 @@ fn meta(name: &str, namespace: &str) -> ObjectMeta {
     }
 }
 
-fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+pub(super) fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     let owned = pairs.map(|(key, value)| (key.to_owned(), value.to_owned()));
     owned.into_iter().collect()
 }

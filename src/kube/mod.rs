@@ -6,6 +6,7 @@ mod api;
 mod critical;
 mod error;
 mod model;
+mod namespace;
 mod ready;
 mod serving;
 mod signing;
@@ -15,6 +16,7 @@ pub use access::{Binding, IssuedCertificate, NamespaceRole};
 pub use api::{Api, ClientLogin, Connection, Identity};
 pub use error::KubeError;
 pub use model::{Health, Node, POOL_LABEL, Pod, SLOT_LABEL};
+pub use namespace::{ENFORCE_LABEL, PodSecurity, PodSecurityLevel, reserved};
 pub use ready::{
     ClusterContents, ClusterState, Readiness, ReadinessPart, WantedCluster, WantedPool, WantedSlot,
     readiness,

@@ -7,9 +7,7 @@ use tokio::time::Instant;
 
 use super::ready::{ClusterContents, ClusterState, Readiness, WantedCluster, readiness};
 use super::{Api, KubeError};
-
-/// The namespace that holds what the cluster itself runs on.
-const SYSTEM: &str = "kube-system";
+use crate::catalog::addons;
 
 /// How long and how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +48,7 @@ pub async fn look(api: &Api) -> ClusterState {
 }
 
 async fn contents(api: &Api) -> Result<ClusterContents, KubeError> {
-    let (nodes, pods) = futures::try_join!(api.nodes(), api.pods(SYSTEM))?;
+    let (nodes, pods) = futures::try_join!(api.nodes(), api.pods(addons::NAMESPACE))?;
     Ok(ClusterContents { nodes, pods })
 }
 

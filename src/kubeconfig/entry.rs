@@ -16,7 +16,7 @@ pub(super) const SERVER_NAME: &str = "tls-server-name";
 /// A cluster and how to get in.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Names cluster, user and context.
+    /// Names the cluster, and user and context of the file's owner.
     pub cluster: String,
     /// Account and region, `123456789012/eu-west-1`: tells clusters of one name apart.
     pub origin: String,
@@ -29,6 +29,9 @@ pub struct Entry {
     pub authority_pem: String,
     /// Where kubectl works without `--namespace`; `None` leaves it to kubectl.
     pub namespace: Option<String>,
+    /// The user of a certificate for somebody else: user and context get a name of their own, so that those of
+    /// the file's owner stay. `None` for the owner.
+    pub person: Option<String>,
     pub login: Login,
 }
 
@@ -60,6 +63,28 @@ pub fn server_url(host: &str) -> String {
 }
 
 impl Entry {
+    /// The name of user and context: the cluster's, or `CLUSTER-USER` for somebody else. What a shell or kubectl
+    /// could read in another way is a dash.
+    pub fn context(&self) -> String {
+        let safe = |c: char| match c {
+            c if c.is_ascii_alphanumeric() || "._@-".contains(c) => c,
+            _ => '-',
+        };
+        match &self.person {
+            None => self.cluster.clone(),
+            Some(person) => {
+                let person: String = person.chars().map(safe).collect();
+                format!("{}-{person}", self.cluster)
+            }
+        }
+    }
+
+    /// The mark of the user and context of somebody else.
+    pub(super) fn person_marker(&self, person: &str) -> Value {
+        let written = json!({"origin": self.origin, "cluster": self.cluster, "user": person});
+        json!({"name": MARKER, "extension": written})
+    }
+
     /// What kube-cfn wrote, kept in the file beside it: a later run sees by it what the user changed.
     pub(super) fn marker(&self) -> Value {
         let mut written = json!({"origin": self.origin, "server": self.server});

@@ -9,6 +9,7 @@
 //! - `insecure-skip-tls-verify: true` stays; kubectl takes no authority beside it.
 //! - In our user entry the ways to log in are ours; `env` of the exec entry is added to.
 //! - In our context entry `cluster` and `user` are ours; `namespace` and the rest are the user's.
+//! - The user and context of somebody else are named `CLUSTER-USER`; an extension `kube-cfn` in both says whose.
 //! - An entry of our name that we did not write is refused, never replaced.
 
 use serde_json::{Map, Value, json};
@@ -34,7 +35,7 @@ const LOGIN_FIELDS: [&str; 10] = [
 ];
 
 /// The three lists of a kubeconfig: key of the list, key of the content of an item.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Cluster,
     User,
@@ -69,18 +70,49 @@ pub(super) struct Merged {
     pub kept: Vec<String>,
 }
 
-/// Whether any entry is named `name`.
-pub(super) fn holds(document: &Value, name: &str) -> bool {
-    Kind::ALL
-        .iter()
-        .any(|kind| find(document, *kind, name).is_some())
+/// Whether the cluster of `entry`, or its user or context, is there.
+pub(super) fn holds(document: &Value, entry: &Entry) -> bool {
+    let (name, context) = (entry.cluster.as_str(), entry.context());
+    !kinds_of(document, name).is_empty() || !kinds_of(document, &context).is_empty()
+}
+
+/// The lists that have an entry of that name.
+fn kinds_of(document: &Value, name: &str) -> Vec<Kind> {
+    let mut kinds = Kind::ALL.to_vec();
+    kinds.retain(|kind| find(document, *kind, name).is_some());
+    kinds
 }
 
 /// Whether kube-cfn wrote the cluster `name` for the cluster of `origin`.
-pub(super) fn is_ours(document: &Value, name: &str, origin: &str) -> bool {
+fn is_ours(document: &Value, name: &str, origin: &str) -> bool {
     find(document, Kind::Cluster, name)
         .and_then(|cluster| marked(cluster, "origin"))
         .is_some_and(|found| found == origin)
+}
+
+/// The names of what kube-cfn wrote for the cluster `name` of `origin`: its own, and those of the contexts and
+/// users of other persons.
+pub(super) fn own_names(document: &Value, name: &str, origin: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    if is_ours(document, name, origin) {
+        names.push(name.to_owned());
+    }
+    for kind in [Kind::User, Kind::Context] {
+        let items = document.get(kind.list()).and_then(Value::as_array);
+        for item in items.into_iter().flatten() {
+            let of = |field: &str| {
+                item.get(kind.content())
+                    .and_then(|content| marked(content, field))
+            };
+            let found = item.get("name").and_then(Value::as_str);
+            if of("cluster") == Some(name) && of("origin") == Some(origin) {
+                names.extend(found.map(str::to_owned));
+            }
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// The client certificate of the user `name`, as it stands there in base64.
@@ -104,14 +136,19 @@ pub(super) fn set_current(document: &mut Value, context: &str) {
 
 /// Puts `entry` in, beside or in place of what was there.
 pub(super) fn merge(document: &mut Value, entry: &Entry) -> Result<Merged, Problem> {
-    let name = entry.cluster.as_str();
-    let created = !check_owner(document, entry)?;
+    let (cluster, name) = (entry.cluster.as_str(), entry.context());
+    let name = name.as_str();
+    check_owner(document, entry)?;
+    let created = find(document, Kind::Context, name).is_none();
     let mut kept = Vec::new();
-    merge_cluster(content(document, Kind::Cluster, name)?, entry, &mut kept);
-    merge_user(content(document, Kind::User, name)?, entry);
+    merge_cluster(content(document, Kind::Cluster, cluster)?, entry, &mut kept);
+    let user = content(document, Kind::User, name)?;
+    merge_user(user, entry);
+    mark_person(user, entry);
     let context = content(document, Kind::Context, name)?;
-    context.insert("cluster".to_owned(), name.into());
+    context.insert("cluster".to_owned(), cluster.into());
     context.insert("user".to_owned(), name.into());
+    mark_person(context, entry);
     match (
         context.get("namespace").and_then(Value::as_str),
         &entry.namespace,
@@ -125,6 +162,12 @@ pub(super) fn merge(document: &mut Value, entry: &Entry) -> Result<Merged, Probl
     Ok(Merged { created, kept })
 }
 
+fn mark_person(content: &mut Map<String, Value>, entry: &Entry) {
+    if let Some(person) = &entry.person {
+        mark(content, entry.person_marker(person));
+    }
+}
+
 /// Takes out the entries named `name`.
 pub(super) fn remove(document: &mut Value, name: &str) {
     for kind in Kind::ALL {
@@ -134,30 +177,66 @@ pub(super) fn remove(document: &mut Value, name: &str) {
     }
 }
 
-/// Whether there is an entry of ours already; an error if there is one of somebody else.
-fn check_owner(document: &Value, entry: &Entry) -> Result<bool, Problem> {
-    let foreign = |owner: &str| Problem::Foreign {
-        name: entry.cluster.clone(),
-        owner: owner.to_owned(),
-        kinds: [Kind::Context, Kind::Cluster, Kind::User]
+/// An error if an entry that would be written is somebody else's.
+fn check_owner(document: &Value, entry: &Entry) -> Result<(), Problem> {
+    let name = entry.cluster.as_str();
+    let foreign = |name: &str, owner: String| {
+        let kinds = kinds_of(document, name)
             .into_iter()
-            .filter(|kind| find(document, *kind, &entry.cluster).is_some())
             .map(Kind::content)
-            .collect(),
-    };
-    let Some(cluster) = find(document, Kind::Cluster, &entry.cluster) else {
-        if holds(document, &entry.cluster) {
-            return Err(foreign("something that kube-cfn did not write"));
+            .collect();
+        Problem::Foreign {
+            name: name.to_owned(),
+            kinds,
+            owner,
         }
-        return Ok(false);
     };
-    match marked(cluster, "origin") {
-        Some(origin) if origin == entry.origin => Ok(true),
-        Some(origin) => Err(foreign(&format!("the cluster of that name in {origin}"))),
-        // The mark may be lost; the authority still tells that it is the same cluster.
-        None if authority(cluster) == Some(&entry.authority_data()) => Ok(true),
-        None => Err(foreign("something that kube-cfn did not write")),
+    let unknown = || "something that kube-cfn did not write".to_owned();
+    match find(document, Kind::Cluster, name) {
+        None if kinds_of(document, name).is_empty() => {}
+        None => return Err(foreign(name, unknown())),
+        Some(cluster) => match marked(cluster, "origin") {
+            Some(origin) if origin == entry.origin => {}
+            Some(origin) => {
+                let owner = format!("the cluster of that name in {origin}");
+                return Err(foreign(name, owner));
+            }
+            // The mark may be lost; the authority still tells that it is the same cluster.
+            None if authority(cluster) == Some(&entry.authority_data()) => {}
+            None => return Err(foreign(name, unknown())),
+        },
     }
+    check_person(document, entry).map_err(|owner| foreign(&entry.context(), owner))
+}
+
+/// Whose the user or context of `entry` is, if it is not theirs.
+fn check_person(document: &Value, entry: &Entry) -> Result<(), String> {
+    let name = entry.context();
+    for kind in [Kind::User, Kind::Context] {
+        let Some(found) = find(document, kind, &name) else {
+            continue;
+        };
+        let there = ["user", "cluster", "origin"].map(|field| marked(found, field));
+        match (&entry.person, there) {
+            // The owner's have no mark.
+            (None, [None, ..]) => {}
+            (Some(person), [Some(user), Some(cluster), Some(origin)])
+                if (user, cluster, origin) == (person, &entry.cluster, &entry.origin) => {}
+            (_, [Some(user), cluster, _]) => {
+                let cluster = cluster.unwrap_or_default();
+                return Err(format!("the user `{user}` of the cluster `{cluster}`"));
+            }
+            (Some(_), [None, ..]) => {
+                return Err(format!("somebody else than {}", person_of(entry)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn person_of(entry: &Entry) -> String {
+    let person = entry.person.as_deref().unwrap_or_default();
+    format!("the user `{person}` of the cluster `{}`", entry.cluster)
 }
 
 fn merge_cluster(cluster: &mut Map<String, Value>, entry: &Entry, kept: &mut Vec<String>) {
@@ -234,8 +313,8 @@ fn merge_user(user: &mut Map<String, Value>, entry: &Entry) {
     }
 }
 
-fn mark(cluster: &mut Map<String, Value>, marker: Value) {
-    let extensions = cluster.entry("extensions").or_insert_with(|| json!([]));
+fn mark(content: &mut Map<String, Value>, marker: Value) {
+    let extensions = content.entry("extensions").or_insert_with(|| json!([]));
     if !extensions.is_array() {
         *extensions = json!([]);
     }
@@ -248,9 +327,9 @@ fn mark(cluster: &mut Map<String, Value>, marker: Value) {
     }
 }
 
-/// What our mark in a cluster entry says of `field`.
-fn marked<'a>(cluster: &'a Value, field: &str) -> Option<&'a str> {
-    let extensions = cluster.get("extensions")?.as_array()?;
+/// What our mark in an entry says of `field`.
+fn marked<'a>(content: &'a Value, field: &str) -> Option<&'a str> {
+    let extensions = content.get("extensions")?.as_array()?;
     let mark = extensions
         .iter()
         .find(|item| item.get("name").and_then(Value::as_str) == Some(MARKER))?;

@@ -2,8 +2,8 @@
 //! Plain data in, files out; must not know AWS, CloudFormation or how a credential is made.
 //!
 //! One cluster has one entry of each kind in a file (cluster, user, context), all three named as the
-//! cluster. Another identity for the same cluster replaces the first, so that no old key is left
-//! behind; to have both, keep the second in a file of its own.
+//! cluster. Another certificate for the file's owner replaces the first, so that no old key is left
+//! behind; one for somebody else gets a user and a context of its own, named `CLUSTER-USER`.
 //!
 //! What the user changed stays (see [`merge`]). Comments do not survive, as with `kubectl config`.
 
@@ -42,7 +42,7 @@ pub struct Written {
     /// The file that holds the entries.
     pub path: PathBuf,
     pub context: String,
-    /// Whether the cluster had no entry before.
+    /// Whether there was no such context before.
     pub created: bool,
     /// Whether `kubectl` without `--context` now talks to this cluster.
     pub current: bool,
@@ -55,7 +55,7 @@ pub fn render(entry: &Entry) -> Result<SecretString, KubeconfigError> {
     let mut document = file::empty();
     let at = Path::new("the new kubeconfig");
     merge::merge(&mut document, entry).map_err(|problem| problem.at(at))?;
-    merge::set_current(&mut document, &entry.cluster);
+    merge::set_current(&mut document, &entry.context());
     file::to_text(at, &document)
 }
 
@@ -67,8 +67,9 @@ pub fn write(
     tries: LockTries,
 ) -> Result<Written, KubeconfigError> {
     let files = read_all(target)?;
-    let name = entry.cluster.as_str();
-    let holder = files.iter().position(|(_, held)| merge::holds(held, name));
+    let name = entry.context();
+    let name = name.as_str();
+    let holder = files.iter().position(|(_, held)| merge::holds(held, entry));
     let path = match holder.and_then(|index| files.get(index)) {
         Some((path, _)) => path.clone(),
         None => target.default_file(),
@@ -102,8 +103,8 @@ pub fn write(
     })
 }
 
-/// Takes out what kube-cfn wrote for the cluster of `origin`; returns the files that changed.
-/// Entries of that name that are not ours stay.
+/// Takes out what kube-cfn wrote for the cluster of `origin`, contexts of other persons included; returns the
+/// files that changed. Entries of those names that are not ours stay.
 pub fn remove(
     target: &KubeconfigPaths,
     cluster: &str,
@@ -111,20 +112,23 @@ pub fn remove(
     tries: LockTries,
 ) -> Result<Vec<PathBuf>, KubeconfigError> {
     let files = read_all(target)?;
-    let is_ours = |held: &Value| merge::is_ours(held, cluster, origin);
-    if !files.iter().any(|(_, held)| is_ours(held)) {
-        return Ok(Vec::new());
-    }
+    let held = files.iter().map(|(_, held)| held);
+    let all: Vec<String> = held
+        .flat_map(|held| merge::own_names(held, cluster, origin))
+        .collect();
+    let is_current = |held: &Value| {
+        merge::current(held).is_some_and(|current| all.iter().any(|name| name == current))
+    };
     let mut changed = Vec::new();
     for (path, held) in files {
-        if !is_ours(&held) && merge::current(&held) != Some(cluster) {
+        if merge::own_names(&held, cluster, origin).is_empty() && !is_current(&held) {
             continue;
         }
         change(&path, tries, |document| {
-            if is_ours(document) {
-                merge::remove(document, cluster);
+            for name in merge::own_names(document, cluster, origin) {
+                merge::remove(document, &name);
             }
-            if merge::current(document) == Some(cluster) {
+            if is_current(document) {
                 merge::set_current(document, "");
             }
             Ok(())
@@ -134,20 +138,22 @@ pub fn remove(
     Ok(changed)
 }
 
-/// The client certificates, as PEM, that the files of the target hold for the cluster of `origin`.
+/// The client certificates, as PEM, that the files of the target hold for the cluster of `origin`, whosever
+/// they are.
 pub fn client_certificates(
     target: &KubeconfigPaths,
     cluster: &str,
     origin: &str,
 ) -> Result<Vec<(PathBuf, String)>, KubeconfigError> {
-    let ours = |held: &Value| merge::is_ours(held, cluster, origin);
-    let files = read_all(target)?.into_iter().filter(|(_, held)| ours(held));
-    let read = |(path, held): (PathBuf, Value)| {
-        let data = merge::client_certificate(&held, cluster)?;
-        let text = String::from_utf8(STANDARD.decode(data).ok()?).ok()?;
-        Some((path, text))
-    };
-    Ok(files.filter_map(read).collect())
+    let mut found = Vec::new();
+    for (path, held) in read_all(target)? {
+        for name in merge::own_names(&held, cluster, origin) {
+            let data = merge::client_certificate(&held, &name);
+            let text = data.and_then(|data| String::from_utf8(STANDARD.decode(data).ok()?).ok());
+            found.extend(text.map(|text| (path.clone(), text)));
+        }
+    }
+    Ok(found)
 }
 
 fn read_all(target: &KubeconfigPaths) -> Result<Vec<(PathBuf, Value)>, KubeconfigError> {

@@ -3,7 +3,7 @@
 
 use super::archive::File;
 use super::node_env::NodeEnv;
-use super::{NodeError, Role, addons, database, kubeadm, kubelet};
+use super::{NodeError, Role, addons, admission, database, kubeadm, kubelet};
 use crate::spec::ClusterSpec;
 use crate::templates::Templates;
 
@@ -105,6 +105,7 @@ pub fn files(
             let (own, shared) = (kubeadm::own(&env)?, kubeadm::shared(&env)?);
             files.push(File::plain(format!("{kubeadm}/config.yaml.in"), own));
             files.push(File::plain(format!("{kubeadm}/shared.yaml.in"), shared));
+            files.push(admission::file(templates)?);
             files.extend(copies(CONTROL_PLANE, templates)?);
             files.extend(addons::files(spec, templates)?);
             if let Some(settings) = database::settings(spec, templates)? {

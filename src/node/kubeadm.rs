@@ -300,6 +300,7 @@ fn api_server(env: &NodeEnv) -> ApiServer {
 fn api_server_args(env: &NodeEnv) -> Vec<Arg> {
     let file = |name: &str| format!("{FILES}/{name}");
     let mut args = vec![
+        arg("admission-control-config-file", file("admission.yaml")),
         arg("audit-log-format", "json"),
         arg("audit-log-maxage", "30"),
         arg("audit-log-maxbackup", "10"),

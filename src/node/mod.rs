@@ -4,6 +4,7 @@
 //! The launch template changes exactly when the bundle does: user data names the bundle by its hash.
 
 mod addons;
+mod admission;
 pub mod archive;
 pub mod binaries;
 mod database;

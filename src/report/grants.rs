@@ -6,8 +6,11 @@ use serde::Serialize;
 use super::format::{self, moment};
 use crate::access::{Grant, GrantResult};
 use crate::common::duration::age;
-use crate::common::text::listed_line;
-use crate::kube::{Binding, IssuedCertificate};
+use crate::common::text::{listed_line, wrap_behind};
+use crate::kube::{Binding, IssuedCertificate, NamespaceRole, reserved};
+
+/// Width of the text of `--help`.
+const HELP: usize = 78;
 
 /// A binding as it is listed.
 #[derive(Serialize)]
@@ -16,6 +19,10 @@ pub struct GrantView<'a> {
     user: String,
     #[serde(flatten)]
     binding: &'a Binding,
+    /// What the role can reach; `None` where the role is not known.
+    reach: Option<&'static str>,
+    /// Why no right should be given in that namespace, where it is the cluster's own.
+    reserved: Option<&'static str>,
 }
 
 /// The bindings as data.
@@ -23,8 +30,54 @@ pub fn rows(bindings: &[Binding]) -> Vec<GrantView<'_>> {
     let rows = bindings.iter().map(|binding| GrantView {
         user: Binding::user(&binding.who),
         binding,
+        reach: binding.role.map(NamespaceRole::reach),
+        reserved: reserved(&binding.namespace),
     });
     rows.collect()
+}
+
+/// What `access grant --help` says of grants.
+pub fn help() -> String {
+    let roles = NamespaceRole::ALL.map(|role| {
+        let label = format!("  {:<9} ", role.to_string());
+        wrap_behind(&label, role.reach(), HELP).join("\n")
+    });
+    let wrapped = |text: &str| wrap_behind("", text, HELP).join("\n");
+    let parts = [
+        "Bind a role and print a kubeconfig, or the certificates, for a CI variable".to_owned(),
+        wrapped(
+            "A grant is a role in one namespace for the Kubernetes user kube-cfn:ci:USER, and a client \
+             certificate for it that the cluster itself signs. The roles:",
+        ),
+        roles.join("\n"),
+        wrapped(
+            "Give a CI a namespace of its own. Namespaces of the cluster itself (kube-...) are refused. A role \
+             that starts pods is refused where Pod Security does not enforce at least `baseline`: a privileged \
+             pod is root on its machine. Granting again issues another certificate; the earlier one stays \
+             valid until it expires.",
+        ),
+    ];
+    parts.join("\n\n")
+}
+
+/// What the roles among the bindings can reach, and bindings that should not be.
+pub fn notes(bindings: &[Binding], cluster: &str) -> Vec<String> {
+    let has = |role: &NamespaceRole| bindings.iter().any(|binding| binding.role == Some(*role));
+    let roles = NamespaceRole::ALL.into_iter().filter(has);
+    let mut lines: Vec<_> = roles.map(reach_line).collect();
+    lines.extend(bindings.iter().filter_map(|binding| {
+        let Binding { who, namespace, .. } = binding;
+        let reason = reserved(namespace)?;
+        let what = listed_line("!! ", &format!("{who} has a role in {namespace}: {reason}"));
+        Some(format!(
+            "{what}\n   `kube-cfn access revoke {cluster} {who} --namespace {namespace}` takes it away"
+        ))
+    }));
+    lines
+}
+
+fn reach_line(role: NamespaceRole) -> String {
+    listed_line("", &format!("{role}: {}", role.reach()))
 }
 
 /// What was granted, a line each.
@@ -43,6 +96,11 @@ pub fn granted(wish: &Grant, granted: &GrantResult) -> String {
         format!("certificate {serial}"),
         format!("valid until {}{shortened}", moment(*expires)),
     ];
+    lines.push(reach_line(role));
+    lines.extend(granted.pod_security.as_ref().map(|found| {
+        let label = if found.confines_pods() { "" } else { "!! " };
+        listed_line(label, &format!("Pod Security in {namespace}: {found}"))
+    }));
     lines.extend(
         granted
             .replaced
@@ -90,8 +148,10 @@ pub fn revoked(who: &str, gone: &[Binding], left: &[Binding], now: Timestamp) ->
         .map(|one| one.expires)
         .filter(|expires| *expires > now);
     let user = Binding::user(who);
+    let pods = what_pods_leave(gone);
     let Some(until) = valid.max() else {
-        return format!("no recorded certificate of {user} is still valid");
+        let none = format!("no recorded certificate of {user} is still valid{pods}");
+        return listed_line("", &none);
     };
     let until = moment(until);
     let rights = if left.is_empty() {
@@ -107,8 +167,26 @@ pub fn revoked(who: &str, gone: &[Binding], left: &[Binding], now: Timestamp) ->
         &format!(
             "Kubernetes can't revoke a certificate: that of {user} is accepted until {until}; \
              {rights}. Other bindings of that user or of the group kube-cfn:ci stay. \
-             Remove it from the CI's variables too"
+             Remove it from the CI's variables too{pods}"
         ),
+    )
+}
+
+/// What a user who could start pods may have left in the namespaces: it is no right of theirs, and stays.
+fn what_pods_leave(gone: &[Binding]) -> String {
+    let starts = |binding: &&Binding| binding.role.is_none_or(NamespaceRole::starts_pods);
+    let names: Vec<_> = gone
+        .iter()
+        .filter(starts)
+        .map(|one| one.namespace.as_str())
+        .collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        ". What it started in {} runs on, and tokens of service accounts that it read or made there stay valid: \
+         delete what you do not know, Secrets of type kubernetes.io/service-account-token first",
+        names.join(", ")
     )
 }
 
@@ -150,6 +228,35 @@ mod tests {
             text.starts_with("no recorded certificate of kube-cfn:ci:github"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn revoke_says_what_a_deployer_leaves() {
+        let now = "2026-12-01T00:00:00Z".parse().unwrap();
+        let mut gone = binding("web", "2027-02-21T10:00:00Z");
+        let text = revoked("github", std::slice::from_ref(&gone), &[], now).replace("\n  ", " ");
+        assert!(text.contains("What it started in web runs on"), "{text}");
+        gone.role = Some(NamespaceRole::Viewer);
+        let text = revoked("github", &[gone], &[], now);
+        assert!(!text.contains("runs on"), "{text}");
+    }
+
+    #[test]
+    fn notes_say_what_roles_reach_and_name_reserved_namespaces() {
+        let until = "2027-02-21T10:00:00Z";
+        let notes =
+            |bindings: &[Binding]| notes(bindings, "canary").join("\n").replace("\n  ", " ");
+        let text = notes(&[binding("web", until)]);
+        assert!(text.starts_with("deployer: writes workloads"), "{text}");
+        assert!(!text.contains("viewer:") && !text.contains("!!"), "{text}");
+        let text = notes(&[binding("web", until), binding("kube-system", until)]);
+        assert!(
+            text.contains("!! github has a role in kube-system"),
+            "{text}"
+        );
+        let advice = "`kube-cfn access revoke canary github --namespace kube-system`";
+        assert!(text.contains(advice), "{text}");
+        assert_eq!(notes(&[]), "");
     }
 
     #[test]

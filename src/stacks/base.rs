@@ -8,6 +8,7 @@ use super::common;
 use super::kind::KindRow;
 use super::params::Inputs;
 use super::{DesignError, ISSUER_DOCUMENTS, Stack, StackKind, Versions};
+use crate::catalog::addons;
 use crate::spec::{Access, ClusterSpec};
 use crate::templates::Templates;
 
@@ -57,12 +58,12 @@ struct Pod {
 }
 
 impl Pod {
-    /// A pod of this service account in `kube-system`.
+    /// A pod of this service account of an addon.
     fn new(id: &'static str, name: &'static str, who: &'static str, account: &str) -> Self {
         let issuer = "${OidcBucket.RegionalDomainName}";
         let mut equals = Map::new();
         equals.insert(format!("{issuer}:aud"), json!("sts.amazonaws.com"));
-        let subject = format!("system:serviceaccount:kube-system:{account}");
+        let subject = format!("system:serviceaccount:{}:{account}", addons::NAMESPACE);
         equals.insert(format!("{issuer}:sub"), json!(subject));
         let trust = json!({
             "Version": "2012-10-17",

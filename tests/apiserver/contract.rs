@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::core::v1 as core;
 use kube_cfn::kube::{
-    Api, Binding, ClientLogin, Connection, IssuedCertificate, KubeError, NamespaceRole, POOL_LABEL,
-    serving_certificate,
+    Api, Binding, ClientLogin, Connection, ENFORCE_LABEL, IssuedCertificate, KubeError,
+    NamespaceRole, POOL_LABEL, serving_certificate,
 };
 use kube_cfn::pki::SigningRequest;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -213,9 +213,62 @@ fn a_node_is_read_as_it_reported() {
 #[test]
 fn creating_an_existing_namespace_is_a_conflict() {
     in_namespace(async |name| {
-        assert!(api().has_namespace(name).await.unwrap());
+        let labels = api().namespace_labels(name).await.unwrap().unwrap();
+        assert_eq!(labels[ENFORCE_LABEL], "baseline", "{labels:?}");
         api().make_namespace(name).await.unwrap();
-        assert!(!api().has_namespace(&own("absent")).await.unwrap());
+        let absent = api().namespace_labels(&own("absent")).await.unwrap();
+        assert_eq!(absent, None);
+    });
+}
+
+/// A pod of one container.
+fn pod(name: &str, spec: &Value) -> core::Pod {
+    let mut whole = json!({"metadata": {"name": name}, "spec": spec});
+    let image = json!("registry.k8s.io/pause:3.10.1");
+    whole["spec"]["containers"][0]["name"] = json!("one");
+    whole["spec"]["containers"][0]["image"] = image;
+    serde_json::from_value(whole).unwrap()
+}
+
+#[test]
+fn a_created_namespace_refuses_pods_that_reach_their_machine() {
+    in_namespace(async |namespace| {
+        let pods = ::kube::Api::<core::Pod>::namespaced(raw(), namespace);
+        let dry = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        // A real server makes the service account of a new namespace a moment later.
+        let plain = pod("plain", &json!({"containers": [{}]}));
+        eventually(async || pods.create(&dry, &plain).await).await;
+        for spec in [
+            json!({"containers": [{"securityContext": {"privileged": true}}]}),
+            json!({"containers": [{}], "hostNetwork": true}),
+            json!({"containers": [{}], "hostPID": true}),
+            json!({"containers": [{}], "volumes": [{"name": "v", "hostPath": {"path": "/"}}]}),
+        ] {
+            let answer = pods.create(&dry, &pod("reaching", &spec)).await;
+            assert_eq!(
+                refused(answer, "violates PodSecurity \"baseline:latest\""),
+                403
+            );
+        }
+        let found = pods.list(&ListParams::default()).await.unwrap();
+        assert_eq!(found.items.len(), 0, "a dry run keeps nothing");
+    });
+}
+
+#[test]
+fn a_namespace_label_that_is_no_level_is_refused() {
+    run(async {
+        let namespaces = ::kube::Api::<core::Namespace>::all(raw());
+        let labels = json!({"name": own("level"), "labels": {ENFORCE_LABEL: "Baseline"}});
+        let wanted = serde_json::from_value(json!({"metadata": labels})).unwrap();
+        let answer = namespaces.create(&PostParams::default(), &wanted).await;
+        assert_eq!(
+            refused(answer, "must be one of privileged, baseline, restricted"),
+            422
+        );
     });
 }
 

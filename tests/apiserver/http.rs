@@ -12,9 +12,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::State;
+use super::pod_security;
 use super::rights::{self, Verb, Who};
 use super::server::{self, Body, Response, listen, whole};
-use super::store::{Answer, Patch};
+use super::store::{Answer, Patch, Store};
 use super::validation;
 
 /// A request with what its path says.
@@ -167,7 +168,25 @@ fn answer(request: &Request, place: Option<Place>, who: &Who, state: &State) -> 
     objects(request, &place, who, state)
 }
 
+/// What the admission plugins say of an object.
+fn admission(place: &Place, object: &Value, store: &Store, state: &State) -> Option<Answer> {
+    let default = state.pod_security.lock().unwrap();
+    pod_security::refused(place, object, &default, store)
+}
+
+/// Only of a POST: nothing here dry-runs anything else.
+fn is_dry_run(request: &Request) -> bool {
+    let asked = request.query.get("dryRun").is_some_and(|how| how == "All");
+    assert!(
+        !asked || request.method == "POST",
+        "a dry run of {}",
+        request.method
+    );
+    asked
+}
+
 fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer {
+    is_dry_run(request);
     let mut store = state.store();
     let body = || serde_json::from_slice::<Value>(&request.body);
     let manager = request
@@ -185,9 +204,13 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
             Ok(object) => {
                 let refused = validation::unknown_field(request, place, &object)
                     .or_else(|| validation::created(place, &object))
-                    .or_else(|| super::signer::refused(place, &object));
+                    .or_else(|| super::signer::refused(place, &object))
+                    .or_else(|| admission(place, &object, &store, state));
                 if let Some(refused) = refused {
                     return refused;
+                }
+                if is_dry_run(request) {
+                    return Answer::of(201, object);
                 }
                 store.create(place, object, manager, &who.user)
             }
@@ -222,7 +245,8 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
                 Ok(patch) => {
                     let applied = matches!(how, Patch::Apply { .. });
                     let refused = validation::unknown_field(request, place, &patch)
-                        .or_else(|| validation::applied(place, &patch).filter(|_| applied));
+                        .or_else(|| validation::applied(place, &patch).filter(|_| applied))
+                        .or_else(|| admission(place, &patch, &store, state));
                     if let Some(refused) = refused {
                         return refused;
                     }

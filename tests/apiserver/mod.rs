@@ -7,6 +7,7 @@
 
 pub mod cluster;
 mod http;
+mod pod_security;
 mod rights;
 #[path = "../support/server.rs"]
 mod server;
@@ -37,6 +38,8 @@ pub struct State {
     signer: signer::Signer,
     /// Names of the checks of `/readyz` that fail.
     failing: Mutex<Vec<String>>,
+    /// The level of Pod Security for namespaces without a label.
+    pod_security: Mutex<String>,
 }
 
 impl State {
@@ -61,6 +64,7 @@ impl ApiServer {
             store: Mutex::new(Store::new()),
             signer,
             failing: Mutex::default(),
+            pod_security: Mutex::new("privileged".to_owned()),
         });
         let address = http::serve(tls, state.clone());
         Self {
@@ -110,7 +114,12 @@ impl ApiServer {
         self.state.store().put(collection, object);
     }
 
-    /// All objects of a collection.
+    /// Sets the level of Pod Security for namespaces without a label, as a configuration of the plugin does.
+    pub fn set_pod_security(&self, level: &str) {
+        level.clone_into(&mut self.state.pod_security.lock().unwrap());
+    }
+
+    /// The objects of a collection.
     pub fn objects(&self, collection: &str) -> Vec<Value> {
         self.state.store().of(collection)
     }

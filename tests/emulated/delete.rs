@@ -44,6 +44,8 @@ async fn a_deleted_cluster_leaves_only_what_is_listed() {
     let still = aws.stacks(Some("deleted")).await.expect("stacks");
     assert_eq!(still.len(), living.len(), "nothing was deleted");
 
+    let jane = ["--user", "jane", "--group", "kube-cfn:viewers"];
+    world.cluster("kubeconfig", &jane).ends(0);
     let said = world.delete();
     said.ends(0)
         .tells("(Database): a last snapshot is taken")

@@ -283,12 +283,20 @@ fn ci_access_is_granted_and_revoked() {
         .tells("there is no namespace web")
         .tells("--create-namespace");
     assert_eq!(refused.stdout, "");
+    let mut system = grant.to_vec();
+    system[5] = "kube-system";
+    cluster
+        .run(&system)
+        .ends(5)
+        .tells("no grant in the namespace kube-system: the cluster's own controllers run there");
 
     let mut made = grant.to_vec();
     made.push("--create-namespace");
     let said = cluster.run(&made);
     said.ends(0)
-        .tells("kube-cfn:ci:github is deployer in namespace web");
+        .tells("kube-cfn:ci:github is deployer in namespace web")
+        .tells("it reads every Secret of the namespace, runs any image")
+        .tells("Pod Security in web: its label enforces `baseline`");
     assert!(!said.stderr.contains("PRIVATE KEY"), "{said}");
     // The kubeconfig names the cluster's own address; this test has only the tunnel.
     let api = cluster.world.status()["api"]
@@ -338,7 +346,14 @@ fn ci_access_is_granted_and_revoked() {
     let until: Timestamp = until.parse().expect("a time");
     assert!(until.duration_since(Timestamp::now()).as_hours() > 89 * 24);
     let table = cluster.run(&["access", "list", "guest"]);
-    table.ends(0).prints("github web deployer");
+    table
+        .ends(0)
+        .prints("github web deployer")
+        .tells("deployer: writes workloads")
+        .omits("admin:");
+    let reach = listed[0]["reach"].as_str().expect("text");
+    assert!(reach.contains("makes tokens of them"), "{reach}");
+
     nodes_say(&cluster.world, 360);
     let checked = cluster.run(&["certs", "status", "guest", "--warn-days", "80"]);
     checked.ends(0).prints("ok access github in web");
@@ -348,9 +363,127 @@ fn ci_access_is_granted_and_revoked() {
         .ends(0)
         .tells("github lost its role in namespace web")
         .tells("Kubernetes can't revoke a certificate")
-        .tells("is accepted until");
+        .tells("is accepted until")
+        .tells("tokens of service accounts that it read or made there stay valid");
     cluster
         .run(&["access", "revoke", "guest", "github", "--yes"])
         .ends(1)
         .tells("no grant for github in cluster guest");
+}
+
+#[test]
+fn a_role_that_starts_pods_needs_pod_security() {
+    let cluster = Cluster::new("confined");
+    let labels = json!({"pod-security.kubernetes.io/enforce": "privileged"});
+    let namespace = json!({"metadata": {"name": "agents", "labels": labels}});
+    cluster.server.put("api/v1/namespaces", namespace);
+    let grant = [
+        "access", "grant", "confined", "github", "-n", "agents", "--role", "deployer",
+    ];
+    let refused = cluster.run(&grant);
+    refused
+        .ends(5)
+        .tells("pods in namespace agents are not known to be kept from their machine")
+        .tells("its label enforces `privileged`")
+        .tells("`kubectl label --overwrite namespace agents pod-security.kubernetes.io/enforce=baseline`");
+    assert_eq!(refused.stdout, "");
+    let mut allowed = grant.to_vec();
+    allowed.push("--allow-privileged-pods");
+    cluster
+        .run(&allowed)
+        .ends(0)
+        .tells("!! Pod Security in agents: its label enforces `privileged`");
+}
+
+#[test]
+fn a_certificate_for_somebody_else_gets_a_context_of_its_own() {
+    let cluster = Cluster::new("shared");
+    let world = &cluster.world;
+    let before = kubectl(
+        world,
+        &["config", "view", "--raw", "-o", "jsonpath={.users[0]}"],
+    );
+    cluster
+        .run(&[
+            "kubeconfig",
+            "shared",
+            "--user",
+            "jane",
+            "--group",
+            "viewers",
+        ])
+        .ends(0)
+        .tells("did you mean kube-cfn:viewers?")
+        .tells("context shared-jane added to")
+        .tells("use kubectl --context shared-jane");
+    cluster
+        .run(&[
+            "kubeconfig",
+            "shared",
+            "--user",
+            "jane",
+            "--group",
+            "kube-cfn:viewers",
+        ])
+        .ends(0)
+        .omits("warning")
+        .tells("context shared-jane updated in");
+    let known = kubectl(world, &["--context", "shared-jane", "auth", "whoami"]);
+    assert!(
+        known.contains("jane") && known.contains("kube-cfn:viewers"),
+        "{known}"
+    );
+    let current = kubectl(world, &["config", "current-context"]);
+    assert_eq!(current.trim(), "shared");
+    let after = kubectl(
+        world,
+        &["config", "view", "--raw", "-o", "jsonpath={.users[0]}"],
+    );
+    assert_eq!(after, before, "the owner's login stays");
+    cluster
+        .run(&["certs", "status", "shared"])
+        .prints("CN=jane");
+}
+
+#[test]
+fn an_exec_entry_for_a_system_identity_carries_the_consent() {
+    let cluster = Cluster::new("consent");
+    let masters = [
+        "kubeconfig",
+        "consent",
+        "--exec",
+        "--group",
+        "system:masters",
+        "--stdout",
+    ];
+    cluster
+        .run(&masters)
+        .ends(64)
+        .tells("`system:masters` is Kubernetes's own");
+    let mut allowed = masters.to_vec();
+    allowed.push("--allow-system-identity");
+    let said = cluster.run(&allowed);
+    assert!(
+        said.ends(0).stdout.contains("- --allow-system-identity"),
+        "{said}"
+    );
+    // An entry that was written before there was the flag.
+    let region = "eu-west-1";
+    let old = [
+        "credential",
+        "consent",
+        "--region",
+        region,
+        "--user",
+        "ada",
+        "--group",
+        "system:masters",
+    ];
+    cluster.world.run(&old).ends(64);
+    let mut command = cluster.world.command(&old);
+    let answer = Said::of(command.env("KUBERNETES_EXEC_INFO", "{}"));
+    assert!(
+        answer.ends(0).stdout.contains("clientCertificateData"),
+        "{answer}"
+    );
 }

@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kube_cfn::access::{AbsentNamespace, Grant, GrantError, GrantResult, grant};
+use kube_cfn::access::{AbsentNamespace, Grant, GrantError, GrantResult, UnconfinedPods, grant};
 use kube_cfn::kube::{
-    Api, Binding, ClientLogin, Connection, NamespaceRole, Readiness, WaitOptions, WaitResult,
-    WantedCluster, WantedPool, WantedSlot, wait,
+    Api, Binding, ClientLogin, Connection, NamespaceRole, PodSecurity, PodSecurityLevel, Readiness,
+    WaitOptions, WaitResult, WantedCluster, WantedPool, WantedSlot, wait,
 };
 use kube_cfn::kubeconfig::{Entry, Login, render};
 use secrecy::ExposeSecret as _;
@@ -172,6 +172,7 @@ fn wish(role: NamespaceRole, absent: AbsentNamespace) -> Grant {
         seconds: 90 * 86_400,
         by: "arn:aws:iam::111122223333:user/ada".to_owned(),
         absent,
+        unconfined: UnconfinedPods::Refuse,
     }
 }
 
@@ -201,6 +202,114 @@ fn a_grant_needs_its_namespace_or_create_namespace() {
         SignedDuration::from_hours(90 * 24 - 1).as_hours()
     );
     assert!(!made.shortened);
+}
+
+fn refusal(server: &ApiServer, wish: &Grant) -> GrantError {
+    run(grant(&server.connection(), wish, Timestamp::now())).unwrap_err()
+}
+
+/// Puts the namespace of [`wish`] there.
+fn put_namespace(server: &ApiServer, labels: &serde_json::Value) {
+    let namespace = json!({"metadata": {"name": "web", "labels": labels}});
+    server.put("api/v1/namespaces", namespace);
+}
+
+#[test]
+fn a_grant_in_a_namespace_of_the_cluster_is_refused_before_anything_is_made() {
+    let server = ApiServer::start();
+    for role in NamespaceRole::ALL {
+        for name in ["kube-system", "kube-public", "kube-node-lease", "kube-cfn"] {
+            let wish = Grant {
+                namespace: name.to_owned(),
+                unconfined: UnconfinedPods::Allow,
+                ..wish(role, AbsentNamespace::Create)
+            };
+            let error = refusal(&server, &wish);
+            assert!(
+                matches!(error, GrantError::Reserved { .. }),
+                "{name}: {error}"
+            );
+        }
+    }
+    assert_eq!(bindings(&server), []);
+    assert_eq!(server.objects("api/v1/namespaces").len(), 2);
+}
+
+#[test]
+fn a_created_namespace_is_labelled_with_pod_security() {
+    let server = ApiServer::start();
+    let made = granted(&server, NamespaceRole::Deployer);
+    let level = PodSecurity::Label(PodSecurityLevel::Baseline);
+    assert_eq!(made.pod_security, Some(level.clone()));
+    let namespaces = server.objects("api/v1/namespaces");
+    let web = namespaces
+        .iter()
+        .find(|one| one["metadata"]["name"] == "web");
+    assert_eq!(
+        web.unwrap()["metadata"]["labels"],
+        json!({
+            "pod-security.kubernetes.io/enforce": "baseline",
+            "pod-security.kubernetes.io/warn": "restricted",
+            "pod-security.kubernetes.io/audit": "restricted",
+        })
+    );
+    // The next grant reads the label.
+    assert_eq!(
+        granted(&server, NamespaceRole::Admin).pod_security,
+        Some(level)
+    );
+}
+
+#[test]
+fn a_role_that_starts_pods_is_refused_where_they_reach_their_machine() {
+    let server = ApiServer::start();
+    // By its label, whatever the default of the cluster is; and without one, while there is no default.
+    for (labels, default) in [
+        (
+            json!({"pod-security.kubernetes.io/enforce": "privileged"}),
+            "baseline",
+        ),
+        (json!({"team": "web"}), "privileged"),
+    ] {
+        put_namespace(&server, &labels);
+        server.set_pod_security(default);
+        for role in [NamespaceRole::Deployer, NamespaceRole::Admin] {
+            let error = refusal(&server, &wish(role, AbsentNamespace::Create));
+            assert!(matches!(error, GrantError::Unconfined { .. }), "{error}");
+        }
+        assert_eq!(bindings(&server), []);
+    }
+    let viewer = granted(&server, NamespaceRole::Viewer);
+    assert_eq!(viewer.pod_security, None);
+    let allowed = Grant {
+        unconfined: UnconfinedPods::Allow,
+        ..wish(NamespaceRole::Deployer, AbsentNamespace::Refuse)
+    };
+    let made = run(grant(&server.connection(), &allowed, Timestamp::now())).unwrap();
+    assert_eq!(made.pod_security, Some(PodSecurity::Unenforced));
+    assert_eq!(server.objects(PODS).len(), 0, "the trial starts nothing");
+}
+
+#[test]
+fn the_default_of_the_cluster_is_found_by_a_dry_run() {
+    let server = ApiServer::start();
+    put_namespace(&server, &json!({}));
+    server.set_pod_security("baseline");
+    let made = granted(&server, NamespaceRole::Deployer);
+    let found = PodSecurity::Default("baseline:latest".to_owned());
+    assert_eq!(made.pod_security, Some(found));
+    assert_eq!(server.objects(PODS).len(), 0, "the trial starts nothing");
+    // A stricter label of the namespace's owner stays.
+    let strict = json!({"pod-security.kubernetes.io/enforce": "restricted"});
+    put_namespace(&server, &strict);
+    let made = granted(&server, NamespaceRole::Deployer);
+    let found = PodSecurity::Label(PodSecurityLevel::Restricted);
+    assert_eq!(made.pod_security, Some(found));
+    let namespaces = server.objects("api/v1/namespaces");
+    let web = namespaces
+        .iter()
+        .find(|one| one["metadata"]["name"] == "web");
+    assert_eq!(web.unwrap()["metadata"]["labels"], strict);
 }
 
 #[test]
@@ -271,6 +380,7 @@ fn kubectl_works_with_the_granted_kubeconfig() {
         server_name: None,
         authority_pem: server.anonymous().authority_pem,
         namespace: Some("web".to_owned()),
+        person: None,
         login: Login::Certificate {
             certificate_pem: made.certificate_pem,
             key: made.key,

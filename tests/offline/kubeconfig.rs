@@ -48,6 +48,7 @@ fn entry(by: &CertificateAuthority, server: String, login: Login) -> Entry {
         server_name: None,
         authority_pem: by.certificate_pem().to_owned(),
         namespace: None,
+        person: None,
         login,
     }
 }

@@ -18,6 +18,7 @@ mod definitions;
 mod estimate;
 mod etcd;
 mod files;
+mod identities;
 mod kube;
 mod kubeconfig;
 mod node;

@@ -41,6 +41,7 @@ pub(super) fn text(
         server_name: None,
         authority_pem: connection.authority_pem.clone(),
         namespace: Some(request.namespace.clone()),
+        person: None,
         login: Login::Certificate {
             certificate_pem: granted.certificate_pem.clone(),
             key: granted.key.clone(),

@@ -2,6 +2,7 @@
 
 mod content;
 mod files;
+mod persons;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -23,6 +24,7 @@ fn entry() -> Entry {
         server_name: None,
         authority_pem: "authority one".to_owned(),
         namespace: None,
+        person: None,
         login: Login::Certificate {
             certificate_pem: "certificate".to_owned(),
             key: "the key".into(),
@@ -42,6 +44,7 @@ fn exec_entry() -> Entry {
     );
     Entry {
         namespace: None,
+        person: None,
         login: Login::Exec(exec),
         ..entry()
     }

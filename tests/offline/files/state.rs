@@ -17,6 +17,7 @@ use super::{enter, kube_cfn, listing, places, record, said};
 /// Writes an entry with a key into the kubeconfig at `path`.
 pub fn write(path: &str) -> Result<Written, KubeconfigError> {
     let entry = Entry {
+        person: None,
         cluster: "canary".to_owned(),
         origin: "123456789012/eu-west-1".to_owned(),
         server: kubeconfig::server_url("api.example.com"),

@@ -1,6 +1,8 @@
 //! The CIS Kubernetes Benchmark (sections 1, 2 and 4 and the audit policy of 3, as numbered from 1.10
 //! on): its items for a node and its flags, and where we meet them or why not. Data only; a test compares
-//! every answer with the files of a node.
+//! every answer with the files of a node. Section 5 is in `cis_policies.rs`.
+
+use super::cis_policies::Policies;
 
 /// An item of the benchmark.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +29,10 @@ pub enum Answer {
     Default(&'static str),
     /// We don't, for this reason.
     Refused(&'static str),
+    /// The files that we render, and the role of `access grant`, hold it.
+    Held(fn(&Policies) -> bool),
+    /// It lies with the users of the cluster: what we do for them, and what they do.
+    Users(&'static str),
 }
 
 /// A program of the control plane.
@@ -41,7 +47,7 @@ pub enum Component {
 use Answer::{Boot, Default, Flag, Kubeadm, Kubelet, Refused, Unset};
 use Component::{ApiServer, ControllerManager, Etcd, Scheduler};
 
-const fn item(number: &'static str, asks: &'static str, answer: Answer) -> Item {
+pub const fn item(number: &'static str, asks: &'static str, answer: Answer) -> Item {
     Item {
         number,
         asks,

@@ -69,6 +69,7 @@ impl Cluster {
         let connection = api.connection();
         let login = connection.login.unwrap();
         let entry = Entry {
+            person: None,
             cluster: "production".to_owned(),
             origin: "local".to_owned(),
             server: connection.server,
