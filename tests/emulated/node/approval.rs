@@ -40,6 +40,7 @@ fn kubeconfig(server: &ApiServer) -> String {
     let connection = server.connection();
     let login = connection.login.expect("a login");
     let entry = Entry {
+        person: None,
         cluster: "approval".to_owned(),
         origin: "local".to_owned(),
         server: connection.server,
