@@ -4,6 +4,7 @@
 
 pub mod account;
 mod documents;
+mod keepers;
 mod live;
 pub mod read;
 pub mod stack;

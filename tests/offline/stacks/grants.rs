@@ -257,14 +257,14 @@ fn ebs_driver_uses_keys_of_volumes_but_no_clusters() {
         "kms:ReEncryptTo",
     ];
     for action in uses {
-        let bare = Request::new(&role, action, &key);
-        let through = bare
+        let direct = Request::new(&role, action, &key);
+        let through = direct
             .clone()
             .with("kms:ViaService", "ec2.eu-west-1.amazonaws.com");
         let through = through.with("kms:GrantIsForAWSResource", "true");
         let answer = |request: &Request| of_role(&base, "EbsCsiRole", request);
         assert_eq!(answer(&through), Answer::Allowed, "{action}");
-        assert_eq!(answer(&bare), Answer::Nothing, "{action}");
+        assert_eq!(answer(&direct), Answer::Nothing, "{action}");
         let elsewhere = through
             .clone()
             .with("kms:ViaService", "s3.eu-west-1.amazonaws.com");

@@ -80,9 +80,10 @@ pub fn filled(value: &Value) -> Value {
 
 /// The ARN of a resource of the base.
 pub fn arn(logical_id: &str) -> String {
-    match logical_id.ends_with("Role") {
-        true => format!("arn:aws:iam::{ACCOUNT}:role/{logical_id}"),
-        false => format!("arn:{logical_id}"),
+    if logical_id.ends_with("Role") {
+        format!("arn:aws:iam::{ACCOUNT}:role/{logical_id}")
+    } else {
+        format!("arn:{logical_id}")
     }
 }
 
