@@ -30,6 +30,9 @@ async fn change_set_is_polled_and_read_to_the_last_page() {
         if asked.contains("Action=CreateChangeSet") {
             return ok("CreateChangeSet", CREATED);
         }
+        if asked.contains("Action=DescribeEvents") {
+            return ok("DescribeEvents", "");
+        }
         looks += 1;
         if looks == 1 {
             // A page of an unfinished change set may name a next one all the same.
@@ -159,6 +162,8 @@ async fn change_set_without_property_values_is_accepted() {
     let (aws, asked) = serve(|asked| {
         if asked.contains("Action=CreateChangeSet") {
             ok("CreateChangeSet", CREATED)
+        } else if asked.contains("Action=DescribeEvents") {
+            ok("DescribeEvents", "")
         } else if asked.contains("IncludePropertyValues") {
             Answer::Xml(501, "not implemented".to_owned())
         } else {
@@ -262,6 +267,9 @@ async fn change_set_has_deletion_policies() {
     let (aws, _asked) = serve(|asked| {
         if asked.contains("Action=CreateChangeSet") {
             return ok("CreateChangeSet", CREATED);
+        }
+        if asked.contains("Action=DescribeEvents") {
+            return ok("DescribeEvents", "");
         }
         let of = |action: &str, policy: &str| {
             change(action, policy, "").replace(
