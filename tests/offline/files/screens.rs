@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use kube_cfn::common::terminal::is_obeyed;
+use kube_cfn::common::terminal::{escape_json, is_obeyed};
 use kube_cfn::events::Event;
 use kube_cfn::journal::{Journal, RunHeader};
 
@@ -34,16 +34,14 @@ fn definitions_print_no_control_characters() {
         return;
     }
     fs::create_dir("clusters").unwrap();
-    let escaped = HOSTILE
-        .chars()
-        .map(|c| format!("\\u{:04x}", u32::from(c)))
-        .collect::<String>();
+    let json = serde_json::to_string(HOSTILE).unwrap();
+    let quoted = escape_json(&json);
     for (name, text) in [
         (
             "value",
-            format!("name: value\nregion: \"{escaped}\"\nkubernetes: 1.36.4\n"),
+            format!("name: value\nregion: {quoted}\nkubernetes: 1.36.4\n"),
         ),
-        ("key", format!("name: key\n\"{escaped}\": 1\n")),
+        ("key", format!("name: key\n{quoted}: 1\n")),
         (
             "comment",
             format!("name: comment # {HOSTILE}\nregion: nowhere\n"),

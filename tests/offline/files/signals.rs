@@ -85,14 +85,15 @@ fn waiting(command: &mut Command) -> Child {
         read("comm").trim() == "command" && read("wchan").contains("nanosleep")
     };
     let threads = format!("/proc/{}/task", child.id());
-    loop {
+    let waits = || {
         let entries = std::fs::read_dir(&threads).into_iter().flatten();
         let mut threads = entries.flatten().map(|entry| entry.path());
-        if threads.any(|thread| sleeps(&thread)) {
-            return child;
-        }
+        threads.any(|thread| sleeps(&thread))
+    };
+    while !waits() {
         sleep(Duration::from_millis(10));
     }
+    child
 }
 
 #[test]
