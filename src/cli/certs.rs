@@ -3,6 +3,8 @@
 
 mod authorities;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::Global;
@@ -12,6 +14,7 @@ use super::error::{CommandError, Exit};
 use super::out::{FormatArg, eprint};
 
 use crate::access::{self, Cache};
+use crate::cloud::aws::Aws;
 use crate::etcd::{self, Members};
 use crate::kube::{Api, serving_certificate};
 use crate::kubeconfig;
@@ -98,25 +101,30 @@ async fn node_certificates(
     now: Timestamp,
 ) -> Result<Vec<Certificate>, CommandError> {
     let outputs = cluster.api().outputs(&StackKind::ControlPlane).await?;
-    let slots = etcd::slots(&outputs.unwrap_or_default());
+    Ok(certificates_of_nodes(&cluster.cloud, &outputs.unwrap_or_default(), now).await)
+}
+
+/// Asks the control-plane nodes that are in the `outputs` of their stack.
+pub async fn certificates_of_nodes(
+    cloud: &Aws,
+    outputs: &BTreeMap<String, String>,
+    now: Timestamp,
+) -> Vec<Certificate> {
+    let slots = etcd::slots(outputs);
     if slots.is_empty() {
         let why = "there is no control plane yet";
-        return Ok(vec![Certificate::unseen(
-            CertificateKind::Node,
-            "nodes",
-            why,
-        )]);
+        return vec![Certificate::unseen(CertificateKind::Node, "nodes", why)];
     }
     let members = Members {
-        cloud: &cluster.cloud,
+        cloud,
         slots,
         on_step: &|_| {},
     };
     let found = etcd::certificates(&members).await;
-    Ok(found
+    found
         .iter()
         .map(|one| Certificate::of_node(one, now))
-        .collect())
+        .collect()
 }
 
 /// What the API shows and what it keeps on record.

@@ -12,8 +12,9 @@ use super::objects;
 use super::out::eprint;
 use super::session::{self, Session};
 use crate::access::{self, AccessError, Inventory};
-use crate::cloud::{ChangeSetLifetime, Cloud, LiveStack, Store};
+use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Inspect, LiveStack, Store};
 use crate::common::Clock;
+use crate::plan::protection::account;
 use crate::plan::versions::{self, WantedVersions};
 use crate::plan::{self, Blocked, DriftDetection, Plan, PlanError, PlanOptions, Survey};
 use crate::stacks::{KEY_ARN, Stack, StackKind};
@@ -83,7 +84,7 @@ impl<'a> PlanRequest<'a> {
 
 /// Makes a plan with its change sets. The caller executes or discards them; after Ctrl-C they are
 /// discarded here.
-pub async fn make_plan<C: Cloud + Store>(
+pub async fn make_plan<C: Cloud + Store + Inspect>(
     session: &Session<C>,
     request: &PlanRequest<'_>,
 ) -> Result<Plan, CommandError> {
@@ -106,7 +107,7 @@ pub async fn make_plan<C: Cloud + Store>(
     Err(CommandError::new(Exit::Interrupted, message))
 }
 
-async fn stages<C: Cloud + Store>(
+async fn stages<C: Cloud + Store + Inspect>(
     session: &Session<C>,
     request: &PlanRequest<'_>,
 ) -> Result<Plan, CommandError> {
@@ -146,7 +147,7 @@ pub struct PlanInputs {
 }
 
 /// Reads what exists and what runs there. `stated` are versions that can't be read.
-pub async fn survey<C: Cloud + Store>(
+pub async fn survey<C: Cloud + Store + Inspect>(
     session: &Session<C>,
     stated: &[(StackKind, Version)],
 ) -> Result<PlanInputs, CommandError> {
@@ -164,14 +165,34 @@ pub async fn survey<C: Cloud + Store>(
     };
     let mut decided = versions::decide(wanted, &running);
     // Nothing else counts before this: it comes first, in place of what the versions say of the base.
+    let refusal = match listed.refusal() {
+        None => unusable_key(&session.cloud, listed.key.as_deref()).await?,
+        refusal => refusal,
+    };
     decided
         .refused
-        .extend(listed.refusal().map(|why| (StackKind::Base, why)));
+        .extend(refusal.map(|why| (StackKind::Base, why)));
     Ok(PlanInputs {
         stacks: session::design_at(&session.defined, &decided.versions)?,
         survey,
         refused: decided.refused,
     })
+}
+
+/// Why the cluster's key keeps everything from being read. A caller who may not look at it plans all the same:
+/// `doctor` says that it could not be checked.
+async fn unusable_key(
+    cloud: &impl Inspect,
+    key: Option<&str>,
+) -> Result<Option<Blocked>, CommandError> {
+    let Some(key) = key else {
+        return Ok(None);
+    };
+    match cloud.key(key).await {
+        Ok(state) => Ok(account::unusable_key(key, state)),
+        Err(CloudError::Denied { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The parameters of a cluster's authorities, compared with the stacks that depend on them.

@@ -1,9 +1,11 @@
 //! The layers that protect a cluster's data: which are in force, as data and for people.
 
 mod authorities;
+mod nodes;
 mod snapshots;
 
 pub use authorities::{CopyRead, copy_layer, parameter_layers, validity_layer};
+pub use nodes::node_certificates_layer;
 pub use snapshots::snapshot_layer;
 
 use serde::Serialize;

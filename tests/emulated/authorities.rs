@@ -21,6 +21,7 @@ const NINE: [&str; 9] = [
 fn made(name: &str) -> World {
     let world = World::small(name);
     world.apply().ends(0);
+    world.nodes_say(360);
     world
 }
 
@@ -253,4 +254,32 @@ async fn a_rolled_back_control_plane_leaves_no_note_that_etcd_had_data() {
         .ends(0)
         .tells("removed what its machines noted: /kube-cfn/noted/state/etcd-initialized");
     assert_eq!(parameters(&world).len(), 9);
+}
+
+#[tokio::test]
+async fn a_key_pending_deletion_is_found_before_anything_is_changed() {
+    let world = made("doomed");
+    let name = json!({"StackName": "doomed-base"});
+    let stacks = ask(&world, "cloudformation", "describe_stacks", &name);
+    let outputs = stacks["Stacks"][0]["Outputs"].as_array().cloned();
+    let outputs = outputs.expect("outputs");
+    let key = outputs.iter().find(|one| one["OutputKey"] == "KeyArn");
+    let key = key.expect("a key")["OutputValue"].as_str().expect("an ARN");
+    ask(
+        &world,
+        "kms",
+        "schedule_key_deletion",
+        &json!({"KeyId": key}),
+    );
+    world.edit("max: 1", "max: 2");
+    for command in [&["plan"][..], &["apply", "--yes"]] {
+        let said = world.cluster(command[0], &command[1..]);
+        let shown = on_one_line(said.ends(5));
+        assert!(shown.contains("is pending deletion"), "{shown}");
+        let cancel = format!("aws kms cancel-key-deletion --key-id {key}");
+        assert!(shown.contains(&cancel), "{shown}");
+    }
+    ask(&world, "kms", "cancel_key_deletion", &json!({"KeyId": key}));
+    ask(&world, "kms", "enable_key", &json!({"KeyId": key}));
+    world.apply().ends(0);
 }

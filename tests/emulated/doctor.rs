@@ -57,6 +57,7 @@ fn protected(name: &str) -> World {
     let text = world.read(&format!("clusters/{name}.yaml"));
     world.definition(&(text + &issuer));
     world.apply().ends(0);
+    world.nodes_say(360);
     world
 }
 
@@ -217,6 +218,7 @@ fn policy_that_an_override_drops_is_named_with_its_file() {
     let file = "clusters/templates/stacks/control-plane.yaml.tera";
     world.write(file, &template.replace(keeps, drops));
     world.apply().ends(0);
+    world.nodes_say(360);
     let found = named(
         &world,
         "policies",
@@ -283,4 +285,20 @@ fn disk_of_a_control_plane_that_runs_is_encrypted_at_its_next_replacement() {
     assert!(!said.stdout.contains("REPLACED"), "{}", said.stdout);
     world.apply().ends(0);
     assert_eq!(things(), before);
+}
+
+#[test]
+fn certificates_of_nodes_near_their_end_are_named_and_unread_ones_are_no_all_clear() {
+    let world = World::small("ending");
+    world.apply().ends(0);
+    world
+        .cluster("doctor", &[])
+        .ends(1)
+        .prints("the SSM agent on i-");
+    world.nodes_say(40);
+    let found = named(&world, "certificates of nodes", "fewer than 60 days left");
+    let next = found["next"].as_str().expect("a remedy");
+    assert!(next.contains("`kube-cfn certs status ending`"), "{next}");
+    world.nodes_say(80);
+    assert_eq!(open(&world, 0), Vec::<Value>::new());
 }

@@ -175,16 +175,6 @@ fn status_shows_the_cluster_itself_or_why_it_can_not() {
     assert_eq!(view["kubernetes"]["nodes"][0]["ready"], json!(true));
 }
 
-/// The control-plane node says that its certificates end in so many days.
-fn nodes_say(world: &World, days: i64) {
-    let end = Timestamp::now() + jiff::SignedDuration::from_hours(24 * days + 1);
-    let one = |name: &str| json!({"name": name, "notAfter": end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()});
-    let names = ["etcd-server", "etcd-peer", "apiserver-etcd-client"];
-    let answer = json!({"ok": true, "certificates": names.map(one)});
-    world.rules(json!([{"op": "command", "logical": "SlotA", "says": "/opt/kube-cfn/bin/certificates", "code": 0,
-        "stdout": format!("{answer}\n"), "stderr": ""}]));
-}
-
 #[test]
 fn certificates_of_control_plane_nodes_are_read_through_run_command() {
     let cluster = Cluster::new("inside");
@@ -195,7 +185,7 @@ fn certificates_of_control_plane_nodes_are_read_through_run_command() {
         .prints(".. control-plane a certificates")
         .prints("certificates of control-plane node a: the SSM agent on i-")
         .tells("could not check: control-plane node a (certificates)");
-    nodes_say(&cluster.world, 80);
+    cluster.world.nodes_say(80);
     let good = cluster.run(&status);
     good.ends(0)
         .prints("ok control-plane a etcd-peer")
@@ -209,7 +199,7 @@ fn certificates_of_control_plane_nodes_are_read_through_run_command() {
         .map(|row| (&row["node"], &row["kind"], &row["daysLeft"]))
         .collect();
     assert_eq!(peer, [(&json!("a"), &json!("node"), &json!(80))]);
-    nodes_say(&cluster.world, 29);
+    cluster.world.nodes_say(29);
     cluster
         .run(&status)
         .ends(4)
@@ -227,7 +217,7 @@ fn certificates_of_control_plane_nodes_are_read_through_run_command() {
 #[test]
 fn certificates_are_judged_by_their_days_left() {
     let cluster = Cluster::new("dated");
-    nodes_say(&cluster.world, 360);
+    cluster.world.nodes_say(360);
     cluster
         .run(&["certs", "status", "dated"])
         .ends(0)
@@ -354,7 +344,7 @@ fn ci_access_is_granted_and_revoked() {
     let reach = listed[0]["reach"].as_str().expect("text");
     assert!(reach.contains("makes tokens of them"), "{reach}");
 
-    nodes_say(&cluster.world, 360);
+    cluster.world.nodes_say(360);
     let checked = cluster.run(&["certs", "status", "guest", "--warn-days", "80"]);
     checked.ends(0).prints("ok access github in web");
 

@@ -42,6 +42,7 @@ fn doctor(world: &World) -> Said {
 async fn exchanged_bundle_is_found_and_replaced_although_nothing_else_changes() {
     let world = World::small("exchanged");
     world.apply().ends(0);
+    world.nodes_say(360);
     doctor(&world).ends(0).prints("node bundle: bundles/");
     let bucket = output(&world, "StateBucket").await;
     let bundles = keys(&world, &bucket, "bundles/");

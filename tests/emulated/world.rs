@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use jiff::{SignedDuration, Timestamp};
 use kube_cfn::cloud::aws::Aws;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::{Running, Said};
@@ -138,6 +139,18 @@ impl World {
         let half = self.path("rules");
         fs::write(&half, rules.to_string()).expect("written");
         fs::copy(&half, &self.rules).expect("written");
+    }
+
+    /// The machine of control-plane node a answers that its certificates have so many days left.
+    pub fn nodes_say(&self, days: i64) {
+        let end = Timestamp::now() + SignedDuration::from_hours(24 * days + 1);
+        let end = end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let names = ["etcd-server", "etcd-peer", "apiserver-etcd-client"];
+        let answer = json!({"ok": true, "certificates":
+            names.map(|name| json!({"name": name, "notAfter": end}))});
+        self.rules(json!([{"op": "command", "logical": "SlotA",
+            "says": "/opt/kube-cfn/bin/certificates", "code": 0,
+            "stdout": format!("{answer}\n"), "stderr": ""}]));
     }
 
     pub fn no_rules(&self) {

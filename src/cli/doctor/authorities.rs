@@ -1,6 +1,8 @@
-//! What protects the data outside CloudFormation: the authorities with their copy, and the etcd snapshots.
+//! What protects the data outside CloudFormation: the authorities with their copy, the certificates of
+//! control-plane nodes, and the etcd snapshots.
 
 use crate::access::{self, AccessError, Inventory, copy};
+use crate::cli::certs::certificates_of_nodes;
 use crate::cli::error::CommandError;
 use crate::cli::planning::list_authorities;
 use crate::cli::session::Session;
@@ -9,6 +11,7 @@ use crate::common::Clock as _;
 use crate::etcd;
 use crate::plan::Survey;
 use crate::plan::protection::ProtectionLayer;
+use crate::plan::status::rests;
 use crate::report::protection::{self, CopyRead};
 use crate::stacks::{STATE_BUCKET, StackKind};
 
@@ -39,7 +42,9 @@ pub async fn layers(
         let authorities = authorities.map_err(|error| error.to_string());
         layers.push(protection::validity_layer(name, &authorities, now));
     }
-    if let Some(control_plane) = control_plane {
+    if let Some(control_plane) = control_plane.filter(|found| rests(&found.status)) {
+        let nodes = certificates_of_nodes(cloud, &control_plane.outputs, now).await;
+        layers.push(protection::node_certificates_layer(name, &nodes));
         let snapshots = snapshots
             .map(|all| all.found)
             .map_err(|error| error.to_string());

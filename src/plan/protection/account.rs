@@ -12,6 +12,7 @@ use super::live::LiveTemplate;
 use super::read::{AccountFacts, Answer};
 use super::{LayerState, ProtectionLayer, StateText, documents, missing, unknown};
 use crate::cloud::{ACCESS_BLOCKS, BucketAccess, Identity, KeyState, LiveStack};
+use crate::plan::Blocked;
 use crate::stacks::{StackKind, description};
 
 /// A stack in the account.
@@ -137,6 +138,24 @@ fn key(of: LiveAccount<'_>, live: LiveTemplate<'_>, id: &str, body: &Value) -> V
         key_state(physical, state),
         policy_finding(KEY_POLICY, wanted, policy.as_ref(), put),
     ]
+}
+
+/// Why nothing may be changed while the cluster's key, by its ARN, is in this state; `None` while it can be used,
+/// or is in a state that this version does not know.
+pub fn unusable_key(key: &str, state: Option<KeyState>) -> Option<Blocked> {
+    let Some(state) = state else {
+        let reason = format!(
+            "the cluster's key {key} does not exist: authorities, etcd volumes and snapshots can't be read"
+        );
+        let remedy = "nothing brings a deleted key back; restore into a new cluster what is stored elsewhere";
+        return Some(Blocked::by_guard(reason, remedy));
+    };
+    let finding = key_state(key, &Ok(Some(state)));
+    let (LayerState::Missing, text) = finding.state else {
+        return None;
+    };
+    let reason = format!("the cluster's key {key} is {text}");
+    Some(Blocked::by_guard(reason, finding.next.unwrap_or_default()))
 }
 
 fn key_state(key: &str, state: &Answer<KeyState>) -> Finding {
