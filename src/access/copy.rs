@@ -16,6 +16,7 @@ use super::error::AccessOperation;
 use super::names::{AuthorityParameter, ParameterNames};
 use crate::cloud::Store;
 use crate::cloud::remote::Remote;
+use crate::pki::{Authority, CertificateAuthority, ServiceAccountKey};
 
 /// Its key. The policy of the state bucket names the prefix.
 pub const COPY_KEY: &str = "authorities/parameters.json";
@@ -41,6 +42,8 @@ pub enum KeptCopy {
     Written,
     /// None was written, because these parameters are missing.
     Incomplete(Vec<String>),
+    /// None was written, because these plain parameters are not of the secrets beside them.
+    Mismatched(Vec<String>),
 }
 
 impl StoredValues {
@@ -72,6 +75,27 @@ impl StoredValues {
 /// Blanks at the end don't count: shells and editors add them.
 pub(super) fn is_same(one: &SecretString, other: &SecretString) -> bool {
     one.expose_secret().trim_end() == other.expose_secret().trim_end()
+}
+
+/// What a plain parameter has to hold, by the secret that it belongs to; `None` for a secret, or where that
+/// secret is missing or damaged.
+pub(super) fn plain_half(
+    names: &ParameterNames,
+    parameter: &AuthorityParameter,
+    stored: &StoredValues,
+) -> Option<SecretString> {
+    let all = names.all();
+    let value = |name: &str| stored.get(all.iter().find(|one| one.name == name)?);
+    if parameter.name == names.service_account_public() {
+        let key = ServiceAccountKey::from_pem(value(&names.service_account_key())?).ok()?;
+        return Some(key.public_pem().into());
+    }
+    let role = Authority::ALL
+        .into_iter()
+        .find(|role| names.certificate(*role) == parameter.name)?;
+    let bundle = value(&names.secret(role))?;
+    let authority = CertificateAuthority::from_bundle(role, bundle).ok()?;
+    Some(authority.certificate_pem().into())
 }
 
 /// The values of those `parameters` that are there.
@@ -170,6 +194,15 @@ pub async fn replace_copy(
     if !missing.is_empty() {
         let names = missing.into_iter().map(|one| one.short.clone());
         return Ok(KeptCopy::Incomplete(names.collect()));
+    }
+    let names = ParameterNames::of(cluster)?;
+    let other = all.iter().filter(|one| {
+        let wanted = plain_half(&names, one, values);
+        !one.is_secret && !matches!((wanted, values.get(one)), (Some(a), Some(b)) if is_same(&a, b))
+    });
+    let other: Vec<_> = other.map(|one| one.short.clone()).collect();
+    if !other.is_empty() {
+        return Ok(KeptCopy::Mismatched(other));
     }
     let plain = values.0.iter();
     let document = Document {

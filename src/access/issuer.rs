@@ -79,9 +79,13 @@ pub async fn wanted_issuer_documents(
     let Some(key) = key else {
         return Ok(None);
     };
+    let documents = issuer_documents(issuer, &key).map_err(|error| match error {
+        AccessError::Issue(source) => AccessError::Stored { name, source },
+        other => other,
+    })?;
     Ok(Some(IssuerDocuments {
         bucket: bucket.clone(),
-        documents: issuer_documents(issuer, &key)?,
+        documents,
     }))
 }
 

@@ -3,12 +3,11 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::copy::{StoredValues, is_same};
+use super::copy::{StoredValues, is_same, plain_half};
 use super::error::AccessOperation;
 use super::names::{AuthorityParameter, ParameterNames};
 use super::{AccessError, Inventory};
 use crate::cloud::{PutResult, Store};
-use crate::pki::{Authority, CertificateAuthority, ServiceAccountKey};
 
 /// What a restore would do about each of the nine parameters.
 pub struct RestorePlan {
@@ -107,7 +106,7 @@ fn action(
             value: saved.clone(),
             from: RestoreSource::Copy,
         },
-        (None, None) => match from_secret(names, parameter, stored) {
+        (None, None) => match plain_half(names, parameter, stored) {
             Some(value) => RestoreAction::Put {
                 value,
                 from: RestoreSource::Secret,
@@ -115,26 +114,6 @@ fn action(
             None => RestoreAction::Lost,
         },
     }
-}
-
-/// The plain half of a stored secret.
-fn from_secret(
-    names: &ParameterNames,
-    parameter: &AuthorityParameter,
-    stored: &StoredValues,
-) -> Option<SecretString> {
-    let all = names.all();
-    let value = |name: &str| stored.get(all.iter().find(|one| one.name == name)?);
-    if parameter.name == names.service_account_public() {
-        let key = ServiceAccountKey::from_pem(value(&names.service_account_key())?).ok()?;
-        return Some(key.public_pem().into());
-    }
-    let role = Authority::ALL
-        .into_iter()
-        .find(|role| names.certificate(*role) == parameter.name)?;
-    let bundle = value(&names.secret(role))?;
-    let authority = CertificateAuthority::from_bundle(role, bundle).ok()?;
-    Some(authority.certificate_pem().into())
 }
 
 /// Stores what a plan puts back under the key of this ARN; returns the names. One that came back meanwhile

@@ -263,6 +263,10 @@ async fn copy_note(cloud: &(impl Store + Remote), cluster: &str, bucket: &str) -
             "no copy of the authorities was written: {} missing",
             missing.join(", ")
         )),
+        Ok(KeptCopy::Mismatched(names)) => Some(format!(
+            "no copy of the authorities was written: {} not of the secrets beside them",
+            names.join(", ")
+        )),
         Err(error) => Some(format!("no copy of the authorities was written: {error}")),
     }
 }

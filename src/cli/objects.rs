@@ -6,7 +6,7 @@ use super::session::Session;
 use crate::access::{self, AccessError, IssuerDocuments};
 use crate::cloud::{CloudError, Store};
 use crate::plan::objects::{self, WantedObject};
-use crate::plan::protection::ProtectionLayer;
+use crate::plan::protection::{LayerState, ProtectionLayer};
 use crate::plan::{DamagedObject, Survey};
 use crate::stacks::{Stack, StackKind};
 
@@ -33,13 +33,24 @@ pub async fn layers<C: Store>(
     session: &Session<C>,
     survey: &Survey,
     wanted: &[Stack],
-) -> Result<Vec<ProtectionLayer>, CommandError> {
+) -> Vec<ProtectionLayer> {
     let (cloud, cluster) = (&session.cloud, &survey.cluster);
     let mut layers = objects::layers(cloud, survey, wanted).await;
-    if let Some(wanted) = documents(session, survey).await? {
-        layers.extend(objects::document_layers(cloud, cluster, &objects_of(&wanted)).await);
+    match documents(session, survey).await {
+        Ok(None) => {}
+        Ok(Some(wanted)) => {
+            layers.extend(objects::document_layers(cloud, cluster, &objects_of(&wanted)).await);
+        }
+        Err(error) => layers.push(ProtectionLayer {
+            stack: StackKind::Base,
+            resource: Some("Issuer bucket".to_owned()),
+            layer: "issuer document",
+            state: LayerState::Unknown,
+            text: format!("could not be compared: {error}"),
+            next: None,
+        }),
     }
-    Ok(layers)
+    layers
 }
 
 /// Before the control plane there are none.

@@ -164,10 +164,18 @@ async fn an_older_cluster_gets_its_copy_from_the_next_apply() {
 #[tokio::test]
 async fn an_old_copy_is_named_and_written_again_on_request() {
     let world = made("oldcopy");
-    lose(&world, &["cp/sa.pub"]);
-    let other = json!({"Name": full(&world, "cp/sa.pub"), "Value": "other", "Type": "String"});
+    let name = full(&world, "cp/encryption.yaml");
+    let listed = ask(&world, "ssm", "describe_parameters", &json!({}));
+    let listed = listed["Parameters"].as_array().expect("a list").clone();
+    let key = listed.iter().find(|one| one["Name"] == name.as_str());
+    let key = key.expect("it")["KeyId"].clone();
+    lose(&world, &["cp/encryption.yaml"]);
+    let other = json!({"Name": name, "Value": "other", "Type": "SecureString", "KeyId": key});
     ask(&world, "ssm", "put_parameter", &other);
-    world.cluster("doctor", &[]).ends(4).prints("cp/sa.pub");
+    world
+        .cluster("doctor", &[])
+        .ends(4)
+        .prints("cp/encryption.yaml");
     world
         .run(&["certs", "restore", "oldcopy", "--yes"])
         .ends(5)
@@ -177,6 +185,24 @@ async fn an_old_copy_is_named_and_written_again_on_request() {
         .run(&["certs", "backup", "oldcopy"])
         .ends(0)
         .tells("nothing to do");
+}
+
+#[tokio::test]
+async fn a_plain_parameter_that_is_not_of_its_secret_never_reaches_the_copy() {
+    let world = made("mismatched");
+    lose(&world, &["cp/sa.pub"]);
+    let other = json!({"Name": full(&world, "cp/sa.pub"), "Value": "other", "Type": "String"});
+    ask(&world, "ssm", "put_parameter", &other);
+    world.cluster("doctor", &[]).ends(4).prints("cp/sa.pub");
+    world
+        .run(&["certs", "backup", "mismatched", "--yes"])
+        .ends(5)
+        .tells("cp/sa.pub does not belong to the secret beside it");
+    lose(&world, &["cp/sa.pub"]);
+    world
+        .run(&["certs", "restore", "mismatched", "--yes"])
+        .ends(0);
+    world.cluster("doctor", &[]).ends(0);
 }
 
 #[tokio::test]

@@ -87,6 +87,7 @@ async fn exchanged_bundle_is_found_and_replaced_although_nothing_else_changes() 
 async fn exchanged_issuer_document_is_found_and_replaced() {
     let world = World::small("foreign-keys");
     world.apply().ends(0);
+    world.nodes_say(360);
     let bucket = output(&world, "OidcBucket").await;
     put(&world, &bucket, "openid/v1/jwks");
     doctor(&world)

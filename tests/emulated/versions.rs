@@ -73,7 +73,7 @@ async fn another_version_is_refused_by_plan_and_apply_and_leaves_no_trace() {
         let next = "set `kubernetes:` back to 1.34.8 in clusters/steady.yaml:3";
         let plan = world.cluster("plan", &["--detailed-exitcode", "--out", out]);
         plan.ends(5)
-            .prints("! kubernetes refused")
+            .prints("! the plan refused")
             .prints(&reason)
             .prints(next)
             .prints("= pool-workers nothing to do")

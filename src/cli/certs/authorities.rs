@@ -108,6 +108,17 @@ pub async fn backup(global: &Global, args: &BackupArgs) -> Result<Exit, CommandE
             );
             Err(CommandError::refused(message).help(help))
         }
+        KeptCopy::Mismatched(names) => {
+            let message = format!(
+                "{} does not belong to the secret beside it; the copy was not changed",
+                names.join(", ")
+            );
+            let help = format!(
+                "delete it (`aws ssm delete-parameter --name NAME`), then `{}` computes it again",
+                found.cluster.command("certs restore")
+            );
+            Err(CommandError::refused(message).help(help))
+        }
         KeptCopy::Written | KeptCopy::Found => {
             eprint(&format!("wrote {place}"));
             Ok(Exit::Done)

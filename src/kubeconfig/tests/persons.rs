@@ -91,7 +91,9 @@ fn person_of_the_same_safe_name_is_not_overwritten() {
     };
     let message = put(&path, &other).unwrap_err().to_string();
     assert!(
-        message.contains("`canary-a-b` (user and context)"),
+        message.contains("`canary-a-b`")
+            && message.contains("delete-user canary-a-b")
+            && message.contains("delete-context canary-a-b"),
         "{message}"
     );
 }
@@ -165,6 +167,7 @@ fn foreign_entry_is_named_with_what_has_the_name() {
         "clusters: [{name: canary, cluster: {server: x}}]\nusers: [{name: canary, user: {}}]\n";
     let path = place.put("config", text);
     let message = put(&path, &entry()).unwrap_err().to_string();
-    assert!(message.contains("`canary` (cluster and user)"), "{message}");
-    assert!(message.contains("renames the context alone"), "{message}");
+    assert!(message.contains("delete-cluster canary"), "{message}");
+    assert!(message.contains("delete-user canary"), "{message}");
+    assert!(!message.contains("delete-context"), "{message}");
 }
