@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ use super::error::AccessOperation;
 use super::names::{AuthorityParameter, ParameterNames};
 use crate::cloud::Store;
 use crate::cloud::remote::Remote;
-use crate::pki::{Authority, CertificateAuthority, ServiceAccountKey};
+use crate::pki::{Authority, CertificateAuthority, PkiError, ServiceAccountKey};
 
 /// Its key. The policy of the state bucket names the prefix.
 pub const COPY_KEY: &str = "authorities/parameters.json";
@@ -52,10 +53,33 @@ impl StoredValues {
         self.0.get(&parameter.short)
     }
 
+    /// These values, and for parameters without one those of `older`.
+    #[must_use]
+    pub fn or(&self, older: Option<&Self>) -> Self {
+        let mut all = older.map(|older| older.0.clone()).unwrap_or_default();
+        all.extend(self.0.clone());
+        Self(all)
+    }
+
     /// Those of `parameters` that have no value here.
     pub fn without<'a>(&self, parameters: &'a [AuthorityParameter]) -> Vec<&'a AuthorityParameter> {
         let absent = |one: &&AuthorityParameter| self.get(one).is_none();
         parameters.iter().filter(absent).collect()
+    }
+
+    /// The plain ones of `parameters` that are not of the secrets beside them, where both are here.
+    pub fn mismatched<'a>(
+        &self,
+        names: &ParameterNames,
+        parameters: &'a [AuthorityParameter],
+    ) -> Vec<&'a AuthorityParameter> {
+        let differs =
+            |one: &&AuthorityParameter| match (plain_half(names, one, self), self.get(one)) {
+                (Ok(Some(wanted)), Some(here)) => !is_same(&wanted, here),
+                (Err(_), _) => true,
+                (Ok(None), _) | (Ok(Some(_)), None) => false,
+            };
+        parameters.iter().filter(differs).collect()
     }
 
     /// Those of `parameters` that both have, with different values.
@@ -77,25 +101,33 @@ pub(super) fn is_same(one: &SecretString, other: &SecretString) -> bool {
     one.expose_secret().trim_end() == other.expose_secret().trim_end()
 }
 
-/// What a plain parameter has to hold, by the secret that it belongs to; `None` for a secret, or where that
-/// secret is missing or damaged.
+/// What a plain parameter has to hold, by the secret that it belongs to; `None` for a secret, and where that secret is
+/// not among the values.
+///
+/// # Errors
+/// A secret that is damaged.
 pub(super) fn plain_half(
     names: &ParameterNames,
     parameter: &AuthorityParameter,
-    stored: &StoredValues,
-) -> Option<SecretString> {
+    values: &StoredValues,
+) -> Result<Option<SecretString>, PkiError> {
     let all = names.all();
-    let value = |name: &str| stored.get(all.iter().find(|one| one.name == name)?);
+    let value = |name: &str| values.get(all.iter().find(|one| one.name == name)?);
     if parameter.name == names.service_account_public() {
-        let key = ServiceAccountKey::from_pem(value(&names.service_account_key())?).ok()?;
-        return Some(key.public_pem().into());
+        let Some(key) = value(&names.service_account_key()) else {
+            return Ok(None);
+        };
+        return Ok(Some(ServiceAccountKey::from_pem(key)?.public_pem().into()));
     }
-    let role = Authority::ALL
-        .into_iter()
-        .find(|role| names.certificate(*role) == parameter.name)?;
-    let bundle = value(&names.secret(role))?;
-    let authority = CertificateAuthority::from_bundle(role, bundle).ok()?;
-    Some(authority.certificate_pem().into())
+    let of_role = |role: &Authority| names.certificate(*role) == parameter.name;
+    let Some(role) = Authority::ALL.into_iter().find(of_role) else {
+        return Ok(None);
+    };
+    let Some(bundle) = value(&names.secret(role)) else {
+        return Ok(None);
+    };
+    let authority = CertificateAuthority::from_bundle(role, bundle)?;
+    Ok(Some(authority.certificate_pem().into()))
 }
 
 /// The values of those `parameters` that are there.
@@ -132,7 +164,7 @@ pub async fn read_copy(
     bucket: &str,
     cluster: &str,
 ) -> Result<Option<StoredValues>, AccessError> {
-    if !exists(store, bucket).await? {
+    if written(store, bucket).await?.is_none() {
         return Ok(None);
     }
     let read = store.object(bucket, COPY_KEY).await;
@@ -174,7 +206,7 @@ pub async fn keep_copy(
     bucket: &str,
     cluster: &str,
 ) -> Result<KeptCopy, AccessError> {
-    if exists(store, bucket).await? {
+    if written(store, bucket).await?.is_some() {
         return Ok(KeptCopy::Found);
     }
     let values = read_parameters(store, &ParameterNames::of(cluster)?.all()).await?;
@@ -195,12 +227,8 @@ pub async fn replace_copy(
         let names = missing.into_iter().map(|one| one.short.clone());
         return Ok(KeptCopy::Incomplete(names.collect()));
     }
-    let names = ParameterNames::of(cluster)?;
-    let other = all.iter().filter(|one| {
-        let wanted = plain_half(&names, one, values);
-        !one.is_secret && !matches!((wanted, values.get(one)), (Some(a), Some(b)) if is_same(&a, b))
-    });
-    let other: Vec<_> = other.map(|one| one.short.clone()).collect();
+    let other = values.mismatched(&ParameterNames::of(cluster)?, &all);
+    let other: Vec<_> = other.into_iter().map(|one| one.short.clone()).collect();
     if !other.is_empty() {
         return Ok(KeptCopy::Mismatched(other));
     }
@@ -225,11 +253,13 @@ pub async fn replace_copy(
     Ok(KeptCopy::Written)
 }
 
-/// By the list of the bucket: a caller who may not read it gets no other answer for one that is missing.
-async fn exists(store: &impl Remote, bucket: &str) -> Result<bool, AccessError> {
+/// When the copy was written; `None` when there is none. By the list of the bucket: a caller who may not read it gets
+/// no other answer for one that is missing.
+pub async fn written(store: &impl Remote, bucket: &str) -> Result<Option<Timestamp>, AccessError> {
     let listed = store.objects(bucket, COPY_KEY).await;
     let listed = listed.map_err(|source| failed(AccessOperation::ReadCopy, bucket, source))?;
-    Ok(listed.iter().any(|object| object.key == COPY_KEY))
+    let copy = listed.iter().find(|object| object.key == COPY_KEY);
+    Ok(copy.map(|copy| copy.written))
 }
 
 fn failed(doing: AccessOperation, bucket: &str, source: crate::cloud::CloudError) -> AccessError {

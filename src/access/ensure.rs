@@ -14,15 +14,17 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::error::AccessOperation;
-use super::inventory::{Inventory, inventory};
+use super::inventory::{ClusterLife, ClusterStacks, Inventory, inventory};
 use super::{AccessError, ParameterNames};
-use crate::cloud::{PutResult, StackStatus, Store};
+use crate::cloud::remote::Remote;
+use crate::cloud::{PutResult, Store};
 use crate::common::Clock;
 use crate::common::retry::{Backoff, Try, retry};
 use crate::pki::{
     Authority, CertificateAuthority, CertificateInfo, PkiError, ServiceAccountKey,
     encryption_configuration,
 };
+use crate::stacks::KEY_ARN;
 
 /// Reads of a parameter that is known to exist: reads may lag writes.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), 5);
@@ -47,23 +49,19 @@ impl EnsuredAuthorities {
     }
 }
 
-/// Makes the cluster's authorities under `key_arn`, with their plain copies beside them. Uses what is
-/// there; two runs at once return the same.
-///
-/// Makes nothing for a cluster that has lived, by the status of its `control_plane` stack or by what its
-/// machines noted: see [`inventory`].
+/// Makes the authorities of a cluster under its key, with their plain copies beside them. Uses what is there; two runs
+/// at once return the same. Makes nothing for a cluster that has lived: see [`inventory`].
 ///
 /// A caller who may not read the secrets (`access.issuers` names others) can still apply once the plain
 /// copies exist: they are only made from stored secrets.
 pub async fn ensure_authorities(
-    store: &(impl Store + Clock),
-    cluster: &str,
-    key_arn: &str,
-    control_plane: Option<&StackStatus>,
+    store: &(impl Store + Remote),
+    stacks: ClusterStacks<'_>,
     now: Timestamp,
 ) -> Result<EnsuredAuthorities, AccessError> {
-    let names = ParameterNames::of(cluster)?;
-    let listed = inventory(store, cluster, Some(key_arn), control_plane).await?;
+    let names = ParameterNames::of(stacks.cluster)?;
+    let key_arn = stacks.key.ok_or(AccessError::NoOutput(KEY_ARN))?;
+    let listed = inventory(store, stacks).await?;
     if let Some(refused) = listed.refusal() {
         return Err(AccessError::Refused(refused));
     }
@@ -116,11 +114,17 @@ async fn load_or_create(
     let encryption = names.encryption();
     let service_accounts = names.service_account_key();
     let authorities =
-        Authority::ALL.map(|role| authority(store, &listed.cluster, names, key_arn, role, now));
+        Authority::ALL.map(|role| authority(store, listed, names, key_arn, role, now));
     let ((_, configured), authorities, (service_account, signed)) = try_join3(
-        load_or_put(store, &encryption, key_arn, encryption_configuration),
+        load_or_put(
+            store,
+            listed,
+            &encryption,
+            key_arn,
+            encryption_configuration,
+        ),
         try_join_all(authorities),
-        load_or_put(store, &service_accounts, key_arn, || {
+        load_or_put(store, listed, &service_accounts, key_arn, || {
             Ok(ServiceAccountKey::generate()?.private_pem().clone())
         }),
     )
@@ -155,15 +159,15 @@ async fn load_or_create(
 /// One authority as it is stored, made if there is none.
 async fn authority(
     store: &(impl Store + Clock),
-    cluster: &str,
+    listed: &Inventory,
     names: &ParameterNames,
     key_arn: &str,
     role: Authority,
     now: Timestamp,
 ) -> Result<(Authority, CertificateAuthority, SecretOrigin), AccessError> {
     let name = names.secret(role);
-    let make = || Ok(CertificateAuthority::generate(role, cluster, now)?.to_bundle());
-    let (secret, origin) = load_or_put(store, &name, key_arn, make).await?;
+    let make = || Ok(CertificateAuthority::generate(role, &listed.cluster, now)?.to_bundle());
+    let (secret, origin) = load_or_put(store, listed, &name, key_arn, make).await?;
     let authority =
         CertificateAuthority::from_bundle(role, &secret).map_err(|source| stored(&name, source))?;
     Ok((role, authority, origin))
@@ -195,12 +199,17 @@ enum SecretOrigin {
 /// The secret as it is stored, made and offered first if there is none.
 async fn load_or_put(
     store: &(impl Store + Clock),
+    listed: &Inventory,
     name: &str,
     key_arn: &str,
     make: impl FnOnce() -> Result<SecretString, PkiError>,
 ) -> Result<(SecretString, SecretOrigin), AccessError> {
     if let Some(secret) = read(store, name).await? {
         return Ok((secret, SecretOrigin::Found));
+    }
+    // The list showed it a moment ago.
+    if listed.life == ClusterLife::Lived {
+        return Err(AccessError::Refused(listed.lost_since(name)));
     }
     let offer = make().map_err(AccessError::Issue)?;
     let kept = store

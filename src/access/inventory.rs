@@ -7,14 +7,16 @@
 
 use std::time::Duration;
 
-use super::AccessError;
+use jiff::Timestamp;
+
 use super::error::AccessOperation;
 use super::names::{AuthorityParameter, ParameterNames};
-use crate::cloud::{StackStatus, Store};
-use crate::common::Clock;
+use super::{AccessError, copy};
+use crate::cloud::remote::Remote;
+use crate::cloud::{LiveStack, StackStatus, Store};
 use crate::common::retry::{Backoff, Try, retry};
 use crate::plan::{Blocked, status};
-use crate::stacks::parameter_path;
+use crate::stacks::{key_alias, parameter_path};
 
 /// Lists that should show everything: a list may lag a write.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), 5);
@@ -38,80 +40,110 @@ pub struct Inventory {
     pub missing: Vec<AuthorityParameter>,
     /// Secrets under another key than the cluster's, with that key.
     pub foreign: Vec<(AuthorityParameter, String)>,
+    /// When the newest of those that are there was written.
+    pub newest: Option<Timestamp>,
     /// Whether there is a control-plane stack.
     pub has_control_plane: bool,
     /// ARN of the cluster's key; `None` while there is no base stack that has one.
     pub key: Option<String>,
 }
 
+/// What the stacks of a cluster say that matters for its parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct ClusterStacks<'a> {
+    pub cluster: &'a str,
+    /// ARN of its KMS key, and name of its state bucket; `None` before there is a base stack.
+    pub key: Option<&'a str>,
+    pub bucket: Option<&'a str>,
+    pub control_plane: Option<&'a LiveStack>,
+}
+
 impl ClusterLife {
     /// By the control-plane stack while its machines may run: they have needed the parameters from the first
-    /// moment. One whose creation was rolled back has lost its volumes and never counts. Without machines it
-    /// counts that one of them once saw all members of etcd serve.
-    fn of(control_plane: Option<&StackStatus>, initialized: bool) -> Self {
+    /// moment. Without machines by the note that all members of etcd have served once. A note that is younger than
+    /// a stack whose creation was rolled back is of that stack, and its volumes are gone: it does not count.
+    fn of(control_plane: Option<&LiveStack>, noted: Option<Timestamp>) -> Self {
         let lived = match control_plane {
-            Some(
-                StackStatus::RollbackInProgress
-                | StackStatus::RollbackFailed
-                | StackStatus::RollbackComplete,
-            ) => false,
-            Some(status) if status::runs(status) => true,
-            _ => initialized,
+            Some(stack) if is_rolled_back(&stack.status) => {
+                noted.is_some_and(|noted| noted < stack.created)
+            }
+            Some(stack) if status::runs(&stack.status) => true,
+            _ => noted.is_some(),
         };
         if lived { Self::Lived } else { Self::New }
     }
 }
 
-/// Lists the parameters of `cluster`. `key` is the ARN of its KMS key, `control_plane` the status of its
-/// control-plane stack. Reads again for some seconds before it calls one of a living cluster missing.
+/// Whether the creation of a stack was undone, or is being undone.
+fn is_rolled_back(status: &StackStatus) -> bool {
+    matches!(
+        status,
+        StackStatus::RollbackInProgress
+            | StackStatus::RollbackFailed
+            | StackStatus::RollbackComplete
+    )
+}
+
+/// Lists the parameters of a cluster. Reads again for some seconds before it calls one of a living cluster missing.
 ///
 /// # Errors
 /// A refused or failed list: never the same as an empty one.
 pub async fn inventory(
-    store: &(impl Store + Clock),
-    cluster: &str,
-    key: Option<&str>,
-    control_plane: Option<&StackStatus>,
+    store: &(impl Store + Remote),
+    stacks: ClusterStacks<'_>,
 ) -> Result<Inventory, AccessError> {
-    let names = ParameterNames::of(cluster)?;
+    let names = ParameterNames::of(stacks.cluster)?;
     let list = async || {
-        let read = read(store, &names, cluster, key, control_plane).await;
+        let read = read(store, &names, stacks).await;
         Try::pending(read, |found| {
             found.life == ClusterLife::Lived && !found.missing.is_empty()
         })
     };
-    retry(store, BACKOFF, list).await
+    let mut found = retry(store, BACKOFF, list).await?;
+    // What a copy was made of has been there: it is lost, and comes back from the copy.
+    if found.life == ClusterLife::New
+        && !found.missing.is_empty()
+        && let Some(bucket) = stacks.bucket
+        && copy::written(store, bucket).await?.is_some()
+    {
+        found.life = ClusterLife::Lived;
+    }
+    Ok(found)
 }
 
 async fn read(
     store: &impl Store,
     names: &ParameterNames,
-    cluster: &str,
-    key: Option<&str>,
-    control_plane: Option<&StackStatus>,
+    stacks: ClusterStacks<'_>,
 ) -> Result<Inventory, AccessError> {
     let root = names.root();
     let listed = store.parameters_under(root).await;
     let listed =
         listed.map_err(|source| AccessError::cloud(AccessOperation::List, root, source))?;
-    let initialized = names.etcd_initialized();
-    let initialized = listed.iter().any(|one| one.name == initialized);
+    let note = names.etcd_initialized();
+    let note = listed.iter().find(|one| one.name == note);
     let mut inventory = Inventory {
-        cluster: cluster.to_owned(),
-        life: ClusterLife::of(control_plane, initialized),
+        cluster: stacks.cluster.to_owned(),
+        life: ClusterLife::of(stacks.control_plane, note.map(|note| note.written)),
         all: names.all(),
         missing: Vec::new(),
         foreign: Vec::new(),
-        has_control_plane: control_plane.is_some(),
-        key: key.map(str::to_owned),
+        newest: None,
+        has_control_plane: stacks.control_plane.is_some(),
+        key: stacks.key.map(str::to_owned),
     };
     for parameter in names.all() {
         let Some(found) = listed.iter().find(|one| one.name == parameter.name) else {
             inventory.missing.push(parameter);
             continue;
         };
+        inventory.newest = inventory.newest.max(Some(found.written));
         match &found.key {
-            Some(under) if !key.is_some_and(|key| is_same_key(under, key)) => {
+            Some(under)
+                if !stacks
+                    .key
+                    .is_some_and(|key| is_same_key(under, key, stacks.cluster)) =>
+            {
                 inventory.foreign.push((parameter, under.clone()));
             }
             _ => {}
@@ -120,9 +152,15 @@ async fn read(
     Ok(inventory)
 }
 
-/// Whether a key as it was named when a secret was stored (by ARN, or by id) is the key of this ARN.
-fn is_same_key(named: &str, arn: &str) -> bool {
-    named == arn || arn.rsplit_once('/').is_some_and(|(_, id)| id == named)
+/// Whether a key as it was named when a secret was stored is the cluster's, which has this ARN: by ARN, by id, or by
+/// the alias that the base stack gives it.
+pub(super) fn is_same_key(named: &str, arn: &str, cluster: &str) -> bool {
+    let id = arn.rsplit_once('/').map(|(_, id)| id);
+    let alias = key_alias(cluster);
+    named == arn
+        || Some(named) == id
+        || named == alias
+        || named.split_once(':').is_some() && named.ends_with(&format!(":{alias}"))
 }
 
 /// The region in an ARN.
@@ -149,8 +187,8 @@ impl Inventory {
         let cluster = &self.cluster;
         match self.life {
             ClusterLife::New => format!(
-                "it is left over from a deleted cluster; remove it (`aws ssm delete-parameter --name {name}`) \
-                 and run again"
+                "it is left over from a deleted cluster; remove it (`{}`) and run again",
+                self.delete_command(&[name])
             ),
             ClusterLife::Lived => format!(
                 "one of the two was replaced; `kube-cfn certs restore {cluster} --plan` compares both with the \
@@ -180,6 +218,17 @@ impl Inventory {
         Blocked::by_guard(reason, remedy)
     }
 
+    /// Of one that was lost after the list.
+    pub(super) fn lost_since(&self, name: &str) -> Blocked {
+        let is_it = |one: &&AuthorityParameter| one.name == name;
+        let missing = self.all.iter().filter(is_it).cloned().collect();
+        let listed = Self {
+            missing,
+            ..self.clone()
+        };
+        listed.lost()
+    }
+
     fn foreign_key(&self) -> Blocked {
         let Self {
             cluster, foreign, ..
@@ -196,14 +245,17 @@ impl Inventory {
             names.join(", "),
             super::names::place(cluster)
         );
-        let remedy = if self.has_control_plane {
-            format!(
-                "`kube-cfn certs restore {cluster} --plan` shows whether the copy in the state bucket has \
-                 them; only where it has, `{}` and restore",
-                self.clear_foreign()
-            )
-        } else {
-            self.clear_all()
+        let remedy = match (self.has_control_plane, &self.key) {
+            (false, _) => self.clear_all(),
+            (true, Some(_)) => format!(
+                "`kube-cfn certs restore {cluster} --plan` shows what the copy in the state bucket has of \
+                 them, and what to do"
+            ),
+            (true, None) => format!(
+                "the base stack is gone while machines run: keep that key (`aws kms cancel-key-deletion \
+                 --key-id {under}`, `aws kms enable-key --key-id {under}`), and change nothing before its values \
+                 are saved elsewhere"
+            ),
         };
         Blocked::by_guard(reason, remedy)
     }
@@ -218,13 +270,8 @@ impl Inventory {
         all
     }
 
-    /// The command that deletes the secrets under another key.
-    pub fn clear_foreign(&self) -> String {
-        let names: Vec<_> = self
-            .foreign
-            .iter()
-            .map(|(one, _)| one.name.as_str())
-            .collect();
+    /// The command that deletes these parameters.
+    pub fn delete_command(&self, names: &[&str]) -> String {
         format!(
             "aws ssm delete-parameters{} --names {}",
             self.region(),
@@ -243,7 +290,7 @@ impl Inventory {
     }
 
     /// The region of the keys as an option of the AWS CLI.
-    fn region(&self) -> String {
+    pub fn region(&self) -> String {
         let foreign = self.foreign.iter().map(|(_, key)| key.as_str());
         let region = self
             .key

@@ -29,7 +29,7 @@ pub use grant::{
     grant,
 };
 pub use identity::{ADMINS, BOUND_GROUPS, BoundGroup, SystemIdentity, system_identity, unbound};
-pub use inventory::{ClusterLife, Inventory, inventory};
+pub use inventory::{ClusterLife, ClusterStacks, Inventory, inventory};
 pub use issue::{
     CertificateRequest, Credential, LifetimeLimits, authorities, authority_certificate, credential,
     issue,

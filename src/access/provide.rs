@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::inventory::ClusterStacks;
 use super::{AccessError, EnsuredAuthorities, ensure_authorities, publish_issuer};
-use crate::cloud::{StackStatus, Store};
-use crate::common::Clock;
+use crate::cloud::remote::Remote;
+use crate::cloud::{LiveStack, Store};
 use crate::common::retry::{Backoff, Try, retry};
-use crate::stacks::{KEY_ARN, OIDC_BUCKET, OIDC_ISSUER};
+use crate::stacks::{KEY_ARN, OIDC_BUCKET, OIDC_ISSUER, STATE_BUCKET};
 
 /// What a run has provided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,12 +19,12 @@ pub struct Provided {
 }
 
 /// Makes the authorities of a cluster, or finds them, and publishes its issuer, with the `outputs` of its base
-/// stack and the status of its `control_plane` stack. Safe to repeat.
+/// stack and its `control_plane` stack. Safe to repeat.
 pub async fn provide_authorities(
-    cloud: &(impl Store + Clock),
+    cloud: &(impl Store + Remote),
     cluster: &str,
     outputs: Option<&BTreeMap<String, String>>,
-    control_plane: Option<&StackStatus>,
+    control_plane: Option<&LiveStack>,
 ) -> Result<Provided, AccessError> {
     let output = |key| {
         let value = outputs.and_then(|outputs| outputs.get(key));
@@ -31,10 +32,17 @@ pub async fn provide_authorities(
     };
     let (key, issuer) = (output(KEY_ARN)?, output(OIDC_ISSUER)?);
     let bucket = output(OIDC_BUCKET)?;
+    let stacks = ClusterStacks {
+        cluster,
+        key: Some(key),
+        bucket: outputs
+            .and_then(|outputs| outputs.get(STATE_BUCKET))
+            .map(String::as_str),
+        control_plane,
+    };
     retry(cloud, Backoff::REQUEST, async || {
         let provided = async {
-            let authorities =
-                ensure_authorities(cloud, cluster, key, control_plane, cloud.now()).await?;
+            let authorities = ensure_authorities(cloud, stacks, cloud.now()).await?;
             let key = &authorities.service_accounts;
             let replaced = publish_issuer(cloud, bucket, issuer, key).await?;
             Ok(Provided {

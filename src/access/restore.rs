@@ -26,8 +26,15 @@ pub enum RestoreAction {
     Keep,
     /// It is there, with another value than the copy: which one is right is not for a program to decide.
     Differs,
-    /// It is there, under this key, which is not the cluster's.
-    OtherKey(String),
+    /// It is there, under a key that is not the cluster's.
+    OtherKey {
+        /// That key.
+        key: String,
+        /// Whether the copy has a value of it.
+        in_copy: bool,
+    },
+    /// With what is there and what would come back, this plain one is not of the secret beside it.
+    Mismatched,
     /// It is missing and comes back.
     Put {
         value: SecretString,
@@ -53,12 +60,22 @@ impl RestorePlan {
         copy: Option<&StoredValues>,
     ) -> Result<Self, AccessError> {
         let names = ParameterNames::of(&listed.cluster)?;
-        let item = |parameter: AuthorityParameter| {
-            let action = action(&names, &parameter, listed, stored, copy);
+        let after = stored.or(copy);
+        let mismatched = after.mismatched(&names, &listed.all);
+        let item = |parameter: &AuthorityParameter| {
+            let action = match action(&names, parameter, listed, stored, copy) {
+                RestoreAction::Keep | RestoreAction::Put { .. }
+                    if mismatched.contains(&parameter) =>
+                {
+                    RestoreAction::Mismatched
+                }
+                action => action,
+            };
+            let parameter = parameter.clone();
             RestoreItem { parameter, action }
         };
         Ok(Self {
-            items: names.all().into_iter().map(item).collect(),
+            items: listed.all.iter().map(item).collect(),
         })
     }
 
@@ -72,7 +89,9 @@ impl RestorePlan {
     /// belong to the rest.
     pub fn has_conflict(&self) -> bool {
         self.items.iter().any(|item| match item.action {
-            RestoreAction::Differs | RestoreAction::OtherKey(_) => true,
+            RestoreAction::Differs | RestoreAction::Mismatched | RestoreAction::OtherKey { .. } => {
+                true
+            }
             RestoreAction::Keep | RestoreAction::Put { .. } | RestoreAction::Lost => false,
         })
     }
@@ -80,7 +99,10 @@ impl RestorePlan {
     /// The parameters that stay missing, or are not what the copy has.
     pub fn open(&self) -> impl Iterator<Item = &RestoreItem> {
         let open = |item: &&RestoreItem| match item.action {
-            RestoreAction::Differs | RestoreAction::OtherKey(_) | RestoreAction::Lost => true,
+            RestoreAction::Differs
+            | RestoreAction::Mismatched
+            | RestoreAction::OtherKey { .. }
+            | RestoreAction::Lost => true,
             RestoreAction::Keep | RestoreAction::Put { .. } => false,
         };
         self.items.iter().filter(open)
@@ -96,7 +118,10 @@ fn action(
 ) -> RestoreAction {
     let other_key = listed.foreign.iter().find(|(one, _)| one == parameter);
     if let Some((_, key)) = other_key {
-        return RestoreAction::OtherKey(key.clone());
+        return RestoreAction::OtherKey {
+            key: key.clone(),
+            in_copy: copy.is_some_and(|copy| copy.get(parameter).is_some()),
+        };
     }
     let saved = copy.and_then(|copy| copy.get(parameter));
     match (stored.get(parameter), saved) {
@@ -107,11 +132,11 @@ fn action(
             from: RestoreSource::Copy,
         },
         (None, None) => match plain_half(names, parameter, stored) {
-            Some(value) => RestoreAction::Put {
+            Ok(Some(value)) => RestoreAction::Put {
                 value,
                 from: RestoreSource::Secret,
             },
-            None => RestoreAction::Lost,
+            Ok(None) | Err(_) => RestoreAction::Lost,
         },
     }
 }

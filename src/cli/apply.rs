@@ -16,7 +16,7 @@ use crate::access;
 use crate::access::copy::{self, COPY_KEY, KeptCopy};
 use crate::apply::{self, Outputs, Prerequisites, RunReport};
 use crate::cloud::remote::Remote;
-use crate::cloud::{Cloud, StackStatus, Store};
+use crate::cloud::{Cloud, LiveStack, Store};
 use crate::common::text::listed_line;
 use crate::forecast;
 use crate::plan::Plan;
@@ -168,7 +168,7 @@ pub async fn execute_plan<C: Cloud + Store + Remote>(
     let prepare = Authorities {
         cluster: &session.spec().name,
         cloud: &session.cloud,
-        control_plane: control_plane_status(&plan),
+        control_plane: found_control_plane(&plan),
     };
     let expected = forecast::estimate(&plan, &options.durations);
     let stacks: Vec<Stack> = plan.steps.iter().map(|step| step.stack.clone()).collect();
@@ -201,7 +201,7 @@ struct Authorities<'a, C> {
     cluster: &'a str,
     cloud: &'a C,
     /// The control-plane stack as the plan found it.
-    control_plane: Option<StackStatus>,
+    control_plane: Option<LiveStack>,
 }
 
 impl<C: Cloud + Store + Remote> Prerequisites for Authorities<'_, C> {
@@ -233,10 +233,10 @@ impl<C: Cloud + Store + Remote> Prerequisites for Authorities<'_, C> {
     }
 }
 
-fn control_plane_status(plan: &Plan) -> Option<StackStatus> {
+fn found_control_plane(plan: &Plan) -> Option<LiveStack> {
     let mut steps = plan.steps.iter();
     let step = steps.find(|step| step.stack.kind == StackKind::ControlPlane)?;
-    step.found.as_ref().map(|found| found.status.clone())
+    step.found.clone()
 }
 
 /// A cluster that an earlier version made gets its copy of the authorities too.

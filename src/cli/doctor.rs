@@ -70,7 +70,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     );
     found.layers = stacks.into_iter().flatten().collect();
     found.layers.extend(account);
-    found.layers.extend(outside?);
+    found.layers.extend(outside);
     found.layers.extend(objects);
     args.output.print(&found, || protection::text(&found))?;
     exit(&found)

@@ -11,13 +11,13 @@ use super::lock::{self, Refresh};
 use super::objects;
 use super::out::eprint;
 use super::session::{self, Session};
-use crate::access::{self, AccessError, Inventory};
+use crate::access::{self, AccessError, ClusterStacks, Inventory};
+use crate::cloud::remote::Remote;
 use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Inspect, LiveStack, Store};
-use crate::common::Clock;
 use crate::plan::protection::account;
 use crate::plan::versions::{self, WantedVersions};
 use crate::plan::{self, Blocked, DriftDetection, Plan, PlanError, PlanOptions, Survey};
-use crate::stacks::{KEY_ARN, Stack, StackKind};
+use crate::stacks::{KEY_ARN, STATE_BUCKET, Stack, StackKind};
 
 /// What is allowed by name, and what is stated because AWS can't tell.
 #[derive(clap::Args, Default)]
@@ -84,7 +84,7 @@ impl<'a> PlanRequest<'a> {
 
 /// Makes a plan with its change sets. The caller executes or discards them; after Ctrl-C they are
 /// discarded here.
-pub async fn make_plan<C: Cloud + Store + Inspect>(
+pub async fn make_plan<C: Cloud + Store + Inspect + Remote>(
     session: &Session<C>,
     request: &PlanRequest<'_>,
 ) -> Result<Plan, CommandError> {
@@ -107,7 +107,7 @@ pub async fn make_plan<C: Cloud + Store + Inspect>(
     Err(CommandError::new(Exit::Interrupted, message))
 }
 
-async fn stages<C: Cloud + Store + Inspect>(
+async fn stages<C: Cloud + Store + Inspect + Remote>(
     session: &Session<C>,
     request: &PlanRequest<'_>,
 ) -> Result<Plan, CommandError> {
@@ -147,7 +147,7 @@ pub struct PlanInputs {
 }
 
 /// Reads what exists and what runs there. `stated` are versions that can't be read.
-pub async fn survey<C: Cloud + Store + Inspect>(
+pub async fn survey<C: Cloud + Store + Inspect + Remote>(
     session: &Session<C>,
     stated: &[(StackKind, Version)],
 ) -> Result<PlanInputs, CommandError> {
@@ -166,7 +166,11 @@ pub async fn survey<C: Cloud + Store + Inspect>(
     let mut decided = versions::decide(wanted, &running);
     // Nothing else counts before this: it comes first, in place of what the versions say of the base.
     let refusal = match listed.refusal() {
-        None => unusable_key(&session.cloud, listed.key.as_deref()).await?,
+        None => match unusable_key(&session.cloud, listed.key.as_deref()).await {
+            // A caller who may not look at it plans all the same: `doctor` says that it could not be checked.
+            Err(CloudError::Denied { .. }) => None,
+            found => found?,
+        },
         refusal => refusal,
     };
     decided
@@ -179,25 +183,21 @@ pub async fn survey<C: Cloud + Store + Inspect>(
     })
 }
 
-/// Why the cluster's key keeps everything from being read. A caller who may not look at it plans all the same:
-/// `doctor` says that it could not be checked.
-async fn unusable_key(
+/// Why the cluster's key keeps everything from being read.
+pub async fn unusable_key(
     cloud: &impl Inspect,
     key: Option<&str>,
-) -> Result<Option<Blocked>, CommandError> {
+) -> Result<Option<Blocked>, CloudError> {
     let Some(key) = key else {
         return Ok(None);
     };
-    match cloud.key(key).await {
-        Ok(state) => Ok(account::unusable_key(key, state)),
-        Err(CloudError::Denied { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    let state = cloud.key(key).await?;
+    Ok(account::unusable_key(key, state))
 }
 
 /// The parameters of a cluster's authorities, compared with the stacks that depend on them.
 pub async fn list_authorities(
-    cloud: &(impl Store + Clock),
+    cloud: &(impl Store + Remote),
     cluster: &str,
     stacks: &[LiveStack],
 ) -> Result<Inventory, AccessError> {
@@ -206,9 +206,18 @@ pub async fn list_authorities(
             .iter()
             .find(move |found| found.kind == kind.to_string())
     };
-    let key = stack(StackKind::Base).and_then(|base| base.outputs.get(KEY_ARN));
-    let control_plane = stack(StackKind::ControlPlane).map(|found| &found.status);
-    access::inventory(cloud, cluster, key.map(String::as_str), control_plane).await
+    let base = stack(StackKind::Base);
+    let output = |key| {
+        base.and_then(|base| base.outputs.get(key))
+            .map(String::as_str)
+    };
+    let stacks = ClusterStacks {
+        cluster,
+        key: output(KEY_ARN),
+        bucket: output(STATE_BUCKET),
+        control_plane: stack(StackKind::ControlPlane),
+    };
+    access::inventory(cloud, stacks).await
 }
 
 /// Deletes change sets that will not be executed. One that stays does no harm: it is only reported.

@@ -11,7 +11,7 @@ use super::certs;
 use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
 use super::out::FormatArg;
-use super::planning::list_authorities;
+use super::planning::{list_authorities, unusable_key};
 use super::session;
 use crate::cloud::Cloud;
 use crate::kube::{self, Api, Connection, WantedCluster};
@@ -55,7 +55,11 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         list_authorities(&cluster.cloud, &cluster.name, &stacks)
     );
     view.kubernetes = kubernetes;
-    view.authorities = Some(AuthoritiesView::of(listed.as_ref()));
+    let key = match &listed {
+        Ok(listed) => unusable_key(&cluster.cloud, listed.key.as_deref()).await,
+        Err(_) => Ok(None),
+    };
+    view.authorities = Some(AuthoritiesView::of(listed.as_ref(), key));
     args.output.print(&view, || text(&view, Timestamp::now()))?;
     if args.check {
         check(&cluster, &view)

@@ -1,5 +1,6 @@
 //! What is outside CloudFormation: parameters, secrets, objects, consoles.
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::CloudError;
@@ -19,6 +20,8 @@ pub struct ParameterSummary {
     pub name: String,
     /// The KMS key of a secret, as it was named when the secret was stored; `None` for a plain value.
     pub key: Option<String>,
+    /// When its value was last written, by the server's clock.
+    pub written: Timestamp,
 }
 
 /// An object that lies in a bucket as it was asked for.

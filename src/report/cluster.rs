@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::access::{AccessError, Inventory};
 use crate::cloud::status::ResourcePhase;
-use crate::cloud::{LiveResource, LiveStack, StackStatus};
+use crate::cloud::{CloudError, LiveResource, LiveStack, StackStatus};
 use crate::common::duration::age;
 use crate::common::text::listed_line;
 use crate::kubeconfig::server_url;
@@ -88,14 +88,27 @@ pub struct Health {
 }
 
 impl AuthoritiesView {
-    pub fn of(listed: Result<&Inventory, &AccessError>) -> Self {
-        match listed {
-            Ok(listed) => Self {
-                lost: listed.refusal(),
+    /// Of a list, and of what is wrong with the cluster's key.
+    pub fn of(
+        listed: Result<&Inventory, &AccessError>,
+        unusable_key: Result<Option<Blocked>, CloudError>,
+    ) -> Self {
+        let lost = match listed {
+            Ok(listed) => listed.refusal(),
+            Err(error) => {
+                return Self {
+                    lost: None,
+                    unknown: Some(error.to_string()),
+                };
+            }
+        };
+        match unusable_key {
+            Ok(key) => Self {
+                lost: lost.or(key),
                 unknown: None,
             },
             Err(error) => Self {
-                lost: None,
+                lost,
                 unknown: Some(error.to_string()),
             },
         }

@@ -4,7 +4,7 @@ mod authorities;
 mod nodes;
 mod snapshots;
 
-pub use authorities::{CopyRead, copy_layer, parameter_layers, validity_layer};
+pub use authorities::{CopyRead, copy_layer, parameter_layers, unlisted_layer, validity_layer};
 pub use nodes::node_certificates_layer;
 pub use snapshots::snapshot_layer;
 

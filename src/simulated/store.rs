@@ -85,6 +85,7 @@ impl Store for Simulated {
             let summary = seen.map(|(name, one)| ParameterSummary {
                 name: name.clone(),
                 key: one.key.clone(),
+                written: timestamp(one.written),
             });
             Ok(summary.collect())
         })

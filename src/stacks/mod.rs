@@ -17,6 +17,7 @@ mod pool;
 mod references;
 mod security_groups;
 pub mod versions;
+mod volume_key;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -94,6 +95,12 @@ pub enum DesignError {
         unit: &'static str,
         help: &'static str,
     },
+    #[error(
+        "let the machines of {stack} start: their disks are encrypted under the cluster's key, and its key policy in the \
+         overridden base template does not allow {action} to Auto Scaling's role; copy the statements \
+         AutoScalingUsesTheKeyForVolumes and AutoScalingLetsEc2UseTheKey from the built-in template"
+    )]
+    KeyPolicy { stack: String, action: &'static str },
     #[error("use {name}: it has no `{part}`, so it makes no stack template")]
     NoTemplate { name: String, part: &'static str },
     /// A line for each, with the template, the place in it and what was meant.
@@ -120,6 +127,7 @@ pub fn design_at(
         stacks.extend((kind.design)(spec, versions, templates)?);
     }
     references::check(&stacks)?;
+    volume_key::check(&stacks)?;
     stacks.iter().try_for_each(limits::check)?;
     Ok(stacks)
 }
@@ -155,6 +163,11 @@ fn every_field_has_its_place(spec: &ClusterSpec) {
 /// templates name the same path.
 pub fn parameter_path(cluster: &str) -> String {
     format!("/kube-cfn/{cluster}")
+}
+
+/// The alias of a cluster's KMS key, which the base stack makes for people.
+pub fn key_alias(cluster: &str) -> String {
+    format!("alias/kube-cfn/{cluster}")
 }
 
 /// Key of the output of [`StackKind::Base`] that names the state bucket.

@@ -22,13 +22,13 @@ async fn keep(cloud: &Simulated) -> KeptCopy {
 }
 
 async fn plan(cloud: &Simulated) -> RestorePlan {
-    let key = key(cloud);
-    let status = StackStatus::CreateComplete;
-    let listed = inventory(cloud, "canary", Some(&key), Some(&status))
+    let (key, bucket) = (key(cloud), bucket(cloud));
+    let stack = control_plane(cloud, StackStatus::CreateComplete);
+    let listed = inventory(cloud, stacks(&key, &bucket, Some(&stack)))
         .await
         .unwrap();
     let stored = read_parameters(cloud, &listed.readable()).await.unwrap();
-    let copy = read_copy(cloud, &bucket(cloud), "canary").await.unwrap();
+    let copy = read_copy(cloud, &bucket, "canary").await.unwrap();
     RestorePlan::of(&listed, &stored, copy.as_ref()).unwrap()
 }
 
@@ -203,18 +203,56 @@ async fn old_copy_is_named() {
         .put_secret_if_absent(&name, newer.private_pem(), &key(&cloud))
         .await
         .unwrap();
-    let listed = inventory(&cloud, "canary", Some(&key(&cloud)), None)
+    let (key, bucket) = (key(&cloud), bucket(&cloud));
+    let listed = inventory(&cloud, stacks(&key, &bucket, None))
         .await
         .unwrap();
     let stored = read_parameters(&cloud, &listed.readable()).await.unwrap();
-    let copy = read_copy(&cloud, &bucket(&cloud), "canary")
-        .await
-        .unwrap()
-        .unwrap();
+    let copy = read_copy(&cloud, &bucket, "canary").await.unwrap().unwrap();
     let names = |all: Vec<&AuthorityParameter>| {
         let names = all.into_iter().map(|one| one.short.clone());
         names.collect::<Vec<_>>()
     };
     assert_eq!(names(copy.differing(&stored, &listed.all)), ["cp/sa.key"]);
     assert_eq!(names(copy.without(&listed.all)), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn secret_of_another_cluster_in_the_copy_is_not_put_back() {
+    let cloud = copied().await;
+    let other = super::cloud_with(7, 0..=0).await;
+    ensure(&other).await.unwrap();
+    let names = ParameterNames::of("canary").unwrap();
+    let foreign = read_parameters(&other, &names.all()).await.unwrap();
+    let text = object(&cloud).await.unwrap();
+    let mut document: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let secret = foreign.get(&names.all()[0]).unwrap();
+    document["parameters"]["cp/ca.key"] = secret.expose_secret().into();
+    let text = document.to_string();
+    cloud
+        .upload(&bucket(&cloud), COPY_KEY, text.as_bytes())
+        .await
+        .unwrap();
+    lose(&cloud, "cp/ca.key");
+    let plan = plan(&cloud).await;
+    assert!(plan.has_conflict());
+}
+
+#[tokio::test(start_paused = true)]
+async fn backup_keeps_of_the_old_copy_what_is_lost() {
+    let cloud = copied().await;
+    let names = ParameterNames::of("canary").unwrap();
+    lose(&cloud, "cp/ca.key");
+    let stored = read_parameters(&cloud, &names.all()).await.unwrap();
+    let old = read_copy(&cloud, &bucket(&cloud), "canary").await.unwrap();
+    let values = stored.or(old.as_ref());
+    let kept = replace_copy(&cloud, &bucket(&cloud), "canary", &values)
+        .await
+        .unwrap();
+    assert_eq!(kept, KeptCopy::Written);
+    let new = read_copy(&cloud, &bucket(&cloud), "canary")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(new.without(&names.all()).len(), 0);
 }

@@ -14,8 +14,9 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::cloud::{
-    ChangeSetLifetime, ChangeSetRequest, Cloud as _, CloudError, Protection, StackStatus,
+    ChangeSetLifetime, ChangeSetRequest, Cloud as _, CloudError, LiveStack, Protection, StackStatus,
 };
+use crate::common::Clock as _;
 use crate::simulated::{CallFault, ExternalChange, FaultKind, Faults, Simulated, SimulationConfig};
 
 /// A cloud with the key of the cluster. Other tasks get these turns before and after each call has its
@@ -84,9 +85,32 @@ async fn ensure(cloud: &Simulated) -> Result<EnsuredAuthorities, AccessError> {
 
 async fn ensure_with(
     cloud: &Simulated,
-    control_plane: Option<&StackStatus>,
+    control_plane: Option<&LiveStack>,
 ) -> Result<EnsuredAuthorities, AccessError> {
-    ensure_authorities(cloud, "canary", &key(cloud), control_plane, now()).await
+    let (key, bucket) = (key(cloud), bucket(cloud));
+    ensure_authorities(cloud, stacks(&key, &bucket, control_plane), now()).await
+}
+
+fn stacks<'a>(
+    key: &'a str,
+    bucket: &'a str,
+    control_plane: Option<&'a LiveStack>,
+) -> ClusterStacks<'a> {
+    ClusterStacks {
+        cluster: "canary",
+        key: Some(key),
+        bucket: Some(bucket),
+        control_plane,
+    }
+}
+
+/// A control-plane stack that was created at the present moment of the cloud.
+fn control_plane(cloud: &Simulated, status: StackStatus) -> LiveStack {
+    LiveStack {
+        status,
+        created: cloud.now(),
+        ..cloud.all_stacks()[0].clone()
+    }
 }
 
 /// Somebody deletes a parameter.

@@ -38,7 +38,8 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     }
 
     /// A control plane whose creation was rolled back may have noted that its etcd had data. The volumes go
-    /// with it, and the note would keep the next machines from starting with new ones.
+    /// with it, and the note would keep the next machines from starting with new ones. A note that is older than the
+    /// stack stays: it is of data that an operator has to restore.
     async fn forget_machine_state(&self, found: &LiveStack) -> Result<(), StackResult> {
         let rolled_back = matches!(
             found.status,
@@ -48,17 +49,18 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
             return Ok(());
         }
         let path = format!("{}/state", parameter_path(self.run.cluster));
-        let forget = async |cloud: &C| cloud.delete_parameters_under(&path).await;
-        let names = self
-            .context
-            .ask("clearing what its machines noted", forget)
-            .await?;
-        if !names.is_empty() {
-            self.note(format!(
-                "removed what its machines noted: {}",
-                names.join(", ")
-            ));
+        let doing = "clearing what its machines noted";
+        let list = async |cloud: &C| cloud.parameters_under(&path).await;
+        let noted = self.context.ask(doing, list).await?;
+        if noted.is_empty() || noted.iter().any(|one| one.written < found.created) {
+            return Ok(());
         }
+        let forget = async |cloud: &C| cloud.delete_parameters_under(&path).await;
+        let names = self.context.ask(doing, forget).await?;
+        self.note(format!(
+            "removed what its machines noted: {}",
+            names.join(", ")
+        ));
         Ok(())
     }
 

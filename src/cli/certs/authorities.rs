@@ -3,7 +3,7 @@
 
 use crate::access::copy::{self, COPY_KEY, KeptCopy, StoredValues};
 use crate::access::restore::{RestorePlan, restore_parameters};
-use crate::access::{Inventory, ParameterNames};
+use crate::access::{ClusterLife, Inventory, ParameterNames};
 use crate::cli::Global;
 use crate::cli::ask::YesArg;
 use crate::cli::cluster::{Cluster, ClusterArg};
@@ -62,6 +62,12 @@ pub async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Comman
         return Err(CommandError::refused(message).help(help));
     }
     let puts = plan.puts().count();
+    if found.listed.life == ClusterLife::New && puts == 0 && !open.is_empty() {
+        eprint(&format!(
+            "no control plane of {name} has run yet: `kube-cfn apply {name}` makes what is missing"
+        ));
+        return Ok(Exit::Done);
+    }
     if puts > 0 && !args.plan {
         args.yes.confirm("Restore them now?")?;
         let restored = restore_parameters(&found.cluster.cloud, &plan, &found.key).await?;
@@ -69,7 +75,7 @@ pub async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, Comman
     }
     if !open.is_empty() {
         let message = format!("{name}: nothing here has {}", open.join(", "));
-        let help = report::lost_help(&plan, &found.key);
+        let help = report::lost_help(&plan, &found.listed, &found.bucket, &found.key);
         return Err(CommandError::new(Exit::NeedsAction, message).help(help));
     }
     if puts == 0 {
@@ -85,9 +91,11 @@ pub async fn backup(global: &Global, args: &BackupArgs) -> Result<Exit, CommandE
     let (name, bucket) = (&found.cluster.name, &found.bucket);
     let place = format!("s3://{bucket}/{COPY_KEY}");
     let all = ParameterNames::of(name)?.all();
+    // Of a lost one the copy may have the only value: it stays.
+    let values = found.stored.or(found.copy.as_ref());
     if let Some(copy) = &found.copy {
         let mut old = copy.without(&all);
-        old.extend(copy.differing(&found.stored, &all));
+        old.extend(copy.differing(&values, &all));
         if old.is_empty() {
             eprint(&format!("{place} has what is stored: nothing to do"));
             return Ok(Exit::Done);
@@ -99,7 +107,7 @@ pub async fn backup(global: &Global, args: &BackupArgs) -> Result<Exit, CommandE
         ));
     }
     args.yes.confirm(&format!("Write {place} now?"))?;
-    match copy::replace_copy(&found.cluster.cloud, bucket, name, &found.stored).await? {
+    match copy::replace_copy(&found.cluster.cloud, bucket, name, &values).await? {
         KeptCopy::Incomplete(missing) => {
             let message = format!("{} missing; the copy was not changed", missing.join(", "));
             let help = format!(

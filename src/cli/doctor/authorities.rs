@@ -3,7 +3,6 @@
 
 use crate::access::{self, AccessError, Inventory, copy};
 use crate::cli::certs::certificates_of_nodes;
-use crate::cli::error::CommandError;
 use crate::cli::planning::list_authorities;
 use crate::cli::session::Session;
 use crate::cloud::aws::Aws;
@@ -15,54 +14,58 @@ use crate::plan::status::rests;
 use crate::report::protection::{self, CopyRead};
 use crate::stacks::{STATE_BUCKET, StackKind};
 
-/// The layers of the authorities, their copy and the snapshots; none before there is a state bucket.
-pub async fn layers(
-    session: &Session,
-    survey: &Survey,
-) -> Result<Vec<ProtectionLayer>, CommandError> {
+/// The layers of the authorities, their copy, the nodes' certificates and the snapshots, as far as there are stacks that
+/// hold them.
+pub async fn layers(session: &Session, survey: &Survey) -> Vec<ProtectionLayer> {
     let (cloud, name) = (&session.cloud, &session.spec().name);
-    let base = survey.named(&StackKind::Base.stack_name(name));
-    let Some(bucket) = base.and_then(|base| base.outputs.get(STATE_BUCKET)) else {
-        return Ok(Vec::new());
+    let stack = |kind: StackKind| survey.named(&kind.stack_name(name));
+    let bucket = stack(StackKind::Base).and_then(|base| base.outputs.get(STATE_BUCKET));
+    let listed = match list_authorities(cloud, name, &survey.found).await {
+        Ok(listed) => listed,
+        Err(error) => return vec![protection::unlisted_layer(&error.to_string())],
     };
-    let listed = list_authorities(cloud, name, &survey.found).await?;
-    let control_plane = survey.named(&StackKind::ControlPlane.stack_name(name));
+    let mut layers = protection::parameter_layers(&listed);
+    let Some(bucket) = bucket else {
+        return layers;
+    };
     let (copy, authorities, snapshots) = futures::join!(
         read_copy(cloud, &listed, bucket),
         access::authorities(cloud, name),
         etcd::list(cloud, bucket)
     );
     let now = cloud.now();
-    let mut layers = protection::parameter_layers(&listed);
-    layers.push(protection::copy_layer(
-        &listed,
-        &copy.map_err(|error| error.to_string()),
-    ));
+    let copy = copy.map_err(|error| error.to_string());
+    layers.push(protection::copy_layer(&listed, &copy));
     if listed.missing.is_empty() {
         let authorities = authorities.map_err(|error| error.to_string());
         layers.push(protection::validity_layer(name, &authorities, now));
     }
+    let control_plane = stack(StackKind::ControlPlane);
     if let Some(control_plane) = control_plane.filter(|found| rests(&found.status)) {
         let nodes = certificates_of_nodes(cloud, &control_plane.outputs, now).await;
         layers.push(protection::node_certificates_layer(name, &nodes));
-        let snapshots = snapshots
-            .map(|all| all.found)
-            .map_err(|error| error.to_string());
-        layers.push(protection::snapshot_layer(
-            name,
-            control_plane.created,
-            &snapshots,
-            now,
-        ));
+        let snapshots = snapshots.map(|all| all.found);
+        let snapshots = snapshots.map_err(|error| error.to_string());
+        let created = control_plane.created;
+        layers.push(protection::snapshot_layer(name, created, &snapshots, now));
     }
-    Ok(layers)
+    layers
 }
 
+/// Compares values where the caller may read them, else the moments at which they were written.
 async fn read_copy(cloud: &Aws, listed: &Inventory, bucket: &str) -> Result<CopyRead, AccessError> {
+    let Some(written) = copy::written(cloud, bucket).await? else {
+        return Ok(CopyRead::Absent);
+    };
     let readable = listed.readable();
-    let (stored, copy) = futures::try_join!(
+    let read = futures::try_join!(
         copy::read_parameters(cloud, &readable),
         copy::read_copy(cloud, bucket, &listed.cluster)
-    )?;
-    Ok(CopyRead { stored, copy })
+    );
+    match read {
+        Ok((stored, Some(copy))) => Ok(CopyRead::Values { stored, copy }),
+        Ok((_, None)) => Ok(CopyRead::Absent),
+        Err(AccessError::Denied { .. }) => Ok(CopyRead::Written(written)),
+        Err(error) => Err(error),
+    }
 }

@@ -5,6 +5,7 @@ use aws_sdk_ssm::config::http::HttpResponse;
 use aws_sdk_ssm::error::SdkError;
 use aws_sdk_ssm::operation::get_parameter::GetParameterError;
 use aws_sdk_ssm::types::{ParameterStringFilter, ParameterTier, ParameterType};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::calls::{ApiCall, all_pages};
@@ -220,6 +221,7 @@ async fn summaries_under(aws: &Aws, path: &str) -> Result<Vec<ParameterSummary>,
             name: found.name?,
             // A secret that names no key is under AWS's own.
             key: key.or_else(|| secret.then(|| DEFAULT_KEY.to_owned())),
+            written: Timestamp::from_second(found.last_modified_date?.secs()).ok()?,
         })
     };
     let mut found: Vec<_> = all.into_iter().filter_map(summary).collect();

@@ -3,8 +3,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::access::Inventory;
 use crate::access::copy::{COPY_KEY, StoredValues};
+use crate::access::{AuthorityParameter, ClusterLife, Inventory, ParameterNames};
 use crate::pki::{Authority, CertificateInfo};
 use crate::plan::protection::{LayerState, ProtectionLayer};
 use crate::stacks::StackKind;
@@ -13,27 +13,36 @@ use crate::stacks::StackKind;
 const WARN: SignedDuration = SignedDuration::from_hours(180 * 24);
 
 /// The copy as it was read, beside what is stored.
-pub struct CopyRead {
-    pub stored: StoredValues,
-    /// `None` when there is none.
-    pub copy: Option<StoredValues>,
+pub enum CopyRead {
+    /// There is none.
+    Absent,
+    Values {
+        stored: StoredValues,
+        copy: StoredValues,
+    },
+    /// The caller may not read values (`access.issuers` names others): when it was written.
+    Written(Timestamp),
 }
 
 /// The layers of the parameters: one for all where all is well, else one for each that is not.
 pub fn parameter_layers(listed: &Inventory) -> Vec<ProtectionLayer> {
     let cluster = &listed.cluster;
+    if listed.life == ClusterLife::New && listed.foreign.is_empty() && !listed.missing.is_empty() {
+        let text = format!("not made yet: `kube-cfn apply {cluster}` makes them");
+        return vec![layer(
+            "Authorities",
+            "parameters",
+            LayerState::Open,
+            text,
+            None,
+        )];
+    }
     let restore = format!("`kube-cfn certs restore {cluster}`");
     let missing = listed.missing.iter().map(|one| {
-        let text = "missing, and never made again";
-        layer(
-            &one.short,
-            "parameter",
-            LayerState::Missing,
-            text,
-            Some(&restore),
-        )
+        let (state, text) = (LayerState::Missing, "missing, and never made again");
+        layer(&one.short, "parameter", state, text, Some(&restore))
     });
-    let clear = format!("`kube-cfn certs restore {cluster} --plan` shows what is to do");
+    let plan = format!("`kube-cfn certs restore {cluster} --plan` shows what is to do");
     let foreign = listed.foreign.iter().map(|(one, key)| {
         let text = format!("encrypted under another key, {key}");
         layer(
@@ -41,7 +50,7 @@ pub fn parameter_layers(listed: &Inventory) -> Vec<ProtectionLayer> {
             "parameter",
             LayerState::Missing,
             text,
-            Some(&clear),
+            Some(&plan),
         )
     });
     let bad: Vec<_> = missing.chain(foreign).collect();
@@ -62,35 +71,72 @@ pub fn parameter_layers(listed: &Inventory) -> Vec<ProtectionLayer> {
 /// The layer of the copy.
 pub fn copy_layer(listed: &Inventory, read: &Result<CopyRead, String>) -> ProtectionLayer {
     let cluster = &listed.cluster;
+    let compare = format!("`kube-cfn certs restore {cluster} --plan` compares both");
     let (state, text, next) = match read {
         Err(why) => (
             LayerState::Unknown,
             format!("could not be compared: {why}"),
             None,
         ),
-        Ok(CopyRead { copy: None, .. }) => (
+        Ok(CopyRead::Absent) if listed.life == ClusterLife::New => {
+            (LayerState::Open, "none yet".to_owned(), None)
+        }
+        Ok(CopyRead::Absent) => (
             LayerState::Missing,
             format!("there is no {COPY_KEY} in the state bucket"),
             Some(format!("`kube-cfn apply {cluster}` writes it")),
         ),
-        Ok(CopyRead {
-            stored,
-            copy: Some(copy),
-        }) => {
-            let mut old = copy.without(&listed.all);
-            old.extend(copy.differing(stored, &listed.all));
-            let names: Vec<_> = old.iter().map(|one| one.short.as_str()).collect();
-            if names.is_empty() {
-                let text = "as stored, in the state bucket".to_owned();
-                (LayerState::Holds, text, None)
-            } else {
-                let next = format!("`kube-cfn certs restore {cluster} --plan` compares both");
-                let text = format!("has no or other values of {}", names.join(", "));
-                (LayerState::Missing, text, Some(next))
-            }
-        }
+        Ok(CopyRead::Written(at)) if listed.newest.is_none_or(|newest| newest <= *at) => (
+            LayerState::Holds,
+            "newer than every parameter; you may not compare the values".to_owned(),
+            None,
+        ),
+        Ok(CopyRead::Written(_)) => (
+            LayerState::Missing,
+            "older than a parameter".to_owned(),
+            Some(compare),
+        ),
+        Ok(CopyRead::Values { stored, copy }) => compared(listed, stored, copy, compare),
     };
     layer("Authorities", "copy", state, text, next.as_deref())
+}
+
+fn compared(
+    listed: &Inventory,
+    stored: &StoredValues,
+    copy: &StoredValues,
+    compare: String,
+) -> (LayerState, String, Option<String>) {
+    let mut old = copy.without(&listed.all);
+    old.extend(copy.differing(stored, &listed.all));
+    let names = ParameterNames::of(&listed.cluster);
+    let pairs = names.map_or_else(
+        |_| Vec::new(),
+        |names| stored.mismatched(&names, &listed.all),
+    );
+    let short = |all: &[&AuthorityParameter]| -> String {
+        let all: Vec<_> = all.iter().map(|one| one.short.as_str()).collect();
+        all.join(", ")
+    };
+    if !pairs.is_empty() {
+        let text = format!("not of the secret beside it: {}", short(&pairs));
+        (LayerState::Missing, text, Some(compare))
+    } else if old.is_empty() {
+        (
+            LayerState::Holds,
+            "as stored, in the state bucket".to_owned(),
+            None,
+        )
+    } else {
+        let text = format!("has no or other values of {}", short(&old));
+        (LayerState::Missing, text, Some(compare))
+    }
+}
+
+/// The layer of a list of parameters that failed.
+pub fn unlisted_layer(why: &str) -> ProtectionLayer {
+    let text = format!("could not be listed: {why}");
+    layer("Authorities", "parameters", LayerState::Unknown, text, None)
 }
 
 /// The layer of how long the authorities are valid, or why that could not be read.
