@@ -254,3 +254,23 @@ fn every_value_in_a_stack_template_is_escaped() {
     }
     assert!(seen > 100, "only {seen} values seen");
 }
+
+/// An override of before: Auto Scaling could start no machine with a disk under the cluster's key.
+#[test]
+fn a_base_whose_key_serves_no_auto_scaling_is_refused() {
+    for statement in [
+        "AutoScalingUsesTheKeyForVolumes",
+        "AutoScalingLetsEc2UseTheKey",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let was = format!("Sid: {statement}\n            Effect: Allow");
+        let is = format!("Sid: {statement}\n            Effect: Deny");
+        let text = altered("stacks/base.yaml.tera", &was, &is);
+        write(directory.path(), "stacks/base.yaml.tera", &text);
+        let templates = Templates::new(Some(directory.path())).unwrap();
+        let error = stacks::design(&specs::minimal(), &templates).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("minimal-control-plane"), "{error}");
+        assert!(error.contains("AutoScalingLetsEc2UseTheKey"), "{error}");
+    }
+}
