@@ -21,7 +21,7 @@
 //! | `timeline` | the course of a run from its events: spans, critical path, slack | where events come from |
 //! | `journal` | a local record of each run's events, for timeline and durations only | how things are done |
 //! | `apply` | executing a plan: following stacks, outcomes, root causes, gathering outputs | how anything looks |
-//! | `access` | storing the authorities, issuing and granting credentials | the screen |
+//! | `access` | storing the authorities and their copy, issuing and granting credentials | the screen |
 //! | `etcd` | the order of a snapshot, a restore, a member's replacement | how machines are reached |
 //! | `events` | the event types that every running operation emits | how they are shown |
 //! | `forecast` | expected durations, outages and costs of a plan | printing |

@@ -89,7 +89,7 @@ async fn holds(
 }
 
 /// Puts an object over whatever is there; returns its version.
-async fn put(
+pub(super) async fn put(
     aws: &Aws,
     bucket: &str,
     key: &str,

@@ -1,7 +1,7 @@
 //! How a template is sent: inside the request while it fits, through a bucket when it does not.
 //! Sizes and URL forms are CloudFormation's.
 
-use super::Aws;
+use super::{Aws, bucket};
 use crate::cloud::{ChangeSetRequest, CloudError, INLINE, Store, template_key};
 
 /// The longest template at all, in bytes.
@@ -26,7 +26,12 @@ pub(super) async fn send(
     };
     let key = template_key(&wanted.template);
     let uploaded = aws.upload(bucket, &key, wanted.template.as_bytes()).await?;
-    let Some(version) = uploaded.version else {
+    let version = match uploaded.version {
+        // It may be older than the bucket's versioning: then a second one has a version.
+        None => bucket::put(aws, bucket, &key, wanted.template.as_bytes()).await?,
+        version => version,
+    };
+    let Some(version) = version else {
         return Err(refused(wanted, unversioned(bucket)));
     };
     let object = StoredTemplate {
