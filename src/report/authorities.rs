@@ -89,8 +89,8 @@ pub fn lost_help(plan: &RestorePlan, listed: &Inventory, bucket: &str, key: &str
         .filter(|item| matches!(item.action, RestoreAction::Lost));
     let region = listed.region();
     let mut help = format!(
-        "earlier versions of the copy stay in the bucket: `aws s3api list-object-versions --bucket {bucket} --prefix \
-         {COPY_KEY}` lists them, `aws s3api copy-object --bucket {bucket} --key {COPY_KEY} --copy-source \
+        "earlier versions of the copy stay in the bucket: `aws s3api list-object-versions{region} --bucket {bucket} --prefix \
+         {COPY_KEY}` lists them, `aws s3api copy-object{region} --bucket {bucket} --key {COPY_KEY} --copy-source \
          '{bucket}/{COPY_KEY}?versionId=VERSION'` brings one back, then restore again.
 As long as one control-plane \
          node runs, its disk has them too: open a session (`aws ssm start-session{region} --target INSTANCE`), join \

@@ -220,7 +220,7 @@ async fn both_gone_says_what_a_running_machine_still_has() {
         .run(&["certs", "restore", "bothgone", "--yes"])
         .ends(4)
         .tells("nothing here has cp/encryption.yaml")
-        .tells("aws s3api list-object-versions --bucket")
+        .tells("aws s3api list-object-versions --region eu-west-1 --bucket")
         .tells("/etc/kube-cfn/apiserver/encryption.yaml")
         .tells("aws ssm put-parameter --region eu-west-1 --name /kube-cfn/bothgone/cp/encryption.yaml --type SecureString --key-id arn:")
         .tells("every Secret in etcd and in its snapshots is unreadable");

@@ -84,7 +84,11 @@ pub fn copy_layer(listed: &Inventory, read: &Result<CopyRead, String>) -> Protec
         Ok(CopyRead::Absent) => (
             LayerState::Missing,
             format!("there is no {COPY_KEY} in the state bucket"),
-            Some(format!("`kube-cfn apply {cluster}` writes it")),
+            Some(if listed.missing.is_empty() {
+                format!("`kube-cfn apply {cluster}` writes it")
+            } else {
+                format!("`kube-cfn certs restore {cluster}` says where else they may be")
+            }),
         ),
         Ok(CopyRead::Written(at)) if listed.newest.is_none_or(|newest| newest <= *at) => (
             LayerState::Holds,
