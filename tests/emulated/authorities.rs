@@ -310,3 +310,36 @@ async fn a_key_pending_deletion_is_found_before_anything_is_changed() {
     ask(&world, "kms", "enable_key", &json!({"KeyId": key}));
     world.apply().ends(0);
 }
+
+#[tokio::test]
+async fn a_secret_under_another_key_is_named_and_comes_back_from_the_copy() {
+    let world = made("rekeyed");
+    let before = parameters(&world);
+    let other = ask(&world, "kms", "create_key", &json!({}))["KeyMetadata"]["Arn"].clone();
+    let name = full(&world, "cp/encryption.yaml");
+    lose(&world, &["cp/encryption.yaml"]);
+    let put = json!({"Name": name, "Value": "other", "Type": "SecureString", "KeyId": other});
+    ask(&world, "ssm", "put_parameter", &put);
+    let key = other.as_str().expect("an ARN");
+    let named = format!("encrypted under another key, {key}");
+    for (command, code) in [("plan", 5), ("doctor", 4)] {
+        let said = world.cluster(command, &[]);
+        let shown = on_one_line(said.ends(code));
+        assert!(shown.contains(&named), "{command}: {shown}");
+        assert!(
+            shown.contains("kube-cfn certs restore rekeyed --plan"),
+            "{shown}"
+        );
+    }
+    world
+        .run(&["certs", "restore", "rekeyed", "--plan"])
+        .ends(5)
+        .prints("the copy has it")
+        .tells(&format!(
+            "aws ssm delete-parameters --region eu-west-1 --names {name}"
+        ));
+    lose(&world, &["cp/encryption.yaml"]);
+    world.run(&["certs", "restore", "rekeyed", "--yes"]).ends(0);
+    assert_eq!(parameters(&world), before);
+    world.cluster("doctor", &[]).ends(0);
+}

@@ -78,7 +78,7 @@ async fn another_version_is_refused_by_plan_and_apply_and_leaves_no_trace() {
             .prints(next)
             .prints("= pool-workers nothing to do")
             .tells("no plan was saved");
-        assert!(plan.stdout.starts_with("! kubernetes"), "{plan}");
+        assert!(plan.stdout.starts_with("! the plan"), "{plan}");
         for line in plan.stdout.lines() {
             assert!(line.chars().count() <= 80, "too wide: {line}");
         }
@@ -90,7 +90,7 @@ async fn another_version_is_refused_by_plan_and_apply_and_leaves_no_trace() {
         let table = world.cluster("plan", &["-o", "markdown"]);
         table
             .ends(5)
-            .prints("> **kubernetes**: the definition says");
+            .prints("> **the plan**: the definition says");
         let said = world.apply();
         said.ends(5)
             .tells(&format!("error: steady: {reason}"))
