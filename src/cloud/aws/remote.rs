@@ -236,17 +236,43 @@ async fn follow(aws: &Aws, instance: &str, id: &str) -> Result<CommandResult, Cl
     })
 }
 
-/// The last answer about a command that was accepted.
+/// The last answer about a command that was accepted: whatever the error is, the command goes on.
 fn still_running(instance: &str, id: &str, error: CloudError) -> CloudError {
+    let with = |message: &str| {
+        format!(
+            "{message}; the command may still run on the machine: `aws ssm get-command-invocation \
+             --command-id {id} --instance-id {instance}` shows it"
+        )
+    };
     match error {
+        CloudError::Credentials { reason, help } => CloudError::Credentials {
+            reason: with(&reason),
+            help,
+        },
+        CloudError::Denied {
+            caller_may_not,
+            action,
+        } => CloudError::Denied {
+            caller_may_not: with(&caller_may_not),
+            action,
+        },
+        CloudError::Throttled(message) => CloudError::Throttled(with(&message)),
+        CloudError::Conflict(message) => CloudError::Conflict(with(&message)),
+        CloudError::Refused { operation, message } => CloudError::Refused {
+            operation,
+            message: with(&message),
+        },
         CloudError::Unreachable { operation, message } => CloudError::Unreachable {
             operation,
-            message: format!(
-                "{message}; the command may still run: `aws ssm get-command-invocation --command-id {id} \
-                 --instance-id {instance}` shows it"
-            ),
+            message: with(&message),
         },
-        error => error,
+        // Their texts go on after what is named.
+        error @ (CloudError::NotFound(_) | CloudError::Offline(_) | CloudError::Invalid { .. }) => {
+            CloudError::Unreachable {
+                operation: format!("the command on {instance}"),
+                message: with(&error.to_string()),
+            }
+        }
     }
 }
 
