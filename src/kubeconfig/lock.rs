@@ -336,7 +336,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("config");
         fs::write(lock_path(&file), "").unwrap();
-        let closed = fs::Permissions::from_mode(0);
+        let closed = fs::Permissions::from_mode(0o0);
         fs::set_permissions(lock_path(&file), closed).unwrap();
         let error = Lock::take(&file, LockTries::NONE).unwrap_err();
         assert!(matches!(error, KubeconfigError::Locked { .. }), "{error}");

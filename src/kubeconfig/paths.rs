@@ -54,7 +54,7 @@ impl KubeconfigPaths {
     pub(super) fn default_file(&self) -> PathBuf {
         let keeping = || self.files.iter().filter(|path| !is_null_device(path));
         let existing = keeping().find(|path| path.exists());
-        let last = || keeping().last().or(self.files.last());
+        let last = || keeping().next_back().or(self.files.last());
         existing.or_else(last).cloned().unwrap_or_default()
     }
 }

@@ -290,3 +290,45 @@ fn is_in_progress(found: &GetCommandInvocationOutput) -> bool {
         None | Some(Pending | InProgress | Delayed | Cancelling)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_after_the_command_was_accepted_says_that_it_may_run() {
+        let text = || "x".to_owned();
+        for error in [
+            CloudError::Credentials {
+                reason: text(),
+                help: text(),
+            },
+            CloudError::Denied {
+                caller_may_not: text(),
+                action: None,
+            },
+            CloudError::Throttled(text()),
+            CloudError::NotFound(text()),
+            CloudError::Offline(text()),
+            CloudError::Conflict(text()),
+            CloudError::Refused {
+                operation: text(),
+                message: text(),
+            },
+            CloudError::Unreachable {
+                operation: text(),
+                message: text(),
+            },
+        ] {
+            let is_login = matches!(error, CloudError::Credentials { .. });
+            let found = still_running("i-1", "c-1", error);
+            assert_eq!(matches!(found, CloudError::Credentials { .. }), is_login);
+            let said = found.to_string();
+            assert!(said.contains("may still run on the machine"), "{said}");
+            assert!(
+                said.contains("--command-id c-1 --instance-id i-1"),
+                "{said}"
+            );
+        }
+    }
+}

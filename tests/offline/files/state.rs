@@ -210,9 +210,9 @@ fn a_definition_is_read_from_a_stream() {
     let (_, stderr, code) = run("echo 'name: 1' | \"$0\" validate /dev/stdin");
     assert_eq!(code, Some(65), "{stderr}");
     // It is looked at for a plan first, and still there afterwards.
-    let keyless = "AWS_EC2_METADATA_DISABLED=true";
+    let keyless = "unset ${!AWS_*}; export AWS_EC2_METADATA_DISABLED=true";
     let (_, stderr, code) = run(&format!(
-        "cat {file} | {keyless} \"$0\" apply /dev/stdin --yes"
+        "{keyless}; cat {file} | \"$0\" apply /dev/stdin --yes"
     ));
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("no valid AWS credentials"), "{stderr}");
