@@ -132,6 +132,18 @@ async fn a_restore_needs_the_name_and_an_existing_snapshot() {
     etcd(&world, "restore", &[key, "--confirm", "restored"])
         .ends(4)
         .omits("returns to the old data");
+    // One that waits for the other nodes, and is interrupted.
+    let stopped = json!({"ok": true, "state": "stopped", "waiting": ["b"]});
+    world.rules(json!([answer("etcd-restore", 0, &stopped)]));
+    let restore = ["etcd", "restore", "restored", key, "--confirm", "restored"];
+    let mut running = world.spawn(&restore);
+    running.until(&["start the restored cluster"]);
+    running.interrupt();
+    let said = running.wait();
+    assert_eq!(said.code, None, "the signal ends it: {said}");
+    said.tells("interrupted; what the machines have begun goes on there")
+        .tells("--token restored-")
+        .tells("returns to the old data");
 
     let started = json!({"ok": true, "state": "started", "waiting": []});
     let member = json!({"id": "1", "slot": "a", "name": "cp-a", "started": true, "learner": false,
