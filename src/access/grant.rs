@@ -152,7 +152,7 @@ async fn ensure_namespace(api: &Api, wish: &Grant) -> Result<Option<PodSecurity>
         (None, AbsentNamespace::Refuse) => return Err(GrantError::NoNamespace(name.clone())),
         (None, AbsentNamespace::Create) => api.make_namespace(name).await?,
         (Some(_), _) if !wish.role.starts_pods() => return Ok(None),
-        (Some(labels), _) => api.pod_security(name, &labels).await?,
+        (Some(labels), _) => PodSecurity::of_labels(&labels),
     };
     if !wish.role.starts_pods() {
         return Ok(None);

@@ -16,7 +16,7 @@ use super::out::{self, Format, FormatArg, eprint};
 
 use crate::access::{self, AbsentNamespace, Grant, GrantError, UnconfinedPods};
 use crate::common::files::Written;
-use crate::kube::{Api, Binding, Connection, ENFORCE_LABEL, NamespaceRole, PodSecurity};
+use crate::kube::{Api, Binding, Connection, ENFORCE_LABEL, NamespaceRole};
 use crate::report::grants;
 use credentials::CredentialFormat;
 
@@ -252,12 +252,8 @@ impl From<GrantError> for CommandError {
             GrantError::NoNamespace(_) => Self::refused(error),
             GrantError::Reserved { .. } => Self::refused(error)
                 .help("name a namespace of your own; --create-namespace makes it"),
-            GrantError::Unconfined {
-                ref namespace,
-                ref found,
-                ..
-            } => {
-                let help = confine(namespace, found);
+            GrantError::Unconfined { ref namespace, .. } => {
+                let help = confine(namespace);
                 Self::refused(error).help(help)
             }
             GrantError::Pki(_) | GrantError::Somebody { .. } => Self::other(error),
@@ -266,15 +262,9 @@ impl From<GrantError> for CommandError {
 }
 
 /// How pods are kept from their machine, and the way to grant without.
-fn confine(namespace: &str, found: &PodSecurity) -> String {
-    let cluster = match found {
-        PodSecurity::Unenforced => {
-            "; for every namespace: `kube-cfn apply NAME`, then replace the control-plane machines"
-        }
-        PodSecurity::Label(_) | PodSecurity::Default(_) | PodSecurity::Unknown(_) => "",
-    };
+fn confine(namespace: &str) -> String {
     format!(
-        "`kubectl label --overwrite namespace {namespace} {ENFORCE_LABEL}=baseline` and grant again{cluster}; \
+        "`kubectl label --overwrite namespace {namespace} {ENFORCE_LABEL}=baseline` and grant again; \
          --allow-privileged-pods grants without it"
     )
 }

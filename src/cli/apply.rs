@@ -271,7 +271,7 @@ async fn copy_note(cloud: &(impl Store + Remote), cluster: &str, bucket: &str) -
     }
 }
 
-/// The run has installed a handler for Ctrl-C, so this has to wait for it too.
+/// After a signal, says that the cluster itself is done.
 async fn write_kubeconfig(
     global: &Global,
     session: &Session,

@@ -24,7 +24,7 @@ Exit codes:
    6  detached: AWS continues; re-run the same command to resume
   64  wrong usage
   65  wrong definition
- 130  not confirmed, or interrupted";
+ 130  not confirmed, or interrupted by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)";
 
 /// How a command ended. The numbers are [`EXIT_CODES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

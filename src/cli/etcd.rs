@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::Global;
-use super::ask::{ConfirmArg, YesArg};
+use super::ask::{ConfirmArg, YesArg, interrupted};
 use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
 use super::out::{Format, FormatArg, eprint};
@@ -121,13 +121,15 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, CommandErr
     cluster.print_header();
     let slots = slots(&cluster).await?;
     let name = &cluster.name;
+    let command = cluster.command("etcd restore");
     if let Some(token) = &args.abandon {
         eprint(&format!(
             "every control-plane node of {name} returns to the data it had before the restore {token}"
         ));
         args.confirm
             .confirm(&format!("Type {name} to abandon the restore of it"), name)?;
-        etcd::abandon(&members(&cluster, slots), token).await?;
+        let again = format!("`{command} --abandon {token}` goes on");
+        or_interrupted(etcd::abandon(&members(&cluster, slots), token), &again).await??;
         eprint(&format!("{name} serves its old data"));
         return Ok(Exit::Done);
     }
@@ -137,22 +139,46 @@ async fn restore(global: &Global, args: &RestoreArgs) -> Result<Exit, CommandErr
     require_verifiable(&cluster, key, args.token.as_ref()).await?;
     let token = token(&cluster, args)?;
     eprint(&snapshots::restore_steps(&slots, key));
+    let again = format!("`{command} {key} --token {token}`");
+    // Known before anything stops: a run that is killed says nothing.
+    eprint(&format!(
+        "the token of this restore is {token}; if it is cut off, resume with {again}"
+    ));
     args.confirm
         .confirm(&format!("Type {name} to restore it"), name)?;
-    let again = format!("kube-cfn etcd restore {name} {key} --token {token}");
+    let resume = format!(
+        "resume with {again}; until a control-plane node has started the restored cluster, \
+         `{command} --abandon {token}` returns to the old data"
+    );
     let failed = |error: EtcdError| {
-        CommandError::new(Exit::NeedsAction, format!("failed to {error}")).help(format!(
-            "resume with `{again}`; until a control-plane node has started the restored cluster, \
-             `kube-cfn etcd restore {name} --abandon {token}` returns to the old data"
-        ))
+        // The machine says itself what to do, as where a restore with another token is not finished.
+        let is_other = args.token.is_none() && matches!(error, EtcdError::Refused { .. });
+        let failed = CommandError::new(Exit::NeedsAction, format!("failed to {error}"));
+        if is_other {
+            failed
+        } else {
+            failed.help(&resume)
+        }
     };
-    etcd::restore(&members(&cluster, slots), key, &token)
-        .await
+    let members = members(&cluster, slots);
+    or_interrupted(etcd::restore(&members, key, &token), &resume)
+        .await?
         .map_err(failed)?;
     eprint(&format!(
         "{name} serves the data of {key}; the old data stays in /var/lib/etcd/aside of each control-plane node"
     ));
     Ok(Exit::Done)
+}
+
+/// What the work comes to, unless a signal comes first: then the error has `next`.
+async fn or_interrupted<T>(work: impl Future<Output = T>, next: &str) -> Result<T, CommandError> {
+    tokio::select! {
+        done = work => Ok(done),
+        () = interrupted() => {
+            let message = "interrupted; what the machines have begun goes on there";
+            Err(CommandError::new(Exit::Interrupted, message).help(next))
+        }
+    }
 }
 
 /// The token of a restore; a new restore starts a new etcd cluster under this name.
@@ -182,8 +208,8 @@ async fn require_verifiable(
     let help = match resumed {
         None => format!("{there}; see `{}`", cluster.command("etcd list")),
         Some(token) => format!(
-            "{there}; `kube-cfn etcd restore {} --abandon {token}` returns to the old data",
-            cluster.name
+            "{there}; `{} --abandon {token}` returns to the old data",
+            cluster.command("etcd restore")
         ),
     };
     Err(CommandError::refused(format!("{why}; nothing was changed")).help(help))
@@ -205,16 +231,18 @@ async fn replace(global: &Global, args: &ReplaceArgs) -> Result<Exit, CommandErr
         OnHealthyMember::Keep
     };
     let again = cluster.command("etcd replace-member");
-    let done = etcd::replace(&members(&cluster, slots), &args.member, healthy)
-        .await
+    let next = format!("re-run `{again} {}` to continue", args.member);
+    let members = members(&cluster, slots);
+    let replaced = etcd::replace(&members, &args.member, healthy);
+    let done = or_interrupted(replaced, &next)
+        .await?
         .map_err(|error| match error {
             EtcdError::NoSlot { .. } => {
                 CommandError::new(Exit::Usage, format!("failed to {error}"))
             }
             EtcdError::Single(_) => CommandError::refused(format!("failed to {error}"))
                 .help(format!("see `{}`", cluster.command("etcd list"))),
-            error => CommandError::new(Exit::NeedsAction, format!("failed to {error}"))
-                .help(format!("re-run `{again} {}` to continue", args.member)),
+            error => CommandError::new(Exit::NeedsAction, format!("failed to {error}")).help(&next),
         })?;
     eprint(&if done {
         format!("{} is replaced, all members are healthy", args.member)

@@ -10,6 +10,7 @@ use super::error::{CommandError, Exit};
 use super::out::{FormatArg, eprint};
 use super::session::{self, Session};
 use crate::cloud::Store;
+use crate::common::files;
 use crate::definition::lock::{self, Image, Lock};
 use crate::report::images;
 use crate::stacks::{Source, Stack};
@@ -71,6 +72,12 @@ pub async fn locked_images<C: Store>(
         lock.images.insert(parameter.to_owned(), image);
     }
     if lock != known && refresh != Refresh::Unwritten {
+        if files::is_inherited(&session.defined.path) {
+            let message = "the definition is a stream: there is no place beside it for the lock file of its \
+                           machine images; nothing was changed";
+            return Err(CommandError::new(Exit::Usage, message)
+                .help("write the definition into a file and name that"));
+        }
         lock.write(&file, &session.spec().name)
             .map_err(CommandError::other)?;
         let changes = images::changes(&known, &lock);

@@ -142,10 +142,10 @@ pub fn main() -> ExitCode {
         out::start_log();
     }
     signals::run(move || match run(&cli) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => exit,
         Err(failure) => {
             failure.print();
-            failure.exit.into()
+            failure.exit
         }
     })
 }

@@ -6,6 +6,7 @@ use super::Global;
 use super::error::{CommandError, Exit};
 use super::lock::{self, Refresh};
 use super::objects;
+use super::out;
 use super::planning::{self, PlanInputs, PlanRequest};
 use super::session::{self, Session};
 use crate::cloud::aws::Aws;
@@ -67,7 +68,7 @@ pub fn write(
         ..sources.origin(session, request.run, &images)
     };
     let saved = SavedPlan::of(plan, &origin);
-    let text = serde_json::to_string_pretty(&saved).map_err(CommandError::other)?;
+    let text = out::json(&saved)?;
     let failed = |error: std::io::Error| {
         CommandError::other(format!("failed to write {}: {error}", path.display()))
     };

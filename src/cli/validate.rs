@@ -10,7 +10,7 @@ use crate::definition::{self, Defined, DefinitionError, Problem};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Names of definitions, or paths of their files [default: all of them]
+    /// Names of definitions, or paths of their files; `-` is standard input [default: all of them]
     #[arg(add = super::completions::definitions())]
     names: Vec<String>,
     #[command(flatten)]

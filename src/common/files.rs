@@ -16,8 +16,8 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-pub use input::{open, read, read_text, read_text_or_stream};
-pub use leftovers::{Unfinished, remove_unfinished};
+pub use input::{is_inherited, open, read, read_text, read_text_or_stream};
+pub use leftovers::{OLD, Unfinished, remove_unfinished};
 pub use output::{Written, output};
 pub use target::{is_null_device, is_stdout, is_stream, regular};
 
@@ -61,11 +61,12 @@ fn prepared(
     let directory = place.parent().filter(|path| !path.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
     leftovers::sweep(directory);
-    let mut file = tempfile::Builder::new()
-        .prefix(&leftovers::prefix())
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(directory)?;
-    let unfinished = Unfinished::new(file.path());
+    let (mut file, unfinished) = Unfinished::make(|| {
+        tempfile::Builder::new()
+            .prefix(&leftovers::prefix())
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(directory)
+    })?;
     file.write_all(bytes)?;
     prepare(file.as_file())?;
     file.as_file().sync_all()?;

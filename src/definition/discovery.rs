@@ -47,11 +47,12 @@ fn definition_name(path: &Path) -> Option<String> {
     (yaml && !hidden).then(|| name.to_owned())
 }
 
-/// The file that is meant: a path when it has a slash or ends in `.yaml` or `.yml`, else the
-/// definition of that name in `dir`.
+/// The file that is meant: a path when it has a slash or ends in `.yaml` or `.yml`, standard input for `-`,
+/// else the definition of that name in `dir`.
 pub fn resolve(name_or_path: &str, dir: &Path) -> Result<PathBuf, DefinitionError> {
     let ending = Path::new(name_or_path).extension();
-    let is_path = name_or_path.contains(std::path::is_separator)
+    let is_path = name_or_path == "-"
+        || name_or_path.contains(std::path::is_separator)
         || ending.is_some_and(|ending| ending == "yaml" || ending == "yml");
     if is_path {
         return Ok(PathBuf::from(name_or_path));

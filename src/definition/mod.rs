@@ -91,9 +91,9 @@ pub enum DefinitionError {
 pub fn load(path: &Path) -> Result<ClusterSpec, DefinitionError> {
     let text = read(path)?;
     let shown = path.display().to_string();
-    let stem = path
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned());
+    // A stream has no name of its own.
+    let stem = path.file_stem().filter(|_| !files::is_inherited(path));
+    let stem = stem.map(|stem| stem.to_string_lossy().into_owned());
     Ok(parse_file(&shown, &text, stem.as_deref())?)
 }
 
@@ -102,7 +102,7 @@ pub fn parse(name: &str, text: &str) -> Result<ClusterSpec, Problems> {
     parse_file(name, text, None)
 }
 
-/// Reads the text of a definition, without checking it.
+/// Reads the text of a definition, also from a stream such as `/dev/stdin`, without checking it.
 pub fn read(path: &Path) -> Result<String, DefinitionError> {
     let unreadable = |source| DefinitionError::Unreadable {
         path: path.to_owned(),
@@ -113,9 +113,15 @@ pub fn read(path: &Path) -> Result<String, DefinitionError> {
         why,
     };
     let mut bytes = Vec::new();
-    files::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(unreadable)?;
+    if files::is_inherited(path) {
+        bytes = files::read_text_or_stream(path)
+            .map_err(unreadable)?
+            .into_bytes();
+    } else {
+        files::open(path)
+            .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+            .map_err(unreadable)?;
+    }
     if bytes.len() as u64 > LARGEST {
         let limit = LARGEST / 1024;
         return Err(not_text(format!("it is larger than {limit} KiB")));

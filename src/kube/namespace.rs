@@ -1,10 +1,11 @@
 //! Namespaces, as far as a right in one of them goes: which ones are the cluster's own, and what Pod Security
-//! enforces there. Reads labels, and tries a pod in a dry run where there is none: nothing is started.
+//! enforces there. Only a label counts: a default of the cluster is that of one API server of several, and not
+//! the same in all of them until the last control-plane machine is replaced.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ::kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use ::kube::api::{ObjectMeta, Patch, PatchParams};
 use k8s_openapi::api::core::v1 as core;
 
 use super::access::{MANAGER, pairs};
@@ -16,8 +17,6 @@ pub const ENFORCE_LABEL: &str = "pod-security.kubernetes.io/enforce";
 /// Labels of a namespace: what is only reported, to the client and in the audit log.
 const WARN_LABEL: &str = "pod-security.kubernetes.io/warn";
 const AUDIT_LABEL: &str = "pod-security.kubernetes.io/audit";
-/// What the API server says of a pod that breaks the level of its namespace.
-const VIOLATION: &str = "violates PodSecurity ";
 
 /// Why users get no right in a namespace; `None` for one that is theirs.
 pub fn reserved(namespace: &str) -> Option<&'static str> {
@@ -66,43 +65,29 @@ impl fmt::Display for PodSecurityLevel {
     }
 }
 
-/// What Pod Security enforces in a namespace, and how that is known.
+/// What Pod Security enforces in a namespace, whichever API server answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PodSecurity {
     /// The namespace's own label says so.
     Label(PodSecurityLevel),
-    /// No label: the API server refused a privileged pod by its default, such as `baseline:latest`.
-    Default(String),
-    /// No label: the API server would take a privileged pod.
-    Unenforced,
-    /// No label, and the trial says nothing, for this reason.
-    Unknown(String),
+    /// There is no label.
+    Unlabelled,
 }
 
 impl PodSecurity {
+    /// What the labels of a namespace say.
+    pub fn of_labels(labels: &BTreeMap<String, String>) -> Self {
+        let level = labels.get(ENFORCE_LABEL);
+        level.map_or(Self::Unlabelled, |level| {
+            Self::Label(PodSecurityLevel::of_label(level))
+        })
+    }
+
     /// Whether pods that reach their machine are known to be refused.
     pub fn confines_pods(&self) -> bool {
         match self {
             Self::Label(level) => *level != PodSecurityLevel::Privileged,
-            Self::Default(_) => true,
-            Self::Unenforced | Self::Unknown(_) => false,
-        }
-    }
-
-    /// What the API server's answer to a privileged pod says of its default.
-    fn of_trial<T>(answer: Result<T, KubeError>) -> Result<Self, KubeError> {
-        match answer {
-            Ok(_) => Ok(Self::Unenforced),
-            Err(KubeError::Forbidden(text)) if text.contains(VIOLATION) => {
-                let policy = text.split(VIOLATION).nth(1).unwrap_or_default();
-                let policy = policy.split('"').nth(1).unwrap_or("the default");
-                Ok(Self::Default(policy.to_owned()))
-            }
-            // Another check refused it, before or after Pod Security: a webhook, a quota, no service account.
-            Err(
-                error @ (KubeError::Forbidden(_) | KubeError::Api { .. } | KubeError::Conflict(_)),
-            ) => Ok(Self::Unknown(error.to_string())),
-            Err(error) => Err(error),
+            Self::Unlabelled => false,
         }
     }
 }
@@ -111,12 +96,7 @@ impl fmt::Display for PodSecurity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Label(level) => write!(f, "its label enforces `{level}`"),
-            Self::Default(policy) => write!(f, "it has no label; the API server's default enforces `{policy}`"),
-            Self::Unenforced => f.write_str(
-                "it has no label, and the API server that answered took a privileged pod in a dry run: it has \
-                 no default yet",
-            ),
-            Self::Unknown(why) => write!(f, "it has no label, and a dry run did not show the default: {why}"),
+            Self::Unlabelled => write!(f, "it has no label {ENFORCE_LABEL}"),
         }
     }
 }
@@ -130,24 +110,6 @@ impl Api {
         let found = self.cluster::<core::Namespace>().get_opt(name).await;
         let found = found.map_err(|error| self.failed(error))?;
         Ok(found.map(|found| found.metadata.labels.unwrap_or_default()))
-    }
-
-    /// What Pod Security enforces in a namespace with these labels.
-    pub async fn pod_security(
-        &self,
-        namespace: &str,
-        labels: &BTreeMap<String, String>,
-    ) -> Result<PodSecurity, KubeError> {
-        if let Some(level) = labels.get(ENFORCE_LABEL) {
-            return Ok(PodSecurity::Label(PodSecurityLevel::of_label(level)));
-        }
-        let params = PostParams {
-            dry_run: true,
-            field_manager: Some(MANAGER.to_owned()),
-        };
-        let pods = self.in_namespace::<core::Pod>(namespace);
-        let answer = pods.create(&params, &privileged_pod()).await;
-        PodSecurity::of_trial(answer.map_err(|error| self.failed(error)))
     }
 
     /// Makes a namespace whose pods must keep `baseline`. The labels of one that another client made meanwhile
@@ -171,30 +133,6 @@ impl Api {
         let applied = namespaces.patch(name, &params, &wanted).await;
         applied.map_err(|error| self.failed(error))?;
         Ok(PodSecurity::Label(PodSecurityLevel::Baseline))
-    }
-}
-
-/// A pod that every level but `privileged` refuses.
-fn privileged_pod() -> core::Pod {
-    core::Pod {
-        metadata: ObjectMeta {
-            name: Some("kube-cfn-pod-security-trial".to_owned()),
-            ..ObjectMeta::default()
-        },
-        spec: Some(core::PodSpec {
-            automount_service_account_token: Some(false),
-            containers: vec![core::Container {
-                name: "trial".to_owned(),
-                image: Some("registry.k8s.io/pause:3.10.1".to_owned()),
-                security_context: Some(core::SecurityContext {
-                    privileged: Some(true),
-                    ..core::SecurityContext::default()
-                }),
-                ..core::Container::default()
-            }],
-            ..core::PodSpec::default()
-        }),
-        ..core::Pod::default()
     }
 }
 
@@ -224,24 +162,18 @@ mod tests {
             PodSecurityLevel::of_label("Privileged"),
             PodSecurityLevel::Restricted
         );
-        assert!(PodSecurity::Label(PodSecurityLevel::of_label("x")).confines_pods());
-        assert!(!PodSecurity::Label(PodSecurityLevel::of_label("privileged")).confines_pods());
     }
 
     #[test]
-    fn pod_security_trial_tells_a_violation_from_other_refusals() {
-        let forbidden = |text: &str| Err::<(), _>(KubeError::Forbidden(text.to_owned()));
-        let violation =
-            "pods \"x\" is forbidden: violates PodSecurity \"baseline:latest\": privileged";
-        let found = PodSecurity::of_trial(forbidden(violation)).unwrap();
-        assert_eq!(found, PodSecurity::Default("baseline:latest".to_owned()));
-        let found = PodSecurity::of_trial(forbidden("exceeded quota")).unwrap();
-        assert!(matches!(found, PodSecurity::Unknown(_)) && !found.confines_pods());
-        assert_eq!(
-            PodSecurity::of_trial(Ok(())).unwrap(),
-            PodSecurity::Unenforced
-        );
-        let gone = KubeError::Unauthorized("x".to_owned());
-        assert_eq!(PodSecurity::of_trial(Err::<(), _>(gone.clone())), Err(gone));
+    fn only_a_label_confines_pods() {
+        let confines = |labels: &[(&str, &str)]| {
+            let pair = |(name, level): &(&str, &str)| ((*name).to_owned(), (*level).to_owned());
+            PodSecurity::of_labels(&labels.iter().map(pair).collect()).confines_pods()
+        };
+        assert!(confines(&[(ENFORCE_LABEL, "baseline")]));
+        assert!(confines(&[(ENFORCE_LABEL, "restricted")]));
+        assert!(!confines(&[(ENFORCE_LABEL, "privileged")]));
+        assert!(!confines(&[(WARN_LABEL, "restricted")]));
+        assert!(!confines(&[]));
     }
 }

@@ -1,6 +1,6 @@
 //! A kubeconfig file: read as data, written at once or not at all, closed to everybody else.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
@@ -144,11 +144,19 @@ fn replace(place: &Path, text: &str) -> io::Result<()> {
         .map_or(PRIVATE, |there| PRIVATE & there.mode());
     files::write_with(place, text, mode, |file| match there {
         // Root writing for somebody else must not lock them out of their file.
-        Some(there) if there.uid() != file.metadata()?.uid() => {
+        Some(there) if there.uid() != file.metadata()?.uid() && is_at_home(place, &there)? => {
             std::os::unix::fs::fchown(file, Some(there.uid()), Some(there.gid()))
         }
         _ => Ok(()),
     })
+}
+
+/// Whether a file is in a directory of its owner. Elsewhere, as in /tmp, anybody may have put it there to
+/// get the key.
+fn is_at_home(place: &Path, file: &Metadata) -> io::Result<bool> {
+    let whole = fs::canonicalize(place)?;
+    let directory = whole.parent().unwrap_or(Path::new("/"));
+    Ok(fs::metadata(directory)?.uid() == file.uid())
 }
 
 /// Makes the directory of `path` and those above it, 0700 where they are new.

@@ -69,18 +69,21 @@ impl Holder {
         }
     }
 
-    /// Whether it is known not to run any more. Of a process elsewhere nothing is known.
+    /// Whether it does not hold the lock any more. Of a process elsewhere, as in a container, nothing is known
+    /// but that no write takes as long as [`files::OLD`].
     fn is_gone(&self, written: SystemTime) -> bool {
         let this = Self::this();
-        if self.boot.is_none() || this.boot.is_none() {
+        if self.program != this.program {
             return false;
         }
-        if self.boot == this.boot {
+        if self.boot.is_some() && self.boot == this.boot {
             let (pid, started) = (self.pid, self.started);
             return !Process { pid, started }.is_running();
         }
+        let is_old = written.elapsed().is_ok_and(|age| age > files::OLD);
         // This machine was started again since.
-        self.host == this.host && machine_start().is_some_and(|start| written < start)
+        let is_before_start = || machine_start().is_some_and(|start| written < start);
+        is_old || (self.boot.is_some() && self.host == this.host && is_before_start())
     }
 }
 
@@ -157,7 +160,8 @@ fn make(path: &Path, content: &str) -> io::Result<bool> {
 fn take_over(path: &Path, content: &str) -> io::Result<bool> {
     let file = match files::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        // Gone meanwhile, or somebody else's: held.
+        Err(error) if is_held(&error) => return Ok(false),
         Err(error) => return Err(error),
     };
     let about = file.metadata()?;
@@ -170,10 +174,22 @@ fn take_over(path: &Path, content: &str) -> io::Result<bool> {
     }
     let is_there = fs::symlink_metadata(path)
         .is_ok_and(|now| (now.dev(), now.ino()) == (about.dev(), about.ino()));
-    if is_there {
-        files::write(path, content, files::PRIVATE)?;
+    if !is_there {
+        return Ok(false);
     }
-    Ok(is_there)
+    match files::write(path, content, files::PRIVATE) {
+        Ok(()) => Ok(true),
+        Err(error) if is_held(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error of reading or replacing a lock only means that another one has it.
+fn is_held(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::PermissionDenied
+    )
 }
 
 /// Who holds a lock, if it says so.
@@ -208,6 +224,7 @@ fn lock_path(file: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn put(path: &Path, holder: &Holder) {
         fs::write(path, serde_json::to_string(holder).unwrap()).unwrap();
@@ -281,6 +298,48 @@ mod tests {
             assert!(error.contains(&format!(" on {}", other.host)), "{error}");
             assert!(lock_path(&file).exists());
         }
+    }
+
+    #[test]
+    fn old_lock_of_a_process_that_nothing_is_known_of_is_taken_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config");
+        let put_old = |holder: &Holder| {
+            put(&lock_path(&file), holder);
+            let lock = File::options().write(true).open(lock_path(&file)).unwrap();
+            lock.set_modified(SystemTime::now() - files::OLD - Duration::from_mins(1))
+                .unwrap();
+        };
+        let elsewhere = |boot: Option<&str>| Holder {
+            host: "elsewhere".to_owned(),
+            boot: boot.map(str::to_owned),
+            ..ended()
+        };
+        for boot in [Some("another"), None] {
+            put_old(&elsewhere(boot));
+            drop(Lock::take(&file, LockTries::NONE).unwrap());
+        }
+        let another = Holder {
+            program: "another".to_owned(),
+            ..elsewhere(None)
+        };
+        for held in [Holder::this(), another] {
+            put_old(&held);
+            Lock::take(&file, LockTries::NONE).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn lock_that_may_not_be_read_is_held() {
+        let denied = io::Error::from(ErrorKind::PermissionDenied);
+        assert!(is_held(&denied));
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config");
+        fs::write(lock_path(&file), "").unwrap();
+        let closed = fs::Permissions::from_mode(0o0);
+        fs::set_permissions(lock_path(&file), closed).unwrap();
+        let error = Lock::take(&file, LockTries::NONE).unwrap_err();
+        assert!(matches!(error, KubeconfigError::Locked { .. }), "{error}");
     }
 
     #[test]

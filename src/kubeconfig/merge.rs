@@ -168,9 +168,13 @@ fn mark_person(content: &mut Map<String, Value>, entry: &Entry) {
     }
 }
 
-/// Takes out the entries named `name`.
-pub(super) fn remove(document: &mut Value, name: &str) {
+/// Takes out what is named `name` of the entries for `cluster`. The names of other persons have a user and a
+/// context alone: a cluster of such a name is another one.
+pub(super) fn remove(document: &mut Value, cluster: &str, name: &str) {
     for kind in Kind::ALL {
+        if kind == Kind::Cluster && name != cluster {
+            continue;
+        }
         if let Some(Value::Array(items)) = document.get_mut(kind.list()) {
             items.retain(|item| item.get("name").and_then(Value::as_str) != Some(name));
         }

@@ -126,7 +126,7 @@ pub fn remove(
         }
         change(&path, tries, |document| {
             for name in merge::own_names(document, cluster, origin) {
-                merge::remove(document, &name);
+                merge::remove(document, cluster, &name);
             }
             if is_current(document) {
                 merge::set_current(document, "");

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::KubeconfigError;
+use crate::common::files::is_null_device;
 
 /// The files to read, in order; for each entry the first file that has it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,10 +49,13 @@ impl KubeconfigPaths {
         &self.files
     }
 
-    /// Where a new entry goes: the first file that exists, else the last of the list.
+    /// Where a new entry goes: the first file that exists, else the last of the list. The null device only
+    /// where there is nothing else.
     pub(super) fn default_file(&self) -> PathBuf {
-        let existing = self.files.iter().find(|path| path.exists());
-        existing.or(self.files.last()).cloned().unwrap_or_default()
+        let keeping = || self.files.iter().filter(|path| !is_null_device(path));
+        let existing = keeping().find(|path| path.exists());
+        let last = || keeping().next_back().or(self.files.last());
+        existing.or_else(last).cloned().unwrap_or_default()
     }
 }
 
@@ -74,6 +78,17 @@ mod tests {
         assert_eq!(files(None), ["/home/ada/.kube/config"]);
         assert_eq!(files(Some("")), ["/home/ada/.kube/config"]);
         assert_eq!(files(Some("/a:/b::/a")), ["/a", "/b"]);
+    }
+
+    #[test]
+    fn new_entry_goes_past_the_null_device() {
+        let chosen = |listed: &str| {
+            let target = KubeconfigPaths::of_user(Some(OsStr::new(listed)), None).unwrap();
+            target.default_file().display().to_string()
+        };
+        assert_eq!(chosen("/dev/null:/nowhere/a:/nowhere/b"), "/nowhere/b");
+        assert_eq!(chosen("/nowhere/a:/dev/null"), "/nowhere/a");
+        assert_eq!(chosen("/dev/null"), "/dev/null");
     }
 
     #[test]

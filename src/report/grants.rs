@@ -52,8 +52,8 @@ pub fn help() -> String {
         roles.join("\n"),
         wrapped(
             "Give a CI a namespace of its own. Namespaces of the cluster itself (kube-...) are refused. A role \
-             that starts pods is refused where Pod Security does not enforce at least `baseline`: a privileged \
-             pod is root on its machine. Granting again issues another certificate; the earlier one stays \
+             that starts pods needs a namespace whose label makes Pod Security enforce `baseline` or `restricted`: \
+             a privileged pod is root on its machine. Granting again issues another certificate; the earlier one stays \
              valid until it expires.",
         ),
     ];

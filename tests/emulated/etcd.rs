@@ -111,7 +111,12 @@ async fn a_restore_needs_the_name_and_an_existing_snapshot() {
         .ends(64)
         .tells("everything written after the snapshot is lost")
         .tells("--confirm restored");
-    etcd(&world, "restore", &[key, "--confirm", "other"]).ends(5);
+    etcd(&world, "restore", &[key, "--confirm", "other"])
+        .ends(5)
+        .tells("the token of this restore is restored-")
+        .tells(&format!(
+            "`kube-cfn etcd restore restored {key} --token restored-"
+        ));
     let refused =
         json!({"ok": false, "error": "verify it: its bytes are not those that were kept"});
     world.rules(json!([answer("etcd-restore", 1, &refused)]));
@@ -123,6 +128,22 @@ async fn a_restore_needs_the_name_and_an_existing_snapshot() {
     .ends(4)
     .tells("on control-plane node a: verify it: its bytes are not those that were kept")
     .tells(&format!("kube-cfn etcd restore restored {key} --token t1"));
+    // A new restore that a machine refuses: another one may not be finished, and its token is another.
+    etcd(&world, "restore", &[key, "--confirm", "restored"])
+        .ends(4)
+        .omits("returns to the old data");
+    // One that waits for the other nodes, and is interrupted.
+    let stopped = json!({"ok": true, "state": "stopped", "waiting": ["b"]});
+    world.rules(json!([answer("etcd-restore", 0, &stopped)]));
+    let restore = ["etcd", "restore", "restored", key, "--confirm", "restored"];
+    let mut running = world.spawn(&restore);
+    running.until(&["start the restored cluster"]);
+    running.interrupt();
+    let said = running.wait();
+    assert_eq!(said.code, None, "the signal ends it: {said}");
+    said.tells("interrupted; what the machines have begun goes on there")
+        .tells("--token restored-")
+        .tells("returns to the old data");
 
     let started = json!({"ok": true, "state": "started", "waiting": []});
     let member = json!({"id": "1", "slot": "a", "name": "cp-a", "started": true, "learner": false,

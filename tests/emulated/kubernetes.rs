@@ -377,12 +377,19 @@ fn a_role_that_starts_pods_needs_pod_security() {
         .tells("its label enforces `privileged`")
         .tells("`kubectl label --overwrite namespace agents pod-security.kubernetes.io/enforce=baseline`");
     assert_eq!(refused.stdout, "");
+    let namespace = json!({"metadata": {"name": "agents"}});
+    cluster.server.put("api/v1/namespaces", namespace);
+    cluster
+        .run(&grant)
+        .ends(5)
+        .tells("it has no label pod-security.kubernetes.io/enforce")
+        .tells("`kubectl label --overwrite namespace agents pod-security.kubernetes.io/enforce=baseline`");
     let mut allowed = grant.to_vec();
     allowed.push("--allow-privileged-pods");
     cluster
         .run(&allowed)
         .ends(0)
-        .tells("!! Pod Security in agents: its label enforces `privileged`");
+        .tells("!! Pod Security in agents: it has no label pod-security.kubernetes.io/enforce");
 }
 
 #[test]

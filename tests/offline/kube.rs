@@ -263,16 +263,14 @@ fn a_created_namespace_is_labelled_with_pod_security() {
 #[test]
 fn a_role_that_starts_pods_is_refused_where_they_reach_their_machine() {
     let server = ApiServer::start();
-    // By its label, whatever the default of the cluster is; and without one, while there is no default.
-    for (labels, default) in [
-        (
-            json!({"pod-security.kubernetes.io/enforce": "privileged"}),
-            "baseline",
-        ),
-        (json!({"team": "web"}), "privileged"),
+    // By its label, and without one: what one API server has as its default says nothing of the others.
+    server.set_pod_security("baseline");
+    for labels in [
+        json!({"pod-security.kubernetes.io/enforce": "privileged"}),
+        json!({"pod-security.kubernetes.io/warn": "restricted"}),
+        json!({}),
     ] {
         put_namespace(&server, &labels);
-        server.set_pod_security(default);
         for role in [NamespaceRole::Deployer, NamespaceRole::Admin] {
             let error = refusal(&server, &wish(role, AbsentNamespace::Create));
             assert!(matches!(error, GrantError::Unconfined { .. }), "{error}");
@@ -286,20 +284,12 @@ fn a_role_that_starts_pods_is_refused_where_they_reach_their_machine() {
         ..wish(NamespaceRole::Deployer, AbsentNamespace::Refuse)
     };
     let made = run(grant(&server.connection(), &allowed, Timestamp::now())).unwrap();
-    assert_eq!(made.pod_security, Some(PodSecurity::Unenforced));
-    assert_eq!(server.objects(PODS).len(), 0, "the trial starts nothing");
+    assert_eq!(made.pod_security, Some(PodSecurity::Unlabelled));
 }
 
 #[test]
-fn the_default_of_the_cluster_is_found_by_a_dry_run() {
+fn a_stricter_label_of_the_namespace_s_owner_stays() {
     let server = ApiServer::start();
-    put_namespace(&server, &json!({}));
-    server.set_pod_security("baseline");
-    let made = granted(&server, NamespaceRole::Deployer);
-    let found = PodSecurity::Default("baseline:latest".to_owned());
-    assert_eq!(made.pod_security, Some(found));
-    assert_eq!(server.objects(PODS).len(), 0, "the trial starts nothing");
-    // A stricter label of the namespace's owner stays.
     let strict = json!({"pod-security.kubernetes.io/enforce": "restricted"});
     put_namespace(&server, &strict);
     let made = granted(&server, NamespaceRole::Deployer);

@@ -236,17 +236,43 @@ async fn follow(aws: &Aws, instance: &str, id: &str) -> Result<CommandResult, Cl
     })
 }
 
-/// The last answer about a command that was accepted.
+/// The last answer about a command that was accepted: whatever the error is, the command goes on.
 fn still_running(instance: &str, id: &str, error: CloudError) -> CloudError {
+    let with = |message: &str| {
+        format!(
+            "{message}; the command may still run on the machine: `aws ssm get-command-invocation \
+             --command-id {id} --instance-id {instance}` shows it"
+        )
+    };
     match error {
+        CloudError::Credentials { reason, help } => CloudError::Credentials {
+            reason: with(&reason),
+            help,
+        },
+        CloudError::Denied {
+            caller_may_not,
+            action,
+        } => CloudError::Denied {
+            caller_may_not: with(&caller_may_not),
+            action,
+        },
+        CloudError::Throttled(message) => CloudError::Throttled(with(&message)),
+        CloudError::Conflict(message) => CloudError::Conflict(with(&message)),
+        CloudError::Refused { operation, message } => CloudError::Refused {
+            operation,
+            message: with(&message),
+        },
         CloudError::Unreachable { operation, message } => CloudError::Unreachable {
             operation,
-            message: format!(
-                "{message}; the command may still run: `aws ssm get-command-invocation --command-id {id} \
-                 --instance-id {instance}` shows it"
-            ),
+            message: with(&message),
         },
-        error => error,
+        // Their texts go on after what is named.
+        error @ (CloudError::NotFound(_) | CloudError::Offline(_) | CloudError::Invalid { .. }) => {
+            CloudError::Unreachable {
+                operation: format!("the command on {instance}"),
+                message: with(&error.to_string()),
+            }
+        }
     }
 }
 
@@ -263,4 +289,46 @@ fn is_in_progress(found: &GetCommandInvocationOutput) -> bool {
         status,
         None | Some(Pending | InProgress | Delayed | Cancelling)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_after_the_command_was_accepted_says_that_it_may_run() {
+        let text = || "x".to_owned();
+        for error in [
+            CloudError::Credentials {
+                reason: text(),
+                help: text(),
+            },
+            CloudError::Denied {
+                caller_may_not: text(),
+                action: None,
+            },
+            CloudError::Throttled(text()),
+            CloudError::NotFound(text()),
+            CloudError::Offline(text()),
+            CloudError::Conflict(text()),
+            CloudError::Refused {
+                operation: text(),
+                message: text(),
+            },
+            CloudError::Unreachable {
+                operation: text(),
+                message: text(),
+            },
+        ] {
+            let is_login = matches!(error, CloudError::Credentials { .. });
+            let found = still_running("i-1", "c-1", error);
+            assert_eq!(matches!(found, CloudError::Credentials { .. }), is_login);
+            let said = found.to_string();
+            assert!(said.contains("may still run on the machine"), "{said}");
+            assert!(
+                said.contains("--command-id c-1 --instance-id i-1"),
+                "{said}"
+            );
+        }
+    }
 }

@@ -2,17 +2,22 @@
 //! write in the same directory where it was killed. They may hold keys.
 
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tempfile::NamedTempFile;
+
 use crate::common::process::Process;
 
 /// How every unfinished file of this program begins.
 const PREFIX: &str = ".kube-cfn-";
+/// Random letters and digits at the end of its name.
+const RANDOM: usize = 6;
 /// No write takes as long. Also says of one on another machine that its writer is gone.
-const OLD: Duration = Duration::from_mins(10);
+pub const OLD: Duration = Duration::from_mins(10);
 
 /// What this process has begun, oldest first.
 static BEGUN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -27,6 +32,17 @@ impl Unfinished {
         begun.push(path.to_owned());
         Self(path.to_owned())
     }
+
+    /// Makes a file that is registered before a signal can come in between.
+    pub(super) fn make(
+        make: impl FnOnce() -> io::Result<NamedTempFile>,
+    ) -> io::Result<(NamedTempFile, Self)> {
+        let mut begun = BEGUN.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = make()?;
+        begun.push(file.path().to_owned());
+        let unfinished = Self(file.path().to_owned());
+        Ok((file, unfinished))
+    }
 }
 
 impl Drop for Unfinished {
@@ -39,12 +55,14 @@ impl Drop for Unfinished {
 }
 
 /// Removes what this process has begun and not finished. The newest first: a lock goes after what was
-/// written under it. What can't be removed now is removed by the next write there.
+/// written under it. What can't be removed now is removed by the next write there. For the end of the
+/// program: whatever begins another file afterwards waits for that end.
 pub fn remove_unfinished() {
     let mut begun = BEGUN.lock().unwrap_or_else(PoisonError::into_inner);
     for path in begun.drain(..).rev() {
         let _ = fs::remove_file(path);
     }
+    std::mem::forget(begun);
 }
 
 /// The start of the name of an unfinished file of this process.
@@ -57,12 +75,12 @@ pub(super) fn prefix() -> String {
 pub(super) fn sweep(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
+        let Some(made) = name.to_str().and_then(Made::of) else {
             continue;
         };
         // Of the entry itself: a link is none of ours.
-        let is_old = entry.metadata().is_ok_and(|about| is_old(&about));
-        if is_old && !writer(rest).is_some_and(Process::is_running) {
+        let is_left = entry.metadata().is_ok_and(|about| made.is_left(&about));
+        if is_left {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -75,12 +93,53 @@ fn is_old(about: &Metadata) -> bool {
         && age.is_some_and(|age| age > OLD)
 }
 
-/// Who writes a file of that name, if it says so.
-fn writer(rest: &str) -> Option<Process> {
-    let (pid, started) = rest.split_once('-')?.0.split_once('.')?;
-    let started = started.parse().ok()?;
-    Some(Process {
-        pid: pid.parse().ok()?,
-        started: (started > 0).then_some(started),
-    })
+/// What the name of an unfinished file says. Any other name is the user's.
+enum Made {
+    /// `.kube-cfn-PID.START-` and the random part.
+    By(Process),
+    /// `.kube-cfn-` and the random part, by earlier versions.
+    Earlier,
+}
+
+impl Made {
+    fn of(name: &str) -> Option<Self> {
+        let rest = name.strip_prefix(PREFIX)?;
+        let (writer, random) = match rest.split_once('-') {
+            Some((writer, random)) => (Some(writer), random),
+            None => (None, rest),
+        };
+        if random.len() != RANDOM || !random.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return None;
+        }
+        let Some(writer) = writer else {
+            return is_no_word(random).then_some(Self::Earlier);
+        };
+        let (pid, started) = writer.split_once('.')?;
+        let (pid, started) = (number(pid)?, number(started)?);
+        Some(Self::By(Process {
+            pid: u32::try_from(pid).ok()?,
+            started: (started > 0).then_some(started),
+        }))
+    }
+
+    /// Whether nobody finishes it any more.
+    fn is_left(&self, about: &Metadata) -> bool {
+        is_old(about)
+            && match self {
+                Self::By(writer) => !writer.is_running(),
+                Self::Earlier => about.mode() & 0o7777 == 0o600,
+            }
+    }
+}
+
+/// Whether nobody would choose the letters: a part of the random ones looks like a word, and is left alone.
+fn is_no_word(text: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| text.bytes().skip(1).any(|byte| is(&byte));
+    has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
+}
+
+/// Digits alone, as they are written.
+fn number(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
+use super::PRIVATE;
 use super::input::flags;
 use super::target::{Target, is_null};
 
@@ -30,7 +31,8 @@ pub enum Written {
 
 /// Writes to the file at `path`, as [`super::write`] does, or to the stream that it names: `-` is standard
 /// output; `/dev/stdout`, `/dev/fd/3`, a pipe or a character device are written to and never replaced.
-/// A pipe that nobody reads within five seconds is an error.
+/// A pipe that nobody reads within five seconds is an error, and so is one of somebody else for what only
+/// the user may read.
 pub fn output(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) -> io::Result<Written> {
     let bytes = bytes.as_ref();
     if path == Path::new("-") {
@@ -39,8 +41,31 @@ pub fn output(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) -> io::Result<Wri
     match Target::of(path)? {
         Target::File(place) => super::write(&place, bytes, mode).map(|()| Written::File),
         Target::Descriptor(number) => to_descriptor(number, bytes),
-        Target::Stream(place, _) => to_stream(&place, bytes),
+        Target::Stream(place, _) => {
+            let stream = open(&place)?;
+            if mode == PRIVATE {
+                require_own(&stream)?;
+            }
+            to_stream(stream, bytes)
+        }
     }
+}
+
+/// Refuses a pipe that somebody else has put there: they read it. One that this process was started with is
+/// as good as its standard output.
+fn require_own(stream: &File) -> io::Result<()> {
+    let about = stream.metadata()?;
+    let user = rustix::process::geteuid().as_raw();
+    if about.file_type().is_fifo() && !is_trusted(about.uid(), user) {
+        let text = format!("it is a pipe of another user (uid {})", about.uid());
+        return Err(io::Error::new(ErrorKind::PermissionDenied, text));
+    }
+    Ok(())
+}
+
+/// Whether what `owner` reads may be read in the name of `user`.
+pub(super) fn is_trusted(owner: u32, user: u32) -> bool {
+    owner == user || owner == 0
 }
 
 fn to_descriptor(number: u32, bytes: &[u8]) -> io::Result<Written> {
@@ -51,13 +76,12 @@ fn to_descriptor(number: u32, bytes: &[u8]) -> io::Result<Written> {
             stream.write_all(bytes).and_then(|()| stream.flush())?;
         }
         2 => io::stderr().lock().write_all(bytes)?,
-        _ => return to_stream(&PathBuf::from(format!("/dev/fd/{number}")), bytes),
+        _ => return to_stream(open(&PathBuf::from(format!("/dev/fd/{number}")))?, bytes),
     }
     Ok(Written::Stream)
 }
 
-fn to_stream(path: &Path, bytes: &[u8]) -> io::Result<Written> {
-    let mut stream = open(path)?;
+fn to_stream(mut stream: File, bytes: &[u8]) -> io::Result<Written> {
     let about = stream.metadata()?;
     // Only the opening must not wait: from here on the reader sets the pace.
     let now = fcntl_getfl(&stream)?;

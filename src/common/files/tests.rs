@@ -81,26 +81,46 @@ fn unfinished_files_of_ended_writers_are_removed() {
         let file = File::create(directory.path().join(name)).unwrap();
         file.set_modified(at).unwrap();
     };
-    put(&format!(".kube-cfn-{}.{started}-alive", this.pid), old);
+    put(&format!(".kube-cfn-{}.{started}-Alive1", this.pid), old);
     put(
-        &format!(".kube-cfn-{}.{}-reused", this.pid, started + 1),
+        &format!(".kube-cfn-{}.{}-Reused", this.pid, started + 1),
         old,
     );
-    put(".kube-cfn-4194999.7-gone", old);
-    put(".kube-cfn-AbCdEf", old);
-    put(".kube-cfn-4194999.7-young", SystemTime::now());
-    put(".other-AbCdEf", old);
+    put(".kube-cfn-4194999.7-Gone12", old);
+    put(".kube-cfn-aB3dEf", old);
+    let earlier = directory.path().join(".kube-cfn-aB3dEf");
+    fs::set_permissions(earlier, Permissions::from_mode(0o600)).unwrap();
+    put(".kube-cfn-4194999.7-Young1", SystemTime::now());
+    let users = [
+        ".kube-cfn-backup",
+        ".kube-cfn-env",
+        ".kube-cfn-notes1",
+        ".kube-cfn-4194999.7-env",
+        ".kube-cfn-4194999.7-Gone12.bak",
+        ".kube-cfn-my-AbCdEf",
+        ".kube-cfn-007.7-AbCdEf",
+        ".other-AbCdEf",
+    ];
+    for name in users {
+        put(name, old);
+        let path = directory.path().join(name);
+        fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+    }
+    put(".kube-cfn-xY5zAb", old);
+    let public = directory.path().join(".kube-cfn-xY5zAb");
+    fs::set_permissions(public, Permissions::from_mode(0o644)).unwrap();
     fs::create_dir(directory.path().join(".kube-cfn-directory")).unwrap();
     symlink(".other-AbCdEf", directory.path().join(".kube-cfn-link")).unwrap();
     write(&directory.path().join("file"), "new", PUBLIC).unwrap();
-    let alive = format!(".kube-cfn-{}.{started}-alive", this.pid);
+    let alive = format!(".kube-cfn-{}.{started}-Alive1", this.pid);
     let mut kept = vec![
-        ".kube-cfn-4194999.7-young",
+        ".kube-cfn-4194999.7-Young1",
         ".kube-cfn-directory",
         ".kube-cfn-link",
-        ".other-AbCdEf",
+        ".kube-cfn-xY5zAb",
         "file",
     ];
+    kept.extend(users);
     kept.push(&alive);
     kept.sort_unstable();
     assert_eq!(names(&directory), kept);
@@ -113,4 +133,28 @@ fn only_regular_files_are_read() {
     assert_eq!(error, "it is a directory, not a regular file");
     let error = read_text(&directory.path().join("none")).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
+}
+
+/// Gives a file to another user; false where that needs rights that this process has not.
+fn give_away(path: &Path) -> bool {
+    std::os::unix::fs::chown(path, Some(4242), Some(4242)).is_ok()
+}
+
+#[test]
+fn keys_go_only_into_pipes_of_the_user_or_root() {
+    use output::is_trusted;
+    assert!(is_trusted(1000, 1000) && is_trusted(0, 1000) && is_trusted(0, 0));
+    assert!(!is_trusted(1000, 0) && !is_trusted(1001, 1000));
+    let directory = tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    // Held open, so that a writer finds a reader.
+    let _reader = File::options().read(true).write(true).open(&pipe).unwrap();
+    output(&pipe, "own", PRIVATE).unwrap();
+    if give_away(&pipe) {
+        let error = output(&pipe, "key", PRIVATE).unwrap_err().to_string();
+        assert_eq!(error, "it is a pipe of another user (uid 4242)");
+        output(&pipe, "no key", PUBLIC).unwrap();
+    }
 }

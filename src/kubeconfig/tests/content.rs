@@ -63,7 +63,7 @@ fn foreign_entries_keep_order_and_type() {
     };
     assert_eq!(keys(&after), keys(&before));
     assert_eq!(after["clusters"][1]["name"], "canary");
-    merge::remove(&mut after, "canary");
+    merge::remove(&mut after, "canary", "canary");
     assert_eq!(after, before);
 }
 

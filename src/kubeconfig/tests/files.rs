@@ -137,3 +137,21 @@ fn key_is_not_in_debug_output() {
     let shown = format!("{:?}", entry());
     assert!(!shown.contains("the key"), "{shown}");
 }
+
+#[test]
+fn owner_of_a_file_keeps_it_only_in_a_directory_of_their_own() {
+    let place = Place::new();
+    let path = place.put("config", OTHERS);
+    let give = |path: &Path| std::os::unix::fs::chown(path, Some(4242), Some(4242)).is_ok();
+    // Needs the rights of root.
+    if !give(&path) {
+        return;
+    }
+    put(&path, &entry()).unwrap();
+    let about = fs::metadata(&path).unwrap();
+    assert_ne!(about.uid(), 4242, "who put the file there gets no key");
+    assert_eq!(about.mode() & 0o777, 0o600);
+    assert!(give(path.parent().unwrap()) && give(&path));
+    put(&path, &entry()).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().uid(), 4242);
+}

@@ -171,3 +171,20 @@ fn foreign_entry_is_named_with_what_has_the_name() {
     assert!(message.contains("delete-user canary"), "{message}");
     assert!(!message.contains("delete-context"), "{message}");
 }
+
+#[test]
+fn cluster_of_a_person_s_name_stays() {
+    let place = Place::new();
+    let path = place.path("config");
+    put(&path, &for_person("jane")).unwrap();
+    edit(&path, |document| {
+        let clusters = document["clusters"].as_array_mut().unwrap();
+        clusters.push(json!({"name": "canary-jane", "cluster": {"server": "https://other"}}));
+    });
+    let files = KubeconfigPaths::file(&path);
+    remove(&files, "canary", &entry().origin, LockTries::NONE).unwrap();
+    let after = data(&path);
+    assert_eq!(names(&after, "clusters"), ["canary-jane"]);
+    assert_eq!(names(&after, "users"), [""; 0]);
+    assert_eq!(names(&after, "contexts"), [""; 0]);
+}

@@ -186,3 +186,34 @@ fn a_plan_is_read_from_a_stream() {
         assert!(stderr.contains("plan"), "{name}: {stderr}");
     }
 }
+
+#[test]
+fn a_definition_is_read_from_a_stream() {
+    if !enter("files::state::a_definition_is_read_from_a_stream") {
+        return;
+    }
+    super::define("canary");
+    let run = |script: &str| {
+        let mut shell = std::process::Command::new("bash");
+        said(shell.args(["-c", script, env!("CARGO_BIN_EXE_kube-cfn")]))
+    };
+    let file = "clusters/canary.yaml";
+    for script in [
+        format!("\"$0\" validate <(cat {file})"),
+        format!("cat {file} | \"$0\" validate /dev/stdin"),
+        format!("\"$0\" validate - <{file}"),
+        format!("cat {file} | \"$0\" render /dev/stdin"),
+    ] {
+        let (_, stderr, code) = run(&script);
+        assert_eq!(code, Some(0), "{script}: {stderr}");
+    }
+    let (_, stderr, code) = run("echo 'name: 1' | \"$0\" validate /dev/stdin");
+    assert_eq!(code, Some(65), "{stderr}");
+    // It is looked at for a plan first, and still there afterwards.
+    let keyless = "unset ${!AWS_*}; export AWS_EC2_METADATA_DISABLED=true";
+    let (_, stderr, code) = run(&format!(
+        "{keyless}; cat {file} | \"$0\" apply /dev/stdin --yes"
+    ));
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("no valid AWS credentials"), "{stderr}");
+}
