@@ -53,7 +53,7 @@ pub const EXPECTED: &[Expected] = &[
     expect("verbosity -v=2", Refused("the default level says what fails; a higher one for a search is a flag away, and in production its volume hides it")),
     expect("a login to ECR", File("etc/credential.yaml", "ecr-credential-provider")),
     expect("TLS bootstrap without a shared password", File("lib/worker.sh", "worker/bootstrap-token")),
-    expect("a node's certificate for the machine of that name alone", File("bin/approve-nodes", "ec2_launch_time")),
+    expect("a node's certificate for the machine of that name alone", File("bin/approve-nodes", "ec2_launch_times")),
     expect("node-role.kubernetes.io/node on workers", Refused("a kubelet may not give itself a role label (NodeRestriction); pools are distinguished by kube-cfn/pool")),
     expect("structured authentication, anonymous health checks alone", File("apiserver/authentication.yaml", "path: /readyz")),
     expect("encryption of secrets at rest", File("lib/control-plane.sh", "encryption.yaml")),
