@@ -82,7 +82,11 @@ impl Who {
         let Some(token) = token.filter(|_| self.is_nobody()) else {
             return self.clone();
         };
-        let groups = ["system:bootstrappers", BOOTSTRAPPERS, "system:authenticated"];
+        let groups = [
+            "system:bootstrappers",
+            BOOTSTRAPPERS,
+            "system:authenticated",
+        ];
         Self {
             user: format!("system:bootstrap:{}", &token[..6]),
             groups: groups.map(str::to_owned).to_vec(),
@@ -116,7 +120,8 @@ impl Who {
 
 /// The 403 of who may not.
 pub fn refused(who: &Who, verb: Verb, place: &Place, store: &Store) -> Option<Answer> {
-    if who.is_admin() || who.may_ask_for_certificates(verb, place) || bound(who, verb, place, store) {
+    if who.is_admin() || who.may_ask_for_certificates(verb, place) || bound(who, verb, place, store)
+    {
         return None;
     }
     let (name, resource) = (place.name.as_deref(), &place.resource);

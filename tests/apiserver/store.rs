@@ -247,13 +247,7 @@ impl Store {
         Some(Answer::status(404, "NotFound", &message, None))
     }
 
-    pub fn create(
-        &mut self,
-        place: &Place,
-        mut object: Value,
-        manager: &str,
-        who: &Who,
-    ) -> Answer {
+    pub fn create(&mut self, place: &Place, mut object: Value, manager: &str, who: &Who) -> Answer {
         if let Some(refused) = self.no_namespace(place) {
             return refused;
         }

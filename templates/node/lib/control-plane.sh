@@ -133,6 +133,11 @@ static_pod_serves() {
   esac
 }
 
+# Without a majority etcd has no leader: waits as long as the slowest machine needs to start.
+wait_until_healthy() {
+  attempt 120 5 static_pod_serves "$1" || fail "wait for $1: it is not healthy after ten minutes; see crictl ps --all, crictl logs, and whether a majority of the control-plane nodes runs"
+}
+
 # restart_static_pod COMPONENT HASH: ends its container; the kubelet starts another one, which reads the files that are
 # there now. That is noted at once: while a majority of etcd comes back, no later boot ends it again.
 restart_static_pod() {
@@ -161,7 +166,7 @@ wait_for_static_pods() {
       pod_is_current "${part}" "${certificates}" || restart_static_pod "${part}" "${certificates}"
       # Without a mark (after a reboot) it has started with these.
       put "${POD_CERTIFICATES}/${part}" 644 <<< "${certificates}"
-      attempt 120 5 static_pod_serves "${part}" || fail "wait for ${part}: it is not healthy after ten minutes; see crictl ps --all, crictl logs, and whether a majority of the control-plane nodes runs"
+      wait_until_healthy "${part}"
     fi
   done
 }
@@ -185,8 +190,7 @@ fail_on_lost_data() {
 
 wait_for_api() {
   wait_for_static_pods
-  # Without a majority etcd has no leader: wait as long as the slowest machine needs to start.
-  attempt 120 5 api_is_ready || fail "wait for https://127.0.0.1:6443/readyz: no 200 in ten minutes; see crictl ps --all, crictl logs, and whether a majority of the control-plane nodes runs"
+  wait_until_healthy kube-apiserver
   attempt 24 5 etcd_serves "${SLOT}" || fail 'wait for etcd: it is not healthy after two minutes; see crictl logs of etcd'
 }
 

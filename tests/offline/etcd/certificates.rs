@@ -127,7 +127,9 @@ fn a_pod_that_runs_with_older_certificates_is_named() {
     let result = world.well('a', "certificates");
     let found = result["certificates"].as_array().unwrap();
     let pods: Vec<_> = found.iter().skip(13).collect();
-    let [api] = &pods[..] else { panic!("{found:?}") };
+    let [api] = &pods[..] else {
+        panic!("{found:?}")
+    };
     assert_eq!(api["name"], "kube-apiserver");
     let error = api["error"].as_str().unwrap();
     assert!(

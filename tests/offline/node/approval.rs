@@ -246,7 +246,9 @@ fn a_worker_gets_its_first_certificate_from_the_control_plane() {
         assert!(done.status.success(), "{done:?}");
     });
     let all = cluster.api.objects(REQUESTS);
-    let [request] = &all[..] else { panic!("{all:?}") };
+    let [request] = &all[..] else {
+        panic!("{all:?}")
+    };
     let name = request["metadata"]["name"].as_str().unwrap();
     assert!(name.starts_with(&format!("node-csr-{NEW}-")), "{name}");
     assert_eq!(cluster.decision(name), Decision::Approved);

@@ -52,7 +52,7 @@ pub const EXPECTED: &[Expected] = &[
     expect("evictionHard", Refused("the kubelet's own thresholds are those that kops writes out: memory.available below 100Mi, nodefs below 10 % and 5 % of inodes, imagefs below 15 %")),
     expect("verbosity -v=2", Refused("the default level says what fails; a higher one for a search is a flag away, and in production its volume hides it")),
     expect("a login to ECR", File("etc/credential.yaml", "ecr-credential-provider")),
-    expect("TLS bootstrap without a shared password", File("lib/worker.sh", "worker/bootstrap-token")),
+    expect("TLS bootstrap without a shared password", File("lib/first-certificate.sh", "worker/bootstrap-token")),
     expect("a node's certificate for the machine of that name alone", File("bin/approve-nodes", "ec2_launch_times")),
     expect("node-role.kubernetes.io/node on workers", Refused("a kubelet may not give itself a role label (NodeRestriction); pools are distinguished by kube-cfn/pool")),
     expect("structured authentication, anonymous health checks alone", File("apiserver/authentication.yaml", "path: /readyz")),

@@ -309,7 +309,12 @@ fn a_restarted_pod_that_is_not_healthy_yet_is_not_restarted_by_the_next_boot() {
     let (code, said) = renew(&machine, before);
     assert_eq!(code, 0, "{said}");
     let stops = |name: &str| machine.get(name).matches(" stop --timeout ").count();
-    assert_eq!(stops("srv/unhealthy"), 1, "{}", machine.get("srv/unhealthy"));
+    assert_eq!(
+        stops("srv/unhealthy"),
+        1,
+        "{}",
+        machine.get("srv/unhealthy")
+    );
     assert_eq!(stops("srv/calls"), 1, "{}", machine.calls());
     assert!(said.contains("no certificate ends soon"), "{said}");
 }

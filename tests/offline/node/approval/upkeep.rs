@@ -176,7 +176,12 @@ fn a_worker_asks_with_the_same_key_until_it_has_a_certificate() {
     let pair = "cat /var/lib/kubelet/pki/kubelet-client-current.pem; readlink /var/lib/kubelet/pki/*-current.pem";
     let pair = text(&worker.run(&["/bin/bash", "-c", pair]).stdout);
     assert!(pair.starts_with("-----BEGIN CERTIFICATE-----\n"), "{pair}");
-    assert!(pair.contains(&format!("-----END CERTIFICATE-----\n{key}/var/lib/kubelet/pki/kubelet-client-2")), "{pair}");
+    assert!(
+        pair.contains(&format!(
+            "-----END CERTIFICATE-----\n{key}/var/lib/kubelet/pki/kubelet-client-2"
+        )),
+        "{pair}"
+    );
     assert_eq!(requests_of(&worker), 1);
     assert!(!worker.has(KEY) && !worker.has("var/lib/kubelet/pki/kube-cfn-first.json"));
 }
@@ -186,11 +191,16 @@ fn a_worker_asks_with_the_same_key_until_it_has_a_certificate() {
 fn a_token_that_has_ended_is_read_again() {
     let worker = super::super::boot::worker();
     worker.set("srv/refused-token", "abcdef.0123456789abcdef");
-    let renewed = "#!/bin/bash\necho ghijkl.0123456789abcdef > /srv/parameters/worker/bootstrap-token\n";
+    let renewed =
+        "#!/bin/bash\necho ghijkl.0123456789abcdef > /srv/parameters/worker/bootstrap-token\n";
     worker.program("sleep", renewed);
     worker.boots();
     let calls = worker.calls();
-    assert_eq!(calls.matches("worker/bootstrap-token").count(), 2, "{calls}");
+    assert_eq!(
+        calls.matches("worker/bootstrap-token").count(),
+        2,
+        "{calls}"
+    );
     assert!(!calls.contains("restart kubelet"), "{calls}");
 }
 
@@ -201,7 +211,9 @@ fn a_request_of_somebody_else_is_not_used() {
     assert!(!worker.boot().status.success());
     let all = std::fs::read_dir(worker.path("srv/cluster/requests")).unwrap();
     let path = all.map(|one| one.unwrap().path()).next().unwrap();
-    let other = std::fs::read_to_string(&path).unwrap().replace("LS0t", "LS0u");
+    let other = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace("LS0t", "LS0u");
     std::fs::write(path, other).unwrap();
     worker.remove("srv/no-certificate");
     let reason = worker.refuses();
