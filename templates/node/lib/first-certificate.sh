@@ -115,14 +115,15 @@ take_certificate() {
 # As the kubelet's own store does it (certificate_store.go of client-go): certificate and key in one file with the time
 # in its name, and an absolute link.
 store_certificate() {
-  local key pair wanted updated="${KUBELET_PKI}/kubelet-client-updated.pem"
+  local key pair wanted whole="${KUBELET_PKI}/kube-cfn-first.pem" updated="${KUBELET_PKI}/kubelet-client-updated.pem"
   wanted="$(openssl pkey -in "${FIRST_KEY}" -pubout)" || fail "read ${FIRST_KEY}: openssl failed"
   [ "$(openssl x509 -noout -pubkey <<< "$1")" = "${wanted}" ] \
     || fail "use the certificate of the request ${NAME}: it is not for the key of this machine"
   pair="${KUBELET_PKI}/kubelet-client-$(date +%Y-%m-%d-%H-%M-%S).pem"
   key="$(< "${FIRST_KEY}")"
-  put "${pair}" 600 <<< "$1"$'\n'"${key}"
-  sync
+  # Whole on the disk before it has its name.
+  put "${whole}" 600 <<< "$1"$'\n'"${key}"
+  mv -f "${whole}" "${pair}"
   ln -sfn "${pair}" "${updated}"
   mv -fT "${updated}" "${CERTIFICATE}"
   sync
