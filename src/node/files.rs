@@ -75,8 +75,9 @@ database/database.timer    etc/systemd/system/kube-cfn-database.timer
 ";
 
 const POOL: &str = "
-lib/worker.sh               opt/kube-cfn/lib/
-etc/bootstrap-kubelet.conf  etc/kube-cfn/bootstrap-kubelet.conf.in
+lib/worker.sh             opt/kube-cfn/lib/
+lib/first-certificate.sh  opt/kube-cfn/lib/
+etc/kubelet.conf          etc/kube-cfn/kubelet.conf.in
 ";
 
 /// Where programs are: the files there can be executed.

@@ -24,6 +24,8 @@ pub struct Request {
     pub path: String,
     pub query: BTreeMap<String, String>,
     pub kind: String,
+    /// What comes after `Bearer` in the header for it.
+    pub token: Option<String>,
     pub body: Vec<u8>,
 }
 
@@ -63,7 +65,9 @@ pub fn serve(tls: ServerConfig, state: Arc<State>) -> SocketAddr {
             };
             let who = Who::of(stream.get_ref().1.peer_certificates());
             server::connection(stream, async move |request| {
-                Some(respond(&Request::of(request), &who, &state))
+                let request = Request::of(request);
+                let known = who.or_by_token(&request, &state.tokens.lock().unwrap());
+                Some(respond(&request, &known, &state))
             })
             .await;
         }
@@ -91,6 +95,8 @@ impl Request {
     fn of(request: server::Request) -> Self {
         let (head, body) = request.into_parts();
         let kind = head.headers.get("content-type");
+        let token = head.headers.get("authorization");
+        let token = token.and_then(|text| text.to_str().unwrap().strip_prefix("Bearer "));
         let query = head.uri.query().unwrap_or_default();
         Self {
             method: head.method.to_string(),
@@ -99,6 +105,7 @@ impl Request {
                 .into_owned()
                 .collect(),
             kind: kind.map_or_else(String::new, |kind| kind.to_str().unwrap().to_owned()),
+            token: token.map(str::to_owned),
             body,
         }
     }
@@ -212,7 +219,7 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
                 if is_dry_run(request) {
                     return Answer::of(201, object);
                 }
-                store.create(place, object, manager, &who.user)
+                store.create(place, object, manager, who)
             }
             Err(error) => Answer::status(400, "BadRequest", &error.to_string(), None),
         },

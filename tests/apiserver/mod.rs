@@ -40,6 +40,8 @@ pub struct State {
     failing: Mutex<Vec<String>>,
     /// The level of Pod Security for namespaces without a label.
     pod_security: Mutex<String>,
+    /// Bootstrap tokens that are valid.
+    tokens: Mutex<Vec<String>>,
 }
 
 impl State {
@@ -65,6 +67,7 @@ impl ApiServer {
             signer,
             failing: Mutex::default(),
             pod_security: Mutex::new("privileged".to_owned()),
+            tokens: Mutex::default(),
         });
         let address = http::serve(tls, state.clone());
         Self {
@@ -117,6 +120,11 @@ impl ApiServer {
     /// Sets the level of Pod Security for namespaces without a label, as a configuration of the plugin does.
     pub fn set_pod_security(&self, level: &str) {
         level.clone_into(&mut self.state.pod_security.lock().unwrap());
+    }
+
+    /// Knows a bootstrap token from now on.
+    pub fn add_token(&self, token: &str) {
+        self.state.tokens.lock().unwrap().push(token.to_owned());
     }
 
     /// The objects of a collection.

@@ -1,4 +1,4 @@
-//! Authentication by client certificate, and authorization: administrators may do everything, others what
+//! Authentication by client certificate or bootstrap token, and authorization: administrators may do everything, others what
 //! a `RoleBinding` and its `Role` allow. The cluster's own `view` and `admin` are known by name.
 
 use serde_json::{Value, json};
@@ -8,7 +8,11 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::http::{Place, Request};
 use super::store::{Answer, Store};
 
+/// The group that the tokens of joining nodes are of.
+const BOOTSTRAPPERS: &str = "system:bootstrappers:kubeadm:default-node-token";
+
 /// The subject of a client certificate.
+#[derive(Clone)]
 pub struct Who {
     pub user: String,
     pub groups: Vec<String>,
@@ -72,6 +76,31 @@ impl Who {
         who
     }
 
+    /// As the bootstrap token says who it is, where no certificate does.
+    pub fn or_by_token(&self, request: &Request, known: &[String]) -> Self {
+        let token = request.token.as_ref().filter(|token| known.contains(token));
+        let Some(token) = token.filter(|_| self.is_nobody()) else {
+            return self.clone();
+        };
+        let groups = [
+            "system:bootstrappers",
+            BOOTSTRAPPERS,
+            "system:authenticated",
+        ];
+        Self {
+            user: format!("system:bootstrap:{}", &token[..6]),
+            groups: groups.map(str::to_owned).to_vec(),
+        }
+    }
+
+    /// `system:node-bootstrapper`, to which the tokens' group is bound.
+    fn may_ask_for_certificates(&self, verb: Verb, place: &Place) -> bool {
+        self.groups.iter().any(|group| group == BOOTSTRAPPERS)
+            && place.resource == "certificatesigningrequests"
+            && place.sub.is_none()
+            && matches!(verb, Verb::Create | Verb::Get | Verb::List | Verb::Watch)
+    }
+
     pub fn is_nobody(&self) -> bool {
         self.user == "system:anonymous"
     }
@@ -91,7 +120,8 @@ impl Who {
 
 /// The 403 of who may not.
 pub fn refused(who: &Who, verb: Verb, place: &Place, store: &Store) -> Option<Answer> {
-    if who.is_admin() || bound(who, verb, place, store) {
+    if who.is_admin() || who.may_ask_for_certificates(verb, place) || bound(who, verb, place, store)
+    {
         return None;
     }
     let (name, resource) = (place.name.as_deref(), &place.resource);

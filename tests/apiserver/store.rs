@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::http::Place;
+use super::rights::Who;
 
 /// Changes before this many are forgotten: a watch from before gets 410.
 const MEMORY: usize = 200;
@@ -246,13 +247,7 @@ impl Store {
         Some(Answer::status(404, "NotFound", &message, None))
     }
 
-    pub fn create(
-        &mut self,
-        place: &Place,
-        mut object: Value,
-        manager: &str,
-        user: &str,
-    ) -> Answer {
+    pub fn create(&mut self, place: &Place, mut object: Value, manager: &str, who: &Who) -> Answer {
         if let Some(refused) = self.no_namespace(place) {
             return refused;
         }
@@ -266,7 +261,8 @@ impl Store {
             return Answer::status(409, "AlreadyExists", &message, None);
         }
         if place.resource == "certificatesigningrequests" {
-            object["spec"]["username"] = json!(user);
+            object["spec"]["username"] = json!(who.user);
+            object["spec"]["groups"] = json!(who.groups);
         }
         let mut fields = BTreeSet::new();
         leaves(&object, String::new(), &mut fields);

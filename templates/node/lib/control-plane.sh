@@ -67,7 +67,7 @@ certificates_are_current() {
   # local-admin.conf is written at every boot.
   names="$(certificates_ending | { grep -vx local-admin.conf || true; } | paste --serial --delimiters ' ')"
   [ -n "${names}" ] || return 0
-  say "make new certificates; fewer than 90 days left, or not readable: ${names}"
+  say "make new certificates; ends soon or can't be read: ${names}"
   return 1
 }
 
@@ -124,7 +124,7 @@ stop_old_pods() {
 static_pod_serves() {
   local port=10257
   case "$1" in
-    etcd) etcd_serves "${SLOT}" ;;
+    etcd) etcd_serves "${SLOT}" || { fail_on_lost_data && false; } ;;
     kube-apiserver) api_is_ready ;;
     *)
       [ "$1" = kube-controller-manager ] || port=10259
@@ -133,17 +133,23 @@ static_pod_serves() {
   esac
 }
 
-# Ends the container of a static pod; the kubelet starts another one, which reads the files that are there now.
+# Without a majority etcd has no leader: waits as long as the slowest machine needs to start.
+wait_until_healthy() {
+  attempt 120 5 static_pod_serves "$1" || fail "wait for $1: it is not healthy after ten minutes; see crictl ps --all, crictl logs, and whether a majority of the control-plane nodes runs"
+}
+
+# restart_static_pod COMPONENT HASH: ends its container; the kubelet starts another one, which reads the files that are
+# there now. That is noted at once: while a majority of etcd comes back, no later boot ends it again.
 restart_static_pod() {
   local sandboxes
   say "restart $1: it has started with older certificates"
   sandboxes="$(etcd_sandboxes)" || fail "restart $1: crictl does not answer; see journalctl -u containerd"
   etcd_stop_containers "$1" "${sandboxes}" || fail "restart $1: its container did not end; see crictl ps"
-  attempt 60 5 static_pod_serves "$1" || fail "restart $1 with new certificates: it is not healthy after five minutes; see crictl ps --all and crictl logs"
+  put "${POD_CERTIFICATES}/$1" 644 <<< "$2"
 }
 
 # Waits for the pods of changed manifests: the old ones may still answer for a while. Pods that have started with other
-# certificates are restarted one after another.
+# certificates are restarted one after another, each when the one before it answers, whichever boot has restarted that.
 wait_for_static_pods() {
   local part sum before certificates
   certificates="$(certificates_hash)"
@@ -155,10 +161,13 @@ wait_for_static_pods() {
       attempt 120 5 static_pod_is_new "${part}" "${before#* }" \
         || fail "start ${part}: the kubelet made no new pod of its manifest in ten minutes; see journalctl -u kubelet and crictl pods"
       put "${PODS}/${part}" 644 <<< "${sum} $(static_pod_hash "${part}")"
+      put "${POD_CERTIFICATES}/${part}" 644 <<< "${certificates}"
     else
-      pod_is_current "${part}" "${certificates}" || restart_static_pod "${part}"
+      pod_is_current "${part}" "${certificates}" || restart_static_pod "${part}" "${certificates}"
+      # Without a mark (after a reboot) it has started with these.
+      put "${POD_CERTIFICATES}/${part}" 644 <<< "${certificates}"
+      wait_until_healthy "${part}"
     fi
-    put "${POD_CERTIFICATES}/${part}" 644 <<< "${certificates}"
   done
 }
 
@@ -181,8 +190,7 @@ fail_on_lost_data() {
 
 wait_for_api() {
   wait_for_static_pods
-  # Without a majority etcd has no leader: wait as long as the slowest machine needs to start.
-  attempt 120 5 api_is_ready || fail "wait for https://127.0.0.1:6443/readyz: no 200 in ten minutes; see crictl ps --all, crictl logs, and whether a majority of the control-plane nodes runs"
+  wait_until_healthy kube-apiserver
   attempt 24 5 etcd_serves "${SLOT}" || fail 'wait for etcd: it is not healthy after two minutes; see crictl logs of etcd'
 }
 

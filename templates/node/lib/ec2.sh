@@ -149,12 +149,13 @@ ec2_group_instances() {
       | .Instances[] | "\(.InstanceId) \($stack) \(.LifecycleState)"'
 }
 
-# ec2_launch_time INSTANCE: in seconds since 1970.
-ec2_launch_time() {
-  local time
-  time="$(aws ec2 describe-instances --instance-ids "$1" --query 'Reservations[0].Instances[0].LaunchTime' --output text)" \
-    || return 1
-  [[ "${time}" == 20*T* ]] && date --date "${time}" +%s
+# ec2_launch_times: when each running machine of the cluster was launched, one a line: instance, seconds since 1970. One
+# call for all of them.
+ec2_launch_times() {
+  aws ec2 describe-instances --filters "Name=tag:kube-cfn/cluster,Values=${NODE_CLUSTER}" \
+    'Name=instance-state-name,Values=pending,running' \
+    --query 'Reservations[].Instances[].{id: InstanceId, time: LaunchTime}' --output json \
+    | jq -r '.[] | "\(.id) \(.time | .[0:19] + "Z" | fromdate)"'
 }
 
 # ec2_signal SUCCESS|FAILURE REASON: CloudFormation waits for it only while it makes the group, and takes no

@@ -168,14 +168,15 @@ fn machines_of_the_cluster_are_listed_by_group(world: &World, machine: &Machine)
     let said = machine.bash("NODE_CLUSTER=another; ec2_group_instances");
     assert_eq!(said.ends(0).stdout, "", "{said}");
     let said = machine.bash(&format!(
-        "launched=\"$(ec2_launch_time {worker})\"; now=\"$(date +%s)\"\n\
+        "launched=\"$(ec2_launch_times | grep ^{worker})\"; launched=\"${{launched#* }}\"; now=\"$(date +%s)\"\n\
          [ \"$launched\" -le \"$now\" ] && [ \"$launched\" -gt \"$((now - 3600))\" ] && echo 'within the hour'"
     ));
     assert_eq!(said.ends(0).stdout, "within the hour\n", "{said}");
+    let said = machine.bash("ec2_launch_times | wc -l; NODE_CLUSTER=another; ec2_launch_times");
+    assert_eq!(said.ends(0).stdout, "2\n", "{said}");
     machine
-        .bash("ec2_launch_time i-0123456789abcdef0")
-        .ends(1)
-        .tells("InvalidInstanceID.NotFound");
+        .bash("AWS_ENDPOINT_URL=http://127.0.0.1:1 AWS_MAX_ATTEMPTS=1 ec2_launch_times")
+        .ends(255);
     machine
         .bash("AWS_ENDPOINT_URL=http://127.0.0.1:1 AWS_MAX_ATTEMPTS=1 ec2_group_instances")
         .ends(255);

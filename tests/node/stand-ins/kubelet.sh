@@ -33,9 +33,9 @@ start_kubelet() {
   kubelet_config "${config}" && kubelet_login || return 0
   mkdir -p "${KUBELET}"
   [ -z "${KUBELET_MANIFESTS}" ] || : > "${KUBELET}/static-pods"
-  printf 'KUBELET_NODE=%q KUBELET_ADDRESS=%q KUBELET_LABELS=%q KUBELET_TAINTS=%q KUBELET_MANIFESTS=%q KUBELET_BOOTSTRAP=%q KUBELET_CONF=%q\n' \
+  printf 'KUBELET_NODE=%q KUBELET_ADDRESS=%q KUBELET_LABELS=%q KUBELET_TAINTS=%q KUBELET_MANIFESTS=%q KUBELET_CONF=%q\n' \
     "${OPTION[--hostname-override]:-}" "${OPTION[--node-ip]:-}" "${KUBELET_LABELS}" "${KUBELET_TAINTS}" \
-    "${KUBELET_MANIFESTS}" "${ROOT}${OPTION[--bootstrap-kubeconfig]:-}" "${ROOT}${OPTION[--kubeconfig]:-}" > "${KUBELET}/active"
+    "${KUBELET_MANIFESTS}" "${ROOT}${OPTION[--kubeconfig]:-}" > "${KUBELET}/active"
   kubelet_sync
 }
 
@@ -90,13 +90,20 @@ kubelet_taints() {
   done
 }
 
-# cmd/kubelet/app/server.go, buildKubeletClientConfig: without a kubeconfig it takes a certificate with the
-# bootstrap token.
+# pkg/kubelet/certificate/bootstrap/bootstrap.go, LoadClientConfig: without --bootstrap-kubeconfig there has to be a
+# kubeconfig, whose files it loads.
 kubelet_login() {
-  local conf="${OPTION[--kubeconfig]:-}" bootstrap="${OPTION[--bootstrap-kubeconfig]:-}"
-  [ ! -s "${ROOT}${conf}" ] || return 0
-  [ -s "${ROOT}${bootstrap}" ] \
-    || kubelet_fails "failed to run Kubelet: unable to load bootstrap kubeconfig: stat ${bootstrap}: no such file or directory"
+  local conf="${OPTION[--kubeconfig]:-}" file
+  [ -z "${OPTION[--bootstrap-kubeconfig]:-}" ] \
+    || kubelet_fails 'the stand-in does not ask for certificates: it would make another key at each try' || return 1
+  [ -s "${ROOT}${conf}" ] \
+    || kubelet_fails "failed to run Kubelet: unable to load kubeconfig: stat ${conf}: no such file or directory" || return 1
+  text_of "${ROOT}${conf}"
+  while [[ "${TEXT}" =~ client-(certificate|key):\ ([^ $'\n']+) ]]; do
+    file="${BASH_REMATCH[2]}" TEXT="${TEXT#*"${BASH_REMATCH[0]}"}"
+    [ -s "${ROOT}${file}" ] \
+      || kubelet_fails "failed to run Kubelet: unable to load kubeconfig: unable to read client-cert ${file}: open ${file}: no such file or directory" || return 1
+  done
 }
 
 # The kubelet's certificate, with the key behind it.
@@ -105,13 +112,14 @@ client_certificate() {
   printf -- '-----BEGIN CERTIFICATE-----\nsubject system:node\nends Jan  1 00:00:00 2099 GMT\n-----END CERTIFICATE-----\n' > "$1"
 }
 
-# Gets the client certificate when the API answers; one that is there is renewed without anybody.
-kubelet_bootstrap() {
-  local pem="${ROOT}/var/lib/kubelet/pki/kubelet-client-current.pem" authority
-  [ ! -s "${KUBELET_CONF}" ] || { [ -e "${pem}" ] || { client_certificate "${pem}"; }; return 0; }
-  [ ! -e "${ROOT}/srv/no-certificate" ] && text_of "${KUBELET_BOOTSTRAP}" || return 1
-  [[ "${TEXT}" =~ token:\ \"?[a-z0-9]{6}\.[a-z0-9]{16}\"?$'\n' ]] || return 1
-  [[ "${TEXT}" =~ certificate-authority:\ ([^ $'\n']+) ]] && [ -s "${ROOT}${BASH_REMATCH[1]}" ] || return 1
-  client_certificate "${pem}"
-  printf 'user with %s\n' "${pem#"${ROOT}"}" > "${KUBELET_CONF}"
+# When the API answers, it renews what is in its kubeconfig where its own store is empty. What is in the store has to be
+# a pair of certificate and key (certificate_store.go, loadFile); on a control-plane node it is the tests' own text.
+kubelet_certificate() {
+  local pem="${ROOT}/var/lib/kubelet/pki/kubelet-client-current.pem"
+  if [ -e "${KUBELET}/static-pods" ]; then
+    [ -e "${pem}" ] || client_certificate "${pem}"
+    return
+  fi
+  [ -L "${pem}" ] && text_of "${pem}" \
+    && [[ "${TEXT}" =~ ^-----BEGIN\ CERTIFICATE-----$'\n'.*-----END\ CERTIFICATE-----$'\n'-----BEGIN\ (EC\ )?PRIVATE\ KEY-----$'\n'.*PRIVATE\ KEY-----$'\n'$ ]]
 }

@@ -157,7 +157,7 @@ kubelet_sync() {
   . "${KUBELET}/active"
   now
   if [ ! -e "${KUBELET}/seen" ] && api_answers; then
-    kubelet_bootstrap || return 0
+    kubelet_certificate || return 0
     : > "${KUBELET}/seen"
     register_node
   fi

@@ -117,6 +117,27 @@ fn the_end_of_every_certificate_is_one_line_of_json() {
     assert!(world.refused('a', "certificates all").contains("usage"));
 }
 
+/// Files that are new say nothing of a pod that has started before.
+#[test]
+fn a_pod_that_runs_with_older_certificates_is_named() {
+    let world = furnished(200);
+    let marks = ". \"${etcd_root}/opt/kube-cfn/lib/certificates.sh\"; mkdir -p \"${POD_CERTIFICATES}\"
+        certificates_hash > \"${POD_CERTIFICATES}/etcd\"; echo old > \"${POD_CERTIFICATES}/kube-apiserver\"";
+    world.shell('a', marks);
+    let result = world.well('a', "certificates");
+    let found = result["certificates"].as_array().unwrap();
+    let pods: Vec<_> = found.iter().skip(13).collect();
+    let [api] = &pods[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(api["name"], "kube-apiserver");
+    let error = api["error"].as_str().unwrap();
+    assert!(
+        error.starts_with("its pod still runs with older certificates"),
+        "{error}"
+    );
+}
+
 #[test]
 fn certificates_are_due_with_fewer_than_90_days_left() {
     let world = furnished(91);

@@ -11,6 +11,8 @@ use serde_json::json;
 use cluster::{Cluster, Decision, REQUESTS};
 use requests::Request;
 
+use super::machine::text;
+
 /// A machine of the pool `batch`, launched five minutes ago.
 const NEW: &str = "i-0123456789abcdef0";
 /// One of a control-plane node.
@@ -65,7 +67,7 @@ fn a_new_machine_of_a_pool_is_approved_once() {
     assert_eq!(cluster.records()[0]["data"], record["data"]);
 }
 
-/// The kubelet keeps its key until it has a certificate, and asks with it again.
+/// The boot of a machine keeps its key until it has a certificate, and asks with it again.
 #[test]
 fn after_a_crash_between_record_and_approval_the_same_key_is_approved() {
     let cluster = cluster();
@@ -200,4 +202,64 @@ fn requests_of_others_are_left_alone() {
     }
     assert_eq!(said, "");
     assert_eq!(cluster.records(), Vec::<serde_json::Value>::new());
+}
+
+/// Hundreds of machines start at once, and each has its hour.
+#[test]
+fn one_round_asks_aws_once_for_all_machines_and_begins_with_the_newest_request() {
+    let cluster = cluster();
+    let requests: Vec<_> = (0..5)
+        .map(|number: u8| {
+            let instance = format!("i-0bbbbbbbbbbbbbb{number:02}");
+            cluster.launch("pool-batch", &instance, "InService", 60);
+            Request::of(&instance).old(i64::from(number) * 10)
+        })
+        .collect();
+    for request in requests.iter().rev() {
+        cluster.ask(request);
+    }
+    let said = cluster.round();
+    let names: Vec<_> = said
+        .lines()
+        .filter_map(|line| line.split([':', ' ']).nth(2))
+        .collect();
+    let newest_first: Vec<_> = requests.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, newest_first, "{said}");
+    let calls = cluster.machine.calls();
+    assert_eq!(calls.matches("aws autoscaling ").count(), 1, "{calls}");
+    assert_eq!(calls.matches("aws ec2 ").count(), 1, "{calls}");
+}
+
+/// The worker's boot with the real curl and openssl asks the API server, and `approve-nodes` decides.
+#[test]
+fn a_worker_gets_its_first_certificate_from_the_control_plane() {
+    let cluster = cluster();
+    let worker = cluster.worker(NEW);
+    std::thread::scope(|scope| {
+        let boot = scope.spawn(|| worker.boot());
+        while cluster.api.objects(REQUESTS).is_empty() {
+            assert!(!boot.is_finished(), "{:?}", boot.join());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        cluster.round();
+        let done = boot.join().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    });
+    let all = cluster.api.objects(REQUESTS);
+    let [request] = &all[..] else {
+        panic!("{all:?}")
+    };
+    let name = request["metadata"]["name"].as_str().unwrap();
+    assert!(name.starts_with(&format!("node-csr-{NEW}-")), "{name}");
+    assert_eq!(cluster.decision(name), Decision::Approved);
+    // The kubelet's pair: the certificate is for the key behind it, and this machine's name.
+    let pem = "cd /var/lib/kubelet/pki; openssl x509 -noout -subject -nameopt RFC2253 -in kubelet-client-current.pem; \
+               openssl x509 -noout -pubkey -in kubelet-client-current.pem | cmp - <(openssl pkey -pubout -in kubelet-client-current.pem)";
+    let done = worker.run(&["/bin/bash", "-c", pem]);
+    assert_eq!(
+        text(&done.stdout),
+        format!("subject=CN=system:node:{NEW},O=system:nodes\n"),
+        "{done:?}"
+    );
+    assert!(done.status.success(), "{done:?}");
 }

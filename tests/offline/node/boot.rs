@@ -30,7 +30,8 @@ pub fn worker() -> Machine {
 /// Boots twice; the second boot changes nothing and does what its golden says.
 fn twice(machine: &Machine, case: &str) {
     machine.boots();
-    golden::check(&format!("node/{case}-first-boot.txt"), &machine.calls());
+    let calls = without_hash(&machine.calls());
+    golden::check(&format!("node/{case}-first-boot.txt"), &calls);
     let before = machine.kept();
     machine.boots();
     assert_same(
@@ -39,6 +40,14 @@ fn twice(machine: &Machine, case: &str) {
         "the second boot changed something",
     );
     golden::check(&format!("node/{case}-later-boot.txt"), &machine.calls());
+}
+
+/// The name of a certificate request ends with the hash of a new key.
+fn without_hash(calls: &str) -> String {
+    let name = "/node-csr-i-0a-";
+    let mut parts = calls.split(name);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + name + "HASH" + &part[32..])
 }
 
 #[test]
@@ -463,7 +472,10 @@ fn an_api_that_is_not_ready_fails_the_boot() {
     let (_, machine) = slot();
     machine.set("srv/readyz", "403");
     let reason = machine.refuses();
-    assert!(reason.contains("no 200 in ten minutes"), "{reason}");
+    assert!(
+        reason.contains("wait for kube-apiserver: it is not healthy after ten minutes"),
+        "{reason}"
+    );
     assert!(!machine.calls().contains("kubectl apply"));
 }
 
@@ -563,7 +575,7 @@ fn a_worker_without_a_token_names_the_parameter() {
 fn a_worker_without_certificate_names_the_api() {
     let machine = worker();
     machine.set("srv/no-certificate", "");
-    let reason = machine.refuses();
+    let reason = text(&machine.boot().stderr);
     assert!(
         reason.contains("get a client certificate from https://api.example.com:6443"),
         "{reason}"
@@ -600,6 +612,8 @@ fn a_worker_ends_with_labels_taints_and_no_token() {
          taint example.com/batch=true:NoSchedule\n"
     );
     assert!(!machine.has("etc/kubernetes/bootstrap-kubelet.conf"));
+    let calls = machine.calls();
+    assert!(!calls.contains("abcdef.0123456789abcdef"), "{calls}");
     // A later boot needs no token: the kubelet renews its certificate itself.
     machine.remove("srv/parameters/worker/bootstrap-token");
     machine.boots();

@@ -339,7 +339,7 @@ fn the_kubelet_warns_of_deprecated_and_refuses_unknown_flags() {
         ),
         (
             "rm /etc/kubernetes/kubelet.conf",
-            "unable to load bootstrap kubeconfig",
+            "unable to load kubeconfig: stat /etc/kubernetes/kubelet.conf",
         ),
         ("systemctl stop containerd", "validate service connection"),
     ];

@@ -53,12 +53,20 @@ def launch(data, instance_type, subnet, zone, tags):
         iam_profile=_profile(profile) if profile else None,
     )[0]
     instance["Placement"]["AvailabilityZone"] = zone
-    ec2._tags[instance["InstanceId"]] = tags
+    ec2._tags[instance["InstanceId"]] = _with_own_tags(data, tags)
     if record:
         record["Status"] = "in-use"
         record["Attachment"] = {"AttachmentId": "eni-attach-" + interface[4:], "InstanceId": instance["InstanceId"],
                                 "DeviceIndex": 0, "Status": "attached", "AttachTime": ec2._now_ts()}
     return instance
+
+
+def _with_own_tags(data, tags):
+    """The group's tags, and those that the template has for instances; of one key the group's."""
+    known = {tag["Key"] for tag in tags}
+    own = [tag for one in as_list(data.get("TagSpecifications")) if one.get("ResourceType") == "instance"
+           for tag in as_list(one.get("Tags")) if tag["Key"] not in known]
+    return [*tags, *({"Key": tag["Key"], "Value": tag["Value"]} for tag in own)]
 
 
 def terminate(instance_id):

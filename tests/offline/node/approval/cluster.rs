@@ -35,6 +35,14 @@ fi
 exec /srv/kubectl \"$@\"
 ";
 
+/// The real one for certificate requests.
+const CURL: &str = "#!/bin/bash
+case \"${!#}\" in
+  */certificatesigningrequests*) exec /usr/bin/curl --connect-to localhost:6443:127.0.0.1:PORT \"$@\" ;;
+esac
+exec /srv/doubles/curl \"$@\"
+";
+
 pub struct Cluster {
     pub machine: Machine,
     pub api: ApiServer,
@@ -137,6 +145,29 @@ impl Cluster {
         let launched = ago(seconds).replace('Z', "+00:00\n");
         self.machine
             .set(&format!("srv/launched/{instance}"), &launched);
+    }
+
+    /// A machine that is to join, with the real curl and openssl on its way to the API server.
+    pub fn worker(&self, instance: &str) -> Machine {
+        let worker = crate::node::boot::worker();
+        worker.set("srv/instance-id", instance);
+        self.api.add_token("abcdef.0123456789abcdef");
+        let connection = self.api.connection();
+        worker.set("srv/parameters/pub/ca.crt", &connection.authority_pem);
+        let env = worker.get("etc/kube-cfn/host.env");
+        let env = env.replace("api.example.com", "localhost");
+        worker.set("etc/kube-cfn/host.env", &env);
+        worker.remove("local/sbin/openssl");
+        fs::create_dir_all(worker.path("srv/doubles")).unwrap();
+        fs::rename(
+            worker.path("local/sbin/curl"),
+            worker.path("srv/doubles/curl"),
+        )
+        .unwrap();
+        let port = connection.server.rsplit(':').next().unwrap().to_owned();
+        worker.program("curl", &CURL.replace("PORT", &port));
+        worker.program("sleep", "#!/bin/bash\nexec /usr/bin/sleep 0.1\n");
+        worker
     }
 
     pub fn ask(&self, request: &Request) {

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::cluster::{Decision, RECORDS};
 use super::requests::{self, Request};
 use super::{NEW, cluster};
+use crate::node::machine::{Machine, text};
 
 #[test]
 fn without_an_api_the_program_waits() {
@@ -137,18 +138,87 @@ fn a_worker_with_an_expired_certificate_says_that_it_has_to_be_replaced() {
 #[test]
 fn a_worker_whose_request_is_denied_reports_the_reason() {
     let worker = super::super::boot::worker();
-    worker.set("srv/no-certificate", "");
-    worker.program(
-        "journalctl",
-        "#!/bin/bash\n[[ \"$*\" != *kubelet* ]] || echo 'E1 \"command failed\" err=\"failed to run Kubelet: \
-         certificate signing request is denied, reason: KubeCfnApproveNodes, message: there is a record\"'\n",
-    );
+    worker.set("srv/denial", "there is a record\n\u{1b}of it");
     let reason = worker.refuses();
     assert!(
-        reason.contains("message: there is a record")
+        reason.contains("is Denied: there is a record  of it;")
             && reason.contains("terminate instance i-0a, its group launches a new one"),
         "{reason}"
     );
+    // At once, and three attempts are one request with one key.
+    let calls = worker.calls();
+    assert_eq!(calls.matches("--request POST").count(), 1, "{calls}");
+    assert_eq!(calls.matches("openssl genpkey").count(), 1, "{calls}");
+    assert_eq!(requests_of(&worker), 1);
+    assert!(!calls.contains("start kubelet"), "{calls}");
+}
+
+/// Certificate requests that a worker has made in its stand-in of an API.
+fn requests_of(worker: &Machine) -> usize {
+    let all = worker.path("srv/cluster/requests");
+    std::fs::read_dir(all).map_or(0, Iterator::count)
+}
+
+/// As after an outage of AWS or of the API that is longer than one boot waits, and after a power cut.
+#[test]
+fn a_worker_asks_with_the_same_key_until_it_has_a_certificate() {
+    const KEY: &str = "var/lib/kubelet/pki/kube-cfn-first.key";
+    let worker = super::super::boot::worker();
+    worker.set("srv/no-certificate", "");
+    let said = text(&worker.boot().stderr);
+    assert!(said.contains("has no certificate after twenty"), "{said}");
+    let key = worker.get(KEY);
+    assert_eq!(worker.kept()[KEY].0, 0o600);
+    // The cluster's cleaner takes requests away.
+    std::fs::remove_dir_all(worker.path("srv/cluster/requests")).unwrap();
+    worker.remove("srv/no-certificate");
+    worker.boots();
+    let pair = "cat /var/lib/kubelet/pki/kubelet-client-current.pem; readlink /var/lib/kubelet/pki/*-current.pem";
+    let pair = text(&worker.run(&["/bin/bash", "-c", pair]).stdout);
+    assert!(pair.starts_with("-----BEGIN CERTIFICATE-----\n"), "{pair}");
+    assert!(
+        pair.contains(&format!(
+            "-----END CERTIFICATE-----\n{key}/var/lib/kubelet/pki/kubelet-client-2"
+        )),
+        "{pair}"
+    );
+    assert_eq!(requests_of(&worker), 1);
+    assert!(!worker.has(KEY) && !worker.has("var/lib/kubelet/pki/kube-cfn-first.json"));
+}
+
+/// The next poll uses it; the kubelet has none.
+#[test]
+fn a_token_that_has_ended_is_read_again() {
+    let worker = super::super::boot::worker();
+    worker.set("srv/refused-token", "abcdef.0123456789abcdef");
+    let renewed =
+        "#!/bin/bash\necho ghijkl.0123456789abcdef > /srv/parameters/worker/bootstrap-token\n";
+    worker.program("sleep", renewed);
+    worker.boots();
+    let calls = worker.calls();
+    assert_eq!(
+        calls.matches("worker/bootstrap-token").count(),
+        2,
+        "{calls}"
+    );
+    assert!(!calls.contains("restart kubelet"), "{calls}");
+}
+
+#[test]
+fn a_request_of_somebody_else_is_not_used() {
+    let worker = super::super::boot::worker();
+    worker.set("srv/no-certificate", "");
+    assert!(!worker.boot().status.success());
+    let all = std::fs::read_dir(worker.path("srv/cluster/requests")).unwrap();
+    let path = all.map(|one| one.unwrap().path()).next().unwrap();
+    let other = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace("LS0t", "LS0u");
+    std::fs::write(path, other).unwrap();
+    worker.remove("srv/no-certificate");
+    let reason = worker.refuses();
+    assert!(reason.contains("was made by somebody else"), "{reason}");
+    assert!(!worker.calls().contains("start kubelet"));
 }
 
 #[test]
