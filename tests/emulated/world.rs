@@ -159,9 +159,13 @@ impl World {
 
     /// The program in this world, without terminal, with nothing of the caller's environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kube-cfn"));
+        // A job without a terminal may have been started with signals ignored: not so a person's command.
+        let mut command = Command::new("/usr/bin/env");
         self.furnish(&mut command);
-        command.args(arguments);
+        command
+            .arg("--default-signal=HUP,INT,TERM")
+            .arg(env!("CARGO_BIN_EXE_kube-cfn"))
+            .args(arguments);
         command
     }
 
