@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::process::Said;
-use crate::tools::{ask, ask_all};
+use crate::tools::{ask, ask_all, base_output};
 use crate::world::World;
 
 const NINE: [&str; 9] = [
@@ -56,22 +56,7 @@ fn lose(world: &World, names: &[&str]) {
 }
 
 fn bucket(world: &World) -> String {
-    let name = format!("{}-base", world.name);
-    let stacks = ask(
-        world,
-        "cloudformation",
-        "describe_stacks",
-        &json!({"StackName": name}),
-    );
-    let outputs = stacks["Stacks"][0]["Outputs"]
-        .as_array()
-        .expect("outputs")
-        .clone();
-    let state = outputs.iter().find(|one| one["OutputKey"] == "StateBucket");
-    state.expect("a state bucket")["OutputValue"]
-        .as_str()
-        .expect("a name")
-        .to_owned()
+    base_output(world, "StateBucket")
 }
 
 #[tokio::test]
@@ -286,12 +271,7 @@ async fn a_rolled_back_control_plane_leaves_no_note_that_etcd_had_data() {
 #[tokio::test]
 async fn a_key_pending_deletion_is_found_before_anything_is_changed() {
     let world = made("doomed");
-    let name = json!({"StackName": "doomed-base"});
-    let stacks = ask(&world, "cloudformation", "describe_stacks", &name);
-    let outputs = stacks["Stacks"][0]["Outputs"].as_array().cloned();
-    let outputs = outputs.expect("outputs");
-    let key = outputs.iter().find(|one| one["OutputKey"] == "KeyArn");
-    let key = key.expect("a key")["OutputValue"].as_str().expect("an ARN");
+    let key = base_output(&world, "KeyArn");
     ask(
         &world,
         "kms",

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::process::Said;
 use crate::support::{OPEN, account, aws, created, follow, network, proposal};
-use crate::tools::ask;
+use crate::tools::{ask, base_output};
 use crate::world::World;
 
 /// Somebody else's content.
@@ -26,14 +26,6 @@ fn keys(world: &World, bucket: &str, prefix: &str) -> Vec<String> {
     objects.iter().map(key).collect()
 }
 
-/// An output of the base stack.
-async fn output(world: &World, key: &str) -> String {
-    let stacks = world.aws().await.stacks(Some(&world.name)).await;
-    let stacks = stacks.expect("stacks");
-    let base = stacks.iter().find(|stack| stack.kind == "base");
-    base.expect("a base").outputs[key].clone()
-}
-
 fn doctor(world: &World) -> Said {
     world.cluster("doctor", &[])
 }
@@ -44,7 +36,7 @@ async fn exchanged_bundle_is_found_and_replaced_although_nothing_else_changes() 
     world.apply().ends(0);
     world.nodes_say(360);
     doctor(&world).ends(0).prints("node bundle: bundles/");
-    let bucket = output(&world, "StateBucket").await;
+    let bucket = base_output(&world, "StateBucket");
     let bundles = keys(&world, &bucket, "bundles/");
     let bundle = bundles.iter().find(|key| key.contains("control-plane"));
     let bundle = bundle.expect("a bundle of the control plane");
@@ -88,7 +80,7 @@ async fn exchanged_issuer_document_is_found_and_replaced() {
     let world = World::small("foreign-keys");
     world.apply().ends(0);
     world.nodes_say(360);
-    let bucket = output(&world, "OidcBucket").await;
+    let bucket = base_output(&world, "OidcBucket");
     put(&world, &bucket, "openid/v1/jwks");
     doctor(&world)
         .ends(4)

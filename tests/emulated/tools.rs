@@ -49,6 +49,17 @@ pub fn ask_all(world: &World, service: &str, questions: &[(&str, Value)]) -> Vec
     serde_json::from_str(&said.ends(0).stdout).expect("JSON")
 }
 
+/// An output of the base stack of this world's cluster.
+pub fn base_output(world: &World, key: &str) -> String {
+    let name = json!({"StackName": format!("{}-base", world.name)});
+    let stacks = ask(world, "cloudformation", "describe_stacks", &name);
+    let outputs = stacks["Stacks"][0]["Outputs"].as_array();
+    let mut outputs = outputs.expect("outputs").iter();
+    let found = outputs.find(|one| one["OutputKey"] == key);
+    let value = found.expect("an output")["OutputValue"].as_str();
+    value.expect("a text").to_owned()
+}
+
 /// The events of each of these stacks.
 pub fn events(world: &World, stacks: &[String]) -> Vec<Vec<Value>> {
     let question = |name: &String| ("describe_stack_events", json!({"StackName": name}));

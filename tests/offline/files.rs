@@ -14,6 +14,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use kube_cfn::events::Event;
 use kube_cfn::journal::{Journal, RunHeader};
 use tempfile::tempdir;
 
@@ -74,6 +75,10 @@ fn said(command: &mut Command) -> (String, String, Option<i32>) {
 
 /// Records a run of the cluster canary, so that it has a timeline.
 fn record() {
+    record_events(runs::failed().events);
+}
+
+fn record_events(events: impl IntoIterator<Item = Event>) {
     let header = RunHeader {
         tool: "1.0.0".to_owned(),
         cluster: "canary".to_owned(),
@@ -84,7 +89,7 @@ fn record() {
         started: runs::at(0),
     };
     let mut journal = Journal::begin(&header).unwrap();
-    for event in runs::failed().events {
+    for event in events {
         journal.write(&event).unwrap();
     }
 }

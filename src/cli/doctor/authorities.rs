@@ -54,9 +54,6 @@ pub async fn layers(session: &Session, survey: &Survey) -> Vec<ProtectionLayer> 
 
 /// Compares values where the caller may read them, else the moments at which they were written.
 async fn read_copy(cloud: &Aws, listed: &Inventory, bucket: &str) -> Result<CopyRead, AccessError> {
-    let Some(written) = copy::written(cloud, bucket).await? else {
-        return Ok(CopyRead::Absent);
-    };
     let readable = listed.readable();
     let read = futures::try_join!(
         copy::read_parameters(cloud, &readable),
@@ -65,7 +62,10 @@ async fn read_copy(cloud: &Aws, listed: &Inventory, bucket: &str) -> Result<Copy
     match read {
         Ok((stored, Some(copy))) => Ok(CopyRead::Values { stored, copy }),
         Ok((_, None)) => Ok(CopyRead::Absent),
-        Err(AccessError::Denied { .. }) => Ok(CopyRead::Written(written)),
+        Err(AccessError::Denied { .. }) => {
+            let written = copy::written(cloud, bucket).await?;
+            Ok(written.map_or(CopyRead::Absent, CopyRead::Written))
+        }
         Err(error) => Err(error),
     }
 }

@@ -4,10 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use kube_cfn::common::terminal::{escape_json, is_obeyed};
-use kube_cfn::events::Event;
-use kube_cfn::journal::{Journal, RunHeader};
 
-use super::{define, enter, kube_cfn, said};
+use super::{define, enter, kube_cfn, record_events, said};
 use crate::progress::runs;
 
 /// A title, a colour, a C1 sequence, a carriage return, a text that runs backwards.
@@ -111,28 +109,16 @@ fn records_print_no_control_characters() {
     if !enter("files::screens::records_print_no_control_characters") {
         return;
     }
-    let header = RunHeader {
-        tool: "1.0.0".to_owned(),
-        cluster: "canary".to_owned(),
-        account: "123456789012".to_owned(),
-        region: "eu-west-1".to_owned(),
-        run: "7f3a".to_owned(),
-        command: "kube-cfn apply canary".to_owned(),
-        started: runs::at(0),
-    };
-    let mut journal = Journal::begin(&header).unwrap();
+    let hostile = serde_json::to_string(HOSTILE).unwrap();
+    let hostile = hostile.trim_matches('"');
     // Every string of every event that is not a name of ours.
-    for event in runs::failed().events {
-        let text = serde_json::to_string(&event).unwrap();
-        let hostile = serde_json::to_string(HOSTILE).unwrap();
-        let hostile = hostile.trim_matches('"');
-        let mut text = text;
+    record_events(runs::failed().events.into_iter().map(|event| {
+        let mut text = serde_json::to_string(&event).unwrap();
         for word in ["NAT gateway", "canary", "quota", "subnet", "nat"] {
             text = text.replace(word, &format!("{word}{hostile}"));
         }
-        let event: Event = serde_json::from_str(&text).unwrap();
-        journal.write(&event).unwrap();
-    }
+        serde_json::from_str(&text).unwrap()
+    }));
     for arguments in [
         vec!["timeline", "canary"],
         vec!["timeline", "canary", "--resources"],
