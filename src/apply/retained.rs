@@ -1,15 +1,10 @@
 //! Finds out what a deletion leaves behind on purpose: from its events, or from the template alone.
 
-use serde_json::Value;
-
 use crate::cloud::StackEvent;
 use crate::cloud::status::ResourcePhase;
 use crate::events::Retained;
 use crate::plan::deletion::{DeleteStep, Loss, policy};
 use crate::stacks::description;
-
-/// Days that a key waits for its deletion where the template does not say: the default of KMS.
-const KEY_WINDOW: u64 = 30;
 
 /// What the events of its deletion say is left of a stack.
 pub(super) fn retained(step: &DeleteStep, events: &[StackEvent]) -> Vec<Retained> {
@@ -87,7 +82,7 @@ fn left(
         });
     }
     if resource_type == "AWS::KMS::Key" {
-        let days = days(step, logical_id);
+        let days = step.key_window(logical_id);
         return Some(Retained::Key {
             stack,
             physical_id,
@@ -103,13 +98,6 @@ fn left(
         name: reason.and_then(|reason| snapshot_name(reason, step)),
         begins_with: rds.then(|| name_start(step, logical_id)),
     })
-}
-
-/// Days that a key waits for its end.
-fn days(step: &DeleteStep, logical_id: &str) -> u64 {
-    let body = step.resource(logical_id);
-    let days = body.and_then(|body| body["Properties"]["PendingWindowInDays"].as_u64());
-    days.unwrap_or(KEY_WINDOW)
 }
 
 /// How CloudFormation begins the name of an RDS snapshot.
@@ -133,10 +121,6 @@ impl DeleteStep {
         let template = self.template.as_ref();
         let found = template.and_then(|template| description(template, logical_id));
         found.unwrap_or(logical_id).to_owned()
-    }
-
-    fn resource(&self, logical_id: &str) -> Option<&Value> {
-        self.template.as_ref()?.get("Resources")?.get(logical_id)
     }
 
     /// Whether the template keeps a resource when its stack goes.

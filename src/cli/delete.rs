@@ -9,11 +9,14 @@ use super::run::{self, ProgressOptions, run_id};
 use super::{Global, ask};
 use crate::access::Cache;
 use crate::apply::{self, RunReport};
+use crate::common::Clock as _;
+use crate::etcd;
 use crate::kubeconfig::{self, LockTries};
 use crate::plan::deletion::{DeletePlan, Guard};
 use crate::plan::{self, deletion};
 use crate::progress::Style;
 use crate::report::deletion as deletions;
+use crate::stacks::{STATE_BUCKET, StackKind};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -43,7 +46,10 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
             cluster.name
         ));
     } else {
-        eprint(deletions::text(&plan).trim_end());
+        eprint(deletions::text(&plan, &cluster.identity.region).trim_end());
+        if let Some(line) = state_bucket(&cluster, &plan).await {
+            eprint(&line);
+        }
     }
     check_and_confirm(&plan, args)?;
     let report = delete(&plan, &cluster, args.progress).await;
@@ -56,6 +62,21 @@ fn guard(cluster: &Cluster) -> Guard {
         Some(_) => Guard::Open,
         None => Guard::Undefined,
     }
+}
+
+/// What is deleted with the state bucket, where the base's stack goes.
+async fn state_bucket(cluster: &Cluster, plan: &DeletePlan) -> Option<String> {
+    let base = plan
+        .steps
+        .iter()
+        .find(|step| step.kind == StackKind::Base)?;
+    let bucket = base.found.outputs.get(STATE_BUCKET)?;
+    let snapshots = etcd::list(&cluster.cloud, bucket).await;
+    let snapshots = snapshots
+        .map(|all| all.found)
+        .map_err(|error| error.to_string());
+    let (region, now) = (&cluster.identity.region, cluster.cloud.now());
+    Some(deletions::state_bucket(bucket, &snapshots, region, now))
 }
 
 fn check_and_confirm(plan: &DeletePlan, args: &Args) -> Result<(), CommandError> {
@@ -88,7 +109,7 @@ async fn delete(plan: &DeletePlan, cluster: &Cluster, style: Style) -> RunReport
 fn finish(cluster: &Cluster, report: &RunReport) -> Result<Exit, CommandError> {
     let name = &cluster.name;
     for retained in &report.retained {
-        eprint(&deletions::retained(retained));
+        eprint(&deletions::retained(retained, &cluster.identity.region));
     }
     for line in &report.unfinished {
         eprint(&format!("!! {line}"));

@@ -8,6 +8,7 @@ use super::Global;
 use super::error::{CommandError, Exit};
 use super::out::eprint;
 use crate::common::files;
+use crate::common::text::listed_line;
 use crate::definition::{self, DefinitionError, NewCluster, NewDatabase};
 use crate::spec::ClusterSpec;
 
@@ -39,7 +40,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         .map(|from| source(global, from))
         .transpose()?;
     let others = others(&global.clusters)?;
-    let text = definition::scaffold(&NewCluster {
+    let new = definition::scaffold(&NewCluster {
         name: &args.name,
         from: source.as_deref(),
         others: &others,
@@ -53,8 +54,15 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         },
     })?;
     let path = global.clusters.join(format!("{}.yaml", args.name));
-    write(&path, &text)?;
+    write(&path, &new.text)?;
     eprint(&format!("wrote {}", path.display()));
+    if !new.left_out.is_empty() {
+        let what = new.left_out.join(", ");
+        eprint(&listed_line(
+            "",
+            &format!("left out, for it says what the copied cluster is: {what}"),
+        ));
+    }
     eprint(&format!(
         "next: read it, then `kube-cfn plan {}`",
         args.name

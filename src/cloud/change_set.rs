@@ -107,8 +107,9 @@ pub struct ResourceChange {
     pub properties: Vec<PropertyChange>,
 }
 
-/// What CloudFormation does with a resource that is removed, or with the old one of a replacement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What CloudFormation does with a resource that is removed, or with the old one of a replacement. The more it
+/// keeps, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DeletionPolicy {
     /// Deleted with everything in it.

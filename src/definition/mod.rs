@@ -28,7 +28,7 @@ use crate::spec::{ClusterSpec, rules};
 pub use defined::Defined;
 pub use discovery::{Found, find, resolve};
 pub use problem::{Problem, Problems};
-pub use scaffold::{NewCluster, NewDatabase, scaffold};
+pub use scaffold::{NewCluster, NewDatabase, Scaffold, scaffold};
 pub use schema::schema;
 pub use source_line::source_line;
 

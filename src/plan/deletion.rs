@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::recovery::{is_data, is_ours};
+use super::removal_policy::key_window;
 use super::status::{DeleteAction, manual_action, on_delete};
 use super::{Blocked, Survey, resources_of};
 use crate::catalog::resources::stored_data;
@@ -176,6 +177,12 @@ impl DeleteStep {
                 | StackStatus::ReviewInProgress
         );
         self.found.termination_protection && goes && !leftover
+    }
+
+    /// Days in which a key of this stack can be called back.
+    pub fn key_window(&self, logical_id: &str) -> u64 {
+        let template = self.template.as_ref().unwrap_or(&Value::Null);
+        key_window(&template["Resources"][logical_id]["Properties"])
     }
 
     /// What holds data in this stack, and what the template says about it.

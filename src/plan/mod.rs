@@ -21,6 +21,7 @@ mod error;
 mod evaluate;
 pub mod inspect;
 pub mod leftovers;
+mod lowered;
 mod model;
 pub mod normalize;
 pub mod objects;

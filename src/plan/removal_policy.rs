@@ -30,11 +30,11 @@ pub fn of(
         policy.map_or(DeletionPolicy::Delete, named)
     };
     let old = before.map_or(DeletionPolicy::Retain, replaced);
-    harsher(old, replaced(after))
+    old.min(replaced(after))
 }
 
-/// A policy that nobody knows is taken for the worst.
-fn named(policy: &str) -> DeletionPolicy {
+/// A policy by its name in a template; one that nobody knows is taken for the worst.
+pub(super) fn named(policy: &str) -> DeletionPolicy {
     match policy {
         "Retain" | "RetainExceptOnCreate" => DeletionPolicy::Retain,
         "Snapshot" => DeletionPolicy::Snapshot,
@@ -42,12 +42,10 @@ fn named(policy: &str) -> DeletionPolicy {
     }
 }
 
-fn harsher(a: DeletionPolicy, b: DeletionPolicy) -> DeletionPolicy {
-    match (a, b) {
-        (DeletionPolicy::Delete, _) | (_, DeletionPolicy::Delete) => DeletionPolicy::Delete,
-        (DeletionPolicy::Snapshot, _) | (_, DeletionPolicy::Snapshot) => DeletionPolicy::Snapshot,
-        _ => DeletionPolicy::Retain,
-    }
+/// Days in which a deleted key can be called back: deleting it only schedules its end, 7 to 30 days later, 30
+/// unless said otherwise (KMS, `ScheduleKeyDeletion`).
+pub fn key_window(properties: &Value) -> u64 {
+    properties["PendingWindowInDays"].as_u64().unwrap_or(30)
 }
 
 /// The same in words. `template` is the one that the resource is under.
@@ -64,9 +62,8 @@ pub fn words(change: &ResourceChange, action: DeletionPolicy, template: &Value) 
     match (action, change.resource_type.as_str()) {
         (DeletionPolicy::Retain, _) => "stays in the account, outside the stack".to_owned(),
         (DeletionPolicy::Snapshot, _) => format!("a last snapshot is taken{backups}"),
-        // Deleting a key only schedules its end: 7 to 30 days, 30 unless said otherwise (KMS).
         (DeletionPolicy::Delete, "AWS::KMS::Key") => {
-            let days = properties["PendingWindowInDays"].as_u64().unwrap_or(30);
+            let days = key_window(properties);
             format!(
                 "disabled at once, deleted after {days} days; until then the deletion can be cancelled"
             )

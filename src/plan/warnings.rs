@@ -4,14 +4,15 @@
 use serde_json::{Map, Value};
 
 use super::Step;
+use super::lowered::lowered;
 
 /// Sentences about an update, in the order of the template. Empty for a stack that is not there yet.
 pub fn warnings(step: &Step) -> Vec<String> {
+    let mut all = lowered(step);
     let Some(before) = &step.before else {
-        return Vec::new();
+        return all;
     };
     let wanted = resources(&step.stack.template);
-    let mut all = Vec::new();
     for (id, new) in wanted.into_iter().flatten() {
         let old = &before["Resources"][id];
         if old["Type"] != new["Type"] {

@@ -3,15 +3,19 @@
 use std::fmt::Write;
 
 use console::Style;
+use jiff::Timestamp;
 
+use crate::access::copy::COPY_KEY;
+use crate::common::duration::age;
 use crate::common::terminal::paint;
-use crate::common::text::listed_line;
+use crate::common::text::{count, listed_line};
+use crate::etcd::Snapshot;
 use crate::events::Retained;
 use crate::plan::DeletePlan;
 use crate::plan::leftovers::DatabaseLeftovers;
 
 /// The stacks that are deleted, with the data in them.
-pub fn text(plan: &DeletePlan) -> String {
+pub fn text(plan: &DeletePlan, region: &str) -> String {
     let mut text = String::new();
     for step in &plan.steps {
         // Writing to a String can't fail.
@@ -23,15 +27,25 @@ pub fn text(plan: &DeletePlan) -> String {
         );
         for loss in step.losses().iter().filter(|loss| loss.is_data()) {
             let policy = match (loss.policy.as_str(), loss.resource_type.as_str()) {
-                ("Snapshot", _) => "a last snapshot is taken",
-                ("Retain" | "RetainExceptOnCreate", _) => "kept",
-                (_, "AWS::KMS::Key") => "disabled, deleted for good some days later",
-                _ => "deleted for good",
+                ("Retain" | "RetainExceptOnCreate", _) => "kept".to_owned(),
+                // An EBS snapshot is encrypted under the key of its volume.
+                ("Snapshot", "AWS::EC2::Volume") => {
+                    "a last snapshot is taken, which can be read as long as the key exists"
+                        .to_owned()
+                }
+                ("Snapshot", _) => "a last snapshot is taken".to_owned(),
+                (_, "AWS::KMS::Key") => {
+                    let days = step.key_window(&loss.logical_id);
+                    format!(
+                        "disabled, and deleted for good in {days} days with all that it encrypts"
+                    )
+                }
+                _ => "deleted for good".to_owned(),
             };
             let line = format!("{} ({}): {policy}", loss.sentence, loss.logical_id);
             let _ = writeln!(text, "{}", listed_line("    ", &line));
             let left = step.database_leftovers(&loss.logical_id, None);
-            for line in left.iter().flat_map(beside) {
+            for line in left.iter().flat_map(|left| beside(left, region)) {
                 let _ = writeln!(
                     text,
                     "{}",
@@ -44,14 +58,14 @@ pub fn text(plan: &DeletePlan) -> String {
 }
 
 /// What RDS leaves behind of a database, in lines.
-fn beside(left: &DatabaseLeftovers) -> Vec<String> {
+fn beside(left: &DatabaseLeftovers, region: &str) -> Vec<String> {
     let days = left.backup_days;
-    let backups = days.map(|days| backups(left.database.as_deref(), days));
-    let logs = (!left.log_groups.is_empty()).then(|| log_groups(&left.log_groups));
+    let backups = days.map(|days| backups(left.database.as_deref(), days, region));
+    let logs = (!left.log_groups.is_empty()).then(|| log_groups(&left.log_groups, region));
     backups.into_iter().chain(logs).collect()
 }
 
-fn backups(database: Option<&str>, days: u64) -> String {
+fn backups(database: Option<&str>, days: u64, region: &str) -> String {
     let (of, filter) = match database {
         Some(id) => (
             format!(" of {id}"),
@@ -60,15 +74,15 @@ fn backups(database: Option<&str>, days: u64) -> String {
         None => (" of the database".to_owned(), String::new()),
     };
     format!(
-        "automated backups{of} for {days} days: `aws rds describe-db-instance-automated-backups{filter}` shows them, \
-         `aws rds delete-db-instance-automated-backup` deletes one"
+        "automated backups{of} for {days} days: `aws rds describe-db-instance-automated-backups --region {region}{filter}` \
+         shows them, `aws rds delete-db-instance-automated-backup` deletes one"
     )
 }
 
-fn log_groups(names: &[String]) -> String {
-    let commands = names
-        .iter()
-        .map(|name| format!("`aws logs delete-log-group --log-group-name {name}`"));
+fn log_groups(names: &[String], region: &str) -> String {
+    let commands = names.iter().map(|name| {
+        format!("`aws logs delete-log-group --region {region} --log-group-name {name}`")
+    });
     let commands: Vec<String> = commands.collect();
     format!(
         "log groups, which never expire; delete them with {}",
@@ -76,8 +90,46 @@ fn log_groups(names: &[String]) -> String {
     )
 }
 
+/// A key that waits for its end, and how it is called back.
+fn key(id: Option<&str>, days: u64, region: &str) -> String {
+    let (name, id) = (id.unwrap_or("of the cluster"), id.unwrap_or("KEY"));
+    format!(
+        "key {name}: disabled, and deleted for good in {days} days; from then on the snapshots of the etcd volumes \
+         can't be read. To keep it: `aws kms cancel-key-deletion --region {region} --key-id {id}`, then \
+         `aws kms enable-key --region {region} --key-id {id}`"
+    )
+}
+
+/// What goes with the state bucket: the etcd snapshots, and the keys without which the Secrets in them can't be
+/// read; with the commands that save them.
+pub fn state_bucket(
+    bucket: &str,
+    snapshots: &Result<Vec<Snapshot>, String>,
+    region: &str,
+    now: Timestamp,
+) -> String {
+    let copy = |key: &str| format!("`aws s3 cp --region {region} s3://{bucket}/{key} .`");
+    let text = match snapshots {
+        Err(error) => {
+            format!("the etcd snapshots in {bucket} are deleted; they could not be listed: {error}")
+        }
+        Ok(all) => match all.first() {
+            None => format!("{bucket} holds no etcd snapshot"),
+            Some(newest) => format!(
+                "{} in {bucket}, deleted with it. To keep the newest, {} old: {}; and the keys of the Secrets in it, \
+                 which are deleted too (the file is as secret as they are): {}",
+                count(all.len(), "etcd snapshot"),
+                age(now.duration_since(newest.written)),
+                copy(newest.key.as_str()),
+                copy(COPY_KEY)
+            ),
+        },
+    };
+    listed_line("!! ", &text)
+}
+
 /// One line for something that a deletion keeps on purpose.
-pub fn retained(retained: &Retained) -> String {
+pub fn retained(retained: &Retained, region: &str) -> String {
     let text = match retained {
         Retained::Kept {
             stack,
@@ -104,14 +156,11 @@ pub fn retained(retained: &Retained) -> String {
                 (None, None) => format!("last snapshot of {description} ({of})"),
             }
         }
-        Retained::LogGroups { names, .. } => log_groups(names),
-        Retained::Backups { database, days, .. } => backups(database.as_deref(), *days),
+        Retained::LogGroups { names, .. } => log_groups(names, region),
+        Retained::Backups { database, days, .. } => backups(database.as_deref(), *days, region),
         Retained::Key {
             physical_id, days, ..
-        } => format!(
-            "key {}: disabled, and deleted for good in {days} days",
-            physical_id.as_deref().unwrap_or("of the cluster")
-        ),
+        } => key(physical_id.as_deref(), *days, region),
     };
     listed_line("remains: ", &text)
 }

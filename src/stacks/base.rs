@@ -26,7 +26,6 @@ pub(super) static KIND: KindRow = KindRow {
 
 /// Which field decides what in this stack.
 const FIELDS: &str = "
-Key  Properties.PendingWindowInDays  protect
 Key  Properties.KeyPolicy            access.issuers
 StateBucketPolicy  Properties.PolicyDocument  access.issuers
 *    -                               name
@@ -36,8 +35,6 @@ StateBucketPolicy  Properties.PolicyDocument  access.issuers
 #[serde(rename_all = "camelCase")]
 struct Context<'a> {
     cluster: &'a str,
-    /// Days in which a deleted key can be called back.
-    pending_days: u8,
     issuers: &'a [String],
     roles: [Role; 2],
     /// Keys of the documents that everybody may read.
@@ -148,7 +145,6 @@ fn design(
     } = &spec.access;
     let context = Context {
         cluster: &spec.name,
-        pending_days: if spec.protect { 30 } else { 7 },
         issuers,
         roles: ROLES,
         documents: ISSUER_DOCUMENTS,

@@ -34,8 +34,6 @@ Eni?             Properties.SubnetId                   network.nat
 Eni?             Properties.PrivateIpAddress           network.cidr, network.nat, zones
 Eni?             Metadata                              network.cidr, network.nat, zones
 EtcdVolume?      Properties.Size                       controlPlane.etcdVolumeGib
-EtcdVolume?      DeletionPolicy                        protect
-EtcdVolume?      Metadata                              protect
 LaunchTemplate?  Properties.LaunchTemplateData.ImageId  {lock}, kubernetes, controlPlane.instanceType
 LaunchTemplate?  Properties.LaunchTemplateData.InstanceType  controlPlane.instanceType
 LaunchTemplate?  Properties.LaunchTemplateData.BlockDeviceMappings  controlPlane.volumeGib
@@ -53,8 +51,6 @@ struct Context<'a> {
     instance_type: &'a str,
     volume_gib: u32,
     etcd_volume_gib: u32,
-    /// Deletion policy of the etcd volumes.
-    volume_on_delete: &'static str,
     public_addresses: bool,
     slots: Vec<Slot>,
 }
@@ -94,7 +90,6 @@ fn design(
         instance_type,
         volume_gib: *volume_gib,
         etcd_volume_gib: *etcd_volume_gib,
-        volume_on_delete: if spec.protect { "Snapshot" } else { "Delete" },
         public_addresses: spec.network.nat == Nat::None,
         slots: slots(spec, &bundle, templates)?,
     };

@@ -212,7 +212,7 @@ fn policy_that_an_override_drops_is_named_with_its_file() {
     let world = World::small("dropped");
     world.edit("protect: false", "protect: true");
     let template = include_str!("../../templates/stacks/control-plane.yaml.tera");
-    let keeps = "    DeletionPolicy: \"{{ volumeOnDelete }}\"\n    UpdateReplacePolicy: Snapshot\n";
+    let keeps = "    DeletionPolicy: Snapshot\n    UpdateReplacePolicy: Snapshot\n";
     let drops = "    DeletionPolicy: Delete\n    UpdateReplacePolicy: Delete\n";
     assert!(template.contains(keeps));
     let file = "clusters/templates/stacks/control-plane.yaml.tera";

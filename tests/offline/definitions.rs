@@ -259,7 +259,7 @@ fn slips() -> impl Strategy<Value = String> {
 
 /// A copy of what passes has to pass, whatever it looks like.
 fn copied(text: &str) -> Result<String, DefinitionError> {
-    definition::scaffold(&NewCluster {
+    let new = definition::scaffold(&NewCluster {
         name: "trial",
         from: Some(text),
         others: &[],
@@ -267,7 +267,8 @@ fn copied(text: &str) -> Result<String, DefinitionError> {
         region: None,
         restore_from: None,
         database: NewDatabase::Small,
-    })
+    });
+    Ok(new?.text)
 }
 
 proptest! {

@@ -39,6 +39,7 @@ fn request<'a>(name: &'a str, others: &'a [(String, ClusterSpec)]) -> NewCluster
 /// The lines that a copy changes, as a golden file.
 fn changes(case: &str, source: &str, request: &NewCluster<'_>) -> ClusterSpec {
     let new = definition::scaffold(request).unwrap_or_else(|error| panic!("{error}"));
+    let new = new.text;
     let diff = TextDiff::from_lines(source, new.as_str());
     let diff = diff.unified_diff().context_radius(0).to_string();
     golden::check(&format!("definitions/new/{case}.txt"), &diff);
@@ -55,6 +56,51 @@ fn a_copy_changes_only_what_must_differ() {
     };
     let spec = changes("from-production", &source, &request);
     assert!(!spec.protect);
+}
+
+/// Bills, alarms and backups follow tags, people follow comments.
+#[test]
+fn a_copy_does_not_say_that_it_is_its_original() {
+    let others = others();
+    for name in ["production", "canary"] {
+        let source = text(&format!("clusters/{name}.yaml"));
+        let request = NewCluster {
+            from: Some(&source),
+            ..request("trial", &others)
+        };
+        let new = definition::scaffold(&request).expect("it passes");
+        assert_eq!(new.left_out, [format!("tags.environment: {name}")]);
+        let heading = format!("# trial: a copy of {name}");
+        let others = new.text.lines().filter(|line| *line != heading);
+        for line in others {
+            let speaks = line.contains("production") || line.contains("canary");
+            assert!(!speaks, "{line}");
+        }
+        assert!(new.text.contains(&heading), "{}", new.text);
+        assert!(
+            new.text.starts_with("# yaml-language-server"),
+            "{}",
+            new.text
+        );
+    }
+}
+
+#[test]
+fn tags_that_stay_true_are_copied() {
+    let source = "name: one\nregion: eu-west-1\nkubernetes: 1.35.8\ntags:\n  Environment: live # \n  team: web # one's team\n  owner: one\n  note: \"a b\" # kept\n";
+    let others = Vec::new();
+    let request = NewCluster {
+        from: Some(source),
+        ..request("trial", &others)
+    };
+    let new = definition::scaffold(&request).expect("it passes");
+    assert_eq!(new.left_out, ["tags.Environment: live", "tags.owner: one"]);
+    assert!(
+        new.text
+            .contains("tags:\n  team: web\n  note: \"a b\" # kept\n"),
+        "{}",
+        new.text
+    );
 }
 
 #[test]
@@ -112,14 +158,16 @@ fn a_copy_of_minimal_or_flow_style_gets_its_lines() {
 #[test]
 fn a_short_definition_is_commented_and_passes() {
     let others = others();
-    let new = definition::scaffold(&request("trial", &others)).expect("it passes");
+    let new = definition::scaffold(&request("trial", &others))
+        .expect("it passes")
+        .text;
     golden::check("definitions/new/short.yaml", &new);
     let restored = NewCluster {
         restore_from: Some("old"),
         region: Some("us-west-1"),
         ..request("trial", &[])
     };
-    let new = definition::scaffold(&restored).expect("it passes");
+    let new = definition::scaffold(&restored).expect("it passes").text;
     golden::check("definitions/new/short-restored.yaml", &new);
 }
 
@@ -127,7 +175,7 @@ fn a_short_definition_is_commented_and_passes() {
 fn unwritable_definitions_are_reported() {
     let others = others();
     let why = |request: &NewCluster<'_>| match definition::scaffold(request) {
-        Ok(text) => panic!("written:\n{text}"),
+        Ok(new) => panic!("written:\n{}", new.text),
         Err(DefinitionError::Wrong(problems)) => problems
             .iter()
             .map(|problem| problem.message.clone())

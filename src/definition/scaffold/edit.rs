@@ -65,9 +65,7 @@ impl<'a> Edits<'a> {
             self.changes
                 .push((key.place.start..end + comma, String::new()));
         } else {
-            let end = self.text[value.place.end..]
-                .find('\n')
-                .map_or(self.text.len(), |newline| value.place.end + newline + 1);
+            let end = self.line_end(value.place.end);
             self.changes
                 .push((self.line_start(key.place.start)..end, String::new()));
         }
@@ -106,8 +104,44 @@ impl<'a> Edits<'a> {
         }
     }
 
+    fn line_end(&self, at: usize) -> usize {
+        let newline = self.text[at..].find('\n');
+        newline.map_or(self.text.len(), |newline| at + newline + 1)
+    }
+
     fn line_start(&self, at: usize) -> usize {
         self.text[..at].rfind('\n').map_or(0, |newline| newline + 1)
+    }
+
+    /// The places of values that become others.
+    pub(super) fn changed(&self) -> Vec<Range<usize>> {
+        let other = |(place, value): &&(Range<usize>, String)| self.text[place.clone()] != **value;
+        let changes = self.changes.iter().filter(other);
+        changes.map(|(place, _)| place.clone()).collect()
+    }
+
+    /// Takes out what stands at a place, unless it goes with something else.
+    pub(super) fn take_out(&mut self, place: Range<usize>) {
+        let around = |(other, _): &(Range<usize>, String)| {
+            other.start <= place.start && place.end <= other.end
+        };
+        if !self.changes.iter().any(around) {
+            self.changes.push((place, String::new()));
+        }
+    }
+
+    /// Adds text before what stands at a place.
+    pub(super) fn put_before(&mut self, at: usize, text: String) {
+        self.changes.push((at..at, text));
+    }
+
+    /// Takes a whole section out, with its lines.
+    pub(super) fn remove_section(&mut self, root: &Node, section: &str) {
+        if let Some((key, value)) = root.get(section) {
+            let end = self.line_end(value.place.end);
+            self.changes
+                .push((self.line_start(key.place.start)..end, String::new()));
+        }
     }
 
     /// The new text.

@@ -1,10 +1,12 @@
 //! New definitions: a short commented one, or a copy of another in which only what must differ
 //! changes. Copies are edited as text, so comments, order and formatting stay. Writes no file.
 
+mod comments;
 mod edit;
 mod fresh;
 
 use std::net::Ipv4Addr;
+use std::ops::Range;
 
 use ipnet::Ipv4Net;
 use semver::Version;
@@ -42,18 +44,29 @@ pub enum NewDatabase {
     Same,
 }
 
-/// The text of a new definition. It has been checked: what is wrong with the request comes back as
+/// A new definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scaffold {
+    pub text: String,
+    /// Fields of the copied definition that were left out, as they were: they say what the copied cluster is.
+    pub left_out: Vec<String>,
+}
+
+/// Writes a new definition. Its text has been checked: what is wrong with the request comes back as
 /// problems of the new text.
-pub fn scaffold(request: &NewCluster<'_>) -> Result<String, DefinitionError> {
+pub fn scaffold(request: &NewCluster<'_>) -> Result<Scaffold, DefinitionError> {
     if request.others.iter().any(|(name, _)| name == request.name) {
         return Err(cannot(request, "there is one of this name already"));
     }
-    let text = match request.from {
+    let new = match request.from {
         Some(source) => copy(request, source)?,
-        None => fresh::text(request)?,
+        None => Scaffold {
+            text: fresh::text(request)?,
+            left_out: Vec::new(),
+        },
     };
-    parse(&format!("{}.yaml", request.name), &text)?;
-    Ok(text)
+    parse(&format!("{}.yaml", request.name), &new.text)?;
+    Ok(new)
 }
 
 fn cannot(request: &NewCluster<'_>, why: &str) -> DefinitionError {
@@ -63,7 +76,7 @@ fn cannot(request: &NewCluster<'_>, why: &str) -> DefinitionError {
     }
 }
 
-fn copy(request: &NewCluster<'_>, source: &str) -> Result<String, DefinitionError> {
+fn copy(request: &NewCluster<'_>, source: &str) -> Result<Scaffold, DefinitionError> {
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     let spec = parse("the definition to copy", source)?;
     let tree = tree::parse(source)
@@ -78,8 +91,60 @@ fn copy(request: &NewCluster<'_>, source: &str) -> Result<String, DefinitionErro
     let cidr = free_range(request, &spec)?;
     edits.set(root, "network", "cidr", &cidr.to_string());
     dns(request, root, &spec, &mut edits);
+    // These are as true of the copy.
+    let same: usize = edits.changed().len();
     database(request, root, &spec, &mut edits);
-    Ok(edits.apply())
+    let changed = edits.changed().split_off(same);
+    let left_out = tags(root, &spec, &mut edits);
+    comments(request, source, root, &spec, &changed, &mut edits);
+    Ok(Scaffold {
+        text: edits.apply(),
+        left_out,
+    })
+}
+
+/// A tag that says what the copied cluster is would put the copy under its bills, alarms and backups.
+fn tags(root: &Node, spec: &ClusterSpec, edits: &mut Edits<'_>) -> Vec<String> {
+    let untrue = |(key, value): &(&String, &String)| {
+        let of_stage = ["env", "environment", "stage"].iter();
+        of_stage
+            .into_iter()
+            .any(|name| key.eq_ignore_ascii_case(name))
+            || **value == spec.name
+    };
+    let gone: Vec<_> = spec.tags.iter().filter(untrue).collect();
+    if gone.len() == spec.tags.len() && !gone.is_empty() {
+        edits.remove_section(root, "tags");
+    } else {
+        for (key, _) in &gone {
+            edits.remove(root, "tags", key);
+        }
+    }
+    let words = gone
+        .iter()
+        .map(|(key, value)| format!("tags.{key}: {value}"));
+    words.collect()
+}
+
+/// Leaves out what comments say of the copied cluster.
+fn comments(
+    request: &NewCluster<'_>,
+    source: &str,
+    root: &Node,
+    spec: &ClusterSpec,
+    changed: &[Range<usize>],
+    edits: &mut Edits<'_>,
+) {
+    let others = request.others.iter().map(|(name, _)| name.as_str());
+    let names: Vec<&str> = others.chain([spec.name.as_str()]).collect();
+    let untrue = comments::untrue(source, root, changed, &names);
+    if let Some(first) = untrue.heading.first() {
+        let heading = format!("# {}: a copy of {}\n", request.name, spec.name);
+        edits.put_before(first.start, heading);
+    }
+    for place in untrue.heading.into_iter().chain(untrue.others) {
+        edits.take_out(place);
+    }
 }
 
 /// Zones keep their letters; where the new region has other ones, the check of AWS will say so.
