@@ -31,6 +31,8 @@ async fn a_deleted_cluster_leaves_only_what_is_listed() {
     world
         .apply()
         .ends(0)
+        .tells("termination protection goes off: from then on the stack can be deleted")
+        .tells("Database: deletion protection goes off")
         .tells("termination protection is switched off");
     world
         .cluster("delete", &["--confirm", "delete"])
@@ -46,14 +48,23 @@ async fn a_deleted_cluster_leaves_only_what_is_listed() {
 
     let jane = ["--user", "jane", "--group", "kube-cfn:viewers"];
     world.cluster("kubeconfig", &jane).ends(0);
+    let snapshot = "etcd/20261129T160000Z-7.db";
+    aws.upload(&bucket, snapshot, b"a snapshot")
+        .await
+        .expect("put");
     let said = world.delete();
     said.ends(0)
+        .tells("(EtcdVolumeA): a last snapshot is taken, which can be read as long as the key exists")
+        .tells("disabled, and deleted for good in 30 days with all that it encrypts")
+        .tells(&format!("!! 1 etcd snapshot in {bucket}, deleted with it"))
+        .tells(&format!("`aws s3 cp --region eu-west-1 s3://{bucket}/{snapshot} .`"))
         .tells("(Database): a last snapshot is taken")
         .tells("remains: last snapshot of PostgreSQL")
         .tells("deleted-database-snapshot-")
         .tells("remains: automated backups of deleted-database-database-")
-        .tells("`aws logs delete-log-group --log-group-name /aws/rds/instance/deleted-database-database-")
+        .tells("`aws logs delete-log-group --region eu-west-1 --log-group-name /aws/rds/instance/deleted-database-database-")
         .tells("remains: key ")
+        .tells("`aws kms cancel-key-deletion --region eu-west-1 --key-id ")
         .tells("removed deleted from")
         .tells("deleted is deleted");
     assert_eq!(aws.stacks(Some("deleted")).await, Ok(Vec::new()));
@@ -75,6 +86,14 @@ async fn a_deleted_cluster_leaves_only_what_is_listed() {
         .as_str()
         .expect("a name");
     assert!(name.starts_with("deleted-database-snapshot-"), "{name}");
+    let volumes = ask(
+        &world,
+        "ec2",
+        "describe_snapshots",
+        &json!({"OwnerIds": ["self"]}),
+    );
+    let volumes = volumes["Snapshots"].as_array().expect("snapshots");
+    assert_eq!(volumes.len(), 1, "of the etcd volume: {volumes:?}");
     assert_eq!(
         kubectl(&world, &["config", "get-contexts", "-o", "name"]),
         ""
