@@ -14,6 +14,7 @@ use super::names::{AuthorityParameter, ParameterNames};
 use super::{AccessError, copy};
 use crate::cloud::remote::Remote;
 use crate::cloud::{LiveStack, StackStatus, Store};
+use crate::common::arn::region_option;
 use crate::common::retry::{Backoff, Try, retry};
 use crate::plan::{Blocked, status};
 use crate::stacks::{key_alias, parameter_path};
@@ -163,14 +164,6 @@ pub(super) fn is_same_key(named: &str, arn: &str, cluster: &str) -> bool {
         || named.split_once(':').is_some() && named.ends_with(&format!(":{alias}"))
 }
 
-/// The region in an ARN.
-fn region_of(arn: &str) -> Option<&str> {
-    arn.strip_prefix("arn:")?
-        .split(':')
-        .nth(2)
-        .filter(|region| !region.is_empty())
-}
-
 impl Inventory {
     /// Why nothing may be created or changed, and the way on; `None` where all is well, or where what is
     /// missing may still be made.
@@ -245,6 +238,7 @@ impl Inventory {
             names.join(", "),
             super::names::place(cluster)
         );
+        let region = region_option(under);
         let remedy = match (self.has_control_plane, &self.key) {
             (false, _) => self.clear_all(),
             (true, Some(_)) => format!(
@@ -252,8 +246,8 @@ impl Inventory {
                  them, and what to do"
             ),
             (true, None) => format!(
-                "the base stack is gone while machines run: keep that key (`aws kms cancel-key-deletion \
-                 --key-id {under}`, `aws kms enable-key --key-id {under}`), and change nothing before its values \
+                "the base stack is gone while machines run: keep that key (`aws kms cancel-key-deletion{region} \
+                 --key-id {under}`, `aws kms enable-key{region} --key-id {under}`), and change nothing before its values \
                  are saved elsewhere"
             ),
         };
@@ -272,9 +266,9 @@ impl Inventory {
 
     /// The command that deletes these parameters.
     pub fn delete_command(&self, names: &[&str]) -> String {
+        let region = self.region();
         format!(
-            "aws ssm delete-parameters{} --names {}",
-            self.region(),
+            "aws ssm delete-parameters{region} --names {}",
             names.join(" ")
         )
     }
@@ -292,12 +286,8 @@ impl Inventory {
     /// The region of the keys as an option of the AWS CLI.
     pub fn region(&self) -> String {
         let foreign = self.foreign.iter().map(|(_, key)| key.as_str());
-        let region = self
-            .key
-            .as_deref()
-            .into_iter()
-            .chain(foreign)
-            .find_map(region_of);
-        region.map_or_else(String::new, |region| format!(" --region {region}"))
+        let arn = self.key.as_deref().into_iter().chain(foreign);
+        let options = arn.map(region_option).find(|option| !option.is_empty());
+        options.unwrap_or_default()
     }
 }

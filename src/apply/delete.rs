@@ -103,7 +103,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
             DeleteAction::Gone => Ok(Outcome::Deleted),
             DeleteAction::Blocked(why) => Err(blocked(None, why)),
             DeleteAction::Placeholder => {
-                Err(blocked(None, &manual_action(&found.status, &found.name)))
+                Err(blocked(None, &manual_action(&found.status, found.named())))
             }
             DeleteAction::Follow => {
                 self.context.states.set(&step.kind, StackState::Running);

@@ -31,7 +31,7 @@ pub use error::CloudError;
 pub use event::{StackEvent, StackOperation};
 pub use inspect::{ACCESS_BLOCKS, BucketAccess, Inspect, KeyState, RoleAccess};
 pub use limited::Limited;
-pub use stack::{LiveResource, LiveStack, Protection};
+pub use stack::{LiveResource, LiveStack, Protection, StackRef};
 pub use status::{ResourceStatus, StackStatus};
 pub use store::{
     Console, ParameterSummary, PutResult, Store, StoredContent, UploadOutcome, UploadedObject,

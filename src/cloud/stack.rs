@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{ResourceStatus, StackStatus};
+use crate::common::arn::region_option;
 
 /// A stack as it is in the account.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,31 @@ pub struct LiveStack {
     pub termination_protection: bool,
     pub created: Timestamp,
     pub updated: Option<Timestamp>,
+}
+
+impl LiveStack {
+    /// The stack as a command of the AWS CLI names it, with its region.
+    pub fn named(&self) -> StackRef<'_> {
+        StackRef {
+            name: &self.name,
+            id: &self.id,
+        }
+    }
+}
+
+/// What a message needs to name a stack and to advise a command on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StackRef<'a> {
+    pub name: &'a str,
+    /// ARN; it has the region.
+    pub id: &'a str,
+}
+
+impl StackRef<'_> {
+    /// ` --region R --stack-name NAME`, to follow an operation of CloudFormation.
+    pub fn options(self) -> String {
+        format!("{} --stack-name {}", region_option(self.id), self.name)
+    }
 }
 
 /// A resource of a stack as it is in the account.

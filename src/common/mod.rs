@@ -1,6 +1,7 @@
 //! What every module may use: time and retries, text and spans for people and terminals, digests, whole
-//! files, processes, YAML, tag names.
+//! files, processes, YAML, tag names, the region in an ARN.
 
+pub mod arn;
 pub mod clock;
 pub mod digest;
 pub mod duration;

@@ -8,7 +8,7 @@ use super::removal_policy::key_window;
 use super::status::{DeleteAction, manual_action, on_delete};
 use super::{Blocked, Survey, resources_of};
 use crate::catalog::resources::stored_data;
-use crate::cloud::{LiveStack, StackStatus};
+use crate::cloud::{LiveStack, StackRef, StackStatus};
 use crate::stacks::StackKind;
 
 /// Whether the definition protects the cluster.
@@ -83,10 +83,10 @@ pub fn deletion(survey: &Survey, guard: Guard) -> DeletePlan {
 fn step(found: &LiveStack, survey: &Survey, kinds: &[StackKind]) -> Option<DeleteStep> {
     let kind = StackKind::parse(&found.kind)?;
     let sets = survey.placeholders.get(&found.id);
-    let action = match on_delete(&found.status, &found.name) {
+    let action = match on_delete(&found.status, found.named()) {
         DeleteAction::Placeholder if sets.is_some_and(|sets| is_ours(sets)) => DeleteAction::Delete,
         DeleteAction::Placeholder => {
-            DeleteAction::Blocked(manual_action(&found.status, &found.name))
+            DeleteAction::Blocked(manual_action(&found.status, found.named()))
         }
         other => other,
     };
@@ -106,6 +106,7 @@ fn unknown_kind(survey: &Survey) -> Option<Blocked> {
         .found
         .iter()
         .find(|found| StackKind::parse(&found.kind).is_none())?;
+    let options = found.named().options();
     Some(Blocked::by_state(
         format!(
             "{} belongs to {} and is of a kind that this version does not know: {:?}",
@@ -113,22 +114,19 @@ fn unknown_kind(survey: &Survey) -> Option<Blocked> {
         ),
         format!(
             "use the kube-cfn that made it, or delete that stack with \
-             `aws cloudformation delete-stack --stack-name {}`",
-            found.name
+             `aws cloudformation delete-stack{options}`",
         ),
     ))
 }
 
 fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked> {
-    let locked: Vec<&str> = steps
-        .iter()
-        .filter(|step| step.is_locked())
-        .map(|step| step.found.name.as_str())
-        .collect();
+    let locked = steps.iter().filter(|step| step.is_locked());
+    let locked: Vec<StackRef<'_>> = locked.map(|step| step.found.named()).collect();
     let reason = match guard {
         Guard::Protected => format!("the definition of {cluster} says `protect: true`"),
         Guard::Open | Guard::Undefined if !locked.is_empty() => {
-            format!("termination protection is on for {}", locked.join(", "))
+            let names: Vec<&str> = locked.iter().map(|stack| stack.name).collect();
+            format!("termination protection is on for {}", names.join(", "))
         }
         Guard::Open | Guard::Undefined => {
             return steps.iter().find_map(|step| match &step.action {
@@ -148,10 +146,11 @@ fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked>
 }
 
 /// How the protection of these stacks is switched off where no definition does it.
-fn unlocked(stacks: &[&str]) -> String {
-    let command = |stack: &&str| {
+fn unlocked(stacks: &[StackRef<'_>]) -> String {
+    let command = |stack: &StackRef<'_>| {
+        let options = stack.options();
         format!(
-            "`aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {stack}`"
+            "`aws cloudformation update-termination-protection{options} --no-enable-termination-protection`"
         )
     };
     let commands: Vec<String> = stacks.iter().map(command).collect();

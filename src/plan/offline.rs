@@ -110,7 +110,7 @@ impl PlanDraft {
 /// Outputs that can be relied on: those of a stack that stays.
 fn lasting_outputs(stack: &Stack, survey: &Survey) -> Option<BTreeMap<String, String>> {
     let found = survey.named(&stack.name)?;
-    match on_apply(&found.status, &stack.name) {
+    match on_apply(&found.status, found.named()) {
         ApplyAction::Create | ApplyAction::LookInside => None,
         ApplyAction::Compare
         | ApplyAction::Ask
@@ -195,7 +195,7 @@ fn decide(
         return Resolution::Decided(Action::Blocked(why));
     }
     let unknown = known.pending.iter().any(|input| input.now.is_none());
-    match on_apply(&found.status, &stack.name) {
+    match on_apply(&found.status, found.named()) {
         ApplyAction::Compare | ApplyAction::Ask | ApplyAction::Resume if unknown => {
             Resolution::Decided(Action::Deferred)
         }

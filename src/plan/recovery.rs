@@ -37,7 +37,7 @@ pub fn resumes(status: &StackStatus) -> bool {
 
 /// AWS rejects an update that would continue from here.
 pub fn not_resumed(found: &LiveStack, why: &str) -> Blocked {
-    let plain = manual_action(&found.status, &found.name);
+    let plain = manual_action(&found.status, found.named());
     Blocked {
         reason: format!(
             "{}; an update can't continue from there: {why}",
@@ -61,7 +61,7 @@ pub(super) fn under_review(
     if held.is_empty() && is_ours(sets) {
         Action::Replace
     } else {
-        Action::Blocked(manual_action(&found.status, &found.name))
+        Action::Blocked(manual_action(&found.status, found.named()))
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) fn leftovers(found: &LiveStack, resources: &[LiveResource]) -> Action
     if kept.is_empty() {
         return Action::Replace;
     }
-    let plain = manual_action(&found.status, &found.name);
+    let plain = manual_action(&found.status, found.named());
     Action::Blocked(Blocked {
         reason: format!(
             "{}; these resources still exist, save what you need: {}",
@@ -116,7 +116,7 @@ pub(super) fn delete_failed(
         .iter()
         .map(StuckResource::text)
         .collect();
-    let mut why = manual_action(&found.status, &found.name);
+    let mut why = manual_action(&found.status, found.named());
     if !reasons.is_empty() {
         why.reason = format!("{}; blocked by: {}", why.reason, reasons.join("; "));
     }

@@ -2,7 +2,7 @@
 //! table. A stack that this tool can't recover names the one command that does it.
 
 use super::Blocked;
-use crate::cloud::StackStatus;
+use crate::cloud::{StackRef, StackStatus};
 
 /// What `apply` does with a stack of a certain status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +62,11 @@ enum RunningMachines {
     Unsure,
 }
 
-/// The table: what `apply` and `delete` do with stack `name` in `status`, and what its machines run.
-fn row(status: &StackStatus, name: &str) -> (ApplyAction, DeleteAction, RunningMachines) {
+/// For questions whose answer names no stack.
+const NOBODY: StackRef<'static> = StackRef { name: "", id: "" };
+
+/// The table: what `apply` and `delete` do with a stack in `status`, and what its machines run.
+fn row(status: &StackStatus, stack: StackRef<'_>) -> (ApplyAction, DeleteAction, RunningMachines) {
     use ApplyAction as A;
     use DeleteAction as D;
     use RunningMachines as M;
@@ -92,25 +95,25 @@ fn row(status: &StackStatus, name: &str) -> (ApplyAction, DeleteAction, RunningM
             (A::Ask, D::Delete, M::Unsure)
         }
         S::ImportRollbackFailed => (
-            A::Blocked(manual_action(status, name)),
+            A::Blocked(manual_action(status, stack)),
             D::Delete,
             M::Unsure,
         ),
         S::Unknown(_) => {
-            let why = manual_action(status, name);
+            let why = manual_action(status, stack);
             (A::Blocked(why.clone()), D::Blocked(why), M::Unsure)
         }
     }
 }
 
-/// What `apply` does with stack `name` in `status`.
-pub fn on_apply(status: &StackStatus, name: &str) -> ApplyAction {
-    row(status, name).0
+/// What `apply` does with a stack in `status`.
+pub fn on_apply(status: &StackStatus, stack: StackRef<'_>) -> ApplyAction {
+    row(status, stack).0
 }
 
-/// What `delete` does with stack `name` in `status`.
-pub fn on_delete(status: &StackStatus, name: &str) -> DeleteAction {
-    row(status, name).1
+/// What `delete` does with a stack in `status`.
+pub fn on_delete(status: &StackStatus, stack: StackRef<'_>) -> DeleteAction {
+    row(status, stack).1
 }
 
 /// What `watch` does with a stack in `status`. One that this version does not know is followed if its
@@ -126,23 +129,23 @@ pub fn on_watch(status: &StackStatus) -> WatchAction {
 /// Whether a stack in this status stays and can be worked on: its protection can be set.
 pub fn rests(status: &StackStatus) -> bool {
     matches!(
-        on_apply(status, ""),
+        on_apply(status, NOBODY),
         ApplyAction::Compare | ApplyAction::Ask
     )
 }
 
 /// Whether machines of a stack in this status may run Kubernetes: then its version is not changed.
 pub fn runs(status: &StackStatus) -> bool {
-    row(status, "").2 != RunningMachines::None
+    row(status, NOBODY).2 != RunningMachines::None
 }
 
 /// Whether the template on record is certainly the one that the machines of the stack come from.
 pub fn template_in_force(status: &StackStatus) -> bool {
-    row(status, "").2 == RunningMachines::OfTemplate
+    row(status, NOBODY).2 == RunningMachines::OfTemplate
 }
 
 /// Why a stack in this status needs manual action, and the one command that helps.
-pub fn manual_action(status: &StackStatus, name: &str) -> Blocked {
+pub fn manual_action(status: &StackStatus, stack: StackRef<'_>) -> Blocked {
     use StackStatus as S;
     const UNDO: (&str, &str) = ("rollback-stack", "returns it to the last good state");
     const DELETE: (&str, &str) = ("delete-stack", "removes this stack alone");
@@ -176,8 +179,8 @@ pub fn manual_action(status: &StackStatus, name: &str) -> Blocked {
         ),
     };
     Blocked::by_state(
-        format!("{name} is in {status}: {trouble}"),
-        format!("`aws cloudformation {verb} --stack-name {name}` {effect}"),
+        format!("{} is in {status}: {trouble}", stack.name),
+        format!("`aws cloudformation {verb}{}` {effect}", stack.options()),
     )
 }
 
@@ -185,6 +188,11 @@ pub fn manual_action(status: &StackStatus, name: &str) -> Blocked {
 mod tests {
     use super::*;
     use std::fmt::Write as _;
+
+    const EDGE: StackRef<'static> = StackRef {
+        name: "canary-edge",
+        id: "arn:aws:cloudformation:eu-west-1:111122223333:stack/canary-edge/1",
+    };
 
     /// Every `code` in a text.
     fn commands(text: &str) -> usize {
@@ -201,19 +209,19 @@ mod tests {
         let resting = StackStatus::Unknown("REFACTOR_COMPLETE".to_owned());
         let mut text = String::new();
         for status in StackStatus::ALL.iter().chain([&moving, &resting]) {
-            let apply = match on_apply(status, "canary-edge") {
+            let apply = match on_apply(status, EDGE) {
                 ApplyAction::Blocked(why) => blocked(&why),
                 ApplyAction::LookInside => {
-                    let why = manual_action(status, "canary-edge");
+                    let why = manual_action(status, EDGE);
                     format!("recreate if it may go, else {}", blocked(&why))
                 }
                 ApplyAction::Resume => {
-                    let why = manual_action(status, "canary-edge");
+                    let why = manual_action(status, EDGE);
                     format!("an update from there, else {}", blocked(&why))
                 }
                 other => format!("{other:?}"),
             };
-            let delete = match on_delete(status, "canary-edge") {
+            let delete = match on_delete(status, EDGE) {
                 DeleteAction::Blocked(why) => blocked(&why),
                 other => format!("{other:?}"),
             };
@@ -247,7 +255,7 @@ mod tests {
     #[test]
     fn moving_stack_is_followed() {
         for status in StackStatus::ALL {
-            let follows = on_apply(status, "c-base") == ApplyAction::Follow;
+            let follows = on_apply(status, EDGE) == ApplyAction::Follow;
             assert_eq!(follows, status.is_in_progress(), "{status}");
             let watched = on_watch(status) == WatchAction::Follow;
             assert_eq!(watched, status.is_in_progress(), "{status}");
@@ -257,11 +265,7 @@ mod tests {
     #[test]
     fn manual_action_names_one_command() {
         for status in StackStatus::ALL {
-            assert_eq!(
-                commands(&manual_action(status, "canary-edge").remedy),
-                1,
-                "{status}"
-            );
+            assert_eq!(commands(&manual_action(status, EDGE).remedy), 1, "{status}");
         }
     }
 }

@@ -49,12 +49,12 @@ pub fn conflict_help(plan: &RestorePlan, listed: &Inventory, cluster: &str) -> S
     let unsaved = names(&|action| matches!(action, RestoreAction::OtherKey { in_copy: false, .. }));
     let mismatched = names(&|action| matches!(action, RestoreAction::Mismatched));
     let mut help = Vec::new();
+    let region = listed.region();
     if !unsaved.is_empty() {
         help.push(format!(
-            "{}: delete nothing; as long as that key can be used, save the value (`aws ssm get-parameter{} \
+            "{}: delete nothing; as long as that key can be used, save the value (`aws ssm get-parameter{region} \
              --with-decryption --name NAME`)",
-            unsaved.join(", "),
-            listed.region()
+            unsaved.join(", ")
         ));
     }
     if !saved.is_empty() {

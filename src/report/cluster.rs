@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::access::{AccessError, Inventory};
 use crate::cloud::status::ResourcePhase;
-use crate::cloud::{CloudError, LiveResource, LiveStack, StackStatus};
+use crate::cloud::{CloudError, LiveResource, LiveStack, StackRef, StackStatus};
 use crate::common::duration::age;
 use crate::common::text::listed_line;
 use crate::kubeconfig::server_url;
@@ -146,7 +146,11 @@ fn stack_trouble(row: &StackRow) -> Option<String> {
     let Some(status) = status else {
         return Some(format!("{stack} does not exist"));
     };
-    match on_apply(&StackStatus::from(status), stack) {
+    let named = StackRef {
+        name: stack,
+        id: "",
+    };
+    match on_apply(&StackStatus::from(status), named) {
         ApplyAction::Compare | ApplyAction::Ask => None,
         ApplyAction::Resume
         | ApplyAction::Create

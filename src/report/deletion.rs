@@ -75,7 +75,7 @@ fn backups(database: Option<&str>, days: u64, region: &str) -> String {
     };
     format!(
         "automated backups{of} for {days} days: `aws rds describe-db-instance-automated-backups --region {region}{filter}` \
-         shows them, `aws rds delete-db-instance-automated-backup` deletes one"
+         shows them, `aws rds delete-db-instance-automated-backup --region {region} --dbi-resource-id ID` deletes one"
     )
 }
 

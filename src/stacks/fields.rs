@@ -101,7 +101,7 @@ impl Stack {
         format!("{cluster}.lock.yaml")
     }
 
-    /// The line of a resource in [`Stack::yaml`], which `kube-cfn render --out DIR` writes as
+    /// The line of a resource in [`Stack::yaml`], which `kube-cfn render NAME --out DIR` writes as
     /// `STACK-NAME.yaml`. From 1.
     pub fn line(&self, logical_id: &str) -> Option<u32> {
         let wanted = format!("  {logical_id}:");

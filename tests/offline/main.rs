@@ -11,6 +11,7 @@ mod apiserver;
 mod contract;
 
 mod addons;
+mod advice;
 mod architecture;
 mod cost;
 mod database;

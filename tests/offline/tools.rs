@@ -9,6 +9,14 @@ pub fn openssl() -> Command {
     find("openssl", "install it with the system's package manager")
 }
 
+/// The Python that has AWS's descriptions of its services.
+pub fn python() -> Command {
+    find(
+        "python",
+        "run the tests through tests/emulator/run, which installs it",
+    )
+}
+
 /// `kubectl`, from the test tools or PATH.
 pub fn kubectl() -> Command {
     find(

@@ -109,8 +109,8 @@ async fn unresumable_stack_names_one_command() {
     let cloud = creation_stopped().await;
     let no = refused("CreateChangeSet", "is in CREATE_FAILED");
     cloud.refuse("create_change_set", EDGE, 1, &no);
-    let rollback = "`aws cloudformation rollback-stack --stack-name canary-edge` returns it \
-                    to the last good state";
+    let rollback = "`aws cloudformation rollback-stack --region eu-west-1 --stack-name canary-edge` \
+                    returns it to the last good state";
     let (reason, next) = blocked(&planned(&cloud, stacks()).await);
     assert!(reason.contains("is in CREATE_FAILED"), "{reason}");
     assert_eq!(next, rollback);
@@ -240,7 +240,7 @@ async fn delete_failed_stack_names_blocking_resources() {
         "{reason}"
     );
     assert!(
-        next.contains("delete-stack --stack-name canary-edge`"),
+        next.contains("delete-stack --region eu-west-1 --stack-name canary-edge`"),
         "{next}"
     );
 }

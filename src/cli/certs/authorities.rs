@@ -122,7 +122,8 @@ pub async fn backup(global: &Global, args: &BackupArgs) -> Result<Exit, CommandE
                 names.join(", ")
             );
             let help = format!(
-                "delete it (`aws ssm delete-parameter --name NAME`), then `{}` computes it again",
+                "delete it (`aws ssm delete-parameter{} --name NAME`), then `{}` computes it again",
+                found.listed.region(),
                 found.cluster.command("certs restore")
             );
             Err(CommandError::refused(message).help(help))

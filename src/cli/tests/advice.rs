@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use crate::cli::Cli;
 
@@ -98,7 +98,8 @@ fn joined(source: &str) -> String {
     lines.fold(first, |text, line| text + line.trim_start())
 }
 
-/// What parsing says of an advised command. A mention of a command may leave its arguments out.
+/// What parsing says of an advised command. A mention of a command may leave all its arguments out, but not one of
+/// them.
 fn rejection(command: &str) -> Option<clap::Error> {
     let mut text = command.to_owned();
     while let Some((start, rest)) = text.split_once('{') {
@@ -109,7 +110,20 @@ fn rejection(command: &str) -> Option<clap::Error> {
         error.kind(),
         ErrorKind::MissingRequiredArgument | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
-    (!incomplete).then_some(error)
+    (!incomplete || !is_mention(&text)).then_some(error)
+}
+
+/// Whether a command is but the names of commands and flags: `kube-cfn etcd list`.
+fn is_mention(command: &str) -> bool {
+    let mut at = Cli::command();
+    let words = command.split_whitespace().skip(1);
+    for word in words.filter(|word| !word.starts_with('-')) {
+        match at.find_subcommand(word) {
+            Some(found) => at = found.clone(),
+            None => return false,
+        }
+    }
+    true
 }
 
 #[test]
@@ -129,12 +143,14 @@ fn commands_advised_by_messages_and_papers_parse() {
         let quoted = between(&text, "`kube-cfn ", '`');
         let composed = between(&text, ".command(\"", '"');
         let typed = between(&text, "\n$ kube-cfn ", '\n');
+        let bare = between(&text, "(\"kube-cfn ", '"');
         let composed = composed
             .into_iter()
             .map(|verb| format!("{verb} production"));
         let all = quoted
             .into_iter()
             .chain(typed)
+            .chain(bare.into_iter().filter_map(|text| text.split("  ").next()))
             .map(str::to_owned)
             .chain(composed);
         for command in all.filter(|command| !command.starts_with('{')) {
@@ -150,6 +166,8 @@ fn commands_advised_by_messages_and_papers_parse() {
     assert!(checked > 60, "only {checked} commands found");
     assert!(rejection("kube-cfn undo production").is_some());
     assert!(rejection("kube-cfn plan {name} --skip x").is_some());
+    assert!(rejection("kube-cfn etcd replace-member b").is_some());
+    assert!(rejection("kube-cfn etcd list").is_none());
 }
 
 #[test]

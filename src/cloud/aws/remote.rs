@@ -95,7 +95,7 @@ async fn send(aws: &Aws, instance: &str, command: &RemoteCommand) -> Result<Stri
             Err(lost @ CloudError::Unreachable { .. }) => match find(aws, &comment).await {
                 Ok(Some(id)) => Try::Final(Ok(id)),
                 Ok(None) => Try::Again(Err(lost)),
-                Err(why) => Try::Final(Err(unknown(instance, &comment, &lost, &why))),
+                Err(why) => Try::Final(Err(unknown(&aws.region, instance, &comment, &lost, &why))),
             },
             // Throttled: certainly not run.
             answer => Try::transient(answer, CloudError::is_transient),
@@ -176,7 +176,13 @@ async fn listed(aws: &Aws, comment: &str) -> Result<Option<String>, CloudError> 
 }
 
 /// The answer was lost, and nobody can say what became of the command.
-fn unknown(instance: &str, comment: &str, lost: &CloudError, why: &CloudError) -> CloudError {
+fn unknown(
+    region: &str,
+    instance: &str,
+    comment: &str,
+    lost: &CloudError,
+    why: &CloudError,
+) -> CloudError {
     if matches!(why, CloudError::Credentials { .. }) {
         return why.clone();
     }
@@ -184,7 +190,7 @@ fn unknown(instance: &str, comment: &str, lost: &CloudError, why: &CloudError) -
         operation: format!("SendCommand of {instance}"),
         message: format!(
             "{lost}; whether the command runs there is not known, because looking for it failed: {why}; \
-             `aws ssm list-commands` shows it with the comment \"{comment}\""
+             `aws ssm list-commands --region {region}` shows it with the comment \"{comment}\""
         ),
     }
 }
@@ -213,7 +219,7 @@ async fn follow(aws: &Aws, instance: &str, id: &str) -> Result<CommandResult, Cl
                 if error.is_transient() && without_answer < UNANSWERED_LOOKS {
                     Try::Again(Err(error))
                 } else {
-                    Try::Final(Err(still_running(instance, id, error)))
+                    Try::Final(Err(still_running(&aws.region, instance, id, error)))
                 }
             }
             Ok(found) => {
@@ -237,11 +243,11 @@ async fn follow(aws: &Aws, instance: &str, id: &str) -> Result<CommandResult, Cl
 }
 
 /// The last answer about a command that was accepted: whatever the error is, the command goes on.
-fn still_running(instance: &str, id: &str, error: CloudError) -> CloudError {
+fn still_running(region: &str, instance: &str, id: &str, error: CloudError) -> CloudError {
     let with = |message: &str| {
         format!(
             "{message}; the command may still run on the machine: `aws ssm get-command-invocation \
-             --command-id {id} --instance-id {instance}` shows it"
+             --region {region} --command-id {id} --instance-id {instance}` shows it"
         )
     };
     match error {
@@ -321,7 +327,7 @@ mod tests {
             },
         ] {
             let is_login = matches!(error, CloudError::Credentials { .. });
-            let found = still_running("i-1", "c-1", error);
+            let found = still_running("eu-west-1", "i-1", "c-1", error);
             assert_eq!(matches!(found, CloudError::Credentials { .. }), is_login);
             let said = found.to_string();
             assert!(said.contains("may still run on the machine"), "{said}");

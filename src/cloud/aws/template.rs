@@ -32,7 +32,7 @@ pub(super) async fn send(
         version => version,
     };
     let Some(version) = version else {
-        return Err(refused(wanted, unversioned(bucket)));
+        return Err(refused(wanted, unversioned(bucket, &aws.region)));
     };
     let object = StoredTemplate {
         bucket,
@@ -65,11 +65,11 @@ fn refused(wanted: &ChangeSetRequest, message: String) -> CloudError {
     }
 }
 
-fn unversioned(bucket: &str) -> String {
+fn unversioned(bucket: &str, region: &str) -> String {
     format!(
         "the state bucket {bucket} keeps no versions, so somebody could exchange the template before \
          CloudFormation reads it; a new bucket takes up to 15 minutes for that; else run `aws s3api \
-         put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled`"
+         put-bucket-versioning --region {region} --bucket {bucket} --versioning-configuration Status=Enabled`"
     )
 }
 
