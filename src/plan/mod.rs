@@ -22,6 +22,7 @@ mod evaluate;
 pub mod inspect;
 pub mod leftovers;
 mod model;
+mod moved;
 pub mod normalize;
 pub mod objects;
 pub mod offline;

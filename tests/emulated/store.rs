@@ -53,14 +53,14 @@ pub async fn a_value_is_stored_once_and_deleted_with_its_path() {
     );
 
     let forgotten = aws
-        .delete_parameters_under("/kube-cfn/canary")
+        .delete_parameters_under("/kube-cfn/canary", None)
         .await
         .expect("gone");
     assert_eq!(forgotten.len(), 25);
     assert_eq!(forgotten[0], "/kube-cfn/canary/deep/10");
     assert_eq!(aws.parameter("/kube-cfn/canary/deep/10").await, Ok(None));
     assert_eq!(aws.parameter(other).await, Ok(Some("mine".to_owned())));
-    let again = aws.delete_parameters_under("/kube-cfn/canary").await;
+    let again = aws.delete_parameters_under("/kube-cfn/canary", None).await;
     assert_eq!(again, Ok(Vec::new()));
 }
 
