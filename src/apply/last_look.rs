@@ -66,9 +66,9 @@ impl<C: Cloud + Store> RunContext<'_, C> {
     ) -> Result<Vec<String>, CloudError> {
         let found = self.living_stacks(&plan.cluster).await?;
         let is_new = |found: &&LiveStack| plan.steps.iter().all(|step| step.found.id != found.id);
-        let uses =
+        let needs_it =
             |found: &&LiveStack| StackKind::parse(&found.kind).is_none_or(|other| other.uses(kind));
-        let users = found.iter().filter(is_new).filter(uses);
+        let users = found.iter().filter(is_new).filter(needs_it);
         Ok(users.map(came_back).collect())
     }
 

@@ -44,7 +44,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
 async fn print_running(cluster: &Cluster) {
     match operation::read(&cluster.cloud, &cluster.name).await {
         Ok(None) => {}
-        Ok(Some(running)) => eprint(&format!("running: {running}")),
+        Ok(Some(running)) => eprint(&format!("{running} holds the operation lock")),
         Err(error) => eprint(&format!(
             "whether a run holds the operation lock is not known: {error}"
         )),

@@ -94,12 +94,12 @@ fn held_by(holder: Option<Record>, is_here: bool) -> LockError {
 ///
 /// # Errors
 /// [`LockError::Held`] when a living run has it; errors of the cloud, `Denied` first of all.
-pub async fn acquire<'a, C: Store + VersionedParameters>(
-    cloud: &'a C,
+pub async fn acquire<C: Store + VersionedParameters>(
+    cloud: &C,
     claim: Claim,
     seen: Option<Observation>,
     say: impl Fn(String),
-) -> Result<Lease<'a, C>, LockError> {
+) -> Result<Lease<'_, C>, LockError> {
     let mut attempt = Attempt {
         name: operation_parameter(&claim.cluster),
         cloud,

@@ -147,6 +147,11 @@ impl Record {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// Whether its process runs; `None` for one elsewhere: only a change of the lock shows that.
+    pub fn is_alive(&self) -> Option<bool> {
+        self.process.has_ended().map(|has_ended| !has_ended)
+    }
+
     /// The host and process of the run.
     pub fn place(&self) -> String {
         let KnownProcess { host, pid, .. } = &self.process;

@@ -73,7 +73,7 @@ struct DatabaseAddress {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase", tag = "state")]
 pub enum OperationView {
-    Running {
+    Held {
         /// `apply`, `delete`, ...
         verb: &'static str,
         /// ARN of the caller.
@@ -83,6 +83,8 @@ pub enum OperationView {
         run: String,
         /// By the clock of its machine.
         since: Timestamp,
+        /// Whether its process runs; `None` for one on another machine.
+        alive: Option<bool>,
     },
     Unknown {
         reason: String,
@@ -93,7 +95,8 @@ impl OperationView {
     /// Of what was read; `None` when nothing holds the lock.
     pub fn of(read: Result<Option<Record>, CloudError>) -> Option<Self> {
         match read {
-            Ok(record) => record.map(|record| Self::Running {
+            Ok(record) => record.map(|record| Self::Held {
+                alive: record.is_alive(),
                 verb: record.verb.word(),
                 place: record.place(),
                 caller: record.caller,
@@ -108,16 +111,19 @@ impl OperationView {
 
     fn line(&self) -> String {
         match self {
-            Self::Running {
+            Self::Held {
                 verb,
                 caller,
                 place,
                 run: _,
                 since,
-            } => listed_line(
-                "running   ",
-                &format!("{verb} by {caller} ({place}) since {since:.0}"),
-            ),
+                alive,
+            } => {
+                let unknown = "; whether it still runs is not known here";
+                let alive = if alive.is_some() { "" } else { unknown };
+                let text = format!("{verb} by {caller} ({place}) since {since:.0}{alive}");
+                listed_line("lock      ", &text)
+            }
             Self::Unknown { reason } => {
                 let text = format!("whether an operation runs is not known: {reason}");
                 listed_line("?? ", &text)

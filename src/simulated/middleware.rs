@@ -160,9 +160,10 @@ impl Simulated {
     /// Whether the process that asks crashes at this point of the present call.
     fn crashes(&self, when: CrashPoint) -> bool {
         let state = self.state();
-        let (crash, calls) = match self.own_crash {
-            Some(crash) => (crash, self.own_calls.get()),
-            None => (state.env.faults.crash_at, state.call_count),
+        let (crash, calls) = if self.is_first {
+            (state.env.faults.crash_at, state.call_count)
+        } else {
+            (self.own_crash, self.own_calls.get())
         };
         if !crash.is_some_and(|crash| crash.call <= calls && crash.when == when) {
             return false;

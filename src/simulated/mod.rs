@@ -62,8 +62,9 @@ pub struct Simulated {
     has_crashed: Cell<bool>,
     crash: Notify,
     gate: WriteGate,
-    /// When another process than the first crashes, if it does; `None` for the first.
-    own_crash: Option<Option<Crash>>,
+    /// The first process crashes by the faults, every other one by its own.
+    is_first: bool,
+    own_crash: Option<Crash>,
     own_calls: Cell<u64>,
 }
 
@@ -87,6 +88,7 @@ impl Simulated {
             has_crashed: Cell::new(false),
             crash: Notify::new(),
             gate: WriteGate::default(),
+            is_first: true,
             own_crash: None,
             own_calls: Cell::new(0),
         }
@@ -103,7 +105,8 @@ impl Simulated {
             has_crashed: Cell::new(false),
             crash: Notify::new(),
             gate: WriteGate::default(),
-            own_crash: Some(crash_at),
+            is_first: false,
+            own_crash: crash_at,
             own_calls: Cell::new(0),
         }
     }

@@ -129,7 +129,7 @@ async fn of_two_runs_at_once_one_is_refused_and_everything_is_created_once() {
     assert_eq!(world.status()["operation"]["verb"], "apply");
     world
         .cluster("watch", &[])
-        .tells("running: `apply` by arn:aws:");
+        .tells("holds the operation lock");
     world.cluster("plan", &[]).ends(0);
     first.wait().ends(0).tells("context both ");
     all_complete(&world);
