@@ -1,5 +1,5 @@
-//! Holds back the writes of a process that may have lost the operation lock. Whoever takes the lock closes the
-//! gate behind every confirmation; without a lock it is open.
+//! Holds back the writes of a process that may have lost the operation lock. The holder of the lock
+//! opens the gate for a while with every confirmed renewal; without a lock it is open.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};

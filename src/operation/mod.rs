@@ -1,4 +1,4 @@
-//! The operation lock of a cluster: at most one run at a time changes it, whoever starts it and wherever.
+//! The operation lock of a cluster: at most one run at a time changes it, no matter who starts it and where.
 //!
 //! The lock is the SSM parameter `/kube-cfn/NAME/operation`: it needs no base stack and no Kubernetes API. It
 //! says what runs, who runs it, where and since when, and is written again every [`BEAT`]. A run that sees it
