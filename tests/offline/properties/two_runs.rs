@@ -71,11 +71,11 @@ impl Process<'_> {
         let session = Session::new(&self.run, &events);
         if self.is_unlocked {
             let never = std::future::pending();
-            return Some(match applied {
+            let report = match applied {
                 Some(plan) => apply::run(plan, cloud, &Nothing, &session, never).await,
                 None => apply::delete(&deletion, cloud, &session, never).await,
-            })
-            .map(|report| report.outcome());
+            };
+            return Some(report.outcome());
         }
         let lease = operation::acquire(cloud, claim, seen, |_| ()).await.ok()?;
         let moved = self.moved(applied.as_ref(), &deletion).await;
