@@ -21,6 +21,7 @@
 //! | `timeline` | the course of a run from its events: spans, critical path, slack | where events come from |
 //! | `journal` | a local record of each run's events, for timeline and durations only | how things are done |
 //! | `apply` | executing a plan: following stacks, outcomes, root causes, gathering outputs | how anything looks |
+//! | `operation` | the operation lock of a cluster: taking, renewing, giving it back | what runs under it |
 //! | `access` | storing the authorities and their copy, issuing and granting credentials | the screen |
 //! | `etcd` | the order of a snapshot, a restore, a member's replacement | how machines are reached |
 //! | `events` | the event types that every running operation emits | how they are shown |
@@ -34,7 +35,7 @@
 //! | `pki` | certificate authorities, keys, client certificates | where they are kept |
 //! | `simulated` | a deterministic AWS in virtual time, with seeded faults | the rest |
 //! | `templates` | embedded templates, overrides, Tera, escaping; references and functions of a rendered one | what a cluster is |
-//! | `cloud` | the traits `Cloud`, `Store`, `Remote` in our own words; only `cloud/aws` names the SDK | the rest |
+//! | `cloud` | the traits `Cloud`, `Store`, `Remote`, `VersionedParameters` in our own words; only `cloud/aws` names the SDK | the rest |
 //! | `spec` | the types of a cluster and the rules between its parts | files, I/O, template text |
 //! | `catalog` | tables: versions, images, instance types, durations | I/O, rules |
 //! | `common` | clock, retry, tag names and other small parts that several modules need | everything else |
@@ -62,6 +63,7 @@ pub mod journal;
 pub mod kube;
 pub mod kubeconfig;
 pub mod node;
+pub mod operation;
 pub mod pki;
 pub mod plan;
 pub mod progress;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::pin::pin;
 
 use futures::future::join_all;
 
@@ -10,17 +11,17 @@ use super::registry::StackState;
 use super::requests::newest;
 use super::retained::{expected_retained, retained};
 use super::retry::with_retry;
-use super::run_context::RunContext;
+use super::run_context::{RunContext, RunEnd};
 use super::scheduler::{PermitClaim, Role, Scheduler};
 use super::stack::{direction, verb};
-use super::stack_result::{StackResult, blocked};
+use super::stack_result::{StackResult, blocked, failed, unanswered};
 use super::{RunOutcome, RunReport, Session};
 use crate::cloud::{Cloud, StackOperation, Store};
 use crate::events::{Expected, Outcome, Retained, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::{DeleteAction, manual_action};
 use crate::plan::{resources_of, token};
-use crate::stacks::{StackKind, parameter_path};
+use crate::stacks::{StackKind, operation_parameter, parameter_path};
 
 struct DeleteRun<'a, C> {
     plan: &'a DeletePlan,
@@ -51,8 +52,23 @@ pub async fn delete<C: Cloud + Store>(
     };
     let context = &run.context;
     context.run_started(&plan.cluster, Verb::Delete, expected(plan));
-    let end = context.until_end(run.execute(), stop).await;
+    let mut stop = pin!(stop);
+    let mut end = context.until_end(run.execute(), &mut stop).await;
     let mut report = context.states.report(end.why());
+    if matches!(end, RunEnd::Completed) && plan.refused.is_none() {
+        context.verify_deleted(plan, &mut report).await;
+        if report.outcome() == RunOutcome::Done {
+            end = context.until_end(run.delete_parameters(), stop).await;
+            if !matches!(end, RunEnd::Completed) {
+                let path = parameter_path(&plan.cluster);
+                let text = format!(
+                    "the parameters under {path}/ may still be there: {}",
+                    end.why()
+                );
+                run.unfinished.borrow_mut().push(text);
+            }
+        }
+    }
     report.retained = run.retained.take();
     // Nobody may see the end of these: what they leave is said before.
     let deleting = run.deleting.take();
@@ -87,11 +103,6 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
             self.context.settle(&step.kind, result).await;
         });
         join_all(stacks).await;
-        if self.plan.refused.is_none()
-            && self.context.states.report("").outcome() == RunOutcome::Done
-        {
-            self.delete_parameters().await;
-        }
     }
 
     async fn stack(&self, step: &DeleteStep) -> Result<Outcome, StackResult> {
@@ -142,6 +153,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
             .scheduler
             .acquire(PermitClaim { role, remaining })
             .await;
+        self.refuse_new_users(step).await?;
         if *kind == StackKind::Base {
             self.empty_buckets(step).await?;
         }
@@ -153,6 +165,20 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
             }
             None => Ok(Outcome::Deleted),
         }
+    }
+
+    /// A stack that others use stays when such a one has been made since the deletion was planned.
+    async fn refuse_new_users(&self, step: &DeleteStep) -> Result<(), StackResult> {
+        let kind = &step.kind;
+        if !StackKind::examples().any(|other| other.uses(kind)) {
+            return Ok(());
+        }
+        let found = self.context.new_users(self.plan, kind).await;
+        let users = found.map_err(|error| unanswered("looking for stacks that use it", error))?;
+        if users.is_empty() {
+            return Ok(());
+        }
+        Err(failed(format!("it is kept: {}", users.join("; "))))
     }
 
     /// Follows a deletion to its end, and notes what it leaves.
@@ -206,10 +232,12 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
         Ok(())
     }
 
-    /// Deletes the parameters of the cluster, and notes what could not be done.
+    /// Deletes the parameters of the cluster but for the operation lock, which goes last, and notes what could not
+    /// be done.
     async fn delete_parameters(&self) {
         let path = parameter_path(&self.plan.cluster) + "/";
-        let request = async |cloud: &C| cloud.delete_parameters_under(&path).await;
+        let lock = operation_parameter(&self.plan.cluster);
+        let request = async |cloud: &C| cloud.delete_parameters_under(&path, Some(&lock)).await;
         match with_retry(self.context.cloud, request).await {
             Ok(names) if names.is_empty() => {}
             Ok(names) => {

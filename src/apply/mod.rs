@@ -11,6 +11,7 @@ mod delete;
 pub mod diagnose;
 mod event_tracker;
 mod follow;
+mod last_look;
 mod outcome;
 mod poller;
 mod registry;
@@ -69,6 +70,10 @@ pub struct RunReport {
     pub retained: Vec<Retained>,
     /// Cleanup that failed although every stack is gone: one line each.
     pub unfinished: Vec<String>,
+    /// What a last look at all stacks found otherwise than the run left it: one line each.
+    pub changed_since: Vec<String>,
+    /// Why that look failed: then nothing is known of the stacks that the run did not follow to their end.
+    pub not_looked_at: Option<String>,
 }
 
 /// A stack whose operation continues and is no longer followed.
@@ -90,6 +95,8 @@ pub enum RunOutcome {
     NeedsManualAction,
     /// Something still runs or waits; the same command resumes it (6).
     Detached,
+    /// Done as far as each stack said, but the last look at all of them failed (1).
+    NotLookedAt,
 }
 
 impl RunReport {
@@ -100,12 +107,15 @@ impl RunReport {
             RunOutcome::Detached
         } else if outcomes().any(|outcome| matches!(outcome, Outcome::Failed(_)))
             || !self.unfinished.is_empty()
+            || !self.changed_since.is_empty()
         {
             RunOutcome::NeedsManualAction
-        } else if outcomes().all(Outcome::is_good) {
-            RunOutcome::Done
-        } else {
+        } else if !outcomes().all(Outcome::is_good) {
             RunOutcome::RolledBack
+        } else if self.not_looked_at.is_some() {
+            RunOutcome::NotLookedAt
+        } else {
+            RunOutcome::Done
         }
     }
 }

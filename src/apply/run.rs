@@ -12,7 +12,7 @@ use super::scheduler::{JoinedStack, Permit, PermitClaim, Role, Scheduler};
 use super::stack::StackRun;
 use super::stack_result::{StackResult, failed, unbegun};
 use super::unexecuted::Unexecuted;
-use super::{OnExternalOperation, Outputs, Prerequisites, RunReport, Session};
+use super::{OnExternalOperation, Outputs, Prerequisites, RunOutcome, RunReport, Session};
 use crate::cloud::{Cloud, INLINE, Store, UploadOutcome, replaced_object, template_key};
 use crate::events::{Expected, Verb};
 use crate::plan::{Action, Plan, Step, needs, resources_of};
@@ -44,8 +44,11 @@ pub async fn run<C: Cloud + Store>(
     let context = &run.context;
     context.run_started(&plan.cluster, verb(&plan), expected(&plan, session));
     let end = context.until_end(run.execute(&plan), stop).await;
-    let report = context.states.report(end.why());
+    let mut report = context.states.report(end.why());
     run.clean_up(&end).await;
+    if let (RunEnd::Completed, false) = (&end, report.outcome() == RunOutcome::Detached) {
+        context.verify_applied(&plan, &mut report).await;
+    }
     context.finish(&report, &end);
     report
 }

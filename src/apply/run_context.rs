@@ -1,11 +1,13 @@
 //! What every kind of run shares: the cloud, its events, its followers and the states of its stacks.
 
+use std::cell::RefCell;
 use std::pin::pin;
 
 use futures::future::{Either, select};
 
 use super::cause::ResourceLabels;
 use super::follow::{Direction, FollowError, FollowedOperation, OperationEnd, follow};
+use super::last_look::LastSeen;
 use super::outcome;
 use super::poller::Poller;
 use super::registry::{StackState, StackStates};
@@ -24,6 +26,8 @@ pub(super) struct RunContext<'a, C> {
     pub emit: Emitter<'a, C>,
     pub states: StackStates,
     pub poller: Poller<'a, C>,
+    /// The stacks that were followed, as they were at the end.
+    pub last_seen: RefCell<LastSeen>,
 }
 
 /// Why a run is over.
@@ -60,6 +64,7 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
             emit,
             states: StackStates::new(stacks),
             poller: Poller::new(cloud),
+            last_seen: RefCell::default(),
         }
     }
 
@@ -143,6 +148,11 @@ impl<'a, C: Cloud + Store> RunContext<'a, C> {
             mark_rolling_back: &|| self.states.mark_rolling_back(stack),
         };
         let end = follow(&subject).await?;
+        if let Some(found) = &end.found {
+            self.last_seen
+                .borrow_mut()
+                .insert(stack.clone(), found.clone());
+        }
         Ok((outcome::outcome(verb, &end, &subject.labels), end))
     }
 

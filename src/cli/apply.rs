@@ -11,14 +11,17 @@ use super::planning::{ConsentArgs, PlanRequest, discard_change_sets, make_plan};
 use super::ready::{self, Until, Wait};
 use super::run::{self, ProgressOptions, learned_durations, run_id};
 use super::session::{self, Session};
-use super::{Global, ask, cancel, kubeconfig, saved};
+use super::{Global, ask, cancel, kubeconfig, operation, saved};
 use crate::access;
 use crate::access::copy::{self, COPY_KEY, KeptCopy};
-use crate::apply::{self, Outputs, Prerequisites, RunReport};
+use crate::apply::{self, Outputs, Prerequisites, RunOutcome, RunReport};
+use crate::cloud::aws::Aws;
 use crate::cloud::remote::Remote;
-use crate::cloud::{Cloud, LiveStack, Store};
+use crate::cloud::{Cloud, LiveStack, Store, VersionedParameters};
 use crate::common::text::listed_line;
+use crate::events::Emitter;
 use crate::forecast;
+use crate::operation::{Lease, Observation, OperationVerb};
 use crate::plan::Plan;
 use crate::progress::Style;
 use crate::report::plan::{ForecastInputs, PlanDetail, text, view};
@@ -49,6 +52,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         run,
         plan,
         is_saved,
+        seen,
     } = read_or_make_plan(global, args).await?;
     let name = session.spec().name.clone();
 
@@ -60,25 +64,45 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     eprint(text(&shown, PlanDetail::Short).trim_end());
     drop(shown);
 
-    if let Err(refused) = check_and_confirm(&plan, &session, &args.yes) {
-        // The change sets of a saved plan stay with its file.
-        if !is_saved {
-            discard_change_sets(&plan, &session).await;
+    let permitted = match check_and_confirm(&plan, &session, &args.yes) {
+        Ok(()) => lock(&plan, &session, &run, seen).await,
+        Err(refused) => Err(refused),
+    };
+    let lease = match permitted {
+        Ok(lease) => lease,
+        Err(refused) => {
+            // The change sets of a saved plan stay with its file.
+            if !is_saved {
+                discard_change_sets(&plan, &session).await;
+            }
+            return Err(refused);
         }
-        return Err(refused);
-    }
+    };
 
     let options = ProgressOptions {
         durations: inputs.durations,
         ..ProgressOptions::recorded(args.progress, &run, &name, &session.identity, "apply")
     };
     let stop = Interrupt::default();
-    let report = Box::pin(execute_plan(plan, &session, &run, options, stop.wait())).await;
+    let stopped = stop.wait();
+    let report = Box::pin(execute_plan(
+        plan,
+        &session,
+        &run,
+        options,
+        Some(&lease),
+        stopped,
+    ))
+    .await;
+    if report.outcome() == RunOutcome::Done {
+        let kept = keep_copy(&session, &report.outputs);
+        lease.hold(|text| eprint(&text), kept).await;
+    }
+    operation::release(lease, &name, stop.received()).await;
     if stop.received() {
         cancel::offer(&session.cloud, &name, &run).await;
     }
     let exit = run::exit(&report, &format!("kube-cfn apply {name}"))?;
-    keep_copy(&session, &report.outputs).await;
 
     let edge = report.outputs.get(&StackKind::Edge);
     let Some(host) = edge.and_then(|outputs| outputs.get(API_HOST)) else {
@@ -93,12 +117,36 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     }
 }
 
+/// Takes the operation lock, and looks whether the plan that was shown still holds.
+async fn lock<'a>(
+    plan: &Plan,
+    session: &'a Session,
+    run: &str,
+    seen: Option<Observation>,
+) -> Result<Lease<'a, Aws>, CommandError> {
+    let subject = session.subject(OperationVerb::Apply);
+    let lease = subject.lock(run, seen).await?;
+    let again = format!("kube-cfn apply {}", plan.cluster);
+    match subject
+        .refuse_moved(&again, |now| plan.moved_stacks(now))
+        .await
+    {
+        Ok(()) => Ok(lease),
+        Err(moved) => {
+            operation::release(lease, &plan.cluster, false).await;
+            Err(moved)
+        }
+    }
+}
+
 /// A plan that can be shown and executed.
 struct PreparedPlan {
     session: Session,
     run: String,
     plan: Plan,
     is_saved: bool,
+    /// The operation lock as it was found before the plan was made.
+    seen: Option<Observation>,
 }
 
 /// Reads the plan that the argument names, or makes one for the definition that it names.
@@ -106,6 +154,7 @@ async fn read_or_make_plan(global: &Global, args: &Args) -> Result<PreparedPlan,
     let Some(saved) = saved::read(&args.name)? else {
         let session = session::open(global, &args.name).await?;
         session.print_header();
+        let seen = session.subject(OperationVerb::Apply).observe().await?;
         let run = run_id();
         let plan = make_plan(&session, &PlanRequest::new(&args.consents, &run)).await?;
         return Ok(PreparedPlan {
@@ -113,6 +162,7 @@ async fn read_or_make_plan(global: &Global, args: &Args) -> Result<PreparedPlan,
             run,
             plan,
             is_saved: false,
+            seen,
         });
     };
     if !args.consents.is_empty() {
@@ -122,12 +172,14 @@ async fn read_or_make_plan(global: &Global, args: &Args) -> Result<PreparedPlan,
     }
     let session = saved::open(global, &saved).await?;
     session.print_header();
+    let seen = session.subject(OperationVerb::Apply).observe().await?;
     let plan = saved::restore(&saved, &session).await?;
     Ok(PreparedPlan {
         session,
         run: saved.run,
         plan,
         is_saved: true,
+        seen,
     })
 }
 
@@ -154,12 +206,14 @@ fn check_and_confirm(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(),
     yes.confirm(&format!("Change {name} in account {account} now?"))
 }
 
-/// Executes the plan and shows its progress. The first Ctrl-C detaches.
-pub async fn execute_plan<C: Cloud + Store + Remote>(
+/// Executes the plan and shows its progress. The first Ctrl-C detaches, and so does the loss of `lease`; a
+/// rehearsal has none.
+pub async fn execute_plan<C: Cloud + Store + Remote + VersionedParameters>(
     plan: Plan,
     session: &Session<C>,
     run: &str,
     options: ProgressOptions,
+    lease: Option<&Lease<'_, C>>,
     stop: impl Future<Output = ()>,
 ) -> RunReport {
     if !plan.has_changes() {
@@ -179,7 +233,21 @@ pub async fn execute_plan<C: Cloud + Store + Remote>(
             explain: &|kind, id, path| session::place(&session.defined, &stacks, kind, id, path),
             ..apply::Session::new(run, events)
         };
-        apply::run(plan, &session.cloud, &prepare, &about, stop).await
+        let Some(lease) = lease else {
+            return apply::run(plan, &session.cloud, &prepare, &about, stop).await;
+        };
+        let stop = async {
+            tokio::select! {
+                () = stop => {}
+                () = lease.lost() => {}
+            }
+        };
+        let emit = Emitter {
+            events,
+            clock: &session.cloud,
+        };
+        let work = apply::run(plan, &session.cloud, &prepare, &about, stop);
+        lease.hold(|text| emit.note(None, text), work).await
     })
     .await
 }

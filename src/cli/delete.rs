@@ -1,22 +1,26 @@
 //! `kube-cfn delete`: shows what is lost, asks for the name, deletes, lists what remains.
 
 use super::api_access::origin;
-use super::ask::ConfirmArg;
+use super::ask::{ConfirmArg, Interrupt};
 use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
+use super::operation::Subject;
 use super::out::eprint;
 use super::run::{self, ProgressOptions, run_id};
-use super::{Global, ask};
+use super::{Global, operation};
 use crate::access::Cache;
-use crate::apply::{self, RunReport};
+use crate::apply::{self, RunOutcome, RunReport};
+use crate::cloud::aws::Aws;
 use crate::common::Clock as _;
 use crate::etcd;
+use crate::events::Emitter;
 use crate::kubeconfig::{self, LockTries};
+use crate::operation::{Lease, OperationVerb};
 use crate::plan::deletion::{DeletePlan, Guard};
 use crate::plan::{self, deletion};
 use crate::progress::Style;
 use crate::report::deletion as deletions;
-use crate::stacks::{STATE_BUCKET, StackKind};
+use crate::stacks::{STATE_BUCKET, StackKind, operation_parameter};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -32,6 +36,13 @@ pub struct Args {
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
     cluster.print_header();
+    let subject = Subject {
+        name: &cluster.name,
+        cloud: &cluster.cloud,
+        identity: &cluster.identity,
+        verb: OperationVerb::Delete,
+    };
+    let seen = subject.observe().await?;
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
     let plan = deletion::deletion(&survey, guard(&cluster));
     if plan.steps.is_empty() && plan.refused.is_some() {
@@ -52,7 +63,25 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         }
     }
     check_and_confirm(&plan, args)?;
-    let report = delete(&plan, &cluster, args.progress).await;
+    let run = run_id();
+    let lease = subject.lock(&run, seen).await?;
+    let again = cluster.command("delete");
+    let unmoved = subject.refuse_moved(&again, |now| plan.moved_stacks(now));
+    if let Err(moved) = unmoved.await {
+        operation::release(lease, &cluster.name, false).await;
+        return Err(moved);
+    }
+    let stop = Interrupt::default();
+    let mut report = delete(&plan, &cluster, &run, args.progress, (&lease, &stop)).await;
+    if report.outcome() == RunOutcome::Done {
+        if let Err(error) = lease.remove().await {
+            let path = operation_parameter(&cluster.name);
+            let text = format!("the operation lock {path} is still there: {error}");
+            report.unfinished.push(text);
+        }
+    } else {
+        operation::release(lease, &cluster.name, stop.received()).await;
+    }
     finish(&cluster, &report)
 }
 
@@ -95,13 +124,28 @@ fn check_and_confirm(plan: &DeletePlan, args: &Args) -> Result<(), CommandError>
     args.confirm.confirm(&question, &plan.cluster)
 }
 
-async fn delete(plan: &DeletePlan, cluster: &Cluster, style: Style) -> RunReport {
-    let run = run_id();
-    let options =
-        ProgressOptions::recorded(style, &run, &cluster.name, &cluster.identity, "delete");
+async fn delete(
+    plan: &DeletePlan,
+    cluster: &Cluster,
+    run: &str,
+    style: Style,
+    (lease, stop): (&Lease<'_, Aws>, &Interrupt),
+) -> RunReport {
+    let options = ProgressOptions::recorded(style, run, &cluster.name, &cluster.identity, "delete");
     run::with_progress(options, async |events| {
-        let about = apply::Session::new(&run, events);
-        apply::delete(plan, &cluster.cloud, &about, ask::interrupted()).await
+        let about = apply::Session::new(run, events);
+        let stop = async {
+            tokio::select! {
+                () = stop.wait() => {}
+                () = lease.lost() => {}
+            }
+        };
+        let emit = Emitter {
+            events,
+            clock: &cluster.cloud,
+        };
+        let work = apply::delete(plan, &cluster.cloud, &about, stop);
+        lease.hold(|text| emit.note(None, text), work).await
     })
     .await
 }

@@ -21,6 +21,7 @@ mod list;
 mod lock;
 mod new;
 mod objects;
+mod operation;
 mod out;
 mod plan;
 mod planning;

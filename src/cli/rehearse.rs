@@ -89,7 +89,7 @@ async fn rehearse(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         durations: learned_durations(&session, &plan),
         ..ProgressOptions::plain(args.progress)
     };
-    let report = apply::execute_plan(plan, &session, &run, options, ask::interrupted()).await;
+    let report = apply::execute_plan(plan, &session, &run, options, None, ask::interrupted()).await;
     let next = format!(
         "this was a rehearsal; `--seed {seed}` repeats it, `kube-cfn apply {name}` is the real run"
     );

@@ -106,6 +106,14 @@ fn not_recorded(error: &JournalError) {
 
 /// `Done`, or why it is not; `again` is the command that continues.
 pub fn exit(report: &RunReport, again: &str) -> Result<Exit, CommandError> {
+    for line in &report.changed_since {
+        eprint(&format!("!! {line}"));
+    }
+    if let Some(error) = &report.not_looked_at {
+        eprint(&format!(
+            "!! the stacks could not be looked at once more at the end: {error}"
+        ));
+    }
     let (exit, message, help) = match report.outcome() {
         RunOutcome::Done => return Ok(Exit::Done),
         RunOutcome::Detached => {
@@ -125,6 +133,16 @@ pub fn exit(report: &RunReport, again: &str) -> Result<Exit, CommandError> {
             Exit::RolledBack,
             "a stack failed and was rolled back; see the cause above",
             format!("fix the cause, then re-run `{again}`; completed stacks are kept"),
+        ),
+        RunOutcome::NeedsManualAction if !report.changed_since.is_empty() => (
+            Exit::NeedsAction,
+            "the cluster is not as this run left it: somebody else has changed its stacks meanwhile",
+            format!("find out who works on it, then re-run `{again}`"),
+        ),
+        RunOutcome::NotLookedAt => (
+            Exit::Other,
+            "what this run did is done, but what became of the other stacks is not known",
+            format!("re-run `{again}`: it looks again"),
         ),
         RunOutcome::NeedsManualAction => (
             Exit::NeedsAction,

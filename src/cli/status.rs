@@ -15,9 +15,10 @@ use super::planning::{list_authorities, unusable_key};
 use super::session;
 use crate::cloud::Cloud;
 use crate::kube::{self, Api, Connection, WantedCluster};
+use crate::operation;
 use crate::report::certificates;
 use crate::report::cluster::{
-    AuthoritiesView, Health, StackWithResources, StatusView, health, text, view,
+    AuthoritiesView, Health, OperationView, StackWithResources, StatusView, health, text, view,
 };
 use crate::report::kubernetes::KubernetesView;
 use crate::stacks::{API_HOST, StackKind};
@@ -50,11 +51,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     );
     let mut view = view(&cluster.name, place, &defined_kinds(&cluster)?, &found);
     let stacks: Vec<_> = found.iter().map(|stack| stack.found.clone()).collect();
-    let (kubernetes, listed) = futures::join!(
+    let (kubernetes, listed, operation) = futures::join!(
         kubernetes(&cluster, &found, &args.api),
-        list_authorities(&cluster.cloud, &cluster.name, &stacks)
+        list_authorities(&cluster.cloud, &cluster.name, &stacks),
+        operation::read(&cluster.cloud, &cluster.name)
     );
     view.kubernetes = kubernetes;
+    view.operation = OperationView::of(operation);
     let key = match &listed {
         Ok(listed) => unusable_key(&cluster.cloud, listed.key.as_deref()).await,
         Err(_) => Ok(None),

@@ -1,10 +1,12 @@
 //! `kube-cfn watch`: follows the operations that run on a cluster's stacks, from any caller. Changes nothing.
 
-use super::cluster::ClusterArg;
+use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
+use super::out::eprint;
 use super::run::{self, ProgressOptions, run_id};
 use super::{Global, ask};
 use crate::apply;
+use crate::operation;
 use crate::plan;
 use crate::progress::Style;
 
@@ -20,6 +22,7 @@ pub struct Args {
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
     cluster.print_header();
+    print_running(&cluster).await;
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
     if survey.found.is_empty() {
         return Err(cluster.no_stacks());
@@ -35,4 +38,15 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     })
     .await;
     run::exit(&report, &cluster.command("watch"))
+}
+
+/// Says which run holds the operation lock, also while it has not begun an operation of CloudFormation yet.
+async fn print_running(cluster: &Cluster) {
+    match operation::read(&cluster.cloud, &cluster.name).await {
+        Ok(None) => {}
+        Ok(Some(running)) => eprint(&format!("{running} holds the operation lock")),
+        Err(error) => eprint(&format!(
+            "whether a run holds the operation lock is not known: {error}"
+        )),
+    }
 }

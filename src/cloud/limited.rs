@@ -14,7 +14,7 @@ use super::{
     BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity,
     Inspect, KeyState, LiveResource, LiveStack, OnFailure, OpenChangeSet, ParameterSummary,
     Protection, PutResult, RoleAccess, StackEvent, StackOperation, Store, StoredContent,
-    UploadedObject,
+    UploadedObject, VersionedParameters, VersionedValue, WriteGate,
 };
 use crate::common::Clock;
 
@@ -97,12 +97,24 @@ impl<C: Store + Clock> Store for Limited<C> {
         Write Ssm: put_secret_if_absent(name: &str, secret: &SecretString, key: &str) -> PutResult;
         Write Ssm: put_parameter_if_absent(name: &str, value: &str) -> PutResult;
         Read Ssm: parameters_under(path: &str) -> Vec<ParameterSummary>;
-        Write Ssm: delete_parameters_under(path: &str) -> Vec<String>;
+        Write Ssm: delete_parameters_under(path: &str, except: Option<&str>) -> Vec<String>;
         Write S3: upload(bucket: &str, key: &str, bytes: &[u8]) -> UploadedObject;
         Read S3: compare_object(bucket: &str, key: &str, bytes: &[u8]) -> StoredContent;
         Read S3: object(bucket: &str, key: &str) -> Option<Vec<u8>>;
         Write S3: empty_bucket(bucket: &str) -> usize;
         Read Ec2: console(group: &str) -> Option<Console>;
+    }
+}
+
+impl<C: VersionedParameters> VersionedParameters for Limited<C> {
+    limited! {
+        Read Ssm: versioned_parameter(name: &str) -> Option<VersionedValue>;
+        Lock Ssm: write_parameter(name: &str, value: &str) -> u64;
+        Lock Ssm: delete_parameter(name: &str) -> ();
+    }
+
+    fn write_gate(&self) -> &WriteGate {
+        self.cloud.write_gate()
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::CloudError;
+use super::{CloudError, WriteGate};
 use crate::common::Clock;
 use crate::common::clock::elapsed;
 
@@ -40,6 +40,8 @@ pub enum Service {
 pub enum CallKind {
     Read,
     Write,
+    /// Changes the operation lock alone: passes no gate.
+    Lock,
 }
 
 impl CallKind {
@@ -75,6 +77,8 @@ impl Limit {
     /// The rest is cautious where calls are few, and wide for S3 and STS, which take hundreds.
     const fn of(service: Service, effect: CallKind) -> Self {
         match (service, effect) {
+            // One every 20 seconds.
+            (_, CallKind::Lock) => Self::new(3.0, 10.0),
             (Service::CloudFormation, CallKind::Read) | (Service::Ssm, CallKind::Write) => {
                 Self::new(3.0, 10.0)
             }
@@ -96,9 +100,15 @@ impl Limit {
 #[derive(Debug, Clone, Default)]
 pub struct Limiter {
     buckets: Arc<Mutex<BTreeMap<(Service, CallKind), Bucket>>>,
+    gate: WriteGate,
 }
 
 impl Limiter {
+    /// Holds writes back while the operation lock is not certainly held.
+    pub fn gate(&self) -> &WriteGate {
+        &self.gate
+    }
+
     /// Waits until the next call of that kind may go out. First come, first served.
     pub async fn acquire(&self, clock: &impl Clock, service: Service, effect: CallKind) {
         let now = clock.now();
@@ -110,6 +120,10 @@ impl Limiter {
             };
             clock.sleep(delay).await;
             std::mem::forget(token);
+        }
+        match effect {
+            CallKind::Write => self.gate.pass(clock).await,
+            CallKind::Read | CallKind::Lock => {}
         }
     }
 

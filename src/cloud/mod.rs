@@ -13,6 +13,8 @@ pub mod remote;
 mod stack;
 pub mod status;
 mod store;
+mod versioned;
+mod write_gate;
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -37,6 +39,8 @@ pub use store::{
     Console, ParameterSummary, PutResult, Store, StoredContent, UploadOutcome, UploadedObject,
     replaced_object,
 };
+pub use versioned::{VersionedParameters, VersionedValue};
+pub use write_gate::{Moment, WriteGate};
 
 /// Who is asking, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -99,8 +99,12 @@ pub trait Store {
     /// Every parameter under `path`, sorted by name, without a value: nothing is decrypted.
     async fn parameters_under(&self, path: &str) -> Result<Vec<ParameterSummary>, CloudError>;
 
-    /// Deletes every parameter under `path`; returns their names.
-    async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError>;
+    /// Deletes every parameter under `path` but the one named `except`; returns their names.
+    async fn delete_parameters_under(
+        &self,
+        path: &str,
+        except: Option<&str>,
+    ) -> Result<Vec<String>, CloudError>;
 
     /// Makes an object have these bytes: puts it unless exactly they are there. For objects whose content
     /// never changes.

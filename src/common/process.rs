@@ -4,6 +4,7 @@ use std::fs;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
+use serde::{Deserialize, Serialize};
 
 /// A process. Its start distinguishes it from a later one with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,54 @@ impl Process {
             (Some((_, now)), Some(then)) => now == then,
             (Some(_), None) | (None, _) => true,
         }
+    }
+}
+
+/// A process with where it runs, as a lock names its holder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownProcess {
+    pub pid: u32,
+    /// As [`Process::started`].
+    pub started: Option<u64>,
+    pub host: String,
+    /// The start of the machine and the set of processes in which `pid` counts: a container has its own.
+    /// `None` where the system does not say.
+    pub boot: Option<String>,
+}
+
+impl KnownProcess {
+    /// This one.
+    pub fn this() -> Self {
+        let Process { pid, started } = Process::this();
+        let read = |path: &str| {
+            let text = fs::read_to_string(path).ok()?;
+            Some(text.trim().to_owned())
+        };
+        let boot = || {
+            let boot = read("/proc/sys/kernel/random/boot_id")?;
+            let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+            Some(format!("{boot} {}", namespace.display()))
+        };
+        let host = read("/proc/sys/kernel/hostname").or_else(|| {
+            let name = rustix::system::uname();
+            Some(name.nodename().to_string_lossy().into_owned())
+        });
+        Self {
+            pid,
+            started,
+            host: host.unwrap_or_default(),
+            boot: boot(),
+        }
+    }
+
+    /// Whether it has ended; `None` for a process elsewhere, as in a container, of which nothing is known.
+    pub fn has_ended(&self) -> Option<bool> {
+        let this = Self::this();
+        if self.boot.is_none() || self.boot != this.boot {
+            return None;
+        }
+        let &Self { pid, started, .. } = self;
+        Some(!Process { pid, started }.is_running())
     }
 }
 

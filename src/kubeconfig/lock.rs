@@ -15,7 +15,7 @@ use super::KubeconfigError;
 use super::file;
 use crate::common::duration::age;
 use crate::common::files::{self, Unfinished};
-use crate::common::process::Process;
+use crate::common::process::KnownProcess;
 
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -40,32 +40,15 @@ impl LockTries {
 pub(super) struct Holder {
     /// Always `kube-cfn`.
     program: String,
-    pid: u32,
-    started: Option<u64>,
-    host: String,
-    /// The start of the machine and the set of processes in which `pid` counts: a container has its own.
-    /// `None` where the system does not say.
-    boot: Option<String>,
+    #[serde(flatten)]
+    process: KnownProcess,
 }
 
 impl Holder {
     pub(super) fn this() -> Self {
-        let Process { pid, started } = Process::this();
-        let read = |path: &str| {
-            let text = fs::read_to_string(path).ok()?;
-            Some(text.trim().to_owned())
-        };
-        let boot = || {
-            let boot = read("/proc/sys/kernel/random/boot_id")?;
-            let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
-            Some(format!("{boot} {}", namespace.display()))
-        };
         Self {
             program: "kube-cfn".to_owned(),
-            pid,
-            started,
-            host: read("/proc/sys/kernel/hostname").unwrap_or_default(),
-            boot: boot(),
+            process: KnownProcess::this(),
         }
     }
 
@@ -76,14 +59,14 @@ impl Holder {
         if self.program != this.program {
             return false;
         }
-        if self.boot.is_some() && self.boot == this.boot {
-            let (pid, started) = (self.pid, self.started);
-            return !Process { pid, started }.is_running();
+        if let Some(has_ended) = self.process.has_ended() {
+            return has_ended;
         }
         let is_old = written.elapsed().is_ok_and(|age| age > files::OLD);
         // This machine was started again since.
         let is_before_start = || machine_start().is_some_and(|start| written < start);
-        is_old || (self.boot.is_some() && self.host == this.host && is_before_start())
+        let is_same_host = self.process.host == this.process.host;
+        is_old || (self.process.boot.is_some() && is_same_host && is_before_start())
     }
 }
 
@@ -209,7 +192,9 @@ fn locked(file: &Path, lock: PathBuf) -> KubeconfigError {
         lock,
         holder: holder.map_or_else(
             || "kubectl or another program".to_owned(),
-            |Holder { pid, host, .. }| format!("kube-cfn (process {pid} on {host})"),
+            |Holder { process, .. }| {
+                format!("kube-cfn (process {} on {})", process.pid, process.host)
+            },
         ),
         age: since.map_or_else(String::new, |since| format!(" since {}", age(since))),
     }
@@ -235,11 +220,17 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = child.id();
         child.wait().unwrap();
-        Holder {
-            pid,
-            started: Some(1),
-            ..Holder::this()
-        }
+        holder_with(|process| {
+            process.pid = pid;
+            process.started = Some(1);
+        })
+    }
+
+    /// This process, changed.
+    fn holder_with(change: impl FnOnce(&mut KnownProcess)) -> Holder {
+        let mut holder = Holder::this();
+        change(&mut holder.process);
+        holder
     }
 
     #[test]
@@ -251,7 +242,10 @@ mod tests {
         let found = holder(&files::open(&path).unwrap()).unwrap();
         assert_eq!(found, Holder::this());
         let error = Lock::take(&file, LockTries::NONE).unwrap_err().to_string();
-        let this = format!("kube-cfn (process {} on {})", found.pid, found.host);
+        let this = format!(
+            "kube-cfn (process {} on {})",
+            found.process.pid, found.process.host
+        );
         assert!(
             error.contains(&this) && error.contains(" since "),
             "{error}"
@@ -269,10 +263,7 @@ mod tests {
         assert_eq!(files::read_text(&lock.path).unwrap(), lock.content);
         drop(lock);
         // A number that another process has since.
-        let reused = Holder {
-            started: Some(1),
-            ..Holder::this()
-        };
+        let reused = holder_with(|process| process.started = Some(1));
         put(&lock_path(&file), &reused);
         drop(Lock::take(&file, LockTries::NONE).unwrap());
         assert!(!lock_path(&file).exists());
@@ -282,20 +273,19 @@ mod tests {
     fn lock_of_another_machine_is_not_taken_over() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("config");
-        let elsewhere = Holder {
-            host: "elsewhere".to_owned(),
-            boot: Some("another".to_owned()),
-            ..ended()
-        };
+        let mut elsewhere = ended();
+        elsewhere.process.host = "elsewhere".to_owned();
+        elsewhere.process.boot = Some("another".to_owned());
         // The same host name, but written since this machine started.
-        let namesake = Holder {
-            boot: Some("another".to_owned()),
-            ..ended()
-        };
+        let mut namesake = ended();
+        namesake.process.boot = Some("another".to_owned());
         for other in [elsewhere, namesake] {
             put(&lock_path(&file), &other);
             let error = Lock::take(&file, LockTries::NONE).unwrap_err().to_string();
-            assert!(error.contains(&format!(" on {}", other.host)), "{error}");
+            assert!(
+                error.contains(&format!(" on {}", other.process.host)),
+                "{error}"
+            );
             assert!(lock_path(&file).exists());
         }
     }
@@ -310,10 +300,11 @@ mod tests {
             lock.set_modified(SystemTime::now() - files::OLD - Duration::from_mins(1))
                 .unwrap();
         };
-        let elsewhere = |boot: Option<&str>| Holder {
-            host: "elsewhere".to_owned(),
-            boot: boot.map(str::to_owned),
-            ..ended()
+        let elsewhere = |boot: Option<&str>| {
+            let mut holder = ended();
+            holder.process.host = "elsewhere".to_owned();
+            holder.process.boot = boot.map(str::to_owned);
+            holder
         };
         for boot in [Some("another"), None] {
             put_old(&elsewhere(boot));
@@ -346,10 +337,7 @@ mod tests {
     fn lock_from_before_a_restart_of_the_machine_is_taken_over() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("config");
-        let before = Holder {
-            boot: Some("the last one".to_owned()),
-            ..Holder::this()
-        };
+        let before = holder_with(|process| process.boot = Some("the last one".to_owned()));
         put(&lock_path(&file), &before);
         let long_ago = machine_start().unwrap() - Duration::from_mins(1);
         let lock = File::options().write(true).open(lock_path(&file)).unwrap();

@@ -23,6 +23,7 @@ pub mod inspect;
 pub mod leftovers;
 mod lowered;
 mod model;
+mod moved;
 pub mod normalize;
 pub mod objects;
 pub mod offline;

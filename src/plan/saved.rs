@@ -229,7 +229,7 @@ impl SavedStep {
 }
 
 impl SavedStack {
-    fn of(found: &LiveStack) -> Self {
+    pub(super) fn of(found: &LiveStack) -> Self {
         Self {
             id: found.id.clone(),
             name: found.name.clone(),
@@ -242,7 +242,11 @@ impl SavedStack {
 }
 
 /// Why a stack is not as it was; `None` when it is.
-fn moved(name: &str, was: Option<&SavedStack>, is: Option<&LiveStack>) -> Option<String> {
+pub(super) fn moved(
+    name: &str,
+    was: Option<&SavedStack>,
+    is: Option<&LiveStack>,
+) -> Option<String> {
     let is = is.map(SavedStack::of);
     match (was, is) {
         (None, Some(_)) => Some(format!("{name} was created since")),

@@ -11,6 +11,7 @@ use crate::cloud::{CloudError, LiveResource, LiveStack, StackRef, StackStatus};
 use crate::common::duration::age;
 use crate::common::text::listed_line;
 use crate::kubeconfig::server_url;
+use crate::operation::Record;
 use crate::plan::Blocked;
 use crate::plan::status::{ApplyAction, on_apply};
 use crate::stacks::StackKind;
@@ -25,6 +26,8 @@ pub struct StatusView {
     account: String,
     region: String,
     stacks: Vec<StackRow>,
+    /// What holds the operation lock; `None` when nothing does.
+    pub operation: Option<OperationView>,
     /// Where the API answers.
     api: Option<String>,
     /// What the cluster itself reports; `None` before there is an API.
@@ -64,6 +67,69 @@ struct FailedResource {
 struct DatabaseAddress {
     endpoint: String,
     secret: Option<String>,
+}
+
+/// The run that holds the operation lock, or why that is not known.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum OperationView {
+    Held {
+        /// `apply`, `delete`, ...
+        verb: &'static str,
+        /// ARN of the caller.
+        caller: String,
+        /// Process and host.
+        place: String,
+        run: String,
+        /// By the clock of its machine.
+        since: Timestamp,
+        /// Whether its process runs; `None` for one on another machine.
+        alive: Option<bool>,
+    },
+    Unknown {
+        reason: String,
+    },
+}
+
+impl OperationView {
+    /// Of what was read; `None` when nothing holds the lock.
+    pub fn of(read: Result<Option<Record>, CloudError>) -> Option<Self> {
+        match read {
+            Ok(record) => record.map(|record| Self::Held {
+                alive: record.is_alive(),
+                verb: record.verb.word(),
+                place: record.place(),
+                caller: record.caller,
+                run: record.run,
+                since: record.started,
+            }),
+            Err(error) => Some(Self::Unknown {
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    fn line(&self) -> String {
+        match self {
+            Self::Held {
+                verb,
+                caller,
+                place,
+                run: _,
+                since,
+                alive,
+            } => {
+                let unknown = "; whether it still runs is not known here";
+                let alive = if alive.is_some() { "" } else { unknown };
+                let text = format!("{verb} by {caller} ({place}) since {since:.0}{alive}");
+                listed_line("lock      ", &text)
+            }
+            Self::Unknown { reason } => {
+                let text = format!("whether an operation runs is not known: {reason}");
+                listed_line("?? ", &text)
+            }
+        }
+    }
 }
 
 /// What is wrong with the parameters of the authorities.
@@ -195,6 +261,7 @@ pub fn view(
         account: account.to_owned(),
         region: region.to_owned(),
         stacks,
+        operation: None,
         kubernetes: None,
         authorities: None,
         api: output("edge", crate::stacks::API_HOST).map(|host| server_url(&host)),
@@ -270,10 +337,15 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
         text.push('\n');
         text.push_str(&line);
     }
+    text.push_str("\n\n");
+    for line in view.operation.iter().map(OperationView::line) {
+        text.push_str(&line);
+        text.push('\n');
+    }
     // Writing to a String can't fail.
-    let _ = write!(
+    let _ = writeln!(
         text,
-        "\n\napi       {}\n",
+        "api       {}",
         view.api.as_deref().unwrap_or("not created yet")
     );
     if let Some(kubernetes) = &view.kubernetes {

@@ -28,6 +28,8 @@ pub(super) struct FaultRng {
 enum Access {
     Read,
     Write,
+    /// Changes the operation lock alone: passes no gate.
+    Lock,
 }
 
 /// How a call gets through.
@@ -71,7 +73,18 @@ impl Simulated {
         about: &str,
         work: impl FnOnce(&mut State) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
+        self.gate.pass(self).await;
         self.call(verb, about, Access::Write, work).await
+    }
+
+    /// A call that changes the operation lock alone.
+    pub(super) async fn lock<T>(
+        &self,
+        verb: &'static str,
+        about: &str,
+        work: impl FnOnce(&mut State) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        self.call(verb, about, Access::Lock, work).await
     }
 
     /// One call: what is due happens, the call gets through or not, has its effect, is answered or not.
@@ -100,7 +113,7 @@ impl Simulated {
         if let Some(FaultKind::AnswerLost(error)) = fault {
             return Err(error);
         }
-        if access == Access::Write && self.state().loses_answer() {
+        if access != Access::Read && self.state().loses_answer() {
             return Err(unreachable(
                 verb,
                 "the connection was closed before an answer came",
@@ -130,6 +143,7 @@ impl Simulated {
                 about,
             });
             state.call_count += 1;
+            self.own_calls.set(self.own_calls.get() + 1);
         }
         if self.crashes(CrashPoint::BeforeEffect) {
             return Admission::Crashed;
@@ -146,8 +160,12 @@ impl Simulated {
     /// Whether the process that asks crashes at this point of the present call.
     fn crashes(&self, when: CrashPoint) -> bool {
         let state = self.state();
-        let crash = state.env.faults.crash_at;
-        if !crash.is_some_and(|crash| crash.call <= state.call_count && crash.when == when) {
+        let (crash, calls) = if self.is_first {
+            (state.env.faults.crash_at, state.call_count)
+        } else {
+            (self.own_crash, self.own_calls.get())
+        };
+        if !crash.is_some_and(|crash| crash.call <= calls && crash.when == when) {
             return false;
         }
         self.has_crashed.set(true);

@@ -32,8 +32,10 @@ mod store;
 mod timing;
 mod writes;
 
+use crate::cloud::WriteGate;
 use crate::common::Clock;
 use std::cell::{Cell, RefCell, RefMut};
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -56,9 +58,14 @@ pub use store::StoredParameter;
 pub struct Simulated {
     began: Instant,
     speed: f64,
-    state: RefCell<State>,
+    state: Rc<RefCell<State>>,
     has_crashed: Cell<bool>,
     crash: Notify,
+    gate: WriteGate,
+    /// The first process crashes by the faults, every other one by its own.
+    is_first: bool,
+    own_crash: Option<Crash>,
+    own_calls: Cell<u64>,
 }
 
 impl std::fmt::Debug for Simulated {
@@ -77,9 +84,30 @@ impl Simulated {
         Self {
             began: Instant::now(),
             speed: config.speed.max(0.001),
-            state: RefCell::new(State::new(config, library.clone())),
+            state: Rc::new(RefCell::new(State::new(config, library.clone()))),
             has_crashed: Cell::new(false),
             crash: Notify::new(),
+            gate: WriteGate::default(),
+            is_first: true,
+            own_crash: None,
+            own_calls: Cell::new(0),
+        }
+    }
+
+    /// Another process that asks the same cloud at the same time: it crashes by itself, and its crash
+    /// counts its own calls.
+    #[must_use]
+    pub fn another(&self, crash_at: Option<Crash>) -> Self {
+        Self {
+            began: self.began,
+            speed: self.speed,
+            state: Rc::clone(&self.state),
+            has_crashed: Cell::new(false),
+            crash: Notify::new(),
+            gate: WriteGate::default(),
+            is_first: false,
+            own_crash: crash_at,
+            own_calls: Cell::new(0),
         }
     }
 

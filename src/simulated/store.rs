@@ -12,7 +12,7 @@ use super::stack::{Resource, Stack, timestamp};
 use super::state::State;
 use crate::cloud::{
     CloudError, Console, ParameterSummary, PutResult, Store, StoredContent, UploadOutcome,
-    UploadedObject,
+    UploadedObject, VersionedParameters, VersionedValue, WriteGate,
 };
 
 /// A parameter as it is stored.
@@ -21,7 +21,10 @@ pub struct StoredParameter {
     pub value: SecretString,
     /// The KMS key of a secret; `None` for a plain value.
     pub key: Option<String>,
+    pub version: u64,
     written: i64,
+    /// What was there before, for a read that is behind.
+    before: Option<Box<StoredParameter>>,
 }
 
 impl Store for Simulated {
@@ -92,10 +95,16 @@ impl Store for Simulated {
         .await
     }
 
-    async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError> {
+    async fn delete_parameters_under(
+        &self,
+        path: &str,
+        except: Option<&str>,
+    ) -> Result<Vec<String>, CloudError> {
         self.write("delete_parameters_under", path, |state| {
             let below = format!("{}/", path.trim_end_matches('/'));
-            let gone = |name: &String, _: &mut StoredParameter| name.starts_with(&below);
+            let gone = |name: &String, _: &mut StoredParameter| {
+                name.starts_with(&below) && Some(name.as_str()) != except
+            };
             let gone = state.parameters.extract_if(.., gone);
             Ok(gone.map(|(name, _)| name).collect())
         })
@@ -174,11 +183,60 @@ impl Store for Simulated {
     }
 }
 
+impl VersionedParameters for Simulated {
+    async fn versioned_parameter(&self, name: &str) -> Result<Option<VersionedValue>, CloudError> {
+        self.read("versioned_parameter", name, |state| {
+            let found = state.stored(name).filter(|found| found.key.is_none());
+            Ok(found.map(|found| VersionedValue {
+                value: found.value.expose_secret().to_owned(),
+                version: found.version,
+            }))
+        })
+        .await
+    }
+
+    async fn write_parameter(&self, name: &str, value: &str) -> Result<u64, CloudError> {
+        self.lock("write_parameter", name, |state| {
+            let before = state.parameters.remove(name);
+            let stored = StoredParameter {
+                value: value.into(),
+                key: None,
+                version: before.as_ref().map_or(0, |before| before.version) + 1,
+                written: state.now,
+                before: before.map(|before| {
+                    Box::new(StoredParameter {
+                        before: None,
+                        ..before
+                    })
+                }),
+            };
+            let version = stored.version;
+            state.parameters.insert(name.to_owned(), stored);
+            Ok(version)
+        })
+        .await
+    }
+
+    async fn delete_parameter(&self, name: &str) -> Result<(), CloudError> {
+        self.lock("delete_parameter", name, |state| {
+            state.parameters.remove(name);
+            Ok(())
+        })
+        .await
+    }
+
+    fn write_gate(&self) -> &WriteGate {
+        &self.gate
+    }
+}
+
 impl State {
-    /// A parameter, unless the present read is too far behind to see it.
+    /// A parameter as the present read sees it: one that is too far behind sees what was there before.
     fn stored(&self, name: &str) -> Option<&StoredParameter> {
         let at = self.stored_as_of();
-        self.parameters.get(name).filter(|one| one.written <= at)
+        let newest = self.parameters.get(name)?;
+        let before = || newest.before.as_deref().filter(|one| one.written <= at);
+        Some(newest).filter(|one| one.written <= at).or_else(before)
     }
 
     fn put(&mut self, name: &str, value: SecretString, key: Option<&str>) -> PutResult {
@@ -188,7 +246,9 @@ impl State {
         let stored = StoredParameter {
             value,
             key: key.map(str::to_owned),
+            version: 1,
             written: self.now,
+            before: None,
         };
         self.parameters.insert(name.to_owned(), stored);
         PutResult::Stored

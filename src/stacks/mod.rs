@@ -165,6 +165,11 @@ pub fn parameter_path(cluster: &str) -> String {
     format!("/kube-cfn/{cluster}")
 }
 
+/// The parameter that holds the operation lock of a cluster. No machine's role may write it.
+pub fn operation_parameter(cluster: &str) -> String {
+    format!("{}/operation", parameter_path(cluster))
+}
+
 /// The alias of a cluster's KMS key, which the base stack makes for people.
 pub fn key_alias(cluster: &str) -> String {
     format!("alias/kube-cfn/{cluster}")

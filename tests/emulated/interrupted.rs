@@ -76,7 +76,13 @@ async fn a_killed_run_leaves_nothing_that_the_next_one_does_twice() {
     let mut second = world.spawn(&["apply", "killed", "--yes"]);
     second.until(&[" edge ", " started "]);
     assert_eq!(second.kill().code, None);
-    world.apply().ends(0);
+    // On the same machine the next run does not wait for its lock.
+    world
+        .apply()
+        .ends(0)
+        .tells("the operation lock of `apply` by arn:aws:")
+        .tells("has ended")
+        .omits("waiting up to");
     all_complete(&world);
     created_once(&world).await;
 }
@@ -99,16 +105,43 @@ async fn an_interrupted_deletion_is_resumed() {
     assert_eq!(found, Ok(Vec::new()));
 }
 
+/// The operation lock as it is stored.
+fn lock(world: &World) -> Value {
+    let name = json!({"Name": format!("/kube-cfn/{}/operation", world.name)});
+    let stored = ask(world, "ssm", "get_parameter", &name);
+    let text = stored["Parameter"]["Value"].as_str().expect("a lock");
+    serde_json::from_str(text).expect("JSON")
+}
+
 #[tokio::test]
-async fn two_runs_at_once_create_everything_once() {
+async fn of_two_runs_at_once_one_is_refused_and_everything_is_created_once() {
     let world = World::small("both");
-    let runs = [(); 2].map(|()| world.spawn(&["apply", "both", "--yes"]));
-    let said = runs.map(crate::process::Running::wait);
-    for one in &said {
-        one.ends(0).tells("context both ");
+    slow_edge(&world);
+    let mut first = world.spawn(&["apply", "both", "--yes"]);
+    first.until(&[" base ", " started "]);
+    let held = lock(&world);
+    assert_eq!(
+        (&held["verb"], &held["ended"]),
+        (&json!("apply"), &Value::Null)
+    );
+    for command in [&["apply", "--yes"][..], &["delete", "--confirm", "both"]] {
+        world
+            .cluster(command[0], &command[1..])
+            .ends(5)
+            .tells("both: `apply` by arn:aws:")
+            .tells("holds the operation lock; nothing was changed")
+            .tells("`kube-cfn watch both` follows it");
     }
+    assert_eq!(world.status()["operation"]["verb"], "apply");
+    world
+        .cluster("watch", &[])
+        .tells("holds the operation lock");
+    world.cluster("plan", &[]).ends(0);
+    first.wait().ends(0).tells("context both ");
     all_complete(&world);
     created_once(&world).await;
+    assert_ne!(lock(&world)["ended"], Value::Null);
+    assert_eq!(world.status()["operation"], Value::Null);
 
     let raw = ["config", "view", "--raw", "-o"];
     let path = "jsonpath={.clusters[0].cluster.certificate-authority-data}";
@@ -123,4 +156,61 @@ async fn two_runs_at_once_create_everything_once() {
     assert_eq!(world.read("ca.pem"), kept);
     let own = world.cluster("kubeconfig", &["--stdout", "--user", "u"]);
     own.ends(0);
+}
+
+#[tokio::test]
+async fn apply_during_a_deletion_is_refused() {
+    let world = World::small("going");
+    world.apply().ends(0);
+    world.rules(json!([{
+        "type": "AWS::AutoScaling::AutoScalingGroup", "op": "delete", "delay": 3
+    }]));
+    let mut deletion = world.spawn(&["delete", "going", "--confirm", "going"]);
+    deletion.until(&[" DELETE_IN_PROGRESS "]);
+    world
+        .apply()
+        .ends(5)
+        .tells("going: `delete` by arn:aws:")
+        .omits("Nothing to do");
+    deletion.wait().ends(0).tells("going is deleted");
+    let left = ask(&world, "ssm", "describe_parameters", &json!({}));
+    assert_eq!(left["Parameters"], json!([]), "the lock goes last");
+    world.apply().ends(0);
+}
+
+/// While a run waits for a holder on another machine, somebody deletes a stack.
+#[tokio::test]
+async fn stacks_that_move_between_plan_and_lock_are_named() {
+    let world = World::small("shifted");
+    world.apply().ends(0);
+    world.edit("max: 1", "max: 3");
+    let mut held = lock(&world);
+    held["ended"] = Value::Null;
+    held["process"]["boot"] = json!("elsewhere");
+    let renew = |number: i64| {
+        let mut held = held.clone();
+        held["replaces"] = json!(number);
+        let put = json!({"Name": "/kube-cfn/shifted/operation", "Overwrite": true,
+            "Type": "String", "Value": held.to_string()});
+        ask(&world, "ssm", "put_parameter", &put)["Version"].clone()
+    };
+    let version = renew(0).as_i64().expect("a version");
+    renew(version);
+    let mut second = world.spawn(&["apply", "shifted", "--yes"]);
+    second.until(&["waiting up to 90s to see whether it still runs"]);
+    let network = json!({"StackName": "shifted-pool-workers"});
+    ask(&world, "cloudformation", "delete_stack", &network);
+    let mut ended = held.clone();
+    ended["ended"] = json!("2026-01-01T00:00:00Z");
+    ended["replaces"] = json!(version + 1);
+    let put = json!({"Name": "/kube-cfn/shifted/operation", "Overwrite": true,
+        "Type": "String", "Value": ended.to_string()});
+    ask(&world, "ssm", "put_parameter", &put);
+    second
+        .wait()
+        .ends(5)
+        .tells("the stacks of shifted have moved since the plan was shown; nothing was changed")
+        .tells("shifted-pool-workers was")
+        .tells("re-run `kube-cfn apply shifted`: it plans again");
+    assert_ne!(lock(&world)["ended"], Value::Null);
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use kube_cfn::cloud::aws::Aws;
-use kube_cfn::cloud::{Cloud, CloudError, PutResult, StackStatus, Store};
+use kube_cfn::cloud::{Cloud, CloudError, PutResult, StackStatus, Store, VersionedParameters};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -53,14 +53,14 @@ pub async fn a_value_is_stored_once_and_deleted_with_its_path() {
     );
 
     let forgotten = aws
-        .delete_parameters_under("/kube-cfn/canary")
+        .delete_parameters_under("/kube-cfn/canary", None)
         .await
         .expect("gone");
     assert_eq!(forgotten.len(), 25);
     assert_eq!(forgotten[0], "/kube-cfn/canary/deep/10");
     assert_eq!(aws.parameter("/kube-cfn/canary/deep/10").await, Ok(None));
     assert_eq!(aws.parameter(other).await, Ok(Some("mine".to_owned())));
-    let again = aws.delete_parameters_under("/kube-cfn/canary").await;
+    let again = aws.delete_parameters_under("/kube-cfn/canary", None).await;
     assert_eq!(again, Ok(Vec::new()));
 }
 
@@ -188,4 +188,35 @@ pub async fn a_large_template_travels_through_the_bucket() {
     let change_set = aws.create_change_set(&changed).await.expect("proposed");
     assert_eq!(change_set.changes.len(), 1);
     assert_eq!(aws.empty_bucket(&name).await, Ok(2));
+}
+
+/// What the operation lock relies on.
+#[tokio::test]
+async fn versions_of_a_parameter_grow_by_one_with_every_write() {
+    let aws = aws(66).await;
+    let name = "/kube-cfn/canary/operation";
+    assert_eq!(aws.versioned_parameter(name).await, Ok(None));
+    let put = aws.put_parameter_if_absent(name, "first").await;
+    assert_eq!(put, Ok(PutResult::Stored));
+    assert_eq!(aws.write_parameter(name, "second").await, Ok(2));
+    let writes = (0..5).map(async |_| aws.write_parameter(name, "together").await);
+    let mut versions = futures::future::try_join_all(writes)
+        .await
+        .expect("written");
+    versions.sort_unstable();
+    assert_eq!(versions, [3, 4, 5, 6, 7]);
+    let found = aws.versioned_parameter(name).await.expect("asked");
+    let found = found.expect("it");
+    assert_eq!((found.value.as_str(), found.version), ("together", 7));
+    let put = aws.put_parameter_if_absent(name, "again").await;
+    assert_eq!(put, Ok(PutResult::AlreadyThere));
+    let gone = aws
+        .delete_parameters_under("/kube-cfn/canary", Some(name))
+        .await;
+    assert_eq!(gone, Ok(Vec::new()));
+    for _ in 0..2 {
+        assert_eq!(aws.delete_parameter(name).await, Ok(()));
+    }
+    assert_eq!(aws.write_parameter(name, "new").await, Ok(1));
+    assert_eq!(aws.delete_parameter(name).await, Ok(()));
 }

@@ -10,6 +10,7 @@ mod clusters;
 mod generators;
 mod invariants;
 mod scenario;
+mod two_runs;
 
 use std::ops::Range;
 

@@ -68,7 +68,7 @@ async fn all_parameters_come_back_together() {
     let cloud = copied().await;
     let before = values(&cloud);
     cloud
-        .delete_parameters_under("/kube-cfn/canary")
+        .delete_parameters_under("/kube-cfn/canary", None)
         .await
         .unwrap();
     let plan = plan(&cloud).await;

@@ -233,7 +233,7 @@ async fn certificate_of_another_cluster_is_refused() {
     );
     assert_eq!(
         cloud
-            .delete_parameters_under("/kube-cfn/canary/")
+            .delete_parameters_under("/kube-cfn/canary/", None)
             .await
             .unwrap()
             .len(),

@@ -55,7 +55,7 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
         if noted.is_empty() || noted.iter().any(|one| one.written < found.created) {
             return Ok(());
         }
-        let forget = async |cloud: &C| cloud.delete_parameters_under(&path).await;
+        let forget = async |cloud: &C| cloud.delete_parameters_under(&path, None).await;
         let names = self.context.ask(doing, forget).await?;
         self.note(format!(
             "removed what its machines noted: {}",

@@ -277,3 +277,84 @@ async fn expired_credentials_detach_a_deletion() {
             .all(|one| one.reason.contains("expired"))
     );
 }
+
+/// Waits until a stack is gone for good.
+async fn gone(cloud: &TestCloud, stack: &str) {
+    while cloud.found(stack).status != StackStatus::DeleteComplete {
+        cloud.sleep(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stack_that_goes_while_others_change_is_named_at_the_end() {
+    let cloud = TestCloud::standing().await;
+    let plan = planned(&cloud, altered(&StackKind::Database)).await;
+    let ((report, _), ()) = tokio::join!(go(&cloud, plan), async {
+        sleep(Duration::from_secs(2)).await;
+        cloud.remove("canary-pool-workers");
+    });
+    assert!(outcome_lines(&report).contains(&"pool-workers Unchanged".to_owned()));
+    assert_eq!(
+        report.changed_since,
+        ["canary-pool-workers is gone: somebody deleted it meanwhile"]
+    );
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stack_that_was_made_again_is_another_one() {
+    let cloud = TestCloud::standing().await;
+    let plan = planned(&cloud, altered(&StackKind::Database)).await;
+    let ((report, _), ()) = tokio::join!(go(&cloud, plan), async {
+        sleep(Duration::from_secs(2)).await;
+        cloud.remove("canary-pool-workers");
+        gone(&cloud, "canary-pool-workers").await;
+        cloud.begin(&stacks()[5]).await;
+    });
+    let [line] = &report.changed_since[..] else {
+        panic!("{:?}", report.changed_since)
+    };
+    let start =
+        "canary-pool-workers was deleted and made again by somebody else, and is in CREATE_";
+    assert!(line.starts_with(start), "{line}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn last_look_bears_reads_that_lag_and_says_when_it_fails() {
+    let cloud = TestCloud::standing().await;
+    let plan = planned(&cloud, altered(&StackKind::Edge)).await;
+    cloud.strike(
+        "stacks",
+        "",
+        2,
+        crate::simulated::FaultKind::Stale(Duration::from_mins(30)),
+    );
+    let (report, _) = go(&cloud, plan).await;
+    assert_eq!(report.outcome(), RunOutcome::Done, "{report:?}");
+    let plan = planned(&cloud, stacks()).await;
+    cloud.refuse("stacks", "", 99, &unreachable("DescribeStacks"));
+    let (report, _) = go(&cloud, plan).await;
+    assert_eq!(report.outcome(), RunOutcome::NotLookedAt);
+}
+
+#[tokio::test(start_paused = true)]
+async fn base_stays_when_a_stack_that_uses_it_came_back() {
+    let cloud = TestCloud::standing().await;
+    let (report, ()) = tokio::join!(deleting(&cloud, std::future::pending()), async {
+        gone(&cloud, "canary-pool-workers").await;
+        cloud.begin(&stacks()[5]).await;
+    });
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
+    let lines = outcome_lines(&report);
+    let kept = |kind: &str| {
+        let start = format!("{kind} failed: it is kept: canary-pool-workers is there, in CREATE_");
+        lines.iter().any(|line| line.starts_with(&start))
+    };
+    assert!(kept("base"), "{lines:?}");
+    assert!(report.changed_since[0].starts_with("canary-pool-workers is there"));
+    assert_eq!(cloud.called("delete_parameters_under"), [""; 0]);
+    assert_ne!(
+        cloud.found("canary-base").status,
+        StackStatus::DeleteComplete
+    );
+}

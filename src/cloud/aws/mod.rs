@@ -30,6 +30,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod throttles;
+mod versioned;
 
 use crate::common::{Clock, SystemClock};
 use std::collections::{BTreeSet, HashSet};

@@ -54,8 +54,13 @@ impl Store for Aws {
         summaries_under(self, path).await
     }
 
-    async fn delete_parameters_under(&self, path: &str) -> Result<Vec<String>, CloudError> {
-        let names = names_under(self, path).await?;
+    async fn delete_parameters_under(
+        &self,
+        path: &str,
+        except: Option<&str>,
+    ) -> Result<Vec<String>, CloudError> {
+        let mut names = names_under(self, path).await?;
+        names.retain(|name| Some(name.as_str()) != except);
         for batch in names.chunks(BATCH) {
             let api_call = ApiCall::new(Service::Ssm, "DeleteParameters", path);
             let request = self.ssm.delete_parameters();

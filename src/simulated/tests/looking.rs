@@ -98,7 +98,7 @@ async fn store_never_overwrites_and_deletes_by_path() {
         Some("1")
     );
     let gone = cloud
-        .delete_parameters_under("/kube-cfn/canary")
+        .delete_parameters_under("/kube-cfn/canary", None)
         .await
         .unwrap();
     assert_eq!(gone, ["/kube-cfn/canary/pki", "/kube-cfn/canary/x"]);

@@ -174,7 +174,7 @@ fn meddling(rng: &mut Rng, scenario: &Scenario<'_>) -> Option<(f64, Hand)> {
     (rng.u8(..3) == 0).then(|| (rng.f64() * 800.0, hand))
 }
 
-async fn images(cloud: &Simulated, stacks: &[Stack]) -> BTreeMap<String, String> {
+pub async fn images(cloud: &Simulated, stacks: &[Stack]) -> BTreeMap<String, String> {
     let mut images = BTreeMap::new();
     for input in stacks.iter().flat_map(|stack| &stack.inputs) {
         if let Source::Locked { parameter } = &input.source {

@@ -1,7 +1,7 @@
 //! Who may use the cluster's key, the copy of the authorities and the database's password: rendered policies evaluated.
 
 use kube_cfn::spec::rules;
-use kube_cfn::stacks::{Input, Source, Stack, StackKind};
+use kube_cfn::stacks::{Input, Source, Stack, StackKind, operation_parameter};
 use serde_json::{Value, json};
 
 use super::iam::{ACCOUNT, Answer, Request, arn, of_resource, of_role};
@@ -221,6 +221,45 @@ fn no_machine_changes_the_copy_of_the_authorities() {
         for role in ["ControlPlaneRole", "NodeRole"] {
             assert_eq!(own(role, "s3:PutObject"), Answer::Nothing, "{role}");
         }
+    }
+}
+
+#[test]
+fn no_role_writes_the_operation_lock() {
+    for spec in specs::all() {
+        let base = stack(&spec, &StackKind::Base);
+        let parameter = |name: &str| {
+            format!(
+                "arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/kube-cfn/{}/{name}",
+                spec.name
+            )
+        };
+        let lock = operation_parameter(&spec.name);
+        assert_eq!(
+            parameter("operation"),
+            format!("arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter{lock}")
+        );
+        let mut roles = 0;
+        for (role, _) in of_type(&base, "AWS::IAM::Role") {
+            for action in [
+                "ssm:PutParameter",
+                "ssm:DeleteParameter",
+                "ssm:DeleteParameters",
+                "ssm:LabelParameterVersion",
+            ] {
+                let request = Request::new(&arn(role), action, &parameter("operation"));
+                let said = of_role(&base, role, &request);
+                assert_eq!(said, Answer::Nothing, "{} {role} {action}", spec.name);
+            }
+            roles += 1;
+        }
+        assert!(roles >= 2);
+        let note = Request::new(
+            &arn("ControlPlaneRole"),
+            "ssm:PutParameter",
+            &parameter("state/x"),
+        );
+        assert_eq!(of_role(&base, "ControlPlaneRole", &note), Answer::Allowed);
     }
 }
 
