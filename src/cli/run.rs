@@ -126,6 +126,11 @@ pub fn exit(report: &RunReport, again: &str) -> Result<Exit, CommandError> {
             "a stack failed and was rolled back; see the cause above",
             format!("fix the cause, then re-run `{again}`; completed stacks are kept"),
         ),
+        RunOutcome::NotBegun => (
+            Exit::Other,
+            "a stack could not be begun, nothing of it was changed; see the cause above",
+            format!("fix the cause, then re-run `{again}`; completed stacks are kept"),
+        ),
         RunOutcome::NeedsManualAction => (
             Exit::NeedsAction,
             "a stack failed and needs manual action; see the cause above",
