@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use std::path::PathBuf;
 
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, Identity};
 use crate::pki::PkiError;
 use crate::plan::Blocked;
 
@@ -47,14 +47,42 @@ impl AccessOperation {
     }
 }
 
+/// Where parameters were looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudPlace {
+    pub account: String,
+    pub region: String,
+}
+
+fn place_words(place: Option<&CloudPlace>) -> String {
+    match place {
+        Some(CloudPlace { account, region }) => format!("account {account}, region {region}"),
+        None => "this account and region".to_owned(),
+    }
+}
+
 /// Why authorities could not be kept or a credential not be handed out.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     #[error(
-        "no CA of cluster `{0}` in this account and region: is the profile wrong? for a new cluster `kube-cfn apply \
-         {0}` makes one; for a living one `kube-cfn certs restore {0}` puts it back"
+        "no CA of cluster `{cluster}` in {}: wrong profile? for a living cluster `kube-cfn certs restore {cluster}` \
+         puts it back; if it was never created, `kube-cfn plan {cluster}` shows what would be",
+        place_words(place.as_ref())
     )]
-    NoAuthorities(String),
+    NoAuthorities {
+        cluster: String,
+        place: Option<CloudPlace>,
+    },
+    /// The authority is not the one that the caller trusts.
+    #[error(
+        "the CA of cluster `{cluster}` in {} is not the one that this kubeconfig trusts: wrong profile? if the cluster \
+         was made again, `kube-cfn kubeconfig {cluster}` writes the entry",
+        place_words(place.as_ref())
+    )]
+    OtherAuthority {
+        cluster: String,
+        place: Option<CloudPlace>,
+    },
     #[error("`{0}` is not a valid cluster name: lower-case letters, digits and dashes only")]
     ClusterName(String),
     /// IAM said no.
@@ -124,6 +152,42 @@ impl AccessError {
             Self::Vanished(_) => true,
             _ => false,
         }
+    }
+
+    /// Of a cluster without authorities; [`in_place`](Self::in_place) adds where.
+    pub(super) fn no_authorities(cluster: &str) -> Self {
+        Self::NoAuthorities {
+            cluster: cluster.to_owned(),
+            place: None,
+        }
+    }
+
+    /// Says where one looked, in what depends on it.
+    #[must_use]
+    pub fn in_place(self, identity: &Identity) -> Self {
+        let here = Some(CloudPlace {
+            account: identity.account.clone(),
+            region: identity.region.clone(),
+        });
+        match self {
+            Self::NoAuthorities { cluster, .. } => Self::NoAuthorities {
+                cluster,
+                place: here,
+            },
+            Self::OtherAuthority { cluster, .. } => Self::OtherAuthority {
+                cluster,
+                place: here,
+            },
+            other => other,
+        }
+    }
+
+    /// Whether it depends on account and region.
+    pub fn depends_on_place(&self) -> bool {
+        matches!(
+            self,
+            Self::NoAuthorities { .. } | Self::OtherAuthority { .. }
+        )
     }
 
     pub(super) fn cloud(doing: AccessOperation, name: &str, source: CloudError) -> Self {

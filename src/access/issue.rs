@@ -93,7 +93,7 @@ pub async fn issue(
         .secret(&name)
         .await
         .map_err(|source| AccessError::cloud(AccessOperation::ReadSecret, &name, source))?
-        .ok_or_else(|| AccessError::NoAuthorities(cluster.to_owned()))?;
+        .ok_or_else(|| AccessError::no_authorities(cluster))?;
     let authority = CertificateAuthority::from_bundle(Authority::Kubernetes, &secret)
         .map_err(|source| AccessError::Stored { name, source })?;
     let made = issue_client(&authority, &subject, ttl, now).map_err(AccessError::Issue)?;
@@ -109,7 +109,8 @@ pub async fn issue(
 /// A credential from the cache while it is fresh, else a new one that is put there.
 ///
 /// `authority` is the fingerprint of the authority that the caller's cluster entry trusts, where it
-/// is known: a cached credential of another one (the cluster was made again) is passed over.
+/// is known: a cached credential of another one (the cluster was made again) is passed over, and none is
+/// issued by another one.
 /// A cache that can't be written costs time, not access: it is only logged.
 pub async fn credential(
     store: &impl Store,
@@ -123,6 +124,13 @@ pub async fn credential(
         return Ok(found);
     }
     let made = issue(store, &key.cluster, &key.request, limits, now).await?;
+    // What AWS has here is not the cluster of the entry: another account, or one that was made again.
+    if authority.is_some() && authority != made.authority().as_deref() {
+        return Err(AccessError::OtherAuthority {
+            cluster: key.cluster.clone(),
+            place: None,
+        });
+    }
     if let Err(error) = cache.keep(key, &made) {
         tracing::warn!("{error}");
     }
@@ -139,7 +147,7 @@ pub async fn authority_certificate(
         .parameter(&name)
         .await
         .map_err(|source| AccessError::cloud(AccessOperation::ReadPlain, &name, source))?
-        .ok_or_else(|| AccessError::NoAuthorities(cluster.to_owned()))?;
+        .ok_or_else(|| AccessError::no_authorities(cluster))?;
     CertificateInfo::of_pem("the Kubernetes authority", &found)
         .map_err(|source| AccessError::Stored { name, source })?;
     Ok(found)
@@ -159,7 +167,7 @@ pub async fn authorities(
             .parameter(&name)
             .await
             .map_err(|source| AccessError::cloud(AccessOperation::ReadPlain, &name, source))?
-            .ok_or_else(|| AccessError::NoAuthorities(cluster.to_owned()))?;
+            .ok_or_else(|| AccessError::no_authorities(cluster))?;
         let facts = CertificateInfo::of_pem(&role.to_string(), &text);
         found.push((
             role,

@@ -89,8 +89,10 @@ pub struct RunningStack {
 pub enum RunOutcome {
     /// Done, or nothing to do (exit code 0).
     Done,
-    /// Failed, and every failed stack was rolled back (3).
+    /// Failed, and every failed stack that had begun was rolled back (3).
     RolledBack,
+    /// Not everything was done, because a stack could not be begun; nothing failed in AWS (1).
+    NotBegun,
     /// Failed, and needs manual action (4).
     NeedsManualAction,
     /// Something still runs or waits; the same command resumes it (6).
@@ -110,8 +112,10 @@ impl RunReport {
             || !self.changed_since.is_empty()
         {
             RunOutcome::NeedsManualAction
-        } else if !outcomes().all(Outcome::is_good) {
+        } else if outcomes().any(|outcome| matches!(outcome, Outcome::RolledBack(_))) {
             RunOutcome::RolledBack
+        } else if !outcomes().all(Outcome::is_good) {
+            RunOutcome::NotBegun
         } else if self.not_looked_at.is_some() {
             RunOutcome::NotLookedAt
         } else {

@@ -63,7 +63,7 @@ pub(super) fn blocked(status: Option<StackStatus>, why: &Blocked) -> StackResult
 
 /// No operation began: the stack is unchanged, and re-running the same command resumes.
 pub(super) fn unbegun(reason: impl Into<String>) -> StackResult {
-    StackResult::at_rest(Outcome::RolledBack(Failure::of_stack(None, reason)))
+    StackResult::at_rest(Outcome::NotBegun(Failure::of_stack(None, reason)))
 }
 
 /// The same for a failed request; `doing` says what it was for.

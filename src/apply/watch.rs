@@ -2,7 +2,7 @@
 //! Changes nothing.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -17,8 +17,9 @@ use super::stack::{direction, verb};
 use super::stack_result::StackResult;
 use super::{RunReport, Session};
 use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
-use crate::events::{Expected, Outcome, Verb};
-use crate::plan::status::{WatchAction, on_watch};
+use crate::events::{Expected, Failure, Outcome, Verb};
+use crate::plan::recovery::is_ours;
+use crate::plan::status::{WatchAction, on_watch, trouble_at_rest};
 use crate::plan::{Survey, resources_of};
 use crate::stacks::{StackKind, description};
 
@@ -34,10 +35,12 @@ struct WatchRun<'a, C> {
     /// By ARN, so that a stack that was deleted and created again is another one. One that nobody can
     /// follow any more stays in it.
     followed: RefCell<BTreeSet<String>>,
+    /// What was seen of each stack that has not moved.
+    at_rest: RefCell<BTreeMap<StackKind, LiveStack>>,
 }
 
-/// Follows every stack of a cluster that moves until all rest, or `stop` is ready. Stacks that rest
-/// all the while are `Unchanged`.
+/// Follows every stack of a cluster that moves until all rest, or `stop` is ready. Stacks that rest all the while are
+/// `AtRest`, or `Failed` where their status says so. Compares nothing with a definition.
 pub async fn watch<C: Cloud + Store>(
     survey: &Survey,
     cloud: &C,
@@ -50,6 +53,7 @@ pub async fn watch<C: Cloud + Store>(
         survey,
         context: RunContext::new(cloud, session, kinds.iter()),
         followed: RefCell::default(),
+        at_rest: RefCell::default(),
     };
     let context = &run.context;
     context.run_started(&survey.cluster, running_verb(survey), expected(survey));
@@ -81,26 +85,27 @@ fn running_verb(survey: &Survey) -> Verb {
     }
 }
 
+/// The stacks that move: nothing is announced of the others.
 fn expected(survey: &Survey) -> Vec<Expected> {
     let line = |(stack, found): (StackKind, &LiveStack)| Expected {
-        operation: moves(found).then(|| verb(&found.status)),
-        resources: match survey.templates.get(&found.id) {
-            Some(template) if moves(found) => resources_of(template).len(),
-            _ => 0,
-        },
+        operation: Some(verb(&found.status)),
+        resources: survey
+            .templates
+            .get(&found.id)
+            .map_or(0, |template| resources_of(template).len()),
         needs: Vec::new(),
         span: None,
         stack,
     };
-    known(&survey.found).map(line).collect()
+    let moving = known(&survey.found).filter(|(_, found)| moves(found));
+    moving.map(line).collect()
 }
 
 impl<C: Cloud + Store> WatchRun<'_, C> {
     /// Follows moving stacks, and polls for new ones.
     async fn execute(&self) {
         for (stack, found) in known(&self.survey.found).filter(|(_, found)| !moves(found)) {
-            let result = StackResult::with(Outcome::Unchanged, found.outputs.clone());
-            self.context.settle(&stack, result).await;
+            self.settle_at_rest(stack, found).await;
         }
         let mut following = FuturesUnordered::new();
         let follow = |(stack, found)| self.follow(stack, found);
@@ -113,6 +118,7 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
             return;
         }
         let mut quiet = 0;
+        let mut last = Vec::new();
         let mut look = Box::pin(self.context.cloud.sleep(POLL_INTERVAL));
         while quiet < QUIET_POLLS {
             let ended = async {
@@ -127,8 +133,47 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
             if let Ok(found) = self.context.cloud.stacks(Some(&self.survey.cluster)).await {
                 following.extend(self.newly_moving(&found).into_iter().map(follow));
                 quiet = if following.is_empty() { quiet + 1 } else { 0 };
+                last = found;
             }
             look = Box::pin(self.context.cloud.sleep(POLL_INTERVAL));
+        }
+        self.look_again(&last).await;
+    }
+
+    /// Publishes a stack that does not move, by its status alone.
+    async fn settle_at_rest(&self, stack: StackKind, found: &LiveStack) {
+        let status = &found.status;
+        // The placeholder of a saved plan waits for it to be applied.
+        let sets = self.survey.placeholders.get(&found.id);
+        let waits = sets.is_some_and(|sets| is_ours(sets));
+        let outcome = match trouble_at_rest(status, &found.name).filter(|_| !waits) {
+            Some(why) => Outcome::Failed(Failure::of_stack(Some(status.clone()), why.reason)),
+            None => Outcome::AtRest(status.clone()),
+        };
+        let result = StackResult::with(outcome, found.outputs.clone());
+        self.context.states.add(&stack);
+        self.context.settle(&stack, result).await;
+        self.at_rest.borrow_mut().insert(stack, found.clone());
+    }
+
+    /// What moved between two polls was not followed: its end counts all the same.
+    async fn look_again(&self, last: &[LiveStack]) {
+        let before = self.at_rest.take();
+        for (stack, was) in &before {
+            let now = known(last).find(|(kind, _)| kind == stack);
+            match now {
+                None => {
+                    let gone = StackResult::at_rest(Outcome::Deleted);
+                    self.context.settle(stack, gone).await;
+                }
+                Some((_, now)) if now.id == was.id && now.status == was.status => {}
+                Some((kind, now)) => self.settle_at_rest(kind, now).await,
+            }
+        }
+        for (stack, found) in known(last) {
+            if self.context.states.watch(&stack).is_none() {
+                self.settle_at_rest(stack, found).await;
+            }
         }
     }
 
@@ -142,6 +187,7 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
 
     async fn follow(&self, stack: StackKind, found: LiveStack) {
         let verb = verb(&found.status);
+        self.at_rest.borrow_mut().remove(&stack);
         self.context.states.add(&stack);
         self.context.states.set(&stack, StackState::Running);
         self.context.emit.started(&stack, verb);

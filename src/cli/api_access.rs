@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::{CommandError, Exit};
+use super::guard;
 use crate::access::{self, AccessError, CertificateRequest, LifetimeLimits};
 use crate::cloud::{Cloud, Identity, Store};
 pub use crate::common::duration::parse as parse_duration;
@@ -36,6 +37,19 @@ impl ApiArgs {
         match &self.server {
             Some(tunnel) => (tunnel.clone(), Some(host.to_owned())),
             None => (server_url(host), None),
+        }
+    }
+
+    /// The end of a tunnel, where one was given.
+    pub fn server(&self) -> Option<&str> {
+        self.server.as_deref()
+    }
+
+    /// Why the API did not do what it was asked: with its address where that is not the one of the stacks.
+    pub fn explain(&self, error: &KubeError) -> String {
+        match self.server {
+            Some(_) => error.to_string(),
+            None => error.brief(),
         }
     }
 
@@ -72,6 +86,8 @@ pub struct ClusterRef<'a, C> {
     pub identity: &'a Identity,
     /// The longest lifetime in seconds that its definition allows.
     pub max_ttl: Option<u64>,
+    /// Whether there is a definition of it.
+    pub is_defined: bool,
 }
 
 /// A connection, and what it can't do.
@@ -99,12 +115,29 @@ impl<C: Cloud + Store> ClusterRef<'_, C> {
         Ok(outputs.and_then(|mut outputs| outputs.remove(API_HOST)))
     }
 
-    /// The host, or the failure that says there is none.
+    /// The host, or the failure that says there is none where one looked.
     pub async fn require_host(&self) -> Result<String, CommandError> {
-        let name = self.name;
-        self.host().await?.ok_or_else(|| {
-            CommandError::other(format!("{name} has no API yet"))
-                .help(format!("create it with `kube-cfn apply {name}`"))
+        let (name, defined) = (self.name, self.is_defined);
+        let found = self.cloud.stacks(Some(name)).await?;
+        if found.is_empty() {
+            let what = format!("{name} has no stacks");
+            return Err(guard::not_found(&what, self.identity, defined, name));
+        }
+        let edge = StackKind::Edge.to_string();
+        let edge = found.into_iter().find(|stack| stack.kind == edge);
+        let host = edge.and_then(|mut edge| edge.outputs.remove(API_HOST));
+        host.ok_or_else(|| {
+            let Identity {
+                account, region, ..
+            } = self.identity;
+            CommandError::other(format!(
+                "{name} has no API in account {account}, region {region}: its edge stack is missing or not complete"
+            ))
+            .help(if defined {
+                format!("`kube-cfn status {name}` shows what there is of it")
+            } else {
+                format!("`kube-cfn status {name} --region {region}` shows what there is of it")
+            })
         })
     }
 
@@ -114,7 +147,8 @@ impl<C: Cloud + Store> ClusterRef<'_, C> {
         host: &str,
         args: &ApiArgs,
     ) -> Result<Connection, AccessError> {
-        let authority_pem = access::authority_certificate(self.cloud, self.name).await?;
+        let authority_pem = access::authority_certificate(self.cloud, self.name).await;
+        let authority_pem = authority_pem.map_err(|error| error.in_place(self.identity))?;
         let (server, server_name) = args.url(host);
         Ok(Connection {
             server,
@@ -134,7 +168,8 @@ impl<C: Cloud + Store> ClusterRef<'_, C> {
         };
         let request = certificate_request(None, &[], None, &self.identity.caller);
         let now = Timestamp::now();
-        let made = access::issue(self.cloud, self.name, &request, limits, now).await?;
+        let made = access::issue(self.cloud, self.name, &request, limits, now).await;
+        let made = made.map_err(|error| error.in_place(self.identity))?;
         Ok(Connection {
             login: Some(ClientLogin {
                 certificate_pem: made.certificate_pem,

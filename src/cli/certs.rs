@@ -14,6 +14,7 @@ use super::error::{CommandError, Exit};
 use super::out::{FormatArg, eprint};
 
 use crate::access::{self, Cache};
+use crate::cloud::Cloud as _;
 use crate::cloud::aws::Aws;
 use crate::etcd::{self, Members};
 use crate::kube::{Api, serving_certificate};
@@ -72,6 +73,9 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
 async fn status(global: &Global, args: &StatusArgs) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
     let now = Timestamp::now();
+    if cluster.cloud.stacks(Some(&cluster.name)).await?.is_empty() {
+        return Err(cluster.no_stacks());
+    }
     let mut rows = authority_certificates(&cluster, now).await?;
     let (api, nodes) = futures::try_join!(
         api_certificates(&cluster, args, now),
@@ -90,7 +94,8 @@ pub async fn authority_certificates(
     cluster: &Cluster,
     now: Timestamp,
 ) -> Result<Vec<Certificate>, CommandError> {
-    let found = access::authorities(&cluster.cloud, &cluster.name).await?;
+    let found = access::authorities(&cluster.cloud, &cluster.name).await;
+    let found = found.map_err(|error| error.in_place(&cluster.identity))?;
     let row = |(role, facts): &(_, CertificateInfo)| Certificate::authority(*role, facts, now);
     Ok(found.iter().map(row).collect())
 }
@@ -146,7 +151,9 @@ async fn api_certificates(
         Ok(shown) => {
             certificates::serving(&shown.certificate, shown.verification_error.as_ref(), now)
         }
-        Err(error) => Certificate::unseen(CertificateKind::Serving, "API", error.brief()),
+        Err(error) => {
+            Certificate::unseen(CertificateKind::Serving, "API", args.api.explain(&error))
+        }
     }];
     let answers = rows.iter().all(|row| row.days_left.is_some());
     match reached.no_credentials_reason {

@@ -3,6 +3,7 @@
 use super::Global;
 use super::api_access::ClusterRef;
 use super::error::CommandError;
+use super::guard::{self, PlaceGuard};
 use super::session::{self, connect, connect_checked};
 use crate::cloud::Identity;
 use crate::cloud::aws::Aws;
@@ -27,6 +28,8 @@ pub struct Cluster {
     pub defined: Option<Defined>,
     pub cloud: Aws,
     pub identity: Identity,
+    /// Whether a file names this account and region as the cluster's.
+    pub is_confirmed: bool,
 }
 
 /// What the flags and the definition say of a cluster, without credentials.
@@ -36,55 +39,76 @@ pub struct ClusterFilter {
     pub region: Option<String>,
 }
 
-impl ClusterArg {
-    /// The region, and the definition where there is one: that of another region is another cluster's.
-    fn read(&self, global: &Global) -> Result<(String, Option<Defined>), DefinitionError> {
-        let found = definition::resolve(&self.name, &global.clusters).and_then(Defined::load);
-        match &self.region {
-            None => found.map(|defined| (defined.spec.region.clone(), Some(defined))),
-            Some(region) => {
-                let defined = found.ok();
-                let defined = defined.filter(|defined| defined.spec.region == *region);
-                Ok((region.clone(), defined))
-            }
-        }
-    }
+/// What the files say of a cluster.
+struct NamedCluster {
+    region: String,
+    defined: Option<Defined>,
+    guard: PlaceGuard,
+}
 
-    /// What is known without credentials.
-    pub fn filter(&self, global: &Global) -> Result<ClusterFilter, CommandError> {
-        let defined = match self.read(global) {
-            Ok((_, defined)) => defined,
-            Err(DefinitionError::Unknown { .. }) => None,
-            Err(error) => return Err(error.into()),
+impl ClusterArg {
+    /// The region, the definition where there is one that can be used, and where the cluster belongs.
+    fn read(&self, global: &Global) -> Result<NamedCluster, CommandError> {
+        let found = definition::resolve(&self.name, &global.clusters).and_then(Defined::load);
+        let (region, defined) = match (&self.region, found) {
+            (Some(region), found) => (region.clone(), found.ok()),
+            (None, Ok(defined)) => (defined.spec.region.clone(), Some(defined)),
+            (None, Err(unknown @ DefinitionError::Unknown { .. })) => {
+                return Err(CommandError::from(unknown)
+                    .help("for a cluster without a definition, give its --region"));
+            }
+            (None, Err(error)) => return Err(error.into()),
         };
-        Ok(match defined {
-            Some(Defined { spec, .. }) => ClusterFilter {
-                name: spec.name,
-                account: spec.account,
-                region: Some(spec.region),
-            },
-            None => ClusterFilter {
-                name: self.name.clone(),
-                account: None,
-                region: self.region.clone(),
-            },
+        let guard = match &defined {
+            Some(defined) => PlaceGuard::of(defined)?,
+            None => PlaceGuard::of_name(global, &self.name)?,
+        };
+        guard.check_region(&region)?;
+        Ok(NamedCluster {
+            region,
+            defined,
+            guard,
         })
     }
 
-    /// Connects to the account and region of the cluster. The guards of a definition hold where there is one.
+    /// What is known without credentials. A name alone is enough.
+    pub fn filter(&self, global: &Global) -> Result<ClusterFilter, CommandError> {
+        let found = definition::resolve(&self.name, &global.clusters);
+        if self.region.is_none() && matches!(found, Err(DefinitionError::Unknown { .. })) {
+            let guard = PlaceGuard::of_name(global, &self.name)?;
+            return Ok(ClusterFilter {
+                name: self.name.clone(),
+                account: guard.account().map(str::to_owned),
+                region: guard.region().map(str::to_owned),
+            });
+        }
+        let NamedCluster {
+            region,
+            defined,
+            guard,
+        } = self.read(global)?;
+        Ok(ClusterFilter {
+            name: defined.map_or_else(|| self.name.clone(), |defined| defined.spec.name),
+            account: guard.account().map(str::to_owned),
+            region: Some(region),
+        })
+    }
+
+    /// Connects to the account and region of the cluster; refuses others, by the definition and the lock file.
     pub async fn open(&self, global: &Global) -> Result<Cluster, CommandError> {
-        let (region, defined) = self.read(global).map_err(|error| match error {
-            unknown @ DefinitionError::Unknown { .. } => CommandError::from(unknown)
-                .help("for a cluster without a definition, give its --region"),
-            error => error.into(),
-        })?;
+        let NamedCluster {
+            region,
+            defined,
+            guard,
+        } = self.read(global)?;
         let (cloud, identity) = match &defined {
-            Some(defined) => connect_checked(global, &defined.spec).await?,
-            None => connect(global, &region).await?,
+            Some(defined) if self.region.is_none() => connect_checked(global, defined).await?,
+            Some(_) | None => connect(global, &region, &guard).await?,
         };
         let name = defined.as_ref().map(|defined| defined.spec.name.clone());
         Ok(Cluster {
             name: name.unwrap_or_else(|| self.name.clone()),
+            is_confirmed: guard.confirms(&identity),
             defined,
             cloud,
             identity,
@@ -109,6 +133,7 @@ impl Cluster {
             cloud: &self.cloud,
             identity: &self.identity,
             max_ttl: spec.map(|spec| spec.access.max_ttl_seconds),
+            is_defined: self.defined.is_some(),
         }
     }
 
@@ -123,15 +148,24 @@ impl Cluster {
 
     /// The error of a command on stacks, where there are none.
     pub fn no_stacks(&self) -> CommandError {
-        let Self { name, identity, .. } = self;
+        self.not_found(&format!("{} has no stacks", self.name))
+    }
+
+    /// The error of a command that needs more of the cluster than there is.
+    pub fn missing(&self, what: &str) -> CommandError {
         let Identity {
             account, region, ..
-        } = identity;
-        let message = format!("{name} has no stacks in account {account}, region {region}");
-        CommandError::other(message).help(match self.defined {
-            Some(_) => format!("create it with `kube-cfn apply {name}`"),
-            None => format!("`kube-cfn list --region {region}` shows the clusters there"),
-        })
+        } = &self.identity;
+        let message = format!("{what} in account {account}, region {region}");
+        CommandError::other(message).help(format!(
+            "`{}` shows what there is of it",
+            self.command("status")
+        ))
+    }
+
+    /// The error of a command that does not find what it needs.
+    pub fn not_found(&self, what: &str) -> CommandError {
+        guard::not_found(what, &self.identity, self.defined.is_some(), &self.name)
     }
 
     pub fn print_header(&self) {

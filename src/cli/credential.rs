@@ -1,5 +1,7 @@
 //! `kube-cfn credential`: the credential plugin of kubectl. Needs no definition, because kubectl runs it
-//! in any directory; a valid certificate in the cache is printed without calling AWS.
+//! in any directory; a valid certificate in the cache is printed without calling AWS. Account and region are those of
+//! the entry, not of a lock file that happens to lie in that directory; its guard is the authority that the entry
+//! trusts: no credential of another one is printed.
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
@@ -11,6 +13,7 @@ use super::identity::{Caller, GroupArgs};
 use super::out;
 use super::session;
 use crate::access::{self, Cache, CacheKey, LifetimeLimits, authority_of_exec_info};
+use crate::cloud::Cloud as _;
 use crate::spec::rules::LONGEST_TTL;
 
 #[derive(clap::Args)]
@@ -44,7 +47,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         request: certificate_request(Some(&args.user), &args.groups.groups, Some(args.ttl), ""),
     };
     let cloud = session::aws(global, &args.region).await?;
-    let made = access::credential(
+    let answer = access::credential(
         &cloud,
         &Cache::of_user()?,
         &key,
@@ -58,7 +61,20 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
             .as_deref(),
         Timestamp::now(),
     )
-    .await?;
+    .await;
+    let made = match answer {
+        Ok(made) => made,
+        // Asked only now: kubectl waits for every call.
+        Err(error) if error.depends_on_place() => {
+            let identity = cloud.identity().await;
+            return Err(match identity {
+                Ok(identity) => error.in_place(&identity),
+                Err(_) => error,
+            }
+            .into());
+        }
+        Err(error) => return Err(error.into()),
+    };
     out::data(made.exec_credential().expose_secret())?;
     Ok(Exit::Done)
 }

@@ -11,16 +11,19 @@ use super::{Global, operation};
 use crate::access::Cache;
 use crate::apply::{self, RunOutcome, RunReport};
 use crate::cloud::aws::Aws;
+use crate::cloud::{Identity, Store as _};
 use crate::common::Clock as _;
+use crate::common::text::count;
 use crate::etcd;
 use crate::events::Emitter;
+use crate::journal::RunArchive;
 use crate::kubeconfig::{self, LockTries};
 use crate::operation::{Lease, OperationVerb};
 use crate::plan::deletion::{DeletePlan, Guard};
 use crate::plan::{self, deletion};
 use crate::progress::Style;
 use crate::report::deletion as deletions;
-use crate::stacks::{STATE_BUCKET, StackKind, operation_parameter};
+use crate::stacks::{STATE_BUCKET, StackKind, operation_parameter, parameter_path};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -45,16 +48,20 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let seen = subject.observe().await?;
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
     let plan = deletion::deletion(&survey, guard(&cluster));
-    if plan.steps.is_empty() && plan.refused.is_some() {
-        let name = &cluster.name;
-        eprint(&format!("nothing to delete: {name} has no stacks here"));
-        return Ok(Exit::Done);
-    }
-    if plan.steps.is_empty() {
+    if survey.found.is_empty() {
+        let left = leftovers(&cluster).await?;
+        if left == 0 {
+            return nothing_to_delete(&cluster);
+        }
         // A deletion that was interrupted after its last stack is finished too.
+        let Identity {
+            account, region, ..
+        } = &cluster.identity;
         eprint(&format!(
-            "nothing to delete: {} has no stacks here; finishing what an earlier deletion left",
-            cluster.name
+            "{} has no stacks in account {account}, region {region}; {} of it are left, as after a deletion that was \
+             interrupted: they are deleted",
+            cluster.name,
+            count(left, "parameter")
         ));
     } else {
         eprint(deletions::text(&plan, &cluster.identity.region).trim_end());
@@ -83,6 +90,43 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         operation::release(lease, &cluster.name, stop.received()).await;
     }
     finish(&cluster, &report)
+}
+
+/// How many parameters of the cluster there are.
+async fn leftovers(cluster: &Cluster) -> Result<usize, CommandError> {
+    let path = parameter_path(&cluster.name) + "/";
+    Ok(cluster.cloud.parameters_under(&path).await?.len())
+}
+
+/// Done where it is known that one looked in the right place: by the definition, the lock file or an earlier run from
+/// this machine. Else the cluster was not found, and may well be elsewhere.
+fn nothing_to_delete(cluster: &Cluster) -> Result<Exit, CommandError> {
+    let Cluster {
+        name,
+        identity: Identity {
+            account, region, ..
+        },
+        ..
+    } = cluster;
+    let nothing = format!("{name} has no stacks and no parameters");
+    if !cluster.is_confirmed && !has_run_here(cluster) {
+        return Err(cluster.not_found(&nothing));
+    }
+    eprint(&format!(
+        "nothing to delete: {nothing} in account {account}, region {region}"
+    ));
+    remove_local_access(cluster);
+    Ok(Exit::Done)
+}
+
+/// Whether a run on this cluster, in this account and region, was recorded here.
+fn has_run_here(cluster: &Cluster) -> bool {
+    let Identity {
+        account, region, ..
+    } = &cluster.identity;
+    let records = RunArchive::of_user()
+        .and_then(|archive| archive.search(Some(account), Some(region), &cluster.name));
+    records.is_ok_and(|records| !records.is_empty())
 }
 
 fn guard(cluster: &Cluster) -> Guard {

@@ -1,35 +1,90 @@
-//! `kube-cfn diagnose`: why the last operation on each stack failed, from AWS's own history.
+//! `kube-cfn diagnose`: why the last operation on each stack failed, from AWS's own history, and whether the
+//! cluster itself is healthy.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
 use super::Global;
-use super::cluster::ClusterArg;
+use super::api_access::ApiArgs;
+use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
 use super::out::{self, TextFormat, eprint};
-
+use super::status;
 use crate::apply::diagnose::diagnose;
-use crate::events;
+use crate::common::text::count;
+use crate::events::{self, Diagnosis};
 use crate::plan;
 use crate::progress;
+use crate::report::cluster::{Health, health};
 use crate::stacks::StackKind;
 
+/// Version of what `-o json` prints.
+const SCHEMA: u32 = 1;
+
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Exits with 4 when a failure is found or something is not healthy, with 1 when something could not be looked at, \
+with 0 when stacks, Kubernetes and authorities were looked at and nothing is wrong.")]
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArg,
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     output: TextFormat,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+/// What was found out, for `-o json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DiagnosisView<'a> {
+    schema: u32,
+    cluster: &'a str,
+    account: &'a str,
+    region: &'a str,
+    verdict: HealthVerdict,
+    /// Stacks whose newest operation failed.
+    failures: Vec<FailureView<'a>>,
+    /// What is wrong now, in words.
+    unhealthy: &'a [String],
+    /// What could not be looked at, and why.
+    not_looked_at: &'a [String],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct View<'a> {
+struct FailureView<'a> {
     stack: &'a StackKind,
     at: jiff::Timestamp,
     failure: &'a events::Failure,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum HealthVerdict {
+    Healthy,
+    Unhealthy,
+    /// Nothing is known to be wrong, but not everything could be looked at.
+    Unknown,
+}
+
+impl HealthVerdict {
+    fn of(failures: usize, health: &Health) -> Self {
+        let Health {
+            unhealthy,
+            unknown,
+            lost: _,
+        } = health;
+        if failures > 0 || !unhealthy.is_empty() {
+            Self::Unhealthy
+        } else if unknown.is_empty() {
+            Self::Healthy
+        } else {
+            Self::Unknown
+        }
+    }
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
@@ -39,29 +94,46 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         return Err(cluster.no_stacks());
     }
     let places = cluster.places();
-    let found = diagnose(&survey, &cluster.cloud, &places).await?;
-    if args.output == TextFormat::Json {
-        let views: Vec<View<'_>> = found
-            .iter()
-            .map(|(stack, diagnosis)| View {
-                stack,
-                at: diagnosis.at,
-                failure: &diagnosis.failure,
-            })
-            .collect();
-        out::data(&out::json(&views)?)?;
-        return Ok(Exit::Done);
+    let (failures, view) = futures::try_join!(
+        async { Ok(diagnose(&survey, &cluster.cloud, &places).await?) },
+        status::look(&cluster, &args.api)
+    )?;
+    let health = health(&view);
+    let verdict = HealthVerdict::of(failures.len(), &health);
+    match args.output {
+        TextFormat::Json => print_json(&cluster, &failures, &health, verdict)?,
+        TextFormat::Text => out::text(&text(&cluster, &failures))?,
     }
-    if found.is_empty() {
-        eprint(&format!(
-            "{}: the last operation on each of its {} stacks succeeded",
-            cluster.name,
-            survey.found.len()
-        ));
-        return Ok(Exit::Done);
-    }
+    exit(&cluster, survey.found.len(), &failures, &health, verdict)
+}
+
+fn print_json(
+    cluster: &Cluster,
+    failures: &[(StackKind, Diagnosis)],
+    health: &Health,
+    verdict: HealthVerdict,
+) -> Result<(), CommandError> {
+    let views = failures.iter().map(|(stack, diagnosis)| FailureView {
+        stack,
+        at: diagnosis.at,
+        failure: &diagnosis.failure,
+    });
+    let view = DiagnosisView {
+        schema: SCHEMA,
+        cluster: &cluster.name,
+        account: &cluster.identity.account,
+        region: &cluster.identity.region,
+        verdict,
+        failures: views.collect(),
+        unhealthy: &health.unhealthy,
+        not_looked_at: &health.unknown,
+    };
+    out::data(&out::json(&view)?)
+}
+
+fn text(cluster: &Cluster, failures: &[(StackKind, Diagnosis)]) -> String {
     let mut text = String::new();
-    for (stack, diagnosis) in &found {
+    for (stack, diagnosis) in failures {
         for line in progress::report(
             &cluster.name,
             stack,
@@ -73,6 +145,82 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
             let _ = writeln!(text, "{line}");
         }
     }
-    out::text(&text)?;
-    Ok(Exit::Done)
+    text
+}
+
+/// Says what was looked at; the verdict is about that alone.
+fn exit(
+    cluster: &Cluster,
+    stacks: usize,
+    failures: &[(StackKind, Diagnosis)],
+    health: &Health,
+    verdict: HealthVerdict,
+) -> Result<Exit, CommandError> {
+    let name = &cluster.name;
+    if failures.is_empty() {
+        eprint(&format!(
+            "{name}: the last operation on each of its {} succeeded",
+            count(stacks, "stack")
+        ));
+    }
+    let unseen = health.unknown.join("; ");
+    match verdict {
+        HealthVerdict::Healthy => {
+            eprint(&format!(
+                "{name} is healthy: its stacks, its API with nodes and pods, and its authorities were looked at"
+            ));
+            Ok(Exit::Done)
+        }
+        HealthVerdict::Unknown => Err(CommandError::other(format!("could not check: {unseen}"))
+            .help("with --server the API is asked at the end of a tunnel")),
+        HealthVerdict::Unhealthy => {
+            if !unseen.is_empty() {
+                eprint(&format!("could not check: {unseen}"));
+            }
+            let failed = failures
+                .iter()
+                .map(|(stack, _)| format!("the last operation on {stack} failed"));
+            let wrong: Vec<String> = failed.chain(health.unhealthy.iter().cloned()).collect();
+            let message = format!("{name} is not healthy: {}", wrong.join("; "));
+            let error = CommandError::new(Exit::NeedsAction, message);
+            Err(match &health.lost {
+                Some(remedy) => error.help(remedy),
+                None if failures.is_empty() => error.help(format!(
+                    "`{}` shows stacks, nodes and what is missing",
+                    cluster.command("status")
+                )),
+                None => error.help("see the cause above"),
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdict_is_about_what_was_looked_at() {
+        let health = |unhealthy: &[&str], unknown: &[&str]| Health {
+            unhealthy: unhealthy.iter().map(ToString::to_string).collect(),
+            unknown: unknown.iter().map(ToString::to_string).collect(),
+            lost: None,
+        };
+        assert_eq!(
+            HealthVerdict::of(0, &health(&[], &[])),
+            HealthVerdict::Healthy
+        );
+        assert_eq!(
+            HealthVerdict::of(0, &health(&[], &["API"])),
+            HealthVerdict::Unknown
+        );
+        assert_eq!(
+            HealthVerdict::of(0, &health(&["node"], &["API"])),
+            HealthVerdict::Unhealthy
+        );
+        assert_eq!(
+            HealthVerdict::of(1, &health(&[], &["API"])),
+            HealthVerdict::Unhealthy
+        );
+    }
 }

@@ -33,6 +33,9 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     session.print_header();
     let name = session.spec().name.clone();
     let survey = plan::survey(&session.cloud, &name).await?;
+    if survey.found.is_empty() {
+        return Err(session.no_stacks());
+    }
     let wanted = session::design(&session.defined)?;
     let own = session::own_design(&session.defined)?;
     let mut found = Findings {

@@ -14,11 +14,12 @@ use crate::definition::Problems;
 pub const EXIT_CODES: &str = "\
 Exit codes:
    0  done, or nothing to do
-   1  anything not listed here
+   1  anything not listed here: also what was not found or could not be
+      looked at, and a stack that could not be begun
    2  changes present (plan --detailed-exitcode)
    3  failed and rolled back
-   4  failed and needs manual action: a stack, a cluster that is not ready in
-      time, a certificate that expires soon
+   4  failed and needs manual action: a stack, a cluster that is not healthy
+      or not ready in time, a certificate that expires soon
    5  refused by a guard: wrong account or region, protection, data at stake,
       another Kubernetes version than the living cluster has, another run at
       work on the cluster
@@ -95,6 +96,11 @@ impl CommandError {
     pub fn of_definition(problems: &Problems) -> Self {
         super::out::problems(problems);
         Self::new(Exit::Definition, "")
+    }
+
+    /// What failed.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// Prints the failure on stderr.

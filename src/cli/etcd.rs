@@ -9,6 +9,7 @@ use super::ask::{ConfirmArg, YesArg, interrupted};
 use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
 use super::out::{Format, FormatArg, eprint};
+use crate::cloud::Cloud as _;
 use crate::cloud::aws::Aws;
 use crate::etcd::{
     self, EtcdError, Members, OnHealthyMember, RestoreToken, Slot, SnapshotKey, Snapshots,
@@ -280,14 +281,20 @@ async fn outputs(
     cluster: &Cluster,
     kind: &StackKind,
 ) -> Result<BTreeMap<String, String>, CommandError> {
-    let outputs = cluster.api().outputs(kind).await?;
-    outputs.ok_or_else(|| stack_missing(cluster, kind))
+    let found = cluster.cloud.stacks(Some(&cluster.name)).await?;
+    if found.is_empty() {
+        return Err(cluster.no_stacks());
+    }
+    let kind_name = kind.to_string();
+    let stack = found.into_iter().find(|stack| stack.kind == kind_name);
+    stack
+        .map(|stack| stack.outputs)
+        .ok_or_else(|| stack_missing(cluster, kind))
 }
 
 fn stack_missing(cluster: &Cluster, kind: &StackKind) -> CommandError {
     let stack = kind.stack_name(&cluster.name);
-    CommandError::other(format!("{stack} does not exist, or is not complete"))
-        .help(format!("`{}` shows its state", cluster.command("status")))
+    cluster.missing(&format!("{stack} does not exist, or is not complete,"))
 }
 
 impl From<EtcdError> for CommandError {

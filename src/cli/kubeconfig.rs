@@ -140,7 +140,9 @@ async fn entry(
         origin: origin(&session.identity),
         server,
         server_name,
-        authority_pem: access::authority_certificate(&session.cloud, name).await?,
+        authority_pem: access::authority_certificate(&session.cloud, name)
+            .await
+            .map_err(|error| error.in_place(&session.identity))?,
         namespace: None,
         person: None,
         login,
@@ -184,7 +186,8 @@ fn exec_login(
 async fn issue(session: &Session, args: &CertificateArgs) -> Result<Login, CommandError> {
     let (request, limits) = request(session, args);
     let name = &session.spec().name;
-    let made = access::issue(&session.cloud, name, &request, limits, Timestamp::now()).await?;
+    let made = access::issue(&session.cloud, name, &request, limits, Timestamp::now()).await;
+    let made = made.map_err(|error| error.in_place(&session.identity))?;
     eprint(&format!(
         "a certificate for {} until {}",
         request.user, made.expires
@@ -230,7 +233,9 @@ fn summary(written: &Written) -> String {
 impl From<AccessError> for CommandError {
     fn from(error: AccessError) -> Self {
         match error {
-            refused @ AccessError::TooLong { .. } => Self::refused(refused),
+            refused @ (AccessError::TooLong { .. } | AccessError::OtherAuthority { .. }) => {
+                Self::refused(refused)
+            }
             other => Self::other(other),
         }
     }

@@ -7,6 +7,7 @@ use jiff::{Timestamp, Unit};
 
 use super::Global;
 use super::error::{CommandError, Exit};
+use super::guard;
 use super::out::{FormatArg, eprint};
 use super::session::{self, Session};
 use crate::cloud::Store;
@@ -90,31 +91,17 @@ pub async fn locked_images<C: Store>(
     Ok(lock)
 }
 
-/// The lock file; refused when it belongs to another account or region.
+/// The lock file; refused when it belongs to another account or region, as for a rehearsal no session was.
 fn read<C>(session: &Session<C>, file: &Path) -> Result<Lock, CommandError> {
     let account = &session.identity.account;
     let region = &session.spec().region;
-    let Some(lock) = Lock::read(file).map_err(|error| {
-        CommandError::new(Exit::Definition, error)
-            .help("restore it from version control; deleting it locks the newest images")
-    })?
-    else {
-        return Ok(Lock::empty(account, region));
-    };
-    if lock.account == *account && lock.region == *region {
-        return Ok(lock);
+    match guard::read_lock(file.to_owned())? {
+        Some((file, lock)) => {
+            guard::check_lock(&file, &lock, account, region)?;
+            Ok(lock)
+        }
+        None => Ok(Lock::empty(account, region)),
     }
-    Err(CommandError::refused(format!(
-        "{} was resolved in account {}, region {}; this is account {account}, region {region}",
-        file.display(),
-        lock.account,
-        lock.region
-    ))
-    .help(format!(
-        "image ids differ by account and region: use the credentials and the region of the lock file, \
-         or delete {} to lock again",
-        file.display()
-    )))
 }
 
 fn locked_parameters(stacks: &[Stack]) -> BTreeSet<&str> {

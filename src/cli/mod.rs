@@ -15,6 +15,7 @@ mod diagnose;
 mod doctor;
 mod error;
 mod etcd;
+mod guard;
 mod identity;
 mod kubeconfig;
 mod list;
@@ -65,6 +66,9 @@ struct Cli {
     command: Command,
 }
 
+/// Where definitions are, unless something else is said.
+const DEFAULT_CLUSTERS: &str = "clusters";
+
 /// Flags that every command takes.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Global options")]
@@ -73,7 +77,7 @@ pub struct Global {
     #[arg(
         long,
         global = true,
-        default_value = "clusters",
+        default_value = DEFAULT_CLUSTERS,
         value_name = "DIR",
         env = "KUBE_CFN_CLUSTERS"
     )]

@@ -144,6 +144,11 @@ pub fn exit(report: &RunReport, again: &str) -> Result<Exit, CommandError> {
             "what this run did is done, but what became of the other stacks is not known",
             format!("re-run `{again}`: it looks again"),
         ),
+        RunOutcome::NotBegun => (
+            Exit::Other,
+            "a stack could not be begun, nothing of it was changed; see the cause above",
+            format!("fix the cause, then re-run `{again}`; completed stacks are kept"),
+        ),
         RunOutcome::NeedsManualAction => (
             Exit::NeedsAction,
             "a stack failed and needs manual action; see the cause above",

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Global;
 use super::api_access::ClusterRef;
 use super::error::{CommandError, Exit};
+use super::guard::{self, PlaceGuard};
 use super::out::eprint;
 use crate::cloud::aws::{Aws, Settings};
 use crate::cloud::{Cloud, Identity};
@@ -22,6 +23,16 @@ pub struct Session<C = Aws> {
     pub defined: Defined,
     pub cloud: C,
     pub identity: Identity,
+}
+
+/// Refuses a directory of definitions that is not there: what is listed from it would be nothing.
+pub fn require_clusters(global: &Global) -> Result<(), CommandError> {
+    if global.clusters.is_dir() {
+        return Ok(());
+    }
+    let message = format!("there is no directory {}", global.clusters.display());
+    Err(CommandError::new(Exit::Definition, message)
+        .help("go where it is, or name it with --clusters"))
 }
 
 /// Reads and checks the definition of `name` (or the path that it is).
@@ -71,7 +82,7 @@ pub fn design_error(error: impl std::fmt::Display) -> CommandError {
 /// Opens a definition with its account; refuses the wrong account or region.
 pub async fn open(global: &Global, name: &str) -> Result<Session, CommandError> {
     let defined = load_definition(global, name)?;
-    let (cloud, identity) = connect_checked(global, &defined.spec).await?;
+    let (cloud, identity) = connect_checked(global, &defined).await?;
     Ok(Session {
         defined,
         cloud,
@@ -79,37 +90,36 @@ pub async fn open(global: &Global, name: &str) -> Result<Session, CommandError> 
     })
 }
 
-/// Connects to the account and region of a definition; refuses when the environment names another one.
+/// Connects to the account and region of a definition; refuses when the environment names another region.
 pub async fn connect_checked(
     global: &Global,
-    spec: &ClusterSpec,
+    defined: &Defined,
 ) -> Result<(Aws, Identity), CommandError> {
-    let region = spec.region.as_str();
+    let ClusterSpec { name, region, .. } = &defined.spec;
+    let guard = PlaceGuard::of(defined)?;
     let cloud = aws(global, region).await?;
     if let Some(other) = cloud.ambient_region().filter(|other| *other != region) {
-        let message = format!(
-            "{} is in {region}, but your AWS settings say {other}",
-            spec.name
-        );
+        let message = format!("{name} is in {region}, but your AWS settings say {other}");
         return Err(CommandError::refused(message).help(format!(
             "set AWS_REGION={region}, or choose another --profile"
         )));
     }
-    let identity = cloud.identity().await?;
-    match &spec.account {
-        Some(account) if *account != identity.account => Err(CommandError::refused(format!(
-            "{} belongs to account {account}, these credentials to {}",
-            spec.name, identity.account
-        ))
-        .help("choose the account's profile with --profile or AWS_PROFILE")),
-        _ => Ok((cloud, identity)),
-    }
+    checked(cloud, &guard).await
 }
 
-/// Connects to a region, whatever the environment says.
-pub async fn connect(global: &Global, region: &str) -> Result<(Aws, Identity), CommandError> {
-    let cloud = aws(global, region).await?;
+/// Connects to a region, whatever the environment says; refuses what the guard does not allow.
+pub async fn connect(
+    global: &Global,
+    region: &str,
+    guard: &PlaceGuard,
+) -> Result<(Aws, Identity), CommandError> {
+    guard.check_region(region)?;
+    checked(aws(global, region).await?, guard).await
+}
+
+async fn checked(cloud: Aws, guard: &PlaceGuard) -> Result<(Aws, Identity), CommandError> {
     let identity = cloud.identity().await?;
+    guard.check(&identity)?;
     Ok((cloud, identity))
 }
 
@@ -140,6 +150,12 @@ impl<C> Session<C> {
         &self.defined.spec
     }
 
+    /// The error of a command on stacks, where there are none.
+    pub fn no_stacks(&self) -> CommandError {
+        let name = &self.spec().name;
+        guard::not_found(&format!("{name} has no stacks"), &self.identity, true, name)
+    }
+
     pub fn print_header(&self) {
         let ClusterSpec {
             name, kubernetes, ..
@@ -154,6 +170,7 @@ impl<C> Session<C> {
             cloud: &self.cloud,
             identity: &self.identity,
             max_ttl: Some(self.spec().access.max_ttl_seconds),
+            is_defined: true,
         }
     }
 }

@@ -16,7 +16,7 @@ use super::session;
 use crate::cloud::Cloud;
 use crate::kube::{self, Api, Connection, WantedCluster};
 use crate::operation;
-use crate::report::certificates;
+use crate::report::certificates::{self, Certificate, CertificateKind};
 use crate::report::cluster::{
     AuthoritiesView, Health, OperationView, StackWithResources, StatusView, health, text, view,
 };
@@ -41,7 +41,18 @@ pub struct Args {
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
-    let found = read_stacks(&cluster).await?;
+    let view = look(&cluster, &args.api).await?;
+    args.output.print(&view, || text(&view, Timestamp::now()))?;
+    if args.check {
+        check(&cluster, &view)
+    } else {
+        Ok(Exit::Done)
+    }
+}
+
+/// Looks at the stacks, the cluster itself and its authorities.
+pub async fn look(cluster: &Cluster, api: &ApiArgs) -> Result<StatusView, CommandError> {
+    let found = read_stacks(cluster).await?;
     if found.is_empty() {
         return Err(cluster.no_stacks());
     }
@@ -49,13 +60,14 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         cluster.identity.account.as_str(),
         cluster.identity.region.as_str(),
     );
-    let mut view = view(&cluster.name, place, &defined_kinds(&cluster)?, &found);
+    let mut view = view(&cluster.name, place, &defined_kinds(cluster)?, &found);
     let stacks: Vec<_> = found.iter().map(|stack| stack.found.clone()).collect();
     let (kubernetes, listed, operation) = futures::join!(
-        kubernetes(&cluster, &found, &args.api),
+        kubernetes(cluster, &found, api),
         list_authorities(&cluster.cloud, &cluster.name, &stacks),
         operation::read(&cluster.cloud, &cluster.name)
     );
+    view.server = api.server().map(str::to_owned);
     view.kubernetes = kubernetes;
     view.operation = OperationView::of(operation);
     let key = match &listed {
@@ -63,12 +75,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         Err(_) => Ok(None),
     };
     view.authorities = Some(AuthoritiesView::of(listed.as_ref(), key));
-    args.output.print(&view, || text(&view, Timestamp::now()))?;
-    if args.check {
-        check(&cluster, &view)
-    } else {
-        Ok(Exit::Done)
-    }
+    Ok(view)
 }
 
 /// A cluster that could not be looked at is not healthy, and not unhealthy.
@@ -129,33 +136,38 @@ async fn kubernetes(
         Ok(reached) => reached,
         Err(error) => return Some(KubernetesView::silent(&error)),
     };
-    let view = tokio::time::timeout(API_TIMEOUT, look(cluster, &reached.connection)).await;
+    let asked = ask(cluster, &reached.connection, api);
+    let view = tokio::time::timeout(API_TIMEOUT, asked).await;
     let mut view = view.unwrap_or_else(|_| {
         let seconds = API_TIMEOUT.as_secs();
-        KubernetesView::silent(&format!("no answer within {seconds} seconds"))
+        let server = &reached.connection.server;
+        KubernetesView::silent(&format!("no answer of {server} within {seconds} seconds"))
     });
     if view.silent.is_none() {
         let why = reached.no_credentials_reason;
         view.silent = why.map(|why| format!("nodes are not shown: {why}"));
     }
-    if let Ok(authorities) = certs::authority_certificates(cluster, Timestamp::now()).await {
-        view.certificates.extend(authorities);
+    match certs::authority_certificates(cluster, Timestamp::now()).await {
+        Ok(authorities) => view.certificates.extend(authorities),
+        Err(error) => view.certificates.push(Certificate::unseen(
+            CertificateKind::Authority,
+            "authorities",
+            error.message(),
+        )),
     }
     Some(view)
 }
 
-async fn look(cluster: &Cluster, connection: &Connection) -> KubernetesView {
+async fn ask(cluster: &Cluster, connection: &Connection, args: &ApiArgs) -> KubernetesView {
     let api = match Api::connect(connection) {
         Ok(api) => api,
         Err(error) => return KubernetesView::silent(&error),
     };
     let seen = kube::look(&api).await;
-    let healthy = seen.health.is_ok();
-    let version = if healthy {
-        api.version().await.ok()
-    } else {
-        None
-    };
+    if let Err(error) = &seen.health {
+        return KubernetesView::silent(&args.explain(error));
+    }
+    let version = api.version().await.ok();
     let spec = cluster.defined.as_ref().map(|defined| &defined.spec);
     let wanted = spec.map(WantedCluster::of);
     let account = wanted
@@ -163,10 +175,15 @@ async fn look(cluster: &Cluster, connection: &Connection) -> KubernetesView {
         .map(|wanted| (wanted, kube::readiness(wanted, &seen)));
     let account = account.as_ref().map(|(wanted, account)| (*wanted, account));
     let mut view = KubernetesView::of(&seen, version, account);
-    if healthy && let Ok(shown) = kube::serving_certificate(connection).await {
-        let now = Timestamp::now();
-        let row = certificates::serving(&shown.certificate, shown.verification_error.as_ref(), now);
-        view.certificates.push(row);
-    }
+    let now = Timestamp::now();
+    view.certificates
+        .push(match kube::serving_certificate(connection).await {
+            Ok(shown) => {
+                certificates::serving(&shown.certificate, shown.verification_error.as_ref(), now)
+            }
+            Err(error) => {
+                Certificate::unseen(CertificateKind::Serving, "API", args.explain(&error))
+            }
+        });
     view
 }

@@ -176,11 +176,10 @@ async fn from_aws(cluster: &Cluster) -> Result<TimelineView, CommandError> {
     );
     let timeline = Timeline::of(&timeline::events_of(&cluster.name, &histories));
     let timeline = timeline.ok_or_else(|| {
-        let nothing = format!(
-            "no run of {} is recorded here, and it has no stacks in {place}",
+        cluster.not_found(&format!(
+            "no run of {} is recorded here, and it has no stacks",
             cluster.name
-        );
-        CommandError::other(nothing).help(format!("`{}` makes one", cluster.command("apply")))
+        ))
     })?;
     Ok(TimelineView::new(
         format!("from AWS's history, {place}"),

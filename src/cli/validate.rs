@@ -56,6 +56,7 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
 }
 
 fn all_names(global: &Global) -> Result<Vec<String>, CommandError> {
+    session::require_clusters(global)?;
     let found = definition::find(&global.clusters)?;
     if found.is_empty() {
         let nothing = format!("no definition in {}", global.clusters.display());

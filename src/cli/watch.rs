@@ -1,14 +1,21 @@
-//! `kube-cfn watch`: follows the operations that run on a cluster's stacks, from any caller. Changes nothing.
+//! `kube-cfn watch`: follows the operations that run on a cluster's stacks, from any caller. Changes nothing, and
+//! compares nothing with the definition.
+
+use jiff::Timestamp;
 
 use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
 use super::out::eprint;
 use super::run::{self, ProgressOptions, run_id};
 use super::{Global, ask};
-use crate::apply;
+use crate::apply::{self, RunOutcome, RunReport};
+use crate::cloud::StackStatus;
+use crate::common::duration::age;
+use crate::events::Outcome;
 use crate::operation;
-use crate::plan;
+use crate::plan::{self, Survey};
 use crate::progress::Style;
+use crate::stacks::StackKind;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -37,7 +44,93 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         apply::watch(&survey, &cluster.cloud, &about, ask::interrupted()).await
     })
     .await;
-    run::exit(&report, &cluster.command("watch"))
+    for line in notes(&cluster, &survey, &report) {
+        eprint(&line);
+    }
+    let exit = exit(&cluster, &report)?;
+    match unfollowed(&survey) {
+        Some(why) => Err(CommandError::other(why)),
+        None => Ok(exit),
+    }
+}
+
+/// Stacks of a kind that this version can't follow.
+fn unfollowed(survey: &Survey) -> Option<String> {
+    let unknown = survey.found.iter();
+    let unknown = unknown.filter(|found| StackKind::parse(&found.kind).is_none());
+    let names: Vec<_> = unknown
+        .map(|found| format!("{} in {}", found.name, found.status))
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "not followed, of a kind that this version does not know: {}",
+            names.join(", ")
+        )
+    })
+}
+
+/// What was looked at.
+fn notes(cluster: &Cluster, survey: &Survey, report: &RunReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    let rests = |(_, outcome): &(StackKind, Outcome)| is_at_rest(outcome);
+    if !report.outcomes.is_empty() && report.outcomes.iter().all(rests) {
+        let changes = survey
+            .found
+            .iter()
+            .map(|found| found.updated.unwrap_or(found.created));
+        if let Some(last) = changes.max() {
+            let ago = age(Timestamp::now().duration_since(last));
+            lines.push(format!("last change {last:.0}, {ago} ago"));
+        }
+    }
+    lines.push(match cluster.defined {
+        Some(_) => format!(
+            "the definition was not compared: `kube-cfn plan {}` does",
+            cluster.name
+        ),
+        None => "no definition was compared: there is none here".to_owned(),
+    });
+    lines
+}
+
+fn is_at_rest(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::AtRest(_) => true,
+        Outcome::Failed(failure) => failure
+            .status
+            .as_ref()
+            .is_some_and(|status| !status.is_in_progress()),
+        Outcome::Created
+        | Outcome::Updated
+        | Outcome::Unchanged
+        | Outcome::Deleted
+        | Outcome::RolledBack(_)
+        | Outcome::NotBegun(_)
+        | Outcome::NotStarted { .. } => false,
+    }
+}
+
+/// The end state of all stacks decides.
+fn exit(cluster: &Cluster, report: &RunReport) -> Result<Exit, CommandError> {
+    let bad = report.outcomes.iter().filter_map(|(stack, outcome)| {
+        let status = outcome.failure()?.status.as_ref();
+        let status = status.map_or("no known status", StackStatus::as_str);
+        Some(format!("{stack} is in {status}"))
+    });
+    let bad: Vec<String> = bad.collect();
+    let exit = match report.outcome() {
+        RunOutcome::Done
+        | RunOutcome::Detached
+        | RunOutcome::NotBegun
+        | RunOutcome::NotLookedAt => {
+            return run::exit(report, &cluster.command("watch"));
+        }
+        RunOutcome::RolledBack => Exit::RolledBack,
+        RunOutcome::NeedsManualAction => Exit::NeedsAction,
+    };
+    let message = format!("{}: {}", cluster.name, bad.join("; "));
+    let help = format!("`{}` shows the cause", cluster.command("diagnose"));
+    Err(CommandError::new(exit, message).help(help))
 }
 
 /// Says which run holds the operation lock, also while it has not begun an operation of CloudFormation yet.

@@ -129,9 +129,13 @@ pub enum Outcome {
     Created,
     Updated,
     Unchanged,
+    /// No operation ran while it was watched, and this is its status. Nothing was compared.
+    AtRest(StackStatus),
     Deleted,
-    /// Failed and is back where it was (or empty).
+    /// An operation began, failed and was rolled back: it is back where it was (or empty).
     RolledBack(Failure),
+    /// No operation began, so nothing was rolled back: re-running the same command resumes.
+    NotBegun(Failure),
     /// Failed and needs manual action.
     Failed(Failure),
     /// Never started: a stack it needs did not succeed.
@@ -223,8 +227,10 @@ impl Outcome {
             Self::Created => "created",
             Self::Updated => "updated",
             Self::Unchanged => "unchanged",
+            Self::AtRest(_) => "at rest",
             Self::Deleted => "deleted",
             Self::RolledBack(_) => "rolled back",
+            Self::NotBegun(_) => "not begun",
             Self::Failed(_) => "failed",
             Self::NotStarted { .. } => "not started",
         }
@@ -232,20 +238,23 @@ impl Outcome {
 
     pub fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::RolledBack(failure) | Self::Failed(failure) => Some(failure),
+            Self::RolledBack(failure) | Self::NotBegun(failure) | Self::Failed(failure) => {
+                Some(failure)
+            }
             Self::Created
             | Self::Updated
             | Self::Unchanged
+            | Self::AtRest(_)
             | Self::Deleted
             | Self::NotStarted { .. } => None,
         }
     }
 
-    /// Whether the stack is as the definition wants it.
+    /// Whether the stack is as the run wanted it.
     pub fn is_good(&self) -> bool {
         matches!(
             self,
-            Self::Created | Self::Updated | Self::Unchanged | Self::Deleted
+            Self::Created | Self::Updated | Self::Unchanged | Self::AtRest(_) | Self::Deleted
         )
     }
 }

@@ -96,7 +96,8 @@ impl Api {
         self.known
     }
 
-    /// `/readyz?verbose`: 200 is ready, whatever else it answers is not.
+    /// `/readyz?verbose`: what an API server says of its checks. Anything that is not such a list, a proxy's page or
+    /// nothing, is no answer, whatever its status.
     pub async fn health(&self) -> Result<Health, KubeError> {
         let request = http::Request::get("/readyz?verbose").body(Vec::new());
         let request = request.map_err(|error| KubeError::Setup(error.to_string()))?;
@@ -108,7 +109,10 @@ impl Api {
         let text = String::from_utf8_lossy(&body);
         match code {
             401 | 403 => Err(KubeError::of_status(code, &text)),
-            _ => Ok(Health::read(code, &text)),
+            _ => Health::read(code, &text).ok_or_else(|| {
+                let says = format!("HTTP {code} without the checks of /readyz");
+                KubeError::Answer(says)
+            }),
         }
     }
 

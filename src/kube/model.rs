@@ -26,8 +26,9 @@ pub struct Health {
 }
 
 impl Health {
-    /// Reads the lines `[+]etcd ok` and `[-]etcd failed: reason withheld`.
-    pub(super) fn read(code: u16, text: &str) -> Self {
+    /// Reads the lines `[+]etcd ok` and `[-]etcd failed: reason withheld`; `None` where there is none, so that no API
+    /// server has answered.
+    pub(super) fn read(code: u16, text: &str) -> Option<Self> {
         let check = |line: &str| {
             let (passes, rest) = match line.split_at_checked(3)? {
                 ("[+]", rest) => (true, rest),
@@ -36,10 +37,11 @@ impl Health {
             };
             Some((rest.split_whitespace().next()?.to_owned(), passes))
         };
-        Self {
+        let checks: Vec<_> = text.lines().filter_map(check).collect();
+        (!checks.is_empty()).then_some(Self {
             ready: code == 200,
-            checks: text.lines().filter_map(check).collect(),
-        }
+            checks,
+        })
     }
 
     /// Names of the checks that fail.
@@ -272,12 +274,25 @@ mod tests {
     #[test]
     fn health_is_parsed_by_line() {
         let text = "[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n";
-        let health = Health::read(500, text);
+        let health = Health::read(500, text).unwrap();
         assert!(!health.ready);
         assert_eq!(health.failing().collect::<Vec<_>>(), ["etcd"]);
         assert_eq!(health.etcd(), Some(false));
-        let good = Health::read(200, "[+]etcd ok\n[+]etcd-readiness ok\n");
+        let good = Health::read(200, "[+]etcd ok\n[+]etcd-readiness ok\n").unwrap();
         assert_eq!((good.ready, good.etcd()), (true, Some(true)));
-        assert_eq!(Health::read(200, "ok").etcd(), None);
+        let ping = Health::read(200, "[+]ping ok\n").unwrap();
+        assert_eq!((ping.ready, ping.etcd()), (true, None));
+    }
+
+    #[test]
+    fn page_of_a_proxy_is_no_health() {
+        for (code, text) in [
+            (200, "<html>sign in</html>"),
+            (200, ""),
+            (502, "Bad Gateway"),
+            (503, ""),
+        ] {
+            assert_eq!(Health::read(code, text), None, "{code} {text}");
+        }
     }
 }

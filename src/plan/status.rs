@@ -134,6 +134,18 @@ pub fn rests(status: &StackStatus) -> bool {
     )
 }
 
+/// What is wrong with a stack that rests in this status, and the one command that helps; `None` where nothing is, or
+/// where it does not rest.
+pub fn trouble_at_rest(status: &StackStatus, name: &str) -> Option<Blocked> {
+    match on_apply(status, name) {
+        ApplyAction::Compare | ApplyAction::Ask | ApplyAction::Create | ApplyAction::Follow => None,
+        ApplyAction::Resume | ApplyAction::LookInside | ApplyAction::Continue => {
+            Some(manual_action(status, name))
+        }
+        ApplyAction::Blocked(why) => Some(why),
+    }
+}
+
 /// Whether machines of a stack in this status may run Kubernetes: then its version is not changed.
 pub fn runs(status: &StackStatus) -> bool {
     row(status, NOBODY).2 != RunningMachines::None

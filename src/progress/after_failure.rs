@@ -156,7 +156,11 @@ impl Model {
                 .collect(),
             continuing: self.stacks.iter().filter(continues).map(name).collect(),
             not_started: self.stacks.iter().filter(not_started).map(name).collect(),
-            next: self.next(),
+            next: if stack.is_at_rest() {
+                format!("kube-cfn diagnose {}", self.cluster)
+            } else {
+                self.next()
+            },
         }
     }
 
@@ -199,10 +203,8 @@ fn name(stack: &StackProgress) -> String {
 
 fn state(stack: &StackProgress) -> String {
     match &stack.settled {
-        Some((_, Outcome::RolledBack(failure))) if failure.status.is_some() => {
-            "rolled back".to_owned()
-        }
-        Some((_, Outcome::RolledBack(_))) => unresolved(None),
+        Some((_, Outcome::RolledBack(_))) => "rolled back".to_owned(),
+        Some((_, Outcome::NotBegun(_))) => unresolved(None),
         Some((_, Outcome::Failed(failure))) => unresolved(failure.status.as_ref()),
         Some((_, Outcome::Updated)) => "updated anyway".to_owned(),
         Some(_) => "settled".to_owned(),

@@ -18,7 +18,7 @@ use crate::catalog::durations::Durations;
 use crate::common::duration::elapsed;
 use crate::common::terminal::visible;
 use crate::common::text::{clean, count};
-use crate::events::{Event, Expected, Outcome};
+use crate::events::{Event, Expected, Outcome, Verb};
 use crate::stacks::StackKind;
 
 /// Time between heartbeats.
@@ -127,7 +127,15 @@ impl<W: Write> LineRenderer<W> {
         let names = stacks.iter().map(|known| known.stack.to_string().len());
         self.stack_width = names.max().unwrap_or(0).max(self.stack_width);
         let number = count(stacks.len(), "stack");
-        let text = format!("{cluster}: {} {number}", verb.as_str());
+        let text = match verb {
+            // A watch announces only what moves.
+            Verb::Create | Verb::Update if stacks.is_empty() => {
+                format!("{cluster}: nothing is moving")
+            }
+            Verb::Create | Verb::Update | Verb::Delete => {
+                format!("{cluster}: {} {number}", verb.as_str())
+            }
+        };
         self.run_line(*at, "started", &text)?;
         for expected in stacks {
             self.stack_line(*at, &expected.stack, "planned", &planned_text(expected))?;
@@ -203,9 +211,8 @@ impl<W: Write> LineRenderer<W> {
                 self.model.after_failure(known).text()
             ),
             None => match (outcome, known.map(StackProgress::resources_done)) {
-                (Outcome::NotStarted { .. } | Outcome::Unchanged, _) | (_, None) => {
-                    verdict(outcome)
-                }
+                (Outcome::NotStarted { .. } | Outcome::Unchanged | Outcome::AtRest(_), _)
+                | (_, None) => verdict(outcome),
                 (_, Some((done, _))) => count(done, "resource"),
             },
         };

@@ -239,13 +239,16 @@ impl StackProgress {
         self.settled = Some((at, outcome.clone()));
         self.note = None;
         match outcome {
-            Outcome::RolledBack(failure) | Outcome::Failed(failure) => self.fail(at, failure),
+            Outcome::RolledBack(failure)
+            | Outcome::NotBegun(failure)
+            | Outcome::Failed(failure) => self.fail(at, failure),
             // An update that succeeded may have left something behind.
             Outcome::Updated => {
                 self.failure = self.failure.take().filter(FirstFailure::is_leftover);
             }
             Outcome::Created
             | Outcome::Unchanged
+            | Outcome::AtRest(_)
             | Outcome::Deleted
             | Outcome::NotStarted { .. } => self.failure = None,
         }
@@ -288,6 +291,16 @@ impl StackProgress {
         self.settled.is_none() && works
     }
 
+    /// Whether it was only looked at: nothing of it moved.
+    pub fn is_at_rest(&self) -> bool {
+        let looked_at = match &self.settled {
+            Some((_, Outcome::AtRest(_))) => true,
+            Some((_, Outcome::Failed(failure))) => failure.status.is_some(),
+            Some(_) | None => false,
+        };
+        looked_at && self.operation.is_none() && self.started.is_none()
+    }
+
     pub fn is_done(&self) -> bool {
         self.mark() == Mark::Done
     }
@@ -304,7 +317,7 @@ impl StackProgress {
         // The outcome counts for all resources: an operation that is followed late has events that were not seen.
         let done = match &self.settled {
             Some((_, outcome)) if outcome.is_good() => all,
-            Some((_, Outcome::RolledBack(_))) => 0,
+            Some((_, Outcome::RolledBack(_) | Outcome::NotBegun(_))) => 0,
             _ => done,
         };
         (done, all)

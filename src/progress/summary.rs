@@ -106,6 +106,13 @@ impl Model {
         let stacks = count(all, "stack");
         let verb = self.verb.unwrap_or(Verb::Update);
         match self.finished {
+            Some(_) if self.is_at_rest() => {
+                let bad = match all - done {
+                    0 => String::new(),
+                    bad => format!(", {bad} of them in a status that needs action"),
+                };
+                format!("{cluster}: nothing is moving; {stacks} at rest{bad}")
+            }
             Some((_, true)) if !self.has_changed() => match verb {
                 Verb::Delete => format!("{cluster}: nothing to delete"),
                 Verb::Create | Verb::Update => {
@@ -137,9 +144,14 @@ impl Model {
         }
     }
 
+    /// Whether stacks were watched of which none moved.
+    fn is_at_rest(&self) -> bool {
+        !self.stacks.is_empty() && self.stacks.iter().all(StackProgress::is_at_rest)
+    }
+
     fn has_changed(&self) -> bool {
         self.stacks.iter().any(|stack| match &stack.settled {
-            Some((_, outcome)) => *outcome != Outcome::Unchanged,
+            Some((_, outcome)) => !matches!(outcome, Outcome::Unchanged | Outcome::AtRest(_)),
             None => stack.started.is_some() || stack.operation.is_some(),
         })
     }

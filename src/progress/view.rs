@@ -227,7 +227,12 @@ pub(super) fn verdict(outcome: &Outcome) -> String {
         Outcome::NotStarted { needs } => {
             format!("not started: needs {}", clean(&needs.to_string()))
         }
-        other => other.as_str().to_owned(),
+        Outcome::AtRest(status) => format!("at rest in {}", clean(status.as_str())),
+        Outcome::Created
+        | Outcome::Updated
+        | Outcome::Deleted
+        | Outcome::RolledBack(_)
+        | Outcome::NotBegun(_) => outcome.as_str().to_owned(),
     }
 }
 

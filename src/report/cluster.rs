@@ -30,6 +30,8 @@ pub struct StatusView {
     pub operation: Option<OperationView>,
     /// Where the API answers.
     api: Option<String>,
+    /// Where the API was asked instead: the end of a tunnel.
+    pub server: Option<String>,
     /// What the cluster itself reports; `None` before there is an API.
     pub kubernetes: Option<super::kubernetes::KubernetesView>,
     /// What of the authorities is lost; `None` before that was looked at.
@@ -187,11 +189,10 @@ pub fn health(view: &StatusView) -> Health {
     let mut unknown = Vec::new();
     match &view.kubernetes {
         None => unhealthy.push("there is no API yet".to_owned()),
-        Some(kubernetes) => match &kubernetes.silent {
-            Some(why) => unknown.push(format!("Kubernetes: {why}")),
-            None if !kubernetes.ready => unhealthy.push("the API is not ready".to_owned()),
-            None => unhealthy.extend(kubernetes.missing.iter().cloned()),
-        },
+        Some(kubernetes) => {
+            unhealthy.extend(super::kubernetes::trouble(kubernetes));
+            unknown.extend(super::kubernetes::unseen(kubernetes));
+        }
     }
     let mut remedy = None;
     if let Some(AuthoritiesView { lost, unknown: why }) = &view.authorities {
@@ -262,6 +263,7 @@ pub fn view(
         region: region.to_owned(),
         stacks,
         operation: None,
+        server: None,
         kubernetes: None,
         authorities: None,
         api: output("edge", crate::stacks::API_HOST).map(|host| server_url(&host)),
@@ -348,6 +350,9 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
         "api       {}",
         view.api.as_deref().unwrap_or("not created yet")
     );
+    if let Some(server) = &view.server {
+        let _ = writeln!(text, "          asked at {server}");
+    }
     if let Some(kubernetes) = &view.kubernetes {
         text.push_str(&super::kubernetes::summary(kubernetes));
     }

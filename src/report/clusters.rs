@@ -31,12 +31,16 @@ pub struct ClusterView {
 
 /// Clusters by name and region.
 #[derive(Default)]
-pub struct Clusters(BTreeMap<(String, String), ClusterView>);
+pub struct Clusters {
+    rows: BTreeMap<(String, String), ClusterView>,
+    /// Regions to look in that no definition is in.
+    also: BTreeSet<String>,
+}
 
 impl Clusters {
     fn row_mut(&mut self, name: &str, region: &str) -> &mut ClusterView {
         let key = (name.to_owned(), region.to_owned());
-        self.0
+        self.rows
             .entry(key)
             .or_insert_with_key(|(name, region)| ClusterView {
                 name: name.clone(),
@@ -45,17 +49,22 @@ impl Clusters {
             })
     }
 
-    /// Adds the definition at `path`.
-    pub fn add_definition(&mut self, spec: &ClusterSpec, path: String) {
+    /// Adds the definition at `path`; `locked` is the account that its lock file names for this region.
+    pub fn add_definition(&mut self, spec: &ClusterSpec, path: String, locked: Option<&str>) {
         let row = self.row_mut(&spec.name, &spec.region);
         row.definition = Some(path);
         row.kubernetes = Some(spec.kubernetes.to_string());
-        row.account.clone_from(&spec.account);
+        row.account = spec.account.clone().or(locked.map(str::to_owned));
     }
 
-    /// The regions of the definitions.
+    /// The regions of the definitions, and others to look in.
     pub fn regions(&self) -> impl Iterator<Item = &String> {
-        self.0.keys().map(|(_, region)| region)
+        self.rows.keys().map(|(_, region)| region).chain(&self.also)
+    }
+
+    /// Looks in this region too: a cluster may have been moved from it.
+    pub fn also_in(&mut self, region: &str) {
+        self.also.insert(region.to_owned());
     }
 
     /// Adds all stacks of a region.
@@ -69,19 +78,19 @@ impl Clusters {
             row.created = Some(first);
         }
         let here = |row: &&mut ClusterView| row.region == identity.region;
-        for row in self.0.values_mut().filter(here) {
+        for row in self.rows.values_mut().filter(here) {
             row.searched = Some(identity.account.clone());
         }
     }
 
     /// The clusters as data.
     pub fn rows(&self) -> Vec<&ClusterView> {
-        self.0.values().collect()
+        self.rows.values().collect()
     }
 
     /// The clusters for people; ages are counted to `now`.
     pub fn table(&self, now: Timestamp) -> String {
-        let cells = self.0.values().map(|row| {
+        let cells = self.rows.values().map(|row| {
             let age = row.created.map(|created| age(now.duration_since(created)));
             let kubernetes = row.kubernetes.as_deref().unwrap_or("no definition");
             vec![
@@ -103,7 +112,8 @@ impl ClusterView {
             (0, Some(account), searched) if searched.as_ref() != Some(account) => {
                 format!("not asked: account {account}")
             }
-            (0, ..) => "not created".to_owned(),
+            (0, _, Some(searched)) => format!("no stacks in account {searched}"),
+            (0, _, None) => "not asked".to_owned(),
             (1, ..) => format!("1 stack {}", statuses()),
             (n, ..) => format!("{n} stacks {}", statuses()),
         }

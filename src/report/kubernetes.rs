@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::certificates::{Certificate, CertificateKind};
+use super::certificates::{self, Assessment, Certificate, CertificateKind};
 use super::format;
 use crate::common::text::{folding, listed_line};
 use crate::kube::{ClusterState, Node, Pod, Readiness, WantedCluster};
@@ -122,6 +122,40 @@ fn node(node: &Node, wanted: Option<&WantedCluster>) -> NodeView {
         cordoned: node.cordoned,
         trouble: node.trouble.clone(),
     }
+}
+
+/// What is wrong with a cluster, as far as its API says.
+pub fn trouble(view: &KubernetesView) -> Vec<String> {
+    let mut all = Vec::new();
+    match (&view.silent, view.failing.as_slice()) {
+        (_, [_, ..]) => all.push(format!(
+            "the API is not ready: {} fails",
+            view.failing.join(", ")
+        )),
+        (None, []) if !view.ready => all.push("the API is not ready".to_owned()),
+        (_, []) => all.extend(view.missing.iter().cloned()),
+    }
+    // Without a definition nothing is known to be missing; what is there is looked at all the same.
+    if view.missing.is_empty() {
+        all.extend(view.nodes.iter().filter_map(|node| {
+            let why = node.trouble.as_ref()?;
+            Some(format!("{} is NotReady: {why}", node.name))
+        }));
+    }
+    if let Assessment::Expiring(names) = certificates::assess(&view.certificates, 0) {
+        all.push(format!("certificates that are not valid: {names}"));
+    }
+    all
+}
+
+/// What of a cluster could not be looked at.
+pub fn unseen(view: &KubernetesView) -> Vec<String> {
+    let silent = view.silent.iter().map(|why| format!("Kubernetes: {why}"));
+    let unread = view.certificates.iter().filter_map(|row| {
+        let why = row.trouble.as_ref().filter(|_| row.days_left.is_none())?;
+        Some(format!("certificate of {}: {why}", row.name))
+    });
+    silent.chain(unread).collect()
 }
 
 /// The lines below the API's address, for 80 columns.
@@ -257,6 +291,41 @@ mod tests {
         assert_eq!(
             text,
             "version   v1.36.2, ready\netcd      answers; 1 of 2 members' pods run\n"
+        );
+    }
+
+    #[test]
+    fn trouble_is_what_was_seen_and_the_rest_is_unseen() {
+        let view = KubernetesView {
+            silent: Some("nodes are not shown: no permission".to_owned()),
+            failing: vec!["etcd".to_owned()],
+            ..KubernetesView::default()
+        };
+        assert_eq!(trouble(&view), ["the API is not ready: etcd fails"]);
+        assert_eq!(
+            unseen(&view),
+            ["Kubernetes: nodes are not shown: no permission"]
+        );
+        let now: jiff::Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
+        let expired = now - jiff::SignedDuration::from_hours(30);
+        let kind = CertificateKind::Serving;
+        let view = KubernetesView {
+            ready: true,
+            certificates: vec![
+                Certificate::of(kind, "API", expired, now),
+                Certificate::unseen(CertificateKind::Authority, "authorities", "denied"),
+            ],
+            ..KubernetesView::default()
+        };
+        let found = trouble(&view);
+        assert!(
+            found.len() == 1 && found[0].starts_with("certificates that are not valid: "),
+            "{found:?}"
+        );
+        assert_eq!(unseen(&view), ["certificate of authorities: denied"]);
+        assert_eq!(
+            trouble(&KubernetesView::silent(&"down")),
+            Vec::<String>::new()
         );
     }
 

@@ -78,6 +78,8 @@ pub enum Ending {
     Deleted,
     Unchanged,
     RolledBack,
+    /// No operation began.
+    NotBegun,
     Failed,
     /// A stack it needs did not succeed.
     NotStarted,
@@ -207,8 +209,9 @@ impl Ending {
             Outcome::Created => Self::Created,
             Outcome::Updated => Self::Updated,
             Outcome::Deleted => Self::Deleted,
-            Outcome::Unchanged => Self::Unchanged,
+            Outcome::Unchanged | Outcome::AtRest(_) => Self::Unchanged,
             Outcome::RolledBack(_) => Self::RolledBack,
+            Outcome::NotBegun(_) => Self::NotBegun,
             Outcome::Failed(_) => Self::Failed,
             Outcome::NotStarted { .. } => Self::NotStarted,
         }
@@ -222,6 +225,7 @@ impl Ending {
             Self::Deleted => "deleted",
             Self::Unchanged => "unchanged",
             Self::RolledBack => "rolled back",
+            Self::NotBegun => "not begun",
             Self::Failed => "failed",
             Self::NotStarted => "not started",
             Self::Open => "not followed to its end",

@@ -164,7 +164,10 @@ impl TimeScale<'_> {
     }
 
     fn whole(&self, bar: &StackBar) -> ChartRow {
-        let bad = matches!(bar.ending, Ending::Failed | Ending::RolledBack);
+        let bad = matches!(
+            bar.ending,
+            Ending::Failed | Ending::NotBegun | Ending::RolledBack
+        );
         ChartRow {
             mark: mark(bar.ending).trim_start(),
             name: bar.stack.to_string(),

@@ -175,7 +175,7 @@ pub(super) fn mark(ending: Ending) -> &'static str {
     match ending {
         Ending::Created | Ending::Updated | Ending::Deleted | Ending::Unchanged => " ok",
         Ending::RolledBack => " rb",
-        Ending::Failed => " !!",
+        Ending::NotBegun | Ending::Failed => " !!",
         Ending::NotStarted | Ending::Waiting => " ..",
         Ending::Open => " >",
     }

@@ -102,7 +102,7 @@ async fn a_deleted_cluster_leaves_only_what_is_listed() {
     world
         .delete()
         .ends(0)
-        .tells("nothing to delete: deleted has no stacks here");
+        .tells("nothing to delete: deleted has no stacks and no parameters in account");
     world
         .cluster("status", &[])
         .ends(1)

@@ -50,15 +50,128 @@ async fn a_lock_file_of_another_account_is_refused() {
     let lock = world.read("clusters/moved.lock.yaml");
     let foreign = lock.replace(&world.account(), "999988887777");
     world.write("clusters/moved.lock.yaml", &foreign);
-    for command in ["plan", "apply", "lock"] {
+    // The arguments of every command, with those that look at no cluster, or at all: why no lock file guards them.
+    let commands: [(&str, Result<&[&str], &str>); 22] = [
+        ("new", Err("makes a definition")),
+        (
+            "list",
+            Err("shows all accounts' clusters; the lock file's account is in its table"),
+        ),
+        ("validate", Err("without AWS")),
+        ("lock", Ok(&["moved"])),
+        ("render", Err("without AWS")),
+        ("plan", Ok(&["moved"])),
+        ("apply", Ok(&["moved", "--yes"])),
+        ("rehearse", Err("without AWS")),
+        ("watch", Ok(&["moved"])),
+        ("status", Ok(&["moved"])),
+        ("diagnose", Ok(&["moved"])),
+        ("timeline", Ok(&["moved"])),
+        ("doctor", Ok(&["moved"])),
+        ("kubeconfig", Ok(&["moved"])),
+        (
+            "credential",
+            Err("runs in any directory; the authority of the kubeconfig guards it"),
+        ),
+        ("access", Ok(&["list", "moved"])),
+        ("certs", Ok(&["status", "moved"])),
+        ("etcd", Ok(&["list", "moved"])),
+        ("delete", Ok(&["moved", "--confirm", "moved"])),
+        ("schema", Err("without AWS")),
+        ("completions", Err("without AWS")),
+        ("help", Err("without AWS")),
+    ];
+    let help = world.run(&["--help"]);
+    let listed = help
+        .ends(0)
+        .stdout
+        .lines()
+        .skip_while(|line| *line != "Commands:");
+    let listed = listed.skip(1).take_while(|line| !line.is_empty());
+    let listed: Vec<&str> = listed
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(
+        listed,
+        commands.map(|(name, _)| name),
+        "say here what guards a new command"
+    );
+    let guarded = commands
+        .iter()
+        .filter_map(|(name, rest)| Some((name, rest.ok()?)));
+    for (name, rest) in guarded {
+        let all: Vec<&str> = std::iter::once(*name).chain(rest.iter().copied()).collect();
         world
-            .cluster(command, &[])
+            .run(&all)
             .ends(5)
-            .tells("moved.lock.yaml was resolved in account 999988887777")
-            .tells("or delete ");
+            .tells("moved.lock.yaml was resolved in account 999988887777, region eu-west-1")
+            .tells(&format!(
+                "this is account {}, region eu-west-1",
+                world.account()
+            ))
+            .tells("wrong profile?")
+            .tells("--profile or AWS_PROFILE");
+    }
+    let subcommands: [&[&str]; 9] = [
+        &[
+            "access", "grant", "moved", "ci", "-n", "web", "--role", "viewer",
+        ],
+        &["access", "revoke", "moved", "ci"],
+        &["certs", "restore", "moved"],
+        &["certs", "backup", "moved"],
+        &["etcd", "snapshot", "moved"],
+        &["etcd", "restore", "moved", "etcd/20261123T100000Z-7.db"],
+        &["etcd", "replace-member", "moved", "a"],
+        &["status", "moved", "--region", "eu-west-1"],
+        &["status", "moved", "--check"],
+    ];
+    for command in subcommands {
+        world
+            .run(command)
+            .ends(5)
+            .tells("moved.lock.yaml was resolved in account 999988887777");
     }
     nothing_was_made(&world).await;
     assert_eq!(world.read("clusters/moved.lock.yaml"), foreign);
+}
+
+/// A definition that can't be read any more, or is gone, takes nothing from what the lock file says.
+#[test]
+fn lock_file_guards_without_its_definition_too() {
+    let world = World::small("bereft");
+    world.cluster("lock", &[]).ends(0);
+    let lock = world.read("clusters/bereft.lock.yaml");
+    let foreign = lock.replace(&world.account(), "999988887777");
+    world.write("clusters/bereft.lock.yaml", &foreign);
+    world.write("clusters/bereft.yaml", "name: [");
+    let delete = ["--region", "eu-west-1", "--confirm", "bereft"];
+    let refused = || {
+        world
+            .cluster("delete", &delete)
+            .ends(5)
+            .tells("bereft.lock.yaml was resolved in account 999988887777");
+    };
+    refused();
+    std::fs::remove_file(world.path("clusters/bereft.yaml")).expect("removed");
+    refused();
+}
+
+#[test]
+fn region_that_is_not_the_clusters_is_refused() {
+    let world = World::small("fixed");
+    world.cluster("lock", &[]).ends(0);
+    for command in ["status", "watch", "diagnose", "timeline", "delete"] {
+        world
+            .cluster(command, &["--region", "us-east-1"])
+            .ends(5)
+            .tells("clusters/fixed.yaml says that fixed is in eu-west-1, not in us-east-1");
+    }
+    // The flag counts more than the environment.
+    let mut command = world.command(&["status", "fixed", "--region", "eu-west-1"]);
+    Said::of(command.env("AWS_REGION", "us-east-1"))
+        .ends(1)
+        .tells("fixed has no stacks in account");
 }
 
 #[tokio::test]

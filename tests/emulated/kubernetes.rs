@@ -176,6 +176,41 @@ fn status_shows_the_cluster_itself_or_why_it_can_not() {
 }
 
 #[test]
+fn diagnosis_is_about_stacks_and_the_cluster_itself() {
+    let cluster = Cluster::new("whole");
+    let unseen = cluster.world.cluster("diagnose", &[]);
+    unseen
+        .ends(1)
+        .tells("the last operation on each of its 5 stacks succeeded")
+        .tells("could not check: Kubernetes: ")
+        .omits("is healthy");
+    fill(&cluster.server, &[SLOT], "workers", 1);
+    cluster
+        .run(&["diagnose", "whole"])
+        .ends(0)
+        .tells("whole is healthy: its stacks, its API with nodes and pods, and its authorities were looked at");
+    cluster.run(&["status", "whole", "--check"]).ends(0);
+    let view = cluster.json(&["diagnose", "whole"]);
+    assert_eq!(view["verdict"], "healthy");
+    assert_eq!(view["notLookedAt"], json!([]));
+
+    let condition = json!([{"type": "Ready", "status": "False", "message": "kubelet stopped"}]);
+    let mut ill = node("i-0d0", "10.20.1.9", &json!({"kube-cfn/pool": "workers"}));
+    ill["status"]["conditions"] = condition;
+    cluster.server.put(NODES, ill);
+    for arguments in [&["diagnose", "whole"][..], &["status", "whole", "--check"]] {
+        cluster.run(arguments).ends(4).tells("i-0d0 is NotReady");
+    }
+    // Nobody knows then how many nodes there should be; those that are there are looked at all the same.
+    std::fs::remove_file(cluster.world.path("clusters/whole.yaml")).expect("removed");
+    for command in ["diagnose", "status"] {
+        let mut arguments = vec![command, "whole", "--region", "eu-west-1"];
+        arguments.extend((command == "status").then_some("--check"));
+        cluster.run(&arguments).ends(4).tells("i-0d0 is NotReady");
+    }
+}
+
+#[test]
 fn certificates_of_control_plane_nodes_are_read_through_run_command() {
     let cluster = Cluster::new("inside");
     let status = ["certs", "status", "inside"];

@@ -29,6 +29,7 @@ mod store;
 mod support;
 mod timeline;
 mod tools;
+mod verdicts;
 mod versions;
 mod wire;
 mod without_aws;

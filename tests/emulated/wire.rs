@@ -2,6 +2,7 @@
 //! outcome of a run.
 
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use kube_cfn::cloud::Cloud;
 use serde_json::{Value, json};
@@ -33,24 +34,53 @@ fn struck() -> Vec<u64> {
         .collect()
 }
 
+/// The proxy has one set of rules for all tests.
+static RULES: Mutex<()> = Mutex::new(());
+
+/// A refusal in mid-run, of what goes before the control plane: nothing of it is begun, so nothing is rolled back.
+#[test]
+fn stack_that_never_began_is_not_rolled_back() {
+    let _alone = RULES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut world = World::small("denied");
+    world.reached_through(&given("KUBE_CFN_TEST_FAULTS"));
+    let denial = "User: arn:aws:iam::1:user/ada is not authorized to perform: ssm:PutParameter on resource: x";
+    let rules = json!([{
+        "service": "ssm", "operation": "PutParameter", "body": "contains(Name, '/denied/')",
+        "error": {"code": "AccessDeniedException", "status": 400, "message": denial}
+    }]);
+    control("POST", "rules", &rules.to_string());
+    let said = world.apply();
+    control("POST", "rules", "[]");
+    said.ends(1)
+        .tells("control-plane - not-begun")
+        .tells("no permission to store /kube-cfn/denied/")
+        .tells("nothing was started")
+        .tells("a stack could not be begun, nothing of it was changed")
+        .omits("rolled back");
+    world.apply().ends(0);
+}
+
 #[tokio::test]
 async fn throttled_polls_and_lost_answers_do_not_change_the_verdict() {
     let mut world = World::small("burst");
-    world.reached_through(&given("KUBE_CFN_TEST_FAULTS"));
-    let rules = json!([
-        {"service": "cloudformation", "operation": "DescribeStackEvents",
-         "body": "contains(StackName, 'burst-')", "times": 10, "sequence": {"fail": 2, "pass": 2},
-         "error": {"code": "Throttling", "status": 400, "message": "Rate exceeded"}},
-        {"service": "cloudformation", "operation": "CreateStack",
-         "body": "StackName == 'burst-network'", "times": 1, "response": {"abort_frac": 0.0}},
-        {"service": "cloudformation", "operation": "CreateStack",
-         "body": "StackName == 'burst-base'", "times": 1, "reset": true}
-    ]);
-    control("POST", "rules", &rules.to_string());
-    world.apply().ends(0);
-    let struck = struck();
-    assert!(struck == [10, 1, 1], "{struck:?}");
-    control("POST", "rules", "[]");
+    {
+        let _alone = RULES.lock().unwrap_or_else(PoisonError::into_inner);
+        world.reached_through(&given("KUBE_CFN_TEST_FAULTS"));
+        let rules = json!([
+            {"service": "cloudformation", "operation": "DescribeStackEvents",
+             "body": "contains(StackName, 'burst-')", "times": 10, "sequence": {"fail": 2, "pass": 2},
+             "error": {"code": "Throttling", "status": 400, "message": "Rate exceeded"}},
+            {"service": "cloudformation", "operation": "CreateStack",
+             "body": "StackName == 'burst-network'", "times": 1, "response": {"abort_frac": 0.0}},
+            {"service": "cloudformation", "operation": "CreateStack",
+             "body": "StackName == 'burst-base'", "times": 1, "reset": true}
+        ]);
+        control("POST", "rules", &rules.to_string());
+        world.apply().ends(0);
+        let struck = struck();
+        assert!(struck == [10, 1, 1], "{struck:?}");
+        control("POST", "rules", "[]");
+    }
 
     let found = world
         .aws()

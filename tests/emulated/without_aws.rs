@@ -32,7 +32,7 @@ fn list_shows_definitions_and_clusters() {
     table
         .ends(0)
         .prints("5 stacks CREATE_COMPLETE")
-        .prints("not created");
+        .prints(&format!("no stacks in account {}", world.account()));
     for line in table.stdout.lines() {
         assert!(line.chars().count() <= 80, "too wide: {line}");
     }

@@ -144,3 +144,20 @@ async fn a_damaged_credential_is_none() {
     std::fs::write(&file, &whole).unwrap();
     assert!(cache.find(&key, None, now()).is_some());
 }
+
+/// The cluster of the kubeconfig is elsewhere, or was made again: a credential of what is here opens nothing there.
+#[tokio::test(start_paused = true)]
+async fn credential_of_another_authority_is_refused() {
+    let (cloud, place) = (cloud().await, tempfile::tempdir().unwrap());
+    ensure(&cloud).await.unwrap();
+    let (cache, key) = (Cache::at(place.path().join("cache")), cache_key("ada"));
+    let refused = credential(&cloud, &cache, &key, limits(), Some("ab:cd"), now()).await;
+    assert!(
+        matches!(refused, Err(AccessError::OtherAuthority { .. })),
+        "{refused:?}"
+    );
+    let made = credential(&cloud, &cache, &key, limits(), None, now()).await;
+    let trusted = made.unwrap().authority();
+    let made = credential(&cloud, &cache, &key, limits(), trusted.as_deref(), now()).await;
+    assert!(made.is_ok());
+}

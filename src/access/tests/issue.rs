@@ -13,12 +13,12 @@ async fn issuing_needs_readable_authorities() {
     let none = issue(&cloud, "canary", &request("ada", None), limits(), now()).await;
     assert_eq!(
         none.unwrap_err().to_string(),
-        "no CA of cluster `canary` in this account and region: is the profile wrong? \
-         for a new cluster `kube-cfn apply canary` makes one; for a living one `kube-cfn certs \
-         restore canary` puts it back"
+        "no CA of cluster `canary` in this account and region: wrong profile? for a living cluster \
+         `kube-cfn certs restore canary` puts it back; if it was never created, `kube-cfn plan canary` \
+         shows what would be"
     );
     let none = authority_certificate(&cloud, "canary").await;
-    assert!(matches!(none, Err(AccessError::NoAuthorities(_))));
+    assert!(matches!(none, Err(AccessError::NoAuthorities { .. })));
     deny(&cloud, None);
     let denied = issue(&cloud, "canary", &request("ada", None), limits(), now()).await;
     assert_eq!(

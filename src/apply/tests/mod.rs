@@ -127,9 +127,8 @@ fn received(mut events: UnboundedReceiver<Event>) -> Vec<Event> {
 /// Outcomes as `kind word`, failures with their reason.
 fn outcome_lines(report: &RunReport) -> Vec<String> {
     let line = |(kind, outcome): &(StackKind, Outcome)| match outcome {
-        Outcome::RolledBack(why) if why.status.is_none() => {
-            format!("{kind} not begun: {}", why.reason)
-        }
+        Outcome::NotBegun(why) => format!("{kind} not begun: {}", why.reason),
+        Outcome::AtRest(status) => format!("{kind} at rest in {status}"),
         Outcome::RolledBack(why) => format!("{kind} rolled back: {}", why.reason),
         Outcome::Failed(why) => format!("{kind} failed: {}", why.reason),
         Outcome::NotStarted { needs } => format!("{kind} not started: {needs}"),

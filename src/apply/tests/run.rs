@@ -190,7 +190,7 @@ async fn prerequisites_run_after_the_base_and_their_failure_stops_the_stack() {
         "control-plane not begun: no authorities"
     );
     // Nothing of it began: run again, it goes on.
-    assert_eq!(report.outcome(), RunOutcome::RolledBack);
+    assert_eq!(report.outcome(), RunOutcome::NotBegun);
     let asked = prepared.asked.borrow();
     let (_, known) = asked
         .iter()

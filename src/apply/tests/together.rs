@@ -82,7 +82,7 @@ async fn stack_that_never_began_needs_no_manual_action() {
         line.starts_with("control-plane not begun: uploading node/1.tar.gz"),
         "{line}"
     );
-    assert_eq!(report.outcome(), RunOutcome::RolledBack);
+    assert_eq!(report.outcome(), RunOutcome::NotBegun);
 }
 
 async fn watched(cloud: &TestCloud, stop: impl Future<Output = ()>) -> (RunReport, Vec<Event>) {
@@ -110,12 +110,12 @@ async fn watch_follows_running_and_new_operations_without_changes() {
     assert_eq!(
         lines,
         [
-            "base Unchanged",
-            "control-plane Unchanged",
+            "base at rest in CREATE_COMPLETE",
+            "control-plane at rest in CREATE_COMPLETE",
             "database rolled back: storage is full",
             "edge Updated",
-            "network Unchanged",
-            "pool-workers Unchanged",
+            "network at rest in CREATE_COMPLETE",
+            "pool-workers at rest in CREATE_COMPLETE",
         ]
     );
     assert_eq!(report.outcome(), RunOutcome::RolledBack);
@@ -143,6 +143,8 @@ async fn watch_of_settled_stacks_ends_at_once_and_detaches_on_stop() {
     let cloud = TestCloud::standing().await;
     let (report, _) = watched(&cloud, std::future::pending()).await;
     assert_eq!(report.outcome(), RunOutcome::Done);
+    let lines = outcome_lines(&report);
+    assert_eq!(lines[0], "base at rest in CREATE_COMPLETE", "{lines:?}");
     assert_eq!(report.outcomes.len(), 6);
     assert!(cloud.elapsed() < Duration::from_secs(1));
     cloud.remove("canary-edge");

@@ -140,6 +140,9 @@ async fn read(global: &Global, cluster: &ClusterArg) -> Result<Authorities, Comm
     cluster.print_header();
     let stacks = cluster.cloud.stacks(Some(&cluster.name)).await?;
     let listed = list_authorities(&cluster.cloud, &cluster.name, &stacks).await?;
+    if stacks.is_empty() && listed.refusal().is_none() {
+        return Err(cluster.no_stacks());
+    }
     let base = StackKind::Base.to_string();
     let base = stacks.into_iter().find(|stack| stack.kind == base);
     let bucket = base.and_then(|mut base| base.outputs.remove(STATE_BUCKET));

@@ -57,9 +57,21 @@ fn has_form(service: Service, call: &str, body: Option<&[u8]>) -> bool {
             std::str::from_utf8(body).is_ok_and(|text| text.contains(&root))
         }
         Service::Ssm | Service::Pricing | Service::Kms => body.trim_ascii_start().starts_with(b"{"),
-        // Objects have no form, and answers about them no body.
-        Service::S3 => true,
+        Service::S3 => s3_has_form(call, body),
     }
+}
+
+/// Objects have no form, and most answers about them no body; lists and settings are documents.
+fn s3_has_form(call: &str, body: &[u8]) -> bool {
+    let root = match call {
+        "ListObjectsV2" => "<ListBucketResult",
+        "ListObjectVersions" => "<ListVersionsResult",
+        "DeleteObjects" => "<DeleteResult",
+        "GetPublicAccessBlock" => "<PublicAccessBlockConfiguration",
+        "GetBucketPolicy" => "{",
+        _ => return true,
+    };
+    std::str::from_utf8(body).is_ok_and(|text| text.contains(root))
 }
 
 /// Repeats a request whose good answer could not be read, as one whose answer was lost.
@@ -96,6 +108,23 @@ mod tests {
         let json = |body: &[u8]| has_form(Service::Ssm, "GetParameter", Some(body));
         assert!(json(b"{}") && json(b" {\"Parameter\":{}}"));
         assert!(!json(b"") && !json(b"<html>sign in</html>"));
-        assert!(has_form(Service::S3, "HeadObject", Some(b"")));
+        let s3 = |call: &str, body: &[u8]| has_form(Service::S3, call, Some(body));
+        assert!(s3("HeadObject", b""));
+        assert!(s3(
+            "GetPublicAccessBlock",
+            b"<PublicAccessBlockConfiguration/>"
+        ));
+        for call in [
+            "GetPublicAccessBlock",
+            "GetBucketPolicy",
+            "ListObjectVersions",
+            "ListObjectsV2",
+            "DeleteObjects",
+        ] {
+            assert!(
+                !s3(call, b"") && !s3(call, b"<html>sign in</html>"),
+                "{call}"
+            );
+        }
     }
 }

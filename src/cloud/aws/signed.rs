@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use self::endpoint::{Endpoint, Endpoints};
 use super::Aws;
+use super::answers::is_numbered;
 use super::calls::ApiCall;
 use super::config::{Connection, plain_connector};
 use super::error::{ErrorText, explain_answer, no_credentials, unanswered};
@@ -57,6 +58,14 @@ struct Unsigned {
     body: String,
 }
 
+/// How answers are read.
+#[derive(Clone, Copy)]
+struct Protocol {
+    refusal: fn(&str) -> ApiError,
+    /// Whether a text is a good answer to the call of this name.
+    is_answer: fn(&str, &str) -> bool,
+}
+
 /// Code and message of a refusal, where the answer has them.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct ApiError {
@@ -75,7 +84,11 @@ pub(super) async fn query(
         headers: vec![("content-type", FORM.to_owned())],
         body: form(api_call.call, version, parameters),
     };
-    ask(aws, tries, api_call, request, xml::refusal).await
+    let protocol = Protocol {
+        refusal: xml::refusal,
+        is_answer: xml::is_answer,
+    };
+    ask(aws, tries, api_call, request, protocol).await
 }
 
 /// Asks a JSON API, by the name that goes before the call's in `X-Amz-Target`.
@@ -91,7 +104,11 @@ pub(super) async fn json(
         ],
         body: body.to_string(),
     };
-    let text = ask(aws, Tries::USUAL, api_call, request, json_refusal).await?;
+    let protocol = Protocol {
+        refusal: json_refusal,
+        is_answer: |_, text| serde_json::from_str::<Value>(text).is_ok_and(|it| it.is_object()),
+    };
+    let text = ask(aws, Tries::USUAL, api_call, request, protocol).await?;
     let not_json = |error| unanswered(api_call, &format!("an answer that is not JSON ({error})"));
     serde_json::from_str(&text).map_err(not_json)
 }
@@ -101,12 +118,12 @@ async fn ask(
     tries: Tries,
     api_call: ApiCall<'_>,
     request: impl Fn() -> Unsigned,
-    refusal: fn(&str) -> ApiError,
+    protocol: Protocol,
 ) -> Result<String, CloudError> {
     let kind = (api_call.service, CallKind::of(api_call.call));
     retry(aws, tries.backoff, async || {
         let request = async {
-            let sent = aws.signed.send(api_call, request(), refusal);
+            let sent = aws.signed.send(api_call, request(), protocol);
             let answer = tokio::time::timeout(tries.attempt, sent).await;
             answer.unwrap_or_else(|_| Err(unanswered(api_call, "it took too long")))
         };
@@ -129,19 +146,21 @@ impl Client {
         &self,
         api_call: ApiCall<'_>,
         request: Unsigned,
-        refusal: fn(&str) -> ApiError,
+        protocol: Protocol,
     ) -> Result<String, CloudError> {
         tracing::debug!("{}", api_call.call);
         let request = self.signed(api_call, request).await?;
         let answer = self.connector.call(request).await;
         let answer = answer.map_err(|error| unanswered(api_call, &error.to_string()))?;
         let status = answer.status().as_u16();
+        let numbered = is_numbered(&answer);
         let text = text(answer).await;
         let text = text.map_err(|cause| unanswered(api_call, &cause))?;
-        if status == 200 {
+        // A good status over anything else, such as a proxy's page, is no answer: it is asked again.
+        if status == 200 && numbered && (protocol.is_answer)(api_call.call, &text) {
             return Ok(text);
         }
-        let refusal = refusal(&text);
+        let refusal = (protocol.refusal)(&text);
         let error = ErrorText {
             code: refusal.code.as_deref(),
             message: refusal.message.as_deref(),

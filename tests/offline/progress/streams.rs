@@ -59,6 +59,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Updated),
         Just(Outcome::Unchanged),
         failure().prop_map(Outcome::RolledBack),
+        failure().prop_map(Outcome::NotBegun),
         failure().prop_map(Outcome::Failed),
         stack().prop_map(|needs| Outcome::NotStarted { needs }),
     ]

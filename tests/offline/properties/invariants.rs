@@ -298,7 +298,11 @@ impl After<'_> {
             }
             Outcome::Unchanged if touched => wrong("it was changed"),
             Outcome::Created if is != "CREATE_COMPLETE" => wrong("it was updated"),
-            Outcome::RolledBack(why) | Outcome::Failed(why) => match &why.status {
+            Outcome::NotBegun(_) if begun => wrong("it was begun"),
+            Outcome::RolledBack(why) if why.status.is_none() => wrong("nothing was rolled back"),
+            Outcome::RolledBack(why) | Outcome::NotBegun(why) | Outcome::Failed(why) => match &why
+                .status
+            {
                 Some(reported)
                     if !is.starts_with(&reported.as_str().replace("_CLEANUP_IN_PROGRESS", "")) =>
                 {

@@ -24,6 +24,14 @@ pub(in crate::cloud::aws) fn child(of: Node<'_, '_>, name: &str) -> Option<Strin
     found.text().map(|text| text.trim().to_owned())
 }
 
+/// Whether a text is a whole answer to `call`.
+pub(super) fn is_answer(call: &str, xml: &str) -> bool {
+    parse(xml).is_ok_and(|document| {
+        let root = document.root_element().tag_name().name();
+        root.strip_suffix("Response") == Some(call)
+    })
+}
+
 pub(super) fn refusal(xml: &str) -> ApiError {
     let Ok(document) = parse(xml) else {
         return ApiError::default();
@@ -50,6 +58,20 @@ impl LocalName for Node<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answer_is_whole_and_of_its_call() {
+        let of = |xml: &str| is_answer("GetRole", xml);
+        assert!(of("<GetRoleResponse xmlns=\"x\"><A/></GetRoleResponse>"));
+        for foreign in [
+            "",
+            "<html><p/></html>",
+            "<GetRoleResponse>",
+            "<GetUserResponse/>",
+        ] {
+            assert!(!of(foreign), "{foreign}");
+        }
+    }
 
     #[test]
     fn error_answer_has_code_and_message() {

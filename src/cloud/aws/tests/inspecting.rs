@@ -50,6 +50,49 @@ async fn key_without_an_answer_of_kms_is_no_answer() {
 }
 
 #[tokio::test]
+async fn proxy_pages_under_200_are_asked_again() {
+    for page in ["<html>welcome</html>", "", "{\"KeyMetadata\": "] {
+        let mut calls = 0;
+        let (aws, asked) = serve(move |asked| {
+            calls += 1;
+            match (calls, asked.contains("Action=GetRole")) {
+                (1, _) => Answer::Foreign(200, page.to_owned()),
+                (2, _) => json(200, page),
+                (_, true) => refusal("NoSuchEntity", "no"),
+                (_, false) => json(200, r#"{"KeyMetadata": {"KeyState": "Enabled"}}"#),
+            }
+        })
+        .await;
+        assert_eq!(
+            aws.key("arn:key").await,
+            Ok(Some(KeyState::Enabled)),
+            "{page}"
+        );
+        assert_eq!(asked.try_iter().count(), 3, "{page}");
+        let mut calls = 0;
+        let (aws, _asked) = serve(move |_| {
+            calls += 1;
+            match calls {
+                1 => Answer::Foreign(200, page.to_owned()),
+                2 => json(200, page),
+                _ => refusal("NoSuchEntity", "no"),
+            }
+        })
+        .await;
+        assert_eq!(aws.role("gone").await, Ok(None), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn page_in_place_of_a_bucket_setting_is_no_setting() {
+    for page in ["<html>welcome</html>", ""] {
+        let (aws, _asked) = serve(move |_| json(200, page)).await;
+        let error = aws.bucket_access("b").await.expect_err("not an answer");
+        assert!(error.is_transient(), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn role_is_read_page_by_page() {
     const OWN: &str = "arn:aws:iam::1:policy/own";
     let (aws, _asked) = serve(|asked| {
