@@ -26,7 +26,7 @@ pub use change_set::{
     KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement, ResourceChange,
     template_key,
 };
-pub use drift::{Difference, Drift};
+pub use drift::{Difference, Drift, DriftReport};
 pub use error::CloudError;
 pub use event::{StackEvent, StackOperation};
 pub use inspect::{ACCESS_BLOCKS, BucketAccess, Inspect, KeyState, RoleAccess};
@@ -133,5 +133,5 @@ pub trait Cloud: Clock {
 
     /// The resources of a stack that were changed outside CloudFormation. Takes half a minute or
     /// more; changes nothing.
-    async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError>;
+    async fn drift(&self, stack_id: &str) -> Result<DriftReport, CloudError>;
 }

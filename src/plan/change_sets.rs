@@ -11,7 +11,7 @@ use super::request::{proposal, token};
 use super::{
     Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, objects, recovery, risk, status,
 };
-use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Drift, LiveStack, Store};
+use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, DriftReport, LiveStack, Store};
 
 /// What a plan is made under.
 #[derive(Debug, Clone, Copy)]
@@ -33,9 +33,10 @@ pub struct PlanOptions<'a> {
 pub enum DriftDetection {
     /// Every stack at rest is compared with its resources.
     All,
-    /// Only those that the plan would update: what is changed by hand there may be overwritten.
+    /// Only those that the plan would update: what was changed there may be overwritten, and what is gone makes the
+    /// update fail. Every stack where the plan would update none: there is nothing else to say.
     ChangedOnly,
-    /// What was changed by hand stays unknown.
+    /// What was changed stays unknown.
     #[default]
     Off,
 }
@@ -72,6 +73,9 @@ pub async fn resolve(
             Ok(step) => steps.push(step),
             Err(error) => failed = failed.or(Some(error)),
         }
+    }
+    if failed.is_none() && options.drift == DriftDetection::ChangedOnly && stays(&steps) {
+        join_all(steps.iter_mut().map(|step| look_for_drift(step, cloud))).await;
     }
     evaluate::settle_pending(&mut steps);
     let objects = objects::note_bundles(&mut steps, cloud, bucket).await;
@@ -111,11 +115,23 @@ async fn resolve_with_drift(
         ),
     };
     let mut step = asked?;
-    if options.drift == DriftDetection::ChangedOnly && step.change_set().is_some() {
+    let may_change = step.change_set().is_some() || step.action == Action::Deferred;
+    if options.drift == DriftDetection::ChangedOnly && may_change {
         seen = drift_of(found.as_ref(), cloud).await;
     }
     drift::note(&mut step, seen);
+    drift::block_gone(&mut step);
     Ok(step)
+}
+
+/// Whether no stack would be changed.
+fn stays(steps: &[Step]) -> bool {
+    steps.iter().all(|step| step.action == Action::NoChange)
+}
+
+async fn look_for_drift(step: &mut Step, cloud: &impl Cloud) {
+    let seen = drift_of(step.found.as_ref(), cloud).await;
+    drift::note(step, seen);
 }
 
 /// Removes the change sets of a plan that nobody will execute. Returns what could not be removed.
@@ -188,7 +204,7 @@ async fn policy_drifted(step: &Step, cloud: &impl Cloud) -> Result<bool, CloudEr
 async fn drift_of(
     found: Option<&LiveStack>,
     cloud: &impl Cloud,
-) -> Option<Result<Vec<Drift>, CloudError>> {
+) -> Option<Result<DriftReport, CloudError>> {
     let found = found.filter(|found| status::rests(&found.status))?;
     Some(cloud.drift(&found.id).await)
 }

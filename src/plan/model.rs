@@ -44,10 +44,12 @@ pub struct Step {
     pub blocked_change_set: Option<ChangeSet>,
     /// What CloudFormation's early validation found; it refuses where the step is blocked by it.
     pub findings: Vec<Finding>,
-    /// What somebody changed by hand.
+    /// What was changed outside CloudFormation.
     pub drift: Vec<Drifted>,
-    /// Why nobody knows whether something was changed by hand; `None` when it was looked at, and where
-    /// there is nothing to look at.
+    /// Whether CloudFormation compared its resources, all of them unless [`Step::drift_unknown`] says otherwise.
+    pub drift_checked: bool,
+    /// Why nobody knows whether something, or something else, was changed; `None` when all was compared, and where
+    /// nobody looked.
     pub drift_unknown: Option<String>,
     /// Whether the stack policy in force is not the wanted one.
     pub policy_drifted: bool,
@@ -172,6 +174,18 @@ impl Plan {
         })
     }
 
+    /// Resources that were changed or deleted outside CloudFormation, and that a run leaves as they are.
+    pub fn drift_needing_action(&self) -> impl Iterator<Item = &Drifted> {
+        self.steps.iter().flat_map(Step::drift_needing_action)
+    }
+
+    /// Stacks of which drift detection did not find out everything, and the first reason.
+    pub fn drift_unknown(&self) -> Option<(usize, &str)> {
+        let mut reasons = self.steps.iter().filter_map(|s| s.drift_unknown.as_deref());
+        let first = reasons.next()?;
+        Some((reasons.count() + 1, first))
+    }
+
     /// Notes damaged objects of a stack in which nothing else is to do.
     pub fn note_damaged(&mut self, stack: &StackKind, objects: Vec<DamagedObject>) {
         let stays = |step: &&mut Step| {
@@ -212,6 +226,7 @@ impl Step {
             blocked_change_set: None,
             findings: Vec::new(),
             drift: Vec::new(),
+            drift_checked: false,
             drift_unknown: None,
             policy_drifted: false,
             damaged_objects: Vec::new(),

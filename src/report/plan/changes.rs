@@ -219,6 +219,12 @@ pub(super) fn short(value: &str) -> String {
 
 /// Two values beside each other; long ones from shortly before their difference.
 fn between(before: &str, after: &str) -> String {
+    let (before, after) = cut(before, after);
+    format!("{before} -> {after}")
+}
+
+/// Two values, long ones from shortly before their difference.
+pub(super) fn cut(before: &str, after: &str) -> (String, String) {
     const LEAD: usize = 16;
     let (before, after) = (one_line(before), one_line(after));
     let same = before
@@ -233,7 +239,7 @@ fn between(before: &str, after: &str) -> String {
         let rest: String = value.chars().skip(skip).collect();
         format!("…{}", short(&rest))
     };
-    format!("{} -> {}", cut(&before), cut(&after))
+    (cut(&before), cut(&after))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A plan as data: the view that scripts read, and that [`text`] is made of.
 
 mod changes;
+mod drift;
 mod forecast;
 mod markdown;
 mod notes;
@@ -41,6 +42,8 @@ pub struct PlanView<'a> {
     refused: &'a [Blocked],
     /// Whether a run would change anything.
     changes: bool,
+    /// What drift detection found.
+    drift: DriftView<'a>,
     stacks: Vec<StackView<'a>>,
     /// How long it takes, in seconds.
     expected: Estimate,
@@ -48,6 +51,38 @@ pub struct PlanView<'a> {
     cost: Monthly,
     /// Stacks in AWS that the definition no longer has; they are left alone.
     leftover: Vec<&'a str>,
+}
+
+/// What drift detection found in all stacks. The resources are with their stacks.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DriftView<'a> {
+    /// Stacks whose resources CloudFormation compared with the template.
+    compared: usize,
+    /// Stacks that exist and that nobody looked at.
+    not_looked: usize,
+    /// Resources that differ and that a run leaves as they are.
+    needs_action: usize,
+    /// Stacks of which not everything could be found out.
+    unknown: usize,
+    /// The first reason for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+impl<'a> DriftView<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let existing = plan.steps.iter().filter(|step| step.found.is_some());
+        let unknown = plan.drift_unknown();
+        let looked = |step: &&Step| step.drift_checked || step.drift_unknown.is_some();
+        Self {
+            compared: existing.clone().filter(|step| step.drift_checked).count(),
+            not_looked: existing.filter(|step| !looked(step)).count(),
+            needs_action: plan.drift_needing_action().count(),
+            unknown: unknown.map_or(0, |(stacks, _)| stacks),
+            reason: unknown.map(|(_, reason)| reason),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -186,6 +221,7 @@ pub fn view<'a>(
         region: &identity.region,
         refused: &plan.refused,
         changes: plan.has_changes(),
+        drift: DriftView::of(plan),
         stacks: plan
             .steps
             .iter()

@@ -1,0 +1,85 @@
+//! What becomes of a drift, by the kind of resource and property. One table: which differences are expected because AWS
+//! or the cluster itself makes them, which can't be taken back, and what a resource that is gone needs.
+
+use crate::cloud::Difference;
+
+const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
+const DATABASE: &str = "AWS::RDS::DBInstance";
+const VOLUME: &str = "AWS::EC2::Volume";
+
+/// How a property that differs from its template is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PropertyKind {
+    /// AWS or the cluster changes it; the reason.
+    Expected(&'static str),
+    /// AWS refuses to set it back: the definition has to follow.
+    OnlyGrows,
+    /// It can be set back.
+    Reversible,
+}
+
+/// What a resource that was deleted outside CloudFormation needs beside being created again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GoneKind {
+    /// Nothing.
+    Stateless,
+    /// The cluster's key, which can't be created again as what it was.
+    Key,
+    /// The database: created again, it is empty.
+    Database,
+    /// The etcd volume of a control-plane node: created again, it is empty.
+    EtcdVolume,
+    /// A bucket: created again, it is empty.
+    Bucket,
+}
+
+impl PropertyKind {
+    /// The table. `sizes_itself` is whether the group's size belongs to the autoscaler or the operator.
+    pub(super) fn of(resource_type: &str, difference: &Difference, sizes_itself: bool) -> Self {
+        let path = difference.path.strip_prefix("Properties.");
+        let path = path.unwrap_or(&difference.path);
+        match (resource_type, path) {
+            (GROUP, "DesiredCapacity") if sizes_itself => {
+                Self::Expected("the size of a pool belongs to the autoscaler or to you")
+            }
+            (DATABASE, "AllocatedStorage") if grown(difference) => {
+                Self::Expected("RDS grows the storage by itself up to its limit")
+            }
+            (DATABASE, "EngineVersion") => Self::OnlyGrows,
+            (DATABASE, "MaxAllocatedStorage") | (VOLUME, "Size") if grown(difference) => {
+                Self::OnlyGrows
+            }
+            (_, path) if path.starts_with("Tags") && is_aws_tag(difference) => {
+                Self::Expected("AWS adds this tag")
+            }
+            _ => Self::Reversible,
+        }
+    }
+}
+
+impl GoneKind {
+    /// The table.
+    pub(super) fn of(resource_type: &str) -> Self {
+        match resource_type {
+            "AWS::KMS::Key" => Self::Key,
+            DATABASE => Self::Database,
+            VOLUME => Self::EtcdVolume,
+            "AWS::S3::Bucket" => Self::Bucket,
+            _ => Self::Stateless,
+        }
+    }
+}
+
+fn grown(difference: &Difference) -> bool {
+    let number = |text: &Option<String>| text.as_deref()?.parse::<u64>().ok();
+    let sizes = number(&difference.expected).zip(number(&difference.actual));
+    sizes.is_some_and(|(expected, actual)| actual > expected)
+}
+
+/// Whether it is a tag that the template has not, in the space of names that only AWS writes.
+fn is_aws_tag(difference: &Difference) -> bool {
+    let actual = difference.actual.as_deref().unwrap_or_default();
+    let tag: serde_json::Value = serde_json::from_str(actual).unwrap_or_default();
+    let name = tag["Key"].as_str().unwrap_or_default();
+    difference.expected.is_none() && name.starts_with("aws:")
+}

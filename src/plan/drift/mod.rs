@@ -1,0 +1,246 @@
+//! What was changed outside CloudFormation, and what becomes of it: what a run overwrites, what is expected, and what
+//! needs action, with the way back. CloudFormation compares templates with each other, not with the resources: an
+//! ordinary change set puts nothing back.
+
+mod equal;
+mod kinds;
+mod remedy;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Action, Blocked, Step};
+use crate::cloud::{
+    ChangeAction, CloudError, Drift, DriftReport, Replacement, ResourceChange,
+};
+use crate::stacks::StackKind;
+use kinds::PropertyKind;
+
+/// A resource that was changed outside CloudFormation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drifted {
+    pub drift: Drift,
+    pub state: DriftState,
+    /// Paths that differ and that the change set sets again. CloudFormation leaves the others as they
+    /// are: it compares templates with each other, not with the resources.
+    pub overwritten: Vec<String>,
+    /// Paths that differ because AWS or the cluster changes them, with the reason.
+    pub expected: BTreeMap<String, &'static str>,
+    /// By path that needs action, the field of the definition that decides it, where one does: written there, the
+    /// value stays.
+    pub kept_by: BTreeMap<String, String>,
+    /// The way back, where action is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// What becomes of a resource that differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DriftState {
+    /// AWS or the cluster makes every difference.
+    Expected,
+    /// The change set of this plan sets it again, or creates again what is gone.
+    Overwritten,
+    /// No run of this tool changes it.
+    NeedsAction,
+}
+
+/// Writes into a step what was found. `None` where nobody looked.
+pub(super) fn note(step: &mut Step, found: Option<Result<DriftReport, CloudError>>) {
+    match found {
+        None => {}
+        Some(Err(error)) => step.drift_unknown = Some(error.to_string()),
+        Some(Ok(report)) => {
+            step.drift_unknown = report.unknown;
+            step.drift_checked = true;
+            let all = report.resources.into_iter();
+            step.drift = all.filter_map(|drift| drifted(step, drift)).collect();
+        }
+    }
+}
+
+/// A run that updates a stack one of whose resources is gone fails in the middle, after other stacks: it is refused
+/// before the first.
+pub(super) fn block_gone(step: &mut Step) {
+    if !matches!(step.action, Action::Update(_) | Action::Deferred) {
+        return;
+    }
+    let gone = step.drift_needing_action().find(|one| one.drift.deleted);
+    let Some(gone) = gone else {
+        return;
+    };
+    let reason = format!(
+        "{} ({}) was deleted outside CloudFormation: an update of {} would fail",
+        step.description(&gone.drift.logical_id),
+        gone.drift.logical_id,
+        step.stack.name
+    );
+    let why = Blocked::by_state(reason, gone.remedy.clone().unwrap_or_default());
+    if let Action::Update(set) = std::mem::replace(&mut step.action, Action::Blocked(why)) {
+        step.blocked_change_set = Some(set);
+    }
+}
+
+impl Step {
+    /// Resources that differ from their templates, and that no run of this tool changes.
+    pub fn drift_needing_action(&self) -> impl Iterator<Item = &Drifted> {
+        let all = self.drift.iter();
+        all.filter(|one| one.state == DriftState::NeedsAction)
+    }
+}
+
+/// `None` where the differences are of form alone.
+fn drifted(step: &Step, mut drift: Drift) -> Option<Drifted> {
+    let is_listed = !drift.differences.is_empty();
+    drift.differences.retain(|one| !equal::is_same(one));
+    if is_listed && drift.differences.is_empty() && !drift.deleted {
+        return None;
+    }
+    let changes = step.change_set().map_or(&[][..], |set| &set.changes);
+    let change = changes.iter().find(|c| c.logical_id == drift.logical_id);
+    let overwritten = change.map_or_else(Vec::new, |c| overwritten(&drift, c));
+    let left = Left::of(step, &drift, &overwritten);
+    let renewed = change.is_some_and(renews);
+    // Gone, or CloudFormation does not say in what it differs.
+    let whole = drift.differences.is_empty() && !renewed;
+    let needs_action = whole || left.reversible || !left.only_grows.is_empty();
+    let remedy = needs_action.then(|| {
+        if drift.deleted {
+            remedy::gone(step, &drift)
+        } else {
+            remedy::modified(step, left.reversible || whole, &left.only_grows)
+        }
+    });
+    let state = match (needs_action, renewed || !overwritten.is_empty()) {
+        (true, _) => DriftState::NeedsAction,
+        (false, true) => DriftState::Overwritten,
+        (false, false) => DriftState::Expected,
+    };
+    let Left {
+        expected, kept_by, ..
+    } = left;
+    Some(Drifted {
+        drift,
+        state,
+        overwritten,
+        expected,
+        kept_by,
+        remedy,
+    })
+}
+
+/// The differences that a run leaves as they are, by what is to be done about them.
+#[derive(Default)]
+struct Left {
+    expected: BTreeMap<String, &'static str>,
+    kept_by: BTreeMap<String, String>,
+    /// Paths.
+    only_grows: Vec<String>,
+    reversible: bool,
+}
+
+impl Left {
+    fn of(step: &Step, drift: &Drift, overwritten: &[String]) -> Self {
+        let sizes_itself = matches!(step.stack.kind, StackKind::Pool(_));
+        let mut left = Self::default();
+        let all = drift.differences.iter();
+        for one in all.filter(|one| !overwritten.contains(&one.path)) {
+            match PropertyKind::of(&drift.resource_type, one, sizes_itself) {
+                PropertyKind::Expected(why) => {
+                    left.expected.insert(one.path.clone(), why);
+                    continue;
+                }
+                PropertyKind::OnlyGrows => left.only_grows.push(one.path.clone()),
+                PropertyKind::Reversible => left.reversible = true,
+            }
+            let field = field(step, drift, &one.path);
+            left.kept_by
+                .extend(field.map(|field| (one.path.clone(), field)));
+        }
+        left
+    }
+}
+
+/// The field of the definition that decides a property.
+fn field(step: &Step, drift: &Drift, path: &str) -> Option<String> {
+    let id = &drift.logical_id;
+    let mut table = step.stack.table();
+    let decides = table.any(|origin| origin.matches_property(id, path));
+    decides.then(|| step.stack.fields(id, Some(path)).into_iter().next())?
+}
+
+/// Whether a change makes the resource new, or takes it out of the stack: then what it is now does not count.
+fn renews(change: &ResourceChange) -> bool {
+    match change.action {
+        ChangeAction::Add | ChangeAction::Remove => true,
+        ChangeAction::Modify | ChangeAction::Other(_) => change.replacement == Replacement::Yes,
+    }
+}
+
+/// The paths of a drift that a change touches. A replacement and a removal take all of them.
+fn overwritten(drift: &Drift, change: &ResourceChange) -> Vec<String> {
+    let whole = renews(change);
+    let touched = |path: &str| {
+        let mut set = change.properties.iter().map(|p| p.path.as_str());
+        whole || set.any(|other| meets(other, path))
+    };
+    let paths = drift.differences.iter().map(|d| &d.path);
+    paths.filter(|path| touched(path)).cloned().collect()
+}
+
+/// Whether two paths are the same, or one is a part of the other.
+fn meets(a: &str, b: &str) -> bool {
+    a.split('.').zip(b.split('.')).all(|(a, b)| a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::{Difference, PropertyChange};
+
+    fn drift(paths: &[&str]) -> Drift {
+        let difference = |path: &&str| Difference {
+            path: (*path).to_owned(),
+            expected: Some("1".to_owned()),
+            actual: Some("2".to_owned()),
+        };
+        Drift {
+            logical_id: "Group".to_owned(),
+            resource_type: "AWS::AutoScaling::AutoScalingGroup".to_owned(),
+            deleted: false,
+            differences: paths.iter().map(difference).collect(),
+        }
+    }
+
+    fn change(replacement: Replacement, paths: &[&str]) -> ResourceChange {
+        let property = |path: &&str| PropertyChange {
+            path: (*path).to_owned(),
+            before: None,
+            after: None,
+            recreates: Replacement::No,
+            cause: None,
+        };
+        ResourceChange {
+            logical_id: "Group".to_owned(),
+            physical_id: None,
+            resource_type: "AWS::AutoScaling::AutoScalingGroup".to_owned(),
+            action: ChangeAction::Modify,
+            replacement,
+            deletion_policy: None,
+            properties: paths.iter().map(property).collect(),
+        }
+    }
+
+    #[test]
+    fn drift_is_overwritten_only_where_the_change_set_changes_it() {
+        let drift = drift(&["Properties.MaxSize", "Properties.Tags.0.Value"]);
+        let one = change(Replacement::No, &["Properties.MaxSize"]);
+        assert_eq!(overwritten(&drift, &one), ["Properties.MaxSize"]);
+        let other = change(Replacement::No, &["Properties.Tags", "Properties.MaxSizes"]);
+        assert_eq!(overwritten(&drift, &other), ["Properties.Tags.0.Value"]);
+        assert_eq!(overwritten(&drift, &change(Replacement::Yes, &[])).len(), 2);
+    }
+}
