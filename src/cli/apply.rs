@@ -32,7 +32,7 @@ pub struct Args {
     #[command(flatten)]
     consents: ConsentArgs,
     /// Skip drift detection, which takes half a minute or more
-    #[arg(long)]
+    #[arg(long, conflicts_with = "revert_drift")]
     no_drift: bool,
     #[command(flatten)]
     yes: YesArg,

@@ -28,10 +28,10 @@ pub struct Args {
     #[command(flatten)]
     consents: ConsentArgs,
     /// Save the plan and its change sets, for `apply FILE`; `-` is stdout
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "revert_drift")]
     out: Option<PathBuf>,
     /// Skip drift detection, which takes half a minute or more
-    #[arg(long)]
+    #[arg(long, conflicts_with = "revert_drift")]
     no_drift: bool,
     /// List every resource of new stacks
     #[arg(long)]
@@ -60,17 +60,18 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let session = session::open(global, &args.name).await?;
     session.print_header();
     let run = run_id();
+    let request = PlanRequest::new(&args.consents, &run);
     let request = PlanRequest {
         lifetime: match args.out {
             Some(_) => ChangeSetLifetime::Persistent,
             None => ChangeSetLifetime::Run,
         },
-        drift: if args.no_drift {
-            DriftDetection::Off
-        } else {
-            DriftDetection::All
+        drift: match request.drift {
+            _ if args.no_drift => DriftDetection::Off,
+            DriftDetection::ChangedOnly => DriftDetection::All,
+            other @ (DriftDetection::Revert | DriftDetection::All | DriftDetection::Off) => other,
         },
-        ..PlanRequest::new(&args.consents, &run)
+        ..request
     };
     let plan = make_plan(&session, &request).await?;
     let inputs = forecast_inputs(&plan, &session, args.live_prices).await;

@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::common::Clock;
 
 pub use change_set::{
-    ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, DeletionPolicy, Finding, INLINE,
+    ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, Comparison, DeletionPolicy, Finding, INLINE,
     KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement, ResourceChange,
     template_key,
 };

@@ -11,7 +11,7 @@ use super::request::{proposal, token};
 use super::{
     Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, objects, recovery, risk, status,
 };
-use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, DriftReport, LiveStack, Store};
+use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Comparison, DriftReport, LiveStack, Store};
 
 /// What a plan is made under.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,8 @@ pub enum DriftDetection {
     /// Only those that the plan would update: what was changed there may be overwritten, and what is gone makes the
     /// update fail. Every stack where the plan would update none: there is nothing else to say.
     ChangedOnly,
+    /// Every stack; what was changed or is gone is set back by the change sets, where CloudFormation can.
+    Revert,
     /// What was changed stays unknown.
     #[default]
     Off,
@@ -96,32 +98,49 @@ pub async fn resolve(
     }
 }
 
-/// Asks about one stack, and looks for what was changed by hand in it.
+/// Asks about one stack, and looks for what was changed outside CloudFormation in it.
 async fn resolve_with_drift(
-    draft: StepDraft,
+    mut draft: StepDraft,
     cloud: &impl Cloud,
     options: &PlanOptions<'_>,
     bucket: Option<&str>,
 ) -> Result<Step, CloudError> {
     let found = draft.step.found.clone();
-    let (asked, mut seen) = match options.drift {
-        DriftDetection::All => {
-            let asked = resolve_step(draft, cloud, options, bucket, "propose");
-            join(asked, drift_of(found.as_ref(), cloud)).await
+    let ask = async |draft| resolve_step(draft, cloud, options, bucket, "propose").await;
+    let (asked, seen) = match options.drift {
+        DriftDetection::All => join(ask(draft), drift_of(found.as_ref(), cloud)).await,
+        DriftDetection::Revert => {
+            let seen = drift_of(found.as_ref(), cloud).await;
+            revert(&mut draft, seen.clone());
+            (ask(draft).await, seen)
         }
-        DriftDetection::ChangedOnly | DriftDetection::Off => (
-            resolve_step(draft, cloud, options, bucket, "propose").await,
-            None,
-        ),
+        DriftDetection::ChangedOnly => {
+            let step = ask(draft).await?;
+            let may_change = step.change_set().is_some() || step.action == Action::Deferred;
+            let seen = match may_change {
+                true => drift_of(found.as_ref(), cloud).await,
+                false => None,
+            };
+            (Ok(step), seen)
+        }
+        DriftDetection::Off => (ask(draft).await, None),
     };
     let mut step = asked?;
-    let may_change = step.change_set().is_some() || step.action == Action::Deferred;
-    if options.drift == DriftDetection::ChangedOnly && may_change {
-        seen = drift_of(found.as_ref(), cloud).await;
-    }
     drift::note(&mut step, seen);
     drift::block_gone(&mut step);
     Ok(step)
+}
+
+/// Has a stack's change set compared with the resources, where that sets something back.
+fn revert(draft: &mut StepDraft, seen: Option<Result<DriftReport, CloudError>>) {
+    let mut probe = draft.step.clone();
+    drift::note(&mut probe, seen);
+    let stays = Resolution::Decided(Action::NoChange);
+    let open = draft.resolution == stays || draft.resolution == Resolution::NeedsChangeSet;
+    if open && probe.is_revertible() {
+        draft.resolution = Resolution::NeedsChangeSet;
+        draft.step.reverts_drift = true;
+    }
 }
 
 /// Whether no stack would be changed.
@@ -161,7 +180,10 @@ pub async fn resolve_step(
         (Resolution::NeedsChangeSet, Some(found)) => {
             let token = token(options.run, &step.stack.name, name);
             let lifetime = options.lifetime;
-            let wanted = proposal(&step.stack, &step.parameters, bucket, token, lifetime);
+            let mut wanted = proposal(&step.stack, &step.parameters, bucket, token, lifetime);
+            if step.reverts_drift {
+                wanted.comparison = Comparison::Resources;
+            }
             match cloud.create_change_set(&wanted).await {
                 Ok(answer) => evaluate::evaluate(&mut step, answer, &found, options.allow),
                 Err(CloudError::Invalid {

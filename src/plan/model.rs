@@ -44,6 +44,8 @@ pub struct Step {
     pub blocked_change_set: Option<ChangeSet>,
     /// What CloudFormation's early validation found; it refuses where the step is blocked by it.
     pub findings: Vec<Finding>,
+    /// Whether its change set sets back what was changed outside CloudFormation.
+    pub reverts_drift: bool,
     /// What was changed outside CloudFormation.
     pub drift: Vec<Drifted>,
     /// Whether CloudFormation compared its resources, all of them unless [`Step::drift_unknown`] says otherwise.
@@ -225,6 +227,7 @@ impl Step {
             risks: Vec::new(),
             blocked_change_set: None,
             findings: Vec::new(),
+            reverts_drift: false,
             drift: Vec::new(),
             drift_checked: false,
             drift_unknown: None,

@@ -12,6 +12,8 @@ const VOLUME: &str = "AWS::EC2::Volume";
 pub(super) enum PropertyKind {
     /// AWS or the cluster changes it; the reason.
     Expected(&'static str),
+    /// The same, and AWS refuses to set it back.
+    Grown(&'static str),
     /// AWS refuses to set it back: the definition has to follow.
     OnlyGrows,
     /// It can be set back.
@@ -43,7 +45,7 @@ impl PropertyKind {
                 Self::Expected("the size of a pool belongs to the autoscaler or to you")
             }
             (DATABASE, "AllocatedStorage") if grown(difference) => {
-                Self::Expected("RDS grows the storage by itself up to its limit")
+                Self::Grown("RDS grows the storage by itself up to its limit")
             }
             (DATABASE, "EngineVersion") => Self::OnlyGrows,
             (DATABASE, "MaxAllocatedStorage") | (VOLUME, "Size") if grown(difference) => {
@@ -58,6 +60,14 @@ impl PropertyKind {
 }
 
 impl GoneKind {
+    /// Whether a new one in its place would be the loss.
+    pub(super) fn is_lost(self) -> bool {
+        match self {
+            Self::Key | Self::Database => true,
+            Self::Stateless | Self::EtcdVolume | Self::Bucket => false,
+        }
+    }
+
     /// The table.
     pub(super) fn of(resource_type: &str) -> Self {
         match resource_type {

@@ -1,6 +1,6 @@
 //! What was changed outside CloudFormation, and what becomes of it: what a run overwrites, what is expected, and what
-//! needs action, with the way back. CloudFormation compares templates with each other, not with the resources: an
-//! ordinary change set puts nothing back.
+//! needs action, with the way back. CloudFormation compares templates with each other, not with the resources: only a
+//! change set that is asked to ([`crate::cloud::Comparison::Resources`]) puts anything back.
 
 mod equal;
 mod kinds;
@@ -15,7 +15,7 @@ use crate::cloud::{
     ChangeAction, CloudError, Drift, DriftReport, Replacement, ResourceChange,
 };
 use crate::stacks::StackKind;
-use kinds::PropertyKind;
+use kinds::{GoneKind, PropertyKind};
 
 /// A resource that was changed outside CloudFormation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +31,9 @@ pub struct Drifted {
     /// By path that needs action, the field of the definition that decides it, where one does: written there, the
     /// value stays.
     pub kept_by: BTreeMap<String, String>,
+    /// Whether a change set that compares with the resources would fail on it, or lose data.
+    #[serde(skip)]
+    irreversible: bool,
     /// The way back, where action is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
@@ -90,6 +93,13 @@ impl Step {
         let all = self.drift.iter();
         all.filter(|one| one.state == DriftState::NeedsAction)
     }
+
+    /// Whether a change set that compares with the resources sets back what needs action. It takes the whole stack:
+    /// with one thing in it that AWS can't set back it would fail.
+    pub fn is_revertible(&self) -> bool {
+        let hindered = self.drift.iter().any(|one| one.irreversible);
+        !hindered && self.drift_needing_action().next().is_some()
+    }
 }
 
 /// `None` where the differences are of form alone.
@@ -103,15 +113,18 @@ fn drifted(step: &Step, mut drift: Drift) -> Option<Drifted> {
     let change = changes.iter().find(|c| c.logical_id == drift.logical_id);
     let overwritten = change.map_or_else(Vec::new, |c| overwritten(&drift, c));
     let left = Left::of(step, &drift, &overwritten);
-    let renewed = change.is_some_and(renews);
+    let made_again = step.reverts_drift && drift.deleted;
+    let renewed = change.is_some_and(|change| made_again || renews(change));
     // Gone, or CloudFormation does not say in what it differs.
     let whole = drift.differences.is_empty() && !renewed;
     let needs_action = whole || left.reversible || !left.only_grows.is_empty();
+    let lost = drift.deleted && GoneKind::of(&drift.resource_type).is_lost();
+    let irreversible = lost || !left.only_grows.is_empty() || !left.grown.is_empty();
     let remedy = needs_action.then(|| {
         if drift.deleted {
             remedy::gone(step, &drift)
         } else {
-            remedy::modified(step, left.reversible || whole, &left.only_grows)
+            remedy::modified(step, &left, left.reversible || whole)
         }
     });
     let state = match (needs_action, renewed || !overwritten.is_empty()) {
@@ -128,6 +141,7 @@ fn drifted(step: &Step, mut drift: Drift) -> Option<Drifted> {
         overwritten,
         expected,
         kept_by,
+        irreversible,
         remedy,
     })
 }
@@ -137,8 +151,10 @@ fn drifted(step: &Step, mut drift: Drift) -> Option<Drifted> {
 struct Left {
     expected: BTreeMap<String, &'static str>,
     kept_by: BTreeMap<String, String>,
-    /// Paths.
+    /// Paths that the definition has to follow.
     only_grows: Vec<String>,
+    /// Paths that AWS let grow by itself.
+    grown: Vec<String>,
     reversible: bool,
 }
 
@@ -151,6 +167,11 @@ impl Left {
             match PropertyKind::of(&drift.resource_type, one, sizes_itself) {
                 PropertyKind::Expected(why) => {
                     left.expected.insert(one.path.clone(), why);
+                    continue;
+                }
+                PropertyKind::Grown(why) => {
+                    left.expected.insert(one.path.clone(), why);
+                    left.grown.push(one.path.clone());
                     continue;
                 }
                 PropertyKind::OnlyGrows => left.only_grows.push(one.path.clone()),

@@ -1,27 +1,28 @@
-//! The way back of a drift, in commands. CloudFormation has change sets that compare with the resources and put them
-//! back, created again where they are gone (`REVERT_DRIFT`, since November 2025; AWS CLI 2.31.38 and newer know it):
-//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html>.
+//! The way back of a drift, in commands.
 
 use super::super::Step;
+use super::Left;
 use super::kinds::GoneKind;
 use crate::cloud::Drift;
 
 /// The database's output with its name in RDS.
 const DB_INSTANCE: &str = "DbInstanceId";
-const CHANGE_SET: &str = "revert-drift";
-
 /// What puts a changed resource back, or keeps it as it is.
-pub(super) fn modified(step: &Step, reversible: bool, only_grows: &[String]) -> String {
+pub(super) fn modified(step: &Step, left: &Left, is_reversible: bool) -> String {
+    let cluster = cluster(step);
+    let mut first = left.only_grows.clone();
+    if is_reversible {
+        first.extend(left.grown.iter().cloned());
+    }
     let mut ways = Vec::new();
-    if !only_grows.is_empty() {
-        let names = only_grows.iter().map(|path| name(path));
+    if !first.is_empty() {
+        let names = first.iter().map(|path| name(path));
         ways.push(format!(
-            "AWS can't set {} back: write the value of today into the definition, then `kube-cfn apply {}`",
+            "AWS can't set {} back: write the value of today into the definition, then `kube-cfn apply {cluster}`",
             names.collect::<Vec<_>>().join(" and "),
-            cluster(step)
         ));
     }
-    if reversible {
+    if is_reversible {
         ways.push(format!("to set it back: {}", revert(step)));
     }
     ways.join("; then, ")
@@ -32,7 +33,7 @@ pub(super) fn gone(step: &Step, drift: &Drift) -> String {
     let (cluster, id) = (cluster(step), &drift.logical_id);
     match GoneKind::of(&drift.resource_type) {
         GoneKind::Stateless => format!(
-            "to create it again: {}; then `kube-cfn apply {cluster}`, which passes its new id on",
+            "to create it again: {}",
             revert(step)
         ),
         GoneKind::Key => format!(
@@ -55,8 +56,8 @@ pub(super) fn gone(step: &Step, drift: &Drift) -> String {
             member(step, id)
         ),
         GoneKind::Bucket => format!(
-            "what lay in it is lost; to create it again, empty: {}; then `kube-cfn apply {cluster}`, which writes the \
-             boot files and documents, `kube-cfn certs backup {cluster}` and `kube-cfn etcd snapshot {cluster}`",
+            "what lay in it is lost; to create it again, empty: {}; then `kube-cfn apply {cluster}` writes boot files \
+             and documents, `kube-cfn certs backup {cluster}` and `kube-cfn etcd snapshot {cluster}` the rest",
             revert(step)
         ),
     }
@@ -76,30 +77,12 @@ fn member(step: &Step, id: &str) -> String {
     }
 }
 
-/// A change set that puts the whole stack back to its template: made, shown, executed.
+/// What sets a stack back to its template; where CloudFormation's change set did not, what is left.
 fn revert(step: &Step) -> String {
-    let stack = &step.stack.name;
-    let named = format!("--stack-name {stack} --change-set-name {CHANGE_SET}");
-    let mut create = format!(
-        "aws cloudformation create-change-set {named} --deployment-mode REVERT_DRIFT --use-previous-template"
-    );
-    if !step.stack.capabilities.is_empty() {
-        create += " --capabilities ";
-        create += &step.stack.capabilities.join(" ");
+    if step.reverts_drift {
+        return "CloudFormation's change set does not do it: use the service's own command".to_owned();
     }
-    let found = step.found.as_ref();
-    let parameters = found.into_iter().flat_map(|found| found.parameters.keys());
-    let kept: Vec<String> = parameters
-        .map(|key| format!("ParameterKey={key},UsePreviousValue=true"))
-        .collect();
-    if !kept.is_empty() {
-        create += " --parameters ";
-        create += &kept.join(" ");
-    }
-    format!(
-        "`{create}`, look at it with `aws cloudformation describe-change-set {named}`, then \
-         `aws cloudformation execute-change-set {named}`"
-    )
+    format!("`kube-cfn apply {} --revert-drift`", cluster(step))
 }
 
 fn cluster(step: &Step) -> &str {

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 pub(super) use create_update::{StackUpdate, candidates, single_update};
+use create_update::Candidate;
 pub(super) use job::{Job, Removal, Work};
 
 use jiff::Timestamp;
@@ -118,7 +119,7 @@ pub(super) struct Running {
 pub(super) struct Update {
     before: Option<Before>,
     /// Resources that may change: `true` for those changed whatever their properties say.
-    candidates: BTreeMap<String, bool>,
+    candidates: BTreeMap<String, Candidate>,
     /// Resources that the new template no longer has.
     dropped: Vec<String>,
     /// New resources.
