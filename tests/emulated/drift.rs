@@ -71,8 +71,8 @@ fn a_resource_that_is_gone_is_refused_before_the_first_stack_and_created_again()
     let world = World::small("gone");
     world.apply().ends(0);
     world.rules(json!([
-        {"op": "drift", "stack": "gone-pool-workers", "logical": "LaunchTemplate", "gone": true},
-        {"op": "update", "stack": "gone-pool-workers", "logical": "LaunchTemplate", "fail": "could not be found"}
+        {"op": "drift", "stack": "pool-workers", "logical": "LaunchTemplate", "gone": true},
+        {"op": "update", "stack": "pool-workers", "logical": "LaunchTemplate", "fail": "could not be found"}
     ]));
     let (drift, _) = plan(&world, 2);
     assert_eq!(drift.len(), 1, "{drift:#?}");
