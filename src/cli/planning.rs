@@ -44,7 +44,10 @@ impl ConsentArgs {
             revert_drift,
             running,
         } = self;
-        allow_data_loss.is_empty() && skip_resource.is_empty() && !revert_drift && running.is_empty()
+        allow_data_loss.is_empty()
+            && skip_resource.is_empty()
+            && !revert_drift
+            && running.is_empty()
     }
 }
 

@@ -22,9 +22,9 @@ use serde_json::Value;
 use crate::common::Clock;
 
 pub use change_set::{
-    ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, Comparison, DeletionPolicy, Finding, INLINE,
-    KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement, ResourceChange,
-    template_key,
+    ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, Comparison, DeletionPolicy,
+    Finding, INLINE, KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement,
+    ResourceChange, template_key,
 };
 pub use drift::{Difference, Drift, DriftReport};
 pub use error::CloudError;

@@ -11,7 +11,9 @@ use super::request::{proposal, token};
 use super::{
     Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, objects, recovery, risk, status,
 };
-use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Comparison, DriftReport, LiveStack, Store};
+use crate::cloud::{
+    ChangeSetLifetime, Cloud, CloudError, Comparison, DriftReport, LiveStack, Store,
+};
 
 /// What a plan is made under.
 #[derive(Debug, Clone, Copy)]

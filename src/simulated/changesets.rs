@@ -10,8 +10,8 @@ use super::rng::{hex, seed, stream, uuid};
 use super::stack::{SimChangeSet, Stack, StackResources, timestamp};
 use super::state::State;
 use crate::cloud::{
-    ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, CloudError, Comparison, OpenChangeSet,
-    PropertyChange, Replacement, ResourceChange, StackStatus,
+    ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, CloudError, Comparison,
+    OpenChangeSet, PropertyChange, Replacement, ResourceChange, StackStatus,
 };
 
 impl SimChangeSet {
@@ -98,13 +98,15 @@ fn revert(
             .filter(|_| !drift.deleted)
             .unwrap_or_else(|| plain(&id, compiled.body(&id), action));
         let differences = drift.differences.into_iter();
-        change.properties.extend(differences.map(|one| PropertyChange {
-            path: one.path,
-            before: one.actual,
-            after: one.expected,
-            recreates: Replacement::No,
-            cause: None,
-        }));
+        change
+            .properties
+            .extend(differences.map(|one| PropertyChange {
+                path: one.path,
+                before: one.actual,
+                after: one.expected,
+                recreates: Replacement::No,
+                cause: None,
+            }));
         changes.push(change);
         reverted.insert(id);
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use kube_cfn::cloud::aws::Aws;
 use kube_cfn::cloud::{
-    ChangeSetLifetime, Cloud, CloudError, DeletionPolicy, Difference, DriftReport, Finding, OnFailure,
-    Protection, StackOperation, StackStatus, Store,
+    ChangeSetLifetime, Cloud, CloudError, DeletionPolicy, Difference, DriftReport, Finding,
+    OnFailure, Protection, StackOperation, StackStatus, Store,
 };
 use serde_json::{Value, json};
 

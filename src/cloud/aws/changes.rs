@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
-use aws_sdk_cloudformation::types::{ChangeSetStatus, ChangeSetType, DeploymentMode, ExecutionStatus};
+use aws_sdk_cloudformation::types::{
+    ChangeSetStatus, ChangeSetType, DeploymentMode, ExecutionStatus,
+};
 
 use super::calls::{ApiCall, all_pages};
 use super::error::{explain, is_unknown_call, short_name};

@@ -93,3 +93,53 @@ fn is_aws_tag(difference: &Difference) -> bool {
     let name = tag["Key"].as_str().unwrap_or_default();
     difference.expected.is_none() && name.starts_with("aws:")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(resource_type: &str, path: &str, expected: &str, actual: &str) -> PropertyKind {
+        let value = |text: &str| Some(text.to_owned()).filter(|text| text != "-");
+        let difference = Difference {
+            path: format!("Properties.{path}"),
+            expected: value(expected),
+            actual: value(actual),
+        };
+        PropertyKind::of(resource_type, &difference, true)
+    }
+
+    #[test]
+    fn drift_that_aws_makes_itself_is_expected() {
+        let expected = |kind| matches!(kind, PropertyKind::Expected(_) | PropertyKind::Grown(_));
+        assert!(expected(kind(GROUP, "DesiredCapacity", "2", "4")));
+        assert!(expected(kind(DATABASE, "AllocatedStorage", "20", "40")));
+        let tag = r#"{"Key":"aws:backup:source","Value":"x"}"#;
+        assert!(expected(kind("AWS::EC2::VPC", "Tags.3", "-", tag)));
+        for other in [
+            kind(GROUP, "MaxSize", "2", "4"),
+            kind(DATABASE, "AllocatedStorage", "40", "20"),
+            kind("AWS::EC2::VPC", "Tags.3", "-", &tag.replace("aws:", "my:")),
+            kind("AWS::EC2::VPC", "Tags.3.Value", "aws:a", "b"),
+        ] {
+            assert_eq!(other, PropertyKind::Reversible);
+        }
+        let one = Difference {
+            path: "Properties.DesiredCapacity".to_owned(),
+            expected: Some("1".to_owned()),
+            actual: Some("0".to_owned()),
+        };
+        let of_control_plane = PropertyKind::of(GROUP, &one, false);
+        assert_eq!(of_control_plane, PropertyKind::Reversible);
+    }
+
+    #[test]
+    fn drift_that_aws_refuses_to_set_back_has_to_be_written_down() {
+        for grown in [
+            kind(DATABASE, "EngineVersion", "17.5", "17.6"),
+            kind(DATABASE, "MaxAllocatedStorage", "100", "200"),
+            kind(VOLUME, "Size", "20", "40"),
+        ] {
+            assert_eq!(grown, PropertyKind::OnlyGrows);
+        }
+    }
+}

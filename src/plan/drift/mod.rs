@@ -11,9 +11,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Action, Blocked, Step};
-use crate::cloud::{
-    ChangeAction, CloudError, Drift, DriftReport, Replacement, ResourceChange,
-};
+use crate::cloud::{ChangeAction, CloudError, Drift, DriftReport, Replacement, ResourceChange};
 use crate::stacks::StackKind;
 use kinds::{GoneKind, PropertyKind};
 

@@ -32,10 +32,7 @@ pub(super) fn modified(step: &Step, left: &Left, is_reversible: bool) -> String 
 pub(super) fn gone(step: &Step, drift: &Drift) -> String {
     let (cluster, id) = (cluster(step), &drift.logical_id);
     match GoneKind::of(&drift.resource_type) {
-        GoneKind::Stateless => format!(
-            "to create it again: {}",
-            revert(step)
-        ),
+        GoneKind::Stateless => format!("to create it again: {}", revert(step)),
         GoneKind::Key => format!(
             "nothing creates a key again as it was; `kube-cfn doctor {cluster}` says whether its deletion can still \
              be cancelled"
@@ -80,7 +77,8 @@ fn member(step: &Step, id: &str) -> String {
 /// What sets a stack back to its template; where CloudFormation's change set did not, what is left.
 fn revert(step: &Step) -> String {
     if step.reverts_drift {
-        return "CloudFormation's change set does not do it: use the service's own command".to_owned();
+        return "CloudFormation's change set does not do it: use the service's own command"
+            .to_owned();
     }
     format!("`kube-cfn apply {} --revert-drift`", cluster(step))
 }

@@ -212,7 +212,10 @@ impl DataResource<'_> {
             Ok(DriftReport { resources, unknown }) => {
                 let found = resources.iter().find(|drift| drift.logical_id == self.id);
                 if let (None, Some(why)) = (found, unknown) {
-                    return (super::unknown(format!("could not be read: {why}")), String::new());
+                    return (
+                        super::unknown(format!("could not be read: {why}")),
+                        String::new(),
+                    );
                 }
                 found
             }

@@ -133,9 +133,10 @@ pub(super) fn action_words(change: &ChangeView<'_>) -> (&'static str, String) {
     match (change.action, change.replacement) {
         (ChangeAction::Add, _) => ("+", "added".to_owned()),
         (ChangeAction::Remove, _) => ("-", "removed".to_owned()),
-        (ChangeAction::Other(word), _) if word == "SyncWithActual" => {
-            ("=", "as defined already; CloudFormation notes it".to_owned())
-        }
+        (ChangeAction::Other(word), _) if word == "SyncWithActual" => (
+            "=",
+            "as defined already; CloudFormation notes it".to_owned(),
+        ),
         (ChangeAction::Other(word), _) => ("?", word.to_lowercase()),
         (ChangeAction::Modify, Replacement::Yes) => ("-/+", "REPLACED".to_owned()),
         (ChangeAction::Modify, Replacement::Might) => ("-/+?", "might be replaced".to_owned()),

@@ -88,7 +88,8 @@ fn values(difference: &Difference, detail: PlanDetail) -> String {
         actual,
     } = difference;
     let path = plain(path);
-    let say = |actual: &str, expected: &str| format!("{path} is {actual}, the template has {expected}");
+    let say =
+        |actual: &str, expected: &str| format!("{path} is {actual}, the template has {expected}");
     let absent = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".to_owned());
     let (Some(before), Some(after)) = (expected, actual) else {
         return match detail {
@@ -155,7 +156,12 @@ fn compare(
                 let place = one.or(other).map_or(n, |(place, _)| *place);
                 let value = |one: Option<&(usize, Value)>| one.map(|(_, value)| value.clone());
                 let (one, other) = (value(one), value(other));
-                compare(&format!("{at}.{place}"), one.as_ref(), other.as_ref(), found);
+                compare(
+                    &format!("{at}.{place}"),
+                    one.as_ref(),
+                    other.as_ref(),
+                    found,
+                );
             }
             if old.is_empty() && new.is_empty() {
                 let (before, after) = ("the same values", "in another order or number");
@@ -170,5 +176,64 @@ fn compare(
             };
             found.push((at.to_owned(), text(before), text(after)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(expected: &str, actual: &str, detail: PlanDetail) -> String {
+        let difference = Difference {
+            path: "Properties.Policy".to_owned(),
+            expected: Some(expected.to_owned()),
+            actual: Some(actual.to_owned()),
+        };
+        values(&difference, detail)
+    }
+
+    #[test]
+    fn drift_of_a_document_is_shown_where_it_differs() {
+        let long = "x".repeat(200);
+        let document = |principal: &str, more: &str| {
+            format!(
+                r#"{{"Id":"{long}","Statement":[{{"Sid":"a"}},{{"Principal":{{"AWS":"{principal}"}}{more}}}]}}"#
+            )
+        };
+        let ours = document("111122223333", "");
+        assert_eq!(
+            said(&ours, &document("*", ""), PlanDetail::Short),
+            "Policy.Statement.1.Principal.AWS is *, the template has 111122223333"
+        );
+        let two = said(
+            &ours,
+            &document("*", r#","Effect":"Allow""#),
+            PlanDetail::Short,
+        );
+        assert!(two.ends_with("(1 more in it; `--full` shows all)"), "{two}");
+        let full = said(&ours, &document("*", ""), PlanDetail::Full);
+        assert!(full.contains(&long), "{full}");
+        // What moved in a list is no difference of its members.
+        let moved = r#"{"Statement":[{"Sid":"b"},{"Sid":"a"},{"Sid":"c"}]}"#;
+        let was = r#"{"Statement":[{"Sid":"a"},{"Sid":"b"}]}"#;
+        assert_eq!(
+            said(was, moved, PlanDetail::Short),
+            r#"Policy.Statement.2 is {"Sid":"c"}, the template has absent"#
+        );
+        assert_eq!(
+            said("[1,2]", "[2,1]", PlanDetail::Short),
+            "Policy is in another order or number, the template has the same values"
+        );
+    }
+
+    #[test]
+    fn drift_of_a_long_text_is_shown_around_its_difference() {
+        let long = |end: &str| format!("{}{end}", "word ".repeat(40));
+        let text = said(&long("one"), &long("two"), PlanDetail::Short);
+        assert!(
+            text.contains("two, the template has") && text.ends_with("one"),
+            "{text}"
+        );
+        assert!(text.len() < 200, "{text}");
     }
 }

@@ -66,7 +66,11 @@ fn verdict(view: &PlanView<'_>) -> String {
     let drift = &view.drift;
     if drift.needs_action > 0 {
         let differ = counted(drift.needs_action, "resource");
-        let verb = if drift.needs_action == 1 { "differs" } else { "differ" };
+        let verb = if drift.needs_action == 1 {
+            "differs"
+        } else {
+            "differ"
+        };
         return format!(
             "Nothing that apply changes: all {stacks} stacks have the defined templates, but {differ} in AWS {verb}."
         );

@@ -1,7 +1,7 @@
 //! What an update does to a resource: nothing, change it in place, or replace it.
 
-use super::job::JobAction;
 use super::create_update::Candidate;
+use super::job::JobAction;
 use super::{Environment, JobProgress, Running, SimEvent};
 use crate::catalog::durations::Operation;
 use crate::cloud::Replacement;
@@ -55,7 +55,8 @@ impl Stack {
             return JobProgress::Started;
         }
         if verb == JobAction::Update && resource.deleted_externally {
-            let gone = format!("Resource of type '{of_type}' with identifier '{id}' was not found.");
+            let gone =
+                format!("Resource of type '{of_type}' with identifier '{id}' was not found.");
             run.after(at + 500, SimEvent::Fail(number, gone));
             return JobProgress::Started;
         }

@@ -13,8 +13,8 @@ mod rollback;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-pub(super) use create_update::{StackUpdate, candidates, single_update};
 use create_update::Candidate;
+pub(super) use create_update::{StackUpdate, candidates, single_update};
 pub(super) use job::{Job, Removal, Work};
 
 use jiff::Timestamp;
