@@ -84,9 +84,10 @@ impl<'a> PlanRequest<'a> {
             run,
             images: Refresh::Missing,
             lifetime: ChangeSetLifetime::Run,
-            drift: match consents.revert_drift {
-                true => DriftDetection::Revert,
-                false => DriftDetection::ChangedOnly,
+            drift: if consents.revert_drift {
+                DriftDetection::Revert
+            } else {
+                DriftDetection::ChangedOnly
             },
         }
     }

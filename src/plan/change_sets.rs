@@ -119,9 +119,10 @@ async fn resolve_with_drift(
         DriftDetection::ChangedOnly => {
             let step = ask(draft).await?;
             let may_change = step.change_set().is_some() || step.action == Action::Deferred;
-            let seen = match may_change {
-                true => drift_of(found.as_ref(), cloud).await,
-                false => None,
+            let seen = if may_change {
+                drift_of(found.as_ref(), cloud).await
+            } else {
+                None
             };
             (Ok(step), seen)
         }

@@ -11,8 +11,8 @@ async fn looking(cloud: &TestCloud, stacks: Vec<Stack>, drift: DriftDetection) -
         ..PlanOptions::new("r1", &allow, &allow)
     };
     let survey = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
-    let draft = draft(stacks, &survey, &BTreeMap::new());
-    resolve(draft, &cloud.cloud, &terms).await.expect("a plan")
+    let wanted = draft(stacks, &survey, &BTreeMap::new());
+    resolve(wanted, &cloud.cloud, &terms).await.expect("a plan")
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,4 +95,28 @@ async fn drift_that_could_not_be_looked_for_is_unknown() {
     let plan = looking(&cloud, stacks(), DriftDetection::ChangedOnly).await;
     assert_eq!(plan.drift_unknown(), Some((1, "it may not detect drift")));
     assert!(!plan.steps[0].drift_checked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stack_in_which_aws_sets_something_not_back_is_not_reverted() {
+    let mut wanted = stacks();
+    *property(&mut wanted[3], "Database", "AllocatedStorage") = json!("20");
+    let cloud = TestCloud::standing_as(wanted.clone()).await;
+    let change = |path: &str, value| {
+        assert!(cloud.change_property("canary-database", "Database", path, value));
+    };
+    change("AllocatedStorage", json!("40"));
+    let plan = looking(&cloud, wanted.clone(), DriftDetection::All).await;
+    assert_eq!(plan.steps[3].drift[0].state, DriftState::Expected);
+    assert_eq!(plan.drift_needing_action().count(), 0);
+    change("MultiAZ", json!("true"));
+    let plan = looking(&cloud, wanted, DriftDetection::Revert).await;
+    assert!(!plan.has_changes());
+    let found: Vec<_> = plan.drift_needing_action().collect();
+    let way = found[0].remedy.as_deref().expect("a remedy");
+    assert!(
+        way.contains("AllocatedStorage into the definition")
+            && way.ends_with("`kube-cfn apply canary --revert-drift`"),
+        "{way}"
+    );
 }

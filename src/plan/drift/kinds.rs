@@ -1,5 +1,7 @@
 //! What becomes of a drift, by the kind of resource and property. One table: which differences are expected because AWS
 //! or the cluster itself makes them, which can't be taken back, and what a resource that is gone needs.
+//! What the tool does to groups beside their templates (suspended processes, sizes) is no property that a template sets,
+//! so CloudFormation never compares it.
 
 use crate::cloud::Difference;
 

@@ -29,9 +29,12 @@ pub struct Drifted {
     /// By path that needs action, the field of the definition that decides it, where one does: written there, the
     /// value stays.
     pub kept_by: BTreeMap<String, String>,
-    /// Whether a change set that compares with the resources would fail on it, or lose data.
+    /// Paths that AWS refuses to set back.
     #[serde(skip)]
-    irreversible: bool,
+    only_grows: Vec<String>,
+    /// Whether anything else in it can be set back.
+    #[serde(skip)]
+    reversible: bool,
     /// The way back, where action is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
@@ -58,7 +61,12 @@ pub(super) fn note(step: &mut Step, found: Option<Result<DriftReport, CloudError
             step.drift_unknown = report.unknown;
             step.drift_checked = true;
             let all = report.resources.into_iter();
-            step.drift = all.filter_map(|drift| drifted(step, drift)).collect();
+            let mut all: Vec<_> = all.filter_map(|drift| drifted(step, drift)).collect();
+            let stuck = Stuck::of(&all);
+            for one in &mut all {
+                one.remedy = remedy(step, one, &stuck);
+            }
+            step.drift = all;
         }
     }
 }
@@ -95,8 +103,7 @@ impl Step {
     /// Whether a change set that compares with the resources sets back what needs action. It takes the whole stack:
     /// with one thing in it that AWS can't set back it would fail.
     pub fn is_revertible(&self) -> bool {
-        let hindered = self.drift.iter().any(|one| one.irreversible);
-        !hindered && self.drift_needing_action().next().is_some()
+        Stuck::of(&self.drift).is_empty() && self.drift_needing_action().next().is_some()
     }
 }
 
@@ -116,32 +123,58 @@ fn drifted(step: &Step, mut drift: Drift) -> Option<Drifted> {
     // Gone, or CloudFormation does not say in what it differs.
     let whole = drift.differences.is_empty() && !renewed;
     let needs_action = whole || left.reversible || !left.only_grows.is_empty();
-    let lost = drift.deleted && GoneKind::of(&drift.resource_type).is_lost();
-    let irreversible = lost || !left.only_grows.is_empty() || !left.grown.is_empty();
-    let remedy = needs_action.then(|| {
-        if drift.deleted {
-            remedy::gone(step, &drift)
-        } else {
-            remedy::modified(step, &left, left.reversible || whole)
-        }
-    });
     let state = match (needs_action, renewed || !overwritten.is_empty()) {
         (true, _) => DriftState::NeedsAction,
         (false, true) => DriftState::Overwritten,
         (false, false) => DriftState::Expected,
     };
-    let Left {
-        expected, kept_by, ..
-    } = left;
     Some(Drifted {
         drift,
         state,
         overwritten,
-        expected,
-        kept_by,
-        irreversible,
-        remedy,
+        expected: left.expected,
+        kept_by: left.kept_by,
+        only_grows: [left.only_grows, left.grown].concat(),
+        reversible: left.reversible || whole,
+        remedy: None,
     })
+}
+
+/// The way back of a resource, where action is needed.
+fn remedy(step: &Step, drifted: &Drifted, stuck: &Stuck) -> Option<String> {
+    let drift = &drifted.drift;
+    (drifted.state == DriftState::NeedsAction).then(|| {
+        if drift.deleted {
+            remedy::gone(step, drift, stuck)
+        } else {
+            remedy::modified(step, drifted, stuck)
+        }
+    })
+}
+
+/// What in a stack makes a change set fail that compares with the resources, or lose data.
+struct Stuck {
+    /// Paths that AWS refuses to set back.
+    paths: Vec<String>,
+    /// Whether something is gone that a new one does not replace.
+    lost: bool,
+}
+
+impl Stuck {
+    fn of(all: &[Drifted]) -> Self {
+        let is_lost = |one: &Drifted| {
+            let open = one.state == DriftState::NeedsAction;
+            open && one.drift.deleted && GoneKind::of(&one.drift.resource_type).is_lost()
+        };
+        Self {
+            paths: all.iter().flat_map(|one| one.only_grows.clone()).collect(),
+            lost: all.iter().any(is_lost),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.paths.is_empty() && !self.lost
+    }
 }
 
 /// The differences that a run leaves as they are, by what is to be done about them.

@@ -37,9 +37,8 @@ impl Stack {
         }
         let verb = match self.compare(run, env, slot) {
             Some(Replacement::Yes) => JobAction::Replace,
-            Some(_) => JobAction::Update,
             None if candidate == Candidate::Compared => return JobProgress::Done,
-            None => JobAction::Update,
+            None | Some(_) => JobAction::Update,
         };
         let action = if verb == JobAction::Replace {
             "Update:Replace"
