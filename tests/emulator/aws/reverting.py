@@ -54,7 +54,9 @@ def install(rules):
 
 
 def _found(params):
-    return changesets._find_change_set(helpers._p(params, "ChangeSetName"), helpers._p(params, "StackName"))[1]
+    stack = helpers._p(params, "StackName")
+    name = stack.split("/")[1] if stack.startswith("arn:") else stack
+    return changesets._find_change_set(helpers._p(params, "ChangeSetName"), name)[1]
 
 
 def _as_they_are(rules, stack, resources):
