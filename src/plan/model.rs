@@ -176,18 +176,6 @@ impl Plan {
         })
     }
 
-    /// Resources that were changed or deleted outside CloudFormation, and that a run leaves as they are.
-    pub fn drift_needing_action(&self) -> impl Iterator<Item = &Drifted> {
-        self.steps.iter().flat_map(Step::drift_needing_action)
-    }
-
-    /// Stacks of which drift detection did not find out everything, and the first reason.
-    pub fn drift_unknown(&self) -> Option<(usize, &str)> {
-        let mut reasons = self.steps.iter().filter_map(|s| s.drift_unknown.as_deref());
-        let first = reasons.next()?;
-        Some((reasons.count() + 1, first))
-    }
-
     /// Notes damaged objects of a stack in which nothing else is to do.
     pub fn note_damaged(&mut self, stack: &StackKind, objects: Vec<DamagedObject>) {
         let stays = |step: &&mut Step| {

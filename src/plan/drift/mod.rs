@@ -5,15 +5,17 @@
 mod equal;
 mod kinds;
 mod remedy;
+mod verdict;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Action, Blocked, Step};
+use super::Step;
 use crate::cloud::{ChangeAction, CloudError, Drift, DriftReport, Replacement, ResourceChange};
 use crate::stacks::StackKind;
 use kinds::{GoneKind, PropertyKind};
+pub(super) use verdict::block_gone;
 
 /// A resource that was changed outside CloudFormation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -68,42 +70,6 @@ pub(super) fn note(step: &mut Step, found: Option<Result<DriftReport, CloudError
             }
             step.drift = all;
         }
-    }
-}
-
-/// A run that updates a stack one of whose resources is gone fails in the middle, after other stacks: it is refused
-/// before the first.
-pub(super) fn block_gone(step: &mut Step) {
-    if !matches!(step.action, Action::Update(_) | Action::Deferred) {
-        return;
-    }
-    let gone = step.drift_needing_action().find(|one| one.drift.deleted);
-    let Some(gone) = gone else {
-        return;
-    };
-    let reason = format!(
-        "{} ({}) was deleted outside CloudFormation: an update of {} would fail",
-        step.description(&gone.drift.logical_id),
-        gone.drift.logical_id,
-        step.stack.name
-    );
-    let why = Blocked::by_state(reason, gone.remedy.clone().unwrap_or_default());
-    if let Action::Update(set) = std::mem::replace(&mut step.action, Action::Blocked(why)) {
-        step.blocked_change_set = Some(set);
-    }
-}
-
-impl Step {
-    /// Resources that differ from their templates, and that no run of this tool changes.
-    pub fn drift_needing_action(&self) -> impl Iterator<Item = &Drifted> {
-        let all = self.drift.iter();
-        all.filter(|one| one.state == DriftState::NeedsAction)
-    }
-
-    /// Whether a change set that compares with the resources sets back what needs action. It takes the whole stack:
-    /// with one thing in it that AWS can't set back it would fail.
-    pub fn is_revertible(&self) -> bool {
-        Stuck::of(&self.drift).is_empty() && self.drift_needing_action().next().is_some()
     }
 }
 

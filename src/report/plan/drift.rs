@@ -1,11 +1,44 @@
 //! Drift in words: what differs, where in a long value, and what becomes of it.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::changes::{cut, plain, short};
 use super::{PlanDetail, StackView};
 use crate::cloud::Difference;
-use crate::plan::{DriftState, Drifted};
+use crate::plan::{DriftState, Drifted, Plan, Step};
+
+/// What drift detection found in all stacks. The resources are with their stacks.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DriftView<'a> {
+    /// Stacks whose resources CloudFormation compared with the template.
+    pub compared: usize,
+    /// Stacks that exist and that nobody looked at.
+    pub not_looked: usize,
+    /// Resources that differ and that a run leaves as they are.
+    pub needs_action: usize,
+    /// Stacks of which not everything could be found out.
+    pub unknown: usize,
+    /// The first reason for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
+}
+
+impl<'a> DriftView<'a> {
+    pub(super) fn of(plan: &'a Plan) -> Self {
+        let existing = plan.steps.iter().filter(|step| step.found.is_some());
+        let unknown = plan.drift_unknown();
+        let looked = |step: &&Step| step.drift_checked || step.drift_unknown.is_some();
+        Self {
+            compared: existing.clone().filter(|step| step.drift_checked).count(),
+            not_looked: existing.filter(|step| !looked(step)).count(),
+            needs_action: plan.drift_needing_action().count(),
+            unknown: unknown.map_or(0, |(stacks, _)| stacks),
+            reason: unknown.map(|(_, reason)| reason),
+        }
+    }
+}
 
 /// Every drift of a stack with its mark, and behind them each way back once.
 pub(super) fn drift_notes(

@@ -26,6 +26,7 @@ use crate::plan::{
 };
 use crate::stacks::StackKind;
 use changes::{Causes, ChangeView};
+use drift::DriftView;
 
 pub use markdown::markdown;
 pub use text::{PlanDetail, text};
@@ -51,38 +52,6 @@ pub struct PlanView<'a> {
     cost: Monthly,
     /// Stacks in AWS that the definition no longer has; they are left alone.
     leftover: Vec<&'a str>,
-}
-
-/// What drift detection found in all stacks. The resources are with their stacks.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DriftView<'a> {
-    /// Stacks whose resources CloudFormation compared with the template.
-    compared: usize,
-    /// Stacks that exist and that nobody looked at.
-    not_looked: usize,
-    /// Resources that differ and that a run leaves as they are.
-    needs_action: usize,
-    /// Stacks of which not everything could be found out.
-    unknown: usize,
-    /// The first reason for that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-}
-
-impl<'a> DriftView<'a> {
-    fn of(plan: &'a Plan) -> Self {
-        let existing = plan.steps.iter().filter(|step| step.found.is_some());
-        let unknown = plan.drift_unknown();
-        let looked = |step: &&Step| step.drift_checked || step.drift_unknown.is_some();
-        Self {
-            compared: existing.clone().filter(|step| step.drift_checked).count(),
-            not_looked: existing.filter(|step| !looked(step)).count(),
-            needs_action: plan.drift_needing_action().count(),
-            unknown: unknown.map_or(0, |(stacks, _)| stacks),
-            reason: unknown.map(|(_, reason)| reason),
-        }
-    }
 }
 
 #[derive(Serialize)]
