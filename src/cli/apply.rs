@@ -18,11 +18,11 @@ use crate::apply::{self, Outputs, Prerequisites, RunOutcome, RunReport};
 use crate::cloud::aws::Aws;
 use crate::cloud::remote::Remote;
 use crate::cloud::{Cloud, LiveStack, Store, VersionedParameters};
-use crate::common::text::listed_line;
+use crate::common::text::{count, listed_line};
 use crate::events::Emitter;
 use crate::forecast;
 use crate::operation::{Lease, Observation, OperationVerb};
-use crate::plan::Plan;
+use crate::plan::{DriftDetection, Plan};
 use crate::progress::Style;
 use crate::report::plan::{ForecastInputs, PlanDetail, text, view};
 use crate::stacks::{API_HOST, STATE_BUCKET, Stack, StackKind};
@@ -34,6 +34,9 @@ pub struct Args {
     name: String,
     #[command(flatten)]
     consents: ConsentArgs,
+    /// Skip drift detection, which takes half a minute or more
+    #[arg(long, conflicts_with = "revert_drift")]
+    no_drift: bool,
     #[command(flatten)]
     yes: YesArg,
     /// How to show progress
@@ -79,6 +82,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         }
     };
 
+    let drifted = plan.drift_needing_action().count();
     let options = ProgressOptions {
         durations: inputs.durations,
         ..ProgressOptions::recorded(args.progress, &run, &name, &session.identity, "apply")
@@ -106,15 +110,29 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
 
     let edge = report.outputs.get(&StackKind::Edge);
     let Some(host) = edge.and_then(|outputs| outputs.get(API_HOST)) else {
-        return Ok(exit);
+        return remaining_drift(&name, drifted, exit);
     };
     let file = args.kubeconfig.as_deref();
     write_kubeconfig(global, &session, host, &args.wait.api, file).await?;
 
-    match args.wait.until {
-        Until::Stacks => Ok(exit),
-        Until::Ready => ready::wait(&session, host, &args.wait, args.progress).await,
+    let exit = match args.wait.until {
+        Until::Stacks => exit,
+        Until::Ready => ready::wait(&session, host, &args.wait, args.progress).await?,
+    };
+    remaining_drift(&name, drifted, exit)
+}
+
+/// A run that did all it could is no all-clear where resources differ that it left as they are.
+fn remaining_drift(name: &str, drifted: usize, exit: Exit) -> Result<Exit, CommandError> {
+    if drifted == 0 || exit != Exit::Done {
+        return Ok(exit);
     }
+    let what = count(drifted, "resource");
+    let message = format!(
+        "apply is done, but {what} of {name} changed outside kube-cfn: it leaves that as it is"
+    );
+    let help = format!("`kube-cfn plan {name}` names the way back of each");
+    Err(CommandError::new(Exit::NeedsAction, message).help(help))
 }
 
 /// Takes the operation lock, and looks whether the plan that was shown still holds.
@@ -156,7 +174,11 @@ async fn read_or_make_plan(global: &Global, args: &Args) -> Result<PreparedPlan,
         session.print_header();
         let seen = session.subject(OperationVerb::Apply).observe().await?;
         let run = run_id();
-        let plan = make_plan(&session, &PlanRequest::new(&args.consents, &run)).await?;
+        let mut request = PlanRequest::new(&args.consents, &run);
+        if args.no_drift {
+            request.drift = DriftDetection::Off;
+        }
+        let plan = make_plan(&session, &request).await?;
         return Ok(PreparedPlan {
             session,
             run,
@@ -165,7 +187,7 @@ async fn read_or_make_plan(global: &Global, args: &Args) -> Result<PreparedPlan,
             seen,
         });
     };
-    if !args.consents.is_empty() {
+    if !args.consents.is_empty() || args.no_drift {
         let message = "a saved plan is applied as it was shown, without further consents";
         let help = "give them to `kube-cfn plan NAME --out FILE`";
         return Err(CommandError::new(Exit::Usage, message).help(help));

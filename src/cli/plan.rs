@@ -11,7 +11,7 @@ use super::{Global, saved};
 use crate::cloud::ChangeSetLifetime;
 use crate::common::Clock;
 use crate::common::files::{self, Written};
-use crate::common::text::listed_line;
+use crate::common::text::{count, listed_line};
 use crate::forecast::live_prices;
 use crate::plan::{DriftDetection, Plan};
 use crate::report::plan::{ForecastInputs, PlanDetail, markdown, text, view};
@@ -28,10 +28,10 @@ pub struct Args {
     #[command(flatten)]
     consents: ConsentArgs,
     /// Save the plan and its change sets, for `apply FILE`; `-` is stdout
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "revert_drift")]
     out: Option<PathBuf>,
     /// Skip drift detection, which takes half a minute or more
-    #[arg(long)]
+    #[arg(long, conflicts_with = "revert_drift")]
     no_drift: bool,
     /// List every resource of new stacks
     #[arg(long)]
@@ -39,7 +39,7 @@ pub struct Args {
     /// Use AWS's price list instead of the built-in prices
     #[arg(long)]
     live_prices: bool,
-    /// Exit with 2 when there is something to change
+    /// Exit with 2 when there is something to change, or drift that needs action
     #[arg(long)]
     detailed_exitcode: bool,
     /// Output format
@@ -60,17 +60,18 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let session = session::open(global, &args.name).await?;
     session.print_header();
     let run = run_id();
+    let request = PlanRequest::new(&args.consents, &run);
     let request = PlanRequest {
         lifetime: match args.out {
             Some(_) => ChangeSetLifetime::Persistent,
             None => ChangeSetLifetime::Run,
         },
-        drift: if args.no_drift {
-            DriftDetection::Off
-        } else {
-            DriftDetection::All
+        drift: match request.drift {
+            _ if args.no_drift => DriftDetection::Off,
+            DriftDetection::ChangedOnly => DriftDetection::All,
+            other @ (DriftDetection::Revert | DriftDetection::All | DriftDetection::Off) => other,
         },
-        ..PlanRequest::new(&args.consents, &run)
+        ..request
     };
     let plan = make_plan(&session, &request).await?;
     let inputs = forecast_inputs(&plan, &session, args.live_prices).await;
@@ -84,7 +85,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     }
     shown?;
     saved?;
-    Ok(exit(&plan, args.detailed_exitcode))
+    exit(&plan, args)
 }
 
 /// Saves a plan; not one that apply would refuse.
@@ -165,14 +166,28 @@ fn show(
     }
 }
 
-fn exit(plan: &Plan, detailed: bool) -> Exit {
+/// Drift that needs action is something to change. Where it is unknown, a caller who asks whether there is anything gets
+/// no all-clear, unless it asked not to look.
+fn exit(plan: &Plan, args: &Args) -> Result<Exit, CommandError> {
     if plan.is_refused() {
-        Exit::Refused
-    } else if plan.blocked().next().is_some() {
-        Exit::NeedsAction
-    } else if detailed && plan.has_changes() {
-        Exit::Changes
-    } else {
-        Exit::Done
+        return Ok(Exit::Refused);
+    }
+    if plan.blocked().next().is_some() {
+        return Ok(Exit::NeedsAction);
+    }
+    if !args.detailed_exitcode {
+        return Ok(Exit::Done);
+    }
+    if plan.has_changes() || plan.drift_needing_action().next().is_some() {
+        return Ok(Exit::Changes);
+    }
+    match plan.drift_unknown() {
+        Some((stacks, why)) if !args.no_drift => {
+            let stacks = count(stacks, "stack");
+            let message = format!("whether anything differs is unknown in {stacks}: {why}");
+            let help = "`--no-drift` compares the templates alone";
+            Err(CommandError::other(message).help(help))
+        }
+        Some(_) | None => Ok(Exit::Done),
     }
 }

@@ -28,6 +28,9 @@ pub struct ConsentArgs {
     /// When a rollback failed, continue it without this resource; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
     skip_resource: Vec<String>,
+    /// Set back what was changed outside kube-cfn, and create again what was deleted
+    #[arg(long)]
+    revert_drift: bool,
     /// State the Kubernetes version of a stack, where the plan says that it is not known; may be repeated
     #[arg(long, value_name = "STACK=VERSION", value_parser = running)]
     pub running: Vec<(StackKind, Version)>,
@@ -38,9 +41,13 @@ impl ConsentArgs {
         let Self {
             allow_data_loss,
             skip_resource,
+            revert_drift,
             running,
         } = self;
-        allow_data_loss.is_empty() && skip_resource.is_empty() && running.is_empty()
+        allow_data_loss.is_empty()
+            && skip_resource.is_empty()
+            && !revert_drift
+            && running.is_empty()
     }
 }
 
@@ -77,7 +84,11 @@ impl<'a> PlanRequest<'a> {
             run,
             images: Refresh::Missing,
             lifetime: ChangeSetLifetime::Run,
-            drift: DriftDetection::ChangedOnly,
+            drift: if consents.revert_drift {
+                DriftDetection::Revert
+            } else {
+                DriftDetection::ChangedOnly
+            },
         }
     }
 }

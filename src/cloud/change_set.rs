@@ -34,6 +34,18 @@ pub struct ChangeSetRequest {
     /// Idempotency token of the step: letters, digits, dashes, at most 128.
     pub token: String,
     pub lifetime: ChangeSetLifetime,
+    pub comparison: Comparison,
+}
+
+/// What CloudFormation compares a template with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Comparison {
+    /// The template of today: what was changed outside CloudFormation stays.
+    #[default]
+    Template,
+    /// The resources too: they are set back to the template, and created again where they are gone (`REVERT_DRIFT`:
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html>).
+    Resources,
 }
 
 /// How long a change set is kept.

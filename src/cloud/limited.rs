@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::limiter::{CallKind, Limiter, Service};
 use super::remote::{CommandResult, ObjectSummary, Remote, RemoteCommand};
 use super::{
-    BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity,
+    BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, DriftReport, Identity,
     Inspect, KeyState, LiveResource, LiveStack, OnFailure, OpenChangeSet, ParameterSummary,
     Protection, PutResult, RoleAccess, StackEvent, StackOperation, Store, StoredContent,
     UploadedObject, VersionedParameters, VersionedValue, WriteGate,
@@ -85,7 +85,7 @@ impl<C: Cloud> Cloud for Limited<C> {
         Read CloudFormation: policy(stack_id: &str) -> Option<Value>;
         Write CloudFormation: continue_rollback(stack_id: &str, skip: &[String], token: &str) -> ();
         Write CloudFormation: cancel_update(stack_id: &str, token: &str) -> ();
-        Write CloudFormation: drift(stack_id: &str) -> Vec<Drift>;
+        Write CloudFormation: drift(stack_id: &str) -> DriftReport;
     }
 }
 

@@ -24,11 +24,11 @@ use serde_json::Value;
 use crate::common::Clock;
 
 pub use change_set::{
-    ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, DeletionPolicy, Finding, INLINE,
-    KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement, ResourceChange,
-    template_key,
+    ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, Comparison, DeletionPolicy,
+    Finding, INLINE, KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement,
+    ResourceChange, template_key,
 };
-pub use drift::{Difference, Drift};
+pub use drift::{Difference, Drift, DriftReport};
 pub use error::CloudError;
 pub use event::{StackEvent, StackOperation};
 pub use inspect::{ACCESS_BLOCKS, BucketAccess, Inspect, KeyState, RoleAccess};
@@ -137,5 +137,5 @@ pub trait Cloud: Clock {
 
     /// The resources of a stack that were changed outside CloudFormation. Takes half a minute or
     /// more; changes nothing.
-    async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError>;
+    async fn drift(&self, stack_id: &str) -> Result<DriftReport, CloudError>;
 }

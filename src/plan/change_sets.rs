@@ -11,7 +11,9 @@ use super::request::{proposal, token};
 use super::{
     Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, objects, recovery, risk, status,
 };
-use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Drift, LiveStack, Store};
+use crate::cloud::{
+    ChangeSetLifetime, Cloud, CloudError, Comparison, DriftReport, LiveStack, Store,
+};
 
 /// What a plan is made under.
 #[derive(Debug, Clone, Copy)]
@@ -33,9 +35,12 @@ pub struct PlanOptions<'a> {
 pub enum DriftDetection {
     /// Every stack at rest is compared with its resources.
     All,
-    /// Only those that the plan would update: what is changed by hand there may be overwritten.
+    /// Only those that the plan would update: what was changed there may be overwritten, and what is gone makes the
+    /// update fail. Every stack where the plan would update none: there is nothing else to say.
     ChangedOnly,
-    /// What was changed by hand stays unknown.
+    /// Every stack; what was changed or is gone is set back by the change sets, where CloudFormation can.
+    Revert,
+    /// What was changed stays unknown.
     #[default]
     Off,
 }
@@ -73,6 +78,9 @@ pub async fn resolve(
             Err(error) => failed = failed.or(Some(error)),
         }
     }
+    if failed.is_none() && options.drift == DriftDetection::ChangedOnly && stays(&steps) {
+        join_all(steps.iter_mut().map(|step| look_for_drift(step, cloud))).await;
+    }
     evaluate::settle_pending(&mut steps);
     let objects = objects::note_bundles(&mut steps, cloud, bucket).await;
     failed = failed.or(objects.err());
@@ -92,30 +100,60 @@ pub async fn resolve(
     }
 }
 
-/// Asks about one stack, and looks for what was changed by hand in it.
+/// Asks about one stack, and looks for what was changed outside CloudFormation in it.
 async fn resolve_with_drift(
-    draft: StepDraft,
+    mut draft: StepDraft,
     cloud: &impl Cloud,
     options: &PlanOptions<'_>,
     bucket: Option<&str>,
 ) -> Result<Step, CloudError> {
     let found = draft.step.found.clone();
-    let (asked, mut seen) = match options.drift {
-        DriftDetection::All => {
-            let asked = resolve_step(draft, cloud, options, bucket, "propose");
-            join(asked, drift_of(found.as_ref(), cloud)).await
+    let ask = async |draft| resolve_step(draft, cloud, options, bucket, "propose").await;
+    let (asked, seen) = match options.drift {
+        DriftDetection::All => join(ask(draft), drift_of(found.as_ref(), cloud)).await,
+        DriftDetection::Revert => {
+            let seen = drift_of(found.as_ref(), cloud).await;
+            revert(&mut draft, seen.clone());
+            (ask(draft).await, seen)
         }
-        DriftDetection::ChangedOnly | DriftDetection::Off => (
-            resolve_step(draft, cloud, options, bucket, "propose").await,
-            None,
-        ),
+        DriftDetection::ChangedOnly => {
+            let step = ask(draft).await?;
+            let may_change = step.change_set().is_some() || step.action == Action::Deferred;
+            let seen = if may_change {
+                drift_of(found.as_ref(), cloud).await
+            } else {
+                None
+            };
+            (Ok(step), seen)
+        }
+        DriftDetection::Off => (ask(draft).await, None),
     };
     let mut step = asked?;
-    if options.drift == DriftDetection::ChangedOnly && step.change_set().is_some() {
-        seen = drift_of(found.as_ref(), cloud).await;
-    }
     drift::note(&mut step, seen);
+    drift::block_gone(&mut step);
     Ok(step)
+}
+
+/// Has a stack's change set compared with the resources, where that sets something back.
+fn revert(draft: &mut StepDraft, seen: Option<Result<DriftReport, CloudError>>) {
+    let mut probe = draft.step.clone();
+    drift::note(&mut probe, seen);
+    let stays = Resolution::Decided(Action::NoChange);
+    let open = draft.resolution == stays || draft.resolution == Resolution::NeedsChangeSet;
+    if open && probe.is_revertible() {
+        draft.resolution = Resolution::NeedsChangeSet;
+        draft.step.reverts_drift = true;
+    }
+}
+
+/// Whether no stack would be changed.
+fn stays(steps: &[Step]) -> bool {
+    steps.iter().all(|step| step.action == Action::NoChange)
+}
+
+async fn look_for_drift(step: &mut Step, cloud: &impl Cloud) {
+    let seen = drift_of(step.found.as_ref(), cloud).await;
+    drift::note(step, seen);
 }
 
 /// Removes the change sets of a plan that nobody will execute. Returns what could not be removed.
@@ -145,7 +183,10 @@ pub async fn resolve_step(
         (Resolution::NeedsChangeSet, Some(found)) => {
             let token = token(options.run, &step.stack.name, name);
             let lifetime = options.lifetime;
-            let wanted = proposal(&step.stack, &step.parameters, bucket, token, lifetime);
+            let mut wanted = proposal(&step.stack, &step.parameters, bucket, token, lifetime);
+            if step.reverts_drift {
+                wanted.comparison = Comparison::Resources;
+            }
             match cloud.create_change_set(&wanted).await {
                 Ok(answer) => evaluate::evaluate(&mut step, answer, &found, options.allow),
                 Err(CloudError::Invalid {
@@ -188,7 +229,7 @@ async fn policy_drifted(step: &Step, cloud: &impl Cloud) -> Result<bool, CloudEr
 async fn drift_of(
     found: Option<&LiveStack>,
     cloud: &impl Cloud,
-) -> Option<Result<Vec<Drift>, CloudError>> {
+) -> Option<Result<DriftReport, CloudError>> {
     let found = found.filter(|found| status::rests(&found.status))?;
     Some(cloud.drift(&found.id).await)
 }

@@ -45,7 +45,7 @@ pub mod warnings;
 pub use change_sets::{DriftDetection, PlanOptions, discard, resolve};
 pub use damaged::{Damage, DamagedObject};
 pub use deletion::{DeletePlan, Guard, deletion};
-pub use drift::Drifted;
+pub use drift::{DriftState, Drifted};
 pub use error::PlanError;
 pub use model::{
     Action, Blocked, ChangeCounts, PendingInput, Plan, PlannedResource, Step, resources_of,

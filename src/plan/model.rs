@@ -44,10 +44,14 @@ pub struct Step {
     pub blocked_change_set: Option<ChangeSet>,
     /// What CloudFormation's early validation found; it refuses where the step is blocked by it.
     pub findings: Vec<Finding>,
-    /// What somebody changed by hand.
+    /// Whether its change set sets back what was changed outside CloudFormation.
+    pub reverts_drift: bool,
+    /// What was changed outside CloudFormation.
     pub drift: Vec<Drifted>,
-    /// Why nobody knows whether something was changed by hand; `None` when it was looked at, and where
-    /// there is nothing to look at.
+    /// Whether CloudFormation compared its resources, all of them unless [`Step::drift_unknown`] says otherwise.
+    pub drift_checked: bool,
+    /// Why nobody knows whether something, or something else, was changed; `None` when all was compared, and where
+    /// nobody looked.
     pub drift_unknown: Option<String>,
     /// Whether the stack policy in force is not the wanted one.
     pub policy_drifted: bool,
@@ -211,7 +215,9 @@ impl Step {
             risks: Vec::new(),
             blocked_change_set: None,
             findings: Vec::new(),
+            reverts_drift: false,
             drift: Vec::new(),
+            drift_checked: false,
             drift_unknown: None,
             policy_drifted: false,
             damaged_objects: Vec::new(),

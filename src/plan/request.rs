@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cloud::{ChangeSetLifetime, ChangeSetRequest};
+use crate::cloud::{ChangeSetLifetime, ChangeSetRequest, Comparison};
 use crate::common::digest::sha256;
 use crate::stacks::Stack;
 
@@ -24,6 +24,7 @@ pub fn proposal(
         tags: stack.tags.clone(),
         token,
         lifetime,
+        comparison: Comparison::Template,
     }
 }
 

@@ -12,7 +12,7 @@ use super::names::partition_of;
 use super::stack::{Resource, SimChangeSet, Stack};
 use super::state::State;
 use crate::cloud::{
-    ChangeSet, ChangeSetRequest, Cloud, CloudError, Drift, Identity, LiveResource, LiveStack,
+    ChangeSet, ChangeSetRequest, Cloud, CloudError, DriftReport, Identity, LiveResource, LiveStack,
     OnFailure, OpenChangeSet, Protection, ResourceStatus, StackEvent, StackOperation, StackStatus,
 };
 
@@ -210,11 +210,14 @@ impl Cloud for Simulated {
         .await
     }
 
-    async fn drift(&self, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
+    async fn drift(&self, stack_id: &str) -> Result<DriftReport, CloudError> {
         self.sleep(LOOKING).await;
         self.read("drift", stack_id, |state| {
             let setting = &state.env.setting;
-            Ok(state.stack(stack_id)?.drift(setting))
+            Ok(DriftReport {
+                resources: state.stack(stack_id)?.drift(setting),
+                unknown: None,
+            })
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! Change sets: computed, kept, found again, obsolete when their stack has moved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::changes::{ChangeSetInput, TemplateVersion, changes, plain};
@@ -10,8 +10,8 @@ use super::rng::{hex, seed, stream, uuid};
 use super::stack::{SimChangeSet, Stack, StackResources, timestamp};
 use super::state::State;
 use crate::cloud::{
-    ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, CloudError, OpenChangeSet,
-    ResourceChange, StackStatus,
+    ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, CloudError, Comparison,
+    OpenChangeSet, PropertyChange, Replacement, ResourceChange, StackStatus,
 };
 
 impl SimChangeSet {
@@ -75,11 +75,54 @@ fn compute(
     found
 }
 
+/// Adds what sets the resources back to their templates. Returns the ids of those that it concerns.
+fn revert(
+    stack: &Stack,
+    setting: &Setting,
+    compiled: &Compiled,
+    changes: &mut Vec<ResourceChange>,
+) -> BTreeSet<String> {
+    let drift = stack.drift(setting).into_iter();
+    let drift = drift.filter(|drift| compiled.item(&drift.logical_id).is_some());
+    let mut reverted = BTreeSet::new();
+    for drift in drift {
+        let id = drift.logical_id;
+        let known = changes.iter().position(|change| change.logical_id == id);
+        let known = known.map(|at| changes.remove(at));
+        let action = if drift.deleted {
+            ChangeAction::Add
+        } else {
+            ChangeAction::Modify
+        };
+        let mut change = known
+            .filter(|_| !drift.deleted)
+            .unwrap_or_else(|| plain(&id, compiled.body(&id), action));
+        let differences = drift.differences.into_iter();
+        change
+            .properties
+            .extend(differences.map(|one| PropertyChange {
+                path: one.path,
+                before: one.actual,
+                after: one.expected,
+                recreates: Replacement::No,
+                cause: None,
+            }));
+        changes.push(change);
+        reverted.insert(id);
+    }
+    reverted
+}
+
 /// A name that the same content gives again, and the ARN under it.
 fn name(wanted: &ChangeSetRequest) -> String {
     let pairs = wanted.parameters.iter().chain(&wanted.tags);
     let words = pairs.flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+    let compared = match wanted.comparison {
+        Comparison::Template => None,
+        Comparison::Resources => Some("resources"),
+    };
     let words: Vec<&str> = std::iter::once(wanted.template.as_str())
+        .chain(compared)
         .chain(words)
         .collect();
     let digest = seed(0, &words, 0);
@@ -108,6 +151,7 @@ pub(super) fn foreign(stack: &Stack, setting: &Setting, name: &str, at: i64) -> 
     tags.insert("foreign".to_owned(), hex(digits, 4));
     let changes = compute(stack, setting, &compiled, &stack.live.parameters, &tags);
     SimChangeSet {
+        reverted: BTreeSet::new(),
         id: id(setting, stack, name),
         name: name.to_owned(),
         created: timestamp(at),
@@ -141,8 +185,13 @@ impl State {
             return Ok(known.answer(stack));
         }
         let setting = &env.setting;
-        let changes = compute(stack, setting, &compiled, &wanted.parameters, &wanted.tags);
+        let mut changes = compute(stack, setting, &compiled, &wanted.parameters, &wanted.tags);
+        let reverted = match wanted.comparison {
+            Comparison::Template => BTreeSet::new(),
+            Comparison::Resources => revert(stack, setting, &compiled, &mut changes),
+        };
         let set = SimChangeSet {
+            reverted,
             id: id(setting, stack, &name),
             name,
             created,

@@ -83,6 +83,8 @@ pub(super) struct SimChangeSet {
     pub(super) parameters: BTreeMap<String, String>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) changes: Vec<ResourceChange>,
+    /// Ids of those that it sets back to their template.
+    pub(super) reverted: BTreeSet<String>,
     /// [`Stack::operations`] when it was made.
     pub(super) operations: u64,
 }

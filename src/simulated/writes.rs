@@ -91,7 +91,7 @@ impl State {
             .ok_or_else(|| missing(&set.stack_id))?;
         stack.sets.clear();
         let wanted = StackUpdate {
-            candidates: candidates(&found.changes),
+            candidates: candidates(&found.changes, &found.reverted),
             compiled: found.compiled,
             parameters: found.parameters,
             tags: found.tags,

@@ -302,3 +302,70 @@ fn certificates_of_nodes_near_their_end_are_named_and_unread_ones_are_no_all_cle
     world.nodes_say(80);
     assert_eq!(open(&world, 0), Vec::<Value>::new());
 }
+
+#[test]
+fn every_role_that_was_widened_is_named_with_the_way_back() {
+    let world = protected("widen");
+    let name = json!({"StackName": "widen-base"});
+    let answer = ask(&world, "cloudformation", "describe_stack_resources", &name);
+    let all = answer["StackResources"].as_array().expect("resources");
+    let of_type = |wanted: &str| -> Vec<String> {
+        let all = all.iter().filter(|one| one["ResourceType"] == wanted);
+        let ids = all.map(|one| {
+            one["PhysicalResourceId"]
+                .as_str()
+                .expect("an id")
+                .to_owned()
+        });
+        ids.collect()
+    };
+    let (roles, policies) = (
+        of_type("AWS::IAM::Role"),
+        of_type("AWS::IAM::ManagedPolicy"),
+    );
+    assert!(
+        roles.len() >= 4 && !policies.is_empty(),
+        "machines, pods: {roles:?} {policies:?}"
+    );
+    let everything = json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "Everything", "Effect": "Allow", "Action": "*", "Resource": "*"}]});
+    for role in &roles {
+        let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+        let attached = json!({"RoleName": role, "PolicyArn": admin});
+        ask(&world, "iam", "attach_role_policy", &attached);
+        let inline = json!({"RoleName": role, "PolicyName": "extra",
+            "PolicyDocument": everything.to_string()});
+        ask(&world, "iam", "put_role_policy", &inline);
+    }
+    for policy in &policies {
+        let version = json!({"PolicyArn": policy, "PolicyDocument": everything.to_string(),
+            "SetAsDefault": true});
+        ask(&world, "iam", "create_policy_version", &version);
+    }
+    let found = open(&world, 4);
+    let next = |one: &Value| one["next"].as_str().unwrap_or_default().to_owned();
+    for role in &roles {
+        let of_role = |verb: &str| {
+            let start = format!("`aws iam {verb} --role-name {role} ");
+            found.iter().any(|one| next(one).starts_with(&start))
+        };
+        assert!(
+            of_role("detach-role-policy") && of_role("delete-role-policy"),
+            "{role}: {found:#?}"
+        );
+    }
+    for policy in &policies {
+        let start = format!("`aws iam create-policy-version --policy-arn {policy} ");
+        assert!(
+            found.iter().any(|one| next(one).starts_with(&start)),
+            "{policy}: {found:#?}"
+        );
+    }
+    if std::env::var_os("KUBE_CFN_TEST_AWS_CLI").is_none() {
+        return;
+    }
+    for one in &found {
+        restore(&world, one);
+    }
+    assert_eq!(open(&world, 0), Vec::<Value>::new());
+}

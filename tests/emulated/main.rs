@@ -12,6 +12,7 @@ mod cloud;
 mod create;
 mod delete;
 mod doctor;
+mod drift;
 mod etcd;
 mod failure;
 mod files;

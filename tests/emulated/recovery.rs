@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use kube_cfn::cloud::aws::Aws;
 use kube_cfn::cloud::{
-    ChangeSetLifetime, Cloud, CloudError, DeletionPolicy, Difference, Finding, OnFailure,
-    Protection, StackOperation, StackStatus, Store,
+    ChangeSetLifetime, Cloud, CloudError, DeletionPolicy, Difference, DriftReport, Finding,
+    OnFailure, Protection, StackOperation, StackStatus, Store,
 };
 use serde_json::{Value, json};
 
@@ -246,13 +246,13 @@ async fn a_cancelled_update_is_seen_by_its_followers() {
 async fn manual_changes_are_drift() {
     let aws = aws(35).await;
     let id = created(&aws, "drift-notes", &notes(&[("A", "1"), ("B", "1")])).await;
-    assert_eq!(aws.drift(&id).await, Ok(Vec::new()));
+    assert_eq!(aws.drift(&id).await, Ok(DriftReport::default()));
     let rules = Rules::of("drift-notes");
     rules.set(json!([
         {"op": "drift", "logical": "A", "actual": {"/Value": "by hand"}},
         {"op": "drift", "logical": "B", "gone": true}
     ]));
-    let mut drift = aws.drift(&id).await.expect("found");
+    let mut drift = aws.drift(&id).await.expect("found").resources;
     drift.sort_by(|one, other| one.logical_id.cmp(&other.logical_id));
     assert_eq!(drift.len(), 2);
     assert_eq!(

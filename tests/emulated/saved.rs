@@ -1,4 +1,4 @@
-//! Plans that are saved in a file, and drift: shown first, then executed exactly, or
+//! Plans that are saved in a file: shown first, then executed exactly, or
 //! refused whole.
 
 use serde_json::{Value, json};
@@ -101,33 +101,4 @@ fn a_refused_plan_is_not_saved() {
     plan.ends(5).tells("no plan was saved");
     assert!(!file.exists());
     assert_eq!(change_sets(&world, "database"), Vec::<String>::new());
-}
-
-#[test]
-fn drift_is_shown_with_both_values() {
-    let world = World::with_database("by-hand");
-    world.apply().ends(0);
-    world.edit("db.t4g.medium", "db.t4g.large");
-    world.rules(json!([
-        {"op": "drift", "logical": "Database",
-         "actual": {"/DBInstanceClass": "db.m7g.large", "/MultiAZ": "true"}},
-        {"op": "drift", "logical": "Group", "actual": {"/MaxSize": "9"}}
-    ]));
-    let plan = world.cluster("plan", &[]);
-    let text = plan.ends(0).stdout.replace('\n', " ");
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for line in [
-        "DBInstanceClass is db.m7g.large, the template has db.t4g.medium; changed outside kube-cfn; this run will reset it",
-        "MultiAZ is true, the template has false; changed outside kube-cfn; this run won't touch it",
-        "MaxSize is 9, the template has 1; changed outside kube-cfn; this run won't touch it",
-        "a move to another machine: several minutes",
-    ] {
-        assert!(text.contains(line), "{line}\n{}", plan.stdout);
-    }
-    let away = world.cluster("plan", &["--no-drift"]);
-    assert!(!away.ends(0).stdout.contains("drift: "), "{}", away.stdout);
-    // A run looks only where it changes something.
-    let said = world.apply();
-    said.ends(0).tells("db.m7g.large");
-    assert!(!said.stderr.contains("MaxSize is 9"), "{}", said.stderr);
 }

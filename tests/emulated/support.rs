@@ -58,6 +58,7 @@ pub fn proposal(stack: &str, template: &Value, token: &str) -> ChangeSetRequest 
         tags: pairs(&[(TAG_CLUSTER, "canary"), (TAG_STACK, "network")]),
         token: token.to_owned(),
         lifetime: kube_cfn::cloud::ChangeSetLifetime::Run,
+        comparison: kube_cfn::cloud::Comparison::Template,
     }
 }
 

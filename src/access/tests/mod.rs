@@ -46,6 +46,7 @@ async fn cloud_with(seed: u64, turns: RangeInclusive<u32>) -> Simulated {
         tags: BTreeMap::new(),
         token: "base".to_owned(),
         lifetime: ChangeSetLifetime::Run,
+        comparison: crate::cloud::Comparison::Template,
     };
     let open = Protection {
         termination: false,

@@ -8,7 +8,7 @@ use super::phase::Signal;
 use crate::apply::Prerequisites;
 use crate::apply::stack_result::{StackResult, blocked, failed};
 use crate::cloud::{Cloud, ResourceChange, StackStatus, Store};
-use crate::plan::offline::{Inputs, classify};
+use crate::plan::offline::{Inputs, Resolution, classify};
 use crate::plan::{self, Action, PlanOptions, Step, risk};
 
 impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
@@ -33,7 +33,11 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
             parameters: self.parameters.clone(),
             ..Inputs::default()
         };
-        let draft = classify(run.cluster, self.step.stack.clone(), found, before, known);
+        let mut draft = classify(run.cluster, self.step.stack.clone(), found, before, known);
+        draft.step.reverts_drift = self.step.reverts_drift;
+        if draft.step.reverts_drift && draft.resolution == Resolution::Decided(Action::NoChange) {
+            draft.resolution = Resolution::NeedsChangeSet;
+        }
         let (allow, skip) = (allowed_names(&self.step), BTreeSet::new());
         let terms = PlanOptions::new(context.session.run, &allow, &skip);
         let (bucket, name) = (run.bucket(), format!("replan-{}", self.conflicts));

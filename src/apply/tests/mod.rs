@@ -3,6 +3,7 @@
 mod cluster;
 mod delete;
 mod diagnose;
+mod drift;
 mod failure;
 mod faults;
 mod objects;

@@ -261,5 +261,6 @@ pub fn proposal(stack: &Stack, token: &str) -> ChangeSetRequest {
         tags: stack.tags.clone(),
         token: token.to_owned(),
         lifetime: ChangeSetLifetime::Run,
+        comparison: crate::cloud::Comparison::Template,
     }
 }

@@ -10,14 +10,16 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
-use aws_sdk_cloudformation::types::{ChangeSetStatus, ChangeSetType, ExecutionStatus};
+use aws_sdk_cloudformation::types::{
+    ChangeSetStatus, ChangeSetType, DeploymentMode, ExecutionStatus,
+};
 
 use super::calls::{ApiCall, all_pages};
 use super::error::{explain, is_unknown_call, short_name};
 use super::findings::{self, FindingScope};
 use super::template::TemplateSource;
 use super::{Aws, mapping, request, template};
-use crate::cloud::{ChangeSet, ChangeSetRequest, CloudError, ResourceChange};
+use crate::cloud::{ChangeSet, ChangeSetRequest, CloudError, Comparison, ResourceChange};
 
 pub(super) use ending::{delete, execute};
 
@@ -120,6 +122,10 @@ async fn request_creation(
         .set_parameters(Some(request::parameters(&wanted.parameters)))
         .set_capabilities(Some(request::capabilities(&wanted.capabilities)))
         .set_tags(Some(request::tags(&wanted.tags)))
+        .set_deployment_mode(match wanted.comparison {
+            Comparison::Template => None,
+            Comparison::Resources => Some(DeploymentMode::RevertDrift),
+        })
         .client_token(token);
     match aws.send(api_call, request.send()).await {
         Ok(_) => Ok(CreateOutcome::Accepted),

@@ -9,20 +9,23 @@ use aws_sdk_cloudformation::types::{
     StackResourceDriftStatus,
 };
 
+use serde_json::Value;
+
 use super::calls::{ApiCall, all_pages};
 use super::error::short_name;
 use super::{Aws, mapping};
-use crate::cloud::{CloudError, Difference, Drift};
+use crate::cloud::{CloudError, Difference, Drift, DriftReport};
 
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 /// For 10 minutes. A large stack takes some; after so long something is wrong.
 const LOOKS: Backoff = Backoff::new(FIRST_LOOK, 120).at_most(Duration::from_secs(5));
 
 /// Looks for drift in a stack and waits for the outcome. `Refused` where an endpoint cannot look.
-pub(super) async fn drift(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
+pub(super) async fn drift(aws: &Aws, stack_id: &str) -> Result<DriftReport, CloudError> {
     let detection = detect(aws, stack_id).await?;
-    wait(aws, stack_id, &detection).await?;
-    drifted(aws, stack_id).await
+    let unknown = wait(aws, stack_id, &detection).await?;
+    let resources = drifted(aws, stack_id).await?;
+    Ok(DriftReport { resources, unknown })
 }
 
 async fn detect(aws: &Aws, stack_id: &str) -> Result<String, CloudError> {
@@ -32,7 +35,9 @@ async fn detect(aws: &Aws, stack_id: &str) -> Result<String, CloudError> {
     Ok(answer.stack_drift_detection_id.unwrap_or_default())
 }
 
-async fn wait(aws: &Aws, stack_id: &str, detection: &str) -> Result<(), CloudError> {
+/// Waits for the end of a detection. Returns why it could not compare some resource: what it found on the others
+/// still counts, and of that one nothing is known.
+async fn wait(aws: &Aws, stack_id: &str, detection: &str) -> Result<Option<String>, CloudError> {
     let api_call = ApiCall::stacks("DescribeStackDriftDetectionStatus", stack_id);
     aws.sleep(FIRST_LOOK).await;
     let answer = retry(aws, LOOKS, async || {
@@ -48,12 +53,11 @@ async fn wait(aws: &Aws, stack_id: &str, detection: &str) -> Result<(), CloudErr
             message: "it is still looking after 10 minutes".to_owned(),
         });
     }
-    // Some resource could not be looked at; what was found on the others still counts.
-    if answer.detection_status == Some(StackDriftDetectionStatus::DetectionFailed) {
-        let reason = answer.detection_status_reason.unwrap_or_default();
-        tracing::warn!("not every resource could be checked for drift: {reason}");
-    }
-    Ok(())
+    let failed = answer.detection_status == Some(StackDriftDetectionStatus::DetectionFailed);
+    let reason = answer
+        .detection_status_reason
+        .filter(|reason| !reason.is_empty());
+    Ok(failed.then(|| reason.unwrap_or_else(|| "AWS compared not every resource".to_owned())))
 }
 
 fn is_over(status: Option<&StackDriftDetectionStatus>) -> bool {
@@ -77,6 +81,27 @@ async fn drifted(aws: &Aws, stack_id: &str) -> Result<Vec<Drift>, CloudError> {
     Ok(all.into_iter().filter_map(ours).collect())
 }
 
+/// Whether both values say the same. Documents that a template gives as text are compared as values: the order of
+/// keys and the blanks between them mean nothing, and whether CloudFormation compares the text is not documented.
+fn is_same(found: &PropertyDifference) -> bool {
+    if found.difference_type != Some(DifferenceType::NotEqual) {
+        return false;
+    }
+    match (&found.expected_value, &found.actual_value) {
+        (Some(expected), Some(actual)) => document(expected) == document(actual),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+/// A value as JSON; a document given as text, as what it says.
+fn document(text: &str) -> Value {
+    let plain = mapping::plain(text);
+    let value = serde_json::from_str(&plain).ok();
+    let value = value.filter(|value: &Value| value.is_object() || value.is_array());
+    value.unwrap_or(Value::String(plain))
+}
+
 /// `None` for a resource that is as it was made: not every endpoint filters.
 fn ours(drift: StackResourceDrift) -> Option<Drift> {
     let deleted = match drift.stack_resource_drift_status? {
@@ -84,12 +109,22 @@ fn ours(drift: StackResourceDrift) -> Option<Drift> {
         StackResourceDriftStatus::Deleted => true,
         _ => return None,
     };
-    let differences = drift.property_differences.unwrap_or_default();
+    let stated = drift.property_differences.unwrap_or_default();
+    let is_listed = !stated.is_empty();
+    let differences: Vec<Difference> = stated
+        .into_iter()
+        .filter(|one| !is_same(one))
+        .map(difference)
+        .collect();
+    // Every difference that CloudFormation lists is one of form.
+    if !deleted && is_listed && differences.is_empty() {
+        return None;
+    }
     Some(Drift {
         logical_id: drift.logical_resource_id.unwrap_or_default(),
         resource_type: drift.resource_type.unwrap_or_default(),
         deleted,
-        differences: differences.into_iter().map(difference).collect(),
+        differences,
     })
 }
 
@@ -163,6 +198,44 @@ mod tests {
             (removed.expected.as_deref(), removed.actual),
             (Some("ours"), None)
         );
+    }
+
+    fn modified(expected: &str, actual: &str) -> Option<Drift> {
+        let one = PropertyDifference::builder()
+            .property_path("/AssumeRolePolicyDocument")
+            .expected_value(expected)
+            .actual_value(actual)
+            .difference_type(DifferenceType::NotEqual);
+        let drift = StackResourceDrift::builder()
+            .stack_resource_drift_status(StackResourceDriftStatus::Modified)
+            .property_differences(one.build());
+        ours(drift.build())
+    }
+
+    #[test]
+    fn drift_compares_documents_given_as_text_as_values() {
+        let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow"}]}"#;
+        let other = r#"{"Statement": [{"Effect": "Allow"}], "Version": "2012-10-17"}"#;
+        let quoted = serde_json::to_string(document).unwrap();
+        for (expected, actual) in [(document, other), (&quoted, other), (other, &quoted)] {
+            assert_eq!(modified(expected, actual), None, "{expected} {actual}");
+        }
+        for actual in [
+            r#"{"Statement":[{"Effect":"Deny"}],"Version":"2012-10-17"}"#,
+            r#"{"Statement":[{"Effect":"Allow"},{}],"Version":"2012-10-17"}"#,
+            "",
+            "null",
+        ] {
+            assert!(modified(document, actual).is_some(), "{actual}");
+        }
+    }
+
+    #[test]
+    fn modified_resource_without_listed_differences_is_drift() {
+        let drift = StackResourceDrift::builder()
+            .stack_resource_drift_status(StackResourceDriftStatus::Modified)
+            .build();
+        assert_eq!(ours(drift).map(|drift| drift.differences), Some(Vec::new()));
     }
 
     #[test]

@@ -52,7 +52,7 @@ use throttles::ThrottleWatch;
 
 use super::limiter::{Limiter, Service};
 use super::{
-    ChangeSet, ChangeSetRequest, Cloud, CloudError, Drift, Identity, LiveResource, LiveStack,
+    ChangeSet, ChangeSetRequest, Cloud, CloudError, DriftReport, Identity, LiveResource, LiveStack,
     OnFailure, OpenChangeSet, Protection, StackEvent, StackOperation,
 };
 
@@ -217,7 +217,7 @@ impl Cloud for Aws {
         policy(stack_id: &str) -> Option<Value>: protection::policy;
         continue_rollback(stack_id: &str, skip: &[String], token: &str) -> (): recovery::continue_rollback;
         cancel_update(stack_id: &str, token: &str) -> (): recovery::cancel_update;
-        drift(stack_id: &str) -> Vec<Drift>: drift::drift;
+        drift(stack_id: &str) -> DriftReport: drift::drift;
     }
 }
 

@@ -124,6 +124,7 @@ mod tests {
             tags: [].into(),
             token: "t".to_owned(),
             lifetime: crate::cloud::ChangeSetLifetime::Run,
+            comparison: crate::cloud::Comparison::Template,
         }
     }
 

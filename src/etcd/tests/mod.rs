@@ -354,6 +354,7 @@ async fn snapshots_are_listed_newest_first() {
         tags: BTreeMap::new(),
         token: "base".to_owned(),
         lifetime: ChangeSetLifetime::Run,
+        comparison: crate::cloud::Comparison::Template,
     };
     let open = Protection {
         termination: false,

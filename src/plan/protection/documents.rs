@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 /// How a document in force differs from the wanted one. Empty where both say the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Differences {
+pub(in crate::plan) struct Differences {
     /// Statements that only the document in force has.
     added: Vec<Statement>,
     /// Statements that only the wanted document has.
@@ -23,7 +23,7 @@ struct Statement {
 }
 
 /// Compares the document in force with the wanted one.
-pub(super) fn compare(wanted: &Value, live: &Value) -> Differences {
+pub(in crate::plan) fn compare(wanted: &Value, live: &Value) -> Differences {
     let (mut lost, mut added) = (statements(wanted), Vec::new());
     for statement in statements(live) {
         match lost.iter().position(|one| one.says == statement.says) {
@@ -35,7 +35,7 @@ pub(super) fn compare(wanted: &Value, live: &Value) -> Differences {
 }
 
 impl Differences {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::plan) fn is_empty(&self) -> bool {
         self.added.is_empty() && self.lost.is_empty()
     }
 

@@ -3,7 +3,7 @@
 //! what was read.
 
 pub mod account;
-mod documents;
+pub(super) mod documents;
 mod keepers;
 mod live;
 pub mod read;

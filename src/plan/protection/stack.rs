@@ -10,7 +10,7 @@ use super::super::stack_policy;
 use super::keepers::{DATABASE, Keeper, kept};
 use super::{LayerState, ProtectionLayer, StateText, missing, unknown};
 use crate::catalog::resources::stored_data;
-use crate::cloud::{Drift, LiveStack};
+use crate::cloud::{DriftReport, LiveStack};
 use crate::stacks::Stack;
 
 /// A stack as it should be.
@@ -31,7 +31,7 @@ pub struct LiveProtection<'a> {
     /// The stack policy in force, or why it could not be read.
     pub policy: &'a Result<Option<Value>, String>,
     /// What was changed by hand, or why it could not be found out.
-    pub drift: &'a Result<Vec<Drift>, String>,
+    pub drift: &'a Result<DriftReport, String>,
 }
 
 /// A state and the remedy where it is missing.
@@ -209,7 +209,16 @@ impl DataResource<'_> {
             return (missing("not in the stack"), self.apply());
         };
         let drift = match self.live.drift {
-            Ok(drift) => drift.iter().find(|drift| drift.logical_id == self.id),
+            Ok(DriftReport { resources, unknown }) => {
+                let found = resources.iter().find(|drift| drift.logical_id == self.id);
+                if let (None, Some(why)) = (found, unknown) {
+                    return (
+                        super::unknown(format!("could not be read: {why}")),
+                        String::new(),
+                    );
+                }
+                found
+            }
             Err(why) => return (unknown(format!("could not be read: {why}")), String::new()),
         };
         if drift.is_some_and(|drift| drift.deleted) {

@@ -133,6 +133,10 @@ pub(super) fn action_words(change: &ChangeView<'_>) -> (&'static str, String) {
     match (change.action, change.replacement) {
         (ChangeAction::Add, _) => ("+", "added".to_owned()),
         (ChangeAction::Remove, _) => ("-", "removed".to_owned()),
+        (ChangeAction::Other(word), _) if word == "SyncWithActual" => (
+            "=",
+            "as defined already; CloudFormation notes it".to_owned(),
+        ),
         (ChangeAction::Other(word), _) => ("?", word.to_lowercase()),
         (ChangeAction::Modify, Replacement::Yes) => ("-/+", "REPLACED".to_owned()),
         (ChangeAction::Modify, Replacement::Might) => ("-/+?", "might be replaced".to_owned()),
@@ -219,6 +223,12 @@ pub(super) fn short(value: &str) -> String {
 
 /// Two values beside each other; long ones from shortly before their difference.
 fn between(before: &str, after: &str) -> String {
+    let (before, after) = cut(before, after);
+    format!("{before} -> {after}")
+}
+
+/// Two values, long ones from shortly before their difference.
+pub(super) fn cut(before: &str, after: &str) -> (String, String) {
     const LEAD: usize = 16;
     let (before, after) = (one_line(before), one_line(after));
     let same = before
@@ -233,7 +243,7 @@ fn between(before: &str, after: &str) -> String {
         let rest: String = value.chars().skip(skip).collect();
         format!("…{}", short(&rest))
     };
-    format!("{} -> {}", cut(&before), cut(&after))
+    (cut(&before), cut(&after))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::changes::{ChangeView, action_words, property_lines, risk_words};
 use super::notes::notes;
 use super::summary::summary;
 use super::text::{counted, headline_words};
-use super::{PlanView, StackView, forecast};
+use super::{PlanDetail, PlanView, StackView, forecast};
 use crate::plan::Blocked;
 
 /// A plan as Markdown.
@@ -68,7 +68,7 @@ fn details(out: &mut String, stack: &StackView<'_>) {
         let text = plain(&risk_words(risk));
         let _ = writeln!(out, "\n> **{}** {text}", plain(&risk.name));
     }
-    for (mark, text) in notes(stack) {
+    for (mark, text) in notes(stack, PlanDetail::Short) {
         let _ = writeln!(out, "\n- `{mark}` {}: {}", stack.stack, plain(&text));
     }
     if stack.changes.is_empty() && stack.creates.is_empty() {

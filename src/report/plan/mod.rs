@@ -1,6 +1,7 @@
 //! A plan as data: the view that scripts read, and that [`text`] is made of.
 
 mod changes;
+mod drift;
 mod forecast;
 mod markdown;
 mod notes;
@@ -25,6 +26,7 @@ use crate::plan::{
 };
 use crate::stacks::StackKind;
 use changes::{Causes, ChangeView};
+use drift::DriftView;
 
 pub use markdown::markdown;
 pub use text::{PlanDetail, text};
@@ -41,6 +43,8 @@ pub struct PlanView<'a> {
     refused: &'a [Blocked],
     /// Whether a run would change anything.
     changes: bool,
+    /// What drift detection found.
+    drift: DriftView<'a>,
     stacks: Vec<StackView<'a>>,
     /// How long it takes, in seconds.
     expected: Estimate,
@@ -186,6 +190,7 @@ pub fn view<'a>(
         region: &identity.region,
         refused: &plan.refused,
         changes: plan.has_changes(),
+        drift: DriftView::of(plan),
         stacks: plan
             .steps
             .iter()

@@ -1,14 +1,13 @@
 //! What else to know before the update of a stack: older pools, findings of AWS, damaged objects, downtime of the
 //! database, drift.
 
-use super::StackView;
-use super::changes::{fields_words, plain, short};
-use crate::cloud::Difference;
-use crate::plan::Drifted;
+use super::changes::fields_words;
+use super::drift::drift_notes;
+use super::{PlanDetail, StackView};
 
 /// What else to know before the update of a stack, a sentence each with its mark: `!!` where a decision is
 /// needed.
-pub(super) fn notes(stack: &StackView<'_>) -> Vec<(&'static str, String)> {
+pub(super) fn notes(stack: &StackView<'_>, detail: PlanDetail) -> Vec<(&'static str, String)> {
     let mut notes: Vec<(&'static str, String)> = Vec::new();
     if let (Some(own), Some(version)) = (&stack.kubernetes, &stack.older) {
         let text = format!("stays at Kubernetes {own}; the control plane is at {version}");
@@ -37,46 +36,6 @@ pub(super) fn notes(stack: &StackView<'_>) -> Vec<(&'static str, String)> {
         let mark = if one.seconds.1 > 0 { "!!" } else { "--" };
         notes.push((mark, format!("database, {of}: {}{then}", one.expect)));
     }
-    for drifted in stack.drift {
-        let known = stack.description(&drifted.drift.logical_id);
-        notes.extend(drift_words(drifted, known));
-    }
-    if let Some(why) = stack.drift_unknown {
-        let text = format!("drift is unknown: {why}");
-        notes.push(("??", text));
-    }
+    notes.extend(drift_notes(stack, detail));
     notes
-}
-
-fn drift_words(drifted: &Drifted, sentence: Option<&str>) -> Vec<(&'static str, String)> {
-    let drift = &drifted.drift;
-    let id = &drift.logical_id;
-    let what = sentence.map_or_else(|| id.clone(), |text| format!("{text} ({id})"));
-    if drift.deleted {
-        let text = format!(
-            "drift: {what} was deleted outside kube-cfn; CloudFormation doesn't create it again"
-        );
-        return vec![("!!", text)];
-    }
-    let words = |difference: &Difference| {
-        let Difference {
-            path,
-            expected,
-            actual,
-        } = difference;
-        let value = |value: &Option<String>| value.as_deref().map_or("absent".to_owned(), short);
-        let (mark, then) = if drifted.overwritten.contains(path) {
-            ("!!", "this run will reset it")
-        } else {
-            ("--", "this run won't touch it")
-        };
-        let text = format!(
-            "drift: {what}: {} is {}, the template has {}; changed outside kube-cfn; {then}",
-            plain(path),
-            value(actual),
-            value(expected)
-        );
-        (mark, text)
-    };
-    drift.differences.iter().map(words).collect()
 }

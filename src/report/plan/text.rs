@@ -105,7 +105,7 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: PlanDetail) {
     for change in &stack.changes {
         change_text(out, change, stack.risks);
     }
-    for (mark, text) in notes(stack) {
+    for (mark, text) in notes(stack, detail) {
         wrapped(out, "    ", &format!("{mark} {text}"));
     }
     stuck_text(out, stack);

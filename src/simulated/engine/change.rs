@@ -1,5 +1,6 @@
 //! What an update does to a resource: nothing, change it in place, or replace it.
 
+use super::create_update::Candidate;
 use super::job::JobAction;
 use super::{Environment, JobProgress, Running, SimEvent};
 use crate::catalog::durations::Operation;
@@ -24,18 +25,20 @@ impl Stack {
         let Some(resource) = self.resources.get(slot) else {
             return JobProgress::Done;
         };
-        let Some(forced) = run.update.candidates.get(&resource.logical_id).copied() else {
+        let Some(candidate) = run.update.candidates.get(&resource.logical_id).copied() else {
             return JobProgress::Done;
         };
-        if resource.physical_id.is_none() || resource.status == "CREATE_FAILED" {
+        if resource.physical_id.is_none()
+            || resource.status == "CREATE_FAILED"
+            || (resource.deleted_externally && candidate == Candidate::Reverted)
+        {
             run.update.made.push(slot);
             return self.make(run, env, at, number);
         }
         let verb = match self.compare(run, env, slot) {
             Some(Replacement::Yes) => JobAction::Replace,
-            Some(_) => JobAction::Update,
-            None if forced => JobAction::Update,
-            None => return JobProgress::Done,
+            None if candidate == Candidate::Compared => return JobProgress::Done,
+            None | Some(_) => JobAction::Update,
         };
         let action = if verb == JobAction::Replace {
             "Update:Replace"
@@ -48,6 +51,12 @@ impl Stack {
         let (id, of_type) = (&resource.logical_id, &resource.kind);
         if let Some(reason) = policy::forbidden(self.policy.as_ref(), action, id, of_type) {
             run.after(at + 500, SimEvent::Fail(number, reason));
+            return JobProgress::Started;
+        }
+        if verb == JobAction::Update && resource.deleted_externally {
+            let gone =
+                format!("Resource of type '{of_type}' with identifier '{id}' was not found.");
+            run.after(at + 500, SimEvent::Fail(number, gone));
             return JobProgress::Started;
         }
         if verb == JobAction::Replace {

@@ -1,6 +1,6 @@
 //! Creating, changing and replacing resources.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::job::{Direction, JobAction, chain};
@@ -20,7 +20,7 @@ pub(in crate::simulated) struct StackUpdate {
     pub(in crate::simulated) compiled: Rc<Compiled>,
     pub(in crate::simulated) parameters: BTreeMap<String, String>,
     pub(in crate::simulated) tags: BTreeMap<String, String>,
-    pub(in crate::simulated) candidates: BTreeMap<String, bool>,
+    pub(in crate::simulated) candidates: BTreeMap<String, Candidate>,
 }
 
 /// Types that report when they are configured but not yet complete.
@@ -34,14 +34,34 @@ const REPORTS_CONFIGURED: &[&str] = &[
     "AWS::S3::Bucket",
 ];
 
-/// Which resources a change set touches, and whether in spite of equal properties.
-pub(in crate::simulated) fn candidates(changes: &[ResourceChange]) -> BTreeMap<String, bool> {
+/// How a change set touches a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::simulated) enum Candidate {
+    /// Where its properties differ from those of the template before.
+    Compared,
+    /// In spite of equal properties.
+    Forced,
+    /// It is set back to its template, or made again where it is gone.
+    Reverted,
+}
+
+/// Which resources a change set touches.
+pub(in crate::simulated) fn candidates(
+    changes: &[ResourceChange],
+    reverted: &BTreeSet<String>,
+) -> BTreeMap<String, Candidate> {
     let forced = |change: &ResourceChange| {
         let mut paths = change
             .properties
             .iter()
             .map(|property| property.path.as_str());
-        paths.any(|path| !path.starts_with("Properties"))
+        if reverted.contains(&change.logical_id) {
+            Candidate::Reverted
+        } else if paths.any(|path| !path.starts_with("Properties")) {
+            Candidate::Forced
+        } else {
+            Candidate::Compared
+        }
     };
     let named = changes
         .iter()
@@ -57,7 +77,7 @@ pub(in crate::simulated) fn single_update(stack: &Stack, id: &str) -> Option<Sta
         compiled,
         parameters: stack.live.parameters.clone(),
         tags: stack.live.tags.clone(),
-        candidates: BTreeMap::from([(id.to_owned(), true)]),
+        candidates: BTreeMap::from([(id.to_owned(), Candidate::Forced)]),
     })
 }
 

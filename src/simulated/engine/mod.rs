@@ -13,6 +13,7 @@ mod rollback;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use create_update::Candidate;
 pub(super) use create_update::{StackUpdate, candidates, single_update};
 pub(super) use job::{Job, Removal, Work};
 
@@ -118,7 +119,7 @@ pub(super) struct Running {
 pub(super) struct Update {
     before: Option<Before>,
     /// Resources that may change: `true` for those changed whatever their properties say.
-    candidates: BTreeMap<String, bool>,
+    candidates: BTreeMap<String, Candidate>,
     /// Resources that the new template no longer has.
     dropped: Vec<String>,
     /// New resources.

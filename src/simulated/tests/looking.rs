@@ -1,7 +1,7 @@
 //! Clock, drift, store, and what can be seen from outside.
 
 use super::*;
-use crate::cloud::PutResult;
+use crate::cloud::{DriftReport, PutResult};
 use secrecy::{ExposeSecret, SecretString};
 
 #[tokio::test(start_paused = true)]
@@ -22,12 +22,12 @@ async fn time_runs_at_the_configured_speed() {
 async fn external_change_is_drift_until_updated() {
     let cloud = Simulated::new(steady());
     let id = made(&cloud, "s", &network("x")).await;
-    assert_eq!(cloud.drift(&id).await.unwrap(), []);
+    assert_eq!(cloud.drift(&id).await.unwrap(), DriftReport::default());
     assert!(cloud.change_property("s", "NetA", "CidrBlock", json!("changed")));
     assert!(cloud.change_property("s", "NetB", "CidrBlock", json!("b")));
     assert!(cloud.delete_resource("s", "Ip"));
     assert!(!cloud.change_property("s", "Nobody", "X", json!(1)));
-    let drift = cloud.drift(&id).await.unwrap();
+    let drift = cloud.drift(&id).await.unwrap().resources;
     let short: Vec<_> = drift
         .iter()
         .map(|one| {

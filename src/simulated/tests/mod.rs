@@ -61,6 +61,7 @@ pub fn wanted(stack: &str, template: &Value, token: &str) -> ChangeSetRequest {
         ]),
         token: token.to_owned(),
         lifetime: ChangeSetLifetime::Run,
+        comparison: crate::cloud::Comparison::Template,
     }
 }
 

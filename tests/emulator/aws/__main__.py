@@ -43,7 +43,7 @@ def main():
 
 
 def _install(state):
-    from . import changesets, drift, replacing, resources, strict, validation
+    from . import changesets, drift, replacing, resources, reverting, strict, validation
     from .engine import Engine
     from .pace import Pace
     from .postgres import Servers
@@ -59,6 +59,7 @@ def _install(state):
     changesets.install()
     strict.install()
     drift.install(rules)
+    reverting.install(rules)
     validation.install(rules)
     consoles.install(rules)
     commands.install(rules)

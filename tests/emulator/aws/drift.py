@@ -39,7 +39,7 @@ def _drifted(stack, logical_id, record, timestamp, facts):
     actual = copy.deepcopy(expected)
     for fact in facts:
         for pointer, value in fact.get("actual", {}).items():
-            _put(actual, pointer.strip("/").split("/"), value)
+            put(actual, pointer.strip("/").split("/"), value)
     differences = drift._differences(expected, actual, "")
     found.update(
         StackResourceDriftStatus="MODIFIED" if differences else "IN_SYNC",
@@ -49,7 +49,7 @@ def _drifted(stack, logical_id, record, timestamp, facts):
     return {**found, "PropertyDifferences": differences} if differences else found
 
 
-def _put(value, steps, wanted):
+def put(value, steps, wanted):
     """Sets what the steps lead to; None removes it."""
     *way, last = steps
     for step in way:

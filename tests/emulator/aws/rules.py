@@ -54,6 +54,7 @@ class Rules:
         self._directory = Path(directory) if directory else None
         self._last_good = {}
         self._matches = {}
+        self._settled = {}
         self._lock = threading.Lock()
 
     def verdict(self, step):
@@ -77,7 +78,17 @@ class Rules:
     def facts(self, step):
         """The rules that say what is the case, for the step's operation."""
         with self._lock:
-            return [rule for rule in self._read().values() if rule.get("op") in FACTS and _matches(rule, step)]
+            rules = self._read()
+            self._settled = {key: steps for key, steps in self._settled.items() if key in rules}
+            return [rule for key, rule in rules.items()
+                    if rule.get("op") in FACTS and _matches(rule, step) and step not in self._settled.get(key, ())]
+
+    def settle(self, step):
+        """What the rules say of the step is no longer the case, until they are removed or changed."""
+        with self._lock:
+            for key, rule in self._read().items():
+                if rule.get("op") == step.operation and _matches(rule, step):
+                    self._settled.setdefault(key, set()).add(step)
 
     def _read(self):
         rules = {}

@@ -1,5 +1,6 @@
 """What rules say is the case: drift, findings of early validation, hooks, consoles; and ways out of trouble."""
 
+import json
 import unittest
 
 from support import CFN, EC2, Case, create, events, group, network, notes, propose, settled, statuses, update
@@ -25,6 +26,23 @@ class Drift(Case):
                                        if d["DifferenceType"] == "NOT_EQUAL" else ("PropertyPath", "DifferenceType")]})
         self.assertEqual("DELETED", found["Subnet"]["StackResourceDriftStatus"])
         self.assertEqual("IN_SYNC", found["Template"]["StackResourceDriftStatus"])
+
+    def test_change_set_that_compares_with_the_resources_sets_rules_back(self):
+        template = network()
+        stack_id, _ = create(template)
+        self.rules({"op": "drift", "logical": "Vpc", "actual": {"/EnableDnsSupport": True}},
+                   {"op": "drift", "logical": "Subnet", "gone": True})
+        asked = {"StackName": stack_id, "TemplateBody": json.dumps(template), "Capabilities": ["CAPABILITY_IAM"]}
+        plain = CFN.create_change_set(ChangeSetName="plain", **asked)["Id"]
+        self.assertEqual("FAILED", CFN.describe_change_set(ChangeSetName=plain)["Status"], "the same template")
+        made = CFN.create_change_set(ChangeSetName="back", DeploymentMode="REVERT_DRIFT", **asked)["Id"]
+        changes = [c["ResourceChange"] for c in CFN.describe_change_set(ChangeSetName=made)["Changes"]]
+        self.assertIn(("Add", "Subnet"), {(c["Action"], c["LogicalResourceId"]) for c in changes})
+        self.assertIn(("Modify", "Vpc"), {(c["Action"], c["LogicalResourceId"]) for c in changes})
+        self.assertEqual("DRIFTED", self.drifts(stack_id)[0], "not executed yet")
+        CFN.execute_change_set(ChangeSetName=made)
+        self.assertEqual("UPDATE_COMPLETE", settled(stack_id)["StackStatus"])
+        self.assertEqual("IN_SYNC", self.drifts(stack_id)[0])
 
 
 class Validation(Case):

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::cloud::{ChangeSetLifetime, ChangeSetRequest};
+use crate::cloud::{ChangeSetLifetime, ChangeSetRequest, Comparison};
 
 /// Hexadecimal digits of the hash.
 const DIGITS: usize = 32;
@@ -33,6 +33,10 @@ fn hash(wanted: &ChangeSetRequest, run: &str) -> String {
             add(value);
         }
     }
+    match wanted.comparison {
+        Comparison::Template => {}
+        Comparison::Resources => add("resources"),
+    }
     add("capabilities");
     for word in &wanted.capabilities {
         add(word);
@@ -55,6 +59,7 @@ mod tests {
             tags: [("B".to_owned(), "2".to_owned())].into(),
             token: "7f-network".to_owned(),
             lifetime: ChangeSetLifetime::Run,
+            comparison: Comparison::Template,
         }
     }
 
@@ -68,7 +73,8 @@ mod tests {
 
     #[test]
     fn change_set_name_covers_every_input() {
-        let changes: [fn(&mut ChangeSetRequest); 4] = [
+        let changes: [fn(&mut ChangeSetRequest); 5] = [
+            |wanted| wanted.comparison = Comparison::Resources,
             |wanted| wanted.template.push(' '),
             |wanted| wanted.capabilities.clear(),
             |wanted| wanted.tags = std::mem::take(&mut wanted.parameters),

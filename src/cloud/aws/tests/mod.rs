@@ -94,6 +94,7 @@ fn proposal() -> ChangeSetRequest {
         tags: [].into(),
         token: "run-1".to_owned(),
         lifetime: crate::cloud::ChangeSetLifetime::Run,
+        comparison: crate::cloud::Comparison::Template,
     }
 }
 

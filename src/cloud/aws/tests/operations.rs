@@ -97,7 +97,8 @@ fn detection(status: &str) -> Answer {
         "DescribeStackDriftDetectionStatus",
         &format!(
             "<StackId>arn:s</StackId><StackDriftDetectionId>d-1</StackDriftDetectionId>\
-             <DetectionStatus>{status}</DetectionStatus><Timestamp>2026-01-01T00:00:00Z</Timestamp>"
+             <DetectionStatus>{status}</DetectionStatus>\
+             <DetectionStatusReason>Replica could not be read</DetectionStatusReason><Timestamp>2026-01-01T00:00:00Z</Timestamp>"
         ),
     )
 }
@@ -134,7 +135,9 @@ async fn drift_is_detected_and_read_to_the_last_page() {
         )
     })
     .await;
-    let drift = aws.drift("arn:s").await.expect("found");
+    let found = aws.drift("arn:s").await.expect("found");
+    assert_eq!(found.unknown.as_deref(), Some("Replica could not be read"));
+    let drift = found.resources;
     let names: Vec<_> = drift
         .iter()
         .map(|one| (one.logical_id.as_str(), one.deleted))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::stack::{LiveProtection, WantedProtection, layers};
 use super::super::{LayerState, ProtectionLayer};
-use crate::cloud::{Difference, Drift, LiveStack, StackStatus};
+use crate::cloud::{Difference, Drift, DriftReport, LiveStack, StackStatus};
 use crate::stacks::{Stack, StackKind};
 
 const DATABASE: &str = "AWS::RDS::DBInstance";
@@ -64,7 +64,10 @@ fn texts(template: &Value, policy: Option<Value>, drift: Vec<Drift>, on: bool) -
         found: &found(on),
         template: Some(template),
         policy: &Ok(policy),
-        drift: &Ok(drift),
+        drift: &Ok(DriftReport {
+            resources: drift,
+            unknown: None,
+        }),
     };
     let text = |one: ProtectionLayer| {
         assert_eq!(one.next.is_some(), one.state == LayerState::Missing);
@@ -148,7 +151,7 @@ fn policies(stack: &Stack, own: &Stack, live: &Value) -> (LayerState, String, Op
         found: &found(true),
         template: Some(live),
         policy: &Ok(stack.policy.clone()),
-        drift: &Ok(Vec::new()),
+        drift: &Ok(DriftReport::default()),
     };
     let mut all = layers(of(stack, own), live).into_iter();
     let one = all
@@ -246,7 +249,7 @@ fn deletion_protection_dropped_by_an_override_is_missing() {
         found: &found(true),
         template: Some(&dropped.template),
         policy: &Ok(own.policy.clone()),
-        drift: &Ok(Vec::new()),
+        drift: &Ok(DriftReport::default()),
     };
     let all = layers(of(&dropped, &own), live);
     let last = all.last().expect("layers");
