@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::recovery::{is_data, is_ours};
 use super::status::{DeleteAction, manual_action, on_delete};
-use super::{Blocked, Survey, resources_of};
+use super::{Blocked, Code, Survey, resources_of};
 use crate::catalog::resources::stored_data;
 use crate::cloud::{LiveStack, StackStatus};
 use crate::stacks::StackKind;
@@ -106,6 +106,7 @@ fn unknown_kind(survey: &Survey) -> Option<Blocked> {
         .iter()
         .find(|found| StackKind::parse(&found.kind).is_none())?;
     Some(Blocked::by_state(
+        Code::StackKind,
         format!(
             "{} belongs to {} and is of a kind that this version does not know: {:?}",
             found.name, survey.cluster, found.kind
@@ -143,7 +144,7 @@ fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked>
         ),
         Guard::Undefined => unlocked(&locked),
     };
-    Some(Blocked::by_guard(reason, remedy))
+    Some(Blocked::by_guard(Code::Protected, reason, remedy))
 }
 
 /// How the protection of these stacks is switched off where no definition does it.

@@ -1,7 +1,7 @@
 //! The 23 statuses of a stack and what they mean for `apply`, `delete` and `watch`: one exhaustive
 //! table. A stack that this tool can't recover names the one command that does it.
 
-use super::Blocked;
+use super::{Blocked, Code};
 use crate::cloud::StackStatus;
 
 /// What `apply` does with a stack of a certain status.
@@ -176,6 +176,7 @@ pub fn manual_action(status: &StackStatus, name: &str) -> Blocked {
         ),
     };
     Blocked::by_state(
+        Code::StackStatus,
         format!("{name} is in {status}: {trouble}"),
         format!("`aws cloudformation {verb} --stack-name {name}` {effect}"),
     )
