@@ -12,6 +12,7 @@ mod contract;
 
 mod addons;
 mod architecture;
+mod changes;
 mod cost;
 mod database;
 mod definitions;
