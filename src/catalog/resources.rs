@@ -59,9 +59,9 @@ pub fn interrupts_only(resource_type: &str, property: &str) -> bool {
 pub fn relied_on(resource_type: &str) -> Option<&'static str> {
     match resource_type {
         "AWS::EC2::NetworkInterface" => Some("an address that others rely on"),
-        "AWS::ElasticLoadBalancingV2::LoadBalancer" => {
-            Some("the way to the API, which is away until the control-plane nodes serve behind another one")
-        }
+        "AWS::ElasticLoadBalancingV2::LoadBalancer" => Some(
+            "the way to the API, which is away until the control-plane nodes serve behind another one",
+        ),
         "AWS::Route53::RecordSet" => Some("the name by which nodes and kubeconfigs find the API"),
         _ => None,
     }

@@ -135,7 +135,11 @@ async fn read_or_make_plan(global: &Global, args: &Args) -> Result<PreparedPlan,
 fn check_and_confirm(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(), CommandError> {
     let name = &session.spec().name;
     let refused: Vec<Blocked> = match &plan.refused[..] {
-        [] => plan.blocked().map(|(_, why)| why.clone()).filter(|why| why.by_guard).collect(),
+        [] => plan
+            .blocked()
+            .map(|(_, why)| why.clone())
+            .filter(|why| why.by_guard)
+            .collect(),
         all => all.to_vec(),
     };
     if let Some(error) = refusal(&format!("{name}: refused, nothing was changed"), &refused) {

@@ -179,7 +179,11 @@ pub async fn survey<C: Cloud + Store + Inspect + Remote>(
     let changed = plan::changes::refusals(&stacks, &survey, ranges.as_ref(), &place);
     let refusal = refusal.map(|why| (StackKind::Base, why));
     Ok(PlanInputs {
-        refused: refusal.into_iter().chain(decided.refused).chain(changed).collect(),
+        refused: refusal
+            .into_iter()
+            .chain(decided.refused)
+            .chain(changed)
+            .collect(),
         stacks,
         survey,
     })
@@ -260,5 +264,7 @@ pub fn refusal(what: &str, refused: &[Blocked]) -> Option<CommandError> {
     };
     let lines: String = refused.iter().map(line).collect();
     let count = refused.len();
-    Some(CommandError::refused(format!("{what}, for {count} reasons:{lines}")))
+    Some(CommandError::refused(format!(
+        "{what}, for {count} reasons:{lines}"
+    )))
 }

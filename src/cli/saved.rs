@@ -92,7 +92,10 @@ pub async fn restore(saved: &SavedPlan, session: &Session) -> Result<Plan, Comma
         refused,
     } = planning::survey(session, &saved.running).await?;
     let refused: Vec<Blocked> = refused.into_iter().map(|(_, why)| why).collect();
-    if let Some(error) = refusal("the saved plan no longer holds, nothing was changed", &refused) {
+    if let Some(error) = refusal(
+        "the saved plan no longer holds, nothing was changed",
+        &refused,
+    ) {
         return Err(error);
     }
     let sources = PlanSources::of(session)?;

@@ -101,13 +101,18 @@ mod tests {
     fn documented() -> Vec<&'static str> {
         let paper = include_str!("../../docs/refusals.md");
         let rows = paper.lines().filter_map(|line| line.strip_prefix("| `"));
-        rows.filter_map(|row| Some(row.split_once('`')?.0)).collect()
+        rows.filter_map(|row| Some(row.split_once('`')?.0))
+            .collect()
     }
 
     #[test]
     fn every_code_is_documented_once() {
         let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-        assert_eq!(documented(), codes, "docs/refusals.md has them in this order");
+        assert_eq!(
+            documented(),
+            codes,
+            "docs/refusals.md has them in this order"
+        );
         assert!(codes.is_sorted());
     }
 

@@ -90,7 +90,9 @@ impl PlanDraft {
             return self;
         };
         for step in &mut self.steps {
-            let of_step = refused.iter().find(|(kind, _)| *kind == step.step.stack.kind);
+            let of_step = refused
+                .iter()
+                .find(|(kind, _)| *kind == step.step.stack.kind);
             let why = match of_step {
                 Some((_, why)) => why.clone(),
                 None if step.resolution == Resolution::NeedsChangeSet => Blocked {

@@ -20,7 +20,10 @@ pub async fn live_ranges(
     store: &impl Store,
 ) -> Result<Option<LiveRanges>, CloudError> {
     let name = StackKind::ControlPlane.stack_name(&survey.cluster);
-    let Some(found) = survey.named(&name).filter(|found| status::runs(&found.status)) else {
+    let Some(found) = survey
+        .named(&name)
+        .filter(|found| status::runs(&found.status))
+    else {
         return Ok(None);
     };
     let template = survey.templates.get(&found.id);

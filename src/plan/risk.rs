@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::changes::{self, Loss};
 use super::normalize::effect;
 use super::offline::StepDraft;
-use super::changes::{self, Loss};
 use super::{
     Blocked, Code, PlanDraft, PlanError, Step, removal_policy, resources_of, stack_policy,
 };

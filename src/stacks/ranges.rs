@@ -32,7 +32,11 @@ impl Ranges {
 
     /// Those that a template puts out. `None` for one that was made before there were those outputs.
     pub fn declared(template: &Value) -> Option<Self> {
-        let value = |key: &str| template["Outputs"][key]["Value"].as_str().map(str::to_owned);
+        let value = |key: &str| {
+            template["Outputs"][key]["Value"]
+                .as_str()
+                .map(str::to_owned)
+        };
         Some(Self {
             pods: value(POD_CIDR)?,
             services: value(SERVICE_CIDR)?,

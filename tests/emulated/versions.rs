@@ -21,7 +21,7 @@ fn bucket(stacks: &BTreeMap<String, LiveStack>) -> String {
 }
 
 /// Whatever a refused run could leave behind: stacks, change sets, objects, parameters, files.
-async fn everything(world: &World) -> Value {
+pub async fn everything(world: &World) -> Value {
     let stacks = stacks(world).await;
     let name = |found: &LiveStack| json!({"StackName": found.name});
     let sets: Vec<_> = stacks
@@ -169,7 +169,7 @@ fn change_sets(world: &World) -> Vec<Value> {
 }
 
 /// Updates a stack beside this program, with its own parameters and tags.
-fn update(world: &World, stack: &str, change: impl FnOnce(&mut Value)) {
+pub fn update(world: &World, stack: &str, change: impl FnOnce(&mut Value)) {
     let name = format!("{}-{stack}", world.name);
     let of = json!({"StackName": name});
     let questions = [("get_template", of.clone()), ("describe_stacks", of)];

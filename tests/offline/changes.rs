@@ -26,7 +26,10 @@ fn live(stack: &Stack, status: StackStatus) -> LiveStack {
         (key.clone(), known.unwrap_or("known-to-aws").to_owned())
     };
     LiveStack {
-        id: format!("arn:aws:cloudformation:us-east-1:111122223333:stack/{}", stack.name),
+        id: format!(
+            "arn:aws:cloudformation:us-east-1:111122223333:stack/{}",
+            stack.name
+        ),
         name: stack.name.clone(),
         cluster: "full".to_owned(),
         kind: stack.kind.to_string(),
@@ -42,7 +45,10 @@ fn live(stack: &Stack, status: StackStatus) -> LiveStack {
 }
 
 fn survey(stacks: &Stacks, status: &StackStatus) -> Survey {
-    let found: Vec<LiveStack> = stacks.values().map(|one| live(one, status.clone())).collect();
+    let found: Vec<LiveStack> = stacks
+        .values()
+        .map(|one| live(one, status.clone()))
+        .collect();
     let templates = stacks.values().zip(&found);
     Survey {
         cluster: "full".to_owned(),
@@ -68,7 +74,9 @@ fn refused(
 
 /// An update before AWS was asked about it.
 fn steps(was: &Stacks, wanted: &Stacks) -> Vec<Step> {
-    let both = wanted.iter().filter_map(|(kind, stack)| Some((was.get(kind)?, stack)));
+    let both = wanted
+        .iter()
+        .filter_map(|(kind, stack)| Some((was.get(kind)?, stack)));
     let step = |(was, stack): (&Stack, &Stack)| Step {
         found: Some(live(was, StackStatus::CreateComplete)),
         before: Some(was.template.clone()),
@@ -84,7 +92,12 @@ fn said(was: &Stacks, wanted: &Stacks) -> Vec<String> {
         .into_iter()
         .map(|(kind, why)| {
             assert!(why.by_guard);
-            let Blocked { code, reason, remedy, .. } = why;
+            let Blocked {
+                code,
+                reason,
+                remedy,
+                ..
+            } = why;
             format!("refused {kind} {code}: {reason}\n      next: {remedy}")
         })
         .collect();
@@ -104,15 +117,31 @@ fn said(was: &Stacks, wanted: &Stacks) -> Vec<String> {
 fn more() -> Vec<Trial> {
     let plain = || vec![("/api/dns", Value::Null)];
     vec![
-        trial("api.exposure", plain(), vec![("/api/exposure", json!("internal"))]),
-        trial("database.storageGib", vec![], vec![("/database/storageGib", json!(105))]),
-        trial("database.storageGib", vec![], vec![("/database/storageGib", json!(110))]),
+        trial(
+            "api.exposure",
+            plain(),
+            vec![("/api/exposure", json!("internal"))],
+        ),
+        trial(
+            "database.storageGib",
+            vec![],
+            vec![("/database/storageGib", json!(105))],
+        ),
+        trial(
+            "database.storageGib",
+            vec![],
+            vec![("/database/storageGib", json!(110))],
+        ),
         trial(
             "database.engineVersion",
             vec![],
             vec![("/database/engineVersion", json!("16.10"))],
         ),
-        trial("database.backupDays", vec![], vec![("/database/backupDays", json!(1))]),
+        trial(
+            "database.backupDays",
+            vec![],
+            vec![("/database/backupDays", json!(1))],
+        ),
     ]
 }
 
@@ -131,7 +160,12 @@ fn described(changes: &Changes) -> String {
 #[test]
 fn change_of_every_field_is_judged_in_both_directions() {
     let mut text = String::new();
-    for Trial { leaf, before, change } in all_trials() {
+    for Trial {
+        leaf,
+        before,
+        change,
+    } in all_trials()
+    {
         if IDENTITY.contains(&leaf) {
             continue;
         }
@@ -165,7 +199,11 @@ fn every_field_of_the_schema_is_judged_and_every_row_is_named() {
     });
     let rows: BTreeSet<Row> = rows.flatten().collect();
     // No field decides on the key of disks: it came with a version of this program.
-    let all: BTreeSet<Row> = Row::ALL.iter().copied().filter(|row| *row != Row::DiskKey).collect();
+    let all: BTreeSet<Row> = Row::ALL
+        .iter()
+        .copied()
+        .filter(|row| *row != Row::DiskKey)
+        .collect();
     assert_eq!(rows, all);
 }
 
@@ -173,7 +211,12 @@ fn every_field_of_the_schema_is_judged_and_every_row_is_named() {
 fn judgement_of_a_field_is_what_the_table_says() {
     let fields: BTreeMap<&str, Judgement> = judged(&specified(&[])).into_iter().collect();
     let mut silent: BTreeSet<&str> = fields.keys().copied().collect();
-    for Trial { leaf, before, change } in all_trials() {
+    for Trial {
+        leaf,
+        before,
+        change,
+    } in all_trials()
+    {
         let (was, is) = (designed(&[&before]), designed(&[&before, &change]));
         let both = [said(&was, &is), said(&is, &was)].concat();
         match fields[leaf] {
@@ -187,7 +230,11 @@ fn judgement_of_a_field_is_what_the_table_says() {
     }
     let rows = |leaf: &&str| matches!(fields[leaf], Judgement::Rows(_));
     let unproved: Vec<&str> = silent.into_iter().filter(rows).collect();
-    assert_eq!(unproved, Vec::<&str>::new(), "no trial shows what their rows say");
+    assert_eq!(
+        unproved,
+        Vec::<&str>::new(),
+        "no trial shows what their rows say"
+    );
 }
 
 #[test]
@@ -205,7 +252,9 @@ fn cluster_without_machines_may_be_changed() {
     for status in StackStatus::ALL {
         let refused = refused(&designed(&[]), &is, &status, None);
         let never_ran = ["ROLLBACK_", "DELETE_", "REVIEW_"].iter();
-        let never_ran = never_ran.clone().any(|start| status.to_string().starts_with(start));
+        let never_ran = never_ran
+            .clone()
+            .any(|start| status.to_string().starts_with(start));
         assert_eq!(refused.is_empty(), never_ran, "{status}");
     }
 }
@@ -257,12 +306,20 @@ fn ranges_that_cannot_be_read_are_refused() {
     let is = designed(&[]);
     let codes = |ranges: LiveRanges| -> Vec<(Code, String)> {
         let all = refused(&was, &is, &StackStatus::CreateComplete, Some(&ranges));
-        all.into_iter().map(|(_, why)| (why.code, why.reason)).collect()
+        all.into_iter()
+            .map(|(_, why)| (why.code, why.reason))
+            .collect()
     };
-    let of = |pods: &str| Ranges { pods: pods.to_owned(), services: "100.68.0.0/16".to_owned() };
+    let of = |pods: &str| Ranges {
+        pods: pods.to_owned(),
+        services: "100.68.0.0/16".to_owned(),
+    };
     assert_eq!(codes(Ok(of("100.64.0.0/14"))), []);
     assert_eq!(codes(Ok(of("100.72.0.0/14")))[0].0, Code::PodCidr);
-    let unknown = codes(Err(Unknown { reason: "no bundle".to_owned(), remedy: None }));
+    let unknown = codes(Err(Unknown {
+        reason: "no bundle".to_owned(),
+        remedy: None,
+    }));
     assert_eq!(unknown[0].0, Code::ValuesUnknown);
     assert!(unknown[0].1.ends_with(": no bundle"), "{unknown:?}");
 }
@@ -288,8 +345,11 @@ fn overridden(stack: &str, at: &str, value: Value) -> (Stacks, Stacks) {
 
 #[test]
 fn major_upgrade_is_a_warning_where_the_template_allows_it() {
-    let (was, mut is) =
-        overridden("database", "/Resources/Database/Properties/EngineVersion", json!("18.6"));
+    let (was, mut is) = overridden(
+        "database",
+        "/Resources/Database/Properties/EngineVersion",
+        json!("18.6"),
+    );
     assert!(said(&was, &is)[0].starts_with("refused database engine-major: "));
     let template = &mut is.get_mut("database").unwrap().template;
     template["Resources"]["Database"]["Properties"]["AllowMajorVersionUpgrade"] = json!(true);
@@ -300,8 +360,11 @@ fn major_upgrade_is_a_warning_where_the_template_allows_it() {
 
 #[test]
 fn replaced_database_has_no_verdict_of_its_own() {
-    let (was, mut is) =
-        overridden("database", "/Resources/Database/Properties/AllocatedStorage", json!("50"));
+    let (was, mut is) = overridden(
+        "database",
+        "/Resources/Database/Properties/AllocatedStorage",
+        json!("50"),
+    );
     assert!(said(&was, &is)[0].starts_with("refused database storage-shrink: "));
     let template = &mut is.get_mut("database").unwrap().template;
     template["Resources"]["Database"]["Properties"]["DBSnapshotIdentifier"] = json!("monday");
@@ -323,8 +386,15 @@ fn engine_version_is_compared_by_number() {
         let before = overridden("database", at, json!(was)).1;
         let after = overridden("database", at, json!(is)).1;
         let said = said(&before, &after);
-        assert_eq!(said.len(), usize::from(expected.is_some()), "{was} {is}: {said:?}");
-        assert!(expected.is_none_or(|code| said[0].contains(code)), "{was} {is}: {said:?}");
+        assert_eq!(
+            said.len(),
+            usize::from(expected.is_some()),
+            "{was} {is}: {said:?}"
+        );
+        assert!(
+            expected.is_none_or(|code| said[0].contains(code)),
+            "{was} {is}: {said:?}"
+        );
     }
 }
 
@@ -334,5 +404,8 @@ fn new_key_of_disks_is_a_warning() {
     let (was, is) = overridden("control-plane", disk, json!("another"));
     let said = said(&was, &is);
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].starts_with("warning control-plane: LaunchTemplateA: disks"), "{said:?}");
+    assert!(
+        said[0].starts_with("warning control-plane: LaunchTemplateA: disks"),
+        "{said:?}"
+    );
 }

@@ -109,7 +109,10 @@ fn downgrade(pair: Pair<'_>, id: &str, was: &str, is: &str) -> Verdict {
 }
 
 fn major(pair: Pair<'_>, id: &str, was: &str, is: &str) -> Verdict {
-    let instance = pair.outputs.get("DbInstanceId").map_or("ID", String::as_str);
+    let instance = pair
+        .outputs
+        .get("DbInstanceId")
+        .map_or("ID", String::as_str);
     Verdict::Refused(Refusal {
         code: Code::EngineMajor,
         reason: format!(

@@ -29,7 +29,10 @@ pub(super) fn api_address(pair: Pair<'_>) -> Vec<Verdict> {
     if was == is {
         return Vec::new();
     }
-    let now = pair.outputs.get(API_HOST).map_or("the present one", String::as_str);
+    let now = pair
+        .outputs
+        .get(API_HOST)
+        .map_or("the present one", String::as_str);
     let next = match &is {
         Address::Name(name) => name.as_str(),
         Address::Balancer { .. } => "a load balancer's own name",
@@ -54,16 +57,23 @@ pub(super) fn api_address(pair: Pair<'_>) -> Vec<Verdict> {
 
 fn address(template: &Value) -> Address {
     let value = &template["Outputs"][API_HOST]["Value"];
-    let leads = value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str());
+    let leads = value["Ref"]
+        .as_str()
+        .or_else(|| value["Fn::GetAtt"][0].as_str());
     let Some(id) = leads else {
         return Address::Other(value.clone());
     };
     let resource = &template["Resources"][id];
-    match (resource["Type"].as_str(), resource["Properties"]["Name"].as_str()) {
+    match (
+        resource["Type"].as_str(),
+        resource["Properties"]["Name"].as_str(),
+    ) {
         (Some(RECORD), Some(name)) => Address::Name(name.trim_end_matches('.').to_owned()),
         (Some(LOAD_BALANCER), _) => {
             let fixed = create_only(LOAD_BALANCER).map_or(&[][..], |known| &known.create_only);
-            let properties = fixed.iter().map(|name| resource["Properties"][name].clone());
+            let properties = fixed
+                .iter()
+                .map(|name| resource["Properties"][name].clone());
             Address::Balancer {
                 id: id.to_owned(),
                 properties: properties.collect(),

@@ -52,7 +52,10 @@ pub fn judged(spec: &ClusterSpec) -> Vec<JudgedField> {
     let mut all = vec![
         ("name", identity),
         ("region", identity),
-        ("account", Elsewhere("cli::session compares it with the credentials")),
+        (
+            "account",
+            Elsewhere("cli::session compares it with the credentials"),
+        ),
         ("kubernetes", Elsewhere("plan::versions")),
         ("zones", Rows(&[Zones])),
         ("protect", Elsewhere("plan::risk and plan::deletion")),
@@ -116,7 +119,10 @@ fn of_control_plane(control_plane: &ControlPlane) -> Vec<JudgedField> {
     } = control_plane;
     vec![
         ("controlPlane.nodes", Rows(&[ControlPlaneNodes])),
-        ("controlPlane.instanceType", Rows(&[ControlPlaneArchitecture])),
+        (
+            "controlPlane.instanceType",
+            Rows(&[ControlPlaneArchitecture]),
+        ),
         ("controlPlane.volumeGib", NEW_MACHINES),
         ("controlPlane.etcdVolumeGib", Rows(&[VolumeShrink])),
     ]
@@ -139,7 +145,10 @@ fn of_pool(pool: &NodePool) -> Vec<JudgedField> {
     } = pool;
     let size = Elsewhere("the sizes of the running groups decide");
     let mut all = vec![
-        ("pools[].name", Harmless("the old pool is left alone beside the new one")),
+        (
+            "pools[].name",
+            Harmless("the old pool is left alone beside the new one"),
+        ),
         ("pools[].instanceTypes", Rows(&[PoolArchitecture])),
         ("pools[].min", size),
         ("pools[].max", size),
@@ -155,7 +164,11 @@ fn of_pool(pool: &NodePool) -> Vec<JudgedField> {
         effect: _,
     }) = taints.first()
     {
-        let taints = ["pools[].taints[].key", "pools[].taints[].value", "pools[].taints[].effect"];
+        let taints = [
+            "pools[].taints[].key",
+            "pools[].taints[].value",
+            "pools[].taints[].effect",
+        ];
         all.extend(taints.map(|field| (field, NEW_MACHINES)));
     }
     all
@@ -193,7 +206,11 @@ fn of_database(database: &Database) -> Vec<JudgedField> {
         user: _,
     }) = secret
     {
-        let fields = ["database.secret.name", "database.secret.namespaces", "database.secret.user"];
+        let fields = [
+            "database.secret.name",
+            "database.secret.namespaces",
+            "database.secret.user",
+        ];
         all.extend(fields.map(|field| (field, NEW_MACHINES)));
     }
     all

@@ -57,7 +57,9 @@ pub(super) fn ranges(pair: Pair<'_>) -> Vec<Verdict> {
     let known = match known {
         Ok(known) => known,
         Err(unknown) => {
-            let way = unknown.remedy.map_or_else(String::new, |way| format!("{way}; or "));
+            let way = unknown
+                .remedy
+                .map_or_else(String::new, |way| format!("{way}; or "));
             return vec![Verdict::Refused(Refusal {
                 code: Code::ValuesUnknown,
                 reason: format!(
@@ -74,8 +76,20 @@ pub(super) fn ranges(pair: Pair<'_>) -> Vec<Verdict> {
         }
     };
     let changed = [
-        (Code::PodCidr, "network.podCidr", "pod", known.pods, wanted.pods),
-        (Code::ServiceCidr, "network.serviceCidr", "service", known.services, wanted.services),
+        (
+            Code::PodCidr,
+            "network.podCidr",
+            "pod",
+            known.pods,
+            wanted.pods,
+        ),
+        (
+            Code::ServiceCidr,
+            "network.serviceCidr",
+            "service",
+            known.services,
+            wanted.services,
+        ),
     ];
     let changed = changed.into_iter().filter(|(_, _, _, was, is)| was != is);
     let refused = changed.map(|(code, field, of, was, is)| Refusal {
@@ -128,7 +142,10 @@ fn architectures(template: &Value) -> BTreeSet<&'static str> {
 
 /// The architectures before and after, where they have none in common.
 fn moved_architecture(pair: Pair<'_>) -> Option<(String, String)> {
-    let (was, is) = (architectures(pair.before), architectures(&pair.stack.template));
+    let (was, is) = (
+        architectures(pair.before),
+        architectures(&pair.stack.template),
+    );
     let list = |all: BTreeSet<&str>| all.into_iter().collect::<Vec<_>>().join(" and ");
     let moved = !was.is_empty() && !is.is_empty() && was.is_disjoint(&is);
     moved.then(|| (list(was), list(is)))

@@ -10,8 +10,6 @@ pub mod fields;
 mod machines;
 mod network;
 mod row;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +86,11 @@ pub fn refusals(
     place: &dyn Fn(&str) -> String,
 ) -> Vec<(StackKind, Blocked)> {
     let control_plane = StackKind::ControlPlane.stack_name(&survey.cluster);
-    let runs = |name: &str| survey.named(name).filter(|found| status::runs(&found.status));
+    let runs = |name: &str| {
+        survey
+            .named(name)
+            .filter(|found| status::runs(&found.status))
+    };
     let live = Live {
         runs: runs(&control_plane).is_some(),
         ranges,

@@ -17,7 +17,9 @@ const PUBLIC_SUBNET: &str = "PublicSubnet";
 /// The way to another network.
 fn new_cluster(pair: Pair<'_>, what: &str) -> String {
     let cluster = pair.cluster;
-    format!("{what} needs a new cluster: `kube-cfn new NAME --from {cluster}` writes its definition")
+    format!(
+        "{what} needs a new cluster: `kube-cfn new NAME --from {cluster}` writes its definition"
+    )
 }
 
 pub(super) fn cidr(pair: Pair<'_>) -> Vec<Verdict> {
@@ -48,16 +50,28 @@ pub(super) fn zones(pair: Pair<'_>) -> Vec<Verdict> {
         return Vec::new();
     }
     let kept: BTreeSet<&str> = is.iter().copied().collect();
-    let gone: Vec<&str> = was.iter().copied().filter(|zone| !kept.contains(zone)).collect();
+    let gone: Vec<&str> = was
+        .iter()
+        .copied()
+        .filter(|zone| !kept.contains(zone))
+        .collect();
     let why = if gone.is_empty() {
-        "their order fixes every address, so subnets would be replaced under the machines in them".to_owned()
+        "their order fixes every address, so subnets would be replaced under the machines in them"
+            .to_owned()
     } else {
-        format!("{} would lose its subnets under the machines in them", gone.join(", "))
+        format!(
+            "{} would lose its subnets under the machines in them",
+            gone.join(", ")
+        )
     };
     let list = |zones: &[&str]| format!("[{}]", zones.join(", "));
     vec![Verdict::Refused(Refusal {
         code: Code::Zones,
-        reason: format!("the zones would change from {} to {}: {why}", list(&was), list(&is)),
+        reason: format!(
+            "the zones would change from {} to {}: {why}",
+            list(&was),
+            list(&is)
+        ),
         field: Some("zones".to_owned()),
         was: Some(list(&was)),
         otherwise: "a further zone may only be appended".to_owned(),
@@ -86,7 +100,7 @@ pub(super) fn node_subnets(pair: Pair<'_>) -> Vec<Verdict> {
     }
     let private = |template: &Value| template["Resources"][PRIVATE_ROUTES].is_object();
     let (from, to, was) = match (private(pair.before), private(&pair.stack.template)) {
-        (true, false) => ("private", "public", "regional or single, as it was"),
+        (true, false) => ("private", "public", "what it was (regional or single)"),
         (false, true) => ("public", "private", "none"),
         (true, true) | (false, false) => return Vec::new(),
     };

@@ -155,7 +155,11 @@ pub fn unusable_key(key: &str, state: Option<KeyState>) -> Option<Blocked> {
         return None;
     };
     let reason = format!("the cluster's key {key} is {text}");
-    Some(Blocked::by_guard(Code::ClusterKey, reason, finding.next.unwrap_or_default()))
+    Some(Blocked::by_guard(
+        Code::ClusterKey,
+        reason,
+        finding.next.unwrap_or_default(),
+    ))
 }
 
 fn key_state(key: &str, state: &Answer<KeyState>) -> Finding {
