@@ -22,7 +22,8 @@ use crate::stacks::{KEY_ARN, STATE_BUCKET, Stack, StackKind};
 /// What is allowed by name, and what is stated because AWS can't tell.
 #[derive(clap::Args, Default)]
 pub struct ConsentArgs {
-    /// Allow this resource to be replaced or deleted with its data; may be repeated
+    /// Allow this loss, by the name that the plan gives it: a resource that is replaced or deleted with its data, or
+    /// STACK/RESOURCE.PROPERTY; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
     allow_data_loss: Vec<String>,
     /// When a rollback failed, continue it without this resource; may be repeated

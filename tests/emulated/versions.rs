@@ -91,7 +91,7 @@ async fn another_version_is_refused_by_plan_and_apply_and_leaves_no_trace() {
         table.ends(5).prints("> **the plan**: the definition says");
         let said = world.apply();
         said.ends(5)
-            .tells(&format!("error: steady: {reason}"))
+            .tells(&format!("error: steady: refused, nothing was changed: {reason}"))
             .tells(&format!("help: {next}"))
             .omits("would lose data");
         assert_eq!(everything(&world).await, untouched, "{wanted}");

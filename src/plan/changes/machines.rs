@@ -29,11 +29,13 @@ pub(super) fn control_plane_nodes(pair: Pair<'_>) -> Vec<Verdict> {
     let cluster = pair.cluster;
     vec![Verdict::Refused(Refusal {
         code: Code::ControlPlaneNodes,
-        reason: format!("the control plane would change from {from} to {to} nodes: {why}"),
+        reason: format!(
+            "the number of control-plane nodes would change from {from} to {to}: {why}"
+        ),
         field: Some("controlPlane.nodes".to_owned()),
         was: Some(from.to_string()),
         otherwise: format!(
-            "{to} need a new cluster: `kube-cfn new NAME --from {cluster}` writes its definition; a snapshot of etcd \
+            "another number needs a new cluster: `kube-cfn new NAME --from {cluster}` writes its definition; a snapshot of etcd \
              restores only the cluster that it was taken of"
         ),
     })]
