@@ -15,7 +15,7 @@ pub(in crate::plan) const BACKUPS: &str = "BackupRetentionPeriod";
 const SNAPSHOT: &str = "DBSnapshotIdentifier";
 
 /// The instances that stay, with their properties of today and wanted.
-fn instances<'a>(pair: Pair<'a>) -> impl Iterator<Item = (&'a str, &'a Value, &'a Value)> {
+fn instances(pair: Pair<'_>) -> impl Iterator<Item = (&str, &Value, &Value)> {
     let fixed = create_only(INSTANCE).map_or(&[][..], |known| &known.create_only);
     pair.staying(INSTANCE).filter(|(_, was, is)| {
         let mut fixed = fixed.iter().map(String::as_str).chain([SNAPSHOT]);

@@ -87,7 +87,6 @@ fn address(template: &Value) -> Address {
 fn field(pair: Pair<'_>, was: &Address, is: &Address) -> (Option<String>, Option<String>) {
     let dns = |end: &str| Some(format!("api.dns{end}"));
     match (was, is) {
-        (Address::Name(was), Address::Name(_)) => (dns(".name"), Some(was.clone())),
         (Address::Name(was), _) => (dns(".name"), Some(was.clone())),
         (Address::Balancer { .. }, Address::Name(_)) => (dns(""), None),
         (Address::Balancer { id, .. }, Address::Balancer { .. }) => {

@@ -1,7 +1,7 @@
 //! What a change of each field of the definition means for a cluster that lives. A field that is added and not judged
 //! here does not compile.
 
-use super::Row::{self, *};
+use super::Row;
 use super::fields::Judgement::{Elsewhere, Harmless, Rows};
 use crate::spec::{
     Access, Api, ApiDns, ClusterSpec, ControlPlane, Database, DatabaseSecret, Network, NodePool,
@@ -57,7 +57,7 @@ pub fn judged(spec: &ClusterSpec) -> Vec<JudgedField> {
             Elsewhere("cli::session compares it with the credentials"),
         ),
         ("kubernetes", Elsewhere("plan::versions")),
-        ("zones", Rows(&[Zones])),
+        ("zones", Rows(&[Row::Zones])),
         ("protect", Elsewhere("plan::risk and plan::deletion")),
         ("mirror", NEW_MACHINES),
         ("tags", IN_PLACE),
@@ -79,10 +79,10 @@ fn of_network(network: &Network) -> Vec<JudgedField> {
         nat: _,
     } = network;
     vec![
-        ("network.cidr", Rows(&[NetworkCidr])),
-        ("network.podCidr", Rows(&[Ranges])),
-        ("network.serviceCidr", Rows(&[Ranges])),
-        ("network.nat", Rows(&[NodeSubnets, NatAddresses])),
+        ("network.cidr", Rows(&[Row::NetworkCidr])),
+        ("network.podCidr", Rows(&[Row::Ranges])),
+        ("network.serviceCidr", Rows(&[Row::Ranges])),
+        ("network.nat", Rows(&[Row::NodeSubnets, Row::NatAddresses])),
     ]
 }
 
@@ -94,7 +94,7 @@ fn of_api(api: &Api) -> Vec<JudgedField> {
     } = api;
     let mut all = vec![
         // With a name of its own the load balancer's replacement is left, which has to be named.
-        ("api.exposure", Rows(&[ApiAddress])),
+        ("api.exposure", Rows(&[Row::ApiAddress])),
         ("api.allowedCidrs", IN_PLACE),
     ];
     if let Some(ApiDns {
@@ -102,7 +102,7 @@ fn of_api(api: &Api) -> Vec<JudgedField> {
         hosted_zone: _,
     }) = dns
     {
-        all.push(("api.dns.name", Rows(&[ApiAddress])));
+        all.push(("api.dns.name", Rows(&[Row::ApiAddress])));
         all.push(("api.dns.hostedZone", RISK));
     }
     all
@@ -118,13 +118,13 @@ fn of_control_plane(control_plane: &ControlPlane) -> Vec<JudgedField> {
         etcd_volume_gib: _,
     } = control_plane;
     vec![
-        ("controlPlane.nodes", Rows(&[ControlPlaneNodes])),
+        ("controlPlane.nodes", Rows(&[Row::ControlPlaneNodes])),
         (
             "controlPlane.instanceType",
-            Rows(&[ControlPlaneArchitecture]),
+            Rows(&[Row::ControlPlaneArchitecture]),
         ),
         ("controlPlane.volumeGib", NEW_MACHINES),
-        ("controlPlane.etcdVolumeGib", Rows(&[VolumeShrink])),
+        ("controlPlane.etcdVolumeGib", Rows(&[Row::VolumeShrink])),
     ]
 }
 
@@ -149,14 +149,14 @@ fn of_pool(pool: &NodePool) -> Vec<JudgedField> {
             "pools[].name",
             Harmless("the old pool is left alone beside the new one"),
         ),
-        ("pools[].instanceTypes", Rows(&[PoolArchitecture])),
+        ("pools[].instanceTypes", Rows(&[Row::PoolArchitecture])),
         ("pools[].min", size),
         ("pools[].max", size),
         ("pools[].spotPercent", NEW_MACHINES),
         ("pools[].onDemandBase", NEW_MACHINES),
         ("pools[].labels", NEW_MACHINES),
         ("pools[].volumeGib", NEW_MACHINES),
-        ("pools[].spread", Rows(&[PoolSpread])),
+        ("pools[].spread", Rows(&[Row::PoolSpread])),
     ];
     if let Some(Taint {
         key: _,
@@ -189,12 +189,12 @@ fn of_database(database: &Database) -> Vec<JudgedField> {
         secret,
     } = database;
     let mut all = vec![
-        ("database.engineVersion", Rows(&[EngineVersion])),
+        ("database.engineVersion", Rows(&[Row::EngineVersion])),
         ("database.class", OUTAGE),
-        ("database.storageGib", Rows(&[Storage])),
-        ("database.storageLimitGib", Rows(&[StorageLimit])),
+        ("database.storageGib", Rows(&[Row::Storage])),
+        ("database.storageLimitGib", Rows(&[Row::StorageLimit])),
         ("database.multiAz", OUTAGE),
-        ("database.backupDays", Rows(&[BackupDays])),
+        ("database.backupDays", Rows(&[Row::BackupDays])),
         ("database.backupWindow", IN_PLACE),
         ("database.maintenanceWindow", IN_PLACE),
         ("database.parameters", OUTAGE),

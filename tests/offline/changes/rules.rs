@@ -24,7 +24,7 @@ fn cluster_without_machines_may_be_changed() {
         ("/controlPlane/nodes", json!(1)),
     ]]);
     for status in StackStatus::ALL {
-        let refused = refused(&designed(&[]), &is, &status, None);
+        let refused = refused(&designed(&[]), &is, status, None);
         let never_ran = ["ROLLBACK_", "DELETE_", "REVIEW_"].iter();
         let never_ran = never_ran
             .clone()
