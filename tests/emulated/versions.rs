@@ -88,7 +88,9 @@ async fn another_version_is_refused_by_plan_and_apply_and_leaves_no_trace() {
         let stated = data["refused"][0]["reason"].as_str().expect("a reason");
         assert!(stated.starts_with(&reason), "{stated}");
         let table = world.cluster("plan", &["-o", "markdown"]);
-        table.ends(5).prints("> **the plan** (kubernetes-version): the definition says");
+        table
+            .ends(5)
+            .prints("> **the plan** (kubernetes-version): the definition says");
         let said = world.apply();
         said.ends(5)
             .tells(&format!(

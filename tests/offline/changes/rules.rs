@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use kube_cfn::cloud::StackStatus;
+use kube_cfn::plan::offline::{Inputs, Resolution, classify};
 use kube_cfn::plan::ranges::LiveRanges;
-use kube_cfn::plan::{Code, Unknown, changes};
+use kube_cfn::plan::{Action, Code, Unknown, changes};
 use kube_cfn::stacks::{Ranges, Stack};
 use serde_json::{Value, json};
 
-use super::{Stacks, refused, said, survey};
+use super::{Stacks, live, refused, said, survey};
 use crate::stacks::fields::{Changes, designed};
 
 #[test]
@@ -182,4 +183,28 @@ fn new_key_of_disks_is_a_warning() {
         said[0].starts_with("warning control-plane: LaunchTemplateA: disks"),
         "{said:?}"
     );
+}
+
+#[test]
+fn stack_that_is_looked_at_again_in_mid_run_is_judged_too() {
+    let (was, mut is) = (
+        designed(&[]),
+        designed(&[&vec![("/controlPlane/etcdVolumeGib", json!(10))]]),
+    );
+    let classified = |was: &Stack, is: Stack| {
+        let found = live(was, StackStatus::UpdateComplete);
+        let before = Some(was.template.clone());
+        classify("full", is, Some(found), before, Inputs::default()).resolution
+    };
+    let volume = classified(&was["control-plane"], is.remove("control-plane").unwrap());
+    let Resolution::Decided(Action::Blocked(why)) = volume else {
+        panic!("{volume:?}")
+    };
+    assert_eq!(why.code, Code::VolumeShrink);
+    assert!(
+        why.remedy
+            .starts_with("set `controlPlane.etcdVolumeGib` back to 20; ")
+    );
+    let network = classified(&was["network"], is.remove("network").unwrap());
+    assert_eq!(network, Resolution::Decided(Action::NoChange));
 }
