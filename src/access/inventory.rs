@@ -16,7 +16,7 @@ use crate::cloud::remote::Remote;
 use crate::cloud::{LiveStack, StackStatus, Store};
 use crate::common::arn::region_option;
 use crate::common::retry::{Backoff, Try, retry};
-use crate::plan::{Blocked, status};
+use crate::plan::{Blocked, Code, status};
 use crate::stacks::{key_alias, parameter_path};
 
 /// Lists that should show everything: a list may lag a write.
@@ -208,7 +208,7 @@ impl Inventory {
             ),
             None => format!("there is no base stack: {}", self.clear_all()),
         };
-        Blocked::by_guard(reason, remedy)
+        Blocked::by_guard(Code::AuthoritiesLost, reason, remedy)
     }
 
     /// Of one that was lost after the list.
@@ -251,7 +251,7 @@ impl Inventory {
                  are saved elsewhere"
             ),
         };
-        Blocked::by_guard(reason, remedy)
+        Blocked::by_guard(Code::AuthoritiesKey, reason, remedy)
     }
 
     /// The parameters that are there under the cluster's key, or plain.

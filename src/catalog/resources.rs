@@ -54,6 +54,19 @@ pub fn interrupts_only(resource_type: &str, property: &str) -> bool {
     }
 }
 
+/// What others rely on in a resource of this type that holds no data: its replacement cuts them off. `None` for all
+/// other types.
+pub fn relied_on(resource_type: &str) -> Option<&'static str> {
+    match resource_type {
+        "AWS::EC2::NetworkInterface" => Some("an address that others rely on"),
+        "AWS::ElasticLoadBalancingV2::LoadBalancer" => Some(
+            "the way to the API, which is away until the control-plane nodes serve behind another one",
+        ),
+        "AWS::Route53::RecordSet" => Some("the name by which nodes and kubeconfigs find the API"),
+        _ => None,
+    }
+}
+
 /// What would be lost if a resource of this type were deleted or replaced, in plain words;
 /// `None` for what can be made again from the definition alone.
 pub fn stored_data(resource_type: &str) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use super::api_access::ApiArgs;
 use super::ask::{Interrupt, YesArg};
 use super::error::{CommandError, Exit};
 use super::out::eprint;
-use super::planning::{ConsentArgs, PlanRequest, discard_change_sets, make_plan};
+use super::planning::{ConsentArgs, PlanRequest, discard_change_sets, make_plan, refusal};
 use super::ready::{self, Until, Wait};
 use super::run::{self, ProgressOptions, learned_durations, run_id};
 use super::session::{self, Session};
@@ -22,7 +22,7 @@ use crate::common::text::{count, listed_line};
 use crate::events::Emitter;
 use crate::forecast;
 use crate::operation::{Lease, Observation, OperationVerb};
-use crate::plan::{DriftDetection, Plan};
+use crate::plan::{Blocked, DriftDetection, Plan};
 use crate::progress::Style;
 use crate::report::plan::{ForecastInputs, PlanDetail, text, view};
 use crate::stacks::{API_HOST, STATE_BUCKET, Stack, StackKind};
@@ -208,14 +208,16 @@ async fn read_or_make_plan(global: &Global, args: &Args) -> Result<PreparedPlan,
 /// Whether the plan may be executed as shown.
 fn check_and_confirm(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(), CommandError> {
     let name = &session.spec().name;
-    if let Some(why) = plan.refused.first() {
-        let message = format!("{name}: {}; nothing was changed", why.reason);
-        return Err(CommandError::refused(message).help(&why.remedy));
-    }
-    if plan.is_refused() {
-        return Err(CommandError::refused(format!(
-            "the plan for {name} would lose data; nothing was changed"
-        )));
+    let refused: Vec<Blocked> = match &plan.refused[..] {
+        [] => plan
+            .blocked()
+            .map(|(_, why)| why.clone())
+            .filter(|why| why.by_guard)
+            .collect(),
+        all => all.to_vec(),
+    };
+    if let Some(error) = refusal(&format!("{name}: refused, nothing was changed"), &refused) {
+        return Err(error);
     }
     if plan.blocked().next().is_some() {
         let message = format!("a stack of {name} is blocked; nothing was changed");

@@ -1,7 +1,7 @@
 //! From a definition to a plan, in stages: survey, Kubernetes versions, stacks, images, comparison, change
 //! sets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use semver::Version;
 
@@ -22,7 +22,8 @@ use crate::stacks::{KEY_ARN, STATE_BUCKET, Stack, StackKind};
 /// What is allowed by name, and what is stated because AWS can't tell.
 #[derive(clap::Args, Default)]
 pub struct ConsentArgs {
-    /// Allow this resource to be replaced or deleted with its data; may be repeated
+    /// Allow this loss, by the name that the plan gives it: a resource that is replaced or deleted with its data, or
+    /// STACK/RESOURCE.PROPERTY; may be repeated
     #[arg(long, value_name = "STACK/RESOURCE")]
     allow_data_loss: Vec<String>,
     /// When a rollback failed, continue it without this resource; may be repeated
@@ -153,8 +154,8 @@ async fn stages<C: Cloud + Store + Inspect + Remote>(
 pub struct PlanInputs {
     pub survey: Survey,
     pub stacks: Vec<Stack>,
-    /// What lost authorities and the rule of versions refuse.
-    pub refused: BTreeMap<StackKind, Blocked>,
+    /// What is refused before AWS is asked for change sets: lost authorities, other versions, changes that can't work.
+    pub refused: Vec<(StackKind, Blocked)>,
 }
 
 /// Reads what exists and what runs there. `stated` are versions that can't be read.
@@ -174,8 +175,8 @@ pub async fn survey<C: Cloud + Store + Inspect + Remote>(
         pools: &pools,
         place: &session.defined.line("kubernetes"),
     };
-    let mut decided = versions::decide(wanted, &running);
-    // Nothing else counts before this: it comes first, in place of what the versions say of the base.
+    let decided = versions::decide(wanted, &running);
+    // Nothing else counts before this: it comes first.
     let refusal = match listed.refusal() {
         None => match unusable_key(&session.cloud, listed.key.as_deref()).await {
             // A caller who may not look at it plans all the same: `doctor` says that it could not be checked.
@@ -184,13 +185,19 @@ pub async fn survey<C: Cloud + Store + Inspect + Remote>(
         },
         refusal => refusal,
     };
-    decided
-        .refused
-        .extend(refusal.map(|why| (StackKind::Base, why)));
+    let stacks = session::design_at(&session.defined, &decided.versions)?;
+    let ranges = plan::ranges::live_ranges(&survey, &stacks, &session.cloud).await?;
+    let place = |field: &str| session.defined.line(field);
+    let changed = plan::changes::refusals(&stacks, &survey, ranges.as_ref(), &place);
+    let refusal = refusal.map(|why| (StackKind::Base, why));
     Ok(PlanInputs {
-        stacks: session::design_at(&session.defined, &decided.versions)?,
+        refused: refusal
+            .into_iter()
+            .chain(decided.refused)
+            .chain(changed)
+            .collect(),
+        stacks,
         survey,
-        refused: decided.refused,
     })
 }
 
@@ -249,4 +256,27 @@ impl From<PlanError> for CommandError {
             | PlanError::VersionNotAsked { .. }) => Self::new(Exit::Usage, unknown),
         }
     }
+}
+
+/// All that is refused as one error, with the next step of each; `None` where nothing is.
+pub fn refusal(what: &str, refused: &[Blocked]) -> Option<CommandError> {
+    let (first, more) = refused.split_first()?;
+    if more.is_empty() {
+        let message = format!("{what}: {}", first.reason);
+        return Some(CommandError::refused(message).help(&first.remedy));
+    }
+    let line = |why: &Blocked| {
+        let Blocked {
+            code,
+            reason,
+            remedy,
+            by_guard: _,
+        } = why;
+        format!("\n  - {code}: {reason}\n    next: {remedy}")
+    };
+    let lines: String = refused.iter().map(line).collect();
+    let count = refused.len();
+    Some(CommandError::refused(format!(
+        "{what}, for {count} reasons:{lines}"
+    )))
 }

@@ -7,12 +7,12 @@ use super::error::{CommandError, Exit};
 use super::lock::{self, Refresh};
 use super::objects;
 use super::out;
-use super::planning::{self, PlanInputs, PlanRequest};
+use super::planning::{self, PlanInputs, PlanRequest, refusal};
 use super::session::{self, Session};
 use crate::cloud::aws::Aws;
 use crate::common::files::{self, Written};
 use crate::definition::lock as lock_file;
-use crate::plan::{Action, Plan, PlanOrigin, SavedPlan};
+use crate::plan::{Action, Blocked, Plan, PlanOrigin, SavedPlan};
 use crate::stacks::StackKind;
 
 /// The mark of a saved plan: a definition never contains it.
@@ -91,12 +91,12 @@ pub async fn restore(saved: &SavedPlan, session: &Session) -> Result<Plan, Comma
         stacks,
         refused,
     } = planning::survey(session, &saved.running).await?;
-    if let Some(why) = refused.into_values().next() {
-        return Err(CommandError::refused(format!(
-            "the saved plan no longer holds, nothing was changed: {}",
-            why.reason
-        ))
-        .help(why.remedy));
+    let refused: Vec<Blocked> = refused.into_iter().map(|(_, why)| why).collect();
+    if let Some(error) = refusal(
+        "the saved plan no longer holds, nothing was changed",
+        &refused,
+    ) {
+        return Err(error);
     }
     let sources = PlanSources::of(session)?;
     // An image that is no longer locked is a reason too: nothing is written here.

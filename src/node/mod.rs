@@ -117,9 +117,24 @@ pub fn bundle(spec: &ClusterSpec, role: Role, templates: &Templates) -> Result<B
 /// The Kubernetes version that a bundle says it installs; of any bundle, also an older program's. `None`
 /// for bytes that are none.
 pub fn kubernetes_of(bundle: &[u8]) -> Option<String> {
+    said(&node_of(bundle)?, "kubernetes")
+}
+
+/// The ranges of pod and of service addresses that a bundle says; of any bundle, also an older program's. `None`
+/// for bytes that are none.
+pub fn ranges_of(bundle: &[u8]) -> Option<(String, String)> {
+    let node = node_of(bundle)?;
+    Some((said(&node, "podRange")?, said(&node, "serviceRange")?))
+}
+
+/// What the nodes of a bundle know.
+fn node_of(bundle: &[u8]) -> Option<serde_json::Value> {
     let text = archive::find(bundle, |path| path.ends_with("node.json"))?;
-    let node: serde_json::Value = serde_json::from_str(&text).ok()?;
-    node["kubernetes"].as_str().map(str::to_owned)
+    serde_json::from_str(&text).ok()
+}
+
+fn said(node: &serde_json::Value, key: &str) -> Option<String> {
+    node[key].as_str().map(str::to_owned)
 }
 
 /// `host.env` as user data writes it, as far as it is known without the stacks.

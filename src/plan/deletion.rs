@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::recovery::{is_data, is_ours};
 use super::removal_policy::key_window;
 use super::status::{DeleteAction, manual_action, on_delete};
-use super::{Blocked, Survey, resources_of};
+use super::{Blocked, Code, Survey, resources_of};
 use crate::catalog::resources::stored_data;
 use crate::cloud::{LiveStack, StackRef, StackStatus};
 use crate::stacks::StackKind;
@@ -108,6 +108,7 @@ fn unknown_kind(survey: &Survey) -> Option<Blocked> {
         .find(|found| StackKind::parse(&found.kind).is_none())?;
     let options = found.named().options();
     Some(Blocked::by_state(
+        Code::StackKind,
         format!(
             "{} belongs to {} and is of a kind that this version does not know: {:?}",
             found.name, survey.cluster, found.kind
@@ -142,7 +143,7 @@ fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked>
         ),
         Guard::Undefined => unlocked(&locked),
     };
-    Some(Blocked::by_guard(reason, remedy))
+    Some(Blocked::by_guard(Code::Protected, reason, remedy))
 }
 
 /// How the protection of these stacks is switched off where no definition does it.

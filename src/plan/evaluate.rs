@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Blocked, Step, compare, normalize, recovery, risk};
+use super::{Action, Blocked, Code, Step, compare, normalize, recovery, risk};
 use crate::cloud::{ChangeSet, Finding, LiveStack};
 use crate::stacks::StackKind;
 
@@ -29,6 +29,7 @@ pub(super) fn evaluate(
     });
     normalize::normalize(&mut answer.changes, templates);
     step.risks = risk::risks(&step.stack, step.before.as_ref(), &answer.changes, allow);
+    step.risks.extend(risk::dropped(step, allow));
     step.action = match risk::guard(&step.stack, found, &step.risks) {
         None => Action::Update(answer),
         Some(why) => {
@@ -43,7 +44,7 @@ pub(super) fn block(step: &mut Step, reason: &str, findings: Vec<Finding>) {
     let reason = format!("AWS refused the template of {}: {reason}", step.stack.name);
     let next = "change what the findings name in the definition, then look at the plan again";
     step.findings = findings;
-    step.action = Action::Blocked(Blocked::by_state(reason, next));
+    step.action = Action::Blocked(Blocked::by_state(Code::TemplateRefused, reason, next));
 }
 
 /// An input is settled when the stack it comes from certainly stays as it is.

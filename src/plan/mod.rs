@@ -3,16 +3,21 @@
 //!
 //! Asking and comparing are apart. These files ask the cloud, and hold nothing else:
 //!
-//! 1. [`survey()`] reads the stacks of a cluster, [`running`] which Kubernetes version they run;
+//! 1. [`survey()`] reads the stacks of a cluster, [`running`] which Kubernetes version they run, [`ranges`] which
+//!    ranges of addresses it has; what older stacks do not put out is read from their bundle;
 //! 2. [`change_sets`] asks for the change sets of what differs, [`inspect`] what failed stacks hold;
 //!    [`discard`] removes the change sets that nobody will execute;
 //! 3. [`objects`] compares what lies in the state bucket with what belongs there;
 //! 4. [`restore`] reads a saved plan's change sets again;
 //! 5. [`protection::read`] reads what guards the data in the account.
 //!
-//! All others are functions without a cloud: [`draft()`] compares wanted stacks with a survey.
+//! All others are functions without a cloud: [`draft()`] compares wanted stacks with a survey, [`changes`] says which
+//! changes can't work or lose something.
 
+mod bundle;
 pub mod change_sets;
+pub mod changes;
+mod code;
 pub mod compare;
 mod damaged;
 pub mod deletion;
@@ -29,6 +34,7 @@ pub mod objects;
 pub mod offline;
 pub mod order;
 pub mod protection;
+pub mod ranges;
 pub mod recovery;
 pub mod removal_policy;
 pub mod request;
@@ -40,9 +46,10 @@ pub mod stack_policy;
 pub mod status;
 pub mod survey;
 pub mod versions;
-pub mod warnings;
 
+pub use bundle::Unknown;
 pub use change_sets::{DriftDetection, PlanOptions, discard, resolve};
+pub use code::Code;
 pub use damaged::{Damage, DamagedObject};
 pub use deletion::{DeletePlan, Guard, deletion};
 pub use drift::{DriftState, Drifted};
@@ -57,7 +64,6 @@ pub use request::{run_of, token};
 pub use risk::{Effect, Risk};
 pub use saved::{PlanOrigin, SavedPlan};
 pub use survey::{Survey, survey};
-pub use warnings::warnings;
 
 #[cfg(test)]
 mod tests {
@@ -65,11 +71,13 @@ mod tests {
     use std::path::Path;
 
     /// The files that ask the cloud.
-    const ASKING: [&str; 7] = [
+    const ASKING: [&str; 9] = [
+        "bundle.rs",
         "change_sets.rs",
         "inspect.rs",
         "objects.rs",
         "protection/read.rs",
+        "ranges.rs",
         "restore.rs",
         "running.rs",
         "survey.rs",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::code::Code;
 use super::damaged::DamagedObject;
 use super::drift::Drifted;
 use super::recovery::StuckResource;
@@ -22,8 +23,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Stacks of this cluster in AWS that the definition no longer has; `apply` leaves them alone.
     pub leftover: Vec<LiveStack>,
-    /// What a guard of the whole plan refuses (exit code 5), as lost authorities or the rule of Kubernetes
-    /// versions; then nothing of the plan is done.
+    /// What a guard of the whole plan refuses (exit code 5), as lost authorities, another Kubernetes version or a
+    /// change that can't work; then nothing of the plan is done.
     pub refused: Vec<Blocked>,
 }
 
@@ -117,6 +118,7 @@ impl Action {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Blocked {
+    pub code: Code,
     pub reason: String,
     /// The next command or step.
     #[serde(rename = "next")]
@@ -128,8 +130,9 @@ pub struct Blocked {
 
 impl Blocked {
     /// The state of the stack, or of its template, blocks it.
-    pub fn by_state(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub fn by_state(code: Code, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
+            code,
             reason: reason.into(),
             remedy: remedy.into(),
             by_guard: false,
@@ -137,10 +140,10 @@ impl Blocked {
     }
 
     /// A guard of this tool blocks it.
-    pub fn by_guard(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub fn by_guard(code: Code, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             by_guard: true,
-            ..Self::by_state(reason, remedy)
+            ..Self::by_state(code, reason, remedy)
         }
     }
 }

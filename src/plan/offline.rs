@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::status::{ApplyAction, on_apply};
-use super::{Action, Blocked, PendingInput, Step, Survey, compare, versions};
+use super::{Action, Blocked, Code, PendingInput, Step, Survey, changes, compare, versions};
 use crate::cloud::LiveStack;
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
 
@@ -18,7 +18,7 @@ pub struct PlanDraft {
     pub leftover: Vec<LiveStack>,
     /// The state bucket, once there is one.
     pub bucket: Option<String>,
-    /// What the rule of Kubernetes versions refuses; then nothing of the plan is done.
+    /// What is refused before anything is asked, as another Kubernetes version; then nothing of the plan is done.
     pub refused: Vec<Blocked>,
 }
 
@@ -85,14 +85,18 @@ pub fn draft(stacks: Vec<Stack>, survey: &Survey, images: &BTreeMap<String, Stri
 impl PlanDraft {
     /// Refuses these stacks, and with them the plan: what the others would change is not asked.
     #[must_use]
-    pub fn refuse(mut self, refused: BTreeMap<StackKind, Blocked>) -> Self {
-        let Some(first) = refused.values().next() else {
+    pub fn refuse(mut self, refused: Vec<(StackKind, Blocked)>) -> Self {
+        let Some((_, first)) = refused.first() else {
             return self;
         };
         for step in &mut self.steps {
-            let why = match refused.get(&step.step.stack.kind) {
-                Some(why) => why.clone(),
+            let of_step = refused
+                .iter()
+                .find(|(kind, _)| *kind == step.step.stack.kind);
+            let why = match of_step {
+                Some((_, why)) => why.clone(),
                 None if step.resolution == Resolution::NeedsChangeSet => Blocked {
+                    code: Code::PlanRefused,
                     reason: "it differs from the definition; AWS is not asked what would change \
                              while the plan is refused"
                         .to_owned(),
@@ -102,7 +106,7 @@ impl PlanDraft {
             };
             step.resolution = Resolution::Decided(Action::Blocked(why));
         }
-        self.refused = refused.into_values().collect();
+        self.refused = refused.into_iter().map(|(_, why)| why).collect();
         self
     }
 }
@@ -194,6 +198,9 @@ fn decide(
     if let Some(why) = versions::check_version(cluster, stack, found, known.versions_decided) {
         return Resolution::Decided(Action::Blocked(why));
     }
+    if let Some(why) = changes::check(cluster, stack, found, before) {
+        return Resolution::Decided(Action::Blocked(why));
+    }
     let unknown = known.pending.iter().any(|input| input.now.is_none());
     match on_apply(&found.status, found.named()) {
         ApplyAction::Compare | ApplyAction::Ask | ApplyAction::Resume if unknown => {
@@ -213,6 +220,7 @@ fn decide(
 fn unlocked(cluster: &str, missing: &[String]) -> Option<Blocked> {
     let first = missing.first()?;
     Some(Blocked::by_state(
+        Code::ImageNotLocked,
         format!("the lock file has no machine image for {first}"),
         format!("`kube-cfn lock {cluster} --update`, then look at the plan again"),
     ))

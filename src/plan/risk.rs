@@ -6,20 +6,22 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::changes::{self, Loss};
 use super::normalize::effect;
 use super::offline::StepDraft;
-use super::{Blocked, PlanDraft, PlanError, removal_policy, resources_of, stack_policy};
-use crate::catalog::resources::stored_data;
+use super::{
+    Blocked, Code, PlanDraft, PlanError, Step, removal_policy, resources_of, stack_policy,
+};
+use crate::catalog::resources::{relied_on, stored_data};
 use crate::cloud::{DeletionPolicy, LiveStack, ResourceChange};
 use crate::stacks::Stack;
-
-/// What is lost with a resource that holds no data, but that the stack policy keeps all the same.
-const RELIED_ON: &str = "an address or a name that others rely on";
 
 /// What a change does to a resource that holds data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Effect {
+    /// The resource stays, its backups do not.
+    DropBackups,
     /// Depends on values not known yet.
     MightReplace,
     Replace,
@@ -30,12 +32,12 @@ pub enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Risk {
-    /// As `--allow-data-loss` names it: `STACK/RESOURCE`.
+    /// As `--allow-data-loss` names it: `STACK/RESOURCE`, and `STACK/RESOURCE.PROPERTY` where the resource stays.
     pub name: String,
     pub logical_id: String,
     pub resource_type: String,
     /// What would be lost.
-    pub holds: &'static str,
+    pub holds: String,
     pub effect: Effect,
     /// What becomes of the old resource.
     pub policy_action: DeletionPolicy,
@@ -58,11 +60,16 @@ pub fn risks(
     allow: &BTreeSet<String>,
 ) -> Vec<Risk> {
     let kept = stack_policy::protected_resources(stack.policy.as_ref());
+    let relied_on = |change: &ResourceChange| {
+        let kept = kept.contains(&change.logical_id);
+        kept.then(|| relied_on(&change.resource_type).unwrap_or("what others rely on"))
+    };
     let risk = |change: &ResourceChange| {
         let effect = effect(change)?;
         let name = format!("{}/{}", stack.name, change.logical_id);
-        let relied_on = effect > Effect::MightReplace && kept.contains(&change.logical_id);
-        let holds = stored_data(&change.resource_type).or(relied_on.then_some(RELIED_ON))?;
+        let certain = effect > Effect::MightReplace;
+        let of_others = || relied_on(change).filter(|_| certain);
+        let holds = stored_data(&change.resource_type).or_else(of_others)?;
         let policy_action = removal_policy::of(change, effect, before, &stack.template);
         Some(Risk {
             becomes: removal_policy::words(
@@ -75,17 +82,46 @@ pub fn risks(
             name,
             logical_id: change.logical_id.clone(),
             resource_type: change.resource_type.clone(),
-            holds,
+            holds: holds.to_owned(),
             effect,
         })
     };
     changes.iter().filter_map(risk).collect()
 }
 
+/// What an update loses of resources that stay; see [`changes::losses`].
+pub(super) fn dropped(step: &Step, allow: &BTreeSet<String>) -> Vec<Risk> {
+    let risk = |loss: Loss| {
+        let name = format!("{}/{}.{}", step.stack.name, loss.logical_id, loss.property);
+        Risk {
+            allowed: allow.contains(&name),
+            name,
+            logical_id: loss.logical_id,
+            resource_type: loss.resource_type,
+            holds: loss.holds,
+            effect: Effect::DropBackups,
+            policy_action: DeletionPolicy::Delete,
+            becomes: loss.becomes,
+        }
+    };
+    changes::losses(step).into_iter().map(risk).collect()
+}
+
+impl Risk {
+    /// Whether the resource itself goes: the stack policy has to allow that, and so does `protect`.
+    pub fn takes_resource(&self) -> bool {
+        match self.effect {
+            Effect::DropBackups => false,
+            Effect::MightReplace | Effect::Replace | Effect::Remove => true,
+        }
+    }
+}
+
 /// Refuses what would lose data, unless every loss is named and the stack is not protected.
 pub fn guard(stack: &Stack, found: &LiveStack, risks: &[Risk]) -> Option<Blocked> {
     let open: Vec<&Risk> = risks.iter().filter(|risk| !risk.allowed).collect();
-    let protected = stack.termination_protection || found.termination_protection;
+    let protected = (stack.termination_protection || found.termination_protection)
+        && risks.iter().any(Risk::takes_resource);
     if risks.is_empty() || (open.is_empty() && !protected) {
         return None;
     }
@@ -106,11 +142,16 @@ pub fn guard(stack: &Stack, found: &LiveStack, risks: &[Risk]) -> Option<Blocked
     };
     let flags = flags.join(" ");
     let remedy = format!("undo the change; or, to accept the loss, {first}pass {flags}");
-    Some(Blocked::by_guard(reasons.join("; "), remedy))
+    Some(Blocked::by_guard(
+        Code::DataLoss,
+        reasons.join("; "),
+        remedy,
+    ))
 }
 
 fn describe(risk: &Risk) -> String {
     let verb = match risk.effect {
+        Effect::DropBackups => return format!("{} would delete {}", risk.name, risk.holds),
         Effect::Remove => "would be deleted",
         Effect::Replace => "would be replaced",
         Effect::MightReplace => "might be replaced (CloudFormation can't tell yet)",
@@ -127,7 +168,7 @@ pub fn worse(stack: &Stack, shown: &[ResourceChange], now: &[ResourceChange]) ->
         let verb = match effect(change) {
             Some(Effect::Remove) => "delete",
             Some(Effect::Replace) => "replace",
-            _ => "perhaps replace",
+            Some(Effect::MightReplace | Effect::DropBackups) | None => "perhaps replace",
         };
         format!("{verb} {}/{}", stack.name, change.logical_id)
     };
@@ -160,7 +201,12 @@ fn data_names(stack: &Stack, template: &Value) -> Vec<String> {
         stored_data(&resource.resource_type).is_some() || kept.contains(&resource.logical_id)
     });
     let name = |id: &String| format!("{}/{id}", stack.name);
-    resources.iter().map(|r| name(&r.logical_id)).collect()
+    let named = resources.iter().flat_map(|resource| {
+        let backups = (resource.resource_type == changes::INSTANCE)
+            .then(|| format!("{}.{}", name(&resource.logical_id), changes::BACKUPS));
+        std::iter::once(name(&resource.logical_id)).chain(backups)
+    });
+    named.collect()
 }
 
 /// The nearest name, or all of them.

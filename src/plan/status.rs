@@ -1,7 +1,7 @@
 //! The 23 statuses of a stack and what they mean for `apply`, `delete` and `watch`: one exhaustive
 //! table. A stack that this tool can't recover names the one command that does it.
 
-use super::Blocked;
+use super::{Blocked, Code};
 use crate::cloud::{StackRef, StackStatus};
 
 /// What `apply` does with a stack of a certain status.
@@ -191,6 +191,7 @@ pub fn manual_action(status: &StackStatus, stack: StackRef<'_>) -> Blocked {
         ),
     };
     Blocked::by_state(
+        Code::StackStatus,
         format!("{} is in {status}: {trouble}", stack.name),
         format!("`aws cloudformation {verb}{}` {effect}", stack.options()),
     )

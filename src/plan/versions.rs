@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Blocked, PlanError, status};
+use super::{Blocked, Code, PlanError, Unknown, changes, status};
 use crate::catalog::kubernetes;
 use crate::cloud::LiveStack;
 use crate::stacks::{KUBERNETES_VERSION, Stack, StackKind, Versions};
@@ -14,15 +14,7 @@ use semver::Version;
 const MAX_SKEW: u64 = 2;
 
 /// What the machines of a cluster boot, by stack; stacks in which no machine can run are not here.
-pub type RunningVersions = BTreeMap<StackKind, Result<Version, UnknownVersion>>;
-
-/// Why the version of a stack is not known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownVersion {
-    pub reason: String,
-    /// The step that makes it known.
-    pub remedy: Option<String>,
-}
+pub type RunningVersions = BTreeMap<StackKind, Result<Version, Unknown>>;
 
 /// Accepts stated versions for stacks whose version could not be read, and for no others.
 pub fn accept_stated(
@@ -121,7 +113,7 @@ pub(super) fn check_version(
     let guarded = stack.kind == StackKind::ControlPlane || !decided;
     let moves = guarded && status::runs(&found.status) && runs != wanted;
     let remedy = format!("`kube-cfn plan {cluster}` shows what has changed since");
-    moves.then(|| Blocked::by_guard(change(&wanted, &runs), remedy))
+    moves.then(|| Blocked::by_guard(Code::KubernetesVersion, change(&wanted, &runs), remedy))
 }
 
 /// The definition says another version than runs.
@@ -131,7 +123,11 @@ fn changed(wanted: WantedVersions<'_>, runs: &Version) -> Blocked {
     } else {
         format!("use a version of kube-cfn that knows Kubernetes {runs}: this one does not")
     };
-    Blocked::by_guard(change(wanted.kubernetes, runs), remedy)
+    Blocked::by_guard(
+        Code::KubernetesVersion,
+        change(wanted.kubernetes, runs),
+        remedy,
+    )
 }
 
 fn change(wanted: &Version, runs: &Version) -> String {
@@ -175,20 +171,17 @@ fn skew(pool: &str, version: &Version, runs: Option<&Version>) -> Option<String>
 
 fn another_pool(wanted: WantedVersions<'_>, kind: &StackKind, reason: String) -> Blocked {
     let stack = kind.stack_name(wanted.cluster);
-    let remedy = format!(
-        "give the pool another name in the definition: apply creates it beside this one, at the \
-         control plane's version; when the old machines are drained, `aws cloudformation \
-         delete-stack --stack-name {stack}` removes them"
-    );
-    Blocked::by_guard(reason, remedy)
+    let remedy = changes::beside(&stack);
+    Blocked::by_guard(Code::PoolVersion, reason, remedy)
 }
 
-fn not_known(wanted: WantedVersions<'_>, kind: &StackKind, unknown: &UnknownVersion) -> Blocked {
+fn not_known(wanted: WantedVersions<'_>, kind: &StackKind, unknown: &Unknown) -> Blocked {
     let stack = kind.stack_name(wanted.cluster);
     let why = &unknown.reason;
     let first = unknown.remedy.as_ref();
     let first = first.map_or_else(String::new, |next| format!("{next}; or "));
     Blocked::by_guard(
+        Code::KubernetesVersionUnknown,
         format!("the Kubernetes version of {stack} is unknown: {why}"),
         format!("{first}state what `kubectl get nodes` shows: `--running {kind}=VERSION`"),
     )

@@ -9,7 +9,7 @@ use super::params::{Inputs, ParameterType};
 use super::security_groups::SecurityGroup;
 use super::{
     API_HOST, AUTOSCALER_ROLE, DesignError, EBS_CSI_ROLE, KEY_ARN, OIDC_ISSUER, STATE_BUCKET,
-    Stack, StackKind, Versions, versions,
+    Stack, StackKind, Versions, ranges, versions,
 };
 use crate::node::{self, BootParams, Bundle, Role, node_env};
 use crate::spec::{ClusterSpec, ControlPlane, Nat, Zone};
@@ -95,9 +95,9 @@ fn design(
     };
     let data = templates.render_data(&StackKind::ControlPlane.template(), &context)?;
     let kind = StackKind::ControlPlane;
-    Ok(vec![common::machine_stack(
-        spec, kind, data, inputs, bundle,
-    )?])
+    let mut stack = common::machine_stack(spec, kind, data, inputs, bundle)?;
+    ranges::put_out(&mut stack.template, &spec.network);
+    Ok(vec![stack])
 }
 
 fn inputs(spec: &ClusterSpec) -> Inputs {

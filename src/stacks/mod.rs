@@ -14,6 +14,7 @@ mod network;
 mod params;
 mod policy;
 mod pool;
+pub mod ranges;
 mod references;
 mod security_groups;
 pub mod versions;
@@ -31,6 +32,7 @@ use crate::templates::{TemplateError, Templates};
 pub use fields::FieldOrigin;
 pub use kind::StackKind;
 pub use machine::{machine, machines};
+pub use ranges::Ranges;
 pub use versions::{KUBERNETES_VERSION, Versions};
 
 /// One stack as the definition wants it.

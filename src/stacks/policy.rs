@@ -33,9 +33,10 @@ pub(super) fn of(template: &Value) -> Option<Value> {
     }))
 }
 
-/// What holds data, and the interfaces: an etcd member is known to the others by its address.
+/// What holds data, and what others rely on: an etcd member is known to the others by its address, the API to all by
+/// its load balancer or its name.
 fn is_kept(resource_type: &str) -> bool {
-    resources::stored_data(resource_type).is_some() || resource_type == "AWS::EC2::NetworkInterface"
+    resources::stored_data(resource_type).is_some() || resources::relied_on(resource_type).is_some()
 }
 
 #[cfg(test)]

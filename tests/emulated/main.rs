@@ -8,6 +8,7 @@ mod apiserver;
 mod authorities;
 
 mod change;
+mod changes;
 mod cloud;
 mod create;
 mod delete;

@@ -21,7 +21,7 @@ fn bucket(stacks: &BTreeMap<String, LiveStack>) -> String {
 }
 
 /// Whatever a refused run could leave behind: stacks, change sets, objects, parameters, files.
-async fn everything(world: &World) -> Value {
+pub async fn everything(world: &World) -> Value {
     let stacks = stacks(world).await;
     let name = |found: &LiveStack| json!({"StackName": found.name});
     let sets: Vec<_> = stacks
@@ -88,10 +88,14 @@ async fn another_version_is_refused_by_plan_and_apply_and_leaves_no_trace() {
         let stated = data["refused"][0]["reason"].as_str().expect("a reason");
         assert!(stated.starts_with(&reason), "{stated}");
         let table = world.cluster("plan", &["-o", "markdown"]);
-        table.ends(5).prints("> **the plan**: the definition says");
+        table
+            .ends(5)
+            .prints("> **the plan** (kubernetes-version): the definition says");
         let said = world.apply();
         said.ends(5)
-            .tells(&format!("error: steady: {reason}"))
+            .tells(&format!(
+                "error: steady: refused, nothing was changed: {reason}"
+            ))
             .tells(&format!("help: {next}"))
             .omits("would lose data");
         assert_eq!(everything(&world).await, untouched, "{wanted}");
@@ -169,7 +173,7 @@ fn change_sets(world: &World) -> Vec<Value> {
 }
 
 /// Updates a stack beside this program, with its own parameters and tags.
-fn update(world: &World, stack: &str, change: impl FnOnce(&mut Value)) {
+pub fn update(world: &World, stack: &str, change: impl FnOnce(&mut Value)) {
     let name = format!("{}-{stack}", world.name);
     let of = json!({"StackName": name});
     let questions = [("get_template", of.clone()), ("describe_stacks", of)];

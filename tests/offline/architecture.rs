@@ -23,7 +23,7 @@ const MODULES: &[(&str, &str)] = &[
     ("etcd", "cloud common"),
     ("events", "stacks cloud catalog common"),
     ("forecast", "plan stacks templates cloud catalog common"),
-    ("plan", "stacks templates cloud catalog common"),
+    ("plan", "stacks templates cloud spec catalog common"),
     ("stacks", "node templates spec catalog common"),
     ("definition", "spec catalog common"),
     ("node", "templates spec catalog common"),

@@ -13,6 +13,7 @@ mod contract;
 mod addons;
 mod advice;
 mod architecture;
+mod changes;
 mod cost;
 mod database;
 mod definitions;

@@ -2,7 +2,7 @@
 //! every cluster.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod fields;
+pub mod fields;
 mod grants;
 mod graph;
 mod iam;

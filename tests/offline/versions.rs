@@ -88,7 +88,7 @@ async fn completed(
 ) -> Plan {
     let images = images(cloud, &stacks).await;
     let none = BTreeSet::new();
-    let draft = plan::draft(stacks, survey, &images).refuse(refused.refused);
+    let draft = plan::draft(stacks, survey, &images).refuse(refused.refused.into_iter().collect());
     let terms = PlanOptions::new("run", &none, &none);
     plan::resolve(draft, cloud, &terms).await.unwrap()
 }

@@ -221,7 +221,8 @@ fn disagreement() -> StackResult {
 
 /// What may be lost by name: its policy has to be relaxed for this one update.
 fn allowed_losses(step: &Step) -> BTreeSet<String> {
-    let named = step.risks.iter().filter(|risk| risk.allowed);
+    let named = step.risks.iter();
+    let named = named.filter(|risk| risk.allowed && risk.takes_resource());
     named.map(|risk| risk.logical_id.clone()).collect()
 }
 

@@ -12,7 +12,7 @@ use super::live::LiveTemplate;
 use super::read::{AccountFacts, Answer};
 use super::{LayerState, ProtectionLayer, StateText, documents, missing, unknown};
 use crate::cloud::{ACCESS_BLOCKS, BucketAccess, Identity, KeyState, LiveStack};
-use crate::plan::Blocked;
+use crate::plan::{Blocked, Code};
 use crate::stacks::{StackKind, description};
 
 /// A stack in the account.
@@ -148,14 +148,18 @@ pub fn unusable_key(key: &str, state: Option<KeyState>) -> Option<Blocked> {
             "the cluster's key {key} does not exist: authorities, etcd volumes and snapshots can't be read"
         );
         let remedy = "nothing brings a deleted key back; restore into a new cluster what is stored elsewhere";
-        return Some(Blocked::by_guard(reason, remedy));
+        return Some(Blocked::by_guard(Code::ClusterKey, reason, remedy));
     };
     let finding = key_state(key, &Ok(Some(state)));
     let (LayerState::Missing, text) = finding.state else {
         return None;
     };
     let reason = format!("the cluster's key {key} is {text}");
-    Some(Blocked::by_guard(reason, finding.next.unwrap_or_default()))
+    Some(Blocked::by_guard(
+        Code::ClusterKey,
+        reason,
+        finding.next.unwrap_or_default(),
+    ))
 }
 
 fn key_state(key: &str, state: &Answer<KeyState>) -> Finding {

@@ -57,7 +57,11 @@ pub fn markdown(view: &PlanView<'_>) -> String {
 
 fn blocked(out: &mut String, what: &str, why: &Blocked) {
     let (reason, next) = (plain(&why.reason), plain(&why.remedy));
-    let _ = writeln!(out, "\n> **{what}**: {reason}  \n> next: {next}");
+    let _ = writeln!(
+        out,
+        "\n> **{what}** ({}): {reason}  \n> next: {next}",
+        why.code
+    );
 }
 
 fn details(out: &mut String, stack: &StackView<'_>) {

@@ -38,7 +38,7 @@ pub struct PlanView<'a> {
     cluster: &'a str,
     account: &'a str,
     region: &'a str,
-    /// Why nothing of it is executed: the rule of Kubernetes versions.
+    /// Why nothing of it is executed, with the next step of each reason.
     #[serde(skip_serializing_if = "slice_is_empty")]
     refused: &'a [Blocked],
     /// Whether a run would change anything.
@@ -255,7 +255,7 @@ fn stack_view<'a>(
             .collect(),
         warnings: match action {
             StackAction::Keep => Vec::new(),
-            _ => plan::warnings(step),
+            _ => plan::changes::warnings(step),
         },
         pending: &step.pending,
         risks: &step.risks,

@@ -65,7 +65,7 @@ fn refused_text(out: &mut String, refused: &[Blocked]) {
 }
 
 fn blocked_text(out: &mut String, why: &Blocked) {
-    wrapped(out, "    ", &why.reason);
+    wrapped(out, "    ", &format!("{}: {}", why.code, why.reason));
     wrapped(out, "    ", &format!("next: {}", why.remedy));
 }
 

@@ -4,18 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kube_cfn::definition;
+use kube_cfn::spec::ClusterSpec;
 use kube_cfn::stacks::{self, FieldOrigin, Source, Stack, StackKind};
 use kube_cfn::templates::Templates;
 use serde_json::{Value, json};
 
 /// Changes to a definition: where, and the new value; `null` takes the field out.
-type Changes = Vec<(&'static str, Value)>;
+pub type Changes = Vec<(&'static str, Value)>;
 
 /// A field of the schema, what the definition is like before, and what of it changes.
-struct Trial {
-    leaf: &'static str,
-    before: Changes,
-    change: Changes,
+pub struct Trial {
+    pub leaf: &'static str,
+    pub before: Changes,
+    pub change: Changes,
 }
 
 /// A definition with every field. The region is one with reservations of addresses.
@@ -50,7 +51,7 @@ fn full() -> Value {
     })
 }
 
-fn trial(leaf: &'static str, before: Changes, change: Changes) -> Trial {
+pub fn trial(leaf: &'static str, before: Changes, change: Changes) -> Trial {
     Trial {
         leaf,
         before,
@@ -64,7 +65,7 @@ fn one(leaf: &'static str, at: &'static str, value: Value) -> Trial {
 }
 
 /// Every field of the schema at least once.
-fn trials() -> Vec<Trial> {
+pub fn trials() -> Vec<Trial> {
     let mut all = cluster();
     all.extend(network());
     all.extend(nodes());
@@ -322,7 +323,7 @@ fn database() -> Vec<Trial> {
 }
 
 /// The fields of the schema that have no fields inside.
-fn leaves(schema: &Value, at: &str, into: &mut BTreeSet<String>) {
+pub fn leaves(schema: &Value, at: &str, into: &mut BTreeSet<String>) {
     if let Some(fields) = schema.get("properties").and_then(Value::as_object) {
         for (name, inner) in fields {
             let dot = if at.is_empty() { "" } else { "." };
@@ -338,7 +339,8 @@ fn leaves(schema: &Value, at: &str, into: &mut BTreeSet<String>) {
     }
 }
 
-fn designed(changes: &[&Changes]) -> BTreeMap<String, Stack> {
+/// The full definition with these changes.
+pub fn specified(changes: &[&Changes]) -> ClusterSpec {
     let mut definition = full();
     for (at, value) in changes.iter().copied().flatten() {
         let (section, field) = at.rsplit_once('/').unwrap();
@@ -353,8 +355,13 @@ fn designed(changes: &[&Changes]) -> BTreeMap<String, Stack> {
             section.insert(field.to_owned(), value.clone());
         }
     }
-    let spec = definition::parse("full.yaml", &definition.to_string())
-        .unwrap_or_else(|problems| panic!("{changes:?}: {problems}"));
+    definition::parse("full.yaml", &definition.to_string())
+        .unwrap_or_else(|problems| panic!("{changes:?}: {problems}"))
+}
+
+/// Its stacks, by kind.
+pub fn designed(changes: &[&Changes]) -> BTreeMap<String, Stack> {
+    let spec = specified(changes);
     let stacks = stacks::design(&spec, &Templates::new(None).unwrap()).unwrap();
     stacks
         .into_iter()

@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 
 use kube_cfn::catalog::kubernetes;
+use kube_cfn::plan::Unknown;
 use kube_cfn::plan::versions::{
-    RunningVersions, UnknownVersion, VersionDecision, WantedVersions, accept_stated, decide,
+    RunningVersions, VersionDecision, WantedVersions, accept_stated, decide,
 };
 use kube_cfn::stacks::StackKind;
 use semver::Version;
@@ -18,8 +19,8 @@ fn version(text: &str) -> Version {
     text.parse().unwrap()
 }
 
-fn unread() -> UnknownVersion {
-    UnknownVersion {
+fn unread() -> Unknown {
+    Unknown {
         reason: "s3://bucket/key is not there".to_owned(),
         remedy: Some("restore s3://bucket/key: new machines need it too".to_owned()),
     }

@@ -1,0 +1,259 @@
+//! What a change means for a cluster that lives: one table of rows. A row compares the template that a stack has with
+//! the wanted one, and says that the change is refused, that it loses something which has to be named, or that it is
+//! worth a warning. [`fields`] says for every field of the definition which rows judge it, or why none has to.
+//!
+//! Pure. A value that can't be compared is refused too: nothing is passed unseen.
+
+mod database;
+mod edge;
+pub mod fields;
+mod machines;
+mod network;
+mod row;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::lowered::lowered;
+use super::ranges::LiveRanges;
+use super::{Blocked, Code, Step, Survey, status};
+use crate::cloud::LiveStack;
+use crate::stacks::{Stack, StackKind};
+
+pub(super) use database::{BACKUPS, INSTANCE};
+pub(super) use machines::beside;
+pub use row::Row;
+
+/// A stack that exists, and what is wanted of it.
+#[derive(Debug, Clone, Copy)]
+struct Pair<'a> {
+    cluster: &'a str,
+    stack: &'a Stack,
+    /// The template that it has.
+    before: &'a Value,
+    outputs: &'a BTreeMap<String, String>,
+    live: Live<'a>,
+}
+
+/// What is known of the cluster beside the stack that is compared.
+#[derive(Debug, Clone, Copy, Default)]
+struct Live<'a> {
+    /// Whether machines may run that were made for what the cluster has.
+    runs: bool,
+    /// `None` where nobody has looked.
+    ranges: Option<&'a LiveRanges>,
+}
+
+/// What a row says of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    Refused(Refusal),
+    Loss(Loss),
+    Warning(String),
+}
+
+/// A change that can't work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Refusal {
+    code: Code,
+    reason: String,
+    /// The field that changes; `None` where none can be named.
+    field: Option<String>,
+    /// What the field has to be again, in the form of the definition; `None` where it is to be removed.
+    was: Option<String>,
+    /// The way to what is wanted.
+    otherwise: String,
+}
+
+/// What is lost with a change that replaces and removes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    pub logical_id: String,
+    pub resource_type: String,
+    /// The property whose change loses it.
+    pub property: &'static str,
+    /// What is lost, in words.
+    pub holds: String,
+    /// What becomes of it.
+    pub becomes: String,
+}
+
+/// What is refused of the wanted stacks, in the order of the stacks. `place` names a field's place in the definition.
+pub fn refusals(
+    stacks: &[Stack],
+    survey: &Survey,
+    ranges: Option<&LiveRanges>,
+    place: &dyn Fn(&str) -> String,
+) -> Vec<(StackKind, Blocked)> {
+    let control_plane = StackKind::ControlPlane.stack_name(&survey.cluster);
+    let runs = |name: &str| {
+        survey
+            .named(name)
+            .filter(|found| status::runs(&found.status))
+    };
+    let live = Live {
+        runs: runs(&control_plane).is_some(),
+        ranges,
+    };
+    let mut refused = Vec::new();
+    for stack in stacks {
+        let Some(found) = runs(&stack.name) else {
+            continue;
+        };
+        let kind = &stack.kind;
+        match survey.templates.get(&found.id) {
+            None if status::rests(&found.status) => refused.push((kind.clone(), unread(found))),
+            None => {}
+            Some(before) => {
+                let pair = Pair {
+                    cluster: &survey.cluster,
+                    stack,
+                    before,
+                    outputs: &found.outputs,
+                    live,
+                };
+                let all = pair.refusals().into_iter();
+                refused.extend(all.map(|why| (kind.clone(), why.blocked(Some(place)))));
+            }
+        }
+    }
+    refused
+}
+
+/// What is refused of one stack in the middle of a run: somebody else may have changed it since the plan.
+pub(super) fn check(
+    cluster: &str,
+    stack: &Stack,
+    found: &LiveStack,
+    before: Option<&Value>,
+) -> Option<Blocked> {
+    let pair = Pair {
+        cluster,
+        stack,
+        before: before.filter(|_| status::runs(&found.status))?,
+        outputs: &found.outputs,
+        live: Live::default(),
+    };
+    let first = pair.refusals().into_iter().next();
+    first.map(|why| why.blocked(None))
+}
+
+/// What an update of a stack loses without replacing or removing anything.
+pub fn losses(step: &Step) -> Vec<Loss> {
+    let loss = |verdict| match verdict {
+        Verdict::Loss(loss) => Some(loss),
+        Verdict::Refused(_) | Verdict::Warning(_) => None,
+    };
+    of_step(step).into_iter().filter_map(loss).collect()
+}
+
+/// Sentences about an update: what protects data less afterwards, then the table's, in its order. Empty for a stack
+/// that is not there yet.
+pub fn warnings(step: &Step) -> Vec<String> {
+    let warning = |verdict| match verdict {
+        Verdict::Warning(text) => Some(text),
+        Verdict::Refused(_) | Verdict::Loss(_) => None,
+    };
+    let of_table = of_step(step).into_iter().filter_map(warning);
+    lowered(step).into_iter().chain(of_table).collect()
+}
+
+fn of_step(step: &Step) -> Vec<Verdict> {
+    let (none, Some(before)) = (BTreeMap::new(), &step.before) else {
+        return Vec::new();
+    };
+    let pair = Pair {
+        cluster: "",
+        stack: &step.stack,
+        before,
+        outputs: step.found.as_ref().map_or(&none, |found| &found.outputs),
+        live: Live::default(),
+    };
+    pair.verdicts()
+}
+
+/// A stack whose template AWS does not show.
+fn unread(found: &LiveStack) -> Blocked {
+    let (name, options) = (&found.name, found.named().options());
+    Blocked::by_guard(
+        Code::ValuesUnknown,
+        format!("the template of {name} can't be read, so nobody knows what would change in it"),
+        format!("`aws cloudformation get-template{options}` says why"),
+    )
+}
+
+impl<'a> Pair<'a> {
+    fn verdicts(self) -> Vec<Verdict> {
+        let rows = Row::ALL.iter();
+        rows.flat_map(|row| row.judge(self)).collect()
+    }
+
+    fn refusals(self) -> Vec<Refusal> {
+        let refusal = |verdict| match verdict {
+            Verdict::Refused(why) => Some(why),
+            Verdict::Loss(_) | Verdict::Warning(_) => None,
+        };
+        self.verdicts().into_iter().filter_map(refusal).collect()
+    }
+
+    /// Logical ids and properties, of today and wanted, of the resources of a type that stay.
+    fn staying(self, of_type: &str) -> impl Iterator<Item = (&'a str, &'a Value, &'a Value)> {
+        let wanted = resources(&self.stack.template, of_type);
+        resources(self.before, of_type).filter_map(move |(id, was)| {
+            let (_, is) = wanted.clone().find(|(other, _)| *other == id)?;
+            Some((id, was, is))
+        })
+    }
+
+    /// Logical ids of the resources of a type, of today and wanted.
+    fn ids(self, of_type: &str) -> (BTreeSet<&'a str>, BTreeSet<&'a str>) {
+        let ids = |template| resources(template, of_type).map(|(id, _)| id).collect();
+        (ids(self.before), ids(&self.stack.template))
+    }
+
+    /// The field behind a property; `None` for what a template beside the definition adds.
+    fn field(self, id: &str, property: &str) -> Option<String> {
+        let path = format!("Properties.{property}");
+        self.stack.fields(id, Some(&path)).into_iter().next()
+    }
+}
+
+/// Logical ids and properties of the resources of a type.
+fn resources<'a>(
+    template: &'a Value,
+    of_type: &str,
+) -> impl Iterator<Item = (&'a str, &'a Value)> + Clone + use<'a> {
+    let of_type = of_type.to_owned();
+    let all = template["Resources"].as_object().into_iter().flatten();
+    all.filter(move |(_, body)| body["Type"] == of_type)
+        .map(|(id, body)| (id.as_str(), &body["Properties"]))
+}
+
+/// A number, which a template may write as text.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+impl Refusal {
+    fn blocked(self, place: Option<&dyn Fn(&str) -> String>) -> Blocked {
+        let Self {
+            code,
+            reason,
+            field,
+            was,
+            otherwise,
+        } = self;
+        let undo = match (field, was) {
+            (None, _) => "undo the change".to_owned(),
+            (Some(field), was) => {
+                let place = place.map_or_else(String::new, |of| format!(" in {}", of(&field)));
+                match was {
+                    Some(was) => format!("set `{field}` back to {was}{place}"),
+                    None => format!("remove `{field}` again{place}"),
+                }
+            }
+        };
+        Blocked::by_guard(code, reason, format!("{undo}; {otherwise}"))
+    }
+}
