@@ -138,10 +138,9 @@ fn check_and_confirm(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(),
         let message = format!("{name}: {}; nothing was changed", why.reason);
         return Err(CommandError::refused(message).help(&why.remedy));
     }
-    if plan.is_refused() {
-        return Err(CommandError::refused(format!(
-            "the plan for {name} would lose data; nothing was changed"
-        )));
+    if let Some((_, why)) = plan.blocked().find(|(_, why)| why.by_guard) {
+        let message = format!("{name}: {}; nothing was changed", why.reason);
+        return Err(CommandError::refused(message).help(&why.remedy));
     }
     if plan.blocked().next().is_some() {
         let message = format!("a stack of {name} is blocked; nothing was changed");

@@ -12,9 +12,9 @@ use super::limiter::{CallKind, Limiter, Service};
 use super::remote::{CommandResult, ObjectSummary, Remote, RemoteCommand};
 use super::{
     BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity,
-    Inspect, KeyState, LiveResource, LiveStack, OnFailure, OpenChangeSet, ParameterSummary,
-    Protection, PutResult, RoleAccess, StackEvent, StackOperation, Store, StoredContent,
-    UploadedObject,
+    Inspect, KeyState, LiveDatabase, LiveResource, LiveStack, OnFailure, OpenChangeSet,
+    ParameterSummary, Protection, PutResult, RoleAccess, Scaling, ScalingGroup, StackEvent,
+    StackOperation, Store, StoredContent, UploadedObject,
 };
 use crate::common::Clock;
 
@@ -86,6 +86,15 @@ impl<C: Cloud> Cloud for Limited<C> {
         Write CloudFormation: continue_rollback(stack_id: &str, skip: &[String], token: &str) -> ();
         Write CloudFormation: cancel_update(stack_id: &str, token: &str) -> ();
         Write CloudFormation: drift(stack_id: &str) -> Vec<Drift>;
+    }
+}
+
+#[rustfmt::skip]
+impl<C: Scaling + Clock> Scaling for Limited<C> {
+    limited! {
+        Read AutoScaling: group(name: &str) -> Option<ScalingGroup>;
+        Write AutoScaling: suspend(group: &str, process: &str) -> ();
+        Read Rds: database(identifier: &str) -> Option<LiveDatabase>;
     }
 }
 

@@ -10,6 +10,7 @@ mod inspect;
 mod limited;
 mod limiter;
 pub mod remote;
+mod scaling;
 mod stack;
 pub mod status;
 mod store;
@@ -31,6 +32,7 @@ pub use error::CloudError;
 pub use event::{StackEvent, StackOperation};
 pub use inspect::{ACCESS_BLOCKS, BucketAccess, Inspect, KeyState, RoleAccess};
 pub use limited::Limited;
+pub use scaling::{AZ_REBALANCE, LiveDatabase, Scaling, ScalingGroup};
 pub use stack::{LiveResource, LiveStack, Protection};
 pub use status::{ResourceStatus, StackStatus};
 pub use store::{
@@ -48,9 +50,9 @@ pub struct Identity {
     pub region: String,
 }
 
-/// CloudFormation, as far as the tool uses it. Every read returns every page.
+/// CloudFormation, as far as the tool uses it, with the live sizes that it does not know. Every read returns every page.
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
-pub trait Cloud: Clock {
+pub trait Cloud: Clock + Scaling {
     /// Account, caller and region. The first call of every run.
     async fn identity(&self) -> Result<Identity, CloudError>;
 

@@ -9,7 +9,8 @@ use super::inspect::look_inside;
 use super::offline::{Resolution, StepDraft};
 use super::request::{proposal, token};
 use super::{
-    Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, objects, recovery, risk, status,
+    Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, live, objects, recovery, risk,
+    sizes, status,
 };
 use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Drift, LiveStack, Store};
 
@@ -114,6 +115,8 @@ async fn resolve_with_drift(
     if options.drift == DriftDetection::ChangedOnly && step.change_set().is_some() {
         seen = drift_of(found.as_ref(), cloud).await;
     }
+    live::note(&mut step, cloud).await?;
+    let seen = seen.map(|seen| seen.map(|all| sizes::take_grown(&mut step, all)));
     drift::note(&mut step, seen);
     Ok(step)
 }

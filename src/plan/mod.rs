@@ -8,7 +8,8 @@
 //!    [`discard`] removes the change sets that nobody will execute;
 //! 3. [`objects`] compares what lies in the state bucket with what belongs there;
 //! 4. [`restore`] reads a saved plan's change sets again;
-//! 5. [`protection::read`] reads what guards the data in the account.
+//! 5. [`protection::read`] reads what guards the data in the account;
+//! 6. [`live`] reads sizes that AWS changes by itself.
 //!
 //! All others are functions without a cloud: [`draft()`] compares wanted stacks with a survey.
 
@@ -21,6 +22,7 @@ mod error;
 mod evaluate;
 pub mod inspect;
 pub mod leftovers;
+pub mod live;
 mod model;
 pub mod normalize;
 pub mod objects;
@@ -34,6 +36,7 @@ pub mod restore;
 pub mod risk;
 pub mod running;
 pub mod saved;
+pub mod sizes;
 pub mod stack_policy;
 pub mod status;
 pub mod survey;
@@ -54,6 +57,7 @@ pub use recovery::StuckResource;
 pub use request::{run_of, token};
 pub use risk::{Effect, Risk};
 pub use saved::{PlanOrigin, SavedPlan};
+pub use sizes::{Grown, LiveSizes};
 pub use survey::{Survey, survey};
 pub use warnings::warnings;
 
@@ -63,9 +67,10 @@ mod tests {
     use std::path::Path;
 
     /// The files that ask the cloud.
-    const ASKING: [&str; 7] = [
+    const ASKING: [&str; 8] = [
         "change_sets.rs",
         "inspect.rs",
+        "live.rs",
         "objects.rs",
         "protection/read.rs",
         "restore.rs",

@@ -9,6 +9,7 @@ use super::damaged::DamagedObject;
 use super::drift::Drifted;
 use super::recovery::StuckResource;
 use super::risk::Risk;
+use super::sizes::LiveSizes;
 use super::{normalize, status};
 use crate::cloud::{
     ChangeAction, ChangeSet, Finding, LiveStack, PropertyChange, Replacement, StackStatus,
@@ -49,6 +50,8 @@ pub struct Step {
     /// Why nobody knows whether something was changed by hand; `None` when it was looked at, and where
     /// there is nothing to look at.
     pub drift_unknown: Option<String>,
+    /// What AWS resized by itself, and what a run does about it.
+    pub sizes: LiveSizes,
     /// Whether the stack policy in force is not the wanted one.
     pub policy_drifted: bool,
     /// Objects of the stack in a bucket that are not as they should be; a run puts them back.
@@ -169,6 +172,7 @@ impl Plan {
             !matches!(step.action, Action::NoChange)
                 || step.needs_protection_update()
                 || !step.damaged_objects.is_empty()
+                || !step.sizes.rebalancing.is_empty()
         })
     }
 
@@ -213,6 +217,7 @@ impl Step {
             findings: Vec::new(),
             drift: Vec::new(),
             drift_unknown: None,
+            sizes: LiveSizes::default(),
             policy_drifted: false,
             damaged_objects: Vec::new(),
             action,

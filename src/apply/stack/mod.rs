@@ -34,6 +34,7 @@ mod delete_leftover;
 mod external_operation;
 mod follow;
 mod phase;
+mod rebalancing;
 mod replan;
 mod update;
 mod wait_for_inputs;
@@ -113,11 +114,12 @@ impl<'r, 'a, C: Cloud + Store, P: Prerequisites> StackRun<'r, 'a, C, P> {
             };
             phase = phase.next(signal).unwrap_or(Phase::Done);
         }
-        match self.result {
+        let result = match self.result.take() {
             Some(result) if self.recovered => result.changed(),
             Some(result) => result,
             None => disagreement(),
-        }
+        };
+        self.suspend_rebalancing(result).await
     }
 
     async fn perform(&mut self, phase: Phase) -> Result<Signal, StackResult> {

@@ -1,5 +1,5 @@
 //! What else to know before the update of a stack: older pools, findings of AWS, damaged objects, downtime of the
-//! database, drift.
+//! database, drift, live sizes.
 
 use super::StackView;
 use super::changes::{fields_words, plain, short};
@@ -41,6 +41,21 @@ pub(super) fn notes(stack: &StackView<'_>) -> Vec<(&'static str, String)> {
         let known = stack.description(&drifted.drift.logical_id);
         notes.extend(drift_words(drifted, known));
     }
+    let what = |id: &str| match stack.description(id) {
+        Some(text) => format!("{text} ({id})"),
+        None => id.to_owned(),
+    };
+    notes.extend(stack.rebalancing.iter().map(|id| {
+        let why = "else AWS may terminate machines undrained to even out zones";
+        (
+            "--",
+            format!("AZRebalance will be suspended: {}; {why}", what(id)),
+        )
+    }));
+    let grown = stack.grown.iter();
+    notes.extend(grown.map(|one| ("--", format!("{}: {}", what(&one.logical_id), one.text()))));
+    let unknown = stack.sizes_unknown.iter();
+    notes.extend(unknown.map(|text| ("??", text.clone())));
     if let Some(why) = stack.drift_unknown {
         let text = format!("drift is unknown: {why}");
         notes.push(("??", text));

@@ -26,7 +26,8 @@ pub(super) fn summary(view: &PlanView<'_>) -> String {
                 StackAction::Update,
                 StackAction::Later,
                 StackAction::Protect,
-                StackAction::PutBack
+                StackAction::PutBack,
+                StackAction::Suspend
             ])
         ),
         format!("{} unchanged", count(&[StackAction::Keep])),
