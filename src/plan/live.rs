@@ -26,8 +26,9 @@ pub async fn note(step: &mut Step, cloud: &impl Cloud) -> Result<(), CloudError>
     let names = match readable(physical_ids(cloud, place, before, &all).await.map(Some))? {
         Ok(names) => names,
         Err(why) => {
-            all.into_iter()
-                .for_each(|id| sizes::note_unknown(step, id, &why));
+            for id in all {
+                sizes::note_unknown(step, id, &why);
+            }
             return Ok(());
         }
     };
