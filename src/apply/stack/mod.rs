@@ -78,6 +78,8 @@ pub(super) struct StackRun<'r, 'a, C, P> {
     recovered: bool,
     permit: Option<Permit<'r>>,
     accepted: Option<(Verb, StackOperation)>,
+    /// ARN of the stack that an operation of this run made or changed: a new one in the place of a leftover.
+    operated: Option<String>,
     result: Option<StackResult>,
 }
 
@@ -100,6 +102,7 @@ impl<'r, 'a, C: Cloud + Store, P: Prerequisites> StackRun<'r, 'a, C, P> {
             recovered: false,
             permit: None,
             accepted: None,
+            operated: None,
             result,
         }
     }

@@ -49,8 +49,9 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
         outputs: &BTreeMap<String, String>,
     ) -> Result<usize, CloudError> {
         let (cloud, name) = (self.context.cloud, &self.step.stack.name);
-        let found = self.step.found.as_ref();
-        let place = (found.map_or(name, |found| &found.id).as_str(), outputs);
+        let found = self.step.found.as_ref().map(|found| &found.id);
+        let stack = self.operated.as_ref().or(found).unwrap_or(name);
+        let place = (stack.as_str(), outputs);
         let (template, wanted) = (&self.step.stack.template, Vec::from_iter(groups));
         let names = async |cloud: &C| live::physical_ids(cloud, place, template, &wanted).await;
         let names = with_retry(cloud, names).await?;

@@ -103,6 +103,29 @@ async fn lost_answer_to_a_suspension_is_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pool_in_the_place_of_a_leftover_has_its_rebalancing_suspended() {
+    let cloud = TestCloud::new();
+    cloud.fails(
+        "canary-pool-workers",
+        GROUP_ID,
+        Operation::Create,
+        "no capacity",
+    );
+    let plan = planned(&cloud, regional(5)).await;
+    go(&cloud, plan).await;
+    let plan = planned(&cloud, regional(5)).await;
+    assert!(plan.steps.iter().any(|step| step.action == Action::Replace));
+    let (report, _) = go(&cloud, plan).await;
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
+    assert_eq!(rebalancing(&cloud), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
 async fn maximum_below_the_running_size_is_refused() {
     let cloud = TestCloud::standing_as(regional(5)).await;
     assert!(cloud.scale("canary-pool-workers", GROUP_ID, 4));
