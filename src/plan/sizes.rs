@@ -1,11 +1,14 @@
 //! What AWS resized by itself, and what of a plan does not fit it: machines of a group, storage and version of a
 //! database. Pure: [`super::live`] reads.
 
+mod refusals;
+
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Action, Blocked, Step, compare::scalar};
-use crate::cloud::{ChangeAction, Difference, Drift, LiveDatabase, Replacement, ScalingGroup};
+use super::{Action, Step, compare::scalar};
+use crate::cloud::{ChangeAction, Difference, Drift, Replacement};
+pub(super) use refusals::{note_database, note_groups};
 
 const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 const DATABASE: &str = "AWS::RDS::DBInstance";
@@ -169,118 +172,6 @@ pub(super) fn note_unknown(step: &mut Step, id: &str, why: &str) {
         format!("whether AZRebalance is suspended for {what} is unknown: {why}")
     };
     step.sizes.unknown.push(text);
-}
-
-/// Compares the groups that were read with what the step does to them.
-pub(super) fn note_groups(step: &mut Step, groups: &[(String, ScalingGroup)]) {
-    let rebalancing = groups.iter().filter(|(_, group)| group.rebalances());
-    step.sizes.rebalancing = rebalancing.map(|(id, _)| id.clone()).collect();
-    let template = &step.stack.template;
-    let too_small = groups.iter().filter_map(|(id, group)| {
-        let max = whole(template, id, "MaxSize")?;
-        (resizes(step, id) && max < group.desired).then_some((id, group, max))
-    });
-    let too_small: Vec<_> = too_small.collect();
-    if too_small.is_empty() {
-        return;
-    }
-    let each = too_small.iter().map(|(id, group, max)| {
-        format!(
-            "{} machines run in {} ({id}), the definition allows {max}",
-            group.desired,
-            step.description(id)
-        )
-    });
-    let each: Vec<_> = each.collect();
-    let reason = format!(
-        "{}: AWS would lower the group to its maximum and terminate machines undrained",
-        each.join("; ")
-    );
-    let largest = too_small.iter().map(|(_, group, _)| group.desired).max();
-    let all = u32::try_from(of_type(template, GROUP).count()).unwrap_or(u32::MAX);
-    let fits = largest.unwrap_or_default().saturating_mul(all);
-    // Below its minimum a group takes no machine out.
-    let first = too_small.iter().any(|(_, group, max)| *max < group.min);
-    let first = if first {
-        "lower `min` alone with an apply of its own, then take machines out"
-    } else {
-        "take machines out first"
-    };
-    let remedy = format!(
-        "write `max: {fits}` for the pool, or {first}: wait for the autoscaler, or for each `kubectl drain NODE \
-         --ignore-daemonsets --delete-emptydir-data`, then `aws autoscaling \
-         terminate-instance-in-auto-scaling-group --instance-id ID --should-decrement-desired-capacity`"
-    );
-    refuse(step, Blocked::by_guard(reason, remedy));
-}
-
-/// Compares a database that was read with what the step does to it. CloudFormation sends the storage of the template
-/// with every change of the instance, whether that differs or not; version and limit only where they differ.
-pub(super) fn note_database(step: &mut Step, id: &str, live: &LiveDatabase) {
-    let template = &step.stack.template;
-    let what = format!("{} ({id})", step.description(id));
-    let (storage, limit) = (whole(template, id, STORAGE), whole(template, id, LIMIT));
-    let version = plain(template, id, VERSION);
-    let has = live.storage_gib;
-    let old = |version: &&String| is_older(version, &live.engine_version);
-    let why = if let Some(wanted) = storage.filter(|wanted| *wanted < has) {
-        let before = step.before.as_ref();
-        let before = before.and_then(|before| whole(before, id, STORAGE));
-        let grew = if before.is_some_and(|before| before < has) {
-            format!("RDS grew {what} to {has} GiB by itself")
-        } else {
-            format!("{what} has {has} GiB")
-        };
-        Blocked::by_guard(
-            format!(
-                "{grew}, the definition has {wanted}: CloudFormation would send that with this change, and RDS refuses \
-                 less than there is"
-            ),
-            format!("write `storageGib: {has}` under `database:`"),
-        )
-    } else if let Some(wanted) = limit.filter(|limit| *limit < has && differs(step, id, LIMIT)) {
-        // RDS wants a limit at least a tenth above what there is.
-        let least = has.saturating_add(has.div_ceil(10));
-        Blocked::by_guard(
-            format!(
-                "{what} has {has} GiB, more than the limit of {wanted} in the definition: RDS refuses it"
-            ),
-            format!("write a `storageLimitGib` of at least {least} under `database:`"),
-        )
-    } else if let Some(wanted) = version
-        .as_ref()
-        .filter(old)
-        .filter(|_| differs(step, id, VERSION))
-    {
-        let runs = &live.engine_version;
-        Blocked::by_guard(
-            format!(
-                "{what} runs version {runs}, the definition says {wanted}: RDS never goes back to an older version"
-            ),
-            format!("write `engineVersion: \"{runs}\"` under `database:`"),
-        )
-    } else {
-        if let Some(template) = version.filter(|version| is_older(version, &live.engine_version)) {
-            note_grown(
-                step,
-                Grown {
-                    logical_id: id.to_owned(),
-                    property: VERSION,
-                    template,
-                    live: live.engine_version.clone(),
-                },
-            );
-        }
-        return;
-    };
-    refuse(step, why);
-}
-
-/// Refuses a step: its change set is shown, never executed.
-fn refuse(step: &mut Step, why: Blocked) {
-    if let Action::Update(set) = std::mem::replace(&mut step.action, Action::Blocked(why)) {
-        step.blocked_change_set = Some(set);
-    }
 }
 
 fn note_grown(step: &mut Step, grown: Grown) {

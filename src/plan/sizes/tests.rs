@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::cloud::{AZ_REBALANCE, ChangeSet, PropertyChange, ResourceChange};
+use crate::cloud::{
+    AZ_REBALANCE, ChangeSet, LiveDatabase, PropertyChange, ResourceChange, ScalingGroup,
+};
 use crate::stacks::{Stack, StackKind};
 
 /// An update from one template to another that changes `id` in place.

@@ -275,8 +275,15 @@ fn stack_view<'a>(
             .needs_termination_protection_update()
             .then_some(step.stack.termination_protection),
         policy: step.policy_drifted && !matches!(step.action, Action::Blocked(_)),
-        rebalancing: &step.sizes.rebalancing,
-        grown: &step.sizes.grown,
+        rebalancing: match blocked {
+            None => &step.sizes.rebalancing,
+            Some(_) => &[],
+        },
+        // The refusal says it already.
+        grown: match blocked {
+            None => &step.sizes.grown,
+            Some(_) => &[],
+        },
         sizes_unknown: &step.sizes.unknown,
         damaged_objects: &step.damaged_objects,
     }

@@ -48,6 +48,8 @@ pub(super) fn summary(view: &PlanView<'_>) -> String {
             lines.push(listed_line("", UNKNOWABLE));
         }
         lines.join("\n") + "\n"
+    } else if view.stacks.iter().any(|s| !s.sizes_unknown.is_empty()) {
+        "Nothing to do as far as could be looked at: see ?? above.\n".to_owned()
     } else {
         format!(
             "Nothing to do: all {} stacks are as defined.\n",
