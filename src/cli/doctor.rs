@@ -15,7 +15,7 @@ use crate::plan::protection::account::{self, LiveAccount};
 use crate::plan::protection::stack::{LiveProtection, WantedProtection, layers};
 use crate::plan::protection::{LayerState, ProtectionLayer, read};
 use crate::plan::status::rests;
-use crate::plan::{self, Survey};
+use crate::plan::{self, Survey, live};
 use crate::report::protection::{self, Findings};
 use crate::stacks::StackKind;
 
@@ -65,16 +65,18 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         };
         read_layers(&session, wanted, live, template)
     });
-    let (stacks, account, outside, objects) = futures::join!(
+    let (stacks, account, outside, objects, groups) = futures::join!(
         join_all(read),
         account_layers(&session, &survey),
         authorities::layers(&session, &survey),
         objects::layers(&session, &survey, &wanted),
+        live::layers(&session.cloud, &survey, &wanted),
     );
     found.layers = stacks.into_iter().flatten().collect();
     found.layers.extend(account);
     found.layers.extend(outside);
     found.layers.extend(objects);
+    found.layers.extend(groups);
     args.output.print(&found, || protection::text(&found))?;
     exit(&found)
 }

@@ -12,9 +12,10 @@ use super::limiter::{CallKind, Limiter, Service};
 use super::remote::{CommandResult, ObjectSummary, Remote, RemoteCommand};
 use super::{
     BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, DriftReport, Identity,
-    Inspect, KeyState, LiveResource, LiveStack, OnFailure, OpenChangeSet, ParameterSummary,
-    Protection, PutResult, RoleAccess, StackEvent, StackOperation, Store, StoredContent,
-    UploadedObject, VersionedParameters, VersionedValue, WriteGate,
+    Inspect, KeyState, LiveDatabase, LiveResource, LiveStack, OnFailure, OpenChangeSet,
+    ParameterSummary, Protection, PutResult, RoleAccess, Scaling, ScalingGroup, StackEvent,
+    StackOperation, Store, StoredContent, UploadedObject, VersionedParameters, VersionedValue,
+    WriteGate,
 };
 use crate::common::Clock;
 
@@ -86,6 +87,15 @@ impl<C: Cloud> Cloud for Limited<C> {
         Write CloudFormation: continue_rollback(stack_id: &str, skip: &[String], token: &str) -> ();
         Write CloudFormation: cancel_update(stack_id: &str, token: &str) -> ();
         Write CloudFormation: drift(stack_id: &str) -> DriftReport;
+    }
+}
+
+#[rustfmt::skip]
+impl<C: Scaling + Clock> Scaling for Limited<C> {
+    limited! {
+        Read AutoScaling: group(name: &str) -> Option<ScalingGroup>;
+        Write AutoScaling: suspend(group: &str, process: &str) -> ();
+        Read Rds: database(identifier: &str) -> Option<LiveDatabase>;
     }
 }
 

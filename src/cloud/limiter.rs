@@ -25,11 +25,13 @@ const SAME_THROTTLE: Duration = Duration::from_secs(1);
 /// A service of AWS that is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
+    AutoScaling,
     CloudFormation,
     Ec2,
     Iam,
     Kms,
     Pricing,
+    Rds,
     S3,
     Ssm,
     Sts,
@@ -86,8 +88,12 @@ impl Limit {
             // that waits to be sent are hardly ever mixed up when the run is stopped.
             (Service::CloudFormation, CallKind::Write) => Self::new(5.0, 100.0),
             (Service::Ec2, CallKind::Read) => Self::new(10.0, 50.0),
-            (Service::Ec2, CallKind::Write) => Self::new(2.0, 20.0),
+            (Service::Ec2 | Service::AutoScaling | Service::Rds, CallKind::Write) => {
+                Self::new(2.0, 20.0)
+            }
             (Service::Ssm, CallKind::Read) | (Service::Kms, _) => Self::new(20.0, 20.0),
+            // AWS publishes no figures; a plan asks one question about a pool, one about a database.
+            (Service::AutoScaling | Service::Rds, CallKind::Read) => Self::new(5.0, 20.0),
             (Service::Pricing, _) => Self::new(5.0, 10.0),
             // A check of a cluster reads about twenty things of IAM.
             (Service::Iam, _) => Self::new(5.0, 30.0),

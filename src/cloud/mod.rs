@@ -10,6 +10,7 @@ mod inspect;
 mod limited;
 mod limiter;
 pub mod remote;
+mod scaling;
 mod stack;
 pub mod status;
 mod store;
@@ -33,6 +34,7 @@ pub use error::CloudError;
 pub use event::{StackEvent, StackOperation};
 pub use inspect::{ACCESS_BLOCKS, BucketAccess, Inspect, KeyState, RoleAccess};
 pub use limited::Limited;
+pub use scaling::{AZ_REBALANCE, LiveDatabase, Scaling, ScalingGroup};
 pub use stack::{LiveResource, LiveStack, Protection, StackRef};
 pub use status::{ResourceStatus, StackStatus};
 pub use store::{
@@ -52,9 +54,9 @@ pub struct Identity {
     pub region: String,
 }
 
-/// CloudFormation, as far as the tool uses it. Every read returns every page.
+/// CloudFormation, as far as the tool uses it, with the live sizes that it does not know. Every read returns every page.
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
-pub trait Cloud: Clock {
+pub trait Cloud: Clock + Scaling {
     /// Account, caller and region. The first call of every run.
     async fn identity(&self) -> Result<Identity, CloudError>;
 

@@ -9,11 +9,15 @@ use super::inspect::look_inside;
 use super::offline::{Resolution, StepDraft};
 use super::request::{proposal, token};
 use super::{
-    Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, objects, recovery, risk, status,
+    Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, live, objects, recovery, risk,
+    sizes, status,
 };
 use crate::cloud::{
     ChangeSetLifetime, Cloud, CloudError, Comparison, DriftReport, LiveStack, Store,
 };
+
+/// What drift detection answers of a stack.
+type DriftAnswer = Result<DriftReport, CloudError>;
 
 /// What a plan is made under.
 #[derive(Debug, Clone, Copy)]
@@ -113,6 +117,7 @@ async fn resolve_with_drift(
         DriftDetection::All => join(ask(draft), drift_of(found.as_ref(), cloud)).await,
         DriftDetection::Revert => {
             let seen = drift_of(found.as_ref(), cloud).await;
+            let seen = without_grown(&mut draft.step, seen);
             revert(&mut draft, seen.clone());
             (ask(draft).await, seen)
         }
@@ -129,13 +134,24 @@ async fn resolve_with_drift(
         DriftDetection::Off => (ask(draft).await, None),
     };
     let mut step = asked?;
+    live::note(&mut step, cloud).await?;
+    let seen = without_grown(&mut step, seen);
     drift::note(&mut step, seen);
     drift::block_gone(&mut step);
     Ok(step)
 }
 
+/// Notes what AWS resized by itself, and leaves it out: it is no drift.
+fn without_grown(step: &mut Step, seen: Option<DriftAnswer>) -> Option<DriftAnswer> {
+    let answer = seen?.map(|report| DriftReport {
+        resources: sizes::take_grown(step, report.resources),
+        ..report
+    });
+    Some(answer)
+}
+
 /// Has a stack's change set compared with the resources, where that sets something back.
-fn revert(draft: &mut StepDraft, seen: Option<Result<DriftReport, CloudError>>) {
+fn revert(draft: &mut StepDraft, seen: Option<DriftAnswer>) {
     let mut probe = draft.step.clone();
     drift::note(&mut probe, seen);
     let stays = Resolution::Decided(Action::NoChange);
@@ -153,6 +169,7 @@ fn stays(steps: &[Step]) -> bool {
 
 async fn look_for_drift(step: &mut Step, cloud: &impl Cloud) {
     let seen = drift_of(step.found.as_ref(), cloud).await;
+    let seen = without_grown(step, seen);
     drift::note(step, seen);
 }
 

@@ -89,7 +89,8 @@ fn property<'a>(template: &'a Value, logical_id: &str, path: &str) -> Option<&'a
         .try_fold(properties, |value, key| value.get(key))
 }
 
-fn scalar(value: &Value) -> Option<String> {
+/// The text of a plain value.
+pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(_) | Value::Number(_) => Some(value.to_string()),

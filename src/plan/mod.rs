@@ -9,7 +9,8 @@
 //!    [`discard`] removes the change sets that nobody will execute;
 //! 3. [`objects`] compares what lies in the state bucket with what belongs there;
 //! 4. [`restore`] reads a saved plan's change sets again;
-//! 5. [`protection::read`] reads what guards the data in the account.
+//! 5. [`protection::read`] reads what guards the data in the account;
+//! 6. [`live`] reads sizes that AWS changes by itself.
 //!
 //! All others are functions without a cloud: [`draft()`] compares wanted stacks with a survey, [`changes`] says which
 //! changes can't work or lose something.
@@ -26,6 +27,7 @@ mod error;
 mod evaluate;
 pub mod inspect;
 pub mod leftovers;
+pub mod live;
 mod lowered;
 mod model;
 mod moved;
@@ -42,6 +44,7 @@ pub mod restore;
 pub mod risk;
 pub mod running;
 pub mod saved;
+pub mod sizes;
 pub mod stack_policy;
 pub mod status;
 pub mod survey;
@@ -63,6 +66,7 @@ pub use recovery::StuckResource;
 pub use request::{run_of, token};
 pub use risk::{Effect, Risk};
 pub use saved::{PlanOrigin, SavedPlan};
+pub use sizes::{Grown, LiveSizes};
 pub use survey::{Survey, survey};
 
 #[cfg(test)]
@@ -71,10 +75,11 @@ mod tests {
     use std::path::Path;
 
     /// The files that ask the cloud.
-    const ASKING: [&str; 9] = [
+    const ASKING: [&str; 10] = [
         "bundle.rs",
         "change_sets.rs",
         "inspect.rs",
+        "live.rs",
         "objects.rs",
         "protection/read.rs",
         "ranges.rs",

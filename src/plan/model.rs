@@ -10,6 +10,7 @@ use super::damaged::DamagedObject;
 use super::drift::Drifted;
 use super::recovery::StuckResource;
 use super::risk::Risk;
+use super::sizes::LiveSizes;
 use super::{normalize, status};
 use crate::cloud::{
     ChangeAction, ChangeSet, Finding, LiveStack, PropertyChange, Replacement, StackStatus,
@@ -54,6 +55,8 @@ pub struct Step {
     /// Why nobody knows whether something, or something else, was changed; `None` when all was compared, and where
     /// nobody looked.
     pub drift_unknown: Option<String>,
+    /// What AWS resized by itself, and what a run does about it.
+    pub sizes: LiveSizes,
     /// Whether the stack policy in force is not the wanted one.
     pub policy_drifted: bool,
     /// Objects of the stack in a bucket that are not as they should be; a run puts them back.
@@ -176,6 +179,7 @@ impl Plan {
             !matches!(step.action, Action::NoChange)
                 || step.needs_protection_update()
                 || !step.damaged_objects.is_empty()
+                || !step.sizes.rebalancing.is_empty()
         })
     }
 
@@ -222,6 +226,7 @@ impl Step {
             drift: Vec::new(),
             drift_checked: false,
             drift_unknown: None,
+            sizes: LiveSizes::default(),
             policy_drifted: false,
             damaged_objects: Vec::new(),
             action,

@@ -10,7 +10,7 @@ use super::evaluate::{evaluate, settle_pending};
 use super::objects::note_bundles;
 use super::offline::{Resolution, StepDraft};
 use super::saved::{PlanOrigin, SavedPlan, SavedStep};
-use super::{Action, Plan, PlanOptions, Step, Survey, draft};
+use super::{Action, Plan, PlanOptions, Step, Survey, draft, live};
 use crate::cloud::{ChangeSet, Cloud, Store};
 use crate::stacks::Stack;
 
@@ -130,6 +130,8 @@ impl SavedStep {
         if let (true, Some(set), Some(found)) = (propose, set, found) {
             evaluate(&mut step, set, &found, &saved.allow);
         }
+        let sizes = live::note(&mut step, cloud).await;
+        sizes.map_err(|error| format!("{}: {error}", self.name))?;
         Ok(step)
     }
 }

@@ -47,7 +47,7 @@ impl Simulated {
         })
     }
 
-    fn with_resource(
+    pub(super) fn with_resource(
         &self,
         stack: &str,
         logical_id: &str,

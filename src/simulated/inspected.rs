@@ -56,9 +56,9 @@ impl Inspect for Simulated {
 }
 
 /// A resource with its properties as they are now.
-struct Found {
+pub(super) struct Found {
     physical_id: String,
-    properties: Value,
+    pub(super) properties: Value,
 }
 
 fn key_state(now: i64, key: &Found) -> KeyState {
@@ -77,7 +77,7 @@ fn key_state(now: i64, key: &Found) -> KeyState {
 }
 
 impl State {
-    fn found(&self, of_type: &str, physical_id: &str) -> Option<Found> {
+    pub(super) fn found(&self, of_type: &str, physical_id: &str) -> Option<Found> {
         let id = match of_type {
             "AWS::KMS::Key" => physical_id.rsplit('/').next().unwrap_or(physical_id),
             _ => physical_id,
@@ -149,7 +149,7 @@ fn document(value: &Value) -> Value {
     parsed.unwrap_or_else(|| value.clone())
 }
 
-fn texts(list: &Value) -> BTreeSet<String> {
+pub(super) fn texts(list: &Value) -> BTreeSet<String> {
     list.as_array().into_iter().flatten().map(text).collect()
 }
 

@@ -26,6 +26,7 @@ mod policy;
 mod reasons;
 mod remote;
 mod rng;
+mod scaling;
 mod stack;
 mod state;
 mod store;

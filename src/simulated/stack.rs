@@ -71,6 +71,10 @@ pub(super) struct Resource {
     pub(super) external_properties: BTreeMap<String, Value>,
     /// Whether it was deleted outside CloudFormation.
     pub(super) deleted_externally: bool,
+    /// Of an Auto Scaling group: how many machines it is to have, once somebody has said it.
+    pub(super) desired: Option<u32>,
+    /// Of an Auto Scaling group: its suspended processes.
+    pub(super) suspended: BTreeSet<String>,
 }
 
 /// A change set.
@@ -102,6 +106,8 @@ impl Resource {
             no_signal: None,
             external_properties: BTreeMap::new(),
             deleted_externally: false,
+            desired: None,
+            suspended: BTreeSet::new(),
         }
     }
 

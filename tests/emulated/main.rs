@@ -27,6 +27,7 @@ mod process;
 mod production;
 mod recovery;
 mod saved;
+mod scaling;
 mod store;
 mod support;
 mod timeline;

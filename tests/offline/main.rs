@@ -31,6 +31,7 @@ mod readme;
 mod refused;
 mod scaffold;
 mod simulated;
+mod sizes;
 mod stacks;
 mod templates;
 mod timeline;

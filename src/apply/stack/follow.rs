@@ -14,6 +14,7 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     pub(super) fn accept(&mut self, verb: Verb, operation: StackOperation) -> Signal {
         self.set_state(StackState::Running);
         self.context.emit.started(&self.step.stack.kind, verb);
+        self.operated = Some(operation.stack_id.clone());
         self.accepted = Some((verb, operation));
         Signal::Accepted
     }

@@ -34,6 +34,7 @@ mod delete_leftover;
 mod external_operation;
 mod follow;
 mod phase;
+mod rebalancing;
 mod replan;
 mod update;
 mod wait_for_inputs;
@@ -77,6 +78,8 @@ pub(super) struct StackRun<'r, 'a, C, P> {
     recovered: bool,
     permit: Option<Permit<'r>>,
     accepted: Option<(Verb, StackOperation)>,
+    /// ARN of the stack that an operation of this run made or changed: a new one in the place of a leftover.
+    operated: Option<String>,
     result: Option<StackResult>,
 }
 
@@ -99,6 +102,7 @@ impl<'r, 'a, C: Cloud + Store, P: Prerequisites> StackRun<'r, 'a, C, P> {
             recovered: false,
             permit: None,
             accepted: None,
+            operated: None,
             result,
         }
     }
@@ -113,11 +117,12 @@ impl<'r, 'a, C: Cloud + Store, P: Prerequisites> StackRun<'r, 'a, C, P> {
             };
             phase = phase.next(signal).unwrap_or(Phase::Done);
         }
-        match self.result {
+        let result = match self.result.take() {
             Some(result) if self.recovered => result.changed(),
             Some(result) => result,
             None => disagreement(),
-        }
+        };
+        self.suspend_rebalancing(result).await
     }
 
     async fn perform(&mut self, phase: Phase) -> Result<Signal, StackResult> {

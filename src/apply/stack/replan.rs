@@ -49,6 +49,9 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
         self.step = context.ask("", fresh).await?;
         self.step.damaged_objects = damaged;
         run.unexecuted.add(&self.step);
+        let step = &mut self.step;
+        let sizes = async |cloud: &C| plan::live::note(step, cloud).await;
+        context.ask("", sizes).await?;
         let shown = shown.map(|set| set.changes).unwrap_or_default();
         agree(&self.step, &shown)?;
         self.decide_again().await

@@ -8,6 +8,7 @@ mod failure;
 mod faults;
 mod objects;
 mod pace;
+mod rebalancing;
 mod recovery;
 mod run;
 mod saved_plan;

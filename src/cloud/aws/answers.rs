@@ -52,7 +52,12 @@ fn has_form(service: Service, call: &str, body: Option<&[u8]>) -> bool {
         return true;
     };
     match service {
-        Service::CloudFormation | Service::Sts | Service::Ec2 | Service::Iam => {
+        Service::AutoScaling
+        | Service::CloudFormation
+        | Service::Sts
+        | Service::Ec2
+        | Service::Iam
+        | Service::Rds => {
             let root = format!("<{call}Response");
             std::str::from_utf8(body).is_ok_and(|text| text.contains(&root))
         }

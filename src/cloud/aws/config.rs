@@ -52,12 +52,16 @@ pub(super) struct Connection {
     pub(super) ambient_region: Option<String>,
     /// An endpoint set for S3 in place of AWS's own.
     pub(super) s3_endpoint: Option<String>,
+    /// The same for Auto Scaling.
+    pub(super) auto_scaling_endpoint: Option<String>,
     /// The same for EC2.
     pub(super) ec2_endpoint: Option<String>,
     /// The same for IAM.
     pub(super) iam_endpoint: Option<String>,
     /// The same for KMS.
     pub(super) kms_endpoint: Option<String>,
+    /// The same for RDS.
+    pub(super) rds_endpoint: Option<String>,
 }
 
 /// Loads the configuration. Calls nothing but, without any region, the instance's metadata.
@@ -110,7 +114,9 @@ pub(super) async fn load(
         s3_endpoint: endpoint("S3"),
         ec2_endpoint: endpoint("EC2"),
         iam_endpoint: endpoint("IAM"),
+        auto_scaling_endpoint: endpoint("Auto Scaling"),
         kms_endpoint: endpoint("KMS"),
+        rds_endpoint: endpoint("RDS"),
         region: region.to_string(),
         sdk,
     })

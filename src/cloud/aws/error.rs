@@ -210,6 +210,7 @@ fn by_code(api_call: ApiCall<'_>, code: &str, message: &str) -> Option<CloudErro
             CloudError::NotFound(subject(message, "change set", api_call))
         }
         "InvalidInstanceID.NotFound" => CloudError::NotFound(format!("instance {}", api_call.of)),
+        "DBInstanceNotFound" => CloudError::NotFound(format!("database {}", api_call.of)),
         "NoSuchBucket" => CloudError::NotFound(format!("bucket {}", api_call.of)),
         "NoSuchBucketPolicy" => {
             CloudError::NotFound(format!("the policy of bucket {}", api_call.of))

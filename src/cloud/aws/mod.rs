@@ -23,6 +23,7 @@ mod protection;
 mod recovery;
 mod remote;
 mod request;
+mod scaling;
 mod signed;
 mod stacks;
 mod store;

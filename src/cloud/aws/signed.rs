@@ -1,6 +1,6 @@
 //! Signed requests to the services without an SDK client here, over the SDK's own connection: the query protocol of
-//! EC2 and IAM, the JSON protocol of KMS. The whole SDK of EC2 takes 8 GB of memory to compile, and each further one
-//! costs minutes.
+//! EC2, IAM, Auto Scaling and RDS, the JSON protocol of KMS. The whole SDK of EC2 takes 8 GB of memory to compile, and
+//! each further one costs minutes.
 
 mod endpoint;
 pub(super) mod xml;
@@ -279,6 +279,8 @@ mod tests {
         let aws = aws.expect("everything is given");
         for (service, scope) in [
             (Service::Ec2, "/eu-west-1/ec2/aws4_request"),
+            (Service::AutoScaling, "/eu-west-1/autoscaling/aws4_request"),
+            (Service::Rds, "/eu-west-1/rds/aws4_request"),
             (Service::Kms, "/eu-west-1/kms/aws4_request"),
             (Service::Iam, "/us-east-1/iam/aws4_request"),
         ] {

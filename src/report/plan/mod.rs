@@ -21,7 +21,7 @@ use crate::forecast::estimate::{self, Estimate};
 use crate::forecast::outage::{Outage, outages};
 use crate::forecast::prices::Prices;
 use crate::plan::{
-    self, Action, Blocked, ChangeCounts, DamagedObject, Drifted, PendingInput, Plan,
+    self, Action, Blocked, ChangeCounts, DamagedObject, Drifted, Grown, PendingInput, Plan,
     PlannedResource, Risk, Step, StuckResource,
 };
 use crate::stacks::StackKind;
@@ -114,6 +114,15 @@ struct StackView<'a> {
     /// Whether its stack policy is set back to the wanted one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     policy: bool,
+    /// Groups over several zones in which `AZRebalance` is suspended.
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    rebalancing: &'a [String],
+    /// What AWS raised by itself.
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    grown: &'a [Grown],
+    /// Live sizes that could not be read, a sentence each.
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    sizes_unknown: &'a [String],
     /// Objects in a bucket that are put back.
     #[serde(skip_serializing_if = "slice_is_empty")]
     damaged_objects: &'a [DamagedObject],
@@ -139,6 +148,8 @@ enum StackAction {
     Protect,
     /// Objects in a bucket are put back.
     PutBack,
+    /// A process of its groups is suspended.
+    Suspend,
     Keep,
     Follow,
     /// The rollback that failed is continued.
@@ -221,6 +232,8 @@ fn stack_view<'a>(
     let kind = &step.stack.kind;
     let of_stack = cost.stacks.iter().find(|stack| stack.stack == *kind);
     let drifted = step.drift.iter().map(|one| &one.drift.logical_id);
+    let resized = step.sizes.grown.iter().map(|one| &one.logical_id);
+    let named = drifted.chain(resized).chain(&step.sizes.rebalancing);
     let (stuck, skip) = match &step.action {
         Action::Continue { stuck, skip } => (&stuck[..], &skip[..]),
         _ => (&[][..], &[][..]),
@@ -241,7 +254,7 @@ fn stack_view<'a>(
         changes: changes::views(step, causes),
         downtime: outages(step),
         drift: &step.drift,
-        sentences: drifted
+        sentences: named
             .map(|id| (id.as_str(), step.description(id)))
             .collect(),
         drift_unknown: step.drift_unknown.as_deref(),
@@ -267,6 +280,16 @@ fn stack_view<'a>(
             .needs_termination_protection_update()
             .then_some(step.stack.termination_protection),
         policy: step.policy_drifted && !matches!(step.action, Action::Blocked(_)),
+        rebalancing: match blocked {
+            None => &step.sizes.rebalancing,
+            Some(_) => &[],
+        },
+        // The refusal says it already.
+        grown: match blocked {
+            None => &step.sizes.grown,
+            Some(_) => &[],
+        },
+        sizes_unknown: &step.sizes.unknown,
         damaged_objects: &step.damaged_objects,
     }
 }
@@ -288,6 +311,7 @@ fn stack_action(step: &Step) -> StackAction {
         Action::Deferred => StackAction::Later,
         Action::NoChange if step.needs_protection_update() => StackAction::Protect,
         Action::NoChange if !step.damaged_objects.is_empty() => StackAction::PutBack,
+        Action::NoChange if !step.sizes.rebalancing.is_empty() => StackAction::Suspend,
         Action::NoChange => StackAction::Keep,
         Action::Follow(_) => StackAction::Follow,
         Action::Continue { .. } => StackAction::Continue,

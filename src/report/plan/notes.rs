@@ -1,5 +1,5 @@
 //! What else to know before the update of a stack: older pools, findings of AWS, damaged objects, downtime of the
-//! database, drift.
+//! database, drift, live sizes.
 
 use super::changes::fields_words;
 use super::drift::drift_notes;
@@ -37,5 +37,20 @@ pub(super) fn notes(stack: &StackView<'_>, detail: PlanDetail) -> Vec<(&'static 
         notes.push((mark, format!("database, {of}: {}{then}", one.expect)));
     }
     notes.extend(drift_notes(stack, detail));
+    let what = |id: &str| match stack.description(id) {
+        Some(text) => format!("{text} ({id})"),
+        None => id.to_owned(),
+    };
+    notes.extend(stack.rebalancing.iter().map(|id| {
+        let why = "else AWS may terminate machines undrained to even out zones";
+        (
+            "--",
+            format!("AZRebalance will be suspended: {}; {why}", what(id)),
+        )
+    }));
+    let grown = stack.grown.iter();
+    notes.extend(grown.map(|one| ("--", format!("{}: {}", what(&one.logical_id), one.text()))));
+    let unknown = stack.sizes_unknown.iter();
+    notes.extend(unknown.map(|text| ("??", text.clone())));
     notes
 }

@@ -31,7 +31,8 @@ pub(super) fn summary(view: &PlanView<'_>) -> String {
                 StackAction::Update,
                 StackAction::Later,
                 StackAction::Protect,
-                StackAction::PutBack
+                StackAction::PutBack,
+                StackAction::Suspend
             ])
         ),
         format!("{} unchanged", count(&[StackAction::Keep])),
@@ -53,6 +54,8 @@ pub(super) fn summary(view: &PlanView<'_>) -> String {
         }
         lines.extend(drift_lines(view));
         lines.join("\n") + "\n"
+    } else if view.stacks.iter().any(|s| !s.sizes_unknown.is_empty()) {
+        "Nothing to do as far as could be looked at: see ?? above.\n".to_owned()
     } else {
         let mut lines = vec![listed_line("", &verdict(view))];
         lines.extend(drift_lines(view));

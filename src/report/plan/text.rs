@@ -205,6 +205,11 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
             Style::new().yellow(),
             "update    its objects in buckets only".to_owned(),
         ),
+        StackAction::Suspend => (
+            "~",
+            Style::new().yellow(),
+            "update    the processes of its groups only".to_owned(),
+        ),
         StackAction::Keep if !stack.pending.is_empty() => (
             "=",
             Style::new().dim(),

@@ -322,6 +322,8 @@ impl Stack {
             resource.physical_id = Some(id);
             resource.deleted_externally = false;
             resource.external_properties.clear();
+            resource.desired = None;
+            resource.suspended.clear();
         }
         let status = match verb {
             JobAction::Replace => "UPDATE_IN_PROGRESS",

@@ -178,6 +178,35 @@ class Guards(Case):
         self.assertEqual(1, len([name for name in kept if name.startswith(f"{stack['StackName']}-snapshot-database-")]), kept)
 
 
+class Scaling(Case):
+    def test_processes_of_a_group_are_suspended_and_resumed(self):
+        create(network(Pool=group()), name="scaled")
+        client = SESSION.create_client("autoscaling")
+        name = CFN.describe_stack_resource(StackName="scaled", LogicalResourceId="Pool")["StackResourceDetail"]["PhysicalResourceId"]
+
+        def read():
+            found = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]
+            return [process["ProcessName"] for process in found["SuspendedProcesses"]]
+
+        self.assertEqual([], read())
+        for _ in range(2):
+            client.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=["AZRebalance"])
+            self.assertEqual(["AZRebalance"], read())
+        client.resume_processes(AutoScalingGroupName=name)
+        self.assertEqual([], read())
+        self.refused("ValidationError", "not found", client.suspend_processes, AutoScalingGroupName="other")
+        self.refused("ValidationError", "not valid", client.suspend_processes, AutoScalingGroupName=name, ScalingProcesses=["Sleep"])
+
+    def test_a_database_only_grows(self):
+        stack_id, _ = create(database())
+        name = CFN.describe_stack_resource(StackName=stack_id, LogicalResourceId="Database")["StackResourceDetail"]["PhysicalResourceId"]
+        RDS.modify_db_instance(DBInstanceIdentifier=name, AllocatedStorage=30, ApplyImmediately=True)
+        update(stack_id, database(instance_class="db.t4g.small"))
+        self.assertIn("20 GiB is less than the allocated 30 GiB", str(statuses(stack_id, "Database")))
+        found = RDS.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+        self.assertEqual((30, "db.t4g.micro"), (found["AllocatedStorage"], found["DBInstanceClass"]))
+
+
 class Refusals(Case):
     def test_refusals_have_aws_texts(self):
         body = json.dumps(notes(A="1"))

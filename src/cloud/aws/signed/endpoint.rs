@@ -15,9 +15,11 @@ pub(super) struct Endpoint {
 /// Of every service that is asked here.
 #[derive(Debug)]
 pub(super) struct Endpoints {
+    auto_scaling: Endpoint,
     ec2: Endpoint,
     iam: Endpoint,
     kms: Endpoint,
+    rds: Endpoint,
 }
 
 impl Endpoints {
@@ -33,21 +35,28 @@ impl Endpoints {
         };
         let (url, signed_for) = iam(region);
         Self {
+            auto_scaling: endpoint(
+                &connection.auto_scaling_endpoint,
+                regional("autoscaling", region),
+            ),
             ec2: endpoint(&connection.ec2_endpoint, regional("ec2", region)),
             iam: endpoint(
                 &connection.iam_endpoint,
                 (url.to_owned(), "iam", signed_for),
             ),
             kms: endpoint(&connection.kms_endpoint, regional("kms", region)),
+            rds: endpoint(&connection.rds_endpoint, regional("rds", region)),
         }
     }
 
     /// `None` for a service with an SDK client.
     pub(super) fn of(&self, service: Service) -> Option<&Endpoint> {
         match service {
+            Service::AutoScaling => Some(&self.auto_scaling),
             Service::Ec2 => Some(&self.ec2),
             Service::Iam => Some(&self.iam),
             Service::Kms => Some(&self.kms),
+            Service::Rds => Some(&self.rds),
             Service::CloudFormation
             | Service::Pricing
             | Service::S3
@@ -102,6 +111,8 @@ mod tests {
             ),
         ] {
             assert_eq!(regional("ec2", region).0, format!("https://ec2.{ec2}/"));
+            let auto_scaling = format!("https://autoscaling.{ec2}/");
+            assert_eq!(regional("autoscaling", region).0, auto_scaling);
             assert_eq!(regional("kms", region).0, format!("https://kms.{ec2}/"));
             let expected = (format!("https://{iam_url}/"), signed_for);
             let (url, region) = iam(region);

@@ -8,6 +8,7 @@ mod ec2_and_prices;
 mod foreign;
 mod inspecting;
 mod operations;
+mod scaling;
 
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};

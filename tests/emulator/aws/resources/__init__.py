@@ -1,13 +1,13 @@
 """Resource types that ministack lacks, fakes or answers differently from AWS, one module a service."""
 
-from . import autoscaling, ec2_addresses, ec2_interfaces, ec2_launch, ec2_network, ec2_volumes
+from . import autoscaling, autoscaling_processes, ec2_addresses, ec2_interfaces, ec2_launch, ec2_network, ec2_volumes
 from . import iam, load_balancing, rds, s3, secrets_manager
 
 
 def install(servers):
     """Adds all of them to ministack; `servers` are the PostgreSQL servers behind databases."""
-    for module in (ec2_network, ec2_addresses, ec2_interfaces, ec2_volumes, ec2_launch, autoscaling, iam,
-                   load_balancing, s3, secrets_manager):
+    for module in (ec2_network, ec2_addresses, ec2_interfaces, ec2_volumes, ec2_launch, autoscaling,
+                   autoscaling_processes, iam, load_balancing, s3, secrets_manager):
         module.install()
     rds.install(servers)
 

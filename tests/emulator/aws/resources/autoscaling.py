@@ -91,6 +91,8 @@ def _origin(stack, logical_id):
 def _scale(name, properties, origin):
     group = autoscaling._asgs[name]
     group["TargetGroupARNs"] = as_list(properties.get("TargetGroupARNs"))
+    zones = {ec2._subnets[subnet]["AvailabilityZone"] for subnet in _subnets(properties)}
+    group["AvailabilityZones"] = sorted(zones) or as_list(properties.get("AvailabilityZones"))
     specification = _specification(properties)
     if "DesiredCapacity" not in properties:
         # The group keeps what a scaler set, within its new bounds.

@@ -41,6 +41,7 @@ def install(servers):
 
     def update(identifier, old, new, stack, logical_id=None):
         record = rds._instances[identifier]
+        _only_grows(record, old, new)
         endpoint = dict(record["Endpoint"])
         identifier, known = stock["update"](identifier, old, new, stack, logical_id)
         # The server stays where it is, whatever port the properties name.
@@ -93,6 +94,20 @@ def _check(properties):
         raise refused("Rds", "You can't specify MasterUserPassword when ManageMasterUserPassword is specified.")
     if not (managed or properties.get("MasterUserPassword") or restored):
         raise refused("Rds", "The parameter MasterUserPassword must be provided and must not be blank.")
+
+
+def _only_grows(record, old, new):
+    """CloudFormation sends the storage with every change of an instance, the version where it differs; RDS refuses
+    less storage than there is, and older versions."""
+    storage, has = int(new.get("AllocatedStorage") or 0), int(record["AllocatedStorage"])
+    if 0 < storage < has:
+        raise refused("Rds", f"Invalid storage size: {storage} GiB is less than the allocated {has} GiB.",
+                      "InvalidParameterCombination")
+    version, runs = str(new.get("EngineVersion", "")), str(record["EngineVersion"])
+    parts = [text.split(".") for text in (version, runs)]
+    if version != str(old.get("EngineVersion", "")) and all(part.isdigit() for text in parts for part in text) and (
+            [int(part) for part in parts[0]] < [int(part) for part in parts[1]]):
+        raise refused("Rds", f"Cannot upgrade postgres from {runs} to {version}", "InvalidParameterCombination")
 
 
 def _covers_two_zones(properties):
