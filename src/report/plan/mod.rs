@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::catalog::durations::{Durations, Span};
 use crate::cloud::{Finding, Identity};
-use crate::definition::Defined;
+use crate::definition::{Defined, Warning};
 use crate::forecast::cost::{self, CostRange, Monthly, StackCost};
 use crate::forecast::estimate::{self, Estimate};
 use crate::forecast::outage::{Outage, outages};
@@ -36,7 +36,10 @@ pub struct PlanView<'a> {
     cluster: &'a str,
     account: &'a str,
     region: &'a str,
-    /// Why nothing of it is executed: the rule of Kubernetes versions.
+    /// What is allowed in the definition, and probably not meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
+    /// Why nothing of it is executed: the rule of Kubernetes versions, lost authorities, a retired engine version.
     #[serde(skip_serializing_if = "slice_is_empty")]
     refused: &'a [Blocked],
     /// Whether a run would change anything.
@@ -184,6 +187,7 @@ pub fn view<'a>(
         cluster: &plan.cluster,
         account: &identity.account,
         region: &identity.region,
+        warnings: defined.warnings(),
         refused: &plan.refused,
         changes: plan.has_changes(),
         stacks: plan
