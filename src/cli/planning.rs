@@ -142,7 +142,7 @@ async fn stages<C: Cloud + Store + Inspect + Remote>(
 pub struct PlanInputs {
     pub survey: Survey,
     pub stacks: Vec<Stack>,
-    /// What lost authorities and the rule of versions refuse.
+    /// What lost authorities, the rule of versions and retired engine versions refuse.
     pub refused: BTreeMap<StackKind, Blocked>,
 }
 
@@ -176,10 +176,16 @@ pub async fn survey<C: Cloud + Store + Inspect + Remote>(
     decided
         .refused
         .extend(refusal.map(|why| (StackKind::Base, why)));
+    let stacks = session::design_at(&session.defined, &decided.versions)?;
+    let mut refused = decided.refused;
+    let engine = session.defined.line("database.engineVersion");
+    for (kind, why) in plan::engines::refused(&stacks, &survey, &engine) {
+        refused.entry(kind).or_insert(why);
+    }
     Ok(PlanInputs {
-        stacks: session::design_at(&session.defined, &decided.versions)?,
         survey,
-        refused: decided.refused,
+        stacks,
+        refused,
     })
 }
 
