@@ -25,8 +25,11 @@ database:
   engineVersion: 17.4
 ";
 const OTHER: &str = "name: other
-region: eu-west-1
+region: xx-north-1
 kubernetes: 1.36.4
+zones: [xx-north-1a, xx-north-1b]
+controlPlane:
+  nodes: 1
 network:
   cidr: 10.30.0.0/16
 database:
@@ -101,7 +104,14 @@ fn validate_has_warnings_as_json() {
             "engine-version-retired"
         ]
     );
-    assert_eq!(codes(1), ["network-cidr-overlap", "engine-version-unknown"]);
+    assert_eq!(
+        codes(1),
+        [
+            "region-unknown",
+            "network-cidr-overlap",
+            "engine-version-unknown"
+        ]
+    );
     assert!(codes(2).is_empty());
     let first = &views[0]["warnings"][0];
     assert_eq!(first["path"], "network.cidr");
@@ -127,10 +137,10 @@ fn warnings_stand_at_the_head_of_a_plan() {
     assert!(text(&view, PlanDetail::Short).starts_with("warning: "));
     assert_eq!(
         text(&view, PlanDetail::Short).matches("warning: ").count(),
-        2
+        3
     );
-    assert_eq!(markdown(&view).matches("> warning: ").count(), 2);
+    assert_eq!(markdown(&view).matches("> warning: ").count(), 3);
     let data = serde_json::to_value(&view).unwrap();
-    assert_eq!(data["warnings"][0]["code"], "network-cidr-overlap");
-    assert_eq!(data["warnings"][1]["code"], "engine-version-unknown");
+    assert_eq!(data["warnings"][0]["code"], "region-unknown");
+    assert_eq!(data["warnings"][2]["code"], "engine-version-unknown");
 }

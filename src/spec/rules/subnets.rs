@@ -3,7 +3,7 @@
 use super::Violation;
 use crate::catalog::regions;
 use crate::spec::address::{self, RESERVATION_PREFIX, ZoneAddresses};
-use crate::spec::{ClusterSpec, Exposure, Nat, Spread};
+use crate::spec::{ClusterSpec, Exposure, Nat};
 
 /// The addresses of every subnet that AWS keeps for itself: the first four and the last.
 const OF_AWS: u32 = 5;
@@ -25,20 +25,12 @@ pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     let total: u32 = rooms.iter().sum();
     // A machine that is being replaced still has its address while the new one takes another.
     let wanted = spec.pools.iter().map(|pool| pool.max).sum::<u32>() + 1;
-    let smallest = rooms.iter().copied().min().unwrap_or_default();
-    let in_a_zone = zonal(spec);
-    let what = if wanted > total {
-        format!(
+    if wanted > total {
+        let what = format!(
             "the subnets of the nodes have room for {total} machines of pools, {wanted} are possible"
-        )
-    } else if in_a_zone > smallest {
-        format!(
-            "the subnet of a zone has room for {smallest} machines of pools, the zonal pools may have {in_a_zone} there"
-        )
-    } else {
-        return;
-    };
-    broken.push(violation(spec, &plans, what));
+        );
+        broken.push(violation(spec, &plans, what));
+    }
 }
 
 fn violation(spec: &ClusterSpec, plans: &[ZoneAddresses], what: String) -> Violation {
@@ -77,14 +69,4 @@ fn room(spec: &ClusterSpec, plan: &ZoneAddresses, index: u8) -> u32 {
         u32::from(index < spec.control_plane.nodes)
     };
     size.saturating_sub(OF_AWS + u32::from(balanced) + slot)
-}
-
-/// The most machines of zonal pools in one zone: the first zones get what can't be divided.
-fn zonal(spec: &ClusterSpec) -> u32 {
-    let zones = u32::try_from(spec.zones.len()).unwrap_or(1).max(1);
-    let zonal = spec.pools.iter().filter(|pool| match pool.spread {
-        Spread::Zonal => true,
-        Spread::Regional => false,
-    });
-    zonal.map(|pool| pool.max.div_ceil(zones)).sum()
 }

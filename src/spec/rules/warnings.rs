@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::catalog::engines::{self, EngineOffer};
-use crate::catalog::instances;
+use crate::catalog::{instances, regions};
 use crate::spec::{ClusterSpec, Exposure};
 
 /// A range of more addresses than a /8 is no range that somebody works from.
@@ -13,6 +13,8 @@ const WIDEST_RANGE: u8 = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WarningCode {
+    /// The catalogue does not know the region.
+    RegionUnknown,
     /// Two definitions of one directory have overlapping VPC ranges.
     NetworkCidrOverlap,
     /// A public API is open to the internet.
@@ -40,6 +42,7 @@ pub struct RuleWarning {
 /// Every warning about `spec`, in the order of the definition's fields. `others` are the definitions beside it.
 pub fn warnings(spec: &ClusterSpec, others: &[ClusterSpec]) -> Vec<RuleWarning> {
     let mut all = Vec::new();
+    region(spec, &mut all);
     ranges(spec, others, &mut all);
     api(spec, &mut all);
     machines(spec, &mut all);
@@ -60,6 +63,20 @@ fn push(
         what,
         help,
     });
+}
+
+fn region(spec: &ClusterSpec, all: &mut Vec<RuleWarning>) {
+    if regions::names().all(|known| known != spec.region) {
+        let what = format!("`{}` is not in the table of this kube-cfn", spec.region);
+        let help = "it may lack the default machine types or regional NAT gateways: name types that it has, and \
+                    `nat: single`, where AWS refuses them";
+        push(
+            all,
+            WarningCode::RegionUnknown,
+            "region",
+            (what, help.to_owned()),
+        );
+    }
 }
 
 fn ranges(spec: &ClusterSpec, others: &[ClusterSpec], all: &mut Vec<RuleWarning>) {
