@@ -212,3 +212,61 @@ fn text_size(value: &Value) -> usize {
         _ => 8,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::stacks::{Input, StackKind};
+    use serde_json::json;
+
+    fn stack(template: Value) -> Stack {
+        Stack {
+            kind: StackKind::Network,
+            name: "canary-network".to_owned(),
+            template,
+            inputs: Vec::new(),
+            capabilities: Vec::new(),
+            tags: BTreeMap::new(),
+            policy: None,
+            termination_protection: false,
+            objects: Vec::new(),
+        }
+    }
+
+    fn broken(stack: &Stack) -> String {
+        check(stack).map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn descriptions_and_names_have_limits() {
+        for (length, fits) in [(1024, true), (1025, false)] {
+            let whole = stack(json!({"Description": "x".repeat(length)}));
+            let output = stack(json!({"Outputs": {"A": {"Description": "x".repeat(length)}}}));
+            assert_eq!(broken(&whole).is_empty(), fits);
+            assert_eq!(broken(&output).is_empty(), fits);
+        }
+        for (length, fits) in [(255, true), (256, false)] {
+            let template = json!({"Resources": {"x".repeat(length): {}}});
+            assert_eq!(broken(&stack(template)).is_empty(), fits);
+        }
+    }
+
+    #[test]
+    fn parameter_values_and_tag_keys_have_limits() {
+        for (length, fits) in [(4096, true), (4097, false)] {
+            let mut stack = stack(json!({}));
+            stack.inputs.push(Input {
+                parameter: "A".to_owned(),
+                source: Source::Value("x".repeat(length)),
+            });
+            assert_eq!(broken(&stack).is_empty(), fits);
+        }
+        for (length, fits) in [(127, true), (128, false)] {
+            let mut stack = stack(json!({}));
+            stack.tags.insert("x".repeat(length), "v".to_owned());
+            assert_eq!(broken(&stack).is_empty(), fits);
+        }
+    }
+}

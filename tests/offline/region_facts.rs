@@ -16,7 +16,8 @@ use crate::tools;
 fn table(path: &str) -> Value {
     let home = tools::python_packages("cfn-lint", "cfnlint");
     let path: PathBuf = home.join("data/schemas/extensions").join(path);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap()
 }
 

@@ -18,13 +18,12 @@ pub const MOST_TAGS: usize = 40;
 const LONGEST_TAG_KEY: usize = 127;
 const LONGEST_TAG_VALUE: usize = 256;
 
-/// What no value may begin with, by RDS.
-const TAKEN_VALUES: [&str; 2] = ["aws:", "rds:"];
+/// What neither key nor value of a tag on a database may begin with.
+const TAKEN_BY_RDS: [&str; 2] = ["aws:", "rds:"];
 
 /// Tag keys that belong to AWS, to this tool and to Kubernetes.
-const TAKEN_PREFIXES: [(&str, &str); 6] = [
+const TAKEN_PREFIXES: [(&str, &str); 5] = [
     ("aws:", "AWS keeps `aws:` for itself"),
-    ("rds:", "RDS keeps `rds:` for itself"),
     ("kube-cfn", "the tool finds its own resources by these tags"),
     (
         "kubernetes.io/",
@@ -114,13 +113,16 @@ fn tags(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
         let key_found = tag_text(&at, "key", key, LONGEST_TAG_KEY);
         broken.extend(key_found.into_iter().map(Violation::on_key));
         broken.extend(tag_text(&at, "value", value, LONGEST_TAG_VALUE));
-        if let Some(prefix) = TAKEN_VALUES.iter().find(|prefix| taken(value, prefix)) {
-            let what = format!("a tag value must not start with `{prefix}`");
-            broken.push(Violation::new(
-                &at,
-                what,
-                "RDS refuses it: write another value",
-            ));
+        if spec.database.is_some() {
+            for (half, text) in [("key", key), ("value", value)] {
+                let mut prefixes = TAKEN_BY_RDS.iter();
+                if let Some(prefix) = prefixes.find(|prefix| taken(text, prefix)) {
+                    let what = format!("a tag {half} must not start with `{prefix}`");
+                    let help = "RDS refuses it, and the database has all tags: write another one";
+                    let found = Violation::new(&at, what, help);
+                    broken.push(if half == "key" { found.on_key() } else { found });
+                }
+            }
         }
     }
 }
