@@ -1,5 +1,5 @@
-//! EC2 instance types: architecture and size.
-//! Source and date of the figures are in `data/instance-types.json`.
+//! EC2 instance types: architecture, size, hypervisor. Sources and dates of the figures are in
+//! `data/instance-types.json` (with prices) and `data/instance-families.json` (without).
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,6 +14,30 @@ struct Table {
     /// The day of the prices, `2026-07-20`.
     priced_on: String,
     types: BTreeMap<String, InstanceType>,
+}
+
+/// Families without prices.
+#[derive(Deserialize)]
+struct Families {
+    families: BTreeMap<String, Family>,
+}
+
+#[derive(Deserialize)]
+struct Family {
+    arch: String,
+    #[serde(default)]
+    xen: bool,
+    /// vCPU and MiB of each size.
+    sizes: BTreeMap<String, (u32, u32)>,
+}
+
+/// What an instance runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hypervisor {
+    /// EBS volumes are NVMe devices; so they are on bare metal.
+    Nitro,
+    /// EBS volumes are `/dev/xvd*`, without a name that holds the id of the volume.
+    Xen,
 }
 
 /// What is known of an instance type.
@@ -41,14 +65,69 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     )
 });
 
+static FAMILIES: LazyLock<BTreeMap<String, Family>> = LazyLock::new(|| {
+    let table: Families = super::table(
+        "instance-families.json",
+        include_str!("data/instance-families.json"),
+    );
+    table.families
+});
+
+/// Every type of both tables.
+static TYPES: LazyLock<BTreeMap<String, InstanceType>> = LazyLock::new(|| {
+    let unpriced = FAMILIES.iter().flat_map(|(name, family)| {
+        let known = family.sizes.iter();
+        known.map(move |(size, (vcpu, memory))| {
+            let known = InstanceType {
+                arch: Some(family.arch.clone()),
+                vcpu: Some(*vcpu),
+                memory_mib: Some(*memory),
+                usd_per_hour: None,
+            };
+            (format!("{name}.{size}"), known)
+        })
+    });
+    let priced = TABLE.types.iter();
+    let priced = priced.map(|(name, known)| (name.clone(), known.clone()));
+    unpriced.chain(priced).collect()
+});
+
+/// Families on Xen that AWS lists as such and the tables do not have any more.
+const OTHER_XEN: [&str; 11] = [
+    "cc2", "cg1", "cr1", "f1", "g2", "g3", "g3s", "hi1", "hs1", "p2", "p3",
+];
+
 /// The figures of an instance type, `None` for one outside the catalogue.
 pub fn find(name: &str) -> Option<&'static InstanceType> {
-    TABLE.types.get(name)
+    TYPES.get(name)
 }
 
 /// Every instance type of the catalogue by name.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    TABLE.types.keys().map(String::as_str)
+    TYPES.keys().map(String::as_str)
+}
+
+/// What the instances of a type run on. No new family is on Xen: one outside the catalogue is on Nitro.
+pub fn hypervisor(name: &str) -> Hypervisor {
+    let (family, size) = name.split_once('.').unwrap_or((name, ""));
+    let listed = FAMILIES.get(family).is_some_and(|known| known.xen);
+    if (listed || OTHER_XEN.contains(&family)) && !is_metal(size) {
+        Hypervisor::Xen
+    } else {
+        Hypervisor::Nitro
+    }
+}
+
+/// Whether a size is bare metal: the tables leave those out.
+fn is_metal(size: &str) -> bool {
+    size.starts_with("metal")
+}
+
+/// Whether the catalogue knows the size of a type, or knows that it is bare metal of a known family: whatever else
+/// has to be looked up.
+pub fn is_known(name: &str) -> bool {
+    let metal = |(family, size)| is_metal(size) && knows_family(family);
+    find(name).is_some() || name.split_once('.').is_some_and(metal)
 }
 
 /// Whether the catalogue has any type of this family (`m7g` of `m7g.large`).
@@ -95,5 +174,43 @@ mod tests {
         assert_eq!(architecture("7.large"), None);
         assert_eq!(architecture("g5g.xlarge"), Some("arm64"));
         assert_eq!(architecture("g5.xlarge"), Some("x86_64"));
+        assert_eq!(architecture("u-6tb1.56xlarge"), Some("x86_64"));
+    }
+
+    #[test]
+    fn old_families_are_on_xen_but_not_their_bare_metal() {
+        for name in [
+            "t2.medium",
+            "m4.large",
+            "i3.large",
+            "p3.2xlarge",
+            "x1e.xlarge",
+        ] {
+            assert_eq!(hypervisor(name), Hypervisor::Xen, "{name}");
+        }
+        for name in [
+            "i3.metal",
+            "t3.medium",
+            "m7g.large",
+            "i3en.large",
+            "m99.large",
+        ] {
+            assert_eq!(hypervisor(name), Hypervisor::Nitro, "{name}");
+        }
+    }
+
+    #[test]
+    fn type_outside_the_tables_is_not_known() {
+        for name in ["t2.micro", "m7g.large", "m7g.metal", "c6gd.medium"] {
+            assert!(is_known(name), "{name}");
+        }
+        for name in ["m99.large", "m99.metal", "m7g.huge"] {
+            assert!(!is_known(name), "{name}");
+        }
+        assert_eq!(
+            find("t2.micro").and_then(|known| known.memory_mib),
+            Some(1024)
+        );
+        assert_eq!(find("t2.micro").and_then(|known| known.usd_per_hour), None);
     }
 }

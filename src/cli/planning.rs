@@ -154,7 +154,8 @@ async fn stages<C: Cloud + Store + Inspect + Remote>(
 pub struct PlanInputs {
     pub survey: Survey,
     pub stacks: Vec<Stack>,
-    /// What is refused before AWS is asked for change sets: lost authorities, other versions, changes that can't work.
+    /// What is refused before AWS is asked for change sets: lost authorities, other versions, changes that can't work,
+    /// retired engine versions.
     pub refused: Vec<(StackKind, Blocked)>,
 }
 
@@ -189,12 +190,14 @@ pub async fn survey<C: Cloud + Store + Inspect + Remote>(
     let ranges = plan::ranges::live_ranges(&survey, &stacks, &session.cloud).await?;
     let place = |field: &str| session.defined.line(field);
     let changed = plan::changes::refusals(&stacks, &survey, ranges.as_ref(), &place);
+    let retired = plan::engines::refused(&stacks, &survey, &place("database.engineVersion"));
     let refusal = refusal.map(|why| (StackKind::Base, why));
     Ok(PlanInputs {
         refused: refusal
             .into_iter()
             .chain(decided.refused)
             .chain(changed)
+            .chain(retired)
             .collect(),
         stacks,
         survey,

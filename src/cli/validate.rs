@@ -6,7 +6,8 @@ use super::Global;
 use super::error::{CommandError, Exit};
 use super::out::{self, Format, FormatArg, eprint};
 use super::session;
-use crate::definition::{self, Defined, DefinitionError, Problem};
+use crate::common::text::listed_line;
+use crate::definition::{self, Defined, DefinitionError, Problem, Warning};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -23,6 +24,7 @@ struct ValidationView {
     definition: String,
     valid: bool,
     problems: Vec<Problem>,
+    warnings: Vec<Warning>,
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
@@ -35,10 +37,11 @@ pub fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let mut errors = Vec::new();
     for name in names {
         match check(global, &name, args.output.output) {
-            Ok(problems) => views.push(ValidationView {
+            Ok((problems, warnings)) => views.push(ValidationView {
                 valid: problems.is_empty(),
                 definition: name,
                 problems,
+                warnings,
             }),
             Err(failure) => errors.push(failure),
         }
@@ -71,26 +74,32 @@ fn all_names(global: &Global) -> Result<Vec<String>, CommandError> {
     Ok(found.into_iter().map(|found| found.name).collect())
 }
 
-/// The problems of one definition; printed at once in the form for people.
-fn check(global: &Global, name: &str, output: Format) -> Result<Vec<Problem>, CommandError> {
+/// The problems of one definition, or what to know about a valid one; printed at once in the form for people.
+fn check(
+    global: &Global,
+    name: &str,
+    output: Format,
+) -> Result<(Vec<Problem>, Vec<Warning>), CommandError> {
     let path = definition::resolve(name, &global.clusters)?;
     let shown = output == Format::Table;
-    match definition::load(&path) {
-        Ok(spec) => {
-            let stacks = session::design(&Defined {
-                path: path.clone(),
-                spec,
-            })?;
+    match Defined::load(path) {
+        Ok(defined) => {
+            let stacks = session::design(&defined)?;
+            let warnings = defined.warnings();
             if shown {
-                eprint(&format!("ok {}: {} stacks", path.display(), stacks.len()));
+                let path = defined.path.display();
+                eprint(&format!("ok {path}: {} stacks", stacks.len()));
+                for warning in &warnings {
+                    eprint(&listed_line("warning: ", &warning.text()));
+                }
             }
-            Ok(Vec::new())
+            Ok((Vec::new(), warnings))
         }
         Err(DefinitionError::Wrong(problems)) => {
             if shown {
                 out::problems(&problems);
             }
-            Ok(problems.iter().cloned().collect())
+            Ok((problems.iter().cloned().collect(), Vec::new()))
         }
         Err(other) => Err(other.into()),
     }

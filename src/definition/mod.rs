@@ -18,6 +18,7 @@ mod schema;
 mod source_line;
 mod structure;
 mod tree;
+mod warnings;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ pub use problem::{Problem, Problems};
 pub use scaffold::{NewCluster, NewDatabase, Scaffold, scaffold};
 pub use schema::schema;
 pub use source_line::source_line;
+pub use warnings::Warning;
 
 /// The largest definition that is read; a complete one with comments has about 8 KiB.
 const LARGEST: u64 = 256 * 1024;

@@ -23,6 +23,7 @@ pub mod compare;
 mod damaged;
 pub mod deletion;
 pub mod drift;
+pub mod engines;
 mod error;
 mod evaluate;
 pub mod inspect;

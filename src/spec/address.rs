@@ -47,12 +47,14 @@ pub fn zone(vpc: Ipv4Net, index: usize) -> Option<ZoneAddresses> {
     })
 }
 
-/// The slot's host number; the /29 around it is reserved for it.
+/// The slot's host number; the /29 around it is reserved for it, where a subnet's range can be reserved.
 const SLOT_HOST: u32 = 10;
+/// Prefix of that reservation.
+pub const RESERVATION_PREFIX: u8 = 29;
 
 /// The /29 that holds a slot's fixed address.
 pub fn reservation(slot: Ipv4Addr) -> Ipv4Net {
-    Ipv4Net::new_assert(slot, 29).trunc()
+    Ipv4Net::new_assert(slot, RESERVATION_PREFIX).trunc()
 }
 
 fn nth(range: Ipv4Net, bits: u8, n: usize) -> Option<Ipv4Net> {

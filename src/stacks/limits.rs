@@ -1,9 +1,9 @@
 //! AWS's limits on what a stack is made of, checked before anything is sent.
-//! Figures: CloudFormation quotas, EC2 user data and tag restrictions.
+//! Figures: CloudFormation quotas and API model, EC2 user data and tag restrictions.
 
 use serde_json::Value;
 
-use super::{DesignError, Stack};
+use super::{DesignError, Source, Stack};
 use crate::node;
 
 const TEMPLATE_BYTES: usize = 1_048_576;
@@ -13,8 +13,13 @@ const OUTPUTS: usize = 200;
 const POLICY_BYTES: usize = 16_384;
 const NAME_CHARACTERS: usize = 128;
 const STACK_TAGS: usize = 50;
-const TAG_KEY_CHARACTERS: usize = 128;
+/// EC2 takes one less than the others.
+const TAG_KEY_CHARACTERS: usize = 127;
 const TAG_VALUE_CHARACTERS: usize = 256;
+/// Names of parameters, resources and outputs.
+const ID_CHARACTERS: usize = 255;
+const DESCRIPTION_BYTES: usize = 1024;
+const PARAMETER_VALUE_BYTES: usize = 4096;
 /// A value that CloudFormation puts into user data: a bucket or host name is at most 255 long.
 const LATE_VALUE_BYTES: usize = 255;
 
@@ -103,10 +108,46 @@ fn limits(stack: &Stack) -> Vec<Limit> {
             limits.push((what, text.chars().count(), limit, "characters", help));
         }
     }
+    limits.extend(parts(stack));
     for (id, size) in user_data(&stack.template) {
         let what = format!("the user data of {id} has the size");
         let help = "move what was added into the bundle (templates/node/boot)";
         limits.push((what, size, node::MAX_USER_DATA, "bytes", help));
+    }
+    limits
+}
+
+/// Names and descriptions of the template's parts, and the values of its parameters.
+fn parts(stack: &Stack) -> Vec<Limit> {
+    let template = &stack.template;
+    let shorter = "shorten it in the template";
+    let description = |what: String, of: &Value| {
+        let text = of.get("Description").and_then(Value::as_str);
+        let length = text.map_or(0, str::len);
+        (what, length, DESCRIPTION_BYTES, "bytes", shorter)
+    };
+    let mut limits = vec![description(
+        "the description has the length".to_owned(),
+        template,
+    )];
+    for part in ["Parameters", "Resources", "Outputs"] {
+        let entries = template.get(part).and_then(Value::as_object);
+        for (id, body) in entries.into_iter().flatten() {
+            let what = format!("the name {id} in {part} has the length");
+            let length = id.chars().count();
+            limits.push((what, length, ID_CHARACTERS, "characters", shorter));
+            limits.push(description(
+                format!("the description of {id} has the length"),
+                body,
+            ));
+        }
+    }
+    for input in &stack.inputs {
+        if let Source::Value(value) = &input.source {
+            let what = format!("the value of parameter {} has the length", input.parameter);
+            let length = value.len();
+            limits.push((what, length, PARAMETER_VALUE_BYTES, "bytes", shorter));
+        }
     }
     limits
 }
@@ -169,5 +210,63 @@ fn text_size(value: &Value) -> usize {
             inner + if late { LATE_VALUE_BYTES } else { 0 }
         }
         _ => 8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::stacks::{Input, StackKind};
+    use serde_json::json;
+
+    fn stack(template: Value) -> Stack {
+        Stack {
+            kind: StackKind::Network,
+            name: "canary-network".to_owned(),
+            template,
+            inputs: Vec::new(),
+            capabilities: Vec::new(),
+            tags: BTreeMap::new(),
+            policy: None,
+            termination_protection: false,
+            objects: Vec::new(),
+        }
+    }
+
+    fn broken(stack: &Stack) -> String {
+        check(stack).map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn descriptions_and_names_have_limits() {
+        for (length, fits) in [(1024, true), (1025, false)] {
+            let whole = stack(json!({"Description": "x".repeat(length)}));
+            let output = stack(json!({"Outputs": {"A": {"Description": "x".repeat(length)}}}));
+            assert_eq!(broken(&whole).is_empty(), fits);
+            assert_eq!(broken(&output).is_empty(), fits);
+        }
+        for (length, fits) in [(255, true), (256, false)] {
+            let template = json!({"Resources": {"x".repeat(length): {}}});
+            assert_eq!(broken(&stack(template)).is_empty(), fits);
+        }
+    }
+
+    #[test]
+    fn parameter_values_and_tag_keys_have_limits() {
+        for (length, fits) in [(4096, true), (4097, false)] {
+            let mut stack = stack(json!({}));
+            stack.inputs.push(Input {
+                parameter: "A".to_owned(),
+                source: Source::Value("x".repeat(length)),
+            });
+            assert_eq!(broken(&stack).is_empty(), fits);
+        }
+        for (length, fits) in [(127, true), (128, false)] {
+            let mut stack = stack(json!({}));
+            stack.tags.insert("x".repeat(length), "v".to_owned());
+            assert_eq!(broken(&stack).is_empty(), fits);
+        }
     }
 }

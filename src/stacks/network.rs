@@ -7,6 +7,7 @@ use super::kind::KindRow;
 use super::params::Inputs;
 use super::security_groups::{self, Group, Rule};
 use super::{DesignError, Stack, StackKind, Versions};
+use crate::catalog::regions;
 use crate::node::node_env;
 use crate::spec::address::{self, ZoneAddresses};
 use crate::spec::{ClusterSpec, Nat, Network, Zone};
@@ -189,13 +190,12 @@ fn balancer_tags(spec: &ClusterSpec, side: Side) -> Vec<Tag> {
     tags
 }
 
-/// Where CloudFormation knows `AWS::EC2::SubnetCidrReservation`: the regions whose resource schemas,
-/// as cfn-lint 1.58.0 carries them, have it. Elsewhere the address is one of thousands, and the
-/// slot's interface is among the first things in the subnet.
-const REGIONS_WITH_RESERVATIONS: [&str; 2] = ["us-east-1", "us-west-2"];
-
+/// The ranges of the slots, where a stack can reserve them. Elsewhere an address of a slot is free when its interface
+/// is made unless something that was in the subnet before took it: the API's load balancer, which is made first, and
+/// machines of pools, which start at the same time. In a private subnet that is one of thousands; without NAT it is one
+/// of 250, of 58 in a /18: docs/limits.md says what to do.
 fn reservations(spec: &ClusterSpec) -> Result<Vec<Slot>, DesignError> {
-    if !REGIONS_WITH_RESERVATIONS.contains(&spec.region.as_str()) {
+    if !regions::has_subnet_reservations(&spec.region) {
         return Ok(Vec::new());
     }
     let slot = |(zone, plan): (&Zone, ZoneAddresses)| Slot {

@@ -3,7 +3,7 @@
 use kube_cfn::cloud::Cloud;
 
 use crate::process::Said;
-use crate::world::World;
+use crate::world::{World, with_database};
 
 async fn nothing_was_made(world: &World) {
     let found = world.aws().await.stacks(None).await;
@@ -212,4 +212,25 @@ async fn a_template_that_refers_to_nothing_is_refused() {
             .tells("did you mean `NodeSg`?");
     }
     nothing_was_made(&world).await;
+}
+
+#[tokio::test]
+async fn a_new_database_of_a_retired_version_is_refused() {
+    let world = World::new("ageing");
+    let definition = with_database("ageing") + "  engineVersion: \"17.4\"\n";
+    world.write("clusters/ageing.yaml", &definition);
+    let warning = "warning: clusters/ageing.yaml:17: database.engineVersion: RDS creates no new";
+    world.run(&["validate", "ageing"]).ends(0).tells(warning);
+    world
+        .cluster("plan", &[])
+        .ends(5)
+        .prints(warning)
+        .prints("to 17.5 or newer in clusters/ageing.yaml:17");
+    world
+        .cluster("apply", &["--yes"])
+        .ends(5)
+        .tells("RDS creates no new database of PostgreSQL 17.4 any more")
+        .tells("nothing was changed");
+    nothing_was_made(&world).await;
+    assert!(!world.path("clusters/ageing.lock.yaml").exists());
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use kube_cfn::definition::{self, DefinitionError, NewCluster, NewDatabase};
-use kube_cfn::spec::ClusterSpec;
+use kube_cfn::spec::{ClusterSpec, Nat};
 use similar::TextDiff;
 
 use crate::support::golden;
@@ -121,6 +121,34 @@ fn a_copy_may_start_from_a_snapshot_on_another_version() {
     assert_eq!(
         database.restore_from.as_deref(),
         Some("production-2026-11-20")
+    );
+}
+
+#[test]
+fn a_copy_takes_what_its_region_has() {
+    let others = others();
+    let source = text("clusters/production.yaml");
+    let copied = |region| {
+        let request = NewCluster {
+            from: Some(&source),
+            region: Some(region),
+            ..request("trial", &others)
+        };
+        let new = definition::scaffold(&request).unwrap_or_else(|error| panic!("{error}"));
+        let spec = definition::parse("trial", &new).expect("it was checked");
+        (spec.network.nat, spec.database.expect("a database").class)
+    };
+    assert_eq!(
+        copied("eu-central-1"),
+        (Nat::Regional, "db.t4g.micro".to_owned())
+    );
+    assert_eq!(
+        copied("us-gov-west-1"),
+        (Nat::Single, "db.t4g.micro".to_owned())
+    );
+    assert_eq!(
+        copied("ca-west-1"),
+        (Nat::Regional, "db.t3.micro".to_owned())
     );
 }
 

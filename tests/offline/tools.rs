@@ -37,6 +37,22 @@ pub fn etcd_tools() -> PathBuf {
     place.map(Path::to_owned).unwrap_or_default()
 }
 
+/// The files of a Python package that `tool` brings, in the environment that the tool is installed in.
+pub fn python_packages(tool: &str, package: &str) -> PathBuf {
+    let how = "run the tests through tests/emulator/run, which installs it";
+    let program = find(tool, how);
+    let program = Path::new(program.get_program());
+    let environment = program.parent().and_then(Path::parent);
+    let libraries = environment.map(|home| home.join("lib")).unwrap_or_default();
+    let pythons = std::fs::read_dir(&libraries)
+        .into_iter()
+        .flatten()
+        .flatten();
+    let places = pythons.map(|python| python.path().join("site-packages").join(package));
+    let found = places.into_iter().find(|place| place.is_dir());
+    found.unwrap_or_else(|| panic!("no {package} below {}: {how}", libraries.display()))
+}
+
 fn find(tool: &str, how: &str) -> Command {
     let mut places: Vec<PathBuf> = Vec::new();
     places.extend(std::env::var_os("KUBE_CFN_TEST_TOOLS").map(PathBuf::from));

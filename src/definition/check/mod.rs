@@ -20,7 +20,7 @@ use super::file::{
 use crate::catalog::regions;
 use crate::spec::rules::{LONGEST_NAME, LONGEST_POOL_NAME};
 use crate::spec::{
-    Access, Api, Architecture, ClusterSpec, ControlPlane, Database, DatabaseSecret, Network,
+    Access, Api, Architecture, ClusterSpec, ControlPlane, Database, DatabaseSecret, Nat, Network,
     NodePool, Zone,
 };
 
@@ -48,14 +48,14 @@ pub(super) fn cluster(file: ClusterFile, stem: Option<&str>, report: &mut Report
         account: account.map(|text| scalars::account("account", &text, report)),
         kubernetes: scalars::version("kubernetes", &kubernetes, report),
         zones: self::zones(zones, &region, report),
-        network: self::network(network, report),
+        network: self::network(network, &region, report),
         api: self::api(api, report),
         control_plane: self::control_plane(control_plane, report),
         pools: (0..)
             .zip(pools)
-            .map(|(index, file)| pool(index, file, report))
+            .map(|(index, file)| pool(index, file, &region, report))
             .collect(),
-        database: database.map(|file| self::database(file, report)),
+        database: database.map(|file| self::database(file, &region, report)),
         access: self::access(access, report),
         mirror: mirror.map(|url| url.trim_end_matches('/').to_owned()),
         name,
@@ -94,7 +94,7 @@ fn zones(names: Option<Vec<String>>, region: &str, report: &mut Report) -> Vec<Z
         .collect()
 }
 
-fn network(file: NetworkFile, report: &mut Report) -> Network {
+fn network(file: NetworkFile, region: &str, report: &mut Report) -> Network {
     let NetworkFile {
         cidr,
         nat,
@@ -105,7 +105,12 @@ fn network(file: NetworkFile, report: &mut Report) -> Network {
         cidr: scalars::range("network.cidr", &cidr, report),
         pod_cidr: scalars::range("network.podCidr", &pod_cidr, report),
         service_cidr: scalars::range("network.serviceCidr", &service_cidr, report),
-        nat,
+        // Losing a zone must not take the nodes of the others from the internet, where AWS has what that needs.
+        nat: nat.unwrap_or(if regions::has_regional_nat(region) {
+            Nat::Regional
+        } else {
+            Nat::Single
+        }),
     }
 }
 
@@ -141,7 +146,7 @@ fn control_plane(file: ControlPlaneFile, report: &mut Report) -> ControlPlane {
     }
 }
 
-fn pool(index: usize, file: PoolFile, report: &mut Report) -> NodePool {
+fn pool(index: usize, file: PoolFile, region: &str, report: &mut Report) -> NodePool {
     let PoolFile {
         name,
         instance_types,
@@ -156,6 +161,8 @@ fn pool(index: usize, file: PoolFile, report: &mut Report) -> NodePool {
     } = file;
     let at = format!("pools[{index}]");
     scalars::name(&format!("{at}.name"), &name, LONGEST_POOL_NAME, report);
+    let instance_types =
+        instance_types.unwrap_or_else(|| vec![regions::default_worker(region).to_owned()]);
     let mut types = instance_types.iter().enumerate().map(|(index, name)| {
         scalars::architecture(&format!("{at}.instanceTypes[{index}]"), name, report)
     });
@@ -182,7 +189,7 @@ fn pool(index: usize, file: PoolFile, report: &mut Report) -> NodePool {
 /// The largest storage that RDS has for gp3, in GiB.
 const MOST_STORAGE: u32 = 65_536;
 
-fn database(file: DatabaseFile, report: &mut Report) -> Database {
+fn database(file: DatabaseFile, region: &str, report: &mut Report) -> Database {
     let DatabaseFile {
         engine_version,
         class,
@@ -196,6 +203,7 @@ fn database(file: DatabaseFile, report: &mut Report) -> Database {
         restore_from,
         secret,
     } = file;
+    let class = class.unwrap_or_else(|| regions::default_database(region).to_owned());
     scalars::class(&class, report);
     scalars::engine(&engine_version, report);
     let five_times = storage_gib.saturating_mul(5).min(MOST_STORAGE);

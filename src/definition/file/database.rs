@@ -19,13 +19,15 @@ pub struct DatabaseFile {
     )]
     pub engine_version: String,
 
-    /// Instance class. Changing it restarts the database.
+    /// Instance class. Changing it restarts the database. Left out, `db.t4g.medium`; `db.t3.medium` in
+    /// regions that do not have it.
     #[schemars(
-        regex(pattern = r"^db\.[a-z]+[0-9]+[a-z0-9-]*\.[a-z0-9-]+$"),
+        regex(pattern = r"^db\.[a-z][a-z0-9-]*[0-9][a-z0-9-]*\.[a-z0-9-]+$"),
         extend("patternErrorMessage" = "expected a class of database instances"),
         example = &"db.t4g.medium"
     )]
-    pub class: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
 
     /// Storage in GiB (gp3). It can grow, never shrink.
     #[schemars(range(min = 20, max = 65536))]
@@ -124,8 +126,8 @@ impl Default for DatabaseFile {
         Self {
             // Community support until February 2030; 18 is still young.
             engine_version: "17.11".to_owned(),
-            // 2 vCPU and 4 GiB; the smallest with room for a connection pool.
-            class: "db.t4g.medium".to_owned(),
+            // By the region: 2 vCPU and 4 GiB, the smallest with room for a connection pool.
+            class: None,
             // The least that RDS takes for gp3; it grows by itself.
             storage_gib: 20,
             storage_limit_gib: None,

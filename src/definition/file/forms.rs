@@ -23,7 +23,7 @@ pub(super) struct ZoneName(#[expect(dead_code, reason = "schema only")] String);
 /// An EC2 instance type.
 #[derive(JsonSchema)]
 #[schemars(extend(
-    "pattern" = r"^[a-z]+[0-9]+[a-z0-9-]*\.[a-z0-9-]+$",
+    "pattern" = r"^[a-z][a-z0-9-]*[0-9][a-z0-9-]*\.[a-z0-9-]+$",
     "patternErrorMessage" = "expected an instance type",
     "examples" = ["m7g.large"]
 ))]

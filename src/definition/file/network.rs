@@ -15,8 +15,10 @@ pub struct NetworkFile {
     #[schemars(extend("patternErrorMessage" = "expected an IPv4 range"), regex(pattern = r"^[0-9.]+/[0-9]+$"), example = &"10.20.0.0/16")]
     pub cidr: String,
 
-    /// How nodes reach the internet.
-    pub nat: Nat,
+    /// How nodes reach the internet. Left out, `regional`; `single` in GovCloud, which has no regional NAT
+    /// gateways.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat: Option<Nat>,
 
     /// Range of pod addresses, a /24 for every node. Inside the cluster only, so clusters may share
     /// it. Never changes.
@@ -34,8 +36,8 @@ impl Default for NetworkFile {
         Self {
             // Clear of 10.0.0.0/16 and 172.31.0.0/16, which every other VPC in the world has.
             cidr: "10.20.0.0/16".to_owned(),
-            // Losing a zone must not take the nodes of the others from the internet.
-            nat: Nat::Regional,
+            // By the region.
+            nat: None,
             // Shared address space (RFC 6598) meets no network of a company; room for 1,024 nodes.
             pod_cidr: "100.64.0.0/14".to_owned(),
             // The next range after the pods; 65,536 services.

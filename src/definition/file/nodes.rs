@@ -17,9 +17,9 @@ pub struct ControlPlaneFile {
     #[schemars(range(min = 1, max = 3))]
     pub nodes: u32,
 
-    /// Instance type with 2 vCPU and 2 GiB or more.
+    /// Instance type with 2 vCPU and 2 GiB or more, on AWS Nitro.
     #[schemars(
-        regex(pattern = r"^[a-z]+[0-9]+[a-z0-9-]*\.[a-z0-9-]+$"),
+        regex(pattern = r"^[a-z][a-z0-9-]*[0-9][a-z0-9-]*\.[a-z0-9-]+$"),
         extend("patternErrorMessage" = "expected an instance type"),
         example = &"t4g.medium"
     )]
@@ -61,10 +61,11 @@ pub struct PoolFile {
     )]
     pub name: String,
 
-    /// Instance types of one architecture, in order of preference. A spot pool wants several.
+    /// Instance types of one architecture, in order of preference. A spot pool wants several. Left out,
+    /// `m7g.large`; `m6g.large` in regions that do not have it.
     #[schemars(length(min = 1, max = 20), with = "Vec<forms::InstanceType>")]
-    #[serde(default = "PoolFile::default_types")]
-    pub instance_types: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_types: Option<Vec<String>>,
 
     /// Fewest nodes.
     #[schemars(range(min = 0, max = 1000))]
@@ -111,7 +112,7 @@ impl PoolFile {
     pub fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            instance_types: Self::default_types(),
+            instance_types: None,
             min: Self::default_min(),
             max: None,
             spot_percent: 0,
@@ -121,11 +122,6 @@ impl PoolFile {
             volume_gib: Self::default_volume(),
             spread: Self::default_spread(),
         }
-    }
-
-    /// 2 vCPU and 8 GiB of Graviton: the best price of the general ones, no burst credits to lose.
-    fn default_types() -> Vec<String> {
-        vec!["m7g.large".to_owned()]
     }
 
     /// A node can be replaced while its pods run on the other.

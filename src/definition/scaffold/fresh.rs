@@ -24,6 +24,11 @@ pub(super) fn text(request: &NewCluster<'_>) -> Result<String, DefinitionError> 
     // Three nodes need three zones, which a few regions do not have.
     let zones = regions::default_zones(region).map_or(3, |zones| zones.len());
     let nodes = if zones < 3 { "1" } else { "3" };
+    let nat = if regions::has_regional_nat(region) {
+        "regional             # single costs a third and is gone with its zone"
+    } else {
+        "single               # GovCloud has no regional NAT gateways"
+    };
     let database = match request.restore_from {
         Some(snapshot) => format!("database:\n  restoreFrom: {snapshot}\n"),
         None => "# database: {}\n".to_owned(),
@@ -33,7 +38,9 @@ pub(super) fn text(request: &NewCluster<'_>) -> Result<String, DefinitionError> 
         .replace("<region>", region)
         .replace("<kubernetes>", &format!("{version:<16}"))
         .replace("<cidr>", &format!("{:<20}", cidr.to_string()))
+        .replace("<nat>", nat)
         .replace("<nodes>", nodes)
+        .replace("<worker>", regions::default_worker(region))
         .replace("<database>\n", &database))
 }
 

@@ -13,7 +13,8 @@ use semver::Version;
 
 use super::tree::{self, Node, NodeKind};
 use super::{DefinitionError, parse};
-use crate::spec::ClusterSpec;
+use crate::catalog::regions;
+use crate::spec::{ClusterSpec, Nat};
 use edit::Edits;
 
 /// What is asked for.
@@ -153,6 +154,9 @@ fn region(request: &NewCluster<'_>, root: &Node, spec: &ClusterSpec, edits: &mut
         return;
     };
     edits.set(root, "", "region", region);
+    if spec.network.nat == Nat::Regional && !regions::has_regional_nat(region) {
+        edits.set(root, "network", "nat", "single");
+    }
     if let Some((
         _,
         Node {
@@ -189,7 +193,8 @@ fn dns(request: &NewCluster<'_>, root: &Node, spec: &ClusterSpec, edits: &mut Ed
 fn database(request: &NewCluster<'_>, root: &Node, spec: &ClusterSpec, edits: &mut Edits<'_>) {
     let section = "database";
     if spec.database.is_some() && request.database == NewDatabase::Small {
-        edits.set(root, section, "class", "db.t4g.micro");
+        let region = request.region.unwrap_or(&spec.region);
+        edits.set(root, section, "class", regions::small_database(region));
         edits.set(root, section, "multiAz", "false");
         edits.set(root, section, "backupDays", "1");
         // A snapshot does not fit into less storage than it was taken from.

@@ -14,13 +14,18 @@ use convert::{convert, placeholder};
 use super::check::Report;
 use super::file::ClusterFile;
 use super::tree::{Node, NodeKind, Tree};
-use super::{messages, schema};
+use super::{messages, schema, tree};
 use crate::spec::rules::path;
 
 /// The file as far as it can be read; `None` where it is not even a mapping.
 pub(super) fn read(tree: &Tree, report: &mut Report) -> Option<ClusterFile> {
     for error in &tree.errors {
         report.text(error);
+        // What stands in for an unreadable value is not the one that was meant.
+        let places = tree::places(&tree.root).into_iter();
+        let of_value =
+            places.filter(|(at, place)| !at.is_empty() && place.start == error.place.start);
+        of_value.for_each(|(at, _)| report.broken(at));
     }
     let root = schema::root();
     if !matches!(tree.root.kind, NodeKind::Map(_)) {

@@ -21,6 +21,12 @@ pub fn markdown(view: &PlanView<'_>) -> String {
         view.region,
         view.account
     );
+    for warning in &view.warnings {
+        let _ = writeln!(out, "> warning: {}  ", plain(&warning.text()));
+    }
+    if !view.warnings.is_empty() {
+        out.push('\n');
+    }
     for why in view.refused {
         blocked(&mut out, "the plan", why);
     }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::catalog::durations::{Durations, Span};
 use crate::cloud::{Finding, Identity};
-use crate::definition::Defined;
+use crate::definition::{Defined, Warning};
 use crate::forecast::cost::{self, CostRange, Monthly, StackCost};
 use crate::forecast::estimate::{self, Estimate};
 use crate::forecast::outage::{Outage, outages};
@@ -38,6 +38,9 @@ pub struct PlanView<'a> {
     cluster: &'a str,
     account: &'a str,
     region: &'a str,
+    /// What is allowed in the definition, and probably not meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
     /// Why nothing of it is executed, with the next step of each reason.
     #[serde(skip_serializing_if = "slice_is_empty")]
     refused: &'a [Blocked],
@@ -199,6 +202,7 @@ pub fn view<'a>(
         cluster: &plan.cluster,
         account: &identity.account,
         region: &identity.region,
+        warnings: defined.warnings(),
         refused: &plan.refused,
         changes: plan.has_changes(),
         drift: DriftView::of(plan),

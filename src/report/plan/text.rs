@@ -29,6 +29,12 @@ pub enum PlanDetail {
 /// A plan as text.
 pub fn text(view: &PlanView<'_>, detail: PlanDetail) -> String {
     let mut out = String::new();
+    for warning in &view.warnings {
+        line(
+            &mut out,
+            format_args!("{}", listed_line("warning: ", &warning.text())),
+        );
+    }
     refused_text(&mut out, view.refused);
     for stack in &view.stacks {
         stack_text(&mut out, stack, detail);

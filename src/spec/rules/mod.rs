@@ -4,14 +4,19 @@
 
 mod access;
 mod database;
+mod machines;
 mod names;
 mod network;
 mod nodes;
 mod pools;
+mod subnets;
 mod syntax;
+mod warnings;
 
 pub use access::LONGEST_TTL;
+pub use machines::{MachineFacts, MachineRole, unfit};
 pub use names::{LONGEST_NAME, LONGEST_POOL_NAME};
+pub use warnings::{RuleWarning, WarningCode, warnings};
 
 use super::ClusterSpec;
 
@@ -59,6 +64,7 @@ pub fn check(spec: &ClusterSpec) -> Vec<Violation> {
     let mut broken = Vec::new();
     names::check(spec, &mut broken);
     network::check(spec, &mut broken);
+    subnets::check(spec, &mut broken);
     nodes::check(spec, &mut broken);
     pools::check(spec, &mut broken);
     database::check(spec, &mut broken);

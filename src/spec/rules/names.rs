@@ -14,9 +14,12 @@ pub const LONGEST_POOL_NAME: usize = 40;
 /// AWS allows 50 tags on a resource; the tool, Kubernetes and the autoscaler need up to ten.
 pub const MOST_TAGS: usize = 40;
 
-/// Limits of AWS, in characters.
-const LONGEST_TAG_KEY: usize = 128;
+/// The least of AWS's limits, in characters: the keys of EC2, the values of CloudFormation.
+const LONGEST_TAG_KEY: usize = 127;
 const LONGEST_TAG_VALUE: usize = 256;
+
+/// What neither key nor value of a tag on a database may begin with.
+const TAKEN_BY_RDS: [&str; 2] = ["aws:", "rds:"];
 
 /// Tag keys that belong to AWS, to this tool and to Kubernetes.
 const TAKEN_PREFIXES: [(&str, &str); 5] = [
@@ -101,9 +104,26 @@ fn tags(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
             broken.push(Violation::new(at, what, format!("{why}: choose another key")).on_key());
             continue;
         }
+        let same = |other: &&String| *other < key && other.to_lowercase() == key.to_lowercase();
+        if let Some(other) = spec.tags.keys().find(same) {
+            let what = format!("the tag keys `{other}` and `{key}` differ only in capitals");
+            let help = "IAM takes them for one key, and refuses both: remove one of them";
+            broken.push(Violation::new(&at, what, help).on_key());
+        }
         let key_found = tag_text(&at, "key", key, LONGEST_TAG_KEY);
         broken.extend(key_found.into_iter().map(Violation::on_key));
         broken.extend(tag_text(&at, "value", value, LONGEST_TAG_VALUE));
+        if spec.database.is_some() {
+            for (half, text) in [("key", key), ("value", value)] {
+                let mut prefixes = TAKEN_BY_RDS.iter();
+                if let Some(prefix) = prefixes.find(|prefix| taken(text, prefix)) {
+                    let what = format!("a tag {half} must not start with `{prefix}`");
+                    let help = "RDS refuses it, and the database has all tags: write another one";
+                    let found = Violation::new(&at, what, help);
+                    broken.push(if half == "key" { found.on_key() } else { found });
+                }
+            }
+        }
     }
 }
 
@@ -111,6 +131,15 @@ fn tags(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
 fn tag_text(at: &str, half: &str, text: &str, longest: usize) -> Vec<Violation> {
     let mut broken = Vec::new();
     let length = text.chars().count();
+    if text.trim().is_empty() {
+        let help =
+            "CloudFormation takes tags of one character or more: write one, or remove the tag";
+        broken.push(Violation::new(
+            at,
+            format!("a tag {half} must not be empty"),
+            help,
+        ));
+    }
     if length > longest {
         let what = format!("a tag {half} of {length} characters, at most {longest} fit");
         broken.push(Violation::new(

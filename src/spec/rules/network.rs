@@ -4,8 +4,8 @@ use ipnet::Ipv4Net;
 
 use super::{Violation, either};
 use crate::catalog::regions;
-use crate::spec::ClusterSpec;
 use crate::spec::address::{LONGEST_PREFIX, MAX_ZONES, SHORTEST_PREFIX};
+use crate::spec::{ClusterSpec, Nat};
 
 /// Every node takes a /24 of the pod range (`node-cidr-mask-size` of the controller manager).
 const POD_RANGE_OF_A_NODE: u8 = 24;
@@ -26,8 +26,18 @@ pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
         broken.push(Violation::new("region", why, help));
     }
     zones(spec, broken);
+    nat(spec, broken);
     ranges(spec, broken);
     sizes(spec, broken);
+}
+
+/// A regional NAT gateway fails in AWS only when the network is there already.
+fn nat(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
+    if spec.network.nat == Nat::Regional && !regions::has_regional_nat(&spec.region) {
+        let what = format!("{} has no regional NAT gateways", spec.region);
+        let help = "write `nat: single`, the default there: one gateway in the first zone, gone with that zone";
+        broken.push(Violation::new("network.nat", what, help).with(["region"]));
+    }
 }
 
 fn zones(spec: &ClusterSpec, broken: &mut Vec<Violation>) {

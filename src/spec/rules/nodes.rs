@@ -1,12 +1,9 @@
 //! How many control-plane nodes there are, and the machine types of all nodes.
 
+use super::machines::{MachineFacts, MachineRole, unfit};
 use super::{Violation, nearest};
 use crate::catalog::instances;
 use crate::spec::ClusterSpec;
-
-/// What kubeadm asks of a control-plane machine: two CPUs and about 2 GiB.
-const CONTROL_PLANE_VCPU: u32 = 2;
-const CONTROL_PLANE_MIB: u32 = 2048;
 
 pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     count(spec, broken);
@@ -16,18 +13,9 @@ pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
         broken.push(violation);
         return;
     }
-    let Some(known) = instances::find(name) else {
-        return;
-    };
-    let (Some(vcpu), Some(memory)) = (known.vcpu, known.memory_mib) else {
-        return;
-    };
-    if vcpu < CONTROL_PLANE_VCPU || memory < CONTROL_PLANE_MIB {
-        let what = format!(
-            "`{name}` is too small for a control plane: {vcpu} vCPU, {} GiB",
-            gib(memory)
-        );
-        let help = "API server and etcd need 2 vCPU and 2 GiB at least; t4g.medium is the default";
+    let facts = MachineFacts::of_catalog(name);
+    let image = spec.control_plane.architecture;
+    if let Some((what, help)) = unfit(MachineRole::ControlPlane, name, &facts, image) {
         broken.push(Violation::new(at, what, help));
     }
 }
@@ -51,13 +39,10 @@ fn count(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
 }
 
 /// A size that the family does not come in. `prefix` is before the name (`db.` for databases).
-/// Families outside the catalogue pass: AWS brings new ones faster than this tool.
+/// Families outside the catalogue pass here: AWS brings new ones faster than this tool. `plan` looks them up.
 pub(super) fn unknown_size(at: &str, name: &str, prefix: &str) -> Option<Violation> {
-    let (family, size) = name.split_once('.')?;
-    if instances::find(name).is_some()
-        || !instances::knows_family(family)
-        || size.starts_with("metal")
-    {
+    let (family, _) = name.split_once('.')?;
+    if instances::is_known(name) || !instances::knows_family(family) {
         return None;
     }
     let mut known: Vec<_> = instances::names()

@@ -1,13 +1,11 @@
 //! Node pools: each by itself, and that together they can hold a cluster's own pods.
 
+use super::machines::{MachineFacts, MachineRole, unfit};
 use super::names::{LONGEST_POOL_NAME, MOST_TAGS};
-use super::nodes::{gib, unknown_size};
+use super::nodes::unknown_size;
 use super::{Violation, path, syntax};
 use crate::catalog::instances;
 use crate::spec::{ClusterSpec, NodePool, TaintEffect};
-
-/// What the system itself takes on a node (kubelet and system reservations) is 700 MiB.
-const NODE_MIB: u32 = 1024;
 
 pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     for (index, pool) in spec.pools.iter().enumerate() {
@@ -52,12 +50,13 @@ fn machines(at: &str, pool: &NodePool, broken: &mut Vec<Violation>) {
         if let Some(violation) = unknown_size(&at, name, "") {
             broken.push(violation);
         }
-        if let Some(memory) = instances::find(name).and_then(|known| known.memory_mib)
-            && memory < NODE_MIB
-        {
-            let what = format!("`{name}` is too small for a node: {} GiB", gib(memory));
-            let help =
-                "Kubernetes itself takes 0.7 GiB of every node: take a type with 2 GiB or more";
+        let facts = MachineFacts::of_catalog(name);
+        // The first type decides the image; one of another architecture is refused for that below.
+        let facts = MachineFacts {
+            architecture: None,
+            ..facts
+        };
+        if let Some((what, help)) = unfit(MachineRole::Pool, name, &facts, pool.architecture) {
             broken.push(Violation::new(&at, what, help));
         }
         let Some((first, own)) = first.zip(instances::architecture(name)) else {

@@ -484,7 +484,7 @@ fn limits_of_cloudformation_are_checked_before_any_request() {
     label.pools[0]
         .labels
         .insert("k".repeat(120), "v".to_owned());
-    assert!(fail(label).contains("128 characters"));
+    assert!(fail(label).contains("127 characters"));
     let mut ranges = specs::minimal();
     let range = |n: u8| format!("10.{n}.0.0/16").parse().unwrap();
     let other = |n: u8| format!("172.16.{n}.0/24").parse().unwrap();
