@@ -16,6 +16,12 @@ struct Table {
     types: BTreeMap<String, InstanceType>,
 }
 
+/// What kubeadm asks of a control-plane machine: two CPUs and about 2 GiB.
+pub const CONTROL_PLANE_VCPU: u32 = 2;
+pub const CONTROL_PLANE_MIB: u32 = 2048;
+/// What a node needs: the system itself (kubelet and system reservations) takes 700 MiB of it.
+pub const NODE_MIB: u32 = 1024;
+
 /// What is known of an instance type.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]

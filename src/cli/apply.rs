@@ -19,7 +19,7 @@ use crate::cloud::remote::Remote;
 use crate::cloud::{Cloud, LiveStack, Store};
 use crate::common::text::listed_line;
 use crate::forecast;
-use crate::plan::Plan;
+use crate::plan::{Check, Plan};
 use crate::progress::Style;
 use crate::report::plan::{ForecastInputs, PlanDetail, text, view};
 use crate::stacks::{API_HOST, STATE_BUCKET, Stack, StackKind};
@@ -137,6 +137,10 @@ fn check_and_confirm(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(),
     if let Some(why) = plan.refused.first() {
         let message = format!("{name}: {}; nothing was changed", why.reason);
         return Err(CommandError::refused(message).help(&why.remedy));
+    }
+    if let Some(why) = plan.checks.iter().find_map(Check::blocked) {
+        let message = format!("{name}: {}; nothing was changed", why.reason);
+        return Err(CommandError::refused(message).help(why.remedy));
     }
     if plan.is_refused() {
         return Err(CommandError::refused(format!(

@@ -20,7 +20,8 @@ Exit codes:
    4  failed and needs manual action: a stack, a cluster that is not ready in
       time, a certificate that expires soon
    5  refused by a guard: wrong account or region, protection, data at stake,
-      another Kubernetes version than the living cluster has
+      what AWS would refuse, another Kubernetes version than the living
+      cluster has
    6  detached: AWS continues; re-run the same command to resume
   64  wrong usage
   65  wrong definition

@@ -30,7 +30,11 @@ pub enum Service {
     Iam,
     Kms,
     Pricing,
+    /// Service Quotas.
+    Quotas,
+    Rds,
     S3,
+    S3Control,
     Ssm,
     Sts,
 }
@@ -84,7 +88,9 @@ impl Limit {
             (Service::Ec2, CallKind::Read) => Self::new(10.0, 50.0),
             (Service::Ec2, CallKind::Write) => Self::new(2.0, 20.0),
             (Service::Ssm, CallKind::Read) | (Service::Kms, _) => Self::new(20.0, 20.0),
-            (Service::Pricing, _) => Self::new(5.0, 10.0),
+            (Service::Pricing | Service::Rds | Service::S3Control | Service::Quotas, _) => {
+                Self::new(5.0, 10.0)
+            }
             // A check of a cluster reads about twenty things of IAM.
             (Service::Iam, _) => Self::new(5.0, 30.0),
             (Service::S3 | Service::Sts, _) => Self::new(100.0, 100.0),

@@ -1,6 +1,7 @@
 //! The only way to AWS, in our own words: what the tool asks of a cloud and what it gets back.
 //! Knows nothing of definitions, templates or screens; only `aws/` names the SDK.
 
+pub mod account;
 pub mod aws;
 mod change_set;
 mod drift;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 use crate::common::Clock;
 
+pub use account::{Account, Quota};
 pub use change_set::{
     ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, DeletionPolicy, Finding, INLINE,
     KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement, ResourceChange,

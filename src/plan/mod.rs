@@ -8,7 +8,8 @@
 //!    [`discard`] removes the change sets that nobody will execute;
 //! 3. [`objects`] compares what lies in the state bucket with what belongs there;
 //! 4. [`restore`] reads a saved plan's change sets again;
-//! 5. [`protection::read`] reads what guards the data in the account.
+//! 5. [`protection::read`] reads what guards the data in the account;
+//! 6. [`preflight::ask`] asks whether AWS would refuse what the plan adds.
 //!
 //! All others are functions without a cloud: [`draft()`] compares wanted stacks with a survey.
 
@@ -26,6 +27,7 @@ pub mod normalize;
 pub mod objects;
 pub mod offline;
 pub mod order;
+pub mod preflight;
 pub mod protection;
 pub mod recovery;
 pub mod removal_policy;
@@ -50,6 +52,7 @@ pub use model::{
 };
 pub use offline::{PlanDraft, draft};
 pub use order::{joins, needs};
+pub use preflight::{Check, CheckCode, Verdict};
 pub use recovery::StuckResource;
 pub use request::{run_of, token};
 pub use risk::{Effect, Risk};
@@ -63,10 +66,11 @@ mod tests {
     use std::path::Path;
 
     /// The files that ask the cloud.
-    const ASKING: [&str; 7] = [
+    const ASKING: [&str; 8] = [
         "change_sets.rs",
         "inspect.rs",
         "objects.rs",
+        "preflight/ask.rs",
         "protection/read.rs",
         "restore.rs",
         "running.rs",

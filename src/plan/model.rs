@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::damaged::DamagedObject;
 use super::drift::Drifted;
+use super::preflight::{Check, Verdict};
 use super::recovery::StuckResource;
 use super::risk::Risk;
 use super::{normalize, status};
@@ -25,6 +26,8 @@ pub struct Plan {
     /// What a guard of the whole plan refuses (exit code 5), as lost authorities or the rule of Kubernetes
     /// versions; then nothing of the plan is done.
     pub refused: Vec<Blocked>,
+    /// What was looked at before the first stack; empty where nothing is added, or nobody looked.
+    pub checks: Vec<Check>,
 }
 
 /// What a run would do to one stack.
@@ -195,7 +198,11 @@ impl Plan {
 
     /// Whether a guard of this tool refuses a part of it (exit code 5).
     pub fn is_refused(&self) -> bool {
-        self.blocked().any(|(_, why)| why.by_guard)
+        let checks = self.checks.iter();
+        checks
+            .map(|check| check.verdict)
+            .any(|verdict| verdict == Verdict::Refused)
+            || self.blocked().any(|(_, why)| why.by_guard)
     }
 }
 

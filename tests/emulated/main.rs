@@ -21,6 +21,7 @@ mod kubernetes;
 mod node;
 mod objects;
 mod output;
+mod preflight;
 mod process;
 mod production;
 mod recovery;

@@ -52,11 +52,14 @@ fn has_form(service: Service, call: &str, body: Option<&[u8]>) -> bool {
         return true;
     };
     match service {
-        Service::CloudFormation | Service::Sts | Service::Ec2 | Service::Iam => {
+        Service::CloudFormation | Service::Sts | Service::Ec2 | Service::Iam | Service::Rds => {
             let root = format!("<{call}Response");
             std::str::from_utf8(body).is_ok_and(|text| text.contains(&root))
         }
-        Service::Ssm | Service::Pricing | Service::Kms => body.trim_ascii_start().starts_with(b"{"),
+        Service::Ssm | Service::Pricing | Service::Kms | Service::Quotas => {
+            body.trim_ascii_start().starts_with(b"{")
+        }
+        Service::S3Control => body.trim_ascii_start().starts_with(b"<"),
         // Objects have no form, and answers about them no body.
         Service::S3 => true,
     }

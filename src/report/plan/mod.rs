@@ -1,6 +1,7 @@
 //! A plan as data: the view that scripts read, and that [`text`] is made of.
 
 mod changes;
+mod checks;
 mod forecast;
 mod markdown;
 mod notes;
@@ -20,7 +21,7 @@ use crate::forecast::estimate::{self, Estimate};
 use crate::forecast::outage::{Outage, outages};
 use crate::forecast::prices::Prices;
 use crate::plan::{
-    self, Action, Blocked, ChangeCounts, DamagedObject, Drifted, PendingInput, Plan,
+    self, Action, Blocked, ChangeCounts, Check, DamagedObject, Drifted, PendingInput, Plan,
     PlannedResource, Risk, Step, StuckResource,
 };
 use crate::stacks::StackKind;
@@ -39,6 +40,9 @@ pub struct PlanView<'a> {
     /// Why nothing of it is executed: the rule of Kubernetes versions.
     #[serde(skip_serializing_if = "slice_is_empty")]
     refused: &'a [Blocked],
+    /// What was looked at before the first stack.
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    checks: &'a [Check],
     /// Whether a run would change anything.
     changes: bool,
     stacks: Vec<StackView<'a>>,
@@ -185,6 +189,7 @@ pub fn view<'a>(
         account: &identity.account,
         region: &identity.region,
         refused: &plan.refused,
+        checks: &plan.checks,
         changes: plan.has_changes(),
         stacks: plan
             .steps

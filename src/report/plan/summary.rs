@@ -4,8 +4,10 @@ use super::{PlanView, StackAction, forecast};
 use crate::common::text::listed_line;
 
 /// What a plan can't say about new stacks.
-const UNKNOWABLE: &str = "Known only after apply: IDs, addresses. Not checked: service quotas, instance \
-                          capacity.";
+const UNKNOWABLE: &str = "Known only after apply: IDs, addresses. Not checked: instance capacity.";
+/// The same where nobody looked before the first stack.
+const UNCHECKED: &str = "Known only after apply: IDs, addresses. Not checked: service quotas, instance \
+                         capacity.";
 
 /// The last lines of a plan.
 pub(super) fn summary(view: &PlanView<'_>) -> String {
@@ -44,7 +46,11 @@ pub(super) fn summary(view: &PlanView<'_>) -> String {
         let mut lines = vec![format!("Plan: {}.", parts.join(", "))];
         lines.extend(forecast::lines(&view.expected, &view.cost));
         if count(&[StackAction::Create, StackAction::Recreate]) > 0 {
-            lines.push(listed_line("", UNKNOWABLE));
+            let checked = !view.checks.is_empty();
+            lines.push(listed_line(
+                "",
+                if checked { UNKNOWABLE } else { UNCHECKED },
+            ));
         }
         lines.join("\n") + "\n"
     } else {

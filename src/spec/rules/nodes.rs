@@ -1,12 +1,8 @@
 //! How many control-plane nodes there are, and the machine types of all nodes.
 
 use super::{Violation, nearest};
-use crate::catalog::instances;
+use crate::catalog::instances::{self, CONTROL_PLANE_MIB, CONTROL_PLANE_VCPU};
 use crate::spec::ClusterSpec;
-
-/// What kubeadm asks of a control-plane machine: two CPUs and about 2 GiB.
-const CONTROL_PLANE_VCPU: u32 = 2;
-const CONTROL_PLANE_MIB: u32 = 2048;
 
 pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     count(spec, broken);

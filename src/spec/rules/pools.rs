@@ -3,11 +3,8 @@
 use super::names::{LONGEST_POOL_NAME, MOST_TAGS};
 use super::nodes::{gib, unknown_size};
 use super::{Violation, path, syntax};
-use crate::catalog::instances;
+use crate::catalog::instances::{self, NODE_MIB};
 use crate::spec::{ClusterSpec, NodePool, TaintEffect};
-
-/// What the system itself takes on a node (kubelet and system reservations) is 700 MiB.
-const NODE_MIB: u32 = 1024;
 
 pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     for (index, pool) in spec.pools.iter().enumerate() {

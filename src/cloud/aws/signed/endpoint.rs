@@ -6,6 +6,7 @@ use crate::cloud::limiter::Service;
 /// One service's.
 #[derive(Debug)]
 pub(super) struct Endpoint {
+    /// `{account}` in it stands for the account that is asked about.
     pub(super) url: String,
     /// As signatures name the service.
     pub(super) name: &'static str,
@@ -18,6 +19,9 @@ pub(super) struct Endpoints {
     ec2: Endpoint,
     iam: Endpoint,
     kms: Endpoint,
+    rds: Endpoint,
+    s3_control: Endpoint,
+    quotas: Endpoint,
 }
 
 impl Endpoints {
@@ -39,6 +43,15 @@ impl Endpoints {
                 (url.to_owned(), "iam", signed_for),
             ),
             kms: endpoint(&connection.kms_endpoint, regional("kms", region)),
+            rds: endpoint(&connection.rds_endpoint, regional("rds", region)),
+            s3_control: endpoint(
+                &connection.s3_control_endpoint,
+                (regional("{account}.s3-control", region).0, "s3", region),
+            ),
+            quotas: endpoint(
+                &connection.quotas_endpoint,
+                regional("servicequotas", region),
+            ),
         }
     }
 
@@ -48,6 +61,9 @@ impl Endpoints {
             Service::Ec2 => Some(&self.ec2),
             Service::Iam => Some(&self.iam),
             Service::Kms => Some(&self.kms),
+            Service::Rds => Some(&self.rds),
+            Service::S3Control => Some(&self.s3_control),
+            Service::Quotas => Some(&self.quotas),
             Service::CloudFormation
             | Service::Pricing
             | Service::S3
