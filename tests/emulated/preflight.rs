@@ -187,17 +187,17 @@ async fn denied_look_ups_are_unknown_and_stop_nothing() {
     has(
         said.ends(0),
         &[
-            "?? zone: zones could not be checked: arn:aws:iam::",
+            "?? zones could not be checked: arn:aws:iam::",
             "next: allow ec2:DescribeAvailabilityZones, which only reads",
-            "?? machine-type: ",
-            "?? database: ",
+            "?? machine types could not be checked",
+            "?? database class and engine version could not be checked",
             "next: allow rds:DescribeOrderableDBInstanceOptions, which only reads",
-            "?? quota-addresses: ",
+            "?? quota of Elastic IP addresses could not be checked",
             "next: allow servicequotas:GetServiceQuota, which only reads",
-            "?? public-access-block: ",
+            "?? public access block of the account could not be checked",
             "next: allow s3:GetAccountPublicAccessBlock, which only read",
             // The emulated caller is the root user.
-            "?? rights: rights could not be checked: the caller is the root user of the account",
+            "?? rights could not be checked: the caller is the root user of the account",
             "!! default-vpc: eu-west-1 has no default VPC",
             "Checked before the first stack: names of the stacks, alias of the key.",
         ],

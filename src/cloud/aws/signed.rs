@@ -308,6 +308,9 @@ mod tests {
             (Service::Ec2, "/eu-west-1/ec2/aws4_request"),
             (Service::Kms, "/eu-west-1/kms/aws4_request"),
             (Service::Iam, "/us-east-1/iam/aws4_request"),
+            (Service::Rds, "/eu-west-1/rds/aws4_request"),
+            (Service::Quotas, "/eu-west-1/servicequotas/aws4_request"),
+            (Service::S3Control, "/eu-west-1/s3/aws4_request"),
         ] {
             let api_call = ApiCall::new(service, "DescribeIt", "");
             let headers = vec![("content-type", FORM.to_owned())];
@@ -319,6 +322,9 @@ mod tests {
                 "{signature}"
             );
             assert!(request.headers().get("x-amz-date").is_some());
+            // S3 wants to know the digest of the body, the others do not.
+            let digest = request.headers().get("x-amz-content-sha256");
+            assert_eq!(digest.is_some(), service == Service::S3Control);
         }
     }
 }

@@ -47,9 +47,8 @@ pub(super) fn lines<'a>(view: &PlanView<'a>) -> Vec<CheckLine<'a>> {
         mark: mark(check.verdict),
         text: match check.verdict {
             Verdict::Refused => format!("refused, {}: {}", check.code, check.text),
-            Verdict::Ok | Verdict::Warning | Verdict::Unknown => {
-                format!("{}: {}", check.code, check.text)
-            }
+            Verdict::Ok | Verdict::Warning => format!("{}: {}", check.code, check.text),
+            Verdict::Unknown => check.text.clone(),
         },
         next: check.next.as_deref(),
     };

@@ -119,6 +119,8 @@ mod tests {
         ] {
             assert_eq!(regional("ec2", region).0, format!("https://ec2.{ec2}/"));
             assert_eq!(regional("kms", region).0, format!("https://kms.{ec2}/"));
+            let of_account = regional("{account}.s3-control", region).0;
+            assert_eq!(of_account, format!("https://{{account}}.s3-control.{ec2}/"));
             let expected = (format!("https://{iam_url}/"), signed_for);
             let (url, region) = iam(region);
             assert_eq!((url.to_owned(), region), expected);
