@@ -24,7 +24,7 @@ async fn quota_of_the_account_comes_before_the_default_of_aws() {
     let standard = crate::cloud::account::Family::Standard;
     assert_eq!(aws.quota(Quota::OnDemand(standard)).await, Ok(16));
     let request = asked.recv().expect("a request");
-    assert_eq!(request, r#"{"QuotaCode":"L-1216C47A","ServiceCode":"ec2"}"#);
+    assert_eq!(request, r#"{"ServiceCode":"ec2","QuotaCode":"L-1216C47A"}"#);
     let none = aws.quota(Quota::Vpcs).await;
     assert!(matches!(none, Err(CloudError::NotFound(_))), "{none:?}");
     assert_eq!(asked.try_iter().count(), 2, "the default is asked for too");
