@@ -11,6 +11,7 @@ pub mod hints;
 pub mod images;
 pub mod instances;
 pub mod kubernetes;
+pub mod permissions;
 pub mod regions;
 pub mod resources;
 

@@ -22,7 +22,7 @@ use crate::common::text::{count, listed_line};
 use crate::events::Emitter;
 use crate::forecast;
 use crate::operation::{Lease, Observation, OperationVerb};
-use crate::plan::{Blocked, DriftDetection, Plan};
+use crate::plan::{Blocked, Check, DriftDetection, Plan};
 use crate::progress::Style;
 use crate::report::plan::{ForecastInputs, PlanDetail, text, view};
 use crate::stacks::{API_HOST, STATE_BUCKET, Stack, StackKind};
@@ -213,6 +213,7 @@ fn check_and_confirm(plan: &Plan, session: &Session, yes: &YesArg) -> Result<(),
             .blocked()
             .map(|(_, why)| why.clone())
             .filter(|why| why.by_guard)
+            .chain(plan.checks.iter().filter_map(Check::blocked))
             .collect(),
         all => all.to_vec(),
     };

@@ -21,8 +21,8 @@ Exit codes:
    4  failed and needs manual action: a stack, a cluster that is not healthy
       or not ready in time, a certificate that expires soon
    5  refused by a guard: wrong account or region, protection, data at stake,
-      a change that a living cluster can't take, another run at work on the
-      cluster
+      a change that a living cluster can't take, what AWS would refuse,
+      another run at work on the cluster
    6  detached: AWS continues; re-run the same command to resume
   64  wrong usage
   65  wrong definition

@@ -95,7 +95,7 @@ fn save(
     session: &Session,
     request: &PlanRequest<'_>,
 ) -> Result<bool, CommandError> {
-    if plan.blocked().next().is_some() {
+    if plan.is_refused() || plan.blocked().next().is_some() {
         eprint("no plan was saved: apply would refuse it");
         return Ok(false);
     }

@@ -13,10 +13,12 @@ use super::out::eprint;
 use super::session::{self, Session};
 use crate::access::{self, AccessError, ClusterStacks, Inventory};
 use crate::cloud::remote::Remote;
-use crate::cloud::{ChangeSetLifetime, Cloud, CloudError, Inspect, LiveStack, Store};
+use crate::cloud::{Account, ChangeSetLifetime, Cloud, CloudError, Inspect, LiveStack, Store};
 use crate::plan::protection::account;
 use crate::plan::versions::{self, WantedVersions};
-use crate::plan::{self, Blocked, DriftDetection, Plan, PlanError, PlanOptions, Survey};
+use crate::plan::{
+    self, Blocked, CheckCode, DriftDetection, Plan, PlanError, PlanOptions, Survey, preflight,
+};
 use crate::stacks::{KEY_ARN, STATE_BUCKET, Stack, StackKind};
 
 /// What is allowed by name, and what is stated because AWS can't tell.
@@ -35,6 +37,9 @@ pub struct ConsentArgs {
     /// State the Kubernetes version of a stack, where the plan says that it is not known; may be repeated
     #[arg(long, value_name = "STACK=VERSION", value_parser = running)]
     pub running: Vec<(StackKind, Version)>,
+    /// Skip this check before the first stack, where AWS accepts what it refuses; may be repeated
+    #[arg(long, value_name = "CHECK")]
+    skip_check: Vec<CheckCode>,
 }
 
 impl ConsentArgs {
@@ -44,11 +49,13 @@ impl ConsentArgs {
             skip_resource,
             revert_drift,
             running,
+            skip_check,
         } = self;
         allow_data_loss.is_empty()
             && skip_resource.is_empty()
             && !revert_drift
             && running.is_empty()
+            && skip_check.is_empty()
     }
 }
 
@@ -96,7 +103,7 @@ impl<'a> PlanRequest<'a> {
 
 /// Makes a plan with its change sets. The caller executes or discards them; after Ctrl-C they are
 /// discarded here.
-pub async fn make_plan<C: Cloud + Store + Inspect + Remote>(
+pub async fn make_plan<C: Cloud + Store + Inspect + Remote + Account>(
     session: &Session<C>,
     request: &PlanRequest<'_>,
 ) -> Result<Plan, CommandError> {
@@ -119,7 +126,7 @@ pub async fn make_plan<C: Cloud + Store + Inspect + Remote>(
     Err(CommandError::new(Exit::Interrupted, message))
 }
 
-async fn stages<C: Cloud + Store + Inspect + Remote>(
+async fn stages<C: Cloud + Store + Inspect + Remote + Account>(
     session: &Session<C>,
     request: &PlanRequest<'_>,
 ) -> Result<Plan, CommandError> {
@@ -147,6 +154,8 @@ async fn stages<C: Cloud + Store + Inspect + Remote>(
     let documents = objects::damaged_documents(session, &survey).await?;
     let mut plan = plan::resolve(draft, &session.cloud, &terms).await?;
     plan.note_damaged(&StackKind::ControlPlane, documents);
+    let skip: BTreeSet<CheckCode> = consents.skip_check.iter().copied().collect();
+    plan.checks = preflight::preflight(&plan, &session.cloud, &session.identity, &skip).await;
     Ok(plan)
 }
 

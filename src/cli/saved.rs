@@ -12,7 +12,7 @@ use super::session::{self, Session};
 use crate::cloud::aws::Aws;
 use crate::common::files::{self, Written};
 use crate::definition::lock as lock_file;
-use crate::plan::{Action, Blocked, Plan, PlanOrigin, SavedPlan};
+use crate::plan::{Action, Blocked, Plan, PlanOrigin, SavedPlan, preflight};
 use crate::stacks::StackKind;
 
 /// The mark of a saved plan: a definition never contains it.
@@ -119,6 +119,8 @@ pub async fn restore(saved: &SavedPlan, session: &Session) -> Result<Plan, Comma
         ))
     })?;
     plan.note_damaged(&StackKind::ControlPlane, documents);
+    // The rest was looked at when the plan was made.
+    plan.checks = preflight::names(&plan, &session.cloud).await;
     Ok(plan)
 }
 

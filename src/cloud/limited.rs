@@ -1,6 +1,6 @@
 //! A cloud with the rate limiter around it: for clouds that have none of their own, the simulated one first.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -8,6 +8,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::account::{
+    Account, DatabaseOffer, Decision, MachineType, Quota, RightsQuestion, RunningMachine, Vpcs,
+};
 use super::limiter::{CallKind, Limiter, Service};
 use super::remote::{CommandResult, ObjectSummary, Remote, RemoteCommand};
 use super::{
@@ -137,6 +140,23 @@ impl<C: Inspect + Clock> Inspect for Limited<C> {
     }
 }
 
+impl<C: Account + Clock> Account for Limited<C> {
+    limited! {
+        Read Quotas: quota(quota: Quota) -> u64;
+        Read Ec2: addresses() -> u64;
+        Read Ec2: vpcs() -> Vpcs;
+        Read Ec2: running_machines() -> Vec<RunningMachine>;
+        Read Ec2: zones() -> BTreeSet<String>;
+        Read Ec2: offerings(types: &BTreeSet<String>) -> BTreeMap<String, BTreeSet<String>>;
+        Read Ec2: machine_types(types: &BTreeSet<String>) -> BTreeMap<String, MachineType>;
+        Read Rds: database_offers(class: &str, version: Option<&str>) -> Vec<DatabaseOffer>;
+        Read S3Control: account_access_block(account: &str) -> BTreeSet<String>;
+        Read Iam: role_arn(name: &str) -> Option<String>;
+        Read Iam: decisions(question: &RightsQuestion) -> Vec<Decision>;
+    }
+}
+
+#[rustfmt::skip]
 impl<C: Remote> Remote for Limited<C> {
     limited! {
         Write Ssm: run(group: &str, command: &RemoteCommand) -> CommandResult;

@@ -31,8 +31,11 @@ pub enum Service {
     Iam,
     Kms,
     Pricing,
+    /// Service Quotas.
+    Quotas,
     Rds,
     S3,
+    S3Control,
     Ssm,
     Sts,
 }
@@ -94,7 +97,7 @@ impl Limit {
             (Service::Ssm, CallKind::Read) | (Service::Kms, _) => Self::new(20.0, 20.0),
             // AWS publishes no figures; a plan asks one question about a pool, one about a database.
             (Service::AutoScaling | Service::Rds, CallKind::Read) => Self::new(5.0, 20.0),
-            (Service::Pricing, _) => Self::new(5.0, 10.0),
+            (Service::Pricing | Service::S3Control | Service::Quotas, _) => Self::new(5.0, 10.0),
             // A check of a cluster reads about twenty things of IAM.
             (Service::Iam, _) => Self::new(5.0, 30.0),
             (Service::S3 | Service::Sts, _) => Self::new(100.0, 100.0),

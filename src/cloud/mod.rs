@@ -1,6 +1,7 @@
 //! The only way to AWS, in our own words: what the tool asks of a cloud and what it gets back.
 //! Knows nothing of definitions, templates or screens; only `aws/` names the SDK.
 
+pub mod account;
 pub mod aws;
 mod change_set;
 mod drift;
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 use crate::common::Clock;
 
+pub use account::{Account, Quota};
 pub use change_set::{
     ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, Comparison, DeletionPolicy,
     Finding, INLINE, KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement,

@@ -94,6 +94,7 @@ pub async fn resolve(
         steps,
         leftover: draft.leftover,
         refused: draft.refused,
+        checks: Vec::new(),
     };
     match failed.map_or(skips, |error| Err(error.into())) {
         Ok(()) => Ok(plan),

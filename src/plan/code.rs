@@ -47,6 +47,8 @@ codes! {
     EngineDowngrade = "engine-downgrade",
     /// Another major version of the database's engine.
     EngineMajor = "engine-major",
+    /// A version of the database's engine that RDS creates no database of any more.
+    EngineRetired = "engine-version-retired",
     /// The lock file lacks a machine image.
     ImageNotLocked = "image-not-locked",
     /// Another Kubernetes version than runs.
@@ -65,6 +67,8 @@ codes! {
     PoolSpread = "pool-spread",
     /// A pool whose version fits neither the control plane's nor this program.
     PoolVersion = "pool-version",
+    /// A check before the first stack found what AWS would refuse.
+    Preflight = "preflight",
     /// The definition or the stack protects the cluster from deletion.
     Protected = "protected",
     /// Another range of service addresses.

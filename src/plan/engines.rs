@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::status::{ApplyAction, on_apply};
-use super::{Blocked, Survey};
+use super::{Blocked, Code, Survey};
 use crate::catalog::engines::{self, EngineOffer};
 use crate::stacks::{Stack, StackKind};
 
@@ -25,7 +25,7 @@ pub fn refused(stacks: &[Stack], survey: &Survey, place: &str) -> BTreeMap<Stack
 /// The template of a stack whose resources exist; a leftover of a failed creation is made again.
 fn living_template<'a>(stack: &Stack, survey: &'a Survey) -> Option<&'a Value> {
     let found = survey.named(&stack.name)?;
-    match on_apply(&found.status, &stack.name) {
+    match on_apply(&found.status, found.named()) {
         ApplyAction::Create | ApplyAction::LookInside => None,
         ApplyAction::Compare
         | ApplyAction::Ask
@@ -61,6 +61,7 @@ fn refusal(id: &str, wanted: &Value, living: Option<&Value>, place: &str) -> Opt
         None => format!("RDS creates no new database of PostgreSQL {version} any more"),
     };
     Some(Blocked::by_guard(
+        Code::EngineRetired,
         format!("{what} (as of {date})"),
         format!("set `database.engineVersion` to {nearest} or newer in {place}"),
     ))

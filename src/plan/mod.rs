@@ -10,7 +10,8 @@
 //! 3. [`objects`] compares what lies in the state bucket with what belongs there;
 //! 4. [`restore`] reads a saved plan's change sets again;
 //! 5. [`protection::read`] reads what guards the data in the account;
-//! 6. [`live`] reads sizes that AWS changes by itself.
+//! 6. [`live`] reads sizes that AWS changes by itself;
+//! 7. [`preflight::ask`] asks whether AWS would refuse what the plan adds.
 //!
 //! All others are functions without a cloud: [`draft()`] compares wanted stacks with a survey, [`changes`] says which
 //! changes can't work or lose something.
@@ -36,6 +37,7 @@ pub mod normalize;
 pub mod objects;
 pub mod offline;
 pub mod order;
+pub mod preflight;
 pub mod protection;
 pub mod ranges;
 pub mod recovery;
@@ -63,6 +65,7 @@ pub use model::{
 };
 pub use offline::{PlanDraft, draft};
 pub use order::{joins, needs};
+pub use preflight::{Check, CheckCode, Verdict};
 pub use recovery::StuckResource;
 pub use request::{run_of, token};
 pub use risk::{Effect, Risk};
@@ -76,12 +79,14 @@ mod tests {
     use std::path::Path;
 
     /// The files that ask the cloud.
-    const ASKING: [&str; 10] = [
+    const ASKING: [&str; 12] = [
         "bundle.rs",
         "change_sets.rs",
         "inspect.rs",
         "live.rs",
         "objects.rs",
+        "preflight/ask.rs",
+        "preflight/ask/machines.rs",
         "protection/read.rs",
         "ranges.rs",
         "restore.rs",

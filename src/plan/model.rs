@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::code::Code;
 use super::damaged::DamagedObject;
 use super::drift::Drifted;
+use super::preflight::{Check, Verdict};
 use super::recovery::StuckResource;
 use super::risk::Risk;
 use super::sizes::LiveSizes;
@@ -27,6 +28,8 @@ pub struct Plan {
     /// What a guard of the whole plan refuses (exit code 5), as lost authorities, another Kubernetes version or a
     /// change that can't work; then nothing of the plan is done.
     pub refused: Vec<Blocked>,
+    /// What was looked at before the first stack; empty where nothing is added, or nobody looked.
+    pub checks: Vec<Check>,
 }
 
 /// What a run would do to one stack.
@@ -206,7 +209,11 @@ impl Plan {
 
     /// Whether a guard of this tool refuses a part of it (exit code 5).
     pub fn is_refused(&self) -> bool {
-        self.blocked().any(|(_, why)| why.by_guard)
+        let checks = self.checks.iter();
+        checks
+            .map(|check| check.verdict)
+            .any(|verdict| verdict == Verdict::Refused)
+            || self.blocked().any(|(_, why)| why.by_guard)
     }
 }
 

@@ -52,6 +52,7 @@ impl SavedPlan {
             steps,
             leftover: draft.leftover,
             refused: Vec::new(),
+            checks: Vec::new(),
         })
     }
 }

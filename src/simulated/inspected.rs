@@ -17,7 +17,8 @@ impl Inspect for Simulated {
     async fn key(&self, key: &str) -> Result<Option<KeyState>, CloudError> {
         self.read("key", key, |state| {
             let found = state.found("AWS::KMS::Key", key);
-            Ok(found.map(|found| key_state(state.now, &found)))
+            let own = found.map(|found| key_state(state.now, &found));
+            Ok(own.or_else(|| state.foreign_alias(key)))
         })
         .await
     }
@@ -87,7 +88,7 @@ impl State {
     }
 
     /// Every resource of a type.
-    fn all(&self, of_type: &str) -> impl Iterator<Item = Found> {
+    pub(super) fn all(&self, of_type: &str) -> impl Iterator<Item = Found> {
         let setting = &self.env.setting;
         let stacks = self.stacks.iter().filter(|stack| !stack.is_deleted());
         let resources =

@@ -8,6 +8,7 @@
 //! resource-level conditions, resources of other people, programs on machines (their answers are
 //! scripted).
 
+mod account;
 mod answers;
 mod changes;
 mod changesets;
@@ -46,6 +47,7 @@ use tokio::time::Instant;
 use state::State;
 
 pub use crate::catalog::durations::Operation;
+pub use account::SimulatedAccount;
 pub use compiled::Library;
 pub use config::{
     CallFault, Crash, CrashPoint, FaultKind, Faults, LateEvent, Noise, ResourceFailure,

@@ -3,6 +3,7 @@
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::account::SimulatedAccount;
 use super::compiled::Library;
 use super::config::{Faults, SimulationConfig};
 use super::engine::{Environment, OtherStacks, Running};
@@ -31,6 +32,7 @@ pub(super) struct State {
     pub(super) calls: Vec<Call>,
     /// Scripted answers of machines, by group and command.
     pub(super) commands: BTreeMap<(String, String), VecDeque<CommandResult>>,
+    pub(super) account: SimulatedAccount,
     /// Calls since the start or the last restart.
     pub(super) call_count: u64,
     /// Templates, parameters and tags that came in.
@@ -69,6 +71,7 @@ impl State {
             lag: 0,
             calls: Vec::new(),
             commands: BTreeMap::new(),
+            account: SimulatedAccount::default(),
             call_count: 0,
             received: BTreeSet::new(),
         }

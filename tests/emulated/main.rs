@@ -23,6 +23,7 @@ mod kubernetes;
 mod node;
 mod objects;
 mod output;
+mod preflight;
 mod process;
 mod production;
 mod recovery;

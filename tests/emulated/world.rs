@@ -141,6 +141,14 @@ impl World {
         fs::copy(&half, &self.rules).expect("written");
     }
 
+    /// What the account of this world has and may do, beside the usual (`tests/emulator/aws/account.py`).
+    pub fn account_facts(&self, facts: &Value) {
+        let file = format!("{}.account", self.account());
+        let half = self.path("account");
+        fs::write(&half, facts.to_string()).expect("written");
+        fs::copy(&half, self.rules.with_file_name(file)).expect("written");
+    }
+
     /// The machine of control-plane node a answers that its certificates have so many days left.
     pub fn nodes_say(&self, days: i64) {
         let end = Timestamp::now() + SignedDuration::from_hours(24 * days + 1);

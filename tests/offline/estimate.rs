@@ -42,6 +42,7 @@ pub fn creation(spec: &ClusterSpec) -> Plan {
         steps: stacks.into_iter().map(step).collect(),
         leftover: Vec::new(),
         refused: Vec::new(),
+        checks: Vec::new(),
     }
 }
 

@@ -25,6 +25,7 @@ mod kube;
 mod kubeconfig;
 mod node;
 mod pki;
+mod preflight;
 mod progress;
 mod properties;
 mod readme;

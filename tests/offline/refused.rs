@@ -55,6 +55,7 @@ fn refused() -> (Defined, Plan) {
         steps: steps.collect(),
         leftover: Vec::new(),
         refused: decided.refused.clone().into_values().collect(),
+        checks: Vec::new(),
     };
     (defined, plan)
 }

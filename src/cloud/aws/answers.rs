@@ -61,7 +61,11 @@ fn has_form(service: Service, call: &str, body: Option<&[u8]>) -> bool {
             let root = format!("<{call}Response");
             std::str::from_utf8(body).is_ok_and(|text| text.contains(&root))
         }
-        Service::Ssm | Service::Pricing | Service::Kms => body.trim_ascii_start().starts_with(b"{"),
+        Service::Ssm | Service::Pricing | Service::Kms | Service::Quotas => {
+            body.trim_ascii_start().starts_with(b"{")
+        }
+        Service::S3Control => std::str::from_utf8(body)
+            .is_ok_and(|text| text.contains("<PublicAccessBlockConfiguration")),
         Service::S3 => s3_has_form(call, body),
     }
 }

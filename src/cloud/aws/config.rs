@@ -62,6 +62,10 @@ pub(super) struct Connection {
     pub(super) kms_endpoint: Option<String>,
     /// The same for RDS.
     pub(super) rds_endpoint: Option<String>,
+    /// The same for S3 Control.
+    pub(super) s3_control_endpoint: Option<String>,
+    /// The same for Service Quotas.
+    pub(super) quotas_endpoint: Option<String>,
 }
 
 /// Loads the configuration. Calls nothing but, without any region, the instance's metadata.
@@ -117,6 +121,8 @@ pub(super) async fn load(
         auto_scaling_endpoint: endpoint("Auto Scaling"),
         kms_endpoint: endpoint("KMS"),
         rds_endpoint: endpoint("RDS"),
+        s3_control_endpoint: endpoint("S3 Control"),
+        quotas_endpoint: endpoint("Service Quotas"),
         region: region.to_string(),
         sdk,
     })

@@ -2,23 +2,17 @@
 
 mod answer;
 
-use std::time::Duration;
-
 use super::Aws;
 use super::calls::{ApiCall, all_pages};
 use super::error::unanswered;
 use super::signed::{Tries, query};
 use crate::cloud::limiter::Service;
 use crate::cloud::{CloudError, Console};
-use crate::common::retry::Backoff;
 
 /// EC2's API; there has been no other since.
-const VERSION: &str = "2016-11-15";
+pub(super) const VERSION: &str = "2016-11-15";
 /// A console is optional information: no long wait for it.
-const TRIES: Tries = Tries {
-    backoff: Backoff::constant(Duration::from_secs(1), 2),
-    attempt: Duration::from_secs(15),
-};
+const TRIES: Tries = Tries::FEW;
 
 /// The last lines of the newest machine of an Auto Scaling group, terminated ones too: EC2 shows those
 /// for about an hour.

@@ -223,6 +223,9 @@ fn by_code(api_call: ApiCall<'_>, code: &str, message: &str) -> Option<CloudErro
         "NotFoundException" if api_call.service == Service::Kms => {
             CloudError::NotFound(format!("key {}", api_call.of))
         }
+        "NoSuchResourceException" if api_call.service == Service::Quotas => {
+            CloudError::NotFound(format!("quota {}", api_call.of))
+        }
         "ParameterNotFound" => CloudError::NotFound(format!("parameter {}", api_call.of)),
         "ValidationError" if is_missing_stack(message) => {
             CloudError::NotFound(subject(message, "stack", api_call))

@@ -16,7 +16,7 @@ use crate::cloud::inspect::RoleAccess;
 use crate::cloud::limiter::Service;
 
 /// IAM's API; there has been no other since.
-const VERSION: &str = "2010-05-08";
+pub(super) const VERSION: &str = "2010-05-08";
 
 pub(super) async fn role(aws: &Aws, name: &str) -> Result<Option<RoleAccess>, CloudError> {
     CloudError::optional(read(aws, name).await)
@@ -76,7 +76,7 @@ async fn listed(
 }
 
 /// Where the next page begins; `None` on the last.
-fn marker(answer: &Document<'_>) -> Option<String> {
+pub(super) fn marker(answer: &Document<'_>) -> Option<String> {
     let result = answer.root_element().children();
     let mut result =
         result.filter(|node| node.is_element() && !node.has_local_name("ResponseMetadata"));

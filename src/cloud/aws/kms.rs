@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Aws;
 use super::calls::ApiCall;
 use super::error::unanswered;
-use super::signed;
+use super::signed::{self, Tries};
 use crate::cloud::CloudError;
 use crate::cloud::inspect::KeyState;
 use crate::cloud::limiter::Service;
@@ -18,7 +18,13 @@ const POLICY: &str = "default";
 
 pub(super) async fn state(aws: &Aws, key: &str) -> Result<Option<KeyState>, CloudError> {
     let api_call = ApiCall::new(Service::Kms, "DescribeKey", key);
-    let answer = signed::json(aws, (api_call, TARGET), &json!({ "KeyId": key })).await;
+    let answer = signed::json(
+        aws,
+        Tries::USUAL,
+        (api_call, TARGET),
+        &json!({ "KeyId": key }),
+    )
+    .await;
     let Some(answer) = CloudError::optional(answer)? else {
         return Ok(None);
     };
@@ -42,7 +48,7 @@ fn moment(seconds: &Value) -> Option<Timestamp> {
 pub(super) async fn policy(aws: &Aws, key: &str) -> Result<Option<Value>, CloudError> {
     let api_call = ApiCall::new(Service::Kms, "GetKeyPolicy", key);
     let body = json!({ "KeyId": key, "PolicyName": POLICY });
-    let answer = signed::json(aws, (api_call, TARGET), &body).await;
+    let answer = signed::json(aws, Tries::USUAL, (api_call, TARGET), &body).await;
     let Some(answer) = CloudError::optional(answer)? else {
         return Ok(None);
     };

@@ -1,6 +1,7 @@
 //! The cloud that is AWS: the traits of [`crate::cloud`] over the SDK. The only module that names it.
 //! Knows how AWS answers and how it fails; not what the calls are for.
 
+mod account;
 mod answers;
 mod bucket;
 mod calls;

@@ -1,6 +1,6 @@
 //! Signed requests to the services without an SDK client here, over the SDK's own connection: the query protocol of
-//! EC2, IAM, Auto Scaling and RDS, the JSON protocol of KMS. The whole SDK of EC2 takes 8 GB of memory to compile, and
-//! each further one costs minutes.
+//! EC2, IAM, Auto Scaling and RDS, the JSON protocol of KMS and Service Quotas, the REST protocol of S3 Control. The
+//! whole SDK of EC2 takes 8 GB of memory to compile, and each further one costs minutes.
 
 mod endpoint;
 pub(super) mod xml;
@@ -10,7 +10,9 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_cloudformation::config::http::{HttpRequest, HttpResponse};
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign,
+};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use serde_json::Value;
@@ -22,7 +24,7 @@ use super::calls::ApiCall;
 use super::config::{Connection, plain_connector};
 use super::error::{ErrorText, explain_answer, no_credentials, unanswered};
 use crate::cloud::CloudError;
-use crate::cloud::limiter::CallKind;
+use crate::cloud::limiter::{CallKind, Service};
 use crate::common::retry::{Backoff, Try, retry};
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
@@ -41,6 +43,11 @@ impl Tries {
         backoff: Backoff::REQUEST,
         attempt: Duration::from_secs(15),
     };
+    /// For what is good to know: nobody waits long for it.
+    pub(super) const FEW: Self = Self {
+        backoff: Backoff::constant(Duration::from_secs(1), 2),
+        attempt: Duration::from_secs(15),
+    };
 }
 
 /// Connection, credentials and endpoints.
@@ -53,7 +60,11 @@ pub(super) struct Client {
 
 /// A request before it is signed.
 struct Unsigned {
-    /// Content type first.
+    method: &'static str,
+    /// Without the slash at its beginning.
+    path: &'static str,
+    /// The account that is asked about, where the endpoint is the account's own.
+    account: String,
     headers: Vec<(&'static str, String)>,
     body: String,
 }
@@ -64,6 +75,18 @@ struct Protocol {
     refusal: fn(&str) -> ApiError,
     /// Whether a text is a good answer to the call of this name.
     is_answer: fn(&str, &str) -> bool,
+}
+
+impl Unsigned {
+    fn post(headers: Vec<(&'static str, String)>, body: String) -> Self {
+        Self {
+            method: "POST",
+            path: "",
+            account: String::new(),
+            headers,
+            body,
+        }
+    }
 }
 
 /// Code and message of a refusal, where the answer has them.
@@ -80,9 +103,9 @@ pub(super) async fn query(
     (api_call, version): (ApiCall<'_>, &str),
     parameters: &[(&str, &str)],
 ) -> Result<String, CloudError> {
-    let request = || Unsigned {
-        headers: vec![("content-type", FORM.to_owned())],
-        body: form(api_call.call, version, parameters),
+    let request = || {
+        let headers = vec![("content-type", FORM.to_owned())];
+        Unsigned::post(headers, form(api_call.call, version, parameters))
     };
     let protocol = Protocol {
         refusal: xml::refusal,
@@ -94,23 +117,46 @@ pub(super) async fn query(
 /// Asks a JSON API, by the name that goes before the call's in `X-Amz-Target`.
 pub(super) async fn json(
     aws: &Aws,
+    tries: Tries,
     (api_call, target): (ApiCall<'_>, &str),
     body: &Value,
 ) -> Result<Value, CloudError> {
-    let request = || Unsigned {
-        headers: vec![
+    let request = || {
+        let headers = vec![
             ("content-type", JSON.to_owned()),
             ("x-amz-target", format!("{target}.{}", api_call.call)),
-        ],
-        body: body.to_string(),
+        ];
+        Unsigned::post(headers, body.to_string())
     };
     let protocol = Protocol {
         refusal: json_refusal,
         is_answer: |_, text| serde_json::from_str::<Value>(text).is_ok_and(|it| it.is_object()),
     };
-    let text = ask(aws, Tries::USUAL, api_call, request, protocol).await?;
+    let text = ask(aws, tries, api_call, request, protocol).await?;
     let not_json = |error| unanswered(api_call, &format!("an answer that is not JSON ({error})"));
     serde_json::from_str(&text).map_err(not_json)
+}
+
+/// Gets what lies at a path of S3 Control's API about an account; the answer is XML.
+pub(super) async fn of_account(
+    aws: &Aws,
+    tries: Tries,
+    api_call: ApiCall<'_>,
+    account: &str,
+    path: &'static str,
+) -> Result<String, CloudError> {
+    let request = || Unsigned {
+        method: "GET",
+        path,
+        account: account.to_owned(),
+        headers: vec![("x-amz-account-id", account.to_owned())],
+        body: String::new(),
+    };
+    let protocol = Protocol {
+        refusal: xml::refusal,
+        is_answer: |_, text| text.contains("<PublicAccessBlockConfiguration"),
+    };
+    ask(aws, tries, api_call, request, protocol).await
 }
 
 async fn ask(
@@ -186,12 +232,17 @@ impl Client {
         };
         let credentials = provider.provide_credentials().await;
         let identity = credentials.map_err(|cause| no_credentials(&cause))?.into();
+        let url = url.replace("{account}", &unsigned.account) + unsigned.path;
+        let mut settings = SigningSettings::default();
+        if api_call.service == Service::S3Control {
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
         let signing = v4::SigningParams::builder()
             .identity(&identity)
             .region(region)
             .name(name)
             .time(SystemTime::now())
-            .settings(SigningSettings::default())
+            .settings(settings)
             .build()
             .map_err(|error| cannot(error.to_string()))?;
         let headers = || {
@@ -201,14 +252,14 @@ impl Client {
                 .map(|(name, text)| (*name, text.as_str()))
         };
         let bytes = SignableBody::Bytes(unsigned.body.as_bytes());
-        let signable = SignableRequest::new("POST", url, headers(), bytes)
+        let signable = SignableRequest::new(unsigned.method, &url, headers(), bytes)
             .map_err(|error| cannot(error.to_string()))?;
         let signed = sign(signable, &signing.into()).map_err(|error| cannot(error.to_string()))?;
         let (instructions, _) = signed.into_parts();
 
         let mut request = HttpRequest::new(SdkBody::from(unsigned.body.as_str()));
         let line = request
-            .set_method("POST")
+            .set_method(unsigned.method)
             .and_then(|()| request.set_uri(url.as_str()));
         line.map_err(|error| cannot(error.to_string()))?;
         for (name, value) in headers().chain(instructions.headers()) {
@@ -247,7 +298,6 @@ fn json_refusal(text: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::limiter::Service;
 
     #[test]
     fn query_form_names_the_call_and_escapes_values() {
@@ -283,12 +333,12 @@ mod tests {
             (Service::Rds, "/eu-west-1/rds/aws4_request"),
             (Service::Kms, "/eu-west-1/kms/aws4_request"),
             (Service::Iam, "/us-east-1/iam/aws4_request"),
+            (Service::Quotas, "/eu-west-1/servicequotas/aws4_request"),
+            (Service::S3Control, "/eu-west-1/s3/aws4_request"),
         ] {
             let api_call = ApiCall::new(service, "DescribeIt", "");
-            let unsigned = Unsigned {
-                headers: vec![("content-type", FORM.to_owned())],
-                body: "Action=X".to_owned(),
-            };
+            let headers = vec![("content-type", FORM.to_owned())];
+            let unsigned = Unsigned::post(headers, "Action=X".to_owned());
             let request = aws.signed.signed(api_call, unsigned).await.expect("signed");
             let signature = request.headers().get("authorization").unwrap_or_default();
             assert!(
@@ -296,6 +346,9 @@ mod tests {
                 "{signature}"
             );
             assert!(request.headers().get("x-amz-date").is_some());
+            // S3 wants to know the digest of the body, the others do not.
+            let digest = request.headers().get("x-amz-content-sha256");
+            assert_eq!(digest.is_some(), service == Service::S3Control);
         }
     }
 }

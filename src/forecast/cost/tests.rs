@@ -243,6 +243,7 @@ fn monthly_of(step: Step) -> Monthly {
         steps: vec![step],
         leftover: Vec::new(),
         refused: Vec::new(),
+        checks: Vec::new(),
     };
     monthly(&plan, HOME, &Prices::table())
 }

@@ -170,6 +170,7 @@ fn small_cluster() -> Plan {
         steps: stacks.map(|stack| doing(stack, Action::Create)).into(),
         leftover: Vec::new(),
         refused: Vec::new(),
+        checks: Vec::new(),
     }
 }
 

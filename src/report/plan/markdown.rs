@@ -7,7 +7,7 @@ use super::changes::{ChangeView, action_words, property_lines, risk_words};
 use super::notes::notes;
 use super::summary::summary;
 use super::text::{counted, headline_words};
-use super::{PlanDetail, PlanView, StackView, forecast};
+use super::{PlanDetail, PlanView, StackView, checks, forecast};
 use crate::plan::Blocked;
 
 /// A plan as Markdown.
@@ -32,6 +32,14 @@ pub fn markdown(view: &PlanView<'_>) -> String {
     }
     if !view.refused.is_empty() {
         out.push('\n');
+    }
+    for check in checks::lines(view) {
+        let (text, next) = (plain(&check.text), check.next.map(plain));
+        let next = next.map_or_else(String::new, |next| format!("  \n> next: {next}"));
+        let _ = writeln!(out, "> `{}` {text}{next}\n", check.mark);
+    }
+    if let Some(text) = checks::fine(view) {
+        let _ = writeln!(out, "{}\n", plain(&text));
     }
     for line in summary(view).lines() {
         let _ = writeln!(out, "{}  ", plain(line));

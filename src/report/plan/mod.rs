@@ -1,6 +1,7 @@
 //! A plan as data: the view that scripts read, and that [`text`] is made of.
 
 mod changes;
+mod checks;
 mod drift;
 mod forecast;
 mod markdown;
@@ -21,7 +22,7 @@ use crate::forecast::estimate::{self, Estimate};
 use crate::forecast::outage::{Outage, outages};
 use crate::forecast::prices::Prices;
 use crate::plan::{
-    self, Action, Blocked, ChangeCounts, DamagedObject, Drifted, Grown, PendingInput, Plan,
+    self, Action, Blocked, ChangeCounts, Check, DamagedObject, Drifted, Grown, PendingInput, Plan,
     PlannedResource, Risk, Step, StuckResource,
 };
 use crate::stacks::StackKind;
@@ -44,6 +45,9 @@ pub struct PlanView<'a> {
     /// Why nothing of it is executed, with the next step of each reason.
     #[serde(skip_serializing_if = "slice_is_empty")]
     refused: &'a [Blocked],
+    /// What was looked at before the first stack.
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    checks: &'a [Check],
     /// Whether a run would change anything.
     changes: bool,
     /// What drift detection found.
@@ -204,6 +208,7 @@ pub fn view<'a>(
         region: &identity.region,
         warnings: defined.warnings(),
         refused: &plan.refused,
+        checks: &plan.checks,
         changes: plan.has_changes(),
         drift: DriftView::of(plan),
         stacks: plan

@@ -4,8 +4,10 @@ use super::{PlanView, StackAction, forecast};
 use crate::common::text::{count as counted, listed_line};
 
 /// What a plan can't say about new stacks.
-const UNKNOWABLE: &str = "Known only after apply: IDs, addresses. Not checked: service quotas, instance \
-                          capacity.";
+const UNKNOWABLE: &str = "Known only after apply: IDs, addresses. Not checked: instance capacity.";
+/// The same where nobody looked before the first stack.
+const UNCHECKED: &str = "Known only after apply: IDs, addresses. Not checked: service quotas, instance \
+                         capacity.";
 
 /// What drift detection leaves out (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-iam-policy.html>
 /// and cloudformation-coverage-roadmap#936, #1686, #1858, #2489).
@@ -50,7 +52,11 @@ pub(super) fn summary(view: &PlanView<'_>) -> String {
         let mut lines = vec![format!("Plan: {}.", parts.join(", "))];
         lines.extend(forecast::lines(&view.expected, &view.cost));
         if count(&[StackAction::Create, StackAction::Recreate]) > 0 {
-            lines.push(listed_line("", UNKNOWABLE));
+            let checked = !view.checks.is_empty();
+            lines.push(listed_line(
+                "",
+                if checked { UNKNOWABLE } else { UNCHECKED },
+            ));
         }
         lines.extend(drift_lines(view));
         lines.join("\n") + "\n"

@@ -8,7 +8,7 @@ use console::{Style, measure_text_width};
 use super::changes::{ChangeView, action_words, property_lines, risk_words};
 use super::notes::notes;
 use super::summary::summary;
-use super::{PlanView, StackAction, StackView, forecast};
+use super::{PlanView, StackAction, StackView, checks, forecast};
 use crate::common::terminal::paint;
 use crate::common::text::{listed_line, one_line};
 use crate::plan::{Blocked, ChangeCounts, Risk};
@@ -52,8 +52,22 @@ pub fn text(view: &PlanView<'_>, detail: PlanDetail) -> String {
             "kube-cfn deletes a stack only with the whole cluster; to remove one, delete it in CloudFormation.",
         );
     }
+    checks_text(&mut out, view);
     out.push_str(&summary(view));
     out
+}
+
+/// What was looked at before the first stack.
+fn checks_text(out: &mut String, view: &PlanView<'_>) {
+    if let Some(text) = checks::fine(view) {
+        wrapped(out, "", &text);
+    }
+    for check in checks::lines(view) {
+        wrapped(out, "", &format!("{} {}", check.mark, check.text));
+        if let Some(next) = check.next {
+            wrapped(out, "    ", &format!("next: {next}"));
+        }
+    }
 }
 
 /// What refuses the plan as a whole.

@@ -30,12 +30,12 @@ def main():
     os.environ.update(GATEWAY_PORT=str(port), BIND_HOST="127.0.0.1", SFTP_ENABLED="0", IOT_MTLS_ENABLED="0",
                       S3_DATA_DIR=str(state / "s3"), STATE_DIR=str(state / "state"))
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    servers = _install(state)
+    servers, accounts = _install(state)
     threading.Thread(target=_announce, args=(state, port), daemon=True).start()
     parent = os.getppid()
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     try:
-        asyncio.run(_serve(listener))
+        asyncio.run(_serve(listener, accounts))
     finally:
         servers.stop_all()
         if os.getppid() != parent:
@@ -44,6 +44,7 @@ def main():
 
 def _install(state):
     from . import changesets, drift, replacing, resources, reverting, strict, validation
+    from .account import Accounts
     from .engine import Engine
     from .pace import Pace
     from .postgres import Servers
@@ -63,11 +64,13 @@ def _install(state):
     validation.install(rules)
     consoles.install(rules)
     commands.install(rules)
+    accounts = Accounts(os.environ.get("KUBE_CFN_TEST_RULES"), CATALOGUE)
+    accounts.install()
     Engine(pace, rules, resources.SNAPSHOTS, instances_of).install()
-    return servers
+    return servers, accounts
 
 
-async def _serve(listener):
+async def _serve(listener, accounts):
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app
@@ -80,7 +83,7 @@ async def _serve(listener):
     config.graceful_timeout = 0.2
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    await serve(app, config, shutdown_trigger=stop.wait)
+    await serve(accounts.front(app), config, shutdown_trigger=stop.wait)
 
 
 def _announce(state, port):

@@ -6,6 +6,7 @@ use crate::cloud::limiter::Service;
 /// One service's.
 #[derive(Debug)]
 pub(super) struct Endpoint {
+    /// `{account}` in it stands for the account that is asked about.
     pub(super) url: String,
     /// As signatures name the service.
     pub(super) name: &'static str,
@@ -20,6 +21,8 @@ pub(super) struct Endpoints {
     iam: Endpoint,
     kms: Endpoint,
     rds: Endpoint,
+    s3_control: Endpoint,
+    quotas: Endpoint,
 }
 
 impl Endpoints {
@@ -46,6 +49,14 @@ impl Endpoints {
             ),
             kms: endpoint(&connection.kms_endpoint, regional("kms", region)),
             rds: endpoint(&connection.rds_endpoint, regional("rds", region)),
+            s3_control: endpoint(
+                &connection.s3_control_endpoint,
+                (regional("{account}.s3-control", region).0, "s3", region),
+            ),
+            quotas: endpoint(
+                &connection.quotas_endpoint,
+                regional("servicequotas", region),
+            ),
         }
     }
 
@@ -57,6 +68,8 @@ impl Endpoints {
             Service::Iam => Some(&self.iam),
             Service::Kms => Some(&self.kms),
             Service::Rds => Some(&self.rds),
+            Service::S3Control => Some(&self.s3_control),
+            Service::Quotas => Some(&self.quotas),
             Service::CloudFormation
             | Service::Pricing
             | Service::S3
@@ -114,6 +127,8 @@ mod tests {
             let auto_scaling = format!("https://autoscaling.{ec2}/");
             assert_eq!(regional("autoscaling", region).0, auto_scaling);
             assert_eq!(regional("kms", region).0, format!("https://kms.{ec2}/"));
+            let of_account = regional("{account}.s3-control", region).0;
+            assert_eq!(of_account, format!("https://{{account}}.s3-control.{ec2}/"));
             let expected = (format!("https://{iam_url}/"), signed_for);
             let (url, region) = iam(region);
             assert_eq!((url.to_owned(), region), expected);

@@ -1,6 +1,7 @@
 //! What no emulator shows, from a scripted server on loopback: throttles, lost answers, many pages,
 //! early validation, answers that are not AWS's.
 
+mod account;
 mod change_set_names;
 mod change_sets;
 mod commands;
