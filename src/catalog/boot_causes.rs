@@ -15,6 +15,9 @@ const FAILED_BEFORE: [&str; 2] = ["boot: attempt ", "kube-cfn: failed to "];
 /// Between the number of an attempt and the failure, in those boot files.
 const FAILED_TO: &str = " failed to ";
 const ELSEWHERE: &str = "see the lines above";
+/// The last line of a boot that succeeds, on the console: `boot: i-0a runs as pool-x with Kubernetes 1.36.4`.
+const RUNS_AS: &str = " runs as ";
+const WITH_KUBERNETES: &str = " with Kubernetes";
 
 /// A cause for which machines don't boot.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -119,6 +122,9 @@ fn end(line: &str) -> Option<(BootState, Option<&str>, &str)> {
     }
     if let Some((_, text)) = line.split_once(SUCCEEDED) {
         return Some((BootState::Succeeded, None, text));
+    }
+    if line.contains(RUNS_AS) && line.contains(WITH_KUBERNETES) {
+        return Some((BootState::Succeeded, None, line));
     }
     let old = FAILED_BEFORE.iter().any(|lead| line.contains(lead));
     let (_, text) = line.split_once(FAILED_TO).filter(|_| old)?;

@@ -9,7 +9,7 @@ use super::{CloudError, Console};
 /// Below it a machine stores the log of a failed boot: `boot/ROLE-ID:INSTANCE-ID/TIME.log`.
 pub const BOOT_LOGS: &str = "boot/";
 
-/// A machine of a cluster.
+/// A machine of a cluster. The newest is the greatest; one whose age is unknown is the least.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Machine {
     /// When it was launched; `None` where EC2 does not say.

@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::limiter::{CallKind, Limiter, Service};
 use super::remote::{CommandResult, ObjectSummary, Remote, RemoteCommand};
 use super::{
-    BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity,
-    Inspect, KeyState, LiveResource, LiveStack, OnFailure, OpenChangeSet, ParameterSummary,
-    Protection, PutResult, RoleAccess, StackEvent, StackOperation, Store, StoredContent,
-    UploadedObject,
+    Boots, BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, Drift, Identity,
+    Inspect, KeyState, LiveResource, LiveStack, Machine, OnFailure, OpenChangeSet,
+    ParameterSummary, Protection, PutResult, RoleAccess, StackEvent, StackOperation, Store,
+    StoredContent, UploadedObject,
 };
 use crate::common::Clock;
 
@@ -103,6 +103,14 @@ impl<C: Store + Clock> Store for Limited<C> {
         Read S3: object(bucket: &str, key: &str) -> Option<Vec<u8>>;
         Write S3: empty_bucket(bucket: &str) -> usize;
         Read Ec2: console(group: &str) -> Option<Console>;
+    }
+}
+
+#[rustfmt::skip]
+impl<C: Boots> Boots for Limited<C> {
+    limited! {
+        Read Ec2: machines(cluster: &str) -> Vec<Machine>;
+        Read Ec2: console_of(instance: &str) -> Option<Console>;
     }
 }
 

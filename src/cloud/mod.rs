@@ -2,6 +2,7 @@
 //! Knows nothing of definitions, templates or screens; only `aws/` names the SDK.
 
 pub mod aws;
+mod boots;
 mod change_set;
 mod drift;
 mod error;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 use crate::common::Clock;
 
+pub use boots::{BOOT_LOGS, Boots, Machine, instance_of_log};
 pub use change_set::{
     ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, DeletionPolicy, Finding, INLINE,
     KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement, ResourceChange,

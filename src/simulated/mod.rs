@@ -9,6 +9,7 @@
 //! scripted).
 
 mod answers;
+mod boots;
 mod changes;
 mod changesets;
 mod compiled;
@@ -45,7 +46,7 @@ use state::State;
 pub use crate::catalog::durations::Operation;
 pub use compiled::Library;
 pub use config::{
-    CallFault, Crash, CrashPoint, FaultKind, Faults, LateEvent, Noise, ResourceFailure,
+    CallFault, Crash, CrashPoint, FaultKind, Faults, LateEvent, Noise, QUOTA, ResourceFailure,
     RollbackFailure, SimulationConfig,
 };
 pub use external_change::ExternalChange;
