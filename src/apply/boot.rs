@@ -135,7 +135,10 @@ pub async fn failed_machines(
         let silent = silent.into_iter().rev().take(CONSOLES);
         let finding = async |machine: Machine| {
             let log = newest.get(machine.instance.as_str()).copied();
-            Some((machine.stack, of_machine(cloud, &machine.instance, bucket.zip(log)).await?))
+            Some((
+                machine.stack,
+                of_machine(cloud, &machine.instance, bucket.zip(log)).await?,
+            ))
         };
         join_all(logged.into_iter().chain(silent).map(finding)).await
     })
@@ -159,12 +162,17 @@ async fn of_machine(
         return None;
     }
     // A machine that boots at this moment says things that look like errors, too.
-    let on_console = || BootFinding::from_console(console.as_ref()?).filter(|found| found.has_ended);
+    let on_console =
+        || BootFinding::from_console(console.as_ref()?).filter(|found| found.has_ended);
     said.or_else(on_console)
 }
 
 /// The result of a work that takes no longer than this.
-async fn within<T>(cloud: &impl Store, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+async fn within<T>(
+    cloud: &impl Store,
+    limit: Duration,
+    work: impl Future<Output = T>,
+) -> Option<T> {
     match select(pin!(work), pin!(cloud.sleep(limit))).await {
         Either::Left((answer, _)) => Some(answer),
         Either::Right(_) => None,

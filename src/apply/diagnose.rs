@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use futures::future::join_all;
 use jiff::SignedDuration;
 
+pub use super::boot::failed_machines;
 use super::boot::{self, FailedGroup};
 use super::cause::{self, ResourceLabels};
 use crate::cloud::{Cloud, CloudError, LiveStack, StackEvent, StackOperation, StackStatus, Store};
-pub use super::boot::failed_machines;
 pub use crate::events::Diagnosis;
 use crate::events::{Failure, Place, Verb};
 use crate::plan::Survey;

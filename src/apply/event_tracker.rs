@@ -187,7 +187,10 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         {
             (self.subject.mark_rolling_back)();
             // The resources that failed were reported, each with its own reason.
-            let reason = event.reason.as_deref().filter(|reason| !cause::only_sums_up(reason));
+            let reason = event
+                .reason
+                .as_deref()
+                .filter(|reason| !cause::only_sums_up(reason));
             let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
             let text = format!("failed and is being rolled back{reason}");
             self.subject.emit.note(Some(self.subject.kind), text);

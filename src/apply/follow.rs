@@ -6,9 +6,7 @@ use std::time::Duration;
 use super::cause::ResourceLabels;
 use super::event_tracker::EventTracker;
 use super::poller::{Poller, WakeReason};
-use crate::cloud::{
-    Cloud, CloudError, LiveStack, StackEvent, StackOperation, StackStatus, Store,
-};
+use crate::cloud::{Cloud, CloudError, LiveStack, StackEvent, StackOperation, StackStatus, Store};
 use crate::events::{BootFinding, Emitter, Verb};
 use crate::stacks::StackKind;
 

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::hints::matches;
 
@@ -31,6 +31,13 @@ pub struct BootCause {
     any: Vec<String>,
     #[serde(default)]
     evidence: Vec<String>,
+}
+
+/// As its code.
+impl Serialize for BootCause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.code)
+    }
 }
 
 /// How a boot ended, from what it said.
@@ -204,7 +211,10 @@ mod tests {
         let failed = "kube-cfn boot failed: parameter: read the parameter x: it is missing";
         assert_eq!(code(&[refused, failed]), Some("clock"));
         assert_eq!(code(&[refused, failed, "again", failed]), Some("parameter"));
-        assert_eq!(code(&["Unable to locate credentials"]), Some("instance-profile"));
+        assert_eq!(
+            code(&["Unable to locate credentials"]),
+            Some("instance-profile")
+        );
         assert_eq!(find(&["all is well"]), None);
     }
 
@@ -225,7 +235,10 @@ mod tests {
             "kube-cfn boot failed: api: no",
             "kube-cfn boot succeeded: booted as pool-x",
         ];
-        assert_eq!(find(&lines).map(|end| end.state), Some(BootState::Succeeded));
+        assert_eq!(
+            find(&lines).map(|end| end.state),
+            Some(BootState::Succeeded)
+        );
     }
 
     #[test]

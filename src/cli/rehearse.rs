@@ -199,16 +199,16 @@ fn boot_cause(
 }
 
 fn no_such_resource(name: &str, stacks: &[Stack]) -> CommandError {
-        let ids = stacks.iter().flat_map(|stack| {
-            let kind = &stack.kind;
-            stack.resources().map(move |(id, _)| format!("{kind}/{id}"))
-        });
-        let mut ids: Vec<String> = ids.collect();
-        ids.sort_by(|a, b| {
-            let likeness = |one: &str| strsim::jaro_winkler(one, name);
-            likeness(b).total_cmp(&likeness(a))
-        });
-        ids.truncate(3);
+    let ids = stacks.iter().flat_map(|stack| {
+        let kind = &stack.kind;
+        stack.resources().map(move |(id, _)| format!("{kind}/{id}"))
+    });
+    let mut ids: Vec<String> = ids.collect();
+    ids.sort_by(|a, b| {
+        let likeness = |one: &str| strsim::jaro_winkler(one, name);
+        likeness(b).total_cmp(&likeness(a))
+    });
+    ids.truncate(3);
     CommandError::new(
         Exit::Usage,
         format!("--fail {name}: there is no such resource"),

@@ -15,7 +15,10 @@ const TAIL: usize = 6;
 #[serde(tag = "source", rename_all = "camelCase")]
 pub enum BootSource {
     /// A log in the state bucket, which contains no value of a parameter.
-    StoredLog { key: String, written: Timestamp },
+    StoredLog {
+        key: String,
+        written: Timestamp,
+    },
     Console,
 }
 
@@ -28,7 +31,7 @@ pub struct BootFinding {
     #[serde(flatten)]
     pub source: BootSource,
     /// The code of the cause in the catalogue: `image-pull`; `None` where it is none of those.
-    #[serde(rename = "code", serialize_with = "code")]
+    #[serde(rename = "code")]
     pub cause: Option<&'static BootCause>,
     /// What failed, in the machine's words.
     pub text: String,
@@ -36,13 +39,6 @@ pub struct BootFinding {
     pub has_ended: bool,
     /// The last lines, oldest first.
     pub lines: Vec<String>,
-}
-
-fn code<S: serde::Serializer>(
-    cause: &Option<&'static BootCause>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    cause.map(|cause| &cause.code).serialize(serializer)
 }
 
 impl BootFinding {

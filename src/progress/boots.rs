@@ -11,16 +11,22 @@ pub fn failed_boot(stack: Option<&str>, boot: &BootFinding, width: usize) -> Vec
     let read = match &boot.source {
         BootSource::StoredLog { key, written } => {
             let at = written.strftime("%Y-%m-%d %H:%M UTC");
-            format!("failed at {at}; its log is {} in the state bucket", clean(key))
+            format!(
+                "failed at {at}; its log is {} in the state bucket",
+                clean(key)
+            )
         }
         BootSource::Console => "read on its console; it stored no log".to_owned(),
     };
     let last = format!("last lines: {}", clean(&boot.lines.join(" | ")));
-    let texts: Vec<String> = [format!("{stack}the boot of a machine failed"), clean(&boot.reason())]
-        .into_iter()
-        .chain(remedy)
-        .chain([last, read])
-        .flat_map(|text| wrap(&text, room(width)))
-        .collect();
+    let texts: Vec<String> = [
+        format!("{stack}the boot of a machine failed"),
+        clean(&boot.reason()),
+    ]
+    .into_iter()
+    .chain(remedy)
+    .chain([last, read])
+    .flat_map(|text| wrap(&text, room(width)))
+    .collect();
     Line::group(Mark::Failed, texts, width)
 }

@@ -73,7 +73,10 @@ fn signals(text: &str) -> Option<String> {
     let end = after
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(after.len());
-    Some(format!("{came} of {} machines {reported}", after.get(..end)?))
+    Some(format!(
+        "{came} of {} machines {reported}",
+        after.get(..end)?
+    ))
 }
 
 /// `no m7g.large in eu-west-1a at the moment`

@@ -18,9 +18,16 @@ fn names(cause: &str, name: &str) {
     let then = format!("then: kube-cfn apply {name}");
     let said = world.apply();
     said.ends(3).tells(&remedy).tells(&then);
-    let at = |text: &str| said.stderr.find(text).unwrap_or_else(|| panic!("no {text:?}: {said}"));
+    let at = |text: &str| {
+        said.stderr
+            .find(text)
+            .unwrap_or_else(|| panic!("no {text:?}: {said}"))
+    };
     // The instance and the cause, before CloudFormation's list of what it rolls back.
-    assert!(said.stderr.contains(&format!(": {}: ", known.sentence)), "{said}");
+    assert!(
+        said.stderr.contains(&format!(": {}: ", known.sentence)),
+        "{said}"
+    );
     assert!(at(&known.sentence) < at("is being rolled back"), "{said}");
     assert!(at(&remedy) < at(&then), "{said}");
     assert!(!said.stderr.contains("controlPlane.nodes"), "{said}");
@@ -29,7 +36,10 @@ fn names(cause: &str, name: &str) {
     let found: Value = serde_json::from_str(&later.stdout).expect("JSON");
     let failure = &found[0]["failure"];
     let reason = failure["reason"].as_str().expect("a reason");
-    assert!(reason.starts_with("i-0") && reason.contains(&known.sentence), "{found:#}");
+    assert!(
+        reason.starts_with("i-0") && reason.contains(&known.sentence),
+        "{found:#}"
+    );
     assert_eq!(failure["hint"], json!(known.remedy));
     world.no_rules();
     world.apply().ends(0);
@@ -65,7 +75,11 @@ fn boot_of_a_worker_is_named() {
         "boot": "join", "times": 1
     }]));
     let known = boot_causes::by_code("join").expect("a cause of the catalogue");
-    world.apply().ends(3).tells(&known.sentence).tells(&known.remedy);
+    world
+        .apply()
+        .ends(3)
+        .tells(&known.sentence)
+        .tells(&known.remedy);
 }
 
 /// The control plane has no stack that failed: its machine was replaced later, and does not boot.

@@ -221,8 +221,14 @@ fn signal_failure_has_no_place_and_a_hint() {
 #[test]
 fn signal_event_names_the_instance() {
     for (reason, instance) in [
-        ("Received FAILURE signal with UniqueId i-0a1b", Some("i-0a1b")),
-        ("Received FAILURE signal with UniqueId i-0a1b. More", Some("i-0a1b")),
+        (
+            "Received FAILURE signal with UniqueId i-0a1b",
+            Some("i-0a1b"),
+        ),
+        (
+            "Received FAILURE signal with UniqueId i-0a1b. More",
+            Some("i-0a1b"),
+        ),
         ("Received SUCCESS signal with UniqueId i-0a1b", None),
         ("Received FAILURE signal with UniqueId 7", None),
         ("Received 1 FAILURE signal(s) out of 1", None),

@@ -75,11 +75,15 @@ fn produces(cause: &str) {
     // CloudFormation's signal says the same.
     let calls = machine.calls();
     assert!(
-        calls.contains(&format!("--reason {last} --stack")) || calls.contains(&format!("--reason {last}\n")),
+        calls.contains(&format!("--reason {last} --stack"))
+            || calls.contains(&format!("--reason {last}\n")),
         "{calls}"
     );
     let end = end[end.len().saturating_sub(15)..].join("\n") + "\n";
-    golden::check(&format!("../../src/simulated/boots/{cause}/console.txt"), &end);
+    golden::check(
+        &format!("../../src/simulated/boots/{cause}/console.txt"),
+        &end,
+    );
     let logs = stored(&machine);
     if script == START {
         assert!(logs.is_empty(), "{logs:?}");
@@ -92,7 +96,11 @@ fn produces(cause: &str) {
     }
     let lines: Vec<&str> = said.lines().collect();
     let found = boot_causes::find(&lines).expect("an end of a boot");
-    assert_eq!(found.cause.map(|cause| cause.code.as_str()), Some(cause), "{said}");
+    assert_eq!(
+        found.cause.map(|cause| cause.code.as_str()),
+        Some(cause),
+        "{said}"
+    );
 }
 
 macro_rules! causes {
@@ -134,7 +142,10 @@ fn success_after_a_stored_failure_is_stored() {
     let machine = worker();
     with_journal(&machine);
     machine.set("srv/machine", "riscv64");
-    assert_eq!(machine.run(&["/bin/bash", "-c", THIRD]).status.code(), Some(1));
+    assert_eq!(
+        machine.run(&["/bin/bash", "-c", THIRD]).status.code(),
+        Some(1)
+    );
     assert!(machine.has("var/lib/kube-cfn/boot-log-stored"));
     machine.set("srv/machine", "aarch64");
     machine.set("srv/journal", "");
@@ -146,7 +157,10 @@ fn success_after_a_stored_failure_is_stored() {
     assert_eq!(logs.len(), 2, "{logs:?}");
     let last = logs[1].1.lines().last().unwrap_or_default();
     let spec = specs::production();
-    let booted = format!("kube-cfn boot succeeded: booted as pool-batch with Kubernetes {}", spec.kubernetes);
+    let booted = format!(
+        "kube-cfn boot succeeded: booted as pool-batch with Kubernetes {}",
+        spec.kubernetes
+    );
     assert_eq!(last, booted);
     assert!(!machine.has("var/lib/kube-cfn/boot-log-stored"));
     machine.boots();

@@ -59,9 +59,15 @@ fn group_of(cause: &BootCause) -> (&'static str, &'static str) {
 
 fn assert_names(failure: &Failure, cause: &BootCause) {
     let begins = failure.reason.starts_with("i-0");
-    assert!(begins && failure.reason.contains(&cause.sentence), "{failure:#?}");
+    assert!(
+        begins && failure.reason.contains(&cause.sentence),
+        "{failure:#?}"
+    );
     assert_eq!(failure.hint.as_ref(), Some(&cause.remedy));
-    assert_eq!(failure.place, None, "no field of the definition is the cause");
+    assert_eq!(
+        failure.place, None,
+        "no field of the definition is the cause"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,9 +83,15 @@ async fn boot_failure_is_reported_with_its_cause_within_a_minute() {
                 .find(|event| event.logical_id == group && event.status.as_str() == status);
             found.unwrap().at
         };
-        let reported = events.iter().find(|event| matches!(event, Event::Failed { .. }));
+        let reported = events
+            .iter()
+            .find(|event| matches!(event, Event::Failed { .. }));
         let after = reported.unwrap().at().duration_since(is("CREATE_FAILED"));
-        assert!(after < SignedDuration::from_mins(1), "{}: {after:?}", cause.code);
+        assert!(
+            after < SignedDuration::from_mins(1),
+            "{}: {after:?}",
+            cause.code
+        );
     }
 }
 
@@ -95,12 +107,17 @@ async fn quota_of_machines_is_reported_with_its_code() {
 #[tokio::test(start_paused = true)]
 async fn cause_is_reported_before_the_rollback() {
     let (_, events) = run_failing("canary-control-plane", "SlotA", "image-pull").await;
-    let notes = events.iter().enumerate().filter_map(|(at, event)| match event {
-        Event::Note { text, .. } if text.contains("rolled back") => Some((at, text)),
-        _ => None,
-    });
+    let notes = events
+        .iter()
+        .enumerate()
+        .filter_map(|(at, event)| match event {
+            Event::Note { text, .. } if text.contains("rolled back") => Some((at, text)),
+            _ => None,
+        });
     let notes: Vec<_> = notes.collect();
-    let cause = events.iter().position(|event| matches!(event, Event::Failed { .. }));
+    let cause = events
+        .iter()
+        .position(|event| matches!(event, Event::Failed { .. }));
     let [(at, text)] = &notes[..] else {
         panic!("{notes:?}")
     };
@@ -139,9 +156,19 @@ async fn log_of_a_later_boot_is_found_until_a_boot_succeeds() {
     let key = |time: &str| format!("boot/AROA1:{}/{time}.log", machine.instance);
     let log = "control-plane of canary, attempt 3\n\
                kube-cfn boot failed: volume: attach it: another machine holds it\n";
-    cloud.upload(&bucket, &key("20261201T000000Z"), log.as_bytes()).await.unwrap();
+    cloud
+        .upload(&bucket, &key("20261201T000000Z"), log.as_bytes())
+        .await
+        .unwrap();
     // The log of a machine that is gone is nothing to repair.
-    cloud.upload(&bucket, "boot/AROA1:i-gone/20261201T000000Z.log", log.as_bytes()).await.unwrap();
+    cloud
+        .upload(
+            &bucket,
+            "boot/AROA1:i-gone/20261201T000000Z.log",
+            log.as_bytes(),
+        )
+        .await
+        .unwrap();
     cloud.silence_console(&machine.instance);
     let found = find().await;
     let [(stack, boot)] = &found[..] else {
@@ -151,7 +178,10 @@ async fn log_of_a_later_boot_is_found_until_a_boot_succeeds() {
     assert_eq!(boot.instance, machine.instance);
     assert_eq!(boot.cause.map(|cause| cause.code.as_str()), Some("volume"));
     let done = "kube-cfn boot succeeded: booted as control-plane\n";
-    cloud.upload(&bucket, &key("20261201T000100Z"), done.as_bytes()).await.unwrap();
+    cloud
+        .upload(&bucket, &key("20261201T000100Z"), done.as_bytes())
+        .await
+        .unwrap();
     assert_eq!(find().await, []);
 }
 
@@ -160,7 +190,17 @@ fn rehearsed(fail: &str) -> (Option<i32>, String) {
     let path = directory.path().join("canary.yaml");
     let canary = Path::new(env!("CARGO_MANIFEST_DIR")).join("clusters/canary.yaml");
     std::fs::copy(canary, &path).unwrap();
-    let arguments = ["rehearse", "--speed", "0", "--seed", "7", "--progress", "plain", "--fail", fail];
+    let arguments = [
+        "rehearse",
+        "--speed",
+        "0",
+        "--seed",
+        "7",
+        "--progress",
+        "plain",
+        "--fail",
+        fail,
+    ];
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_kube-cfn"))
         .args(arguments)
         .arg(&path)
@@ -178,11 +218,17 @@ fn rehearsal_shows_every_cause_and_its_remedy_before_the_command() {
         let stack = stack.trim_start_matches("canary-");
         let (code, said) = rehearsed(&format!("{stack}/{group}={}", cause.code));
         assert_eq!(code, Some(3), "{said}");
-        let report: Vec<&str> = said.lines().filter(|line| line.contains(" failing ")).collect();
+        let report: Vec<&str> = said
+            .lines()
+            .filter(|line| line.contains(" failing "))
+            .collect();
         let at = |text: &str| report.iter().position(|line| line.contains(text));
         let (why, remedy) = (at(&cause.sentence), at(&format!("try: {}", cause.remedy)));
         let then = at("then: kube-cfn apply canary");
-        assert!(why.is_some() && why < remedy && remedy < then, "{report:#?}\n{said}");
+        assert!(
+            why.is_some() && why < remedy && remedy < then,
+            "{report:#?}\n{said}"
+        );
         assert_eq!(at("from: "), None, "{report:#?}");
     }
     let (code, said) = rehearsed("control-plane/SlotA=quota");
@@ -194,7 +240,10 @@ fn rehearsal_shows_every_cause_and_its_remedy_before_the_command() {
 fn rehearsal_refuses_causes_that_there_are_not() {
     let (code, said) = rehearsed("control-plane/SlotA=moon");
     assert_eq!(code, Some(64), "{said}");
-    assert!(said.contains("the causes are clock, ") && said.contains(", quota"), "{said}");
+    assert!(
+        said.contains("the causes are clock, ") && said.contains(", quota"),
+        "{said}"
+    );
     let (code, said) = rehearsed("edge/NatGateway=image-pull");
     assert_eq!(code, Some(64), "{said}");
 }

@@ -1,10 +1,10 @@
 //! What EC2 answers, out of its XML, and a console's output as lines fit for a screen. Pure.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use super::super::signed::xml::{LocalName, child, elements, parse};
 use crate::cloud::Machine;
 use crate::common::tags::TAG_STACK;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 /// Lines that are shown: the end of a boot says what went wrong.
 const LINES: usize = 15;
