@@ -56,9 +56,8 @@ pub(super) async fn of_group(
 ) -> Option<BootFinding> {
     let bucket = parameters.get(STATE_BUCKET);
     within(cloud, LIMIT, async {
-        let console = async { console_of(cloud, group).await };
         let named = async { log_of(cloud, bucket?, group.instance.as_deref()?).await };
-        let (console, log) = join(console, named).await;
+        let (console, log) = join(console_of(cloud, group), named).await;
         let log = match (&log, &console, bucket) {
             // The console says which machine it is.
             (None, Some(console), Some(bucket)) if group.instance.is_none() => {

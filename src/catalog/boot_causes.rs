@@ -14,6 +14,8 @@ const SUCCEEDED: &str = "kube-cfn boot succeeded: ";
 const FAILED_BEFORE: [&str; 2] = ["boot: attempt ", "kube-cfn: failed to "];
 /// Between the number of an attempt and the failure, in those boot files.
 const FAILED_TO: &str = " failed to ";
+/// The end of such a line before the third attempt.
+const THIRD: &str = "; the third failure is reported to the stack";
 const ELSEWHERE: &str = "see the lines above";
 /// The last line of a boot that succeeds, on the console: `boot: i-0a runs as pool-x with Kubernetes 1.36.4`.
 const RUNS_AS: &str = " runs as ";
@@ -135,8 +137,7 @@ fn end(line: &str) -> Option<(BootState, Option<&str>, &str)> {
     }
     let old = FAILED_BEFORE.iter().any(|lead| line.contains(lead));
     let (_, text) = line.split_once(FAILED_TO).filter(|_| old)?;
-    let text = text.strip_suffix("; the third failure is reported to the stack");
-    let text = text.unwrap_or_else(|| line.split_once(FAILED_TO).map_or("", |(_, text)| text));
+    let text = text.strip_suffix(THIRD).unwrap_or(text);
     Some((BootState::Failed, None, text))
 }
 
