@@ -6,7 +6,7 @@
 use crate::catalog::durations::Operation;
 use crate::catalog::hints::{self, Hint};
 use crate::cloud::status::ResourcePhase;
-use crate::cloud::{Console, Finding, ResourceStatus, StackEvent, StackStatus};
+use crate::cloud::{Finding, ResourceStatus, StackEvent, StackStatus};
 use crate::events::{Failure, Place, Verb};
 
 /// Where a resource, or a property of it (a path with dots), comes from.
@@ -19,9 +19,6 @@ pub struct ResourceLabels<'a> {
     pub describe: &'a dyn Fn(&str) -> String,
     pub explain: &'a Explain<'a>,
 }
-
-/// How many lines of a console go into a reason.
-const TAIL: usize = 6;
 
 /// The first real failure in time. The order of a tie is the order in which AWS listed it.
 pub fn cause(verb: Verb, events: &[StackEvent]) -> Option<&StackEvent> {
@@ -84,7 +81,10 @@ fn of_resource(
         resource: Some((labels.describe)(&event.logical_id)),
         logical_id: Some(event.logical_id.clone()),
         resource_type: Some(event.resource_type.clone()),
-        place: (labels.explain)(&event.logical_id, None),
+        // No field of the definition makes machines fail to boot.
+        place: (!is_about_signals(&event.resource_type, &reason))
+            .then(|| (labels.explain)(&event.logical_id, None))
+            .flatten(),
         hint: hint(event, &reason).map(|hint| hint.text),
         cancelled: cancelled(event, events, labels),
         reason,
@@ -142,7 +142,7 @@ fn is_cancelled(event: &StackEvent) -> bool {
 }
 
 /// Whether a reason only summarises other failures, or says nothing.
-fn only_sums_up(reason: &str) -> bool {
+pub(super) fn only_sums_up(reason: &str) -> bool {
     reason.starts_with("The following resource(s) failed to")
         || reason.starts_with("Embedded stack ")
         || reason.starts_with("Resource creation Initiated")
@@ -221,69 +221,21 @@ fn one(found: &Finding, id: &str) -> String {
 }
 
 /// Whether a group of machines failed because they never reported, or reported that they failed: a signal
-/// carries no reason, so the console of one of them says more than AWS.
+/// carries no reason, so one of the machines says more than AWS.
 pub fn is_signal_failure(failure: &Failure) -> bool {
     let of_type = failure.resource_type.as_deref().unwrap_or_default();
-    hints::hint(of_type, None, &failure.reason).is_some_and(|hint| hint.cause == "signalTimeout")
+    is_about_signals(of_type, &failure.reason)
 }
 
-/// The same failure with the end of a machine's console: the last line that looks like an error first.
-#[must_use]
-pub fn with_console(failure: Failure, console: &Console) -> Failure {
-    let lines: Vec<&str> = console
-        .lines
-        .iter()
-        .map(|line| strip_prefixes(line))
-        .filter(|line| !line.is_empty())
-        .collect();
-    let tail = lines
-        .get(lines.len().saturating_sub(TAIL)..)
-        .unwrap_or_default();
-    let Some(last) = lines
-        .iter()
-        .rfind(|line| looks_like_error(line))
-        .or(lines.last())
-    else {
-        return failure;
-    };
-    let aws = failure.reason.trim_end_matches('.');
-    let reason = format!(
-        "{aws}; {}: {last} (last lines: {})",
-        console.instance,
-        tail.join(" | ")
-    );
-    Failure { reason, ..failure }
+fn is_about_signals(resource_type: &str, reason: &str) -> bool {
+    hints::hint(resource_type, None, reason).is_some_and(|hint| hint.cause == "signalTimeout")
 }
 
-/// A line of a console without the time since boot and the name of the unit.
-fn strip_prefixes(line: &str) -> &str {
-    let line = line.trim();
-    let line = match line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((time, rest)) if time.trim().parse::<f64>().is_ok() => rest.trim(),
-        _ => line,
-    };
-    match line.split_once("]: ") {
-        Some((unit, rest)) if !unit.contains(' ') && unit.contains('[') => rest.trim(),
-        _ => line,
-    }
-}
-
-fn looks_like_error(line: &str) -> bool {
-    let text = line.to_lowercase();
-    [
-        "error",
-        "fail",
-        "fatal",
-        "denied",
-        "timed out",
-        "timeout",
-        "refused",
-        "not found",
-        "no space",
-        "panic",
-    ]
-    .iter()
-    .any(|word| text.contains(word))
+/// The machine that a reason of AWS names as the sender of a FAILURE signal.
+pub(super) fn signalling_instance(reason: &str) -> Option<&str> {
+    let (_, rest) = reason.split_once("FAILURE signal with UniqueId ")?;
+    let id = rest.split_whitespace().next()?.trim_end_matches('.');
+    id.starts_with("i-").then_some(id)
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use std::collections::HashSet;
 use futures::future::join_all;
 use jiff::SignedDuration;
 
+use super::boot::{self, FailedGroup};
+pub use super::boot::{FailedMachines, failed_machines};
 use super::cause::{self, ResourceLabels};
-use crate::cloud::{Cloud, CloudError, LiveStack, StackEvent, StackOperation, StackStatus};
+use crate::cloud::{Cloud, CloudError, LiveStack, StackEvent, StackOperation, StackStatus, Store};
 pub use crate::events::Diagnosis;
 use crate::events::{Failure, Place, Verb};
 use crate::plan::Survey;
@@ -16,10 +18,11 @@ use crate::stacks::{StackKind, description};
 pub type Explain<'a> = dyn Fn(&StackKind, &str, Option<&str>) -> Option<Place> + 'a;
 
 /// Reads the newest operation of every stack and returns those that failed, in the order of the survey.
-/// Leaves out healthy stacks, and those of a kind that this version does not know.
+/// Leaves out healthy stacks, and those of a kind that this version does not know. Of machines that did not boot
+/// it reads what they said, as far as that is still there.
 pub async fn diagnose(
     survey: &Survey,
-    cloud: &impl Cloud,
+    cloud: &(impl Cloud + Store),
     explain: &Explain<'_>,
 ) -> Result<Vec<(StackKind, Diagnosis)>, CloudError> {
     let known = survey
@@ -38,10 +41,33 @@ pub async fn diagnose(
             describe: &|id| in_template(id).unwrap_or(id).to_owned(),
             explain: &|id, path| explain(&kind, id, path),
         };
-        let diagnosis = of_stack(found, &events?, &labels);
-        all.extend(diagnosis.map(|diagnosis| (kind.clone(), diagnosis)));
+        let events = events?;
+        if let Some(diagnosis) = of_stack(found, &events, &labels) {
+            let diagnosis = with_boot(diagnosis, found, &events, cloud).await;
+            all.push((kind.clone(), diagnosis));
+        }
     }
     Ok(all)
+}
+
+async fn with_boot(
+    diagnosis: Diagnosis,
+    found: &LiveStack,
+    events: &[StackEvent],
+    cloud: &impl Store,
+) -> Diagnosis {
+    let cause = cause::cause(diagnosis.operation, events);
+    let Some(cause) = cause.filter(|_| cause::is_signal_failure(&diagnosis.failure)) else {
+        return diagnosis;
+    };
+    let group = FailedGroup::new(cause, events);
+    match boot::of_group(cloud, &group, &found.parameters).await {
+        Some(boot) => Diagnosis {
+            failure: boot.explain(diagnosis.failure),
+            ..diagnosis
+        },
+        None => diagnosis,
+    }
 }
 
 async fn history(cloud: &impl Cloud, stack_id: &str) -> Result<Vec<StackEvent>, CloudError> {

@@ -2,19 +2,17 @@
 //! decides from events and stack when the operation is over.
 
 use std::collections::HashSet;
-use std::pin::pin;
 use std::time::Duration;
 
-use futures::future::{Either, select};
 use jiff::Timestamp;
 
+use super::boot::{self, FailedGroup};
 use super::cause;
 use super::follow::{Direction, FollowError, FollowedOperation};
 use super::poller::{Subscription, WakeReason};
-use crate::cloud::{Cloud, CloudError, Console, LiveStack, StackEvent, StackStatus, Store};
-use crate::common::Clock;
+use crate::cloud::{Cloud, CloudError, LiveStack, StackEvent, StackStatus, Store};
 use crate::common::clock::elapsed;
-use crate::events::Verb;
+use crate::events::{BootFinding, Verb};
 
 /// How long a stack may contradict its own last event before its status counts.
 /// Reads of `DescribeStacks` were seen stale for seconds; this leaves room.
@@ -27,16 +25,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const STACK_READ: Duration = Duration::from_secs(30);
 /// Tries of the one read after the end.
 const LAST_READS: usize = 3;
-/// How long a machine's console may take to be read.
-const CONSOLE: Duration = Duration::from_secs(10);
-
-/// The end of the console of a machine of a group, while there still is one.
-async fn read_console(cloud: &(impl Clock + Store), group: Option<&str>) -> Option<Console> {
-    match select(pin!(cloud.console(group?)), pin!(cloud.sleep(CONSOLE))).await {
-        Either::Left((Ok(console), _)) => console,
-        _ => None,
-    }
-}
 
 /// Time to the next poll: short while things begin or move, longer while only slow ones are left.
 fn pace(age: Duration, quiet: Duration) -> Duration {
@@ -64,8 +52,8 @@ pub(super) struct EventTracker<'a, C> {
     pub events: Vec<StackEvent>,
     /// The event that was reported as the first real failure.
     reported: Option<String>,
-    /// The end of the console of a machine whose group never signalled.
-    pub console: Option<Console>,
+    /// What a machine said whose group did not boot.
+    pub boot: Option<BootFinding>,
 }
 
 impl<'a, C: Cloud + Store> EventTracker<'a, C> {
@@ -81,7 +69,7 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
             seen: HashSet::new(),
             events: Vec::new(),
             reported: None,
-            console: None,
+            boot: None,
         }
     }
 
@@ -132,14 +120,21 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
             Err(CloudError::NotFound(_)) => Vec::new(),
             answer => answer?,
         };
+        let mut read = 0;
         for event in new_events {
             if self.seen.insert(event.id.clone()) {
                 self.last_event = self.now();
-                self.emit_event(&event);
+                self.emit_resource(&event);
                 self.events.push(event);
+                read += 1;
             }
         }
         self.report_first_failure().await;
+        // After the cause: this names the resources that failed at most.
+        let first = self.events.len().saturating_sub(read);
+        for event in self.events.get(first..).unwrap_or_default() {
+            self.emit_rollback(event);
+        }
         Ok(())
     }
 
@@ -151,38 +146,54 @@ impl<'a, C: Cloud + Store> EventTracker<'a, C> {
         let Some(cause) = cause.filter(|cause| self.reported.as_ref() != Some(&cause.id)) else {
             return;
         };
-        let group = cause.physical_id.clone();
+        let group = FailedGroup::new(cause, &self.events);
         self.reported = Some(cause.id.clone());
         let mut statuses = self.events.iter().rev();
         let status = statuses.find_map(|event| event.stack_status.as_ref());
         let failure = cause::failure(verb, status, &self.events, &self.subject.labels);
         let Some(mut failure) = failure else { return };
         if cause::is_signal_failure(&failure) {
-            self.console = read_console(self.cloud(), group.as_deref()).await;
-            if let Some(console) = &self.console {
-                failure = cause::with_console(failure, console);
+            self.boot = self.read_boot(&group).await;
+            if let Some(boot) = &self.boot {
+                failure = boot.explain(failure);
             }
         }
         self.subject.emit.failed(self.subject.kind, &failure);
     }
 
-    fn emit_event(&self, event: &StackEvent) {
-        match &event.stack_status {
-            None => {
-                let description = (self.subject.labels.describe)(&event.logical_id);
-                self.subject
-                    .emit
-                    .resource(self.subject.kind, description, event);
-            }
-            Some(StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress)
-                if self.subject.direction == Direction::Forward =>
-            {
-                (self.subject.mark_rolling_back)();
-                let reason = event.reason.as_deref().unwrap_or("no reason given");
-                let text = format!("failed and is being rolled back: {reason}");
-                self.subject.emit.note(Some(self.subject.kind), text);
-            }
-            Some(_) => {}
+    /// What a machine of the group said, while the group may still be there.
+    async fn read_boot(&self, group: &FailedGroup) -> Option<BootFinding> {
+        let stack = self.cloud().stack(&self.subject.operation.stack_id).await;
+        let stack = stack.ok().flatten();
+        let parameters = stack.map(|stack| stack.parameters).unwrap_or_default();
+        boot::of_group(self.cloud(), group, &parameters).await
+    }
+
+    fn emit_resource(&self, event: &StackEvent) {
+        if event.stack_status.is_none() {
+            let description = (self.subject.labels.describe)(&event.logical_id);
+            self.subject
+                .emit
+                .resource(self.subject.kind, description, event);
+        }
+    }
+
+    fn emit_rollback(&self, event: &StackEvent) {
+        if self.subject.direction != Direction::Forward {
+            return;
+        }
+        if let Some(StackStatus::RollbackInProgress | StackStatus::UpdateRollbackInProgress) =
+            &event.stack_status
+        {
+            (self.subject.mark_rolling_back)();
+            // The resources that failed were reported, each with its own reason.
+            let reason = event
+                .reason
+                .as_deref()
+                .filter(|reason| !cause::only_sums_up(reason));
+            let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
+            let text = format!("failed and is being rolled back{reason}");
+            self.subject.emit.note(Some(self.subject.kind), text);
         }
     }
 

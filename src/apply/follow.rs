@@ -6,11 +6,8 @@ use std::time::Duration;
 use super::cause::ResourceLabels;
 use super::event_tracker::EventTracker;
 use super::poller::{Poller, WakeReason};
-use crate::cloud::{
-    Cloud, CloudError, Console, LiveStack, StackEvent, StackOperation, StackStatus, Store,
-};
-use crate::events::Emitter;
-use crate::events::Verb;
+use crate::cloud::{Cloud, CloudError, LiveStack, StackEvent, StackOperation, StackStatus, Store};
+use crate::events::{BootFinding, Emitter, Verb};
 use crate::stacks::StackKind;
 
 /// The end of an operation.
@@ -21,8 +18,8 @@ pub(super) struct OperationEnd {
     pub found: Option<LiveStack>,
     /// All its events, in the order in which AWS listed them.
     pub events: Vec<StackEvent>,
-    /// The end of the console of a machine whose group never signalled.
-    pub console: Option<Console>,
+    /// What a machine said whose group did not boot.
+    pub boot: Option<BootFinding>,
 }
 
 /// The operation can no longer be followed; AWS continues it.
@@ -71,7 +68,7 @@ pub(super) async fn follow<C: Cloud + Store>(
                     status,
                     found,
                     events: tracker.events,
-                    console: tracker.console,
+                    boot: tracker.boot,
                 });
             }
             Ok(None) => tracker.next_wait(),

@@ -5,6 +5,7 @@
 //! transitions. All state is in AWS. When a run ends early, AWS continues its operations, and the same
 //! command follows them again.
 
+mod boot;
 mod cancel;
 pub mod cause;
 mod delete;

@@ -24,10 +24,8 @@ pub(super) fn outcome(verb: Verb, end: &OperationEnd, labels: &ResourceLabels<'_
 fn failure(verb: Verb, end: &OperationEnd, labels: &ResourceLabels<'_>) -> Failure {
     let status = &end.status;
     if let Some(failure) = cause::failure(verb, Some(status), &end.events, labels) {
-        return match &end.console {
-            Some(console) if cause::is_signal_failure(&failure) => {
-                cause::with_console(failure, console)
-            }
+        return match &end.boot {
+            Some(boot) if cause::is_signal_failure(&failure) => boot.explain(failure),
             _ => failure,
         };
     }
@@ -82,7 +80,7 @@ mod tests {
             status: status.into(),
             found: None,
             events,
-            console: None,
+            boot: None,
         }
     }
 

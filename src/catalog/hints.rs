@@ -91,7 +91,7 @@ fn is(word: &str, operation: Option<Operation>) -> bool {
 }
 
 /// Whether the pieces of a pattern between its `*` are in the text, one after the other.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut rest = text;
     pattern.split('*').all(|piece| {
         let found = rest.split_once(piece);

@@ -1,10 +1,12 @@
 //! Data that the tool is built with: Kubernetes versions, node binaries, addons, machine images,
-//! durations, regions, instance types, database engines, resources that hold data, hints against failures.
+//! durations, regions, instance types, database engines, resources that hold data, hints against failures, causes for
+//! which a machine does not boot.
 //! Look-up only: no I/O, no rules.
 //!
 //! The tables live in `data/*.json`, each naming its source; a new figure is one line there.
 
 pub mod addons;
+pub mod boot_causes;
 pub mod durations;
 pub mod engines;
 pub mod hints;

@@ -1,5 +1,5 @@
-//! `kube-cfn diagnose`: why the last operation on each stack failed, from AWS's own history, and whether the
-//! cluster itself is healthy.
+//! `kube-cfn diagnose`: why the last operation on each stack failed, from AWS's own history, which machines did not
+//! boot, and whether the cluster itself is healthy.
 
 use std::fmt::Write;
 
@@ -11,13 +11,13 @@ use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
 use super::out::{self, TextFormat, eprint};
 use super::status;
-use crate::apply::diagnose::diagnose;
+use crate::apply::diagnose::{FailedMachines, diagnose, failed_machines};
 use crate::common::text::count;
-use crate::events::{self, Diagnosis};
-use crate::plan;
+use crate::events::{self, BootFinding, Diagnosis};
+use crate::plan::{self, Survey};
 use crate::progress;
 use crate::report::cluster::{Health, health};
-use crate::stacks::StackKind;
+use crate::stacks::{STATE_BUCKET, StackKind};
 
 /// Version of what `-o json` prints.
 const SCHEMA: u32 = 1;
@@ -47,6 +47,8 @@ struct DiagnosisView<'a> {
     verdict: HealthVerdict,
     /// Stacks whose newest operation failed.
     failures: Vec<FailureView<'a>>,
+    /// Machines that run and whose last boot failed.
+    machines: Vec<MachineView<'a>>,
     /// What is wrong now, in words.
     unhealthy: &'a [String],
     /// What could not be looked at, and why.
@@ -59,6 +61,20 @@ struct FailureView<'a> {
     stack: &'a StackKind,
     at: jiff::Timestamp,
     failure: &'a events::Failure,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MachineView<'a> {
+    stack: Option<&'a str>,
+    machine: &'a BootFinding,
+}
+
+/// What failed.
+struct Found {
+    /// Stacks whose newest operation failed.
+    failures: Vec<(StackKind, Diagnosis)>,
+    machines: Vec<(Option<String>, BootFinding)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -94,29 +110,51 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         return Err(cluster.no_stacks());
     }
     let places = cluster.places();
-    let (failures, view) = futures::try_join!(
+    let (failures, view, machines) = futures::try_join!(
         async { Ok(diagnose(&survey, &cluster.cloud, &places).await?) },
-        status::look(&cluster, &args.api)
+        status::look(&cluster, &args.api),
+        async { Ok(machines_of(&cluster, &survey).await) }
     )?;
-    let health = health(&view);
-    let verdict = HealthVerdict::of(failures.len(), &health);
+    let mut health = health(&view);
+    let FailedMachines { found, unknown } = machines;
+    let failed_boot = |(_, boot): &(Option<String>, BootFinding)| {
+        format!("the boot of {} failed: {}", boot.instance, boot.reason())
+    };
+    health.unhealthy.extend(found.iter().map(failed_boot));
+    health.unknown.extend(unknown);
+    let found = Found {
+        failures,
+        machines: found,
+    };
+    let verdict = HealthVerdict::of(found.failures.len(), &health);
     match args.output {
-        TextFormat::Json => print_json(&cluster, &failures, &health, verdict)?,
-        TextFormat::Text => out::text(&text(&cluster, &failures))?,
+        TextFormat::Json => print_json(&cluster, &found, &health, verdict)?,
+        TextFormat::Text => out::text(&text(&cluster, &found))?,
     }
-    exit(&cluster, survey.found.len(), &failures, &health, verdict)
+    exit(&cluster, survey.found.len(), &found, &health, verdict)
+}
+
+/// The machines whose last boot failed, from their logs and consoles.
+async fn machines_of(cluster: &Cluster, survey: &Survey) -> FailedMachines {
+    let base = survey.named(&StackKind::Base.stack_name(&cluster.name));
+    let bucket = base.and_then(|base| base.outputs.get(STATE_BUCKET));
+    failed_machines(&cluster.cloud, &cluster.name, bucket.map(String::as_str)).await
 }
 
 fn print_json(
     cluster: &Cluster,
-    failures: &[(StackKind, Diagnosis)],
+    found: &Found,
     health: &Health,
     verdict: HealthVerdict,
 ) -> Result<(), CommandError> {
-    let views = failures.iter().map(|(stack, diagnosis)| FailureView {
+    let views = found.failures.iter().map(|(stack, diagnosis)| FailureView {
         stack,
         at: diagnosis.at,
         failure: &diagnosis.failure,
+    });
+    let machines = found.machines.iter().map(|(stack, machine)| MachineView {
+        stack: stack.as_deref(),
+        machine,
     });
     let view = DiagnosisView {
         schema: SCHEMA,
@@ -125,15 +163,16 @@ fn print_json(
         region: &cluster.identity.region,
         verdict,
         failures: views.collect(),
+        machines: machines.collect(),
         unhealthy: &health.unhealthy,
         not_looked_at: &health.unknown,
     };
     out::data(&out::json(&view)?)
 }
 
-fn text(cluster: &Cluster, failures: &[(StackKind, Diagnosis)]) -> String {
+fn text(cluster: &Cluster, found: &Found) -> String {
     let mut text = String::new();
-    for (stack, diagnosis) in failures {
+    for (stack, diagnosis) in &found.failures {
         for line in progress::report(
             &cluster.name,
             stack,
@@ -145,6 +184,11 @@ fn text(cluster: &Cluster, failures: &[(StackKind, Diagnosis)]) -> String {
             let _ = writeln!(text, "{line}");
         }
     }
+    for (stack, boot) in &found.machines {
+        for line in progress::failed_boot(stack.as_deref(), boot, 80) {
+            let _ = writeln!(text, "{line}");
+        }
+    }
     text
 }
 
@@ -152,11 +196,11 @@ fn text(cluster: &Cluster, failures: &[(StackKind, Diagnosis)]) -> String {
 fn exit(
     cluster: &Cluster,
     stacks: usize,
-    failures: &[(StackKind, Diagnosis)],
+    found: &Found,
     health: &Health,
     verdict: HealthVerdict,
 ) -> Result<Exit, CommandError> {
-    let name = &cluster.name;
+    let (name, failures) = (&cluster.name, &found.failures);
     if failures.is_empty() {
         eprint(&format!(
             "{name}: the last operation on each of its {} succeeded",
@@ -167,7 +211,7 @@ fn exit(
     match verdict {
         HealthVerdict::Healthy => {
             eprint(&format!(
-                "{name} is healthy: its stacks, its API with nodes and pods, and its authorities were looked at"
+                "{name} is healthy: its stacks, the boots of its machines, its API with nodes and pods, and its authorities were looked at"
             ));
             Ok(Exit::Done)
         }
@@ -185,7 +229,7 @@ fn exit(
             let error = CommandError::new(Exit::NeedsAction, message);
             Err(match &health.lost {
                 Some(remedy) => error.help(remedy),
-                None if failures.is_empty() => error.help(format!(
+                None if failures.is_empty() && found.machines.is_empty() => error.help(format!(
                     "`{}` shows stacks, nodes and what is missing",
                     cluster.command("status")
                 )),

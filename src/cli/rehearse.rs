@@ -10,13 +10,14 @@ use super::planning::{ConsentArgs, PlanRequest, make_plan};
 use super::run::{self, ProgressOptions, learned_durations, run_id};
 use super::session::{self, Session};
 use super::{Global, apply, ask};
+use crate::catalog::boot_causes;
 use crate::cloud::{Cloud, Limited};
 use crate::common::text::listed_line;
 use crate::definition::Defined;
 use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
 use crate::report::plan::{ForecastInputs, PlanDetail, text, view};
-use crate::simulated::{Faults, Operation, ResourceFailure, Simulated, SimulationConfig};
+use crate::simulated::{self, Faults, Operation, ResourceFailure, Simulated, SimulationConfig};
 use crate::stacks::Stack;
 
 /// The account of a rehearsal whose definition names none.
@@ -30,8 +31,9 @@ pub struct Args {
     /// Simulated seconds per real second; 0 does not wait at all
     #[arg(long, value_name = "N", default_value_t = 60)]
     speed: u32,
-    /// Make this resource fail; may be repeated
-    #[arg(long, value_name = "STACK/RESOURCE")]
+    /// Make this resource fail; may be repeated. A group of machines fails to boot for the cause that is named
+    /// (`control-plane/SlotA=image-pull`), or to launch for `=quota`
+    #[arg(long, value_name = "STACK/RESOURCE[=CAUSE]")]
     fail: Vec<String>,
     /// Inject throttling, lost and stale answers
     #[arg(long)]
@@ -140,36 +142,78 @@ fn injected_faults() -> Faults {
     }
 }
 
-/// A resource named as `edge/NatGatewayA`, or with the whole name of its stack.
+/// A resource named as `edge/NatGatewayA`, or with the whole name of its stack; behind `=` a cause.
 fn resource_failure(name: &str, stacks: &[Stack]) -> Result<ResourceFailure, CommandError> {
+    let (name, cause) = match name.split_once('=') {
+        Some((name, cause)) => (name, Some(cause)),
+        None => (name, None),
+    };
     let found = name.split_once('/').and_then(|(of, id)| {
         let mut all = stacks.iter();
         let stack = all.find(|stack| stack.name == of || stack.kind.to_string() == of)?;
-        stack.description(id).is_some().then(|| ResourceFailure {
+        stack.description(id).is_some().then_some((stack, id))
+    });
+    if let Some((stack, id)) = found {
+        let cause = cause.map(|cause| boot_cause(name, cause, stack, id));
+        return Ok(ResourceFailure {
             stack: stack.name.clone(),
             logical_id: id.to_owned(),
             operation: Operation::Create,
             reason: None,
+            boot: cause.transpose()?,
             times: 1,
-        })
+        });
+    }
+    Err(no_such_resource(name, stacks))
+}
+
+/// The code of a cause that the machines of a group can fail for.
+fn boot_cause(
+    name: &str,
+    cause: &str,
+    stack: &Stack,
+    id: &str,
+) -> Result<&'static str, CommandError> {
+    let group = &stack.template["Resources"][id];
+    let signals = group["CreationPolicy"]["ResourceSignal"].is_object();
+    let refused = |text: String, help: String| {
+        Err(CommandError::new(Exit::Usage, format!("--fail {name}={cause}: {text}")).help(help))
+    };
+    if !signals {
+        return refused(
+            "only groups of machines that signal their boot have causes".to_owned(),
+            format!("`--fail {name}` makes it fail as this type of resource usually does"),
+        );
+    }
+    let codes = || {
+        let codes = boot_causes::all().map(|cause| cause.code.as_str());
+        codes.chain([simulated::QUOTA])
+    };
+    match codes().find(|code| *code == cause) {
+        Some(code) => Ok(code),
+        None => refused(
+            "there is no such cause".to_owned(),
+            format!("the causes are {}", codes().collect::<Vec<_>>().join(", ")),
+        ),
+    }
+}
+
+fn no_such_resource(name: &str, stacks: &[Stack]) -> CommandError {
+    let ids = stacks.iter().flat_map(|stack| {
+        let kind = &stack.kind;
+        stack.resources().map(move |(id, _)| format!("{kind}/{id}"))
     });
-    found.ok_or_else(|| {
-        let ids = stacks.iter().flat_map(|stack| {
-            let kind = &stack.kind;
-            stack.resources().map(move |(id, _)| format!("{kind}/{id}"))
-        });
-        let mut ids: Vec<String> = ids.collect();
-        ids.sort_by(|a, b| {
-            let likeness = |one: &str| strsim::jaro_winkler(one, name);
-            likeness(b).total_cmp(&likeness(a))
-        });
-        ids.truncate(3);
-        CommandError::new(
-            Exit::Usage,
-            format!("--fail {name}: there is no such resource"),
-        )
-        .help(format!("the nearest are {}", ids.join(", ")))
-    })
+    let mut ids: Vec<String> = ids.collect();
+    ids.sort_by(|a, b| {
+        let likeness = |one: &str| strsim::jaro_winkler(one, name);
+        likeness(b).total_cmp(&likeness(a))
+    });
+    ids.truncate(3);
+    CommandError::new(
+        Exit::Usage,
+        format!("--fail {name}: there is no such resource"),
+    )
+    .help(format!("the nearest are {}", ids.join(", ")))
 }
 
 /// A new seed each time, short enough to type.

@@ -14,11 +14,11 @@ use super::account::{
 use super::limiter::{CallKind, Limiter, Service};
 use super::remote::{CommandResult, ObjectSummary, Remote, RemoteCommand};
 use super::{
-    BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, DriftReport, Identity,
-    Inspect, KeyState, LiveDatabase, LiveResource, LiveStack, OnFailure, OpenChangeSet,
-    ParameterSummary, Protection, PutResult, RoleAccess, Scaling, ScalingGroup, StackEvent,
-    StackOperation, Store, StoredContent, UploadedObject, VersionedParameters, VersionedValue,
-    WriteGate,
+    Boots, BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, DriftReport,
+    Identity, Inspect, KeyState, LiveDatabase, LiveResource, LiveStack, Machine, OnFailure,
+    OpenChangeSet, ParameterSummary, Protection, PutResult, RoleAccess, Scaling, ScalingGroup,
+    StackEvent, StackOperation, Store, StoredContent, UploadedObject, VersionedParameters,
+    VersionedValue, WriteGate,
 };
 use crate::common::Clock;
 
@@ -128,6 +128,14 @@ impl<C: VersionedParameters> VersionedParameters for Limited<C> {
 
     fn write_gate(&self) -> &WriteGate {
         self.cloud.write_gate()
+    }
+}
+
+#[rustfmt::skip]
+impl<C: Boots> Boots for Limited<C> {
+    limited! {
+        Read Ec2: machines(cluster: &str) -> Vec<Machine>;
+        Read Ec2: console_of(instance: &str) -> Option<Console>;
     }
 }
 

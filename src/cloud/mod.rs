@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod aws;
+mod boots;
 mod change_set;
 mod drift;
 mod error;
@@ -26,6 +27,7 @@ use serde_json::Value;
 use crate::common::Clock;
 
 pub use account::{Account, Quota};
+pub use boots::{BOOT_LOGS, Boots, Machine, instance_of_log};
 pub use change_set::{
     ChangeAction, ChangeSet, ChangeSetLifetime, ChangeSetRequest, Comparison, DeletionPolicy,
     Finding, INLINE, KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement,

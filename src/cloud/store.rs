@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::CloudError;
+use super::{Boots, CloudError};
 
 /// The result of a write that never overwrites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub struct Console {
 
 /// What is outside CloudFormation: parameters, secrets, objects.
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
-pub trait Store {
+pub trait Store: Boots {
     /// A plain parameter by name, AWS's public ones too. `None` when there is none.
     async fn parameter(&self, name: &str) -> Result<Option<String>, CloudError>;
 

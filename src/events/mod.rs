@@ -1,6 +1,7 @@
 //! The events of a run, as data: what an operation emits and what screens, records and timelines are made
 //! of. The live block, the plain lines and the JSON stream carry the same facts.
 
+mod boot;
 mod emitter;
 mod operations;
 mod retained;
@@ -12,6 +13,7 @@ use crate::cloud::{ResourceStatus, StackStatus};
 use crate::stacks::StackKind;
 
 pub use crate::catalog::durations::{Operation, Span};
+pub use boot::{BootFinding, BootSource};
 pub use emitter::Emitter;
 pub use operations::{ResourceOperation, operations};
 pub use retained::Retained;
@@ -154,7 +156,7 @@ pub struct Failure {
     pub resource: Option<String>,
     pub logical_id: Option<String>,
     pub resource_type: Option<String>,
-    /// AWS's reason, in full; for a group of machines that never reported, the end of one machine's console.
+    /// AWS's reason, in full; for a group of machines that did not boot, what one of them said comes first.
     pub reason: String,
     /// Where it comes from; `None` when the stack itself was refused.
     pub place: Option<Place>,

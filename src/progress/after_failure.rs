@@ -1,6 +1,7 @@
 //! What happens after a failure: to its stack, to the stacks beside it, to those that never start
 //! because of it, and the command that comes next.
 
+use super::failure::FirstFailure;
 use super::line::Mark;
 use super::model::{Model, StackProgress};
 use crate::cloud::StackStatus;
@@ -23,6 +24,8 @@ pub(super) struct AfterFailure {
     pub not_started: Vec<String>,
     /// The command.
     pub next: String,
+    /// Whether a remedy stands in front of it: without that the command would fail again.
+    pub after_remedy: bool,
 }
 
 /// What is left out, from nothing to most.
@@ -89,7 +92,11 @@ impl AfterFailure {
             parts.extend(self.others(cut));
         }
         if !self.next.is_empty() {
-            let label = if cut < Cut::Label { "next: " } else { "" };
+            let label = match (self.after_remedy, cut < Cut::Label) {
+                (true, true) => "then: ",
+                (false, true) => "next: ",
+                (_, false) => "",
+            };
             parts.push(format!("{label}{}", self.next));
         }
         format!("now: {}", parts.join("; "))
@@ -161,6 +168,7 @@ impl Model {
             } else {
                 self.next()
             },
+            after_remedy: failure.is_some_and(FirstFailure::has_remedy),
         }
     }
 

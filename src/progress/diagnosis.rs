@@ -26,6 +26,7 @@ pub fn report(
         state: state(failure.status.as_ref()),
         cancelled: failure.cancelled.len(),
         next: next(Some(diagnosis.operation), &clean(cluster)),
+        after_remedy: first.has_remedy(),
         ..AfterFailure::default()
     };
     let texts = first.report(stack, &now, room(width), detail);

@@ -110,6 +110,11 @@ impl FirstFailure {
         self.logical_id == other.logical_id && self.reason == other.reason
     }
 
+    /// Whether it says what helps: the same would fail again before that is done.
+    pub fn has_remedy(&self) -> bool {
+        self.hint.is_some()
+    }
+
     pub fn is_leftover(&self) -> bool {
         let status = self.status.as_deref();
         status.is_some_and(|status| status.starts_with("DELETE_"))

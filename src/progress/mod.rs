@@ -2,6 +2,7 @@
 //! Knows nothing of how things are done; it only listens.
 
 mod after_failure;
+mod boots;
 mod cluster_wait;
 mod diagnosis;
 mod failure;
@@ -29,6 +30,7 @@ use crate::catalog::durations::Durations;
 use crate::events::Event;
 use ticker::Ticker;
 
+pub use boots::failed_boot;
 pub use cluster_wait::ClusterWait;
 pub use diagnosis::report;
 pub use failure::FailureDetail;

@@ -23,10 +23,11 @@ pub(super) fn shorten_reason(reason: &str) -> String {
 
 /// Without the bracketed groups that only carry ids and codes.
 fn without_groups(text: &str) -> String {
-    const IDS: [&str; 4] = [
+    const IDS: [&str; 5] = [
         "(Service: ",
         "(RequestToken: ",
         "(HandlerErrorCode: ",
+        "(AWS: ",
         "(last lines: ",
     ];
     let mut text = text.to_owned();
@@ -58,17 +59,24 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// `0 of 1 machines reported`; what a machine said on its console says more.
+/// `0 of 1 machines reported`, `1 of 3 machines reported a failure`; what a machine itself says stands in front of AWS's
+/// words, and says more.
 fn signals(text: &str) -> Option<String> {
-    let (before, after) = text.split_once(" SUCCESS signal(s) out of ")?;
-    if let Some((_, said)) = after.split_once("; i-") {
-        return Some(format!("i-{said}"));
-    }
-    let came = before.rsplit(' ').next()?;
+    let (before, after) = text.split_once(" signal(s) out of ")?;
+    let (before, signal) = before.rsplit_once(' ')?;
+    let reported = match signal {
+        "SUCCESS" => "reported",
+        "FAILURE" => "reported a failure",
+        _ => return None,
+    };
+    let came = before.strip_prefix("Received ")?;
     let end = after
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(after.len());
-    Some(format!("{came} of {} machines reported", after.get(..end)?))
+    Some(format!(
+        "{came} of {} machines {reported}",
+        after.get(..end)?
+    ))
 }
 
 /// `no m7g.large in eu-west-1a at the moment`
@@ -163,7 +171,11 @@ mod tests {
                 "0 of 3 machines reported",
             ),
             (
-                "Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100%; i-0a: curl: (22) error 403 (last lines: a | b)",
+                "Received 1 FAILURE signal(s) out of 3.  Unable to satisfy 100% requirement",
+                "1 of 3 machines reported a failure",
+            ),
+            (
+                "i-0a: curl: (22) error 403 (AWS: Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100%) (last lines: a | b (c)",
                 "i-0a: curl: (22) error 403",
             ),
             (

@@ -32,6 +32,9 @@ pub enum Noise {
     Seeded,
 }
 
+/// The cause for which the machines of a group are not launched.
+pub const QUOTA: &str = "quota";
+
 /// A resource that fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceFailure {
@@ -41,6 +44,9 @@ pub struct ResourceFailure {
     pub operation: Operation,
     /// AWS's words; without them, usual ones for the type.
     pub reason: Option<String>,
+    /// Of a group of machines: the code of the cause for which they don't boot
+    /// ([`BootCause`](crate::catalog::boot_causes::BootCause)), or [`QUOTA`]; in place of `reason`.
+    pub boot: Option<&'static str>,
     /// How often; then it works.
     pub times: u32,
 }

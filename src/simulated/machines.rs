@@ -2,6 +2,7 @@
 //! console. The machines of a pool join the control plane of their cluster: their group is not done
 //! before that answers, and fails at the timeout of its signals, as on AWS.
 
+use super::rng::{hex, stream};
 use super::stack::{Resource, Stack};
 use super::state::State;
 
@@ -34,13 +35,63 @@ pub(super) enum JoinCheck {
     TimesOut(i64),
 }
 
-/// Why machines don't signal.
+/// Why machines don't signal success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoSignal {
-    /// Their boot fails.
-    Boot,
+    /// Their boot fails, for a cause of this code.
+    Boot(&'static str),
     /// The control plane that they join does not answer.
     ControlPlane,
+}
+
+/// What the boot programs said of a cause: recorded by `tests/offline/node/boot_causes.rs`.
+pub(super) struct RecordedBoot {
+    code: &'static str,
+    /// The end of the console.
+    pub(super) console: &'static str,
+    /// The log that the machine stored; nothing where it could store none.
+    pub(super) log: Option<&'static str>,
+}
+
+macro_rules! recorded {
+    ($($code:literal $($log:ident)?;)+) => {
+        &[$(RecordedBoot {
+            code: $code,
+            console: include_str!(concat!("boots/", $code, "/console.txt")),
+            log: recorded!(@ $code $($log)?),
+        }),+]
+    };
+    (@ $code:literal log) => { Some(include_str!(concat!("boots/", $code, "/log.txt"))) };
+    (@ $code:literal) => { None };
+}
+
+const RECORDED: &[RecordedBoot] = recorded! {
+    "api" log;
+    "clock";
+    "download" log;
+    "etcd-data" log;
+    "etcd-quorum" log;
+    "image-pull" log;
+    "instance-profile";
+    "join" log;
+    "kubelet" log;
+    "parameter" log;
+    "volume" log;
+};
+
+/// The cause of a boot that never reports: nothing of such a machine reaches AWS.
+pub(super) const SILENT: &str = "instance-profile";
+
+/// What the boot programs say of a cause. `None` for a code without a record.
+pub(super) fn recorded(code: &str) -> Option<&'static RecordedBoot> {
+    RECORDED.iter().find(|boot| boot.code == code)
+}
+
+/// The id of the newest machine of a group.
+pub(super) fn instance(seed: u64, stack_id: &str, group: &Resource) -> String {
+    let words = ["instance", stack_id, group.logical_id.as_str()];
+    let rng = &mut stream(seed, &words, group.generation);
+    format!("i-0{}", hex(rng, 16))
 }
 
 impl JoinWait {
@@ -91,23 +142,12 @@ impl State {
 }
 
 /// The last lines that the newest machine of a group has written to its console.
-pub(super) fn console(reason: Option<NoSignal>) -> &'static [&'static str] {
-    match reason {
-        Some(NoSignal::Boot) => &[
-            "cloud-init: Cloud-init v. 22.2.2 running 'modules:final'",
-            "kube-cfn-boot: fetching kubelet from https://dl.k8s.io",
-            "kube-cfn-boot: curl: (28) Connection timed out after 20000 milliseconds",
-            "kube-cfn-boot: fetching kubelet failed after 5 tries, giving up",
-            "cloud-init: Failed to run module scripts-user",
-        ],
-        Some(NoSignal::ControlPlane) => &[
-            "cloud-init: Cloud-init v. 22.2.2 running 'modules:final'",
-            "kube-cfn-boot: waiting for the parameter worker/bootstrap-token",
-        ],
-        None => &[
-            "cloud-init: Cloud-init v. 22.2.2 running 'modules:final'",
-            "kube-cfn-boot: kubelet is up",
-            "kube-cfn-boot: signalled success",
-        ],
-    }
+pub(super) fn console(reason: Option<NoSignal>) -> Vec<&'static str> {
+    let code = match reason {
+        Some(NoSignal::Boot(code)) => code,
+        Some(NoSignal::ControlPlane) => "join",
+        None => return vec!["boot: the machine runs as a node with Kubernetes"],
+    };
+    let boot = recorded(code).map_or("", |boot| boot.console);
+    boot.lines().filter(|line| !line.is_empty()).collect()
 }

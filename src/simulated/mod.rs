@@ -10,6 +10,7 @@
 
 mod account;
 mod answers;
+mod boots;
 mod changes;
 mod changesets;
 mod compiled;
@@ -50,7 +51,7 @@ pub use crate::catalog::durations::Operation;
 pub use account::SimulatedAccount;
 pub use compiled::Library;
 pub use config::{
-    CallFault, Crash, CrashPoint, FaultKind, Faults, LateEvent, Noise, ResourceFailure,
+    CallFault, Crash, CrashPoint, FaultKind, Faults, LateEvent, Noise, QUOTA, ResourceFailure,
     RollbackFailure, SimulationConfig,
 };
 pub use external_change::ExternalChange;

@@ -44,6 +44,14 @@ pub(super) fn unsignalled(count: u64) -> String {
     )
 }
 
+/// A machine of a group signalled that it failed.
+pub(super) fn failure_signalled(count: u64) -> String {
+    format!(
+        "Received 1 FAILURE signal(s) out of {count}.  Unable to satisfy 100% \
+         MinSuccessfulInstancesPercent requirement"
+    )
+}
+
 fn limit(setting: &Setting, logical_id: &str, resource_type: &str) -> String {
     let failure = |service, status, text: &str, code| {
         handled(setting, logical_id, service, status, text, code)

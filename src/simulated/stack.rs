@@ -67,6 +67,8 @@ pub(super) struct Resource {
     pub(super) version: u64,
     /// Why its machines don't signal, where that is the reason why it is not up.
     pub(super) no_signal: Option<NoSignal>,
+    /// Whether its machines' consoles are empty, as a while after their boot.
+    pub(super) silent_console: bool,
     /// Properties that were changed outside CloudFormation: path inside its properties and the value.
     pub(super) external_properties: BTreeMap<String, Value>,
     /// Whether it was deleted outside CloudFormation.
@@ -104,6 +106,7 @@ impl Resource {
             generation: 0,
             version: 1,
             no_signal: None,
+            silent_console: false,
             external_properties: BTreeMap::new(),
             deleted_externally: false,
             desired: None,

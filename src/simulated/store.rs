@@ -1,7 +1,5 @@
 //! What is outside `CloudFormation`: parameters, secrets, objects, the consoles of machines.
 
-use std::fmt::Write as _;
-
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Simulated;
@@ -285,20 +283,15 @@ impl State {
 }
 
 /// What the newest machine of a group has said.
-fn spoken(state: &State, stack: &Stack, group: &Resource) -> Console {
-    let words = [
-        "instance",
-        stack.live.id.as_str(),
-        group.logical_id.as_str(),
-    ];
-    let rng = &mut stream(state.env.setting.seed, &words, group.generation);
-    let instance = format!("i-0{}", hex(rng, 16));
-    let mut host = String::from("ip-10-20");
-    for _ in 0..2 {
-        // Writing into a string does not fail.
-        let _ = write!(host, "-{}", rng.u8(4..250));
+pub(super) fn spoken(state: &State, stack: &Stack, group: &Resource) -> Console {
+    let instance = machines::instance(state.env.setting.seed, &stack.live.id, group);
+    let said = if group.silent_console {
+        Vec::new()
+    } else {
+        machines::console(group.no_signal)
+    };
+    Console {
+        instance,
+        lines: said.into_iter().map(str::to_owned).collect(),
     }
-    let said = machines::console(group.no_signal);
-    let lines = said.iter().map(|line| format!("{host} {line}")).collect();
-    Console { instance, lines }
 }

@@ -7,6 +7,7 @@
 mod apiserver;
 mod authorities;
 
+mod boots;
 mod change;
 mod changes;
 mod cloud;

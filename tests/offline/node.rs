@@ -3,6 +3,7 @@
 
 mod approval;
 mod boot;
+mod boot_causes;
 mod boot_log;
 mod cis;
 mod cis_policies;

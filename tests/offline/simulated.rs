@@ -1,6 +1,7 @@
 //! The shipped clusters on the simulated cloud: planned, applied, changed, deleted, without AWS.
 
 mod account;
+mod boots;
 mod pools;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,6 +161,7 @@ async fn a_failed_creation_rolls_back_and_the_next_run_creates_it() {
             logical_id: "NatGateway".to_owned(),
             operation: Operation::Create,
             reason: None,
+            boot: None,
             times: 1,
         }],
         ..world(&spec)

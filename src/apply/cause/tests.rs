@@ -199,53 +199,40 @@ fn early_validation_failure_shows_its_findings() {
     );
 }
 
+/// Of every way in which AWS says that machines did not boot: no field of the definition is the cause.
 #[test]
-fn missing_signal_shows_errors_of_the_console() {
-    let reason = "Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100% requirement";
-    let events = [event(5, "Slot", "CREATE_FAILED", reason)];
-    let found = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
-    assert!(is_signal_failure(&found));
-    let console = Console {
-        instance: "i-0a1b".to_owned(),
-        lines: vec![
-            "[   41.123456] cloud-init[1402]: fetching the bundle".to_owned(),
-            "[   44.000001] cloud-init[1402]: curl: (22) The requested URL returned error: 403"
-                .to_owned(),
-            "ip-10-20-0-12 login:".to_owned(),
-        ],
-    };
-    let found = with_console(found, &console).reason;
-    assert!(
-        found.starts_with("Received 0 SUCCESS signal(s) out of 1."),
-        "{found}"
-    );
-    assert!(
-        found.contains("i-0a1b: curl: (22) The requested URL returned error: 403 ("),
-        "{found}"
-    );
-    assert!(found.ends_with("| ip-10-20-0-12 login:)"), "{found}");
-}
-
-/// What a signal says is no more than that; the boot's reason is the last line on the console.
-#[test]
-fn failure_signal_shows_errors_of_the_console() {
+fn signal_failure_has_no_place_and_a_hint() {
     for reason in [
-        "Received 1 FAILURE signal(s) out of 1.  Unable to satisfy 100% requirement",
+        "Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100% requirement",
+        "Received 1 FAILURE signal(s) out of 1.  Unable to satisfy 100% MinSuccessfulInstancesPercent requirement",
         "Received FAILURE signal with UniqueId i-0a1b",
     ] {
         let events = [event(5, "Slot", "CREATE_FAILED", reason)];
         let found = failure(Verb::Create, None, &events, &WORDS).expect("a failure");
         assert!(is_signal_failure(&found), "{reason}");
-        let console = Console {
-            instance: "i-0a1b".to_owned(),
-            lines: vec![
-                "[   44.5] boot[90]: boot: attempt 3 failed to attach the etcd volume".to_owned(),
-            ],
-        };
-        let shown = with_console(found, &console).reason;
-        assert!(
-            shown.contains("i-0a1b: boot: attempt 3 failed to attach the etcd volume"),
-            "{shown}"
-        );
+        assert_eq!(found.place, None, "{reason}");
+        assert!(found.hint.is_some(), "{reason}");
+    }
+    let quota = [event(5, "Slot", "CREATE_FAILED", "quota reached")];
+    let found = failure(Verb::Create, None, &quota, &WORDS).expect("a failure");
+    assert!(found.place.is_some());
+}
+
+#[test]
+fn signal_event_names_the_instance() {
+    for (reason, instance) in [
+        (
+            "Received FAILURE signal with UniqueId i-0a1b",
+            Some("i-0a1b"),
+        ),
+        (
+            "Received FAILURE signal with UniqueId i-0a1b. More",
+            Some("i-0a1b"),
+        ),
+        ("Received SUCCESS signal with UniqueId i-0a1b", None),
+        ("Received FAILURE signal with UniqueId 7", None),
+        ("Received 1 FAILURE signal(s) out of 1", None),
+    ] {
+        assert_eq!(signalling_instance(reason), instance, "{reason}");
     }
 }

@@ -113,16 +113,12 @@ async fn cleanup_that_fails_after_an_update_is_no_failure() {
     assert_eq!(failures(&events), []);
 }
 
-#[tokio::test(start_paused = true)]
-async fn console_of_machines_without_signals_is_shown() {
-    let cloud = TestCloud::new();
-    let reason = "Received 0 SUCCESS signal(s) out of 1";
-    cloud.fails("canary-pool-workers", "Group", Operation::Create, reason);
+/// A pool whose machines have to signal, and other resources that are lively meanwhile.
+fn signalling_pool() -> Vec<Stack> {
     let mut wanted = only(&StackKind::Pool("workers".to_owned()));
     let resources = &mut wanted[0].template["Resources"];
     resources["Group"]["CreationPolicy"] =
         json!({"ResourceSignal": {"Count": 1, "Timeout": "PT50S"}});
-    // Others of the stack are lively meanwhile.
     for number in 0..12 {
         let body = json!({"Type": PLAIN, "Properties": {}});
         resources[format!("R{number}")] = body;
@@ -130,25 +126,31 @@ async fn console_of_machines_without_signals_is_shown() {
             resources[format!("R{number}")]["DependsOn"] = json!(format!("R{}", number - 1));
         }
     }
-    let (report, events) = created(&cloud, wanted).await;
+    wanted
+}
+
+#[tokio::test(start_paused = true)]
+async fn console_of_machines_without_signals_is_shown() {
+    let cloud = TestCloud::new();
+    let reason = "Received 0 SUCCESS signal(s) out of 1";
+    cloud.fails("canary-pool-workers", "Group", Operation::Create, reason);
+    let (report, events) = created(&cloud, signalling_pool()).await;
     let said = outcome_lines(&report).remove(0);
     // Names of machines are made up.
-    let words = said.split(' ').map(|word| match word {
-        word if word.starts_with("i-0") => "INSTANCE:",
-        word => word,
-    });
-    let plain: Vec<&str> = words
-        .filter(|word| !word.starts_with("ip-10-20-"))
-        .collect();
+    let (instance, plain) = said
+        .strip_prefix("pool-workers rolled back: ")
+        .and_then(|said| said.split_once(": "))
+        .expect("an instance");
+    assert!(instance.starts_with("i-0"), "{said}");
+    let refused = "fatal error: Unable to locate credentials | ".repeat(4);
     assert_eq!(
-        plain.join(" "),
-        "pool-workers rolled back: Received 0 SUCCESS signal(s) out of 1; \
-         INSTANCE: cloud-init: Failed to run module scripts-user (last lines: \
-         cloud-init: Cloud-init v. 22.2.2 running 'modules:final' | \
-         kube-cfn-boot: fetching kubelet from https://dl.k8s.io | \
-         kube-cfn-boot: curl: (28) Connection timed out after 20000 milliseconds | \
-         kube-cfn-boot: fetching kubelet failed after 5 tries, giving up | \
-         cloud-init: Failed to run module scripts-user)"
+        plain,
+        format!(
+            "the machine has no AWS credentials: fetch s3://state-bucket/bundles/pool-batch-0.tar.gz (exit \
+             code 1, see journalctl -u kube-cfn-boot) (AWS: {reason}) (last lines: {refused}kube-cfn: the signal \
+             was not taken | kube-cfn boot failed: download: fetch s3://state-bucket/bundles/pool-batch-0.tar.gz \
+             (exit code 1, see journalctl -u kube-cfn-boot))"
+        )
     );
     assert!(said.ends_with(&failures(&events)[0].1.reason));
     // While the machine is there, and once.
@@ -162,6 +164,25 @@ async fn console_of_machines_without_signals_is_shown() {
     let zero = cloud.began.get().as_second();
     let failed = second_of(&cloud, "Group", "CREATE_FAILED") - zero;
     assert!((failed..failed + 10).contains(&second), "{asked:?}");
+}
+
+/// What a machine said is worth a wait of seconds, and no verdict.
+#[tokio::test(start_paused = true)]
+async fn refused_reads_of_a_boot_do_not_change_the_outcome() {
+    for call in ["console", "console_of", "objects"] {
+        let cloud = TestCloud::new();
+        let reason = "Received 1 FAILURE signal(s) out of 1";
+        cloud.fails("canary-pool-workers", "Group", Operation::Create, reason);
+        let denied = CloudError::Denied {
+            caller_may_not: call.to_owned(),
+            action: None,
+        };
+        cloud.refuse(call, "", 9, &denied);
+        let (report, _) = created(&cloud, signalling_pool()).await;
+        let said = outcome_lines(&report).remove(0);
+        assert!(said.starts_with("pool-workers rolled back: "), "{said}");
+        assert!(said.contains(reason), "{said}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

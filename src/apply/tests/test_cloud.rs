@@ -170,6 +170,7 @@ impl TestCloud {
             logical_id: id.to_owned(),
             operation,
             reason: Some(reason.to_owned()),
+            boot: None,
             times: 1,
         });
     }

@@ -1,4 +1,4 @@
-//! The questions asked of EC2: which machines a group has, and what one said on its console.
+//! The questions asked of EC2: which machines a group or a cluster has, and what one said on its console.
 
 mod answer;
 
@@ -7,7 +7,8 @@ use super::calls::{ApiCall, all_pages};
 use super::error::unanswered;
 use super::signed::{Tries, query};
 use crate::cloud::limiter::Service;
-use crate::cloud::{CloudError, Console};
+use crate::cloud::{Boots, CloudError, Console, Machine};
+use crate::common::tags::TAG_CLUSTER;
 
 /// EC2's API; there has been no other since.
 pub(super) const VERSION: &str = "2016-11-15";
@@ -20,8 +21,33 @@ pub(super) async fn console(aws: &Aws, group: &str) -> Result<Option<Console>, C
     let Some(instance) = newest(aws, group, &[]).await? else {
         return Ok(None);
     };
+    last_lines(aws, instance).await
+}
+
+async fn last_lines(aws: &Aws, instance: String) -> Result<Option<Console>, CloudError> {
     let lines = answer::tail(&output(aws, &instance).await?);
     Ok((!lines.is_empty()).then_some(Console { instance, lines }))
+}
+
+impl Boots for Aws {
+    async fn machines(&self, cluster: &str) -> Result<Vec<Machine>, CloudError> {
+        let tag = format!("tag:{TAG_CLUSTER}");
+        let filters = [
+            ("Filter.1.Name", tag.as_str()),
+            ("Filter.1.Value.1", cluster),
+            ("Filter.2.Name", "instance-state-name"),
+            ("Filter.2.Value.1", "pending"),
+            ("Filter.2.Value.2", "running"),
+        ];
+        let mut machines = instances(self, cluster, &filters).await?;
+        machines.sort();
+        Ok(machines)
+    }
+
+    async fn console_of(&self, instance: &str) -> Result<Option<Console>, CloudError> {
+        let lines = last_lines(self, instance.to_owned()).await;
+        Ok(CloudError::optional(lines)?.flatten())
+    }
 }
 
 /// The newest machine of a group that runs.
@@ -38,20 +64,30 @@ async fn newest(
     group: &str,
     filter: &[(&str, &str)],
 ) -> Result<Option<String>, CloudError> {
-    let api_call = ApiCall::new(Service::Ec2, "DescribeInstances", group);
-    let machines = all_pages(async |next: Option<String>| {
-        let mut parameters = vec![
-            ("Filter.1.Name", "tag:aws:autoscaling:groupName"),
-            ("Filter.1.Value.1", group),
-        ];
-        parameters.extend_from_slice(filter);
+    let mut filters = vec![
+        ("Filter.1.Name", "tag:aws:autoscaling:groupName"),
+        ("Filter.1.Value.1", group),
+    ];
+    filters.extend_from_slice(filter);
+    let machines = instances(aws, group, &filters).await?;
+    Ok(machines.into_iter().max().map(|machine| machine.instance))
+}
+
+/// The machines that `filters` select, on every page.
+async fn instances(
+    aws: &Aws,
+    about: &str,
+    filters: &[(&str, &str)],
+) -> Result<Vec<Machine>, CloudError> {
+    let api_call = ApiCall::new(Service::Ec2, "DescribeInstances", about);
+    all_pages(async |next: Option<String>| {
+        let mut parameters = filters.to_vec();
         parameters.extend(next.as_deref().map(|next| ("NextToken", next)));
         let text = query(aws, TRIES, (api_call, VERSION), &parameters).await?;
         let page = answer::instances(&text).map_err(|cause| unanswered(api_call, &cause))?;
         Ok((Some(page.machines), page.next))
     })
-    .await?;
-    Ok(machines.into_iter().max().map(|machine| machine.id))
+    .await
 }
 
 /// The latest output, which only machines on Nitro give; else what EC2 kept of the last boot.

@@ -283,8 +283,7 @@ impl Check {
     pub fn blocked(&self) -> Option<Blocked> {
         let next = self.next.clone().unwrap_or_default();
         let text = || format!("{} ({})", self.text, self.code);
-        (self.verdict == Verdict::Refused)
-            .then(|| Blocked::by_guard(Code::Preflight, text(), next))
+        (self.verdict == Verdict::Refused).then(|| Blocked::by_guard(Code::Preflight, text(), next))
     }
 }
 

@@ -10,7 +10,8 @@ use super::{
 use crate::catalog::durations::Operation;
 use crate::cloud::{ResourceChange, StackStatus};
 use crate::simulated::compiled::Compiled;
-use crate::simulated::machines::{JoinCheck, JoinWait, NoSignal};
+use crate::simulated::config::QUOTA;
+use crate::simulated::machines::{self, JoinCheck, JoinWait, NoSignal};
 use crate::simulated::stack::{Resource, Stack};
 use crate::simulated::timing::Typical;
 use crate::simulated::{names, reasons, rng, timing};
@@ -215,20 +216,24 @@ impl Stack {
         let due = env.take_failure(&self.live.name, &resource.logical_id, operation);
         let creates = operation == Operation::Create;
         let first = (takes / 8).clamp(1, 3000);
-        if let Some(ScriptedFailure(reason)) = due {
-            let reason = reason.unwrap_or_else(|| {
-                reasons::usual(
-                    &env.setting,
-                    &resource.logical_id,
-                    &resource.kind,
-                    operation,
-                    signals.map(|(_, count)| count),
-                )
-            });
-            let times_out = signals.is_some() && reason.contains("signal");
-            let no_signal = times_out.then_some(NoSignal::Boot);
-            let until = match signals {
-                Some((timeout, _)) if times_out => rng::milliseconds(timeout),
+        if let Some(ScriptedFailure { reason, boot }) = due {
+            // Of machines that are never launched no signal is expected.
+            let signals = signals.filter(|_| boot != Some(QUOTA));
+            let count = signals.map(|(_, count)| count);
+            let reports = boot.filter(|code| ![machines::SILENT, QUOTA].contains(code));
+            let reason = match (reports, count) {
+                (Some(_), Some(count)) => reasons::failure_signalled(count),
+                _ => reason.unwrap_or_else(|| {
+                    let (id, of_type) = (&resource.logical_id, &resource.kind);
+                    reasons::usual(&env.setting, id, of_type, operation, count)
+                }),
+            };
+            let no_signal = (signals.is_some() && reason.contains("signal"))
+                .then_some(NoSignal::Boot(boot.unwrap_or(machines::SILENT)));
+            let until = match (signals, reports) {
+                // The third attempt reports it.
+                (Some((timeout, _)), Some(_)) => (takes * 2).min(rng::milliseconds(timeout)),
+                (Some((timeout, _)), _) if no_signal.is_some() => rng::milliseconds(timeout),
                 _ => (takes / 2).max(1),
             };
             if let Some(resource) = self.resources.get_mut(slot) {

@@ -102,7 +102,7 @@ impl Stack {
         };
         let event = match env.take_failure(&self.live.name, &resource.logical_id, Operation::Delete)
         {
-            Some(ScriptedFailure(reason)) => {
+            Some(ScriptedFailure { reason, .. }) => {
                 let (id, of_type) = (&resource.logical_id, &resource.kind);
                 let usual = || reasons::usual(&env.setting, id, of_type, Operation::Delete, None);
                 SimEvent::Fail(number, reason.unwrap_or_else(usual))

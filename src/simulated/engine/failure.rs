@@ -3,9 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::job::JobAction;
-use super::{Environment, Phase, Running, SimEvent};
-use crate::cloud::StackStatus;
-use crate::simulated::stack::Stack;
+use super::{Environment, Phase, Running, SimEvent, StoredObject};
+use crate::cloud::{BOOT_LOGS, StackStatus};
+use crate::simulated::machines::{self, NoSignal};
+use crate::simulated::stack::{Resource, Stack, timestamp};
+
+/// The parameter with which machines are given the state bucket.
+const STATE_BUCKET: &str = "StateBucket";
+
+/// Whether nothing of the group's machines reaches AWS.
+fn is_silent(group: &Resource) -> bool {
+    group.no_signal == Some(NoSignal::Boot(machines::SILENT))
+}
 
 impl Stack {
     /// A job fails. In a creation or an update everything else is cancelled; a rollback continues with the rest.
@@ -31,7 +40,10 @@ impl Stack {
                 self.release(run, env, at, Vec::new());
                 return;
             }
-            JobAction::Create => self.set_status(env, at, run, slot, "CREATE_FAILED", Some(reason)),
+            JobAction::Create => {
+                self.boot_failed(run, env, at, slot);
+                self.set_status(env, at, run, slot, "CREATE_FAILED", Some(reason));
+            }
             JobAction::Update | JobAction::Replace => {
                 self.set_status(env, at, run, slot, "UPDATE_FAILED", Some(reason));
             }
@@ -77,6 +89,31 @@ impl Stack {
         let failed = run.failed.join(", ");
         let message = format!("The following resource(s) failed to {what}: [{failed}]. {more}");
         run.after(at + 1000, SimEvent::RollBack(message));
+    }
+
+    /// The machine of a group whose boot fails stores its log and signals, where it can.
+    fn boot_failed(&mut self, run: &Running, env: &mut Environment, at: i64, slot: usize) {
+        let Some(group) = self.resources.get(slot) else {
+            return;
+        };
+        let Some(NoSignal::Boot(code)) = group.no_signal.filter(|_| !is_silent(group)) else {
+            return;
+        };
+        let instance = machines::instance(env.setting.seed, &self.live.id, group);
+        let log = machines::recorded(code).and_then(|boot| boot.log);
+        if let (Some(log), Some(bucket)) = (log, self.live.parameters.get(STATE_BUCKET)) {
+            let time = timestamp(at).strftime("%Y%m%dT%H%M%SZ");
+            let key = format!("{BOOT_LOGS}AROASIMULATED:{instance}/{time}.log");
+            let object = StoredObject {
+                bytes: log.as_bytes().to_vec(),
+                written: timestamp(at),
+                version: 1,
+            };
+            let objects = env.buckets.entry(bucket.clone()).or_default();
+            objects.insert(key, object);
+        }
+        let signal = format!("Received FAILURE signal with UniqueId {instance}");
+        self.set_status(env, at, run, slot, "CREATE_IN_PROGRESS", Some(&signal));
     }
 
     /// Cancels every running job.

@@ -148,8 +148,13 @@ enum JobProgress {
     Done,
 }
 
-/// A scripted failure, with its reason where it has one of its own.
-struct ScriptedFailure(Option<String>);
+/// A scripted failure.
+struct ScriptedFailure {
+    /// Its reason, where it has one of its own.
+    reason: Option<String>,
+    /// The code of the cause for which machines don't boot.
+    boot: Option<&'static str>,
+}
 
 impl Environment {
     /// Takes a scripted failure, if one is due.
@@ -167,7 +172,10 @@ impl Environment {
         };
         let failing = self.failures.iter_mut().find(fits)?;
         failing.times -= 1;
-        Some(ScriptedFailure(failing.reason.clone()))
+        Some(ScriptedFailure {
+            reason: failing.reason.clone(),
+            boot: failing.boot,
+        })
     }
 
     /// Milliseconds that something takes, from a stream of its own.

@@ -168,7 +168,11 @@ async fn group_without_signals_fails_at_its_timeout() {
         .unwrap();
     let console = cloud.console(&group).await.unwrap().unwrap();
     assert!(
-        console.lines.last().unwrap().contains("Failed to run"),
+        console
+            .lines
+            .last()
+            .unwrap()
+            .starts_with("kube-cfn boot failed: "),
         "{console:?}"
     );
     rest(&cloud, &id).await;

@@ -79,6 +79,7 @@ pub fn failing(id: &str, operation: Operation) -> ResourceFailure {
         logical_id: id.to_owned(),
         operation,
         reason: None,
+        boot: None,
         times: 1,
     }
 }

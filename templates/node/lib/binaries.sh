@@ -23,9 +23,9 @@ install_binary() {
   mkdir -p "${DOWNLOADS}/tree"
   file="${DOWNLOADS}/file"
   attempt 5 10 curl --silent --show-error --fail --location --connect-timeout 15 --output "${file}" "${url}" \
-    || fail "download ${url}: five attempts failed; can this machine reach it, or does the mirror lack it?"
+    || CODE=download fail "download ${url}: five attempts failed; can this machine reach it, or does the mirror lack it?"
   echo "${sha256}  ${file}" | sha256sum --check --status \
-    || fail "verify ${url}: its sha256 is not ${sha256}; the file was changed in transit or at its source"
+    || CODE=download fail "verify ${url}: its sha256 is not ${sha256}; the file was changed in transit or at its source"
   place_binary "${name}" "${file}" || fail "unpack ${url}: it is not laid out as ${name} should be"
   sync
 }

@@ -4,6 +4,8 @@
 # About as much as a console keeps.
 LOG_LINES=500
 LOG_BYTES=65536
+# Is there while the newest stored log of this machine is that of a failure.
+LOG_STORED=/var/lib/kube-cfn/boot-log-stored
 
 # Collects every value that this boot reads or writes: in memory, readable by root alone, until the boot ends. Call it
 # when no other boot runs: it removes what a killed one left.
@@ -40,8 +42,15 @@ without_values() {
   printf %s "${text#$'\n'}"
 }
 
-# store_log REASON: stores the journal of this attempt as an object for people; its key contains the id of this
-# machine. Nothing depends on it, so a failure is only reported.
+# end_of LINES COMMAND...: prints the end of what a command prints, for the log of a boot that fails.
+end_of() {
+  local text
+  text="$("${@:2}" 2>&1 | tail --lines "$1" | without_values)" || true
+  [ -z "${text}" ] || printf '%s\n' "${text}"
+}
+
+# store_log STATUS LAST: stores the journal of this attempt as an object, for people and for kube-cfn; its key contains the id
+# of this machine. Nothing depends on it, so a failure is only reported.
 store_log() {
   local file=/run/kube-cfn/boot.log key
   key="$(date --utc +%Y%m%dT%H%M%SZ).log"
@@ -49,8 +58,15 @@ store_log() {
   {
     printf '%s of %s, attempt %s\n' "${NODE_ROLE}" "${NODE_CLUSTER}" "${ATTEMPT}"
     journalctl --quiet --no-pager --output cat --lines "${LOG_LINES}" "_SYSTEMD_INVOCATION_ID=${INVOCATION_ID:-}" || true
-    printf '%s\n' "$1"
+    printf '%s\n' "$2"
   } | without_values | tail --bytes "${LOG_BYTES}" > "${file}"
-  ec2_store_own "${file}" "${key}" || say 'the log was not stored; see journalctl -u kube-cfn-boot'
+  if ! ec2_store_own "${file}" "${key}"; then
+    say 'the log was not stored; see journalctl -u kube-cfn-boot'
+  elif [ "$1" -eq 0 ]; then
+    rm -f "${LOG_STORED}"
+  else
+    mkdir -p "${LOG_STORED%/*}"
+    : > "${LOG_STORED}"
+  fi
   rm -f "${file}"
 }

@@ -9,16 +9,17 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 KUBECONFIG=/etc/kube-cfn/local-admin.conf
 export PATH KUBECONFIG
 
-# The last message of `fail`, for the boot program to report.
-REASON=''
+# The last message of `fail` and its code, for the boot program to report.
+REASON='' REASON_CODE=''
 
 say() {
   printf '%s: %s\n' "${PROGRAM}" "$*"
 }
 
+# fail TEXT: ends the program. `CODE=x fail TEXT` names the cause; kube-cfn knows the codes (boot-causes.json).
 fail() {
-  # shellcheck disable=SC2034 # the boot program reports it
-  REASON="$*"
+  # shellcheck disable=SC2034 # the boot program reports both
+  REASON="$*" REASON_CODE="${CODE:-other}"
   printf '%s: %s\n' "${PROGRAM}" "$*" >&2
   exit 1
 }

@@ -23,9 +23,9 @@ check_slot() {
 fetch_secret() {
   local value
   [ ! -s "$2" ] || return 0
-  value="$(ec2_parameter "$1")" || fail "read the parameter $1: it is missing or denied; it is made before any machine starts by: kube-cfn apply ${NODE_CLUSTER}"
+  value="$(ec2_parameter "$1")" || CODE=parameter fail "read the parameter $1: it is missing or denied; it is made before any machine starts by: kube-cfn apply ${NODE_CLUSTER}"
   [ -z "${4:-}" ] || value="$(sed -n "/-----BEGIN $4-----/,/-----END $4-----/p" <<< "${value}")"
-  [ -n "${value}" ] || fail "read the parameter $1: it holds no ${4:-text}"
+  [ -n "${value}" ] || CODE=parameter fail "read the parameter $1: it holds no ${4:-text}"
   put "$2" "$3" <<< "${value}"
 }
 
@@ -56,7 +56,7 @@ pull_images() {
   images="$(kubeadm config images list --config "${OWN_CONFIG}")" || fail 'list the images of the control plane: kubeadm failed'
   for image in ${images}; do
     crictl inspecti --quiet "${image}" > /dev/null 2>&1 || attempt 5 10 crictl pull "${image}" \
-      || fail "pull ${image}: five attempts failed; can this machine reach the registry?"
+      || CODE=image-pull fail "pull ${image}: five attempts failed; can this machine reach the registry?"
   done
 }
 
@@ -88,7 +88,7 @@ write_kubernetes_files() {
   put "${INPUTS}" 644 <<< "${inputs}"
   local_admin="$(sed 's#server: .*#server: https://127.0.0.1:6443#' /etc/kubernetes/super-admin.conf)"
   put /etc/kube-cfn/local-admin.conf 600 <<< "${local_admin}"
-  etcd_prepare_member || fail "${etcd_error:?}"
+  etcd_prepare_member || CODE="$(etcd_code)" fail "${etcd_error:?}"
   for part in 'etcd local' 'control-plane all' kubelet-start; do
     phase "${part}" "${OWN_CONFIG}"
   done
@@ -135,7 +135,20 @@ static_pod_serves() {
 
 # Without a majority etcd has no leader: waits as long as the slowest machine needs to start.
 wait_until_healthy() {
-  attempt 120 5 static_pod_serves "$1" || fail "wait for $1: it is not healthy after ten minutes; see crictl ps --all, crictl logs, and whether a majority of the control-plane nodes runs"
+  attempt 120 5 static_pod_serves "$1" && return 0
+  end_of 5 container_log "$1"
+  # Without a majority the API server is not ready either.
+  if [ "$1" = etcd ] || ! etcd_serves "${SLOT}"; then
+    CODE=etcd-quorum fail "wait for etcd: it is not healthy after ten minutes; see crictl ps --all, crictl logs, and whether a majority of the control-plane nodes runs"
+  fi
+  CODE=api fail "wait for $1: it is not healthy after ten minutes; see crictl ps --all and crictl logs"
+}
+
+# The end of the log of the component's newest container.
+container_log() {
+  local container
+  container="$(crictl ps --all --name "^$1\$" --latest --quiet)" || return 1
+  [ -z "${container}" ] || crictl logs --tail 5 "${container}"
 }
 
 # restart_static_pod COMPONENT HASH: ends its container; the kubelet starts another one, which reads the files that are
@@ -184,14 +197,14 @@ fail_on_lost_data() {
   container="$(crictl ps --all --name '^etcd$' --latest --quiet)" || return 0
   [ -n "${container}" ] || return 0
   if crictl logs --tail 100 "${container}" 2>&1 | grep -q 'already been bootstrapped'; then
-    fail "start etcd of control-plane node ${SLOT}: this member has already been bootstrapped, but its volume is empty; run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
+    CODE=etcd-data fail "start etcd of control-plane node ${SLOT}: this member has already been bootstrapped, but its volume is empty; run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
   fi
 }
 
 wait_for_api() {
   wait_for_static_pods
   wait_until_healthy kube-apiserver
-  attempt 24 5 etcd_serves "${SLOT}" || fail 'wait for etcd: it is not healthy after two minutes; see crictl logs of etcd'
+  attempt 24 5 etcd_serves "${SLOT}" || CODE=etcd-quorum fail 'wait for etcd: it is not healthy after two minutes; see crictl logs of etcd'
 }
 
 own_node_exists() {
@@ -215,7 +228,10 @@ register() {
     || fail 'apply /etc/kube-cfn/rbac.yaml: six attempts failed; see the lines above'
   attempt 6 10 kubeadm init phase upload-config all --config "${SHARED_CONFIG}" \
     || fail "run kubeadm's phase 'upload-config all': six attempts failed; see the lines above"
-  attempt 60 5 own_node_exists || fail "wait for node ${NODE}: the kubelet did not register it in five minutes; see journalctl -u kubelet"
+  attempt 60 5 own_node_exists || {
+    end_of 5 journalctl --quiet --no-pager --output cat --lines 5 --unit kubelet
+    CODE=kubelet fail "wait for node ${NODE}: the kubelet did not register it in five minutes; see journalctl -u kubelet"
+  }
   attempt 6 10 kubeadm init phase mark-control-plane --config "${SHARED_CONFIG}" \
     || fail "run kubeadm's phase 'mark-control-plane': six attempts failed; see the lines above"
   use_rotated_certificate
@@ -259,11 +275,20 @@ start_units() {
   done
 }
 
+# The code of what etcd-boot.sh says in etcd_error.
+etcd_code() {
+  case "${etcd_error}" in
+    *'no other member answers with a leader'*) echo etcd-quorum ;;
+    *'read the parameter'* | *'SSM does not answer'*) echo parameter ;;
+    *) echo etcd-data ;;
+  esac
+}
+
 boot_control_plane() {
   check_slot
   prepare_host
   mount_etcd_volume
-  etcd_decide_start || fail "${etcd_error:?}"
+  etcd_decide_start || CODE="$(etcd_code)" fail "${etcd_error:?}"
   fetch_authorities
   write_kubeadm_config
   pull_images

@@ -11,7 +11,7 @@ present() {
   local status=0
   ec2_parameter "$1" > /dev/null || status=$?
   [ "${status}" -eq 0 ] && return 0
-  [ "${status}" -eq 4 ] || fail "read the parameter $1: SSM does not answer; nothing is formatted until it does"
+  [ "${status}" -eq 4 ] || CODE=parameter fail "read the parameter $1: SSM does not answer; nothing is formatted until it does"
   return 1
 }
 
@@ -26,7 +26,7 @@ blank() {
 being_replaced() {
   local status=0
   etcd_recovery > /dev/null || status=$?
-  [ "${status}" -ne 2 ] || fail "read whether the member of control-plane node ${SLOT} is being replaced: SSM does not answer"
+  [ "${status}" -ne 2 ] || CODE=parameter fail "read whether the member of control-plane node ${SLOT} is being replaced: SSM does not answer"
   return "${status}"
 }
 
@@ -37,12 +37,12 @@ format_if_new() {
   elif ! blank "${device}"; then
     return 0
   elif present state/etcd-initialized && ! being_replaced; then
-    fail "mount ${ETCD_VOLUME}: it is empty, but the cluster's etcd has had its data; restore the volume of control-plane node ${SLOT} from a snapshot, or run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
+    CODE=etcd-data fail "mount ${ETCD_VOLUME}: it is empty, but the cluster's etcd has had its data; restore the volume of control-plane node ${SLOT} from a snapshot, or run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
   fi
   put "${FORMATTING}" 644 <<< "${ETCD_VOLUME}"
   sync
   say "format ${ETCD_VOLUME}, which has never been used"
-  mkfs.xfs -q -f -L etcd "${device}" || fail "format ${ETCD_VOLUME}: mkfs.xfs failed on ${device}"
+  mkfs.xfs -q -f -L etcd "${device}" || CODE=volume fail "format ${ETCD_VOLUME}: mkfs.xfs failed on ${device}"
   sync
   rm -f "${FORMATTING}"
 }
@@ -62,10 +62,10 @@ mount_etcd_volume() {
   local device
   mkdir -p "${ETCD_DIRECTORY}"
   if ! mountpoint -q "${ETCD_DIRECTORY}"; then
-    device="$(ec2_attach_volume "${SLOT}")" || fail "attach the etcd volume of control-plane node ${SLOT}: see the lines above"
+    device="$(ec2_attach_volume "${SLOT}")" || CODE=volume fail "attach the etcd volume of control-plane node ${SLOT}: see the lines above"
     format_if_new "${device}"
     mount -t xfs -o noatime "${device}" "${ETCD_DIRECTORY}" \
-      || fail "mount ${ETCD_VOLUME}: ${device} holds no readable XFS; look at it with blkid -p and xfs_repair -n before anything is formatted"
+      || CODE=volume fail "mount ${ETCD_VOLUME}: ${device} holds no readable XFS; look at it with blkid -p and xfs_repair -n before anything is formatted"
   fi
   # etcd works as well on the size that there is.
   grow_etcd_volume || say "${ETCD_DIRECTORY} keeps its size for now; kube-cfn-etcd-volume.timer tries again"

@@ -95,7 +95,7 @@ fail_if_denied() {
   denial="$(plain_text '[.status.conditions[]? | select(.type == "Denied" or .type == "Failed")][0] // empty
     | "\(.type): \(.message // .reason // "")"')"
   [ -z "${denial}" ] \
-    || fail "get a client certificate from https://${API_HOST}:6443: the request ${NAME} is ${denial}; this machine has to be replaced: terminate instance ${NODE}, its group launches a new one"
+    || CODE='join' fail "get a client certificate from https://${API_HOST}:6443: the request ${NAME} is ${denial}; this machine has to be replaced: terminate instance ${NODE}, its group launches a new one"
 }
 
 take_certificate() {
@@ -136,9 +136,9 @@ get_first_certificate() {
     make_key
     make_request
     sync
-    attempt 120 10 read_token || fail 'read the parameter worker/bootstrap-token: none after twenty minutes; is a control-plane node up?'
+    attempt 120 10 read_token || CODE='join' fail 'read the parameter worker/bootstrap-token: none after twenty minutes; is a control-plane node up?'
     # The control plane looks every five seconds.
-    attempt 12 5 take_certificate || attempt 114 10 take_certificate || fail "get a client certificate from https://${API_HOST}:6443: ${WHY}"
+    attempt 12 5 take_certificate || attempt 114 10 take_certificate || CODE='join' fail "get a client certificate from https://${API_HOST}:6443: ${WHY}"
   fi
   rm -f "${FIRST_KEY}" "${FIRST_REQUEST}"
 }

@@ -21,7 +21,7 @@ install_packages() {
     || fail "install ${packages[*]}: this system has no dnf; install them with its own package manager"
   say "install ${packages[*]}"
   attempt 10 15 dnf --assumeyes --quiet --setopt=install_weak_deps=False install "${packages[@]}" \
-    || fail "install ${packages[*]}: dnf failed ten times; can this machine reach the package repositories?"
+    || CODE=download fail "install ${packages[*]}: dnf failed ten times; can this machine reach the package repositories?"
 }
 
 # The bundle has put the files in place; a machine that was already up has to read them now.

@@ -6,7 +6,7 @@ CA=/etc/kubernetes/pki/ca.crt
 fetch_authority() {
   local value
   [ ! -s "${CA}" ] || return 0
-  value="$(ec2_parameter pub/ca.crt)" || fail "read the parameter pub/ca.crt: it is missing or denied; it is made before any machine starts by: kube-cfn apply ${NODE_CLUSTER}"
+  value="$(ec2_parameter pub/ca.crt)" || CODE=parameter fail "read the parameter pub/ca.crt: it is missing or denied; it is made before any machine starts by: kube-cfn apply ${NODE_CLUSTER}"
   put "${CA}" 644 <<< "${value}"
 }
 
@@ -35,5 +35,8 @@ boot_worker() {
   get_first_certificate
   write_kubelet_files
   systemctl start kubelet.service || fail 'start the kubelet: see journalctl -u kubelet'
-  attempt 240 5 own_node_is_ready || fail "wait for node ${NODE} to be Ready: it is not after twenty minutes; see kubectl describe node ${NODE} and whether the pod network runs"
+  attempt 240 5 own_node_is_ready || {
+    end_of 5 journalctl --quiet --no-pager --output cat --lines 5 --unit kubelet
+    CODE=kubelet fail "wait for node ${NODE} to be Ready: it is not after twenty minutes; see kubectl describe node ${NODE} and whether the pod network runs"
+  }
 }

@@ -12,7 +12,7 @@ import time
 
 from ministack.services.cloudformation import _stacks, changesets, engine, handlers, provisioners, stacks
 
-from . import events, nodes, parallel, policy, replacing, validation
+from . import boots, events, nodes, parallel, policy, replacing, validation
 from .pace import SIGNALLING_GROUP, iso_seconds
 from .rules import Step
 
@@ -85,7 +85,7 @@ class Engine:
                 time.sleep(seconds)
                 return physical_id, attributes
             try:
-                self._await_signals(stack, logical_id, physical_id, verdict.signal, seconds)
+                self._await_signals(stack, logical_id, physical_id, verdict, seconds)
             except ValueError:
                 provisioners._delete_resource(resource_type, physical_id, properties, stack_name, logical_id)
                 raise
@@ -117,7 +117,7 @@ class Engine:
         )
         self._pace.await_change("create", resource_type, new)
         if resource_type == GROUP and _definition(stack, logical_id).get("CreationPolicy", {}).get("ResourceSignal"):
-            self._await_signals(stack, logical_id, result[0], verdict.signal, 0.05)
+            self._await_signals(stack, logical_id, result[0], verdict, 0.05)
         return result
 
     def delete(self, resource_type, physical_id, properties, stack_name=None, logical_id=None):
@@ -139,10 +139,12 @@ class Engine:
         if cleanup:
             events.send(stack, logical_id, resource_type, "DELETE_COMPLETE", physical_id=physical_id)
 
-    def _await_signals(self, stack, logical_id, group, signal, boot_seconds):
+    def _await_signals(self, stack, logical_id, group, verdict, boot_seconds):
         wanted = _definition(stack, logical_id)["CreationPolicy"]["ResourceSignal"]
         timeout = self._pace.timeout_seconds(iso_seconds(wanted.get("Timeout")))
-        booting = nodes.Nodes(self._instances_of(group), signal, boot_seconds)
+        instances = self._instances_of(group)
+        signal = boots.fail(verdict.boot, stack, instances) if verdict.boot else verdict.signal
+        booting = nodes.Nodes(instances, signal, boot_seconds)
         nodes.await_signals(stack, logical_id, GROUP, booting, int(wanted.get("Count", 1)), timeout)
 
 

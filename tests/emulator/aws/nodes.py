@@ -35,8 +35,9 @@ def await_signals(stack, logical_id, resource_type, nodes, count, timeout):
         received = str(late).partition("Received ")[2].split(" ")[0] or "0"
         raise ValueError(_unmet(f"{received} SUCCESS signal(s) out of {count}")) from late
     except RuntimeError as failure:
+        # ministack counts a signal first and records its event a moment later.
+        time.sleep(0.02)
         raise ValueError(_unmet(f"1 FAILURE signal(s) out of {count}")) from failure
-    # ministack counts a signal first and records its event a moment later.
     time.sleep(0.02)
 
 

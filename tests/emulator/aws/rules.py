@@ -2,8 +2,8 @@
 
 A file holds one rule or a list of them. `type` (glob), `op` (create, update, delete), `stack` (regular expression
 for the whole name) and `logical` say when a rule matches; `skip` leaves the first n matches alone and `times` limits
-how many follow. `delay` (seconds), `fail` (the reason) and `signal` (SUCCESS, FAILURE, none) say what happens; of
-each, the first matching rule wins.
+how many follow. `delay` (seconds), `fail` (the reason), `signal` (SUCCESS, FAILURE, none) and `boot` (the cause for
+which the machines of a group do not boot, see `boots.py`) say what happens; of each, the first matching rule wins.
 
 Rules of another `op` say what is the case; all that match hold, nothing is counted:
 `drift`     the resource was changed manually: `actual` gives values by JSON pointer ({"/DBInstanceClass": "x",
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-KNOWN = {"type", "op", "stack", "logical", "skip", "times", "delay", "fail", "signal", "note",
+KNOWN = {"type", "op", "stack", "logical", "skip", "times", "delay", "fail", "signal", "boot", "note",
          "actual", "gone", "path", "reason", "mode", "hook", "text", "says", "stdout", "stderr", "code"}
 FACTS = {"drift", "validate", "hook", "console", "command"}
 
@@ -45,6 +45,7 @@ class Verdict:
     delay: float = 0.0
     fail: Optional[str] = None
     signal: str = "SUCCESS"
+    boot: Optional[str] = None
 
 
 class Rules:
@@ -70,7 +71,7 @@ class Rules:
                 skip = rule.get("skip", 0)
                 if nth <= skip or ("times" in rule and nth > skip + rule["times"]):
                     continue
-                for effect in ("delay", "fail", "signal"):
+                for effect in ("delay", "fail", "signal", "boot"):
                     if effect in rule:
                         found.setdefault(effect, rule[effect])
         return Verdict(**found)

@@ -40,7 +40,7 @@ main() {
 health() {
   local address=''
   read -r address < "${ROOT}/srv/address"
-  if ! runs etcd || { [[ "${OPTION[--endpoints]:-127.0.0.1}" != *@(127.0.0.1|"${address}")* ]] && [ -e "${ROOT}/srv/a-member-is-away" ]; }; then
+  if ! runs etcd || [ -e "${ROOT}/srv/no-quorum" ] || { [[ "${OPTION[--endpoints]:-127.0.0.1}" != *@(127.0.0.1|"${address}")* ]] && [ -e "${ROOT}/srv/a-member-is-away" ]; }; then
     echo "${OPTION[--endpoints]:-127.0.0.1:2379} is unhealthy: failed to commit proposal: context deadline exceeded" >&2
     echo 'Error: unhealthy cluster' >&2
     exit 1

@@ -10,7 +10,9 @@ main() {
     printf 000
     return 7
   fi
-  if runs kube-apiserver && runs etcd; then
+  if runs kube-apiserver && [ -e "${ROOT}/srv/no-quorum" ]; then
+    printf 500
+  elif runs kube-apiserver && runs etcd; then
     text_of "${ROOT}/srv/readyz"
     printf '%s' "${TEXT}"
   else

@@ -161,7 +161,7 @@ impl Machine {
         assert_eq!(calls.matches("cfn-signal").count(), 1, "{calls}");
         let signal = calls.lines().last().unwrap_or_default().to_owned();
         assert!(
-            signal.starts_with("cfn-signal --exit-code 1 --reason failed to "),
+            signal.starts_with("cfn-signal --exit-code 1 --reason kube-cfn boot failed: "),
             "{signal}"
         );
         signal

@@ -14,7 +14,7 @@ const HOSTILE: &str = "([a-z '\"\\\\$`;&|<>#*?~!(){}\n-]|\\$\\(id\\)|';reboot;')
 const TOKEN: &str = "srv/parameters/worker/bootstrap-token";
 
 /// A machine with nothing but its user data; its bundle lies in the state bucket.
-fn fresh() -> Machine {
+pub fn fresh() -> Machine {
     let spec = specs::production();
     let machine = Machine::new(&spec, POOL);
     machine.set(TOKEN, "abcdef.0123456789abcdef");
@@ -75,6 +75,7 @@ fn user_data_leaves_a_unit_that_boots_the_bundle() {
     let calls = machine.calls();
     let expected = "systemctl daemon-reload\nsystemctl enable kube-cfn-boot.service\n\
                     systemctl start --no-block kube-cfn-boot.service\n\
+                    curl --silent --max-time 5 --head http://169.254.169.254/\n\
                     aws s3 cp --region eu-west-1 --only-show-errors \
                     s3://state-bucket/bundles/pool-batch-0.tar.gz /opt/kube-cfn/bundle.tar.gz\n";
     assert!(calls.starts_with(expected), "{calls}");
@@ -120,10 +121,10 @@ fn a_bundle_that_is_not_the_one_named_is_refused() {
     let done = start(&machine);
     assert_eq!(done.status.code(), Some(1));
     let calls = machine.calls();
-    let reason = "--reason failed to verify bundles/pool-batch-0.tar.gz (exit code 1, ";
+    let reason = "--reason kube-cfn boot failed: download: verify bundles/pool-batch-0.tar.gz (exit code 1, ";
     assert!(calls.contains(reason), "{calls}");
     // The last line on the console, where kube-cfn reads it.
-    let last = "kube-cfn: failed to verify bundles/pool-batch-0.tar.gz (exit code 1, see journalctl -u kube-cfn-boot)\n";
+    let last = "kube-cfn boot failed: download: verify bundles/pool-batch-0.tar.gz (exit code 1, see journalctl -u kube-cfn-boot)\n";
     assert!(text(&done.stdout).ends_with(last), "{}", text(&done.stdout));
     assert!(!machine.has("opt/kube-cfn/boot"));
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kube_cfn::apply::cause::{self, ResourceLabels};
 use kube_cfn::apply::diagnose::of_stack;
 use kube_cfn::cloud::{Console, Finding, LiveStack, ResourceStatus, StackEvent, StackStatus};
-use kube_cfn::events::{Event, Expected, Failure, Outcome, Place, Verb};
+use kube_cfn::events::{BootFinding, Event, Expected, Failure, Outcome, Place, Verb};
 use kube_cfn::progress::{FailureDetail, Model, report};
 use kube_cfn::stacks::StackKind;
 use serde::Deserialize;
@@ -71,7 +71,10 @@ impl Failing {
                     instance: tail.instance.clone(),
                     lines: tail.lines.clone(),
                 };
-                cause::with_console(failure, &console)
+                match BootFinding::from_console(&console) {
+                    Some(boot) => boot.explain(failure),
+                    None => failure,
+                }
             }
             _ => failure,
         }

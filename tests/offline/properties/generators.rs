@@ -35,6 +35,7 @@ pub fn failures(rng: &mut Rng, wanted: &[Stack]) -> Vec<ResourceFailure> {
             logical_id,
             operation,
             reason: None,
+            boot: None,
             times: 1,
         }
     };

@@ -243,6 +243,7 @@ fn silent(times: u32) -> Vec<ResourceFailure> {
         logical_id: "SlotA".to_owned(),
         operation: Operation::Create,
         reason: None,
+        boot: None,
         times,
     }]
 }

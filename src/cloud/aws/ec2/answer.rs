@@ -1,10 +1,10 @@
 //! What EC2 answers, out of its XML, and a console's output as lines fit for a screen. Pure.
 
+use super::super::signed::xml::{LocalName, child, elements, parse};
+use crate::cloud::Machine;
+use crate::common::tags::TAG_STACK;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
-
-use super::super::signed::xml::{LocalName, child, elements, parse};
 
 /// Lines that are shown: the end of a boot says what went wrong.
 const LINES: usize = 15;
@@ -14,16 +14,8 @@ const WIDTH: usize = 300;
 /// One page of machines.
 #[derive(Debug)]
 pub(super) struct Page {
-    pub(super) machines: Vec<Instance>,
+    pub(super) machines: Vec<Machine>,
     pub(super) next: Option<String>,
-}
-
-/// The newest is the greatest.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Instance {
-    /// `None` sorts first: its age is unknown.
-    launched: Option<Timestamp>,
-    pub(super) id: String,
 }
 
 pub(super) fn instances(xml: &str) -> Result<Page, String> {
@@ -32,9 +24,13 @@ pub(super) fn instances(xml: &str) -> Result<Page, String> {
     let machines = sets
         .flat_map(|set| set.children().filter(|node| node.has_local_name("item")))
         .filter_map(|item| {
-            Some(Instance {
+            let tags = item.children().find(|node| node.has_local_name("tagSet"));
+            let mut tags = tags.into_iter().flat_map(|tags| tags.children());
+            let of_stack = tags.find(|tag| child(*tag, "key").as_deref() == Some(TAG_STACK));
+            Some(Machine {
                 launched: child(item, "launchTime").and_then(|time| time.parse().ok()),
-                id: child(item, "instanceId")?,
+                instance: child(item, "instanceId")?,
+                stack: of_stack.and_then(|tag| child(tag, "value")),
             })
         })
         .collect();
@@ -87,6 +83,7 @@ mod tests {
             format!(
                 "<item><instancesSet><item><instanceId>{id}</instanceId><launchTime>{time}</launchTime>\
                  <blockDeviceMapping><item><instanceId>no</instanceId></item></blockDeviceMapping>\
+                 <tagSet><item><key>kube-cfn/stack</key><value>pool-a</value></item></tagSet>\
                  <instanceState><name>terminated</name></instanceState></item></instancesSet></item>"
             )
         };
@@ -99,9 +96,11 @@ mod tests {
         );
         let page = instances(&xml).expect("an answer");
         assert_eq!(page.next.as_deref(), Some("two"));
-        let ids: Vec<_> = page.machines.iter().map(|one| one.id.as_str()).collect();
-        assert_eq!(ids, ["i-new", "i-old"]);
-        let newest = page.machines.into_iter().max().map(|machine| machine.id);
+        let ids = page.machines.iter().map(|one| one.instance.as_str());
+        assert_eq!(ids.collect::<Vec<_>>(), ["i-new", "i-old"]);
+        let stack = page.machines.first().and_then(|one| one.stack.as_deref());
+        assert_eq!(stack, Some("pool-a"));
+        let newest = page.machines.into_iter().max().map(|one| one.instance);
         assert_eq!(newest.as_deref(), Some("i-new"));
     }
 

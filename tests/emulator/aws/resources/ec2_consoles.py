@@ -1,4 +1,5 @@
-"""GetConsoleOutput. Nothing runs on an instance, so it says what a rule has it say, and nothing without one.
+"""GetConsoleOutput. Nothing runs on an instance, so it says what a rule has it say, or what was recorded of a boot that
+fails for the cause of a rule, and nothing without one.
 
 Instances of a group alone are asked about in rules: by the stack and the logical id in their tags.
 """
@@ -8,6 +9,7 @@ import base64
 from ministack.core.responses import now_iso
 from ministack.services import ec2
 
+from .. import boots
 from ..rules import Step
 
 
@@ -19,7 +21,7 @@ def install(rules):
         tags = {tag["Key"]: tag["Value"] for tag in ec2._tags.get(instance, [])}
         stack, logical_id = (tags.get(f"aws:cloudformation:{key}", "") for key in ("stack-name", "logical-id"))
         facts = rules.facts(Step("console", "AWS::AutoScaling::AutoScalingGroup", stack, logical_id))
-        said = "\r\n".join(fact["text"] for fact in facts)
+        said = "\r\n".join([*(fact["text"] for fact in facts), boots.console(instance)])
         output = base64.encodebytes(said.encode()).decode()
         return ec2._xml(200, "GetConsoleOutputResponse", f"<instanceId>{instance}</instanceId>"
                         f"<timestamp>{now_iso()}</timestamp><output>{output}</output>")

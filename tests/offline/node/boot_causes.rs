@@ -1,0 +1,168 @@
+//! Causes for which a machine does not boot: each is produced by breaking what the boot programs meet. What they say then
+//! is recorded in `src/simulated/boots`: that is what the emulated AWS and a rehearsal show, and what the catalogue of causes
+//! has to recognise.
+
+use kube_cfn::catalog::boot_causes;
+
+use super::boot::{slot, worker};
+use super::boot_log::{THIRD, stored, with_journal};
+use super::machine::{Machine, text};
+use super::user_data::fresh;
+use crate::support::golden;
+use crate::support::specs;
+
+/// A machine as the user data starts it; the journal is what it says.
+const START: &str = "bash /srv/user-data > /dev/null; \
+                     /opt/kube-cfn/start > /srv/journal 2>&1; code=$?; cat /srv/journal; exit $code";
+
+/// A machine on which this is the case, and how its boot is run.
+fn broken(cause: &str) -> (Machine, &'static str) {
+    let machine = match cause {
+        "clock" | "instance-profile" => fresh(),
+        "kubelet" | "join" => worker(),
+        _ => slot().1,
+    };
+    with_journal(&machine);
+    match cause {
+        "image-pull" => machine.set("srv/registry-is-away", ""),
+        "download" => {
+            machine.install_less();
+            machine.set("srv/publishers-are-away", "");
+        }
+        "volume" => {
+            let tags = machine.get("srv/volumes.json").replace("\"a\"", "\"b\"");
+            machine.set("srv/volumes.json", &tags);
+        }
+        "clock" => {
+            machine.set("srv/clock", "now + 3630 seconds");
+            let refused = "fatal error: An error occurred (403) when calling the HeadObject operation: Forbidden\n";
+            machine.set("srv/aws-refuses", refused);
+            return (machine, START);
+        }
+        "instance-profile" => {
+            machine.set(
+                "srv/aws-refuses",
+                "fatal error: Unable to locate credentials\n",
+            );
+            return (machine, START);
+        }
+        "parameter" => machine.remove("srv/parameters/cp/ca.key"),
+        "etcd-quorum" => machine.set("srv/no-quorum", ""),
+        "api" => machine.set("srv/readyz", "403"),
+        "kubelet" => {
+            let condition = r#"{"status": {"conditions": [{"type": "Ready", "status": "False"}]}}"#;
+            machine.set("srv/node.json", condition);
+            let said = "\"Container runtime network not ready\" networkReady=\"NetworkReady=false \
+                        reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized\"\n";
+            machine.set("srv/kubelet-journal", said);
+        }
+        "join" => machine.remove("srv/parameters/worker/bootstrap-token"),
+        "etcd-data" => machine.set("srv/parameters/state/etcd-initialized", "yes"),
+        other => panic!("no way to produce {other}"),
+    }
+    (machine, THIRD)
+}
+
+/// Boots it; records what its console has, and what lies in the state bucket afterwards.
+fn produces(cause: &str) {
+    let (machine, script) = broken(cause);
+    let done = machine.run(&["/bin/bash", "-c", script]);
+    let said = text(&done.stdout);
+    assert_ne!(done.status.code(), Some(0), "{said}");
+    let end: Vec<&str> = said.lines().collect();
+    let last = end.last().copied().unwrap_or_default();
+    assert!(last.starts_with("kube-cfn boot failed: "), "{said}");
+    // CloudFormation's signal says the same.
+    let calls = machine.calls();
+    assert!(
+        calls.contains(&format!("--reason {last} --stack"))
+            || calls.contains(&format!("--reason {last}\n")),
+        "{calls}"
+    );
+    let end = end[end.len().saturating_sub(15)..].join("\n") + "\n";
+    golden::check(
+        &format!("../../src/simulated/boots/{cause}/console.txt"),
+        &end,
+    );
+    let logs = stored(&machine);
+    if script == START {
+        assert!(logs.is_empty(), "{logs:?}");
+    } else {
+        let [(_, log)] = &logs[..] else {
+            panic!("{logs:?}")
+        };
+        assert_eq!(log.lines().last(), Some(last));
+        golden::check(&format!("../../src/simulated/boots/{cause}/log.txt"), log);
+    }
+    let lines: Vec<&str> = said.lines().collect();
+    let found = boot_causes::find(&lines).expect("an end of a boot");
+    assert_eq!(
+        found.cause.map(|cause| cause.code.as_str()),
+        Some(cause),
+        "{said}"
+    );
+}
+
+macro_rules! causes {
+    ($($name:ident $cause:literal;)+) => {$(
+        #[test]
+        fn $name() {
+            produces($cause);
+        }
+    )+
+
+    /// The catalogue has no other causes than these.
+    #[test]
+    fn every_cause_of_the_catalogue_is_produced() {
+        let mut produced = vec![$($cause),+];
+        let mut known: Vec<&str> = boot_causes::all().map(|cause| cause.code.as_str()).collect();
+        produced.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(known, produced);
+    }};
+}
+
+causes! {
+    boot_fails_where_an_image_cannot_be_pulled "image-pull";
+    boot_fails_where_publishers_are_not_reachable "download";
+    boot_fails_with_the_volume_of_another_node "volume";
+    boot_fails_with_a_wrong_clock "clock";
+    boot_fails_without_an_instance_profile "instance-profile";
+    boot_fails_where_a_parameter_is_missing "parameter";
+    boot_fails_where_etcd_has_no_quorum "etcd-quorum";
+    boot_fails_where_etcd_has_lost_its_data "etcd-data";
+    boot_fails_where_the_api_is_not_ready "api";
+    boot_fails_where_the_kubelet_is_not_ready "kubelet";
+    boot_fails_where_no_control_plane_answers "join";
+}
+
+/// A later boot that succeeds is stored too: the newest log of a machine says how it is.
+#[test]
+fn success_after_a_stored_failure_is_stored() {
+    let machine = worker();
+    with_journal(&machine);
+    machine.set("srv/machine", "riscv64");
+    assert_eq!(
+        machine.run(&["/bin/bash", "-c", THIRD]).status.code(),
+        Some(1)
+    );
+    assert!(machine.has("var/lib/kube-cfn/boot-log-stored"));
+    machine.set("srv/machine", "aarch64");
+    machine.set("srv/journal", "");
+    // Names of logs have seconds.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    machine.boots();
+    let mut logs = stored(&machine);
+    logs.sort();
+    assert_eq!(logs.len(), 2, "{logs:?}");
+    let last = logs[1].1.lines().last().unwrap_or_default();
+    let spec = specs::production();
+    let booted = format!(
+        "kube-cfn boot succeeded: booted as pool-batch with Kubernetes {}",
+        spec.kubernetes
+    );
+    assert_eq!(last, booted);
+    assert!(!machine.has("var/lib/kube-cfn/boot-log-stored"));
+    machine.boots();
+    assert_eq!(stored(&machine).len(), 2);
+}
