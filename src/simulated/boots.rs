@@ -50,7 +50,7 @@ impl Simulated {
     }
 }
 
-fn groups(state: &State) -> impl Iterator<Item = (&Stack, &Resource)> {
+pub(super) fn groups(state: &State) -> impl Iterator<Item = (&Stack, &Resource)> {
     let all = state.stacks.iter();
     let all = all.flat_map(|stack| stack.resources.iter().map(move |one| (stack, one)));
     all.filter(|(_, one)| one.kind == "AWS::AutoScaling::AutoScalingGroup")

@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Simulated;
+use super::boots;
 use super::engine::StoredObject;
 use super::machines;
 use super::rng::{hex, stream};
@@ -173,9 +174,10 @@ impl Store for Simulated {
 
     async fn console(&self, group: &str) -> Result<Option<Console>, CloudError> {
         self.read("console", group, |state| {
-            Ok(state
-                .owner(group)
-                .map(|(stack, resource)| spoken(state, stack, resource)))
+            // EC2 shows terminated machines for about an hour.
+            let mut groups = boots::groups(state);
+            let group = groups.find(|(_, one)| one.physical_id.as_deref() == Some(group));
+            Ok(group.map(|(stack, resource)| spoken(state, stack, resource)))
         })
         .await
     }
