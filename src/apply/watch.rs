@@ -146,7 +146,7 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
         // The placeholder of a saved plan waits for it to be applied.
         let sets = self.survey.placeholders.get(&found.id);
         let waits = sets.is_some_and(|sets| is_ours(sets));
-        let outcome = match trouble_at_rest(status, &found.name).filter(|_| !waits) {
+        let outcome = match trouble_at_rest(found).filter(|_| !waits) {
             Some(why) => Outcome::Failed(Failure::of_stack(Some(status.clone()), why.reason)),
             None => Outcome::AtRest(status.clone()),
         };

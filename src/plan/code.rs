@@ -55,6 +55,8 @@ codes! {
     KubernetesVersion = "kubernetes-version",
     /// Nobody knows which Kubernetes version runs.
     KubernetesVersionUnknown = "kubernetes-version-unknown",
+    /// More machines of a pool run than its new maximum allows.
+    MaxBelowRunning = "max-below-running",
     /// Another range of the VPC.
     NetworkCidr = "network-cidr",
     /// Machines would move between public and private subnets.
@@ -71,6 +73,8 @@ codes! {
     Preflight = "preflight",
     /// The definition or the stack protects the cluster from deletion.
     Protected = "protected",
+    /// A resource was deleted outside CloudFormation.
+    ResourceGone = "resource-gone",
     /// Another range of service addresses.
     ServiceCidr = "service-cidr",
     /// A stack of a kind that this version does not know.

@@ -2,7 +2,7 @@
 //! table. A stack that this tool can't recover names the one command that does it.
 
 use super::{Blocked, Code};
-use crate::cloud::{StackRef, StackStatus};
+use crate::cloud::{LiveStack, StackRef, StackStatus};
 
 /// What `apply` does with a stack of a certain status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,13 +134,13 @@ pub fn rests(status: &StackStatus) -> bool {
     )
 }
 
-/// What is wrong with a stack that rests in this status, and the one command that helps; `None` where nothing is, or
+/// What is wrong with a stack that rests, and the one command that helps; `None` where nothing is, or
 /// where it does not rest.
-pub fn trouble_at_rest(status: &StackStatus, name: &str) -> Option<Blocked> {
-    match on_apply(status, name) {
+pub fn trouble_at_rest(found: &LiveStack) -> Option<Blocked> {
+    match on_apply(&found.status, found.named()) {
         ApplyAction::Compare | ApplyAction::Ask | ApplyAction::Create | ApplyAction::Follow => None,
         ApplyAction::Resume | ApplyAction::LookInside | ApplyAction::Continue => {
-            Some(manual_action(status, name))
+            Some(manual_action(&found.status, found.named()))
         }
         ApplyAction::Blocked(why) => Some(why),
     }

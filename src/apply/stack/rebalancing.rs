@@ -24,6 +24,8 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
                 sizes::regional_groups(&self.step.stack.template)
             }
             Outcome::Deleted
+            | Outcome::AtRest(_)
+            | Outcome::NotBegun(_)
             | Outcome::RolledBack(_)
             | Outcome::Failed(_)
             | Outcome::NotStarted { .. } => return result,

@@ -1,6 +1,6 @@
 //! What drift means for a stack and for a plan as a whole: what needs action, what is unknown, what blocks an update.
 
-use super::super::{Action, Blocked, Plan, Step};
+use super::super::{Action, Blocked, Code, Plan, Step};
 use super::{DriftState, Drifted, Stuck};
 
 /// A run that updates a stack one of whose resources is gone fails in the middle, after other stacks: it is refused
@@ -19,7 +19,11 @@ pub(in crate::plan) fn block_gone(step: &mut Step) {
         gone.drift.logical_id,
         step.stack.name
     );
-    let why = Blocked::by_state(reason, gone.remedy.clone().unwrap_or_default());
+    let why = Blocked::by_state(
+        Code::ResourceGone,
+        reason,
+        gone.remedy.clone().unwrap_or_default(),
+    );
     if let Action::Update(set) = std::mem::replace(&mut step.action, Action::Blocked(why)) {
         step.blocked_change_set = Some(set);
     }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::needs::{DatabaseNeed, Fleet};
 use super::{Check, CheckCode};
-use crate::catalog::instances;
+use crate::catalog::instances::Hypervisor;
 use crate::cloud::account::{DatabaseOffer, MachineType};
+use crate::spec::Architecture;
+use crate::spec::rules::{self, MachineFacts, MachineRole};
 
 /// The zones that a plan names, against those that the account has.
 pub(super) fn zones(wanted: &BTreeSet<String>, there: &BTreeSet<String>, region: &str) -> Check {
@@ -91,34 +93,33 @@ fn offered_somewhere(fleet: &Fleet, offered: &Offerings) -> Check {
     Check::warning(code, text, next)
 }
 
-/// Why machines of a type that the catalogue does not know can't be what the fleet is.
+/// Why machines of a type that the catalogue does not know can't be what the fleet is: by the rules for those that it
+/// knows.
 fn unfit(fleet: &Fleet, name: &str, facts: &MachineType) -> Option<Check> {
-    let wanted = fleet.architecture.as_ref();
-    let other = wanted.filter(|wanted| !facts.architectures.contains(*wanted));
-    let why = if let Some(wanted) = other {
-        format!(
-            "its image is for {wanted}, {name} is {}",
-            list(&facts.architectures)
-        )
-    } else if facts.hypervisor.as_deref() == Some("xen") && fleet.pinned {
-        format!(
-            "{name} is on Xen, and the boot looks for its etcd volume as NVMe, which only Nitro has"
-        )
-    } else if fleet.pinned
-        && (facts.vcpus < instances::CONTROL_PLANE_VCPU
-            || facts.memory_mib < instances::CONTROL_PLANE_MIB)
-    {
-        format!(
-            "{name} is too small for a control plane: {} vCPU, {} MiB",
-            facts.vcpus, facts.memory_mib
-        )
-    } else if facts.memory_mib < instances::NODE_MIB {
-        format!("{name} is too small for a node: {} MiB", facts.memory_mib)
+    let role = if fleet.pinned {
+        MachineRole::ControlPlane
     } else {
-        return None;
+        MachineRole::Pool
     };
+    let own = facts.architectures.first();
+    let image = fleet.architecture.as_ref().or(own);
+    let runs_image = image.filter(|image| facts.architectures.contains(*image));
+    let known = MachineFacts {
+        vcpu: Some(facts.vcpus),
+        memory_mib: Some(facts.memory_mib),
+        architecture: runs_image.or(own).cloned(),
+        hypervisor: Some(match facts.hypervisor.as_deref() {
+            Some("xen") => Hypervisor::Xen,
+            _ => Hypervisor::Nitro,
+        }),
+    };
+    let image = match image.map(String::as_str) {
+        Some("x86_64") => Architecture::X86_64,
+        _ => Architecture::Arm64,
+    };
+    let (why, help) = rules::unfit(role, name, &known, image)?;
     let text = format!("{}: {why}", fleet.what);
-    let next = format!("write another type as {}", fleet.field);
+    let next = format!("{help} (as {})", fleet.field);
     Some(Check::refused(CheckCode::MachineType, text, next))
 }
 

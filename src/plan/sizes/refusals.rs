@@ -5,7 +5,7 @@ use super::{
     whole,
 };
 use crate::cloud::{LiveDatabase, ScalingGroup};
-use crate::plan::{Action, Blocked, Step};
+use crate::plan::{Action, Blocked, Code, Step};
 
 /// Refuses a step: its change set is shown, never executed.
 fn refuse(step: &mut Step, why: Blocked) {
@@ -33,6 +33,7 @@ pub(in crate::plan) fn note_groups(step: &mut Step, groups: &[(String, ScalingGr
     let crowded: Vec<_> = crowded.collect();
     if !crowded.is_empty() {
         let why = Blocked::by_guard(
+            Code::MaxBelowRunning,
             crowded_reason(step, &crowded),
             crowded_remedy(step, &crowded),
         );
@@ -107,6 +108,7 @@ fn less_storage(step: &Step, id: &str, live: &LiveDatabase) -> Option<Blocked> {
         format!("{what} has {has} GiB")
     };
     Some(Blocked::by_guard(
+        Code::StorageShrink,
         format!(
             "{grew}, the definition has {wanted}: CloudFormation would send that with this change, and RDS refuses \
              less than there is"
@@ -125,6 +127,7 @@ fn lower_limit(step: &Step, id: &str, live: &LiveDatabase) -> Option<Blocked> {
     let least = has.saturating_add(has.div_ceil(10));
     let what = what(step, id);
     Some(Blocked::by_guard(
+        Code::StorageShrink,
         format!(
             "{what} has {has} GiB, more than the limit of {wanted} in the definition: RDS refuses it"
         ),
@@ -138,6 +141,7 @@ fn older_version(step: &Step, id: &str, live: &LiveDatabase) -> Option<Blocked> 
     let wanted = wanted.filter(|wanted| is_older(wanted, runs) && differs(step, id, VERSION))?;
     let what = what(step, id);
     Some(Blocked::by_guard(
+        Code::EngineDowngrade,
         format!(
             "{what} runs version {runs}, the definition says {wanted}: RDS never goes back to an older version"
         ),

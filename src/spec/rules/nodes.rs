@@ -2,7 +2,7 @@
 
 use super::machines::{MachineFacts, MachineRole, unfit};
 use super::{Violation, nearest};
-use crate::catalog::instances::{self, CONTROL_PLANE_MIB, CONTROL_PLANE_VCPU};
+use crate::catalog::instances;
 use crate::spec::ClusterSpec;
 
 pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {

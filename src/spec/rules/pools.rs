@@ -4,7 +4,7 @@ use super::machines::{MachineFacts, MachineRole, unfit};
 use super::names::{LONGEST_POOL_NAME, MOST_TAGS};
 use super::nodes::unknown_size;
 use super::{Violation, path, syntax};
-use crate::catalog::instances::{self, NODE_MIB};
+use crate::catalog::instances;
 use crate::spec::{ClusterSpec, NodePool, TaintEffect};
 
 pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
