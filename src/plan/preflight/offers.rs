@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::needs::{DatabaseNeed, Fleet};
 use super::{Check, CheckCode};
-use crate::catalog::instances::Hypervisor;
+use crate::catalog::instances::{self, Hypervisor};
 use crate::cloud::account::{DatabaseOffer, MachineType};
 use crate::spec::Architecture;
 use crate::spec::rules::{self, MachineFacts, MachineRole};
