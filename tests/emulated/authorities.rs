@@ -29,7 +29,7 @@ fn full(world: &World, short: &str) -> String {
     format!("/kube-cfn/{}/{short}", world.name)
 }
 
-/// All parameters of the cluster with their values and versions.
+/// All parameters of the cluster with their values, but for the operation lock.
 fn parameters(world: &World) -> Vec<Value> {
     let path = format!("/kube-cfn/{}", world.name);
     let question = json!({"Path": path, "Recursive": true, "WithDecryption": true});
@@ -38,6 +38,7 @@ fn parameters(world: &World) -> Vec<Value> {
         .as_array()
         .expect("a list")
         .iter()
+        .filter(|one| one["Name"] != full(world, "operation"))
         .map(|one| json!([one["Name"], one["Value"], one["Type"]]))
         .collect();
     all.sort_by_key(|one| one[0].to_string());
