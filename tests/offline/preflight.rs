@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube_cfn::catalog::permissions;
 use kube_cfn::cloud::account::Effect;
 use kube_cfn::cloud::{
-    ChangeSetLifetime, ChangeSetRequest, Cloud, CloudError, Identity, Protection,
+    ChangeSetLifetime, ChangeSetRequest, Cloud, CloudError, Comparison, Identity, Protection,
 };
 use kube_cfn::definition::Defined;
 use kube_cfn::plan::preflight::{names, preflight};
@@ -136,6 +136,7 @@ fn foreign(name: &str, tags: BTreeMap<String, String>) -> ChangeSetRequest {
         tags,
         token: name.to_owned(),
         lifetime: ChangeSetLifetime::Run,
+        comparison: Comparison::Template,
     }
 }
 
@@ -379,7 +380,7 @@ async fn update_asks_only_about_what_it_adds() {
     assert_eq!(codes, [CheckCode::Zone, CheckCode::QuotaVcpus]);
     // A plan that is refused as a whole asks nothing either.
     let mut refused = creation(&spec);
-    let why = kube_cfn::plan::Blocked::by_guard("no", "none");
+    let why = kube_cfn::plan::Blocked::by_guard(kube_cfn::plan::Code::Zones, "no", "none");
     refused.refused.push(why);
     assert_eq!(preflight(&refused, &cloud, &identity, &skip).await, []);
 }

@@ -64,7 +64,7 @@ fn fresh(region: &str) -> ClusterSpec {
         restore_from: None,
         database: NewDatabase::Small,
     });
-    definition::parse("fresh.yaml", &text.unwrap()).unwrap()
+    definition::parse("fresh.yaml", &text.unwrap().text).unwrap()
 }
 
 #[test]

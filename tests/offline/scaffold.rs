@@ -135,7 +135,7 @@ fn a_copy_takes_what_its_region_has() {
             ..request("trial", &others)
         };
         let new = definition::scaffold(&request).unwrap_or_else(|error| panic!("{error}"));
-        let spec = definition::parse("trial", &new).expect("it was checked");
+        let spec = definition::parse("trial", &new.text).expect("it was checked");
         (spec.network.nat, spec.database.expect("a database").class)
     };
     assert_eq!(

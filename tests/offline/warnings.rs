@@ -127,6 +127,7 @@ fn warnings_stand_at_the_head_of_a_plan() {
         steps: Vec::new(),
         leftover: Vec::new(),
         refused: Vec::new(),
+        checks: Vec::new(),
     };
     let identity = Identity {
         account: "111122223333".to_owned(),

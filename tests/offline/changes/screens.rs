@@ -34,6 +34,7 @@ fn refused_plan() -> Plan {
         steps: steps.collect(),
         leftover: Vec::new(),
         refused: refused.iter().map(|(_, why)| why.clone()).collect(),
+        checks: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! `tests/offline/node/boot_causes.rs`: the tool names that cause at once, afterwards, and in a rehearsal.
 
 use jiff::SignedDuration;
-use kube_cfn::apply::diagnose::{diagnose, failed_machines};
+use kube_cfn::apply::diagnose::{FailedMachines, diagnose, failed_machines};
 use kube_cfn::catalog::boot_causes::{self, BootCause};
 use kube_cfn::cloud::Boots;
 use kube_cfn::events::{Event, Failure};
@@ -159,7 +159,7 @@ async fn log_of_a_later_boot_is_found_until_a_boot_succeeds() {
     let machines = cloud.machines("canary").await.unwrap();
     let machine = machines.first().unwrap();
     let find = async || failed_machines(&cloud, "canary", Some(&bucket)).await;
-    assert_eq!(find().await, []);
+    assert_eq!(find().await, FailedMachines::default());
     let key = |time: &str| format!("boot/AROA1:{}/{time}.log", machine.instance);
     let log = "control-plane of canary, attempt 3\n\
                kube-cfn boot failed: volume: attach it: another machine holds it\n";
@@ -178,7 +178,7 @@ async fn log_of_a_later_boot_is_found_until_a_boot_succeeds() {
         .unwrap();
     cloud.silence_console(&machine.instance);
     let found = find().await;
-    let [(stack, boot)] = &found[..] else {
+    let [(stack, boot)] = &found.found[..] else {
         panic!("{found:#?}")
     };
     assert_eq!(stack, &machine.stack);
@@ -189,7 +189,7 @@ async fn log_of_a_later_boot_is_found_until_a_boot_succeeds() {
         .upload(&bucket, &key("20261201T000100Z"), done.as_bytes())
         .await
         .unwrap();
-    assert_eq!(find().await, []);
+    assert_eq!(find().await, FailedMachines::default());
 }
 
 fn rehearsed(fail: &str) -> (Option<i32>, String) {
