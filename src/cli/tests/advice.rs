@@ -153,9 +153,12 @@ fn commands_advised_by_messages_and_papers_parse() {
         let composed = between(&text, ".command(\"", '"');
         let typed = between(&text, "\n$ kube-cfn ", '\n');
         let bare = between(&text, "(\"kube-cfn ", '"');
+        // The message may add more arguments to these.
+        let whole = |command: &String| rejection(&format!("kube-cfn {command} MORE")).is_some();
         let composed = composed
             .into_iter()
-            .map(|verb| format!("{verb} production"));
+            .map(|verb| format!("{verb} production"))
+            .filter(whole);
         let all = quoted
             .into_iter()
             .chain(typed)
