@@ -181,6 +181,7 @@ pub async fn survey<C: Cloud + Store + Inspect + Remote>(
     let pools: Vec<&str> = spec.pools.iter().map(|pool| pool.name.as_str()).collect();
     let wanted = WantedVersions {
         cluster: &spec.name,
+        region: &spec.region,
         kubernetes: &spec.kubernetes,
         pools: &pools,
         place: &session.defined.line("kubernetes"),

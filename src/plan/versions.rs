@@ -52,6 +52,7 @@ pub struct VersionDecision {
 #[derive(Debug, Clone, Copy)]
 pub struct WantedVersions<'a> {
     pub cluster: &'a str,
+    pub region: &'a str,
     pub kubernetes: &'a Version,
     pub pools: &'a [&'a str],
     /// The file and the line of the version.
@@ -171,7 +172,7 @@ fn skew(pool: &str, version: &Version, runs: Option<&Version>) -> Option<String>
 
 fn another_pool(wanted: WantedVersions<'_>, kind: &StackKind, reason: String) -> Blocked {
     let stack = kind.stack_name(wanted.cluster);
-    let remedy = changes::beside(&stack);
+    let remedy = changes::beside(&stack, &format!(" --region {}", wanted.region));
     Blocked::by_guard(Code::PoolVersion, reason, remedy)
 }
 

@@ -85,6 +85,7 @@ fn filled(command: &str) -> String {
         text.push_str(before);
         text.push_str(match name {
             "region" if !before.ends_with(' ') => " --region x",
+            "options" if !before.ends_with(' ') => " --region x --stack-name x",
             "verb" if before.starts_with("aws cloudformation") => "delete-stack",
             "verb" => "attach",
             "filter" => "",

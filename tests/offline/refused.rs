@@ -27,6 +27,7 @@ fn refused() -> (Defined, Plan) {
         ),
     ]);
     let wanted = WantedVersions {
+        region: "eu-west-1",
         cluster: "canary",
         kubernetes: &defined.spec.kubernetes,
         pools: &["workers"],

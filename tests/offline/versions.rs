@@ -123,6 +123,7 @@ async fn standing(stacks: Vec<Stack>) -> Simulated {
 fn decided(spec: &ClusterSpec, running: &RunningVersions) -> VersionDecision {
     let pools: Vec<&str> = spec.pools.iter().map(|pool| pool.name.as_str()).collect();
     let wanted = WantedVersions {
+        region: "eu-west-1",
         cluster: &spec.name,
         kubernetes: &spec.kubernetes,
         pools: &pools,

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{Loss, Pair, Refusal, Verdict, number};
 use crate::catalog::resources::create_only;
+use crate::common::arn::region_option;
 use crate::plan::Code;
 
 /// Type of a database.
@@ -113,6 +114,7 @@ fn major(pair: Pair<'_>, id: &str, was: &str, is: &str) -> Verdict {
         .outputs
         .get("DbInstanceId")
         .map_or("ID", String::as_str);
+    let region = region_option(pair.id);
     Verdict::Refused(Refusal {
         code: Code::EngineMajor,
         reason: format!(
@@ -122,7 +124,7 @@ fn major(pair: Pair<'_>, id: &str, was: &str, is: &str) -> Verdict {
         field: pair.field(id, "EngineVersion"),
         was: Some(format!("\"{was}\"")),
         otherwise: format!(
-            "for the upgrade take a snapshot, the only way back (`aws rds create-db-snapshot --db-instance-identifier \
+            "for the upgrade take a snapshot, the only way back (`aws rds create-db-snapshot{region} --db-instance-identifier \
              {instance} --db-snapshot-identifier NAME`), then say true there in a templates/stacks/database.yaml.tera beside \
              the definition"
         ),

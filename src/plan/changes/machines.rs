@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Pair, Refusal, Verdict, number, resources};
 use crate::catalog::instances;
+use crate::common::arn::region_option;
 use crate::plan::Code;
 use crate::stacks::{Ranges, StackKind};
 
@@ -180,7 +181,7 @@ pub(super) fn pool_architecture(pair: Pair<'_>) -> Vec<Verdict> {
         ),
         field: Some(format!("pools[{pool}].instanceTypes")),
         was: Some(format!("[{}]", types.join(", "))),
-        otherwise: format!("or {}", beside(&pair.stack.name)),
+        otherwise: format!("or {}", beside(&pair.stack.name, &region_option(pair.id))),
     })]
 }
 
@@ -192,11 +193,11 @@ fn instance_types(template: &Value) -> Vec<&str> {
     all.filter_map(|one| one["InstanceType"].as_str()).collect()
 }
 
-/// How a pool is exchanged for another one.
-pub(in crate::plan) fn beside(stack: &str) -> String {
+/// How a pool is exchanged for another one. `region` is an option of the AWS CLI, or empty.
+pub(in crate::plan) fn beside(stack: &str, region: &str) -> String {
     format!(
         "give the pool another name in the definition: apply creates it beside this one, at the control plane's version; \
-         when the old machines are drained, `aws cloudformation delete-stack --stack-name {stack}` removes them"
+         when the old machines are drained, `aws cloudformation delete-stack{region} --stack-name {stack}` removes them"
     )
 }
 
@@ -224,7 +225,7 @@ pub(super) fn pool_spread(pair: Pair<'_>) -> Vec<Verdict> {
         ),
         field: Some(format!("pools[{pool}].spread")),
         was: Some(spread.to_owned()),
-        otherwise: format!("or {}", beside(&pair.stack.name)),
+        otherwise: format!("or {}", beside(&pair.stack.name, &region_option(pair.id))),
     })]
 }
 

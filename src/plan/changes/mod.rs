@@ -30,6 +30,8 @@ pub use row::Row;
 struct Pair<'a> {
     cluster: &'a str,
     stack: &'a Stack,
+    /// ARN of the stack; empty where it is not known.
+    id: &'a str,
     /// The template that it has.
     before: &'a Value,
     outputs: &'a BTreeMap<String, String>,
@@ -109,6 +111,7 @@ pub fn refusals(
                 let pair = Pair {
                     cluster: &survey.cluster,
                     stack,
+                    id: &found.id,
                     before,
                     outputs: &found.outputs,
                     live,
@@ -131,6 +134,7 @@ pub(super) fn check(
     let pair = Pair {
         cluster,
         stack,
+        id: &found.id,
         before: before.filter(|_| status::runs(&found.status))?,
         outputs: &found.outputs,
         live: Live::default(),
@@ -166,6 +170,7 @@ fn of_step(step: &Step) -> Vec<Verdict> {
     let pair = Pair {
         cluster: "",
         stack: &step.stack,
+        id: step.found.as_ref().map_or("", |found| &found.id),
         before,
         outputs: step.found.as_ref().map_or(&none, |found| &found.outputs),
         live: Live::default(),

@@ -4,6 +4,7 @@ use super::super::Step;
 use super::kinds::GoneKind;
 use super::{Drifted, Stuck};
 use crate::cloud::Drift;
+use crate::common::arn::region_option;
 
 /// The database's output with its name in RDS.
 const DB_INSTANCE: &str = "DbInstanceId";
@@ -31,8 +32,10 @@ pub(super) fn gone(step: &Step, drift: &Drift, stuck: &Stuck) -> String {
         GoneKind::Database => {
             let outputs = step.found.as_ref().map(|found| &found.outputs);
             let instance = outputs.and_then(|outputs| outputs.get(DB_INSTANCE));
+            let stack = step.found.as_ref().map_or("", |found| &found.id);
+            let region = region_option(stack);
             format!(
-                "restore it: write a snapshot of `aws rds describe-db-snapshots --db-instance-identifier {}` at \
+                "restore it: write a snapshot of `aws rds describe-db-snapshots{region} --db-instance-identifier {}` at \
                  `database.restoreFrom` in the definition, then `kube-cfn apply {cluster} --allow-data-loss {}/{id}`",
                 instance.map_or(id.as_str(), String::as_str),
                 step.stack.name

@@ -110,7 +110,7 @@ impl<C: Cloud + Inspect + Account> Asker<'_, C> {
         self.unless_skipped(code, async {
             let found = self.cloud.key(alias).await;
             vec![match found {
-                Ok(found) => taken::alias(alias, found.as_ref()),
+                Ok(found) => taken::alias(alias, found.as_ref(), &self.identity.region),
                 Err(error) => Check::unanswered(code, &error),
             }]
         })
@@ -155,7 +155,9 @@ impl<C: Cloud + Inspect + Account> Asker<'_, C> {
             offers = self.cloud.database_offers(&wanted.class, None).await;
         }
         match offers {
-            Ok(offers) => offers::database(wanted, &self.needs.zones, &offers),
+            Ok(offers) => {
+                offers::database(wanted, &self.needs.zones, &offers, &self.identity.region)
+            }
             Err(error) => Check::unanswered(CheckCode::Database, &error),
         }
     }
@@ -247,7 +249,7 @@ impl<C: Cloud + Inspect + Account> Asker<'_, C> {
         let account = &self.identity.account;
         self.unless_skipped(code, async {
             vec![match self.cloud.account_access_block(account).await {
-                Ok(on) => taken::access_block(account, policies, &on),
+                Ok(on) => taken::access_block(self.identity, policies, &on),
                 Err(error) => Check::unanswered(code, &error),
             }]
         })

@@ -39,8 +39,9 @@ pub(super) fn machine_types(
     fleet: &Fleet,
     offered: &Offerings,
     facts: &MachineTypes,
+    region: &str,
 ) -> Vec<Check> {
-    let mut checks = vec![offered_somewhere(fleet, offered)];
+    let mut checks = vec![offered_somewhere(fleet, offered, region)];
     let known = |name: &&String| instances::find(name).is_some_and(|one| one.vcpu.is_some());
     for name in fleet.types.iter().filter(|name| !known(name)) {
         if let Some(facts) = facts.get(name) {
@@ -50,7 +51,7 @@ pub(super) fn machine_types(
     checks
 }
 
-fn offered_somewhere(fleet: &Fleet, offered: &Offerings) -> Check {
+fn offered_somewhere(fleet: &Fleet, offered: &Offerings, region: &str) -> Check {
     let code = CheckCode::MachineType;
     let there = |name: &String| offered.get(name).cloned().unwrap_or_default();
     // Where the template does not say the zones, the region has to do.
@@ -81,7 +82,7 @@ fn offered_somewhere(fleet: &Fleet, offered: &Offerings) -> Check {
     if fleet.pinned || fleet.types.iter().all(none) {
         let next = format!(
             "write a type in place of {first} as {}, or other zones: `aws ec2 \
-             describe-instance-type-offerings --location-type availability-zone` lists what there is",
+             describe-instance-type-offerings --region {region} --location-type availability-zone` lists what there is",
             fleet.field
         );
         return Check::refused(code, text, next);
@@ -128,6 +129,7 @@ pub(super) fn database(
     wanted: &DatabaseNeed,
     zones: &BTreeSet<String>,
     offers: &[DatabaseOffer],
+    region: &str,
 ) -> Check {
     let code = CheckCode::Database;
     let DatabaseNeed { class, version, .. } = wanted;
@@ -135,8 +137,10 @@ pub(super) fn database(
     let with_version: Vec<&DatabaseOffer> = offers.iter().filter(fits).collect();
     if offers.is_empty() {
         let text = format!("RDS offers no PostgreSQL on {class} with a gp3 disk in this region");
-        let next = "write another class as database.class: `aws rds \
-                    describe-orderable-db-instance-options --engine postgres` lists them";
+        let next = format!(
+            "write another class as database.class: `aws rds describe-orderable-db-instance-options --region {region} \
+             --engine postgres` lists them"
+        );
         return Check::refused(code, text, next);
     }
     if with_version.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Check, CheckCode};
 use crate::cloud::account::Vpcs;
-use crate::cloud::{KeyState, LiveStack, StackStatus};
+use crate::cloud::{Identity, KeyState, LiveStack, StackStatus};
 
 /// A stack that has the name of one to be created. `None` where it is one of this cluster: another run made it since.
 pub(super) fn stack(cluster: &str, name: &str, found: Option<&LiveStack>) -> Option<Check> {
@@ -20,10 +20,11 @@ pub(super) fn stack(cluster: &str, name: &str, found: Option<&LiveStack>) -> Opt
         "a stack {name} is there already, in {}: {owner}",
         found.status
     );
+    let options = found.named().options();
     let free = if found.status == StackStatus::ReviewInProgress {
         format!(
             "it is the placeholder of a change set and holds nothing: if nobody wants to execute that, \
-             `aws cloudformation delete-stack --stack-name {name}` removes it; else"
+             `aws cloudformation delete-stack{options}` removes it; else"
         )
     } else {
         "leave it alone:".to_owned()
@@ -33,21 +34,30 @@ pub(super) fn stack(cluster: &str, name: &str, found: Option<&LiveStack>) -> Opt
 }
 
 /// A key that has the alias of the one to be created.
-pub(super) fn alias(alias: &str, found: Option<&KeyState>) -> Check {
+pub(super) fn alias(alias: &str, found: Option<&KeyState>, region: &str) -> Check {
     let code = CheckCode::KeyAlias;
     if found.is_none() {
         return Check::ok(code, format!("{alias} is free"));
     }
     let text = format!("{alias} names a key already, so the new one can't have it");
     let next = format!(
-        "if nothing uses that key by its alias, `aws kms delete-alias --alias-name {alias}`; else write \
+        "if nothing uses that key by its alias, `aws kms delete-alias --region {region} --alias-name {alias}`; else write \
          another `name` into the definition"
     );
     Check::refused(code, text, next)
 }
 
 /// What the account's own public access block refuses of bucket policies that let everybody read.
-pub(super) fn access_block(account: &str, policies: &[String], on: &BTreeSet<String>) -> Check {
+pub(super) fn access_block(
+    identity: &Identity,
+    policies: &[String],
+    on: &BTreeSet<String>,
+) -> Check {
+    let Identity {
+        account,
+        region,
+        caller: _,
+    } = identity;
     let code = CheckCode::PublicAccessBlock;
     let refuses = ["BlockPublicPolicy", "RestrictPublicBuckets"];
     let found: Vec<&str> = refuses
@@ -65,7 +75,7 @@ pub(super) fn access_block(account: &str, policies: &[String], on: &BTreeSet<Str
     );
     let next = format!(
         "have these two switched off for the account, where each bucket keeps its own block: `aws s3control \
-         put-public-access-block --account-id {account} --public-access-block-configuration \
+         put-public-access-block --region {region} --account-id {account} --public-access-block-configuration \
          BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=false,RestrictPublicBuckets=false`"
     );
     Check::refused(code, text, next)
@@ -81,7 +91,9 @@ pub(super) fn default_vpc(vpcs: Vpcs, region: &str) -> Check {
         "{region} has no default VPC; the groups of the control plane take zones and network interfaces in place of \
          subnets, and whether Auto Scaling accepts that there is not verified"
     );
-    let next = "if the control plane fails with `No default VPC`, `aws ec2 create-default-vpc`, then re-run the same \
-                command";
+    let next = format!(
+        "if the control plane fails with `No default VPC`, `aws ec2 create-default-vpc --region {region}`, then re-run \
+         the same command"
+    );
     Check::warning(code, text, next)
 }

@@ -12,6 +12,7 @@ use super::live::LiveTemplate;
 use super::read::{AccountFacts, Answer};
 use super::{LayerState, ProtectionLayer, StateText, documents, missing, unknown};
 use crate::cloud::{ACCESS_BLOCKS, BucketAccess, Identity, KeyState, LiveStack};
+use crate::common::arn::region_option;
 use crate::plan::{Blocked, Code};
 use crate::stacks::{StackKind, description};
 
@@ -128,14 +129,15 @@ fn key(of: LiveAccount<'_>, live: LiveTemplate<'_>, id: &str, body: &Value) -> V
         return vec![Finding::gone(KEY, of)];
     }
     let wanted = live.document(&body["Properties"]["KeyPolicy"]);
+    let region = &of.identity.region;
     let put = |wanted: &Value| {
         format!(
-            "`aws kms put-key-policy --key-id {physical} --policy-name default --policy {}`",
+            "`aws kms put-key-policy --region {region} --key-id {physical} --policy-name default --policy {}`",
             quoted(wanted)
         )
     };
     vec![
-        key_state(physical, state),
+        key_state(physical, &format!(" --region {region}"), state),
         policy_finding(KEY_POLICY, wanted, policy.as_ref(), put),
     ]
 }
@@ -150,7 +152,7 @@ pub fn unusable_key(key: &str, state: Option<KeyState>) -> Option<Blocked> {
         let remedy = "nothing brings a deleted key back; restore into a new cluster what is stored elsewhere";
         return Some(Blocked::by_guard(Code::ClusterKey, reason, remedy));
     };
-    let finding = key_state(key, &Ok(Some(state)));
+    let finding = key_state(key, &region_option(key), &Ok(Some(state)));
     let (LayerState::Missing, text) = finding.state else {
         return None;
     };
@@ -162,8 +164,9 @@ pub fn unusable_key(key: &str, state: Option<KeyState>) -> Option<Blocked> {
     ))
 }
 
-fn key_state(key: &str, state: &Answer<KeyState>) -> Finding {
-    let enable = format!("`aws kms enable-key --key-id {key}`");
+/// `region` is an option of the AWS CLI, or empty.
+fn key_state(key: &str, region: &str, state: &Answer<KeyState>) -> Finding {
+    let enable = format!("`aws kms enable-key{region} --key-id {key}`");
     match state {
         Err(why) => Finding::unknown(KEY, format!("could not be read: {why}")),
         Ok(Some(KeyState::Enabled)) => Finding::holds(KEY, "enabled"),
@@ -179,7 +182,8 @@ fn key_state(key: &str, state: &Answer<KeyState>) -> Finding {
                  snapshots",
                 date.unwrap_or_default()
             );
-            let cancel = format!("`aws kms cancel-key-deletion --key-id {key}`, then {enable}");
+            let cancel =
+                format!("`aws kms cancel-key-deletion{region} --key-id {key}`, then {enable}");
             Finding::missing(KEY, text, cancel)
         }
         Ok(Some(KeyState::Other(state))) => Finding::unknown(
@@ -204,7 +208,7 @@ fn bucket(of: LiveAccount<'_>, live: LiveTemplate<'_>, id: &str, body: &Value) -
     };
     let mut findings = vec![match access {
         Err(why) => Finding::unknown(BLOCK, format!("could not be read: {why}")),
-        Ok(access) => block(live, name, body, access),
+        Ok(access) => block(of, live, (name, body), access),
     }];
     let policies = live.of_type("AWS::S3::BucketPolicy");
     let mut policies = policies.filter(|(_, policy)| {
@@ -218,10 +222,13 @@ fn bucket(of: LiveAccount<'_>, live: LiveTemplate<'_>, id: &str, body: &Value) -
     let in_force = access
         .map(|access| access.policy.clone())
         .map_err(Clone::clone);
+    let region = &of.identity.region;
     let put = |wanted: &Value| match wanted {
-        Value::Null => format!("`aws s3api delete-bucket-policy --bucket {name}`"),
+        Value::Null => {
+            format!("`aws s3api delete-bucket-policy --region {region} --bucket {name}`")
+        }
         wanted => format!(
-            "`aws s3api put-bucket-policy --bucket {name} --policy {}`",
+            "`aws s3api put-bucket-policy --region {region} --bucket {name} --policy {}`",
             quoted(wanted)
         ),
     };
@@ -234,7 +241,12 @@ fn bucket(of: LiveAccount<'_>, live: LiveTemplate<'_>, id: &str, body: &Value) -
     findings
 }
 
-fn block(live: LiveTemplate<'_>, name: &str, body: &Value, access: &BucketAccess) -> Finding {
+fn block(
+    of: LiveAccount<'_>,
+    live: LiveTemplate<'_>,
+    (name, body): (&str, &Value),
+    access: &BucketAccess,
+) -> Finding {
     let written = &body["Properties"]["PublicAccessBlockConfiguration"];
     let wanted = match live.value(written) {
         Ok(wanted) => wanted,
@@ -260,7 +272,8 @@ fn block(live: LiveTemplate<'_>, name: &str, body: &Value, access: &BucketAccess
     }
     let parts = ACCESS_BLOCKS.map(|part| format!("{part}={}", asked.contains(part)));
     let next = format!(
-        "`aws s3api put-public-access-block --bucket {name} --public-access-block-configuration {}`",
+        "`aws s3api put-public-access-block --region {} --bucket {name} --public-access-block-configuration {}`",
+        of.identity.region,
         parts.join(",")
     );
     let text = format!("off: {}; the bucket can be made public", off.join(", "));

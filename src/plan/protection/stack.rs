@@ -11,6 +11,7 @@ use super::keepers::{DATABASE, Keeper, kept};
 use super::{LayerState, ProtectionLayer, StateText, missing, unknown};
 use crate::catalog::resources::stored_data;
 use crate::cloud::{DriftReport, LiveStack};
+use crate::common::arn::region_option;
 use crate::stacks::Stack;
 
 /// A stack as it should be.
@@ -247,8 +248,9 @@ impl DataResource<'_> {
                 // An update leaves alone what its template does not change.
                 let outputs = &self.live.found.outputs;
                 let database = outputs.get("DbInstanceId").map_or(self.id, String::as_str);
+                let region = region_option(&self.live.found.id);
                 let switch = format!(
-                    "`aws rds modify-db-instance --db-instance-identifier {database} \
+                    "`aws rds modify-db-instance{region} --db-instance-identifier {database} \
                      --deletion-protection --apply-immediately`"
                 );
                 (missing("off, changed outside kube-cfn"), switch)

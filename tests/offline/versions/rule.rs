@@ -42,6 +42,7 @@ fn running(control_plane: &str, pool: &str) -> RunningVersions {
 
 fn decided(wanted: &str, control_plane: &str, pool: &str) -> VersionDecision {
     let wanted = WantedVersions {
+        region: "eu-west-1",
         cluster: "canary",
         kubernetes: &version(wanted),
         pools: &[POOL],

@@ -40,7 +40,9 @@ impl<C: Cloud + Inspect + Account> Asker<'_, C> {
             Ok(None) => checks = vec![Check::skipped(CheckCode::MachineType)],
             Ok(Some(offered)) => {
                 let new = fleets.iter().filter(|fleet| fleet.new_types);
-                checks.extend(new.flat_map(|fleet| offers::machine_types(fleet, &offered, &facts)));
+                checks.extend(new.flat_map(|fleet| {
+                    offers::machine_types(fleet, &offered, &facts, &self.identity.region)
+                }));
             }
             Err(error) => checks.push(Check::unanswered(CheckCode::MachineType, &error)),
         }
