@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::protection::{LayerState, ProtectionLayer};
 use super::{Step, Survey, sizes, status};
 use crate::cloud::{AZ_REBALANCE, Cloud, CloudError, LiveStack, ScalingGroup};
+use crate::common::arn::region_option;
 use crate::stacks::{Stack, StackKind, description};
 
 /// Reads what the step depends on, and refuses what does not fit it. What may not be read is noted as unknown.
@@ -151,11 +152,12 @@ fn layer(
     };
     // `apply` leaves alone what the definition no longer has.
     let defined = wanted.iter().any(|stack| stack.name == found.name);
+    let region = region_option(&found.id);
     let next = if defined {
         format!("`kube-cfn apply {}`", survey.cluster)
     } else {
         format!(
-            "`aws autoscaling suspend-processes --auto-scaling-group-name {name} --scaling-processes {AZ_REBALANCE}`"
+            "`aws autoscaling suspend-processes{region} --auto-scaling-group-name {name} --scaling-processes {AZ_REBALANCE}`"
         )
     };
     ProtectionLayer {

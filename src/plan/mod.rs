@@ -30,7 +30,6 @@ mod evaluate;
 pub mod inspect;
 pub mod leftovers;
 pub mod live;
-mod lowered;
 mod model;
 mod moved;
 pub mod normalize;

@@ -190,10 +190,11 @@ pub fn manual_action(status: &StackStatus, stack: StackRef<'_>) -> Blocked {
             ("describe-stacks", "shows the stack"),
         ),
     };
+    let options = stack.options();
     Blocked::by_state(
         Code::StackStatus,
         format!("{} is in {status}: {trouble}", stack.name),
-        format!("`aws cloudformation {verb}{}` {effect}", stack.options()),
+        format!("`aws cloudformation {verb}{options}` {effect}"),
     )
 }
 

@@ -16,7 +16,7 @@ OWN = {"s3 cp", "sso login", "login", "configure list-profiles"}
 session = botocore.session.get_session()
 bad = []
 for where, command in json.load(sys.stdin):
-    words = shlex.split(command)[1:]
+    words = shlex.split(command.split(" | ")[0])[1:]
     if " ".join(words[:2]) in OWN or words[0] in OWN:
         if words[0] == "s3" and "--region" not in words:
             bad.append(f"{where}: {command}: no --region")

@@ -121,9 +121,9 @@ pub async fn backup(global: &Global, args: &BackupArgs) -> Result<Exit, CommandE
                 "{} does not belong to the secret beside it; the copy was not changed",
                 names.join(", ")
             );
+            let region = found.listed.region();
             let help = format!(
-                "delete it (`aws ssm delete-parameter{} --name NAME`), then `{}` computes it again",
-                found.listed.region(),
+                "delete it (`aws ssm delete-parameter{region} --name NAME`), then `{}` computes it again",
                 found.cluster.command("certs restore")
             );
             Err(CommandError::refused(message).help(help))

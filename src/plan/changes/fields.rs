@@ -58,7 +58,7 @@ pub fn judged(spec: &ClusterSpec) -> Vec<JudgedField> {
         ),
         ("kubernetes", Elsewhere("plan::versions")),
         ("zones", Rows(&[Row::Zones])),
-        ("protect", Elsewhere("plan::risk and plan::deletion")),
+        ("protect", Rows(&[Row::Protection])),
         ("mirror", NEW_MACHINES),
         ("tags", IN_PLACE),
     ];

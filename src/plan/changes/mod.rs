@@ -9,13 +9,13 @@ mod edge;
 pub mod fields;
 mod machines;
 mod network;
+mod protection;
 mod row;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::lowered::lowered;
 use super::ranges::LiveRanges;
 use super::{Blocked, Code, Step, Survey, status};
 use crate::cloud::LiveStack;
@@ -152,15 +152,18 @@ pub fn losses(step: &Step) -> Vec<Loss> {
     of_step(step).into_iter().filter_map(loss).collect()
 }
 
-/// Sentences about an update: what protects data less afterwards, then the table's, in its order. Empty for a stack
-/// that is not there yet.
+/// Sentences about an update, in the order of the table. Empty for a stack that is not there yet.
 pub fn warnings(step: &Step) -> Vec<String> {
     let warning = |verdict| match verdict {
         Verdict::Warning(text) => Some(text),
         Verdict::Refused(_) | Verdict::Loss(_) => None,
     };
+    let unlocked = step.needs_termination_protection_update() && !step.stack.termination_protection;
+    let unlocked = unlocked.then(|| {
+        "termination protection goes off: from then on the stack can be deleted".to_owned()
+    });
     let of_table = of_step(step).into_iter().filter_map(warning);
-    lowered(step).into_iter().chain(of_table).collect()
+    unlocked.into_iter().chain(of_table).collect()
 }
 
 fn of_step(step: &Step) -> Vec<Verdict> {

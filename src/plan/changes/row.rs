@@ -1,6 +1,6 @@
 //! The rows of the table, each with what it compares.
 
-use super::{Pair, Verdict, database, edge, machines, network};
+use super::{Pair, Verdict, database, edge, machines, network, protection};
 
 /// Makes the rows and the list of them of one table.
 macro_rules! rows {
@@ -56,6 +56,8 @@ rows! {
     StorageLimit = database::storage_limit,
     /// The engine's version, backward or to another major. Refused by RDS.
     EngineVersion = database::engine_version,
+    /// Less protection of data when it is deleted. A warning.
+    Protection = protection::lowered,
     /// Fewer days of backups. A loss to be named.
     BackupDays = database::backup_days,
 }

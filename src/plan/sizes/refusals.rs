@@ -5,6 +5,7 @@ use super::{
     whole,
 };
 use crate::cloud::{LiveDatabase, ScalingGroup};
+use crate::common::arn::region_option;
 use crate::plan::{Action, Blocked, Code, Step};
 
 /// Refuses a step: its change set is shown, never executed.
@@ -53,6 +54,10 @@ fn crowded_reason(step: &Step, crowded: &[Crowded<'_>]) -> String {
 }
 
 fn crowded_remedy(step: &Step, crowded: &[Crowded<'_>]) -> String {
+    let region = step
+        .found
+        .as_ref()
+        .map_or_else(String::new, |found| region_option(&found.id));
     let largest = crowded.iter().map(|one| one.group.desired).max();
     let groups = of_type(&step.stack.template, GROUP).count();
     // A pool's maximum is shared out evenly over its groups.
@@ -67,7 +72,7 @@ fn crowded_remedy(step: &Step, crowded: &[Crowded<'_>]) -> String {
     format!(
         "write `max: {fits}` for the pool, or {first}: wait for the autoscaler, or for each `kubectl drain NODE \
          --ignore-daemonsets --delete-emptydir-data`, then `aws autoscaling \
-         terminate-instance-in-auto-scaling-group --instance-id ID --should-decrement-desired-capacity`"
+         terminate-instance-in-auto-scaling-group{region} --instance-id ID --should-decrement-desired-capacity`"
     )
 }
 

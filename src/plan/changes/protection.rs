@@ -4,32 +4,23 @@
 
 use serde_json::Value;
 
-use super::recovery::is_data;
-use super::removal_policy::{key_window, named};
-use super::{Step, deletion};
+use super::{Pair, Verdict};
 use crate::cloud::DeletionPolicy;
+use crate::plan::recovery::is_data;
+use crate::plan::removal_policy::{key_window, named};
+use crate::plan::{deletion, resources_of};
 
-/// Sentences about what protects less afterwards; empty for a stack that is not there yet.
-pub(super) fn lowered(step: &Step) -> Vec<String> {
+/// What protects less afterwards.
+pub(super) fn lowered(pair: Pair<'_>) -> Vec<Verdict> {
+    let (before, wanted) = (pair.before, &pair.stack.template);
     let mut all = Vec::new();
-    if step.needs_termination_protection_update() && !step.stack.termination_protection {
-        all.push(
-            "termination protection goes off: from then on the stack can be deleted".to_owned(),
-        );
-    }
-    let Some(before) = &step.before else {
-        return all;
-    };
-    for resource in step.resources() {
+    for resource in resources_of(wanted) {
         let (id, of_type) = (&resource.logical_id, resource.resource_type.as_str());
-        let (old, new) = (
-            &before["Resources"][id],
-            &step.stack.template["Resources"][id],
-        );
+        let (old, new) = (&before["Resources"][id], &wanted["Resources"][id]);
         if old["Type"] != new["Type"] || !is_data(of_type) {
             continue;
         }
-        all.extend(policies(id, of_type, before, &step.stack.template));
+        all.extend(policies(id, of_type, before, wanted));
         all.extend(properties(
             id,
             of_type,
@@ -37,7 +28,7 @@ pub(super) fn lowered(step: &Step) -> Vec<String> {
             &new["Properties"],
         ));
     }
-    all
+    all.into_iter().map(Verdict::Warning).collect()
 }
 
 /// The two removal policies of a resource.
@@ -104,12 +95,12 @@ fn database(id: &str, was: &Value, is: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Action;
+    use crate::plan::changes::Live;
     use crate::stacks::{Stack, StackKind};
     use serde_json::json;
     use std::collections::BTreeMap;
 
-    fn step(was: &Value, is: &Value) -> Step {
+    fn lowered(was: &Value, is: &Value) -> Vec<String> {
         let template = |body: &Value| json!({"Resources": {"It": body}});
         let stack = Stack {
             kind: StackKind::Database,
@@ -122,10 +113,19 @@ mod tests {
             termination_protection: false,
             objects: Vec::new(),
         };
-        Step {
-            before: Some(template(was)),
-            ..Step::new(stack, Action::NoChange)
-        }
+        let verdicts = super::lowered(Pair {
+            cluster: "canary",
+            stack: &stack,
+            id: "",
+            before: &template(was),
+            outputs: &BTreeMap::new(),
+            live: Live::default(),
+        });
+        let text = |verdict| match verdict {
+            Verdict::Warning(text) => text,
+            other => panic!("{other:?}"),
+        };
+        verdicts.into_iter().map(text).collect()
     }
 
     fn resource(of_type: &str, body: Value) -> Value {
@@ -137,11 +137,11 @@ mod tests {
     /// `was` to `is` is said to protect less; back, and no change, is not.
     fn one_way(of_type: &str, was: Value, is: Value, words: &str) {
         let (was, is) = (resource(of_type, was), resource(of_type, is));
-        let all = lowered(&step(&was, &is));
+        let all = lowered(&was, &is);
         assert_eq!(all.len(), 1, "{all:?}");
         assert!(all[0].contains(words), "{all:?}");
-        assert_eq!(lowered(&step(&is, &was)), Vec::<String>::new());
-        assert_eq!(lowered(&step(&was, &was)), Vec::<String>::new());
+        assert_eq!(lowered(&is, &was), Vec::<String>::new());
+        assert_eq!(lowered(&was, &was), Vec::<String>::new());
     }
 
     #[test]
@@ -195,8 +195,8 @@ mod tests {
     fn other_resources_and_other_types_are_silent() {
         let kept = resource("AWS::EC2::EIP", json!({"DeletionPolicy": "Retain"}));
         let gone = resource("AWS::EC2::EIP", json!({}));
-        assert_eq!(lowered(&step(&kept, &gone)), Vec::<String>::new());
+        assert_eq!(lowered(&kept, &gone), Vec::<String>::new());
         let volume = resource("AWS::EC2::Volume", json!({"DeletionPolicy": "Retain"}));
-        assert_eq!(lowered(&step(&volume, &gone)), Vec::<String>::new());
+        assert_eq!(lowered(&volume, &gone), Vec::<String>::new());
     }
 }
