@@ -284,7 +284,7 @@ async fn a_key_pending_deletion_is_found_before_anything_is_changed() {
         let said = world.cluster(command[0], &command[1..]);
         let shown = on_one_line(said.ends(5));
         assert!(shown.contains("is pending deletion"), "{shown}");
-        let cancel = format!("aws kms cancel-key-deletion --key-id {key}");
+        let cancel = format!("aws kms cancel-key-deletion --region eu-west-1 --key-id {key}");
         assert!(shown.contains(&cancel), "{shown}");
     }
     ask(&world, "kms", "cancel_key_deletion", &json!({"KeyId": key}));

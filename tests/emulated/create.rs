@@ -188,7 +188,7 @@ fn files(directory: &PathBuf) -> Vec<PathBuf> {
 fn a_kubeconfig_has_the_requested_user_and_a_limited_lifetime() {
     let world = World::small("minted");
     let early = world.cluster("kubeconfig", &["--stdout"]);
-    early.ends(1).tells("minted has no API yet");
+    early.ends(1).tells("minted has no stacks in account");
     world.apply().ends(0);
     let who = ["--stdout", "--user", "u", "--group", "g", "--ttl", "1h"];
     let said = world.cluster("kubeconfig", &who);

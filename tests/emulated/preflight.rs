@@ -111,7 +111,7 @@ async fn placeholder_of_somebody_elses_change_set_is_refused() {
         said.ends(5),
         &[
             "a stack reviewed-edge is there already, in REVIEW_IN_PROGRESS",
-            "`aws cloudformation delete-stack --stack-name reviewed-edge` removes it",
+            "`aws cloudformation delete-stack --region eu-west-1 --stack-name reviewed-edge` removes it",
         ],
     );
     assert_eq!(made(&world).await, [""; 0]);

@@ -45,7 +45,7 @@ fn stack_that_never_began_is_not_rolled_back() {
     world.reached_through(&given("KUBE_CFN_TEST_FAULTS"));
     let denial = "User: arn:aws:iam::1:user/ada is not authorized to perform: ssm:PutParameter on resource: x";
     let rules = json!([{
-        "service": "ssm", "operation": "PutParameter", "body": "contains(Name, '/denied/')",
+        "service": "ssm", "operation": "PutParameter", "body": "contains(Name, '/denied/cp/')",
         "error": {"code": "AccessDeniedException", "status": 400, "message": denial}
     }]);
     control("POST", "rules", &rules.to_string());
