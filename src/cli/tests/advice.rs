@@ -115,11 +115,14 @@ fn rejection(command: &str) -> Option<clap::Error> {
         text = format!("{start}production{}", rest.split_once('}').unwrap().1);
     }
     let error = Cli::try_parse_from(text.split_whitespace()).err()?;
-    let incomplete = matches!(
+    (!is_incomplete(&error) || !is_mention(&text)).then_some(error)
+}
+
+fn is_incomplete(error: &clap::Error) -> bool {
+    matches!(
         error.kind(),
         ErrorKind::MissingRequiredArgument | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    );
-    (!incomplete || !is_mention(&text)).then_some(error)
+    )
 }
 
 /// Whether a command is but the names of commands and flags: `kube-cfn etcd list`.
@@ -154,7 +157,10 @@ fn commands_advised_by_messages_and_papers_parse() {
         let typed = between(&text, "\n$ kube-cfn ", '\n');
         let bare = between(&text, "(\"kube-cfn ", '"');
         // The message may add more arguments to these.
-        let whole = |command: &String| rejection(&format!("kube-cfn {command} MORE")).is_some();
+        let whole = |command: &String| {
+            let parsed = Cli::try_parse_from(format!("kube-cfn {command}").split_whitespace());
+            !parsed.is_err_and(|error| is_incomplete(&error))
+        };
         let composed = composed
             .into_iter()
             .map(|verb| format!("{verb} production"))
@@ -165,7 +171,7 @@ fn commands_advised_by_messages_and_papers_parse() {
             .chain(bare.into_iter().filter_map(|text| text.split("  ").next()))
             .map(str::to_owned)
             .chain(composed);
-        for command in all.filter(|text| !text.starts_with('{') && !is_end_of_boot(text)) {
+        for command in all.filter(|text| !text.starts_with(['{', '(']) && !is_end_of_boot(text)) {
             let rejected = rejection(&format!("kube-cfn {command}"));
             assert!(
                 rejected.is_none(),

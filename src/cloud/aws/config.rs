@@ -68,6 +68,9 @@ pub(super) struct Connection {
     pub(super) quotas_endpoint: Option<String>,
 }
 
+/// How much shorter waits between two tries are: unit tests have many against a server of their own.
+pub(super) const HASTE: u32 = if cfg!(test) { 50 } else { 1 };
+
 /// Loads the configuration. Calls nothing but, without any region, the instance's metadata.
 pub(super) async fn load(
     settings: &Settings,
@@ -80,7 +83,11 @@ pub(super) async fn load(
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http.clone())
         // Not adaptive: its own limiter would stack on ours, which slows all readers already.
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(ATTEMPTS)
+                .with_initial_backoff(Duration::from_secs(1) / HASTE),
+        )
         .timeout_config(timeouts());
     if let Ok(name) = AppName::new("kube-cfn") {
         loader = loader.app_name(name);

@@ -215,12 +215,16 @@ fn key_that_can_not_be_used_is_missing() {
     );
     assert_eq!(
         next,
-        "`aws kms cancel-key-deletion --key-id 7f-1`, then `aws kms enable-key --key-id 7f-1`"
+        "`aws kms cancel-key-deletion --region eu-west-1 --key-id 7f-1`, then `aws kms enable-key --region eu-west-1 \
+         --key-id 7f-1`"
     );
     let (layer, text, next) = broken(state(KeyState::Disabled));
     assert_eq!(layer, "key");
     assert!(text.starts_with("disabled"), "{text}");
-    assert_eq!(next, "`aws kms enable-key --key-id 7f-1`");
+    assert_eq!(
+        next,
+        "`aws kms enable-key --region eu-west-1 --key-id 7f-1`"
+    );
 }
 
 #[test]
@@ -235,7 +239,7 @@ fn key_policy_is_named_wider_or_narrower() {
         text,
         "wider than its template: Allow statement Guest is added"
     );
-    let start = "`aws kms put-key-policy --key-id 7f-1 --policy-name default --policy '{\"Statement\":[{\"Sid\":\"Account\"";
+    let start = "`aws kms put-key-policy --region eu-west-1 --key-id 7f-1 --policy-name default --policy '{\"Statement\":[{\"Sid\":\"Account\"";
     assert!(next.starts_with(start) && next.contains(ROLE_ARN), "{next}");
 
     let (_, text, _) = broken(|facts| {
@@ -265,7 +269,7 @@ fn bucket_that_was_opened_is_missing() {
         "off: RestrictPublicBuckets; the bucket can be made public"
     );
     assert!(
-        next.contains("put-public-access-block --bucket state-1")
+        next.contains("put-public-access-block --region eu-west-1 --bucket state-1")
             && next.contains("RestrictPublicBuckets=true")
     );
 
@@ -273,7 +277,9 @@ fn bucket_that_was_opened_is_missing() {
     assert_eq!(layer, "bucket policy");
     assert_eq!(text, "there is none, its template has one");
     assert!(
-        next.starts_with("`aws s3api put-bucket-policy --bucket state-1 --policy '{"),
+        next.starts_with(
+            "`aws s3api put-bucket-policy --region eu-west-1 --bucket state-1 --policy '{"
+        ),
         "{next}"
     );
 
