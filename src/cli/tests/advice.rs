@@ -155,7 +155,11 @@ fn commands_advised_by_messages_and_papers_parse() {
         let quoted = between(&text, "`kube-cfn ", '`');
         let composed = between(&text, ".command(\"", '"');
         let typed = between(&text, "\n$ kube-cfn ", '\n');
-        let bare = between(&text, "(\"kube-cfn ", '"');
+        let bare = if file.contains("/tests") {
+            Vec::new()
+        } else {
+            between(&text, "(\"kube-cfn ", '"')
+        };
         // The message may add more arguments to these.
         let whole = |command: &String| {
             let parsed = Cli::try_parse_from(format!("kube-cfn {command}").split_whitespace());
