@@ -199,7 +199,11 @@ pub async fn survey<C: Cloud + Store + Inspect + Remote>(
     let stacks = session::design_at(&session.defined, &decided.versions)?;
     let ranges = plan::ranges::live_ranges(&survey, &stacks, &session.cloud).await?;
     let place = |field: &str| session.defined.line(field);
-    let changed = plan::changes::refusals(&stacks, &survey, ranges.as_ref(), &place);
+    let known = plan::changes::LiveValues {
+        ranges,
+        engines: plan::live::engines(&survey, &stacks, &session.cloud).await?,
+    };
+    let changed = plan::changes::refusals(&stacks, &survey, &known, &place);
     let retired = plan::engines::refused(&stacks, &survey, &place("database.engineVersion"));
     let refusal = refusal.map(|why| (StackKind::Base, why));
     Ok(PlanInputs {

@@ -112,18 +112,17 @@ fn a_lost_database_is_not_created_again_empty() {
 }
 
 #[test]
-fn storage_that_rds_grew_is_expected_and_a_newer_engine_is_taken_over() {
+fn storage_above_its_limit_and_another_major_of_the_engine_have_to_be_written_down() {
     let world = World::with_database("grown");
     world.apply().ends(0);
     world.rules(
-        json!([{"op": "drift", "logical": "Database", "actual": {"/AllocatedStorage": "400"}}]),
+        json!([{"op": "drift", "logical": "Database", "actual": {"/AllocatedStorage": "4000"}}]),
     );
-    let (drift, _) = plan(&world, 0);
-    assert_eq!(drift[0]["state"], "expected", "{drift:#?}");
-    let text = joined(&world.cluster("plan", &[]).ends(0).stdout);
-    assert!(text.contains("expected: RDS grows the storage"), "{text}");
+    let (drift, _) = plan(&world, 2);
+    let way = drift[0]["remedy"].as_str().expect("a remedy");
+    assert!(way.contains("AWS can't set AllocatedStorage back"), "{way}");
     world.rules(
-        json!([{"op": "drift", "logical": "Database", "actual": {"/EngineVersion": "17.99"}}]),
+        json!([{"op": "drift", "logical": "Database", "actual": {"/EngineVersion": "99.1"}}]),
     );
     let (drift, _) = plan(&world, 2);
     let way = drift[0]["remedy"].as_str().expect("a remedy");
