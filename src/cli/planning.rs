@@ -19,6 +19,7 @@ use crate::plan::versions::{self, WantedVersions};
 use crate::plan::{
     self, Blocked, CheckCode, DriftDetection, Plan, PlanError, PlanOptions, Survey, preflight,
 };
+use crate::spec::rules;
 use crate::stacks::{KEY_ARN, STATE_BUCKET, Stack, StackKind};
 
 /// What is allowed by name, and what is stated because AWS can't tell.
@@ -205,6 +206,8 @@ pub async fn survey<C: Cloud + Store + Inspect + Remote>(
     };
     let changed = plan::changes::refusals(&stacks, &survey, &known, &place);
     let retired = plan::engines::refused(&stacks, &survey, &place("database.engineVersion"));
+    let added = rules::additions(spec);
+    let added = plan::additions::refused(&added, &stacks, &survey, &place);
     let refusal = refusal.map(|why| (StackKind::Base, why));
     Ok(PlanInputs {
         refused: refusal
@@ -212,6 +215,7 @@ pub async fn survey<C: Cloud + Store + Inspect + Remote>(
             .chain(decided.refused)
             .chain(changed)
             .chain(retired)
+            .chain(added)
             .collect(),
         stacks,
         survey,

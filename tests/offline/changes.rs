@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::stacks::fields::{Changes, Trial, designed, leaves, specified, trial, trials};
 use crate::support::golden;
 
+mod additions;
 mod rules;
 mod screens;
 

@@ -118,10 +118,13 @@ fn unfit(fleet: &Fleet, name: &str, facts: &MachineType) -> Option<Check> {
         Some("x86_64") => Architecture::X86_64,
         _ => Architecture::Arm64,
     };
-    let (why, help) = rules::unfit(role, name, &known, image)?;
-    let text = format!("{}: {why}", fleet.what);
-    let next = format!("{help} (as {})", fleet.field);
-    Some(Check::refused(CheckCode::MachineType, text, next))
+    let found = rules::unfit(role, name, &known, image)?;
+    let text = format!("{}: {}", fleet.what, found.what);
+    let next = format!("{} (as {})", found.help, fleet.field);
+    if fleet.new_types {
+        return Some(Check::refused(CheckCode::MachineType, text, next));
+    }
+    Some(Check::warning(CheckCode::MachineType, text, next))
 }
 
 /// A database against how its class can be ordered: with its own engine version (`with_version`), and with any.
