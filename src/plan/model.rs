@@ -274,7 +274,7 @@ impl Step {
 
     /// What its change set changes: the template that the stack has, with the values that the resources have where the
     /// change set compares with those.
-    pub(super) fn starting_point(&self) -> Option<Cow<'_, Value>> {
+    pub(crate) fn starting_point(&self) -> Option<Cow<'_, Value>> {
         let before = self.before.as_ref()?;
         let changes = self.change_set().map_or(&[][..], |set| &set.changes);
         if !self.reverts_drift {

@@ -109,6 +109,20 @@ fn a_lost_database_is_not_created_again_empty() {
     // Asked to set drift back, it does not make an empty one in its place.
     let kept = world.cluster("apply", &["--revert-drift", "--yes"]);
     kept.ends(4).tells("Nothing that apply changes");
+    // As advised.
+    world.edit("multiAz: false", "multiAz: false\n  restoreFrom: monday");
+    let shown = world.cluster("plan", &["--allow-data-loss", "lost-database/Database"]);
+    let text = joined(&shown.ends(0).stdout);
+    assert!(
+        text.contains("it is gone already: nothing is left to keep")
+            && text.contains("a database restored from the snapshot"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("a last snapshot is taken") && !text.contains("empty database"),
+        "{text}"
+    );
+    assert!(shown.stdout.lines().all(|line| line.chars().count() <= 80));
 }
 
 #[test]

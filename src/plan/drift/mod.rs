@@ -64,6 +64,14 @@ pub(super) fn note(step: &mut Step, found: Option<Result<DriftReport, CloudError
             step.drift_checked = true;
             let all = sizes::take_grown(step, report.resources).into_iter();
             step.drift = all.filter_map(|drift| drifted(step, drift)).collect();
+            let gone = step.drift.iter().filter(|one| one.drift.deleted);
+            for id in gone.map(|one| &one.drift.logical_id) {
+                let mut risks = step.risks.iter_mut();
+                if let Some(risk) = risks.find(|risk| risk.logical_id == *id) {
+                    "it is gone already: nothing is left to keep, and no last snapshot is taken"
+                        .clone_into(&mut risk.becomes);
+                }
+            }
             let stuck = Stuck::of(step);
             let remedies: Vec<_> = step
                 .drift

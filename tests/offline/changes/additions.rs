@@ -59,7 +59,7 @@ fn machines_that_can_not_be_nodes_are_refused_where_they_are_new() {
 fn more_machines_than_addresses_are_refused_where_a_pool_grows() {
     let many = |max: u32| -> Changes {
         vec![
-            ("/network/cidr", json!("10.20.0.0/20")),
+            ("/network/nat", json!("none")),
             ("/pools/0/max", json!(max)),
         ]
     };
@@ -67,11 +67,11 @@ fn more_machines_than_addresses_are_refused_where_a_pool_grows() {
         let all = refused(&[&many(max)], standing).into_iter();
         all.map(|(_, code)| code).collect()
     };
-    assert_eq!(codes(3000, &Survey::default()), [Code::SubnetsTooSmall]);
-    let standing = survey(&designed(&[&many(3000)]), &StackStatus::CreateComplete);
-    assert_eq!(codes(3000, &standing), []);
-    assert_eq!(codes(2900, &standing), []);
-    assert_eq!(codes(3001, &standing), [Code::SubnetsTooSmall]);
+    assert_eq!(codes(900, &Survey::default()), [Code::SubnetsTooSmall]);
+    let standing = survey(&designed(&[&many(900)]), &StackStatus::CreateComplete);
+    assert_eq!(codes(900, &standing), []);
+    assert_eq!(codes(850, &standing), []);
+    assert_eq!(codes(901, &standing), [Code::SubnetsTooSmall]);
 }
 
 #[test]
