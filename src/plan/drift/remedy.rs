@@ -32,8 +32,8 @@ pub(super) fn gone(step: &Step, drift: &Drift, stuck: &Stuck) -> String {
         GoneKind::Database => {
             let outputs = step.found.as_ref().map(|found| &found.outputs);
             let instance = outputs.and_then(|outputs| outputs.get(DB_INSTANCE));
-            let stack = step.found.as_ref().map_or("", |found| &found.id);
-            let region = region_option(stack);
+            let arn = step.found.as_ref().map_or("", |found| &found.id);
+            let region = region_option(arn);
             format!(
                 "restore it: write a snapshot of `aws rds describe-db-snapshots{region} --db-instance-identifier {}` at \
                  `database.restoreFrom` in the definition, then `kube-cfn apply {cluster} --allow-data-loss {}/{id}`",
