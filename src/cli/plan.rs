@@ -181,6 +181,16 @@ fn exit(plan: &Plan, args: &Args) -> Result<Exit, CommandError> {
     if plan.has_changes() || plan.drift_needing_action().next().is_some() {
         return Ok(Exit::Changes);
     }
+    let mut unread = plan.steps.iter().flat_map(|step| &step.sizes.unknown);
+    if let Some(first) = unread.next() {
+        let more = match unread.count() {
+            0 => String::new(),
+            more => format!("; and {more} more, see ?? in the plan"),
+        };
+        let message = format!("whether anything is to be done is unknown: {first}{more}");
+        let help = "ask for the actions that the plan names, or leave out `--detailed-exitcode`";
+        return Err(CommandError::other(message).help(help));
+    }
     match plan.drift_unknown() {
         Some((stacks, why)) if !args.no_drift => {
             let stacks = count(stacks, "stack");

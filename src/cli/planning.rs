@@ -19,6 +19,7 @@ use crate::plan::versions::{self, WantedVersions};
 use crate::plan::{
     self, Blocked, CheckCode, DriftDetection, Plan, PlanError, PlanOptions, Survey, preflight,
 };
+use crate::spec::rules;
 use crate::stacks::{KEY_ARN, STATE_BUCKET, Stack, StackKind};
 
 /// What is allowed by name, and what is stated because AWS can't tell.
@@ -199,8 +200,14 @@ pub async fn survey<C: Cloud + Store + Inspect + Remote>(
     let stacks = session::design_at(&session.defined, &decided.versions)?;
     let ranges = plan::ranges::live_ranges(&survey, &stacks, &session.cloud).await?;
     let place = |field: &str| session.defined.line(field);
-    let changed = plan::changes::refusals(&stacks, &survey, ranges.as_ref(), &place);
+    let known = plan::changes::LiveValues {
+        ranges,
+        engines: plan::live::engines(&survey, &stacks, &session.cloud).await?,
+    };
+    let changed = plan::changes::refusals(&stacks, &survey, &known, &place);
     let retired = plan::engines::refused(&stacks, &survey, &place("database.engineVersion"));
+    let added = rules::additions(spec);
+    let added = plan::additions::refused(&added, &stacks, &survey, &place);
     let refusal = refusal.map(|why| (StackKind::Base, why));
     Ok(PlanInputs {
         refused: refusal
@@ -208,6 +215,7 @@ pub async fn survey<C: Cloud + Store + Inspect + Remote>(
             .chain(decided.refused)
             .chain(changed)
             .chain(retired)
+            .chain(added)
             .collect(),
         stacks,
         survey,

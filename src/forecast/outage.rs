@@ -38,6 +38,8 @@ struct OutageTable {
     /// Properties that are not in the table.
     others: Interruption,
     replacement: Interruption,
+    /// A replacement that starts from a snapshot.
+    restored: Interruption,
     parameter: Interruption,
     static_parameter: Interruption,
     /// Parameters of Postgres that hold only after a restart. From `pg_settings` (context `postmaster`)
@@ -105,9 +107,15 @@ fn of_instance(step: &Step, change: &ResourceChange) -> Vec<Outage> {
     }
     let id = change.logical_id.as_str();
     if change.replacement == Replacement::Yes {
-        return vec![TABLE.replacement.of(id, String::new())];
+        let new = &step.stack.template["Resources"][id]["Properties"];
+        let replaced = match new["DBSnapshotIdentifier"] {
+            Value::Null => &TABLE.replacement,
+            _ => &TABLE.restored,
+        };
+        return vec![replaced.of(id, String::new())];
     }
-    let old = step.before.as_ref().unwrap_or(&step.stack.template);
+    let old = step.starting_point();
+    let old = old.as_deref().unwrap_or(&step.stack.template);
     let was = &old["Resources"][id]["Properties"];
     let new = &step.stack.template["Resources"][id]["Properties"];
     let standby = is_true(&was["MultiAZ"]);
@@ -185,6 +193,7 @@ mod tests {
         let fixed = [
             &TABLE.others,
             &TABLE.replacement,
+            &TABLE.restored,
             &TABLE.parameter,
             &TABLE.static_parameter,
         ];

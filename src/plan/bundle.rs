@@ -1,7 +1,7 @@
 //! Reading the bundle that the machines of a stack boot from: it says what older stacks have no output for.
 
 use super::{Survey, status};
-use crate::cloud::{CloudError, LiveStack, Store};
+use crate::cloud::{CloudError, LiveStack, StackStatus, Store};
 use crate::stacks::{STATE_BUCKET, StackKind, versions};
 
 /// Why a value of a stack is not known.
@@ -10,6 +10,26 @@ pub struct Unknown {
     pub reason: String,
     /// The step that makes it known.
     pub remedy: Option<String>,
+}
+
+/// When the bundle that a template names says what the machines have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Where the template on record is certainly the one in force: an update that was rolled back may have had another
+    /// value.
+    InForce,
+    /// Where nothing moves: no template of this tool ever changed the value.
+    AtRest,
+}
+
+impl Trust {
+    fn covers(self, status: &StackStatus) -> bool {
+        status::template_in_force(status)
+            || match self {
+                Self::InForce => false,
+                Self::AtRest => !status.is_in_progress(),
+            }
+    }
 }
 
 /// Reads what the bundle of a stack says, by `read` from its key and its bytes. `output` is what newer stacks put out in
@@ -21,12 +41,12 @@ pub(super) async fn read<T>(
     survey: &Survey,
     found: &LiveStack,
     store: &impl Store,
-    output: &str,
+    (output, trust): (&str, Trust),
     read: impl Fn(&str, &[u8]) -> Option<T>,
 ) -> Result<Result<T, Unknown>, CloudError> {
     let unknown = |reason: String, remedy: Option<String>| Ok(Err(Unknown { reason, remedy }));
     let name = &found.name;
-    if !status::template_in_force(&found.status) {
+    if !trust.covers(&found.status) {
         let watch = format!("`kube-cfn watch {}` follows it to its end", survey.cluster);
         let why = format!(
             "{name} has no output {output}, and in {} its template may not be what runs",

@@ -10,7 +10,7 @@ use super::offline::{Resolution, StepDraft};
 use super::request::{proposal, token};
 use super::{
     Action, Plan, PlanDraft, PlanError, Step, drift, evaluate, live, objects, recovery, risk,
-    sizes, status,
+    status,
 };
 use crate::cloud::{
     ChangeSetLifetime, Cloud, CloudError, Comparison, DriftReport, LiveStack, Store,
@@ -118,7 +118,6 @@ async fn resolve_with_drift(
         DriftDetection::All => join(ask(draft), drift_of(found.as_ref(), cloud)).await,
         DriftDetection::Revert => {
             let seen = drift_of(found.as_ref(), cloud).await;
-            let seen = without_grown(&mut draft.step, seen);
             revert(&mut draft, seen.clone());
             (ask(draft).await, seen)
         }
@@ -136,19 +135,9 @@ async fn resolve_with_drift(
     };
     let mut step = asked?;
     live::note(&mut step, cloud).await?;
-    let seen = without_grown(&mut step, seen);
     drift::note(&mut step, seen);
     drift::block_gone(&mut step);
     Ok(step)
-}
-
-/// Notes what AWS resized by itself, and leaves it out: it is no drift.
-fn without_grown(step: &mut Step, seen: Option<DriftAnswer>) -> Option<DriftAnswer> {
-    let answer = seen?.map(|report| DriftReport {
-        resources: sizes::take_grown(step, report.resources),
-        ..report
-    });
-    Some(answer)
 }
 
 /// Has a stack's change set compared with the resources, where that sets something back.
@@ -170,7 +159,6 @@ fn stays(steps: &[Step]) -> bool {
 
 async fn look_for_drift(step: &mut Step, cloud: &impl Cloud) {
     let seen = drift_of(step.found.as_ref(), cloud).await;
-    let seen = without_grown(step, seen);
     drift::note(step, seen);
 }
 
@@ -193,7 +181,12 @@ pub async fn resolve_step(
         mut step,
         resolution,
     } = draft;
+    step.allow.clone_from(options.allow);
     match (resolution, step.found.clone()) {
+        (Resolution::Decided(Action::Deferred), _) => {
+            step.action = Action::Deferred;
+            evaluate::guard_deferred(&mut step, options.allow);
+        }
         (Resolution::Decided(action), _) => step.action = action,
         (Resolution::NeedsInspection, Some(found)) => {
             step.action = look_inside(&found, step.before.as_ref(), cloud, options).await?;

@@ -39,6 +39,8 @@ codes! {
     AuthoritiesLost = "authorities-lost",
     /// The cluster's key can't be used.
     ClusterKey = "cluster-key",
+    /// A new cluster's name gives another cluster too much.
+    ClusterName = "cluster-name",
     /// Another number of control-plane nodes.
     ControlPlaneNodes = "control-plane-nodes",
     /// Data would be lost that nobody has named.
@@ -55,6 +57,8 @@ codes! {
     KubernetesVersion = "kubernetes-version",
     /// Nobody knows which Kubernetes version runs.
     KubernetesVersionUnknown = "kubernetes-version-unknown",
+    /// New machines would be of a type that can't be a node.
+    MachineUnfit = "machine-unfit",
     /// More machines of a pool run than its new maximum allows.
     MaxBelowRunning = "max-below-running",
     /// Another range of the VPC.
@@ -85,6 +89,8 @@ codes! {
     StorageShrink = "storage-shrink",
     /// Storage of the database that grows by less than RDS's least step.
     StorageStep = "storage-step",
+    /// Pools would grow beyond the addresses of their subnets.
+    SubnetsTooSmall = "subnets-too-small",
     /// CloudFormation refused the template.
     TemplateRefused = "template-refused",
     /// What the cluster has can't be read, so it can't be compared.

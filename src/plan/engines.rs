@@ -23,7 +23,7 @@ pub fn refused(stacks: &[Stack], survey: &Survey, place: &str) -> BTreeMap<Stack
 }
 
 /// The template of a stack whose resources exist; a leftover of a failed creation is made again.
-fn living_template<'a>(stack: &Stack, survey: &'a Survey) -> Option<&'a Value> {
+pub(super) fn living_template<'a>(stack: &Stack, survey: &'a Survey) -> Option<&'a Value> {
     let found = survey.named(&stack.name)?;
     match on_apply(&found.status, found.named()) {
         ApplyAction::Create | ApplyAction::LookInside => None,

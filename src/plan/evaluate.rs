@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Blocked, Code, Step, compare, normalize, recovery, risk};
+use super::{Action, Blocked, Code, Step, changes, compare, normalize, recovery, risk};
 use crate::cloud::{ChangeSet, Finding, LiveStack};
 use crate::stacks::StackKind;
 
@@ -29,14 +29,24 @@ pub(super) fn evaluate(
     });
     normalize::normalize(&mut answer.changes, templates);
     step.risks = risk::risks(&step.stack, step.before.as_ref(), &answer.changes, allow);
+    step.action = Action::Update(answer);
     step.risks.extend(risk::dropped(step, allow));
-    step.action = match risk::guard(&step.stack, found, &step.risks) {
-        None => Action::Update(answer),
-        Some(why) => {
-            step.blocked_change_set = Some(answer);
-            Action::Blocked(why)
-        }
+    let refused = changes::unworkable(step);
+    if let Some(why) = refused.or_else(|| risk::guard(&step.stack, found, &step.risks)) {
+        step.block(why);
+    }
+}
+
+/// Refuses what would be lost for certain by a change that is known only when other stacks are done: better before
+/// the first than after.
+pub(super) fn guard_deferred(step: &mut Step, allow: &BTreeSet<String>) {
+    step.risks = risk::dropped(step, allow);
+    let Some(found) = &step.found else {
+        return;
     };
+    if let Some(why) = risk::guard(&step.stack, found, &step.risks) {
+        step.block(why);
+    }
 }
 
 /// Early validation refused the template: nothing of this stack can be done, the others go on.

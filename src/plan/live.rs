@@ -61,6 +61,43 @@ pub async fn note(step: &mut Step, cloud: &impl Cloud) -> Result<(), CloudError>
     Ok(())
 }
 
+/// The engine versions that run, by logical id, of the databases whose major version the wanted stacks change. One that
+/// may not be read is left out.
+///
+/// # Errors
+/// AWS did not answer.
+pub async fn engines(
+    survey: &Survey,
+    wanted: &[Stack],
+    cloud: &impl Cloud,
+) -> Result<BTreeMap<String, String>, CloudError> {
+    let mut all = BTreeMap::new();
+    for stack in wanted {
+        let found = survey.named(&stack.name);
+        let found = found.filter(|found| status::runs(&found.status));
+        let Some((found, before)) = found.zip(found.and_then(|it| survey.templates.get(&it.id)))
+        else {
+            continue;
+        };
+        let moving = sizes::moving_majors(before, &stack.template);
+        if moving.is_empty() {
+            continue;
+        }
+        let ids: Vec<&String> = moving.iter().collect();
+        let place = (found.id.as_str(), &found.outputs);
+        let names = readable(physical_ids(cloud, place, before, &ids).await.map(Some))?;
+        for (id, name) in names.unwrap_or_default() {
+            if !moving.contains(&id) {
+                continue;
+            }
+            if let Ok(database) = readable(cloud.database(&name).await)? {
+                all.insert(id, database.engine_version);
+            }
+        }
+    }
+    Ok(all)
+}
+
 /// What was read, or why the caller may not know it. `Err` where it is worth asking again.
 fn readable<T>(answer: Result<Option<T>, CloudError>) -> Result<Result<T, String>, CloudError> {
     match answer {

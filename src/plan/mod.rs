@@ -16,6 +16,7 @@
 //! All others are functions without a cloud: [`draft()`] compares wanted stacks with a survey, [`changes`] says which
 //! changes can't work or lose something.
 
+pub mod additions;
 mod bundle;
 pub mod change_sets;
 pub mod changes;

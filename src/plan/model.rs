@@ -1,6 +1,7 @@
 //! A plan as data: what a run would do to every stack. It can be printed, compared and executed.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -45,6 +46,8 @@ pub struct Step {
     pub pending: Vec<PendingInput>,
     /// What the change set would do to resources that hold data.
     pub risks: Vec<Risk>,
+    /// Losses that were named with `--allow-data-loss`, of all stacks: a change set that is asked for later may need them.
+    pub allow: BTreeSet<String>,
     /// The change set that a guard blocks: shown, never executed.
     pub blocked_change_set: Option<ChangeSet>,
     /// What CloudFormation's early validation found; it refuses where the step is blocked by it.
@@ -227,6 +230,7 @@ impl Step {
             parameters: BTreeMap::new(),
             pending: Vec::new(),
             risks: Vec::new(),
+            allow: BTreeSet::new(),
             blocked_change_set: None,
             findings: Vec::new(),
             reverts_drift: false,
@@ -265,6 +269,38 @@ impl Step {
         match &self.action {
             Action::Update(change_set) => Some(change_set),
             _ => self.blocked_change_set.as_ref(),
+        }
+    }
+
+    /// What its change set changes: the template that the stack has, with the values that the resources have where the
+    /// change set compares with those.
+    pub(crate) fn starting_point(&self) -> Option<Cow<'_, Value>> {
+        let before = self.before.as_ref()?;
+        let changes = self.change_set().map_or(&[][..], |set| &set.changes);
+        if !self.reverts_drift {
+            return Some(Cow::Borrowed(before));
+        }
+        let mut live = before.clone();
+        for change in changes {
+            let Some(resource) = live["Resources"].get_mut(&change.logical_id) else {
+                continue;
+            };
+            let properties = &mut resource["Properties"];
+            for one in &change.properties {
+                let name = one.path.strip_prefix("Properties.");
+                let name = name.filter(|name| !name.contains('.'));
+                if let (Some(name), Some(value)) = (name, &one.before) {
+                    properties[name] = Value::String(value.clone());
+                }
+            }
+        }
+        Some(Cow::Owned(live))
+    }
+
+    /// Refuses it: its change set is shown, never executed.
+    pub(super) fn block(&mut self, why: Blocked) {
+        if let Action::Update(set) = std::mem::replace(&mut self.action, Action::Blocked(why)) {
+            self.blocked_change_set = Some(set);
         }
     }
 

@@ -49,8 +49,10 @@ pub struct Inputs {
     /// SSM parameters of AMI ids that the lock file lacks.
     pub unlocked: Vec<String>,
     /// Whether the Kubernetes version was compared with what runs ([`versions::decide`]) at this moment;
-    /// in the middle of a run it was not.
+    /// in the middle of a run it was not. The same holds for what the table of changes refuses ([`changes::refusals`]).
     pub versions_decided: bool,
+    /// The engine versions that run, as the plan read them.
+    pub engines: BTreeMap<String, String>,
 }
 
 /// Compares the wanted stacks with a survey. `images` are the AMI ids of the lock file by the SSM
@@ -198,7 +200,9 @@ fn decide(
     if let Some(why) = versions::check_version(cluster, stack, found, known.versions_decided) {
         return Resolution::Decided(Action::Blocked(why));
     }
-    if let Some(why) = changes::check(cluster, stack, found, before) {
+    let judged = known.versions_decided;
+    let refused = || changes::check(cluster, stack, found, before, &known.engines);
+    if let Some(why) = (!judged).then(refused).flatten() {
         return Resolution::Decided(Action::Blocked(why));
     }
     let unknown = known.pending.iter().any(|input| input.now.is_none());

@@ -1,7 +1,8 @@
 //! Reading which ranges of pod and service addresses a living cluster has: from the outputs of its control plane, its
 //! template, or the bundle that the template names.
 
-use super::{Survey, Unknown, bundle, status};
+use super::bundle::{self, Trust};
+use super::{Survey, Unknown, status};
 use crate::cloud::{CloudError, Store};
 use crate::stacks::ranges::{POD_CIDR, SERVICE_CIDR};
 use crate::stacks::{Ranges, Stack, StackKind, versions};
@@ -40,6 +41,7 @@ pub async fn live_ranges(
         return Ok(Some(Ok(ranges)));
     }
     let output = format!("{POD_CIDR} and {SERVICE_CIDR}");
-    let read = bundle::read(survey, found, store, &output, Ranges::of_bundle).await?;
+    let asked = (output.as_str(), Trust::AtRest);
+    let read = bundle::read(survey, found, store, asked, Ranges::of_bundle).await?;
     Ok(Some(read))
 }

@@ -4,8 +4,9 @@
 use semver::Version;
 use serde_json::Value;
 
+use super::bundle::{self, Trust};
 use super::versions::RunningVersions;
-use super::{Survey, Unknown, bundle, status};
+use super::{Survey, Unknown, status};
 use crate::cloud::{CloudError, LiveStack, Store};
 use crate::stacks::{KUBERNETES_VERSION, StackKind, versions as stack_versions};
 
@@ -44,7 +45,7 @@ async fn of_bundle(
         survey,
         found,
         store,
-        KUBERNETES_VERSION,
+        (KUBERNETES_VERSION, Trust::InForce),
         stack_versions::of_bundle,
     )
     .await

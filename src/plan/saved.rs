@@ -110,8 +110,7 @@ pub enum SavedPlanError {
 impl SavedPlan {
     /// What a file keeps of a plan.
     pub fn of(plan: &Plan, origin: &PlanOrigin<'_>) -> Self {
-        let risks = plan.steps.iter().flat_map(|step| &step.risks);
-        let allowed = risks.filter(|risk| risk.allowed);
+        let allowed = plan.steps.iter().flat_map(|step| &step.allow);
         Self {
             kind: KIND.to_owned(),
             schema: SCHEMA,
@@ -124,7 +123,7 @@ impl SavedPlan {
             definition: origin.definition.to_owned(),
             definition_sha256: sha256(origin.definition_text),
             lock_sha256: origin.lock_text.map(sha256),
-            allow: allowed.map(|risk| risk.name.clone()).collect(),
+            allow: allowed.cloned().collect(),
             running: origin.running.to_vec(),
             steps: plan.steps.iter().map(SavedStep::of).collect(),
             leftover: plan.leftover.iter().map(SavedStack::of).collect(),

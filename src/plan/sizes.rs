@@ -3,9 +3,12 @@
 
 mod refusals;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
+use super::changes::moves_major;
 use super::{Action, Step, compare::scalar};
 use crate::cloud::{ChangeAction, Difference, Drift, Replacement};
 pub(super) use refusals::{note_database, note_groups};
@@ -23,6 +26,8 @@ pub struct LiveSizes {
     pub rebalancing: Vec<String>,
     /// What AWS changed by itself.
     pub grown: Vec<Grown>,
+    /// The engine versions that run, of the databases that were read, by logical id.
+    pub engines: BTreeMap<String, String>,
     /// What could not be read, a sentence each.
     pub unknown: Vec<String>,
 }
@@ -84,6 +89,17 @@ fn of_type<'a>(
     all.filter(move |(_, body)| body["Type"] == wanted)
 }
 
+/// The databases of which a change of template moves the major version of the engine, by logical id.
+pub(super) fn moving_majors(before: &Value, after: &Value) -> Vec<String> {
+    let version = |template: &Value, id: &str| plain(template, id, VERSION);
+    let moves = |id: &&String| {
+        let versions = version(before, id).zip(version(after, id));
+        versions.is_some_and(|(was, is)| moves_major(&was, &is))
+    };
+    let ids = of_type(after, DATABASE).map(|(id, _)| id);
+    ids.filter(moves).cloned().collect()
+}
+
 fn plain(template: &Value, id: &str, property: &str) -> Option<String> {
     scalar(&template["Resources"][id]["Properties"][property])
 }
@@ -137,8 +153,8 @@ fn resizes(step: &Step, id: &str) -> bool {
 }
 
 fn differs(step: &Step, id: &str, property: &str) -> bool {
-    let before = step.before.as_ref();
-    let before = before.and_then(|before| plain(before, id, property));
+    let before = step.starting_point();
+    let before = before.and_then(|before| plain(&before, id, property));
     before != plain(&step.stack.template, id, property)
 }
 
@@ -197,6 +213,10 @@ pub(super) fn take_grown(step: &mut Step, drift: Vec<Drift>) -> Vec<Drift> {
                     let Difference {
                         expected, actual, ..
                     } = difference;
+                    let wanted = plain(&step.stack.template, &drift.logical_id, property);
+                    if wanted == actual {
+                        continue;
+                    }
                     note_grown(
                         step,
                         Grown {

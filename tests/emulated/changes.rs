@@ -201,6 +201,35 @@ async fn ranges_of_older_stacks_are_read_from_the_bundle() {
     assert_eq!(control_plane.outputs["ServiceCidr"], "100.68.0.0/16");
 }
 
+#[test]
+fn ranges_of_an_older_cluster_whose_last_update_was_rolled_back_are_read_too() {
+    let world = World::small("older");
+    world.apply().ends(0);
+    update(&world, "control-plane", |template| {
+        let outputs = template["Outputs"].as_object_mut().expect("outputs");
+        assert!(outputs.remove("PodCidr").is_some() && outputs.remove("ServiceCidr").is_some());
+    });
+    world.edit(
+        "protect:",
+        "mirror: https://mirror.example.com/node\nprotect:",
+    );
+    world.rules(
+        json!([{"type": "AWS::AutoScaling::AutoScalingGroup", "op": "update",
+        "stack": "control-plane", "times": 1, "fail": "cannot go on"}]),
+    );
+    world.apply().ends(3);
+    world.rules(json!([]));
+    let standing = world.standing();
+    assert!(
+        standing.contains(&"control-plane UPDATE_ROLLBACK_COMPLETE".to_owned()),
+        "{standing:?}"
+    );
+    world.edit("nat: single", "nat: single\n  podCidr: 100.72.0.0/14");
+    assert_eq!(codes(&world), ["pod-cidr"]);
+    world.edit("\n  podCidr: 100.72.0.0/14", "");
+    world.apply().ends(0);
+}
+
 #[tokio::test]
 async fn another_load_balancer_behind_a_name_of_its_own_has_to_be_named() {
     let world = World::small("renamed-lb");

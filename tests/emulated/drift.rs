@@ -109,14 +109,34 @@ fn a_lost_database_is_not_created_again_empty() {
     // Asked to set drift back, it does not make an empty one in its place.
     let kept = world.cluster("apply", &["--revert-drift", "--yes"]);
     kept.ends(4).tells("Nothing that apply changes");
+    // As advised.
+    world.edit("multiAz: false", "multiAz: false\n  restoreFrom: monday");
+    let shown = world.cluster("plan", &["--allow-data-loss", "lost-database/Database"]);
+    let text = joined(&shown.ends(0).stdout);
+    assert!(
+        text.contains("it is gone already: nothing is left to keep")
+            && text.contains("a database restored from the snapshot"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("a last snapshot is taken") && !text.contains("empty database"),
+        "{text}"
+    );
+    assert!(shown.stdout.lines().all(|line| line.chars().count() <= 80));
 }
 
 #[test]
-fn newer_major_of_the_engine_is_never_set_back() {
-    let world = World::with_database("aged");
+fn storage_above_its_limit_and_another_major_of_the_engine_have_to_be_written_down() {
+    let world = World::with_database("outgrown");
     world.apply().ends(0);
     world.rules(
-        json!([{"op": "drift", "logical": "Database", "actual": {"/EngineVersion": "18.4"}}]),
+        json!([{"op": "drift", "logical": "Database", "actual": {"/AllocatedStorage": "4000"}}]),
+    );
+    let (drift, _) = plan(&world, 2);
+    let way = drift[0]["remedy"].as_str().expect("a remedy");
+    assert!(way.contains("AWS can't set AllocatedStorage back"), "{way}");
+    world.rules(
+        json!([{"op": "drift", "logical": "Database", "actual": {"/EngineVersion": "99.1"}}]),
     );
     let (drift, _) = plan(&world, 2);
     let way = drift[0]["remedy"].as_str().expect("a remedy");

@@ -163,3 +163,40 @@ fn engine_version_that_runs_is_never_taken_back() {
         .ends(5)
         .prints("write `engineVersion: \"17.99\"`");
 }
+
+#[test]
+fn major_version_that_somebody_made_by_hand_can_be_written_down() {
+    let world = World::with_database("raised");
+    world.edit(
+        "multiAz: false",
+        "multiAz: false\n  engineVersion: \"17.10\"",
+    );
+    world.apply().ends(0);
+    world.edit("17.10", "18.4");
+    world.cluster("plan", &[]).ends(5).prints("engine-major: ");
+    let upgrade = json!({"EngineVersion": "18.4", "AllowMajorVersionUpgrade": true});
+    modify_database(&world, &upgrade);
+    world
+        .cluster("plan", &[])
+        .ends(0)
+        .prints("RDS runs 18.4 already");
+    world.apply().ends(0);
+    assert_eq!(database(&world)["EngineVersion"], "18.4");
+}
+
+#[test]
+fn setting_back_a_group_in_which_more_machines_run_is_refused() {
+    let world = World::small("raised-group");
+    world.edit("max: 1", "max: 2");
+    world.apply().ends(0);
+    let name = group(&world)["AutoScalingGroupName"].clone();
+    let raised = json!({"AutoScalingGroupName": name, "MaxSize": 9, "DesiredCapacity": 3});
+    ask(&world, "autoscaling", "update_auto_scaling_group", &raised);
+    world.rules(json!([{"op": "drift", "logical": "Group", "actual": {"/MaxSize": "9"}}]));
+    world
+        .cluster("plan", &["--revert-drift"])
+        .ends(5)
+        .prints("max-below-running: 3 machines run");
+    world.cluster("apply", &["--revert-drift", "--yes"]).ends(5);
+    assert_eq!(group(&world)["DesiredCapacity"], 3);
+}

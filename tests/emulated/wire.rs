@@ -60,6 +60,27 @@ fn stack_that_never_began_is_not_rolled_back() {
     world.apply().ends(0);
 }
 
+#[test]
+fn group_that_may_not_be_read_is_no_all_clear() {
+    let _alone = RULES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut world = World::small("unread");
+    world.apply().ends(0);
+    world.reached_through(&given("KUBE_CFN_TEST_FAULTS"));
+    let denial = "User: arn:aws:iam::1:user/ada is not authorized to perform: autoscaling:DescribeAutoScalingGroups";
+    let rules = json!([{
+        "service": "autoscaling", "operation": "DescribeAutoScalingGroups",
+        "error": {"code": "AccessDenied", "status": 403, "message": denial}
+    }]);
+    control("POST", "rules", &rules.to_string());
+    let said = world.cluster("plan", &["--detailed-exitcode"]);
+    control("POST", "rules", "[]");
+    said.ends(1)
+        .prints("?? whether AZRebalance is suspended")
+        .prints("Nothing to do: all 5 stacks have the defined templates.")
+        .prints("CloudFormation does not compare")
+        .tells("whether anything is to be done is unknown");
+}
+
 #[tokio::test]
 async fn throttled_polls_and_lost_answers_do_not_change_the_verdict() {
     let mut world = World::small("burst");

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use kube_cfn::cloud::{LiveStack, StackStatus};
 use kube_cfn::definition;
 use kube_cfn::plan::changes::fields::{Judgement, judged};
-use kube_cfn::plan::changes::{self, Row};
+use kube_cfn::plan::changes::{self, LiveValues, Row};
 use kube_cfn::plan::ranges::LiveRanges;
 use kube_cfn::plan::{Action, Blocked, Step, Survey};
 use kube_cfn::stacks::{Stack, StackKind};
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::stacks::fields::{Changes, Trial, designed, leaves, specified, trial, trials};
 use crate::support::golden;
 
+mod additions;
 mod rules;
 mod screens;
 
@@ -72,7 +73,11 @@ fn refused(
 ) -> Vec<(StackKind, Blocked)> {
     let wanted: Vec<Stack> = wanted.values().cloned().collect();
     let place = |field: &str| format!("full.yaml ({field})");
-    changes::refusals(&wanted, &survey(was, status), ranges, &place)
+    let known = LiveValues {
+        ranges: ranges.cloned(),
+        ..LiveValues::default()
+    };
+    changes::refusals(&wanted, &survey(was, status), &known, &place)
 }
 
 /// An update before AWS was asked about it.

@@ -41,6 +41,24 @@ async fn checked(cloud: &Simulated, plan: &Plan, skip: &[CheckCode]) -> Vec<Chec
     preflight(plan, cloud, &identity, &skip).await
 }
 
+/// The plan to make `spec` of a cluster that is `was`, as far as the preflight reads it.
+fn change(was: &ClusterSpec, spec: &ClusterSpec) -> Plan {
+    let before = creation(was).steps;
+    let mut plan = creation(spec);
+    for step in &mut plan.steps {
+        let mut old = before.iter();
+        let old = old.find(|old| old.stack.name == step.stack.name);
+        let old = &old.expect("the same stacks").stack.template;
+        step.action = if *old == step.stack.template {
+            Action::NoChange
+        } else {
+            Action::Deferred
+        };
+        step.before = Some(old.clone());
+    }
+    plan
+}
+
 async fn look(spec: &ClusterSpec, account: SimulatedAccount) -> Vec<Check> {
     let cloud = cloud(spec, account, Faults::default());
     checked(&cloud, &creation(spec), &[]).await

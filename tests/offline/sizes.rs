@@ -113,6 +113,11 @@ async fn group_that_may_not_be_read_is_unknown_and_no_all_clear() {
         "{shown}"
     );
     assert!(!shown.contains("are as defined"), "{shown}");
+    assert!(
+        shown.contains("Nothing to do: all 6 stacks have the defined templates.")
+            && shown.contains("CloudFormation does not compare"),
+        "verdict and drift are said all the same: {shown}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -46,6 +46,23 @@ api:
 database: {}
 ";
 
+/// What earlier versions took, and a running cluster may have.
+const OLDER: &str = "name: prod-database
+region: eu-west-1
+kubernetes: 1.36.4
+network:
+  cidr: 10.32.0.0/16
+  nat: none
+controlPlane:
+  instanceType: t2.medium
+pools:
+  - name: workers
+    instanceTypes: [t3.micro, t3.large]
+    max: 800
+  - name: arm
+    instanceTypes: [a1.large]
+";
+
 fn directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("clusters")).unwrap();
@@ -116,6 +133,30 @@ fn validate_has_warnings_as_json() {
     let first = &views[0]["warnings"][0];
     assert_eq!(first["path"], "network.cidr");
     assert_eq!(first["place"], "clusters/warned.yaml:5");
+}
+
+#[test]
+fn what_aws_does_not_enforce_closes_no_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("prod-database.yaml");
+    std::fs::write(&path, OLDER).unwrap();
+    let output = validate(directory.path(), &["prod-database.yaml", "-o", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let views: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let warnings = views[0]["warnings"].as_array().unwrap().iter();
+    let said: Vec<(&str, &str)> = warnings
+        .map(|one| (one["code"].as_str().unwrap(), one["path"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("cluster-name", "name"),
+            ("subnets-too-small", "network.nat"),
+            ("machine-unfit", "controlPlane.instanceType"),
+            ("machine-unfit", "pools[0].instanceTypes[0]"),
+            ("machine-unfit", "pools[1].instanceTypes[0]"),
+        ]
+    );
 }
 
 #[test]

@@ -31,6 +31,7 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
             .await;
         let known = Inputs {
             parameters: self.parameters.clone(),
+            engines: self.step.sizes.engines.clone(),
             ..Inputs::default()
         };
         let mut draft = classify(run.cluster, self.step.stack.clone(), found, before, known);
@@ -38,7 +39,7 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
         if draft.step.reverts_drift && draft.resolution == Resolution::Decided(Action::NoChange) {
             draft.resolution = Resolution::NeedsChangeSet;
         }
-        let (allow, skip) = (allowed_names(&self.step), BTreeSet::new());
+        let (allow, skip) = (self.step.allow.clone(), BTreeSet::new());
         let terms = PlanOptions::new(context.session.run, &allow, &skip);
         let (bucket, name) = (run.bucket(), format!("replan-{}", self.conflicts));
         let fresh = async |cloud: &C| {
@@ -73,15 +74,15 @@ impl<C: Cloud + Store, P: Prerequisites> StackRun<'_, '_, C, P> {
     }
 }
 
-fn allowed_names(step: &Step) -> BTreeSet<String> {
-    let allowed = step.risks.iter().filter(|risk| risk.allowed);
-    allowed.map(|risk| risk.name.clone()).collect()
-}
-
-/// Refuses a change set that does more than the one that was shown.
+/// Refuses a change set that does more than the one that was shown, apart from losses that were named.
 fn agree(fresh: &Step, shown: &[ResourceChange]) -> Result<(), StackResult> {
     let now = fresh.change_set().map_or(&[][..], |set| &set.changes);
-    let worse = risk::worse(&fresh.stack, shown, now);
+    let named = |change: &&ResourceChange| {
+        let mut named = fresh.risks.iter().filter(|risk| risk.allowed);
+        named.any(|risk| risk.takes_resource() && risk.logical_id == change.logical_id)
+    };
+    let unnamed: Vec<_> = now.iter().filter(|one| !named(one)).cloned().collect();
+    let worse = risk::worse(&fresh.stack, shown, &unnamed);
     if worse.is_empty() {
         return Ok(());
     }

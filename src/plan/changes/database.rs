@@ -79,7 +79,13 @@ pub(super) fn engine_version(pair: Pair<'_>) -> Vec<Verdict> {
         if new < old && !old.starts_with(&new) {
             return Some(downgrade(pair, id, was, is));
         }
-        (new.first() != old.first()).then(|| {
+        moves_major(was, is).then(|| {
+            let runs = pair.live.engines.and_then(|all| all.get(id));
+            if let Some(runs) = runs.filter(|runs| !moves_major(runs, is)) {
+                return Verdict::Warning(format!(
+                    "{id}: the stack's template says PostgreSQL {was}, but RDS runs {runs} already: no major upgrade is made"
+                ));
+            }
             if after["AllowMajorVersionUpgrade"] == true {
                 return Verdict::Warning(format!(
                     "{id}: from PostgreSQL {was} to {is} is a major upgrade; the only way back is a snapshot taken before"
@@ -89,6 +95,12 @@ pub(super) fn engine_version(pair: Pair<'_>) -> Vec<Verdict> {
         })
     });
     changed.collect()
+}
+
+/// Whether both versions are known and their majors differ.
+pub(in crate::plan) fn moves_major(was: &str, is: &str) -> bool {
+    let majors = numbers(was).zip(numbers(is));
+    majors.is_some_and(|(was, is)| was.first() != is.first())
 }
 
 fn numbers(version: &str) -> Option<Vec<u32>> {

@@ -21,7 +21,7 @@ use super::{Blocked, Code, Step, Survey, status};
 use crate::cloud::LiveStack;
 use crate::stacks::{Stack, StackKind};
 
-pub(super) use database::{BACKUPS, INSTANCE};
+pub(super) use database::{BACKUPS, INSTANCE, moves_major};
 pub(super) use machines::beside;
 pub use row::Row;
 
@@ -45,6 +45,17 @@ struct Live<'a> {
     runs: bool,
     /// `None` where nobody has looked.
     ranges: Option<&'a LiveRanges>,
+    /// As [`LiveValues::engines`]; `None` where nobody has looked.
+    engines: Option<&'a BTreeMap<String, String>>,
+}
+
+/// What was read of a cluster beside its stacks.
+#[derive(Debug, Clone, Default)]
+pub struct LiveValues {
+    /// `None` where nobody has looked.
+    pub ranges: Option<LiveRanges>,
+    /// The engine versions that run, by logical id: of the databases whose major version would change.
+    pub engines: BTreeMap<String, String>,
 }
 
 /// What a row says of a change.
@@ -85,7 +96,7 @@ pub struct Loss {
 pub fn refusals(
     stacks: &[Stack],
     survey: &Survey,
-    ranges: Option<&LiveRanges>,
+    known: &LiveValues,
     place: &dyn Fn(&str) -> String,
 ) -> Vec<(StackKind, Blocked)> {
     let control_plane = StackKind::ControlPlane.stack_name(&survey.cluster);
@@ -96,7 +107,8 @@ pub fn refusals(
     };
     let live = Live {
         runs: runs(&control_plane).is_some(),
-        ranges,
+        ranges: known.ranges.as_ref(),
+        engines: Some(&known.engines),
     };
     let mut refused = Vec::new();
     for stack in stacks {
@@ -124,12 +136,14 @@ pub fn refusals(
     refused
 }
 
-/// What is refused of one stack in the middle of a run: somebody else may have changed it since the plan.
+/// What is refused of one stack in the middle of a run: somebody else may have changed it since the plan. `engines` are
+/// as the plan read them.
 pub(super) fn check(
     cluster: &str,
     stack: &Stack,
     found: &LiveStack,
     before: Option<&Value>,
+    engines: &BTreeMap<String, String>,
 ) -> Option<Blocked> {
     let pair = Pair {
         cluster,
@@ -137,7 +151,10 @@ pub(super) fn check(
         id: &found.id,
         before: before.filter(|_| status::runs(&found.status))?,
         outputs: &found.outputs,
-        live: Live::default(),
+        live: Live {
+            engines: Some(engines),
+            ..Live::default()
+        },
     };
     let first = pair.refusals().into_iter().next();
     first.map(|why| why.blocked(None))
@@ -150,6 +167,16 @@ pub fn losses(step: &Step) -> Vec<Loss> {
         Verdict::Refused(_) | Verdict::Warning(_) => None,
     };
     of_step(step).into_iter().filter_map(loss).collect()
+}
+
+/// What is refused of an update that sets resources back: the templates alone say nothing of that.
+pub(super) fn unworkable(step: &Step) -> Option<Blocked> {
+    let refusal = |verdict| match verdict {
+        Verdict::Refused(why) => Some(why),
+        Verdict::Loss(_) | Verdict::Warning(_) => None,
+    };
+    let mut refused = of_step(step).into_iter().filter_map(refusal);
+    refused.find(|_| step.reverts_drift).map(Refusal::keep_live)
 }
 
 /// Sentences about an update, in the order of the table. Empty for a stack that is not there yet.
@@ -167,16 +194,19 @@ pub fn warnings(step: &Step) -> Vec<String> {
 }
 
 fn of_step(step: &Step) -> Vec<Verdict> {
-    let (none, Some(before)) = (BTreeMap::new(), &step.before) else {
+    let (none, Some(before)) = (BTreeMap::new(), step.starting_point()) else {
         return Vec::new();
     };
     let pair = Pair {
         cluster: "",
         stack: &step.stack,
         id: step.found.as_ref().map_or("", |found| &found.id),
-        before,
+        before: &before,
         outputs: step.found.as_ref().map_or(&none, |found| &found.outputs),
-        live: Live::default(),
+        live: Live {
+            engines: Some(&step.sizes.engines),
+            ..Live::default()
+        },
     };
     pair.verdicts()
 }
@@ -244,6 +274,22 @@ fn number(value: &Value) -> Option<u64> {
 }
 
 impl Refusal {
+    /// The same where the definition stays as it is and AWS has another value.
+    fn keep_live(self) -> Blocked {
+        let Self {
+            code,
+            reason,
+            field,
+            was,
+            otherwise: _,
+        } = self;
+        let next = match (field, was) {
+            (Some(field), Some(was)) => format!("write {was} at `{field}`, which AWS has"),
+            _ => "leave out `--revert-drift`".to_owned(),
+        };
+        Blocked::by_guard(code, reason, next)
+    }
+
     fn blocked(self, place: Option<&dyn Fn(&str) -> String>) -> Blocked {
         let Self {
             code,
@@ -253,6 +299,8 @@ impl Refusal {
             otherwise,
         } = self;
         let undo = match (field, was) {
+            // What changes is not known.
+            _ if code == Code::ValuesUnknown => return Blocked::by_guard(code, reason, otherwise),
             (None, _) => "undo the change".to_owned(),
             (Some(field), was) => {
                 let place = place.map_or_else(String::new, |of| format!(" in {}", of(&field)));

@@ -14,8 +14,6 @@ const VOLUME: &str = "AWS::EC2::Volume";
 pub(super) enum PropertyKind {
     /// AWS or the cluster changes it; the reason.
     Expected(&'static str),
-    /// The same, and AWS refuses to set it back.
-    Grown(&'static str),
     /// AWS refuses to set it back: the definition has to follow.
     OnlyGrows,
     /// It can be set back.
@@ -46,11 +44,9 @@ impl PropertyKind {
             (GROUP, "DesiredCapacity") if sizes_itself => {
                 Self::Expected("the size of a pool belongs to the autoscaler or to you")
             }
-            (DATABASE, "AllocatedStorage") if grown(difference) => {
-                Self::Grown("RDS grows the storage by itself up to its limit")
-            }
             (DATABASE, "EngineVersion") => Self::OnlyGrows,
-            (DATABASE, "MaxAllocatedStorage") | (VOLUME, "Size") if grown(difference) => {
+            // What RDS grew within the limit is none: `plan::sizes` takes it out before.
+            (DATABASE, "AllocatedStorage") | (VOLUME, "Size") if grown(difference) => {
                 Self::OnlyGrows
             }
             (_, path) if path.starts_with("Tags") && is_aws_tag(difference) => {
@@ -112,14 +108,15 @@ mod tests {
 
     #[test]
     fn drift_that_aws_makes_itself_is_expected() {
-        let expected = |kind| matches!(kind, PropertyKind::Expected(_) | PropertyKind::Grown(_));
+        let expected = |kind| matches!(kind, PropertyKind::Expected(_));
         assert!(expected(kind(GROUP, "DesiredCapacity", "2", "4")));
-        assert!(expected(kind(DATABASE, "AllocatedStorage", "20", "40")));
         let tag = r#"{"Key":"aws:backup:source","Value":"x"}"#;
         assert!(expected(kind("AWS::EC2::VPC", "Tags.3", "-", tag)));
         for other in [
             kind(GROUP, "MaxSize", "2", "4"),
             kind(DATABASE, "AllocatedStorage", "40", "20"),
+            // RDS takes any limit above the storage.
+            kind(DATABASE, "MaxAllocatedStorage", "100", "200"),
             kind("AWS::EC2::VPC", "Tags.3", "-", &tag.replace("aws:", "my:")),
             kind("AWS::EC2::VPC", "Tags.3.Value", "aws:a", "b"),
         ] {
@@ -138,7 +135,7 @@ mod tests {
     fn drift_that_aws_refuses_to_set_back_has_to_be_written_down() {
         for grown in [
             kind(DATABASE, "EngineVersion", "17.5", "17.6"),
-            kind(DATABASE, "MaxAllocatedStorage", "100", "200"),
+            kind(DATABASE, "AllocatedStorage", "20", "40"),
             kind(VOLUME, "Size", "20", "40"),
         ] {
             assert_eq!(grown, PropertyKind::OnlyGrows);

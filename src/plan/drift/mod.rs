@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Step;
+use super::{Step, sizes};
 use crate::cloud::{ChangeAction, CloudError, Drift, DriftReport, Replacement, ResourceChange};
 use crate::stacks::StackKind;
 use kinds::{GoneKind, PropertyKind};
@@ -62,13 +62,25 @@ pub(super) fn note(step: &mut Step, found: Option<Result<DriftReport, CloudError
         Some(Ok(report)) => {
             step.drift_unknown = report.unknown;
             step.drift_checked = true;
-            let all = report.resources.into_iter();
-            let mut all: Vec<_> = all.filter_map(|drift| drifted(step, drift)).collect();
-            let stuck = Stuck::of(&all);
-            for one in &mut all {
-                one.remedy = remedy(step, one, &stuck);
+            let all = sizes::take_grown(step, report.resources).into_iter();
+            step.drift = all.filter_map(|drift| drifted(step, drift)).collect();
+            let gone = step.drift.iter().filter(|one| one.drift.deleted);
+            for id in gone.map(|one| &one.drift.logical_id) {
+                let mut risks = step.risks.iter_mut();
+                if let Some(risk) = risks.find(|risk| risk.logical_id == *id) {
+                    "it is gone already: nothing is left to keep, and no last snapshot is taken"
+                        .clone_into(&mut risk.becomes);
+                }
             }
-            step.drift = all;
+            let stuck = Stuck::of(step);
+            let remedies: Vec<_> = step
+                .drift
+                .iter()
+                .map(|one| remedy(step, one, &stuck))
+                .collect();
+            for (one, remedy) in step.drift.iter_mut().zip(remedies) {
+                one.remedy = remedy;
+            }
         }
     }
 }
@@ -100,7 +112,7 @@ fn drifted(step: &Step, mut drift: Drift) -> Option<Drifted> {
         overwritten,
         expected: left.expected,
         kept_by: left.kept_by,
-        only_grows: [left.only_grows, left.grown].concat(),
+        only_grows: left.only_grows,
         reversible: left.reversible || whole,
         remedy: None,
     })
@@ -127,14 +139,18 @@ struct Stuck {
 }
 
 impl Stuck {
-    fn of(all: &[Drifted]) -> Self {
+    /// What AWS did by itself counts too: it is no drift, but a change set would set it back.
+    fn of(step: &Step) -> Self {
         let is_lost = |one: &Drifted| {
             let open = one.state == DriftState::NeedsAction;
             open && one.drift.deleted && GoneKind::of(&one.drift.resource_type).is_lost()
         };
+        let grown = step.sizes.grown.iter();
+        let grown = grown.map(|one| one.property.to_owned());
+        let drifted = step.drift.iter().flat_map(|one| one.only_grows.clone());
         Self {
-            paths: all.iter().flat_map(|one| one.only_grows.clone()).collect(),
-            lost: all.iter().any(is_lost),
+            paths: grown.chain(drifted).collect(),
+            lost: step.drift.iter().any(is_lost),
         }
     }
 
@@ -150,8 +166,6 @@ struct Left {
     kept_by: BTreeMap<String, String>,
     /// Paths that the definition has to follow.
     only_grows: Vec<String>,
-    /// Paths that AWS let grow by itself.
-    grown: Vec<String>,
     reversible: bool,
 }
 
@@ -164,11 +178,6 @@ impl Left {
             match PropertyKind::of(&drift.resource_type, one, sizes_itself) {
                 PropertyKind::Expected(why) => {
                     left.expected.insert(one.path.clone(), why);
-                    continue;
-                }
-                PropertyKind::Grown(why) => {
-                    left.expected.insert(one.path.clone(), why);
-                    left.grown.push(one.path.clone());
                     continue;
                 }
                 PropertyKind::OnlyGrows => left.only_grows.push(one.path.clone()),

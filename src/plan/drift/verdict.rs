@@ -24,9 +24,7 @@ pub(in crate::plan) fn block_gone(step: &mut Step) {
         reason,
         gone.remedy.clone().unwrap_or_default(),
     );
-    if let Action::Update(set) = std::mem::replace(&mut step.action, Action::Blocked(why)) {
-        step.blocked_change_set = Some(set);
-    }
+    step.block(why);
 }
 
 impl Step {
@@ -39,7 +37,7 @@ impl Step {
     /// Whether a change set that compares with the resources sets back what needs action. It takes the whole stack:
     /// with one thing in it that AWS can't set back it would fail.
     pub fn is_revertible(&self) -> bool {
-        Stuck::of(&self.drift).is_empty() && self.drift_needing_action().next().is_some()
+        Stuck::of(self).is_empty() && self.drift_needing_action().next().is_some()
     }
 }
 

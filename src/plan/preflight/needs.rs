@@ -53,12 +53,14 @@ pub struct Fleet {
     pub spot: u64,
 }
 
-/// A database that is created.
+/// A database that is created, or of which something changes that AWS may not offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseNeed {
     pub class: String,
     pub version: String,
     pub multi_az: bool,
+    /// The engine version that it has; `None` for one that is created.
+    pub before: Option<String>,
 }
 
 impl Needs {
@@ -149,8 +151,14 @@ impl Adds<'_> {
                     let zone = self.text(&properties["AvailabilityZone"]);
                     needs.zones.extend(zone);
                 }
-                "AWS::RDS::DBInstance" if is_new => {
-                    needs.databases.extend(self.database(properties));
+                "AWS::RDS::DBInstance" => {
+                    let old = old.and_then(|old| self.database(&old["Properties"]));
+                    let wanted = self.database(properties);
+                    if is_new || old != wanted {
+                        let before = old.map(|old| old.version);
+                        let wanted = wanted.map(|wanted| DatabaseNeed { before, ..wanted });
+                        needs.databases.extend(wanted);
+                    }
                 }
                 "AWS::S3::BucketPolicy" if is_new && is_public(properties) => {
                     needs.public_policies.push(self.step.description(id));
@@ -189,6 +197,7 @@ impl Adds<'_> {
             class: self.text(&properties["DBInstanceClass"])?,
             version: self.text(&properties["EngineVersion"])?,
             multi_az: self.text(&properties["MultiAZ"]).as_deref() == Some("true"),
+            before: None,
         })
     }
 

@@ -118,10 +118,13 @@ fn unfit(fleet: &Fleet, name: &str, facts: &MachineType) -> Option<Check> {
         Some("x86_64") => Architecture::X86_64,
         _ => Architecture::Arm64,
     };
-    let (why, help) = rules::unfit(role, name, &known, image)?;
-    let text = format!("{}: {why}", fleet.what);
-    let next = format!("{help} (as {})", fleet.field);
-    Some(Check::refused(CheckCode::MachineType, text, next))
+    let found = rules::unfit(role, name, &known, image)?;
+    let text = format!("{}: {}", fleet.what, found.what);
+    let next = format!("{} (as {})", found.help, fleet.field);
+    if fleet.new_types {
+        return Some(Check::refused(CheckCode::MachineType, text, next));
+    }
+    Some(Check::warning(CheckCode::MachineType, text, next))
 }
 
 /// A database against how its class can be ordered: with its own engine version (`with_version`), and with any.
@@ -143,6 +146,14 @@ pub(super) fn database(
         );
         return Check::refused(code, text, next);
     }
+    if with_version.is_empty() && wanted.before.as_ref() == Some(version) {
+        let text = format!(
+            "RDS makes no new database with PostgreSQL {version} on {class}, and may refuse this one the class; it offers {}",
+            nearest_versions(version, offers)
+        );
+        let next = "write one of them as database.engineVersion, or another class";
+        return Check::warning(code, text, next);
+    }
     if with_version.is_empty() {
         let text = format!(
             "RDS makes no new database with PostgreSQL {version} on {class}; it offers {}",
@@ -153,7 +164,10 @@ pub(super) fn database(
     let needed = if wanted.multi_az { 2 } else { 1 };
     let there = |offer: &&DatabaseOffer| offer.zones.intersection(zones).count() >= needed;
     // Where either side does not say its zones, nothing is known of them.
-    let said = !zones.is_empty() && with_version.iter().all(|offer| !offer.zones.is_empty());
+    // The zones of a database that exists are not among those that the plan adds.
+    let said = wanted.before.is_none()
+        && !zones.is_empty()
+        && with_version.iter().all(|offer| !offer.zones.is_empty());
     if said && !with_version.iter().any(there) {
         let all: BTreeSet<String> = with_version
             .iter()

@@ -6,14 +6,7 @@ use super::{
 };
 use crate::cloud::{LiveDatabase, ScalingGroup};
 use crate::common::arn::region_option;
-use crate::plan::{Action, Blocked, Code, Step};
-
-/// Refuses a step: its change set is shown, never executed.
-fn refuse(step: &mut Step, why: Blocked) {
-    if let Action::Update(set) = std::mem::replace(&mut step.action, Action::Blocked(why)) {
-        step.blocked_change_set = Some(set);
-    }
-}
+use crate::plan::{Blocked, Code, Step};
 
 /// A group in which more machines run than its new maximum allows.
 struct Crowded<'a> {
@@ -38,7 +31,7 @@ pub(in crate::plan) fn note_groups(step: &mut Step, groups: &[(String, ScalingGr
             crowded_reason(step, &crowded),
             crowded_remedy(step, &crowded),
         );
-        refuse(step, why);
+        step.block(why);
     }
 }
 
@@ -78,11 +71,13 @@ fn crowded_remedy(step: &Step, crowded: &[Crowded<'_>]) -> String {
 
 /// Compares a database that was read with what the step does to it.
 pub(in crate::plan) fn note_database(step: &mut Step, id: &str, live: &LiveDatabase) {
+    let runs = live.engine_version.clone();
+    step.sizes.engines.insert(id.to_owned(), runs);
     let why = less_storage(step, id, live)
         .or_else(|| lower_limit(step, id, live))
         .or_else(|| older_version(step, id, live));
     if let Some(why) = why {
-        return refuse(step, why);
+        return step.block(why);
     }
     let template = plain(&step.stack.template, id, VERSION);
     if let Some(template) = template.filter(|version| is_older(version, &live.engine_version)) {

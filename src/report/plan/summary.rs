@@ -60,10 +60,11 @@ pub(super) fn summary(view: &PlanView<'_>) -> String {
         }
         lines.extend(drift_lines(view));
         lines.join("\n") + "\n"
-    } else if view.stacks.iter().any(|s| !s.sizes_unknown.is_empty()) {
-        "Nothing to do as far as could be looked at: see ?? above.\n".to_owned()
     } else {
         let mut lines = vec![listed_line("", &verdict(view))];
+        if view.stacks.iter().any(|s| !s.sizes_unknown.is_empty()) {
+            lines.push("Not everything could be looked at: see ?? above.".to_owned());
+        }
         lines.extend(drift_lines(view));
         lines.join("\n") + "\n"
     }
@@ -84,7 +85,8 @@ fn verdict(view: &PlanView<'_>) -> String {
             "Nothing that apply changes: all {stacks} stacks have the defined templates, but {differ} in AWS {verb}."
         );
     }
-    if drift.unknown + drift.not_looked > 0 {
+    let unread = view.stacks.iter().any(|s| !s.sizes_unknown.is_empty());
+    if drift.unknown + drift.not_looked > 0 || unread {
         return format!("Nothing to do: all {stacks} stacks have the defined templates.");
     }
     format!("Nothing to do: all {stacks} stacks are as defined.")

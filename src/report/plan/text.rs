@@ -116,14 +116,24 @@ fn stack_text(out: &mut String, stack: &StackView<'_>, detail: PlanDetail) {
     }
     if detail == PlanDetail::Full {
         for planned in &stack.creates {
-            line(
-                out,
-                format_args!("    + {}  ({})", planned.sentence, planned.logical_id),
-            );
+            let text = format!("+ {}  ({})", planned.sentence, planned.logical_id);
+            wrapped(out, "    ", &text);
         }
     }
     for change in &stack.changes {
         change_text(out, change, stack.risks);
+    }
+    // What is lost for certain by changes that are known only later.
+    let shown = |risk: &&Risk| {
+        let mut changes = stack.changes.iter();
+        changes.any(|change| change.logical_id == risk.logical_id)
+    };
+    for risk in stack.risks.iter().filter(|risk| !shown(risk)) {
+        wrapped(
+            out,
+            "    ",
+            &format!("!! {}: {}", risk.logical_id, risk_words(risk)),
+        );
     }
     for (mark, text) in notes(stack, detail) {
         wrapped(out, "    ", &format!("{mark} {text}"));
@@ -269,13 +279,11 @@ pub(super) fn counted(counts: &ChangeCounts) -> String {
 
 fn change_text(out: &mut String, change: &ChangeView<'_>, risks: &[Risk]) {
     let (mark, action) = action_words(change);
-    line(
-        out,
-        format_args!(
-            "    {mark} {}  ({}) {action}",
-            change.sentence, change.logical_id
-        ),
+    let head = format!(
+        "{mark} {}  ({}) {action}",
+        change.sentence, change.logical_id
     );
+    wrapped(out, "    ", &head);
     for text in property_lines(change) {
         wrapped(out, "        ", &text);
     }

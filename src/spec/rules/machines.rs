@@ -5,6 +5,8 @@ use super::nodes::gib;
 use crate::catalog::instances::{self, Hypervisor};
 use crate::spec::Architecture;
 
+/// Below this nothing runs at all.
+const LEAST_MIB: u32 = 1024;
 /// What kubeadm asks of a control-plane machine: two CPUs and about 2 GiB.
 const CONTROL_PLANE_VCPU: u32 = 2;
 const CONTROL_PLANE_MIB: u32 = 2048;
@@ -44,21 +46,40 @@ impl MachineFacts {
     }
 }
 
-/// Why a machine of type `name` can't be a node that boots an image of this architecture: what is wrong, and what to
-/// write instead. `None` where nothing speaks against it.
+/// Why a machine can't be a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// What is wrong, as a lower-case fragment.
+    pub what: String,
+    /// What to write instead.
+    pub help: String,
+    /// Whether no version of the tool ever took it: then no cluster has it, and the definition is wrong.
+    pub always: bool,
+}
+
+/// Why a machine of type `name` can't be a node that boots an image of this architecture. `None` where nothing speaks
+/// against it.
 pub fn unfit(
     role: MachineRole,
     name: &str,
     facts: &MachineFacts,
     image: Architecture,
-) -> Option<(String, String)> {
+) -> Option<Unfit> {
+    let tiny = facts.memory_mib.is_some_and(|is| is < LEAST_MIB);
     let all = [
-        operating_system(name, facts),
-        hypervisor(role, name, facts),
-        size(role, name, facts),
-        architecture(name, facts, image),
+        (false, operating_system(name, facts)),
+        (false, hypervisor(role, name, facts)),
+        (
+            tiny || role == MachineRole::ControlPlane,
+            size(role, name, facts),
+        ),
+        (false, architecture(name, facts, image)),
     ];
-    all.into_iter().flatten().next()
+    let mut found = all.into_iter().filter_map(|(always, words)| {
+        let (what, help) = words?;
+        Some(Unfit { what, help, always })
+    });
+    found.next()
 }
 
 /// Nodes run Amazon Linux 2023, which needs a processor of its time.
@@ -137,7 +158,7 @@ mod tests {
 
     fn said(role: MachineRole, name: &str, facts: &MachineFacts) -> String {
         let found = unfit(role, name, facts, Architecture::X86_64);
-        found.map(|(what, _)| what).unwrap_or_default()
+        found.map(|found| found.what).unwrap_or_default()
     }
 
     #[test]

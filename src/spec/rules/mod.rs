@@ -3,6 +3,7 @@
 //! Must not know how a definition is written or shown: a rule names fields by their path only.
 
 mod access;
+mod additions;
 mod database;
 mod machines;
 mod names;
@@ -14,7 +15,8 @@ mod syntax;
 mod warnings;
 
 pub use access::LONGEST_TTL;
-pub use machines::{MachineFacts, MachineRole, unfit};
+pub use additions::{Addition, additions};
+pub use machines::{MachineFacts, MachineRole, Unfit, unfit};
 pub use names::{LONGEST_NAME, LONGEST_POOL_NAME};
 pub use warnings::{RuleWarning, WarningCode, warnings};
 
@@ -64,7 +66,6 @@ pub fn check(spec: &ClusterSpec) -> Vec<Violation> {
     let mut broken = Vec::new();
     names::check(spec, &mut broken);
     network::check(spec, &mut broken);
-    subnets::check(spec, &mut broken);
     nodes::check(spec, &mut broken);
     pools::check(spec, &mut broken);
     database::check(spec, &mut broken);

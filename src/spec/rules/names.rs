@@ -39,27 +39,34 @@ pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     tags(spec, broken);
 }
 
-/// A cluster `a-pool` with its stack `a-pool-base` would meet pool `base` of a cluster `a`; the database of a cluster
-/// `a-database` has a name that a pattern for the database of `a` fits.
+fn has(spec: &ClusterSpec, part: &str) -> bool {
+    spec.name.ends_with(part) || spec.name.contains(&format!("{part}-"))
+}
+
+/// A cluster `a-pool` with its stack `a-pool-base` would meet pool `base` of a cluster `a`.
 fn name(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
-    let has = |part: &str| spec.name.ends_with(part) || spec.name.contains(&format!("{part}-"));
-    let (what, why) = if has("-pool") {
-        (
-            "could be the name of another cluster's pool stack",
-            "the stacks of pools are called `<cluster>-pool-<pool>`: write a name without `-pool`",
-        )
-    } else if has("-database") {
-        (
-            "could be the name of another cluster's database",
-            "the control plane of a cluster may read the password of what is called `<cluster>-database-...`: write a \
-             name without `-database`; a cluster that has such a name is still found by commands with `--region`, \
-             `kube-cfn delete NAME --region REGION` for one",
-        )
-    } else {
-        return;
-    };
-    let what = format!("`{}` {what}", spec.name);
-    broken.push(Violation::new("name", what, why));
+    if has(spec, "-pool") {
+        let what = format!(
+            "`{}` could be the name of another cluster's pool stack",
+            spec.name
+        );
+        let why =
+            "the stacks of pools are called `<cluster>-pool-<pool>`: write a name without `-pool`";
+        broken.push(Violation::new("name", what, why));
+    }
+}
+
+/// The database of a cluster `a-database` has a name that a pattern for the database of `a` fits.
+pub(super) fn like_a_database(spec: &ClusterSpec) -> Option<Violation> {
+    has(spec, "-database").then(|| {
+        let what = format!(
+            "`{}` could be the name of another cluster's database",
+            spec.name
+        );
+        let why = "the control plane of a cluster may read the password of what is called `<cluster>-database-...`: \
+                   write a name without `-database` for a new cluster";
+        Violation::new("name", what, why)
+    })
 }
 
 fn version(version: &Version, broken: &mut Vec<Violation>) {

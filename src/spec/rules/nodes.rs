@@ -15,8 +15,10 @@ pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     }
     let facts = MachineFacts::of_catalog(name);
     let image = spec.control_plane.architecture;
-    if let Some((what, help)) = unfit(MachineRole::ControlPlane, name, &facts, image) {
-        broken.push(Violation::new(at, what, help));
+    if let Some(found) = unfit(MachineRole::ControlPlane, name, &facts, image)
+        && found.always
+    {
+        broken.push(Violation::new(at, found.what, found.help));
     }
 }
 

@@ -51,13 +51,10 @@ fn machines(at: &str, pool: &NodePool, broken: &mut Vec<Violation>) {
             broken.push(violation);
         }
         let facts = MachineFacts::of_catalog(name);
-        // The first type decides the image; one of another architecture is refused for that below.
-        let facts = MachineFacts {
-            architecture: None,
-            ..facts
-        };
-        if let Some((what, help)) = unfit(MachineRole::Pool, name, &facts, pool.architecture) {
-            broken.push(Violation::new(&at, what, help));
+        if let Some(found) = unfit(MachineRole::Pool, name, &facts, pool.architecture)
+            && found.always
+        {
+            broken.push(Violation::new(&at, found.what, found.help));
         }
         let Some((first, own)) = first.zip(instances::architecture(name)) else {
             continue;

@@ -8,15 +8,13 @@ use crate::spec::{ClusterSpec, Exposure, Nat};
 /// The addresses of every subnet that AWS keeps for itself: the first four and the last.
 const OF_AWS: u32 = 5;
 
-pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
+pub(super) fn check(spec: &ClusterSpec) -> Option<Violation> {
     let cidr = spec.network.cidr;
     let zones = spec.zones.iter().enumerate();
     let plans: Option<Vec<ZoneAddresses>> =
         zones.map(|(index, _)| address::zone(cidr, index)).collect();
     // What has no address plan is refused for that.
-    let Some(plans) = plans.filter(|plans| !plans.is_empty()) else {
-        return;
-    };
+    let plans = plans.filter(|plans| !plans.is_empty())?;
     let rooms = plans
         .iter()
         .zip(0..)
@@ -25,12 +23,12 @@ pub(super) fn check(spec: &ClusterSpec, broken: &mut Vec<Violation>) {
     let total: u32 = rooms.iter().sum();
     // A machine that is being replaced still has its address while the new one takes another.
     let wanted = spec.pools.iter().map(|pool| pool.max).sum::<u32>() + 1;
-    if wanted > total {
+    (wanted > total).then(|| {
         let what = format!(
             "the subnets of the nodes have room for {total} machines of pools, {wanted} are possible"
         );
-        broken.push(violation(spec, &plans, what));
-    }
+        violation(spec, &plans, what)
+    })
 }
 
 fn violation(spec: &ClusterSpec, plans: &[ZoneAddresses], what: String) -> Violation {

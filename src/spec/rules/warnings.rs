@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::{Violation, additions};
 use crate::catalog::engines::{self, EngineOffer};
 use crate::catalog::{instances, regions};
 use crate::spec::{ClusterSpec, Exposure};
@@ -21,6 +22,12 @@ pub enum WarningCode {
     ApiOpenToInternet,
     /// The catalogue does not know the instance type.
     InstanceTypeUnknown,
+    /// Such a machine can't be a node, or not a useful one; `plan` refuses new ones.
+    MachineUnfit,
+    /// Pools may grow beyond the addresses of their subnets; `plan` refuses more machines.
+    SubnetsTooSmall,
+    /// The name gives another cluster's control plane the password of this one's database; `plan` refuses a new cluster.
+    ClusterName,
     /// RDS creates no database from the engine version, and upgrades running ones by force.
     EngineVersionRetired,
     /// The catalogue does not know the engine version.
@@ -39,6 +46,18 @@ pub struct RuleWarning {
     pub help: String,
 }
 
+impl RuleWarning {
+    pub(super) fn of(code: WarningCode, found: Violation) -> Self {
+        let Violation { at, what, help, .. } = found;
+        Self {
+            code,
+            at,
+            what,
+            help,
+        }
+    }
+}
+
 /// Every warning about `spec`, in the order of the definition's fields. `others` are the definitions beside it.
 pub fn warnings(spec: &ClusterSpec, others: &[ClusterSpec]) -> Vec<RuleWarning> {
     let mut all = Vec::new();
@@ -46,6 +65,7 @@ pub fn warnings(spec: &ClusterSpec, others: &[ClusterSpec]) -> Vec<RuleWarning> 
     ranges(spec, others, &mut all);
     api(spec, &mut all);
     machines(spec, &mut all);
+    all.extend(additions(spec).into_iter().map(|(_, warning)| warning));
     engine(spec, &mut all);
     all
 }

@@ -1,8 +1,9 @@
 //! When the table of changes says what: while machines run, with what can be read, by the rules of RDS.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube_cfn::cloud::StackStatus;
+use kube_cfn::plan::changes::LiveValues;
 use kube_cfn::plan::offline::{Inputs, Resolution, classify};
 use kube_cfn::plan::ranges::LiveRanges;
 use kube_cfn::plan::{Action, Code, Unknown, changes};
@@ -97,6 +98,16 @@ fn ranges_that_cannot_be_read_are_refused() {
     }));
     assert_eq!(unknown[0].0, Code::ValuesUnknown);
     assert!(unknown[0].1.ends_with(": no bundle"), "{unknown:?}");
+    let unknown: LiveRanges = Err(Unknown {
+        reason: "no bundle".to_owned(),
+        remedy: None,
+    });
+    let all = refused(&was, &is, &StackStatus::CreateComplete, Some(&unknown));
+    assert!(
+        all[0].1.remedy.starts_with("apply once, without a change"),
+        "nothing was changed that could be undone: {}",
+        all[0].1.remedy
+    );
 }
 
 #[test]
@@ -105,7 +116,7 @@ fn template_that_cannot_be_read_is_refused() {
     let mut survey = survey(&was, &StackStatus::UpdateComplete);
     survey.templates.clear();
     let wanted: Vec<Stack> = was.values().cloned().collect();
-    let all = changes::refusals(&wanted, &survey, None, &|_| String::new());
+    let all = changes::refusals(&wanted, &survey, &LiveValues::default(), &|_| String::new());
     assert_eq!(all.len(), wanted.len());
     assert!(all.iter().all(|(_, why)| why.code == Code::ValuesUnknown));
 }
@@ -131,6 +142,50 @@ fn major_upgrade_is_a_warning_where_the_template_allows_it() {
     let said = said(&was, &is);
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].starts_with("warning database: ") && said[0].contains("is a major upgrade"));
+}
+
+#[test]
+fn major_version_that_runs_already_is_let_through_with_a_warning() {
+    let at = "/Resources/Database/Properties/EngineVersion";
+    let (was, is) = overridden("database", at, json!("18.4"));
+    let running = |version: &str| BTreeMap::from([("Database".to_owned(), version.to_owned())]);
+    let codes = |version: &str| -> Vec<Code> {
+        let wanted: Vec<Stack> = is.values().cloned().collect();
+        let known = LiveValues {
+            engines: running(version),
+            ..LiveValues::default()
+        };
+        let survey = survey(&was, &StackStatus::UpdateComplete);
+        let all = changes::refusals(&wanted, &survey, &known, &|_| String::new());
+        all.into_iter().map(|(_, why)| why.code).collect()
+    };
+    assert_eq!(codes("17.10"), [Code::EngineMajor]);
+    assert_eq!(codes("18.4"), []);
+    let found = live(&was["database"], StackStatus::UpdateComplete);
+    let classified = |engines| {
+        let known = Inputs {
+            engines,
+            ..Inputs::default()
+        };
+        let before = Some(was["database"].template.clone());
+        classify(
+            "full",
+            is["database"].clone(),
+            Some(found.clone()),
+            before,
+            known,
+        )
+    };
+    let blocked = |resolution| matches!(resolution, Resolution::Decided(Action::Blocked(_)));
+    assert!(blocked(classified(BTreeMap::new()).resolution));
+    let mut draft = classified(running("18.4"));
+    assert!(!blocked(draft.resolution), "in mid-run too");
+    draft.step.sizes.engines = running("18.4");
+    let warnings = changes::warnings(&draft.step);
+    assert!(
+        warnings[0].contains("RDS runs 18.4 already"),
+        "{warnings:?}"
+    );
 }
 
 #[test]

@@ -163,3 +163,40 @@ async fn database_that_can_not_be_ordered_is_refused() {
     assert_eq!(bad(&look(&spec, all(vec![offer("17.2", "ab")])).await), []);
     assert!(!bad(&look(&spec, all(vec![offer("170.2", "ab")])).await).is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn change_of_a_database_is_looked_up_too() {
+    let was = specs::production();
+    let look = async |spec: &ClusterSpec, offers: &[&str]| -> Vec<(Verdict, String)> {
+        let offer = |version: &&str| DatabaseOffer {
+            version: (*version).to_owned(),
+            zones: zones("a"),
+        };
+        let account = SimulatedAccount {
+            database_offers: Some(offers.iter().map(offer).collect()),
+            ..SimulatedAccount::default()
+        };
+        let cloud = cloud(spec, account, Faults::default());
+        let checks = checked(&cloud, &change(&was, spec), &[]).await;
+        let of_database = checks.into_iter();
+        of_database
+            .filter(|check| check.code == CheckCode::Database)
+            .map(|check| (check.verdict, check.text))
+            .collect()
+    };
+    assert_eq!(look(&was, &[]).await, [], "nothing changes");
+    let mut backups = was.clone();
+    backups.database.as_mut().unwrap().backup_days += 1;
+    assert_eq!(look(&backups, &[]).await, [], "AWS always has that");
+    let mut class = was.clone();
+    "db.m99.large".clone_into(&mut class.database.as_mut().unwrap().class);
+    let said = look(&class, &[]).await;
+    assert_eq!(said[0].0, Verdict::Refused, "{said:?}");
+    assert!(said[0].1.contains("on db.m99.large"), "{said:?}");
+    // The version that runs may be none for new databases.
+    assert_eq!(look(&class, &["17.12"]).await[0].0, Verdict::Warning);
+    assert_eq!(look(&class, &["17.11"]).await[0].0, Verdict::Ok);
+    let mut version = was.clone();
+    "17.99".clone_into(&mut version.database.as_mut().unwrap().engine_version);
+    assert_eq!(look(&version, &["17.12"]).await[0].0, Verdict::Refused);
+}
