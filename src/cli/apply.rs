@@ -355,9 +355,8 @@ async fn keep_copy_under(lease: &Lease<'_, Aws>, session: &Session, outputs: &Ou
         () = ask::interrupted() => "interrupted".to_owned(),
     };
     let name = &session.spec().name;
-    let text = format!(
-        "no copy of the authorities was written: {why}; `kube-cfn apply {name}` writes it"
-    );
+    let text =
+        format!("no copy of the authorities was written: {why}; `kube-cfn apply {name}` writes it");
     eprint(&listed_line("", &text));
 }
 

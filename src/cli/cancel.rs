@@ -13,7 +13,7 @@ use crate::cloud::aws::Aws;
 const GRACE: Duration = Duration::from_millis(800);
 
 /// Waits a moment for a second Ctrl-C; then says what cancelling would do, asks, and does it under the operation lock,
-/// which the run has given back. Whoever has it by then may rely on what runs: nothing is cancelled.
+/// which the run has given back. Where another run has it by then, nothing is cancelled.
 ///
 /// # Errors
 /// Why the lock was not to be had.

@@ -24,8 +24,8 @@ const SCHEMA: u32 = 1;
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
-Exits with 4 when a failure is found or something is not healthy, with 1 when something could not be looked at, \
-with 0 when stacks, Kubernetes and authorities were looked at and nothing is wrong.")]
+Exits with 4 when a failure is found or something is not healthy, with 1 when something could not be looked at. An update \
+that failed and was rolled back is shown, and no part of that. Exits with 0 when stacks, Kubernetes and authorities were looked at and nothing is wrong.")]
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArg,
@@ -231,8 +231,10 @@ fn exit(
             ));
             Ok(Exit::Done)
         }
-        HealthVerdict::Unknown => Err(CommandError::other(format!("could not check: {unseen}"))
-            .help(cluster.look_closer())),
+        HealthVerdict::Unknown => {
+            Err(CommandError::other(format!("could not check: {unseen}"))
+                .help(cluster.look_closer()))
+        }
         HealthVerdict::Unhealthy => {
             if !unseen.is_empty() {
                 eprint(&format!("could not check: {unseen}"));
@@ -245,10 +247,12 @@ fn exit(
             let error = CommandError::new(Exit::NeedsAction, message);
             Err(match &health.lost {
                 Some(remedy) => error.help(remedy),
-                None if found.failed().next().is_none() && found.machines.is_empty() => error.help(format!(
-                    "`{}` shows stacks, nodes and what is missing",
-                    cluster.command("status")
-                )),
+                None if found.failed().next().is_none() && found.machines.is_empty() => {
+                    error.help(format!(
+                        "`{}` shows stacks, nodes and what is missing",
+                        cluster.command("status")
+                    ))
+                }
                 None => error.help("see the cause above"),
             })
         }

@@ -192,7 +192,11 @@ mod tests {
         };
         let error = exit(&report, "kube-cfn delete canary").expect_err("unfinished");
         assert_eq!(error.exit, Exit::NeedsAction);
-        assert!(!error.message().contains("a stack failed"), "{}", error.message());
+        assert!(
+            !error.message().contains("a stack failed"),
+            "{}",
+            error.message()
+        );
     }
 
     /// A watch that was left while a run held the operation lock.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::Global;
 use super::api_access::ClusterRef;
-use super::error::{CommandError, Exit};
 use super::cluster;
+use super::error::{CommandError, Exit};
 use super::guard::{FoundPlace, PlaceGuard};
 use super::out::eprint;
 use crate::cloud::aws::{Aws, Settings};

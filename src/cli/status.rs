@@ -94,11 +94,10 @@ fn check(cluster: &Cluster, view: &StatusView) -> Result<Exit, CommandError> {
         return Err(CommandError::new(Exit::NeedsAction, message).help(help));
     }
     if !unknown.is_empty() {
-        return Err(CommandError::other(format!(
-            "could not check: {}",
-            unknown.join("; ")
-        ))
-        .help(cluster.look_closer()));
+        return Err(
+            CommandError::other(format!("could not check: {}", unknown.join("; ")))
+                .help(cluster.look_closer()),
+        );
     }
     Ok(Exit::Done)
 }

@@ -49,14 +49,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
             ..apply::Session::new(&run, events)
         };
         let goes_on = async || holder.goes_on().await;
-        apply::watch(
-            &survey,
-            &cluster.cloud,
-            &about,
-            goes_on,
-            ask::interrupted(),
-        )
-        .await
+        apply::watch(&survey, &cluster.cloud, &about, goes_on, ask::interrupted()).await
     })
     .await;
     if let Some(line) = holder.silent() {

@@ -10,7 +10,7 @@ use crate::cloud::{CloudError, VersionedParameters};
 use crate::common::clock::elapsed;
 use crate::stacks::operation_parameter;
 
-/// Follows the holder of the lock of one cluster, whoever it is by then.
+/// Follows the holder of the lock of one cluster, also when another run takes over.
 pub struct HolderWatch<'a, C> {
     cloud: &'a C,
     cluster: &'a str,

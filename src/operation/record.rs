@@ -161,8 +161,7 @@ impl Record {
     /// Whether it is certain at once that its holder renews it: its process lives on this machine, and wrote it a moment
     /// ago by the clock of this machine. One that lives and hangs is waited for like one elsewhere.
     pub(super) fn is_renewed_here(&self, now: Timestamp) -> bool {
-        let is_recent =
-            |renewed: Timestamp| renewed <= now && elapsed(renewed, now) < STALE;
+        let is_recent = |renewed: Timestamp| renewed <= now && elapsed(renewed, now) < STALE;
         self.is_alive() == Some(true) && self.renewed.is_some_and(is_recent)
     }
 

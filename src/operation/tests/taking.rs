@@ -150,7 +150,12 @@ async fn lock_that_can_not_be_deleted_is_free_at_once() {
         action: Some("ssm:DeleteParameters".to_owned()),
     };
     let lease = take(&alice, "alice").await.expect("free");
-    strike(&alice, "delete_parameter", 1, FaultKind::Refused(denied.clone()));
+    strike(
+        &alice,
+        "delete_parameter",
+        1,
+        FaultKind::Refused(denied.clone()),
+    );
     assert_eq!(lease.remove().await, Err(denied));
     assert!(stored(&alice).await.ended.is_some());
     let other = alice.another(None);

@@ -35,7 +35,10 @@ async fn holder_elsewhere_that_is_gone_is_watched_for_ninety_seconds() {
     }
     assert_eq!(looks, 9);
     let said = watch.silent().expect("it says so");
-    assert!(said.contains("run alice") && said.contains("not renewed it for 90s"), "{said}");
+    assert!(
+        said.contains("run alice") && said.contains("not renewed it for 90s"),
+        "{said}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,6 +59,14 @@ async fn lock_of_a_later_version_counts_as_held() {
     cloud.write_parameter(NAME, newer).await.expect("written");
     let watch = HolderWatch::new(&cloud, "canary");
     assert!(watch.goes_on().await);
-    strike(&cloud, "versioned_parameter", 99, FaultKind::Refused(unreachable()));
-    assert!(watch.goes_on().await, "what was seen counts without an answer");
+    strike(
+        &cloud,
+        "versioned_parameter",
+        99,
+        FaultKind::Refused(unreachable()),
+    );
+    assert!(
+        watch.goes_on().await,
+        "what was seen counts without an answer"
+    );
 }
