@@ -275,7 +275,14 @@ impl Inventory {
 
     /// How to delete everything that a deleted cluster left, also what its machines wrote.
     fn clear_all(&self) -> String {
-        let (region, root) = (self.region(), parameter_path(&self.cluster));
+        let cluster = &self.cluster;
+        if self.key.is_none() && !self.has_control_plane {
+            return format!(
+                "if the cluster that they belong to was deleted, `kube-cfn delete {cluster}` clears them; then run again"
+            );
+        }
+        // With a base stack, `delete` would delete what was made since.
+        let (region, root) = (self.region(), parameter_path(cluster));
         format!(
             "if the cluster that they belong to was deleted, `aws ssm get-parameters-by-path{region} --recursive \
              --path {root} --query 'Parameters[].Name' --output text | xargs -n 10 aws ssm \

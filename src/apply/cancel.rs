@@ -85,7 +85,7 @@ fn holds_data(one: &LiveResource) -> bool {
 }
 
 /// Cancels what can be cancelled. Reads each stack again before: one that was empty when it was shown may
-/// hold data by now. Returns what was begun, or why nothing was.
+/// hold data by now, and one that has begun something else since is left alone. Returns what was begun, or why nothing was.
 pub async fn cancel(
     all: &[Cancellation],
     cloud: &impl Cloud,
@@ -100,6 +100,12 @@ async fn begin(was: &LiveStack, cloud: &impl Cloud, run: &str) -> Result<String,
     let Some(now) = now.filter(|now| now.status.is_in_progress()) else {
         return Ok("its operation is over: nothing to cancel".to_owned());
     };
+    if now.status != was.status || now.updated != was.updated {
+        let status = &now.status;
+        return Ok(format!(
+            "left alone: it has moved on since it was shown, to {status}"
+        ));
+    }
     let (id, token) = (&now.id, token(run, &now.name, "cancel"));
     match effect(&now, cloud).await? {
         CancelEffect::LeftAlone(why) => Ok(format!("left alone: {why}")),

@@ -12,6 +12,7 @@ use crate::cloud::{Cloud, CloudError, LiveStack, StackEvent, StackOperation, Sta
 pub use crate::events::Diagnosis;
 use crate::events::{Failure, Place, Verb};
 use crate::plan::Survey;
+use crate::plan::status::rests;
 use crate::stacks::{StackKind, description};
 
 /// Where a resource of a stack, or a property of it, comes from.
@@ -117,6 +118,7 @@ pub fn of_stack(
         resource_status: event.map(|event| event.status.clone()),
         took: event.and_then(|event| took(event, events)),
         failure,
+        is_over: rests(&found.status),
     })
 }
 

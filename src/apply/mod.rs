@@ -67,6 +67,8 @@ pub struct RunReport {
     pub running: Vec<RunningStack>,
     /// Stacks that did not start because of those, or because the run was stopped.
     pub waiting: Vec<StackKind>,
+    /// Whether the run that holds the operation lock goes on, and is no longer watched.
+    pub unwatched: bool,
     /// Resources that a deletion leaves behind on purpose.
     pub retained: Vec<Retained>,
     /// Cleanup that failed although every stack is gone: one line each.
@@ -106,7 +108,7 @@ impl RunReport {
     /// How the run ended.
     pub fn outcome(&self) -> RunOutcome {
         let outcomes = || self.outcomes.iter().map(|(_, outcome)| outcome);
-        if !self.running.is_empty() || !self.waiting.is_empty() {
+        if !self.running.is_empty() || !self.waiting.is_empty() || self.unwatched {
             RunOutcome::Detached
         } else if outcomes().any(|outcome| matches!(outcome, Outcome::Failed(_)))
             || !self.unfinished.is_empty()

@@ -21,6 +21,9 @@ use crate::stacks::{Object, STATE_BUCKET, Stack, StackKind};
 /// What a stopped run still spends on cleaning up: it has to be gone within a second.
 const CLEAN_UP: Duration = Duration::from_millis(700);
 
+/// The same at the end of a run that nobody stopped.
+const LONG_CLEAN_UP: Duration = Duration::from_mins(2);
+
 /// What the stacks of an `apply` share.
 pub(super) struct ApplyRun<'a, C, P> {
     pub cluster: &'a str,
@@ -43,9 +46,10 @@ pub async fn run<C: Cloud + Store>(
     let run = ApplyRun::new(&plan, cloud, prerequisites, session);
     let context = &run.context;
     context.run_started(&plan.cluster, verb(&plan), expected(&plan, session));
-    let end = context.until_end(run.execute(&plan), stop).await;
+    let mut stop = pin!(stop);
+    let end = context.until_end(run.execute(&plan), &mut stop).await;
     let mut report = context.states.report(end.why());
-    run.clean_up(&end).await;
+    run.clean_up(&end, stop).await;
     if let (RunEnd::Completed, false) = (&end, report.outcome() == RunOutcome::Detached) {
         context.verify_applied(&plan, &mut report).await;
     }
@@ -125,17 +129,26 @@ impl<'a, C: Cloud + Store, P: Prerequisites> ApplyRun<'a, C, P> {
         any
     }
 
-    async fn clean_up(&self, end: &RunEnd) {
+    /// Writes wait as long as the operation lock is not renewed: for a while, until `stop` is ready.
+    async fn clean_up(&self, end: &RunEnd, stop: impl Future<Output = ()>) {
+        let cloud = self.context.cloud;
+        let cleaned = pin!(self.unexecuted.clean_up(&self.context));
         match end {
-            RunEnd::Completed => self.unexecuted.clean_up(&self.context).await,
+            RunEnd::Completed => {
+                select(
+                    cleaned,
+                    select(pin!(stop), pin!(cloud.sleep(LONG_CLEAN_UP))),
+                )
+                .await;
+            }
+            // What is left behind is an unexecuted change set: harmless, and the next plan finds it.
             RunEnd::Stopped => {
-                // What is left behind is an unexecuted change set: harmless, and the next plan finds it.
-                let cleaned = pin!(self.unexecuted.clean_up(&self.context));
-                select(cleaned, pin!(self.context.cloud.sleep(CLEAN_UP))).await;
+                select(cleaned, pin!(cloud.sleep(CLEAN_UP))).await;
             }
             // Nothing can be asked any more.
             RunEnd::Expired(_) => {}
         }
+        self.unexecuted.note_relaxed(&self.context);
     }
 
     /// The outputs of all stacks so far, once everything that a stack needs is done.

@@ -60,9 +60,11 @@ impl Unexecuted {
     /// Restores every policy that was relaxed for nothing, and deletes every change set that nobody
     /// executed.
     pub async fn clean_up<C: Cloud + Store>(&self, context: &RunContext<'_, C>) {
-        let relaxed: Vec<_> = self.relaxed.take().into_iter().collect();
+        let relaxed: Vec<_> = self.relaxed.borrow().clone().into_iter().collect();
         join_all(relaxed.iter().map(async |(stack, (id, wanted))| {
-            if let Err(error) = context.cloud.set_protection(id, wanted).await {
+            let restored = context.cloud.set_protection(id, wanted).await;
+            self.set_relaxed(stack, None);
+            if let Err(error) = restored {
                 let text = format!(
                     "its stack policy is still relaxed for a loss that did not happen: {error}; \
                      the next apply restores it"
@@ -79,5 +81,14 @@ impl Unexecuted {
             }
         }))
         .await;
+    }
+
+    /// Says which policies are still relaxed, where there was no time to restore them.
+    pub fn note_relaxed<C: Cloud + Store>(&self, context: &RunContext<'_, C>) {
+        for stack in self.relaxed.take().keys() {
+            let text = "its stack policy is still relaxed for a loss that did not happen: the run ended before it was \
+                        restored; the next apply restores it";
+            context.emit.note(Some(stack), text.to_owned());
+        }
     }
 }

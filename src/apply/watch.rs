@@ -1,7 +1,7 @@
 //! Watching a cluster: every operation on its stacks is followed to its end, no matter who began it.
 //! Changes nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use super::follow::OperationEnd;
 use super::registry::StackState;
 use super::requests::newest;
-use super::run_context::RunContext;
+use super::run_context::{RunContext, RunEnd};
 use super::stack::{direction, verb};
 use super::stack_result::StackResult;
 use super::{RunReport, Session};
-use crate::cloud::{Cloud, LiveStack, StackStatus, Store};
+use crate::cloud::{Cloud, CloudError, LiveStack, StackStatus, Store};
 use crate::events::{Expected, Failure, Outcome, Verb};
 use crate::plan::recovery::is_ours;
 use crate::plan::status::{WatchAction, on_watch, trouble_at_rest};
@@ -37,14 +37,18 @@ struct WatchRun<'a, C> {
     followed: RefCell<BTreeSet<String>>,
     /// What was seen of each stack that has not moved.
     at_rest: RefCell<BTreeMap<StackKind, LiveStack>>,
+    /// Whether a run held the operation lock and went on, when that was last looked at.
+    is_held: Cell<bool>,
 }
 
-/// Follows every stack of a cluster that moves until all rest, or `stop` is ready. Stacks that rest all the while are
-/// `AtRest`, or `Failed` where their status says so. Compares nothing with a definition.
+/// Follows every stack of a cluster that moves until all rest and no run that may move them `goes_on`, or `stop` is
+/// ready. Stacks that rest all the while are `AtRest`, or `Failed` where their status says so. Compares nothing with a
+/// definition.
 pub async fn watch<C: Cloud + Store>(
     survey: &Survey,
     cloud: &C,
     session: &Session<'_>,
+    goes_on: impl AsyncFn() -> bool,
     stop: impl Future<Output = ()>,
 ) -> RunReport {
     let mut kinds: Vec<StackKind> = known(&survey.found).map(|(kind, _)| kind).collect();
@@ -54,11 +58,13 @@ pub async fn watch<C: Cloud + Store>(
         context: RunContext::new(cloud, session, kinds.iter()),
         followed: RefCell::default(),
         at_rest: RefCell::default(),
+        is_held: Cell::new(false),
     };
     let context = &run.context;
     context.run_started(&survey.cluster, running_verb(survey), expected(survey));
-    let end = context.until_end(run.execute(), stop).await;
-    let report = context.states.report(end.why());
+    let end = context.until_end(run.execute(&goes_on), stop).await;
+    let mut report = context.states.report(end.why());
+    report.unwatched = run.is_held.get() && !matches!(end, RunEnd::Completed);
     context.finish(&report, &end);
     report
 }
@@ -103,7 +109,7 @@ fn expected(survey: &Survey) -> Vec<Expected> {
 
 impl<C: Cloud + Store> WatchRun<'_, C> {
     /// Follows moving stacks, and polls for new ones.
-    async fn execute(&self) {
+    async fn execute(&self, goes_on: &impl AsyncFn() -> bool) {
         for (stack, found) in known(&self.survey.found).filter(|(_, found)| !moves(found)) {
             self.settle_at_rest(stack, found).await;
         }
@@ -114,8 +120,13 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
                 .into_iter()
                 .map(follow),
         );
+        self.is_held.set(goes_on().await);
         if following.is_empty() {
-            return;
+            if !self.is_held.get() {
+                return;
+            }
+            let text = "no stack moves: waiting for the run that holds the operation lock";
+            self.context.emit.note(None, text.to_owned());
         }
         let mut quiet = 0;
         let mut last = Vec::new();
@@ -129,11 +140,18 @@ impl<C: Cloud + Store> WatchRun<'_, C> {
             if let Either::Left(_) = select(pin!(ended), &mut look).await {
                 continue;
             }
-            // Without an answer the next poll decides.
-            if let Ok(found) = self.context.cloud.stacks(Some(&self.survey.cluster)).await {
-                following.extend(self.newly_moving(&found).into_iter().map(follow));
-                quiet = if following.is_empty() { quiet + 1 } else { 0 };
-                last = found;
+            // Before the stacks: what the run did last is seen then.
+            self.is_held.set(goes_on().await);
+            match self.context.cloud.stacks(Some(&self.survey.cluster)).await {
+                Ok(found) => {
+                    following.extend(self.newly_moving(&found).into_iter().map(follow));
+                    let is_quiet = following.is_empty() && !self.is_held.get();
+                    quiet = if is_quiet { quiet + 1 } else { 0 };
+                    last = found;
+                }
+                Err(error @ CloudError::Credentials { .. }) => self.context.poller.expire(&error),
+                // Without an answer the next poll decides.
+                Err(_) => {}
             }
             look = Box::pin(self.context.cloud.sleep(POLL_INTERVAL));
         }

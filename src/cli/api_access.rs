@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::{CommandError, Exit};
-use super::guard;
+use super::guard::{self, FoundPlace};
 use crate::access::{self, AccessError, CertificateRequest, LifetimeLimits};
 use crate::cloud::{Cloud, Identity, Store};
 pub use crate::common::duration::parse as parse_duration;
@@ -86,6 +86,8 @@ pub struct ClusterRef<'a, C> {
     pub identity: &'a Identity,
     /// The longest lifetime in seconds that its definition allows.
     pub max_ttl: Option<u64>,
+    /// The file that names its account and region, in words.
+    pub confirmed_by: Option<&'static str>,
     /// Whether there is a definition of it.
     pub is_defined: bool,
 }
@@ -117,11 +119,16 @@ impl<C: Cloud + Store> ClusterRef<'_, C> {
 
     /// The host, or the failure that says there is none where one looked.
     pub async fn require_host(&self) -> Result<String, CommandError> {
-        let (name, defined) = (self.name, self.is_defined);
+        let name = self.name;
         let found = self.cloud.stacks(Some(name)).await?;
         if found.is_empty() {
             let what = format!("{name} has no stacks");
-            return Err(guard::not_found(&what, self.identity, defined, name));
+            let place = FoundPlace {
+                identity: self.identity,
+                confirmed_by: self.confirmed_by,
+                is_defined: self.is_defined,
+            };
+            return Err(guard::not_found(&what, &place, name));
         }
         let edge = StackKind::Edge.to_string();
         let edge = found.into_iter().find(|stack| stack.kind == edge);
@@ -133,7 +140,7 @@ impl<C: Cloud + Store> ClusterRef<'_, C> {
             CommandError::other(format!(
                 "{name} has no API in account {account}, region {region}: its edge stack is missing or not complete"
             ))
-            .help(if defined {
+            .help(if self.is_defined {
                 format!("`kube-cfn status {name}` shows what there is of it")
             } else {
                 format!("`kube-cfn status {name} --region {region}` shows what there is of it")

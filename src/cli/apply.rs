@@ -2,6 +2,7 @@
 //! for Kubernetes.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::api_access::ApiArgs;
 use super::ask::{Interrupt, YesArg};
@@ -18,6 +19,7 @@ use crate::apply::{self, Outputs, Prerequisites, RunOutcome, RunReport};
 use crate::cloud::aws::Aws;
 use crate::cloud::remote::Remote;
 use crate::cloud::{Cloud, LiveStack, Store, VersionedParameters};
+use crate::common::Clock as _;
 use crate::common::text::{count, listed_line};
 use crate::events::Emitter;
 use crate::forecast;
@@ -26,6 +28,9 @@ use crate::plan::{Blocked, Check, DriftDetection, Plan};
 use crate::progress::Style;
 use crate::report::plan::{ForecastInputs, PlanDetail, text, view};
 use crate::stacks::{API_HOST, STATE_BUCKET, Stack, StackKind};
+
+/// How long the copy of the authorities may take at the end of a run.
+const KEEP_COPY: Duration = Duration::from_mins(2);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -99,12 +104,18 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     ))
     .await;
     if report.outcome() == RunOutcome::Done {
-        let kept = keep_copy(&session, &report.outputs);
-        lease.hold(|text| eprint(&text), kept).await;
+        keep_copy_under(&lease, &session, &report.outputs).await;
     }
-    operation::release(lease, &name, stop.received()).await;
-    if stop.received() {
-        cancel::offer(&session.cloud, &name, &run).await;
+    let lost = lease.lost_to();
+    operation::release(lease, stop.received()).await;
+    let subject = session.subject(OperationVerb::Apply);
+    if let Some(who) = lost {
+        return Err(subject.taken_over(&who));
+    }
+    if stop.received()
+        && let Err(refused) = cancel::offer(subject, &run).await
+    {
+        eprint(refused.message());
     }
     let exit = run::exit(&report, &format!("kube-cfn apply {name}"))?;
 
@@ -151,7 +162,7 @@ async fn lock<'a>(
     {
         Ok(()) => Ok(lease),
         Err(moved) => {
-            operation::release(lease, &plan.cluster, false).await;
+            operation::release(lease, false).await;
             Err(moved)
         }
     }
@@ -330,6 +341,23 @@ fn found_control_plane(plan: &Plan) -> Option<LiveStack> {
     let mut steps = plan.steps.iter();
     let step = steps.find(|step| step.stack.kind == StackKind::ControlPlane)?;
     step.found.clone()
+}
+
+/// [`keep_copy`] as long as the lock is held, and no longer than it takes: without the lock its writes wait.
+async fn keep_copy_under(lease: &Lease<'_, Aws>, session: &Session, outputs: &Outputs) {
+    let kept = keep_copy(session, outputs);
+    let why = tokio::select! {
+        () = lease.hold(|text| eprint(&text), kept) => return,
+        () = lease.lost() => "the operation lock is lost".to_owned(),
+        () = session.cloud.sleep(KEEP_COPY) => {
+            format!("that took more than {} seconds", KEEP_COPY.as_secs())
+        }
+        () = ask::interrupted() => "interrupted".to_owned(),
+    };
+    let name = &session.spec().name;
+    let text =
+        format!("no copy of the authorities was written: {why}; `kube-cfn apply {name}` writes it");
+    eprint(&listed_line("", &text));
 }
 
 /// A cluster that an earlier version made gets its copy of the authorities too.

@@ -74,7 +74,7 @@ async fn status(global: &Global, args: &StatusArgs) -> Result<Exit, CommandError
     let cluster = args.cluster.open(global).await?;
     let now = Timestamp::now();
     if cluster.cloud.stacks(Some(&cluster.name)).await?.is_empty() {
-        return Err(cluster.no_stacks());
+        return Err(cluster.no_stacks().await);
     }
     let mut rows = authority_certificates(&cluster, now).await?;
     let (api, nodes) = futures::try_join!(

@@ -3,12 +3,13 @@
 use super::Global;
 use super::api_access::ClusterRef;
 use super::error::CommandError;
-use super::guard::{self, PlaceGuard};
+use super::guard::{self, FoundPlace, PlaceGuard};
 use super::session::{self, connect, connect_checked};
-use crate::cloud::Identity;
 use crate::cloud::aws::Aws;
+use crate::cloud::{Identity, VersionedParameters};
 use crate::definition::{self, Defined, DefinitionError};
 use crate::events::Place;
+use crate::operation;
 use crate::stacks::StackKind;
 
 /// Names a cluster that may have no definition here.
@@ -28,8 +29,8 @@ pub struct Cluster {
     pub defined: Option<Defined>,
     pub cloud: Aws,
     pub identity: Identity,
-    /// Whether a file names this account and region as the cluster's.
-    pub is_confirmed: bool,
+    /// The file that names this account and region as the cluster's, in words.
+    pub confirmed_by: Option<&'static str>,
 }
 
 /// What the flags and the definition say of a cluster, without credentials.
@@ -108,11 +109,37 @@ impl ClusterArg {
         let name = defined.as_ref().map(|defined| defined.spec.name.clone());
         Ok(Cluster {
             name: name.unwrap_or_else(|| self.name.clone()),
-            is_confirmed: guard.confirms(&identity),
+            confirmed_by: guard.confirms(&identity),
             defined,
             cloud,
             identity,
         })
+    }
+}
+
+/// A cluster as it is named to a command: one without a definition here with its region.
+pub fn argument(name: &str, identity: &Identity, is_defined: bool) -> String {
+    if is_defined {
+        name.to_owned()
+    } else {
+        format!("{name} --region {}", identity.region)
+    }
+}
+
+/// The error of a command on stacks, where there are none: a run that has just begun has none yet.
+pub async fn no_stacks(
+    cloud: &impl VersionedParameters,
+    name: &str,
+    place: &FoundPlace<'_>,
+) -> CommandError {
+    let nothing = format!("{name} has no stacks");
+    match operation::read(cloud, name).await {
+        Ok(Some(holder)) => {
+            let argument = argument(name, place.identity, place.is_defined);
+            CommandError::other(format!("{nothing}: {holder} holds the operation lock"))
+                .help(format!("`kube-cfn watch {argument}` follows it"))
+        }
+        Ok(None) | Err(_) => guard::not_found(&nothing, place, name),
     }
 }
 
@@ -125,6 +152,14 @@ impl Cluster {
         move |kind, id, path| session::place(defined?, &stacks, kind, id, path)
     }
 
+    fn place(&self) -> FoundPlace<'_> {
+        FoundPlace {
+            identity: &self.identity,
+            confirmed_by: self.confirmed_by,
+            is_defined: self.defined.is_some(),
+        }
+    }
+
     /// The cluster as its API is reached.
     pub fn api(&self) -> ClusterRef<'_, Aws> {
         let spec = self.defined.as_ref().map(|defined| &defined.spec);
@@ -133,22 +168,33 @@ impl Cluster {
             cloud: &self.cloud,
             identity: &self.identity,
             max_ttl: spec.map(|spec| spec.access.max_ttl_seconds),
+            confirmed_by: self.confirmed_by,
             is_defined: self.defined.is_some(),
         }
     }
 
     /// A command on this cluster.
     pub fn command(&self, verb: &str) -> String {
-        let Self { name, identity, .. } = self;
-        match self.defined {
-            Some(_) => format!("kube-cfn {verb} {name}"),
-            None => format!("kube-cfn {verb} {name} --region {}", identity.region),
+        format!("kube-cfn {verb} {}", self.argument())
+    }
+
+    /// The cluster as it is named to a command.
+    pub fn argument(&self) -> String {
+        argument(&self.name, &self.identity, self.defined.is_some())
+    }
+
+    /// How more of it can be looked at.
+    pub fn look_closer(&self) -> &'static str {
+        if self.defined.is_some() {
+            "with --server the API is asked at the end of a tunnel"
+        } else {
+            "--clusters names the directory of its definition; with --server the API is asked at the end of a tunnel"
         }
     }
 
     /// The error of a command on stacks, where there are none.
-    pub fn no_stacks(&self) -> CommandError {
-        self.not_found(&format!("{} has no stacks", self.name))
+    pub async fn no_stacks(&self) -> CommandError {
+        no_stacks(&self.cloud, &self.name, &self.place()).await
     }
 
     /// The error of a command that needs more of the cluster than there is.
@@ -165,7 +211,7 @@ impl Cluster {
 
     /// The error of a command that does not find what it needs.
     pub fn not_found(&self, what: &str) -> CommandError {
-        guard::not_found(what, &self.identity, self.defined.is_some(), &self.name)
+        guard::not_found(what, &self.place(), &self.name)
     }
 
     pub fn print_header(&self) {

@@ -44,6 +44,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         cloud: &cluster.cloud,
         identity: &cluster.identity,
         verb: OperationVerb::Delete,
+        is_defined: cluster.defined.is_some(),
     };
     let seen = subject.observe().await?;
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
@@ -59,7 +60,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         } = &cluster.identity;
         eprint(&format!(
             "{} has no stacks in account {account}, region {region}; {} of it are left, as after a deletion that was \
-             interrupted: they are deleted",
+             interrupted: they will be deleted",
             cluster.name,
             count(left, "parameter")
         ));
@@ -75,11 +76,12 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let again = cluster.command("delete");
     let unmoved = subject.refuse_moved(&again, |now| plan.moved_stacks(now));
     if let Err(moved) = unmoved.await {
-        operation::release(lease, &cluster.name, false).await;
+        operation::release(lease, false).await;
         return Err(moved);
     }
     let stop = Interrupt::default();
     let mut report = delete(&plan, &cluster, &run, args.progress, (&lease, &stop)).await;
+    let lost = lease.lost_to();
     if report.outcome() == RunOutcome::Done {
         if let Err(error) = lease.remove().await {
             let path = operation_parameter(&cluster.name);
@@ -87,9 +89,10 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
             report.unfinished.push(text);
         }
     } else {
-        operation::release(lease, &cluster.name, stop.received()).await;
+        operation::release(lease, stop.received()).await;
     }
-    finish(&cluster, &report)
+    let lost = lost.map(|who| subject.taken_over(&who));
+    finish(&cluster, &report, lost)
 }
 
 /// How many parameters of the cluster there are.
@@ -109,7 +112,7 @@ fn nothing_to_delete(cluster: &Cluster) -> Result<Exit, CommandError> {
         ..
     } = cluster;
     let nothing = format!("{name} has no stacks and no parameters");
-    if !cluster.is_confirmed && !has_run_here(cluster) {
+    if cluster.confirmed_by.is_none() && !has_run_here(cluster) {
         return Err(cluster.not_found(&nothing));
     }
     eprint(&format!(
@@ -175,7 +178,10 @@ async fn delete(
     style: Style,
     (lease, stop): (&Lease<'_, Aws>, &Interrupt),
 ) -> RunReport {
-    let options = ProgressOptions::recorded(style, run, &cluster.name, &cluster.identity, "delete");
+    let options = ProgressOptions {
+        argument: Some(cluster.argument()),
+        ..ProgressOptions::recorded(style, run, &cluster.name, &cluster.identity, "delete")
+    };
     run::with_progress(options, async |events| {
         let about = apply::Session::new(run, events);
         let stop = async {
@@ -194,13 +200,21 @@ async fn delete(
     .await
 }
 
-fn finish(cluster: &Cluster, report: &RunReport) -> Result<Exit, CommandError> {
+/// `lost` is the error of a run that lost the operation lock.
+fn finish(
+    cluster: &Cluster,
+    report: &RunReport,
+    lost: Option<CommandError>,
+) -> Result<Exit, CommandError> {
     let name = &cluster.name;
     for retained in &report.retained {
         eprint(&deletions::retained(retained, &cluster.identity.region));
     }
     for line in &report.unfinished {
         eprint(&format!("!! {line}"));
+    }
+    if let Some(lost) = lost {
+        return Err(lost);
     }
     let exit = run::exit(report, &cluster.command("delete"))?;
     remove_local_access(cluster);

@@ -24,8 +24,8 @@ const SCHEMA: u32 = 1;
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
-Exits with 4 when a failure is found or something is not healthy, with 1 when something could not be looked at, \
-with 0 when stacks, Kubernetes and authorities were looked at and nothing is wrong.")]
+Exits with 4 when a failure is found or something is not healthy, with 1 when something could not be looked at. An update \
+that failed and was rolled back is shown, and no part of that. Exits with 0 when stacks, Kubernetes and authorities were looked at and nothing is wrong.")]
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArg,
@@ -60,6 +60,8 @@ struct DiagnosisView<'a> {
 struct FailureView<'a> {
     stack: &'a StackKind,
     at: jiff::Timestamp,
+    /// Whether the stack is as it was before: then it is no part of the verdict.
+    is_over: bool,
     failure: &'a events::Failure,
 }
 
@@ -68,6 +70,14 @@ struct FailureView<'a> {
 struct MachineView<'a> {
     stack: Option<&'a str>,
     machine: &'a BootFinding,
+}
+
+impl Found {
+    /// Stacks whose newest operation failed, and left them so.
+    fn failed(&self) -> impl Iterator<Item = &StackKind> {
+        let open = self.failures.iter().filter(|(_, one)| !one.is_over);
+        open.map(|(stack, _)| stack)
+    }
 }
 
 /// What failed.
@@ -107,7 +117,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
     if survey.found.is_empty() {
-        return Err(cluster.no_stacks());
+        return Err(cluster.no_stacks().await);
     }
     let places = cluster.places();
     let (failures, view, machines) = futures::try_join!(
@@ -126,7 +136,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         failures,
         machines: found,
     };
-    let verdict = HealthVerdict::of(found.failures.len(), &health);
+    let verdict = HealthVerdict::of(found.failed().count(), &health);
     match args.output {
         TextFormat::Json => print_json(&cluster, &found, &health, verdict)?,
         TextFormat::Text => out::text(&text(&cluster, &found))?,
@@ -150,6 +160,7 @@ fn print_json(
     let views = found.failures.iter().map(|(stack, diagnosis)| FailureView {
         stack,
         at: diagnosis.at,
+        is_over: diagnosis.is_over,
         failure: &diagnosis.failure,
     });
     let machines = found.machines.iter().map(|(stack, machine)| MachineView {
@@ -174,7 +185,7 @@ fn text(cluster: &Cluster, found: &Found) -> String {
     let mut text = String::new();
     for (stack, diagnosis) in &found.failures {
         for line in progress::report(
-            &cluster.name,
+            &cluster.argument(),
             stack,
             diagnosis,
             80,
@@ -200,8 +211,13 @@ fn exit(
     health: &Health,
     verdict: HealthVerdict,
 ) -> Result<Exit, CommandError> {
-    let (name, failures) = (&cluster.name, &found.failures);
-    if failures.is_empty() {
+    let name = &cluster.name;
+    for (stack, _) in found.failures.iter().filter(|(_, one)| one.is_over) {
+        eprint(&format!(
+            "{name}: the last update of {stack} failed and was rolled back; the stack is as it was before"
+        ));
+    }
+    if found.failures.is_empty() {
         eprint(&format!(
             "{name}: the last operation on each of its {} succeeded",
             count(stacks, "stack")
@@ -215,24 +231,28 @@ fn exit(
             ));
             Ok(Exit::Done)
         }
-        HealthVerdict::Unknown => Err(CommandError::other(format!("could not check: {unseen}"))
-            .help("with --server the API is asked at the end of a tunnel")),
+        HealthVerdict::Unknown => {
+            Err(CommandError::other(format!("could not check: {unseen}"))
+                .help(cluster.look_closer()))
+        }
         HealthVerdict::Unhealthy => {
             if !unseen.is_empty() {
                 eprint(&format!("could not check: {unseen}"));
             }
-            let failed = failures
-                .iter()
-                .map(|(stack, _)| format!("the last operation on {stack} failed"));
+            let failed = found
+                .failed()
+                .map(|stack| format!("the last operation on {stack} failed"));
             let wrong: Vec<String> = failed.chain(health.unhealthy.iter().cloned()).collect();
             let message = format!("{name} is not healthy: {}", wrong.join("; "));
             let error = CommandError::new(Exit::NeedsAction, message);
             Err(match &health.lost {
                 Some(remedy) => error.help(remedy),
-                None if failures.is_empty() && found.machines.is_empty() => error.help(format!(
-                    "`{}` shows stacks, nodes and what is missing",
-                    cluster.command("status")
-                )),
+                None if found.failed().next().is_none() && found.machines.is_empty() => {
+                    error.help(format!(
+                        "`{}` shows stacks, nodes and what is missing",
+                        cluster.command("status")
+                    ))
+                }
                 None => error.help("see the cause above"),
             })
         }

@@ -34,7 +34,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let name = session.spec().name.clone();
     let survey = plan::survey(&session.cloud, &name).await?;
     if survey.found.is_empty() {
-        return Err(session.no_stacks());
+        return Err(session.no_stacks().await);
     }
     let wanted = session::design(&session.defined)?;
     let own = session::own_design(&session.defined)?;

@@ -283,7 +283,7 @@ async fn outputs(
 ) -> Result<BTreeMap<String, String>, CommandError> {
     let found = cluster.cloud.stacks(Some(&cluster.name)).await?;
     if found.is_empty() {
-        return Err(cluster.no_stacks());
+        return Err(cluster.no_stacks().await);
     }
     let kind_name = kind.to_string();
     let stack = found.into_iter().find(|stack| stack.kind == kind_name);

@@ -17,6 +17,15 @@ pub struct PlaceGuard {
     lock: Option<(PathBuf, Lock)>,
 }
 
+/// Where a cluster was looked for.
+pub struct FoundPlace<'a> {
+    pub identity: &'a Identity,
+    /// The file that names this account and region as the cluster's, in words.
+    pub confirmed_by: Option<&'static str>,
+    /// Whether there is a definition here.
+    pub is_defined: bool,
+}
+
 #[derive(Debug)]
 struct DefinedPlace {
     path: PathBuf,
@@ -72,9 +81,9 @@ impl PlaceGuard {
         defined.or(self.lock.as_ref().map(|(_, lock)| lock.region.as_str()))
     }
 
-    /// Whether a file names account and region of an identity, so that a cluster which is not there was looked for in
-    /// the right place.
-    pub fn confirms(&self, identity: &Identity) -> bool {
+    /// The file that names account and region of an identity, in words: then a cluster which is not there was looked for
+    /// in the right place.
+    pub fn confirms(&self, identity: &Identity) -> Option<&'static str> {
         let Identity {
             account, region, ..
         } = identity;
@@ -83,7 +92,10 @@ impl PlaceGuard {
         let defined = self.definition.as_ref().is_some_and(|defined| {
             defined.account.as_ref() == Some(account) && defined.region == *region
         });
-        locked || defined
+        if locked {
+            return Some("the lock file");
+        }
+        defined.then_some("the definition")
     }
 
     /// Refuses a region that is not the cluster's.
@@ -171,19 +183,45 @@ fn moved(file: &Path) -> String {
 }
 
 /// What is not where one looked for it. Never advises to create it: it may be elsewhere.
-pub fn not_found(what: &str, identity: &Identity, is_defined: bool, cluster: &str) -> CommandError {
+pub fn not_found(what: &str, place: &FoundPlace<'_>, cluster: &str) -> CommandError {
     let Identity {
         account, region, ..
-    } = identity;
+    } = place.identity;
     let message = format!("{what} in account {account}, region {region}");
-    CommandError::other(message).help(if is_defined {
-        format!(
-            "wrong profile? --profile or AWS_PROFILE chooses the account; if it was never created, `kube-cfn plan \
-             {cluster}` shows what would be"
-        )
-    } else {
-        format!(
-            "wrong profile or region? `kube-cfn list --region {region}` shows the clusters there"
-        )
+    let list = format!("`kube-cfn list --region {region}` shows the clusters there");
+    let plan = format!("if it was never created, `kube-cfn plan {cluster}` shows what would be");
+    CommandError::other(message).help(match (place.confirmed_by, place.is_defined) {
+        (Some(file), true) => format!("account and region are those of {file}; {plan}"),
+        (Some(file), false) => format!("account and region are those of {file}; {list}"),
+        (None, true) => {
+            format!("wrong profile? --profile or AWS_PROFILE chooses the account; {plan}")
+        }
+        (None, false) => format!("wrong profile or region? {list}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profile_is_doubted_only_where_no_file_confirms_it() {
+        let identity = Identity {
+            account: "123456789012".to_owned(),
+            caller: "arn".to_owned(),
+            region: "eu-west-1".to_owned(),
+        };
+        let help = |confirmed_by| {
+            let place = FoundPlace {
+                identity: &identity,
+                confirmed_by,
+                is_defined: true,
+            };
+            format!("{:?}", not_found("canary has no stacks", &place, "canary"))
+        };
+        assert!(help(None).contains("wrong profile?"));
+        let confirmed = help(Some("the lock file"));
+        assert!(!confirmed.contains("wrong profile?"), "{confirmed}");
+        assert!(confirmed.contains("account and region are those of the lock file"));
+    }
 }

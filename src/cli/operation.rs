@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::error::{CommandError, Exit};
 use super::out::eprint;
-use super::{ask, session::Session};
+use super::{ask, cluster, session::Session};
 use crate::cloud::aws::Aws;
 use crate::cloud::{Cloud, CloudError, Identity, LiveStack};
 use crate::common::Clock;
@@ -22,6 +22,8 @@ pub struct Subject<'a> {
     pub cloud: &'a Aws,
     pub identity: &'a Identity,
     pub verb: OperationVerb,
+    /// Whether there is a definition here.
+    pub is_defined: bool,
 }
 
 impl Session {
@@ -32,6 +34,7 @@ impl Session {
             cloud: &self.cloud,
             identity: &self.identity,
             verb,
+            is_defined: true,
         }
     }
 }
@@ -94,6 +97,21 @@ impl<'a> Subject<'a> {
         .help(format!("re-run `{again}`: it plans again")))
     }
 
+    /// The error of a run that lost the lock on the way. What it did counts no more: the other run works on all of it.
+    pub fn taken_over(self, who: &str) -> CommandError {
+        let message = format!(
+            "{}: another run ({who}) took over the operation lock; this one starts nothing more, AWS continues what \
+             runs",
+            self.name
+        );
+        CommandError::new(Exit::NeedsAction, message).help(self.watch())
+    }
+
+    fn watch(self) -> String {
+        let argument = cluster::argument(self.name, self.identity, self.is_defined);
+        format!("`kube-cfn watch {argument}` follows it")
+    }
+
     fn refused(self, error: LockError) -> CommandError {
         let name = self.name;
         match error {
@@ -107,7 +125,7 @@ impl<'a> Subject<'a> {
                     }
                     _ => String::new(),
                 };
-                let watch = format!("`kube-cfn watch {name}` follows it{hangs}");
+                let watch = format!("{}{hangs}", self.watch());
                 CommandError::refused(format!("{name}: {error}; nothing was changed")).help(watch)
             }
             LockError::Cloud(error @ CloudError::Denied { .. }) => {
@@ -116,7 +134,7 @@ impl<'a> Subject<'a> {
                 );
                 let path = crate::stacks::operation_parameter(name);
                 CommandError::refused(message).help(format!(
-                    "ask for ssm:GetParameter, ssm:PutParameter and ssm:DeleteParameter on {path}, or use \
+                    "ask for ssm:GetParameter, ssm:PutParameter and, for `delete`, ssm:DeleteParameters on {path}, or use \
                      another profile"
                 ))
             }
@@ -126,13 +144,8 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Gives the lock back after a run, and says so when it was lost on the way.
-pub async fn release(lease: Lease<'_, Aws>, name: &str, is_stopped: bool) {
-    if let Some(who) = lease.lost_to() {
-        eprint(&format!(
-            "{name}: the operation lock was lost to {who}; this run starts nothing more, AWS continues what runs"
-        ));
-    }
+/// Gives the lock back after a run.
+pub async fn release(lease: Lease<'_, Aws>, is_stopped: bool) {
     let within = if is_stopped { RELEASE_STOPPED } else { RELEASE };
     lease.release(within).await;
 }

@@ -103,7 +103,7 @@ async fn wait_with_progress(
     };
     let (ended, shown) = tokio::join!(
         doing,
-        progress::show(style, events, Pace::default(), Durations::default())
+        progress::show(style, events, Pace::default(), Durations::default(), None)
     );
     if let Err(error) = shown {
         eprint(&format!("failed to show the progress: {error}"));

@@ -9,10 +9,11 @@ use super::session::Session;
 use crate::apply::{RunOutcome, RunReport};
 use crate::catalog::durations::Durations;
 use crate::cloud::Identity;
-use crate::events::Event;
+use crate::events::{Event, Outcome};
 use crate::journal::{self, Journal, JournalError, RunHeader};
 use crate::plan::Plan;
 use crate::progress::{self, Pace, Style};
+use crate::stacks::StackKind;
 
 /// A name for this run, from which the tokens of its requests derive.
 pub fn run_id() -> String {
@@ -34,6 +35,8 @@ pub struct ProgressOptions {
     pub durations: Durations,
     /// `None` for what is not recorded: a rehearsal, a watch.
     pub record: Option<RunHeader>,
+    /// The cluster as it is named to a command, where its name alone is not enough.
+    pub argument: Option<String>,
 }
 
 impl ProgressOptions {
@@ -44,6 +47,7 @@ impl ProgressOptions {
             speed: 1.0,
             durations: Durations::builtin(),
             record: None,
+            argument: None,
         }
     }
 
@@ -87,7 +91,13 @@ pub async fn with_progress(
     let (report, recorded, shown) = tokio::join!(
         doing,
         recording,
-        progress::show(options.style, events, pace, options.durations)
+        progress::show(
+            options.style,
+            events,
+            pace,
+            options.durations,
+            options.argument
+        )
     );
     if let Err(error) = recorded {
         not_recorded(&error);
@@ -102,6 +112,12 @@ fn not_recorded(error: &JournalError) {
     eprint(&format!(
         "this run is not recorded and will have no timeline: failed to {error}"
     ));
+}
+
+/// Whether no stack failed, and only what follows them could not be done.
+fn is_only_unfinished(report: &RunReport) -> bool {
+    let failed = |(_, outcome): &(StackKind, Outcome)| outcome.failure().is_some();
+    !report.unfinished.is_empty() && !report.outcomes.iter().any(failed)
 }
 
 /// `Done`, or why it is not; `again` is the command that continues.
@@ -139,6 +155,11 @@ pub fn exit(report: &RunReport, again: &str) -> Result<Exit, CommandError> {
             "the cluster is not as this run left it: somebody else has changed its stacks meanwhile",
             format!("find out who works on it, then re-run `{again}`"),
         ),
+        RunOutcome::NeedsManualAction if is_only_unfinished(report) => (
+            Exit::NeedsAction,
+            "every stack is done, but not all else; what is left is named above",
+            format!("re-run `{again}`: it finishes the rest"),
+        ),
         RunOutcome::NotLookedAt => (
             Exit::Other,
             "what this run did is done, but what became of the other stacks is not known",
@@ -156,4 +177,36 @@ pub fn exit(report: &RunReport, again: &str) -> Result<Exit, CommandError> {
         ),
     };
     Err(CommandError::new(exit, message).help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_that_are_left_are_no_failed_stack() {
+        let report = RunReport {
+            outcomes: vec![(StackKind::Edge, Outcome::Deleted)],
+            unfinished: vec!["the parameters are still there".to_owned()],
+            ..RunReport::default()
+        };
+        let error = exit(&report, "kube-cfn delete canary").expect_err("unfinished");
+        assert_eq!(error.exit, Exit::NeedsAction);
+        assert!(
+            !error.message().contains("a stack failed"),
+            "{}",
+            error.message()
+        );
+    }
+
+    /// A watch that was left while a run held the operation lock.
+    #[test]
+    fn run_that_is_no_longer_watched_is_no_all_clear() {
+        let report = RunReport {
+            unwatched: true,
+            ..RunReport::default()
+        };
+        let error = exit(&report, "kube-cfn watch canary").expect_err("detached");
+        assert_eq!(error.exit, Exit::Detached);
+    }
 }

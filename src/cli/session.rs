@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::Global;
 use super::api_access::ClusterRef;
+use super::cluster;
 use super::error::{CommandError, Exit};
-use super::guard::{self, PlaceGuard};
+use super::guard::{FoundPlace, PlaceGuard};
 use super::out::eprint;
 use crate::cloud::aws::{Aws, Settings};
-use crate::cloud::{Cloud, Identity};
+use crate::cloud::{Cloud, Identity, VersionedParameters};
 use crate::common::terminal::paint;
 use crate::definition::{self, Defined, DefinitionError};
 use crate::events::Place;
@@ -151,9 +152,21 @@ impl<C> Session<C> {
     }
 
     /// The error of a command on stacks, where there are none.
-    pub fn no_stacks(&self) -> CommandError {
-        let name = &self.spec().name;
-        guard::not_found(&format!("{name} has no stacks"), &self.identity, true, name)
+    pub async fn no_stacks(&self) -> CommandError
+    where
+        C: VersionedParameters,
+    {
+        let place = FoundPlace {
+            identity: &self.identity,
+            confirmed_by: self.confirmed_by(),
+            is_defined: true,
+        };
+        cluster::no_stacks(&self.cloud, &self.spec().name, &place).await
+    }
+
+    /// The file that names account and region as the cluster's, in words.
+    fn confirmed_by(&self) -> Option<&'static str> {
+        PlaceGuard::of(&self.defined).ok()?.confirms(&self.identity)
     }
 
     pub fn print_header(&self) {
@@ -170,6 +183,7 @@ impl<C> Session<C> {
             cloud: &self.cloud,
             identity: &self.identity,
             max_ttl: Some(self.spec().access.max_ttl_seconds),
+            confirmed_by: self.confirmed_by(),
             is_defined: true,
         }
     }

@@ -53,8 +53,10 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
 /// Looks at the stacks, the cluster itself and its authorities.
 pub async fn look(cluster: &Cluster, api: &ApiArgs) -> Result<StatusView, CommandError> {
     let found = read_stacks(cluster).await?;
-    if found.is_empty() {
-        return Err(cluster.no_stacks());
+    let operation = operation::read(&cluster.cloud, &cluster.name).await;
+    // A run that has just begun has no stack yet.
+    if found.is_empty() && !matches!(operation, Ok(Some(_))) {
+        return Err(cluster.no_stacks().await);
     }
     let place = (
         cluster.identity.account.as_str(),
@@ -62,10 +64,9 @@ pub async fn look(cluster: &Cluster, api: &ApiArgs) -> Result<StatusView, Comman
     );
     let mut view = view(&cluster.name, place, &defined_kinds(cluster)?, &found);
     let stacks: Vec<_> = found.iter().map(|stack| stack.found.clone()).collect();
-    let (kubernetes, listed, operation) = futures::join!(
+    let (kubernetes, listed) = futures::join!(
         kubernetes(cluster, &found, api),
         list_authorities(&cluster.cloud, &cluster.name, &stacks),
-        operation::read(&cluster.cloud, &cluster.name)
     );
     view.server = api.server().map(str::to_owned);
     view.kubernetes = kubernetes;
@@ -93,10 +94,10 @@ fn check(cluster: &Cluster, view: &StatusView) -> Result<Exit, CommandError> {
         return Err(CommandError::new(Exit::NeedsAction, message).help(help));
     }
     if !unknown.is_empty() {
-        return Err(CommandError::other(format!(
-            "could not check: {}",
-            unknown.join("; ")
-        )));
+        return Err(
+            CommandError::other(format!("could not check: {}", unknown.join("; ")))
+                .help(cluster.look_closer()),
+        );
     }
     Ok(Exit::Done)
 }

@@ -12,7 +12,7 @@ use crate::apply::{self, RunOutcome, RunReport};
 use crate::cloud::StackStatus;
 use crate::common::duration::age;
 use crate::events::Outcome;
-use crate::operation;
+use crate::operation::{self, HolderWatch};
 use crate::plan::{self, Survey};
 use crate::progress::Style;
 use crate::stacks::StackKind;
@@ -31,20 +31,34 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     cluster.print_header();
     print_running(&cluster).await;
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
-    if survey.found.is_empty() {
-        return Err(cluster.no_stacks());
+    let holder = HolderWatch::new(&cluster.cloud, &cluster.name);
+    let is_held = holder.goes_on().await;
+    // A run that has just begun has no stack yet.
+    if survey.found.is_empty() && !is_held {
+        return Err(cluster.no_stacks().await);
     }
     let places = cluster.places();
     let run = run_id();
-    let report = run::with_progress(ProgressOptions::plain(args.progress), async |events| {
+    let options = ProgressOptions {
+        argument: Some(cluster.argument()),
+        ..ProgressOptions::plain(args.progress)
+    };
+    let report = run::with_progress(options, async |events| {
         let about = apply::Session {
             explain: &places,
             ..apply::Session::new(&run, events)
         };
-        apply::watch(&survey, &cluster.cloud, &about, ask::interrupted()).await
+        let goes_on = async || holder.goes_on().await;
+        apply::watch(&survey, &cluster.cloud, &about, goes_on, ask::interrupted()).await
     })
     .await;
-    for line in notes(&cluster, &survey, &report) {
+    if let Some(line) = holder.silent() {
+        eprint(&line);
+    }
+    if survey.found.is_empty() && report == RunReport::default() {
+        return Err(cluster.no_stacks().await);
+    }
+    for line in notes(&cluster, &survey, &report, is_held) {
         eprint(&line);
     }
     let exit = exit(&cluster, &report)?;
@@ -70,10 +84,11 @@ fn unfollowed(survey: &Survey) -> Option<String> {
 }
 
 /// What was looked at.
-fn notes(cluster: &Cluster, survey: &Survey, report: &RunReport) -> Vec<String> {
+fn notes(cluster: &Cluster, survey: &Survey, report: &RunReport, is_held: bool) -> Vec<String> {
     let mut lines = Vec::new();
-    let rests = |(_, outcome): &(StackKind, Outcome)| is_at_rest(outcome);
-    if !report.outcomes.is_empty() && report.outcomes.iter().all(rests) {
+    // What a deletion changed no status tells, and the survey is older than what was followed.
+    let rests = |(_, outcome): &(StackKind, Outcome)| matches!(outcome, Outcome::AtRest(_));
+    if !report.outcomes.is_empty() && report.outcomes.iter().all(rests) && !is_held {
         let changes = survey
             .found
             .iter()
@@ -91,23 +106,6 @@ fn notes(cluster: &Cluster, survey: &Survey, report: &RunReport) -> Vec<String> 
         None => "no definition was compared: there is none here".to_owned(),
     });
     lines
-}
-
-fn is_at_rest(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::AtRest(_) => true,
-        Outcome::Failed(failure) => failure
-            .status
-            .as_ref()
-            .is_some_and(|status| !status.is_in_progress()),
-        Outcome::Created
-        | Outcome::Updated
-        | Outcome::Unchanged
-        | Outcome::Deleted
-        | Outcome::RolledBack(_)
-        | Outcome::NotBegun(_)
-        | Outcome::NotStarted { .. } => false,
-    }
 }
 
 /// The end state of all stacks decides.

@@ -178,6 +178,8 @@ pub struct Diagnosis {
     pub took: Option<SignedDuration>,
     /// The same as a run emits in [`Event::Failed`]; its status is the stack's present one.
     pub failure: Failure,
+    /// Whether the stack is as it was before, and can be worked on: the failure is history.
+    pub is_over: bool,
 }
 
 /// Where a resource comes from.

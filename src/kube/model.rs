@@ -136,6 +136,9 @@ fn plain(says: &str) -> String {
     }
 }
 
+/// The trouble of a pod that is on its way out: another one may run in its place.
+const REMOVED: &str = "it is being removed";
+
 /// A pod as the API tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pod {
@@ -143,7 +146,7 @@ pub struct Pod {
     pub labels: BTreeMap<String, String>,
     /// The node that it was given; `None` while it waits for one.
     pub node: Option<String>,
-    /// `None` for a pod that runs and is Ready; else why not.
+    /// `None` for a pod that runs and is Ready, or has done its work; else why not.
     pub trouble: Option<String>,
     pub created: Option<Timestamp>,
 }
@@ -152,6 +155,11 @@ impl Pod {
     /// Whether it carries `key: value`.
     pub fn is(&self, (key, value): (&str, &str)) -> bool {
         self.labels.get(key).is_some_and(|found| found == value)
+    }
+
+    /// Why it does not run, where it should.
+    pub fn failure(&self) -> Option<&str> {
+        self.trouble.as_deref().filter(|why| *why != REMOVED)
     }
 }
 
@@ -170,14 +178,14 @@ impl From<core::Pod> for Pod {
 
 fn pod_trouble(pod: &core::Pod) -> Option<String> {
     if pod.metadata.deletion_timestamp.is_some() {
-        return Some("it is being removed".to_owned());
+        return Some(REMOVED.to_owned());
     }
     let status = pod.status.as_ref()?;
     let conditions = status.conditions.as_deref().unwrap_or_default();
     let condition = |kind: &str| conditions.iter().find(|one| one.type_ == kind);
     let phase = status.phase.as_deref().unwrap_or("Pending");
     let ready = condition("Ready").is_some_and(|ready| ready.status == "True");
-    if phase == "Running" && ready {
+    if phase == "Running" && ready || phase == "Succeeded" {
         return None;
     }
     let containers = status.container_statuses.as_deref().unwrap_or_default();

@@ -62,7 +62,7 @@ enum Judgement {
 /// the holder, if the lock is held.
 ///
 /// # Errors
-/// Those of the read; a living holder on this machine is [`LockError::Held`].
+/// Those of the read; a holder on this machine that lives and renews it is [`LockError::Held`].
 pub async fn observe(
     cloud: &impl VersionedParameters,
     cluster: &str,
@@ -72,13 +72,12 @@ pub async fn observe(
     };
     let record = Record::of(&found);
     let held = record.filter(|record| record.ended.is_none());
-    let ended = held.as_ref().and_then(|record| record.process.has_ended());
     let since = cloud.now();
     let version = found.version;
-    match (held, ended) {
-        (Some(record), Some(false)) => Err(held_by(Some(record), true)),
-        (_, Some(true)) => Ok(Some((Observation { version, since }, None))),
-        (held, _) => Ok(Some((Observation { version, since }, held))),
+    let holder = held.filter(Record::holds);
+    match holder {
+        Some(record) if record.is_renewed_here(since) => Err(held_by(Some(record), true)),
+        holder => Ok(Some((Observation { version, since }, holder))),
     }
 }
 
@@ -162,6 +161,7 @@ impl<C: Store + VersionedParameters, S: Fn(String)> Attempt<'_, C, S> {
     }
 
     fn judge(&mut self, found: &VersionedValue, record: Option<&Record>) -> Judgement {
+        let now = self.cloud.now();
         if let Some(record) = record {
             if record.ended.is_some() {
                 return Judgement::Take(None);
@@ -169,13 +169,13 @@ impl<C: Store + VersionedParameters, S: Fn(String)> Attempt<'_, C, S> {
             if record.token == self.claim.token {
                 return Judgement::Mine;
             }
-            match record.process.has_ended() {
-                Some(true) => return Judgement::Take(Some(taken_over(record, "has ended"))),
-                Some(false) => return Judgement::Refuse { is_here: true },
-                None => {}
+            if record.is_alive() == Some(false) {
+                return Judgement::Take(Some(taken_over(record, "has ended")));
+            }
+            if record.is_renewed_here(now) {
+                return Judgement::Refuse { is_here: true };
             }
         }
-        let now = self.cloud.now();
         match (self.seen, record) {
             (Some(seen), _) if seen.version == found.version => {
                 if elapsed(seen.since, now) < STALE {
@@ -186,7 +186,9 @@ impl<C: Store + VersionedParameters, S: Fn(String)> Attempt<'_, C, S> {
             }
             // It was renewed meanwhile.
             (Some(_), _) if Stub::of(found).is_some_and(|stub| stub.is_valid(found)) => {
-                Judgement::Refuse { is_here: false }
+                Judgement::Refuse {
+                    is_here: record.and_then(Record::is_alive) == Some(true),
+                }
             }
             (Some(_) | None, _) => {
                 let version = found.version;
@@ -208,7 +210,7 @@ impl<C: Store + VersionedParameters, S: Fn(String)> Attempt<'_, C, S> {
         let sent = Moment::now(self.cloud);
         let first = *self.first_write.get_or_insert(sent);
         let Some(found) = found else {
-            let record = self.claim.record(0);
+            let record = self.claim.record(0, self.cloud.now());
             let text = record.text();
             let put = self
                 .cloud
@@ -220,7 +222,7 @@ impl<C: Store + VersionedParameters, S: Fn(String)> Attempt<'_, C, S> {
         if let Some(record) = mine.filter(|record| record.ended.is_none()) {
             return Ok(Some((record, first)));
         }
-        let record = self.claim.record(found.version);
+        let record = self.claim.record(found.version, self.cloud.now());
         let text = record.text();
         let version = self.cloud.write_parameter(&self.name, &text).await?;
         Ok((version == found.version + 1).then_some((record, sent)))

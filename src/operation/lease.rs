@@ -14,6 +14,8 @@ use crate::cloud::{CloudError, Moment, VersionedParameters};
 
 /// Time until a renewal that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// Time for the end of a run whose lock could not be deleted.
+const END: Duration = Duration::from_secs(5);
 /// Reads of a lock that seems to be somebody else's: a read may lag.
 const READS: usize = 3;
 /// Pause between them.
@@ -79,18 +81,23 @@ impl<'a, C: VersionedParameters> Lease<'a, C> {
     /// Gives the lock back, unless it is lost. Takes at most `within`; a lock that is not given back is free for
     /// others once they have seen it unchanged.
     pub async fn release(self, within: Duration) {
+        self.end(within).await;
+        self.cloud.write_gate().open();
+    }
+
+    /// Writes the end of the run, unless the lock is lost.
+    async fn end(&self, within: Duration) {
         self.record.borrow_mut().ended = Some(self.cloud.now());
         if self.lost.borrow().is_none() {
             let renewed = pin!(self.renew());
             select(renewed, pin!(self.cloud.sleep(within))).await;
         }
-        self.cloud.write_gate().open();
     }
 
     /// Deletes the parameter with the cluster that it was for, unless it is lost.
     ///
     /// # Errors
-    /// Those of the request; then the lock is free for others once they have seen it unchanged.
+    /// Those of the request; then the end of the run is written instead, so that the lock is free for others.
     pub async fn remove(self) -> Result<(), CloudError> {
         let removed = match self.look().await {
             Ok(Found::Ours(_)) if self.lost.borrow().is_none() => {
@@ -99,6 +106,9 @@ impl<'a, C: VersionedParameters> Lease<'a, C> {
             Ok(Found::Ours(_) | Found::Theirs(_)) => Ok(()),
             Err(error) => Err(error),
         };
+        if removed.is_err() {
+            self.end(END).await;
+        }
         self.cloud.write_gate().open();
         removed
     }
@@ -146,6 +156,7 @@ impl<'a, C: VersionedParameters> Lease<'a, C> {
             let mut record = self.record.borrow_mut();
             record.replaces = base;
             record.renewals += 1;
+            record.renewed = Some(self.cloud.now());
             record.text()
         };
         let sent = Moment::now(self.cloud);

@@ -3,7 +3,7 @@
 //! The lock is the SSM parameter `/kube-cfn/NAME/operation`: it needs no base stack and no Kubernetes API. It
 //! says what runs, who runs it, where and since when, and is written again every [`BEAT`]. A run that sees it
 //! unchanged for [`STALE`] by its own clock may take it; clocks of two machines are never compared. A holder
-//! whose process has ended is known at once on its own machine.
+//! whose process has ended is known at once on its own machine, and so is one that lives and has just renewed it.
 //!
 //! # Why two never hold it
 //! SSM has no compare-and-swap, but every `PutParameter` answers with the version that it got, and of several
@@ -34,6 +34,7 @@
 //! refused, since two runs without a lock can leave a cluster without its base.
 
 mod acquire;
+mod holder;
 mod lease;
 mod record;
 
@@ -47,6 +48,7 @@ use crate::common::retry::{Backoff, Try, retry};
 use crate::stacks::operation_parameter;
 
 pub use acquire::{LockError, Observation, acquire, observe};
+pub use holder::HolderWatch;
 pub use lease::Lease;
 pub use record::{Claim, OperationVerb, Record};
 
@@ -67,7 +69,7 @@ pub async fn read(
 ) -> Result<Option<Record>, CloudError> {
     let found = read_value(cloud, &operation_parameter(cluster)).await?;
     let record = found.as_ref().and_then(Record::of);
-    Ok(record.filter(|record| record.ended.is_none() && record.process.has_ended() != Some(true)))
+    Ok(record.filter(Record::holds))
 }
 
 async fn read_value(

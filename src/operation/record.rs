@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::STALE;
 use crate::cloud::VersionedValue;
+use crate::common::clock::elapsed;
 use crate::common::process::KnownProcess;
 
 /// The form of the record. A record of another one is not read: its lock counts as held.
@@ -75,8 +77,8 @@ impl Claim {
         }
     }
 
-    /// The record of this claim, written over a version of the parameter.
-    pub(super) fn record(&self, replaces: u64) -> Record {
+    /// The record of this claim, written `now` over a version of the parameter.
+    pub(super) fn record(&self, replaces: u64, now: Timestamp) -> Record {
         Record {
             schema: SCHEMA,
             verb: self.verb,
@@ -84,6 +86,7 @@ impl Claim {
             caller: self.caller.clone(),
             started: self.started,
             renewals: 0,
+            renewed: Some(now),
             ended: None,
             replaces,
             token: self.token.clone(),
@@ -106,6 +109,9 @@ pub struct Record {
     pub started: Timestamp,
     /// How often it was renewed.
     pub(super) renewals: u64,
+    /// When it was written last, by the clock of its machine: read on that machine alone. Earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) renewed: Option<Timestamp>,
     /// When the run let go, by the clock of its machine; `None` while it holds the lock.
     pub(super) ended: Option<Timestamp>,
     /// The version of the parameter that its writer had seen; 0 for none.
@@ -145,6 +151,18 @@ impl Record {
     pub(super) fn text(&self) -> String {
         // A record of strings and numbers is always JSON.
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Whether it holds the lock, as far as one can see without waiting.
+    pub(super) fn holds(&self) -> bool {
+        self.ended.is_none() && self.process.has_ended() != Some(true)
+    }
+
+    /// Whether it is certain at once that its holder renews it: its process lives on this machine, and wrote it a moment
+    /// ago by the clock of this machine. One that lives and hangs is waited for like one elsewhere.
+    pub(super) fn is_renewed_here(&self, now: Timestamp) -> bool {
+        let is_recent = |renewed: Timestamp| renewed <= now && elapsed(renewed, now) < STALE;
+        self.is_alive() == Some(true) && self.renewed.is_some_and(is_recent)
     }
 
     /// Whether its process runs; `None` for one elsewhere: only a change of the lock shows that.

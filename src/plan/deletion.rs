@@ -137,6 +137,10 @@ fn refusal(cluster: &str, steps: &[DeleteStep], guard: Guard) -> Option<Blocked>
         }
     };
     let remedy = match guard {
+        // An apply would make the cluster that is to go.
+        Guard::Protected if steps.is_empty() => format!(
+            "set `protect: false` in the definition, then run `kube-cfn delete {cluster}` again"
+        ),
         Guard::Protected | Guard::Open => format!(
             "set `protect: false` in the definition, run `kube-cfn apply {cluster}`, \
              then `kube-cfn delete {cluster}` again"

@@ -153,6 +153,7 @@ impl Model {
         };
         let failure = stack.failure.as_ref();
         let cause = failure.and_then(|failure| failure.resource.as_deref());
+        let has_remedy = failure.is_some_and(FirstFailure::has_remedy);
         AfterFailure {
             state: state(stack),
             cancelled: failure.map_or(0, |failure| failure.cancelled.len()),
@@ -163,18 +164,18 @@ impl Model {
                 .collect(),
             continuing: self.stacks.iter().filter(continues).map(name).collect(),
             not_started: self.stacks.iter().filter(not_started).map(name).collect(),
-            next: if stack.is_at_rest() {
-                format!("kube-cfn diagnose {}", self.cluster)
+            next: if stack.is_at_rest() || (is_undone(stack) && !has_remedy) {
+                format!("kube-cfn diagnose {}", self.argument())
             } else {
                 self.next()
             },
-            after_remedy: failure.is_some_and(FirstFailure::has_remedy),
+            after_remedy: has_remedy,
         }
     }
 
     /// The command that resumes the run.
     pub(super) fn next(&self) -> String {
-        next(self.verb, &self.cluster)
+        next(self.verb, self.argument())
     }
 
     /// Whether a stack needs another one, through any number of others.
@@ -202,6 +203,14 @@ pub(super) fn next(verb: Option<Verb>, cluster: &str) -> String {
     match verb {
         Some(Verb::Delete) => format!("kube-cfn delete {cluster}"),
         Some(Verb::Create | Verb::Update) | None => format!("kube-cfn apply {cluster}"),
+    }
+}
+
+/// Whether the operation is rolled back, or being so: repeated as it is, it fails again.
+fn is_undone(stack: &StackProgress) -> bool {
+    match &stack.settled {
+        Some((_, outcome)) => matches!(outcome, Outcome::RolledBack(_)),
+        None => stack.rolling_back || stack.operation != Some(Verb::Delete),
     }
 }
 

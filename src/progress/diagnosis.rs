@@ -8,9 +8,10 @@ use crate::common::text::clean;
 use crate::events::Diagnosis;
 use crate::stacks::StackKind;
 
-/// What a diagnosis says in at most five lines of `width` columns, or in full.
+/// What a diagnosis says in at most five lines of `width` columns, or in full. `argument` is the cluster as commands
+/// name it.
 pub fn report(
-    cluster: &str,
+    argument: &str,
     stack: &StackKind,
     diagnosis: &Diagnosis,
     width: usize,
@@ -25,12 +26,25 @@ pub fn report(
     let now = AfterFailure {
         state: state(failure.status.as_ref()),
         cancelled: failure.cancelled.len(),
-        next: next(Some(diagnosis.operation), &clean(cluster)),
-        after_remedy: first.has_remedy(),
+        next: next_step(diagnosis, first.has_remedy(), &clean(argument)),
+        after_remedy: first.has_remedy() && !diagnosis.is_over,
         ..AfterFailure::default()
     };
     let texts = first.report(stack, &now, room(width), detail);
     Line::group(Mark::Failed, texts, width)
+}
+
+/// What comes next. What is over may have been taken back in the definition: the plan says it. Else the cause goes first,
+/// or the same fails again.
+fn next_step(diagnosis: &Diagnosis, has_remedy: bool, argument: &str) -> String {
+    let again = next(Some(diagnosis.operation), argument);
+    match &diagnosis.failure.status {
+        _ if diagnosis.is_over => format!("kube-cfn plan {argument}"),
+        Some(StackStatus::RollbackComplete | StackStatus::RollbackInProgress) if !has_remedy => {
+            format!("fix the cause, then {again}")
+        }
+        Some(_) | None => again,
+    }
 }
 
 /// What a stack's status means afterwards.

@@ -66,6 +66,13 @@ impl<W: Write> LineRenderer<W> {
         self
     }
 
+    /// With the cluster as commands name it, where its name alone is not enough.
+    #[must_use]
+    pub fn with_argument(mut self, argument: Option<String>) -> Self {
+        self.model.argument = argument;
+        self
+    }
+
     fn line(&mut self, at: Timestamp, columns: &EventColumns, text: &str) -> io::Result<()> {
         let word = |text: &str| match clean(text) {
             text if text.is_empty() => "-".to_owned(),

@@ -64,6 +64,13 @@ impl LiveRenderer {
         self
     }
 
+    /// With the cluster as commands name it, where its name alone is not enough.
+    #[must_use]
+    pub fn with_argument(mut self, argument: Option<String>) -> Self {
+        self.model.argument = argument;
+        self
+    }
+
     /// Columns to write to: a line that fills the last one wraps in some terminals.
     fn width(&self) -> usize {
         (self.size)().0.saturating_sub(1)

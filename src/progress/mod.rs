@@ -104,19 +104,22 @@ pub trait Renderer {
 
 /// Shows the events of a run, or of the wait for a cluster, until their channel closes; then sums up.
 ///
-/// A reader that went away (`| head`) is no error: the run continues without a screen.
+/// `argument` is the cluster as commands name it; `None` for its name. A reader that went away (`| head`) is no error: the run continues without a screen.
 /// Any other failure to write is returned after the channel closed, for the same reason.
 pub async fn show(
     style: Style,
     events: UnboundedReceiver<Event>,
     pace: Pace,
     durations: Durations,
+    argument: Option<String>,
 ) -> io::Result<()> {
     match style.resolve(Environment::detect()) {
         Style::Json => follow(JsonRenderer::new(io::stdout()), events, pace).await,
         Style::Live => {
             follow(
-                LiveRenderer::on_stderr().with_durations(durations),
+                LiveRenderer::on_stderr()
+                    .with_durations(durations)
+                    .with_argument(argument),
                 events,
                 pace,
             )
@@ -124,7 +127,9 @@ pub async fn show(
         }
         Style::Auto | Style::Plain => {
             follow(
-                LineRenderer::new(io::stderr()).with_durations(durations),
+                LineRenderer::new(io::stderr())
+                    .with_durations(durations)
+                    .with_argument(argument),
                 events,
                 pace,
             )

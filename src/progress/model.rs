@@ -20,6 +20,8 @@ use crate::stacks::StackKind;
 #[derive(Debug, Clone, Default)]
 pub struct Model {
     pub(super) cluster: String,
+    /// As commands name it; `None` for its name.
+    pub(super) argument: Option<String>,
     pub(super) verb: Option<Verb>,
     pub(super) started: Option<Timestamp>,
     /// The newest time that any event carried.
@@ -54,6 +56,11 @@ pub(super) struct StackProgress {
 }
 
 impl Model {
+    /// The cluster as commands name it.
+    pub(super) fn argument(&self) -> &str {
+        self.argument.as_deref().unwrap_or(&self.cluster)
+    }
+
     /// Takes one event in.
     pub fn update(&mut self, event: &Event) {
         let at = event.at();

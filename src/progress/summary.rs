@@ -90,7 +90,7 @@ impl Model {
         let texts = texts.iter().flat_map(|text| wrap(text, room(width)));
         let mut lines = Line::group(Mark::Running, texts, width);
         for text in [
-            format!("kube-cfn watch {}  follows it", self.cluster),
+            format!("kube-cfn watch {}  follows it", self.argument()),
             format!("{}  resumes it", self.next()),
         ] {
             lines.push(Line::new(Mark::Detail, &text, width));
@@ -115,6 +115,7 @@ impl Model {
             }
             Some((_, true)) if !self.has_changed() => match verb {
                 Verb::Delete => format!("{cluster}: nothing to delete"),
+                Verb::Create | Verb::Update if all == 0 => format!("{cluster}: no stacks"),
                 Verb::Create | Verb::Update => {
                     format!("{cluster}: nothing to do, {stacks} as defined")
                 }

@@ -27,6 +27,10 @@ pub struct KubernetesView {
     pub nodes: Vec<NodeView>,
     /// What is missing until the cluster is ready; empty without a definition.
     pub missing: Vec<String>,
+    /// Pods of the system that do not run, where no definition says which ones should.
+    pub failed_pods: Vec<String>,
+    /// Why it is not known what should run.
+    pub not_compared: Option<String>,
     pub certificates: Vec<Certificate>,
 }
 
@@ -95,10 +99,21 @@ impl KubernetesView {
                 .iter()
                 .map(|one| node(one, wanted.map(|(wanted, _)| wanted)))
                 .collect(),
+            failed_pods: match wanted {
+                Some(_) => Vec::new(),
+                None => pods.iter().filter_map(failed_pod).collect(),
+            },
+            not_compared: wanted
+                .is_none()
+                .then(|| "there is no definition here that says what should run".to_owned()),
             missing: wanted.map_or_else(Vec::new, |(_, account)| account.missing().collect()),
             certificates: Vec::new(),
         }
     }
+}
+
+fn failed_pod(pod: &Pod) -> Option<String> {
+    Some(format!("{} does not run: {}", pod.name, pod.failure()?))
 }
 
 fn node(node: &Node, wanted: Option<&WantedCluster>) -> NodeView {
@@ -142,6 +157,7 @@ pub fn trouble(view: &KubernetesView) -> Vec<String> {
             Some(format!("{} is NotReady: {why}", node.name))
         }));
     }
+    all.extend(view.failed_pods.iter().cloned());
     if let Assessment::Expiring(names) = certificates::assess(&view.certificates, 0) {
         all.push(format!("certificates that are not valid: {names}"));
     }
@@ -155,7 +171,10 @@ pub fn unseen(view: &KubernetesView) -> Vec<String> {
         let why = row.trouble.as_ref().filter(|_| row.days_left.is_none())?;
         Some(format!("certificate of {}: {why}", row.name))
     });
-    silent.chain(unread).collect()
+    silent
+        .chain(view.not_compared.clone())
+        .chain(unread)
+        .collect()
 }
 
 /// The lines below the API's address, for 80 columns.
@@ -219,8 +238,11 @@ pub fn nodes(view: &KubernetesView) -> String {
         // Writing to a String can't fail.
         let _ = write!(text, "\n{}\n", table(&view.nodes));
     }
-    for what in &view.missing {
+    for what in view.missing.iter().chain(&view.failed_pods) {
         let _ = writeln!(text, "{}", listed_line(" !! ", what));
+    }
+    if let Some(what) = &view.not_compared {
+        let _ = writeln!(text, "{}", listed_line(" ?? ", what));
     }
     text
 }
@@ -292,6 +314,33 @@ mod tests {
             text,
             "version   v1.36.2, ready\netcd      answers; 1 of 2 members' pods run\n"
         );
+    }
+
+    /// Without a definition what is seen is judged, and what is not known is no all-clear.
+    #[test]
+    fn cluster_without_a_definition_is_never_called_healthy() {
+        let look = |pods| {
+            let nodes = Vec::new();
+            let seen = ClusterState {
+                health: Ok(healthy()),
+                contents: Some(Ok(ClusterContents { nodes, pods })),
+            };
+            KubernetesView::of(&seen, None, None)
+        };
+        let unknown = ["there is no definition here that says what should run"];
+        let view = look(vec![etcd_pod("etcd-a", None)]);
+        assert_eq!(trouble(&view), Vec::<String>::new());
+        assert_eq!(unseen(&view), unknown);
+        let view = look(vec![
+            etcd_pod("etcd-a", None),
+            etcd_pod("etcd-b", Some("CrashLoopBackOff")),
+            etcd_pod("etcd-c", Some("it is being removed")),
+        ]);
+        assert_eq!(trouble(&view), ["etcd-b does not run: CrashLoopBackOff"]);
+        assert_eq!(unseen(&view), unknown);
+        let shown = nodes(&view);
+        assert!(shown.contains(" !! etcd-b does not run"), "{shown}");
+        assert!(shown.contains(" ?? there is no definition"), "{shown}");
     }
 
     #[test]

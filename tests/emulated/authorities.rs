@@ -240,7 +240,7 @@ async fn parameters_of_a_deleted_cluster_are_found_before_anything_is_created() 
         let shown = on_one_line(said.ends(5));
         let place = "cp/ca.key, cp/encryption.yaml of the parameters under /kube-cfn/remade/";
         assert!(shown.contains(place), "{shown}");
-        let clear = "aws ssm get-parameters-by-path --region eu-west-1 --recursive";
+        let clear = "`kube-cfn delete remade` clears them";
         assert!(shown.contains(clear), "{shown}");
     }
     let stacks = ask(&world, "cloudformation", "describe_stacks", &json!({}));

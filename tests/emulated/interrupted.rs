@@ -178,6 +178,32 @@ async fn apply_during_a_deletion_is_refused() {
     world.apply().ends(0);
 }
 
+/// Before a run has a stack its lock is all that shows it: no all-clear, and no "never created".
+#[tokio::test]
+async fn run_that_has_no_stack_yet_is_followed() {
+    let world = World::small("early");
+    world.apply().ends(0);
+    let mut held = lock(&world);
+    world.delete().ends(0);
+    held["ended"] = Value::Null;
+    held["replaces"] = json!(0);
+    held["process"]["boot"] = json!("elsewhere");
+    let put = json!({"Name": "/kube-cfn/early/operation", "Type": "String", "Value": held.to_string()});
+    ask(&world, "ssm", "put_parameter", &put);
+    let mut watch = world.spawn(&["watch", "early", "--progress", "plain"]);
+    watch.until(&["waiting for the run that holds the operation lock"]);
+    watch.interrupt();
+    watch.wait().ends(6).omits("has no stacks");
+    assert_eq!(world.status()["operation"]["verb"], "apply");
+    world.cluster("status", &["--check"]).ends(4);
+    world
+        .cluster("diagnose", &[])
+        .ends(1)
+        .tells("early has no stacks: `apply` by arn:aws:")
+        .tells("`kube-cfn watch early` follows it")
+        .omits("never created");
+}
+
 /// While a run waits for a holder on another machine, somebody deletes a stack.
 #[tokio::test]
 async fn stacks_that_move_between_plan_and_lock_are_named() {

@@ -151,7 +151,9 @@ async fn secret_under_another_key_is_found_before_anything_is_made() {
         bucket: None,
         ..stacks
     };
-    assert!(inventory(&cloud, bare).await.unwrap().refusal().is_some());
+    let why = inventory(&cloud, bare).await.unwrap().refusal().unwrap();
+    let clear = "`kube-cfn delete canary` clears them";
+    assert!(why.remedy.contains(clear), "{}", why.remedy);
     // Its own, named by ARN or by id.
     assert_eq!(list(&cloud, None).await.refusal(), None);
 }

@@ -98,6 +98,17 @@ async fn protected_cluster_refuses_deletion() {
     assert_eq!(cloud.called("delete_parameters_under"), [""; 0]);
 }
 
+/// What a deletion left behind goes without an apply: that would make the cluster again.
+#[tokio::test(start_paused = true)]
+async fn leftovers_of_a_protected_cluster_need_no_apply() {
+    let cloud = TestCloud::new();
+    let refused = plan(&cloud, Guard::Protected).await.refused;
+    let remedy = refused.expect("refused").remedy;
+    assert!(remedy.contains("set `protect: false`"), "{remedy}");
+    assert!(remedy.contains("`kube-cfn delete canary`"), "{remedy}");
+    assert!(!remedy.contains("kube-cfn apply"), "{remedy}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn failed_deletion_names_its_cause_and_a_second_run_resumes() {
     let cloud = TestCloud::standing().await;

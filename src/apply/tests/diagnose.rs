@@ -68,3 +68,27 @@ async fn a_healthy_stack_has_no_diagnosis() {
     let all = diagnose(&survey, &cloud.cloud, &|_, _, _| None).await;
     assert_eq!(all, Ok(Vec::new()));
 }
+
+/// An update that was rolled back leaves its stack as it was: history, for a failed creation is not.
+#[tokio::test(start_paused = true)]
+async fn rolled_back_update_is_history() {
+    let over = async |cloud: &TestCloud| {
+        let survey = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
+        let all = diagnose(&survey, &cloud.cloud, &|_, _, _| None).await;
+        let all = all.expect("a diagnosis");
+        let [(_, diagnosis)] = all.as_slice() else {
+            panic!("the edge alone: {all:?}")
+        };
+        diagnosis.is_over
+    };
+    let cloud = TestCloud::standing().await;
+    cloud.fails("canary-edge", "Lb", Operation::Update, QUOTA);
+    cloud.touch("canary-edge", "Lb");
+    cloud.rest().await;
+    assert_eq!(
+        cloud.found("canary-edge").status,
+        StackStatus::UpdateRollbackComplete
+    );
+    assert!(over(&cloud).await);
+    assert!(!over(&failed().await).await);
+}

@@ -86,11 +86,20 @@ async fn stack_that_never_began_needs_no_manual_action() {
 }
 
 async fn watched(cloud: &TestCloud, stop: impl Future<Output = ()>) -> (RunReport, Vec<Event>) {
+    watched_while(cloud, async || false, stop).await
+}
+
+/// Watches beside a run that holds the operation lock as long as it `goes_on`.
+async fn watched_while(
+    cloud: &TestCloud,
+    goes_on: impl AsyncFn() -> bool,
+    stop: impl Future<Output = ()>,
+) -> (RunReport, Vec<Event>) {
     let found = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
     let (events, heard) = unbounded_channel();
     let session = Session::new("w1", &events);
     cloud.began.set(cloud.now());
-    let report = crate::apply::watch(&found, &cloud.cloud, &session, stop).await;
+    let report = crate::apply::watch(&found, &cloud.cloud, &session, goes_on, stop).await;
     (report, received(heard))
 }
 
@@ -160,6 +169,35 @@ async fn watch_of_settled_stacks_ends_at_once_and_detaches_on_stop() {
     ));
 }
 
+/// A run holds the lock from its first moment on, before it has a stack, and between two stacks.
+#[tokio::test(start_paused = true)]
+async fn watch_stays_with_the_run_that_holds_the_lock() {
+    let cloud = TestCloud::new();
+    let goes_on = async || cloud.elapsed() < Duration::from_secs(100);
+    let begin = async {
+        sleep(Duration::from_secs(60)).await;
+        let plan = planned(&cloud, stacks()).await;
+        go(&cloud, plan).await
+    };
+    let ((report, events), _) = tokio::join!(
+        watched_while(&cloud, goes_on, std::future::pending()),
+        begin
+    );
+    assert_eq!(report.outcome(), RunOutcome::Done);
+    let lines = outcome_lines(&report);
+    assert!(lines.iter().any(|line| line == "base Created"), "{lines:?}");
+    let waits = |event: &Event| matches!(event, Event::Note { text, .. } if text.contains("waiting for the run"));
+    assert!(events.iter().any(waits));
+
+    let cloud = TestCloud::standing().await;
+    let stop = sleep(Duration::from_secs(300));
+    let (report, events) = watched_while(&cloud, async || true, stop).await;
+    assert!(cloud.elapsed() >= Duration::from_secs(290));
+    assert_eq!(report.outcome(), RunOutcome::Detached, "no all-clear");
+    let verdict = |event: &Event| matches!(event, Event::RunFinished { .. });
+    assert!(!events.iter().any(verdict));
+}
+
 async fn offered(cloud: &TestCloud) -> Vec<Cancellation> {
     let found = cloud.stacks(Some(CLUSTER)).await.expect("stacks");
     let all = cancellations(&found, &cloud.cloud).await;
@@ -211,6 +249,16 @@ async fn cancel_rolls_back_updates_and_never_deletes_data() {
     done(&cloud, &all).await;
     assert_eq!(cloud.called("delete").len(), 1);
     assert_eq!(cloud.called("set_protection").len(), 1);
+    // What has begun something else since it was shown is left alone.
+    let updating = TestCloud::standing().await;
+    updating.touch("canary-edge", "Lb");
+    let shown = offered(&updating).await;
+    updating.rest().await;
+    updating.sleep(Duration::from_secs(5)).await;
+    updating.touch("canary-edge", "Lb");
+    let said = done(&updating, &shown).await;
+    assert!(said[0].contains("it has moved on since"), "{said:?}");
+    assert_eq!(updating.called("cancel_update"), [""; 0]);
     // What rests by now is left alone.
     cloud.sleep(Duration::from_mins(10)).await;
     let said = done(&cloud, &all).await;

@@ -141,7 +141,7 @@ async fn read(global: &Global, cluster: &ClusterArg) -> Result<Authorities, Comm
     let stacks = cluster.cloud.stacks(Some(&cluster.name)).await?;
     let listed = list_authorities(&cluster.cloud, &cluster.name, &stacks).await?;
     if stacks.is_empty() && listed.refusal().is_none() {
-        return Err(cluster.no_stacks());
+        return Err(cluster.no_stacks().await);
     }
     let base = StackKind::Base.to_string();
     let base = stacks.into_iter().find(|stack| stack.kind == base);

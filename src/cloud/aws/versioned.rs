@@ -53,8 +53,9 @@ impl VersionedParameters for Aws {
     }
 
     async fn delete_parameter(&self, name: &str) -> Result<(), CloudError> {
-        let api_call = ApiCall::new(Service::Ssm, "DeleteParameter", name);
-        let request = self.ssm.delete_parameter().name(name);
+        // The action that a deletion needs for all other parameters too.
+        let api_call = ApiCall::new(Service::Ssm, "DeleteParameters", name);
+        let request = self.ssm.delete_parameters().names(name);
         let bucket = (Service::Ssm, CallKind::Lock);
         let request = async {
             request

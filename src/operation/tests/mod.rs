@@ -2,6 +2,7 @@
 
 mod interleaving;
 mod taking;
+mod watching;
 
 use std::cell::RefCell;
 use std::time::Duration;

@@ -70,7 +70,7 @@ async fn holder_on_this_machine_is_known_at_once() {
     let cloud = cloud();
     let here = |run: &str| Claim::new("canary", OperationVerb::Delete, run, "arn", cloud.now());
     let lease = acquire(&cloud, here("first"), None, |_| ()).await;
-    drop(lease.expect("free"));
+    let lease = lease.expect("free");
     let refused = acquire(&cloud, here("second"), None, |_| ()).await.err();
     let Some(LockError::Held { is_here: true, .. }) = refused else {
         panic!("{refused:?}")
@@ -80,6 +80,14 @@ async fn holder_on_this_machine_is_known_at_once() {
         refused,
         Some(LockError::Held { is_here: true, .. })
     ));
+    // It hangs: it lives, and renews its lock no more.
+    drop(lease);
+    cloud.sleep(STALE).await;
+    assert!(observe(&cloud, "canary").await.is_ok());
+    let start = cloud.now();
+    let taken = acquire(&cloud, here("third"), None, |_| ()).await;
+    assert!(taken.is_ok());
+    assert!((90..=93).contains(&elapsed(start, cloud.now()).as_secs()));
     cloud.delete_parameter(NAME).await.expect("deleted");
 
     let mut ended = here("ended");
@@ -132,6 +140,27 @@ async fn without_the_right_to_write_there_is_no_lock() {
         take(&cloud, "bob").await.err(),
         Some(LockError::Cloud(denied))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn lock_that_can_not_be_deleted_is_free_at_once() {
+    let alice = cloud();
+    let denied = CloudError::Denied {
+        caller_may_not: "no".to_owned(),
+        action: Some("ssm:DeleteParameters".to_owned()),
+    };
+    let lease = take(&alice, "alice").await.expect("free");
+    strike(
+        &alice,
+        "delete_parameter",
+        1,
+        FaultKind::Refused(denied.clone()),
+    );
+    assert_eq!(lease.remove().await, Err(denied));
+    assert!(stored(&alice).await.ended.is_some());
+    let other = alice.another(None);
+    let (taken, seconds) = timed(&other, "bob").await;
+    assert!(taken.is_ok() && seconds == 0, "{seconds}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use super::{Check, CheckCode};
 use crate::catalog::permissions;
 use crate::cloud::Identity;
 use crate::cloud::account::{Decision, Effect};
-use crate::stacks::{StackKind, parameter_path};
+use crate::stacks::{StackKind, operation_parameter, parameter_path};
 use crate::templates::evaluate::partition;
 
 /// Whose policies are asked about.
@@ -58,6 +58,13 @@ pub(super) fn groups(needs: &Needs, cluster: &str, identity: &Identity) -> Vec<G
         groups.push(Group {
             resource: Some(arn("cloudformation", format!("stack/{name}/*"))),
             actions: actions(permissions::STACK),
+        });
+    }
+    if !needs.stacks.is_empty() {
+        let lock = operation_parameter(cluster);
+        groups.push(Group {
+            resource: Some(arn("ssm", format!("parameter{lock}"))),
+            actions: actions(permissions::PARAMETERS),
         });
     }
     if needs.kinds.contains(&StackKind::ControlPlane) {
