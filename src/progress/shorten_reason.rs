@@ -23,12 +23,11 @@ pub(super) fn shorten_reason(reason: &str) -> String {
 
 /// Without the bracketed groups that only carry ids and codes.
 fn without_groups(text: &str) -> String {
-    const IDS: [&str; 5] = [
+    const IDS: [&str; 4] = [
         "(Service: ",
         "(RequestToken: ",
         "(HandlerErrorCode: ",
         "(AWS: ",
-        "(last lines: ",
     ];
     let mut text = text.to_owned();
     for lead in IDS {
