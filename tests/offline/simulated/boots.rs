@@ -251,6 +251,9 @@ fn rehearsal_refuses_causes_that_there_are_not() {
         said.contains("the causes are clock, ") && said.contains("quota"),
         "{said}"
     );
+    let (code, said) = rehearsed("pool-workers/Group=volume");
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("theirs are clock, "), "{said}");
     let (code, said) = rehearsed("edge/NatGateway=image-pull");
     assert_eq!(code, Some(64), "{said}");
 }
