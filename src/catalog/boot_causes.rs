@@ -206,8 +206,9 @@ fn end(line: &str) -> Option<(BootState, Option<&str>, &str)> {
 
 /// The text with the line that it refers to: the nearest one before it that says something.
 fn with_line_above(text: &str, attempt: &[&str]) -> String {
-    let says =
-        |line: &&&str| !line.trim().is_empty() && !line.contains(ATTEMPT) && !line.contains(ELSEWHERE);
+    let says = |line: &&&str| {
+        !line.trim().is_empty() && !line.contains(ATTEMPT) && !line.contains(ELSEWHERE)
+    };
     match attempt.iter().rev().find(says) {
         Some(line) => text.replace(ELSEWHERE, line.trim()),
         None => text.to_owned(),
@@ -319,8 +320,15 @@ mod tests {
         let last = "failed to read the parameter cp/ca.key: it is missing or denied";
         let end = find_in_log(&["x", last]).expect("an end");
         assert_eq!(end.cause, by_code("parameter"));
-        assert_eq!(end.text, "read the parameter cp/ca.key: it is missing or denied");
-        assert_eq!(find(&["x", last]), None, "a console says more than its boot");
+        assert_eq!(
+            end.text,
+            "read the parameter cp/ca.key: it is missing or denied"
+        );
+        assert_eq!(
+            find(&["x", last]),
+            None,
+            "a console says more than its boot"
+        );
         assert_eq!(find_in_log(&["failed to x", "y"]), None);
     }
 

@@ -174,7 +174,7 @@ mod tests {
                 "1 of 3 machines reported a failure",
             ),
             (
-                "i-0a: curl: (22) error 403 (AWS: Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100%) (last lines: a | b (c)",
+                "i-0a: curl: (22) error 403 (AWS: Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100%)",
                 "i-0a: curl: (22) error 403",
             ),
             (

@@ -62,6 +62,13 @@ impl KubernetesView {
         }
     }
 
+    /// Whether there is a Node of this name, and nothing is wrong with it.
+    pub fn has_ready_node(&self, name: &str) -> bool {
+        self.nodes
+            .iter()
+            .any(|node| node.name == name && node.ready)
+    }
+
     /// From one observation of the cluster.
     pub fn of(
         seen: &ClusterState,

@@ -26,7 +26,9 @@ impl Boots for Simulated {
             // EC2 shows terminated machines for about an hour.
             let of_group =
                 groups(state).filter(|(_, one)| one.physical_id.as_deref() == Some(group));
-            Ok(of_group.map(|(stack, one)| machine(state, stack, one)).collect())
+            Ok(of_group
+                .map(|(stack, one)| machine(state, stack, one))
+                .collect())
         })
         .await
     }

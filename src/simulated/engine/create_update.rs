@@ -232,10 +232,9 @@ impl Stack {
                     reasons::usual(&env.setting, id, of_type, operation, count)
                 }),
             };
-            let no_signal = (signals.is_some() && reason.contains("signal"))
-                .then_some(NoSignal::Boot(
-                    boot.unwrap_or_else(|| machines::usual_cause(self.joins())),
-                ));
+            let no_signal = (signals.is_some() && reason.contains("signal")).then_some(
+                NoSignal::Boot(boot.unwrap_or_else(|| machines::usual_cause(self.joins()))),
+            );
             let until = match (signals, reports) {
                 (Some((timeout, _)), Some(code)) => (takes * 2)
                     .max(machines::signals_after(code) * 1000)

@@ -24,7 +24,10 @@ const MARKS: [(&str, &str); 8] = [
     ("production a", "{cluster} {slot}"),
     ("node a", "node {slot}"),
     ("production", "{cluster}"),
-    ("s3://state-bucket/bundles/pool-batch-0.tar.gz", "s3://{bucket}/{bundle}"),
+    (
+        "s3://state-bucket/bundles/pool-batch-0.tar.gz",
+        "s3://{bucket}/{bundle}",
+    ),
     ("pool-batch", "{stack}"),
     ("vol-0a", "{volume}"),
     ("i-0a", "{instance}"),
@@ -112,7 +115,10 @@ fn produces(cause: &str) {
             panic!("{logs:?}")
         };
         assert_eq!(log.lines().last(), Some(last));
-        golden::check(&format!("../../src/simulated/boots/{cause}/log.txt"), &with_marks(log));
+        golden::check(
+            &format!("../../src/simulated/boots/{cause}/log.txt"),
+            &with_marks(log),
+        );
     }
     let lines: Vec<&str> = said.lines().collect();
     let found = boot_causes::find(&lines).expect("an end of a boot");
@@ -170,7 +176,10 @@ fn boot_programs_name_causes_of_the_catalogue_alone() {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();
-            for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            for line in text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with('#'))
+            {
                 for (at, _) in line.match_indices("CODE=") {
                     if line[..at].ends_with(|c: char| c == '_' || c.is_ascii_alphanumeric()) {
                         continue;
@@ -184,7 +193,11 @@ fn boot_programs_name_causes_of_the_catalogue_alone() {
                         path.display()
                     );
                     let known = code == "other" || boot_causes::by_code(code).is_some();
-                    assert!(known || code == "\"$(etcd_code)\"", "{}: {line}", path.display());
+                    assert!(
+                        known || code == "\"$(etcd_code)\"",
+                        "{}: {line}",
+                        path.display()
+                    );
                     named += 1;
                 }
             }
@@ -198,17 +211,38 @@ fn boot_programs_name_causes_of_the_catalogue_alone() {
 fn other_failures_of_etcd_have_no_cause() {
     let library = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/node/lib");
     let code = |said: &str| {
-        let script = format!(". {}/control-plane.sh; etcd_error=$1; etcd_code", library.display());
+        let script = format!(
+            ". {}/control-plane.sh; etcd_error=$1; etcd_code",
+            library.display()
+        );
         let mut bash = std::process::Command::new("bash");
         let done = bash.args(["-c", &script, "bash", said]).output().unwrap();
         String::from_utf8(done.stdout).unwrap().trim().to_owned()
     };
-    assert_eq!(code("write to x how etcd is started: the disk refuses it"), "other");
-    assert_eq!(code("set the old data of control-plane node a aside: see the lines above"), "other");
-    assert_eq!(code("start it: a restore of k is under way here and not finished"), "etcd-data");
-    assert_eq!(code("start it: the other members list no learner of it that"), "etcd-data");
-    assert_eq!(code("start it: no other member answers with a leader; x"), "etcd-quorum");
-    assert_eq!(code("read the parameter x: SSM does not answer"), "parameter");
+    assert_eq!(
+        code("write to x how etcd is started: the disk refuses it"),
+        "other"
+    );
+    assert_eq!(
+        code("set the old data of control-plane node a aside: see the lines above"),
+        "other"
+    );
+    assert_eq!(
+        code("start it: a restore of k is under way here and not finished"),
+        "etcd-data"
+    );
+    assert_eq!(
+        code("start it: the other members list no learner of it that"),
+        "etcd-data"
+    );
+    assert_eq!(
+        code("start it: no other member answers with a leader; x"),
+        "etcd-quorum"
+    );
+    assert_eq!(
+        code("read the parameter x: SSM does not answer"),
+        "parameter"
+    );
 }
 
 /// With one control-plane node no member can be replaced.
@@ -226,7 +260,10 @@ fn lost_data_has_a_way_out_with_any_number_of_nodes() {
     };
     assert!(said("a=10.0.0.1 b=10.0.0.2 c=10.0.0.3").contains("kube-cfn etcd replace-member x a"));
     let alone = said("a=10.0.0.1");
-    assert!(alone.contains("kube-cfn etcd list x") && !alone.contains("replace"), "{alone}");
+    assert!(
+        alone.contains("kube-cfn etcd list x") && !alone.contains("replace"),
+        "{alone}"
+    );
 }
 
 /// A later boot that succeeds is stored too: the newest log of a machine says how it is.

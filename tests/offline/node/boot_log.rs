@@ -78,7 +78,7 @@ fn the_log_is_stored_at_the_first_three_attempts_with_the_reason_last() {
     let machine = worker();
     machine.set("srv/machine", "riscv64");
     with_journal(&machine);
-    let attempts = "for n in 1 2 3 4; do /opt/kube-cfn/boot > /srv/journal 2>&1 && exit 9; cat /srv/journal; sleep 1.1; \
+    let attempts = "for n in 1 2 3 4; do /opt/kube-cfn/boot > /srv/journal 2>&1 && exit 9; cat /srv/journal; read -rt 1.1 <> <(:); \
                     find /srv/bucket/boot -type f 2> /dev/null; done; ls /run/kube-cfn; exit 1";
     let done = machine.run(&["/bin/bash", "-c", attempts]);
     let said = text(&done.stdout);
