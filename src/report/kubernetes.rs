@@ -337,6 +337,24 @@ mod tests {
     }
 
     #[test]
+    fn node_that_is_ready_is_found_by_its_instance() {
+        let node = |name: &str, ready| NodeView {
+            name: name.to_owned(),
+            role: String::new(),
+            version: String::new(),
+            ready,
+            cordoned: false,
+            trouble: None,
+        };
+        let view = KubernetesView {
+            nodes: vec![node("i-0a", true), node("i-0b", false)],
+            ..KubernetesView::default()
+        };
+        assert!(view.has_ready_node("i-0a"));
+        assert!(!view.has_ready_node("i-0b") && !view.has_ready_node("i-0c"));
+    }
+
+    #[test]
     fn unreachable_api_says_why() {
         let seen = ClusterState {
             health: Err(KubeError::Unreachable {
