@@ -87,6 +87,7 @@ fn of_resource(
             .flatten(),
         hint: hint(event, &reason).map(|hint| hint.text),
         cancelled: cancelled(event, events, labels),
+        lines: Vec::new(),
         reason,
     }
 }
@@ -233,7 +234,17 @@ fn is_about_signals(resource_type: &str, reason: &str) -> bool {
 
 /// The machine that a reason of AWS names as the sender of a FAILURE signal.
 pub(super) fn signalling_instance(reason: &str) -> Option<&str> {
-    let (_, rest) = reason.split_once("FAILURE signal with UniqueId ")?;
+    signalled(reason, "FAILURE")
+}
+
+/// The machine that a reason of AWS names as the sender of a SUCCESS signal.
+pub(super) fn booted_instance(reason: &str) -> Option<&str> {
+    signalled(reason, "SUCCESS")
+}
+
+fn signalled<'a>(reason: &'a str, signal: &str) -> Option<&'a str> {
+    let (_, rest) = reason.split_once(signal)?;
+    let rest = rest.strip_prefix(" signal with UniqueId ")?;
     let id = rest.split_whitespace().next()?.trim_end_matches('.');
     id.starts_with("i-").then_some(id)
 }

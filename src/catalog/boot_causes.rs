@@ -16,6 +16,10 @@ const FAILED_BEFORE: [&str; 2] = ["boot: attempt ", "kube-cfn: failed to "];
 const FAILED_TO: &str = " failed to ";
 /// The end of such a line before the third attempt.
 const THIRD: &str = "; the third failure is reported to the stack";
+/// How the last line of a log begins that an even earlier boot file stored.
+const FAILED_LOG: &str = "failed to ";
+/// What an attempt that failed says before its last line.
+const ATTEMPT: &str = "boot: attempt ";
 const ELSEWHERE: &str = "see the lines above";
 /// The last line of a boot that succeeds, on the console: `boot: i-0a runs as pool-x with Kubernetes 1.36.4`.
 const RUNS_AS: &str = " runs as ";
@@ -33,6 +37,17 @@ pub struct BootCause {
     any: Vec<String>,
     #[serde(default)]
     evidence: Vec<String>,
+    /// Which machines can have it; all where there is none.
+    #[serde(default)]
+    machines: Option<Machines>,
+}
+
+/// Machines of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Machines {
+    ControlPlane,
+    Pool,
 }
 
 /// As its code.
@@ -47,6 +62,8 @@ impl Serialize for BootCause {
 pub enum BootState {
     Failed,
     Succeeded,
+    /// It has no end, and has said why it does not come to one.
+    Unfinished,
 }
 
 /// The end of a boot.
@@ -61,6 +78,10 @@ pub struct BootEnd {
 
 #[derive(Deserialize)]
 struct Table {
+    /// Codes of failures that may have another cause behind them.
+    general: Vec<String>,
+    /// What a boot says whose steps succeed.
+    progress: Vec<String>,
     causes: Vec<BootCause>,
 }
 
@@ -95,30 +116,72 @@ pub fn find(lines: &[&str]) -> Option<BootEnd> {
             cause: None,
         });
     }
-    let before = lines.get(..at).unwrap_or_default();
-    let first = before.iter().rposition(|line| end(line).is_some());
-    let attempt = before.get(first.map_or(0, |first| first + 1)..);
-    let attempt = attempt.unwrap_or_default();
-    let behind = all().find(|cause| attempt.iter().any(|line| cause.has_evidence(line)));
-    let cause = behind
-        .or_else(|| code.and_then(by_code))
+    Some(failed(code, text, attempt_before(lines, at)))
+}
+
+/// The end of an attempt that failed, with what it says before.
+fn failed(code: Option<&str>, text: &str, attempt: &[&str]) -> BootEnd {
+    let own = code
+        .and_then(by_code)
         .or_else(|| all().find(|cause| cause.has_words(text)));
-    Some(BootEnd {
-        state,
+    let cause = match own {
+        Some(own) if !TABLE.general.contains(&own.code) => Some(own),
+        general => evidence(attempt).map(|(cause, _)| cause).or(general),
+    };
+    BootEnd {
+        state: BootState::Failed,
         text: with_line_above(text, attempt),
         cause,
-    })
+    }
+}
+
+/// The same of a stored log, whose last line may be that of boot files before those that are recognised anywhere.
+pub fn find_in_log(lines: &[&str]) -> Option<BootEnd> {
+    let old = lines
+        .split_last()
+        .and_then(|(last, attempt)| Some(failed(None, last.strip_prefix(FAILED_LOG)?, attempt)));
+    old.or_else(|| find(lines))
+}
+
+/// Whether a line is the end of a boot, or says that one comes: no reader needs it beside what failed.
+pub fn is_end(line: &str) -> bool {
+    line.contains(ATTEMPT) || end(line).is_some()
+}
+
+/// Whether the line is evidence of a cause.
+pub fn is_evidence(line: &str) -> bool {
+    all().any(|cause| cause.has_evidence(line))
+}
+
+/// The lines of the attempt whose end is at `at`.
+fn attempt_before<'a, 'l>(lines: &'a [&'l str], at: usize) -> &'a [&'l str] {
+    let before = lines.get(..at).unwrap_or_default();
+    let first = before.iter().rposition(|line| end(line).is_some());
+    before
+        .get(first.map_or(0, |first| first + 1)..)
+        .unwrap_or_default()
+}
+
+/// The last line that is evidence of a cause, unless the boot has come further since.
+fn evidence<'l>(attempt: &[&'l str]) -> Option<(&'static BootCause, &'l str)> {
+    attempt
+        .iter()
+        .rev()
+        .take_while(|line| !is_progress(line))
+        .find_map(|line| Some((all().find(|cause| cause.has_evidence(line))?, *line)))
+}
+
+fn is_progress(line: &str) -> bool {
+    let line = line.to_lowercase();
+    TABLE.progress.iter().any(|words| line.contains(words))
 }
 
 /// A boot without an end, which may have said why it does not come to one.
 fn unfinished(lines: &[&str]) -> Option<BootEnd> {
-    let (cause, line) = lines.iter().rev().find_map(|line| {
-        let cause = all().find(|cause| cause.has_evidence(line))?;
-        Some((cause, line))
-    })?;
+    let (cause, line) = evidence(lines)?;
     Some(BootEnd {
-        state: BootState::Failed,
-        text: (*line).to_owned(),
+        state: BootState::Unfinished,
+        text: line.to_owned(),
         cause: Some(cause),
     })
 }
@@ -143,7 +206,9 @@ fn end(line: &str) -> Option<(BootState, Option<&str>, &str)> {
 
 /// The text with the line that it refers to: the nearest one before it that says something.
 fn with_line_above(text: &str, attempt: &[&str]) -> String {
-    let says = |line: &&&str| !line.trim().is_empty() && !line.contains("boot: attempt ");
+    let says = |line: &&&str| {
+        !line.trim().is_empty() && !line.contains(ATTEMPT) && !line.contains(ELSEWHERE)
+    };
     match attempt.iter().rev().find(says) {
         Some(line) => text.replace(ELSEWHERE, line.trim()),
         None => text.to_owned(),
@@ -151,6 +216,15 @@ fn with_line_above(text: &str, attempt: &[&str]) -> String {
 }
 
 impl BootCause {
+    /// Whether a machine of a stack can have it: of a control plane, or else of a pool.
+    pub fn befalls(&self, control_plane: bool) -> bool {
+        match self.machines {
+            None => true,
+            Some(Machines::ControlPlane) => control_plane,
+            Some(Machines::Pool) => !control_plane,
+        }
+    }
+
     fn has_evidence(&self, line: &str) -> bool {
         let line = line.to_lowercase();
         self.evidence.iter().any(|pattern| matches(pattern, &line))
@@ -217,6 +291,53 @@ mod tests {
             Some("instance-profile")
         );
         assert_eq!(find(&["all is well"]), None);
+    }
+
+    #[test]
+    fn evidence_that_was_overcome_is_no_cause() {
+        let silent = "Unable to locate credentials";
+        let pull = "kube-cfn boot failed: image-pull: pull x: five attempts failed";
+        assert_eq!(code(&[silent, pull]), Some("image-pull"));
+        let parameter = "kube-cfn boot failed: parameter: read the parameter x: it is missing";
+        assert_eq!(code(&[silent, parameter]), Some("instance-profile"));
+        let later = "boot: install etcd from https://x";
+        assert_eq!(code(&[silent, later, parameter]), Some("parameter"));
+        assert_eq!(
+            code(&[silent, "kube-cfn boot failed: other: x: no"]),
+            Some("instance-profile")
+        );
+        assert_eq!(find(&[silent, later]), None);
+    }
+
+    #[test]
+    fn boot_without_an_end_is_unfinished() {
+        let end = find(&["Unable to locate credentials"]).expect("evidence");
+        assert_eq!(end.state, BootState::Unfinished);
+    }
+
+    #[test]
+    fn last_line_of_an_old_log_is_an_end() {
+        let last = "failed to read the parameter cp/ca.key: it is missing or denied";
+        let end = find_in_log(&["x", last]).expect("an end");
+        assert_eq!(end.cause, by_code("parameter"));
+        assert_eq!(
+            end.text,
+            "read the parameter cp/ca.key: it is missing or denied"
+        );
+        assert_eq!(
+            find(&["x", last]),
+            None,
+            "a console says more than its boot"
+        );
+        assert_eq!(find_in_log(&["failed to x", "y"]), None);
+    }
+
+    #[test]
+    fn line_above_of_a_recorded_boot_is_shown() {
+        let log = include_str!("../simulated/boots/volume/log.txt");
+        let end = find_in_log(&log.lines().collect::<Vec<_>>()).expect("an end");
+        assert!(end.text.contains("its tags say"), "{}", end.text);
+        assert!(!end.text.contains("the lines above"), "{}", end.text);
     }
 
     #[test]

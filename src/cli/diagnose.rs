@@ -126,7 +126,10 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         async { Ok(machines_of(&cluster, &survey).await) }
     )?;
     let mut health = health(&view);
-    let FailedMachines { found, unknown } = machines;
+    let FailedMachines { mut found, unknown } = machines;
+    // It has booted, whatever an old log says: boot files before this version store none of a success.
+    let kubernetes = view.kubernetes.as_ref();
+    found.retain(|(_, boot)| !kubernetes.is_some_and(|api| api.has_ready_node(&boot.instance)));
     let failed_boot = |(_, boot): &(Option<String>, BootFinding)| {
         format!("the boot of {} failed: {}", boot.instance, boot.reason())
     };
@@ -141,6 +144,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         TextFormat::Json => print_json(&cluster, &found, &health, verdict)?,
         TextFormat::Text => out::text(&text(&cluster, &found))?,
     }
+    let verdict = (verdict, args.api.server());
     exit(&cluster, survey.found.len(), &found, &health, verdict)
 }
 
@@ -209,7 +213,7 @@ fn exit(
     stacks: usize,
     found: &Found,
     health: &Health,
-    verdict: HealthVerdict,
+    (verdict, server): (HealthVerdict, Option<&str>),
 ) -> Result<Exit, CommandError> {
     let name = &cluster.name;
     for (stack, _) in found.failures.iter().filter(|(_, one)| one.is_over) {
@@ -232,8 +236,11 @@ fn exit(
             Ok(Exit::Done)
         }
         HealthVerdict::Unknown => {
-            Err(CommandError::other(format!("could not check: {unseen}"))
-                .help(cluster.look_closer()))
+            let error = CommandError::other(format!("could not check: {unseen}"));
+            Err(match server {
+                Some(_) => error,
+                None => error.help(cluster.look_closer()),
+            })
         }
         HealthVerdict::Unhealthy => {
             if !unseen.is_empty() {

@@ -18,7 +18,7 @@ use crate::definition::lock::{self, Lock};
 use crate::progress::Style;
 use crate::report::plan::{ForecastInputs, PlanDetail, text, view};
 use crate::simulated::{self, Faults, Operation, ResourceFailure, Simulated, SimulationConfig};
-use crate::stacks::Stack;
+use crate::stacks::{Stack, StackKind};
 
 /// The account of a rehearsal whose definition names none.
 const ACCOUNT: &str = "111122223333";
@@ -189,8 +189,21 @@ fn boot_cause(
         let codes = boot_causes::all().map(|cause| cause.code.as_str());
         codes.chain([simulated::QUOTA])
     };
+    let control_plane = stack.kind == StackKind::ControlPlane;
+    let befalls =
+        |code: &str| boot_causes::by_code(code).is_none_or(|cause| cause.befalls(control_plane));
     match codes().find(|code| *code == cause) {
-        Some(code) => Ok(code),
+        Some(code) if befalls(code) => Ok(code),
+        Some(_) => refused(
+            "these machines can't have this cause".to_owned(),
+            format!(
+                "theirs are {}",
+                codes()
+                    .filter(|code| befalls(code))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        ),
         None => refused(
             "there is no such cause".to_owned(),
             format!("the causes are {}", codes().collect::<Vec<_>>().join(", ")),

@@ -26,7 +26,10 @@ pub trait Boots: Remote {
     /// The machines of a cluster that are pending or running, oldest first.
     async fn machines(&self, cluster: &str) -> Result<Vec<Machine>, CloudError>;
 
-    /// The last console output of one machine, also of one that was terminated within the hour; `None` when
+    /// The machines of an Auto Scaling group, newest first; those that were terminated within the hour, too.
+    async fn machines_of(&self, group: &str) -> Result<Vec<Machine>, CloudError>;
+
+    /// The console output of one machine, also of one that was terminated within the hour; `None` when
     /// it does not exist or has said nothing.
     async fn console_of(&self, instance: &str) -> Result<Option<Console>, CloudError>;
 }

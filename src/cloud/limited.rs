@@ -135,6 +135,7 @@ impl<C: VersionedParameters> VersionedParameters for Limited<C> {
 impl<C: Boots> Boots for Limited<C> {
     limited! {
         Read Ec2: machines(cluster: &str) -> Vec<Machine>;
+        Read Ec2: machines_of(group: &str) -> Vec<Machine>;
         Read Ec2: console_of(instance: &str) -> Option<Console>;
     }
 }

@@ -68,7 +68,7 @@ pub enum StoredContent {
 pub struct Console {
     /// The instance's id.
     pub instance: String,
-    /// Its last lines, oldest first.
+    /// What EC2 keeps of it, 64 KB, oldest line first.
     pub lines: Vec<String>,
 }
 

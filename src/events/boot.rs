@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Failure;
-use crate::catalog::boot_causes::{self, BootCause, BootState};
+use crate::catalog::boot_causes::{self, BootCause, BootEnd, BootState};
 use crate::cloud::Console;
 
 /// Lines that are kept: the end says what went wrong.
@@ -37,7 +37,7 @@ pub struct BootFinding {
     pub text: String,
     /// Whether it says that it failed; where not, `text` is its last line that looks like an error.
     pub has_ended: bool,
-    /// The last lines, oldest first.
+    /// The last lines before its end, oldest first, with the last one that is evidence of a cause. None is there twice.
     pub lines: Vec<String>,
 }
 
@@ -45,7 +45,12 @@ impl BootFinding {
     /// What a machine's console says. `None` where it says nothing, or that the boot succeeded.
     pub fn from_console(console: &Console) -> Option<Self> {
         let lines = console.lines.iter().map(String::as_str);
-        Self::new(&console.instance, BootSource::Console, lines)
+        Self::new(
+            &console.instance,
+            BootSource::Console,
+            lines,
+            boot_causes::find,
+        )
     }
 
     /// What a stored log says. `None` where it says nothing, or that the boot succeeded.
@@ -54,13 +59,14 @@ impl BootFinding {
             key: key.to_owned(),
             written,
         };
-        Self::new(instance, source, log.lines())
+        Self::new(instance, source, log.lines(), boot_causes::find_in_log)
     }
 
     fn new<'a>(
         instance: &str,
         source: BootSource,
         lines: impl Iterator<Item = &'a str>,
+        find: fn(&[&str]) -> Option<BootEnd>,
     ) -> Option<Self> {
         let lines: Vec<&str> = lines
             .map(strip_prefixes)
@@ -70,20 +76,21 @@ impl BootFinding {
             let error = lines.iter().rfind(|line| looks_like_error(line));
             error.or(lines.last()).map(|line| (*line).to_owned())
         };
-        let (cause, text, has_ended) = match boot_causes::find(&lines) {
-            Some(end) if end.state == BootState::Succeeded => return None,
-            Some(end) => (end.cause, end.text, true),
+        let (cause, text, has_ended) = match find(&lines) {
+            Some(end) => match end.state {
+                BootState::Succeeded => return None,
+                BootState::Failed => (end.cause, end.text, true),
+                BootState::Unfinished => (end.cause, end.text, false),
+            },
             None => (None, last()?, false),
         };
-        let tail = lines.get(lines.len().saturating_sub(TAIL)..);
-        let tail = tail.unwrap_or_default().iter();
         Some(Self {
             instance: instance.to_owned(),
             source,
             cause,
+            lines: tail(&lines, &text),
             text,
             has_ended,
-            lines: tail.map(|line| (*line).to_owned()).collect(),
         })
     }
 
@@ -106,15 +113,12 @@ impl BootFinding {
     #[must_use]
     pub fn explain(&self, failure: Failure) -> Failure {
         let aws = failure.reason.trim_end_matches('.');
-        let reason = format!(
-            "{} (AWS: {aws}) (last lines: {})",
-            self.reason(),
-            self.lines.join(" | ")
-        );
+        let reason = format!("{} (AWS: {aws})", self.reason());
         let remedy = self.cause.map(|cause| cause.remedy.clone());
         Failure {
             reason,
             hint: remedy.or(failure.hint),
+            lines: self.lines.clone(),
             ..failure
         }
     }
@@ -129,6 +133,33 @@ fn strip_prefixes(line: &str) -> &str {
     };
     match line.split_once("]: ") {
         Some((unit, rest)) if !unit.contains(' ') && unit.contains('[') => rest.trim(),
+        _ => line,
+    }
+}
+
+/// The lines that say more than `text`, which is shown in front of them.
+fn tail(lines: &[&str], text: &str) -> Vec<String> {
+    let mut kept: Vec<&str> = Vec::new();
+    for line in lines.iter().rev() {
+        let words = without_program(line);
+        let said = boot_causes::is_end(line) || text == words || text.ends_with(line);
+        if said || kept.contains(line) {
+            continue;
+        }
+        if kept.len() < TAIL {
+            kept.push(line);
+        } else if boot_causes::is_evidence(line) {
+            kept.push(line);
+            break;
+        }
+    }
+    kept.iter().rev().map(|line| (*line).to_owned()).collect()
+}
+
+/// A line without the name of the program in front, `boot: `.
+fn without_program(line: &str) -> &str {
+    match line.split_once(": ") {
+        Some((program, rest)) if !program.contains(' ') => rest,
         _ => line,
     }
 }
@@ -175,14 +206,11 @@ mod tests {
             "i-0a1b: curl: (22) The requested URL returned error: 403"
         );
         let failure = Failure::of_stack(None, "Received 0 SUCCESS signal(s) out of 1.");
-        let shown = found.explain(failure).reason;
-        assert!(
-            shown.ends_with(
-                "error: 403 (AWS: Received 0 SUCCESS signal(s) out of 1) (last lines: fetching the \
-                 bundle | curl: (22) The requested URL returned error: 403 | ip-10-20-0-12 login:)"
-            ),
-            "{shown}"
-        );
+        let shown = found.explain(failure);
+        let reason = "error: 403 (AWS: Received 0 SUCCESS signal(s) out of 1)";
+        assert!(shown.reason.ends_with(reason), "{}", shown.reason);
+        // What is in the reason is not repeated.
+        assert_eq!(shown.lines, ["fetching the bundle", "ip-10-20-0-12 login:"]);
     }
 
     #[test]
@@ -199,6 +227,32 @@ mod tests {
         };
         let hint = found.explain(failure).hint;
         assert_eq!(hint.as_ref(), found.cause.map(|cause| &cause.remedy));
+    }
+
+    #[test]
+    fn lines_are_without_ends_and_repeats_and_with_evidence() {
+        let silent = "fatal error: Unable to locate credentials";
+        let mut lines = vec![silent, silent];
+        let steps: Vec<String> = (0..9).map(|n| format!("step {n}")).collect();
+        lines.extend(steps.iter().map(String::as_str));
+        lines.extend([
+            "step 8",
+            "boot: read the parameter x: no",
+            "boot: attempt 3 failed; the third failure is reported to the stack",
+            "kube-cfn boot failed: parameter: read the parameter x: no",
+        ]);
+        let found = BootFinding::from_console(&console(&lines)).expect("an end");
+        assert!(found.has_ended);
+        let mut wanted = vec![silent];
+        wanted.extend(steps[3..].iter().map(String::as_str));
+        assert_eq!(found.lines, wanted);
+    }
+
+    #[test]
+    fn unfinished_boot_has_not_ended() {
+        let lines = ["fatal error: Unable to locate credentials"];
+        let found = BootFinding::from_console(&console(&lines)).expect("evidence");
+        assert!(!found.has_ended && found.cause.is_some());
     }
 
     #[test]

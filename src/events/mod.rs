@@ -164,6 +164,9 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Resources of the stack that were cancelled because of it, by their descriptions.
     pub cancelled: Vec<String>,
+    /// The last lines of the machine that did not boot, oldest first; none of any other failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
 }
 
 /// Why the newest operation on a stack failed, found afterwards.
@@ -275,6 +278,7 @@ impl Failure {
             place: None,
             hint: None,
             cancelled: Vec::new(),
+            lines: Vec::new(),
         }
     }
 

@@ -18,15 +18,20 @@ pub fn failed_boot(stack: Option<&str>, boot: &BootFinding, width: usize) -> Vec
         }
         BootSource::Console => "read on its console; it stored no log".to_owned(),
     };
-    let last = format!("last lines: {}", clean(&boot.lines.join(" | ")));
     let texts: Vec<String> = [
         format!("{stack}the boot of a machine failed"),
         clean(&boot.reason()),
     ]
     .into_iter()
     .chain(remedy)
-    .chain([last, read])
+    .chain(last_lines(&boot.lines))
+    .chain([read])
     .flat_map(|text| wrap(&text, room(width)))
     .collect();
     Line::group(Mark::Failed, texts, width)
+}
+
+/// What a machine said last, one line each.
+pub(super) fn last_lines(lines: &[String]) -> impl Iterator<Item = String> {
+    lines.iter().map(|line| format!("said: {}", clean(line)))
 }

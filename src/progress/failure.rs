@@ -7,6 +7,7 @@ use console::measure_text_width;
 use jiff::{SignedDuration, Timestamp};
 
 use super::after_failure::AfterFailure;
+use super::boots::last_lines;
 use super::line::{Line, Mark, room};
 use super::shorten_reason::{cause_first, shorten_reason};
 use crate::cloud::ResourceStatus;
@@ -17,6 +18,8 @@ use crate::stacks::StackKind;
 
 /// Lines of a report at most.
 const LINES: usize = 5;
+/// Lines of a machine in a final report, at most.
+const MACHINE_LINES: usize = 3;
 
 /// How much of a failure is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +27,8 @@ pub enum FailureDetail {
     /// Five lines at most; what is cut ends in `..`.
     #[default]
     Brief,
+    /// The same, with the last lines of the machine that did not boot.
+    Final,
     /// Everything, wrapped.
     Full,
 }
@@ -44,6 +49,8 @@ pub(super) struct FirstFailure {
     place: Option<Place>,
     hint: Option<String>,
     pub cancelled: Vec<String>,
+    /// What the machine said last that did not boot.
+    lines: Vec<String>,
 }
 
 impl FirstFailure {
@@ -60,6 +67,7 @@ impl FirstFailure {
             place: None,
             hint: None,
             cancelled: Vec::new(),
+            lines: Vec::new(),
         }
     }
 
@@ -93,6 +101,7 @@ impl FirstFailure {
             place: failure.place.clone(),
             hint: failure.hint.as_deref().map(clean),
             cancelled: failure.cancelled.iter().map(|one| clean(one)).collect(),
+            lines: failure.lines.clone(),
         }
     }
 
@@ -195,7 +204,7 @@ impl FirstFailure {
         ]
     }
 
-    /// The report as texts of at most `columns`, in five lines or fewer.
+    /// The report as texts of at most `columns`, in five lines or fewer, and those of a machine.
     pub fn report(
         &self,
         stack: &StackKind,
@@ -203,9 +212,15 @@ impl FirstFailure {
         columns: usize,
         detail: FailureDetail,
     ) -> Vec<String> {
-        if detail == FailureDetail::Full {
-            return self.full_report(stack, now, columns);
-        }
+        let said: Vec<String> = match detail {
+            FailureDetail::Full => return self.full_report(stack, now, columns),
+            FailureDetail::Brief => Vec::new(),
+            FailureDetail::Final => {
+                let first = self.lines.len().saturating_sub(MACHINE_LINES);
+                let kept = self.lines.get(first..).unwrap_or_default();
+                last_lines(kept).map(|line| fit(&line, columns)).collect()
+            }
+        };
         let fixed: Vec<String> = self.from(columns).into_iter().chain(self.hint()).collect();
         let spare = LINES.saturating_sub(3 + fixed.len());
         let cause = wrapped_within(&self.short_reason(), columns, 1 + spare);
@@ -213,6 +228,7 @@ impl FirstFailure {
         let now = now.lines(columns, 1 + spare);
         std::iter::once(self.title_in(stack, columns))
             .chain(cause)
+            .chain(said)
             .chain(fixed)
             .chain(now)
             .collect()
@@ -223,6 +239,7 @@ impl FirstFailure {
             .then(|| format!("cancelled because of it: {}", self.cancelled.join(", ")));
         [self.title(stack), cause_first(&self.reason)]
             .into_iter()
+            .chain(last_lines(&self.lines))
             .chain(self.from(usize::MAX))
             .chain(self.hint())
             .chain(cancelled)

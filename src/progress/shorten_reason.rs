@@ -23,12 +23,11 @@ pub(super) fn shorten_reason(reason: &str) -> String {
 
 /// Without the bracketed groups that only carry ids and codes.
 fn without_groups(text: &str) -> String {
-    const IDS: [&str; 5] = [
+    const IDS: [&str; 4] = [
         "(Service: ",
         "(RequestToken: ",
         "(HandlerErrorCode: ",
         "(AWS: ",
-        "(last lines: ",
     ];
     let mut text = text.to_owned();
     for lead in IDS {
@@ -175,7 +174,7 @@ mod tests {
                 "1 of 3 machines reported a failure",
             ),
             (
-                "i-0a: curl: (22) error 403 (AWS: Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100%) (last lines: a | b (c)",
+                "i-0a: curl: (22) error 403 (AWS: Received 0 SUCCESS signal(s) out of 1.  Unable to satisfy 100%)",
                 "i-0a: curl: (22) error 403",
             ),
             (

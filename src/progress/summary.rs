@@ -30,7 +30,7 @@ impl Model {
             .map(|stack| self.row(stack, now))
             .collect();
         lines.extend(table(&rows, width));
-        lines.extend(self.reports(width, FailureDetail::Brief));
+        lines.extend(self.reports(width, FailureDetail::Final));
         lines.extend(self.detached_lines(now, width));
         lines
     }

@@ -66,6 +66,13 @@ impl KubernetesView {
         }
     }
 
+    /// Whether there is a Node of this name, and nothing is wrong with it.
+    pub fn has_ready_node(&self, name: &str) -> bool {
+        self.nodes
+            .iter()
+            .any(|node| node.name == name && node.ready)
+    }
+
     /// From one observation of the cluster.
     pub fn of(
         seen: &ClusterState,
@@ -376,6 +383,24 @@ mod tests {
             trouble(&KubernetesView::silent(&"down")),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn node_that_is_ready_is_found_by_its_instance() {
+        let node = |name: &str, ready| NodeView {
+            name: name.to_owned(),
+            role: String::new(),
+            version: String::new(),
+            ready,
+            cordoned: false,
+            trouble: None,
+        };
+        let view = KubernetesView {
+            nodes: vec![node("i-0a", true), node("i-0b", false)],
+            ..KubernetesView::default()
+        };
+        assert!(view.has_ready_node("i-0a"));
+        assert!(!view.has_ready_node("i-0b") && !view.has_ready_node("i-0c"));
     }
 
     #[test]

@@ -13,14 +13,22 @@ impl Boots for Simulated {
             let of_cluster = groups(state).filter(|(stack, _)| stack.live.cluster == cluster);
             let running = of_cluster.filter(|(_, group)| group.exists());
             let mut machines: Vec<Machine> = running
-                .map(|(stack, group)| Machine {
-                    launched: Some(stack.live.created),
-                    instance: machines::instance(state.env.setting.seed, &stack.live.id, group),
-                    stack: Some(stack.live.kind.clone()),
-                })
+                .map(|(stack, group)| machine(state, stack, group))
                 .collect();
             machines.sort();
             Ok(machines)
+        })
+        .await
+    }
+
+    async fn machines_of(&self, group: &str) -> Result<Vec<Machine>, CloudError> {
+        self.read("machines_of", group, |state| {
+            // EC2 shows terminated machines for about an hour.
+            let of_group =
+                groups(state).filter(|(_, one)| one.physical_id.as_deref() == Some(group));
+            Ok(of_group
+                .map(|(stack, one)| machine(state, stack, one))
+                .collect())
         })
         .await
     }
@@ -47,6 +55,14 @@ impl Simulated {
                 }
             }
         });
+    }
+}
+
+fn machine(state: &State, stack: &Stack, group: &Resource) -> Machine {
+    Machine {
+        launched: Some(stack.live.created),
+        instance: machines::instance(state.env.setting.seed, &stack.live.id, group),
+        stack: Some(stack.live.kind.clone()),
     }
 }
 

@@ -5,6 +5,10 @@
 use super::rng::{hex, stream};
 use super::stack::{Resource, Stack};
 use super::state::State;
+use crate::cloud::LiveStack;
+
+/// The parameter with which machines are given the state bucket.
+pub(super) const STATE_BUCKET: &str = "StateBucket";
 
 /// What the stack with a cluster's control plane is tagged as, and how the tags of its pools begin.
 const CONTROL_PLANE: &str = "control-plane";
@@ -79,8 +83,83 @@ const RECORDED: &[RecordedBoot] = recorded! {
     "volume" log;
 };
 
-/// The cause of a boot that never reports: nothing of such a machine reaches AWS.
-pub(super) const SILENT: &str = "instance-profile";
+/// How long a machine takes until its boot programs run, in seconds.
+const STARTING: i64 = 60;
+/// Between two attempts, in seconds.
+const PAUSE: i64 = 30;
+
+/// How long an attempt takes that fails for this cause, in seconds: as long as the boot programs wait.
+fn attempt_seconds(code: &str) -> i64 {
+    match code {
+        "join" | "kubelet" => 1200,
+        "api" | "etcd-quorum" => 600,
+        "clock" | "instance-profile" => 290,
+        "download" => 115,
+        "image-pull" => 60,
+        _ => 20,
+    }
+}
+
+/// When a machine signals that its boot fails for this cause, in seconds after its launch: at the third attempt, or at the
+/// first where it can't even fetch its boot programs.
+pub(super) fn signals_after(code: &str) -> i64 {
+    match code {
+        "clock" | "instance-profile" => STARTING + attempt_seconds(code),
+        _ => STARTING + 3 * attempt_seconds(code) + 2 * PAUSE,
+    }
+}
+
+/// When its first attempt has failed, in seconds after its launch.
+pub(super) fn fails_after(code: &str) -> i64 {
+    STARTING + attempt_seconds(code)
+}
+
+/// The cause of a group that fails for none in particular, without a signal.
+pub(super) fn usual_cause(joins: bool) -> &'static str {
+    if joins { "kubelet" } else { "api" }
+}
+
+/// What the recordings have marks for.
+#[derive(Debug)]
+pub(super) struct Names<'a> {
+    seed: u64,
+    stack: &'a LiveStack,
+    group: &'a Resource,
+    /// The instance's id.
+    pub(super) instance: String,
+}
+
+impl<'a> Names<'a> {
+    /// Of the newest machine of a group.
+    pub(super) fn new(seed: u64, stack: &'a LiveStack, group: &'a Resource) -> Self {
+        Self {
+            seed,
+            stack,
+            group,
+            instance: instance(seed, &stack.id, group),
+        }
+    }
+
+    /// A recording as this machine says it.
+    pub(super) fn fill(&self, recorded: &str) -> String {
+        let Self { stack, group, .. } = self;
+        let slot = group.logical_id.strip_prefix("Slot").unwrap_or("a");
+        let slot = slot.to_lowercase();
+        let words = ["bundle", stack.id.as_str()];
+        let sum = hex(&mut stream(self.seed, &words, 0), 64);
+        let bucket = stack.parameters.get(STATE_BUCKET);
+        let volume = self.instance.replacen("i-", "vol-", 1);
+        recorded
+            .replace("{cluster}", &stack.cluster)
+            .replace("{stack}", &stack.kind)
+            .replace("{other}", if slot == "a" { "b" } else { "a" })
+            .replace("{slot}", &slot)
+            .replace("{bucket}", bucket.map_or("state-bucket", String::as_str))
+            .replace("{bundle}", &format!("bundles/{}-{sum}.tar.gz", stack.kind))
+            .replace("{volume}", &volume)
+            .replace("{instance}", &self.instance)
+    }
+}
 
 /// What the boot programs say of a cause. `None` for a code without a record.
 pub(super) fn recorded(code: &str) -> Option<&'static RecordedBoot> {
@@ -141,13 +220,15 @@ impl State {
     }
 }
 
-/// The last lines that the newest machine of a group has written to its console.
-pub(super) fn console(reason: Option<NoSignal>) -> Vec<&'static str> {
+/// What the newest machine of a group has written to its console.
+pub(super) fn console(reason: Option<NoSignal>, names: &Names) -> Vec<String> {
     let code = match reason {
         Some(NoSignal::Boot(code)) => code,
         Some(NoSignal::ControlPlane) => "join",
-        None => return vec!["boot: the machine runs as a node with Kubernetes"],
+        None => return vec!["boot: the machine runs as a node with Kubernetes".to_owned()],
     };
     let boot = recorded(code).map_or("", |boot| boot.console);
-    boot.lines().filter(|line| !line.is_empty()).collect()
+    let boot = names.fill(boot);
+    let lines = boot.lines().filter(|line| !line.is_empty());
+    lines.map(str::to_owned).collect()
 }

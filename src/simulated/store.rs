@@ -286,14 +286,14 @@ impl State {
 
 /// What the newest machine of a group has said.
 pub(super) fn spoken(state: &State, stack: &Stack, group: &Resource) -> Console {
-    let instance = machines::instance(state.env.setting.seed, &stack.live.id, group);
-    let said = if group.silent_console {
+    let names = machines::Names::new(state.env.setting.seed, &stack.live, group);
+    let lines = if group.silent_console {
         Vec::new()
     } else {
-        machines::console(group.no_signal)
+        machines::console(group.no_signal, &names)
     };
     Console {
-        instance,
-        lines: said.into_iter().map(str::to_owned).collect(),
+        instance: names.instance,
+        lines,
     }
 }

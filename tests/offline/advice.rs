@@ -101,7 +101,11 @@ fn sources(directory: &Path, found: &mut Vec<(String, String)>) {
         let path = entry.unwrap().path();
         if path.is_dir() && !path.ends_with("tests") {
             sources(&path, found);
-        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+        } else if path
+            .extension()
+            .is_some_and(|end| end == "rs" || end == "json")
+            && !path.ends_with("tests.rs")
+        {
             let text = std::fs::read_to_string(&path).unwrap();
             found.push((path.display().to_string(), text));
         }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::*;
-use crate::apply::diagnose::diagnose;
+use crate::apply::diagnose::{diagnose, failed_machines};
 use crate::cloud::{ResourceStatus, StackStatus};
 use crate::events::{Place, Verb};
 use crate::plan::survey;
@@ -91,4 +91,29 @@ async fn rolled_back_update_is_history() {
     );
     assert!(over(&cloud).await);
     assert!(!over(&failed().await).await);
+}
+
+/// A read that fails is no healthy machine: each is said, and what else there is of a machine is read all the same.
+#[tokio::test(start_paused = true)]
+async fn boots_that_could_not_be_read_are_said() {
+    let cloud = TestCloud::standing().await;
+    let bucket = "canary-state";
+    let find = async || failed_machines(&cloud.cloud, "canary", Some(bucket)).await;
+    let denied = |call: &str| CloudError::Denied {
+        caller_may_not: call.to_owned(),
+        action: None,
+    };
+    for (call, words) in [
+        ("machines", "boots of machines: "),
+        ("objects", "boot logs of machines: "),
+        ("console_of", "console of i-0"),
+    ] {
+        cloud.refuse(call, "", 1, &denied(call));
+        let found = find().await;
+        assert!(found.found.is_empty(), "{found:?}");
+        assert!(
+            found.unknown.iter().any(|said| said.starts_with(words)),
+            "{call}: {found:?}"
+        );
+    }
 }

@@ -142,19 +142,23 @@ async fn console_of_machines_without_signals_is_shown() {
         .and_then(|said| said.split_once(": "))
         .expect("an instance");
     assert!(instance.starts_with("i-0"), "{said}");
-    let refused = "fatal error: Unable to locate credentials | ".repeat(4);
     assert_eq!(
         plain,
         format!(
-            "the machine has no AWS credentials: fetch s3://state-bucket/bundles/pool-batch-0.tar.gz (exit \
-             code 1, see journalctl -u kube-cfn-boot) (AWS: {reason}) (last lines: {refused}kube-cfn: the signal \
-             was not taken | kube-cfn boot failed: download: fetch s3://state-bucket/bundles/pool-batch-0.tar.gz \
-             (exit code 1, see journalctl -u kube-cfn-boot))"
+            "its kubelet does not become Ready: wait for node {instance} to be Ready: it is not after twenty \
+             minutes; see kubectl describe node {instance} and whether the pod network runs (AWS: {reason})"
         )
+    );
+    let lines = &failures(&events)[0].1.lines;
+    assert!(
+        lines
+            .last()
+            .is_some_and(|line| line.contains("cni plugin not initialized")),
+        "{lines:?}"
     );
     assert!(said.ends_with(&failures(&events)[0].1.reason));
     // While the machine is there, and once.
-    let asked = cloud.called("console");
+    let asked = cloud.called("console_of");
     assert_eq!(asked.len(), 1, "{asked:?}");
     let second: i64 = asked[0]
         .split(' ')
@@ -169,7 +173,7 @@ async fn console_of_machines_without_signals_is_shown() {
 /// What a machine said is worth a wait of seconds, and no verdict.
 #[tokio::test(start_paused = true)]
 async fn refused_reads_of_a_boot_do_not_change_the_outcome() {
-    for call in ["console", "console_of", "objects"] {
+    for call in ["machines_of", "console_of", "objects"] {
         let cloud = TestCloud::new();
         let reason = "Received 1 FAILURE signal(s) out of 1";
         cloud.fails("canary-pool-workers", "Group", Operation::Create, reason);

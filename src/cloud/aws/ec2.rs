@@ -15,17 +15,17 @@ pub(super) const VERSION: &str = "2016-11-15";
 /// A console is optional information: no long wait for it.
 const TRIES: Tries = Tries::FEW;
 
-/// The last lines of the newest machine of an Auto Scaling group, terminated ones too: EC2 shows those
+/// The console of the newest machine of an Auto Scaling group, terminated ones too: EC2 shows those
 /// for about an hour.
 pub(super) async fn console(aws: &Aws, group: &str) -> Result<Option<Console>, CloudError> {
     let Some(instance) = newest(aws, group, &[]).await? else {
         return Ok(None);
     };
-    last_lines(aws, instance).await
+    console_lines(aws, instance).await
 }
 
-async fn last_lines(aws: &Aws, instance: String) -> Result<Option<Console>, CloudError> {
-    let lines = answer::tail(&output(aws, &instance).await?);
+async fn console_lines(aws: &Aws, instance: String) -> Result<Option<Console>, CloudError> {
+    let lines = answer::lines(&output(aws, &instance).await?);
     Ok((!lines.is_empty()).then_some(Console { instance, lines }))
 }
 
@@ -44,8 +44,12 @@ impl Boots for Aws {
         Ok(machines)
     }
 
+    async fn machines_of(&self, group: &str) -> Result<Vec<Machine>, CloudError> {
+        in_group(self, group, &[]).await
+    }
+
     async fn console_of(&self, instance: &str) -> Result<Option<Console>, CloudError> {
-        let lines = last_lines(self, instance.to_owned()).await;
+        let lines = console_lines(self, instance.to_owned()).await;
         Ok(CloudError::optional(lines)?.flatten())
     }
 }
@@ -64,13 +68,24 @@ async fn newest(
     group: &str,
     filter: &[(&str, &str)],
 ) -> Result<Option<String>, CloudError> {
+    let machines = in_group(aws, group, filter).await?;
+    Ok(machines.into_iter().next().map(|machine| machine.instance))
+}
+
+/// The machines of a group that `filter` selects, newest first.
+async fn in_group(
+    aws: &Aws,
+    group: &str,
+    filter: &[(&str, &str)],
+) -> Result<Vec<Machine>, CloudError> {
     let mut filters = vec![
         ("Filter.1.Name", "tag:aws:autoscaling:groupName"),
         ("Filter.1.Value.1", group),
     ];
     filters.extend_from_slice(filter);
-    let machines = instances(aws, group, &filters).await?;
-    Ok(machines.into_iter().max().map(|machine| machine.instance))
+    let mut machines = instances(aws, group, &filters).await?;
+    machines.sort_by(|one, other| other.cmp(one));
+    Ok(machines)
 }
 
 /// The machines that `filters` select, on every page.

@@ -220,7 +220,11 @@ impl Stack {
             // Of machines that are never launched no signal is expected.
             let signals = signals.filter(|_| boot != Some(QUOTA));
             let count = signals.map(|(_, count)| count);
-            let reports = boot.filter(|code| ![machines::SILENT, QUOTA].contains(code));
+            let in_time = |code: &&str| {
+                let after = machines::signals_after(code) * 1000;
+                signals.is_some_and(|(timeout, _)| after <= rng::milliseconds(timeout))
+            };
+            let reports = boot.filter(|code| *code != QUOTA).filter(in_time);
             let reason = match (reports, count) {
                 (Some(_), Some(count)) => reasons::failure_signalled(count),
                 _ => reason.unwrap_or_else(|| {
@@ -228,11 +232,13 @@ impl Stack {
                     reasons::usual(&env.setting, id, of_type, operation, count)
                 }),
             };
-            let no_signal = (signals.is_some() && reason.contains("signal"))
-                .then_some(NoSignal::Boot(boot.unwrap_or(machines::SILENT)));
+            let no_signal = (signals.is_some() && reason.contains("signal")).then_some(
+                NoSignal::Boot(boot.unwrap_or_else(|| machines::usual_cause(self.joins()))),
+            );
             let until = match (signals, reports) {
-                // The third attempt reports it.
-                (Some((timeout, _)), Some(_)) => (takes * 2).min(rng::milliseconds(timeout)),
+                (Some((timeout, _)), Some(code)) => (takes * 2)
+                    .max(machines::signals_after(code) * 1000)
+                    .min(rng::milliseconds(timeout)),
                 (Some((timeout, _)), _) if no_signal.is_some() => rng::milliseconds(timeout),
                 _ => (takes / 2).max(1),
             };

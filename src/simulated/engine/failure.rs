@@ -5,16 +5,9 @@ use std::collections::BTreeMap;
 use super::job::JobAction;
 use super::{Environment, Phase, Running, SimEvent, StoredObject};
 use crate::cloud::{BOOT_LOGS, StackStatus};
-use crate::simulated::machines::{self, NoSignal};
-use crate::simulated::stack::{Resource, Stack, timestamp};
-
-/// The parameter with which machines are given the state bucket.
-const STATE_BUCKET: &str = "StateBucket";
-
-/// Whether nothing of the group's machines reaches AWS.
-fn is_silent(group: &Resource) -> bool {
-    group.no_signal == Some(NoSignal::Boot(machines::SILENT))
-}
+use crate::simulated::machines::{self, NoSignal, STATE_BUCKET};
+use crate::simulated::rng;
+use crate::simulated::stack::{Stack, timestamp};
 
 impl Stack {
     /// A job fails. In a creation or an update everything else is cancelled; a rollback continues with the rest.
@@ -91,26 +84,42 @@ impl Stack {
         run.after(at + 1000, SimEvent::RollBack(message));
     }
 
-    /// The machine of a group whose boot fails stores its log and signals, where it can.
+    /// The machine of a group whose boot fails has stored its log, and signals where the group waits long enough.
     fn boot_failed(&mut self, run: &Running, env: &mut Environment, at: i64, slot: usize) {
         let Some(group) = self.resources.get(slot) else {
             return;
         };
-        let Some(NoSignal::Boot(code)) = group.no_signal.filter(|_| !is_silent(group)) else {
+        let Some(NoSignal::Boot(code)) = group.no_signal else {
             return;
         };
-        let instance = machines::instance(env.setting.seed, &self.live.id, group);
+        let compiled = self.compiled.as_ref();
+        let item = compiled.and_then(|all| all.item(&group.logical_id));
+        let Some((timeout, _)) = item.and_then(|item| item.signals) else {
+            return;
+        };
+        let signals = machines::signals_after(code) <= rng::milliseconds(timeout) / 1000;
+        let stored = if signals {
+            at
+        } else {
+            at - rng::milliseconds(timeout) + machines::fails_after(code) * 1000
+        };
+        let names = machines::Names::new(env.setting.seed, &self.live, group);
+        let instance = names.instance.clone();
         let log = machines::recorded(code).and_then(|boot| boot.log);
-        if let (Some(log), Some(bucket)) = (log, self.live.parameters.get(STATE_BUCKET)) {
-            let time = timestamp(at).strftime("%Y%m%dT%H%M%SZ");
+        let bucket = self.live.parameters.get(STATE_BUCKET);
+        if let (Some(log), Some(bucket), true) = (log, bucket, stored <= at) {
+            let time = timestamp(stored).strftime("%Y%m%dT%H%M%SZ");
             let key = format!("{BOOT_LOGS}AROASIMULATED:{instance}/{time}.log");
             let object = StoredObject {
-                bytes: log.as_bytes().to_vec(),
-                written: timestamp(at),
+                bytes: names.fill(log).into_bytes(),
+                written: timestamp(stored),
                 version: 1,
             };
             let objects = env.buckets.entry(bucket.clone()).or_default();
             objects.insert(key, object);
+        }
+        if !signals {
+            return;
         }
         let signal = format!("Received FAILURE signal with UniqueId {instance}");
         self.set_status(env, at, run, slot, "CREATE_IN_PROGRESS", Some(&signal));

@@ -197,7 +197,7 @@ fail_on_lost_data() {
   container="$(crictl ps --all --name '^etcd$' --latest --quiet)" || return 0
   [ -n "${container}" ] || return 0
   if crictl logs --tail 100 "${container}" 2>&1 | grep -q 'already been bootstrapped'; then
-    CODE=etcd-data fail "start etcd of control-plane node ${SLOT}: this member has already been bootstrapped, but its volume is empty; run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
+    CODE=etcd-data fail "start etcd of control-plane node ${SLOT}: this member has already been bootstrapped, but its volume is empty; $(lost_data_remedy)"
   fi
 }
 
@@ -280,7 +280,8 @@ etcd_code() {
   case "${etcd_error}" in
     *'no other member answers with a leader'*) echo etcd-quorum ;;
     *'read the parameter'* | *'SSM does not answer'*) echo parameter ;;
-    *) echo etcd-data ;;
+    *'a restore of '*' is under way'* | *'list no learner of it'*) echo etcd-data ;;
+    *) echo other ;;
   esac
 }
 

@@ -15,6 +15,14 @@ present() {
   return 1
 }
 
+# What to do where the data of this slot is gone. With one control-plane node no other member has it.
+lost_data_remedy() {
+  case "${NODE_SLOTS}" in
+    *' '*) printf '%s\n' "run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}" ;;
+    *) printf '%s\n' "see kube-cfn etcd list ${NODE_CLUSTER}; then restore a snapshot of that list" ;;
+  esac
+}
+
 # Whether the device holds nothing that blkid knows.
 blank() {
   local found status=0
@@ -37,7 +45,7 @@ format_if_new() {
   elif ! blank "${device}"; then
     return 0
   elif present state/etcd-initialized && ! being_replaced; then
-    CODE=etcd-data fail "mount ${ETCD_VOLUME}: it is empty, but the cluster's etcd has had its data; restore the volume of control-plane node ${SLOT} from a snapshot, or run kube-cfn etcd replace-member ${NODE_CLUSTER} ${SLOT}"
+    CODE=etcd-data fail "mount ${ETCD_VOLUME}: it is empty, but the cluster's etcd has had its data; restore the volume of control-plane node ${SLOT} from a snapshot, or $(lost_data_remedy)"
   fi
   put "${FORMATTING}" 644 <<< "${ETCD_VOLUME}"
   sync

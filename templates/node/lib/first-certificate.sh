@@ -14,7 +14,7 @@ REQUESTS=/apis/certificates.k8s.io/v1/certificatesigningrequests
 
 # The name of the request, the token, the last answer of the API server with its HTTP code, and why there is no
 # certificate yet.
-NAME='' TOKEN='' ANSWER='' CODE='' WHY=''
+NAME='' TOKEN='' ANSWER='' HTTP='' WHY=''
 
 has_certificate() {
   [ -e "${CERTIFICATE}" ] && openssl x509 -checkend 0 -noout -in "${CERTIFICATE}" > /dev/null 2>&1
@@ -56,29 +56,29 @@ read_token() {
   TOKEN="${token}"
 }
 
-# ask VERB PATH [FILE]: one HTTP request with the token, which is in no argument; sets ANSWER and CODE.
+# ask VERB PATH [FILE]: one HTTP request with the token, which is in no argument; sets ANSWER and HTTP.
 ask() {
   local said
   local -a body=()
   [ "$#" -lt 3 ] || body=(--header 'Content-Type: application/json' --data-binary "@$3")
   said="$(printf 'header = "Authorization: Bearer %s"\n' "${TOKEN}" | curl --config - --silent --max-time 20 \
     --cacert "${CA}" --request "$1" "${body[@]}" --write-out '\n%{http_code}' "https://${API_HOST}:6443$2")" || true
-  CODE="${said##*$'\n'}" ANSWER="${said%$'\n'*}"
+  HTTP="${said##*$'\n'}" ANSWER="${said%$'\n'*}"
 }
 
 # Posts the request where there is none, also after the cluster's cleaner has removed it: that takes an hour.
 ask_for_certificate() {
   [ -n "${TOKEN}" ] || read_token || { WHY='the parameter worker/bootstrap-token cannot be read any more'; return 1; }
   ask GET "${REQUESTS}/${NAME}"
-  [ "${CODE}" != 404 ] || ask POST "${REQUESTS}" "${FIRST_REQUEST}"
-  case "${CODE}" in
+  [ "${HTTP}" != 404 ] || ask POST "${REQUESTS}" "${FIRST_REQUEST}"
+  case "${HTTP}" in
     200) ;;
     201 | 409) WHY="its request ${NAME} was made and has no decision" ;;
-    401 | 403) TOKEN='' WHY="the API server refuses the bootstrap token (${CODE}); is the parameter worker/bootstrap-token renewed? see journalctl -u kube-cfn-bootstrap-token on a control-plane node" ;;
-    [1-5]??) WHY="the API server answers with ${CODE}: $(plain_text '.message? // "no message"')" ;;
+    401 | 403) TOKEN='' WHY="the API server refuses the bootstrap token (${HTTP}); is the parameter worker/bootstrap-token renewed? see journalctl -u kube-cfn-bootstrap-token on a control-plane node" ;;
+    [1-5]??) WHY="the API server answers with ${HTTP}: $(plain_text '.message? // "no message"')" ;;
     *) WHY='none after twenty minutes; does the API answer from here?' ;;
   esac
-  [ "${CODE}" = 200 ]
+  [ "${HTTP}" = 200 ]
 }
 
 # plain_text FILTER: a text of the answer, on one line and not too long.

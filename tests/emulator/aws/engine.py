@@ -143,7 +143,9 @@ class Engine:
         wanted = _definition(stack, logical_id)["CreationPolicy"]["ResourceSignal"]
         timeout = self._pace.timeout_seconds(iso_seconds(wanted.get("Timeout")))
         instances = self._instances_of(group)
-        signal = boots.fail(verdict.boot, stack, instances) if verdict.boot else verdict.signal
+        signal = verdict.signal
+        if verdict.boot:
+            signal = boots.fail(verdict.boot, stack, logical_id, instances, iso_seconds(wanted.get("Timeout")))
         booting = nodes.Nodes(instances, signal, boot_seconds)
         nodes.await_signals(stack, logical_id, GROUP, booting, int(wanted.get("Count", 1)), timeout)
 

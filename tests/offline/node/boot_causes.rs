@@ -15,6 +15,30 @@ use crate::support::specs;
 const START: &str = "bash /srv/user-data > /dev/null; \
                      /opt/kube-cfn/start > /srv/journal 2>&1; code=$?; cat /srv/journal; exit $code";
 
+/// The first attempt: the third would come after the time that a stack waits.
+const FIRST: &str = "/opt/kube-cfn/boot > /srv/journal 2>&1; code=$?; cat /srv/journal; exit $code";
+
+/// The tests' names as marks, in whose place the recordings are shown with those of a cluster.
+const MARKS: [(&str, &str); 8] = [
+    ("production b'", "{cluster} {other}'"),
+    ("production a", "{cluster} {slot}"),
+    ("node a", "node {slot}"),
+    ("production", "{cluster}"),
+    (
+        "s3://state-bucket/bundles/pool-batch-0.tar.gz",
+        "s3://{bucket}/{bundle}",
+    ),
+    ("pool-batch", "{stack}"),
+    ("vol-0a", "{volume}"),
+    ("i-0a", "{instance}"),
+];
+
+fn with_marks(text: &str) -> String {
+    let text = text.replace("control-plane of production", "{stack} of production");
+    let replaced = |text: String, (name, mark): (&str, &str)| text.replace(name, mark);
+    MARKS.into_iter().fold(text, replaced)
+}
+
 /// A machine on which this is the case, and how its boot is run.
 fn broken(cause: &str) -> (Machine, &'static str) {
     let machine = match cause {
@@ -60,7 +84,8 @@ fn broken(cause: &str) -> (Machine, &'static str) {
         "etcd-data" => machine.set("srv/parameters/state/etcd-initialized", "yes"),
         other => panic!("no way to produce {other}"),
     }
-    (machine, THIRD)
+    let slow = matches!(cause, "etcd-quorum" | "api" | "kubelet" | "join");
+    (machine, if slow { FIRST } else { THIRD })
 }
 
 /// Boots it; records what its console has, and what lies in the state bucket afterwards.
@@ -74,15 +99,13 @@ fn produces(cause: &str) {
     assert!(last.starts_with("kube-cfn boot failed: "), "{said}");
     // CloudFormation's signal says the same.
     let calls = machine.calls();
-    assert!(
-        calls.contains(&format!("--reason {last} --stack"))
-            || calls.contains(&format!("--reason {last}\n")),
-        "{calls}"
-    );
+    let signalled = calls.contains(&format!("--reason {last} --stack"))
+        || calls.contains(&format!("--reason {last}\n"));
+    assert_eq!(signalled, script != FIRST, "{calls}");
     let end = end[end.len().saturating_sub(15)..].join("\n") + "\n";
     golden::check(
         &format!("../../src/simulated/boots/{cause}/console.txt"),
-        &end,
+        &with_marks(&end),
     );
     let logs = stored(&machine);
     if script == START {
@@ -92,7 +115,10 @@ fn produces(cause: &str) {
             panic!("{logs:?}")
         };
         assert_eq!(log.lines().last(), Some(last));
-        golden::check(&format!("../../src/simulated/boots/{cause}/log.txt"), log);
+        golden::check(
+            &format!("../../src/simulated/boots/{cause}/log.txt"),
+            &with_marks(log),
+        );
     }
     let lines: Vec<&str> = said.lines().collect();
     let found = boot_causes::find(&lines).expect("an end of a boot");
@@ -134,6 +160,110 @@ causes! {
     boot_fails_where_the_api_is_not_ready "api";
     boot_fails_where_the_kubelet_is_not_ready "kubelet";
     boot_fails_where_no_control_plane_answers "join";
+}
+
+/// Where `fail` takes its code from: a name of the environment, too.
+#[test]
+fn boot_programs_name_causes_of_the_catalogue_alone() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/node");
+    let mut directories = vec![root];
+    let mut named = 0;
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for line in text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with('#'))
+            {
+                for (at, _) in line.match_indices("CODE=") {
+                    if line[..at].ends_with(|c: char| c == '_' || c.is_ascii_alphanumeric()) {
+                        continue;
+                    }
+                    let value = &line[at + "CODE=".len()..];
+                    let (code, rest) = value.split_once(' ').unwrap_or((value, ""));
+                    let code = code.trim_matches('\'');
+                    assert!(
+                        rest.starts_with("fail "),
+                        "{}: {line}: a code that stays is taken for that of every failure",
+                        path.display()
+                    );
+                    let known = code == "other" || boot_causes::by_code(code).is_some();
+                    assert!(
+                        known || code == "\"$(etcd_code)\"",
+                        "{}: {line}",
+                        path.display()
+                    );
+                    named += 1;
+                }
+            }
+        }
+    }
+    assert!(named > 15, "only {named} codes found");
+}
+
+/// What etcd's part of a boot says is lost data only where it is.
+#[test]
+fn other_failures_of_etcd_have_no_cause() {
+    let library = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/node/lib");
+    let code = |said: &str| {
+        let script = format!(
+            ". {}/control-plane.sh; etcd_error=$1; etcd_code",
+            library.display()
+        );
+        let mut bash = std::process::Command::new("bash");
+        let done = bash.args(["-c", &script, "bash", said]).output().unwrap();
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(
+        code("write to x how etcd is started: the disk refuses it"),
+        "other"
+    );
+    assert_eq!(
+        code("set the old data of control-plane node a aside: see the lines above"),
+        "other"
+    );
+    assert_eq!(
+        code("start it: a restore of k is under way here and not finished"),
+        "etcd-data"
+    );
+    assert_eq!(
+        code("start it: the other members list no learner of it that"),
+        "etcd-data"
+    );
+    assert_eq!(
+        code("start it: no other member answers with a leader; x"),
+        "etcd-quorum"
+    );
+    assert_eq!(
+        code("read the parameter x: SSM does not answer"),
+        "parameter"
+    );
+}
+
+/// With one control-plane node no member can be replaced.
+#[test]
+fn lost_data_has_a_way_out_with_any_number_of_nodes() {
+    let library = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/node/lib");
+    let said = |slots: &str| {
+        let script = format!(
+            ". {}/etcd-volume.sh; NODE_SLOTS=$1 NODE_CLUSTER=x SLOT=a; lost_data_remedy",
+            library.display()
+        );
+        let mut bash = std::process::Command::new("bash");
+        let done = bash.args(["-c", &script, "bash", slots]).output().unwrap();
+        String::from_utf8(done.stdout).unwrap()
+    };
+    assert!(said("a=10.0.0.1 b=10.0.0.2 c=10.0.0.3").contains("kube-cfn etcd replace-member x a"));
+    let alone = said("a=10.0.0.1");
+    assert!(
+        alone.contains("kube-cfn etcd list x") && !alone.contains("replace"),
+        "{alone}"
+    );
 }
 
 /// A later boot that succeeds is stored too: the newest log of a machine says how it is.

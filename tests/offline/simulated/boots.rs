@@ -160,6 +160,12 @@ async fn log_of_a_later_boot_is_found_until_a_boot_succeeds() {
     let machine = machines.first().unwrap();
     let find = async || failed_machines(&cloud, "canary", Some(&bucket)).await;
     assert_eq!(find().await, FailedMachines::default());
+    // What is not looked at is said.
+    let blind = failed_machines(&cloud, "canary", None).await;
+    assert!(
+        blind.found.is_empty() && blind.unknown[0].contains("names no state bucket"),
+        "{blind:?}"
+    );
     let key = |time: &str| format!("boot/AROA1:{}/{time}.log", machine.instance);
     let log = "control-plane of canary, attempt 3\n\
                kube-cfn boot failed: volume: attach it: another machine holds it\n";
@@ -251,6 +257,9 @@ fn rehearsal_refuses_causes_that_there_are_not() {
         said.contains("the causes are clock, ") && said.contains("quota"),
         "{said}"
     );
+    let (code, said) = rehearsed("pool-workers/Group=volume");
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("theirs are clock, "), "{said}");
     let (code, said) = rehearsed("edge/NatGateway=image-pull");
     assert_eq!(code, Some(64), "{said}");
 }

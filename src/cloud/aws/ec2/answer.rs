@@ -6,8 +6,6 @@ use crate::common::tags::TAG_STACK;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// Lines that are shown: the end of a boot says what went wrong.
-const LINES: usize = 15;
 /// Characters of a line.
 const WIDTH: usize = 300;
 
@@ -50,13 +48,11 @@ pub(super) fn output(xml: &str) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The last lines that say something, without colours and other control codes.
-pub(super) fn tail(text: &str) -> Vec<String> {
+/// The lines that say something, without colours and other control codes.
+pub(super) fn lines(text: &str) -> Vec<String> {
     let plain = console::strip_ansi_codes(text);
     let lines = plain.split(['\n', '\r']).map(clean);
-    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
-    let first = lines.len().saturating_sub(LINES);
-    lines.get(first..).unwrap_or_default().to_vec()
+    lines.filter(|line| !line.is_empty()).collect()
 }
 
 fn clean(line: &str) -> String {
@@ -105,16 +101,16 @@ mod tests {
     }
 
     #[test]
-    fn console_has_last_lines_without_control_codes() {
+    fn console_has_every_line_without_control_codes() {
         let mut text = "early\r\n".repeat(20);
         text.push_str("\x1b[0;32m[  OK  ]\x1b[0m Started\tcontainerd\r\n\r\n  \n\x07login: ");
-        let lines = tail(&text);
-        assert_eq!(lines.len(), LINES);
-        assert_eq!(lines[12], "early");
-        assert_eq!(lines[13], "[  OK  ] Started containerd");
-        assert_eq!(lines[14], "login:");
-        assert_eq!(tail(" \r\n"), Vec::<String>::new());
-        let cut = tail(&"x".repeat(400));
+        let all = lines(&text);
+        assert_eq!(all.len(), 22, "the end of a boot may be far above");
+        assert_eq!(all[19], "early");
+        assert_eq!(all[20], "[  OK  ] Started containerd");
+        assert_eq!(all[21], "login:");
+        assert_eq!(lines(" \r\n"), Vec::<String>::new());
+        let cut = lines(&"x".repeat(400));
         assert_eq!(cut[0].chars().count(), WIDTH);
     }
 
