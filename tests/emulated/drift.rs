@@ -127,7 +127,7 @@ fn a_lost_database_is_not_created_again_empty() {
 
 #[test]
 fn storage_above_its_limit_and_another_major_of_the_engine_have_to_be_written_down() {
-    let world = World::with_database("outgrown");
+    let world = World::with_database("overgrown");
     world.apply().ends(0);
     world.rules(
         json!([{"op": "drift", "logical": "Database", "actual": {"/AllocatedStorage": "4000"}}]),
