@@ -188,7 +188,8 @@ async fn run_that_has_no_stack_yet_is_followed() {
     held["ended"] = Value::Null;
     held["replaces"] = json!(0);
     held["process"]["boot"] = json!("elsewhere");
-    let put = json!({"Name": "/kube-cfn/early/operation", "Type": "String", "Value": held.to_string()});
+    let put =
+        json!({"Name": "/kube-cfn/early/operation", "Type": "String", "Value": held.to_string()});
     ask(&world, "ssm", "put_parameter", &put);
     let mut watch = world.spawn(&["watch", "early", "--progress", "plain"]);
     watch.until(&["waiting for the run that holds the operation lock"]);

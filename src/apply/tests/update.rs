@@ -1,13 +1,10 @@
 //! Changing what stands: what is executed, what is passed on, what is refused.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 use super::*;
 use crate::apply::RunOutcome;
-use crate::cloud::{Replacement, VersionedParameters as _};
+use crate::cloud::Replacement;
 use crate::plan::{Action, Plan, Step};
 use crate::stacks::StackKind;
 
@@ -269,26 +266,6 @@ async fn stack_policy_is_restored_when_nothing_was_executed() {
     let policy = keeps(&["LogicalResourceId/Database"]);
     assert_eq!(cloud.policies(), [keeps(&[]), policy]);
     assert_eq!(cloud.orphans(), 0);
-}
-
-/// Without the operation lock writes wait: the run ends all the same, and says what it leaves.
-#[tokio::test(start_paused = true)]
-async fn policy_that_could_not_be_restored_in_time_is_said() {
-    let cloud = TestCloud::standing().await;
-    let plan = replacing(&cloud).await;
-    cloud.refuse("execute", "", 1, &refused("ExecuteChangeSet", "no"));
-    let lose = async {
-        while cloud.policies().is_empty() {
-            sleep(Duration::from_millis(10)).await;
-        }
-        cloud.cloud.write_gate().close();
-    };
-    let stop = sleep(Duration::from_mins(10));
-    let ((_, events), ()) = tokio::join!(go_until(&cloud, plan, stop), lose);
-    assert!(cloud.elapsed() < Duration::from_mins(11));
-    let said = notes(&events);
-    let relaxed = |text: &String| text.contains("its stack policy is still relaxed");
-    assert!(said.iter().any(relaxed), "{said:?}");
 }
 
 #[tokio::test(start_paused = true)]
