@@ -175,7 +175,7 @@ async fn watch_stays_with_the_run_that_holds_the_lock() {
     let cloud = TestCloud::new();
     let goes_on = async || cloud.elapsed() < Duration::from_secs(100);
     let begin = async {
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         let plan = planned(&cloud, stacks()).await;
         go(&cloud, plan).await
     };
@@ -190,7 +190,7 @@ async fn watch_stays_with_the_run_that_holds_the_lock() {
     assert!(events.iter().any(waits));
 
     let cloud = TestCloud::standing().await;
-    let stop = sleep(Duration::from_secs(300));
+    let stop = sleep(Duration::from_mins(5));
     let (report, events) = watched_while(&cloud, async || true, stop).await;
     assert!(cloud.elapsed() >= Duration::from_secs(290));
     assert_eq!(report.outcome(), RunOutcome::Detached, "no all-clear");
