@@ -21,7 +21,8 @@ def install(rules):
         tags = {tag["Key"]: tag["Value"] for tag in ec2._tags.get(instance, [])}
         stack, logical_id = (tags.get(f"aws:cloudformation:{key}", "") for key in ("stack-name", "logical-id"))
         facts = rules.facts(Step("console", "AWS::AutoScaling::AutoScalingGroup", stack, logical_id))
-        said = "\r\n".join([*(fact["text"] for fact in facts), boots.console(instance)])
+        parts = [*(fact["text"] for fact in facts), boots.console(instance)]
+        said = "\r\n".join(part for part in parts if part)
         output = base64.encodebytes(said.encode()).decode()
         return ec2._xml(200, "GetConsoleOutputResponse", f"<instanceId>{instance}</instanceId>"
                         f"<timestamp>{now_iso()}</timestamp><output>{output}</output>")
