@@ -188,7 +188,7 @@ fn diagnosis_is_about_stacks_and_the_cluster_itself() {
     cluster
         .run(&["diagnose", "whole"])
         .ends(0)
-        .tells("whole is healthy: its stacks, its API with nodes and pods, and its authorities were looked at");
+        .tells("whole is healthy: its stacks, the boots of its machines, its API with nodes and pods, and its authorities were looked at");
     cluster.run(&["status", "whole", "--check"]).ends(0);
     let view = cluster.json(&["diagnose", "whole"]);
     assert_eq!(view["verdict"], "healthy");
