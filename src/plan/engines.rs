@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::status::{ApplyAction, on_apply};
+use super::changes::{INSTANCE, resources};
+use super::status::stays;
 use super::{Blocked, Code, Survey};
 use crate::catalog::engines::{self, EngineOffer};
 use crate::stacks::{Stack, StackKind};
@@ -14,7 +15,7 @@ use crate::stacks::{Stack, StackKind};
 pub fn refused(stacks: &[Stack], survey: &Survey, place: &str) -> BTreeMap<StackKind, Blocked> {
     let refusal = |stack: &Stack| {
         let template = living_template(stack, survey);
-        let databases = resources(&stack.template);
+        let databases = resources(&stack.template, INSTANCE);
         let mut refusals =
             databases.filter_map(|(id, wanted)| refusal(id, wanted, template, place));
         Some((stack.kind.clone(), refusals.next()?))
@@ -25,24 +26,8 @@ pub fn refused(stacks: &[Stack], survey: &Survey, place: &str) -> BTreeMap<Stack
 /// The template of a stack whose resources exist; a leftover of a failed creation is made again.
 pub(super) fn living_template<'a>(stack: &Stack, survey: &'a Survey) -> Option<&'a Value> {
     let found = survey.named(&stack.name)?;
-    match on_apply(&found.status, found.named()) {
-        ApplyAction::Create | ApplyAction::LookInside => None,
-        ApplyAction::Compare
-        | ApplyAction::Ask
-        | ApplyAction::Resume
-        | ApplyAction::Continue
-        | ApplyAction::Follow
-        | ApplyAction::Blocked(_) => survey.templates.get(&found.id),
-    }
-}
-
-/// Logical ids and properties of the databases of a template.
-fn resources(template: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    let all = template.get("Resources").and_then(Value::as_object);
-    let databases = all.into_iter().flatten();
-    databases
-        .filter(|(_, body)| body["Type"] == "AWS::RDS::DBInstance")
-        .map(|(id, body)| (id, &body["Properties"]))
+    let template = survey.templates.get(&found.id)?;
+    stays(&found.status).then_some(template)
 }
 
 fn refusal(id: &str, wanted: &Value, living: Option<&Value>, place: &str) -> Option<Blocked> {
@@ -50,7 +35,9 @@ fn refusal(id: &str, wanted: &Value, living: Option<&Value>, place: &str) -> Opt
     let EngineOffer::Retired { nearest } = engines::postgres(version) else {
         return None;
     };
-    let mut running = living.into_iter().flat_map(resources);
+    let mut running = living
+        .into_iter()
+        .flat_map(|living| resources(living, INSTANCE));
     let running = running.find(|(other, _)| *other == id);
     let date = engines::as_of();
     let what = match running {

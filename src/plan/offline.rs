@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::status::{ApplyAction, on_apply};
+use super::status::{ApplyAction, on_apply, stays};
 use super::{Action, Blocked, Code, PendingInput, Step, Survey, changes, compare, versions};
 use crate::cloud::LiveStack;
 use crate::stacks::{STATE_BUCKET, Source, Stack, StackKind};
@@ -116,15 +116,7 @@ impl PlanDraft {
 /// Outputs that can be relied on: those of a stack that stays.
 fn lasting_outputs(stack: &Stack, survey: &Survey) -> Option<BTreeMap<String, String>> {
     let found = survey.named(&stack.name)?;
-    match on_apply(&found.status, found.named()) {
-        ApplyAction::Create | ApplyAction::LookInside => None,
-        ApplyAction::Compare
-        | ApplyAction::Ask
-        | ApplyAction::Resume
-        | ApplyAction::Continue
-        | ApplyAction::Follow
-        | ApplyAction::Blocked(_) => Some(found.outputs.clone()),
-    }
+    stays(&found.status).then(|| found.outputs.clone())
 }
 
 /// The inputs of a stack from what its producers have put out so far.

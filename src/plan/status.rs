@@ -134,6 +134,19 @@ pub fn rests(status: &StackStatus) -> bool {
     )
 }
 
+/// Whether `apply` goes on with what a stack in this status holds; else it is created, or what it holds decides.
+pub fn stays(status: &StackStatus) -> bool {
+    match on_apply(status, NOBODY) {
+        ApplyAction::Create | ApplyAction::LookInside => false,
+        ApplyAction::Compare
+        | ApplyAction::Ask
+        | ApplyAction::Resume
+        | ApplyAction::Continue
+        | ApplyAction::Follow
+        | ApplyAction::Blocked(_) => true,
+    }
+}
+
 /// What is wrong with a stack that rests, and the one command that helps; `None` where nothing is, or
 /// where it does not rest.
 pub fn trouble_at_rest(found: &LiveStack) -> Option<Blocked> {

@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::access::{AccessError, Inventory};
 use crate::cloud::status::ResourcePhase;
-use crate::cloud::{CloudError, LiveResource, LiveStack, StackRef, StackStatus};
+use crate::cloud::{CloudError, LiveResource, LiveStack, StackStatus};
 use crate::common::duration::age;
 use crate::common::text::listed_line;
 use crate::kubeconfig::server_url;
 use crate::operation::Record;
 use crate::plan::Blocked;
-use crate::plan::status::{ApplyAction, on_apply};
+use crate::plan::status::rests;
 use crate::stacks::StackKind;
 
 use super::format::table;
@@ -213,19 +213,7 @@ fn stack_trouble(row: &StackRow) -> Option<String> {
     let Some(status) = status else {
         return Some(format!("{stack} does not exist"));
     };
-    let named = StackRef {
-        name: stack,
-        id: "",
-    };
-    match on_apply(&StackStatus::from(status), named) {
-        ApplyAction::Compare | ApplyAction::Ask => None,
-        ApplyAction::Resume
-        | ApplyAction::Create
-        | ApplyAction::LookInside
-        | ApplyAction::Continue
-        | ApplyAction::Follow
-        | ApplyAction::Blocked(_) => Some(format!("{stack} is in {status}")),
-    }
+    (!rests(&StackStatus::from(status))).then(|| format!("{stack} is in {status}"))
 }
 
 /// A stack of AWS with what it holds.

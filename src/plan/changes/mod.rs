@@ -258,7 +258,7 @@ impl<'a> Pair<'a> {
 }
 
 /// Logical ids and properties of the resources of a type.
-fn resources<'a>(
+pub(super) fn resources<'a>(
     template: &'a Value,
     of_type: &str,
 ) -> impl Iterator<Item = (&'a str, &'a Value)> + Clone + use<'a> {
