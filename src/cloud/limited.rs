@@ -16,9 +16,9 @@ use super::remote::{CommandResult, ObjectSummary, Remote, RemoteCommand};
 use super::{
     Boots, BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, DriftReport,
     Identity, Inspect, KeyState, LiveDatabase, LiveResource, LiveStack, Machine, OnFailure,
-    OpenChangeSet, ParameterSummary, Protection, PutResult, RoleAccess, Scaling, ScalingGroup,
-    StackEvent, StackOperation, Store, StoredContent, UploadedObject, VersionedParameters,
-    VersionedValue, WriteGate,
+    OpenChangeSet, Outside, OutsideKind, OutsideResource, OutsideScope, ParameterSummary,
+    Protection, PutResult, RoleAccess, Scaling, ScalingGroup, StackEvent, StackOperation, Store,
+    StoredContent, UploadedObject, VersionedParameters, VersionedValue, WriteGate,
 };
 use crate::common::Clock;
 
@@ -162,6 +162,13 @@ impl<C: Account + Clock> Account for Limited<C> {
         Read S3Control: account_access_block(account: &str) -> BTreeSet<String>;
         Read Iam: role_arn(name: &str) -> Option<String>;
         Read Iam: decisions(question: &RightsQuestion) -> Vec<Decision>;
+    }
+}
+
+impl<C: Outside + Clock> Outside for Limited<C> {
+    limited! {
+        Read Ec2: outside(kind: OutsideKind, scope: &OutsideScope) -> Vec<OutsideResource>;
+        Write Ec2: remove(resource: &OutsideResource) -> ();
     }
 }
 

@@ -1,8 +1,9 @@
 //! Sends the events of a run. A receiver that has gone away stops nothing.
 
+use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Event, Expected, Failure, Outcome, Verb};
+use super::{Event, Expected, Failure, Outcome, SweepPart, Verb};
 use crate::cloud::StackEvent;
 use crate::common::Clock;
 use crate::stacks::StackKind;
@@ -72,6 +73,15 @@ impl<K: Clock> Emitter<'_, K> {
             at: self.clock.now(),
             stack: stack.clone(),
             outcome: outcome.clone(),
+        });
+    }
+
+    /// How far the removal of what lies outside the stacks is, which began at `since`.
+    pub fn sweep(self, since: Timestamp, parts: Vec<SweepPart>) {
+        self.emit(Event::Sweep {
+            at: self.clock.now(),
+            since,
+            parts,
         });
     }
 

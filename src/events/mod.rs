@@ -73,6 +73,13 @@ pub enum Event {
     },
     /// The last event of a run's stacks. A run that is not followed to its end has none.
     RunFinished { at: Timestamp, succeeded: bool },
+    /// How far the removal of what lies outside the stacks is: repeated while it goes on, each time with all parts.
+    Sweep {
+        at: Timestamp,
+        /// When it began.
+        since: Timestamp,
+        parts: Vec<SweepPart>,
+    },
     /// What was found of the cluster itself once its stacks are done: repeated until it is ready.
     Readiness {
         at: Timestamp,
@@ -86,6 +93,18 @@ pub enum Event {
         /// What differs from the definition but delays nothing.
         remarks: Vec<String>,
     },
+}
+
+/// Resources of one kind outside the stacks that a deletion removes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SweepPart {
+    /// In words: `load balancer`, `Service of type LoadBalancer`.
+    pub name: String,
+    pub done: usize,
+    pub wanted: usize,
+    /// What it waits for, in one short phrase; empty when there is nothing to wait for.
+    pub state: String,
 }
 
 /// One thing that a ready cluster has.
@@ -207,6 +226,7 @@ impl Event {
             | Self::StackSettled { at, .. }
             | Self::Note { at, .. }
             | Self::RunFinished { at, .. }
+            | Self::Sweep { at, .. }
             | Self::Readiness { at, .. } => *at,
         }
     }

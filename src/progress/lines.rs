@@ -329,6 +329,7 @@ impl<W: Write> Renderer for LineRenderer<W> {
                 let text = self.model.headline(at);
                 self.run_line(at, status, &text)
             }
+            Event::Sweep { .. } => Ok(()),
             Event::Readiness { .. } => self.wait_lines(at, !waits),
         }?;
         self.out.flush()

@@ -125,6 +125,7 @@ impl Renderer for LiveRenderer {
             | Event::StackStarted { .. }
             | Event::Resource { .. }
             | Event::RunFinished { .. }
+            | Event::Sweep { .. }
             | Event::Readiness { .. } => Ok(()),
         }
     }

@@ -95,6 +95,7 @@ impl Model {
                 }
             }
             Event::RunFinished { succeeded, .. } => self.finished = Some((at, *succeeded)),
+            Event::Sweep { .. } => {}
             Event::Readiness { .. } => self.wait = ClusterWait::of(event),
         }
     }

@@ -24,6 +24,7 @@ mod inspected;
 mod machines;
 mod middleware;
 mod names;
+mod outside;
 mod policy;
 mod reasons;
 mod remote;

@@ -34,6 +34,7 @@ pub(super) fn collect_bars(events: &[Event]) -> Option<Timeline> {
             Event::RunStarted { .. }
             | Event::Resource { .. }
             | Event::Note { .. }
+            | Event::Sweep { .. }
             | Event::Readiness { .. } => {}
         }
     }

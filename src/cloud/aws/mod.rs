@@ -18,6 +18,7 @@ mod kms;
 mod listing;
 mod log;
 mod mapping;
+mod outside;
 mod prices;
 mod profile;
 mod protection;

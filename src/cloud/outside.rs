@@ -1,0 +1,143 @@
+//! What lies in an account outside the stacks of a cluster: what Kubernetes made there, what stacks left behind, and what
+//! others put into its VPC. No stack lists it; it is found by its tags, by its VPC or by its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::CloudError;
+
+/// A kind of resource that can lie outside the stacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OutsideKind {
+    /// An EC2 instance that is not terminated.
+    Machine,
+    /// A network, application or gateway load balancer.
+    LoadBalancer,
+    ClassicLoadBalancer,
+    TargetGroup,
+    /// A rule of a security group that names another group.
+    GroupRule,
+    SecurityGroup,
+    /// A network interface.
+    Interface,
+    /// An EBS volume.
+    Volume,
+    /// An EBS snapshot.
+    Snapshot,
+    /// A record set of Route 53.
+    DnsRecord,
+    /// A log group of a database.
+    LogGroup,
+    /// Automated backups that RDS keeps of a deleted database.
+    Backup,
+    /// An S3 bucket.
+    Bucket,
+    /// A KMS key that is not waiting for its deletion.
+    Key,
+    Subnet,
+    RouteTable,
+    /// A VPC endpoint.
+    Endpoint,
+    /// A peering connection of the VPC.
+    Peering,
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OutsideScope {
+    pub cluster: String,
+    /// The VPC of the cluster, where there is one: what lies in it is listed whoever made it.
+    pub vpc: Option<String>,
+}
+
+/// A resource as AWS has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutsideResource {
+    pub kind: OutsideKind,
+    /// As AWS's calls name it: an EC2 id, the ARN of a load balancer, target group, key or automated backup, else a name. Of
+    /// a record set `ZONE NAME TYPE`, with its set identifier where it has one.
+    pub id: String,
+    pub tags: BTreeMap<String, String>,
+    pub vpc: Option<String>,
+    /// AWS's word for its state: `in-use`, `available`, `active`, `running`.
+    pub state: Option<String>,
+    /// Its size in bytes: a volume's own, a snapshot's volume's, what a log group stores, a backup's allocated storage.
+    pub bytes: Option<u64>,
+    pub created: Option<Timestamp>,
+    /// Ids of what it is attached to, what it refers to, and what it is made of: the instance of a volume, instance and
+    /// groups of an interface, both groups of a rule, the load balancers of a target group.
+    pub uses: BTreeSet<String>,
+    /// What AWS or its maker says of it: a description, the DNS name of a load balancer, what an interface belongs to.
+    pub description: Option<String>,
+    /// Whether AWS made it for another resource and takes it away with that one, as the interfaces of load balancers.
+    pub by_aws: bool,
+    /// What AWS wants back to remove it: a record set as it is. Empty for every other kind.
+    pub body: String,
+}
+
+/// Listing and removing such resources. Every read returns every page.
+#[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
+pub trait Outside {
+    /// Every resource of a kind that is tagged or named as the cluster's, and, for kinds that lie in a VPC, every one in
+    /// that of `scope`. Those of stacks are listed too. What is on its way to its end is listed until it is gone, but for
+    /// a key that waits for its deletion and a terminated machine.
+    async fn outside(
+        &self,
+        kind: OutsideKind,
+        scope: &OutsideScope,
+    ) -> Result<Vec<OutsideResource>, CloudError>;
+
+    /// Begins to remove a resource; a bucket has to be empty, a key is disabled and deleted for good after 30 days. Not an
+    /// error if it is gone. [`CloudError::Refused`] where something else still uses it: it may succeed later.
+    async fn remove(&self, resource: &OutsideResource) -> Result<(), CloudError>;
+}
+
+impl OutsideKind {
+    /// Every kind.
+    pub const ALL: [Self; 18] = [
+        Self::Machine,
+        Self::LoadBalancer,
+        Self::ClassicLoadBalancer,
+        Self::TargetGroup,
+        Self::GroupRule,
+        Self::SecurityGroup,
+        Self::Interface,
+        Self::Volume,
+        Self::Snapshot,
+        Self::DnsRecord,
+        Self::LogGroup,
+        Self::Backup,
+        Self::Bucket,
+        Self::Key,
+        Self::Subnet,
+        Self::RouteTable,
+        Self::Endpoint,
+        Self::Peering,
+    ];
+}
+
+impl OutsideResource {
+    /// A resource of which nothing but its id is known.
+    pub fn new(kind: OutsideKind, id: impl Into<String>) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+            tags: BTreeMap::new(),
+            vpc: None,
+            state: None,
+            bytes: None,
+            created: None,
+            uses: BTreeSet::new(),
+            description: None,
+            by_aws: false,
+            body: String::new(),
+        }
+    }
+
+    /// The value of a tag.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.tags.get(key).map(String::as_str)
+    }
+}

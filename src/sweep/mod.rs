@@ -1,0 +1,13 @@
+//! What a cluster has in its account outside its stacks, and how it is removed: what Kubernetes made (load balancers, their
+//! security groups, volumes), machines that a roll has detached, what stacks left behind. What others put into the VPC is
+//! named and never touched. One table of kinds ([`kinds`]) serves `delete`, `status` and `doctor`.
+
+mod inventory;
+pub mod kinds;
+pub mod kubernetes;
+mod owner;
+mod remove;
+
+pub use inventory::{Found, Inventory, Scope, UnknownKind, look};
+pub use owner::{Disposition, Owner, Purpose};
+pub use remove::{Orphan, SweepReport, Wish, remove};

@@ -1,0 +1,45 @@
+//! Whose a resource is, and what becomes of it when the cluster is deleted.
+
+use serde::Serialize;
+
+/// Who made a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Owner {
+    /// Kubernetes made it for this cluster.
+    Kubernetes,
+    /// A stack of this cluster made it, and does not have it any more: it was detached, kept, or its stack is gone.
+    Stack,
+    /// Somebody else put it into the VPC.
+    Foreign,
+}
+
+/// What a deletion of the cluster does with a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Disposition {
+    Removed,
+    Kept,
+    /// It is somebody else's.
+    Untouched,
+}
+
+/// What a resource is for, as its tags or its description say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Purpose {
+    /// `NAMESPACE/NAME` of a Service.
+    Service(String),
+    /// `NAMESPACE/NAME` of an Ingress or a group of them.
+    Ingress(String),
+    /// `NAMESPACE/NAME` of a PersistentVolumeClaim.
+    Claim(String),
+    /// The name of a PersistentVolume.
+    Volume(String),
+    /// The stack that made it, by its kind.
+    Stack(String),
+    /// The identifier of a database.
+    Database(String),
+    /// Its description.
+    Text(String),
+}
