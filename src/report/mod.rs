@@ -9,6 +9,7 @@ mod format;
 pub mod grants;
 pub mod images;
 pub mod kubernetes;
+pub mod outside;
 pub mod plan;
 pub mod protection;
 pub mod snapshots;

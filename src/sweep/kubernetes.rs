@@ -17,6 +17,16 @@ pub struct Objects {
     pub workloads: Vec<Workload>,
 }
 
+/// What is known of the objects before a deletion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// There is no API: its stack is gone, or never was.
+    NoApi,
+    /// It did not answer, or refused; the reason.
+    Silent(String),
+    Objects(Objects),
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     pub namespace: String,

@@ -9,5 +9,6 @@ mod owner;
 mod remove;
 
 pub use inventory::{Found, Inventory, Scope, UnknownKind, look};
+pub use kubernetes::Seen;
 pub use owner::{Disposition, Owner, Purpose};
 pub use remove::{Orphan, SweepReport, Wish, remove};
