@@ -62,7 +62,9 @@ pub async fn delete<C: Cloud + Store + Outside>(
     let work = async {
         match release.await {
             Ok(left) => {
-                left.iter().for_each(|text| context.emit.note(None, text));
+                for text in left {
+                    context.emit.note(None, text);
+                }
                 run.execute().await;
             }
             Err(why) => {

@@ -110,7 +110,7 @@ impl<C: Cloud + Store + Outside> DeleteRun<'_, C> {
     /// The whole run stops: nothing more is answered.
     async fn expire(&self, error: &CloudError) {
         self.context.poller.expire(error);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

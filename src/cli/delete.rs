@@ -40,7 +40,7 @@ pub struct Args {
     /// Output format of --plan
     #[arg(short, long, value_enum, default_value_t, requires = "plan")]
     output: PlanFormat,
-    /// Delete the volumes of PersistentVolumeClaims too, with all data in them
+    /// Delete the volumes of claims too, with all data in them
     #[arg(long)]
     delete_volumes: bool,
     /// Delete although something could not be looked for
@@ -81,9 +81,10 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
     let plan = deletion::deletion(&survey, guard(&cluster));
     let outside = Outside::look(&cluster, &survey, &args.api, args.delete_volumes).await?;
-    let left = match survey.found.is_empty() {
-        true => leftovers(&cluster).await?,
-        false => 0,
+    let left = if survey.found.is_empty() {
+        leftovers(&cluster).await?
+    } else {
+        0
     };
     let again = command(&cluster, args);
     if is_nothing(&survey, left, &outside, args.accept) {
