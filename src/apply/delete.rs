@@ -15,13 +15,13 @@ use super::retry::with_retry;
 use super::run_context::{RunContext, RunEnd};
 use super::scheduler::{PermitClaim, Role, Scheduler};
 use super::stack::{direction, verb};
-use super::stack_result::{StackResult, blocked, failed, unanswered};
+use super::stack_result::{StackResult, blocked, failed, unanswered, unbegun};
 use super::{RunOutcome, RunReport, Session};
 use crate::cloud::{Cloud, Outside, StackOperation, Store};
 use crate::events::{Expected, Outcome, Retained, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::{DeleteAction, manual_action};
-use crate::plan::{resources_of, token};
+use crate::plan::{Blocked, resources_of, token};
 use crate::stacks::{StackKind, operation_parameter, parameter_path};
 
 pub(super) struct DeleteRun<'a, C> {
@@ -34,6 +34,8 @@ pub(super) struct DeleteRun<'a, C> {
     deleting: RefCell<BTreeSet<StackKind>>,
     retained: RefCell<Vec<Retained>>,
     pub(super) unfinished: RefCell<Vec<String>>,
+    /// Why nothing was deleted.
+    refused: RefCell<Option<Blocked>>,
 }
 
 /// Deletes what a plan lists, and what the cluster has outside its stacks. `release` is what Kubernetes does before; where
@@ -55,6 +57,7 @@ pub async fn delete<C: Cloud + Store + Outside>(
         deleting: RefCell::default(),
         retained: RefCell::default(),
         unfinished: RefCell::default(),
+        refused: RefCell::default(),
     };
     let context = &run.context;
     context.run_started(&plan.cluster, Verb::Delete, expected(plan));
@@ -67,15 +70,13 @@ pub async fn delete<C: Cloud + Store + Outside>(
                 }
                 run.execute().await;
             }
-            Err(why) => {
-                let text = format!("{}; {}", why.reason, why.remedy);
-                run.unfinished.borrow_mut().push(text);
-            }
+            Err(why) => run.refuse(why).await,
         }
     };
     let mut end = context.until_end(work, &mut stop).await;
     let mut report = context.states.report(end.why());
-    if plan.refused.is_none() && run.unfinished.borrow().is_empty() {
+    report.refused = run.refused.take();
+    if plan.refused.is_none() && report.refused.is_none() {
         if matches!(end, RunEnd::Completed) {
             context.verify_deleted(plan, &mut report).await;
         }
@@ -121,6 +122,14 @@ impl<C: Cloud + Store + Outside> DeleteRun<'_, C> {
             self.context.settle(&step.kind, result).await;
         });
         join(join_all(stacks), self.sweep()).await;
+    }
+
+    /// Nothing is deleted.
+    async fn refuse(&self, why: Blocked) {
+        for step in &self.plan.steps {
+            self.context.settle(&step.kind, unbegun(&why.reason)).await;
+        }
+        self.refused.replace(Some(why));
     }
 
     /// A run that ended when no stack was left to go: what it had not done yet.

@@ -35,6 +35,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::events::{Outcome, Retained};
+use crate::plan::Blocked;
 use crate::stacks::StackKind;
 use crate::sweep::SweepReport;
 
@@ -76,6 +77,8 @@ pub struct RunReport {
     pub retained: Vec<Retained>,
     /// What a deletion found and removed outside the stacks.
     pub outside: SweepReport,
+    /// Why a deletion was refused before its first stack, although it was confirmed.
+    pub refused: Option<Blocked>,
     /// Cleanup that failed although every stack is gone: one line each.
     pub unfinished: Vec<String>,
     /// What a last look at all stacks found otherwise than the run left it: one line each.

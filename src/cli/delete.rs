@@ -342,6 +342,9 @@ fn finish(
     if let Some(lost) = lost {
         return Err(lost);
     }
+    if let Some(why) = &report.refused {
+        return Err(CommandError::refused(&why.reason).help(&why.remedy));
+    }
     let exit = run::exit(report, again)?;
     remove_local_access(cluster);
     if report.outside.unknown.is_empty() {
