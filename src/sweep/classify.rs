@@ -20,9 +20,6 @@ const SCALING_GROUP: &str = "aws:autoscaling:groupName";
 const CONTROLLER: &str = "elbv2.k8s.aws/cluster";
 /// The VPC CNI's tag of interfaces that it makes beside a machine's first one.
 const NETWORK_PLUGIN: &str = "cluster.k8s.amazonaws.com/name";
-/// The description of the group that AWS makes with a VPC, and that goes with it:
-/// <https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html>.
-const DEFAULT_GROUP: &str = "default VPC security group";
 /// How AWS describes the interfaces that it makes for others.
 const OF_BALANCER: &str = "ELB ";
 const OF_NAT: &str = "Interface for NAT Gateway ";
@@ -81,14 +78,7 @@ pub(super) fn is_ending(resource: &OutsideResource) -> bool {
 
 /// The security group that a rule is in, where its listing says it.
 pub(super) fn group_of_rule(rule: &OutsideResource) -> Option<&str> {
-    let texts = [Some(&*rule.body), rule.description.as_deref()];
-    texts.into_iter().flatten().find_map(|text| {
-        let places = rule
-            .uses
-            .iter()
-            .filter_map(|group| Some((text.find(&**group)?, group)));
-        places.min().map(|(_, group)| group.as_str())
-    })
+    rule.uses.get(&rule.body).map(String::as_str)
 }
 
 impl<'a> Context<'a> {
@@ -115,8 +105,7 @@ impl<'a> Context<'a> {
             disposition: Disposition::Untouched,
         };
         found.disposition = Disposition::of(&found, false);
-        // Nobody can keep what is on its way to its end.
-        (found.disposition != Disposition::Kept || !is_ending(resource)).then_some(found)
+        Some(found)
     }
 
     fn place(&self, resource: &OutsideResource) -> Place {
@@ -134,8 +123,8 @@ impl<'a> Context<'a> {
             K::LogGroup | K::Backup => Place::Outside(Owner::Stack),
             // A stack's tag says only what it was made of.
             K::Snapshot => self.by_tags(resource),
-            K::SecurityGroup if is_default_group(resource) => Place::InStack,
-            K::RouteTable if is_main_table(resource) => Place::InStack,
+            // The default group and the main route table, which AWS makes with a VPC and which go with it.
+            K::SecurityGroup | K::RouteTable if resource.by_aws => Place::InStack,
             K::LoadBalancer
             | K::ClassicLoadBalancer
             | K::TargetGroup
@@ -349,7 +338,7 @@ impl<'a> Context<'a> {
     fn group(&self, id: &str) -> Place {
         let groups = self.list(OutsideKind::SecurityGroup);
         match groups.iter().find(|group| group.id == id) {
-            Some(group) if is_default_group(group) => Place::Outside(Owner::Foreign),
+            Some(group) if group.by_aws => Place::Outside(Owner::Foreign),
             Some(group) => self.place(group),
             None if self.has(id) => Place::InStack,
             None => Place::Elsewhere,
@@ -403,20 +392,14 @@ impl<'a> Context<'a> {
     }
 }
 
+/// Whether an interface's description says that it is a load balancer's.
+pub(super) fn is_of_balancer(description: &str, id: &str) -> bool {
+    let name = description.strip_prefix(OF_BALANCER);
+    name.is_some_and(|name| is_balancer(id, name))
+}
+
 /// Whether the name in an interface's description (`net/NAME/ID`, or a classic balancer's `NAME`) is that of a balancer.
 fn is_balancer(id: &str, name: &str) -> bool {
     let name = name.trim();
     id.split_once(":loadbalancer/").map_or(id, |(_, name)| name) == name
-}
-
-fn is_default_group(group: &OutsideResource) -> bool {
-    group.description.as_deref() == Some(DEFAULT_GROUP)
-}
-
-/// Every VPC has a main route table, which AWS makes and which goes with it.
-fn is_main_table(table: &OutsideResource) -> bool {
-    [&table.state, &table.description]
-        .into_iter()
-        .flatten()
-        .any(|text| text == "main")
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::classify::is_ending;
 use super::inventory::Found;
 use super::kinds::{End, row};
 
@@ -35,9 +36,9 @@ pub enum Purpose {
     Service(String),
     /// `NAMESPACE/NAME` of an Ingress or a group of them.
     Ingress(String),
-    /// `NAMESPACE/NAME` of a PersistentVolumeClaim.
+    /// `NAMESPACE/NAME` of a `PersistentVolumeClaim`.
     Claim(String),
-    /// The name of a PersistentVolume.
+    /// The name of a `PersistentVolume`.
     Volume(String),
     /// The stack that made it, by its kind.
     Stack(String),
@@ -54,6 +55,8 @@ impl Disposition {
         match (row(found.resource.kind).end, found.owner) {
             (End::Foreign, _) | (_, Owner::Foreign) => Self::Untouched,
             (End::Removed, _) => Self::Removed,
+            // AWS is about to delete it: nobody can keep it.
+            (End::KeptAsVolume | End::Kept, _) if is_ending(&found.resource) => Self::Removed,
             (End::KeptAsVolume, Owner::Kubernetes) if delete_volumes => Self::Removed,
             (End::KeptAsVolume | End::Kept, _) => Self::Kept,
         }

@@ -100,6 +100,12 @@ fn of_record(resource: &OutsideResource) -> Option<Purpose> {
 /// The identifier of the database that a log group or backups belong to.
 fn database(resource: &OutsideResource) -> Option<String> {
     let of_logs = || resource.id.strip_prefix(DATABASE_LOGS)?.split('/').next();
-    let name = of_logs().or_else(|| resource.uses.first().map(String::as_str))?;
+    let said = || {
+        resource
+            .description
+            .as_deref()
+            .filter(|_| resource.kind == OutsideKind::Backup)
+    };
+    let name = of_logs().or_else(said)?;
     Some(name.to_owned())
 }
