@@ -73,7 +73,8 @@ pub struct OutsideResource {
     pub description: Option<String>,
     /// Whether AWS made it for another resource and takes it away with that one, as the interfaces of load balancers.
     pub by_aws: bool,
-    /// What AWS wants back to remove it: a record set as it is. Empty for every other kind.
+    /// What AWS wants back to remove it: a record set as it is, the id of the group that a rule is in. Empty for every other
+    /// kind.
     pub body: String,
 }
 

@@ -54,7 +54,7 @@ pub fn row(kind: OutsideKind) -> Row {
         K::LoadBalancer => in_vpc(row("load balancer", End::Removed, &[])),
         K::ClassicLoadBalancer => in_vpc(row("classic load balancer", End::Removed, &[])),
         K::TargetGroup => row("target group", End::Removed, &[K::LoadBalancer]),
-        K::GroupRule => row("rule of a security group", End::Removed, &[]),
+        K::GroupRule => in_vpc(row("rule of a security group", End::Removed, &[])),
         K::SecurityGroup => in_vpc(row(
             "security group",
             End::Removed,

@@ -2,10 +2,12 @@
 //! security groups, volumes), machines that a roll has detached, what stacks left behind. What others put into the VPC is
 //! named and never touched. One table of kinds ([`kinds`]) serves `delete`, `status` and `doctor`.
 
+mod classify;
 mod inventory;
 pub mod kinds;
 pub mod kubernetes;
 mod owner;
+mod purpose;
 mod remove;
 
 pub use inventory::{Found, Inventory, Scope, UnknownKind, look};

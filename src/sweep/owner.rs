@@ -2,6 +2,10 @@
 
 use serde::Serialize;
 
+use super::classify::is_ending;
+use super::inventory::Found;
+use super::kinds::{End, row};
+
 /// Who made a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,7 +24,7 @@ pub enum Owner {
 pub enum Disposition {
     Removed,
     Kept,
-    /// It is somebody else's.
+    /// It is somebody else's, or of a kind that this tool does not remove.
     Untouched,
 }
 
@@ -32,9 +36,9 @@ pub enum Purpose {
     Service(String),
     /// `NAMESPACE/NAME` of an Ingress or a group of them.
     Ingress(String),
-    /// `NAMESPACE/NAME` of a PersistentVolumeClaim.
+    /// `NAMESPACE/NAME` of a `PersistentVolumeClaim`.
     Claim(String),
-    /// The name of a PersistentVolume.
+    /// The name of a `PersistentVolume`.
     Volume(String),
     /// The stack that made it, by its kind.
     Stack(String),
@@ -42,4 +46,19 @@ pub enum Purpose {
     Database(String),
     /// Its description.
     Text(String),
+}
+
+impl Disposition {
+    /// What becomes of a resource by the table of kinds. `--delete-volumes` is about the volumes of claims: one that a stack
+    /// left, as a volume of etcd, is kept all the same.
+    pub(super) fn of(found: &Found, delete_volumes: bool) -> Self {
+        match (row(found.resource.kind).end, found.owner) {
+            (End::Foreign, _) | (_, Owner::Foreign) => Self::Untouched,
+            (End::Removed, _) => Self::Removed,
+            // AWS is about to delete it: nobody can keep it.
+            (End::KeptAsVolume | End::Kept, _) if is_ending(&found.resource) => Self::Removed,
+            (End::KeptAsVolume, Owner::Kubernetes) if delete_volumes => Self::Removed,
+            (End::KeptAsVolume | End::Kept, _) => Self::Kept,
+        }
+    }
 }

@@ -1,0 +1,405 @@
+//! Decides whose each listed resource is. Pure: it sees only what was listed and what the stacks have.
+//!
+//! Nothing is the cluster's by its name alone. A tag of Kubernetes counts only in the cluster's own VPC: another cluster of
+//! the same name, made by another tool, has the same tags.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::inventory::{Found, Scope};
+use super::owner::{Disposition, Owner, Purpose};
+use super::purpose::purpose;
+use crate::cloud::outside::{OutsideKind, OutsideResource};
+use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
+
+/// What was listed, by kind; a kind that could not be listed is absent.
+pub(super) type Lists = BTreeMap<OutsideKind, Vec<OutsideResource>>;
+
+const STACK_ID: &str = "aws:cloudformation:stack-id";
+const SCALING_GROUP: &str = "aws:autoscaling:groupName";
+/// The AWS Load Balancer Controller's tag.
+const CONTROLLER: &str = "elbv2.k8s.aws/cluster";
+/// The VPC CNI's tag of interfaces that it makes beside a machine's first one.
+const NETWORK_PLUGIN: &str = "cluster.k8s.amazonaws.com/name";
+/// How AWS describes the interfaces that it makes for others.
+const OF_BALANCER: &str = "ELB ";
+const OF_NAT: &str = "Interface for NAT Gateway ";
+const OF_DATABASE: &str = "RDSNetworkInterface";
+const OF_ENDPOINT: &str = "VPC Endpoint Interface ";
+
+/// Where a resource belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A stack has it, or it goes with something that a stack or the cluster has.
+    InStack,
+    /// Outside the stacks.
+    Outside(Owner),
+    /// Neither the cluster's nor in its VPC.
+    Elsewhere,
+}
+
+/// What resources are judged by.
+struct Context<'a> {
+    scope: &'a Scope,
+    lists: &'a Lists,
+    /// The cluster's VPC, and any that still holds something of its stacks.
+    vpcs: BTreeSet<&'a str>,
+    /// Kubernetes's tag of what belongs to the cluster.
+    owned: String,
+}
+
+/// What of the listed resources lies outside the stacks, by kind and id.
+pub(super) fn classify(scope: &Scope, lists: &Lists) -> Vec<Found> {
+    let context = Context::new(scope, lists);
+    let mut found: Vec<_> = lists
+        .values()
+        .flatten()
+        .filter_map(|resource| context.found(resource))
+        .collect();
+    found.sort_by(|a, b| a.key().cmp(&b.key()));
+    found
+}
+
+/// VPCs in which something is tagged as a stack's of the cluster.
+pub(super) fn vpcs_of_stacks<'a>(cluster: &str, lists: &'a Lists) -> BTreeSet<&'a str> {
+    let ours = |resource: &&OutsideResource| resource.tag(TAG_CLUSTER) == Some(cluster);
+    let resources = lists.values().flatten().filter(ours);
+    resources
+        .filter_map(|resource| resource.vpc.as_deref())
+        .collect()
+}
+
+/// Whether AWS says that a resource is on its way to its end.
+pub(super) fn is_ending(resource: &OutsideResource) -> bool {
+    matches!(
+        resource.state.as_deref(),
+        Some("shutting-down" | "terminated" | "deleting" | "deleted")
+    )
+}
+
+/// The security group that a rule is in, where its listing says it.
+pub(super) fn group_of_rule(rule: &OutsideResource) -> Option<&str> {
+    rule.uses.get(&rule.body).map(String::as_str)
+}
+
+impl<'a> Context<'a> {
+    fn new(scope: &'a Scope, lists: &'a Lists) -> Self {
+        let cluster = &scope.asked.cluster;
+        let mut vpcs = vpcs_of_stacks(cluster, lists);
+        vpcs.extend(scope.asked.vpc.as_deref());
+        Self {
+            scope,
+            lists,
+            vpcs,
+            owned: format!("kubernetes.io/cluster/{cluster}"),
+        }
+    }
+
+    fn found(&self, resource: &OutsideResource) -> Option<Found> {
+        let Place::Outside(owner) = self.place(resource) else {
+            return None;
+        };
+        let mut found = Found {
+            resource: resource.clone(),
+            owner,
+            purpose: self.purpose(resource),
+            disposition: Disposition::Untouched,
+        };
+        found.disposition = Disposition::of(&found, false);
+        Some(found)
+    }
+
+    fn place(&self, resource: &OutsideResource) -> Place {
+        use OutsideKind as K;
+        if self.has(&resource.id) {
+            return Place::InStack;
+        }
+        match resource.kind {
+            K::Machine => self.machine(resource),
+            K::Volume => self.volume(resource),
+            K::Interface => self.interface(resource),
+            K::GroupRule => self.rule(resource),
+            K::DnsRecord => self.record(resource),
+            // Stacks have none of these: RDS makes them for a database, and leaves them.
+            K::LogGroup | K::Backup => Place::Outside(Owner::Stack),
+            // A stack's tag says only what it was made of.
+            K::Snapshot => self.by_tags(resource),
+            // The default group and the main route table, which AWS makes with a VPC and which go with it.
+            K::SecurityGroup | K::RouteTable if resource.by_aws => Place::InStack,
+            K::LoadBalancer
+            | K::ClassicLoadBalancer
+            | K::TargetGroup
+            | K::SecurityGroup
+            | K::Bucket
+            | K::Key
+            | K::Subnet
+            | K::RouteTable
+            | K::Endpoint
+            | K::Peering => self.of_stack_or_tags(resource),
+        }
+    }
+
+    /// Whether a living stack has a resource of this physical id. A key's is the end of its ARN.
+    fn has(&self, id: &str) -> bool {
+        let key = || id.split_once(":key/").map(|(_, key)| key);
+        let resources = &self.scope.resources;
+        resources.contains(id) || key().is_some_and(|key| resources.contains(key))
+    }
+
+    fn is_tagged_by_stack(&self, resource: &OutsideResource) -> bool {
+        resource
+            .tag(STACK_ID)
+            .is_some_and(|stack| self.scope.stacks.contains(stack))
+    }
+
+    fn of_stack_or_tags(&self, resource: &OutsideResource) -> Place {
+        if self.is_tagged_by_stack(resource) {
+            return Place::InStack;
+        }
+        self.by_tags(resource)
+    }
+
+    fn by_tags(&self, resource: &OutsideResource) -> Place {
+        let cluster = Some(&*self.scope.asked.cluster);
+        let vpc = resource.vpc.as_deref();
+        if vpc.is_some_and(|vpc| !self.vpcs.contains(vpc)) {
+            return Place::Elsewhere;
+        }
+        let by_kubernetes = resource.tag(&self.owned) == Some("owned")
+            || resource.tag(CONTROLLER) == cluster
+            || resource.tag(NETWORK_PLUGIN) == cluster;
+        if resource.tag(TAG_CLUSTER) == cluster {
+            Place::Outside(Owner::Stack)
+        } else if by_kubernetes && resource.tag(TAG_STACK).is_none() {
+            Place::Outside(Owner::Kubernetes)
+        } else {
+            self.foreign(resource)
+        }
+    }
+
+    /// Somebody else's, if it lies in the cluster's VPC.
+    fn foreign(&self, resource: &OutsideResource) -> Place {
+        let vpc = resource.vpc.as_deref();
+        if vpc.is_some_and(|vpc| self.vpcs.contains(vpc)) {
+            Place::Outside(Owner::Foreign)
+        } else {
+            Place::Elsewhere
+        }
+    }
+
+    /// A machine belongs to its Auto Scaling group, whatever else its tags say: they stay when it is detached.
+    fn machine(&self, machine: &OutsideResource) -> Place {
+        let group = machine.tag(SCALING_GROUP);
+        if group.is_some_and(|group| self.has(group)) {
+            return Place::InStack;
+        }
+        match self.by_tags(machine) {
+            // Somebody's group would start another one in its place.
+            Place::Outside(Owner::Kubernetes) if group.is_some() && !is_ending(machine) => {
+                self.foreign(machine)
+            }
+            place => place,
+        }
+    }
+
+    /// The disk of a machine has the machine's tags and goes with it; no stack has it as a resource.
+    fn volume(&self, volume: &OutsideResource) -> Place {
+        let of_machine = volume.tag(TAG_STACK).is_some() && !volume.uses.is_empty();
+        let made_by_stack = volume.tag(STACK_ID).is_some();
+        if of_machine && (!made_by_stack || self.is_tagged_by_stack(volume)) {
+            return Place::InStack;
+        }
+        self.by_tags(volume)
+    }
+
+    fn interface(&self, interface: &OutsideResource) -> Place {
+        if self.is_tagged_by_stack(interface) {
+            return Place::InStack;
+        }
+        if let Some(place) = self.of_other(interface) {
+            return place;
+        }
+        let machines = self.list(OutsideKind::Machine);
+        let machine = machines
+            .iter()
+            .find(|machine| interface.uses.contains(&machine.id));
+        match machine.map(|machine| self.place(machine)) {
+            // It goes with its machine.
+            Some(Place::InStack | Place::Outside(Owner::Kubernetes | Owner::Stack)) => {
+                Place::InStack
+            }
+            Some(Place::Outside(Owner::Foreign) | Place::Elsewhere) => self.foreign(interface),
+            None => self.by_tags(interface),
+        }
+    }
+
+    /// The place of an interface that AWS made for something else; `None` for others.
+    fn of_other(&self, interface: &OutsideResource) -> Option<Place> {
+        let text = interface.description.as_deref()?;
+        let here = self.foreign(interface);
+        if let Some(name) = text.strip_prefix(OF_BALANCER) {
+            return Some(self.of_balancer(name, interface));
+        }
+        if !interface.by_aws {
+            return None;
+        }
+        let named = [OF_NAT, OF_ENDPOINT]
+            .into_iter()
+            .find_map(|start| text.strip_prefix(start));
+        if let Some(maker) = named {
+            return Some(if self.has(maker.trim()) {
+                Place::InStack
+            } else {
+                here
+            });
+        }
+        if text == OF_DATABASE
+            && interface
+                .uses
+                .iter()
+                .any(|group| self.is_group_of_stack(group))
+        {
+            let start = format!("{}-database-", self.scope.asked.cluster);
+            let is_there = self.scope.resources.iter().any(|id| id.starts_with(&start));
+            let place = if is_there {
+                Place::InStack
+            } else {
+                Place::Outside(Owner::Stack)
+            };
+            return Some(place);
+        }
+        Some(here)
+    }
+
+    /// The place of a load balancer's interface. One that a deleted balancer left is released by AWS within minutes: it is
+    /// waited for, whoever had the balancer.
+    fn of_balancer(&self, name: &str, interface: &OutsideResource) -> Place {
+        let here = self.foreign(interface);
+        if self.scope.resources.iter().any(|id| is_balancer(id, name)) {
+            return Place::InStack;
+        }
+        if let Some(balancer) = self.balancer(name) {
+            return match self.place(balancer) {
+                Place::Elsewhere => here,
+                place => place,
+            };
+        }
+        let kinds = [OutsideKind::LoadBalancer, OutsideKind::ClassicLoadBalancer];
+        let is_known = kinds.iter().all(|kind| self.lists.contains_key(kind));
+        match here {
+            Place::Outside(_) if is_known && interface.by_aws => Place::Outside(Owner::Kubernetes),
+            here => here,
+        }
+    }
+
+    fn balancer(&self, name: &str) -> Option<&'a OutsideResource> {
+        let kinds = [OutsideKind::LoadBalancer, OutsideKind::ClassicLoadBalancer];
+        let all = kinds.into_iter().flat_map(|kind| self.list(kind));
+        all.into_iter()
+            .find(|balancer| is_balancer(&balancer.id, name))
+    }
+
+    /// A rule counts only where it joins a group of the cluster with another group: it keeps that one from being deleted.
+    fn rule(&self, rule: &OutsideResource) -> Place {
+        let groups: Vec<_> = rule
+            .uses
+            .iter()
+            .map(|group| (group, self.group(group)))
+            .collect();
+        let foreign_groups: Vec<_> = groups
+            .iter()
+            .filter(|(_, place)| {
+                !matches!(
+                    place,
+                    Place::InStack | Place::Outside(Owner::Kubernetes | Owner::Stack)
+                )
+            })
+            .map(|(group, _)| group.as_str())
+            .collect();
+        let outside = groups.iter().find_map(|(_, place)| match place {
+            Place::Outside(owner @ (Owner::Kubernetes | Owner::Stack)) => Some(*owner),
+            Place::Outside(Owner::Foreign) | Place::InStack | Place::Elsewhere => None,
+        });
+        if groups.len() < 2 || foreign_groups.len() == groups.len() {
+            return Place::Elsewhere;
+        }
+        match (foreign_groups.is_empty(), outside) {
+            (true, Some(owner)) => Place::Outside(owner),
+            // Between groups of stacks: it goes with them.
+            (true, None) => Place::InStack,
+            // It goes with the cluster's own group, or it is in somebody's group and keeps the cluster's.
+            (false, _) => match group_of_rule(rule) {
+                Some(group) if !foreign_groups.contains(&group) => Place::InStack,
+                Some(_) | None => Place::Outside(Owner::Foreign),
+            },
+        }
+    }
+
+    /// The place of a security group; AWS's default group is not a stack's here.
+    fn group(&self, id: &str) -> Place {
+        let groups = self.list(OutsideKind::SecurityGroup);
+        match groups.iter().find(|group| group.id == id) {
+            Some(group) if group.by_aws => Place::Outside(Owner::Foreign),
+            Some(group) => self.place(group),
+            None if self.has(id) => Place::InStack,
+            None => Place::Elsewhere,
+        }
+    }
+
+    fn is_group_of_stack(&self, id: &str) -> bool {
+        self.group(id) == Place::InStack
+    }
+
+    /// A listed record is external-dns's for this cluster, but for one that a stack has too: its physical id is its name.
+    fn record(&self, record: &OutsideResource) -> Place {
+        let mut words = record.id.split(' ').skip(1);
+        let (name, of_type) = (words.next().unwrap_or_default(), words.next());
+        let name = name.trim_end_matches('.');
+        let is_of_stack = self
+            .scope
+            .resources
+            .iter()
+            .any(|id| id.trim_end_matches('.').eq_ignore_ascii_case(name));
+        if is_of_stack && of_type != Some("TXT") {
+            return Place::InStack;
+        }
+        Place::Outside(Owner::Kubernetes)
+    }
+
+    fn list(&self, kind: OutsideKind) -> &'a [OutsideResource] {
+        self.lists.get(&kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// What a resource is for; what AWS made for another one, and a rule, are for what that one is for.
+    fn purpose(&self, resource: &OutsideResource) -> Option<Purpose> {
+        let of_balancer = || {
+            let name = resource.description.as_deref()?.strip_prefix(OF_BALANCER)?;
+            let purpose = purpose(self.balancer(name)?)?;
+            (!matches!(purpose, Purpose::Text(_))).then_some(purpose)
+        };
+        let of_group = || {
+            let groups = self.list(OutsideKind::SecurityGroup).iter();
+            let mut ours =
+                groups.filter(|group| resource.uses.contains(&group.id) && !self.has(&group.id));
+            ours.find_map(purpose)
+                .filter(|purpose| !matches!(purpose, Purpose::Text(_)))
+        };
+        let of_maker = match resource.kind {
+            OutsideKind::Interface => of_balancer(),
+            OutsideKind::GroupRule => of_group(),
+            _ => None,
+        };
+        of_maker.or_else(|| purpose(resource))
+    }
+}
+
+/// Whether an interface's description says that it is a load balancer's.
+pub(super) fn is_of_balancer(description: &str, id: &str) -> bool {
+    let name = description.strip_prefix(OF_BALANCER);
+    name.is_some_and(|name| is_balancer(id, name))
+}
+
+/// Whether the name in an interface's description (`net/NAME/ID`, or a classic balancer's `NAME`) is that of a balancer.
+fn is_balancer(id: &str, name: &str) -> bool {
+    let name = name.trim();
+    id.split_once(":loadbalancer/").map_or(id, |(_, name)| name) == name
+}

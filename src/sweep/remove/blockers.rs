@@ -1,0 +1,120 @@
+//! What keeps a resource from being removed: the ids of what uses it, and AWS's own words.
+
+use super::Removal;
+use super::item::{Item, Progress, Task};
+use crate::cloud::outside::{Outside, OutsideKind, OutsideResource};
+use crate::cloud::{Cloud, Store};
+use crate::sweep::classify::{group_of_rule, is_of_balancer};
+use crate::sweep::kinds::row;
+
+impl<C: Cloud + Store + Outside> Removal<'_, C> {
+    /// Why something that is still there was not removed.
+    pub(super) fn blocker(&self, item: &Item) -> String {
+        let resource = &item.found.resource;
+        let users = self.users(resource);
+        let mut parts: Vec<String> = users.iter().map(|user| describe(user, resource)).collect();
+        if users.is_empty() && !resource.uses.is_empty() && is_attached(resource.kind) {
+            let ids: Vec<_> = resource.uses.iter().map(String::as_str).collect();
+            parts.push(format!("in use by {}", ids.join(", ")));
+        }
+        match &item.progress {
+            Progress::Refused(words) | Progress::GivenUp(words) => parts.push(words.clone()),
+            Progress::Begun(_) => {
+                parts.push("AWS accepted its removal and still has it".to_owned())
+            }
+            Progress::Waiting if item.task == Task::Await => {
+                parts.push("AWS has not released it".to_owned());
+            }
+            Progress::Waiting => parts.push(match self.waits_for(resource.kind) {
+                Some(before) => format!("a {} has to go before", row(before).name),
+                None => "it was not tried".to_owned(),
+            }),
+            Progress::Gone => {}
+        }
+        parts.join("; ")
+    }
+
+    /// Interfaces that use a security group, and rules of other groups that name it.
+    fn users(&self, group: &OutsideResource) -> Vec<&OutsideResource> {
+        if group.kind != OutsideKind::SecurityGroup {
+            return Vec::new();
+        }
+        let list = |kind| self.listing.lists.get(&kind).into_iter().flatten();
+        let uses = |user: &&OutsideResource| user.uses.contains(&group.id);
+        let other = |rule: &&OutsideResource| {
+            rule.uses.len() > 1 && group_of_rule(rule) != Some(&*group.id)
+        };
+        let interfaces = list(OutsideKind::Interface).filter(uses);
+        let rules = list(OutsideKind::GroupRule).filter(uses).filter(other);
+        interfaces.chain(rules).collect()
+    }
+
+    /// Whether only a change by somebody helps: what keeps it is known, and this removal does not take that away.
+    pub(super) fn is_hopeless(&self, item: &Item) -> bool {
+        let resource = &item.found.resource;
+        if item.task == Task::Await {
+            return self.is_of_orphan(resource);
+        }
+        let users = self.users(resource);
+        let is_used = if users.is_empty() {
+            is_attached(resource.kind) && self.is_attached_to_others(resource)
+        } else {
+            !users.iter().any(|user| self.goes(user))
+        };
+        item.was_refused() && is_used
+    }
+
+    /// Whether this removal, or AWS, takes away what uses a group.
+    fn goes(&self, user: &OutsideResource) -> bool {
+        let item = self.items.get(&(user.kind, user.id.clone()));
+        item.map_or(user.by_aws, Item::is_active)
+    }
+
+    /// Whether it is an interface of a load balancer that was given up.
+    fn is_of_orphan(&self, interface: &OutsideResource) -> bool {
+        let orphans = self.items.values().filter(|item| item.is_given_up());
+        let text = interface.description.as_deref();
+        let mut balancers = orphans.map(|item| &*item.found.resource.id);
+        balancers.any(|id| text.is_some_and(|text| is_of_balancer(text, id)))
+    }
+
+    /// Whether it is attached to a machine or a load balancer that is there and does not go.
+    fn is_attached_to_others(&self, resource: &OutsideResource) -> bool {
+        let kinds = [OutsideKind::Machine, OutsideKind::LoadBalancer];
+        let stays = |kind: OutsideKind, id: &String| {
+            let item = self.items.get(&(kind, id.clone()));
+            self.listing.has(kind, id) && !item.is_some_and(Item::is_active)
+        };
+        let mut uses = resource.uses.iter();
+        uses.any(|id| kinds.into_iter().any(|kind| stays(kind, id)))
+    }
+}
+
+/// Whether what a resource of this kind refers to keeps it: what a group or a machine refers to does not.
+fn is_attached(kind: OutsideKind) -> bool {
+    matches!(
+        kind,
+        OutsideKind::Volume | OutsideKind::Interface | OutsideKind::TargetGroup
+    )
+}
+
+/// A user of a group, in words.
+fn describe(user: &OutsideResource, group: &OutsideResource) -> String {
+    if user.kind == OutsideKind::GroupRule {
+        let holder = group_of_rule(user).or_else(|| {
+            user.uses
+                .iter()
+                .map(String::as_str)
+                .find(|id| *id != group.id)
+        });
+        let holder = holder.map_or_else(String::new, |holder| format!(" of group {holder}"));
+        return format!("named by rule {}{holder}", user.id);
+    }
+    let text = user.description.as_deref().unwrap_or_default().trim();
+    let text = if text.is_empty() {
+        String::new()
+    } else {
+        format!(" ({text})")
+    };
+    format!("used by interface {}{text}", user.id)
+}
