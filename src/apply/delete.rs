@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::pin::pin;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 
 use super::follow::OperationEnd;
+use super::outside::{OutsidePlan, Released, Sweeps};
 use super::registry::StackState;
 use super::requests::newest;
 use super::retained::{expected_retained, retained};
@@ -14,59 +15,76 @@ use super::retry::with_retry;
 use super::run_context::{RunContext, RunEnd};
 use super::scheduler::{PermitClaim, Role, Scheduler};
 use super::stack::{direction, verb};
-use super::stack_result::{StackResult, blocked, failed, unanswered};
+use super::stack_result::{StackResult, blocked, failed, unanswered, unbegun};
 use super::{RunOutcome, RunReport, Session};
-use crate::cloud::{Cloud, StackOperation, Store};
+use crate::cloud::{Cloud, Outside, StackOperation, Store};
 use crate::events::{Expected, Outcome, Retained, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::{DeleteAction, manual_action};
-use crate::plan::{resources_of, token};
+use crate::plan::{Blocked, resources_of, token};
 use crate::stacks::{StackKind, operation_parameter, parameter_path};
 
-struct DeleteRun<'a, C> {
-    plan: &'a DeletePlan,
-    context: RunContext<'a, C>,
+pub(super) struct DeleteRun<'a, C> {
+    pub(super) plan: &'a DeletePlan,
+    pub(super) outside: &'a OutsidePlan,
+    pub(super) context: RunContext<'a, C>,
+    pub(super) sweeps: Sweeps,
     scheduler: Scheduler,
     /// Stacks whose deletion was asked for and is not over yet.
     deleting: RefCell<BTreeSet<StackKind>>,
     retained: RefCell<Vec<Retained>>,
-    unfinished: RefCell<Vec<String>>,
+    pub(super) unfinished: RefCell<Vec<String>>,
+    /// Why nothing was deleted.
+    refused: RefCell<Option<Blocked>>,
 }
 
-/// Deletes what a plan lists, and what the cluster keeps outside its stacks. A refused plan does
-/// nothing. Ends early when `stop` is ready; what has begun goes on in AWS.
-pub async fn delete<C: Cloud + Store>(
-    plan: &DeletePlan,
+/// Deletes what a plan lists, and what the cluster has outside its stacks. `release` is what Kubernetes does before; where
+/// it fails nothing is deleted. A refused plan does nothing. Ends early when `stop` is ready; what has begun goes on in AWS.
+pub async fn delete<C: Cloud + Store + Outside>(
+    (plan, outside): (&DeletePlan, &OutsidePlan),
     cloud: &C,
     session: &Session<'_>,
+    release: impl Future<Output = Released>,
     stop: impl Future<Output = ()>,
 ) -> RunReport {
     let run = DeleteRun {
         plan,
+        outside,
+        sweeps: Sweeps::default(),
         context: RunContext::new(cloud, session, plan.steps.iter().map(|step| &step.kind)),
         // Nothing that is deleted waits for machines to join.
         scheduler: Scheduler::new(session.parallel, None),
         deleting: RefCell::default(),
         retained: RefCell::default(),
         unfinished: RefCell::default(),
+        refused: RefCell::default(),
     };
     let context = &run.context;
     context.run_started(&plan.cluster, Verb::Delete, expected(plan));
     let mut stop = pin!(stop);
-    let mut end = context.until_end(run.execute(), &mut stop).await;
-    let mut report = context.states.report(end.why());
-    if matches!(end, RunEnd::Completed) && plan.refused.is_none() {
-        context.verify_deleted(plan, &mut report).await;
-        if report.outcome() == RunOutcome::Done {
-            end = context.until_end(run.delete_parameters(), stop).await;
-            if !matches!(end, RunEnd::Completed) {
-                let path = parameter_path(&plan.cluster);
-                let text = format!(
-                    "the parameters under {path}/ may still be there: {}",
-                    end.why()
-                );
-                run.unfinished.borrow_mut().push(text);
+    let work = async {
+        match release.await {
+            Ok(left) => {
+                for text in left {
+                    context.emit.note(None, text);
+                }
+                run.execute().await;
             }
+            Err(why) => run.refuse(why).await,
+        }
+    };
+    let mut end = context.until_end(work, &mut stop).await;
+    let mut report = context.states.report(end.why());
+    report.refused = run.refused.take();
+    if plan.refused.is_none() && report.refused.is_none() {
+        if matches!(end, RunEnd::Completed) {
+            context.verify_deleted(plan, &mut report).await;
+        }
+        if report.outcome() == RunOutcome::Done {
+            if matches!(end, RunEnd::Completed) {
+                end = context.until_end(run.finish(), stop).await;
+            }
+            run.note_early(&end);
         }
     }
     report.retained = run.retained.take();
@@ -78,7 +96,8 @@ pub async fn delete<C: Cloud + Store>(
         .filter(|step| deleting.contains(&step.kind));
     report.retained.extend(unseen.flat_map(expected_retained));
     report.unfinished = run.unfinished.take();
-    context.finish(&report, &end);
+    report.outside = run.sweeps.report();
+    run.context.finish(&report, &end);
     report
 }
 
@@ -93,7 +112,7 @@ fn expected(plan: &DeletePlan) -> Vec<Expected> {
     plan.steps.iter().map(line).collect()
 }
 
-impl<C: Cloud + Store> DeleteRun<'_, C> {
+impl<C: Cloud + Store + Outside> DeleteRun<'_, C> {
     async fn execute(&self) {
         let stacks = self.plan.steps.iter().map(async |step| {
             let result = match self.stack(step).await {
@@ -102,7 +121,26 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
             };
             self.context.settle(&step.kind, result).await;
         });
-        join_all(stacks).await;
+        join(join_all(stacks), self.sweep()).await;
+    }
+
+    /// Nothing is deleted.
+    async fn refuse(&self, why: Blocked) {
+        for step in &self.plan.steps {
+            self.context.settle(&step.kind, unbegun(&why.reason)).await;
+        }
+        self.refused.replace(Some(why));
+    }
+
+    /// A run that ended when no stack was left to go: what it had not done yet.
+    fn note_early(&self, end: &RunEnd) {
+        if !matches!(end, RunEnd::Completed) {
+            let path = parameter_path(&self.plan.cluster);
+            let why = end.why();
+            self.unfinished.borrow_mut().push(format!(
+                "what lies outside the stacks, and the parameters under {path}/, may still be there: {why}"
+            ));
+        }
     }
 
     async fn stack(&self, step: &DeleteStep) -> Result<Outcome, StackResult> {
@@ -154,6 +192,9 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
             .acquire(PermitClaim { role, remaining })
             .await;
         self.refuse_new_users(step).await?;
+        if *kind == StackKind::Network {
+            self.refuse_held().await?;
+        }
         if *kind == StackKind::Base {
             self.empty_buckets(step).await?;
         }
@@ -234,7 +275,7 @@ impl<C: Cloud + Store> DeleteRun<'_, C> {
 
     /// Deletes the parameters of the cluster but for the operation lock, which goes last, and notes what could not
     /// be done.
-    async fn delete_parameters(&self) {
+    pub(super) async fn delete_parameters(&self) {
         let path = parameter_path(&self.plan.cluster) + "/";
         let lock = operation_parameter(&self.plan.cluster);
         let request = async |cloud: &C| cloud.delete_parameters_under(&path, Some(&lock)).await;

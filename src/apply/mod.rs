@@ -14,6 +14,7 @@ mod event_tracker;
 mod follow;
 mod last_look;
 mod outcome;
+mod outside;
 mod poller;
 mod registry;
 mod requests;
@@ -34,10 +35,13 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::events::{Outcome, Retained};
+use crate::plan::Blocked;
 use crate::stacks::StackKind;
+use crate::sweep::SweepReport;
 
 pub use cancel::{CancelEffect, Cancellation, cancel, cancellations};
 pub use delete::delete;
+pub use outside::{OutsidePlan, Released};
 pub use run::run;
 pub use session::{OnExternalOperation, Session};
 pub use watch::watch;
@@ -71,6 +75,10 @@ pub struct RunReport {
     pub unwatched: bool,
     /// Resources that a deletion leaves behind on purpose.
     pub retained: Vec<Retained>,
+    /// What a deletion found and removed outside the stacks.
+    pub outside: SweepReport,
+    /// Why a deletion was refused before its first stack, although it was confirmed.
+    pub refused: Option<Blocked>,
     /// Cleanup that failed although every stack is gone: one line each.
     pub unfinished: Vec<String>,
     /// What a last look at all stacks found otherwise than the run left it: one line each.
@@ -113,6 +121,7 @@ impl RunReport {
         } else if outcomes().any(|outcome| matches!(outcome, Outcome::Failed(_)))
             || !self.unfinished.is_empty()
             || !self.changed_since.is_empty()
+            || !self.outside.left.is_empty()
         {
             RunOutcome::NeedsManualAction
         } else if outcomes().any(|outcome| matches!(outcome, Outcome::RolledBack(_))) {

@@ -1,13 +1,16 @@
-//! `kube-cfn delete`: shows what is lost, asks for the name, deletes, lists what remains.
+//! `kube-cfn delete`: shows what is lost and what is kept, asks for the name, deletes, lists what remains.
 
-use super::api_access::origin;
+mod outside;
+
+use self::outside::Outside;
+use super::api_access::{ApiArgs, origin};
 use super::ask::{ConfirmArg, Interrupt};
 use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
 use super::operation::Subject;
 use super::out::eprint;
 use super::run::{self, ProgressOptions, run_id};
-use super::{Global, operation};
+use super::{Global, operation, out};
 use crate::access::Cache;
 use crate::apply::{self, RunOutcome, RunReport};
 use crate::cloud::aws::Aws;
@@ -22,7 +25,7 @@ use crate::operation::{Lease, OperationVerb};
 use crate::plan::deletion::{DeletePlan, Guard};
 use crate::plan::{self, deletion};
 use crate::progress::Style;
-use crate::report::deletion as deletions;
+use crate::report::{deletion as deletions, outside as outsides};
 use crate::stacks::{STATE_BUCKET, StackKind, operation_parameter, parameter_path};
 
 #[derive(clap::Args)]
@@ -31,9 +34,37 @@ pub struct Args {
     cluster: ClusterArg,
     #[command(flatten)]
     confirm: ConfirmArg,
+    /// Show what would be deleted and what would remain; change nothing
+    #[arg(long)]
+    plan: bool,
+    /// Output format of --plan
+    #[arg(short, long, value_enum, default_value_t, requires = "plan")]
+    output: PlanFormat,
+    /// Delete the volumes of claims too, with all data in them
+    #[arg(long)]
+    delete_volumes: bool,
+    /// Delete although something could not be looked for
+    #[arg(long, value_enum, value_name = "WHAT")]
+    accept: Option<Accept>,
     /// How to show progress
     #[arg(long, value_enum, default_value_t)]
     progress: Style,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+/// What is accepted by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Accept {
+    /// Kinds of resources that could not be looked for
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum PlanFormat {
+    #[default]
+    Text,
+    Json,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
@@ -49,38 +80,40 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let seen = subject.observe().await?;
     let survey = plan::survey(&cluster.cloud, &cluster.name).await?;
     let plan = deletion::deletion(&survey, guard(&cluster));
-    if survey.found.is_empty() {
-        let left = leftovers(&cluster).await?;
-        if left == 0 {
-            return nothing_to_delete(&cluster);
-        }
-        // A deletion that was interrupted after its last stack is finished too.
-        let Identity {
-            account, region, ..
-        } = &cluster.identity;
-        eprint(&format!(
-            "{} has no stacks in account {account}, region {region}; {} of it are left, as after a deletion that was \
-             interrupted: they will be deleted",
-            cluster.name,
-            count(left, "parameter")
-        ));
+    let outside = Outside::look(&cluster, &survey, &args.api, args.delete_volumes).await?;
+    let left = if survey.found.is_empty() {
+        leftovers(&cluster).await?
     } else {
-        eprint(deletions::text(&plan, &cluster.identity.region).trim_end());
-        if let Some(line) = state_bucket(&cluster, &plan).await {
-            eprint(&line);
-        }
+        0
+    };
+    let again = command(&cluster, args);
+    if is_nothing(&survey, left, &outside, args.accept) {
+        return nothing_to_delete(&cluster, &outside);
     }
-    check_and_confirm(&plan, args)?;
+    let shown = show(&cluster, &plan, &outside, left).await;
+    if args.plan {
+        return print_plan(args, &cluster, &plan, &outside, &shown, &again);
+    }
+    eprint(shown.trim_end());
+    refuse(&plan, args, &outside, &again)?;
+    args.confirm.confirm(
+        &format!("Type {} to delete it", plan.cluster),
+        &plan.cluster,
+    )?;
     let run = run_id();
     let lease = subject.lock(&run, seen).await?;
-    let again = cluster.command("delete");
     let unmoved = subject.refuse_moved(&again, |now| plan.moved_stacks(now));
     if let Err(moved) = unmoved.await {
         operation::release(lease, false).await;
         return Err(moved);
     }
     let stop = Interrupt::default();
-    let mut report = delete(&plan, &cluster, &run, args.progress, (&lease, &stop)).await;
+    let work = Work {
+        plan: &plan,
+        outside: &outside,
+        cluster: &cluster,
+    };
+    let mut report = work.delete(&run, args.progress, (&lease, &stop)).await;
     let lost = lease.lost_to();
     if report.outcome() == RunOutcome::Done {
         if let Err(error) = lease.remove().await {
@@ -92,7 +125,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         operation::release(lease, stop.received()).await;
     }
     let lost = lost.map(|who| subject.taken_over(&who));
-    finish(&cluster, &report, lost)
+    finish(&cluster, &report, (lost, args.accept), &again)
 }
 
 /// How many parameters of the cluster there are.
@@ -103,7 +136,7 @@ async fn leftovers(cluster: &Cluster) -> Result<usize, CommandError> {
 
 /// Done where it is known that one looked in the right place: by the definition, the lock file or an earlier run from
 /// this machine. Else the cluster was not found, and may well be elsewhere.
-fn nothing_to_delete(cluster: &Cluster) -> Result<Exit, CommandError> {
+fn nothing_to_delete(cluster: &Cluster, outside: &Outside) -> Result<Exit, CommandError> {
     let Cluster {
         name,
         identity: Identity {
@@ -115,6 +148,8 @@ fn nothing_to_delete(cluster: &Cluster) -> Result<Exit, CommandError> {
     if cluster.confirmed_by.is_none() && !has_run_here(cluster) {
         return Err(cluster.not_found(&nothing));
     }
+    let text = outsides::deletion(&outside.view(cluster));
+    eprint(text.trim_end());
     eprint(&format!(
         "nothing to delete: {nothing} in account {account}, region {region}"
     ));
@@ -155,60 +190,151 @@ async fn state_bucket(cluster: &Cluster, plan: &DeletePlan) -> Option<String> {
     Some(deletions::state_bucket(bucket, &snapshots, region, now))
 }
 
-fn check_and_confirm(plan: &DeletePlan, args: &Args) -> Result<(), CommandError> {
-    if let Some(why) = &plan.refused {
-        let exit = if why.by_guard {
-            Exit::Refused
-        } else {
-            Exit::NeedsAction
-        };
-        return Err(
-            CommandError::new(exit, format!("{}; nothing was deleted", why.reason))
-                .help(&why.remedy),
-        );
+/// The same command with the flags that decide what goes.
+fn command(cluster: &Cluster, args: &Args) -> String {
+    let mut command = cluster.command("delete");
+    if args.delete_volumes {
+        command.push_str(" --delete-volumes");
     }
-    let question = format!("Type {} to delete it", plan.cluster);
-    args.confirm.confirm(&question, &plan.cluster)
+    command
 }
 
-async fn delete(
-    plan: &DeletePlan,
+/// Whether there is neither a stack nor anything else to remove, as far as one can look.
+fn is_nothing(
+    survey: &plan::Survey,
+    parameters: usize,
+    outside: &Outside,
+    accepted: Option<Accept>,
+) -> bool {
+    let is_known = outside.plan.shown.unknown.is_empty() || accepted == Some(Accept::Unknown);
+    survey.found.is_empty() && parameters == 0 && is_known && !outside.has_work()
+}
+
+/// Everything that is shown before consent.
+async fn show(
     cluster: &Cluster,
-    run: &str,
-    style: Style,
-    (lease, stop): (&Lease<'_, Aws>, &Interrupt),
-) -> RunReport {
-    let options = ProgressOptions {
-        argument: Some(cluster.argument()),
-        ..ProgressOptions::recorded(style, run, &cluster.name, &cluster.identity, "delete")
+    plan: &DeletePlan,
+    outside: &Outside,
+    parameters: usize,
+) -> String {
+    let Identity {
+        account, region, ..
+    } = &cluster.identity;
+    let mut text = String::new();
+    if plan.steps.is_empty() {
+        // A deletion that was interrupted after its last stack is finished too.
+        text = format!(
+            "{} has no stacks in account {account}, region {region}; what is left of it will be deleted: {}\n",
+            cluster.name,
+            count(parameters, "parameter")
+        );
+    } else {
+        text.push_str(&deletions::text(plan, region));
+        if let Some(line) = state_bucket(cluster, plan).await {
+            text.push_str(&(line + "\n"));
+        }
+    }
+    text.push_str(&outsides::deletion(&outside.view(cluster)));
+    text
+}
+
+/// `--plan`: the plan on stdout, and whether the deletion would be refused.
+fn print_plan(
+    args: &Args,
+    cluster: &Cluster,
+    plan: &DeletePlan,
+    outside: &Outside,
+    shown: &str,
+    again: &str,
+) -> Result<Exit, CommandError> {
+    match args.output {
+        PlanFormat::Text => out::text(shown.trim_end())?,
+        PlanFormat::Json => out::data(&out::json(&outsides::json(&outside.view(cluster), plan))?)?,
+    }
+    refuse(plan, args, outside, again)?;
+    Ok(Exit::Done)
+}
+
+/// Refuses what may not be deleted, or can't be.
+fn refuse(
+    plan: &DeletePlan,
+    args: &Args,
+    outside: &Outside,
+    again: &str,
+) -> Result<(), CommandError> {
+    let unknown = match args.accept {
+        Some(Accept::Unknown) => None,
+        None => outside.refusal(again),
     };
-    run::with_progress(options, async |events| {
-        let about = apply::Session::new(run, events);
-        let stop = async {
-            tokio::select! {
-                () = stop.wait() => {}
-                () = lease.lost() => {}
-            }
+    let Some(why) = plan.refused.clone().or(unknown) else {
+        return Ok(());
+    };
+    let exit = if why.by_guard {
+        Exit::Refused
+    } else {
+        Exit::NeedsAction
+    };
+    let message = format!("{}; nothing was deleted", why.reason);
+    Err(CommandError::new(exit, message).help(&why.remedy))
+}
+
+/// What is deleted.
+struct Work<'a> {
+    plan: &'a DeletePlan,
+    outside: &'a Outside,
+    cluster: &'a Cluster,
+}
+
+impl Work<'_> {
+    async fn delete(
+        &self,
+        run: &str,
+        style: Style,
+        (lease, stop): (&Lease<'_, Aws>, &Interrupt),
+    ) -> RunReport {
+        let cluster = self.cluster;
+        let options = ProgressOptions {
+            argument: Some(cluster.argument()),
+            ..ProgressOptions::recorded(style, run, &cluster.name, &cluster.identity, "delete")
         };
-        let emit = Emitter {
-            events,
-            clock: &cluster.cloud,
-        };
-        let work = apply::delete(plan, &cluster.cloud, &about, stop);
-        lease.hold(|text| emit.note(None, text), work).await
-    })
-    .await
+        run::with_progress(options, async |events| {
+            let about = apply::Session::new(run, events);
+            let stop = async {
+                tokio::select! {
+                    () = stop.wait() => {}
+                    () = lease.lost() => {}
+                }
+            };
+            let emit = Emitter {
+                events,
+                clock: &cluster.cloud,
+            };
+            let plans = (self.plan, &self.outside.plan);
+            let release = self.outside.release(emit);
+            let work = apply::delete(plans, &cluster.cloud, &about, release, stop);
+            lease.hold(|text| emit.note(None, text), work).await
+        })
+        .await
+    }
 }
 
 /// `lost` is the error of a run that lost the operation lock.
 fn finish(
     cluster: &Cluster,
     report: &RunReport,
-    lost: Option<CommandError>,
+    (lost, accepted): (Option<CommandError>, Option<Accept>),
+    again: &str,
 ) -> Result<Exit, CommandError> {
-    let name = &cluster.name;
+    let (name, region) = (&cluster.name, &cluster.identity.region);
     for retained in &report.retained {
-        eprint(&deletions::retained(retained, &cluster.identity.region));
+        eprint(&deletions::retained(retained, region));
+    }
+    let kept = outsides::remains(&report.outside, region);
+    for line in kept
+        .iter()
+        .chain(&outsides::orphans(&report.outside, region))
+    {
+        eprint(line);
     }
     for line in &report.unfinished {
         eprint(&format!("!! {line}"));
@@ -216,10 +342,24 @@ fn finish(
     if let Some(lost) = lost {
         return Err(lost);
     }
-    let exit = run::exit(report, &cluster.command("delete"))?;
+    if let Some(why) = &report.refused {
+        return Err(CommandError::refused(&why.reason).help(&why.remedy));
+    }
+    let exit = run::exit(report, again)?;
     remove_local_access(cluster);
-    eprint(&format!("{name} is deleted"));
-    Ok(exit)
+    if report.outside.unknown.is_empty() {
+        eprint(&format!("{name} is deleted"));
+        return Ok(exit);
+    }
+    let message =
+        format!("the stacks of {name} are deleted; what else there is of it is not known");
+    match accepted {
+        Some(Accept::Unknown) => {
+            eprint(&message);
+            Ok(exit)
+        }
+        None => Err(CommandError::other(message).help(format!("`{again}` looks again"))),
+    }
 }
 
 /// Removes the kubeconfig entry and the cached credentials of a deleted cluster. What can't be removed

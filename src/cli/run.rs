@@ -117,7 +117,8 @@ fn not_recorded(error: &JournalError) {
 /// Whether no stack failed, and only what follows them could not be done.
 fn is_only_unfinished(report: &RunReport) -> bool {
     let failed = |(_, outcome): &(StackKind, Outcome)| outcome.failure().is_some();
-    !report.unfinished.is_empty() && !report.outcomes.iter().any(failed)
+    (!report.unfinished.is_empty() || !report.outside.left.is_empty())
+        && !report.outcomes.iter().any(failed)
 }
 
 /// `Done`, or why it is not; `again` is the command that continues.

@@ -65,6 +65,8 @@ codes! {
     NetworkCidr = "network-cidr",
     /// Machines would move between public and private subnets.
     NodeSubnets = "node-subnets",
+    /// Something outside the stacks could not be looked for.
+    NotLookedFor = "not-looked-for",
     /// Not looked at, because the plan is refused for another reason.
     PlanRefused = "plan-refused",
     /// Another range of pod addresses.
@@ -97,6 +99,8 @@ codes! {
     ValuesUnknown = "values-unknown",
     /// A smaller volume.
     VolumeShrink = "volume-shrink",
+    /// Volumes that are to be kept could not be protected.
+    VolumesNotKept = "volumes-not-kept",
     /// Other zones, or another order of them.
     Zones = "zones",
 }

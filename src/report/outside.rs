@@ -1,6 +1,9 @@
 //! What lies outside the stacks as text: what a deletion removes, keeps and leaves alone, what is kept costs from then on,
 //! and what remains at its end.
 
+use serde::Serialize;
+
+use crate::plan::DeletePlan;
 use crate::sweep::kubernetes::Seen;
 use crate::sweep::{Inventory, SweepReport};
 
@@ -15,6 +18,11 @@ pub struct DeletionView<'a> {
 /// What a deletion does with what lies outside the stacks, in lines for 80 columns; empty where there is nothing to say.
 pub fn deletion(_view: &DeletionView<'_>) -> String {
     String::new()
+}
+
+/// The same as data, for `delete --plan -o json`.
+pub fn json(_view: &DeletionView<'_>, _plan: &DeletePlan) -> impl Serialize + use<> {
+    serde_json::Value::Null
 }
 
 /// What remains on purpose after a deletion, a line each that begins with `remains:`.

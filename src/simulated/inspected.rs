@@ -155,7 +155,7 @@ pub(super) fn texts(list: &Value) -> BTreeSet<String> {
 }
 
 /// The properties of a resource with what was changed outside CloudFormation.
-fn now(setting: &Setting, stack: &Stack, resource: &Resource) -> Value {
+pub(super) fn now(setting: &Setting, stack: &Stack, resource: &Resource) -> Value {
     let mut properties = stack.properties(setting, &resource.logical_id);
     for (path, value) in &resource.external_properties {
         put(&mut properties, path, value);

@@ -215,7 +215,12 @@ impl State {
     /// Whether the control plane answers that the machines of a stack join.
     pub(super) fn serves(&self, index: usize) -> bool {
         let cluster = self.stacks.get(index).map(|stack| &stack.live.cluster);
-        let of_cluster = |stack: &&Stack| Some(&stack.live.cluster) == cluster;
+        cluster.is_some_and(|cluster| self.cluster_serves(cluster))
+    }
+
+    /// Whether the control plane of a cluster answers.
+    pub(super) fn cluster_serves(&self, cluster: &str) -> bool {
+        let of_cluster = |stack: &&Stack| stack.live.cluster == cluster;
         self.stacks.iter().filter(of_cluster).any(Stack::serves)
     }
 }

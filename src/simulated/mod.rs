@@ -57,6 +57,7 @@ pub use config::{
 };
 pub use external_change::ExternalChange;
 pub use inspect::{Call, Calls, Loss, RemovalCause, Write};
+pub use outside::{Balancer, BalancerKind, Maker, OutsideLoss, Place, RemovedBy};
 pub use store::StoredParameter;
 
 /// A simulated cloud. Created inside a tokio runtime, whose clock it takes.

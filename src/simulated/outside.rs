@@ -1,19 +1,165 @@
-//! What lies in a simulated account outside the stacks: what Kubernetes and others made there.
+//! What lies in a simulated account outside the stacks: what Kubernetes and others made there, and how it is listed,
+//! beside what the stacks have, and removed.
+
+mod interfaces;
+mod machines;
+mod made;
+mod of_stacks;
+mod removal;
+mod things;
 
 use super::Simulated;
+use super::engine::Environment;
+use super::stack::{Resource, Stack};
+use super::state::State;
 use crate::cloud::CloudError;
 use crate::cloud::outside::{Outside, OutsideKind, OutsideResource, OutsideScope};
+use crate::common::tags::TAG_CLUSTER;
+
+pub use made::{Balancer, BalancerKind, Maker, Place};
+pub(super) use things::Things;
+pub use things::{OutsideLoss, RemovedBy};
 
 impl Outside for Simulated {
     async fn outside(
         &self,
-        _kind: OutsideKind,
-        _scope: &OutsideScope,
+        kind: OutsideKind,
+        scope: &OutsideScope,
     ) -> Result<Vec<OutsideResource>, CloudError> {
-        Ok(Vec::new())
+        let about = format!("{kind:?} {}", scope.cluster);
+        self.read("outside", &about, |state| {
+            let at = state.as_of();
+            Ok(state.list(kind, scope, at))
+        })
+        .await
     }
 
     async fn remove(&self, resource: &OutsideResource) -> Result<(), CloudError> {
-        Err(CloudError::NotFound(resource.id.clone()))
+        let about = format!("{} {:?}", resource.id, resource.kind);
+        self.write("remove", &about, |state| {
+            state.remove_outside(resource, RemovedBy::Call)
+        })
+        .await
     }
+}
+
+impl Simulated {
+    /// Everything that exists outside the stacks, what AWS made for it included.
+    pub fn outside_things(&self) -> Vec<OutsideResource> {
+        self.with_now(|state| {
+            let all = state.env.outside.existing(state.now);
+            all.map(|thing| state.as_listed(thing, state.now).resource)
+                .collect()
+        })
+    }
+
+    /// Everything that was removed from outside CloudFormation.
+    pub fn outside_losses(&self) -> Vec<OutsideLoss> {
+        self.with_now(|state| state.env.outside.losses.clone())
+    }
+
+    /// Somebody else removes a resource. Whether AWS let them.
+    pub fn remove_externally(&self, resource: &OutsideResource) -> bool {
+        self.with_now(|state| state.remove_outside(resource, RemovedBy::Others).is_ok())
+    }
+}
+
+impl State {
+    /// What is tagged or named as the cluster's, and what lies in its VPC.
+    fn list(&self, kind: OutsideKind, scope: &OutsideScope, at: i64) -> Vec<OutsideResource> {
+        let seed = self.env.setting.seed;
+        let of_stacks = self.of_stacks(kind).into_iter();
+        let of_stacks = of_stacks.map(|one| one.resource);
+        let mut all: Vec<_> = of_stacks
+            .filter(|one| in_vpc(one, scope) || is_named(one, scope))
+            .collect();
+        let things = self.env.outside.all.iter();
+        for thing in things.filter(|thing| thing.resource.kind == kind) {
+            let is_in_vpc = in_vpc(&thing.resource, scope);
+            let wanted = is_in_vpc || is_named(&thing.resource, scope);
+            if wanted && thing.is_listed(seed, at, !is_in_vpc) {
+                all.push(self.as_listed(thing, at).resource);
+            }
+        }
+        all
+    }
+}
+
+/// Whether a resource is found by the VPC that it lies in.
+fn in_vpc(resource: &OutsideResource, scope: &OutsideScope) -> bool {
+    let lies_in_one = match resource.kind {
+        OutsideKind::Machine
+        | OutsideKind::LoadBalancer
+        | OutsideKind::ClassicLoadBalancer
+        | OutsideKind::TargetGroup
+        | OutsideKind::GroupRule
+        | OutsideKind::SecurityGroup
+        | OutsideKind::Interface
+        | OutsideKind::Subnet
+        | OutsideKind::RouteTable
+        | OutsideKind::Endpoint
+        | OutsideKind::Peering => true,
+        OutsideKind::Volume
+        | OutsideKind::Snapshot
+        | OutsideKind::DnsRecord
+        | OutsideKind::LogGroup
+        | OutsideKind::Backup
+        | OutsideKind::Bucket
+        | OutsideKind::Key => false,
+    };
+    lies_in_one && scope.vpc.is_some() && resource.vpc == scope.vpc
+}
+
+/// Whether a resource is found by its tags, its name, or what the registry of external-dns says.
+fn is_named(resource: &OutsideResource, scope: &OutsideScope) -> bool {
+    let cluster = scope.cluster.as_str();
+    let says = |text: &str| {
+        resource
+            .description
+            .as_deref()
+            .is_some_and(|all| all.contains(text))
+    };
+    match resource.kind {
+        OutsideKind::LogGroup => {
+            let prefix = format!("/aws/rds/instance/{cluster}-database-database-");
+            resource.id.starts_with(&prefix)
+        }
+        OutsideKind::DnsRecord => says(&format!("external-dns/owner={cluster},")),
+        OutsideKind::Backup => {
+            resource.tag(TAG_CLUSTER) == Some(cluster)
+                || says(&format!("{cluster}-database-database-"))
+        }
+        _ => {
+            resource.tag(&format!("kubernetes.io/cluster/{cluster}")) == Some("owned")
+                || resource.tag("elbv2.k8s.aws/cluster") == Some(cluster)
+                || resource.tag("cluster.k8s.amazonaws.com/name") == Some(cluster)
+                || resource.tag(TAG_CLUSTER) == Some(cluster)
+        }
+    }
+}
+
+/// A stack no longer has a resource, which stays.
+pub(super) fn retained(env: &mut Environment, stack: &Stack, resource: &Resource, at: i64) {
+    let found = of_stacks::listed(&env.setting, stack, resource);
+    let found = found.map(|found| things::Thing::new(found, at));
+    env.outside.all.extend(found);
+}
+
+/// A stack has deleted a resource: what AWS and others made for it ends with it, logs and backups of a database stay.
+pub(super) fn deleted(
+    env: &mut Environment,
+    stack: &Stack,
+    resource: &Resource,
+    id: &str,
+    at: i64,
+) {
+    env.outside.end_with(id, at);
+    if resource.kind != "AWS::RDS::DBInstance" {
+        return;
+    }
+    let properties = super::inspected::now(&env.setting, stack, resource);
+    let mut left = of_stacks::log_groups(id, &properties);
+    left.extend(of_stacks::backup(&env.setting, stack, resource));
+    let left = left.into_iter().map(|one| things::Thing::new(one, at));
+    env.outside.all.extend(left);
 }

@@ -70,7 +70,7 @@ impl Simulated {
 }
 
 impl State {
-    fn group(&self, name: &str) -> Option<ScalingGroup> {
+    pub(super) fn group(&self, name: &str) -> Option<ScalingGroup> {
         let found = self.found(GROUP, name)?;
         let (_, resource) = self.scaled(name)?;
         let (min, max) = (number(&found, "MinSize"), number(&found, "MaxSize"));

@@ -10,6 +10,7 @@ use super::engine::{Environment, OtherStacks, Running};
 use super::inspect::{Call, Write};
 use super::middleware::FaultRng;
 use super::names::{Setting, arn};
+use super::outside::Things;
 use super::reasons;
 use super::rng::{stream, uuid};
 use super::stack::{Stack, timestamp};
@@ -63,6 +64,7 @@ impl State {
                 log: Vec::new(),
                 losses: Vec::new(),
                 buckets: BTreeMap::new(),
+                outside: Things::new(config.seed),
             },
             stacks: Vec::new(),
             now: 0,
@@ -84,7 +86,21 @@ impl State {
 
     /// Handles every event that is due, over all stacks in the order of time.
     pub(super) fn advance(&mut self, now: i64) {
-        while let Some((at, index)) = self.next().filter(|(at, _)| *at <= now) {
+        loop {
+            let outside = self.env.outside.next().filter(|at| *at <= now);
+            let stack = self.next().filter(|(at, _)| *at <= now);
+            let (at, index) = match (stack, outside) {
+                (Some((at, _)), Some(first)) if first < at => {
+                    self.step_outside(first);
+                    continue;
+                }
+                (None, Some(first)) => {
+                    self.step_outside(first);
+                    continue;
+                }
+                (Some(stack), _) => stack,
+                (None, None) => break,
+            };
             self.now = at;
             let others = OtherStacks {
                 in_use: self.in_use(index),
@@ -121,7 +137,8 @@ impl State {
             .enumerate()
             .filter(|(other, _)| *other != index);
         let blocked = others.any(|(_, stack)| uses(stack, physical_id));
-        blocked.then(|| reasons::in_use(&self.env.setting, physical_id))
+        let blocked = blocked.then(|| reasons::in_use(&self.env.setting, physical_id));
+        blocked.or_else(|| self.held_from_outside(physical_id))
     }
 
     /// The stack of this name that is not deleted.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::path::Path;
 
-use kube_cfn::apply::{self, Outputs, Prerequisites, RunOutcome, RunReport, Session};
+use kube_cfn::apply::{self, Outputs, OutsidePlan, Prerequisites, RunOutcome, RunReport, Session};
 use kube_cfn::cloud::{CloudError, Store};
 use kube_cfn::definition;
 use kube_cfn::events::Outcome;
@@ -101,7 +101,16 @@ async fn deleted(cloud: &Simulated, spec: &ClusterSpec, run: &str) -> RunReport 
     assert_eq!(demolition.refused, None);
     let (events, _heard) = unbounded_channel();
     let session = Session::new(run, &events);
-    apply::delete(&demolition, cloud, &session, pending()).await
+    let outside = OutsidePlan::default();
+    let released = std::future::ready(Ok(Vec::new()));
+    apply::delete(
+        (&demolition, &outside),
+        cloud,
+        &session,
+        released,
+        pending(),
+    )
+    .await
 }
 
 fn statuses(cloud: &Simulated) -> BTreeSet<String> {

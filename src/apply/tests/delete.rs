@@ -1,7 +1,7 @@
 //! A deletion as its user sees it: the order, what refuses, what remains.
 
 use super::*;
-use crate::apply::{RunOutcome, RunReport, Session, delete};
+use crate::apply::{RunOutcome, RunReport, Session};
 use crate::cloud::Store as _;
 use crate::events::{Event, Outcome, Retained};
 use crate::plan::{DeletePlan, Guard, deletion, survey};
@@ -21,7 +21,7 @@ async fn gone_in(run: &str, cloud: &TestCloud, guard: Guard) -> (RunReport, Vec<
     let (events, heard) = unbounded_channel();
     let session = Session::new(run, &events);
     cloud.began.set(cloud.now());
-    let report = delete(&plan, &cloud.cloud, &session, std::future::pending()).await;
+    let report = delete_stacks(&plan, cloud, &session, std::future::pending()).await;
     (report, received(heard))
 }
 

@@ -22,16 +22,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::{Outputs, Prerequisites, RunReport, Session};
+use super::{Outputs, OutsidePlan, Prerequisites, RunReport, Session};
 use crate::cloud::{Cloud as _, CloudError, Protection};
 use crate::common::Clock as _;
 use crate::common::tags::TAG_CLUSTER;
 use crate::events::{Event, Outcome};
-use crate::plan::{Plan, PlanError, PlanOptions, draft, resolve, survey};
+use crate::plan::{DeletePlan, Plan, PlanError, PlanOptions, draft, resolve, survey};
 use crate::simulated::{ExternalChange, FaultKind, Operation, Simulated};
 use crate::stacks::{Stack, StackKind};
 use cluster::*;
 use test_cloud::TestCloud;
+
+/// Deletes the stacks of a plan, of which nothing lies outside.
+async fn delete_stacks(
+    plan: &DeletePlan,
+    cloud: &TestCloud,
+    session: &Session<'_>,
+    stop: impl Future<Output = ()>,
+) -> RunReport {
+    let outside = OutsidePlan::default();
+    let released = std::future::ready(Ok(Vec::new()));
+    super::delete((plan, &outside), &cloud.cloud, session, released, stop).await
+}
 
 async fn planned_with(
     cloud: &TestCloud,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::*;
-use crate::apply::{RunOutcome, Session, delete};
+use crate::apply::{RunOutcome, Session};
 use crate::cloud::StackStatus;
 use crate::events::Outcome;
 use crate::plan::{Action, Guard, Plan, deletion, survey};
@@ -281,7 +281,7 @@ async fn deleted(cloud: &TestCloud) -> RunReport {
     let plan = deletion(&found, Guard::Open);
     let (events, _heard) = unbounded_channel();
     let session = Session::new("r1", &events);
-    delete(&plan, &cloud.cloud, &session, std::future::pending()).await
+    delete_stacks(&plan, cloud, &session, std::future::pending()).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -285,7 +285,7 @@ async fn deleting(cloud: &TestCloud, stop: impl Future<Output = ()>) -> RunRepor
     let plan = deletion(&found, Guard::Open);
     let (events, _heard) = unbounded_channel();
     let session = Session::new("r1", &events);
-    crate::apply::delete(&plan, &cloud.cloud, &session, stop).await
+    delete_stacks(&plan, cloud, &session, stop).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use crate::cloud::{DeletionPolicy, StackStatus};
 use crate::simulated::inspect::{Loss, RemovalCause, Write};
 use crate::simulated::stack::{Resource, Stack, timestamp};
 use crate::simulated::timing::Typical;
-use crate::simulated::{compiled, reasons};
+use crate::simulated::{compiled, outside, reasons};
 
 impl Stack {
     pub(in crate::simulated) fn delete(
@@ -148,6 +148,9 @@ impl Stack {
     ) {
         self.removal_event(run, env, at, slot, removal, ("DELETE_SKIPPED", None));
         self.record_loss(run, env, at, slot, removal);
+        if let Some(resource) = self.resources.get(slot) {
+            outside::retained(env, self, &with_id(resource, removal), at);
+        }
     }
 
     pub(super) fn removed(
@@ -163,8 +166,9 @@ impl Stack {
         };
         self.removal_event(run, env, at, slot, removal, ("DELETE_COMPLETE", None));
         self.record_write(run, env, slot, |write| &mut write.deleted);
-        if let Some(bucket) = &removal.physical_id {
-            env.buckets.remove(bucket);
+        if let (Some(id), Some(resource)) = (&removal.physical_id, self.resources.get(slot)) {
+            env.buckets.remove(id);
+            outside::deleted(env, self, &with_id(resource, removal), id, at);
         }
         self.record_loss(run, env, at, slot, removal);
     }
@@ -301,5 +305,13 @@ impl Stack {
             how,
             protected,
         }
+    }
+}
+
+/// A resource as it was when its removal was decided: it may have another id by now.
+fn with_id(resource: &Resource, removal: &Removal) -> Resource {
+    Resource {
+        physical_id: removal.physical_id.clone(),
+        ..resource.clone()
     }
 }

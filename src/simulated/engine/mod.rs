@@ -24,6 +24,7 @@ use super::config::{Faults, Noise, ResourceFailure};
 use super::inspect::{Loss, Write};
 use super::machines::JoinWait;
 use super::names::Setting;
+use super::outside::Things;
 use super::rng::{stream, takes};
 use super::stack::{Resource, Stack, timestamp};
 use super::timing;
@@ -40,6 +41,7 @@ pub(super) struct Environment {
     pub(super) losses: Vec<Loss>,
     /// Objects by bucket and key.
     pub(super) buckets: BTreeMap<String, BTreeMap<String, StoredObject>>,
+    pub(super) outside: Things,
 }
 
 /// An object of a bucket.

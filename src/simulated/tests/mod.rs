@@ -5,6 +5,7 @@ mod deletion;
 mod faults;
 mod looking;
 mod machines;
+mod outside;
 mod rollback;
 mod sets;
 mod updates;

@@ -8,7 +8,7 @@ use std::future::{Future, pending};
 use std::time::Duration;
 
 use fastrand::Rng;
-use kube_cfn::apply::{self, Outputs, Prerequisites, RunOutcome, RunReport, Session};
+use kube_cfn::apply::{self, Outputs, OutsidePlan, Prerequisites, RunOutcome, RunReport, Session};
 use kube_cfn::cloud::Store;
 use kube_cfn::events::Event;
 use kube_cfn::plan::DriftDetection;
@@ -250,7 +250,11 @@ impl Scenario<'_> {
             self.named.borrow_mut().extend(names);
         }
         let session = Session::new(run, events);
-        let report = apply::delete(&plan, self.cloud, &session, self.stopped(stop)).await;
+        let outside = OutsidePlan::default();
+        let released = std::future::ready(Ok(Vec::new()));
+        let stopped = self.stopped(stop);
+        let report =
+            apply::delete((&plan, &outside), self.cloud, &session, released, stopped).await;
         Ended::Over(Done::Deleted, report)
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use futures::future::{Either, select};
-use kube_cfn::apply::{self, Outputs, Prerequisites, RunOutcome, Session};
+use kube_cfn::apply::{self, Outputs, OutsidePlan, Prerequisites, RunOutcome, Session};
 use kube_cfn::cloud::{Cloud, CloudError};
 use kube_cfn::common::Clock;
 use kube_cfn::operation::{self, Claim, OperationVerb};
@@ -69,11 +69,14 @@ impl Process<'_> {
         claim.process.boot = Some(self.run.clone());
         let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
         let session = Session::new(&self.run, &events);
+        let outside = OutsidePlan::default();
+        let released = || std::future::ready(Ok(Vec::new()));
+        let both = (&deletion, &outside);
         if self.is_unlocked {
             let never = std::future::pending();
             let report = match applied {
                 Some(plan) => apply::run(plan, cloud, &Nothing, &session, never).await,
-                None => apply::delete(&deletion, cloud, &session, never).await,
+                None => apply::delete(both, cloud, &session, released(), never).await,
             };
             return Some(report.outcome());
         }
@@ -86,7 +89,7 @@ impl Process<'_> {
         let work = async {
             match applied {
                 Some(plan) => apply::run(plan, cloud, &Nothing, &session, lease.lost()).await,
-                None => apply::delete(&deletion, cloud, &session, lease.lost()).await,
+                None => apply::delete(both, cloud, &session, released(), lease.lost()).await,
             }
         };
         let report = lease.hold(|_| (), work).await;

@@ -1,0 +1,69 @@
+//! Interfaces that AWS makes for what stacks have: machines, NAT gateways, load balancers, databases.
+
+use std::collections::BTreeSet;
+
+use super::of_stacks::{Listed, balancer_subnets};
+use crate::cloud::outside::{OutsideKind, OutsideResource};
+use crate::simulated::inspected::texts;
+use crate::simulated::state::State;
+use crate::templates::evaluate::text;
+
+impl State {
+    /// Interfaces beside those that templates name: of machines, NAT gateways, load balancers, databases.
+    pub(super) fn add_interfaces(&self, all: &mut Vec<Listed>) {
+        for machine in self.group_machines() {
+            let id = &machine.listed.resource.id;
+            let used = machine.interface.as_ref();
+            if let Some(one) = all.iter_mut().find(|one| Some(&one.resource.id) == used) {
+                one.resource.state = Some("in-use".to_owned());
+                one.resource.uses.insert(id.clone());
+            } else {
+                all.push(self.machine_interface(&machine));
+            }
+        }
+        for nat in self.live("AWS::EC2::NatGateway") {
+            if let Some(subnet) = nat.properties.get("SubnetId").map(text) {
+                let said = format!("Interface for NAT Gateway {}", nat.id);
+                all.push(self.interface(&nat.id, &subnet, said, BTreeSet::new()));
+            }
+        }
+        for balancer in self.live("AWS::ElasticLoadBalancingV2::LoadBalancer") {
+            let name = balancer.id.split(":loadbalancer/").nth(1);
+            let said = format!("ELB {}", name.unwrap_or_default());
+            for subnet in balancer_subnets(&balancer.properties) {
+                let groups = texts(&balancer.properties["SecurityGroups"]);
+                let of = format!("{} {subnet}", balancer.id);
+                all.push(self.interface(&of, &subnet, said.clone(), groups));
+            }
+        }
+        for database in self.live("AWS::RDS::DBInstance") {
+            let named = text(&database.properties["DBSubnetGroupName"]);
+            let subnets = self.found("AWS::RDS::DBSubnetGroup", &named);
+            let subnets = subnets.map(|group| texts(&group.properties["SubnetIds"]));
+            let groups = texts(&database.properties["VPCSecurityGroups"]);
+            if let Some(subnet) = subnets.and_then(|subnets| subnets.into_iter().next()) {
+                let said = "RDSNetworkInterface".to_owned();
+                all.push(self.interface(&database.id, &subnet, said, groups));
+            }
+        }
+    }
+
+    /// An interface that AWS manages.
+    fn interface(
+        &self,
+        of: &str,
+        subnet: &str,
+        description: String,
+        groups: BTreeSet<String>,
+    ) -> Listed {
+        let mut found = OutsideResource::new(OutsideKind::Interface, self.made_for("eni", of, 0));
+        found.state = Some("in-use".to_owned());
+        found.description = Some(description);
+        found.by_aws = true;
+        found.uses = groups;
+        Listed {
+            subnet: Some(subnet.to_owned()),
+            ..Listed::of_aws(found)
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Removing resources by the calls of their own services, what refuses in AWS's words, and what keeps a stack from
+//! deleting its part of a VPC.
+
+use super::of_stacks::Listed;
+use super::things::{OutsideLoss, RemovedBy, Thing};
+use crate::cloud::CloudError;
+use crate::cloud::outside::{OutsideKind, OutsideResource};
+use crate::simulated::reasons;
+use crate::simulated::stack::timestamp;
+use crate::simulated::state::State;
+
+impl State {
+    /// Everything of a kind that exists at a moment, in stacks as it is now.
+    pub(super) fn all_of(&self, kind: OutsideKind, at: i64) -> Vec<Listed> {
+        let mut all = self.of_stacks(kind);
+        let things = self.env.outside.existing(at);
+        let things = things.filter(|thing| thing.resource.kind == kind);
+        all.extend(things.map(|thing| self.as_listed(thing, at)));
+        all
+    }
+
+    /// A thing as a listing has it at a moment.
+    pub(super) fn as_listed(&self, thing: &Thing, at: i64) -> Listed {
+        let mut resource = thing.resource.clone();
+        match resource.kind {
+            OutsideKind::Machine if thing.is_ending(at) => {
+                resource.state = Some("shutting-down".to_owned());
+            }
+            OutsideKind::Volume | OutsideKind::Interface if !resource.by_aws => {
+                let gone = |id: &String| id.starts_with("i-") && !self.has_machine(id, at);
+                if resource.uses.iter().any(gone) {
+                    resource.uses.retain(|id| !gone(id));
+                    resource.state = Some("available".to_owned());
+                }
+            }
+            _ => {}
+        }
+        Listed {
+            resource,
+            subnet: thing.subnet.clone(),
+            of: None,
+            holder: thing.goes_with.clone(),
+        }
+    }
+
+    fn has_machine(&self, id: &str, at: i64) -> bool {
+        self.env
+            .outside
+            .find(OutsideKind::Machine, id, at)
+            .is_some()
+            || self
+                .group_machines()
+                .iter()
+                .any(|machine| machine.listed.resource.id == id)
+    }
+
+    /// Removes a resource, whoever has it. Not an error if it is gone.
+    pub(super) fn remove_outside(
+        &mut self,
+        wanted: &OutsideResource,
+        by: RemovedBy,
+    ) -> Result<(), CloudError> {
+        let (kind, id, at) = (wanted.kind, wanted.id.as_str(), self.now);
+        let all = self.all_of(kind, at);
+        let Some(found) = all.into_iter().find(|one| one.resource.id == id) else {
+            return Ok(());
+        };
+        let thing = self.env.outside.find(kind, id, at);
+        if thing.is_some_and(|thing| thing.is_ending(at)) {
+            return Ok(());
+        }
+        let protected = thing.is_some_and(|thing| thing.protected);
+        if let Some(message) = self.blocker(&found, wanted, protected) {
+            return Err(CloudError::Refused {
+                operation: format!("the removal of {id}"),
+                message,
+            });
+        }
+        if thing.is_some() {
+            self.env.outside.end(kind, id, at, by);
+            return Ok(());
+        }
+        self.remove_from_stack(&found, by);
+        Ok(())
+    }
+
+    /// A resource of a stack, or one that belongs to such a one, is removed under it.
+    fn remove_from_stack(&mut self, found: &Listed, by: RemovedBy) {
+        let at = self.now;
+        let OutsideResource { kind, id, tags, .. } = &found.resource;
+        match (&found.of, kind) {
+            (Some((stack, logical_id)), _) => {
+                let stacks = self.stacks.iter_mut();
+                let mut stacks = stacks.filter(|one| one.live.name == *stack && !one.is_deleted());
+                let resource = stacks.next().and_then(|stack| {
+                    let slot = stack.slot(logical_id)?;
+                    stack.resources.get_mut(slot)
+                });
+                if let Some(resource) = resource {
+                    resource.deleted_externally = true;
+                }
+                self.env.outside.end_with(id, at);
+            }
+            // Its group launches another one.
+            (None, OutsideKind::Machine) => {
+                self.env.outside.detached.insert(id.clone());
+            }
+            (None, _) => {}
+        }
+        self.env.outside.losses.push(OutsideLoss {
+            at: timestamp(at),
+            kind: *kind,
+            id: id.clone(),
+            tags: tags.clone(),
+            by,
+            stack: Some(
+                found
+                    .of
+                    .clone()
+                    .map_or_else(String::new, |(stack, _)| stack),
+            ),
+        });
+    }
+
+    /// Why something can't be removed now, in the words of its service.
+    fn blocker(&self, found: &Listed, wanted: &OutsideResource, protected: bool) -> Option<String> {
+        let resource = &found.resource;
+        let (id, at) = (&resource.id, self.now);
+        match resource.kind {
+            OutsideKind::Machine
+            | OutsideKind::ClassicLoadBalancer
+            | OutsideKind::GroupRule
+            | OutsideKind::Snapshot
+            | OutsideKind::LogGroup
+            | OutsideKind::Backup
+            | OutsideKind::Key => None,
+            OutsideKind::LoadBalancer => protected.then(|| {
+                format!("Load balancer '{id}' cannot be deleted because deletion protection is enabled")
+            }),
+            OutsideKind::TargetGroup => {
+                let balancers = self.all_of(OutsideKind::LoadBalancer, at);
+                let mut balancers = balancers.iter().map(|one| &one.resource.id);
+                balancers.any(|one| resource.uses.contains(one)).then(|| {
+                    format!("Target group '{id}' is currently in use by a listener or a rule")
+                })
+            }
+            OutsideKind::SecurityGroup if resource.by_aws => Some(format!(
+                "the specified group: \"{id}\" name: \"default\" cannot be deleted by a user"
+            )),
+            OutsideKind::SecurityGroup => self
+                .is_group_used(id, at)
+                .then(|| format!("resource {id} has a dependent object")),
+            OutsideKind::Interface if resource.by_aws => Some(format!(
+                "You do not have permission to manage the network interface '{id}': it is managed by a service."
+            )),
+            OutsideKind::Interface => (resource.state.as_deref() == Some("in-use"))
+                .then(|| format!("Network interface '{id}' is currently in use.")),
+            OutsideKind::Volume => {
+                let machine = resource.uses.iter().find(|one| one.starts_with("i-"))?;
+                Some(format!("Volume {id} is currently attached to {machine}"))
+            }
+            OutsideKind::DnsRecord => (wanted.body != resource.body).then(|| {
+                format!(
+                    "Tried to delete resource record set [{id}] but the values provided do not match \
+                     the current values"
+                )
+            }),
+            OutsideKind::Bucket => {
+                let objects = self.env.buckets.get(id);
+                objects.is_some_and(|all| !all.is_empty()).then(|| {
+                    "The bucket you tried to delete is not empty".to_owned()
+                })
+            }
+            OutsideKind::Subnet
+            | OutsideKind::RouteTable
+            | OutsideKind::Endpoint
+            | OutsideKind::Peering => Some(format!("{id} is only ever named")),
+        }
+    }
+
+    /// Whether an interface uses a security group, or a rule of another group names it.
+    fn is_group_used(&self, group: &str, at: i64) -> bool {
+        let interfaces = self.all_of(OutsideKind::Interface, at);
+        let mut interfaces = interfaces.iter();
+        let rules = self.all_of(OutsideKind::GroupRule, at);
+        let mut rules = rules
+            .iter()
+            .filter(|rule| rule.holder.as_deref() != Some(group));
+        interfaces.any(|one| one.resource.uses.contains(group))
+            || rules.any(|rule| rule.resource.uses.contains(group))
+    }
+
+    /// Why something outside the stacks keeps CloudFormation from deleting a part of a VPC.
+    pub(in crate::simulated) fn held_from_outside(&self, physical_id: &str) -> Option<String> {
+        use OutsideKind as K;
+        let prefix = physical_id.split('-').next();
+        let holds = |thing: &Thing| {
+            let resource = &thing.resource;
+            match prefix {
+                Some("subnet") => thing.subnet.as_deref() == Some(physical_id),
+                Some("vpc") => {
+                    let in_it = resource.vpc.as_deref() == Some(physical_id);
+                    let of_it = match resource.kind {
+                        K::Machine
+                        | K::SecurityGroup
+                        | K::Interface
+                        | K::Subnet
+                        | K::RouteTable
+                        | K::Endpoint
+                        | K::Peering => true,
+                        // Their interfaces and groups hold it, not they.
+                        K::LoadBalancer
+                        | K::ClassicLoadBalancer
+                        | K::TargetGroup
+                        | K::GroupRule
+                        | K::Volume
+                        | K::Snapshot
+                        | K::DnsRecord
+                        | K::LogGroup
+                        | K::Backup
+                        | K::Bucket
+                        | K::Key => false,
+                    };
+                    in_it && of_it
+                }
+                Some("sg") => match resource.kind {
+                    K::Interface => resource.uses.contains(physical_id),
+                    K::GroupRule => {
+                        let own = thing.goes_with.as_deref() == Some(physical_id);
+                        resource.uses.contains(physical_id) && !own
+                    }
+                    _ => false,
+                },
+                _ => false,
+            }
+        };
+        let held = self.env.outside.existing(self.now).any(holds);
+        held.then(|| reasons::in_use(&self.env.setting, physical_id))
+    }
+}
