@@ -1,7 +1,10 @@
 //! What the tests of this module share: a cluster `canary` with its stacks, and resources in a few words.
 
+mod cluster;
 mod ownership;
 mod purposes;
+mod removal;
+mod scopes;
 
 use crate::cloud::outside::{OutsideKind, OutsideResource, OutsideScope};
 use crate::sweep::classify::{Lists, classify};
