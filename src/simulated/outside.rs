@@ -18,6 +18,9 @@ use crate::common::tags::TAG_CLUSTER;
 
 pub use made::{Balancer, BalancerKind, Maker, Place};
 pub(super) use things::Things;
+
+/// What a client makes of a listing.
+pub(super) type Distort = Box<dyn Fn(OutsideKind, &mut Vec<OutsideResource>)>;
 pub use things::{OutsideLoss, RemovedBy};
 
 impl Outside for Simulated {
@@ -29,7 +32,11 @@ impl Outside for Simulated {
         let about = format!("{kind:?} {}", scope.cluster);
         self.read("outside", &about, |state| {
             let at = state.as_of();
-            Ok(state.list(kind, scope, at))
+            let mut all = state.list(kind, scope, at);
+            if let Some(distort) = &state.distort {
+                distort(kind, &mut all);
+            }
+            Ok(all)
         })
         .await
     }
@@ -56,6 +63,23 @@ impl Simulated {
     /// Everything that was removed from outside CloudFormation.
     pub fn outside_losses(&self) -> Vec<OutsideLoss> {
         self.with_now(|state| state.env.outside.losses.clone())
+    }
+
+    /// A client with a bug: what it makes of every listing, by kind.
+    pub fn distort_listings(
+        &self,
+        distort: impl Fn(OutsideKind, &mut Vec<OutsideResource>) + 'static,
+    ) {
+        self.with_now(|state| state.distort = Some(Box::new(distort)));
+    }
+
+    /// Who has a thing takes it away, with whatever keeps it.
+    pub fn take_away(&self, resource: &OutsideResource) {
+        self.with_now(|state| {
+            let at = state.now;
+            let things = &mut state.env.outside;
+            things.end(resource.kind, &resource.id, at, RemovedBy::Others);
+        });
     }
 
     /// Somebody else removes a resource. Whether AWS let them.

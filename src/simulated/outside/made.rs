@@ -418,6 +418,7 @@ impl State {
             let mut rule = OutsideResource::new(OutsideKind::GroupRule, self.new_id("sgr"));
             rule.vpc = Some(place.vpc.clone());
             rule.uses = BTreeSet::from([nodes.clone(), group.clone()]);
+            rule.body.clone_from(nodes);
             self.make(rule, None, Some(nodes));
         }
         group

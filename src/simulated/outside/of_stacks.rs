@@ -96,6 +96,7 @@ pub(in crate::simulated) fn listed(
         OutsideKind::GroupRule => {
             let groups = ["GroupId", "SourceSecurityGroupId"];
             found.uses = groups.into_iter().filter_map(named).collect();
+            found.body = named("GroupId").unwrap_or_default();
         }
         OutsideKind::Interface => {
             found.uses = texts(&properties["GroupSet"]);
