@@ -34,7 +34,7 @@ pub enum Service {
     Kms,
     /// Elastic Load Balancing's second API.
     LoadBalancing,
-    /// CloudWatch Logs.
+    /// `CloudWatch` Logs.
     Logs,
     Pricing,
     /// Service Quotas.

@@ -74,7 +74,7 @@ pub(super) struct Connection {
     pub(super) tagging_endpoint: Option<String>,
     /// The same for Route 53.
     pub(super) route53_endpoint: Option<String>,
-    /// The same for CloudWatch Logs.
+    /// The same for `CloudWatch` Logs.
     pub(super) logs_endpoint: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The trait [`Outside`] over EC2, Elastic Load Balancing, Resource Groups Tagging, Route 53, CloudWatch Logs, RDS, S3 and KMS.
+//! The trait [`Outside`] over EC2, Elastic Load Balancing, Resource Groups Tagging, Route 53, `CloudWatch` Logs, RDS, S3 and KMS.
 //!
 //! Tags find candidates; that one of them exists is always the word of its own service. AWS has no call for
 //! "everything of a cluster": each kind is asked for by each tag, and by the VPC where it lies in one.

@@ -1,5 +1,5 @@
 //! Signed requests to the services without an SDK client here, over the SDK's own connection: the query protocol of
-//! EC2, IAM, Auto Scaling, Elastic Load Balancing and RDS, the JSON protocol of KMS, CloudWatch Logs, Resource Groups
+//! EC2, IAM, Auto Scaling, Elastic Load Balancing and RDS, the JSON protocol of KMS, `CloudWatch` Logs, Resource Groups
 //! Tagging and Service Quotas, the REST protocol of S3 Control and Route 53. The whole SDK of EC2 takes 8 GB of memory to
 //! compile, and each further one costs minutes.
 

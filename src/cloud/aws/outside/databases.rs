@@ -14,7 +14,7 @@ use crate::cloud::aws::calls::{ApiCall, all_pages};
 use crate::cloud::limiter::Service;
 use crate::cloud::outside::{OutsideKind, OutsideResource, OutsideScope};
 
-/// The name of CloudWatch Logs in `X-Amz-Target`.
+/// The name of `CloudWatch` Logs in `X-Amz-Target`.
 pub(super) const LOGS_TARGET: &str = "Logs_20140328";
 /// RDS's API; there has been no other since.
 pub(super) const RDS_VERSION: &str = "2014-10-31";

@@ -97,29 +97,23 @@ async fn record_sets(aws: &Aws, zone: &str) -> Result<Vec<RecordSet>, CloudError
 
 /// The path of a zone's record sets, from `start` on.
 fn sets_path(zone: &str, most: u64, start: Option<&Start>) -> String {
-    let mut path = format!(
+    let path = format!(
         "{ZONES}/{}/rrset?maxitems={most}",
         utf8_percent_encode(zone, PLAIN)
     );
-    let Some(Start {
-        name,
-        kind,
-        identifier,
-    }) = start
-    else {
+    let Some(start) = start else {
         return path;
     };
     let parts = [
-        ("name", Some(name)),
-        ("type", kind.as_ref()),
-        ("identifier", identifier.as_ref()),
+        ("name", Some(&start.name)),
+        ("type", start.kind.as_ref()),
+        ("identifier", start.identifier.as_ref()),
     ];
-    for (key, value) in parts {
-        if let Some(value) = value {
-            path.push_str(&format!("&{key}={}", utf8_percent_encode(value, PLAIN)));
-        }
-    }
-    path
+    let part = |(key, value): (&str, Option<&String>)| {
+        value.map(|value| format!("&{key}={}", utf8_percent_encode(value, PLAIN)))
+    };
+    let parts = parts.into_iter().filter_map(part);
+    [path].into_iter().chain(parts).collect()
 }
 
 async fn get(aws: &Aws, api_call: ApiCall<'_>, path: &str) -> Result<String, CloudError> {
@@ -145,10 +139,13 @@ pub(super) async fn delete(aws: &Aws, record: &OutsideResource) -> Result<(), Cl
     };
     match rest(aws, Tries::USUAL, api_call, wanted).await {
         Ok(_) => Ok(()),
-        Err(refused @ CloudError::Refused { .. }) => match exists(aws, zone, record).await? {
-            true => Err(refused),
-            false => Ok(()),
-        },
+        Err(refused @ CloudError::Refused { .. }) => {
+            if exists(aws, zone, record).await? {
+                Err(refused)
+            } else {
+                Ok(())
+            }
+        }
         Err(error) => Err(with_action(api_call, error)),
     }
 }

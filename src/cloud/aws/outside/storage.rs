@@ -126,7 +126,7 @@ mod tests {
         let key = described("arn:k", &answer).expect("an answer");
         assert_eq!(key.state.as_deref(), Some("Enabled"));
         assert_eq!(
-            key.created.map(|time| time.as_second()),
+            key.created.map(jiff::Timestamp::as_second),
             Some(1_700_000_000)
         );
         assert_eq!(key.description, None);

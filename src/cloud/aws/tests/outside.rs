@@ -56,14 +56,17 @@ fn texts(set: &std::collections::BTreeSet<String>) -> Vec<&str> {
 
 #[tokio::test]
 async fn page_of_a_proxy_or_an_answer_without_its_list_is_never_an_empty_list() {
-    for kind in OutsideKind::ALL {
-        for body in ["<html>sign in</html>", "{}", "", "<DescribeOtherResponse/>"] {
-            let (aws, _asked) = serve(move |_| Answer::Xml(200, body.to_owned())).await;
-            let error = aws.outside(kind, &scope()).await;
-            let error = error.expect_err("not an answer");
-            assert!(error.is_transient(), "{kind:?} {body}: {error:?}");
-        }
-    }
+    let bodies = ["<html>sign in</html>", "{}", "", "<DescribeOtherResponse/>"];
+    let looks = OutsideKind::ALL
+        .iter()
+        .flat_map(|kind| bodies.iter().map(move |body| (*kind, *body)));
+    let looks = looks.map(async |(kind, body)| {
+        let (aws, _asked) = serve(move |_| Answer::Xml(200, body.to_owned())).await;
+        let error = aws.outside(kind, &scope()).await;
+        let error = error.expect_err("not an answer");
+        assert!(error.is_transient(), "{kind:?} {body}: {error:?}");
+    });
+    futures::future::join_all(looks).await;
 }
 
 #[tokio::test]
