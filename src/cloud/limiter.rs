@@ -388,6 +388,7 @@ mod tests {
         for call in [
             "DescribeStacks",
             "GetParametersByPath",
+            "HeadBucket",
             "HeadObject",
             "ListStacks",
         ] {
@@ -398,6 +399,10 @@ mod tests {
             "DetectStackDrift",
             "PutParameter",
             "SendCommand",
+            "TerminateInstances",
+            "RevokeSecurityGroupIngress",
+            "ChangeResourceRecordSets",
+            "ScheduleKeyDeletion",
         ] {
             assert_eq!(CallKind::of(call), CallKind::Write, "{call}");
         }

@@ -45,23 +45,17 @@ pub(super) async fn records(
     let pages: u64 = pages.sum();
     if pages > MOST_PAGES {
         let number = zones.len();
-        return Err(CloudError::Refused {
-            operation: "nothing".to_owned(),
-            message: format!(
-                "{number} hosted zones need {pages} calls to Route 53, at most {MOST_PAGES} are made"
-            ),
-        });
+        return Err(CloudError::Conflict(format!(
+            "record sets of {number} hosted zones need {pages} calls to Route 53, at most {MOST_PAGES} are made"
+        )));
     }
     let mut found = Vec::new();
     for zone in zones {
         // A zone may go away in between.
         let sets = CloudError::optional(record_sets(aws, &zone.id).await)?.unwrap_or_default();
         let owned = registry::owned(&zone.id, &sets, &scope.cluster);
-        let api_call = ApiCall::new(Service::Route53, "ListResourceRecordSets", &zone.id);
-        found.extend(owned.map_err(|message| CloudError::Refused {
-            operation: api_call.to_string(),
-            message,
-        })?);
+        let unclear = |text| CloudError::Conflict(format!("hosted zone {}: {text}", zone.id));
+        found.extend(owned.map_err(unclear)?);
     }
     Ok(found)
 }

@@ -97,6 +97,27 @@ async fn too_many_record_sets_are_an_error_before_any_is_read() {
 }
 
 #[tokio::test]
+async fn registry_that_is_not_understood_is_an_error() {
+    let (aws, _asked) = serve_paths(|asked| {
+        if asked.contains("rrset") {
+            let named = registry("canary").replace("cname-web", "ext-cname-web");
+            sets(&(WEB.to_owned() + &named), "")
+        } else {
+            zones(&zone("Z1", 4, ""), None)
+        }
+    })
+    .await;
+    let error = aws.outside(OutsideKind::DnsRecord, &scope()).await;
+    let error = error.expect_err("unclear");
+    assert!(!error.is_transient(), "{error:?}");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("hosted zone Z1: external-dns's TXT record ext-cname-web.example.org."),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn zone_that_goes_away_has_no_records() {
     let (aws, _asked) = serve_paths(|asked| {
         if asked.contains("rrset") {
