@@ -26,18 +26,27 @@ const SAME_THROTTLE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
     AutoScaling,
+    /// Elastic Load Balancing's first API, that of classic load balancers.
+    ClassicLoadBalancing,
     CloudFormation,
     Ec2,
     Iam,
     Kms,
+    /// Elastic Load Balancing's second API.
+    LoadBalancing,
+    /// `CloudWatch` Logs.
+    Logs,
     Pricing,
     /// Service Quotas.
     Quotas,
     Rds,
+    Route53,
     S3,
     S3Control,
     Ssm,
     Sts,
+    /// Resource Groups Tagging.
+    Tagging,
 }
 
 /// Whether a call changes anything.
@@ -78,7 +87,9 @@ impl Limit {
     /// For CloudFormation AWS publishes no figures: a reader of `DescribeStacks` is throttled at about
     /// five calls a second (aws-sam-cli#2671), 30 stacks deployed at once always are (aws-cdk-cli#1777).
     /// Half of what AWS documents: EC2 reads (bucket of 100, 20 a second; "Request throttling for the
-    /// Amazon EC2 API") and `GetParameter` (40 a second; Systems Manager's endpoints and quotas).
+    /// Amazon EC2 API"), `GetParameter` (40 a second; Systems Manager's endpoints and quotas), reads of each API of Elastic
+    /// Load Balancing (bucket of 40, 10 a second; "Request throttling for the Elastic Load Balancing API") and Route 53
+    /// (5 a second for a whole account, external-dns's calls among them; Route 53's quotas).
     /// The rest is cautious where calls are few, and wide for S3 and STS, which take hundreds.
     const fn of(service: Service, effect: CallKind) -> Self {
         match (service, effect) {
@@ -97,7 +108,21 @@ impl Limit {
             (Service::Ssm, CallKind::Read) | (Service::Kms, _) => Self::new(20.0, 20.0),
             // AWS publishes no figures; a plan asks one question about a pool, one about a database.
             (Service::AutoScaling | Service::Rds, CallKind::Read) => Self::new(5.0, 20.0),
-            (Service::Pricing | Service::S3Control | Service::Quotas, _) => Self::new(5.0, 10.0),
+            (Service::LoadBalancing | Service::ClassicLoadBalancing, CallKind::Read) => {
+                Self::new(5.0, 20.0)
+            }
+            (Service::LoadBalancing | Service::ClassicLoadBalancing, CallKind::Write) => {
+                Self::new(2.0, 10.0)
+            }
+            (Service::Route53, _) => Self::new(2.5, 5.0),
+            (
+                Service::Pricing
+                | Service::S3Control
+                | Service::Quotas
+                | Service::Tagging
+                | Service::Logs,
+                _,
+            ) => Self::new(5.0, 10.0),
             // A check of a cluster reads about twenty things of IAM.
             (Service::Iam, _) => Self::new(5.0, 30.0),
             (Service::S3 | Service::Sts, _) => Self::new(100.0, 100.0),
@@ -363,6 +388,7 @@ mod tests {
         for call in [
             "DescribeStacks",
             "GetParametersByPath",
+            "HeadBucket",
             "HeadObject",
             "ListStacks",
         ] {
@@ -373,6 +399,10 @@ mod tests {
             "DetectStackDrift",
             "PutParameter",
             "SendCommand",
+            "TerminateInstances",
+            "RevokeSecurityGroupIngress",
+            "ChangeResourceRecordSets",
+            "ScheduleKeyDeletion",
         ] {
             assert_eq!(CallKind::of(call), CallKind::Write, "{call}");
         }

@@ -53,7 +53,10 @@ fn has_form(service: Service, call: &str, body: Option<&[u8]>) -> bool {
     };
     match service {
         Service::AutoScaling
+        | Service::ClassicLoadBalancing
         | Service::CloudFormation
+        | Service::LoadBalancing
+        | Service::Route53
         | Service::Sts
         | Service::Ec2
         | Service::Iam
@@ -61,9 +64,12 @@ fn has_form(service: Service, call: &str, body: Option<&[u8]>) -> bool {
             let root = format!("<{call}Response");
             std::str::from_utf8(body).is_ok_and(|text| text.contains(&root))
         }
-        Service::Ssm | Service::Pricing | Service::Kms | Service::Quotas => {
-            body.trim_ascii_start().starts_with(b"{")
-        }
+        Service::Ssm
+        | Service::Pricing
+        | Service::Kms
+        | Service::Quotas
+        | Service::Tagging
+        | Service::Logs => body.trim_ascii_start().starts_with(b"{"),
         Service::S3Control => std::str::from_utf8(body)
             .is_ok_and(|text| text.contains("<PublicAccessBlockConfiguration")),
         Service::S3 => s3_has_form(call, body),

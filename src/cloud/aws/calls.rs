@@ -25,6 +25,32 @@ impl<'a> ApiCall<'a> {
         Self { service, call, of }
     }
 
+    /// The IAM action that the call needs: its own name, but for one.
+    pub(super) fn action(&self) -> String {
+        let call = match self.call {
+            "HeadBucket" => "ListBucket",
+            call => call,
+        };
+        let prefix = match self.service {
+            Service::AutoScaling => "autoscaling",
+            Service::ClassicLoadBalancing | Service::LoadBalancing => "elasticloadbalancing",
+            Service::CloudFormation => "cloudformation",
+            Service::Ec2 => "ec2",
+            Service::Iam => "iam",
+            Service::Kms => "kms",
+            Service::Logs => "logs",
+            Service::Pricing => "pricing",
+            Service::Quotas => "servicequotas",
+            Service::Rds => "rds",
+            Service::Route53 => "route53",
+            Service::S3 | Service::S3Control => "s3",
+            Service::Ssm => "ssm",
+            Service::Sts => "sts",
+            Service::Tagging => "tag",
+        };
+        format!("{prefix}:{call}")
+    }
+
     /// Of CloudFormation.
     pub(super) const fn stacks(call: &'static str, of: &'a str) -> Self {
         Self::new(Service::CloudFormation, call, of)

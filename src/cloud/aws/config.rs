@@ -66,6 +66,16 @@ pub(super) struct Connection {
     pub(super) s3_control_endpoint: Option<String>,
     /// The same for Service Quotas.
     pub(super) quotas_endpoint: Option<String>,
+    /// The same for Elastic Load Balancing's second API.
+    pub(super) load_balancing_endpoint: Option<String>,
+    /// The same for its first one.
+    pub(super) classic_load_balancing_endpoint: Option<String>,
+    /// The same for Resource Groups Tagging.
+    pub(super) tagging_endpoint: Option<String>,
+    /// The same for Route 53.
+    pub(super) route53_endpoint: Option<String>,
+    /// The same for `CloudWatch` Logs.
+    pub(super) logs_endpoint: Option<String>,
 }
 
 /// How much shorter waits between two tries are: unit tests have many against a server of their own.
@@ -130,6 +140,11 @@ pub(super) async fn load(
         rds_endpoint: endpoint("RDS"),
         s3_control_endpoint: endpoint("S3 Control"),
         quotas_endpoint: endpoint("Service Quotas"),
+        load_balancing_endpoint: endpoint("Elastic Load Balancing v2"),
+        classic_load_balancing_endpoint: endpoint("Elastic Load Balancing"),
+        tagging_endpoint: endpoint("Resource Groups Tagging API"),
+        route53_endpoint: endpoint("Route 53"),
+        logs_endpoint: endpoint("CloudWatch Logs"),
         region: region.to_string(),
         sdk,
     })

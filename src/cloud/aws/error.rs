@@ -10,12 +10,13 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use super::answers::is_numbered;
 use super::calls::ApiCall;
 use crate::cloud::CloudError;
-use crate::cloud::limiter::Service;
 
 mod credentials;
+mod missing;
 mod newer;
 mod text;
 
+use missing::missing;
 pub(super) use newer::{explain_newer, is_unknown_call};
 pub(super) use text::with_causes;
 use text::{as_text, find, innermost, quote, shorten, words};
@@ -141,7 +142,7 @@ pub(super) fn no_credentials(cause: &CredentialsError) -> CloudError {
     credentials::from_chain(cause)
 }
 
-/// Whether a code asks to slow down, as AWS's own retry rules list them.
+/// Whether a code asks to slow down, as AWS's own retry rules list them, and the classic load balancers' own.
 pub(super) fn is_throttle_code(code: &str) -> bool {
     matches!(
         code,
@@ -155,6 +156,7 @@ pub(super) fn is_throttle_code(code: &str) -> bool {
             | "TooManyUpdates"
             | "ProvisionedThroughputExceededException"
             | "BandwidthLimitExceeded"
+            | "DependencyThrottle"
             | "PriorRequestNotComplete"
             | "SlowDown"
     )
@@ -166,13 +168,19 @@ fn from_answer(api_call: ApiCall<'_>, answer: &Answer<'_>) -> CloudError {
     if is_throttle_code(code) || answer.status == 429 {
         return CloudError::Throttled(api_call.to_string());
     }
+    // EC2 says so about what AWS made for another service, such as the interfaces of load balancers.
+    if code == "AuthFailure" && message.contains("do not have permission") {
+        return denied(api_call, message);
+    }
     if let Some(help) = credentials::help(code) {
         return CloudError::Credentials {
             reason: shorten(if message.is_empty() { code } else { message }),
             help: help.to_owned(),
         };
     }
-    by_code(api_call, code, message).unwrap_or_else(|| by_status(api_call, answer))
+    missing(api_call, code)
+        .or_else(|| by_code(api_call, code, message))
+        .unwrap_or_else(|| by_status(api_call, answer))
 }
 
 fn by_status(api_call: ApiCall<'_>, answer: &Answer<'_>) -> CloudError {
@@ -209,24 +217,6 @@ fn by_code(api_call: ApiCall<'_>, code: &str, message: &str) -> Option<CloudErro
         "ChangeSetNotFound" | "ChangeSetNotFoundException" => {
             CloudError::NotFound(subject(message, "change set", api_call))
         }
-        "InvalidInstanceID.NotFound" => CloudError::NotFound(format!("instance {}", api_call.of)),
-        "DBInstanceNotFound" => CloudError::NotFound(format!("database {}", api_call.of)),
-        "NoSuchBucket" => CloudError::NotFound(format!("bucket {}", api_call.of)),
-        "NoSuchBucketPolicy" => {
-            CloudError::NotFound(format!("the policy of bucket {}", api_call.of))
-        }
-        "NoSuchEntity" => CloudError::NotFound(format!("{} in IAM", api_call.of)),
-        "NoSuchKey" => CloudError::NotFound(format!("object {}", api_call.of)),
-        "NoSuchPublicAccessBlockConfiguration" => {
-            CloudError::NotFound(format!("the public access block of bucket {}", api_call.of))
-        }
-        "NotFoundException" if api_call.service == Service::Kms => {
-            CloudError::NotFound(format!("key {}", api_call.of))
-        }
-        "NoSuchResourceException" if api_call.service == Service::Quotas => {
-            CloudError::NotFound(format!("quota {}", api_call.of))
-        }
-        "ParameterNotFound" => CloudError::NotFound(format!("parameter {}", api_call.of)),
         "ValidationError" if is_missing_stack(message) => {
             CloudError::NotFound(subject(message, "stack", api_call))
         }

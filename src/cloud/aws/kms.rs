@@ -12,7 +12,7 @@ use crate::cloud::inspect::KeyState;
 use crate::cloud::limiter::Service;
 
 /// KMS's name in `X-Amz-Target`.
-const TARGET: &str = "TrentService";
+pub(super) const TARGET: &str = "TrentService";
 /// The only policy that a key has.
 const POLICY: &str = "default";
 
@@ -39,7 +39,7 @@ pub(super) async fn state(aws: &Aws, key: &str) -> Result<Option<KeyState>, Clou
 }
 
 /// Seconds since 1970, with a fraction.
-fn moment(seconds: &Value) -> Option<Timestamp> {
+pub(super) fn moment(seconds: &Value) -> Option<Timestamp> {
     #[expect(clippy::cast_possible_truncation, reason = "a date in whole seconds")]
     let whole = seconds.as_f64()?.trunc() as i64;
     Timestamp::from_second(whole).ok()

@@ -1,19 +1,91 @@
-//! The trait [`Outside`] over EC2, Elastic Load Balancing, Resource Groups Tagging, Route 53, CloudWatch Logs, RDS, S3 and KMS.
+//! The trait [`Outside`] over EC2, Elastic Load Balancing, Resource Groups Tagging, Route 53, `CloudWatch` Logs, RDS, S3 and KMS.
+//!
+//! Tags find candidates; that one of them exists is always the word of its own service. AWS has no call for
+//! "everything of a cluster": each kind is asked for by each tag, and by the VPC where it lies in one.
+
+mod answer;
+mod balancers;
+mod databases;
+mod dns;
+mod ec2;
+mod removal;
+mod storage;
+mod tagging;
+mod tags;
+
+use serde_json::Value;
 
 use super::Aws;
+use super::calls::ApiCall;
+use super::error::unanswered;
+use super::signed::{self, Tries};
 use crate::cloud::CloudError;
 use crate::cloud::outside::{Outside, OutsideKind, OutsideResource, OutsideScope};
 
 impl Outside for Aws {
     async fn outside(
         &self,
-        _kind: OutsideKind,
-        _scope: &OutsideScope,
+        kind: OutsideKind,
+        scope: &OutsideScope,
     ) -> Result<Vec<OutsideResource>, CloudError> {
-        Ok(Vec::new())
+        match kind {
+            OutsideKind::Machine => ec2::listed(self, &ec2::MACHINES, scope).await,
+            OutsideKind::LoadBalancer => balancers::listed(self, scope).await,
+            OutsideKind::ClassicLoadBalancer => balancers::classic(self, scope).await,
+            OutsideKind::TargetGroup => balancers::target_groups(self, scope).await,
+            OutsideKind::GroupRule => ec2::rules(self, scope).await,
+            OutsideKind::SecurityGroup => ec2::listed(self, &ec2::GROUPS, scope).await,
+            OutsideKind::Interface => ec2::listed(self, &ec2::INTERFACES, scope).await,
+            OutsideKind::Volume => ec2::listed(self, &ec2::VOLUMES, scope).await,
+            OutsideKind::Snapshot => ec2::listed(self, &ec2::SNAPSHOTS, scope).await,
+            OutsideKind::DnsRecord => dns::records(self, scope).await,
+            OutsideKind::LogGroup => databases::log_groups(self, scope).await,
+            OutsideKind::Backup => databases::backups(self, scope).await,
+            OutsideKind::Bucket => storage::buckets(self, scope).await,
+            OutsideKind::Key => storage::keys(self, scope).await,
+            OutsideKind::Subnet => ec2::listed(self, &ec2::SUBNETS, scope).await,
+            OutsideKind::RouteTable => ec2::listed(self, &ec2::ROUTE_TABLES, scope).await,
+            OutsideKind::Endpoint => ec2::listed(self, &ec2::ENDPOINTS, scope).await,
+            OutsideKind::Peering => ec2::listed(self, &ec2::PEERINGS, scope).await,
+        }
     }
 
     async fn remove(&self, resource: &OutsideResource) -> Result<(), CloudError> {
-        Err(CloudError::NotFound(resource.id.clone()))
+        removal::remove(self, resource).await
     }
+}
+
+/// Asks a query API, by its version.
+async fn query(
+    aws: &Aws,
+    call: (ApiCall<'_>, &str),
+    parameters: &[(&str, &str)],
+) -> Result<String, CloudError> {
+    let answer = signed::query(aws, Tries::USUAL, call, parameters).await;
+    answer.map_err(|error| with_action(call.0, error))
+}
+
+/// Asks a JSON API, by its name in `X-Amz-Target`.
+async fn json(aws: &Aws, call: (ApiCall<'_>, &str), body: &Value) -> Result<Value, CloudError> {
+    let answer = signed::json(aws, Tries::USUAL, call, body).await;
+    answer.map_err(|error| with_action(call.0, error))
+}
+
+/// AWS does not always name the action that is missing: it is the call's then.
+fn with_action(api_call: ApiCall<'_>, error: CloudError) -> CloudError {
+    match error {
+        CloudError::Denied {
+            caller_may_not,
+            action: None,
+        } => CloudError::Denied {
+            caller_may_not,
+            action: Some(api_call.action()),
+        },
+        error => error,
+    }
+}
+
+/// What a parser says of an answer that it can't read.
+fn unreadable(api_call: ApiCall<'_>) -> impl Fn(String) -> CloudError {
+    move |cause| unanswered(api_call, &cause)
 }

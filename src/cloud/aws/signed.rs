@@ -1,8 +1,10 @@
 //! Signed requests to the services without an SDK client here, over the SDK's own connection: the query protocol of
-//! EC2, IAM, Auto Scaling and RDS, the JSON protocol of KMS and Service Quotas, the REST protocol of S3 Control. The
-//! whole SDK of EC2 takes 8 GB of memory to compile, and each further one costs minutes.
+//! EC2, IAM, Auto Scaling, Elastic Load Balancing and RDS, the JSON protocol of KMS, `CloudWatch` Logs, Resource Groups
+//! Tagging and Service Quotas, the REST protocol of S3 Control and Route 53. The whole SDK of EC2 takes 8 GB of memory to
+//! compile, and each further one costs minutes.
 
 mod endpoint;
+mod rest;
 pub(super) mod xml;
 
 use std::time::{Duration, SystemTime};
@@ -18,6 +20,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use serde_json::Value;
 
 use self::endpoint::{Endpoint, Endpoints};
+pub(super) use self::rest::{Rest, of_account, rest};
 use super::Aws;
 use super::answers::is_numbered;
 use super::calls::ApiCall;
@@ -62,7 +65,7 @@ pub(super) struct Client {
 struct Unsigned {
     method: &'static str,
     /// Without the slash at its beginning.
-    path: &'static str,
+    path: String,
     /// The account that is asked about, where the endpoint is the account's own.
     account: String,
     headers: Vec<(&'static str, String)>,
@@ -81,7 +84,7 @@ impl Unsigned {
     fn post(headers: Vec<(&'static str, String)>, body: String) -> Self {
         Self {
             method: "POST",
-            path: "",
+            path: String::new(),
             account: String::new(),
             headers,
             body,
@@ -118,9 +121,35 @@ pub(super) async fn query(
 pub(super) async fn json(
     aws: &Aws,
     tries: Tries,
-    (api_call, target): (ApiCall<'_>, &str),
+    call: (ApiCall<'_>, &str),
     body: &Value,
 ) -> Result<Value, CloudError> {
+    let is_answer =
+        |_: &str, text: &str| serde_json::from_str::<Value>(text).is_ok_and(|it| it.is_object());
+    let text = json_text(aws, tries, call, body, is_answer).await?;
+    let not_json = |error| unanswered(call.0, &format!("an answer that is not JSON ({error})"));
+    serde_json::from_str(&text).map_err(not_json)
+}
+
+/// As [`json`], for a call whose answer has no body.
+pub(super) async fn json_without_answer(
+    aws: &Aws,
+    tries: Tries,
+    call: (ApiCall<'_>, &str),
+    body: &Value,
+) -> Result<(), CloudError> {
+    let is_answer = |_: &str, text: &str| matches!(text.trim(), "" | "{}");
+    json_text(aws, tries, call, body, is_answer).await?;
+    Ok(())
+}
+
+async fn json_text(
+    aws: &Aws,
+    tries: Tries,
+    (api_call, target): (ApiCall<'_>, &str),
+    body: &Value,
+    is_answer: fn(&str, &str) -> bool,
+) -> Result<String, CloudError> {
     let request = || {
         let headers = vec![
             ("content-type", JSON.to_owned()),
@@ -130,31 +159,7 @@ pub(super) async fn json(
     };
     let protocol = Protocol {
         refusal: json_refusal,
-        is_answer: |_, text| serde_json::from_str::<Value>(text).is_ok_and(|it| it.is_object()),
-    };
-    let text = ask(aws, tries, api_call, request, protocol).await?;
-    let not_json = |error| unanswered(api_call, &format!("an answer that is not JSON ({error})"));
-    serde_json::from_str(&text).map_err(not_json)
-}
-
-/// Gets what lies at a path of S3 Control's API about an account; the answer is XML.
-pub(super) async fn of_account(
-    aws: &Aws,
-    tries: Tries,
-    api_call: ApiCall<'_>,
-    account: &str,
-    path: &'static str,
-) -> Result<String, CloudError> {
-    let request = || Unsigned {
-        method: "GET",
-        path,
-        account: account.to_owned(),
-        headers: vec![("x-amz-account-id", account.to_owned())],
-        body: String::new(),
-    };
-    let protocol = Protocol {
-        refusal: xml::refusal,
-        is_answer: |_, text| text.contains("<PublicAccessBlockConfiguration"),
+        is_answer,
     };
     ask(aws, tries, api_call, request, protocol).await
 }
@@ -232,7 +237,7 @@ impl Client {
         };
         let credentials = provider.provide_credentials().await;
         let identity = credentials.map_err(|cause| no_credentials(&cause))?.into();
-        let url = url.replace("{account}", &unsigned.account) + unsigned.path;
+        let url = url.replace("{account}", &unsigned.account) + &unsigned.path;
         let mut settings = SigningSettings::default();
         if api_call.service == Service::S3Control {
             settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
@@ -334,6 +339,17 @@ mod tests {
             (Service::Kms, "/eu-west-1/kms/aws4_request"),
             (Service::Iam, "/us-east-1/iam/aws4_request"),
             (Service::Quotas, "/eu-west-1/servicequotas/aws4_request"),
+            (
+                Service::LoadBalancing,
+                "/eu-west-1/elasticloadbalancing/aws4_request",
+            ),
+            (
+                Service::ClassicLoadBalancing,
+                "/eu-west-1/elasticloadbalancing/aws4_request",
+            ),
+            (Service::Tagging, "/eu-west-1/tagging/aws4_request"),
+            (Service::Logs, "/eu-west-1/logs/aws4_request"),
+            (Service::Route53, "/us-east-1/route53/aws4_request"),
             (Service::S3Control, "/eu-west-1/s3/aws4_request"),
         ] {
             let api_call = ApiCall::new(service, "DescribeIt", "");

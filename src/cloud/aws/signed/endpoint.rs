@@ -17,12 +17,17 @@ pub(super) struct Endpoint {
 #[derive(Debug)]
 pub(super) struct Endpoints {
     auto_scaling: Endpoint,
+    classic_load_balancing: Endpoint,
     ec2: Endpoint,
     iam: Endpoint,
     kms: Endpoint,
-    rds: Endpoint,
-    s3_control: Endpoint,
+    load_balancing: Endpoint,
+    logs: Endpoint,
     quotas: Endpoint,
+    rds: Endpoint,
+    route53: Endpoint,
+    s3_control: Endpoint,
+    tagging: Endpoint,
 }
 
 impl Endpoints {
@@ -37,7 +42,22 @@ impl Endpoints {
             region: region.to_owned(),
         };
         let (url, signed_for) = iam(region);
+        let (route53_url, route53_region) = route53(region);
         Self {
+            classic_load_balancing: endpoint(
+                &connection.classic_load_balancing_endpoint,
+                regional("elasticloadbalancing", region),
+            ),
+            load_balancing: endpoint(
+                &connection.load_balancing_endpoint,
+                regional("elasticloadbalancing", region),
+            ),
+            logs: endpoint(&connection.logs_endpoint, regional("logs", region)),
+            route53: endpoint(
+                &connection.route53_endpoint,
+                (route53_url.to_owned(), "route53", route53_region),
+            ),
+            tagging: endpoint(&connection.tagging_endpoint, regional("tagging", region)),
             auto_scaling: endpoint(
                 &connection.auto_scaling_endpoint,
                 regional("autoscaling", region),
@@ -64,6 +84,11 @@ impl Endpoints {
     pub(super) fn of(&self, service: Service) -> Option<&Endpoint> {
         match service {
             Service::AutoScaling => Some(&self.auto_scaling),
+            Service::ClassicLoadBalancing => Some(&self.classic_load_balancing),
+            Service::LoadBalancing => Some(&self.load_balancing),
+            Service::Logs => Some(&self.logs),
+            Service::Route53 => Some(&self.route53),
+            Service::Tagging => Some(&self.tagging),
             Service::Ec2 => Some(&self.ec2),
             Service::Iam => Some(&self.iam),
             Service::Kms => Some(&self.kms),
@@ -97,6 +122,17 @@ fn iam(region: &str) -> (&'static str, &'static str) {
     }
 }
 
+/// So has Route 53, with regions of its own to sign for.
+fn route53(region: &str) -> (&'static str, &'static str) {
+    match region.split('-').next() {
+        Some("cn") => ("https://route53.amazonaws.com.cn/", "cn-northwest-1"),
+        _ if region.starts_with("us-gov-") => {
+            ("https://route53.us-gov.amazonaws.com/", "us-gov-west-1")
+        }
+        _ => ("https://route53.amazonaws.com/", "us-east-1"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,11 +163,32 @@ mod tests {
             let auto_scaling = format!("https://autoscaling.{ec2}/");
             assert_eq!(regional("autoscaling", region).0, auto_scaling);
             assert_eq!(regional("kms", region).0, format!("https://kms.{ec2}/"));
+            let tagging = regional("tagging", region).0;
+            assert_eq!(tagging, format!("https://tagging.{ec2}/"));
             let of_account = regional("{account}.s3-control", region).0;
             assert_eq!(of_account, format!("https://{{account}}.s3-control.{ec2}/"));
             let expected = (format!("https://{iam_url}/"), signed_for);
             let (url, region) = iam(region);
             assert_eq!((url.to_owned(), region), expected);
+        }
+    }
+
+    #[test]
+    fn route53_has_one_endpoint_and_one_region_a_partition() {
+        for (region, url, signed_for) in [
+            ("ap-south-1", "https://route53.amazonaws.com/", "us-east-1"),
+            (
+                "cn-north-1",
+                "https://route53.amazonaws.com.cn/",
+                "cn-northwest-1",
+            ),
+            (
+                "us-gov-east-1",
+                "https://route53.us-gov.amazonaws.com/",
+                "us-gov-west-1",
+            ),
+        ] {
+            assert_eq!(route53(region), (url, signed_for));
         }
     }
 }

@@ -38,10 +38,24 @@ pub(super) fn refusal(xml: &str) -> ApiError {
     };
     elements(document.root(), "Error")
         .next()
-        .map_or_else(ApiError::default, |error| ApiError {
+        .map(|error| ApiError {
             code: child(error, "Code"),
             message: child(error, "Message"),
         })
+        .or_else(|| refused_batch(document.root_element()))
+        .unwrap_or_default()
+}
+
+/// Route 53's refusal of a batch of changes, whose code is its root.
+fn refused_batch(root: Node<'_, '_>) -> Option<ApiError> {
+    const CODE: &str = "InvalidChangeBatch";
+    root.has_local_name(CODE).then(|| {
+        let messages = elements(root, "Message").filter_map(|message| message.text());
+        ApiError {
+            code: Some(CODE.to_owned()),
+            message: Some(messages.map(str::trim).collect::<Vec<_>>().join("; ")),
+        }
+    })
 }
 
 /// A namespace names the version of an API; which one it is does not matter.
@@ -85,5 +99,10 @@ mod tests {
             }
         );
         assert_eq!(refusal("<html><br></html>"), ApiError::default());
+        let batch = "<InvalidChangeBatch xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Messages>\
+            <Message>one</Message><Message>two</Message></Messages></InvalidChangeBatch>";
+        let refused = refusal(batch);
+        assert_eq!(refused.code.as_deref(), Some("InvalidChangeBatch"));
+        assert_eq!(refused.message.as_deref(), Some("one; two"));
     }
 }

@@ -9,6 +9,7 @@ mod ec2_and_prices;
 mod foreign;
 mod inspecting;
 mod operations;
+mod outside;
 mod scaling;
 
 use std::sync::mpsc::{Receiver, channel};
@@ -35,12 +36,28 @@ enum Answer {
 
 /// Serves a script until the test ends; every request's form body can be read from the receiver.
 async fn serve(script: impl FnMut(&str) -> Answer + Send + 'static) -> (Aws, Receiver<String>) {
+    serve_by(|_, _| String::new(), script).await
+}
+
+/// As [`serve`], for requests that say what they want by their method and path: both go before the body, on a line.
+async fn serve_paths(
+    script: impl FnMut(&str) -> Answer + Send + 'static,
+) -> (Aws, Receiver<String>) {
+    serve_by(|method, path| format!("{method} {path}\n"), script).await
+}
+
+async fn serve_by(
+    line: fn(&str, &str) -> String,
+    script: impl FnMut(&str) -> Answer + Send + 'static,
+) -> (Aws, Receiver<String>) {
     let (sent, asked) = channel();
     let script = Arc::new(Mutex::new(script));
     let address = listen(move |stream| {
         let (script, sent) = (script.clone(), sent.clone());
         connection(stream, async move |request: Request| {
+            let line = line(request.method().as_str(), &request.uri().to_string());
             let body = String::from_utf8(request.into_body()).expect("a form");
+            let body = line + &body;
             let mut script = script.lock().expect("no test panics in a script");
             let answer = script(&body);
             sent.send(body).ok();

@@ -1,0 +1,204 @@
+//! What databases leave behind: log groups, which RDS makes and nobody deletes, and automated backups of deleted ones.
+//! CloudFormation names a database after stack and resource, so that the name says whose it is.
+
+use jiff::Timestamp;
+use roxmltree::Node;
+use serde_json::{Value, json as object};
+
+use super::answer::{List, bytes_of_gib, direct, optional, page, required, tags, time};
+use super::tags::OF_STACKS;
+use super::{json, query, tags as cluster_tags, unreadable};
+use crate::cloud::CloudError;
+use crate::cloud::aws::Aws;
+use crate::cloud::aws::calls::{ApiCall, all_pages};
+use crate::cloud::limiter::Service;
+use crate::cloud::outside::{OutsideKind, OutsideResource, OutsideScope};
+
+/// The name of `CloudWatch` Logs in `X-Amz-Target`.
+pub(super) const LOGS_TARGET: &str = "Logs_20140328";
+/// RDS's API; there has been no other since.
+pub(super) const RDS_VERSION: &str = "2014-10-31";
+/// Where RDS puts the logs of databases.
+const LOGS_OF_DATABASES: &str = "/aws/rds/instance/";
+const BACKUPS: List = List {
+    call: "DescribeDBInstanceAutomatedBackups",
+    path: &["DBInstanceAutomatedBackups"],
+    entry: "DBInstanceAutomatedBackup",
+    next: "Marker",
+};
+/// State of backups whose database is deleted.
+const RETAINED: &str = "retained";
+
+/// What a database's identifier begins with; a random part without a dash follows.
+fn prefix(cluster: &str) -> String {
+    format!("{cluster}-database-database-")
+}
+
+/// Whether an identifier is that of the cluster's database, and not of a cluster whose name begins like this.
+fn is_database_of(identifier: &str, cluster: &str) -> bool {
+    let random = identifier.strip_prefix(&prefix(cluster));
+    random.is_some_and(|random| {
+        !random.is_empty() && random.chars().all(|letter| letter.is_ascii_alphanumeric())
+    })
+}
+
+/// The log groups of the cluster's databases, living ones too. Their tags are not read: RDS puts none on them.
+pub(super) async fn log_groups(
+    aws: &Aws,
+    scope: &OutsideScope,
+) -> Result<Vec<OutsideResource>, CloudError> {
+    let cluster = &scope.cluster;
+    let named = format!("{LOGS_OF_DATABASES}{}", prefix(cluster));
+    let api_call = ApiCall::new(Service::Logs, "DescribeLogGroups", &named);
+    let all = all_pages(async |next: Option<String>| {
+        let mut body = object!({ "logGroupNamePrefix": named, "limit": 50 });
+        if let Some(next) = next {
+            body["nextToken"] = Value::from(next);
+        }
+        let answer = json(aws, (api_call, LOGS_TARGET), &body).await?;
+        let (page, next) = log_page(&answer).map_err(unreadable(api_call))?;
+        Ok((Some(page), next))
+    })
+    .await?;
+    let is_ours = |group: &OutsideResource| {
+        let path = group.id.strip_prefix(LOGS_OF_DATABASES).unwrap_or_default();
+        let (identifier, _) = path.split_once('/').unwrap_or((path, ""));
+        is_database_of(identifier, cluster)
+    };
+    Ok(all.into_iter().filter(is_ours).collect())
+}
+
+fn log_page(answer: &Value) -> Result<(Vec<OutsideResource>, Option<String>), String> {
+    let list = answer["logGroups"].as_array();
+    let list = list.ok_or("an answer without logGroups")?;
+    let group = |group: &Value| {
+        let name = group["logGroupName"].as_str();
+        let name = name.ok_or("an answer with an entry without logGroupName")?;
+        let created = group["creationTime"].as_i64();
+        Ok(OutsideResource {
+            bytes: group["storedBytes"].as_u64(),
+            created: created.and_then(|time| Timestamp::from_millisecond(time).ok()),
+            ..OutsideResource::new(OutsideKind::LogGroup, name)
+        })
+    };
+    let page: Result<_, String> = list.iter().map(group).collect();
+    let next = answer["nextToken"]
+        .as_str()
+        .filter(|token| !token.is_empty());
+    Ok((page?, next.map(str::to_owned)))
+}
+
+/// The automated backups that RDS keeps of the cluster's deleted databases.
+pub(super) async fn backups(
+    aws: &Aws,
+    scope: &OutsideScope,
+) -> Result<Vec<OutsideResource>, CloudError> {
+    let api_call = ApiCall::new(Service::Rds, BACKUPS.call, "");
+    let all = all_pages(async |next: Option<String>| {
+        let mut parameters = vec![
+            ("Filters.Filter.1.Name", "status"),
+            ("Filters.Filter.1.Values.Value.1", RETAINED),
+            ("MaxRecords", "100"),
+        ];
+        parameters.extend(next.as_deref().map(|marker| ("Marker", marker)));
+        let text = query(aws, (api_call, RDS_VERSION), &parameters).await?;
+        let page = page(&text, BACKUPS, backup).map_err(unreadable(api_call))?;
+        Ok((Some(page.items), page.next))
+    })
+    .await?;
+    let cluster = scope.cluster.as_str();
+    let is_ours = |backup: &OutsideResource| {
+        let is_retained = backup.state.as_deref() == Some(RETAINED);
+        let identifier = backup.description.as_deref().unwrap_or_default();
+        let is_named = is_database_of(identifier, cluster)
+            || cluster_tags::are_of(&backup.tags, OF_STACKS, cluster);
+        is_retained && is_named
+    };
+    Ok(all.into_iter().filter(is_ours).collect())
+}
+
+/// Its description is the database's identifier, its time that of the earliest state that can be restored.
+fn backup(entry: Node<'_, '_>) -> Result<OutsideResource, String> {
+    let database = required(entry, "DBInstanceIdentifier")?;
+    // Backups of the same region can be named by the database's resource id too.
+    let arn = optional(entry, "DBInstanceAutomatedBackupsArn");
+    let id = arn.map_or_else(|| required(entry, "DbiResourceId"), Ok)?;
+    Ok(OutsideResource {
+        tags: tags(entry, ["TagList", "Tag", "Key", "Value"]),
+        state: optional(entry, "Status"),
+        bytes: bytes_of_gib(entry, "AllocatedStorage"),
+        created: direct(entry, "RestoreWindow").and_then(|window| time(window, "EarliestTime")),
+        uses: [database.clone()].into(),
+        description: Some(database),
+        ..OutsideResource::new(OutsideKind::Backup, id)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn database_of_a_cluster_is_known_by_its_name() {
+        let of = |identifier| is_database_of(identifier, "canary");
+        assert!(of("canary-database-database-x1y2z3"));
+        for other in [
+            "canary-database-database-",
+            "canary-database-database-x-database-database-y1",
+            "canary-2-database-database-x1",
+            "other",
+        ] {
+            assert!(!of(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn log_group_has_its_size_and_its_time() {
+        let answer = object!({
+            "logGroups": [
+                {"logGroupName": "/aws/rds/instance/a/postgresql", "creationTime": 1_700_000_000_500_i64,
+                 "storedBytes": 52_428_800, "arn": "arn:aws:logs:eu-west-1:1:log-group:x:*"},
+                {"logGroupName": "/aws/rds/instance/a/upgrade"},
+            ],
+            "nextToken": "two",
+        });
+        let (page, next) = log_page(&answer).expect("an answer");
+        assert_eq!(next.as_deref(), Some("two"));
+        assert_eq!(page[0].bytes, Some(52_428_800));
+        let created = page[0].created.map(Timestamp::as_millisecond);
+        assert_eq!(created, Some(1_700_000_000_500));
+        assert_eq!((page[1].bytes, page[1].created), (None, None));
+        assert_eq!(
+            log_page(&object!({"logGroups": []})),
+            Ok((Vec::new(), None))
+        );
+        assert!(log_page(&object!({})).is_err());
+        assert!(log_page(&object!({"logGroups": [{}]})).is_err());
+    }
+
+    #[test]
+    fn backup_has_its_database_its_size_and_its_window() {
+        let xml = "<DescribeDBInstanceAutomatedBackupsResponse xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\">\
+            <DescribeDBInstanceAutomatedBackupsResult><Marker>two</Marker><DBInstanceAutomatedBackups>\
+            <DBInstanceAutomatedBackup><DBInstanceArn>arn:aws:rds:eu-west-1:1:db:canary-database-database-x1</DBInstanceArn>\
+            <DbiResourceId>db-ABC</DbiResourceId><DBInstanceIdentifier>canary-database-database-x1</DBInstanceIdentifier>\
+            <RestoreWindow><EarliestTime>2026-11-01T00:00:00.000Z</EarliestTime><LatestTime>2026-11-08T00:00:00Z</LatestTime>\
+            </RestoreWindow><AllocatedStorage>20</AllocatedStorage><Status>retained</Status>\
+            <DBInstanceAutomatedBackupsArn>arn:aws:rds:eu-west-1:1:auto-backup:ab-X</DBInstanceAutomatedBackupsArn>\
+            <TagList><Tag><Key>kube-cfn/cluster</Key><Value>canary</Value></Tag></TagList></DBInstanceAutomatedBackup>\
+            <DBInstanceAutomatedBackup><DbiResourceId>db-DEF</DbiResourceId><DBInstanceIdentifier>old</DBInstanceIdentifier>\
+            <Status>retained</Status><RestoreWindow/></DBInstanceAutomatedBackup></DBInstanceAutomatedBackups>\
+            </DescribeDBInstanceAutomatedBackupsResult></DescribeDBInstanceAutomatedBackupsResponse>";
+        let page = page(xml, BACKUPS, backup).expect("an answer");
+        assert_eq!(page.next.as_deref(), Some("two"));
+        let [one, other] = &page.items[..] else {
+            panic!("{page:?}")
+        };
+        assert_eq!(one.id, "arn:aws:rds:eu-west-1:1:auto-backup:ab-X");
+        assert_eq!(one.bytes, Some(20 << 30));
+        assert_eq!(one.tag("kube-cfn/cluster"), Some("canary"));
+        assert_eq!(one.created, "2026-11-01T00:00:00Z".parse().ok());
+        assert_eq!(other.id, "db-DEF");
+        assert_eq!((other.bytes, other.created), (None, None));
+    }
+}

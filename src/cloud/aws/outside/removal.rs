@@ -1,0 +1,164 @@
+//! Removing a resource outside the stacks, each kind by its own call. What is gone is no error; what is still used is
+//! refused with AWS's own words.
+
+use serde_json::{Value, json as object};
+
+use super::balancers::{CLASSIC_VERSION, VERSION};
+use super::databases::{LOGS_TARGET, RDS_VERSION};
+use super::{dns, ec2, json, query, with_action};
+use crate::cloud::CloudError;
+use crate::cloud::aws::Aws;
+use crate::cloud::aws::calls::ApiCall;
+use crate::cloud::aws::kms::{self, TARGET};
+use crate::cloud::aws::signed::{Tries, json_without_answer};
+use crate::cloud::inspect::KeyState;
+use crate::cloud::limiter::Service;
+use crate::cloud::outside::{OutsideKind, OutsideResource};
+
+/// The longest wait of KMS, in days: until then a deletion can be cancelled.
+const KEY_WAIT_DAYS: u32 = 30;
+
+pub(super) async fn remove(aws: &Aws, resource: &OutsideResource) -> Result<(), CloudError> {
+    if resource.by_aws {
+        let why = "AWS made it for another resource and takes it away with that one";
+        return Err(refused(resource, why));
+    }
+    match by_kind(aws, resource).await {
+        Err(CloudError::NotFound(_)) => Ok(()),
+        // Another operation on it is under way: it may succeed later.
+        Err(CloudError::Conflict(message)) => Err(refused(resource, &message)),
+        answer => answer,
+    }
+}
+
+async fn by_kind(aws: &Aws, resource: &OutsideResource) -> Result<(), CloudError> {
+    let id = resource.id.as_str();
+    match resource.kind {
+        OutsideKind::Machine => ec2_call(aws, "TerminateInstances", "InstanceId.1", id).await,
+        OutsideKind::LoadBalancer => {
+            let call = (Service::LoadBalancing, VERSION, "DeleteLoadBalancer");
+            query_call(aws, call, "LoadBalancerArn", id).await
+        }
+        OutsideKind::ClassicLoadBalancer => {
+            let version = CLASSIC_VERSION;
+            let call = (Service::ClassicLoadBalancing, version, "DeleteLoadBalancer");
+            query_call(aws, call, "LoadBalancerName", id).await
+        }
+        OutsideKind::TargetGroup => {
+            let call = (Service::LoadBalancing, VERSION, "DeleteTargetGroup");
+            query_call(aws, call, "TargetGroupArn", id).await
+        }
+        OutsideKind::GroupRule => revoke(aws, id).await,
+        OutsideKind::SecurityGroup => ec2_call(aws, "DeleteSecurityGroup", "GroupId", id).await,
+        OutsideKind::Interface => {
+            ec2_call(aws, "DeleteNetworkInterface", "NetworkInterfaceId", id).await
+        }
+        OutsideKind::Volume => ec2_call(aws, "DeleteVolume", "VolumeId", id).await,
+        OutsideKind::Snapshot => ec2_call(aws, "DeleteSnapshot", "SnapshotId", id).await,
+        OutsideKind::DnsRecord => dns::delete(aws, resource).await,
+        OutsideKind::LogGroup => delete_log_group(aws, id).await,
+        OutsideKind::Backup => delete_backup(aws, id).await,
+        OutsideKind::Bucket => delete_bucket(aws, id).await,
+        OutsideKind::Key => end_key(aws, id).await,
+        OutsideKind::Subnet
+        | OutsideKind::RouteTable
+        | OutsideKind::Endpoint
+        | OutsideKind::Peering => {
+            let why = "neither Kubernetes nor this tool makes one outside the stacks";
+            Err(refused(resource, why))
+        }
+    }
+}
+
+/// What no call was made for.
+fn refused(resource: &OutsideResource, why: &str) -> CloudError {
+    CloudError::Refused {
+        operation: format!("removal of {}", resource.id),
+        message: why.to_owned(),
+    }
+}
+
+async fn ec2_call(
+    aws: &Aws,
+    call: &'static str,
+    parameter: &str,
+    id: &str,
+) -> Result<(), CloudError> {
+    let call = (Service::Ec2, crate::cloud::aws::ec2::VERSION, call);
+    query_call(aws, call, parameter, id).await
+}
+
+async fn query_call(
+    aws: &Aws,
+    (service, version, call): (Service, &str, &'static str),
+    parameter: &str,
+    id: &str,
+) -> Result<(), CloudError> {
+    let api_call = ApiCall::new(service, call, id);
+    query(aws, (api_call, version), &[(parameter, id)]).await?;
+    Ok(())
+}
+
+/// Takes a rule out of its group.
+async fn revoke(aws: &Aws, id: &str) -> Result<(), CloudError> {
+    let Some(rule) = ec2::rule(aws, id).await? else {
+        return Ok(());
+    };
+    let call = if rule.is_egress {
+        "RevokeSecurityGroupEgress"
+    } else {
+        "RevokeSecurityGroupIngress"
+    };
+    let api_call = ApiCall::new(Service::Ec2, call, id);
+    let parameters = [
+        ("GroupId", rule.group.as_str()),
+        ("SecurityGroupRuleId.1", id),
+    ];
+    query(
+        aws,
+        (api_call, crate::cloud::aws::ec2::VERSION),
+        &parameters,
+    )
+    .await?;
+    Ok(())
+}
+
+async fn delete_log_group(aws: &Aws, name: &str) -> Result<(), CloudError> {
+    let api_call = ApiCall::new(Service::Logs, "DeleteLogGroup", name);
+    let body = object!({ "logGroupName": name });
+    let answer = json_without_answer(aws, Tries::USUAL, (api_call, LOGS_TARGET), &body).await;
+    answer.map_err(|error| with_action(api_call, error))
+}
+
+/// By its ARN, or by the resource id of its database.
+async fn delete_backup(aws: &Aws, id: &str) -> Result<(), CloudError> {
+    let parameter = if id.starts_with("arn:") {
+        "DBInstanceAutomatedBackupsArn"
+    } else {
+        "DbiResourceId"
+    };
+    let call = "DeleteDBInstanceAutomatedBackup";
+    query_call(aws, (Service::Rds, RDS_VERSION, call), parameter, id).await
+}
+
+async fn delete_bucket(aws: &Aws, name: &str) -> Result<(), CloudError> {
+    let api_call = ApiCall::new(Service::S3, "DeleteBucket", name);
+    let request = aws.s3.delete_bucket().bucket(name);
+    let answer = aws.ask(api_call, request.send()).await;
+    answer.map_err(|error| with_action(api_call, error))?;
+    Ok(())
+}
+
+/// Disables a key and begins its wait. KMS refuses for one that waits already.
+async fn end_key(aws: &Aws, id: &str) -> Result<(), CloudError> {
+    let api_call = ApiCall::new(Service::Kms, "ScheduleKeyDeletion", id);
+    let body = object!({ "KeyId": id, "PendingWindowInDays": KEY_WAIT_DAYS });
+    let answer: Result<Value, _> = json(aws, (api_call, TARGET), &body).await;
+    let Err(refused @ CloudError::Refused { .. }) = answer else {
+        return answer.map(drop);
+    };
+    match kms::state(aws, id).await? {
+        None | Some(KeyState::PendingDeletion(_)) => Ok(()),
+        Some(KeyState::Enabled | KeyState::Disabled | KeyState::Other(_)) => Err(refused),
+    }
+}

@@ -1,0 +1,156 @@
+//! Log groups, automated backups, buckets and keys.
+
+use super::*;
+
+#[tokio::test]
+async fn log_groups_are_those_of_the_clusters_databases_on_every_page() {
+    let (aws, asked) = serve(|asked| {
+        let group = |database: &str, log: &str| {
+            serde_json::json!({
+                "logGroupName": format!("/aws/rds/instance/{database}/{log}"),
+                "storedBytes": 1024, "creationTime": 1_700_000_000_000_i64,
+            })
+        };
+        let ours = "canary-database-database-x1";
+        if asked.contains("\"nextToken\":\"two\"") {
+            json(&serde_json::json!({"logGroups": [group(ours, "upgrade")]}))
+        } else {
+            let other = group(
+                "canary-database-database-y-database-database-z1",
+                "postgresql",
+            );
+            let page = [group(ours, "postgresql"), other];
+            json(&serde_json::json!({"logGroups": page, "nextToken": "two"}))
+        }
+    })
+    .await;
+    let found = listed(&aws, OutsideKind::LogGroup).await;
+    let name = |log: &str| format!("/aws/rds/instance/canary-database-database-x1/{log}");
+    assert_eq!(ids(&found), [name("postgresql"), name("upgrade")]);
+    assert_eq!(found[0].bytes, Some(1024));
+    let request = asked.recv().expect("a request");
+    let prefix = r#""logGroupNamePrefix":"/aws/rds/instance/canary-database-database-""#;
+    assert!(request.contains(prefix), "{request}");
+}
+
+#[tokio::test]
+async fn backups_are_the_retained_ones_of_the_clusters_databases() {
+    let backup = |database: &str, status: &str, tags: &str| {
+        format!(
+            "<DBInstanceAutomatedBackup><DbiResourceId>db-{database}</DbiResourceId>\
+             <DBInstanceIdentifier>{database}</DBInstanceIdentifier><AllocatedStorage>20</AllocatedStorage>\
+             <Status>{status}</Status>{tags}</DBInstanceAutomatedBackup>"
+        )
+    };
+    let (aws, asked) = serve(move |asked| {
+        let tag = "<TagList><Tag><Key>kube-cfn/cluster</Key><Value>canary</Value></Tag></TagList>";
+        let page = if asked.contains("Marker=two") {
+            backup("canary-database-database-x1", "retained", "")
+                + &backup("restored", "retained", tag)
+        } else {
+            let others = backup("canary-database-database-x2", "active", "")
+                + &backup("production-database-database-x3", "retained", "");
+            format!("{others}<!-- a comment -->")
+        };
+        let next = if asked.contains("Marker=two") {
+            ""
+        } else {
+            "<Marker>two</Marker>"
+        };
+        let list = format!("{next}<DBInstanceAutomatedBackups>{page}</DBInstanceAutomatedBackups>");
+        ok("DescribeDBInstanceAutomatedBackups", &list)
+    })
+    .await;
+    let found = listed(&aws, OutsideKind::Backup).await;
+    assert_eq!(
+        ids(&found),
+        ["db-canary-database-database-x1", "db-restored"]
+    );
+    assert_eq!(found[0].bytes, Some(20 << 30));
+    let request = asked.recv().expect("a request");
+    for part in [
+        "Version=2014-10-31",
+        "Filters.Filter.1.Name=status",
+        "Filters.Filter.1.Values.Value.1=retained",
+    ] {
+        assert!(request.contains(part), "{part}: {request}");
+    }
+}
+
+/// Resource Groups Tagging with these ARNs on two pages.
+fn tagged(asked: &str, first: &str, second: &str) -> Answer {
+    let tags = serde_json::json!([{"Key": "kube-cfn/cluster", "Value": "canary"}]);
+    let (arn, next) = if asked.contains(r#""PaginationToken":"two""#) {
+        (second, "")
+    } else {
+        (first, "two")
+    };
+    json(&serde_json::json!({
+        "PaginationToken": next,
+        "ResourceTagMappingList": [{"ResourceARN": arn, "Tags": tags}],
+    }))
+}
+
+#[tokio::test]
+async fn buckets_are_those_that_s3_still_has() {
+    let (aws, asked) = serve_paths(|asked| {
+        if asked.starts_with("HEAD /canary-gone") {
+            Answer::Xml(404, String::new())
+        } else if asked.starts_with("HEAD /canary-state") {
+            Answer::Xml(200, String::new())
+        } else {
+            assert!(asked.contains(r#""ResourceTypeFilters":["s3"]"#), "{asked}");
+            tagged(
+                asked,
+                "arn:aws:s3:::canary-gone",
+                "arn:aws:s3:::canary-state",
+            )
+        }
+    })
+    .await;
+    let found = listed(&aws, OutsideKind::Bucket).await;
+    assert_eq!(ids(&found), ["canary-state"]);
+    assert_eq!(found[0].tag("kube-cfn/cluster"), Some("canary"));
+    assert_eq!(asked.try_iter().count(), 4);
+}
+
+#[tokio::test]
+async fn bucket_that_may_not_be_looked_at_is_no_missing_one() {
+    let (aws, _asked) = serve_paths(|asked| {
+        if asked.starts_with("HEAD") {
+            Answer::Xml(403, String::new())
+        } else {
+            tagged(asked, "arn:aws:s3:::canary-a", "arn:aws:s3:::canary-b")
+        }
+    })
+    .await;
+    let error = aws.outside(OutsideKind::Bucket, &scope()).await;
+    let Err(CloudError::Denied { action, .. }) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(action.as_deref(), Some("s3:ListBucket"));
+}
+
+#[tokio::test]
+async fn keys_that_wait_for_their_deletion_are_not_listed() {
+    let arn = |id: &str| format!("arn:aws:kms:eu-west-1:1:key/{id}");
+    let (aws, _asked) = serve(move |asked| {
+        if asked.contains("TagFilters") {
+            tagged(asked, &arn("living"), &arn("ending"))
+        } else {
+            let state = if asked.contains("living") {
+                "Disabled"
+            } else {
+                "PendingDeletion"
+            };
+            json(&serde_json::json!({"KeyMetadata": {
+                "KeyId": "1", "KeyState": state, "CreationDate": 1_700_000_000.5, "Description": "state",
+            }}))
+        }
+    })
+    .await;
+    let found = listed(&aws, OutsideKind::Key).await;
+    assert_eq!(ids(&found), [arn("living")]);
+    assert_eq!(found[0].state.as_deref(), Some("Disabled"));
+    assert_eq!(found[0].description.as_deref(), Some("state"));
+}
