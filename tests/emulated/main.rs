@@ -24,6 +24,7 @@ mod kubernetes;
 mod node;
 mod objects;
 mod output;
+mod outside;
 mod preflight;
 mod process;
 mod production;

@@ -43,7 +43,7 @@ def main():
 
 
 def _install(state):
-    from . import changesets, drift, replacing, resources, reverting, strict, validation
+    from . import changesets, drift, records, releases, replacing, resources, reverting, strict, tagging, validation
     from .account import Accounts
     from .engine import Engine
     from .pace import Pace
@@ -55,8 +55,12 @@ def _install(state):
     servers = Servers(state / "postgres")
     pace = Pace(CATALOGUE, float(os.environ.get("KUBE_CFN_EMULATOR_SPEED", "0")))
     rules = Rules(os.environ.get("KUBE_CFN_TEST_RULES"))
+    accounts = Accounts(os.environ.get("KUBE_CFN_TEST_RULES"), CATALOGUE)
+    releases.install(pace, accounts)
     replacing.install(CATALOGUE)
     resources.install(servers)
+    tagging.install()
+    records.install()
     changesets.install()
     strict.install()
     drift.install(rules)
@@ -64,7 +68,6 @@ def _install(state):
     validation.install(rules)
     consoles.install(rules)
     commands.install(rules)
-    accounts = Accounts(os.environ.get("KUBE_CFN_TEST_RULES"), CATALOGUE)
     accounts.install()
     Engine(pace, rules, resources.SNAPSHOTS, instances_of).install()
     return servers, accounts

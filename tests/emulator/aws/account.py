@@ -11,7 +11,9 @@ directory, a JSON object that is read again at every question.
 `defaultVpc`    false: there is none
 `caller`        ARN of the caller, in place of the root user
 `denied`        IAM actions that a policy of the caller denies; `notAllowed`: that none allows
-`refuses`       API actions that answer AccessDenied
+`refuses`       API actions that answer AccessDenied (`refusals.py`)
+`interfacesStay`, `tagsStay`, `terminating`: real seconds, in place of AWS's divided by the speed, that interfaces of a
+                deleted load balancer stay, that tagging still lists a deleted one, that an instance takes to terminate
 """
 
 import json
@@ -21,12 +23,14 @@ from pathlib import Path
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ec2, iam, rds, sts
 
+from . import refusals
+
 QUOTAS = "ServiceQuotasV20190624."
 ACCESS_BLOCK = "/v20180820/configuration/publicAccessBlock"
 # AWS's defaults of 2026, but for vCPUs: new accounts have 5, those that run clusters have asked for more.
 DEFAULTS = {"L-0263D0A3": 5, "L-F678F1CE": 5, "L-1216C47A": 640, "L-34B43A08": 640}
 KNOWN = {"quotas", "applied", "zones", "notOffered", "databases", "accessBlock", "defaultVpc", "caller", "denied",
-         "notAllowed", "refuses"}
+         "notAllowed", "refuses", "interfacesStay", "tagsStay", "terminating"}
 
 
 class Accounts:
@@ -60,9 +64,7 @@ class Accounts:
         actions["DescribeVpcs"] = self._without_default(actions["DescribeVpcs"])
         rds._ACTION_MAP["DescribeOrderableDBInstanceOptions"] = self._orderable
         iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = self._simulate
-        for table, error in ((actions, _ec2_denied), (rds._ACTION_MAP, _rds_denied), (iam._IAM_HANDLERS, _iam_denied)):
-            for action in list(table):
-                table[action] = self._allowed(action, table[action], error)
+        refusals.install(self)
         stock = sts._caller_identity
 
         def caller(headers, query_params=None):
@@ -71,14 +73,6 @@ class Accounts:
             return {**found, "userArn": arn} if arn and isinstance(found, dict) else found
 
         sts._caller_identity = caller
-
-    def _allowed(self, action, run, error):
-        def checked(*params):
-            if action in self.of_caller().get("refuses", []):
-                return error(action)
-            return run(*params)
-
-        return checked
 
     def _describe_zones(self, _params):
         items = "".join(
@@ -171,7 +165,7 @@ class Accounts:
         facts = self.facts(account)
         kind = b"application/x-amz-json-1.1"
         if action in facts.get("refuses", []):
-            error = {"__type": "AccessDeniedException", "Message": _sentence(account, f"servicequotas:{action}")}
+            error = {"__type": "AccessDeniedException", "Message": refusals.sentence(account, f"servicequotas:{action}")}
             return 400, kind, json.dumps(error)
         code = body.get("QuotaCode")
         own = action == "GetServiceQuota"
@@ -216,20 +210,3 @@ def _text(value):
 
 def _types(params):
     return [name for name in ec2._parse_filters(params).get("instance-type", []) if "." in name]
-
-
-def _sentence(account, action):
-    return f"User: arn:aws:iam::{account}:user/operator is not authorized to perform: {action}"
-
-
-def _ec2_denied(action):
-    return ec2._error("UnauthorizedOperation", f"You are not authorized to perform this operation. "
-                      f"{_sentence(get_account_id(), f'ec2:{action}')}", 403)
-
-
-def _rds_denied(action):
-    return rds._error("AccessDenied", _sentence(get_account_id(), f"rds:{action}"), 403)
-
-
-def _iam_denied(action):
-    return iam._error(403, "AccessDenied", _sentence(get_account_id(), f"iam:{action}"), ns="iam")

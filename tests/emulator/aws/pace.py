@@ -49,6 +49,10 @@ class Pace:
         if self.speed:
             time.sleep(max(self.seconds(operation, resource_type, properties) / self.speed, self._visible()))
 
+    def real_seconds(self, aws_seconds):
+        """Real seconds for AWS seconds; none at speed 0."""
+        return aws_seconds / self.speed if self.speed else 0.0
+
     def timeout_seconds(self, aws_seconds):
         """Real seconds for a time-out of a template; never so short that a busy machine trips over it."""
         boot = self.seconds("create", SIGNALLING_GROUP, {})

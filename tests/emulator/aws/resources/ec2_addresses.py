@@ -4,6 +4,7 @@ from ministack.services import ec2
 
 from ..handlers import register
 from ..words import as_list, identifier, refused
+from . import ec2_managed_interfaces
 
 
 def install():
@@ -75,6 +76,9 @@ def _create_gateway(_logical_id, properties, _stack):
         "State": "available", "CreateTime": ec2._now_ts(), "Tags": properties.get("Tags", []), **place,
     }
     ec2._tags[gateway] = properties.get("Tags", [])
+    if not regional:
+        ec2_managed_interfaces.make(gateway, [place["SubnetId"]], [], f"Interface for NAT Gateway {gateway}", "amazon-nat",
+                                    "nat_gateway")
     return gateway, _gateway_attributes(gateway, regional)
 
 
@@ -122,3 +126,4 @@ def _gateway_attributes(gateway, regional):
 def _delete_gateway(gateway, _properties):
     if gateway in ec2._nat_gateways:
         ec2._nat_gateways[gateway]["State"] = "deleted"
+    ec2_managed_interfaces.release(gateway)

@@ -8,6 +8,9 @@ from ministack.services import ec2
 from ..handlers import register
 from ..words import as_list, identifier, refused
 
+# Ranges of subnets that hold fixed addresses, by subnet; `ec2_network` fills it.
+reserved = {}
+
 
 def install():
     register("AWS::EC2::NetworkInterface", _create, _delete, update=_update, tags=True)
@@ -22,7 +25,7 @@ def _create(_logical_id, properties, _stack):
         "NetworkInterfaceId": interface, "SubnetId": subnet["SubnetId"], "VpcId": subnet["VpcId"],
         "AvailabilityZone": subnet["AvailabilityZone"], "OwnerId": get_account_id(), "Status": "available",
         "PrivateIpAddress": address, "InterfaceType": properties.get("InterfaceType", "interface"),
-        "MacAddress": "02:" + ":".join(interface[-10 + 2 * i:][:2] for i in range(5)), "Attachment": None,
+        "MacAddress": hardware_address(interface), "Attachment": None, "RequesterManaged": False,
         **_changeable(properties),
     }
     ec2._tags[interface] = properties.get("Tags", [])
@@ -30,17 +33,38 @@ def _create(_logical_id, properties, _stack):
 
 
 def _address(subnet, properties):
-    network = ipaddress.ip_network(subnet["CidrBlock"])
-    taken = {i["PrivateIpAddress"] for i in ec2._network_interfaces.values() if i["SubnetId"] == subnet["SubnetId"]}
     wanted = properties.get("PrivateIpAddress")
     if wanted is None:
-        # AWS keeps the first four addresses of a subnet for itself.
-        return next(str(a) for a in list(network)[4:-1] if str(a) not in taken)
+        return free_address(subnet)
+    network = ipaddress.ip_network(subnet["CidrBlock"])
     if ipaddress.ip_address(wanted) not in network:
         raise refused("Ec2", f"Address does not fall within the subnet's address range: {wanted}")
-    if wanted in taken:
+    if wanted in _taken(subnet):
         raise refused("Ec2", f"The specified address is already in use: {wanted}", "AlreadyExists")
     return wanted
+
+
+def free_address(subnet):
+    """One that AWS may give: not among the first four, which it keeps, and in no reservation."""
+    network, taken = ipaddress.ip_network(subnet["CidrBlock"]), _taken(subnet)
+    kept = [ipaddress.ip_network(one) for one in reserved.get(subnet["SubnetId"], {}).values()]
+    for number in range(4, network.num_addresses - 1):
+        address = network[number]
+        if str(address) not in taken and not any(address in one for one in kept):
+            return str(address)
+    raise refused("Ec2", f"There are not enough free addresses in subnet '{subnet['SubnetId']}' to satisfy the request.")
+
+
+def _taken(subnet):
+    return {i["PrivateIpAddress"] for i in ec2._network_interfaces.values() if i["SubnetId"] == subnet["SubnetId"]}
+
+
+def hardware_address(interface):
+    return "02:" + ":".join(interface[-10 + 2 * i:][:2] for i in range(5))
+
+
+def named_groups(groups):
+    return [{"GroupId": g, "GroupName": ec2._security_groups.get(g, {}).get("GroupName", g)} for g in groups]
 
 
 def _changeable(properties):
@@ -51,7 +75,7 @@ def _changeable(properties):
     return {
         "Description": properties.get("Description", ""),
         "SourceDestCheck": str(properties.get("SourceDestCheck", True)).lower() == "true",
-        "Groups": [{"GroupId": g, "GroupName": ec2._security_groups[g]["GroupName"]} for g in groups],
+        "Groups": named_groups(groups),
     }
 
 

@@ -4,6 +4,7 @@ from ministack.services import ec2, iam
 
 from ..handlers import before_create, before_update
 from ..words import Refused, as_list, refused
+from . import ec2_managed_interfaces
 
 
 def install():
@@ -58,22 +59,35 @@ def launch(data, instance_type, subnet, zone, tags):
         record["Status"] = "in-use"
         record["Attachment"] = {"AttachmentId": "eni-attach-" + interface[4:], "InstanceId": instance["InstanceId"],
                                 "DeviceIndex": 0, "Status": "attached", "AttachTime": ec2._now_ts()}
+    else:
+        ec2_managed_interfaces.of_instance(instance, _own_tags(data, "network-interface"))
+    _tag_volumes(instance, _own_tags(data, "volume"))
     return instance
+
+
+def _tag_volumes(instance, tags):
+    for mapping in instance["BlockDeviceMappings"]:
+        volume = mapping["Ebs"]["VolumeId"]
+        ec2._volumes[volume]["AvailabilityZone"] = instance["Placement"]["AvailabilityZone"]
+        if tags:
+            ec2._tags[volume] = list(tags)
 
 
 def _with_own_tags(data, tags):
     """The group's tags, and those that the template has for instances; of one key the group's."""
     known = {tag["Key"] for tag in tags}
-    own = [tag for one in as_list(data.get("TagSpecifications")) if one.get("ResourceType") == "instance"
-           for tag in as_list(one.get("Tags")) if tag["Key"] not in known]
-    return [*tags, *({"Key": tag["Key"], "Value": tag["Value"]} for tag in own)]
+    return [*tags, *(tag for tag in _own_tags(data, "instance") if tag["Key"] not in known)]
+
+
+def _own_tags(data, resource_type):
+    """The tags that a template has for what comes with an instance."""
+    return [{"Key": tag["Key"], "Value": tag["Value"]} for one in as_list(data.get("TagSpecifications"))
+            if one.get("ResourceType") == resource_type for tag in as_list(one.get("Tags"))]
 
 
 def terminate(instance_id):
     """Ends an instance: its interface and volumes become free, its root volume goes."""
-    for interface in ec2._network_interfaces.values():
-        if (interface["Attachment"] or {}).get("InstanceId") == instance_id:
-            interface.update(Status="available", Attachment=None)
+    ec2_managed_interfaces.of_ended_instance(instance_id)
     for volume in list(ec2._volumes.values()):
         attached = [a for a in volume["Attachments"] if a["InstanceId"] == instance_id]
         if any(a["DeleteOnTermination"] for a in attached):

@@ -3,12 +3,16 @@
 import ipaddress
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import alb, ec2
+from ministack.services import ec2
 
+from .. import releases
 from ..handlers import TABLE, attributes, before_create, before_delete, register
 from ..words import identifier, refused
+from . import ec2_dependencies as dependencies
+from . import ec2_interfaces
 
-_reservations = {}
+# CloudFormation tries again for some minutes where EC2 answers DependencyViolation.
+TRIES = 600
 
 
 def install():
@@ -31,11 +35,11 @@ def install():
     before_delete("AWS::EC2::VPC", _vpc_is_empty)
     before_delete("AWS::EC2::Subnet", _subnet_is_empty)
     before_delete("AWS::EC2::SecurityGroup", _group_is_unused)
+    before_delete("AWS::EC2::VPCGatewayAttachment", _gateway_is_unused)
     for direction, ports in (("Ingress", "IpPermissions"), ("Egress", "IpPermissionsEgress")):
         register(f"AWS::EC2::SecurityGroup{direction}", _rule_creator(ports), _rule_deleter(ports),
                  update=_rule_updater(ports))
-    register("AWS::EC2::SubnetCidrReservation", _create_reservation, lambda physical_id, _:
-             _reservations.pop(physical_id, None))
+    register("AWS::EC2::SubnetCidrReservation", _create_reservation, _delete_reservation)
 
 
 def _vpc_attributes(vpc_id, properties, _known):
@@ -77,34 +81,27 @@ def _subnet_fits(properties):
 
 
 def _vpc_is_empty(vpc_id):
-    gateways = (a["VpcId"] for g in ec2._internet_gateways.values() for a in g.get("Attachments") or [])
-    subnets = (s["VpcId"] for s in ec2._subnets.values())
-    if vpc_id in {*gateways, *subnets}:
-        raise refused("Ec2", f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")
+    _await_unused(lambda: dependencies.of_vpc(vpc_id), f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")
 
 
 def _subnet_is_empty(subnet_id):
-    interfaces = (i["SubnetId"] for i in ec2._network_interfaces.values())
-    gateways = (n["SubnetId"] for n in ec2._nat_gateways.values() if n["State"] == "available")
-    balancers = (s for lb in alb._lbs.values() for s in lb["Subnets"])
-    instances = (i["SubnetId"] for i in ec2._instances.values() if i["State"]["Name"] != "terminated")
-    if subnet_id in {*interfaces, *gateways, *balancers, *instances}:
-        raise refused("Ec2", f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
+    _await_unused(lambda: dependencies.of_subnet(subnet_id),
+                  f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
 
 
 def _group_is_unused(group_id):
-    rules = (
-        pair.get("GroupId")
-        for group in ec2._security_groups.values() if group["GroupId"] != group_id
-        for permission in (*group["IpPermissions"], *group["IpPermissionsEgress"])
-        for pair in permission.get("UserIdGroupPairs", [])
-    )
-    interfaces = (g["GroupId"] for i in ec2._network_interfaces.values() for g in i["Groups"])
-    balancers = (g for lb in alb._lbs.values() for g in lb["SecurityGroups"])
-    instances = (g["GroupId"] for i in ec2._instances.values() if i["State"]["Name"] != "terminated"
-                 for g in i["SecurityGroups"])
-    if group_id in {*rules, *interfaces, *balancers, *instances}:
-        raise refused("Ec2", f"resource {group_id} has a dependent object")
+    _await_unused(lambda: dependencies.of_group(group_id), f"resource {group_id} has a dependent object")
+
+
+def _gateway_is_unused(attachment):
+    vpc = attachment.rpartition("|")[2]
+    _await_unused(lambda: dependencies.public_addresses_of(vpc), f"Network {vpc} has some mapped public address(es). "
+                  "Please unmap those public address(es) before detaching the gateway.")
+
+
+def _await_unused(uses, message):
+    if not releases.await_true(TRIES, lambda: not uses()):
+        raise refused("Ec2", message)
 
 
 def _permission(properties):
@@ -141,7 +138,7 @@ def _rule_creator(ports):
         if any(_same_rule(permission, other) for other in group[ports]):
             raise refused("Ec2", "the specified rule already exists", "AlreadyExists")
         rule = identifier("sgr")
-        group[ports].append({**permission, "_rule": rule})
+        group[ports].append({**permission, "SecurityGroupRuleId": rule})
         return rule, {"Id": rule}
 
     return create
@@ -150,7 +147,7 @@ def _rule_creator(ports):
 def _rule_updater(ports):
     def update(rule, old, new, _stack):
         group = _existing_group(new.get("GroupId"))
-        group[ports] = [{**_permission(new), "_rule": rule} if p.get("_rule") == rule else p for p in group[ports]]
+        group[ports] = [{**_permission(new), "SecurityGroupRuleId": rule} if p.get("SecurityGroupRuleId") == rule else p for p in group[ports]]
         return rule, {"Id": rule}
 
     return update
@@ -160,7 +157,7 @@ def _rule_deleter(ports):
     def delete(rule, properties):
         group = ec2._security_groups.get(properties.get("GroupId"))
         if group:
-            group[ports] = [p for p in group[ports] if p.get("_rule") != rule]
+            group[ports] = [p for p in group[ports] if p.get("SecurityGroupRuleId") != rule]
 
     return delete
 
@@ -184,6 +181,10 @@ def _create_reservation(_logical_id, properties, _stack):
         raise refused("Ec2", f"The CIDR '{wanted}' is not within the subnet '{subnet['SubnetId']}'.")
     reservation = identifier("scr")
     physical_id = f"{subnet['SubnetId']}|{reservation}"
-    _reservations[physical_id] = properties
+    ec2_interfaces.reserved.setdefault(subnet["SubnetId"], {})[physical_id] = properties["Cidr"]
     arn = f"arn:aws:ec2:{get_region()}:{get_account_id()}:subnet-cidr-reservation/{reservation}"
     return physical_id, {"SubnetCidrReservationId": reservation, "OwnerId": get_account_id(), "Arn": arn}
+
+
+def _delete_reservation(physical_id, _properties):
+    ec2_interfaces.reserved.get(physical_id.partition("|")[0], {}).pop(physical_id, None)

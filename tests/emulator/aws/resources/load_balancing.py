@@ -1,10 +1,11 @@
-"""Network load balancers: ministack makes every load balancer an application load balancer."""
+"""Load balancers of stacks: ministack makes each an application load balancer, without interfaces."""
 
 from ministack.core.responses import get_region
 from ministack.services import alb, ec2
 
 from ..handlers import TABLE, attributes, before_create, before_delete
 from ..words import as_list, refused
+from . import ec2_managed_interfaces, load_balancing_calls
 
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 # Hosted zones of network load balancers, from AWS's list of service endpoints.
@@ -14,14 +15,27 @@ ZONES = {"eu-west-1": "Z2IFOLAFXWLO4F", "eu-central-1": "Z3F0SRJ5LGBH90", "us-ea
 
 def install():
     before_create(BALANCER, _subnets_exist)
-    stock = TABLE[BALANCER]["create"]
+    before_delete(BALANCER, _not_protected)
+    stock = dict(TABLE[BALANCER])
 
     def create(logical_id, properties, stack):
-        arn, known = stock(logical_id, properties, stack)
-        return (_as_network(arn), known) if properties.get("Type") == "network" else (arn, known)
+        arn, known = stock["create"](logical_id, properties, stack)
+        return (load_balancing_calls.rename(arn, "net"), known) if properties.get("Type") == "network" else (arn, known)
 
-    TABLE[BALANCER]["create"] = create
+    def delete(arn, properties, *rest):
+        stock["delete"](arn, properties, *rest)
+        ec2_managed_interfaces.release(arn, late=True)
+
+    TABLE[BALANCER].update(create=create, delete=delete)
     attributes(BALANCER, _balancer_attributes)
+    described = TABLE[BALANCER]["create"]
+
+    def with_interfaces(logical_id, properties, stack):
+        arn, known = described(logical_id, properties, stack)
+        load_balancing_calls.add_interfaces(arn)
+        return arn, known
+
+    TABLE[BALANCER]["create"] = with_interfaces
     attributes("AWS::ElasticLoadBalancingV2::TargetGroup", lambda arn, _properties, _known: {
         "LoadBalancerArns": alb._tgs[arn]["LoadBalancerArns"], "TargetGroupFullName": arn.rpartition(":")[2]})
     before_create("AWS::ElasticLoadBalancingV2::Listener", _protocol_fits)
@@ -44,15 +58,10 @@ def _subnets_exist(properties):
             raise refused("ElasticLoadBalancingV2", f"Security group '{group}' is not valid", "NotFound")
 
 
-def _as_network(arn):
-    network = arn.replace(":loadbalancer/app/", ":loadbalancer/net/")
-    for store in (alb._lbs, alb._lb_attrs, alb._tags):
-        if arn in store:
-            store[network] = store.pop(arn)
-    record = alb._lbs[network]
-    name, tail = network.split("/")[-2:]
-    record.update(LoadBalancerArn=network, DNSName=f"{name}-{tail}.elb.{get_region()}.amazonaws.com")
-    return network
+def _not_protected(arn):
+    if load_balancing_calls.protected(arn):
+        raise refused("ElasticLoadBalancingV2",
+                      f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled")
 
 
 def _balancer_attributes(arn, properties, _known):
@@ -78,6 +87,6 @@ def _protocol_fits(properties):
 
 
 def _target_group_is_unused(arn):
-    if any(a.get("TargetGroupArn") == arn for listener in alb._listeners.values() for a in listener["DefaultActions"]):
+    if load_balancing_calls.uses_of(arn):
         raise refused("ElasticLoadBalancingV2",
                       f"Target group '{arn}' is currently in use by a listener or a rule", "ResourceConflict")

@@ -11,6 +11,7 @@ from ministack.services import ec2, rds, secretsmanager
 
 from ..handlers import TABLE, attributes, before_create
 from ..words import refused, truth
+from . import ec2_managed_interfaces
 
 INSTANCE = "AWS::RDS::DBInstance"
 # RDS keeps / @ " and the space out of the passwords that it makes.
@@ -37,6 +38,7 @@ def install(servers):
             _forget(identifier)
             raise refused("Rds", f"the emulated database did not start: {failure}", "InternalFailure", 500) from failure
         record["Endpoint"].update(Address="127.0.0.1", Port=port)
+        _add_interface(record, properties)
         return identifier, {**known, **_attributes(identifier)}
 
     def update(identifier, old, new, stack, logical_id=None):
@@ -55,6 +57,7 @@ def install(servers):
         _not_protected(record)
         servers.stop(identifier)
         _forget(identifier)
+        ec2_managed_interfaces.release(record["DBInstanceArn"])
         stock["delete"](identifier, properties)
 
     TABLE[INSTANCE].update(create=create, update=update, delete=delete)
@@ -72,6 +75,14 @@ def snapshot(identifier, name):
     if record is not None:
         _not_protected(record)
         rds._create_snapshot_internal(name[:255], record)
+
+
+def _add_interface(record, properties):
+    """The one interface through which its VPC reaches a database."""
+    group = rds._subnet_groups.get(properties.get("DBSubnetGroupName"), {})
+    subnets = [subnet["SubnetIdentifier"] for subnet in group.get("Subnets", [])]
+    ec2_managed_interfaces.make(record["DBInstanceArn"], subnets[:1], properties.get("VPCSecurityGroups", []),
+                                "RDSNetworkInterface", "amazon-rds")
 
 
 def _check(properties):

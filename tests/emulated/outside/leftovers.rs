@@ -1,0 +1,133 @@
+//! Clusters that somebody or an earlier version deleted in part: the next deletion goes on from there.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::made;
+use crate::tools::ask;
+use crate::world::World;
+
+/// Deletes a stack without the program, and returns what became of it.
+fn delete_stack(world: &World, kind: &str, retain: &[&str]) -> String {
+    let name = format!("{}-{kind}", world.name);
+    let about = ask(
+        world,
+        "cloudformation",
+        "describe_stacks",
+        &json!({"StackName": name}),
+    );
+    let id = about["Stacks"][0]["StackId"].clone();
+    let mut call = json!({"StackName": id});
+    if !retain.is_empty() {
+        call["RetainResources"] = json!(retain);
+    }
+    ask(world, "cloudformation", "delete_stack", &call);
+    for _ in 0..100 {
+        let now = ask(
+            world,
+            "cloudformation",
+            "describe_stacks",
+            &json!({"StackName": id}),
+        );
+        let status = now["Stacks"][0]["StackStatus"].as_str().expect("a status");
+        if !status.ends_with("_IN_PROGRESS") {
+            return status.to_owned();
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("{name} does not settle");
+}
+
+/// Empties the buckets of the cluster, as the program does before it deletes the base.
+fn empty_buckets(world: &World) {
+    let buckets = ask(world, "s3", "list_buckets", &json!({}));
+    for bucket in buckets["Buckets"].as_array().expect("buckets") {
+        let name = bucket["Name"].clone();
+        let found = ask(
+            world,
+            "s3",
+            "list_object_versions",
+            &json!({"Bucket": name}),
+        );
+        let versions = found["Versions"].as_array().cloned().unwrap_or_default();
+        let one =
+            |version: &Value| json!({"Key": version["Key"], "VersionId": version["VersionId"]});
+        let objects: Vec<_> = versions.iter().map(one).collect();
+        if !objects.is_empty() {
+            let call = json!({"Bucket": name, "Delete": {"Objects": objects}});
+            ask(world, "s3", "delete_objects", &call);
+        }
+    }
+}
+
+/// What an earlier version left where Kubernetes had made a load balancer: it deleted these in this order, then the
+/// network failed.
+#[test]
+fn half_deleted_clusters_are_finished() {
+    const ORDER: [&str; 4] = ["pool-workers", "control-plane", "edge", "base"];
+    for gone in 1..=ORDER.len() {
+        let world = World::small(&format!("half-{gone}"));
+        let empty = made::list(&world);
+        world.apply().ends(0);
+        let ours = made::ours(&world);
+        let machines: Vec<_> = ours.of("machine").to_vec();
+        for kind in &ORDER[..gone] {
+            if *kind == "base" {
+                empty_buckets(&world);
+            }
+            assert_eq!(delete_stack(&world, kind, &[]), "DELETE_COMPLETE", "{kind}");
+        }
+        if gone == ORDER.len() {
+            assert_eq!(delete_stack(&world, "network", &[]), "DELETE_FAILED");
+        }
+        assert!(made::list(&world).has(&format!("machine {}", machines[0])));
+        let said = world.delete();
+        said.ends(0).tells(&format!("half-{gone} is deleted"));
+        let after = made::list(&world);
+        after.has_none_of(&ours.keys_without(&["volume", "snapshot"]));
+        let kept: BTreeSet<_> = (ours.keys().into_iter())
+            .chain(after.of("snapshot"))
+            .chain(after.of("record"))
+            .collect();
+        after.has_only(&[&empty.keys(), &kept]);
+    }
+}
+
+/// Somebody deleted the stacks in the console, which offers to retain what could not be deleted.
+#[test]
+fn what_stacks_deleted_without_the_program_left_is_shown_and_goes() {
+    let world = World::small("console");
+    let empty = made::list(&world);
+    world.apply().ends(0);
+    world.cluster("kubeconfig", &["--user", "u"]).ends(0);
+    for kind in ["pool-workers", "control-plane", "edge", "network"] {
+        assert_eq!(delete_stack(&world, kind, &[]), "DELETE_COMPLETE", "{kind}");
+    }
+    let base = made::list(&world);
+    assert_eq!(delete_stack(&world, "base", &[]), "DELETE_FAILED");
+    let retained = ["StateBucket", "OidcBucket", "Key"];
+    let status = delete_stack(&world, "base", &retained);
+    assert_eq!(status, "DELETE_COMPLETE");
+    let left = made::list(&world);
+    let (buckets, keys) = (left.of("bucket"), left.of("key"));
+    assert!(!buckets.is_empty(), "{:?}", base.of("bucket"));
+    assert!(!left.of("parameter").is_empty());
+    let plan = world.cluster("delete", &["--plan"]);
+    plan.ends(0);
+    for key in buckets.iter().chain(&keys) {
+        let id = key.split_once(' ').expect("a key").1;
+        plan.prints(id.rsplit('/').next().expect("an id"));
+    }
+    made::list(&world).is(&left);
+    world.delete().ends(0);
+    let after = made::list(&world);
+    let snapshots = after.of("snapshot");
+    after.has_only(&[&empty.keys(), &snapshots]);
+    for kind in ["bucket", "parameter"] {
+        assert_eq!(after.of(kind), BTreeSet::new());
+    }
+    assert_eq!(after.of("key"), BTreeSet::new(), "{keys:?}");
+    world.delete().ends(0).tells("nothing to delete");
+}
