@@ -78,6 +78,22 @@ impl KubeError {
         Self::Unreachable { server, why }
     }
 
+    /// Whether the same request may succeed a moment later: no answer, an overloaded or failing server, an object that
+    /// somebody else has just written.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Conflict(_) => true,
+            Self::Api { code, .. } => *code == 429 || *code >= 500,
+            Self::Setup(_)
+            | Self::Untrusted { .. }
+            | Self::Unauthorized(_)
+            | Self::Forbidden(_)
+            | Self::NotFound(_)
+            | Self::Answer(_)
+            | Self::NotSigned(_) => false,
+        }
+    }
+
     /// Without the address, where the address is already shown.
     pub fn brief(&self) -> String {
         match self {

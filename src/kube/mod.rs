@@ -1,4 +1,5 @@
-//! The only client of a running cluster's API, in our own words: health, nodes, pods, who may do what.
+//! The only client of a running cluster's API, in our own words: health, nodes, pods, who may do what,
+//! what has something in the AWS account.
 //! Only this module names `kube` and `k8s_openapi`. Must not know CloudFormation, files or the screen.
 
 mod access;
@@ -8,9 +9,12 @@ mod error;
 mod model;
 mod namespace;
 mod ready;
+mod release;
 mod serving;
 mod signing;
+mod storage;
 mod wait;
+mod workload;
 
 pub use access::{Binding, IssuedCertificate, NamespaceRole};
 pub use api::{Api, ClientLogin, Connection, Identity};
@@ -23,7 +27,9 @@ pub use ready::{
 };
 pub use serving::{PeerCert, serving_certificate};
 pub use signing::SignedCertificate;
+pub use storage::{ClaimObject, ClaimPod, ObjectState, ServiceObject, VolumeObject};
 pub use wait::{WaitOptions, WaitResult, look, wait};
+pub use workload::{WorkloadKind, WorkloadObject, WorkloadRef};
 
 #[cfg(test)]
 mod tests;

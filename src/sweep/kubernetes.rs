@@ -1,9 +1,22 @@
 //! The part of a deletion that Kubernetes does itself, while its API answers: Services of type LoadBalancer go through
 //! their controller, volumes are kept by their reclaim policy, or their claims are deleted.
 
-use crate::common::Clock;
+use std::time::Duration;
+
+use crate::common::retry::{Backoff, Try, retry};
+use crate::common::text::count;
+use crate::common::{Clock, SystemClock};
 use crate::events::Emitter;
 use crate::kube::{Api, KubeError};
+
+mod claims;
+mod look;
+mod retain;
+mod rounds;
+mod services;
+mod workloads;
+
+use rounds::Run;
 
 /// What of the cluster's objects has something in the account.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,16 +87,42 @@ pub struct Released {
 }
 
 /// What there is.
-pub async fn objects(_api: &Api) -> Result<Objects, KubeError> {
-    Ok(Objects::default())
+pub async fn objects(api: &Api) -> Result<Objects, KubeError> {
+    let clock = SystemClock::start();
+    let once_more = Backoff::constant(Duration::from_secs(1), 2);
+    retry(&clock, once_more, async || {
+        Try::transient(look::objects(api).await, KubeError::is_transient)
+    })
+    .await
 }
 
-/// Keeps or deletes the volumes, then deletes the Services, and waits for their ends.
+/// Keeps or deletes the volumes and deletes the Services, and waits for their ends. May be run again from anywhere: it
+/// looks at what there is, and does what is missing. Claims are deleted only if they are in `objects`, which was shown.
+///
+/// Where volumes are kept, they are protected before anything else is done. Where they are deleted, Services go first: no
+/// load balancer sends requests to pods that end, and whoever writes DNS records for Services still runs and removes them.
 pub async fn release<K: Clock>(
-    _api: &Api,
-    _objects: &Objects,
-    _delete_volumes: bool,
-    _emit: Emitter<'_, K>,
+    api: &Api,
+    objects: &Objects,
+    delete_volumes: bool,
+    emit: Emitter<'_, K>,
 ) -> Released {
-    Released::default()
+    let run = Run::new(api, emit);
+    let mut released = Released::default();
+    if !delete_volumes {
+        released.refused = retain::all(&run).await;
+        if released.refused.is_some() {
+            return released;
+        }
+    }
+    let answers = services::delete(&run, objects, &mut released.left).await;
+    if delete_volumes && answers {
+        claims::delete(&run, objects, &mut released.left).await;
+    } else if delete_volumes && !objects.claims.is_empty() {
+        let claims = count(objects.claims.len(), "claim");
+        released.left.push(format!(
+            "{claims} not deleted through Kubernetes: AWS deletes the volumes later"
+        ));
+    }
+    released
 }

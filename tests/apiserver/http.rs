@@ -16,6 +16,7 @@ use super::pod_security;
 use super::rights::{self, Verb, Who};
 use super::server::{self, Body, Response, listen, whole};
 use super::store::{Answer, Patch, Store};
+use super::traffic::Treatment;
 use super::validation;
 
 /// A request with what its path says.
@@ -67,7 +68,16 @@ pub fn serve(tls: ServerConfig, state: Arc<State>) -> SocketAddr {
             server::connection(stream, async move |request| {
                 let request = Request::of(request);
                 let known = who.or_by_token(&request, &state.tokens.lock().unwrap());
-                Some(respond(&request, &known, &state))
+                let treatment = state.traffic.lock().unwrap().next(&request);
+                match treatment {
+                    Treatment::Answer => Some(respond(&request, &known, &state)),
+                    Treatment::HangUp => None,
+                    Treatment::LoseAnswer => {
+                        respond(&request, &known, &state);
+                        None
+                    }
+                    Treatment::Silence => std::future::pending().await,
+                }
             })
             .await;
         }
@@ -172,6 +182,15 @@ fn answer(request: &Request, place: Option<Place>, who: &Who, state: &State) -> 
     if let Some(refused) = rights::refused(who, verb, &place, &state.store()) {
         return refused;
     }
+    if state
+        .traffic
+        .lock()
+        .unwrap()
+        .is_denied(verb.as_str(), &place.resource)
+    {
+        return rights::forbidden(who, verb, &place);
+    }
+    state.controllers.lock().unwrap().step(&mut state.store());
     objects(request, &place, who, state)
 }
 
@@ -202,15 +221,25 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
         .map_or("unknown", String::as_str);
     match (request.method.as_str(), place.sub.as_deref()) {
         ("GET", None) if place.name.is_none() => store.list(place, &request.query),
+        ("GET", Some("scale")) => store.scale(place),
         ("GET", _) => {
             state.signer.work(&mut store);
             store.get(place)
         }
-        ("DELETE", None) => store.delete(place),
+        ("DELETE", None) => {
+            let mut options = body().unwrap_or_default();
+            for name in ["gracePeriodSeconds", "propagationPolicy"] {
+                if let Some(given) = request.query.get(name) {
+                    options[name] = serde_json::from_str(given).unwrap_or_else(|_| json!(given));
+                }
+            }
+            store.delete(place, &options)
+        }
         ("POST", None) => match body() {
             Ok(object) => {
                 let refused = validation::unknown_field(request, place, &object)
                     .or_else(|| validation::created(place, &object))
+                    .or_else(|| validation::reclaim_policy(place, &object))
                     .or_else(|| super::signer::refused(place, &object))
                     .or_else(|| admission(place, &object, &store, state));
                 if let Some(refused) = refused {
@@ -221,6 +250,10 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
                 }
                 store.create(place, object, manager, who)
             }
+            Err(error) => Answer::status(400, "BadRequest", &error.to_string(), None),
+        },
+        ("PUT", Some("scale")) => match body() {
+            Ok(scale) => store.rescale(place, &scale),
             Err(error) => Answer::status(400, "BadRequest", &error.to_string(), None),
         },
         ("PUT", _) => match body() {
@@ -249,9 +282,11 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
                 return refused;
             }
             match body() {
+                Ok(patch) if sub == Some("scale") => store.rescale(place, &patch),
                 Ok(patch) => {
                     let applied = matches!(how, Patch::Apply { .. });
                     let refused = validation::unknown_field(request, place, &patch)
+                        .or_else(|| validation::reclaim_policy(place, &patch))
                         .or_else(|| validation::applied(place, &patch).filter(|_| applied))
                         .or_else(|| admission(place, &patch, &store, state));
                     if let Some(refused) = refused {

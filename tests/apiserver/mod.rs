@@ -1,18 +1,22 @@
 //! A Kubernetes API server of the tests' own: a double, not a server. It has TLS with client
 //! certificates, objects of any kind without schemas, server-side apply with owners and conflicts,
 //! list pages, watches, certificate requests that are signed a moment after their approval, and
-//! enough of RBAC to decide who may do what. It has no controllers: no node joins it, no pod runs on
-//! it, nothing is defaulted. The answers of a real server are in `contract.rs`, which is run
+//! enough of RBAC to decide who may do what. Deletion knows finalizers and the time that pods have. No node
+//! joins it, nothing is defaulted; controllers of `controllers.rs` run where a test starts them. The answers of a real server are in `contract.rs`, which is run
 //! against both.
 
 pub mod cluster;
+pub mod controllers;
+mod deletion;
 mod http;
 mod pod_security;
 mod rights;
+mod scale;
 #[path = "../support/server.rs"]
 mod server;
 mod signer;
 mod store;
+mod traffic;
 mod validation;
 
 use std::net::SocketAddr;
@@ -23,7 +27,10 @@ use kube_cfn::kube::{ClientLogin, Connection};
 use kube_cfn::pki::{Authority, CertificateAuthority, Subject, issue_client};
 use serde_json::Value;
 
+use controllers::Controllers;
 use store::Store;
+pub use traffic::Outage;
+use traffic::Traffic;
 
 /// A running double; it ends with the test's process.
 pub struct ApiServer {
@@ -42,6 +49,8 @@ pub struct State {
     pod_security: Mutex<String>,
     /// Bootstrap tokens that are valid.
     tokens: Mutex<Vec<String>>,
+    controllers: Mutex<Controllers>,
+    traffic: Mutex<Traffic>,
 }
 
 impl State {
@@ -68,6 +77,8 @@ impl ApiServer {
             failing: Mutex::default(),
             pod_security: Mutex::new("privileged".to_owned()),
             tokens: Mutex::default(),
+            controllers: Mutex::default(),
+            traffic: Mutex::default(),
         });
         let address = http::serve(tls, state.clone());
         Self {
@@ -120,6 +131,32 @@ impl ApiServer {
     /// Sets the level of Pod Security for namespaces without a label, as a configuration of the plugin does.
     pub fn set_pod_security(&self, level: &str) {
         level.clone_into(&mut self.state.pod_security.lock().unwrap());
+    }
+
+    /// Runs these controllers from now on: each does one step before every request of an object.
+    pub fn run_controllers(&self, controllers: Controllers) {
+        *self.state.controllers.lock().unwrap() = controllers;
+    }
+
+    /// The requests so far that were carried out: `PATCH /api/v1/persistentvolumes/pv-1`.
+    pub fn requests(&self) -> Vec<String> {
+        self.state.traffic.lock().unwrap().log()
+    }
+
+    /// Answers so many more requests, and is gone then.
+    pub fn fail_after(&self, requests: usize, how: Outage) {
+        let outage = Some((requests, how));
+        self.state.traffic.lock().unwrap().set_outage(outage);
+    }
+
+    /// Ends an outage.
+    pub fn answer_again(&self) {
+        self.state.traffic.lock().unwrap().set_outage(None);
+    }
+
+    /// Refuses a verb (`patch`, `delete`) on a resource to everybody, as a rule of RBAC or a webhook does.
+    pub fn deny(&self, verb: &'static str, resource: &'static str) {
+        self.state.traffic.lock().unwrap().deny(verb, resource);
     }
 
     /// Knows a bootstrap token from now on.

@@ -40,7 +40,7 @@ impl Verb {
         }
     }
 
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "get",
             Self::List => "list",
@@ -124,6 +124,10 @@ pub fn refused(who: &Who, verb: Verb, place: &Place, store: &Store) -> Option<An
     {
         return None;
     }
+    Some(forbidden(who, verb, place))
+}
+
+pub fn forbidden(who: &Who, verb: Verb, place: &Place) -> Answer {
     let (name, resource) = (place.name.as_deref(), &place.resource);
     let of = name.map_or(String::new(), |name| format!(" \"{name}\""));
     let within = match &place.namespace {
@@ -137,7 +141,7 @@ pub fn refused(who: &Who, verb: Verb, place: &Place, store: &Store) -> Option<An
         verb.as_str(),
         place.group
     );
-    Some(Answer::status(403, "Forbidden", &message, None))
+    Answer::status(403, "Forbidden", &message, None)
 }
 
 fn bound(who: &Who, verb: Verb, place: &Place, store: &Store) -> bool {

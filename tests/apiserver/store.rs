@@ -10,6 +10,9 @@ use super::rights::Who;
 
 /// Changes before this many are forgotten: a watch from before gets 410.
 const MEMORY: usize = 200;
+/// Finalizers of a claim that pods may use, and of a volume that is bound.
+pub const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
+pub const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
 
 /// What is answered.
 pub struct Answer {
@@ -25,18 +28,19 @@ pub enum Patch {
 }
 
 /// Collection, namespace, name.
-type Key = (String, String, String);
+pub type Key = (String, String, String);
+/// The fields that each manager applied, as JSON pointers.
+pub type Owned = BTreeMap<String, BTreeSet<String>>;
 
 /// A stored object.
-struct Stored {
-    object: Value,
-    /// The fields that each manager applied, as JSON pointers.
-    owned: BTreeMap<String, BTreeSet<String>>,
+pub struct Stored {
+    pub object: Value,
+    pub owned: Owned,
 }
 
 /// Everything.
 pub struct Store {
-    objects: BTreeMap<Key, Stored>,
+    pub objects: BTreeMap<Key, Stored>,
     version: u64,
     /// Version, type, key and object of every change.
     changes: Vec<(u64, &'static str, Key, Value)>,
@@ -66,7 +70,7 @@ impl Answer {
         )
     }
 
-    fn missing(place: &Place, name: &str) -> Self {
+    pub fn missing(place: &Place, name: &str) -> Self {
         let group = match place.group.as_str() {
             "" => String::new(),
             group => format!(".{group}"),
@@ -80,6 +84,11 @@ impl Answer {
             Ok(body) => body.to_string(),
             Err(text) => text.clone(),
         }
+    }
+
+    /// The object that is answered.
+    pub fn body(&self) -> Option<&Value> {
+        self.body.as_ref().ok()
     }
 
     pub fn kind(&self) -> &'static str {
@@ -133,7 +142,7 @@ impl Store {
         found.map(|(_, stored)| stored.object.clone()).collect()
     }
 
-    fn keep(&mut self, key: Key, mut object: Value, owned: BTreeMap<String, BTreeSet<String>>) {
+    pub fn keep(&mut self, key: Key, mut object: Value, owned: Owned) {
         self.version += 1;
         let version = self.version;
         let old = self.objects.get(&key);
@@ -153,7 +162,7 @@ impl Store {
         self.objects.insert(key, Stored { object, owned });
     }
 
-    fn drop_object(&mut self, key: &Key) -> Option<Value> {
+    pub fn drop_object(&mut self, key: &Key) -> Option<Value> {
         let stored = self.objects.remove(key)?;
         self.version += 1;
         let change = (self.version, "DELETED", key.clone(), stored.object.clone());
@@ -161,7 +170,7 @@ impl Store {
         Some(stored.object)
     }
 
-    fn key(place: &Place, name: &str) -> Key {
+    pub fn key(place: &Place, name: &str) -> Key {
         let namespace = place.namespace.clone().unwrap_or_default();
         (place.collection.clone(), namespace, name.to_owned())
     }
@@ -221,18 +230,6 @@ impl Store {
         }
     }
 
-    pub fn delete(&mut self, place: &Place) -> Answer {
-        let name = place.name.clone().unwrap_or_default();
-        match self.drop_object(&Self::key(place, &name)) {
-            Some(_) => Answer::of(
-                200,
-                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-                    "details": {"name": name}}),
-            ),
-            None => Answer::missing(place, &name),
-        }
-    }
-
     fn no_namespace(&self, place: &Place) -> Option<Answer> {
         let name = place.namespace.as_deref()?;
         let key = (
@@ -264,6 +261,7 @@ impl Store {
             object["spec"]["username"] = json!(who.user);
             object["spec"]["groups"] = json!(who.groups);
         }
+        protect(place, &mut object);
         let mut fields = BTreeSet::new();
         leaves(&object, String::new(), &mut fields);
         self.keep(
@@ -304,12 +302,8 @@ impl Store {
         }
         let mut fields = BTreeSet::new();
         leaves(&new, String::new(), &mut fields);
-        self.keep(
-            key.clone(),
-            new,
-            BTreeMap::from([(manager.to_owned(), fields)]),
-        );
-        Answer::of(200, self.objects[&key].object.clone())
+        let owned = BTreeMap::from([(manager.to_owned(), fields)]);
+        self.update(place, &key, new, owned)
     }
 
     pub fn patch(
@@ -345,8 +339,7 @@ impl Store {
                 }
                 owned.entry(manager.to_owned()).or_default().extend(fields);
                 merge(&mut object, &patch);
-                self.keep(key.clone(), object, owned);
-                Answer::of(200, self.objects[&key].object.clone())
+                self.update(place, &key, object, owned)
             }
         }
     }
@@ -406,9 +399,12 @@ impl Store {
         }
         merge(&mut object, &wanted);
         owned.insert(manager.to_owned(), fields);
+        if existed {
+            return self.update(place, key, object, owned);
+        }
+        protect(place, &mut object);
         self.keep(key.clone(), object, owned);
-        let code = if existed { 200 } else { 201 };
-        Answer::of(code, self.objects[key].object.clone())
+        Answer::of(201, self.objects[key].object.clone())
     }
 
     /// The events of a watch since a version, and the version up to which they reach.
@@ -448,6 +444,22 @@ impl Store {
             seen,
         )
     }
+}
+
+/// The admission plugin `StorageObjectInUseProtection`: claims and volumes are held while they are used.
+///
+/// plugin/pkg/admission/storage/storageobjectinuseprotection of kubernetes/kubernetes.
+fn protect(place: &Place, object: &mut Value) {
+    let name = match place.resource.as_str() {
+        "persistentvolumeclaims" => CLAIM_PROTECTION,
+        "persistentvolumes" => VOLUME_PROTECTION,
+        _ => return,
+    };
+    let mut held = super::deletion::finalizers(object);
+    if !held.iter().any(|known| known == name) {
+        held.push(name.to_owned());
+    }
+    object["metadata"]["finalizers"] = json!(held);
 }
 
 /// Every kind can be selected by its name, requests for certificates by their signer too.
@@ -518,7 +530,7 @@ fn conflicts(
 }
 
 /// RFC 7386.
-fn merge(into: &mut Value, patch: &Value) {
+pub fn merge(into: &mut Value, patch: &Value) {
     let Value::Object(changes) = patch else {
         *into = patch.clone();
         return;

@@ -116,6 +116,23 @@ pub fn created(place: &Place, object: &Value) -> Option<Answer> {
     None
 }
 
+/// The refusal of a PersistentVolume with a reclaim policy that there is none of.
+///
+/// pkg/apis/core/validation/validation.go, `ValidatePersistentVolumeSpec`.
+pub fn reclaim_policy(place: &Place, object: &Value) -> Option<Answer> {
+    let policy = object["spec"]["persistentVolumeReclaimPolicy"].as_str()?;
+    if place.resource != "persistentvolumes" || ["Delete", "Recycle", "Retain"].contains(&policy) {
+        return None;
+    }
+    let named = object["metadata"]["name"].as_str();
+    let name = named.or(place.name.as_deref()).unwrap_or_default();
+    let message = format!(
+        "PersistentVolume \"{name}\" is invalid: spec.persistentVolumeReclaimPolicy: Unsupported value: \"{policy}\": \
+         supported values: \"Delete\", \"Recycle\", \"Retain\""
+    );
+    Some(Answer::status(422, "Invalid", &message, None))
+}
+
 /// The refusal of an object with fields that its kind does not have, where the client asks for it
 /// (`kubectl` does). Only what the clients here write is known, and only its outermost fields.
 ///

@@ -1,0 +1,74 @@
+//! The requests that were made, those that are refused, and an API that is gone from one of them on.
+
+use super::http::Request;
+
+/// How an API goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outage {
+    /// The request is not carried out, and the connection ends.
+    HangUp,
+    /// The request is carried out, and the connection ends before its answer; later ones are not carried out.
+    LostAnswer,
+    /// Nothing is carried out or answered any more.
+    Silence,
+}
+
+/// What is done with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Treatment {
+    Answer,
+    HangUp,
+    LoseAnswer,
+    Silence,
+}
+
+/// Of one server.
+#[derive(Default)]
+pub struct Traffic {
+    log: Vec<String>,
+    /// How many more requests are answered before the outage.
+    outage: Option<(usize, Outage)>,
+    denied: Vec<(&'static str, &'static str)>,
+}
+
+impl Traffic {
+    /// Notes a request: `PATCH /api/v1/persistentvolumes/pv-1`.
+    pub fn next(&mut self, request: &Request) -> Treatment {
+        let treatment = match &mut self.outage {
+            None => Treatment::Answer,
+            Some((0, Outage::HangUp)) => Treatment::HangUp,
+            Some((0, Outage::Silence)) => Treatment::Silence,
+            Some((0, how @ Outage::LostAnswer)) => {
+                *how = Outage::HangUp;
+                Treatment::LoseAnswer
+            }
+            Some((more, _)) => {
+                *more -= 1;
+                Treatment::Answer
+            }
+        };
+        if matches!(treatment, Treatment::Answer | Treatment::LoseAnswer) {
+            self.log
+                .push(format!("{} {}", request.method, request.path));
+        }
+        treatment
+    }
+
+    pub fn log(&self) -> Vec<String> {
+        self.log.clone()
+    }
+
+    pub fn set_outage(&mut self, outage: Option<(usize, Outage)>) {
+        self.outage = outage;
+    }
+
+    /// Refuses a verb on a resource from now on.
+    pub fn deny(&mut self, verb: &'static str, resource: &'static str) {
+        self.denied.push((verb, resource));
+    }
+
+    pub fn is_denied(&self, verb: &str, resource: &str) -> bool {
+        let mut denied = self.denied.iter();
+        denied.any(|(no, of)| *no == verb && *of == resource)
+    }
+}
