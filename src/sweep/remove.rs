@@ -1,7 +1,7 @@
 //! Removes what lies outside the stacks, in the order of the table of kinds.
 
-use crate::cloud::Cloud;
 use crate::cloud::outside::Outside;
+use crate::cloud::{Cloud, CloudError, Store};
 use crate::events::Emitter;
 
 use super::inventory::{Found, Inventory, Scope, UnknownKind};
@@ -39,12 +39,15 @@ pub struct Orphan {
 
 /// Removes what is to go, until nothing of it is left or nothing has moved for too long. `is_last` picks the rows of the
 /// table: those that go before the network, or those that go last.
-pub async fn remove<C: Cloud + Outside>(
+///
+/// `scope` is that of the stacks that are left now, not of those before the deletion. An error only where there are no valid
+/// credentials (any more): nothing goes on in AWS then but what was begun; the same call goes on from there.
+pub async fn remove<C: Cloud + Store + Outside>(
     _cloud: &C,
     _emit: Emitter<'_, C>,
     _scope: &Scope,
     _wish: Wish<'_>,
     _is_last: bool,
-) -> SweepReport {
-    SweepReport::default()
+) -> Result<SweepReport, CloudError> {
+    Ok(SweepReport::default())
 }
